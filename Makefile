@@ -1,0 +1,113 @@
+# mediarun: one non-recursive build. Every variant lives in build/<variant>/.
+#
+#   make [VARIANT=release|debug|asan|tsan|cov] [CC=gcc|clang]
+#   make run | test | unit | format | lint | bench | clean
+#
+# A program is the list of its sources below; headers are tracked by the compiler (-MMD).
+
+VARIANT ?= release
+CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
+BUILD   := build/$(VARIANT)
+
+PACKAGES := jansson libjwt libcrypto libcurl libpq libseccomp
+AV_PACKAGES := libavformat libavcodec libavfilter libswresample libswscale libavutil
+PKG_CONFIG ?= pkg-config
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wmissing-prototypes -Wvla \
+            -Wstrict-prototypes -Wundef -Wpointer-arith -Wwrite-strings -Werror
+CPPFLAGS_all := -I. -D_GNU_SOURCE -include shared/base/banned.h
+CFLAGS_all := -std=c17 -g -pthread -fno-common -fstack-protector-strong $(WARNINGS)
+
+CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fPIE
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now
+CFLAGS_debug := -O0
+CFLAGS_asan  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS_asan := -fsanitize=address,undefined
+CFLAGS_tsan  := -O1 -fsanitize=thread -fno-omit-frame-pointer
+LDFLAGS_tsan := -fsanitize=thread
+CFLAGS_cov   := -O0 --coverage
+LDFLAGS_cov  := --coverage
+VARIANTS := release debug asan tsan cov
+$(if $(filter $(VARIANT),$(VARIANTS)),,$(error VARIANT=$(VARIANT): one of $(VARIANTS)))
+
+COMPILE = $(CC) $(CPPFLAGS_all) $(CPPFLAGS) $(CFLAGS_all) $(CFLAGS_$(VARIANT)) $(CFLAGS)
+LINK    = $(CC) -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
+LIBS    = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lcivetweb -lisal
+AV_LIBS = $(shell $(PKG_CONFIG) --libs $(AV_PACKAGES))
+
+# ---- sources -----------------------------------------------------------------
+shared_src   := $(sort $(wildcard shared/*/*.c))
+web_src      := $(sort $(wildcard web/*.c web/api/*.c))
+worker_src   := $(sort $(wildcard worker/*.c worker/kinds/*.c worker/media/*.c))
+emulator_src := $(sort $(wildcard infra/local/emulator/*.c))
+migrations   := $(sort $(wildcard infra/migrations/*.sql))
+unit_src     := $(sort $(wildcard tests/unit/test_*.c))
+bench_src    := $(sort $(wildcard tests/bench/*.c))
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+PROGRAMS := $(BUILD)/mediarun-web $(BUILD)/mediarun-worker $(BUILD)/mediarun-emulator
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
+BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
+
+.PHONY: all programs units benches run test unit format format-check lint bench clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: programs
+programs: $(PROGRAMS)
+units: $(UNIT_TESTS)
+benches: $(BENCHES)
+
+$(BUILD)/libmediarun.a: $(call obj,$(shared_src))
+	@rm -f $@
+	ar rcs $@ $^
+
+# The SQL of the migrations is linked into web, which applies it at its start.
+$(BUILD)/gen/migrations.c: infra/migrations/embed.sh $(migrations)
+	@mkdir -p $(@D)
+	infra/migrations/embed.sh $(migrations) > $@
+$(BUILD)/obj/gen/migrations.o: $(BUILD)/gen/migrations.c
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+
+$(BUILD)/mediarun-web: $(call obj,$(web_src)) $(BUILD)/obj/gen/migrations.o $(BUILD)/libmediarun.a
+	$(LINK) -o $@ $^ $(LIBS)
+$(BUILD)/mediarun-worker: $(call obj,$(worker_src)) $(BUILD)/libmediarun.a
+	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS)
+$(BUILD)/mediarun-emulator: $(call obj,$(emulator_src)) $(BUILD)/libmediarun.a
+	$(LINK) -o $@ $^ $(LIBS)
+
+# A unit test links what it tests: the library, and the rooms of the programs without their main.
+$(BUILD)/libunits.a: $(call obj,$(filter-out %/main.c,$(web_src) $(worker_src) $(emulator_src))) $(BUILD)/obj/gen/migrations.o
+	@rm -f $@
+	ar rcs $@ $^
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libunits.a $(BUILD)/libmediarun.a
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS) -lcmocka
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libunits.a $(BUILD)/libmediarun.a
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE) -MMD -MP -c -o $@ $<
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# ---- front doors -------------------------------------------------------------
+run:
+	infra/local/run.sh
+test:
+	tests/run.sh
+unit: $(UNIT_TESTS)
+	tests/unit/run.sh $(BUILD)/unit
+FORMATTED = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+format:
+	clang-format -i $(FORMATTED)
+format-check:
+	clang-format --dry-run -Werror $(FORMATTED)
+lint:
+	tests/lint/run.sh
+bench:
+	tests/bench/run.sh
+clean:
+	rm -rf build

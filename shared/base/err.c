@@ -1,0 +1,100 @@
+#include "shared/base/err.h"
+
+#include <stdarg.h>
+
+static const struct {
+    const char *name;
+    bool transient;
+} statuses[MR_STATUS_COUNT] = {
+    [MR_OK] = {"ok", false},
+    [MR_INVALID] = {"invalid", false},
+    [MR_UNAUTHENTICATED] = {"unauthenticated", false},
+    [MR_DENIED] = {"denied", false},
+    [MR_NOT_FOUND] = {"not_found", false},
+    [MR_CONFLICT] = {"conflict", false},
+    [MR_TOO_LARGE] = {"too_large", false},
+    [MR_UNSUPPORTED] = {"unsupported", false},
+    [MR_CANCELED] = {"canceled", false},
+    [MR_INTERNAL] = {"internal", false},
+    [MR_UNAVAILABLE] = {"unavailable", true},
+    [MR_TIMEOUT] = {"timeout", true},
+    [MR_EXHAUSTED] = {"exhausted", true},
+};
+
+bool mr_status_is_transient(enum mr_status status)
+{
+    return (unsigned)status < MR_STATUS_COUNT && statuses[status].transient;
+}
+
+const char *mr_status_name(enum mr_status status)
+{
+    return (unsigned)status < MR_STATUS_COUNT ? statuses[status].name : "unknown";
+}
+
+static void fill(struct mr_err *err, enum mr_status status, const char *code, const char *format,
+                 va_list args) __attribute__((format(printf, 4, 0)));
+
+static void fill(struct mr_err *err, enum mr_status status, const char *code, const char *format,
+                 va_list args)
+{
+    if (!err)
+        return;
+    err->status = status;
+    snprintf(err->code, sizeof err->code, "%s", code);
+    vsnprintf(err->message, sizeof err->message, format, args);
+}
+
+enum mr_status mr_fail(struct mr_err *err, enum mr_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fill(err, status, mr_status_name(status), format, args);
+    va_end(args);
+    return status;
+}
+
+enum mr_status mr_fail_code(struct mr_err *err, enum mr_status status, const char *code, const char *format,
+                            ...)
+{
+    va_list args;
+    va_start(args, format);
+    fill(err, status, code, format, args);
+    va_end(args);
+    return status;
+}
+
+enum mr_status mr_fail_errno(struct mr_err *err, enum mr_status status, int errnum, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fill(err, status, mr_status_name(status), format, args);
+    va_end(args);
+    if (err) {
+        size_t used = strlen(err->message);
+        char reason[128];
+        /* The GNU strerror_r: thread-safe, and returns the text to use. */
+        const char *text = strerror_r(errnum, reason, sizeof reason);
+        snprintf(err->message + used, sizeof err->message - used, ": %s", text);
+    }
+    return status;
+}
+
+enum mr_status mr_fail_oom(struct mr_err *err)
+{
+    return mr_fail(err, MR_EXHAUSTED, "out of memory");
+}
+
+enum mr_status mr_wrap(struct mr_err *err, const char *format, ...)
+{
+    if (!err)
+        return MR_INTERNAL;
+    char old[MR_ERR_MESSAGE_MAX];
+    memcpy(old, err->message, sizeof old);
+    va_list args;
+    va_start(args, format);
+    int used = vsnprintf(err->message, sizeof err->message, format, args);
+    va_end(args);
+    if (used >= 0 && (size_t)used < sizeof err->message)
+        snprintf(err->message + used, sizeof err->message - (size_t)used, ": %s", old);
+    return err->status;
+}

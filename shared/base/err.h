@@ -1,0 +1,72 @@
+/*
+ * Status and error: how every fallible function of mediarun reports.
+ *
+ * A fallible function returns `enum mr_status` and takes `struct mr_err *err` last. On success it returns
+ * MR_OK and leaves err untouched. On failure it fills err (when not NULL) through mr_fail(); callers add
+ * context with mr_wrap() ("create task: …"). Libraries never log; the boundary (handler, main) logs once.
+ *
+ * The status separates what a retry can cure from what it cannot: mr_status_is_transient().
+ * The message lives inline, so reporting never allocates. Any thread may use these on its own objects.
+ */
+#ifndef MR_BASE_ERR_H
+#define MR_BASE_ERR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum mr_status {
+    MR_OK = 0,
+    /* A retry cannot cure these. */
+    MR_INVALID,         /* the caller's input is wrong */
+    MR_UNAUTHENTICATED, /* nobody proved who they are */
+    MR_DENIED,          /* known, but not allowed */
+    MR_NOT_FOUND,
+    MR_CONFLICT,    /* exists already, or a precondition does not hold */
+    MR_TOO_LARGE,   /* over a limit that was set */
+    MR_UNSUPPORTED, /* understood, but not something we do */
+    MR_CANCELED,
+    MR_INTERNAL, /* our own fault */
+    /* A retry may cure these. */
+    MR_UNAVAILABLE, /* the other side, or the way to it, is down */
+    MR_TIMEOUT,
+    MR_EXHAUSTED, /* memory, descriptors, connections, quota */
+    MR_STATUS_COUNT
+};
+
+#define MR_ERR_MESSAGE_MAX 400
+#define MR_ERR_CODE_MAX    40
+
+struct mr_err {
+    enum mr_status status;
+    char code[MR_ERR_CODE_MAX]; /* a stable word for programs, e.g. "invalid_media"; never empty on failure */
+    char message[MR_ERR_MESSAGE_MAX]; /* a sentence for people, cut if it does not fit */
+};
+
+#define MR_MUST_CHECK __attribute__((warn_unused_result))
+
+/* Fills err (NULL allowed) and returns status, so that `return mr_fail(...)` reads well. The code is the
+ * status' name. */
+enum mr_status mr_fail(struct mr_err *err, enum mr_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* As mr_fail, with a code of its own. */
+enum mr_status mr_fail_code(struct mr_err *err, enum mr_status status, const char *code, const char *format,
+                            ...) __attribute__((format(printf, 4, 5)));
+
+/* As mr_fail, with strerror(errnum) appended. */
+enum mr_status mr_fail_errno(struct mr_err *err, enum mr_status status, int errnum, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* MR_EXHAUSTED, "out of memory". */
+enum mr_status mr_fail_oom(struct mr_err *err);
+
+/* Puts "context: " before the message of a failed err and returns its status. */
+enum mr_status mr_wrap(struct mr_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* True when doing the same again later may succeed. */
+bool mr_status_is_transient(enum mr_status status);
+
+/* A stable lower-case word, e.g. "not_found". Never NULL. */
+const char *mr_status_name(enum mr_status status);
+
+#endif

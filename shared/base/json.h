@@ -1,0 +1,13 @@
+/* jansson with our cleanup attribute: MR_AUTO_JSON json_t *j = NULL; is dereferenced when its scope ends. */
+#ifndef MR_BASE_JSON_H
+#define MR_BASE_JSON_H
+
+#include <jansson.h>
+
+static inline void mr_json_cleanup(json_t **json)
+{
+    json_decref(*json);
+}
+#define MR_AUTO_JSON __attribute__((cleanup(mr_json_cleanup)))
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * Verifies the OIDC tokens that Pub/Sub and Cloud Scheduler send. Source:
+ * https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
+ *
+ * Certificates are fetched from certs_url ({kid: X.509 PEM}), kept for Cache-Control's max-age, and fetched
+ * again for an unknown kid at most once a minute. Any thread may call.
+ */
+#ifndef MR_GCP_OIDC_H
+#define MR_GCP_OIDC_H
+
+#include "shared/http/client.h"
+
+enum mr_oidc_mode {
+    MR_OIDC_VERIFY, /* "oidc": signature, iss, aud, email, email_verified, times */
+    MR_OIDC_IAM,    /* "iam": the platform has checked the signature; aud, email and times are compared */
+    MR_OIDC_NONE,   /* "none": the network is the guard */
+};
+
+struct mr_oidc_options {
+    enum mr_oidc_mode mode;
+    const char *certs_url; /* e.g. https://www.googleapis.com/oauth2/v1/certs */
+    const char *audience;  /* the exact `aud` */
+    const char *email;     /* the exact `email` */
+};
+
+struct mr_oidc;
+
+MR_MUST_CHECK enum mr_status mr_oidc_new(struct mr_http_client *http, const struct mr_oidc_options *options,
+                                         struct mr_oidc **ret, struct mr_err *err);
+void mr_oidc_free(struct mr_oidc *oidc);
+MR_DEFINE_CLEANUP(mr_oidc, mr_oidc_free)
+
+/*
+ * Checks an Authorization header's value (NULL if there was none). MR_UNAUTHENTICATED: none, malformed,
+ * forged, expired; MR_DENIED: genuine, but for another audience or account; transient when the certificates
+ * cannot be had.
+ */
+MR_MUST_CHECK enum mr_status mr_oidc_check(struct mr_oidc *oidc, const char *authorization,
+                                           struct mr_err *err);
+
+#endif

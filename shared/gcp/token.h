@@ -1,0 +1,37 @@
+/*
+ * Access tokens for Google's APIs: from a service-account key file (RFC 7523) or the metadata server; none
+ * against emulators. Sources: https://cloud.google.com/compute/docs/access/authenticate-workloads,
+ * https://developers.google.com/identity/protocols/oauth2/service-account
+ *
+ * A token is cached per process and refreshed in its last 225 s by one thread while the others keep using the
+ * old one. Any thread may call.
+ */
+#ifndef MR_GCP_TOKEN_H
+#define MR_GCP_TOKEN_H
+
+#include "shared/base/buf.h"
+#include "shared/http/client.h"
+
+struct mr_token_source;
+
+struct mr_token_options {
+    const char *credentials_file; /* GOOGLE_APPLICATION_CREDENTIALS; NULL or "": metadata server */
+    const char *metadata_host;    /* GCE_METADATA_HOST, host[:port]; NULL or "": metadata.google.internal */
+};
+
+MR_MUST_CHECK enum mr_status mr_token_source_new(struct mr_http_client *http,
+                                                 const struct mr_token_options *options,
+                                                 struct mr_token_source **ret, struct mr_err *err);
+void mr_token_source_free(struct mr_token_source *source);
+MR_DEFINE_CLEANUP(mr_token_source, mr_token_source_free)
+
+/* Appends "Authorization: Bearer …" to out. Fetches or refreshes when due. */
+MR_MUST_CHECK enum mr_status mr_token_header(struct mr_token_source *source, struct mr_buf *out,
+                                             struct mr_err *err);
+/* Forgets the cached token: call once after a 401, then try again. */
+void mr_token_invalidate(struct mr_token_source *source);
+
+/* The project id, from the key file or the metadata server; malloc'ed. */
+MR_MUST_CHECK enum mr_status mr_token_project(struct mr_token_source *source, char **ret, struct mr_err *err);
+
+#endif

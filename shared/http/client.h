@@ -1,0 +1,94 @@
+/*
+ * The HTTP client: the only user of libcurl. One call is one request; retries belong to those who know
+ * whether a request may be repeated (mr_retry below is the policy they share).
+ *
+ * A struct mr_http_client pools easy handles with their open connections; any thread may use it at once.
+ * Redirects are never followed, `Expect: 100-continue` is never sent, TLS is always verified, and NOSIGNAL is
+ * set.
+ */
+#ifndef MR_HTTP_CLIENT_H
+#define MR_HTTP_CLIENT_H
+
+#include "shared/base/buf.h"
+#include "shared/base/err.h"
+
+#include <stdint.h>
+
+struct mr_http_client;
+
+/* user_agent is sent with each request, e.g. "mediarun/1.0". Call curl's global init through this, from main.
+ */
+MR_MUST_CHECK enum mr_status mr_http_client_new(const char *user_agent, struct mr_http_client **ret,
+                                                struct mr_err *err);
+void mr_http_client_free(struct mr_http_client *client);
+MR_DEFINE_CLEANUP(mr_http_client, mr_http_client_free)
+
+/* Takes received body bytes; anything but MR_OK ends the transfer with that status and err. */
+typedef enum mr_status mr_http_sink(void *ctx, const void *data, size_t len, struct mr_err *err);
+/* Gives up to len bytes of the request body; 0 at its end. */
+typedef enum mr_status mr_http_source(void *ctx, void *data, size_t len, size_t *ret_len, struct mr_err *err);
+
+struct mr_http_request {
+    const char *method; /* "GET", "POST", … */
+    const char *url;
+    const char *const *headers; /* "Name: value" lines, NULL-terminated; may be NULL */
+    const void *body;           /* either a body in memory … */
+    size_t body_len;
+    mr_http_source *source; /* … or a source with body_len bytes (chunked if source_length_unknown) */
+    void *source_ctx;
+    bool source_length_unknown;
+    mr_http_sink *sink; /* NULL: the body is collected into the response, up to max_response */
+    void *sink_ctx;
+    bool sink_errors_too;   /* false: only 2xx bodies go to the sink; others are collected (up to 64 KiB) */
+    size_t max_response;    /* 0: 1 MiB */
+    int connect_timeout_ms; /* 0: 10 s */
+    int timeout_ms;         /* whole transfer; 0: none, but less than 1 byte/s over 30 s ends it */
+    /* Checked in the transfer about once a second; true ends it with MR_CANCELED. May be NULL. */
+    bool (*canceled)(void *ctx);
+    void *canceled_ctx;
+};
+
+struct mr_http_response {
+    int status;         /* HTTP status; 0 if none came */
+    struct mr_buf body; /* what the sink did not take */
+    struct mr_buf head; /* raw header lines, for mr_http_response_header */
+    int64_t received;   /* bytes handed to the sink */
+    bool request_sent;  /* false when the connection could not be made: nothing can have happened there */
+};
+void mr_http_response_free(struct mr_http_response *res);
+MR_DEFINE_VALUE_CLEANUP(mr_http_response, mr_http_response_free)
+
+/*
+ * Performs the request. MR_OK whenever an HTTP status came and the body was whole, also for 4xx and 5xx.
+ * MR_UNAVAILABLE: no connection, reset, or a body shorter than announced; MR_TIMEOUT; MR_TOO_LARGE: more than
+ * max_response; or the sink's or source's own status. Zero-initialise *res; free it in every case.
+ */
+MR_MUST_CHECK enum mr_status mr_http_perform(struct mr_http_client *client, const struct mr_http_request *req,
+                                             struct mr_http_response *res, struct mr_err *err);
+
+/* Copies a response header's value (last occurrence, name without case) into out; false if absent or too
+ * long. */
+bool mr_http_response_header(const struct mr_http_response *res, const char *name, char *out,
+                             size_t out_size);
+
+/* How often and how long to repeat: full jitter between 0 and min(cap, base * 2^n) ms before try n+1. */
+struct mr_retry {
+    int attempts; /* tries in all, at least 1 */
+    int base_ms;  /* the first wait's upper bound */
+    int cap_ms;
+    int64_t total_ms; /* no new try begins later than this after the first */
+};
+/* State of one retried operation; zero-initialise. */
+struct mr_retry_state {
+    int tries;
+    int64_t started_us;
+};
+/* True, after the wait, when another try is due; call it after a failed try that may be repeated. */
+bool mr_retry_again(const struct mr_retry *policy, struct mr_retry_state *state);
+/* True for 408, 429, 500, 502, 503, 504 (Cloud Storage's and Pub/Sub's retry lists). */
+bool mr_http_status_is_transient(int http_status);
+/* The mr_status for an HTTP answer that is not 2xx: 400 INVALID, 401/403 DENIED, 404/410 NOT_FOUND, 409/412
+ * CONFLICT, 413 TOO_LARGE, 429 EXHAUSTED, 408/504 TIMEOUT, other 5xx UNAVAILABLE, other 4xx INVALID. */
+enum mr_status mr_http_status_to_status(int http_status);
+
+#endif
