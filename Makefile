@@ -30,7 +30,8 @@ LDFLAGS_cov  := --coverage
 VARIANTS := release debug asan tsan cov
 $(if $(filter $(VARIANT),$(VARIANTS)),,$(error VARIANT=$(VARIANT): one of $(VARIANTS)))
 
-COMPILE = $(CC) $(CPPFLAGS_all) $(CPPFLAGS) $(CFLAGS_all) $(CFLAGS_$(VARIANT)) $(CFLAGS)
+INCLUDES := $(filter-out -I/usr/include,$(shell $(PKG_CONFIG) --cflags-only-I $(PACKAGES) $(AV_PACKAGES)))
+COMPILE = $(CC) $(patsubst -I%,-isystem %,$(INCLUDES)) $(CPPFLAGS_all) $(CPPFLAGS) $(CFLAGS_all) $(CFLAGS_$(VARIANT)) $(CFLAGS)
 LINK    = $(CC) -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 LIBS    = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lcivetweb -lisal
 AV_LIBS = $(shell $(PKG_CONFIG) --libs $(AV_PACKAGES))

@@ -1,0 +1,184 @@
+#include "shared/base/config.h"
+
+#include "shared/base/encoding.h"
+
+#include <inttypes.h>
+
+enum { BOTH = MR_PROGRAM_WEB | MR_PROGRAM_WORKER, WEB = MR_PROGRAM_WEB, WORKER = MR_PROGRAM_WORKER };
+enum { REQUIRED = 1, SECRET = 2 };
+
+struct entry {
+    const char *name;
+    unsigned programs;
+    unsigned flags;
+    bool is_text;
+    size_t offset;
+    const char *fallback; /* of a text, "" when empty is meant; NULL for a number */
+    int64_t number;       /* the fallback of a number */
+    int64_t min, max;     /* bounds of a number, or of a text's length */
+    const char *choices;  /* of a text: "a|b|c", or NULL */
+    const char *meaning;
+};
+
+#define AT(field) offsetof(struct mr_config, field)
+#define TEXT(name, programs, flags, field, fallback, max, choices, meaning)                                  \
+    {                                                                                                        \
+        name, programs, flags, true, AT(field), fallback, 0, 0, max, choices, meaning                        \
+    }
+#define NUMBER(name, programs, field, fallback, min, max, meaning)                                           \
+    {                                                                                                        \
+        name, programs, 0, false, AT(field), NULL, fallback, min, max, NULL, meaning                         \
+    }
+
+/* clang-format off */
+static const struct entry entries[] = {
+    NUMBER("PORT", BOTH, port, 8080, 0, 65535, "port to listen on; 0 picks a free one"),
+    TEXT("LOG_LEVEL", BOTH, 0, log_level, "info", 20, "debug|info|notice|warning|error|critical", "log lines below it are dropped"),
+    TEXT("GOOGLE_CLOUD_PROJECT", BOTH, 0, project, "", 100, NULL, "project id; empty: asked of the metadata server"),
+    TEXT("DATABASE_URL", BOTH, REQUIRED | SECRET, database_url, "", 2000, NULL, "PostgreSQL connection string (libpq, URI or key=value)"),
+    NUMBER("DATABASE_POOL", BOTH, database_pool, 8, 1, 200, "connections to PostgreSQL a process opens at most"),
+    TEXT("BUCKET", BOTH, REQUIRED, bucket, "", 222, NULL, "Cloud Storage bucket of inputs and results"),
+    TEXT("PUBSUB_TOPIC", BOTH, 0, topic, "mediarun-tasks", 255, NULL, "Pub/Sub topic of the tasks (short name)"),
+    TEXT("STORAGE_EMULATOR_HOST", BOTH, 0, storage_host, "", 500, NULL, "Cloud Storage base URL with scheme, without token; empty: Google's"),
+    TEXT("PUBSUB_EMULATOR_HOST", BOTH, 0, pubsub_host, "", 500, NULL, "Pub/Sub host:port, without token; empty: Google's"),
+    TEXT("GCE_METADATA_HOST", BOTH, 0, metadata_host, "", 500, NULL, "metadata server host[:port]; empty: metadata.google.internal"),
+    TEXT("GOOGLE_APPLICATION_CREDENTIALS", BOTH, 0, credentials_file, "", 4000, NULL, "service-account key file; empty: metadata server"),
+    TEXT("PUSH_AUTH", BOTH, 0, push_auth, "oidc", 10, "oidc|iam|none", "check of pushes and internal calls: token verified here (oidc), by Cloud Run (iam: audience and account still compared), or not at all (none)"),
+    TEXT("PUSH_AUDIENCE", BOTH, 0, push_audience, "", 500, NULL, "audience a push token must be for; needed unless PUSH_AUTH=none"),
+    TEXT("PUSH_SERVICE_ACCOUNT", BOTH, 0, push_account, "", 320, NULL, "account (e-mail) a push token must be of; needed unless PUSH_AUTH=none"),
+    TEXT("OIDC_CERTS_URL", BOTH, 0, certs_url, "https://www.googleapis.com/oauth2/v1/certs", 500, NULL, "certificates of the push tokens' signer"),
+    NUMBER("CLIENT_TIMEOUT_MS", BOTH, client_timeout_ms, 30000, 100, 600000, "time a client has for its request's head and for each 16 KiB of body"),
+    NUMBER("MAX_HEADER_BYTES", BOTH, max_header_bytes, 16384, 1024, 1048576, "request line and headers together"),
+    NUMBER("WEB_THREADS", WEB, web_threads, 96, 1, 1000, "requests served at once; Cloud Run's concurrency should not be above"),
+    TEXT("JWT_SECRET", WEB, REQUIRED | SECRET, jwt_secret, "", 1000, NULL, "key of the login tokens (HS256); 32 characters or more"),
+    NUMBER("MAX_UPLOAD_BYTES", WEB, max_upload_bytes, 1073741824, 1, INT64_C(1) << 42, "largest upload through web (Cloud Run itself stops at 32 MiB over HTTP/1)"),
+    NUMBER("REPUBLISH_AFTER_SECONDS", WEB, republish_after_s, 600, 5, 86400, "the sweep publishes a waiting task again when its last message is this old"),
+    NUMBER("LOGIN_SLOTS", WEB, login_slots, 2, 1, 64, "passwords hashed at once (scrypt, 16 MiB each)"),
+    NUMBER("SLOTS", WORKER, slots, 0, 0, 256, "conversions at once; 0: the number of cores"),
+    NUMBER("LEASE_SECONDS", WORKER, lease_seconds, 60, 3, 3600, "a task whose worker has been silent this long may be claimed by another"),
+    NUMBER("MAX_ATTEMPTS", WORKER, max_attempts, 5, 1, 100, "claims before a task fails for good"),
+    NUMBER("JOB_TIMEOUT_SECONDS", WORKER, job_timeout_s, 3300, 1, 86400, "longest run of one conversion"),
+    NUMBER("STALL_TIMEOUT_SECONDS", WORKER, stall_timeout_s, 60, 1, 3600, "a conversion that makes no progress this long is ended"),
+    NUMBER("SANDBOX_MEMORY_MIB", WORKER, sandbox_memory_mib, 1024, 0, 1048576, "memory a conversion may take beyond the libraries; 0: no limit"),
+};
+/* clang-format on */
+enum { ENTRIES = sizeof entries / sizeof *entries };
+
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t len = strlen(value);
+    for (const char *p = choices; *p;) {
+        size_t n = strcspn(p, "|");
+        if (n == len && memcmp(p, value, n) == 0)
+            return true;
+        p += n + (p[n] == '|');
+    }
+    return false;
+}
+
+static enum mr_status load_text(const struct entry *entry, const char *value, struct mr_config *config,
+                                struct mr_err *err)
+{
+    if (!value || !value[0])
+        value = entry->fallback;
+    if ((entry->flags & REQUIRED) && !value[0])
+        return mr_fail(err, MR_INVALID, "%s is not set: %s", entry->name, entry->meaning);
+    if (strlen(value) > (size_t)entry->max)
+        return mr_fail(err, MR_INVALID, "%s is longer than %" PRId64 " characters", entry->name, entry->max);
+    if (entry->choices && !is_choice(entry->choices, value))
+        return mr_fail(err, MR_INVALID, "%s is none of %s", entry->name, entry->choices);
+    char *copy = strdup(value);
+    if (!copy)
+        return mr_fail_oom(err);
+    *(char **)((char *)config + entry->offset) = copy;
+    return MR_OK;
+}
+
+static enum mr_status load_number(const struct entry *entry, const char *value, struct mr_config *config,
+                                  struct mr_err *err)
+{
+    int64_t number = entry->number;
+    if (value && value[0] && !mr_parse_int64(value, entry->min, entry->max, &number))
+        return mr_fail(err, MR_INVALID, "%s is not a whole number from %" PRId64 " to %" PRId64, entry->name,
+                       entry->min, entry->max);
+    *(int64_t *)((char *)config + entry->offset) = number;
+    return MR_OK;
+}
+
+/* What one entry cannot know of another. */
+static enum mr_status check_together(enum mr_program program, const struct mr_config *config,
+                                     struct mr_err *err)
+{
+    if (program == MR_PROGRAM_WEB && strlen(config->jwt_secret) < 32)
+        return mr_fail(err, MR_INVALID, "JWT_SECRET is shorter than 32 characters");
+    if (strcmp(config->push_auth, "none") != 0 && (!config->push_audience[0] || !config->push_account[0]))
+        return mr_fail(err, MR_INVALID, "PUSH_AUTH=%s needs PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT",
+                       config->push_auth);
+    return MR_OK;
+}
+
+enum mr_status mr_config_load_from(enum mr_program program, mr_config_getter *getter, void *ctx,
+                                   struct mr_config *ret, struct mr_err *err)
+{
+    *ret = (struct mr_config){0};
+    for (int i = 0; i < ENTRIES; i++) {
+        const struct entry *entry = &entries[i];
+        if (!(entry->programs & program))
+            continue;
+        const char *value = getter(ctx, entry->name);
+        enum mr_status status =
+            entry->is_text ? load_text(entry, value, ret, err) : load_number(entry, value, ret, err);
+        if (status != MR_OK)
+            return status;
+    }
+    return check_together(program, ret, err);
+}
+
+static const char *from_environment(void *ctx, const char *name)
+{
+    (void)ctx;
+    return getenv(name);
+}
+
+enum mr_status mr_config_load(enum mr_program program, struct mr_config *ret, struct mr_err *err)
+{
+    return mr_config_load_from(program, from_environment, NULL, ret, err);
+}
+
+void mr_config_free(struct mr_config *config)
+{
+    for (int i = 0; i < ENTRIES; i++) {
+        if (!entries[i].is_text)
+            continue;
+        char **text = (char **)((char *)config + entries[i].offset);
+        if (*text && (entries[i].flags & SECRET))
+            explicit_bzero(*text, strlen(*text));
+        free(*text);
+        *text = NULL;
+    }
+}
+
+static void print_default(const struct entry *entry)
+{
+    if (!entry->is_text)
+        printf("`%" PRId64 "`", entry->number);
+    else if (entry->flags & REQUIRED)
+        printf("*required*");
+    else if (entry->fallback[0])
+        printf("`%s`", entry->fallback);
+    else
+        printf("empty");
+}
+
+void mr_config_print(void)
+{
+    for (int i = 0; i < ENTRIES; i++) {
+        const struct entry *entry = &entries[i];
+        printf("| `%s` | %s | ", entry->name,
+               entry->programs == BOTH  ? "both"
+               : entry->programs == WEB ? "web"
+                                        : "worker");
+        print_default(entry);
+        printf(" | %s |\n", entry->meaning);
+    }
+}

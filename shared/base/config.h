@@ -1,0 +1,66 @@
+/*
+ * Configuration: one typed table of environment variables (config.c), read once at start.
+ *
+ * Every variable that web and worker obey stands in that table, with its bounds, default and meaning, and in
+ * the README (tests/lint checks both ways). mr_config_load reports the first variable that is missing or
+ * wrong, by name. The strings are owned by the struct; after loading it is read-only, so any thread may read
+ * it.
+ */
+#ifndef MR_BASE_CONFIG_H
+#define MR_BASE_CONFIG_H
+
+#include "shared/base/err.h"
+
+#include <stdint.h>
+
+enum mr_program { MR_PROGRAM_WEB = 1, MR_PROGRAM_WORKER = 2 };
+
+struct mr_config {
+    /* Both programs. */
+    int64_t port;
+    char *log_level;
+    char *project;
+    char *database_url;
+    int64_t database_pool;
+    char *bucket;
+    char *topic;
+    char *storage_host;
+    char *pubsub_host;
+    char *metadata_host;
+    char *credentials_file;
+    char *push_auth;
+    char *push_audience;
+    char *push_account;
+    char *certs_url;
+    int64_t client_timeout_ms;
+    int64_t max_header_bytes;
+    /* web */
+    int64_t web_threads;
+    char *jwt_secret;
+    int64_t max_upload_bytes;
+    int64_t republish_after_s;
+    int64_t login_slots;
+    /* worker */
+    int64_t slots;
+    int64_t lease_seconds;
+    int64_t max_attempts;
+    int64_t job_timeout_s;
+    int64_t stall_timeout_s;
+    int64_t sandbox_memory_mib;
+};
+
+/* Reads the variables of `program` from the environment. MR_INVALID names the first bad one. Free in every
+ * case. */
+MR_MUST_CHECK enum mr_status mr_config_load(enum mr_program program, struct mr_config *ret,
+                                            struct mr_err *err);
+/* As mr_config_load, from any source of values (NULL: not set); for tests and tools. */
+typedef const char *mr_config_getter(void *ctx, const char *name);
+MR_MUST_CHECK enum mr_status mr_config_load_from(enum mr_program program, mr_config_getter *getter, void *ctx,
+                                                 struct mr_config *ret, struct mr_err *err);
+/* Overwrites secrets and frees. */
+void mr_config_free(struct mr_config *config);
+
+/* Prints the table as the README holds it: | variable | program | default | meaning |, one line each. */
+void mr_config_print(void);
+
+#endif
