@@ -1,0 +1,53 @@
+/*
+ * One job in the sandbox, from the parent's side: starts a child, serves it on the calling thread until it is
+ * dead and reaped, and says how it went. Every way out kills and waits; no descriptor stays open.
+ *
+ * Memory: one range and one frame (protocol.h), whatever the file. Any number of threads may run jobs at
+ * once.
+ */
+#ifndef MR_WORKER_SANDBOX_JOB_H
+#define MR_WORKER_SANDBOX_JOB_H
+
+#include "shared/base/err.h"
+#include "shared/base/json.h"
+#include "worker/sandbox.h"
+
+/* What the parent does for its child; all are called on the thread of mr_sandbox_run, with the same ctx. */
+struct mr_sandbox_callbacks {
+    /*
+     * Reads up to len bytes of the input at offset. *ret_len may be short; 0 says that the file ends before
+     * offset. A failure ends the job and is returned from mr_sandbox_run unchanged.
+     */
+    enum mr_status (*read_range)(void *ctx, int64_t offset, void *buf, size_t len, size_t *ret_len,
+                                 struct mr_err *err);
+    /*
+     * Takes output. The order is checked before the call: first the body, from an offset H (0 … MR_HEAD_MAX)
+     * rising without a gap; then, if H > 0, the head, from 0 to H. A small output may be all head (or, where
+     * the container needs no patching, all body with H = 0). A failure ends the job and is returned
+     * unchanged.
+     */
+    enum mr_status (*write_output)(void *ctx, int64_t offset, const void *data, size_t len,
+                                   struct mr_err *err);
+    /* Progress in thousandths, as the child sees it, never falling; may be NULL. */
+    void (*progress)(void *ctx, int permille);
+    /* Asked about every 200 ms while the job waits, and between its pieces; may be NULL. */
+    bool (*canceled)(void *ctx);
+};
+
+/*
+ * Runs one job. spec is a JSON object (not consumed), as the entry function reads it: for the worker's
+ * mr_media_run see worker/media/convert.h. On success the caller owns *ret_receipt, an object.
+ *
+ * Failures that are the input's (a retry cannot cure them), by code:
+ *   MR_INVALID      invalid_media, no_audio, truncated, decoder_crashed, sandbox_violation, sandbox_protocol
+ *   MR_UNSUPPORTED  unsupported_codec, unsupported_format
+ *   MR_TOO_LARGE    resource_limit (memory, processor time, output), timed_out (total or stall time)
+ * Others: MR_CANCELED; MR_INTERNAL, "internal" (the child says it is our fault); MR_UNAVAILABLE,
+ * "sandbox_unavailable" (the zygote is gone); MR_EXHAUSTED (no fork, no descriptors); what a callback said.
+ */
+MR_MUST_CHECK enum mr_status mr_sandbox_run(struct mr_sandbox *sandbox, const json_t *spec,
+                                            const struct mr_sandbox_callbacks *callbacks, void *ctx,
+                                            const struct mr_sandbox_limits *limits, json_t **ret_receipt,
+                                            struct mr_err *err);
+
+#endif
