@@ -1,0 +1,68 @@
+#include "shared/gcp/push.h"
+
+#include "shared/base/encoding.h"
+
+static enum mr_status bad(struct mr_err *err, const char *what)
+{
+    return mr_fail_code(err, MR_INVALID, "not_an_envelope", "not a Pub/Sub push envelope: %s", what);
+}
+
+static enum mr_status read_data(const json_t *message, struct mr_push *push, struct mr_err *err)
+{
+    const json_t *data = json_object_get(message, "data");
+    if (data && !json_is_string(data))
+        return bad(err, "message.data is no string");
+    unsigned char *bytes = NULL;
+    const char *text = data ? json_string_value(data) : "";
+    if (mr_base64_decode(text, strlen(text), &bytes, &push->data_len, err) != MR_OK)
+        return err && err->status == MR_EXHAUSTED ? MR_EXHAUSTED : bad(err, "message.data is not base64");
+    push->data = (char *)bytes;
+    return MR_OK;
+}
+
+static enum mr_status read_attributes(const json_t *message, struct mr_push *push, struct mr_err *err)
+{
+    json_t *attributes = json_object_get(message, "attributes");
+    if (attributes && !json_is_object(attributes))
+        return bad(err, "message.attributes is no object");
+    push->attributes = attributes ? json_incref(attributes) : json_object();
+    return push->attributes ? MR_OK : mr_fail_oom(err);
+}
+
+static enum mr_status read_message(const json_t *message, struct mr_push *push, struct mr_err *err)
+{
+    const json_t *id = json_object_get(message, "messageId");
+    if (!id)
+        id = json_object_get(message, "message_id");
+    if (!json_is_string(id))
+        return bad(err, "message.messageId is missing");
+    push->message_id = strdup(json_string_value(id));
+    if (!push->message_id)
+        return mr_fail_oom(err);
+    enum mr_status status = read_data(message, push, err);
+    return status == MR_OK ? read_attributes(message, push, err) : status;
+}
+
+enum mr_status mr_push_parse(const json_t *envelope, struct mr_push *ret, struct mr_err *err)
+{
+    const json_t *message = json_object_get(envelope, "message");
+    if (!json_is_object(message))
+        return bad(err, "no object `message`");
+    struct mr_push push = {.delivery_attempt =
+                               json_integer_value(json_object_get(envelope, "deliveryAttempt"))};
+    enum mr_status status = read_message(message, &push, err);
+    if (status != MR_OK) {
+        mr_push_free(&push);
+        return status;
+    }
+    *ret = push;
+    return MR_OK;
+}
+
+void mr_push_free(struct mr_push *push)
+{
+    free(push->data);
+    free(push->message_id);
+    json_decref(push->attributes);
+    *push = (struct mr_push){0};
+}
