@@ -29,7 +29,8 @@ const char *mr_identity_certificate(const struct mr_identity *identity);
 
 /*
  * An OIDC token for `email` and `audience`, valid for an hour, with the header and claims that Google's
- * carry. *ret_token is malloc'ed. Source: https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
+ * carry. *ret_token is malloc'ed. Source:
+ * https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
  */
 MR_MUST_CHECK enum mr_status mr_identity_mint(const struct mr_identity *identity, const char *email,
                                               const char *audience, char **ret_token, struct mr_err *err);
