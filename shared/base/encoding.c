@@ -205,6 +205,11 @@ void mr_time_format(int64_t us, char out[MR_TIME_TEXT_MAX])
     snprintf(out + used, MR_TIME_TEXT_MAX - used, ".%06" PRId64 "Z", fraction);
 }
 
+void mr_int64_text(int64_t value, char out[MR_INT64_TEXT_MAX])
+{
+    snprintf(out, MR_INT64_TEXT_MAX, "%" PRId64, value);
+}
+
 bool mr_parse_int64(const char *text, int64_t min, int64_t max, int64_t *ret)
 {
     if (!text || !(isdigit((unsigned char)text[0]) || (text[0] == '-' && isdigit((unsigned char)text[1]))))

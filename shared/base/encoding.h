@@ -43,6 +43,10 @@ int64_t mr_time_monotonic_us(void);
 /* ISO 8601 / RFC 3339 in UTC with microseconds: 2026-01-31T23:59:59.123456Z. */
 void mr_time_format(int64_t us, char out[MR_TIME_TEXT_MAX]);
 
+#define MR_INT64_TEXT_MAX 24
+/* The decimal text of a number, for SQL parameters and headers. */
+void mr_int64_text(int64_t value, char out[MR_INT64_TEXT_MAX]);
+
 /* A whole decimal number within [min, max], nothing before or after it. */
 bool mr_parse_int64(const char *text, int64_t min, int64_t max, int64_t *ret);
 

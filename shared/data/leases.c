@@ -1,0 +1,229 @@
+#include "shared/data/leases.h"
+
+/* The parameters that every statement about a held lease begins with: $1 task, $2 generation, $3 fence. */
+struct held {
+    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX], fence[MR_INT64_TEXT_MAX];
+};
+
+static struct held held_of(const struct mr_claim *claim)
+{
+    struct held held;
+    mr_int64_text(claim->task_id, held.task);
+    mr_int64_text(claim->generation, held.generation);
+    mr_int64_text(claim->fence, held.fence);
+    return held;
+}
+
+#define OURS      " id = $1::bigint AND generation = $2::int AND fence = $3::bigint"
+#define CLAIMABLE " (status = 'uploaded' OR (status = 'processing' AND lease_expires_at < now()))"
+
+/* ---- claim ------------------------------------------------------------------- */
+
+void mr_claim_free(struct mr_claim *claim)
+{
+    free(claim->input_object);
+    free(claim->original_file);
+    free(claim->new_format);
+    free(claim->options);
+    *claim = (struct mr_claim){0};
+}
+
+static enum mr_status claim_of(const struct mr_rows *rows, struct mr_claim *ret, struct mr_err *err)
+{
+    struct mr_claim claim = {
+        .task_id = mr_rows_int64(rows, 0, "id"),
+        .generation = mr_rows_int64(rows, 0, "generation"),
+        .fence = mr_rows_int64(rows, 0, "fence"),
+        .attempts = mr_rows_int64(rows, 0, "attempts"),
+        .input_object = strdup(mr_rows_text(rows, 0, "input_object")),
+        .input_generation = mr_rows_int64(rows, 0, "input_generation"),
+        .input_size = mr_rows_int64(rows, 0, "original_size"),
+        .original_file = strdup(mr_rows_text(rows, 0, "original_file")),
+        .new_format = strdup(mr_rows_text(rows, 0, "new_format")),
+        .options = strdup(mr_rows_text(rows, 0, "options")),
+    };
+    snprintf(claim.file_id, sizeof claim.file_id, "%s", mr_rows_text(rows, 0, "file_id"));
+    snprintf(claim.kind, sizeof claim.kind, "%s", mr_rows_text(rows, 0, "kind"));
+    if (!claim.input_object || !claim.original_file || !claim.new_format || !claim.options) {
+        mr_claim_free(&claim);
+        return mr_fail_oom(err);
+    }
+    *ret = claim;
+    return MR_OK;
+}
+
+/* Why a claim got no row. A task whose attempts are used up is failed by the same look. */
+static enum mr_status why_not(struct mr_db *db, const char *const *params, enum mr_claim_outcome *ret_outcome,
+                              struct mr_err *err)
+{
+    static const struct mr_statement exhaust = {
+        "lease_exhaust",
+        "WITH failed AS (UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(),"
+        " error_code = 'attempts_exhausted', error_detail = 'the conversion was tried ' || attempts ||"
+        " ' times and never came to an end'"
+        " WHERE id = $1::bigint AND generation = $2::int AND attempts >= $3::int AND" CLAIMABLE
+        " RETURNING id)"
+        " SELECT CASE WHEN EXISTS (SELECT FROM failed) THEN 'exhausted'"
+        " WHEN status = 'processing' AND generation = $2::int THEN 'elsewhere' ELSE 'stale' END AS outcome"
+        " FROM tasks WHERE id = $1::bigint",
+        3};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_exec(db, &exhaust, params, &rows, err);
+    if (status != MR_OK)
+        return status;
+    const char *outcome = mr_rows_count(rows) ? mr_rows_text(rows, 0, "outcome") : "stale";
+    *ret_outcome = strcmp(outcome, "exhausted") == 0   ? MR_CLAIM_EXHAUSTED
+                   : strcmp(outcome, "elsewhere") == 0 ? MR_CLAIM_ELSEWHERE
+                                                       : MR_CLAIM_STALE;
+    return MR_OK;
+}
+
+enum mr_status mr_lease_claim(struct mr_db *db, const struct mr_message *message, int64_t lease_seconds,
+                              int64_t max_attempts, enum mr_claim_outcome *ret_outcome, struct mr_claim *ret,
+                              struct mr_err *err)
+{
+    static const struct mr_statement claim = {
+        "lease_claim",
+        "UPDATE tasks SET status = 'processing', attempts = attempts + 1, fence = fence + 1, progress = 0,"
+        " lease_expires_at = now() + make_interval(secs => $4::int)"
+        " WHERE id = $1::bigint AND generation = $2::int AND attempts < $3::int AND" CLAIMABLE " RETURNING *",
+        4};
+    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX], attempts[MR_INT64_TEXT_MAX],
+        lease[MR_INT64_TEXT_MAX];
+    mr_int64_text(message->task_id, task);
+    mr_int64_text(message->generation <= INT32_MAX ? message->generation : 0, generation);
+    mr_int64_text(max_attempts, attempts);
+    mr_int64_text(lease_seconds, lease);
+    const char *const params[] = {task, generation, attempts, lease};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_exec(db, &claim, params, &rows, err);
+    if (status != MR_OK)
+        return status;
+    if (mr_rows_count(rows) == 0)
+        return why_not(db, params, ret_outcome, err);
+    status = claim_of(rows, ret, err);
+    if (status == MR_OK)
+        *ret_outcome = MR_CLAIM_OURS;
+    return status;
+}
+
+/* ---- while it is held ---------------------------------------------------------- */
+
+enum mr_status mr_lease_heartbeat(struct mr_db *db, const struct mr_claim *claim, int64_t lease_seconds,
+                                  int progress, bool *ret_ours, struct mr_err *err)
+{
+    static const struct mr_statement beat = {
+        "lease_heartbeat",
+        "UPDATE tasks SET lease_expires_at = now() + make_interval(secs => $4::int), progress = $5::int"
+        " WHERE" OURS " AND status = 'processing'",
+        5};
+    struct held held = held_of(claim);
+    char lease[MR_INT64_TEXT_MAX], permille[MR_INT64_TEXT_MAX];
+    mr_int64_text(lease_seconds, lease);
+    mr_int64_text(progress, permille);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status =
+        mr_db_exec(db, &beat, (const char *const[]){held.task, held.generation, held.fence, lease, permille},
+                   &rows, err);
+    if (status == MR_OK)
+        *ret_ours = mr_rows_affected(rows) > 0;
+    return status;
+}
+
+static enum mr_status results_text(const struct mr_result *results, size_t count, char **ret,
+                                   struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *array = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const struct mr_result *r = &results[i];
+        json_t *one =
+            json_pack("{s:I,s:s,s:I,s:s,s:s,s:s,s:I}", "n", (json_int_t)i, "object", r->object,
+                      "object_generation", (json_int_t)r->object_generation, "file_name", r->file_name,
+                      "format", r->format, "content_type", r->content_type, "size", (json_int_t)r->size);
+        if (json_array_append_new(array, one) != 0)
+            return mr_fail_oom(err);
+    }
+    *ret = json_dumps(array, JSON_COMPACT);
+    return *ret ? MR_OK : mr_fail_oom(err);
+}
+
+enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim,
+                               const struct mr_result *results, size_t count, const json_t *receipt,
+                               bool *ret_ours, struct mr_err *err)
+{
+    /* `before` lets a repeated commit see that an earlier one of the same fence got through. */
+    static const struct mr_statement commit = {
+        "lease_commit",
+        "WITH done AS (UPDATE tasks SET status = 'processed', progress = 1000, processed_at = now(),"
+        " lease_expires_at = NULL, receipt = $5::jsonb WHERE" OURS " AND status = 'processing' RETURNING id),"
+        " results AS (INSERT INTO outputs (task_id, n, object, object_generation, file_name, format, "
+        "content_type, size)"
+        " SELECT done.id, r.* FROM done, jsonb_to_recordset($4::jsonb) AS r (n int, object text,"
+        " object_generation bigint, file_name text, format text, content_type text, size bigint) RETURNING "
+        "object),"
+        " struck AS (DELETE FROM stray_objects s USING results WHERE s.name = results.object)"
+        " SELECT 1 FROM done UNION ALL SELECT 1 FROM tasks before WHERE before.id = $1::bigint"
+        " AND before.generation = $2::int AND before.fence = $3::bigint AND before.status = 'processed'",
+        5};
+    struct held held = held_of(claim);
+    MR_AUTO_STR char *outputs = NULL;
+    enum mr_status status = results_text(results, count, &outputs, err);
+    if (status != MR_OK)
+        return status;
+    MR_AUTO_STR char *receipt_text = receipt ? json_dumps(receipt, JSON_COMPACT) : NULL;
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    status = mr_db_exec(db, &commit,
+                        (const char *const[]){held.task, held.generation, held.fence, outputs, receipt_text},
+                        &rows, err);
+    if (status == MR_OK)
+        *ret_ours = mr_rows_count(rows) > 0;
+    return status;
+}
+
+enum mr_status mr_lease_fail(struct mr_db *db, const struct mr_claim *claim, const char *code,
+                             const char *detail, struct mr_err *err)
+{
+    static const struct mr_statement fail = {
+        "lease_fail",
+        "UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(), error_code = $4,"
+        " error_detail = $5 WHERE" OURS " AND status = 'processing'",
+        5};
+    struct held held = held_of(claim);
+    return mr_db_exec(db, &fail, (const char *const[]){held.task, held.generation, held.fence, code, detail},
+                      NULL, err);
+}
+
+enum mr_status mr_lease_release(struct mr_db *db, const struct mr_claim *claim, struct mr_err *err)
+{
+    static const struct mr_statement release = {
+        "lease_release",
+        "UPDATE tasks SET status = 'uploaded', lease_expires_at = NULL, progress = 0, attempts = attempts - 1"
+        " WHERE" OURS " AND status = 'processing'",
+        3};
+    struct held held = held_of(claim);
+    return mr_db_exec(db, &release, (const char *const[]){held.task, held.generation, held.fence}, NULL, err);
+}
+
+/* ---- dead letters --------------------------------------------------------------- */
+
+enum mr_status mr_lease_dead_letter(struct mr_db *db, const struct mr_message *message, struct mr_err *err)
+{
+    static const struct mr_statement fail = {
+        "lease_dead_letter_fail",
+        "UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(),"
+        " error_code = 'delivery_exhausted',"
+        " error_detail = 'the task was handed to the workers again and again, and none could finish it'"
+        " WHERE id = $1::bigint AND generation = $2::int AND" CLAIMABLE
+        " AND (attempts > 0 OR uploaded_at < now() - interval '1 day')",
+        2};
+    static const struct mr_statement again = {"lease_dead_letter_again",
+                                              "UPDATE tasks SET published_at = NULL WHERE id = $1::bigint "
+                                              "AND generation = $2::int AND status = 'uploaded'",
+                                              2};
+    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
+    mr_int64_text(message->task_id, task);
+    mr_int64_text(message->generation <= INT32_MAX ? message->generation : 0, generation);
+    const char *const params[] = {task, generation};
+    enum mr_status status = mr_db_exec(db, &fail, params, NULL, err);
+    return status == MR_OK ? mr_db_exec(db, &again, params, NULL, err) : status;
+}

@@ -1,0 +1,24 @@
+/*
+ * The outbox: tasks that Pub/Sub still owes a message, or owes it again. A task's row is its own outbox
+ * entry: published_at is NULL until a message was published for its present generation. Any thread may call.
+ */
+#ifndef MR_DATA_OUTBOX_H
+#define MR_DATA_OUTBOX_H
+
+#include "shared/data/db.h"
+#include "shared/data/message.h"
+
+/* Notes that messages for these tasks were published. */
+MR_MUST_CHECK enum mr_status mr_outbox_mark(struct mr_db *db, const int64_t *task_ids, size_t count,
+                                            struct mr_err *err);
+
+/*
+ * Fills due (room for max) with the messages that should be published now: never published and 5 s old;
+ * waiting, and last published republish_after_s ago; or processing on a lease that ran out after the last
+ * message.
+ */
+MR_MUST_CHECK enum mr_status mr_outbox_due(struct mr_db *db, int64_t republish_after_s,
+                                           struct mr_message *due, size_t max, size_t *ret_count,
+                                           struct mr_err *err);
+
+#endif

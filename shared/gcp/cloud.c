@@ -1,0 +1,74 @@
+#include "shared/gcp/cloud.h"
+
+static enum mr_oidc_mode mode_of(const char *push_auth)
+{
+    return strcmp(push_auth, "none") == 0  ? MR_OIDC_NONE
+           : strcmp(push_auth, "iam") == 0 ? MR_OIDC_IAM
+                                           : MR_OIDC_VERIFY;
+}
+
+static enum mr_status open_tokens(const struct mr_config *config, struct mr_cloud *cloud, struct mr_err *err)
+{
+    if (config->storage_host[0] && config->pubsub_host[0])
+        return MR_OK;
+    struct mr_token_options options = {.credentials_file = config->credentials_file,
+                                       .metadata_host = config->metadata_host};
+    return mr_token_source_new(cloud->http, &options, &cloud->tokens, err);
+}
+
+static enum mr_status find_project(const struct mr_config *config, struct mr_cloud *cloud, struct mr_err *err)
+{
+    if (!config->project[0] && cloud->tokens)
+        return mr_token_project(cloud->tokens, &cloud->project, err);
+    if (!config->project[0])
+        return mr_fail(err, MR_INVALID,
+                       "GOOGLE_CLOUD_PROJECT is not set, and emulators cannot be asked for it");
+    cloud->project = strdup(config->project);
+    return cloud->project ? MR_OK : mr_fail_oom(err);
+}
+
+static enum mr_status open_services(const struct mr_config *config, struct mr_cloud *cloud,
+                                    struct mr_err *err)
+{
+    struct mr_storage_options storage = {.base_url = config->storage_host,
+                                         .bucket = config->bucket,
+                                         .tokens = config->storage_host[0] ? NULL : cloud->tokens};
+    struct mr_pubsub_options pubsub = {.emulator_host = config->pubsub_host,
+                                       .project = cloud->project,
+                                       .tokens = config->pubsub_host[0] ? NULL : cloud->tokens};
+    struct mr_oidc_options oidc = {.mode = mode_of(config->push_auth),
+                                   .certs_url = config->certs_url,
+                                   .audience = config->push_audience,
+                                   .email = config->push_account};
+    enum mr_status status = mr_storage_new(cloud->http, &storage, &cloud->storage, err);
+    if (status == MR_OK)
+        status = mr_pubsub_new(cloud->http, &pubsub, &cloud->pubsub, err);
+    if (status == MR_OK)
+        status = mr_oidc_new(cloud->http, &oidc, &cloud->oidc, err);
+    return status;
+}
+
+enum mr_status mr_cloud_open(const struct mr_config *config, const char *user_agent, struct mr_cloud *ret,
+                             struct mr_err *err)
+{
+    *ret = (struct mr_cloud){0};
+    enum mr_status status = mr_http_client_new(user_agent, &ret->http, err);
+    if (status == MR_OK)
+        status = open_tokens(config, ret, err);
+    if (status == MR_OK)
+        status = find_project(config, ret, err);
+    if (status == MR_OK)
+        status = open_services(config, ret, err);
+    return status;
+}
+
+void mr_cloud_close(struct mr_cloud *cloud)
+{
+    mr_oidc_free(cloud->oidc);
+    mr_pubsub_free(cloud->pubsub);
+    mr_storage_free(cloud->storage);
+    mr_token_source_free(cloud->tokens);
+    mr_http_client_free(cloud->http);
+    free(cloud->project);
+    *cloud = (struct mr_cloud){0};
+}

@@ -1,0 +1,27 @@
+/*
+ * The cloud as configured: HTTP client, credentials, storage, Pub/Sub and the check of incoming tokens,
+ * opened together for web and worker. Shared by all threads.
+ */
+#ifndef MR_GCP_CLOUD_H
+#define MR_GCP_CLOUD_H
+
+#include "shared/base/config.h"
+#include "shared/gcp/oidc.h"
+#include "shared/gcp/pubsub.h"
+#include "shared/gcp/storage.h"
+
+struct mr_cloud {
+    struct mr_http_client *http;
+    struct mr_token_source *tokens; /* NULL when every service is an emulator */
+    struct mr_storage *storage;
+    struct mr_pubsub *pubsub;
+    struct mr_oidc *oidc;
+    char *project;
+};
+
+/* Asks the metadata server for the project if the configuration does not name it. Close in every case. */
+MR_MUST_CHECK enum mr_status mr_cloud_open(const struct mr_config *config, const char *user_agent,
+                                           struct mr_cloud *ret, struct mr_err *err);
+void mr_cloud_close(struct mr_cloud *cloud);
+
+#endif
