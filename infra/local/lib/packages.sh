@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# Debian packages: what a build, a run and a test need, and how to get what is missing.
+
+# shellcheck disable=SC2034 # read by those who source this
+BUILD_PACKAGES=(gcc libc6-dev make pkg-config libcivetweb-dev libjansson-dev libjwt-dev libssl-dev
+    libcurl4-openssl-dev libpq-dev libavcodec-dev libavformat-dev libavfilter-dev libavutil-dev
+    libswresample-dev libswscale-dev libseccomp-dev libisal-dev)
+# shellcheck disable=SC2034
+RUN_PACKAGES=(postgresql curl ca-certificates openssl util-linux)
+# shellcheck disable=SC2034
+TEST_PACKAGES=(libcmocka-dev python3-pytest python3-requests ffmpeg clang clang-format cppcheck shellcheck procps)
+
+# Prints those of the given packages that are not installed.
+missing_packages() {
+    local installed
+    installed=" $(dpkg-query -W -f='${db:Status-Status}:${Package} ' "$@" 2>/dev/null || true)"
+    local package
+    for package in "$@"; do
+        [[ $installed == *" installed:$package "* ]] || printf '%s\n' "$package"
+    done
+}
+
+# Installs what is missing of the given packages; fast, and without root, when nothing is.
+install_packages() {
+    command -v dpkg-query >/dev/null || die "this is not Debian; please install what Debian calls: $*"
+    local missing
+    mapfile -t missing < <(missing_packages "$@")
+    ((${#missing[@]})) || return 0
+    say "installing: ${missing[*]}"
+    # Debian's PostgreSQL would make a cluster of its own and start it; only the programs are wanted here.
+    local no_cluster=/etc/postgresql-common/createcluster.d/mediarun.conf
+    local wants_postgres=0
+    [[ " ${missing[*]} " == *" postgresql"* ]] && wants_postgres=1
+    if ((wants_postgres)); then
+        as_root mkdir -p "${no_cluster%/*}"
+        as_root tee "$no_cluster" <<<'create_main_cluster = false' >/dev/null
+    fi
+    local failed=0
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update >&2 || failed=1
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "${missing[@]}" >&2 || failed=1
+    if ((wants_postgres)); then
+        as_root rm -f "$no_cluster"
+    fi
+    mapfile -t missing < <(missing_packages "${missing[@]}")
+    ((${#missing[@]} == 0)) || die "could not install: ${missing[*]}"
+    ((failed == 0)) || say "apt-get complained, but all packages are there"
+}

@@ -1,0 +1,66 @@
+# shellcheck shell=bash
+# A private PostgreSQL: its own data directory, a Unix socket and nothing else, never as root.
+#
+# Called by root, it runs as user postgres, who may be unable to enter the directories above its own (a
+# checkout below /root). So root opens the data directory and PostgreSQL reaches it as /proc/self/fd/7, which
+# needs no right on the way there. The socket's directory has mode 0700: it is the password.
+
+MR_POSTGRES_ROLE=mediarun
+
+# The directory of PostgreSQL's programs: those that made the data in $1, else the newest.
+postgres_bin() {
+    local version='*'
+    [[ -r $1/PG_VERSION ]] && version=$(<"$1/PG_VERSION")
+    local found
+    # shellcheck disable=SC2086 # the pattern has to expand
+    found=$(printf '%s\n' /usr/lib/postgresql/$version/bin/postgres | sort -V | tail -n 1)
+    [[ -x $found ]] || die "PostgreSQL $version is not installed below /usr/lib/postgresql"
+    printf '%s\n' "${found%/*}"
+}
+
+# Puts before a command: an unprivileged user, and that it ends when its parent does.
+MR_AS_POSTGRES=(setpriv --pdeathsig INT --)
+((EUID != 0)) || MR_AS_POSTGRES=(setpriv --reuid=postgres --regid=postgres --init-groups --pdeathsig INT --)
+
+# postgres_directory DIR: makes a directory for PostgreSQL alone.
+postgres_directory() {
+    mkdir -p "$1"
+    chmod 700 "$1"
+    if ((EUID == 0)); then
+        chown postgres:postgres "$1"
+    fi
+}
+
+# postgres_init DATA: makes the data directory, once. A making that was interrupted is begun anew.
+postgres_init() {
+    local data=$1 bin
+    [[ -e $data/.complete ]] && return 0
+    bin=$(postgres_bin "$data")
+    rm -rf "$data"
+    postgres_directory "$data"
+    (
+        exec 7<"$data"
+        "${MR_AS_POSTGRES[@]}" "$bin/initdb" -D /proc/self/fd/7 -U "$MR_POSTGRES_ROLE" -A trust -E UTF8 --no-locale >/dev/null
+    ) || die "initdb failed in $data"
+    touch "$data/.complete"
+}
+
+# postgres_run DATA SOCKETS [COMMAND…]: becomes the server, by way of the command (setsid, for one).
+postgres_run() {
+    local data=$1 sockets=$2 bin
+    shift 2
+    bin=$(postgres_bin "$data")
+    exec 7<"$data"
+    exec "$@" "${MR_AS_POSTGRES[@]}" "$bin/postgres" -D /proc/self/fd/7 -c listen_addresses= -c unix_socket_directories="$sockets" \
+        -c max_connections=200 -c log_checkpoints=off
+}
+
+# postgres_ready SOCKETS
+postgres_ready() { pg_isready -q -h "$1" -U "$MR_POSTGRES_ROLE" -d postgres; }
+
+# postgres_database SOCKETS NAME: creates the database if it is not there.
+postgres_database() {
+    local psql=(psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$1" -U "$MR_POSTGRES_ROLE" -d postgres)
+    [[ $("${psql[@]}" -c "SELECT 1 FROM pg_database WHERE datname = '$2'") == 1 ]] ||
+        "${psql[@]}" -c "CREATE DATABASE \"$2\""
+}

@@ -1,0 +1,77 @@
+# shellcheck shell=bash
+# The set-up of the cloud, as infra/deploy.sh does it with gcloud: bucket, topics, push subscriptions and the
+# scheduler's job. Everything may exist already; what points to an address is set anew.
+#
+# Reads: STORAGE_URL PUBSUB_URL SCHEDULER_URL (base URLs), GOOGLE_CLOUD_PROJECT BUCKET PUBSUB_TOPIC,
+# WORKER_URL WEB_URL (where to push; also the audiences) and PUSH_SERVICE_ACCOUNT.
+
+MR_DEAD_LETTER_TOPIC=mediarun-dead-letters
+
+# ask METHOD URL JSON: prints the status.
+ask() {
+    curl -sS -o /dev/null -m 10 -w '%{http_code}' -X "$1" -H 'Content-Type: application/json' --data "$3" "$2" || true
+}
+
+# ensure METHOD URL JSON: makes something; that it exists already is fine (returns 2).
+ensure() {
+    local status
+    status=$(ask "$@")
+    case $status in
+        2??) return 0 ;;
+        409) return 2 ;;
+        *) die "provisioning: $1 $2 answered $status" ;;
+    esac
+}
+
+# replace METHOD URL JSON: as ensure, but nothing else than success will do.
+replace() {
+    local status
+    status=$(ask "$@")
+    [[ $status == 2?? ]] || die "provisioning: $1 $2 answered $status"
+}
+
+push_config() { # URL AUDIENCE
+    printf '{"pushEndpoint":"%s","oidcToken":{"serviceAccountEmail":"%s","audience":"%s"}}' \
+        "$1" "$PUSH_SERVICE_ACCOUNT" "$2"
+}
+
+# push_subscription NAME TOPIC PUSH_CONFIG FURTHER_FIELDS
+push_subscription() {
+    local project=$PUBSUB_URL/v1/projects/$GOOGLE_CLOUD_PROJECT
+    local body
+    body=$(printf '{"topic":"projects/%s/topics/%s","pushConfig":%s,"ackDeadlineSeconds":600,"expirationPolicy":{},
+        "retryPolicy":{"minimumBackoff":"1s","maximumBackoff":"60s"}%s}' "$GOOGLE_CLOUD_PROJECT" "$2" "$3" "$4")
+    ensure PUT "$project/subscriptions/$1" "$body" ||
+        replace POST "$project/subscriptions/$1:modifyPushConfig" "{\"pushConfig\":$3}"
+}
+
+provision_storage() {
+    ensure POST "$STORAGE_URL/storage/v1/b?project=$GOOGLE_CLOUD_PROJECT" "{\"name\":\"$BUCKET\"}" || true
+}
+
+provision_pubsub() {
+    local topics=projects/$GOOGLE_CLOUD_PROJECT/topics topic
+    for topic in "$PUBSUB_TOPIC" "$MR_DEAD_LETTER_TOPIC"; do
+        ensure PUT "$PUBSUB_URL/v1/$topics/$topic" '{}' || true
+    done
+    # 100 attempts, not fewer: an answer "busy, later" counts as one.
+    push_subscription "$PUBSUB_TOPIC-worker" "$PUBSUB_TOPIC" "$(push_config "$WORKER_URL/" "$WORKER_URL")" \
+        ",\"deadLetterPolicy\":{\"deadLetterTopic\":\"$topics/$MR_DEAD_LETTER_TOPIC\",\"maxDeliveryAttempts\":100}"
+    push_subscription "$MR_DEAD_LETTER_TOPIC-web" "$MR_DEAD_LETTER_TOPIC" \
+        "$(push_config "$WEB_URL/internal/dead-letters" "$WEB_URL")" ''
+}
+
+provision_scheduler() {
+    local jobs=projects/$GOOGLE_CLOUD_PROJECT/locations/local/jobs body
+    body=$(printf '{"name":"%s","schedule":"* * * * *","timeZone":"Etc/UTC","attemptDeadline":"60s",
+        "httpTarget":{"uri":"%s/internal/sweep","httpMethod":"POST","headers":{"Content-Type":"application/json"},"body":"e30=",
+        "oidcToken":{"serviceAccountEmail":"%s","audience":"%s"}}}' \
+        "$jobs/mediarun-sweep" "$WEB_URL" "$PUSH_SERVICE_ACCOUNT" "$WEB_URL")
+    ensure POST "$SCHEDULER_URL/v1/$jobs" "$body" || replace PATCH "$SCHEDULER_URL/v1/$jobs/mediarun-sweep" "$body"
+}
+
+provision() {
+    provision_storage
+    provision_pubsub
+    provision_scheduler
+}
