@@ -1,0 +1,200 @@
+#include "web/admission.h"
+
+#include "shared/data/outbox.h"
+#include "web/outbox_publisher.h"
+
+#include <pthread.h>
+
+enum { BATCH_MAX = 256, PUBLISH_TIMEOUT_MS = 1500 };
+
+/* One waiting request. It lives on its thread's stack; `done` is protected by the admission's lock. */
+struct ticket {
+    struct ticket *next;
+    const struct mr_task_draft *draft;
+    json_t *view;
+    enum mr_status status;
+    struct mr_err err;
+    bool done;
+};
+
+struct mr_admission {
+    struct mr_db *db;
+    struct mr_pubsub *pubsub;
+    const char *topic;
+    const struct mr_log *log;
+    pthread_t committer;
+    pthread_mutex_t lock; /* all fields below are protected by it */
+    pthread_cond_t arrived;
+    pthread_cond_t answered;
+    struct ticket *first, **last;
+    bool stopping;
+};
+
+struct batch {
+    struct ticket *tickets[BATCH_MAX];
+    const struct mr_task_draft *drafts[BATCH_MAX];
+    json_t *views[BATCH_MAX];
+    size_t count;
+};
+
+/* ---- the database's part ------------------------------------------------------- */
+
+static void insert_one_by_one(struct mr_admission *admission, struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct ticket *ticket = batch->tickets[i];
+        ticket->status = mr_tasks_insert(admission->db, &ticket->draft, 1, &ticket->view, &ticket->err);
+    }
+}
+
+static void insert_all(struct mr_admission *admission, struct batch *batch)
+{
+    struct mr_err err = {0};
+    enum mr_status status = mr_tasks_insert(admission->db, batch->drafts, batch->count, batch->views, &err);
+    if (status ==
+        MR_UNAVAILABLE) /* a connection that had gone stale: safe to repeat, the file_id is unique */
+        status = mr_tasks_insert(admission->db, batch->drafts, batch->count, batch->views, &err);
+    if (status != MR_OK && !mr_status_is_transient(status) && batch->count > 1) {
+        insert_one_by_one(admission, batch); /* one bad row must not fail its neighbours */
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->tickets[i]->status = status;
+        batch->tickets[i]->err = err;
+        batch->tickets[i]->view = status == MR_OK ? batch->views[i] : NULL;
+    }
+}
+
+/* ---- the queue's part ------------------------------------------------------------ */
+
+/* Publishes what was inserted; the ids go to ret_ids. False if nothing could be published. */
+static bool publish(struct mr_admission *admission, const struct batch *batch, int64_t *ret_ids,
+                    size_t *ret_count)
+{
+    struct mr_message messages[BATCH_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->tickets[i]->status != MR_OK)
+            continue;
+        const struct mr_task_draft *draft = batch->drafts[i];
+        ret_ids[count] = json_integer_value(json_object_get(batch->tickets[i]->view, "id"));
+        messages[count] = (struct mr_message){.task_id = ret_ids[count], .generation = 1};
+        snprintf(messages[count].kind, sizeof messages[count].kind, "%s", draft->kind);
+        count++;
+    }
+    *ret_count = count;
+    struct mr_err err;
+    if (mr_outbox_publish(admission->pubsub, admission->topic, messages, count, PUBLISH_TIMEOUT_MS, &err) ==
+        MR_OK)
+        return count > 0;
+    mr_log_err(admission->log, MR_LOG_WARNING, "tasks stay in the outbox: publishing failed", &err, "{s:I}",
+               "tasks", (json_int_t)count);
+    return false;
+}
+
+static void answer_locked(struct mr_admission *admission, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        batch->tickets[i]->done = true;
+    pthread_cond_broadcast(&admission->answered);
+}
+
+static void admit(struct mr_admission *admission, struct batch *batch)
+{
+    int64_t ids[BATCH_MAX];
+    size_t count = 0;
+    insert_all(admission, batch);
+    bool published = publish(admission, batch, ids, &count);
+    pthread_mutex_lock(&admission->lock);
+    answer_locked(admission, batch); /* from here on the tickets belong to their threads again */
+    pthread_mutex_unlock(&admission->lock);
+    struct mr_err err;
+    if (published && mr_outbox_mark(admission->db, ids, count, &err) != MR_OK)
+        mr_log_err(admission->log, MR_LOG_WARNING,
+                   "published tasks could not be marked: they will be published twice", &err, "{s:I}",
+                   "tasks", (json_int_t)count);
+}
+
+/* Waits for tickets and takes up to BATCH_MAX; false when it is time to end. */
+static bool take_batch(struct mr_admission *admission, struct batch *batch)
+{
+    batch->count = 0;
+    pthread_mutex_lock(&admission->lock);
+    while (!admission->first && !admission->stopping)
+        pthread_cond_wait(&admission->arrived, &admission->lock);
+    while (admission->first && batch->count < BATCH_MAX) {
+        struct ticket *ticket = admission->first;
+        admission->first = ticket->next;
+        batch->tickets[batch->count] = ticket;
+        batch->drafts[batch->count++] = ticket->draft;
+    }
+    if (!admission->first)
+        admission->last = &admission->first;
+    pthread_mutex_unlock(&admission->lock);
+    return batch->count > 0;
+}
+
+static void *committer(void *arg)
+{
+    struct mr_admission *admission = arg;
+    struct batch batch;
+    while (take_batch(admission, &batch))
+        admit(admission, &batch);
+    return NULL;
+}
+
+enum mr_status mr_admission_submit(struct mr_admission *admission, const struct mr_task_draft *draft,
+                                   json_t **ret_view, struct mr_err *err)
+{
+    struct ticket ticket = {.draft = draft};
+    pthread_mutex_lock(&admission->lock);
+    *admission->last = &ticket;
+    admission->last = &ticket.next;
+    pthread_cond_signal(&admission->arrived);
+    while (!ticket.done)
+        pthread_cond_wait(&admission->answered, &admission->lock);
+    pthread_mutex_unlock(&admission->lock);
+    if (ticket.status == MR_OK)
+        *ret_view = ticket.view;
+    else if (err)
+        *err = ticket.err;
+    return ticket.status;
+}
+
+enum mr_status mr_admission_start(struct mr_db *db, struct mr_pubsub *pubsub, const char *topic,
+                                  const struct mr_log *log, struct mr_admission **ret, struct mr_err *err)
+{
+    struct mr_admission *admission = calloc(1, sizeof *admission);
+    if (!admission)
+        return mr_fail_oom(err);
+    admission->db = db;
+    admission->pubsub = pubsub;
+    admission->topic = topic;
+    admission->log = log;
+    admission->last = &admission->first;
+    pthread_mutex_init(&admission->lock, NULL);
+    pthread_cond_init(&admission->arrived, NULL);
+    pthread_cond_init(&admission->answered, NULL);
+    int failure = pthread_create(&admission->committer, NULL, committer, admission);
+    if (failure) {
+        free(admission);
+        return mr_fail_errno(err, MR_EXHAUSTED, failure, "start the committer");
+    }
+    *ret = admission;
+    return MR_OK;
+}
+
+void mr_admission_stop(struct mr_admission *admission)
+{
+    if (!admission)
+        return;
+    pthread_mutex_lock(&admission->lock);
+    admission->stopping = true;
+    pthread_cond_signal(&admission->arrived);
+    pthread_mutex_unlock(&admission->lock);
+    pthread_join(admission->committer, NULL);
+    pthread_cond_destroy(&admission->answered);
+    pthread_cond_destroy(&admission->arrived);
+    pthread_mutex_destroy(&admission->lock);
+    free(admission);
+}

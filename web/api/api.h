@@ -1,0 +1,21 @@
+/* The handlers of web's API, one file per resource. All take a struct mr_web as app; the route table is
+ * web/routes.c. */
+#ifndef MR_WEB_API_API_H
+#define MR_WEB_API_API_H
+
+#include "shared/http/server.h"
+#include "web/app.h"
+
+mr_handler mr_api_signup; /* auth.c */
+mr_handler mr_api_login;
+mr_handler mr_api_task_create; /* task_create.c */
+mr_handler mr_api_task_list;   /* tasks.c */
+mr_handler mr_api_task_get;
+mr_handler mr_api_task_delete;
+mr_handler mr_api_file_get; /* files.c */
+mr_handler mr_api_alive;    /* health.c */
+mr_handler mr_api_health;
+mr_handler mr_api_sweep; /* internal.c */
+mr_handler mr_api_dead_letters;
+
+#endif

@@ -1,0 +1,128 @@
+/* Signup and login. The answers hold every spelling of the token that the older systems' clients read. */
+#include "shared/base/encoding.h"
+#include "web/api/api.h"
+#include "web/api/fields.h"
+#include "web/users.h"
+
+#include <ctype.h>
+
+enum { USERNAME_MAX = 80, EMAIL_MAX = 320 };
+
+static const char *const username_names[] = {"username", NULL};
+static const char *const email_names[] = {"email", NULL};
+static const char *const login_names[] = {"username", "email", NULL};
+static const char *const password_names[] = {"password1", "password", NULL};
+static const char *const repeated_names[] = {"password2", "password_2", NULL};
+static const char *const login_password_names[] = {"password", NULL};
+
+static enum mr_status answer_token(struct mr_web *web, struct mr_request *req, int http_status,
+                                   const char *message, int64_t user_id, struct mr_err *err)
+{
+    MR_AUTO_STR char *token = NULL;
+    enum mr_status status = mr_session_issue(web->session, user_id, &token, err);
+    if (status != MR_OK)
+        return status;
+    json_t *body = json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I}", "message", message, "access_token", token,
+                             "token", token, "jwt", token, "token_type", "Bearer", "expires_in",
+                             MR_SESSION_SECONDS, "user_id", (json_int_t)user_id);
+    status = mr_respond_header(req, "Cache-Control", "no-store", err);
+    if (status != MR_OK) {
+        json_decref(body);
+        return status;
+    }
+    return mr_respond_json(req, http_status, body, err);
+}
+
+static enum mr_status check_username(const char *username, struct mr_err *err)
+{
+    if (strlen(username) > USERNAME_MAX)
+        return mr_fail(err, MR_INVALID, "username: more than %d bytes", USERNAME_MAX);
+    for (const char *p = username; *p; p++)
+        if (iscntrl((unsigned char)*p) || isspace((unsigned char)*p) || *p == '@')
+            return mr_fail(err, MR_INVALID, "username: it must not hold blanks, control characters or @");
+    return MR_OK;
+}
+
+/* One '@' with something before it and a dotted name behind it; whether it is read by anybody only a mail can
+ * tell. */
+static enum mr_status check_email(const char *email, struct mr_err *err)
+{
+    const char *at = strchr(email, '@');
+    const char *dot = at ? strrchr(at, '.') : NULL;
+    bool good = at && at != email && !strchr(at + 1, '@') && dot && dot > at + 1 && dot[1] &&
+                strlen(email) <= EMAIL_MAX;
+    for (const char *p = email; good && *p; p++)
+        good = !iscntrl((unsigned char)*p) && !isspace((unsigned char)*p);
+    return good ? MR_OK : mr_fail(err, MR_INVALID, "email: this is no e-mail address");
+}
+
+struct signup {
+    const char *username, *email, *password, *repeated; /* owned by the fields */
+};
+
+static enum mr_status read_signup(const json_t *fields, struct signup *ret, struct mr_err *err)
+{
+    const struct {
+        const char *const *names;
+        const char **value;
+    } wanted[] = {{username_names, &ret->username},
+                  {email_names, &ret->email},
+                  {password_names, &ret->password},
+                  {repeated_names, &ret->repeated}};
+    enum mr_status status = MR_OK;
+    for (size_t i = 0; status == MR_OK && i < sizeof wanted / sizeof *wanted; i++)
+        status = mr_fields_text(fields, wanted[i].names, wanted[i].value, err);
+    if (status == MR_OK)
+        status = check_username(ret->username, err);
+    if (status == MR_OK)
+        status = check_email(ret->email, err);
+    if (status == MR_OK && strcmp(ret->password, ret->repeated) != 0)
+        status =
+            mr_fail_code(err, MR_INVALID, "passwords_differ", "password: the two passwords are not the same");
+    return status == MR_OK ? mr_password_check_rule(ret->password, err) : status;
+}
+
+enum mr_status mr_api_signup(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_web *web = app;
+    MR_AUTO_JSON json_t *fields = NULL;
+    struct signup signup = {0};
+    char hash[MR_PASSWORD_HASH_MAX];
+    int64_t user_id = 0;
+    enum mr_status status = mr_fields_read(req, &fields, err);
+    if (status == MR_OK)
+        status = read_signup(fields, &signup, err);
+    if (status == MR_OK)
+        status = mr_password_hash(web->session, signup.password, hash, err);
+    if (status == MR_OK)
+        status = mr_user_create(web->db, signup.username, signup.email, hash, &user_id, err);
+    if (status ==
+        MR_CONFLICT) /* the older systems answer 400 to a name that is taken, and their clients look for it */
+        return err->status = MR_INVALID;
+    if (status != MR_OK)
+        return status;
+    mr_log_write(mr_request_log(req), MR_LOG_NOTICE, "user signed up", "{s:I}", "user_id",
+                 (json_int_t)user_id);
+    return answer_token(web, req, 201, "the user was created", user_id, err);
+}
+
+enum mr_status mr_api_login(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_web *web = app;
+    MR_AUTO_JSON json_t *fields = NULL;
+    const char *login = NULL, *password = NULL;
+    char hash[MR_PASSWORD_HASH_MAX];
+    int64_t user_id = 0;
+    enum mr_status status = mr_fields_read(req, &fields, err);
+    if (status == MR_OK)
+        status = mr_fields_text(fields, login_names, &login, err);
+    if (status == MR_OK)
+        status = mr_fields_text(fields, login_password_names, &password, err);
+    if (status == MR_OK)
+        status = mr_user_find(web->db, login, &user_id, hash, err);
+    if (status == MR_OK)
+        status = mr_password_verify(web->session, password, user_id ? hash : NULL, err);
+    if (status != MR_OK)
+        return status;
+    return answer_token(web, req, 200, "logged in", user_id, err);
+}

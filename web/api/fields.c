@@ -1,0 +1,70 @@
+#include "web/api/fields.h"
+
+#include "shared/http/form.h"
+
+enum { FIELDS_MAX = 64 << 10 };
+
+static enum mr_status add_part(struct mr_form *form, const struct mr_form_part *part, json_t *fields,
+                               struct mr_err *err)
+{
+    MR_AUTO(mr_buf) struct mr_buf value = MR_BUF_INIT(FIELDS_MAX);
+    char name[128];
+    snprintf(name, sizeof name, "%s", part->name); /* the part is gone once its value is read to the end */
+    enum mr_status status = mr_form_value(form, &value, err);
+    if (status != MR_OK)
+        return mr_wrap(err, "%s", name);
+    if (json_object_set_new(fields, name, json_string(mr_buf_str(&value))) != 0)
+        return mr_fail(err, MR_INVALID, "%s: not UTF-8", name);
+    return MR_OK;
+}
+
+static enum mr_status read_form(struct mr_request *req, json_t **ret, struct mr_err *err)
+{
+    MR_AUTO(mr_form) struct mr_form *form = NULL;
+    MR_AUTO_JSON json_t *fields = json_object();
+    if (!fields)
+        return mr_fail_oom(err);
+    enum mr_status status = mr_form_open(req, &form, err);
+    const struct mr_form_part *part = NULL;
+    while (status == MR_OK) {
+        status = mr_form_next(form, &part, err);
+        if (status != MR_OK || !part)
+            break;
+        status = add_part(form, part, fields, err);
+    }
+    if (status == MR_OK)
+        *ret = MR_TAKE(fields);
+    return status;
+}
+
+enum mr_status mr_fields_read(struct mr_request *req, json_t **ret, struct mr_err *err)
+{
+    if (mr_request_is_type(req, "multipart/form-data") ||
+        mr_request_is_type(req, "application/x-www-form-urlencoded"))
+        return read_form(req, ret, err);
+    MR_AUTO_JSON json_t *fields = NULL;
+    enum mr_status status = mr_request_json(req, FIELDS_MAX, &fields, err);
+    if (status != MR_OK)
+        return status;
+    if (!json_is_object(fields))
+        return mr_fail(err, MR_INVALID, "the body must be a JSON object");
+    *ret = MR_TAKE(fields);
+    return MR_OK;
+}
+
+enum mr_status mr_fields_text(const json_t *fields, const char *const *names, const char **ret,
+                              struct mr_err *err)
+{
+    for (const char *const *name = names; *name; name++) {
+        const json_t *value = json_object_get(fields, *name);
+        if (!value || json_is_null(value))
+            continue;
+        if (!json_is_string(value))
+            return mr_fail_code(err, MR_INVALID, "wrong_type", "%s: it must be a string", *name);
+        if (json_string_length(value) == 0)
+            break;
+        *ret = json_string_value(value);
+        return MR_OK;
+    }
+    return mr_fail_code(err, MR_INVALID, "missing_field", "%s: this field is needed", names[0]);
+}

@@ -1,0 +1,138 @@
+/* GET /api/files/{file_id}: the result, streamed from storage, with Range and a Unicode name. */
+#include "shared/base/encoding.h"
+#include "shared/data/tasks.h"
+#include "web/api/api.h"
+#include "web/api/range.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+
+/* Cloud Run cuts answers above 32 MiB unless they are chunked: https://cloud.google.com/run/quotas */
+enum { CLOUD_RUN_ANSWER_MAX = 32 << 20, DISPOSITION_MAX = 4096 };
+
+/* ---- head ------------------------------------------------------------------------ */
+
+/* RFC 6266: a plain name for old clients, filename* with the real one (RFC 8187) for the others. */
+static enum mr_status add_disposition(struct mr_request *req, const char *file_name, struct mr_err *err)
+{
+    MR_AUTO(mr_buf) struct mr_buf value = MR_BUF_INIT(DISPOSITION_MAX);
+    enum mr_status status = mr_buf_append_str(&value, "attachment; filename=\"", err);
+    for (const char *p = file_name; status == MR_OK && *p; p++) {
+        bool plain = (unsigned char)*p < 0x80 && !iscntrl((unsigned char)*p) && *p != '"' && *p != '\\';
+        bool continuation = ((unsigned char)*p & 0xc0) == 0x80;
+        if (!continuation)
+            status = mr_buf_append(&value, plain ? p : "_", 1, err);
+    }
+    if (status == MR_OK)
+        status = mr_buf_append_str(&value, "\"; filename*=UTF-8''", err);
+    if (status == MR_OK)
+        status = mr_percent_encode(&value, file_name, false, err);
+    return status == MR_OK ? mr_respond_header(req, "Content-Disposition", mr_buf_str(&value), err) : status;
+}
+
+static enum mr_status add_headers(struct mr_request *req, const struct mr_output *output, struct mr_err *err)
+{
+    char etag[MR_INT64_TEXT_MAX + 2];
+    snprintf(etag, sizeof etag, "\"%" PRId64 "\"", output->object_generation);
+    enum mr_status status = add_disposition(req, output->file_name, err);
+    if (status == MR_OK)
+        status = mr_respond_header(req, "Accept-Ranges", "bytes", err);
+    if (status == MR_OK)
+        status = mr_respond_header(req, "ETag", etag, err);
+    if (status == MR_OK)
+        status = mr_respond_header(req, "Cache-Control", "private, no-cache", err);
+    return status;
+}
+
+static enum mr_status add_content_range(struct mr_request *req, const struct mr_range *range, int64_t size,
+                                        struct mr_err *err)
+{
+    char value[80];
+    if (range->kind == MR_RANGE_PART)
+        snprintf(value, sizeof value, "bytes %" PRId64 "-%" PRId64 "/%" PRId64, range->first, range->last,
+                 size);
+    else
+        snprintf(value, sizeof value, "bytes */%" PRId64, size);
+    return mr_respond_header(req, "Content-Range", value, err);
+}
+
+/* If-Range with another ETag: the whole file is meant. */
+static struct mr_range wanted_range(const struct mr_request *req, const struct mr_output *output)
+{
+    char etag[MR_INT64_TEXT_MAX + 2];
+    snprintf(etag, sizeof etag, "\"%" PRId64 "\"", output->object_generation);
+    const char *if_range = mr_request_header(req, "If-Range");
+    bool stale = if_range && strcmp(if_range, etag) != 0;
+    return mr_range_parse(stale ? NULL : mr_request_header(req, "Range"), output->size);
+}
+
+/* ---- body ------------------------------------------------------------------------ */
+
+/* The head goes out with the first bytes, so that storage's failure can still be answered as one. */
+struct download {
+    struct mr_request *req;
+    const struct mr_output *output;
+    int http_status;
+    int64_t length;
+};
+
+static enum mr_status begin(const struct download *download, struct mr_err *err)
+{
+    return mr_respond_begin(download->req, download->http_status, download->output->content_type,
+                            download->length <= CLOUD_RUN_ANSWER_MAX ? download->length : -1, err);
+}
+
+static enum mr_status pass_on(void *ctx, const void *data, size_t len, struct mr_err *err)
+{
+    const struct download *download = ctx;
+    enum mr_status status = mr_respond_started(download->req) ? MR_OK : begin(download, err);
+    return status == MR_OK ? mr_respond_write(download->req, data, len, err) : status;
+}
+
+static enum mr_status stream(struct mr_web *web, struct mr_request *req, const struct mr_output *output,
+                             const struct mr_range *range, struct mr_err *err)
+{
+    struct download download = {.req = req,
+                                .output = output,
+                                .http_status = range->kind == MR_RANGE_PART ? 206 : 200,
+                                .length = range->last - range->first + 1};
+    enum mr_status status = MR_OK;
+    if (download.length > 0 && strcmp(mr_request_method(req), "HEAD") != 0)
+        status = mr_storage_read(web->cloud.storage, output->object, output->object_generation, range->first,
+                                 download.length, pass_on, &download, err);
+    if (status == MR_NOT_FOUND) /* the task was deleted, or made anew, just now */
+        return mr_fail(err, MR_NOT_FOUND, "there is no such file");
+    if (status == MR_OK && !mr_respond_started(req))
+        status = begin(&download, err);
+    return status == MR_OK ? mr_respond_end(req, err) : status;
+}
+
+static enum mr_status find_output(struct mr_web *web, struct mr_request *req, struct mr_output *ret,
+                                  struct mr_err *err)
+{
+    int64_t user_id = 0, n = 0;
+    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    if (status != MR_OK)
+        return status;
+    const char *number = mr_request_query(req, "n");
+    if (number && !mr_parse_int64(number, 0, INT32_MAX, &n))
+        return mr_fail(err, MR_INVALID, "n: not the number of an output");
+    return mr_tasks_output(web->db, user_id, mr_request_param(req, "file_id"), n, ret, err);
+}
+
+enum mr_status mr_api_file_get(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_web *web = app;
+    MR_AUTO(mr_output) struct mr_output output = {0};
+    enum mr_status status = find_output(web, req, &output, err);
+    if (status != MR_OK)
+        return status;
+    struct mr_range range = wanted_range(req, &output);
+    if (range.kind != MR_RANGE_WHOLE)
+        status = add_content_range(req, &range, output.size, err);
+    if (status == MR_OK && range.kind == MR_RANGE_UNSATISFIABLE)
+        return mr_respond_empty(req, 416, err);
+    if (status == MR_OK)
+        status = add_headers(req, &output, err);
+    return status == MR_OK ? stream(web, req, &output, &range, err) : status;
+}

@@ -1,0 +1,23 @@
+/*
+ * What every handler of web works with: opened once by main, shared by all threads, owned by main.
+ */
+#ifndef MR_WEB_APP_H
+#define MR_WEB_APP_H
+
+#include "shared/base/config.h"
+#include "shared/base/log.h"
+#include "shared/data/db.h"
+#include "shared/gcp/cloud.h"
+#include "web/admission.h"
+#include "web/session.h"
+
+struct mr_web {
+    const struct mr_config *config;
+    const struct mr_log *log;
+    struct mr_db *db;
+    struct mr_cloud cloud;
+    struct mr_session *session;
+    struct mr_admission *admission;
+};
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * mediarun-web: takes uploads and answers the API. Configured by the environment (shared/base/config.c)
+ * alone.
+ */
+#include "web/app.h"
+#include "web/routes.h"
+
+#include <signal.h>
+
+extern const struct mr_migration mr_migrations[]; /* made from infra/migrations/ by the build */
+
+enum { UPLOAD_OVERHEAD = 64 << 10, DRAIN_MS = 8000 };
+
+/* Every thread inherits the mask, so that these signals wait for sigwait in the main thread. */
+static void block_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static enum mr_status migrate(struct mr_web *web, struct mr_err *err)
+{
+    int applied = 0;
+    enum mr_status status = mr_db_migrate(web->db, mr_migrations, &applied, err);
+    if (status == MR_OK && applied)
+        mr_log_write(web->log, MR_LOG_NOTICE, "migrations applied", "{s:i}", "count", applied);
+    return status;
+}
+
+static enum mr_status open_app(struct mr_web *web, struct mr_err *err)
+{
+    const struct mr_config *config = web->config;
+    enum mr_status status = mr_cloud_open(config, "mediarun-web/1.0", &web->cloud, err);
+    if (status == MR_OK)
+        status = mr_db_open(config->database_url, (int)config->database_pool, &web->db, err);
+    if (status == MR_OK)
+        status = migrate(web, err);
+    if (status == MR_OK)
+        status = mr_session_new(config->jwt_secret, (int)config->login_slots, &web->session, err);
+    if (status == MR_OK)
+        status =
+            mr_admission_start(web->db, web->cloud.pubsub, config->topic, web->log, &web->admission, err);
+    return status;
+}
+
+static void close_app(struct mr_web *web)
+{
+    mr_admission_stop(web->admission);
+    mr_session_free(web->session);
+    mr_db_close(web->db);
+    mr_cloud_close(&web->cloud);
+}
+
+static enum mr_status start_server(struct mr_web *web, struct mr_server **ret, struct mr_err *err)
+{
+    const struct mr_config *config = web->config;
+    struct mr_server_options options = {.port = (int)config->port,
+                                        .threads = (int)config->web_threads,
+                                        .max_body = config->max_upload_bytes + UPLOAD_OVERHEAD,
+                                        .max_head = (int)config->max_header_bytes,
+                                        .client_timeout_ms = (int)config->client_timeout_ms,
+                                        .routes = mr_web_routes,
+                                        .route_count = mr_web_route_count,
+                                        .app = web,
+                                        .log = web->log,
+                                        .log_requests = true};
+    return mr_server_start(&options, ret, err);
+}
+
+/* Serves until a signal comes; false if it could not start. */
+static bool serve(struct mr_web *web, const sigset_t *signals)
+{
+    struct mr_err err = {0};
+    struct mr_server *server = NULL;
+    if (start_server(web, &server, &err) != MR_OK) {
+        mr_log_err(web->log, MR_LOG_CRITICAL, "cannot listen", &err, NULL);
+        return false;
+    }
+    mr_log_write(web->log, MR_LOG_NOTICE, "listening", "{s:i}", "port", mr_server_port(server));
+    int signal_number = 0;
+    sigwait(signals, &signal_number);
+    mr_log_write(web->log, MR_LOG_NOTICE, "stopping: requests under way are finished", "{s:i}", "signal",
+                 signal_number);
+    if (!mr_server_drain(server, DRAIN_MS))
+        mr_log_write(web->log, MR_LOG_WARNING, "some requests were cut off", NULL);
+    mr_server_stop(server);
+    return true;
+}
+
+static bool run(const struct mr_config *config, struct mr_log *log, const sigset_t *signals)
+{
+    struct mr_err err = {0};
+    struct mr_web web = {.config = config, .log = log};
+    bool good = open_app(&web, &err) == MR_OK;
+    if (!good)
+        mr_log_err(log, MR_LOG_CRITICAL, "cannot start", &err, NULL);
+    log->project = web.cloud.project;
+    good = good && serve(&web, signals);
+    close_app(&web);
+    return good;
+}
+
+int main(void)
+{
+    struct mr_err err = {0};
+    struct mr_config config;
+    sigset_t signals;
+    struct mr_log log = mr_log_init("mediarun-web", MR_LOG_INFO);
+    block_signals(&signals);
+    bool good = mr_config_load(MR_PROGRAM_WEB, &config, &err) == MR_OK;
+    if (good) {
+        mr_log_parse_severity(config.log_level, &log.min);
+        good = run(&config, &log, &signals);
+    } else {
+        mr_log_err(&log, MR_LOG_CRITICAL, "configuration", &err, NULL);
+    }
+    mr_config_free(&config);
+    return good ? 0 : 1;
+}

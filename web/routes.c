@@ -1,0 +1,29 @@
+#include "web/routes.h"
+
+#include "web/api/api.h"
+
+enum { FIELDS_BODY = 64 << 10, PUSH_BODY = 1 << 20, UPLOAD_BODY = -1, NO_BODY = 0 };
+
+/* /auth and /tasks without /api are two of the older systems' spellings. */
+/* clang-format off */
+const struct mr_route mr_web_routes[] = {
+    {"POST",   "/api/auth/signup",       mr_api_signup,      FIELDS_BODY, 0},
+    {"POST",   "/auth/signup",           mr_api_signup,      FIELDS_BODY, 0},
+    {"POST",   "/api/auth/login",        mr_api_login,       FIELDS_BODY, 0},
+    {"POST",   "/auth/login",            mr_api_login,       FIELDS_BODY, 0},
+    {"POST",   "/api/tasks",             mr_api_task_create, UPLOAD_BODY, 0},
+    {"POST",   "/tasks",                 mr_api_task_create, UPLOAD_BODY, 0},
+    {"GET",    "/api/tasks",             mr_api_task_list,   NO_BODY,     0},
+    {"GET",    "/tasks",                 mr_api_task_list,   NO_BODY,     0},
+    {"GET",    "/api/tasks/{id}",        mr_api_task_get,    NO_BODY,     0},
+    {"GET",    "/tasks/{id}",            mr_api_task_get,    NO_BODY,     0},
+    {"DELETE", "/api/tasks/{id}",        mr_api_task_delete, NO_BODY,     0},
+    {"DELETE", "/tasks/{id}",            mr_api_task_delete, NO_BODY,     0},
+    {"GET",    "/api/files/{file_id}",   mr_api_file_get,    NO_BODY,     0},
+    {"GET",    "/alive",                 mr_api_alive,       NO_BODY,     0},
+    {"GET",    "/api-health",            mr_api_health,      NO_BODY,     0},
+    {"POST",   "/internal/sweep",        mr_api_sweep,       PUSH_BODY,   0},
+    {"POST",   "/internal/dead-letters", mr_api_dead_letters, PUSH_BODY,  0},
+};
+/* clang-format on */
+const size_t mr_web_route_count = sizeof mr_web_routes / sizeof *mr_web_routes;

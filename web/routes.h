@@ -1,0 +1,10 @@
+/* web's API as one table. */
+#ifndef MR_WEB_ROUTES_H
+#define MR_WEB_ROUTES_H
+
+#include "shared/http/server.h"
+
+extern const struct mr_route mr_web_routes[];
+extern const size_t mr_web_route_count;
+
+#endif

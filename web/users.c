@@ -1,0 +1,46 @@
+#include "web/users.h"
+
+enum mr_status mr_user_create(struct mr_db *db, const char *username, const char *email,
+                              const char *password_hash, int64_t *ret_id, struct mr_err *err)
+{
+    /* One statement says which of the two is taken; the unique indexes decide a race. */
+    static const struct mr_statement create = {
+        "user_create",
+        "WITH made AS (INSERT INTO users (username, email, password_hash) VALUES ($1, $2, $3)"
+        " ON CONFLICT DO NOTHING RETURNING id)"
+        " SELECT (SELECT id FROM made) AS id,"
+        " EXISTS (SELECT FROM users WHERE lower(username) = lower($1))::int AS name_taken",
+        3};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status =
+        mr_db_exec(db, &create, (const char *const[]){username, email, password_hash}, &rows, err);
+    if (status != MR_OK)
+        return status;
+    if (!mr_rows_is_null(rows, 0, "id")) {
+        *ret_id = mr_rows_int64(rows, 0, "id");
+        return MR_OK;
+    }
+    if (mr_rows_int64(rows, 0, "name_taken"))
+        return mr_fail_code(err, MR_CONFLICT, "username_taken", "username: it is taken already");
+    return mr_fail_code(err, MR_CONFLICT, "email_taken", "email: it is in use already");
+}
+
+enum mr_status mr_user_find(struct mr_db *db, const char *login, int64_t *ret_id,
+                            char ret_hash[MR_PASSWORD_HASH_MAX], struct mr_err *err)
+{
+    static const struct mr_statement find = {
+        "user_find",
+        "SELECT id, password_hash FROM users WHERE lower(username) = lower($1) OR lower(email) = lower($1)"
+        " ORDER BY lower(username) = lower($1) DESC LIMIT 1",
+        1};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_exec(db, &find, &login, &rows, err);
+    if (status != MR_OK)
+        return status;
+    *ret_id = 0;
+    if (mr_rows_count(rows) == 0)
+        return MR_OK;
+    *ret_id = mr_rows_int64(rows, 0, "id");
+    snprintf(ret_hash, MR_PASSWORD_HASH_MAX, "%s", mr_rows_text(rows, 0, "password_hash"));
+    return MR_OK;
+}

@@ -1,0 +1,17 @@
+/* Users: the repository behind signup and login. Names and addresses are unique without regard to case. Any
+ * thread. */
+#ifndef MR_WEB_USERS_H
+#define MR_WEB_USERS_H
+
+#include "shared/data/db.h"
+#include "web/session.h"
+
+/* MR_CONFLICT with code "username_taken" or "email_taken". */
+MR_MUST_CHECK enum mr_status mr_user_create(struct mr_db *db, const char *username, const char *email,
+                                            const char *password_hash, int64_t *ret_id, struct mr_err *err);
+
+/* Finds by name or, if login holds an '@', by address. *ret_id is 0 when there is none. */
+MR_MUST_CHECK enum mr_status mr_user_find(struct mr_db *db, const char *login, int64_t *ret_id,
+                                          char ret_hash[MR_PASSWORD_HASH_MAX], struct mr_err *err);
+
+#endif
