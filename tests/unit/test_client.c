@@ -461,7 +461,7 @@ static void *many_requests(void *ctx)
         MR_AUTO(mr_http_response) struct mr_http_response res = {0};
         struct mr_err err = {0};
         if (mr_http_perform(f->http, &req, &res, &err) != MR_OK || res.status != 200)
-            return "failed";
+            return ctx; /* anything but NULL */
     }
     return NULL;
 }
