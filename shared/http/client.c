@@ -135,11 +135,17 @@ static size_t on_head(char *line, size_t size, size_t count, void *ctx)
     return t->callback_status == MR_OK ? len : 0;
 }
 
-static bool wants_sink(const struct transfer *t)
+static void note_status(struct transfer *t)
 {
     long status = 0;
     curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
-    return t->req->sink && (t->req->sink_errors_too || (status >= 200 && status < 300));
+    t->res->status = (int)status;
+}
+
+static bool wants_sink(const struct transfer *t)
+{
+    bool good = t->res->status >= 200 && t->res->status < 300;
+    return t->req->sink && (t->req->sink_errors_too || good);
 }
 
 static size_t on_body(char *data, size_t size, size_t count, void *ctx)
@@ -147,6 +153,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     struct transfer *t = ctx;
     size_t len = size * count;
     t->body_begun = true;
+    note_status(t);
     if (wants_sink(t)) {
         t->callback_status = t->req->sink(t->req->sink_ctx, data, len, t->err);
         if (t->callback_status != MR_OK)
@@ -319,9 +326,7 @@ static enum mr_status status_of_code(CURLcode code)
 
 static enum mr_status finish(struct transfer *t, CURLcode code)
 {
-    long status = 0;
-    curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
-    t->res->status = (int)status;
+    note_status(t);
     if (t->callback_status != MR_OK)
         return t->callback_status;
     if (code == CURLE_OK)

@@ -23,7 +23,8 @@ MR_MUST_CHECK enum mr_status mr_http_client_new(const char *user_agent, struct m
 void mr_http_client_free(struct mr_http_client *client);
 MR_DEFINE_CLEANUP(mr_http_client, mr_http_client_free)
 
-/* Takes received body bytes; anything but MR_OK ends the transfer with that status and err. */
+/* Takes received body bytes; anything but MR_OK ends the transfer with that status and err. The response's
+ * status and head are filled by then. */
 typedef enum mr_status mr_http_sink(void *ctx, const void *data, size_t len, struct mr_err *err);
 /* Gives up to len bytes of the request body; 0 at its end. */
 typedef enum mr_status mr_http_source(void *ctx, void *data, size_t len, size_t *ret_len, struct mr_err *err);
