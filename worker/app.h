@@ -1,0 +1,21 @@
+/* What the worker's threads share: opened once by main, owned by main. */
+#ifndef MR_WORKER_APP_H
+#define MR_WORKER_APP_H
+
+#include "shared/base/config.h"
+#include "shared/base/log.h"
+#include "shared/data/db.h"
+#include "shared/gcp/cloud.h"
+#include "worker/sandbox.h"
+#include "worker/slots.h"
+
+struct mr_worker {
+    const struct mr_config *config;
+    const struct mr_log *log;
+    struct mr_cloud cloud;
+    struct mr_db *db;
+    struct mr_sandbox *sandbox;
+    struct mr_slots slots;
+};
+
+#endif

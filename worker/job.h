@@ -1,0 +1,49 @@
+/*
+ * A job: one message from claim to commit. Says how it ended; push.c turns that into the answer to Pub/Sub.
+ */
+#ifndef MR_WORKER_JOB_H
+#define MR_WORKER_JOB_H
+
+#include "shared/data/leases.h"
+#include "worker/app.h"
+
+enum mr_job_end {
+    MR_JOB_COMMITTED,
+    MR_JOB_FAILED,    /* for good: the task says why */
+    MR_JOB_EXHAUSTED, /* attempts used up: the task has been failed */
+    MR_JOB_STALE,     /* nothing to do: done, cancelled, another generation, unknown */
+    MR_JOB_ELSEWHERE, /* somebody else holds a live lease */
+    MR_JOB_LOST,      /* cancelled, deleted or taken over while it ran; what it made is deleted */
+    MR_JOB_RELEASED,  /* storage, database or the machine failed: to be tried again */
+    MR_JOB_STOPPED,   /* the worker is shutting down: to be tried elsewhere */
+    MR_JOB_ENDS
+};
+
+/* A word for logs. */
+const char *mr_job_end_name(enum mr_job_end end);
+
+/* Runs on the calling thread, which holds a slot. Logs how the job ended. */
+enum mr_job_end mr_job_run(struct mr_worker *worker, const struct mr_message *message,
+                           const struct mr_log *log);
+
+/* ---- for the kinds ------------------------------------------------------------------ */
+
+struct mr_job {
+    struct mr_worker *worker;
+    const struct mr_claim *claim;
+    const struct mr_log *log;
+    struct mr_heart *heart;
+};
+
+/* True when the job should end early: lost, or the worker is stopping. */
+bool mr_job_should_stop(const struct mr_job *job);
+
+/*
+ * Does the work of one claimed task and commits it. *ret_committed is false when the fence no longer held. A
+ * transient failure releases the lease; any other fails the task with err's code and message.
+ */
+typedef enum mr_status mr_kind_run(struct mr_job *job, bool *ret_committed, struct mr_err *err);
+
+mr_kind_run mr_kind_convert; /* kinds/convert.c */
+
+#endif

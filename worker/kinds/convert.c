@@ -1,0 +1,167 @@
+/* The kind `convert`: one input object becomes one output object in another format. */
+#include "shared/data/formats.h"
+#include "shared/data/strays.h"
+#include "worker/heart.h"
+#include "worker/job.h"
+#include "worker/output_writer.h"
+#include "worker/read_ahead.h"
+#include "worker/sandbox_job.h"
+
+#include <inttypes.h>
+
+enum { COMMIT_TRIES = 3, STEM_MAX = 200 };
+
+struct conversion {
+    struct mr_job *job;
+    struct mr_read_ahead *input;
+    struct mr_output_writer *output;
+};
+
+/* ---- what the sandbox asks for ------------------------------------------------------- */
+
+static enum mr_status read_range(void *ctx, int64_t offset, void *buf, size_t len, size_t *ret_len,
+                                 struct mr_err *err)
+{
+    struct conversion *conversion = ctx;
+    enum mr_status status = mr_read_ahead_read(conversion->input, offset, buf, len, ret_len, err);
+    if (status ==
+        MR_NOT_FOUND) /* storage has lost the input, or the task was deleted: no retry brings it back */
+        return mr_fail_code(err, MR_NOT_FOUND, "input_gone", "the uploaded file is no longer in storage");
+    return status == MR_OK ? MR_OK : mr_wrap(err, "read the input");
+}
+
+static enum mr_status write_output(void *ctx, int64_t offset, const void *data, size_t len,
+                                   struct mr_err *err)
+{
+    struct conversion *conversion = ctx;
+    enum mr_status status = mr_output_writer_write(conversion->output, offset, data, len, err);
+    return status == MR_OK ? MR_OK : mr_wrap(err, "write the output");
+}
+
+static void note_progress(void *ctx, int permille)
+{
+    struct conversion *conversion = ctx;
+    mr_heart_progress(conversion->job->heart, permille);
+}
+
+static bool should_stop(void *ctx)
+{
+    struct conversion *conversion = ctx;
+    return mr_job_should_stop(conversion->job);
+}
+
+static const struct mr_sandbox_callbacks callbacks = {.read_range = read_range,
+                                                      .write_output = write_output,
+                                                      .progress = note_progress,
+                                                      .canceled = should_stop};
+
+/* ---- names ------------------------------------------------------------------------------ */
+
+/* The fence is in the name: a late worker can neither overwrite nor publish. */
+static void object_name(const struct mr_claim *claim, const struct mr_format *format, char *out, size_t size)
+{
+    snprintf(out, size, "results/%s/%" PRId64 "-%" PRId64 ".%s", claim->file_id, claim->generation,
+             claim->fence, format->extension);
+}
+
+/* "My song.wav" becomes "My song.mp3". A stem that is too long is cut at a character's start. */
+static void result_name(const char *original, const struct mr_format *format, char *out, size_t size)
+{
+    const char *dot = strrchr(original, '.');
+    size_t len = dot && dot != original ? (size_t)(dot - original) : strlen(original);
+    if (len > STEM_MAX) {
+        len = STEM_MAX;
+        while (len > 0 && ((unsigned char)original[len] & 0xc0) == 0x80)
+            len--;
+    }
+    snprintf(out, size, "%.*s.%s", (int)len, len ? original : "output", format->extension);
+}
+
+/* ---- the work ---------------------------------------------------------------------------- */
+
+static enum mr_status convert(struct conversion *conversion, const struct mr_format *format,
+                              json_t **ret_receipt, struct mr_err *err)
+{
+    const struct mr_worker *worker = conversion->job->worker;
+    const struct mr_claim *claim = conversion->job->claim;
+    const struct mr_sandbox_limits limits = {.memory_mib = worker->config->sandbox_memory_mib,
+                                             .cpu_seconds = worker->config->job_timeout_s,
+                                             .total_ms = worker->config->job_timeout_s * 1000,
+                                             .stall_ms = worker->config->stall_timeout_s * 1000};
+    MR_AUTO_JSON json_t *spec = json_pack("{s:s,s:I,s:s}", "format", format->name, "input_size",
+                                          (json_int_t)claim->input_size, "input_name", claim->original_file);
+    if (!spec)
+        return mr_fail_oom(err);
+    return mr_sandbox_run(worker->sandbox, spec, &callbacks, conversion, &limits, ret_receipt, err);
+}
+
+/* An answer that was lost is asked for again: leases.h says that this is safe. */
+static enum mr_status commit(struct mr_job *job, const struct mr_result *result, const json_t *receipt,
+                             bool *ret_committed, struct mr_err *err)
+{
+    enum mr_status status = MR_OK;
+    for (int i = 0; i < COMMIT_TRIES; i++) {
+        status = mr_lease_commit(job->worker->db, job->claim, result, 1, receipt, ret_committed, err);
+        if (status != MR_UNAVAILABLE)
+            break;
+    }
+    return status;
+}
+
+/* Nobody will ever ask for the object of a job that lost its lease or failed. */
+static void drop_object(struct mr_job *job, const char *name)
+{
+    struct mr_err ignored;
+    if (mr_storage_delete(job->worker->cloud.storage, name, &ignored) == MR_OK)
+        (void)!mr_strays_forget(job->worker->db, name, &ignored);
+}
+
+static enum mr_status convert_and_store(struct mr_job *job, const struct mr_format *format,
+                                        const char *object, struct mr_object *ret_object,
+                                        json_t **ret_receipt, struct mr_err *err)
+{
+    const struct mr_claim *claim = job->claim;
+    struct mr_storage *storage = job->worker->cloud.storage;
+    MR_AUTO(mr_read_ahead) struct mr_read_ahead *input = NULL;
+    MR_AUTO(mr_output_writer) struct mr_output_writer *output = NULL;
+    MR_AUTO_JSON json_t *receipt = NULL;
+    enum mr_status status = mr_read_ahead_new(storage, claim->input_object, claim->input_generation,
+                                              claim->input_size, &input, err);
+    if (status == MR_OK)
+        status = mr_output_writer_new(job->worker->db, storage, object, format->mime, &output, err);
+    if (status == MR_OK) {
+        struct conversion conversion = {job, input, output};
+        status = convert(&conversion, format, &receipt, err);
+    }
+    if (status == MR_OK)
+        status = mr_output_writer_finish(output, ret_object, err);
+    if (status == MR_OK)
+        *ret_receipt = MR_TAKE(receipt);
+    return status;
+}
+
+enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct mr_err *err)
+{
+    const struct mr_format *format = mr_format_find(job->claim->new_format);
+    if (!format)
+        return mr_fail_code(err, MR_UNSUPPORTED, "unknown_format", "there is no format %s",
+                            job->claim->new_format);
+    char object[256], file_name[STEM_MAX + 32];
+    object_name(job->claim, format, object, sizeof object);
+    result_name(job->claim->original_file, format, file_name, sizeof file_name);
+    struct mr_object stored;
+    MR_AUTO_JSON json_t *receipt = NULL;
+    enum mr_status status = convert_and_store(job, format, object, &stored, &receipt, err);
+    if (status != MR_OK)
+        return status;
+    const struct mr_result result = {.object = object,
+                                     .object_generation = stored.generation,
+                                     .file_name = file_name,
+                                     .format = format->name,
+                                     .content_type = format->mime,
+                                     .size = stored.size};
+    status = commit(job, &result, receipt, ret_committed, err);
+    if (status == MR_OK && !*ret_committed)
+        drop_object(job, object);
+    return status;
+}

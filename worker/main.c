@@ -1,0 +1,123 @@
+/*
+ * mediarun-worker: receives Pub/Sub pushes, converts, stores, commits. Configured by the environment
+ * (shared/base/config.c) alone. The zygote is forked before anything else happens: worker/sandbox.h.
+ */
+#include "worker/media/convert.h"
+#include "worker/push.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+/* Threads beyond the slots answer health checks, refuse pushes, and settle stale ones. */
+enum { SPARE_THREADS = 30, BODY_MAX = 1 << 20, DRAIN_MS = 8000, WATCH_MS = 500 };
+
+static enum mr_status alive(void *app, struct mr_request *req, struct mr_err *err)
+{
+    const struct mr_worker *worker = app;
+    if (!mr_sandbox_alive(worker->sandbox))
+        return mr_fail(err, MR_UNAVAILABLE, "the sandbox is gone");
+    return mr_respond_json(req, 200, json_pack("{s:s}", "status", "alive"), err);
+}
+
+static const struct mr_route routes[] = {
+    {"POST", "/", mr_push_handle, BODY_MAX, 0},
+    {"GET", "/alive", alive, 0, 0},
+};
+
+static void block_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static enum mr_status start_server(struct mr_worker *worker, int slots, struct mr_server **ret,
+                                   struct mr_err *err)
+{
+    const struct mr_config *config = worker->config;
+    struct mr_server_options options = {.port = (int)config->port,
+                                        .threads = slots + SPARE_THREADS,
+                                        .max_body = BODY_MAX,
+                                        .max_head = (int)config->max_header_bytes,
+                                        .client_timeout_ms = (int)config->client_timeout_ms,
+                                        .routes = routes,
+                                        .route_count = sizeof routes / sizeof *routes,
+                                        .app = worker,
+                                        .log = worker->log,
+                                        .log_requests = false};
+    return mr_server_start(&options, ret, err);
+}
+
+/* Waits for a signal (true) or the zygote's death (false): without it nothing can be converted, so the
+ * platform restarts. */
+static bool wait_for_end(const struct mr_worker *worker, const sigset_t *signals)
+{
+    const struct timespec tick = {.tv_nsec = WATCH_MS * 1000000L};
+    while (mr_sandbox_alive(worker->sandbox))
+        if (sigtimedwait(signals, NULL, &tick) > 0)
+            return true;
+    mr_log_write(worker->log, MR_LOG_CRITICAL, "the sandbox has died", NULL);
+    return false;
+}
+
+static bool serve(struct mr_worker *worker, const sigset_t *signals)
+{
+    struct mr_err err = {0};
+    struct mr_server *server = NULL;
+    int64_t slots = worker->config->slots ? worker->config->slots : sysconf(_SC_NPROCESSORS_ONLN);
+    mr_slots_init(&worker->slots, (int)slots);
+    if (start_server(worker, (int)slots, &server, &err) != MR_OK) {
+        mr_log_err(worker->log, MR_LOG_CRITICAL, "cannot listen", &err, NULL);
+        return false;
+    }
+    mr_log_write(worker->log, MR_LOG_NOTICE, "listening", "{s:i,s:I}", "port", mr_server_port(server),
+                 "slots", (json_int_t)slots);
+    bool good = wait_for_end(worker, signals);
+    mr_log_write(worker->log, MR_LOG_NOTICE, "stopping: leases are given back", NULL);
+    mr_slots_stop(&worker->slots);
+    mr_server_drain(server, DRAIN_MS);
+    mr_server_stop(server);
+    return good;
+}
+
+static bool run(const struct mr_config *config, struct mr_log *log, struct mr_sandbox *sandbox,
+                const sigset_t *signals)
+{
+    struct mr_err err = {0};
+    struct mr_worker worker = {.config = config, .log = log, .sandbox = sandbox};
+    bool good = mr_cloud_open(config, "mediarun-worker/1.0", &worker.cloud, &err) == MR_OK &&
+                mr_db_open(config->database_url, (int)config->database_pool, &worker.db, &err) == MR_OK;
+    log->project = worker.cloud.project;
+    if (!good)
+        mr_log_err(log, MR_LOG_CRITICAL, "cannot start", &err, NULL);
+    good = good && serve(&worker, signals);
+    mr_db_close(worker.db);
+    mr_cloud_close(&worker.cloud);
+    return good;
+}
+
+int main(void)
+{
+    struct mr_err err = {0};
+    struct mr_sandbox *sandbox = NULL;
+    struct mr_log log = mr_log_init("mediarun-worker", MR_LOG_INFO);
+    if (mr_sandbox_start(mr_media_run, &sandbox, &err) != MR_OK) {
+        mr_log_err(&log, MR_LOG_CRITICAL, "cannot start the sandbox", &err, NULL);
+        return 1;
+    }
+    sigset_t signals;
+    block_signals(&signals);
+    struct mr_config config;
+    bool good = mr_config_load(MR_PROGRAM_WORKER, &config, &err) == MR_OK;
+    if (good) {
+        mr_log_parse_severity(config.log_level, &log.min);
+        good = run(&config, &log, sandbox, &signals);
+    } else {
+        mr_log_err(&log, MR_LOG_CRITICAL, "configuration", &err, NULL);
+    }
+    mr_config_free(&config);
+    mr_sandbox_stop(sandbox);
+    return good ? 0 : 1;
+}

@@ -1,0 +1,58 @@
+#include "worker/push.h"
+
+#include "shared/gcp/push.h"
+#include "worker/app.h"
+
+enum { ENVELOPE_MAX = 1 << 20, HTTP_ACK = 204, HTTP_NACK = 503, HTTP_BUSY = 429 };
+
+static const int answers[MR_JOB_ENDS] = {
+    [MR_JOB_COMMITTED] = HTTP_ACK, [MR_JOB_FAILED] = HTTP_ACK,    [MR_JOB_EXHAUSTED] = HTTP_ACK,
+    [MR_JOB_STALE] = HTTP_ACK,     [MR_JOB_ELSEWHERE] = HTTP_ACK, [MR_JOB_LOST] = HTTP_ACK,
+    [MR_JOB_RELEASED] = HTTP_NACK, [MR_JOB_STOPPED] = HTTP_BUSY,
+};
+
+int mr_push_answer(enum mr_job_end end)
+{
+    return answers[end];
+}
+
+static enum mr_status read_push(struct mr_request *req, struct mr_push *ret, struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *envelope = NULL;
+    enum mr_status status = mr_request_json(req, ENVELOPE_MAX, &envelope, err);
+    return status == MR_OK ? mr_push_parse(envelope, ret, err) : status;
+}
+
+/* The publisher's trace goes on in this job's lines. */
+static struct mr_log log_of(const struct mr_request *req, const struct mr_push *push)
+{
+    struct mr_log log = *mr_request_log(req);
+    const char *trace = json_string_value(json_object_get(push->attributes, "traceparent"));
+    if (trace)
+        mr_log_set_trace(&log, trace, NULL);
+    return log;
+}
+
+enum mr_status mr_push_handle(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_worker *worker = app;
+    MR_AUTO(mr_push) struct mr_push push = {0};
+    struct mr_message message = {0};
+    enum mr_status status = mr_oidc_check(worker->cloud.oidc, mr_request_header(req, "Authorization"), err);
+    if (status == MR_OK)
+        status = read_push(req, &push, err);
+    if (status != MR_OK)
+        return status;
+    struct mr_log log = log_of(req, &push);
+    struct mr_err reason = {0};
+    if (mr_message_decode(push.data, push.data_len, &message, &reason) != MR_OK) {
+        /* Pushed again it would be no better: said here, then dropped. */
+        mr_log_err(&log, MR_LOG_ERROR, "message dropped", &reason, "{s:s}", "message_id", push.message_id);
+        return mr_respond_empty(req, HTTP_ACK, err);
+    }
+    if (!mr_slots_take(&worker->slots))
+        return mr_respond_empty(req, HTTP_BUSY, err);
+    enum mr_job_end end = mr_job_run(worker, &message, &log);
+    mr_slots_give_back(&worker->slots);
+    return mr_respond_empty(req, answers[end], err);
+}

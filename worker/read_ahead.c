@@ -1,0 +1,236 @@
+#include "worker/read_ahead.h"
+
+#include <pthread.h>
+
+enum { BLOCK_BYTES = 1 << 20, BLOCKS = 4 };
+
+enum block_state { EMPTY, WANTED, LOADING, READY, FAILED };
+
+struct block {
+    enum block_state state;
+    int64_t index; /* it holds the bytes from index * BLOCK_BYTES */
+    size_t len;
+    char *data;        /* BLOCK_BYTES, allocated on first use; written by the loader alone while LOADING */
+    uint64_t last_use; /* the reader's clock at its last use */
+    struct mr_err err; /* of FAILED */
+};
+
+struct mr_read_ahead {
+    struct mr_storage *storage;
+    const char *object;
+    int64_t generation;
+    int64_t size;
+    pthread_t loader;
+    pthread_mutex_t lock; /* all fields below are protected by it */
+    pthread_cond_t wanted;
+    pthread_cond_t loaded;
+    struct block blocks[BLOCKS];
+    int64_t demanded; /* the block the reader waits for, or -1: goes before what is only read ahead */
+    uint64_t clock;
+    bool stopping;
+};
+
+/* ---- the loader ------------------------------------------------------------------ */
+
+struct load {
+    struct mr_read_ahead *input;
+    struct block *block;
+    size_t expected;
+};
+
+static bool stopping(struct mr_read_ahead *input)
+{
+    pthread_mutex_lock(&input->lock);
+    bool stop = input->stopping;
+    pthread_mutex_unlock(&input->lock);
+    return stop;
+}
+
+static enum mr_status take_bytes(void *ctx, const void *data, size_t len, struct mr_err *err)
+{
+    struct load *load = ctx;
+    if (stopping(load->input))
+        return mr_fail(err, MR_CANCELED, "the job ended");
+    if (len > load->expected - load->block->len)
+        return mr_fail(err, MR_UNAVAILABLE, "storage sent more than was asked for");
+    memcpy(load->block->data + load->block->len, data, len);
+    load->block->len += len;
+    return MR_OK;
+}
+
+static enum mr_status load_block(struct mr_read_ahead *input, struct block *block, struct mr_err *err)
+{
+    int64_t offset = block->index * BLOCK_BYTES;
+    int64_t left = input->size - offset;
+    struct load load = {input, block, (size_t)(left < BLOCK_BYTES ? left : BLOCK_BYTES)};
+    block->len = 0;
+    if (!block->data && !(block->data = malloc(BLOCK_BYTES)))
+        return mr_fail_oom(err);
+    enum mr_status status = mr_storage_read(input->storage, input->object, input->generation, offset,
+                                            (int64_t)load.expected, take_bytes, &load, err);
+    if (status == MR_OK && block->len != load.expected)
+        status = mr_fail(err, MR_UNAVAILABLE, "storage sent %zu bytes where %zu were asked for", block->len,
+                         load.expected);
+    return status;
+}
+
+static struct block *next_wanted_locked(struct mr_read_ahead *input)
+{
+    struct block *any = NULL;
+    for (int i = 0; i < BLOCKS; i++) {
+        struct block *block = &input->blocks[i];
+        if (block->state != WANTED)
+            continue;
+        if (block->index == input->demanded)
+            return block;
+        any = block;
+    }
+    return any;
+}
+
+static void *loader(void *arg)
+{
+    struct mr_read_ahead *input = arg;
+    pthread_mutex_lock(&input->lock);
+    while (!input->stopping) {
+        struct block *block = next_wanted_locked(input);
+        if (!block) {
+            pthread_cond_wait(&input->wanted, &input->lock);
+            continue;
+        }
+        block->state = LOADING;
+        pthread_mutex_unlock(&input->lock);
+        struct mr_err err = {0};
+        enum mr_status status = load_block(input, block, &err);
+        pthread_mutex_lock(&input->lock);
+        block->state = status == MR_OK ? READY : FAILED;
+        block->err = err;
+        pthread_cond_signal(&input->loaded);
+    }
+    pthread_mutex_unlock(&input->lock);
+    return NULL;
+}
+
+/* ---- the reader ------------------------------------------------------------------ */
+
+static struct block *find_locked(struct mr_read_ahead *input, int64_t index)
+{
+    for (int i = 0; i < BLOCKS; i++)
+        if (input->blocks[i].state != EMPTY && input->blocks[i].index == index)
+            return &input->blocks[i];
+    return NULL;
+}
+
+/* Asks for a block in place of the least recently used one that nobody loads; NULL if all are being loaded.
+ */
+static struct block *want_locked(struct mr_read_ahead *input, int64_t index, const struct block *spare)
+{
+    struct block *victim = NULL;
+    for (int i = 0; i < BLOCKS; i++) {
+        struct block *block = &input->blocks[i];
+        if (block == spare || block->state == LOADING)
+            continue;
+        if (!victim || block->state == EMPTY ||
+            (victim->state != EMPTY && block->last_use < victim->last_use))
+            victim = block;
+    }
+    if (!victim)
+        return NULL;
+    victim->state = WANTED;
+    victim->index = index;
+    victim->last_use = ++input->clock;
+    pthread_cond_signal(&input->wanted);
+    return victim;
+}
+
+/* Waits until the block is READY or FAILED. A failed one is asked for anew by the next read, not by this. */
+static struct block *demand_locked(struct mr_read_ahead *input, int64_t index)
+{
+    input->demanded = index;
+    for (;;) {
+        struct block *block = find_locked(input, index);
+        if (!block)
+            block = want_locked(input, index, NULL);
+        if (block && (block->state == READY || block->state == FAILED)) {
+            input->demanded = -1;
+            return block;
+        }
+        pthread_cond_wait(&input->loaded, &input->lock);
+    }
+}
+
+static enum mr_status read_locked(struct mr_read_ahead *input, int64_t offset, void *data, size_t len,
+                                  size_t *ret_len, struct mr_err *err)
+{
+    int64_t index = offset / BLOCK_BYTES;
+    struct block *block = demand_locked(input, index);
+    if (block->state == FAILED) {
+        block->state = EMPTY;
+        if (err)
+            *err = block->err;
+        return block->err.status;
+    }
+    size_t start = (size_t)(offset % BLOCK_BYTES);
+    size_t count = block->len - start < len ? block->len - start : len;
+    memcpy(data, block->data + start, count);
+    *ret_len = count;
+    block->last_use = ++input->clock;
+    if ((index + 1) * BLOCK_BYTES < input->size && !find_locked(input, index + 1))
+        want_locked(input, index + 1, block);
+    return MR_OK;
+}
+
+enum mr_status mr_read_ahead_read(struct mr_read_ahead *input, int64_t offset, void *data, size_t len,
+                                  size_t *ret_len, struct mr_err *err)
+{
+    if (offset < 0)
+        return mr_fail(err, MR_INVALID, "a negative offset was asked for");
+    if (offset >= input->size || len == 0) {
+        *ret_len = 0;
+        return MR_OK;
+    }
+    pthread_mutex_lock(&input->lock);
+    enum mr_status status = read_locked(input, offset, data, len, ret_len, err);
+    pthread_mutex_unlock(&input->lock);
+    return status;
+}
+
+enum mr_status mr_read_ahead_new(struct mr_storage *storage, const char *object, int64_t generation,
+                                 int64_t size, struct mr_read_ahead **ret, struct mr_err *err)
+{
+    struct mr_read_ahead *input = calloc(1, sizeof *input);
+    if (!input)
+        return mr_fail_oom(err);
+    input->storage = storage;
+    input->object = object;
+    input->generation = generation;
+    input->size = size;
+    input->demanded = -1;
+    pthread_mutex_init(&input->lock, NULL);
+    pthread_cond_init(&input->wanted, NULL);
+    pthread_cond_init(&input->loaded, NULL);
+    int failure = pthread_create(&input->loader, NULL, loader, input);
+    if (failure) {
+        free(input);
+        return mr_fail_errno(err, MR_EXHAUSTED, failure, "start the loader");
+    }
+    *ret = input;
+    return MR_OK;
+}
+
+void mr_read_ahead_free(struct mr_read_ahead *input)
+{
+    if (!input)
+        return;
+    pthread_mutex_lock(&input->lock);
+    input->stopping = true;
+    pthread_cond_signal(&input->wanted);
+    pthread_mutex_unlock(&input->lock);
+    pthread_join(input->loader, NULL);
+    for (int i = 0; i < BLOCKS; i++)
+        free(input->blocks[i].data);
+    pthread_cond_destroy(&input->loaded);
+    pthread_cond_destroy(&input->wanted);
+    pthread_mutex_destroy(&input->lock);
+    free(input);
+}
