@@ -1,0 +1,204 @@
+#include "shared/gcp/pubsub.h"
+#include "shared/base/encoding.h"
+#include "shared/gcp/api.h"
+
+#define GOOGLE_BASE_URL "https://pubsub.googleapis.com"
+
+enum {
+    BATCH_MESSAGES = 1000,
+    BATCH_BYTES = 9 * 1000 * 1000, /* of JSON; the service refuses 10 MB */
+    MESSAGE_OVERHEAD = 64          /* braces, names, commas */
+};
+
+/* As Google's own clients: 100 ms to 60 s. total_ms is the caller's timeout. */
+static const struct mr_retry publish_policy = {.attempts = 1000, .base_ms = 100, .cap_ms = 60000};
+
+/* gRPC codes that are worth a repetition though their HTTP status does not say so.
+ * Source: googleapis pubsub_grpc_service_config.json */
+static const char *const retried_codes[] = {
+    "ABORTED", "CANCELLED", "UNKNOWN", "INTERNAL", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"};
+
+struct mr_pubsub {
+    struct mr_api api;
+    char *topics_url; /* …/v1/projects/P/topics/ */
+};
+
+enum mr_status mr_pubsub_new(struct mr_http_client *http, const struct mr_pubsub_options *options,
+                             struct mr_pubsub **ret, struct mr_err *err)
+{
+    bool emulated = options->emulator_host && *options->emulator_host;
+    MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(2048);
+    enum mr_status status = emulated ? mr_buf_appendf(&url, err, "http://%s", options->emulator_host)
+                                     : mr_buf_append_str(&url, GOOGLE_BASE_URL, err);
+    if (status == MR_OK)
+        status = mr_buf_append_str(&url, "/v1/projects/", err);
+    if (status == MR_OK)
+        status = mr_percent_encode(&url, options->project, false, err);
+    if (status == MR_OK)
+        status = mr_buf_append_str(&url, "/topics/", err);
+    if (status != MR_OK)
+        return status;
+    struct mr_pubsub *pubsub = calloc(1, sizeof *pubsub);
+    if (!pubsub)
+        return mr_fail_oom(err);
+    pubsub->api = (struct mr_api){.http = http, .tokens = options->tokens};
+    pubsub->topics_url = mr_buf_take(&url);
+    *ret = pubsub;
+    return MR_OK;
+}
+
+void mr_pubsub_free(struct mr_pubsub *pubsub)
+{
+    if (!pubsub)
+        return;
+    free(pubsub->topics_url);
+    free(pubsub);
+}
+
+/* ---- building a request ------------------------------------------------------------- */
+
+/* At most what the message becomes as JSON: base64 grows by a third, an escape has up to six bytes. */
+static size_t json_size(const struct mr_pubsub_message *message)
+{
+    size_t size = MESSAGE_OVERHEAD + strlen(message->data) / 3 * 4 + 4;
+    for (const char *const *text = message->attributes; text && *text; text++)
+        size += strlen(*text) * 6 + 4;
+    return size;
+}
+
+/* How many messages from the first on go into one request: at least one. */
+static size_t batch_size(const struct mr_pubsub_message *messages, size_t count)
+{
+    size_t bytes = 0, n = 0;
+    while (n < count && n < BATCH_MESSAGES) {
+        bytes += json_size(&messages[n]);
+        if (n && bytes > BATCH_BYTES)
+            break;
+        n++;
+    }
+    return n;
+}
+
+static enum mr_status message_json(const struct mr_pubsub_message *message, json_t **ret, struct mr_err *err)
+{
+    MR_AUTO_STR char *data = NULL;
+    enum mr_status status = mr_base64_encode(message->data, strlen(message->data), &data, err);
+    if (status != MR_OK)
+        return status;
+    MR_AUTO_JSON json_t *attributes = json_object();
+    for (const char *const *pair = message->attributes; pair && pair[0]; pair += 2)
+        if (!pair[1] || json_object_set_new(attributes, pair[0], json_string(pair[1])) != 0)
+            return mr_fail(err, MR_INVALID, "message attribute is not UTF-8 text");
+    json_t *json = json_pack("{s:s,s:O}", "data", data, "attributes", attributes);
+    if (!json)
+        return mr_fail_oom(err);
+    *ret = json;
+    return MR_OK;
+}
+
+static enum mr_status request_text(const struct mr_pubsub_message *messages, size_t count, char **ret,
+                                   struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_t *message = NULL;
+        enum mr_status status = message_json(&messages[i], &message, err);
+        if (status != MR_OK)
+            return status;
+        if (json_array_append_new(list, message) != 0)
+            return mr_fail_oom(err);
+    }
+    MR_AUTO_JSON json_t *body = json_pack("{s:O}", "messages", list);
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    if (!text)
+        return mr_fail_oom(err);
+    *ret = text;
+    return MR_OK;
+}
+
+/* ---- sending it ------------------------------------------------------------------------ */
+
+static bool may_retry(enum mr_status status, const struct mr_http_response *res)
+{
+    if (mr_api_may_retry(status, res))
+        return true;
+    MR_AUTO_JSON json_t *body = json_loadb(mr_buf_str(&res->body), res->body.len, 0, NULL);
+    const char *code = json_string_value(json_object_get(json_object_get(body, "error"), "status"));
+    for (size_t i = 0; code && i < sizeof retried_codes / sizeof *retried_codes; i++)
+        if (strcmp(code, retried_codes[i]) == 0)
+            return true;
+    return false;
+}
+
+static enum mr_status check_ids(const struct mr_http_response *res, size_t count, struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *json = NULL;
+    enum mr_status status = mr_api_json(res, &json, err);
+    if (status != MR_OK)
+        return status;
+    size_t ids = json_array_size(json_object_get(json, "messageIds"));
+    if (ids != count)
+        return mr_fail(err, MR_UNAVAILABLE, "%zu message ids for %zu messages", ids, count);
+    return MR_OK;
+}
+
+static enum mr_status send_batch(struct mr_pubsub *pubsub, const char *url, const char *body, size_t count,
+                                 int64_t deadline_us, struct mr_retry_state *retry, struct mr_err *err)
+{
+    static const char *const headers[] = {"Content-Type: application/json", NULL};
+    struct mr_retry policy = publish_policy;
+    for (;;) {
+        int64_t now_us = mr_time_monotonic_us();
+        int64_t left_ms = (deadline_us - now_us) / 1000;
+        struct mr_http_request req = {.method = "POST",
+                                      .url = url,
+                                      .headers = headers,
+                                      .body = body,
+                                      .body_len = strlen(body),
+                                      .timeout_ms = left_ms > 1 ? (int)left_ms : 1};
+        MR_AUTO(mr_http_response) struct mr_http_response res = {0};
+        enum mr_status status = mr_api_once(&pubsub->api, &req, &res, err);
+        if (status == MR_OK)
+            status = check_ids(&res, count, err);
+        policy.total_ms = (deadline_us - retry->started_us) / 1000;
+        if (status == MR_OK || !may_retry(status, &res) || !mr_retry_again(&policy, retry))
+            return status;
+    }
+}
+
+static enum mr_status publish_all(struct mr_pubsub *pubsub, const char *url,
+                                  const struct mr_pubsub_message *messages, size_t count, int timeout_ms,
+                                  struct mr_err *err)
+{
+    struct mr_retry_state retry = {.started_us = mr_time_monotonic_us()};
+    int64_t deadline_us = retry.started_us + timeout_ms * INT64_C(1000);
+    while (count) {
+        size_t n = batch_size(messages, count);
+        if (n == 1 && json_size(messages) > BATCH_BYTES)
+            return mr_fail(err, MR_TOO_LARGE, "message of %zu bytes", strlen(messages->data));
+        MR_AUTO_STR char *body = NULL;
+        enum mr_status status = request_text(messages, n, &body, err);
+        if (status == MR_OK)
+            status = send_batch(pubsub, url, body, n, deadline_us, &retry, err);
+        if (status != MR_OK)
+            return status;
+        messages += n;
+        count -= n;
+    }
+    return MR_OK;
+}
+
+enum mr_status mr_pubsub_publish(struct mr_pubsub *pubsub, const char *topic,
+                                 const struct mr_pubsub_message *messages, size_t count, int timeout_ms,
+                                 struct mr_err *err)
+{
+    MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(4096);
+    enum mr_status status = mr_buf_append_str(&url, pubsub->topics_url, err);
+    if (status == MR_OK)
+        status = mr_percent_encode(&url, topic, false, err);
+    if (status == MR_OK)
+        status = mr_buf_append_str(&url, ":publish", err);
+    if (status == MR_OK)
+        status = publish_all(pubsub, mr_buf_str(&url), messages, count, timeout_ms, err);
+    return status == MR_OK ? MR_OK : mr_wrap(err, "publish to %s", topic);
+}

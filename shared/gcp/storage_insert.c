@@ -1,0 +1,110 @@
+/* A whole object in one multipart request: metadata with the checksum first, so that the server refuses a
+ * body that arrived damaged. Source: https://cloud.google.com/storage/docs/uploading-objects (multipart) */
+#include "shared/base/encoding.h"
+#include "shared/gcp/storage_internal.h"
+
+enum { BOUNDARY_MAX = 48 };
+
+/* Random, because the data may hold anything. */
+static enum mr_status make_boundary(char out[BOUNDARY_MAX], struct mr_err *err)
+{
+    char uuid[MR_UUID_TEXT_MAX];
+    enum mr_status status = mr_uuid_generate(uuid, err);
+    if (status == MR_OK)
+        snprintf(out, BOUNDARY_MAX, "mediarun-%s", uuid);
+    return status;
+}
+
+static enum mr_status write_head(struct mr_buf *head, const char *boundary, const char *name,
+                                 const char *content_type, uint32_t crc32c, struct mr_err *err)
+{
+    if (content_type[strcspn(content_type, "\r\n")])
+        return mr_fail(err, MR_INVALID, "content type holds a line break");
+    char crc_text[9];
+    mr_crc32c_text(crc32c, crc_text);
+    MR_AUTO_JSON json_t *metadata =
+        json_pack("{s:s,s:s,s:s}", "name", name, "contentType", content_type, "crc32c", crc_text);
+    MR_AUTO_STR char *text = metadata ? json_dumps(metadata, JSON_COMPACT) : NULL;
+    if (!text)
+        return mr_fail_oom(err);
+    return mr_buf_appendf(head, err,
+                          "--%s\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n%s\r\n"
+                          "--%s\r\nContent-Type: %s\r\n\r\n",
+                          boundary, text, boundary, content_type);
+}
+
+/* Puts the parts' heads and the closing boundary around the data, in place: a second copy would double what
+ * an upload holds. */
+static enum mr_status wrap_in_multipart(struct mr_buf *data, const struct mr_buf *head, const char *boundary,
+                                        struct mr_err *err)
+{
+    enum mr_status status = mr_buf_reserve(data, head->len + BOUNDARY_MAX + 8, err);
+    if (status != MR_OK)
+        return status;
+    memmove(data->data + head->len, data->data, data->len);
+    memcpy(data->data, head->data, head->len);
+    data->len += head->len;
+    return mr_buf_appendf(data, err, "\r\n--%s--\r\n", boundary);
+}
+
+static enum mr_status post(struct mr_storage *storage, const char *boundary, const struct mr_buf *body,
+                           struct mr_retry_state *retry, struct mr_http_response *res, struct mr_err *err)
+{
+    MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(MR_STORAGE_URL_MAX);
+    enum mr_status status =
+        mr_buf_appendf(&url, err, "%s/upload/storage/v1/b/%s/o?uploadType=multipart&ifGenerationMatch=0",
+                       storage->base_url, storage->bucket);
+    if (status != MR_OK)
+        return status;
+    char type[128];
+    snprintf(type, sizeof type, "Content-Type: multipart/related; boundary=\"%s\"", boundary);
+    const char *headers[] = {type, NULL};
+    struct mr_http_request req = {.method = "POST",
+                                  .url = mr_buf_str(&url),
+                                  .headers = headers,
+                                  .body = body->data,
+                                  .body_len = body->len};
+    return mr_api_call(&storage->api, &req, &mr_storage_retry, retry, res, err);
+}
+
+enum mr_status mr_storage_insert(struct mr_storage *storage, const char *name, const char *content_type,
+                                 struct mr_buf *data, uint32_t crc32c, struct mr_object *ret,
+                                 struct mr_err *err)
+{
+    int64_t size = (int64_t)data->len;
+    char boundary[BOUNDARY_MAX];
+    MR_AUTO(mr_buf) struct mr_buf head = MR_BUF_INIT(MR_MULTIPART_ROOM - 128);
+    MR_AUTO(mr_http_response) struct mr_http_response res = {0};
+    struct mr_retry_state retry = {0};
+    enum mr_status status = mr_storage_check_name(name, err);
+    if (status == MR_OK)
+        status = make_boundary(boundary, err);
+    if (status == MR_OK)
+        status = write_head(&head, boundary, name, content_type, crc32c, err);
+    if (status == MR_OK)
+        status = wrap_in_multipart(data, &head, boundary, err);
+    if (status == MR_OK)
+        status = post(storage, boundary, data, &retry, &res, err);
+    if (status == MR_CONFLICT && retry.tries) /* perhaps the first try's answer was lost on its way */
+        return mr_storage_adopt(storage, name, size, crc32c, ret, status);
+    struct mr_object stored;
+    if (status == MR_OK)
+        status = mr_storage_parse_object(&res, &stored, err);
+    if (status == MR_OK)
+        status = mr_storage_verify(storage, name, size, crc32c, &stored, err);
+    if (status == MR_OK)
+        *ret = stored;
+    return status;
+}
+
+enum mr_status mr_storage_put(struct mr_storage *storage, const char *name, const char *content_type,
+                              const void *data, size_t len, struct mr_object *ret, struct mr_err *err)
+{
+    if (len > SIZE_MAX - MR_MULTIPART_ROOM)
+        return mr_fail(err, MR_TOO_LARGE, "object of %zu bytes", len);
+    MR_AUTO(mr_buf) struct mr_buf body = MR_BUF_INIT(len + MR_MULTIPART_ROOM);
+    enum mr_status status = mr_buf_append(&body, data, len, err);
+    if (status == MR_OK)
+        status = mr_storage_insert(storage, name, content_type, &body, mr_crc32c(0, data, len), ret, err);
+    return status == MR_OK ? MR_OK : mr_wrap(err, "store object");
+}

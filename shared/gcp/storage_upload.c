@@ -1,0 +1,319 @@
+/*
+ * Uploads of unknown length. The first chunk waits until it is known whether the object ends with it: then
+ * one multipart request does; else a resumable session begins, and each chunk stays in memory until Cloud
+ * Storage says that it is stored.
+ * Source: https://cloud.google.com/storage/docs/performing-resumable-uploads
+ */
+#include "shared/base/encoding.h"
+#include "shared/gcp/storage_internal.h"
+
+#define SESSION_LOST "session_lost" /* the err code of a session that cannot be carried on */
+
+struct mr_upload {
+    struct mr_storage *storage;
+    char *name;
+    char *content_type;
+    char *session;       /* the session URI, a bearer secret; NULL before the session */
+    struct mr_buf chunk; /* the bytes from `stored` on */
+    int64_t stored;      /* bytes that Cloud Storage has confirmed */
+    uint32_t crc32c;     /* of all bytes written */
+    bool finish_called;
+    bool finished; /* an object came of it */
+};
+
+/* What one request to the session told. */
+struct session_answer {
+    bool complete; /* the object exists: `object` */
+    struct mr_object object;
+    int64_t stored; /* otherwise: how many bytes it has */
+};
+
+enum { CANCEL_TIMEOUT_MS = 5000, RANGE_LINE_MAX = 96 };
+
+enum mr_status mr_upload_begin(struct mr_storage *storage, const char *name, const char *content_type,
+                               struct mr_upload **ret, struct mr_err *err)
+{
+    enum mr_status status = mr_storage_check_name(name, err);
+    if (status != MR_OK)
+        return status;
+    MR_AUTO(mr_upload) struct mr_upload *upload = calloc(1, sizeof *upload);
+    if (!upload)
+        return mr_fail_oom(err);
+    upload->storage = storage;
+    upload->chunk = MR_BUF_INIT(storage->chunk_bytes + MR_MULTIPART_ROOM);
+    upload->name = strdup(name);
+    upload->content_type = strdup(content_type);
+    if (!upload->name || !upload->content_type)
+        return mr_fail_oom(err);
+    *ret = MR_TAKE(upload);
+    return MR_OK;
+}
+
+int64_t mr_upload_size(const struct mr_upload *upload)
+{
+    return upload->stored + (int64_t)upload->chunk.len;
+}
+
+/* ---- the session ------------------------------------------------------------------ */
+
+/* Begun again when its answer was lost: an unused session does no harm and expires. */
+static enum mr_status begin_session(struct mr_upload *upload, struct mr_err *err)
+{
+    const struct mr_storage *storage = upload->storage;
+    MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(MR_STORAGE_URL_MAX);
+    enum mr_status status =
+        mr_buf_appendf(&url, err, "%s/upload/storage/v1/b/%s/o?uploadType=resumable&ifGenerationMatch=0",
+                       storage->base_url, storage->bucket);
+    if (status != MR_OK)
+        return status;
+    static const char *const headers[] = {"Content-Type: application/json; charset=UTF-8", NULL};
+    MR_AUTO_JSON json_t *metadata =
+        json_pack("{s:s,s:s}", "name", upload->name, "contentType", upload->content_type);
+    MR_AUTO_STR char *text = metadata ? json_dumps(metadata, JSON_COMPACT) : NULL;
+    if (!text)
+        return mr_fail_oom(err);
+    struct mr_http_request req = {.method = "POST",
+                                  .url = mr_buf_str(&url),
+                                  .headers = headers,
+                                  .body = text,
+                                  .body_len = strlen(text)};
+    MR_AUTO(mr_http_response) struct mr_http_response res = {0};
+    struct mr_retry_state retry = {0};
+    status = mr_api_call(&storage->api, &req, &mr_storage_retry, &retry, &res, err);
+    char location[MR_STORAGE_URL_MAX];
+    if (status == MR_OK && !mr_http_response_header(&res, "Location", location, sizeof location))
+        status = mr_fail(err, MR_UNAVAILABLE, "no session URI in the answer");
+    if (status == MR_OK && !(upload->session = strdup(location)))
+        status = mr_fail_oom(err);
+    return status;
+}
+
+/* 308: "Range: bytes=0-LAST"; without it nothing is stored. */
+static enum mr_status parse_stored(const struct mr_http_response *res, int64_t *ret, struct mr_err *err)
+{
+    char range[64];
+    int64_t last = -1;
+    if (mr_http_response_header(res, "Range", range, sizeof range) &&
+        (strncmp(range, "bytes=0-", 8) != 0 || !mr_parse_int64(range + 8, 0, INT64_MAX - 1, &last)))
+        return mr_fail(err, MR_UNAVAILABLE, "unreadable Range in the session's answer");
+    *ret = last + 1;
+    return MR_OK;
+}
+
+/* The session URI is proof enough: no Authorization. */
+static enum mr_status ask_session(struct mr_upload *upload, const char *const *headers, const void *body,
+                                  size_t len, struct mr_http_response *res, struct session_answer *ret,
+                                  struct mr_err *err)
+{
+    struct mr_api api = {.http = upload->storage->api.http};
+    struct mr_http_request req = {
+        .method = "PUT", .url = upload->session, .headers = headers, .body = body, .body_len = len};
+    enum mr_status status = mr_api_send(&api, &req, res, err);
+    if (status != MR_OK)
+        return status;
+    struct session_answer answer = {0};
+    if (res->status == 308) {
+        status = parse_stored(res, &answer.stored, err);
+    } else if (res->status == 200 || res->status == 201) {
+        answer.complete = true;
+        status = mr_storage_parse_object(res, &answer.object, err);
+    } else {
+        status = mr_api_fail(res, err);
+    }
+    if (status == MR_OK)
+        *ret = answer;
+    return status;
+}
+
+/* Content-Range of len bytes; of none, it asks for the session's state. total -1: not known yet. */
+static void content_range(char out[RANGE_LINE_MAX], int64_t first, size_t len, int64_t total)
+{
+    char span[48] = "*", all[24] = "*";
+    if (len)
+        snprintf(span, sizeof span, "%lld-%lld", (long long)first, (long long)(first + (int64_t)len - 1));
+    if (total >= 0)
+        snprintf(all, sizeof all, "%lld", (long long)total);
+    snprintf(out, RANGE_LINE_MAX, "Content-Range: bytes %s/%s", span, all);
+}
+
+static enum mr_status send_chunk(struct mr_upload *upload, bool last, struct mr_http_response *res,
+                                 struct session_answer *ret, struct mr_err *err)
+{
+    char range[RANGE_LINE_MAX], hash[64], crc_text[9];
+    content_range(range, upload->stored, upload->chunk.len, last ? mr_upload_size(upload) : -1);
+    mr_crc32c_text(upload->crc32c, crc_text);
+    snprintf(hash, sizeof hash, "x-goog-hash: crc32c=%s", crc_text);
+    const char *headers[] = {range, last ? hash : NULL, NULL};
+    return ask_session(upload, headers, mr_buf_str(&upload->chunk), upload->chunk.len, res, ret, err);
+}
+
+static enum mr_status query_session(struct mr_upload *upload, bool last, struct mr_http_response *res,
+                                    struct session_answer *ret, struct mr_err *err)
+{
+    char range[RANGE_LINE_MAX];
+    content_range(range, 0, 0, last ? mr_upload_size(upload) : -1);
+    const char *headers[] = {range, NULL};
+    return ask_session(upload, headers, "", 0, res, ret, err);
+}
+
+/* Lets go of what is stored. Bytes that were let go of cannot be sent again, nor unsent ones be there. */
+static enum mr_status accept_stored(struct mr_upload *upload, int64_t stored, struct mr_err *err)
+{
+    int64_t gained = stored - upload->stored;
+    if (gained < 0 || gained > (int64_t)upload->chunk.len)
+        return mr_fail_code(err, MR_UNAVAILABLE, SESSION_LOST, "the session has %lld bytes instead of %lld",
+                            (long long)stored, (long long)upload->stored);
+    mr_buf_consume(&upload->chunk, (size_t)gained);
+    upload->stored = stored;
+    return MR_OK;
+}
+
+static bool is_gone(const struct mr_http_response *res)
+{
+    return res->status == 404 || res->status == 410;
+}
+
+/* One request: the chunk itself or, in doubt, the question how much of it has arrived. */
+static enum mr_status step(struct mr_upload *upload, bool last, bool in_doubt, struct mr_http_response *res,
+                           struct session_answer *ret, struct mr_err *err)
+{
+    enum mr_status status =
+        in_doubt ? query_session(upload, last, res, ret, err) : send_chunk(upload, last, res, ret, err);
+    if (status != MR_OK && is_gone(res)) /* what was stored lives nowhere else: the caller begins anew */
+        return mr_fail_code(err, MR_UNAVAILABLE, SESSION_LOST, "the upload session is gone");
+    if (status == MR_OK && !ret->complete)
+        status = accept_stored(upload, ret->stored, err);
+    return status;
+}
+
+/*
+ * Sends the chunk until some of it is stored or, with the last one, the object stands. After a failure the
+ * session is asked first how far it is. *ret_tries tells how many tries failed before the last.
+ */
+static enum mr_status advance(struct mr_upload *upload, bool last, struct session_answer *ret, int *ret_tries,
+                              struct mr_err *err)
+{
+    struct mr_retry_state retry = {0};
+    bool in_doubt = false;
+    int64_t before = upload->stored;
+    for (;;) {
+        MR_AUTO(mr_http_response) struct mr_http_response res = {0};
+        enum mr_status status = step(upload, last, in_doubt, &res, ret, err);
+        *ret_tries = retry.tries;
+        if (status == MR_OK && (ret->complete || upload->stored > before))
+            return MR_OK;
+        if (status != MR_OK && !mr_api_may_retry(status, &res))
+            return status;
+        if (status == MR_OK && in_doubt) { /* nothing had arrived: send it again at once */
+            in_doubt = false;
+            continue;
+        }
+        if (status == MR_OK)
+            status = mr_fail(err, MR_UNAVAILABLE, "the upload session stores nothing");
+        else
+            in_doubt = true;
+        if (!mr_retry_again(&mr_storage_retry, &retry))
+            return status;
+    }
+}
+
+/* ---- writing ------------------------------------------------------------------------ */
+
+static enum mr_status make_room(struct mr_upload *upload, struct mr_err *err)
+{
+    enum mr_status status = upload->session ? MR_OK : begin_session(upload, err);
+    struct session_answer answer = {0};
+    int tries = 0;
+    if (status == MR_OK)
+        status = advance(upload, false, &answer, &tries, err);
+    if (status == MR_OK && answer.complete)
+        status = mr_fail(err, MR_UNAVAILABLE, "the upload session ended early");
+    return status;
+}
+
+enum mr_status mr_upload_write(struct mr_upload *upload, const void *data, size_t len, struct mr_err *err)
+{
+    const char *bytes = data;
+    while (len) {
+        size_t room = upload->storage->chunk_bytes - upload->chunk.len;
+        if (!room) {
+            if (make_room(upload, err) != MR_OK)
+                return mr_wrap(err, "upload object");
+            continue;
+        }
+        size_t take = len < room ? len : room;
+        enum mr_status status = mr_buf_append(&upload->chunk, bytes, take, err);
+        if (status != MR_OK)
+            return status;
+        upload->crc32c = mr_crc32c(upload->crc32c, bytes, take);
+        bytes += take;
+        len -= take;
+    }
+    return MR_OK;
+}
+
+/* ---- the end -------------------------------------------------------------------------- */
+
+static enum mr_status finish_session(struct mr_upload *upload, struct mr_object *ret, struct mr_err *err)
+{
+    int64_t size = mr_upload_size(upload);
+    struct session_answer answer = {0};
+    struct mr_err failure = {0};
+    int tries = 0;
+    enum mr_status status = MR_OK;
+    while (status == MR_OK && !answer.complete)
+        status = advance(upload, true, &answer, &tries, &failure);
+    /* The try whose answer was lost may have been the one that made the object. */
+    bool ended = status == MR_CONFLICT || strcmp(failure.code, SESSION_LOST) == 0;
+    if (ended && tries)
+        status =
+            mr_storage_adopt(upload->storage, upload->name, size, upload->crc32c, &answer.object, status);
+    if (status == MR_OK)
+        status =
+            mr_storage_verify(upload->storage, upload->name, size, upload->crc32c, &answer.object, &failure);
+    if (status != MR_OK)
+        return mr_fail_code(err, status, failure.code, "%s", failure.message);
+    *ret = answer.object;
+    return MR_OK;
+}
+
+enum mr_status mr_upload_finish(struct mr_upload *upload, struct mr_object *ret, struct mr_err *err)
+{
+    if (upload->finish_called)
+        return mr_fail(err, MR_INTERNAL, "upload finished twice");
+    upload->finish_called = true;
+    enum mr_status status;
+    if (upload->session) {
+        status = finish_session(upload, ret, err);
+    } else {
+        int64_t size = mr_upload_size(upload);
+        status = mr_storage_insert(upload->storage, upload->name, upload->content_type, &upload->chunk,
+                                   upload->crc32c, ret, err);
+        mr_buf_clear(&upload->chunk); /* it holds the request now */
+        upload->stored = size;
+    }
+    upload->finished = status == MR_OK;
+    return status == MR_OK ? MR_OK : mr_wrap(err, "upload object");
+}
+
+/* 499 is Cloud Storage's yes. Should it not come through, the session expires by itself. */
+static void cancel_session(struct mr_upload *upload)
+{
+    MR_AUTO(mr_http_response) struct mr_http_response res = {0};
+    struct mr_http_request req = {
+        .method = "DELETE", .url = upload->session, .body = "", .timeout_ms = CANCEL_TIMEOUT_MS};
+    (void)!mr_http_perform(upload->storage->api.http, &req, &res, NULL);
+}
+
+void mr_upload_free(struct mr_upload *upload)
+{
+    if (!upload)
+        return;
+    if (upload->session && !upload->finished)
+        cancel_session(upload);
+    mr_buf_free(&upload->chunk);
+    free(upload->session);
+    free(upload->name);
+    free(upload->content_type);
+    free(upload);
+}
