@@ -31,18 +31,19 @@ postgres_directory() {
     fi
 }
 
-# postgres_init DATA: makes the data directory, once. A making that was interrupted is begun anew.
+# postgres_init DATA: makes the data directory, once. It gets its name when it is whole, so a making that was
+# interrupted is begun anew.
 postgres_init() {
     local data=$1 bin
-    [[ -e $data/.complete ]] && return 0
+    [[ ! -d $data ]] || return 0
     bin=$(postgres_bin "$data")
-    rm -rf "$data"
-    postgres_directory "$data"
+    rm -rf "$data.new"
+    postgres_directory "$data.new"
     (
-        exec 7<"$data"
+        exec 7<"$data.new"
         "${MR_AS_POSTGRES[@]}" "$bin/initdb" -D /proc/self/fd/7 -U "$MR_POSTGRES_ROLE" -A trust -E UTF8 --no-locale >/dev/null
-    ) || die "initdb failed in $data"
-    touch "$data/.complete"
+    ) || die "initdb failed in $data.new"
+    mv "$data.new" "$data"
 }
 
 # postgres_run DATA SOCKETS [COMMAND…]: becomes the server, by way of the command (setsid, for one).

@@ -1,0 +1,13 @@
+"""Where things are."""
+
+import os
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+VARIANT = os.environ.get("VARIANT", "release")
+BUILD = ROOT / "build" / VARIANT
+LIB = ROOT / "infra" / "local" / "lib"
+
+SANITIZED = VARIANT in ("asan", "tsan")
+# Sanitizers slow everything down; a deadline is a bound against hanging, not a measurement.
+PATIENCE = 5 if SANITIZED else 1

@@ -1,0 +1,163 @@
+"""A whole mediarun: emulator, web, workers, set up as infra/local/run.sh does it, on free ports."""
+
+import os
+import pathlib
+import secrets
+import subprocess
+
+import requests
+
+from .client import Client
+from .paths import BUILD, LIB, SANITIZED
+from .program import Program
+from .waiting import free_port, wait_for
+
+PROJECT = "mediarun-test"
+BUCKET = "mediarun-test"
+TOPIC = "mediarun-tasks"
+ACCOUNT = f"push@{PROJECT}.iam.gserviceaccount.com"
+JOB = f"projects/{PROJECT}/locations/local/jobs/mediarun-sweep"
+LISTENING = r'"message":\s*"listening"'
+
+
+def emulator_program(directory, port=None, name="emulator"):
+    """The embedded cloud alone: for the stack, and for tests of its contracts."""
+    directory = pathlib.Path(directory)
+    data = directory / f"{name}-data"
+    data.mkdir(parents=True, exist_ok=True)
+    port = port or free_port()
+    program = Program(
+        name, [BUILD / "mediarun-emulator"],
+        {"EMULATOR_PORT": port, "DATA_DIR": data, "GOOGLE_CLOUD_PROJECT": PROJECT},
+        directory / f"{name}.log", rf"emulator listening on 127\.0\.0\.1:{port}\b")
+    program.port = port
+    program.url = f"http://127.0.0.1:{port}"
+    program.data = data
+    return program
+
+
+class Stack:
+    """
+    settings: environment of both programs; web_settings, worker_settings: of one.
+    pubsub_host: another Pub/Sub than the embedded one (host:port).
+    """
+
+    def __init__(self, directory, postgres, workers=1, settings=None, web_settings=None, worker_settings=None,
+                 pubsub_host=None):
+        self.directory = pathlib.Path(directory)
+        self.postgres = postgres
+        self.database = postgres.create_database()
+        self.jwt_secret = secrets.token_hex(32)
+        self.emulator = emulator_program(self.directory)
+        self.pubsub_host = pubsub_host or f"127.0.0.1:{self.emulator.port}"
+        self.common = {
+            "LOG_LEVEL": "info",
+            "GOOGLE_CLOUD_PROJECT": PROJECT, "BUCKET": BUCKET, "PUBSUB_TOPIC": TOPIC,
+            "PUSH_SERVICE_ACCOUNT": ACCOUNT, "PUSH_AUTH": "oidc",
+            "STORAGE_EMULATOR_HOST": self.emulator.url, "PUBSUB_EMULATOR_HOST": self.pubsub_host,
+            "GCE_METADATA_HOST": f"127.0.0.1:{self.emulator.port}",
+            "OIDC_CERTS_URL": f"{self.emulator.url}/oauth2/v1/certs",
+            "DATABASE_URL": postgres.url(self.database),
+            **(settings or {}),
+        }
+        if SANITIZED:
+            worker_settings = {"SANDBOX_MEMORY_MIB": 0, **(worker_settings or {})}
+        self.web = self._make_web(web_settings or {})
+        self.push_port = free_port()
+        self.worker_url = f"http://127.0.0.1:{self.push_port}"
+        ports = [self.push_port] if workers == 1 else [free_port() for _ in range(workers)]
+        self.workers = [self._make_worker(i, port, worker_settings or {}) for i, port in enumerate(ports)]
+        self.front = self._make_front(ports) if workers > 1 else None
+
+    def _make_web(self, settings):
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        env = {**self.common, "PORT": port, "PUSH_AUDIENCE": self.url, "JWT_SECRET": self.jwt_secret, **settings}
+        return Program("web", [BUILD / "mediarun-web"], env, self.directory / "web.log", LISTENING)
+
+    def _make_worker(self, number, port, settings):
+        env = {**self.common, "PORT": port, "PUSH_AUDIENCE": self.worker_url, "SLOTS": 2, **settings}
+        return Program(f"worker{number}", [BUILD / "mediarun-worker"], env,
+                       self.directory / f"worker{number}.log", LISTENING)
+
+    def _make_front(self, ports):
+        backends = ",".join(f"127.0.0.1:{port}" for port in ports)
+        return Program("front", [BUILD / "mediarun-emulator", "--front", f"{self.push_port}={backends}"], {},
+                       self.directory / "front.log", "front listening on")
+
+    @property
+    def worker(self):
+        return self.workers[0]
+
+    @property
+    def programs(self):
+        return [program for program in (self.web, *self.workers, self.front, self.emulator) if program]
+
+    def start(self):
+        self.emulator.start()
+        self.provision()
+        self.web.start()
+        for worker in self.workers:
+            worker.start()
+        if self.front:
+            self.front.start()
+        wait_for(lambda: requests.get(self.url + "/api-health", timeout=5).status_code == 200, "health of web", 10)
+        return self
+
+    def provision(self, part="provision"):
+        """The set-up of the cloud; part: one of the functions of infra/local/lib/provision.sh."""
+        env = {
+            **os.environ, "STORAGE_URL": self.emulator.url, "SCHEDULER_URL": self.emulator.url,
+            "PUBSUB_URL": f"http://{self.pubsub_host}", "GOOGLE_CLOUD_PROJECT": PROJECT, "BUCKET": BUCKET,
+            "PUBSUB_TOPIC": TOPIC, "WORKER_URL": self.worker_url, "WEB_URL": self.url, "PUSH_SERVICE_ACCOUNT": ACCOUNT,
+        }
+        script = f'set -euo pipefail; for lib in common provision; do . "$0/$lib.sh"; done; {part}'
+        subprocess.run(["bash", "-c", script, str(LIB)], env=env, check=True)
+
+    def stop(self):
+        """Ends everything in order; then no sanitizer may have complained."""
+        problems = []
+        for program in self.programs:
+            try:
+                status = program.stop()
+                if status not in (None, 0, -9):
+                    problems.append(f"{program.name} ended with status {status}:\n{program.log()[-2000:]}")
+            except AssertionError as error:
+                problems.append(str(error))
+            if program.sanitizer_report():
+                problems.append(f"{program.name}: {program.sanitizer_report()}")
+        assert not problems, "\n".join(problems)
+
+    def client(self, **kwargs):
+        """A client with a user of its own."""
+        return Client(self.url).signup(**kwargs)
+
+    def anonymous(self):
+        return Client(self.url)
+
+    def sql(self, statement):
+        return self.postgres.sql(statement, self.database)
+
+    def token_of_platform(self, audience, account=ACCOUNT):
+        """An identity token as the platform sends it, from the metadata server's signer."""
+        answer = requests.get(
+            f"{self.emulator.url}/computeMetadata/v1/instance/service-accounts/{account}/identity",
+            params={"audience": audience, "format": "full"}, headers={"Metadata-Flavor": "Google"}, timeout=5)
+        assert answer.status_code == 200, answer.text
+        return answer.text.strip()
+
+    def sweep(self):
+        """What Cloud Scheduler does every minute, now: the job is run by force."""
+        answer = requests.post(f"{self.emulator.url}/v1/{JOB}:run", json={}, timeout=30)
+        assert answer.status_code == 200, answer.text
+
+    def objects(self):
+        """Names of all objects in the bucket."""
+        names, token = [], None
+        while True:
+            page = requests.get(f"{self.emulator.url}/storage/v1/b/{BUCKET}/o",
+                                params={"pageToken": token} if token else {}, timeout=10).json()
+            names += [item["name"] for item in page.get("items", [])]
+            token = page.get("nextPageToken")
+            if not token:
+                return names
