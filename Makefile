@@ -43,7 +43,7 @@ worker_src   := $(sort $(wildcard worker/*.c worker/kinds/*.c worker/media/*.c))
 emulator_src := $(sort $(wildcard infra/local/emulator/*.c))
 migrations   := $(sort $(wildcard infra/migrations/*.sql))
 unit_src     := $(sort $(wildcard tests/unit/test_*.c))
-unit_fakes   := $(sort $(wildcard tests/unit/fake_*.c))
+unit_helpers := $(sort $(filter-out $(unit_src),$(wildcard tests/unit/*.c)))
 bench_src    := $(sort $(wildcard tests/bench/*.c))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -83,7 +83,7 @@ $(BUILD)/mediarun-emulator: $(call obj,$(emulator_src)) $(BUILD)/libmediarun.a
 $(BUILD)/libunits.a: $(call obj,$(filter-out %/main.c,$(web_src) $(worker_src) $(emulator_src))) $(BUILD)/obj/gen/migrations.o
 	@rm -f $@
 	ar rcs $@ $^
-$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(unit_fakes)) $(BUILD)/libunits.a $(BUILD)/libmediarun.a
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(unit_helpers)) $(BUILD)/libunits.a $(BUILD)/libmediarun.a
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS) -lcmocka
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libunits.a $(BUILD)/libmediarun.a

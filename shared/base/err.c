@@ -94,7 +94,9 @@ enum mr_status mr_wrap(struct mr_err *err, const char *format, ...)
     va_start(args, format);
     int used = vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
-    if (used >= 0 && (size_t)used < sizeof err->message)
-        snprintf(err->message + used, sizeof err->message - (size_t)used, ": %s", old);
+    if (used >= 0 && (size_t)used < sizeof err->message) {
+        size_t room = sizeof err->message - (size_t)used;
+        snprintf(err->message + used, room, ": %.*s", (int)room, old);
+    }
     return err->status;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <libpq-fe.h>
+#include <poll.h>
 #include <pthread.h>
 
 enum { PREPARED_MAX = 128, WAIT_FOR_CONNECTION_S = 5 };
@@ -163,17 +164,23 @@ static void give_back(struct mr_db *db, struct connection *connection)
     pthread_mutex_unlock(&db->lock);
 }
 
-/* Notices a connection that the server or the network closed while it lay idle: its socket is readable at end
- * of file. */
+/*
+ * Notices a connection that the server or the network closed while it lay idle. Nothing should be readable on
+ * one; what is (a notice, the server's goodbye) is taken in until there is no more, and the end of file shows
+ * itself at the last.
+ */
 static bool still_open(struct connection *connection)
 {
     if (!connection->pg)
         return false;
-    if (PQconsumeInput(connection->pg) && PQstatus(connection->pg) == CONNECTION_OK)
-        return true;
-    PQfinish(connection->pg);
-    connection->pg = NULL;
-    return false;
+    struct pollfd readable = {.fd = PQsocket(connection->pg), .events = POLLIN};
+    while (poll(&readable, 1, 0) > 0)
+        if (!PQconsumeInput(connection->pg) || PQstatus(connection->pg) != CONNECTION_OK) {
+            PQfinish(connection->pg);
+            connection->pg = NULL;
+            return false;
+        }
+    return true;
 }
 
 static enum mr_status ready_connection(struct mr_db *db, struct connection **ret, struct mr_err *err)

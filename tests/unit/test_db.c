@@ -1,0 +1,240 @@
+/* The pool, statements, transactions, errors and migrations of shared/data/db against a real PostgreSQL. */
+#include "tests/unit/database.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static char *conninfo;
+static struct mr_db *db;
+
+static int setup(void **state)
+{
+    (void)state;
+    database_create(&conninfo);
+    db = database_open(conninfo);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    mr_db_close(db);
+    free(conninfo);
+    return 0;
+}
+
+static void rows_have_text_null_and_numbers(void **state)
+{
+    (void)state;
+    static const struct mr_statement s = {"types", "SELECT $1::text AS a, NULL::text AS b, -7::bigint AS c",
+                                          1};
+    struct mr_err err = {0};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    assert_int_equal(mr_db_exec(db, &s, (const char *const[]){"Ñandú"}, &rows, &err), MR_OK);
+    assert_int_equal(mr_rows_count(rows), 1);
+    assert_string_equal(mr_rows_text(rows, 0, "a"), "Ñandú");
+    assert_true(mr_rows_is_null(rows, 0, "b"));
+    assert_int_equal(mr_rows_int64(rows, 0, "c"), -7);
+    assert_true(mr_rows_is_null(rows, 0, "no_such_column"));
+}
+
+static void sqlstates_become_statuses(void **state)
+{
+    (void)state;
+    static const struct {
+        struct mr_statement statement;
+        enum mr_status status;
+    } table[] = {
+        {{"e1", "INSERT INTO stray_objects SELECT 'twice', now() FROM generate_series(1, 2)", 0},
+         MR_CONFLICT},
+        {{"e2", "INSERT INTO outputs VALUES (999999, 0, 'o', 1, 'f', 'f', 'c', 1)", 0}, MR_NOT_FOUND},
+        {{"e3", "INSERT INTO users (username, email, password_hash) VALUES ('', 'a@b.c', 'x')", 0},
+         MR_INVALID},
+        {{"e4", "SELECT 'no number'::bigint", 0}, MR_INVALID},
+        {{"e5", "SELECT 1 / 0", 0}, MR_INVALID},
+        {{"e6", "SELECT nothing FROM users", 0}, MR_INTERNAL},
+        {{"e7", "SELECT * FROM no_such_table", 0}, MR_UNAVAILABLE},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct mr_err err = {0};
+        assert_int_equal(mr_db_exec(db, &table[i].statement, NULL, NULL, &err), table[i].status);
+        assert_int_equal(err.status, table[i].status);
+        assert_true(strstr(err.message, "database") != NULL);
+    }
+}
+
+static void a_rollback_leaves_nothing(void **state)
+{
+    (void)state;
+    static const struct mr_statement add = {"rb", "INSERT INTO stray_objects VALUES ('gone', now())", 0};
+    struct mr_err err = {0};
+    struct mr_db_tx *tx = NULL;
+    assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
+    assert_int_equal(mr_db_tx_exec(tx, &add, NULL, NULL, &err), MR_OK);
+    mr_db_rollback(tx);
+    MR_AUTO_STR char *count =
+        database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'gone'");
+    assert_string_equal(count, "0");
+}
+
+static void a_commit_after_a_failure_keeps_nothing(void **state)
+{
+    (void)state;
+    static const struct mr_statement add = {"cf1", "INSERT INTO stray_objects VALUES ('half', now())", 0};
+    static const struct mr_statement fail = {"cf2", "SELECT 1 / 0", 0};
+    struct mr_err err = {0};
+    struct mr_db_tx *tx = NULL;
+    assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
+    assert_int_equal(mr_db_tx_exec(tx, &add, NULL, NULL, &err), MR_OK);
+    assert_int_equal(mr_db_tx_exec(tx, &fail, NULL, NULL, &err), MR_INVALID);
+    mr_db_rollback(tx);
+    MR_AUTO_STR char *count =
+        database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'half'");
+    assert_string_equal(count, "0");
+}
+
+/* A broken connection fails what was sent on it, and only that: the next statement gets a new one. */
+static void a_killed_connection_is_replaced(void **state)
+{
+    (void)state;
+    static const struct mr_statement suicide = {"die", "SELECT pg_terminate_backend(pg_backend_pid())", 0};
+    static const struct mr_statement one = {"one", "SELECT 1 AS answer", 0};
+    struct mr_db *small = NULL;
+    struct mr_err err = {0};
+    assert_int_equal(mr_db_open(conninfo, 1, &small, &err), MR_OK);
+    assert_int_equal(mr_db_exec(small, &one, NULL, NULL, &err), MR_OK);
+    assert_int_equal(mr_db_exec(small, &suicide, NULL, NULL, &err), MR_UNAVAILABLE);
+    assert_int_equal(mr_db_exec(small, &one, NULL, NULL, &err), MR_OK);
+    mr_db_close(small);
+}
+
+/* One that was closed while it lay idle is noticed before anything is sent on it. */
+static void an_idle_connection_that_died_is_noticed(void **state)
+{
+    (void)state;
+    static const struct mr_statement me = {"me", "SELECT pg_backend_pid() AS pid", 0};
+    static const struct mr_statement kill_it = {"kill_it", "SELECT pg_terminate_backend($1::int, 5000)", 1};
+    struct mr_db *small = NULL;
+    struct mr_err err = {0};
+    assert_int_equal(mr_db_open(conninfo, 1, &small, &err), MR_OK);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    assert_int_equal(mr_db_exec(small, &me, NULL, &rows, &err), MR_OK);
+    assert_int_equal(
+        mr_db_exec(db, &kill_it, (const char *const[]){mr_rows_text(rows, 0, "pid")}, NULL, &err), MR_OK);
+    MR_AUTO(mr_rows) struct mr_rows *again = NULL;
+    assert_int_equal(mr_db_exec(small, &me, NULL, &again, &err), MR_OK);
+    assert_string_not_equal(mr_rows_text(rows, 0, "pid"), mr_rows_text(again, 0, "pid"));
+    mr_db_close(small);
+}
+
+static void a_database_that_is_down_is_unavailable(void **state)
+{
+    (void)state;
+    static const struct mr_statement one = {"down", "SELECT 1", 0};
+    struct mr_db *nowhere = NULL;
+    struct mr_err err = {0};
+    assert_int_equal(mr_db_open("host=/nonexistent user=x dbname=x", 1, &nowhere, &err), MR_OK);
+    assert_int_equal(mr_db_exec(nowhere, &one, NULL, NULL, &err), MR_UNAVAILABLE);
+    assert_int_equal(mr_db_exec(nowhere, &one, NULL, NULL, &err), MR_UNAVAILABLE);
+    mr_db_close(nowhere);
+}
+
+enum { THREADS = 8, ROUNDS = 50 };
+
+static void *hammer(void *arg)
+{
+    static const struct mr_statement count = {"hammer", "SELECT $1::bigint + 1 AS answer", 1};
+    struct mr_db *shared = arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct mr_err err = {0};
+        MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+        if (mr_db_exec(shared, &count, (const char *const[]){"41"}, &rows, &err) != MR_OK ||
+            mr_rows_int64(rows, 0, "answer") != 42)
+            return arg;
+    }
+    return NULL;
+}
+
+static void threads_share_fewer_connections(void **state)
+{
+    (void)state;
+    struct mr_db *small = NULL;
+    struct mr_err err = {0};
+    pthread_t threads[THREADS];
+    assert_int_equal(mr_db_open(conninfo, 2, &small, &err), MR_OK);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, hammer, small), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *failed = NULL;
+        pthread_join(threads[i], &failed);
+        assert_null(failed);
+    }
+    mr_db_close(small);
+}
+
+static void *migrate(void *arg)
+{
+    int *applied = arg;
+    struct mr_db *mine = NULL;
+    struct mr_err err = {0};
+    if (mr_db_open(conninfo, 1, &mine, &err) == MR_OK &&
+        mr_db_migrate(mine, mr_migrations, applied, &err) != MR_OK)
+        *applied = -1;
+    mr_db_close(mine);
+    return NULL;
+}
+
+static void two_migrators_apply_each_migration_once(void **state)
+{
+    (void)state;
+    char *kept = MR_TAKE(conninfo);
+    database_create(&conninfo);
+    pthread_t threads[2];
+    int applied[2] = {0};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, migrate, &applied[i]), 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    int total = 0;
+    for (const struct mr_migration *m = mr_migrations; m->name; m++)
+        total++;
+    assert_true(applied[0] >= 0 && applied[1] >= 0);
+    assert_int_equal(applied[0] + applied[1], total);
+    free(conninfo);
+    conninfo = kept;
+}
+
+static void a_bad_migration_leaves_nothing_and_says_its_name(void **state)
+{
+    (void)state;
+    static const struct mr_migration bad[] = {{"9998_good", "CREATE TABLE from_a_good_one (x int)"},
+                                              {"9999_bad", "CREATE TABLE oops ("},
+                                              {NULL, NULL}};
+    struct mr_err err = {0};
+    int applied = 0;
+    assert_int_equal(mr_db_migrate(db, bad, &applied, &err), MR_INTERNAL);
+    assert_non_null(strstr(err.message, "9999_bad"));
+    MR_AUTO_STR char *left = database_ask(db, "SELECT to_regclass('from_a_good_one') IS NULL AS answer");
+    assert_string_equal(left, "t");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_have_text_null_and_numbers),
+        cmocka_unit_test(sqlstates_become_statuses),
+        cmocka_unit_test(a_rollback_leaves_nothing),
+        cmocka_unit_test(a_commit_after_a_failure_keeps_nothing),
+        cmocka_unit_test(a_killed_connection_is_replaced),
+        cmocka_unit_test(an_idle_connection_that_died_is_noticed),
+        cmocka_unit_test(a_database_that_is_down_is_unavailable),
+        cmocka_unit_test(threads_share_fewer_connections),
+        cmocka_unit_test(two_migrators_apply_each_migration_once),
+        cmocka_unit_test(a_bad_migration_leaves_nothing_and_says_its_name),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,578 @@
+/* Tasks, leases, outbox, strays and the transition table, against a real PostgreSQL. */
+#include "shared/data/leases.h"
+#include "shared/data/outbox.h"
+#include "shared/data/strays.h"
+#include "shared/data/tasks.h"
+#include "shared/data/transitions.h"
+#include "tests/unit/database.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static char *conninfo;
+static struct mr_db *db;
+static int64_t owner, stranger;
+
+static int setup(void **state)
+{
+    (void)state;
+    database_create(&conninfo);
+    db = database_open(conninfo);
+    owner = database_user(db, "owner");
+    stranger = database_user(db, "stranger");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    mr_db_close(db);
+    free(conninfo);
+    return 0;
+}
+
+/* ---- helpers ---------------------------------------------------------------------- */
+
+static struct mr_task_draft draft_of(int64_t user_id)
+{
+    struct mr_task_draft draft = {.user_id = user_id,
+                                  .kind = "convert",
+                                  .priority = "normal",
+                                  .new_format = "mp3",
+                                  .original_file = "Canción.wav",
+                                  .original_format = "wav",
+                                  .original_size = 123,
+                                  .input_object = "inputs/x",
+                                  .input_generation = 77};
+    struct mr_err err = {0};
+    assert_int_equal(mr_uuid_generate(draft.file_id, &err), MR_OK);
+    return draft;
+}
+
+static int64_t new_task(void)
+{
+    struct mr_task_draft draft = draft_of(owner);
+    const struct mr_task_draft *drafts[] = {&draft};
+    json_t *view = NULL;
+    struct mr_err err = {0};
+    assert_int_equal(mr_tasks_insert(db, drafts, 1, &view, &err), MR_OK);
+    int64_t id = json_integer_value(json_object_get(view, "id"));
+    json_decref(view);
+    return id;
+}
+
+static json_t *view_of(int64_t id)
+{
+    char key[MR_INT64_TEXT_MAX];
+    json_t *view = NULL;
+    struct mr_err err = {0};
+    mr_int64_text(id, key);
+    assert_int_equal(mr_tasks_get(db, owner, key, &view, &err), MR_OK);
+    return view;
+}
+
+static void assert_text(const json_t *view, const char *key, const char *expected)
+{
+    const char *text = json_string_value(json_object_get(view, key));
+    if (!expected)
+        assert_true(json_is_null(json_object_get(view, key)));
+    else
+        assert_string_equal(text ? text : "(none)", expected);
+}
+
+static void assert_state(int64_t id, const char *expected)
+{
+    MR_AUTO_JSON json_t *view = view_of(id);
+    assert_text(view, "status", expected);
+}
+
+static enum mr_claim_outcome claim_task(int64_t id, int64_t generation, struct mr_claim *claim)
+{
+    struct mr_message message = {.kind = "convert", .task_id = id, .generation = generation};
+    enum mr_claim_outcome outcome = MR_CLAIM_STALE;
+    struct mr_err err = {0};
+    assert_int_equal(mr_lease_claim(db, &message, 60, 3, &outcome, claim, &err), MR_OK);
+    return outcome;
+}
+
+static void expire(int64_t id)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql,
+             "UPDATE tasks SET lease_expires_at = now() - interval '1 s' WHERE id = %" PRId64
+             " RETURNING 1 AS answer",
+             id);
+    MR_AUTO_STR char *answer = database_ask(db, sql);
+    assert_string_equal(answer, "1");
+}
+
+static bool commit(const struct mr_claim *claim, const char *object)
+{
+    const struct mr_result result = {object, 5, "Canción.mp3", "mp3", "audio/mpeg", 456};
+    bool ours = false;
+    struct mr_err err = {0};
+    MR_AUTO_JSON json_t *receipt = json_pack("{s:b}", "copied", 0);
+    assert_int_equal(mr_lease_commit(db, claim, &result, 1, receipt, &ours, &err), MR_OK);
+    return ours;
+}
+
+/* ---- insert, read ------------------------------------------------------------------- */
+
+static void inserting_twice_makes_one_task(void **state)
+{
+    (void)state;
+    struct mr_err err = {0};
+    struct mr_task_draft a = draft_of(owner), b = draft_of(owner);
+    const struct mr_task_draft *drafts[] = {&a, &b};
+    json_t *first[2], *second[2];
+    assert_int_equal(mr_strays_add(db, "inputs/x", 1000, &err), MR_OK);
+    assert_int_equal(mr_tasks_insert(db, drafts, 2, first, &err), MR_OK);
+    assert_int_equal(mr_tasks_insert(db, drafts, 2, second, &err), MR_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_true(json_equal(first[i], second[i]));
+        assert_text(first[i], "file_id", drafts[i]->file_id);
+        json_decref(first[i]);
+        json_decref(second[i]);
+    }
+    MR_AUTO_STR char *strays =
+        database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'inputs/x'");
+    assert_string_equal(strays, "0");
+}
+
+static void a_draft_of_nobody_fails_alone(void **state)
+{
+    (void)state;
+    struct mr_task_draft draft = draft_of(999999);
+    const struct mr_task_draft *drafts[] = {&draft};
+    json_t *view = NULL;
+    struct mr_err err = {0};
+    assert_int_equal(mr_tasks_insert(db, drafts, 1, &view, &err), MR_NOT_FOUND);
+    assert_null(view);
+}
+
+static void a_new_task_shows_every_field(void **state)
+{
+    (void)state;
+    MR_AUTO_JSON json_t *view = view_of(new_task());
+    static const struct {
+        const char *key, *text;
+    } texts[] = {{"kind", "convert"},
+                 {"status", "uploaded"},
+                 {"new_format", "mp3"},
+                 {"priority", "normal"},
+                 {"original_format", "wav"},
+                 {"original_file", "Canción.wav"},
+                 {"uploaded_filename", "Canción.wav"},
+                 {"processed_at", NULL},
+                 {"processed_file", NULL},
+                 {"url", NULL}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_text(view, texts[i].key, texts[i].text);
+    assert_int_equal(json_integer_value(json_object_get(view, "original_size")), 123);
+    assert_int_equal(json_integer_value(json_object_get(view, "user_id")), owner);
+    assert_int_equal(json_array_size(json_object_get(view, "outputs")), 0);
+    assert_true(json_is_null(json_object_get(view, "error")));
+    const char *uploaded = json_string_value(json_object_get(view, "uploaded_at"));
+    assert_int_equal(strlen(uploaded), strlen("2026-01-31T23:59:59.123456Z"));
+    assert_int_equal(uploaded[26], 'Z');
+}
+
+static void keys_that_find_nothing(void **state)
+{
+    (void)state;
+    int64_t id = new_task();
+    char own[MR_INT64_TEXT_MAX];
+    mr_int64_text(id, own);
+    const struct {
+        int64_t user;
+        const char *key;
+    } table[] = {{stranger, own},
+                 {owner, "999999999"},
+                 {owner, "0"},
+                 {owner, "-1"},
+                 {owner, "1; DROP TABLE tasks"},
+                 {owner, ""},
+                 {owner, "99999999999999999999"},
+                 {owner, "01234567-0123-0123-0123-0123456789ab"}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct mr_err err = {0};
+        json_t *view = NULL;
+        struct mr_output output;
+        assert_int_equal(mr_tasks_get(db, table[i].user, table[i].key, &view, &err), MR_NOT_FOUND);
+        assert_int_equal(mr_tasks_output(db, table[i].user, table[i].key, 0, &output, &err), MR_NOT_FOUND);
+        assert_int_equal(mr_tasks_delete(db, table[i].user, table[i].key, &view, &err), MR_NOT_FOUND);
+    }
+}
+
+static void lists_page_in_both_orders(void **state)
+{
+    (void)state;
+    int64_t reader = database_user(db, "reader"), ids[3];
+    for (int i = 0; i < 3; i++) {
+        struct mr_task_draft draft = draft_of(reader);
+        const struct mr_task_draft *drafts[] = {&draft};
+        json_t *view = NULL;
+        struct mr_err err = {0};
+        assert_int_equal(mr_tasks_insert(db, drafts, 1, &view, &err), MR_OK);
+        ids[i] = json_integer_value(json_object_get(view, "id"));
+        json_decref(view);
+    }
+    const struct {
+        struct mr_task_filter filter;
+        size_t count;
+        int64_t first;
+    } table[] = {
+        {{10, false, 0, NULL}, 3, ids[0]},       {{2, false, 0, NULL}, 2, ids[0]},
+        {{2, false, ids[1], NULL}, 1, ids[2]},   {{10, true, 0, NULL}, 3, ids[2]},
+        {{2, true, ids[2], NULL}, 2, ids[1]},    {{10, true, ids[0], NULL}, 0, 0},
+        {{10, false, 0, "uploaded"}, 3, ids[0]}, {{10, false, 0, "failed"}, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        MR_AUTO_JSON json_t *views = NULL;
+        struct mr_err err = {0};
+        assert_int_equal(mr_tasks_list(db, reader, &table[i].filter, &views, &err), MR_OK);
+        assert_int_equal(json_array_size(views), table[i].count);
+        if (table[i].count)
+            assert_int_equal(json_integer_value(json_object_get(json_array_get(views, 0), "id")),
+                             table[i].first);
+    }
+}
+
+/* ---- leases ---------------------------------------------------------------------------- */
+
+static void a_claim_is_ours_once(void **state)
+{
+    (void)state;
+    int64_t id = new_task();
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    struct mr_claim none = {0};
+    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
+    assert_int_equal(claim.attempts, 1);
+    assert_int_equal(claim.fence, 1);
+    assert_int_equal(claim.input_size, 123);
+    assert_string_equal(claim.new_format, "mp3");
+    assert_state(id, "processing");
+    assert_int_equal(claim_task(id, 1, &none), MR_CLAIM_ELSEWHERE);
+    assert_int_equal(claim_task(id, 2, &none), MR_CLAIM_STALE);
+    assert_int_equal(claim_task(id, INT64_MAX, &none), MR_CLAIM_STALE);
+    assert_int_equal(claim_task(987654321, 1, &none), MR_CLAIM_STALE);
+}
+
+static void a_commit_makes_the_result_visible(void **state)
+{
+    (void)state;
+    int64_t id = new_task();
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    struct mr_claim none = {0};
+    struct mr_err err = {0};
+    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
+    assert_int_equal(mr_strays_add(db, "results/visible", 1000, &err), MR_OK);
+    assert_true(commit(&claim, "results/visible"));
+    assert_true(commit(&claim, "results/visible")); /* the answer to the first was lost */
+    MR_AUTO_JSON json_t *view = view_of(id);
+    assert_text(view, "status", "processed");
+    assert_text(view, "processed_file", "Canción.mp3");
+    assert_int_equal(json_integer_value(json_object_get(view, "processed_size")), 456);
+    assert_int_equal(json_array_size(json_object_get(view, "outputs")), 1);
+    assert_true(json_real_value(json_object_get(view, "progress")) == 100.0);
+    assert_int_equal(claim_task(id, 1, &none), MR_CLAIM_STALE);
+    MR_AUTO_STR char *strays =
+        database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'results/visible'");
+    assert_string_equal(strays, "0");
+    MR_AUTO(mr_output) struct mr_output output = {0};
+    assert_int_equal(mr_tasks_output(db, owner, claim.file_id, 0, &output, &err), MR_OK);
+    assert_string_equal(output.object, "results/visible");
+    assert_int_equal(mr_tasks_output(db, owner, claim.file_id, 1, &output, &err), MR_NOT_FOUND);
+}
+
+static void a_late_worker_can_do_nothing(void **state)
+{
+    (void)state;
+    int64_t id = new_task();
+    MR_AUTO(mr_claim) struct mr_claim late = {0};
+    MR_AUTO(mr_claim) struct mr_claim next = {0};
+    struct mr_err err = {0};
+    bool ours = true;
+    assert_int_equal(claim_task(id, 1, &late), MR_CLAIM_OURS);
+    expire(id);
+    assert_int_equal(claim_task(id, 1, &next), MR_CLAIM_OURS);
+    assert_int_equal(next.fence, 2);
+    assert_int_equal(mr_lease_heartbeat(db, &late, 60, 500, &ours, &err), MR_OK);
+    assert_false(ours);
+    assert_false(commit(&late, "results/late"));
+    assert_int_equal(mr_lease_fail(db, &late, "x", "y", &err), MR_OK);
+    assert_int_equal(mr_lease_release(db, &late, &err), MR_OK);
+    assert_state(id, "processing");
+    assert_true(commit(&next, "results/next"));
+    assert_false(commit(&late, "results/late"));
+    MR_AUTO_STR char *outputs =
+        database_ask(db, "SELECT count(*) AS answer FROM outputs WHERE object = 'results/late'");
+    assert_string_equal(outputs, "0");
+}
+
+static void a_heartbeat_keeps_the_lease(void **state)
+{
+    (void)state;
+    int64_t id = new_task();
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    struct mr_claim none = {0};
+    struct mr_err err = {0};
+    bool ours = false;
+    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
+    expire(id);
+    assert_int_equal(mr_lease_heartbeat(db, &claim, 60, 250, &ours, &err), MR_OK);
+    assert_true(ours);
+    assert_int_equal(claim_task(id, 1, &none), MR_CLAIM_ELSEWHERE);
+    MR_AUTO_JSON json_t *view = view_of(id);
+    assert_true(json_real_value(json_object_get(view, "progress")) == 25.0);
+}
+
+static void attempts_are_used_up(void **state)
+{
+    (void)state;
+    int64_t id = new_task();
+    struct mr_claim none = {0};
+    for (int i = 0; i < 3; i++) {
+        MR_AUTO(mr_claim) struct mr_claim claim = {0};
+        assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
+        expire(id);
+    }
+    assert_int_equal(claim_task(id, 1, &none), MR_CLAIM_EXHAUSTED);
+    MR_AUTO_JSON json_t *view = view_of(id);
+    assert_text(view, "status", "failed");
+    assert_text(json_object_get(view, "error"), "code", "attempts_exhausted");
+    assert_int_equal(claim_task(id, 1, &none), MR_CLAIM_STALE);
+}
+
+static void a_release_gives_the_attempt_back(void **state)
+{
+    (void)state;
+    int64_t id = new_task();
+    struct mr_err err = {0};
+    for (int i = 0; i < 10; i++) {
+        MR_AUTO(mr_claim) struct mr_claim claim = {0};
+        assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
+        assert_int_equal(claim.attempts, 1);
+        assert_int_equal(claim.fence, i + 1);
+        assert_int_equal(mr_lease_release(db, &claim, &err), MR_OK);
+        assert_state(id, "uploaded");
+    }
+}
+
+static void a_failure_says_why(void **state)
+{
+    (void)state;
+    int64_t id = new_task();
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    struct mr_err err = {0};
+    struct mr_output output;
+    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
+    assert_int_equal(mr_tasks_output(db, owner, claim.file_id, 0, &output, &err), MR_INVALID);
+    assert_string_equal(err.code, "not_ready");
+    assert_int_equal(mr_lease_fail(db, &claim, "truncated", "it breaks off", &err), MR_OK);
+    assert_int_equal(mr_lease_fail(db, &claim, "other", "again", &err), MR_OK);
+    MR_AUTO_JSON json_t *view = view_of(id);
+    assert_text(json_object_get(view, "error"), "code", "truncated");
+    assert_text(json_object_get(view, "error"), "detail", "it breaks off");
+    assert_int_equal(mr_tasks_output(db, owner, claim.file_id, 0, &output, &err), MR_INVALID);
+    assert_string_equal(err.code, "failed");
+}
+
+/* ---- delete ------------------------------------------------------------------------------ */
+
+static void a_deleted_task_hands_over_its_objects(void **state)
+{
+    (void)state;
+    int64_t id = new_task();
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    struct mr_err err = {0};
+    char key[MR_INT64_TEXT_MAX];
+    mr_int64_text(id, key);
+    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
+    assert_true(commit(&claim, "results/deleted"));
+    MR_AUTO_JSON json_t *objects = NULL;
+    assert_int_equal(mr_tasks_delete(db, owner, key, &objects, &err), MR_OK);
+    assert_int_equal(json_array_size(objects), 2);
+    MR_AUTO_JSON json_t *due = NULL;
+    assert_int_equal(mr_strays_due(db, 100, &due, &err), MR_OK);
+    assert_int_equal(json_array_size(due), 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(mr_strays_forget(db, json_string_value(json_array_get(due, i)), &err), MR_OK);
+    MR_AUTO_JSON json_t *after = NULL;
+    assert_int_equal(mr_strays_due(db, 100, &after, &err), MR_OK);
+    assert_int_equal(json_array_size(after), 0);
+}
+
+static void a_running_task_that_is_deleted_is_lost(void **state)
+{
+    (void)state;
+    int64_t id = new_task();
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    struct mr_err err = {0};
+    char key[MR_INT64_TEXT_MAX];
+    bool ours = true;
+    mr_int64_text(id, key);
+    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
+    MR_AUTO_JSON json_t *objects = NULL;
+    assert_int_equal(mr_tasks_delete(db, owner, key, &objects, &err), MR_OK);
+    assert_int_equal(mr_lease_heartbeat(db, &claim, 60, 0, &ours, &err), MR_OK);
+    assert_false(ours);
+    assert_false(commit(&claim, "results/orphan"));
+    assert_int_equal(mr_strays_forget(db, "inputs/x", &err), MR_OK);
+}
+
+/* ---- outbox, dead letters ------------------------------------------------------------------ */
+
+static size_t due_count(int64_t id)
+{
+    struct mr_message due[200];
+    size_t count = 0, found = 0;
+    struct mr_err err = {0};
+    assert_int_equal(mr_outbox_due(db, 600, due, 200, &count, &err), MR_OK);
+    for (size_t i = 0; i < count; i++)
+        if (due[i].task_id == id) {
+            assert_string_equal(due[i].kind, "convert");
+            assert_int_equal(due[i].generation, 1);
+            found++;
+        }
+    return found;
+}
+
+static void set(int64_t id, const char *assignments)
+{
+    char sql[400];
+    snprintf(sql, sizeof sql, "UPDATE tasks SET %s WHERE id = %" PRId64 " RETURNING 1 AS answer", assignments,
+             id);
+    MR_AUTO_STR char *answer = database_ask(db, sql);
+    assert_string_equal(answer, "1");
+}
+
+static void the_outbox_owes_what_was_not_heard_of(void **state)
+{
+    (void)state;
+    int64_t id = new_task();
+    struct mr_err err = {0};
+    assert_int_equal(due_count(id), 0); /* admission is about to publish it */
+    set(id, "uploaded_at = now() - interval '6 s'");
+    assert_int_equal(due_count(id), 1);
+    assert_int_equal(mr_outbox_mark(db, &id, 1, &err), MR_OK);
+    assert_int_equal(due_count(id), 0);
+    set(id, "published_at = now() - interval '601 s'");
+    assert_int_equal(due_count(id), 1);
+    assert_int_equal(mr_outbox_mark(db, &id, 1, &err), MR_OK);
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
+    assert_int_equal(due_count(id), 0);
+    set(id, "published_at = now() - interval '30 s', lease_expires_at = now() - interval '1 s'");
+    assert_int_equal(due_count(id), 1);
+    assert_int_equal(mr_outbox_mark(db, &id, 1, &err), MR_OK);
+    assert_int_equal(due_count(id), 0);
+}
+
+static void a_dead_letter_fails_what_was_tried_and_keeps_what_was_not(void **state)
+{
+    (void)state;
+    struct mr_err err = {0};
+    int64_t tried = new_task(), fresh = new_task(), old = new_task(), running = new_task();
+    MR_AUTO(mr_claim) struct mr_claim a = {0};
+    MR_AUTO(mr_claim) struct mr_claim b = {0};
+    assert_int_equal(claim_task(tried, 1, &a), MR_CLAIM_OURS);
+    expire(tried);
+    assert_int_equal(claim_task(running, 1, &b), MR_CLAIM_OURS);
+    set(old, "uploaded_at = now() - interval '25 h'");
+    set(fresh, "published_at = now()");
+    const struct {
+        int64_t id;
+        const char *after;
+    } table[] = {{tried, "failed"}, {fresh, "uploaded"}, {old, "failed"}, {running, "processing"}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct mr_message message = {.kind = "convert", .task_id = table[i].id, .generation = 1};
+        assert_int_equal(mr_lease_dead_letter(db, &message, &err), MR_OK);
+        assert_state(table[i].id, table[i].after);
+    }
+    char sql[128];
+    snprintf(sql, sizeof sql, "SELECT published_at IS NULL AS answer FROM tasks WHERE id = %" PRId64, fresh);
+    MR_AUTO_STR char *owed = database_ask(db, sql);
+    assert_string_equal(owed, "t");
+}
+
+/* ---- transitions ------------------------------------------------------------------------------ */
+
+static void database_and_code_hold_the_same_transitions(void **state)
+{
+    (void)state;
+    static const struct mr_statement ask = {"transition",
+                                            "SELECT task_transition_allowed($1, $2)::int AS allowed", 2};
+    for (int before = 0; before < MR_TASK_STATES; before++)
+        for (int after = 0; after < MR_TASK_STATES; after++) {
+            const char *const names[] = {mr_task_state_name((enum mr_task_state)before),
+                                         mr_task_state_name((enum mr_task_state)after)};
+            struct mr_err err = {0};
+            MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+            assert_int_equal(mr_db_exec(db, &ask, names, &rows, &err), MR_OK);
+            assert_int_equal(
+                mr_rows_int64(rows, 0, "allowed"),
+                mr_task_transition_allowed((enum mr_task_state)before, (enum mr_task_state)after));
+        }
+}
+
+static void the_database_refuses_a_forbidden_way(void **state)
+{
+    (void)state;
+    static const struct mr_statement jump = {
+        "jump", "UPDATE tasks SET status = 'processed' WHERE id = $1::bigint AND status = 'uploaded'", 1};
+    static const struct mr_statement back = {
+        "back", "UPDATE tasks SET status = 'uploaded' WHERE id = $1::bigint AND status = 'processed'", 1};
+    char id[MR_INT64_TEXT_MAX];
+    struct mr_err err = {0};
+    int64_t task = new_task();
+    mr_int64_text(task, id);
+    assert_int_equal(mr_db_exec(db, &jump, (const char *const[]){id}, NULL, &err), MR_INVALID);
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    assert_int_equal(claim_task(task, 1, &claim), MR_CLAIM_OURS);
+    assert_true(commit(&claim, "results/final"));
+    assert_int_equal(mr_db_exec(db, &back, (const char *const[]){id}, NULL, &err), MR_INVALID);
+}
+
+static void states_have_names(void **state)
+{
+    (void)state;
+    enum mr_task_state parsed;
+    for (int i = 0; i < MR_TASK_STATES; i++) {
+        assert_true(mr_task_state_parse(mr_task_state_name((enum mr_task_state)i), &parsed));
+        assert_int_equal(parsed, i);
+    }
+    assert_false(mr_task_state_parse("done", &parsed));
+    assert_true(mr_task_state_is_final(MR_TASK_CANCELED));
+    assert_false(mr_task_state_is_final(MR_TASK_PROCESSING));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(inserting_twice_makes_one_task),
+        cmocka_unit_test(a_draft_of_nobody_fails_alone),
+        cmocka_unit_test(a_new_task_shows_every_field),
+        cmocka_unit_test(keys_that_find_nothing),
+        cmocka_unit_test(lists_page_in_both_orders),
+        cmocka_unit_test(a_claim_is_ours_once),
+        cmocka_unit_test(a_commit_makes_the_result_visible),
+        cmocka_unit_test(a_late_worker_can_do_nothing),
+        cmocka_unit_test(a_heartbeat_keeps_the_lease),
+        cmocka_unit_test(attempts_are_used_up),
+        cmocka_unit_test(a_release_gives_the_attempt_back),
+        cmocka_unit_test(a_failure_says_why),
+        cmocka_unit_test(a_deleted_task_hands_over_its_objects),
+        cmocka_unit_test(a_running_task_that_is_deleted_is_lost),
+        cmocka_unit_test(the_outbox_owes_what_was_not_heard_of),
+        cmocka_unit_test(a_dead_letter_fails_what_was_tried_and_keeps_what_was_not),
+        cmocka_unit_test(database_and_code_hold_the_same_transitions),
+        cmocka_unit_test(the_database_refuses_a_forbidden_way),
+        cmocka_unit_test(states_have_names),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
