@@ -1,0 +1,50 @@
+/*
+ * A message as its publisher sent it: immutable and counted, shared by all subscriptions of the topic, by
+ * pushes under way and by answers to pulls. Any thread may take and drop references.
+ */
+#ifndef MR_EMULATOR_PUBSUB_MESSAGE_H
+#define MR_EMULATOR_PUBSUB_MESSAGE_H
+
+#include "shared/base/cleanup.h"
+#include "shared/base/err.h"
+#include "shared/base/json.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct mr_message {
+    atomic_uint refs;
+    int64_t id;
+    int64_t publish_us;       /* since 1970, whole milliseconds as on the wire */
+    const char *ordering_key; /* "" if none */
+    const json_t *attributes; /* NULL if none */
+    json_t *body; /* the PubsubMessage of the API: data, attributes, messageId, publishTime, orderingKey */
+};
+
+/*
+ * Checks one element of `messages` in a publish request, against Google's limits; adds the decoded size of
+ * data, attributes and key to *size. Nothing is kept. MR_INVALID.
+ * Source: https://cloud.google.com/pubsub/quotas#resource_limits
+ */
+MR_MUST_CHECK enum mr_status mr_message_check(json_t *input, size_t *size, struct mr_err *err);
+
+/* Makes a message of a checked input (not consumed). One reference. */
+MR_MUST_CHECK enum mr_status mr_message_new(const json_t *input, int64_t id, int64_t now_us,
+                                            struct mr_message **ret, struct mr_err *err);
+
+/* Where a dead letter comes from. */
+struct mr_dead_letter_source {
+    const char *subscription; /* full name */
+    int64_t delivery_count;
+};
+/* A copy of `from` for a dead-letter topic, with the CloudPubSubDeadLetterSource… attributes. */
+MR_MUST_CHECK enum mr_status mr_message_new_dead_letter(const struct mr_message *from,
+                                                        const struct mr_dead_letter_source *source,
+                                                        int64_t id, int64_t now_us, struct mr_message **ret,
+                                                        struct mr_err *err);
+
+struct mr_message *mr_message_ref(struct mr_message *message);
+void mr_message_unref(struct mr_message *message);
+MR_DEFINE_CLEANUP(mr_message, mr_message_unref)
+
+#endif
