@@ -1,0 +1,256 @@
+#include "infra/local/emulator/identity.h"
+
+#include "shared/base/encoding.h"
+#include "shared/base/jwt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/sha.h>
+#include <openssl/x509.h>
+#include <sys/stat.h>
+
+enum { KEY_BITS = 2048, TOKEN_LIFE_S = 3600, PEM_MAX = 16 * 1024, CERTIFICATE_YEARS = 30 };
+enum { KEY_ID_MAX = 2 * SHA_DIGEST_LENGTH + 1 };
+
+struct mr_identity {
+    EVP_PKEY *key;
+    char *key_pem;
+    char *certificate_pem;
+    char key_id[KEY_ID_MAX];
+};
+
+static void bio_cleanup(BIO **bio)
+{
+    BIO_free(*bio);
+}
+static void x509_cleanup(X509 **certificate)
+{
+    X509_free(*certificate);
+}
+static void digest_context_cleanup(EVP_MD_CTX **context)
+{
+    EVP_MD_CTX_free(*context);
+}
+
+void mr_identity_free(struct mr_identity *identity)
+{
+    if (!identity)
+        return;
+    EVP_PKEY_free(identity->key);
+    free(identity->key_pem);
+    free(identity->certificate_pem);
+    free(identity);
+}
+
+/* ---- files ------------------------------------------------------------------------ */
+
+static enum mr_status read_file(const char *path, char **ret, struct mr_err *err)
+{
+    MR_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return mr_fail_errno(err, errno == ENOENT ? MR_NOT_FOUND : MR_UNAVAILABLE, errno, "open %s", path);
+    MR_AUTO_STR char *text = calloc(1, PEM_MAX + 1);
+    if (!text)
+        return mr_fail_oom(err);
+    ssize_t got = read(fd, text, PEM_MAX);
+    if (got <= 0)
+        return mr_fail_errno(err, MR_UNAVAILABLE, got < 0 ? errno : EIO, "read %s", path);
+    *ret = MR_TAKE(text);
+    return MR_OK;
+}
+
+static enum mr_status write_file(const char *path, const char *text, struct mr_err *err)
+{
+    MR_AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "create %s", path);
+    size_t len = strlen(text);
+    if (write(fd, text, len) != (ssize_t)len || fsync(fd) < 0)
+        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "write %s", path);
+    return MR_OK;
+}
+
+/* ---- making ------------------------------------------------------------------------ */
+
+static enum mr_status take_pem(BIO *bio, bool written, char **ret, struct mr_err *err)
+{
+    char *data = NULL;
+    long len = written ? BIO_get_mem_data(bio, &data) : 0;
+    if (len <= 0)
+        return mr_fail(err, MR_INTERNAL, "OpenSSL could not write PEM");
+    *ret = strndup(data, (size_t)len);
+    return *ret ? MR_OK : mr_fail_oom(err);
+}
+
+static enum mr_status key_to_pem(EVP_PKEY *key, char **ret, struct mr_err *err)
+{
+    __attribute__((cleanup(bio_cleanup))) BIO *bio = BIO_new(BIO_s_mem());
+    bool written = bio && PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1;
+    return take_pem(bio, written, ret, err);
+}
+
+static bool fill_certificate(X509 *certificate, EVP_PKEY *key)
+{
+    X509_NAME *name = X509_get_subject_name(certificate);
+    return X509_set_version(certificate, X509_VERSION_3) == 1 &&
+           ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), (uint64_t)mr_time_now_us()) == 1 &&
+           X509_gmtime_adj(X509_getm_notBefore(certificate), -24 * 3600) &&
+           X509_gmtime_adj(X509_getm_notAfter(certificate), CERTIFICATE_YEARS * 365L * 24 * 3600) &&
+           X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                                      (const unsigned char *)"mediarun-emulator (development only)", -1, -1,
+                                      0) == 1 &&
+           X509_set_issuer_name(certificate, name) == 1 && X509_set_pubkey(certificate, key) == 1 &&
+           X509_sign(certificate, key, EVP_sha256()) > 0;
+}
+
+static enum mr_status certificate_to_pem(EVP_PKEY *key, char **ret, struct mr_err *err)
+{
+    __attribute__((cleanup(x509_cleanup))) X509 *certificate = X509_new();
+    __attribute__((cleanup(bio_cleanup))) BIO *bio = BIO_new(BIO_s_mem());
+    bool written =
+        certificate && bio && fill_certificate(certificate, key) && PEM_write_bio_X509(bio, certificate) == 1;
+    return take_pem(bio, written, ret, err);
+}
+
+static enum mr_status make(struct mr_identity *identity, const char *key_path, const char *certificate_path,
+                           struct mr_err *err)
+{
+    identity->key = EVP_RSA_gen(KEY_BITS);
+    if (!identity->key)
+        return mr_fail(err, MR_INTERNAL, "OpenSSL could not make an RSA key");
+    enum mr_status status = key_to_pem(identity->key, &identity->key_pem, err);
+    if (status == MR_OK)
+        status = certificate_to_pem(identity->key, &identity->certificate_pem, err);
+    if (status == MR_OK)
+        status = write_file(certificate_path, identity->certificate_pem, err);
+    /* The key last: where it stands, the certificate does, too. */
+    return status == MR_OK ? write_file(key_path, identity->key_pem, err) : status;
+}
+
+/* ---- loading ------------------------------------------------------------------------ */
+
+static enum mr_status parse_key(struct mr_identity *identity, struct mr_err *err)
+{
+    __attribute__((cleanup(bio_cleanup))) BIO *bio = BIO_new_mem_buf(identity->key_pem, -1);
+    if (bio && !identity->key)
+        identity->key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    return identity->key ? MR_OK : mr_fail(err, MR_INVALID, "the key is no PEM private key");
+}
+
+/* Checks that the two belong together and takes the certificate's fingerprint as the key's id. */
+static enum mr_status parse_certificate(struct mr_identity *identity, struct mr_err *err)
+{
+    __attribute__((cleanup(bio_cleanup))) BIO *bio = BIO_new_mem_buf(identity->certificate_pem, -1);
+    __attribute__((cleanup(x509_cleanup))) X509 *certificate =
+        bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    unsigned char fingerprint[SHA_DIGEST_LENGTH];
+    if (!certificate || X509_check_private_key(certificate, identity->key) != 1 ||
+        X509_digest(certificate, EVP_sha1(), fingerprint, NULL) != 1)
+        return mr_fail(err, MR_INVALID, "the certificate does not belong to the key");
+    mr_hex_encode(fingerprint, sizeof fingerprint, identity->key_id);
+    return MR_OK;
+}
+
+static enum mr_status load_or_make(struct mr_identity *identity, const char *directory, struct mr_err *err)
+{
+    MR_AUTO(mr_buf) struct mr_buf key_path = MR_BUF_INIT(4096);
+    MR_AUTO(mr_buf) struct mr_buf certificate_path = MR_BUF_INIT(4096);
+    enum mr_status status = mr_buf_appendf(&key_path, err, "%s/key.pem", directory);
+    if (status == MR_OK)
+        status = mr_buf_appendf(&certificate_path, err, "%s/certificate.pem", directory);
+    if (status != MR_OK)
+        return status;
+    status = read_file(mr_buf_str(&key_path), &identity->key_pem, err);
+    if (status == MR_NOT_FOUND)
+        status = make(identity, mr_buf_str(&key_path), mr_buf_str(&certificate_path), err);
+    else if (status == MR_OK)
+        status = read_file(mr_buf_str(&certificate_path), &identity->certificate_pem, err);
+    if (status == MR_OK)
+        status = parse_key(identity, err);
+    return status == MR_OK ? parse_certificate(identity, err) : status;
+}
+
+enum mr_status mr_identity_new(const char *data_dir, struct mr_identity **ret, struct mr_err *err)
+{
+    MR_AUTO(mr_identity) struct mr_identity *identity = calloc(1, sizeof *identity);
+    MR_AUTO(mr_buf) struct mr_buf directory = MR_BUF_INIT(4096);
+    if (!identity)
+        return mr_fail_oom(err);
+    enum mr_status status = mr_buf_appendf(&directory, err, "%s/identity", data_dir);
+    if (status != MR_OK)
+        return status;
+    if (mkdir(mr_buf_str(&directory), 0700) < 0 && errno != EEXIST)
+        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "make the directory %s", mr_buf_str(&directory));
+    status = load_or_make(identity, mr_buf_str(&directory), err);
+    if (status != MR_OK) {
+        mr_wrap(err, "identity in %s", mr_buf_str(&directory));
+        return status;
+    }
+    *ret = MR_TAKE(identity);
+    return MR_OK;
+}
+
+const char *mr_identity_key_id(const struct mr_identity *identity)
+{
+    return identity->key_id;
+}
+
+const char *mr_identity_certificate(const struct mr_identity *identity)
+{
+    return identity->certificate_pem;
+}
+
+/* ---- signing ------------------------------------------------------------------------ */
+
+/* A numeric id for an account, the same each time, of the length that Google's have. */
+static void subject_of(const char *email, char out[24])
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    uint64_t number = 0;
+    SHA256((const unsigned char *)email, strlen(email), digest);
+    memcpy(&number, digest, sizeof number);
+    snprintf(out, 24, "1%020" PRIu64, number);
+}
+
+enum mr_status mr_identity_mint(const struct mr_identity *identity, const char *email, const char *audience,
+                                char **ret_token, struct mr_err *err)
+{
+    char subject[24];
+    subject_of(email, subject);
+    json_int_t now = mr_time_now_us() / 1000000;
+    MR_AUTO_JSON json_t *claims =
+        json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:s}", "aud", audience, "azp", subject, "sub", subject,
+                  "email", email, "email_verified", 1, "iat", now, "exp", now + TOKEN_LIFE_S, "iss",
+                  "https://accounts.google.com");
+    if (!claims)
+        return mr_fail(err, MR_INVALID, "The audience and the e-mail address have to be UTF-8.");
+    return mr_jwt_sign_rs256(identity->key_pem, identity->key_id, claims, ret_token, err);
+}
+
+enum mr_status mr_identity_sign(const struct mr_identity *identity, const void *data, size_t len,
+                                unsigned char **ret_signature, size_t *ret_len, struct mr_err *err)
+{
+    __attribute__((cleanup(digest_context_cleanup))) EVP_MD_CTX *context = EVP_MD_CTX_new();
+    size_t signature_len = (size_t)EVP_PKEY_get_size(identity->key);
+    unsigned char *signature = malloc(signature_len);
+    if (!context || !signature || EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, identity->key) != 1 ||
+        EVP_DigestSign(context, signature, &signature_len, data, len) != 1) {
+        free(signature);
+        return mr_fail(err, MR_INTERNAL, "OpenSSL could not sign");
+    }
+    *ret_signature = signature;
+    *ret_len = signature_len;
+    return MR_OK;
+}
+
+bool mr_identity_verify(const struct mr_identity *identity, const void *data, size_t len,
+                        const unsigned char *signature, size_t signature_len)
+{
+    __attribute__((cleanup(digest_context_cleanup))) EVP_MD_CTX *context = EVP_MD_CTX_new();
+    return context && EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, identity->key) == 1 &&
+           EVP_DigestVerify(context, signature, signature_len, data, len) == 1;
+}

@@ -1,0 +1,148 @@
+#include "infra/local/emulator/metadata.h"
+
+#include "infra/local/emulator/iam.h"
+#include "infra/local/emulator/identity.h"
+
+#define PROJECT_NUMBER "123456789012"
+#define REGION         "projects/" PROJECT_NUMBER "/regions/us-central1"
+#define ZONE           "projects/" PROJECT_NUMBER "/zones/us-central1-1"
+#define INSTANCE_ID    "00f46b92850000000000000000000000"
+#define SCOPE          "https://www.googleapis.com/auth/cloud-platform"
+
+static enum mr_status answer_text(struct mr_request *req, const char *text, struct mr_err *err)
+{
+    return mr_respond_bytes(req, 200, "application/text", text, strlen(text), err);
+}
+
+static bool is_true(const char *text)
+{
+    return text && (!strcmp(text, "true") || !strcmp(text, "True"));
+}
+
+static enum mr_status answer_access_token(struct mr_request *req, struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *answer = NULL;
+    enum mr_status status = mr_access_token_new(&answer, err);
+    return status == MR_OK ? mr_respond_json(req, 200, MR_TAKE(answer), err) : status;
+}
+
+/* A bare JWT. Without format=full the real one leaves out email; nobody is worse off with it. */
+static enum mr_status answer_identity_token(const struct mr_emulator *emulator, struct mr_request *req,
+                                            const char *email, struct mr_err *err)
+{
+    const char *audience = mr_request_query(req, "audience");
+    MR_AUTO_STR char *token = NULL;
+    if (!audience || !*audience)
+        return mr_fail(err, MR_INVALID, "non-empty audience parameter required");
+    enum mr_status status = mr_identity_mint(emulator->identity, email, audience, &token, err);
+    return status == MR_OK ? answer_text(req, token, err) : status;
+}
+
+static json_t *account_tree(const char *email)
+{
+    return json_pack("{s:s, s:[s], s:[s]}", "email", email, "scopes", SCOPE, "aliases", "default");
+}
+
+static enum mr_status service_account(const struct mr_emulator *emulator, struct mr_request *req,
+                                      const char *path, struct mr_err *err)
+{
+    size_t account_len = strcspn(path, "/");
+    const char *field = path[account_len] ? path + account_len + 1 : "";
+    char email[256];
+    snprintf(email, sizeof email, "%.*s", (int)account_len, path);
+    if (!strcmp(email, "default"))
+        snprintf(email, sizeof email, "%s", MR_EMULATOR_ACCOUNT);
+    if (!strcmp(field, "token"))
+        return answer_access_token(req, err);
+    if (!strcmp(field, "identity"))
+        return answer_identity_token(emulator, req, email, err);
+    if (!strcmp(field, "email"))
+        return answer_text(req, email, err);
+    if (!strcmp(field, "scopes"))
+        return answer_text(req, SCOPE "\n", err);
+    if (*field)
+        return mr_fail(err, MR_NOT_FOUND, "No such metadata: %s", field);
+    if (!is_true(mr_request_query(req, "recursive")))
+        return answer_text(req, "aliases\nemail\nidentity\nscopes\ntoken\n", err);
+    json_t *tree = account_tree(email);
+    return tree ? mr_respond_json(req, 200, tree, err) : mr_fail_oom(err);
+}
+
+/* The whole of it, for ?recursive=true. NULL: out of memory. */
+static json_t *metadata_tree(const struct mr_emulator *emulator)
+{
+    return json_pack("{s:{s:s, s:s, s:s, s:{s:o}}, s:{s:s, s:s}}", "instance", "id", INSTANCE_ID, "region",
+                     REGION, "zone", ZONE, "serviceAccounts", "default", account_tree(MR_EMULATOR_ACCOUNT),
+                     "project", "projectId", emulator->project, "numericProjectId", PROJECT_NUMBER);
+}
+
+static enum mr_status recursive(const struct mr_emulator *emulator, struct mr_request *req, const char *path,
+                                struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *tree = metadata_tree(emulator);
+    if (!tree)
+        return mr_fail_oom(err);
+    json_t *part = *path ? json_object_get(tree, path) : tree;
+    if (!part)
+        return mr_fail(err, MR_NOT_FOUND, "No such metadata: %s", path);
+    return mr_respond_json(req, 200, json_incref(part), err);
+}
+
+static enum mr_status lookup(const struct mr_emulator *emulator, struct mr_request *req, const char *path,
+                             struct mr_err *err)
+{
+    static const char accounts[] = "instance/service-accounts/";
+    const struct {
+        const char *path;
+        const char *text;
+    } texts[] = {
+        {"", "instance/\nproject/\n"},
+        {"instance", "id\nregion\nservice-accounts/\nzone\n"},
+        {"instance/id", INSTANCE_ID},
+        {"instance/region", REGION},
+        {"instance/zone", ZONE},
+        {"instance/service-accounts", "default/\n" MR_EMULATOR_ACCOUNT "/\n"},
+        {"project", "numeric-project-id\nproject-id\n"},
+        {"project/project-id", emulator->project},
+        {"project/numeric-project-id", PROJECT_NUMBER},
+        {"universe/universe-domain", "googleapis.com"},
+    };
+    if (!strncmp(path, accounts, strlen(accounts)))
+        return service_account(emulator, req, path + strlen(accounts), err);
+    if (is_true(mr_request_query(req, "recursive")))
+        return recursive(emulator, req, path, err);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (!strcmp(path, texts[i].path))
+            return answer_text(req, texts[i].text, err);
+    return mr_fail(err, MR_NOT_FOUND, "No such metadata: %s", path);
+}
+
+static enum mr_status metadata(void *app, struct mr_request *req, struct mr_err *err)
+{
+    const char *flavor = mr_request_header(req, "Metadata-Flavor");
+    enum mr_status status = mr_respond_header(req, "Metadata-Flavor", "Google", err);
+    if (status == MR_OK)
+        status = mr_respond_header(req, "Server", "Metadata Server for Serverless", err);
+    if (status != MR_OK)
+        return status;
+    if (!flavor || strcmp(flavor, "Google"))
+        return mr_fail(err, MR_DENIED, "Missing required header \"Metadata-Flavor\": \"Google\"");
+    return lookup(app, req, mr_request_param(req, "path"), err);
+}
+
+static enum mr_status metadata_root(void *app, struct mr_request *req, struct mr_err *err)
+{
+    (void)app;
+    enum mr_status status = mr_respond_header(req, "Metadata-Flavor", "Google", err);
+    return status == MR_OK ? answer_text(req, "computeMetadata/\n", err) : status;
+}
+
+const struct mr_route *mr_metadata_emulator_routes(size_t *ret_count)
+{
+    static const struct mr_route routes[] = {
+        {"GET", "/", metadata_root, 0, 0},
+        {"GET", "/computeMetadata/v1/{path*}", metadata, 0, 0},
+    };
+    *ret_count = sizeof routes / sizeof *routes;
+    return routes;
+}
