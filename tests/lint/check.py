@@ -1,0 +1,174 @@
+"""Checks that need no compiler: rooms, libraries, texts, and the tables of README.md against the code.
+
+check.py NAME [FILE]: one check, silent when all is well; else a line for each fault, and exit status 1.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import rules
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
+
+
+def files(pattern=r".*"):
+    """Every file that git holds or would take, as paths relative to the root."""
+    out = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True,
+                         check=True).stdout
+    return [name for name in sorted(set(out.splitlines())) if re.fullmatch(pattern, name) and (ROOT / name).is_file()]
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8", errors="replace")
+
+
+def line_of(text, position):
+    return text.count("\n", 0, position) + 1
+
+
+def includes(name):
+    """(line, "<" or '"', header) of each include."""
+    text = read(name)
+    return [(line_of(text, match.start(1)), match.group(1), match.group(2)) for match in INCLUDE.finditer(text)]
+
+
+def allowed(directory_rules, header):
+    for rule in directory_rules:
+        if rule.endswith("*") and header.startswith(rule[:-1]) and "/" not in header[len(rule) - 1:]:
+            return True
+        if header.startswith(rule):
+            return True
+    return False
+
+
+def check_rooms():
+    """No arrow runs upwards."""
+    for name in files(r"(shared|web|worker|infra)/.*\.[ch]"):
+        room = max((room for room in rules.MAY_INCLUDE if name.startswith(room)), key=len, default=None)
+        if room is None:
+            yield f"{name}: in no known room"
+            continue
+        for line, kind, header in includes(name):
+            if kind == '"' and not allowed(rules.MAY_INCLUDE[room], header):
+                yield f"{name}:{line}: {room} may not include {header}"
+
+
+def check_libraries():
+    """Each foreign library is included in its one room."""
+    for name in files(r"(shared|web|worker|infra)/.*\.[ch]"):
+        for line, _, header in includes(name):
+            for library, home in rules.LIBRARIES.items():
+                if re.fullmatch(library, header) and not re.fullmatch(home, name):
+                    yield f"{name}:{line}: <{header}> belongs to {home}"
+
+
+def check_texts():
+    """Nothing unfinished, no test hooks, no paths of one machine, no binaries."""
+    for name in files():
+        if b"\0" in (ROOT / name).read_bytes():
+            yield f"{name}: a binary file"
+            continue
+        if name.startswith("tests/lint/"):
+            continue
+        text = read(name)
+        for pattern, where, why in rules.BANNED_TEXT:
+            if re.fullmatch(where, name):
+                for match in re.finditer(pattern, text):
+                    yield f"{name}:{line_of(text, match.start())}: {match.group(0)!r}: {why}"
+
+
+def check_sizes():
+    """Files and functions stay small."""
+    for name in files(r".*\.[ch]"):
+        lines = read(name).splitlines()
+        if len(lines) > rules.FILE_LINES_MAX:
+            yield f"{name}: {len(lines)} lines, more than {rules.FILE_LINES_MAX}"
+        start = None
+        for number, line in enumerate(lines, 1):
+            if line == "{":
+                start = number
+            elif line == "}" and start:
+                if number - start > rules.FUNCTION_LINES_MAX:
+                    yield f"{name}:{start}: a function of {number - start} lines, more than {rules.FUNCTION_LINES_MAX}"
+                start = None
+    count = len(read("README.md").splitlines())
+    if count >= rules.README_LINES_MAX:
+        yield f"README.md: {count} lines, not under {rules.README_LINES_MAX}"
+
+
+def marked(name):
+    """The lines between <!-- name --> and <!-- /name --> of README.md, without a table's head."""
+    match = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", read("README.md"), re.DOTALL)
+    if not match:
+        return None
+    lines = [line for line in match.group(1).splitlines() if line.startswith("|")]
+    return [line for line in lines if not re.match(r"\| *(variable|route) *\||\| *-", line)]
+
+
+def check_config(printed):
+    """README.md's configuration table is the one in the code (printed: a file that holds it)."""
+    code = pathlib.Path(printed).read_text(encoding="utf-8").splitlines()
+    page = marked("config")
+    if page is None:
+        yield "README.md: no <!-- config --> table"
+        return
+    for line in code:
+        if line not in page:
+            yield f"README.md lacks: {line}"
+    for line in page:
+        if line not in code:
+            yield f"README.md has, but not the code: {line}"
+    if not set(code) ^ set(page) and code != page:
+        yield "README.md: the configuration table is in another order than the code"
+
+
+def routes_of(name):
+    """method and path of each entry of a file's tables of struct mr_route."""
+    tables = re.findall(r"const struct mr_route \w+\[\] = \{(.*?)\n\};", read(name), re.DOTALL)
+    return {f"{method} {path}" for table in tables for method, path in re.findall(r'\{"([A-Z]+)",\s*"([^"]+)"', table)}
+
+
+def check_routes():
+    """Every route stands in README.md, and every route of README.md in the code."""
+    web = set().union(*(routes_of(name) for name in files(r"web/.*\.c")))
+    rows = marked("api")
+    if rows is None:
+        yield "README.md: no <!-- api --> table"
+        return
+    page = set()
+    for row in rows:
+        route, aliases = (cell.strip() for cell in row.strip("|").split("|")[:2])
+        methods, _, path = route.rpartition(" ")
+        for method in re.split(r",\s*", methods):
+            page |= {f"{method} {spelling}" for spelling in [path, *aliases.split()]}
+    yield from (f"README.md lacks {route}" for route in sorted(web - page))
+    yield from (f"README.md has {route}, but not web" for route in sorted(page - web))
+    for route in sorted(set().union(*(routes_of(name) for name in files(r"worker/.*\.c")))):
+        if f"`{route}`" not in read("README.md"):
+            yield f"README.md lacks the worker's `{route}`"
+
+
+def check_python():
+    """Every Python file compiles."""
+    for name in files(r".*\.py"):
+        try:
+            compile(read(name), name, "exec")
+        except SyntaxError as error:
+            yield f"{name}:{error.lineno}: {error.msg}"
+
+
+CHECKS = {name[6:]: value for name, value in list(globals().items()) if name.startswith("check_")}
+
+
+def main(name, *arguments):
+    faults = list(CHECKS[name](*arguments))
+    for fault in faults:
+        print(f"    {fault}")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,8 @@
+/* Prints the configuration table as README.md has to hold it. */
+#include "shared/base/config.h"
+
+int main(void)
+{
+    mr_config_print();
+    return 0;
+}

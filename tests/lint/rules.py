@@ -1,0 +1,42 @@
+"""The architecture as tables (README.md, "Develop"); check.py applies them."""
+
+# Who may include whom: directory → prefixes of what it may include. Longest directory wins.
+SHARED = ("shared/",)
+MAY_INCLUDE = {
+    "shared/base/": ("shared/base/",),
+    "shared/http/": ("shared/base/", "shared/http/"),
+    "shared/gcp/": ("shared/base/", "shared/http/", "shared/gcp/"),
+    "shared/data/": ("shared/base/", "shared/http/", "shared/gcp/", "shared/data/"),
+    "web/": SHARED + ("web/",),
+    # Of the room with libav, the rest of the worker knows the entry alone.
+    "worker/": SHARED + ("worker/media/convert.h", "worker/kinds/", "worker/*"),
+    # What runs confined knows neither network nor database.
+    "worker/media/": ("shared/base/", "shared/data/formats.h", "worker/media/", "worker/sandbox.h",
+                      "worker/sandbox_client.h", "worker/protocol.h"),
+    "infra/local/emulator/": SHARED + ("infra/local/emulator/",),
+}
+
+# Each foreign library in its one room: header → pattern of the files that may include it.
+LIBRARIES = {
+    r"civetweb\.h": r"shared/http/server\w*\.[ch]",
+    r"curl/.*": r"shared/http/client\w*\.[ch]",
+    r"libpq-fe\.h": r"shared/data/db\w*\.[ch]",
+    r"lib(av|sw)\w+/.*": r"worker/media/\w+\.[ch]",
+    r"jwt\.h": r"shared/base/jwt\.c",
+    r"seccomp\.h": r"worker/sandbox\w*\.c",
+    r"isa-l.*": r"shared/base/encoding\.c",
+}
+
+# What must not be written: (pattern, where, why).
+PRODUCTION = r"(shared|web|worker)/.*\.[ch]"
+BANNED_TEXT = [
+    (r"\b(TODO|FIXME|XXX)\b", r".*", "unfinished"),
+    (r"\b(secure_)?getenv\s*\(", r"(shared|web|worker)/(?!base/config\.c).*\.[ch]", "the environment is read in config.c alone"),
+    (r"(?i)\bTESTING\b|test[ _-]mode|local[ _-]mode|test[ _-]hook|\bmock", PRODUCTION, "a test hook in production code"),
+    (r"(?<![\w.])/(work|home|Users)/\w", r".*", "a path of somebody's machine"),
+    (r"(?<![\w.])/root/\w", r".*", "a path of somebody's machine"),
+]
+
+FILE_LINES_MAX = 800
+FUNCTION_LINES_MAX = 80
+README_LINES_MAX = 200

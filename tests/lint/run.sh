@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Architecture, documents, style: one line for each check; exit status 1 when one fails.
+# shellcheck disable=SC2317 # the functions are called by name, through check
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failed=0
+
+# check NAME COMMAND…: what the command prints is shown only when it fails.
+check() {
+    local name=$1
+    shift
+    if "$@" >"$scratch/out" 2>&1; then
+        echo "ok    $name"
+    else
+        echo "FAIL  $name"
+        head -n 60 "$scratch/out"
+        failed=1
+    fi
+}
+have() {
+    command -v "$1" >/dev/null && return 0
+    echo "skip  $2: $1 is not installed"
+    return 1
+}
+python() { /usr/bin/python3 -B tests/lint/check.py "$@"; }
+
+config_table() {
+    gcc -std=c17 -I. -D_GNU_SOURCE -include shared/base/banned.h -o "$scratch/print_config" tests/lint/print_config.c \
+        shared/base/config.c shared/base/encoding.c shared/base/buf.c shared/base/err.c -lisal -lcrypto -ljansson &&
+        "$scratch/print_config" >"$scratch/table" && python config "$scratch/table"
+}
+shell_scripts() {
+    git ls-files -co --exclude-standard '*.sh' .ci/run | xargs shellcheck -x
+}
+# Off: what cppcheck reports without knowing cleanup attributes and the intrusive lists' ownership.
+cppcheck_sources() {
+    cppcheck -q -j2 --std=c11 --enable=warning,performance,portability --inline-suppr -I. -D_GNU_SOURCE \
+        -D'json_array_foreach(a,i,v)=while((v=json_array_get(a,i)))' \
+        -D'json_object_foreach(o,k,v)=while((v=json_object_get(o,k)))' \
+        --suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=autoVariables --suppress=uninitvar \
+        --error-exitcode=1 shared web worker infra/local/emulator
+}
+
+check "rooms: no arrow runs upwards" python rooms
+check "libraries: each in its one room" python libraries
+check "texts: nothing unfinished, no test hooks, no machine's paths, no binaries" python texts
+check "sizes: small files, small functions, a short README" python sizes
+check "configuration: README.md and the code agree" config_table
+check "routes: README.md and the code agree" python routes
+check "python compiles" python python
+have clang-format format && check "format" make -s format-check
+have shellcheck shell && check "shell scripts" shell_scripts
+have cppcheck cppcheck && check "cppcheck" cppcheck_sources
+exit $failed
