@@ -1,0 +1,194 @@
+/* The group commit: every submit gets its own task, one bad row fails alone, and a Pub/Sub that is down costs
+ * nothing. */
+#include "tests/unit/database.h"
+#include "tests/unit/fake_http.h"
+#include "web/admission.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+enum { THREADS = 24 };
+
+static char *conninfo;
+static struct mr_db *db;
+static struct mr_http_client *http;
+static struct fake_http *fake;
+static struct mr_pubsub *pubsub;
+static struct mr_log quiet;
+static int64_t owner;
+
+static int setup(void **state)
+{
+    (void)state;
+    struct mr_err err = {0};
+    database_create(&conninfo);
+    db = database_open(conninfo);
+    owner = database_user(db, "owner");
+    quiet = mr_log_init("test", MR_LOG_CRITICAL);
+    fake = fake_http_start();
+    if (mr_http_client_new("test", &http, &err) != MR_OK)
+        return -1;
+    struct mr_pubsub_options options = {.emulator_host = fake_http_url(fake) + strlen("http://"),
+                                        .project = "p"};
+    return mr_pubsub_new(http, &options, &pubsub, &err) == MR_OK ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    mr_pubsub_free(pubsub);
+    mr_http_client_free(http);
+    fake_http_stop(fake);
+    mr_db_close(db);
+    free(conninfo);
+    return 0;
+}
+
+struct submit {
+    struct mr_admission *admission;
+    struct mr_task_draft draft;
+    json_t *view;
+    enum mr_status status;
+    struct mr_err err;
+};
+
+static void *submit(void *arg)
+{
+    struct submit *s = arg;
+    s->status = mr_admission_submit(s->admission, &s->draft, &s->view, &s->err);
+    return NULL;
+}
+
+static void prepare(struct submit *s, struct mr_admission *admission, int64_t user)
+{
+    struct mr_err err = {0};
+    *s = (struct submit){.admission = admission,
+                         .draft = {.user_id = user,
+                                   .kind = "convert",
+                                   .priority = "normal",
+                                   .new_format = "mp3",
+                                   .original_file = "a.wav",
+                                   .original_format = "wav",
+                                   .original_size = 1,
+                                   .input_object = "inputs/a",
+                                   .input_generation = 1}};
+    assert_int_equal(mr_uuid_generate(s->draft.file_id, &err), MR_OK);
+}
+
+static void run_all(struct submit *submits, size_t count)
+{
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, submit, &submits[i]), 0);
+    for (size_t i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static void every_thread_gets_its_own_task(void **state)
+{
+    (void)state;
+    static const struct fake_step refused[] = {
+        {.status = 403, .body = "{}"}}; /* publishing is the next test's */
+    struct mr_admission *admission = NULL;
+    struct mr_err err = {0};
+    struct submit submits[THREADS];
+    fake_http_script(fake, refused, 1, true);
+    assert_int_equal(mr_admission_start(db, pubsub, "topic", &quiet, &admission, &err), MR_OK);
+    for (size_t i = 0; i < THREADS; i++)
+        prepare(&submits[i], admission, i == 5 ? 424242 : owner); /* one of them belongs to nobody */
+    run_all(submits, THREADS);
+    mr_admission_stop(admission);
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(submits[i].status, i == 5 ? MR_NOT_FOUND : MR_OK);
+        if (i == 5)
+            continue;
+        const char *file_id = json_string_value(json_object_get(submits[i].view, "file_id"));
+        assert_string_equal(file_id, submits[i].draft.file_id);
+        json_decref(submits[i].view);
+    }
+    MR_AUTO_STR char *count = database_ask(db, "SELECT count(*) AS answer FROM tasks");
+    char expected[16];
+    snprintf(expected, sizeof expected, "%d", THREADS - 1);
+    assert_string_equal(count, expected);
+}
+
+/* Counts the tasks of one file_id that the outbox owes no message any more. */
+static void assert_published(const char *file_id, const char *expected)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) AS answer FROM tasks WHERE published_at IS NOT NULL AND file_id = '%s'",
+             file_id);
+    MR_AUTO_STR char *count = database_ask(db, sql);
+    assert_string_equal(count, expected);
+}
+
+static void submit_one(struct mr_db *where, struct submit *one)
+{
+    struct mr_admission *admission = NULL;
+    struct mr_err err = {0};
+    assert_int_equal(mr_admission_start(where, pubsub, "topic", &quiet, &admission, &err), MR_OK);
+    prepare(one, admission, owner);
+    run_all(one, 1);
+    mr_admission_stop(admission);
+}
+
+static void what_was_published_is_marked(void **state)
+{
+    (void)state;
+    static const struct fake_step ok[] = {{.status = 200, .body = "{\"messageIds\":[\"1\"]}"}};
+    struct submit one;
+    FAKE_SCRIPT(fake, ok);
+    submit_one(db, &one);
+    assert_int_equal(one.status, MR_OK);
+    json_decref(one.view);
+    assert_int_equal(fake_http_count(fake), 1);
+    assert_published(one.draft.file_id, "1");
+}
+
+static void a_pubsub_that_is_down_leaves_it_to_the_outbox(void **state)
+{
+    (void)state;
+    static const struct fake_step down[] = {{.status = 503, .body = "down"}};
+    struct submit one;
+    fake_http_script(fake, down, 1, true);
+    submit_one(db, &one);
+    assert_int_equal(one.status, MR_OK);
+    json_decref(one.view);
+    assert_published(one.draft.file_id, "0");
+}
+
+static void a_database_that_is_down_is_told_to_all(void **state)
+{
+    (void)state;
+    struct mr_db *nowhere = NULL;
+    struct mr_admission *admission = NULL;
+    struct mr_err err = {0};
+    struct submit two[2];
+    assert_int_equal(mr_db_open("host=/nonexistent dbname=x user=x", 1, &nowhere, &err), MR_OK);
+    assert_int_equal(mr_admission_start(nowhere, pubsub, "topic", &quiet, &admission, &err), MR_OK);
+    for (int i = 0; i < 2; i++)
+        prepare(&two[i], admission, owner);
+    run_all(two, 2);
+    mr_admission_stop(admission);
+    mr_db_close(nowhere);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(two[i].status, MR_UNAVAILABLE);
+        assert_int_equal(two[i].err.status, MR_UNAVAILABLE);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_thread_gets_its_own_task),
+        cmocka_unit_test(what_was_published_is_marked),
+        cmocka_unit_test(a_pubsub_that_is_down_leaves_it_to_the_outbox),
+        cmocka_unit_test(a_database_that_is_down_is_told_to_all),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,124 @@
+/* The order of output frames, and what goes to storage for small and large outputs. */
+#include "tests/unit/database.h"
+#include "tests/unit/fake_http.h"
+#include "worker/output_writer.h"
+#include "worker/protocol.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static char *conninfo;
+static struct mr_db *db;
+static struct mr_http_client *http;
+static struct fake_http *fake;
+static struct mr_storage *storage;
+
+static int setup(void **state)
+{
+    (void)state;
+    struct mr_err err = {0};
+    database_create(&conninfo);
+    db = database_open(conninfo);
+    fake = fake_http_start();
+    if (mr_http_client_new("test", &http, &err) != MR_OK)
+        return -1;
+    struct mr_storage_options options = {.base_url = fake_http_url(fake), .bucket = "b"};
+    return mr_storage_new(http, &options, &storage, &err) == MR_OK ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    mr_storage_free(storage);
+    mr_http_client_free(http);
+    fake_http_stop(fake);
+    mr_db_close(db);
+    free(conninfo);
+    return 0;
+}
+
+struct frame {
+    int64_t offset;
+    size_t len;
+};
+
+/* Writes the frames, all of them letters; the first refusal ends it. */
+static enum mr_status write_frames(struct mr_output_writer *writer, const struct frame *frames,
+                                   struct mr_err *err)
+{
+    static char bytes[MR_FRAME_MAX];
+    memset(bytes, 'x', sizeof bytes);
+    enum mr_status status = MR_OK;
+    for (; status == MR_OK && frames->len; frames++)
+        status = mr_output_writer_write(writer, frames->offset, bytes, frames->len, err);
+    return status;
+}
+
+static void frames_out_of_order_are_refused(void **state)
+{
+    (void)state;
+    static const struct frame table[][6] = {
+        {{100, 10}, {120, 10}},          /* a gap in the body */
+        {{100, 10}, {90, 10}},           /* backwards */
+        {{100, 10}, {0, 50}, {110, 10}}, /* body after head */
+        {{100, 10}, {0, 50}, {60, 10}},  /* a gap in the head */
+        {{10, 10}, {0, 11}},             /* a head that runs into the body */
+        {{MR_HEAD_MAX + 1, 10}},         /* a head that would be too large */
+        {{0, 10}, {0, 10}},              /* twice */
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        MR_AUTO(mr_output_writer) struct mr_output_writer *writer = NULL;
+        struct mr_err err = {0};
+        assert_int_equal(mr_output_writer_new(db, storage, "results/bad", "audio/wav", &writer, &err), MR_OK);
+        if (write_frames(writer, table[i], &err) != MR_INVALID)
+            fail_msg("row %zu was taken", i);
+        assert_string_equal(err.code, "sandbox_protocol");
+    }
+}
+
+static void unfinished_outputs_are_refused(void **state)
+{
+    (void)state;
+    static const struct frame table[][3] = {{{0, 0}}, {{100, 10}}, {{100, 10}, {0, 99}}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        MR_AUTO(mr_output_writer) struct mr_output_writer *writer = NULL;
+        struct mr_object object;
+        struct mr_err err = {0};
+        assert_int_equal(mr_output_writer_new(db, storage, "results/short", "audio/wav", &writer, &err),
+                         MR_OK);
+        assert_int_equal(write_frames(writer, table[i], &err), MR_OK);
+        assert_int_equal(mr_output_writer_finish(writer, &object, &err), MR_INVALID);
+        assert_string_equal(err.code, "sandbox_protocol");
+    }
+}
+
+/* Storage that refuses is told as it is, and the ledger knows the name that may have been stored. */
+static void storage_refuses_and_the_ledger_knows(void **state)
+{
+    (void)state;
+    static const struct frame frames[] = {{0, 10}, {0, 0}};
+    static const struct fake_step denied[] = {{.status = 403, .body = "{}"}};
+    MR_AUTO(mr_output_writer) struct mr_output_writer *writer = NULL;
+    struct mr_object object;
+    struct mr_err err = {0};
+    FAKE_SCRIPT(fake, denied);
+    assert_int_equal(mr_output_writer_new(db, storage, "results/down", "audio/wav", &writer, &err), MR_OK);
+    assert_int_equal(write_frames(writer, frames, &err), MR_OK);
+    assert_int_equal(mr_output_writer_finish(writer, &object, &err), MR_DENIED);
+    MR_AUTO_STR char *strays =
+        database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'results/down'");
+    assert_string_equal(strays, "1");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_out_of_order_are_refused),
+        cmocka_unit_test(unfinished_outputs_are_refused),
+        cmocka_unit_test(storage_refuses_and_the_ledger_knows),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
