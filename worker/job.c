@@ -62,8 +62,8 @@ static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
 static void log_end(const struct mr_log *log, const struct mr_claim *claim, enum mr_job_end end,
                     int64_t started_us, const struct mr_err *cause)
 {
-    json_int_t ms = (mr_time_monotonic_us() - started_us) / 1000;
-    const char fields[] = "{s:s,s:I,s:I,s:I,s:I,s:I}";
+    double ms = (double)(mr_time_monotonic_us() - started_us) / 1000;
+    const char fields[] = "{s:s,s:I,s:I,s:I,s:I,s:f}";
 #define FIELDS                                                                                               \
     "end", ends[end].name, "task_id", (json_int_t)claim->task_id, "generation",                              \
         (json_int_t)claim->generation, "attempt", (json_int_t)claim->attempts, "fence",                      \
