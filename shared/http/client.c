@@ -34,7 +34,7 @@ struct transfer {
     CURL *curl;
     enum mr_status callback_status; /* why a callback ended the transfer, err is filled; MR_OK if none did */
     size_t source_given;
-    bool repeatable; /* the method may reach the server twice */
+    bool repeatable; /* the request may reach the server twice */
     bool body_begun;
     char reason[CURL_ERROR_SIZE];
 };
@@ -106,7 +106,7 @@ static void handle_give_back(struct mr_http_client *client, CURL *curl)
 
 /*
  * Called each time a request is about to go out on a connection that stands. libcurl sends any request again,
- * also a POST, when a reused connection dies before the first byte of an answer. The server may have acted on
+ * even a POST, when a reused connection dies before the first byte of an answer. The server may have acted on
  * it by then, so that only those who can tell may repeat it: the second sending of such a request is refused.
  */
 static int on_send(void *ctx, char *local_ip, char *remote_ip, int local_port, int remote_port)
@@ -207,11 +207,11 @@ static bool is_one_of(const char *method, const char *const *list)
     return false;
 }
 
-/* RFC 9110 §9.2.2. */
-static bool is_idempotent(const char *method)
+/* RFC 9110 §9.2.1. Not PUT and DELETE: the caller has to know that the first may have had its effect. */
+static bool is_safe(const char *method)
 {
-    static const char *const idempotent[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", NULL};
-    return is_one_of(method, idempotent);
+    static const char *const safe[] = {"GET", "HEAD", "OPTIONS", NULL};
+    return is_one_of(method, safe);
 }
 
 /* These announce a length even of nothing, which Google's servers demand (411). */
@@ -355,7 +355,7 @@ enum mr_status mr_http_perform(struct mr_http_client *client, const struct mr_ht
     if (!curl)
         return mr_fail_oom(err);
     struct transfer transfer = {
-        .req = req, .res = res, .err = err, .curl = curl, .repeatable = is_idempotent(req->method)};
+        .req = req, .res = res, .err = err, .curl = curl, .repeatable = is_safe(req->method)};
     curl_easy_setopt(curl, CURLOPT_URL, req->url);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, client->user_agent);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.list);

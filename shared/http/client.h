@@ -62,7 +62,8 @@ MR_DEFINE_VALUE_CLEANUP(mr_http_response, mr_http_response_free)
 /*
  * Performs the request. MR_OK whenever an HTTP status came and the body was whole, also for 4xx and 5xx.
  * MR_UNAVAILABLE: no connection, reset, or a body shorter than announced; MR_TIMEOUT; MR_TOO_LARGE: more than
- * max_response; or the sink's or source's own status. Zero-initialise *res; free it in every case.
+ * max_response; or the sink's or source's own status. A request other than GET, HEAD and OPTIONS goes out at
+ * most once. Zero-initialise *res; free it in every case.
  */
 MR_MUST_CHECK enum mr_status mr_http_perform(struct mr_http_client *client, const struct mr_http_request *req,
                                              struct mr_http_response *res, struct mr_err *err);

@@ -1,0 +1,704 @@
+/* shared/gcp/storage against a scripted Cloud Storage: the wire, and each way in which it can break. */
+#include "shared/base/encoding.h"
+#include "shared/gcp/storage.h"
+#include "tests/unit/fake_http.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { CHUNK = 256 * 1024, BIG = 2 * CHUNK + 1000 };
+
+struct fixture {
+    struct mr_http_client *http;
+    struct fake_http *fake;
+    struct mr_storage *storage;
+    char *data;         /* BIG bytes */
+    char location[160]; /* a session's header line */
+    char object[400];   /* the resource of BIG bytes */
+};
+
+static void object_json(char *out, size_t size, const char *data, size_t len)
+{
+    char crc[9];
+    mr_crc32c_text(mr_crc32c(0, data, len), crc);
+    snprintf(out, size,
+             "{\"name\":\"n\",\"size\":\"%zu\",\"generation\":\"77\",\"metageneration\":\"1\","
+             "\"contentType\":\"audio/mpeg\",\"crc32c\":\"%s\"}",
+             len, crc);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct mr_err err;
+    assert_int_equal(mr_http_client_new("mediarun-test/1", &f->http, &err), MR_OK);
+    f->fake = fake_http_start();
+    struct mr_storage_options options = {
+        .base_url = fake_http_url(f->fake), .bucket = "bucket", .chunk_bytes = CHUNK};
+    assert_int_equal(mr_storage_new(f->http, &options, &f->storage, &err), MR_OK);
+    f->data = malloc(BIG);
+    for (size_t i = 0; i < BIG; i++)
+        f->data[i] = (char)(i * 7 + i / 256);
+    snprintf(f->location, sizeof f->location, "Location: %s/session?upload_id=secret\r\n",
+             fake_http_url(f->fake));
+    object_json(f->object, sizeof f->object, f->data, BIG);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    mr_storage_free(f->storage);
+    mr_http_client_free(f->http);
+    fake_http_stop(f->fake);
+    free(f->data);
+    free(f);
+    return 0;
+}
+
+/* ---- single requests ----------------------------------------------------------------- */
+
+static void stats(void **state)
+{
+    static const struct {
+        const char *name;
+        struct fake_step steps[2];
+        size_t count;
+        enum mr_status expected;
+    } cases[] = {
+        {"found",
+         {{.status = 200,
+           .body = "{\"size\":\"5000000000\",\"generation\":\"1700000000000001\",\"contentType\":\"a/b\","
+                   "\"crc32c\":\"AAAAAQ==\"}"}},
+         1,
+         MR_OK},
+        {"not found", {{.status = 404, .body = "Not Found"}}, 1, MR_NOT_FOUND},
+        {"503, then not found", {{.status = 503}, {.status = 404}}, 2, MR_NOT_FOUND},
+        {"forbidden", {{.status = 403}}, 1, MR_DENIED},
+        {"not implemented", {{.status = 501}}, 1, MR_UNAVAILABLE},
+        {"no object", {{.status = 200, .body = "{\"size\":5,\"generation\":\"1\"}"}}, 1, MR_UNAVAILABLE},
+        {"no JSON", {{.status = 200, .body = "<html>"}}, 1, MR_UNAVAILABLE},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fake_http_script(f->fake, cases[i].steps, cases[i].count, false);
+        struct mr_object object = {0};
+        struct mr_err err = {0};
+        enum mr_status status = mr_storage_stat(f->storage, "in/\xc3\xa4 b?#%.mp3", &object, &err);
+        if (status != cases[i].expected)
+            fail_msg("%s: %s: %s", cases[i].name, mr_status_name(status), err.message);
+        assert_int_equal(fake_http_count(f->fake), cases[i].count);
+        assert_true(fake_http_has_line(f->fake, 0,
+                                       "GET /storage/v1/b/bucket/o/in%2F%C3%A4%20b%3F%23%25.mp3 HTTP/1.1"));
+        if (status != MR_OK)
+            continue;
+        assert_true(object.size == 5000000000 && object.generation == 1700000000000001);
+        assert_true(object.has_crc32c && object.crc32c == 1);
+        assert_string_equal(object.content_type, "a/b");
+    }
+}
+
+static void refuses_bad_names(void **state)
+{
+    struct fixture *f = *state;
+    char long_name[MR_OBJECT_NAME_MAX + 2];
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    const char *const names[] = {"", ".", "..", "a\nb", "a\rb", "\xff", long_name};
+    FAKE_SCRIPT(f->fake, ((struct fake_step[]){{.status = 200}}));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct mr_object object;
+        struct mr_upload *upload = NULL;
+        struct mr_err err;
+        assert_int_equal(mr_storage_stat(f->storage, names[i], &object, &err), MR_INVALID);
+        assert_int_equal(mr_storage_delete(f->storage, names[i], &err), MR_INVALID);
+        assert_int_equal(mr_upload_begin(f->storage, names[i], "a/b", &upload, &err), MR_INVALID);
+        assert_int_equal(mr_storage_put(f->storage, names[i], "a/b", "x", 1, &object, &err), MR_INVALID);
+    }
+    assert_int_equal(fake_http_count(f->fake), 0);
+}
+
+static void deletes(void **state)
+{
+    static const struct {
+        struct fake_step steps[2];
+        size_t count;
+        enum mr_status expected;
+    } cases[] = {
+        {{{.status = 204}}, 1, MR_OK},
+        {{{.status = 404}}, 1, MR_OK},
+        {{{.end = FAKE_RESET}, {.status = 404}}, 2, MR_OK}, /* the first one did it */
+        {{{.status = 403}}, 1, MR_DENIED},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fake_http_script(f->fake, cases[i].steps, cases[i].count, false);
+        struct mr_err err = {0};
+        assert_int_equal(mr_storage_delete(f->storage, "n", &err), cases[i].expected);
+        assert_int_equal(err.status, cases[i].expected);
+        assert_int_equal(fake_http_count(f->fake), cases[i].count);
+    }
+}
+
+static void replaces_metadata(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_step steps[] = {
+        {.status = 200, .body = "{\"metageneration\":\"3\",\"metadata\":{\"old\":\"1\",\"same\":\"2\"}}"},
+        {.status = 412},
+        {.status = 200, .body = "{\"metageneration\":\"4\",\"metadata\":{\"old\":\"1\"}}"},
+        {.status = 200, .body = "{}"}};
+    FAKE_SCRIPT(f->fake, steps);
+    MR_AUTO_JSON json_t *metadata = json_pack("{s:s}", "same", "5");
+    struct mr_err err = {0};
+    assert_int_equal(mr_storage_set_metadata(f->storage, "n", metadata, &err), MR_OK);
+    assert_true(
+        fake_http_has_line(f->fake, 3, "PATCH /storage/v1/b/bucket/o/n?ifMetagenerationMatch=4 HTTP/1.1"));
+    MR_AUTO_JSON json_t *sent = json_loads(fake_http_body(f->fake, 3, NULL), 0, NULL);
+    MR_AUTO_JSON json_t *expected = json_pack("{s:{s:s,s:n}}", "metadata", "same", "5", "old");
+    assert_true(json_equal(sent, expected));
+    assert_int_equal(json_object_size(metadata), 1);
+}
+
+static void composes(void **state)
+{
+    struct fixture *f = *state;
+    const char *const sources[] = {"a", "b"};
+    char sum[300], source[300];
+    object_json(sum, sizeof sum, f->data, 200);
+    object_json(source, sizeof source, f->data, 100);
+    struct fake_step plain[] = {{.status = 200, .body = sum}};
+    struct fake_step own_success[] = {{.end = FAKE_RESET},
+                                      {.status = 412},
+                                      {.status = 200, .body = source},
+                                      {.status = 200, .body = source},
+                                      {.status = 200, .body = sum}};
+    struct fake_step exists[] = {{.status = 412}};
+    struct mr_object object = {0};
+    struct mr_err err = {0};
+    FAKE_SCRIPT(f->fake, plain);
+    assert_int_equal(mr_storage_compose(f->storage, sources, 2, "c", "a/b", &object, &err), MR_OK);
+    assert_int_equal(object.size, 200);
+    assert_true(
+        fake_http_has_line(f->fake, 0, "POST /storage/v1/b/bucket/o/c/compose?ifGenerationMatch=0 HTTP/1.1"));
+    FAKE_SCRIPT(f->fake, own_success);
+    assert_int_equal(mr_storage_compose(f->storage, sources, 2, "c", "a/b", &object, &err), MR_OK);
+    FAKE_SCRIPT(f->fake, exists);
+    assert_int_equal(mr_storage_compose(f->storage, sources, 2, "c", "a/b", &object, &err), MR_CONFLICT);
+    assert_int_equal(mr_storage_compose(f->storage, sources, 33, "c", "a/b", &object, &err), MR_INVALID);
+}
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+struct collected {
+    struct mr_buf buf;
+    enum mr_status refuse;
+};
+static enum mr_status collect(void *ctx, const void *data, size_t len, struct mr_err *err)
+{
+    struct collected *c = ctx;
+    if (c->refuse != MR_OK)
+        return mr_fail(err, c->refuse, "enough");
+    return mr_buf_append(&c->buf, data, len, err);
+}
+
+#define RANGE(text) "Content-Range: bytes " text "\r\nx-goog-generation: 9\r\n"
+
+static void reads_ranges(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t generation, offset, length;
+        struct fake_step steps[4];
+        size_t count;
+        const char *last_range; /* NULL: none was asked for */
+        bool pinned;
+        enum mr_status refuse, expected;
+        const char *data;
+    } cases[] = {
+        {"whole", 0, 0, -1, {{.status = 200, .body = "abcdef"}}, 1, NULL, false, 0, MR_OK, "abcdef"},
+        {"part",
+         9,
+         2,
+         3,
+         {{.status = 206, .headers = RANGE("2-4/6"), .body = "cde"}},
+         1,
+         "Range: bytes=2-4",
+         true,
+         0,
+         MR_OK,
+         "cde"},
+        {"rest",
+         9,
+         4,
+         -1,
+         {{.status = 206, .headers = RANGE("4-5/6"), .body = "ef"}},
+         1,
+         "Range: bytes=4-",
+         true,
+         0,
+         MR_OK,
+         "ef"},
+        {"nothing", 0, 3, 0, {{.status = 500}}, 0, NULL, false, 0, MR_OK, ""},
+        {"whole object instead of a part",
+         0,
+         2,
+         3,
+         {{.status = 200, .body = "abcdef"}},
+         1,
+         "Range: bytes=2-4",
+         false,
+         0,
+         MR_OK,
+         "cde"},
+        {"another part",
+         0,
+         2,
+         3,
+         {{.status = 206, .headers = RANGE("1-3/6"), .body = "bcd"},
+          {.status = 206, .headers = RANGE("2-4/6"), .body = "cde"}},
+         2,
+         "Range: bytes=2-4",
+         true,
+         0,
+         MR_OK,
+         "cde"},
+        {"broken, resumed, pinned",
+         0,
+         0,
+         -1,
+         {{.status = 200,
+           .headers = "x-goog-generation: 9\r\n",
+           .body = "abc",
+           .announced = 6,
+           .end = FAKE_CLOSE},
+          {.status = 503, .body = "x"},
+          {.status = 206, .headers = RANGE("3-5/6"), .body = "def"}},
+         3,
+         "Range: bytes=3-",
+         true,
+         0,
+         MR_OK,
+         "abcdef"},
+        {"broken part, resumed",
+         0,
+         1,
+         4,
+         {{.status = 206, .headers = RANGE("1-4/6"), .body = "bc", .announced = 4, .end = FAKE_CLOSE},
+          {.status = 206, .headers = RANGE("3-4/6"), .body = "de"}},
+         2,
+         "Range: bytes=3-4",
+         true,
+         0,
+         MR_OK,
+         "bcde"},
+        {"resumed with the whole object",
+         0,
+         0,
+         -1,
+         {{.status = 200, .body = "abc", .announced = 6, .end = FAKE_CLOSE},
+          {.status = 200, .body = "abcdef"}},
+         2,
+         "Range: bytes=3-",
+         false,
+         0,
+         MR_OK,
+         "abcdef"},
+        {"broken after the last byte",
+         0,
+         0,
+         -1,
+         {{.status = 200, .body = "abc", .announced = 4, .end = FAKE_CLOSE},
+          {.status = 416},
+          {.status = 200, .body = "{\"size\":\"3\",\"generation\":\"9\"}"}},
+         3,
+         NULL,
+         false,
+         0,
+         MR_OK,
+         "abc"},
+        {"empty object",
+         0,
+         0,
+         100,
+         {{.status = 416}, {.status = 200, .body = "{\"size\":\"0\",\"generation\":\"9\"}"}},
+         2,
+         NULL,
+         false,
+         0,
+         MR_OK,
+         ""},
+        {"past the end",
+         0,
+         7,
+         100,
+         {{.status = 416}, {.status = 200, .body = "{\"size\":\"6\",\"generation\":\"9\"}"}},
+         2,
+         NULL,
+         false,
+         0,
+         MR_INVALID,
+         ""},
+        {"not found", 0, 0, -1, {{.status = 404, .body = "no"}}, 1, NULL, false, 0, MR_NOT_FOUND, ""},
+        {"replaced meanwhile",
+         9,
+         0,
+         -1,
+         {{.status = 200, .body = "abc", .announced = 6, .end = FAKE_CLOSE}, {.status = 404}},
+         2,
+         "Range: bytes=3-",
+         true,
+         0,
+         MR_NOT_FOUND,
+         "abc"},
+        {"sink refuses",
+         0,
+         0,
+         -1,
+         {{.status = 200, .body = "abc"}},
+         1,
+         NULL,
+         false,
+         MR_UNAVAILABLE,
+         MR_UNAVAILABLE,
+         ""},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fake_http_script(f->fake, cases[i].steps, cases[i].count, false);
+        struct collected sink = {MR_BUF_INIT(1024), cases[i].refuse};
+        struct mr_err err = {0};
+        enum mr_status status = mr_storage_read(f->storage, "n", cases[i].generation, cases[i].offset,
+                                                cases[i].length, collect, &sink, &err);
+        if (status != cases[i].expected)
+            fail_msg("%s: %s: %s", cases[i].name, mr_status_name(status), err.message);
+        assert_string_equal(mr_buf_str(&sink.buf), cases[i].data);
+        mr_buf_free(&sink.buf);
+        assert_int_equal(fake_http_count(f->fake), cases[i].count);
+        if (cases[i].last_range)
+            assert_true(fake_http_has_line(f->fake, cases[i].count - 1, cases[i].last_range));
+        if (cases[i].pinned)
+            assert_non_null(strstr(fake_http_head(f->fake, cases[i].count - 1), "generation=9"));
+    }
+}
+
+/* ---- multipart ---------------------------------------------------------------------------- */
+
+static void puts_in_one_request(void **state)
+{
+    struct fixture *f = *state;
+    char json[300];
+    object_json(json, sizeof json, "a\0b", 3);
+    struct fake_step steps[] = {{.status = 200, .body = json}};
+    FAKE_SCRIPT(f->fake, steps);
+    struct mr_object object = {0};
+    struct mr_err err = {0};
+    assert_int_equal(mr_storage_put(f->storage, "d/n", "audio/mpeg", "a\0b", 3, &object, &err), MR_OK);
+    assert_true(object.size == 3 && object.generation == 77);
+    assert_true(fake_http_has_line(
+        f->fake, 0, "POST /upload/storage/v1/b/bucket/o?uploadType=multipart&ifGenerationMatch=0 HTTP/1.1"));
+    const char *type = strstr(fake_http_head(f->fake, 0), "boundary=\"");
+    assert_non_null(type);
+    char boundary[64], crc[9], expected[1000];
+    snprintf(boundary, sizeof boundary, "%.*s", (int)strcspn(type + 10, "\""), type + 10);
+    mr_crc32c_text(mr_crc32c(0, "a\0b", 3), crc);
+    int head = snprintf(expected, sizeof expected,
+                        "--%s\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n"
+                        "{\"name\":\"d/n\",\"contentType\":\"audio/mpeg\",\"crc32c\":\"%s\"}\r\n"
+                        "--%s\r\nContent-Type: audio/mpeg\r\n\r\na.b\r\n--%s--\r\n",
+                        boundary, crc, boundary, boundary);
+    size_t len = 0;
+    const char *body = fake_http_body(f->fake, 0, &len);
+    assert_int_equal(len, head);
+    *strstr(expected, "a.b\r\n--") = 'a';
+    strstr(expected, "a.b\r\n--")[1] = '\0';
+    assert_memory_equal(body, expected, len);
+    assert_int_equal(mr_storage_put(f->storage, "n", "a/b\r\nX: y", "x", 1, &object, &err), MR_INVALID);
+}
+
+static void puts_despite_failures(void **state)
+{
+    struct fixture *f = *state;
+    char good[300], other[300];
+    object_json(good, sizeof good, "hello", 5);
+    object_json(other, sizeof other, "jello", 5);
+    const struct {
+        const char *name;
+        struct fake_step steps[4];
+        size_t count;
+        enum mr_status expected;
+    } cases[] = {
+        {"503 then 200", {{.status = 503}, {.status = 200, .body = good}}, 2, MR_OK},
+        {"429 then 200", {{.status = 429}, {.status = 200, .body = good}}, 2, MR_OK},
+        {"exists", {{.status = 412}}, 1, MR_CONFLICT},
+        {"our own lost success",
+         {{.end = FAKE_RESET}, {.status = 412}, {.status = 200, .body = good}},
+         3,
+         MR_OK},
+        {"someone else's object",
+         {{.end = FAKE_RESET}, {.status = 412}, {.status = 200, .body = other}},
+         3,
+         MR_CONFLICT},
+        {"gone again", {{.end = FAKE_RESET}, {.status = 412}, {.status = 404}}, 3, MR_CONFLICT},
+        {"wrong checksum, deleted", {{.status = 200, .body = other}, {.status = 204}}, 2, MR_UNAVAILABLE},
+        {"refused by the server",
+         {{.status = 400, .body = "{\"error\":{\"message\":\"crc\"}}"}},
+         1,
+         MR_INVALID},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fake_http_script(f->fake, cases[i].steps, cases[i].count, false);
+        struct mr_object object = {0};
+        struct mr_err err = {0};
+        enum mr_status status = mr_storage_put(f->storage, "n", "a/b", "hello", 5, &object, &err);
+        if (status != cases[i].expected)
+            fail_msg("%s: %s: %s", cases[i].name, mr_status_name(status), err.message);
+        assert_int_equal(fake_http_count(f->fake), cases[i].count);
+        assert_int_equal(object.size, status == MR_OK ? 5 : 0);
+    }
+}
+
+/* ---- uploads ------------------------------------------------------------------------------- */
+
+/* Writes len bytes in pieces of an odd size and finishes. */
+static enum mr_status upload(struct fixture *f, size_t len, struct mr_object *ret, struct mr_err *err)
+{
+    MR_AUTO(mr_upload) struct mr_upload *up = NULL;
+    enum mr_status status = mr_upload_begin(f->storage, "out/n", "audio/mpeg", &up, err);
+    for (size_t at = 0; at < len && status == MR_OK; at += 30011) {
+        size_t piece = len - at < 30011 ? len - at : 30011;
+        status = mr_upload_write(up, f->data + at, piece, err);
+    }
+    if (status == MR_OK)
+        assert_int_equal(mr_upload_size(up), len);
+    return status == MR_OK ? mr_upload_finish(up, ret, err) : status;
+}
+
+static void small_uploads_take_one_request(void **state)
+{
+    struct fixture *f = *state;
+    static const size_t sizes[] = {0, 1, CHUNK - 1, CHUNK};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char json[300];
+        object_json(json, sizeof json, f->data, sizes[i]);
+        struct fake_step steps[] = {{.status = 200, .body = json}};
+        FAKE_SCRIPT(f->fake, steps);
+        struct mr_object object = {0};
+        struct mr_err err = {0};
+        if (upload(f, sizes[i], &object, &err) != MR_OK)
+            fail_msg("%zu bytes: %s", sizes[i], err.message);
+        assert_int_equal(object.size, sizes[i]);
+        assert_int_equal(fake_http_count(f->fake), 1);
+        assert_non_null(strstr(fake_http_head(f->fake, 0), "uploadType=multipart"));
+    }
+}
+
+#define SENT(i, from, to, total)                                                                             \
+    {                                                                                                        \
+        i, "Content-Range: bytes " #from "-" #to "/" #total                                                  \
+    }
+#define C1_END "bytes=0-262143"
+#define C2_END "bytes=0-524287"
+#define STORED(range)                                                                                        \
+    {                                                                                                        \
+        .status = 308, .headers = "Range: " range "\r\n"                                                     \
+    }
+
+/* 0: session; then chunks of 262144 and the rest, up to 525288 bytes. */
+static void large_uploads_take_a_session(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_step begin = {.status = 200, .headers = f->location};
+    struct fake_step done = {.status = 200, .body = f->object};
+    struct fake_step c1 = STORED(C1_END), c2 = STORED(C2_END), none = {.status = 308};
+    struct fake_step half = STORED("bytes=0-131071"), most = STORED("bytes=0-393215");
+    struct fake_step nearly = STORED("bytes=0-525287");
+    struct fake_step lost = {.end = FAKE_RESET}, busy = {.status = 503}, cancel = {.status = 499};
+    const struct {
+        const char *name;
+        struct fake_step steps[9];
+        size_t count;
+        enum mr_status expected;
+        struct {
+            size_t i;
+            const char *line;
+        } lines[4];
+    } cases[] = {
+        {"straight",
+         {begin, c1, c2, done},
+         4,
+         MR_OK,
+         {SENT(1, 0, 262143, *), SENT(2, 262144, 524287, *), SENT(3, 524288, 525287, 525288)}},
+        {"session refused once", {busy, begin, c1, c2, done}, 5, MR_OK, {{0, NULL}}},
+        {"308 without Range: nothing stored, sent again",
+         {begin, none, c1, c2, done},
+         5,
+         MR_OK,
+         {SENT(1, 0, 262143, *), SENT(2, 0, 262143, *)}},
+        {"short Range: goes on from there",
+         {begin, half, most, done},
+         4,
+         MR_OK,
+         {SENT(2, 131072, 393215, *), SENT(3, 393216, 525287, 525288)}},
+        {"chunk lost, nothing had arrived",
+         {begin, lost, none, c1, c2, done},
+         6,
+         MR_OK,
+         {{2, "Content-Range: bytes */*"}, SENT(3, 0, 262143, *)}},
+        {"503, but all had arrived",
+         {begin, busy, c1, c2, done},
+         5,
+         MR_OK,
+         {{2, "Content-Range: bytes */*"}, SENT(3, 262144, 524287, *)}},
+        {"lost final answer", {begin, c1, c2, lost, done}, 5, MR_OK, {{4, "Content-Range: bytes */525288"}}},
+        {"lost final chunk",
+         {begin, c1, c2, lost, c2, done},
+         6,
+         MR_OK,
+         {{4, "Content-Range: bytes */525288"}, SENT(5, 524288, 525287, 525288)}},
+        {"all stored but not final",
+         {begin, c1, c2, nearly, done},
+         5,
+         MR_OK,
+         {{4, "Content-Range: bytes */525288"}}},
+        {"412 of our own success",
+         {begin, c1, c2, lost, {.status = 412}, done},
+         6,
+         MR_OK,
+         {{5, "GET /storage/v1/b/bucket/o/out%2Fn HTTP/1.1"}}},
+        {"410 after our own success", {begin, c1, c2, lost, {.status = 410}, done}, 6, MR_OK, {{0, NULL}}},
+        {"exists", {begin, c1, c2, {.status = 412}, cancel}, 5, MR_CONFLICT, {{0, NULL}}},
+        {"session gone",
+         {begin, c1, {.status = 410}, cancel},
+         4,
+         MR_UNAVAILABLE,
+         {{3, "DELETE /session?upload_id=secret HTTP/1.1"}, {3, "Content-Length: 0"}}},
+        {"session forgot bytes", {begin, c1, half, cancel}, 4, MR_UNAVAILABLE, {{0, NULL}}},
+        {"session invents bytes", {begin, nearly, cancel}, 3, MR_UNAVAILABLE, {{0, NULL}}},
+        {"unreadable Range", {begin, STORED("bytes=5-9"), cancel}, 3, MR_UNAVAILABLE, {{0, NULL}}},
+        {"forbidden", {begin, {.status = 403}, cancel}, 3, MR_DENIED, {{0, NULL}}},
+        {"no session URI", {{.status = 200}}, 1, MR_UNAVAILABLE, {{0, NULL}}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fake_http_script(f->fake, cases[i].steps, cases[i].count, false);
+        struct mr_object object = {0};
+        struct mr_err err = {0};
+        enum mr_status status = upload(f, BIG, &object, &err);
+        if (status != cases[i].expected)
+            fail_msg("%s: %s: %s", cases[i].name, mr_status_name(status), err.message);
+        if (fake_http_count(f->fake) != cases[i].count)
+            fail_msg("%s: %zu requests", cases[i].name, fake_http_count(f->fake));
+        for (size_t k = 0; k < 4 && cases[i].lines[k].line; k++)
+            assert_true(fake_http_has_line(f->fake, cases[i].lines[k].i, cases[i].lines[k].line));
+        assert_null(strstr(err.message, "secret"));
+        assert_int_equal(object.size, status == MR_OK ? BIG : 0);
+    }
+}
+
+static void sends_every_byte_and_its_checksum(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_step steps[] = {{.status = 200, .headers = f->location},
+                                STORED("bytes=0-99999"), /* as no server does, but as one may */
+                                STORED("bytes=0-362143"),
+                                {.status = 201, .body = f->object}};
+    FAKE_SCRIPT(f->fake, steps);
+    struct mr_object object = {0};
+    struct mr_err err = {0};
+    assert_int_equal(upload(f, BIG, &object, &err), MR_OK);
+    static const size_t starts[] = {0, 100000, 362144};
+    for (size_t i = 0; i < 3; i++) {
+        size_t len = 0;
+        const char *body = fake_http_body(f->fake, i + 1, &len);
+        assert_int_equal(len, i < 2 ? CHUNK : BIG - 362144);
+        assert_memory_equal(body, f->data + starts[i], len);
+        assert_null(strstr(fake_http_head(f->fake, i + 1), "Authorization"));
+    }
+    char hash[64], crc[9];
+    mr_crc32c_text(mr_crc32c(0, f->data, BIG), crc);
+    snprintf(hash, sizeof hash, "x-goog-hash: crc32c=%s", crc);
+    assert_true(fake_http_has_line(f->fake, 3, hash));
+    assert_null(strstr(fake_http_head(f->fake, 2), "x-goog-hash"));
+}
+
+static void refuses_a_wrong_object(void **state)
+{
+    struct fixture *f = *state;
+    char wrong[400];
+    f->data[0] ^= 1;
+    object_json(wrong, sizeof wrong, f->data, BIG);
+    f->data[0] ^= 1;
+    struct fake_step steps[] = {{.status = 200, .headers = f->location}, STORED(C1_END),  STORED(C2_END),
+                                {.status = 200, .body = wrong},          {.status = 204}, {.status = 404}};
+    FAKE_SCRIPT(f->fake, steps);
+    struct mr_object object = {0};
+    struct mr_err err = {0};
+    assert_int_equal(upload(f, BIG, &object, &err), MR_UNAVAILABLE);
+    assert_string_equal(err.code, "corrupted");
+    assert_true(fake_http_has_line(f->fake, 4, "DELETE /storage/v1/b/bucket/o/out%2Fn HTTP/1.1"));
+}
+
+static void aborting_cancels_the_session(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_step steps[] = {{.status = 200, .headers = f->location}, STORED(C1_END), {.status = 499}};
+    FAKE_SCRIPT(f->fake, steps);
+    struct mr_upload *up = NULL;
+    struct mr_err err = {0};
+    assert_int_equal(mr_upload_begin(f->storage, "n", "a/b", &up, &err), MR_OK);
+    assert_int_equal(mr_upload_write(up, f->data, CHUNK + 1, &err), MR_OK);
+    mr_upload_free(up);
+    assert_int_equal(fake_http_count(f->fake), 3);
+    assert_true(fake_http_has_line(f->fake, 2, "DELETE /session?upload_id=secret HTTP/1.1"));
+
+    FAKE_SCRIPT(f->fake, steps); /* nothing was sent, nothing is to be canceled */
+    assert_int_equal(mr_upload_begin(f->storage, "n", "a/b", &up, &err), MR_OK);
+    assert_int_equal(mr_upload_write(up, f->data, CHUNK, &err), MR_OK);
+    mr_upload_free(up);
+    assert_int_equal(fake_http_count(f->fake), 0);
+}
+
+static void needs_its_options(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        struct mr_storage_options options;
+        enum mr_status expected;
+    } cases[] = {
+        {{.bucket = "b"}, MR_OK},
+        {{.bucket = "b", .base_url = "http://localhost:1//", .chunk_bytes = 262144}, MR_OK},
+        {{.bucket = "b", .chunk_bytes = 100000}, MR_INVALID},
+        {{.bucket = ""}, MR_INVALID},
+        {{.bucket = NULL}, MR_INVALID},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        MR_AUTO(mr_storage) struct mr_storage *storage = NULL;
+        struct mr_err err = {0};
+        assert_int_equal(mr_storage_new(f->http, &cases[i].options, &storage, &err), cases[i].expected);
+    }
+}
+
+int main(void)
+{
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        WITH_SERVER(stats),
+        WITH_SERVER(refuses_bad_names),
+        WITH_SERVER(deletes),
+        WITH_SERVER(replaces_metadata),
+        WITH_SERVER(composes),
+        WITH_SERVER(reads_ranges),
+        WITH_SERVER(puts_in_one_request),
+        WITH_SERVER(puts_despite_failures),
+        WITH_SERVER(small_uploads_take_one_request),
+        WITH_SERVER(large_uploads_take_a_session),
+        WITH_SERVER(sends_every_byte_and_its_checksum),
+        WITH_SERVER(refuses_a_wrong_object),
+        WITH_SERVER(aborting_cancels_the_session),
+        WITH_SERVER(needs_its_options),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
