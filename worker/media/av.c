@@ -1,0 +1,18 @@
+#include "worker/media/av.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+enum mr_status mr_av_fail(struct mr_err *err, const char *code, int averror, const char *format, ...)
+{
+    char text[MR_ERR_MESSAGE_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (averror == AVERROR(ENOMEM))
+        return mr_fail_code(err, MR_TOO_LARGE, "resource_limit", "%s: out of memory", text);
+    char reason[AV_ERROR_MAX_STRING_SIZE] = "";
+    av_strerror(averror, reason, sizeof reason);
+    return mr_fail_code(err, MR_INVALID, code, "%s: %s", text, reason);
+}

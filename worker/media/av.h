@@ -1,0 +1,36 @@
+/*
+ * libav's types under our cleanup attributes, and its error numbers as ours. Only for worker/media.
+ */
+#ifndef MR_WORKER_MEDIA_AV_H
+#define MR_WORKER_MEDIA_AV_H
+
+#include "shared/base/cleanup.h"
+#include "shared/base/err.h"
+
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/dict.h>
+
+static inline void mr_av_packet_cleanup(AVPacket **packet)
+{
+    av_packet_free(packet);
+}
+#define MR_AUTO_PACKET __attribute__((cleanup(mr_av_packet_cleanup)))
+
+static inline void mr_av_frame_cleanup(AVFrame **frame)
+{
+    av_frame_free(frame);
+}
+#define MR_AUTO_FRAME __attribute__((cleanup(mr_av_frame_cleanup)))
+
+static inline void mr_av_dict_cleanup(AVDictionary **dict)
+{
+    av_dict_free(dict);
+}
+#define MR_AUTO_DICT __attribute__((cleanup(mr_av_dict_cleanup)))
+
+/* Fills err with `code` and "text: libav's word for averror"; want of memory is always "resource_limit". */
+enum mr_status mr_av_fail(struct mr_err *err, const char *code, int averror, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif

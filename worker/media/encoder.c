@@ -1,0 +1,143 @@
+#include "worker/media/encoder.h"
+
+#include <errno.h>
+#include <libavutil/channel_layout.h>
+#include <libavutil/samplefmt.h>
+
+enum { FULL_RATE = 44100, BIT_RATE_MIN = 24000 };
+
+/* A rate that the encoder takes: the source's, else the next higher one, else the highest. */
+static int choose_rate(const struct mr_media_format *spec, const AVCodec *codec, int source)
+{
+    if (spec->one_rate)
+        return spec->one_rate;
+    if (spec->max_rate && source > spec->max_rate)
+        source = spec->max_rate;
+    if (!codec->supported_samplerates)
+        return source;
+    int above = 0, highest = 0;
+    for (const int *rate = codec->supported_samplerates; *rate; rate++) {
+        if (*rate >= source && (!above || *rate < above))
+            above = *rate;
+        highest = FFMAX(highest, *rate);
+    }
+    return above ? above : highest;
+}
+
+static bool takes_layout(const AVCodec *codec, const AVChannelLayout *layout)
+{
+    if (!codec->ch_layouts)
+        return true;
+    for (const AVChannelLayout *l = codec->ch_layouts; l->nb_channels; l++)
+        if (av_channel_layout_compare(l, layout) == 0)
+            return true;
+    return false;
+}
+
+/* The source's layout if codec and format take it, else the usual one of as many channels, else of fewer. */
+static int choose_layout(const struct mr_media_format *spec, const AVCodec *codec,
+                         const AVChannelLayout *source, AVChannelLayout *ret)
+{
+    bool lossless = spec->bit_rate == 0 && spec->quality == 0;
+    if (lossless && source->order == AV_CHANNEL_ORDER_NATIVE && source->nb_channels <= spec->max_channels &&
+        takes_layout(codec, source))
+        return av_channel_layout_copy(ret, source);
+    for (int channels = FFMIN(source->nb_channels, spec->max_channels); channels > 0; channels--) {
+        av_channel_layout_uninit(ret);
+        av_channel_layout_default(ret, channels);
+        if (ret->order == AV_CHANNEL_ORDER_NATIVE && takes_layout(codec, ret))
+            return 0;
+    }
+    return AVERROR(EINVAL);
+}
+
+/* More than 16 bits are worth keeping where the source has them; a lossy decoder's floats are not such bits.
+ */
+static bool is_deep(const struct mr_input *input)
+{
+    const AVCodecParameters *params = input->audio->codecpar;
+    const AVCodecDescriptor *descriptor = avcodec_descriptor_get(params->codec_id);
+    if (!descriptor || !(descriptor->props & AV_CODEC_PROP_LOSSLESS))
+        return false;
+    return FFMAX(params->bits_per_raw_sample, params->bits_per_coded_sample) > 16 ||
+           av_get_bytes_per_sample(params->format) > 2;
+}
+
+static enum AVSampleFormat choose_sample_format(const AVCodec *codec, bool lossless, bool deep,
+                                                enum AVSampleFormat source)
+{
+    int wanted = lossless && !deep ? 2 : av_get_bytes_per_sample(source);
+    enum AVSampleFormat best = AV_SAMPLE_FMT_NONE;
+    int best_bytes = 0;
+    for (const enum AVSampleFormat *f = codec->sample_fmts; f && *f != AV_SAMPLE_FMT_NONE; f++) {
+        int bytes = av_get_bytes_per_sample(*f);
+        bool better = best_bytes < wanted ? bytes > best_bytes : bytes >= wanted && bytes < best_bytes;
+        if (best == AV_SAMPLE_FMT_NONE || better) {
+            best = *f;
+            best_bytes = bytes;
+        }
+    }
+    return best;
+}
+
+/* The format's bit rate is for two channels at 44.1 kHz. Less is enough for less; and a lossy source of 64
+ * kb/s gains nothing from 192. */
+static int64_t choose_bit_rate(const struct mr_media_format *spec, const struct mr_input *input, int rate,
+                               int channels)
+{
+    int64_t bits = channels == 1 ? spec->bit_rate * 5 / 8 : spec->bit_rate * channels / 2;
+    if (rate < FULL_RATE)
+        bits = bits * rate / FULL_RATE;
+    const AVCodecDescriptor *descriptor = avcodec_descriptor_get(input->audio->codecpar->codec_id);
+    int64_t source = input->audio->codecpar->bit_rate;
+    if (source > 0 && descriptor && !(descriptor->props & AV_CODEC_PROP_LOSSLESS))
+        bits = FFMIN(bits, FFMAX(source * 3 / 2, 64000));
+    return FFMAX(bits, BIT_RATE_MIN);
+}
+
+static int configure(AVCodecContext *encoder, const struct mr_media_format *spec,
+                     const struct mr_input *input, const AVFrame *frame)
+{
+    bool lossless = spec->bit_rate == 0 && spec->quality == 0, deep = is_deep(input);
+    encoder->sample_rate = choose_rate(spec, encoder->codec, frame->sample_rate);
+    encoder->sample_fmt = choose_sample_format(encoder->codec, lossless, deep, frame->format);
+    encoder->time_base = (AVRational){1, encoder->sample_rate};
+    encoder->thread_count = 1; /* the sandbox has no threads */
+    if (lossless && deep)
+        encoder->bits_per_raw_sample = 24;
+    int rc = choose_layout(spec, encoder->codec, &frame->ch_layout, &encoder->ch_layout);
+    if (spec->quality) {
+        encoder->flags |= AV_CODEC_FLAG_QSCALE;
+        encoder->global_quality = spec->quality * FF_QP2LAMBDA;
+    } else if (!lossless) {
+        encoder->bit_rate =
+            choose_bit_rate(spec, input, encoder->sample_rate, encoder->ch_layout.nb_channels);
+    }
+    return rc;
+}
+
+enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct mr_input *input,
+                               const AVFrame *frame, bool global_header, AVCodecContext **ret,
+                               struct mr_err *err)
+{
+    const char *name = spec->deep_encoder && is_deep(input) ? spec->deep_encoder : spec->encoder;
+    const AVCodec *codec = avcodec_find_encoder_by_name(name);
+    if (!codec)
+        return mr_fail_code(err, MR_INTERNAL, "internal", "libav was built without the encoder %s", name);
+    AVCodecContext *encoder = avcodec_alloc_context3(codec);
+    if (!encoder)
+        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "open the encoder");
+    int rc = configure(encoder, spec, input, frame);
+    if (global_header)
+        encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+    if (rc >= 0)
+        rc = avcodec_open2(encoder, codec, NULL);
+    if (rc < 0) {
+        mr_av_fail(err, "unsupported_codec", rc, "the %s encoder does not take %d Hz with %d channels", name,
+                   encoder->sample_rate, encoder->ch_layout.nb_channels);
+        avcodec_free_context(&encoder);
+        return err ? err->status : MR_INVALID;
+    }
+    *ret = encoder;
+    return MR_OK;
+}

@@ -1,0 +1,44 @@
+/*
+ * What libav needs to know of each public format (shared/data/formats.h, same names): muxer, encoder, and
+ * what the container can hold beside the audio. One const table; adding a format is adding a line there and
+ * here.
+ */
+#ifndef MR_WORKER_MEDIA_FORMATS_H
+#define MR_WORKER_MEDIA_FORMATS_H
+
+#include <libavcodec/codec_id.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum mr_cover { MR_COVER_NONE, MR_COVER_STREAM /* an attached picture */, MR_COVER_COMMENT /* a tag */ };
+
+enum { MR_COPY_CODECS_MAX = 4 };
+
+struct mr_media_format {
+    const char *name;
+    const char *muxer;
+    const char *muxer_options; /* "key=value:key=value"; NULL: none */
+    bool patches_head;         /* the muxer seeks back to its head at the end */
+
+    const char *encoder;
+    const char *deep_encoder; /* for sources of more than 16 bits; NULL: the same */
+    int64_t bit_rate;         /* for up to two channels, 0: lossless or by quality */
+    int quality;              /* FF_QP2LAMBDA units' factor, used when bit_rate is 0; 0: none */
+    int max_channels;
+    int max_rate; /* Hz; 0: as the encoder says */
+    int one_rate; /* Hz; the one rate to encode at, where the codec resamples anyway; 0: the source's */
+
+    enum AVCodecID copies[MR_COPY_CODECS_MAX]; /* codecs that the container takes as they are */
+    const char *copy_filter;                   /* bitstream filter for that; NULL: none */
+
+    const char *const *tags; /* the keys that the muxer can write, NULL-terminated; NULL: any */
+    bool has_tags;
+    bool tags_on_stream; /* the muxer reads them from the stream, not the container */
+    enum mr_cover cover;
+    bool has_chapters;
+};
+
+/* NULL if there is no such format. */
+const struct mr_media_format *mr_media_format_find(const char *name);
+
+#endif

@@ -1,0 +1,75 @@
+#include "worker/media/source.h"
+
+#include "worker/protocol.h"
+#include "worker/sandbox_client.h"
+
+#include <errno.h>
+
+static int read_packet(void *opaque, uint8_t *buf, int size)
+{
+    struct mr_source *source = opaque;
+    if (source->failed || size <= 0)
+        return AVERROR(EIO);
+    if (source->at >= source->size)
+        return AVERROR_EOF;
+    size_t len = 0;
+    if (!mr_client_read(source->fds, source->at, buf, (size_t)size, &len)) {
+        source->failed = true;
+        return AVERROR(EIO);
+    }
+    if (len == 0)
+        return AVERROR_EOF;
+    source->at += (int64_t)len;
+    return (int)len;
+}
+
+static int64_t seek(void *opaque, int64_t offset, int whence)
+{
+    struct mr_source *source = opaque;
+    whence &= ~AVSEEK_FORCE;
+    if (whence == AVSEEK_SIZE)
+        return source->size;
+    if (whence == SEEK_CUR)
+        offset += source->at;
+    else if (whence == SEEK_END)
+        offset += source->size;
+    if (offset < 0)
+        return AVERROR(EINVAL);
+    return source->at = offset;
+}
+
+enum mr_status mr_source_open(struct mr_source *source, const struct mr_sandbox_fds *fds, int64_t size,
+                              struct mr_err *err)
+{
+    *source = (struct mr_source){.fds = fds, .size = size};
+    unsigned char *buffer = av_malloc(MR_RANGE_MAX);
+    if (buffer)
+        source->io = avio_alloc_context(buffer, MR_RANGE_MAX, 0, source, read_packet, NULL, seek);
+    if (source->io)
+        return MR_OK;
+    av_free(buffer);
+    return mr_av_fail(err, "internal", AVERROR(ENOMEM), "open the input");
+}
+
+void mr_source_close(struct mr_source *source)
+{
+    if (source->io)
+        av_freep(&source->io->buffer);
+    avio_context_free(&source->io);
+}
+
+bool mr_source_peek(struct mr_source *source, int64_t offset, void *buf, size_t len)
+{
+    char *at = buf;
+    while (len && !source->failed) {
+        size_t n = 0;
+        if (!mr_client_read(source->fds, offset, at, len, &n))
+            source->failed = true;
+        if (n == 0)
+            return false;
+        at += n;
+        offset += (int64_t)n;
+        len -= n;
+    }
+    return !source->failed;
+}

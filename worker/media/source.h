@@ -1,0 +1,28 @@
+/*
+ * The input as libav reads it: an AVIOContext over the parent's byte ranges (sandbox_client.h). One buffer,
+ * whatever the file. Used by the child's only thread.
+ */
+#ifndef MR_WORKER_MEDIA_SOURCE_H
+#define MR_WORKER_MEDIA_SOURCE_H
+
+#include "worker/media/av.h"
+#include "worker/sandbox.h"
+
+struct mr_source {
+    const struct mr_sandbox_fds *fds;
+    int64_t size;
+    int64_t at;
+    bool failed; /* the parent hung up: nothing that libav says afterwards is about the file */
+    AVIOContext *io;
+};
+
+MR_MUST_CHECK enum mr_status mr_source_open(struct mr_source *source, const struct mr_sandbox_fds *fds,
+                                            int64_t size, struct mr_err *err);
+void mr_source_close(struct mr_source *source);
+MR_DEFINE_VALUE_CLEANUP(mr_source, mr_source_close)
+
+/* Reads exactly len bytes at offset, past libav's buffer. False if the file is shorter or the parent is gone.
+ */
+bool mr_source_peek(struct mr_source *source, int64_t offset, void *buf, size_t len);
+
+#endif

@@ -1,0 +1,275 @@
+#include "worker/media/tags.h"
+
+#include "shared/base/encoding.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <libavutil/intreadwrite.h>
+#include <stdarg.h>
+#include <string.h>
+#include <strings.h>
+
+/* A file may hold any number of tags of any length; a tag is a line of text. */
+enum { TAGS_MAX = 200, KEY_MAX = 100, VALUE_MAX = 64 * 1024, CHAPTERS_MAX = 1000 };
+
+/* What containers write about themselves: not the user's, and wrong in another container. */
+static const char *const technical[] = {
+    "encoder",
+    "major_brand",
+    "minor_version",
+    "compatible_brands",
+    "creation_time",
+    "handler_name",
+    "vendor_id",
+    "duration",
+    "bps",
+    "iTunSMPB",
+    "WMFSDKVersion",
+    "WMFSDKNeeded",
+    "IsVBR",
+    "DeviceConformanceTemplate",
+    "waveformatextensible_channel_mask",
+    NULL,
+};
+static const char *const technical_prefixes[] = {"NUMBER_OF_", "_STATISTICS_", "METADATA_BLOCK_PICTURE",
+                                                 NULL};
+
+enum mr_status mr_notes_init(struct mr_notes *notes, struct mr_err *err)
+{
+    *notes = (struct mr_notes){json_array(), json_array(), json_array()};
+    return notes->kept && notes->dropped && notes->warnings ? MR_OK : mr_fail_oom(err);
+}
+
+void mr_notes_free(struct mr_notes *notes)
+{
+    json_decref(notes->kept);
+    json_decref(notes->dropped);
+    json_decref(notes->warnings);
+    *notes = (struct mr_notes){0};
+}
+
+/* Notes are for people: where memory fails, the receipt is shorter, nothing worse. */
+static void note_kept(struct mr_notes *notes, const char *what)
+{
+    json_array_append_new(notes->kept, json_string(what));
+}
+
+static void note_dropped(struct mr_notes *notes, const char *what, const char *why)
+{
+    json_array_append_new(notes->dropped, json_pack("{s:s, s:s}", "what", what, "why", why));
+}
+
+void mr_notes_warn(struct mr_notes *notes, const char *code, const char *format, ...)
+{
+    char detail[MR_ERR_MESSAGE_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(detail, sizeof detail, format, args);
+    va_end(args);
+    json_array_append_new(notes->warnings, json_pack("{s:s, s:s}", "code", code, "detail", detail));
+}
+
+/* ---- tags ---- */
+
+static bool is_technical(const char *key)
+{
+    for (size_t i = 0; technical[i]; i++)
+        if (strcasecmp(technical[i], key) == 0)
+            return true;
+    for (size_t i = 0; technical_prefixes[i]; i++)
+        if (strncasecmp(technical_prefixes[i], key, strlen(technical_prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
+static bool is_listed(const char *const *list, const char *key)
+{
+    for (size_t i = 0; list[i]; i++)
+        if (strcasecmp(list[i], key) == 0)
+            return true;
+    return false;
+}
+
+/* NULL if the tag can be carried over. */
+static const char *why_not(const AVDictionaryEntry *tag, const struct mr_media_format *format)
+{
+    if (!mr_utf8_is_valid(tag->key, strlen(tag->key)) || !mr_utf8_is_valid(tag->value, strlen(tag->value)))
+        return "it is not text";
+    if (!format->has_tags || (format->tags && !is_listed(format->tags, tag->key)))
+        return "the format has no place for it";
+    if (strlen(tag->value) > VALUE_MAX)
+        return "it is too long";
+    return NULL;
+}
+
+static enum mr_status carry_one(const AVDictionaryEntry *tag, const struct mr_media_format *format,
+                                AVDictionary **target, struct mr_notes *notes, struct mr_err *err)
+{
+    char what[KEY_MAX + 8] = "tag:";
+    size_t len = strlen(tag->key);
+    if (len == 0 || len > KEY_MAX || is_technical(tag->key) || av_dict_get(*target, tag->key, NULL, 0) ||
+        av_dict_count(*target) >= TAGS_MAX)
+        return MR_OK;
+    for (size_t i = 0; i < len; i++)
+        what[4 + i] = (char)tolower((unsigned char)tag->key[i]);
+    const char *reason = why_not(tag, format);
+    if (reason) {
+        note_dropped(notes, what, reason);
+        return MR_OK;
+    }
+    int rc = av_dict_set(target, tag->key, tag->value, 0);
+    if (rc < 0)
+        return mr_av_fail(err, "internal", rc, "carry the tags over");
+    note_kept(notes, what);
+    return MR_OK;
+}
+
+enum mr_status mr_tags_carry(const struct mr_input *input, const struct mr_media_format *format,
+                             AVFormatContext *output, AVStream *audio, struct mr_notes *notes,
+                             struct mr_err *err)
+{
+    AVDictionary **target = format->tags_on_stream ? &audio->metadata : &output->metadata;
+    /* Ogg keeps its tags with the stream, others with the file; where both speak, the file's word counts. */
+    const AVDictionary *sources[] = {input->format->metadata, input->audio->metadata};
+    for (size_t i = 0; i < 2; i++) {
+        const AVDictionaryEntry *tag = NULL;
+        while ((tag = av_dict_get(sources[i], "", tag, AV_DICT_IGNORE_SUFFIX))) {
+            bool of_stream = i == 1 && strcmp(tag->key, "language") == 0;
+            enum mr_status status = of_stream ? MR_OK : carry_one(tag, format, target, notes, err);
+            if (status)
+                return status;
+        }
+    }
+    return MR_OK;
+}
+
+/* ---- cover art ---- */
+
+static const AVStream *find_cover(const AVFormatContext *format)
+{
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        const AVStream *stream = format->streams[i];
+        if ((stream->disposition & AV_DISPOSITION_ATTACHED_PIC) && stream->attached_pic.size > 0)
+            return stream;
+    }
+    return NULL;
+}
+
+static const char *mime_of(enum AVCodecID codec)
+{
+    return codec == AV_CODEC_ID_MJPEG ? "image/jpeg" : codec == AV_CODEC_ID_PNG ? "image/png" : NULL;
+}
+
+static enum mr_status cover_as_stream(const AVStream *cover, AVFormatContext *output, AVStream **ret_stream,
+                                      struct mr_err *err)
+{
+    AVStream *stream = avformat_new_stream(output, NULL);
+    int rc = stream ? avcodec_parameters_copy(stream->codecpar, cover->codecpar) : AVERROR(ENOMEM);
+    if (rc >= 0)
+        rc = av_dict_copy(&stream->metadata, cover->metadata, 0);
+    if (rc < 0)
+        return mr_av_fail(err, "internal", rc, "carry the cover art over");
+    stream->codecpar->codec_tag = 0;
+    stream->time_base = (AVRational){1, 90000};
+    stream->disposition = AV_DISPOSITION_ATTACHED_PIC;
+    *ret_stream = stream;
+    return MR_OK;
+}
+
+/* The picture block of FLAC (RFC 9639, section 8.8), as Ogg's comments hold it: in base64. */
+static enum mr_status cover_as_comment(const AVStream *cover, AVStream *audio, struct mr_err *err)
+{
+    enum { FIXED = 8 * 4, FRONT_COVER = 3 };
+    const AVPacket *image = &cover->attached_pic;
+    const char *mime = mime_of(cover->codecpar->codec_id);
+    size_t mime_len = strlen(mime), len = FIXED + mime_len + (size_t)image->size;
+    uint8_t *block = av_malloc(len);
+    if (!block)
+        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "carry the cover art over");
+    uint8_t *at = block;
+    AV_WB32(at, FRONT_COVER);
+    AV_WB32(at + 4, (uint32_t)mime_len);
+    memcpy(at + 8, mime, mime_len);
+    at += 8 + mime_len;
+    AV_WB32(at, 0); /* no description */
+    AV_WB32(at + 4, (uint32_t)cover->codecpar->width);
+    AV_WB32(at + 8, (uint32_t)cover->codecpar->height);
+    AV_WB32(at + 12, 24); /* bits per pixel */
+    AV_WB32(at + 16, 0);  /* no palette */
+    AV_WB32(at + 20, (uint32_t)image->size);
+    memcpy(at + 24, image->data, (size_t)image->size);
+    MR_AUTO_STR char *text = NULL;
+    enum mr_status status = mr_base64_encode(block, len, &text, err);
+    av_free(block);
+    if (status)
+        return status;
+    int rc = av_dict_set(&audio->metadata, "METADATA_BLOCK_PICTURE", text, 0);
+    return rc < 0 ? mr_av_fail(err, "internal", rc, "carry the cover art over") : MR_OK;
+}
+
+enum mr_status mr_cover_carry(const struct mr_input *input, const struct mr_media_format *format,
+                              AVFormatContext *output, AVStream *audio, AVStream **ret_stream,
+                              const AVPacket **ret_packet, struct mr_notes *notes, struct mr_err *err)
+{
+    const AVStream *cover = find_cover(input->format);
+    if (!cover)
+        return MR_OK;
+    const AVCodecParameters *params = cover->codecpar;
+    const char *reason = format->cover == MR_COVER_NONE              ? "the format has no place for it"
+                         : !mime_of(params->codec_id)                ? "it is neither JPEG nor PNG"
+                         : params->width <= 0 || params->height <= 0 ? "the picture cannot be read"
+                                                                     : NULL;
+    if (reason) {
+        note_dropped(notes, "cover_art", reason);
+        return MR_OK;
+    }
+    enum mr_status status = format->cover == MR_COVER_STREAM ? cover_as_stream(cover, output, ret_stream, err)
+                                                             : cover_as_comment(cover, audio, err);
+    if (status)
+        return status;
+    *ret_packet = &cover->attached_pic;
+    note_kept(notes, "cover_art");
+    return MR_OK;
+}
+
+/* ---- chapters ---- */
+
+static int add_chapter(AVFormatContext *output, const AVChapter *from)
+{
+    AVChapter *chapter = av_mallocz(sizeof *chapter);
+    if (!chapter)
+        return AVERROR(ENOMEM);
+    *chapter =
+        (AVChapter){.id = from->id, .time_base = from->time_base, .start = from->start, .end = from->end};
+    int rc = av_dict_copy(&chapter->metadata, from->metadata, 0);
+    int count = (int)output->nb_chapters;
+    if (rc >= 0)
+        rc = av_dynarray_add_nofree(&output->chapters, &count, chapter);
+    if (rc < 0) {
+        av_dict_free(&chapter->metadata);
+        av_free(chapter);
+        return rc;
+    }
+    output->nb_chapters = (unsigned)count;
+    return 0;
+}
+
+enum mr_status mr_chapters_carry(const struct mr_input *input, const struct mr_media_format *format,
+                                 AVFormatContext *output, struct mr_notes *notes, struct mr_err *err)
+{
+    unsigned count = input->format->nb_chapters;
+    if (count == 0)
+        return MR_OK;
+    if (!format->has_chapters || count > CHAPTERS_MAX) {
+        note_dropped(notes, "chapters",
+                     format->has_chapters ? "they are too many" : "the format has no place for them");
+        return MR_OK;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        int rc = add_chapter(output, input->format->chapters[i]);
+        if (rc < 0)
+            return mr_av_fail(err, "internal", rc, "carry the chapters over");
+    }
+    note_kept(notes, "chapters");
+    return MR_OK;
+}
