@@ -117,19 +117,29 @@ static enum mr_status lookup(const struct mr_emulator *emulator, struct mr_reque
     return mr_fail(err, MR_NOT_FOUND, "No such metadata: %s", path);
 }
 
-static enum mr_status metadata(void *app, struct mr_request *req, struct mr_err *err)
+/* The one check of every request but the root's. */
+static enum mr_status flavored(struct mr_request *req, struct mr_err *err)
 {
     const char *flavor = mr_request_header(req, "Metadata-Flavor");
     enum mr_status status = mr_respond_header(req, "Metadata-Flavor", "Google", err);
-    if (status == MR_OK)
-        status = mr_respond_header(req, "Server", "Metadata Server for Serverless", err);
-    if (status != MR_OK)
-        return status;
-    if (!flavor || strcmp(flavor, "Google"))
-        return mr_fail(err, MR_DENIED, "Missing required header \"Metadata-Flavor\": \"Google\"");
-    return lookup(app, req, mr_request_param(req, "path"), err);
+    if (status == MR_OK && (!flavor || strcmp(flavor, "Google")))
+        status = mr_fail(err, MR_DENIED, "Missing required header \"Metadata-Flavor\": \"Google\"");
+    return status;
 }
 
+static enum mr_status metadata(void *app, struct mr_request *req, struct mr_err *err)
+{
+    enum mr_status status = flavored(req, err);
+    return status == MR_OK ? lookup(app, req, mr_request_param(req, "path"), err) : status;
+}
+
+static enum mr_status metadata_top(void *app, struct mr_request *req, struct mr_err *err)
+{
+    enum mr_status status = flavored(req, err);
+    return status == MR_OK ? lookup(app, req, "", err) : status;
+}
+
+/* Asked by clients that look for a metadata server; needs no header. */
 static enum mr_status metadata_root(void *app, struct mr_request *req, struct mr_err *err)
 {
     (void)app;
@@ -141,6 +151,7 @@ const struct mr_route *mr_metadata_emulator_routes(size_t *ret_count)
 {
     static const struct mr_route routes[] = {
         {"GET", "/", metadata_root, 0, 0},
+        {"GET", "/computeMetadata/v1", metadata_top, 0, 0},
         {"GET", "/computeMetadata/v1/{path*}", metadata, 0, 0},
     };
     *ret_count = sizeof routes / sizeof *routes;

@@ -10,7 +10,7 @@ enum mr_status mr_storage_emulator_new(const char *data_dir, struct mr_storage_e
         return mr_fail_oom(err);
     enum mr_status status = mr_store_open(data_dir, &storage->store, err);
     if (status == MR_OK)
-        status = mr_sessions_open(mr_store_session_directory(storage->store), &storage->sessions, err);
+        status = mr_upload_sessions_open(mr_store_session_directory(storage->store), &storage->sessions, err);
     if (status != MR_OK)
         return mr_wrap(err, "open the object store");
     *ret = MR_TAKE(storage);
@@ -21,7 +21,7 @@ void mr_storage_emulator_free(struct mr_storage_emulator *storage)
 {
     if (!storage)
         return;
-    mr_sessions_free(storage->sessions);
+    mr_upload_sessions_free(storage->sessions);
     mr_store_free(storage->store);
     free(storage);
 }

@@ -100,11 +100,12 @@ static enum mr_status send_object(struct mr_request *req, const struct mr_stored
                                   struct mr_err *err)
 {
     int64_t first, length;
-    enum mr_range_kind kind = mr_range_parse(mr_request_header(req, "Range"), stored->size, &first, &length);
-    if (kind == MR_RANGE_UNSATISFIABLE)
+    enum mr_object_range kind =
+        mr_object_range_parse(mr_request_header(req, "Range"), stored->size, &first, &length);
+    if (kind == MR_OBJECT_NO_PART)
         return answer_unsatisfiable(req, stored, err);
     enum mr_status status = add_headers(req, stored, err);
-    if (status == MR_OK && kind == MR_RANGE_PART) {
+    if (status == MR_OK && kind == MR_OBJECT_PART) {
         char range[80];
         snprintf(range, sizeof range, "bytes %" PRId64 "-%" PRId64 "/%" PRId64, first, first + length - 1,
                  stored->size);
@@ -112,7 +113,7 @@ static enum mr_status send_object(struct mr_request *req, const struct mr_stored
     }
     const char *type = mr_stored_setting(stored, "contentType");
     if (status == MR_OK)
-        status = mr_respond_begin(req, kind == MR_RANGE_PART ? 206 : 200,
+        status = mr_respond_begin(req, kind == MR_OBJECT_PART ? 206 : 200,
                                   type ? type : "application/octet-stream", length, err);
     return status == MR_OK ? send_file(req, fd, first, length, err) : status;
 }

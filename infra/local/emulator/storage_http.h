@@ -11,7 +11,7 @@
 
 struct mr_storage_emulator {
     struct mr_store *store;
-    struct mr_sessions *sessions;
+    struct mr_upload_sessions *sessions;
 };
 
 /* The most that an object may hold: https://cloud.google.com/storage/quotas#objects */

@@ -10,22 +10,23 @@
 
 #include <stdint.h>
 
-enum mr_range_kind { MR_RANGE_WHOLE, MR_RANGE_PART, MR_RANGE_UNSATISFIABLE };
+enum mr_object_range { MR_OBJECT_WHOLE, MR_OBJECT_PART, MR_OBJECT_NO_PART };
 
 /*
  * Reads "bytes=a-b", "bytes=a-" or "bytes=-n" against an object of `size` bytes. *ret_first and *ret_length
- * are always filled (the whole object unless MR_RANGE_PART). NULL, other units, several ranges and nonsense
+ * are always filled (the whole object unless MR_OBJECT_PART). NULL, other units, several ranges and nonsense
  * mean the whole object, as RFC 9110 wants.
  */
-enum mr_range_kind mr_range_parse(const char *value, int64_t size, int64_t *ret_first, int64_t *ret_length);
+enum mr_object_range mr_object_range_parse(const char *value, int64_t size, int64_t *ret_first,
+                                           int64_t *ret_length);
 
-enum { MR_RANGE_OPEN = -1 };
+enum { MR_CONTENT_RANGE_OPEN = -1 };
 
 struct mr_content_range {
     bool query;    /* "bytes *" + "/…": no body, asks for the state or names the end */
     int64_t first; /* of the body's bytes within the object */
-    int64_t last;  /* MR_RANGE_OPEN for "S-*": up to the end of the body */
-    int64_t total; /* MR_RANGE_OPEN for "/" + "*": not known yet */
+    int64_t last;  /* MR_CONTENT_RANGE_OPEN for "S-*": up to the end of the body */
+    int64_t total; /* MR_CONTENT_RANGE_OPEN for "/" + "*": not known yet */
 };
 
 /* MR_INVALID unless it is "bytes S-E/T", with "*" allowed for E, for T, and for S-E as a whole. */

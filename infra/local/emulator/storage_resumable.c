@@ -27,7 +27,7 @@ enum mr_status mr_resumable_answer(struct mr_emulator *emulator, struct mr_reque
     if (status == MR_OK)
         status = mr_object_name_check(plan->name, err);
     if (status == MR_OK)
-        status = mr_session_create(emulator->storage->sessions, &plan->write, total, id, err);
+        status = mr_upload_session_create(emulator->storage->sessions, &plan->write, total, id, err);
     if (status != MR_OK)
         return status;
     MR_AUTO(mr_buf) struct mr_buf location = MR_BUF_INIT(8192);
@@ -78,14 +78,14 @@ static enum mr_status read_range(const struct mr_request *req, struct mr_content
     const char *value = mr_request_header(req, "Content-Range");
     if (value)
         return mr_content_range_parse(value, ret, err);
-    *ret = (struct mr_content_range){.last = MR_RANGE_OPEN, .total = mr_request_content_length(req)};
+    *ret = (struct mr_content_range){.last = MR_CONTENT_RANGE_OPEN, .total = mr_request_content_length(req)};
     return MR_OK;
 }
 
-static enum mr_status check_total(struct mr_session *session, const struct mr_content_range *range,
+static enum mr_status check_total(struct mr_upload_session *session, const struct mr_content_range *range,
                                   struct mr_err *err)
 {
-    if (range->total == MR_RANGE_OPEN)
+    if (range->total == MR_CONTENT_RANGE_OPEN)
         return MR_OK;
     if (session->total >= 0 && session->total != range->total)
         return mr_fail(err, MR_INVALID,
@@ -99,7 +99,7 @@ static enum mr_status check_total(struct mr_session *session, const struct mr_co
     return MR_OK;
 }
 
-static enum mr_status check_data(const struct mr_request *req, const struct mr_session *session,
+static enum mr_status check_data(const struct mr_request *req, const struct mr_upload_session *session,
                                  const struct mr_content_range *range, struct mr_err *err)
 {
     if (range->first > session->incoming->size)
@@ -107,7 +107,7 @@ static enum mr_status check_data(const struct mr_request *req, const struct mr_s
                        "Invalid request. According to the Content-Range header, the upload offset is %" PRId64
                        " byte(s), which exceeds already uploaded size of %" PRId64 " byte(s).",
                        range->first, session->incoming->size);
-    if (range->last == MR_RANGE_OPEN)
+    if (range->last == MR_CONTENT_RANGE_OPEN)
         return MR_OK;
     int64_t length = range->last - range->first + 1, declared = mr_request_content_length(req);
     if (declared >= 0 && declared != length)
@@ -126,16 +126,16 @@ static enum mr_status check_data(const struct mr_request *req, const struct mr_s
 }
 
 /* Stores the body but for the bytes that are stored already. What arrived before a failure stays. */
-static enum mr_status receive(struct mr_request *req, struct mr_session *session,
+static enum mr_status receive(struct mr_request *req, struct mr_upload_session *session,
                               const struct mr_content_range *range, struct mr_err *err)
 {
     MR_AUTO_STR char *piece = malloc(PIECE_BYTES);
     if (!piece)
         return mr_fail_oom(err);
     int64_t at = range->first;
-    int64_t end = range->last != MR_RANGE_OPEN ? range->last + 1
-                  : session->total >= 0        ? session->total
-                                               : MR_OBJECT_BYTES_MAX;
+    int64_t end = range->last != MR_CONTENT_RANGE_OPEN ? range->last + 1
+                  : session->total >= 0                ? session->total
+                                                       : MR_OBJECT_BYTES_MAX;
     for (;;) {
         size_t len = 0;
         enum mr_status status = mr_request_read(req, piece, PIECE_BYTES, &len, err);
@@ -153,7 +153,7 @@ static enum mr_status receive(struct mr_request *req, struct mr_session *session
 }
 
 static enum mr_status finalize(struct mr_emulator *emulator, struct mr_request *req,
-                               struct mr_session *session, struct mr_err *err)
+                               struct mr_upload_session *session, struct mr_err *err)
 {
     struct mr_storage_emulator *storage = emulator->storage;
     MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
@@ -162,16 +162,16 @@ static enum mr_status finalize(struct mr_emulator *emulator, struct mr_request *
     if (status == MR_OK)
         status = mr_store_insert(storage->store, &write, session->incoming, &stored, err);
     if (status == MR_OK)
-        status = mr_session_finish(storage->sessions, session, stored, err);
+        status = mr_upload_session_finish(storage->sessions, session, stored, err);
     else if (!mr_status_is_transient(status))
         /* The bytes are wrong or the object exists: no later try can end otherwise. Its failure to be
          * recorded would only cost a second refusal. */
-        (void)!mr_session_cancel(storage->sessions, session, NULL);
+        (void)!mr_upload_session_cancel(storage->sessions, session, NULL);
     return status == MR_OK ? mr_answer_object(req, stored, err) : status;
 }
 
 static enum mr_status continue_open(struct mr_emulator *emulator, struct mr_request *req,
-                                    struct mr_session *session, struct mr_err *err)
+                                    struct mr_upload_session *session, struct mr_err *err)
 {
     struct mr_content_range range;
     enum mr_status status = read_range(req, &range, err);
@@ -182,7 +182,7 @@ static enum mr_status continue_open(struct mr_emulator *emulator, struct mr_requ
         if (status == MR_OK)
             status = receive(req, session, &range, err);
         /* "S-*" with no total known: the end of the body is the end of the object. */
-        if (status == MR_OK && range.last == MR_RANGE_OPEN && session->total < 0)
+        if (status == MR_OK && range.last == MR_CONTENT_RANGE_OPEN && session->total < 0)
             session->total = session->incoming->size;
     }
     if (status != MR_OK)
@@ -192,13 +192,13 @@ static enum mr_status continue_open(struct mr_emulator *emulator, struct mr_requ
 }
 
 /* The session of the query's upload_id, acquired; MR_NOT_FOUND with code gone (410) for a cancelled one. */
-static enum mr_status acquire(struct mr_emulator *emulator, struct mr_request *req, struct mr_session **ret,
-                              struct mr_err *err)
+static enum mr_status acquire(struct mr_emulator *emulator, struct mr_request *req,
+                              struct mr_upload_session **ret, struct mr_err *err)
 {
     const char *id = mr_request_query(req, "upload_id");
     if (!id)
         return mr_fail(err, MR_INVALID, "Required parameter: upload_id");
-    enum mr_status status = mr_session_acquire(emulator->storage->sessions, id, ret, err);
+    enum mr_status status = mr_upload_session_acquire(emulator->storage->sessions, id, ret, err);
     if (status == MR_OK && (*ret)->state == MR_SESSION_CANCELED)
         status = mr_fail_code(err, MR_NOT_FOUND, "gone", "The upload session is gone.");
     return status;
@@ -206,7 +206,7 @@ static enum mr_status acquire(struct mr_emulator *emulator, struct mr_request *r
 
 enum mr_status mr_resumable_continue(void *app, struct mr_request *req, struct mr_err *err)
 {
-    __attribute__((cleanup(mr_session_held_cleanup))) struct mr_session *session = NULL;
+    __attribute__((cleanup(mr_upload_session_held_cleanup))) struct mr_upload_session *session = NULL;
     enum mr_status status = acquire(app, req, &session, err);
     if (status != MR_OK)
         return status;
@@ -217,10 +217,10 @@ enum mr_status mr_resumable_continue(void *app, struct mr_request *req, struct m
 enum mr_status mr_upload_delete(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_emulator *emulator = app;
-    __attribute__((cleanup(mr_session_held_cleanup))) struct mr_session *session = NULL;
+    __attribute__((cleanup(mr_upload_session_held_cleanup))) struct mr_upload_session *session = NULL;
     enum mr_status status = acquire(emulator, req, &session, err);
     if (status == MR_OK && session->state == MR_SESSION_OPEN)
-        status = mr_session_cancel(emulator->storage->sessions, session, err);
+        status = mr_upload_session_cancel(emulator->storage->sessions, session, err);
     /* nginx' "client closed request" is what Cloud Storage answers to a cancelled upload. */
     return status == MR_OK ? mr_respond_empty(req, 499, err) : status;
 }

@@ -9,18 +9,18 @@
 
 /* What callers see comes first, so that a session can be found back from it. */
 struct entry {
-    struct mr_session session;
+    struct mr_upload_session session;
     pthread_mutex_t busy; /* held by the request that has acquired the session */
     struct entry *next;
 };
 
-struct mr_sessions {
+struct mr_upload_sessions {
     char *directory;
     pthread_mutex_t lock;
     struct entry *first; /* protected by lock; entries are only ever added */
 };
 
-static struct entry *entry_of(struct mr_session *session)
+static struct entry *entry_of(struct mr_upload_session *session)
 {
     return (struct entry *)session;
 }
@@ -29,7 +29,7 @@ static void entry_free(struct entry *entry)
 {
     if (!entry)
         return;
-    struct mr_session *session = &entry->session;
+    struct mr_upload_session *session = &entry->session;
     free((char *)(uintptr_t)session->write.bucket);
     free((char *)(uintptr_t)session->write.name);
     json_decref(session->write.settings);
@@ -60,13 +60,13 @@ static enum mr_status entry_new(const char *id, const struct mr_store_write *wri
 
 /* ---- files -------------------------------------------------------------------- */
 
-static enum mr_status path_of(const struct mr_sessions *sessions, const char *id, const char *suffix,
+static enum mr_status path_of(const struct mr_upload_sessions *sessions, const char *id, const char *suffix,
                               char **ret, struct mr_err *err)
 {
     return mr_path_format(ret, err, "%s/%s.%s", sessions->directory, id, suffix);
 }
 
-static json_t *session_to_json(const struct mr_session *session)
+static json_t *session_to_json(const struct mr_upload_session *session)
 {
     char md5[25], crc32c[9];
     const struct mr_digest *expected = &session->write.expected;
@@ -80,7 +80,7 @@ static json_t *session_to_json(const struct mr_session *session)
                      session->result ? mr_stored_to_sidecar(session->result) : NULL);
 }
 
-static enum mr_status save(const struct mr_sessions *sessions, const struct mr_session *session,
+static enum mr_status save(const struct mr_upload_sessions *sessions, const struct mr_upload_session *session,
                            struct mr_err *err)
 {
     MR_AUTO_STR char *path = NULL;
@@ -112,12 +112,12 @@ static enum mr_status entry_from_json(const char *id, json_t *json, struct entry
         return status;
     entry->session.total = total;
     entry->session.created_us = created;
-    entry->session.state = (enum mr_session_state)state;
+    entry->session.state = (enum mr_upload_session_state)state;
     *ret = MR_TAKE(entry);
     return MR_OK;
 }
 
-static void forget(const struct mr_sessions *sessions, const char *id)
+static void forget(const struct mr_upload_sessions *sessions, const char *id)
 {
     static const char *const suffixes[] = {"json", "data"};
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
@@ -129,7 +129,7 @@ static void forget(const struct mr_sessions *sessions, const char *id)
 
 static enum mr_status load_session(void *ctx, const char *name, struct mr_err *err)
 {
-    struct mr_sessions *sessions = ctx;
+    struct mr_upload_sessions *sessions = ctx;
     char id[MR_SESSION_ID_MAX];
     if (strlen(name) != MR_SESSION_ID_MAX - 1 + strlen(".json") ||
         strcmp(name + MR_SESSION_ID_MAX - 1, ".json"))
@@ -154,9 +154,10 @@ static enum mr_status load_session(void *ctx, const char *name, struct mr_err *e
     return MR_OK;
 }
 
-enum mr_status mr_sessions_open(const char *directory, struct mr_sessions **ret, struct mr_err *err)
+enum mr_status mr_upload_sessions_open(const char *directory, struct mr_upload_sessions **ret,
+                                       struct mr_err *err)
 {
-    MR_AUTO(mr_sessions) struct mr_sessions *sessions = calloc(1, sizeof *sessions);
+    MR_AUTO(mr_upload_sessions) struct mr_upload_sessions *sessions = calloc(1, sizeof *sessions);
     if (!sessions)
         return mr_fail_oom(err);
     pthread_mutex_init(&sessions->lock, NULL);
@@ -169,7 +170,7 @@ enum mr_status mr_sessions_open(const char *directory, struct mr_sessions **ret,
     return status;
 }
 
-void mr_sessions_free(struct mr_sessions *sessions)
+void mr_upload_sessions_free(struct mr_upload_sessions *sessions)
 {
     if (!sessions)
         return;
@@ -185,8 +186,9 @@ void mr_sessions_free(struct mr_sessions *sessions)
 
 /* ---- operations ---------------------------------------------------------------- */
 
-enum mr_status mr_session_create(struct mr_sessions *sessions, const struct mr_store_write *write,
-                                 int64_t total, char ret_id[MR_SESSION_ID_MAX], struct mr_err *err)
+enum mr_status mr_upload_session_create(struct mr_upload_sessions *sessions,
+                                        const struct mr_store_write *write, int64_t total,
+                                        char ret_id[MR_SESSION_ID_MAX], struct mr_err *err)
 {
     unsigned char random[(MR_SESSION_ID_MAX - 1) / 2];
     char id[MR_SESSION_ID_MAX];
@@ -211,8 +213,8 @@ enum mr_status mr_session_create(struct mr_sessions *sessions, const struct mr_s
     return MR_OK;
 }
 
-static enum mr_status open_incoming(const struct mr_sessions *sessions, struct mr_session *session,
-                                    struct mr_err *err)
+static enum mr_status open_incoming(const struct mr_upload_sessions *sessions,
+                                    struct mr_upload_session *session, struct mr_err *err)
 {
     if (session->state != MR_SESSION_OPEN)
         return MR_OK;
@@ -223,8 +225,8 @@ static enum mr_status open_incoming(const struct mr_sessions *sessions, struct m
     return status == MR_OK ? mr_incoming_open(path, &session->incoming, err) : status;
 }
 
-enum mr_status mr_session_acquire(struct mr_sessions *sessions, const char *id, struct mr_session **ret,
-                                  struct mr_err *err)
+enum mr_status mr_upload_session_acquire(struct mr_upload_sessions *sessions, const char *id,
+                                         struct mr_upload_session **ret, struct mr_err *err)
 {
     pthread_mutex_lock(&sessions->lock);
     struct entry *entry = sessions->first;
@@ -242,7 +244,7 @@ enum mr_status mr_session_acquire(struct mr_sessions *sessions, const char *id, 
     return status;
 }
 
-void mr_session_release(struct mr_session *session)
+void mr_upload_session_release(struct mr_upload_session *session)
 {
     if (!session)
         return;
@@ -251,8 +253,9 @@ void mr_session_release(struct mr_session *session)
     pthread_mutex_unlock(&entry_of(session)->busy);
 }
 
-enum mr_status mr_session_finish(struct mr_sessions *sessions, struct mr_session *session,
-                                 struct mr_stored *result, struct mr_err *err)
+enum mr_status mr_upload_session_finish(struct mr_upload_sessions *sessions,
+                                        struct mr_upload_session *session, struct mr_stored *result,
+                                        struct mr_err *err)
 {
     session->state = MR_SESSION_DONE;
     session->result = mr_stored_ref(result);
@@ -260,7 +263,8 @@ enum mr_status mr_session_finish(struct mr_sessions *sessions, struct mr_session
     return save(sessions, session, err);
 }
 
-enum mr_status mr_session_cancel(struct mr_sessions *sessions, struct mr_session *session, struct mr_err *err)
+enum mr_status mr_upload_session_cancel(struct mr_upload_sessions *sessions,
+                                        struct mr_upload_session *session, struct mr_err *err)
 {
     session->state = MR_SESSION_CANCELED;
     if (session->incoming)

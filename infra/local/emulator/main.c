@@ -1,0 +1,236 @@
+/*
+ * mediarun-emulator: the cloud around mediarun, on one machine. A development tool, never for production: it
+ * asks nobody for a credential and signs for every account. It listens on 127.0.0.1 only.
+ */
+#include "infra/local/emulator/emulator.h"
+#include "infra/local/emulator/google_error.h"
+#include "infra/local/emulator/iam.h"
+#include "infra/local/emulator/identity.h"
+#include "infra/local/emulator/metadata.h"
+#include "infra/local/emulator/pubsub.h"
+#include "infra/local/emulator/scheduler.h"
+#include "infra/local/emulator/storage.h"
+#include "infra/local/emulator/storage_file.h"
+#include "shared/base/encoding.h"
+#include "shared/http/client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <sys/file.h>
+
+enum {
+    THREADS = 64,
+    BODY_BYTES_MAX = 16 * 1024 * 1024, /* above Pub/Sub's 10 MB a request; uploads have their own limit */
+    HEAD_BYTES_MAX = 64 * 1024,
+    CLIENT_TIMEOUT_MS = 60 * 1000,
+    DRAIN_MS = 5 * 1000,
+};
+
+struct options {
+    int64_t port;
+    const char *data_dir;
+    const char *project;
+    enum mr_severity log_level;
+};
+
+static const char *environment(const char *name, const char *otherwise)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : otherwise;
+}
+
+static enum mr_status read_port(const char *text, int64_t *ret, struct mr_err *err)
+{
+    return mr_parse_int64(text, 1, 65535, ret) ? MR_OK : mr_fail(err, MR_INVALID, "no port: %s", text);
+}
+
+static enum mr_status read_level(const char *text, enum mr_severity *ret, struct mr_err *err)
+{
+    return mr_log_parse_severity(text, ret) ? MR_OK : mr_fail(err, MR_INVALID, "no log level: %s", text);
+}
+
+static enum mr_status read_options(int argc, char **argv, struct options *ret, struct mr_err *err)
+{
+    static const struct option names[] = {{"port", required_argument, NULL, 'p'},
+                                          {"data-dir", required_argument, NULL, 'd'},
+                                          {"log-level", required_argument, NULL, 'l'},
+                                          {0}};
+    struct options options = {.data_dir = environment("DATA_DIR", ".local"),
+                              .project = environment("GOOGLE_CLOUD_PROJECT", "mediarun-local"),
+                              .log_level = MR_LOG_NOTICE};
+    enum mr_status status = read_port(environment("EMULATOR_PORT", "8085"), &options.port, err);
+    for (int option; status == MR_OK && (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
+        if (option == 'p')
+            status = read_port(optarg, &options.port, err);
+        else if (option == 'd')
+            options.data_dir = optarg;
+        else if (option == 'l')
+            status = read_level(optarg, &options.log_level, err);
+        else
+            status = mr_fail(err, MR_INVALID,
+                             "usage: mediarun-emulator [--port N] [--data-dir DIR] [--log-level LEVEL]");
+    }
+    if (status == MR_OK && optind < argc)
+        status = mr_fail(err, MR_INVALID, "unknown argument: %s", argv[optind]);
+    if (status == MR_OK)
+        *ret = options;
+    return status;
+}
+
+/* Makes the directory and holds it: two emulators on one would each know only their own objects. */
+static enum mr_status lock_data_dir(const char *data_dir, int *ret_fd, struct mr_err *err)
+{
+    MR_AUTO_STR char *path = NULL;
+    enum mr_status status = mr_dir_make(data_dir, err);
+    if (status == MR_OK)
+        status = mr_path_format(&path, err, "%s/emulator.lock", data_dir);
+    if (status != MR_OK)
+        return status;
+    MR_AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "open %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return mr_fail_errno(err, MR_CONFLICT, errno, "another emulator uses %s", data_dir);
+    *ret_fd = fd;
+    fd = -1;
+    return MR_OK;
+}
+
+/* ---- routes ------------------------------------------------------------------------ */
+
+typedef const struct mr_route *room_routes(size_t *ret_count);
+
+/* The first match wins: storage is last, because the XML API takes every path. */
+static room_routes *const rooms[] = {mr_metadata_emulator_routes, mr_iam_emulator_routes,
+                                     mr_pubsub_emulator_routes, mr_scheduler_emulator_routes,
+                                     mr_storage_emulator_routes};
+enum { ROOMS = sizeof rooms / sizeof *rooms };
+
+static enum mr_status join_routes(struct mr_route **ret, size_t *ret_count, struct mr_err *err)
+{
+    size_t total = 0, count = 0;
+    for (size_t i = 0; i < ROOMS; i++) {
+        rooms[i](&count);
+        total += count;
+    }
+    struct mr_route *table = calloc(total, sizeof *table);
+    if (!table)
+        return mr_fail_oom(err);
+    size_t at = 0;
+    for (size_t i = 0; i < ROOMS; i++) {
+        const struct mr_route *routes = rooms[i](&count);
+        memcpy(table + at, routes, count * sizeof *routes);
+        at += count;
+    }
+    *ret = table;
+    *ret_count = total;
+    return MR_OK;
+}
+
+static void route_table_cleanup(struct mr_route **table)
+{
+    free(*table);
+}
+
+/* ---- running ------------------------------------------------------------------------- */
+
+/* The signals that end the program; blocked before any thread starts, so that every thread inherits it. */
+static sigset_t block_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
+
+static enum mr_status serve(struct mr_emulator *emulator, const struct options *options,
+                            const sigset_t *signals, struct mr_err *err)
+{
+    __attribute__((cleanup(route_table_cleanup))) struct mr_route *routes = NULL;
+    size_t route_count = 0;
+    enum mr_status status = join_routes(&routes, &route_count, err);
+    if (status != MR_OK)
+        return status;
+    struct mr_server_options server_options = {
+        .port = (int)options->port,
+        .loopback_only = true,
+        .threads = THREADS,
+        .max_body = BODY_BYTES_MAX,
+        .max_head = HEAD_BYTES_MAX,
+        .client_timeout_ms = CLIENT_TIMEOUT_MS,
+        .routes = routes,
+        .route_count = route_count,
+        .app = emulator,
+        .log = emulator->log,
+        .log_requests = options->log_level <= MR_LOG_INFO,
+        .answer_error = mr_google_answer_error,
+    };
+    struct mr_server *server = NULL;
+    status = mr_server_start(&server_options, &server, err);
+    if (status != MR_OK)
+        return status;
+    mr_log_write(emulator->log, MR_LOG_NOTICE, "emulator started: a development tool, never for production",
+                 "{s:s, s:s}", "url", emulator->base_url, "data_dir", options->data_dir);
+    printf("emulator listening on 127.0.0.1:%d\n", mr_server_port(server));
+    fflush(stdout);
+    int received;
+    sigwait(signals, &received);
+    mr_server_drain(server, DRAIN_MS);
+    mr_server_stop(server);
+    return MR_OK;
+}
+
+static enum mr_status run(const struct options *options, const struct mr_log *log, struct mr_err *err)
+{
+    sigset_t signals = block_signals();
+    char base_url[64];
+    snprintf(base_url, sizeof base_url, "http://127.0.0.1:%d", (int)options->port);
+    MR_AUTO_FD int lock = -1;
+    MR_AUTO(mr_http_client) struct mr_http_client *http = NULL;
+    MR_AUTO(mr_identity) struct mr_identity *identity = NULL;
+    MR_AUTO(mr_storage_emulator) struct mr_storage_emulator *storage = NULL;
+    MR_AUTO(mr_pubsub_emulator) struct mr_pubsub_emulator *pubsub = NULL;
+    MR_AUTO(mr_scheduler_emulator) struct mr_scheduler_emulator *scheduler = NULL;
+    enum mr_status status = lock_data_dir(options->data_dir, &lock, err);
+    if (status == MR_OK)
+        status = mr_http_client_new("mediarun-emulator/1.0", &http, err);
+    if (status == MR_OK)
+        status = mr_identity_new(options->data_dir, &identity, err);
+    if (status == MR_OK)
+        status = mr_storage_emulator_new(options->data_dir, &storage, err);
+    if (status == MR_OK)
+        status = mr_pubsub_emulator_new(http, identity, log, &pubsub, err);
+    if (status == MR_OK)
+        status = mr_scheduler_emulator_new(http, identity, log, &scheduler, err);
+    if (status != MR_OK)
+        return status;
+    struct mr_emulator emulator = {.identity = identity,
+                                   .storage = storage,
+                                   .pubsub = pubsub,
+                                   .scheduler = scheduler,
+                                   .log = log,
+                                   .base_url = base_url,
+                                   .project = options->project};
+    return serve(&emulator, options, &signals, err);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct mr_err err = {0};
+    struct mr_log log = mr_log_init("mediarun-emulator", MR_LOG_NOTICE);
+    enum mr_status status = read_options(argc, argv, &options, &err);
+    if (status == MR_OK) {
+        log = mr_log_init("mediarun-emulator", options.log_level);
+        log.project = options.project;
+        status = run(&options, &log, &err);
+    }
+    if (status != MR_OK)
+        mr_log_err(&log, MR_LOG_CRITICAL, "the emulator cannot run", &err, NULL);
+    return status == MR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
