@@ -1,0 +1,95 @@
+#include "shared/http/server_internal.h"
+
+#include "shared/http/problem.h"
+
+static enum mr_status answer_problem(struct mr_request *req, int http_status, const struct mr_err *cause,
+                                     struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *problem = NULL;
+    enum mr_status status = mr_problem_json(http_status, cause, &problem, err);
+    if (status != MR_OK)
+        return status;
+    MR_AUTO_STR char *text = json_dumps(problem, JSON_COMPACT);
+    if (!text)
+        return mr_fail_oom(err);
+    return mr_respond_bytes(req, http_status, "application/problem+json", text, strlen(text), err);
+}
+
+/* Headers that belong to a status whoever answers. */
+static enum mr_status add_status_headers(struct mr_request *req, int http_status, struct mr_err *err)
+{
+    static const struct {
+        int status;
+        const char *name, *value;
+    } headers[] = {
+        {401, "WWW-Authenticate", "Bearer"},
+        {429, "Retry-After", "1"},
+        {503, "Retry-After", "1"},
+    };
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+        if (headers[i].status == http_status)
+            return mr_respond_header(req, headers[i].name, headers[i].value, err);
+    if (http_status != 405)
+        return MR_OK;
+    char allow[MR_ALLOW_MAX];
+    mr_route_allow(req->server->options.routes, req->server->options.route_count, &req->path, allow);
+    return mr_respond_header(req, "Allow", allow, err);
+}
+
+int mr_request_failure_status(const struct mr_request *req, const struct mr_err *cause)
+{
+    if (cause->status == MR_TIMEOUT && req->body.state == MR_BODY_FAILED &&
+        req->body.failure.status == MR_TIMEOUT)
+        return 408;
+    return mr_http_status_of(cause->status);
+}
+
+void mr_request_fail(struct mr_request *req, int http_status, const struct mr_err *cause)
+{
+    if (http_status >= 500 && !req->out.gone)
+        mr_log_err(&req->log, MR_LOG_ERROR, "request failed", cause, "{s:s, s:s}", "method",
+                   mr_request_method(req), "path", req->path.text);
+    if (req->out.started) {
+        req->out.close = true; /* the client sees an answer that is cut off */
+        return;
+    }
+    mr_buf_clear(&req->out.headers); /* they were meant for another answer */
+    struct mr_err fault = {0};
+    mr_answer_error *answer = req->server->options.answer_error;
+    enum mr_status status = add_status_headers(req, http_status, &fault);
+    if (status == MR_OK)
+        status = (answer ? answer : answer_problem)(req, http_status, cause, &fault);
+    if (status == MR_OK)
+        return;
+    req->out.close = true;
+    if (!req->out.gone)
+        mr_log_err(&req->log, MR_LOG_ERROR, "no answer could be sent", &fault, NULL);
+}
+
+/* civetweb has no request to show here, only a connection: the answer is written plainly. */
+void mr_server_refuse(struct mr_server *server, struct mg_connection *conn, int http_status,
+                      const char *reason)
+{
+    if (http_status == 400 && strcmp(reason, "Malformed message") == 0) {
+        http_status = mr_peer_head_fault(server, conn);
+        reason = mr_http_reason(http_status);
+    }
+    struct mr_request req = {.server = server, .conn = conn, .fd = mr_peer_socket(server, conn)};
+    struct mr_err cause = {.status = MR_INVALID};
+    mr_fail(&cause, http_status == 408 ? MR_TIMEOUT : MR_INVALID, "%s", reason);
+    MR_AUTO_JSON json_t *problem = NULL;
+    MR_AUTO_STR char *text = NULL;
+    if (mr_problem_json(http_status, &cause, &problem, NULL) == MR_OK)
+        text = json_dumps(problem, JSON_COMPACT);
+    MR_AUTO(mr_buf) struct mr_buf answer = MR_BUF_INIT(4096);
+    if (text &&
+        mr_buf_appendf(&answer, NULL,
+                       "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\n"
+                       "X-Content-Type-Options: nosniff\r\nContent-Length: %zu\r\n"
+                       "Connection: close\r\n\r\n%s",
+                       http_status, mr_http_reason(http_status), strlen(text), text) == MR_OK &&
+        mr_wire_write(&req, answer.data, answer.len, NULL) == MR_OK)
+        mr_peer_linger(req.fd);
+    mr_log_write(server->options.log, MR_LOG_INFO, reason, "{s:i, s:s}", "status", http_status, "remote",
+                 mg_get_request_info(conn)->remote_addr);
+}

@@ -1,0 +1,170 @@
+#include "shared/http/server_internal.h"
+
+#include "shared/base/encoding.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+enum {
+    LINGER_MS = 1000,
+    LINGER_BYTES = 8 * 1024 * 1024, /* a client that reads its answer at all has done so by then */
+};
+
+/* Calls visit with each open descriptor of this process until it says true; returns that one, or -1. */
+static int find_descriptor(bool (*visit)(int fd, const void *ctx), const void *ctx)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    if (!dir)
+        return -1;
+    int found = -1;
+    for (const struct dirent *entry; found < 0 && (entry = readdir(dir));) {
+        int64_t fd = -1;
+        if (mr_parse_int64(entry->d_name, 0, INT32_MAX, &fd) && visit((int)fd, ctx))
+            found = (int)fd;
+    }
+    closedir(dir);
+    return found;
+}
+
+static bool is_peer(int fd, const void *ctx)
+{
+    const struct mg_request_info *info = ctx;
+    struct sockaddr_in local, remote;
+    socklen_t local_len = sizeof local, remote_len = sizeof remote;
+    char text[INET_ADDRSTRLEN];
+    return getpeername(fd, (struct sockaddr *)&remote, &remote_len) == 0 && remote.sin_family == AF_INET &&
+           ntohs(remote.sin_port) == info->remote_port &&
+           getsockname(fd, (struct sockaddr *)&local, &local_len) == 0 &&
+           ntohs(local.sin_port) == info->server_port &&
+           inet_ntop(AF_INET, &remote.sin_addr, text, sizeof text) && strcmp(text, info->remote_addr) == 0;
+}
+
+static bool is_listener(int fd, const void *ctx)
+{
+    const struct mr_server *server = ctx;
+    struct sockaddr_in local;
+    int listening = 0;
+    socklen_t local_len = sizeof local, listening_len = sizeof listening;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &listening_len) == 0 && listening &&
+           getsockname(fd, (struct sockaddr *)&local, &local_len) == 0 && local.sin_family == AF_INET &&
+           ntohs(local.sin_port) == server->port;
+}
+
+void mr_peer_open(struct mr_server *server, void **ret_peer)
+{
+    atomic_fetch_add(&server->connections, 1);
+    struct mr_peer *peer = calloc(1, sizeof *peer);
+    if (!peer)
+        return; /* the connection works without; its pieces only have civetweb's own time-outs */
+    peer->fd = -1;
+    peer->waiting_since_us = mr_time_monotonic_us();
+    *ret_peer = peer;
+}
+
+int mr_peer_socket(struct mr_server *server, struct mg_connection *conn)
+{
+    struct mr_peer *peer = mg_get_user_connection_data(conn);
+    const struct mg_request_info *info = mg_get_request_info(conn);
+    if (!peer || !info)
+        return -1;
+    if (peer->fd >= 0)
+        return peer->fd;
+    peer->fd = find_descriptor(is_peer, info);
+    if (peer->fd < 0)
+        return -1;
+    pthread_mutex_lock(&server->lock);
+    peer->next = server->peers;
+    if (peer->next)
+        peer->next->prev = peer;
+    server->peers = peer;
+    pthread_mutex_unlock(&server->lock);
+    return peer->fd;
+}
+
+void mr_peer_close(struct mr_server *server, const struct mg_connection *conn)
+{
+    atomic_fetch_sub(&server->connections, 1);
+    struct mr_peer *peer = mg_get_user_connection_data(conn);
+    if (!peer)
+        return;
+    if (peer->fd >= 0) {
+        pthread_mutex_lock(&server->lock);
+        *(peer->prev ? &peer->prev->next : &server->peers) = peer->next;
+        if (peer->next)
+            peer->next->prev = peer->prev;
+        pthread_mutex_unlock(&server->lock);
+    }
+    free(peer);
+}
+
+void mr_peers_shut(struct mr_server *server)
+{
+    int listener = find_descriptor(is_listener, server);
+    if (listener >= 0)
+        shutdown(listener, SHUT_RD);
+    pthread_mutex_lock(&server->lock);
+    for (const struct mr_peer *peer = server->peers; peer; peer = peer->next)
+        shutdown(peer->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&server->lock);
+}
+
+void mr_peer_linger(int fd)
+{
+    if (fd < 0)
+        return;
+    shutdown(fd, SHUT_WR);
+    int64_t end_us = mr_time_monotonic_us() + (int64_t)LINGER_MS * 1000;
+    char scrap[16 * 1024];
+    for (int64_t dropped = 0; dropped < LINGER_BYTES;) {
+        int64_t left_us = end_us - mr_time_monotonic_us();
+        struct pollfd waiting = {.fd = fd, .events = POLLIN};
+        if (left_us <= 0 || poll(&waiting, 1, (int)(left_us / 1000) + 1) <= 0)
+            return;
+        ssize_t n = recv(fd, scrap, sizeof scrap, MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (n <= 0)
+            return;
+        dropped += n;
+    }
+}
+
+void mr_peer_served(struct mg_connection *conn)
+{
+    struct mr_peer *peer = mg_get_user_connection_data(conn);
+    if (!peer)
+        return;
+    peer->served = true;
+    peer->waiting_since_us = mr_time_monotonic_us();
+}
+
+/* Bytes that were taken from the socket so far; 0 if the kernel does not say. */
+static int64_t consumed(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    int waiting = 0;
+    if (fd < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+        ioctl(fd, FIONREAD, &waiting) != 0)
+        return 0;
+    return (int64_t)info.tcpi_bytes_received - waiting;
+}
+
+int mr_peer_head_fault(struct mr_server *server, struct mg_connection *conn)
+{
+    const struct mr_peer *peer = mg_get_user_connection_data(conn);
+    if (!peer)
+        return 400;
+    int allowed_ms = peer->served ? mr_server_keep_alive_ms(server) : server->options.client_timeout_ms;
+    if (mr_time_monotonic_us() - peer->waiting_since_us >= (int64_t)allowed_ms * 1000)
+        return 408;
+    /* The head has filled civetweb's whole buffer. (After earlier requests on the connection this may take a
+     * broken head for a long one.) */
+    return consumed(mr_peer_socket(server, conn)) >= server->options.max_head ? 431 : 400;
+}

@@ -1,0 +1,169 @@
+#include "shared/http/server_internal.h"
+
+#include "shared/base/encoding.h"
+
+#include <ctype.h>
+
+/* Decodes one "name=value"; a pair with a broken escape is left out. */
+static void add_query_pair(struct mr_request *req, char *pair)
+{
+    char *value = strchr(pair, '=');
+    if (value)
+        *value++ = '\0';
+    else
+        value = pair + strlen(pair);
+    if (!*pair || mr_percent_decode(pair, true, NULL) != MR_OK ||
+        mr_percent_decode(value, true, NULL) != MR_OK)
+        return;
+    req->query[req->query_count].name = pair;
+    req->query[req->query_count].value = value;
+    req->query_count++;
+}
+
+static enum mr_status prepare_query(struct mr_request *req, struct mr_err *err)
+{
+    if (!req->info->query_string || !*req->info->query_string)
+        return MR_OK;
+    req->query_text = strdup(req->info->query_string);
+    if (!req->query_text)
+        return mr_fail_oom(err);
+    char *rest = NULL;
+    for (char *pair = strtok_r(req->query_text, "&", &rest); pair && req->query_count < MR_QUERY_MAX;
+         pair = strtok_r(NULL, "&", &rest))
+        add_query_pair(req, pair);
+    return MR_OK;
+}
+
+static bool is_host(const char *text)
+{
+    if (!text || !*text)
+        return false;
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && !strchr(".-_:[]", *text))
+            return false;
+    return true;
+}
+
+static void prepare_base_url(struct mr_request *req)
+{
+    const char *scheme = mr_request_header(req, "X-Forwarded-Proto");
+    const char *host = mr_request_header(req, "X-Forwarded-Host");
+    if (!is_host(host))
+        host = mr_request_header(req, "Host");
+    bool secure = scheme && strcasecmp(scheme, "https") == 0;
+    if (is_host(host) && strlen(host) < sizeof req->base_url - sizeof "https://")
+        snprintf(req->base_url, sizeof req->base_url, "%s://%s", secure ? "https" : "http", host);
+    else
+        snprintf(req->base_url, sizeof req->base_url, "http://localhost:%d", req->server->port);
+}
+
+enum mr_status mr_request_prepare(struct mr_request *req, struct mr_err *err)
+{
+    mr_log_set_trace(&req->log, mr_request_header(req, "traceparent"),
+                     mr_request_header(req, "X-Cloud-Trace-Context"));
+    prepare_base_url(req);
+    enum mr_status status = mr_path_parse(req->info->local_uri_raw, &req->path, err);
+    if (status != MR_OK) {
+        req->path.text[0] = '\0'; /* nothing of it may reach the log */
+        return status;
+    }
+    status = prepare_query(req, err);
+    return status == MR_OK ? mr_body_prepare(req, err) : status;
+}
+
+void mr_request_release(struct mr_request *req)
+{
+    free(req->query_text);
+    mr_buf_free(&req->out.headers);
+}
+
+bool mr_request_header_has(const struct mr_request *req, const char *name, const char *token)
+{
+    const char *value = mr_request_header(req, name);
+    size_t token_len = strlen(token);
+    while (value && *value) {
+        value += strspn(value, " \t,");
+        size_t len = strcspn(value, " \t,");
+        if (len == token_len && strncasecmp(value, token, len) == 0)
+            return true;
+        value += len;
+    }
+    return false;
+}
+
+const char *mr_request_method(const struct mr_request *req)
+{
+    return req->info->request_method;
+}
+
+const char *mr_request_path(const struct mr_request *req)
+{
+    return req->path.text;
+}
+
+const char *mr_request_query_string(const struct mr_request *req)
+{
+    return req->info->query_string ? req->info->query_string : "";
+}
+
+const struct mr_route *mr_request_route(const struct mr_request *req)
+{
+    return req->match.route;
+}
+
+const char *mr_request_param(const struct mr_request *req, const char *name)
+{
+    return mr_route_param(&req->match, name);
+}
+
+const char *mr_request_query(const struct mr_request *req, const char *name)
+{
+    for (size_t i = 0; i < req->query_count; i++)
+        if (strcmp(req->query[i].name, name) == 0)
+            return req->query[i].value;
+    return NULL;
+}
+
+const char *mr_request_header(const struct mr_request *req, const char *name)
+{
+    return mg_get_header(req->conn, name);
+}
+
+bool mr_request_header_at(const struct mr_request *req, size_t n, const char **ret_name,
+                          const char **ret_value)
+{
+    if (n >= (size_t)req->info->num_headers)
+        return false;
+    *ret_name = req->info->http_headers[n].name;
+    *ret_value = req->info->http_headers[n].value;
+    return true;
+}
+
+const char *mr_request_base_url(const struct mr_request *req)
+{
+    return req->base_url;
+}
+
+const char *mr_request_remote(const struct mr_request *req)
+{
+    return req->info->remote_addr;
+}
+
+const struct mr_log *mr_request_log(const struct mr_request *req)
+{
+    return &req->log;
+}
+
+int64_t mr_request_content_length(const struct mr_request *req)
+{
+    return req->body.length;
+}
+
+bool mr_request_is_type(const struct mr_request *req, const char *type)
+{
+    const char *value = mr_request_header(req, "Content-Type");
+    if (!value)
+        return false;
+    size_t len = strcspn(value, "; \t");
+    return len == strlen(type) && strncasecmp(value, type, len) == 0;
+}

@@ -1,0 +1,244 @@
+#include "shared/http/server_internal.h"
+
+#include "shared/http/problem.h"
+
+#include <sys/socket.h>
+
+enum {
+    JOIN_MAX = 16 * 1024,                /* a body up to this size goes out together with its head */
+    CHUNK_MAX = 16 * 1024,               /* data of one chunk */
+    CHUNK_FRAME = sizeof "4000\r\n" + 2, /* what is put around it */
+};
+
+enum mr_status mr_wire_write(struct mr_request *req, const void *data, size_t len, struct mr_err *err)
+{
+    const char *bytes = data;
+    while (len) {
+        size_t piece = len < MR_WRITE_PIECE ? len : MR_WRITE_PIECE;
+        struct mr_watch watch;
+        mr_slow_clients_begin(req->server->slow_clients, &watch, req->fd, SHUT_RDWR);
+        int n = mg_write(req->conn, bytes, piece);
+        bool late = mr_slow_clients_end(req->server->slow_clients, &watch);
+        if (n < 0 || (size_t)n != piece) {
+            req->out.gone = true;
+            return late ? mr_fail_code(err, MR_UNAVAILABLE, "slow_client",
+                                       "the client took the answer too slowly")
+                        : mr_fail_code(err, MR_UNAVAILABLE, "client_gone", "the client went away");
+        }
+        bytes += piece;
+        len -= piece;
+    }
+    return MR_OK;
+}
+
+/* ---- the head -------------------------------------------------------------- */
+
+static bool is_token(const char *text)
+{
+    /* RFC 9110 §5.6.2 */
+    return *text && strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == strlen(text);
+}
+
+static bool has_control(const char *text)
+{
+    for (; *text; text++)
+        if (((unsigned char)*text < 0x20 && *text != '\t') || *text == 0x7f)
+            return true;
+    return false;
+}
+
+enum mr_status mr_respond_header(struct mr_request *req, const char *name, const char *value,
+                                 struct mr_err *err)
+{
+    if (req->out.started)
+        return mr_fail(err, MR_INTERNAL, "header %s after the head was sent", name);
+    if (!is_token(name) || has_control(value))
+        return mr_fail(err, MR_INVALID, "header %s: illegal character", is_token(name) ? name : "name");
+    return mr_buf_appendf(&req->out.headers, err, "%s: %s\r\n", name, value);
+}
+
+static bool client_keeps_alive(const struct mr_request *req)
+{
+    if (mr_request_header(req, "Upgrade"))
+        return false;
+    if (mr_request_header(req, "Connection"))
+        return mr_request_header_has(req, "Connection", "keep-alive");
+    return strcmp(req->info->http_version, "1.1") == 0;
+}
+
+/* A kept connection holds a thread while it is idle. A quarter of them stays free of that, so that newcomers
+ * never wait behind the idle. */
+static bool has_spare_threads(struct mr_server *server)
+{
+    return atomic_load(&server->connections) <= server->options.threads - (server->options.threads + 3) / 4;
+}
+
+static void decide_connection(struct mr_request *req)
+{
+    if (!mr_body_can_finish(req) || !client_keeps_alive(req) || !has_spare_threads(req->server))
+        req->out.close = true;
+    if (req->out.left < 0 && !req->out.no_body && !req->out.chunked)
+        req->out.close = true; /* HTTP/1.0: the close is the end of the body */
+    if (req->out.close)
+        mg_disable_connection_keep_alive(req->conn);
+}
+
+static void decide_framing(struct mr_request *req, int http_status, int64_t length)
+{
+    req->out.status = http_status;
+    req->out.left = length;
+    req->out.no_body =
+        strcmp(mr_request_method(req), "HEAD") == 0 || http_status == 204 || http_status == 304;
+    req->out.chunked = length < 0 && strcmp(req->info->http_version, "1.1") == 0;
+}
+
+static enum mr_status append_framing(struct mr_request *req, struct mr_buf *head, struct mr_err *err)
+{
+    if (req->out.status == 204 || req->out.status == 304)
+        return MR_OK; /* RFC 9110 §8.6 */
+    if (req->out.left >= 0)
+        return mr_buf_appendf(head, err, "Content-Length: %lld\r\n", (long long)req->out.left);
+    return req->out.chunked ? mr_buf_append_str(head, "Transfer-Encoding: chunked\r\n", err) : MR_OK;
+}
+
+static enum mr_status build_head(struct mr_request *req, const char *content_type, struct mr_buf *head,
+                                 struct mr_err *err)
+{
+    char date[40];
+    time_t now = time(NULL);
+    struct tm parts;
+    gmtime_r(&now, &parts);
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    enum mr_status status =
+        mr_buf_appendf(head, err, "HTTP/1.1 %d %s\r\nDate: %s\r\nX-Content-Type-Options: nosniff\r\n",
+                       req->out.status, mr_http_reason(req->out.status), date);
+    if (status == MR_OK && content_type)
+        status = mr_buf_appendf(head, err, "Content-Type: %s\r\n", content_type);
+    if (status == MR_OK)
+        status = append_framing(req, head, err);
+    if (status == MR_OK)
+        status = mr_buf_append(head, mr_buf_str(&req->out.headers), req->out.headers.len, err);
+    if (status == MR_OK)
+        status = mr_buf_append_str(
+            head, req->out.close ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n", err);
+    return status;
+}
+
+/* Sends the head, and with it `body` if that is small; *ret_joined says so. */
+static enum mr_status send_head(struct mr_request *req, int http_status, const char *content_type,
+                                int64_t length, const void *body, bool *ret_joined, struct mr_err *err)
+{
+    if (req->out.started)
+        return mr_fail(err, MR_INTERNAL, "a second answer to one request");
+    if (content_type && has_control(content_type))
+        return mr_fail(err, MR_INVALID, "header Content-Type: illegal character");
+    decide_framing(req, http_status, length);
+    decide_connection(req);
+    MR_AUTO(mr_buf) struct mr_buf head = MR_BUF_INIT(MR_HEAD_OUT_MAX + 1024 + JOIN_MAX);
+    enum mr_status status = build_head(req, content_type, &head, err);
+    bool join = body && length <= JOIN_MAX && !req->out.no_body;
+    if (status == MR_OK && join)
+        status = mr_buf_append(&head, body, (size_t)length, err);
+    if (status != MR_OK)
+        return status;
+    req->out.started = true;
+    *ret_joined = join;
+    return mr_wire_write(req, head.data, head.len, err);
+}
+
+/* ---- whole answers --------------------------------------------------------- */
+
+enum mr_status mr_respond_bytes(struct mr_request *req, int http_status, const char *content_type,
+                                const void *data, size_t len, struct mr_err *err)
+{
+    bool joined = false;
+    enum mr_status status =
+        send_head(req, http_status, content_type, (int64_t)len, len ? data : NULL, &joined, err);
+    if (status == MR_OK && !joined && !req->out.no_body)
+        status = mr_wire_write(req, data, len, err);
+    if (status != MR_OK)
+        return status;
+    req->out.sent = req->out.no_body ? 0 : (int64_t)len;
+    req->out.ended = true;
+    return MR_OK;
+}
+
+enum mr_status mr_respond_json(struct mr_request *req, int http_status, json_t *body, struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *owned = body;
+    MR_AUTO_STR char *text = json_dumps(owned, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (!text)
+        return mr_fail_oom(err);
+    return mr_respond_bytes(req, http_status, "application/json; charset=utf-8", text, strlen(text), err);
+}
+
+enum mr_status mr_respond_empty(struct mr_request *req, int http_status, struct mr_err *err)
+{
+    return mr_respond_bytes(req, http_status, NULL, NULL, 0, err);
+}
+
+/* ---- streamed answers ------------------------------------------------------ */
+
+enum mr_status mr_respond_begin(struct mr_request *req, int http_status, const char *content_type,
+                                int64_t length, struct mr_err *err)
+{
+    bool joined = false;
+    return send_head(req, http_status, content_type, length, NULL, &joined, err);
+}
+
+/* Size line, data and line end in one write, so that small events leave as one packet. */
+static enum mr_status write_chunks(struct mr_request *req, const char *data, size_t len, struct mr_err *err)
+{
+    while (len) {
+        char chunk[CHUNK_MAX + CHUNK_FRAME];
+        size_t piece = len < CHUNK_MAX ? len : CHUNK_MAX;
+        size_t used = (size_t)snprintf(chunk, sizeof chunk, "%zx\r\n", piece);
+        memcpy(chunk + used, data, piece);
+        memcpy(chunk + used + piece, "\r\n", 2);
+        enum mr_status status = mr_wire_write(req, chunk, used + piece + 2, err);
+        if (status != MR_OK)
+            return status;
+        data += piece;
+        len -= piece;
+    }
+    return MR_OK;
+}
+
+enum mr_status mr_respond_write(struct mr_request *req, const void *data, size_t len, struct mr_err *err)
+{
+    if (!req->out.started || req->out.ended)
+        return mr_fail(err, MR_INTERNAL, "body data outside of an answer");
+    if (req->out.left >= 0 && (int64_t)len > req->out.left)
+        return mr_fail(err, MR_INTERNAL, "more body than the %lld bytes announced", (long long)req->out.left);
+    if (!req->out.no_body) {
+        enum mr_status status =
+            req->out.chunked ? write_chunks(req, data, len, err) : mr_wire_write(req, data, len, err);
+        if (status != MR_OK)
+            return status;
+        req->out.sent += (int64_t)len;
+    }
+    if (req->out.left >= 0)
+        req->out.left -= (int64_t)len;
+    return MR_OK;
+}
+
+enum mr_status mr_respond_end(struct mr_request *req, struct mr_err *err)
+{
+    if (!req->out.started || req->out.ended)
+        return mr_fail(err, MR_INTERNAL, "the end of no answer");
+    if (req->out.left > 0 && !req->out.no_body)
+        return mr_fail(err, MR_INTERNAL, "%lld bytes less body than announced", (long long)req->out.left);
+    if (req->out.chunked && !req->out.no_body) {
+        enum mr_status status = mr_wire_write(req, "0\r\n\r\n", 5, err);
+        if (status != MR_OK)
+            return status;
+    }
+    req->out.ended = true;
+    return MR_OK;
+}
+
+bool mr_respond_started(const struct mr_request *req)
+{
+    return req->out.started;
+}
