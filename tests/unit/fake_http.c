@@ -27,7 +27,11 @@ struct fake_http {
     struct connection connections[MAX_CONNECTIONS];
     size_t connection_count;
     pthread_mutex_t lock; /* protects all below */
-    const struct fake_step *steps;
+    struct scripted {
+        char *answer; /* rendered, head and body */
+        size_t answer_len, head_len;
+        enum fake_end end;
+    } * script;
     size_t step_count, next_step;
     bool repeat;
     struct {
@@ -39,7 +43,45 @@ struct fake_http {
 
 static const struct fake_step unexpected = {.status = 599, .body = "the script is at its end"};
 
-static const struct fake_step *record(struct fake_http *fake, const char *in, size_t head_len, size_t len)
+static struct scripted render(const struct fake_step *step)
+{
+    struct scripted made = {.end = step->end};
+    if (!step->status)
+        return made;
+    size_t body_len = step->body_len ? step->body_len : step->body ? strlen(step->body) : 0;
+    MR_AUTO(mr_buf) struct mr_buf text = MR_BUF_INIT(MAX_MESSAGE);
+    enum mr_status status = mr_buf_appendf(&text, NULL, "HTTP/1.1 %d Fake\r\n%s", step->status,
+                                           step->headers ? step->headers : "");
+    if (status == MR_OK && step->status != 204)
+        status = mr_buf_appendf(&text, NULL, "Content-Length: %zu\r\n",
+                                step->announced ? step->announced : body_len);
+    if (status == MR_OK)
+        status = mr_buf_append_str(&text, "\r\n", NULL);
+    made.head_len = text.len;
+    if (status == MR_OK)
+        status = mr_buf_append(&text, step->body ? step->body : "", body_len, NULL);
+    assert_int_equal(status, MR_OK);
+    made.answer_len = text.len;
+    made.answer = mr_buf_take(&text);
+    return made;
+}
+
+/* The next step, as a copy of the caller's: the script may be replaced while it is sent. */
+static struct scripted next_step_locked(struct fake_http *fake)
+{
+    if (fake->next_step >= fake->step_count && !fake->repeat)
+        return render(&unexpected);
+    struct scripted step = fake->script[fake->step_count - 1];
+    if (fake->next_step < fake->step_count)
+        step = fake->script[fake->next_step++];
+    char *copy = malloc(step.answer_len + 1);
+    if (step.answer_len)
+        memcpy(copy, step.answer, step.answer_len);
+    step.answer = copy;
+    return step;
+}
+
+static struct scripted record(struct fake_http *fake, const char *in, size_t head_len, size_t len)
 {
     pthread_mutex_lock(&fake->lock);
     assert_true(fake->request_count < MAX_REQUESTS);
@@ -49,11 +91,7 @@ static const struct fake_step *record(struct fake_http *fake, const char *in, si
     memcpy(fake->requests[i].body, in + head_len, len - head_len);
     fake->requests[i].body[len - head_len] = '\0';
     fake->requests[i].body_len = len - head_len;
-    const struct fake_step *step = &unexpected;
-    if (fake->next_step < fake->step_count)
-        step = &fake->steps[fake->next_step++];
-    else if (fake->repeat)
-        step = &fake->steps[fake->step_count - 1];
+    struct scripted step = next_step_locked(fake);
     pthread_mutex_unlock(&fake->lock);
     return step;
 }
@@ -78,30 +116,15 @@ static size_t whole_request(const struct mr_buf *in, size_t *ret_head_len)
     return head_len;
 }
 
-static bool send_all(int fd, const char *data, size_t len)
+static void send_all(int fd, const char *data, size_t len)
 {
     while (len) {
         ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
         if (n <= 0)
-            return false;
+            return;
         data += n;
         len -= (size_t)n;
     }
-    return true;
-}
-
-static void answer(int fd, const struct fake_step *step, bool head_only)
-{
-    if (!step->status)
-        return;
-    size_t body_len = step->body_len ? step->body_len : step->body ? strlen(step->body) : 0;
-    char head[4096];
-    int len = snprintf(head, sizeof head, "HTTP/1.1 %d Fake\r\n%sContent-Length: %zu\r\n\r\n", step->status,
-                       step->headers ? step->headers : "", step->announced ? step->announced : body_len);
-    if (step->status == 204)
-        len = snprintf(head, sizeof head, "HTTP/1.1 204 Fake\r\n\r\n");
-    if (send_all(fd, head, (size_t)len) && body_len && !head_only)
-        send_all(fd, step->body, body_len);
 }
 
 static void reset_on_close(int fd)
@@ -116,12 +139,13 @@ static bool serve(struct fake_http *fake, struct connection *c)
     size_t head_len = 0, len;
     while ((len = whole_request(&c->in, &head_len)) > 0) {
         bool head_only = memcmp(c->in.data, "HEAD ", 5) == 0;
-        const struct fake_step *step = record(fake, c->in.data, head_len, len);
+        struct scripted step = record(fake, c->in.data, head_len, len);
         mr_buf_consume(&c->in, len);
-        answer(c->fd, step, head_only);
-        if (step->end == FAKE_RESET)
+        send_all(c->fd, step.answer, head_only ? step.head_len : step.answer_len);
+        free(step.answer);
+        if (step.end == FAKE_RESET)
             reset_on_close(c->fd);
-        if (step->end != FAKE_KEEP)
+        if (step.end != FAKE_KEEP)
             return false;
     }
     return true;
@@ -190,13 +214,17 @@ struct fake_http *fake_http_start(void)
     return fake;
 }
 
-static void forget_requests(struct fake_http *fake)
+static void forget_locked(struct fake_http *fake)
 {
     for (size_t i = 0; i < fake->request_count; i++) {
         free(fake->requests[i].head);
         free(fake->requests[i].body);
     }
-    fake->request_count = 0;
+    for (size_t i = 0; i < fake->step_count; i++)
+        free(fake->script[i].answer);
+    free(fake->script);
+    fake->script = NULL;
+    fake->request_count = fake->step_count = fake->next_step = 0;
 }
 
 void fake_http_stop(struct fake_http *fake)
@@ -207,7 +235,7 @@ void fake_http_stop(struct fake_http *fake)
     pthread_join(fake->thread, NULL);
     close(fake->listener);
     close(fake->stop);
-    forget_requests(fake);
+    forget_locked(fake);
     pthread_mutex_destroy(&fake->lock);
     free(fake);
 }
@@ -225,11 +253,13 @@ const char *fake_http_url(const struct fake_http *fake)
 void fake_http_script(struct fake_http *fake, const struct fake_step *steps, size_t count, bool repeat)
 {
     pthread_mutex_lock(&fake->lock);
-    fake->steps = steps;
+    forget_locked(fake);
+    fake->script = calloc(count + 1, sizeof *fake->script);
+    assert_non_null(fake->script);
+    for (size_t i = 0; i < count; i++)
+        fake->script[i] = render(&steps[i]);
     fake->step_count = count;
-    fake->next_step = 0;
-    fake->repeat = repeat;
-    forget_requests(fake);
+    fake->repeat = repeat && count;
     pthread_mutex_unlock(&fake->lock);
 }
 

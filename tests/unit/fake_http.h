@@ -33,7 +33,7 @@ int fake_http_port(const struct fake_http *fake);
 /* "http://127.0.0.1:PORT", alive as long as fake. */
 const char *fake_http_url(const struct fake_http *fake);
 
-/* The script from now on (not copied); forgets the recorded requests. The last step repeats if `repeat`,
+/* The script from now on (copied); forgets the recorded requests. The last step repeats if `repeat`,
  * otherwise requests past the end get a 599 and count. */
 void fake_http_script(struct fake_http *fake, const struct fake_step *steps, size_t count, bool repeat);
 /* Script of an array. */
