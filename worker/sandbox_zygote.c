@@ -1,5 +1,6 @@
 #include "worker/sandbox_zygote.h"
 
+#include "shared/base/json.h"
 #include "worker/protocol.h"
 #include "worker/sandbox_confine.h"
 
@@ -201,6 +202,13 @@ static bool serve(struct zygote *zygote)
     return !pollers[0].revents || receive_request(zygote);
 }
 
+/* Whatever opens a file on its first use must be used here: the children cannot open any. */
+static void warm_up(void)
+{
+    json_object_seed(0); /* jansson reads /dev/urandom */
+    tzset();
+}
+
 _Noreturn void mr_zygote_main(int control, pid_t parent, mr_sandbox_entry *entry)
 {
     static struct zygote zygote; /* 70 KiB, the only thing in this process; not for the stack of children */
@@ -212,6 +220,7 @@ _Noreturn void mr_zygote_main(int control, pid_t parent, mr_sandbox_entry *entry
     zygote.control = close_descriptors(control);
     zygote.children = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
     zygote.entry = entry;
+    warm_up();
     if (zygote.children < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         _exit(1);
     while (serve(&zygote))

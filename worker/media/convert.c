@@ -89,7 +89,7 @@ int mr_media_run(const void *spec_text, size_t len, const struct mr_sandbox_fds 
     av_log_set_level(AV_LOG_QUIET); /* its messages quote the file */
     MR_AUTO_JSON json_t *json = json_loadb(spec_text, len, 0, NULL);
     MR_AUTO_JSON json_t *receipt = NULL;
-    struct spec spec;
+    struct spec spec = {0};
     struct mr_err err;
     enum mr_status status = read_spec(json, &spec, &err);
     if (!status)

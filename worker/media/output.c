@@ -3,6 +3,8 @@
 #include "worker/media/encoder.h"
 
 #include <errno.h>
+#include <libavutil/opt.h>
+#include <sys/random.h>
 
 bool mr_output_can_copy(const struct mr_input *input, const struct mr_media_format *spec)
 {
@@ -127,6 +129,19 @@ static int write_cover(struct mr_output *output)
     return rc;
 }
 
+/* An Ogg stream has a random serial number, for which libav would open /dev/urandom: forbidden here. Told to
+ * be exact to the bit it takes the number from an option. */
+static int set_serial_number(AVFormatContext *format)
+{
+    if (!av_opt_find(format->priv_data, "serial_offset", NULL, 0, 0))
+        return 0;
+    uint32_t serial;
+    if (getrandom(&serial, sizeof serial, 0) != (ssize_t)sizeof serial)
+        return AVERROR(errno);
+    format->flags |= AVFMT_FLAG_BITEXACT;
+    return av_opt_set_int(format->priv_data, "serial_offset", (int64_t)(serial & INT32_MAX), 0);
+}
+
 static enum mr_status begin(struct mr_output *output, const AVPacket *first, struct mr_err *err)
 {
     output->begun = true;
@@ -140,6 +155,8 @@ static enum mr_status begin(struct mr_output *output, const AVPacket *first, str
     }
     MR_AUTO_DICT AVDictionary *options = NULL;
     int rc = av_dict_parse_string(&options, output->spec->muxer_options, "=", ":", 0);
+    if (rc >= 0)
+        rc = set_serial_number(output->format);
     if (rc >= 0)
         rc = avformat_write_header(output->format, &options);
     if (rc >= 0)

@@ -1,0 +1,49 @@
+/*
+ * For the media tests: inputs made by the ffmpeg program in a temporary directory, conversions through the
+ * real sandbox with files at both ends, and what ffmpeg and ffprobe say about the results. Helpers fail the
+ * running cmocka test when the machine, not the tested code, is at fault. Not for several threads, but for
+ * media_convert.
+ */
+#ifndef MR_TESTS_MEDIA_FIXTURE_H
+#define MR_TESTS_MEDIA_FIXTURE_H
+
+#include "shared/base/err.h"
+#include "shared/base/json.h"
+#include "worker/sandbox.h"
+
+#include <stdint.h>
+
+struct media_dir {
+    char path[64];
+};
+void media_dir_make(struct media_dir *dir);
+void media_dir_remove(const struct media_dir *dir);
+
+/* Runs `arguments` (a printf format, split at blanks) of ffmpeg in dir; the test fails if ffmpeg does. */
+void media_ffmpeg(const struct media_dir *dir, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Converts dir/input to dir/output. Memory limit: none under sanitizers. */
+enum mr_status media_convert(struct mr_sandbox *sandbox, const struct media_dir *dir, const char *input,
+                             const char *output, const char *format, json_t **ret_receipt,
+                             struct mr_err *err);
+
+/* ffprobe's JSON of a file: format, streams (with packets' count), chapters. The caller owns it. */
+json_t *media_probe(const struct media_dir *dir, const char *file);
+
+/* The audio of a file as ffmpeg decodes it: the first channel, at the given rate. */
+struct media_samples {
+    float *data; /* malloc'ed */
+    size_t count;
+    int rate;
+};
+struct media_samples media_decode(const struct media_dir *dir, const char *file, int rate);
+void media_samples_free(struct media_samples *samples);
+/* The level in dB of one frequency over the middle of the samples (0 dB: a full-scale sine). */
+double media_tone_db(const struct media_samples *samples, double frequency);
+
+int64_t media_file_size(const struct media_dir *dir, const char *file);
+void media_write_file(const struct media_dir *dir, const char *file, const void *data, size_t len);
+/* dir/to gets the first `permille` thousandths of dir/from. */
+void media_cut_file(const struct media_dir *dir, const char *from, const char *to, int permille);
+
+#endif
