@@ -3,6 +3,7 @@
  * asks nobody for a credential and signs for every account. It listens on 127.0.0.1 only.
  */
 #include "infra/local/emulator/emulator.h"
+#include "infra/local/emulator/front.h"
 #include "infra/local/emulator/google_error.h"
 #include "infra/local/emulator/iam.h"
 #include "infra/local/emulator/identity.h"
@@ -33,6 +34,7 @@ struct options {
     const char *data_dir;
     const char *project;
     enum mr_severity log_level;
+    const char *front; /* be a service's front end instead (front.h); NULL: be the cloud */
 };
 
 static const char *environment(const char *name, const char *otherwise)
@@ -56,6 +58,7 @@ static enum mr_status read_options(int argc, char **argv, struct options *ret, s
     static const struct option names[] = {{"port", required_argument, NULL, 'p'},
                                           {"data-dir", required_argument, NULL, 'd'},
                                           {"log-level", required_argument, NULL, 'l'},
+                                          {"front", required_argument, NULL, 'f'},
                                           {0}};
     struct options options = {.data_dir = environment("DATA_DIR", ".local"),
                               .project = environment("GOOGLE_CLOUD_PROJECT", "mediarun-local"),
@@ -68,9 +71,12 @@ static enum mr_status read_options(int argc, char **argv, struct options *ret, s
             options.data_dir = optarg;
         else if (option == 'l')
             status = read_level(optarg, &options.log_level, err);
+        else if (option == 'f')
+            options.front = optarg;
         else
-            status = mr_fail(err, MR_INVALID,
-                             "usage: mediarun-emulator [--port N] [--data-dir DIR] [--log-level LEVEL]");
+            status = mr_fail(
+                err, MR_INVALID,
+                "usage: mediarun-emulator [--port N] [--data-dir DIR] [--log-level LEVEL] | --front SPEC");
     }
     if (status == MR_OK && optind < argc)
         status = mr_fail(err, MR_INVALID, "unknown argument: %s", argv[optind]);
@@ -228,7 +234,7 @@ int main(int argc, char **argv)
     if (status == MR_OK) {
         log = mr_log_init("mediarun-emulator", options.log_level);
         log.project = options.project;
-        status = run(&options, &log, &err);
+        status = options.front ? mr_front_run(options.front, &err) : run(&options, &log, &err);
     }
     if (status != MR_OK)
         mr_log_err(&log, MR_LOG_CRITICAL, "the emulator cannot run", &err, NULL);
