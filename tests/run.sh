@@ -4,6 +4,7 @@
 #
 #   tests/run.sh         release, address and thread sanitizer builds
 #   tests/run.sh quick   the release build alone
+# shellcheck disable=SC2317 # the functions are called by name, through stage
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
