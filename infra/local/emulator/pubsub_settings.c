@@ -1,6 +1,7 @@
 #include "infra/local/emulator/pubsub_settings.h"
 
 #include "infra/local/emulator/pubsub_fields.h"
+#include "infra/local/emulator/pubsub_mask.h"
 
 enum {
     ACK_DEADLINE_MIN = 10,
@@ -13,7 +14,6 @@ enum {
     RETENTION_MAX = 31 * 24 * 3600,
     RETENTION_DEFAULT = 7 * 24 * 3600,
     EXPIRATION_MIN = 24 * 3600,
-    FIELD_NAME_MAX = 64,
 };
 #define MICROS             INT64_C(1000000)
 #define EXPIRATION_DEFAULT "2678400s"
@@ -285,54 +285,6 @@ static const char *const mutable_fields[] = {
     "expirationPolicy", "deadLetterPolicy",   "retryPolicy",         "enableExactlyOnceDelivery",
 };
 
-/* One segment of a field path in camelCase, whichever spelling it came in. False if it is too long. */
-static bool camel_case(const char *text, size_t len, char out[FIELD_NAME_MAX])
-{
-    size_t used = 0;
-    for (size_t i = 0; i < len && used < FIELD_NAME_MAX - 1; i++) {
-        bool upper = text[i] == '_' && i + 1 < len && text[i + 1] >= 'a' && text[i + 1] <= 'z';
-        out[used++] = upper ? (char)(text[++i] - 'a' + 'A') : text[i];
-    }
-    out[used] = '\0';
-    return used > 0 && used < FIELD_NAME_MAX - 1;
-}
-
-/* Copies the value at one dotted path from source to target; absent there means removed here. */
-static enum mr_status apply_path(json_t *target, const json_t *source, const char *path, size_t len,
-                                 struct mr_err *err)
-{
-    for (bool top = true;; top = false) {
-        const char *dot = memchr(path, '.', len);
-        size_t segment_len = dot ? (size_t)(dot - path) : len;
-        char segment[FIELD_NAME_MAX];
-        bool known = camel_case(path, segment_len, segment);
-        for (size_t i = 0; top && known; i++) {
-            if (i == COUNT(mutable_fields))
-                known = false;
-            else if (strcmp(mutable_fields[i], segment) == 0)
-                break;
-        }
-        if (!known)
-            return mr_fail(err, MR_INVALID, "Invalid updateMask: '%.*s' is not a field that can be updated.",
-                           (int)len, path);
-        json_t *value = json_object_get(source, segment);
-        if (!dot) {
-            if (value ? json_object_set(target, segment, value) != 0 : false)
-                return mr_fail_oom(err);
-            if (!value)
-                json_object_del(target, segment);
-            return MR_OK;
-        }
-        if (!json_is_object(json_object_get(target, segment)) &&
-            json_object_set_new(target, segment, json_object()) != 0)
-            return mr_fail_oom(err);
-        target = json_object_get(target, segment);
-        source = value;
-        path = dot + 1;
-        len -= segment_len + 1;
-    }
-}
-
 enum mr_status mr_subscription_settings_patch(const struct mr_subscription_settings *old, const json_t *body,
                                               const char *mask, struct mr_subscription_settings **ret,
                                               struct mr_err *err)
@@ -340,16 +292,9 @@ enum mr_status mr_subscription_settings_patch(const struct mr_subscription_setti
     MR_AUTO_JSON json_t *resource = json_deep_copy(old->resource);
     if (!resource)
         return mr_fail_oom(err);
-    if (!*mask)
-        return mr_fail(err, MR_INVALID, "updateMask must name at least one field.");
-    for (const char *path = mask; path;) {
-        const char *comma = strchr(path, ',');
-        size_t len = comma ? (size_t)(comma - path) : strlen(path);
-        enum mr_status status = apply_path(resource, body, path, len, err);
-        if (status)
-            return status;
-        path = comma ? comma + 1 : NULL;
-    }
+    enum mr_status status = mr_mask_apply(resource, body, mask, mutable_fields, COUNT(mutable_fields), err);
+    if (status)
+        return status;
     return mr_subscription_settings_new(old->name, resource, ret, err);
 }
 

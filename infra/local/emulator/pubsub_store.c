@@ -4,70 +4,6 @@
 
 #include <errno.h>
 
-/* ---- the registry ---- */
-
-/* The position of the first name that is not less than `name`. */
-static size_t lower_bound(const struct mr_registry *registry, const char *name)
-{
-    size_t low = 0;
-    size_t high = registry->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (strcmp(registry->entries[middle].name, name) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool is_at(const struct mr_registry *registry, size_t place, const char *name)
-{
-    return place < registry->count && strcmp(registry->entries[place].name, name) == 0;
-}
-
-void *mr_registry_find(const struct mr_registry *registry, const char *name)
-{
-    size_t place = lower_bound(registry, name);
-    return is_at(registry, place, name) ? registry->entries[place].value : NULL;
-}
-
-size_t mr_registry_after(const struct mr_registry *registry, const char *name)
-{
-    size_t place = lower_bound(registry, name);
-    return is_at(registry, place, name) ? place + 1 : place;
-}
-
-/* name belongs to value. */
-static enum mr_status registry_add(struct mr_registry *registry, const char *name, void *value,
-                                   struct mr_err *err)
-{
-    if (registry->count == registry->capacity) {
-        size_t capacity = registry->capacity ? registry->capacity * 2 : 16;
-        struct mr_registry_entry *entries = reallocarray(registry->entries, capacity, sizeof *entries);
-        if (!entries)
-            return mr_fail_oom(err);
-        registry->entries = entries;
-        registry->capacity = capacity;
-    }
-    size_t place = lower_bound(registry, name);
-    memmove(&registry->entries[place + 1], &registry->entries[place],
-            (registry->count - place) * sizeof *registry->entries);
-    registry->entries[place] = (struct mr_registry_entry){name, value};
-    registry->count++;
-    return MR_OK;
-}
-
-static void registry_remove(struct mr_registry *registry, const char *name)
-{
-    size_t place = lower_bound(registry, name);
-    if (!is_at(registry, place, name))
-        return;
-    registry->count--;
-    memmove(&registry->entries[place], &registry->entries[place + 1],
-            (registry->count - place) * sizeof *registry->entries);
-}
-
 static enum mr_status exists_already(const char *name, struct mr_err *err)
 {
     return mr_fail(err, MR_CONFLICT, "Resource already exists in the project (resource=%s).",
@@ -105,7 +41,7 @@ enum mr_status mr_topic_add_locked(struct mr_pubsub_emulator *emulator, const ch
     TAILQ_INIT(&topic->subscriptions);
     topic->name = strdup(name);
     enum mr_status status =
-        topic->name ? registry_add(&emulator->topics, topic->name, topic, err) : mr_fail_oom(err);
+        topic->name ? mr_registry_add(&emulator->topics, topic->name, topic, err) : mr_fail_oom(err);
     if (status)
         topic_free(topic);
     return status;
@@ -141,7 +77,7 @@ void mr_topic_remove_locked(struct mr_pubsub_emulator *emulator, struct mr_topic
         subscription->topic = NULL;
         set_orphan_settings(subscription);
     }
-    registry_remove(&emulator->topics, topic->name);
+    mr_registry_remove(&emulator->topics, topic->name);
     topic_free(topic);
 }
 
@@ -186,7 +122,7 @@ enum mr_status mr_subscription_add_locked(struct mr_pubsub_emulator *emulator,
         mr_timers_release(&emulator->timers);
         return MR_EXHAUSTED;
     }
-    status = registry_add(&emulator->subscriptions, subscription->name, subscription, err);
+    status = mr_registry_add(&emulator->subscriptions, subscription->name, subscription, err);
     if (status)
         mr_subscription_unref_locked(emulator, subscription);
     else
@@ -207,7 +143,7 @@ enum mr_status mr_subscription_find_locked(struct mr_pubsub_emulator *emulator, 
 void mr_subscription_remove_locked(struct mr_pubsub_emulator *emulator, struct mr_subscription *subscription)
 {
     subscription->deleted = true;
-    registry_remove(&emulator->subscriptions, subscription->name);
+    mr_registry_remove(&emulator->subscriptions, subscription->name);
     if (subscription->topic)
         TAILQ_REMOVE(&subscription->topic->subscriptions, subscription, of_topic);
     subscription->topic = NULL;
@@ -282,8 +218,8 @@ void mr_store_destroy(struct mr_pubsub_emulator *emulator)
         mr_subscription_remove_locked(emulator, emulator->subscriptions.entries[0].value);
     while (emulator->topics.count)
         mr_topic_remove_locked(emulator, emulator->topics.entries[0].value);
-    free(emulator->subscriptions.entries);
-    free(emulator->topics.entries);
+    mr_registry_free(&emulator->subscriptions);
+    mr_registry_free(&emulator->topics);
     mr_timers_free(&emulator->timers);
     pthread_cond_destroy(&emulator->push_wake);
     pthread_cond_destroy(&emulator->clock_wake);

@@ -13,6 +13,7 @@
 #define MR_EMULATOR_PUBSUB_STORE_H
 
 #include "infra/local/emulator/pubsub_message.h"
+#include "infra/local/emulator/pubsub_registry.h"
 #include "infra/local/emulator/pubsub_settings.h"
 #include "infra/local/emulator/pubsub_timer.h"
 #include "infra/local/emulator/pubsub_window.h"
@@ -54,16 +55,6 @@ struct mr_subscription {
     int64_t push_token_until_us;
 };
 
-/* A sorted array by name. */
-struct mr_registry {
-    struct mr_registry_entry {
-        const char *name;
-        void *value;
-    } * entries;
-    size_t count;
-    size_t capacity;
-};
-
 enum { MR_PUSHERS_MAX = 512 };
 
 struct mr_pubsub_emulator {
@@ -103,10 +94,6 @@ static inline void mr_store_unlock(struct mr_pubsub_emulator *emulator)
 /* A condition variable that waits by CLOCK_MONOTONIC; and a wait until due_us on it. False when due. */
 MR_MUST_CHECK enum mr_status mr_store_cond_init(pthread_cond_t *cond, struct mr_err *err);
 bool mr_store_wait_locked(struct mr_pubsub_emulator *emulator, pthread_cond_t *cond, int64_t due_us);
-
-/* The value of a name, or NULL; and the position of the first name after `name`, for lists. */
-void *mr_registry_find(const struct mr_registry *registry, const char *name);
-size_t mr_registry_after(const struct mr_registry *registry, const char *name);
 
 /* MR_CONFLICT if the name exists. Takes the reference of resource, also on failure. */
 MR_MUST_CHECK enum mr_status mr_topic_add_locked(struct mr_pubsub_emulator *emulator, const char *name,

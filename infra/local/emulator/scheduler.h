@@ -1,0 +1,38 @@
+/*
+ * The emulator's Cloud Scheduler: the v1 REST API for HTTP targets. Source:
+ * https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs
+ *
+ * Jobs live in memory only; run.sh creates them at every start. Each job has a thread of its own, which
+ * sleeps until the job is due and then makes the request and its retries, so a job never overlaps itself and
+ * none holds up another. Time zones other than UTC, and targets other than HTTP, are refused.
+ *
+ *   cron               schedules (pure)
+ *   scheduler_spec     what a job is: immutable, counted, validated
+ *   scheduler_job      the job's thread and its state
+ *   scheduler          the handlers and their table
+ */
+#ifndef MR_EMULATOR_SCHEDULER_H
+#define MR_EMULATOR_SCHEDULER_H
+
+#include "shared/base/log.h"
+#include "shared/http/client.h"
+#include "shared/http/server.h"
+
+struct mr_identity;
+struct mr_scheduler_emulator;
+
+/* http carries the requests, identity signs their tokens, log gets their failures; all three are borrowed and
+ * outlive the scheduler. */
+MR_MUST_CHECK enum mr_status mr_scheduler_emulator_new(struct mr_http_client *http,
+                                                       struct mr_identity *identity, const struct mr_log *log,
+                                                       struct mr_scheduler_emulator **ret,
+                                                       struct mr_err *err);
+
+/* Ends all jobs (a request under way is cut off within about a second). No handler may run any more. */
+void mr_scheduler_emulator_free(struct mr_scheduler_emulator *scheduler);
+MR_DEFINE_CLEANUP(mr_scheduler_emulator, mr_scheduler_emulator_free)
+
+/* The routes; the app pointer of their handlers is a struct mr_emulator. */
+const struct mr_route *mr_scheduler_emulator_routes(size_t *ret_count);
+
+#endif
