@@ -1,0 +1,162 @@
+#include "shared/http/form_head.h"
+
+#include "shared/base/encoding.h"
+
+static char *skip_blanks(char *text)
+{
+    return text + strspn(text, " \t");
+}
+
+/* Ends the value in place; returns where parsing goes on, or NULL if the closing quote is missing. */
+static char *take_quoted(char *text)
+{
+    char *out = text;
+    for (; *text && *text != '"'; text++) {
+        if (*text == '\\' && (text[1] == '"' || text[1] == '\\'))
+            text++;
+        *out++ = *text;
+    }
+    char *next = *text ? text + 1 : NULL;
+    *out = '\0';
+    return next;
+}
+
+static char *take_token(char *text)
+{
+    char *end = text + strcspn(text, "; \t");
+    char *next = *end ? end + 1 : end; /* what follows is only skipped blanks and semicolons */
+    *end = '\0';
+    return next;
+}
+
+bool mr_form_param(char **cursor, char **ret_name, char **ret_value)
+{
+    char *name = *cursor + strspn(*cursor, "; \t");
+    char *end = name + strcspn(name, "= \t;");
+    char *value = skip_blanks(end);
+    if (!*name || end == name || *value != '=')
+        return false;
+    *end = '\0';
+    value = skip_blanks(value + 1);
+    bool quoted = *value == '"';
+    value += quoted;
+    char *next = quoted ? take_quoted(value) : take_token(value);
+    if (!next)
+        return false;
+    *cursor = next;
+    *ret_name = name;
+    *ret_value = value;
+    return true;
+}
+
+/* Browsers write a quote within a name as %22 and leave every other percent sign alone (WHATWG HTML,
+ * multipart/form-data encoding algorithm), so nothing else is decoded. */
+static void restore_quotes(char *text)
+{
+    char *out = text;
+    for (; *text; text++) {
+        if (strncmp(text, "%22", 3) == 0) {
+            *out++ = '"';
+            text += 2;
+        } else {
+            *out++ = *text;
+        }
+    }
+    *out = '\0';
+}
+
+/* RFC 8187 (5987): charset'language'percent-encoded. NULL if it is something else. */
+static char *decode_extended(char *value)
+{
+    static const char charset[] = "UTF-8'";
+    if (strncasecmp(value, charset, sizeof charset - 1) != 0)
+        return NULL;
+    char *text = strchr(value + sizeof charset - 1, '\'');
+    if (!text || mr_percent_decode(text + 1, false, NULL) != MR_OK)
+        return NULL;
+    return text + 1;
+}
+
+static const char *without_directory(const char *name)
+{
+    for (const char *p = name; *p; p++)
+        if (*p == '/' || *p == '\\')
+            name = p + 1;
+    return name;
+}
+
+enum mr_status mr_form_check_name(const char *text, const char *what, struct mr_err *err)
+{
+    if (!mr_utf8_is_valid(text, strlen(text)))
+        return mr_fail(err, MR_INVALID, "a form's %s is not UTF-8", what);
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return mr_fail(err, MR_INVALID, "a form's %s holds control characters", what);
+    return MR_OK;
+}
+
+static enum mr_status read_disposition(char *value, struct mr_form_part *part, struct mr_err *err)
+{
+    size_t type = strcspn(value, "; \t");
+    if (type != strlen("form-data") || strncasecmp(value, "form-data", type) != 0)
+        return mr_fail(err, MR_INVALID, "a form's part is not form-data");
+    char *cursor = value + type, *name = NULL, *text = NULL, *extended = NULL;
+    while (mr_form_param(&cursor, &name, &text)) {
+        if (strcasecmp(name, "name") == 0) {
+            restore_quotes(text);
+            part->name = text;
+        } else if (strcasecmp(name, "filename") == 0) {
+            restore_quotes(text);
+            part->filename = without_directory(text);
+        } else if (strcasecmp(name, "filename*") == 0) {
+            extended = decode_extended(text);
+        }
+    }
+    if (!part->filename && extended)
+        part->filename = without_directory(extended);
+    enum mr_status status = part->name ? mr_form_check_name(part->name, "field name", err) : MR_OK;
+    if (status == MR_OK && part->filename)
+        status = mr_form_check_name(part->filename, "file name", err);
+    return status;
+}
+
+/* Turns the line ends within folded lines (obs-fold, RFC 5322) into blanks. */
+static void unfold(char *head)
+{
+    for (char *p = head; (p = strstr(p, "\r\n"));) {
+        if (p[2] == ' ' || p[2] == '\t')
+            p[0] = p[1] = ' ';
+        else
+            p += 2;
+    }
+}
+
+static void trim_end(char *text)
+{
+    size_t len = strlen(text);
+    while (len && (text[len - 1] == ' ' || text[len - 1] == '\t'))
+        text[--len] = '\0';
+}
+
+enum mr_status mr_form_part_head(char *head, struct mr_form_part *ret, struct mr_err *err)
+{
+    *ret = (struct mr_form_part){0};
+    unfold(head);
+    for (char *line = head, *end = NULL; (end = strstr(line, "\r\n")); line = end + 2) {
+        *end = '\0';
+        char *value = strchr(line, ':');
+        if (!value || value == line)
+            return mr_fail(err, MR_INVALID, "a form's part has a malformed header");
+        *value = '\0';
+        value = skip_blanks(value + 1);
+        trim_end(value);
+        if (strcasecmp(line, "Content-Disposition") == 0) {
+            enum mr_status status = read_disposition(value, ret, err);
+            if (status != MR_OK)
+                return status;
+        } else if (strcasecmp(line, "Content-Type") == 0) {
+            ret->content_type = value;
+        }
+    }
+    return ret->name ? MR_OK : mr_fail(err, MR_INVALID, "a form's part has no name");
+}
