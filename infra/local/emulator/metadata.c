@@ -1,5 +1,6 @@
 #include "infra/local/emulator/metadata.h"
 
+#include "infra/local/emulator/google_error.h"
 #include "infra/local/emulator/iam.h"
 #include "infra/local/emulator/identity.h"
 
@@ -117,26 +118,35 @@ static enum mr_status lookup(const struct mr_emulator *emulator, struct mr_reque
     return mr_fail(err, MR_NOT_FOUND, "No such metadata: %s", path);
 }
 
-/* The one check of every request but the root's. */
-static enum mr_status flavored(struct mr_request *req, struct mr_err *err)
+/* Checks the request's header and adds the answer's. Failures are answered here, so that they carry it, too.
+ */
+static enum mr_status answer(struct mr_emulator *emulator, struct mr_request *req, const char *path,
+                             struct mr_err *err)
 {
     const char *flavor = mr_request_header(req, "Metadata-Flavor");
+    struct mr_err cause = {0};
     enum mr_status status = mr_respond_header(req, "Metadata-Flavor", "Google", err);
-    if (status == MR_OK && (!flavor || strcmp(flavor, "Google")))
-        status = mr_fail(err, MR_DENIED, "Missing required header \"Metadata-Flavor\": \"Google\"");
+    if (status != MR_OK)
+        return status;
+    if (!flavor || strcmp(flavor, "Google"))
+        status = mr_fail(&cause, MR_DENIED, "Missing required header \"Metadata-Flavor\": \"Google\"");
+    else
+        status = lookup(emulator, req, path, &cause);
+    if (status != MR_OK && !mr_respond_started(req))
+        return mr_google_answer_error(req, mr_http_status_of(status), &cause, err);
+    if (status != MR_OK)
+        *err = cause;
     return status;
 }
 
 static enum mr_status metadata(void *app, struct mr_request *req, struct mr_err *err)
 {
-    enum mr_status status = flavored(req, err);
-    return status == MR_OK ? lookup(app, req, mr_request_param(req, "path"), err) : status;
+    return answer(app, req, mr_request_param(req, "path"), err);
 }
 
 static enum mr_status metadata_top(void *app, struct mr_request *req, struct mr_err *err)
 {
-    enum mr_status status = flavored(req, err);
-    return status == MR_OK ? lookup(app, req, "", err) : status;
+    return answer(app, req, "", err);
 }
 
 /* Asked by clients that look for a metadata server; needs no header. */

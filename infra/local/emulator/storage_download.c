@@ -1,5 +1,6 @@
 /* Downloads, by alt=media and by the XML API's path. Source:
  * https://cloud.google.com/storage/docs/json_api/v1/objects/get */
+#include "infra/local/emulator/google_error.h"
 #include "infra/local/emulator/storage_http.h"
 #include "infra/local/emulator/storage_range.h"
 #include "shared/base/encoding.h"
@@ -85,15 +86,16 @@ static enum mr_status send_file(struct mr_request *req, int fd, int64_t first, i
     return mr_respond_end(req, err);
 }
 
+/* Answered here, because an error that the server answers cannot carry a header. */
 static enum mr_status answer_unsatisfiable(struct mr_request *req, const struct mr_stored *stored,
                                            struct mr_err *err)
 {
     char range[40];
+    struct mr_err cause;
     snprintf(range, sizeof range, "bytes */%" PRId64, stored->size);
+    mr_fail_code(&cause, MR_INVALID, "range_not_satisfiable", "The requested range cannot be satisfied.");
     enum mr_status status = mr_respond_header(req, "Content-Range", range, err);
-    return status == MR_OK ? mr_fail_code(err, MR_INVALID, "range_not_satisfiable",
-                                          "The requested range cannot be satisfied.")
-                           : status;
+    return status == MR_OK ? mr_google_answer_error(req, 416, &cause, err) : status;
 }
 
 static enum mr_status send_object(struct mr_request *req, const struct mr_stored *stored, int fd,

@@ -82,20 +82,24 @@ static enum mr_status read_range(const struct mr_request *req, struct mr_content
     return MR_OK;
 }
 
-static enum mr_status check_total(struct mr_upload_session *session, const struct mr_content_range *range,
-                                  struct mr_err *err)
+/* The object's size as far as it is known: -1 if neither this request nor an earlier one says it. */
+static int64_t total_of(const struct mr_upload_session *session, const struct mr_content_range *range)
 {
-    if (range->total == MR_CONTENT_RANGE_OPEN)
-        return MR_OK;
-    if (session->total >= 0 && session->total != range->total)
+    return range->total == MR_CONTENT_RANGE_OPEN ? session->total : range->total;
+}
+
+static enum mr_status check_total(const struct mr_upload_session *session,
+                                  const struct mr_content_range *range, struct mr_err *err)
+{
+    int64_t total = total_of(session, range);
+    if (session->total >= 0 && session->total != total)
         return mr_fail(err, MR_INVALID,
                        "Invalid request. The size was announced as %" PRId64 " bytes, now as %" PRId64 ".",
-                       session->total, range->total);
-    if (range->total < session->incoming->size)
+                       session->total, total);
+    if (total >= 0 && total < session->incoming->size)
         return mr_fail(err, MR_INVALID,
                        "Invalid request. %" PRId64 " bytes are stored already, more than %" PRId64 ".",
-                       session->incoming->size, range->total);
-    session->total = range->total;
+                       session->incoming->size, total);
     return MR_OK;
 }
 
@@ -115,7 +119,7 @@ static enum mr_status check_data(const struct mr_request *req, const struct mr_u
                        "Invalid request. Content-Range speaks of %" PRId64
                        " bytes, Content-Length of %" PRId64 ".",
                        length, declared);
-    if (session->total != range->last + 1 && length % CHUNK_MULTIPLE)
+    if (total_of(session, range) != range->last + 1 && length % CHUNK_MULTIPLE)
         return mr_fail(
             err, MR_INVALID,
             "Invalid request. The number of bytes uploaded is required to be equal or greater than "
@@ -177,16 +181,20 @@ static enum mr_status continue_open(struct mr_emulator *emulator, struct mr_requ
     enum mr_status status = read_range(req, &range, err);
     if (status == MR_OK)
         status = check_total(session, &range, err);
-    if (status == MR_OK && !range.query) {
+    if (status == MR_OK && !range.query)
         status = check_data(req, session, &range, err);
-        if (status == MR_OK)
-            status = receive(req, session, &range, err);
-        /* "S-*" with no total known: the end of the body is the end of the object. */
-        if (status == MR_OK && range.last == MR_CONTENT_RANGE_OPEN && session->total < 0)
-            session->total = session->incoming->size;
-    }
     if (status != MR_OK)
         return status;
+    /* Only a request that holds good may settle the size. */
+    session->total = total_of(session, &range);
+    if (!range.query) {
+        status = receive(req, session, &range, err);
+        if (status != MR_OK)
+            return status;
+        /* "S-*" with no total known: the end of the body is the end of the object. */
+        if (range.last == MR_CONTENT_RANGE_OPEN && session->total < 0)
+            session->total = session->incoming->size;
+    }
     return session->incoming->size == session->total ? finalize(emulator, req, session, err)
                                                      : answer_incomplete(req, session->incoming->size, err);
 }
