@@ -235,6 +235,8 @@ static enum mr_status read_part(struct mr_form *form, void *data, size_t len, si
 /* The whole body is held: such a form is small by nature, and '&' must be found before its value is given. */
 static enum mr_status load_pairs(struct mr_form *form, struct mr_err *err)
 {
+    if (form->source_ended)
+        return MR_OK;
     while (!form->source_ended) {
         if (form->end > URLENCODED_MAX)
             return mr_fail(err, MR_TOO_LARGE, "the form is larger than %d bytes", URLENCODED_MAX);
