@@ -134,7 +134,7 @@ static enum mr_status load_session(void *ctx, const char *name, struct mr_err *e
     if (strlen(name) != MR_SESSION_ID_MAX - 1 + strlen(".json") ||
         strcmp(name + MR_SESSION_ID_MAX - 1, ".json"))
         return MR_OK;
-    snprintf(id, sizeof id, "%s", name);
+    snprintf(id, sizeof id, "%.*s", MR_SESSION_ID_MAX - 1, name);
     MR_AUTO_STR char *path = NULL;
     MR_AUTO_JSON json_t *json = NULL;
     MR_AUTO(entry) struct entry *entry = NULL;
