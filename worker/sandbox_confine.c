@@ -44,6 +44,7 @@ static const int sanitizer_calls[] = {
     SCMP_SYS(sigaltstack), SCMP_SYS(prlimit64), SCMP_SYS(getrlimit),  SCMP_SYS(readlink),
     SCMP_SYS(fstat),       SCMP_SYS(stat),      SCMP_SYS(newfstatat), SCMP_SYS(lseek),
     SCMP_SYS(arch_prctl),  SCMP_SYS(nanosleep), SCMP_SYS(dup),        SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(ioctl),       SCMP_SYS(fcntl),     SCMP_SYS(getppid),    SCMP_SYS(getcwd),
 };
 
 static int allow(scmp_filter_ctx filter, const int *calls, size_t count)

@@ -1,0 +1,648 @@
+/* The sandbox with children that misbehave: each loses its own job, by the right name, and nothing else. */
+#include "worker/sandbox.h"
+
+#include "shared/base/encoding.h"
+#include "worker/protocol.h"
+#include "worker/sandbox_client.h"
+#include "worker/sandbox_confine.h"
+#include "worker/sandbox_job.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- what the children do ---- */
+
+static void say(const struct mr_sandbox_fds *fds, const char *key)
+{
+    MR_AUTO_JSON json_t *receipt = json_pack("{s:s}", "did", key);
+    (void)!mr_client_result(fds, receipt);
+}
+
+/* Copies the input to the output in the order that muxers make: the body, then the head. */
+static int act_copy(const struct mr_sandbox_fds *fds)
+{
+    enum { HEAD = 1000 };
+    static char head[HEAD], part[MR_RANGE_MAX];
+    int64_t at = 0;
+    size_t n;
+    while (at < HEAD) {
+        if (!mr_client_read(fds, at, head + at, (size_t)(HEAD - at), &n) || n == 0)
+            return 1;
+        at += (int64_t)n;
+    }
+    for (;;) {
+        if (!mr_client_read(fds, at, part, sizeof part, &n))
+            return 1;
+        if (n == 0)
+            break;
+        if (!mr_client_write(fds, at, part, n) || !mr_client_progress(fds, (int)(at % 1000)))
+            return 1;
+        at += (int64_t)n;
+    }
+    if (!mr_client_write(fds, 0, head, HEAD))
+        return 1;
+    say(fds, "copy");
+    return 0;
+}
+
+static int act_hello(const struct mr_sandbox_fds *fds)
+{
+    if (!mr_client_write(fds, 0, "hello", 5))
+        return 1;
+    say(fds, "hello");
+    return 0;
+}
+
+static int act_segfault(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    signal(SIGSEGV, SIG_DFL); /* a sanitizer would make it an exit of its own */
+    *(volatile int *)8 = 1;
+    return 0;
+}
+
+static int act_abort(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    abort();
+}
+
+static int act_spin(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    for (volatile unsigned i = 0;; i++)
+        ;
+    return 0;
+}
+
+static int act_sleep_on_input(const struct mr_sandbox_fds *fds)
+{
+    char byte;
+    return (int)read(fds->input, &byte, 1); /* nobody answers what was not asked */
+}
+
+static int act_eat_memory(const struct mr_sandbox_fds *fds)
+{
+    enum { PIECE = 1 << 20, PIECES = 4096 };
+    for (int i = 0; i < PIECES; i++) {
+        char *piece = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (piece == MAP_FAILED) {
+            struct mr_err err;
+            mr_fail_code(&err, MR_TOO_LARGE, "resource_limit", "out of memory after %d MiB", i);
+            return !mr_client_failure(fds, &err);
+        }
+        memset(piece, 1, 4096);
+    }
+    say(fds, "eat");
+    return 0;
+}
+
+static int act_open(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    open("/tmp/mr-sandbox-test", O_WRONLY | O_CREAT, 0600);
+    return 0;
+}
+
+static int act_read_file(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    open("/etc/passwd", O_RDONLY);
+    return 0;
+}
+
+static int act_socket(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    socket(AF_INET, SOCK_STREAM, 0);
+    return 0;
+}
+
+static int act_fork(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
+    return 0;
+}
+
+static int act_exec(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    char *argv[] = {(char *)"/bin/true", NULL}, *env[] = {NULL};
+    syscall(SYS_execve, argv[0], argv, env);
+    return 0;
+}
+
+static int act_kill(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    syscall(SYS_kill, getppid(), SIGTERM);
+    return 0;
+}
+
+static int act_abort_another(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    syscall(SYS_tgkill, 1, 1, 0);
+    return 0;
+}
+
+static int act_ptrace(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    syscall(SYS_ptrace, 0, 0, 0, 0);
+    return 0;
+}
+
+static int act_map_code(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    syscall(SYS_mmap, NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return 0;
+}
+
+static void send_raw(int fd, const void *data, size_t len)
+{
+    (void)!write(fd, data, len);
+}
+
+static int act_garbage_output(const struct mr_sandbox_fds *fds)
+{
+    char noise[300];
+    memset(noise, 0xee, sizeof noise);
+    send_raw(fds->output, noise, sizeof noise);
+    return act_sleep_on_input(fds);
+}
+
+static int act_garbage_status(const struct mr_sandbox_fds *fds)
+{
+    char noise[300];
+    memset(noise, 0xee, sizeof noise);
+    send_raw(fds->status, noise, sizeof noise);
+    return act_sleep_on_input(fds);
+}
+
+static int act_garbage_request(const struct mr_sandbox_fds *fds)
+{
+    const struct mr_range_request request = {.offset = -5, .len = 10};
+    send_raw(fds->input, &request, sizeof request);
+    return act_sleep_on_input(fds);
+}
+
+static int act_huge_request(const struct mr_sandbox_fds *fds)
+{
+    const struct mr_range_request request = {.offset = 0, .len = UINT32_MAX};
+    send_raw(fds->input, &request, sizeof request);
+    return act_sleep_on_input(fds);
+}
+
+static int act_half_frame(const struct mr_sandbox_fds *fds)
+{
+    const struct mr_output_frame frame = {.offset = 0, .len = 100};
+    send_raw(fds->output, &frame, sizeof frame);
+    send_raw(fds->output, "only this", 9);
+    say(fds, "half");
+    return 0;
+}
+
+static int act_hole(const struct mr_sandbox_fds *fds)
+{
+    if (!mr_client_write(fds, 1000, "body", 4) || !mr_client_write(fds, 0, "head", 4))
+        return 1;
+    say(fds, "hole");
+    return 0;
+}
+
+static int act_rewrite_body(const struct mr_sandbox_fds *fds)
+{
+    if (!mr_client_write(fds, 100, "body", 4) || !mr_client_write(fds, 102, "xx", 2))
+        return 1;
+    say(fds, "rewrite");
+    return 0;
+}
+
+static int act_no_result(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    return 0;
+}
+
+static int act_exit_code(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    return 7;
+}
+
+static int act_close_early(const struct mr_sandbox_fds *fds)
+{
+    close(fds->input);
+    close(fds->output);
+    close(fds->status);
+    return 0;
+}
+
+static int act_close_and_spin(const struct mr_sandbox_fds *fds)
+{
+    act_close_early(fds);
+    return act_spin(fds);
+}
+
+static int act_two_results(const struct mr_sandbox_fds *fds)
+{
+    act_hello(fds);
+    return act_hello(fds);
+}
+
+static int act_failure(const struct mr_sandbox_fds *fds)
+{
+    struct mr_err err;
+    mr_fail_code(&err, MR_INVALID, "no_audio", "line\none\x01");
+    return !mr_client_failure(fds, &err);
+}
+
+static int act_unknown_failure(const struct mr_sandbox_fds *fds)
+{
+    struct mr_err err;
+    mr_fail_code(&err, MR_INVALID, "give_me_root", "please");
+    return !mr_client_failure(fds, &err);
+}
+
+static int act_flood(const struct mr_sandbox_fds *fds)
+{
+    static char data[MR_FRAME_MAX];
+    for (int64_t at = 0; mr_client_write(fds, at, data, sizeof data);)
+        at += (int64_t)sizeof data;
+    return 1;
+}
+
+/* Tells what it can see: nothing but its three channels and an empty environment. */
+static int act_look_around(const struct mr_sandbox_fds *fds)
+{
+    char byte;
+    int open_fds = 0;
+    for (int fd = MR_SANITIZED ? 3 : 0; fd < 64; fd++)
+        open_fds += write(fd, &byte, 0) == 0 || (read(fd, &byte, 0) == 0);
+    MR_AUTO_JSON json_t *receipt =
+        json_pack("{s:i, s:b}", "fds", open_fds, "environment", environ && environ[0]);
+    if (!mr_client_write(fds, 0, "x", 1))
+        return 1;
+    return !mr_client_result(fds, receipt);
+}
+
+static const struct act {
+    const char *name;
+    int (*run)(const struct mr_sandbox_fds *fds);
+    enum mr_status status;
+    const char *code;
+} acts[] = {
+    {"hello", act_hello, MR_OK, NULL},
+    {"copy", act_copy, MR_OK, NULL},
+    {"segfault", act_segfault, MR_INVALID, "decoder_crashed"},
+    {"abort", act_abort, MR_INVALID, "decoder_crashed"},
+    {"spin", act_spin, MR_TOO_LARGE, "timed_out"},
+    {"sleep", act_sleep_on_input, MR_TOO_LARGE, "timed_out"},
+    {"open", act_open, MR_INVALID, "sandbox_violation"},
+    {"socket", act_socket, MR_INVALID, "sandbox_violation"},
+    {"fork", act_fork, MR_INVALID, "sandbox_violation"},
+    {"exec", act_exec, MR_INVALID, "sandbox_violation"},
+    {"kill", act_kill, MR_INVALID, "sandbox_violation"},
+    {"abort another", act_abort_another, MR_INVALID, "sandbox_violation"},
+    {"ptrace", act_ptrace, MR_INVALID, "sandbox_violation"},
+    {"map code", act_map_code, MR_INVALID, "sandbox_violation"},
+    {"garbage output", act_garbage_output, MR_INVALID, "sandbox_protocol"},
+    {"garbage status", act_garbage_status, MR_INVALID, "sandbox_protocol"},
+    {"garbage request", act_garbage_request, MR_INVALID, "sandbox_protocol"},
+    {"huge request", act_huge_request, MR_INVALID, "sandbox_protocol"},
+    {"half a frame", act_half_frame, MR_INVALID, "sandbox_protocol"},
+    {"hole", act_hole, MR_INVALID, "sandbox_protocol"},
+    {"rewrite the body", act_rewrite_body, MR_INVALID, "sandbox_protocol"},
+    {"no result", act_no_result, MR_INVALID, "sandbox_protocol"},
+    {"exit code", act_exit_code, MR_INVALID, "decoder_crashed"},
+    {"close early", act_close_early, MR_INVALID, "sandbox_protocol"},
+    {"close and spin", act_close_and_spin, MR_TOO_LARGE, "timed_out"},
+    {"two results", act_two_results, MR_INVALID, "sandbox_protocol"},
+    {"failure", act_failure, MR_INVALID, "no_audio"},
+    {"unknown failure", act_unknown_failure, MR_INVALID, "sandbox_protocol"},
+    {"flood", act_flood, MR_TOO_LARGE, "resource_limit"},
+#if !MR_SANITIZED /* sanitizers read files, and have no bounds of memory */
+    {"read a file", act_read_file, MR_INVALID, "sandbox_violation"},
+    {"eat memory", act_eat_memory, MR_TOO_LARGE, "resource_limit"},
+#endif
+    {"look around", act_look_around, MR_OK, NULL},
+};
+enum { ACTS = sizeof acts / sizeof *acts };
+
+static int entry(const void *spec, size_t len, const struct mr_sandbox_fds *fds)
+{
+    MR_AUTO_JSON json_t *json = json_loadb(spec, len, 0, NULL);
+    const char *name = json_string_value(json_object_get(json, "act"));
+    for (size_t i = 0; name && i < ACTS; i++)
+        if (strcmp(acts[i].name, name) == 0)
+            return acts[i].run(fds);
+    return 99;
+}
+
+/* ---- the parent ---- */
+
+enum { INPUT_SIZE = 3 * 1000 * 1000 };
+
+struct parent {
+    size_t written;
+    uint32_t sum; /* of every byte and its place */
+    int progress;
+    bool fail_read;
+    bool fail_write;
+    int cancel_after; /* questions; -1: never */
+};
+
+static unsigned char byte_at(int64_t offset)
+{
+    return (unsigned char)((offset * 7919) >> 5);
+}
+
+static enum mr_status read_range(void *ctx, int64_t offset, void *buf, size_t len, size_t *ret_len,
+                                 struct mr_err *err)
+{
+    struct parent *parent = ctx;
+    if (parent->fail_read)
+        return mr_fail_code(err, MR_UNAVAILABLE, "storage_down", "no storage");
+    size_t n = 0;
+    for (; n < len && offset + (int64_t)n < INPUT_SIZE; n++)
+        ((unsigned char *)buf)[n] = byte_at(offset + (int64_t)n);
+    *ret_len = n;
+    return MR_OK;
+}
+
+static enum mr_status write_output(void *ctx, int64_t offset, const void *data, size_t len,
+                                   struct mr_err *err)
+{
+    struct parent *parent = ctx;
+    if (parent->fail_write)
+        return mr_fail_code(err, MR_UNAVAILABLE, "storage_full", "no storage");
+    for (size_t i = 0; i < len; i++)
+        parent->sum += (uint32_t)(offset + (int64_t)i) * ((const unsigned char *)data)[i];
+    parent->written += len;
+    return MR_OK;
+}
+
+static void progress(void *ctx, int permille)
+{
+    struct parent *parent = ctx;
+    assert_true(permille > parent->progress);
+    parent->progress = permille;
+}
+
+static bool canceled(void *ctx)
+{
+    struct parent *parent = ctx;
+    return parent->cancel_after >= 0 && parent->cancel_after-- == 0;
+}
+
+static struct mr_sandbox *sandbox;
+
+static enum mr_status run(const char *act, struct parent *parent, const struct mr_sandbox_limits *limits,
+                          json_t **ret, struct mr_err *err)
+{
+    static const struct mr_sandbox_callbacks callbacks = {read_range, write_output, progress, canceled};
+    MR_AUTO_JSON json_t *spec = json_pack("{s:s}", "act", act);
+    return mr_sandbox_run(sandbox, spec, &callbacks, parent, limits, ret, err);
+}
+
+static struct mr_sandbox_limits usual(void)
+{
+    return (struct mr_sandbox_limits){
+        .memory_mib = MR_SANITIZED ? 0 : 64,
+        .cpu_seconds = 20,
+        .total_ms = 20000,
+        .stall_ms = 500,
+        .output_max = 64 << 20,
+    };
+}
+
+static int count_fds(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    int count = 0;
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+static void check_act(const struct act *act)
+{
+    struct parent parent = {.cancel_after = -1};
+    const struct mr_sandbox_limits limits = usual();
+    MR_AUTO_JSON json_t *receipt = NULL;
+    struct mr_err err = {0};
+    enum mr_status status = run(act->name, &parent, &limits, &receipt, &err);
+    if (status != act->status || (act->code && strcmp(act->code, err.code) != 0))
+        fail_msg("%s: %s, %s: %s", act->name, mr_status_name(status), err.code, err.message);
+    assert_int_equal(status == MR_OK, receipt != NULL);
+    if (act->run == act_look_around) {
+        assert_int_equal(json_integer_value(json_object_get(receipt, "fds")), MR_SANITIZED ? 3 : 6);
+        assert_true(json_is_false(json_object_get(receipt, "environment")));
+    }
+    if (act->run == act_failure)
+        assert_string_equal(err.message, "line one ");
+}
+
+static void test_every_act(void **state)
+{
+    (void)state;
+    pid_t self = getpid();
+    int before = count_fds();
+    for (size_t i = 0; i < ACTS; i++)
+        check_act(&acts[i]);
+    assert_int_equal(count_fds(), before);
+    assert_int_equal(getpid(), self);
+    assert_true(mr_sandbox_alive(sandbox));
+}
+
+static void test_copy_is_exact(void **state)
+{
+    (void)state;
+    struct parent parent = {.cancel_after = -1};
+    const struct mr_sandbox_limits limits = usual();
+    MR_AUTO_JSON json_t *receipt = NULL;
+    uint32_t sum = 0;
+    for (int64_t i = 0; i < INPUT_SIZE; i++)
+        sum += (uint32_t)i * byte_at(i);
+    assert_int_equal(run("copy", &parent, &limits, &receipt, NULL), MR_OK);
+    assert_int_equal(parent.written, INPUT_SIZE);
+    assert_int_equal(parent.sum, sum);
+    assert_true(parent.progress > 0);
+}
+
+static void test_callbacks_fail(void **state)
+{
+    (void)state;
+    const struct mr_sandbox_limits limits = usual();
+    struct parent no_input = {.fail_read = true, .cancel_after = -1};
+    struct parent no_output = {.fail_write = true, .cancel_after = -1};
+    struct parent impatient = {.cancel_after = 3};
+    json_t *receipt = NULL;
+    struct mr_err err;
+    assert_int_equal(run("copy", &no_input, &limits, &receipt, &err), MR_UNAVAILABLE);
+    assert_string_equal(err.code, "storage_down");
+    assert_int_equal(run("copy", &no_output, &limits, &receipt, &err), MR_UNAVAILABLE);
+    assert_string_equal(err.code, "storage_full");
+    assert_int_equal(run("flood", &impatient, &limits, &receipt, &err), MR_CANCELED);
+    assert_null(receipt);
+}
+
+static void test_time_limits(void **state)
+{
+    (void)state;
+    struct parent parent = {.cancel_after = -1};
+    json_t *receipt = NULL;
+    struct mr_err err;
+    struct mr_sandbox_limits limits = usual();
+    limits.stall_ms = 10000;
+    limits.cpu_seconds = 1;
+    assert_int_equal(run("spin", &parent, &limits, &receipt, &err), MR_TOO_LARGE);
+    assert_string_equal(err.code, "resource_limit");
+    limits.total_ms = 300;
+    assert_int_equal(run("sleep", &parent, &limits, &receipt, &err), MR_TOO_LARGE);
+    assert_string_equal(err.code, "timed_out");
+    assert_null(receipt);
+}
+
+static void *run_many(void *arg)
+{
+    (void)arg;
+    const struct mr_sandbox_limits limits = usual();
+    for (int i = 0; i < 10; i++) {
+        struct parent parent = {.cancel_after = -1};
+        MR_AUTO_JSON json_t *receipt = NULL;
+        const char *act = i % 3 == 0 ? "copy" : i % 3 == 1 ? "hello" : "exec";
+        enum mr_status status = run(act, &parent, &limits, &receipt, NULL);
+        if (status != (i % 3 == 2 ? MR_INVALID : MR_OK))
+            return (void *)(uintptr_t)1;
+    }
+    return NULL;
+}
+
+static void test_many_at_once(void **state)
+{
+    (void)state;
+    int before = count_fds();
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, run_many, NULL), 0);
+    for (size_t i = 0; i < 4; i++) {
+        void *failed;
+        pthread_join(threads[i], &failed);
+        assert_null(failed);
+    }
+    assert_int_equal(count_fds(), before);
+}
+
+/* The zygote's children, by /proc; zombies count. */
+static int count_grandchildren(pid_t zygote)
+{
+    char path[64], text[4096] = "";
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", zygote, zygote);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    size_t n = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    int count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += text[i] == ' ';
+    return count;
+}
+
+static pid_t only_child(pid_t of)
+{
+    char path[64];
+    int pid = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", of, of);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%d", &pid), 1);
+    fclose(file);
+    return pid;
+}
+
+static void test_no_zombies(void **state)
+{
+    (void)state;
+    assert_int_equal(count_grandchildren(only_child(getpid())), 0);
+}
+
+/* An own sandbox, whose zygote is killed: the program learns it, and its job ends as one that may be
+ * repeated.
+ */
+static void test_zygote_dies(void **state)
+{
+    (void)state;
+    struct mr_sandbox *usual_sandbox = sandbox;
+    pid_t first = only_child(getpid());
+    struct mr_sandbox_child child = MR_SANDBOX_CHILD_NONE;
+    const struct mr_sandbox_limits limits = usual();
+    mr_sandbox_stop(usual_sandbox);
+    sandbox = NULL;
+    assert_int_equal(mr_sandbox_start(entry, &sandbox, NULL), MR_OK);
+    pid_t zygote = only_child(getpid());
+    assert_int_not_equal(first, zygote);
+    assert_int_equal(mr_sandbox_spawn(sandbox, "{\"act\":\"sleep\"}", 15, &limits, &child, NULL), MR_OK);
+    assert_true(mr_sandbox_alive(sandbox));
+
+    kill(zygote, SIGKILL);
+    mr_sandbox_child_end(&child); /* returns: nobody waits for the dead */
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)zygote, &info, WEXITED | WNOWAIT), 0);
+    assert_false(mr_sandbox_alive(sandbox));
+    struct parent parent = {.cancel_after = -1};
+    json_t *receipt = NULL;
+    struct mr_err err;
+    assert_int_equal(run("hello", &parent, &limits, &receipt, &err), MR_UNAVAILABLE);
+    assert_string_equal(err.code, "sandbox_unavailable");
+    assert_true(mr_status_is_transient(err.status));
+}
+
+static void test_spec_is_bounded(void **state)
+{
+    (void)state;
+    static char spec[MR_SPEC_MAX + 1];
+    struct mr_sandbox_child child = MR_SANDBOX_CHILD_NONE;
+    const struct mr_sandbox_limits limits = usual();
+    assert_int_equal(mr_sandbox_spawn(sandbox, spec, sizeof spec, &limits, &child, NULL), MR_INVALID);
+    assert_int_equal(child.lifeline, -1);
+}
+
+int main(void)
+{
+    setenv("SECRET", "not for children", 1);
+    struct mr_err err;
+    if (mr_sandbox_start(entry, &sandbox, &err)) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_act),       cmocka_unit_test(test_copy_is_exact),
+        cmocka_unit_test(test_callbacks_fail),  cmocka_unit_test(test_time_limits),
+        cmocka_unit_test(test_many_at_once),    cmocka_unit_test(test_no_zombies),
+        cmocka_unit_test(test_spec_is_bounded), cmocka_unit_test(test_zygote_dies),
+    };
+    int failed = cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);
+    mr_sandbox_stop(sandbox);
+    return failed;
+}
