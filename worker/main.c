@@ -79,6 +79,7 @@ static bool serve(struct mr_worker *worker, const sigset_t *signals)
     mr_slots_stop(&worker->slots);
     mr_server_drain(server, DRAIN_MS);
     mr_server_stop(server);
+    mr_slots_destroy(&worker->slots);
     return good;
 }
 

@@ -4,6 +4,8 @@
 #include "worker/app.h"
 
 enum { ENVELOPE_MAX = 1 << 20, HTTP_ACK = 204, HTTP_NACK = 503, HTTP_BUSY = 429 };
+/* As long as Cloud Run keeps a request that finds no instance free: GCP's container contract. */
+enum { SLOT_WAIT_MS = 10000 };
 
 static const int answers[MR_JOB_ENDS] = {
     [MR_JOB_COMMITTED] = HTTP_ACK, [MR_JOB_FAILED] = HTTP_ACK,    [MR_JOB_EXHAUSTED] = HTTP_ACK,
@@ -50,7 +52,7 @@ enum mr_status mr_push_handle(void *app, struct mr_request *req, struct mr_err *
         mr_log_err(&log, MR_LOG_ERROR, "message dropped", &reason, "{s:s}", "message_id", push.message_id);
         return mr_respond_empty(req, HTTP_ACK, err);
     }
-    if (!mr_slots_take(&worker->slots))
+    if (!mr_slots_take(&worker->slots, SLOT_WAIT_MS))
         return mr_respond_empty(req, HTTP_BUSY, err);
     enum mr_job_end end = mr_job_run(worker, &message, &log);
     mr_slots_give_back(&worker->slots);

@@ -126,7 +126,7 @@ static void emit(const struct mr_log *log, enum mr_severity severity, const char
         else
             set_string(entry, "log_fault", "fields could not be packed");
     }
-    char *line = json_dumps(entry, JSON_COMPACT);
+    char *line = json_dumps(entry, JSON_COMPACT | JSON_REAL_PRECISION(9));
     if (!line)
         return;
     size_t len = strlen(line);
