@@ -17,8 +17,8 @@ struct mr_upload {
     struct mr_buf chunk; /* the bytes from `stored` on */
     int64_t stored;      /* bytes that Cloud Storage has confirmed */
     uint32_t crc32c;     /* of all bytes written */
-    bool finish_called;
-    bool finished; /* an object came of it */
+    bool closed;         /* finished, or a write failed: an object would lack bytes */
+    bool finished;       /* an object came of it */
 };
 
 /* What one request to the session told. */
@@ -231,20 +231,30 @@ static enum mr_status make_room(struct mr_upload *upload, struct mr_err *err)
     return status;
 }
 
+static enum mr_status close_failed(struct mr_upload *upload, enum mr_status status, struct mr_err *err)
+{
+    upload->closed = true;
+    mr_wrap(err, "upload object");
+    return status;
+}
+
 enum mr_status mr_upload_write(struct mr_upload *upload, const void *data, size_t len, struct mr_err *err)
 {
+    if (upload->closed)
+        return mr_fail(err, MR_INTERNAL, "write to an upload that is finished or has failed");
     const char *bytes = data;
     while (len) {
         size_t room = upload->storage->chunk_bytes - upload->chunk.len;
         if (!room) {
-            if (make_room(upload, err) != MR_OK)
-                return mr_wrap(err, "upload object");
+            enum mr_status status = make_room(upload, err);
+            if (status != MR_OK)
+                return close_failed(upload, status, err);
             continue;
         }
         size_t take = len < room ? len : room;
         enum mr_status status = mr_buf_append(&upload->chunk, bytes, take, err);
         if (status != MR_OK)
-            return status;
+            return close_failed(upload, status, err);
         upload->crc32c = mr_crc32c(upload->crc32c, bytes, take);
         bytes += take;
         len -= take;
@@ -279,9 +289,9 @@ static enum mr_status finish_session(struct mr_upload *upload, struct mr_object 
 
 enum mr_status mr_upload_finish(struct mr_upload *upload, struct mr_object *ret, struct mr_err *err)
 {
-    if (upload->finish_called)
-        return mr_fail(err, MR_INTERNAL, "upload finished twice");
-    upload->finish_called = true;
+    if (upload->closed)
+        return mr_fail(err, MR_INTERNAL, "upload finished twice, or after a failed write");
+    upload->closed = true;
     enum mr_status status;
     if (upload->session) {
         status = finish_session(upload, ret, err);

@@ -661,6 +661,21 @@ static void aborting_cancels_the_session(void **state)
     assert_int_equal(fake_http_count(f->fake), 0);
 }
 
+static void a_failed_write_ends_the_upload(void **state)
+{
+    struct fixture *f = *state;
+    static const struct fake_step steps[] = {{.status = 403}, {.status = 200, .body = "{}"}};
+    FAKE_SCRIPT(f->fake, steps);
+    MR_AUTO(mr_upload) struct mr_upload *up = NULL;
+    struct mr_object object = {0};
+    struct mr_err err = {0};
+    assert_int_equal(mr_upload_begin(f->storage, "n", "a/b", &up, &err), MR_OK);
+    assert_int_equal(mr_upload_write(up, f->data, CHUNK + 1, &err), MR_DENIED);
+    assert_int_equal(mr_upload_write(up, f->data, 1, &err), MR_INTERNAL);
+    assert_int_equal(mr_upload_finish(up, &object, &err), MR_INTERNAL);
+    assert_int_equal(fake_http_count(f->fake), 1);
+}
+
 static void needs_its_options(void **state)
 {
     struct fixture *f = *state;
@@ -698,6 +713,7 @@ int main(void)
         WITH_SERVER(sends_every_byte_and_its_checksum),
         WITH_SERVER(refuses_a_wrong_object),
         WITH_SERVER(aborting_cancels_the_session),
+        WITH_SERVER(a_failed_write_ends_the_upload),
         WITH_SERVER(needs_its_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
