@@ -1,0 +1,127 @@
+"""Any to any: every format from every format, judged by ffprobe and by the decoded samples."""
+
+import functools
+
+import pytest
+
+from harness import judge
+from harness.media import FORMATS
+
+FREQUENCY, SECONDS = 440, 3
+
+# format → (names that ffprobe may give the container, codec)
+IS = {
+    "mp3": ({"mp3"}, "mp3"),
+    "aac": ({"aac"}, "aac"),
+    "m4a": ({"mov,mp4,m4a,3gp,3g2,mj2"}, "aac"),
+    "ogg": ({"ogg"}, "vorbis"),
+    "opus": ({"ogg"}, "opus"),
+    "wav": ({"wav"}, "pcm_s16le"),
+    "flac": ({"flac"}, "flac"),
+    "wma": ({"asf"}, "wmav2"),
+}
+# Seconds of priming and padding that the container cannot say: bare ADTS, and WMA's long frames.
+PRIMING = {"aac": 0.06, "wma": 0.10}
+TAGS = {"title": "Der Müller & sein Bach", "artist": "Ensemble ü", "album": "Probe", "genre": "Test"}
+# Where tags survive; ADTS and RIFF/WAVE without chunk support hold few or none.
+HOLD_TAGS = ["mp3", "m4a", "ogg", "opus", "flac", "wma"]
+HOLD_COVER = ["mp3", "m4a", "flac"]
+
+
+@functools.lru_cache(maxsize=None)
+def heard(path):
+    """(duration, level) of a source."""
+    values = judge.samples(path)
+    return judge.duration(values), judge.level_db(judge.middle(values))
+
+
+@pytest.mark.parametrize("target", FORMATS)
+@pytest.mark.parametrize("source", FORMATS)
+def test_any_to_any(user, media, tmp_path, source, target):
+    original = media.tone(source, seconds=SECONDS, frequency=FREQUENCY)
+    result = tmp_path / f"result.{target}"
+    task, _ = user.convert(original, target, result)
+
+    info = judge.probe(result)
+    containers, codec = IS[target]
+    assert info["format"]["format_name"] in containers
+    assert judge.audio_stream(info)["codec_name"] == codec
+    assert judge.audio_stream(info)["channels"] == 2
+
+    values = judge.samples(result)
+    seconds, level = heard(original)
+    allowed = 0.05 + PRIMING.get(source, 0) + PRIMING.get(target, 0)
+    assert judge.duration(values) == pytest.approx(seconds, abs=allowed)
+    tone = judge.middle(values)
+    assert judge.frequency(tone) == pytest.approx(FREQUENCY, rel=0.01)
+    assert judge.level_db(tone) == pytest.approx(level, abs=1)
+    assert judge.purity(tone, FREQUENCY) > 0.9
+    assert task["processed_format"] == target
+    assert abs(task["receipt"]["output"]["duration_ms"] / 1000 - seconds) <= allowed + 0.05
+
+
+def test_the_old_spelling_acc(user, media, tmp_path):
+    result = tmp_path / "result.aac"
+    user.convert(media.tone(), "acc", result)
+    assert judge.audio_stream(judge.probe(result))["codec_name"] == "aac"
+
+
+@pytest.mark.parametrize("spelling", ["MP3", "Flac"])
+def test_spelling_of_the_format_does_not_matter(user, media, spelling):
+    assert user.convert(media.tone(), spelling)[0]["processed_format"] == spelling.lower()
+
+
+@pytest.mark.parametrize("target", HOLD_TAGS)
+@pytest.mark.parametrize("source", ["mp3", "flac", "m4a", "ogg"])
+def test_tags_survive(user, media, tmp_path, source, target):
+    original = media.tone(source, seconds=1, tags=TAGS)
+    result = tmp_path / f"result.{target}"
+    task, _ = user.convert(original, target, result)
+    kept = judge.tags(judge.probe(result))
+    assert {key: kept.get(key) for key in TAGS} == TAGS
+    assert "tag:title" in task["receipt"]["kept"]
+
+
+@pytest.mark.parametrize("target", HOLD_COVER)
+@pytest.mark.parametrize("source", ["mp3", "flac", "m4a"])
+def test_cover_art_survives(user, media, tmp_path, source, target):
+    original = media.tone(source, seconds=1, tags=TAGS, cover=True)
+    result = tmp_path / f"result.{target}"
+    task, _ = user.convert(original, target, result)
+    pictures = [stream for stream in judge.probe(result)["streams"] if stream["codec_type"] == "video"]
+    assert len(pictures) == 1 and pictures[0]["width"] == 64
+    assert "cover_art" in task["receipt"]["kept"]
+
+
+def test_cover_art_that_cannot_be_kept_is_said(user, media):
+    task, _ = user.convert(media.tone("mp3", seconds=1, tags=TAGS, cover=True), "wav")
+    assert "cover_art" in str(task["receipt"]["dropped"])
+
+
+@pytest.mark.parametrize("rate, channels", [(8000, 1), (11025, 1), (22050, 2), (48000, 2), (96000, 2), (44100, 6)])
+@pytest.mark.parametrize("target", ["mp3", "opus", "ogg", "m4a", "wma", "flac"])
+def test_rates_and_layouts(user, media, tmp_path, rate, channels, target):
+    """What an encoder cannot take is resampled."""
+    original = media.tone("wav", seconds=2, rate=rate, channels=channels, volume=0.2)
+    result = tmp_path / f"result.{target}"
+    user.convert(original, target, result)
+    values = judge.samples(result)
+    assert judge.duration(values) == pytest.approx(2, abs=0.05 + PRIMING.get(target, 0) * 44100 / min(rate, 44100))
+    assert judge.frequency(judge.middle(values)) == pytest.approx(440, rel=0.01)
+
+
+def test_audio_of_a_video(user, media, tmp_path):
+    from harness.media import ffmpeg
+    video = tmp_path / "film.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc=s=160x120:r=10:d=2", "-i", media.tone(seconds=2), "-c:v", "mpeg4", "-c:a", "aac", video)
+    result = tmp_path / "result.mp3"
+    user.convert(video, "mp3", result)
+    assert judge.frequency(judge.middle(judge.samples(result))) == pytest.approx(440, rel=0.01)
+
+
+def test_odd_names(user, media):
+    """The content decides, not the name."""
+    data = media.tone("flac").read_bytes()
+    for name in ("no extension", "lie.mp3", ".hidden", "a" * 240 + ".flac", "Ünïcödé 音.flac"):
+        task, _ = user.convert(data, "ogg", name=name)
+        assert task["status"] == "processed"

@@ -1,0 +1,289 @@
+"""The main job: a file goes in, the converted file comes out; and what happens when something dies on the way."""
+
+import concurrent.futures
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from harness import judge
+from harness.client import Client
+from harness.program import Program
+from harness.paths import BUILD, SANITIZED
+from harness.waiting import free_port, wait_for
+
+
+@pytest.fixture
+def long_file(media):
+    """Takes its encoder a second or more, so that there is time to interfere."""
+    return media.noise(60 if SANITIZED else 240)
+
+
+def start_job(stack, user, source, new_format="mp3"):
+    """Uploads and waits until a child decodes it. Returns (task, the child's process id), the child stopped."""
+    zygote = set(stack.worker.descendants())
+    task = user.upload(source, new_format)
+    children = wait_for(lambda: set(stack.worker.descendants()) - zygote, "a child for the job", 20, 0.005)
+    child = children.pop()
+    os.kill(child, signal.SIGSTOP)
+    wait_for(lambda: user.task(task["id"])["status"] == "processing", "task in processing")
+    return task, child
+
+
+def row(stack, task):
+    """attempts, fence, number of outputs."""
+    found = stack.sql(f"SELECT attempts, fence, (SELECT count(*) FROM outputs WHERE task_id = id) FROM tasks WHERE id = {task['id']}")
+    return tuple(int(field) for field in found[0])
+
+
+def sweep_until(stack, condition, what, seconds=30):
+    def swept():
+        stack.sweep()
+        return condition()
+    wait_for(swept, what, seconds, 0.5)
+
+
+@pytest.mark.sanitized
+def test_the_whole_loop(stack, user, media, tmp_path):
+    source = media.tone("mp3", seconds=3, frequency=880)
+    answer = user.try_upload(source, "flac")
+    assert answer.status_code == 201
+    task = answer.json()["task"]
+    assert answer.headers["Location"] == f"/api/tasks/{task['id']}"
+    assert task["status"] == "uploaded" and task["new_format"] == "flac"
+    assert task["original_file"] == source.name and task["original_size"] == source.stat().st_size
+
+    done = user.finish(task)
+    assert done["progress"] in (100, 1000, 1.0) and done["processed_format"] == "flac"
+    assert done["file_id"] == task["file_id"] and done["attempts"] == 1
+    assert user.task(done["file_id"])["id"] == done["id"], "a task is found by its file_id, too"
+    assert [one["id"] for one in user.get("/api/tasks").json()["tasks"]] == [done["id"]]
+
+    result = tmp_path / "result.flac"
+    assert len(user.download(done, result)) == done["processed_size"]
+    tone = judge.middle(judge.samples(result))
+    assert judge.frequency(tone) == pytest.approx(880, rel=0.01)
+    assert row(stack, done) == (1, 1, 1)
+
+
+@pytest.mark.sanitized
+def test_twenty_at_once_none_twice(stack, user, media):
+    sources = [media.tone(file_format, seconds=2, frequency=300 + 20 * i)
+               for i, file_format in enumerate(["mp3", "wav", "ogg", "flac"] * 5)]
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        tasks = list(pool.map(
+            lambda source: Client(stack.url).use_token(user.token).upload(source, "m4a"), sources))
+    for task in tasks:
+        user.finish(task, 120)
+    assert {row(stack, task) for task in tasks} == {(1, 1, 1)}
+    names = [name for name in stack.objects() if any(task["file_id"] in name for task in tasks)]
+    assert len(names) == 40, "one input and one result for each"
+
+
+def test_delete_removes_task_and_objects(stack, user, media):
+    task = user.finish(user.upload(media.tone(), "mp3"))
+    assert user.delete(f"/api/tasks/{task['id']}").status_code in (200, 204)
+    assert user.get(f"/api/tasks/{task['id']}").status_code == 404
+    assert user.get(f"/api/files/{task['file_id']}").status_code == 404
+    assert not [name for name in stack.objects() if task["file_id"] in name]
+
+
+def test_delete_stops_running_work(stack, user, long_file):
+    task, child = start_job(stack, user, long_file)
+    assert user.delete(f"/api/tasks/{task['id']}").status_code in (200, 204)
+    os.kill(child, signal.SIGCONT)
+    wait_for(lambda: child not in stack.worker.descendants(), "end of the child", 60)
+    def gone():
+        stack.sweep()
+        return not [name for name in stack.objects() if task["file_id"] in name]
+    wait_for(gone, "removal of the objects", 30, 0.3)
+    assert user.convert(long_file, "ogg", seconds=120)[0]["status"] == "processed", "the slot is free again"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT], ids=lambda number: number.name)
+def test_a_child_that_dies_fails_its_own_task(stack, user, long_file, media, number):
+    task, child = start_job(stack, user, long_file)
+    neighbour = user.upload(media.tone(), "mp3")
+    os.kill(child, number)
+    os.kill(child, signal.SIGCONT)
+    failed = user.wait(task)
+    assert failed["status"] == "failed", failed
+    assert failed["error"]["code"] in ("decoder_crashed", "resource_limit") and failed["error"]["detail"]
+    user.finish(neighbour)
+
+
+def test_a_child_that_hangs_is_ended(make_stack, media):
+    stack = make_stack(worker_settings={"STALL_TIMEOUT_SECONDS": 2, "SLOTS": 1})
+    user = stack.client()
+    task, _ = start_job(stack, user, media.noise(240))
+    failed = user.wait(task, 20)
+    assert failed["status"] == "failed" and failed["error"]["code"] == "timed_out", failed
+    user.convert(media.tone(), "mp3")
+
+
+def test_worker_killed_in_the_middle(make_stack, media):
+    stack = make_stack(worker_settings={"LEASE_SECONDS": 3})
+    user = stack.client()
+    task, child = start_job(stack, user, media.noise(240))
+    stack.worker.kill()
+    wait_for(lambda: not os.path.exists(f"/proc/{child}"), "end of the orphaned child")
+    stack.worker.start()
+    sweep_until(stack, lambda: user.task(task["id"])["status"] == "processed", "task done by another worker", 60)
+    attempts, fence, outputs = row(stack, task)
+    assert (attempts, outputs) == (2, 1) and fence == 2
+    assert len([name for name in stack.objects() if name.startswith("results/")]) == 1
+
+
+def test_worker_asked_to_stop_gives_the_lease_back(make_stack, media):
+    stack = make_stack()
+    user = stack.client()
+    task, child = start_job(stack, user, media.noise(240))
+    os.kill(child, signal.SIGCONT)
+    began = time.monotonic()
+    assert stack.worker.stop(15) == 0
+    assert time.monotonic() - began < 12
+    assert user.task(task["id"])["status"] in ("uploaded", "processed")
+    stack.worker.start()
+    sweep_until(stack, lambda: user.task(task["id"])["status"] == "processed", "task done after the restart", 90)
+    assert row(stack, task)[2] == 1
+
+
+def test_the_zygote_dies(make_stack, media):
+    """Without its zygote a worker cannot work: it ends, so that the platform starts another."""
+    stack = make_stack()
+    zygote = stack.worker.descendants()[0]
+    os.kill(zygote, signal.SIGKILL)
+    assert stack.worker.wait(15) != 0
+    stack.worker.start()
+    stack.client().convert(media.tone(), "mp3")
+
+
+def test_web_restarted(make_stack, media):
+    stack = make_stack()
+    user = stack.client()
+    task = user.upload(media.tone(), "ogg")
+    stack.web.kill()
+    stack.web.start()
+    done = user.finish(task)
+    assert user.download(done), "the token outlives the process, and so does the task"
+
+
+def test_emulator_restarted(make_stack, media):
+    """Storage and queue keep what they have."""
+    stack = make_stack()
+    user = stack.client()
+    task = user.finish(user.upload(media.tone(), "ogg"))
+    before = user.download(task)
+    stack.emulator.restart()
+    assert user.download(task) == before
+    user.convert(media.tone(), "flac")
+
+
+def gate(stack, directory, name):
+    """A way to the emulator that can be closed: the address, and the program to stop and start."""
+    port = free_port()
+    return f"127.0.0.1:{port}", Program(
+        name, [BUILD / "mediarun-emulator", "--front", f"{port}=127.0.0.1:{stack.emulator.port}"], {},
+        directory / f"{name}.log", "front listening on")
+
+
+def test_pubsub_down_at_upload(make_stack, media, tmp_path):
+    stack = make_stack(start=False)
+    address, pubsub = gate(stack, tmp_path, "pubsub-gate")
+    stack.web.env["PUBSUB_EMULATOR_HOST"] = address
+    stack.start()
+    user = stack.client()
+    began = time.monotonic()
+    task = user.upload(media.tone(), "mp3")
+    assert time.monotonic() - began < 15, "a bounded wait"
+    assert task["status"] == "uploaded"
+    pubsub.start()
+    try:
+        sweep_until(stack, lambda: user.task(task["id"])["status"] == "processed", "task published by the sweep", 30)
+    finally:
+        pubsub.stop()
+    assert row(stack, task) == (1, 1, 1)
+
+
+def test_storage_down(make_stack, media, tmp_path):
+    stack = make_stack(start=False)
+    address, storage = gate(stack, tmp_path, "storage-gate")
+    stack.web.env["STORAGE_EMULATOR_HOST"] = f"http://{address}"
+    storage.start()
+    try:
+        stack.start()
+        user = stack.client()
+        done = user.finish(user.upload(media.tone(), "mp3"))
+        storage.kill()
+        assert user.try_upload(media.tone(), "mp3").status_code == 503
+        assert user.get(f"/api/files/{done['file_id']}").status_code == 503
+        assert user.get("/api/tasks").status_code == 200
+        storage.start()
+        assert user.download(done)
+        user.convert(media.tone(), "ogg")
+    finally:
+        storage.stop()
+    assert len(user.get("/api/tasks").json()["tasks"]) == 2, "the upload that failed left no task"
+
+
+def test_database_down(make_stack, media):
+    stack = make_stack()
+    user = stack.client()
+    stack.sql("ALTER DATABASE " + stack.database.split("=")[1] + " ALLOW_CONNECTIONS false")
+    try:
+        stack.postgres.sql(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{stack.database.split('=')[1]}'",
+            "dbname=postgres")
+        answer = user.get("/api/tasks")
+        assert answer.status_code == 503 and answer.headers["Content-Type"].startswith("application/problem+json")
+        assert user.get("/api-health").status_code == 503
+        assert user.get("/alive").status_code == 200
+    finally:
+        stack.postgres.sql("ALTER DATABASE " + stack.database.split("=")[1] + " ALLOW_CONNECTIONS true", "dbname=postgres")
+    user.convert(media.tone(), "mp3")
+
+
+def test_several_workers(make_stack, media):
+    stack = make_stack(workers=2, worker_settings={"SLOTS": 1})
+    user = stack.client()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        tasks = list(pool.map(lambda _: Client(stack.url).use_token(user.token).upload(media.noise(20), "mp3"), range(8)))
+    for task in tasks:
+        user.finish(task, 120)
+    assert {row(stack, task) for task in tasks} == {(1, 1, 1)}
+    for worker in stack.workers:
+        assert [line for line in worker.records() if line.get("end") == "committed"], f"{worker.name} did nothing"
+
+
+def test_drain_finishes_what_runs(make_stack, media):
+    """SIGTERM: an upload under way is finished, a new request is turned away."""
+    stack = make_stack()
+    user = stack.client()
+    body = media.tone("wav", seconds=5).read_bytes()
+    asked, go_on, answers = threading.Event(), threading.Event(), []
+
+    def slowly():
+        head = (b'--b\r\nContent-Disposition: form-data; name="newFormat"\r\n\r\nmp3\r\n'
+                b'--b\r\nContent-Disposition: form-data; name="fileName"; filename="a.wav"\r\n\r\n')
+        yield head + body[:100000]
+        asked.set()
+        go_on.wait(20)
+        yield body[100000:] + b"\r\n--b--\r\n"
+
+    def upload():
+        answers.append(user.post("/api/tasks", data=slowly(), headers={"Content-Type": "multipart/form-data; boundary=b"}))
+
+    thread = threading.Thread(target=upload)
+    thread.start()
+    assert asked.wait(20)
+    wait_for(lambda: stack.sql("SELECT count(*) FROM stray_objects") == [["1"]], "begin of the upload")
+    stack.web.signal(signal.SIGTERM)
+    wait_for(lambda: Client(stack.url).get("/alive").status_code == 503, "refusal of new requests")
+    go_on.set()
+    thread.join(20)
+    assert answers and answers[0].status_code == 201, answers and answers[0].text
+    assert stack.web.wait() == 0
+    stack.web.start()
+    user.finish(answers[0].json()["task"])
