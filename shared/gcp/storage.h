@@ -55,7 +55,7 @@ MR_MUST_CHECK enum mr_status mr_storage_read(struct mr_storage *storage, const c
 /*
  * Upload: begin, write any number of times, finish or abort. Up to one chunk goes as a single multipart
  * request, more as a resumable session. name and content_type are copied. abort (and freeing an unfinished
- * upload) cancels the session, so that nothing remains.
+ * upload) cancels the session, so that nothing remains. A failed write ends the upload: begin anew.
  */
 struct mr_upload;
 MR_MUST_CHECK enum mr_status mr_upload_begin(struct mr_storage *storage, const char *name,
