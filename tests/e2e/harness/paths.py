@@ -5,7 +5,7 @@ import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 VARIANT = os.environ.get("VARIANT", "release")
-BUILD = ROOT / "build" / VARIANT
+BUILD = pathlib.Path(os.environ.get("BUILD") or ROOT / "build" / VARIANT)
 LIB = ROOT / "infra" / "local" / "lib"
 
 SANITIZED = VARIANT in ("asan", "tsan")

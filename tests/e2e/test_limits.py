@@ -1,0 +1,153 @@
+"""Bounds: body, head, time, memory."""
+
+import concurrent.futures
+import socket
+import time
+
+import pytest
+
+from harness import judge
+from harness.client import Client
+from harness.media import ffmpeg
+from harness.paths import SANITIZED
+from harness.waiting import wait_for
+
+MIB = 1 << 20
+
+
+def stream(total, head=b""):
+    """A form with one file of `total` bytes, made while it is sent."""
+    yield (b'--b\r\nContent-Disposition: form-data; name="newFormat"\r\n\r\nmp3\r\n'
+           b'--b\r\nContent-Disposition: form-data; name="fileName"; filename="big.wav"\r\n\r\n' + head)
+    left = total - len(head)
+    block = b"\x11" * 65536
+    while left > 0:
+        yield block[:left]
+        left -= min(left, len(block))
+    yield b"\r\n--b--\r\n"
+
+
+FORM = {"Content-Type": "multipart/form-data; boundary=b"}
+
+
+@pytest.mark.sanitized
+def test_body_over_the_limit(make_stack, media):
+    stack = make_stack(web_settings={"MAX_UPLOAD_BYTES": MIB})
+    user = stack.client()
+    user.convert(media.tone(), "mp3")
+    before = len(stack.objects())
+    for body in (b"".join(stream(2 * MIB)), stream(2 * MIB)):
+        try:
+            answer = user.post("/api/tasks", data=body, headers=FORM)
+            assert answer.status_code == 413, answer.text
+        except OSError:
+            pass # the server closed while we were still sending: also a clear answer
+    wait_for(lambda: len(stack.objects()) == before, "removal of what was stored")
+    assert len(user.get("/api/tasks").json()["tasks"]) == 1
+    json_body = stack.anonymous().post("/api/auth/login", data=b" " * MIB, headers={"Content-Type": "application/json"})
+    assert json_body.status_code == 413
+
+
+@pytest.mark.sanitized
+def test_head_over_the_limit(stack):
+    answer = stack.anonymous().get("/alive", headers={"X-Long": "x" * 40000})
+    assert answer.status_code in (400, 413, 431)
+    assert stack.anonymous().get("/alive?" + "q" * 40000).status_code in (400, 413, 414, 431)
+
+
+def raw(stack, data, wait=5):
+    """Sends bytes, returns all that comes back until the server closes."""
+    with socket.create_connection(("127.0.0.1", int(stack.url.rpartition(":")[2])), timeout=wait) as sock:
+        sock.sendall(data)
+        answer = b""
+        try:
+            while piece := sock.recv(65536):
+                answer += piece
+        except (TimeoutError, ConnectionResetError):
+            pass
+        return answer
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("data", [
+    b"GARBAGE\r\n\r\n", b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", b"\0\0\0\0\r\n\r\n", b"GET /alive\r\n\r\n",
+    b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
+    b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
+    b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+], ids=repr)
+def test_garbage_on_the_wire(stack, data):
+    answer = raw(stack, data, 2)
+    assert answer == b"" or b" 4" in answer.split(b"\r\n")[0] or b" 5" in answer.split(b"\r\n")[0], answer[:200]
+    assert stack.anonymous().get("/alive").status_code == 200
+
+
+@pytest.mark.sanitized
+def test_slow_clients_are_cut_off(make_stack):
+    stack = make_stack(web_settings={"CLIENT_TIMEOUT_MS": 500, "WEB_THREADS": 8})
+    user = stack.client()
+    idle = [socket.create_connection(("127.0.0.1", int(stack.url.rpartition(":")[2])), timeout=20) for _ in range(4)]
+    for sock in idle:
+        sock.sendall(b"GET /alive HTTP/1.1\r\nHost: a\r\n")
+    began = time.monotonic()
+    answer = raw(stack, b"POST /api/tasks HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + user.token.encode() +
+                 b"\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n--b\r\n", 20)
+    assert time.monotonic() - began < 15
+    assert not answer or b" 408 " in answer.split(b"\r\n")[0] or b" 400 " in answer.split(b"\r\n")[0], answer
+    for sock in idle:
+        sock.recv(1000)
+        sock.close()
+    wait_for(lambda: user.get("/alive").status_code == 200, "an answer to the others")
+    assert user.get("/api/tasks").json()["tasks"] == []
+
+
+@pytest.mark.sanitized
+def test_upload_that_breaks_off(stack, user):
+    """The rest never comes: no task, no object."""
+    before = len([name for name in stack.objects() if name.startswith("inputs/")])
+    port = int(stack.url.rpartition(":")[2])
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.sendall(b"POST /api/tasks HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + user.token.encode() +
+                         b"\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 9000000\r\n\r\n" +
+                         b"".join(stream(5 * MIB))[:4 * MIB])
+    wait_for(lambda: len([name for name in stack.objects() if name.startswith("inputs/")]) <= before,
+             "removal of what was stored", 15)
+    assert user.get("/api/tasks").json()["tasks"] == []
+
+
+@pytest.mark.skipif(SANITIZED, reason="sanitizers change what memory a program takes")
+def test_memory_of_web_while_32_clients_upload(make_stack):
+    stack = make_stack()
+    stack.worker.stop()
+    user = stack.client()
+
+    def upload(_):
+        return Client(stack.url).use_token(user.token).post("/api/tasks", data=stream(25 * MIB), headers=FORM).status_code
+
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        assert set(pool.map(upload, range(32))) == {201}
+    peak = stack.web.peak_rss_mib()
+    print(f"web's peak memory: {peak:.0f} MiB")
+    assert peak < 150
+    stack.worker.start()
+
+
+@pytest.mark.skipif(SANITIZED, reason="sanitizers change what memory a program takes")
+@pytest.mark.parametrize("target", ["flac", "wav", "m4a"])
+def test_memory_of_the_workers_parent_with_a_big_file(make_stack, tmp_path, target):
+    stack = make_stack()
+    big = tmp_path / "big.wav"
+    ffmpeg("-f", "lavfi", "-i", "aevalsrc=0.5*sin(2*PI*440*t)|0.5*sin(2*PI*440*t):s=48000:d=1600", "-c:a", "pcm_s16le", big)
+    assert big.stat().st_size > 300_000_000
+    user = stack.client()
+    result = tmp_path / "result"
+    task = user.finish(user.upload(big, target), 300)
+    peak = stack.worker.peak_rss_mib()
+    print(f"the worker's peak memory: {peak:.0f} MiB; web's: {stack.web.peak_rss_mib():.0f} MiB")
+    assert peak < 100
+    assert stack.web.peak_rss_mib() < 150
+    with user.get(f"/api/files/{task['file_id']}", stream=True) as answer, open(result, "wb") as file:
+        for piece in answer.iter_content(MIB):
+            file.write(piece)
+    assert float(judge.probe(result)["format"]["duration"]) == pytest.approx(1600, abs=0.1)
