@@ -2,24 +2,13 @@
  * mediarun-web: takes uploads and answers the API. Configured by the environment (shared/base/config.c)
  * alone.
  */
+#include "shared/base/process.h"
 #include "web/app.h"
 #include "web/routes.h"
-
-#include <signal.h>
 
 extern const struct mr_migration mr_migrations[]; /* made from infra/migrations/ by the build */
 
 enum { UPLOAD_OVERHEAD = 64 << 10, DRAIN_MS = 8000 };
-
-/* Every thread inherits the mask, so that these signals wait for sigwait in the main thread. */
-static void block_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    pthread_sigmask(SIG_BLOCK, set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
 
 static enum mr_status migrate(struct mr_web *web, struct mr_err *err)
 {
@@ -109,7 +98,7 @@ int main(void)
     struct mr_config config;
     sigset_t signals;
     struct mr_log log = mr_log_init("mediarun-web", MR_LOG_INFO);
-    block_signals(&signals);
+    mr_process_prepare(&signals);
     bool good = mr_config_load(MR_PROGRAM_WEB, &config, &err) == MR_OK;
     if (good) {
         mr_log_parse_severity(config.log_level, &log.min);

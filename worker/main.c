@@ -2,10 +2,10 @@
  * mediarun-worker: receives Pub/Sub pushes, converts, stores, commits. Configured by the environment
  * (shared/base/config.c) alone. The zygote is forked before anything else happens: worker/sandbox.h.
  */
+#include "shared/base/process.h"
 #include "worker/media/convert.h"
 #include "worker/push.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 /* Threads beyond the slots answer health checks, refuse pushes, and settle stale ones. */
@@ -23,15 +23,6 @@ static const struct mr_route routes[] = {
     {"POST", "/", mr_push_handle, BODY_MAX, 0},
     {"GET", "/alive", alive, 0, 0},
 };
-
-static void block_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    pthread_sigmask(SIG_BLOCK, set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
 
 static enum mr_status start_server(struct mr_worker *worker, int slots, struct mr_server **ret,
                                    struct mr_err *err)
@@ -70,6 +61,7 @@ static bool serve(struct mr_worker *worker, const sigset_t *signals)
     mr_slots_init(&worker->slots, (int)slots);
     if (start_server(worker, (int)slots, &server, &err) != MR_OK) {
         mr_log_err(worker->log, MR_LOG_CRITICAL, "cannot listen", &err, NULL);
+        mr_slots_destroy(&worker->slots);
         return false;
     }
     mr_log_write(worker->log, MR_LOG_NOTICE, "listening", "{s:i,s:I}", "port", mr_server_port(server),
@@ -109,7 +101,7 @@ int main(void)
         return 1;
     }
     sigset_t signals;
-    block_signals(&signals);
+    mr_process_prepare(&signals);
     struct mr_config config;
     bool good = mr_config_load(MR_PROGRAM_WORKER, &config, &err) == MR_OK;
     if (good) {

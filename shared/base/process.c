@@ -1,0 +1,19 @@
+#include "shared/base/process.h"
+
+#include <malloc.h>
+#include <pthread.h>
+
+/* Blocks above the threshold go back to the system when they are freed; setting it stops glibc from raising
+ * it. */
+enum { ARENAS = 4, MMAP_THRESHOLD = 256 << 10 };
+
+void mr_process_prepare(sigset_t *ret_signals)
+{
+    mallopt(M_ARENA_MAX, ARENAS);
+    mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+    sigemptyset(ret_signals);
+    sigaddset(ret_signals, SIGTERM);
+    sigaddset(ret_signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}

@@ -1,0 +1,14 @@
+/* What every program of ours does first. */
+#ifndef MR_BASE_PROCESS_H
+#define MR_BASE_PROCESS_H
+
+#include <signal.h>
+
+/*
+ * Call in main before any thread exists: blocks SIGTERM and SIGINT in all threads to come, so that main can
+ * wait for them (*ret_signals), ignores SIGPIPE, and bounds what malloc keeps: a program that serves many
+ * requests from many threads would otherwise hold their peaks for ever.
+ */
+void mr_process_prepare(sigset_t *ret_signals);
+
+#endif
