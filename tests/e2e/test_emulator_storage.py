@@ -678,7 +678,7 @@ def test_google_node_client(emulator, node_client, environment):
     script = shutil.copy(ROOT / "tests" / "e2e" / "node" / "storage.test.mjs", node_client)
     # The client asks the metadata server for a token first, as it would on Cloud Run.
     settings = {**os.environ, "EMULATOR_URL": emulator.url, "GCE_METADATA_HOST": f"127.0.0.1:{emulator.port}",
-                **environment}
+                "SIGNING_KEY": (emulator.data / "identity" / "key.pem").read_text(), **environment}
     if environment:
         settings["STORAGE_EMULATOR_HOST"] = emulator.url
     done = subprocess.run(["node", "--test", script], cwd=node_client, env=settings, capture_output=True, text=True,

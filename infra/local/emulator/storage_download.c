@@ -3,6 +3,7 @@
 #include "infra/local/emulator/google_error.h"
 #include "infra/local/emulator/storage_http.h"
 #include "infra/local/emulator/storage_range.h"
+#include "infra/local/emulator/storage_signed.h"
 #include "shared/base/encoding.h"
 
 #include <errno.h>
@@ -29,17 +30,29 @@ static enum mr_status add_hash(struct mr_request *req, const struct mr_stored *s
     return mr_respond_header(req, "x-goog-hash", text, err);
 }
 
+/* A setting as the answer shows it: a (signed) URL may ask for another value. NULL: neither has one. */
+static const char *shown(const struct mr_request *req, const struct mr_stored *stored, const char *setting,
+                         const char *parameter)
+{
+    const char *wanted = mr_request_query(req, parameter);
+    return wanted ? wanted : mr_stored_setting(stored, setting);
+}
+
 static enum mr_status add_settings(struct mr_request *req, const struct mr_stored *stored, struct mr_err *err)
 {
-    static const char *const settings[][2] = {{"cacheControl", "Cache-Control"},
-                                              {"contentDisposition", "Content-Disposition"},
-                                              {"contentEncoding", "Content-Encoding"},
-                                              {"contentLanguage", "Content-Language"}};
+    static const struct {
+        const char *setting, *parameter, *header;
+    } settings[] = {
+        {"cacheControl", "response-cache-control", "Cache-Control"},
+        {"contentDisposition", "response-content-disposition", "Content-Disposition"},
+        {"contentEncoding", "response-content-encoding", "Content-Encoding"},
+        {"contentLanguage", "response-content-language", "Content-Language"},
+    };
     enum mr_status status = MR_OK;
     for (size_t i = 0; status == MR_OK && i < sizeof settings / sizeof *settings; i++) {
-        const char *value = mr_stored_setting(stored, settings[i][0]);
+        const char *value = shown(req, stored, settings[i].setting, settings[i].parameter);
         if (value)
-            status = mr_respond_header(req, settings[i][1], value, err);
+            status = mr_respond_header(req, settings[i].header, value, err);
     }
     return status;
 }
@@ -113,7 +126,7 @@ static enum mr_status send_object(struct mr_request *req, const struct mr_stored
                  stored->size);
         status = mr_respond_header(req, "Content-Range", range, err);
     }
-    const char *type = mr_stored_setting(stored, "contentType");
+    const char *type = shown(req, stored, "contentType", "response-content-type");
     if (status == MR_OK)
         status = mr_respond_begin(req, kind == MR_OBJECT_PART ? 206 : 200,
                                   type ? type : "application/octet-stream", length, err);
@@ -143,7 +156,9 @@ enum mr_status mr_xml_get(void *app, struct mr_request *req, struct mr_err *err)
     MR_AUTO_STR char *name = strdup(mr_request_param(req, "object"));
     if (!name)
         return mr_fail_oom(err);
-    enum mr_status status = mr_percent_decode(name, false, err);
+    enum mr_status status = mr_signed_url_check(((struct mr_emulator *)app)->identity, req, err);
+    if (status == MR_OK)
+        status = mr_percent_decode(name, false, err);
     return status == MR_OK ? mr_download(app, req, mr_request_param(req, "bucket"), name, err) : status;
 }
 
@@ -154,7 +169,9 @@ enum mr_status mr_xml_delete(void *app, struct mr_request *req, struct mr_err *e
     MR_AUTO_STR char *name = strdup(mr_request_param(req, "object"));
     if (!name)
         return mr_fail_oom(err);
-    enum mr_status status = mr_percent_decode(name, false, err);
+    enum mr_status status = mr_signed_url_check(emulator->identity, req, err);
+    if (status == MR_OK)
+        status = mr_percent_decode(name, false, err);
     if (status == MR_OK)
         status = mr_store_delete(emulator->storage->store, mr_request_param(req, "bucket"), name, &conditions,
                                  err);

@@ -4,6 +4,7 @@
  */
 #include "infra/local/emulator/storage_http.h"
 #include "infra/local/emulator/storage_related.h"
+#include "infra/local/emulator/storage_signed.h"
 #include "shared/base/encoding.h"
 
 #include <strings.h>
@@ -170,12 +171,15 @@ static enum mr_status xml_plan(const struct mr_request *req, struct mr_upload_pl
 
 enum mr_status mr_xml_put(void *app, struct mr_request *req, struct mr_err *err)
 {
+    struct mr_emulator *emulator = app;
     if (mr_request_query(req, "upload_id"))
         return mr_resumable_continue(app, req, err);
     MR_AUTO(mr_upload_plan) struct mr_upload_plan plan = {0};
     MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
     char etag[MR_ETAG_MAX];
-    enum mr_status status = xml_plan(req, &plan, err);
+    enum mr_status status = mr_signed_url_check(emulator->identity, req, err);
+    if (status == MR_OK)
+        status = xml_plan(req, &plan, err);
     if (status == MR_OK)
         status = insert(app, &plan, mr_request_source, req, &stored, err);
     if (status != MR_OK)
@@ -188,10 +192,13 @@ enum mr_status mr_xml_put(void *app, struct mr_request *req, struct mr_err *err)
 /* POST with x-goog-resumable: start begins a session; the XML API says 201 where the JSON API says 200. */
 enum mr_status mr_xml_post(void *app, struct mr_request *req, struct mr_err *err)
 {
+    struct mr_emulator *emulator = app;
     const char *resumable = mr_request_header(req, "x-goog-resumable");
     if (!resumable || strcasecmp(resumable, "start"))
         return mr_fail(err, MR_INVALID, "POST to an object needs x-goog-resumable: start.");
     MR_AUTO(mr_upload_plan) struct mr_upload_plan plan = {0};
-    enum mr_status status = xml_plan(req, &plan, err);
+    enum mr_status status = mr_signed_url_check(emulator->identity, req, err);
+    if (status == MR_OK)
+        status = xml_plan(req, &plan, err);
     return status == MR_OK ? mr_resumable_answer(app, req, &plan, 201, err) : status;
 }

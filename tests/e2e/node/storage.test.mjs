@@ -132,3 +132,43 @@ test('delete', async () => {
   await bucket.delete();
   assert.deepEqual(await bucket.exists(), [false]);
 });
+
+test('V4 signed URLs', async () => {
+  const signing = new Storage({
+    ...options,
+    apiEndpoint: process.env.EMULATOR_URL,
+    credentials: {client_email: 'signer@p.iam.gserviceaccount.com', private_key: process.env.SIGNING_KEY},
+  });
+  await storage.createBucket(bucket.name);
+  const file = signing.bucket(bucket.name).file('signed/ü x.txt');
+  const sign = (more) => file.getSignedUrl({version: 'v4', expires: Date.now() + 60000, ...more}).then(([url]) => url);
+
+  const type = 'text/plain';
+  const put = await sign({action: 'write', contentType: type, extensionHeaders: {'x-goog-meta-a': 'b  c'}});
+  const headers = {'Content-Type': type, 'x-goog-meta-a': 'b  c'};
+  assert.equal((await fetch(put, {method: 'PUT', body: 'hello', headers})).status, 200);
+  assert.equal((await fetch(put, {method: 'PUT', body: 'hello', headers: {...headers, 'Content-Type': 'a/b'}})).status, 403);
+  assert.equal((await fetch(put, {method: 'PUT', body: 'hello'})).status, 400);
+  assert.equal((await fetch(put)).status, 400);
+
+  const get = await sign({action: 'read', promptSaveAs: 'ö.txt', responseType: 'audio/mpeg'});
+  const answer = await fetch(get);
+  assert.equal(answer.status, 200);
+  assert.equal(await answer.text(), 'hello');
+  assert.equal(answer.headers.get('content-type'), 'audio/mpeg');
+  assert.match(answer.headers.get('content-disposition'), /^attachment/);
+  assert.equal((await fetch(get.replace('audio', 'video'))).status, 403);
+  assert.equal((await fetch(get.replace(/X-Goog-Expires=\d+/, 'X-Goog-Expires=999999'))).status, 400);
+
+  const expired = await sign({action: 'read', accessibleAt: Date.now() - 7200000, expires: Date.now() - 3600000});
+  assert.equal((await fetch(expired)).status, 400);
+
+  const begin = await sign({action: 'resumable', contentType: type});
+  const session = await fetch(begin, {method: 'POST', headers: {'x-goog-resumable': 'start', 'Content-Type': type}});
+  assert.equal(session.status, 201);
+  assert.equal((await fetch(session.headers.get('location'), {method: 'PUT', body: 'resumed'})).status, 200);
+  assert.equal(await (await fetch(await sign({action: 'read'}))).text(), 'resumed');
+
+  await bucket.deleteFiles({force: true});
+  await bucket.delete();
+});
