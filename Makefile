@@ -33,7 +33,7 @@ $(if $(filter $(VARIANT),$(VARIANTS)),,$(error VARIANT=$(VARIANT): one of $(VARI
 INCLUDES := $(filter-out -I/usr/include,$(shell $(PKG_CONFIG) --cflags-only-I $(PACKAGES) $(AV_PACKAGES)))
 COMPILE = $(CC) $(patsubst -I%,-isystem %,$(INCLUDES)) $(CPPFLAGS_all) $(CPPFLAGS) $(CFLAGS_all) $(CFLAGS_$(VARIANT)) $(CFLAGS)
 LINK    = $(CC) -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
-LIBS    = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lcivetweb -lisal
+LIBS    = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lcivetweb -lisal -lm
 AV_LIBS = $(shell $(PKG_CONFIG) --libs $(AV_PACKAGES))
 
 # ---- sources -----------------------------------------------------------------

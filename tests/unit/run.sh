@@ -1,7 +1,7 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Runs every test program in a directory: tests/unit/run.sh build/<variant>/unit
 # Each runs in an empty directory of its own, for at most 120 s; the output of those that fail is shown.
-# SHUFFLE=1 runs them in random order.
+# SHUFFLE=1 runs them in random order. They share one PostgreSQL, started here, and make databases of their own.
 set -u
 [ $# -eq 1 ] && [ -d "$1" ] || {
     echo "usage: $0 DIRECTORY" >&2
@@ -13,7 +13,10 @@ if [ -f "$suppressions" ]; then
     export TSAN_OPTIONS="suppressions=$suppressions ${TSAN_OPTIONS:-}"
 fi
 scratch=$(mktemp -d) || exit 2
-trap 'rm -rf "$scratch"' EXIT
+# shellcheck source=tests/unit/database.sh
+. "$(dirname "$0")/database.sh"
+unit_database_start
+trap 'unit_database_stop; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 
 order=cat
