@@ -39,7 +39,7 @@ static const int free_calls[] = {
     SCMP_SYS(gettid),
 };
 
-/* A sanitizer's own needs: its maps, its shadow, its report. Files only for reading (open_rules). */
+/* A sanitizer's own needs: its maps, its shadow, its report. Files only for reading (answer_open). */
 static const int sanitizer_calls[] = {
     SCMP_SYS(sigaltstack), SCMP_SYS(prlimit64), SCMP_SYS(getrlimit),  SCMP_SYS(readlink),
     SCMP_SYS(fstat),       SCMP_SYS(stat),      SCMP_SYS(newfstatat), SCMP_SYS(lseek),
@@ -57,6 +57,23 @@ static int allow(scmp_filter_ctx filter, const int *calls, size_t count)
     return 0;
 }
 
+/*
+ * Opening a file for reading is refused rather than punished: iconv(3), which libav's MPEG-TS demuxer calls
+ * with character sets that the file names, looks for its modules and lives without them. Any other way to
+ * open kills.
+ */
+static int answer_open(scmp_filter_ctx filter)
+{
+    const uint32_t answer = MR_SANITIZED ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EACCES);
+    const scmp_datum_t mask = O_ACCMODE | O_CREAT | O_TRUNC;
+    int rc =
+        seccomp_rule_add(filter, answer, SCMP_SYS(openat), 1, SCMP_A2_64(SCMP_CMP_MASKED_EQ, mask, O_RDONLY));
+    if (!rc && MR_SANITIZED)
+        rc = seccomp_rule_add(filter, answer, SCMP_SYS(open), 1,
+                              SCMP_A1_64(SCMP_CMP_MASKED_EQ, mask, O_RDONLY));
+    return rc;
+}
+
 /* Allowed for some arguments only. */
 static int allow_some(scmp_filter_ctx filter)
 {
@@ -72,14 +89,7 @@ static int allow_some(scmp_filter_ctx filter)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, not_code);
     else if (!rc)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, not_code, anonymous);
-    if (!rc && MR_SANITIZED) {
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
-                              SCMP_A2_64(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT, O_RDONLY));
-        if (!rc)
-            rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
-                                  SCMP_A1_64(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT, O_RDONLY));
-    }
-    return rc;
+    return rc ? rc : answer_open(filter);
 }
 
 static bool limit_calls(void)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <iconv.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -91,6 +92,7 @@ static void send_exit(int lifeline, enum mr_exit_type type, int value)
 static _Noreturn void run_child(const struct zygote *zygote, pid_t zygote_pid, const int fds[MR_SPAWN_FDS],
                                 const struct mr_spawn_request *request)
 {
+    prctl(PR_SET_NAME, "mr-job");
     follow(zygote_pid);
     sigset_t none;
     sigemptyset(&none);
@@ -207,6 +209,7 @@ static void warm_up(void)
 {
     json_object_seed(0); /* jansson reads /dev/urandom */
     tzset();
+    (void)!iconv_open("UTF-8", "ISO-8859-1"); /* the table of its modules; stays open */
 }
 
 _Noreturn void mr_zygote_main(int control, pid_t parent, mr_sandbox_entry *entry)

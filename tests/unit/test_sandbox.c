@@ -119,11 +119,12 @@ static int act_open(const struct mr_sandbox_fds *fds)
     return 0;
 }
 
+/* The one thing that is refused, not punished (sandbox_confine.c says why). */
 static int act_read_file(const struct mr_sandbox_fds *fds)
 {
-    (void)fds;
-    open("/etc/passwd", O_RDONLY);
-    return 0;
+    if (open("/etc/passwd", O_RDONLY) >= 0 || errno != EACCES)
+        return 1;
+    return act_hello(fds);
 }
 
 static int act_socket(const struct mr_sandbox_fds *fds)
@@ -340,7 +341,7 @@ static const struct act {
     {"unknown failure", act_unknown_failure, MR_INVALID, "sandbox_protocol"},
     {"flood", act_flood, MR_TOO_LARGE, "resource_limit"},
 #if !MR_SANITIZED /* sanitizers read files, and have no bounds of memory */
-    {"read a file", act_read_file, MR_INVALID, "sandbox_violation"},
+    {"read a file", act_read_file, MR_OK, NULL},
     {"eat memory", act_eat_memory, MR_TOO_LARGE, "resource_limit"},
 #endif
     {"look around", act_look_around, MR_OK, NULL},

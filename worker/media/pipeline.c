@@ -1,6 +1,7 @@
 #include "worker/media/pipeline.h"
 
 #include "shared/base/encoding.h"
+#include "worker/media/cut.h"
 #include "worker/protocol.h"
 #include "worker/sandbox_client.h"
 
@@ -213,9 +214,12 @@ static enum mr_status check_length(const struct mr_pipeline *pipeline, struct mr
         return mr_fail_code(err, MR_INVALID, "truncated",
                             "the file breaks off: it declares %.3f s of audio and holds %.3f s",
                             (double)declared / 1e6, (double)decoded / 1e6);
-    if (mr_input_ogg_is_open_ended(pipeline->input))
+    if (mr_cut_ogg_is_open(pipeline->input->source))
         mr_notes_warn(pipeline->notes, "truncated",
                       "the file does not end as an Ogg file should: its end may be missing");
+    else if (pipeline->input->missing_bytes)
+        mr_notes_warn(pipeline->notes, "truncated", "%lld bytes are missing at the end of the file",
+                      (long long)pipeline->input->missing_bytes);
     else if (pipeline->last_is_bad)
         mr_notes_warn(pipeline->notes, "truncated",
                       "the last packet is damaged: the end of the file may be missing");

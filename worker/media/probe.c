@@ -1,8 +1,9 @@
 #include "worker/media/probe.h"
 
+#include "worker/media/cut.h"
+
 #include <errno.h>
 #include <libavutil/avstring.h>
-#include <libavutil/intreadwrite.h>
 #include <string.h>
 
 /* Containers of one self-contained file. Playlists (hls, concat, dash), image lists, network and script
@@ -54,34 +55,17 @@ static enum mr_status set_options(AVDictionary **options, struct mr_err *err)
     return rc < 0 ? mr_av_fail(err, "internal", rc, "set the demuxer's options") : MR_OK;
 }
 
-/* Does the file end before its ISO boxes do (ISO/IEC 14496-12, 4.2)? Then its index may be in the lost part.
- */
-static bool iso_is_cut(struct mr_source *source)
+/* What is missing is more than rounding or a sloppy writer: a hundredth. */
+static bool is_cut(const struct mr_input *input)
 {
-    int64_t at = 0;
-    bool is_iso = false;
-    for (int boxes = 0; boxes < 1000 && at < source->size; boxes++) {
-        uint8_t head[16];
-        if (!mr_source_peek(source, at, head, 8))
-            return is_iso;
-        is_iso = is_iso || (at == 0 && memcmp(head + 4, "ftyp", 4) == 0);
-        if (!is_iso)
-            return false;
-        uint64_t size = AV_RB32(head);
-        if (size == 0) /* to the end of the file */
-            return false;
-        if (size == 1) {
-            if (!mr_source_peek(source, at + 8, head + 8, 8))
-                return true;
-            size = AV_RB64(head + 8);
-        }
-        if (size < 8)
-            return false;
-        if (size > (uint64_t)(source->size - at))
-            return true;
-        at += (int64_t)size;
-    }
-    return false;
+    return input->missing_bytes > input->source->size / 100;
+}
+
+static enum mr_status break_off(const struct mr_input *input, struct mr_err *err)
+{
+    return mr_fail_code(err, MR_INVALID, "truncated",
+                        "the file breaks off: %lld bytes are missing at its end",
+                        (long long)input->missing_bytes);
 }
 
 static enum mr_status open_container(struct mr_input *input, const char *name, struct mr_err *err)
@@ -98,11 +82,12 @@ static enum mr_status open_container(struct mr_input *input, const char *name, s
     char hint[32];
     make_hint(name, hint, sizeof hint);
     int rc = avformat_open_input(&format, hint, NULL, &options); /* frees format when it fails */
-    if (rc < 0 && iso_is_cut(input->source))
-        return mr_fail_code(err, MR_INVALID, "truncated",
-                            "the file breaks off: it ends before the parts that it announces");
+    if (rc == AVERROR(ENOMEM))
+        return mr_av_fail(err, "resource_limit", rc, "open the file");
+    if (rc < 0 && input->missing_bytes)
+        return break_off(input, err);
     if (rc < 0)
-        return mr_av_fail(err, "invalid_media", rc, "the file is no audio or video that we know");
+        return mr_fail_code(err, MR_INVALID, "invalid_media", "the file is no audio or video that we know");
     input->format = format;
     rc = avformat_find_stream_info(format, NULL);
     return rc < 0 ? mr_av_fail(err, "invalid_media", rc, "the streams of the file cannot be read") : MR_OK;
@@ -112,10 +97,17 @@ static enum mr_status choose_stream(struct mr_input *input, struct mr_err *err)
 {
     AVFormatContext *format = input->format;
     int index = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
-    if (index < 0 && format->nb_streams)
-        return mr_fail_code(err, MR_INVALID, "no_audio", "the file has no audio stream");
-    if (index < 0)
-        return mr_fail_code(err, MR_INVALID, "invalid_media", "the file holds nothing playable");
+    if (index < 0) {
+        /* An audio stream that is none of use: noise in which a demuxer thought to see something. */
+        bool has_other = false, has_audio = false;
+        for (unsigned i = 0; i < format->nb_streams; i++) {
+            has_audio |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
+            has_other |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
+        }
+        if (has_other && !has_audio)
+            return mr_fail_code(err, MR_INVALID, "no_audio", "the file has no audio stream");
+        return mr_fail_code(err, MR_INVALID, "invalid_media", "no audio can be made out in the file");
+    }
     input->audio = format->streams[index];
     for (unsigned i = 0; i < format->nb_streams; i++)
         if ((int)i != index)
@@ -168,7 +160,9 @@ static void read_durations(struct mr_input *input)
 enum mr_status mr_input_open(struct mr_input *input, struct mr_source *source, const char *name,
                              struct mr_err *err)
 {
-    *input = (struct mr_input){.source = source};
+    *input = (struct mr_input){.source = source, .missing_bytes = mr_cut_missing_bytes(source)};
+    if (is_cut(input))
+        return break_off(input, err);
     enum mr_status status = open_container(input, name, err);
     if (!status)
         status = choose_stream(input, err);
@@ -189,33 +183,4 @@ void mr_input_container(const struct mr_input *input, char *out, size_t size)
 {
     const char *name = input->format->iformat->name;
     snprintf(out, size, "%.*s", (int)strcspn(name, ","), name);
-}
-
-/* Is the last page in these bytes cut, or not marked as the last (RFC 3533, section 6)? */
-static bool last_page_is_open(const uint8_t *tail, size_t len)
-{
-    enum { HEADER = 27, FLAGS = 5, SEGMENTS = 26, END_OF_STREAM = 4 };
-    for (size_t at = len; at-- > 0;) {
-        if (len - at < HEADER || memcmp(tail + at, "OggS", 4) != 0)
-            continue;
-        size_t segments = tail[at + SEGMENTS], size = HEADER + segments;
-        for (size_t i = 0; i < segments && size <= len - at; i++)
-            size += tail[at + HEADER + i];
-        return size > len - at || !(tail[at + FLAGS] & END_OF_STREAM);
-    }
-    return true;
-}
-
-bool mr_input_ogg_is_open_ended(const struct mr_input *input)
-{
-    enum { PAGE_MAX = 65307 };
-    struct mr_source *source = input->source;
-    size_t len = source->size < PAGE_MAX ? (size_t)source->size : PAGE_MAX;
-    if (strcmp(input->format->iformat->name, "ogg") != 0)
-        return false;
-    uint8_t *tail = av_malloc(len);
-    bool open = tail && mr_source_peek(source, source->size - (int64_t)len, tail, len) &&
-                last_page_is_open(tail, len);
-    av_free(tail);
-    return open;
 }

@@ -15,6 +15,8 @@ struct mr_input {
     AVFormatContext *format;
     AVStream *audio;
     AVCodecContext *decoder;
+    int64_t
+        missing_bytes; /* that the container announces beyond the file's end (cut.h); few, or it is refused */
     int64_t declared_us; /* the length that the container states, not one guessed from a bit rate; -1: none */
     int64_t estimated_us; /* the best guess, for progress; -1: none */
 };
@@ -30,8 +32,5 @@ MR_DEFINE_VALUE_CLEANUP(mr_input, mr_input_close)
 
 /* The container's short name, e.g. "mov". */
 void mr_input_container(const struct mr_input *input, char *out, size_t size);
-
-/* True if this Ogg file does not end with a whole page that says so: the only trace of a cut. */
-bool mr_input_ogg_is_open_ended(const struct mr_input *input);
 
 #endif

@@ -1,0 +1,151 @@
+#include "worker/media/cut.h"
+
+#include <libavutil/intreadwrite.h>
+#include <string.h>
+
+enum { MAX_PARTS = 64 }; /* boxes or objects looked at: real files have a handful at the top */
+
+/* Each tells where the file should end at least, 0 if it does not know. `head` is the file's first 16 bytes.
+ */
+typedef int64_t declared_end_fn(struct mr_source *source, const uint8_t *head);
+
+static int64_t end_of(int64_t start, uint64_t size)
+{
+    return size > (uint64_t)(INT64_MAX - start) ? INT64_MAX : start + (int64_t)size;
+}
+
+/* ISO/IEC 14496-12, 4.2: boxes of 32-bit size and type; size 1 means a 64-bit size follows, 0 "to the end".
+ */
+static int64_t iso_end(struct mr_source *source, const uint8_t *head)
+{
+    int64_t at = 0;
+    if (memcmp(head + 4, "ftyp", 4) != 0)
+        return 0;
+    for (int i = 0; i < MAX_PARTS && at < source->size; i++) {
+        uint8_t box[16];
+        if (!mr_source_peek(source, at, box, 8))
+            return at + 8;
+        uint64_t size = AV_RB32(box);
+        if (size == 1) {
+            if (!mr_source_peek(source, at + 8, box + 8, 8))
+                return at + 16;
+            size = AV_RB64(box + 8);
+        }
+        if (size < 8)
+            return 0;
+        at = end_of(at, size);
+    }
+    return at;
+}
+
+/* The size of the whole but 8 bytes. Writers that could not seek leave 0 or some large number. */
+static int64_t riff_end(struct mr_source *source, const uint8_t *head)
+{
+    enum { UNKNOWN = 0x7ffff000 };
+    (void)source;
+    uint32_t size = AV_RL32(head + 4);
+    return memcmp(head, "RIFF", 4) == 0 && size < UNKNOWN ? 8 + (int64_t)size : 0;
+}
+
+/* RFC 8794: a variable-length size; all value bits set mean "unknown". Returns its length, 0 if it is none.
+ */
+static int read_vint(const uint8_t *at, uint64_t *ret)
+{
+    int len = 1;
+    while (len <= 8 && !(at[0] & (0x80 >> (len - 1))))
+        len++;
+    if (len > 8)
+        return 0;
+    uint64_t value = at[0] & (0xffu >> len), all = (1ULL << (7 * len)) - 1;
+    for (int i = 1; i < len; i++)
+        value = value << 8 | at[i];
+    *ret = value == all ? UINT64_MAX : value;
+    return len;
+}
+
+/* RFC 9559: the EBML header, then one Segment that holds everything. */
+static int64_t matroska_end(struct mr_source *source, const uint8_t *head)
+{
+    uint8_t segment[12];
+    uint64_t size;
+    int len;
+    if (AV_RB32(head) != 0x1a45dfa3 || !(len = read_vint(head + 4, &size)) || size > 4096)
+        return 0;
+    int64_t at = 4 + len + (int64_t)size;
+    if (!mr_source_peek(source, at, segment, sizeof segment) || AV_RB32(segment) != 0x18538067 ||
+        !(len = read_vint(segment + 4, &size)) || size == UINT64_MAX)
+        return 0;
+    return end_of(at + 4 + len, size);
+}
+
+/* Advanced Systems Format, 3.2: the File Properties object states the size, unless its broadcast flag is set.
+ */
+static int64_t asf_end(struct mr_source *source, const uint8_t *head)
+{
+    static const uint8_t header[16] = {0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11,
+                                       0xa6, 0xd9, 0x00, 0xaa, 0x00, 0x62, 0xce, 0x6c};
+    static const uint8_t properties[16] = {0xa1, 0xdc, 0xab, 0x8c, 0x47, 0xa9, 0xcf, 0x11,
+                                           0x8e, 0xe4, 0x00, 0xc0, 0x0c, 0x20, 0x53, 0x65};
+    enum { FIRST_OBJECT = 30, FILE_SIZE = 40, FLAGS = 88, BROADCAST = 1, PROPERTIES_SIZE = 104 };
+    int64_t at = FIRST_OBJECT;
+    if (memcmp(head, header, sizeof header) != 0)
+        return 0;
+    for (int i = 0; i < MAX_PARTS; i++) {
+        uint8_t object[PROPERTIES_SIZE];
+        if (!mr_source_peek(source, at, object, 24))
+            return 0;
+        if (memcmp(object, properties, sizeof properties) == 0) {
+            if (!mr_source_peek(source, at, object, sizeof object) || (AV_RL32(object + FLAGS) & BROADCAST))
+                return 0;
+            return end_of(0, AV_RL64(object + FILE_SIZE));
+        }
+        uint64_t size = AV_RL64(object + 16);
+        if (size < 24 || size > (uint64_t)(source->size - at))
+            return 0;
+        at += (int64_t)size;
+    }
+    return 0;
+}
+
+int64_t mr_cut_missing_bytes(struct mr_source *source)
+{
+    static declared_end_fn *const containers[] = {iso_end, riff_end, matroska_end, asf_end};
+    uint8_t head[16];
+    if (!mr_source_peek(source, 0, head, sizeof head))
+        return 0;
+    for (size_t i = 0; i < sizeof containers / sizeof *containers; i++) {
+        int64_t end = containers[i](source, head);
+        if (end)
+            return end > source->size ? end - source->size : 0;
+    }
+    return 0;
+}
+
+/* Is the last page in these bytes cut, or not marked as the last (RFC 3533, section 6)? */
+static bool last_page_is_open(const uint8_t *tail, size_t len)
+{
+    enum { HEADER = 27, FLAGS = 5, SEGMENTS = 26, END_OF_STREAM = 4 };
+    for (size_t at = len; at-- > 0;) {
+        if (len - at < HEADER || memcmp(tail + at, "OggS", 4) != 0)
+            continue;
+        size_t segments = tail[at + SEGMENTS], size = HEADER + segments;
+        for (size_t i = 0; i < segments && size <= len - at; i++)
+            size += tail[at + HEADER + i];
+        return size > len - at || !(tail[at + FLAGS] & END_OF_STREAM);
+    }
+    return true;
+}
+
+bool mr_cut_ogg_is_open(struct mr_source *source)
+{
+    enum { PAGE_MAX = 65307 };
+    uint8_t head[4];
+    if (!mr_source_peek(source, 0, head, sizeof head) || memcmp(head, "OggS", 4) != 0)
+        return false;
+    size_t len = source->size < PAGE_MAX ? (size_t)source->size : PAGE_MAX;
+    uint8_t *tail = av_malloc(len);
+    bool open = tail && mr_source_peek(source, source->size - (int64_t)len, tail, len) &&
+                last_page_is_open(tail, len);
+    av_free(tail);
+    return open;
+}

@@ -1,0 +1,21 @@
+/*
+ * Is the file shorter than its own container says? Told from sizes that the container states about itself,
+ * before and besides any decoding: a cut file often still plays to its new end without an error.
+ */
+#ifndef MR_WORKER_MEDIA_CUT_H
+#define MR_WORKER_MEDIA_CUT_H
+
+#include "worker/media/source.h"
+
+/*
+ * Bytes that the container announces beyond the end of the file: ISO base media (MP4, MOV, M4A), RIFF (WAV,
+ * AVI), Matroska and ASF. 0: whole, or a container (or a live recording) that states no size.
+ */
+int64_t mr_cut_missing_bytes(struct mr_source *source);
+
+/* True if an Ogg file does not end with a whole page that is marked as the last: the only trace of a cut
+ * there.
+ */
+bool mr_cut_ogg_is_open(struct mr_source *source);
+
+#endif
