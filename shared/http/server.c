@@ -189,9 +189,9 @@ static void on_close(const struct mg_connection *conn)
 static int on_message(const struct mg_connection *conn, const char *message)
 {
     struct mr_server *server = server_of(conn);
-    if (!atomic_load(&server->started))
+    if (!atomic_load(&server->started) && !server->start_fault[0]) /* the first says why */
         snprintf(server->start_fault, sizeof server->start_fault, "%s", message);
-    else if (!atomic_load(&server->stopping))
+    else if (atomic_load(&server->started) && !atomic_load(&server->stopping))
         mr_log_write(server->options.log, MR_LOG_WARNING, message, NULL);
     return 1;
 }

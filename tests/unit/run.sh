@@ -8,10 +8,6 @@ set -u
     exit 2
 }
 programs=$(cd "$1" && pwd)
-suppressions=$(cd "$(dirname "$0")" && pwd)/tsan.supp
-if [ -f "$suppressions" ]; then
-    export TSAN_OPTIONS="suppressions=$suppressions ${TSAN_OPTIONS:-}"
-fi
 scratch=$(mktemp -d) || exit 2
 # shellcheck source=tests/unit/database.sh
 . "$(dirname "$0")/database.sh"
