@@ -4,9 +4,11 @@ import base64
 import hashlib
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import urllib.parse
 
@@ -532,6 +534,40 @@ def test_rewrite_and_copy(bucket):
     wrong = {"ifSourceGenerationMatch": int(source["generation"]) + 1}
     assert bucket.http.post(bucket.o("a/1") + "/rewriteTo" + target, params=wrong).status_code in (304, 412)
     assert_error(bucket.http.post(bucket.o("none") + "/rewriteTo" + target), 404)
+
+
+def hammer(bucket, seed, faults):
+    """Reads and writes a few names at random; every body is one byte repeated, so a mixture shows."""
+    chance, mine = random.Random(seed), bucket_of(bucket)
+    byte = bytes([65 + seed])
+    actions = [
+        lambda name: mine.media(name, byte * chance.randrange(1, 200000)),
+        lambda name: mine.media(name, byte, ifGenerationMatch=0),
+        lambda name: mine.chunk(mine.session(name), "bytes 0-*/*", byte * 300000),
+        lambda name: mine.get(name, alt="media"),
+        lambda name: mine.http.patch(mine.o(name), json={"metadata": {"k": str(seed)}}),
+        lambda name: mine.http.delete(mine.o(name)),
+        lambda name: mine.http.get(mine.o("")[:-1]),
+    ]
+    for _ in range(60):
+        action = chance.choice(actions)
+        answer = action(f"o{chance.randrange(4)}")
+        if answer.status_code not in (200, 204, 404, 412):
+            faults.append(answer.text)
+        elif action is actions[3] and answer.status_code == 200 and len(set(answer.content)) != 1:
+            faults.append("a body is mixed of two")
+
+
+def test_many_at_once(bucket):
+    faults = []
+    threads = [threading.Thread(target=hammer, args=(bucket, seed, faults)) for seed in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    for item in bucket.list().get("items", []):
+        assert len(bucket.bytes(item["name"])) == int(item["size"])
 
 
 # ---- restarts ------------------------------------------------------------------------------------------------

@@ -6,15 +6,15 @@
 #include <errno.h>
 #include <inttypes.h>
 
-enum mr_status mr_bucket_new(const struct mr_store *store, const char *name, json_t *resource,
+enum mr_status mr_bucket_new(const struct mr_store *store, const char *name, const json_t *resource,
                              struct mr_bucket **ret, struct mr_err *err)
 {
     MR_AUTO(mr_bucket) struct mr_bucket *bucket = calloc(1, sizeof *bucket);
     if (!bucket)
         return mr_fail_oom(err);
-    bucket->resource = json_incref(resource);
+    bucket->resource = json_deep_copy(resource);
     bucket->name = strdup(name);
-    if (!bucket->name)
+    if (!bucket->resource || !bucket->name)
         return mr_fail_oom(err);
     enum mr_status status = mr_path_format(&bucket->directory, err, "%s/%s", store->directory, name);
     if (status == MR_OK)
@@ -194,9 +194,12 @@ enum mr_status mr_store_bucket_get(struct mr_store *store, const char *name, jso
     struct mr_bucket *bucket = NULL;
     pthread_mutex_lock(&store->lock);
     enum mr_status status = mr_store_find_bucket_locked(store, name, &bucket, err);
-    if (status == MR_OK)
-        *ret = json_incref(bucket->resource);
+    json_t *copy = status == MR_OK ? json_deep_copy(bucket->resource) : NULL;
     pthread_mutex_unlock(&store->lock);
+    if (status == MR_OK && !copy)
+        return mr_fail_oom(err);
+    if (status == MR_OK)
+        *ret = copy;
     return status;
 }
 
@@ -208,7 +211,7 @@ enum mr_status mr_store_bucket_list(struct mr_store *store, const char *prefix, 
     pthread_mutex_lock(&store->lock);
     for (size_t i = 0; !failed && i < store->bucket_count; i++)
         if (!strncmp(store->buckets[i]->name, prefix, strlen(prefix)))
-            failed = json_array_append(list, store->buckets[i]->resource) < 0;
+            failed = json_array_append_new(list, json_deep_copy(store->buckets[i]->resource)) < 0;
     pthread_mutex_unlock(&store->lock);
     if (failed)
         return mr_fail_oom(err);
@@ -238,9 +241,12 @@ static enum mr_status patch_locked(struct mr_store *store, const char *name,
         status = write_resource(bucket, resource, err);
     if (status != MR_OK)
         return status;
+    json_t *copy = json_deep_copy(resource);
+    if (!copy)
+        return mr_fail_oom(err);
     json_decref(bucket->resource);
-    bucket->resource = json_incref(resource);
-    *ret = MR_TAKE(resource);
+    bucket->resource = MR_TAKE(resource);
+    *ret = copy;
     return MR_OK;
 }
 

@@ -4,23 +4,23 @@
 
 #include <inttypes.h>
 
-enum mr_status mr_stored_new(const char *bucket, const char *name, json_t *settings, struct mr_stored **ret,
-                             struct mr_err *err)
+enum mr_status mr_stored_new(const char *bucket, const char *name, const json_t *settings,
+                             struct mr_stored **ret, struct mr_err *err)
 {
     MR_AUTO(mr_stored) struct mr_stored *stored = calloc(1, sizeof *stored);
     if (!stored)
         return mr_fail_oom(err);
     atomic_init(&stored->refs, 1);
-    stored->settings = json_incref(settings);
+    stored->settings = json_deep_copy(settings);
     stored->bucket = strdup(bucket);
     stored->name = strdup(name);
-    if (!stored->bucket || !stored->name)
+    if (!stored->settings || !stored->bucket || !stored->name)
         return mr_fail_oom(err);
     *ret = MR_TAKE(stored);
     return MR_OK;
 }
 
-enum mr_status mr_stored_copy(const struct mr_stored *from, json_t *settings, struct mr_stored **ret,
+enum mr_status mr_stored_copy(const struct mr_stored *from, const json_t *settings, struct mr_stored **ret,
                               struct mr_err *err)
 {
     struct mr_stored *copy = NULL;
@@ -72,12 +72,12 @@ json_t *mr_stored_to_sidecar(const struct mr_stored *stored)
     if (stored->digest.has_md5)
         mr_md5_text(stored->digest.md5, md5);
     mr_crc32c_text(stored->digest.crc32c, crc32c);
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s*, s:O}", "name", stored->name,
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s*, s:o}", "name", stored->name,
                      "generation", (json_int_t)stored->generation, "metageneration",
                      (json_int_t)stored->metageneration, "size", (json_int_t)stored->size, "created_us",
                      (json_int_t)stored->created_us, "updated_us", (json_int_t)stored->updated_us,
                      "component_count", (json_int_t)stored->component_count, "crc32c", crc32c, "md5Hash",
-                     stored->digest.has_md5 ? md5 : NULL, "settings", stored->settings);
+                     stored->digest.has_md5 ? md5 : NULL, "settings", json_deep_copy(stored->settings));
 }
 
 enum mr_status mr_stored_from_sidecar(const char *bucket, const json_t *sidecar, struct mr_stored **ret,
@@ -137,8 +137,9 @@ json_t *mr_stored_resource(const struct mr_stored *stored, const char *base_url)
         json_sprintf("%" PRId64, stored->size), "crc32c", crc32c, "etag", etag, "timeCreated", created,
         "updated", updated, "timeStorageClassUpdated", created, "storageClass", "STANDARD");
     MR_AUTO_JSON json_t *more = links(stored, base_url);
-    if (!resource || !more || json_object_update(resource, more) < 0 ||
-        json_object_update(resource, stored->settings) < 0)
+    MR_AUTO_JSON json_t *settings = json_deep_copy(stored->settings);
+    if (!resource || !more || !settings || json_object_update(resource, more) < 0 ||
+        json_object_update(resource, settings) < 0)
         return NULL;
     if (stored->digest.has_md5 && json_object_set_new(resource, "md5Hash", json_string(md5)) < 0)
         return NULL;

@@ -4,6 +4,9 @@
  * Immutable once it stands in the index, and counted: a reader takes a reference and may use it, and the file
  * it opened for it, while a newer generation takes its place. A change makes a copy. `settings` holds the
  * fields that clients may set (contentType, metadata, …), validated; the rest is the emulator's own.
+ *
+ * jansson's own counts are not for several threads (json_decref reads before it counts), so each object has
+ * its settings for itself, and whatever leaves it as JSON is a deep copy.
  */
 #ifndef MR_EMULATOR_STORAGE_OBJECT_H
 #define MR_EMULATOR_STORAGE_OBJECT_H
@@ -26,11 +29,11 @@ struct mr_stored {
     json_t *settings;
 };
 
-/* A draft with one reference, all numbers 0. Copies the strings, takes a new reference of settings. */
-MR_MUST_CHECK enum mr_status mr_stored_new(const char *bucket, const char *name, json_t *settings,
+/* A draft with one reference, all numbers 0. Copies the strings and settings. */
+MR_MUST_CHECK enum mr_status mr_stored_new(const char *bucket, const char *name, const json_t *settings,
                                            struct mr_stored **ret, struct mr_err *err);
 /* A draft with everything of `from` but the settings. */
-MR_MUST_CHECK enum mr_status mr_stored_copy(const struct mr_stored *from, json_t *settings,
+MR_MUST_CHECK enum mr_status mr_stored_copy(const struct mr_stored *from, const json_t *settings,
                                             struct mr_stored **ret, struct mr_err *err);
 struct mr_stored *mr_stored_ref(struct mr_stored *stored);
 void mr_stored_unref(struct mr_stored *stored);

@@ -49,10 +49,10 @@ static enum mr_status entry_new(const char *id, const struct mr_store_write *wri
     pthread_mutex_init(&entry->busy, NULL);
     snprintf(entry->session.id, sizeof entry->session.id, "%s", id);
     entry->session.write = *write;
-    entry->session.write.settings = json_incref(write->settings);
+    entry->session.write.settings = json_deep_copy(write->settings);
     entry->session.write.bucket = strdup(write->bucket);
     entry->session.write.name = strdup(write->name);
-    if (!entry->session.write.bucket || !entry->session.write.name)
+    if (!entry->session.write.settings || !entry->session.write.bucket || !entry->session.write.name)
         return mr_fail_oom(err);
     *ret = MR_TAKE(entry);
     return MR_OK;

@@ -9,7 +9,7 @@
 struct mr_bucket {
     char *name;
     char *directory;
-    json_t *resource; /* immutable; a patch puts another in its place */
+    json_t *resource; /* never leaves: callers get deep copies, see storage_object.h */
     struct mr_index objects;
 };
 
@@ -24,9 +24,10 @@ struct mr_store {
     int64_t last_generation;
 };
 
-/* A bucket without objects; takes a reference of resource. The directory is not made. */
-MR_MUST_CHECK enum mr_status mr_bucket_new(const struct mr_store *store, const char *name, json_t *resource,
-                                           struct mr_bucket **ret, struct mr_err *err);
+/* A bucket without objects; copies resource. The directory is not made. */
+MR_MUST_CHECK enum mr_status mr_bucket_new(const struct mr_store *store, const char *name,
+                                           const json_t *resource, struct mr_bucket **ret,
+                                           struct mr_err *err);
 void mr_bucket_free(struct mr_bucket *bucket);
 MR_DEFINE_CLEANUP(mr_bucket, mr_bucket_free)
 
