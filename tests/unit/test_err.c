@@ -1,0 +1,99 @@
+#include "shared/base/err.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void test_fail_fills(void **state)
+{
+    (void)state;
+    struct mr_err err = {0};
+    assert_int_equal(mr_fail(&err, MR_NOT_FOUND, "no task %d", 7), MR_NOT_FOUND);
+    assert_int_equal(err.status, MR_NOT_FOUND);
+    assert_string_equal(err.code, "not_found");
+    assert_string_equal(err.message, "no task 7");
+    assert_int_equal(mr_fail_code(&err, MR_INVALID, "invalid_media", "bad %s", "header"), MR_INVALID);
+    assert_string_equal(err.code, "invalid_media");
+    assert_string_equal(err.message, "bad header");
+    assert_int_equal(mr_fail_errno(&err, MR_UNAVAILABLE, ENOENT, "open %s", "x"), MR_UNAVAILABLE);
+    assert_string_equal(err.message, "open x: No such file or directory");
+    assert_int_equal(mr_fail_oom(&err), MR_EXHAUSTED);
+}
+
+static void test_err_may_be_null(void **state)
+{
+    (void)state;
+    assert_int_equal(mr_fail(NULL, MR_INVALID, "x"), MR_INVALID);
+    assert_int_equal(mr_fail_code(NULL, MR_INVALID, "c", "x"), MR_INVALID);
+    assert_int_equal(mr_fail_errno(NULL, MR_INVALID, EIO, "x"), MR_INVALID);
+    assert_int_equal(mr_fail_oom(NULL), MR_EXHAUSTED);
+}
+
+static void test_wrap_adds_context(void **state)
+{
+    (void)state;
+    struct mr_err err;
+    mr_fail_code(&err, MR_CONFLICT, "taken", "name is taken");
+    assert_int_equal(mr_wrap(&err, "create user %d", 3), MR_CONFLICT);
+    assert_string_equal(err.message, "create user 3: name is taken");
+    assert_string_equal(err.code, "taken");
+}
+
+static void test_long_messages_are_cut(void **state)
+{
+    (void)state;
+    struct mr_err err;
+    char text[2 * MR_ERR_MESSAGE_MAX];
+    memset(text, 'a', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    mr_fail_code(&err, MR_INVALID, text, "%s", text);
+    assert_int_equal(strlen(err.message), MR_ERR_MESSAGE_MAX - 1);
+    assert_int_equal(strlen(err.code), MR_ERR_CODE_MAX - 1);
+    assert_int_equal(mr_fail_errno(&err, MR_INVALID, EIO, "%s", text), MR_INVALID);
+    assert_int_equal(strlen(err.message), MR_ERR_MESSAGE_MAX - 1);
+    assert_int_equal(mr_wrap(&err, "%s", text), MR_INVALID);
+    assert_int_equal(strlen(err.message), MR_ERR_MESSAGE_MAX - 1);
+}
+
+static void test_names_and_transience(void **state)
+{
+    (void)state;
+    static const struct {
+        enum mr_status status;
+        const char *name;
+        bool transient;
+    } statuses[] = {
+        {MR_OK, "ok", false},
+        {MR_INVALID, "invalid", false},
+        {MR_UNAUTHENTICATED, "unauthenticated", false},
+        {MR_DENIED, "denied", false},
+        {MR_NOT_FOUND, "not_found", false},
+        {MR_CONFLICT, "conflict", false},
+        {MR_TOO_LARGE, "too_large", false},
+        {MR_UNSUPPORTED, "unsupported", false},
+        {MR_CANCELED, "canceled", false},
+        {MR_INTERNAL, "internal", false},
+        {MR_UNAVAILABLE, "unavailable", true},
+        {MR_TIMEOUT, "timeout", true},
+        {MR_EXHAUSTED, "exhausted", true},
+        {MR_STATUS_COUNT, "unknown", false},
+        {(enum mr_status) - 1, "unknown", false},
+    };
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        assert_string_equal(mr_status_name(statuses[i].status), statuses[i].name);
+        assert_int_equal(mr_status_is_transient(statuses[i].status), statuses[i].transient);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fail_fills),           cmocka_unit_test(test_err_may_be_null),
+        cmocka_unit_test(test_wrap_adds_context),    cmocka_unit_test(test_long_messages_are_cut),
+        cmocka_unit_test(test_names_and_transience),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
