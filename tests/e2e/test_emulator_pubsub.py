@@ -3,6 +3,8 @@
 import base64
 import itertools
 import json
+import os
+import shutil
 import subprocess
 import threading
 import time
@@ -10,6 +12,7 @@ import time
 import pytest
 import requests
 
+from harness.paths import PATIENCE, ROOT
 from harness.receiver import Receiver
 from harness.stack import emulator_program
 from harness.waiting import wait_for
@@ -657,3 +660,35 @@ def test_stops_at_once_under_push(tmp_path):
         gate.set()
         program.kill()
         receiver.close()
+
+
+# ---- Google's own client ----
+
+@pytest.fixture(scope="module")
+def node_client():
+    """build/node_pubsub with Google's client, as locked in tests/e2e/node_pubsub."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("node and npm are not installed")
+    source, target = ROOT / "tests" / "e2e" / "node_pubsub", ROOT / "build" / "node_pubsub"
+    target.mkdir(parents=True, exist_ok=True)
+    installed = target / "installed-lock.json"  # written last: a broken installation is done again
+    lock = (source / "package-lock.json").read_bytes()
+    if not installed.exists() or installed.read_bytes() != lock:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(source / name, target)
+        done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=target,
+                              capture_output=True, text=True, timeout=300, check=False)
+        if done.returncode:
+            pytest.skip(f"npm ci failed: {done.stderr.strip()[-300:]}")
+        installed.write_bytes(lock)
+    return target
+
+
+def test_google_node_client(emulator, node_client):
+    script = shutil.copy(ROOT / "tests" / "e2e" / "node_pubsub" / "pubsub.test.mjs", node_client)
+    here = f"127.0.0.1:{emulator.port}"
+    settings = {**os.environ, "EMULATOR_HOST": "127.0.0.1", "EMULATOR_PORT": str(emulator.port),
+                "PUBSUB_EMULATOR_HOST": here, "GCE_METADATA_HOST": here}
+    done = subprocess.run(["node", "--test", script], cwd=node_client, env=settings, capture_output=True, text=True,
+                          timeout=120 * PATIENCE, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

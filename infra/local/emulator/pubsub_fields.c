@@ -158,8 +158,13 @@ enum mr_status mr_read_ignored(void *target, json_t *value, const char *path, st
 enum mr_status mr_read_unimplemented(void *target, json_t *value, const char *path, struct mr_err *err)
 {
     (void)target;
-    if (json_is_false(value) || (json_is_object(value) && json_object_size(value) == 0))
-        return MR_OK; /* the default, spelled out */
+    /* Google's own clients spell out defaults of fields that their caller never set. */
+    bool is_default = json_is_false(value) || (json_is_object(value) && json_object_size(value) == 0) ||
+                      (json_is_array(value) && json_array_size(value) == 0) ||
+                      (json_is_string(value) && json_string_length(value) == 0) ||
+                      (json_is_integer(value) && json_integer_value(value) == 0);
+    if (is_default)
+        return MR_OK;
     return mr_fail_code(err, MR_UNSUPPORTED, "unimplemented", "The emulator does not implement '%s'.", path);
 }
 

@@ -49,10 +49,13 @@ static const struct mr_field raw_fields[] = {
     {"enableExactlyOnceDelivery", mr_read_unimplemented, 0},
     {"bigqueryConfig", mr_read_unimplemented, 0},
     {"cloudStorageConfig", mr_read_unimplemented, 0},
+    {"bigtableConfig", mr_read_unimplemented, 0},
+    {"tags", mr_read_unimplemented, 0},
     {"messageTransforms", mr_read_unimplemented, 0},
     {"detached", mr_read_ignored, 0},
     {"state", mr_read_ignored, 0},
     {"topicMessageRetentionDuration", mr_read_ignored, 0},
+    {"analyticsHubSubscriptionInfo", mr_read_ignored, 0},
 };
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))

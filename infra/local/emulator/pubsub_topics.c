@@ -17,6 +17,7 @@ struct topic_body {
 static const struct mr_field topic_fields[] = {
     {"name", mr_read_ignored, 0},
     {"labels", mr_read_strings, offsetof(struct topic_body, labels)},
+    {"tags", mr_read_unimplemented, 0},
     {"messageStoragePolicy", mr_read_unimplemented, 0},
     {"kmsKeyName", mr_read_unimplemented, 0},
     {"schemaSettings", mr_read_unimplemented, 0},
@@ -24,6 +25,7 @@ static const struct mr_field topic_fields[] = {
     {"ingestionDataSourceSettings", mr_read_unimplemented, 0},
     {"messageTransforms", mr_read_unimplemented, 0},
     {"state", mr_read_ignored, 0},
+    {"satisfiesPzs", mr_read_ignored, 0},
 };
 
 static json_t *topic_resource(const void *value)
