@@ -106,8 +106,10 @@ static const struct mr_media_format formats[] = {
     {
         .name = "wma",
         .muxer = "asf",
+        .muxer_options = "avoid_negative_ts=disabled", /* the preroll has room for the lead-in */
         .patches_head = true,
         .encoder = "wmav2",
+        .needs_lead_in = true,
         .bit_rate = 160000,
         .max_channels = 2,
         .max_rate = 48000,

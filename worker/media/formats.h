@@ -23,6 +23,7 @@ struct mr_media_format {
     const char *encoder;
     const char *deep_encoder; /* for sources of more than 16 bits; NULL: the same */
     int64_t bit_rate;         /* for up to two channels, 0: lossless or by quality */
+    bool needs_lead_in;       /* decoders drop the first frame: give them one of silence to drop */
     int quality;              /* FF_QP2LAMBDA units' factor, used when bit_rate is 0; 0: none */
     int max_channels;
     int max_rate; /* Hz; 0: as the encoder says */

@@ -6,7 +6,9 @@
 #include "worker/sandbox_client.h"
 
 #include <errno.h>
+#include <libavutil/channel_layout.h>
 #include <libavutil/common.h>
+#include <libavutil/samplefmt.h>
 
 enum {
     PROGRESS_US = 250 * 1000,
@@ -46,7 +48,7 @@ int64_t mr_pipeline_written_us(const struct mr_pipeline *pipeline)
 {
     if (!pipeline->output.encoder)
         return mr_pipeline_decoded_us(pipeline);
-    return av_rescale(pipeline->encoded, 1000000, pipeline->output.encoder->sample_rate);
+    return av_rescale(pipeline->encoded - pipeline->lead_in, 1000000, pipeline->output.encoder->sample_rate);
 }
 
 /* A parent that does not listen any more is about to kill us; nothing to report to it. */
@@ -72,7 +74,7 @@ static enum mr_status encode(struct mr_pipeline *pipeline, AVFrame *frame, struc
 {
     AVCodecContext *encoder = pipeline->output.encoder;
     if (frame) {
-        frame->pts = pipeline->encoded;
+        frame->pts = pipeline->encoded - pipeline->lead_in;
         pipeline->encoded += frame->nb_samples;
     }
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
@@ -108,6 +110,27 @@ static enum mr_status drain_filters(struct mr_pipeline *pipeline, struct mr_err 
     return status ? status : encode_filtered(pipeline, err);
 }
 
+static enum mr_status lead_in(struct mr_pipeline *pipeline, struct mr_err *err)
+{
+    const AVCodecContext *encoder = pipeline->output.encoder;
+    MR_AUTO_FRAME AVFrame *frame = av_frame_alloc();
+    if (!frame)
+        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "lead in");
+    frame->nb_samples = encoder->frame_size;
+    frame->format = encoder->sample_fmt;
+    frame->sample_rate = encoder->sample_rate;
+    int rc = av_channel_layout_copy(&frame->ch_layout, &encoder->ch_layout);
+    if (rc >= 0)
+        rc = av_frame_get_buffer(frame, 0);
+    if (rc >= 0)
+        rc = av_samples_set_silence(frame->extended_data, 0, frame->nb_samples, frame->ch_layout.nb_channels,
+                                    frame->format);
+    if (rc < 0)
+        return mr_av_fail(err, "internal", rc, "lead in");
+    pipeline->lead_in = frame->nb_samples;
+    return encode(pipeline, frame, err);
+}
+
 static enum mr_status open_for(struct mr_pipeline *pipeline, const AVFrame *frame, struct mr_err *err)
 {
     enum mr_status status = MR_OK;
@@ -115,6 +138,8 @@ static enum mr_status open_for(struct mr_pipeline *pipeline, const AVFrame *fram
         pipeline->output_open = true;
         status = mr_output_open_encoder(&pipeline->output, pipeline->sink, pipeline->spec, pipeline->input,
                                         frame, pipeline->notes, err);
+        if (!status && pipeline->spec->needs_lead_in)
+            status = lead_in(pipeline, err);
     }
     if (!status && !mr_filters_fit(&pipeline->filters, frame)) {
         status = drain_filters(pipeline, err);
