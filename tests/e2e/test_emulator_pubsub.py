@@ -18,6 +18,7 @@ from harness.stack import emulator_program
 from harness.waiting import wait_for
 
 ACCOUNT = "push@mediarun-local.iam.gserviceaccount.com"
+pytestmark = pytest.mark.sanitized
 unique = itertools.count(1)
 
 
@@ -423,7 +424,7 @@ def test_push_of_ordered_message_with_dead_letter_policy(project, receiver):
 def test_unwrapped_push(project, receiver):
     topic = project.topic()
     made = project.subscribe(topic, pushConfig={"pushEndpoint": receiver.url, "noWrapper": {"writeMetadata": True}})
-    message_id, = project.publish(topic, "raw", attributes={"colour": "blue", "host": "evil", "bad\r\nname": "x",
+    message_id, = project.publish(topic, "raw", attributes={"colour": "blue", "content-type": "text/x", "host": "evil", "bad\r\nname": "x",
                                                             "split": "a\r\nInjected: 1"})
     push, = receiver.wait(1)
     assert push.body == b"raw"
@@ -431,6 +432,7 @@ def test_unwrapped_push(project, receiver):
     assert push.headers["x-goog-pubsub-message-id"] == message_id
     assert push.headers["x-goog-pubsub-publish-time"].endswith("Z")
     assert push.headers["colour"] == "blue"
+    assert push.headers["content-type"] == "text/x"
     assert "evil" not in push.headers["host"]
     assert "injected" not in push.headers and "split" not in push.headers
 

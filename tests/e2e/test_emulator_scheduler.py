@@ -15,6 +15,7 @@ from harness.waiting import wait_for
 
 ACCOUNT = "scheduler@mediarun-local.iam.gserviceaccount.com"
 YEARLY = "0 0 1 1 *"
+pytestmark = pytest.mark.sanitized
 unique = itertools.count(1)
 
 

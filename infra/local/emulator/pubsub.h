@@ -7,14 +7,16 @@
  * lost, and run.sh creates topics and subscriptions at every start.
  *
  * The rooms behind this door, lowest first (an arrow never runs upwards):
- *   pubsub_fields         validation of JSON bodies, names and durations, by tables
+ *   pubsub_fields, _mask  validation of JSON bodies, names, durations and field masks, by tables
+ *   pubsub_registry       named things in order
  *   pubsub_filter         the filter language of subscriptions
  *   pubsub_message        immutable, counted messages; what a publisher may send
  *   pubsub_settings       immutable, counted settings of a subscription
  *   pubsub_timer          the heap of deadlines
  *   pubsub_window         flow control and push backoff of one subscription (pure)
- *   pubsub_store          topics, subscriptions, the lock, the clock thread
+ *   pubsub_store          topics, subscriptions, and the one lock; the model of threads and owners
  *   pubsub_delivery       one message on its way to one subscription: queues, leases, retries, dead letters
+ *   pubsub_clock          the thread that lets deadlines happen
  *   pubsub_push           the threads that push; pubsub_push_request makes the HTTP request of one push
  *   pubsub_topics, pubsub_subscriptions, pubsub_pull   the handlers; pubsub.c holds their table
  */

@@ -126,15 +126,28 @@ static enum mr_status add_metadata(struct header_list *headers, const struct mr_
     return MR_OK;
 }
 
+/* True if an attribute will be sent as the request's Content-Type. */
+static bool brings_content_type(const struct mr_push_request *push)
+{
+    const struct mr_push_settings *settings = &push->settings->push;
+    if (!settings->no_wrapper || !settings->write_metadata)
+        return false;
+    json_t *attributes = json_object_get(push->message->body, "attributes");
+    for (void *i = json_object_iter(attributes); i; i = json_object_iter_next(attributes, i))
+        if (strcasecmp(json_object_iter_key(i), "content-type") == 0)
+            return attribute_fits_header(json_object_iter_key(i),
+                                         json_string_value(json_object_iter_value(i)));
+    return false;
+}
+
 static enum mr_status make_headers(const struct mr_push_request *push, struct header_list *headers,
                                    struct mr_err *err)
 {
     const struct mr_push_settings *settings = &push->settings->push;
-    bool typed = settings->no_wrapper && json_object_get(push->message->attributes, "Content-Type");
     enum mr_status status = add_header(headers, "User-Agent", "CloudPubSub-Google", err);
     if (!status)
         status = add_header(headers, "From", "noreply@google.com", err);
-    if (!status && !typed)
+    if (!status && !brings_content_type(push))
         status = add_header(headers, "Content-Type",
                             settings->no_wrapper ? "application/octet-stream" : "application/json", err);
     if (!status && push->token) {
