@@ -66,7 +66,7 @@ static enum mr_status fill(struct mr_form *form, struct mr_err *err)
         form->start = 0;
     }
     if (form->end == form->capacity)
-        return mr_fail(err, MR_TOO_LARGE, "the form has a part with too long a head");
+        return mr_fail(err, MR_INTERNAL, "the form's window is full");
     size_t got = 0;
     enum mr_status status =
         form->source(form->ctx, form->window + form->end, form->capacity - form->end, &got, err);

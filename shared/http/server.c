@@ -51,12 +51,12 @@ static void run_handler(struct mr_request *req)
 static void refuse_broken(struct mr_request *req, const struct mr_err *cause)
 {
     static const struct {
-        enum mr_status status;
+        const char *code;
         int http_status;
-    } answers[] = {{MR_TOO_LARGE, 414}, {MR_UNSUPPORTED, 417}};
+    } answers[] = {{"path_too_long", 414}, {"expectation_failed", 417}, {"too_many_headers", 431}};
     int http_status = mr_http_status_of(cause->status);
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
-        if (answers[i].status == cause->status)
+        if (strcmp(answers[i].code, cause->code) == 0)
             http_status = answers[i].http_status;
     req->out.close = true;
     mr_request_fail(req, http_status, cause);
@@ -69,8 +69,10 @@ static void dispatch(struct mr_request *req, bool open)
     if (mr_request_prepare(req, &err) != MR_OK) {
         refuse_broken(req, &err);
     } else if (!open) {
+        struct mr_err cause;
+        mr_fail_code(&cause, MR_UNAVAILABLE, "shutting_down", "shutting down");
         req->out.close = true;
-        fail_request(req, 503, MR_UNAVAILABLE, "shutting down");
+        mr_request_answer_failure(req, 503, &cause);
     } else {
         switch (mr_route_find(options->routes, options->route_count, mr_request_method(req), &req->path,
                               &req->match)) {

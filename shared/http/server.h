@@ -6,7 +6,8 @@
  * Model: each request runs on one server thread from head to answer. A handler reads the body (whole, as a
  * stream, or as form fields: form.h), then either answers with one of mr_respond_*() and returns MR_OK, or
  * returns a failure with err filled, and the server answers for it. Everything in `struct mr_request` belongs
- * to the server and lives until the handler returns. A request is used by its own thread only.
+ * to the server and lives until the handler returns. A request is used by its own thread only; that thread
+ * has a stack of 2 MiB.
  *
  * Bounds: head size, body size (per route), and time. A client must deliver each piece of up to 16 KiB, and
  * take each piece of up to 64 KiB, within client_timeout_ms, or its socket is shut down (slow_client.h).
@@ -124,8 +125,9 @@ MR_MUST_CHECK enum mr_status mr_request_json(struct mr_request *req, size_t max,
                                              struct mr_err *err);
 
 /* ---- what goes out ---------------------------------------------------------
- * Headers first, then exactly one respond call. A write that fails because the client went away is reported
- * as MR_UNAVAILABLE; after the head has gone out the server cannot answer otherwise, and closes.
+ * Headers first, then exactly one respond call; a handler that fails loses the headers it has added. A write
+ * that fails because the client went away is reported as MR_UNAVAILABLE; after the head has gone out the
+ * server cannot answer otherwise, and closes.
  */
 
 /* Adds a header to the answer. Values with control characters are refused (MR_INVALID). */
@@ -149,7 +151,8 @@ MR_MUST_CHECK enum mr_status mr_respond_end(struct mr_request *req, struct mr_er
 /* True once the head of an answer has been sent. */
 bool mr_respond_started(const struct mr_request *req);
 
-/* The HTTP status for a failure: the one table. MR_CANCELED is 409; MR_UNSUPPORTED 415; MR_EXHAUSTED 429 … */
+/* The HTTP status for a failure: the one table. MR_CANCELED is 409; MR_UNSUPPORTED 415; MR_EXHAUSTED 429 …
+ * MR_TIMEOUT is 504, but the server answers 408 where it was the client's body that came too slowly. */
 int mr_http_status_of(enum mr_status status);
 
 #endif

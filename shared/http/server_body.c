@@ -31,7 +31,7 @@ enum mr_status mr_body_prepare(struct mr_request *req, struct mr_err *err)
         req->body.state = MR_BODY_ENDED;
     const char *expect = mr_request_header(req, "Expect");
     if (expect && strcasecmp(expect, "100-continue") != 0)
-        return mr_fail_code(err, MR_UNSUPPORTED, "expectation", "cannot fulfil this expectation");
+        return mr_fail_code(err, MR_UNSUPPORTED, "expectation_failed", "cannot fulfil this expectation");
     req->body.expect_continue = expect && strcmp(req->info->http_version, "1.1") == 0;
     return MR_OK;
 }

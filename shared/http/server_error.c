@@ -49,6 +49,11 @@ void mr_request_fail(struct mr_request *req, int http_status, const struct mr_er
     if (http_status >= 500 && !req->out.gone)
         mr_log_err(&req->log, MR_LOG_ERROR, "request failed", cause, "{s:s, s:s}", "method",
                    mr_request_method(req), "path", req->path.text);
+    mr_request_answer_failure(req, http_status, cause);
+}
+
+void mr_request_answer_failure(struct mr_request *req, int http_status, const struct mr_err *cause)
+{
     if (req->out.started) {
         req->out.close = true; /* the client sees an answer that is cut off */
         return;

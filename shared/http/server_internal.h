@@ -144,7 +144,9 @@ MR_MUST_CHECK enum mr_status mr_wire_write(struct mr_request *req, const void *d
 
 /* ---- server_error.c ---- */
 
-/* Answers a failed request, and logs what is our own fault. */
+/* Answers a failed request; one whose answer has begun is cut off instead. */
+void mr_request_answer_failure(struct mr_request *req, int http_status, const struct mr_err *cause);
+/* As mr_request_answer_failure, and logs what is our own fault. */
 void mr_request_fail(struct mr_request *req, int http_status, const struct mr_err *cause);
 /* The HTTP status for a handler's failure: a client's own slowness is 408, not 504. */
 int mr_request_failure_status(const struct mr_request *req, const struct mr_err *cause);

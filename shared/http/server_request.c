@@ -62,6 +62,10 @@ enum mr_status mr_request_prepare(struct mr_request *req, struct mr_err *err)
     mr_log_set_trace(&req->log, mr_request_header(req, "traceparent"),
                      mr_request_header(req, "X-Cloud-Trace-Context"));
     prepare_base_url(req);
+    /* civetweb drops the headers that it has no room for without a word. */
+    if (req->info->num_headers >= MG_MAX_HEADERS)
+        return mr_fail_code(err, MR_TOO_LARGE, "too_many_headers", "more than %d headers",
+                            MG_MAX_HEADERS - 1);
     enum mr_status status = mr_path_parse(req->info->local_uri_raw, &req->path, err);
     if (status != MR_OK) {
         req->path.text[0] = '\0'; /* nothing of it may reach the log */

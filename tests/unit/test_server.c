@@ -593,6 +593,28 @@ static void test_unended_chunks_are_cut_visibly(void **state)
     assert_false(answer.whole);
 }
 
+static void test_too_many_headers(void **state)
+{
+    MR_AUTO(mr_buf) struct mr_buf request = MR_BUF_INIT(MAX_HEAD);
+    assert_int_equal(mr_buf_append_str(&request, "GET /items/1 HTTP/1.1\r\n" HOST, NULL), MR_OK);
+    for (int i = 0; i < 70; i++)
+        assert_int_equal(mr_buf_appendf(&request, NULL, "X-%d: 1\r\n", i), MR_OK);
+    assert_int_equal(mr_buf_append_str(&request, "\r\n", NULL), MR_OK);
+    MR_AUTO(answer) struct answer answer = exchange(*state, mr_buf_str(&request));
+    assert_int_equal(answer.status, 431);
+}
+
+static void test_long_path(void **state)
+{
+    MR_AUTO(mr_buf) struct mr_buf request = MR_BUF_INIT(MAX_HEAD);
+    assert_int_equal(mr_buf_append_str(&request, "GET ", NULL), MR_OK);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(mr_buf_append_str(&request, "/a", NULL), MR_OK);
+    assert_int_equal(mr_buf_append_str(&request, " HTTP/1.1\r\n" HOST "\r\n", NULL), MR_OK);
+    MR_AUTO(answer) struct answer answer = exchange(*state, mr_buf_str(&request));
+    assert_int_equal(answer.status, 414);
+}
+
 static void test_oversize_head(void **state)
 {
     char request[2 * MAX_HEAD];
@@ -756,6 +778,8 @@ int main(void)
         TEST(test_big_answer),
         TEST(test_unended_chunks_are_cut_visibly),
         TEST(test_oversize_head),
+        TEST(test_too_many_headers),
+        TEST(test_long_path),
         TEST(test_early_refusal_is_seen),
         TEST(test_expect_continue),
         TEST(test_no_continue_after_a_refusal),
