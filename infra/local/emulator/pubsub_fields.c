@@ -168,8 +168,8 @@ enum mr_status mr_read_unimplemented(void *target, json_t *value, const char *pa
     return mr_fail_code(err, MR_UNSUPPORTED, "unimplemented", "The emulator does not implement '%s'.", path);
 }
 
-enum mr_status mr_fields_read(json_t *object, const char *path, const struct mr_field *fields, size_t count,
-                              void *out, struct mr_err *err)
+enum mr_status mr_pubsub_fields_read(json_t *object, const char *path, const struct mr_field *fields,
+                                     size_t count, void *out, struct mr_err *err)
 {
     if (!json_is_object(object))
         return wrong_type(path, "an object", err);

@@ -17,7 +17,7 @@ typedef enum mr_status mr_field_reader(void *target, json_t *value, const char *
 struct mr_field {
     const char *name;
     mr_field_reader *read;
-    size_t offset; /* of the target within the struct given to mr_fields_read */
+    size_t offset; /* of the target within the struct given to mr_pubsub_fields_read */
 };
 
 mr_field_reader mr_read_string;        /* const char * */
@@ -32,8 +32,9 @@ mr_field_reader mr_read_ignored;       /* a field that only the service sets */
 mr_field_reader mr_read_unimplemented; /* a real field that this emulator refuses, rather than ignores */
 
 /* Reads the fields of object into *out; path is its name within the request ("" at the top). */
-MR_MUST_CHECK enum mr_status mr_fields_read(json_t *object, const char *path, const struct mr_field *fields,
-                                            size_t count, void *out, struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_pubsub_fields_read(json_t *object, const char *path,
+                                                   const struct mr_field *fields, size_t count, void *out,
+                                                   struct mr_err *err);
 
 /* The request's body as an object without nulls; no body at all is {}. MR_INVALID otherwise. The caller owns
  * *ret. */

@@ -50,8 +50,8 @@ static enum mr_status check_attributes(const json_t *attributes, size_t *size, s
 enum mr_status mr_message_check(json_t *input, size_t *size, struct mr_err *err)
 {
     struct input in = {0};
-    enum mr_status status =
-        mr_fields_read(input, "messages", input_fields, sizeof input_fields / sizeof *input_fields, &in, err);
+    enum mr_status status = mr_pubsub_fields_read(input, "messages", input_fields,
+                                                  sizeof input_fields / sizeof *input_fields, &in, err);
     if (status)
         return status;
     size_t data_len = 0;

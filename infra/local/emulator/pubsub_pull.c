@@ -84,7 +84,8 @@ enum mr_status mr_subscription_pull(void *app, struct mr_request *req, struct mr
     struct mr_subscription *subscription = NULL;
     enum mr_status status = received ? mr_google_body(req, MR_PUBSUB_BODY_MAX, &body, err) : mr_fail_oom(err);
     if (!status)
-        status = mr_fields_read(body, "", pull_fields, sizeof pull_fields / sizeof *pull_fields, &in, err);
+        status =
+            mr_pubsub_fields_read(body, "", pull_fields, sizeof pull_fields / sizeof *pull_fields, &in, err);
     if (!status)
         status = mr_check_range("maxMessages", in.max_messages, 1, INT32_MAX, err);
     if (!status)
@@ -169,7 +170,7 @@ static enum mr_status for_each_lease(void *app, struct mr_request *req, const st
     MR_AUTO_JSON json_t *body = NULL;
     enum mr_status status = mr_google_body(req, MR_PUBSUB_BODY_MAX, &body, err);
     if (!status)
-        status = mr_fields_read(body, "", fields, field_count, &in, err);
+        status = mr_pubsub_fields_read(body, "", fields, field_count, &in, err);
     if (!status)
         status = check_ack_ids(in.ack_ids, err);
     if (!status)

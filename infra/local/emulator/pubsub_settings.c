@@ -99,12 +99,14 @@ static enum mr_status read_push(struct mr_subscription_settings *settings, json_
 {
     struct raw_push raw = {0};
     struct mr_push_settings *out = &settings->push;
-    enum mr_status status = mr_fields_read(push, "pushConfig", push_fields, COUNT(push_fields), &raw, err);
+    enum mr_status status =
+        mr_pubsub_fields_read(push, "pushConfig", push_fields, COUNT(push_fields), &raw, err);
     if (!status && raw.oidc)
-        status = mr_fields_read(raw.oidc, "pushConfig.oidcToken", oidc_fields, COUNT(oidc_fields), out, err);
+        status = mr_pubsub_fields_read(raw.oidc, "pushConfig.oidcToken", oidc_fields, COUNT(oidc_fields), out,
+                                       err);
     if (!status && raw.no_wrapper)
-        status = mr_fields_read(raw.no_wrapper, "pushConfig.noWrapper", no_wrapper_fields,
-                                COUNT(no_wrapper_fields), out, err);
+        status = mr_pubsub_fields_read(raw.no_wrapper, "pushConfig.noWrapper", no_wrapper_fields,
+                                       COUNT(no_wrapper_fields), out, err);
     if (!status)
         status = check_push_attributes(raw.attributes, err);
     if (status || !raw.endpoint || !*raw.endpoint) {
@@ -143,7 +145,7 @@ static enum mr_status read_retry(struct mr_subscription_settings *settings, json
 {
     struct raw_retry raw = {BACKOFF_MIN_DEFAULT * MICROS, BACKOFF_MAX * MICROS};
     enum mr_status status =
-        mr_fields_read(retry, "retryPolicy", retry_fields, COUNT(retry_fields), &raw, err);
+        mr_pubsub_fields_read(retry, "retryPolicy", retry_fields, COUNT(retry_fields), &raw, err);
     if (!status && (raw.min_us > BACKOFF_MAX * MICROS || raw.max_us > BACKOFF_MAX * MICROS))
         status = mr_fail(err, MR_INVALID, "Invalid retryPolicy: backoffs are 0 to %d seconds.", BACKOFF_MAX);
     if (!status && raw.min_us > raw.max_us)
@@ -166,8 +168,8 @@ static const struct mr_field dead_letter_fields[] = {
 static enum mr_status read_dead_letter(struct mr_subscription_settings *settings, json_t *policy,
                                        struct mr_err *err)
 {
-    enum mr_status status = mr_fields_read(policy, "deadLetterPolicy", dead_letter_fields,
-                                           COUNT(dead_letter_fields), settings, err);
+    enum mr_status status = mr_pubsub_fields_read(policy, "deadLetterPolicy", dead_letter_fields,
+                                                  COUNT(dead_letter_fields), settings, err);
     if (!status && !settings->dead_letter_topic)
         status = mr_fail(err, MR_INVALID, "deadLetterPolicy.deadLetterTopic is missing.");
     if (!status)
@@ -192,8 +194,8 @@ static const struct mr_field expiration_fields[] = {
 static enum mr_status read_expiration(json_t *policy, struct mr_err *err)
 {
     int64_t ttl_us = EXPIRATION_MIN * MICROS;
-    enum mr_status status =
-        mr_fields_read(policy, "expirationPolicy", expiration_fields, COUNT(expiration_fields), &ttl_us, err);
+    enum mr_status status = mr_pubsub_fields_read(policy, "expirationPolicy", expiration_fields,
+                                                  COUNT(expiration_fields), &ttl_us, err);
     if (status || ttl_us >= EXPIRATION_MIN * MICROS)
         return status;
     return mr_fail(err, MR_INVALID, "Invalid expirationPolicy.ttl: at least %d seconds.", EXPIRATION_MIN);
@@ -241,7 +243,7 @@ static enum mr_status read_resource(struct mr_subscription_settings *settings, c
 {
     struct raw raw = {.retention_us = RETENTION_DEFAULT * MICROS, .filter = ""};
     enum mr_status status =
-        mr_fields_read(settings->resource, "subscription", raw_fields, COUNT(raw_fields), &raw, err);
+        mr_pubsub_fields_read(settings->resource, "subscription", raw_fields, COUNT(raw_fields), &raw, err);
     if (!status)
         status = check_raw(&raw, err);
     if (!status)

@@ -100,7 +100,8 @@ enum mr_status mr_subscription_patch(void *app, struct mr_request *req, struct m
     json_t *answer = NULL;
     enum mr_status status = mr_google_body(req, MR_PUBSUB_BODY_MAX, &body, err);
     if (!status)
-        status = mr_fields_read(body, "", patch_fields, sizeof patch_fields / sizeof *patch_fields, &in, err);
+        status = mr_pubsub_fields_read(body, "", patch_fields, sizeof patch_fields / sizeof *patch_fields,
+                                       &in, err);
     if (!status && !in.subscription)
         status = mr_fail(err, MR_INVALID, "The request needs a subscription.");
     if (!status)
@@ -119,7 +120,7 @@ enum mr_status mr_subscription_modify_push_config(void *app, struct mr_request *
     json_t *push_config = NULL;
     enum mr_status status = mr_google_body(req, MR_PUBSUB_BODY_MAX, &body, err);
     if (!status)
-        status = mr_fields_read(body, "", push_config_fields, 1, &push_config, err);
+        status = mr_pubsub_fields_read(body, "", push_config_fields, 1, &push_config, err);
     if (!status)
         status = change(mr_pubsub_of(app), req, body, "pushConfig", &resource, err);
     return status ? status : mr_respond_empty_object(req, err);
@@ -157,7 +158,8 @@ enum mr_status mr_subscription_seek(void *app, struct mr_request *req, struct mr
     MR_AUTO_JSON json_t *body = NULL;
     enum mr_status status = mr_google_body(req, MR_PUBSUB_BODY_MAX, &body, err);
     if (!status)
-        status = mr_fields_read(body, "", seek_fields, sizeof seek_fields / sizeof *seek_fields, &in, err);
+        status =
+            mr_pubsub_fields_read(body, "", seek_fields, sizeof seek_fields / sizeof *seek_fields, &in, err);
     if (!status && in.time_us < 0)
         status = mr_fail(err, MR_INVALID, "The request needs a time since 1970.");
     if (!status)

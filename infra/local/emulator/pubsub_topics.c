@@ -45,7 +45,8 @@ enum mr_status mr_topic_put(void *app, struct mr_request *req, struct mr_err *er
     if (!status)
         status = mr_google_body(req, MR_PUBSUB_BODY_MAX, &body, err);
     if (!status)
-        status = mr_fields_read(body, "", topic_fields, sizeof topic_fields / sizeof *topic_fields, &in, err);
+        status = mr_pubsub_fields_read(body, "", topic_fields, sizeof topic_fields / sizeof *topic_fields,
+                                       &in, err);
     if (status)
         return status;
     json_t *resource = json_pack("{s:s,s:O*}", "name", name, "labels", in.labels);
@@ -131,7 +132,7 @@ static const char *ordering_key_of(const json_t *input)
 static enum mr_status check_publish(json_t *body, json_t **ret_messages, struct mr_err *err)
 {
     struct publish_body in = {0};
-    enum mr_status status = mr_fields_read(body, "", publish_fields, 1, &in, err);
+    enum mr_status status = mr_pubsub_fields_read(body, "", publish_fields, 1, &in, err);
     if (!status)
         status =
             mr_check_range("number of messages", (int64_t)json_array_size(in.messages), 1, MESSAGES_MAX, err);

@@ -105,7 +105,7 @@ static enum mr_status read_body(struct mr_job_spec *spec, const char *text, stru
 static enum mr_status read_oidc(struct mr_job_spec *spec, json_t *oidc, struct mr_err *err)
 {
     enum mr_status status =
-        mr_fields_read(oidc, "httpTarget.oidcToken", oidc_fields, COUNT(oidc_fields), spec, err);
+        mr_pubsub_fields_read(oidc, "httpTarget.oidcToken", oidc_fields, COUNT(oidc_fields), spec, err);
     if (status)
         return status;
     if (!spec->oidc_email || !strchr(spec->oidc_email, '@'))
@@ -132,7 +132,7 @@ static enum mr_status read_target(struct mr_job_spec *spec, json_t *target, stru
 {
     struct raw_target raw = {0};
     enum mr_status status =
-        mr_fields_read(target, "httpTarget", target_fields, COUNT(target_fields), &raw, err);
+        mr_pubsub_fields_read(target, "httpTarget", target_fields, COUNT(target_fields), &raw, err);
     if (!status)
         status = mr_url_check("httpTarget.uri", raw.uri ? raw.uri : "", err);
     if (status)
@@ -153,7 +153,7 @@ static enum mr_status read_target(struct mr_job_spec *spec, json_t *target, stru
 static enum mr_status read_retry(struct mr_job_spec *spec, json_t *retry, struct mr_err *err)
 {
     enum mr_status status =
-        mr_fields_read(retry, "retryConfig", retry_fields, COUNT(retry_fields), spec, err);
+        mr_pubsub_fields_read(retry, "retryConfig", retry_fields, COUNT(retry_fields), spec, err);
     if (!status)
         status = mr_check_range("retryConfig.retryCount", spec->retry_count, 0, RETRY_COUNT_MAX, err);
     if (!status)
@@ -188,7 +188,8 @@ static enum mr_status set_defaults(const struct mr_job_spec *spec, const char *n
 static enum mr_status read_resource(struct mr_job_spec *spec, const char *name, struct mr_err *err)
 {
     struct raw raw = {.time_zone = "Etc/UTC", .attempt_deadline_us = ATTEMPT_DEADLINE_DEFAULT * MICROS};
-    enum mr_status status = mr_fields_read(spec->resource, "", raw_fields, COUNT(raw_fields), &raw, err);
+    enum mr_status status =
+        mr_pubsub_fields_read(spec->resource, "", raw_fields, COUNT(raw_fields), &raw, err);
     if (!status && (!raw.schedule || !raw.target))
         status = mr_fail(err, MR_INVALID, "A job needs a schedule and an httpTarget.");
     if (!status)
