@@ -42,9 +42,7 @@ stage() {
 }
 count_nothing() { echo 0 0; }
 count_lint() { echo "$(grep -c '^ok ' "$scratch/out") $(grep -c '^FAIL ' "$scratch/out")"; }
-count_units() { # cmocka
-    echo "$(grep -c '^\[       OK \]' "$scratch/out") $(sum_of '^\[  FAILED  \] ([0-9]+) test\(s\).*')"
-}
+count_units() { echo "$(sum_of '^([0-9]+) passed, [0-9]+ failed$') $(sum_of '^[0-9]+ passed, ([0-9]+) failed$')"; }
 count_pytest() {
     local errors
     errors=$(sum_of '^[^:]*[^0-9]([0-9]+) errors? .*')

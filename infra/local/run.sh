@@ -84,6 +84,8 @@ export_environment() {
     export GCE_METADATA_HOST=127.0.0.1:$emulator_port
     export OIDC_CERTS_URL=http://127.0.0.1:$emulator_port/oauth2/v1/certs
     export DATABASE_URL="host=$sockets user=$MR_POSTGRES_ROLE dbname=mediarun"
+    # The embedded queue forgets when it ends; what it still held is published again soon after the next start.
+    export REPUBLISH_AFTER_SECONDS=${REPUBLISH_AFTER_SECONDS:-30}
     STORAGE_URL=http://127.0.0.1:$emulator_port
     PUBSUB_URL=$STORAGE_URL
     SCHEDULER_URL=$STORAGE_URL

@@ -17,7 +17,7 @@ def is_problem(answer, status):
     assert answer.headers["Content-Type"].split(";")[0] == "application/problem+json"
     body = answer.json()
     assert body["status"] == status and body["title"] and body["message"] and body["detail"]
-    for inside in ("SELECT ", "PGRES", "libpq", ".c:", "0x"):
+    for inside in ("SELECT ", "PGRES", "libpq", ".c:"):
         assert inside not in answer.text
     return body
 
@@ -119,7 +119,7 @@ def test_wrong_bodies_of_an_upload(stack, user, content_type, body, status):
     headers = {"Content-Type": content_type} if content_type else {}
     answer = user.post("/api/tasks", data=body, headers=headers)
     is_problem(answer, status)
-    assert user.get("/api/tasks").json()["tasks"] == []
+    assert user.tasks() == []
     assert len([name for name in stack.objects() if name.startswith("inputs/")]) <= before
 
 
@@ -202,7 +202,7 @@ def test_hostile_lengths(user):
     ogg = b"OggS" + b"\xff" * 500
     mp4 = b"\0\0\0\x18ftypM4A \0\0\0\0M4A mp42\xff\xff\xff\xffmoov" + b"\xff" * 400
     for i, data in enumerate((wav, flac, ogg, mp4)):
-        fails(user, data, f"moon{i}")
+        fails(user, data, f"moon{i}", codes=("invalid_media", "no_audio", "truncated", "unsupported_codec"))
 
 
 def test_descriptors_do_not_leak(stack, user, media):

@@ -71,6 +71,12 @@ class Client:
         body = answer.json()
         return body.get("task", body)
 
+    def tasks(self):
+        """The first page of the user's tasks."""
+        answer = self.get("/api/tasks")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     def wait(self, task, seconds=60, states=FINAL):
         """The task as soon as it is in one of the states."""
         task_id = task["id"] if isinstance(task, dict) else task

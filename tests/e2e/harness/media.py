@@ -3,6 +3,7 @@
 import pathlib
 import random
 import subprocess
+import threading
 
 # name of a format → (extension, encoder and its arguments)
 ENCODERS = {
@@ -12,7 +13,7 @@ ENCODERS = {
     "ogg": ("ogg", ["-c:a", "libvorbis", "-q:a", "5"]),
     "opus": ("opus", ["-c:a", "libopus", "-b:a", "96k"]),
     "wav": ("wav", ["-c:a", "pcm_s16le"]),
-    "flac": ("flac", ["-c:a", "flac"]),
+    "flac": ("flac", ["-c:a", "flac", "-sample_fmt", "s16"]),
     "wma": ("wma", ["-c:a", "wmav2", "-b:a", "128k"]),
 }
 FORMATS = list(ENCODERS)
@@ -29,13 +30,15 @@ class Media:
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
+        self.lock = threading.RLock()
 
     def _once(self, name, make):
         path = self.directory / name
-        if not path.exists():
-            part = path.with_name(f"part-{path.name}")
-            make(part)
-            part.rename(path)
+        with self.lock:
+            if not path.exists():
+                part = path.with_name(f"part-{path.name}")
+                make(part)
+                part.rename(path)
         return path
 
     def tone(self, file_format="wav", seconds=2, frequency=440, rate=44100, channels=2, volume=0.5, tags=None, cover=False):

@@ -1,0 +1,223 @@
+"""infra/local/run.sh: the newcomer's one command, with curl alone."""
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+
+import pytest
+import requests
+
+from harness import judge
+from harness.paths import ROOT, SANITIZED
+from harness.waiting import free_port, wait_for
+
+pytestmark = pytest.mark.skipif(SANITIZED, reason="run.sh runs the release build")
+
+
+class Run:
+    def __init__(self, directory, **settings):
+        self.data = directory / "data"
+        self.log_path = directory / "run.log"
+        self.port, self.emulator_port = settings.pop("PORT", None) or free_port(), free_port()
+        self.worker_port = 20000 + free_port() % 10000
+        self.env = {**os.environ, "PORT": str(self.port), "EMULATOR_PORT": str(self.emulator_port),
+                    "WORKER_PORT": str(self.worker_port), "DATA_DIR": str(self.data), **settings}
+        self.env.pop("BUILD", None)
+        self.url = f"http://localhost:{self.port}"
+        self.process = None
+
+    def start(self, ready=True):
+        with open(self.log_path, "wb") as log:
+            # As in a terminal: a process group of its own, which Ctrl-C would reach as a whole.
+            self.process = subprocess.Popen([ROOT / "infra/local/run.sh"], env=self.env, stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, start_new_session=True)
+        if ready:
+            wait_for(self.is_ready, "ready line of run.sh", 300)
+        return self
+
+    def log(self):
+        return self.log_path.read_text("utf-8", "replace")
+
+    def is_ready(self):
+        assert self.process.poll() is None, self.log()[-3000:]
+        return re.search(rf"^ready: {self.url}$", self.log(), re.MULTILINE)
+
+    def wait(self, seconds=25):
+        return self.process.wait(seconds)
+
+    def family(self):
+        """Every process that carries this run's DATA_DIR in its environment, or descends from one: {pid: name}."""
+        return {pid: name for pid, name in processes() if self.owns(pid)}
+
+    def owns(self, pid):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                return f"DATA_DIR={self.data}".encode() in file.read()
+        except OSError:
+            return False
+
+    def pid_of(self, name):
+        return next(pid for pid, found in self.family().items() if found == name and self.is_main(pid))
+
+    def is_main(self, pid):
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return int(file.read().rpartition(")")[2].split()[1]) == self.process.pid
+
+    def end(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)
+
+
+def processes():
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/comm", encoding="utf-8") as file:
+                    yield int(entry), file.read().strip()
+            except OSError:
+                pass
+
+
+@pytest.fixture
+def run(tmp_path):
+    made = []
+
+    def make(**settings):
+        made.append(Run(tmp_path, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()
+
+
+def curl(*arguments):
+    done = subprocess.run(["curl", "-sS", "--fail-with-body", *map(str, arguments)], capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def sign_in(url, name="ana", signup=True):
+    who = {"username": name, "password": "Secret12"}
+    if signup:
+        body = json.dumps({"username": name, "email": f"{name}@example.com", "password1": "Secret12", "password2": "Secret12"})
+        curl(f"{url}/api/auth/signup", "-H", "Content-Type: application/json", "-d", body)
+    answer = curl(f"{url}/api/auth/login", "-H", "Content-Type: application/json", "-d", json.dumps(who))
+    return f"Authorization: Bearer {json.loads(answer)['access_token']}"
+
+
+def convert(url, auth, source, target, result):
+    """By curl, as README.md says."""
+    task = json.loads(curl(f"{url}/api/tasks", "-H", auth, "-F", f"fileName=@{source}", "-F", f"newFormat={target}"))["task"]
+
+    def done():
+        found = json.loads(curl(f"{url}/api/tasks/{task['id']}", "-H", auth))
+        assert found["status"] != "failed", found
+        return found["status"] == "processed"
+
+    wait_for(done, "conversion", 60)
+    curl(f"{url}/api/files/{task['file_id']}", "-H", auth, "-o", result)
+    return task
+
+
+def test_the_newcomers_way(run, media, tmp_path):
+    first = run().start()
+    auth = sign_in(first.url)
+    source = media.tone("mp3", seconds=2)
+    result = tmp_path / "result.flac"
+    task = convert(first.url, auth, source, "flac", result)
+    assert judge.frequency(judge.middle(judge.samples(result))) == pytest.approx(440, rel=0.01)
+
+    # Secrets: private files, nobody's arguments; PostgreSQL is not root's and listens on no port.
+    for path in first.data.rglob("*"):
+        if path.is_file() and path.name in ("jwt_secret", "key.pem"):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    secret = (first.data / "jwt_secret").read_text().strip()
+    for pid in first.family():
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            assert secret.encode() not in file.read()
+    assert os.stat(f"/proc/{first.pid_of('postgres')}").st_uid != 0 or os.geteuid() != 0
+    assert not (first.data / "postgres/postmaster.pid").read_text().splitlines()[5].strip(), "no TCP address"
+
+    # The platform starts again what dies.
+    for name in ("mediarun-worker", "mediarun-web"):
+        dead = first.pid_of(name)
+        os.kill(dead, signal.SIGKILL)
+        wait_for(lambda: [pid for pid, found in first.family().items() if found == name and pid != dead and first.is_main(pid)],
+                 f"restart of {name}", 20)
+    wait_for(lambda: requests.get(f"http://127.0.0.1:{first.worker_port}/alive", timeout=5).status_code == 200
+             if is_open(first.worker_port) else None, "the new worker")
+    wait_for(lambda: is_open(first.port), "the new web")
+    convert(first.url, auth, source, "ogg", tmp_path / "result.ogg")
+
+    # SIGTERM ends everything.
+    first.process.terminate()
+    assert first.wait() == 0
+    wait_for(lambda: not first.family(), "end of all processes", 5)
+    assert not list((first.data / "postgres").glob("postmaster.pid"))
+
+    # A second start finds the data of the first, and takes its token.
+    second = run(PORT=first.port).start()
+    again = tmp_path / "again.flac"
+    curl(f"{second.url}/api/files/{task['file_id']}", "-H", auth, "-o", again)
+    assert again.read_bytes() == result.read_bytes()
+    convert(second.url, sign_in(second.url, signup=False), source, "wav", tmp_path / "result.wav")
+
+    # Ctrl-C, to the whole group as a terminal sends it.
+    os.killpg(second.process.pid, signal.SIGINT)
+    assert second.wait() == 130
+    wait_for(lambda: not second.family(), "end of all processes", 5)
+
+
+def is_open(port):
+    try:
+        requests.get(f"http://127.0.0.1:{port}/alive", timeout=5)
+        return True
+    except requests.ConnectionError:
+        return False
+
+
+def test_killed_hard(run, media, tmp_path):
+    """kill -9 leaves nothing behind, and the next start works."""
+    first = run(WORKERS="2").start()
+    os.kill(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+    second = run(PORT=first.port, WORKERS="2").start()
+    convert(second.url, sign_in(second.url), media.tone(), "mp3", tmp_path / "result.mp3")
+    everybody = second.family()
+    assert sum(name == "mediarun-web" for name in everybody.values()) == 1
+
+    # Started twice: the second says so and leaves the first alone.
+    third = Run(tmp_path)
+    third.log_path = tmp_path / "third.log"
+    third.start(ready=False)
+    assert third.wait() == 1 and "in use" in third.log()
+    assert requests.get(second.url + "/api-health", timeout=5).status_code == 200
+
+    # When the ground goes, everything ends, with an error.
+    os.kill(second.pid_of("mediarun-emulator"), signal.SIGKILL)
+    assert second.wait() == 1
+    assert "emulator" in second.log()
+    wait_for(lambda: not second.family(), "end of all processes", 5)
+
+
+@pytest.mark.parametrize("settings, words", [
+    ({"PORT": "nonsense"}, "PORT"), ({"WORKERS": "0"}, "WORKERS"), ({"EMULATOR_PORT": "99999"}, "EMULATOR_PORT")])
+def test_bad_settings(run, settings, words):
+    broken = run()
+    broken.env.update(settings)
+    broken.start(ready=False)
+    assert broken.wait() == 1
+    assert words in broken.log()
+
+
+def test_port_in_use(run, emulator):
+    taken = run(PORT=emulator.port)
+    taken.start(ready=False)
+    assert taken.wait(120) == 1
+    assert f"port {emulator.port} is already in use" in taken.log() and "PORT=" in taken.log()
+    assert not taken.family()
