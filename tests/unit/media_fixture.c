@@ -59,8 +59,11 @@ static char *run_program(const struct media_dir *dir, char *const argv[], size_t
     data[len] = '\0';
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (status)
-        fail_msg("%s … failed (%d)", argv[0], status);
+    if (status) {
+        for (size_t i = 0; argv[i]; i++)
+            print_error("%s ", argv[i]);
+        fail_msg("failed (%d)", status);
+    }
     *ret_len = len;
     return data;
 }

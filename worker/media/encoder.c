@@ -34,6 +34,18 @@ static bool takes_layout(const AVCodec *codec, const AVChannelLayout *layout)
     return false;
 }
 
+/* The layouts that Vorbis, Opus (RFC 7845, 5.1.1.2) and AAC know for a count; libav's own idea of the usual
+ * one differs for three and four. */
+static void usual_layout(int channels, AVChannelLayout *ret)
+{
+    if (channels == 3)
+        *ret = (AVChannelLayout)AV_CHANNEL_LAYOUT_SURROUND;
+    else if (channels == 4)
+        *ret = (AVChannelLayout)AV_CHANNEL_LAYOUT_QUAD;
+    else
+        av_channel_layout_default(ret, channels);
+}
+
 /* The source's layout if codec and format take it, else the usual one of as many channels, else of fewer. */
 static int choose_layout(const struct mr_media_format *spec, const AVCodec *codec,
                          const AVChannelLayout *source, AVChannelLayout *ret)
@@ -44,7 +56,7 @@ static int choose_layout(const struct mr_media_format *spec, const AVCodec *code
         return av_channel_layout_copy(ret, source);
     for (int channels = FFMIN(source->nb_channels, spec->max_channels); channels > 0; channels--) {
         av_channel_layout_uninit(ret);
-        av_channel_layout_default(ret, channels);
+        usual_layout(channels, ret);
         if (ret->order == AV_CHANNEL_ORDER_NATIVE && takes_layout(codec, ret))
             return 0;
     }
@@ -133,8 +145,9 @@ enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct 
     if (rc >= 0)
         rc = avcodec_open2(encoder, codec, NULL);
     if (rc < 0) {
-        mr_av_fail(err, "unsupported_codec", rc, "the %s encoder does not take %d Hz with %d channels", name,
-                   encoder->sample_rate, encoder->ch_layout.nb_channels);
+        mr_av_fail(err, "unsupported_codec", rc,
+                   "the %s encoder does not take audio of %d Hz with %d channels", name, frame->sample_rate,
+                   frame->ch_layout.nb_channels);
         avcodec_free_context(&encoder);
         return err ? err->status : MR_INVALID;
     }

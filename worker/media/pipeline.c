@@ -267,12 +267,20 @@ static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
     return status ? status : mr_output_finish(&pipeline->output, err);
 }
 
-static enum mr_status judge_end(const struct mr_pipeline *pipeline, int rc, struct mr_err *err)
+/* Why did the demuxer stop? Some report a packet cut by the end of the file as a failed read. */
+static enum mr_status judge_end(struct mr_pipeline *pipeline, int rc, struct mr_err *err)
 {
-    if (pipeline->input->source->failed)
+    const struct mr_source *source = pipeline->input->source;
+    if (source->failed)
         return mr_fail_code(err, MR_INTERNAL, "internal", "the parent stopped to read");
-    return rc == AVERROR_EOF ? MR_OK
-                             : mr_av_fail(err, "invalid_media", rc, "the file cannot be read to its end");
+    if (rc == AVERROR_EOF)
+        return MR_OK;
+    if (rc == AVERROR(ENOMEM) || source->at < source->size)
+        return mr_av_fail(err, "invalid_media", rc, "the file cannot be read to its end");
+    pipeline->packets++;
+    pipeline->bad_packets++;
+    pipeline->last_is_bad = true;
+    return MR_OK;
 }
 
 enum mr_status mr_pipeline_run(struct mr_pipeline *pipeline, struct mr_err *err)

@@ -107,6 +107,9 @@ void mr_sink_close(struct mr_sink *sink)
 
 void mr_sink_seal(struct mr_sink *sink)
 {
+    if (sink->may_seal)
+        return;
+    avio_flush(sink->io); /* what belongs into the head may still be in the buffer */
     sink->may_seal = true;
 }
 
