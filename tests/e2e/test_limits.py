@@ -43,7 +43,7 @@ def test_body_over_the_limit(make_stack, media):
         except OSError:
             pass # the server closed while we were still sending: also a clear answer
     wait_for(lambda: len(stack.objects()) == before, "removal of what was stored")
-    assert len(user.get("/api/tasks").json()["tasks"]) == 1
+    assert len(user.tasks()) == 1
     json_body = stack.anonymous().post("/api/auth/login", data=b" " * MIB, headers={"Content-Type": "application/json"})
     assert json_body.status_code == 413
 
@@ -98,7 +98,7 @@ def test_slow_clients_are_cut_off(make_stack):
         sock.recv(1000)
         sock.close()
     wait_for(lambda: user.get("/alive").status_code == 200, "an answer to the others")
-    assert user.get("/api/tasks").json()["tasks"] == []
+    assert user.tasks() == []
 
 
 @pytest.mark.sanitized
@@ -113,7 +113,7 @@ def test_upload_that_breaks_off(stack, user):
                          b"".join(stream(5 * MIB))[:4 * MIB])
     wait_for(lambda: len([name for name in stack.objects() if name.startswith("inputs/")]) <= before,
              "removal of what was stored", 15)
-    assert user.get("/api/tasks").json()["tasks"] == []
+    assert user.tasks() == []
 
 
 @pytest.mark.skipif(SANITIZED, reason="sanitizers change what memory a program takes")
