@@ -119,7 +119,9 @@ static void check_to_all(const char *input, const char *from, double seconds, do
         char output[64];
         snprintf(output, sizeof output, "%.40s.to.%s", input, makers[i].format);
         MR_AUTO_JSON json_t *receipt = convert_ok(input, output, makers[i].format);
-        check_result(receipt, output, from, makers[i].format, seconds, db);
+        /* ffmpeg does not recognize an ADTS file of two frames. */
+        if (seconds > 0.02 || strcmp(makers[i].format, "aac") != 0)
+            check_result(receipt, output, from, makers[i].format, seconds, db);
     }
 }
 
@@ -286,8 +288,8 @@ static void test_tags_and_cover(void **state)
         bool cover;
         bool chapters;
     } targets[] = {
-        {"mp3", true, true},  {"aac", false, false}, {"m4a", true, true},   {"ogg", true, true},
-        {"opus", true, true}, {"wav", false, false}, {"flac", true, false}, {"wma", false, true},
+        {"mp3", true, true},  {"aac", false, false}, {"m4a", true, true},  {"ogg", true, true},
+        {"opus", true, true}, {"wav", false, false}, {"flac", true, true}, {"wma", false, true},
     };
     static const char text[] = ";FFMETADATA1\ntitle=Ünïcödé—題\nartist=Björk\nalbum=A\n"
                                "[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=one\n"
@@ -311,7 +313,7 @@ static void test_tags_and_cover(void **state)
     }
     /* What we wrote ourselves is read back as well. */
     check_tags("tagged.mp3.tags.ogg", "mp3", true, true);
-    check_tags("tagged.mp3.tags.opus", "flac", true, false);
+    check_tags("tagged.mp3.tags.opus", "flac", true, true);
     check_tags("tagged.flac.tags.ogg", "ogg", true, false);
 }
 

@@ -74,7 +74,7 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
     if (!status)
         status = mr_source_open(&source, fds, spec->input_size, err);
     if (!status)
-        status = mr_sink_open(&sink, fds, spec->format->patches_head, err);
+        status = mr_sink_open(&sink, fds, spec->format->patches, err);
     if (!status)
         status = mr_input_open(&input, &source, spec->input_name, err);
     if (!status)

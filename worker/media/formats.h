@@ -12,13 +12,16 @@
 
 enum mr_cover { MR_COVER_NONE, MR_COVER_STREAM /* an attached picture */, MR_COVER_COMMENT /* a tag */ };
 
+/* NATIVE: the muxer writes libav's chapters. COMMENT: as tags CHAPTER001, CHAPTER001NAME. */
+enum mr_chapters { MR_CHAPTERS_NONE, MR_CHAPTERS_NATIVE, MR_CHAPTERS_COMMENT };
+
 enum { MR_COPY_CODECS_MAX = 4 };
 
 struct mr_media_format {
     const char *name;
     const char *muxer;
     const char *muxer_options; /* "key=value:key=value"; NULL: none */
-    bool patches_head;         /* the muxer seeks back to its head at the end */
+    bool patches;              /* the muxer seeks back to what it has written (sink.h) */
 
     const char *encoder;
     const char *deep_encoder; /* for sources of more than 16 bits; NULL: the same */
@@ -36,7 +39,7 @@ struct mr_media_format {
     bool has_tags;
     bool tags_on_stream; /* the muxer reads them from the stream, not the container */
     enum mr_cover cover;
-    bool has_chapters;
+    enum mr_chapters chapters;
 };
 
 /* NULL if there is no such format. */

@@ -55,7 +55,7 @@ static enum mr_status carry_along(struct mr_output *output, const struct mr_inpu
         status = mr_cover_carry(input, spec, output->format, output->audio, &output->cover,
                                 &output->cover_image, notes, err);
     if (!status)
-        status = mr_chapters_carry(input, spec, output->format, notes, err);
+        status = mr_chapters_carry(input, spec, output->format, output->audio, notes, err);
     return status;
 }
 
@@ -155,6 +155,10 @@ static enum mr_status begin(struct mr_output *output, const AVPacket *first, str
     }
     MR_AUTO_DICT AVDictionary *options = NULL;
     int rc = av_dict_parse_string(&options, output->spec->muxer_options, "=", ":", 0);
+    /* ADTS has no place for tags but an ID3 tag before it, which not every player expects: not without need.
+     */
+    if (rc >= 0 && !output->format->metadata && av_dict_get(options, "write_id3v2", NULL, 0))
+        rc = av_dict_set(&options, "write_id3v2", "0", 0);
     if (rc >= 0)
         rc = set_serial_number(output->format);
     if (rc >= 0)
@@ -176,7 +180,7 @@ static enum mr_status write_one(struct mr_output *output, AVPacket *packet, stru
     av_packet_rescale_ts(packet, output->packet_base, output->audio->time_base);
     int rc = av_write_frame(output->format, packet);
     if (rc >= 0)
-        mr_sink_seal(output->sink);
+        mr_sink_begin_body(output->sink);
     return rc < 0 ? mr_av_fail(err, "internal", rc, "write the output") : MR_OK;
 }
 
@@ -207,6 +211,7 @@ enum mr_status mr_output_finish(struct mr_output *output, struct mr_err *err)
 {
     if (!output->begun)
         return mr_fail_code(err, MR_INVALID, "invalid_media", "the file holds no audio");
+    mr_sink_begin_tail(output->sink);
     int rc = av_write_trailer(output->format);
     if (rc < 0)
         return mr_av_fail(err, "internal", rc, "write the %s trailer", output->spec->muxer);

@@ -6,63 +6,69 @@
 #include <errno.h>
 #include <string.h>
 
-enum { HEAD_MIN = 64 * 1024, BUFFER = 128 * 1024 };
+/* The index of a day of AAC in MP4 has some 20 MiB; libav's own table of it has more. */
+enum { HEAD_MIN = 64 * 1024, BUFFER = 128 * 1024, PART_MIN = 256 * 1024, TAIL_MAX = 128 * 1024 * 1024 };
 
-static int grow_head(struct mr_sink *sink, size_t len)
+static int part_reserve(struct mr_sink_part *part, size_t len)
 {
-    if (len > MR_HEAD_MAX)
+    if (len > part->max)
         return AVERROR(EFBIG);
-    if (len <= sink->head_capacity)
+    if (len <= part->capacity)
         return 0;
-    size_t capacity = sink->head_capacity ? sink->head_capacity : HEAD_MIN + BUFFER;
+    size_t capacity = FFMAX(part->capacity, PART_MIN);
     while (capacity < len)
         capacity *= 2;
-    uint8_t *head = av_realloc(sink->head, capacity);
-    if (!head)
+    uint8_t *data = av_realloc(part->data, capacity);
+    if (!data)
         return AVERROR(ENOMEM);
-    sink->head = head;
-    sink->head_capacity = capacity;
+    part->data = data;
+    part->capacity = capacity;
     return 0;
 }
 
-/* Keeps what belongs into the head. Returns the count of bytes taken. */
-static int write_head(struct mr_sink *sink, const uint8_t *buf, size_t len)
+static int part_write(struct mr_sink_part *part, int64_t at, const uint8_t *buf, size_t len)
 {
-    size_t at = (size_t)sink->at;
-    if (sink->sealed) {
-        len = FFMIN(len, sink->head_len - at);
-    } else {
-        int rc = grow_head(sink, at + len);
-        if (rc < 0)
-            return rc;
-        sink->head_len = FFMAX(sink->head_len, at + len);
+    size_t end = (size_t)at + len;
+    int rc = part_reserve(part, end);
+    if (rc < 0)
+        return rc;
+    memcpy(part->data + at, buf, len);
+    part->len = FFMAX(part->len, end);
+    return 0;
+}
+
+/* Writes up to len bytes at the present place, as many as belong to one part. Returns their count. */
+static int write_some(struct mr_sink *sink, const uint8_t *buf, size_t len)
+{
+    int rc = 0;
+    if (sink->patches && !sink->sealed) {
+        rc = part_write(&sink->head, sink->at, buf, len);
+    } else if (sink->at < (int64_t)sink->head.len) {
+        len = FFMIN(len, sink->head.len - (size_t)sink->at);
+        rc = part_write(&sink->head, sink->at, buf, len);
+    } else if (sink->in_tail && sink->at >= sink->tail_start) {
+        rc = part_write(&sink->tail, sink->at - sink->tail_start, buf, len);
+    } else if (sink->at != sink->end) {
+        rc = AVERROR(ESPIPE); /* it has left already */
+    } else if (!mr_client_write(sink->fds, sink->at, buf, len)) {
+        rc = AVERROR(EPIPE);
     }
-    memcpy(sink->head + at, buf, len);
-    return (int)len;
+    return rc < 0 ? rc : (int)len;
 }
 
 static int write_packet(void *opaque, uint8_t *buf, int size)
 {
     struct mr_sink *sink = opaque;
-    size_t left = size > 0 ? (size_t)size : 0;
-    if (sink->patches_head && !sink->sealed && sink->may_seal && sink->head_len >= HEAD_MIN)
+    if (sink->may_seal && sink->head.len >= HEAD_MIN)
         sink->sealed = true;
-    if (sink->patches_head && (!sink->sealed || sink->at < (int64_t)sink->head_len)) {
-        int n = write_head(sink, buf, left);
+    for (int done = 0; done < size;) {
+        int n = write_some(sink, buf + done, (size_t)(size - done));
         if (n < 0)
             return n;
-        buf += n;
-        left -= (size_t)n;
+        done += n;
         sink->at += n;
         sink->end = FFMAX(sink->end, sink->at);
     }
-    if (left == 0)
-        return size;
-    if (sink->at != sink->end) /* it has left already */
-        return AVERROR(ESPIPE);
-    if (!mr_client_write(sink->fds, sink->at, buf, left))
-        return AVERROR(EPIPE);
-    sink->at = sink->end += (int64_t)left;
     return size;
 }
 
@@ -80,14 +86,13 @@ static int64_t seek(void *opaque, int64_t offset, int whence)
     return sink->at = offset;
 }
 
-enum mr_status mr_sink_open(struct mr_sink *sink, const struct mr_sandbox_fds *fds, bool patches_head,
+enum mr_status mr_sink_open(struct mr_sink *sink, const struct mr_sandbox_fds *fds, bool patches,
                             struct mr_err *err)
 {
-    *sink = (struct mr_sink){.fds = fds, .patches_head = patches_head};
+    *sink = (struct mr_sink){.fds = fds, .patches = patches, .head.max = MR_HEAD_MAX, .tail.max = TAIL_MAX};
     unsigned char *buffer = av_malloc(BUFFER);
     if (buffer)
-        sink->io =
-            avio_alloc_context(buffer, BUFFER, 1, sink, NULL, write_packet, patches_head ? seek : NULL);
+        sink->io = avio_alloc_context(buffer, BUFFER, 1, sink, NULL, write_packet, patches ? seek : NULL);
     if (!sink->io) {
         av_free(buffer);
         return mr_av_fail(err, "internal", AVERROR(ENOMEM), "open the output");
@@ -102,15 +107,27 @@ void mr_sink_close(struct mr_sink *sink)
     if (sink->io)
         av_freep(&sink->io->buffer);
     avio_context_free(&sink->io);
-    av_freep(&sink->head);
+    av_freep(&sink->head.data);
+    av_freep(&sink->tail.data);
 }
 
-void mr_sink_seal(struct mr_sink *sink)
+void mr_sink_begin_body(struct mr_sink *sink)
 {
-    if (sink->may_seal)
+    if (!sink->patches || sink->may_seal)
         return;
     avio_flush(sink->io); /* what belongs into the head may still be in the buffer */
     sink->may_seal = true;
+}
+
+void mr_sink_begin_tail(struct mr_sink *sink)
+{
+    if (!sink->patches)
+        return;
+    avio_flush(sink->io);
+    sink->sealed = sink->head.len >= HEAD_MIN; /* a small output stays in the head altogether */
+    sink->in_tail = sink->sealed;
+    sink->tail_start = sink->end;
+    sink->may_seal = false;
 }
 
 enum mr_status mr_sink_finish(struct mr_sink *sink, struct mr_err *err)
@@ -118,7 +135,8 @@ enum mr_status mr_sink_finish(struct mr_sink *sink, struct mr_err *err)
     avio_flush(sink->io);
     if (sink->io->error)
         return mr_av_fail(err, "internal", sink->io->error, "write the output");
-    if (sink->head_len && !mr_client_write(sink->fds, 0, sink->head, sink->head_len))
-        return mr_av_fail(err, "internal", AVERROR(EPIPE), "write the output's head");
+    if (!mr_client_write(sink->fds, sink->tail_start, sink->tail.data, sink->tail.len) ||
+        !mr_client_write(sink->fds, 0, sink->head.data, sink->head.len))
+        return mr_av_fail(err, "internal", AVERROR(EPIPE), "write the output");
     return MR_OK;
 }

@@ -1,9 +1,11 @@
 /*
  * The output as libav writes it: an AVIOContext over the parent's output frames (sandbox_client.h).
  *
- * Muxers that patch their head at the end (sizes, frame counts, seek tables) get one: the first bytes stay in
- * memory until mr_sink_finish, the rest leaves at once. The head is what had been written when the first
- * audio was in, at least HEAD_MIN, at most MR_HEAD_MAX. Patching behind the head fails. Used by one thread.
+ * Muxers patch what they have written: the head (sizes, frame counts, seek tables) once all is known, and the
+ * trailer while it is made (MP4's index is boxes within boxes, each begins with its size). For them the first
+ * and the last bytes stay in memory until mr_sink_finish; what lies between leaves at once, and patching it
+ * fails. The head is what had been written when the first audio was in, at least HEAD_MIN bytes; the tail
+ * begins where the trailer does. Both are bounded. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_SINK_H
 #define MR_WORKER_MEDIA_SINK_H
@@ -11,28 +13,39 @@
 #include "worker/media/av.h"
 #include "worker/sandbox.h"
 
+/* Bytes of the output that are still here. */
+struct mr_sink_part {
+    uint8_t *data;
+    size_t len;
+    size_t capacity;
+    size_t max;
+};
+
 struct mr_sink {
     const struct mr_sandbox_fds *fds;
     AVIOContext *io;
-    bool patches_head;
+    bool patches;  /* this muxer seeks: head and tail are kept */
     bool may_seal; /* the head is complete: no more than HEAD_MIN needs to be kept */
     bool sealed;   /* bytes behind the head have left */
-    uint8_t *head;
-    size_t head_len;
-    size_t head_capacity;
+    bool in_tail;
+    struct mr_sink_part head; /* from offset 0 */
+    struct mr_sink_part tail; /* from tail_start */
+    int64_t tail_start;
     int64_t at;
     int64_t end; /* bytes of output so far */
 };
 
 MR_MUST_CHECK enum mr_status mr_sink_open(struct mr_sink *sink, const struct mr_sandbox_fds *fds,
-                                          bool patches_head, struct mr_err *err);
+                                          bool patches, struct mr_err *err);
 void mr_sink_close(struct mr_sink *sink);
 MR_DEFINE_VALUE_CLEANUP(mr_sink, mr_sink_close)
 
 /* Says that the muxer has written its header and the first audio. */
-void mr_sink_seal(struct mr_sink *sink);
+void mr_sink_begin_body(struct mr_sink *sink);
+/* Says that all audio has been given to the muxer. */
+void mr_sink_begin_tail(struct mr_sink *sink);
 
-/* After the trailer: flushes, sends the head. Fails for anything that was not written, now or before. */
+/* After the trailer: sends what was kept. Fails for anything that was not written, now or before. */
 MR_MUST_CHECK enum mr_status mr_sink_finish(struct mr_sink *sink, struct mr_err *err);
 
 #endif

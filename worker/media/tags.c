@@ -5,12 +5,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <libavutil/intreadwrite.h>
+#include <libavutil/mathematics.h>
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
 
 /* A file may hold any number of tags of any length; a tag is a line of text. */
-enum { TAGS_MAX = 200, KEY_MAX = 100, VALUE_MAX = 64 * 1024, CHAPTERS_MAX = 1000 };
+enum { TAGS_MAX = 200, KEY_MAX = 100, VALUE_MAX = 64 * 1024, CHAPTERS_MAX = 999 };
 
 /* What containers write about themselves: not the user's, and wrong in another container. */
 static const char *const technical[] = {
@@ -254,19 +255,40 @@ static int add_chapter(AVFormatContext *output, const AVChapter *from)
     return 0;
 }
 
+/* The chapter extension of Vorbis comments (wiki.xiph.org/Chapter_Extension), one comment for time and name.
+ */
+static int comment_chapter(AVDictionary **comments, unsigned number, const AVChapter *from)
+{
+    char key[32], value[32];
+    int64_t ms = FFMAX(av_rescale_q(from->start, from->time_base, (AVRational){1, 1000}), 0);
+    snprintf(key, sizeof key, "CHAPTER%03u", number);
+    snprintf(value, sizeof value, "%02d:%02d:%02d.%03d", (int)(ms / 3600000 % 100), (int)(ms / 60000 % 60),
+             (int)(ms / 1000 % 60), (int)(ms % 1000));
+    int rc = av_dict_set(comments, key, value, 0);
+    const AVDictionaryEntry *title = av_dict_get(from->metadata, "title", NULL, 0);
+    snprintf(key, sizeof key, "CHAPTER%03uNAME", number);
+    if (rc >= 0 && title && mr_utf8_is_valid(title->value, strlen(title->value)))
+        rc = av_dict_set(comments, key, title->value, 0);
+    return rc;
+}
+
 enum mr_status mr_chapters_carry(const struct mr_input *input, const struct mr_media_format *format,
-                                 AVFormatContext *output, struct mr_notes *notes, struct mr_err *err)
+                                 AVFormatContext *output, AVStream *audio, struct mr_notes *notes,
+                                 struct mr_err *err)
 {
     unsigned count = input->format->nb_chapters;
     if (count == 0)
         return MR_OK;
-    if (!format->has_chapters || count > CHAPTERS_MAX) {
+    if (format->chapters == MR_CHAPTERS_NONE || count > CHAPTERS_MAX) {
         note_dropped(notes, "chapters",
-                     format->has_chapters ? "they are too many" : "the format has no place for them");
+                     format->chapters ? "they are too many" : "the format has no place for them");
         return MR_OK;
     }
+    AVDictionary **comments = format->tags_on_stream ? &audio->metadata : &output->metadata;
     for (unsigned i = 0; i < count; i++) {
-        int rc = add_chapter(output, input->format->chapters[i]);
+        const AVChapter *chapter = input->format->chapters[i];
+        int rc = format->chapters == MR_CHAPTERS_NATIVE ? add_chapter(output, chapter)
+                                                        : comment_chapter(comments, i + 1, chapter);
         if (rc < 0)
             return mr_av_fail(err, "internal", rc, "carry the chapters over");
     }

@@ -38,6 +38,6 @@ MR_MUST_CHECK enum mr_status mr_cover_carry(const struct mr_input *input,
 
 MR_MUST_CHECK enum mr_status mr_chapters_carry(const struct mr_input *input,
                                                const struct mr_media_format *format, AVFormatContext *output,
-                                               struct mr_notes *notes, struct mr_err *err);
+                                               AVStream *audio, struct mr_notes *notes, struct mr_err *err);
 
 #endif
