@@ -87,10 +87,12 @@ def check_sizes():
         if len(lines) > rules.FILE_LINES_MAX:
             yield f"{name}: {len(lines)} lines, more than {rules.FILE_LINES_MAX}"
         start = None
+        if name.startswith("tests/"):
+            continue  # a test may hold a long table
         for number, line in enumerate(lines, 1):
             if line == "{":
                 start = number
-            elif line == "}" and start:
+            elif line == "}" and start and not name.startswith("tests/unit/"):  # a table of cases is no function
                 if number - start > rules.FUNCTION_LINES_MAX:
                     yield f"{name}:{start}: a function of {number - start} lines, more than {rules.FUNCTION_LINES_MAX}"
                 start = None
