@@ -240,7 +240,7 @@ stop() {
         kill "$pid" 2>/dev/null
     done
     end TERM 11 KILL web "${worker_names[@]}"
-    end TERM 2 KILL front emulator
+    end TERM 6 KILL front emulator
     end INT 5 QUIT postgres
     rm -rf "$sockets" "$data/sockets"
     wait
