@@ -84,10 +84,10 @@ enum mr_status mr_fail_oom(struct mr_err *err)
     return mr_fail(err, MR_EXHAUSTED, "out of memory");
 }
 
-enum mr_status mr_wrap(struct mr_err *err, const char *format, ...)
+enum mr_status mr_wrap(struct mr_err *err, enum mr_status status, const char *format, ...)
 {
     if (!err)
-        return MR_INTERNAL;
+        return status;
     char old[MR_ERR_MESSAGE_MAX];
     memcpy(old, err->message, sizeof old);
     va_list args;
@@ -98,5 +98,5 @@ enum mr_status mr_wrap(struct mr_err *err, const char *format, ...)
         size_t room = sizeof err->message - (size_t)used;
         snprintf(err->message + used, room, ": %.*s", (int)room, old);
     }
-    return err->status;
+    return status;
 }

@@ -60,8 +60,9 @@ enum mr_status mr_fail_errno(struct mr_err *err, enum mr_status status, int errn
 /* MR_EXHAUSTED, "out of memory". */
 enum mr_status mr_fail_oom(struct mr_err *err);
 
-/* Puts "context: " before the message of a failed err and returns its status. */
-enum mr_status mr_wrap(struct mr_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Puts "context: " before the message of a failed err (NULL allowed) and returns the failure's status. */
+enum mr_status mr_wrap(struct mr_err *err, enum mr_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* True when doing the same again later may succeed. */
 bool mr_status_is_transient(enum mr_status status);

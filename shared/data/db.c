@@ -289,9 +289,7 @@ static enum mr_status execute(struct connection *connection, const struct mr_sta
     if (outcome != PGRES_COMMAND_OK && outcome != PGRES_TUPLES_OK) {
         status = result_failure(connection, result, err);
         PQclear(result);
-        if (err)
-            mr_wrap(err, "%s", statement->name);
-        return status;
+        return mr_wrap(err, status, "%s", statement->name);
     }
     return wrap_rows(result, ret_rows, err);
 }
@@ -391,7 +389,7 @@ static enum mr_status apply_one(struct mr_db_tx *tx, const struct mr_migration *
     if (status == MR_OK)
         status = mr_db_tx_exec(tx, &record, &migration->name, NULL, err);
     if (status != MR_OK)
-        return mr_wrap(err, "migration %s", migration->name);
+        return mr_wrap(err, status, "migration %s", migration->name);
     ++*applied;
     return MR_OK;
 }

@@ -143,7 +143,7 @@ static enum mr_status fetch_keys(struct mr_oidc *oidc, json_t **ret, int64_t *re
         *ret_max_age_s = max_age_seconds(&res);
         return MR_OK;
     }
-    mr_wrap(err, "certificates of the token's signer");
+    mr_wrap(err, status, "certificates of the token's signer");
     /* A refusal there says nothing about the token in hand. */
     err->status = mr_status_is_transient(status) ? status : MR_UNAVAILABLE;
     return err->status;

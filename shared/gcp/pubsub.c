@@ -200,5 +200,5 @@ enum mr_status mr_pubsub_publish(struct mr_pubsub *pubsub, const char *topic,
         status = mr_buf_append_str(&url, ":publish", err);
     if (status == MR_OK)
         status = publish_all(pubsub, mr_buf_str(&url), messages, count, timeout_ms, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, "publish to %s", topic);
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "publish to %s", topic);
 }

@@ -168,7 +168,7 @@ enum mr_status mr_storage_stat(struct mr_storage *storage, const char *name, str
     enum mr_status status = stat_json(storage, name, &json, err);
     if (status == MR_OK)
         status = object_from_json(json, ret, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, "look up object");
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "look up object");
 }
 
 enum mr_status mr_storage_adopt(struct mr_storage *storage, const char *name, int64_t size, uint32_t crc32c,
@@ -255,7 +255,7 @@ enum mr_status mr_storage_set_metadata(struct mr_storage *storage, const char *n
     enum mr_status status = MR_CONFLICT;
     for (int i = 0; i < ROUNDS && status == MR_CONFLICT; i++)
         status = patch_metadata(storage, name, metadata, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, "set metadata of object");
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "set metadata of object");
 }
 
 /* ---- compose --------------------------------------------------------------------------------- */
@@ -306,5 +306,5 @@ enum mr_status mr_storage_compose(struct mr_storage *storage, const char *const 
         return adopt_composed(storage, sources, count, name, ret);
     if (status == MR_OK)
         status = mr_storage_parse_object(&res, ret, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, "compose object");
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "compose object");
 }

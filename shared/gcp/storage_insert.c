@@ -106,5 +106,5 @@ enum mr_status mr_storage_put(struct mr_storage *storage, const char *name, cons
     enum mr_status status = mr_buf_append(&body, data, len, err);
     if (status == MR_OK)
         status = mr_storage_insert(storage, name, content_type, &body, mr_crc32c(0, data, len), ret, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, "store object");
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "store object");
 }

@@ -159,5 +159,5 @@ enum mr_status mr_storage_read(struct mr_storage *storage, const char *name, int
                             .end = length < 0 ? -1 : offset + length};
     enum mr_status status = read_all(&reader, err);
     /* The sink's own words stay as they are. */
-    return status == MR_OK || reader.sink_status != MR_OK ? status : mr_wrap(err, "read object");
+    return status == MR_OK || reader.sink_status != MR_OK ? status : mr_wrap(err, status, "read object");
 }

@@ -234,7 +234,7 @@ static enum mr_status make_room(struct mr_upload *upload, struct mr_err *err)
 static enum mr_status close_failed(struct mr_upload *upload, enum mr_status status, struct mr_err *err)
 {
     upload->closed = true;
-    mr_wrap(err, "upload object");
+    mr_wrap(err, status, "upload object");
     return status;
 }
 
@@ -303,7 +303,7 @@ enum mr_status mr_upload_finish(struct mr_upload *upload, struct mr_object *ret,
         upload->stored = size;
     }
     upload->finished = status == MR_OK;
-    return status == MR_OK ? MR_OK : mr_wrap(err, "upload object");
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "upload object");
 }
 
 /* 499 is Cloud Storage's yes. Should it not come through, the session expires by itself. */

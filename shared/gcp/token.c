@@ -82,9 +82,8 @@ static enum mr_status load_key(const char *path, struct key *key, struct mr_err 
     MR_AUTO_JSON json_t *json = json_load_file(path, 0, &fault);
     if (!json) /* jansson's text names the file and the place, never the content */
         return mr_fail(err, MR_INVALID, "credentials file: %s", fault.text);
-    if (parse_key(json, key, err) != MR_OK)
-        return mr_wrap(err, "credentials file %s", path);
-    return MR_OK;
+    enum mr_status status = parse_key(json, key, err);
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "credentials file %s", path);
 }
 
 static bool is_given(const char *text)
@@ -153,7 +152,7 @@ static enum mr_status get_metadata(struct mr_token_source *source, const char *p
     struct mr_retry_state retry = {0};
     status = mr_api_call(&api, &req, &fetch_policy, &retry, res, err);
     if (status != MR_OK)
-        return mr_wrap(err, "metadata server");
+        return mr_wrap(err, status, "metadata server");
     char flavor[16];
     if (!mr_http_response_header(res, "Metadata-Flavor", flavor, sizeof flavor) ||
         strcmp(flavor, "Google") != 0)
@@ -211,7 +210,7 @@ static enum mr_status ask_endpoint(struct mr_token_source *source, struct mr_htt
     do
         status = mr_api_once(&api, &req, res, err);
     while (status != MR_OK && endpoint_may_retry(status, res) && mr_retry_again(&fetch_policy, &retry));
-    return status == MR_OK ? MR_OK : mr_wrap(err, "token endpoint");
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "token endpoint");
 }
 
 /* ---- fetching and caching ------------------------------------------------------------ */

@@ -36,10 +36,8 @@ static enum mr_status decode_segments(struct mr_path *path, struct mr_err *err)
         memcpy(decoded, raw, len);
         decoded[len] = '\0';
         enum mr_status status = mr_percent_decode(decoded, false, err);
-        if (status != MR_OK) {
-            mr_wrap(err, "the path"); /* its result is no status where err is NULL */
-            return status;
-        }
+        if (status != MR_OK)
+            return mr_wrap(err, status, "the path");
         if (!mr_utf8_is_valid(decoded, strlen(decoded)))
             return mr_fail(err, MR_INVALID, "the path is not UTF-8");
         path->segments[i].decoded = used;

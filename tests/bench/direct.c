@@ -69,8 +69,8 @@ static void *serve_ranges(void *arg)
 
 static void *swallow(void *arg)
 {
-    static _Thread_local char bytes[MR_FRAME_MAX];
-    while (read(*(const int *)arg, bytes, sizeof bytes) > 0)
+    MR_AUTO_STR char *bytes = malloc(MR_FRAME_MAX);
+    while (bytes && read(*(const int *)arg, bytes, MR_FRAME_MAX) > 0)
         ;
     return NULL;
 }

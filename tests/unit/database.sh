@@ -8,7 +8,7 @@ root=${root:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 . "$root/infra/local/lib/postgres.sh"
 
 unit_database_start() {
-    local sockets=$scratch/sockets tries
+    local sockets=${scratch:?}/sockets tries
     ((EUID != 0)) || chmod 711 "$scratch"
     postgres_directory "$sockets"
     postgres_init "$scratch/postgres"

@@ -153,8 +153,9 @@ static bool serve(struct fake_http *fake, struct connection *c)
 
 static bool receive(struct fake_http *fake, struct connection *c)
 {
-    static _Thread_local char chunk[256 * 1024];
-    ssize_t n = recv(c->fd, chunk, sizeof chunk, 0);
+    enum { CHUNK = 256 * 1024 };
+    MR_AUTO_STR char *chunk = malloc(CHUNK);
+    ssize_t n = chunk ? recv(c->fd, chunk, CHUNK, 0) : -1;
     return n > 0 && mr_buf_append(&c->in, chunk, (size_t)n, NULL) == MR_OK && serve(fake, c);
 }
 

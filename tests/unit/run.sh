@@ -3,10 +3,10 @@
 # Each runs in an empty directory of its own, for at most 120 s; the output of those that fail is shown.
 # SHUFFLE=1 runs them in random order. They share one PostgreSQL, started here, and make databases of their own.
 set -u
-[ $# -eq 1 ] && [ -d "$1" ] || {
+if [ $# -ne 1 ] || [ ! -d "$1" ]; then
     echo "usage: $0 DIRECTORY" >&2
     exit 2
-}
+fi
 programs=$(cd "$1" && pwd)
 scratch=$(mktemp -d) || exit 2
 # shellcheck source=tests/unit/database.sh
@@ -15,7 +15,7 @@ unit_database_start
 trap 'unit_database_stop; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 
-order=cat
+order="cat"
 [ "${SHUFFLE:-0}" = 1 ] && order=shuf
 find "$programs" -maxdepth 1 -type f -perm -u+x | sort | $order >"$scratch/list"
 

@@ -30,6 +30,7 @@ static void test_err_may_be_null(void **state)
     assert_int_equal(mr_fail_code(NULL, MR_INVALID, "c", "x"), MR_INVALID);
     assert_int_equal(mr_fail_errno(NULL, MR_INVALID, EIO, "x"), MR_INVALID);
     assert_int_equal(mr_fail_oom(NULL), MR_EXHAUSTED);
+    assert_int_equal(mr_wrap(NULL, MR_TIMEOUT, "x"), MR_TIMEOUT);
 }
 
 static void test_wrap_adds_context(void **state)
@@ -37,7 +38,7 @@ static void test_wrap_adds_context(void **state)
     (void)state;
     struct mr_err err;
     mr_fail_code(&err, MR_CONFLICT, "taken", "name is taken");
-    assert_int_equal(mr_wrap(&err, "create user %d", 3), MR_CONFLICT);
+    assert_int_equal(mr_wrap(&err, err.status, "create user %d", 3), MR_CONFLICT);
     assert_string_equal(err.message, "create user 3: name is taken");
     assert_string_equal(err.code, "taken");
 }
@@ -54,7 +55,7 @@ static void test_long_messages_are_cut(void **state)
     assert_int_equal(strlen(err.code), MR_ERR_CODE_MAX - 1);
     assert_int_equal(mr_fail_errno(&err, MR_INVALID, EIO, "%s", text), MR_INVALID);
     assert_int_equal(strlen(err.message), MR_ERR_MESSAGE_MAX - 1);
-    assert_int_equal(mr_wrap(&err, "%s", text), MR_INVALID);
+    assert_int_equal(mr_wrap(&err, err.status, "%s", text), MR_INVALID);
     assert_int_equal(strlen(err.message), MR_ERR_MESSAGE_MAX - 1);
 }
 

@@ -12,7 +12,7 @@ static enum mr_status add_part(struct mr_form *form, const struct mr_form_part *
     snprintf(name, sizeof name, "%s", part->name); /* the part is gone once its value is read to the end */
     enum mr_status status = mr_form_value(form, &value, err);
     if (status != MR_OK)
-        return mr_wrap(err, "%s", name);
+        return mr_wrap(err, status, "%s", name);
     if (json_object_set_new(fields, name, json_string(mr_buf_str(&value))) != 0)
         return mr_fail(err, MR_INVALID, "%s: not UTF-8", name);
     return MR_OK;

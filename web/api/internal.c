@@ -49,7 +49,7 @@ static enum mr_status republish(struct mr_web *web, int64_t *ret_total, struct m
     for (int round = 0; round < SWEEP_ROUNDS && count == SWEEP_BATCH; round++) {
         enum mr_status status = republish_batch(web, &count, err);
         if (status != MR_OK)
-            return mr_wrap(err, "republish");
+            return mr_wrap(err, status, "republish");
         *ret_total += (int64_t)count;
     }
     return MR_OK;
@@ -67,7 +67,7 @@ static enum mr_status delete_strays(struct mr_web *web, int64_t *ret_total, stru
         if (status == MR_OK)
             ++*ret_total;
     }
-    return status == MR_OK ? MR_OK : mr_wrap(err, "delete stray objects");
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "delete stray objects");
 }
 
 enum mr_status mr_api_sweep(void *app, struct mr_request *req, struct mr_err *err)

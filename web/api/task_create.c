@@ -77,7 +77,7 @@ static enum mr_status copy_part(struct mr_form *form, struct mr_upload *upload, 
             return status;
         status = mr_upload_write(upload, bytes, len, err);
         if (status != MR_OK)
-            return mr_wrap(err, "store the upload");
+            return mr_wrap(err, status, "store the upload");
     }
 }
 
@@ -149,7 +149,7 @@ static enum mr_status take_field(struct order *order, struct mr_form *form, cons
         MR_AUTO(mr_buf) struct mr_buf value = MR_BUF_INIT(FIELD_MAX);
         enum mr_status status = mr_form_value(form, &value, err);
         if (status != MR_OK)
-            return mr_wrap(err, "%s", plain_fields[i].name);
+            return mr_wrap(err, status, "%s", plain_fields[i].name);
         return plain_fields[i].take(order, mr_buf_str(&value), err);
     }
     return MR_OK; /* a field that we do not know: some of the older clients send more than they need */

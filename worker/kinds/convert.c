@@ -27,7 +27,7 @@ static enum mr_status read_range(void *ctx, int64_t offset, void *buf, size_t le
     if (status ==
         MR_NOT_FOUND) /* storage has lost the input, or the task was deleted: no retry brings it back */
         return mr_fail_code(err, MR_NOT_FOUND, "input_gone", "the uploaded file is no longer in storage");
-    return status == MR_OK ? MR_OK : mr_wrap(err, "read the input");
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "read the input");
 }
 
 static enum mr_status write_output(void *ctx, int64_t offset, const void *data, size_t len,
@@ -35,7 +35,7 @@ static enum mr_status write_output(void *ctx, int64_t offset, const void *data, 
 {
     struct conversion *conversion = ctx;
     enum mr_status status = mr_output_writer_write(conversion->output, offset, data, len, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, "write the output");
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "write the output");
 }
 
 static void note_progress(void *ctx, int permille)

@@ -35,9 +35,9 @@ struct front {
     struct backend backends[BACKENDS_MAX]; /* .connections is protected by lock */
     pthread_mutex_t lock;
     pthread_cond_t none_left;
-    LIST_HEAD(, connection) connections; /* protected by lock; so is each one's .instance */
-    size_t next;                         /* where the search for a backend begins; protected by lock */
-    bool stopping;                       /* protected by lock */
+    LIST_HEAD(connections, connection) connections; /* protected by lock; so is each one's .instance */
+    size_t next;   /* where the search for a backend begins; protected by lock */
+    bool stopping; /* protected by lock */
 };
 
 /* "ADDRESS:PORT"; cuts text in two. */

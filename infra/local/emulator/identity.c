@@ -187,7 +187,7 @@ enum mr_status mr_identity_new(const char *data_dir, struct mr_identity **ret, s
         return mr_fail_errno(err, MR_UNAVAILABLE, errno, "make the directory %s", mr_buf_str(&directory));
     status = load_or_make(identity, mr_buf_str(&directory), err);
     if (status != MR_OK) {
-        mr_wrap(err, "identity in %s", mr_buf_str(&directory));
+        mr_wrap(err, status, "identity in %s", mr_buf_str(&directory));
         return status;
     }
     *ret = MR_TAKE(identity);

@@ -98,7 +98,7 @@ static enum mr_status post(struct mr_pubsub_emulator *emulator, struct push *pus
         enum mr_status status = mr_identity_mint(emulator->identity, settings->oidc_email,
                                                  settings->oidc_audience, &push->token, err);
         if (status)
-            return mr_wrap(err, "mint a token");
+            return mr_wrap(err, status, "mint a token");
         remember_token(emulator, push);
     }
     const struct mr_push_request request = {

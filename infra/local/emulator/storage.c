@@ -12,7 +12,7 @@ enum mr_status mr_storage_emulator_new(const char *data_dir, struct mr_storage_e
     if (status == MR_OK)
         status = mr_upload_sessions_open(mr_store_session_directory(storage->store), &storage->sessions, err);
     if (status != MR_OK)
-        return mr_wrap(err, "open the object store");
+        return mr_wrap(err, status, "open the object store");
     *ret = MR_TAKE(storage);
     return MR_OK;
 }

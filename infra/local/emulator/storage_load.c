@@ -48,7 +48,7 @@ static enum mr_status load_sidecar(void *ctx, const char *name, struct mr_err *e
     if (status == MR_OK)
         status = mr_json_read_file(path, &sidecar, err);
     if (status == MR_OK && (status = load_object(loading, sidecar, err)) != MR_OK)
-        mr_wrap(err, "%s", path);
+        mr_wrap(err, status, "%s", path);
     return status;
 }
 

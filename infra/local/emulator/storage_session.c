@@ -144,7 +144,7 @@ static enum mr_status load_session(void *ctx, const char *name, struct mr_err *e
     if (status == MR_OK)
         status = entry_from_json(id, json, &entry, err);
     if (status != MR_OK)
-        return mr_wrap(err, "%s", path);
+        return mr_wrap(err, status, "%s", path);
     if (entry->session.created_us + SESSION_LIFE_US < mr_time_now_us()) {
         forget(sessions, id);
         return MR_OK;
