@@ -68,30 +68,6 @@ find_starter() {
     reason="the kernel's address randomisation is too wide and cannot be turned off here"
     "${before[@]}" "$scratch/probe" 2>/dev/null
 }
-units() { # cmocka
-    echo "$(grep -c '^\[       OK \]' "$scratch/out") $(sum_of '^\[  FAILED  \] ([0-9]+) test\(s\).*')"
-}
-count_pytest() {
-    local errors
-    errors=$(sum_of '^[^:]*[^0-9]([0-9]+) errors? .*')
-    echo "$(sum_of '^[^:]*[^0-9]([0-9]+) passed.*') $(($(sum_of '^[^:]*[^0-9]([0-9]+) failed.*') + errors))"
-}
-
-build() { make --no-print-directory -s -j"$(nproc)" VARIANT="$1" programs units; }
-
-# What a sanitized program is started by. The thread sanitizer of gcc 12 cannot live with the address
-# randomisation of newer kernels; where it cannot be turned off, there is nothing to run.
-unsanitary_reason() {
-    [[ $1 == tsan ]] || return 1
-    echo 'int main(void) { return 0; }' >"$scratch/probe.c"
-    gcc -fsanitize=thread -pie -fPIE -o "$scratch/probe" "$scratch/probe.c" || return 1
-    "$scratch/probe" 2>/dev/null && return 1
-    if setarch "$(uname -m)" -R "$scratch/probe" 2>/dev/null; then
-        before=(setarch "$(uname -m)" -R)
-        return 1
-    fi
-    echo "this kernel's address randomisation, and it cannot be turned off here"
-}
 units() { "${before[@]}" tests/unit/run.sh "build/$1/unit"; }
 pytest() { VARIANT=$1 "${before[@]}" /usr/bin/python3 -B -m pytest -q -rs --durations=5 "${@:2}" tests/e2e; }
 
