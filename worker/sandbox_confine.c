@@ -44,7 +44,8 @@ static const int sanitizer_calls[] = {
     SCMP_SYS(sigaltstack), SCMP_SYS(prlimit64), SCMP_SYS(getrlimit),  SCMP_SYS(readlink),
     SCMP_SYS(fstat),       SCMP_SYS(stat),      SCMP_SYS(newfstatat), SCMP_SYS(lseek),
     SCMP_SYS(arch_prctl),  SCMP_SYS(nanosleep), SCMP_SYS(dup),        SCMP_SYS(clock_nanosleep),
-    SCMP_SYS(ioctl),       SCMP_SYS(fcntl),     SCMP_SYS(getppid),    SCMP_SYS(getcwd),
+    SCMP_SYS(ioctl),       SCMP_SYS(fcntl),     SCMP_SYS(getppid),    SCMP_SYS(pread64),
+    SCMP_SYS(getcwd),
 };
 
 static int allow(scmp_filter_ctx filter, const int *calls, size_t count)
@@ -85,9 +86,12 @@ static int allow_some(scmp_filter_ctx filter)
     int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, not_code);
     if (!rc)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, own_process);
-    if (!rc && MR_SANITIZED)
+    if (!rc && MR_SANITIZED) /* files may be read, so iconv(3) finds its modules and loads them */
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, not_code);
-    else if (!rc)
+    if (!rc && MR_SANITIZED)
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+                              SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_WRITE, 0));
+    if (!rc && !MR_SANITIZED)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, not_code, anonymous);
     return rc ? rc : answer_open(filter);
 }
