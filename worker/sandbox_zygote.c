@@ -212,25 +212,33 @@ static void warm_up(void)
     (void)!iconv_open("UTF-8", "ISO-8859-1"); /* the table of its modules; stays open */
 }
 
+/* Ends what is left: nobody is there to be told. */
+static void end_jobs(const struct zygote *zygote)
+{
+    for (size_t i = 0; i < zygote->job_count; i++)
+        kill(zygote->jobs[i].pid, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0)
+        ;
+}
+
 _Noreturn void mr_zygote_main(int control, pid_t parent, mr_sandbox_entry *entry)
 {
-    static struct zygote zygote; /* 70 KiB, the only thing in this process; not for the stack of children */
     sigset_t blocked;
     prctl(PR_SET_NAME, "mr-zygote");
     set_signals(&blocked);
     follow(parent);
     wipe_environment();
-    zygote.control = close_descriptors(control);
-    zygote.children = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
-    zygote.entry = entry;
-    warm_up();
-    if (zygote.children < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    struct zygote *zygote = calloc(1, sizeof *zygote);
+    if (!zygote)
         _exit(1);
-    while (serve(&zygote))
+    zygote->control = close_descriptors(control);
+    zygote->children = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
+    zygote->entry = entry;
+    warm_up();
+    if (zygote->children < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        _exit(1);
+    while (serve(zygote))
         ;
-    for (size_t i = 0; i < zygote.job_count; i++)
-        kill(zygote.jobs[i].pid, SIGKILL);
-    while (waitpid(-1, NULL, 0) > 0)
-        ;
+    end_jobs(zygote);
     _exit(0);
 }

@@ -199,7 +199,7 @@ static void test_deep_samples_stay_deep(void **state)
     for (size_t i = 0; i < 2; i++) {
         char output[32];
         snprintf(output, sizeof output, "deep.to.%s", cases[i].format);
-        MR_AUTO_JSON json_t *receipt = convert_ok("deep.wav", output, cases[i].format);
+        json_decref(convert_ok("deep.wav", output, cases[i].format));
         MR_AUTO_JSON json_t *probe = media_probe(&dir, output);
         const json_t *stream = json_array_get(json_object_get(probe, "streams"), 0);
         assert_string_equal(json_string_value(json_object_get(stream, "codec_name")), cases[i].codec);

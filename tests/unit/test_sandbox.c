@@ -97,35 +97,11 @@ static int act_sleep_on_input(const struct mr_sandbox_fds *fds)
     return (int)read(fds->input, &byte, 1); /* nobody answers what was not asked */
 }
 
-__attribute__((unused)) static int act_eat_memory(const struct mr_sandbox_fds *fds)
-{
-    enum { PIECE = 1 << 20, PIECES = 4096 };
-    for (int i = 0; i < PIECES; i++) {
-        char *piece = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (piece == MAP_FAILED) {
-            struct mr_err err;
-            mr_fail_code(&err, MR_TOO_LARGE, "resource_limit", "out of memory after %d MiB", i);
-            return !mr_client_failure(fds, &err);
-        }
-        memset(piece, 1, 4096);
-    }
-    say(fds, "eat");
-    return 0;
-}
-
-static int act_open(const struct mr_sandbox_fds *fds)
+__attribute__((unused)) static int act_open(const struct mr_sandbox_fds *fds)
 {
     (void)fds;
     open("/tmp/mr-sandbox-test", O_WRONLY | O_CREAT, 0600);
     return 0;
-}
-
-/* The one thing that is refused, not punished (sandbox_confine.c says why). */
-__attribute__((unused)) static int act_read_file(const struct mr_sandbox_fds *fds)
-{
-    if (open("/etc/passwd", O_RDONLY) >= 0 || errno != EACCES)
-        return 1;
-    return act_hello(fds);
 }
 
 static int act_socket(const struct mr_sandbox_fds *fds)
@@ -306,6 +282,32 @@ static int act_look_around(const struct mr_sandbox_fds *fds)
     return !mr_client_result(fds, receipt);
 }
 
+#if !MR_SANITIZED /* sanitizers read files, and need memory without bounds */
+/* The one thing that is refused, not punished (sandbox_confine.c says why). */
+__attribute__((unused)) static int act_read_file(const struct mr_sandbox_fds *fds)
+{
+    if (open("/etc/passwd", O_RDONLY) >= 0 || errno != EACCES)
+        return 1;
+    return act_hello(fds);
+}
+
+static int act_eat_memory(const struct mr_sandbox_fds *fds)
+{
+    enum { PIECE = 1 << 20, PIECES = 4096 };
+    for (int i = 0; i < PIECES; i++) {
+        char *piece = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (piece == MAP_FAILED) {
+            struct mr_err err;
+            mr_fail_code(&err, MR_TOO_LARGE, "resource_limit", "out of memory after %d MiB", i);
+            return !mr_client_failure(fds, &err);
+        }
+        memset(piece, 1, 4096);
+    }
+    say(fds, "eat");
+    return 0;
+}
+#endif
+
 static const struct act {
     const char *name;
     int (*run)(const struct mr_sandbox_fds *fds);
@@ -341,7 +343,7 @@ static const struct act {
     {"failure", act_failure, MR_INVALID, "no_audio"},
     {"unknown failure", act_unknown_failure, MR_INVALID, "sandbox_protocol"},
     {"flood", act_flood, MR_TOO_LARGE, "resource_limit"},
-#if !MR_SANITIZED /* sanitizers read files, and have no bounds of memory */
+#if !MR_SANITIZED
     {"read a file", act_read_file, MR_OK, NULL},
     {"eat memory", act_eat_memory, MR_TOO_LARGE, "resource_limit"},
 #endif

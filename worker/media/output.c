@@ -6,10 +6,19 @@
 #include <libavutil/opt.h>
 #include <sys/random.h>
 
+/* The AAC profiles that every player of .aac and .m4a knows; the others are encoded anew. */
+static bool is_common_aac(int profile)
+{
+    return profile <= FF_PROFILE_AAC_LTP || profile == FF_PROFILE_AAC_HE || profile == FF_PROFILE_AAC_HE_V2;
+}
+
 bool mr_output_can_copy(const struct mr_input *input, const struct mr_media_format *spec)
 {
+    const AVCodecParameters *params = input->audio->codecpar;
+    if (params->codec_id == AV_CODEC_ID_AAC && !is_common_aac(params->profile))
+        return false;
     for (size_t i = 0; i < MR_COPY_CODECS_MAX && spec->copies[i] != AV_CODEC_ID_NONE; i++)
-        if (spec->copies[i] == input->audio->codecpar->codec_id)
+        if (spec->copies[i] == params->codec_id)
             return true;
     return false;
 }

@@ -205,12 +205,16 @@ static enum mr_status decode(struct mr_pipeline *pipeline, const AVPacket *packe
 
 /* ---- copying ---- */
 
+/* A file's time stamps may be missing or jump back; a muxer wants them to rise. */
 static enum mr_status copy_packet(struct mr_pipeline *pipeline, AVPacket *packet, struct mr_err *err)
 {
-    if (packet->pts == AV_NOPTS_VALUE)
-        packet->pts = packet->dts != AV_NOPTS_VALUE ? packet->dts : pipeline->copied_until;
-    packet->dts = packet->pts; /* audio is not reordered */
-    pipeline->copied_until = packet->pts + packet->duration;
+    int64_t at = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+    if (at == AV_NOPTS_VALUE || (pipeline->copied_any && at <= pipeline->copied_last))
+        at = pipeline->copied_until;
+    packet->pts = packet->dts = at; /* audio is not reordered */
+    pipeline->copied_any = true;
+    pipeline->copied_last = at;
+    pipeline->copied_until = at + FFMAX(packet->duration, 1);
     return mr_output_write(&pipeline->output, packet, err);
 }
 

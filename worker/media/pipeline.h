@@ -33,10 +33,13 @@ struct mr_pipeline {
     int rate; /* of the frames decoded last, and how many samples of that rate: */
     int channels;
     int64_t samples;
-    int64_t earlier_us;     /* what had been decoded at other rates before */
-    int64_t encoded;        /* samples given to the encoder, */
-    int64_t lead_in;        /* of which these are silence before the first */
-    int64_t copied_until;   /* where the next packet of a copy belongs if it does not say so */
+    int64_t earlier_us;  /* what had been decoded at other rates before */
+    int64_t encoded;     /* samples given to the encoder, */
+    int64_t lead_in;     /* of which these are silence before the first */
+    int64_t copied_last; /* time stamp of the last packet of a copy, */
+    int64_t
+        copied_until; /* and where the next belongs if it does not say so; both valid once there was one */
+    bool copied_any;
     int64_t progress_at_us; /* when progress was last sent */
 };
 

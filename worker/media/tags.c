@@ -11,7 +11,13 @@
 #include <strings.h>
 
 /* A file may hold any number of tags of any length; a tag is a line of text. */
-enum { TAGS_MAX = 200, KEY_MAX = 100, VALUE_MAX = 64 * 1024, CHAPTERS_MAX = 999 };
+enum {
+    COVER_MAX = 12 * 1024 * 1024,
+    TAGS_MAX = 200,
+    KEY_MAX = 100,
+    VALUE_MAX = 64 * 1024,
+    CHAPTERS_MAX = 999
+};
 
 /* What containers write about themselves: not the user's, and wrong in another container. */
 static const char *const technical[] = {
@@ -217,6 +223,7 @@ enum mr_status mr_cover_carry(const struct mr_input *input, const struct mr_medi
         return MR_OK;
     const AVCodecParameters *params = cover->codecpar;
     const char *reason = format->cover == MR_COVER_NONE              ? "the format has no place for it"
+                         : cover->attached_pic.size > COVER_MAX      ? "the picture is too large"
                          : !mime_of(params->codec_id)                ? "it is neither JPEG nor PNG"
                          : params->width <= 0 || params->height <= 0 ? "the picture cannot be read"
                                                                      : NULL;
