@@ -182,17 +182,28 @@ start_all() {
     ((workers == 1)) || expect 10 "the workers' front" front answers "$WORKER_URL/alive"
 }
 
+# A signal that arrives in the moment before `wait` begins is noticed only when `wait` ends: so that is soon.
+beat() {
+    sleep 1 &
+    timer_of[$!]=beat
+}
+
 # Waits for whatever ends next: a timer, or a program. The platform would start a dead web or worker again;
 # without PostgreSQL or the emulator there is nothing to run on.
 supervise() {
     local pid status name
+    beat
     while true; do
         status=0
         wait -n -p pid || status=$?
         if [[ -n ${timer_of[$pid]:-} ]]; then
             name=${timer_of[$pid]}
             unset "timer_of[$pid]"
-            start "$name"
+            if [[ $name == beat ]]; then
+                beat
+            else
+                start "$name"
+            fi
             continue
         fi
         name=${name_of[$pid]:-}
