@@ -390,6 +390,29 @@ static void test_truncated(void **state)
     }
 }
 
+/* An MP3 that nowhere says how long it is: the frame that the cut went through tells. */
+static void test_truncated_without_a_length(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file;
+        int permille;
+        bool truncated;
+    } table[] = {{"bare.mp3", 1000, false},
+                 {"bare300.mp3", 300, true},
+                 {"bare500.mp3", 500, true},
+                 {"bare970.mp3", 970, true}};
+    media_ffmpeg(&dir,
+                 "-f lavfi -i sine=997:d=10:r=44100 -ac 2 -c:a libmp3lame -b:a 128k -write_xing 0 bare.mp3");
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (table[i].truncated)
+            media_cut_file(&dir, "bare.mp3", table[i].file, table[i].permille);
+        MR_AUTO_JSON json_t *receipt = convert_ok(table[i].file, "bare.out", "wav");
+        if (has_warning(receipt, "truncated") != table[i].truncated)
+            fail_msg("%s: %s", table[i].file, table[i].truncated ? "silently done" : "marked as truncated");
+    }
+}
+
 static void test_garbage(void **state)
 {
     (void)state;
@@ -466,8 +489,8 @@ int main(void)
         cmocka_unit_test(test_surround),    cmocka_unit_test(test_deep_samples_stay_deep),
         cmocka_unit_test(test_copies),      cmocka_unit_test(test_tags_and_cover),
         cmocka_unit_test(test_large_cover), cmocka_unit_test(test_video_gives_its_sound),
-        cmocka_unit_test(test_truncated),   cmocka_unit_test(test_garbage),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_truncated),   cmocka_unit_test(test_truncated_without_a_length),
+        cmocka_unit_test(test_garbage),     cmocka_unit_test(test_damage),
     };
     int failed = cmocka_run_group_tests_name("media conversions", tests, NULL, NULL);
     mr_sandbox_stop(sandbox);

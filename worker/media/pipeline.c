@@ -182,6 +182,16 @@ static enum mr_status take_frame(struct mr_pipeline *pipeline, AVFrame *frame, s
     return status ? status : encode_filtered(pipeline, err);
 }
 
+static void note_size(struct mr_pipeline *pipeline, int size)
+{
+    int before = pipeline->packet_size.last;
+    if (pipeline->packets == 1)
+        pipeline->packet_size.smallest = pipeline->packet_size.largest = before;
+    pipeline->packet_size.smallest = FFMIN(pipeline->packet_size.smallest, before);
+    pipeline->packet_size.largest = FFMAX(pipeline->packet_size.largest, before);
+    pipeline->packet_size.last = size;
+}
+
 /* packet NULL: drain. A damaged packet is counted, not an error. */
 static enum mr_status decode(struct mr_pipeline *pipeline, const AVPacket *packet, struct mr_err *err)
 {
@@ -197,6 +207,8 @@ static enum mr_status decode(struct mr_pipeline *pipeline, const AVPacket *packe
         return mr_av_fail(err, "resource_limit", rc, "decode");
     bool is_bad =
         (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF) || (packet && (packet->flags & AV_PKT_FLAG_CORRUPT));
+    if (packet)
+        note_size(pipeline, packet->size);
     pipeline->packets += packet != NULL;
     pipeline->bad_packets += is_bad;
     pipeline->last_is_bad = packet ? is_bad : pipeline->last_is_bad || is_bad;
@@ -233,6 +245,15 @@ static enum mr_status check_damage(const struct mr_pipeline *pipeline, struct mr
     return MR_OK;
 }
 
+/* At a constant bit rate MP3 frames differ by one byte of padding at most: a shorter one at the end was cut.
+ */
+static bool ends_in_a_frame(const struct mr_pipeline *pipeline)
+{
+    return pipeline->input->decoder->codec_id == AV_CODEC_ID_MP3 && pipeline->packets > 2 &&
+           pipeline->packet_size.largest - pipeline->packet_size.smallest <= 1 &&
+           pipeline->packet_size.last < pipeline->packet_size.smallest;
+}
+
 /* A file that states no length (CBR MP3 without a Xing header, ADTS, MPEG-TS) and is cut between two packets
  * cannot be told from a whole one. */
 static enum mr_status check_length(const struct mr_pipeline *pipeline, struct mr_err *err)
@@ -249,7 +270,7 @@ static enum mr_status check_length(const struct mr_pipeline *pipeline, struct mr
     else if (pipeline->input->missing_bytes)
         mr_notes_warn(pipeline->notes, "truncated", "%lld bytes are missing at the end of the file",
                       (long long)pipeline->input->missing_bytes);
-    else if (pipeline->last_is_bad)
+    else if (pipeline->last_is_bad || ends_in_a_frame(pipeline))
         mr_notes_warn(pipeline->notes, "truncated",
                       "the last packet is damaged: the end of the file may be missing");
     return MR_OK;

@@ -30,6 +30,10 @@ struct mr_pipeline {
     int64_t packets;
     int64_t bad_packets;
     bool last_is_bad;
+    struct {
+        int smallest, largest; /* of all packets but the last; valid once there were two */
+        int last;
+    } packet_size;
     int rate; /* of the frames decoded last, and how many samples of that rate: */
     int channels;
     int64_t samples;
@@ -37,8 +41,8 @@ struct mr_pipeline {
     int64_t encoded;     /* samples given to the encoder, */
     int64_t lead_in;     /* of which these are silence before the first */
     int64_t copied_last; /* time stamp of the last packet of a copy, */
-    int64_t
-        copied_until; /* and where the next belongs if it does not say so; both valid once there was one */
+    /* and where the next belongs if it does not say so; both valid once there was one */
+    int64_t copied_until;
     bool copied_any;
     int64_t progress_at_us; /* when progress was last sent */
 };
