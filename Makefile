@@ -40,7 +40,7 @@ AV_LIBS = $(shell $(PKG_CONFIG) --libs $(AV_PACKAGES))
 shared_src   := $(sort $(wildcard shared/*/*.c))
 web_src      := $(sort $(wildcard web/*.c web/api/*.c))
 worker_src   := $(sort $(wildcard worker/*.c worker/kinds/*.c worker/media/*.c))
-emulator_src := $(sort $(wildcard infra/local/emulator/*.c))
+emulator_src := $(sort $(wildcard infra/local/emulator/*.c infra/local/emulator/*/*.c))
 migrations   := $(sort $(wildcard infra/migrations/*.sql))
 unit_src     := $(sort $(wildcard tests/unit/test_*.c))
 unit_helpers := $(sort $(filter-out $(unit_src),$(wildcard tests/unit/*.c)))
@@ -62,7 +62,7 @@ benches: $(BENCHES)
 
 $(BUILD)/libmediarun.a: $(call obj,$(shared_src))
 	@rm -f $@
-	ar rcs $@ $^
+	ar rcsP $@ $^
 
 # The SQL of the migrations is linked into web, which applies it at its start.
 $(BUILD)/gen/migrations.c: infra/migrations/embed.sh $(migrations)
@@ -82,7 +82,7 @@ $(BUILD)/mediarun-emulator: $(call obj,$(emulator_src)) $(BUILD)/libmediarun.a
 # A unit test links what it tests: the library, and the rooms of the programs without their main.
 $(BUILD)/libunits.a: $(call obj,$(filter-out %/main.c,$(web_src) $(worker_src) $(emulator_src))) $(BUILD)/obj/gen/migrations.o
 	@rm -f $@
-	ar rcs $@ $^
+	ar rcsP $@ $^
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(unit_helpers)) $(BUILD)/libunits.a $(BUILD)/libmediarun.a
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS) -lcmocka

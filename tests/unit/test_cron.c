@@ -1,5 +1,5 @@
 /* Cron schedules: what is one, and when it is next due. */
-#include "infra/local/emulator/cron.h"
+#include "infra/local/emulator/scheduler/cron.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

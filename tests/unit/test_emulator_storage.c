@@ -1,9 +1,9 @@
 /* The emulator's object store: its pure parts by tables, the store itself on a temporary directory. */
 #include "infra/local/emulator/identity.h"
-#include "infra/local/emulator/storage_range.h"
-#include "infra/local/emulator/storage_related.h"
-#include "infra/local/emulator/storage_session.h"
-#include "infra/local/emulator/storage_store.h"
+#include "infra/local/emulator/storage/range.h"
+#include "infra/local/emulator/storage/related.h"
+#include "infra/local/emulator/storage/session.h"
+#include "infra/local/emulator/storage/store.h"
 #include "shared/base/encoding.h"
 #include "shared/base/jwt.h"
 

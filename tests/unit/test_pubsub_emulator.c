@@ -1,12 +1,12 @@
 /* The pure rooms of the emulator's Pub/Sub: filters, timers, flow control, settings, messages, field masks.
  * The whole is tested over HTTP by tests/e2e/test_emulator_pubsub.py. */
-#include "infra/local/emulator/pubsub_fields.h"
-#include "infra/local/emulator/pubsub_filter.h"
-#include "infra/local/emulator/pubsub_message.h"
-#include "infra/local/emulator/pubsub_registry.h"
-#include "infra/local/emulator/pubsub_settings.h"
-#include "infra/local/emulator/pubsub_timer.h"
-#include "infra/local/emulator/pubsub_window.h"
+#include "infra/local/emulator/pubsub/fields.h"
+#include "infra/local/emulator/pubsub/filter.h"
+#include "infra/local/emulator/pubsub/message.h"
+#include "infra/local/emulator/pubsub/registry.h"
+#include "infra/local/emulator/pubsub/settings.h"
+#include "infra/local/emulator/pubsub/timer.h"
+#include "infra/local/emulator/pubsub/window.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,15 +3,15 @@
  * asks nobody for a credential and signs for every account. It listens on 127.0.0.1 only.
  */
 #include "infra/local/emulator/emulator.h"
-#include "infra/local/emulator/front.h"
+#include "infra/local/emulator/front/front.h"
 #include "infra/local/emulator/google_error.h"
 #include "infra/local/emulator/iam.h"
 #include "infra/local/emulator/identity.h"
 #include "infra/local/emulator/metadata.h"
-#include "infra/local/emulator/pubsub.h"
-#include "infra/local/emulator/scheduler.h"
-#include "infra/local/emulator/storage.h"
-#include "infra/local/emulator/storage_file.h"
+#include "infra/local/emulator/pubsub/pubsub.h"
+#include "infra/local/emulator/scheduler/scheduler.h"
+#include "infra/local/emulator/storage/file.h"
+#include "infra/local/emulator/storage/storage.h"
 #include "shared/base/encoding.h"
 #include "shared/http/client.h"
 
@@ -34,7 +34,7 @@ struct options {
     const char *data_dir;
     const char *project;
     enum mr_severity log_level;
-    const char *front; /* be a service's front end instead (front.h); NULL: be the cloud */
+    const char *front; /* be a service's front end instead (front/front.h); NULL: be the cloud */
 };
 
 static const char *environment(const char *name, const char *otherwise)

@@ -1,0 +1,182 @@
+#include "infra/local/emulator/pubsub/message.h"
+
+#include "infra/local/emulator/pubsub/fields.h"
+#include "shared/base/encoding.h"
+
+#include <inttypes.h>
+
+enum {
+    ATTRIBUTES_MAX = 100,
+    KEY_MAX = 256,
+    VALUE_MAX = 1024,
+    ORDERING_KEY_MAX = 1024,
+    ID_TEXT_MAX = 24,
+    MILLIS_LENGTH = 23, /* of "2021-02-26T19:13:55.749" */
+};
+
+struct input {
+    const char *data;
+    json_t *attributes;
+    const char *ordering_key;
+};
+
+static const struct mr_field input_fields[] = {
+    {"data", mr_read_string, offsetof(struct input, data)},
+    {"attributes", mr_read_strings, offsetof(struct input, attributes)},
+    {"orderingKey", mr_read_string, offsetof(struct input, ordering_key)},
+    {"messageId", mr_read_ignored, 0},
+    {"publishTime", mr_read_ignored, 0},
+};
+
+static enum mr_status check_attributes(const json_t *attributes, size_t *size, struct mr_err *err)
+{
+    if (json_object_size(attributes) > ATTRIBUTES_MAX)
+        return mr_fail(err, MR_INVALID, "A message has at most %d attributes.", ATTRIBUTES_MAX);
+    void *iter = json_object_iter((json_t *)(uintptr_t)attributes);
+    for (; iter; iter = json_object_iter_next((json_t *)(uintptr_t)attributes, iter)) {
+        const char *key = json_object_iter_key(iter);
+        size_t key_len = strlen(key);
+        size_t value_len = json_string_length(json_object_iter_value(iter));
+        if (key_len == 0 || key_len > KEY_MAX || strncmp(key, "goog", 4) == 0)
+            return mr_fail(err, MR_INVALID,
+                           "An attribute's key has 1 to %d bytes and does not start with \"goog\".", KEY_MAX);
+        if (value_len > VALUE_MAX)
+            return mr_fail(err, MR_INVALID, "An attribute's value has at most %d bytes.", VALUE_MAX);
+        *size += key_len + value_len;
+    }
+    return MR_OK;
+}
+
+enum mr_status mr_message_check(json_t *input, size_t *size, struct mr_err *err)
+{
+    struct input in = {0};
+    enum mr_status status = mr_pubsub_fields_read(input, "messages", input_fields,
+                                                  sizeof input_fields / sizeof *input_fields, &in, err);
+    if (status)
+        return status;
+    size_t data_len = 0;
+    if (in.data) {
+        unsigned char *decoded = NULL;
+        if (mr_base64_decode(in.data, strlen(in.data), &decoded, &data_len, err) != MR_OK)
+            return mr_fail(err, MR_INVALID, "Invalid value at 'messages.data': Base64 decoding failed.");
+        free(decoded);
+    }
+    if (data_len == 0 && json_object_size(in.attributes) == 0)
+        return mr_fail(err, MR_INVALID, "A message needs non-empty data or at least one attribute.");
+    size_t key_len = in.ordering_key ? strlen(in.ordering_key) : 0;
+    if (key_len > ORDERING_KEY_MAX)
+        return mr_fail(err, MR_INVALID, "An ordering key has at most %d bytes.", ORDERING_KEY_MAX);
+    *size += data_len + key_len;
+    return check_attributes(in.attributes, size, err);
+}
+
+/* The API answers standard base64 whatever alphabet the publisher used. */
+static enum mr_status canonical_data(const char *text, json_t **ret, struct mr_err *err)
+{
+    unsigned char *data = NULL;
+    size_t len = 0;
+    enum mr_status status = mr_base64_decode(text, strlen(text), &data, &len, err);
+    MR_AUTO_STR char *canonical = NULL;
+    if (!status)
+        status = mr_base64_encode(data, len, &canonical, err);
+    free(data);
+    if (status)
+        return status;
+    *ret = json_string(canonical);
+    return *ret ? MR_OK : mr_fail_oom(err);
+}
+
+/* Takes the references of data and attributes (both may be NULL). */
+static enum mr_status message_make(json_t *data, json_t *attributes, const char *ordering_key, int64_t id,
+                                   int64_t now_us, struct mr_message **ret, struct mr_err *err)
+{
+    char id_text[ID_TEXT_MAX];
+    char time_text[MR_TIME_TEXT_MAX];
+    snprintf(id_text, sizeof id_text, "%" PRId64, id);
+    mr_time_format(now_us, time_text);
+    snprintf(time_text + MILLIS_LENGTH, sizeof time_text - MILLIS_LENGTH, "Z");
+
+    json_t *body = json_pack("{s:o*,s:o*,s:s,s:s,s:s*}", "data", data, "attributes", attributes, "messageId",
+                             id_text, "publishTime", time_text, "orderingKey",
+                             ordering_key && *ordering_key ? ordering_key : NULL);
+    struct mr_message *message = body ? calloc(1, sizeof *message) : NULL;
+    if (!message) {
+        json_decref(body);
+        return mr_fail_oom(err);
+    }
+    const char *key = json_string_value(json_object_get(body, "orderingKey"));
+    *message = (struct mr_message){.id = id,
+                                   .publish_us = now_us - now_us % 1000,
+                                   .ordering_key = key ? key : "",
+                                   .attributes = json_object_get(body, "attributes"),
+                                   .body = body};
+    atomic_init(&message->refs, 1);
+    *ret = message;
+    return MR_OK;
+}
+
+enum mr_status mr_message_new(const json_t *input, int64_t id, int64_t now_us, struct mr_message **ret,
+                              struct mr_err *err)
+{
+    const char *text = json_string_value(json_object_get(input, "data"));
+    json_t *data = NULL;
+    if (text && *text) {
+        enum mr_status status = canonical_data(text, &data, err);
+        if (status)
+            return status;
+    }
+    json_t *attributes = json_object_get(input, "attributes");
+    const char *ordering_key = json_string_value(json_object_get(input, "orderingKey"));
+    return message_make(data, json_object_size(attributes) ? json_incref(attributes) : NULL, ordering_key, id,
+                        now_us, ret, err);
+}
+
+/* "projects/P/subscriptions/S" in its two parts; the project is malloc'ed, the id borrowed. */
+static char *split_subscription(const char *name, const char **ret_id)
+{
+    const char *project = strchr(name, '/') + 1;
+    *ret_id = strrchr(name, '/') + 1;
+    return strndup(project, (size_t)(strchr(project, '/') - project));
+}
+
+enum mr_status mr_message_new_dead_letter(const struct mr_message *from,
+                                          const struct mr_dead_letter_source *source, int64_t id,
+                                          int64_t now_us, struct mr_message **ret, struct mr_err *err)
+{
+    char count[ID_TEXT_MAX];
+    char published[MR_TIME_TEXT_MAX + sizeof "+00:00"];
+    snprintf(count, sizeof count, "%" PRId64, source->delivery_count);
+    mr_time_format(from->publish_us, published);
+    snprintf(published + MILLIS_LENGTH, sizeof published - MILLIS_LENGTH, "+00:00");
+    const char *subscription = NULL;
+    MR_AUTO_STR char *project = split_subscription(source->subscription, &subscription);
+
+    MR_AUTO_JSON json_t *added =
+        json_pack("{s:s,s:s,s:s,s:s}", "CloudPubSubDeadLetterSourceDeliveryCount", count,
+                  "CloudPubSubDeadLetterSourceSubscription", subscription,
+                  "CloudPubSubDeadLetterSourceSubscriptionProject", project ? project : "",
+                  "CloudPubSubDeadLetterSourceTopicPublishTime", published);
+    json_t *attributes = json_object();
+    if (!project || !added || !attributes ||
+        (from->attributes && json_object_update(attributes, (json_t *)(uintptr_t)from->attributes) != 0) ||
+        json_object_update(attributes, added) != 0) {
+        json_decref(attributes);
+        return mr_fail_oom(err);
+    }
+    json_t *data = json_object_get(from->body, "data");
+    return message_make(json_incref(data), attributes, from->ordering_key, id, now_us, ret, err);
+}
+
+struct mr_message *mr_message_ref(struct mr_message *message)
+{
+    atomic_fetch_add_explicit(&message->refs, 1, memory_order_relaxed);
+    return message;
+}
+
+void mr_message_unref(struct mr_message *message)
+{
+    if (!message || atomic_fetch_sub_explicit(&message->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    json_decref(message->body);
+    free(message);
+}

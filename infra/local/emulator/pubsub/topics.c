@@ -1,0 +1,194 @@
+#include "infra/local/emulator/pubsub/delivery.h"
+#include "infra/local/emulator/pubsub/fields.h"
+#include "infra/local/emulator/pubsub/handlers.h"
+#include "shared/base/encoding.h"
+
+#include <inttypes.h>
+
+enum {
+    MESSAGES_MAX = 1000,
+    PUBLISH_BYTES_MAX = 10 * 1000 * 1000,
+    ID_TEXT_MAX = 24,
+};
+
+struct topic_body {
+    json_t *labels;
+};
+static const struct mr_field topic_fields[] = {
+    {"name", mr_read_ignored, 0},
+    {"labels", mr_read_strings, offsetof(struct topic_body, labels)},
+    {"tags", mr_read_unimplemented, 0},
+    {"messageStoragePolicy", mr_read_unimplemented, 0},
+    {"kmsKeyName", mr_read_unimplemented, 0},
+    {"schemaSettings", mr_read_unimplemented, 0},
+    {"messageRetentionDuration", mr_read_unimplemented, 0},
+    {"ingestionDataSourceSettings", mr_read_unimplemented, 0},
+    {"messageTransforms", mr_read_unimplemented, 0},
+    {"state", mr_read_ignored, 0},
+    {"satisfiesPzs", mr_read_ignored, 0},
+};
+
+static json_t *topic_resource(const void *value)
+{
+    return ((const struct mr_topic *)value)->resource;
+}
+
+enum mr_status mr_topic_put(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
+    struct topic_body in = {0};
+    MR_AUTO_JSON json_t *body = NULL;
+    MR_AUTO_STR char *name = NULL;
+    enum mr_status status = mr_resource_id_check(mr_request_param(req, "t"), err);
+    if (!status)
+        status = mr_resource_name_of(req, "topics", "t", &name, err);
+    if (!status)
+        status = mr_google_body(req, MR_PUBSUB_BODY_MAX, &body, err);
+    if (!status)
+        status = mr_pubsub_fields_read(body, "", topic_fields, sizeof topic_fields / sizeof *topic_fields,
+                                       &in, err);
+    if (status)
+        return status;
+    json_t *resource = json_pack("{s:s,s:O*}", "name", name, "labels", in.labels);
+    if (!resource)
+        return mr_fail_oom(err);
+    json_t *answer = json_incref(resource);
+    mr_store_lock(emulator);
+    status = mr_topic_add_locked(emulator, name, resource, err);
+    mr_store_unlock(emulator);
+    if (!status)
+        return mr_respond_json(req, 200, answer, err);
+    json_decref(answer);
+    return status;
+}
+
+enum mr_status mr_topic_get(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
+    struct mr_topic *topic = NULL;
+    enum mr_status status = mr_topic_lock(emulator, req, &topic, err);
+    if (status)
+        return status;
+    json_t *answer = json_incref(topic->resource);
+    mr_store_unlock(emulator);
+    return mr_respond_json(req, 200, answer, err);
+}
+
+enum mr_status mr_topic_list(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
+    return mr_respond_page(emulator, req, &emulator->topics, "topics", topic_resource, err);
+}
+
+enum mr_status mr_topic_delete(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
+    struct mr_topic *topic = NULL;
+    enum mr_status status = mr_topic_lock(emulator, req, &topic, err);
+    if (status)
+        return status;
+    mr_topic_remove_locked(emulator, topic);
+    mr_store_unlock(emulator);
+    return mr_respond_empty_object(req, err);
+}
+
+/* All of them on one page: a topic of this emulator has few. */
+enum mr_status mr_topic_subscriptions(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
+    struct mr_topic *topic = NULL;
+    enum mr_status status = mr_topic_lock(emulator, req, &topic, err);
+    if (status)
+        return status;
+    json_t *names = json_array();
+    bool ok = names != NULL;
+    struct mr_subscription *subscription = NULL;
+    TAILQ_FOREACH(subscription, &topic->subscriptions, of_topic)
+    {
+        ok = ok && json_array_append_new(names, json_string(subscription->name)) == 0;
+    }
+    mr_store_unlock(emulator);
+    json_t *answer = ok ? json_pack("{s:O}", "subscriptions", names) : NULL;
+    json_decref(names);
+    return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
+}
+
+/* ---- publish ---- */
+
+struct publish_body {
+    json_t *messages;
+};
+static const struct mr_field publish_fields[] = {
+    {"messages", mr_read_array, offsetof(struct publish_body, messages)},
+};
+
+static const char *ordering_key_of(const json_t *input)
+{
+    const char *key = json_string_value(json_object_get(input, "orderingKey"));
+    return key ? key : "";
+}
+
+/* The whole request is checked before anything of it is published. */
+static enum mr_status check_publish(json_t *body, json_t **ret_messages, struct mr_err *err)
+{
+    struct publish_body in = {0};
+    enum mr_status status = mr_pubsub_fields_read(body, "", publish_fields, 1, &in, err);
+    if (!status)
+        status =
+            mr_check_range("number of messages", (int64_t)json_array_size(in.messages), 1, MESSAGES_MAX, err);
+    size_t size = 0;
+    for (size_t i = 0; !status && i < json_array_size(in.messages); i++) {
+        json_t *message = json_array_get(in.messages, i);
+        status = mr_message_check(message, &size, err);
+        if (!status && strcmp(ordering_key_of(message), ordering_key_of(json_array_get(in.messages, 0))) != 0)
+            status = mr_fail(err, MR_INVALID, "All messages of one request need the same ordering key.");
+    }
+    if (!status && size > PUBLISH_BYTES_MAX)
+        status =
+            mr_fail(err, MR_INVALID, "Request payload size exceeds the limit: %d bytes.", PUBLISH_BYTES_MAX);
+    if (!status)
+        *ret_messages = in.messages;
+    return status;
+}
+
+static enum mr_status publish_one_locked(struct mr_pubsub_emulator *emulator, struct mr_topic *topic,
+                                         const json_t *input, json_t *ids, struct mr_err *err)
+{
+    MR_AUTO(mr_message) struct mr_message *message = NULL;
+    enum mr_status status =
+        mr_message_new(input, ++emulator->last_message_id, mr_time_now_us(), &message, err);
+    if (!status)
+        status = mr_topic_deliver_locked(emulator, topic, message, err);
+    if (!status && json_array_append(ids, json_object_get(message->body, "messageId")) != 0)
+        status = mr_fail_oom(err);
+    return status;
+}
+
+enum mr_status mr_topic_publish(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
+    MR_AUTO_JSON json_t *body = NULL;
+    json_t *messages = NULL;
+    struct mr_topic *topic = NULL;
+    enum mr_status status = mr_google_body(req, MR_PUBLISH_BODY_MAX, &body, err);
+    if (!status)
+        status = check_publish(body, &messages, err);
+    if (status)
+        return status;
+    json_t *ids = json_array();
+    json_t *answer = json_pack("{s:o*}", "messageIds", ids);
+    if (!ids || !answer) {
+        json_decref(answer);
+        return mr_fail_oom(err);
+    }
+    status = mr_topic_lock(emulator, req, &topic, err);
+    if (!status) {
+        for (size_t i = 0; !status && i < json_array_size(messages); i++)
+            status = publish_one_locked(emulator, topic, json_array_get(messages, i), ids, err);
+        mr_store_unlock(emulator);
+    }
+    if (!status)
+        return mr_respond_json(req, 200, answer, err);
+    json_decref(answer);
+    return status;
+}

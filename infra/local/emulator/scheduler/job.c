@@ -1,0 +1,379 @@
+#include "infra/local/emulator/scheduler/job.h"
+
+#include "infra/local/emulator/identity.h"
+#include "shared/base/encoding.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+enum {
+    HEADERS_MAX = 64,
+    HEADER_BYTES_MAX = 64 << 10,
+    RPC_UNAVAILABLE = 14, /* google.rpc.Code */
+};
+#define MICROS INT64_C(1000000)
+/* A wall clock may be set; so nobody sleeps longer than this before looking at it again. */
+#define LOOK_AGAIN_US (30 * MICROS)
+
+struct mr_job {
+    struct mr_job_context context;
+    char *name;
+    pthread_t thread;
+    atomic_bool stopping;
+    pthread_mutex_t lock;
+    /* All fields below are protected by lock. */
+    pthread_cond_t wake;
+    struct mr_job_spec *spec;
+    bool paused;
+    bool forced;
+    int64_t due_s; /* of the next run; 0: none */
+    int64_t updated_us;
+    int64_t last_attempt_us; /* 0: none yet */
+    bool last_failed;
+    char last_error[MR_ERR_MESSAGE_MAX];
+};
+
+/* ---- one attempt ---- */
+
+static bool is_stopping(void *ctx)
+{
+    return atomic_load(&((struct mr_job *)ctx)->stopping);
+}
+
+struct lines {
+    struct mr_buf text;
+    size_t count;
+    const char *at[HEADERS_MAX + 1];
+};
+
+static enum mr_status add_line(struct lines *lines, const char *name, const char *value, struct mr_err *err)
+{
+    if (lines->count == HEADERS_MAX)
+        return mr_fail(err, MR_TOO_LARGE, "too many headers");
+    lines->count++;
+    enum mr_status status = mr_buf_appendf(&lines->text, err, "%s: %s", name, value);
+    return status ? status : mr_buf_append(&lines->text, "", 1, err);
+}
+
+/* Headers that Scheduler sets itself; a job's own of that name are left out, as production does. */
+static bool is_reserved(const char *name)
+{
+    static const char *const reserved[] = {
+        "host", "content-length", "user-agent", "authorization", "transfer-encoding", "connection", "expect"};
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (strcasecmp(reserved[i], name) == 0)
+            return true;
+    return strncasecmp(name, "x-cloudscheduler", 16) == 0 || strncasecmp(name, "x-google-", 9) == 0;
+}
+
+static enum mr_status add_own_headers(struct lines *lines, const struct mr_job_spec *spec, struct mr_err *err)
+{
+    bool typed = false;
+    enum mr_status status = MR_OK;
+    json_t *headers = (json_t *)(uintptr_t)spec->headers;
+    for (void *i = json_object_iter(headers); i && !status; i = json_object_iter_next(headers, i)) {
+        const char *name = json_object_iter_key(i);
+        typed = typed || strcasecmp(name, "content-type") == 0;
+        if (!is_reserved(name))
+            status = add_line(lines, name, json_string_value(json_object_iter_value(i)), err);
+    }
+    if (!status && !typed && spec->body_len > 0)
+        status = add_line(lines, "Content-Type", "application/octet-stream", err);
+    return status;
+}
+
+static enum mr_status add_token(struct mr_job *job, struct lines *lines, const struct mr_job_spec *spec,
+                                struct mr_err *err)
+{
+    MR_AUTO_STR char *token = NULL;
+    MR_AUTO_STR char *value = NULL;
+    if (!spec->oidc_email)
+        return MR_OK;
+    enum mr_status status =
+        mr_identity_mint(job->context.identity, spec->oidc_email, spec->oidc_audience, &token, err);
+    if (status)
+        return status;
+    if (asprintf(&value, "Bearer %s", token) < 0)
+        return mr_fail_oom(err);
+    return add_line(lines, "Authorization", value, err);
+}
+
+static enum mr_status make_headers(struct mr_job *job, const struct mr_job_spec *spec, int64_t schedule_us,
+                                   struct lines *lines, struct mr_err *err)
+{
+    char time[MR_TIME_TEXT_MAX];
+    mr_time_format(schedule_us, time);
+    enum mr_status status = add_line(lines, "User-Agent", "Google-Cloud-Scheduler", err);
+    if (!status)
+        status = add_line(lines, "X-CloudScheduler", "true", err);
+    if (!status)
+        status = add_line(lines, "X-CloudScheduler-JobName", strrchr(spec->name, '/') + 1, err);
+    if (!status)
+        status = add_line(lines, "X-CloudScheduler-ScheduleTime", time, err);
+    if (!status)
+        status = add_own_headers(lines, spec, err);
+    if (!status)
+        status = add_token(job, lines, spec, err);
+    const char *line = lines->text.data;
+    for (size_t i = 0; !status && i < lines->count; i++, line += strlen(line) + 1)
+        lines->at[i] = line;
+    return status;
+}
+
+static enum mr_status discard(void *ctx, const void *data, size_t len, struct mr_err *err)
+{
+    (void)ctx;
+    (void)data;
+    (void)len;
+    (void)err;
+    return MR_OK;
+}
+
+/* MR_OK for an answer of 200 to 299. */
+static enum mr_status attempt(struct mr_job *job, const struct mr_job_spec *spec, int64_t schedule_us,
+                              struct mr_err *err)
+{
+    struct lines lines = {.text = MR_BUF_INIT(HEADER_BYTES_MAX)};
+    enum mr_status status = make_headers(job, spec, schedule_us, &lines, err);
+    if (!status) {
+        MR_AUTO(mr_http_response) struct mr_http_response response = {0};
+        const struct mr_http_request request = {
+            .method = spec->method,
+            .url = spec->uri,
+            .headers = lines.at,
+            .body = spec->body,
+            .body_len = spec->body_len,
+            .sink = discard,
+            .sink_errors_too = true,
+            .timeout_ms = (int)(spec->attempt_deadline_us / 1000),
+            .canceled = is_stopping,
+            .canceled_ctx = job,
+        };
+        status = mr_http_perform(job->context.http, &request, &response, err);
+        if (!status && (response.status < 200 || response.status > 299))
+            status = mr_fail(err, MR_UNAVAILABLE, "the target answered %d", response.status);
+    }
+    mr_buf_free(&lines.text);
+    return status;
+}
+
+/* ---- a run: the attempt and its retries ---- */
+
+static void record(struct mr_job *job, const struct mr_err *failure)
+{
+    pthread_mutex_lock(&job->lock);
+    job->last_failed = failure != NULL;
+    snprintf(job->last_error, sizeof job->last_error, "%s", failure ? failure->message : "");
+    pthread_mutex_unlock(&job->lock);
+}
+
+/* Sleeps until until_us (monotonic) or the job's end, which makes it false. */
+static bool sleep_until(struct mr_job *job, int64_t until_us)
+{
+    const struct timespec until = {.tv_sec = until_us / MICROS, .tv_nsec = until_us % MICROS * 1000};
+    pthread_mutex_lock(&job->lock);
+    int waited = 0;
+    while (!atomic_load(&job->stopping) && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&job->wake, &job->lock, &until);
+    pthread_mutex_unlock(&job->lock);
+    return !atomic_load(&job->stopping);
+}
+
+static void run(struct mr_job *job, const struct mr_job_spec *spec, int64_t schedule_us)
+{
+    int64_t begun_us = mr_time_monotonic_us();
+    for (int64_t retry = 0;; retry++) {
+        pthread_mutex_lock(&job->lock);
+        job->last_attempt_us = mr_time_now_us();
+        pthread_mutex_unlock(&job->lock);
+        struct mr_err err;
+        enum mr_status status = attempt(job, spec, schedule_us, &err);
+        record(job, status ? &err : NULL);
+        if (!status || atomic_load(&job->stopping))
+            return;
+        mr_log_err(job->context.log, MR_LOG_WARNING, "scheduler: an attempt failed", &err, "{s:s,s:I}", "job",
+                   spec->name, "retry", (json_int_t)retry);
+        int64_t now_us = mr_time_monotonic_us();
+        bool late = spec->max_retry_us > 0 && now_us - begun_us >= spec->max_retry_us;
+        if (retry == spec->retry_count || late ||
+            !sleep_until(job, now_us + mr_job_spec_backoff(spec, retry + 1)))
+            return;
+    }
+}
+
+/* ---- the thread ---- */
+
+static void plan_locked(struct mr_job *job)
+{
+    if (!mr_cron_next(&job->spec->schedule, mr_time_now_us() / MICROS, &job->due_s))
+        job->due_s = 0;
+}
+
+static bool is_due_locked(const struct mr_job *job, int64_t now_us)
+{
+    return job->forced || (!job->paused && job->due_s > 0 && job->due_s * MICROS <= now_us);
+}
+
+static void wait_locked(struct mr_job *job, int64_t now_us)
+{
+    int64_t wait_us = LOOK_AGAIN_US;
+    if (!job->paused && job->due_s > 0 && job->due_s * MICROS - now_us < wait_us)
+        wait_us = job->due_s * MICROS - now_us;
+    int64_t until_us = mr_time_monotonic_us() + wait_us;
+    const struct timespec until = {.tv_sec = until_us / MICROS, .tv_nsec = until_us % MICROS * 1000};
+    (void)pthread_cond_timedwait(&job->wake, &job->lock, &until);
+}
+
+static void *job_main(void *ctx)
+{
+    struct mr_job *job = ctx;
+    pthread_mutex_lock(&job->lock);
+    while (!atomic_load(&job->stopping)) {
+        int64_t now_us = mr_time_now_us();
+        if (!is_due_locked(job, now_us)) {
+            wait_locked(job, now_us);
+            continue;
+        }
+        MR_AUTO(mr_job_spec) struct mr_job_spec *spec = mr_job_spec_ref(job->spec);
+        int64_t schedule_us = job->forced ? now_us : job->due_s * MICROS;
+        job->forced = false;
+        pthread_mutex_unlock(&job->lock);
+        run(job, spec, schedule_us);
+        pthread_mutex_lock(&job->lock);
+        plan_locked(job);
+    }
+    pthread_mutex_unlock(&job->lock);
+    return NULL;
+}
+
+static enum mr_status init_sync(struct mr_job *job, struct mr_err *err)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    int failed = pthread_cond_init(&job->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (!failed)
+        failed = pthread_mutex_init(&job->lock, NULL);
+    return failed ? mr_fail_errno(err, MR_EXHAUSTED, failed, "start a job") : MR_OK;
+}
+
+static void destroy(struct mr_job *job)
+{
+    pthread_cond_destroy(&job->wake);
+    pthread_mutex_destroy(&job->lock);
+    mr_job_spec_unref(job->spec);
+    free(job->name);
+    free(job);
+}
+
+enum mr_status mr_job_new(const struct mr_job_context *context, struct mr_job_spec *spec, struct mr_job **ret,
+                          struct mr_err *err)
+{
+    struct mr_job *job = calloc(1, sizeof *job);
+    if (!job)
+        return mr_fail_oom(err);
+    enum mr_status status = init_sync(job, err);
+    if (status) {
+        free(job);
+        return status;
+    }
+    job->context = *context;
+    job->spec = mr_job_spec_ref(spec);
+    job->updated_us = mr_time_now_us();
+    job->name = strdup(spec->name);
+    plan_locked(job);
+    int failed = job->name ? pthread_create(&job->thread, NULL, job_main, job) : ENOMEM;
+    if (failed) {
+        destroy(job);
+        return mr_fail_errno(err, MR_EXHAUSTED, failed, "start a job");
+    }
+    *ret = job;
+    return MR_OK;
+}
+
+void mr_job_free(struct mr_job *job)
+{
+    if (!job)
+        return;
+    atomic_store(&job->stopping, true);
+    pthread_mutex_lock(&job->lock);
+    pthread_cond_broadcast(&job->wake);
+    pthread_mutex_unlock(&job->lock);
+    pthread_join(job->thread, NULL);
+    destroy(job);
+}
+
+/* ---- for the handlers ---- */
+
+const char *mr_job_name(const struct mr_job *job)
+{
+    return job->name;
+}
+
+static bool set_time(json_t *resource, const char *key, int64_t us)
+{
+    char text[MR_TIME_TEXT_MAX];
+    if (us == 0)
+        return true;
+    mr_time_format(us, text);
+    return json_object_set_new(resource, key, json_string(text)) == 0;
+}
+
+json_t *mr_job_resource(struct mr_job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    json_t *resource = json_copy(job->spec->resource);
+    bool ok = resource &&
+              json_object_set_new(resource, "state", json_string(job->paused ? "PAUSED" : "ENABLED")) == 0 &&
+              set_time(resource, "userUpdateTime", job->updated_us) &&
+              set_time(resource, "lastAttemptTime", job->last_attempt_us) &&
+              set_time(resource, "scheduleTime", job->paused ? 0 : job->due_s * MICROS);
+    if (ok && job->last_attempt_us > 0) {
+        json_t *status = job->last_failed
+                             ? json_pack("{s:i,s:s}", "code", RPC_UNAVAILABLE, "message", job->last_error)
+                             : json_object();
+        ok = json_object_set_new(resource, "status", status) == 0;
+    }
+    pthread_mutex_unlock(&job->lock);
+    if (ok)
+        return resource;
+    json_decref(resource);
+    return NULL;
+}
+
+struct mr_job_spec *mr_job_spec_of(struct mr_job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    struct mr_job_spec *spec = mr_job_spec_ref(job->spec);
+    pthread_mutex_unlock(&job->lock);
+    return spec;
+}
+
+void mr_job_change(struct mr_job *job, struct mr_job_spec *spec)
+{
+    pthread_mutex_lock(&job->lock);
+    mr_job_spec_unref(job->spec);
+    job->spec = mr_job_spec_ref(spec);
+    job->updated_us = mr_time_now_us();
+    plan_locked(job);
+    pthread_cond_broadcast(&job->wake);
+    pthread_mutex_unlock(&job->lock);
+}
+
+void mr_job_set_paused(struct mr_job *job, bool paused)
+{
+    pthread_mutex_lock(&job->lock);
+    job->paused = paused;
+    plan_locked(job);
+    pthread_cond_broadcast(&job->wake);
+    pthread_mutex_unlock(&job->lock);
+}
+
+void mr_job_force(struct mr_job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    job->forced = true;
+    pthread_cond_broadcast(&job->wake);
+    pthread_mutex_unlock(&job->lock);
+}

@@ -1,0 +1,52 @@
+/*
+ * What a job is to do: immutable and counted. A change makes a new spec; a run under way keeps the one that
+ * it began with. `resource` is the Job of the API without its state, defaults filled in; the strings are
+ * borrowed from it. Any thread may take and drop references.
+ */
+#ifndef MR_EMULATOR_SCHEDULER_SPEC_H
+#define MR_EMULATOR_SCHEDULER_SPEC_H
+
+#include "infra/local/emulator/scheduler/cron.h"
+#include "shared/base/cleanup.h"
+#include "shared/base/json.h"
+
+#include <stdatomic.h>
+
+struct mr_job_spec {
+    atomic_uint refs;
+    json_t *resource;
+    const char *name; /* projects/P/locations/L/jobs/J */
+    struct mr_cron schedule;
+    const char *uri;
+    const char *method;
+    const json_t *headers; /* of strings; NULL if none */
+    unsigned char *body;
+    size_t body_len;
+    const char *oidc_email; /* NULL: no Authorization */
+    const char *oidc_audience;
+    int64_t attempt_deadline_us;
+    int64_t retry_count;
+    int64_t max_retry_us; /* 0: no limit of time */
+    int64_t min_backoff_us;
+    int64_t max_backoff_us;
+    int64_t max_doublings;
+};
+
+/* A spec from a request's body (not consumed). One reference. MR_INVALID, or MR_UNSUPPORTED for what this
+ * emulator does not do. */
+MR_MUST_CHECK enum mr_status mr_job_spec_new(const char *name, const json_t *body, struct mr_job_spec **ret,
+                                             struct mr_err *err);
+/* `old` with the fields of mask (NULL: all that body has) taken from body. */
+MR_MUST_CHECK enum mr_status mr_job_spec_patch(const struct mr_job_spec *old, const json_t *body,
+                                               const char *mask, struct mr_job_spec **ret,
+                                               struct mr_err *err);
+
+struct mr_job_spec *mr_job_spec_ref(struct mr_job_spec *spec);
+void mr_job_spec_unref(struct mr_job_spec *spec);
+MR_DEFINE_CLEANUP(mr_job_spec, mr_job_spec_unref)
+
+/* The wait before retry number `retry` (1, 2, …): doubled max_doublings times, then growing evenly. Source:
+ * https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs#RetryConfig */
+int64_t mr_job_spec_backoff(const struct mr_job_spec *spec, int64_t retry);
+
+#endif

@@ -1,0 +1,303 @@
+/* The store's buckets; see storage/store.h. */
+#include "infra/local/emulator/storage/file.h"
+#include "infra/local/emulator/storage/store_internal.h"
+#include "shared/base/encoding.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+enum mr_status mr_bucket_new(const struct mr_store *store, const char *name, const json_t *resource,
+                             struct mr_bucket **ret, struct mr_err *err)
+{
+    MR_AUTO(mr_bucket) struct mr_bucket *bucket = calloc(1, sizeof *bucket);
+    if (!bucket)
+        return mr_fail_oom(err);
+    bucket->resource = json_deep_copy(resource);
+    bucket->name = strdup(name);
+    if (!bucket->resource || !bucket->name)
+        return mr_fail_oom(err);
+    enum mr_status status = mr_path_format(&bucket->directory, err, "%s/%s", store->directory, name);
+    if (status == MR_OK)
+        *ret = MR_TAKE(bucket);
+    return status;
+}
+
+void mr_bucket_free(struct mr_bucket *bucket)
+{
+    if (!bucket)
+        return;
+    mr_index_free(&bucket->objects);
+    json_decref(bucket->resource);
+    free(bucket->directory);
+    free(bucket->name);
+    free(bucket);
+}
+
+/* The position of `name`, or where it would stand. */
+static size_t position_locked(const struct mr_store *store, const char *name, bool *ret_exists)
+{
+    size_t at = 0;
+    int order = 1;
+    while (at < store->bucket_count && (order = strcmp(store->buckets[at]->name, name)) < 0)
+        at++;
+    *ret_exists = at < store->bucket_count && order == 0;
+    return at;
+}
+
+enum mr_status mr_store_find_bucket_locked(const struct mr_store *store, const char *name,
+                                           struct mr_bucket **ret, struct mr_err *err)
+{
+    bool exists;
+    size_t at = position_locked(store, name, &exists);
+    if (!exists)
+        return mr_fail(err, MR_NOT_FOUND, "The specified bucket does not exist: %s", name);
+    *ret = store->buckets[at];
+    return MR_OK;
+}
+
+enum mr_status mr_store_add_bucket_locked(struct mr_store *store, struct mr_bucket *bucket,
+                                          struct mr_err *err)
+{
+    bool exists;
+    size_t at = position_locked(store, bucket->name, &exists);
+    struct mr_bucket **buckets =
+        reallocarray(store->buckets, store->bucket_count + 1, sizeof(struct mr_bucket *));
+    if (!buckets)
+        return mr_fail_oom(err);
+    store->buckets = buckets;
+    memmove(buckets + at + 1, buckets + at, (store->bucket_count - at) * sizeof(struct mr_bucket *));
+    buckets[at] = bucket;
+    store->bucket_count++;
+    return MR_OK;
+}
+
+/* ---- resources ------------------------------------------------------------------ */
+
+/* Source: https://cloud.google.com/storage/docs/buckets#naming */
+static enum mr_status check_name(const char *name, struct mr_err *err)
+{
+    static const char ends[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    static const char inner[] = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
+    size_t len = strlen(name);
+    bool valid = len >= 3 && len <= 222 && strspn(name, inner) == len && strchr(ends, name[0]) &&
+                 strchr(ends, name[len - 1]) && !strstr(name, "..");
+    return valid ? MR_OK : mr_fail(err, MR_INVALID, "Invalid bucket name: '%s'", name);
+}
+
+/* Merges a client's fields into `resource`, all but those that are the server's own. */
+static enum mr_status merge(json_t *resource, const json_t *changes, struct mr_err *err)
+{
+    static const char *const reserved[] = {"kind",        "id",      "name",           "selfLink",  "etag",
+                                           "timeCreated", "updated", "metageneration", "generation"};
+    const char *key;
+    json_t *value;
+    json_object_foreach ((json_t *)(uintptr_t)changes, key, value) {
+        bool is_reserved = false;
+        for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+            is_reserved = is_reserved || !strcmp(key, reserved[i]);
+        if (is_reserved)
+            continue;
+        if (json_is_null(value))
+            json_object_del(resource, key);
+        else if (json_object_set_new(resource, key, json_deep_copy(value)) < 0)
+            return mr_fail_oom(err);
+    }
+    return MR_OK;
+}
+
+/* Stamps a new state of the resource. */
+static enum mr_status stamp(json_t *resource, int64_t metageneration, struct mr_err *err)
+{
+    char now[MR_TIME_TEXT_MAX];
+    mr_time_format(mr_time_now_us(), now);
+    if (json_object_set_new(resource, "updated", json_string(now)) < 0 ||
+        json_object_set_new(resource, "metageneration", json_sprintf("%" PRId64, metageneration)) < 0 ||
+        json_object_set_new(resource, "etag", json_sprintf("bucket/%" PRId64, metageneration)) < 0)
+        return mr_fail_oom(err);
+    if (!json_object_get(resource, "timeCreated") &&
+        json_object_set_new(resource, "timeCreated", json_string(now)) < 0)
+        return mr_fail_oom(err);
+    return MR_OK;
+}
+
+static enum mr_status write_resource(const struct mr_bucket *bucket, const json_t *resource,
+                                     struct mr_err *err)
+{
+    MR_AUTO_STR char *path = NULL;
+    enum mr_status status = mr_path_format(&path, err, "%s/bucket.json", bucket->directory);
+    return status == MR_OK ? mr_json_write_file(path, resource, err) : status;
+}
+
+static enum mr_status new_resource(const char *name, const json_t *given, json_t **ret, struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *resource = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "kind", "storage#bucket", "id", name, "name", name,
+        "projectNumber", "0", "location", "US", "locationType", "multi-region", "storageClass", "STANDARD");
+    if (!resource)
+        return mr_fail_oom(err);
+    enum mr_status status = merge(resource, given, err);
+    if (status == MR_OK)
+        status = stamp(resource, 1, err);
+    if (status == MR_OK)
+        *ret = MR_TAKE(resource);
+    return status;
+}
+
+static struct mr_version version_of(const json_t *resource)
+{
+    struct mr_version version = {0};
+    const char *text = json_string_value(json_object_get(resource, "metageneration"));
+    if (text && !mr_parse_int64(text, 0, INT64_MAX, &version.metageneration))
+        version.metageneration = 0;
+    return version;
+}
+
+/* ---- the operations --------------------------------------------------------------- */
+
+static enum mr_status insert_locked(struct mr_store *store, struct mr_bucket *bucket, struct mr_err *err)
+{
+    struct mr_bucket *existing = NULL;
+    if (mr_store_find_bucket_locked(store, bucket->name, &existing, NULL) == MR_OK)
+        return mr_fail(err, MR_CONFLICT,
+                       "Your previous request to create the named bucket succeeded and you already own it.");
+    enum mr_status status = mr_dir_make(bucket->directory, err);
+    if (status == MR_OK)
+        status = write_resource(bucket, bucket->resource, err);
+    return status == MR_OK ? mr_store_add_bucket_locked(store, bucket, err) : status;
+}
+
+enum mr_status mr_store_bucket_insert(struct mr_store *store, const json_t *given, json_t **ret,
+                                      struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *resource = NULL;
+    MR_AUTO(mr_bucket) struct mr_bucket *bucket = NULL;
+    const char *name = json_string_value(json_object_get(given, "name"));
+    enum mr_status status = check_name(name ? name : "", err);
+    if (status == MR_OK)
+        status = new_resource(name, given, &resource, err);
+    if (status == MR_OK)
+        status = mr_bucket_new(store, name, resource, &bucket, err);
+    if (status != MR_OK)
+        return status;
+    pthread_mutex_lock(&store->lock);
+    status = insert_locked(store, bucket, err);
+    pthread_mutex_unlock(&store->lock);
+    if (status != MR_OK)
+        return status;
+    (void)MR_TAKE(bucket);
+    *ret = MR_TAKE(resource);
+    return MR_OK;
+}
+
+enum mr_status mr_store_bucket_get(struct mr_store *store, const char *name, json_t **ret, struct mr_err *err)
+{
+    struct mr_bucket *bucket = NULL;
+    pthread_mutex_lock(&store->lock);
+    enum mr_status status = mr_store_find_bucket_locked(store, name, &bucket, err);
+    json_t *copy = status == MR_OK ? json_deep_copy(bucket->resource) : NULL;
+    pthread_mutex_unlock(&store->lock);
+    if (status == MR_OK && !copy)
+        return mr_fail_oom(err);
+    if (status == MR_OK)
+        *ret = copy;
+    return status;
+}
+
+enum mr_status mr_store_bucket_list(struct mr_store *store, const char *prefix, json_t **ret,
+                                    struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *list = json_array();
+    bool failed = !list;
+    pthread_mutex_lock(&store->lock);
+    for (size_t i = 0; !failed && i < store->bucket_count; i++)
+        if (!strncmp(store->buckets[i]->name, prefix, strlen(prefix)))
+            failed = json_array_append_new(list, json_deep_copy(store->buckets[i]->resource)) < 0;
+    pthread_mutex_unlock(&store->lock);
+    if (failed)
+        return mr_fail_oom(err);
+    *ret = MR_TAKE(list);
+    return MR_OK;
+}
+
+static enum mr_status patch_locked(struct mr_store *store, const char *name,
+                                   const struct mr_conditions *conditions, const json_t *changes,
+                                   json_t **ret, struct mr_err *err)
+{
+    struct mr_bucket *bucket = NULL;
+    enum mr_status status = mr_store_find_bucket_locked(store, name, &bucket, err);
+    if (status != MR_OK)
+        return status;
+    struct mr_version version = version_of(bucket->resource);
+    status = mr_conditions_check(conditions, version, false, err);
+    if (status != MR_OK)
+        return status;
+    MR_AUTO_JSON json_t *resource = json_deep_copy(bucket->resource);
+    if (!resource)
+        return mr_fail_oom(err);
+    status = merge(resource, changes, err);
+    if (status == MR_OK)
+        status = stamp(resource, version.metageneration + 1, err);
+    if (status == MR_OK)
+        status = write_resource(bucket, resource, err);
+    if (status != MR_OK)
+        return status;
+    json_t *copy = json_deep_copy(resource);
+    if (!copy)
+        return mr_fail_oom(err);
+    json_decref(bucket->resource);
+    bucket->resource = MR_TAKE(resource);
+    *ret = copy;
+    return MR_OK;
+}
+
+enum mr_status mr_store_bucket_patch(struct mr_store *store, const char *name,
+                                     const struct mr_conditions *conditions, const json_t *changes,
+                                     json_t **ret, struct mr_err *err)
+{
+    pthread_mutex_lock(&store->lock);
+    enum mr_status status = patch_locked(store, name, conditions, changes, ret, err);
+    pthread_mutex_unlock(&store->lock);
+    return status;
+}
+
+static enum mr_status remove_file(void *ctx, const char *name, struct mr_err *err)
+{
+    MR_AUTO_STR char *path = NULL;
+    enum mr_status status = mr_path_format(&path, err, "%s/%s", (const char *)ctx, name);
+    if (status == MR_OK && unlink(path) < 0 && errno != ENOENT)
+        status = mr_fail_errno(err, MR_UNAVAILABLE, errno, "remove %s", path);
+    return status;
+}
+
+static enum mr_status delete_locked(struct mr_store *store, const char *name,
+                                    const struct mr_conditions *conditions, struct mr_err *err)
+{
+    bool exists;
+    struct mr_bucket *bucket = NULL;
+    size_t at = position_locked(store, name, &exists);
+    enum mr_status status = mr_store_find_bucket_locked(store, name, &bucket, err);
+    if (status == MR_OK)
+        status = mr_conditions_check(conditions, version_of(bucket->resource), false, err);
+    if (status == MR_OK && bucket->objects.count)
+        status = mr_fail(err, MR_CONFLICT, "The bucket you tried to delete is not empty.");
+    if (status == MR_OK)
+        status = mr_dir_each(bucket->directory, remove_file, bucket->directory, err);
+    if (status == MR_OK && rmdir(bucket->directory) < 0)
+        status = mr_fail_errno(err, MR_UNAVAILABLE, errno, "remove %s", bucket->directory);
+    if (status != MR_OK)
+        return status;
+    store->bucket_count--;
+    memmove(store->buckets + at, store->buckets + at + 1,
+            (store->bucket_count - at) * sizeof(struct mr_bucket *));
+    mr_bucket_free(bucket);
+    return MR_OK;
+}
+
+enum mr_status mr_store_bucket_delete(struct mr_store *store, const char *name,
+                                      const struct mr_conditions *conditions, struct mr_err *err)
+{
+    pthread_mutex_lock(&store->lock);
+    enum mr_status status = delete_locked(store, name, conditions, err);
+    pthread_mutex_unlock(&store->lock);
+    return status;
+}

@@ -1,0 +1,88 @@
+/* Handlers of buckets: https://cloud.google.com/storage/docs/json_api/v1/buckets */
+#include "infra/local/emulator/storage/http.h"
+
+/* A copy of the resource with its link; consumes nothing. NULL: out of memory. */
+static json_t *with_link(const struct mr_request *req, const json_t *resource)
+{
+    json_t *copy = json_copy((json_t *)(uintptr_t)resource);
+    const char *name = json_string_value(json_object_get(resource, "name"));
+    json_t *link = json_sprintf("%s/storage/v1/b/%s", mr_request_base_url(req), name);
+    if (json_object_set_new(copy, "selfLink", link) < 0) {
+        json_decref(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+static enum mr_status answer_bucket(struct mr_request *req, const json_t *resource, struct mr_err *err)
+{
+    json_t *answer = with_link(req, resource);
+    return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
+}
+
+enum mr_status mr_bucket_insert(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_emulator *emulator = app;
+    MR_AUTO_JSON json_t *given = NULL;
+    MR_AUTO_JSON json_t *resource = NULL;
+    if (!mr_request_query(req, "project"))
+        return mr_fail(err, MR_INVALID, "Required parameter: project");
+    enum mr_status status = mr_request_resource(req, &given, err);
+    if (status == MR_OK)
+        status = mr_store_bucket_insert(emulator->storage->store, given, &resource, err);
+    return status == MR_OK ? answer_bucket(req, resource, err) : status;
+}
+
+enum mr_status mr_bucket_list(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_emulator *emulator = app;
+    const char *prefix = mr_request_query(req, "prefix");
+    MR_AUTO_JSON json_t *resources = NULL;
+    enum mr_status status =
+        mr_store_bucket_list(emulator->storage->store, prefix ? prefix : "", &resources, err);
+    if (status != MR_OK)
+        return status;
+    MR_AUTO_JSON json_t *items = json_array();
+    for (size_t i = 0; i < json_array_size(resources); i++)
+        if (json_array_append_new(items, with_link(req, json_array_get(resources, i))) < 0)
+            return mr_fail_oom(err);
+    /* "items" is absent when there are none. */
+    json_t *answer =
+        json_pack("{s:s, s:O*}", "kind", "storage#buckets", "items", json_array_size(items) ? items : NULL);
+    return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
+}
+
+enum mr_status mr_bucket_get(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_emulator *emulator = app;
+    MR_AUTO_JSON json_t *resource = NULL;
+    enum mr_status status =
+        mr_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &resource, err);
+    return status == MR_OK ? answer_bucket(req, resource, err) : status;
+}
+
+enum mr_status mr_bucket_patch(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_emulator *emulator = app;
+    struct mr_conditions conditions;
+    MR_AUTO_JSON json_t *changes = NULL;
+    MR_AUTO_JSON json_t *resource = NULL;
+    enum mr_status status = mr_conditions_of_request(req, false, &conditions, err);
+    if (status == MR_OK)
+        status = mr_request_resource(req, &changes, err);
+    if (status == MR_OK)
+        status = mr_store_bucket_patch(emulator->storage->store, mr_request_param(req, "bucket"), &conditions,
+                                       changes, &resource, err);
+    return status == MR_OK ? answer_bucket(req, resource, err) : status;
+}
+
+enum mr_status mr_bucket_delete(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_emulator *emulator = app;
+    struct mr_conditions conditions;
+    enum mr_status status = mr_conditions_of_request(req, false, &conditions, err);
+    if (status == MR_OK)
+        status = mr_store_bucket_delete(emulator->storage->store, mr_request_param(req, "bucket"),
+                                        &conditions, err);
+    return status == MR_OK ? mr_respond_empty(req, 204, err) : status;
+}

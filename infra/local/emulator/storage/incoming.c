@@ -1,0 +1,140 @@
+#include "infra/local/emulator/storage/incoming.h"
+
+#include "infra/local/emulator/storage/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+enum { REHASH_BYTES = 256 * 1024 };
+
+static enum mr_status new_incoming(struct mr_incoming **ret, struct mr_err *err)
+{
+    struct mr_incoming *incoming = calloc(1, sizeof *incoming);
+    if (!incoming)
+        return mr_fail_oom(err);
+    incoming->fd = -1;
+    enum mr_status status = mr_hash_begin(&incoming->hash, err);
+    if (status != MR_OK) {
+        mr_incoming_free(incoming);
+        return status;
+    }
+    *ret = incoming;
+    return MR_OK;
+}
+
+enum mr_status mr_incoming_create(const char *directory, struct mr_incoming **ret, struct mr_err *err)
+{
+    MR_AUTO(mr_incoming) struct mr_incoming *incoming = NULL;
+    MR_AUTO_STR char *path = NULL;
+    enum mr_status status = new_incoming(&incoming, err);
+    if (status == MR_OK)
+        status = mr_path_format(&path, err, "%s/XXXXXX", directory);
+    if (status != MR_OK)
+        return status;
+    incoming->fd = mkostemp(path, O_CLOEXEC);
+    if (incoming->fd < 0)
+        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "create a file in %s", directory);
+    incoming->path = MR_TAKE(path);
+    *ret = MR_TAKE(incoming);
+    return MR_OK;
+}
+
+static enum mr_status rehash(struct mr_incoming *incoming, struct mr_err *err)
+{
+    MR_AUTO_STR char *chunk = malloc(REHASH_BYTES);
+    if (!chunk)
+        return mr_fail_oom(err);
+    for (;;) {
+        ssize_t got = read(incoming->fd, chunk, REHASH_BYTES);
+        if (got == 0)
+            return MR_OK;
+        if (got < 0)
+            return mr_fail_errno(err, MR_UNAVAILABLE, errno, "read %s", incoming->path);
+        enum mr_status status = mr_hash_update(&incoming->hash, chunk, (size_t)got, err);
+        if (status != MR_OK)
+            return status;
+        incoming->size += got;
+    }
+}
+
+enum mr_status mr_incoming_open(const char *path, struct mr_incoming **ret, struct mr_err *err)
+{
+    MR_AUTO(mr_incoming) struct mr_incoming *incoming = NULL;
+    enum mr_status status = new_incoming(&incoming, err);
+    if (status != MR_OK)
+        return status;
+    incoming->keep = true;
+    incoming->path = strdup(path);
+    if (!incoming->path)
+        return mr_fail_oom(err);
+    incoming->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (incoming->fd < 0)
+        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "open %s", path);
+    status = rehash(incoming, err);
+    if (status != MR_OK)
+        return status;
+    *ret = MR_TAKE(incoming);
+    return MR_OK;
+}
+
+enum mr_status mr_incoming_write(struct mr_incoming *incoming, const void *data, size_t len,
+                                 struct mr_err *err)
+{
+    const char *from = data;
+    while (len) {
+        ssize_t written = write(incoming->fd, from, len);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return mr_fail_errno(err, MR_UNAVAILABLE, errno, "write %s", incoming->path);
+        /* Hashed as written, so that a full disk leaves size, hash and file in step. */
+        enum mr_status status = mr_hash_update(&incoming->hash, from, (size_t)written, err);
+        if (status != MR_OK)
+            return status;
+        incoming->size += written;
+        from += written;
+        len -= (size_t)written;
+    }
+    return MR_OK;
+}
+
+void mr_incoming_suspend(struct mr_incoming *incoming)
+{
+    if (incoming->fd >= 0)
+        close(incoming->fd);
+    incoming->fd = -1;
+}
+
+enum mr_status mr_incoming_resume(struct mr_incoming *incoming, struct mr_err *err)
+{
+    if (incoming->fd >= 0)
+        return MR_OK;
+    incoming->fd = open(incoming->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (incoming->fd < 0)
+        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "open %s", incoming->path);
+    struct stat info;
+    if (fstat(incoming->fd, &info) < 0 || info.st_size != incoming->size)
+        return mr_fail(err, MR_INTERNAL, "%s has changed outside of the emulator", incoming->path);
+    return MR_OK;
+}
+
+enum mr_status mr_incoming_finish(struct mr_incoming *incoming, struct mr_digest *ret, struct mr_err *err)
+{
+    if (fdatasync(incoming->fd) < 0)
+        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "sync %s", incoming->path);
+    return mr_hash_get(&incoming->hash, ret, err);
+}
+
+void mr_incoming_free(struct mr_incoming *incoming)
+{
+    if (!incoming)
+        return;
+    if (incoming->fd >= 0)
+        close(incoming->fd);
+    if (incoming->path && !incoming->keep)
+        unlink(incoming->path);
+    free(incoming->path);
+    mr_hash_free(&incoming->hash);
+    free(incoming);
+}

@@ -1,0 +1,58 @@
+/*
+ * Resumable upload sessions. Each is a JSON file and a file of the bytes received so far, below
+ * DATA_DIR/storage/.sessions, so a session outlives the emulator; after a week it is forgotten.
+ *
+ * A session belongs to the request that has acquired it; others for the same session wait. Sessions stay in
+ * memory until the emulator ends: a finished or cancelled one still has to answer.
+ */
+#ifndef MR_EMULATOR_STORAGE_SESSION_H
+#define MR_EMULATOR_STORAGE_SESSION_H
+
+#include "infra/local/emulator/storage/store.h"
+
+enum { MR_SESSION_ID_MAX = 33 };
+
+enum mr_upload_session_state { MR_SESSION_OPEN, MR_SESSION_DONE, MR_SESSION_CANCELED };
+
+struct mr_upload_session {
+    char id[MR_SESSION_ID_MAX];
+    struct mr_store_write write; /* its strings and settings belong to the session */
+    int64_t total;               /* the object's size as announced; -1 while unknown */
+    int64_t created_us;
+    enum mr_upload_session_state state;
+    struct mr_stored *result;     /* what a finished session made */
+    struct mr_incoming *incoming; /* the bytes so far, while open */
+};
+
+struct mr_upload_sessions;
+
+/* Reads the sessions of `directory`. */
+MR_MUST_CHECK enum mr_status mr_upload_sessions_open(const char *directory, struct mr_upload_sessions **ret,
+                                                     struct mr_err *err);
+void mr_upload_sessions_free(struct mr_upload_sessions *sessions);
+MR_DEFINE_CLEANUP(mr_upload_sessions, mr_upload_sessions_free)
+
+/* A new session, durable when this returns; copies `write`. ret_id gets its id. */
+MR_MUST_CHECK enum mr_status mr_upload_session_create(struct mr_upload_sessions *sessions,
+                                                      const struct mr_store_write *write, int64_t total,
+                                                      char ret_id[MR_SESSION_ID_MAX], struct mr_err *err);
+
+/* The session for this thread alone, until it is released. MR_NOT_FOUND for an unknown id; waits for another
+ * holder. An open session comes with its incoming file opened. */
+MR_MUST_CHECK enum mr_status mr_upload_session_acquire(struct mr_upload_sessions *sessions, const char *id,
+                                                       struct mr_upload_session **ret, struct mr_err *err);
+/* Of an acquired session; NULL is allowed. */
+void mr_upload_session_release(struct mr_upload_session *session);
+static inline void mr_upload_session_held_cleanup(struct mr_upload_session **session)
+{
+    mr_upload_session_release(*session);
+}
+
+/* Records the end of an acquired session: with the object it made, or cancelled (its bytes are removed). */
+MR_MUST_CHECK enum mr_status mr_upload_session_finish(struct mr_upload_sessions *sessions,
+                                                      struct mr_upload_session *session,
+                                                      struct mr_stored *result, struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_upload_session_cancel(struct mr_upload_sessions *sessions,
+                                                      struct mr_upload_session *session, struct mr_err *err);
+
+#endif
