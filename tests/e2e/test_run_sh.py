@@ -31,8 +31,9 @@ class Run:
 
     def start(self, ready=True):
         with open(self.log_path, "wb") as log:
-            # As in a terminal: a process group of its own, which Ctrl-C would reach as a whole.
-            self.process = subprocess.Popen([ROOT / "infra/local/run.sh"], env=self.env, stdout=log, stderr=log,
+            # As in a terminal: a process group of its own, which Ctrl-C reaches as a whole, and SIGINT not ignored
+            # (as it is for whatever a script runs in the background; a shell cannot undo that).
+            self.process = subprocess.Popen(["env", "--default-signal=INT", ROOT / "infra/local/run.sh"], env=self.env, stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, start_new_session=True)
         if ready:
             wait_for(self.is_ready, "ready line of run.sh", 300)
