@@ -127,8 +127,8 @@ enum mr_status mr_message_new(const json_t *input, int64_t id, int64_t now_us, s
     }
     json_t *attributes = json_object_get(input, "attributes");
     const char *ordering_key = json_string_value(json_object_get(input, "orderingKey"));
-    return message_make(data, json_object_size(attributes) ? json_incref(attributes) : NULL, ordering_key, id,
-                        now_us, ret, err);
+    return message_make(data, json_object_size(attributes) ? json_deep_copy(attributes) : NULL, ordering_key,
+                        id, now_us, ret, err);
 }
 
 /* "projects/P/subscriptions/S" in its two parts; the project is malloc'ed, the id borrowed. */
@@ -156,15 +156,13 @@ enum mr_status mr_message_new_dead_letter(const struct mr_message *from,
                   "CloudPubSubDeadLetterSourceSubscription", subscription,
                   "CloudPubSubDeadLetterSourceSubscriptionProject", project ? project : "",
                   "CloudPubSubDeadLetterSourceTopicPublishTime", published);
-    json_t *attributes = json_object();
-    if (!project || !added || !attributes ||
-        (from->attributes && json_object_update(attributes, (json_t *)(uintptr_t)from->attributes) != 0) ||
-        json_object_update(attributes, added) != 0) {
+    json_t *attributes = from->attributes ? json_deep_copy(from->attributes) : json_object();
+    if (!project || !added || !attributes || json_object_update(attributes, added) != 0) {
         json_decref(attributes);
         return mr_fail_oom(err);
     }
     json_t *data = json_object_get(from->body, "data");
-    return message_make(json_incref(data), attributes, from->ordering_key, id, now_us, ret, err);
+    return message_make(json_deep_copy(data), attributes, from->ordering_key, id, now_us, ret, err);
 }
 
 struct mr_message *mr_message_ref(struct mr_message *message)

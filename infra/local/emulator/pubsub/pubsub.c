@@ -132,7 +132,7 @@ enum mr_status mr_respond_page(struct mr_pubsub_emulator *emulator, struct mr_re
         last = registry->entries[i].name;
         if (strncmp(last, prefix, strlen(prefix)) != 0)
             break;
-        ok = json_array_append(items, resource_of(registry->entries[i].value)) == 0;
+        ok = json_array_append_new(items, json_deep_copy(resource_of(registry->entries[i].value))) == 0;
     }
     if (ok && i < registry->count && json_array_size(items) == page.size &&
         strncmp(registry->entries[i].name, prefix, strlen(prefix)) == 0)

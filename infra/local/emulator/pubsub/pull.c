@@ -31,7 +31,8 @@ static enum mr_status append_received(json_t *received, const struct mr_delivery
 {
     char ack_id[ACK_ID_MAX];
     snprintf(ack_id, sizeof ack_id, ACK_ID, delivery->lease_id);
-    json_t *entry = json_pack("{s:s,s:O}", "ackId", ack_id, "message", delivery->message->body);
+    json_t *entry =
+        json_pack("{s:s,s:o}", "ackId", ack_id, "message", json_deep_copy(delivery->message->body));
     if (entry && delivery->subscription->settings->dead_letter_topic)
         (void)json_object_set_new(entry, "deliveryAttempt", json_integer(delivery->attempts));
     return json_array_append_new(received, entry) == 0 ? MR_OK : mr_fail_oom(err);

@@ -25,14 +25,14 @@ static enum mr_status make_envelope(const struct mr_push_request *push, char **r
                                     struct mr_err *err)
 {
     json_t *body = push->message->body;
-    json_t *id = json_object_get(body, "messageId");
-    json_t *time = json_object_get(body, "publishTime");
-    MR_AUTO_JSON json_t *message = json_copy(body);
+    const char *id = json_string_value(json_object_get(body, "messageId"));
+    const char *time = json_string_value(json_object_get(body, "publishTime"));
+    MR_AUTO_JSON json_t *message = json_deep_copy(body);
     MR_AUTO_JSON json_t *envelope =
         json_pack("{s:O*,s:s}", "message", message, "subscription", push->settings->name);
     /* Both spellings, because production sends both. */
-    bool ok = message && envelope && json_object_set(message, "message_id", id) == 0 &&
-              json_object_set(message, "publish_time", time) == 0;
+    bool ok = message && envelope && json_object_set_new(message, "message_id", json_string(id)) == 0 &&
+              json_object_set_new(message, "publish_time", json_string(time)) == 0;
     if (ok && push->settings->dead_letter_topic)
         ok = json_object_set_new(envelope, "deliveryAttempt", json_integer(push->attempt)) == 0;
     char *text = ok ? json_dumps(envelope, JSON_COMPACT) : NULL;

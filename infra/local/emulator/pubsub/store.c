@@ -60,7 +60,7 @@ enum mr_status mr_topic_find_locked(struct mr_pubsub_emulator *emulator, const c
 /* An orphan's resource says so. Without memory it goes on naming the topic that was. */
 static void set_orphan_settings(struct mr_subscription *subscription)
 {
-    MR_AUTO_JSON json_t *resource = json_copy(subscription->settings->resource);
+    MR_AUTO_JSON json_t *resource = json_deep_copy(subscription->settings->resource);
     struct mr_subscription_settings *settings = NULL;
     if (!resource || json_object_set_new(resource, "topic", json_string("_deleted-topic_")) != 0 ||
         mr_subscription_settings_new(subscription->name, resource, &settings, NULL) != MR_OK)

@@ -4,6 +4,7 @@
  * Threads: the server's (handlers), the clock (pubsub/clock.h) and the pushers (pubsub/push.h). Functions
  * that need the lock held end in _locked. Nobody holds it over I/O, signing or JSON text; messages and
  * settings are immutable and counted, so a thread takes a reference under the lock and works without it.
+ * JSON is copied where it crosses to another thread: jansson counts references, but orders nothing by them.
  *
  * Owners: the registries own topics and subscriptions (a subscription is counted besides, because a push or a
  * waiting pull may outlast its deletion: `deleted`); a subscription owns its deliveries; a delivery holds a

@@ -22,10 +22,14 @@ enum mr_status mr_subscription_put(void *app, struct mr_request *req, struct mr_
         status = mr_subscription_settings_new(name, body, &settings, err);
     if (status)
         return status;
+    json_t *answer = json_deep_copy(settings->resource);
     mr_store_lock(emulator);
     status = mr_subscription_add_locked(emulator, settings, err);
     mr_store_unlock(emulator);
-    return status ? status : mr_respond_json(req, 200, json_incref(settings->resource), err);
+    if (!status)
+        return mr_respond_json(req, 200, answer, err);
+    json_decref(answer);
+    return status;
 }
 
 enum mr_status mr_subscription_get(void *app, struct mr_request *req, struct mr_err *err)
@@ -35,7 +39,7 @@ enum mr_status mr_subscription_get(void *app, struct mr_request *req, struct mr_
     enum mr_status status = mr_subscription_lock(emulator, req, &subscription, err);
     if (status)
         return status;
-    json_t *answer = json_incref(subscription->settings->resource);
+    json_t *answer = json_deep_copy(subscription->settings->resource);
     mr_store_unlock(emulator);
     return mr_respond_json(req, 200, answer, err);
 }
@@ -73,7 +77,7 @@ static enum mr_status change(struct mr_pubsub_emulator *emulator, struct mr_requ
         return status;
     status = mr_subscription_settings_patch(subscription->settings, body, mask, &settings, err);
     if (!status) {
-        *ret_resource = json_incref(settings->resource);
+        *ret_resource = json_deep_copy(settings->resource);
         mr_subscription_settings_unref(subscription->settings);
         subscription->settings = settings;
         mr_push_window_init(&subscription->window); /* another endpoint, perhaps: nothing is known of it */

@@ -49,10 +49,11 @@ enum mr_status mr_topic_put(void *app, struct mr_request *req, struct mr_err *er
                                        &in, err);
     if (status)
         return status;
-    json_t *resource = json_pack("{s:s,s:O*}", "name", name, "labels", in.labels);
+    MR_AUTO_JSON json_t *given = json_pack("{s:s,s:O*}", "name", name, "labels", in.labels);
+    json_t *resource = json_deep_copy(given);
     if (!resource)
         return mr_fail_oom(err);
-    json_t *answer = json_incref(resource);
+    json_t *answer = json_deep_copy(given);
     mr_store_lock(emulator);
     status = mr_topic_add_locked(emulator, name, resource, err);
     mr_store_unlock(emulator);
@@ -69,7 +70,7 @@ enum mr_status mr_topic_get(void *app, struct mr_request *req, struct mr_err *er
     enum mr_status status = mr_topic_lock(emulator, req, &topic, err);
     if (status)
         return status;
-    json_t *answer = json_incref(topic->resource);
+    json_t *answer = json_deep_copy(topic->resource);
     mr_store_unlock(emulator);
     return mr_respond_json(req, 200, answer, err);
 }

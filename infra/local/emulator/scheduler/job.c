@@ -323,7 +323,7 @@ static bool set_time(json_t *resource, const char *key, int64_t us)
 json_t *mr_job_resource(struct mr_job *job)
 {
     pthread_mutex_lock(&job->lock);
-    json_t *resource = json_copy(job->spec->resource);
+    json_t *resource = json_deep_copy(job->spec->resource);
     bool ok = resource &&
               json_object_set_new(resource, "state", json_string(job->paused ? "PAUSED" : "ENABLED")) == 0 &&
               set_time(resource, "userUpdateTime", job->updated_us) &&
