@@ -41,6 +41,7 @@ postgres_init() {
     postgres_directory "$data.new"
     (
         exec 7<"$data.new"
+        cd / || exit 1 # where everybody may be
         "${MR_AS_POSTGRES[@]}" "$bin/initdb" -D /proc/self/fd/7 -U "$MR_POSTGRES_ROLE" -A trust -E UTF8 --no-locale >/dev/null
     ) || die "initdb failed in $data.new"
     mv "$data.new" "$data"
@@ -52,6 +53,7 @@ postgres_run() {
     shift 2
     bin=$(postgres_bin "$data")
     exec 7<"$data"
+    cd / || exit 1
     exec "$@" "${MR_AS_POSTGRES[@]}" "$bin/postgres" -D /proc/self/fd/7 -c listen_addresses= -c unix_socket_directories="$sockets" \
         -c max_connections=200 -c log_checkpoints=off
 }
