@@ -8,6 +8,7 @@ enum {
     JOIN_MAX = 16 * 1024,                /* a body up to this size goes out together with its head */
     CHUNK_MAX = 16 * 1024,               /* data of one chunk */
     CHUNK_FRAME = sizeof "4000\r\n" + 2, /* what is put around it */
+    DECIMAL_DIGITS = 15,                 /* what a double holds for certain: 12.3 stays 12.3 */
 };
 
 enum mr_status mr_wire_write(struct mr_request *req, const void *data, size_t len, struct mr_err *err)
@@ -167,7 +168,8 @@ enum mr_status mr_respond_bytes(struct mr_request *req, int http_status, const c
 enum mr_status mr_respond_json(struct mr_request *req, int http_status, json_t *body, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *owned = body;
-    MR_AUTO_STR char *text = json_dumps(owned, JSON_COMPACT | JSON_ENCODE_ANY);
+    MR_AUTO_STR char *text =
+        json_dumps(owned, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(DECIMAL_DIGITS));
     if (!text)
         return mr_fail_oom(err);
     return mr_respond_bytes(req, http_status, "application/json; charset=utf-8", text, strlen(text), err);
