@@ -151,6 +151,14 @@ static int set_serial_number(AVFormatContext *format)
     return av_opt_set_int(format->priv_data, "serial_offset", (int64_t)(serial & INT32_MAX), 0);
 }
 
+/* Whose fault a muxer's refusal is: what a copy hands it comes from the file, what an encoder makes from us.
+ */
+static const char *blame(const struct mr_output *output, int rc)
+{
+    bool is_the_files = !output->encoder && (rc == AVERROR_INVALIDDATA || rc == AVERROR(EINVAL));
+    return is_the_files ? "invalid_media" : "internal";
+}
+
 static enum mr_status begin(struct mr_output *output, const AVPacket *first, struct mr_err *err)
 {
     output->begun = true;
@@ -174,7 +182,8 @@ static enum mr_status begin(struct mr_output *output, const AVPacket *first, str
         rc = avformat_write_header(output->format, &options);
     if (rc >= 0)
         rc = write_cover(output);
-    return rc < 0 ? mr_av_fail(err, "internal", rc, "write the %s header", output->spec->muxer) : MR_OK;
+    return rc < 0 ? mr_av_fail(err, blame(output, rc), rc, "write the %s header", output->spec->muxer)
+                  : MR_OK;
 }
 
 static enum mr_status write_one(struct mr_output *output, AVPacket *packet, struct mr_err *err)
@@ -190,7 +199,7 @@ static enum mr_status write_one(struct mr_output *output, AVPacket *packet, stru
     int rc = av_write_frame(output->format, packet);
     if (rc >= 0)
         mr_sink_begin_body(output->sink);
-    return rc < 0 ? mr_av_fail(err, "internal", rc, "write the output") : MR_OK;
+    return rc < 0 ? mr_av_fail(err, blame(output, rc), rc, "write the output") : MR_OK;
 }
 
 enum mr_status mr_output_write(struct mr_output *output, AVPacket *packet, struct mr_err *err)
@@ -223,6 +232,6 @@ enum mr_status mr_output_finish(struct mr_output *output, struct mr_err *err)
     mr_sink_begin_tail(output->sink);
     int rc = av_write_trailer(output->format);
     if (rc < 0)
-        return mr_av_fail(err, "internal", rc, "write the %s trailer", output->spec->muxer);
+        return mr_av_fail(err, blame(output, rc), rc, "write the %s trailer", output->spec->muxer);
     return mr_sink_finish(output->sink, err);
 }
