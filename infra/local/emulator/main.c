@@ -13,6 +13,7 @@
 #include "infra/local/emulator/storage/file.h"
 #include "infra/local/emulator/storage/storage.h"
 #include "shared/base/encoding.h"
+#include "shared/base/process.h"
 #include "shared/http/client.h"
 
 #include <errno.h>
@@ -142,18 +143,6 @@ static void route_table_cleanup(struct mr_route **table)
 
 /* ---- running ------------------------------------------------------------------------- */
 
-/* The signals that end the program; blocked before any thread starts, so that every thread inherits it. */
-static sigset_t block_signals(void)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    return signals;
-}
-
 static enum mr_status serve(struct mr_emulator *emulator, const struct options *options,
                             const sigset_t *signals, struct mr_err *err)
 {
@@ -193,7 +182,8 @@ static enum mr_status serve(struct mr_emulator *emulator, const struct options *
 
 static enum mr_status run(const struct options *options, const struct mr_log *log, struct mr_err *err)
 {
-    sigset_t signals = block_signals();
+    sigset_t signals;
+    mr_process_prepare(&signals);
     char base_url[64];
     snprintf(base_url, sizeof base_url, "http://127.0.0.1:%d", (int)options->port);
     MR_AUTO_FD int lock = -1;

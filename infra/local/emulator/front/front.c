@@ -3,6 +3,7 @@
 #include "infra/local/emulator/front/relay.h"
 #include "shared/base/cleanup.h"
 #include "shared/base/encoding.h"
+#include "shared/base/process.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -241,10 +242,7 @@ enum mr_status mr_front_run(const char *spec, struct mr_err *err)
     if (status != MR_OK)
         return status;
     sigset_t ending;
-    sigemptyset(&ending);
-    sigaddset(&ending, SIGTERM);
-    sigaddset(&ending, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &ending, NULL);
+    mr_process_prepare(&ending);
     MR_AUTO_FD int signals = signalfd(-1, &ending, SFD_CLOEXEC);
     if (signals < 0)
         return mr_fail_errno(err, MR_EXHAUSTED, errno, "signalfd");
