@@ -41,6 +41,7 @@ shared_src   := $(sort $(wildcard shared/*/*.c))
 web_src      := $(sort $(wildcard web/*.c web/api/*.c))
 worker_src   := $(sort $(wildcard worker/*.c worker/kinds/*.c worker/media/*.c))
 emulator_src := $(sort $(wildcard infra/local/emulator/*.c infra/local/emulator/*/*.c))
+static_files := $(sort $(filter-out %.sh,$(wildcard web/static/*)))
 migrations   := $(sort $(wildcard infra/migrations/*.sql))
 unit_src     := $(sort $(wildcard tests/unit/test_*.c))
 unit_helpers := $(sort $(filter-out $(unit_src),$(wildcard tests/unit/*.c)))
@@ -72,7 +73,16 @@ $(BUILD)/obj/gen/migrations.o: $(BUILD)/gen/migrations.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
 
-$(BUILD)/mediarun-web: $(call obj,$(web_src)) $(BUILD)/obj/gen/migrations.o $(BUILD)/libmediarun.a
+# The pages and documents that web serves are linked into it.
+$(BUILD)/gen/static.c: web/static/embed.sh $(static_files)
+	@mkdir -p $(@D)
+	web/static/embed.sh $(static_files) > $@
+$(BUILD)/obj/gen/static.o: $(BUILD)/gen/static.c
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+
+generated := $(BUILD)/obj/gen/migrations.o $(BUILD)/obj/gen/static.o
+$(BUILD)/mediarun-web: $(call obj,$(web_src)) $(generated) $(BUILD)/libmediarun.a
 	$(LINK) -o $@ $^ $(LIBS)
 $(BUILD)/mediarun-worker: $(call obj,$(worker_src)) $(BUILD)/libmediarun.a
 	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS)
@@ -80,7 +90,7 @@ $(BUILD)/mediarun-emulator: $(call obj,$(emulator_src)) $(BUILD)/libmediarun.a
 	$(LINK) -o $@ $^ $(LIBS)
 
 # A unit test links what it tests: the library, and the rooms of the programs without their main.
-$(BUILD)/libunits.a: $(call obj,$(filter-out %/main.c,$(web_src) $(worker_src) $(emulator_src))) $(BUILD)/obj/gen/migrations.o
+$(BUILD)/libunits.a: $(call obj,$(filter-out %/main.c,$(web_src) $(worker_src) $(emulator_src))) $(generated)
 	@rm -f $@
 	ar rcsP $@ $^
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(unit_helpers)) $(BUILD)/libunits.a $(BUILD)/libmediarun.a

@@ -1,7 +1,6 @@
 #include "web/admission.h"
 
 #include "shared/data/outbox.h"
-#include "web/outbox_publisher.h"
 
 #include <pthread.h>
 
@@ -19,8 +18,7 @@ struct ticket {
 
 struct mr_admission {
     struct mr_db *db;
-    struct mr_pubsub *pubsub;
-    const char *topic;
+    const struct mr_publisher *publisher;
     const struct mr_log *log;
     pthread_t committer;
     pthread_mutex_t lock; /* all fields below are protected by it */
@@ -78,14 +76,15 @@ static bool publish(struct mr_admission *admission, const struct batch *batch, i
             continue;
         const struct mr_task_draft *draft = batch->drafts[i];
         ret_ids[count] = json_integer_value(json_object_get(batch->tickets[i]->view, "id"));
-        messages[count] = (struct mr_message){.task_id = ret_ids[count], .generation = 1};
+        messages[count] = (struct mr_message){
+            .task_id = ret_ids[count], .generation = 1, .high = strcmp(draft->priority, "high") == 0};
+        snprintf(messages[count].traceparent, sizeof messages[count].traceparent, "%s", draft->traceparent);
         snprintf(messages[count].kind, sizeof messages[count].kind, "%s", draft->kind);
         count++;
     }
     *ret_count = count;
     struct mr_err err;
-    if (mr_outbox_publish(admission->pubsub, admission->topic, messages, count, PUBLISH_TIMEOUT_MS, &err) ==
-        MR_OK)
+    if (mr_publish(admission->publisher, messages, count, PUBLISH_TIMEOUT_MS, &err) == MR_OK)
         return count > 0;
     mr_log_err(admission->log, MR_LOG_WARNING, "tasks stay in the outbox: publishing failed", &err, "{s:I}",
                "tasks", (json_int_t)count);
@@ -161,15 +160,14 @@ enum mr_status mr_admission_submit(struct mr_admission *admission, const struct 
     return ticket.status;
 }
 
-enum mr_status mr_admission_start(struct mr_db *db, struct mr_pubsub *pubsub, const char *topic,
+enum mr_status mr_admission_start(struct mr_db *db, const struct mr_publisher *publisher,
                                   const struct mr_log *log, struct mr_admission **ret, struct mr_err *err)
 {
     struct mr_admission *admission = calloc(1, sizeof *admission);
     if (!admission)
         return mr_fail_oom(err);
     admission->db = db;
-    admission->pubsub = pubsub;
-    admission->topic = topic;
+    admission->publisher = publisher;
     admission->log = log;
     admission->last = &admission->first;
     pthread_mutex_init(&admission->lock, NULL);

@@ -12,13 +12,13 @@
 #define MR_WEB_ADMISSION_H
 
 #include "shared/base/log.h"
+#include "shared/data/publisher.h"
 #include "shared/data/tasks.h"
-#include "shared/gcp/pubsub.h"
 
 struct mr_admission;
 
-/* topic and log must outlive it. */
-MR_MUST_CHECK enum mr_status mr_admission_start(struct mr_db *db, struct mr_pubsub *pubsub, const char *topic,
+/* publisher and log must outlive it. */
+MR_MUST_CHECK enum mr_status mr_admission_start(struct mr_db *db, const struct mr_publisher *publisher,
                                                 const struct mr_log *log, struct mr_admission **ret,
                                                 struct mr_err *err);
 /* No submit may be under way. NULL is fine. */

@@ -7,7 +7,9 @@
 #include "shared/base/config.h"
 #include "shared/base/log.h"
 #include "shared/data/db.h"
+#include "shared/data/publisher.h"
 #include "shared/gcp/cloud.h"
+#include "shared/http/guard.h"
 #include "web/admission.h"
 #include "web/session.h"
 
@@ -16,6 +18,8 @@ struct mr_web {
     const struct mr_log *log;
     struct mr_db *db;
     struct mr_cloud cloud;
+    struct mr_publisher publisher;
+    struct mr_guard *guard; /* what strangers' URLs may name */
     struct mr_session *session;
     struct mr_admission *admission;
 };

@@ -30,8 +30,10 @@ static enum mr_status open_app(struct mr_web *web, struct mr_err *err)
     if (status == MR_OK)
         status = mr_session_new(config->jwt_secret, (int)config->login_slots, &web->session, err);
     if (status == MR_OK)
-        status =
-            mr_admission_start(web->db, web->cloud.pubsub, config->topic, web->log, &web->admission, err);
+        status = mr_guard_new(config->fetch_allow_hosts, &web->guard, err);
+    web->publisher = mr_publisher_of(config, web->cloud.pubsub);
+    if (status == MR_OK)
+        status = mr_admission_start(web->db, &web->publisher, web->log, &web->admission, err);
     return status;
 }
 
@@ -39,6 +41,7 @@ static void close_app(struct mr_web *web)
 {
     mr_admission_stop(web->admission);
     mr_session_free(web->session);
+    mr_guard_free(web->guard);
     mr_db_close(web->db);
     mr_cloud_close(&web->cloud);
 }

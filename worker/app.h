@@ -5,7 +5,9 @@
 #include "shared/base/config.h"
 #include "shared/base/log.h"
 #include "shared/data/db.h"
+#include "shared/data/publisher.h"
 #include "shared/gcp/cloud.h"
+#include "shared/http/guard.h"
 #include "worker/sandbox.h"
 #include "worker/slots.h"
 
@@ -14,6 +16,8 @@ struct mr_worker {
     const struct mr_log *log;
     struct mr_cloud cloud;
     struct mr_db *db;
+    struct mr_publisher publisher;
+    struct mr_guard *guard; /* what strangers' URLs may name */
     struct mr_sandbox *sandbox;
     struct mr_slots slots;
 };

@@ -15,6 +15,7 @@ enum mr_job_end {
     MR_JOB_ELSEWHERE, /* somebody else holds a live lease */
     MR_JOB_LOST,      /* cancelled, deleted or taken over while it ran; what it made is deleted */
     MR_JOB_RELEASED,  /* storage, database or the machine failed: to be tried again */
+    MR_JOB_DEFERRED,  /* a stranger's server failed: to be tried again with a later sweep */
     MR_JOB_STOPPED,   /* the worker is shutting down: to be tried elsewhere */
     MR_JOB_ENDS
 };

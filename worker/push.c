@@ -8,9 +8,11 @@ enum { ENVELOPE_MAX = 1 << 20, HTTP_ACK = 204, HTTP_NACK = 503, HTTP_BUSY = 429 
 enum { SLOT_WAIT_MS = 10000 };
 
 static const int answers[MR_JOB_ENDS] = {
-    [MR_JOB_COMMITTED] = HTTP_ACK, [MR_JOB_FAILED] = HTTP_ACK,    [MR_JOB_EXHAUSTED] = HTTP_ACK,
-    [MR_JOB_STALE] = HTTP_ACK,     [MR_JOB_ELSEWHERE] = HTTP_ACK, [MR_JOB_LOST] = HTTP_ACK,
+    [MR_JOB_COMMITTED] = HTTP_ACK, [MR_JOB_FAILED] = HTTP_ACK,
+    [MR_JOB_EXHAUSTED] = HTTP_ACK, [MR_JOB_STALE] = HTTP_ACK,
+    [MR_JOB_ELSEWHERE] = HTTP_ACK, [MR_JOB_LOST] = HTTP_ACK,
     [MR_JOB_RELEASED] = HTTP_NACK, [MR_JOB_STOPPED] = HTTP_BUSY,
+    [MR_JOB_DEFERRED] = HTTP_ACK, /* not refused: that would slow the whole subscription down */
 };
 
 int mr_push_answer(enum mr_job_end end)

@@ -39,6 +39,8 @@ static const struct entry entries[] = {
     NUMBER("DATABASE_POOL", BOTH, database_pool, 8, 1, 200, "connections to PostgreSQL a process opens at most"),
     TEXT("BUCKET", BOTH, REQUIRED, bucket, "", 222, NULL, "Cloud Storage bucket of inputs and results"),
     TEXT("PUBSUB_TOPIC", BOTH, 0, topic, "mediarun-tasks", 255, NULL, "Pub/Sub topic of the tasks (short name)"),
+    TEXT("PUBSUB_TOPIC_HIGH", BOTH, 0, topic_high, "mediarun-tasks-high", 255, NULL, "Pub/Sub topic of the tasks with priority high, and of pings"),
+    TEXT("PUBSUB_TOPIC_DELIVERIES", BOTH, 0, topic_deliveries, "mediarun-deliveries", 255, NULL, "Pub/Sub topic of webhooks and mails"),
     TEXT("STORAGE_EMULATOR_HOST", BOTH, 0, storage_host, "", 500, NULL, "Cloud Storage base URL with scheme, without token; empty: Google's"),
     TEXT("PUBSUB_EMULATOR_HOST", BOTH, 0, pubsub_host, "", 500, NULL, "Pub/Sub host:port, without token; empty: Google's"),
     TEXT("GCE_METADATA_HOST", BOTH, 0, metadata_host, "", 500, NULL, "metadata server host[:port]; empty: metadata.google.internal"),
@@ -49,17 +51,39 @@ static const struct entry entries[] = {
     TEXT("OIDC_CERTS_URL", BOTH, 0, certs_url, "https://www.googleapis.com/oauth2/v1/certs", 500, NULL, "certificates of the push tokens' signer"),
     NUMBER("CLIENT_TIMEOUT_MS", BOTH, client_timeout_ms, 30000, 100, 600000, "time a client has for its request's head and for each 16 KiB of body"),
     NUMBER("MAX_HEADER_BYTES", BOTH, max_header_bytes, 16384, 1024, 1048576, "request line and headers together"),
+    TEXT("FETCH_ALLOW_HOSTS", BOTH, 0, fetch_allow_hosts, "", 4000, NULL, "host[:port],…: may be fetched from and called back whatever their address, also by http; empty: public addresses only"),
+    TEXT("TLS_CA_FILE", BOTH, 0, tls_ca_file, "", 4000, NULL, "certificate authorities (PEM) for calls to strangers and the mail relay; empty: the system's"),
+    TEXT("PUBLIC_URL", BOTH, 0, public_url, "", 500, NULL, "base URL of web as its users see it, for links in mails; empty: no mail is sent"),
+    TEXT("SMTP_URL", BOTH, 0, smtp_url, "", 500, NULL, "mail relay, smtp://host:587 (STARTTLS is demanded) or smtps://host; empty: no mail is sent"),
+    TEXT("ENABLED_EMAIL", BOTH, 0, enabled_email, "true", 5, "true|false", "false: no mail is sent"),
+    TEXT("STRESS_TEST", BOTH, 0, stress_test, "0", 1, "0|1", "1: no mail is sent"),
     NUMBER("WEB_THREADS", WEB, web_threads, 96, 1, 1000, "requests served at once; Cloud Run's concurrency should not be above"),
     TEXT("JWT_SECRET", WEB, REQUIRED | SECRET, jwt_secret, "", 1000, NULL, "key of the login tokens (HS256); 32 characters or more"),
     NUMBER("MAX_UPLOAD_BYTES", WEB, max_upload_bytes, 1073741824, 1, INT64_C(1) << 42, "largest upload through web (Cloud Run itself stops at 32 MiB over HTTP/1)"),
     NUMBER("REPUBLISH_AFTER_SECONDS", WEB, republish_after_s, 600, 5, 86400, "the sweep publishes a waiting task again when its last message is this old"),
     NUMBER("LOGIN_SLOTS", WEB, login_slots, 2, 1, 64, "passwords hashed at once (scrypt, 16 MiB each)"),
+    TEXT("DOWNLOAD_MODE", WEB, 0, download_mode, "stream", 10, "stream|redirect", "results pass through web (stream), or web redirects to a signed URL of Cloud Storage (redirect)"),
+    TEXT("IAM_CREDENTIALS_URL", WEB, 0, iam_url, "https://iamcredentials.googleapis.com", 500, NULL, "base URL of signBlob, for signed URLs without a key file"),
+    NUMBER("MAX_DIRECT_UPLOAD_BYTES", WEB, max_direct_upload_bytes, INT64_C(1) << 36, 1, INT64_C(5) << 40, "largest direct upload to Cloud Storage"),
+    NUMBER("UPLOAD_EXPIRES_SECONDS", WEB, upload_expires_s, 86400, 1, 604800, "a direct upload that no task has taken by then is swept away"),
+    NUMBER("MAX_RECORDS", WEB, max_records, 10000000, 1, INT64_C(1000000000), "largest number of records a task may insert"),
+    NUMBER("MAX_EVENT_STREAMS", WEB, max_event_streams, 2000, 1, 100000, "event streams open at once in a process"),
+    TEXT("ENABLE_BENCHMARK", WEB, 0, enable_benchmark, "0", 1, "0|1", "1: /benchmark/conversion/* and /report are served"),
     NUMBER("SLOTS", WORKER, slots, 0, 0, 256, "conversions at once; 0: the number of cores"),
+    NUMBER("HIGH_SLOTS", WORKER, high_slots, 1, 0, 256, "tasks of priority high at once beyond SLOTS"),
+    NUMBER("DELIVERY_SLOTS", WORKER, delivery_slots, 8, 1, 256, "webhooks and mails at once"),
     NUMBER("LEASE_SECONDS", WORKER, lease_seconds, 60, 3, 3600, "a task whose worker has been silent this long may be claimed by another"),
     NUMBER("MAX_ATTEMPTS", WORKER, max_attempts, 5, 1, 100, "claims before a task fails for good"),
     NUMBER("JOB_TIMEOUT_SECONDS", WORKER, job_timeout_s, 3300, 1, 86400, "longest run of one conversion"),
     NUMBER("STALL_TIMEOUT_SECONDS", WORKER, stall_timeout_s, 60, 1, 3600, "a conversion that makes no progress this long is ended"),
     NUMBER("SANDBOX_MEMORY_MIB", WORKER, sandbox_memory_mib, 1024, 0, 1048576, "memory a conversion may take beyond the libraries; 0: no limit"),
+    NUMBER("MAX_FETCH_BYTES", WORKER, max_fetch_bytes, INT64_C(5) << 30, 1, INT64_C(5) << 40, "largest file fetched from an URL"),
+    NUMBER("FETCH_TIMEOUT_SECONDS", WORKER, fetch_timeout_s, 1800, 1, 86400, "longest fetch from an URL"),
+    NUMBER("DELIVERY_TIMEOUT_SECONDS", WORKER, delivery_timeout_s, 15, 1, 300, "time a webhook's receiver or the mail relay has to answer"),
+    NUMBER("DELIVERY_ATTEMPTS", WORKER, delivery_attempts, 8, 1, 100, "tries of a webhook or mail before it is given up"),
+    TEXT("SMTP_USER", WORKER, 0, smtp_user, "", 320, NULL, "login at the mail relay (SendGrid: apikey); empty: none"),
+    TEXT("SMTP_PASSWORD", WORKER, SECRET, smtp_password, "", 1000, NULL, "password at the mail relay"),
+    TEXT("MAIL_FROM", WORKER, 0, mail_from, "", 320, NULL, "sender's address of mails; needed with SMTP_URL"),
 };
 /* clang-format on */
 enum { ENTRIES = sizeof entries / sizeof *entries };
@@ -114,6 +138,8 @@ static enum mr_status check_together(enum mr_program program, const struct mr_co
     if (strcmp(config->push_auth, "none") != 0 && (!config->push_audience[0] || !config->push_account[0]))
         return mr_fail(err, MR_INVALID, "PUSH_AUTH=%s needs PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT",
                        config->push_auth);
+    if (program == MR_PROGRAM_WORKER && config->smtp_url[0] && !config->mail_from[0])
+        return mr_fail(err, MR_INVALID, "SMTP_URL needs MAIL_FROM");
     return MR_OK;
 }
 
@@ -156,6 +182,12 @@ void mr_config_free(struct mr_config *config)
         free(*text);
         *text = NULL;
     }
+}
+
+bool mr_config_sends_mail(const struct mr_config *config)
+{
+    return config->smtp_url[0] && config->public_url[0] && strcmp(config->enabled_email, "true") == 0 &&
+           strcmp(config->stress_test, "0") == 0;
 }
 
 static void print_default(const struct entry *entry)

@@ -24,6 +24,8 @@ struct mr_config {
     int64_t database_pool;
     char *bucket;
     char *topic;
+    char *topic_high;
+    char *topic_deliveries;
     char *storage_host;
     char *pubsub_host;
     char *metadata_host;
@@ -34,19 +36,41 @@ struct mr_config {
     char *certs_url;
     int64_t client_timeout_ms;
     int64_t max_header_bytes;
+    char *fetch_allow_hosts;
+    char *tls_ca_file;
+    char *public_url;
+    char *smtp_url;
+    char *enabled_email;
+    char *stress_test;
     /* web */
     int64_t web_threads;
     char *jwt_secret;
     int64_t max_upload_bytes;
     int64_t republish_after_s;
     int64_t login_slots;
+    char *download_mode;
+    char *iam_url;
+    int64_t max_direct_upload_bytes;
+    int64_t upload_expires_s;
+    int64_t max_records;
+    int64_t max_event_streams;
+    char *enable_benchmark;
     /* worker */
     int64_t slots;
+    int64_t high_slots;
+    int64_t delivery_slots;
     int64_t lease_seconds;
     int64_t max_attempts;
     int64_t job_timeout_s;
     int64_t stall_timeout_s;
     int64_t sandbox_memory_mib;
+    int64_t max_fetch_bytes;
+    int64_t fetch_timeout_s;
+    int64_t delivery_timeout_s;
+    int64_t delivery_attempts;
+    char *smtp_user;
+    char *smtp_password;
+    char *mail_from;
 };
 
 /* Reads the variables of `program` from the environment. MR_INVALID names the first bad one. Free in every
@@ -59,6 +83,9 @@ MR_MUST_CHECK enum mr_status mr_config_load_from(enum mr_program program, mr_con
                                                  struct mr_config *ret, struct mr_err *err);
 /* Overwrites secrets and frees. */
 void mr_config_free(struct mr_config *config);
+
+/* True when mails are configured (SMTP_URL, PUBLIC_URL) and not switched off (ENABLED_EMAIL, STRESS_TEST). */
+bool mr_config_sends_mail(const struct mr_config *config);
 
 /* Prints the table as the README holds it: | variable | program | default | meaning |, one line each. */
 void mr_config_print(void);

@@ -25,6 +25,7 @@ void mr_claim_free(struct mr_claim *claim)
     free(claim->original_file);
     free(claim->new_format);
     free(claim->options);
+    free(claim->url);
     *claim = (struct mr_claim){0};
 }
 
@@ -41,10 +42,13 @@ static enum mr_status claim_of(const struct mr_rows *rows, struct mr_claim *ret,
         .original_file = strdup(mr_rows_text(rows, 0, "original_file")),
         .new_format = strdup(mr_rows_text(rows, 0, "new_format")),
         .options = strdup(mr_rows_text(rows, 0, "options")),
+        .url = strdup(mr_rows_text(rows, 0, "url")),
+        .has_deliveries = !mr_rows_is_null(rows, 0, "callback_url") ||
+                          strcmp(mr_rows_text(rows, 0, "notify_mail"), "t") == 0,
     };
     snprintf(claim.file_id, sizeof claim.file_id, "%s", mr_rows_text(rows, 0, "file_id"));
     snprintf(claim.kind, sizeof claim.kind, "%s", mr_rows_text(rows, 0, "kind"));
-    if (!claim.input_object || !claim.original_file || !claim.new_format || !claim.options) {
+    if (!claim.input_object || !claim.original_file || !claim.new_format || !claim.options || !claim.url) {
         mr_claim_free(&claim);
         return mr_fail_oom(err);
     }
@@ -147,15 +151,21 @@ static enum mr_status results_text(const struct mr_result *results, size_t count
     return *ret ? MR_OK : mr_fail_oom(err);
 }
 
-enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim,
-                               const struct mr_result *results, size_t count, const json_t *receipt,
+static enum mr_status json_text(const json_t *value, char **ret, struct mr_err *err)
+{
+    *ret = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    return value && !*ret ? mr_fail_oom(err) : MR_OK;
+}
+
+enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim, const struct mr_commit *commit,
                                bool *ret_ours, struct mr_err *err)
 {
     /* `before` lets a repeated commit see that an earlier one of the same fence got through. */
-    static const struct mr_statement commit = {
+    static const struct mr_statement statement = {
         "lease_commit",
         "WITH done AS (UPDATE tasks SET status = 'processed', progress = 1000, processed_at = now(),"
-        " lease_expires_at = NULL, receipt = $5::jsonb WHERE" OURS " AND status = 'processing' RETURNING id),"
+        " lease_expires_at = NULL, receipt = $5::jsonb, result = $6::jsonb WHERE" OURS
+        " AND status = 'processing' RETURNING id),"
         " results AS (INSERT INTO outputs (task_id, n, object, object_generation, file_name, format, "
         "content_type, size)"
         " SELECT done.id, r.* FROM done, jsonb_to_recordset($4::jsonb) AS r (n int, object text,"
@@ -164,17 +174,21 @@ enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim,
         " struck AS (DELETE FROM stray_objects s USING results WHERE s.name = results.object)"
         " SELECT 1 FROM done UNION ALL SELECT 1 FROM tasks before WHERE before.id = $1::bigint"
         " AND before.generation = $2::int AND before.fence = $3::bigint AND before.status = 'processed'",
-        5};
+        6};
     struct held held = held_of(claim);
     MR_AUTO_STR char *outputs = NULL;
-    enum mr_status status = results_text(results, count, &outputs, err);
+    MR_AUTO_STR char *receipt = NULL;
+    MR_AUTO_STR char *result = NULL;
+    enum mr_status status = results_text(commit->results, commit->count, &outputs, err);
+    if (status == MR_OK)
+        status = json_text(commit->receipt, &receipt, err);
+    if (status == MR_OK)
+        status = json_text(commit->result, &result, err);
     if (status != MR_OK)
         return status;
-    MR_AUTO_STR char *receipt_text = receipt ? json_dumps(receipt, JSON_COMPACT) : NULL;
+    const char *const params[] = {held.task, held.generation, held.fence, outputs, receipt, result};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    status = mr_db_exec(db, &commit,
-                        (const char *const[]){held.task, held.generation, held.fence, outputs, receipt_text},
-                        &rows, err);
+    status = mr_db_exec(db, &statement, params, &rows, err);
     if (status == MR_OK)
         *ret_ours = mr_rows_count(rows) > 0;
     return status;
@@ -202,6 +216,43 @@ enum mr_status mr_lease_release(struct mr_db *db, const struct mr_claim *claim, 
         3};
     struct held held = held_of(claim);
     return mr_db_exec(db, &release, (const char *const[]){held.task, held.generation, held.fence}, NULL, err);
+}
+
+enum mr_status mr_lease_defer(struct mr_db *db, const struct mr_claim *claim, struct mr_err *err)
+{
+    static const struct mr_statement defer = {
+        "lease_defer",
+        "UPDATE tasks SET status = 'uploaded', lease_expires_at = NULL, progress = 0, published_at = NULL"
+        " WHERE" OURS " AND status = 'processing'",
+        3};
+    struct held held = held_of(claim);
+    return mr_db_exec(db, &defer, (const char *const[]){held.task, held.generation, held.fence}, NULL, err);
+}
+
+enum mr_status mr_lease_set_input(struct mr_db *db, const struct mr_claim *claim, const char *object,
+                                  int64_t object_generation, int64_t size, const char *original_file,
+                                  const char *original_format, bool *ret_ours, struct mr_err *err)
+{
+    static const struct mr_statement set = {
+        "lease_set_input",
+        "WITH t AS (UPDATE tasks SET input_object = $4, input_generation = $5::bigint, original_size = "
+        "$6::bigint,"
+        " original_file = $7, original_format = $8 WHERE" OURS
+        " AND status = 'processing' RETURNING input_object),"
+        " struck AS (DELETE FROM stray_objects s USING t WHERE s.name = t.input_object)"
+        " SELECT 1 FROM t",
+        8};
+    struct held held = held_of(claim);
+    char generation[MR_INT64_TEXT_MAX], bytes[MR_INT64_TEXT_MAX];
+    mr_int64_text(object_generation, generation);
+    mr_int64_text(size, bytes);
+    const char *const params[] = {held.task,  held.generation, held.fence,    object,
+                                  generation, bytes,           original_file, original_format};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_exec(db, &set, params, &rows, err);
+    if (status == MR_OK)
+        *ret_ours = mr_rows_count(rows) > 0;
+    return status;
 }
 
 /* ---- dead letters --------------------------------------------------------------- */

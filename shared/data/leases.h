@@ -32,7 +32,9 @@ struct mr_claim {
     int64_t input_size;
     char *original_file;
     char *new_format;
-    char *options; /* JSON text, "" if none */
+    char *options;       /* JSON text, "" if none */
+    char *url;           /* "" if none; to be fetched while there is no input_object ("") */
+    bool has_deliveries; /* somebody is to be told of the end */
 };
 void mr_claim_free(struct mr_claim *claim);
 MR_DEFINE_VALUE_CLEANUP(mr_claim, mr_claim_free)
@@ -58,14 +60,27 @@ struct mr_result {
     int64_t size;
 };
 
+/* Notes the input that was fetched from the task's url, and strikes it from the ledger of strays. *ret_ours
+ * as above; when false the object is nobody's. Safe to repeat. */
+MR_MUST_CHECK enum mr_status mr_lease_set_input(struct mr_db *db, const struct mr_claim *claim,
+                                                const char *object, int64_t object_generation, int64_t size,
+                                                const char *original_file, const char *original_format,
+                                                bool *ret_ours, struct mr_err *err);
+
 /*
  * Makes the results visible and the task processed, and strikes the objects from the ledger of strays, in one
  * statement. *ret_ours is false when the fence no longer holds. Repeating it after MR_UNAVAILABLE is safe:
  * *ret_ours is true if an earlier try got through.
  */
+struct mr_commit {
+    const struct mr_result *results;
+    size_t count;
+    const json_t *receipt; /* may be NULL */
+    const json_t *result;  /* of a kind without files; may be NULL */
+};
 MR_MUST_CHECK enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim,
-                                             const struct mr_result *results, size_t count,
-                                             const json_t *receipt, bool *ret_ours, struct mr_err *err);
+                                             const struct mr_commit *commit, bool *ret_ours,
+                                             struct mr_err *err);
 
 /* Ends the task as failed. Safe to repeat. */
 MR_MUST_CHECK enum mr_status mr_lease_fail(struct mr_db *db, const struct mr_claim *claim, const char *code,
@@ -75,6 +90,11 @@ MR_MUST_CHECK enum mr_status mr_lease_fail(struct mr_db *db, const struct mr_cla
  * fault. */
 MR_MUST_CHECK enum mr_status mr_lease_release(struct mr_db *db, const struct mr_claim *claim,
                                               struct mr_err *err);
+
+/* Gives the lease back and keeps the attempt counted: something outside failed that may come back (a
+ * stranger's server). The task waits for the outbox, which publishes it with the next sweep. */
+MR_MUST_CHECK enum mr_status mr_lease_defer(struct mr_db *db, const struct mr_claim *claim,
+                                            struct mr_err *err);
 
 /*
  * What a dead letter asks for: the task fails visibly (code "delivery_exhausted") if it was ever attempted or

@@ -11,6 +11,8 @@ enum mr_status mr_message_encode(const struct mr_message *message, char **ret, s
     MR_AUTO_JSON json_t *root =
         json_pack("{s:i,s:s,s:I,s:I}", "v", VERSION, "kind", message->kind, "task_id",
                   (json_int_t)message->task_id, "generation", (json_int_t)message->generation);
+    if (message->id && json_object_set_new(root, "id", json_integer(message->id)) != 0)
+        return mr_fail_oom(err);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     if (!text)
         return mr_fail_oom(err);
@@ -54,6 +56,8 @@ enum mr_status mr_message_decode(const char *text, size_t len, struct mr_message
     enum mr_status status = natural(root, "task_id", &message.task_id, err);
     if (status == MR_OK)
         status = natural(root, "generation", &message.generation, err);
+    if (status == MR_OK)
+        status = natural(root, "id", &message.id, err);
     if (status == MR_OK)
         *ret = message;
     return status;

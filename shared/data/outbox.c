@@ -28,7 +28,7 @@ enum mr_status mr_outbox_due(struct mr_db *db, int64_t republish_after_s, struct
 {
     static const struct mr_statement look = {
         "outbox_due",
-        "SELECT id, kind, generation FROM tasks WHERE"
+        "SELECT id, kind, generation, traceparent, (priority = 'high')::int AS high FROM tasks WHERE"
         " (status = 'uploaded' AND published_at IS NULL AND coalesce(uploaded_at, created_at) < now() - "
         "interval '5 s')"
         " OR (status = 'uploaded' AND published_at < now() - make_interval(secs => $1::int))"
@@ -49,6 +49,9 @@ enum mr_status mr_outbox_due(struct mr_db *db, int64_t republish_after_s, struct
         snprintf(message->kind, sizeof message->kind, "%s", mr_rows_text(rows, row, "kind"));
         message->task_id = mr_rows_int64(rows, row, "id");
         message->generation = mr_rows_int64(rows, row, "generation");
+        message->high = mr_rows_int64(rows, row, "high") != 0;
+        snprintf(message->traceparent, sizeof message->traceparent, "%s",
+                 mr_rows_text(rows, row, "traceparent"));
     }
     return MR_OK;
 }

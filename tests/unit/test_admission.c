@@ -18,6 +18,7 @@ static struct mr_db *db;
 static struct mr_http_client *http;
 static struct fake_http *fake;
 static struct mr_pubsub *pubsub;
+static struct mr_publisher publisher;
 static struct mr_log quiet;
 static int64_t owner;
 
@@ -34,7 +35,10 @@ static int setup(void **state)
         return -1;
     struct mr_pubsub_options options = {.emulator_host = fake_http_url(fake) + strlen("http://"),
                                         .project = "p"};
-    return mr_pubsub_new(http, &options, &pubsub, &err) == MR_OK ? 0 : -1;
+    if (mr_pubsub_new(http, &options, &pubsub, &err) != MR_OK)
+        return -1;
+    publisher = (struct mr_publisher){.pubsub = pubsub, .topics = {"topic", "topic-high", "deliveries"}};
+    return 0;
 }
 
 static int teardown(void **state)
@@ -97,7 +101,7 @@ static void every_thread_gets_its_own_task(void **state)
     struct mr_err err = {0};
     struct submit submits[THREADS];
     fake_http_script(fake, refused, 1, true);
-    assert_int_equal(mr_admission_start(db, pubsub, "topic", &quiet, &admission, &err), MR_OK);
+    assert_int_equal(mr_admission_start(db, &publisher, &quiet, &admission, &err), MR_OK);
     for (size_t i = 0; i < THREADS; i++)
         prepare(&submits[i], admission, i == 5 ? 424242 : owner); /* one of them belongs to nobody */
     run_all(submits, THREADS);
@@ -131,7 +135,7 @@ static void submit_one(struct mr_db *where, struct submit *one)
 {
     struct mr_admission *admission = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_admission_start(where, pubsub, "topic", &quiet, &admission, &err), MR_OK);
+    assert_int_equal(mr_admission_start(where, &publisher, &quiet, &admission, &err), MR_OK);
     prepare(one, admission, owner);
     run_all(one, 1);
     mr_admission_stop(admission);
@@ -170,7 +174,7 @@ static void a_database_that_is_down_is_told_to_all(void **state)
     struct mr_err err = {0};
     struct submit two[2];
     assert_int_equal(mr_db_open("host=/nonexistent dbname=x user=x", 1, &nowhere, &err), MR_OK);
-    assert_int_equal(mr_admission_start(nowhere, pubsub, "topic", &quiet, &admission, &err), MR_OK);
+    assert_int_equal(mr_admission_start(nowhere, &publisher, &quiet, &admission, &err), MR_OK);
     for (int i = 0; i < 2; i++)
         prepare(&two[i], admission, owner);
     run_all(two, 2);

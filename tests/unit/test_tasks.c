@@ -116,7 +116,8 @@ static bool commit(const struct mr_claim *claim, const char *object)
     bool ours = false;
     struct mr_err err = {0};
     MR_AUTO_JSON json_t *receipt = json_pack("{s:b}", "copied", 0);
-    assert_int_equal(mr_lease_commit(db, claim, &result, 1, receipt, &ours, &err), MR_OK);
+    const struct mr_commit commit = {.results = &result, .count = 1, .receipt = receipt};
+    assert_int_equal(mr_lease_commit(db, claim, &commit, &ours, &err), MR_OK);
     return ours;
 }
 

@@ -15,6 +15,9 @@ mr_handler mr_api_task_delete;
 mr_handler mr_api_file_get; /* files.c */
 mr_handler mr_api_alive;    /* health.c */
 mr_handler mr_api_health;
+mr_handler mr_api_openapi; /* static.c */
+mr_handler mr_api_docs;
+mr_handler mr_api_report;
 mr_handler mr_api_sweep; /* internal.c */
 mr_handler mr_api_dead_letters;
 

@@ -2,19 +2,11 @@
  * What the platform calls: Cloud Scheduler the sweep, Pub/Sub the dead letters. Both show an OIDC token.
  */
 #include "shared/data/leases.h"
-#include "shared/data/outbox.h"
-#include "shared/data/strays.h"
 #include "shared/gcp/push.h"
 #include "web/api/api.h"
-#include "web/outbox_publisher.h"
+#include "web/chores.h"
 
-enum {
-    SWEEP_BATCH = 500,
-    SWEEP_ROUNDS = 20,
-    STRAYS_BATCH = 200,
-    PUBLISH_TIMEOUT_MS = 20000,
-    PUSH_MAX = 1 << 20
-};
+enum { PUSH_MAX = 1 << 20 };
 
 static enum mr_status check_caller(struct mr_web *web, const struct mr_request *req, struct mr_err *err)
 {
@@ -23,69 +15,47 @@ static enum mr_status check_caller(struct mr_web *web, const struct mr_request *
 
 /* ---- sweep ------------------------------------------------------------------------- */
 
-/* One batch of owed messages; *ret_count is how many there were. */
-static enum mr_status republish_batch(struct mr_web *web, size_t *ret_count, struct mr_err *err)
-{
-    struct mr_message *due = calloc(SWEEP_BATCH, sizeof *due);
-    int64_t ids[SWEEP_BATCH];
-    if (!due)
-        return mr_fail_oom(err);
-    enum mr_status status =
-        mr_outbox_due(web->db, web->config->republish_after_s, due, SWEEP_BATCH, ret_count, err);
-    if (status == MR_OK)
-        status = mr_outbox_publish(web->cloud.pubsub, web->config->topic, due, *ret_count, PUBLISH_TIMEOUT_MS,
-                                   err);
-    for (size_t i = 0; status == MR_OK && i < *ret_count; i++)
-        ids[i] = due[i].task_id;
-    if (status == MR_OK && *ret_count)
-        status = mr_outbox_mark(web->db, ids, *ret_count, err);
-    free(due);
-    return status;
-}
+static const struct {
+    const char *name;
+    mr_chore *run;
+} chores[] = {
+    {"republished", mr_chore_republish},
+    {"deleted", mr_chore_delete_strays},
+};
+enum { CHORES = sizeof chores / sizeof *chores };
 
-static enum mr_status republish(struct mr_web *web, int64_t *ret_total, struct mr_err *err)
+/* A chore that fails does not keep the others from their work; the first failure is the answer. */
+static enum mr_status run_chores(struct mr_web *web, json_t *counts, bool *ret_idle, struct mr_err *err)
 {
-    size_t count = SWEEP_BATCH;
-    for (int round = 0; round < SWEEP_ROUNDS && count == SWEEP_BATCH; round++) {
-        enum mr_status status = republish_batch(web, &count, err);
-        if (status != MR_OK)
-            return mr_wrap(err, status, "republish");
-        *ret_total += (int64_t)count;
+    enum mr_status first = MR_OK;
+    *ret_idle = true;
+    for (size_t i = 0; i < CHORES; i++) {
+        struct mr_err cause = {0};
+        int64_t total = 0;
+        enum mr_status status = chores[i].run(web, &total, &cause);
+        if (status != MR_OK && first == MR_OK) {
+            first = status;
+            *err = cause;
+        }
+        *ret_idle = *ret_idle && total == 0;
+        if (json_object_set_new(counts, chores[i].name, json_integer(total)) != 0)
+            return mr_fail_oom(err);
     }
-    return MR_OK;
-}
-
-static enum mr_status delete_strays(struct mr_web *web, int64_t *ret_total, struct mr_err *err)
-{
-    MR_AUTO_JSON json_t *names = NULL;
-    enum mr_status status = mr_strays_due(web->db, STRAYS_BATCH, &names, err);
-    for (size_t i = 0; status == MR_OK && i < json_array_size(names); i++) {
-        const char *name = json_string_value(json_array_get(names, i));
-        status = mr_storage_delete(web->cloud.storage, name, err);
-        if (status == MR_OK)
-            status = mr_strays_forget(web->db, name, err);
-        if (status == MR_OK)
-            ++*ret_total;
-    }
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "delete stray objects");
+    return first;
 }
 
 enum mr_status mr_api_sweep(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
-    int64_t republished = 0, deleted = 0;
+    MR_AUTO_JSON json_t *counts = json_object();
+    bool idle = true;
     enum mr_status status = check_caller(web, req, err);
     if (status == MR_OK)
-        status = republish(web, &republished, err);
-    if (status == MR_OK)
-        status = delete_strays(web, &deleted, err);
+        status = run_chores(web, counts, &idle, err);
     if (status != MR_OK)
         return status;
-    mr_log_write(mr_request_log(req), republished || deleted ? MR_LOG_NOTICE : MR_LOG_DEBUG, "sweep",
-                 "{s:I,s:I}", "republished", (json_int_t)republished, "deleted", (json_int_t)deleted);
-    return mr_respond_json(
-        req, 200,
-        json_pack("{s:I,s:I}", "republished", (json_int_t)republished, "deleted", (json_int_t)deleted), err);
+    mr_log_write(mr_request_log(req), idle ? MR_LOG_DEBUG : MR_LOG_NOTICE, "sweep", "{s:O}", "done", counts);
+    return mr_respond_json(req, 200, MR_TAKE(counts), err);
 }
 
 /* ---- dead letters --------------------------------------------------------------------- */

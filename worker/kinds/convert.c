@@ -96,12 +96,13 @@ static enum mr_status convert(struct conversion *conversion, const struct mr_for
 }
 
 /* An answer that was lost is asked for again: leases.h says that this is safe. */
-static enum mr_status commit(struct mr_job *job, const struct mr_result *result, const json_t *receipt,
-                             bool *ret_committed, struct mr_err *err)
+static enum mr_status commit_result(struct mr_job *job, const struct mr_result *result, const json_t *receipt,
+                                    bool *ret_committed, struct mr_err *err)
 {
+    const struct mr_commit commit = {.results = result, .count = 1, .receipt = receipt};
     enum mr_status status = MR_OK;
     for (int i = 0; i < COMMIT_TRIES; i++) {
-        status = mr_lease_commit(job->worker->db, job->claim, result, 1, receipt, ret_committed, err);
+        status = mr_lease_commit(job->worker->db, job->claim, &commit, ret_committed, err);
         if (status != MR_UNAVAILABLE)
             break;
     }
@@ -160,7 +161,7 @@ enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct m
                                      .format = format->name,
                                      .content_type = format->mime,
                                      .size = stored.size};
-    status = commit(job, &result, receipt, ret_committed, err);
+    status = commit_result(job, &result, receipt, ret_committed, err);
     if (status == MR_OK && !*ret_committed)
         drop_object(job, object);
     return status;

@@ -2,7 +2,8 @@
 # The set-up of the cloud, as infra/deploy.sh does it with gcloud: bucket, topics, push subscriptions and the
 # scheduler's job. Everything may exist already; what points to an address is set anew.
 #
-# Reads: STORAGE_URL PUBSUB_URL SCHEDULER_URL (base URLs), GOOGLE_CLOUD_PROJECT BUCKET PUBSUB_TOPIC,
+# Reads: STORAGE_URL PUBSUB_URL SCHEDULER_URL (base URLs), GOOGLE_CLOUD_PROJECT BUCKET, PUBSUB_TOPIC
+# PUBSUB_TOPIC_HIGH PUBSUB_TOPIC_DELIVERIES (the lanes; shared/base/config.c has the same defaults),
 # WORKER_URL WEB_URL (where to push; also the audiences) and PUSH_SERVICE_ACCOUNT.
 
 MR_DEAD_LETTER_TOPIC=mediarun-dead-letters
@@ -51,12 +52,17 @@ provision_storage() {
 
 provision_pubsub() {
     local topics=projects/$GOOGLE_CLOUD_PROJECT/topics topic
-    for topic in "$PUBSUB_TOPIC" "$MR_DEAD_LETTER_TOPIC"; do
+    local lanes=("${PUBSUB_TOPIC:-mediarun-tasks}" "${PUBSUB_TOPIC_HIGH:-mediarun-tasks-high}"
+        "${PUBSUB_TOPIC_DELIVERIES:-mediarun-deliveries}")
+    for topic in "${lanes[@]}" "$MR_DEAD_LETTER_TOPIC"; do
         ensure PUT "$PUBSUB_URL/v1/$topics/$topic" '{}' || true
     done
-    # 100 attempts, not fewer: an answer "busy, later" counts as one.
-    push_subscription "$PUBSUB_TOPIC-worker" "$PUBSUB_TOPIC" "$(push_config "$WORKER_URL/" "$WORKER_URL")" \
-        ",\"deadLetterPolicy\":{\"deadLetterTopic\":\"$topics/$MR_DEAD_LETTER_TOPIC\",\"maxDeliveryAttempts\":100}"
+    # A subscription for each lane, so that none waits behind another. 100 attempts, not fewer: an answer "busy,
+    # later" counts as one.
+    for topic in "${lanes[@]}"; do
+        push_subscription "$topic-worker" "$topic" "$(push_config "$WORKER_URL/" "$WORKER_URL")" \
+            ",\"deadLetterPolicy\":{\"deadLetterTopic\":\"$topics/$MR_DEAD_LETTER_TOPIC\",\"maxDeliveryAttempts\":100}"
+    done
     push_subscription "$MR_DEAD_LETTER_TOPIC-web" "$MR_DEAD_LETTER_TOPIC" \
         "$(push_config "$WEB_URL/internal/dead-letters" "$WEB_URL")" ''
 }

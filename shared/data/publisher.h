@@ -1,0 +1,31 @@
+/*
+ * Publishing messages to the lanes: priority high, everything else, and deliveries are a topic each, with a
+ * push subscription of its own, so that none waits behind another. A message's topic follows from its kind
+ * and priority; `kind`, `priority` and `traceparent` go along as attributes. Any thread may call.
+ */
+#ifndef MR_DATA_PUBLISHER_H
+#define MR_DATA_PUBLISHER_H
+
+#include "shared/base/config.h"
+#include "shared/data/message.h"
+#include "shared/gcp/pubsub.h"
+
+enum mr_lane { MR_LANE_NORMAL, MR_LANE_HIGH, MR_LANE_DELIVERIES, MR_LANES };
+
+struct mr_publisher {
+    struct mr_pubsub *pubsub;     /* not owned */
+    const char *topics[MR_LANES]; /* not owned */
+};
+
+struct mr_publisher mr_publisher_of(const struct mr_config *config, struct mr_pubsub *pubsub);
+
+/* deliver: deliveries; ping and priority high: high; the rest: normal. */
+enum mr_lane mr_lane_of(const struct mr_message *message);
+
+/* Publishes one message per entry, in as few calls as can be; timeout in ms for all of it. MR_OK: all of them
+ * are published; on failure some may be. */
+MR_MUST_CHECK enum mr_status mr_publish(const struct mr_publisher *publisher,
+                                        const struct mr_message *messages, size_t count, int timeout_ms,
+                                        struct mr_err *err);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * The guard against server-side request forgery: where a stranger's URL may lead us.
+ *
+ * Two gates. mr_guard_check_url looks at the form, before anything is resolved: scheme, credentials, host.
+ * The HTTP client (mr_http_request.guard) asks mr_guard_allows_address at connect time, for the very address
+ * that it is about to connect to, on every connection of the transfer; so a name that resolves differently
+ * between check and use gains nothing. Only globally reachable unicast addresses pass (IANA's special-purpose
+ * registries, RFC 6890; IPv4 inside IPv6, NAT64, 6to4 and Teredo are looked into). The exceptions are hosts
+ * that the operator names (FETCH_ALLOW_HOSTS). Errors tell what was refused, never what an inside name
+ * resolves to. Read-only after mr_guard_new; any thread.
+ */
+#ifndef MR_HTTP_GUARD_H
+#define MR_HTTP_GUARD_H
+
+#include "shared/base/cleanup.h"
+#include "shared/base/err.h"
+
+#include <sys/socket.h>
+
+struct mr_guard;
+
+/* allow_hosts: "host[:port],…", IPv6 in brackets; "" for none. MR_INVALID names the bad entry. */
+MR_MUST_CHECK enum mr_status mr_guard_new(const char *allow_hosts, struct mr_guard **ret, struct mr_err *err);
+void mr_guard_free(struct mr_guard *guard);
+MR_DEFINE_CLEANUP(mr_guard, mr_guard_free)
+
+enum { MR_GUARD_HTTPS_ONLY = 1 }; /* http only to hosts of the allow list (webhooks) */
+
+/*
+ * Checks an absolute URL: http or https, no user or password, a host, no control characters, at most 2,048
+ * bytes, and no literal address (in any spelling that libcurl would connect to) that is not public.
+ * MR_INVALID with code "url_malformed", "url_scheme", "url_credentials" or "address_refused"; the message
+ * does not name the field.
+ */
+MR_MUST_CHECK enum mr_status mr_guard_check_url(const struct mr_guard *guard, const char *url, unsigned flags,
+                                                struct mr_err *err);
+
+/* True if the allow list names this host at this port. host as in the URL, without brackets. */
+bool mr_guard_names_host(const struct mr_guard *guard, const char *host, int port);
+
+/* True for a globally reachable unicast address. */
+bool mr_address_is_public(const struct sockaddr *address, socklen_t len);
+
+#endif

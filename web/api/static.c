@@ -1,0 +1,43 @@
+/* Pages and documents that are linked into the program: /openapi.json, /docs, /report. */
+#include "web/static_files.h"
+
+#include "web/api/api.h"
+
+/* Nothing may come from, or go to, another host; the documents carry their own scripts and styles. */
+static const char policy[] = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+                             "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
+                             "frame-ancestors 'none'";
+
+static enum mr_status respond(struct mr_request *req, const char *name, const char *content_type,
+                              struct mr_err *err)
+{
+    const struct mr_static_file *file = mr_static_files;
+    while (file->name && strcmp(file->name, name) != 0)
+        file++;
+    if (!file->name)
+        return mr_fail(err, MR_INTERNAL, "%s is not linked into the program", name);
+    enum mr_status status = mr_respond_header(req, "Content-Security-Policy", policy, err);
+    if (status == MR_OK)
+        status = mr_respond_header(req, "Cache-Control", "no-cache", err);
+    return status == MR_OK ? mr_respond_bytes(req, 200, content_type, file->data, file->len, err) : status;
+}
+
+enum mr_status mr_api_openapi(void *app, struct mr_request *req, struct mr_err *err)
+{
+    (void)app;
+    return respond(req, "openapi.json", "application/json", err);
+}
+
+enum mr_status mr_api_docs(void *app, struct mr_request *req, struct mr_err *err)
+{
+    (void)app;
+    return respond(req, "docs.html", "text/html; charset=utf-8", err);
+}
+
+enum mr_status mr_api_report(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_web *web = app;
+    if (strcmp(web->config->enable_benchmark, "1") != 0)
+        return mr_fail(err, MR_NOT_FOUND, "nothing is served under this path");
+    return respond(req, "report.html", "text/html; charset=utf-8", err);
+}

@@ -1,0 +1,17 @@
+/*
+ * The chores of the sweep, which Cloud Scheduler calls every minute: each republishes, retries or cleans up
+ * what is due, in bounded portions, and counts what it did. Safe to run at any time, several at once, and
+ * again.
+ */
+#ifndef MR_WEB_CHORES_H
+#define MR_WEB_CHORES_H
+
+#include "web/app.h"
+
+/* Adds what it did to *total. */
+typedef enum mr_status mr_chore(struct mr_web *web, int64_t *total, struct mr_err *err);
+
+mr_chore mr_chore_republish;     /* chores.c: messages that are owed */
+mr_chore mr_chore_delete_strays; /* chores.c: objects that nobody owns */
+
+#endif
