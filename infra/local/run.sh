@@ -83,6 +83,8 @@ export_environment() {
     export PUBSUB_EMULATOR_HOST=127.0.0.1:$emulator_port
     export GCE_METADATA_HOST=127.0.0.1:$emulator_port
     export OIDC_CERTS_URL=http://127.0.0.1:$emulator_port/oauth2/v1/certs
+    export IAM_CREDENTIALS_URL=http://127.0.0.1:$emulator_port
+    export PUBLIC_URL=${PUBLIC_URL:-http://localhost:$port}
     export DATABASE_URL="host=$sockets user=$MR_POSTGRES_ROLE dbname=mediarun"
     # The embedded queue forgets when it ends; what it still held is published again soon after the next start.
     export REPUBLISH_AFTER_SECONDS=${REPUBLISH_AFTER_SECONDS:-30}

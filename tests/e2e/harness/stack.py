@@ -50,6 +50,8 @@ class Stack:
         self.jwt_secret = secrets.token_hex(32)
         self.emulator = emulator_program(self.directory)
         self.pubsub_host = pubsub_host or f"127.0.0.1:{self.emulator.port}"
+        self.web_port = free_port()
+        self.url = f"http://127.0.0.1:{self.web_port}"
         self.common = {
             "LOG_LEVEL": "info",
             "GOOGLE_CLOUD_PROJECT": PROJECT, "BUCKET": BUCKET, "PUBSUB_TOPIC": TOPIC,
@@ -57,6 +59,7 @@ class Stack:
             "STORAGE_EMULATOR_HOST": self.emulator.url, "PUBSUB_EMULATOR_HOST": self.pubsub_host,
             "GCE_METADATA_HOST": f"127.0.0.1:{self.emulator.port}",
             "OIDC_CERTS_URL": f"{self.emulator.url}/oauth2/v1/certs",
+            "IAM_CREDENTIALS_URL": self.emulator.url, "PUBLIC_URL": self.url,
             "DATABASE_URL": postgres.url(self.database),
             **(settings or {}),
         }
@@ -70,9 +73,7 @@ class Stack:
         self.front = self._make_front(ports) if workers > 1 else None
 
     def _make_web(self, settings):
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        env = {**self.common, "PORT": port, "PUSH_AUDIENCE": self.url, "JWT_SECRET": self.jwt_secret, **settings}
+        env = {**self.common, "PORT": self.web_port, "PUSH_AUDIENCE": self.url, "JWT_SECRET": self.jwt_secret, **settings}
         return Program("web", [BUILD / "mediarun-web"], env, self.directory / "web.log", LISTENING)
 
     def _make_worker(self, number, port, settings):
