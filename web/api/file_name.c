@@ -1,0 +1,38 @@
+#include "web/api/file_name.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+
+static const char *without_directory(const char *name)
+{
+    for (const char *p = name; *p; p++)
+        if (*p == '/' || *p == '\\')
+            name = p + 1;
+    return name;
+}
+
+static void take_extension(struct mr_file_name *name)
+{
+    const char *dot = strrchr(name->text, '.');
+    size_t len = dot ? strlen(dot + 1) : 0;
+    bool plain = len > 0 && len <= MR_FILE_EXTENSION_MAX;
+    for (size_t i = 0; plain && i < len; i++)
+        plain = isalnum((unsigned char)dot[1 + i]);
+    for (size_t i = 0; plain && i < len; i++)
+        name->extension[i] = (char)tolower((unsigned char)dot[1 + i]);
+}
+
+struct mr_file_name mr_file_name_of(const char *name)
+{
+    struct mr_file_name file_name = {0};
+    name = without_directory(name);
+    size_t len = strlen(name);
+    if (len > MR_FILE_NAME_MAX) {
+        len = MR_FILE_NAME_MAX;
+        while (len > 0 && ((unsigned char)name[len] & 0xc0) == 0x80)
+            len--;
+    }
+    memcpy(file_name.text, name, len);
+    take_extension(&file_name);
+    return file_name;
+}
