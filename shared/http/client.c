@@ -1,5 +1,7 @@
 #include "shared/http/client.h"
 
+#include "shared/http/client_url.h"
+
 #include <curl/curl.h>
 #include <pthread.h>
 #include <strings.h>
@@ -36,6 +38,8 @@ struct transfer {
     size_t source_given;
     bool repeatable; /* the request may reach the server twice */
     bool body_begun;
+    bool exempt;          /* from the guard: the operator names this host */
+    bool address_refused; /* the guard kept it from an address */
     char reason[CURL_ERROR_SIZE];
 };
 
@@ -103,6 +107,21 @@ static void handle_give_back(struct mr_http_client *client, CURL *curl)
 }
 
 /* ---- callbacks --------------------------------------------------------------- */
+
+/*
+ * The guard's second gate: called for each address that libcurl is about to connect to, with that very
+ * address. A host with several addresses is reached through those that are public.
+ */
+static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)purpose;
+    struct transfer *t = ctx;
+    if (!t->exempt && !mr_address_is_public(&address->addr, (socklen_t)address->addrlen)) {
+        t->address_refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
 
 /*
  * Called each time a request is about to go out on a connection that stands. libcurl sends any request again,
@@ -246,9 +265,26 @@ static enum mr_status build_headers(const struct mr_http_request *req, struct cu
     return status;
 }
 
+/* No connection from before the check, none left behind for others. */
+static enum mr_status set_guard(CURL *curl, struct transfer *t)
+{
+    struct mr_url url;
+    enum mr_status status = mr_url_parse(t->req->url, &url, t->err);
+    if (status != MR_OK)
+        return status;
+    t->exempt = mr_guard_names_host(t->req->guard, url.host, url.port) && !url.has_zone;
+    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, t);
+    return MR_OK;
+}
+
 static void set_connection_options(CURL *curl, const struct mr_http_request *req)
 {
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    if (req->ca_file && req->ca_file[0]) /* in place of the system's file; its directory stays */
+        curl_easy_setopt(curl, CURLOPT_CAINFO, req->ca_file);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     /* Where a request goes is configuration; http_proxy in the environment must not change it. */
@@ -331,6 +367,8 @@ static enum mr_status finish(struct transfer *t, CURLcode code)
         return t->callback_status;
     if (code == CURLE_OK)
         return MR_OK;
+    if (t->address_refused && !t->res->request_sent)
+        return mr_guard_refuse_address(t->err);
     /* Only libcurl's words: the URL may be a bearer secret. */
     return mr_fail(t->err, status_of_code(code), "%s", t->reason[0] ? t->reason : curl_easy_strerror(code));
 }
@@ -362,7 +400,10 @@ enum mr_status mr_http_perform(struct mr_http_client *client, const struct mr_ht
     set_connection_options(curl, req);
     set_body_options(curl, &transfer);
     set_callbacks(curl, &transfer);
-    status = finish(&transfer, curl_easy_perform(curl));
+    if (req->guard)
+        status = set_guard(curl, &transfer);
+    if (status == MR_OK)
+        status = finish(&transfer, curl_easy_perform(curl));
     handle_give_back(client, curl);
     return status;
 }

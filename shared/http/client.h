@@ -45,11 +45,14 @@ struct mr_http_request {
     size_t max_response;    /* 0: 1 MiB */
     int connect_timeout_ms; /* 0: 10 s */
     int timeout_ms;         /* whole transfer; 0: none, but less than 1 byte/s over 30 s ends it */
-    /* For URLs that strangers name: each connection's address must be public or named in the guard's allow
-     * list (else MR_INVALID, code "address_refused"); the connection is new and not kept. NULL: no such
-     * check. */
+    /* For URLs that strangers name: only public addresses are connected to, unless the guard's allow list
+     * names the URL's host (else MR_INVALID, code "address_refused"); the connection is new and not kept.
+     * NULL: no such check. */
     const struct mr_guard *guard;
-    const char *ca_file; /* PEM of further certificate authorities; NULL or "": the system's alone */
+    /* PEM file of certificate authorities; NULL or "": the system's bundle. It takes the bundle's place,
+     * while the system's directory of hashed certificates (/etc/ssl/certs on Debian) stays: authorities are
+     * added. */
+    const char *ca_file;
     /* Checked in the transfer about once a second; true ends it with MR_CANCELED. May be NULL. */
     bool (*canceled)(void *ctx);
     void *canceled_ctx;

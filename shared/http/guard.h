@@ -2,12 +2,12 @@
  * The guard against server-side request forgery: where a stranger's URL may lead us.
  *
  * Two gates. mr_guard_check_url looks at the form, before anything is resolved: scheme, credentials, host.
- * The HTTP client (mr_http_request.guard) asks mr_guard_allows_address at connect time, for the very address
- * that it is about to connect to, on every connection of the transfer; so a name that resolves differently
+ * The HTTP client (mr_http_request.guard) asks mr_address_is_public at connect time, of the very address that
+ * it is about to connect to, for every connection of the transfer; so a name that resolves differently
  * between check and use gains nothing. Only globally reachable unicast addresses pass (IANA's special-purpose
- * registries, RFC 6890; IPv4 inside IPv6, NAT64, 6to4 and Teredo are looked into). The exceptions are hosts
- * that the operator names (FETCH_ALLOW_HOSTS). Errors tell what was refused, never what an inside name
- * resolves to. Read-only after mr_guard_new; any thread.
+ * registries, RFC 6890; IPv4-mapped and NAT64 addresses are looked into, 6to4 and Teredo are refused). The
+ * exceptions are hosts that the operator names (FETCH_ALLOW_HOSTS). Errors tell what was refused, never what
+ * an inside name resolves to. Read-only after mr_guard_new; any thread.
  */
 #ifndef MR_HTTP_GUARD_H
 #define MR_HTTP_GUARD_H
@@ -35,7 +35,10 @@ enum { MR_GUARD_HTTPS_ONLY = 1 }; /* http only to hosts of the allow list (webho
 MR_MUST_CHECK enum mr_status mr_guard_check_url(const struct mr_guard *guard, const char *url, unsigned flags,
                                                 struct mr_err *err);
 
-/* True if the allow list names this host at this port. host as in the URL, without brackets. */
+/* MR_INVALID with code "address_refused": what both gates say. */
+MR_MUST_CHECK enum mr_status mr_guard_refuse_address(struct mr_err *err);
+
+/* True if the allow list names this host at this port. host: as in struct mr_url (client_url.h). */
 bool mr_guard_names_host(const struct mr_guard *guard, const char *host, int port);
 
 /* True for a globally reachable unicast address. */
