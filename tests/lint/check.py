@@ -3,6 +3,7 @@
 check.py NAME [FILE]: one check, silent when all is well; else a line for each fault, and exit status 1.
 """
 
+import json
 import pathlib
 import re
 import subprocess
@@ -133,21 +134,37 @@ def routes_of(name):
     return {f"{method} {path}" for table in tables for method, path in re.findall(r'\{"([A-Z]+)",\s*"([^"]+)"', table)}
 
 
-def check_routes():
-    """Every route stands in README.md, and every route of README.md in the code."""
-    web = set().union(*(routes_of(name) for name in files(r"web/.*\.c")))
+def documented_routes():
+    """method and path of each operation of the OpenAPI document, aliases included."""
+    paths = json.loads(read("web/static/openapi.json"))["paths"]
+    return {f"{method.upper()} {spelling}" for path, item in paths.items() for method, operation in item.items()
+            if method in rules.HTTP_METHODS for spelling in [path, *operation.get("x-aliases", [])]}
+
+
+def readme_routes():
+    """method and path of each row of README.md's API table, aliases included; None if there is no table."""
     rows = marked("api")
     if rows is None:
-        yield "README.md: no <!-- api --> table"
-        return
+        return None
     page = set()
     for row in rows:
         route, aliases = (cell.strip() for cell in row.strip("|").split("|")[:2])
         methods, _, path = route.rpartition(" ")
         for method in re.split(r",\s*", methods):
-            page |= {f"{method} {spelling}" for spelling in [path, *aliases.split()]}
-    yield from (f"README.md lacks {route}" for route in sorted(web - page))
-    yield from (f"README.md has {route}, but not web" for route in sorted(page - web))
+            page |= {f"{method} {spelling}" for spelling in [path, *re.split(r"[\s,]+", aliases)] if spelling}
+    return page
+
+
+def check_routes():
+    """web's table of routes, the OpenAPI document and README.md name the same routes; README.md the worker's, too."""
+    web = set().union(*(routes_of(name) for name in files(r"web/.*\.c")))
+    page = readme_routes()
+    if page is None:
+        yield "README.md: no <!-- api --> table"
+        return
+    for name, others in {"README.md": page, "web/static/openapi.json": documented_routes()}.items():
+        yield from (f"{name} lacks {route}" for route in sorted(web - others))
+        yield from (f"{name} has {route}, but not web" for route in sorted(others - web))
     for route in sorted(set().union(*(routes_of(name) for name in files(r"worker/.*\.c")))):
         if f"`{route}`" not in read("README.md"):
             yield f"README.md lacks the worker's `{route}`"

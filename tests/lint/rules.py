@@ -37,6 +37,9 @@ BANNED_TEXT = [
     (r"(?<![\w.])/root/\w", r".*", "a path of somebody's machine"),
 ]
 
+# The keys of an OpenAPI path item that are operations.
+HTTP_METHODS = ("get", "post", "put", "patch", "delete")
+
 FILE_LINES_MAX = 800
 FUNCTION_LINES_MAX = 80
 README_LINES_MAX = 200
