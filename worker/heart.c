@@ -1,10 +1,13 @@
 #include "worker/heart.h"
 
+#include "shared/base/encoding.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { BEAT_MS = 1000 };
+/* Progress and cancellation are to be seen within two seconds, also when one beat is missed. */
+enum { BEAT_MS = 500 };
 
 struct mr_heart {
     struct mr_db *db;
@@ -34,9 +37,7 @@ static void beat(struct mr_heart *heart)
 /* Waits for the next beat; false when it is time to stop. */
 static bool wait_locked(struct mr_heart *heart)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += BEAT_MS / 1000;
+    const struct timespec until = mr_time_deadline(BEAT_MS);
     while (!heart->stopping && pthread_cond_timedwait(&heart->stop, &heart->lock, &until) != ETIMEDOUT)
         ;
     return !heart->stopping;

@@ -1,6 +1,6 @@
 /*
- * The heart of a job: a thread that beats once a second, which extends the lease, writes progress, and learns
- * whether the task is still ours. A database that does not answer is no loss: the fence decides at the
+ * The heart of a job: a thread that beats twice a second, which extends the lease, writes progress, and
+ * learns whether the task is still ours. A database that does not answer is no loss: the fence decides at the
  * commit.
  */
 #ifndef MR_WORKER_HEART_H

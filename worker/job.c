@@ -6,7 +6,7 @@ static const struct {
     const char *name;
     mr_kind_run *run;
 } kinds[] = {
-    {"convert", mr_kind_convert},
+    {MR_KIND_CONVERT, mr_kind_convert},
 };
 
 static const struct {
@@ -17,7 +17,7 @@ static const struct {
     [MR_JOB_EXHAUSTED] = {"exhausted", MR_LOG_ERROR}, [MR_JOB_STALE] = {"stale", MR_LOG_INFO},
     [MR_JOB_ELSEWHERE] = {"elsewhere", MR_LOG_INFO},  [MR_JOB_LOST] = {"lost", MR_LOG_NOTICE},
     [MR_JOB_RELEASED] = {"released", MR_LOG_WARNING}, [MR_JOB_STOPPED] = {"stopped", MR_LOG_NOTICE},
-    [MR_JOB_DEFERRED] = {"deferred", MR_LOG_NOTICE},
+    [MR_JOB_DEFERRED] = {"deferred", MR_LOG_NOTICE},  [MR_JOB_BUSY] = {"busy", MR_LOG_INFO},
 };
 
 const char *mr_job_end_name(enum mr_job_end end)

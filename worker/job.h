@@ -17,15 +17,20 @@ enum mr_job_end {
     MR_JOB_RELEASED,  /* storage, database or the machine failed: to be tried again */
     MR_JOB_DEFERRED,  /* a stranger's server failed: to be tried again with a later sweep */
     MR_JOB_STOPPED,   /* the worker is shutting down: to be tried elsewhere */
+    MR_JOB_BUSY,      /* no slot came free, nothing was done: to be tried elsewhere */
     MR_JOB_ENDS
 };
 
 /* A word for logs. */
 const char *mr_job_end_name(enum mr_job_end end);
 
-/* Runs on the calling thread, which holds a slot. Logs how the job ended. */
-enum mr_job_end mr_job_run(struct mr_worker *worker, const struct mr_message *message,
-                           const struct mr_log *log);
+/* What a message asks for, done on the calling thread. Logs how it ended. */
+typedef enum mr_job_end mr_message_run(struct mr_worker *worker, const struct mr_message *message,
+                                       const struct mr_log *log);
+
+mr_message_run mr_job_run;     /* the kinds of tasks: claim, run, commit */
+mr_message_run mr_deliver_run; /* kinds/deliver.c: one try of a webhook or mail */
+mr_message_run mr_ping_run;    /* kinds/ping.c */
 
 /* ---- for the kinds ------------------------------------------------------------------ */
 
@@ -45,6 +50,7 @@ bool mr_job_should_stop(const struct mr_job *job);
  */
 typedef enum mr_status mr_kind_run(struct mr_job *job, bool *ret_committed, struct mr_err *err);
 
-mr_kind_run mr_kind_convert; /* kinds/convert.c */
+mr_kind_run mr_kind_convert;        /* kinds/convert.c */
+mr_kind_run mr_kind_insert_records; /* kinds/insert_records.c */
 
 #endif

@@ -8,7 +8,8 @@
 
 #include <unistd.h>
 
-/* Threads beyond the slots answer health checks, refuse pushes, and settle stale ones. */
+/* Threads beyond those that hold a slot or wait for one answer pings and health checks, refuse pushes, and
+ * settle stale ones. */
 enum { SPARE_THREADS = 30, BODY_MAX = 1 << 20, DRAIN_MS = 8000, WATCH_MS = 500 };
 
 static enum mr_status alive(void *app, struct mr_request *req, struct mr_err *err)
@@ -24,12 +25,12 @@ static const struct mr_route routes[] = {
     {"GET", "/alive", alive, 0, 0},
 };
 
-static enum mr_status start_server(struct mr_worker *worker, int slots, struct mr_server **ret,
+static enum mr_status start_server(struct mr_worker *worker, int threads, struct mr_server **ret,
                                    struct mr_err *err)
 {
     const struct mr_config *config = worker->config;
     struct mr_server_options options = {.port = (int)config->port,
-                                        .threads = slots + SPARE_THREADS,
+                                        .threads = threads,
                                         .max_body = BODY_MAX,
                                         .max_head = (int)config->max_header_bytes,
                                         .client_timeout_ms = (int)config->client_timeout_ms,
@@ -55,17 +56,25 @@ static bool wait_for_end(const struct mr_worker *worker, const sigset_t *signals
 
 static bool serve(struct mr_worker *worker, const sigset_t *signals)
 {
+    const struct mr_config *config = worker->config;
     struct mr_err err = {0};
     struct mr_server *server = NULL;
-    int64_t slots = worker->config->slots ? worker->config->slots : sysconf(_SC_NPROCESSORS_ONLN);
-    mr_slots_init(&worker->slots, (int)slots);
-    if (start_server(worker, (int)slots, &server, &err) != MR_OK) {
+    const int64_t normal = config->slots ? config->slots : sysconf(_SC_NPROCESSORS_ONLN);
+    const int counts[MR_LANES] = {[MR_LANE_NORMAL] = (int)normal,
+                                  [MR_LANE_HIGH] = (int)config->high_slots,
+                                  [MR_LANE_DELIVERIES] = (int)config->delivery_slots};
+    int threads = SPARE_THREADS;
+    for (int lane = 0; lane < MR_LANES; lane++)
+        threads += 2 * counts[lane] + 1;
+    mr_slots_init(&worker->slots, counts);
+    if (start_server(worker, threads, &server, &err) != MR_OK) {
         mr_log_err(worker->log, MR_LOG_CRITICAL, "cannot listen", &err, NULL);
         mr_slots_destroy(&worker->slots);
         return false;
     }
-    mr_log_write(worker->log, MR_LOG_NOTICE, "listening", "{s:i,s:I}", "port", mr_server_port(server),
-                 "slots", (json_int_t)slots);
+    mr_log_write(worker->log, MR_LOG_NOTICE, "listening", "{s:i,s:i,s:i,s:i}", "port", mr_server_port(server),
+                 "slots", counts[MR_LANE_NORMAL], "high_slots", counts[MR_LANE_HIGH], "delivery_slots",
+                 counts[MR_LANE_DELIVERIES]);
     bool good = wait_for_end(worker, signals);
     mr_log_write(worker->log, MR_LOG_NOTICE, "stopping: leases are given back", NULL);
     mr_slots_stop(&worker->slots);

@@ -8,10 +8,9 @@ enum { ENVELOPE_MAX = 1 << 20, HTTP_ACK = 204, HTTP_NACK = 503, HTTP_BUSY = 429 
 enum { SLOT_WAIT_MS = 10000 };
 
 static const int answers[MR_JOB_ENDS] = {
-    [MR_JOB_COMMITTED] = HTTP_ACK, [MR_JOB_FAILED] = HTTP_ACK,
-    [MR_JOB_EXHAUSTED] = HTTP_ACK, [MR_JOB_STALE] = HTTP_ACK,
-    [MR_JOB_ELSEWHERE] = HTTP_ACK, [MR_JOB_LOST] = HTTP_ACK,
-    [MR_JOB_RELEASED] = HTTP_NACK, [MR_JOB_STOPPED] = HTTP_BUSY,
+    [MR_JOB_COMMITTED] = HTTP_ACK, [MR_JOB_FAILED] = HTTP_ACK,    [MR_JOB_EXHAUSTED] = HTTP_ACK,
+    [MR_JOB_STALE] = HTTP_ACK,     [MR_JOB_ELSEWHERE] = HTTP_ACK, [MR_JOB_LOST] = HTTP_ACK,
+    [MR_JOB_RELEASED] = HTTP_NACK, [MR_JOB_STOPPED] = HTTP_BUSY,  [MR_JOB_BUSY] = HTTP_BUSY,
     [MR_JOB_DEFERRED] = HTTP_ACK, /* not refused: that would slow the whole subscription down */
 };
 
@@ -27,13 +26,61 @@ static enum mr_status read_push(struct mr_request *req, struct mr_push *ret, str
     return status == MR_OK ? mr_push_parse(envelope, ret, err) : status;
 }
 
+/* Messages of other kinds than these are of a task. Work without a slot must be short. */
+static const struct {
+    const char *kind;
+    mr_message_run *run;
+    bool without_slot;
+} runs[] = {
+    {MR_KIND_PING, mr_ping_run, true},
+};
+
+static enum mr_job_end run_with_slot(struct mr_worker *worker, mr_message_run *run,
+                                     const struct mr_message *message, const struct mr_log *log)
+{
+    enum mr_lane pool;
+    if (!mr_slots_take(&worker->slots, mr_lane_of(message), SLOT_WAIT_MS, &pool))
+        return MR_JOB_BUSY;
+    enum mr_job_end end = run(worker, message, log);
+    mr_slots_give_back(&worker->slots, pool);
+    return end;
+}
+
+static enum mr_job_end run_message(struct mr_worker *worker, const struct mr_message *message,
+                                   const struct mr_log *log)
+{
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++)
+        if (strcmp(message->kind, runs[i].kind) == 0)
+            return runs[i].without_slot ? runs[i].run(worker, message, log)
+                                        : run_with_slot(worker, runs[i].run, message, log);
+    return run_with_slot(worker, mr_job_run, message, log);
+}
+
+static const char *attribute(const struct mr_push *push, const char *name)
+{
+    const char *value = json_string_value(json_object_get(push->attributes, name));
+    return value ? value : "";
+}
+
+/* Lane and trace travel beside the message. A trace that does not fit is none. */
+static enum mr_status read_message(const struct mr_push *push, struct mr_message *ret, struct mr_err *err)
+{
+    const char *trace = attribute(push, "traceparent");
+    enum mr_status status = mr_message_decode(push->data, push->data_len, ret, err);
+    if (status != MR_OK)
+        return status;
+    ret->high = strcmp(attribute(push, "priority"), "high") == 0;
+    if (strlen(trace) < sizeof ret->traceparent)
+        snprintf(ret->traceparent, sizeof ret->traceparent, "%s", trace);
+    return MR_OK;
+}
+
 /* The publisher's trace goes on in this job's lines. */
 static struct mr_log log_of(const struct mr_request *req, const struct mr_push *push)
 {
     struct mr_log log = *mr_request_log(req);
-    const char *trace = json_string_value(json_object_get(push->attributes, "traceparent"));
-    if (trace)
-        mr_log_set_trace(&log, trace, NULL);
+    if (attribute(push, "traceparent")[0])
+        mr_log_set_trace(&log, attribute(push, "traceparent"), NULL);
     return log;
 }
 
@@ -49,14 +96,10 @@ enum mr_status mr_push_handle(void *app, struct mr_request *req, struct mr_err *
         return status;
     struct mr_log log = log_of(req, &push);
     struct mr_err reason = {0};
-    if (mr_message_decode(push.data, push.data_len, &message, &reason) != MR_OK) {
+    if (read_message(&push, &message, &reason) != MR_OK) {
         /* Pushed again it would be no better: said here, then dropped. */
         mr_log_err(&log, MR_LOG_ERROR, "message dropped", &reason, "{s:s}", "message_id", push.message_id);
         return mr_respond_empty(req, HTTP_ACK, err);
     }
-    if (!mr_slots_take(&worker->slots, SLOT_WAIT_MS))
-        return mr_respond_empty(req, HTTP_BUSY, err);
-    enum mr_job_end end = mr_job_run(worker, &message, &log);
-    mr_slots_give_back(&worker->slots);
-    return mr_respond_empty(req, answers[end], err);
+    return mr_respond_empty(req, answers[run_message(worker, &message, &log)], err);
 }

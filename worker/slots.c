@@ -1,12 +1,17 @@
 #include "worker/slots.h"
 
+#include "shared/base/encoding.h"
+
 #include <errno.h>
 
-void mr_slots_init(struct mr_slots *slots, int count)
+void mr_slots_init(struct mr_slots *slots, const int counts[MR_LANES])
 {
     atomic_init(&slots->stopping, false);
-    slots->free = slots->waiting_max = count;
-    slots->waiting = 0;
+    for (int lane = 0; lane < MR_LANES; lane++) {
+        slots->lanes[lane].free = counts[lane];
+        slots->lanes[lane].waiting = 0;
+        slots->lanes[lane].waiting_max = counts[lane] > 0 ? counts[lane] : 1;
+    }
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -21,46 +26,62 @@ void mr_slots_destroy(struct mr_slots *slots)
     pthread_mutex_destroy(&slots->lock);
 }
 
-static struct timespec in_ms(int ms)
+static bool take_from_locked(struct mr_slots *slots, enum mr_lane pool, enum mr_lane *ret_pool)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    return until;
-}
-
-static bool wait_locked(struct mr_slots *slots, int wait_ms)
-{
-    if (slots->free == 0 && slots->waiting >= slots->waiting_max)
+    if (slots->lanes[pool].free == 0)
         return false;
-    struct timespec until = in_ms(wait_ms);
-    slots->waiting++;
-    while (slots->free == 0 && !atomic_load(&slots->stopping))
-        if (pthread_cond_timedwait(&slots->freed, &slots->lock, &until) == ETIMEDOUT)
-            break;
-    slots->waiting--;
-    return slots->free > 0 && !atomic_load(&slots->stopping);
+    slots->lanes[pool].free--;
+    *ret_pool = pool;
+    return true;
 }
 
-bool mr_slots_take(struct mr_slots *slots, int wait_ms)
+/*
+ * High work prefers a normal slot, which keeps its own for the moment when all of those are busy; normal work
+ * lets high work that waits go first.
+ */
+static bool take_free_locked(struct mr_slots *slots, enum mr_lane lane, enum mr_lane *ret_pool)
+{
+    if (atomic_load(&slots->stopping))
+        return false;
+    if (lane == MR_LANE_HIGH && take_from_locked(slots, MR_LANE_NORMAL, ret_pool))
+        return true;
+    if (lane == MR_LANE_NORMAL && slots->lanes[MR_LANE_NORMAL].free <= slots->lanes[MR_LANE_HIGH].waiting)
+        return false;
+    return take_from_locked(slots, lane, ret_pool);
+}
+
+static bool take_locked(struct mr_slots *slots, enum mr_lane lane, int wait_ms, enum mr_lane *ret_pool)
+{
+    if (take_free_locked(slots, lane, ret_pool))
+        return true;
+    if (slots->lanes[lane].waiting >= slots->lanes[lane].waiting_max)
+        return false;
+    const struct timespec until = mr_time_deadline(wait_ms);
+    int waited = 0;
+    bool taken = false;
+    slots->lanes[lane].waiting++;
+    while (!taken && waited != ETIMEDOUT && !atomic_load(&slots->stopping)) {
+        waited = pthread_cond_timedwait(&slots->freed, &slots->lock, &until);
+        taken = take_free_locked(slots, lane, ret_pool);
+    }
+    slots->lanes[lane].waiting--;
+    return taken;
+}
+
+bool mr_slots_take(struct mr_slots *slots, enum mr_lane lane, int wait_ms, enum mr_lane *ret_pool)
 {
     pthread_mutex_lock(&slots->lock);
-    bool taken = wait_locked(slots, wait_ms);
-    slots->free -= taken;
+    bool taken = take_locked(slots, lane, wait_ms, ret_pool);
     pthread_mutex_unlock(&slots->lock);
     return taken;
 }
 
-void mr_slots_give_back(struct mr_slots *slots)
+/* All who wait are woken: one alone could be of a lane that this pool does not serve. */
+void mr_slots_give_back(struct mr_slots *slots, enum mr_lane pool)
 {
     pthread_mutex_lock(&slots->lock);
-    slots->free++;
-    pthread_cond_signal(&slots->freed);
+    slots->lanes[pool].free++;
+    pthread_cond_broadcast(&slots->freed);
     pthread_mutex_unlock(&slots->lock);
 }
 

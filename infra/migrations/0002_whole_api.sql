@@ -153,4 +153,6 @@ CREATE TABLE pings (
     sent_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     pong_at timestamptz
 );
+-- One in a second: whoever asks in the same second shares it, so that nobody can flood the queue with pings.
+CREATE UNIQUE INDEX pings_by_second ON pings (date_trunc('second', sent_at AT TIME ZONE 'UTC'));
 CREATE INDEX pings_by_age ON pings (sent_at);

@@ -191,6 +191,12 @@ int64_t mr_time_monotonic_us(void)
     return clock_us(CLOCK_MONOTONIC);
 }
 
+struct timespec mr_time_deadline(int ms)
+{
+    int64_t us = mr_time_monotonic_us() + (int64_t)ms * 1000;
+    return (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+}
+
 void mr_time_format(int64_t us, char out[MR_TIME_TEXT_MAX])
 {
     int64_t fraction = us % 1000000;

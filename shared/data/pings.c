@@ -1,0 +1,90 @@
+#include "shared/data/pings.h"
+
+/* The columns of a struct mr_ping. */
+#define PING                                                                                                 \
+    " id, to_char(sent_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS sent_at,"              \
+    " to_char(pong_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS pong_at,"                  \
+    " coalesce((extract(epoch FROM pong_at - sent_at) * 1000)::bigint, -1) AS ms"
+
+static struct mr_ping ping_of(const struct mr_rows *rows)
+{
+    struct mr_ping ping = {.id = mr_rows_int64(rows, 0, "id"), .ms = mr_rows_int64(rows, 0, "ms")};
+    snprintf(ping.sent_at, sizeof ping.sent_at, "%s", mr_rows_text(rows, 0, "sent_at"));
+    snprintf(ping.pong_at, sizeof ping.pong_at, "%s", mr_rows_text(rows, 0, "pong_at"));
+    return ping;
+}
+
+enum mr_status mr_ping_begin(struct mr_db *db, struct mr_ping *ret, bool *ret_made, struct mr_err *err)
+{
+    /* The unique index on the second decides who makes it; xmax is 0 in a row that was just inserted. */
+    static const struct mr_statement begin = {
+        "ping_begin",
+        "INSERT INTO pings DEFAULT VALUES ON CONFLICT (date_trunc('second', sent_at AT TIME ZONE 'UTC'))"
+        " DO UPDATE SET sent_at = pings.sent_at RETURNING (xmax = 0)::int AS made," PING,
+        0};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_exec(db, &begin, NULL, &rows, err);
+    if (status != MR_OK)
+        return status;
+    *ret = ping_of(rows);
+    *ret_made = mr_rows_int64(rows, 0, "made") != 0;
+    return MR_OK;
+}
+
+struct mr_message mr_ping_message(const struct mr_ping *ping)
+{
+    return (struct mr_message){.kind = MR_KIND_PING, .id = ping->id, .high = true};
+}
+
+enum mr_status mr_ping_forget(struct mr_db *db, int64_t id, struct mr_err *err)
+{
+    static const struct mr_statement forget = {
+        "ping_forget", "DELETE FROM pings WHERE id = $1::bigint AND pong_at IS NULL", 1};
+    char text[MR_INT64_TEXT_MAX];
+    mr_int64_text(id, text);
+    return mr_db_exec(db, &forget, (const char *const[]){text}, NULL, err);
+}
+
+enum mr_status mr_ping_answer(struct mr_db *db, int64_t id, int64_t *ret_ms, struct mr_err *err)
+{
+    static const struct mr_statement answer = {"ping_answer",
+                                               "UPDATE pings SET pong_at = clock_timestamp() WHERE id = "
+                                               "$1::bigint AND pong_at IS NULL RETURNING" PING,
+                                               1};
+    char text[MR_INT64_TEXT_MAX];
+    mr_int64_text(id, text);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_exec(db, &answer, (const char *const[]){text}, &rows, err);
+    if (status == MR_OK)
+        *ret_ms = mr_rows_count(rows) ? mr_rows_int64(rows, 0, "ms") : -1;
+    return status;
+}
+
+enum mr_status mr_ping_get(struct mr_db *db, int64_t id, struct mr_ping *ret, struct mr_err *err)
+{
+    static const struct mr_statement get = {"ping_get", "SELECT" PING " FROM pings WHERE id = $1::bigint", 1};
+    char text[MR_INT64_TEXT_MAX];
+    mr_int64_text(id, text);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_exec(db, &get, (const char *const[]){text}, &rows, err);
+    if (status != MR_OK)
+        return status;
+    if (mr_rows_count(rows) == 0)
+        return mr_fail(err, MR_NOT_FOUND, "the ping was forgotten");
+    *ret = ping_of(rows);
+    return MR_OK;
+}
+
+enum mr_status mr_pings_expire(struct mr_db *db, int64_t *ret_count, struct mr_err *err)
+{
+    static const struct mr_statement expire = {
+        "pings_expire",
+        "DELETE FROM pings WHERE id IN (SELECT id FROM pings WHERE sent_at < now() - interval '1 hour'"
+        " ORDER BY sent_at LIMIT 10000)",
+        0};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_exec(db, &expire, NULL, &rows, err);
+    if (status == MR_OK)
+        *ret_count = mr_rows_affected(rows);
+    return status;
+}

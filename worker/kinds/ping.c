@@ -1,0 +1,20 @@
+/* The message `ping`: answered at once, without a slot, so that it tells of the loop and not of the load. */
+#include "shared/data/pings.h"
+#include "worker/job.h"
+
+enum mr_job_end mr_ping_run(struct mr_worker *worker, const struct mr_message *message,
+                            const struct mr_log *log)
+{
+    int64_t ms = -1;
+    struct mr_err err;
+    if (mr_ping_answer(worker->db, message->id, &ms, &err) != MR_OK) {
+        mr_log_err(log, MR_LOG_WARNING, "a ping could not be answered", &err, "{s:I}", "ping",
+                   (json_int_t)message->id);
+        return mr_status_is_transient(err.status) ? MR_JOB_RELEASED : MR_JOB_FAILED;
+    }
+    if (ms < 0)
+        return MR_JOB_STALE;
+    mr_log_write(log, MR_LOG_INFO, "pong", "{s:I,s:I}", "ping", (json_int_t)message->id, "ms",
+                 (json_int_t)ms);
+    return MR_JOB_COMMITTED;
+}
