@@ -296,12 +296,15 @@ static void set_connection_options(CURL *curl, const struct mr_http_request *req
     curl_easy_setopt(curl, CURLOPT_MAXCONNECTS, (long)CONNECTIONS_PER_HANDLE);
     int connect_ms = req->connect_timeout_ms ? req->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS;
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
-    if (req->timeout_ms) {
+    if (req->timeout_ms)
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)req->timeout_ms);
-    } else {
+    if (req->stall_seconds || !req->timeout_ms) {
         curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
+        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
+                         (long)(req->stall_seconds ? req->stall_seconds : STALL_SECONDS));
     }
+    if (req->max_announced)
+        curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)req->max_announced);
 }
 
 static void set_body_options(CURL *curl, struct transfer *t)
@@ -348,10 +351,11 @@ static enum mr_status status_of_code(CURLcode code)
         CURLcode code;
         enum mr_status status;
     } table[] = {
-        {CURLE_URL_MALFORMAT, MR_INVALID},      {CURLE_UNSUPPORTED_PROTOCOL, MR_INVALID},
-        {CURLE_OPERATION_TIMEDOUT, MR_TIMEOUT}, {CURLE_OUT_OF_MEMORY, MR_EXHAUSTED},
-        {CURLE_FAILED_INIT, MR_INTERNAL},       {CURLE_BAD_FUNCTION_ARGUMENT, MR_INTERNAL},
-        {CURLE_UNKNOWN_OPTION, MR_INTERNAL},    {CURLE_NOT_BUILT_IN, MR_INTERNAL},
+        {CURLE_URL_MALFORMAT, MR_INVALID},          {CURLE_UNSUPPORTED_PROTOCOL, MR_INVALID},
+        {CURLE_OPERATION_TIMEDOUT, MR_TIMEOUT},     {CURLE_OUT_OF_MEMORY, MR_EXHAUSTED},
+        {CURLE_FILESIZE_EXCEEDED, MR_TOO_LARGE},    {CURLE_FAILED_INIT, MR_INTERNAL},
+        {CURLE_BAD_FUNCTION_ARGUMENT, MR_INTERNAL}, {CURLE_UNKNOWN_OPTION, MR_INTERNAL},
+        {CURLE_NOT_BUILT_IN, MR_INTERNAL},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].code == code)

@@ -44,7 +44,9 @@ struct mr_http_request {
     bool sink_errors_too;   /* false: only 2xx bodies go to the sink; others are collected (up to 64 KiB) */
     size_t max_response;    /* 0: 1 MiB */
     int connect_timeout_ms; /* 0: 10 s */
-    int timeout_ms;         /* whole transfer; 0: none, but less than 1 byte/s over 30 s ends it */
+    int timeout_ms;         /* whole transfer; 0: none, but a stall ends it */
+    int stall_seconds;      /* less than 1 byte/s for so long ends it; 0: 30 if timeout_ms is 0, else never */
+    int64_t max_announced;  /* a Content-Length over it ends the transfer at once: MR_TOO_LARGE; 0: none */
     /* For URLs that strangers name: only public addresses are connected to, unless the guard's allow list
      * names the URL's host (else MR_INVALID, code "address_refused"); the connection is new and not kept.
      * NULL: no such check. */

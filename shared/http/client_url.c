@@ -96,6 +96,8 @@ enum mr_status mr_url_resolve(const char *base, const char *reference, char **re
     MR_AUTO(Curl_URL) CURLU *url = curl_url();
     if (!url)
         return mr_fail_oom(err);
+    if (!reference[0]) /* libcurl would name the directory of base */
+        return mr_fail_code(err, MR_INVALID, "url_malformed", "not a whole URL: it is empty");
     const unsigned lenient = CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE | CURLU_ALLOW_SPACE;
     CURL_TEXT char *text = NULL;
     CURLUcode code = curl_url_set(url, CURLUPART_URL, base, lenient);

@@ -222,7 +222,7 @@ static enum mr_status check_text(const char *url, struct mr_err *err)
 
 enum mr_status mr_guard_refuse_address(struct mr_err *err)
 {
-    return mr_fail_code(err, MR_INVALID, "address_refused", "it leads to an address that is not public");
+    return mr_fail_code(err, MR_INVALID, "address_refused", "the URL leads to an address that is not public");
 }
 
 /* Whatever the system itself would read as an address without asking a resolver. */
