@@ -7,9 +7,17 @@ static enum mr_oidc_mode mode_of(const char *push_auth)
                                            : MR_OIDC_VERIFY;
 }
 
+/* The worker has no such setting. */
+static bool signs_urls(const struct mr_config *config)
+{
+    return config->download_mode && strcmp(config->download_mode, "redirect") == 0;
+}
+
+/* Against emulators alone nobody has to be anybody, unless URLs are signed: somebody's name stands in them.
+ */
 static enum mr_status open_tokens(const struct mr_config *config, struct mr_cloud *cloud, struct mr_err *err)
 {
-    if (config->storage_host[0] && config->pubsub_host[0])
+    if (config->storage_host[0] && config->pubsub_host[0] && !signs_urls(config))
         return MR_OK;
     struct mr_token_options options = {.credentials_file = config->credentials_file,
                                        .metadata_host = config->metadata_host};
@@ -25,6 +33,12 @@ static enum mr_status find_project(const struct mr_config *config, struct mr_clo
                        "GOOGLE_CLOUD_PROJECT is not set, and emulators cannot be asked for it");
     cloud->project = strdup(config->project);
     return cloud->project ? MR_OK : mr_fail_oom(err);
+}
+
+static enum mr_status open_signer(const struct mr_config *config, struct mr_cloud *cloud, struct mr_err *err)
+{
+    struct mr_signer_options options = {.tokens = cloud->tokens, .iam_url = config->iam_url};
+    return mr_signer_new(cloud->http, &options, &cloud->signer, err);
 }
 
 static enum mr_status open_services(const struct mr_config *config, struct mr_cloud *cloud,
@@ -45,6 +59,8 @@ static enum mr_status open_services(const struct mr_config *config, struct mr_cl
         status = mr_pubsub_new(cloud->http, &pubsub, &cloud->pubsub, err);
     if (status == MR_OK)
         status = mr_oidc_new(cloud->http, &oidc, &cloud->oidc, err);
+    if (status == MR_OK && signs_urls(config))
+        status = open_signer(config, cloud, err);
     return status;
 }
 
@@ -64,6 +80,7 @@ enum mr_status mr_cloud_open(const struct mr_config *config, const char *user_ag
 
 void mr_cloud_close(struct mr_cloud *cloud)
 {
+    mr_signer_free(cloud->signer);
     mr_oidc_free(cloud->oidc);
     mr_pubsub_free(cloud->pubsub);
     mr_storage_free(cloud->storage);

@@ -8,14 +8,16 @@
 #include "shared/base/config.h"
 #include "shared/gcp/oidc.h"
 #include "shared/gcp/pubsub.h"
+#include "shared/gcp/signer.h"
 #include "shared/gcp/storage.h"
 
 struct mr_cloud {
     struct mr_http_client *http;
-    struct mr_token_source *tokens; /* NULL when every service is an emulator */
+    struct mr_token_source *tokens; /* NULL when every service is an emulator and nothing is signed */
     struct mr_storage *storage;
     struct mr_pubsub *pubsub;
     struct mr_oidc *oidc;
+    struct mr_signer *signer; /* NULL unless DOWNLOAD_MODE=redirect */
     char *project;
 };
 

@@ -57,6 +57,11 @@ void mr_storage_free(struct mr_storage *storage)
     free(storage);
 }
 
+const char *mr_storage_base_url(const struct mr_storage *storage)
+{
+    return storage->base_url;
+}
+
 /* ---- names and URLs --------------------------------------------------------------- */
 
 enum mr_status mr_storage_check_name(const char *name, struct mr_err *err)

@@ -29,6 +29,9 @@ MR_MUST_CHECK enum mr_status mr_storage_new(struct mr_http_client *http,
 void mr_storage_free(struct mr_storage *storage);
 MR_DEFINE_CLEANUP(mr_storage, mr_storage_free)
 
+/* Scheme and host, without a slash at its end. Owned by storage. */
+const char *mr_storage_base_url(const struct mr_storage *storage);
+
 enum { MR_OBJECT_NAME_MAX = 1024 };
 
 struct mr_object {
@@ -69,6 +72,26 @@ void mr_upload_free(struct mr_upload *upload);
 MR_DEFINE_CLEANUP(mr_upload, mr_upload_free)
 /* Bytes written so far. */
 int64_t mr_upload_size(const struct mr_upload *upload);
+
+/*
+ * A resumable session on behalf of somebody else, who then sends the bytes: *ret_uri (malloc'ed) is a bearer
+ * secret, good for a week. Cloud Storage holds the sender to the announced size, and refuses the object if
+ * its name exists by then. A session whose URI got lost on the way does no harm: it expires.
+ */
+struct mr_session_order {
+    const char *name;
+    const char *content_type;
+    int64_t size;       /* bytes; -1: not known */
+    const char *origin; /* "https://app.example": the page in whose browser the sender runs; it alone may then
+                           send there. NULL: no browser */
+};
+MR_MUST_CHECK enum mr_status mr_storage_begin_session(struct mr_storage *storage,
+                                                      const struct mr_session_order *order, char **ret_uri,
+                                                      struct mr_err *err);
+/* Ends a session and drops its bytes; an object that it made already stays. MR_OK for one that is gone, too.
+ * Tried once, for at most 5 s. */
+MR_MUST_CHECK enum mr_status mr_storage_cancel_session(struct mr_storage *storage, const char *uri,
+                                                       struct mr_err *err);
 
 /* A whole small object in one request. */
 MR_MUST_CHECK enum mr_status mr_storage_put(struct mr_storage *storage, const char *name,

@@ -28,7 +28,7 @@ struct session_answer {
     int64_t stored; /* otherwise: how many bytes it has */
 };
 
-enum { CANCEL_TIMEOUT_MS = 5000, RANGE_LINE_MAX = 96 };
+enum { RANGE_LINE_MAX = 96 };
 
 enum mr_status mr_upload_begin(struct mr_storage *storage, const char *name, const char *content_type,
                                struct mr_upload **ret, struct mr_err *err)
@@ -55,38 +55,6 @@ int64_t mr_upload_size(const struct mr_upload *upload)
 }
 
 /* ---- the session ------------------------------------------------------------------ */
-
-/* Begun again when its answer was lost: an unused session does no harm and expires. */
-static enum mr_status begin_session(struct mr_upload *upload, struct mr_err *err)
-{
-    const struct mr_storage *storage = upload->storage;
-    MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(MR_STORAGE_URL_MAX);
-    enum mr_status status =
-        mr_buf_appendf(&url, err, "%s/upload/storage/v1/b/%s/o?uploadType=resumable&ifGenerationMatch=0",
-                       storage->base_url, storage->bucket);
-    if (status != MR_OK)
-        return status;
-    static const char *const headers[] = {"Content-Type: application/json; charset=UTF-8", NULL};
-    MR_AUTO_JSON json_t *metadata =
-        json_pack("{s:s,s:s}", "name", upload->name, "contentType", upload->content_type);
-    MR_AUTO_STR char *text = metadata ? json_dumps(metadata, JSON_COMPACT) : NULL;
-    if (!text)
-        return mr_fail_oom(err);
-    struct mr_http_request req = {.method = "POST",
-                                  .url = mr_buf_str(&url),
-                                  .headers = headers,
-                                  .body = text,
-                                  .body_len = strlen(text)};
-    MR_AUTO(mr_http_response) struct mr_http_response res = {0};
-    struct mr_retry_state retry = {0};
-    status = mr_api_call(&storage->api, &req, &mr_storage_retry, &retry, &res, err);
-    char location[MR_STORAGE_URL_MAX];
-    if (status == MR_OK && !mr_http_response_header(&res, "Location", location, sizeof location))
-        status = mr_fail(err, MR_UNAVAILABLE, "no session URI in the answer");
-    if (status == MR_OK && !(upload->session = strdup(location)))
-        status = mr_fail_oom(err);
-    return status;
-}
 
 /* 308: "Range: bytes=0-LAST"; without it nothing is stored. */
 static enum mr_status parse_stored(const struct mr_http_response *res, int64_t *ret, struct mr_err *err)
@@ -221,7 +189,10 @@ static enum mr_status advance(struct mr_upload *upload, bool last, struct sessio
 
 static enum mr_status make_room(struct mr_upload *upload, struct mr_err *err)
 {
-    enum mr_status status = upload->session ? MR_OK : begin_session(upload, err);
+    const struct mr_session_order order = {
+        .name = upload->name, .content_type = upload->content_type, .size = -1};
+    enum mr_status status =
+        upload->session ? MR_OK : mr_storage_begin_session(upload->storage, &order, &upload->session, err);
     struct session_answer answer = {0};
     int tries = 0;
     if (status == MR_OK)
@@ -306,21 +277,12 @@ enum mr_status mr_upload_finish(struct mr_upload *upload, struct mr_object *ret,
     return status == MR_OK ? MR_OK : mr_wrap(err, status, "upload object");
 }
 
-/* 499 is Cloud Storage's yes. Should it not come through, the session expires by itself. */
-static void cancel_session(struct mr_upload *upload)
-{
-    MR_AUTO(mr_http_response) struct mr_http_response res = {0};
-    struct mr_http_request req = {
-        .method = "DELETE", .url = upload->session, .body = "", .timeout_ms = CANCEL_TIMEOUT_MS};
-    (void)!mr_http_perform(upload->storage->api.http, &req, &res, NULL);
-}
-
 void mr_upload_free(struct mr_upload *upload)
 {
     if (!upload)
         return;
-    if (upload->session && !upload->finished)
-        cancel_session(upload);
+    if (upload->session && !upload->finished) /* should it not come through, the session expires by itself */
+        (void)!mr_storage_cancel_session(upload->storage, upload->session, NULL);
     mr_buf_free(&upload->chunk);
     free(upload->session);
     free(upload->name);

@@ -27,16 +27,11 @@ static const struct mr_retry fetch_policy = {
     .attempts = 5, .base_ms = 200, .cap_ms = 3000, .total_ms = 15000};
 enum { METADATA_TIMEOUT_MS = 3000, ENDPOINT_TIMEOUT_MS = 10000 };
 
-/* What a key file of type service_account says. */
-struct key {
-    char *client_email, *private_key, *private_key_id, *token_uri, *project_id;
-};
-
 struct mr_token_source {
     struct mr_http_client *http;
-    char *metadata_host; /* NULL with a key file */
-    struct key key;
-    pthread_mutex_t lock; /* protects all fields below */
+    char *metadata_host;       /* NULL with a key file */
+    struct mr_service_key key; /* all NULL without a key file */
+    pthread_mutex_t lock;      /* protects all fields below */
     pthread_cond_t fetched;
     char *token; /* NULL: none yet */
     int64_t expires_us, refresh_us;
@@ -47,44 +42,6 @@ struct mr_token_source {
 };
 
 /* ---- birth and death ----------------------------------------------------------- */
-
-static enum mr_status copy_member(const json_t *json, const char *name, char **ret, struct mr_err *err)
-{
-    const char *text = json_string_value(json_object_get(json, name));
-    if (!text || !*text)
-        return mr_fail(err, MR_INVALID, "no \"%s\"", name);
-    *ret = strdup(text);
-    return *ret ? MR_OK : mr_fail_oom(err);
-}
-
-static enum mr_status parse_key(const json_t *json, struct key *key, struct mr_err *err)
-{
-    const char *type = json_string_value(json_object_get(json, "type"));
-    if (!type || strcmp(type, "service_account") != 0)
-        return mr_fail(err, MR_UNSUPPORTED, "type \"%s\" is not service_account", type ? type : "");
-    const struct {
-        const char *name;
-        char **ret;
-    } members[] = {
-        {"client_email", &key->client_email},     {"private_key", &key->private_key},
-        {"private_key_id", &key->private_key_id}, {"token_uri", &key->token_uri},
-        {"project_id", &key->project_id},
-    };
-    enum mr_status status = MR_OK;
-    for (size_t i = 0; i < sizeof members / sizeof *members && status == MR_OK; i++)
-        status = copy_member(json, members[i].name, members[i].ret, err);
-    return status;
-}
-
-static enum mr_status load_key(const char *path, struct key *key, struct mr_err *err)
-{
-    json_error_t fault;
-    MR_AUTO_JSON json_t *json = json_load_file(path, 0, &fault);
-    if (!json) /* jansson's text names the file and the place, never the content */
-        return mr_fail(err, MR_INVALID, "credentials file: %s", fault.text);
-    enum mr_status status = parse_key(json, key, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "credentials file %s", path);
-}
 
 static bool is_given(const char *text)
 {
@@ -102,7 +59,7 @@ enum mr_status mr_token_source_new(struct mr_http_client *http, const struct mr_
     pthread_cond_init(&created->fetched, NULL);
     MR_AUTO(mr_token_source) struct mr_token_source *source = created;
     if (is_given(options->credentials_file)) {
-        enum mr_status status = load_key(options->credentials_file, &source->key, err);
+        enum mr_status status = mr_service_key_load(options->credentials_file, &source->key, err);
         if (status != MR_OK)
             return status;
     } else {
@@ -122,11 +79,7 @@ void mr_token_source_free(struct mr_token_source *source)
     pthread_mutex_destroy(&source->lock);
     pthread_cond_destroy(&source->fetched);
     free(source->metadata_host);
-    free(source->key.client_email);
-    free(source->key.private_key);
-    free(source->key.private_key_id);
-    free(source->key.token_uri);
-    free(source->key.project_id);
+    mr_service_key_free(&source->key);
     free(source->token);
     free(source);
 }
@@ -163,7 +116,7 @@ static enum mr_status get_metadata(struct mr_token_source *source, const char *p
 
 /* ---- the token endpoint, for key files (RFC 7523 §2.1) ------------------------------ */
 
-static enum mr_status sign_assertion(const struct key *key, char **ret, struct mr_err *err)
+static enum mr_status sign_assertion(const struct mr_service_key *key, char **ret, struct mr_err *err)
 {
     json_int_t now = mr_time_now_us() / 1000000;
     MR_AUTO_JSON json_t *claims =
@@ -331,22 +284,42 @@ void mr_token_invalidate(struct mr_token_source *source)
     pthread_mutex_unlock(&source->lock);
 }
 
-enum mr_status mr_token_project(struct mr_token_source *source, char **ret, struct mr_err *err)
+/* ---- who we are ------------------------------------------------------------------------ */
+
+/* One line of text from the metadata server, or what the key file says instead; malloc'ed. */
+static enum mr_status ask_for_word(struct mr_token_source *source, const char *path, const char *in_key,
+                                   char **ret, struct mr_err *err)
 {
     MR_AUTO(mr_http_response) struct mr_http_response res = {0};
-    const char *project = source->key.project_id;
+    const char *word = in_key;
     if (source->metadata_host) {
-        enum mr_status status = get_metadata(source, "project/project-id", &res, err);
+        enum mr_status status = get_metadata(source, path, &res, err);
         if (status != MR_OK)
             return status;
-        project = mr_buf_str(&res.body);
+        word = mr_buf_str(&res.body);
     }
-    size_t len = strcspn(project, " \r\n");
+    size_t len = strcspn(word, " \r\n");
     if (!len)
-        return mr_fail(err, MR_UNAVAILABLE, "the metadata server knows no project");
-    char *copy = strndup(project, len);
+        return mr_fail(err, MR_UNAVAILABLE, "the metadata server has no %s", path);
+    char *copy = strndup(word, len);
     if (!copy)
         return mr_fail_oom(err);
     *ret = copy;
     return MR_OK;
+}
+
+enum mr_status mr_token_project(struct mr_token_source *source, char **ret, struct mr_err *err)
+{
+    return ask_for_word(source, "project/project-id", source->key.project_id, ret, err);
+}
+
+enum mr_status mr_token_email(struct mr_token_source *source, char **ret, struct mr_err *err)
+{
+    return ask_for_word(source, "instance/service-accounts/default/email", source->key.client_email, ret,
+                        err);
+}
+
+const struct mr_service_key *mr_token_key(const struct mr_token_source *source)
+{
+    return source->metadata_host ? NULL : &source->key;
 }

@@ -10,6 +10,7 @@
 #define MR_GCP_TOKEN_H
 
 #include "shared/base/buf.h"
+#include "shared/gcp/service_key.h"
 #include "shared/http/client.h"
 
 struct mr_token_source;
@@ -33,5 +34,9 @@ void mr_token_invalidate(struct mr_token_source *source);
 
 /* The project id, from the key file or the metadata server; malloc'ed. */
 MR_MUST_CHECK enum mr_status mr_token_project(struct mr_token_source *source, char **ret, struct mr_err *err);
+/* The service account's e-mail address, likewise. */
+MR_MUST_CHECK enum mr_status mr_token_email(struct mr_token_source *source, char **ret, struct mr_err *err);
+/* The key file's content, owned by source; NULL if the metadata server is asked. */
+const struct mr_service_key *mr_token_key(const struct mr_token_source *source);
 
 #endif
