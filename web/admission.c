@@ -65,27 +65,31 @@ static void insert_all(struct mr_admission *admission, struct batch *batch)
 
 /* ---- the queue's part ------------------------------------------------------------ */
 
-/* Publishes what was inserted; the ids go to ret_ids. False if nothing could be published. */
-static bool publish(struct mr_admission *admission, const struct batch *batch, int64_t *ret_ids,
-                    size_t *ret_count)
+/* The messages of what was inserted; drafts that were left out have none. Returns how many. */
+static size_t collect(const struct batch *batch, struct mr_message *messages)
 {
-    struct mr_message messages[BATCH_MAX];
     size_t count = 0;
     for (size_t i = 0; i < batch->count; i++) {
-        if (batch->tickets[i]->status != MR_OK)
+        if (!batch->tickets[i]->view)
             continue;
         const struct mr_task_draft *draft = batch->drafts[i];
-        ret_ids[count] = json_integer_value(json_object_get(batch->tickets[i]->view, "id"));
-        messages[count] = (struct mr_message){
-            .task_id = ret_ids[count], .generation = 1, .high = strcmp(draft->priority, "high") == 0};
-        snprintf(messages[count].traceparent, sizeof messages[count].traceparent, "%s", draft->traceparent);
-        snprintf(messages[count].kind, sizeof messages[count].kind, "%s", draft->kind);
-        count++;
+        struct mr_message *message = &messages[count++];
+        *message = (struct mr_message){
+            .task_id = json_integer_value(json_object_get(batch->tickets[i]->view, "id")),
+            .generation = 1,
+            .high = strcmp(draft->priority, "high") == 0,
+        };
+        snprintf(message->kind, sizeof message->kind, "%s", draft->kind);
+        snprintf(message->traceparent, sizeof message->traceparent, "%s", draft->traceparent);
     }
-    *ret_count = count;
+    return count;
+}
+
+static bool publish(struct mr_admission *admission, const struct mr_message *messages, size_t count)
+{
     struct mr_err err;
     if (mr_publish(admission->publisher, messages, count, PUBLISH_TIMEOUT_MS, &err) == MR_OK)
-        return count > 0;
+        return true;
     mr_log_err(admission->log, MR_LOG_WARNING, "tasks stay in the outbox: publishing failed", &err, "{s:I}",
                "tasks", (json_int_t)count);
     return false;
@@ -100,15 +104,15 @@ static void answer_locked(struct mr_admission *admission, const struct batch *ba
 
 static void admit(struct mr_admission *admission, struct batch *batch)
 {
-    int64_t ids[BATCH_MAX];
-    size_t count = 0;
+    struct mr_message messages[BATCH_MAX];
     insert_all(admission, batch);
-    bool published = publish(admission, batch, ids, &count);
+    size_t count = collect(batch, messages);
+    bool published = publish(admission, messages, count);
     pthread_mutex_lock(&admission->lock);
     answer_locked(admission, batch); /* from here on the tickets belong to their threads again */
     pthread_mutex_unlock(&admission->lock);
     struct mr_err err;
-    if (published && mr_outbox_mark(admission->db, ids, count, &err) != MR_OK)
+    if (published && mr_outbox_mark(admission->db, messages, count, &err) != MR_OK)
         mr_log_err(admission->log, MR_LOG_WARNING,
                    "published tasks could not be marked: they will be published twice", &err, "{s:I}",
                    "tasks", (json_int_t)count);
@@ -153,11 +157,15 @@ enum mr_status mr_admission_submit(struct mr_admission *admission, const struct 
     while (!ticket.done)
         pthread_cond_wait(&admission->answered, &admission->lock);
     pthread_mutex_unlock(&admission->lock);
-    if (ticket.status == MR_OK)
-        *ret_view = ticket.view;
-    else if (err)
-        *err = ticket.err;
-    return ticket.status;
+    if (ticket.status != MR_OK) {
+        if (err)
+            *err = ticket.err;
+        return ticket.status;
+    }
+    if (!ticket.view) /* its key or its upload had been used before */
+        return mr_tasks_resolve(admission->db, draft, ret_view, err);
+    *ret_view = ticket.view;
+    return MR_OK;
 }
 
 enum mr_status mr_admission_start(struct mr_db *db, const struct mr_publisher *publisher,

@@ -25,7 +25,12 @@ MR_MUST_CHECK enum mr_status mr_admission_start(struct mr_db *db, const struct m
 void mr_admission_stop(struct mr_admission *admission);
 MR_DEFINE_CLEANUP(mr_admission, mr_admission_stop)
 
-/* Returns when the task is committed (and, as a rule, published); the caller owns *ret_view. Any thread. */
+/*
+ * Returns when the task is committed (and, as a rule, published); the caller owns *ret_view. Where the
+ * draft's idempotency key had made a task before, *ret_view is that task: its file_id is another than the
+ * draft's, and what the draft brought along is not needed. MR_CONFLICT, MR_NOT_FOUND as mr_tasks_resolve. Any
+ * thread.
+ */
 MR_MUST_CHECK enum mr_status mr_admission_submit(struct mr_admission *admission,
                                                  const struct mr_task_draft *draft, json_t **ret_view,
                                                  struct mr_err *err);

@@ -9,17 +9,14 @@ enum { SWEEP_BATCH = 500, SWEEP_ROUNDS = 20, STRAYS_BATCH = 200, PUBLISH_TIMEOUT
 static enum mr_status republish_batch(struct mr_web *web, size_t *ret_count, struct mr_err *err)
 {
     struct mr_message *due = calloc(SWEEP_BATCH, sizeof *due);
-    int64_t ids[SWEEP_BATCH];
     if (!due)
         return mr_fail_oom(err);
     enum mr_status status =
         mr_outbox_due(web->db, web->config->republish_after_s, due, SWEEP_BATCH, ret_count, err);
     if (status == MR_OK)
         status = mr_publish(&web->publisher, due, *ret_count, PUBLISH_TIMEOUT_MS, err);
-    for (size_t i = 0; status == MR_OK && i < *ret_count; i++)
-        ids[i] = due[i].task_id;
-    if (status == MR_OK && *ret_count)
-        status = mr_outbox_mark(web->db, ids, *ret_count, err);
+    if (status == MR_OK)
+        status = mr_outbox_mark(web->db, due, *ret_count, err);
     free(due);
     return status;
 }

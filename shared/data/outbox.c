@@ -1,26 +1,40 @@
 #include "shared/data/outbox.h"
 
-#include "shared/base/encoding.h"
-
 #include "shared/base/buf.h"
+#include "shared/base/encoding.h"
+#include "shared/data/task_rows.h"
 
 #include <inttypes.h>
 
 enum { ARRAY_TEXT_MAX = 1 << 20 };
 
-enum mr_status mr_outbox_mark(struct mr_db *db, const int64_t *task_ids, size_t count, struct mr_err *err)
+enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_message *messages, size_t count,
+                              struct mr_err *err)
 {
-    static const struct mr_statement mark = {
-        "outbox_mark", "UPDATE tasks SET published_at = now() WHERE id = ANY ($1::bigint[])", 1};
+    /* By generation, so that a late mark does not speak for an order that came meanwhile. */
+    static const struct mr_statement mark = {"outbox_mark",
+                                             "UPDATE tasks t SET published_at = now()"
+                                             " FROM unnest($1::bigint[], $2::int[]) AS m (id, generation)"
+                                             " WHERE t.id = m.id AND t.generation = m.generation",
+                                             2};
     MR_AUTO(mr_buf) struct mr_buf ids = MR_BUF_INIT(ARRAY_TEXT_MAX);
-    enum mr_status status = mr_buf_append_str(&ids, "{", err);
-    for (size_t i = 0; status == MR_OK && i < count; i++)
-        status = mr_buf_appendf(&ids, err, "%s%" PRId64, i ? "," : "", task_ids[i]);
+    MR_AUTO(mr_buf) struct mr_buf generations = MR_BUF_INIT(ARRAY_TEXT_MAX);
+    enum mr_status status = MR_OK;
+    for (size_t i = 0; status == MR_OK && i < count; i++) {
+        const char *before = i ? "," : "{";
+        status = mr_buf_appendf(&ids, err, "%s%" PRId64, before, messages[i].task_id);
+        if (status == MR_OK)
+            status = mr_buf_appendf(&generations, err, "%s%" PRId64, before, messages[i].generation);
+    }
+    if (status != MR_OK || count == 0)
+        return status;
+    status = mr_buf_append_str(&ids, "}", err);
     if (status == MR_OK)
-        status = mr_buf_append_str(&ids, "}", err);
-    if (status == MR_OK)
-        status = mr_db_exec(db, &mark, (const char *const[]){mr_buf_str(&ids)}, NULL, err);
-    return status;
+        status = mr_buf_append_str(&generations, "}", err);
+    if (status != MR_OK)
+        return status;
+    return mr_db_exec(db, &mark, (const char *const[]){mr_buf_str(&ids), mr_buf_str(&generations)}, NULL,
+                      err);
 }
 
 enum mr_status mr_outbox_due(struct mr_db *db, int64_t republish_after_s, struct mr_message *due, size_t max,
@@ -28,7 +42,7 @@ enum mr_status mr_outbox_due(struct mr_db *db, int64_t republish_after_s, struct
 {
     static const struct mr_statement look = {
         "outbox_due",
-        "SELECT id, kind, generation, traceparent, (priority = 'high')::int AS high FROM tasks WHERE"
+        "SELECT" MR_TASK_MESSAGE_COLUMNS " FROM tasks WHERE"
         " (status = 'uploaded' AND published_at IS NULL AND coalesce(uploaded_at, created_at) < now() - "
         "interval '5 s')"
         " OR (status = 'uploaded' AND published_at < now() - make_interval(secs => $1::int))"
@@ -44,14 +58,7 @@ enum mr_status mr_outbox_due(struct mr_db *db, int64_t republish_after_s, struct
     if (status != MR_OK)
         return status;
     *ret_count = (size_t)mr_rows_count(rows);
-    for (int row = 0; row < mr_rows_count(rows); row++) {
-        struct mr_message *message = &due[row];
-        snprintf(message->kind, sizeof message->kind, "%s", mr_rows_text(rows, row, "kind"));
-        message->task_id = mr_rows_int64(rows, row, "id");
-        message->generation = mr_rows_int64(rows, row, "generation");
-        message->high = mr_rows_int64(rows, row, "high") != 0;
-        snprintf(message->traceparent, sizeof message->traceparent, "%s",
-                 mr_rows_text(rows, row, "traceparent"));
-    }
+    for (int row = 0; row < mr_rows_count(rows); row++)
+        due[row] = mr_task_message_of(rows, row);
     return MR_OK;
 }

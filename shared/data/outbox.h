@@ -8,8 +8,9 @@
 #include "shared/data/db.h"
 #include "shared/data/message.h"
 
-/* Notes that messages for these tasks were published. */
-MR_MUST_CHECK enum mr_status mr_outbox_mark(struct mr_db *db, const int64_t *task_ids, size_t count,
+/* Notes that these messages of tasks were published. A task that has another generation by now is left as it
+ * is. */
+MR_MUST_CHECK enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_message *messages, size_t count,
                                             struct mr_err *err);
 
 /*

@@ -170,12 +170,15 @@ static void a_new_task_shows_every_field(void **state)
                  {"uploaded_filename", "Canción.wav"},
                  {"processed_at", NULL},
                  {"processed_file", NULL},
-                 {"url", NULL}};
+                 {"url", NULL},
+                 {"callback_url", NULL},
+                 {"result", NULL}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         assert_text(view, texts[i].key, texts[i].text);
     assert_int_equal(json_integer_value(json_object_get(view, "original_size")), 123);
     assert_int_equal(json_integer_value(json_object_get(view, "user_id")), owner);
     assert_int_equal(json_array_size(json_object_get(view, "outputs")), 0);
+    assert_true(json_is_array(json_object_get(view, "deliveries")));
     assert_true(json_is_null(json_object_get(view, "error")));
     const char *uploaded = json_string_value(json_object_get(view, "uploaded_at"));
     assert_int_equal(strlen(uploaded), strlen("2026-01-31T23:59:59.123456Z"));
@@ -279,6 +282,9 @@ static void a_commit_makes_the_result_visible(void **state)
     assert_text(view, "processed_file", "Canción.mp3");
     assert_int_equal(json_integer_value(json_object_get(view, "processed_size")), 456);
     assert_int_equal(json_array_size(json_object_get(view, "outputs")), 1);
+    char url[64];
+    snprintf(url, sizeof url, "/api/files/%s?n=0", claim.file_id);
+    assert_text(json_array_get(json_object_get(view, "outputs"), 0), "url", url);
     assert_true(json_real_value(json_object_get(view, "progress")) == 100.0);
     assert_int_equal(claim_task(id, 1, &none), MR_CLAIM_STALE);
     MR_AUTO_STR char *strays =
@@ -457,20 +463,24 @@ static void the_outbox_owes_what_was_not_heard_of(void **state)
     (void)state;
     int64_t id = new_task();
     struct mr_err err = {0};
+    const struct mr_message sent = {.kind = "convert", .task_id = id, .generation = 1};
+    const struct mr_message other = {.kind = "convert", .task_id = id, .generation = 2};
     assert_int_equal(due_count(id), 0); /* admission is about to publish it */
     set(id, "uploaded_at = now() - interval '6 s'");
     assert_int_equal(due_count(id), 1);
-    assert_int_equal(mr_outbox_mark(db, &id, 1, &err), MR_OK);
+    assert_int_equal(mr_outbox_mark(db, &other, 1, &err), MR_OK); /* of another order: says nothing */
+    assert_int_equal(due_count(id), 1);
+    assert_int_equal(mr_outbox_mark(db, &sent, 1, &err), MR_OK);
     assert_int_equal(due_count(id), 0);
     set(id, "published_at = now() - interval '601 s'");
     assert_int_equal(due_count(id), 1);
-    assert_int_equal(mr_outbox_mark(db, &id, 1, &err), MR_OK);
+    assert_int_equal(mr_outbox_mark(db, &sent, 1, &err), MR_OK);
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
     assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
     assert_int_equal(due_count(id), 0);
     set(id, "published_at = now() - interval '30 s', lease_expires_at = now() - interval '1 s'");
     assert_int_equal(due_count(id), 1);
-    assert_int_equal(mr_outbox_mark(db, &id, 1, &err), MR_OK);
+    assert_int_equal(mr_outbox_mark(db, &sent, 1, &err), MR_OK);
     assert_int_equal(due_count(id), 0);
 }
 

@@ -1,0 +1,61 @@
+/*
+ * What the statements on tasks have in common: the columns of a view (the API object), the key that a task is
+ * asked for by, the message of a row. Private to shared/data. Pure functions; any thread.
+ */
+#ifndef MR_DATA_TASK_ROWS_H
+#define MR_DATA_TASK_ROWS_H
+
+#include "shared/base/encoding.h"
+#include "shared/base/json.h"
+#include "shared/data/db.h"
+#include "shared/data/message.h"
+
+#define MR_TASK_VIEW_UTC(column)                                                                             \
+    " to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+
+/*
+ * What a statement selects: t is the task, o its first output. uploaded_filename and original_file are two
+ * older systems' words for one thing. Of deliveries only those of the present generation are told.
+ */
+/* clang-format off */
+#define MR_TASK_VIEW_COLUMNS                                                                                 \
+    " t.id, t.file_id, t.kind, t.status, t.progress, t.user_id, t.new_format, t.options, t.priority,"        \
+    " t.original_file, t.original_format, t.original_size, t.original_file AS uploaded_filename,"            \
+    " t.url, t.callback_url, t.attempts, t.receipt, t.result,"                                               \
+    MR_TASK_VIEW_UTC("t.created_at") " AS timestamp,"                                                        \
+    MR_TASK_VIEW_UTC("t.uploaded_at") " AS uploaded_at,"                                                     \
+    MR_TASK_VIEW_UTC("t.processed_at") " AS processed_at,"                                                   \
+    " o.file_name AS processed_file, o.format AS processed_format, o.size AS processed_size,"                \
+    " CASE WHEN t.error_code IS NOT NULL"                                                                    \
+    "  THEN json_build_object('code', t.error_code, 'detail', t.error_detail) END AS error,"                 \
+    " (SELECT coalesce(json_agg(json_build_object('n', a.n, 'file_name', a.file_name, 'format', a.format,"   \
+    "   'content_type', a.content_type, 'size', a.size, 'url', '/api/files/' || t.file_id || '?n=' || a.n)"  \
+    "   ORDER BY a.n), '[]') FROM outputs a WHERE a.task_id = t.id) AS outputs,"                             \
+    " (SELECT coalesce(json_agg(json_build_object('channel', d.channel, 'status', d.status,"                 \
+    "   'attempts', d.attempts, 'error', d.error) ORDER BY d.id), '[]')"                                     \
+    "  FROM deliveries d WHERE d.task_id = t.id AND d.generation = t.generation) AS deliveries"
+/* clang-format on */
+#define MR_TASK_VIEW_JOIN " LEFT JOIN outputs o ON o.task_id = t.id AND o.n = 0"
+
+/* The view of one row with these columns; the caller owns *ret. */
+MR_MUST_CHECK enum mr_status mr_task_view_of(const struct mr_rows *rows, int row, json_t **ret,
+                                             struct mr_err *err);
+
+/*
+ * What the user may call a task by: its number or its file_id. The other of the two is NULL, as the SQL below
+ * wants it. MR_NOT_FOUND for a text that can be neither.
+ */
+struct mr_task_key {
+    char user[MR_INT64_TEXT_MAX];
+    const char *id, *file_id; /* not owned */
+};
+MR_MUST_CHECK enum mr_status mr_task_key_of(int64_t user_id, const char *text, struct mr_task_key *ret,
+                                            struct mr_err *err);
+/* $1 user, $2 id, $3 file_id */
+#define MR_TASK_BY_KEY " t.user_id = $1::bigint AND (t.id = $2::bigint OR t.file_id = $3::uuid)"
+
+/* The message for a row with these columns. */
+#define MR_TASK_MESSAGE_COLUMNS " id, kind, generation, (priority = 'high')::int AS high, traceparent"
+struct mr_message mr_task_message_of(const struct mr_rows *rows, int row);
+
+#endif

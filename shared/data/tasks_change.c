@@ -1,0 +1,134 @@
+/* Tasks are deleted and ordered anew: mr_tasks_delete and mr_tasks_redo. */
+#include "shared/data/task_rows.h"
+#include "shared/data/tasks.h"
+
+/*
+ * Locks the task and gives what decides whether it may be changed. A statement of its own: outputs that a
+ * commit adds while we wait for the row's lock must be seen by the statement that follows.
+ */
+static enum mr_status lock_task(struct mr_db_tx *tx, int64_t user_id, const char *key,
+                                struct mr_rows **ret_rows, struct mr_err *err)
+{
+    static const struct mr_statement lock = {
+        "tasks_lock", "SELECT t.id, t.status, t.new_format FROM tasks t WHERE" MR_TASK_BY_KEY " FOR UPDATE",
+        3};
+    struct mr_task_key by = {0};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_task_key_of(user_id, key, &by, err);
+    if (status == MR_OK)
+        status = mr_db_tx_exec(tx, &lock, (const char *const[]){by.user, by.id, by.file_id}, &rows, err);
+    if (status == MR_OK && mr_rows_count(rows) == 0)
+        status = mr_fail(err, MR_NOT_FOUND, "there is no such task");
+    if (status == MR_OK)
+        *ret_rows = MR_TAKE(rows);
+    return status;
+}
+
+static enum mr_status names_of(const struct mr_rows *rows, json_t **ret, struct mr_err *err)
+{
+    *ret = json_loads(mr_rows_text(rows, 0, "names"), 0, NULL);
+    return *ret ? MR_OK : mr_fail_oom(err);
+}
+
+/* Makes the objects named by the CTE `names (name)` due. */
+#define DUE                                                                                                  \
+    " due AS (INSERT INTO stray_objects SELECT name, now() FROM names"                                       \
+    "  ON CONFLICT (name) DO UPDATE SET delete_after = now() RETURNING name)"
+#define DUE_NAMES " (SELECT coalesce(json_agg(name), '[]') FROM due) AS names"
+
+/* ---- delete ------------------------------------------------------------------ */
+
+enum mr_status mr_tasks_delete(struct mr_db *db, int64_t user_id, const char *key, json_t **ret_objects,
+                               struct mr_err *err)
+{
+    static const struct mr_statement remove = {
+        "tasks_delete",
+        "WITH names AS (SELECT input_object AS name FROM tasks"
+        "  WHERE id = $1::bigint AND input_object IS NOT NULL"
+        "  UNION SELECT object FROM outputs WHERE task_id = $1::bigint)," DUE
+        ", gone AS (DELETE FROM tasks WHERE id = $1::bigint) SELECT" DUE_NAMES,
+        1};
+    __attribute__((cleanup(mr_db_tx_cleanup))) struct mr_db_tx *tx = NULL;
+    MR_AUTO(mr_rows) struct mr_rows *found = NULL;
+    MR_AUTO(mr_rows) struct mr_rows *names = NULL;
+    enum mr_status status = mr_db_begin(db, &tx, err);
+    if (status == MR_OK)
+        status = lock_task(tx, user_id, key, &found, err);
+    if (status == MR_OK)
+        status = mr_db_tx_exec(tx, &remove, (const char *const[]){mr_rows_text(found, 0, "id")}, &names, err);
+    if (status == MR_OK)
+        status = mr_db_commit(&tx, err);
+    return status == MR_OK ? names_of(names, ret_objects, err) : status;
+}
+
+/* ---- redo ---------------------------------------------------------------------- */
+
+static enum mr_status may_redo(const struct mr_rows *found, struct mr_err *err)
+{
+    if (mr_rows_is_null(found, 0, "new_format"))
+        return mr_fail_code(err, MR_CONFLICT, "not_convertible",
+                            "a task of this kind has no format: only conversions can be ordered anew");
+    if (strcmp(mr_rows_text(found, 0, "status"), "awaiting_upload") == 0)
+        return mr_fail_code(err, MR_CONFLICT, "awaiting_upload", "the file is still being uploaded");
+    return MR_OK;
+}
+
+static enum mr_status order_anew(struct mr_db_tx *tx, const char *id, const struct mr_task_change *change,
+                                 struct mr_rows **ret_rows, struct mr_err *err)
+{
+    static const struct mr_statement redo = {
+        "tasks_redo",
+        "WITH names AS (DELETE FROM outputs WHERE task_id = $1::bigint RETURNING object AS name)," DUE
+        ", anew AS (UPDATE tasks SET generation = generation + 1, status = 'uploaded', attempts = 0,"
+        "  lease_expires_at = NULL, published_at = NULL, progress = 0, new_format = coalesce($2, new_format),"
+        "  options = coalesce($3::jsonb, options), uploaded_at = now(), processed_at = NULL,"
+        "  error_code = NULL, error_detail = NULL, receipt = NULL, result = NULL WHERE id = $1::bigint"
+        "  RETURNING" MR_TASK_MESSAGE_COLUMNS ")"
+        " SELECT anew.*," DUE_NAMES " FROM anew",
+        3};
+    MR_AUTO_STR char *options = NULL;
+    if (change->options && !(options = json_dumps(change->options, JSON_COMPACT)))
+        return mr_fail_oom(err);
+    return mr_db_tx_exec(tx, &redo, (const char *const[]){id, change->new_format, options}, ret_rows, err);
+}
+
+/* The statement before still saw the old outputs: the view is the next one's. */
+static enum mr_status look_at(struct mr_db_tx *tx, const char *id, json_t **ret_view, struct mr_err *err)
+{
+    static const struct mr_statement look = {
+        "tasks_look",
+        "SELECT" MR_TASK_VIEW_COLUMNS " FROM tasks t" MR_TASK_VIEW_JOIN " WHERE t.id = $1::bigint", 1};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_tx_exec(tx, &look, &id, &rows, err);
+    return status == MR_OK ? mr_task_view_of(rows, 0, ret_view, err) : status;
+}
+
+enum mr_status mr_tasks_redo(struct mr_db *db, int64_t user_id, const char *key,
+                             const struct mr_task_change *change, json_t **ret_view, json_t **ret_objects,
+                             struct mr_message *ret_message, struct mr_err *err)
+{
+    __attribute__((cleanup(mr_db_tx_cleanup))) struct mr_db_tx *tx = NULL;
+    MR_AUTO(mr_rows) struct mr_rows *found = NULL;
+    MR_AUTO(mr_rows) struct mr_rows *anew = NULL;
+    MR_AUTO_JSON json_t *view = NULL;
+    MR_AUTO_JSON json_t *objects = NULL;
+    enum mr_status status = mr_db_begin(db, &tx, err);
+    if (status == MR_OK)
+        status = lock_task(tx, user_id, key, &found, err);
+    if (status == MR_OK)
+        status = may_redo(found, err);
+    if (status == MR_OK)
+        status = order_anew(tx, mr_rows_text(found, 0, "id"), change, &anew, err);
+    if (status == MR_OK)
+        status = look_at(tx, mr_rows_text(found, 0, "id"), &view, err);
+    if (status == MR_OK)
+        status = names_of(anew, &objects, err);
+    if (status == MR_OK)
+        status = mr_db_commit(&tx, err);
+    if (status != MR_OK)
+        return status;
+    *ret_view = MR_TAKE(view);
+    *ret_objects = MR_TAKE(objects);
+    *ret_message = mr_task_message_of(anew, 0);
+    return MR_OK;
+}

@@ -1,0 +1,153 @@
+/* Tasks come into being: mr_tasks_insert and mr_tasks_resolve. */
+#include "shared/data/idempotency.h"
+#include "shared/data/task_rows.h"
+#include "shared/data/tasks.h"
+
+/* ---- drafts as one parameter --------------------------------------------------- */
+
+static json_t *draft_json(const struct mr_task_draft *draft)
+{
+    return json_pack(
+        "{s:s,s:I,s:s,s:s,s:s?,s:O?,s:s?,s:s?,s:I,s:s?,s:I,s:s?,s:s?,s:b,s:s?,s:s?,s:s?,s:s}", "file_id",
+        draft->file_id, "user_id", (json_int_t)draft->user_id, "kind", draft->kind, "priority",
+        draft->priority, "new_format", draft->new_format, "options", (json_t *)(uintptr_t)draft->options,
+        "original_file", draft->original_file, "original_format", draft->original_format, "original_size",
+        (json_int_t)draft->original_size, "input_object", draft->input_object, "input_generation",
+        (json_int_t)draft->input_generation, "url", draft->url, "callback_url", draft->callback_url,
+        "notify_mail", draft->notify_mail, "upload_id", draft->upload_id, "idempotency_key",
+        draft->idempotency_key, "request_hash", draft->request_hash, "traceparent", draft->traceparent);
+}
+
+static enum mr_status drafts_text(const struct mr_task_draft *const *drafts, size_t count, char **ret,
+                                  struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *array = json_array();
+    for (size_t i = 0; i < count; i++)
+        if (json_array_append_new(array, draft_json(drafts[i])) != 0)
+            return mr_fail_oom(err);
+    *ret = json_dumps(array, JSON_COMPACT);
+    return *ret ? MR_OK : mr_fail_oom(err);
+}
+
+/* ---- insert -------------------------------------------------------------------- */
+
+/* Rows come in any order: each view goes to the draft with its file_id. */
+static enum mr_status hand_out(const struct mr_rows *rows, const struct mr_task_draft *const *drafts,
+                               size_t count, json_t **views, struct mr_err *err)
+{
+    for (int row = 0; row < mr_rows_count(rows); row++) {
+        const char *file_id = mr_rows_text(rows, row, "file_id");
+        for (size_t i = 0; i < count; i++) {
+            if (views[i] || strcmp(drafts[i]->file_id, file_id) != 0)
+                continue;
+            enum mr_status status = mr_task_view_of(rows, row, &views[i], err);
+            if (status != MR_OK)
+                return status;
+            break;
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!views[i] && !drafts[i]->idempotency_key && !drafts[i]->upload_id)
+            return mr_fail(err, MR_INTERNAL, "task %s was not inserted", drafts[i]->file_id);
+    return MR_OK;
+}
+
+enum mr_status mr_tasks_insert(struct mr_db *db, const struct mr_task_draft *const *drafts, size_t count,
+                               json_t **ret_views, struct mr_err *err)
+{
+    /*
+     * d: the drafts. locked: their uploads, in an order that lets no two statements wait for each other.
+     * fit: those that need no upload, and one for each upload that is there. keyed: those that win their key.
+     * won: what is to be inserted. A draft whose task is there already (a repetition) wins nothing, and its
+     * task is given; where the first try commits while this one runs, the no-op update gives it.
+     */
+    static const struct mr_statement insert = {
+        "tasks_insert",
+        "WITH d AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS r (file_id uuid, user_id bigint,"
+        "  kind text, priority text, new_format text, options jsonb, original_file text,"
+        "  original_format text, original_size bigint, input_object text, input_generation bigint, url text,"
+        "  callback_url text, notify_mail boolean, upload_id uuid, idempotency_key text,"
+        "  request_hash text, traceparent text)),"
+        " locked AS (SELECT u.id, u.user_id FROM uploads u WHERE u.expires_at > now()"
+        "  AND u.id = ANY (ARRAY(SELECT upload_id FROM d WHERE upload_id IS NOT NULL))"
+        "  ORDER BY u.id FOR UPDATE),"
+        " fit AS (SELECT DISTINCT ON (coalesce(upload_id, file_id)) * FROM d"
+        "  WHERE upload_id IS NULL OR (upload_id, user_id) IN (SELECT id, user_id FROM locked)"
+        "  ORDER BY coalesce(upload_id, file_id), file_id),"
+        " keyed AS (INSERT INTO idempotency_keys AS k (user_id, key, request_hash, file_id)"
+        "  SELECT DISTINCT ON (user_id, idempotency_key) user_id, idempotency_key, request_hash, file_id"
+        "  FROM fit WHERE idempotency_key IS NOT NULL ORDER BY user_id, idempotency_key, file_id"
+        "  ON CONFLICT (user_id, key) DO UPDATE SET request_hash = excluded.request_hash,"
+        "  file_id = excluded.file_id, created_at = now()"
+        "  WHERE k.created_at < now() - " MR_IDEMPOTENCY_LIFETIME " RETURNING file_id),"
+        " won AS (SELECT * FROM fit WHERE idempotency_key IS NULL OR file_id IN (SELECT file_id FROM keyed)),"
+        " made AS (INSERT INTO tasks (file_id, user_id, kind, priority, new_format, options, original_file,"
+        "  original_format, original_size, input_object, input_generation, url, callback_url, notify_mail,"
+        "  traceparent, uploaded_at)"
+        "  SELECT file_id, user_id, kind, priority, new_format, options, original_file, original_format,"
+        "  nullif(original_size, -1), input_object, nullif(input_generation, 0), url, callback_url,"
+        "  notify_mail, nullif(traceparent, ''), now() FROM won"
+        "  ON CONFLICT (file_id) DO UPDATE SET file_id = excluded.file_id RETURNING *),"
+        " t AS (SELECT * FROM made UNION ALL SELECT * FROM tasks"
+        "  WHERE file_id = ANY (ARRAY(SELECT file_id FROM d EXCEPT SELECT file_id FROM won))),"
+        " taken AS (DELETE FROM uploads u USING won WHERE u.id = won.upload_id),"
+        " struck AS (DELETE FROM stray_objects s USING t WHERE s.name = t.input_object)"
+        " SELECT" MR_TASK_VIEW_COLUMNS " FROM t" MR_TASK_VIEW_JOIN,
+        1};
+    MR_AUTO_STR char *text = NULL;
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = drafts_text(drafts, count, &text, err);
+    if (status == MR_OK)
+        status = mr_db_exec(db, &insert, (const char *const[]){text}, &rows, err);
+    if (status != MR_OK)
+        return status;
+    for (size_t i = 0; i < count; i++)
+        ret_views[i] = NULL;
+    status = hand_out(rows, drafts, count, ret_views, err);
+    if (status != MR_OK)
+        for (size_t i = 0; i < count; i++)
+            json_decref(MR_TAKE(ret_views[i]));
+    return status;
+}
+
+/* ---- resolve --------------------------------------------------------------------- */
+
+/* Why there is no task to answer with. */
+static enum mr_status explain(const struct mr_rows *rows, const struct mr_task_draft *draft,
+                              struct mr_err *err)
+{
+    if (mr_rows_int64(rows, 0, "has_key"))
+        return mr_fail_code(err, MR_CONFLICT, "idempotency_key_spent",
+                            "Idempotency-Key: the task that it made is deleted; a new task needs a new key");
+    if (draft->upload_id)
+        return mr_fail_code(err, MR_NOT_FOUND, "unknown_upload",
+                            "upload_id: there is no such upload, or it became a task already");
+    return mr_fail(err, MR_UNAVAILABLE, "the idempotency key has just run out");
+}
+
+enum mr_status mr_tasks_resolve(struct mr_db *db, const struct mr_task_draft *draft, json_t **ret_view,
+                                struct mr_err *err)
+{
+    static const struct mr_statement resolve = {
+        "tasks_resolve",
+        "SELECT (k.key IS NOT NULL)::int AS has_key, (k.request_hash = $4)::int AS is_same,"
+        " (t.id IS NOT NULL)::int AS has_task," MR_TASK_VIEW_COLUMNS " FROM (SELECT $1::bigint AS user_id) me"
+        " LEFT JOIN idempotency_keys k ON k.user_id = me.user_id AND k.key = $3"
+        " LEFT JOIN tasks t ON t.user_id = me.user_id"
+        "  AND t.file_id = coalesce(k.file_id, $2::uuid)" MR_TASK_VIEW_JOIN,
+        4};
+    char user[MR_INT64_TEXT_MAX];
+    mr_int64_text(draft->user_id, user);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_exec(
+        db, &resolve,
+        (const char *const[]){user, draft->file_id, draft->idempotency_key, draft->request_hash}, &rows, err);
+    if (status != MR_OK)
+        return status;
+    if (mr_rows_int64(rows, 0, "has_key") && !mr_rows_int64(rows, 0, "is_same"))
+        return mr_fail_code(err, MR_CONFLICT, "idempotency_key_reused",
+                            "Idempotency-Key: it came with another request before");
+    if (!mr_rows_int64(rows, 0, "has_task"))
+        return explain(rows, draft, err);
+    return mr_task_view_of(rows, 0, ret_view, err);
+}
