@@ -148,6 +148,16 @@ MR_MUST_CHECK enum mr_status mr_respond_begin(struct mr_request *req, int http_s
 MR_MUST_CHECK enum mr_status mr_respond_write(struct mr_request *req, const void *data, size_t len,
                                               struct mr_err *err);
 MR_MUST_CHECK enum mr_status mr_respond_end(struct mr_request *req, struct mr_err *err);
+/*
+ * Answers with a head alone and hands the client's socket out: for answers that go on for long after the
+ * handler has returned, and must not hold a request thread. *ret_fd is the caller's to write the body to,
+ * with its own deadlines, and to close, which ends the body: there is no length and no framing. It is -1 for
+ * a HEAD request, which is then answered. The request is logged and counts as done when the handler returns:
+ * neither mr_server_drain nor mr_server_stop touch the socket. MR_EXHAUSTED without descriptors (the server
+ * then answers), MR_UNAVAILABLE when the client is gone.
+ */
+MR_MUST_CHECK enum mr_status mr_respond_detach(struct mr_request *req, int http_status,
+                                               const char *content_type, int *ret_fd, struct mr_err *err);
 /* True once the head of an answer has been sent. */
 bool mr_respond_started(const struct mr_request *req);
 

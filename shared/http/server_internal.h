@@ -1,7 +1,7 @@
 /*
  * What the files of the server share: server.c (start, drain, stop, dispatch), server_lane.c (threads for
  * handlers), server_peer.c (sockets of connections), server_request.c and server_body.c (what came in),
- * server_respond.c and server_error.c (what goes out). Only they include this, and civetweb.
+ * server_respond.c, server_detach.c and server_error.c (what goes out). Only they include this, and civetweb.
  */
 #ifndef MR_HTTP_SERVER_INTERNAL_H
 #define MR_HTTP_SERVER_INTERNAL_H
@@ -83,7 +83,8 @@ struct mr_request {
         int64_t sent;          /* body bytes */
         bool started, ended;
         bool chunked;
-        bool no_body; /* HEAD, 204, 304 */
+        bool no_body;     /* HEAD, 204, 304 */
+        bool until_close; /* detached: the close is the end of the body, whatever the version */
         bool close;
         bool gone; /* a write failed: the client is not there any more */
     } out;
@@ -117,6 +118,10 @@ void mr_peer_served(struct mg_connection *conn);
 /* What became of a head that civetweb calls malformed: it says the same of one that is broken (400), too slow
  * (408) or too long (431). */
 int mr_peer_head_fault(struct mr_server *server, struct mg_connection *conn);
+/* Lets `substitute` take the place of the connection's socket, under its number, and forgets the socket: it
+ * is somebody else's now. */
+MR_MUST_CHECK enum mr_status mr_peer_replace(struct mr_server *server, struct mg_connection *conn,
+                                             int substitute, struct mr_err *err);
 /* Ends all waiting on sockets, so that civetweb's threads need not sit out their polls. */
 void mr_peers_shut(struct mr_server *server);
 /* Sends FIN, then drops what the client still sends, so that it sees the answer and not a reset. */

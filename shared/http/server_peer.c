@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -87,6 +88,28 @@ int mr_peer_socket(struct mr_server *server, struct mg_connection *conn)
     return peer->fd;
 }
 
+static void forget_locked(struct mr_server *server, struct mr_peer *peer)
+{
+    *(peer->prev ? &peer->prev->next : &server->peers) = peer->next;
+    if (peer->next)
+        peer->next->prev = peer->prev;
+    peer->prev = peer->next = NULL;
+    peer->fd = -1;
+}
+
+enum mr_status mr_peer_replace(struct mr_server *server, struct mg_connection *conn, int substitute,
+                               struct mr_err *err)
+{
+    struct mr_peer *peer = mg_get_user_connection_data(conn);
+    pthread_mutex_lock(&server->lock); /* mr_peers_shut sees the socket or does not see the peer */
+    bool replaced = dup3(substitute, peer->fd, O_CLOEXEC) >= 0;
+    int fault = errno;
+    if (replaced)
+        forget_locked(server, peer);
+    pthread_mutex_unlock(&server->lock);
+    return replaced ? MR_OK : mr_fail_errno(err, MR_EXHAUSTED, fault, "take a connection's socket over");
+}
+
 void mr_peer_close(struct mr_server *server, const struct mg_connection *conn)
 {
     atomic_fetch_sub(&server->connections, 1);
@@ -95,9 +118,7 @@ void mr_peer_close(struct mr_server *server, const struct mg_connection *conn)
         return;
     if (peer->fd >= 0) {
         pthread_mutex_lock(&server->lock);
-        *(peer->prev ? &peer->prev->next : &server->peers) = peer->next;
-        if (peer->next)
-            peer->next->prev = peer->prev;
+        forget_locked(server, peer);
         pthread_mutex_unlock(&server->lock);
     }
     free(peer);

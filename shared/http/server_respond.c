@@ -91,7 +91,7 @@ static void decide_framing(struct mr_request *req, int http_status, int64_t leng
     req->out.left = length;
     req->out.no_body =
         strcmp(mr_request_method(req), "HEAD") == 0 || http_status == 204 || http_status == 304;
-    req->out.chunked = length < 0 && strcmp(req->info->http_version, "1.1") == 0;
+    req->out.chunked = length < 0 && !req->out.until_close && strcmp(req->info->http_version, "1.1") == 0;
 }
 
 static enum mr_status append_framing(struct mr_request *req, struct mr_buf *head, struct mr_err *err)

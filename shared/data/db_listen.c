@@ -1,0 +1,144 @@
+#include "shared/data/db_listen.h"
+
+#include "shared/base/encoding.h"
+
+#include <errno.h>
+#include <libpq-fe.h>
+#include <poll.h>
+
+struct mr_db_listener {
+    PGconn *pg;
+};
+
+/* An attempt to connect: until when, and what ends it early. */
+struct attempt {
+    PGconn *pg;
+    int64_t due_us;
+    int cancel_fd;
+};
+
+static enum mr_status failure(const PGconn *pg, struct mr_err *err)
+{
+    const char *message = pg ? PQerrorMessage(pg) : "no memory for a connection";
+    return mr_fail(err, MR_UNAVAILABLE, "database: %.*s", (int)strcspn(message, "\n"), message);
+}
+
+static enum mr_status wait_for_server(const struct attempt *attempt, short events, struct mr_err *err)
+{
+    struct pollfd fds[2] = {{.fd = PQsocket(attempt->pg), .events = events},
+                            {.fd = attempt->cancel_fd, .events = POLLIN}};
+    for (;;) {
+        int64_t left_us = attempt->due_us - mr_time_monotonic_us();
+        if (left_us <= 0)
+            return mr_fail(err, MR_TIMEOUT, "database: no answer to LISTEN in time");
+        int ready = poll(fds, 2, (int)(left_us / 1000) + 1);
+        if (ready < 0 && errno != EINTR)
+            return mr_fail_errno(err, MR_INTERNAL, errno, "poll");
+        if (ready > 0 && fds[1].revents)
+            return mr_fail(err, MR_CANCELED, "database: no longer wanted");
+        if (ready > 0)
+            return MR_OK;
+    }
+}
+
+static enum mr_status finish_connecting(const struct attempt *attempt, struct mr_err *err)
+{
+    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+    enum mr_status status = PQstatus(attempt->pg) == CONNECTION_BAD ? failure(attempt->pg, err) : MR_OK;
+    while (status == MR_OK && state != PGRES_POLLING_OK) {
+        status = wait_for_server(attempt, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, err);
+        if (status != MR_OK)
+            break;
+        state = PQconnectPoll(attempt->pg);
+        if (state == PGRES_POLLING_FAILED)
+            status = failure(attempt->pg, err);
+    }
+    return status;
+}
+
+static enum mr_status wait_for_result(const struct attempt *attempt, struct mr_err *err)
+{
+    enum mr_status status = MR_OK;
+    while (status == MR_OK && PQisBusy(attempt->pg)) {
+        status = wait_for_server(attempt, POLLIN, err);
+        if (status == MR_OK && !PQconsumeInput(attempt->pg))
+            status = failure(attempt->pg, err);
+    }
+    return status;
+}
+
+static enum mr_status say_listen(const struct attempt *attempt, const char *channel, struct mr_err *err)
+{
+    char *name = PQescapeIdentifier(attempt->pg, channel, strlen(channel));
+    char sql[128];
+    int len = name ? snprintf(sql, sizeof sql, "LISTEN %s", name) : -1;
+    PQfreemem(name);
+    if (len < 0 || len >= (int)sizeof sql)
+        return mr_fail(err, MR_INVALID, "not the name of a channel");
+    if (!PQsendQuery(attempt->pg, sql))
+        return failure(attempt->pg, err);
+    enum mr_status status = wait_for_result(attempt, err);
+    while (status == MR_OK) {
+        PGresult *result = PQgetResult(attempt->pg);
+        if (!result)
+            break;
+        if (PQresultStatus(result) != PGRES_COMMAND_OK)
+            status = failure(attempt->pg, err);
+        PQclear(result);
+        if (status == MR_OK)
+            status = wait_for_result(attempt, err);
+    }
+    return status;
+}
+
+enum mr_status mr_db_listen(const char *conninfo, const char *channel, int timeout_ms, int cancel_fd,
+                            struct mr_db_listener **ret, struct mr_err *err)
+{
+    /* As the pool's connections (db.c); nothing is ever asked on this one that could take long. */
+    static const char *const keys[] = {"keepalives_idle", "tcp_user_timeout", "dbname", NULL};
+    const char *values[] = {"60", "30000", conninfo, NULL};
+    MR_AUTO(mr_db_listener) struct mr_db_listener *listener = calloc(1, sizeof *listener);
+    if (!listener)
+        return mr_fail_oom(err);
+    listener->pg = PQconnectStartParams(keys, values, 1);
+    if (!listener->pg)
+        return failure(NULL, err);
+    struct attempt attempt = {.pg = listener->pg,
+                              .due_us = mr_time_monotonic_us() + (int64_t)timeout_ms * 1000,
+                              .cancel_fd = cancel_fd};
+    enum mr_status status = finish_connecting(&attempt, err);
+    if (status == MR_OK)
+        status = say_listen(&attempt, channel, err);
+    if (status == MR_OK)
+        *ret = MR_TAKE(listener);
+    return status;
+}
+
+void mr_db_listener_free(struct mr_db_listener *listener)
+{
+    if (!listener)
+        return;
+    PQfinish(listener->pg);
+    free(listener);
+}
+
+int mr_db_listener_fd(const struct mr_db_listener *listener)
+{
+    return PQsocket(listener->pg);
+}
+
+enum mr_status mr_db_listener_next(struct mr_db_listener *listener, bool *ret_any,
+                                   char payload[MR_DB_PAYLOAD_MAX], struct mr_err *err)
+{
+    PGnotify *notify = PQnotifies(listener->pg);
+    if (!notify) { /* all that was read is taken: look whether there is more to read */
+        if (!PQconsumeInput(listener->pg) || PQstatus(listener->pg) != CONNECTION_OK)
+            return failure(listener->pg, err);
+        notify = PQnotifies(listener->pg);
+    }
+    *ret_any = notify != NULL;
+    if (notify)
+        snprintf(payload, MR_DB_PAYLOAD_MAX, "%s", notify->extra);
+    PQfreemem(notify);
+    return MR_OK;
+}

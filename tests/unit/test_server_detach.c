@@ -1,0 +1,343 @@
+/* Detached answers: streams that outlive their handler, their thread, and the server. */
+#include "shared/http/server.h"
+
+#include "shared/base/encoding.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+enum { THREADS = 4, STREAMS = 400, PATIENCE_MS = 10000, CLIENT_TIMEOUT_MS = 200 };
+
+struct app {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int fds[STREAMS]; /* handed out so far */
+    size_t count;
+};
+
+struct fixture {
+    struct app app;
+    struct mr_log log;
+    struct mr_server *server;
+};
+
+static enum mr_status detach(void *ctx, struct mr_request *req, struct mr_err *err)
+{
+    struct app *app = ctx;
+    int fd = -1;
+    enum mr_status status = mr_respond_header(req, "Cache-Control", "no-cache", err);
+    if (status == MR_OK)
+        status = mr_respond_detach(req, 200, "text/event-stream", &fd, err);
+    if (status != MR_OK || fd < 0)
+        return status;
+    pthread_mutex_lock(&app->lock);
+    app->fds[app->count++] = fd;
+    pthread_cond_signal(&app->changed);
+    pthread_mutex_unlock(&app->lock);
+    return MR_OK;
+}
+
+static enum mr_status answer_twice(void *ctx, struct mr_request *req, struct mr_err *err)
+{
+    (void)ctx;
+    int fd = -1;
+    enum mr_status status = mr_respond_empty(req, 204, err);
+    if (status == MR_OK)
+        assert_int_equal(mr_respond_detach(req, 200, "text/plain", &fd, err), MR_INTERNAL);
+    assert_int_equal(fd, -1);
+    return status;
+}
+
+static enum mr_status plain(void *ctx, struct mr_request *req, struct mr_err *err)
+{
+    (void)ctx;
+    return mr_respond_bytes(req, 200, "text/plain", "plain", 5, err);
+}
+
+static const struct mr_route routes[] = {
+    {"GET", "/stream", detach, 0, 0},
+    {"GET", "/twice", answer_twice, 0, 0},
+    {"GET", "/plain", plain, 0, 0},
+};
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    pthread_mutex_init(&fixture->app.lock, NULL);
+    pthread_cond_init(&fixture->app.changed, NULL);
+    fixture->log = mr_log_init("test", MR_LOG_DEBUG);
+    fixture->log.fd = open("log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    struct mr_server_options options = {
+        .loopback_only = true,
+        .threads = THREADS,
+        .max_head = 4096,
+        .client_timeout_ms = CLIENT_TIMEOUT_MS,
+        .routes = routes,
+        .route_count = sizeof routes / sizeof *routes,
+        .app = &fixture->app,
+        .log = &fixture->log,
+        .log_requests = true,
+    };
+    *state = fixture;
+    return mr_server_start(&options, &fixture->server, NULL) == MR_OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    mr_server_stop(fixture->server);
+    close(fixture->log.fd);
+    unlink("log");
+    pthread_mutex_destroy(&fixture->app.lock);
+    pthread_cond_destroy(&fixture->app.changed);
+    free(fixture);
+    return 0;
+}
+
+/* ---- clients ------------------------------------------------------------------ */
+
+static int ask(const struct fixture *fixture, const char *request)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)mr_server_port(fixture->server)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
+    return fd;
+}
+
+/* Reads until the text ends with `mark`, or to the end of the stream with NULL. */
+static void read_until(int fd, const char *mark, char *text, size_t size)
+{
+    size_t len = 0;
+    text[0] = '\0';
+    while (!mark || len < strlen(mark) || strcmp(text + len - strlen(mark), mark) != 0) {
+        ssize_t n = recv(fd, text + len, 1, 0);
+        if (n == 0 && !mark)
+            return;
+        assert_int_equal(n, 1);
+        assert_true(++len < size);
+        text[len] = '\0';
+    }
+}
+
+static void wait_for_streams(struct app *app, size_t count)
+{
+    pthread_mutex_lock(&app->lock);
+    while (app->count < count)
+        pthread_cond_wait(&app->changed, &app->lock);
+    pthread_mutex_unlock(&app->lock);
+}
+
+/* A stream whose head has arrived; the server's end is *ret_fd. */
+static int open_stream(struct fixture *fixture, int *ret_fd)
+{
+    char head[1000];
+    size_t before = fixture->app.count;
+    int client = ask(fixture, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+    read_until(client, "\r\n\r\n", head, sizeof head);
+    assert_non_null(strstr(head, "HTTP/1.1 200 OK\r\n"));
+    wait_for_streams(&fixture->app, before + 1);
+    *ret_fd = fixture->app.fds[before];
+    return client;
+}
+
+static void assert_plain_works(const struct fixture *fixture)
+{
+    char text[1000];
+    int fd = ask(fixture, "GET /plain HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    read_until(fd, NULL, text, sizeof text);
+    assert_non_null(strstr(text, "\r\n\r\nplain"));
+    close(fd);
+}
+
+static void assert_carries(int server_end, int client, const char *line)
+{
+    char text[100];
+    assert_int_equal(send(server_end, line, strlen(line), MSG_NOSIGNAL), (ssize_t)strlen(line));
+    read_until(client, "\n", text, sizeof text);
+    assert_string_equal(text, line);
+}
+
+static size_t open_descriptors(void)
+{
+    size_t count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+/* ---- tests ---------------------------------------------------------------------- */
+
+static void the_head_has_no_framing(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const requests[] = {"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n",
+                                           "GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"};
+    for (size_t i = 0; i < 2; i++) {
+        char text[1000];
+        int client = ask(fixture, requests[i]);
+        wait_for_streams(&fixture->app, i + 1);
+        assert_int_equal(send(fixture->app.fds[i], "body", 4, MSG_NOSIGNAL), 4);
+        close(fixture->app.fds[i]);
+        read_until(client, NULL, text, sizeof text);
+        assert_non_null(strstr(text, "\r\nConnection: close\r\n"));
+        assert_non_null(strstr(text, "\r\nContent-Type: text/event-stream\r\n"));
+        assert_non_null(strstr(text, "\r\nCache-Control: no-cache\r\n"));
+        assert_null(strstr(text, "Content-Length"));
+        assert_null(strstr(text, "Transfer-Encoding"));
+        assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\nbody");
+        close(client);
+    }
+}
+
+static void head_and_second_answers_detach_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const requests[] = {"HEAD /stream HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+                                           "GET /twice HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"};
+    for (size_t i = 0; i < 2; i++) {
+        char text[1000];
+        int client = ask(fixture, requests[i]);
+        read_until(client, NULL, text, sizeof text);
+        assert_non_null(strstr(text, "HTTP/1.1 20"));
+        assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+        close(client);
+    }
+    assert_int_equal(fixture->app.count, 0);
+}
+
+static void streams_hold_no_threads(void **state)
+{
+    struct fixture *fixture = *state;
+    int clients[STREAMS], ends[STREAMS];
+    assert_plain_works(fixture);
+    for (size_t i = 0; i < STREAMS; i++) {
+        clients[i] = open_stream(fixture, &ends[i]);
+        if (i % 20 == 0)
+            assert_plain_works(fixture);
+    }
+    for (size_t i = 0; i < STREAMS; i++) {
+        char line[32];
+        snprintf(line, sizeof line, "stream %zu\n", i);
+        assert_carries(ends[i], clients[i], line);
+    }
+    for (size_t i = 0; i < STREAMS; i++) {
+        char rest[8];
+        close(ends[i]);
+        read_until(clients[i], NULL, rest, sizeof rest);
+        assert_string_equal(rest, "");
+        close(clients[i]);
+    }
+    assert_plain_works(fixture);
+}
+
+static void a_client_that_leaves_is_seen(void **state)
+{
+    struct fixture *fixture = *state;
+    int end = -1;
+    int client = open_stream(fixture, &end);
+    close(client);
+    struct pollfd gone = {.fd = end, .events = POLLRDHUP};
+    assert_int_equal(poll(&gone, 1, PATIENCE_MS), 1);
+    close(end);
+    assert_plain_works(fixture);
+}
+
+/* The watchdog of slow clients and the keep-alive time-out have forgotten the socket. */
+static void silence_is_no_time_out(void **state)
+{
+    struct fixture *fixture = *state;
+    int end = -1;
+    int client = open_stream(fixture, &end);
+    struct pollfd silent = {.fd = client, .events = POLLIN | POLLRDHUP};
+    assert_int_equal(poll(&silent, 1, 3 * CLIENT_TIMEOUT_MS), 0);
+    assert_carries(end, client, "still here\n");
+    close(end);
+    close(client);
+}
+
+static void drain_and_stop_leave_streams_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    int end = -1;
+    int client = open_stream(fixture, &end);
+    assert_true(mr_server_drain(fixture->server, PATIENCE_MS));
+    assert_carries(end, client, "drained\n");
+    mr_server_stop(MR_TAKE(fixture->server));
+    assert_carries(end, client, "stopped\n");
+    close(end);
+    close(client);
+}
+
+static void *open_many(void *arg)
+{
+    struct fixture *fixture = arg;
+    for (int i = 0; i < 50; i++) {
+        char status[32];
+        int client = ask(fixture, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+        read_until(client, "\r\n", status, sizeof status);
+        close(client);
+    }
+    return NULL;
+}
+
+/* Clients that ask and leave at once, in parallel: nothing is left open, and nobody's descriptor is hit. */
+static void no_descriptor_is_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_plain_works(fixture);
+    size_t before = open_descriptors();
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, open_many, fixture), 0);
+    for (size_t i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    wait_for_streams(&fixture->app, 4 * 50);
+    assert_true(mr_server_drain(fixture->server, PATIENCE_MS));
+    for (size_t i = 0; i < fixture->app.count; i++)
+        assert_int_equal(close(fixture->app.fds[i]), 0);
+    mr_server_stop(MR_TAKE(fixture->server));
+    assert_true(open_descriptors() <= before);
+}
+
+static void requests_are_logged_whole(void **state)
+{
+    struct fixture *fixture = *state;
+    int end = -1;
+    int client = open_stream(fixture, &end);
+    assert_true(mr_server_drain(fixture->server, PATIENCE_MS));
+    char log[4096] = "";
+    assert_true(pread(fixture->log.fd, log, sizeof log - 1, 0) > 0);
+    assert_non_null(strstr(log, "GET 200"));
+    assert_non_null(strstr(log, "\"cut_off\":false"));
+    close(end);
+    close(client);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(the_head_has_no_framing), TEST(head_and_second_answers_detach_nothing),
+        TEST(streams_hold_no_threads), TEST(a_client_that_leaves_is_seen),
+        TEST(silence_is_no_time_out),  TEST(drain_and_stop_leave_streams_alone),
+        TEST(no_descriptor_is_lost),   TEST(requests_are_logged_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
