@@ -19,6 +19,8 @@ const struct mr_route mr_web_routes[] = {
     {"GET",    "/tasks/{id}",            mr_api_task_get,    NO_BODY,     0},
     {"DELETE", "/api/tasks/{id}",        mr_api_task_delete, NO_BODY,     0},
     {"DELETE", "/tasks/{id}",            mr_api_task_delete, NO_BODY,     0},
+    {"POST",   "/api/uploads",           mr_api_upload_create, FIELDS_BODY, 0},
+    {"POST",   "/uploads",               mr_api_upload_create, FIELDS_BODY, 0},
     {"GET",    "/api/files/{file_id}",   mr_api_file_get,    NO_BODY,     0},
     {"GET",    "/alive",                 mr_api_alive,       NO_BODY,     0},
     {"GET",    "/api-health",            mr_api_health,      NO_BODY,     0},

@@ -12,6 +12,7 @@ mr_handler mr_api_task_create; /* task_create.c */
 mr_handler mr_api_task_list;   /* tasks.c */
 mr_handler mr_api_task_get;
 mr_handler mr_api_task_delete;
+mr_handler mr_api_upload_create; /* uploads.c */
 mr_handler mr_api_file_get; /* files.c */
 mr_handler mr_api_alive;    /* health.c */
 mr_handler mr_api_health;

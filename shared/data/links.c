@@ -1,0 +1,89 @@
+#include "shared/data/links.h"
+
+#include "shared/base/encoding.h"
+
+#include <openssl/sha.h>
+
+enum { TOKEN_BYTES = 32, HASH_MAX = 2 * SHA256_DIGEST_LENGTH + 1 };
+
+static void hash_of(const char *token, char out[HASH_MAX])
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)token, strlen(token), digest);
+    mr_hex_encode(digest, sizeof digest, out);
+}
+
+/* base64url without padding (RFC 4648 §5), so that it may stand in a query as it is. */
+static enum mr_status make_token(char out[MR_LINK_TOKEN_MAX], struct mr_err *err)
+{
+    unsigned char random[TOKEN_BYTES];
+    MR_AUTO_STR char *text = NULL;
+    enum mr_status status = mr_random_bytes(random, sizeof random, err);
+    if (status == MR_OK)
+        status = mr_base64_encode(random, sizeof random, &text, err);
+    if (status != MR_OK)
+        return status;
+    for (char *p = text; *p; p++)
+        *p = *p == '+' ? '-' : *p == '/' ? '_' : *p;
+    snprintf(out, MR_LINK_TOKEN_MAX, "%.*s", (int)strcspn(text, "="), text);
+    return MR_OK;
+}
+
+enum mr_status mr_link_create(struct mr_db *db, int64_t task_id, int64_t seconds,
+                              char ret_token[MR_LINK_TOKEN_MAX], struct mr_err *err)
+{
+    static const struct mr_statement create = {
+        "link_create",
+        "INSERT INTO download_links VALUES ($1, $2::bigint, now() + make_interval(secs => $3::int))", 3};
+    char token[MR_LINK_TOKEN_MAX], hash[HASH_MAX], task[MR_INT64_TEXT_MAX], lifetime[MR_INT64_TEXT_MAX];
+    enum mr_status status = make_token(token, err);
+    if (status != MR_OK)
+        return status;
+    hash_of(token, hash);
+    mr_int64_text(task_id, task);
+    mr_int64_text(seconds, lifetime);
+    status = mr_db_exec(db, &create, (const char *const[]){hash, task, lifetime}, NULL, err);
+    if (status == MR_OK)
+        memcpy(ret_token, token, sizeof token);
+    return status;
+}
+
+enum mr_status mr_link_owner(struct mr_db *db, const char *token, const char *file_id, int64_t *ret_user_id,
+                             struct mr_err *err)
+{
+    static const struct mr_statement look = {
+        "link_owner",
+        "SELECT t.user_id FROM download_links l JOIN tasks t ON t.id = l.task_id"
+        " WHERE l.token_hash = $1 AND l.expires_at > now() AND t.file_id = $2::uuid",
+        2};
+    char hash[HASH_MAX];
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = MR_OK;
+    hash_of(token, hash);
+    if (mr_uuid_is_valid(file_id))
+        status = mr_db_exec(db, &look, (const char *const[]){hash, file_id}, &rows, err);
+    if (status != MR_OK)
+        return status;
+    if (!rows || mr_rows_count(rows) == 0)
+        return mr_fail_code(
+            err, MR_UNAUTHENTICATED, "bad_link",
+            "token: this link has expired, or it is not for this file; log in to download it");
+    *ret_user_id = mr_rows_int64(rows, 0, "user_id");
+    return MR_OK;
+}
+
+enum mr_status mr_links_expire(struct mr_db *db, int max, int64_t *total, struct mr_err *err)
+{
+    static const struct mr_statement expire = {
+        "links_expire",
+        "DELETE FROM download_links WHERE token_hash IN (SELECT token_hash FROM download_links"
+        " WHERE expires_at <= now() ORDER BY expires_at LIMIT $1::int FOR UPDATE SKIP LOCKED)",
+        1};
+    char limit[MR_INT64_TEXT_MAX];
+    mr_int64_text(max, limit);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_exec(db, &expire, (const char *const[]){limit}, &rows, err);
+    if (status == MR_OK)
+        *total += mr_rows_affected(rows);
+    return status;
+}

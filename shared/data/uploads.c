@@ -1,0 +1,128 @@
+#include "shared/data/uploads.h"
+
+#include "shared/base/json.h"
+
+#define UTC(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+#define COLUMNS     "id, user_id, object, session_uri, file_name, content_type, size"
+
+void mr_upload_record_free(struct mr_upload_record *record)
+{
+    free(record->object);
+    free(record->session_uri);
+    free(record->file_name);
+    free(record->content_type);
+    *record = (struct mr_upload_record){0};
+}
+
+static enum mr_status record_of(const struct mr_rows *rows, int row, struct mr_upload_record *ret,
+                                struct mr_err *err)
+{
+    struct mr_upload_record record = {
+        .user_id = mr_rows_int64(rows, row, "user_id"),
+        .object = strdup(mr_rows_text(rows, row, "object")),
+        .session_uri = strdup(mr_rows_text(rows, row, "session_uri")),
+        .file_name = strdup(mr_rows_text(rows, row, "file_name")),
+        .content_type = strdup(mr_rows_text(rows, row, "content_type")),
+        .size = mr_rows_int64(rows, row, "size"),
+    };
+    snprintf(record.id, sizeof record.id, "%s", mr_rows_text(rows, row, "id"));
+    if (!record.object || !record.session_uri || !record.file_name || !record.content_type) {
+        mr_upload_record_free(&record);
+        return mr_fail_oom(err);
+    }
+    *ret = record;
+    return MR_OK;
+}
+
+enum mr_status mr_uploads_insert(struct mr_db *db, const struct mr_upload_record *record, int64_t expires_s,
+                                 char ret_expires_at[MR_TIME_TEXT_MAX], struct mr_err *err)
+{
+    static const struct mr_statement insert = {
+        "uploads_insert",
+        "INSERT INTO uploads (" COLUMNS
+        ", expires_at) VALUES ($1::uuid, $2::bigint, $3, $4, $5, $6, $7::bigint,"
+        " now() + make_interval(secs => $8::int)) RETURNING " UTC("expires_at") " AS expires_at",
+        8};
+    char user[MR_INT64_TEXT_MAX], size[MR_INT64_TEXT_MAX], seconds[MR_INT64_TEXT_MAX];
+    mr_int64_text(record->user_id, user);
+    mr_int64_text(record->size, size);
+    mr_int64_text(expires_s, seconds);
+    const char *params[] = {
+        record->id,           user, record->object, record->session_uri, record->file_name,
+        record->content_type, size, seconds};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_exec(db, &insert, params, &rows, err);
+    if (status == MR_OK)
+        snprintf(ret_expires_at, MR_TIME_TEXT_MAX, "%s", mr_rows_text(rows, 0, "expires_at"));
+    return status;
+}
+
+enum mr_status mr_uploads_find(struct mr_db *db, int64_t user_id, const char *id,
+                               struct mr_upload_record *ret, struct mr_err *err)
+{
+    static const struct mr_statement find = {
+        "uploads_find",
+        "SELECT " COLUMNS " FROM uploads WHERE id = $1::uuid AND user_id = $2::bigint AND expires_at > now()",
+        2};
+    char user[MR_INT64_TEXT_MAX];
+    mr_int64_text(user_id, user);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = MR_OK;
+    if (mr_uuid_is_valid(id))
+        status = mr_db_exec(db, &find, (const char *const[]){id, user}, &rows, err);
+    if (status != MR_OK)
+        return status;
+    if (!rows || mr_rows_count(rows) == 0)
+        return mr_fail_code(err, MR_NOT_FOUND, "unknown_upload",
+                            "there is no such upload: begin one with POST /api/uploads");
+    return record_of(rows, 0, ret, err);
+}
+
+/* ---- the end of those that nobody took -------------------------------------------------- */
+
+enum mr_status mr_uploads_give_up(struct mr_db *db, struct mr_upload_record *ret, size_t max,
+                                  size_t *ret_count, struct mr_err *err)
+{
+    /* A task that waits for the row's lock looks at expires_at again when it gets it, and finds it over. In
+     * no particular order: what cannot be cleaned up today must not keep the others from their turn. */
+    static const struct mr_statement give_up = {
+        "uploads_give_up",
+        "UPDATE uploads SET expires_at = '-infinity' WHERE id IN (SELECT id FROM uploads"
+        " WHERE expires_at <= now() ORDER BY random() LIMIT $1::bigint FOR UPDATE SKIP LOCKED)"
+        " RETURNING " COLUMNS,
+        1};
+    char limit[MR_INT64_TEXT_MAX];
+    mr_int64_text((int64_t)max, limit);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_exec(db, &give_up, (const char *const[]){limit}, &rows, err);
+    if (status != MR_OK)
+        return status;
+    size_t count = 0;
+    for (int row = 0; status == MR_OK && row < mr_rows_count(rows); row++) {
+        status = record_of(rows, row, &ret[count], err);
+        count += status == MR_OK;
+    }
+    if (status != MR_OK)
+        while (count)
+            mr_upload_record_free(&ret[--count]);
+    *ret_count = count;
+    return status;
+}
+
+enum mr_status mr_uploads_forget(struct mr_db *db, const char *id, int64_t keep_stray_s, struct mr_err *err)
+{
+    static const struct mr_statement forget = {
+        "uploads_forget",
+        "WITH gone AS (DELETE FROM uploads WHERE id = $1::uuid AND expires_at = '-infinity' RETURNING object)"
+        " DELETE FROM stray_objects s USING gone WHERE s.name = gone.object",
+        1};
+    static const struct mr_statement keep = {
+        "uploads_forget_later",
+        "WITH gone AS (DELETE FROM uploads WHERE id = $1::uuid AND expires_at = '-infinity' RETURNING object)"
+        " INSERT INTO stray_objects SELECT object, now() + make_interval(secs => $2::int) FROM gone"
+        " ON CONFLICT (name) DO UPDATE SET delete_after = excluded.delete_after",
+        2};
+    char seconds[MR_INT64_TEXT_MAX];
+    mr_int64_text(keep_stray_s, seconds);
+    return mr_db_exec(db, keep_stray_s ? &keep : &forget, (const char *const[]){id, seconds}, NULL, err);
+}

@@ -1,0 +1,260 @@
+/*
+ * POST /api/uploads: a resumable session for a client that sends its file to Cloud Storage itself, past Cloud
+ * Run's limit of 32 MiB a request; and the check of such an upload when a task is made of it.
+ *
+ * The object's name stands in the ledger of strays before the session exists. A session whose row could not
+ * be written is cancelled, as its URI has not left the house.
+ */
+#include "web/api/uploads.h"
+
+#include "shared/data/strays.h"
+#include "web/api/api.h"
+#include "web/api/fields.h"
+#include "web/api/header_forms.h"
+
+#include <inttypes.h>
+
+/* A chunk before the last must be a multiple of it:
+ * https://cloud.google.com/storage/docs/performing-resumable-uploads */
+enum { CHUNK_MULTIPLE = 262144, ORIGIN_QUOTED = 100, STRAY_MARGIN_S = 86400 };
+
+/* What the client wants to upload. The texts belong to the request or to its fields, but for the name. */
+struct announcement {
+    struct mr_file_name file_name;
+    const char *content_type;
+    const char *origin; /* NULL: none */
+    int64_t size;
+    int64_t max_size; /* the setting */
+};
+
+/* ---- the fields ------------------------------------------------------------------------ */
+
+static enum mr_status take_file_name(struct announcement *announcement, const json_t *value,
+                                     struct mr_err *err)
+{
+    const char *text = json_string_value(value);
+    if (!text)
+        return mr_fail_code(err, MR_INVALID, "wrong_type", "fileName: it must be a string");
+    for (const char *p = text; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            return mr_fail_code(err, MR_INVALID, "bad_file_name", "fileName: it holds control characters");
+    announcement->file_name = mr_file_name_of(text);
+    if (!announcement->file_name.text[0])
+        return mr_fail_code(err, MR_INVALID, "missing_field", "fileName: a file with a name is needed");
+    return MR_OK;
+}
+
+/* A number, or its text where a form sent it. */
+static enum mr_status take_size(struct announcement *announcement, const json_t *value, struct mr_err *err)
+{
+    int64_t size = json_integer_value(value);
+    if (!json_is_integer(value) && !mr_parse_int64(json_string_value(value), INT64_MIN, INT64_MAX, &size))
+        return mr_fail_code(err, MR_INVALID, "wrong_type", "size: it must be a whole number of bytes");
+    if (size < 1)
+        return mr_fail_code(err, MR_INVALID, "bad_size", "size: the file must have 1 byte at least");
+    if (size > announcement->max_size)
+        return mr_fail_code(err, MR_TOO_LARGE, "too_large",
+                            "size: an upload may have %" PRId64 " bytes at most", announcement->max_size);
+    announcement->size = size;
+    return MR_OK;
+}
+
+static enum mr_status take_content_type(struct announcement *announcement, const json_t *value,
+                                        struct mr_err *err)
+{
+    const char *text = json_string_value(value);
+    if (!text)
+        return mr_fail_code(err, MR_INVALID, "wrong_type", "contentType: it must be a string");
+    if (!mr_media_type_is_valid(text))
+        return mr_fail_code(err, MR_INVALID, "bad_content_type",
+                            "contentType: it must be a media type like audio/mpeg");
+    announcement->content_type = text;
+    return MR_OK;
+}
+
+static const struct field {
+    const char *name;
+    enum mr_status (*take)(struct announcement *announcement, const json_t *value, struct mr_err *err);
+    bool required;
+} fields_known[] = {
+    {"fileName", take_file_name, true},
+    {"size", take_size, true},
+    {"contentType", take_content_type, false},
+};
+enum { FIELDS = sizeof fields_known / sizeof *fields_known };
+
+static enum mr_status check_known(const json_t *fields, struct mr_err *err)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach ((json_t *)(uintptr_t)fields, name, value) {
+        (void)value;
+        bool known = false;
+        for (size_t i = 0; i < FIELDS; i++)
+            known = known || strcmp(name, fields_known[i].name) == 0;
+        if (!known)
+            return mr_fail_code(err, MR_INVALID, "unknown_field",
+                                "%.60s: there is no such field; fileName, size and contentType are known",
+                                name);
+    }
+    return MR_OK;
+}
+
+static enum mr_status take_fields(struct announcement *announcement, const json_t *fields, struct mr_err *err)
+{
+    enum mr_status status = check_known(fields, err);
+    for (size_t i = 0; status == MR_OK && i < FIELDS; i++) {
+        const json_t *value = json_object_get(fields, fields_known[i].name);
+        bool given = value && !json_is_null(value);
+        if (given)
+            status = fields_known[i].take(announcement, value, err);
+        else if (fields_known[i].required)
+            status = mr_fail_code(err, MR_INVALID, "missing_field", "%s: this field is needed",
+                                  fields_known[i].name);
+    }
+    return status;
+}
+
+/* Cloud Storage answers the browser for this origin alone. "null" is a page without one. */
+static enum mr_status take_origin(struct announcement *announcement, const struct mr_request *req,
+                                  struct mr_err *err)
+{
+    const char *origin = mr_request_header(req, "Origin");
+    if (!origin || strcmp(origin, "null") == 0)
+        return MR_OK;
+    if (!mr_origin_is_valid(origin))
+        return mr_fail_code(err, MR_INVALID, "bad_origin", "Origin: `%.*s` is not scheme://host[:port]",
+                            ORIGIN_QUOTED, origin);
+    announcement->origin = origin;
+    return MR_OK;
+}
+
+/* ---- the session ------------------------------------------------------------------------- */
+
+/* A fresh record; its texts are copies. */
+static enum mr_status make_record(const struct announcement *announcement, int64_t user_id,
+                                  struct mr_upload_record *ret, struct mr_err *err)
+{
+    char object[sizeof "inputs/" + MR_UUID_TEXT_MAX];
+    enum mr_status status = mr_uuid_generate(ret->id, err);
+    if (status != MR_OK)
+        return status;
+    snprintf(object, sizeof object, "inputs/%s", ret->id);
+    ret->user_id = user_id;
+    ret->size = announcement->size;
+    ret->object = strdup(object);
+    ret->file_name = strdup(announcement->file_name.text);
+    ret->content_type = strdup(announcement->content_type);
+    return ret->object && ret->file_name && ret->content_type ? MR_OK : mr_fail_oom(err);
+}
+
+/* What cannot be undone here is done by the sweep, and the session expires by itself. */
+static void drop_session(struct mr_web *web, const struct mr_upload_record *record)
+{
+    struct mr_err ignored;
+    if (mr_storage_cancel_session(web->cloud.storage, record->session_uri, &ignored) == MR_OK)
+        (void)!mr_strays_forget(web->db, record->object, &ignored);
+}
+
+static enum mr_status begin_session(struct mr_web *web, const struct announcement *announcement,
+                                    struct mr_upload_record *record, char ret_expires_at[MR_TIME_TEXT_MAX],
+                                    struct mr_err *err)
+{
+    int64_t expires_s = web->config->upload_expires_s;
+    struct mr_session_order order = {.name = record->object,
+                                     .content_type = record->content_type,
+                                     .size = record->size,
+                                     .origin = announcement->origin};
+    enum mr_status status = mr_strays_add(web->db, record->object, expires_s + STRAY_MARGIN_S, err);
+    if (status == MR_OK)
+        status = mr_storage_begin_session(web->cloud.storage, &order, &record->session_uri, err);
+    if (status != MR_OK)
+        return mr_wrap(err, status, "begin the upload");
+    status = mr_uploads_insert(web->db, record, expires_s, ret_expires_at, err);
+    if (status != MR_OK)
+        drop_session(web, record);
+    return status;
+}
+
+static enum mr_status answer(struct mr_request *req, const struct mr_upload_record *record,
+                             const char *expires_at, struct mr_err *err)
+{
+    json_t *body = json_pack("{s:s,s:s,s:s,s:s,s:s,s:i}", "message",
+                             "send the file to upload_url, then make a task with upload_id", "upload_id",
+                             record->id, "upload_url", record->session_uri, "method", "PUT", "expires_at",
+                             expires_at, "chunk_multiple", CHUNK_MULTIPLE);
+    if (!body)
+        return mr_fail_oom(err);
+    enum mr_status status = mr_respond_header(req, "Cache-Control", "no-store", err);
+    if (status != MR_OK) {
+        json_decref(body);
+        return status;
+    }
+    return mr_respond_json(req, 201, body, err);
+}
+
+enum mr_status mr_api_upload_create(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_web *web = app;
+    int64_t user_id = 0;
+    struct announcement announcement = {.content_type = "application/octet-stream",
+                                        .max_size = web->config->max_direct_upload_bytes};
+    char expires_at[MR_TIME_TEXT_MAX];
+    MR_AUTO_JSON json_t *fields = NULL;
+    MR_AUTO(mr_upload_record) struct mr_upload_record record = {0};
+    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    if (status == MR_OK)
+        status = take_origin(&announcement, req, err);
+    if (status == MR_OK)
+        status = mr_fields_read(req, &fields, err);
+    if (status == MR_OK)
+        status = take_fields(&announcement, fields, err);
+    if (status == MR_OK)
+        status = make_record(&announcement, user_id, &record, err);
+    if (status == MR_OK)
+        status = begin_session(web, &announcement, &record, expires_at, err);
+    return status == MR_OK ? answer(req, &record, expires_at, err) : status;
+}
+
+/* ---- the check --------------------------------------------------------------------------- */
+
+static enum mr_status compare(const struct mr_upload_record *record, const struct mr_object *object,
+                              struct mr_err *err)
+{
+    if (object->size != record->size)
+        return mr_fail_code(err, MR_INVALID, "upload_mismatch",
+                            "the file has %" PRId64 " bytes, but %" PRId64 " were announced", object->size,
+                            record->size);
+    if (strcmp(object->content_type, record->content_type) != 0)
+        return mr_fail_code(err, MR_INVALID, "upload_mismatch",
+                            "the file is stored as %s, but %s was announced", object->content_type,
+                            record->content_type);
+    return MR_OK;
+}
+
+static enum mr_status look_up(struct mr_web *web, const struct mr_upload_record *record,
+                              struct mr_object *ret, struct mr_err *err)
+{
+    enum mr_status status = mr_storage_stat(web->cloud.storage, record->object, ret, err);
+    if (status == MR_NOT_FOUND)
+        return mr_fail_code(err, MR_CONFLICT, "upload_incomplete",
+                            "not all of the file has arrived: finish the upload first");
+    return status == MR_OK ? compare(record, ret, err) : status;
+}
+
+enum mr_status mr_upload_check(struct mr_web *web, int64_t user_id, const char *upload_id,
+                               struct mr_upload_input *ret, struct mr_err *err)
+{
+    MR_AUTO(mr_upload_record) struct mr_upload_record record = {0};
+    struct mr_object object;
+    enum mr_status status = mr_uploads_find(web->db, user_id, upload_id, &record, err);
+    if (status == MR_OK)
+        status = look_up(web, &record, &object, err);
+    if (status != MR_OK)
+        return mr_wrap(err, status, "upload_id");
+    *ret = (struct mr_upload_input){
+        .generation = object.generation, .size = object.size, .file_name = mr_file_name_of(record.file_name)};
+    snprintf(ret->id, sizeof ret->id, "%s", record.id);
+    snprintf(ret->object, sizeof ret->object, "%s", record.object);
+    return MR_OK;
+}
