@@ -16,5 +16,7 @@ mr_chore mr_chore_delete_strays;  /* chores.c: objects that nobody owns */
 mr_chore mr_chore_expire_uploads; /* chores_uploads.c: direct uploads that no task took in time */
 mr_chore mr_chore_expire_links;   /* chores_uploads.c: links without login that are over */
 mr_chore mr_chore_deliveries;     /* chores_deliveries.c: webhooks and mails that are due */
+mr_chore mr_chore_delete_records; /* chores_records.c: records of tasks that are gone */
+mr_chore mr_chore_expire_pings;   /* chores_records.c: pings older than an hour */
 
 #endif

@@ -2,11 +2,14 @@
 
 #include "worker/heart.h"
 
+enum { COMMIT_TRIES = 3 };
+
 static const struct {
     const char *name;
     mr_kind_run *run;
 } kinds[] = {
     {MR_KIND_CONVERT, mr_kind_convert},
+    {MR_KIND_INSERT_RECORDS, mr_kind_insert_records},
 };
 
 static const struct {
@@ -28,6 +31,18 @@ const char *mr_job_end_name(enum mr_job_end end)
 bool mr_job_should_stop(const struct mr_job *job)
 {
     return mr_heart_lost(job->heart) || mr_slots_stopping(&job->worker->slots);
+}
+
+enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit, bool *ret_committed,
+                             struct mr_err *err)
+{
+    enum mr_status status = MR_OK;
+    for (int i = 0; i < COMMIT_TRIES; i++) {
+        status = mr_lease_commit(job->worker->db, job->claim, commit, ret_committed, err);
+        if (status != MR_UNAVAILABLE)
+            break;
+    }
+    return status;
 }
 
 static enum mr_status run_kind(struct mr_job *job, bool *ret_committed, struct mr_err *err)

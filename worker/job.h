@@ -44,6 +44,10 @@ struct mr_job {
 /* True when the job should end early: lost, or the worker is stopping. */
 bool mr_job_should_stop(const struct mr_job *job);
 
+/* Commits the claimed task. An answer that was lost is asked for again: leases.h says that this is safe. */
+MR_MUST_CHECK enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit,
+                                           bool *ret_committed, struct mr_err *err);
+
 /*
  * Does the work of one claimed task and commits it. *ret_committed is false when the fence no longer held. A
  * transient failure releases the lease; any other fails the task with err's code and message.

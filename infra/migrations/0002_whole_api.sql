@@ -87,7 +87,8 @@ CREATE TRIGGER tasks_deliveries AFTER UPDATE OF status ON tasks
                        AND (NEW.callback_url IS NOT NULL OR NEW.notify_mail))
     EXECUTE FUNCTION owe_deliveries();
 
--- Events: every change that a client may see gets a number and a notification "user_id task_id event_id".
+-- Events: every change that a client may see gets a number and a notification "user_id task_id event_id what",
+-- what being state, progress (nothing else changed) or deleted.
 CREATE SEQUENCE task_events;
 CREATE FUNCTION number_task_event() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -105,9 +106,11 @@ CREATE TRIGGER tasks_event_number BEFORE UPDATE ON tasks
 CREATE FUNCTION tell_task_event() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'DELETE' THEN
-        PERFORM pg_notify('task_events', OLD.user_id || ' ' || OLD.id || ' ' || nextval('task_events'));
+        PERFORM pg_notify('task_events', format('%s %s %s deleted', OLD.user_id, OLD.id, nextval('task_events')));
+    ELSIF TG_OP = 'UPDATE' AND OLD.status = NEW.status AND OLD.generation = NEW.generation THEN
+        PERFORM pg_notify('task_events', format('%s %s %s progress', NEW.user_id, NEW.id, NEW.event_id));
     ELSE
-        PERFORM pg_notify('task_events', NEW.user_id || ' ' || NEW.id || ' ' || NEW.event_id);
+        PERFORM pg_notify('task_events', format('%s %s %s state', NEW.user_id, NEW.id, NEW.event_id));
     END IF;
     RETURN NULL;
 END
@@ -116,14 +119,24 @@ CREATE TRIGGER tasks_event_told AFTER INSERT OR DELETE ON tasks FOR EACH ROW EXE
 CREATE TRIGGER tasks_event_change_told AFTER UPDATE ON tasks
     FOR EACH ROW WHEN (OLD.event_id IS DISTINCT FROM NEW.event_id) EXECUTE FUNCTION tell_task_event();
 
--- The rows of kind insert_records, and how far each task has come. No foreign key to tasks: the sweep removes
--- the rows of tasks that are gone, in small transactions.
+-- The rows of kind insert_records, and how far each task has come. No foreign key to tasks: that would delete
+-- millions of rows within a request. The sweep removes those of tasks that are gone, in small transactions.
 CREATE SCHEMA records;
 CREATE TABLE records.runs (
     task_id    bigint PRIMARY KEY,
     generation integer NOT NULL,
-    done       bigint NOT NULL DEFAULT 0    -- records 1 … done of all three tables are there
+    done       bigint NOT NULL DEFAULT 0,   -- records 1 … done of all three tables are there, and no others
+    orphaned   boolean NOT NULL DEFAULT false
 );
+CREATE INDEX runs_orphaned ON records.runs (task_id) WHERE orphaned;
+CREATE FUNCTION records.orphan_run() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE records.runs SET orphaned = true WHERE task_id = OLD.id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER tasks_records AFTER DELETE ON tasks
+    FOR EACH ROW WHEN (OLD.kind = 'insert_records') EXECUTE FUNCTION records.orphan_run();
 CREATE TABLE records.users (
     task_id bigint NOT NULL,
     n       bigint NOT NULL,

@@ -1,33 +1,20 @@
 #include "shared/data/db.h"
 
 #include "shared/base/encoding.h"
+#include "shared/data/db_internal.h"
 
 #include <errno.h>
-#include <libpq-fe.h>
 #include <poll.h>
 #include <pthread.h>
 
-enum { PREPARED_MAX = 128, WAIT_FOR_CONNECTION_S = 5 };
-
-/* One connection, owned by the pool or by the thread that took it. */
-struct connection {
-    struct connection *next; /* in the pool's idle list */
-    PGconn *pg;              /* NULL until opened, and after it broke */
-    const struct mr_statement *prepared[PREPARED_MAX];
-    int prepared_count;
-};
+enum { WAIT_FOR_CONNECTION_MS = 5000 };
 
 struct mr_db {
     char *conninfo;
     pthread_mutex_t lock; /* all fields below are protected by it */
     pthread_cond_t freed;
-    struct connection *idle; /* the most recently used first */
-    struct connection *all;  /* pool_size of them */
-};
-
-struct mr_db_tx {
-    struct mr_db *db;
-    struct connection *connection;
+    struct mr_db_connection *idle; /* the most recently used first */
+    struct mr_db_connection *all;  /* pool_size of them */
 };
 
 struct mr_rows {
@@ -100,7 +87,7 @@ static int text_length(const char *message)
     return (int)(len < 300 ? len : 300);
 }
 
-static enum mr_status connection_failure(struct connection *connection, struct mr_err *err)
+enum mr_status mr_db_connection_failure(struct mr_db_connection *connection, struct mr_err *err)
 {
     const char *message = connection->pg ? PQerrorMessage(connection->pg) : "no memory for a connection";
     mr_fail(err, MR_UNAVAILABLE, "database: %.*s", text_length(message), message);
@@ -109,11 +96,11 @@ static enum mr_status connection_failure(struct connection *connection, struct m
     return MR_UNAVAILABLE;
 }
 
-static enum mr_status result_failure(struct connection *connection, const PGresult *result,
-                                     struct mr_err *err)
+enum mr_status mr_db_result_failure(struct mr_db_connection *connection, const PGresult *result,
+                                    struct mr_err *err)
 {
     if (!connection->pg || PQstatus(connection->pg) != CONNECTION_OK)
-        return connection_failure(connection, err);
+        return mr_db_connection_failure(connection, err);
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorMessage(result);
     return mr_fail(err, status_of_sqlstate(state ? state : ""), "database: %.*s", text_length(message),
@@ -122,7 +109,8 @@ static enum mr_status result_failure(struct connection *connection, const PGresu
 
 /* ---- connections ------------------------------------------------------------- */
 
-static enum mr_status open_connection(struct mr_db *db, struct connection *connection, struct mr_err *err)
+static enum mr_status open_connection(struct mr_db *db, struct mr_db_connection *connection,
+                                      struct mr_err *err)
 {
     /* Later keywords win over earlier ones, so the conninfo may override these. */
     static const char *const keys[] = {"connect_timeout", "keepalives_idle", "tcp_user_timeout",
@@ -132,20 +120,18 @@ static enum mr_status open_connection(struct mr_db *db, struct connection *conne
     connection->prepared_count = 0;
     connection->pg = PQconnectdbParams(keys, values, 1);
     if (!connection->pg || PQstatus(connection->pg) != CONNECTION_OK)
-        return connection_failure(connection, err);
+        return mr_db_connection_failure(connection, err);
     return MR_OK;
 }
 
-static enum mr_status take_connection(struct mr_db *db, struct connection **ret, struct mr_err *err)
+static enum mr_status take_connection(struct mr_db *db, struct mr_db_connection **ret, struct mr_err *err)
 {
-    struct timespec deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += WAIT_FOR_CONNECTION_S;
+    const struct timespec deadline = mr_time_deadline(WAIT_FOR_CONNECTION_MS);
     pthread_mutex_lock(&db->lock);
     int waited = 0;
     while (!db->idle && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&db->freed, &db->lock, &deadline);
-    struct connection *connection = db->idle;
+    struct mr_db_connection *connection = db->idle;
     if (connection)
         db->idle = connection->next;
     pthread_mutex_unlock(&db->lock);
@@ -155,7 +141,7 @@ static enum mr_status take_connection(struct mr_db *db, struct connection **ret,
     return MR_OK;
 }
 
-static void give_back(struct mr_db *db, struct connection *connection)
+static void give_back(struct mr_db *db, struct mr_db_connection *connection)
 {
     pthread_mutex_lock(&db->lock);
     connection->next = db->idle;
@@ -169,7 +155,7 @@ static void give_back(struct mr_db *db, struct connection *connection)
  * one; what is (a notice, the server's goodbye) is taken in until there is no more, and the end of file shows
  * itself at the last.
  */
-static bool still_open(struct connection *connection)
+static bool still_open(struct mr_db_connection *connection)
 {
     if (!connection->pg)
         return false;
@@ -183,9 +169,9 @@ static bool still_open(struct connection *connection)
     return true;
 }
 
-static enum mr_status ready_connection(struct mr_db *db, struct connection **ret, struct mr_err *err)
+static enum mr_status ready_connection(struct mr_db *db, struct mr_db_connection **ret, struct mr_err *err)
 {
-    struct connection *connection = NULL;
+    struct mr_db_connection *connection = NULL;
     enum mr_status status = take_connection(db, &connection, err);
     if (status != MR_OK)
         return status;
@@ -231,7 +217,7 @@ void mr_db_close(struct mr_db *db)
 {
     if (!db)
         return;
-    for (struct connection *c = db->idle; c; c = c->next)
+    for (struct mr_db_connection *c = db->idle; c; c = c->next)
         PQfinish(c->pg);
     pthread_cond_destroy(&db->freed);
     pthread_mutex_destroy(&db->lock);
@@ -243,18 +229,18 @@ void mr_db_close(struct mr_db *db)
 
 /* ---- statements -------------------------------------------------------------- */
 
-static enum mr_status prepare(struct connection *connection, const struct mr_statement *statement,
+static enum mr_status prepare(struct mr_db_connection *connection, const struct mr_statement *statement,
                               struct mr_err *err)
 {
     for (int i = 0; i < connection->prepared_count; i++)
         if (connection->prepared[i] == statement)
             return MR_OK;
-    if (connection->prepared_count == PREPARED_MAX)
-        return mr_fail(err, MR_INTERNAL, "more than %d statements", PREPARED_MAX);
+    if (connection->prepared_count == MR_DB_PREPARED_MAX)
+        return mr_fail(err, MR_INTERNAL, "more than %d statements", MR_DB_PREPARED_MAX);
     PGresult *result = PQprepare(connection->pg, statement->name, statement->sql, 0, NULL);
     enum mr_status status = MR_OK;
     if (PQresultStatus(result) != PGRES_COMMAND_OK)
-        status = result_failure(connection, result, err);
+        status = mr_db_result_failure(connection, result, err);
     else
         connection->prepared[connection->prepared_count++] = statement;
     PQclear(result);
@@ -277,7 +263,7 @@ static enum mr_status wrap_rows(PGresult *result, struct mr_rows **ret_rows, str
     return MR_OK;
 }
 
-static enum mr_status execute(struct connection *connection, const struct mr_statement *statement,
+static enum mr_status execute(struct mr_db_connection *connection, const struct mr_statement *statement,
                               const char *const *params, struct mr_rows **ret_rows, struct mr_err *err)
 {
     enum mr_status status = prepare(connection, statement, err);
@@ -287,7 +273,7 @@ static enum mr_status execute(struct connection *connection, const struct mr_sta
         PQexecPrepared(connection->pg, statement->name, statement->params, params, NULL, NULL, 0);
     ExecStatusType outcome = PQresultStatus(result);
     if (outcome != PGRES_COMMAND_OK && outcome != PGRES_TUPLES_OK) {
-        status = result_failure(connection, result, err);
+        status = mr_db_result_failure(connection, result, err);
         PQclear(result);
         return mr_wrap(err, status, "%s", statement->name);
     }
@@ -297,7 +283,7 @@ static enum mr_status execute(struct connection *connection, const struct mr_sta
 enum mr_status mr_db_exec(struct mr_db *db, const struct mr_statement *statement, const char *const *params,
                           struct mr_rows **ret_rows, struct mr_err *err)
 {
-    struct connection *connection = NULL;
+    struct mr_db_connection *connection = NULL;
     enum mr_status status = ready_connection(db, &connection, err);
     if (status != MR_OK)
         return status;
@@ -307,13 +293,13 @@ enum mr_status mr_db_exec(struct mr_db *db, const struct mr_statement *statement
 }
 
 /* A command without parameters that is not worth preparing. */
-static enum mr_status command(struct connection *connection, const char *sql, struct mr_err *err)
+static enum mr_status command(struct mr_db_connection *connection, const char *sql, struct mr_err *err)
 {
     PGresult *result = PQexec(connection->pg, sql);
     ExecStatusType outcome = PQresultStatus(result);
     enum mr_status status = MR_OK;
     if (outcome != PGRES_COMMAND_OK && outcome != PGRES_TUPLES_OK)
-        status = result_failure(connection, result, err);
+        status = mr_db_result_failure(connection, result, err);
     PQclear(result);
     return status;
 }
@@ -345,19 +331,28 @@ enum mr_status mr_db_tx_exec(struct mr_db_tx *tx, const struct mr_statement *sta
     return execute(tx->connection, statement, params, ret_rows, err);
 }
 
+/* A transaction in which something failed is rolled back by COMMIT, and PostgreSQL calls that a success. */
+static enum mr_status commit(struct mr_db_connection *connection, struct mr_err *err)
+{
+    if (!connection->pg)
+        return mr_fail(err, MR_UNAVAILABLE, "database: the transaction's connection broke");
+    PGTransactionStatusType state = PQtransactionStatus(connection->pg);
+    if (state == PQTRANS_INERROR || state == PQTRANS_ACTIVE)
+        return mr_fail(err, MR_INTERNAL, "database: the transaction has failed before its commit");
+    return command(connection, "COMMIT", err);
+}
+
 enum mr_status mr_db_commit(struct mr_db_tx **tx, struct mr_err *err)
 {
     struct mr_db_tx *ending = MR_TAKE(*tx);
-    enum mr_status status =
-        ending->connection->pg ? command(ending->connection, "COMMIT", err)
-                               : mr_fail(err, MR_UNAVAILABLE, "database: the transaction's connection broke");
-    if (status != MR_OK && ending->connection->pg) {
-        struct mr_err ignored;
-        (void)!command(ending->connection, "ROLLBACK", &ignored);
+    enum mr_status status = commit(ending->connection, err);
+    if (status != MR_OK) {
+        mr_db_rollback(ending);
+        return status;
     }
     give_back(ending->db, ending->connection);
     free(ending);
-    return status;
+    return MR_OK;
 }
 
 void mr_db_rollback(struct mr_db_tx *tx)
@@ -366,6 +361,7 @@ void mr_db_rollback(struct mr_db_tx *tx)
         return;
     if (tx->connection->pg) {
         struct mr_err ignored;
+        mr_db_copy_abandon(tx->connection);
         (void)!command(tx->connection, "ROLLBACK", &ignored);
     }
     give_back(tx->db, tx->connection);

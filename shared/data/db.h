@@ -50,7 +50,7 @@ MR_MUST_CHECK enum mr_status mr_db_tx_exec(struct mr_db_tx *tx, const struct mr_
                                            const char *const *params, struct mr_rows **ret_rows,
                                            struct mr_err *err);
 /* *tx is NULL afterwards, whatever came of it. On MR_UNAVAILABLE it is unknown whether the commit happened.
- */
+ * MR_INTERNAL if something in the transaction had failed: it is rolled back. */
 MR_MUST_CHECK enum mr_status mr_db_commit(struct mr_db_tx **tx, struct mr_err *err);
 void mr_db_rollback(struct mr_db_tx *tx);
 static inline void mr_db_tx_cleanup(struct mr_db_tx **tx)

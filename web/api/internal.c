@@ -24,6 +24,8 @@ static const struct {
     {"uploads_expired", mr_chore_expire_uploads},
     {"links_expired", mr_chore_expire_links},
     {"deliveries", mr_chore_deliveries},
+    {"records_deleted", mr_chore_delete_records},
+    {"pings_expired", mr_chore_expire_pings},
 };
 enum { CHORES = sizeof chores / sizeof *chores };
 

@@ -9,7 +9,7 @@
 
 #include <inttypes.h>
 
-enum { COMMIT_TRIES = 3, STEM_MAX = 200 };
+enum { STEM_MAX = 200 };
 
 struct conversion {
     struct mr_job *job;
@@ -95,20 +95,6 @@ static enum mr_status convert(struct conversion *conversion, const struct mr_for
     return mr_sandbox_run(worker->sandbox, spec, &callbacks, conversion, &limits, ret_receipt, err);
 }
 
-/* An answer that was lost is asked for again: leases.h says that this is safe. */
-static enum mr_status commit_result(struct mr_job *job, const struct mr_result *result, const json_t *receipt,
-                                    bool *ret_committed, struct mr_err *err)
-{
-    const struct mr_commit commit = {.results = result, .count = 1, .receipt = receipt};
-    enum mr_status status = MR_OK;
-    for (int i = 0; i < COMMIT_TRIES; i++) {
-        status = mr_lease_commit(job->worker->db, job->claim, &commit, ret_committed, err);
-        if (status != MR_UNAVAILABLE)
-            break;
-    }
-    return status;
-}
-
 /* Nobody will ever ask for the object of a job that lost its lease or failed. */
 static void drop_object(struct mr_job *job, const char *name)
 {
@@ -161,7 +147,8 @@ enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct m
                                      .format = format->name,
                                      .content_type = format->mime,
                                      .size = stored.size};
-    status = commit_result(job, &result, receipt, ret_committed, err);
+    const struct mr_commit commit = {.results = &result, .count = 1, .receipt = receipt};
+    status = mr_job_commit(job, &commit, ret_committed, err);
     if (status == MR_OK && !*ret_committed)
         drop_object(job, object);
     return status;

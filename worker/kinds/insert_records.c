@@ -1,0 +1,85 @@
+/*
+ * The kind `insert_records`: N users, products and order items, in bounded transactions. Each says by itself
+ * how far the run has come, so another attempt goes on where the last one ended, wherever that was.
+ */
+#include "shared/data/records.h"
+#include "worker/heart.h"
+#include "worker/job.h"
+
+/*
+ * Records of one transaction: three rows each. Measured on a local database (tests/bench): from here on
+ * larger ones gain nothing, and this one still takes a tenth of a second, after which a cancellation is seen.
+ */
+enum { BATCH = 10000, PROGRESS_MAX = 999 };
+
+static enum mr_status read_count(const struct mr_claim *claim, int64_t *ret, struct mr_err *err)
+{
+    json_error_t fault;
+    MR_AUTO_JSON json_t *options = json_loads(claim->options, 0, &fault);
+    const json_t *records = json_object_get(options, "records");
+    if (!json_is_integer(records) || json_integer_value(records) < 1)
+        return mr_fail_code(err, MR_INVALID, "invalid_options", "records: a whole number from 1 is needed");
+    *ret = json_integer_value(records);
+    return MR_OK;
+}
+
+static enum mr_status stopped(struct mr_err *err)
+{
+    return mr_fail(err, MR_CANCELED, "the work was told to stop");
+}
+
+/* Finds where to go on, after what an older generation left has been deleted. */
+static enum mr_status begin(struct mr_job *job, enum mr_records_state *ret_state, int64_t *ret_done,
+                            struct mr_err *err)
+{
+    enum mr_status status = MR_OK;
+    do
+        status = mr_job_should_stop(job)
+                     ? stopped(err)
+                     : mr_records_begin(job->worker->db, job->claim, ret_state, ret_done, err);
+    while (status == MR_OK && *ret_state == MR_RECORDS_OLD);
+    return status;
+}
+
+static enum mr_status insert(struct mr_job *job, int64_t total, int64_t done,
+                             enum mr_records_state *ret_state, struct mr_err *err)
+{
+    while (done < total && *ret_state == MR_RECORDS_OURS) {
+        if (mr_job_should_stop(job))
+            return stopped(err);
+        int64_t count = total - done < BATCH ? total - done : BATCH;
+        enum mr_status status = mr_records_insert(job->worker->db, job->claim, done, count, ret_state, err);
+        if (status != MR_OK)
+            return status;
+        done += count;
+        mr_heart_progress(job->heart, (int)((double)done / (double)total * PROGRESS_MAX));
+    }
+    return MR_OK;
+}
+
+static enum mr_status commit(struct mr_job *job, int64_t total, bool *ret_committed, struct mr_err *err)
+{
+    const json_int_t n = total;
+    MR_AUTO_JSON json_t *result =
+        json_pack("{s:{s:I,s:I,s:I}}", "insertedRecords", "users", n, "products", n, "order_items", n);
+    if (!result)
+        return mr_fail_oom(err);
+    const struct mr_commit commit = {.result = result};
+    return mr_job_commit(job, &commit, ret_committed, err);
+}
+
+enum mr_status mr_kind_insert_records(struct mr_job *job, bool *ret_committed, struct mr_err *err)
+{
+    int64_t total = 0, done = 0;
+    enum mr_records_state state = MR_RECORDS_OLD;
+    enum mr_status status = read_count(job->claim, &total, err);
+    if (status == MR_OK)
+        status = begin(job, &state, &done, err);
+    if (status == MR_OK)
+        status = insert(job, total, done, &state, err);
+    if (status == MR_OK && state == MR_RECORDS_LOST)
+        *ret_committed = false;
+    else if (status == MR_OK)
+        status = commit(job, total, ret_committed, err);
+    return status;
+}
