@@ -239,6 +239,18 @@ static bool is_refused_literal(const char *host)
     return refused;
 }
 
+/* libcurl would map other scripts to ASCII or not, by the locale; and full-width digits to digits. */
+static enum mr_status check_host(const char *host, struct mr_err *err)
+{
+    if (!host[0])
+        return mr_fail_code(err, MR_INVALID, "url_malformed", "it names no host");
+    for (const char *c = host; *c; c++)
+        if ((unsigned char)*c >= 0x80)
+            return mr_fail_code(err, MR_INVALID, "url_malformed",
+                                "its host has to be in ASCII: write international names as xn--…");
+    return MR_OK;
+}
+
 enum mr_status mr_guard_check_url(const struct mr_guard *guard, const char *url, unsigned flags,
                                   struct mr_err *err)
 {
@@ -248,12 +260,14 @@ enum mr_status mr_guard_check_url(const struct mr_guard *guard, const char *url,
         status = check_scheme(url, err);
     if (status == MR_OK)
         status = mr_url_parse(url, &parts, err);
+    if (status == MR_OK)
+        status = check_host(parts.host, err);
     if (status != MR_OK)
         return status;
     if (parts.has_credentials)
         return mr_fail_code(err, MR_INVALID, "url_credentials", "it must not hold a user name or password");
-    if (!parts.host[0] || parts.port <= 0)
-        return mr_fail_code(err, MR_INVALID, "url_malformed", "it names no host and port");
+    if (parts.port <= 0)
+        return mr_fail_code(err, MR_INVALID, "url_malformed", "there is no port 0");
     if (mr_guard_names_host(guard, parts.host, parts.port) && !parts.has_zone)
         return MR_OK;
     if (flags & MR_GUARD_HTTPS_ONLY && strcmp(parts.scheme, "https") != 0)

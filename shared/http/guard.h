@@ -27,8 +27,8 @@ MR_DEFINE_CLEANUP(mr_guard, mr_guard_free)
 enum { MR_GUARD_HTTPS_ONLY = 1 }; /* http only to hosts of the allow list (webhooks) */
 
 /*
- * Checks an absolute URL: http or https, no user or password, a host, no control characters, at most 2,048
- * bytes, and no literal address (in any spelling that libcurl would connect to) that is not public.
+ * Checks an absolute URL: http or https, no user or password, a host in ASCII, no control characters, at most
+ * 2,048 bytes, and no literal address (in any spelling that libcurl would connect to) that is not public.
  * MR_INVALID with code "url_malformed", "url_scheme", "url_credentials" or "address_refused"; the message
  * does not name the field.
  */

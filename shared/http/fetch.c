@@ -1,0 +1,214 @@
+#include "shared/http/fetch.h"
+
+#include "shared/base/encoding.h"
+#include "shared/http/client_url.h"
+#include "shared/http/disposition.h"
+
+#include <ctype.h>
+
+/* One request of the fetch, and what became of it. */
+struct hop {
+    const struct mr_fetch *fetch;
+    struct mr_http_response res;
+    int64_t received;
+    bool begun;    /* the caller knows the head */
+    bool settled;  /* our side ended the transfer: err says all */
+    bool declined; /* the body is not the file: its transfer was ended, nothing failed */
+};
+
+/* The URLs so far; the last is the one to ask now. */
+struct trail {
+    char *urls[MR_FETCH_REDIRECTS_MAX + 1];
+    size_t count;
+};
+static void trail_free(struct trail *trail)
+{
+    for (size_t i = 0; i < trail->count; i++)
+        free(trail->urls[i]);
+}
+MR_DEFINE_VALUE_CLEANUP(trail, trail_free)
+
+static void hop_free(struct hop *hop)
+{
+    mr_http_response_free(&hop->res);
+}
+MR_DEFINE_VALUE_CLEANUP(hop, hop_free)
+
+/* ---- the body ----------------------------------------------------------------------- */
+
+static bool is_success(int http_status)
+{
+    return http_status >= 200 && http_status < 300;
+}
+
+static void read_type(const struct mr_http_response *res, char *out, size_t size)
+{
+    if (!mr_http_response_header(res, "Content-Type", out, size))
+        out[0] = '\0';
+    out[strcspn(out, "; \t")] = '\0';
+    for (char *c = out; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+}
+
+static enum mr_status begin(struct hop *hop, struct mr_err *err)
+{
+    if (hop->begun)
+        return MR_OK;
+    hop->begun = true;
+    struct mr_fetch_head head = {.size = -1};
+    char text[1024];
+    read_type(&hop->res, head.content_type, sizeof head.content_type);
+    if (mr_http_response_header(&hop->res, "Content-Length", text, sizeof text) &&
+        !mr_parse_int64(text, 0, INT64_MAX, &head.size))
+        head.size = -1;
+    if (mr_http_response_header(&hop->res, "Content-Disposition", text, sizeof text) &&
+        !mr_disposition_file_name(text, head.file_name, sizeof head.file_name))
+        head.file_name[0] = '\0';
+    return hop->fetch->begin(hop->fetch->ctx, &head, err);
+}
+
+static enum mr_status too_large(const struct mr_fetch *fetch, struct mr_err *err)
+{
+    return mr_fail_code(err, MR_TOO_LARGE, "too_large", "the file is larger than %lld bytes",
+                        (long long)fetch->max_bytes);
+}
+
+static enum mr_status on_data(void *ctx, const void *data, size_t len, struct mr_err *err)
+{
+    struct hop *hop = ctx;
+    const struct mr_fetch *fetch = hop->fetch;
+    if (!is_success(hop->res.status)) { /* of a redirect or an error page the head is enough */
+        hop->declined = true;
+        return mr_fail(err, MR_CANCELED, "not the file");
+    }
+    enum mr_status status = begin(hop, err);
+    if (status == MR_OK && (int64_t)len > fetch->max_bytes - hop->received)
+        status = too_large(fetch, err);
+    if (status == MR_OK)
+        status = fetch->sink(fetch->ctx, data, len, err);
+    hop->received += (int64_t)len;
+    hop->settled = status != MR_OK;
+    return status;
+}
+
+/* ---- one request ---------------------------------------------------------------------- */
+
+static enum mr_status give_on(enum mr_status status, const struct mr_err *failure, struct mr_err *err)
+{
+    return mr_fail_code(err, status, failure->code, "%s", failure->message);
+}
+
+static enum mr_status judge_failure(const struct hop *hop, enum mr_status status,
+                                    const struct mr_err *failure, struct mr_err *err)
+{
+    if (hop->settled)
+        return give_on(status, failure, err);
+    if (status == MR_TOO_LARGE)
+        return too_large(hop->fetch, err);
+    if (status == MR_UNAVAILABLE || status == MR_TIMEOUT)
+        return mr_fail_code(err, status, MR_FETCH_FAILED, "the server of the URL: %s", failure->message);
+    return give_on(status, failure, err);
+}
+
+static enum mr_status judge_answer(int http_status, struct mr_err *err)
+{
+    enum mr_status status = mr_http_status_to_status(http_status);
+    return mr_fail_code(err, status, MR_FETCH_FAILED, "the server of the URL answers with status %d",
+                        http_status);
+}
+
+static bool is_redirect(int http_status)
+{
+    static const int redirects[] = {301, 302, 303, 307, 308};
+    for (size_t i = 0; i < sizeof redirects / sizeof *redirects; i++)
+        if (redirects[i] == http_status)
+            return true;
+    return false;
+}
+
+/* MR_OK for a file that came whole, and for a redirect. */
+static enum mr_status ask(struct mr_http_client *http, struct hop *hop, const char *url, int64_t deadline_us,
+                          struct mr_err *err)
+{
+    static const char *const headers[] = {"Accept-Encoding: identity", NULL};
+    const struct mr_fetch *fetch = hop->fetch;
+    int64_t left_ms = (deadline_us - mr_time_monotonic_us()) / 1000;
+    if (left_ms <= 0)
+        return mr_fail_code(err, MR_TIMEOUT, MR_FETCH_FAILED, "the server of the URL took too long");
+    struct mr_http_request req = {.method = "GET",
+                                  .url = url,
+                                  .headers = headers,
+                                  .sink = on_data,
+                                  .sink_ctx = hop,
+                                  .sink_errors_too = true,
+                                  .timeout_ms = left_ms < INT32_MAX ? (int)left_ms : INT32_MAX,
+                                  .stall_seconds = fetch->stall_seconds,
+                                  .max_announced = fetch->max_bytes,
+                                  .guard = fetch->guard,
+                                  .ca_file = fetch->ca_file,
+                                  .canceled = fetch->canceled,
+                                  .canceled_ctx = fetch->canceled_ctx};
+    struct mr_err failure = {0};
+    enum mr_status status = mr_http_perform(http, &req, &hop->res, &failure);
+    if (status == MR_TOO_LARGE && !is_success(hop->res.status)) /* an error page is never read to its end */
+        hop->declined = true;
+    if (status != MR_OK && !hop->declined)
+        return judge_failure(hop, status, &failure, err);
+    if (is_success(hop->res.status))
+        return begin(hop, err);
+    return is_redirect(hop->res.status) ? MR_OK : judge_answer(hop->res.status, err);
+}
+
+/* ---- the way ---------------------------------------------------------------------------- */
+
+/* Takes the URL over. */
+static enum mr_status walk_on(struct trail *trail, char *url, struct mr_err *err)
+{
+    MR_AUTO_STR char *target = url;
+    for (size_t i = 0; i < trail->count; i++)
+        if (strcmp(trail->urls[i], target) == 0)
+            return mr_fail_code(err, MR_INVALID, "redirect_loop", "the URL redirects in a circle");
+    if (trail->count > MR_FETCH_REDIRECTS_MAX)
+        return mr_fail_code(err, MR_INVALID, "too_many_redirects", "the URL redirects more than %d times",
+                            MR_FETCH_REDIRECTS_MAX);
+    trail->urls[trail->count++] = MR_TAKE(target);
+    return MR_OK;
+}
+
+static enum mr_status follow(const struct mr_fetch *fetch, const struct mr_http_response *res,
+                             struct trail *trail, struct mr_err *err)
+{
+    char location[MR_URL_MAX + 1];
+    if (!mr_http_response_header(res, "Location", location, sizeof location) || !location[0])
+        return mr_fail_code(err, MR_INVALID, "url_malformed", "the URL redirects, and does not say where to");
+    MR_AUTO_STR char *target = NULL;
+    enum mr_status status = mr_url_resolve(trail->urls[trail->count - 1], location, &target, err);
+    if (status == MR_OK)
+        status = mr_guard_check_url(fetch->guard, target, 0, err);
+    return status == MR_OK ? walk_on(trail, MR_TAKE(target), err) : mr_wrap(err, status, "redirect");
+}
+
+static enum mr_status start(const struct mr_fetch *fetch, struct trail *trail, struct mr_err *err)
+{
+    char *url = NULL;
+    enum mr_status status = mr_guard_check_url(fetch->guard, fetch->url, 0, err);
+    if (status == MR_OK)
+        status = mr_url_resolve(fetch->url, fetch->url, &url, err);
+    return status == MR_OK ? walk_on(trail, url, err) : status;
+}
+
+enum mr_status mr_fetch(struct mr_http_client *http, const struct mr_fetch *fetch, struct mr_err *err)
+{
+    int64_t deadline_us = mr_time_monotonic_us() + fetch->timeout_ms * 1000;
+    MR_AUTO(trail) struct trail trail = {0};
+    enum mr_status status = start(fetch, &trail, err);
+    while (status == MR_OK) {
+        MR_AUTO(hop) struct hop hop = {.fetch = fetch};
+        status = ask(http, &hop, trail.urls[trail.count - 1], deadline_us, err);
+        if (status == MR_OK && is_success(hop.res.status))
+            return MR_OK;
+        if (status == MR_OK)
+            status = follow(fetch, &hop.res, &trail, err);
+    }
+    return status;
+}
