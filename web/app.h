@@ -13,6 +13,8 @@
 #include "web/admission.h"
 #include "web/session.h"
 
+#include <stdatomic.h>
+
 struct mr_web {
     const struct mr_config *config;
     const struct mr_log *log;
@@ -22,6 +24,7 @@ struct mr_web {
     struct mr_guard *guard; /* what strangers' URLs may name */
     struct mr_session *session;
     struct mr_admission *admission;
+    atomic_int ping_waiters; /* requests that wait for a pong */
 };
 
 #endif

@@ -24,6 +24,8 @@ const struct mr_route mr_web_routes[] = {
     {"GET",    "/api/files/{file_id}",   mr_api_file_get,    NO_BODY,     0},
     {"GET",    "/alive",                 mr_api_alive,       NO_BODY,     0},
     {"GET",    "/api-health",            mr_api_health,      NO_BODY,     0},
+    {"GET",    "/ping",                  mr_api_ping,        NO_BODY,     0},
+    {"GET",    "/converter-health",      mr_api_converter_health, NO_BODY, 0},
     {"GET",    "/report",                mr_api_report,      NO_BODY,     0},
     {"GET",    "/openapi.json",          mr_api_openapi,     NO_BODY,     0},
     {"GET",    "/docs",                  mr_api_docs,        NO_BODY,     0},

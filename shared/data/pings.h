@@ -1,6 +1,6 @@
 /*
  * Pings: messages that go through the whole loop (web, queue, worker, database) and back, to see whether it
- * works. Whoever pings in the same second shares one. Any thread may call.
+ * works. Whoever pings within a second of the last ping shares it. Any thread may call.
  */
 #ifndef MR_DATA_PINGS_H
 #define MR_DATA_PINGS_H
@@ -16,7 +16,7 @@ struct mr_ping {
     int64_t ms;                     /* from the one to the other; -1 as long as there is no answer */
 };
 
-/* The ping of this second. *ret_made is true for the caller that made it, who is to publish its message. */
+/* The ping of the last second. *ret_made is true for the caller that made it, who is to publish its message. */
 MR_MUST_CHECK enum mr_status mr_ping_begin(struct mr_db *db, struct mr_ping *ret, bool *ret_made,
                                            struct mr_err *err);
 /* The message that takes a ping to a worker. */

@@ -16,6 +16,8 @@ mr_handler mr_api_upload_create; /* uploads.c */
 mr_handler mr_api_file_get; /* files.c */
 mr_handler mr_api_alive;    /* health.c */
 mr_handler mr_api_health;
+mr_handler mr_api_ping; /* ping.c */
+mr_handler mr_api_converter_health;
 mr_handler mr_api_openapi; /* static.c */
 mr_handler mr_api_docs;
 mr_handler mr_api_report;
