@@ -1,5 +1,6 @@
 #include "worker/job.h"
 
+#include "shared/data/strays.h"
 #include "worker/heart.h"
 
 enum { COMMIT_TRIES = 3 };
@@ -45,6 +46,12 @@ enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit,
     return status;
 }
 
+void mr_job_drop_object(struct mr_job *job, const char *name)
+{
+    if (mr_storage_delete(job->worker->cloud.storage, name, NULL) == MR_OK)
+        (void)!mr_strays_forget(job->worker->db, name, NULL);
+}
+
 static enum mr_status run_kind(struct mr_job *job, bool *ret_committed, struct mr_err *err)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -54,25 +61,46 @@ static enum mr_status run_kind(struct mr_job *job, bool *ret_committed, struct m
                         job->claim->kind);
 }
 
-/* What a failure of the claimed task means. The database may be down too: then the lease simply runs out. */
-static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
+/* ---- what a failure means; the database may be down too: then the lease simply runs out ---- */
+
+static enum mr_job_end release(struct mr_job *job, enum mr_job_end end)
 {
-    struct mr_db *db = job->worker->db;
     struct mr_err err;
-    bool stopping = mr_slots_stopping(&job->worker->slots);
-    if (mr_heart_lost(job->heart))
-        return MR_JOB_LOST;
-    if (stopping || cause->status == MR_CANCELED || mr_status_is_transient(cause->status)) {
-        if (mr_lease_release(db, job->claim, &err) != MR_OK)
-            mr_log_err(job->log, MR_LOG_WARNING, "the lease could not be given back: it will run out", &err,
-                       NULL);
-        return stopping ? MR_JOB_STOPPED : MR_JOB_RELEASED;
-    }
-    if (mr_lease_fail(db, job->claim, cause->code, cause->message, &err) == MR_OK)
+    if (mr_lease_release(job->worker->db, job->claim, &err) != MR_OK)
+        mr_log_err(job->log, MR_LOG_WARNING, "the lease could not be given back: it will run out", &err,
+                   NULL);
+    return end;
+}
+
+static enum mr_job_end put_off(struct mr_job *job)
+{
+    struct mr_err err;
+    if (mr_lease_defer(job->worker->db, job->claim, &err) != MR_OK)
+        mr_log_err(job->log, MR_LOG_WARNING, "the task could not be put off: its lease will run out", &err,
+                   NULL);
+    return MR_JOB_DEFERRED;
+}
+
+static enum mr_job_end fail(struct mr_job *job, const struct mr_err *cause)
+{
+    struct mr_err err;
+    if (mr_lease_fail(job->worker->db, job->claim, cause->code, cause->message, &err) == MR_OK)
         return MR_JOB_FAILED;
     mr_log_err(job->log, MR_LOG_WARNING,
                "the failure could not be written down: the task will be tried again", &err, NULL);
     return MR_JOB_RELEASED;
+}
+
+static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
+{
+    bool passing = cause->status == MR_CANCELED || mr_status_is_transient(cause->status);
+    if (mr_heart_lost(job->heart))
+        return MR_JOB_LOST;
+    if (mr_slots_stopping(&job->worker->slots))
+        return release(job, MR_JOB_STOPPED);
+    if (passing && job->strangers_fault)
+        return job->claim->attempts < job->worker->config->max_attempts ? put_off(job) : fail(job, cause);
+    return passing ? release(job, MR_JOB_RELEASED) : fail(job, cause);
 }
 
 static void log_end(const struct mr_log *log, const struct mr_claim *claim, enum mr_job_end end,
@@ -108,6 +136,8 @@ static enum mr_job_end run_claimed(struct mr_worker *worker, const struct mr_cla
         mr_heart_stop(job.heart);
     }
     log_end(log, claim, end, started_us, &err);
+    if (claim->has_deliveries && (end == MR_JOB_COMMITTED || end == MR_JOB_FAILED))
+        mr_deliver_announce(worker, claim->task_id, log);
     return end;
 }
 

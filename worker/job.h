@@ -32,6 +32,10 @@ mr_message_run mr_job_run;     /* the kinds of tasks: claim, run, commit */
 mr_message_run mr_deliver_run; /* kinds/deliver.c: one try of a webhook or mail */
 mr_message_run mr_ping_run;    /* kinds/ping.c */
 
+/* Publishes the messages of what a task that has just ended owes (kinds/deliver.c). What cannot be published
+ * waits for the sweep. */
+void mr_deliver_announce(struct mr_worker *worker, int64_t task_id, const struct mr_log *log);
+
 /* ---- for the kinds ------------------------------------------------------------------ */
 
 struct mr_job {
@@ -39,6 +43,7 @@ struct mr_job {
     const struct mr_claim *claim;
     const struct mr_log *log;
     struct mr_heart *heart;
+    bool strangers_fault; /* set by a kind that fails: a server that is not ours did, and may recover */
 };
 
 /* True when the job should end early: lost, or the worker is stopping. */
@@ -48,9 +53,13 @@ bool mr_job_should_stop(const struct mr_job *job);
 MR_MUST_CHECK enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit,
                                            bool *ret_committed, struct mr_err *err);
 
+/* Deletes an object that nobody will ever ask for: its job lost the lease. */
+void mr_job_drop_object(struct mr_job *job, const char *name);
+
 /*
  * Does the work of one claimed task and commits it. *ret_committed is false when the fence no longer held. A
- * transient failure releases the lease; any other fails the task with err's code and message.
+ * transient failure releases the lease or, if it is a stranger's fault, puts the task off until the attempts
+ * are used up; any other fails the task with err's code and message.
  */
 typedef enum mr_status mr_kind_run(struct mr_job *job, bool *ret_committed, struct mr_err *err);
 

@@ -1,8 +1,7 @@
 /* The kind `convert`: one input object becomes one output object in another format. */
 #include "shared/data/formats.h"
-#include "shared/data/strays.h"
 #include "worker/heart.h"
-#include "worker/job.h"
+#include "worker/ingest.h"
 #include "worker/output_writer.h"
 #include "worker/read_ahead.h"
 #include "worker/sandbox_job.h"
@@ -13,6 +12,7 @@ enum { STEM_MAX = 200 };
 
 struct conversion {
     struct mr_job *job;
+    const struct mr_input *source;
     struct mr_read_ahead *input;
     struct mr_output_writer *output;
 };
@@ -41,7 +41,8 @@ static enum mr_status write_output(void *ctx, int64_t offset, const void *data, 
 static void note_progress(void *ctx, int permille)
 {
     struct conversion *conversion = ctx;
-    mr_heart_progress(conversion->job->heart, permille);
+    int before = conversion->source->progress_before;
+    mr_heart_progress(conversion->job->heart, before + permille * (1000 - before) / 1000);
 }
 
 static bool should_stop(void *ctx)
@@ -83,41 +84,33 @@ static enum mr_status convert(struct conversion *conversion, const struct mr_for
                               json_t **ret_receipt, struct mr_err *err)
 {
     const struct mr_worker *worker = conversion->job->worker;
-    const struct mr_claim *claim = conversion->job->claim;
+    const struct mr_input *source = conversion->source;
     const struct mr_sandbox_limits limits = {.memory_mib = worker->config->sandbox_memory_mib,
                                              .cpu_seconds = worker->config->job_timeout_s,
                                              .total_ms = worker->config->job_timeout_s * 1000,
                                              .stall_ms = worker->config->stall_timeout_s * 1000};
     MR_AUTO_JSON json_t *spec = json_pack("{s:s,s:I,s:s}", "format", format->name, "input_size",
-                                          (json_int_t)claim->input_size, "input_name", claim->original_file);
+                                          (json_int_t)source->size, "input_name", source->name);
     if (!spec)
         return mr_fail_oom(err);
     return mr_sandbox_run(worker->sandbox, spec, &callbacks, conversion, &limits, ret_receipt, err);
 }
 
-/* Nobody will ever ask for the object of a job that lost its lease or failed. */
-static void drop_object(struct mr_job *job, const char *name)
+static enum mr_status convert_and_store(struct mr_job *job, const struct mr_input *source,
+                                        const struct mr_format *format, const char *object,
+                                        struct mr_object *ret_object, json_t **ret_receipt,
+                                        struct mr_err *err)
 {
-    struct mr_err ignored;
-    if (mr_storage_delete(job->worker->cloud.storage, name, &ignored) == MR_OK)
-        (void)!mr_strays_forget(job->worker->db, name, &ignored);
-}
-
-static enum mr_status convert_and_store(struct mr_job *job, const struct mr_format *format,
-                                        const char *object, struct mr_object *ret_object,
-                                        json_t **ret_receipt, struct mr_err *err)
-{
-    const struct mr_claim *claim = job->claim;
     struct mr_storage *storage = job->worker->cloud.storage;
     MR_AUTO(mr_read_ahead) struct mr_read_ahead *input = NULL;
     MR_AUTO(mr_output_writer) struct mr_output_writer *output = NULL;
     MR_AUTO_JSON json_t *receipt = NULL;
-    enum mr_status status = mr_read_ahead_new(storage, claim->input_object, claim->input_generation,
-                                              claim->input_size, &input, err);
+    enum mr_status status =
+        mr_read_ahead_new(storage, source->object, source->generation, source->size, &input, err);
     if (status == MR_OK)
         status = mr_output_writer_new(job->worker->db, storage, object, format->mime, &output, err);
     if (status == MR_OK) {
-        struct conversion conversion = {job, input, output};
+        struct conversion conversion = {job, source, input, output};
         status = convert(&conversion, format, &receipt, err);
     }
     if (status == MR_OK)
@@ -127,18 +120,15 @@ static enum mr_status convert_and_store(struct mr_job *job, const struct mr_form
     return status;
 }
 
-enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct mr_err *err)
+static enum mr_status convert_input(struct mr_job *job, const struct mr_input *source,
+                                    const struct mr_format *format, bool *ret_committed, struct mr_err *err)
 {
-    const struct mr_format *format = mr_format_find(job->claim->new_format);
-    if (!format)
-        return mr_fail_code(err, MR_UNSUPPORTED, "unknown_format", "there is no format %s",
-                            job->claim->new_format);
     char object[256], file_name[STEM_MAX + 32];
     object_name(job->claim, format, object, sizeof object);
-    result_name(job->claim->original_file, format, file_name, sizeof file_name);
+    result_name(source->name, format, file_name, sizeof file_name);
     struct mr_object stored;
     MR_AUTO_JSON json_t *receipt = NULL;
-    enum mr_status status = convert_and_store(job, format, object, &stored, &receipt, err);
+    enum mr_status status = convert_and_store(job, source, format, object, &stored, &receipt, err);
     if (status != MR_OK)
         return status;
     const struct mr_result result = {.object = object,
@@ -150,6 +140,21 @@ enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct m
     const struct mr_commit commit = {.results = &result, .count = 1, .receipt = receipt};
     status = mr_job_commit(job, &commit, ret_committed, err);
     if (status == MR_OK && !*ret_committed)
-        drop_object(job, object);
+        mr_job_drop_object(job, object);
+    return status;
+}
+
+enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct mr_err *err)
+{
+    const struct mr_format *format = mr_format_find(job->claim->new_format);
+    if (!format)
+        return mr_fail_code(err, MR_UNSUPPORTED, "unknown_format", "there is no format %s",
+                            job->claim->new_format);
+    MR_AUTO(mr_input) struct mr_input source = {0};
+    bool ours = false;
+    enum mr_status status = mr_ingest(job, &source, &ours, err);
+    if (status == MR_OK && ours)
+        return convert_input(job, &source, format, ret_committed, err);
+    *ret_committed = false;
     return status;
 }
