@@ -1,0 +1,226 @@
+/*
+ * The kind `deliver`: one try of one webhook or mail. What became of it is the delivery's own row; a message
+ * is acknowledged whenever that is written, so that a receiver who fails slows nobody else's messages. The
+ * sweep publishes the next one when another try is due.
+ */
+#include "shared/data/deliveries.h"
+#include "shared/data/tasks.h"
+#include "worker/job.h"
+#include "worker/mail.h"
+#include "worker/webhook.h"
+
+/* The time on top of the exchange's: for the link, the outcome, and a database that hesitates. */
+enum { LEASE_MARGIN_S = 60, PUBLISH_TIMEOUT_MS = 2000, PATIENCE_AT_STOP_US = 4000000 };
+
+struct attempt {
+    struct mr_worker *worker;
+    const struct mr_delivery *delivery;
+    int64_t stop_seen_us; /* when the worker was first found stopping; 0: not yet */
+    int status;           /* of HTTP or SMTP; 0 if none came */
+    struct mr_err reason; /* why it was not sent */
+};
+
+/* A stopping worker lets an exchange end that is about to: one that is cut off may have been heard. */
+static bool should_cancel(void *ctx)
+{
+    struct attempt *attempt = ctx;
+    if (!mr_slots_stopping(&attempt->worker->slots))
+        return false;
+    int64_t now = mr_time_monotonic_us();
+    if (!attempt->stop_seen_us)
+        attempt->stop_seen_us = now;
+    return now - attempt->stop_seen_us > PATIENCE_AT_STOP_US;
+}
+
+/* ---- the channels --------------------------------------------------------------- */
+
+static enum mr_delivery_end send_webhook(struct attempt *attempt, json_t *task)
+{
+    const struct mr_worker *worker = attempt->worker;
+    const struct mr_delivery *delivery = attempt->delivery;
+    char event[64];
+    snprintf(event, sizeof event, "task.%s", json_string_value(json_object_get(task, "status")));
+    json_object_del(task, "deliveries"); /* how it is told is no part of the news */
+    MR_AUTO_STR char *body = json_dumps(task, JSON_COMPACT);
+    if (!body) {
+        mr_fail_oom(&attempt->reason);
+        return MR_DELIVERY_RETRY;
+    }
+    const struct mr_webhook webhook = {.url = delivery->target,
+                                       .id = delivery->public_id,
+                                       .secret = delivery->webhook_secret,
+                                       .event = event,
+                                       .body = body,
+                                       .timeout_ms = (int)worker->config->delivery_timeout_s * 1000,
+                                       .guard = worker->guard,
+                                       .ca_file = worker->config->tls_ca_file,
+                                       .canceled = should_cancel,
+                                       .canceled_ctx = attempt};
+    return mr_webhook_send(worker->cloud.http, &webhook, &attempt->status, &attempt->reason);
+}
+
+static enum mr_delivery_end send_mail(struct attempt *attempt, json_t *task)
+{
+    return mr_result_mail_send(attempt->worker, attempt->delivery, task, should_cancel, attempt,
+                               &attempt->status, &attempt->reason);
+}
+
+static enum mr_delivery_end (*const senders[MR_CHANNELS])(struct attempt *attempt, json_t *task) = {
+    [MR_CHANNEL_WEBHOOK] = send_webhook, [MR_CHANNEL_MAIL] = send_mail};
+
+/* ---- one try ---------------------------------------------------------------------- */
+
+static bool has_ended(const json_t *task)
+{
+    const char *status = json_string_value(json_object_get(task, "status"));
+    return status && (strcmp(status, "processed") == 0 || strcmp(status, "failed") == 0);
+}
+
+static enum mr_delivery_end attempt_delivery(struct attempt *attempt)
+{
+    const struct mr_delivery *delivery = attempt->delivery;
+    char key[MR_INT64_TEXT_MAX];
+    MR_AUTO_JSON json_t *task = NULL;
+    mr_int64_text(delivery->task_id, key);
+    if (mr_tasks_get(attempt->worker->db, delivery->user_id, key, &task, &attempt->reason) != MR_OK)
+        return MR_DELIVERY_RETRY;
+    if (!has_ended(task)) {
+        mr_fail(&attempt->reason, MR_CONFLICT, "the task has been ordered anew");
+        return MR_DELIVERY_SKIPPED;
+    }
+    enum mr_delivery_end end = senders[delivery->channel](attempt, task);
+    bool last = delivery->attempts >= attempt->worker->config->delivery_attempts;
+    return end == MR_DELIVERY_RETRY && last ? MR_DELIVERY_FAILED : end;
+}
+
+/* What the row, and so the user, is told. The relay is the operator's affair: its troubles are in the log. */
+static const char *told_reason(const struct attempt *attempt, enum mr_delivery_end end)
+{
+    const struct mr_err *reason = &attempt->reason;
+    if (end == MR_DELIVERY_SENT)
+        return NULL;
+    if (attempt->delivery->channel == MR_CHANNEL_MAIL && reason->status != MR_INVALID &&
+        end != MR_DELIVERY_SKIPPED)
+        return "the mail could not be handed over";
+    return mr_utf8_is_valid(reason->message, strlen(reason->message)) ? reason->message
+                                                                      : mr_status_name(reason->status);
+}
+
+/* An outcome that is lost means that it is sent once more: it is worth some patience. */
+static enum mr_status write_outcome(const struct attempt *attempt, enum mr_delivery_end end, bool *ret_ours,
+                                    struct mr_err *err)
+{
+    static const struct mr_retry policy = {.attempts = 6, .base_ms = 200, .cap_ms = 2000, .total_ms = 8000};
+    const struct mr_delivery *delivery = attempt->delivery;
+    int64_t wait_s = mr_delivery_backoff_s(delivery->attempts);
+    struct mr_retry_state state = {0};
+    enum mr_status status;
+    do
+        status = mr_delivery_finish(attempt->worker->db, delivery, end, wait_s, told_reason(attempt, end),
+                                    ret_ours, err);
+    while (mr_status_is_transient(status) && mr_retry_again(&policy, &state));
+    return status;
+}
+
+static const struct {
+    const char *name;
+    enum mr_severity severity;
+    enum mr_job_end job_end;
+} ends[MR_DELIVERY_ENDS] = {
+    [MR_DELIVERY_SENT] = {"sent", MR_LOG_INFO, MR_JOB_COMMITTED},
+    [MR_DELIVERY_RETRY] = {"retry", MR_LOG_NOTICE, MR_JOB_DEFERRED},
+    [MR_DELIVERY_FAILED] = {"failed", MR_LOG_WARNING, MR_JOB_FAILED},
+    [MR_DELIVERY_SKIPPED] = {"skipped", MR_LOG_INFO, MR_JOB_STALE},
+};
+
+/* Wrong credentials and the like fail every delivery until somebody mends them. */
+static enum mr_severity severity_of(enum mr_delivery_end end, const struct mr_err *reason)
+{
+    bool operators =
+        reason->status == MR_UNAUTHENTICATED || reason->status == MR_DENIED || reason->status == MR_INTERNAL;
+    return operators ? MR_LOG_ERROR : ends[end].severity;
+}
+
+static void log_outcome(const struct mr_log *log, const struct attempt *attempt, enum mr_delivery_end end,
+                        int64_t started_us)
+{
+    const struct mr_delivery *delivery = attempt->delivery;
+    double ms = (double)(mr_time_monotonic_us() - started_us) / 1000;
+    enum mr_severity severity = severity_of(end, &attempt->reason);
+    const char fields[] = "{s:s,s:s,s:I,s:I,s:I,s:I,s:i,s:f}";
+#define FIELDS                                                                                               \
+    "end", ends[end].name, "channel", mr_channel_name(delivery->channel), "delivery_id",                     \
+        (json_int_t)delivery->id, "task_id", (json_int_t)delivery->task_id, "generation",                    \
+        (json_int_t)delivery->generation, "attempt", (json_int_t)delivery->attempts, "status",               \
+        attempt->status, "ms", ms
+    if (attempt->reason.status != MR_OK)
+        mr_log_err(log, severity, "delivery", &attempt->reason, fields, FIELDS);
+    else
+        mr_log_write(log, severity, "delivery", fields, FIELDS);
+#undef FIELDS
+}
+
+static enum mr_job_end deliver(struct mr_worker *worker, const struct mr_delivery *delivery,
+                               const struct mr_log *log)
+{
+    int64_t started_us = mr_time_monotonic_us();
+    struct attempt attempt = {.worker = worker, .delivery = delivery};
+    enum mr_delivery_end end = attempt_delivery(&attempt);
+    log_outcome(log, &attempt, end, started_us);
+    struct mr_err err;
+    bool ours = false;
+    if (write_outcome(&attempt, end, &ours, &err) != MR_OK) {
+        mr_log_err(log, MR_LOG_ERROR,
+                   "the outcome of a delivery could not be written: it will be tried again", &err, "{s:I}",
+                   "delivery_id", (json_int_t)delivery->id);
+        return MR_JOB_RELEASED;
+    }
+    return ours ? ends[end].job_end : MR_JOB_LOST;
+}
+
+enum mr_job_end mr_deliver_run(struct mr_worker *worker, const struct mr_message *message,
+                               const struct mr_log *log)
+{
+    static const struct {
+        const char *name;
+        enum mr_severity severity;
+        enum mr_job_end job_end;
+    } unclaimed[] = {
+        [MR_DELIVERY_NOT_DUE] = {"not_due", MR_LOG_INFO, MR_JOB_STALE},
+        [MR_DELIVERY_OUTDATED] = {"skipped", MR_LOG_INFO, MR_JOB_STALE},
+        [MR_DELIVERY_EXHAUSTED] = {"exhausted", MR_LOG_ERROR, MR_JOB_EXHAUSTED},
+    };
+    const struct mr_config *config = worker->config;
+    MR_AUTO(mr_delivery) struct mr_delivery delivery = {0};
+    enum mr_delivery_claim claim = MR_DELIVERY_NOT_DUE;
+    struct mr_err err;
+    /* Twice the time-out: a mail relay's goodbye may take as long as the mail. */
+    if (mr_delivery_claim(worker->db, message->id, 2 * config->delivery_timeout_s + LEASE_MARGIN_S,
+                          config->delivery_attempts, &claim, &delivery, &err) != MR_OK) {
+        mr_log_err(log, MR_LOG_WARNING, "claim failed", &err, "{s:I}", "delivery_id",
+                   (json_int_t)message->id);
+        return MR_JOB_RELEASED;
+    }
+    if (claim == MR_DELIVERY_OURS)
+        return deliver(worker, &delivery, log);
+    mr_log_write(log, unclaimed[claim].severity, "delivery", "{s:s,s:I,s:I}", "end", unclaimed[claim].name,
+                 "delivery_id", (json_int_t)message->id, "task_id", (json_int_t)message->task_id);
+    return unclaimed[claim].job_end;
+}
+
+/* ---- after a task ------------------------------------------------------------------- */
+
+void mr_deliver_announce(struct mr_worker *worker, int64_t task_id, const struct mr_log *log)
+{
+    struct mr_message owed[MR_DELIVERIES_OF_TASK];
+    size_t count = 0;
+    struct mr_err err;
+    enum mr_status status = mr_deliveries_of_task(worker->db, task_id, owed, &count, &err);
+    if (status == MR_OK && count > 0)
+        status = mr_publish(&worker->publisher, owed, count, PUBLISH_TIMEOUT_MS, &err);
+    if (status == MR_OK && count > 0)
+        status = mr_deliveries_mark(worker->db, owed, count, &err);
+    if (status != MR_OK)
+        mr_log_err(log, MR_LOG_WARNING, "what the task owes waits for the sweep", &err, "{s:I}", "task_id",
+                   (json_int_t)task_id);
+}
