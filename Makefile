@@ -95,7 +95,7 @@ $(BUILD)/libunits.a: $(call obj,$(filter-out %/main.c,$(web_src) $(worker_src) $
 	ar rcsP $@ $^
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(unit_helpers)) $(BUILD)/libunits.a $(BUILD)/libmediarun.a
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS) -lcmocka
+	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS) -lcmocka -lssl
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libunits.a $(BUILD)/libmediarun.a
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS)
