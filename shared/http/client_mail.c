@@ -145,6 +145,8 @@ static int on_debug(CURL *curl, curl_infotype type, char *data, size_t size, voi
     size_t len = 0;
     while (len < size && len + 1 < VERB_MAX && isupper((unsigned char)data[len]))
         len++;
+    if (len == 4 && memcmp(data, "QUIT", 4) == 0) /* sent after a refusal, too */
+        return 0;
     memcpy(d->verb, data, len);
     d->verb[len] = '\0';
     return 0;
