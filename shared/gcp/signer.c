@@ -48,6 +48,17 @@ void mr_signer_free(struct mr_signer *signer)
     free(signer);
 }
 
+/* A missing account or role is our own fault, not that of the client whose request needed the signature. */
+static enum mr_status fail(struct mr_err *err, enum mr_status status, const char *what)
+{
+    mr_wrap(err, status, "%s", what);
+    if (mr_status_is_transient(status))
+        return status;
+    if (err)
+        err->status = MR_INTERNAL;
+    return MR_INTERNAL;
+}
+
 /* Several threads may ask the metadata server at once in the beginning; the first answer stays. */
 enum mr_status mr_signer_email(struct mr_signer *signer, const char **ret, struct mr_err *err)
 {
@@ -61,7 +72,7 @@ enum mr_status mr_signer_email(struct mr_signer *signer, const char **ret, struc
     MR_AUTO_STR char *asked = NULL;
     enum mr_status status = mr_token_email(signer->api.tokens, &asked, err);
     if (status != MR_OK)
-        return mr_wrap(err, status, "account that signs");
+        return fail(err, status, "account that signs");
     pthread_mutex_lock(&signer->lock);
     if (!signer->email)
         signer->email = MR_TAKE(asked);
@@ -134,13 +145,7 @@ static enum mr_status sign_remotely(struct mr_signer *signer, const void *data, 
         status = ask(signer, email, body, &res, err);
     if (status == MR_OK)
         status = read_signature(&res, ret_signature, ret_len, err);
-    if (status == MR_OK || mr_status_is_transient(status))
-        return status == MR_OK ? MR_OK : mr_wrap(err, status, "signBlob");
-    /* A missing role is our own fault, not that of the client whose request needed the signature. */
-    mr_wrap(err, status, "signBlob");
-    if (err)
-        err->status = MR_INTERNAL;
-    return MR_INTERNAL;
+    return status == MR_OK ? MR_OK : fail(err, status, "signBlob");
 }
 
 enum mr_status mr_signer_sign(struct mr_signer *signer, const void *data, size_t len,

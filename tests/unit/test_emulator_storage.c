@@ -603,7 +603,7 @@ static void test_sessions(void **state)
     struct mr_upload_session *session = NULL;
     make_bucket(store, "bucket");
     assert_int_equal(mr_upload_sessions_open(mr_store_session_directory(store), &sessions, NULL), MR_OK);
-    assert_int_equal(mr_upload_session_create(sessions, &write, 6, id, NULL), MR_OK);
+    assert_int_equal(mr_upload_session_create(sessions, &write, 6, "https://app", id, NULL), MR_OK);
     assert_int_equal(mr_upload_session_acquire(sessions, id, &session, NULL), MR_OK);
     assert_int_equal(mr_incoming_write(session->incoming, "123", 3, NULL), MR_OK);
     mr_upload_session_release(session);
@@ -612,6 +612,8 @@ static void test_sessions(void **state)
     assert_int_equal(mr_upload_sessions_open(mr_store_session_directory(store), &sessions, NULL), MR_OK);
     assert_int_equal(mr_upload_session_acquire(sessions, id, &session, NULL), MR_OK);
     assert_int_equal(session->incoming->size, 3);
+    assert_string_equal(mr_upload_session_origin(sessions, id), "https://app");
+    assert_null(mr_upload_session_origin(sessions, "nonsense"));
     assert_int_equal(session->total, 6);
     assert_int_equal(mr_incoming_write(session->incoming, "456", 3, NULL), MR_OK);
     MR_AUTO(mr_stored) struct mr_stored *stored = NULL;

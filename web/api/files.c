@@ -1,6 +1,12 @@
-/* GET /api/files/{file_id}: the result, streamed from storage, with Range and a Unicode name. */
+/*
+ * GET /api/files/{file_id}: the result under a Unicode name. DOWNLOAD_MODE says whether it is streamed from
+ * storage, with Range, or the client is sent to storage by a signed URL. A link's token stands in for the
+ * login.
+ */
 #include "shared/base/encoding.h"
+#include "shared/data/links.h"
 #include "shared/data/tasks.h"
+#include "shared/gcp/signed_url.h"
 #include "web/api/api.h"
 #include "web/api/range.h"
 
@@ -8,25 +14,29 @@
 #include <inttypes.h>
 
 /* Cloud Run cuts answers above 32 MiB unless they are chunked: https://cloud.google.com/run/quotas */
-enum { CLOUD_RUN_ANSWER_MAX = 32 << 20, DISPOSITION_MAX = 4096 };
+enum { CLOUD_RUN_ANSWER_MAX = 32 << 20, DISPOSITION_MAX = 4096, SIGNED_URL_SECONDS = 900 };
 
 /* ---- head ------------------------------------------------------------------------ */
 
 /* RFC 6266: a plain name for old clients, filename* with the real one (RFC 8187) for the others. */
-static enum mr_status add_disposition(struct mr_request *req, const char *file_name, struct mr_err *err)
+static enum mr_status make_disposition(const char *file_name, struct mr_buf *value, struct mr_err *err)
 {
-    MR_AUTO(mr_buf) struct mr_buf value = MR_BUF_INIT(DISPOSITION_MAX);
-    enum mr_status status = mr_buf_append_str(&value, "attachment; filename=\"", err);
+    enum mr_status status = mr_buf_append_str(value, "attachment; filename=\"", err);
     for (const char *p = file_name; status == MR_OK && *p; p++) {
         bool plain = (unsigned char)*p < 0x80 && !iscntrl((unsigned char)*p) && *p != '"' && *p != '\\';
         bool continuation = ((unsigned char)*p & 0xc0) == 0x80;
         if (!continuation)
-            status = mr_buf_append(&value, plain ? p : "_", 1, err);
+            status = mr_buf_append(value, plain ? p : "_", 1, err);
     }
     if (status == MR_OK)
-        status = mr_buf_append_str(&value, "\"; filename*=UTF-8''", err);
-    if (status == MR_OK)
-        status = mr_percent_encode(&value, file_name, false, err);
+        status = mr_buf_append_str(value, "\"; filename*=UTF-8''", err);
+    return status == MR_OK ? mr_percent_encode(value, file_name, false, err) : status;
+}
+
+static enum mr_status add_disposition(struct mr_request *req, const char *file_name, struct mr_err *err)
+{
+    MR_AUTO(mr_buf) struct mr_buf value = MR_BUF_INIT(DISPOSITION_MAX);
+    enum mr_status status = make_disposition(file_name, &value, err);
     return status == MR_OK ? mr_respond_header(req, "Content-Disposition", mr_buf_str(&value), err) : status;
 }
 
@@ -107,11 +117,75 @@ static enum mr_status stream(struct mr_web *web, struct mr_request *req, const s
     return status == MR_OK ? mr_respond_end(req, err) : status;
 }
 
+static enum mr_status answer_streamed(struct mr_web *web, struct mr_request *req,
+                                      const struct mr_output *output, struct mr_err *err)
+{
+    struct mr_range range = wanted_range(req, output);
+    enum mr_status status = MR_OK;
+    if (range.kind != MR_RANGE_WHOLE)
+        status = add_content_range(req, &range, output->size, err);
+    if (status == MR_OK && range.kind == MR_RANGE_UNSATISFIABLE)
+        return mr_respond_empty(req, 416, err);
+    if (status == MR_OK)
+        status = add_headers(req, output, err);
+    return status == MR_OK ? stream(web, req, output, &range, err) : status;
+}
+
+/* ---- redirect -------------------------------------------------------------------- */
+
+/* The URL is for this method only: Cloud Storage refuses HEAD with the signature of a GET. */
+static enum mr_status make_url(struct mr_web *web, const struct mr_request *req,
+                               const struct mr_output *output, struct mr_buf *ret, struct mr_err *err)
+{
+    MR_AUTO(mr_buf) struct mr_buf disposition = MR_BUF_INIT(DISPOSITION_MAX);
+    char generation[MR_INT64_TEXT_MAX];
+    mr_int64_text(output->object_generation, generation);
+    enum mr_status status = make_disposition(output->file_name, &disposition, err);
+    if (status != MR_OK)
+        return status;
+    const char *const parameters[] = {"generation",
+                                      generation,
+                                      "response-content-disposition",
+                                      mr_buf_str(&disposition),
+                                      "response-content-type",
+                                      output->content_type,
+                                      NULL};
+    struct mr_signed_url wanted = {.method = mr_request_method(req),
+                                   .base_url = mr_storage_base_url(web->cloud.storage),
+                                   .bucket = web->config->bucket,
+                                   .object = output->object,
+                                   .seconds = SIGNED_URL_SECONDS,
+                                   .parameters = parameters};
+    return mr_signed_url_make(web->cloud.signer, &wanted, ret, err);
+}
+
+static enum mr_status answer_redirected(struct mr_web *web, struct mr_request *req,
+                                        const struct mr_output *output, struct mr_err *err)
+{
+    MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(MR_SIGNED_URL_MAX);
+    enum mr_status status = make_url(web, req, output, &url, err);
+    if (status == MR_OK)
+        status = mr_respond_header(req, "Location", mr_buf_str(&url), err);
+    if (status == MR_OK)
+        status = mr_respond_header(req, "Cache-Control", "no-store", err);
+    return status == MR_OK ? mr_respond_empty(req, 302, err) : status;
+}
+
+/* ---- who asks for what ------------------------------------------------------------ */
+
+static enum mr_status find_user(struct mr_web *web, const struct mr_request *req, int64_t *ret,
+                                struct mr_err *err)
+{
+    const char *token = mr_request_query(req, "token");
+    return token ? mr_link_owner(web->db, token, mr_request_param(req, "file_id"), ret, err)
+                 : mr_session_user(web->session, req, ret, err);
+}
+
 static enum mr_status find_output(struct mr_web *web, struct mr_request *req, struct mr_output *ret,
                                   struct mr_err *err)
 {
     int64_t user_id = 0, n = 0;
-    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    enum mr_status status = find_user(web, req, &user_id, err);
     if (status != MR_OK)
         return status;
     const char *number = mr_request_query(req, "n");
@@ -127,12 +201,6 @@ enum mr_status mr_api_file_get(void *app, struct mr_request *req, struct mr_err 
     enum mr_status status = find_output(web, req, &output, err);
     if (status != MR_OK)
         return status;
-    struct mr_range range = wanted_range(req, &output);
-    if (range.kind != MR_RANGE_WHOLE)
-        status = add_content_range(req, &range, output.size, err);
-    if (status == MR_OK && range.kind == MR_RANGE_UNSATISFIABLE)
-        return mr_respond_empty(req, 416, err);
-    if (status == MR_OK)
-        status = add_headers(req, &output, err);
-    return status == MR_OK ? stream(web, req, &output, &range, err) : status;
+    return web->cloud.signer ? answer_redirected(web, req, &output, err)
+                             : answer_streamed(web, req, &output, err);
 }

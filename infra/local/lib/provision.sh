@@ -48,6 +48,10 @@ push_subscription() {
 
 provision_storage() {
     ensure POST "$STORAGE_URL/storage/v1/b?project=$GOOGLE_CLOUD_PROJECT" "{\"name\":\"$BUCKET\"}" || true
+    # For signed URLs, which are secrets themselves: a page may read what it was given one for. Direct uploads do not go
+    # by this, but by the Origin that web begins their session with.
+    replace PATCH "$STORAGE_URL/storage/v1/b/$BUCKET" '{"cors":[{"origin":["*"],"method":["GET","HEAD"],"maxAgeSeconds":3600,
+        "responseHeader":["Content-Type","Content-Length","Content-Range","Content-Disposition","Range","ETag"]}]}'
 }
 
 provision_pubsub() {

@@ -1,6 +1,7 @@
 /* Downloads, by alt=media and by the XML API's path. Source:
  * https://cloud.google.com/storage/docs/json_api/v1/objects/get */
 #include "infra/local/emulator/google_error.h"
+#include "infra/local/emulator/storage/cors.h"
 #include "infra/local/emulator/storage/http.h"
 #include "infra/local/emulator/storage/range.h"
 #include "infra/local/emulator/storage/signed.h"
@@ -151,7 +152,7 @@ enum mr_status mr_object_download(void *app, struct mr_request *req, struct mr_e
 }
 
 /* There the name is the rest of the path, its slashes unescaped. */
-enum mr_status mr_xml_get(void *app, struct mr_request *req, struct mr_err *err)
+static enum mr_status xml_get(void *app, struct mr_request *req, struct mr_err *err)
 {
     MR_AUTO_STR char *name = strdup(mr_request_param(req, "object"));
     if (!name)
@@ -160,6 +161,11 @@ enum mr_status mr_xml_get(void *app, struct mr_request *req, struct mr_err *err)
     if (status == MR_OK)
         status = mr_percent_decode(name, false, err);
     return status == MR_OK ? mr_download(app, req, mr_request_param(req, "bucket"), name, err) : status;
+}
+
+enum mr_status mr_xml_get(void *app, struct mr_request *req, struct mr_err *err)
+{
+    return mr_cors_bucket(app, req, xml_get, err);
 }
 
 enum mr_status mr_xml_delete(void *app, struct mr_request *req, struct mr_err *err)

@@ -2,6 +2,7 @@
  * Resumable uploads over HTTP: begin, continue, ask, cancel. Source:
  * https://cloud.google.com/storage/docs/performing-resumable-uploads
  */
+#include "infra/local/emulator/storage/cors.h"
 #include "infra/local/emulator/storage/http.h"
 #include "infra/local/emulator/storage/range.h"
 #include "shared/base/encoding.h"
@@ -27,7 +28,8 @@ enum mr_status mr_resumable_answer(struct mr_emulator *emulator, struct mr_reque
     if (status == MR_OK)
         status = mr_object_name_check(plan->name, err);
     if (status == MR_OK)
-        status = mr_upload_session_create(emulator->storage->sessions, &plan->write, total, id, err);
+        status = mr_upload_session_create(emulator->storage->sessions, &plan->write, total,
+                                          mr_request_header(req, "Origin"), id, err);
     if (status != MR_OK)
         return status;
     MR_AUTO(mr_buf) struct mr_buf location = MR_BUF_INIT(8192);
@@ -37,6 +39,8 @@ enum mr_status mr_resumable_answer(struct mr_emulator *emulator, struct mr_reque
         status = mr_respond_header(req, "Location", mr_buf_str(&location), err);
     if (status == MR_OK)
         status = mr_respond_header(req, "X-GUploader-UploadID", id, err);
+    if (status == MR_OK)
+        status = mr_cors_session_headers(req, mr_request_header(req, "Origin"), err);
     return status == MR_OK ? mr_respond_bytes(req, http_status, "text/plain", "", 0, err) : status;
 }
 
@@ -212,7 +216,7 @@ static enum mr_status acquire(struct mr_emulator *emulator, struct mr_request *r
     return status;
 }
 
-enum mr_status mr_resumable_continue(void *app, struct mr_request *req, struct mr_err *err)
+static enum mr_status continue_session(void *app, struct mr_request *req, struct mr_err *err)
 {
     __attribute__((cleanup(mr_upload_session_held_cleanup))) struct mr_upload_session *session = NULL;
     enum mr_status status = acquire(app, req, &session, err);
@@ -222,7 +226,12 @@ enum mr_status mr_resumable_continue(void *app, struct mr_request *req, struct m
                                              : continue_open(app, req, session, err);
 }
 
-enum mr_status mr_upload_delete(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status mr_resumable_continue(void *app, struct mr_request *req, struct mr_err *err)
+{
+    return mr_cors_session(app, req, continue_session, err);
+}
+
+static enum mr_status cancel(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_emulator *emulator = app;
     __attribute__((cleanup(mr_upload_session_held_cleanup))) struct mr_upload_session *session = NULL;
@@ -231,4 +240,9 @@ enum mr_status mr_upload_delete(void *app, struct mr_request *req, struct mr_err
         status = mr_upload_session_cancel(emulator->storage->sessions, session, err);
     /* nginx' "client closed request" is what Cloud Storage answers to a cancelled upload. */
     return status == MR_OK ? mr_respond_empty(req, 499, err) : status;
+}
+
+enum mr_status mr_upload_delete(void *app, struct mr_request *req, struct mr_err *err)
+{
+    return mr_cors_session(app, req, cancel, err);
 }

@@ -32,6 +32,7 @@ static void entry_free(struct entry *entry)
     struct mr_upload_session *session = &entry->session;
     free((char *)(uintptr_t)session->write.bucket);
     free((char *)(uintptr_t)session->write.name);
+    free(session->origin);
     json_decref(session->write.settings);
     mr_stored_unref(session->result);
     mr_incoming_free(session->incoming);
@@ -40,8 +41,8 @@ static void entry_free(struct entry *entry)
 }
 MR_DEFINE_CLEANUP(entry, entry_free)
 
-static enum mr_status entry_new(const char *id, const struct mr_store_write *write, struct entry **ret,
-                                struct mr_err *err)
+static enum mr_status entry_new(const char *id, const struct mr_store_write *write, const char *origin,
+                                struct entry **ret, struct mr_err *err)
 {
     MR_AUTO(entry) struct entry *entry = calloc(1, sizeof *entry);
     if (!entry)
@@ -52,7 +53,9 @@ static enum mr_status entry_new(const char *id, const struct mr_store_write *wri
     entry->session.write.settings = json_deep_copy(write->settings);
     entry->session.write.bucket = strdup(write->bucket);
     entry->session.write.name = strdup(write->name);
-    if (!entry->session.write.settings || !entry->session.write.bucket || !entry->session.write.name)
+    entry->session.origin = origin ? strdup(origin) : NULL;
+    if (!entry->session.write.settings || !entry->session.write.bucket || !entry->session.write.name ||
+        (origin && !entry->session.origin))
         return mr_fail_oom(err);
     *ret = MR_TAKE(entry);
     return MR_OK;
@@ -72,11 +75,12 @@ static json_t *session_to_json(const struct mr_upload_session *session)
     const struct mr_digest *expected = &session->write.expected;
     mr_md5_text(expected->md5, md5);
     mr_crc32c_text(expected->crc32c, crc32c);
-    return json_pack("{s:s, s:s, s:O, s:o, s:I, s:I, s:i, s:s*, s:s*, s:o*}", "bucket", session->write.bucket,
-                     "name", session->write.name, "settings", session->write.settings, "conditions",
-                     mr_conditions_to_json(&session->write.conditions), "total", (json_int_t)session->total,
-                     "created_us", (json_int_t)session->created_us, "state", (int)session->state, "md5Hash",
-                     expected->has_md5 ? md5 : NULL, "crc32c", expected->has_crc32c ? crc32c : NULL, "result",
+    return json_pack("{s:s, s:s, s:O, s:o, s:I, s:I, s:i, s:s*, s:s*, s:s*, s:o*}", "bucket",
+                     session->write.bucket, "name", session->write.name, "settings", session->write.settings,
+                     "conditions", mr_conditions_to_json(&session->write.conditions), "total",
+                     (json_int_t)session->total, "created_us", (json_int_t)session->created_us, "state",
+                     (int)session->state, "md5Hash", expected->has_md5 ? md5 : NULL, "crc32c",
+                     expected->has_crc32c ? crc32c : NULL, "origin", session->origin, "result",
                      session->result ? mr_stored_to_sidecar(session->result) : NULL);
 }
 
@@ -96,16 +100,17 @@ static enum mr_status entry_from_json(const char *id, json_t *json, struct entry
     struct mr_store_write write = {0};
     json_int_t total = 0, created = 0;
     json_t *conditions = NULL, *result = NULL;
+    const char *origin = NULL;
     int state = 0;
-    if (json_unpack(json, "{s:s, s:s, s:o, s:o, s:I, s:I, s:i, s?o}", "bucket", &write.bucket, "name",
+    if (json_unpack(json, "{s:s, s:s, s:o, s:o, s:I, s:I, s:i, s?s, s?o}", "bucket", &write.bucket, "name",
                     &write.name, "settings", &write.settings, "conditions", &conditions, "total", &total,
-                    "created_us", &created, "state", &state, "result", &result) < 0)
+                    "created_us", &created, "state", &state, "origin", &origin, "result", &result) < 0)
         return mr_fail(err, MR_INVALID, "not a session's file");
     mr_conditions_from_json(conditions, &write.conditions);
     MR_AUTO(entry) struct entry *entry = NULL;
     enum mr_status status = mr_digest_add_resource(&write.expected, json, err);
     if (status == MR_OK)
-        status = entry_new(id, &write, &entry, err);
+        status = entry_new(id, &write, origin, &entry, err);
     if (status == MR_OK && result)
         status = mr_stored_from_sidecar(write.bucket, result, &entry->session.result, err);
     if (status != MR_OK)
@@ -187,7 +192,7 @@ void mr_upload_sessions_free(struct mr_upload_sessions *sessions)
 /* ---- operations ---------------------------------------------------------------- */
 
 enum mr_status mr_upload_session_create(struct mr_upload_sessions *sessions,
-                                        const struct mr_store_write *write, int64_t total,
+                                        const struct mr_store_write *write, int64_t total, const char *origin,
                                         char ret_id[MR_SESSION_ID_MAX], struct mr_err *err)
 {
     unsigned char random[(MR_SESSION_ID_MAX - 1) / 2];
@@ -197,7 +202,7 @@ enum mr_status mr_upload_session_create(struct mr_upload_sessions *sessions,
     if (status != MR_OK)
         return status;
     mr_hex_encode(random, sizeof random, id);
-    status = entry_new(id, write, &entry, err);
+    status = entry_new(id, write, origin, &entry, err);
     if (status != MR_OK)
         return status;
     entry->session.total = total;
@@ -225,14 +230,26 @@ static enum mr_status open_incoming(const struct mr_upload_sessions *sessions,
     return status == MR_OK ? mr_incoming_open(path, &session->incoming, err) : status;
 }
 
-enum mr_status mr_upload_session_acquire(struct mr_upload_sessions *sessions, const char *id,
-                                         struct mr_upload_session **ret, struct mr_err *err)
+static struct entry *find(struct mr_upload_sessions *sessions, const char *id)
 {
     pthread_mutex_lock(&sessions->lock);
     struct entry *entry = sessions->first;
     while (entry && strcmp(entry->session.id, id))
         entry = entry->next;
     pthread_mutex_unlock(&sessions->lock);
+    return entry;
+}
+
+const char *mr_upload_session_origin(struct mr_upload_sessions *sessions, const char *id)
+{
+    const struct entry *entry = find(sessions, id);
+    return entry ? entry->session.origin : NULL;
+}
+
+enum mr_status mr_upload_session_acquire(struct mr_upload_sessions *sessions, const char *id,
+                                         struct mr_upload_session **ret, struct mr_err *err)
+{
+    struct entry *entry = find(sessions, id);
     if (!entry)
         return mr_fail(err, MR_NOT_FOUND, "No such upload session.");
     pthread_mutex_lock(&entry->busy);

@@ -22,6 +22,7 @@ struct mr_upload_session {
     enum mr_upload_session_state state;
     struct mr_stored *result;     /* what a finished session made */
     struct mr_incoming *incoming; /* the bytes so far, while open */
+    char *origin;                 /* of the request that began it; NULL: none. Never changes. */
 };
 
 struct mr_upload_sessions;
@@ -32,10 +33,15 @@ MR_MUST_CHECK enum mr_status mr_upload_sessions_open(const char *directory, stru
 void mr_upload_sessions_free(struct mr_upload_sessions *sessions);
 MR_DEFINE_CLEANUP(mr_upload_sessions, mr_upload_sessions_free)
 
-/* A new session, durable when this returns; copies `write`. ret_id gets its id. */
+/* A new session, durable when this returns; copies `write` and origin (NULL: none). ret_id gets its id. */
 MR_MUST_CHECK enum mr_status mr_upload_session_create(struct mr_upload_sessions *sessions,
                                                       const struct mr_store_write *write, int64_t total,
-                                                      char ret_id[MR_SESSION_ID_MAX], struct mr_err *err);
+                                                      const char *origin, char ret_id[MR_SESSION_ID_MAX],
+                                                      struct mr_err *err);
+
+/* The origin of a session, which nobody has to have acquired; NULL if there is no such session or it has
+ * none. */
+const char *mr_upload_session_origin(struct mr_upload_sessions *sessions, const char *id);
 
 /* The session for this thread alone, until it is released. MR_NOT_FOUND for an unknown id; waits for another
  * holder. An open session comes with its incoming file opened. */

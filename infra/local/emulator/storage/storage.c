@@ -1,5 +1,6 @@
 #include "infra/local/emulator/storage/storage.h"
 
+#include "infra/local/emulator/storage/cors.h"
 #include "infra/local/emulator/storage/http.h"
 
 enum mr_status mr_storage_emulator_new(const char *data_dir, struct mr_storage_emulator **ret,
@@ -55,11 +56,13 @@ const struct mr_route *mr_storage_emulator_routes(size_t *ret_count)
         {"POST", "/upload/storage/v1/b/{bucket}/o", mr_upload_post, MR_OBJECT_BYTES_MAX, 0},
         {"PUT", "/upload/storage/v1/b/{bucket}/o", mr_upload_put, MR_OBJECT_BYTES_MAX, 0},
         {"DELETE", "/upload/storage/v1/b/{bucket}/o", mr_upload_delete, JSON, 0},
+        {"OPTIONS", "/upload/storage/v1/b/{bucket}/o", mr_upload_preflight, 0, 0},
         {"GET", "/download/storage/v1/b/{bucket}/o/{object}", mr_object_download, 0, 0},
         {"GET", "/{bucket}/{object*}", mr_xml_get, 0, 0},
         {"PUT", "/{bucket}/{object*}", mr_xml_put, MR_OBJECT_BYTES_MAX, 0},
         {"POST", "/{bucket}/{object*}", mr_xml_post, MR_OBJECT_BYTES_MAX, 0},
         {"DELETE", "/{bucket}/{object*}", mr_xml_delete, JSON, 0},
+        {"OPTIONS", "/{bucket}/{object*}", mr_xml_preflight, 0, 0},
     };
     *ret_count = sizeof routes / sizeof *routes;
     return routes;

@@ -2,6 +2,7 @@
  * Uploads in one request: media and multipart of the JSON API, PUT of the XML API. Bytes go from the socket
  * to a file, whatever their number. Source: https://cloud.google.com/storage/docs/json_api/v1/objects/insert
  */
+#include "infra/local/emulator/storage/cors.h"
 #include "infra/local/emulator/storage/http.h"
 #include "infra/local/emulator/storage/related.h"
 #include "infra/local/emulator/storage/signed.h"
@@ -169,11 +170,9 @@ static enum mr_status xml_plan(const struct mr_request *req, struct mr_upload_pl
     return status;
 }
 
-enum mr_status mr_xml_put(void *app, struct mr_request *req, struct mr_err *err)
+static enum mr_status xml_put(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_emulator *emulator = app;
-    if (mr_request_query(req, "upload_id"))
-        return mr_resumable_continue(app, req, err);
     MR_AUTO(mr_upload_plan) struct mr_upload_plan plan = {0};
     MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
     char etag[MR_ETAG_MAX];
@@ -189,8 +188,14 @@ enum mr_status mr_xml_put(void *app, struct mr_request *req, struct mr_err *err)
     return status == MR_OK ? mr_respond_bytes(req, 200, "text/plain", "", 0, err) : status;
 }
 
+enum mr_status mr_xml_put(void *app, struct mr_request *req, struct mr_err *err)
+{
+    return mr_request_query(req, "upload_id") ? mr_resumable_continue(app, req, err)
+                                              : mr_cors_bucket(app, req, xml_put, err);
+}
+
 /* POST with x-goog-resumable: start begins a session; the XML API says 201 where the JSON API says 200. */
-enum mr_status mr_xml_post(void *app, struct mr_request *req, struct mr_err *err)
+static enum mr_status xml_post(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_emulator *emulator = app;
     const char *resumable = mr_request_header(req, "x-goog-resumable");
@@ -201,4 +206,9 @@ enum mr_status mr_xml_post(void *app, struct mr_request *req, struct mr_err *err
     if (status == MR_OK)
         status = xml_plan(req, &plan, err);
     return status == MR_OK ? mr_resumable_answer(app, req, &plan, 201, err) : status;
+}
+
+enum mr_status mr_xml_post(void *app, struct mr_request *req, struct mr_err *err)
+{
+    return mr_cors_bucket(app, req, xml_post, err);
 }
