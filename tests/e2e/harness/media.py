@@ -70,6 +70,13 @@ class Media:
         return self._once(f"noise-{seconds}-{rate}.{extension}", lambda path: ffmpeg(
             "-f", "lavfi", "-i", f"anoisesrc=d={seconds}:r={rate}:a=0.3:seed=7", "-ac", "2", *encoder, path))
 
+    def film(self, seconds, size="640x480", rate=30):
+        """An mp4 with a picture that never stands still, and a tone."""
+        return self._once(f"film-{seconds}-{size}-{rate}.mp4", lambda path: ffmpeg(
+            "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}",
+            "-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}", "-c:v", "libx264", "-preset", "ultrafast",
+            "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest", path))
+
     def silence_without_samples(self):
         """A WAV file with a proper head and no sample."""
         return self._once("empty.wav", lambda path: ffmpeg(

@@ -1,0 +1,228 @@
+"""
+idrl (video by URL; Flask, Redis, then Cloud Run with Pub/Sub push): its curl lines, on paths without /api, with
+password_2, login by mail, `token`, max and order, and the doubled slash of its paper.
+"""
+
+import mimetypes
+import uuid
+
+import pytest
+import requests
+
+from harness import judge, video
+from harness.origin import Origin
+from harness.stack import Stack
+from harness.waiting import wait_for
+
+PASSWORD = "Admin123"
+LOGO_SECONDS, PART_SECONDS = 1, 20
+CROP = "crop=iw:iw*9/16"  # 16:9 by the width
+
+
+@pytest.fixture(scope="module")
+def origin():
+    server = Origin()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def idrl(workdir, postgres, origin):
+    """A stack of its own, which may fetch from the test's web server."""
+    directory = workdir / "idrl"
+    directory.mkdir()
+    stack = Stack(directory, postgres, settings={"FETCH_ALLOW_HOSTS": origin.host})
+    try:
+        yield stack.start()
+    finally:
+        stack.stop()
+
+
+@pytest.fixture(scope="module")
+def email():
+    return f"admin-{uuid.uuid4().hex[:8]}@example.com"
+
+
+@pytest.fixture(scope="module")
+def signed_up(idrl, email):
+    return requests.post(idrl.url + "/auth/signup", timeout=20, json={
+        "username": email.partition("@")[0], "email": email, "password": PASSWORD, "password_2": PASSWORD})
+
+
+@pytest.fixture(scope="module")
+def logged_in(idrl, email, signed_up):
+    return requests.post(idrl.url + "/auth/login", json={"email": email, "password": PASSWORD}, timeout=20)
+
+
+@pytest.fixture(scope="module")
+def bearer(logged_in):
+    return {"Authorization": "Bearer " + logged_in.json()["token"]}
+
+
+@pytest.fixture(scope="module")
+def task_ids(idrl, bearer, media, origin):
+    """Six tasks by URL, of a file that needs no video."""
+    ids = []
+    for _ in range(6):
+        answer = requests.post(idrl.url + "/tasks", headers=bearer, timeout=20, json={
+            "url": published(origin, media.tone("mp3")), "newFormat": "ogg"})
+        assert answer.status_code == 201, answer.text
+        ids.append(answer.json()["task"]["id"])
+    return ids
+
+
+def published(origin, path):
+    """The URL of a file that is there to be fetched."""
+    return origin.file("/" + path.name, path.read_bytes(), mimetypes.guess_type(path)[0])
+
+
+def poll(stack, bearer, task_id, seconds=120):
+    def processed():
+        task = requests.get(f"{stack.url}/tasks/{task_id}", headers=bearer, timeout=20).json()
+        assert task["status"] != "failed", task
+        return task if task["status"] == "processed" else None
+    return wait_for(processed, f"task {task_id} processed", seconds)
+
+
+def download(stack, bearer, task, n, path):
+    answer = requests.get(f"{stack.url}/api/files/{task['file_id']}", params={"n": n}, headers=bearer, timeout=60)
+    assert answer.status_code == 200, answer.text
+    path.write_bytes(answer.content)
+    return path
+
+
+# ---- what needs no video ----------------------------------------------------------------
+
+
+def test_signup(signed_up):
+    assert signed_up.status_code == 201 and signed_up.json()["message"]
+
+
+@pytest.mark.parametrize("password, repeated", [("Adm123", "Adm123"), ("admin123", "admin123"), ("ADMIN123", "ADMIN123"),
+                                                ("Adminabc", "Adminabc"), ("Admin123", "Admin124")])
+def test_passwords_that_are_refused(idrl, password, repeated):
+    name = f"weak-{uuid.uuid4().hex[:8]}"
+    answer = requests.post(idrl.url + "/auth/signup", timeout=20, json={
+        "username": name, "email": f"{name}@example.com", "password": password, "password_2": repeated})
+    assert answer.status_code == 400 and answer.json()["message"]
+
+
+def test_login_by_mail(logged_in):
+    assert logged_in.status_code == 200
+    assert logged_in.json()["token"] and logged_in.json()["expires_in"] == 3600
+
+
+def test_login_that_is_refused(idrl, email, signed_up):
+    answer = requests.post(idrl.url + "/auth/login", json={"email": email, "password": "Admin124"}, timeout=20)
+    assert answer.status_code == 401 and answer.json()["message"]
+
+
+def test_task_by_url(idrl, bearer, task_ids, media, origin):
+    task = poll(idrl, bearer, task_ids[0])
+    assert task["url"] == published(origin, media.tone("mp3"))
+    assert task["original_size"] == media.tone("mp3").stat().st_size
+
+
+def test_list_with_max_and_order(idrl, bearer, task_ids):
+    def listed(query):
+        answer = requests.get(f"{idrl.url}/tasks?{query}", headers=bearer, timeout=20)
+        assert answer.status_code == 200, answer.text
+        return [task["id"] for task in answer.json()]
+
+    assert listed("max=4&order=1") == task_ids[::-1][:4]
+    assert listed("max=4&order=0") == task_ids[:4]
+
+
+@pytest.mark.parametrize("path", ["/tasks/{}", "/tasks//{}", "/tasks/{}/", "//tasks//{}//"])
+def test_slashes(idrl, bearer, task_ids, path):
+    answer = requests.get(idrl.url + path.format(task_ids[1]), headers=bearer, timeout=20)
+    assert answer.status_code == 200 and answer.json()["id"] == task_ids[1]
+
+
+@pytest.mark.parametrize("url", ["https://example.com/film.avi", "film.mp4", "ftp://example.com/film.mp4", "", 5,
+                                 "http://169.254.169.254/latest/film.mp4"])
+def test_urls_that_are_refused(idrl, bearer, url):
+    answer = requests.post(idrl.url + "/tasks", headers=bearer, json={"url": url}, timeout=20)
+    assert answer.status_code == 400 and answer.json()["message"]
+
+
+def test_delete_with_a_doubled_slash(idrl, bearer, task_ids):
+    poll(idrl, bearer, task_ids[2])
+    answer = requests.delete(f"{idrl.url}/tasks//{task_ids[2]}", headers=bearer, timeout=20)
+    assert answer.status_code == 200 and answer.json()["message"]
+    assert requests.get(f"{idrl.url}/tasks/{task_ids[2]}", headers=bearer, timeout=20).status_code == 404
+
+
+def test_delete_aborts_a_running_task(idrl, bearer, media, origin):
+    source = media.noise(240)
+    task_id = requests.post(idrl.url + "/tasks", headers=bearer, timeout=20, json={
+        "url": published(origin, source), "newFormat": "mp3"}).json()["task"]["id"]
+    zygote = set(idrl.worker.descendants()[:1])
+
+    def running():
+        task = requests.get(f"{idrl.url}/tasks/{task_id}", headers=bearer, timeout=20).json()
+        return task["status"] == "processing" and set(idrl.worker.descendants()) - zygote
+    wait_for(running, "a child at work", 30, 0.01)
+    assert requests.delete(f"{idrl.url}/tasks/{task_id}", headers=bearer, timeout=20).status_code == 200
+    wait_for(lambda: not set(idrl.worker.descendants()) - zygote, "end of the child", 2)
+
+
+# ---- video ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def edited(idrl, bearer, media, origin):
+    """edited(seconds): the task of a film of that length, processed, and the film."""
+    def edit(seconds):
+        film = media.film(seconds)
+        answer = requests.post(idrl.url + "/tasks", headers=bearer, json={"url": published(origin, film)}, timeout=20)
+        assert answer.status_code == 201, answer.text
+        return poll(idrl, bearer, answer.json()["task"]["id"]), film
+    return edit
+
+
+def assert_part(path, film, clip_starts, clip_seconds):
+    """A second of logo, the clip, a second of logo; 16:9 by the width, 24 frames a second, H.264."""
+    info = judge.probe(path)
+    stream = video.video_stream(info)
+    assert stream["codec_name"] == "h264" and (stream["width"], stream["height"]) == (640, 360)
+    assert video.frame_rate(info) == pytest.approx(24, abs=0.1)
+    assert video.length(info) == pytest.approx(clip_seconds + 2 * LOGO_SECONDS, abs=0.25)
+    video.assert_logo_second(path, 0, film, clip_starts, CROP)
+    video.assert_logo_second(path, LOGO_SECONDS + clip_seconds, film, clip_starts + clip_seconds - 0.5, CROP)
+    middle = clip_seconds / 2
+    shown = video.picture(path, LOGO_SECONDS + middle)
+    assert video.difference(shown, video.picture(film, clip_starts + middle, CROP)) < 2, "the clip is the film's"
+
+
+@video.waits_for_video
+def test_a_short_film_is_one_part(idrl, bearer, edited, tmp_path):
+    task, film = edited(8)
+    assert task["status"] == "processed" and len(task["outputs"]) == 1
+    assert_part(download(idrl, bearer, task, 0, tmp_path / "part.mp4"), film, 0, 8)
+
+
+@video.waits_for_video
+def test_exactly_twenty_seconds_are_one_part(idrl, bearer, edited, tmp_path):
+    task, film = edited(20)
+    assert len(task["outputs"]) == 1
+    assert_part(download(idrl, bearer, task, 0, tmp_path / "part.mp4"), film, 0, 20)
+
+
+@video.waits_for_video
+def test_a_long_film_is_cut_into_parts_of_twenty_seconds(idrl, bearer, edited, tmp_path):
+    task, film = edited(45)
+    assert [output["n"] for output in task["outputs"]] == [0, 1, 2]
+    for n, seconds in enumerate((PART_SECONDS, PART_SECONDS, 5)):
+        part = download(idrl, bearer, task, n, tmp_path / f"part{n}.mp4")
+        assert part.stat().st_size == task["outputs"][n]["size"]
+        assert_part(part, film, n * PART_SECONDS, seconds)
+
+
+@video.waits_for_video
+def test_delete_aborts_a_film_and_removes_its_parts(idrl, bearer, edited):
+    task, _ = edited(45)
+    names = [name for name in idrl.objects() if task["file_id"] in name]
+    assert len(names) >= 3
+    assert requests.delete(f"{idrl.url}/tasks//{task['id']}", headers=bearer, timeout=20).status_code == 200
+    wait_for(lambda: not set(names) & set(idrl.objects()), "removal of the parts")

@@ -1,0 +1,177 @@
+"""
+Proyecto-SW-Nube (video; FastAPI, Cloud Run, Pub/Sub push): its collection, with trailing slashes, login by mail,
+`jwt`, an upload as `file` without a format, the list of everybody's tasks, and /docs.
+"""
+
+import uuid
+
+import pytest
+import requests
+
+from harness import judge, video
+from harness.waiting import wait_for
+
+pytestmark = pytest.mark.usefixtures("stack")
+
+PASSWORD = "Contraseña1"
+FILM_SECONDS, LOGO_SECONDS = 18, 1
+# Scaled into 640×360 and padded; of a film of 4:3 that is 480 pixels with bars at both sides.
+FRAMED = "scale=640:360:force_original_aspect_ratio=decrease,pad=640:360:-1:-1"
+
+
+@pytest.fixture(scope="module")
+def api(shared_stack):
+    return shared_stack.url + "/api"
+
+
+@pytest.fixture(scope="module")
+def name():
+    return f"JoseLuis-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="module")
+def signed_up(api, name):
+    return requests.post(api + "/auth/signup", timeout=20, json={
+        "username": name, "password1": PASSWORD, "password2": PASSWORD, "email": f"{name}@example.com"})
+
+
+@pytest.fixture(scope="module")
+def logged_in(api, name, signed_up):
+    return requests.post(api + "/auth/login", json={"email": f"{name}@example.com", "password": PASSWORD}, timeout=20)
+
+
+@pytest.fixture(scope="module")
+def bearer(logged_in):
+    return {"Authorization": "Bearer " + logged_in.json()["jwt"]}
+
+
+@pytest.fixture(scope="module")
+def task_ids(api, bearer, media):
+    """Three tasks that need no video: with `file`, as this client names it, and a format."""
+    ids = []
+    for _ in range(3):
+        with open(media.tone("mp3"), "rb") as file:
+            answer = requests.post(api + "/tasks/", headers=bearer, files={"file": file}, data={"newFormat": "ogg"}, timeout=60)
+        assert answer.status_code == 201, answer.text
+        ids.append(answer.json()["task"]["id"])
+    return ids
+
+
+def poll(api, bearer, task_id, seconds=120):
+    def processed():
+        task = requests.get(f"{api}/tasks/{task_id}", headers=bearer, timeout=20).json()
+        assert task["status"] != "failed", task
+        return task if task["status"] == "processed" else None
+    return wait_for(processed, f"task {task_id} processed", seconds)
+
+
+# ---- what needs no video ----------------------------------------------------------------
+
+
+def test_signup(signed_up):
+    assert signed_up.status_code == 201 and signed_up.json()["message"]
+
+
+@pytest.mark.parametrize("email", ["", "joseluis", "jose luis@example.com", "@example.com", "joseluis@", "joseluis@example"])
+def test_the_mail_address_is_checked(api, email):
+    answer = requests.post(api + "/auth/signup", timeout=20, json={
+        "username": f"mail-{uuid.uuid4().hex[:8]}", "password1": PASSWORD, "password2": PASSWORD, "email": email})
+    assert answer.status_code == 400 and "email" in answer.json()["message"]
+
+
+def test_login_by_mail(logged_in):
+    assert logged_in.status_code == 200 and logged_in.json()["jwt"]
+
+
+@pytest.mark.parametrize("path", ["/tasks/?max=2&order=1", "/tasks?max=2&order=1"])
+def test_list(api, bearer, task_ids, path):
+    answer = requests.get(api + path, headers=bearer, timeout=20)
+    assert answer.status_code == 200
+    assert [task["id"] for task in answer.json()] == task_ids[:-3:-1]
+
+
+def test_everybodys_tasks_are_for_operators(api, bearer, shared_stack, task_ids):
+    operator = shared_stack.client()
+    path = "/tasks/all?max=5&order=1"
+    assert requests.get(api + path, headers=bearer, timeout=20).status_code == 403
+    assert requests.get(api + path, timeout=20).status_code == 401
+    shared_stack.sql(f"UPDATE users SET is_operator = true WHERE username = '{operator.username}'")
+    answer = operator.get("/api" + path)
+    assert answer.status_code == 200, answer.text
+    everybody = [task["id"] for task in answer.json()]
+    assert everybody == sorted(everybody, reverse=True) and len(everybody) <= 5 and everybody[0] >= task_ids[-1]
+    all_of_them = operator.get("/api/tasks/all", params={"max": 1000, "order": 1}).json()
+    assert {task["id"] for task in all_of_them} >= set(task_ids)
+
+
+def test_get_and_delete(api, bearer, task_ids):
+    poll(api, bearer, task_ids[0])
+    task = requests.get(f"{api}/tasks/{task_ids[0]}/", headers=bearer, timeout=20)
+    assert task.status_code == 200 and task.json()["id"] == task_ids[0]
+    answer = requests.delete(f"{api}/tasks/{task_ids[0]}", headers=bearer, timeout=20)
+    assert answer.status_code == 200 and answer.json()["message"]
+    assert requests.get(f"{api}/tasks/{task_ids[0]}", headers=bearer, timeout=20).status_code == 404
+
+
+def test_docs(shared_stack):
+    for path in ("/docs", "/docs/"):
+        answer = requests.get(shared_stack.url + path, timeout=20)
+        assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html")
+    assert requests.get(shared_stack.url + "/openapi.json", timeout=20).json()["openapi"].startswith("3.1")
+
+
+# ---- video ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def edited(api, bearer, media, tmp_path):
+    """edited(seconds): the film, and what has become of it, with its task."""
+    def edit(seconds):
+        film = media.film(seconds)
+        with open(film, "rb") as file:
+            answer = requests.post(api + "/tasks/", headers=bearer, files={"file": file}, timeout=60)
+        assert answer.status_code == 201, answer.text
+        task = poll(api, bearer, answer.json()["task"]["id"])
+        result = requests.get(f"{api}/files/{task['file_id']}", headers=bearer, timeout=60)
+        assert result.status_code == 200
+        path = tmp_path / "result.mp4"
+        path.write_bytes(result.content)
+        return film, path, task
+    return edit
+
+
+def assert_edited(film, path, clip_seconds):
+    info = judge.probe(path)
+    stream = video.video_stream(info)
+    assert (stream["codec_name"], stream["width"], stream["height"]) == ("h264", 640, 360)
+    assert video.length(info) == pytest.approx(clip_seconds + 2 * LOGO_SECONDS, abs=0.25)
+    video.assert_logo_second(path, 0, film, 0, FRAMED)
+    video.assert_logo_second(path, LOGO_SECONDS + clip_seconds, film, clip_seconds - 0.5, FRAMED)
+    middle = clip_seconds / 2
+    shown = video.picture(path, LOGO_SECONDS + middle)
+    assert video.difference(shown, video.picture(film, middle, FRAMED)) < 2, "the clip is the film's, padded"
+
+
+@video.waits_for_video
+def test_the_first_eighteen_seconds_between_two_logos(edited):
+    film, path, task = edited(30)
+    assert task["kind"] == "edit" and len(task["outputs"]) == 1
+    assert_edited(film, path, FILM_SECONDS)
+
+
+@video.waits_for_video
+def test_a_shorter_film_stays_whole(edited):
+    film, path, _ = edited(6)
+    assert_edited(film, path, 6)
+
+
+@video.waits_for_video
+def test_what_is_no_film_fails_visibly(api, bearer):
+    answer = requests.post(api + "/tasks/", headers=bearer, files={"file": ("film.mp4", b"this is no film" * 100)}, timeout=60)
+    assert answer.status_code == 201, answer.text
+    task_id = answer.json()["task"]["id"]
+
+    def failed():
+        task = requests.get(f"{api}/tasks/{task_id}", headers=bearer, timeout=20).json()
+        return task if task["status"] == "failed" else None
+    assert wait_for(failed, "failure of the task", 60)["error"]["code"] == "invalid_media"
