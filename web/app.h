@@ -11,6 +11,7 @@
 #include "shared/gcp/cloud.h"
 #include "shared/http/guard.h"
 #include "web/admission.h"
+#include "web/event_hub.h"
 #include "web/session.h"
 
 #include <stdatomic.h>
@@ -24,6 +25,7 @@ struct mr_web {
     struct mr_guard *guard; /* what strangers' URLs may name */
     struct mr_session *session;
     struct mr_admission *admission;
+    struct mr_event_hub *events;
     atomic_int ping_waiters; /* requests that wait for a pong */
 };
 

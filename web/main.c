@@ -9,6 +9,7 @@
 extern const struct mr_migration mr_migrations[]; /* made from infra/migrations/ by the build */
 
 enum { UPLOAD_OVERHEAD = 64 << 10, DRAIN_MS = 8000 };
+enum { STREAMS_PER_USER = 100, STREAM_QUEUE = 256 << 10, HEARTBEAT_MS = 15000 };
 
 static enum mr_status migrate(struct mr_web *web, struct mr_err *err)
 {
@@ -17,6 +18,18 @@ static enum mr_status migrate(struct mr_web *web, struct mr_err *err)
     if (status == MR_OK && applied)
         mr_log_write(web->log, MR_LOG_NOTICE, "migrations applied", "{s:i}", "count", applied);
     return status;
+}
+
+static enum mr_status start_events(struct mr_web *web, struct mr_err *err)
+{
+    struct mr_event_hub_options options = {.db = web->db,
+                                           .conninfo = web->config->database_url,
+                                           .log = web->log,
+                                           .max_streams = (size_t)web->config->max_event_streams,
+                                           .max_per_user = STREAMS_PER_USER,
+                                           .max_queued = STREAM_QUEUE,
+                                           .heartbeat_ms = HEARTBEAT_MS};
+    return mr_event_hub_start(&options, &web->events, err);
 }
 
 static enum mr_status open_app(struct mr_web *web, struct mr_err *err)
@@ -34,11 +47,14 @@ static enum mr_status open_app(struct mr_web *web, struct mr_err *err)
     web->publisher = mr_publisher_of(config, web->cloud.pubsub);
     if (status == MR_OK)
         status = mr_admission_start(web->db, &web->publisher, web->log, &web->admission, err);
+    if (status == MR_OK)
+        status = start_events(web, err);
     return status;
 }
 
 static void close_app(struct mr_web *web)
 {
+    mr_event_hub_free(web->events);
     mr_admission_stop(web->admission);
     mr_session_free(web->session);
     mr_guard_free(web->guard);
@@ -76,6 +92,7 @@ static bool serve(struct mr_web *web, const sigset_t *signals)
     sigwait(signals, &signal_number);
     mr_log_write(web->log, MR_LOG_NOTICE, "stopping: requests under way are finished", "{s:i}", "signal",
                  signal_number);
+    mr_event_hub_stop(web->events);
     if (!mr_server_drain(server, DRAIN_MS))
         mr_log_write(web->log, MR_LOG_WARNING, "some requests were cut off", NULL);
     mr_server_stop(server);
@@ -102,6 +119,7 @@ int main(void)
     sigset_t signals;
     struct mr_log log = mr_log_init("mediarun-web", MR_LOG_INFO);
     mr_process_prepare(&signals);
+    mr_process_raise_descriptors();
     bool good = mr_config_load(MR_PROGRAM_WEB, &config, &err) == MR_OK;
     if (good) {
         mr_log_parse_severity(config.log_level, &log.min);

@@ -165,6 +165,13 @@ enum mr_status mr_session_issue(const struct mr_session *session, int64_t user_i
 enum mr_status mr_session_user(const struct mr_session *session, const struct mr_request *req,
                                int64_t *ret_user_id, struct mr_err *err)
 {
+    int64_t expires_s = 0;
+    return mr_session_user_until(session, req, ret_user_id, &expires_s, err);
+}
+
+enum mr_status mr_session_user_until(const struct mr_session *session, const struct mr_request *req,
+                                     int64_t *ret_user_id, int64_t *ret_expires_s, struct mr_err *err)
+{
     const char *header = mr_request_header(req, "Authorization");
     if (!header || strncasecmp(header, "Bearer ", 7) != 0)
         return mr_fail(err, MR_UNAUTHENTICATED, "log in first: an Authorization: Bearer token is needed");
@@ -177,5 +184,6 @@ enum mr_status mr_session_user(const struct mr_session *session, const struct mr
     const char *subject = json_string_value(json_object_get(claims, "sub"));
     if (!by || strcmp(by, issuer) != 0 || !mr_parse_int64(subject, 1, INT64_MAX, ret_user_id))
         return mr_fail(err, MR_UNAUTHENTICATED, "the token is not one of ours");
+    *ret_expires_s = json_integer_value(json_object_get(claims, "exp"));
     return MR_OK;
 }

@@ -45,5 +45,9 @@ MR_MUST_CHECK enum mr_status mr_session_issue(const struct mr_session *session, 
 /* The user of a request's `Authorization: Bearer` token; MR_UNAUTHENTICATED with the reason. */
 MR_MUST_CHECK enum mr_status mr_session_user(const struct mr_session *session, const struct mr_request *req,
                                              int64_t *ret_user_id, struct mr_err *err);
+/* As mr_session_user, for answers that go on: also when the token expires, in seconds since 1970. */
+MR_MUST_CHECK enum mr_status mr_session_user_until(const struct mr_session *session,
+                                                   const struct mr_request *req, int64_t *ret_user_id,
+                                                   int64_t *ret_expires_s, struct mr_err *err);
 
 #endif

@@ -11,4 +11,8 @@
  */
 void mr_process_prepare(sigset_t *ret_signals);
 
+/* Raises the bound on open descriptors as far as the system lets this process: thousands of sockets may be
+ * open. A failure leaves it as it is. */
+void mr_process_raise_descriptors(void);
+
 #endif

@@ -8,16 +8,24 @@
 
 mr_handler mr_api_signup; /* auth.c */
 mr_handler mr_api_login;
+mr_handler mr_api_me;
 mr_handler mr_api_task_create; /* task_create.c */
 mr_handler mr_api_task_list;   /* tasks.c */
+mr_handler mr_api_task_list_all;
 mr_handler mr_api_task_get;
+mr_handler mr_api_task_redo;
 mr_handler mr_api_task_delete;
 mr_handler mr_api_upload_create; /* uploads.c */
 mr_handler mr_api_file_get; /* files.c */
+mr_handler mr_api_task_events; /* events.c */
+mr_handler mr_api_events;
 mr_handler mr_api_alive;    /* health.c */
 mr_handler mr_api_health;
 mr_handler mr_api_ping; /* ping.c */
 mr_handler mr_api_converter_health;
+mr_handler mr_api_benchmark_start; /* benchmark.c */
+mr_handler mr_api_benchmark_data;
+mr_handler mr_api_benchmark_result;
 mr_handler mr_api_openapi; /* static.c */
 mr_handler mr_api_docs;
 mr_handler mr_api_report;

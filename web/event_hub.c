@@ -1,0 +1,239 @@
+#include "web/event_hub.h"
+
+#include "shared/base/encoding.h"
+#include "web/event_hub_internal.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+enum { TICK_MS = 1000, EPOLL_BATCH = 64 };
+static const char greeting[] =
+    "retry: 3000\n\n"; /* milliseconds until a client that was cut off comes back */
+static const char heartbeat[] = ":\n\n";
+
+void mr_event_signal(int eventfd)
+{
+    uint64_t one = 1;
+    while (write(eventfd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+/* ---- places ---------------------------------------------------------------------- */
+
+static void append_locked(struct mr_event_hub *hub, struct mr_event_stream *stream)
+{
+    stream->serial = ++hub->serials;
+    stream->prev = hub->last;
+    *(hub->last ? &hub->last->next : &hub->first) = stream;
+    hub->last = stream;
+}
+
+static void remove_locked(struct mr_event_hub *hub, struct mr_event_stream *stream)
+{
+    *(stream->prev ? &stream->prev->next : &hub->first) = stream->next;
+    *(stream->next ? &stream->next->prev : &hub->last) = stream->prev;
+    mr_event_stream_free(stream);
+}
+
+static enum mr_status check_room_locked(const struct mr_event_hub *hub, int64_t user_id, struct mr_err *err)
+{
+    if (hub->stopped)
+        return mr_fail_code(err, MR_UNAVAILABLE, "shutting_down", "shutting down");
+    size_t all = 0, own = 0;
+    for (const struct mr_event_stream *stream = hub->first; stream; stream = stream->next, all++)
+        own += stream->user_id == user_id;
+    if (own >= hub->options.max_per_user)
+        return mr_fail_code(err, MR_EXHAUSTED, "too_many_streams",
+                            "%zu event streams of this user are open: close some", own);
+    if (all >= hub->options.max_streams)
+        return mr_fail_code(err, MR_EXHAUSTED, "too_many_streams", "too many event streams: try again later");
+    return MR_OK;
+}
+
+enum mr_status mr_event_hub_reserve(struct mr_event_hub *hub,
+                                    const struct mr_event_subscription *subscription,
+                                    struct mr_event_stream **ret, struct mr_err *err)
+{
+    struct mr_event_stream *stream = calloc(1, sizeof *stream);
+    if (!stream)
+        return mr_fail_oom(err);
+    *stream = (struct mr_event_stream){
+        .fd = -1,
+        .user_id = subscription->user_id,
+        .task_id = subscription->task_id,
+        .ends_us = mr_time_monotonic_us() + subscription->expires_s * 1000000 - mr_time_now_us(),
+        .queue = MR_BUF_INIT(hub->options.max_queued),
+        .place = subscription->resumes ? MR_PLACE_LOST : MR_PLACE_BEHIND,
+        .seen = subscription->seen,
+        .cursor = subscription->seen,
+    };
+    pthread_mutex_lock(&hub->lock);
+    enum mr_status status = check_room_locked(hub, stream->user_id, err);
+    if (status == MR_OK)
+        append_locked(hub, stream);
+    pthread_mutex_unlock(&hub->lock);
+    if (status != MR_OK) {
+        mr_event_stream_free(stream);
+        return status;
+    }
+    *ret = stream;
+    return MR_OK;
+}
+
+void mr_event_hub_attach(struct mr_event_hub *hub, struct mr_event_stream *stream, int fd)
+{
+    /* Edge-triggered: one entry for good, told of only when something changed. */
+    struct epoll_event interest = {.events = EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = stream};
+    pthread_mutex_lock(&hub->lock);
+    mr_event_stream_take_socket(stream, fd);
+    if (hub->stopped || epoll_ctl(hub->epoll, EPOLL_CTL_ADD, fd, &interest) != 0)
+        remove_locked(hub, stream);
+    else
+        mr_event_stream_push(stream, greeting, sizeof greeting - 1);
+    pthread_mutex_unlock(&hub->lock);
+    mr_event_signal(hub->wake);
+}
+
+void mr_event_hub_cancel(struct mr_event_hub *hub, struct mr_event_stream *stream)
+{
+    pthread_mutex_lock(&hub->lock);
+    remove_locked(hub, stream);
+    pthread_mutex_unlock(&hub->lock);
+}
+
+/* ---- the writer ------------------------------------------------------------------ */
+
+static void serve_locked(struct mr_event_hub *hub, struct mr_event_stream *stream, uint32_t events)
+{
+    if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) {
+        remove_locked(hub, stream);
+        return;
+    }
+    mr_event_stream_flush(stream);
+    if (stream->place != MR_PLACE_LIVE && stream->queue.len == 0)
+        mr_event_signal(hub->wake); /* the client has taken a page: the next one */
+}
+
+static void tick_locked(struct mr_event_hub *hub, int64_t now_us, bool beats)
+{
+    for (struct mr_event_stream *stream = hub->first, *next; stream; stream = next) {
+        next = stream->next;
+        if (stream->fd < 0)
+            continue;
+        if (now_us >= stream->ends_us)
+            mr_event_stream_end(stream);
+        else if (beats && stream->queue.len == 0)
+            mr_event_stream_push(stream, heartbeat, sizeof heartbeat - 1);
+    }
+}
+
+static void close_all_locked(struct mr_event_hub *hub)
+{
+    for (struct mr_event_stream *stream = hub->first, *next; stream; stream = next) {
+        next = stream->next;
+        if (stream->fd >= 0)
+            remove_locked(hub, stream);
+    }
+}
+
+static void *run_writer(void *arg)
+{
+    struct mr_event_hub *hub = arg;
+    int64_t beat_us = (int64_t)hub->options.heartbeat_ms * 1000;
+    int tick_ms = hub->options.heartbeat_ms < TICK_MS ? hub->options.heartbeat_ms : TICK_MS;
+    int64_t next_beat_us = mr_time_monotonic_us() + beat_us, next_tick_us = 0;
+    pthread_mutex_lock(&hub->lock);
+    while (!hub->stopped) {
+        struct epoll_event events[EPOLL_BATCH];
+        pthread_mutex_unlock(&hub->lock);
+        int count = epoll_wait(hub->epoll, events, EPOLL_BATCH, tick_ms);
+        pthread_mutex_lock(&hub->lock);
+        for (int i = 0; i < count; i++)
+            if (events[i].data.ptr) /* else: the stop */
+                serve_locked(hub, events[i].data.ptr, events[i].events);
+        int64_t now_us = mr_time_monotonic_us();
+        if (now_us < next_tick_us)
+            continue;
+        tick_locked(hub, now_us, now_us >= next_beat_us);
+        next_tick_us = now_us + (int64_t)tick_ms * 1000;
+        if (now_us >= next_beat_us)
+            next_beat_us = now_us + beat_us;
+    }
+    close_all_locked(hub);
+    pthread_mutex_unlock(&hub->lock);
+    return NULL;
+}
+
+/* ---- start and end ------------------------------------------------------------------ */
+
+static enum mr_status open_descriptors(struct mr_event_hub *hub, struct mr_err *err)
+{
+    struct epoll_event interest = {.events = EPOLLIN};
+    hub->epoll = epoll_create1(EPOLL_CLOEXEC);
+    hub->stop = eventfd(0, EFD_CLOEXEC);
+    hub->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (hub->epoll < 0 || hub->stop < 0 || hub->wake < 0 ||
+        epoll_ctl(hub->epoll, EPOLL_CTL_ADD, hub->stop, &interest) != 0)
+        return mr_fail_errno(err, MR_EXHAUSTED, errno, "open the descriptors of the event hub");
+    return MR_OK;
+}
+
+static enum mr_status start_threads(struct mr_event_hub *hub, struct mr_err *err)
+{
+    int fault = pthread_create(&hub->writer, NULL, run_writer, hub);
+    hub->writer_runs = fault == 0;
+    if (!fault) {
+        fault = pthread_create(&hub->feed, NULL, mr_event_feed_run, hub);
+        hub->feed_runs = fault == 0;
+    }
+    return fault ? mr_fail_errno(err, MR_EXHAUSTED, fault, "start the threads of the event hub") : MR_OK;
+}
+
+enum mr_status mr_event_hub_start(const struct mr_event_hub_options *options, struct mr_event_hub **ret,
+                                  struct mr_err *err)
+{
+    struct mr_event_hub *hub = calloc(1, sizeof *hub);
+    if (!hub)
+        return mr_fail_oom(err);
+    hub->options = *options;
+    hub->epoll = hub->stop = hub->wake = -1;
+    pthread_mutex_init(&hub->lock, NULL);
+    enum mr_status status = open_descriptors(hub, err);
+    if (status == MR_OK)
+        status = start_threads(hub, err);
+    if (status != MR_OK) {
+        mr_event_hub_free(hub);
+        return status;
+    }
+    *ret = hub;
+    return MR_OK;
+}
+
+void mr_event_hub_stop(struct mr_event_hub *hub)
+{
+    if (!hub)
+        return;
+    pthread_mutex_lock(&hub->lock);
+    hub->stopped = true;
+    pthread_mutex_unlock(&hub->lock);
+    if (hub->stop >= 0)
+        mr_event_signal(hub->stop);
+    if (hub->writer_runs)
+        pthread_join(hub->writer, NULL);
+    hub->writer_runs = false;
+}
+
+void mr_event_hub_free(struct mr_event_hub *hub)
+{
+    if (!hub)
+        return;
+    mr_event_hub_stop(hub);
+    if (hub->feed_runs)
+        pthread_join(hub->feed, NULL);
+    MR_AUTO_FD int epoll = hub->epoll;
+    MR_AUTO_FD int stop = hub->stop;
+    MR_AUTO_FD int wake = hub->wake;
+    pthread_mutex_destroy(&hub->lock);
+    free(hub);
+}
