@@ -13,6 +13,7 @@ typedef enum mr_status mr_chore(struct mr_web *web, int64_t *total, struct mr_er
 
 mr_chore mr_chore_republish;      /* chores.c: messages that are owed */
 mr_chore mr_chore_delete_strays;  /* chores.c: objects that nobody owns */
+mr_chore mr_chore_forget_keys;    /* chores_keys.c: idempotency keys that hold no longer */
 mr_chore mr_chore_expire_uploads; /* chores_uploads.c: direct uploads that no task took in time */
 mr_chore mr_chore_expire_links;   /* chores_uploads.c: links without login that are over */
 mr_chore mr_chore_deliveries;     /* chores_deliveries.c: webhooks and mails that are due */

@@ -1,5 +1,7 @@
 #include "web/users.h"
 
+#include "shared/base/encoding.h"
+
 enum mr_status mr_user_create(struct mr_db *db, const char *username, const char *email,
                               const char *password_hash, int64_t *ret_id, struct mr_err *err)
 {
@@ -42,5 +44,45 @@ enum mr_status mr_user_find(struct mr_db *db, const char *login, int64_t *ret_id
         return MR_OK;
     *ret_id = mr_rows_int64(rows, 0, "id");
     snprintf(ret_hash, MR_PASSWORD_HASH_MAX, "%s", mr_rows_text(rows, 0, "password_hash"));
+    return MR_OK;
+}
+
+void mr_user_free(struct mr_user *user)
+{
+    if (user->webhook_secret)
+        explicit_bzero(user->webhook_secret, strlen(user->webhook_secret));
+    free(user->username);
+    free(user->email);
+    free(user->webhook_secret);
+    *user = (struct mr_user){0};
+}
+
+enum mr_status mr_user_get(struct mr_db *db, int64_t id, struct mr_user *ret, struct mr_err *err)
+{
+    static const struct mr_statement get = {
+        "user_get",
+        "SELECT username, email, webhook_secret, is_operator::int AS is_operator FROM users"
+        " WHERE id = $1::bigint",
+        1};
+    char number[MR_INT64_TEXT_MAX];
+    mr_int64_text(id, number);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_exec(db, &get, (const char *const[]){number}, &rows, err);
+    if (status != MR_OK)
+        return status;
+    if (mr_rows_count(rows) == 0)
+        return mr_fail(err, MR_UNAUTHENTICATED, "log in again: there is no such user");
+    struct mr_user user = {
+        .id = id,
+        .username = strdup(mr_rows_text(rows, 0, "username")),
+        .email = strdup(mr_rows_text(rows, 0, "email")),
+        .webhook_secret = strdup(mr_rows_text(rows, 0, "webhook_secret")),
+        .is_operator = mr_rows_int64(rows, 0, "is_operator") != 0,
+    };
+    if (!user.username || !user.email || !user.webhook_secret) {
+        mr_user_free(&user);
+        return mr_fail_oom(err);
+    }
+    *ret = user;
     return MR_OK;
 }

@@ -6,6 +6,16 @@
 #include "shared/data/db.h"
 #include "web/session.h"
 
+struct mr_user {
+    int64_t id;
+    char *username;
+    char *email;
+    char *webhook_secret; /* hexadecimal; a secret */
+    bool is_operator;     /* may see everybody's tasks */
+};
+void mr_user_free(struct mr_user *user);
+MR_DEFINE_VALUE_CLEANUP(mr_user, mr_user_free)
+
 /* MR_CONFLICT with code "username_taken" or "email_taken". */
 MR_MUST_CHECK enum mr_status mr_user_create(struct mr_db *db, const char *username, const char *email,
                                             const char *password_hash, int64_t *ret_id, struct mr_err *err);
@@ -13,5 +23,9 @@ MR_MUST_CHECK enum mr_status mr_user_create(struct mr_db *db, const char *userna
 /* Finds by name or, if login holds an '@', by address. *ret_id is 0 when there is none. */
 MR_MUST_CHECK enum mr_status mr_user_find(struct mr_db *db, const char *login, int64_t *ret_id,
                                           char ret_hash[MR_PASSWORD_HASH_MAX], struct mr_err *err);
+
+/* MR_UNAUTHENTICATED if there is no such user (any more). */
+MR_MUST_CHECK enum mr_status mr_user_get(struct mr_db *db, int64_t id, struct mr_user *ret,
+                                         struct mr_err *err);
 
 #endif

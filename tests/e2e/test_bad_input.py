@@ -105,7 +105,7 @@ def test_two_files(user, media):
 @pytest.mark.parametrize("content_type, body, status", [
     ("text/plain", b"hello", 415),
     ("application/xml", b"<a/>", 415),
-    (None, b"hello", 415),
+    (None, b"hello", 400),
     ("multipart/form-data", b"--x\r\n", 400),
     ("multipart/form-data; boundary=x", b"", 400),
     ("multipart/form-data; boundary=x", b"no boundary at all", 400),

@@ -1,12 +1,14 @@
-/* Signup and login. The answers hold every spelling of the token that the older systems' clients read. */
+/* Signup, login, and who the caller is. The answers hold every spelling of the token that the older systems'
+ * clients read. */
 #include "shared/base/encoding.h"
 #include "web/api/api.h"
 #include "web/api/fields.h"
 #include "web/users.h"
 
 #include <ctype.h>
+#include <openssl/crypto.h>
 
-enum { USERNAME_MAX = 80, EMAIL_MAX = 320 };
+enum { USERNAME_MAX = 80, EMAIL_MAX = 320, SECRET_BYTES_MAX = 64 };
 
 static const char *const username_names[] = {"username", NULL};
 static const char *const email_names[] = {"email", NULL};
@@ -15,22 +17,29 @@ static const char *const password_names[] = {"password1", "password", NULL};
 static const char *const repeated_names[] = {"password2", "password_2", NULL};
 static const char *const login_password_names[] = {"password", NULL};
 
+/* An answer that no cache may keep. Takes the reference of body. */
+static enum mr_status answer_secret(struct mr_request *req, int http_status, json_t *body, struct mr_err *err)
+{
+    enum mr_status status = mr_respond_header(req, "Cache-Control", "no-store", err);
+    if (status == MR_OK)
+        return mr_respond_json(req, http_status, body, err);
+    json_decref(body);
+    return status;
+}
+
 static enum mr_status answer_token(struct mr_web *web, struct mr_request *req, int http_status,
-                                   const char *message, int64_t user_id, struct mr_err *err)
+                                   const char *message, int64_t user_id, const char *username,
+                                   struct mr_err *err)
 {
     MR_AUTO_STR char *token = NULL;
     enum mr_status status = mr_session_issue(web->session, user_id, &token, err);
     if (status != MR_OK)
         return status;
-    json_t *body = json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I}", "message", message, "access_token", token,
-                             "token", token, "jwt", token, "token_type", "Bearer", "expires_in",
-                             MR_SESSION_SECONDS, "user_id", (json_int_t)user_id);
-    status = mr_respond_header(req, "Cache-Control", "no-store", err);
-    if (status != MR_OK) {
-        json_decref(body);
-        return status;
-    }
-    return mr_respond_json(req, http_status, body, err);
+    MR_AUTO_JSON json_t *body =
+        json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s*}", "message", message, "access_token", token,
+                  "token", token, "jwt", token, "token_type", "Bearer", "expires_in", MR_SESSION_SECONDS,
+                  "user_id", (json_int_t)user_id, "id", (json_int_t)user_id, "username", username);
+    return answer_secret(req, http_status, MR_TAKE(body), err);
 }
 
 static enum mr_status check_username(const char *username, struct mr_err *err)
@@ -103,7 +112,7 @@ enum mr_status mr_api_signup(void *app, struct mr_request *req, struct mr_err *e
         return status;
     mr_log_write(mr_request_log(req), MR_LOG_NOTICE, "user signed up", "{s:I}", "user_id",
                  (json_int_t)user_id);
-    return answer_token(web, req, 201, "the user was created", user_id, err);
+    return answer_token(web, req, 201, "the user was created", user_id, signup.username, err);
 }
 
 enum mr_status mr_api_login(void *app, struct mr_request *req, struct mr_err *err)
@@ -124,5 +133,41 @@ enum mr_status mr_api_login(void *app, struct mr_request *req, struct mr_err *er
         status = mr_password_verify(web->session, password, user_id ? hash : NULL, err);
     if (status != MR_OK)
         return status;
-    return answer_token(web, req, 200, "logged in", user_id, err);
+    return answer_token(web, req, 200, "logged in", user_id, NULL, err);
+}
+
+/* The form that the libraries of Standard Webhooks take: "whsec_" and the key's base64. *ret is malloc'ed. */
+static enum mr_status portable_secret(const char *hex, char **ret, struct mr_err *err)
+{
+    unsigned char key[SECRET_BYTES_MAX];
+    size_t len = 0;
+    MR_AUTO_STR char *base64 = NULL;
+    MR_AUTO(mr_buf) struct mr_buf text = MR_BUF_INIT(4 * SECRET_BYTES_MAX);
+    if (OPENSSL_hexstr2buf_ex(key, sizeof key, &len, hex, '\0') != 1)
+        return mr_fail(err, MR_INTERNAL, "the secret of the webhooks is not hexadecimal");
+    enum mr_status status = mr_base64_encode(key, len, &base64, err);
+    if (status == MR_OK)
+        status = mr_buf_appendf(&text, err, "whsec_%s", base64);
+    if (status == MR_OK)
+        *ret = mr_buf_take(&text);
+    OPENSSL_cleanse(key, sizeof key);
+    return status;
+}
+
+enum mr_status mr_api_me(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_web *web = app;
+    int64_t user_id = 0;
+    MR_AUTO(mr_user) struct mr_user user = {0};
+    MR_AUTO_STR char *secret = NULL;
+    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    if (status == MR_OK)
+        status = mr_user_get(web->db, user_id, &user, err);
+    if (status == MR_OK)
+        status = portable_secret(user.webhook_secret, &secret, err);
+    if (status != MR_OK)
+        return status;
+    json_t *body = json_pack("{s:I,s:s,s:s,s:b,s:s}", "id", (json_int_t)user.id, "username", user.username,
+                             "email", user.email, "is_operator", user.is_operator, "webhook_secret", secret);
+    return answer_secret(req, 200, body, err);
 }

@@ -10,6 +10,8 @@ static enum mr_status add_part(struct mr_form *form, const struct mr_form_part *
     MR_AUTO(mr_buf) struct mr_buf value = MR_BUF_INIT(FIELDS_MAX);
     char name[128];
     snprintf(name, sizeof name, "%s", part->name); /* the part is gone once its value is read to the end */
+    if (json_object_get(fields, name))
+        return mr_fail_code(err, MR_INVALID, "repeated_field", "%s: it is given twice", name);
     enum mr_status status = mr_form_value(form, &value, err);
     if (status != MR_OK)
         return mr_wrap(err, status, "%s", name);
@@ -42,8 +44,14 @@ enum mr_status mr_fields_read(struct mr_request *req, json_t **ret, struct mr_er
     if (mr_request_is_type(req, "multipart/form-data") ||
         mr_request_is_type(req, "application/x-www-form-urlencoded"))
         return read_form(req, ret, err);
+    if (mr_request_content_length(req) > FIELDS_MAX) /* before a byte of it is taken */
+        return mr_fail(err, MR_TOO_LARGE, "the body is larger than %d bytes", FIELDS_MAX);
     MR_AUTO_JSON json_t *fields = NULL;
     enum mr_status status = mr_request_json(req, FIELDS_MAX, &fields, err);
+    if (status == MR_UNSUPPORTED)
+        return mr_fail(err, status,
+                       "Content-Type: send application/json, multipart/form-data or "
+                       "application/x-www-form-urlencoded");
     if (status != MR_OK)
         return status;
     if (!json_is_object(fields))

@@ -8,8 +8,8 @@
 #include "shared/base/json.h"
 #include "shared/http/server.h"
 
-/* *ret is an object; form fields are strings. MR_INVALID, MR_TOO_LARGE (over 64 KiB), MR_UNSUPPORTED
- * (Content-Type). */
+/* *ret is an object; form fields are strings. MR_INVALID (also for a field given twice), MR_TOO_LARGE (over
+ * 64 KiB), MR_UNSUPPORTED (Content-Type). */
 MR_MUST_CHECK enum mr_status mr_fields_read(struct mr_request *req, json_t **ret, struct mr_err *err);
 
 /*

@@ -21,6 +21,7 @@ static const struct {
 } chores[] = {
     {"republished", mr_chore_republish},
     {"deleted", mr_chore_delete_strays},
+    {"keys", mr_chore_forget_keys},
     {"uploads_expired", mr_chore_expire_uploads},
     {"links_expired", mr_chore_expire_links},
     {"deliveries", mr_chore_deliveries},

@@ -1,14 +1,17 @@
-/* GET /api/tasks, GET and DELETE /api/tasks/{id}. */
-#include "shared/data/tasks.h"
-
+/* GET /api/tasks and /api/tasks/all; GET, PUT and DELETE /api/tasks/{id}. */
 #include "shared/base/encoding.h"
+#include "shared/data/outbox.h"
 #include "shared/data/strays.h"
 #include "shared/data/transitions.h"
 #include "web/api/api.h"
+#include "web/api/order.h"
+#include "web/users.h"
 
 #include <inttypes.h>
 
-enum { LIST_DEFAULT = 100, LIST_MAX = 1000 };
+enum { LIST_DEFAULT = 100, LIST_MAX = 1000, PUBLISH_TIMEOUT_MS = 1500 };
+
+/* ---- lists --------------------------------------------------------------------- */
 
 static enum mr_status query_number(const struct mr_request *req, const char *name, int64_t min, int64_t max,
                                    int64_t *value, struct mr_err *err)
@@ -39,7 +42,7 @@ static enum mr_status read_filter(const struct mr_request *req, struct mr_task_f
     return MR_OK;
 }
 
-/* RFC 8288: rel="next" when the page is full. */
+/* RFC 8288: rel="next" when the page is full; under the path that was asked. */
 static enum mr_status add_next_link(struct mr_request *req, const struct mr_task_filter *filter,
                                     const json_t *views, struct mr_err *err)
 {
@@ -48,27 +51,47 @@ static enum mr_status add_next_link(struct mr_request *req, const struct mr_task
         return MR_OK;
     int64_t last = json_integer_value(json_object_get(json_array_get(views, count - 1), "id"));
     char link[256];
-    snprintf(link, sizeof link, "</api/tasks?max=%" PRId64 "&order=%d&after=%" PRId64 "%s%s>; rel=\"next\"",
-             filter->max, filter->falling, last, filter->status ? "&status=" : "",
-             filter->status ? filter->status : "");
+    snprintf(link, sizeof link, "<%s?max=%" PRId64 "&order=%d&after=%" PRId64 "%s%s>; rel=\"next\"",
+             mr_request_route(req)->pattern, filter->max, filter->falling, last,
+             filter->status ? "&status=" : "", filter->status ? filter->status : "");
     return mr_respond_header(req, "Link", link, err);
+}
+
+static enum mr_status answer_list(struct mr_web *web, struct mr_request *req, int64_t whose,
+                                  struct mr_err *err)
+{
+    struct mr_task_filter filter = {.max = LIST_DEFAULT};
+    MR_AUTO_JSON json_t *views = NULL;
+    enum mr_status status = read_filter(req, &filter, err);
+    if (status == MR_OK)
+        status = mr_tasks_list(web->db, whose, &filter, &views, err);
+    if (status == MR_OK)
+        status = add_next_link(req, &filter, views, err);
+    return status == MR_OK ? mr_respond_json(req, 200, MR_TAKE(views), err) : status;
 }
 
 enum mr_status mr_api_task_list(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
     int64_t user_id = 0;
-    struct mr_task_filter filter = {.max = LIST_DEFAULT};
-    MR_AUTO_JSON json_t *views = NULL;
+    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    return status == MR_OK ? answer_list(web, req, user_id, err) : status;
+}
+
+enum mr_status mr_api_task_list_all(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_web *web = app;
+    int64_t user_id = 0;
+    MR_AUTO(mr_user) struct mr_user user = {0};
     enum mr_status status = mr_session_user(web->session, req, &user_id, err);
     if (status == MR_OK)
-        status = read_filter(req, &filter, err);
-    if (status == MR_OK)
-        status = mr_tasks_list(web->db, user_id, &filter, &views, err);
-    if (status == MR_OK)
-        status = add_next_link(req, &filter, views, err);
-    return status == MR_OK ? mr_respond_json(req, 200, MR_TAKE(views), err) : status;
+        status = mr_user_get(web->db, user_id, &user, err);
+    if (status == MR_OK && !user.is_operator)
+        status = mr_fail(err, MR_DENIED, "everybody's tasks are for operators only");
+    return status == MR_OK ? answer_list(web, req, MR_EVERYBODY, err) : status;
 }
+
+/* ---- one task ------------------------------------------------------------------ */
 
 enum mr_status mr_api_task_get(void *app, struct mr_request *req, struct mr_err *err)
 {
@@ -111,4 +134,57 @@ enum mr_status mr_api_task_delete(void *app, struct mr_request *req, struct mr_e
     delete_objects(web, mr_request_log(req), objects);
     return mr_respond_json(req, 200, json_pack("{s:s}", "message", "the task and its files were deleted"),
                            err);
+}
+
+/* The task is committed; what is not published here is published by the sweep. */
+static void publish(struct mr_web *web, const struct mr_log *log, const struct mr_message *message)
+{
+    struct mr_err err;
+    enum mr_status status = mr_publish(&web->publisher, message, 1, PUBLISH_TIMEOUT_MS, &err);
+    if (status == MR_OK)
+        status = mr_outbox_mark(web->db, message, 1, &err);
+    if (status != MR_OK)
+        mr_log_err(log, MR_LOG_WARNING, "a task stays in the outbox", &err, "{s:I}", "task_id",
+                   (json_int_t)message->task_id);
+}
+
+/* What PUT may change, from any kind of body. */
+static enum mr_status read_change(struct mr_order *order, struct mr_request *req, struct mr_task_change *ret,
+                                  struct mr_err *err)
+{
+    enum mr_status status = mr_order_take_body(order, req, err);
+    if (status == MR_OK)
+        status = mr_order_check_use(order, MR_ORDER_REDO, err);
+    if (status != MR_OK)
+        return status;
+    ret->new_format = mr_order_text(order, "newFormat");
+    ret->options = json_object_get(order->fields, "options");
+    if (!ret->new_format && !ret->options)
+        return mr_fail_code(err, MR_INVALID, "missing_field", "newFormat: this field is needed, or options");
+    return MR_OK;
+}
+
+enum mr_status mr_api_task_redo(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_web *web = app;
+    int64_t user_id = 0;
+    MR_AUTO(mr_order) struct mr_order order = {0};
+    MR_AUTO_JSON json_t *view = NULL;
+    MR_AUTO_JSON json_t *objects = NULL;
+    struct mr_task_change change = {0};
+    struct mr_message message;
+    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    if (status == MR_OK)
+        status = mr_order_init(&order, web, user_id, err);
+    if (status == MR_OK)
+        status = read_change(&order, req, &change, err);
+    if (status == MR_OK)
+        status = mr_tasks_redo(web->db, user_id, mr_request_param(req, "id"), &change, &view, &objects,
+                               &message, err);
+    if (status != MR_OK)
+        return status;
+    publish(web, mr_request_log(req), &message);
+    delete_objects(web, mr_request_log(req), objects);
+    return mr_respond_json(
+        req, 200, json_pack("{s:s,s:o}", "message", "the task was ordered anew", "task", MR_TAKE(view)), err);
 }

@@ -1,0 +1,98 @@
+/*
+ * What a client orders with POST and PUT /api/tasks, from the request to the draft of a task.
+ *
+ * Fields come as JSON, as a urlencoded form or as multipart; one table (order_fields.c) knows each field's
+ * name, type, meaning and the kinds of task it belongs to, and puts the checked value in canonical form into
+ * `fields`. What the fields together make is decided afterwards (order_plan.c). The file of a multipart body
+ * is stored while it arrives (order_file.c); the object is in the ledger of strays before its first byte is,
+ * so that whatever ends the request early leaves nothing behind. Belongs to the request's thread.
+ */
+#ifndef MR_WEB_API_ORDER_H
+#define MR_WEB_API_ORDER_H
+
+#include "shared/data/tasks.h"
+#include "shared/http/form.h"
+#include "web/api/file_name.h"
+#include "web/app.h"
+
+enum { MR_SHA256_HEX_MAX = 65, MR_INPUT_OBJECT_MAX = 64 };
+
+/* The file that came with the request. */
+struct mr_order_file {
+    bool is_stored;
+    struct mr_file_name name;
+    char object[MR_INPUT_OBJECT_MAX];
+    struct mr_object stored;
+    char sha256[MR_SHA256_HEX_MAX]; /* of its bytes; "" without an idempotency key, for nobody asks then */
+};
+
+struct mr_order {
+    struct mr_web *web; /* not owned */
+    int64_t user_id;
+    char file_id[MR_UUID_TEXT_MAX]; /* of the task to be */
+    json_t *fields;                 /* an object: the checked fields that were given */
+    struct mr_order_file file;
+    struct mr_file_name url_name;         /* the file name that url ends with */
+    json_t *parameters;                   /* of a task without a file */
+    const char *idempotency_key;          /* of the request; NULL without one */
+    char request_hash[MR_SHA256_HEX_MAX]; /* filled with a key */
+    char traceparent[MR_TRACEPARENT_MAX]; /* "" without a well-formed one */
+};
+/* An order without anything in it yet; may be freed whether this succeeds or not. */
+MR_MUST_CHECK enum mr_status mr_order_init(struct mr_order *order, struct mr_web *web, int64_t user_id,
+                                           struct mr_err *err);
+void mr_order_free(struct mr_order *order);
+MR_DEFINE_VALUE_CLEANUP(mr_order, mr_order_free)
+
+/* ---- order_fields.c ---- */
+
+/* What fields may be for; a field's place in the table says which of these it belongs to. */
+enum mr_order_use { MR_ORDER_CONVERT = 1, MR_ORDER_INSERT_RECORDS = 2, MR_ORDER_REDO = 4 };
+
+/* MR_INVALID with code "unknown_field" unless there is a field of that name. */
+MR_MUST_CHECK enum mr_status mr_order_check_name(const char *name, struct mr_err *err);
+/*
+ * Checks one field and adds it to the order. is_text: it comes from a form, where a number or an object is
+ * text, too, and an empty text means nothing. MR_INVALID begins with the field's name; codes "unknown_field",
+ * "wrong_type", "repeated_field", and those of the field's own check.
+ */
+MR_MUST_CHECK enum mr_status mr_order_take(struct mr_order *order, const char *name, const json_t *value,
+                                           bool is_text, struct mr_err *err);
+/* All fields of a body without a file: JSON or any form, up to 64 KiB. */
+MR_MUST_CHECK enum mr_status mr_order_take_body(struct mr_order *order, struct mr_request *req,
+                                                struct mr_err *err);
+/* The text of a field that was taken; NULL if it was not given. */
+const char *mr_order_text(const struct mr_order *order, const char *name);
+/* MR_INVALID with code "unknown_field" for a field that was given and is not for this. */
+MR_MUST_CHECK enum mr_status mr_order_check_use(const struct mr_order *order, enum mr_order_use use,
+                                                struct mr_err *err);
+
+/* ---- order_file.c ---- */
+
+/* True for the names that a file part may have. */
+bool mr_order_is_file(const char *name);
+/* Stores the part as the task's input. */
+MR_MUST_CHECK enum mr_status mr_order_store_file(struct mr_order *order, struct mr_form *form,
+                                                 const struct mr_form_part *part, struct mr_err *err);
+/* The file is not needed after all. What cannot be deleted now stays in the ledger for the sweep. */
+void mr_order_drop_file(struct mr_order *order);
+
+/* ---- order_plan.c ---- */
+
+/* What the fields make: a draft that points into the order. MR_INVALID for what makes no sense together. An
+ * upload_id is passed on; the draft's input is still to be filled from it. */
+MR_MUST_CHECK enum mr_status mr_order_plan(struct mr_order *order, struct mr_task_draft *ret,
+                                           struct mr_err *err);
+
+/* ---- order_head.c: what the request's headers say ---- */
+
+/* Idempotency-Key and traceparent. MR_INVALID with code "invalid_idempotency_key". */
+MR_MUST_CHECK enum mr_status mr_order_take_headers(struct mr_order *order, const struct mr_request *req,
+                                                   struct mr_err *err);
+/*
+ * With a key: fills request_hash with the hash of what was ordered, the checked fields and the file's name
+ * and bytes. Not of the body, which looks different at each try (multipart boundaries).
+ */
+MR_MUST_CHECK enum mr_status mr_order_hash(struct mr_order *order, struct mr_err *err);
+
+#endif

@@ -1,0 +1,251 @@
+#include "shared/data/formats.h"
+#include "web/api/fields.h"
+#include "web/api/order.h"
+
+#include <inttypes.h>
+
+enum { TEXT_MAX = 1000, FORMAT_NAMES_MAX = 1024 };
+
+/* A check may put the value's canonical form in the place of *value. */
+typedef enum mr_status check_field(const struct mr_order *order, const char *name, json_t **value,
+                                   struct mr_err *err);
+
+static enum mr_status replace_text(json_t **value, const char *text, struct mr_err *err)
+{
+    json_t *canonical = json_string(text);
+    if (!canonical)
+        return mr_fail_oom(err);
+    json_decref(*value);
+    *value = canonical;
+    return MR_OK;
+}
+
+/* ---- checks ---------------------------------------------------------------------- */
+
+static enum mr_status check_format(const struct mr_order *order, const char *name, json_t **value,
+                                   struct mr_err *err)
+{
+    (void)order;
+    const struct mr_format *format = mr_format_find(json_string_value(*value));
+    if (format)
+        return replace_text(value, format->name, err);
+    MR_AUTO(mr_buf) struct mr_buf names = MR_BUF_INIT(FORMAT_NAMES_MAX);
+    enum mr_status status = MR_OK;
+    for (size_t i = 0; status == MR_OK && (format = mr_format_at(i)); i++)
+        status = mr_buf_appendf(&names, err, "%s%s", i ? ", " : "", format->name);
+    return mr_fail_code(err, MR_INVALID, "unknown_format", "%s: none of %s", name, mr_buf_str(&names));
+}
+
+static enum mr_status check_options(const struct mr_order *order, const char *name, json_t **value,
+                                    struct mr_err *err)
+{
+    (void)order;
+    if (json_object_size(*value) == 0)
+        return MR_OK;
+    return mr_fail_code(err, MR_INVALID, "unknown_option", "%s: `%.100s` is no option we know", name,
+                        json_object_iter_key(json_object_iter(*value)));
+}
+
+static enum mr_status check_preset(const struct mr_order *order, const char *name, json_t **value,
+                                   struct mr_err *err)
+{
+    (void)order;
+    return mr_fail_code(err, MR_INVALID, "unknown_preset", "%s: `%.100s` is no preset we know", name,
+                        json_string_value(*value));
+}
+
+static enum mr_status check_word(const char *name, const json_t *value, const char *const words[2],
+                                 const char *code, struct mr_err *err)
+{
+    for (int i = 0; i < 2; i++)
+        if (strcmp(json_string_value(value), words[i]) == 0)
+            return MR_OK;
+    return mr_fail_code(err, MR_INVALID, code, "%s: neither %s nor %s", name, words[0], words[1]);
+}
+
+static enum mr_status check_priority(const struct mr_order *order, const char *name, json_t **value,
+                                     struct mr_err *err)
+{
+    (void)order;
+    return check_word(name, *value, (const char *const[]){"high", "normal"}, "unknown_priority", err);
+}
+
+static enum mr_status check_kind(const struct mr_order *order, const char *name, json_t **value,
+                                 struct mr_err *err)
+{
+    (void)order;
+    return check_word(name, *value, (const char *const[]){MR_KIND_CONVERT, MR_KIND_INSERT_RECORDS},
+                      "unknown_kind", err);
+}
+
+static enum mr_status check_source_url(const struct mr_order *order, const char *name, json_t **value,
+                                       struct mr_err *err)
+{
+    enum mr_status status = mr_guard_check_url(order->web->guard, json_string_value(*value), 0, err);
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "%s", name);
+}
+
+static enum mr_status check_callback_url(const struct mr_order *order, const char *name, json_t **value,
+                                         struct mr_err *err)
+{
+    enum mr_status status =
+        mr_guard_check_url(order->web->guard, json_string_value(*value), MR_GUARD_HTTPS_ONLY, err);
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "%s", name);
+}
+
+static enum mr_status check_uuid(const struct mr_order *order, const char *name, json_t **value,
+                                 struct mr_err *err)
+{
+    (void)order;
+    char text[MR_UUID_TEXT_MAX];
+    if (!mr_uuid_is_valid(json_string_value(*value)))
+        return mr_fail_code(err, MR_INVALID, "malformed_id", "%s: not an id that POST /api/uploads gave",
+                            name);
+    snprintf(text, sizeof text, "%s", json_string_value(*value));
+    for (char *p = text; *p; p++)
+        if (*p >= 'A' && *p <= 'F')
+            *p = (char)(*p - 'A' + 'a');
+    return replace_text(value, text, err);
+}
+
+static enum mr_status check_records(const struct mr_order *order, const char *name, json_t **value,
+                                    struct mr_err *err)
+{
+    int64_t max = order->web->config->max_records;
+    if (json_integer_value(*value) >= 1 && json_integer_value(*value) <= max)
+        return MR_OK;
+    return mr_fail_code(err, MR_INVALID, "out_of_range", "%s: not a number from 1 to %" PRId64, name, max);
+}
+
+static enum mr_status check_text(const struct mr_order *order, const char *name, json_t **value,
+                                 struct mr_err *err)
+{
+    (void)order;
+    size_t characters = 0;
+    for (const char *p = json_string_value(*value); *p; p++)
+        characters += ((unsigned char)*p & 0xc0) != 0x80;
+    if (characters <= TEXT_MAX)
+        return MR_OK;
+    return mr_fail_code(err, MR_INVALID, "too_long", "%s: more than %d characters", name, TEXT_MAX);
+}
+
+/* ---- the table --------------------------------------------------------------------- */
+
+enum field_type { TEXT, INTEGER, OBJECT };
+enum { ANY_TASK = MR_ORDER_CONVERT | MR_ORDER_INSERT_RECORDS };
+
+static const struct field {
+    const char *name;
+    enum field_type type;
+    unsigned uses; /* of enum mr_order_use */
+    check_field *check;
+} fields[] = {
+    {"newFormat", TEXT, MR_ORDER_CONVERT | MR_ORDER_REDO, check_format},
+    {"options", OBJECT, MR_ORDER_CONVERT | MR_ORDER_REDO, check_options},
+    {"preset", TEXT, MR_ORDER_CONVERT, check_preset},
+    {"url", TEXT, MR_ORDER_CONVERT, check_source_url},
+    {"upload_id", TEXT, MR_ORDER_CONVERT, check_uuid},
+    {"priority", TEXT, ANY_TASK, check_priority},
+    {"callback_url", TEXT, ANY_TASK, check_callback_url},
+    {"kind", TEXT, ANY_TASK, check_kind},
+    {"records", INTEGER, MR_ORDER_INSERT_RECORDS, check_records},
+    {"name", TEXT, MR_ORDER_INSERT_RECORDS, check_text},
+    {"description", TEXT, MR_ORDER_INSERT_RECORDS, check_text},
+};
+
+static const struct field *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (strcmp(name, fields[i].name) == 0)
+            return &fields[i];
+    return NULL;
+}
+
+enum mr_status mr_order_check_name(const char *name, struct mr_err *err)
+{
+    if (find(name))
+        return MR_OK;
+    if (mr_order_is_file(name))
+        return mr_fail_code(err, MR_INVALID, "wrong_type", "%s: it must be a file, in multipart/form-data",
+                            name);
+    return mr_fail_code(err, MR_INVALID, "unknown_field", "%.100s: there is no such field", name);
+}
+
+/* ---- types ------------------------------------------------------------------------- */
+
+static enum mr_status wrong_type(const struct field *field, struct mr_err *err)
+{
+    static const char *const words[] = {
+        [TEXT] = "a string", [INTEGER] = "a whole number", [OBJECT] = "a JSON object"};
+    return mr_fail_code(err, MR_INVALID, "wrong_type", "%s: it must be %s", field->name, words[field->type]);
+}
+
+/* What a text stands for. An object may be text in JSON, too: some clients send all that way. */
+static json_t *parse_text(const struct field *field, const char *text, bool is_form)
+{
+    int64_t number = 0;
+    if (field->type == TEXT)
+        return json_string(text);
+    if (field->type == OBJECT)
+        return json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    return is_form && mr_parse_int64(text, INT64_MIN, INT64_MAX, &number) ? json_integer(number) : NULL;
+}
+
+static enum mr_status typed(const struct field *field, const json_t *value, bool is_form, json_t **ret,
+                            struct mr_err *err)
+{
+    static const json_type types[] = {[TEXT] = JSON_STRING, [INTEGER] = JSON_INTEGER, [OBJECT] = JSON_OBJECT};
+    json_t *parsed = json_is_string(value) ? parse_text(field, json_string_value(value), is_form)
+                                           : json_incref((json_t *)(uintptr_t)value);
+    if (parsed && json_typeof(parsed) == types[field->type]) {
+        *ret = parsed;
+        return MR_OK;
+    }
+    json_decref(parsed);
+    return wrong_type(field, err);
+}
+
+/* ---- taking ------------------------------------------------------------------------ */
+
+enum mr_status mr_order_take(struct mr_order *order, const char *name, const json_t *value, bool is_text,
+                             struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *canonical = NULL;
+    enum mr_status status = mr_order_check_name(name, err);
+    if (status != MR_OK || json_is_null(value) || (is_text && json_string_length(value) == 0))
+        return status;
+    const struct field *field = find(name);
+    if (json_object_get(order->fields, name))
+        return mr_fail_code(err, MR_INVALID, "repeated_field", "%s: it is given twice", name);
+    status = typed(field, value, is_text, &canonical, err);
+    if (status == MR_OK)
+        status = field->check(order, name, &canonical, err);
+    if (status == MR_OK && json_object_set(order->fields, name, canonical) != 0)
+        status = mr_fail_oom(err);
+    return status;
+}
+
+enum mr_status mr_order_take_body(struct mr_order *order, struct mr_request *req, struct mr_err *err)
+{
+    bool is_text = mr_request_is_type(req, "multipart/form-data") ||
+                   mr_request_is_type(req, "application/x-www-form-urlencoded");
+    MR_AUTO_JSON json_t *given = NULL;
+    enum mr_status status = mr_fields_read(req, &given, err);
+    for (void *i = json_object_iter(given); status == MR_OK && i; i = json_object_iter_next(given, i))
+        status = mr_order_take(order, json_object_iter_key(i), json_object_iter_value(i), is_text, err);
+    return status;
+}
+
+const char *mr_order_text(const struct mr_order *order, const char *name)
+{
+    return json_string_value(json_object_get(order->fields, name));
+}
+
+enum mr_status mr_order_check_use(const struct mr_order *order, enum mr_order_use use, struct mr_err *err)
+{
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (!(fields[i].uses & use) && json_object_get(order->fields, fields[i].name))
+            return mr_fail_code(err, MR_INVALID, "unknown_field", "%s: it does not belong to such an order",
+                                fields[i].name);
+    return MR_OK;
+}

@@ -1,0 +1,69 @@
+#include "web/api/order.h"
+
+#include <ctype.h>
+#include <openssl/evp.h>
+
+enum { KEY_MAX = 255 };
+
+/* Version 00 of https://www.w3.org/TR/trace-context/: lower-case hexadecimal digits and three dashes. */
+static bool is_traceparent(const char *text)
+{
+    if (strlen(text) != MR_TRACEPARENT_MAX - 1 || strncmp(text, "00-", 3) != 0)
+        return false;
+    for (int i = 3; text[i]; i++) {
+        bool dash = i == 35 || i == 52;
+        if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i]) || isupper((unsigned char)text[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool is_key(const char *text)
+{
+    size_t len = strlen(text);
+    for (const char *p = text; *p; p++)
+        if (*p <= ' ' || *p > '~')
+            return false;
+    return len >= 1 && len <= KEY_MAX;
+}
+
+enum mr_status mr_order_take_headers(struct mr_order *order, const struct mr_request *req, struct mr_err *err)
+{
+    const char *trace = mr_request_header(req, "traceparent");
+    if (trace && is_traceparent(trace))
+        snprintf(order->traceparent, sizeof order->traceparent, "%s", trace);
+    const char *key = mr_request_header(req, "Idempotency-Key");
+    if (key && !is_key(key))
+        return mr_fail_code(err, MR_INVALID, "invalid_idempotency_key",
+                            "Idempotency-Key: it must be 1 to %d visible ASCII characters", KEY_MAX);
+    order->idempotency_key = key;
+    return MR_OK;
+}
+
+static json_t *ordered(const struct mr_order *order)
+{
+    json_t *all = json_pack("{s:O}", "fields", order->fields);
+    if (!order->file.is_stored)
+        return all;
+    json_t *file = json_pack("{s:s,s:s}", "name", order->file.name.text, "sha256", order->file.sha256);
+    if (json_object_set_new(all, "file", file) == 0)
+        return all;
+    json_decref(all);
+    return NULL;
+}
+
+enum mr_status mr_order_hash(struct mr_order *order, struct mr_err *err)
+{
+    if (!order->idempotency_key)
+        return MR_OK;
+    MR_AUTO_JSON json_t *all = ordered(order);
+    MR_AUTO_STR char *text = all ? json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    if (!text)
+        return mr_fail_oom(err);
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    if (EVP_Digest(text, strlen(text), bytes, &len, EVP_sha256(), NULL) != 1)
+        return mr_fail(err, MR_INTERNAL, "SHA-256 failed");
+    mr_hex_encode(bytes, len, order->request_hash);
+    return MR_OK;
+}

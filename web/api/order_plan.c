@@ -1,0 +1,151 @@
+#include "shared/http/client_url.h"
+#include "web/api/order.h"
+
+#include <ctype.h>
+
+enum { RECORDS_DEFAULT = 1000 };
+
+/* ---- the order itself -------------------------------------------------------------- */
+
+enum mr_status mr_order_init(struct mr_order *order, struct mr_web *web, int64_t user_id, struct mr_err *err)
+{
+    *order = (struct mr_order){.web = web, .user_id = user_id, .fields = json_object()};
+    return order->fields ? mr_uuid_generate(order->file_id, err) : mr_fail_oom(err);
+}
+
+void mr_order_free(struct mr_order *order)
+{
+    json_decref(order->fields);
+    json_decref(order->parameters);
+    *order = (struct mr_order){0};
+}
+
+static enum mr_status missing(const char *what, struct mr_err *err)
+{
+    return mr_fail_code(err, MR_INVALID, "missing_field", "%s", what);
+}
+
+/* ---- names from URLs --------------------------------------------------------------- */
+
+/* The last segment of the URL's path, decoded; "download" if it has none that could be a name. */
+static struct mr_file_name name_of_url(const char *url)
+{
+    char text[MR_URL_MAX + 1];
+    const char *path = strstr(url, "://");
+    path = path ? path + 3 : url;
+    size_t len = strcspn(path, "?#");
+    while (len && path[len - 1] == '/')
+        len--;
+    const char *start = memrchr(path, '/', len);
+    struct mr_err ignored;
+    if (start)
+        snprintf(text, sizeof text, "%.*s", (int)(path + len - start - 1), start + 1);
+    if (!start || mr_percent_decode(text, false, &ignored) != MR_OK || !mr_utf8_is_valid(text, strlen(text)))
+        return mr_file_name_of("download");
+    for (char *p = text; *p; p++)
+        if (iscntrl((unsigned char)*p))
+            *p = '_';
+    struct mr_file_name name = mr_file_name_of(text);
+    return name.text[strspn(name.text, ". ")] ? name : mr_file_name_of("download");
+}
+
+/* ---- kinds --------------------------------------------------------------------------- */
+
+static enum mr_status plan_convert(struct mr_order *order, struct mr_task_draft *draft, struct mr_err *err)
+{
+    draft->new_format = mr_order_text(order, "newFormat");
+    draft->options = json_object_get(order->fields, "options");
+    draft->url = mr_order_text(order, "url");
+    draft->upload_id = mr_order_text(order, "upload_id");
+    draft->notify_mail = mr_config_sends_mail(order->web->config);
+    if (!order->file.is_stored && !draft->url && !draft->upload_id)
+        return missing("fileName: a file is needed, or url, or upload_id", err);
+    if (!draft->new_format)
+        return missing("newFormat: this field is needed", err);
+    if (draft->url)
+        order->url_name = name_of_url(draft->url);
+    const struct mr_file_name *name = draft->url ? &order->url_name : &order->file.name;
+    draft->original_file = name->text;
+    draft->original_format = name->extension;
+    if (order->file.is_stored) {
+        draft->original_size = order->file.stored.size;
+        draft->input_object = order->file.object;
+        draft->input_generation = order->file.stored.generation;
+    }
+    return MR_OK;
+}
+
+static enum mr_status plan_insert_records(struct mr_order *order, struct mr_task_draft *draft,
+                                          struct mr_err *err)
+{
+    if (order->file.is_stored)
+        return mr_fail_code(err, MR_INVALID, "unknown_field",
+                            "fileName: records are inserted without a file");
+    const json_t *records = json_object_get(order->fields, "records");
+    order->parameters =
+        json_pack("{s:I,s:s*,s:s*}", "records", records ? json_integer_value(records) : RECORDS_DEFAULT,
+                  "name", mr_order_text(order, "name"), "description", mr_order_text(order, "description"));
+    draft->options = order->parameters;
+    return order->parameters ? MR_OK : mr_fail_oom(err);
+}
+
+static const struct plan {
+    const char *kind;
+    enum mr_order_use use;
+    enum mr_status (*fill)(struct mr_order *order, struct mr_task_draft *draft, struct mr_err *err);
+} plans[] = {
+    {MR_KIND_CONVERT, MR_ORDER_CONVERT, plan_convert},
+    {MR_KIND_INSERT_RECORDS, MR_ORDER_INSERT_RECORDS, plan_insert_records},
+};
+
+/* ---- which kind ------------------------------------------------------------------------ */
+
+/* Where a conversion's file comes from: at most one of three ways. */
+static enum mr_status count_sources(const struct mr_order *order, int *ret, struct mr_err *err)
+{
+    *ret = order->file.is_stored + (mr_order_text(order, "url") != NULL) +
+           (mr_order_text(order, "upload_id") != NULL);
+    if (*ret <= 1)
+        return MR_OK;
+    return mr_fail_code(err, MR_INVALID, "too_many_sources",
+                        "fileName, url, upload_id: one of them for one task, not several");
+}
+
+/* An order without a kind: with a source it is a conversion; a name and a description alone are how one of
+ * the older systems' clients orders records. */
+static enum mr_status guess_kind(const struct mr_order *order, int sources, const char **ret,
+                                 struct mr_err *err)
+{
+    const char *name = mr_order_text(order, "name"), *description = mr_order_text(order, "description");
+    *ret = !sources && name && description ? MR_KIND_INSERT_RECORDS : MR_KIND_CONVERT;
+    if (sources || !name == !description)
+        return MR_OK;
+    return missing(name ? "description: this field is needed with name"
+                        : "name: this field is needed with description",
+                   err);
+}
+
+enum mr_status mr_order_plan(struct mr_order *order, struct mr_task_draft *ret, struct mr_err *err)
+{
+    const char *priority = mr_order_text(order, "priority"), *kind = mr_order_text(order, "kind");
+    int sources = 0;
+    enum mr_status status = count_sources(order, &sources, err);
+    if (status == MR_OK && !kind)
+        status = guess_kind(order, sources, &kind, err);
+    if (status != MR_OK)
+        return status;
+    *ret = (struct mr_task_draft){.user_id = order->user_id,
+                                  .kind = kind,
+                                  .priority = priority ? priority : "normal",
+                                  .original_size = -1,
+                                  .callback_url = mr_order_text(order, "callback_url"),
+                                  .idempotency_key = order->idempotency_key,
+                                  .request_hash = order->request_hash};
+    snprintf(ret->file_id, sizeof ret->file_id, "%s", order->file_id);
+    snprintf(ret->traceparent, sizeof ret->traceparent, "%s", order->traceparent);
+    const struct plan *plan = plans;
+    while (strcmp(plan->kind, kind) != 0) /* the field's check let no other kind pass */
+        plan++;
+    status = mr_order_check_use(order, plan->use, err);
+    return status == MR_OK ? plan->fill(order, ret, err) : status;
+}
