@@ -157,14 +157,17 @@ static enum mr_status fetch_once(struct ingest *ingest, struct mr_err *err)
 /* As often as the policy says while it is the stranger's server that fails, and may recover. */
 static enum mr_status fetch_patiently(struct ingest *ingest, struct mr_err *err)
 {
-    struct mr_retry_state retry = {0};
+    struct mr_retry policy = fetch_policy;
+    int64_t limit_ms = ingest->job->worker->config->fetch_timeout_s * 1000;
+    policy.total_ms = limit_ms < policy.total_ms ? limit_ms : policy.total_ms;
+    struct mr_retry_state retry = {.started_us = mr_time_monotonic_us()};
     for (;;) {
         struct mr_err failure = {0};
         enum mr_status status = fetch_once(ingest, &failure);
         if (status == MR_OK)
             return MR_OK;
         bool may_recover = strcmp(failure.code, MR_FETCH_FAILED) == 0 && mr_status_is_transient(status);
-        bool again = may_recover && !mr_job_should_stop(ingest->job) && mr_retry_again(&fetch_policy, &retry);
+        bool again = may_recover && !mr_job_should_stop(ingest->job) && mr_retry_again(&policy, &retry);
         if (again)
             continue;
         ingest->job->strangers_fault = may_recover;
