@@ -1,0 +1,308 @@
+"""Webhooks and mails: what is owed for a result arrives once, whatever the receiver does, and never harms the task."""
+
+import re
+import time
+
+import pytest
+import requests
+
+from harness.hook import Certificate, Hook, verify
+from harness.paths import SANITIZED
+from harness.smtp import PASSWORD, USER, Relay, text_of
+from harness.waiting import free_port, wait_for
+
+TASKS = 30 if SANITIZED else 200
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    return Certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def make_hook(certificate):
+    made = []
+
+    def make(answer=lambda received: 204, tls=True):
+        made.append(Hook(certificate if tls else None, answer))
+        return made[-1]
+
+    yield make
+    for hook in made:
+        hook.close()
+
+
+@pytest.fixture
+def make_relay(certificate):
+    made = []
+
+    def make(start=True, **kwargs):
+        made.append(Relay(certificate, **kwargs))
+        return made[-1].start() if start else made[-1]
+
+    yield make
+    for relay in made:
+        relay.close()
+
+
+@pytest.fixture
+def make_delivering_stack(make_stack, certificate):
+    """A stack that may call these hooks and sends its mails by this relay."""
+    def make(*hooks, relay=None, settings=None, **kwargs):
+        mail = {}
+        if relay:
+            mail = {"SMTP_URL": relay.url, "SMTP_USER": USER, "SMTP_PASSWORD": PASSWORD, "MAIL_FROM": "mediarun@example.com"}
+        allowed = ",".join(hook.host for hook in hooks)
+        return make_stack(settings={"FETCH_ALLOW_HOSTS": allowed, "TLS_CA_FILE": certificate.file, **mail, **(settings or {})},
+                          **kwargs)
+    return make
+
+
+def insert(user, **fields):
+    """A task that is quickly done."""
+    answer = user.post("/api/tasks", json={"kind": "insert_records", "records": 1, **fields})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["task"]
+
+
+def convert(user, media, **fields):
+    """A task that has a file as its result, and so a mail."""
+    return user.upload(media.tone(seconds=0.2), "wav", **fields)
+
+
+def deliveries(stack, task=None, columns="channel, status, attempts"):
+    where = f"WHERE task_id = {task['id']}" if task else ""
+    return sorted(tuple(row) for row in stack.sql(f"SELECT {columns} FROM deliveries {where}"))
+
+
+def try_again_now(stack):
+    """Lets the waits of failed deliveries be over, and sweeps."""
+    stack.sql("UPDATE deliveries SET next_attempt_at = now() WHERE status = 'pending' AND next_attempt_at > now() RETURNING id")
+    stack.sweep()
+
+
+def settle(stack, task=None, seconds=20, retry=True):
+    """The deliveries as soon as none is on its way any more."""
+    def settled():
+        found = deliveries(stack, task)
+        if found and not [row for row in found if row[1] in ("pending", "sending")]:
+            return found
+        if retry:
+            try_again_now(stack)
+        return None
+    return wait_for(settled, "end of the deliveries", seconds, 0.2)
+
+
+def wait_for_failure(stack, task, attempts=1):
+    """Until a try has failed and waits for the next."""
+    wait_for(lambda: ("pending", str(attempts)) in deliveries(stack, task, "status, attempts"), "a failed try")
+
+
+@pytest.mark.sanitized
+def test_a_result_is_told_by_webhook_and_mail(make_delivering_stack, make_hook, make_relay, media):
+    hook, relay = make_hook(), make_relay()
+    stack = make_delivering_stack(hook, relay=relay)
+    user = stack.client()
+    secret = user.get("/api/auth/me").json()["webhook_secret"]
+    task = user.finish(user.upload(media.tone(), "mp3", "Canción “1”.wav", callback_url=f"{hook.url}/done?key=hush-hush"))
+    assert settle(stack, task, retry=False) == [("mail", "sent", "1"), ("webhook", "sent", "1")]
+
+    call = hook.wait(1)[0]
+    verify(call, secret)
+    assert (call.method, call.path) == ("POST", "/done?key=hush-hush")
+    assert call.headers["x-mediarun-event"] == "task.processed"
+    assert call.json["id"] == task["id"] and call.json["status"] == "processed"
+    assert call.json["outputs"][0]["file_name"] == "Canción “1”.mp3"
+
+    mail = relay.wait()[0]
+    assert mail.recipients == [f"{user.username}@example.com"] and mail["From"] == "mediarun@example.com"
+    assert mail["Subject"] and mail["Date"] and mail["Message-ID"] and mail["Auto-Submitted"] == "auto-generated"
+    assert relay.logins == [(True, True)]
+    text = text_of(mail)
+    assert "Canción “1”.wav" in text and user.username in text
+    link = re.search(r"https?://\S+", text).group()
+    assert link.startswith(f"{stack.url}/api/files/{task['file_id']}?token=")
+    answer = requests.get(link, timeout=10)
+    assert answer.status_code == 200 and answer.content == user.download(task)
+    token = link.partition("token=")[2]
+    assert requests.get(f"{stack.url}/api/tasks/{task['id']}?token={token}", timeout=10).status_code == 401
+
+    logs = stack.worker.whole_log() + stack.web.whole_log()
+    for said in (token, "hush-hush", PASSWORD, secret.removeprefix("whsec_")):
+        assert said not in logs
+    lines = {line["channel"]: line for line in stack.worker.records() if line.get("message") == "delivery"}
+    assert {channel: (line["end"], line["status"], line["attempt"]) for channel, line in lines.items()} == {
+        "webhook": ("sent", 204, 1), "mail": ("sent", 250, 1)}
+
+
+def test_exactly_once_though_every_third_fails(make_delivering_stack, make_hook, make_relay, media):
+    calls = iter(range(1, 100000))
+    hook = make_hook(lambda received: 500 if next(calls) % 3 == 0 else 200)
+    relay = make_relay(answer=lambda number, recipient: "451 later" if number % 3 == 0 else "250 taken")
+    stack = make_delivering_stack(hook, relay=relay)
+    user = stack.client()
+    secret = user.get("/api/auth/me").json()["webhook_secret"]
+    tasks = [convert(user, media, callback_url=hook.url) for _ in range(TASKS)]
+    wait_for(lambda: stack.sql("SELECT count(*) FROM tasks WHERE status = 'processed'") == [[str(TASKS)]], "all tasks", 60)
+
+    found = settle(stack, seconds=60)
+    assert len(found) == 2 * TASKS and {row[1] for row in found} == {"sent"}
+    assert max(int(row[2]) for row in found) > 1, "some needed another try"
+    for channel, accepted in (("webhook", hook.accepted), ("mail", relay.accepted)):
+        ids = {row[0] for row in stack.sql(f"SELECT public_id FROM deliveries WHERE channel = '{channel}'")}
+        assert len(accepted) == TASKS and set(accepted.values()) == {1}, channel
+        assert {one.strip("<>").partition("@")[0] for one in accepted} == ids
+    assert len({call.json["id"] for call in hook.received}) == TASKS
+    for call in hook.received:
+        verify(call, secret)
+    assert {row[0] for row in stack.sql("SELECT status FROM tasks")} == {"processed"}
+    for task, text in ((task, text) for task in tasks[::TASKS // 4] for text in map(text_of, relay.mails) if task["file_id"] in text):
+        assert requests.get(re.search(r"https?://\S+", text).group(), timeout=10).content == user.download(task)
+
+
+def test_a_failed_task_is_told_by_webhook_alone(make_delivering_stack, make_hook, make_relay):
+    hook, relay = make_hook(), make_relay()
+    stack = make_delivering_stack(hook, relay=relay)
+    user = stack.client()
+    task = user.wait(user.upload(b"no media at all" * 100, "mp3", "a.wav", callback_url=hook.url))
+    assert task["status"] == "failed"
+    assert settle(stack, task, retry=False) == [("webhook", "sent", "1")]
+    call = hook.wait(1)[0]
+    assert call.headers["x-mediarun-event"] == "task.failed" and call.json["error"]["code"]
+    assert not relay.mails
+
+
+def test_a_receiver_that_never_answers_delays_nobody(make_delivering_stack, make_hook, media):
+    silent, good = make_hook(lambda received: time.sleep(20) or 200), make_hook()
+    stack = make_delivering_stack(silent, good, worker_settings={"DELIVERY_TIMEOUT_SECONDS": 3, "DELIVERY_SLOTS": 4})
+    user = stack.client()
+    waiting = [insert(user, callback_url=silent.url) for _ in range(3)]
+    silent.wait(3)
+    began = time.monotonic()
+    told = insert(user, callback_url=good.url)
+    user.convert(media.tone(), "mp3")
+    assert settle(stack, told, retry=False) == [("webhook", "sent", "1")]
+    assert SANITIZED or time.monotonic() - began < 3
+    for task in waiting:
+        wait_for_failure(stack, task)
+        assert user.task(task["id"])["status"] == "processed"
+    assert len(silent.received) == 3, "no message of theirs comes back before its time"
+    assert not [line for line in stack.worker.records() if line.get("severity") == "ERROR"]
+
+
+def test_relay_down_and_wrong_credentials(make_delivering_stack, make_relay, media):
+    relay = make_relay(start=False)
+    stack = make_delivering_stack(relay=relay, worker_settings={"SMTP_PASSWORD": "wrong-password"})
+    user = stack.client()
+    task = user.finish(convert(user, media))
+    wait_for_failure(stack, task)
+    relay.start()
+    try_again_now(stack)
+    wait_for_failure(stack, task, 2)
+    assert (True, False) in relay.logins
+    refused = [line for line in stack.worker.records() if line.get("severity") == "ERROR"]
+    assert len(refused) == 1 and "login" in str(refused[0]["error"]) and "wrong-password" not in stack.worker.whole_log()
+    assert "login" not in str(user.task(task["id"])), "the relay is the operator's affair"
+    stack.worker.env["SMTP_PASSWORD"] = PASSWORD
+    stack.worker.restart()
+    assert settle(stack, task) == [("mail", "sent", "3")]
+    assert len(relay.mails) == 1 and user.task(task["id"])["status"] == "processed"
+
+
+def test_what_is_refused_for_good_is_not_tried_again(make_delivering_stack, make_hook, make_relay, media):
+    hook = make_hook(lambda received: 410)
+    relay = make_relay(answer=lambda number, recipient: "554 spam")
+    stack = make_delivering_stack(hook, relay=relay)
+    user = stack.client()
+    task = user.finish(convert(user, media, callback_url=hook.url))
+    assert settle(stack, task, retry=False) == [("mail", "failed", "1"), ("webhook", "failed", "1")]
+    stack.sweep()
+    assert len(hook.received) == 1 and relay.seen == 1
+    assert user.task(task["id"])["status"] == "processed"
+
+
+def test_inside_addresses_are_not_called(make_delivering_stack, make_hook):
+    hook, plain = make_hook(), make_hook(tls=False)
+    stack = make_delivering_stack(plain)
+    user = stack.client()
+    # A name that means an inside address shows that only at the connection.
+    task = user.finish(insert(user, callback_url=hook.url.replace("127.0.0.1", "localhost")))
+    assert settle(stack, task, retry=False) == [("webhook", "failed", "1")]
+    assert hook.received == []
+    for url in (f"http://localhost:{free_port()}/", "http://example.com/hook", hook.url, "https://169.254.169.254/",
+                "https://user:pass@example.com/", "ftp://example.com/"):
+        answer = user.post("/api/tasks", json={"kind": "insert_records", "records": 1, "callback_url": url})
+        assert answer.status_code == 400 and "callback_url" in answer.json()["detail"], url
+    # http to a host that the operator names.
+    assert settle(stack, user.finish(insert(user, callback_url=plain.url)), retry=False) == [("webhook", "sent", "1")]
+
+
+@pytest.mark.parametrize("switch", [{"STRESS_TEST": 1}, {"ENABLED_EMAIL": "false"}], ids=lambda switch: next(iter(switch)))
+def test_mails_switched_off(make_delivering_stack, make_relay, media, switch):
+    relay = make_relay()
+    stack = make_delivering_stack(relay=relay, settings=switch)
+    user = stack.client()
+    assert deliveries(stack, user.finish(convert(user, media))) == []
+    # Ordered before the switch was turned: web had promised one.
+    stack.web.env.update({"STRESS_TEST": "0", "ENABLED_EMAIL": "true"})
+    stack.web.restart()
+    assert settle(stack, user.finish(convert(user, media)), retry=False) == [("mail", "skipped", "1")]
+    assert relay.seen == 0
+
+
+def test_worker_killed_while_it_delivers(make_delivering_stack, make_hook):
+    answers = iter([lambda: time.sleep(5) or 500, lambda: 200])
+    hook = make_hook(lambda received: next(answers)())
+    stack = make_delivering_stack(hook)
+    user = stack.client()
+    task = user.finish(insert(user, callback_url=hook.url))
+    first = hook.wait(1)[0]
+    stack.worker.kill()
+    stack.worker.start()
+    stack.sweep()
+    assert deliveries(stack, task) == [("webhook", "sending", "1")], "the lease is respected"
+    stack.sql("UPDATE deliveries SET lease_expires_at = now() - interval '1 ms' RETURNING id")
+    assert settle(stack, task) == [("webhook", "sent", "2")]
+    second = hook.wait(2)[1]
+    assert second.headers["webhook-id"] == first.headers["webhook-id"], "by which a receiver knows a repetition"
+    assert len(hook.received) == 2
+
+
+def test_worker_asked_to_stop_while_it_delivers(make_delivering_stack, make_hook):
+    answers = iter([lambda: time.sleep(1) or 200])
+    hook = make_hook(lambda received: next(answers)())
+    stack = make_delivering_stack(hook)
+    user = stack.client()
+    task = user.finish(insert(user, callback_url=hook.url))
+    hook.wait(1)
+    assert stack.worker.stop(15) == 0
+    assert deliveries(stack, task) == [("webhook", "sent", "1")], "what is about to end may end"
+    stack.worker.start()
+
+
+def test_an_order_made_anew_skips_the_old_delivery(make_delivering_stack, make_hook, media):
+    answers = iter([500, 200])
+    hook = make_hook(lambda received: next(answers))
+    stack = make_delivering_stack(hook)
+    user = stack.client()
+    task = user.finish(user.upload(media.tone(), "mp3", callback_url=hook.url))
+    wait_for_failure(stack, task)
+    assert user.request("PUT", f"/api/tasks/{task['id']}", json={"newFormat": "ogg"}).status_code == 200
+    wait_for(lambda: user.task(task["id"])["processed_format"] == "ogg", "the second result", 30)
+    settle(stack, task)
+    assert deliveries(stack, task, "generation, status") == [("1", "skipped"), ("2", "sent")]
+    calls = hook.wait(2)
+    assert [call.json["new_format"] for call in calls] == ["mp3", "ogg"]
+    assert calls[0].headers["webhook-id"] != calls[1].headers["webhook-id"]
+
+
+def test_what_the_worker_could_not_publish_the_sweep_does(make_delivering_stack, make_hook):
+    hook = make_hook()
+    stack = make_delivering_stack(hook, worker_settings={"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{free_port()}"})
+    user = stack.client()
+    task = user.finish(insert(user, callback_url=hook.url))
+    wait_for(lambda: "waits for the sweep" in stack.worker.log(), "the word that nothing was published")
+    assert deliveries(stack, task) == [("webhook", "pending", "0")]
+    stack.sql("UPDATE deliveries SET created_at = now() - interval '6 s' RETURNING id")
+    stack.sweep()
+    assert settle(stack, task, retry=False) == [("webhook", "sent", "1")]
