@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.hook import Certificate
 from harness.origin import Origin
 from harness.stack import Stack
 from harness.waiting import wait_for
@@ -11,18 +12,20 @@ FAILED_AT = {"post": 400, "task": 201}
 
 
 class World:
-    """An origin that the operator names, an inside server that nobody names, and a stack between them."""
+    """An origin that the operator names (also by https), inside servers that nobody names, and a stack between them."""
 
-    def __init__(self, make, **worker_settings):
-        self.origin = Origin()
+    def __init__(self, make, directory, **worker_settings):
+        self.certificate = Certificate(directory)
+        self.origin, self.secure = Origin(), Origin(certificate=self.certificate)
         self.inside, self.inside6 = inside_servers()
         proxy = {name: self.inside.url for name in ("http_proxy", "https_proxy", "ALL_PROXY")}
-        self.stack = make(settings={"FETCH_ALLOW_HOSTS": self.origin.host},
+        self.stack = make(settings={"FETCH_ALLOW_HOSTS": f"{self.origin.host},{self.secure.host}",
+                                    "TLS_CA_FILE": self.certificate.file},
                           worker_settings={"MAX_ATTEMPTS": 1, **proxy, **worker_settings})
         self.user = self.stack.client()
 
     def close(self):
-        for server in (self.origin, self.inside, self.inside6):
+        for server in (self.origin, self.secure, self.inside, self.inside6):
             server.close()
 
     def order(self, url, new_format="mp3", **fields):
@@ -65,18 +68,18 @@ def world(tmp_path_factory, postgres):
     def make(**kwargs):
         return Stack(tmp_path_factory.mktemp("ingest"), postgres, **kwargs).start()
 
-    made = World(make, MAX_FETCH_BYTES=4 << 20, FETCH_TIMEOUT_SECONDS=3)
+    made = World(make, tmp_path_factory.mktemp("tls"), MAX_FETCH_BYTES=4 << 20, FETCH_TIMEOUT_SECONDS=3)
     yield made
     made.close()
     made.stack.stop()
 
 
 @pytest.fixture
-def make_world(make_stack):
+def make_world(make_stack, tmp_path):
     made = []
 
     def make(**worker_settings):
-        made.append(World(make_stack, **worker_settings))
+        made.append(World(make_stack, tmp_path, **worker_settings))
         return made[-1]
 
     yield make
@@ -131,6 +134,15 @@ def test_a_new_generation_does_not_fetch_again(world, media):
     assert len(objects_of(world.stack, again, "inputs/")) == 1
 
 
+def test_a_new_generation_may_fetch_what_was_missing(world, media):
+    found = world.origin.file("/found.wav", media.tone().read_bytes(), "audio/wav").removeprefix(world.origin.url)
+    task = world.task(world.origin.status("/missing.wav", 404, then=world.origin.routes[found]))
+    assert world.user.wait(task)["error"]["code"] == "fetch_failed"
+    answer = world.user.request("PUT", f"/api/tasks/{task['id']}", json={"newFormat": "flac"})
+    assert answer.status_code == 200, answer.text
+    assert world.user.finish(task)["original_size"] > 0
+
+
 def test_memory_does_not_grow_with_the_file(make_world):
     world = make_world()
     body = b"RIFF\xff\xff\xff\x7fWAVEjunk" + bytes(96 << 20)
@@ -139,6 +151,20 @@ def test_memory_does_not_grow_with_the_file(make_world):
     assert task["status"] == "failed" and task["error"]["code"] not in ("too_large", "fetch_failed"), task
     assert task["original_size"] == len(body)
     assert world.stack.worker.peak_rss_mib() - before < 40
+
+
+@pytest.mark.sanitized
+def test_https_is_verified(world, make_world, media):
+    """By the authorities of TLS_CA_FILE beside the system's; and a redirect may lead from https to http."""
+    body = media.tone().read_bytes()
+    url = world.secure.file("/secure.wav", body, "audio/wav")
+    world.user.finish(world.task(url))
+    world.origin.file("/from-https.wav", body, "audio/wav")
+    world.user.finish(world.task(world.secure.redirect("/down", world.origin.url + "/from-https.wav")))
+    strict = make_world(TLS_CA_FILE="")
+    error = strict.fail(strict.secure.file("/secure.wav", body, "audio/wav"))
+    assert error["code"] == "fetch_failed" and "certificate" in error["detail"], error
+    assert strict.secure.hits["/secure.wav"] == 0
 
 
 # ---- redirects -----------------------------------------------------------------------------
@@ -333,8 +359,8 @@ def test_hiccups_are_overcome(world, media):
 
 
 def test_a_body_that_is_always_cut_is_never_a_file(world, media):
-    body = media.tone(seconds=30).read_bytes()
-    assert len(body) > 2 << 20  # more than a chunk: some of it is in storage when it breaks off
+    body = media.tone(seconds=20).read_bytes()
+    assert 2 << 20 < len(body) < 4 << 20  # more than a chunk: some of it is in storage when it breaks off
     error = world.fail(world.origin.file("/cut.wav", body[:-100], "audio/wav", announced=len(body)))
     assert error["code"] == "fetch_failed" and world.origin.hits["/cut.wav"] == 3
 
@@ -391,6 +417,21 @@ def test_deleting_stops_the_fetch(make_world, media):
     wait_for(lambda: [record for record in world.stack.worker.records() if record.get("end") == "lost"],
              "end of the job", 4)
     assert objects_of(world.stack, task) == []
+
+
+def test_a_stopped_worker_gives_the_task_back(make_world, media):
+    """At once, and the attempt does not count."""
+    world = make_world()
+    body = media.tone(seconds=30).read_bytes()
+    task = world.task(world.origin.gated("/stopped.wav", body))
+    world.origin.wait_for_hit("/stopped.wav")
+    wait_for(lambda: world.user.task(task["id"])["status"] == "processing", "the claim")
+    world.stack.worker.stop(8)
+    assert world.user.task(task["id"])["status"] == "uploaded"
+    world.origin.gate.set()
+    world.stack.worker.start()
+    done = world.user.finish(task)
+    assert done["attempts"] == 1 and len(objects_of(world.stack, done, "inputs/")) == 1
 
 
 def test_a_killed_worker_leaves_one_input(make_world, media):

@@ -15,9 +15,10 @@ class Origin:
     """
     routes: path → callable(handler), on a thread of its own, which has to answer; add() makes the usual ones.
     hits counts requests by path, connections counts what was accepted, also without a request.
+    certificate: a hook.Certificate, for https.
     """
 
-    def __init__(self, address="127.0.0.1", port=0):
+    def __init__(self, address="127.0.0.1", port=0, certificate=None):
         self.routes = {}
         self.hits = collections.Counter()
         self.connections = 0
@@ -55,6 +56,10 @@ class Origin:
         self.port = self._server.server_port
         self.host = f"{address}:{self.port}"
         self.url = f"http://{self.host}"
+        if certificate:
+            self._server.socket = certificate.server_context().wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False)
+            self.url = f"https://{self.host}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self):
@@ -108,7 +113,7 @@ class Origin:
     def drip(self, path, body, content_type="audio/wav", pause=0.2):
         """A few bytes at a time, for ever."""
         def route(handler):
-            send_head(handler, 200, 1 << 30, content_type)
+            send_head(handler, 200, 1 << 20, content_type)
             handler.wfile.write(body)
             while not self.gate.wait(pause):
                 handler.wfile.write(b"\0" * 16)
