@@ -1,6 +1,8 @@
 /* The pool, statements, transactions, errors and migrations of shared/data/db against a real PostgreSQL. */
 #include "tests/unit/database.h"
 
+#include "shared/data/db_copy.h"
+
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,11 +93,143 @@ static void a_commit_after_a_failure_keeps_nothing(void **state)
     assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
     assert_int_equal(mr_db_tx_exec(tx, &add, NULL, NULL, &err), MR_OK);
     assert_int_equal(mr_db_tx_exec(tx, &fail, NULL, NULL, &err), MR_INVALID);
-    mr_db_rollback(tx);
+    assert_int_equal(mr_db_commit(&tx, &err), MR_INTERNAL);
+    assert_null(tx);
     MR_AUTO_STR char *count =
         database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'half'");
     assert_string_equal(count, "0");
 }
+
+/* ---- copy --------------------------------------------------------------------- */
+
+#define COPY_STRAYS "COPY stray_objects FROM STDIN"
+
+/* Whatever became of a copy: rolled back, its connection (the only one) takes the next statement. */
+static void copies_that_fail(void **state)
+{
+    (void)state;
+    static const struct mr_statement one = {"copy_one", "SELECT 1", 0};
+    static const struct {
+        const char *sql;
+        const char *data;
+        enum mr_status begin, end;
+    } table[] = {
+        {"COPY no_such_table FROM STDIN", "", MR_UNAVAILABLE, MR_OK},
+        {"COPY nonsense", "", MR_INTERNAL, MR_OK},
+        {"SELECT 1", "", MR_INTERNAL, MR_OK},
+        {COPY_STRAYS, "a\t2026-01-01\nb\n", MR_OK, MR_INVALID},
+        {COPY_STRAYS, "a\tno time\n", MR_OK, MR_INVALID},
+        {COPY_STRAYS, "a\t2026-01-01\na\t2026-01-01\n", MR_OK, MR_CONFLICT},
+        {COPY_STRAYS, "\\N\t2026-01-01\n", MR_OK, MR_INVALID},
+    };
+    struct mr_db *small = NULL;
+    struct mr_err err = {0};
+    assert_int_equal(mr_db_open(conninfo, 1, &small, &err), MR_OK);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct mr_db_tx *tx = NULL;
+        assert_int_equal(mr_db_begin(small, &tx, &err), MR_OK);
+        assert_int_equal(mr_db_tx_copy_begin(tx, table[i].sql, &err), table[i].begin);
+        if (table[i].begin == MR_OK) {
+            assert_int_equal(mr_db_tx_copy_write(tx, table[i].data, strlen(table[i].data), &err), MR_OK);
+            assert_int_equal(mr_db_tx_copy_end(tx, NULL, &err), table[i].end);
+        }
+        assert_non_null(strstr(err.message, "database"));
+        mr_db_rollback(tx);
+        assert_int_equal(mr_db_exec(small, &one, NULL, NULL, &err), MR_OK);
+    }
+    mr_db_close(small);
+}
+
+/* Byte by byte, and twice in one transaction. */
+static void a_copy_may_be_cut_anywhere(void **state)
+{
+    (void)state;
+    static const char data[] = "cut\\tname 1\t2026-01-01\ncut\\tname 2\t2026-01-01\n";
+    struct mr_err err = {0};
+    struct mr_db_tx *tx = NULL;
+    int64_t rows = 0;
+    assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
+    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_STRAYS, &err), MR_OK);
+    for (size_t i = 0; i < sizeof data - 1; i++)
+        assert_int_equal(mr_db_tx_copy_write(tx, data + i, 1, &err), MR_OK);
+    assert_int_equal(mr_db_tx_copy_end(tx, &rows, &err), MR_OK);
+    assert_int_equal(rows, 2);
+    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_STRAYS, &err), MR_OK);
+    assert_int_equal(mr_db_tx_copy_end(tx, &rows, &err), MR_OK);
+    assert_int_equal(rows, 0);
+    assert_int_equal(mr_db_commit(&tx, &err), MR_OK);
+    MR_AUTO_STR char *count =
+        database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name ~ '^cut\\tname'");
+    assert_string_equal(count, "2");
+}
+
+/* Neither a rollback nor a commit keeps what was not ended. */
+static void a_copy_that_is_left_unfinished_is_dropped(void **state)
+{
+    (void)state;
+    static const char row[] = "unfinished\t2026-01-01\n";
+    struct mr_err err = {0};
+    for (int commit = 0; commit <= 1; commit++) {
+        struct mr_db_tx *tx = NULL;
+        assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
+        assert_int_equal(mr_db_tx_copy_begin(tx, COPY_STRAYS, &err), MR_OK);
+        assert_int_equal(mr_db_tx_copy_write(tx, row, strlen(row), &err), MR_OK);
+        if (commit)
+            assert_int_equal(mr_db_commit(&tx, &err), MR_INTERNAL);
+        mr_db_rollback(tx);
+        MR_AUTO_STR char *count =
+            database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'unfinished'");
+        assert_string_equal(count, "0");
+    }
+}
+
+enum { PIECES = 2000, PIECE = 16 << 10 };
+
+/* Writes rows until the server's refusal comes through: at a write or, at the latest, at the end. */
+static enum mr_status pour(struct mr_db_tx *tx, struct mr_err *err)
+{
+    static char piece[PIECE];
+    memset(piece, 'x', sizeof piece);
+    piece[sizeof piece - 1] = '\n'; /* a row of one column: the table has two */
+    enum mr_status status = MR_OK;
+    for (int i = 0; status == MR_OK && i < PIECES; i++)
+        status = mr_db_tx_copy_write(tx, piece, sizeof piece, err);
+    return status == MR_OK ? mr_db_tx_copy_end(tx, NULL, err) : status;
+}
+
+static void a_server_that_refuses_midway_says_why(void **state)
+{
+    (void)state;
+    struct mr_err err = {0};
+    struct mr_db_tx *tx = NULL;
+    assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
+    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_STRAYS, &err), MR_OK);
+    assert_int_equal(pour(tx, &err), MR_INVALID);
+    assert_non_null(strstr(err.message, "missing data"));
+    mr_db_rollback(tx);
+}
+
+static void a_connection_that_dies_midway_is_unavailable(void **state)
+{
+    (void)state;
+    static const struct mr_statement me = {"copy_me", "SELECT pg_backend_pid() AS pid", 0};
+    static const struct mr_statement kill_it = {"copy_kill", "SELECT pg_terminate_backend($1::int, 5000)", 1};
+    struct mr_err err = {0};
+    struct mr_db_tx *tx = NULL;
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
+    assert_int_equal(mr_db_tx_exec(tx, &me, NULL, &rows, &err), MR_OK);
+    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_STRAYS, &err), MR_OK);
+    assert_int_equal(
+        mr_db_exec(db, &kill_it, (const char *const[]){mr_rows_text(rows, 0, "pid")}, NULL, &err), MR_OK);
+    assert_int_equal(pour(tx, &err), MR_UNAVAILABLE);
+    assert_int_equal(mr_db_tx_copy_write(tx, "", 0, &err), MR_UNAVAILABLE);
+    assert_int_equal(mr_db_tx_copy_end(tx, NULL, &err), MR_UNAVAILABLE);
+    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_STRAYS, &err), MR_UNAVAILABLE);
+    assert_int_equal(mr_db_commit(&tx, &err), MR_UNAVAILABLE);
+}
+
+/* ---- connections --------------------------------------------------------------- */
 
 /* A broken connection fails what was sent on it, and only that: the next statement gets a new one. */
 static void a_killed_connection_is_replaced(void **state)
@@ -229,6 +363,11 @@ int main(void)
         cmocka_unit_test(sqlstates_become_statuses),
         cmocka_unit_test(a_rollback_leaves_nothing),
         cmocka_unit_test(a_commit_after_a_failure_keeps_nothing),
+        cmocka_unit_test(copies_that_fail),
+        cmocka_unit_test(a_copy_may_be_cut_anywhere),
+        cmocka_unit_test(a_copy_that_is_left_unfinished_is_dropped),
+        cmocka_unit_test(a_server_that_refuses_midway_says_why),
+        cmocka_unit_test(a_connection_that_dies_midway_is_unavailable),
         cmocka_unit_test(a_killed_connection_is_replaced),
         cmocka_unit_test(an_idle_connection_that_died_is_noticed),
         cmocka_unit_test(a_database_that_is_down_is_unavailable),
