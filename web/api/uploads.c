@@ -148,11 +148,14 @@ static enum mr_status make_record(const struct announcement *announcement, int64
     return ret->object && ret->file_name && ret->content_type ? MR_OK : mr_fail_oom(err);
 }
 
-/* What cannot be undone here is done by the sweep, and the session expires by itself. */
+/* Nobody has got the session's URI. What cannot be undone here is done by the sweep. */
 static void drop_session(struct mr_web *web, const struct mr_upload_record *record)
 {
     struct mr_err ignored;
-    if (mr_storage_cancel_session(web->cloud.storage, record->session_uri, &ignored) == MR_OK)
+    enum mr_status status = MR_OK;
+    if (record->session_uri)
+        status = mr_storage_cancel_session(web->cloud.storage, record->session_uri, &ignored);
+    if (status == MR_OK)
         (void)!mr_strays_forget(web->db, record->object, &ignored);
 }
 
@@ -168,12 +171,13 @@ static enum mr_status begin_session(struct mr_web *web, const struct announcemen
     enum mr_status status = mr_strays_add(web->db, record->object, expires_s + STRAY_MARGIN_S, err);
     if (status == MR_OK)
         status = mr_storage_begin_session(web->cloud.storage, &order, &record->session_uri, err);
-    if (status != MR_OK)
-        return mr_wrap(err, status, "begin the upload");
-    status = mr_uploads_insert(web->db, record, expires_s, ret_expires_at, err);
-    if (status != MR_OK)
+    if (status == MR_OK)
+        status = mr_uploads_insert(web->db, record, expires_s, ret_expires_at, err);
+    if (status != MR_OK) {
         drop_session(web, record);
-    return status;
+        return mr_wrap(err, status, "begin the upload");
+    }
+    return MR_OK;
 }
 
 static enum mr_status answer(struct mr_request *req, const struct mr_upload_record *record,

@@ -1,0 +1,52 @@
+"""
+A client that sends its file to Cloud Storage itself, by the session that POST /api/uploads gave it.
+
+As a program (python3 -m harness.direct SESSION FILE) it says after each chunk how many bytes are stored, so that a test can
+kill it in the middle.
+"""
+
+import pathlib
+import re
+import sys
+
+import requests
+
+CHUNK = 8 << 20
+
+
+def ask(session, size="*"):
+    """How many bytes the session has; None when the object is finished."""
+    answer = requests.put(session, headers={"Content-Range": f"bytes */{size}"}, allow_redirects=False, timeout=60)
+    return _stored(answer)
+
+
+def _stored(answer):
+    if answer.status_code in (200, 201):
+        return None
+    assert answer.status_code == 308, f"{answer.status_code}: {answer.text}"
+    stored = re.fullmatch(r"bytes=0-(\d+)", answer.headers["Range"]) if "Range" in answer.headers else None
+    return int(stored.group(1)) + 1 if stored else 0
+
+
+def send(session, data, first=0, total=None, **headers):
+    """One request with these bytes; the answer as it is."""
+    total = first + len(data) if total is None else total
+    return requests.put(session, data=data, allow_redirects=False, timeout=120, headers={
+        "Content-Range": f"bytes {first}-{first + len(data) - 1}/{total}", **headers})
+
+
+def upload(session, path, chunk=CHUNK, tell=lambda stored: None):
+    """Sends what is not stored yet, chunk by chunk."""
+    path = pathlib.Path(path)
+    size = path.stat().st_size
+    stored = ask(session, size)
+    with open(path, "rb") as file:
+        while stored is not None:
+            tell(stored)
+            file.seek(stored)
+            stored = _stored(send(session, file.read(chunk), stored, size))
+    tell(size)
+
+
+if __name__ == "__main__":
+    upload(sys.argv[1], sys.argv[2], tell=lambda stored: print(stored, flush=True))

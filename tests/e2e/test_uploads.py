@@ -1,0 +1,400 @@
+"""Direct uploads: a session for the client, its bytes straight into storage, a task of them, and the end of those that nobody took."""
+
+import base64
+import hashlib
+import struct
+import subprocess
+import sys
+import threading
+import uuid
+
+import pytest
+import requests
+
+from harness import direct, judge
+from harness.paths import ROOT, SANITIZED
+from harness.stack import BUCKET
+from harness.waiting import wait_for
+
+MIB = 1 << 20
+
+
+def begin(user, size, name="song.wav", content_type="audio/wav", **headers):
+    """The answer of POST /api/uploads."""
+    body = {"fileName": name, "size": size}
+    if content_type:
+        body["contentType"] = content_type
+    answer = user.post("/api/uploads", json=body, headers=headers)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def order(user, upload, new_format="mp3"):
+    return user.post("/api/tasks", json={"upload_id": upload["upload_id"], "newFormat": new_format})
+
+
+def stored_object(stack, upload):
+    answer = requests.get(f"{stack.emulator.url}/storage/v1/b/{BUCKET}/o/inputs%2F{upload['upload_id']}", timeout=10)
+    return answer.json() if answer.status_code == 200 else None
+
+
+def count(stack, table, where="true"):
+    return int(stack.sql(f"SELECT count(*) FROM {table} WHERE {where}")[0][0])
+
+
+def ledger(stack):
+    return {row[0] for row in stack.sql("SELECT name FROM stray_objects")}
+
+
+# ---- the way it is meant ---------------------------------------------------------------------
+
+
+def wav_of(path, megabytes):
+    """A real WAV: 48 kHz, stereo, silence but for a click at each end."""
+    rate, frames = 48000, megabytes * 1_000_000 // 4
+    size = frames * 4
+    with open(path, "wb") as file:
+        file.write(b"RIFF" + struct.pack("<I", 36 + size) + b"WAVEfmt " +
+                   struct.pack("<IHHIIHH", 16, 1, 2, rate, rate * 4, 4, 16) + b"data" + struct.pack("<I", size))
+        file.write(b"\x00\x40" * 200)
+        file.truncate(44 + size)
+        file.seek(44 + size - 400)
+        file.write(b"\x00\x40" * 200)
+    return frames / rate
+
+
+@pytest.mark.skipif(SANITIZED, reason="sanitizers change what memory a program takes")
+def test_200_mb_killed_half_way_and_resumed(make_stack, tmp_path):
+    stack = make_stack()
+    user = stack.client()
+    path = tmp_path / "big.wav"
+    seconds = wav_of(path, 200)
+    size = path.stat().st_size
+    upload = begin(user, size, "Größe 200.wav")
+    assert upload["method"] == "PUT" and upload["chunk_multiple"] == 256 * 1024
+
+    uploader = subprocess.Popen([sys.executable, "-m", "harness.direct", upload["upload_url"], path],
+                                cwd=ROOT / "tests" / "e2e", stdout=subprocess.PIPE, text=True)
+    for line in uploader.stdout:
+        if int(line) >= size // 2:
+            uploader.kill()
+            break
+    uploader.wait(20)
+    stored = direct.ask(upload["upload_url"], size)
+    assert size // 2 <= stored < size, "half a file, and the session knows how much"
+    answer = order(user, upload, "flac")
+    assert answer.status_code == 409 and answer.json()["code"] == "upload_incomplete"
+
+    sent = []
+    direct.upload(upload["upload_url"], path, tell=sent.append)
+    assert sent[0] == stored and sent[-1] == size
+    md5 = hashlib.md5(path.read_bytes()).digest()
+    assert stored_object(stack, upload)["md5Hash"] == base64.b64encode(md5).decode()
+
+    answer = order(user, upload, "flac")
+    assert answer.status_code == 201, answer.text
+    task = user.finish(answer.json()["task"], 120)
+    assert (task["original_file"], task["original_format"], task["original_size"]) == ("Größe 200.wav", "wav", size)
+    result = tmp_path / "result.flac"
+    user.download(task, result)
+    probed = judge.probe(result)
+    assert float(probed["format"]["duration"]) == pytest.approx(seconds, abs=0.05)
+    assert probed["streams"][0]["codec_name"] == "flac"
+    print(f"peak memory: web {stack.web.peak_rss_mib():.0f} MiB, worker {stack.worker.peak_rss_mib():.0f} MiB")
+    assert stack.web.peak_rss_mib() < 150 and stack.worker.peak_rss_mib() < 100
+    assert count(stack, "uploads") == 0 and not ledger(stack)
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("path", ["/api/uploads", "/uploads", "/api//uploads/"])
+@pytest.mark.parametrize("how", ["json", "form", "multipart"])
+def test_forms_and_aliases(stack, user, media, path, how):
+    data = media.tone().read_bytes()
+    fields = {"fileName": "C:\\Music\\a tone.wav", "size": len(data), "contentType": "audio/wav"}
+    body = {"json": {"json": fields}, "form": {"data": fields},
+            "multipart": {"files": {name: (None, str(value)) for name, value in fields.items()}}}[how]
+    answer = user.post(path, **body)
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    upload = answer.json()
+    assert set(upload) == {"message", "upload_id", "upload_url", "method", "expires_at", "chunk_multiple"}
+    assert direct.send(upload["upload_url"], data).status_code == 200
+    assert stored_object(stack, upload)["contentType"] == "audio/wav"
+    made = order(user, upload)
+    assert made.status_code == 201, made.text
+    done = user.finish(made.json()["task"])
+    assert done["original_file"] == "a tone.wav" and done["processed_file"] == "a tone.mp3"
+
+
+@pytest.mark.sanitized
+def test_the_type_is_bytes_unless_said(stack, user):
+    upload = begin(user, 1, "no extension", None)
+    assert direct.send(upload["upload_url"], b"x").status_code == 200
+    assert stored_object(stack, upload)["contentType"] == "application/octet-stream"
+    assert order(user, upload).status_code == 201
+
+
+@pytest.mark.sanitized
+def test_secrets_stay_out_of_the_log(stack, user):
+    upload = begin(user, 3)
+    direct.send(upload["upload_url"], b"abc")
+    order(user, upload)
+    assert upload["upload_url"].rpartition("upload_id=")[2] not in stack.web.whole_log()
+
+
+# ---- what is refused --------------------------------------------------------------------------
+
+BAD_FIELDS = [
+    ({}, 400, "fileName"),
+    ({"size": 1}, 400, "fileName"),
+    ({"fileName": "a.wav"}, 400, "size"),
+    ({"fileName": "a.wav", "size": None}, 400, "size"),
+    ({"fileName": "", "size": 1}, 400, "fileName"),
+    ({"fileName": "dir/", "size": 1}, 400, "fileName"),
+    ({"fileName": 7, "size": 1}, 400, "fileName"),
+    ({"fileName": ["a"], "size": 1}, 400, "fileName"),
+    ({"fileName": "a\nb.wav", "size": 1}, 400, "fileName"),
+    ({"fileName": "a\x7f.wav", "size": 1}, 400, "fileName"),
+    ({"fileName": "a.wav", "size": 0}, 400, "size"),
+    ({"fileName": "a.wav", "size": -1}, 400, "size"),
+    ({"fileName": "a.wav", "size": 1.5}, 400, "size"),
+    ({"fileName": "a.wav", "size": "many"}, 400, "size"),
+    ({"fileName": "a.wav", "size": "1 "}, 400, "size"),
+    ({"fileName": "a.wav", "size": True}, 400, "size"),
+    ({"fileName": "a.wav", "size": {}}, 400, "size"),
+    ({"fileName": "a.wav", "size": 1 << 50}, 413, "size"),
+    ({"fileName": "a.wav", "size": "9" * 30}, 400, "size"),
+    ({"fileName": "a.wav", "size": 1, "contentType": 1}, 400, "contentType"),
+    ({"fileName": "a.wav", "size": 1, "contentType": ""}, 400, "contentType"),
+    ({"fileName": "a.wav", "size": 1, "contentType": "audio"}, 400, "contentType"),
+    ({"fileName": "a.wav", "size": 1, "contentType": "audio/wav\r\nX-Evil: 1"}, 400, "contentType"),
+    ({"fileName": "a.wav", "size": 1, "contentType": "a/" + "b" * 200}, 400, "contentType"),
+    ({"fileName": "a.wav", "size": 1, "object": "inputs/mine"}, 400, "object"),
+    ({"fileName": "a.wav", "size": 1, "Size": 2}, 400, "Size"),
+    ([], 400, "object"),
+]
+
+
+@pytest.mark.sanitized
+def test_bad_fields(stack, user):
+    before = count(stack, "uploads"), len(ledger(stack))
+    for body, status, named in BAD_FIELDS:
+        answer = user.post("/api/uploads", json=body)
+        assert answer.status_code == status, (body, answer.text)
+        problem = answer.json()
+        assert named in problem["message"] and problem["code"], (body, problem)
+    assert user.post("/api/uploads", data=b"{", headers={"Content-Type": "application/json"}).status_code == 400
+    assert user.post("/api/uploads", data=b"x", headers={"Content-Type": "text/plain"}).status_code == 415
+    assert user.post("/api/uploads", data=b'{"fileName":"' + b"x" * 100_000 + b'"}',
+                     headers={"Content-Type": "application/json"}).status_code == 413
+    assert stack.anonymous().post("/api/uploads", json={"fileName": "a.wav", "size": 1}).status_code == 401
+    assert user.get("/api/uploads").status_code == 405
+    assert (count(stack, "uploads"), len(ledger(stack))) == before
+
+
+@pytest.mark.sanitized
+def test_the_limit_is_a_setting(make_stack):
+    user = make_stack(web_settings={"MAX_DIRECT_UPLOAD_BYTES": 1000}).client()
+    begin(user, 1000)
+    answer = user.post("/api/uploads", json={"fileName": "a", "size": 1001})
+    assert answer.status_code == 413 and "1000" in answer.json()["message"]
+
+
+@pytest.mark.sanitized
+def test_upload_of_somebody_else(stack, user):
+    upload = begin(user, 3)
+    assert direct.send(upload["upload_url"], b"abc").status_code == 200
+    stranger = stack.client()
+    for upload_id in (upload["upload_id"], str(uuid.uuid4())):
+        answer = order(stranger, {"upload_id": upload_id})
+        assert answer.status_code == 404 and answer.json()["code"] == "unknown_upload", answer.text
+        assert "upload_id" in answer.json()["message"]
+    assert stranger.tasks() == []
+    assert order(user, upload).status_code == 201
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("upload_id", ["", "nonsense", "1", 7, None, ["a"], "../inputs/x", "x" * 5000])
+def test_upload_ids_that_are_none(user, upload_id):
+    answer = order(user, {"upload_id": upload_id})
+    assert answer.status_code in (400, 404), answer.text
+    assert user.tasks() == []
+
+
+@pytest.mark.sanitized
+def test_used_twice(user):
+    upload = begin(user, 3)
+    direct.send(upload["upload_url"], b"abc")
+    assert order(user, upload).status_code == 201
+    again = order(user, upload)
+    assert again.status_code == 404 and again.json()["code"] == "unknown_upload"
+    assert len(user.tasks()) == 1
+
+
+@pytest.mark.sanitized
+def test_used_by_many_at_once(stack, user):
+    for _ in range(5):
+        before = len(user.tasks())
+        upload = begin(user, 3)
+        direct.send(upload["upload_url"], b"abc")
+        together, answers = threading.Barrier(8), []
+
+        def take():
+            client = stack.anonymous().use_token(user.token)
+            together.wait()
+            answers.append(order(client, upload).status_code)
+
+        threads = [threading.Thread(target=take) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answers) == [201] + [404] * 7
+        assert len(user.tasks()) == before + 1
+
+
+@pytest.mark.sanitized
+def test_before_it_is_complete(user):
+    data = bytes(2 * 256 * 1024 + 5)
+    upload = begin(user, len(data))
+    for stored in (0, 256 * 1024):
+        if stored:
+            assert direct.send(upload["upload_url"], data[:stored], 0, len(data)).status_code == 308
+        answer = order(user, upload)
+        assert answer.status_code == 409 and answer.json()["code"] == "upload_incomplete", answer.text
+        assert "finish" in answer.json()["message"]
+    assert direct.send(upload["upload_url"], data[stored:], stored, len(data)).status_code == 200
+    assert order(user, upload).status_code == 201
+
+
+@pytest.mark.sanitized
+def test_storage_holds_the_sender_to_the_announced_size(user):
+    upload = begin(user, 10)
+    assert direct.send(upload["upload_url"], bytes(11)).status_code == 400
+    assert direct.send(upload["upload_url"], bytes(9)).status_code == 400
+    assert order(user, upload).status_code == 409
+    assert direct.send(upload["upload_url"], bytes(10)).status_code == 200
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("data, content_type", [(b"longer than announced", "audio/wav"), (b"abc", "audio/mpeg")])
+def test_an_object_that_is_not_what_was_announced(stack, user, data, content_type):
+    """However it came about: it is not taken, and stays until the upload expires."""
+    upload = begin(user, 3)
+    name = f"inputs/{upload['upload_id']}"
+    made = requests.post(f"{stack.emulator.url}/upload/storage/v1/b/{BUCKET}/o", data=data, timeout=10,
+                         params={"uploadType": "media", "name": name}, headers={"Content-Type": content_type})
+    assert made.status_code == 200
+    answer = order(user, upload)
+    assert answer.status_code == 400 and answer.json()["code"] == "upload_mismatch", answer.text
+    assert answer.json()["message"].startswith("upload_id: ")
+    assert name in stack.objects() and name in ledger(stack)
+    # The session cannot overwrite it either.
+    assert direct.send(upload["upload_url"], b"abc").status_code == 412
+
+
+# ---- browsers -----------------------------------------------------------------------------------
+
+PAGE = "https://app.example:8443"
+
+
+@pytest.mark.sanitized
+def test_a_page_may_send_where_it_began(user):
+    upload = begin(user, 300_000, Origin=PAGE)
+    session = upload["upload_url"]
+    preflight = requests.options(session, timeout=10, headers={
+        "Origin": PAGE, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-range"})
+    assert preflight.status_code == 200
+    assert preflight.headers["Access-Control-Allow-Origin"] == PAGE
+    assert "PUT" in preflight.headers["Access-Control-Allow-Methods"]
+    assert "content-range" in preflight.headers["Access-Control-Allow-Headers"]
+    answers = [
+        direct.send(session, bytes(262144), 0, 300_000, Origin=PAGE),
+        direct.send(session, bytes(5), 262144, 7, Origin=PAGE), # refused, and the page may read why
+        direct.send(session, bytes(300_000 - 262144), 262144, 300_000, Origin="https://other.example"),
+    ]
+    assert [answer.status_code for answer in answers] == [308, 400, 200]
+    for answer in answers:
+        assert answer.headers["Access-Control-Allow-Origin"] == PAGE
+        assert "Range" in answer.headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("headers", [{}, {"Origin": "null"}])
+def test_no_page(user, headers):
+    upload = begin(user, 3, **headers)
+    answer = direct.send(upload["upload_url"], b"abc", Origin=PAGE)
+    assert answer.status_code == 200 and "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("origin", ["*", "app.example", "https://app.example/path", "ftp://app.example", "https://a@b",
+                                    "https://", "https://a:0", "https://a, https://b"])
+def test_origins_that_are_none(user, origin):
+    answer = user.post("/api/uploads", json={"fileName": "a", "size": 1}, headers={"Origin": origin})
+    assert answer.status_code == 400 and answer.json()["code"] == "bad_origin", answer.text
+
+
+# ---- the end of those that nobody took ------------------------------------------------------------
+
+
+def swept(stack):
+    stack.sweep()
+    return count(stack, "uploads") == 0
+
+
+@pytest.mark.sanitized
+def test_abandoned_uploads_are_swept(make_stack, media):
+    stack = make_stack(web_settings={"UPLOAD_EXPIRES_SECONDS": 1})
+    user = stack.client()
+    tone = media.tone().read_bytes()
+    taken = begin(user, len(tone))
+    direct.send(taken["upload_url"], tone)
+    task = order(user, taken).json()["task"]
+    untouched, half, whole = begin(user, 3), begin(user, 300_000), begin(user, 3)
+    assert direct.send(half["upload_url"], bytes(262144), 0, 300_000).status_code == 308
+    assert direct.send(whole["upload_url"], b"abc").status_code == 200
+    assert ledger(stack) >= {f"inputs/{upload['upload_id']}" for upload in (untouched, half, whole)}
+    wait_for(lambda: swept(stack), "sweep of the uploads", 20, 0.2)
+    assert not ledger(stack)
+    for upload in (untouched, half):
+        assert direct.send(upload["upload_url"], b"abc", 0, 3).status_code in (404, 410)
+    for upload in (untouched, half, whole):
+        answer = order(user, upload)
+        assert answer.status_code == 404 and answer.json()["code"] == "unknown_upload"
+    user.finish(task)
+    assert [name for name in stack.objects() if name.startswith("inputs/")] == [f"inputs/{taken['upload_id']}"]
+    counts = [record["done"] for record in stack.web.records() if record.get("message") == "sweep"]
+    assert sum(done["uploads_expired"] for done in counts) == 3
+
+
+@pytest.mark.sanitized
+def test_what_storage_cannot_clean_up_comes_again(make_stack):
+    stack = make_stack(web_settings={"UPLOAD_EXPIRES_SECONDS": 1})
+    user = stack.client()
+    upload = begin(user, 3)
+    direct.send(upload["upload_url"], b"abc")
+    token = stack.token_of_platform(stack.url)
+    sweep = lambda: requests.post(stack.url + "/internal/sweep", timeout=60, headers={"Authorization": f"Bearer {token}"})
+    assert sweep().status_code == 200 # from now on web knows the certificates
+    wait_for(lambda: count(stack, "uploads", "expires_at <= now()") == 1, "expiry", 10)
+    stack.emulator.stop()
+    assert sweep().status_code == 503
+    assert count(stack, "uploads") == 1 and ledger(stack)
+    # What has been given up is no task's any more, even if it is all there.
+    stack.emulator.start()
+    assert order(user, upload).status_code == 404
+    assert sweep().status_code == 200
+    assert count(stack, "uploads") == 0 and not ledger(stack)
+    assert stored_object(stack, upload) is None
+
+
+@pytest.mark.sanitized
+def test_storage_down(make_stack):
+    stack = make_stack()
+    user = stack.client()
+    stack.emulator.kill()
+    assert user.post("/api/uploads", json={"fileName": "a", "size": 1}).status_code == 503
+    assert count(stack, "uploads") == 0 and not ledger(stack)
+    stack.emulator.start()
+    begin(user, 1)
