@@ -14,7 +14,6 @@ enum {
     NOTICES_MAX = 256,  /* taken at once */
     PENDING_MAX = 1024, /* tasks that changed and are still to be told */
     CATCH_UPS_MAX = 64, /* streams that catch up in one round */
-    PAGE = 32,          /* tasks read for one of them */
     BODY_MAX = 1 << 20,
     CONNECT_MS = 10000,
     DELAY_MIN_MS = 100,
@@ -123,13 +122,22 @@ static bool will_read(const struct mr_event_stream *stream, const struct mr_even
            (stream->place == MR_PLACE_LOST || notice->event_id > stream->cursor);
 }
 
+/* True for what the stream has read already when it caught up. */
+static bool has_read(const struct mr_event_stream *stream, const struct mr_event_notice *notice)
+{
+    if (stream->task_id)
+        return notice->event_id <= stream->seen; /* the numbers of one task become visible in their order */
+    for (size_t i = 0; i < stream->page_count; i++)
+        if (stream->page[i] == notice->event_id)
+            return true;
+    return false;
+}
+
 static void tell_one(struct mr_event_stream *stream, const struct mr_event_notice *notice, bool is_last,
                      const struct mr_buf *body)
 {
-    if (will_read(stream, notice))
+    if (will_read(stream, notice) || has_read(stream, notice))
         return;
-    if (stream->task_id && notice->event_id <= stream->seen)
-        return; /* it has read it; numbers of one task rise */
     mr_event_stream_tell(stream, stream->place == MR_PLACE_LIVE ? notice->event_id : 0, body);
     if (stream->task_id && is_last)
         mr_event_stream_end(stream);
@@ -284,19 +292,21 @@ static bool has_room(const struct mr_event_stream *stream)
 static void tell_page_locked(struct mr_event_stream *stream, int64_t cursor,
                              const struct mr_task_events *events, const struct mr_buf *bodies)
 {
-    size_t told = 0;
     stream->cursor = cursor;
-    for (; told < events->count && has_room(stream); told++) {
-        stream->cursor = events->items[told].event_id;
-        mr_event_stream_tell(stream, stream->cursor, &bodies[told]);
+    stream->page_count = 0;
+    for (size_t i = 0; i < events->count && has_room(stream); i++) {
+        stream->cursor = events->items[i].event_id;
+        stream->page[stream->page_count++] = stream->cursor;
+        mr_event_stream_tell(stream, stream->cursor, &bodies[i]);
     }
-    stream->place = told == events->count && told < PAGE ? MR_PLACE_LIVE : MR_PLACE_BEHIND;
+    bool all = stream->page_count == events->count && events->count < MR_EVENT_PAGE;
+    stream->place = all ? MR_PLACE_LIVE : MR_PLACE_BEHIND;
 }
 
 static enum mr_status tell_page(struct feed *feed, const struct catch_up *job, int64_t cursor,
                                 const struct mr_task_events *events, struct mr_err *err)
 {
-    struct mr_buf bodies[PAGE];
+    struct mr_buf bodies[MR_EVENT_PAGE];
     enum mr_status status = MR_OK;
     for (size_t i = 0; i < events->count; i++) {
         bodies[i] = MR_BUF_INIT(BODY_MAX);
@@ -322,7 +332,7 @@ static enum mr_status catch_up_user(struct feed *feed, const struct catch_up *jo
     if (job->place == MR_PLACE_LOST)
         status = mr_events_overlap(db, job->user_id, job->seen, &cursor, err);
     if (status == MR_OK)
-        status = mr_events_after(db, job->user_id, cursor, job->seen, PAGE, &events, err);
+        status = mr_events_after(db, job->user_id, cursor, job->seen, MR_EVENT_PAGE, &events, err);
     return status == MR_OK ? tell_page(feed, job, cursor, &events, err) : status;
 }
 

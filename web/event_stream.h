@@ -13,6 +13,8 @@
 
 #include <stdint.h>
 
+enum { MR_EVENT_PAGE = 32 }; /* events read at once for a stream that catches up */
+
 /* What the stream's client has been told. Numbers are tasks.event_id (shared/data/events.h). */
 enum mr_event_place {
     MR_PLACE_LOST,   /* up to `seen`, perhaps with gaps shortly before it */
@@ -34,6 +36,8 @@ struct mr_event_stream {
     enum mr_event_place place;
     int64_t seen; /* the highest number told; the client comes back with it */
     int64_t cursor;
+    int64_t page[MR_EVENT_PAGE]; /* told while catching up: their notifications may still be on the way */
+    size_t page_count;
 };
 
 /* Closes the socket. The client has had what was written, unless it was cut off. */

@@ -10,6 +10,14 @@ struct mr_db_listener {
     PGconn *pg;
 };
 
+/* libpq would write the server's goodbye to stderr, between our log lines; PQerrorMessage tells it as well.
+ */
+static void ignore_notice(void *arg, const char *message)
+{
+    (void)arg;
+    (void)message;
+}
+
 /* An attempt to connect: until when, and what ends it early. */
 struct attempt {
     PGconn *pg;
@@ -103,6 +111,7 @@ enum mr_status mr_db_listen(const char *conninfo, const char *channel, int timeo
     listener->pg = PQconnectStartParams(keys, values, 1);
     if (!listener->pg)
         return failure(NULL, err);
+    PQsetNoticeProcessor(listener->pg, ignore_notice, NULL);
     struct attempt attempt = {.pg = listener->pg,
                               .due_us = mr_time_monotonic_us() + (int64_t)timeout_ms * 1000,
                               .cancel_fd = cancel_fd};
@@ -132,9 +141,10 @@ enum mr_status mr_db_listener_next(struct mr_db_listener *listener, bool *ret_an
 {
     PGnotify *notify = PQnotifies(listener->pg);
     if (!notify) { /* all that was read is taken: look whether there is more to read */
-        if (!PQconsumeInput(listener->pg) || PQstatus(listener->pg) != CONNECTION_OK)
+        bool good = PQconsumeInput(listener->pg) && PQstatus(listener->pg) == CONNECTION_OK;
+        notify = PQnotifies(listener->pg); /* what came before the end counts */
+        if (!notify && !good)
             return failure(listener->pg, err);
-        notify = PQnotifies(listener->pg);
     }
     *ret_any = notify != NULL;
     if (notify)

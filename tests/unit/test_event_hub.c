@@ -1,0 +1,623 @@
+/* The event hub, against a real PostgreSQL: what streams are told, in which order, and when they end. */
+#include "web/event_hub.h"
+
+#include "shared/base/encoding.h"
+#include "shared/base/json.h"
+#include "shared/data/events.h"
+#include "tests/unit/database.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+enum { PATIENCE_MS = 10000, HOUR = 3600, MAX_STREAMS = 12, MAX_PER_USER = 8, MAX_QUEUED = 100000 };
+
+static char *conninfo;
+static struct mr_db *db;
+static struct mr_log quiet;
+
+static int set_up_all(void **state)
+{
+    (void)state;
+    database_create(&conninfo);
+    db = database_open(conninfo);
+    quiet = mr_log_init("test", MR_LOG_CRITICAL);
+    return 0;
+}
+
+static int tear_down_all(void **state)
+{
+    (void)state;
+    mr_db_close(db);
+    free(conninfo);
+    return 0;
+}
+
+/* ---- fixture: a hub and two users ------------------------------------------------ */
+
+struct fixture {
+    struct mr_event_hub *hub;
+    int64_t user, other;
+};
+
+static struct mr_event_hub *start_hub(const char *listen_on, int heartbeat_ms)
+{
+    struct mr_event_hub_options options = {.db = db,
+                                           .conninfo = listen_on,
+                                           .log = &quiet,
+                                           .max_streams = MAX_STREAMS,
+                                           .max_per_user = MAX_PER_USER,
+                                           .max_queued = MAX_QUEUED,
+                                           .heartbeat_ms = heartbeat_ms};
+    struct mr_event_hub *hub = NULL;
+    struct mr_err err = {0};
+    if (mr_event_hub_start(&options, &hub, &err) != MR_OK)
+        fail_msg("%s", err.message);
+    return hub;
+}
+
+static int set_up(void **state)
+{
+    static int count;
+    char name[2][32];
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    snprintf(name[0], sizeof name[0], "user%d", ++count);
+    snprintf(name[1], sizeof name[1], "other%d", count);
+    fixture->user = database_user(db, name[0]);
+    fixture->other = database_user(db, name[1]);
+    fixture->hub = start_hub(conninfo, HOUR * 1000);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    mr_event_hub_free(fixture->hub);
+    free(fixture);
+    return 0;
+}
+
+/* ---- tasks ------------------------------------------------------------------------ */
+
+static const struct mr_statement statements[] = {
+    {"t_create",
+     "INSERT INTO tasks (file_id, user_id, new_format, original_file) SELECT gen_random_uuid(), $1::bigint,"
+     " 'mp3', 'a.wav' RETURNING id AS number",
+     1},
+    {"t_create_many",
+     "INSERT INTO tasks (file_id, user_id) SELECT gen_random_uuid(), $1::bigint FROM generate_series(1, "
+     "$2::int) RETURNING id AS number",
+     2},
+    {"t_claim",
+     "UPDATE tasks SET status = 'processing', lease_expires_at = now(), progress = 0 WHERE id = $1::bigint"
+     " RETURNING event_id AS number",
+     1},
+    {"t_progress", "UPDATE tasks SET progress = $2::int WHERE id = $1::bigint RETURNING event_id AS number",
+     2},
+    {"t_finish",
+     "UPDATE tasks SET status = 'processed', lease_expires_at = NULL, progress = 1000 WHERE id = $1::bigint"
+     " RETURNING event_id AS number",
+     1},
+    {"t_redo",
+     "UPDATE tasks SET status = 'uploaded', generation = generation + 1, progress = 0 WHERE id = $1::bigint"
+     " RETURNING event_id AS number",
+     1},
+    {"t_delete", "DELETE FROM tasks WHERE id = $1::bigint RETURNING id AS number", 1},
+    {"t_event", "SELECT event_id AS number FROM tasks WHERE id = $1::bigint", 1},
+    /* Without a new event: the trigger looks at status, progress and generation alone. */
+    {"t_age",
+     "UPDATE tasks SET changed_at = now() - make_interval(secs => $2::int) WHERE user_id = $1::bigint"
+     " RETURNING id AS number",
+     2},
+    {"t_kill",
+     "SELECT count(pg_terminate_backend(pid)) AS number FROM pg_stat_activity"
+     " WHERE datname = current_database() AND query LIKE 'LISTEN%'",
+     0},
+};
+enum statement { CREATE, CREATE_MANY, CLAIM, PROGRESS, FINISH, REDO, DELETE, EVENT, AGE, KILL };
+
+static int64_t do_in(struct mr_db_tx *tx, enum statement which, int64_t first, int64_t second)
+{
+    char a[MR_INT64_TEXT_MAX], b[MR_INT64_TEXT_MAX];
+    const char *params[] = {a, b};
+    struct mr_err err = {0};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    mr_int64_text(first, a);
+    mr_int64_text(second, b);
+    enum mr_status status = tx ? mr_db_tx_exec(tx, &statements[which], params, &rows, &err)
+                               : mr_db_exec(db, &statements[which], params, &rows, &err);
+    if (status != MR_OK)
+        fail_msg("%s", err.message);
+    return mr_rows_count(rows) ? mr_rows_int64(rows, 0, "number") : 0;
+}
+
+static int64_t act(enum statement which, int64_t task_or_user)
+{
+    return do_in(NULL, which, task_or_user, 0);
+}
+
+/* ---- clients ------------------------------------------------------------------------ */
+
+static int open_with(struct mr_event_hub *hub, struct mr_event_subscription subscription)
+{
+    struct mr_event_stream *stream = NULL;
+    struct mr_err err = {0};
+    int pair[2];
+    if (mr_event_hub_reserve(hub, &subscription, &stream, &err) != MR_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+    setsockopt(pair[1], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    mr_event_hub_attach(hub, stream, pair[0]);
+    return pair[1];
+}
+
+static int64_t an_hour_from_now(void)
+{
+    return mr_time_now_us() / 1000000 + HOUR;
+}
+
+static int open_task(struct mr_event_hub *hub, int64_t user_id, int64_t task_id)
+{
+    return open_with(hub, (struct mr_event_subscription){
+                              .user_id = user_id, .task_id = task_id, .expires_s = an_hour_from_now()});
+}
+
+static int open_all(struct mr_event_hub *hub, int64_t user_id, int64_t seen, bool resumes)
+{
+    return open_with(
+        hub, (struct mr_event_subscription){
+                 .user_id = user_id, .seen = seen, .resumes = resumes, .expires_s = an_hour_from_now()});
+}
+
+static int open_now(struct mr_event_hub *hub, int64_t user_id)
+{
+    int64_t last = 0;
+    assert_int_equal(mr_events_last(db, &last, NULL), MR_OK);
+    return open_all(hub, user_id, last, false);
+}
+
+struct event {
+    int64_t id; /* -1: the stream has ended */
+    char name[20];
+    int64_t task;
+    char status[20];
+    double progress;
+};
+
+/* One line without its end; false at the end of the stream. */
+static bool read_line(int fd, struct mr_buf *line)
+{
+    mr_buf_clear(line);
+    for (;;) {
+        char c;
+        ssize_t n = recv(fd, &c, 1, 0);
+        if (n == 0)
+            return false;
+        assert_int_equal(n, 1);
+        if (c == '\n')
+            return true;
+        assert_int_equal(mr_buf_append(line, &c, 1, NULL), MR_OK);
+    }
+}
+
+static void read_data(const char *text, struct event *event)
+{
+    MR_AUTO_JSON json_t *view = json_loads(text, 0, NULL);
+    assert_non_null(view);
+    event->task = json_integer_value(json_object_get(view, "id"));
+    event->progress = json_number_value(json_object_get(view, "progress"));
+    const char *status = json_string_value(json_object_get(view, "status"));
+    snprintf(event->status, sizeof event->status, "%s", status ? status : "");
+}
+
+/* The next event, comments and retry left out, as an EventSource reads it. */
+static struct event next_event(int fd)
+{
+    MR_AUTO(mr_buf) struct mr_buf line = MR_BUF_INIT(100000);
+    struct event event = {0};
+    while (read_line(fd, &line)) {
+        const char *text = mr_buf_str(&line);
+        if (strncmp(text, "id: ", 4) == 0)
+            event.id = strtoll(text + 4, NULL, 10);
+        else if (strncmp(text, "event: ", 7) == 0)
+            snprintf(event.name, sizeof event.name, "%s", text + 7);
+        else if (strncmp(text, "data: ", 6) == 0)
+            read_data(text + 6, &event);
+        else if (!*text && event.name[0])
+            return event;
+        else
+            assert_true(!*text || *text == ':' || strcmp(text, "retry: 3000") == 0);
+    }
+    event.id = -1;
+    return event;
+}
+
+static struct event expect(int fd, const char *name, int64_t task, const char *status)
+{
+    struct event event = next_event(fd);
+    assert_string_equal(event.name, name);
+    assert_int_equal(event.task, task);
+    assert_string_equal(event.status, status);
+    return event;
+}
+
+static void expect_end(int fd)
+{
+    assert_int_equal(next_event(fd).id, -1);
+    close(fd);
+}
+
+/* Skips what comes before. */
+static struct event expect_at_last(int fd, const char *name, int64_t task)
+{
+    for (;;) {
+        struct event event = next_event(fd);
+        assert_int_not_equal(event.id, -1);
+        if (event.task == task && strcmp(event.name, name) == 0)
+            return event;
+    }
+}
+
+/* ---- one task --------------------------------------------------------------------------- */
+
+static void a_task_from_first_to_last(void **state)
+{
+    struct fixture *f = *state;
+    int64_t task = act(CREATE, f->user);
+    int fd = open_task(f->hub, f->user, task);
+    struct event event = expect(fd, "state", task, "uploaded");
+    assert_int_equal(event.id, act(EVENT, task));
+    int64_t claimed = act(CLAIM, task);
+    assert_int_equal(expect(fd, "state", task, "processing").id, claimed);
+    int64_t advanced = do_in(NULL, PROGRESS, task, 505);
+    event = expect(fd, "progress", task, "processing");
+    assert_int_equal(event.id, advanced);
+    assert_true(event.progress > 50.4 && event.progress < 50.6);
+    int64_t finished = act(FINISH, task);
+    assert_int_equal(expect(fd, "result", task, "processed").id, finished);
+    expect_end(fd);
+}
+
+static void a_finished_task_is_told_and_that_is_all(void **state)
+{
+    struct fixture *f = *state;
+    int64_t task = act(CREATE, f->user);
+    act(CLAIM, task);
+    act(FINISH, task);
+    int fd = open_task(f->hub, f->user, task);
+    expect(fd, "result", task, "processed");
+    expect_end(fd);
+}
+
+static void a_deleted_task_ends_its_stream(void **state)
+{
+    struct fixture *f = *state;
+    int64_t task = act(CREATE, f->user);
+    int fd = open_task(f->hub, f->user, task), all = open_now(f->hub, f->user);
+    int64_t first = expect(fd, "state", task, "uploaded").id;
+    act(DELETE, task);
+    assert_true(expect(fd, "deleted", task, "").id > first);
+    expect_end(fd);
+    expect(all, "deleted", task, "");
+    int late = open_task(f->hub, f->user, task); /* deleted between the handler's look and the stream */
+    expect(late, "deleted", task, "");
+    expect_end(late);
+    close(all);
+}
+
+static void only_this_task_is_told(void **state)
+{
+    struct fixture *f = *state;
+    int64_t one = act(CREATE, f->user), two = act(CREATE, f->user);
+    int fd = open_task(f->hub, f->user, two);
+    expect(fd, "state", two, "uploaded");
+    act(CLAIM, one);
+    act(FINISH, one);
+    act(CLAIM, two);
+    expect(fd, "state", two, "processing");
+    close(fd);
+}
+
+/* ---- all tasks of a user ------------------------------------------------------------------ */
+
+static void all_tasks_from_now_on(void **state)
+{
+    struct fixture *f = *state;
+    int64_t before = act(CREATE, f->user);
+    int mine = open_now(f->hub, f->user), theirs = open_now(f->hub, f->other);
+    int64_t task = act(CREATE, f->user), foreign = act(CREATE, f->other);
+    struct event created = expect(mine, "state", task, "uploaded");
+    act(CLAIM, task);
+    do_in(NULL, PROGRESS, before, 1);
+    struct event claimed = expect(mine, "state", task, "processing");
+    struct event progress = expect(mine, "progress", before, "uploaded");
+    assert_true(created.id < claimed.id && claimed.id < progress.id);
+    act(CLAIM, before);
+    act(FINISH, before);
+    expect_at_last(mine, "result", before);
+    act(REDO, before);
+    expect(mine, "state", before, "uploaded");
+    act(DELETE, foreign);
+    expect(theirs, "state", foreign, "uploaded");
+    expect(theirs, "deleted", foreign, "");
+    close(mine);
+    close(theirs);
+}
+
+static void a_return_replays_the_newest_states(void **state)
+{
+    struct fixture *f = *state;
+    int64_t old = act(CREATE, f->user);
+    do_in(NULL, AGE, f->user, 60);
+    int64_t last = act(CREATE, f->user), seen = act(EVENT, last);
+    int64_t failed = act(CREATE, f->user), finished = act(CREATE, f->user);
+    act(CREATE, f->other);
+    act(CLAIM, finished);
+    act(CLAIM, failed);
+    act(FINISH, finished);
+    int fd = open_all(f->hub, f->user, seen, true);
+    assert_true(expect(fd, "state", failed, "processing").id > seen);
+    expect(fd, "result", finished, "processed");
+    act(CLAIM, old);
+    expect(fd, "state", old, "processing");
+    close(fd);
+}
+
+/* A transaction that took its number first commits last: it is told late, and told again to who was away. */
+static void numbers_that_become_visible_late(void **state)
+{
+    struct fixture *f = *state;
+    struct mr_db_tx *tx = NULL;
+    struct mr_err err = {0};
+    int fd = open_now(f->hub, f->user);
+    assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
+    int64_t slow = do_in(tx, CREATE, f->user, 0);
+    int64_t fast = act(CREATE, f->user);
+    int64_t seen = expect(fd, "state", fast, "uploaded").id;
+    assert_int_equal(mr_db_commit(&tx, &err), MR_OK);
+    assert_int_equal(expect(fd, "state", slow, "uploaded").id, seen); /* ids never fall */
+    assert_true(act(EVENT, slow) < seen);
+    int back = open_all(f->hub, f->user, seen, true);
+    assert_int_equal(expect(back, "state", slow, "uploaded").id, seen);
+    close(back);
+    do_in(NULL, AGE, f->user, 60); /* years later, nothing else having happened, it still is */
+    back = open_all(f->hub, f->user, seen, true);
+    expect(back, "state", slow, "uploaded");
+    close(back);
+    close(fd);
+}
+
+static void a_long_replay_comes_in_pages(void **state)
+{
+    enum { TASKS = 333 };
+    struct fixture *f = *state;
+    int64_t first = do_in(NULL, CREATE_MANY, f->user, TASKS);
+    int64_t seen = act(EVENT, first) - 1;
+    int fd = open_all(f->hub, f->user, seen, true);
+    for (int64_t i = 0; i < TASKS; i++) {
+        struct event event = expect(fd, "state", first + i, "uploaded");
+        assert_int_equal(event.id, seen + 1 + i);
+        if (i == 100) /* far from being there yet: told when its turn comes, or meanwhile; not lost */
+            act(CLAIM, first);
+    }
+    expect(fd, "state", first, "processing");
+    close(fd);
+}
+
+static void a_burst_on_one_task_ends_in_its_last_state(void **state)
+{
+    struct fixture *f = *state;
+    int64_t task = act(CREATE, f->user);
+    int fd = open_now(f->hub, f->user), one = open_task(f->hub, f->user, task);
+    act(CLAIM, task);
+    for (int64_t i = 1; i <= 300; i++)
+        do_in(NULL, PROGRESS, task, i);
+    int64_t last = act(FINISH, task), before = 0;
+    for (struct event event = {0}; event.id != last;) {
+        event = next_event(fd);
+        assert_true(event.id > before);
+        before = event.id;
+    }
+    assert_int_equal(expect_at_last(one, "result", task).id, last);
+    expect_end(one);
+    close(fd);
+}
+
+/* ---- clients that are slow, gone, too many ----------------------------------------------- */
+
+static void a_client_that_does_not_read_is_cut_off(void **state)
+{
+    struct fixture *f = *state;
+    int slow = open_now(f->hub, f->user), quick = open_now(f->hub, f->user);
+    int64_t task = 0;
+    struct pollfd hangup = {.fd = slow, .events = POLLRDHUP};
+    for (int i = 0; i < 1000 && poll(&hangup, 1, 0) == 0; i++) {
+        task = act(CREATE, f->user);
+        expect(quick, "state", task, "uploaded");
+    }
+    assert_int_equal(poll(&hangup, 1, PATIENCE_MS), 1);
+    act(CLAIM, task);
+    expect(quick, "state", task, "processing");
+    close(slow);
+    close(quick);
+}
+
+static void places_are_limited_and_given_back(void **state)
+{
+    struct fixture *f = *state;
+    struct mr_event_subscription mine = {.user_id = f->user, .expires_s = an_hour_from_now()};
+    struct mr_event_subscription others = {.user_id = f->other, .expires_s = an_hour_from_now()};
+    struct mr_event_stream *stream = NULL;
+    struct mr_err err = {0};
+    int fds[MAX_STREAMS];
+    for (int i = 0; i < MAX_PER_USER; i++)
+        fds[i] = open_now(f->hub, f->user);
+    assert_int_equal(mr_event_hub_reserve(f->hub, &mine, &stream, &err), MR_EXHAUSTED);
+    assert_string_equal(err.code, "too_many_streams");
+    for (int i = MAX_PER_USER; i < MAX_STREAMS; i++)
+        fds[i] = open_now(f->hub, f->other);
+    assert_int_equal(mr_event_hub_reserve(f->hub, &others, &stream, &err), MR_EXHAUSTED);
+    close(fds[0]);
+    for (int tries = 0; mr_event_hub_reserve(f->hub, &others, &stream, NULL) != MR_OK; tries++) {
+        assert_true(tries < PATIENCE_MS);
+        poll(NULL, 0, 1);
+    }
+    assert_int_equal(mr_event_hub_reserve(f->hub, &others, &stream, &err), MR_EXHAUSTED);
+    mr_event_hub_cancel(f->hub, stream);
+    assert_int_equal(mr_event_hub_reserve(f->hub, &others, &stream, &err), MR_OK);
+    mr_event_hub_cancel(f->hub, stream);
+    for (int i = 1; i < MAX_STREAMS; i++)
+        close(fds[i]);
+}
+
+static void an_expired_token_ends_its_stream(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_s = mr_time_now_us() / 1000000;
+    int fd = open_with(f->hub, (struct mr_event_subscription){.user_id = f->user, .expires_s = now_s + 1});
+    int other = open_now(f->hub, f->user);
+    expect_end(fd);
+    expect(other, "state", act(CREATE, f->user), "uploaded");
+    close(other);
+}
+
+/* ---- heartbeats, failures, the end ---------------------------------------------------------- */
+
+static void expect_heartbeats(int fd)
+{
+    MR_AUTO(mr_buf) struct mr_buf line = MR_BUF_INIT(1000);
+    for (int beats = 0; beats < 3;) {
+        assert_true(read_line(fd, &line));
+        beats += strcmp(mr_buf_str(&line), ":") == 0;
+    }
+}
+
+static void hearts_beat_without_a_database(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const places[] = {NULL, "host=/nowhere"};
+    for (size_t i = 0; i < 2; i++) {
+        struct mr_event_hub *hub = start_hub(places[i] ? places[i] : conninfo, 20);
+        int fd = open_all(hub, f->user, 0, false);
+        expect_heartbeats(fd);
+        mr_event_hub_free(hub);
+        expect_end(fd);
+    }
+}
+
+static void nothing_is_lost_with_the_listening_connection(void **state)
+{
+    struct fixture *f = *state;
+    int64_t task = act(CREATE, f->user), gone = act(CREATE, f->user);
+    int all = open_now(f->hub, f->user), one = open_task(f->hub, f->user, task),
+        deleted = open_task(f->hub, f->user, gone);
+    expect(one, "state", task, "uploaded");
+    expect(deleted, "state", gone, "uploaded");
+    for (int i = 0; i < 3; i++) {
+        int64_t other = act(CREATE, f->user);
+        expect_at_last(all, "state", other); /* it listens */
+        assert_int_equal(act(KILL, 0), 1);
+        act(CLAIM, other);
+        act(FINISH, other);
+        expect_at_last(all, "result", other);
+    }
+    act(CLAIM, task);
+    act(KILL, 0);
+    act(FINISH, task);
+    act(DELETE, gone);
+    expect_at_last(all, "result", task);
+    expect_at_last(one, "result", task);
+    expect_end(one);
+    expect(deleted, "deleted", gone, "");
+    expect_end(deleted);
+    close(all);
+}
+
+static void foreign_notifications_do_no_harm(void **state)
+{
+    struct fixture *f = *state;
+    int fd = open_now(f->hub, f->user);
+    MR_AUTO_STR char *ignored =
+        database_ask(db, "SELECT pg_notify('task_events', 'nonsense'), pg_notify('task_events', '')"
+                         ", pg_notify('task_events', '1 2 3 unheard-of'), 1 AS answer");
+    expect(fd, "state", act(CREATE, f->user), "uploaded");
+    close(fd);
+}
+
+static void a_stop_ends_all(void **state)
+{
+    struct fixture *f = *state;
+    struct mr_event_subscription subscription = {.user_id = f->user, .expires_s = an_hour_from_now()};
+    struct mr_event_stream *late = NULL, *later = NULL;
+    struct mr_err err = {0};
+    int pair[2], fd = open_now(f->hub, f->user);
+    assert_int_equal(mr_event_hub_reserve(f->hub, &subscription, &late, &err), MR_OK);
+    mr_event_hub_stop(f->hub);
+    expect_end(fd);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    mr_event_hub_attach(f->hub, late, pair[0]);
+    expect_end(pair[1]);
+    assert_int_equal(mr_event_hub_reserve(f->hub, &subscription, &later, &err), MR_UNAVAILABLE);
+    mr_event_hub_stop(f->hub);
+}
+
+static void payloads(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        struct mr_event_notice notice;
+        enum mr_status status;
+    } table[] = {
+        {"1 2 3 state", {1, 2, 3, MR_CHANGED_STATE}, MR_OK},
+        {"9223372036854775807 2 3 progress", {INT64_MAX, 2, 3, MR_CHANGED_PROGRESS}, MR_OK},
+        {"1 2 3 deleted", {1, 2, 3, MR_CHANGED_DELETED}, MR_OK},
+        {"", {0}, MR_INVALID},
+        {"1 2 3", {0}, MR_INVALID},
+        {"1 2 3 ", {0}, MR_INVALID},
+        {"1 2 state", {0}, MR_INVALID},
+        {"1 2 3 stated", {0}, MR_INVALID},
+        {"a 2 3 state", {0}, MR_INVALID},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct mr_event_notice notice = {0};
+        assert_int_equal(mr_event_notice_parse(table[i].text, &notice, NULL), table[i].status);
+        assert_int_equal(notice.user_id, table[i].notice.user_id);
+        assert_int_equal(notice.task_id, table[i].notice.task_id);
+        assert_int_equal(notice.event_id, table[i].notice.event_id);
+        assert_int_equal(notice.change, table[i].notice.change);
+    }
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(payloads),
+        TEST(a_task_from_first_to_last),
+        TEST(a_finished_task_is_told_and_that_is_all),
+        TEST(a_deleted_task_ends_its_stream),
+        TEST(only_this_task_is_told),
+        TEST(all_tasks_from_now_on),
+        TEST(a_return_replays_the_newest_states),
+        TEST(numbers_that_become_visible_late),
+        TEST(a_long_replay_comes_in_pages),
+        TEST(a_burst_on_one_task_ends_in_its_last_state),
+        TEST(a_client_that_does_not_read_is_cut_off),
+        TEST(places_are_limited_and_given_back),
+        TEST(an_expired_token_ends_its_stream),
+        TEST(hearts_beat_without_a_database),
+        TEST(nothing_is_lost_with_the_listening_connection),
+        TEST(foreign_notifications_do_no_harm),
+        TEST(a_stop_ends_all),
+    };
+    return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
+}
