@@ -298,6 +298,26 @@ def test_resumable_cancel(bucket):
     assert_error(bucket.get("r"), 404)
 
 
+def test_cors_of_a_session(bucket):
+    """The Origin of the request that began it counts, whatever the bucket says and whoever asks then."""
+    page = {"Origin": "https://a.example"}
+    began = bucket.http.post(bucket.upload_url, params={"uploadType": "resumable", "name": "r"}, headers=page)
+    session = began.headers["Location"]
+    ask = {**page, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-range"}
+    answers = [began, bucket.http.options(session, headers={**ask, "Origin": "https://b.example"}),
+               bucket.chunk(session, "nonsense", HELLO), bucket.chunk(session, "bytes */*", headers=page),
+               bucket.chunk(session, "bytes 0-10/11", HELLO), bucket.http.delete(session, headers=page)]
+    assert [answer.status_code for answer in answers] == [200, 200, 400, 308, 200, 499]
+    for answer in answers:
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://a.example"
+        assert "Range" in answer.headers["Access-Control-Expose-Headers"]
+    assert answers[1].headers["Access-Control-Allow-Headers"] == "content-range"
+    plain = bucket.session("plain")
+    assert "Access-Control-Allow-Origin" not in bucket.chunk(plain, "bytes */*", headers=page).headers
+    assert "Access-Control-Allow-Origin" not in bucket.http.options(plain, headers=ask).headers
+    assert bucket.http.options(bucket.upload_url, headers=ask).headers["Access-Control-Allow-Origin"] == "https://a.example"
+
+
 def test_resumable_hash(bucket):
     good = bucket.session("good")
     assert bucket.chunk(good, "bytes 0-10/11", HELLO, {"X-Goog-Hash": f"crc32c={HELLO_CRC32C}"}).status_code == 200
@@ -452,6 +472,35 @@ def test_xml_put(bucket):
 
 
 # ---- metadata, list --------------------------------------------------------------------------------------
+
+
+def test_cors_of_a_bucket(bucket):
+    """The XML API goes by the bucket's rules: what is not allowed shows by headers that are not there."""
+    rules = [{"origin": ["https://a.example"], "method": ["GET", "PUT"], "responseHeader": ["Content-Type", "X-Goog-Hash"],
+              "maxAgeSeconds": 60}, {"origin": ["*"], "method": ["HEAD"]}]
+    assert bucket.http.patch(f"{bucket.url}/storage/v1/b/{bucket.name}", json={"cors": rules}).status_code == 200
+    bucket.put("x")
+    url = f"{bucket.url}/{bucket.name}/x"
+
+    def preflight(origin, method, headers=None):
+        asked = {"Access-Control-Request-Headers": headers} if headers else {}
+        answer = bucket.http.options(url, headers={"Origin": origin, "Access-Control-Request-Method": method, **asked})
+        assert answer.status_code == 200
+        return answer.headers
+
+    allowed = preflight("https://a.example", "PUT", "content-type, x-goog-hash")
+    assert allowed["Access-Control-Allow-Origin"] == "https://a.example" and allowed["Access-Control-Max-Age"] == "60"
+    assert allowed["Access-Control-Allow-Methods"] == "GET, PUT" and allowed["Access-Control-Allow-Headers"] == "Content-Type, X-Goog-Hash"
+    assert preflight("https://b.example", "HEAD")["Access-Control-Allow-Origin"] == "*"
+    for refused in (("https://b.example", "PUT"), ("https://a.example", "DELETE"), ("https://a.example", "PUT", "x-other")):
+        assert "Access-Control-Allow-Origin" not in preflight(*refused)
+    for origin, path, status, allowed in [("https://a.example", url, 200, "https://a.example"), ("https://b.example", url, 200, None),
+                                          ("https://a.example", url + "-missing", 404, "https://a.example")]:
+        answer = bucket.http.get(path, headers={"Origin": origin})
+        assert answer.status_code == status and answer.headers.get("Access-Control-Allow-Origin") == allowed
+        assert answer.headers.get("Access-Control-Expose-Headers") == (allowed and "Content-Type, X-Goog-Hash")
+    assert "Access-Control-Allow-Origin" not in bucket.http.get(url).headers
+    assert_error(bucket.http.options(url), 400)
 
 
 def test_patch_and_update(bucket):

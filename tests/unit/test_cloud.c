@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 struct settings {
-    const char *pairs[16]; /* name, value, … */
+    const char *pairs[20]; /* name, value, … */
 };
 
 static const char *get(void *ctx, const char *name)
@@ -78,6 +78,39 @@ static void the_metadata_server_knows_the_project(void **state)
     fake_http_stop(fake);
 }
 
+static const struct {
+    const char *mode;
+    enum mr_program program;
+    bool signs;
+} signing_cases[] = {
+    {"stream", MR_PROGRAM_WEB, false},
+    {"redirect", MR_PROGRAM_WEB, true},
+    {"redirect", MR_PROGRAM_WORKER, false}, /* the worker has no such setting */
+};
+
+/* Emulators ask for no credentials, but a signed URL needs a name: the metadata server's, asked when it is
+ * time. */
+static void who_redirects_can_sign(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof signing_cases / sizeof *signing_cases; i++) {
+        struct settings settings = {{NEEDED, "STORAGE_EMULATOR_HOST", "http://127.0.0.1:1",
+                                     "PUBSUB_EMULATOR_HOST", "127.0.0.1:1", "GOOGLE_CLOUD_PROJECT", "p",
+                                     "DOWNLOAD_MODE", signing_cases[i].mode}};
+        if (signing_cases[i].program == MR_PROGRAM_WEB)
+            settings.pairs[14] = "JWT_SECRET", settings.pairs[15] = "01234567890123456789012345678901";
+        struct mr_config config;
+        struct mr_cloud cloud;
+        struct mr_err err = {0};
+        assert_int_equal(mr_config_load_from(signing_cases[i].program, get, &settings, &config, &err), MR_OK);
+        assert_int_equal(mr_cloud_open(&config, "test", &cloud, &err), MR_OK);
+        assert_int_equal(cloud.signer != NULL, signing_cases[i].signs);
+        assert_int_equal(cloud.tokens != NULL, signing_cases[i].signs);
+        mr_cloud_close(&cloud);
+        mr_config_free(&config);
+    }
+}
+
 static void a_bad_key_file_is_named(void **state)
 {
     (void)state;
@@ -98,6 +131,7 @@ int main(void)
         cmocka_unit_test(emulators_need_no_credentials),
         cmocka_unit_test(emulators_alone_know_no_project),
         cmocka_unit_test(the_metadata_server_knows_the_project),
+        cmocka_unit_test(who_redirects_can_sign),
         cmocka_unit_test(a_bad_key_file_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

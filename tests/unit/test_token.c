@@ -199,6 +199,26 @@ static void learns_the_project(void **state)
 
 /* ---- shared/gcp/api ---------------------------------------------------------------- */
 
+static void learns_its_account(void **state)
+{
+    static const struct fake_step steps[] = {{.status = 503},
+                                             {.status = 200, .headers = FLAVOR, .body = "me@example.com\n"}};
+    static const struct fake_step unknown[] = {{.status = 404, .headers = FLAVOR}};
+    struct fixture *f = *state;
+    MR_AUTO_STR char *email = NULL;
+    struct mr_err err = {0};
+    FAKE_SCRIPT(f->fake, steps);
+    assert_int_equal(mr_token_email(f->source, &email, &err), MR_OK);
+    assert_string_equal(email, "me@example.com");
+    assert_true(fake_http_has_line(
+        f->fake, 1, "GET /computeMetadata/v1/instance/service-accounts/default/email HTTP/1.1"));
+    assert_null(mr_token_key(f->source));
+    FAKE_SCRIPT(f->fake, unknown);
+    char *none = NULL;
+    assert_int_equal(mr_token_email(f->source, &none, &err), MR_NOT_FOUND);
+    assert_null(none);
+}
+
 static void renews_a_refused_token_once(void **state)
 {
     static const struct {
@@ -332,6 +352,10 @@ static void exchanges_a_key_file(void **state)
     MR_AUTO_STR char *project = NULL;
     assert_int_equal(mr_token_project(source, &project, &err), MR_OK);
     assert_string_equal(project, "key-project");
+    MR_AUTO_STR char *email = NULL;
+    assert_int_equal(mr_token_email(source, &email, &err), MR_OK);
+    assert_string_equal(email, "me@example.com");
+    assert_string_equal(mr_token_key(source)->client_email, "me@example.com");
 
     FAKE_SCRIPT(f->fake, refusal);
     mr_token_invalidate(source);
@@ -372,11 +396,17 @@ int main(void)
 {
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        WITH_SERVER(asks_the_metadata_server_once), WITH_SERVER(repeats_and_refuses),
-        WITH_SERVER(fetches_once_for_many_threads), WITH_SERVER(fails_for_all_who_wait),
-        WITH_SERVER(fetches_again_when_expired),    WITH_SERVER(learns_the_project),
-        WITH_SERVER(renews_a_refused_token_once),   WITH_SERVER(reads_error_bodies),
-        WITH_SERVER(exchanges_a_key_file),          WITH_SERVER(refuses_bad_key_files),
+        WITH_SERVER(asks_the_metadata_server_once),
+        WITH_SERVER(repeats_and_refuses),
+        WITH_SERVER(fetches_once_for_many_threads),
+        WITH_SERVER(fails_for_all_who_wait),
+        WITH_SERVER(fetches_again_when_expired),
+        WITH_SERVER(learns_the_project),
+        WITH_SERVER(learns_its_account),
+        WITH_SERVER(renews_a_refused_token_once),
+        WITH_SERVER(reads_error_bodies),
+        WITH_SERVER(exchanges_a_key_file),
+        WITH_SERVER(refuses_bad_key_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
