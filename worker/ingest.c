@@ -177,22 +177,18 @@ static enum mr_status fetch_patiently(struct ingest *ingest, struct mr_err *err)
 
 /* ---- its name ------------------------------------------------------------------------------- */
 
-/* The extension of a name in lower case, "" if it has none to speak of. */
-static void extension_of(const char *name, char out[EXTENSION_MAX + 1])
+/* The extension of a name in lower case; false and "" if it has none to speak of. */
+static bool take_extension(const char *name, char out[EXTENSION_MAX + 1])
 {
     const char *dot = strrchr(name, '.');
     size_t len = dot && dot != name ? strlen(dot + 1) : 0;
-    out[0] = '\0';
-    if (len > EXTENSION_MAX)
-        return;
-    for (size_t i = 0; i < len; i++) {
-        if (!isalnum((unsigned char)dot[1 + i])) {
-            out[0] = '\0';
-            return;
-        }
+    bool plain = len > 0 && len <= EXTENSION_MAX;
+    for (size_t i = 0; plain && i < len; i++) {
+        plain = isalnum((unsigned char)dot[1 + i]);
         out[i] = (char)tolower((unsigned char)dot[1 + i]);
-        out[i + 1] = '\0';
     }
+    out[plain ? len : 0] = '\0';
+    return plain;
 }
 
 /* The task's own name if it says what the file is, else what the server suggests, else with the extension
@@ -201,11 +197,9 @@ static char *name_file(const struct ingest *ingest)
 {
     const char *own = ingest->job->claim->original_file, *suggested = ingest->head.file_name;
     char extension[EXTENSION_MAX + 1];
-    extension_of(own, extension);
-    if (extension[0])
+    if (take_extension(own, extension))
         return strdup(own);
-    extension_of(suggested, extension);
-    if (extension[0])
+    if (take_extension(suggested, extension))
         return strdup(suggested);
     size_t room = NAME_MAX_BYTES - 1 - strlen(ingest->extension);
     size_t len = strlen(own);
@@ -227,15 +221,13 @@ static enum mr_status note_input(struct mr_job *job, const struct mr_input *inpu
                                  struct mr_err *err)
 {
     char extension[EXTENSION_MAX + 1];
-    extension_of(input->name, extension);
-    enum mr_status status = MR_OK;
-    for (int i = 0; i < NOTE_TRIES; i++) {
+    (void)take_extension(input->name, extension);
+    struct mr_err failure = {0};
+    enum mr_status status = MR_UNAVAILABLE;
+    for (int i = 0; i < NOTE_TRIES && status == MR_UNAVAILABLE; i++)
         status = mr_lease_set_input(job->worker->db, job->claim, input->object, input->generation,
-                                    input->size, input->name, extension, ret_ours, err);
-        if (status != MR_UNAVAILABLE)
-            break;
-    }
-    return status;
+                                    input->size, input->name, extension, ret_ours, &failure);
+    return status == MR_OK ? MR_OK : mr_fail_code(err, status, failure.code, "%s", failure.message);
 }
 
 static enum mr_status fetch_input(struct mr_job *job, struct mr_input *ret, bool *ret_ours,
