@@ -166,6 +166,70 @@ static void a_pubsub_that_is_down_leaves_it_to_the_outbox(void **state)
     assert_published(one.draft.file_id, "0");
 }
 
+static void each_priority_has_its_topic(void **state)
+{
+    (void)state;
+    static const struct fake_step ok[] = {{.status = 200, .body = "{\"messageIds\":[\"1\"]}"}};
+    static const char *const topics[] = {"POST /v1/projects/p/topics/topic:publish HTTP/1.1",
+                                         "POST /v1/projects/p/topics/topic-high:publish HTTP/1.1"};
+    for (int high = 0; high < 2; high++) {
+        struct mr_admission *admission = NULL;
+        struct mr_err err = {0};
+        struct submit one;
+        FAKE_SCRIPT(fake, ok);
+        assert_int_equal(mr_admission_start(db, &publisher, &quiet, &admission, &err), MR_OK);
+        prepare(&one, admission, owner);
+        one.draft.priority = high ? "high" : "normal";
+        snprintf(one.draft.traceparent, sizeof one.draft.traceparent,
+                 "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        run_all(&one, 1);
+        mr_admission_stop(admission);
+        assert_int_equal(one.status, MR_OK);
+        json_decref(one.view);
+        assert_true(fake_http_has_line(fake, 0, topics[high]));
+        size_t len = 0;
+        const char *body = fake_http_body(fake, 0, &len);
+        assert_non_null(strstr(body, high ? "\"priority\":\"high\"" : "\"priority\":\"normal\""));
+        assert_non_null(strstr(body, one.draft.traceparent));
+    }
+}
+
+static void one_key_at_once_makes_one_task(void **state)
+{
+    (void)state;
+    static const struct fake_step refused[] = {{.status = 403, .body = "{}"}};
+    struct mr_admission *admission = NULL;
+    struct mr_err err = {0};
+    struct submit submits[THREADS];
+    fake_http_script(fake, refused, 1, true);
+    assert_int_equal(mr_admission_start(db, &publisher, &quiet, &admission, &err), MR_OK);
+    for (size_t i = 0; i < THREADS; i++) {
+        prepare(&submits[i], admission, owner);
+        submits[i].draft.idempotency_key = "one";
+        submits[i].draft.request_hash = i == 3 ? "other" : "same";
+    }
+    run_all(submits, THREADS);
+    mr_admission_stop(admission);
+    const char *file_id = NULL;
+    size_t made = 0, refused_count = 0;
+    for (size_t i = 0; i < THREADS; i++) {
+        if (submits[i].status != MR_OK) {
+            assert_string_equal(submits[i].err.code, "idempotency_key_reused");
+            refused_count++;
+            continue;
+        }
+        const char *got = json_string_value(json_object_get(submits[i].view, "file_id"));
+        assert_string_equal(got, file_id ? file_id : got);
+        made += strcmp(got, submits[i].draft.file_id) == 0;
+        file_id = got;
+    }
+    assert_int_equal(made, 1);
+    assert_true(refused_count == 1 || refused_count == THREADS - 1); /* the odd one may have been first */
+    for (size_t i = 0; i < THREADS; i++)
+        if (submits[i].status == MR_OK)
+            json_decref(submits[i].view);
+}
+
 static void a_database_that_is_down_is_told_to_all(void **state)
 {
     (void)state;
@@ -192,6 +256,8 @@ int main(void)
         cmocka_unit_test(every_thread_gets_its_own_task),
         cmocka_unit_test(what_was_published_is_marked),
         cmocka_unit_test(a_pubsub_that_is_down_leaves_it_to_the_outbox),
+        cmocka_unit_test(each_priority_has_its_topic),
+        cmocka_unit_test(one_key_at_once_makes_one_task),
         cmocka_unit_test(a_database_that_is_down_is_told_to_all),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

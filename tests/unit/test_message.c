@@ -1,5 +1,6 @@
 /* The task message and the push envelope: what is accepted, and what each fault is called. */
 #include "shared/data/message.h"
+#include "shared/data/publisher.h"
 #include "shared/gcp/push.h"
 
 #include <setjmp.h>
@@ -20,6 +21,40 @@ static void a_message_comes_back(void **state)
     assert_string_equal(got.kind, sent.kind);
     assert_int_equal(got.task_id, sent.task_id);
     assert_int_equal(got.generation, 7);
+    assert_null(strstr(text, "\"id\""));
+}
+
+static void a_message_without_a_task_has_an_id(void **state)
+{
+    (void)state;
+    const struct mr_message sent = {.kind = MR_KIND_DELIVER, .id = 99, .high = true, .traceparent = "00-x"};
+    struct mr_message got = {0};
+    struct mr_err err = {0};
+    MR_AUTO_STR char *text = NULL;
+    assert_int_equal(mr_message_encode(&sent, &text, &err), MR_OK);
+    assert_int_equal(mr_message_decode(text, strlen(text), &got, &err), MR_OK);
+    assert_int_equal(got.id, 99);
+    assert_int_equal(got.task_id, 0);
+    assert_false(got.high); /* lane and trace are the attributes' */
+    assert_string_equal(got.traceparent, "");
+}
+
+static void each_message_has_its_lane(void **state)
+{
+    (void)state;
+    static const struct {
+        struct mr_message message;
+        enum mr_lane lane;
+    } table[] = {
+        {{.kind = MR_KIND_CONVERT}, MR_LANE_NORMAL},
+        {{.kind = MR_KIND_INSERT_RECORDS}, MR_LANE_NORMAL},
+        {{.kind = MR_KIND_CONVERT, .high = true}, MR_LANE_HIGH},
+        {{.kind = MR_KIND_PING}, MR_LANE_HIGH},
+        {{.kind = MR_KIND_DELIVER}, MR_LANE_DELIVERIES},
+        {{.kind = MR_KIND_DELIVER, .high = true}, MR_LANE_DELIVERIES},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        assert_int_equal(mr_lane_of(&table[i].message), table[i].lane);
 }
 
 static void messages_are_judged(void **state)
@@ -46,6 +81,9 @@ static void messages_are_judged(void **state)
         {"{\"v\":1,\"kind\":\"convert\",\"task_id\":-1}", MR_INVALID},
         {"{\"v\":1,\"kind\":\"convert\",\"task_id\":\"42\"}", MR_INVALID},
         {"{\"v\":1,\"kind\":\"convert\",\"task_id\":1.5}", MR_INVALID},
+        {"{\"v\":1,\"kind\":\"deliver\",\"id\":7}", MR_OK},
+        {"{\"v\":1,\"kind\":\"deliver\",\"id\":-7}", MR_INVALID},
+        {"{\"v\":1,\"kind\":\"deliver\",\"id\":\"7\"}", MR_INVALID},
         {"{\"v\":1,\"v\":1,\"kind\":\"convert\"}", MR_INVALID},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -98,8 +136,8 @@ static void envelopes_are_judged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_message_comes_back),
-        cmocka_unit_test(messages_are_judged),
+        cmocka_unit_test(a_message_comes_back),      cmocka_unit_test(a_message_without_a_task_has_an_id),
+        cmocka_unit_test(each_message_has_its_lane), cmocka_unit_test(messages_are_judged),
         cmocka_unit_test(envelopes_are_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
