@@ -1,6 +1,7 @@
 /*
  * The texts of a form: parameters of header values, and the header block of a part. All functions work in
- * place on a buffer of the caller's, into which the results point; nothing is allocated. For form*.c and disposition.c.
+ * place on a buffer of the caller's, into which the results point; nothing is allocated. For form*.c and
+ * disposition.c.
  */
 #ifndef MR_HTTP_FORM_HEAD_H
 #define MR_HTTP_FORM_HEAD_H
