@@ -390,6 +390,27 @@ def test_what_storage_cannot_clean_up_comes_again(make_stack):
 
 
 @pytest.mark.sanitized
+def test_a_session_that_cannot_be_cancelled(stack, user):
+    """It may still make the object until it dies of age: so long the ledger keeps the name."""
+    upload = begin(user, 3)
+    direct.send(upload["upload_url"], b"abc")
+    mine = f"id = '{upload['upload_id']}'"
+    no_session = f"{stack.emulator.url}/upload/storage/v1/b/{BUCKET}/o"
+    stack.sql(f"UPDATE uploads SET session_uri = '{no_session}', expires_at = now() WHERE {mine}")
+    stack.sweep()
+    assert count(stack, "uploads", mine) == 0 and stored_object(stack, upload) is None
+    assert count(stack, "stray_objects", f"name = 'inputs/{upload['upload_id']}' AND delete_after > now() + interval '7 days'") == 1
+    stack.sql(f"DELETE FROM stray_objects WHERE name = 'inputs/{upload['upload_id']}'")
+
+
+@pytest.mark.sanitized
+def test_no_bucket_is_our_fault(make_stack):
+    stack = make_stack(web_settings={"BUCKET": "not-there"})
+    answer = stack.client().post("/api/uploads", json={"fileName": "a", "size": 1})
+    assert answer.status_code == 500 and "bucket" not in answer.text
+    assert count(stack, "uploads") == 0 and not ledger(stack)
+
+
 def test_storage_down(make_stack):
     stack = make_stack()
     user = stack.client()

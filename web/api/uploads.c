@@ -131,6 +131,14 @@ static enum mr_status take_origin(struct announcement *announcement, const struc
 
 /* ---- the session ------------------------------------------------------------------------- */
 
+/* What storage refuses for good (no bucket, no right to it) is our own fault, not the client's. */
+static enum mr_status storage_failed(enum mr_status status, struct mr_err *err)
+{
+    if (mr_status_is_transient(status))
+        return status;
+    return err->status = MR_INTERNAL;
+}
+
 /* A fresh record; its texts are copies. */
 static enum mr_status make_record(const struct announcement *announcement, int64_t user_id,
                                   struct mr_upload_record *ret, struct mr_err *err)
@@ -159,18 +167,25 @@ static void drop_session(struct mr_web *web, const struct mr_upload_record *reco
         (void)!mr_strays_forget(web->db, record->object, &ignored);
 }
 
+static enum mr_status begin_at_storage(struct mr_web *web, const struct announcement *announcement,
+                                       struct mr_upload_record *record, struct mr_err *err)
+{
+    struct mr_session_order order = {.name = record->object,
+                                     .content_type = record->content_type,
+                                     .size = record->size,
+                                     .origin = announcement->origin};
+    enum mr_status status = mr_storage_begin_session(web->cloud.storage, &order, &record->session_uri, err);
+    return status == MR_OK ? MR_OK : storage_failed(status, err);
+}
+
 static enum mr_status begin_session(struct mr_web *web, const struct announcement *announcement,
                                     struct mr_upload_record *record, char ret_expires_at[MR_TIME_TEXT_MAX],
                                     struct mr_err *err)
 {
     int64_t expires_s = web->config->upload_expires_s;
-    struct mr_session_order order = {.name = record->object,
-                                     .content_type = record->content_type,
-                                     .size = record->size,
-                                     .origin = announcement->origin};
     enum mr_status status = mr_strays_add(web->db, record->object, expires_s + STRAY_MARGIN_S, err);
     if (status == MR_OK)
-        status = mr_storage_begin_session(web->cloud.storage, &order, &record->session_uri, err);
+        status = begin_at_storage(web, announcement, record, err);
     if (status == MR_OK)
         status = mr_uploads_insert(web->db, record, expires_s, ret_expires_at, err);
     if (status != MR_OK) {
@@ -243,7 +258,7 @@ static enum mr_status look_up(struct mr_web *web, const struct mr_upload_record 
     if (status == MR_NOT_FOUND)
         return mr_fail_code(err, MR_CONFLICT, "upload_incomplete",
                             "not all of the file has arrived: finish the upload first");
-    return status == MR_OK ? compare(record, ret, err) : status;
+    return status == MR_OK ? compare(record, ret, err) : storage_failed(status, err);
 }
 
 enum mr_status mr_upload_check(struct mr_web *web, int64_t user_id, const char *upload_id,
