@@ -8,6 +8,7 @@
 #include "shared/data/publisher.h"
 #include "shared/gcp/cloud.h"
 #include "shared/http/guard.h"
+#include "worker/bulkhead.h"
 #include "worker/sandbox.h"
 #include "worker/slots.h"
 
@@ -18,6 +19,7 @@ struct mr_worker {
     struct mr_db *db;
     struct mr_publisher publisher;
     struct mr_guard *guard; /* what strangers' URLs may name */
+    struct mr_bulkhead *bulkhead; /* between users' webhooks */
     struct mr_sandbox *sandbox;
     struct mr_slots slots;
 };

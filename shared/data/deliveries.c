@@ -108,24 +108,26 @@ enum mr_status mr_delivery_finish(struct mr_db *db, const struct mr_delivery *de
     static const char *const words[MR_DELIVERY_ENDS] = {[MR_DELIVERY_SENT] = "sent",
                                                         [MR_DELIVERY_RETRY] = "pending",
                                                         [MR_DELIVERY_FAILED] = "failed",
-                                                        [MR_DELIVERY_SKIPPED] = "skipped"};
+                                                        [MR_DELIVERY_SKIPPED] = "skipped",
+                                                        [MR_DELIVERY_POSTPONED] = "pending"};
     /* `before` lets a repeated outcome see that an earlier one of the same fence got through. */
     static const struct mr_statement finish = {
         "delivery_finish",
         "WITH done AS (UPDATE deliveries SET status = $3, lease_expires_at = NULL, error = $5,"
-        " next_attempt_at = now() + make_interval(secs => $4::int),"
+        " attempts = attempts - $6::int, next_attempt_at = now() + make_interval(secs => $4::int),"
         " sent_at = CASE $3 WHEN 'sent' THEN now() END"
         " WHERE id = $1::bigint AND fence = $2::bigint AND status = 'sending' RETURNING id)"
         " SELECT 1 FROM done UNION ALL SELECT 1 FROM deliveries before"
         " WHERE before.id = $1::bigint AND before.fence = $2::bigint AND before.status = $3",
-        5};
+        6};
     char id[MR_INT64_TEXT_MAX], fence[MR_INT64_TEXT_MAX], wait[MR_INT64_TEXT_MAX];
     mr_int64_text(delivery->id, id);
     mr_int64_text(delivery->fence, fence);
     mr_int64_text(retry_after_s, wait);
+    const char *const params[] = {id,   fence, words[end],
+                                  wait, error, end == MR_DELIVERY_POSTPONED ? "1" : "0"};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status =
-        mr_db_exec(db, &finish, (const char *const[]){id, fence, words[end], wait, error}, &rows, err);
+    enum mr_status status = mr_db_exec(db, &finish, params, &rows, err);
     if (status == MR_OK)
         *ret_ours = mr_rows_count(rows) > 0;
     return status;

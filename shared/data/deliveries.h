@@ -50,9 +50,10 @@ MR_MUST_CHECK enum mr_status mr_delivery_claim(struct mr_db *db, int64_t id, int
 
 enum mr_delivery_end {
     MR_DELIVERY_SENT,
-    MR_DELIVERY_RETRY,   /* to be tried again after retry_after_s */
-    MR_DELIVERY_FAILED,  /* for good */
-    MR_DELIVERY_SKIPPED, /* not wanted any more */
+    MR_DELIVERY_RETRY,     /* to be tried again after retry_after_s */
+    MR_DELIVERY_FAILED,    /* for good */
+    MR_DELIVERY_SKIPPED,   /* not wanted any more */
+    MR_DELIVERY_POSTPONED, /* nothing was tried: as RETRY, but the attempt is not counted */
     MR_DELIVERY_ENDS
 };
 

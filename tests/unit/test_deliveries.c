@@ -279,6 +279,19 @@ static void a_retry_waits_for_its_time(void **state)
     assert_false(is_due(id));
 }
 
+static void what_is_postponed_counts_no_attempt(void **state)
+{
+    (void)state;
+    int64_t id = webhook_of(ended_task());
+    MR_AUTO(mr_delivery) struct mr_delivery ours = {0};
+    assert_int_equal(claim_it(id, &ours), MR_DELIVERY_OURS);
+    assert_true(finish(&ours, MR_DELIVERY_POSTPONED, 10));
+    assert_true(finish(&ours, MR_DELIVERY_POSTPONED, 10)); /* the answer to the first was lost */
+    ASSERT_ANSWER("SELECT status || ' ' || attempts || (next_attempt_at > now()) AS answer FROM deliveries"
+                  " WHERE id = $1::bigint",
+                  id, "pending 0true");
+}
+
 static void attempts_of_workers_that_died_are_used_up(void **state)
 {
     (void)state;
@@ -398,6 +411,7 @@ int main(void)
         cmocka_unit_test(of_many_at_once_one_gets_it),
         cmocka_unit_test(whoever_lost_the_lease_writes_nothing),
         cmocka_unit_test(a_retry_waits_for_its_time),
+        cmocka_unit_test(what_is_postponed_counts_no_attempt),
         cmocka_unit_test(attempts_of_workers_that_died_are_used_up),
         cmocka_unit_test(a_task_ordered_anew_skips_the_old_delivery),
         cmocka_unit_test(a_deleted_task_owes_nothing),

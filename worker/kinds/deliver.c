@@ -10,7 +10,7 @@
 #include "worker/webhook.h"
 
 /* The time on top of the exchange's: for the link, the outcome, and a database that hesitates. */
-enum { LEASE_MARGIN_S = 60, PUBLISH_TIMEOUT_MS = 2000, PATIENCE_AT_STOP_US = 4000000 };
+enum { LEASE_MARGIN_S = 60, PUBLISH_TIMEOUT_MS = 2000, PATIENCE_AT_STOP_US = 4000000, SLOW_US = 2000000 };
 
 struct attempt {
     struct mr_worker *worker;
@@ -56,7 +56,17 @@ static enum mr_delivery_end send_webhook(struct attempt *attempt, json_t *task)
                                        .ca_file = worker->config->tls_ca_file,
                                        .canceled = should_cancel,
                                        .canceled_ctx = attempt};
-    return mr_webhook_send(worker->cloud.http, &webhook, &attempt->status, &attempt->reason);
+    if (!mr_bulkhead_enter(worker->bulkhead, delivery->user_id)) {
+        mr_fail(&attempt->reason, MR_EXHAUSTED, "waiting: the receivers of this user answer slowly");
+        return MR_DELIVERY_POSTPONED;
+    }
+    int64_t began_us = mr_time_monotonic_us();
+    enum mr_delivery_end end =
+        mr_webhook_send(worker->cloud.http, &webhook, &attempt->status, &attempt->reason);
+    int64_t took_us = mr_time_monotonic_us() - began_us;
+    mr_bulkhead_leave(worker->bulkhead, delivery->user_id,
+                      took_us > SLOW_US || attempt->reason.status == MR_TIMEOUT);
+    return end;
 }
 
 static enum mr_delivery_end send_mail(struct attempt *attempt, json_t *task)
@@ -112,7 +122,7 @@ static enum mr_status write_outcome(const struct attempt *attempt, enum mr_deliv
 {
     static const struct mr_retry policy = {.attempts = 6, .base_ms = 200, .cap_ms = 2000, .total_ms = 8000};
     const struct mr_delivery *delivery = attempt->delivery;
-    int64_t wait_s = mr_delivery_backoff_s(delivery->attempts);
+    int64_t wait_s = mr_delivery_backoff_s(end == MR_DELIVERY_POSTPONED ? 1 : delivery->attempts);
     struct mr_retry_state state = {0};
     enum mr_status status;
     do
@@ -131,6 +141,7 @@ static const struct {
     [MR_DELIVERY_RETRY] = {"retry", MR_LOG_NOTICE, MR_JOB_DEFERRED},
     [MR_DELIVERY_FAILED] = {"failed", MR_LOG_WARNING, MR_JOB_FAILED},
     [MR_DELIVERY_SKIPPED] = {"skipped", MR_LOG_INFO, MR_JOB_STALE},
+    [MR_DELIVERY_POSTPONED] = {"postponed", MR_LOG_INFO, MR_JOB_DEFERRED},
 };
 
 /* Wrong credentials and the like fail every delivery until somebody mends them. */

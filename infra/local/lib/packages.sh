@@ -8,7 +8,7 @@ BUILD_PACKAGES=(gcc libc6-dev make pkg-config libcivetweb-dev libjansson-dev lib
 # shellcheck disable=SC2034
 RUN_PACKAGES=(postgresql curl ca-certificates openssl util-linux)
 # shellcheck disable=SC2034
-TEST_PACKAGES=(libcmocka-dev python3-pytest python3-requests python3-jsonschema ffmpeg clang clang-format cppcheck shellcheck procps)
+TEST_PACKAGES=(libcmocka-dev python3-pytest python3-requests python3-jsonschema python3-aiosmtpd ffmpeg clang clang-format cppcheck shellcheck procps)
 
 # Prints those of the given packages that are not installed.
 missing_packages() {
