@@ -52,53 +52,74 @@ static enum mr_status hand_out(const struct mr_rows *rows, const struct mr_task_
     return MR_OK;
 }
 
+/* clang-format off */
+#define DRAFTS                                                                                               \
+    " d AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS r (file_id uuid, user_id bigint, kind text,"      \
+    "  priority text, new_format text, options jsonb, original_file text, original_format text,"             \
+    "  original_size bigint, input_object text, input_generation bigint, url text, callback_url text,"       \
+    "  notify_mail boolean, upload_id uuid, idempotency_key text, request_hash text, traceparent text)),"
+
+/* The no-op update makes the statement return the row of a try before that this one did not see. */
+#define INSERT_FROM(source)                                                                                  \
+    " (INSERT INTO tasks (file_id, user_id, kind, priority, new_format, options, original_file,"             \
+    "  original_format, original_size, input_object, input_generation, url, callback_url, notify_mail,"      \
+    "  traceparent, uploaded_at)"                                                                            \
+    "  SELECT file_id, user_id, kind, priority, new_format, options, original_file, original_format,"        \
+    "  nullif(original_size, -1), input_object, nullif(input_generation, 0), url, callback_url,"             \
+    "  notify_mail, nullif(traceparent, ''), now() FROM " source                                             \
+    "  ON CONFLICT (file_id) DO UPDATE SET file_id = excluded.file_id RETURNING *),"
+
+#define STRIKE_AND_VIEW                                                                                      \
+    " struck AS (DELETE FROM stray_objects s USING t WHERE s.name = t.input_object)"                         \
+    " SELECT" MR_TASK_VIEW_COLUMNS " FROM t" MR_TASK_VIEW_JOIN
+
+/* Drafts without keys and uploads, which nobody can contest: half the work of the other, on the hot path. */
+static const struct mr_statement insert_plain = {
+    "tasks_insert", "WITH" DRAFTS " t AS" INSERT_FROM("d") STRIKE_AND_VIEW, 1};
+
+/*
+ * locked: the uploads, in an order that lets no two statements wait for each other. fit: the drafts that need
+ * no upload, and one for each upload that is there. keyed: those that win their key. won: what is to be
+ * inserted. A draft whose task is there already (a repetition) wins nothing, and its task is given.
+ */
+static const struct mr_statement insert_contested = {
+    "tasks_insert_contested",
+    "WITH" DRAFTS " locked AS (SELECT u.id, u.user_id FROM uploads u WHERE u.expires_at > now()"
+    "  AND u.id = ANY (ARRAY(SELECT upload_id FROM d WHERE upload_id IS NOT NULL))"
+    "  ORDER BY u.id FOR UPDATE),"
+    " fit AS (SELECT DISTINCT ON (coalesce(upload_id, file_id)) * FROM d"
+    "  WHERE upload_id IS NULL OR (upload_id, user_id) IN (SELECT id, user_id FROM locked)"
+    "  ORDER BY coalesce(upload_id, file_id), file_id),"
+    " keyed AS (INSERT INTO idempotency_keys AS k (user_id, key, request_hash, file_id)"
+    "  SELECT DISTINCT ON (user_id, idempotency_key) user_id, idempotency_key, request_hash, file_id"
+    "  FROM fit WHERE idempotency_key IS NOT NULL ORDER BY user_id, idempotency_key, file_id"
+    "  ON CONFLICT (user_id, key) DO UPDATE SET request_hash = excluded.request_hash,"
+    "  file_id = excluded.file_id, created_at = now()"
+    "  WHERE k.created_at < now() - " MR_IDEMPOTENCY_LIFETIME " RETURNING file_id),"
+    " won AS (SELECT * FROM fit WHERE idempotency_key IS NULL OR file_id IN (SELECT file_id FROM keyed)),"
+    " made AS" INSERT_FROM("won")
+    " t AS (SELECT * FROM made UNION ALL SELECT * FROM tasks"
+    "  WHERE file_id = ANY (ARRAY(SELECT file_id FROM d EXCEPT SELECT file_id FROM won))),"
+    " taken AS (DELETE FROM uploads u USING won WHERE u.id = won.upload_id)," STRIKE_AND_VIEW,
+    1};
+/* clang-format on */
+
+static const struct mr_statement *statement_for(const struct mr_task_draft *const *drafts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (drafts[i]->idempotency_key || drafts[i]->upload_id)
+            return &insert_contested;
+    return &insert_plain;
+}
+
 enum mr_status mr_tasks_insert(struct mr_db *db, const struct mr_task_draft *const *drafts, size_t count,
                                json_t **ret_views, struct mr_err *err)
 {
-    /*
-     * d: the drafts. locked: their uploads, in an order that lets no two statements wait for each other.
-     * fit: those that need no upload, and one for each upload that is there. keyed: those that win their key.
-     * won: what is to be inserted. A draft whose task is there already (a repetition) wins nothing, and its
-     * task is given; where the first try commits while this one runs, the no-op update gives it.
-     */
-    static const struct mr_statement insert = {
-        "tasks_insert",
-        "WITH d AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS r (file_id uuid, user_id bigint,"
-        "  kind text, priority text, new_format text, options jsonb, original_file text,"
-        "  original_format text, original_size bigint, input_object text, input_generation bigint, url text,"
-        "  callback_url text, notify_mail boolean, upload_id uuid, idempotency_key text,"
-        "  request_hash text, traceparent text)),"
-        " locked AS (SELECT u.id, u.user_id FROM uploads u WHERE u.expires_at > now()"
-        "  AND u.id = ANY (ARRAY(SELECT upload_id FROM d WHERE upload_id IS NOT NULL))"
-        "  ORDER BY u.id FOR UPDATE),"
-        " fit AS (SELECT DISTINCT ON (coalesce(upload_id, file_id)) * FROM d"
-        "  WHERE upload_id IS NULL OR (upload_id, user_id) IN (SELECT id, user_id FROM locked)"
-        "  ORDER BY coalesce(upload_id, file_id), file_id),"
-        " keyed AS (INSERT INTO idempotency_keys AS k (user_id, key, request_hash, file_id)"
-        "  SELECT DISTINCT ON (user_id, idempotency_key) user_id, idempotency_key, request_hash, file_id"
-        "  FROM fit WHERE idempotency_key IS NOT NULL ORDER BY user_id, idempotency_key, file_id"
-        "  ON CONFLICT (user_id, key) DO UPDATE SET request_hash = excluded.request_hash,"
-        "  file_id = excluded.file_id, created_at = now()"
-        "  WHERE k.created_at < now() - " MR_IDEMPOTENCY_LIFETIME " RETURNING file_id),"
-        " won AS (SELECT * FROM fit WHERE idempotency_key IS NULL OR file_id IN (SELECT file_id FROM keyed)),"
-        " made AS (INSERT INTO tasks (file_id, user_id, kind, priority, new_format, options, original_file,"
-        "  original_format, original_size, input_object, input_generation, url, callback_url, notify_mail,"
-        "  traceparent, uploaded_at)"
-        "  SELECT file_id, user_id, kind, priority, new_format, options, original_file, original_format,"
-        "  nullif(original_size, -1), input_object, nullif(input_generation, 0), url, callback_url,"
-        "  notify_mail, nullif(traceparent, ''), now() FROM won"
-        "  ON CONFLICT (file_id) DO UPDATE SET file_id = excluded.file_id RETURNING *),"
-        " t AS (SELECT * FROM made UNION ALL SELECT * FROM tasks"
-        "  WHERE file_id = ANY (ARRAY(SELECT file_id FROM d EXCEPT SELECT file_id FROM won))),"
-        " taken AS (DELETE FROM uploads u USING won WHERE u.id = won.upload_id),"
-        " struck AS (DELETE FROM stray_objects s USING t WHERE s.name = t.input_object)"
-        " SELECT" MR_TASK_VIEW_COLUMNS " FROM t" MR_TASK_VIEW_JOIN,
-        1};
     MR_AUTO_STR char *text = NULL;
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     enum mr_status status = drafts_text(drafts, count, &text, err);
     if (status == MR_OK)
-        status = mr_db_exec(db, &insert, (const char *const[]){text}, &rows, err);
+        status = mr_db_exec(db, statement_for(drafts, count), (const char *const[]){text}, &rows, err);
     if (status != MR_OK)
         return status;
     for (size_t i = 0; i < count; i++)

@@ -281,6 +281,7 @@ def test_records_are_ordered(user, how):
     ({"url": FAR_URL, "newFormat": "mp3", "records": 5}, "unknown_field", "records"),
     ({"url": FAR_URL, "newFormat": "mp3", "bitrate": 5}, "unknown_field", "bitrate"),
     ({"url": FAR_URL, "newFormat": "mp3", "user_id": 1}, "unknown_field", "user_id"),
+    ({"x" + "ñ" * 200: 1}, "unknown_field", "xñ"),
     ({"kind": "insert_records", "newFormat": "mp3"}, "unknown_field", "newFormat"),
     ({"kind": "insert_records", "records": 0}, "out_of_range", "records"),
     ({"kind": "insert_records", "records": 10**12}, "out_of_range", "records"),
@@ -487,6 +488,22 @@ def test_keys_of_orders_without_a_file(user):
     assert first.status_code == again.status_code == 201, again.text
     assert first.json()["task"]["id"] == again.json()["task"]["id"] and again.headers["Idempotency-Replayed"] == "true"
     refused(post_json(user, {**order, "records": 3}, **{"Idempotency-Key": key}), 409, "idempotency_key_reused")
+
+
+def test_an_upload_ordered_again_with_its_key(user, media):
+    data, key = media.tone(seconds=1).read_bytes(), str(uuid.uuid4())
+    upload = user.post("/api/uploads", json={"fileName": "up.wav", "size": len(data), "contentType": "audio/wav"}).json()
+    assert requests.put(upload["upload_url"], data=data, timeout=20).status_code in (200, 201)
+    order = {"upload_id": upload["upload_id"].upper(), "newFormat": "mp3"}
+    first = post_json(user, order, **{"Idempotency-Key": key})
+    again = post_json(user, order, **{"Idempotency-Key": key})
+    assert first.status_code == again.status_code == 201, again.text
+    assert again.headers["Idempotency-Replayed"] == "true"
+    task = user.finish(first.json()["task"])
+    assert again.json()["task"]["id"] == task["id"]
+    assert task["original_file"] == "up.wav" and task["original_format"] == "wav" and task["original_size"] == len(data)
+    refused(post_json(user, order), 404, "unknown_upload", "upload_id")
+    refused(post_json(user, order, **{"Idempotency-Key": key + "2"}), 404, "unknown_upload", "upload_id")
 
 
 def test_a_refused_order_does_not_spend_its_key(user, media):

@@ -537,6 +537,7 @@ static void running_work_loses_its_generation(void **state)
     bool ours = true;
     claim_it(view, 1, &claim);
     MR_AUTO(anew) struct anew anew = redo(draft.file_id, &(struct mr_task_change){.new_format = "ogg"});
+    assert_int_equal(anew.message.generation, 2);
     assert_int_equal(mr_lease_heartbeat(db, &claim, 60, 500, &ours, &err), MR_OK);
     assert_false(ours);
     assert_false(commit(&claim, "results/late"));
@@ -641,7 +642,7 @@ static void a_result_is_found_by_the_name_of_its_upload(void **state)
     assert_int_equal(mr_tasks_output(db, owner, "no such name", 0, &output, &err), MR_NOT_FOUND);
     struct mr_task_draft last = draft_of(owner);
     last.original_file = "4000000000"; /* looks like a number, but no task has it */
-    MR_AUTO_JSON json_t *view = insert(&last);
+    insert_new(&last);
     assert_int_equal(mr_tasks_output(db, owner, "4000000000", 0, &output, &err), MR_INVALID);
     assert_string_equal(err.code, "not_ready");
 }

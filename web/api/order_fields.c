@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 
-enum { TEXT_MAX = 1000, FORMAT_NAMES_MAX = 1024 };
+enum { TEXT_MAX = 1000, FORMAT_NAMES_MAX = 1024, QUOTE_MAX = 100 };
 
 /* A check may put the value's canonical form in the place of *value. */
 typedef enum mr_status check_field(const struct mr_order *order, const char *name, json_t **value,
@@ -18,6 +18,16 @@ static enum mr_status replace_text(json_t **value, const char *text, struct mr_e
     json_decref(*value);
     *value = canonical;
     return MR_OK;
+}
+
+/* How much of a client's text a message may hold: whole characters only. */
+static int quotable(const char *text)
+{
+    size_t len = strnlen(text, QUOTE_MAX + 1);
+    if (len > QUOTE_MAX)
+        for (len = QUOTE_MAX; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80;)
+            len--;
+    return (int)len;
 }
 
 /* ---- checks ---------------------------------------------------------------------- */
@@ -42,16 +52,18 @@ static enum mr_status check_options(const struct mr_order *order, const char *na
     (void)order;
     if (json_object_size(*value) == 0)
         return MR_OK;
-    return mr_fail_code(err, MR_INVALID, "unknown_option", "%s: `%.100s` is no option we know", name,
-                        json_object_iter_key(json_object_iter(*value)));
+    const char *option = json_object_iter_key(json_object_iter(*value));
+    return mr_fail_code(err, MR_INVALID, "unknown_option", "%s: `%.*s` is no option we know", name,
+                        quotable(option), option);
 }
 
 static enum mr_status check_preset(const struct mr_order *order, const char *name, json_t **value,
                                    struct mr_err *err)
 {
     (void)order;
-    return mr_fail_code(err, MR_INVALID, "unknown_preset", "%s: `%.100s` is no preset we know", name,
-                        json_string_value(*value));
+    const char *preset = json_string_value(*value);
+    return mr_fail_code(err, MR_INVALID, "unknown_preset", "%s: `%.*s` is no preset we know", name,
+                        quotable(preset), preset);
 }
 
 static enum mr_status check_word(const char *name, const json_t *value, const char *const words[2],
@@ -168,7 +180,8 @@ enum mr_status mr_order_check_name(const char *name, struct mr_err *err)
     if (mr_order_is_file(name))
         return mr_fail_code(err, MR_INVALID, "wrong_type", "%s: it must be a file, in multipart/form-data",
                             name);
-    return mr_fail_code(err, MR_INVALID, "unknown_field", "%.100s: there is no such field", name);
+    return mr_fail_code(err, MR_INVALID, "unknown_field", "%.*s: there is no such field", quotable(name),
+                        name);
 }
 
 /* ---- types ------------------------------------------------------------------------- */
