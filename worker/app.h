@@ -18,7 +18,7 @@ struct mr_worker {
     struct mr_cloud cloud;
     struct mr_db *db;
     struct mr_publisher publisher;
-    struct mr_guard *guard; /* what strangers' URLs may name */
+    struct mr_guard *guard;       /* what strangers' URLs may name */
     struct mr_bulkhead *bulkhead; /* between users' webhooks */
     struct mr_sandbox *sandbox;
     struct mr_slots slots;
