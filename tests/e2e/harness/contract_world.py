@@ -1,0 +1,57 @@
+"""A running mediarun to call the operations of the contract on, and what there is in it to ask for."""
+
+import requests
+
+from .contract import Contract
+from .stack import Stack
+
+CONTRACT = Contract()
+UPLOAD_MAX = 1 << 20
+DIRECT_UPLOAD_MAX = 1 << 30
+NOWHERE = "999999999"  # no task has this number
+
+
+def contract_stack(directory, postgres):
+    """With a small limit for each thing that has one."""
+    return Stack(directory, postgres, web_settings={
+        "ENABLE_BENCHMARK": 1, "MAX_UPLOAD_BYTES": UPLOAD_MAX, "MAX_EVENT_STREAMS": 2, "MAX_DIRECT_UPLOAD_BYTES": DIRECT_UPLOAD_MAX})
+
+
+class World:
+    """A running mediarun, whom one may be in it, and things to ask for."""
+
+    def __init__(self, stack, plain, media):
+        """stack: of contract_stack; plain: one with the default settings."""
+        self.stack, self.plain, self.media = stack, plain, media
+        self.user, self.stranger, self.operator = stack.client(), stack.client(), stack.client()
+        self.platform = stack.anonymous().use_token(stack.token_of_platform(stack.url))
+        stack.sql(f"UPDATE users SET is_operator = true WHERE username = '{self.operator.username}'")
+        self.done = self.user.finish(self.user.upload(media.tone("mp3"), "ogg"))
+
+    def new_task(self, new_format="wav"):
+        return self.user.upload(self.media.tone("mp3"), new_format)
+
+    def records_task(self):
+        return self.user.post("/api/tasks", json={"kind": "insert_records", "records": 1}).json()["task"]
+
+    def call(self, operation, who=None, path=None, content_type=None, stack=None, check_request=True, **kwargs):
+        """Asks, and judges the answer. path: values of the path's parameters; who: None for nobody."""
+        url = operation.path
+        for name, value in (path or {}).items():
+            url = url.replace("{%s}" % name, str(value))
+        if who and who.token:
+            kwargs["headers"] = {"Authorization": f"Bearer {who.token}", **kwargs.get("headers", {})}
+        answer = requests.request(operation.method, (stack or self.stack).url + url, timeout=60, allow_redirects=False, **kwargs)
+        if check_request and answer.status_code < 400 and "requestBody" in operation.node:
+            self._check_request(operation, kwargs)
+        CONTRACT.check_answer(operation, answer)
+        return answer
+
+    @staticmethod
+    def _check_request(operation, sent):
+        if "files" in sent:
+            CONTRACT.check_request(operation, "multipart/form-data", {**dict(sent["files"]), **sent.get("data", {})})
+        elif "data" in sent:
+            CONTRACT.check_request(operation, "application/x-www-form-urlencoded", sent["data"])
+        else:
+            CONTRACT.check_request(operation, "application/json", sent.get("json"))
