@@ -136,6 +136,11 @@ static bool has_read(const struct mr_event_stream *stream, const struct mr_event
 static void tell_one(struct mr_event_stream *stream, const struct mr_event_notice *notice, bool is_last,
                      const struct mr_buf *body)
 {
+    if (stream->place == MR_PLACE_LIVE && !mr_event_stream_has_room(stream) &&
+        notice->event_id > stream->seen) {
+        stream->place = MR_PLACE_BEHIND; /* a burst, or a slow client: from here on it takes its own time */
+        stream->cursor = stream->seen;
+    }
     if (will_read(stream, notice) || has_read(stream, notice))
         return;
     mr_event_stream_tell(stream, stream->place == MR_PLACE_LIVE ? notice->event_id : 0, body);
@@ -283,18 +288,12 @@ static enum mr_status catch_up_task(struct feed *feed, const struct catch_up *jo
     return MR_OK;
 }
 
-/* Half of the queue is left to what is told meanwhile. */
-static bool has_room(const struct mr_event_stream *stream)
-{
-    return !stream->ending && stream->queue.len <= stream->queue.max / 2;
-}
-
 static void tell_page_locked(struct mr_event_stream *stream, int64_t cursor,
                              const struct mr_task_events *events, const struct mr_buf *bodies)
 {
     stream->cursor = cursor;
     stream->page_count = 0;
-    for (size_t i = 0; i < events->count && has_room(stream); i++) {
+    for (size_t i = 0; i < events->count && mr_event_stream_has_room(stream); i++) {
         stream->cursor = events->items[i].event_id;
         stream->page[stream->page_count++] = stream->cursor;
         mr_event_stream_tell(stream, stream->cursor, &bodies[i]);

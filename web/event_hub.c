@@ -10,7 +10,6 @@
 enum { TICK_MS = 1000, EPOLL_BATCH = 64 };
 static const char greeting[] =
     "retry: 3000\n\n"; /* milliseconds until a client that was cut off comes back */
-static const char heartbeat[] = ":\n\n";
 
 void mr_event_signal(int eventfd)
 {
@@ -123,8 +122,8 @@ static void tick_locked(struct mr_event_hub *hub, int64_t now_us, bool beats)
             continue;
         if (now_us >= stream->ends_us)
             mr_event_stream_end(stream);
-        else if (beats && stream->queue.len == 0)
-            mr_event_stream_push(stream, heartbeat, sizeof heartbeat - 1);
+        else if (beats)
+            mr_event_stream_beat(stream);
     }
 }
 

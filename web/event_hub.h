@@ -8,9 +8,10 @@
  * sockets: it never blocks on anything else, so heartbeats go out while the database is down.
  *
  * What is promised: after each change of a task its owner's streams are told its newest state, with the
- * number of that change as id; states in between may be left out when changes come faster than they can be
- * told. Ids of a stream never fall. An event may be told twice, never lost, except that a task deleted while
- * nobody listened is not told of.
+ * number of that change as id; states in between may be left out when changes come faster than the client
+ * takes them. Ids of a stream never fall. An event may be told twice, never lost, except that a task deleted
+ * while its owner's client was away is not told of. A client that takes nothing from one heartbeat to the
+ * next while something waits for it is cut off.
  *
  * Any thread may call; the lock is never held over a query or a wait.
  */

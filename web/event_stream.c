@@ -75,6 +75,7 @@ void mr_event_stream_flush(struct mr_event_stream *stream)
     }
     if (stream->over)
         return;
+    stream->moved |= sent > 0;
     if (sent == stream->queue.len)
         mr_buf_free(&stream->queue); /* most streams are silent most of the time */
     else
@@ -83,31 +84,43 @@ void mr_event_stream_flush(struct mr_event_stream *stream)
         mr_event_stream_cut(stream);
 }
 
-bool mr_event_stream_push(struct mr_event_stream *stream, const char *text, size_t len)
+void mr_event_stream_push(struct mr_event_stream *stream, const char *text, size_t len)
 {
     if (stream->ending)
-        return false;
+        return;
     if (mr_buf_append(&stream->queue, text, len, NULL) == MR_OK)
         mr_event_stream_flush(stream);
     else
         mr_event_stream_cut(stream);
-    return !stream->over;
 }
 
-bool mr_event_stream_tell(struct mr_event_stream *stream, int64_t event_id, const struct mr_buf *body)
+void mr_event_stream_tell(struct mr_event_stream *stream, int64_t event_id, const struct mr_buf *body)
 {
     if (stream->ending)
-        return false;
+        return;
     if (event_id > stream->seen)
         stream->seen = event_id;
     char id[40] = "";
     if (stream->seen)
         snprintf(id, sizeof id, "id: %" PRId64 "\n", stream->seen);
-    /* In one piece: a client must never see an id without its event. */
-    if (mr_buf_reserve(&stream->queue, strlen(id) + body->len, NULL) != MR_OK) {
+    /* Written at once with its event: the client takes an id for heard even if nothing follows. */
+    if (mr_buf_append_str(&stream->queue, id, NULL) == MR_OK)
+        mr_event_stream_push(stream, body->data, body->len);
+    else
         mr_event_stream_cut(stream);
-        return false;
-    }
-    return mr_buf_append_str(&stream->queue, id, NULL) == MR_OK &&
-           mr_event_stream_push(stream, body->data, body->len);
+}
+
+bool mr_event_stream_has_room(const struct mr_event_stream *stream)
+{
+    return stream->queue.len <= stream->queue.max / 2;
+}
+
+void mr_event_stream_beat(struct mr_event_stream *stream)
+{
+    static const char comment[] = ":\n\n";
+    if (stream->queue.len == 0)
+        mr_event_stream_push(stream, comment, sizeof comment - 1);
+    else if (!stream->moved)
+        mr_event_stream_cut(stream);
+    stream->moved = false;
 }

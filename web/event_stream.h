@@ -30,6 +30,7 @@ struct mr_event_stream {
     int64_t task_id; /* 0: all tasks of the user */
     int64_t ends_us; /* on CLOCK_MONOTONIC */
     struct mr_buf queue;
+    bool moved;  /* the client has taken something since the last heartbeat */
     bool ending; /* nothing more is said */
     bool over;   /* the socket is shut down */
 
@@ -46,13 +47,19 @@ void mr_event_stream_free(struct mr_event_stream *stream);
 /* Makes the socket the stream's: not blocking, with bounds for a client that is gone or does not read. */
 void mr_event_stream_take_socket(struct mr_event_stream *stream, int fd);
 
-/* Queues text and writes what the socket takes. A client that lets more than the queue's cap wait is cut off;
- * false then, and when it is gone. */
-bool mr_event_stream_push(struct mr_event_stream *stream, const char *text, size_t len);
+/* Queues text and writes what the socket takes. A stream with more waiting than its cap is cut off. */
+void mr_event_stream_push(struct mr_event_stream *stream, const char *text, size_t len);
 
 /* Queues an event: `body` holds its lines but the id, with the blank line at the end. The stream's `seen`
  * becomes event_id if that is higher, and is what the client is told as id. As mr_event_stream_push. */
-bool mr_event_stream_tell(struct mr_event_stream *stream, int64_t event_id, const struct mr_buf *body);
+void mr_event_stream_tell(struct mr_event_stream *stream, int64_t event_id, const struct mr_buf *body);
+
+/* False when half of the queue is used: the rest is for what cannot wait. */
+bool mr_event_stream_has_room(const struct mr_event_stream *stream);
+
+/* Sends a comment, so that both sides and all between them see that the stream lives. A client that has taken
+ * nothing of what waits for it since the last one is cut off. */
+void mr_event_stream_beat(struct mr_event_stream *stream);
 
 /* Writes what the socket takes of the queue. */
 void mr_event_stream_flush(struct mr_event_stream *stream);
