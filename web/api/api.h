@@ -16,10 +16,10 @@ mr_handler mr_api_task_get;
 mr_handler mr_api_task_redo;
 mr_handler mr_api_task_delete;
 mr_handler mr_api_upload_create; /* uploads.c */
-mr_handler mr_api_file_get; /* files.c */
-mr_handler mr_api_task_events; /* events.c */
+mr_handler mr_api_file_get;      /* files.c */
+mr_handler mr_api_task_events;   /* events.c */
 mr_handler mr_api_events;
-mr_handler mr_api_alive;    /* health.c */
+mr_handler mr_api_alive; /* health.c */
 mr_handler mr_api_health;
 mr_handler mr_api_ping; /* ping.c */
 mr_handler mr_api_converter_health;
