@@ -18,7 +18,7 @@ enum mr_status mr_benchmark_figures(struct mr_db *db, int64_t user_id, json_t **
         "  1 + floor(extract(epoch FROM processed_at - uploaded_at) / 60)::int END AS minute"
         "  FROM tasks JOIN newest USING (input_object) WHERE user_id = $1::bigint),"
         " minutes AS (SELECT min, count(run.minute) FROM"
-        "  generate_series(1, (SELECT least(max(minute), 10080) FROM run)) AS min"
+        "  generate_series(1, (SELECT max(minute) FROM run WHERE minute <= 10080)) AS min"
         "  LEFT JOIN run ON run.minute = min GROUP BY min)"
         " SELECT (SELECT coalesce(json_agg(json_build_object('min', min, 'count', count) ORDER BY min), '[]')"
         "  FROM minutes) AS minutes,"

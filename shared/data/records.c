@@ -117,12 +117,13 @@ static enum mr_status copy_tables(struct mr_db_tx *tx, int64_t task_id, int64_t 
 /* ---- runs ------------------------------------------------------------------ */
 
 /*
- * The lease, looked up in a way that keeps the task from being deleted until the transaction ends. It does
- * not stand in the heartbeat's way, nor in that of a claim: then the run's own row is what both would lock.
+ * The lease, looked up in a way that lets nobody claim, cancel or delete the task until the transaction ends:
+ * whoever is second of the two sees what the first one did. It is to be held as briefly as can be: a deletion
+ * that waits for it has no turn of its own among transactions that follow each other closely.
  */
 #define HELD                                                                                                 \
     "SELECT id, generation FROM tasks WHERE id = $1::bigint AND generation = $2::int AND fence = $3::bigint" \
-    " AND status = 'processing' FOR KEY SHARE"
+    " AND status = 'processing' FOR SHARE"
 
 struct held {
     char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX], fence[MR_INT64_TEXT_MAX];
@@ -212,9 +213,30 @@ enum mr_status mr_records_begin(struct mr_db *db, const struct mr_claim *claim,
     return MR_OK;
 }
 
-/* Moves `done`; *ret_moved is false when the lease or the run is not what it was. */
+/* Whether it is worth while to begin: without a lock, so that the answer may be out of date. */
+static enum mr_status look(struct mr_db_tx *tx, const struct mr_claim *claim, int64_t done, bool *ret_ours,
+                           struct mr_err *err)
+{
+    static const struct mr_statement statement = {
+        "records_look",
+        "SELECT FROM tasks t JOIN records.runs r ON r.task_id = t.id AND r.generation = t.generation"
+        " WHERE t.id = $1::bigint AND t.generation = $2::int AND t.fence = $3::bigint"
+        " AND t.status = 'processing' AND r.done = $4::bigint",
+        4};
+    const struct held held = held_of(claim);
+    char at[MR_INT64_TEXT_MAX];
+    mr_int64_text(done, at);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    enum mr_status status = mr_db_tx_exec(
+        tx, &statement, (const char *const[]){held.task, held.generation, held.fence, at}, &rows, err);
+    if (status == MR_OK)
+        *ret_ours = mr_rows_count(rows) > 0;
+    return status;
+}
+
+/* Moves `done`; *ret_ours is false when the lease or the run is not what it was. */
 static enum mr_status advance(struct mr_db_tx *tx, const struct mr_claim *claim, int64_t done, int64_t count,
-                              bool *ret_moved, struct mr_err *err)
+                              bool *ret_ours, struct mr_err *err)
 {
     static const struct mr_statement statement = {
         "records_advance",
@@ -225,30 +247,38 @@ static enum mr_status advance(struct mr_db_tx *tx, const struct mr_claim *claim,
     char before[MR_INT64_TEXT_MAX], after[MR_INT64_TEXT_MAX];
     mr_int64_text(done, before);
     mr_int64_text(done + count, after);
+    const char *const params[] = {held.task, held.generation, held.fence, before, after};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_tx_exec(
-        tx, &statement, (const char *const[]){held.task, held.generation, held.fence, before, after}, &rows,
-        err);
+    enum mr_status status = mr_db_tx_exec(tx, &statement, params, &rows, err);
     if (status == MR_OK)
-        *ret_moved = mr_rows_affected(rows) > 0;
+        *ret_ours = mr_rows_affected(rows) > 0;
     return status;
+}
+
+/* When *ret_ours is false the transaction must be rolled back. */
+static enum mr_status insert_all(struct mr_db_tx *tx, const struct mr_claim *claim, int64_t done,
+                                 int64_t count, bool *ret_ours, struct mr_err *err)
+{
+    enum mr_status status = look(tx, claim, done, ret_ours, err);
+    if (status != MR_OK || !*ret_ours)
+        return status;
+    status = copy_tables(tx, claim->task_id, done + 1, done + count, err);
+    return status == MR_OK ? advance(tx, claim, done, count, ret_ours, err) : status;
 }
 
 enum mr_status mr_records_insert(struct mr_db *db, const struct mr_claim *claim, int64_t done, int64_t count,
                                  enum mr_records_state *ret_state, struct mr_err *err)
 {
     MR_AUTO(mr_db_tx) struct mr_db_tx *tx = NULL;
-    bool moved = false;
+    bool ours = false;
     enum mr_status status = mr_db_begin(db, &tx, err);
     if (status == MR_OK)
-        status = advance(tx, claim, done, count, &moved, err);
-    if (status == MR_OK && moved)
-        status = copy_tables(tx, claim->task_id, done + 1, done + count, err);
-    if (status == MR_OK)
+        status = insert_all(tx, claim, done, count, &ours, err);
+    if (status == MR_OK && ours)
         status = mr_db_commit(&tx, err);
     if (status != MR_OK)
         return mr_wrap(err, status, "insert records");
-    *ret_state = moved ? MR_RECORDS_OURS : MR_RECORDS_LOST;
+    *ret_state = ours ? MR_RECORDS_OURS : MR_RECORDS_LOST;
     return MR_OK;
 }
 

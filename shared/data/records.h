@@ -3,10 +3,10 @@
  * items (schema `records`), made up from their number, so that the same order gives the same rows.
  *
  * A run stands for one task: records 1 … done of all three tables are there, and no others, at every moment.
- * Each call below is one bounded transaction, which moves `done` and the rows together. A transaction that
- * inserts demands the task's lease (generation, fence) and keeps the task from being deleted until it ends;
- * so a worker that was presumed dead adds nothing, and no row outlives its task but in a run that is marked
- * as orphaned. Any thread may call.
+ * Each call below is one bounded transaction, which moves `done` and the rows together. One that inserts
+ * demands the task's lease (generation, fence) as its last act before the commit; so a worker that was
+ * presumed dead adds nothing, and no row outlives its task but in a run that is marked as orphaned (by a
+ * trigger). Any thread may call.
  */
 #ifndef MR_DATA_RECORDS_H
 #define MR_DATA_RECORDS_H

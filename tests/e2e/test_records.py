@@ -1,8 +1,11 @@
 """The kind insert_records: exact counts whatever happens, progress, cancellation, and what it leaves behind: nothing."""
 
+import time
+
 import pytest
 import requests
 
+from harness.paths import PATIENCE
 from harness.waiting import wait_for
 
 TABLES = ("users", "products", "order_items")
@@ -82,8 +85,10 @@ def test_deleted_while_it_runs(make_stack):
     user = stack.client()
     task = order(user, records=MANY)
     under_way(stack, user, task)
+    began = time.monotonic()
     assert user.delete(f"/api/tasks/{task['id']}").status_code == 200
     wait_for(lambda: job_ends(stack.worker, task) == ["lost"], "end of the work", 2, 0.02)
+    assert time.monotonic() - began < 2 * PATIENCE, "a deletion must have its turn among the transactions of the work"
     left = rows_left(stack, task)
     assert 0 < int(left) < 3 * MANY
 
