@@ -37,13 +37,11 @@ bool mr_job_should_stop(const struct mr_job *job)
 enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit, bool *ret_committed,
                              struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
-    for (int i = 0; i < COMMIT_TRIES; i++) {
-        status = mr_lease_commit(job->worker->db, job->claim, commit, ret_committed, err);
-        if (status != MR_UNAVAILABLE)
-            break;
-    }
-    return status;
+    struct mr_err failure = {0}; /* of a try that another one made good: nobody's business */
+    enum mr_status status = MR_UNAVAILABLE;
+    for (int i = 0; i < COMMIT_TRIES && status == MR_UNAVAILABLE; i++)
+        status = mr_lease_commit(job->worker->db, job->claim, commit, ret_committed, &failure);
+    return status == MR_OK ? MR_OK : mr_fail_code(err, status, failure.code, "%s", failure.message);
 }
 
 void mr_job_drop_object(struct mr_job *job, const char *name)

@@ -16,7 +16,8 @@ struct mr_ping {
     int64_t ms;                     /* from the one to the other; -1 as long as there is no answer */
 };
 
-/* The ping of the last second. *ret_made is true for the caller that made it, who is to publish its message. */
+/* The ping of the last second. *ret_made is true for the caller that made it, who is to publish its message.
+ */
 MR_MUST_CHECK enum mr_status mr_ping_begin(struct mr_db *db, struct mr_ping *ret, bool *ret_made,
                                            struct mr_err *err);
 /* The message that takes a ping to a worker. */
