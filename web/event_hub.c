@@ -230,9 +230,9 @@ void mr_event_hub_free(struct mr_event_hub *hub)
     mr_event_hub_stop(hub);
     if (hub->feed_runs)
         pthread_join(hub->feed, NULL);
-    MR_AUTO_FD int epoll = hub->epoll;
-    MR_AUTO_FD int stop = hub->stop;
-    MR_AUTO_FD int wake = hub->wake;
+    mr_fd_cleanup(&hub->epoll);
+    mr_fd_cleanup(&hub->stop);
+    mr_fd_cleanup(&hub->wake);
     pthread_mutex_destroy(&hub->lock);
     free(hub);
 }

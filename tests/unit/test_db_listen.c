@@ -149,7 +149,7 @@ static void failures_to_connect(void **state)
     struct mr_err err = {0};
     struct mr_db_listener *listener = NULL;
     char silent[100];
-    MR_AUTO_FD int server = silent_server(silent, sizeof silent);
+    int server = silent_server(silent, sizeof silent);
     MR_AUTO_FD int cancel = eventfd(0, EFD_CLOEXEC);
     assert_int_equal(mr_db_listen("host=/nowhere", "c", PATIENCE_MS, -1, &listener, &err), MR_UNAVAILABLE);
     assert_non_null(strstr(err.message, "database: "));
@@ -159,6 +159,7 @@ static void failures_to_connect(void **state)
     assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &cancel), 0);
     assert_int_equal(mr_db_listen(silent, "c", PATIENCE_MS, cancel, &listener, &err), MR_CANCELED);
     pthread_join(thread, NULL);
+    close(server);
     char name[300];
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';

@@ -587,9 +587,8 @@ static void foreign_notifications_do_no_harm(void **state)
 {
     struct fixture *f = *state;
     int fd = open_now(f->hub, f->user);
-    MR_AUTO_STR char *ignored =
-        database_ask(db, "SELECT pg_notify('task_events', 'nonsense'), pg_notify('task_events', '')"
-                         ", pg_notify('task_events', '1 2 3 unheard-of'), 1 AS answer");
+    free(database_ask(db, "SELECT pg_notify('task_events', 'nonsense'), pg_notify('task_events', '')"
+                          ", pg_notify('task_events', '1 2 3 unheard-of'), 1 AS answer"));
     expect(fd, "state", act(CREATE, f->user), "uploaded");
     close(fd);
 }
