@@ -16,11 +16,14 @@ pytest.register_assert_rewrite("harness.contract_cases")
 from harness.contract import Contract  # noqa: E402
 from harness.contract_cases import CASES, benchmark_form, envelope, signup_body  # noqa: E402
 from harness.contract_world import CONTRACT, NOWHERE, UPLOAD_MAX, World, contract_stack  # noqa: E402
+from harness.hook import Hook  # noqa: E402
 from harness.paths import ROOT  # noqa: E402
 from harness.waiting import wait_for  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "tests" / "lint"))
 import check  # noqa: E402 — the routes as lint reads them
+
+pytestmark = pytest.mark.sanitized
 
 OPERATIONS = list(CONTRACT.operations.values())
 # Documented, but not provoked: what should never happen, and a storage that hangs.
@@ -30,10 +33,17 @@ AT_ONCE = {401, 413, 415, 503}
 
 
 @pytest.fixture(scope="module")
-def world(workdir, postgres, shared_stack, media):
+def hook():
+    receiver = Hook()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture(scope="module")
+def world(workdir, postgres, shared_stack, media, hook):
     directory = workdir / "openapi"
     directory.mkdir()
-    stack = contract_stack(directory, postgres)
+    stack = contract_stack(directory, postgres, hook)
     try:
         yield World(stack.start(), shared_stack, media)
     finally:
@@ -202,3 +212,12 @@ def test_answer(world, one):
     answer = one.run(world, call)
     assert answer.status_code == one.status, answer.text[:1000]
     assert called or one.operation == "events"
+
+
+@pytest.mark.parametrize("data, event", [(None, "task.processed"), (b"this is no media" * 100, "task.failed")], ids=["good", "bad"])
+def test_webhook(world, hook, data, event):
+    path = f"/{event}"
+    world.user.upload(data or world.media.tone("mp3"), "wav", name="tone.mp3", callback_url=hook.url + path)
+    received = hook.wait(1, path=path)[0]
+    assert list(CONTRACT.webhook_faults("taskEnded", received)) == []
+    assert received.headers["x-mediarun-event"] == event

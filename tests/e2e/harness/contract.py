@@ -88,7 +88,8 @@ class Contract:
     def _schema_faults(self):
         """Schemas are ones, and their examples fit."""
         schemas = list(self.document["components"]["schemas"].items())
-        schemas += [(at, schema) for at, schema in _walk(self.document["paths"], lambda node: node.get("schema"))]
+        for part in ("paths", "webhooks"):
+            schemas += _walk(self.document[part], lambda node: node.get("schema"), f"#/{part}")
         for name, schema in schemas:
             try:
                 jsonschema.Draft202012Validator.check_schema(schema)
@@ -116,6 +117,14 @@ class Contract:
             yield from (f"{operation.id}: unknown security scheme {name}" for name in one if name not in schemes)
 
     # ---- of what goes over the wire ----
+
+    def webhook_faults(self, name, received):
+        """received: of harness/receiver.py."""
+        operation = self.document["webhooks"][name]["post"]
+        for parameter in operation["parameters"]:
+            value = received.headers.get(parameter["name"].lower())
+            yield from (f"{parameter['name']} {fault}" for fault in self.errors(parameter["schema"], value))
+        yield from self.errors(operation["requestBody"]["content"][received.headers["content-type"]]["schema"], received.json)
 
     def security(self, operation):
         """Names of the schemes that open the operation; none: it is open."""

@@ -11,10 +11,11 @@ DIRECT_UPLOAD_MAX = 1 << 30
 NOWHERE = "999999999"  # no task has this number
 
 
-def contract_stack(directory, postgres):
-    """With a small limit for each thing that has one."""
-    return Stack(directory, postgres, web_settings={
-        "ENABLE_BENCHMARK": 1, "MAX_UPLOAD_BYTES": UPLOAD_MAX, "MAX_EVENT_STREAMS": 2, "MAX_DIRECT_UPLOAD_BYTES": DIRECT_UPLOAD_MAX})
+def contract_stack(directory, postgres, hook):
+    """With a small limit for each thing that has one, and leave to call the hook."""
+    return Stack(directory, postgres, settings={"FETCH_ALLOW_HOSTS": hook.host}, web_settings={
+        "ENABLE_BENCHMARK": 1, "MAX_UPLOAD_BYTES": UPLOAD_MAX, "MAX_DIRECT_UPLOAD_BYTES": DIRECT_UPLOAD_MAX,
+        "MAX_EVENT_STREAMS": 2})
 
 
 class World:
