@@ -70,20 +70,20 @@ static enum mr_status draw_up(struct batch *batch, const struct mr_task_draft *m
 /* An answer that was lost is asked for again: tasks.h says that this is safe. */
 static enum mr_status insert(struct mr_web *web, struct batch *batch, struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
-    for (int i = 0; i < INSERT_TRIES; i++) {
-        status = mr_tasks_insert(web->db, batch->order, batch->count, batch->views, err);
-        if (status != MR_UNAVAILABLE)
-            break;
-    }
-    for (size_t i = 0; status == MR_OK && i < batch->count; i++) {
+    struct mr_err failure = {0}; /* of a try that another one made good: nobody's business */
+    enum mr_status status = MR_UNAVAILABLE;
+    for (int i = 0; i < INSERT_TRIES && status == MR_UNAVAILABLE; i++)
+        status = mr_tasks_insert(web->db, batch->order, batch->count, batch->views, &failure);
+    if (status != MR_OK)
+        return mr_fail_code(err, status, failure.code, "%s", failure.message);
+    for (size_t i = 0; i < batch->count; i++) {
         batch->messages[i] =
             (struct mr_message){.kind = MR_KIND_CONVERT,
                                 .task_id = json_integer_value(json_object_get(batch->views[i], "id")),
                                 .generation = 1};
         json_decref(MR_TAKE(batch->views[i]));
     }
-    return status;
+    return MR_OK;
 }
 
 /* False when the queue does not take them: they wait in the outbox. */

@@ -7,16 +7,17 @@ import json
 import pytest
 import requests
 
+from harness.paths import PATIENCE
 from harness.stack import ACCOUNT, PROJECT
 from harness.waiting import wait_for
 
 pytestmark = pytest.mark.sanitized
 
 
-def envelope(message, **further):
+def envelope(message, attributes=None, **further):
     data = message if isinstance(message, bytes) else json.dumps(message).encode()
     return {"message": {"data": base64.b64encode(data).decode(), "messageId": "1", "publishTime": "2026-01-01T00:00:00Z",
-                        "attributes": {}}, "subscription": f"projects/{PROJECT}/subscriptions/s", **further}
+                        "attributes": attributes or {}}, "subscription": f"projects/{PROJECT}/subscriptions/s", **further}
 
 
 @pytest.fixture
@@ -114,6 +115,24 @@ def test_busy_worker_says_429(make_stack, media):
     if user.task(first["id"])["status"] == "processing":
         assert answer.status_code == 429
     user.finish(first)
+
+
+def test_busy_lanes_do_not_stand_in_each_others_way(make_stack):
+    """With every normal slot taken: high work, deliveries and pings are answered; more normal work is refused."""
+    stack = make_stack(worker_settings={"SLOTS": 1, "HIGH_SLOTS": 1})
+    user = stack.client()
+    running = user.post("/api/tasks", json={"kind": "insert_records", "records": 3_000_000}).json()["task"]
+    wait_for(lambda: user.task(running["id"])["status"] == "processing", "begin of the work", interval=0.01)
+    token = stack.token_of_platform(stack.worker_url)
+    for message, attributes in ((UNKNOWN, {"priority": "high"}), ({"v": 1, "kind": "deliver", "id": 999999999}, {}),
+                                ({"v": 1, "kind": "ping", "id": 999999999}, {"traceparent": "x" * 500})):
+        answer = push(stack, envelope(message, attributes), token)
+        assert answer.status_code == 204 and answer.elapsed.total_seconds() < 5 * PATIENCE, message
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        normal = list(pool.map(lambda priority: push(stack, envelope(UNKNOWN, {"priority": priority}), token).status_code,
+                               ("normal", "unheard of")))
+    assert normal == [429, 429]
+    assert user.delete(f"/api/tasks/{running['id']}").status_code == 200
 
 
 def test_mode_none(make_stack, media):
