@@ -162,7 +162,7 @@ def test_put_makes_it_anew(api, bearer, shared_stack, first_task):
 
 
 def test_file_that_is_not_ready(api, bearer, media):
-    task = create(api, bearer, media.noise(120), "flac").json()["task"]
+    task = create(api, bearer, media.noise(240), "mp3").json()["task"]
     answer = requests.get(f"{api}/api/files/{task['file_id']}", headers=bearer, timeout=20)
     assert answer.status_code == 400 and answer.json()["message"]
     assert requests.delete(f"{api}/api/tasks/{task['id']}", headers=bearer, timeout=20).status_code == 200
