@@ -107,6 +107,12 @@ enum mr_status mr_db_result_failure(struct mr_db_connection *connection, const P
                    message);
 }
 
+void mr_db_ignore_notice(void *arg, const char *message)
+{
+    (void)arg;
+    (void)message;
+}
+
 /* ---- connections ------------------------------------------------------------- */
 
 static enum mr_status open_connection(struct mr_db *db, struct mr_db_connection *connection,
@@ -121,6 +127,7 @@ static enum mr_status open_connection(struct mr_db *db, struct mr_db_connection 
     connection->pg = PQconnectdbParams(keys, values, 1);
     if (!connection->pg || PQstatus(connection->pg) != CONNECTION_OK)
         return mr_db_connection_failure(connection, err);
+    PQsetNoticeProcessor(connection->pg, mr_db_ignore_notice, NULL);
     return MR_OK;
 }
 

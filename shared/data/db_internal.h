@@ -21,6 +21,10 @@ struct mr_db_tx {
     struct mr_db_connection *connection;
 };
 
+/* A libpq notice processor that is silent: libpq would write the server's goodbye to stderr, between our log
+ * lines; PQerrorMessage tells it as well. */
+void mr_db_ignore_notice(void *arg, const char *message);
+
 /* Tells why the connection failed, and closes it: MR_UNAVAILABLE. */
 enum mr_status mr_db_connection_failure(struct mr_db_connection *connection, struct mr_err *err);
 /* Tells why a statement failed, by its SQLSTATE; result may be NULL. A connection that broke is closed. */

@@ -1,6 +1,7 @@
 #include "shared/data/db_listen.h"
 
 #include "shared/base/encoding.h"
+#include "shared/data/db_internal.h"
 
 #include <errno.h>
 #include <libpq-fe.h>
@@ -9,14 +10,6 @@
 struct mr_db_listener {
     PGconn *pg;
 };
-
-/* libpq would write the server's goodbye to stderr, between our log lines; PQerrorMessage tells it as well.
- */
-static void ignore_notice(void *arg, const char *message)
-{
-    (void)arg;
-    (void)message;
-}
 
 /* An attempt to connect: until when, and what ends it early. */
 struct attempt {
@@ -111,7 +104,7 @@ enum mr_status mr_db_listen(const char *conninfo, const char *channel, int timeo
     listener->pg = PQconnectStartParams(keys, values, 1);
     if (!listener->pg)
         return failure(NULL, err);
-    PQsetNoticeProcessor(listener->pg, ignore_notice, NULL);
+    PQsetNoticeProcessor(listener->pg, mr_db_ignore_notice, NULL);
     struct attempt attempt = {.pg = listener->pg,
                               .due_us = mr_time_monotonic_us() + (int64_t)timeout_ms * 1000,
                               .cancel_fd = cancel_fd};

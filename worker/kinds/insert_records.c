@@ -7,8 +7,9 @@
 #include "worker/job.h"
 
 /*
- * Records of one transaction: three rows each. Measured on a local database (tests/bench): from here on
- * larger ones gain nothing, and this one still takes a tenth of a second, after which a cancellation is seen.
+ * Records of one transaction: three rows each. Measured on a local database (tests/bench): larger ones gain a
+ * little, and this one takes a tenth of a second, after which a cancellation is seen and others get their
+ * turn.
  */
 enum { BATCH = 10000, PROGRESS_MAX = 999 };
 
