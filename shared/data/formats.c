@@ -14,6 +14,12 @@ static const struct mr_format formats[] = {
     {"wav",  {"wave"},       "wav",  "audio/wav",      MR_MEDIA_AUDIO},
     {"flac", {NULL},         "flac", "audio/flac",     MR_MEDIA_AUDIO},
     {"wma",  {NULL},         "wma",  "audio/x-ms-wma", MR_MEDIA_AUDIO},
+    {"mp4",  {"m4v"}        , "mp4", "video/mp4",     MR_MEDIA_VIDEO},
+    {"mov",  {"qt", "quicktime"}, "mov", "video/quicktime", MR_MEDIA_VIDEO},
+    {"mkv",  {"matroska"},   "mkv",  "video/x-matroska", MR_MEDIA_VIDEO},
+    {"webm", {NULL},         "webm", "video/webm",     MR_MEDIA_VIDEO},
+    {"avi",  {NULL},         "avi",  "video/x-msvideo", MR_MEDIA_VIDEO},
+    {"gif",  {NULL},         "gif",  "image/gif",      MR_MEDIA_VIDEO},
 };
 /* clang-format on */
 enum { FORMATS = sizeof formats / sizeof *formats };
