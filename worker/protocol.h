@@ -7,10 +7,12 @@
  *   input     (stream socket)   child → parent: mr_range_request
  *                               parent → child: mr_range_reply, then reply.len bytes
  *             One request at a time. len 0 is the end of the file. A parent that cannot read never answers:
- *             it kills, so the child takes a closed socket for its own end.
+ *             it kills, so the child takes a closed socket for its own end. A request names its source: the
+ *             input, or the logo.
  *   output    (pipe)            child → parent: mr_output_frame, then frame.len bytes
  *             The body first: from some offset H rising without a gap. Then, if H > 0, the head: from 0 to H
- *             without a gap. (Muxers patch their head at the end; the child keeps it until then.)
+ *             without a gap. (Muxers patch their head at the end; the child keeps it until then.) A job may
+ *             have several outputs, numbered from 0: each is complete before the first frame of the next.
  *   status    (pipe)            child → parent: mr_status_record, then record.len bytes
  *             Any number of progress records, then one result or one failure, then nothing.
  *   lifeline  (stream socket)   zygote → parent: one mr_exit_record when the child is reaped. The child has
@@ -28,12 +30,15 @@ enum {
     MR_HEAD_MAX = 20 * 1024 * 1024,  /* bytes of the head: an ID3v2 tag with a large picture fits */
     MR_STATUS_TEXT_MAX = 256 * 1024, /* bytes of a result or failure */
     MR_PROGRESS_DONE = 1000,         /* progress is counted in thousandths */
+    MR_OUTPUTS_MAX = 1000,           /* outputs of one job */
 };
 
+enum mr_source_index { MR_SOURCE_INPUT, MR_SOURCE_LOGO, MR_SOURCES_MAX };
+
 struct mr_range_request {
-    int64_t offset; /* >= 0 */
-    uint32_t len;   /* 1 … MR_RANGE_MAX */
-    uint32_t zero;
+    int64_t offset;  /* >= 0 */
+    uint32_t len;    /* 1 … MR_RANGE_MAX */
+    uint32_t source; /* enum mr_source_index */
 };
 
 struct mr_range_reply {
@@ -42,9 +47,9 @@ struct mr_range_reply {
 };
 
 struct mr_output_frame {
-    int64_t offset; /* >= 0 */
-    uint32_t len;   /* 1 … MR_FRAME_MAX */
-    uint32_t zero;
+    int64_t offset;  /* >= 0 */
+    uint32_t len;    /* 1 … MR_FRAME_MAX */
+    uint32_t output; /* 0 … MR_OUTPUTS_MAX - 1 */
 };
 
 enum mr_status_type {

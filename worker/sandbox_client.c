@@ -43,13 +43,15 @@ static bool read_all(int fd, void *buf, size_t len)
     return true;
 }
 
-bool mr_client_read(const struct mr_sandbox_fds *fds, int64_t offset, void *buf, size_t len, size_t *ret_len)
+bool mr_client_read(const struct mr_sandbox_fds *fds, uint32_t source, int64_t offset, void *buf, size_t len,
+                    size_t *ret_len)
 {
-    if (offset < 0 || len == 0)
+    if (offset < 0 || len == 0 || source >= MR_SOURCES_MAX)
         return false;
     const struct mr_range_request request = {
         .offset = offset,
         .len = (uint32_t)(len < MR_RANGE_MAX ? len : MR_RANGE_MAX),
+        .source = source,
     };
     struct mr_range_reply reply;
     if (!write_all(fds->input, &request, sizeof request, NULL, 0) ||
@@ -60,12 +62,15 @@ bool mr_client_read(const struct mr_sandbox_fds *fds, int64_t offset, void *buf,
     return true;
 }
 
-bool mr_client_write(const struct mr_sandbox_fds *fds, int64_t offset, const void *data, size_t len)
+bool mr_client_write(const struct mr_sandbox_fds *fds, uint32_t output, int64_t offset, const void *data,
+                     size_t len)
 {
+    if (output >= MR_OUTPUTS_MAX)
+        return false;
     const char *at = data;
     while (len) {
         size_t part = len < MR_FRAME_MAX ? len : MR_FRAME_MAX;
-        const struct mr_output_frame frame = {.offset = offset, .len = (uint32_t)part};
+        const struct mr_output_frame frame = {.offset = offset, .len = (uint32_t)part, .output = output};
         if (offset < 0 || !write_all(fds->output, &frame, sizeof frame, at, part))
             return false;
         at += part;

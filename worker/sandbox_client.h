@@ -10,13 +10,15 @@
 #include "shared/base/json.h"
 #include "worker/sandbox.h"
 
-/* Up to len bytes (at most MR_RANGE_MAX are asked for) of the input at offset. *ret_len is 0 past its end. */
-MR_MUST_CHECK bool mr_client_read(const struct mr_sandbox_fds *fds, int64_t offset, void *buf, size_t len,
-                                  size_t *ret_len);
+/* Up to len bytes (at most MR_RANGE_MAX are asked for) of a source (enum mr_source_index) at offset. *ret_len
+ * is 0 past its end. */
+MR_MUST_CHECK bool mr_client_read(const struct mr_sandbox_fds *fds, uint32_t source, int64_t offset,
+                                  void *buf, size_t len, size_t *ret_len);
 
-/* len bytes of output at offset, in as many frames as it takes. */
-MR_MUST_CHECK bool mr_client_write(const struct mr_sandbox_fds *fds, int64_t offset, const void *data,
-                                   size_t len);
+/* len bytes of an output (0 … MR_OUTPUTS_MAX - 1) at offset, in as many frames as it takes. The parent
+ * demands the order that protocol.h promises, within an output and of the outputs. */
+MR_MUST_CHECK bool mr_client_write(const struct mr_sandbox_fds *fds, uint32_t output, int64_t offset,
+                                   const void *data, size_t len);
 
 MR_MUST_CHECK bool mr_client_progress(const struct mr_sandbox_fds *fds, int permille);
 

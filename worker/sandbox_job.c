@@ -15,13 +15,15 @@
 
 enum { POLL_MS = 200 }; /* how late a cancellation or a limit may be noticed */
 
-/* Where the output stands: protocol.h gives the order. */
+/* Where the outputs stand: protocol.h gives the order. */
 struct output_order {
+    uint32_t output; /* the one that is being written; all before it are complete */
     bool begun;
     bool in_head;
     int64_t body_start;
     int64_t body_end;
     int64_t head_end;
+    int64_t earlier; /* bytes of the complete ones */
 };
 
 struct job {
@@ -122,11 +124,12 @@ static enum mr_status answer_request(struct job *job, struct mr_err *err)
 {
     struct mr_range_request request;
     memcpy(&request, job->requests.head, sizeof request);
-    if (request.offset < 0 || request.len == 0 || request.len > MR_RANGE_MAX)
+    if (request.offset < 0 || request.len == 0 || request.len > MR_RANGE_MAX ||
+        request.source >= MR_SOURCES_MAX)
         return broken_protocol(err, "an impossible range");
     size_t len = 0;
-    enum mr_status status =
-        job->callbacks->read_range(job->ctx, request.offset, job->reply.data, request.len, &len, err);
+    enum mr_status status = job->callbacks->read_range(job->ctx, request.source, request.offset,
+                                                       job->reply.data, request.len, &len, err);
     if (status)
         return status;
     if (len > request.len)
@@ -140,13 +143,30 @@ static enum mr_status answer_request(struct job *job, struct mr_err *err)
 
 /* ---- output ---- */
 
-/* Admits the next frame in the order that protocol.h promises. */
+static bool order_complete(const struct output_order *order)
+{
+    return order->begun && order->head_end == order->body_start;
+}
+
+/* The index of an output may rise by one, and only once its bytes are all there. */
+static bool order_admit_output(struct output_order *order, uint32_t output)
+{
+    if (output == order->output)
+        return true;
+    if (output != order->output + 1 || output >= MR_OUTPUTS_MAX || !order_complete(order))
+        return false;
+    *order = (struct output_order){.output = output, .earlier = order->earlier + order->body_end};
+    return true;
+}
+
+/* Admits an output's next bytes. */
 static bool order_admit(struct output_order *order, int64_t offset, int64_t len)
 {
     if (!order->begun) {
         if (offset > MR_HEAD_MAX)
             return false;
-        *order = (struct output_order){.begun = true, .body_start = offset, .body_end = offset};
+        order->begun = true;
+        order->body_start = order->body_end = offset;
     }
     if (!order->in_head && offset == order->body_end && offset <= INT64_MAX - len) {
         order->body_end += len;
@@ -159,22 +179,18 @@ static bool order_admit(struct output_order *order, int64_t offset, int64_t len)
     return true;
 }
 
-static bool order_complete(const struct output_order *order)
-{
-    return order->begun && order->head_end == order->body_start;
-}
-
 static enum mr_status take_frame(struct job *job, struct mr_err *err)
 {
     struct mr_output_frame frame;
     memcpy(&frame, job->frames.head, sizeof frame);
-    if (frame.len == 0 || frame.offset < 0 || !order_admit(&job->order, frame.offset, frame.len))
+    if (frame.len == 0 || frame.offset < 0 || !order_admit_output(&job->order, frame.output) ||
+        !order_admit(&job->order, frame.offset, frame.len))
         return broken_protocol(err, "output out of order");
-    if (job->limits->output_max && job->order.body_end > job->limits->output_max)
+    if (job->limits->output_max && job->order.earlier + job->order.body_end > job->limits->output_max)
         return mr_fail_code(err, MR_TOO_LARGE, "resource_limit", "the output is larger than %lld bytes",
                             (long long)job->limits->output_max);
     enum mr_status status =
-        job->callbacks->write_output(job->ctx, frame.offset, job->frames.body, frame.len, err);
+        job->callbacks->write_output(job->ctx, frame.output, frame.offset, job->frames.body, frame.len, err);
     job->alive_us = mr_time_monotonic_us();
     return status;
 }
@@ -389,7 +405,7 @@ static enum mr_status judge(struct job *job, json_t **ret_receipt, struct mr_err
         return broken_protocol(err, "half a record");
     if (!job->receipt)
         return broken_protocol(err, "it ended without a result");
-    if (!order_complete(&job->order))
+    if (job->order.begun && !order_complete(&job->order))
         return broken_protocol(err, "its output has a hole");
     *ret_receipt = MR_TAKE(job->receipt);
     return MR_OK;

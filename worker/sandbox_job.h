@@ -15,18 +15,20 @@
 /* What the parent does for its child; all are called on the thread of mr_sandbox_run, with the same ctx. */
 struct mr_sandbox_callbacks {
     /*
-     * Reads up to len bytes of the input at offset. *ret_len may be short; 0 says that the file ends before
-     * offset. A failure ends the job and is returned from mr_sandbox_run unchanged.
+     * Reads up to len bytes of a source (enum mr_source_index, checked before the call) at offset. *ret_len
+     * may be short; 0 says that the file ends before offset. A failure ends the job and is returned from
+     * mr_sandbox_run unchanged.
      */
-    enum mr_status (*read_range)(void *ctx, int64_t offset, void *buf, size_t len, size_t *ret_len,
-                                 struct mr_err *err);
+    enum mr_status (*read_range)(void *ctx, uint32_t source, int64_t offset, void *buf, size_t len,
+                                 size_t *ret_len, struct mr_err *err);
     /*
      * Takes output. The order is checked before the call: first the body, from an offset H (0 … MR_HEAD_MAX)
      * rising without a gap; then, if H > 0, the head, from 0 to H. A small output may be all head (or, where
-     * the container needs no patching, all body with H = 0). A failure ends the job and is returned
+     * the container needs no patching, all body with H = 0). Outputs come one after the other, counted from
+     * 0; the first bytes of one say that the one before is complete. A failure ends the job and is returned
      * unchanged.
      */
-    enum mr_status (*write_output)(void *ctx, int64_t offset, const void *data, size_t len,
+    enum mr_status (*write_output)(void *ctx, uint32_t output, int64_t offset, const void *data, size_t len,
                                    struct mr_err *err);
     /* Progress in thousandths, as the child sees it, never falling; may be NULL. */
     void (*progress)(void *ctx, int permille);
@@ -36,7 +38,8 @@ struct mr_sandbox_callbacks {
 
 /*
  * Runs one job. spec is a JSON object (not consumed), as the entry function reads it: for the worker's
- * mr_media_run see worker/media/convert.h. On success the caller owns *ret_receipt, an object.
+ * mr_media_run see worker/media/convert.h. On success the caller owns *ret_receipt, an object, and every
+ * output that was begun is complete; how many a job must have, its caller knows (a probe has none).
  *
  * Failures that are the input's (a retry cannot cure them), by code:
  *   MR_INVALID      invalid_media, no_audio, truncated, decoder_crashed, sandbox_violation, sandbox_protocol

@@ -191,9 +191,10 @@ struct files {
     int out;
 };
 
-static enum mr_status read_range(void *ctx, int64_t offset, void *buf, size_t len, size_t *ret_len,
-                                 struct mr_err *err)
+static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, void *buf, size_t len,
+                                 size_t *ret_len, struct mr_err *err)
 {
+    (void)source;
     struct files *files = ctx;
     ssize_t n = pread(files->in, buf, len, offset);
     if (n < 0)
@@ -202,9 +203,10 @@ static enum mr_status read_range(void *ctx, int64_t offset, void *buf, size_t le
     return MR_OK;
 }
 
-static enum mr_status write_output(void *ctx, int64_t offset, const void *data, size_t len,
+static enum mr_status write_output(void *ctx, uint32_t output, int64_t offset, const void *data, size_t len,
                                    struct mr_err *err)
 {
+    (void)output;
     struct files *files = ctx;
     ssize_t n = pwrite(files->out, data, len, offset);
     return n == (ssize_t)len ? MR_OK : mr_fail_errno(err, MR_UNAVAILABLE, errno, "write");

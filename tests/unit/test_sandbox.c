@@ -41,20 +41,20 @@ static int act_copy(const struct mr_sandbox_fds *fds)
     int64_t at = 0;
     size_t n;
     while (at < HEAD) {
-        if (!mr_client_read(fds, at, head + at, (size_t)(HEAD - at), &n) || n == 0)
+        if (!mr_client_read(fds, MR_SOURCE_INPUT, at, head + at, (size_t)(HEAD - at), &n) || n == 0)
             return 1;
         at += (int64_t)n;
     }
     for (;;) {
-        if (!mr_client_read(fds, at, part, sizeof part, &n))
+        if (!mr_client_read(fds, MR_SOURCE_INPUT, at, part, sizeof part, &n))
             return 1;
         if (n == 0)
             break;
-        if (!mr_client_write(fds, at, part, n) || !mr_client_progress(fds, (int)(at % 1000)))
+        if (!mr_client_write(fds, 0, at, part, n) || !mr_client_progress(fds, (int)(at % 1000)))
             return 1;
         at += (int64_t)n;
     }
-    if (!mr_client_write(fds, 0, head, HEAD))
+    if (!mr_client_write(fds, 0, 0, head, HEAD))
         return 1;
     say(fds, "copy");
     return 0;
@@ -62,7 +62,7 @@ static int act_copy(const struct mr_sandbox_fds *fds)
 
 static int act_hello(const struct mr_sandbox_fds *fds)
 {
-    if (!mr_client_write(fds, 0, "hello", 5))
+    if (!mr_client_write(fds, 0, 0, "hello", 5))
         return 1;
     say(fds, "hello");
     return 0;
@@ -200,7 +200,7 @@ static int act_half_frame(const struct mr_sandbox_fds *fds)
 
 static int act_hole(const struct mr_sandbox_fds *fds)
 {
-    if (!mr_client_write(fds, 1000, "body", 4) || !mr_client_write(fds, 0, "head", 4))
+    if (!mr_client_write(fds, 0, 1000, "body", 4) || !mr_client_write(fds, 0, 0, "head", 4))
         return 1;
     say(fds, "hole");
     return 0;
@@ -208,10 +208,102 @@ static int act_hole(const struct mr_sandbox_fds *fds)
 
 static int act_rewrite_body(const struct mr_sandbox_fds *fds)
 {
-    if (!mr_client_write(fds, 100, "body", 4) || !mr_client_write(fds, 102, "xx", 2))
+    if (!mr_client_write(fds, 0, 100, "body", 4) || !mr_client_write(fds, 0, 102, "xx", 2))
         return 1;
     say(fds, "rewrite");
     return 0;
+}
+
+/* Three outputs, each with a head; the logo goes into the last. */
+static int act_three_outputs(const struct mr_sandbox_fds *fds)
+{
+    char logo[MR_RANGE_MAX];
+    size_t len;
+    if (!mr_client_read(fds, MR_SOURCE_LOGO, 0, logo, sizeof logo, &len))
+        return 1;
+    for (uint32_t output = 0; output < 3; output++)
+        if (!mr_client_write(fds, output, 4, logo, output == 2 ? len : 4) ||
+            !mr_client_write(fds, output, 0, "head", 4))
+            return 1;
+    say(fds, "three");
+    return 0;
+}
+
+static int act_no_output(const struct mr_sandbox_fds *fds)
+{
+    say(fds, "looked");
+    return 0;
+}
+
+static void send_frame(const struct mr_sandbox_fds *fds, uint32_t output)
+{
+    const struct mr_output_frame frame = {.offset = 0, .len = 1, .output = output};
+    send_raw(fds->output, &frame, sizeof frame);
+    send_raw(fds->output, "x", 1);
+}
+
+static int act_begin_at_second(const struct mr_sandbox_fds *fds)
+{
+    send_frame(fds, 1);
+    return act_sleep_on_input(fds);
+}
+
+static int act_skip_an_output(const struct mr_sandbox_fds *fds)
+{
+    send_frame(fds, 0);
+    send_frame(fds, 2);
+    return act_sleep_on_input(fds);
+}
+
+static int act_fall_back(const struct mr_sandbox_fds *fds)
+{
+    send_frame(fds, 0);
+    send_frame(fds, 1);
+    send_frame(fds, 0);
+    return act_sleep_on_input(fds);
+}
+
+static int act_wrap_around(const struct mr_sandbox_fds *fds)
+{
+    send_frame(fds, UINT32_MAX);
+    return act_sleep_on_input(fds);
+}
+
+static int act_too_many_outputs(const struct mr_sandbox_fds *fds)
+{
+    for (uint32_t output = 0; output <= MR_OUTPUTS_MAX; output++)
+        send_frame(fds, output);
+    return act_sleep_on_input(fds);
+}
+
+static int act_all_outputs(const struct mr_sandbox_fds *fds)
+{
+    for (uint32_t output = 0; output < MR_OUTPUTS_MAX; output++)
+        send_frame(fds, output);
+    say(fds, "all");
+    return 0;
+}
+
+static int act_leave_a_hole(const struct mr_sandbox_fds *fds)
+{
+    if (!mr_client_write(fds, 0, 1000, "body", 4) || !mr_client_write(fds, 1, 0, "next", 4))
+        return 1;
+    return act_sleep_on_input(fds);
+}
+
+static int act_hole_in_the_last(const struct mr_sandbox_fds *fds)
+{
+    if (!mr_client_write(fds, 0, 0, "whole", 5) || !mr_client_write(fds, 1, 8, "body", 4))
+        return 1;
+    say(fds, "hole");
+    return 0;
+}
+
+static int act_unknown_source(const struct mr_sandbox_fds *fds)
+{
+    const struct mr_range_request request = {.offset = 0, .len = 10, .source = MR_SOURCES_MAX};
+    send_raw(fds->input, &request, sizeof request);
+    return act_sleep_on_input(fds);
 }
 
 static int act_no_result(const struct mr_sandbox_fds *fds)
@@ -263,8 +355,17 @@ static int act_unknown_failure(const struct mr_sandbox_fds *fds)
 static int act_flood(const struct mr_sandbox_fds *fds)
 {
     static char data[MR_FRAME_MAX];
-    for (int64_t at = 0; mr_client_write(fds, at, data, sizeof data);)
+    for (int64_t at = 0; mr_client_write(fds, 0, at, data, sizeof data);)
         at += (int64_t)sizeof data;
+    return 1;
+}
+
+/* What is complete counts too. */
+static int act_flood_in_parts(const struct mr_sandbox_fds *fds)
+{
+    static char data[MR_FRAME_MAX];
+    for (uint32_t output = 0; mr_client_write(fds, output, 0, data, sizeof data);)
+        output++;
     return 1;
 }
 
@@ -277,7 +378,7 @@ static int act_look_around(const struct mr_sandbox_fds *fds)
         open_fds += write(fd, &byte, 0) == 0 || (read(fd, &byte, 0) == 0);
     MR_AUTO_JSON json_t *receipt =
         json_pack("{s:i, s:b}", "fds", open_fds, "environment", environ && environ[0]);
-    if (!mr_client_write(fds, 0, "x", 1))
+    if (!mr_client_write(fds, 0, 0, "x", 1))
         return 1;
     return !mr_client_result(fds, receipt);
 }
@@ -335,6 +436,17 @@ static const struct act {
     {"half a frame", act_half_frame, MR_INVALID, "sandbox_protocol"},
     {"hole", act_hole, MR_INVALID, "sandbox_protocol"},
     {"rewrite the body", act_rewrite_body, MR_INVALID, "sandbox_protocol"},
+    {"three outputs", act_three_outputs, MR_OK, NULL},
+    {"no output", act_no_output, MR_OK, NULL},
+    {"all outputs", act_all_outputs, MR_OK, NULL},
+    {"begin at the second", act_begin_at_second, MR_INVALID, "sandbox_protocol"},
+    {"skip an output", act_skip_an_output, MR_INVALID, "sandbox_protocol"},
+    {"fall back", act_fall_back, MR_INVALID, "sandbox_protocol"},
+    {"wrap around", act_wrap_around, MR_INVALID, "sandbox_protocol"},
+    {"too many outputs", act_too_many_outputs, MR_INVALID, "sandbox_protocol"},
+    {"leave a hole", act_leave_a_hole, MR_INVALID, "sandbox_protocol"},
+    {"a hole in the last", act_hole_in_the_last, MR_INVALID, "sandbox_protocol"},
+    {"unknown source", act_unknown_source, MR_INVALID, "sandbox_protocol"},
     {"no result", act_no_result, MR_INVALID, "sandbox_protocol"},
     {"exit code", act_exit_code, MR_INVALID, "decoder_crashed"},
     {"close early", act_close_early, MR_INVALID, "sandbox_protocol"},
@@ -343,6 +455,7 @@ static const struct act {
     {"failure", act_failure, MR_INVALID, "no_audio"},
     {"unknown failure", act_unknown_failure, MR_INVALID, "sandbox_protocol"},
     {"flood", act_flood, MR_TOO_LARGE, "resource_limit"},
+    {"flood in parts", act_flood_in_parts, MR_TOO_LARGE, "resource_limit"},
 #if !MR_SANITIZED
     {"read a file", act_read_file, MR_OK, NULL},
     {"eat memory", act_eat_memory, MR_TOO_LARGE, "resource_limit"},
@@ -363,11 +476,12 @@ static int entry(const void *spec, size_t len, const struct mr_sandbox_fds *fds)
 
 /* ---- the parent ---- */
 
-enum { INPUT_SIZE = 3 * 1000 * 1000 };
+enum { INPUT_SIZE = 3 * 1000 * 1000, LOGO_SIZE = 1000 };
 
 struct parent {
     size_t written;
-    uint32_t sum; /* of every byte and its place */
+    uint32_t output; /* the last one that was written */
+    uint32_t sum;    /* of every byte and its place */
     int progress;
     bool fail_read;
     bool fail_write;
@@ -379,25 +493,29 @@ static unsigned char byte_at(int64_t offset)
     return (unsigned char)((offset * 7919) >> 5);
 }
 
-static enum mr_status read_range(void *ctx, int64_t offset, void *buf, size_t len, size_t *ret_len,
-                                 struct mr_err *err)
+static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, void *buf, size_t len,
+                                 size_t *ret_len, struct mr_err *err)
 {
     struct parent *parent = ctx;
     if (parent->fail_read)
         return mr_fail_code(err, MR_UNAVAILABLE, "storage_down", "no storage");
+    assert_in_range(source, 0, MR_SOURCES_MAX - 1);
+    const int64_t size = source == MR_SOURCE_LOGO ? LOGO_SIZE : INPUT_SIZE;
     size_t n = 0;
-    for (; n < len && offset + (int64_t)n < INPUT_SIZE; n++)
+    for (; n < len && offset + (int64_t)n < size; n++)
         ((unsigned char *)buf)[n] = byte_at(offset + (int64_t)n);
     *ret_len = n;
     return MR_OK;
 }
 
-static enum mr_status write_output(void *ctx, int64_t offset, const void *data, size_t len,
+static enum mr_status write_output(void *ctx, uint32_t output, int64_t offset, const void *data, size_t len,
                                    struct mr_err *err)
 {
     struct parent *parent = ctx;
     if (parent->fail_write)
         return mr_fail_code(err, MR_UNAVAILABLE, "storage_full", "no storage");
+    assert_true(output == parent->output || output == parent->output + 1);
+    parent->output = output;
     for (size_t i = 0; i < len; i++)
         parent->sum += (uint32_t)(offset + (int64_t)i) * ((const unsigned char *)data)[i];
     parent->written += len;
@@ -491,6 +609,17 @@ static void test_copy_is_exact(void **state)
     assert_int_equal(parent.written, INPUT_SIZE);
     assert_int_equal(parent.sum, sum);
     assert_true(parent.progress > 0);
+}
+
+static void test_outputs_are_counted(void **state)
+{
+    (void)state;
+    struct parent parent = {.cancel_after = -1};
+    const struct mr_sandbox_limits limits = usual();
+    MR_AUTO_JSON json_t *receipt = NULL;
+    assert_int_equal(run("three outputs", &parent, &limits, &receipt, NULL), MR_OK);
+    assert_int_equal(parent.output, 2);
+    assert_int_equal(parent.written, 2 * 8 + LOGO_SIZE + 4);
 }
 
 static void test_callbacks_fail(void **state)
@@ -644,7 +773,8 @@ int main(void)
         cmocka_unit_test(test_every_act),       cmocka_unit_test(test_copy_is_exact),
         cmocka_unit_test(test_callbacks_fail),  cmocka_unit_test(test_time_limits),
         cmocka_unit_test(test_many_at_once),    cmocka_unit_test(test_no_zombies),
-        cmocka_unit_test(test_spec_is_bounded), cmocka_unit_test(test_zygote_dies),
+        cmocka_unit_test(test_spec_is_bounded), cmocka_unit_test(test_outputs_are_counted),
+        cmocka_unit_test(test_zygote_dies),
     };
     int failed = cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);
     mr_sandbox_stop(sandbox);

@@ -19,9 +19,10 @@ struct conversion {
 
 /* ---- what the sandbox asks for ------------------------------------------------------- */
 
-static enum mr_status read_range(void *ctx, int64_t offset, void *buf, size_t len, size_t *ret_len,
-                                 struct mr_err *err)
+static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, void *buf, size_t len,
+                                 size_t *ret_len, struct mr_err *err)
 {
+    (void)source;
     struct conversion *conversion = ctx;
     enum mr_status status = mr_read_ahead_read(conversion->input, offset, buf, len, ret_len, err);
     if (status ==
@@ -30,9 +31,10 @@ static enum mr_status read_range(void *ctx, int64_t offset, void *buf, size_t le
     return status == MR_OK ? MR_OK : mr_wrap(err, status, "read the input");
 }
 
-static enum mr_status write_output(void *ctx, int64_t offset, const void *data, size_t len,
+static enum mr_status write_output(void *ctx, uint32_t output, int64_t offset, const void *data, size_t len,
                                    struct mr_err *err)
 {
+    (void)output;
     struct conversion *conversion = ctx;
     enum mr_status status = mr_output_writer_write(conversion->output, offset, data, len, err);
     return status == MR_OK ? MR_OK : mr_wrap(err, status, "write the output");

@@ -50,7 +50,7 @@ static int write_some(struct mr_sink *sink, const uint8_t *buf, size_t len)
         rc = part_write(&sink->tail, sink->at - sink->tail_start, buf, len);
     } else if (sink->at != sink->end) {
         rc = AVERROR(ESPIPE); /* it has left already */
-    } else if (!mr_client_write(sink->fds, sink->at, buf, len)) {
+    } else if (!mr_client_write(sink->fds, 0, sink->at, buf, len)) {
         rc = AVERROR(EPIPE);
     }
     return rc < 0 ? rc : (int)len;
@@ -135,8 +135,8 @@ enum mr_status mr_sink_finish(struct mr_sink *sink, struct mr_err *err)
     avio_flush(sink->io);
     if (sink->io->error)
         return mr_av_fail(err, "internal", sink->io->error, "write the output");
-    if (!mr_client_write(sink->fds, sink->tail_start, sink->tail.data, sink->tail.len) ||
-        !mr_client_write(sink->fds, 0, sink->head.data, sink->head.len))
+    if (!mr_client_write(sink->fds, 0, sink->tail_start, sink->tail.data, sink->tail.len) ||
+        !mr_client_write(sink->fds, 0, 0, sink->head.data, sink->head.len))
         return mr_av_fail(err, "internal", AVERROR(EPIPE), "write the output");
     return MR_OK;
 }

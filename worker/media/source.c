@@ -13,7 +13,7 @@ static int read_packet(void *opaque, uint8_t *buf, int size)
     if (source->at >= source->size)
         return AVERROR_EOF;
     size_t len = 0;
-    if (!mr_client_read(source->fds, source->at, buf, (size_t)size, &len)) {
+    if (!mr_client_read(source->fds, MR_SOURCE_INPUT, source->at, buf, (size_t)size, &len)) {
         source->failed = true;
         return AVERROR(EIO);
     }
@@ -63,7 +63,7 @@ bool mr_source_peek(struct mr_source *source, int64_t offset, void *buf, size_t 
     char *at = buf;
     while (len && !source->failed) {
         size_t n = 0;
-        if (!mr_client_read(source->fds, offset, at, len, &n))
+        if (!mr_client_read(source->fds, MR_SOURCE_INPUT, offset, at, len, &n))
             source->failed = true;
         if (n == 0)
             return false;
