@@ -1,0 +1,40 @@
+#include "shared/data/presets.h"
+
+#include <string.h>
+
+static const struct mr_preset presets[] = {
+    {.name = MR_PRESET_OF_UPLOADS,
+     .format = "mp4",
+     .options = "{\"resize\":{\"width\":640,\"height\":360,\"fit\":\"pad\"},"
+                "\"trim\":{\"start\":0,\"duration\":18},"
+                "\"logo\":{\"intro\":1,\"outro\":1}}"},
+    {.name = MR_PRESET_OF_URLS,
+     .format = "mp4",
+     .options = "{\"fps\":24,"
+                "\"resize\":{\"aspect\":\"16:9\",\"fit\":\"crop\"},"
+                "\"split\":{\"seconds\":20},"
+                "\"logo\":{\"intro\":1,\"outro\":1}}"},
+};
+enum { PRESETS = sizeof presets / sizeof *presets };
+
+const struct mr_preset *mr_preset_find(const char *name)
+{
+    for (size_t i = 0; name && i < PRESETS; i++)
+        if (strcmp(presets[i].name, name) == 0)
+            return &presets[i];
+    return NULL;
+}
+
+const struct mr_preset *mr_preset_at(size_t index)
+{
+    return index < PRESETS ? &presets[index] : NULL;
+}
+
+enum mr_status mr_preset_options(const struct mr_preset *preset, json_t **ret, struct mr_err *err)
+{
+    json_t *options = json_loads(preset->options, JSON_REJECT_DUPLICATES, NULL);
+    if (!options)
+        return mr_fail_oom(err);
+    *ret = options;
+    return MR_OK;
+}

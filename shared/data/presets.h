@@ -1,0 +1,30 @@
+/*
+ * Presets: named sets of options, each the processing of one of the older systems. A task that follows one is
+ * of the kind `edit`. One const table; read-only, any thread.
+ */
+#ifndef MR_DATA_PRESETS_H
+#define MR_DATA_PRESETS_H
+
+#include "shared/base/err.h"
+#include "shared/base/json.h"
+
+#define MR_PRESET_OF_UPLOADS "fpv"  /* of a video that comes without a word on what it should become */
+#define MR_PRESET_OF_URLS    "idrl" /* likewise, by URL; MP4 only */
+
+struct mr_preset {
+    const char *name;
+    const char *format;  /* of shared/data/formats.h; a video format */
+    const char *options; /* JSON text, as options.h has it */
+};
+
+/* NULL if there is none of that name (or name is NULL). */
+const struct mr_preset *mr_preset_find(const char *name);
+
+/* Iteration in the table's order: 0, 1, …; NULL past the last. */
+const struct mr_preset *mr_preset_at(size_t index);
+
+/* Its options as JSON; the caller owns *ret. */
+MR_MUST_CHECK enum mr_status mr_preset_options(const struct mr_preset *preset, json_t **ret,
+                                               struct mr_err *err);
+
+#endif
