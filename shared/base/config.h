@@ -64,6 +64,10 @@ struct mr_config {
     int64_t job_timeout_s;
     int64_t stall_timeout_s;
     int64_t sandbox_memory_mib;
+    int64_t max_pixels;
+    int64_t max_duration_s;
+    int64_t max_output_bytes;
+    char *logo_file;
     int64_t max_fetch_bytes;
     int64_t fetch_timeout_s;
     int64_t delivery_timeout_s;
