@@ -30,11 +30,18 @@ const struct mr_preset *mr_preset_at(size_t index)
     return index < PRESETS ? &presets[index] : NULL;
 }
 
-enum mr_status mr_preset_options(const struct mr_preset *preset, json_t **ret, struct mr_err *err)
+enum mr_status mr_preset_apply(const struct mr_preset *preset, const char *format,
+                               const struct mr_format **ret_format, json_t **ret_options, struct mr_err *err)
 {
+    const struct mr_format *target = mr_format_find(format ? format : preset->format);
+    if (!target || target->media_class != MR_MEDIA_VIDEO)
+        return mr_fail_code(err, MR_INVALID, "wrong_format",
+                            "newFormat: the preset %s makes a video, which %s is not", preset->name,
+                            format ? format : preset->format);
     json_t *options = json_loads(preset->options, JSON_REJECT_DUPLICATES, NULL);
     if (!options)
         return mr_fail_oom(err);
-    *ret = options;
+    *ret_format = target;
+    *ret_options = options;
     return MR_OK;
 }

@@ -7,6 +7,7 @@
 
 #include "shared/base/err.h"
 #include "shared/base/json.h"
+#include "shared/data/formats.h"
 
 #define MR_PRESET_OF_UPLOADS "fpv"  /* of a video that comes without a word on what it should become */
 #define MR_PRESET_OF_URLS    "idrl" /* likewise, by URL; MP4 only */
@@ -23,8 +24,13 @@ const struct mr_preset *mr_preset_find(const char *name);
 /* Iteration in the table's order: 0, 1, …; NULL past the last. */
 const struct mr_preset *mr_preset_at(size_t index);
 
-/* Its options as JSON; the caller owns *ret. */
-MR_MUST_CHECK enum mr_status mr_preset_options(const struct mr_preset *preset, json_t **ret,
-                                               struct mr_err *err);
+/*
+ * What a task that follows the preset makes: *ret_format is the format of the name `format`, or the preset's
+ * own (NULL); the options are the caller's. MR_INVALID with code "wrong_format", message "newFormat: …", for
+ * a format without a picture.
+ */
+MR_MUST_CHECK enum mr_status mr_preset_apply(const struct mr_preset *preset, const char *format,
+                                             const struct mr_format **ret_format, json_t **ret_options,
+                                             struct mr_err *err);
 
 #endif

@@ -15,6 +15,7 @@ static const struct {
     {"timestamp", TEXT},
     {"user_id", INTEGER},
     {"new_format", TEXT},
+    {"preset", TEXT},
     {"options", JSON},
     {"priority", TEXT},
     {"original_file", TEXT},

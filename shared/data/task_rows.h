@@ -19,9 +19,9 @@
  */
 /* clang-format off */
 #define MR_TASK_VIEW_COLUMNS                                                                                 \
-    " t.id, t.file_id, t.kind, t.status, t.progress, t.user_id, t.new_format, t.options, t.priority,"        \
-    " t.original_file, t.original_format, t.original_size, t.original_file AS uploaded_filename,"            \
-    " t.url, t.callback_url, t.attempts, t.receipt, t.result,"                                               \
+    " t.id, t.file_id, t.kind, t.status, t.progress, t.user_id, t.new_format, t.preset, t.options,"          \
+    " t.priority, t.original_file, t.original_format, t.original_size,"                                      \
+    " t.original_file AS uploaded_filename, t.url, t.callback_url, t.attempts, t.receipt, t.result,"         \
     MR_TASK_VIEW_UTC("t.created_at") " AS timestamp,"                                                        \
     MR_TASK_VIEW_UTC("t.uploaded_at") " AS uploaded_at,"                                                     \
     MR_TASK_VIEW_UTC("t.processed_at") " AS processed_at,"                                                   \

@@ -19,7 +19,8 @@ struct mr_task_draft {
     const char *kind;
     const char *priority; /* "normal" or "high" */
     const char *new_format;
-    const json_t *options; /* of conversions: the options; of other kinds: their parameters */
+    const char *preset;    /* that an edit follows */
+    const json_t *options; /* of conversions and edits: the options; of other kinds: their parameters */
     const char *original_file;
     const char *original_format;
     int64_t original_size; /* -1: not known yet (url), or no file at all */
@@ -76,16 +77,18 @@ MR_MUST_CHECK enum mr_status mr_tasks_list(struct mr_db *db, int64_t user_id,
 MR_MUST_CHECK enum mr_status mr_tasks_delete(struct mr_db *db, int64_t user_id, const char *key,
                                              json_t **ret_objects, struct mr_err *err);
 
-/* What PUT changes; NULL leaves a field as it is. */
+/* What PUT changes, a preset or options; NULL leaves a field as it is. */
 struct mr_task_change {
     const char *new_format;
-    const json_t *options;
+    const char *preset;    /* of the table: the task becomes an edit that follows it */
+    const json_t *options; /* checked but for the format: the task becomes a conversion with these */
 };
 /*
  * Orders the task anew: generation + 1, `uploaded`, attempts 0, no message published yet. The old outputs go
  * into the ledger of strays as due, and *ret_objects names them. Work that is under way loses its fence. The
  * message to be published is *ret_message. MR_CONFLICT with code "not_convertible" for a kind without a
- * format.
+ * format. MR_INVALID as mr_options_check and mr_preset_apply have it, for what the change makes together with
+ * what the task was.
  */
 MR_MUST_CHECK enum mr_status mr_tasks_redo(struct mr_db *db, int64_t user_id, const char *key,
                                            const struct mr_task_change *change, json_t **ret_view,

@@ -1,4 +1,6 @@
 /* Tasks are deleted and ordered anew: mr_tasks_delete and mr_tasks_redo. */
+#include "shared/data/options.h"
+#include "shared/data/presets.h"
 #include "shared/data/task_rows.h"
 #include "shared/data/tasks.h"
 
@@ -10,7 +12,9 @@ static enum mr_status lock_task(struct mr_db_tx *tx, int64_t user_id, const char
                                 struct mr_rows **ret_rows, struct mr_err *err)
 {
     static const struct mr_statement lock = {
-        "tasks_lock", "SELECT t.id, t.status, t.new_format FROM tasks t WHERE" MR_TASK_BY_KEY " FOR UPDATE",
+        "tasks_lock",
+        "SELECT t.id, t.status, t.new_format, t.preset, t.options FROM tasks t WHERE" MR_TASK_BY_KEY
+        " FOR UPDATE",
         3};
     struct mr_task_key by = {0};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
@@ -73,23 +77,80 @@ static enum mr_status may_redo(const struct mr_rows *found, struct mr_err *err)
     return MR_OK;
 }
 
-static enum mr_status order_anew(struct mr_db_tx *tx, const char *id, const struct mr_task_change *change,
+/* What a task is to become. */
+struct plan {
+    const char *kind;
+    const struct mr_format *format;
+    const struct mr_preset *preset; /* NULL: none */
+    json_t *options;                /* owned; NULL: none */
+};
+
+static void plan_free(struct plan *plan)
+{
+    json_decref(plan->options);
+}
+MR_DEFINE_VALUE_CLEANUP(plan, plan_free)
+
+static const char *text_of(const struct mr_rows *found, const char *column)
+{
+    return mr_rows_is_null(found, 0, column) ? NULL : mr_rows_text(found, 0, column);
+}
+
+/* The change's options, else those that the task has. */
+static enum mr_status take_options(const struct mr_rows *found, const struct mr_task_change *change,
+                                   json_t **ret, struct mr_err *err)
+{
+    const char *before = text_of(found, "options");
+    if (change->options)
+        *ret = json_incref((json_t *)(uintptr_t)change->options);
+    else if (before && !(*ret = json_loads(before, 0, NULL)))
+        return mr_fail_oom(err);
+    return MR_OK;
+}
+
+/*
+ * A task follows the preset that the change names; the one it has, if the change speaks of the format alone;
+ * or none.
+ */
+static enum mr_status plan_anew(const struct mr_rows *found, const struct mr_task_change *change,
+                                struct plan *ret, struct mr_err *err)
+{
+    const char *format = change->new_format ? change->new_format : text_of(found, "new_format");
+    if (change->preset)
+        ret->preset = mr_preset_find(change->preset);
+    else if (!change->options)
+        ret->preset = mr_preset_find(text_of(found, "preset"));
+    ret->kind = ret->preset ? MR_KIND_EDIT : MR_KIND_CONVERT;
+    if (ret->preset)
+        return mr_preset_apply(ret->preset, change->preset ? change->new_format : format, &ret->format,
+                               &ret->options, err);
+    ret->format = mr_format_find(format);
+    if (!ret->format)
+        return mr_fail(err, MR_INTERNAL, "there is no format %s", format);
+    enum mr_status status = take_options(found, change, &ret->options, err);
+    return status == MR_OK ? mr_options_check(ret->options, ret->format, err) : status;
+}
+
+static enum mr_status order_anew(struct mr_db_tx *tx, const char *id, const struct plan *plan,
                                  struct mr_rows **ret_rows, struct mr_err *err)
 {
     static const struct mr_statement redo = {
         "tasks_redo",
         "WITH names AS (DELETE FROM outputs WHERE task_id = $1::bigint RETURNING object AS name)," DUE
         ", anew AS (UPDATE tasks SET generation = generation + 1, status = 'uploaded', attempts = 0,"
-        "  lease_expires_at = NULL, published_at = NULL, progress = 0, new_format = coalesce($2, new_format),"
-        "  options = coalesce($3::jsonb, options), uploaded_at = now(), processed_at = NULL,"
+        "  lease_expires_at = NULL, published_at = NULL, progress = 0, kind = $2, new_format = $3,"
+        "  preset = $4, options = $5::jsonb, uploaded_at = now(), processed_at = NULL,"
         "  error_code = NULL, error_detail = NULL, receipt = NULL, result = NULL WHERE id = $1::bigint"
         "  RETURNING" MR_TASK_MESSAGE_COLUMNS ")"
         " SELECT anew.*," DUE_NAMES " FROM anew",
-        3};
+        5};
     MR_AUTO_STR char *options = NULL;
-    if (change->options && !(options = json_dumps(change->options, JSON_COMPACT)))
+    if (plan->options && !(options = json_dumps(plan->options, JSON_COMPACT)))
         return mr_fail_oom(err);
-    return mr_db_tx_exec(tx, &redo, (const char *const[]){id, change->new_format, options}, ret_rows, err);
+    return mr_db_tx_exec(tx, &redo,
+                         (const char *const[]){id, plan->kind, plan->format->name,
+                                               plan->preset ? plan->preset->name : NULL, options},
+                         ret_rows, err);
 }
 
 /* The statement before still saw the old outputs: the view is the next one's. */
@@ -110,6 +171,7 @@ enum mr_status mr_tasks_redo(struct mr_db *db, int64_t user_id, const char *key,
     __attribute__((cleanup(mr_db_tx_cleanup))) struct mr_db_tx *tx = NULL;
     MR_AUTO(mr_rows) struct mr_rows *found = NULL;
     MR_AUTO(mr_rows) struct mr_rows *anew = NULL;
+    MR_AUTO(plan) struct plan plan = {0};
     MR_AUTO_JSON json_t *view = NULL;
     MR_AUTO_JSON json_t *objects = NULL;
     enum mr_status status = mr_db_begin(db, &tx, err);
@@ -118,7 +180,9 @@ enum mr_status mr_tasks_redo(struct mr_db *db, int64_t user_id, const char *key,
     if (status == MR_OK)
         status = may_redo(found, err);
     if (status == MR_OK)
-        status = order_anew(tx, mr_rows_text(found, 0, "id"), change, &anew, err);
+        status = plan_anew(found, change, &plan, err);
+    if (status == MR_OK)
+        status = order_anew(tx, mr_rows_text(found, 0, "id"), &plan, &anew, err);
     if (status == MR_OK)
         status = look_at(tx, mr_rows_text(found, 0, "id"), &view, err);
     if (status == MR_OK)

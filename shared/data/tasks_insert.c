@@ -8,14 +8,15 @@
 static json_t *draft_json(const struct mr_task_draft *draft)
 {
     return json_pack(
-        "{s:s,s:I,s:s,s:s,s:s?,s:O?,s:s?,s:s?,s:I,s:s?,s:I,s:s?,s:s?,s:b,s:s?,s:s?,s:s?,s:s}", "file_id",
+        "{s:s,s:I,s:s,s:s,s:s?,s:s?,s:O?,s:s?,s:s?,s:I,s:s?,s:I,s:s?,s:s?,s:b,s:s?,s:s?,s:s?,s:s}", "file_id",
         draft->file_id, "user_id", (json_int_t)draft->user_id, "kind", draft->kind, "priority",
-        draft->priority, "new_format", draft->new_format, "options", (json_t *)(uintptr_t)draft->options,
-        "original_file", draft->original_file, "original_format", draft->original_format, "original_size",
-        (json_int_t)draft->original_size, "input_object", draft->input_object, "input_generation",
-        (json_int_t)draft->input_generation, "url", draft->url, "callback_url", draft->callback_url,
-        "notify_mail", draft->notify_mail, "upload_id", draft->upload_id, "idempotency_key",
-        draft->idempotency_key, "request_hash", draft->request_hash, "traceparent", draft->traceparent);
+        draft->priority, "new_format", draft->new_format, "preset", draft->preset, "options",
+        (json_t *)(uintptr_t)draft->options, "original_file", draft->original_file, "original_format",
+        draft->original_format, "original_size", (json_int_t)draft->original_size, "input_object",
+        draft->input_object, "input_generation", (json_int_t)draft->input_generation, "url", draft->url,
+        "callback_url", draft->callback_url, "notify_mail", draft->notify_mail, "upload_id", draft->upload_id,
+        "idempotency_key", draft->idempotency_key, "request_hash", draft->request_hash, "traceparent",
+        draft->traceparent);
 }
 
 static enum mr_status drafts_text(const struct mr_task_draft *const *drafts, size_t count, char **ret,
@@ -55,18 +56,18 @@ static enum mr_status hand_out(const struct mr_rows *rows, const struct mr_task_
 /* clang-format off */
 #define DRAFTS                                                                                               \
     " d AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS r (file_id uuid, user_id bigint, kind text,"      \
-    "  priority text, new_format text, options jsonb, original_file text, original_format text,"             \
+    "  priority text, new_format text, preset text, options jsonb, original_file text, original_format text,"  \
     "  original_size bigint, input_object text, input_generation bigint, url text, callback_url text,"       \
     "  notify_mail boolean, upload_id uuid, idempotency_key text, request_hash text, traceparent text)),"
 
 /* The no-op update makes the statement return the row of a try before that this one did not see. */
 #define INSERT_FROM(source)                                                                                  \
-    " (INSERT INTO tasks (file_id, user_id, kind, priority, new_format, options, original_file,"             \
+    " (INSERT INTO tasks (file_id, user_id, kind, priority, new_format, preset, options, original_file,"     \
     "  original_format, original_size, input_object, input_generation, url, callback_url, notify_mail,"      \
     "  traceparent, uploaded_at)"                                                                            \
-    "  SELECT file_id, user_id, kind, priority, new_format, options, original_file, original_format,"        \
-    "  nullif(original_size, -1), input_object, nullif(input_generation, 0), url, callback_url,"             \
-    "  notify_mail, nullif(traceparent, ''), now() FROM " source                                             \
+    "  SELECT file_id, user_id, kind, priority, new_format, preset, options, original_file,"                 \
+    "  original_format, nullif(original_size, -1), input_object, nullif(input_generation, 0), url,"          \
+    "  callback_url, notify_mail, nullif(traceparent, ''), now() FROM " source                               \
     "  ON CONFLICT (file_id) DO UPDATE SET file_id = excluded.file_id RETURNING *),"
 
 #define STRIKE_AND_VIEW                                                                                      \

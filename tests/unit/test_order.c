@@ -1,5 +1,6 @@
 /* What a client may order: each field's type and meaning, which fields make which task, and the hash by which
  * a repetition is known. */
+#include "shared/data/presets.h"
 #include "web/api/order.h"
 
 #include <setjmp.h>
@@ -59,6 +60,7 @@ static const struct {
 } one_field[] = {
     {"newFormat", "\"WAV\"", false, NULL, "\"wav\""},
     {"newFormat", "acc", true, NULL, "\"aac\""},
+    {"newFormat", "Matroska", true, NULL, "\"mkv\""},
     {"newFormat", "\"mp5\"", false, "unknown_format", NULL},
     {"newFormat", "\"\"", false, "unknown_format", NULL},
     {"newFormat", "7", false, "wrong_type", NULL},
@@ -73,11 +75,18 @@ static const struct {
     {"options", "[]", true, "wrong_type", NULL},
     {"options", "[]", false, "wrong_type", NULL},
     {"options", "{\"a\":1,\"a\":2}", true, "wrong_type", NULL},
+    {"options", "{\"fps\":24}", true, NULL, "{\"fps\":24}"},
+    {"options", "\"{\\\"trim\\\":{\\\"duration\\\":1.5}}\"", false, NULL, "{\"trim\":{\"duration\":1.5}}"},
+    {"options", "{\"fps\":\"24\"}", true, "wrong_type", NULL},
+    {"options", "{\"fps\":10000}", false, "out_of_range", NULL},
+    {"options", "{\"resize\":{\"fit\":\"crop\"}}", false, "bad_option", NULL},
+    {"options", "{\"split\":{}}", false, "missing_option", NULL},
     {"priority", "\"high\"", false, NULL, NULL},
     {"priority", "\"normal\"", false, NULL, NULL},
     {"priority", "\"HIGH\"", false, "unknown_priority", NULL},
     {"priority", "1", false, "wrong_type", NULL},
     {"kind", "\"convert\"", false, NULL, NULL},
+    {"kind", "\"edit\"", false, NULL, NULL},
     {"kind", "\"insert_records\"", false, NULL, NULL},
     {"kind", "\"deliver\"", false, "unknown_kind", NULL},
     {"kind", "\"ping\"", false, "unknown_kind", NULL},
@@ -117,7 +126,10 @@ static const struct {
      "\"0b0b0b0b-0000-4000-8000-00000000000a\""},
     {"upload_id", "\"7\"", false, "malformed_id", NULL},
     {"upload_id", "7", false, "wrong_type", NULL},
-    {"preset", "\"fpv\"", false, "unknown_preset", NULL},
+    {"preset", "\"fpv\"", false, NULL, NULL},
+    {"preset", "idrl", true, NULL, NULL},
+    {"preset", "\"FPV\"", false, "unknown_preset", NULL},
+    {"preset", "\"fast\"", false, "unknown_preset", NULL},
     {"preset", "1", false, "wrong_type", NULL},
     {"fileName", "\"a.mp3\"", false, "wrong_type", NULL},
     {"file", "a.mp3", true, "wrong_type", NULL},
@@ -179,6 +191,9 @@ static void a_field_is_given_once(void **state)
 
 /* ---- together --------------------------------------------------------------------------- */
 
+#define UPLOAD "\"upload_id\":\"00000000-0000-4000-8000-000000000000\""
+#define FILM   "\"url\":\"https://example.com/a/Film.MP4?x=.avi\""
+
 static const struct {
     const char *fields; /* JSON */
     bool has_file;
@@ -199,7 +214,34 @@ static const struct {
     {"{}", false, NULL, "missing_field", "fileName"},
     {"{\"newFormat\":\"mp3\"}", false, NULL, "missing_field", "fileName"},
     {"{}", true, NULL, "missing_field", "newFormat"},
-    {"{\"url\":\"https://example.com/a.mp4\"}", false, NULL, "missing_field", "newFormat"},
+    {"{\"url\":\"https://example.com/a.mp3\"}", false, NULL, "missing_field", ".mp4"},
+    {"{\"url\":\"https://example.com/a.mov\"}", false, NULL, "missing_field", ".mp4"},
+    {"{\"url\":\"https://example.com/film?a=.mp4\"}", false, NULL, "missing_field", ".mp4"},
+    {"{" FILM "}", false, "edit", NULL, NULL},
+    {"{" FILM ",\"priority\":\"high\"}", false, "edit", NULL, NULL},
+    {"{" FILM ",\"newFormat\":\"mp3\"}", false, "convert", NULL, NULL},
+    {"{" FILM ",\"newFormat\":\"mp3\",\"options\":{\"bitrate\":64000}}", false, "convert", NULL, NULL},
+    {"{" FILM ",\"preset\":\"fpv\"}", false, "edit", NULL, NULL},
+    {"{" FILM ",\"preset\":\"fpv\",\"newFormat\":\"webm\"}", false, "edit", NULL, NULL},
+    {"{" FILM ",\"kind\":\"edit\",\"newFormat\":\"gif\"}", false, "edit", NULL, NULL},
+    {"{" UPLOAD "}", false, "edit", NULL, NULL},
+    {"{" UPLOAD ",\"preset\":\"idrl\"}", false, "edit", NULL, NULL},
+    {"{\"preset\":\"idrl\"}", true, "edit", NULL, NULL},
+    {"{\"preset\":\"idrl\"}", false, NULL, "missing_field", "fileName"},
+    {"{\"kind\":\"edit\"}", false, NULL, "missing_field", "fileName"},
+    {"{\"kind\":\"edit\"}", true, NULL, "missing_field", "newFormat"},
+    {"{\"kind\":\"convert\"," FILM "}", false, NULL, "missing_field", "newFormat"},
+    {"{\"kind\":\"convert\",\"newFormat\":\"mp4\",\"preset\":\"fpv\"," FILM "}", false, NULL, "unknown_field",
+     "preset"},
+    {"{\"preset\":\"fpv\",\"newFormat\":\"mp3\"," FILM "}", false, NULL, "wrong_format", "newFormat"},
+    {"{\"preset\":\"fpv\",\"options\":{}," FILM "}", false, NULL, "preset_and_options", "options"},
+    {"{\"kind\":\"edit\",\"newFormat\":\"mp4\",\"options\":{}," FILM "}", false, NULL, "preset_and_options",
+     "options"},
+    {"{\"options\":{\"fps\":24}," FILM "}", false, NULL, "missing_field", "newFormat"},
+    {"{\"options\":{\"fps\":24}," UPLOAD "}", false, NULL, "missing_field", "newFormat"},
+    {"{\"options\":{\"fps\":24},\"newFormat\":\"mp3\"," UPLOAD "}", false, NULL, "bad_option", "options.fps"},
+    {"{\"newFormat\":\"webm\",\"options\":{\"codec\":\"h264\"}}", true, NULL, "bad_option", "options.codec"},
+    {"{\"kind\":\"insert_records\",\"preset\":\"fpv\"}", false, NULL, "unknown_field", "preset"},
     {"{\"kind\":\"convert\",\"newFormat\":\"mp3\"}", false, NULL, "missing_field", "fileName"},
     {"{\"newFormat\":\"mp3\",\"url\":\"https://example.com/a\"}", true, NULL, "too_many_sources", "url"},
     {"{\"newFormat\":\"mp3\",\"url\":\"https://example.com/a\","
@@ -275,6 +317,94 @@ static void a_draft_holds_what_was_ordered(void **state)
     assert_null(draft.url);
     assert_null(draft.idempotency_key);
     assert_false(draft.notify_mail);
+}
+
+/* What becomes of a file that comes without a word, by its name and by the media type of its part. */
+static const struct {
+    const char *name, *media_type;
+    bool is_video;
+} sources[] = {
+    {"clip.mp4", NULL, true},
+    {"Clip.MOV", "application/octet-stream", true},
+    {"clip.webm", "audio/webm", true},
+    {"clip.m4v", NULL, true},
+    {"loop.gif", "image/gif", true},
+    {"clip.mpg", "video/mpeg", true},
+    {"clip", "Video/mp4", true},
+    {"clip.mpg", NULL, false},
+    {"clip", "application/octet-stream", false},
+    {"song.mp3", NULL, false},
+    {"song.mp3", "video/mp4", false},
+    {"song.mp4.wav", NULL, false},
+    {"mp4", NULL, false},
+    {"", NULL, false},
+};
+
+static void assert_follows(const struct mr_task_draft *draft, const char *preset)
+{
+    MR_AUTO_JSON json_t *expected = json_loads(mr_preset_find(preset)->options, 0, NULL);
+    assert_string_equal(draft->kind, "edit");
+    assert_string_equal(draft->preset, preset);
+    assert_string_equal(draft->new_format, "mp4");
+    assert_true(json_equal((json_t *)(uintptr_t)draft->options, expected));
+}
+
+static void videos_without_a_word_follow_a_preset(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        const struct mr_file_name name = mr_file_name_of(sources[i].name);
+        const bool is_video = mr_file_is_video(&name, sources[i].media_type);
+        if (is_video != sources[i].is_video)
+            fail_msg("%s, %s", sources[i].name, sources[i].media_type);
+        for (int is_upload = 0; is_upload < 2; is_upload++) {
+            MR_AUTO(mr_order) struct mr_order order = {0};
+            struct mr_task_draft draft = {0};
+            struct mr_err err = {0};
+            const struct mr_upload_input input = {
+                .object = "inputs/u", .size = 3, .file_name = name, .is_video = is_video};
+            fill(&order, is_upload ? "{" UPLOAD "}" : "{}", !is_upload);
+            order.file.name = name;
+            order.file.is_video = is_video;
+            enum mr_status status = mr_order_plan(&order, &draft, &err);
+            if (is_upload && status == MR_OK)
+                status = mr_order_plan_upload(&order, &input, &draft, &err);
+            assert_int_equal(status, is_video ? MR_OK : MR_INVALID);
+            if (!is_video)
+                assert_string_equal(err.code, "missing_field");
+            else
+                assert_follows(&draft, MR_PRESET_OF_UPLOADS);
+            if (is_video && is_upload)
+                assert_string_equal(draft.original_file, sources[i].name);
+        }
+    }
+}
+
+static void a_url_without_a_word_follows_a_preset(void **state)
+{
+    (void)state;
+    MR_AUTO(mr_order) struct mr_order order = {0};
+    struct mr_task_draft draft = {0};
+    struct mr_err err = {0};
+    fill(&order, "{" FILM "}", false);
+    assert_int_equal(mr_order_plan(&order, &draft, &err), MR_OK);
+    assert_follows(&draft, MR_PRESET_OF_URLS);
+    assert_string_equal(draft.original_file, "Film.MP4");
+}
+
+static void an_upload_with_a_format_is_what_it_is(void **state)
+{
+    (void)state;
+    MR_AUTO(mr_order) struct mr_order order = {0};
+    struct mr_task_draft draft = {0};
+    struct mr_err err = {0};
+    const struct mr_upload_input input = {.file_name = mr_file_name_of("clip.mp4"), .is_video = true};
+    fill(&order, "{" UPLOAD ",\"newFormat\":\"mp3\"}", false);
+    assert_int_equal(mr_order_plan(&order, &draft, &err), MR_OK);
+    assert_int_equal(mr_order_plan_upload(&order, &input, &draft, &err), MR_OK);
+    assert_string_equal(draft.kind, "convert");
+    assert_string_equal(draft.new_format, "mp3");
+    assert_null(draft.preset);
 }
 
 static void records_have_a_default(void **state)
@@ -398,11 +528,18 @@ static void a_repetition_has_the_same_hash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_field_is_judged),           cmocka_unit_test(texts_are_counted_in_characters),
-        cmocka_unit_test(a_field_is_given_once),          cmocka_unit_test(fields_make_a_task_together),
-        cmocka_unit_test(a_draft_holds_what_was_ordered), cmocka_unit_test(records_have_a_default),
-        cmocka_unit_test(mail_follows_the_configuration), cmocka_unit_test(files_are_named_after_their_urls),
+        cmocka_unit_test(each_field_is_judged),
+        cmocka_unit_test(texts_are_counted_in_characters),
+        cmocka_unit_test(a_field_is_given_once),
+        cmocka_unit_test(fields_make_a_task_together),
+        cmocka_unit_test(a_draft_holds_what_was_ordered),
+        cmocka_unit_test(records_have_a_default),
+        cmocka_unit_test(mail_follows_the_configuration),
+        cmocka_unit_test(files_are_named_after_their_urls),
         cmocka_unit_test(a_repetition_has_the_same_hash),
+        cmocka_unit_test(videos_without_a_word_follow_a_preset),
+        cmocka_unit_test(a_url_without_a_word_follows_a_preset),
+        cmocka_unit_test(an_upload_with_a_format_is_what_it_is),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -2,6 +2,7 @@
  * a file, and anew. */
 #include "shared/data/idempotency.h"
 #include "shared/data/leases.h"
+#include "shared/data/presets.h"
 #include "shared/data/strays.h"
 #include "shared/data/tasks.h"
 #include "tests/unit/database.h"
@@ -504,7 +505,7 @@ static void a_finished_task_is_ordered_anew(void **state)
     MR_AUTO(mr_claim) struct mr_claim second = {0};
     claim_it(view, 1, &claim);
     assert_true(commit(&claim, "results/anew1"));
-    MR_AUTO_JSON json_t *options = json_pack("{s:i}", "bitrate", 5);
+    MR_AUTO_JSON json_t *options = json_pack("{s:i}", "sample_rate", 8000);
     MR_AUTO(anew)
     struct anew anew = redo(draft.file_id, &(struct mr_task_change){.new_format = "wav", .options = options});
     assert_text(anew.view, "status", "uploaded");
@@ -547,6 +548,84 @@ static void running_work_loses_its_generation(void **state)
     MR_AUTO_JSON json_t *after = view_of(draft.file_id);
     assert_text(after, "status", "uploaded");
     assert_int_equal(json_integer_value(json_object_get(after, "attempts")), 0);
+}
+
+/* The change may speak of a part only; the rest is what the task was. */
+static const struct {
+    const char *preset, *format, *options; /* of the task: a preset or options */
+    struct {
+        const char *preset, *format, *options;
+    } change;
+    const char *kind, *new_preset, *new_format, *new_options; /* kind NULL: refused with the next two */
+    const char *code, *field;
+} changes[] = {
+    {NULL, "mp4", "{\"fps\":25}", {NULL, "webm", NULL}, "convert", NULL, "webm", "{\"fps\":25}", NULL, NULL},
+    {NULL, "mp4", "{\"fps\":25}", {NULL, NULL, "{}"}, "convert", NULL, "mp4", "{}", NULL, NULL},
+    {NULL, "mp4", "{\"fps\":25}", {NULL, "mp3", "{}"}, "convert", NULL, "mp3", "{}", NULL, NULL},
+    {NULL, "mp4", "{\"fps\":25}", {NULL, "mp3", NULL}, NULL, NULL, NULL, NULL, "bad_option", "options.fps"},
+    {NULL, "mp3", NULL, {NULL, NULL, "{\"fps\":25}"}, NULL, NULL, NULL, NULL, "bad_option", "options.fps"},
+    {NULL, "mp4", "{\"fps\":25}", {"fpv", NULL, NULL}, "edit", "fpv", "mp4", NULL, NULL, NULL},
+    {NULL, "mp3", NULL, {"idrl", NULL, NULL}, "edit", "idrl", "mp4", NULL, NULL, NULL},
+    {NULL, "mp3", NULL, {"fpv", "webm", NULL}, "edit", "fpv", "webm", NULL, NULL, NULL},
+    {NULL, "mp4", NULL, {"fpv", "mp3", NULL}, NULL, NULL, NULL, NULL, "wrong_format", "newFormat"},
+    {"fpv", "mp4", NULL, {"idrl", NULL, NULL}, "edit", "idrl", "mp4", NULL, NULL, NULL},
+    {"fpv", "mp4", NULL, {NULL, "mkv", NULL}, "edit", "fpv", "mkv", NULL, NULL, NULL},
+    {"fpv", "mp4", NULL, {NULL, "wav", NULL}, NULL, NULL, NULL, NULL, "wrong_format", "newFormat"},
+    {"fpv", "mp4", NULL, {NULL, "wav", "{}"}, "convert", NULL, "wav", "{}", NULL, NULL},
+    {"fpv",
+     "mov",
+     NULL,
+     {NULL, NULL, "{\"mute\":true}"},
+     "convert",
+     NULL,
+     "mov",
+     "{\"mute\":true}",
+     NULL,
+     NULL},
+};
+
+static json_t *options_of(const char *preset, const char *text)
+{
+    const struct mr_preset *found = mr_preset_find(preset);
+    return found || text ? json_loads(found ? found->options : text, 0, NULL) : NULL;
+}
+
+static void check_change(size_t i)
+{
+    struct mr_task_draft draft = draft_of(owner);
+    MR_AUTO_JSON json_t *before = options_of(changes[i].preset, changes[i].options);
+    MR_AUTO_JSON json_t *options = options_of(NULL, changes[i].change.options);
+    const struct mr_task_change change = {changes[i].change.format, changes[i].change.preset, options};
+    draft.kind = changes[i].preset ? MR_KIND_EDIT : MR_KIND_CONVERT;
+    draft.preset = changes[i].preset;
+    draft.new_format = changes[i].format;
+    draft.options = before;
+    insert_new(&draft);
+    if (!changes[i].kind) {
+        json_t *view = NULL, *objects = NULL;
+        struct mr_message message;
+        struct mr_err err = {0};
+        assert_int_equal(mr_tasks_redo(db, owner, draft.file_id, &change, &view, &objects, &message, &err),
+                         MR_INVALID);
+        assert_string_equal(err.code, changes[i].code);
+        assert_ptr_equal(strstr(err.message, changes[i].field), err.message);
+        ask("1", "SELECT generation FROM tasks WHERE file_id = ", draft.file_id);
+        return;
+    }
+    MR_AUTO(anew) struct anew anew = redo(draft.file_id, &change);
+    MR_AUTO_JSON json_t *after = options_of(changes[i].new_preset, changes[i].new_options);
+    assert_text(anew.view, "kind", changes[i].kind);
+    assert_text(anew.view, "preset", changes[i].new_preset);
+    assert_text(anew.view, "new_format", changes[i].new_format);
+    assert_true(json_equal(json_object_get(anew.view, "options"), after));
+    assert_string_equal(anew.message.kind, changes[i].kind);
+}
+
+static void a_change_meets_what_was_ordered_before(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
+        check_change(i);
 }
 
 static void every_state_may_be_left(void **state)
@@ -701,6 +780,7 @@ int main(void)
         cmocka_unit_test(keys_and_uploads_are_won_together),
         cmocka_unit_test(a_finished_task_is_ordered_anew),
         cmocka_unit_test(running_work_loses_its_generation),
+        cmocka_unit_test(a_change_meets_what_was_ordered_before),
         cmocka_unit_test(every_state_may_be_left),
         cmocka_unit_test(what_cannot_be_ordered_anew),
         cmocka_unit_test(a_result_is_found_by_the_name_of_its_upload),

@@ -74,6 +74,8 @@ static enum mr_status read_start(struct start *start, struct mr_request *req, st
     }
     if (status == MR_OK && !start->order.file.is_stored)
         status = mr_fail_code(err, MR_INVALID, "missing_field", "fileName: a file is needed");
+    if (status == MR_OK && !mr_order_text(&start->order, "newFormat"))
+        status = mr_fail_code(err, MR_INVALID, "missing_field", "newFormat: this field is needed");
     if (status == MR_OK && start->count == 0)
         status = mr_fail_code(err, MR_INVALID, "missing_field", "taskNumber: this field is needed");
     return status == MR_OK ? mr_order_plan(&start->order, ret_model, err) : status;

@@ -1,9 +1,10 @@
 #include "web/api/file_name.h"
 
 #include "shared/base/encoding.h"
+#include "shared/data/formats.h"
 
 #include <ctype.h>
-#include <stdbool.h>
+#include <strings.h>
 
 static const char *without_directory(const char *name)
 {
@@ -31,4 +32,12 @@ struct mr_file_name mr_file_name_of(const char *name)
     memcpy(file_name.text, name, mr_utf8_prefix(name, MR_FILE_NAME_MAX));
     take_extension(&file_name);
     return file_name;
+}
+
+bool mr_file_is_video(const struct mr_file_name *name, const char *media_type)
+{
+    const struct mr_format *format = mr_format_find(name->extension);
+    if (format)
+        return format->media_class == MR_MEDIA_VIDEO;
+    return media_type && strncasecmp(media_type, "video/", strlen("video/")) == 0;
 }

@@ -2,6 +2,8 @@
 #ifndef MR_WEB_API_FILE_NAME_H
 #define MR_WEB_API_FILE_NAME_H
 
+#include <stdbool.h>
+
 enum { MR_FILE_NAME_MAX = 255, MR_FILE_EXTENSION_MAX = 10 };
 
 struct mr_file_name {
@@ -13,5 +15,9 @@ struct mr_file_name {
 /* The part of name (UTF-8) after its last slash or backslash, cut at a character's start if it is too long.
  */
 struct mr_file_name mr_file_name_of(const char *name);
+
+/* Does the extension say that it is a video? For an extension that we do not know (or none) the media type
+ * that came with the file does (RFC 9110, 8.3); NULL if none came. */
+bool mr_file_is_video(const struct mr_file_name *name, const char *media_type);
 
 #endif

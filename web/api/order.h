@@ -13,6 +13,7 @@
 #include "shared/data/tasks.h"
 #include "shared/http/form.h"
 #include "web/api/file_name.h"
+#include "web/api/uploads.h"
 #include "web/app.h"
 
 enum { MR_SHA256_HEX_MAX = 65, MR_INPUT_OBJECT_MAX = 64 };
@@ -21,6 +22,7 @@ enum { MR_SHA256_HEX_MAX = 65, MR_INPUT_OBJECT_MAX = 64 };
 struct mr_order_file {
     bool is_stored;
     struct mr_file_name name;
+    bool is_video; /* by its name, or by the part's media type */
     char object[MR_INPUT_OBJECT_MAX];
     struct mr_object stored;
     char sha256[MR_SHA256_HEX_MAX]; /* of its bytes; "" without an idempotency key, for nobody asks then */
@@ -33,7 +35,7 @@ struct mr_order {
     json_t *fields;                 /* an object: the checked fields that were given */
     struct mr_order_file file;
     struct mr_file_name url_name;         /* the file name that url ends with */
-    json_t *parameters;                   /* of a task without a file */
+    json_t *options;                      /* of a task without a file, or of a preset */
     const char *idempotency_key;          /* of the request; NULL without one */
     char request_hash[MR_SHA256_HEX_MAX]; /* filled with a key */
     char traceparent[MR_TRACEPARENT_MAX]; /* "" without a well-formed one */
@@ -47,7 +49,7 @@ MR_DEFINE_VALUE_CLEANUP(mr_order, mr_order_free)
 /* ---- order_fields.c ---- */
 
 /* What fields may be for; a field's place in the table says which of these it belongs to. */
-enum mr_order_use { MR_ORDER_CONVERT = 1, MR_ORDER_INSERT_RECORDS = 2, MR_ORDER_REDO = 4 };
+enum mr_order_use { MR_ORDER_CONVERT = 1, MR_ORDER_EDIT = 2, MR_ORDER_INSERT_RECORDS = 4, MR_ORDER_REDO = 8 };
 
 /* MR_INVALID with code "unknown_field" unless there is a field of that name. */
 MR_MUST_CHECK enum mr_status mr_order_check_name(const char *name, struct mr_err *err);
@@ -67,6 +69,9 @@ const char *mr_order_text(const struct mr_order *order, const char *name);
 MR_MUST_CHECK enum mr_status mr_order_check_use(const struct mr_order *order, enum mr_order_use use,
                                                 struct mr_err *err);
 
+/* MR_INVALID with code "preset_and_options" if both were given. */
+MR_MUST_CHECK enum mr_status mr_order_check_preset(const struct mr_order *order, struct mr_err *err);
+
 /* ---- order_file.c ---- */
 
 /* True for the names that a file part may have. */
@@ -80,9 +85,13 @@ void mr_order_drop_file(struct mr_order *order);
 /* ---- order_plan.c ---- */
 
 /* What the fields make: a draft that points into the order. MR_INVALID for what makes no sense together. An
- * upload_id is passed on; the draft's input is still to be filled from it. */
+ * upload_id is passed on; mr_order_plan_upload follows once it is known what was uploaded. */
 MR_MUST_CHECK enum mr_status mr_order_plan(struct mr_order *order, struct mr_task_draft *ret,
                                            struct mr_err *err);
+/* Makes the upload the draft's input; input must live as long as the draft. MR_INVALID with code
+ * "missing_field" if only a video could have gone without newFormat. */
+MR_MUST_CHECK enum mr_status mr_order_plan_upload(struct mr_order *order, const struct mr_upload_input *input,
+                                                  struct mr_task_draft *draft, struct mr_err *err);
 
 /* ---- order_head.c: what the request's headers say ---- */
 

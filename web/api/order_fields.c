@@ -1,10 +1,12 @@
 #include "shared/data/formats.h"
+#include "shared/data/options.h"
+#include "shared/data/presets.h"
 #include "web/api/fields.h"
 #include "web/api/order.h"
 
 #include <inttypes.h>
 
-enum { TEXT_MAX = 1000, FORMAT_NAMES_MAX = 1024, QUOTE_MAX = 100 };
+enum { TEXT_MAX = 1000, NAMES_MAX = 256, QUOTE_MAX = 100 };
 
 /* A check may put the value's canonical form in the place of *value. */
 typedef enum mr_status check_field(const struct mr_order *order, const char *name, json_t **value,
@@ -22,62 +24,86 @@ static enum mr_status replace_text(json_t **value, const char *text, struct mr_e
 
 /* ---- checks ---------------------------------------------------------------------- */
 
+/* Fails with code and "name: none of a, b, c"; at(i) names them, NULL past the last. */
+static enum mr_status none_of(const char *name, const char *code, const char *(*at)(size_t index),
+                              struct mr_err *err)
+{
+    MR_AUTO(mr_buf) struct mr_buf names = MR_BUF_INIT(NAMES_MAX);
+    enum mr_status status = MR_OK;
+    for (size_t i = 0; status == MR_OK && at(i); i++)
+        status = mr_buf_appendf(&names, err, "%s%s", i ? ", " : "", at(i));
+    return mr_fail_code(err, MR_INVALID, code, "%s: none of %s", name, mr_buf_str(&names));
+}
+
+static const char *format_name(size_t index)
+{
+    const struct mr_format *format = mr_format_at(index);
+    return format ? format->name : NULL;
+}
+
+static const char *preset_name(size_t index)
+{
+    const struct mr_preset *preset = mr_preset_at(index);
+    return preset ? preset->name : NULL;
+}
+
+static const char *kind_name(size_t index)
+{
+    static const char *const kinds[] = {MR_KIND_CONVERT, MR_KIND_EDIT, MR_KIND_INSERT_RECORDS};
+    return index < sizeof kinds / sizeof *kinds ? kinds[index] : NULL;
+}
+
+static const char *priority_name(size_t index)
+{
+    static const char *const priorities[] = {"high", "normal"};
+    return index < sizeof priorities / sizeof *priorities ? priorities[index] : NULL;
+}
+
 static enum mr_status check_format(const struct mr_order *order, const char *name, json_t **value,
                                    struct mr_err *err)
 {
     (void)order;
     const struct mr_format *format = mr_format_find(json_string_value(*value));
-    if (format)
-        return replace_text(value, format->name, err);
-    MR_AUTO(mr_buf) struct mr_buf names = MR_BUF_INIT(FORMAT_NAMES_MAX);
-    enum mr_status status = MR_OK;
-    for (size_t i = 0; status == MR_OK && (format = mr_format_at(i)); i++)
-        status = mr_buf_appendf(&names, err, "%s%s", i ? ", " : "", format->name);
-    return mr_fail_code(err, MR_INVALID, "unknown_format", "%s: none of %s", name, mr_buf_str(&names));
+    return format ? replace_text(value, format->name, err)
+                  : none_of(name, "unknown_format", format_name, err);
 }
 
+/* What depends on the format is checked when the order is planned. */
 static enum mr_status check_options(const struct mr_order *order, const char *name, json_t **value,
                                     struct mr_err *err)
 {
-    (void)order;
-    if (json_object_size(*value) == 0)
-        return MR_OK;
-    const char *option = json_object_iter_key(json_object_iter(*value));
-    return mr_fail_code(err, MR_INVALID, "unknown_option", "%s: `%.*s` is no option we know", name,
-                        (int)mr_utf8_prefix(option, QUOTE_MAX), option);
+    (void)order, (void)name;
+    return mr_options_check(*value, NULL, err);
+}
+
+static enum mr_status check_word(const char *name, const json_t *value, const char *code,
+                                 const char *(*at)(size_t index), struct mr_err *err)
+{
+    for (size_t i = 0; at(i); i++)
+        if (strcmp(json_string_value(value), at(i)) == 0)
+            return MR_OK;
+    return none_of(name, code, at, err);
 }
 
 static enum mr_status check_preset(const struct mr_order *order, const char *name, json_t **value,
                                    struct mr_err *err)
 {
     (void)order;
-    const char *preset = json_string_value(*value);
-    return mr_fail_code(err, MR_INVALID, "unknown_preset", "%s: `%.*s` is no preset we know", name,
-                        (int)mr_utf8_prefix(preset, QUOTE_MAX), preset);
-}
-
-static enum mr_status check_word(const char *name, const json_t *value, const char *const words[2],
-                                 const char *code, struct mr_err *err)
-{
-    for (int i = 0; i < 2; i++)
-        if (strcmp(json_string_value(value), words[i]) == 0)
-            return MR_OK;
-    return mr_fail_code(err, MR_INVALID, code, "%s: neither %s nor %s", name, words[0], words[1]);
+    return check_word(name, *value, "unknown_preset", preset_name, err);
 }
 
 static enum mr_status check_priority(const struct mr_order *order, const char *name, json_t **value,
                                      struct mr_err *err)
 {
     (void)order;
-    return check_word(name, *value, (const char *const[]){"high", "normal"}, "unknown_priority", err);
+    return check_word(name, *value, "unknown_priority", priority_name, err);
 }
 
 static enum mr_status check_kind(const struct mr_order *order, const char *name, json_t **value,
                                  struct mr_err *err)
 {
     (void)order;
-    return check_word(name, *value, (const char *const[]){MR_KIND_CONVERT, MR_KIND_INSERT_RECORDS},
-                      "unknown_kind", err);
+    return check_word(name, *value, "unknown_kind", kind_name, err);
 }
 
 static enum mr_status check_source_url(const struct mr_order *order, const char *name, json_t **value,
@@ -134,7 +160,10 @@ static enum mr_status check_text(const struct mr_order *order, const char *name,
 /* ---- the table --------------------------------------------------------------------- */
 
 enum field_type { TEXT, INTEGER, OBJECT };
-enum { ANY_TASK = MR_ORDER_CONVERT | MR_ORDER_INSERT_RECORDS };
+enum {
+    FILE_TASK = MR_ORDER_CONVERT | MR_ORDER_EDIT,
+    ANY_TASK = FILE_TASK | MR_ORDER_INSERT_RECORDS,
+};
 
 static const struct field {
     const char *name;
@@ -142,11 +171,11 @@ static const struct field {
     unsigned uses; /* of enum mr_order_use */
     check_field *check;
 } fields[] = {
-    {"newFormat", TEXT, MR_ORDER_CONVERT | MR_ORDER_REDO, check_format},
-    {"options", OBJECT, MR_ORDER_CONVERT | MR_ORDER_REDO, check_options},
-    {"preset", TEXT, MR_ORDER_CONVERT, check_preset},
-    {"url", TEXT, MR_ORDER_CONVERT, check_source_url},
-    {"upload_id", TEXT, MR_ORDER_CONVERT, check_uuid},
+    {"newFormat", TEXT, FILE_TASK | MR_ORDER_REDO, check_format},
+    {"options", OBJECT, FILE_TASK | MR_ORDER_REDO, check_options},
+    {"preset", TEXT, MR_ORDER_EDIT | MR_ORDER_REDO, check_preset},
+    {"url", TEXT, FILE_TASK, check_source_url},
+    {"upload_id", TEXT, FILE_TASK, check_uuid},
     {"priority", TEXT, ANY_TASK, check_priority},
     {"callback_url", TEXT, ANY_TASK, check_callback_url},
     {"kind", TEXT, ANY_TASK, check_kind},
@@ -251,4 +280,12 @@ enum mr_status mr_order_check_use(const struct mr_order *order, enum mr_order_us
             return mr_fail_code(err, MR_INVALID, "unknown_field", "%s: it does not belong to such an order",
                                 fields[i].name);
     return MR_OK;
+}
+
+enum mr_status mr_order_check_preset(const struct mr_order *order, struct mr_err *err)
+{
+    if (!mr_order_text(order, "preset") || !json_object_get(order->fields, "options"))
+        return MR_OK;
+    return mr_fail_code(err, MR_INVALID, "preset_and_options",
+                        "options: either these or a preset, which is a set of options");
 }

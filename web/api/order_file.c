@@ -82,6 +82,7 @@ enum mr_status mr_order_store_file(struct mr_order *order, struct mr_form *form,
     if (!part->filename || !part->filename[0])
         return mr_fail_code(err, MR_INVALID, "missing_field", "fileName: a file with a name is needed");
     file->name = mr_file_name_of(part->filename);
+    file->is_video = mr_file_is_video(&file->name, part->content_type);
     snprintf(file->object, sizeof file->object, "inputs/%s", order->file_id);
     MR_AUTO(mr_upload) struct mr_upload *upload = NULL;
     enum mr_status status = mr_strays_add(order->web->db, file->object, STRAY_AFTER_S, err);

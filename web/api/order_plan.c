@@ -1,3 +1,5 @@
+#include "shared/data/options.h"
+#include "shared/data/presets.h"
 #include "shared/http/client_url.h"
 #include "web/api/order.h"
 
@@ -16,7 +18,7 @@ enum mr_status mr_order_init(struct mr_order *order, struct mr_web *web, int64_t
 void mr_order_free(struct mr_order *order)
 {
     json_decref(order->fields);
-    json_decref(order->parameters);
+    json_decref(order->options);
     *order = (struct mr_order){0};
 }
 
@@ -51,17 +53,14 @@ static struct mr_file_name name_of_url(const char *url)
 
 /* ---- kinds --------------------------------------------------------------------------- */
 
-static enum mr_status plan_convert(struct mr_order *order, struct mr_task_draft *draft, struct mr_err *err)
+/* The draft's input, as far as it is known yet. */
+static enum mr_status take_source(struct mr_order *order, struct mr_task_draft *draft, struct mr_err *err)
 {
-    draft->new_format = mr_order_text(order, "newFormat");
-    draft->options = json_object_get(order->fields, "options");
     draft->url = mr_order_text(order, "url");
     draft->upload_id = mr_order_text(order, "upload_id");
     draft->notify_mail = mr_config_sends_mail(order->web->config);
     if (!order->file.is_stored && !draft->url && !draft->upload_id)
         return missing("fileName: a file is needed, or url, or upload_id", err);
-    if (!draft->new_format)
-        return missing("newFormat: this field is needed", err);
     if (draft->url)
         order->url_name = name_of_url(draft->url);
     const struct mr_file_name *name = draft->url ? &order->url_name : &order->file.name;
@@ -75,6 +74,85 @@ static enum mr_status plan_convert(struct mr_order *order, struct mr_task_draft 
     return MR_OK;
 }
 
+static enum mr_status plan_convert(struct mr_order *order, struct mr_task_draft *draft, struct mr_err *err)
+{
+    enum mr_status status = take_source(order, draft, err);
+    if (status != MR_OK)
+        return status;
+    draft->new_format = mr_order_text(order, "newFormat");
+    draft->options = json_object_get(order->fields, "options");
+    if (!draft->new_format)
+        return missing("newFormat: this field is needed", err);
+    return mr_options_check(draft->options, mr_format_find(draft->new_format), err);
+}
+
+static enum mr_status follow(struct mr_order *order, const char *preset, struct mr_task_draft *draft,
+                             struct mr_err *err)
+{
+    const struct mr_format *format = NULL;
+    enum mr_status status = mr_preset_apply(mr_preset_find(preset), mr_order_text(order, "newFormat"),
+                                            &format, &order->options, err);
+    if (status != MR_OK)
+        return status;
+    draft->preset = preset;
+    draft->new_format = format->name;
+    draft->options = order->options;
+    return MR_OK;
+}
+
+/* Who says neither what to make nor how gets what the older systems made of such a file. */
+static enum mr_status follow_default(struct mr_order *order, const char *preset, bool fits,
+                                     struct mr_task_draft *draft, struct mr_err *err)
+{
+    if (fits || mr_order_text(order, "newFormat"))
+        return follow(order, preset, draft, err);
+    return missing(draft->url
+                       ? "newFormat: this field is needed, as the URL's path does not end with .mp4"
+                       : "newFormat: this field is needed, as the file is no video by its name or type",
+                   err);
+}
+
+/* Options make a conversion. */
+static enum mr_status no_options(const struct mr_order *order, struct mr_err *err)
+{
+    if (!mr_order_text(order, "newFormat"))
+        return missing("newFormat: this field is needed with options", err);
+    return mr_fail_code(err, MR_INVALID, "preset_and_options",
+                        "options: the kind edit follows a preset, the kind convert takes options");
+}
+
+static enum mr_status plan_edit(struct mr_order *order, struct mr_task_draft *draft, struct mr_err *err)
+{
+    const char *preset = mr_order_text(order, "preset");
+    enum mr_status status = take_source(order, draft, err);
+    if (status == MR_OK)
+        status = mr_order_check_preset(order, err);
+    if (status != MR_OK)
+        return status;
+    if (json_object_get(order->fields, "options"))
+        return no_options(order, err);
+    if (preset)
+        return follow(order, preset, draft, err);
+    if (draft->upload_id)
+        return MR_OK; /* mr_order_plan_upload decides */
+    if (draft->url)
+        return follow_default(order, MR_PRESET_OF_URLS, strcmp(order->url_name.extension, "mp4") == 0, draft,
+                              err);
+    return follow_default(order, MR_PRESET_OF_UPLOADS, order->file.is_video, draft, err);
+}
+
+enum mr_status mr_order_plan_upload(struct mr_order *order, const struct mr_upload_input *input,
+                                    struct mr_task_draft *draft, struct mr_err *err)
+{
+    draft->input_object = input->object;
+    draft->input_generation = input->generation;
+    draft->original_size = input->size;
+    draft->original_file = input->file_name.text;
+    draft->original_format = input->file_name.extension;
+    return draft->new_format ? MR_OK
+                             : follow_default(order, MR_PRESET_OF_UPLOADS, input->is_video, draft, err);
+}
+
 static enum mr_status plan_insert_records(struct mr_order *order, struct mr_task_draft *draft,
                                           struct mr_err *err)
 {
@@ -82,11 +160,11 @@ static enum mr_status plan_insert_records(struct mr_order *order, struct mr_task
         return mr_fail_code(err, MR_INVALID, "unknown_field",
                             "fileName: records are inserted without a file");
     const json_t *records = json_object_get(order->fields, "records");
-    order->parameters =
+    order->options =
         json_pack("{s:I,s:s*,s:s*}", "records", records ? json_integer_value(records) : RECORDS_DEFAULT,
                   "name", mr_order_text(order, "name"), "description", mr_order_text(order, "description"));
-    draft->options = order->parameters;
-    return order->parameters ? MR_OK : mr_fail_oom(err);
+    draft->options = order->options;
+    return order->options ? MR_OK : mr_fail_oom(err);
 }
 
 static const struct plan {
@@ -95,12 +173,13 @@ static const struct plan {
     enum mr_status (*fill)(struct mr_order *order, struct mr_task_draft *draft, struct mr_err *err);
 } plans[] = {
     {MR_KIND_CONVERT, MR_ORDER_CONVERT, plan_convert},
+    {MR_KIND_EDIT, MR_ORDER_EDIT, plan_edit},
     {MR_KIND_INSERT_RECORDS, MR_ORDER_INSERT_RECORDS, plan_insert_records},
 };
 
 /* ---- which kind ------------------------------------------------------------------------ */
 
-/* Where a conversion's file comes from: at most one of three ways. */
+/* Where a task's file comes from: at most one of three ways. */
 static enum mr_status count_sources(const struct mr_order *order, int *ret, struct mr_err *err)
 {
     *ret = order->file.is_stored + (mr_order_text(order, "url") != NULL) +
@@ -111,13 +190,17 @@ static enum mr_status count_sources(const struct mr_order *order, int *ret, stru
                         "fileName, url, upload_id: one of them for one task, not several");
 }
 
-/* An order without a kind: with a source it is a conversion; a name and a description alone are how one of
- * the older systems' clients orders records. */
+/* An order without a kind: with a source it is a conversion if a format is given, else an edit; a name and a
+ * description alone are how one of the older systems' clients orders records. */
 static enum mr_status guess_kind(const struct mr_order *order, int sources, const char **ret,
                                  struct mr_err *err)
 {
     const char *name = mr_order_text(order, "name"), *description = mr_order_text(order, "description");
-    *ret = !sources && name && description ? MR_KIND_INSERT_RECORDS : MR_KIND_CONVERT;
+    bool is_edit = mr_order_text(order, "preset") || (sources && !mr_order_text(order, "newFormat"));
+    if (!sources && name && description)
+        *ret = MR_KIND_INSERT_RECORDS;
+    else
+        *ret = is_edit ? MR_KIND_EDIT : MR_KIND_CONVERT;
     if (sources || !name == !description)
         return MR_OK;
     return missing(name ? "description: this field is needed with name"

@@ -2,7 +2,6 @@
  * when all of it is there. Fields and parts may come in any order. */
 #include "web/api/api.h"
 #include "web/api/order.h"
-#include "web/api/uploads.h"
 
 enum { FIELD_MAX = 16 << 10, FIELD_NAME_MAX = 128 };
 
@@ -63,14 +62,9 @@ static enum mr_status admit(struct mr_order *order, struct mr_task_draft *draft,
     enum mr_status status = mr_upload_check(order->web, order->user_id, draft->upload_id, &input, err);
     if (status == MR_NOT_FOUND && draft->idempotency_key) /* gone, perhaps into the task of this very key */
         return mr_tasks_resolve(order->web->db, draft, ret_view, err);
-    if (status != MR_OK)
-        return status;
-    draft->input_object = input.object;
-    draft->input_generation = input.generation;
-    draft->original_size = input.size;
-    draft->original_file = input.file_name.text;
-    draft->original_format = input.file_name.extension;
-    return mr_admission_submit(order->web->admission, draft, ret_view, err);
+    if (status == MR_OK)
+        status = mr_order_plan_upload(order, &input, draft, err);
+    return status == MR_OK ? mr_admission_submit(order->web->admission, draft, ret_view, err) : status;
 }
 
 /* Takes the reference of view. */

@@ -158,10 +158,12 @@ static enum mr_status read_change(struct mr_order *order, struct mr_request *req
     if (status != MR_OK)
         return status;
     ret->new_format = mr_order_text(order, "newFormat");
+    ret->preset = mr_order_text(order, "preset");
     ret->options = json_object_get(order->fields, "options");
-    if (!ret->new_format && !ret->options)
-        return mr_fail_code(err, MR_INVALID, "missing_field", "newFormat: this field is needed, or options");
-    return MR_OK;
+    if (!ret->new_format && !ret->preset && !ret->options)
+        return mr_fail_code(err, MR_INVALID, "missing_field",
+                            "newFormat: this field is needed, or options, or preset");
+    return mr_order_check_preset(order, err);
 }
 
 enum mr_status mr_api_task_redo(void *app, struct mr_request *req, struct mr_err *err)

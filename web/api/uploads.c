@@ -273,6 +273,7 @@ enum mr_status mr_upload_check(struct mr_web *web, int64_t user_id, const char *
         return mr_wrap(err, status, "upload_id");
     *ret = (struct mr_upload_input){
         .generation = object.generation, .size = object.size, .file_name = mr_file_name_of(record.file_name)};
+    ret->is_video = mr_file_is_video(&ret->file_name, record.content_type);
     snprintf(ret->id, sizeof ret->id, "%s", record.id);
     snprintf(ret->object, sizeof ret->object, "%s", record.object);
     return MR_OK;

@@ -13,6 +13,7 @@ struct mr_upload_input {
     int64_t generation;
     int64_t size;
     struct mr_file_name file_name;
+    bool is_video; /* by its name, or by the contentType it was announced with */
 };
 
 /*
