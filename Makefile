@@ -81,16 +81,25 @@ $(BUILD)/obj/gen/static.o: $(BUILD)/gen/static.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
 
-generated := $(BUILD)/obj/gen/migrations.o $(BUILD)/obj/gen/static.o
-$(BUILD)/mediarun-web: $(call obj,$(web_src)) $(generated) $(BUILD)/libmediarun.a
+# The logo of edited videos is linked into the worker.
+$(BUILD)/gen/logo.c: worker/assets/embed.sh worker/assets/logo.png
+	@mkdir -p $(@D)
+	worker/assets/embed.sh worker/assets/logo.png > $@
+$(BUILD)/obj/gen/logo.o: $(BUILD)/gen/logo.c
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+
+web_generated := $(BUILD)/obj/gen/migrations.o $(BUILD)/obj/gen/static.o
+worker_generated := $(BUILD)/obj/gen/logo.o
+$(BUILD)/mediarun-web: $(call obj,$(web_src)) $(web_generated) $(BUILD)/libmediarun.a
 	$(LINK) -o $@ $^ $(LIBS)
-$(BUILD)/mediarun-worker: $(call obj,$(worker_src)) $(BUILD)/libmediarun.a
+$(BUILD)/mediarun-worker: $(call obj,$(worker_src)) $(worker_generated) $(BUILD)/libmediarun.a
 	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS)
 $(BUILD)/mediarun-emulator: $(call obj,$(emulator_src)) $(BUILD)/libmediarun.a
 	$(LINK) -o $@ $^ $(LIBS)
 
 # A unit test links what it tests: the library, and the rooms of the programs without their main.
-$(BUILD)/libunits.a: $(call obj,$(filter-out %/main.c,$(web_src) $(worker_src) $(emulator_src))) $(generated)
+$(BUILD)/libunits.a: $(call obj,$(filter-out %/main.c,$(web_src) $(worker_src) $(emulator_src))) $(web_generated) $(worker_generated)
 	@rm -f $@
 	ar rcsP $@ $^
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(unit_helpers)) $(BUILD)/libunits.a $(BUILD)/libmediarun.a

@@ -9,6 +9,7 @@
 #include "shared/gcp/cloud.h"
 #include "shared/http/guard.h"
 #include "worker/bulkhead.h"
+#include "worker/logo.h"
 #include "worker/sandbox.h"
 #include "worker/slots.h"
 
@@ -21,6 +22,7 @@ struct mr_worker {
     struct mr_guard *guard;       /* what strangers' URLs may name */
     struct mr_bulkhead *bulkhead; /* between users' webhooks */
     struct mr_sandbox *sandbox;
+    struct mr_logo logo;
     struct mr_slots slots;
 };
 

@@ -10,6 +10,8 @@ static const struct {
     mr_kind_run *run;
 } kinds[] = {
     {MR_KIND_CONVERT, mr_kind_convert},
+    {MR_KIND_EDIT, mr_kind_convert},
+    {MR_KIND_PROBE, mr_kind_probe},
     {MR_KIND_INSERT_RECORDS, mr_kind_insert_records},
 };
 

@@ -63,7 +63,8 @@ void mr_job_drop_object(struct mr_job *job, const char *name);
  */
 typedef enum mr_status mr_kind_run(struct mr_job *job, bool *ret_committed, struct mr_err *err);
 
-mr_kind_run mr_kind_convert;        /* kinds/convert.c */
+mr_kind_run mr_kind_convert;        /* kinds/convert.c: edits, too */
+mr_kind_run mr_kind_probe;          /* kinds/probe.c */
 mr_kind_run mr_kind_insert_records; /* kinds/insert_records.c */
 
 #endif

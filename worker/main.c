@@ -92,6 +92,7 @@ static bool run(const struct mr_config *config, struct mr_log *log, struct mr_sa
     bool good = mr_cloud_open(config, "mediarun-worker/1.0", &worker.cloud, &err) == MR_OK &&
                 mr_db_open(config->database_url, (int)config->database_pool, &worker.db, &err) == MR_OK &&
                 mr_guard_new(config->fetch_allow_hosts, &worker.guard, &err) == MR_OK &&
+                mr_logo_load(config->logo_file, &worker.logo, &err) == MR_OK &&
                 mr_bulkhead_new((int)config->delivery_slots, &worker.bulkhead, &err) == MR_OK;
     worker.publisher = mr_publisher_of(config, worker.cloud.pubsub);
     log->project = worker.cloud.project;
@@ -99,6 +100,7 @@ static bool run(const struct mr_config *config, struct mr_log *log, struct mr_sa
         mr_log_err(log, MR_LOG_CRITICAL, "cannot start", &err, NULL);
     good = good && serve(&worker, signals);
     mr_bulkhead_free(worker.bulkhead);
+    mr_logo_free(&worker.logo);
     mr_guard_free(worker.guard);
     mr_db_close(worker.db);
     mr_cloud_close(&worker.cloud);

@@ -37,6 +37,9 @@ BANNED_TEXT = [
     (r"(?<![\w.])/root/\w", r".*", "a path of somebody's machine"),
 ]
 
+# The only files that are no text, and how large they may be.
+BINARIES = {"worker/assets/logo.png": 30_000}
+
 # The keys of an OpenAPI path item that are operations.
 HTTP_METHODS = ("get", "post", "put", "patch", "delete")
 

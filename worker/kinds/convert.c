@@ -1,162 +1,102 @@
-/* The kind `convert`: one input object becomes one output object in another format. */
+/* The kinds `convert` and `edit`: one input object becomes one or several output objects, as the task's
+ * format and options say. An edit is a conversion whose options a preset has given. */
 #include "shared/data/formats.h"
-#include "worker/heart.h"
-#include "worker/ingest.h"
-#include "worker/output_writer.h"
-#include "worker/read_ahead.h"
-#include "worker/sandbox_job.h"
+#include "worker/media_job.h"
 
 #include <inttypes.h>
 
-enum { STEM_MAX = 200 };
+enum { OBJECT_MAX = 256 };
 
-struct conversion {
-    struct mr_job *job;
-    const struct mr_input *source;
-    struct mr_read_ahead *input;
-    struct mr_output_writer *output;
-};
-
-/* ---- what the sandbox asks for ------------------------------------------------------- */
-
-static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, void *buf, size_t len,
-                                 size_t *ret_len, struct mr_err *err)
+/* Nobody will ever ask for them. A worker that is to stop leaves them to the ledger of strays. */
+static void drop_outputs(struct mr_job *job, const struct mr_output_set *outputs)
 {
-    (void)source;
-    struct conversion *conversion = ctx;
-    enum mr_status status = mr_read_ahead_read(conversion->input, offset, buf, len, ret_len, err);
-    if (status ==
-        MR_NOT_FOUND) /* storage has lost the input, or the task was deleted: no retry brings it back */
-        return mr_fail_code(err, MR_NOT_FOUND, "input_gone", "the uploaded file is no longer in storage");
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "read the input");
+    size_t count = 0;
+    const struct mr_result *results = mr_output_set_results(outputs, &count);
+    for (size_t i = 0; i < count && !mr_slots_stopping(&job->worker->slots); i++)
+        mr_job_drop_object(job, results[i].object);
 }
 
-static enum mr_status write_output(void *ctx, uint32_t output, int64_t offset, const void *data, size_t len,
-                                   struct mr_err *err)
+/* The receipt is shown to people beside the outputs: it must speak of as many as there are. */
+static enum mr_status check_receipt(const json_t *receipt, const struct mr_output_set *outputs,
+                                    struct mr_err *err)
 {
-    (void)output;
-    struct conversion *conversion = ctx;
-    enum mr_status status = mr_output_writer_write(conversion->output, offset, data, len, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "write the output");
+    size_t count = 0;
+    const json_t *told = json_object_get(receipt, "outputs");
+    (void)mr_output_set_results(outputs, &count);
+    if ((told ? json_array_size(told) : 1) == count)
+        return MR_OK;
+    return mr_fail_code(err, MR_INVALID, "sandbox_protocol", "the converter's receipt is of other outputs");
 }
 
-static void note_progress(void *ctx, int permille)
+static enum mr_status make_outputs(struct mr_job *job, const struct mr_input *input, const json_t *options,
+                                   struct mr_output_set *outputs, json_t **ret_receipt, struct mr_err *err)
 {
-    struct conversion *conversion = ctx;
-    int before = conversion->source->progress_before;
-    mr_heart_progress(conversion->job->heart, before + permille * (1000 - before) / 1000);
-}
-
-static bool should_stop(void *ctx)
-{
-    struct conversion *conversion = ctx;
-    return mr_job_should_stop(conversion->job);
-}
-
-static const struct mr_sandbox_callbacks callbacks = {.read_range = read_range,
-                                                      .write_output = write_output,
-                                                      .progress = note_progress,
-                                                      .canceled = should_stop};
-
-/* ---- names ------------------------------------------------------------------------------ */
-
-/* The fence is in the name: a late worker can neither overwrite nor publish. */
-static void object_name(const struct mr_claim *claim, const struct mr_format *format, char *out, size_t size)
-{
-    snprintf(out, size, "results/%s/%" PRId64 "-%" PRId64 ".%s", claim->file_id, claim->generation,
-             claim->fence, format->extension);
-}
-
-/* "My song.wav" becomes "My song.mp3". A stem that is too long is cut at a character's start. */
-static void result_name(const char *original, const struct mr_format *format, char *out, size_t size)
-{
-    const char *dot = strrchr(original, '.');
-    size_t len = dot && dot != original ? (size_t)(dot - original) : strlen(original);
-    if (len > STEM_MAX) {
-        len = STEM_MAX;
-        while (len > 0 && ((unsigned char)original[len] & 0xc0) == 0x80)
-            len--;
-    }
-    snprintf(out, size, "%.*s.%s", (int)len, len ? original : "output", format->extension);
-}
-
-/* ---- the work ---------------------------------------------------------------------------- */
-
-static enum mr_status convert(struct conversion *conversion, const struct mr_format *format,
-                              json_t **ret_receipt, struct mr_err *err)
-{
-    const struct mr_worker *worker = conversion->job->worker;
-    const struct mr_input *source = conversion->source;
-    const struct mr_sandbox_limits limits = {.memory_mib = worker->config->sandbox_memory_mib,
-                                             .cpu_seconds = worker->config->job_timeout_s,
-                                             .total_ms = worker->config->job_timeout_s * 1000,
-                                             .stall_ms = worker->config->stall_timeout_s * 1000};
-    MR_AUTO_JSON json_t *spec = json_pack("{s:s,s:I,s:s}", "format", format->name, "input_size",
-                                          (json_int_t)source->size, "input_name", source->name);
-    if (!spec)
-        return mr_fail_oom(err);
-    return mr_sandbox_run(worker->sandbox, spec, &callbacks, conversion, &limits, ret_receipt, err);
-}
-
-static enum mr_status convert_and_store(struct mr_job *job, const struct mr_input *source,
-                                        const struct mr_format *format, const char *object,
-                                        struct mr_object *ret_object, json_t **ret_receipt,
-                                        struct mr_err *err)
-{
-    struct mr_storage *storage = job->worker->cloud.storage;
-    MR_AUTO(mr_read_ahead) struct mr_read_ahead *input = NULL;
-    MR_AUTO(mr_output_writer) struct mr_output_writer *output = NULL;
     MR_AUTO_JSON json_t *receipt = NULL;
+    MR_AUTO_JSON json_t *spec =
+        json_pack("{s:s,s:O}", "format", job->claim->new_format, "options", (json_t *)(uintptr_t)options);
     enum mr_status status =
-        mr_read_ahead_new(storage, source->object, source->generation, source->size, &input, err);
+        spec ? mr_media_job_run(job, input, spec, outputs, &receipt, err) : mr_fail_oom(err);
     if (status == MR_OK)
-        status = mr_output_writer_new(job->worker->db, storage, object, format->mime, &output, err);
-    if (status == MR_OK) {
-        struct conversion conversion = {job, source, input, output};
-        status = convert(&conversion, format, &receipt, err);
-    }
+        status = mr_output_set_finish(outputs, err);
     if (status == MR_OK)
-        status = mr_output_writer_finish(output, ret_object, err);
+        status = check_receipt(receipt, outputs, err);
     if (status == MR_OK)
         *ret_receipt = MR_TAKE(receipt);
     return status;
 }
 
-static enum mr_status convert_input(struct mr_job *job, const struct mr_input *source,
-                                    const struct mr_format *format, bool *ret_committed, struct mr_err *err)
+/* A commit whose answer is lost may have got through: then the ledger decides, not we. */
+static enum mr_status commit_outputs(struct mr_job *job, const struct mr_output_set *outputs,
+                                     const json_t *receipt, bool *ret_committed, struct mr_err *err)
 {
-    char object[256], file_name[STEM_MAX + 32];
-    object_name(job->claim, format, object, sizeof object);
-    result_name(source->name, format, file_name, sizeof file_name);
-    struct mr_object stored;
+    struct mr_commit commit = {.receipt = receipt};
+    commit.results = mr_output_set_results(outputs, &commit.count);
+    enum mr_status status = mr_job_commit(job, &commit, ret_committed, err);
+    if (status == MR_OK && !*ret_committed)
+        drop_outputs(job, outputs);
+    return status;
+}
+
+static enum mr_status convert_input(struct mr_job *job, const struct mr_input *input,
+                                    const struct mr_format *format, const json_t *options,
+                                    bool *ret_committed, struct mr_err *err)
+{
+    const struct mr_claim *claim = job->claim;
+    char object[OBJECT_MAX]; /* with the fence, so that a late worker can neither overwrite nor publish */
+    snprintf(object, sizeof object, "results/%s/%" PRId64 "-%" PRId64, claim->file_id, claim->generation,
+             claim->fence);
+    const struct mr_output_plan plan = {.object = object,
+                                        .file_name = input->name,
+                                        .format = format,
+                                        .has_thumbnail = json_object_get(options, "thumbnail") != NULL};
+    MR_AUTO(mr_output_set) struct mr_output_set *outputs = NULL;
     MR_AUTO_JSON json_t *receipt = NULL;
-    enum mr_status status = convert_and_store(job, source, format, object, &stored, &receipt, err);
+    enum mr_status status =
+        mr_output_set_new(job->worker->db, job->worker->cloud.storage, &plan, &outputs, err);
     if (status != MR_OK)
         return status;
-    const struct mr_result result = {.object = object,
-                                     .object_generation = stored.generation,
-                                     .file_name = file_name,
-                                     .format = format->name,
-                                     .content_type = format->mime,
-                                     .size = stored.size};
-    const struct mr_commit commit = {.results = &result, .count = 1, .receipt = receipt};
-    status = mr_job_commit(job, &commit, ret_committed, err);
-    if (status == MR_OK && !*ret_committed)
-        mr_job_drop_object(job, object);
+    status = make_outputs(job, input, options, outputs, &receipt, err);
+    if (status == MR_OK)
+        return commit_outputs(job, outputs, receipt, ret_committed, err);
+    drop_outputs(job, outputs);
     return status;
 }
 
 enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct mr_err *err)
 {
-    const struct mr_format *format = mr_format_find(job->claim->new_format);
+    const struct mr_claim *claim = job->claim;
+    const struct mr_format *format = mr_format_find(claim->new_format);
     if (!format)
         return mr_fail_code(err, MR_UNSUPPORTED, "unknown_format", "there is no format %s",
-                            job->claim->new_format);
-    MR_AUTO(mr_input) struct mr_input source = {0};
+                            claim->new_format);
+    MR_AUTO_JSON json_t *options = claim->options[0] ? json_loads(claim->options, 0, NULL) : json_object();
+    if (!json_is_object(options))
+        return mr_fail(err, MR_INTERNAL, "the task's options cannot be read");
+    MR_AUTO(mr_input) struct mr_input input = {0};
     bool ours = false;
-    enum mr_status status = mr_ingest(job, &source, &ours, err);
+    enum mr_status status = mr_ingest(job, &input, &ours, err);
     if (status == MR_OK && ours)
-        return convert_input(job, &source, format, ret_committed, err);
+        return convert_input(job, &input, format, options, ret_committed, err);
     *ret_committed = false;
     return status;
 }

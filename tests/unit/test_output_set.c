@@ -1,0 +1,239 @@
+/* Several outputs of one job: their order, objects, names and types. */
+#include "shared/base/encoding.h"
+#include "tests/unit/database.h"
+#include "tests/unit/fake_http.h"
+#include "worker/output_set.h"
+#include "worker/protocol.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static char *conninfo;
+static struct mr_db *db;
+static struct mr_http_client *http;
+static struct fake_http *fake;
+static struct mr_storage *storage;
+
+static int setup(void **state)
+{
+    (void)state;
+    struct mr_err err = {0};
+    database_create(&conninfo);
+    db = database_open(conninfo);
+    fake = fake_http_start();
+    if (mr_http_client_new("test", &http, &err) != MR_OK)
+        return -1;
+    struct mr_storage_options options = {.base_url = fake_http_url(fake), .bucket = "b"};
+    return mr_storage_new(http, &options, &storage, &err) == MR_OK ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    mr_storage_free(storage);
+    mr_http_client_free(http);
+    fake_http_stop(fake);
+    mr_db_close(db);
+    free(conninfo);
+    return 0;
+}
+
+static struct mr_output_set *set_of(const char *file_name, const char *format, bool has_thumbnail)
+{
+    const struct mr_output_plan plan = {.object = "results/set/1-2",
+                                        .file_name = file_name,
+                                        .format = mr_format_find(format),
+                                        .has_thumbnail = has_thumbnail};
+    struct mr_output_set *set = NULL;
+    assert_int_equal(mr_output_set_new(db, storage, &plan, &set, NULL), MR_OK);
+    return set;
+}
+
+static const char body[] = "body", jpeg[] = "\xff\xd8\xff\xe0";
+
+struct written {
+    uint32_t output;
+    int64_t offset;
+    const char *data; /* 4 bytes; NULL after the last */
+};
+
+/* Storage that takes the objects as they are written, one of 4 bytes for each output, and then no more. */
+static void storage_takes(const struct written *written)
+{
+    enum { MAX = 5 };
+    char bodies[MAX][128], crc[9];
+    struct fake_step steps[MAX + 1];
+    size_t count = 0;
+    for (; count < MAX && written[count].data; count++) {
+        mr_crc32c_text(mr_crc32c(0, written[count].data, 4), crc);
+        snprintf(bodies[count], sizeof bodies[count],
+                 "{\"name\":\"x\",\"size\":\"4\",\"generation\":\"7\",\"crc32c\":\"%s\"}", crc);
+        steps[count] = (struct fake_step){.status = 200, .body = bodies[count]};
+    }
+    steps[count] = (struct fake_step){.status = 403, .body = "{}"};
+    fake_http_script(fake, steps, count + 1, false);
+}
+
+static enum mr_status write_all(struct mr_output_set *set, const struct written *written, struct mr_err *err)
+{
+    enum mr_status status = MR_OK;
+    for (; status == MR_OK && written->data; written++)
+        status = mr_output_set_write(set, written->output, written->offset, written->data, 4, err);
+    return status;
+}
+
+static void outputs_out_of_order_are_refused(void **state)
+{
+    (void)state;
+    static const struct written table[][4] = {
+        {{1, 0, body}},                             /* the first is missing */
+        {{0, 0, body}, {2, 0, body}},               /* one is left out */
+        {{0, 0, body}, {1, 0, body}, {0, 4, body}}, /* back to a finished one */
+        {{0, 8, body}, {1, 0, body}},               /* the head of the first is missing */
+        {{MR_OUTPUTS_MAX, 0, body}},                /* too many */
+        {{UINT32_MAX, 0, body}},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        storage_takes(table[i]);
+        MR_AUTO(mr_output_set) struct mr_output_set *set = set_of("a.mp4", "mp4", false);
+        struct mr_err err = {0};
+        if (write_all(set, table[i], &err) != MR_INVALID)
+            fail_msg("row %zu was taken", i);
+        assert_string_equal(err.code, "sandbox_protocol");
+    }
+}
+
+static void a_job_without_outputs_is_refused(void **state)
+{
+    (void)state;
+    MR_AUTO(mr_output_set) struct mr_output_set *set = set_of("a.mp4", "mp4", false);
+    struct mr_err err = {0};
+    size_t count = 1;
+    assert_int_equal(mr_output_set_finish(set, &err), MR_INVALID);
+    assert_string_equal(err.code, "sandbox_protocol");
+    (void)mr_output_set_results(set, &count);
+    assert_int_equal(count, 0);
+}
+
+struct expected {
+    const char *object, *file_name, *format, *content_type;
+};
+
+static void check_results(const struct mr_output_set *set, const struct expected *expected)
+{
+    size_t count = 0;
+    const struct mr_result *results = mr_output_set_results(set, &count);
+    for (size_t i = 0; i < count; i++) {
+        assert_non_null(expected[i].object);
+        assert_string_equal(results[i].object, expected[i].object);
+        assert_string_equal(results[i].file_name, expected[i].file_name);
+        assert_string_equal(results[i].format, expected[i].format);
+        assert_string_equal(results[i].content_type, expected[i].content_type);
+        assert_int_equal(results[i].object_generation, 7);
+        assert_int_equal(results[i].size, 4);
+    }
+    assert_null(expected[count].object);
+}
+
+static void results_are_named(void **state)
+{
+    (void)state;
+    static const char *const objects[] = {"results/set/1-2.mp4", "results/set/1-2-1.mp4",
+                                          "results/set/1-2-2.mp4"};
+    static const char video[] = "video/mp4";
+    static const struct {
+        const char *file_name;
+        bool has_thumbnail;
+        struct written written[5];
+        struct expected expected[5];
+    } table[] = {
+        {"My film.mov", false, {{0, 0, body}}, {{objects[0], "My film.mp4", "mp4", video}}},
+        {"Año 1.mov",
+         false,
+         {{0, 0, body}, {1, 0, body}, {2, 0, body}},
+         {{objects[0], "Año 1-1.mp4", "mp4", video},
+          {objects[1], "Año 1-2.mp4", "mp4", video},
+          {objects[2], "Año 1-3.mp4", "mp4", video}}},
+        {"x.mp4",
+         true,
+         {{0, 0, body}, {1, 0, jpeg}},
+         {{objects[0], "x.mp4", "mp4", video}, {"results/set/1-2-1.jpg", "x.jpg", "jpg", "image/jpeg"}}},
+        {"x.mp4",
+         true,
+         {{0, 0, body}, {1, 0, body}, {2, 0, jpeg}},
+         {{objects[0], "x-1.mp4", "mp4", video},
+          {objects[1], "x-2.mp4", "mp4", video},
+          {"results/set/1-2-2.jpg", "x.jpg", "jpg", "image/jpeg"}}},
+        /* nobody ordered a picture */
+        {"x.mp4",
+         false,
+         {{0, 0, body}, {1, 0, jpeg}},
+         {{objects[0], "x-1.mp4", "mp4", video}, {objects[1], "x-2.mp4", "mp4", video}}},
+        {".hidden", false, {{0, 0, body}}, {{objects[0], ".hidden.mp4", "mp4", video}}},
+        {"", false, {{0, 0, body}}, {{objects[0], "output.mp4", "mp4", video}}},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        storage_takes(table[i].written);
+        MR_AUTO(mr_output_set)
+        struct mr_output_set *set = set_of(table[i].file_name, "mp4", table[i].has_thumbnail);
+        assert_int_equal(write_all(set, table[i].written, NULL), MR_OK);
+        assert_int_equal(mr_output_set_finish(set, NULL), MR_OK);
+        check_results(set, table[i].expected);
+    }
+}
+
+static void a_long_name_is_cut_at_a_character(void **state)
+{
+    (void)state;
+    char name[600] = "x"; /* the cut would be within a character */
+    for (size_t i = 0; i < 130; i++)
+        memcpy(name + 1 + 2 * i, "ñ", 2);
+    memcpy(name + 261, ".mov", 5);
+    static const struct written one[] = {{0, 0, body}, {0, 0, NULL}};
+    storage_takes(one);
+    MR_AUTO(mr_output_set) struct mr_output_set *set = set_of(name, "mp3", false);
+    size_t count = 0;
+    assert_int_equal(mr_output_set_write(set, 0, 0, body, 4, NULL), MR_OK);
+    assert_int_equal(mr_output_set_finish(set, NULL), MR_OK);
+    const struct mr_result *results = mr_output_set_results(set, &count);
+    assert_int_equal(strlen(results[0].file_name), 199 + strlen(".mp3"));
+    assert_string_equal(results[0].file_name + 197, "ñ.mp3");
+}
+
+/* What has been stored is told, so that it can be deleted; and the ledger knows it until then. */
+static void a_failing_job_leaves_known_objects(void **state)
+{
+    (void)state;
+    static const struct written first[] = {{0, 0, body}, {0, 0, NULL}};
+    static const struct written all[] = {{0, 0, body}, {1, 0, body}, {2, 0, body}, {0, 0, NULL}};
+    storage_takes(first);
+    const struct mr_output_plan plan = {
+        .object = "results/left/1-1", .file_name = "a.mp4", .format = mr_format_find("mp4")};
+    MR_AUTO(mr_output_set) struct mr_output_set *set = NULL;
+    struct mr_err err = {0};
+    assert_int_equal(mr_output_set_new(db, storage, &plan, &set, &err), MR_OK);
+    assert_int_equal(write_all(set, all, &err), MR_DENIED);
+    size_t count = 0;
+    const struct mr_result *results = mr_output_set_results(set, &count);
+    assert_int_equal(count, 1);
+    assert_string_equal(results[0].object, "results/left/1-1.mp4");
+    MR_AUTO_STR char *strays =
+        database_ask(db, "SELECT string_agg(name, ' ' ORDER BY name) AS answer FROM stray_objects"
+                         " WHERE name LIKE 'results/left/%'");
+    assert_string_equal(strays, "results/left/1-1-1.mp4 results/left/1-1.mp4");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(outputs_out_of_order_are_refused),
+        cmocka_unit_test(a_job_without_outputs_is_refused),
+        cmocka_unit_test(results_are_named),
+        cmocka_unit_test(a_long_name_is_cut_at_a_character),
+        cmocka_unit_test(a_failing_job_leaves_known_objects),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

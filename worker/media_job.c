@@ -1,0 +1,91 @@
+#include "worker/media_job.h"
+
+#include "worker/heart.h"
+#include "worker/protocol.h"
+#include "worker/read_ahead.h"
+#include "worker/sandbox_job.h"
+
+struct media_job {
+    struct mr_job *job;
+    const struct mr_input *source;
+    struct mr_read_ahead *input;
+    struct mr_output_set *outputs;
+};
+
+/* ---- what the sandbox asks for ------------------------------------------------------- */
+
+static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, void *buf, size_t len,
+                                 size_t *ret_len, struct mr_err *err)
+{
+    struct media_job *media = ctx;
+    if (source == MR_SOURCE_LOGO) {
+        *ret_len = mr_logo_read(&media->job->worker->logo, offset, buf, len);
+        return MR_OK;
+    }
+    enum mr_status status = mr_read_ahead_read(media->input, offset, buf, len, ret_len, err);
+    if (status ==
+        MR_NOT_FOUND) /* storage has lost the input, or the task was deleted: no retry brings it back */
+        return mr_fail_code(err, MR_NOT_FOUND, "input_gone", "the uploaded file is no longer in storage");
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "read the input");
+}
+
+static enum mr_status write_output(void *ctx, uint32_t output, int64_t offset, const void *data, size_t len,
+                                   struct mr_err *err)
+{
+    struct media_job *media = ctx;
+    if (!media->outputs)
+        return mr_fail_code(err, MR_INVALID, "sandbox_protocol", "the converter wrote where nothing is due");
+    enum mr_status status = mr_output_set_write(media->outputs, output, offset, data, len, err);
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "write the output");
+}
+
+static void note_progress(void *ctx, int permille)
+{
+    struct media_job *media = ctx;
+    int before = media->source->progress_before;
+    mr_heart_progress(media->job->heart, before + permille * (1000 - before) / 1000);
+}
+
+static bool should_stop(void *ctx)
+{
+    struct media_job *media = ctx;
+    return mr_job_should_stop(media->job);
+}
+
+static const struct mr_sandbox_callbacks callbacks = {.read_range = read_range,
+                                                      .write_output = write_output,
+                                                      .progress = note_progress,
+                                                      .canceled = should_stop};
+
+/* ---- the run --------------------------------------------------------------------------- */
+
+static enum mr_status complete_spec(const struct mr_worker *worker, const struct mr_input *source,
+                                    json_t *spec, struct mr_err *err)
+{
+    const struct mr_config *config = worker->config;
+    MR_AUTO_JSON json_t *common =
+        json_pack("{s:I,s:s,s:I,s:I,s:I}", "input_size", (json_int_t)source->size, "input_name", source->name,
+                  "logo_size", (json_int_t)worker->logo.len, "max_pixels", (json_int_t)config->max_pixels,
+                  "max_duration_seconds", (json_int_t)config->max_duration_s);
+    return common && json_object_update(spec, common) == 0 ? MR_OK : mr_fail_oom(err);
+}
+
+enum mr_status mr_media_job_run(struct mr_job *job, const struct mr_input *input, json_t *spec,
+                                struct mr_output_set *outputs, json_t **ret_receipt, struct mr_err *err)
+{
+    const struct mr_worker *worker = job->worker;
+    const struct mr_sandbox_limits limits = {.memory_mib = worker->config->sandbox_memory_mib,
+                                             .cpu_seconds = worker->config->job_timeout_s,
+                                             .total_ms = worker->config->job_timeout_s * 1000,
+                                             .stall_ms = worker->config->stall_timeout_s * 1000,
+                                             .output_max = worker->config->max_output_bytes};
+    MR_AUTO(mr_read_ahead) struct mr_read_ahead *ahead = NULL;
+    enum mr_status status = complete_spec(worker, input, spec, err);
+    if (status == MR_OK)
+        status = mr_read_ahead_new(worker->cloud.storage, input->object, input->generation, input->size,
+                                   &ahead, err);
+    if (status != MR_OK)
+        return status;
+    struct media_job media = {job, input, ahead, outputs};
+    return mr_sandbox_run(worker->sandbox, spec, &callbacks, &media, &limits, ret_receipt, err);
+}

@@ -1,0 +1,184 @@
+#include "worker/output_set.h"
+
+#include "worker/output_writer.h"
+#include "worker/protocol.h"
+
+enum { OBJECT_NAME_MAX = 512, STEM_MAX = 200 };
+
+struct mr_output_set {
+    struct mr_db *db;
+    struct mr_storage *storage;
+    char object[OBJECT_NAME_MAX - 32];
+    char stem[STEM_MAX + 1]; /* of the results' file names */
+    const struct mr_format *format;
+    bool has_thumbnail;
+
+    /* The output under way, number `count`. */
+    struct mr_output_writer *writer; /* NULL before its first bytes */
+    const struct mr_format *writer_format;
+    char writer_object[OBJECT_NAME_MAX];
+
+    struct mr_result *results; /* those finished; object and file_name are owned */
+    size_t count, capacity;
+};
+
+/* What a thumbnail is: no format that a task may ask for by name. */
+static const struct mr_format thumbnail_format = {
+    .name = "jpg", .extension = "jpg", .mime = "image/jpeg", .media_class = MR_MEDIA_VIDEO};
+
+static enum mr_status misplaced(struct mr_err *err, const char *what)
+{
+    return mr_fail_code(err, MR_INVALID, "sandbox_protocol", "the converter wrote %s", what);
+}
+
+/* ---- one output ---------------------------------------------------------------------- */
+
+/* A JPEG file begins with SOI and the next marker (ITU T.81, B.1.1.3); none of our formats does. */
+static bool begins_like_jpeg(int64_t offset, const void *data, size_t len)
+{
+    return offset == 0 && len >= 3 && memcmp(data, "\xff\xd8\xff", 3) == 0;
+}
+
+static enum mr_status begin_one(struct mr_output_set *set, bool is_thumbnail, struct mr_err *err)
+{
+    char number[32] = "";
+    if (set->count)
+        snprintf(number, sizeof number, "-%zu", set->count);
+    set->writer_format = is_thumbnail ? &thumbnail_format : set->format;
+    snprintf(set->writer_object, sizeof set->writer_object, "%s%s.%s", set->object, number,
+             set->writer_format->extension);
+    return mr_output_writer_new(set->db, set->storage, set->writer_object, set->writer_format->mime,
+                                &set->writer, err);
+}
+
+static enum mr_status reserve_result(struct mr_output_set *set, struct mr_err *err)
+{
+    if (set->count < set->capacity)
+        return MR_OK;
+    size_t capacity = set->capacity ? set->capacity * 2 : 4;
+    struct mr_result *results = reallocarray(set->results, capacity, sizeof *results);
+    if (!results)
+        return mr_fail_oom(err);
+    set->results = results;
+    set->capacity = capacity;
+    return MR_OK;
+}
+
+static enum mr_status finish_one(struct mr_output_set *set, struct mr_err *err)
+{
+    MR_AUTO(mr_output_writer) struct mr_output_writer *writer = MR_TAKE(set->writer);
+    MR_AUTO_STR char *object = strdup(set->writer_object);
+    struct mr_object stored;
+    enum mr_status status = object ? reserve_result(set, err) : mr_fail_oom(err);
+    if (status == MR_OK)
+        status = mr_output_writer_finish(writer, &stored, err);
+    if (status != MR_OK)
+        return status;
+    set->results[set->count++] = (struct mr_result){.object = MR_TAKE(object),
+                                                    .object_generation = stored.generation,
+                                                    .format = set->writer_format->name,
+                                                    .content_type = set->writer_format->mime,
+                                                    .size = stored.size};
+    return MR_OK;
+}
+
+enum mr_status mr_output_set_write(struct mr_output_set *set, uint32_t output, int64_t offset,
+                                   const void *data, size_t len, struct mr_err *err)
+{
+    enum mr_status status = MR_OK;
+    if (output >= MR_OUTPUTS_MAX)
+        return misplaced(err, "too many outputs");
+    if (set->writer && output == set->count + 1)
+        status = finish_one(set, err);
+    if (status == MR_OK && !set->writer && output == set->count)
+        status = begin_one(set, set->has_thumbnail && begins_like_jpeg(offset, data, len), err);
+    if (status != MR_OK)
+        return status;
+    if (!set->writer || output != set->count)
+        return misplaced(err, "its outputs out of order");
+    return mr_output_writer_write(set->writer, offset, data, len, err);
+}
+
+/* ---- all of them ----------------------------------------------------------------------- */
+
+static bool is_thumbnail(const struct mr_result *result)
+{
+    return result->format == thumbnail_format.name;
+}
+
+/* "My film.mp4" for the only one, "My film-1.mp4", "My film-2.mp4", … for several; "My film.jpg" for the
+ * picture of them. */
+static enum mr_status name_files(struct mr_output_set *set, struct mr_err *err)
+{
+    size_t parts = 0, part = 0;
+    for (size_t i = 0; i < set->count; i++)
+        parts += !is_thumbnail(&set->results[i]);
+    for (size_t i = 0; i < set->count; i++) {
+        struct mr_result *result = &set->results[i];
+        const char *extension = strrchr(result->object, '.');
+        char number[32] = "", *name = NULL;
+        if (parts > 1 && !is_thumbnail(result))
+            snprintf(number, sizeof number, "-%zu", ++part);
+        if (asprintf(&name, "%s%s%s", set->stem, number, extension) < 0)
+            return mr_fail_oom(err);
+        result->file_name = name;
+    }
+    return MR_OK;
+}
+
+enum mr_status mr_output_set_finish(struct mr_output_set *set, struct mr_err *err)
+{
+    enum mr_status status = set->writer ? finish_one(set, err) : misplaced(err, "nothing");
+    return status == MR_OK ? name_files(set, err) : status;
+}
+
+const struct mr_result *mr_output_set_results(const struct mr_output_set *set, size_t *ret_count)
+{
+    *ret_count = set->count;
+    return set->results;
+}
+
+/* ---- the set itself ---------------------------------------------------------------------- */
+
+/* "My song.wav" has the stem "My song". One that is too long is cut at a character's start. */
+static void take_stem(const char *file_name, char stem[STEM_MAX + 1])
+{
+    const char *dot = strrchr(file_name, '.');
+    size_t len = dot && dot != file_name ? (size_t)(dot - file_name) : strlen(file_name);
+    if (len > STEM_MAX)
+        for (len = STEM_MAX; len > 0 && ((unsigned char)file_name[len] & 0xc0) == 0x80;)
+            len--;
+    snprintf(stem, STEM_MAX + 1, "%.*s", len ? (int)len : STEM_MAX, len ? file_name : "output");
+}
+
+enum mr_status mr_output_set_new(struct mr_db *db, struct mr_storage *storage,
+                                 const struct mr_output_plan *plan, struct mr_output_set **ret,
+                                 struct mr_err *err)
+{
+    MR_AUTO(mr_output_set) struct mr_output_set *set = calloc(1, sizeof *set);
+    if (!set)
+        return mr_fail_oom(err);
+    if (strlen(plan->object) >= sizeof set->object)
+        return mr_fail(err, MR_INTERNAL, "the name of the outputs' objects is too long");
+    set->db = db;
+    set->storage = storage;
+    set->format = plan->format;
+    set->has_thumbnail = plan->has_thumbnail;
+    snprintf(set->object, sizeof set->object, "%s", plan->object);
+    take_stem(plan->file_name, set->stem);
+    *ret = MR_TAKE(set);
+    return MR_OK;
+}
+
+void mr_output_set_free(struct mr_output_set *set)
+{
+    if (!set)
+        return;
+    mr_output_writer_free(set->writer);
+    for (size_t i = 0; i < set->count; i++) {
+        free((char *)(uintptr_t)set->results[i].object);
+        free((char *)(uintptr_t)set->results[i].file_name);
+    }
+    free(set->results);
+    free(set);
+}
