@@ -14,7 +14,7 @@ enum { MR_KIND_MAX = 32, MR_TRACEPARENT_MAX = 56 };
 
 /* Every kind of message; those of tasks are a task's `kind`, too. */
 #define MR_KIND_CONVERT        "convert"
-#define MR_KIND_EDIT           "edit" /* a conversion that follows a preset */
+#define MR_KIND_EDIT           "edit"  /* a conversion that follows a preset */
 #define MR_KIND_PROBE          "probe" /* what a file is; nothing is made of it */
 #define MR_KIND_INSERT_RECORDS "insert_records"
 #define MR_KIND_DELIVER        "deliver"
