@@ -26,7 +26,8 @@ struct mr_web {
     struct mr_session *session;
     struct mr_admission *admission;
     struct mr_event_hub *events;
-    atomic_int ping_waiters; /* requests that wait for a pong */
+    atomic_int ping_waiters;  /* requests that wait for a pong */
+    atomic_int probe_waiters; /* requests that wait for a probe */
 };
 
 #endif

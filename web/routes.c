@@ -29,6 +29,8 @@ const struct mr_route mr_web_routes[] = {
     {"GET",    "/tasks/{id}/events",     mr_api_task_events, NO_BODY,     0},
     {"GET",    "/api/events",            mr_api_events,      NO_BODY,     0},
     {"GET",    "/events",                mr_api_events,      NO_BODY,     0},
+    {"POST",   "/api/probe",             mr_api_probe,       UPLOAD_BODY, 0},
+    {"POST",   "/probe",                 mr_api_probe,       UPLOAD_BODY, 0},
     {"POST",   "/api/uploads",           mr_api_upload_create, FIELDS_BODY, 0},
     {"POST",   "/uploads",               mr_api_upload_create, FIELDS_BODY, 0},
     {"GET",    "/api/files/{file_id}",   mr_api_file_get,    NO_BODY,     0},

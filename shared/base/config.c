@@ -68,6 +68,7 @@ static const struct entry entries[] = {
     NUMBER("UPLOAD_EXPIRES_SECONDS", WEB, upload_expires_s, 86400, 1, 604800, "a direct upload that no task has taken by then is swept away"),
     NUMBER("MAX_RECORDS", WEB, max_records, 10000000, 1, INT64_C(1000000000), "largest number of records a task may insert"),
     NUMBER("MAX_EVENT_STREAMS", WEB, max_event_streams, 2000, 1, 100000, "event streams open at once in a process"),
+    NUMBER("PROBE_WAIT_SECONDS", WEB, probe_wait_s, 15, 0, 300, "time that POST /api/probe waits for its answer"),
     TEXT("ENABLE_BENCHMARK", WEB, 0, enable_benchmark, "0", 1, "0|1", "1: /benchmark/conversion/* and /report are served"),
     NUMBER("SLOTS", WORKER, slots, 0, 0, 256, "conversions at once; 0: the number of cores"),
     NUMBER("HIGH_SLOTS", WORKER, high_slots, 1, 0, 256, "tasks of priority high at once beyond SLOTS"),

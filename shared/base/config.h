@@ -54,6 +54,7 @@ struct mr_config {
     int64_t upload_expires_s;
     int64_t max_records;
     int64_t max_event_streams;
+    int64_t probe_wait_s;
     char *enable_benchmark;
     /* worker */
     int64_t slots;

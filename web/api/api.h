@@ -15,6 +15,7 @@ mr_handler mr_api_task_list_all;
 mr_handler mr_api_task_get;
 mr_handler mr_api_task_redo;
 mr_handler mr_api_task_delete;
+mr_handler mr_api_probe;         /* probe.c */
 mr_handler mr_api_upload_create; /* uploads.c */
 mr_handler mr_api_file_get;      /* files.c */
 mr_handler mr_api_task_events;   /* events.c */
@@ -31,5 +32,10 @@ mr_handler mr_api_docs;
 mr_handler mr_api_report;
 mr_handler mr_api_sweep; /* internal.c */
 mr_handler mr_api_dead_letters;
+
+/* Deletes a task with its objects (tasks.c); key is its number or file_id. What cannot be deleted in storage
+ * now is logged, and left to the sweep. MR_NOT_FOUND. Any thread. */
+MR_MUST_CHECK enum mr_status mr_api_remove_task(struct mr_web *web, const struct mr_log *log, int64_t user_id,
+                                                const char *key, struct mr_err *err);
 
 #endif

@@ -30,6 +30,7 @@ struct mr_order_file {
 
 struct mr_order {
     struct mr_web *web; /* not owned */
+    const char *kind;   /* of the task to be, where the route says it; NULL: the fields do */
     int64_t user_id;
     char file_id[MR_UUID_TEXT_MAX]; /* of the task to be */
     json_t *fields;                 /* an object: the checked fields that were given */
@@ -49,7 +50,13 @@ MR_DEFINE_VALUE_CLEANUP(mr_order, mr_order_free)
 /* ---- order_fields.c ---- */
 
 /* What fields may be for; a field's place in the table says which of these it belongs to. */
-enum mr_order_use { MR_ORDER_CONVERT = 1, MR_ORDER_EDIT = 2, MR_ORDER_INSERT_RECORDS = 4, MR_ORDER_REDO = 8 };
+enum mr_order_use {
+    MR_ORDER_CONVERT = 1,
+    MR_ORDER_EDIT = 2,
+    MR_ORDER_INSERT_RECORDS = 4,
+    MR_ORDER_REDO = 8,
+    MR_ORDER_PROBE = 16,
+};
 
 /* MR_INVALID with code "unknown_field" unless there is a field of that name. */
 MR_MUST_CHECK enum mr_status mr_order_check_name(const char *name, struct mr_err *err);
@@ -92,6 +99,16 @@ MR_MUST_CHECK enum mr_status mr_order_plan(struct mr_order *order, struct mr_tas
  * "missing_field" if only a video could have gone without newFormat. */
 MR_MUST_CHECK enum mr_status mr_order_plan_upload(struct mr_order *order, const struct mr_upload_input *input,
                                                   struct mr_task_draft *draft, struct mr_err *err);
+
+/* ---- order_place.c ---- */
+
+/*
+ * Reads the order from the request, with its file if it has one, and makes the task of it. *ret_view is the
+ * caller's; with *ret_is_replay it is the task that the order's idempotency key had made before. When it
+ * fails the file is dropped, unless the task may be there all the same.
+ */
+MR_MUST_CHECK enum mr_status mr_order_place(struct mr_order *order, struct mr_request *req, json_t **ret_view,
+                                            bool *ret_is_replay, struct mr_err *err);
 
 /* ---- order_head.c: what the request's headers say ---- */
 

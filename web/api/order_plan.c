@@ -149,8 +149,18 @@ enum mr_status mr_order_plan_upload(struct mr_order *order, const struct mr_uplo
     draft->original_size = input->size;
     draft->original_file = input->file_name.text;
     draft->original_format = input->file_name.extension;
-    return draft->new_format ? MR_OK
-                             : follow_default(order, MR_PRESET_OF_UPLOADS, input->is_video, draft, err);
+    if (draft->new_format || strcmp(draft->kind, MR_KIND_EDIT) != 0)
+        return MR_OK;
+    return follow_default(order, MR_PRESET_OF_UPLOADS, input->is_video, draft, err);
+}
+
+/* Somebody waits for it, and nobody is told otherwise. */
+static enum mr_status plan_probe(struct mr_order *order, struct mr_task_draft *draft, struct mr_err *err)
+{
+    enum mr_status status = take_source(order, draft, err);
+    draft->priority = "high";
+    draft->notify_mail = false;
+    return status;
 }
 
 static enum mr_status plan_insert_records(struct mr_order *order, struct mr_task_draft *draft,
@@ -174,6 +184,7 @@ static const struct plan {
 } plans[] = {
     {MR_KIND_CONVERT, MR_ORDER_CONVERT, plan_convert},
     {MR_KIND_EDIT, MR_ORDER_EDIT, plan_edit},
+    {MR_KIND_PROBE, MR_ORDER_PROBE, plan_probe},
     {MR_KIND_INSERT_RECORDS, MR_ORDER_INSERT_RECORDS, plan_insert_records},
 };
 
@@ -210,7 +221,8 @@ static enum mr_status guess_kind(const struct mr_order *order, int sources, cons
 
 enum mr_status mr_order_plan(struct mr_order *order, struct mr_task_draft *ret, struct mr_err *err)
 {
-    const char *priority = mr_order_text(order, "priority"), *kind = mr_order_text(order, "kind");
+    const char *priority = mr_order_text(order, "priority");
+    const char *kind = order->kind ? order->kind : mr_order_text(order, "kind");
     int sources = 0;
     enum mr_status status = count_sources(order, &sources, err);
     if (status == MR_OK && !kind)

@@ -121,17 +121,25 @@ static void delete_objects(struct mr_web *web, const struct mr_log *log, const j
     }
 }
 
+enum mr_status mr_api_remove_task(struct mr_web *web, const struct mr_log *log, int64_t user_id,
+                                  const char *key, struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *objects = NULL;
+    enum mr_status status = mr_tasks_delete(web->db, user_id, key, &objects, err);
+    if (status == MR_OK)
+        delete_objects(web, log, objects);
+    return status;
+}
+
 enum mr_status mr_api_task_delete(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
     int64_t user_id = 0;
-    MR_AUTO_JSON json_t *objects = NULL;
     enum mr_status status = mr_session_user(web->session, req, &user_id, err);
     if (status == MR_OK)
-        status = mr_tasks_delete(web->db, user_id, mr_request_param(req, "id"), &objects, err);
+        status = mr_api_remove_task(web, mr_request_log(req), user_id, mr_request_param(req, "id"), err);
     if (status != MR_OK)
         return status;
-    delete_objects(web, mr_request_log(req), objects);
     return mr_respond_json(req, 200, json_pack("{s:s}", "message", "the task and its files were deleted"),
                            err);
 }

@@ -360,6 +360,54 @@ def _of_all_tasks(world, call):
     return answer
 
 
+# ---- probes -------------------------------------------------------------------------------------
+
+
+@case("probe", 200)
+def _of_a_form(world, call):
+    with open(world.media.tone("mp3"), "rb") as file:
+        answer = call(who=world.user, files={"fileName": file})
+    assert answer.json()["probe"]["container"] == "mp3"
+    return answer
+
+
+@case("probe", 200)
+def _of_a_finished_upload(world, call):
+    data = world.media.tone("mp3").read_bytes()
+    upload = begin_upload(world, len(data))
+    assert requests.put(upload["upload_url"], data=data, timeout=20).status_code == 200
+    return call(who=world.user, data={"upload_id": upload["upload_id"]})
+
+
+@case("probe", 202)
+def _while_the_worker_is_away(world, call):
+    with world.worker_away():
+        answer = call(who=world.user, files={"file": ("a.mp3", world.media.tone("mp3").read_bytes())})
+    task = world.user.finish(answer.json()["task"])
+    assert task["kind"] == "probe" and task["result"]["input"]["container"] == "mp3"
+    return answer
+
+
+@case("probe", 400)
+def _of_no_medium(world, call):
+    return call(who=world.user, files={"fileName": ("a.mp3", b"this is no media" * 100)})
+
+
+@case("probe", 400)
+def _of_nothing(world, call):
+    return call(who=world.user, json={})
+
+
+@case("probe", 404)
+def _of_an_upload_that_nobody_began(world, call):
+    return call(who=world.user, json={"upload_id": str(uuid.uuid4())})
+
+
+@case("probe", 409)
+def _of_an_upload_that_is_under_way(world, call):
+    return call(who=world.user, json={"upload_id": begin_upload(world, 5)["upload_id"]})
+
+
 # ---- uploads and files -------------------------------------------------------------------------------
 
 

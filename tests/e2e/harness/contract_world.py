@@ -1,5 +1,8 @@
 """A running mediarun to call the operations of the contract on, and what there is in it to ask for."""
 
+import contextlib
+import signal
+
 import requests
 
 from .contract import Contract
@@ -15,7 +18,7 @@ def contract_stack(directory, postgres, hook):
     """With a small limit for each thing that has one, and leave to call the hook."""
     return Stack(directory, postgres, settings={"FETCH_ALLOW_HOSTS": hook.host}, web_settings={
         "ENABLE_BENCHMARK": 1, "MAX_UPLOAD_BYTES": UPLOAD_MAX, "MAX_DIRECT_UPLOAD_BYTES": DIRECT_UPLOAD_MAX,
-        "MAX_EVENT_STREAMS": 2})
+        "MAX_EVENT_STREAMS": 2, "PROBE_WAIT_SECONDS": 5})
 
 
 class World:
@@ -34,6 +37,15 @@ class World:
 
     def records_task(self):
         return self.user.post("/api/tasks", json={"kind": "insert_records", "records": 1}).json()["task"]
+
+    @contextlib.contextmanager
+    def worker_away(self):
+        """Nothing is worked on meanwhile."""
+        self.stack.worker.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.stack.worker.signal(signal.SIGCONT)
 
     def call(self, operation, who=None, path=None, content_type=None, stack=None, check_request=True, **kwargs):
         """Asks, and judges the answer. path: values of the path's parameters; who: None for nobody."""
