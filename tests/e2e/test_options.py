@@ -1,0 +1,264 @@
+"""Options and presets as a client orders them: what is refused, by which words, and what a task without a word becomes. What
+is made of them, the conversions themselves, has its tests elsewhere."""
+
+import json
+import uuid
+
+import pytest
+import requests
+
+FILM = "https://media.example.invalid/films/Film.mp4?v=1"
+HOWS = ("json", "data", "multipart")
+FPV = {"trim": {"start": 0, "duration": 18}, "resize": {"width": 640, "height": 360, "fit": "pad"}, "logo": {"intro": 1, "outro": 1}}
+IDRL = {"split": {"seconds": 20}, "resize": {"aspect": "16:9", "fit": "crop"}, "fps": 24, "logo": {"intro": 1, "outro": 1}}
+
+# (options, newFormat, code, the field)
+BAD = [
+    ({"speed": 3}, "mp4", "unknown_option", "options.speed"),
+    ({"resize": {"depth": 1}}, "mp4", "unknown_option", "options.resize.depth"),
+    ({"resize": {"width": 100_000, "height": 100_000}}, "mp4", "out_of_range", "options.resize.width"),
+    ({"fps": 0}, "mp4", "out_of_range", "options.fps"),
+    ({"fps": 10_000}, "webm", "out_of_range", "options.fps"),
+    ({"fps": 60}, "gif", "out_of_range", "options.fps"),
+    ({"fps": "24"}, "mp4", "wrong_type", "options.fps"),
+    ({"trim": {"start": -1, "duration": 5}}, "mp4", "out_of_range", "options.trim.start"),
+    ({"trim": {"start": 0, "duration": 0}}, "mp4", "out_of_range", "options.trim.duration"),
+    ({"trim": 18}, "mp4", "wrong_type", "options.trim"),
+    ({"split": {"seconds": 0.00002}}, "mp4", "out_of_range", "options.split.seconds"),
+    ({"split": {"seconds": 1}, "trim": {"duration": 300_000}}, "mp4", "out_of_range", "options.split"),
+    ({"split": {}}, "mp4", "missing_option", "options.split.seconds"),
+    ({"crf": 20, "bitrate": 1_000_000}, "mp4", "bad_option", "options.crf"),
+    ({"mute": True, "loudness": -16}, "mp4", "bad_option", "options.loudness"),
+    ({"mute": "yes"}, "mp4", "wrong_type", "options.mute"),
+    ({"codec": "vp9"}, "mp4", "bad_option", "options.codec"),
+    ({"codec": "h264"}, "mp3", "bad_option", "options.codec"),
+    ({"codec": "h265"}, "mp4", "out_of_range", "options.codec"),
+    ({"resize": {"fit": "crop"}}, "mp4", "bad_option", "options.resize"),
+    ({"resize": {"width": 641}}, "mp4", "bad_option", "options.resize.width"),
+    ({"resize": {"width": 640}}, "wav", "bad_option", "options.resize"),
+    ({"logo": {"intro": 11}}, "mp4", "out_of_range", "options.logo.intro"),
+    ({"logo": {"intro": 1}}, "ogg", "bad_option", "options.logo"),
+    ({"thumbnail": {"at": -1}}, "mp4", "out_of_range", "options.thumbnail.at"),
+    ({"bitrate": 1}, "mp3", "out_of_range", "options.bitrate"),
+    ({"bitrate": 128_000}, "flac", "bad_option", "options.bitrate"),
+    ({"sample_rate": 44_100.5}, "mp3", "wrong_type", "options.sample_rate"),
+    ({"channels": 100}, "wav", "out_of_range", "options.channels"),
+    ({"loudness": 3}, "mp3", "out_of_range", "options.loudness"),
+    ({"preset": "fpv"}, "mp4", "out_of_range", "options.preset"),
+]
+
+
+def named(value):
+    return json.dumps(value)[:60] if isinstance(value, (dict, list)) else None
+
+
+def send(user, method, path, fields, how):
+    """The fields as JSON, as a form or as multipart; of a form, options are JSON text."""
+    if how == "json":
+        return user.request(method, path, json=fields)
+    texts = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in fields.items()}
+    if how == "data":
+        return user.request(method, path, data=texts)
+    return user.request(method, path, files={key: (None, value) for key, value in texts.items()})
+
+
+def refused(answer, code, field):
+    assert answer.status_code == 400, f"{answer.status_code}: {answer.text}"
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    body = answer.json()
+    assert body["code"] == code and body["detail"].startswith(field + ": "), body
+    assert body["message"] == body["detail"]
+
+
+@pytest.fixture
+def order(user):
+    """order(fields, how="json", files=None): the new task, which is removed at the end: none of them has a real file."""
+    made = []
+
+    def make(fields, how="json", files=None):
+        answer = user.post("/api/tasks", data=fields, files=files) if files else send(user, "POST", "/api/tasks", fields, how)
+        assert answer.status_code == 201, answer.text
+        made.append(answer.json()["task"])
+        return made[-1]
+
+    yield make
+    for task in made:
+        assert user.delete(f"/api/tasks/{task['id']}").status_code == 200
+
+
+def upload_of(user, name, content_type=None):
+    body = {"fileName": name, "size": 4, **({"contentType": content_type} if content_type else {})}
+    answer = user.post("/api/uploads", json=body)
+    assert answer.status_code == 201, answer.text
+    assert requests.put(answer.json()["upload_url"], data=b"film", timeout=20).status_code == 200
+    return answer.json()["upload_id"]
+
+
+# ---- options --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options, new_format, code, field", BAD, ids=named)
+def test_bad_options(user, order, options, new_format, code, field):
+    """Refused in each kind of body, in a new order and in a changed one; nothing happens."""
+    task = order({"url": FILM, "newFormat": "mp4"})
+    change = {"newFormat": new_format, "options": options}
+    for how in HOWS:
+        refused(send(user, "POST", "/api/tasks", {"url": FILM, **change}, how), code, field)
+        refused(send(user, "PUT", f"/api/tasks/{task['id']}", change, how), code, field)
+    after = user.task(task["id"])
+    assert [one["id"] for one in user.tasks()] == [task["id"]]
+    assert after["new_format"] == "mp4" and after["options"] is None
+
+
+@pytest.mark.sanitized
+def test_bad_options_with_a_file(stack, user):
+    """Before the file and after it: nothing is left of it."""
+    before = {name for name in stack.objects() if name.startswith("inputs/")}
+    parts = [("newFormat", (None, "mp4")), ("options", (None, '{"crf": 99}')), ("fileName", ("a.mov", b"film" * 1000))]
+    for turned in (parts, parts[::-1]):
+        refused(user.post("/api/tasks", files=turned), "out_of_range", "options.crf")
+    senseless = [("options", (None, '{"codec": "vp9"}')), ("fileName", ("a.mov", b"film" * 1000)), ("newFormat", (None, "mp4"))]
+    for turned in (senseless, senseless[::-1]):
+        refused(user.post("/api/tasks", files=turned), "bad_option", "options.codec")
+    assert user.tasks() == []
+    assert {name for name in stack.objects() if name.startswith("inputs/")} <= before
+
+
+@pytest.mark.parametrize("options, new_format", [
+    ({}, "mp3"),
+    ({"bitrate": 320_000, "sample_rate": 22_050, "channels": 1, "loudness": -16.5}, "mp3"),
+    ({"codec": "flac"}, "ogg"),
+    ({"codec": "h264", "crf": 18, "preset": "ultrafast", "fps": 23.976}, "avi"),
+    ({"resize": {"width": 320}, "fps": 12}, "gif"),
+    ({"resize": {"width": 641, "height": 361, "fit": "stretch"}}, "gif"),
+    ({"resize": {"aspect": "9:16", "height": 1920, "fit": "crop"}, "trim": {"start": 2.5}, "split": {"seconds": 10},
+      "logo": {"outro": 0.5}, "thumbnail": {"at": 3, "width": 320}, "loudness": -23}, "webm"),
+    ({"mute": True, "bitrate": 2_000_000}, "mkv"),
+], ids=named)
+@pytest.mark.parametrize("how", HOWS)
+def test_good_options_are_kept(order, options, new_format, how):
+    task = order({"url": FILM, "newFormat": new_format.upper(), "options": options}, how)
+    assert task["kind"] == "convert" and task["preset"] is None
+    assert task["new_format"] == new_format and task["options"] == options
+
+
+@pytest.mark.parametrize("new_format, canonical", [
+    ("MP4", "mp4"), ("m4v", "mp4"), ("QuickTime", "mov"), ("matroska", "mkv"), ("WebM", "webm"), ("AVI", "avi"), ("Gif", "gif")])
+def test_video_formats(order, new_format, canonical):
+    assert order({"url": FILM, "newFormat": new_format})["new_format"] == canonical
+
+
+# ---- presets --------------------------------------------------------------------------------
+
+
+def assert_edit(task, preset, new_format="mp4"):
+    assert task["kind"] == "edit" and task["preset"] == preset and task["new_format"] == new_format
+    assert task["options"] == {"fpv": FPV, "idrl": IDRL}[preset]
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("name, media_type", [("Film.MP4", "application/octet-stream"), ("clip.mov", None), ("clip.webm", None),
+                                              ("phone.3gp", "video/3gpp"), ("clip", "video/mp4"), ("loop.gif", "image/gif")])
+def test_a_video_without_a_word(user, order, name, media_type):
+    part = (name, b"film", media_type) if media_type else (name, b"film")
+    for field in ("file", "fileName"):
+        assert_edit(order({}, files={field: part}), "fpv")
+    assert_edit(order({"upload_id": upload_of(user, name, media_type)}), "fpv")
+
+
+@pytest.mark.parametrize("name, media_type", [("song.mp3", None), ("song.mp3", "video/mp4"), ("film", None), ("film.xyz", None)])
+def test_what_is_no_video_needs_a_format(stack, user, name, media_type):
+    before = {one for one in stack.objects() if one.startswith("inputs/")}
+    refused(user.post("/api/tasks", files={"file": (name, b"film", media_type or "application/octet-stream")}), "missing_field", "newFormat")
+    assert {one for one in stack.objects() if one.startswith("inputs/")} <= before
+    upload = upload_of(user, name, media_type)
+    refused(user.post("/api/tasks", json={"upload_id": upload}), "missing_field", "newFormat")
+    assert user.tasks() == []
+    task = user.post("/api/tasks", json={"upload_id": upload, "newFormat": "ogg"}).json()["task"]
+    assert task["kind"] == "convert", "the upload can still be taken"
+    user.delete(f"/api/tasks/{task['id']}")
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("how", HOWS)
+def test_a_url_without_a_word(user, order, how):
+    assert_edit(order({"url": FILM}, how), "idrl")
+    for url in ("https://media.example.invalid/a.mov", "https://media.example.invalid/a", "https://media.example.invalid/a?b=.mp4",
+                "https://media.example.invalid/a.mp4/b.mkv"):
+        answer = send(user, "POST", "/tasks", {"url": url}, how)
+        refused(answer, "missing_field", "newFormat")
+        assert ".mp4" in answer.json()["message"]
+
+
+def test_a_format_makes_it_a_conversion(user, order):
+    for task in (order({"url": FILM, "newFormat": "mp3"}), order({"newFormat": "mp3"}, files={"file": ("film.mp4", b"film")}),
+                 order({"upload_id": upload_of(user, "film.mp4"), "newFormat": "mp3"})):
+        assert task["kind"] == "convert" and task["preset"] is None and task["options"] is None
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("preset, new_format", [("fpv", None), ("idrl", None), ("fpv", "webm"), ("idrl", "gif")])
+def test_a_preset_by_name(order, preset, new_format, how):
+    fields = {"url": "https://media.example.invalid/a.mov", "preset": preset, **({"newFormat": new_format} if new_format else {})}
+    assert_edit(order(fields, how), preset, new_format or "mp4")
+
+
+@pytest.mark.parametrize("fields, code, field", [
+    ({"preset": "none"}, "unknown_preset", "preset"),
+    ({"preset": "fast"}, "unknown_preset", "preset"),
+    ({"preset": 1}, "wrong_type", "preset"),
+    ({"preset": "fpv", "newFormat": "mp3"}, "wrong_format", "newFormat"),
+    ({"preset": "fpv", "options": {}}, "preset_and_options", "options"),
+    ({"preset": "fpv", "newFormat": "mp4", "options": {"fps": 24}}, "preset_and_options", "options"),
+    ({"kind": "edit", "newFormat": "mp4", "options": {"fps": 24}}, "preset_and_options", "options"),
+    ({"kind": "convert", "newFormat": "mp4", "preset": "fpv"}, "unknown_field", "preset"),
+    ({"kind": "convert"}, "missing_field", "newFormat"),
+    ({"options": {"fps": 24}}, "missing_field", "newFormat"),
+], ids=named)
+def test_presets_that_make_no_sense(user, fields, code, field):
+    refused(user.post("/api/tasks", json={"url": FILM, **fields}), code, field)
+    assert user.tasks() == []
+
+
+# ---- anew -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_an_edit_is_ordered_anew(user, order, how):
+    path = f"/api/tasks/{order({'url': FILM})['id']}"
+
+    def put(fields):
+        answer = send(user, "PUT", path, fields, how)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["task"]
+
+    assert_edit(put({"preset": "fpv"}), "fpv")
+    assert_edit(put({"newFormat": "webm"}), "fpv", "webm")
+    refused(send(user, "PUT", path, {"newFormat": "mp3"}, how), "wrong_format", "newFormat")
+    refused(send(user, "PUT", path, {"preset": "fpv", "options": {}}, how), "preset_and_options", "options")
+    refused(send(user, "PUT", path, {"preset": "none"}, how), "unknown_preset", "preset")
+    assert_edit(user.get(path).json(), "fpv", "webm")
+    task = put({"options": {"codec": "vp9"}})
+    assert task["kind"] == "convert" and task["preset"] is None and task["new_format"] == "webm" and task["options"] == {"codec": "vp9"}
+    refused(send(user, "PUT", path, {"newFormat": "mp4"}, how), "bad_option", "options.codec")
+    task = put({"newFormat": "mp3", "options": {"bitrate": 64_000}})
+    assert task["kind"] == "convert" and task["new_format"] == "mp3" and task["options"] == {"bitrate": 64_000}
+    assert put({"newFormat": "ogg"})["options"] == {"bitrate": 64_000}
+    assert_edit(put({"preset": "idrl", "newFormat": "mkv"}), "idrl", "mkv")
+
+
+# ---- once -----------------------------------------------------------------------------------
+
+
+def test_an_edit_of_an_upload_is_made_once(user):
+    """The same order again answers with the first task, also when its upload is long taken."""
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    upload = upload_of(user, "film.mp4")
+    first = user.post("/api/tasks", json={"upload_id": upload}, headers=headers)
+    again = user.post("/api/tasks", json={"upload_id": upload}, headers=headers)
+    assert first.status_code == again.status_code == 201 and again.headers["Idempotency-Replayed"] == "true"
+    assert again.json()["task"]["id"] == first.json()["task"]["id"]
+    assert_edit(again.json()["task"], "fpv")
+    other = user.post("/api/tasks", json={"upload_id": upload, "preset": "idrl"}, headers=headers)
+    assert other.status_code == 409 and other.json()["code"] == "idempotency_key_reused"
+    user.delete(f"/api/tasks/{first.json()['task']['id']}")
