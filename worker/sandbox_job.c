@@ -205,10 +205,13 @@ static enum mr_status status_of_failure(const char *code)
     } failures[] = {
         {"invalid_media", MR_INVALID},
         {"no_audio", MR_INVALID},
+        {"no_video", MR_INVALID},
+        {"bad_option", MR_INVALID},
         {"truncated", MR_INVALID},
         {"unsupported_codec", MR_UNSUPPORTED},
         {"unsupported_format", MR_UNSUPPORTED},
         {"resource_limit", MR_TOO_LARGE},
+        {"too_many_parts", MR_TOO_LARGE},
         {"internal", MR_INTERNAL},
     };
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
