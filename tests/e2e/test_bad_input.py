@@ -159,9 +159,12 @@ def test_wrong_queries(user, query):
     is_problem(user.get(f"/api/tasks?{query}"), 400)
 
 
-def test_options_that_nobody_knows(user, media):
-    is_problem(user.try_upload(media.tone(), "mp3", options='{"speed": 3}'), 400)
-    is_problem(user.try_upload(media.tone(), "mp3", options="not json"), 400)
+@pytest.mark.parametrize("options", ['{"speed": 3}', "not json", '{"fps": 24}', '{"bitrate": 1}', '{"trim": {"start": -1}}', '{"loudness": 1e999}',
+                                     '{"resize": {"width": 100000, "height": 100000}}', '{"bitrate": 1, "bitrate": 2}', '{"channels": ' + "9" * 400 + "}",
+                                     "[" * 5000 + "]" * 5000])
+def test_options_that_make_no_sense(user, media, options):
+    assert "options" in is_problem(user.try_upload(media.tone(), "mp3", options=options), 400)["detail"]
+    assert user.tasks() == []
 
 
 @pytest.mark.parametrize("signup", [

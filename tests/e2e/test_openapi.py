@@ -166,8 +166,9 @@ def test_database_down(world):
     bodies = {
         "signup": {"json": signup_body()}, "login": {"json": {"username": "ana", "password": "x"}},
         "createTask": {"json": {"kind": "insert_records"}}, "redoTask": {"json": {"newFormat": "mp3"}},
-        "createUpload": {"json": {"fileName": "a.wav", "size": 1}}, "deadLetters": {"json": envelope({"v": 1, "kind": "convert",
-        "task_id": int(NOWHERE), "generation": 1})}, "benchmarkStart": benchmark_form(world)}
+        "createUpload": {"json": {"fileName": "a.wav", "size": 1}}, "probe": {"json": {"upload_id": str(uuid.uuid4())}},
+        "deadLetters": {"json": envelope({"v": 1, "kind": "convert", "task_id": int(NOWHERE), "generation": 1})},
+        "benchmarkStart": benchmark_form(world)}
     stack.postgres.sql(allow.format("false"), "dbname=postgres")
     try:
         stack.postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'", "dbname=postgres")

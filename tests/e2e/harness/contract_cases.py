@@ -104,6 +104,36 @@ def _of_an_url(world, call):
 
 
 @case("createTask", 201)
+def _with_options(world, call):
+    return call(who=world.user, json={"url": "https://example.com/film.mov", "newFormat": "webm", "options": {
+        "resize": {"width": 640, "height": 360, "fit": "crop"}, "trim": {"start": 1.5}, "crf": 40, "loudness": -16, "thumbnail": {"at": 2}}})
+
+
+@case("createTask", 201)
+def _of_a_video_without_a_word(world, call):
+    answer = call(who=world.user, files={"file": ("film.mp4", b"this is no film" * 100)})
+    assert answer.json()["task"]["preset"] == "fpv"
+    return answer
+
+
+@case("createTask", 201)
+def _of_a_video_at_an_url(world, call):
+    answer = call(who=world.user, data={"url": "https://example.com/film.mp4"})
+    assert answer.json()["task"]["preset"] == "idrl"
+    return answer
+
+
+@case("createTask", 201)
+def _by_a_preset(world, call):
+    return call(who=world.user, json={"url": "https://example.com/film.mp4", "preset": "idrl", "newFormat": "mkv"})
+
+
+@case("createTask", 400)
+def _with_an_option_that_is_none(world, call):
+    return call(who=world.user, json={"url": "https://example.com/film.mp4", "newFormat": "mp4", "options": {"fps": 0}})
+
+
+@case("createTask", 201)
 def _of_an_upload(world, call):
     data = world.media.tone("mp3").read_bytes()
     upload = begin_upload(world, len(data))
@@ -241,6 +271,24 @@ def _another_format_by_form(world, call):
 @case("redoTask", 200)
 def _another_format_by_multipart(world, call):
     return call(who=world.user, path={"id": world.user.finish(world.new_task())["id"]}, files={"newFormat": (None, "ogg")})
+
+
+@case("redoTask", 200)
+def _with_other_options(world, call):
+    return call(who=world.user, path={"id": world.user.finish(world.new_task())["id"]},
+                data={"newFormat": "mp3", "options": '{"bitrate": 96000, "channels": 1}'})
+
+
+@case("redoTask", 200)
+def _as_an_edit(world, call):
+    answer = call(who=world.user, path={"id": world.user.finish(world.new_task())["id"]}, json={"preset": "fpv", "newFormat": "webm"})
+    assert answer.json()["task"]["kind"] == "edit"
+    return answer
+
+
+@case("redoTask", 400)
+def _with_an_option_for_another_format(world, call):
+    return call(who=world.user, path={"id": world.done["id"]}, json={"options": {"fps": 24}})
 
 
 @case("redoTask", 400)
