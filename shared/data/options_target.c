@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PARTS_MAX = 1000, SHAPE_MAX = 10, GIF_FPS_MAX = 50 };
+enum { PARTS_MAX = 1000, SHAPE_MAX = 10, GIF_FPS_MAX = 25 };
 
 static const json_t *part(const json_t *options, const char *option, const char *name)
 {

@@ -60,7 +60,7 @@ static const struct {
     {"options.crf", "{\"crf\":%s}", "webm", "0", "63", "-1", "64"},
     {"options.fps", "{\"fps\":%s}", "mp4", "1", "120", "0", "10000"},
     {"options.fps", "{\"fps\":%s}", "mkv", "1.0", "119.88", "-24", "120.01"},
-    {"options.fps", "{\"fps\":%s}", "gif", "1", "50", "0.5", "60"},
+    {"options.fps", "{\"fps\":%s}", "gif", "1", "25", "0.5", "26"},
     {"options.resize.width", "{\"resize\":{\"width\":%s}}", "mp4", "16", "7680", "14", "100000"},
     {"options.resize.width", "{\"resize\":{\"width\":%s,\"height\":100}}", "gif", "17", "7679", "-640",
      "7681"},
