@@ -60,7 +60,7 @@ void mr_logo_free(struct mr_logo *logo)
     mr_buf_free(&logo->file);
 }
 
-size_t mr_logo_read(const struct mr_logo *logo, int64_t offset, void *buf, size_t len)
+size_t mr_logo_copy(const struct mr_logo *logo, int64_t offset, void *buf, size_t len)
 {
     if (offset < 0 || (uint64_t)offset >= logo->len)
         return 0;

@@ -23,7 +23,7 @@ void mr_logo_free(struct mr_logo *logo);
 MR_DEFINE_VALUE_CLEANUP(mr_logo, mr_logo_free)
 
 /* Up to len bytes at offset, as mr_sandbox_callbacks.read_range gives them; 0 past the end. */
-size_t mr_logo_read(const struct mr_logo *logo, int64_t offset, void *buf, size_t len);
+size_t mr_logo_copy(const struct mr_logo *logo, int64_t offset, void *buf, size_t len);
 
 /* worker/assets/logo.png, from worker/assets/embed.sh. */
 extern const unsigned char mr_logo_png[];

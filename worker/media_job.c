@@ -19,7 +19,7 @@ static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, voi
 {
     struct media_job *media = ctx;
     if (source == MR_SOURCE_LOGO) {
-        *ret_len = mr_logo_read(&media->job->worker->logo, offset, buf, len);
+        *ret_len = mr_logo_copy(&media->job->worker->logo, offset, buf, len);
         return MR_OK;
     }
     enum mr_status status = mr_read_ahead_read(media->input, offset, buf, len, ret_len, err);
