@@ -57,8 +57,8 @@ static enum mr_status write_body(struct mr_output_writer *writer, const void *da
 static enum mr_status write_head(struct mr_output_writer *writer, const void *data, size_t len,
                                  struct mr_err *err)
 {
-    if (writer->body_start >= 0 && (int64_t)(writer->head.len + len) > writer->body_start)
-        return misplaced(err, "a head that runs into the body");
+    if (writer->body_start == 0)
+        return misplaced(err, "a head before a body that needs none");
     return mr_buf_append(&writer->head, data, len, err);
 }
 
@@ -107,7 +107,7 @@ static enum mr_status compose(struct mr_output_writer *writer, struct mr_object 
 {
     const char *const parts[] = {writer->head_name, writer->body_name};
     struct mr_object head;
-    int64_t whole = writer->body_end;
+    int64_t whole = (int64_t)writer->head.len + writer->body_end - writer->body_start;
     enum mr_status status = put(writer, writer->head_name, &writer->head, &head, err);
     if (status == MR_OK)
         status = mr_strays_add(writer->db, writer->name, STRAY_AFTER_S, err);
@@ -126,7 +126,7 @@ enum mr_status mr_output_writer_finish(struct mr_output_writer *writer, struct m
 {
     if (writer->body_start < 0 || writer->body_end == 0)
         return misplaced(err, "nothing");
-    if ((int64_t)writer->head.len != writer->body_start)
+    if ((int64_t)writer->head.len < writer->body_start)
         return misplaced(err, "no complete head");
     if (!writer->upload)
         return put_whole(writer, ret, err);

@@ -1,7 +1,7 @@
 /*
  * The output of a job, stored while it is encoded, in constant memory.
  *
- * Frames come as worker/protocol.h says: the body from an offset H upwards, then the head from 0 to H, which
+ * Frames come as worker/protocol.h says: the body from an offset H upwards, then the head from 0 to H or more, which
  * muxers patch at the end. Small outputs are put together in memory and stored in one request. Larger ones
  * upload the body while it comes; a head is then stored as an object of its own, and Cloud Storage composes
  * the two.

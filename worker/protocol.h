@@ -11,8 +11,10 @@
  *             input, or the logo.
  *   output    (pipe)            child → parent: mr_output_frame, then frame.len bytes
  *             The body first: from some offset H rising without a gap. Then, if H > 0, the head: from 0 to H
- *             without a gap. (Muxers patch their head at the end; the child keeps it until then.) A job may
- *             have several outputs, numbered from 0: each is complete before the first frame of the next.
+ *             without a gap. (Muxers patch their head at the end; the child keeps it until then.) A head may
+ *             have grown to more than H, up to MR_HEAD_MAX: the body then comes behind it, offsets and all. A
+ *             job may have several outputs, numbered from 0: each is complete before the first frame of the
+ *             next.
  *   status    (pipe)            child → parent: mr_status_record, then record.len bytes
  *             Any number of progress records, then one result or one failure, then nothing.
  *   lifeline  (stream socket)   zygote → parent: one mr_exit_record when the child is reaped. The child has

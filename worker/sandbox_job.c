@@ -145,7 +145,12 @@ static enum mr_status answer_request(struct job *job, struct mr_err *err)
 
 static bool order_complete(const struct output_order *order)
 {
-    return order->begun && order->head_end == order->body_start;
+    return order->begun && order->head_end >= order->body_start;
+}
+
+static int64_t order_size(const struct output_order *order)
+{
+    return order->head_end + order->body_end - order->body_start;
 }
 
 /* The index of an output may rise by one, and only once its bytes are all there. */
@@ -155,7 +160,7 @@ static bool order_admit_output(struct output_order *order, uint32_t output)
         return true;
     if (output != order->output + 1 || output >= MR_OUTPUTS_MAX || !order_complete(order))
         return false;
-    *order = (struct output_order){.output = output, .earlier = order->earlier + order->body_end};
+    *order = (struct output_order){.output = output, .earlier = order->earlier + order_size(order)};
     return true;
 }
 
@@ -173,7 +178,7 @@ static bool order_admit(struct output_order *order, int64_t offset, int64_t len)
         return true;
     }
     order->in_head = true;
-    if (offset != order->head_end || order->head_end + len > order->body_start)
+    if (order->body_start == 0 || offset != order->head_end || order->head_end + len > MR_HEAD_MAX)
         return false;
     order->head_end += len;
     return true;
@@ -186,7 +191,7 @@ static enum mr_status take_frame(struct job *job, struct mr_err *err)
     if (frame.len == 0 || frame.offset < 0 || !order_admit_output(&job->order, frame.output) ||
         !order_admit(&job->order, frame.offset, frame.len))
         return broken_protocol(err, "output out of order");
-    if (job->limits->output_max && job->order.earlier + job->order.body_end > job->limits->output_max)
+    if (job->limits->output_max && job->order.earlier + order_size(&job->order) > job->limits->output_max)
         return mr_fail_code(err, MR_TOO_LARGE, "resource_limit", "the output is larger than %lld bytes",
                             (long long)job->limits->output_max);
     enum mr_status status =

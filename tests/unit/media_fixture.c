@@ -184,36 +184,97 @@ void media_cut_file(const struct media_dir *dir, const char *from, const char *t
     free(data);
 }
 
+char *media_run(const struct media_dir *dir, size_t *ret_len, const char *format, ...)
+{
+    char text[4096];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    char *argv[MAX_ARGUMENTS];
+    split(text, argv, 0);
+    return run_program(dir, argv, ret_len);
+}
+
 /* ---- conversions ---- */
 
+/* An output as it comes: the body goes behind a head whose length is known at the end. */
 struct files {
+    const struct media_dir *dir;
+    const char *output;
     int in;
-    int out;
+    int logo;
+    int head, body; /* of the present output */
+    uint32_t index;
+    int64_t body_start; /* -1: nothing yet */
+    int64_t body_end;
 };
 
 static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, void *buf, size_t len,
                                  size_t *ret_len, struct mr_err *err)
 {
-    (void)source;
     struct files *files = ctx;
-    ssize_t n = pread(files->in, buf, len, offset);
+    ssize_t n = pread(source ? files->logo : files->in, buf, len, offset);
     if (n < 0)
         return mr_fail_errno(err, MR_UNAVAILABLE, errno, "read");
     *ret_len = (size_t)n;
     return MR_OK;
 }
 
+static void name_output(const struct files *files, char *out, size_t size)
+{
+    if (files->index == 0)
+        snprintf(out, size, "%s/%s", files->dir->path, files->output);
+    else
+        snprintf(out, size, "%s/%s.%u", files->dir->path, files->output, files->index);
+}
+
+static bool append_file(int to, int from)
+{
+    char buf[65536];
+    ssize_t n;
+    for (off_t at = 0; (n = pread(from, buf, sizeof buf, at)) > 0; at += n)
+        if (write(to, buf, (size_t)n) != n)
+            return false;
+    return n == 0;
+}
+
+static bool finish_output(struct files *files)
+{
+    char path[512];
+    name_output(files, path, sizeof path);
+    MR_AUTO_FD int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool done = out >= 0 && append_file(out, files->head) && append_file(out, files->body);
+    files->body_start = -1;
+    return done && ftruncate(files->head, 0) == 0 && ftruncate(files->body, 0) == 0;
+}
+
 static enum mr_status write_output(void *ctx, uint32_t output, int64_t offset, const void *data, size_t len,
                                    struct mr_err *err)
 {
-    (void)output;
     struct files *files = ctx;
-    ssize_t n = pwrite(files->out, data, len, offset);
+    if (output != files->index && !finish_output(files))
+        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "write");
+    files->index = output;
+    if (files->body_start < 0)
+        files->body_start = files->body_end = offset;
+    bool is_body = offset == files->body_end;
+    int64_t at = is_body ? offset - files->body_start : offset;
+    files->body_end += is_body ? (int64_t)len : 0;
+    ssize_t n = pwrite(is_body ? files->body : files->head, data, len, at);
     return n == (ssize_t)len ? MR_OK : mr_fail_errno(err, MR_UNAVAILABLE, errno, "write");
 }
 
-enum mr_status media_convert(struct mr_sandbox *sandbox, const struct media_dir *dir, const char *input,
-                             const char *output, const char *format, json_t **ret_receipt, struct mr_err *err)
+static int open_in(const struct media_dir *dir, const char *file, int flags)
+{
+    char path[512];
+    path_of(dir, file, path, sizeof path);
+    return open(path, flags | O_CLOEXEC, 0600);
+}
+
+enum mr_status media_edit(struct mr_sandbox *sandbox, const struct media_dir *dir, const char *input,
+                          const char *output, const char *format, const json_t *options, json_t **ret_receipt,
+                          struct mr_err *err)
 {
     const struct mr_sandbox_callbacks callbacks = {.read_range = read_range, .write_output = write_output};
     const struct mr_sandbox_limits limits = {
@@ -222,15 +283,26 @@ enum mr_status media_convert(struct mr_sandbox *sandbox, const struct media_dir 
         .total_ms = 120000,
         .stall_ms = 60000,
     };
-    char path[512];
-    path_of(dir, input, path, sizeof path);
-    MR_AUTO_FD int in = open(path, O_RDONLY | O_CLOEXEC);
-    path_of(dir, output, path, sizeof path);
-    MR_AUTO_FD int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (in < 0 || out < 0)
+    MR_AUTO_FD int in = open_in(dir, input, O_RDONLY);
+    MR_AUTO_FD int logo = open_in(dir, "logo.png", O_RDONLY);
+    MR_AUTO_FD int head = open_in(dir, "output.head", O_RDWR | O_CREAT | O_TRUNC);
+    MR_AUTO_FD int body = open_in(dir, "output.body", O_RDWR | O_CREAT | O_TRUNC);
+    if (in < 0 || head < 0 || body < 0)
         return mr_fail_errno(err, MR_INTERNAL, errno, "open %s or %s", input, output);
-    struct files files = {in, out};
-    MR_AUTO_JSON json_t *spec = json_pack("{s:s, s:I, s:s}", "format", format, "input_size",
-                                          (json_int_t)media_file_size(dir, input), "input_name", input);
-    return mr_sandbox_run(sandbox, spec, &callbacks, &files, &limits, ret_receipt, err);
+    struct files files = {
+        .dir = dir, .output = output, .in = in, .logo = logo, .head = head, .body = body, .body_start = -1};
+    MR_AUTO_JSON json_t *spec =
+        json_pack("{s:s, s:I, s:s, s:I, s:O*}", "format", format, "input_size",
+                  (json_int_t)media_file_size(dir, input), "input_name", input, "logo_size",
+                  (json_int_t)(logo < 0 ? 0 : media_file_size(dir, "logo.png")), "options", options);
+    enum mr_status status = mr_sandbox_run(sandbox, spec, &callbacks, &files, &limits, ret_receipt, err);
+    if (!status && !finish_output(&files))
+        return mr_fail_errno(err, MR_INTERNAL, errno, "write %s", output);
+    return status;
+}
+
+enum mr_status media_convert(struct mr_sandbox *sandbox, const struct media_dir *dir, const char *input,
+                             const char *output, const char *format, json_t **ret_receipt, struct mr_err *err)
+{
+    return media_edit(sandbox, dir, input, output, format, NULL, ret_receipt, err);
 }

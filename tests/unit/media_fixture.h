@@ -27,8 +27,20 @@ enum mr_status media_convert(struct mr_sandbox *sandbox, const struct media_dir 
                              const char *output, const char *format, json_t **ret_receipt,
                              struct mr_err *err);
 
+/*
+ * The same with options (not consumed; NULL: none) and the logo dir/logo.png if there is one. The first
+ * output is dir/output, the n-th dir/output.n (n from 1).
+ */
+enum mr_status media_edit(struct mr_sandbox *sandbox, const struct media_dir *dir, const char *input,
+                          const char *output, const char *format, const json_t *options, json_t **ret_receipt,
+                          struct mr_err *err);
+
 /* ffprobe's JSON of a file: format, streams (with packets' count), chapters. The caller owns it. */
 json_t *media_probe(const struct media_dir *dir, const char *file);
+
+/* What a program writes to standard output, run in dir (split at blanks). The caller frees it. */
+char *media_run(const struct media_dir *dir, size_t *ret_len, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The audio of a file as ffmpeg decodes it: the first channel, at the given rate. */
 struct media_samples {

@@ -82,8 +82,11 @@ static void test_libav_has_them(void **state)
         const struct mr_media_format *media = mr_media_format_find(format->name);
         assert_non_null(media);
         assert_non_null(av_guess_format(media->muxer, NULL, NULL));
-        assert_non_null(avcodec_find_encoder_by_name(media->encoder));
-        assert_true(media->max_channels > 0);
+        assert_true(media->encoder || media->video_encoder);
+        assert_true(!media->encoder || avcodec_find_encoder_by_name(media->encoder));
+        assert_true(!media->video_encoder || avcodec_find_encoder_by_name(media->video_encoder));
+        assert_int_equal(media->video_encoder != NULL, format->media_class == MR_MEDIA_VIDEO);
+        assert_true(!media->encoder || media->max_channels > 0);
         if (media->deep_encoder)
             assert_non_null(avcodec_find_encoder_by_name(media->deep_encoder));
         if (media->copy_filter)

@@ -65,7 +65,7 @@ static void frames_out_of_order_are_refused(void **state)
         {{100, 10}, {90, 10}},           /* backwards */
         {{100, 10}, {0, 50}, {110, 10}}, /* body after head */
         {{100, 10}, {0, 50}, {60, 10}},  /* a gap in the head */
-        {{10, 10}, {0, 11}},             /* a head that runs into the body */
+        {{0, 10}, {0, 5}},               /* a head where none belongs */
         {{MR_HEAD_MAX + 1, 10}},         /* a head that would be too large */
         {{0, 10}, {0, 10}},              /* twice */
     };

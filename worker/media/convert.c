@@ -1,63 +1,82 @@
 #include "worker/media/convert.h"
 
 #include "shared/base/json.h"
+#include "worker/media/describe.h"
+#include "worker/media/logo.h"
 #include "worker/media/pipeline.h"
+#include "worker/protocol.h"
 #include "worker/sandbox_client.h"
 
 struct spec {
-    const struct mr_media_format *format;
+    bool is_probe;
+    const struct mr_media_format *format; /* NULL for a probe */
     int64_t input_size;
     const char *input_name;
+    int64_t logo_size; /* 0: none */
+    struct mr_media_options options;
 };
 
 static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_err *err)
 {
     const char *format = NULL, *name = NULL;
-    json_int_t size = 0;
-    if (json_unpack((json_t *)(uintptr_t)json, "{s:s, s:I, s?s}", "format", &format, "input_size", &size,
-                    "input_name", &name) < 0 ||
-        size < 0)
+    json_t *options = NULL;
+    json_int_t size = 0, logo_size = 0;
+    int is_probe = false;
+    if (json_unpack((json_t *)(uintptr_t)json, "{s?s, s?b, s:I, s?s, s?o, s?I}", "format", &format, "probe",
+                    &is_probe, "input_size", &size, "input_name", &name, "options", &options, "logo_size",
+                    &logo_size) < 0 ||
+        size < 0 || (!format && !is_probe))
         return mr_fail_code(err, MR_INTERNAL, "internal", "the job's spec is incomplete");
-    *ret = (struct spec){mr_media_format_find(format), size, name};
-    if (!ret->format)
+    *ret = (struct spec){.is_probe = is_probe,
+                         .format = is_probe ? NULL : mr_media_format_find(format),
+                         .input_size = size,
+                         .input_name = name,
+                         .logo_size = logo_size};
+    if (!ret->format && !is_probe)
         return mr_fail_code(err, MR_UNSUPPORTED, "unsupported_format", "there is no format %s", format);
     if (size == 0)
         return mr_fail_code(err, MR_INVALID, "invalid_media", "the file is empty");
-    return MR_OK;
+    return mr_media_options_read(json_is_object(options) ? options : NULL, &ret->options, err);
 }
 
+/* The input's half; what was decoded is better known than what the container says. */
 static json_t *describe_input(const struct mr_pipeline *pipeline)
 {
     const struct mr_input *input = pipeline->input;
-    const AVCodecParameters *params = input->audio->codecpar;
-    char container[32];
-    mr_input_container(input, container, sizeof container);
-    int64_t bit_rate = params->bit_rate > 0 ? params->bit_rate : input->format->bit_rate;
-    return json_pack("{s:s, s:s, s:I, s:i, s:i, s:I, s:I}", "container", container, "codec",
-                     avcodec_get_name(params->codec_id), "duration_ms",
-                     (json_int_t)((mr_pipeline_decoded_us(pipeline) + 500) / 1000), "sample_rate",
-                     pipeline->rate, "channels", pipeline->channels, "bit_rate", (json_int_t)bit_rate, "size",
-                     (json_int_t)input->source->size);
+    json_t *json = mr_describe_input(input);
+    bool is_whole = pipeline->options->trim_us == INT64_MAX && pipeline->options->trim_start_us == 0;
+    if (json && is_whole)
+        (void)json_object_set_new(
+            json, "duration_ms", json_integer((json_int_t)((mr_pipeline_decoded_us(pipeline) + 500) / 1000)));
+    if (json && input->audio && pipeline->audio.rate) {
+        (void)json_object_set_new(json, "sample_rate", json_integer(pipeline->audio.rate));
+        (void)json_object_set_new(json, "channels", json_integer(pipeline->audio.channels));
+    }
+    return json;
 }
 
-static json_t *describe_output(const struct mr_pipeline *pipeline)
+static bool is_copied(const struct mr_pipeline *pipeline)
 {
-    const AVCodecParameters *params = pipeline->output.audio->codecpar;
-    int64_t us = mr_pipeline_written_us(pipeline), size = pipeline->sink->end;
-    return json_pack("{s:s, s:s, s:I, s:i, s:i, s:I, s:I}", "container", pipeline->spec->name, "codec",
-                     avcodec_get_name(params->codec_id), "duration_ms", (json_int_t)((us + 500) / 1000),
-                     "sample_rate", params->sample_rate, "channels", params->ch_layout.nb_channels,
-                     "bit_rate", (json_int_t)(us > 0 ? av_rescale(size, 8 * 1000000, us) : 0), "size",
-                     (json_int_t)size);
+    return (!pipeline->input->video || pipeline->video.copies) &&
+           (!pipeline->input->audio || pipeline->audio.copies);
 }
 
 static enum mr_status make_receipt(const struct mr_pipeline *pipeline, json_t **ret, struct mr_err *err)
 {
     const struct mr_notes *notes = pipeline->notes;
-    *ret = json_pack("{s:o, s:o, s:b, s:O, s:O, s:O}", "input", describe_input(pipeline), "output",
-                     describe_output(pipeline), "copied", pipeline->copies, "kept", notes->kept, "dropped",
+    *ret = json_pack("{s:o, s:O, s:O, s:b, s:O, s:O, s:O, s:O}", "input", describe_input(pipeline), "output",
+                     json_array_get(pipeline->parts.outputs, 0), "outputs", pipeline->parts.outputs, "copied",
+                     is_copied(pipeline), "kept", notes->kept, "changed", notes->changed, "dropped",
                      notes->dropped, "warnings", notes->warnings);
     return *ret ? MR_OK : mr_fail_code(err, MR_INTERNAL, "internal", "the receipt cannot be written");
+}
+
+static unsigned wants_of(const struct spec *spec)
+{
+    if (!spec->format->video_encoder)
+        return MR_WANT_AUDIO;
+    return spec->format->encoder && !spec->options.mute ? MR_WANT_VIDEO | MR_WANT_AUDIO_IF_ANY
+                                                        : MR_WANT_VIDEO;
 }
 
 static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
@@ -65,23 +84,39 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
 {
     MR_AUTO(mr_notes) struct mr_notes notes = {0};
     MR_AUTO(mr_source) struct mr_source source = {0};
-    MR_AUTO(mr_sink) struct mr_sink sink = {0};
     MR_AUTO(mr_input) struct mr_input input = {0};
+    MR_AUTO_FRAME AVFrame *logo = NULL;
     MR_AUTO(mr_pipeline)
     struct mr_pipeline pipeline = {
-        .input = &input, .sink = &sink, .spec = spec->format, .fds = fds, .notes = &notes};
+        .input = &input, .spec = spec->format, .options = &spec->options, .fds = fds, .notes = &notes};
     enum mr_status status = mr_notes_init(&notes, err);
     if (!status)
-        status = mr_source_open(&source, fds, spec->input_size, err);
+        status = mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err);
     if (!status)
-        status = mr_sink_open(&sink, fds, spec->format->patches, err);
-    if (!status)
-        status = mr_input_open(&input, &source, spec->input_name, err);
+        status = mr_input_open(&input, &source, spec->input_name, wants_of(spec), err);
+    if (!status && (spec->options.intro_us || spec->options.outro_us))
+        status = mr_logo_read(fds, spec->logo_size, &logo, err);
+    pipeline.logo = logo;
     if (!status)
         status = mr_pipeline_init(&pipeline, err);
     if (!status)
         status = mr_pipeline_run(&pipeline, err);
     return status ? status : make_receipt(&pipeline, ret_receipt, err);
+}
+
+static enum mr_status probe(const struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
+                            struct mr_err *err)
+{
+    MR_AUTO(mr_source) struct mr_source source = {0};
+    MR_AUTO(mr_input) struct mr_input input = {0};
+    enum mr_status status = mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err);
+    if (!status)
+        status = mr_input_open(&input, &source, spec->input_name, MR_WANT_NOTHING, err);
+    if (status)
+        return status;
+    *ret_receipt = json_pack("{s:o}", "input", mr_describe_input(&input));
+    return *ret_receipt ? MR_OK
+                        : mr_fail_code(err, MR_INTERNAL, "internal", "the description cannot be written");
 }
 
 int mr_media_run(const void *spec_text, size_t len, const struct mr_sandbox_fds *fds)
@@ -93,7 +128,7 @@ int mr_media_run(const void *spec_text, size_t len, const struct mr_sandbox_fds 
     struct mr_err err;
     enum mr_status status = read_spec(json, &spec, &err);
     if (!status)
-        status = convert(&spec, fds, &receipt, &err);
+        status = (spec.is_probe ? probe : convert)(&spec, fds, &receipt, &err);
     bool told = status ? mr_client_failure(fds, &err) : mr_client_result(fds, receipt);
     return told ? 0 : 1;
 }

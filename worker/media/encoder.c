@@ -3,8 +3,39 @@
 #include <errno.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/samplefmt.h>
+#include <string.h>
 
 enum { FULL_RATE = 44100, BIT_RATE_MIN = 24000 };
+
+/* The words of the option `codec`. */
+static const struct {
+    const char *word;
+    const char *encoder;
+} codecs[] = {
+    {"h264", "libx264"},
+    {"vp9", "libvpx-vp9"},
+    {"vp8", "libvpx"},
+    {"mpeg4", "mpeg4"},
+    {"gif", "gif"},
+    {"aac", "aac"},
+    {"mp3", "libmp3lame"},
+    {"opus", "libopus"},
+    {"flac", "flac"},
+    {"vorbis", "libvorbis"},
+    {"pcm", "pcm_s16le"},
+    {"wmav2", "wmav2"},
+    {"pcm_s16le", "pcm_s16le"},
+    {"pcm_s24le", "pcm_s24le"},
+    {"wma", "wmav2"},
+};
+
+const char *mr_encoder_of_codec(const char *word)
+{
+    for (size_t i = 0; word && i < sizeof codecs / sizeof *codecs; i++)
+        if (strcmp(codecs[i].word, word) == 0)
+            return codecs[i].encoder;
+    return NULL;
+}
 
 /* A rate that the encoder takes: the source's, else the next higher one, else the highest. */
 static int choose_rate(const struct mr_media_format *spec, const AVCodec *codec, int source)
@@ -107,17 +138,30 @@ static int64_t choose_bit_rate(const struct mr_media_format *spec, const struct 
     return FFMAX(bits, BIT_RATE_MIN);
 }
 
+static int choose_asked_layout(const AVCodec *codec, int channels, AVChannelLayout *ret)
+{
+    usual_layout(channels, ret);
+    return ret->order == AV_CHANNEL_ORDER_NATIVE && takes_layout(codec, ret) ? 0 : AVERROR(EINVAL);
+}
+
 static int configure(AVCodecContext *encoder, const struct mr_media_format *spec,
-                     const struct mr_input *input, const AVFrame *frame)
+                     const struct mr_media_options *options, const struct mr_input *input,
+                     const AVFrame *frame)
 {
     bool lossless = spec->bit_rate == 0 && spec->quality == 0, deep = is_deep(input);
-    encoder->sample_rate = choose_rate(spec, encoder->codec, frame->sample_rate);
+    encoder->sample_rate =
+        choose_rate(spec, encoder->codec, options->sample_rate ? options->sample_rate : frame->sample_rate);
     encoder->sample_fmt = choose_sample_format(encoder->codec, lossless, deep, frame->format);
     encoder->time_base = (AVRational){1, encoder->sample_rate};
     encoder->thread_count = 1; /* the sandbox has no threads */
     if (lossless && deep)
         encoder->bits_per_raw_sample = 24;
-    int rc = choose_layout(spec, encoder->codec, &frame->ch_layout, &encoder->ch_layout);
+    int rc = options->channels ? choose_asked_layout(encoder->codec, options->channels, &encoder->ch_layout)
+                               : choose_layout(spec, encoder->codec, &frame->ch_layout, &encoder->ch_layout);
+    if (options->bit_rate && !spec->video_encoder) {
+        encoder->bit_rate = options->bit_rate;
+        return rc;
+    }
     if (spec->quality) {
         encoder->flags |= AV_CODEC_FLAG_QSCALE;
         encoder->global_quality = spec->quality * FF_QP2LAMBDA;
@@ -128,26 +172,30 @@ static int configure(AVCodecContext *encoder, const struct mr_media_format *spec
     return rc;
 }
 
-enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct mr_input *input,
-                               const AVFrame *frame, bool global_header, AVCodecContext **ret,
-                               struct mr_err *err)
+enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct mr_media_options *options,
+                               const struct mr_input *input, const AVFrame *frame, bool global_header,
+                               AVCodecContext **ret, struct mr_err *err)
 {
     const char *name = spec->deep_encoder && is_deep(input) ? spec->deep_encoder : spec->encoder;
+    if (options->codec && !spec->video_encoder && strcmp(options->codec, "pcm") != 0)
+        name = mr_encoder_of_codec(options->codec);
+    if (!name)
+        return mr_fail_code(err, MR_UNSUPPORTED, "unsupported_codec", "there is no codec %s", options->codec);
     const AVCodec *codec = avcodec_find_encoder_by_name(name);
     if (!codec)
         return mr_fail_code(err, MR_INTERNAL, "internal", "libav was built without the encoder %s", name);
     AVCodecContext *encoder = avcodec_alloc_context3(codec);
     if (!encoder)
         return mr_av_fail(err, "internal", AVERROR(ENOMEM), "open the encoder");
-    int rc = configure(encoder, spec, input, frame);
+    int rc = configure(encoder, spec, options, input, frame);
     if (global_header)
         encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     if (rc >= 0)
         rc = avcodec_open2(encoder, codec, NULL);
     if (rc < 0) {
         mr_av_fail(err, "unsupported_codec", rc,
-                   "the %s encoder does not take audio of %d Hz with %d channels", name, frame->sample_rate,
-                   frame->ch_layout.nb_channels);
+                   "the %s encoder does not take audio of %d Hz with %d channels", name, encoder->sample_rate,
+                   options->channels ? options->channels : frame->ch_layout.nb_channels);
         avcodec_free_context(&encoder);
         return err ? err->status : MR_INVALID;
     }

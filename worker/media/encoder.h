@@ -1,17 +1,22 @@
 /*
- * The encoder that a format asks for, set up for a source: rate, channels, sample format and bit rate are the
- * nearest ones that codec and format take.
+ * The encoder of sound that a format or the options ask for, set up for a source: rate, channels, sample
+ * format and bit rate are the nearest ones that codec and format take.
  */
 #ifndef MR_WORKER_MEDIA_ENCODER_H
 #define MR_WORKER_MEDIA_ENCODER_H
 
 #include "worker/media/formats.h"
+#include "worker/media/options.h"
 #include "worker/media/probe.h"
 
 /* The caller owns *ret (avcodec_free_context). frame is the first decoded one; global_header: the container
  * keeps the codec's header apart from the packets. */
-MR_MUST_CHECK enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct mr_input *input,
-                                             const AVFrame *frame, bool global_header, AVCodecContext **ret,
-                                             struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_encoder_open(const struct mr_media_format *spec,
+                                             const struct mr_media_options *options,
+                                             const struct mr_input *input, const AVFrame *frame,
+                                             bool global_header, AVCodecContext **ret, struct mr_err *err);
+
+/* libav's name of the encoder for a word of the option `codec`; NULL: there is none. */
+const char *mr_encoder_of_codec(const char *word);
 
 #endif

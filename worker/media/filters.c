@@ -4,12 +4,13 @@
 #include <libavfilter/buffersink.h>
 #include <libavfilter/buffersrc.h>
 #include <libavutil/channel_layout.h>
+#include <libavutil/pixdesc.h>
 #include <libavutil/samplefmt.h>
 
 void mr_filters_close(struct mr_filters *filters)
 {
     avfilter_graph_free(&filters->graph);
-    av_channel_layout_uninit(&filters->layout);
+    av_frame_free(&filters->like);
     filters->in = filters->out = NULL;
 }
 
@@ -24,12 +25,24 @@ static int name_layout(AVChannelLayout *layout, const AVChannelLayout *from)
     return AVERROR(EINVAL);
 }
 
+static bool audio_fits(const AVFrame *like, const AVFrame *frame)
+{
+    return like->sample_rate == frame->sample_rate && like->format == frame->format &&
+           like->ch_layout.nb_channels == frame->ch_layout.nb_channels &&
+           (frame->ch_layout.order != AV_CHANNEL_ORDER_NATIVE ||
+            av_channel_layout_compare(&like->ch_layout, &frame->ch_layout) == 0);
+}
+
 bool mr_filters_fit(const struct mr_filters *filters, const AVFrame *frame)
 {
-    return filters->graph && filters->rate == frame->sample_rate && filters->format == frame->format &&
-           filters->layout.nb_channels == frame->ch_layout.nb_channels &&
-           (frame->ch_layout.order != AV_CHANNEL_ORDER_NATIVE ||
-            av_channel_layout_compare(&filters->layout, &frame->ch_layout) == 0);
+    const AVFrame *like = filters->like;
+    if (!filters->graph)
+        return false;
+    if (frame->nb_samples)
+        return audio_fits(like, frame);
+    return like->width == frame->width && like->height == frame->height && like->format == frame->format &&
+           like->color_range == frame->color_range && like->colorspace == frame->colorspace &&
+           av_cmp_q(like->sample_aspect_ratio, frame->sample_aspect_ratio) == 0;
 }
 
 static int add(AVFilterGraph *graph, const char *filter, const char *args, AVFilterContext *after,
@@ -41,18 +54,39 @@ static int add(AVFilterGraph *graph, const char *filter, const char *args, AVFil
     return rc < 0 || !after ? rc : avfilter_link(after, 0, *ret, 0);
 }
 
-static int build(struct mr_filters *filters)
+/* An empty graph, and what it will be fed. */
+static int begin(struct mr_filters *filters, const AVFrame *frame)
 {
-    const AVCodecContext *encoder = filters->encoder;
+    mr_filters_close(filters);
+    filters->graph = avfilter_graph_alloc();
+    filters->like = av_frame_alloc();
+    if (!filters->graph || !filters->like)
+        return AVERROR(ENOMEM);
+    filters->graph->nb_threads = 1; /* the sandbox has no threads */
+    filters->like->format = frame->format;
+    filters->like->width = frame->width;
+    filters->like->height = frame->height;
+    filters->like->sample_aspect_ratio = frame->sample_aspect_ratio;
+    filters->like->color_range = frame->color_range;
+    filters->like->colorspace = frame->colorspace;
+    filters->like->sample_rate = frame->sample_rate;
+    return frame->nb_samples ? name_layout(&filters->like->ch_layout, &frame->ch_layout) : 0;
+}
+
+/* ---- sound ---- */
+
+static int build_audio(struct mr_filters *filters, const AVCodecContext *encoder)
+{
+    const AVFrame *like = filters->like;
     char args[256], from[64], to[64];
-    int rc = av_channel_layout_describe(&filters->layout, from, sizeof from);
+    int rc = av_channel_layout_describe(&like->ch_layout, from, sizeof from);
     if (rc >= 0)
         rc = av_channel_layout_describe(&encoder->ch_layout, to, sizeof to);
     if (rc < 0)
         return rc;
     AVFilterContext *resample = NULL, *shape = NULL;
     snprintf(args, sizeof args, "time_base=1/%d:sample_rate=%d:sample_fmt=%s:channel_layout=%s",
-             filters->rate, filters->rate, av_get_sample_fmt_name(filters->format), from);
+             like->sample_rate, like->sample_rate, av_get_sample_fmt_name(like->format), from);
     rc = add(filters->graph, "abuffer", args, NULL, &filters->in);
     if (rc >= 0)
         rc = add(filters->graph, "aresample", NULL, filters->in, &resample);
@@ -65,44 +99,91 @@ static int build(struct mr_filters *filters)
     return rc < 0 ? rc : avfilter_graph_config(filters->graph, NULL);
 }
 
-enum mr_status mr_filters_open(struct mr_filters *filters, const AVFrame *frame, struct mr_err *err)
+enum mr_status mr_filters_open_audio(struct mr_filters *filters, const AVFrame *frame,
+                                     const AVCodecContext *encoder, struct mr_err *err)
 {
-    mr_filters_close(filters);
-    filters->rate = frame->sample_rate;
-    filters->format = frame->format;
-    int rc = name_layout(&filters->layout, &frame->ch_layout);
-    filters->graph = avfilter_graph_alloc();
-    if (!filters->graph)
-        rc = AVERROR(ENOMEM);
-    if (rc >= 0) {
-        filters->graph->nb_threads = 1; /* the sandbox has no threads */
-        rc = build(filters);
-    }
+    int rc = begin(filters, frame);
+    if (rc >= 0)
+        rc = build_audio(filters, encoder);
     if (rc < 0)
         return mr_av_fail(err, "invalid_media", rc, "audio of %d Hz with %d channels cannot be converted",
                           frame->sample_rate, frame->ch_layout.nb_channels);
-    if (filters->encoder->frame_size > 0 &&
-        !(filters->encoder->codec->capabilities & AV_CODEC_CAP_VARIABLE_FRAME_SIZE))
-        av_buffersink_set_frame_size(filters->out, (unsigned)filters->encoder->frame_size);
     return MR_OK;
 }
 
+/* ---- pictures ---- */
+
+/* Puts the chain between source and sink. */
+static int link_chain(struct mr_filters *filters, const char *chain)
+{
+    AVFilterInOut *outputs = avfilter_inout_alloc(), *inputs = avfilter_inout_alloc();
+    int rc = AVERROR(ENOMEM);
+    if (outputs && inputs) {
+        *outputs = (AVFilterInOut){.name = av_strdup("in"), .filter_ctx = filters->in};
+        *inputs = (AVFilterInOut){.name = av_strdup("out"), .filter_ctx = filters->out};
+        rc = avfilter_graph_parse_ptr(filters->graph, chain, &inputs, &outputs, NULL);
+    }
+    avfilter_inout_free(&inputs);
+    avfilter_inout_free(&outputs);
+    return rc;
+}
+
+static int build_video(struct mr_filters *filters, AVRational base, const char *chain)
+{
+    const AVFrame *like = filters->like;
+    char args[256];
+    AVRational sar = like->sample_aspect_ratio.num > 0 ? like->sample_aspect_ratio : (AVRational){1, 1};
+    snprintf(args, sizeof args, "video_size=%dx%d:pix_fmt=%d:time_base=%d/%d:pixel_aspect=%d/%d", like->width,
+             like->height, like->format, base.num, base.den, sar.num, sar.den);
+    int rc = add(filters->graph, "buffer", args, NULL, &filters->in);
+    if (rc >= 0)
+        rc = add(filters->graph, "buffersink", NULL, NULL, &filters->out);
+    if (rc >= 0)
+        rc = link_chain(filters, chain);
+    return rc < 0 ? rc : avfilter_graph_config(filters->graph, NULL);
+}
+
+enum mr_status mr_filters_open_video(struct mr_filters *filters, const AVFrame *frame, AVRational base,
+                                     const char *chain, struct mr_err *err)
+{
+    int rc = begin(filters, frame);
+    if (rc >= 0)
+        rc = build_video(filters, base, chain);
+    const char *pixels = av_get_pix_fmt_name(frame->format);
+    return rc < 0 ? mr_av_fail(err, "invalid_media", rc, "pictures of %dx%d (%s) cannot be converted",
+                               frame->width, frame->height, pixels ? pixels : "unknown")
+                  : MR_OK;
+}
+
+/* ---- both ---- */
+
 enum mr_status mr_filters_push(struct mr_filters *filters, AVFrame *frame, struct mr_err *err)
 {
-    if (frame && frame->ch_layout.order != AV_CHANNEL_ORDER_NATIVE) {
-        int rc = av_channel_layout_copy(&frame->ch_layout, &filters->layout);
+    if (frame->nb_samples && frame->ch_layout.order != AV_CHANNEL_ORDER_NATIVE) {
+        int rc = av_channel_layout_copy(&frame->ch_layout, &filters->like->ch_layout);
         if (rc < 0)
             return mr_av_fail(err, "internal", rc, "name the channels");
     }
     int rc = av_buffersrc_add_frame(filters->in, frame);
-    return rc < 0 ? mr_av_fail(err, "internal", rc, "filter the audio") : MR_OK;
+    return rc < 0 ? mr_av_fail(err, "internal", rc, "filter") : MR_OK;
+}
+
+enum mr_status mr_filters_end(struct mr_filters *filters, int64_t end, struct mr_err *err)
+{
+    int rc = av_buffersrc_close(filters->in, end, 0);
+    return rc < 0 ? mr_av_fail(err, "internal", rc, "drain the filters") : MR_OK;
 }
 
 enum mr_status mr_filters_pull(struct mr_filters *filters, AVFrame *frame, bool *ret_got, struct mr_err *err)
 {
     int rc = av_buffersink_get_frame(filters->out, frame);
     if (rc < 0 && rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
-        return mr_av_fail(err, "internal", rc, "filter the audio");
+        return mr_av_fail(err, "internal", rc, "filter");
     *ret_got = rc >= 0;
     return MR_OK;
+}
+
+AVRational mr_filters_time_base(const struct mr_filters *filters)
+{
+    return av_buffersink_get_time_base(filters->out);
 }

@@ -1,6 +1,7 @@
 /*
- * Between decoder and encoder: resampling, remixing and sample format, cut into the encoder's frames. Frames
- * whose form differs from the last ones' (a stream may change) get a new graph. Used by one thread.
+ * Between decoder and encoder: one filter graph of one kind. Sound is resampled, remixed and brought into the
+ * encoder's sample format; pictures go through a chain of filters that geometry.h writes. Frames whose form
+ * differs from the first one's (a stream may change) need a new graph. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_FILTERS_H
 #define MR_WORKER_MEDIA_FILTERS_H
@@ -10,13 +11,10 @@
 #include <libavfilter/avfilter.h>
 
 struct mr_filters {
-    const AVCodecContext *encoder; /* what must come out; not owned */
     AVFilterGraph *graph;
     AVFilterContext *in;
     AVFilterContext *out;
-    int rate; /* what the graph takes */
-    int format;
-    AVChannelLayout layout;
+    AVFrame *like; /* without data: the form of the frames that the graph takes */
 };
 
 void mr_filters_close(struct mr_filters *filters);
@@ -24,13 +22,23 @@ MR_DEFINE_VALUE_CLEANUP(mr_filters, mr_filters_close)
 
 /* True if the frame can go into the present graph. */
 bool mr_filters_fit(const struct mr_filters *filters, const AVFrame *frame);
-/* A new graph for frames like this one. The old one must have been drained. */
-MR_MUST_CHECK enum mr_status mr_filters_open(struct mr_filters *filters, const AVFrame *frame,
-                                             struct mr_err *err);
-/* Takes the frame's data over; NULL: the end, drain with mr_filters_pull. */
+
+/* A new graph for frames like this one, in their own rate's time base; what comes out has the encoder's rate,
+ * layout and sample format. The old graph must have been drained. */
+MR_MUST_CHECK enum mr_status mr_filters_open_audio(struct mr_filters *filters, const AVFrame *frame,
+                                                   const AVCodecContext *encoder, struct mr_err *err);
+/* The same for pictures: `chain` in libavfilter's language, time stamps of the frames in `base`. */
+MR_MUST_CHECK enum mr_status mr_filters_open_video(struct mr_filters *filters, const AVFrame *frame,
+                                                   AVRational base, const char *chain, struct mr_err *err);
+
+/* Takes the frame's data over. */
 MR_MUST_CHECK enum mr_status mr_filters_push(struct mr_filters *filters, AVFrame *frame, struct mr_err *err);
+/* No more frames; `end` is where the last one ends, in the frames' time base. Drain with mr_filters_pull. */
+MR_MUST_CHECK enum mr_status mr_filters_end(struct mr_filters *filters, int64_t end, struct mr_err *err);
 /* *ret_got false: nothing (more) for now. */
 MR_MUST_CHECK enum mr_status mr_filters_pull(struct mr_filters *filters, AVFrame *frame, bool *ret_got,
                                              struct mr_err *err);
+/* Of the frames that come out. */
+AVRational mr_filters_time_base(const struct mr_filters *filters);
 
 #endif

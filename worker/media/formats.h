@@ -1,7 +1,7 @@
 /*
  * What libav needs to know of each public format (shared/data/formats.h, same names): muxer, encoder, and
- * what the container can hold beside the audio. One const table; adding a format is adding a line there and
- * here.
+ * what the container can hold beside picture and sound. One const table; adding a format is adding a line
+ * there and here.
  */
 #ifndef MR_WORKER_MEDIA_FORMATS_H
 #define MR_WORKER_MEDIA_FORMATS_H
@@ -15,7 +15,7 @@ enum mr_cover { MR_COVER_NONE, MR_COVER_STREAM /* an attached picture */, MR_COV
 /* NATIVE: the muxer writes libav's chapters. COMMENT: as tags CHAPTER001, CHAPTER001NAME. */
 enum mr_chapters { MR_CHAPTERS_NONE, MR_CHAPTERS_NATIVE, MR_CHAPTERS_COMMENT };
 
-enum { MR_COPY_CODECS_MAX = 4 };
+enum { MR_COPY_CODECS_MAX = 24 };
 
 struct mr_media_format {
     const char *name;
@@ -23,7 +23,16 @@ struct mr_media_format {
     const char *muxer_options; /* "key=value:key=value"; NULL: none */
     bool patches;              /* the muxer seeks back to what it has written (sink.h) */
 
-    const char *encoder;
+    const char *video_encoder;    /* NULL: sound only */
+    bool index_first;             /* MP4 and MOV: the index is moved before the media (faststart.h) */
+    bool constant_rate;           /* AVI, which counts frames: every one lasts as long as the others */
+    bool holds_rotation;          /* as a display matrix */
+    bool square_pixels;           /* it cannot say that they are not */
+    bool only_plain_h264;         /* its players expect 8 bits, 4:2:0 */
+    int max_fps;                  /* 0: any */
+    enum AVCodecID text_subtitle; /* how it holds subtitles; AV_CODEC_ID_NONE: not */
+
+    const char *encoder;      /* of the sound; NULL: it has none */
     const char *deep_encoder; /* for sources of more than 16 bits; NULL: the same */
     int64_t bit_rate;         /* for up to two channels, 0: lossless or by quality */
     bool needs_lead_in;       /* decoders drop the first frame: give them one of silence to drop */

@@ -1,10 +1,17 @@
 #include "worker/media/output.h"
 
-#include "worker/media/encoder.h"
-
 #include <errno.h>
 #include <libavutil/opt.h>
+#include <string.h>
 #include <sys/random.h>
+
+enum {
+    QUEUE_BYTES_MAX = 96 * 1024 * 1024,
+    QUEUE_PACKETS_MAX = 100000,
+    INTERLEAVE_US = 2 * 1000 * 1000, /* how long one track's packets wait for another's */
+};
+
+/* ---- what can be copied ---- */
 
 /* The AAC profiles that every player of .aac and .m4a knows; the others are encoded anew. */
 static bool is_common_aac(int profile)
@@ -12,10 +19,30 @@ static bool is_common_aac(int profile)
     return profile <= FF_PROFILE_AAC_LTP || profile == FF_PROFILE_AAC_HE || profile == FF_PROFILE_AAC_HE_V2;
 }
 
-bool mr_output_can_copy(const struct mr_input *input, const struct mr_media_format *spec)
+static bool is_plain(int pixels)
 {
-    const AVCodecParameters *params = input->audio->codecpar;
+    return pixels == AV_PIX_FMT_YUV420P || pixels == AV_PIX_FMT_YUVJ420P;
+}
+
+/* AVI states no time of presentation, only the order of decoding. */
+static bool can_copy_picture(const struct mr_input *input, const AVCodecParameters *params,
+                             const struct mr_media_format *spec)
+{
+    const int32_t *matrix = mr_input_display_matrix(input);
+    if (strcmp(input->format->iformat->name, "avi") == 0)
+        return false;
+    if (matrix && !spec->holds_rotation && !mr_input_is_upright(input))
+        return false;
+    return params->codec_id != AV_CODEC_ID_H264 || !spec->only_plain_h264 || is_plain(params->format);
+}
+
+bool mr_output_can_copy(const struct mr_input *input, const AVStream *stream,
+                        const struct mr_media_format *spec)
+{
+    const AVCodecParameters *params = stream->codecpar;
     if (params->codec_id == AV_CODEC_ID_AAC && !is_common_aac(params->profile))
+        return false;
+    if (params->codec_type == AVMEDIA_TYPE_VIDEO && !can_copy_picture(input, params, spec))
         return false;
     for (size_t i = 0; i < MR_COPY_CODECS_MAX && spec->copies[i] != AV_CODEC_ID_NONE; i++)
         if (spec->copies[i] == params->codec_id)
@@ -23,101 +50,120 @@ bool mr_output_can_copy(const struct mr_input *input, const struct mr_media_form
     return false;
 }
 
-static enum mr_status open_muxer(struct mr_output *output, struct mr_sink *sink,
-                                 const struct mr_media_format *spec, struct mr_err *err)
+/* ---- tracks ---- */
+
+enum mr_status mr_output_open(struct mr_output *output, const struct mr_media_format *spec,
+                              const struct mr_media_options *options, const struct mr_input *input,
+                              const struct mr_sandbox_fds *fds, uint32_t index, struct mr_notes *notes,
+                              struct mr_err *err)
 {
-    *output = (struct mr_output){.spec = spec, .sink = sink};
+    *output = (struct mr_output){
+        .spec = spec, .options = options, .input = input, .notes = notes, .length_us = INT64_MAX};
+    enum mr_status status = mr_sink_open(&output->sink, fds, index, spec->patches, spec->index_first, err);
+    if (status)
+        return status;
     int rc = avformat_alloc_output_context2(&output->format, NULL, spec->muxer, NULL);
-    if (rc >= 0 && !(output->audio = avformat_new_stream(output->format, NULL)))
-        rc = AVERROR(ENOMEM);
     if (rc < 0)
         return mr_av_fail(err, "internal", rc, "open the %s muxer", spec->muxer);
-    output->format->pb = sink->io;
+    output->format->pb = output->sink.io;
     output->format->flags |= AVFMT_FLAG_CUSTOM_IO;
+    output->format->max_interleave_delta = INTERLEAVE_US;
     return MR_OK;
-}
-
-static enum mr_status open_copy_filter(struct mr_output *output, const struct mr_input *input,
-                                       struct mr_err *err)
-{
-    const AVCodecParameters *params = input->audio->codecpar;
-    /* The only filter so far turns AAC with headers in its packets into AAC with one in the container. */
-    if (!output->spec->copy_filter || params->codec_id != AV_CODEC_ID_AAC || params->extradata_size)
-        return MR_OK;
-    const AVBitStreamFilter *filter = av_bsf_get_by_name(output->spec->copy_filter);
-    int rc = filter ? av_bsf_alloc(filter, &output->copy_filter) : AVERROR_BSF_NOT_FOUND;
-    if (rc >= 0)
-        rc = avcodec_parameters_copy(output->copy_filter->par_in, params);
-    if (rc >= 0) {
-        output->copy_filter->time_base_in = input->audio->time_base;
-        rc = av_bsf_init(output->copy_filter);
-    }
-    return rc < 0 ? mr_av_fail(err, "internal", rc, "open the filter for copying") : MR_OK;
-}
-
-static enum mr_status carry_along(struct mr_output *output, const struct mr_input *input,
-                                  struct mr_notes *notes, struct mr_err *err)
-{
-    const struct mr_media_format *spec = output->spec;
-    enum mr_status status = mr_tags_carry(input, spec, output->format, output->audio, notes, err);
-    if (!status)
-        status = mr_cover_carry(input, spec, output->format, output->audio, &output->cover,
-                                &output->cover_image, notes, err);
-    if (!status)
-        status = mr_chapters_carry(input, spec, output->format, output->audio, notes, err);
-    return status;
-}
-
-enum mr_status mr_output_open_copy(struct mr_output *output, struct mr_sink *sink,
-                                   const struct mr_media_format *spec, const struct mr_input *input,
-                                   struct mr_notes *notes, struct mr_err *err)
-{
-    enum mr_status status = open_muxer(output, sink, spec, err);
-    if (!status)
-        status = open_copy_filter(output, input, err);
-    if (status)
-        return status;
-    int rc = avcodec_parameters_copy(output->audio->codecpar, input->audio->codecpar);
-    if (rc < 0)
-        return mr_av_fail(err, "internal", rc, "copy the stream");
-    output->audio->codecpar->codec_tag = 0; /* the muxer's own */
-    output->audio->time_base = output->packet_base = input->audio->time_base;
-    return carry_along(output, input, notes, err);
-}
-
-enum mr_status mr_output_open_encoder(struct mr_output *output, struct mr_sink *sink,
-                                      const struct mr_media_format *spec, const struct mr_input *input,
-                                      const AVFrame *frame, struct mr_notes *notes, struct mr_err *err)
-{
-    enum mr_status status = open_muxer(output, sink, spec, err);
-    if (status)
-        return status;
-    bool global_header = output->format->oformat->flags & AVFMT_GLOBALHEADER;
-    status = mr_encoder_open(spec, input, frame, global_header, &output->encoder, err);
-    if (status)
-        return status;
-    int rc = avcodec_parameters_from_context(output->audio->codecpar, output->encoder);
-    if (rc < 0)
-        return mr_av_fail(err, "internal", rc, "describe the stream");
-    output->audio->time_base = output->packet_base = output->encoder->time_base;
-    return carry_along(output, input, notes, err);
 }
 
 void mr_output_close(struct mr_output *output)
 {
-    av_bsf_free(&output->copy_filter);
-    avcodec_free_context(&output->encoder);
+    for (size_t i = 0; i < MR_SLOTS; i++) {
+        avcodec_parameters_free(&output->tracks[i].params);
+        av_bsf_free(&output->tracks[i].copy_filter);
+    }
+    for (size_t i = 0; i < output->queued; i++)
+        av_packet_free(&output->queue[i]);
+    av_freep(&output->queue);
+    output->queued = 0;
     avformat_free_context(output->format);
     output->format = NULL;
+    mr_sink_close(&output->sink);
 }
 
+bool mr_output_has_global_header(const struct mr_output *output)
+{
+    return output->format->oformat->flags & AVFMT_GLOBALHEADER;
+}
+
+void mr_output_expect(struct mr_output *output, enum mr_slot slot)
+{
+    output->tracks[slot].state = MR_TRACK_EXPECTED;
+}
+
+void mr_output_give_up(struct mr_output *output, enum mr_slot slot)
+{
+    output->tracks[slot].state = MR_TRACK_NONE;
+}
+
+static enum mr_status open_track(struct mr_output_track *track, AVRational base, struct mr_err *err)
+{
+    track->params = avcodec_parameters_alloc();
+    if (!track->params)
+        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "describe the stream");
+    track->packet_base = base;
+    track->state = MR_TRACK_OPEN;
+    return MR_OK;
+}
+
+enum mr_status mr_output_open_encoded(struct mr_output *output, enum mr_slot slot,
+                                      const AVCodecContext *encoder, struct mr_err *err)
+{
+    struct mr_output_track *track = &output->tracks[slot];
+    enum mr_status status = open_track(track, encoder->time_base, err);
+    if (status)
+        return status;
+    track->rate = encoder->framerate;
+    int rc = avcodec_parameters_from_context(track->params, encoder);
+    return rc < 0 ? mr_av_fail(err, "internal", rc, "describe the stream") : MR_OK;
+}
+
+/* The only filter so far turns AAC with headers in its packets into AAC with one in the container. */
+static enum mr_status open_copy_filter(struct mr_output *output, struct mr_output_track *track,
+                                       const AVStream *stream, struct mr_err *err)
+{
+    const AVCodecParameters *params = stream->codecpar;
+    if (!output->spec->copy_filter || params->codec_id != AV_CODEC_ID_AAC || params->extradata_size)
+        return MR_OK;
+    const AVBitStreamFilter *filter = av_bsf_get_by_name(output->spec->copy_filter);
+    int rc = filter ? av_bsf_alloc(filter, &track->copy_filter) : AVERROR_BSF_NOT_FOUND;
+    if (rc >= 0)
+        rc = avcodec_parameters_copy(track->copy_filter->par_in, params);
+    if (rc >= 0) {
+        track->copy_filter->time_base_in = stream->time_base;
+        rc = av_bsf_init(track->copy_filter);
+    }
+    return rc < 0 ? mr_av_fail(err, "internal", rc, "open the filter for copying") : MR_OK;
+}
+
+enum mr_status mr_output_open_copied(struct mr_output *output, enum mr_slot slot, const AVStream *stream,
+                                     struct mr_err *err)
+{
+    struct mr_output_track *track = &output->tracks[slot];
+    enum mr_status status = open_track(track, stream->time_base, err);
+    if (!status)
+        status = open_copy_filter(output, track, stream, err);
+    if (status)
+        return status;
+    track->copied = stream;
+    track->rate = stream->avg_frame_rate;
+    int rc = avcodec_parameters_copy(track->params, stream->codecpar);
+    return rc < 0 ? mr_av_fail(err, "internal", rc, "copy the stream") : MR_OK;
+}
+
+/* ---- the header ---- */
+
 /* Samples that a decoder is told to skip at the start belong into the new container's header. */
-static void copy_priming(struct mr_output *output, const AVPacket *first)
+static void copy_priming(AVCodecParameters *params, const AVPacket *first)
 {
     enum { SKIP_SAMPLES_SIZE = 10 };
     size_t size = 0;
     const uint8_t *skip = av_packet_get_side_data(first, AV_PKT_DATA_SKIP_SAMPLES, &size);
-    AVCodecParameters *params = output->audio->codecpar;
     if (skip && size >= SKIP_SAMPLES_SIZE && params->codec_id == AV_CODEC_ID_MP3 && !params->initial_padding)
         params->initial_padding = (int)((unsigned)skip[0] | (unsigned)skip[1] << 8 | (unsigned)skip[2] << 16);
 }
@@ -155,21 +201,81 @@ static int set_serial_number(AVFormatContext *format)
  */
 static const char *blame(const struct mr_output *output, int rc)
 {
-    bool is_the_files = !output->encoder && (rc == AVERROR_INVALIDDATA || rc == AVERROR(EINVAL));
-    return is_the_files ? "invalid_media" : "internal";
+    bool copies = false;
+    for (size_t i = 0; i < MR_SLOTS; i++)
+        copies |= output->tracks[i].copied != NULL;
+    return copies && (rc == AVERROR_INVALIDDATA || rc == AVERROR(EINVAL)) ? "invalid_media" : "internal";
 }
 
-static enum mr_status begin(struct mr_output *output, const AVPacket *first, struct mr_err *err)
+/* HDR, stereo, rotation: what a container says about pictures besides their codec. */
+static int copy_side_data(AVStream *to, const AVStream *from)
 {
-    output->begun = true;
-    if (!output->encoder)
-        copy_priming(output, first);
-    if (output->copy_filter) {
-        int rc = avcodec_parameters_copy(output->audio->codecpar, output->copy_filter->par_out);
-        if (rc < 0)
-            return mr_av_fail(err, "internal", rc, "copy the stream");
-        output->audio->codecpar->codec_tag = 0;
+    for (int i = 0; i < from->nb_side_data; i++) {
+        const AVPacketSideData *data = &from->side_data[i];
+        uint8_t *copy = av_stream_new_side_data(to, data->type, data->size);
+        if (!copy)
+            return AVERROR(ENOMEM);
+        memcpy(copy, data->data, data->size);
     }
+    return 0;
+}
+
+static const AVPacket *first_packet(const struct mr_output *output, enum mr_slot slot)
+{
+    for (size_t i = 0; i < output->queued; i++)
+        if (output->queue[i]->stream_index == (int)slot)
+            return output->queue[i];
+    return NULL;
+}
+
+/* AVI counts such sound in blocks, which have another size in each file: in packets, then. */
+static bool is_compressed(const AVCodecParameters *params)
+{
+    return params->codec_id == AV_CODEC_ID_MP3 || params->codec_id == AV_CODEC_ID_AC3;
+}
+
+static int add_stream(struct mr_output *output, enum mr_slot slot)
+{
+    struct mr_output_track *track = &output->tracks[slot];
+    AVStream *stream = track->stream = avformat_new_stream(output->format, NULL);
+    if (!stream)
+        return AVERROR(ENOMEM);
+    int rc = avcodec_parameters_copy(stream->codecpar,
+                                     track->copy_filter ? track->copy_filter->par_out : track->params);
+    stream->time_base = track->packet_base;
+    stream->avg_frame_rate = track->rate;
+    stream->sample_aspect_ratio = stream->codecpar->sample_aspect_ratio;
+    if (!track->copied || rc < 0)
+        return rc;
+    /* The muxer's own tag; but "hvc1" is the one by which Apple's players know HEVC. */
+    bool is_hevc = stream->codecpar->codec_id == AV_CODEC_ID_HEVC && output->spec->index_first;
+    stream->codecpar->codec_tag = is_hevc ? MKTAG('h', 'v', 'c', '1') : 0;
+    stream->codecpar->block_align = is_compressed(stream->codecpar) ? 0 : stream->codecpar->block_align;
+    stream->disposition = track->copied->disposition;
+    const AVPacket *first = first_packet(output, slot);
+    if (first)
+        copy_priming(stream->codecpar, first);
+    return copy_side_data(stream, track->copied);
+}
+
+static enum mr_status carry_along(struct mr_output *output, struct mr_err *err)
+{
+    const struct mr_media_format *spec = output->spec;
+    AVStream *main = output->tracks[MR_SLOT_AUDIO].stream;
+    if (!main)
+        main = output->tracks[MR_SLOT_VIDEO].stream;
+    enum mr_status status = mr_tags_carry(output->input, spec, output->format, main, output->notes, err);
+    if (!status)
+        status = mr_cover_carry(output->input, spec, output->format, main, &output->cover,
+                                &output->cover_image, output->notes, err);
+    if (!status)
+        status = mr_chapters_carry(output->input, spec, output->from_us, output->length_us, output->format,
+                                   main, output->notes, err);
+    return status;
+}
+
+static int write_header(struct mr_output *output)
+{
     MR_AUTO_DICT AVDictionary *options = NULL;
     int rc = av_dict_parse_string(&options, output->spec->muxer_options, "=", ":", 0);
     /* ADTS has no place for tags but an ID3 tag before it, which not every player expects: not without need.
@@ -180,43 +286,105 @@ static enum mr_status begin(struct mr_output *output, const AVPacket *first, str
         rc = set_serial_number(output->format);
     if (rc >= 0)
         rc = avformat_write_header(output->format, &options);
-    if (rc >= 0)
-        rc = write_cover(output);
+    return rc < 0 ? rc : write_cover(output);
+}
+
+static enum mr_status begin(struct mr_output *output, struct mr_err *err)
+{
+    output->begun = true;
+    int rc = 0;
+    for (size_t i = 0; i < MR_SLOTS && rc >= 0; i++)
+        if (output->tracks[i].state == MR_TRACK_OPEN)
+            rc = add_stream(output, i);
+    if (rc < 0)
+        return mr_av_fail(err, "internal", rc, "describe the streams");
+    enum mr_status status = carry_along(output, err);
+    if (status)
+        return status;
+    rc = write_header(output);
     return rc < 0 ? mr_av_fail(err, blame(output, rc), rc, "write the %s header", output->spec->muxer)
                   : MR_OK;
 }
 
-static enum mr_status write_one(struct mr_output *output, AVPacket *packet, struct mr_err *err)
+/* ---- packets ---- */
+
+static enum mr_status mux(struct mr_output *output, AVPacket *packet, struct mr_err *err)
 {
-    if (!output->begun) {
-        enum mr_status status = begin(output, packet, err);
-        if (status)
-            return status;
-    }
-    packet->stream_index = output->audio->index;
+    const struct mr_output_track *track = &output->tracks[packet->stream_index];
+    bool is_alone = output->format->nb_streams == 1 || !output->tracks[MR_SLOT_VIDEO].stream;
+    packet->stream_index = track->stream->index;
     packet->pos = -1;
-    av_packet_rescale_ts(packet, output->packet_base, output->audio->time_base);
-    int rc = av_write_frame(output->format, packet);
+    av_packet_rescale_ts(packet, track->packet_base, track->stream->time_base);
+    int rc = is_alone ? av_write_frame(output->format, packet)
+                      : av_interleaved_write_frame(output->format, packet);
     if (rc >= 0)
-        mr_sink_begin_body(output->sink);
+        mr_sink_begin_body(&output->sink);
+    av_packet_unref(packet);
     return rc < 0 ? mr_av_fail(err, blame(output, rc), rc, "write the output") : MR_OK;
 }
 
-enum mr_status mr_output_write(struct mr_output *output, AVPacket *packet, struct mr_err *err)
+static enum mr_status enqueue(struct mr_output *output, AVPacket *packet, struct mr_err *err)
 {
-    if (!output->copy_filter) {
-        enum mr_status status = packet ? write_one(output, packet, err) : MR_OK;
-        if (packet)
-            av_packet_unref(packet);
-        return status;
+    if (output->queued >= QUEUE_PACKETS_MAX || output->queued_bytes + packet->size > QUEUE_BYTES_MAX)
+        return mr_fail_code(err, MR_TOO_LARGE, "resource_limit",
+                            "sound and picture lie too far apart in the file");
+    if (output->queued == output->queue_capacity) {
+        size_t capacity = FFMAX(output->queue_capacity * 2, 16);
+        AVPacket **queue = av_realloc_array(output->queue, capacity, sizeof(*queue));
+        if (!queue)
+            return mr_av_fail(err, "internal", AVERROR(ENOMEM), "keep a packet");
+        output->queue = queue;
+        output->queue_capacity = capacity;
     }
-    int rc = av_bsf_send_packet(output->copy_filter, packet);
+    AVPacket *kept = av_packet_alloc();
+    if (!kept)
+        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "keep a packet");
+    output->queued_bytes += packet->size;
+    av_packet_move_ref(kept, packet);
+    output->queue[output->queued++] = kept;
+    return MR_OK;
+}
+
+static bool is_ready(const struct mr_output *output)
+{
+    for (size_t i = 0; i < MR_SLOTS; i++)
+        if (output->tracks[i].state == MR_TRACK_EXPECTED)
+            return false;
+    return output->is_first_in_line && output->queued > 0;
+}
+
+static enum mr_status flush_queue(struct mr_output *output, struct mr_err *err)
+{
+    enum mr_status status = begin(output, err);
+    for (size_t i = 0; i < output->queued; i++) {
+        if (!status)
+            status = mux(output, output->queue[i], err);
+        av_packet_free(&output->queue[i]);
+    }
+    output->queued = 0;
+    output->queued_bytes = 0;
+    return status;
+}
+
+static enum mr_status take(struct mr_output *output, enum mr_slot slot, AVPacket *packet, struct mr_err *err)
+{
+    packet->stream_index = (int)slot;
+    if (output->begun)
+        return mux(output, packet, err);
+    enum mr_status status = enqueue(output, packet, err);
+    return status || !is_ready(output) ? status : flush_queue(output, err);
+}
+
+static enum mr_status filter(struct mr_output *output, enum mr_slot slot, AVPacket *packet,
+                             struct mr_err *err)
+{
+    AVBSFContext *context = output->tracks[slot].copy_filter;
+    int rc = av_bsf_send_packet(context, packet);
     MR_AUTO_PACKET AVPacket *filtered = av_packet_alloc();
     if (!filtered)
         rc = AVERROR(ENOMEM);
-    while (rc >= 0 && (rc = av_bsf_receive_packet(output->copy_filter, filtered)) >= 0) {
-        enum mr_status status = write_one(output, filtered, err);
-        av_packet_unref(filtered);
+    while (rc >= 0 && (rc = av_bsf_receive_packet(context, filtered)) >= 0) {
+        enum mr_status status = take(output, slot, filtered, err);
         if (status)
             return status;
     }
@@ -225,13 +393,32 @@ enum mr_status mr_output_write(struct mr_output *output, AVPacket *packet, struc
     return MR_OK;
 }
 
+enum mr_status mr_output_write(struct mr_output *output, enum mr_slot slot, AVPacket *packet,
+                               struct mr_err *err)
+{
+    if (output->tracks[slot].copy_filter)
+        return filter(output, slot, packet, err);
+    return packet ? take(output, slot, packet, err) : MR_OK;
+}
+
+enum mr_status mr_output_go(struct mr_output *output, struct mr_err *err)
+{
+    output->is_first_in_line = true;
+    return is_ready(output) && !output->begun ? flush_queue(output, err) : MR_OK;
+}
+
 enum mr_status mr_output_finish(struct mr_output *output, struct mr_err *err)
 {
+    enum mr_status status = mr_output_go(output, err); /* what was given up makes it ready */
+    if (status)
+        return status;
     if (!output->begun)
-        return mr_fail_code(err, MR_INVALID, "invalid_media", "the file holds no audio");
-    mr_sink_begin_tail(output->sink);
-    int rc = av_write_trailer(output->format);
+        return mr_fail_code(err, MR_INVALID, "invalid_media", "the file holds nothing that can be decoded");
+    int rc = output->tracks[MR_SLOT_VIDEO].stream ? av_interleaved_write_frame(output->format, NULL) : 0;
+    mr_sink_begin_tail(&output->sink);
+    if (rc >= 0)
+        rc = av_write_trailer(output->format);
     if (rc < 0)
         return mr_av_fail(err, blame(output, rc), rc, "write the %s trailer", output->spec->muxer);
-    return mr_sink_finish(output->sink, err);
+    return mr_sink_finish(&output->sink, err);
 }

@@ -1,46 +1,78 @@
 /*
- * The output: muxer, audio stream, and either an encoder or, where the codec stays, a bitstream filter.
- * Packets come in decoder or encoder order and leave at once. Used by one thread.
+ * One output: muxer and sink, and the packets of up to MR_SLOTS tracks. Packets come as decoders and encoders
+ * give them; the muxer wants to know all tracks before the first one, and of several outputs one is written
+ * at a time. Until then packets wait here, in a queue with a cap. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_OUTPUT_H
 #define MR_WORKER_MEDIA_OUTPUT_H
 
+#include "worker/media/options.h"
 #include "worker/media/sink.h"
 #include "worker/media/tags.h"
 
 #include <libavcodec/bsf.h>
 
+enum mr_slot { MR_SLOT_VIDEO, MR_SLOT_AUDIO, MR_SLOTS };
+
+/* A track as the output sees it. */
+struct mr_output_track {
+    enum { MR_TRACK_NONE, MR_TRACK_EXPECTED, MR_TRACK_OPEN } state;
+    AVCodecParameters *params;
+    AVRational packet_base;    /* of the packets given to mr_output_write */
+    AVBSFContext *copy_filter; /* NULL: encoded, or nothing to filter */
+    const AVStream *copied;    /* the input's stream; NULL: encoded */
+    AVRational rate;           /* frames per second of a picture; 0/1: not known */
+    AVStream *stream;          /* once begun */
+};
+
 struct mr_output {
     const struct mr_media_format *spec;
-    struct mr_sink *sink; /* not owned */
+    const struct mr_media_options *options;
+    const struct mr_input *input;
+    struct mr_notes *notes; /* NULL but for the first output */
+    struct mr_sink sink;
     AVFormatContext *format;
-    AVStream *audio;
+    struct mr_output_track tracks[MR_SLOTS];
     AVStream *cover;             /* NULL: none */
     const AVPacket *cover_image; /* the input's */
-    AVCodecContext *encoder;     /* NULL: copied */
-    AVBSFContext *copy_filter;   /* NULL: encoded, or nothing to filter */
-    AVRational packet_base;      /* of the packets given to mr_output_write */
+    AVPacket **queue;
+    size_t queued, queue_capacity;
+    int64_t queued_bytes;
+    int64_t from_us, length_us; /* the piece of the input that it holds, for its chapters */
+    bool is_first_in_line;      /* it may write */
     bool begun;
 };
 
-/* True if the input's packets can stay as they are. */
-bool mr_output_can_copy(const struct mr_input *input, const struct mr_media_format *spec);
-
-/* An output that takes the input's packets. The header is written with the first one. */
-MR_MUST_CHECK enum mr_status mr_output_open_copy(struct mr_output *output, struct mr_sink *sink,
-                                                 const struct mr_media_format *spec,
-                                                 const struct mr_input *input, struct mr_notes *notes,
-                                                 struct mr_err *err);
-/* An output that takes output->encoder's packets; the encoder is set up for frames like `frame`. */
-MR_MUST_CHECK enum mr_status mr_output_open_encoder(struct mr_output *output, struct mr_sink *sink,
-                                                    const struct mr_media_format *spec,
-                                                    const struct mr_input *input, const AVFrame *frame,
-                                                    struct mr_notes *notes, struct mr_err *err);
+/* index: the output's number. The sink is opened, nothing written. notes may be NULL. */
+MR_MUST_CHECK enum mr_status mr_output_open(struct mr_output *output, const struct mr_media_format *spec,
+                                            const struct mr_media_options *options,
+                                            const struct mr_input *input, const struct mr_sandbox_fds *fds,
+                                            uint32_t index, struct mr_notes *notes, struct mr_err *err);
 void mr_output_close(struct mr_output *output);
 MR_DEFINE_VALUE_CLEANUP(mr_output, mr_output_close)
 
-/* Takes the packet's data over; NULL: the end of a copy. */
-MR_MUST_CHECK enum mr_status mr_output_write(struct mr_output *output, AVPacket *packet, struct mr_err *err);
+/* True if this stream's packets can stay as they are. */
+bool mr_output_can_copy(const struct mr_input *input, const AVStream *stream,
+                        const struct mr_media_format *spec);
+
+/* True if the container keeps the codec's header apart from the packets. */
+bool mr_output_has_global_header(const struct mr_output *output);
+
+/* Says that there will be such a track: nothing is written before it is open, or given up. */
+void mr_output_expect(struct mr_output *output, enum mr_slot slot);
+void mr_output_give_up(struct mr_output *output, enum mr_slot slot);
+
+/* A track of an encoder's packets, or of a stream's as they are. */
+MR_MUST_CHECK enum mr_status mr_output_open_encoded(struct mr_output *output, enum mr_slot slot,
+                                                    const AVCodecContext *encoder, struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_output_open_copied(struct mr_output *output, enum mr_slot slot,
+                                                   const AVStream *stream, struct mr_err *err);
+
+/* Takes the packet's data over; NULL: the end of a copied track. "resource_limit" when too much waits. */
+MR_MUST_CHECK enum mr_status mr_output_write(struct mr_output *output, enum mr_slot slot, AVPacket *packet,
+                                             struct mr_err *err);
+/* It is this output's turn to be written. */
+MR_MUST_CHECK enum mr_status mr_output_go(struct mr_output *output, struct mr_err *err);
 /* Trailer, head, and every write that had failed. */
 MR_MUST_CHECK enum mr_status mr_output_finish(struct mr_output *output, struct mr_err *err);
 

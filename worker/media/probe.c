@@ -8,18 +8,25 @@
 
 /* Containers of one self-contained file. Playlists (hls, concat, dash), image lists, network and script
  * formats open further files or URLs: they stay out. */
-static const char demuxers[] = "mp3,aac,mov,ogg,wav,w64,aiff,caf,au,flac,asf,matroska,avi,mpegts,flv,amr,ac3";
+static const char demuxers[] =
+    "mp3,aac,mov,ogg,wav,w64,aiff,caf,au,flac,asf,matroska,avi,mpegts,mpeg,flv,amr,ac3,gif";
 
-/* Audio decoders, and those of cover art (libav decodes it once, to learn its size). */
+/* Decoders of sound, of pictures, of text. PNG and Motion JPEG are cover art and thumbnails, too. */
 static const char decoders[] =
     "mp3,mp3float,mp2,mp2float,mp1,mp1float,aac,aac_latm,vorbis,opus,flac,alac,wmav1,wmav2,wmapro,"
     "wmalossless,"
     "ac3,eac3,dca,amrnb,amrwb,speex,adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,gsm,gsm_ms,"
     "pcm_u8,pcm_s8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,"
-    "pcm_f64be,pcm_alaw,pcm_mulaw,pcm_bluray,mjpeg,png";
+    "pcm_f64be,pcm_alaw,pcm_mulaw,pcm_bluray,mjpeg,png,"
+    "h264,hevc,mpeg4,mpeg2video,mpeg1video,vp8,vp9,libdav1d,gif,theora,h263,flv,msmpeg4v1,msmpeg4v2,msmpeg4,"
+    "wmv1,wmv2,wmv3,vc1,prores,dnxhd,dvvideo,rawvideo,huffyuv,ffvhuff,ffv1,cinepak,"
+    "subrip,ass,ssa,mov_text,webvtt";
 
 /* How far libav may read to find out what it has. */
 enum { PROBE_BYTES = 5 << 20, ANALYZE_US = 10 * 1000 * 1000, MAX_STREAMS = 64 };
+
+/* 8K as the cinema has it. More pixels would not fit into the sandbox's memory. */
+enum { MAX_PIXELS = 8192 * 4320 };
 
 static int refuse_open(AVFormatContext *format, AVIOContext **io, const char *url, int flags,
                        AVDictionary **options)
@@ -93,45 +100,120 @@ static enum mr_status open_container(struct mr_input *input, const char *name, s
     return rc < 0 ? mr_av_fail(err, "invalid_media", rc, "the streams of the file cannot be read") : MR_OK;
 }
 
-static enum mr_status choose_stream(struct mr_input *input, struct mr_err *err)
+static const AVCodec *find_decoder(const AVCodecParameters *params)
+{
+    const AVCodec *codec = avcodec_find_decoder(params->codec_id);
+    return codec && av_match_list(codec->name, decoders, ',') ? codec : NULL;
+}
+
+static bool is_picture(const AVStream *stream)
+{
+    return stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
+           !(stream->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS));
+}
+
+/* The one that can be decoded, that the file marks, that is the largest: in this order. */
+static AVStream *best_video(const AVFormatContext *format)
+{
+    AVStream *best = NULL;
+    int64_t best_score = -1;
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        AVStream *stream = format->streams[i];
+        const AVCodecParameters *params = stream->codecpar;
+        if (!is_picture(stream))
+            continue;
+        int64_t score = (int64_t)FFMAX(params->width, 0) * FFMAX(params->height, 0);
+        score |= (stream->disposition & AV_DISPOSITION_DEFAULT ? INT64_C(1) : 0) << 60;
+        score |= (find_decoder(params) ? INT64_C(1) : 0) << 61;
+        if (score > best_score) {
+            best = stream;
+            best_score = score;
+        }
+    }
+    return best;
+}
+
+static enum mr_status nothing_found(const AVFormatContext *format, unsigned wants, struct mr_err *err)
+{
+    /* A stream that is none of use: noise in which a demuxer thought to see something. */
+    bool has_audio = false, has_picture = false;
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        has_audio |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
+        has_picture |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
+    }
+    if ((wants & MR_WANT_VIDEO) && has_audio)
+        return mr_fail_code(err, MR_INVALID, "no_video", "the file has no moving picture");
+    if ((wants & MR_WANT_AUDIO) && has_picture && !has_audio)
+        return mr_fail_code(err, MR_INVALID, "no_audio", "the file has no audio stream");
+    return mr_fail_code(err, MR_INVALID, "invalid_media", "no %s can be made out in the file",
+                        wants & MR_WANT_VIDEO ? "picture" : "audio");
+}
+
+static enum mr_status choose_streams(struct mr_input *input, unsigned wants, struct mr_err *err)
 {
     AVFormatContext *format = input->format;
-    int index = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
-    if (index < 0) {
-        /* An audio stream that is none of use: noise in which a demuxer thought to see something. */
-        bool has_other = false, has_audio = false;
-        for (unsigned i = 0; i < format->nb_streams; i++) {
-            has_audio |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
-            has_other |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
-        }
-        if (has_other && !has_audio)
-            return mr_fail_code(err, MR_INVALID, "no_audio", "the file has no audio stream");
-        return mr_fail_code(err, MR_INVALID, "invalid_media", "no audio can be made out in the file");
+    if (wants & MR_WANT_VIDEO)
+        input->video = best_video(format);
+    if (wants & (MR_WANT_AUDIO | MR_WANT_AUDIO_IF_ANY)) {
+        int related = input->video ? input->video->index : -1;
+        int index = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, related, NULL, 0);
+        input->audio = index < 0 ? NULL : format->streams[index];
     }
-    input->audio = format->streams[index];
+    if (((wants & MR_WANT_VIDEO) && !input->video) || ((wants & MR_WANT_AUDIO) && !input->audio))
+        return nothing_found(format, wants, err);
     for (unsigned i = 0; i < format->nb_streams; i++)
-        if ((int)i != index)
+        if (format->streams[i] != input->audio && format->streams[i] != input->video)
             format->streams[i]->discard = AVDISCARD_ALL;
     return MR_OK;
 }
 
-static enum mr_status open_decoder(struct mr_input *input, struct mr_err *err)
+static enum mr_status check_picture(const AVCodecParameters *params, struct mr_err *err)
 {
-    const AVCodecParameters *params = input->audio->codecpar;
-    const AVCodec *codec = avcodec_find_decoder(params->codec_id);
-    if (!codec || !av_match_list(codec->name, decoders, ','))
-        return mr_fail_code(err, MR_UNSUPPORTED, "unsupported_codec", "audio in %s cannot be decoded",
-                            avcodec_get_name(params->codec_id));
-    input->decoder = avcodec_alloc_context3(codec);
-    if (!input->decoder)
+    if ((int64_t)params->width * params->height <= MAX_PIXELS)
+        return MR_OK;
+    return mr_fail_code(err, MR_TOO_LARGE, "resource_limit", "pictures of %dx%d are too large", params->width,
+                        params->height);
+}
+
+static enum mr_status open_decoder(AVStream *stream, AVCodecContext **ret, struct mr_err *err)
+{
+    if (!stream)
+        return MR_OK;
+    const AVCodecParameters *params = stream->codecpar;
+    bool is_audio = params->codec_type == AVMEDIA_TYPE_AUDIO;
+    const AVCodec *codec = find_decoder(params);
+    if (!codec)
+        return mr_fail_code(err, MR_UNSUPPORTED, "unsupported_codec", "%s in %s cannot be decoded",
+                            is_audio ? "audio" : "video", avcodec_get_name(params->codec_id));
+    if (!is_audio && check_picture(params, err))
+        return MR_TOO_LARGE;
+    AVCodecContext *decoder = *ret = avcodec_alloc_context3(codec);
+    if (!decoder)
         return mr_av_fail(err, "internal", AVERROR(ENOMEM), "open the decoder");
-    int rc = avcodec_parameters_to_context(input->decoder, params);
-    input->decoder->pkt_timebase = input->audio->time_base;
-    input->decoder->thread_count = 1; /* the sandbox has no threads */
+    int rc = avcodec_parameters_to_context(decoder, params);
+    decoder->pkt_timebase = stream->time_base;
+    decoder->thread_count = 1; /* the sandbox has no threads */
+    decoder->max_pixels = MAX_PIXELS;
     if (rc >= 0)
-        rc = avcodec_open2(input->decoder, codec, NULL);
+        rc = avcodec_open2(decoder, codec, NULL);
     return rc < 0 ? mr_av_fail(err, "invalid_media", rc, "the %s decoder refuses the file", codec->name)
                   : MR_OK;
+}
+
+/* ---- lengths ---- */
+
+static bool states_lengths(const AVFormatContext *format)
+{
+    bool from_end = !strcmp(format->iformat->name, "ogg") || !strcmp(format->iformat->name, "mpegts") ||
+                    !strcmp(format->iformat->name, "mpeg");
+    return format->duration_estimation_method == AVFMT_DURATION_FROM_STREAM && !from_end;
+}
+
+static int64_t length_of(const AVStream *stream)
+{
+    return stream->duration != AV_NOPTS_VALUE
+               ? av_rescale_q(stream->duration, stream->time_base, AV_TIME_BASE_Q)
+               : -1;
 }
 
 /* A length that libav found by reading timestamps or dividing by a bit rate shrinks with the file: it
@@ -139,43 +221,82 @@ static enum mr_status open_decoder(struct mr_input *input, struct mr_err *err)
 static void read_durations(struct mr_input *input)
 {
     const AVFormatContext *format = input->format;
-    const AVStream *audio = input->audio;
+    const AVStream *main = input->video ? input->video : input->audio;
     unsigned others = 0;
     for (unsigned i = 0; i < format->nb_streams; i++)
         others +=
-            format->streams[i] != audio && !(format->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC);
-    input->declared_us = input->estimated_us = -1;
-    if (audio->duration != AV_NOPTS_VALUE)
-        input->estimated_us = av_rescale_q(audio->duration, audio->time_base, AV_TIME_BASE_Q);
+            format->streams[i] != main && !(format->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC);
+    input->declared_us = input->video_declared_us = input->estimated_us = -1;
+    int64_t length = main ? length_of(main) : -1;
+    if (length >= 0)
+        input->estimated_us = length;
     else if (format->duration != AV_NOPTS_VALUE)
         input->estimated_us = format->duration;
-
-    bool from_end = !strcmp(format->iformat->name, "ogg") || !strcmp(format->iformat->name, "mpegts");
-    if (format->duration_estimation_method != AVFMT_DURATION_FROM_STREAM || from_end)
+    if (!states_lengths(format))
         return;
-    if (audio->duration != AV_NOPTS_VALUE || others == 0)
-        input->declared_us = input->estimated_us;
+    int64_t declared = length >= 0 || others == 0 ? input->estimated_us : -1;
+    if (input->video)
+        input->video_declared_us = declared;
+    else
+        input->declared_us = declared;
+    if (input->video && input->audio)
+        input->declared_us = length_of(input->audio);
+}
+
+static void read_start(struct mr_input *input)
+{
+    const AVStream *const streams[] = {input->video, input->audio};
+    input->start_us = AV_NOPTS_VALUE;
+    for (size_t i = 0; i < 2; i++) {
+        if (!streams[i] || streams[i]->start_time == AV_NOPTS_VALUE)
+            continue;
+        int64_t start = av_rescale_q(streams[i]->start_time, streams[i]->time_base, AV_TIME_BASE_Q);
+        if (input->start_us == AV_NOPTS_VALUE || start < input->start_us)
+            input->start_us = start;
+    }
+    if (input->start_us == AV_NOPTS_VALUE)
+        input->start_us = 0;
+}
+
+const int32_t *mr_input_display_matrix(const struct mr_input *input)
+{
+    enum { MATRIX_SIZE = 9 * sizeof(int32_t) };
+    size_t size = 0;
+    const uint8_t *data =
+        input->video ? av_stream_get_side_data(input->video, AV_PKT_DATA_DISPLAYMATRIX, &size) : NULL;
+    return data && size >= MATRIX_SIZE ? (const int32_t *)(const void *)data : NULL;
+}
+
+bool mr_input_is_upright(const struct mr_input *input)
+{
+    const int32_t *matrix = mr_input_display_matrix(input);
+    return !matrix || (matrix[0] > 0 && matrix[1] == 0 && matrix[3] == 0 && matrix[4] > 0);
 }
 
 enum mr_status mr_input_open(struct mr_input *input, struct mr_source *source, const char *name,
-                             struct mr_err *err)
+                             unsigned wants, struct mr_err *err)
 {
     *input = (struct mr_input){.source = source, .missing_bytes = mr_cut_missing_bytes(source)};
     if (is_cut(input))
         return break_off(input, err);
     enum mr_status status = open_container(input, name, err);
     if (!status)
-        status = choose_stream(input, err);
+        status = choose_streams(input, wants, err);
     if (!status)
-        status = open_decoder(input, err);
+        status = open_decoder(input->audio, &input->decoder, err);
     if (!status)
-        read_durations(input);
-    return status;
+        status = open_decoder(input->video, &input->video_decoder, err);
+    if (status)
+        return status;
+    read_durations(input);
+    read_start(input);
+    return MR_OK;
 }
 
 void mr_input_close(struct mr_input *input)
 {
     avcodec_free_context(&input->decoder);
+    avcodec_free_context(&input->video_decoder);
     avformat_close_input(&input->format);
 }
 

@@ -1,6 +1,6 @@
 /*
- * The input: which container and codec the bytes are, the audio stream to convert, its decoder, and what the
- * container declares of its length. Only demuxers and decoders of a fixed list are let near the bytes, none
+ * The input: which container and codec the bytes are, the streams to convert, their decoders, and what the
+ * container declares of their length. Only demuxers and decoders of a fixed list are let near the bytes, none
  * that opens a second file. Used by the child's only thread.
  */
 #ifndef MR_WORKER_MEDIA_PROBE_H
@@ -13,24 +13,44 @@
 struct mr_input {
     struct mr_source *source; /* not owned */
     AVFormatContext *format;
-    AVStream *audio;
-    AVCodecContext *decoder;
+    AVStream *audio; /* NULL: none, or none wanted; so is the next */
+    AVStream *video;
+    AVCodecContext *decoder; /* of the sound */
+    AVCodecContext *video_decoder;
     int64_t
         missing_bytes; /* that the container announces beyond the file's end (cut.h); few, or it is refused */
-    int64_t declared_us; /* the length that the container states, not one guessed from a bit rate; -1: none */
+    /* The lengths that the container states, not ones guessed from a bit rate; -1: none. */
+    int64_t declared_us; /* of the sound */
+    int64_t video_declared_us;
     int64_t estimated_us; /* the best guess, for progress; -1: none */
+    int64_t start_us;     /* the earliest time stamp of the chosen streams */
+};
+
+/* What a conversion needs of its input. */
+enum mr_want {
+    MR_WANT_NOTHING = 0,     /* but to know what it is: no decoder is opened */
+    MR_WANT_AUDIO = 1,       /* without sound the file is of no use */
+    MR_WANT_VIDEO = 2,       /* without a picture it is of no use */
+    MR_WANT_AUDIO_IF_ANY = 4 /* sound goes along */
 };
 
 /*
- * Opens the input. name is its file name, a hint, or NULL. Codes: invalid_media, truncated (the container
- * says that the file should go on), no_audio, unsupported_codec, resource_limit.
+ * Opens the input. name is its file name, a hint, or NULL; wants are bits of enum mr_want. Attached pictures
+ * are no video. Codes: invalid_media, truncated (the container says that the file should go on), no_audio,
+ * no_video, unsupported_codec, resource_limit.
  */
 MR_MUST_CHECK enum mr_status mr_input_open(struct mr_input *input, struct mr_source *source, const char *name,
-                                           struct mr_err *err);
+                                           unsigned wants, struct mr_err *err);
 void mr_input_close(struct mr_input *input);
 MR_DEFINE_VALUE_CLEANUP(mr_input, mr_input_close)
 
 /* The container's short name, e.g. "mov". */
 void mr_input_container(const struct mr_input *input, char *out, size_t size);
+
+/* The display matrix of the picture (9 numbers), or NULL. */
+const int32_t *mr_input_display_matrix(const struct mr_input *input);
+
+/* False if players turn or mirror the picture. */
+bool mr_input_is_upright(const struct mr_input *input);
 
 #endif

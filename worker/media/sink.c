@@ -1,5 +1,6 @@
 #include "worker/media/sink.h"
 
+#include "worker/media/faststart.h"
 #include "worker/protocol.h"
 #include "worker/sandbox_client.h"
 
@@ -50,7 +51,7 @@ static int write_some(struct mr_sink *sink, const uint8_t *buf, size_t len)
         rc = part_write(&sink->tail, sink->at - sink->tail_start, buf, len);
     } else if (sink->at != sink->end) {
         rc = AVERROR(ESPIPE); /* it has left already */
-    } else if (!mr_client_write(sink->fds, 0, sink->at, buf, len)) {
+    } else if (!mr_client_write(sink->fds, sink->index, sink->at, buf, len)) {
         rc = AVERROR(EPIPE);
     }
     return rc < 0 ? rc : (int)len;
@@ -86,10 +87,15 @@ static int64_t seek(void *opaque, int64_t offset, int whence)
     return sink->at = offset;
 }
 
-enum mr_status mr_sink_open(struct mr_sink *sink, const struct mr_sandbox_fds *fds, bool patches,
-                            struct mr_err *err)
+enum mr_status mr_sink_open(struct mr_sink *sink, const struct mr_sandbox_fds *fds, uint32_t index,
+                            bool patches, bool index_first, struct mr_err *err)
 {
-    *sink = (struct mr_sink){.fds = fds, .patches = patches, .head.max = MR_HEAD_MAX, .tail.max = TAIL_MAX};
+    *sink = (struct mr_sink){.fds = fds,
+                             .index = index,
+                             .patches = patches,
+                             .index_first = index_first,
+                             .head.max = MR_HEAD_MAX,
+                             .tail.max = TAIL_MAX};
     unsigned char *buffer = av_malloc(BUFFER);
     if (buffer)
         sink->io = avio_alloc_context(buffer, BUFFER, 1, sink, NULL, write_packet, patches ? seek : NULL);
@@ -130,13 +136,49 @@ void mr_sink_begin_tail(struct mr_sink *sink)
     sink->may_seal = false;
 }
 
+/* ---- the end ---- */
+
+/* Puts `len` bytes at `data` into the head at `at`; what lies there moves back. */
+static bool insert_into_head(struct mr_sink *sink, size_t at, const uint8_t *data, size_t len)
+{
+    struct mr_sink_part *head = &sink->head;
+    if (part_reserve(head, head->len + len) < 0)
+        return false;
+    memmove(head->data + at + len, head->data + at, head->len - at);
+    memcpy(head->data + at, data, len);
+    head->len += len;
+    return true;
+}
+
+/* Moves the index from the end of `part`, whose first byte is the file's byte `start`, into the head. Leaves
+ * all as it is where that cannot be: a file with its index at the end is whole, too. */
+static void move_index(struct mr_sink *sink, struct mr_sink_part *part, int64_t start)
+{
+    int64_t media = 0, moov = 0;
+    if (!mr_faststart_find(sink->head.data, sink->head.len, &media, &moov) || moov < start ||
+        moov >= start + (int64_t)part->len)
+        return;
+    size_t at = (size_t)(moov - start), len = part->len - at;
+    uint8_t *copy = sink->head.len + len <= MR_HEAD_MAX ? av_memdup(part->data + at, len) : NULL;
+    if (copy && mr_faststart_shift(copy, len)) {
+        part->len -= len;
+        if (!insert_into_head(sink, (size_t)media, copy, len))
+            part->len += len;
+    }
+    av_free(copy);
+}
+
 enum mr_status mr_sink_finish(struct mr_sink *sink, struct mr_err *err)
 {
     avio_flush(sink->io);
     if (sink->io->error)
         return mr_av_fail(err, "internal", sink->io->error, "write the output");
-    if (!mr_client_write(sink->fds, 0, sink->tail_start, sink->tail.data, sink->tail.len) ||
-        !mr_client_write(sink->fds, 0, 0, sink->head.data, sink->head.len))
+    if (sink->index_first && sink->in_tail)
+        move_index(sink, &sink->tail, sink->tail_start);
+    else if (sink->index_first)
+        move_index(sink, &sink->head, 0);
+    if (!mr_client_write(sink->fds, sink->index, sink->tail_start, sink->tail.data, sink->tail.len) ||
+        !mr_client_write(sink->fds, sink->index, 0, sink->head.data, sink->head.len))
         return mr_av_fail(err, "internal", AVERROR(EPIPE), "write the output");
     return MR_OK;
 }

@@ -4,7 +4,7 @@
  * Muxers patch what they have written: the head (sizes, frame counts, seek tables) once all is known, and the
  * trailer while it is made (MP4's index is boxes within boxes, each begins with its size). For them the first
  * and the last bytes stay in memory until mr_sink_finish; what lies between leaves at once, and patching it
- * fails. The head is what had been written when the first audio was in, at least HEAD_MIN bytes; the tail
+ * fails. The head is what had been written when the first packet was in, at least HEAD_MIN bytes; the tail
  * begins where the trailer does. Both are bounded. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_SINK_H
@@ -23,10 +23,12 @@ struct mr_sink_part {
 
 struct mr_sink {
     const struct mr_sandbox_fds *fds;
+    uint32_t index; /* of the output */
     AVIOContext *io;
-    bool patches;  /* this muxer seeks: head and tail are kept */
-    bool may_seal; /* the head is complete: no more than HEAD_MIN needs to be kept */
-    bool sealed;   /* bytes behind the head have left */
+    bool patches;     /* this muxer seeks: head and tail are kept */
+    bool index_first; /* MP4: the index goes from the tail into the head (faststart.h) */
+    bool may_seal;    /* the head is complete: no more than HEAD_MIN needs to be kept */
+    bool sealed;      /* bytes behind the head have left */
     bool in_tail;
     struct mr_sink_part head; /* from offset 0 */
     struct mr_sink_part tail; /* from tail_start */
@@ -36,13 +38,13 @@ struct mr_sink {
 };
 
 MR_MUST_CHECK enum mr_status mr_sink_open(struct mr_sink *sink, const struct mr_sandbox_fds *fds,
-                                          bool patches, struct mr_err *err);
+                                          uint32_t index, bool patches, bool index_first, struct mr_err *err);
 void mr_sink_close(struct mr_sink *sink);
 MR_DEFINE_VALUE_CLEANUP(mr_sink, mr_sink_close)
 
-/* Says that the muxer has written its header and the first audio. */
+/* Says that the muxer has written its header and the first packet. */
 void mr_sink_begin_body(struct mr_sink *sink);
-/* Says that all audio has been given to the muxer. */
+/* Says that all packets have been given to the muxer. */
 void mr_sink_begin_tail(struct mr_sink *sink);
 
 /* After the trailer: sends what was kept. Fails for anything that was not written, now or before. */

@@ -13,7 +13,7 @@ static int read_packet(void *opaque, uint8_t *buf, int size)
     if (source->at >= source->size)
         return AVERROR_EOF;
     size_t len = 0;
-    if (!mr_client_read(source->fds, MR_SOURCE_INPUT, source->at, buf, (size_t)size, &len)) {
+    if (!mr_client_read(source->fds, source->index, source->at, buf, (size_t)size, &len)) {
         source->failed = true;
         return AVERROR(EIO);
     }
@@ -38,10 +38,10 @@ static int64_t seek(void *opaque, int64_t offset, int whence)
     return source->at = offset;
 }
 
-enum mr_status mr_source_open(struct mr_source *source, const struct mr_sandbox_fds *fds, int64_t size,
-                              struct mr_err *err)
+enum mr_status mr_source_open(struct mr_source *source, const struct mr_sandbox_fds *fds, uint32_t index,
+                              int64_t size, struct mr_err *err)
 {
-    *source = (struct mr_source){.fds = fds, .size = size};
+    *source = (struct mr_source){.fds = fds, .index = index, .size = size};
     unsigned char *buffer = av_malloc(MR_RANGE_MAX);
     if (buffer)
         source->io = avio_alloc_context(buffer, MR_RANGE_MAX, 0, source, read_packet, NULL, seek);
@@ -63,7 +63,7 @@ bool mr_source_peek(struct mr_source *source, int64_t offset, void *buf, size_t 
     char *at = buf;
     while (len && !source->failed) {
         size_t n = 0;
-        if (!mr_client_read(source->fds, MR_SOURCE_INPUT, offset, at, len, &n))
+        if (!mr_client_read(source->fds, source->index, offset, at, len, &n))
             source->failed = true;
         if (n == 0)
             return false;

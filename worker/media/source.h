@@ -10,6 +10,7 @@
 
 struct mr_source {
     const struct mr_sandbox_fds *fds;
+    uint32_t index; /* enum mr_source_index */
     int64_t size;
     int64_t at;
     bool failed; /* the parent hung up: nothing that libav says afterwards is about the file */
@@ -17,7 +18,7 @@ struct mr_source {
 };
 
 MR_MUST_CHECK enum mr_status mr_source_open(struct mr_source *source, const struct mr_sandbox_fds *fds,
-                                            int64_t size, struct mr_err *err);
+                                            uint32_t index, int64_t size, struct mr_err *err);
 void mr_source_close(struct mr_source *source);
 MR_DEFINE_VALUE_CLEANUP(mr_source, mr_source_close)
 

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <libavutil/intreadwrite.h>
 #include <libavutil/mathematics.h>
-#include <stdarg.h>
 #include <string.h>
 #include <strings.h>
 
@@ -40,41 +39,6 @@ static const char *const technical[] = {
 };
 static const char *const technical_prefixes[] = {"NUMBER_OF_", "_STATISTICS_", "METADATA_BLOCK_PICTURE",
                                                  NULL};
-
-enum mr_status mr_notes_init(struct mr_notes *notes, struct mr_err *err)
-{
-    *notes = (struct mr_notes){json_array(), json_array(), json_array()};
-    return notes->kept && notes->dropped && notes->warnings ? MR_OK : mr_fail_oom(err);
-}
-
-void mr_notes_free(struct mr_notes *notes)
-{
-    json_decref(notes->kept);
-    json_decref(notes->dropped);
-    json_decref(notes->warnings);
-    *notes = (struct mr_notes){0};
-}
-
-/* Notes are for people: where memory fails, the receipt is shorter, nothing worse. */
-static void note_kept(struct mr_notes *notes, const char *what)
-{
-    json_array_append_new(notes->kept, json_string(what));
-}
-
-static void note_dropped(struct mr_notes *notes, const char *what, const char *why)
-{
-    json_array_append_new(notes->dropped, json_pack("{s:s, s:s}", "what", what, "why", why));
-}
-
-void mr_notes_warn(struct mr_notes *notes, const char *code, const char *format, ...)
-{
-    char detail[MR_ERR_MESSAGE_MAX];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(detail, sizeof detail, format, args);
-    va_end(args);
-    json_array_append_new(notes->warnings, json_pack("{s:s, s:s}", "code", code, "detail", detail));
-}
 
 /* ---- tags ---- */
 
@@ -121,23 +85,28 @@ static enum mr_status carry_one(const AVDictionaryEntry *tag, const struct mr_me
         what[4 + i] = (char)tolower((unsigned char)tag->key[i]);
     const char *reason = why_not(tag, format);
     if (reason) {
-        note_dropped(notes, what, reason);
+        mr_notes_dropped(notes, what, reason);
         return MR_OK;
     }
     int rc = av_dict_set(target, tag->key, tag->value, 0);
     if (rc < 0)
         return mr_av_fail(err, "internal", rc, "carry the tags over");
-    note_kept(notes, what);
+    mr_notes_kept(notes, what);
     return MR_OK;
 }
 
+static const AVStream *main_of(const struct mr_input *input)
+{
+    return input->audio ? input->audio : input->video;
+}
+
 enum mr_status mr_tags_carry(const struct mr_input *input, const struct mr_media_format *format,
-                             AVFormatContext *output, AVStream *audio, struct mr_notes *notes,
+                             AVFormatContext *output, AVStream *main, struct mr_notes *notes,
                              struct mr_err *err)
 {
-    AVDictionary **target = format->tags_on_stream ? &audio->metadata : &output->metadata;
+    AVDictionary **target = format->tags_on_stream ? &main->metadata : &output->metadata;
     /* Ogg keeps its tags with the stream, others with the file; where both speak, the file's word counts. */
-    const AVDictionary *sources[] = {input->format->metadata, input->audio->metadata};
+    const AVDictionary *sources[] = {input->format->metadata, main_of(input)->metadata};
     for (size_t i = 0; i < 2; i++) {
         const AVDictionaryEntry *tag = NULL;
         while ((tag = av_dict_get(sources[i], "", tag, AV_DICT_IGNORE_SUFFIX))) {
@@ -184,7 +153,7 @@ static enum mr_status cover_as_stream(const AVStream *cover, AVFormatContext *ou
 }
 
 /* The picture block of FLAC (RFC 9639, section 8.8), as Ogg's comments hold it: in base64. */
-static enum mr_status cover_as_comment(const AVStream *cover, AVStream *audio, struct mr_err *err)
+static enum mr_status cover_as_comment(const AVStream *cover, AVStream *main, struct mr_err *err)
 {
     enum { FIXED = 8 * 4, FRONT_COVER = 3 };
     const AVPacket *image = &cover->attached_pic;
@@ -210,12 +179,12 @@ static enum mr_status cover_as_comment(const AVStream *cover, AVStream *audio, s
     av_free(block);
     if (status)
         return status;
-    int rc = av_dict_set(&audio->metadata, "METADATA_BLOCK_PICTURE", text, 0);
+    int rc = av_dict_set(&main->metadata, "METADATA_BLOCK_PICTURE", text, 0);
     return rc < 0 ? mr_av_fail(err, "internal", rc, "carry the cover art over") : MR_OK;
 }
 
 enum mr_status mr_cover_carry(const struct mr_input *input, const struct mr_media_format *format,
-                              AVFormatContext *output, AVStream *audio, AVStream **ret_stream,
+                              AVFormatContext *output, AVStream *main, AVStream **ret_stream,
                               const AVPacket **ret_packet, struct mr_notes *notes, struct mr_err *err)
 {
     const AVStream *cover = find_cover(input->format);
@@ -228,27 +197,47 @@ enum mr_status mr_cover_carry(const struct mr_input *input, const struct mr_medi
                          : params->width <= 0 || params->height <= 0 ? "the picture cannot be read"
                                                                      : NULL;
     if (reason) {
-        note_dropped(notes, "cover_art", reason);
+        mr_notes_dropped(notes, "cover_art", reason);
         return MR_OK;
     }
     enum mr_status status = format->cover == MR_COVER_STREAM ? cover_as_stream(cover, output, ret_stream, err)
-                                                             : cover_as_comment(cover, audio, err);
+                                                             : cover_as_comment(cover, main, err);
     if (status)
         return status;
     *ret_packet = &cover->attached_pic;
-    note_kept(notes, "cover_art");
+    mr_notes_kept(notes, "cover_art");
     return MR_OK;
 }
 
 /* ---- chapters ---- */
+
+/* The piece of a chapter that is within the output; false: none of it. */
+static bool clip_chapter(const AVChapter *from, int64_t from_us, int64_t length_us, AVChapter *ret)
+{
+    int64_t start = av_rescale_q(from->start, from->time_base, AV_TIME_BASE_Q) - from_us;
+    int64_t end = av_rescale_q(from->end, from->time_base, AV_TIME_BASE_Q) - from_us;
+    *ret = (AVChapter){.id = from->id,
+                       .time_base = from->time_base,
+                       .start = from->start,
+                       .end = from->end,
+                       .metadata = from->metadata};
+    if (from_us == 0 && length_us == INT64_MAX)
+        return true;
+    if (end <= 0 || start >= length_us)
+        return false;
+    ret->time_base = AV_TIME_BASE_Q;
+    ret->start = FFMAX(start, 0);
+    ret->end = FFMIN(end, length_us);
+    return true;
+}
 
 static int add_chapter(AVFormatContext *output, const AVChapter *from)
 {
     AVChapter *chapter = av_mallocz(sizeof *chapter);
     if (!chapter)
         return AVERROR(ENOMEM);
-    *chapter =
-        (AVChapter){.id = from->id, .time_base = from->time_base, .start = from->start, .end = from->end};
+    *chapter = *from;
+    chapter->metadata = NULL;
     int rc = av_dict_copy(&chapter->metadata, from->metadata, 0);
     int count = (int)output->nb_chapters;
     if (rc >= 0)
@@ -280,25 +269,31 @@ static int comment_chapter(AVDictionary **comments, unsigned number, const AVCha
 }
 
 enum mr_status mr_chapters_carry(const struct mr_input *input, const struct mr_media_format *format,
-                                 AVFormatContext *output, AVStream *audio, struct mr_notes *notes,
-                                 struct mr_err *err)
+                                 int64_t from_us, int64_t length_us, AVFormatContext *output, AVStream *main,
+                                 struct mr_notes *notes, struct mr_err *err)
 {
-    unsigned count = input->format->nb_chapters;
+    unsigned count = input->format->nb_chapters, carried = 0;
     if (count == 0)
         return MR_OK;
     if (format->chapters == MR_CHAPTERS_NONE || count > CHAPTERS_MAX) {
-        note_dropped(notes, "chapters",
-                     format->chapters ? "they are too many" : "the format has no place for them");
+        mr_notes_dropped(notes, "chapters",
+                         format->chapters ? "they are too many" : "the format has no place for them");
         return MR_OK;
     }
-    AVDictionary **comments = format->tags_on_stream ? &audio->metadata : &output->metadata;
+    AVDictionary **comments = format->tags_on_stream ? &main->metadata : &output->metadata;
     for (unsigned i = 0; i < count; i++) {
-        const AVChapter *chapter = input->format->chapters[i];
-        int rc = format->chapters == MR_CHAPTERS_NATIVE ? add_chapter(output, chapter)
-                                                        : comment_chapter(comments, i + 1, chapter);
+        AVChapter chapter;
+        if (!clip_chapter(input->format->chapters[i], from_us, length_us, &chapter))
+            continue;
+        int rc = format->chapters == MR_CHAPTERS_NATIVE ? add_chapter(output, &chapter)
+                                                        : comment_chapter(comments, i + 1, &chapter);
         if (rc < 0)
             return mr_av_fail(err, "internal", rc, "carry the chapters over");
+        carried++;
     }
-    note_kept(notes, "chapters");
+    if (carried)
+        mr_notes_kept(notes, "chapters");
+    else
+        mr_notes_dropped(notes, "chapters", "they lie outside of the piece");
     return MR_OK;
 }

@@ -1,0 +1,82 @@
+#include "worker/media/decoder.h"
+
+#include <errno.h>
+#include <libavutil/common.h>
+
+enum { BAD_PACKETS_FREE = 2 }; /* a cut at either end of a stream makes these */
+
+enum mr_status mr_decoder_init(struct mr_decoder *decoder, AVCodecContext *context, struct mr_err *err)
+{
+    *decoder = (struct mr_decoder){.context = context, .frame = av_frame_alloc()};
+    return decoder->frame ? MR_OK : mr_av_fail(err, "internal", AVERROR(ENOMEM), "set the decoder up");
+}
+
+void mr_decoder_free(struct mr_decoder *decoder)
+{
+    av_frame_free(&decoder->frame);
+}
+
+static void note_size(struct mr_decoder *decoder, int size)
+{
+    int before = decoder->packet_size.last;
+    if (decoder->packets == 1)
+        decoder->packet_size.smallest = decoder->packet_size.largest = before;
+    decoder->packet_size.smallest = FFMIN(decoder->packet_size.smallest, before);
+    decoder->packet_size.largest = FFMAX(decoder->packet_size.largest, before);
+    decoder->packet_size.last = size;
+}
+
+enum mr_status mr_decoder_push(struct mr_decoder *decoder, const AVPacket *packet, mr_frame_fn *take,
+                               void *ctx, struct mr_err *err)
+{
+    int rc = avcodec_send_packet(decoder->context, packet);
+    while (rc >= 0 && (rc = avcodec_receive_frame(decoder->context, decoder->frame)) >= 0) {
+        enum mr_status status = take(ctx, decoder->frame, err);
+        av_frame_unref(decoder->frame);
+        if (status)
+            return status;
+    }
+    if (rc == AVERROR(ENOMEM))
+        return mr_av_fail(err, "resource_limit", rc, "decode");
+    bool is_bad =
+        (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF) || (packet && (packet->flags & AV_PKT_FLAG_CORRUPT));
+    if (packet)
+        note_size(decoder, packet->size);
+    decoder->packets += packet != NULL;
+    decoder->bad_packets += is_bad;
+    decoder->last_is_bad = packet ? is_bad : decoder->last_is_bad || is_bad;
+    return MR_OK;
+}
+
+void mr_decoder_count_cut(struct mr_decoder *decoder)
+{
+    decoder->packets++;
+    decoder->bad_packets++;
+    decoder->last_is_bad = true;
+}
+
+enum mr_status mr_decoder_check_damage(const struct mr_decoder *decoder, struct mr_notes *notes,
+                                       struct mr_err *err)
+{
+    if (decoder->bad_packets > FFMAX(BAD_PACKETS_FREE, decoder->packets / 10))
+        return mr_fail_code(err, MR_INVALID, "invalid_media", "%lld of %lld packets are damaged",
+                            (long long)decoder->bad_packets, (long long)decoder->packets);
+    if (decoder->bad_packets)
+        mr_notes_warn(notes, "damaged_packets", "%lld of %lld packets are damaged",
+                      (long long)decoder->bad_packets, (long long)decoder->packets);
+    return MR_OK;
+}
+
+/* At a constant bit rate MP3 frames differ by one byte of padding at most: a shorter one at the end was cut.
+ */
+static bool ends_in_a_frame(const struct mr_decoder *decoder)
+{
+    return decoder->context->codec_id == AV_CODEC_ID_MP3 && decoder->packets > 2 &&
+           decoder->packet_size.largest - decoder->packet_size.smallest <= 1 &&
+           decoder->packet_size.last < decoder->packet_size.smallest;
+}
+
+bool mr_decoder_ends_badly(const struct mr_decoder *decoder)
+{
+    return decoder->last_is_bad || ends_in_a_frame(decoder);
+}

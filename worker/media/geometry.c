@@ -1,0 +1,218 @@
+#include "worker/media/geometry.h"
+
+#include <libavutil/common.h>
+#include <libavutil/display.h>
+#include <libavutil/pixdesc.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SIDE_MIN = 2, SIDE_MAX = 16384, HD_HEIGHT = 720 };
+
+static int even(double value)
+{
+    return 2 * (int)lround(fmin(fmax(value / 2, SIDE_MIN / 2), SIDE_MAX / 2));
+}
+
+static int even_below(int value)
+{
+    return FFMAX(value & ~1, SIDE_MIN);
+}
+
+static AVRational known(AVRational sar)
+{
+    return sar.num > 0 && sar.den > 0 ? sar : (AVRational){1, 1};
+}
+
+/* ---- rotation ---- */
+
+int mr_geometry_degrees(const int32_t *matrix)
+{
+    double turn = matrix ? av_display_rotation_get(matrix) : 0;
+    return isnan(turn) ? 0 : (int)lround((360 - turn) / 90) * 90 % 360;
+}
+
+/* The matrix may mirror as well. */
+static const char *turn_of(const int32_t *matrix)
+{
+    switch (mr_geometry_degrees(matrix)) {
+    case 90:
+        return matrix[3] > 0 ? "transpose=cclock_flip," : "transpose=clock,";
+    case 180:
+        return matrix[0] < 0 ? matrix[4] < 0 ? "hflip,vflip," : "hflip," : matrix[4] < 0 ? "vflip," : "";
+    case 270:
+        return matrix[3] < 0 ? "transpose=clock_flip," : "transpose=cclock,";
+    default:
+        return matrix && matrix[4] < 0 ? "vflip," : "";
+    }
+}
+
+static struct mr_picture turned(struct mr_picture picture, const char *turn)
+{
+    if (strncmp(turn, "transpose", 9) != 0)
+        return picture;
+    return (struct mr_picture){picture.height, picture.width, {picture.sar.den, picture.sar.num}};
+}
+
+/* ---- size ---- */
+
+/* The box that the options ask for; the picture would like to be width × height (square pixels). */
+static void choose_box(const struct mr_media_options *options, double width, double height, int *ret_width,
+                       int *ret_height)
+{
+    double w = options->resize.width, h = options->resize.height, aspect = width / height;
+    if (options->resize.aspect.num)
+        aspect = av_q2d(options->resize.aspect);
+    if (!w && !h) {
+        bool is_wider = aspect > width / height, crops = options->resize.fit == MR_FIT_CROP;
+        w = options->resize.fit == MR_FIT_STRETCH || is_wider == crops ? width : height * aspect;
+        h = w / aspect;
+    } else if (!w) {
+        w = h * aspect;
+    } else if (!h) {
+        h = w / aspect;
+    }
+    *ret_width = even(w);
+    *ret_height = even(h);
+}
+
+static void fit_by_crop(struct mr_geometry *g, const struct mr_picture *picture, double width, double height)
+{
+    double aspect = (double)g->out.width / g->out.height;
+    double w = fmin(width, height * aspect), h = w / aspect;
+    g->crop_width = FFMIN(picture->width, even(w * picture->width / width));
+    g->crop_height = FFMIN(picture->height, even(h));
+    g->scaled = g->out;
+}
+
+static void fit_by_pad(struct mr_geometry *g, double width, double height)
+{
+    /* Pixels of the output need not be square: a later frame goes into the first one's form. */
+    width /= av_q2d(g->out.sar);
+    double scale = fmin(g->out.width / width, g->out.height / height);
+    g->scaled = g->out;
+    g->scaled.width = FFMIN(even(width * scale), g->out.width);
+    g->scaled.height = FFMIN(even(height * scale), g->out.height);
+}
+
+static void keep_size(struct mr_geometry *g, const struct mr_picture *picture, bool square)
+{
+    g->out = *picture;
+    if (square && av_cmp_q(picture->sar, (AVRational){1, 1}) != 0) {
+        g->out = (struct mr_picture){even(picture->width * av_q2d(picture->sar)), picture->height, {1, 1}};
+    }
+    /* One row or column goes rather than that all are resampled. */
+    g->out.width = even_below(g->out.width);
+    g->out.height = even_below(g->out.height);
+    if (av_cmp_q(picture->sar, g->out.sar) == 0) {
+        g->crop_width = FFMIN(g->out.width, picture->width);
+        g->crop_height = FFMIN(g->out.height, picture->height);
+    }
+    g->scaled = g->out;
+}
+
+static struct mr_picture begin(struct mr_geometry *g, const AVFrame *frame, const char *turn)
+{
+    *g = (struct mr_geometry){.in = {frame->width, frame->height, known(frame->sample_aspect_ratio)}};
+    snprintf(g->turn, sizeof g->turn, "%s", turn);
+    return turned(g->in, g->turn);
+}
+
+void mr_geometry_plan(struct mr_geometry *ret, const AVFrame *frame, const int32_t *matrix,
+                      const struct mr_media_options *options, const struct mr_media_format *format)
+{
+    struct mr_picture picture = begin(ret, frame, turn_of(matrix));
+    double width = picture.width * av_q2d(picture.sar), height = picture.height;
+    bool resizes = options->resize.width || options->resize.height || options->resize.aspect.num;
+    if (!resizes) {
+        keep_size(ret, &picture, format->square_pixels);
+        return;
+    }
+    ret->out.sar = (AVRational){1, 1};
+    choose_box(options, width, height, &ret->out.width, &ret->out.height);
+    if (options->resize.fit == MR_FIT_CROP)
+        fit_by_crop(ret, &picture, width, height);
+    else if (options->resize.fit == MR_FIT_PAD)
+        fit_by_pad(ret, width, height);
+    else
+        ret->scaled = ret->out;
+}
+
+void mr_geometry_fit(struct mr_geometry *ret, const AVFrame *frame, const char *turn, struct mr_picture out)
+{
+    struct mr_picture picture = begin(ret, frame, turn);
+    ret->out = out;
+    fit_by_pad(ret, picture.width * av_q2d(picture.sar), picture.height);
+}
+
+/* ---- the chain ---- */
+
+struct text {
+    char *at;
+    size_t left;
+};
+
+static void append(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void append(struct text *text, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(text->at, text->left, format, args);
+    va_end(args);
+    size_t done = FFMIN((size_t)FFMAX(len, 0), text->left - 1);
+    text->at += done;
+    text->left -= done;
+}
+
+/* RGB has no matrix to keep: the one that players assume for such a size. */
+static const char *matrix_for(const AVFrame *frame, int height)
+{
+    const AVPixFmtDescriptor *pixels = av_pix_fmt_desc_get(frame->format);
+    if (!pixels || !(pixels->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL)))
+        return "";
+    return height >= HD_HEIGHT ? ":out_color_matrix=bt709" : ":out_color_matrix=smpte170m";
+}
+
+static bool is_full_range(const AVFrame *frame)
+{
+    return frame->color_range == AVCOL_RANGE_JPEG || frame->format == AV_PIX_FMT_YUVJ420P ||
+           frame->format == AV_PIX_FMT_YUVJ422P || frame->format == AV_PIX_FMT_YUVJ444P;
+}
+
+static void append_palette(struct text *text)
+{
+    /* A palette for each frame: one for the whole clip would need the whole clip in memory. */
+    append(text,
+           "split[a][b];[a]palettegen=stats_mode=single:reserve_transparent=0[p];[b][p]paletteuse=new=1:"
+           "dither=bayer:bayer_scale=3,");
+}
+
+void mr_geometry_chain(const struct mr_geometry *g, const AVFrame *frame, enum AVPixelFormat pixels,
+                       AVRational fps, char out[MR_CHAIN_MAX])
+{
+    struct text text = {out, MR_CHAIN_MAX};
+    struct mr_picture now = turned(g->in, g->turn);
+    /* First what makes frames fewer or smaller. */
+    if (fps.num > 0)
+        append(&text, "fps=%d/%d,", fps.num, fps.den);
+    append(&text, "%s", g->turn);
+    if (g->crop_width && (g->crop_width != now.width || g->crop_height != now.height)) {
+        append(&text, "crop=%d:%d:exact=1,", g->crop_width, g->crop_height);
+        now.width = g->crop_width;
+        now.height = g->crop_height;
+    }
+    bool palette = pixels == AV_PIX_FMT_PAL8;
+    bool converts = frame->format != (int)pixels || is_full_range(frame);
+    if (now.width != g->scaled.width || now.height != g->scaled.height || (converts && !palette))
+        append(&text, "scale=%d:%d%s%s,", g->scaled.width, g->scaled.height, palette ? "" : ":out_range=tv",
+               palette ? "" : matrix_for(frame, g->out.height));
+    if (!palette)
+        append(&text, "format=%s,", av_get_pix_fmt_name(pixels));
+    if (g->scaled.width != g->out.width || g->scaled.height != g->out.height)
+        append(&text, "pad=%d:%d:%d:%d:black,", g->out.width, g->out.height,
+               (g->out.width - g->scaled.width) / 4 * 2, (g->out.height - g->scaled.height) / 4 * 2);
+    if (palette)
+        append_palette(&text);
+    append(&text, "setsar=%d/%d", g->out.sar.num, g->out.sar.den);
+}

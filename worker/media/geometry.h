@@ -1,0 +1,42 @@
+/*
+ * What becomes of a picture's form: rotation, size, pixel aspect and pixel format, as a chain of
+ * libavfilter's filters. Pure: numbers in, text out.
+ */
+#ifndef MR_WORKER_MEDIA_GEOMETRY_H
+#define MR_WORKER_MEDIA_GEOMETRY_H
+
+#include "worker/media/formats.h"
+#include "worker/media/options.h"
+
+#include <libavutil/frame.h>
+
+enum { MR_CHAIN_MAX = 768 };
+
+struct mr_picture {
+    int width, height;
+    AVRational sar; /* sample aspect ratio; never 0 */
+};
+
+struct mr_geometry {
+    struct mr_picture in;  /* as decoded */
+    struct mr_picture out; /* as encoded */
+    int crop_width;        /* of the turned picture, before scaling; 0: whole */
+    int crop_height;
+    struct mr_picture scaled; /* within out, the rest is black */
+    char turn[40];            /* the filters of the rotation, each followed by a comma */
+};
+
+/* The geometry of a stream's first frame. matrix is its display matrix (9 numbers), or NULL. */
+void mr_geometry_plan(struct mr_geometry *ret, const AVFrame *frame, const int32_t *matrix,
+                      const struct mr_media_options *options, const struct mr_media_format *format);
+/* For a later frame of another size, or the logo: into the same `out`, whole, with bars. */
+void mr_geometry_fit(struct mr_geometry *ret, const AVFrame *frame, const char *turn, struct mr_picture out);
+
+/* The chain that brings frames like this one into the encoder's form; fps 0/1: frames stay. */
+void mr_geometry_chain(const struct mr_geometry *geometry, const AVFrame *frame, enum AVPixelFormat pixels,
+                       AVRational fps, char out[MR_CHAIN_MAX]);
+
+/* Quarter turns that a display matrix asks for: 0, 90, 180, 270 degrees clockwise. */
+int mr_geometry_degrees(const int32_t *matrix);
+
+#endif

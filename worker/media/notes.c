@@ -1,0 +1,50 @@
+#include "worker/media/notes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum mr_status mr_notes_init(struct mr_notes *notes, struct mr_err *err)
+{
+    *notes = (struct mr_notes){json_array(), json_array(), json_array(), json_array()};
+    return notes->kept && notes->changed && notes->dropped && notes->warnings ? MR_OK : mr_fail_oom(err);
+}
+
+void mr_notes_free(struct mr_notes *notes)
+{
+    json_decref(notes->kept);
+    json_decref(notes->changed);
+    json_decref(notes->dropped);
+    json_decref(notes->warnings);
+    *notes = (struct mr_notes){0};
+}
+
+void mr_notes_kept(struct mr_notes *notes, const char *what)
+{
+    if (notes)
+        json_array_append_new(notes->kept, json_string(what));
+}
+
+void mr_notes_changed(struct mr_notes *notes, const char *what, const char *from, const char *to,
+                      const char *why)
+{
+    if (notes)
+        json_array_append_new(notes->changed, json_pack("{s:s, s:s, s:s, s:s}", "what", what, "from", from,
+                                                        "to", to, "why", why));
+}
+
+void mr_notes_dropped(struct mr_notes *notes, const char *what, const char *why)
+{
+    if (notes)
+        json_array_append_new(notes->dropped, json_pack("{s:s, s:s}", "what", what, "why", why));
+}
+
+void mr_notes_warn(struct mr_notes *notes, const char *code, const char *format, ...)
+{
+    char detail[MR_ERR_MESSAGE_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(detail, sizeof detail, format, args);
+    va_end(args);
+    if (notes)
+        json_array_append_new(notes->warnings, json_pack("{s:s, s:s}", "code", code, "detail", detail));
+}

@@ -1,0 +1,31 @@
+/*
+ * What the receipt says of every part of the input: kept, changed, dropped and why; and what was wrong.
+ * Notes are for people: where memory fails, the receipt is shorter, nothing worse. NULL for notes is fine
+ * everywhere: nothing is noted (of the second part of a film, which has the first one's fate).
+ */
+#ifndef MR_WORKER_MEDIA_NOTES_H
+#define MR_WORKER_MEDIA_NOTES_H
+
+#include "shared/base/cleanup.h"
+#include "shared/base/err.h"
+#include "shared/base/json.h"
+
+/* All arrays, owned. */
+struct mr_notes {
+    json_t *kept;     /* strings */
+    json_t *changed;  /* {what, from, to, why} */
+    json_t *dropped;  /* {what, why} */
+    json_t *warnings; /* {code, detail} */
+};
+MR_MUST_CHECK enum mr_status mr_notes_init(struct mr_notes *notes, struct mr_err *err);
+void mr_notes_free(struct mr_notes *notes);
+MR_DEFINE_VALUE_CLEANUP(mr_notes, mr_notes_free)
+
+void mr_notes_kept(struct mr_notes *notes, const char *what);
+void mr_notes_changed(struct mr_notes *notes, const char *what, const char *from, const char *to,
+                      const char *why);
+void mr_notes_dropped(struct mr_notes *notes, const char *what, const char *why);
+void mr_notes_warn(struct mr_notes *notes, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

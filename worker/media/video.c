@@ -1,0 +1,389 @@
+#include "worker/media/video.h"
+
+#include "worker/media/logo.h"
+
+#include <errno.h>
+#include <libavutil/common.h>
+
+enum { SLACK_US = 1000 /* half of the coarsest time base there is */, MICRO = 1000000 };
+
+enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, const AVFrame *logo,
+                             struct mr_err *err)
+{
+    const struct mr_input *input = parts->input;
+    *video = (struct mr_video){
+        .parts = parts, .logo = logo, .filtered = av_frame_alloc(), .last_us = -1, .sent = -1};
+    video->copies =
+        !mr_media_options_touch_video(parts->options) && mr_output_can_copy(input, input->video, parts->spec);
+    if (!video->filtered)
+        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "set the conversion up");
+    if (video->copies)
+        input->video_decoder->skip_frame = AVDISCARD_NONKEY;
+    return mr_decoder_init(&video->decoder, input->video_decoder, err);
+}
+
+void mr_video_free(struct mr_video *video)
+{
+    mr_decoder_free(&video->decoder);
+    mr_filters_close(&video->filters);
+    av_frame_free(&video->filtered);
+    av_frame_free(&video->before);
+    av_frame_free(&video->last);
+    av_frame_free(&video->fitted_logo);
+    av_frame_free(&video->thumbnail);
+    avcodec_free_context(&video->encoder);
+}
+
+int64_t mr_video_position_us(const struct mr_video *video)
+{
+    return video->end_us;
+}
+
+static int64_t to_ticks(const struct mr_video *video, int64_t us)
+{
+    return us == INT64_MAX ? us : av_rescale_q(us, AV_TIME_BASE_Q, video->plan.base);
+}
+
+static int64_t to_us(const struct mr_video *video, int64_t ticks)
+{
+    return av_rescale_q(ticks, video->plan.base, AV_TIME_BASE_Q);
+}
+
+static int64_t usual_us(const struct mr_video *video)
+{
+    return av_rescale(MICRO, video->plan.fps.den, video->plan.fps.num);
+}
+
+static enum mr_status keep(AVFrame **kept, const AVFrame *frame, struct mr_err *err)
+{
+    av_frame_free(kept);
+    *kept = av_frame_clone(frame);
+    return *kept ? MR_OK : mr_av_fail(err, "internal", AVERROR(ENOMEM), "keep a frame");
+}
+
+/* ---- encoding ---- */
+
+/* frame NULL: drain. */
+static enum mr_status encode(struct mr_video *video, const AVFrame *frame, struct mr_err *err)
+{
+    struct mr_output *output = NULL;
+    enum mr_status status = mr_parts_get(video->parts, video->part, &output, err);
+    if (status)
+        return status;
+    MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
+    int rc = packet ? avcodec_send_frame(video->encoder, frame) : AVERROR(ENOMEM);
+    while (rc >= 0 && (rc = avcodec_receive_packet(video->encoder, packet)) >= 0) {
+        bool is_last = video->length && packet->pts == video->sent;
+        packet->duration = is_last ? video->length : FFMAX(to_ticks(video, usual_us(video)), 1);
+        status = mr_output_write(output, MR_SLOT_VIDEO, packet, err);
+        if (status)
+            return status;
+    }
+    if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
+        return mr_av_fail(err, "internal", rc, "encode the picture");
+    return MR_OK;
+}
+
+/* The last frame not after the moment that is asked for. */
+static enum mr_status note_thumbnail(struct mr_video *video, const AVFrame *frame, int64_t at,
+                                     struct mr_err *err)
+{
+    int64_t wanted_us = video->parts->options->thumbnail_us;
+    if (wanted_us < 0 || video->part > 0 || (video->thumbnail && to_us(video, at) > wanted_us + SLACK_US))
+        return MR_OK;
+    return keep(&video->thumbnail, frame, err);
+}
+
+/* Sends a frame at a time of the part. One that is not later than the last is dropped. */
+static enum mr_status send(struct mr_video *video, const AVFrame *frame, int64_t at, struct mr_err *err)
+{
+    if (at <= video->sent) {
+        video->late++;
+        return MR_OK;
+    }
+    enum mr_status status = note_thumbnail(video, frame, at, err);
+    MR_AUTO_FRAME AVFrame *copy = av_frame_clone(frame);
+    if (!copy)
+        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "encode the picture");
+    copy->pts = at;
+    copy->pict_type = AV_PICTURE_TYPE_NONE; /* the encoder's choice, not the input's */
+    video->sent = at;
+    video->frames++;
+    return status ? status : encode(video, copy, err);
+}
+
+/* The logo for so long, from a time of the part on. */
+static enum mr_status send_logo(struct mr_video *video, int64_t from_us, int64_t length_us,
+                                struct mr_err *err)
+{
+    enum mr_status status = MR_OK;
+    if (length_us <= 0 || !video->logo)
+        return MR_OK;
+    if (!video->fitted_logo)
+        status = mr_logo_fit(video->logo, &video->geometry.out, video->plan.pixels, &video->fitted_logo, err);
+    for (int64_t i = 0; !status; i++) {
+        int64_t at_us = av_rescale(i, (int64_t)MICRO * video->plan.fps.den, video->plan.fps.num);
+        if (at_us > length_us - SLACK_US)
+            break;
+        status = send(video, video->fitted_logo, to_ticks(video, from_us + at_us), err);
+    }
+    return status;
+}
+
+/* ---- parts ---- */
+
+static enum mr_status open_part(struct mr_video *video, const AVFrame *frame, struct mr_err *err)
+{
+    struct mr_parts *parts = video->parts;
+    struct mr_output *output = NULL;
+    video->sent = -1;
+    video->length = 0;
+    enum mr_status status = mr_parts_get(parts, video->part, &output, err);
+    if (!status)
+        status = mr_video_encoder_open(&video->plan, parts->options, frame,
+                                       mr_output_has_global_header(output), &video->encoder, err);
+    if (!status)
+        status = mr_output_open_encoded(output, MR_SLOT_VIDEO, video->encoder, err);
+    return status ? status : send_logo(video, 0, parts->timeline->intro_us, err);
+}
+
+/* The part ends at a moment of the clip. */
+static enum mr_status close_part(struct mr_video *video, int64_t end_us, struct mr_err *err)
+{
+    const struct mr_timeline *timeline = video->parts->timeline;
+    int64_t clip_us = timeline->intro_us + end_us - mr_timeline_part(timeline, video->part);
+    enum mr_status status = send_logo(video, clip_us, timeline->outro_us, err);
+    int64_t length_us = clip_us + timeline->outro_us;
+    video->length = FFMAX(to_ticks(video, length_us) - video->sent, 1);
+    if (!status)
+        status = encode(video, NULL, err);
+    avcodec_free_context(&video->encoder);
+    video->written_us += length_us;
+    video->part++;
+    return status ? status : mr_parts_leave(video->parts, MR_SLOT_VIDEO, length_us, err);
+}
+
+static int64_t time_in_part(const struct mr_video *video, int64_t at)
+{
+    const struct mr_timeline *timeline = video->parts->timeline;
+    return at - to_ticks(video, mr_timeline_part(timeline, video->part)) +
+           to_ticks(video, timeline->intro_us);
+}
+
+/* Into the part that holds a time of the clip. What is on the screen where a part begins, begins it. */
+static enum mr_status enter_part(struct mr_video *video, const AVFrame *frame, int64_t at, struct mr_err *err)
+{
+    const struct mr_timeline *timeline = video->parts->timeline;
+    enum mr_status status = MR_OK;
+    for (;;) {
+        int64_t part_end_us = mr_timeline_part(timeline, video->part + 1);
+        if (!video->encoder)
+            status = open_part(video, frame, err);
+        if (status || part_end_us == INT64_MAX || to_us(video, at) < part_end_us - SLACK_US)
+            return status;
+        status = close_part(video, part_end_us, err);
+        if (!status)
+            status = open_part(video, frame, err);
+        int64_t begin = to_ticks(video, part_end_us);
+        if (!status && video->last && to_us(video, at) > part_end_us + SLACK_US)
+            status = send(video, video->last, time_in_part(video, begin), err);
+        if (status)
+            return status;
+    }
+}
+
+/* A filtered frame, at a time of the clip. */
+static enum mr_status place(struct mr_video *video, const AVFrame *frame, int64_t at, struct mr_err *err)
+{
+    const struct mr_timeline *timeline = video->parts->timeline;
+    if (timeline->length_us != INT64_MAX && to_us(video, at) > timeline->length_us - SLACK_US) {
+        video->is_done = true;
+        return MR_OK;
+    }
+    enum mr_status status = enter_part(video, frame, at, err);
+    if (!status)
+        status = send(video, frame, FFMAX(time_in_part(video, at), 0), err);
+    return status ? status : keep(&video->last, frame, err);
+}
+
+static enum mr_status take_filtered(struct mr_video *video, struct mr_err *err)
+{
+    for (;;) {
+        bool got = false;
+        AVFrame *frame = video->filtered;
+        enum mr_status status = mr_filters_pull(&video->filters, frame, &got, err);
+        if (!status && got)
+            status =
+                place(video, frame,
+                      av_rescale_q(frame->pts, mr_filters_time_base(&video->filters), video->plan.base), err);
+        av_frame_unref(frame);
+        if (status || !got)
+            return status;
+    }
+}
+
+static enum mr_status drain_filters(struct mr_video *video, int64_t end_us, struct mr_err *err)
+{
+    if (!video->filters.graph)
+        return MR_OK;
+    enum mr_status status = mr_filters_end(&video->filters, end_us, err);
+    return status ? status : take_filtered(video, err);
+}
+
+/* ---- from the decoder into the filters ---- */
+
+static enum mr_status open_filters(struct mr_video *video, const AVFrame *frame, struct mr_err *err)
+{
+    const struct mr_parts *parts = video->parts;
+    struct mr_geometry geometry;
+    char chain[MR_CHAIN_MAX];
+    enum mr_status status = MR_OK;
+    if (!video->is_planned) {
+        mr_geometry_plan(&video->geometry, frame, mr_input_display_matrix(parts->input), parts->options,
+                         parts->spec);
+        geometry = video->geometry;
+        video->is_planned = true;
+    } else {
+        mr_geometry_fit(&geometry, frame, video->geometry.turn, video->geometry.out);
+        mr_notes_changed(parts->notes, "resolution", "several", "one", "the size changes in mid-stream");
+    }
+    mr_geometry_chain(&geometry, frame, video->plan.pixels,
+                      video->plan.is_constant ? video->plan.fps : (AVRational){0, 1}, chain);
+    status = mr_filters_open_video(&video->filters, frame, AV_TIME_BASE_Q, chain, err);
+    return status;
+}
+
+static enum mr_status filter(struct mr_video *video, AVFrame *frame, int64_t at_us, struct mr_err *err)
+{
+    enum mr_status status = MR_OK;
+    if (!mr_filters_fit(&video->filters, frame)) {
+        status = drain_filters(video, at_us, err);
+        if (!status)
+            status = open_filters(video, frame, err);
+    }
+    if (status || at_us <= video->last_us)
+        return status; /* two frames at one time: the first one stands */
+    video->last_us = at_us;
+    frame->pts = at_us;
+    frame->pkt_duration = FFMAX(video->end_us - at_us, 0);
+    status = mr_filters_push(&video->filters, frame, err);
+    return status ? status : take_filtered(video, err);
+}
+
+static int64_t time_of(const struct mr_video *video, const AVFrame *frame)
+{
+    const struct mr_parts *parts = video->parts;
+    if (frame->best_effort_timestamp == AV_NOPTS_VALUE)
+        return video->next_us;
+    return av_rescale_q(frame->best_effort_timestamp, parts->input->video->time_base, AV_TIME_BASE_Q) -
+           parts->timeline->origin_us;
+}
+
+/* The frame that the clip begins with may have come before it. It lasts until until_us. */
+static enum mr_status begin_clip(struct mr_video *video, int64_t until_us, struct mr_err *err)
+{
+    MR_AUTO_FRAME AVFrame *before = MR_TAKE(video->before);
+    if (!before || until_us <= SLACK_US)
+        return MR_OK;
+    video->end_us = until_us;
+    return filter(video, before, 0, err);
+}
+
+static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
+{
+    struct mr_video *video = ctx;
+    if (video->copies || video->is_done)
+        return MR_OK;
+    int64_t at_us = time_of(video, frame), clip_us = video->parts->timeline->length_us;
+    int64_t length_us = usual_us(video);
+    if (frame->pkt_duration > 0)
+        length_us = av_rescale_q(frame->pkt_duration, video->parts->input->video->time_base, AV_TIME_BASE_Q);
+    video->next_us = at_us + length_us;
+    if (at_us < -SLACK_US)
+        return keep(&video->before, frame, err);
+    at_us = FFMAX(at_us, 0);
+    enum mr_status status = begin_clip(video, FFMIN(at_us, clip_us), err);
+    if (status)
+        return status;
+    video->is_done = at_us > clip_us - SLACK_US;
+    video->end_us = FFMAX(video->end_us, FFMIN(video->next_us, clip_us));
+    return video->is_done ? MR_OK : filter(video, frame, at_us, err);
+}
+
+/* ---- copying ---- */
+
+/* Decoding times must rise, and no frame is shown before it is decoded. */
+static void mend_times(struct mr_video *video, AVPacket *packet, AVRational base)
+{
+    int64_t origin = av_rescale_q(video->parts->timeline->origin_us, AV_TIME_BASE_Q, base);
+    if (packet->pts != AV_NOPTS_VALUE)
+        packet->pts -= origin;
+    if (packet->dts != AV_NOPTS_VALUE)
+        packet->dts -= origin;
+    if (packet->dts == AV_NOPTS_VALUE)
+        packet->dts = video->copied_any ? video->copied_dts + FFMAX(packet->duration, 1) : packet->pts;
+    if (packet->dts == AV_NOPTS_VALUE)
+        packet->dts = 0;
+    if (video->copied_any && packet->dts <= video->copied_dts)
+        packet->dts = video->copied_dts + 1;
+    if (packet->pts == AV_NOPTS_VALUE || packet->pts < packet->dts)
+        packet->pts = packet->dts;
+    video->copied_dts = packet->dts;
+    video->copied_any = true;
+}
+
+static enum mr_status copy_packet(struct mr_video *video, AVPacket *packet, struct mr_err *err)
+{
+    const AVStream *stream = video->parts->input->video;
+    struct mr_output *output = NULL;
+    enum mr_status status = mr_parts_get(video->parts, 0, &output, err);
+    if (!status && !video->copied_any)
+        status = mr_output_open_copied(output, MR_SLOT_VIDEO, stream, err);
+    if (status)
+        return status;
+    mend_times(video, packet, stream->time_base);
+    int64_t end = av_rescale_q(packet->pts + packet->duration, stream->time_base, AV_TIME_BASE_Q);
+    video->end_us = FFMAX(video->end_us, end);
+    video->frames++;
+    return mr_output_write(output, MR_SLOT_VIDEO, packet, err);
+}
+
+enum mr_status mr_video_packet(struct mr_video *video, AVPacket *packet, struct mr_err *err)
+{
+    enum mr_status status = MR_OK;
+    if (video->plan.fps.num == 0)
+        status =
+            mr_video_plan(video->parts->spec, video->parts->options, video->parts->input, &video->plan, err);
+    if (!status)
+        status = mr_decoder_push(&video->decoder, packet, take_frame, video, err);
+    return status || !video->copies ? status : copy_packet(video, packet, err);
+}
+
+/* ---- the end ---- */
+
+enum mr_status mr_video_pad(struct mr_video *video, int64_t until_us, struct mr_err *err)
+{
+    if (!video->last || until_us <= video->end_us)
+        return MR_OK;
+    MR_AUTO_FRAME AVFrame *last = av_frame_clone(video->last);
+    if (!last)
+        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "keep a frame");
+    video->end_us = until_us;
+    return place(video, last, to_ticks(video, until_us - usual_us(video)), err);
+}
+
+enum mr_status mr_video_drain(struct mr_video *video, struct mr_err *err)
+{
+    enum mr_status status = mr_decoder_push(&video->decoder, NULL, take_frame, video, err);
+    if (!status && !video->copies && !video->is_done)
+        status = begin_clip(video, FFMIN(video->next_us, video->parts->timeline->length_us), err);
+    return status || video->copies ? status : drain_filters(video, video->end_us, err);
+}
+
+enum mr_status mr_video_finish(struct mr_video *video, struct mr_err *err)
+{
+    if (!video->copies)
+        return close_part(video, video->end_us, err);
+    video->written_us = video->end_us;
+    return mr_parts_leave(video->parts, MR_SLOT_VIDEO, video->end_us, err);
+}

@@ -1,0 +1,159 @@
+#include "worker/media/video_encoder.h"
+
+#include "worker/media/encoder.h"
+
+#include <libavutil/opt.h>
+#include <string.h>
+
+enum {
+    FPS_MAX = 120,            /* what a file of odd time stamps is taken for at most */
+    FPS_USUAL = 25,           /* of a file that does not say */
+    BASE_DENOMINATOR = 60000, /* MPEG-4 allows 65535; all usual rates are whole numbers of it, or nearly */
+    BASE_FINE = 90000,
+    BASE_FINEST = 240000,
+    GOP_SECONDS = 5,
+    LARGE_PICTURE = 2560 * 1440,
+};
+
+/* Settings of each encoder as libav's options. The last ones win: the task's. */
+static const struct settings {
+    const char *encoder;
+    const char *options; /* "key=value:key=value" */
+    const char *crf;     /* for want of the task's; NULL: it has no such thing */
+    const char *frugal;  /* for large pictures: fewer of them in memory */
+    AVRational base;     /* 0/1: the source's, or a fine one */
+} settings[] = {
+    {"libx264", "preset=veryfast", "23", "rc-lookahead=8", {0, 1}},
+    {"libvpx-vp9",
+     "deadline=good:cpu-used=5:auto-alt-ref=1:lag-in-frames=16:b=0",
+     "32",
+     "lag-in-frames=4",
+     {1, 1000}},
+    {"libvpx", "deadline=good:cpu-used=5:lag-in-frames=16:b=2M", "10", "lag-in-frames=4", {1, 1000}},
+    {"mpeg4", "", NULL, "", {1, BASE_DENOMINATOR}},
+    {"gif", "", NULL, "", {1, 100}},
+};
+enum { SETTINGS = sizeof settings / sizeof *settings, MPEG4_QUALITY = 4 };
+
+static const struct settings *settings_of(const AVCodec *codec)
+{
+    for (size_t i = 0; i < SETTINGS; i++)
+        if (strcmp(settings[i].encoder, codec->name) == 0)
+            return &settings[i];
+    return NULL;
+}
+
+/* ---- the plan ---- */
+
+static AVRational usual_rate(const struct mr_input *input)
+{
+    AVRational rate = av_guess_frame_rate(input->format, input->video, NULL);
+    /* A variable rate is guessed as the finest step between two frames. */
+    AVRational average = input->video->avg_frame_rate;
+    if (average.num > 0 && average.den > 0 && (rate.num <= 0 || av_q2d(rate) > FPS_MAX))
+        rate = average;
+    if (rate.num <= 0 || rate.den <= 0)
+        return (AVRational){FPS_USUAL, 1};
+    if (av_q2d(rate) > FPS_MAX)
+        return (AVRational){FPS_MAX, 1};
+    av_reduce(&rate.num, &rate.den, rate.num, rate.den, BASE_DENOMINATOR);
+    return rate;
+}
+
+static AVRational choose_base(const struct mr_input *input, AVRational wanted)
+{
+    if (wanted.num)
+        return wanted;
+    AVRational base = input->video->time_base;
+    bool is_usable = base.num == 1 && base.den >= 1000 && base.den <= BASE_FINEST;
+    return is_usable ? base : (AVRational){1, BASE_FINE};
+}
+
+enum mr_status mr_video_plan(const struct mr_media_format *format, const struct mr_media_options *options,
+                             const struct mr_input *input, struct mr_video_plan *ret, struct mr_err *err)
+{
+    const char *name = options->codec ? mr_encoder_of_codec(options->codec) : format->video_encoder;
+    const AVCodec *codec = name ? avcodec_find_encoder_by_name(name) : NULL;
+    const struct settings *set = codec ? settings_of(codec) : NULL;
+    if (!set)
+        return mr_fail_code(err, MR_UNSUPPORTED, "unsupported_codec", "there is no encoder for %s",
+                            options->codec ? options->codec : format->name);
+    *ret = (struct mr_video_plan){.codec = codec, .fps = usual_rate(input)};
+    ret->pixels = strcmp(name, "gif") == 0 ? AV_PIX_FMT_PAL8 : AV_PIX_FMT_YUV420P;
+    ret->is_constant = format->constant_rate || options->fps.num;
+    if (options->fps.num)
+        ret->fps = options->fps;
+    if (format->max_fps && av_q2d(ret->fps) > format->max_fps) {
+        ret->fps = (AVRational){format->max_fps, 1};
+        ret->is_constant = true;
+    }
+    bool counts = ret->is_constant && set->base.den != 100;
+    ret->base = counts ? av_inv_q(ret->fps) : choose_base(input, set->base);
+    return MR_OK;
+}
+
+/* ---- the encoder ---- */
+
+static int set_options(AVDictionary **dict, const struct settings *set,
+                       const struct mr_media_options *options, const AVFrame *frame)
+{
+    int rc = av_dict_parse_string(dict, set->options, "=", ":", 0);
+    if (rc >= 0 && (int64_t)frame->width * frame->height >= LARGE_PICTURE)
+        rc = av_dict_parse_string(dict, set->frugal, "=", ":", 0);
+    if (rc >= 0 && options->preset && strcmp(set->encoder, "libx264") == 0)
+        rc = av_dict_set(dict, "preset", options->preset, 0);
+    if (rc >= 0 && options->bit_rate)
+        rc = av_dict_set_int(dict, "b", options->bit_rate, 0);
+    else if (rc >= 0 && set->crf && options->crf >= 0)
+        rc = av_dict_set_int(dict, "crf", options->crf, 0);
+    else if (rc >= 0 && set->crf)
+        rc = av_dict_set(dict, "crf", set->crf, 0);
+    return rc;
+}
+
+static void configure(AVCodecContext *encoder, const struct mr_video_plan *plan,
+                      const struct mr_media_options *options, const AVFrame *frame)
+{
+    encoder->width = frame->width;
+    encoder->height = frame->height;
+    encoder->pix_fmt = plan->pixels;
+    encoder->sample_aspect_ratio = frame->sample_aspect_ratio;
+    encoder->time_base = plan->base;
+    encoder->framerate = plan->fps;
+    encoder->color_range = plan->pixels == AV_PIX_FMT_YUV420P ? AVCOL_RANGE_MPEG : frame->color_range;
+    encoder->colorspace = frame->colorspace;
+    encoder->color_primaries = frame->color_primaries;
+    encoder->color_trc = frame->color_trc;
+    encoder->chroma_sample_location = frame->chroma_location;
+    encoder->thread_count = 1; /* the sandbox has no threads */
+    if (strcmp(plan->codec->name, "mpeg4") != 0)
+        return;
+    encoder->gop_size = (int)(GOP_SECONDS * av_q2d(plan->fps)) + 1;
+    if (!options->bit_rate) {
+        encoder->flags |= AV_CODEC_FLAG_QSCALE;
+        encoder->global_quality = MPEG4_QUALITY * FF_QP2LAMBDA;
+    }
+}
+
+enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan, const struct mr_media_options *options,
+                                     const AVFrame *frame, bool global_header, AVCodecContext **ret,
+                                     struct mr_err *err)
+{
+    MR_AUTO_DICT AVDictionary *dict = NULL;
+    AVCodecContext *encoder = avcodec_alloc_context3(plan->codec);
+    if (!encoder)
+        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "open the encoder");
+    configure(encoder, plan, options, frame);
+    if (global_header)
+        encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+    int rc = set_options(&dict, settings_of(plan->codec), options, frame);
+    if (rc >= 0)
+        rc = avcodec_open2(encoder, plan->codec, &dict);
+    if (rc < 0) {
+        avcodec_free_context(&encoder);
+        return mr_av_fail(err, "unsupported_codec", rc, "the %s encoder does not take pictures of %dx%d",
+                          plan->codec->name, frame->width, frame->height);
+    }
+    *ret = encoder;
+    return MR_OK;
+}
