@@ -1,0 +1,175 @@
+#include "worker/media/describe.h"
+
+#include "worker/media/geometry.h"
+
+#include <ctype.h>
+#include <libavutil/pixdesc.h>
+
+enum { TAGS_MAX = 64, KEY_MAX = 64, VALUE_MAX = 1000 };
+
+/* The setters leave out what is not known; json_object_set_new refuses what is no UTF-8, or NULL. */
+static void set_text(json_t *to, const char *key, const char *text)
+{
+    if (text && text[0])
+        (void)json_object_set_new(to, key, json_string(text));
+}
+
+static void set_positive(json_t *to, const char *key, int64_t number)
+{
+    if (number > 0)
+        (void)json_object_set_new(to, key, json_integer(number));
+}
+
+static int64_t milliseconds(int64_t us)
+{
+    return us > 0 ? (us + 500) / 1000 : 0;
+}
+
+/* ---- streams ---- */
+
+static const char *type_of(const AVStream *stream)
+{
+    if (stream->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS))
+        return "cover";
+    const char *name = av_get_media_type_string(stream->codecpar->codec_type);
+    return name ? name : "data";
+}
+
+static int rotation_of(const AVStream *stream)
+{
+    enum { MATRIX_SIZE = 9 * sizeof(int32_t) };
+    size_t size = 0;
+    const uint8_t *matrix = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
+    return matrix && size >= MATRIX_SIZE ? mr_geometry_degrees((const int32_t *)(const void *)matrix) : 0;
+}
+
+static void describe_picture(json_t *to, const AVStream *stream)
+{
+    const AVCodecParameters *params = stream->codecpar;
+    AVRational sar =
+        stream->sample_aspect_ratio.num > 0 ? stream->sample_aspect_ratio : params->sample_aspect_ratio;
+    char ratio[32] = "1:1";
+    if (sar.num > 0 && sar.den > 0)
+        snprintf(ratio, sizeof ratio, "%d:%d", sar.num, sar.den);
+    set_positive(to, "width", params->width);
+    set_positive(to, "height", params->height);
+    if (stream->avg_frame_rate.num > 0 && stream->avg_frame_rate.den > 0)
+        (void)json_object_set_new(to, "fps", json_real(av_q2d(stream->avg_frame_rate)));
+    (void)json_object_set_new(to, "rotation", json_integer(rotation_of(stream)));
+    set_text(to, "sample_aspect_ratio", ratio);
+    set_text(to, "pixel_format", av_get_pix_fmt_name(params->format));
+}
+
+static void describe_sound(json_t *to, const AVStream *stream)
+{
+    const AVCodecParameters *params = stream->codecpar;
+    char layout[64];
+    set_positive(to, "sample_rate", params->sample_rate);
+    set_positive(to, "channels", params->ch_layout.nb_channels);
+    if (av_channel_layout_describe(&params->ch_layout, layout, sizeof layout) > 0)
+        set_text(to, "layout", layout);
+}
+
+static const char *tag_of(const AVDictionary *tags, const char *key)
+{
+    const AVDictionaryEntry *entry = av_dict_get(tags, key, NULL, 0);
+    return entry && strlen(entry->value) <= VALUE_MAX ? entry->value : NULL;
+}
+
+static json_t *describe_stream(const AVStream *stream)
+{
+    const AVCodecParameters *params = stream->codecpar;
+    json_t *to = json_pack("{s:i, s:s, s:s}", "index", stream->index, "type", type_of(stream), "codec",
+                           avcodec_get_name(params->codec_id));
+    if (!to)
+        return NULL;
+    if (params->codec_type == AVMEDIA_TYPE_VIDEO)
+        describe_picture(to, stream);
+    else if (params->codec_type == AVMEDIA_TYPE_AUDIO)
+        describe_sound(to, stream);
+    set_positive(to, "bit_rate", params->bit_rate);
+    if (stream->duration != AV_NOPTS_VALUE)
+        set_positive(to, "duration_ms",
+                     milliseconds(av_rescale_q(stream->duration, stream->time_base, AV_TIME_BASE_Q)));
+    set_text(to, "language", tag_of(stream->metadata, "language"));
+    set_text(to, "title", tag_of(stream->metadata, "title"));
+    return to;
+}
+
+static json_t *describe_streams(const AVFormatContext *format)
+{
+    json_t *streams = json_array();
+    for (unsigned i = 0; streams && i < format->nb_streams; i++)
+        (void)json_array_append_new(streams, describe_stream(format->streams[i]));
+    return streams;
+}
+
+/* ---- tags ---- */
+
+/* Some containers (Ogg) keep the file's tags with its first stream. */
+static const AVDictionary *tags_of_file(const AVFormatContext *format)
+{
+    bool with_stream = av_dict_count(format->metadata) == 0 && format->nb_streams > 0;
+    return with_stream ? format->streams[0]->metadata : format->metadata;
+}
+
+static json_t *describe_tags(const AVFormatContext *format)
+{
+    json_t *tags = json_object();
+    const AVDictionaryEntry *entry = NULL;
+    const AVDictionary *from = tags_of_file(format);
+    while (tags && json_object_size(tags) < TAGS_MAX &&
+           (entry = av_dict_get(from, "", entry, AV_DICT_IGNORE_SUFFIX))) {
+        char key[KEY_MAX + 1];
+        if (strlen(entry->key) > KEY_MAX || strlen(entry->value) > VALUE_MAX)
+            continue;
+        size_t len = 0;
+        for (; entry->key[len]; len++)
+            key[len] = (char)tolower((unsigned char)entry->key[len]);
+        key[len] = '\0';
+        (void)json_object_set_new(tags, key, json_string(entry->value));
+    }
+    return tags;
+}
+
+/* ---- the whole ---- */
+
+static const AVStream *first_of(const AVFormatContext *format, const char *type)
+{
+    for (unsigned i = 0; i < format->nb_streams; i++)
+        if (strcmp(type_of(format->streams[i]), type) == 0)
+            return format->streams[i];
+    return NULL;
+}
+
+static void describe_main(json_t *to, const AVStream *picture, const AVStream *sound)
+{
+    const AVStream *main = picture ? picture : sound;
+    if (main)
+        set_text(to, "codec", avcodec_get_name(main->codecpar->codec_id));
+    if (picture) {
+        set_positive(to, "width", picture->codecpar->width);
+        set_positive(to, "height", picture->codecpar->height);
+    }
+    if (sound) {
+        set_positive(to, "sample_rate", sound->codecpar->sample_rate);
+        set_positive(to, "channels", sound->codecpar->ch_layout.nb_channels);
+    }
+}
+
+json_t *mr_describe_input(const struct mr_input *input)
+{
+    const AVFormatContext *format = input->format;
+    char container[32];
+    mr_input_container(input, container, sizeof container);
+    int64_t us = format->duration != AV_NOPTS_VALUE ? format->duration : 0;
+    json_t *to = json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:i}", "container", container, "duration_ms",
+                           (json_int_t)milliseconds(us), "size", (json_int_t)input->source->size, "bit_rate",
+                           (json_int_t)(format->bit_rate > 0 ? format->bit_rate : 0), "streams",
+                           describe_streams(format), "tags", describe_tags(format), "chapters",
+                           (int)format->nb_chapters);
+    if (to)
+        describe_main(to, input->video ? input->video : first_of(format, "video"),
+                      input->audio ? input->audio : first_of(format, "audio"));
+    return to;
+}
