@@ -1,0 +1,123 @@
+"""
+Films as cameras, phones and editors leave them, made by the ffmpeg program when first asked for; and judges of where
+their streams end. All are SECONDS long and show a counter that never stands still, to a tone of TONE Hz.
+"""
+
+import collections
+import json
+import subprocess
+
+from .media import ffmpeg
+
+SECONDS, TONE, SIZE = 2, 440, (192, 108)
+TITLE = "Der Müller & sein Bach"
+
+Film = collections.namedtuple("Film", "path shown sound")  # shown: its size as players show it; sound: it has some
+
+CHAPTERS = f""";FFMETADATA1
+title={TITLE}
+[CHAPTER]
+TIMEBASE=1/1000
+START=0
+END=900
+title=one
+[CHAPTER]
+TIMEBASE=1/1000
+START=900
+END={SECONDS * 1000}
+title=two
+"""
+SUBTITLES = f"1\n00:00:00,200 --> 00:00:00,900\nHello\n\n2\n00:00:01,000 --> 00:00:0{SECONDS},000\nGood bye\n"
+
+
+def _source(rate=25, size=SIZE):
+    return ["-f", "lavfi", "-i", f"testsrc2=size={size[0]}x{size[1]}:rate={rate}:duration={SECONDS}"]
+
+
+def _sound(channels=2, rate=44100):
+    tone = "|".join([f"0.3*sin(2*PI*{TONE}*t)"] * channels)
+    return ["-f", "lavfi", "-i", f"aevalsrc={tone}:s={rate}:d={SECONDS}"]
+
+
+_H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
+
+
+class Films:
+    """By name; each is made once, in the directory of a Media."""
+
+    def __init__(self, media):
+        self.media = media
+
+    def __getitem__(self, name):
+        make, shown, sound = FILMS[name]
+        path = self.media._once(f"film-{name}", lambda part: make(self, part))
+        return Film(path, shown, sound)
+
+    def text(self, name, content):
+        return self.media._once(name, lambda part: part.write_text(content, encoding="utf-8"))
+
+    # ---- the habits ----
+
+    def phone(self, path):
+        """Held upright: the picture lies on its side, and a matrix says so. With a cover and a title."""
+        plain = path.with_name(f"plain-{path.name}")
+        ffmpeg(*_source(30), *_sound(), *_H264, "-c:a", "aac", plain)
+        ffmpeg("-i", plain, "-i", self.media.picture(), "-map", "0", "-map", "1", "-c", "copy", "-metadata:s:v:0", "rotate=90",
+               "-disposition:v:1", "attached_pic", "-metadata", f"title={TITLE}", path)
+
+    def camera(self, path):
+        """At a rate that varies, with sound that is not compressed."""
+        ffmpeg(*_source(30), *_sound(rate=48000), "-vf", "select='lt(t,0.7)+not(mod(n,3))'", "-vsync", "vfr", *_H264,
+               "-c:a", "pcm_s16le", path)
+
+    def editor(self, path):
+        """10 bits, 5.1 sound, chapters, subtitles."""
+        ffmpeg(*_source(), *_sound(6, 48000), "-i", self.text("film.srt", SUBTITLES), "-i", self.text("film.ini", CHAPTERS),
+               "-map", "0", "-map", "1", "-map", "2", "-map_metadata", "3", "-map_chapters", "3", "-c:v", "libx264",
+               "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-c:a", "ac3", "-c:s", "srt", path)
+
+    def browser(self, path):
+        ffmpeg(*_source(), *_sound(rate=48000), "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k",
+               "-c:a", "libopus", path)
+
+    def old(self, path):
+        """Pixels that are no squares."""
+        ffmpeg(*_source(), *_sound(), "-vf", "setsar=4/3", "-c:v", "mpeg4", "-q:v", "3", "-c:a", "libmp3lame", path)
+
+    def silent(self, path):
+        ffmpeg(*_source(10), "-vf", "split[a][b];[a]palettegen[p];[b][p]paletteuse", path)
+
+
+# name, with the extension that says its container → how it is made, its size as shown, has it sound
+FILMS = {
+    "phone.mp4": (Films.phone, (SIZE[1], SIZE[0]), True),
+    "camera.mov": (Films.camera, SIZE, True),
+    "editor.mkv": (Films.editor, SIZE, True),
+    "browser.webm": (Films.browser, SIZE, True),
+    "old.avi": (Films.old, (SIZE[0] * 4 // 3, SIZE[1]), True),
+    "silent.gif": (Films.silent, SIZE, False),
+}
+
+
+def packets(path):
+    """ffprobe's packets of a file."""
+    done = subprocess.run(["ffprobe", "-v", "error", "-of", "json", "-show_entries",
+                           "packet=codec_type,stream_index,pts_time,duration_time", str(path)], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, f"{path}: {done.stderr}"
+    return json.loads(done.stdout)["packets"]
+
+
+def ends(path):
+    """Type of stream → (when its first packet begins, when its last one ends), in seconds."""
+    times = collections.defaultdict(list)
+    for packet in packets(path):
+        if "pts_time" in packet:
+            times[packet["codec_type"]].append((float(packet["pts_time"]), float(packet.get("duration_time", 0))))
+    return {kind: (min(spans)[0], _end(sorted(spans))) for kind, spans in times.items()}
+
+
+def _end(spans):
+    """A last packet that does not say how long it lasts lasts as long as the one before."""
+    (begin, lasts), before = spans[-1], spans[-2:][0]
+    return max(begin + (lasts or begin - before[0]), *(start + duration for start, duration in spans))
