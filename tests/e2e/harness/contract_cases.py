@@ -245,6 +245,33 @@ def _with_records(world, call):
     return call(who=world.user, path={"id": task["id"]})
 
 
+def made_of_a_film(world, call, **fields):
+    film = world.media.film(3, "160x120", 15)
+    task = world.user.finish(world.user.upload(film, **fields), 120)
+    return call(who=world.user, path={"id": task["id"]})
+
+
+@case("getTask", 200)
+def _of_a_film(world, call):
+    answer = made_of_a_film(world, call, new_format="webm")
+    assert answer.json()["receipt"]["output"]["width"] == 160
+    return answer
+
+
+@case("getTask", 200)
+def _of_a_film_in_parts(world, call):
+    options = {"split": {"seconds": 2}, "loudness": -20, "resize": {"width": 80}, "logo": {"intro": 0.5}}
+    answer = made_of_a_film(world, call, new_format="mp4", options=json.dumps(options))
+    assert [output["format"] for output in answer.json()["outputs"]] == ["mp4", "mp4"]
+    assert len(answer.json()["receipt"]["outputs"]) == 2
+    return answer
+
+
+@case("getTask", 200)
+def _of_the_sound_of_a_film(world, call):
+    return made_of_a_film(world, call, new_format="mp3")
+
+
 @case("getTask", 200)
 def _that_failed(world, call):
     task = world.user.wait(world.user.upload(b"this is no media" * 100, "wav", name="a.mp3"))
