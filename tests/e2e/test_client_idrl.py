@@ -195,21 +195,18 @@ def assert_part(path, film, clip_starts, clip_seconds):
     assert video.difference(shown, video.picture(film, clip_starts + middle, CROP)) < 2, "the clip is the film's"
 
 
-@video.waits_for_video
 def test_a_short_film_is_one_part(idrl, bearer, edited, tmp_path):
     task, film = edited(8)
     assert task["status"] == "processed" and len(task["outputs"]) == 1
     assert_part(download(idrl, bearer, task, 0, tmp_path / "part.mp4"), film, 0, 8)
 
 
-@video.waits_for_video
 def test_exactly_twenty_seconds_are_one_part(idrl, bearer, edited, tmp_path):
     task, film = edited(20)
     assert len(task["outputs"]) == 1
     assert_part(download(idrl, bearer, task, 0, tmp_path / "part.mp4"), film, 0, 20)
 
 
-@video.waits_for_video
 def test_a_long_film_is_cut_into_parts_of_twenty_seconds(idrl, bearer, edited, tmp_path):
     task, film = edited(45)
     assert [output["n"] for output in task["outputs"]] == [0, 1, 2]
@@ -219,7 +216,6 @@ def test_a_long_film_is_cut_into_parts_of_twenty_seconds(idrl, bearer, edited, t
         assert_part(part, film, n * PART_SECONDS, seconds)
 
 
-@video.waits_for_video
 def test_delete_aborts_a_film_and_removes_its_parts(idrl, bearer, edited):
     task, _ = edited(45)
     names = [name for name in idrl.objects() if task["file_id"] in name]

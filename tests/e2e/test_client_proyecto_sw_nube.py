@@ -152,20 +152,17 @@ def assert_edited(film, path, clip_seconds):
     assert video.difference(shown, video.picture(film, middle, FRAMED)) < 2, "the clip is the film's, padded"
 
 
-@video.waits_for_video
 def test_the_first_eighteen_seconds_between_two_logos(edited):
     film, path, task = edited(30)
     assert task["kind"] == "edit" and len(task["outputs"]) == 1
     assert_edited(film, path, FILM_SECONDS)
 
 
-@video.waits_for_video
 def test_a_shorter_film_stays_whole(edited):
     film, path, _ = edited(6)
     assert_edited(film, path, 6)
 
 
-@video.waits_for_video
 def test_what_is_no_film_fails_visibly(api, bearer):
     answer = requests.post(api + "/tasks/", headers=bearer, files={"file": ("film.mp4", b"this is no film" * 100)}, timeout=60)
     assert answer.status_code == 201, answer.text

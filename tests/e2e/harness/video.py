@@ -3,11 +3,6 @@
 import fractions
 import subprocess
 
-import pytest
-
-# For tests that are written already and wait for video: strict, so that the day they pass is noticed.
-waits_for_video = pytest.mark.xfail(reason="video: issue 4", strict=True)
-
 THUMBNAIL = (64, 36)
 
 
