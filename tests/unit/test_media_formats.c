@@ -1,5 +1,7 @@
 /* The two format tables agree with each other and with the libav that is linked. */
 #include "shared/data/formats.h"
+#include "shared/data/options.h"
+#include "worker/media/encoder.h"
 #include "worker/media/formats.h"
 
 #include <libavcodec/avcodec.h>
@@ -98,6 +100,38 @@ static void test_libav_has_them(void **state)
     assert_null(mr_media_format_find("exe"));
 }
 
+static bool takes(const struct mr_format *format, const char *option, json_t *value)
+{
+    struct mr_err err = {0};
+    MR_AUTO_JSON json_t *options = json_pack("{s:o}", option, value);
+    return mr_options_check(options, format, &err) == MR_OK;
+}
+
+/* What web lets through, the worker can do: codecs, channels, frame rates. */
+static void test_options_have_their_encoders(void **state)
+{
+    (void)state;
+    const struct mr_format *format;
+    for (size_t i = 0; (format = mr_format_at(i)); i++) {
+        const struct mr_media_format *media = mr_media_format_find(format->name);
+        const char *codec, *usual = media->video_encoder ? media->video_encoder : media->encoder;
+        assert_string_equal(mr_encoder_of_codec(mr_option_codec_at(format, 0)), usual);
+        for (size_t n = 0; (codec = mr_option_codec_at(format, n)); n++)
+            assert_non_null(avcodec_find_encoder_by_name(mr_encoder_of_codec(codec)));
+        int channels = media->max_channels < 8 ? media->max_channels : 8;
+        assert_int_equal(takes(format, "channels", json_integer(channels)), media->encoder != NULL);
+        assert_false(takes(format, "channels", json_integer(channels + 1)));
+        if (media->one_rate)
+            assert_true(takes(format, "sample_rate", json_integer(media->one_rate)));
+        if (media->max_rate)
+            assert_false(takes(format, "sample_rate", json_integer(media->max_rate + 1)));
+        if (media->max_fps) {
+            assert_true(takes(format, "fps", json_integer(media->max_fps)));
+            assert_false(takes(format, "fps", json_integer(media->max_fps + 1)));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +139,7 @@ int main(void)
         cmocka_unit_test(test_file_names),
         cmocka_unit_test(test_catalogue_is_sound),
         cmocka_unit_test(test_libav_has_them),
+        cmocka_unit_test(test_options_have_their_encoders),
     };
     return cmocka_run_group_tests_name("media formats", tests, NULL, NULL);
 }
