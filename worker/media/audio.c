@@ -248,10 +248,14 @@ static bool may_go_on(const struct mr_audio *audio, int64_t part_end)
 
 enum mr_status mr_audio_advance(struct mr_audio *audio, struct mr_err *err)
 {
+    const struct mr_timeline *timeline = audio->parts->timeline;
     enum mr_status status = MR_OK;
     while (!status && audio->encoder) {
-        int64_t part_end = to_samples(audio, mr_timeline_part(audio->parts->timeline, audio->part + 1));
-        status = to_block(audio, FFMIN(audio->next, part_end) - audio->head, err);
+        int64_t part_end = to_samples(audio, mr_timeline_part(timeline, audio->part + 1));
+        int64_t until = FFMIN(audio->next, part_end);
+        if (timeline->pads)
+            until = FFMIN(until, to_samples(audio, audio->parts->picture_us));
+        status = to_block(audio, until - audio->head, err);
         if (status || audio->head < part_end || !may_go_on(audio, part_end))
             break;
         status = next_part(audio, err);

@@ -7,12 +7,16 @@
 #include "worker/protocol.h"
 #include "worker/sandbox_client.h"
 
+enum { DAY = 86400 };
+
 struct spec {
     bool is_probe;
     const struct mr_media_format *format; /* NULL for a probe */
     int64_t input_size;
     const char *input_name;
     int64_t logo_size; /* 0: none */
+    int64_t max_pixels;
+    int64_t max_us;
     struct mr_media_options options;
 };
 
@@ -20,18 +24,21 @@ static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_
 {
     const char *format = NULL, *name = NULL;
     json_t *options = NULL;
-    json_int_t size = 0, logo_size = 0;
+    json_int_t size = 0, logo_size = 0, max_pixels = 0, max_seconds = DAY;
     int is_probe = false;
-    if (json_unpack((json_t *)(uintptr_t)json, "{s?s, s?b, s:I, s?s, s?o, s?I}", "format", &format, "probe",
-                    &is_probe, "input_size", &size, "input_name", &name, "options", &options, "logo_size",
-                    &logo_size) < 0 ||
+    if (json_unpack((json_t *)(uintptr_t)json, "{s?s, s?b, s:I, s?s, s?o, s?I, s?I, s?I}", "format", &format,
+                    "probe", &is_probe, "input_size", &size, "input_name", &name, "options", &options,
+                    "logo_size", &logo_size, "max_pixels", &max_pixels, "max_duration_seconds",
+                    &max_seconds) < 0 ||
         size < 0 || (!format && !is_probe))
         return mr_fail_code(err, MR_INTERNAL, "internal", "the job's spec is incomplete");
     *ret = (struct spec){.is_probe = is_probe,
                          .format = is_probe ? NULL : mr_media_format_find(format),
                          .input_size = size,
                          .input_name = name,
-                         .logo_size = logo_size};
+                         .logo_size = logo_size,
+                         .max_pixels = max_pixels,
+                         .max_us = FFMIN(max_seconds > 0 ? max_seconds : DAY, DAY) * 1000000};
     if (!ret->format && !is_probe)
         return mr_fail_code(err, MR_UNSUPPORTED, "unsupported_format", "there is no format %s", format);
     if (size == 0)
@@ -87,13 +94,17 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
     MR_AUTO(mr_input) struct mr_input input = {0};
     MR_AUTO_FRAME AVFrame *logo = NULL;
     MR_AUTO(mr_pipeline)
-    struct mr_pipeline pipeline = {
-        .input = &input, .spec = spec->format, .options = &spec->options, .fds = fds, .notes = &notes};
+    struct mr_pipeline pipeline = {.input = &input,
+                                   .spec = spec->format,
+                                   .options = &spec->options,
+                                   .fds = fds,
+                                   .notes = &notes,
+                                   .max_us = spec->max_us};
     enum mr_status status = mr_notes_init(&notes, err);
     if (!status)
         status = mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err);
     if (!status)
-        status = mr_input_open(&input, &source, spec->input_name, wants_of(spec), err);
+        status = mr_input_open(&input, &source, spec->input_name, wants_of(spec), spec->max_pixels, err);
     if (!status && (spec->options.intro_us || spec->options.outro_us))
         status = mr_logo_read(fds, spec->logo_size, &logo, err);
     pipeline.logo = logo;
@@ -111,7 +122,7 @@ static enum mr_status probe(const struct spec *spec, const struct mr_sandbox_fds
     MR_AUTO(mr_input) struct mr_input input = {0};
     enum mr_status status = mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err);
     if (!status)
-        status = mr_input_open(&input, &source, spec->input_name, MR_WANT_NOTHING, err);
+        status = mr_input_open(&input, &source, spec->input_name, MR_WANT_NOTHING, spec->max_pixels, err);
     if (status)
         return status;
     *ret_receipt = json_pack("{s:o}", "input", mr_describe_input(&input));

@@ -40,7 +40,8 @@ struct mr_parts {
     struct mr_output *open[MR_PARTS_OPEN]; /* parts first … first + count - 1 */
     int64_t first;
     int64_t count;
-    int64_t left[MR_SLOTS];           /* how many parts each track has left */
+    int64_t picture_us;     /* how far the picture is; sound that must end with it does not run ahead */
+    int64_t left[MR_SLOTS]; /* how many parts each track has left */
     int64_t length_us[MR_PARTS_OPEN]; /* of the open parts: the longest track's */
     json_t *outputs;                  /* what the receipt says of those that are done */
 };

@@ -37,6 +37,12 @@ static void plan_timeline(struct mr_pipeline *pipeline)
     };
 }
 
+static enum mr_status too_long(const struct mr_pipeline *pipeline, struct mr_err *err)
+{
+    return mr_fail_code(err, MR_TOO_LARGE, "resource_limit", "the file is longer than %lld s",
+                        (long long)(pipeline->max_us / 1000000));
+}
+
 /* What can be known before any work is done. */
 static enum mr_status check_options(const struct mr_pipeline *pipeline, struct mr_err *err)
 {
@@ -44,6 +50,8 @@ static enum mr_status check_options(const struct mr_pipeline *pipeline, struct m
     int64_t all = pipeline->input->estimated_us;
     if (all <= 0)
         return MR_OK;
+    if (all > pipeline->max_us)
+        return too_long(pipeline, err);
     if (options->trim_start_us >= all + LAG_US)
         return mr_fail_code(err, MR_INVALID, "bad_option",
                             "options.trim.start: the file ends at %.3f s, before the piece begins",
@@ -141,6 +149,7 @@ static enum mr_status keep_step(struct mr_pipeline *pipeline, struct mr_err *err
     if (!has(pipeline, MR_SLOT_VIDEO) || !has(pipeline, MR_SLOT_AUDIO))
         return MR_OK;
     int64_t sound = mr_audio_position_us(audio), picture = mr_video_position_us(&pipeline->video);
+    pipeline->parts.picture_us = picture;
     enum mr_status status = picture - sound > LATE_US ? mr_audio_begin_late(audio, err) : MR_OK;
     if (!status && !audio->copies)
         status = mr_audio_advance(audio, err);
@@ -305,6 +314,8 @@ enum mr_status mr_pipeline_run(struct mr_pipeline *pipeline, struct mr_err *err)
         av_packet_unref(pipeline->packet);
         if (!status)
             status = keep_step(pipeline, err);
+        if (!status && mr_pipeline_decoded_us(pipeline) > pipeline->max_us)
+            status = too_long(pipeline, err);
         report_progress(pipeline);
     }
     if (!status)

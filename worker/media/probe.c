@@ -167,15 +167,16 @@ static enum mr_status choose_streams(struct mr_input *input, unsigned wants, str
     return MR_OK;
 }
 
-static enum mr_status check_picture(const AVCodecParameters *params, struct mr_err *err)
+static enum mr_status check_picture(const AVCodecParameters *params, int64_t max_pixels, struct mr_err *err)
 {
-    if ((int64_t)params->width * params->height <= MAX_PIXELS)
+    if ((int64_t)params->width * params->height <= max_pixels)
         return MR_OK;
     return mr_fail_code(err, MR_TOO_LARGE, "resource_limit", "pictures of %dx%d are too large", params->width,
                         params->height);
 }
 
-static enum mr_status open_decoder(AVStream *stream, AVCodecContext **ret, struct mr_err *err)
+static enum mr_status open_decoder(AVStream *stream, int64_t max_pixels, AVCodecContext **ret,
+                                   struct mr_err *err)
 {
     if (!stream)
         return MR_OK;
@@ -185,7 +186,7 @@ static enum mr_status open_decoder(AVStream *stream, AVCodecContext **ret, struc
     if (!codec)
         return mr_fail_code(err, MR_UNSUPPORTED, "unsupported_codec", "%s in %s cannot be decoded",
                             is_audio ? "audio" : "video", avcodec_get_name(params->codec_id));
-    if (!is_audio && check_picture(params, err))
+    if (!is_audio && check_picture(params, max_pixels, err))
         return MR_TOO_LARGE;
     AVCodecContext *decoder = *ret = avcodec_alloc_context3(codec);
     if (!decoder)
@@ -193,7 +194,7 @@ static enum mr_status open_decoder(AVStream *stream, AVCodecContext **ret, struc
     int rc = avcodec_parameters_to_context(decoder, params);
     decoder->pkt_timebase = stream->time_base;
     decoder->thread_count = 1; /* the sandbox has no threads */
-    decoder->max_pixels = MAX_PIXELS;
+    decoder->max_pixels = max_pixels;
     if (rc >= 0)
         rc = avcodec_open2(decoder, codec, NULL);
     return rc < 0 ? mr_av_fail(err, "invalid_media", rc, "the %s decoder refuses the file", codec->name)
@@ -274,8 +275,9 @@ bool mr_input_is_upright(const struct mr_input *input)
 }
 
 enum mr_status mr_input_open(struct mr_input *input, struct mr_source *source, const char *name,
-                             unsigned wants, struct mr_err *err)
+                             unsigned wants, int64_t max_pixels, struct mr_err *err)
 {
+    max_pixels = max_pixels > 0 ? FFMIN(max_pixels, MAX_PIXELS) : MAX_PIXELS;
     *input = (struct mr_input){.source = source, .missing_bytes = mr_cut_missing_bytes(source)};
     if (is_cut(input))
         return break_off(input, err);
@@ -283,9 +285,9 @@ enum mr_status mr_input_open(struct mr_input *input, struct mr_source *source, c
     if (!status)
         status = choose_streams(input, wants, err);
     if (!status)
-        status = open_decoder(input->audio, &input->decoder, err);
+        status = open_decoder(input->audio, max_pixels, &input->decoder, err);
     if (!status)
-        status = open_decoder(input->video, &input->video_decoder, err);
+        status = open_decoder(input->video, max_pixels, &input->video_decoder, err);
     if (status)
         return status;
     read_durations(input);

@@ -35,12 +35,13 @@ enum mr_want {
 };
 
 /*
- * Opens the input. name is its file name, a hint, or NULL; wants are bits of enum mr_want. Attached pictures
+ * Opens the input. name is its file name, a hint, or NULL; wants are bits of enum mr_want; a
+ * picture of more than max_pixels (0: what fits into the sandbox) is refused. Attached pictures
  * are no video. Codes: invalid_media, truncated (the container says that the file should go on), no_audio,
  * no_video, unsupported_codec, resource_limit.
  */
 MR_MUST_CHECK enum mr_status mr_input_open(struct mr_input *input, struct mr_source *source, const char *name,
-                                           unsigned wants, struct mr_err *err);
+                                           unsigned wants, int64_t max_pixels, struct mr_err *err);
 void mr_input_close(struct mr_input *input);
 MR_DEFINE_VALUE_CLEANUP(mr_input, mr_input_close)
 
