@@ -183,6 +183,34 @@ enum mr_status mr_filters_pull(struct mr_filters *filters, AVFrame *frame, bool 
     return MR_OK;
 }
 
+enum mr_status mr_filters_still(const AVFrame *frame, const char *turn, const struct mr_picture *out,
+                                enum AVPixelFormat pixels, AVFrame **ret, struct mr_err *err)
+{
+    MR_AUTO(mr_filters) struct mr_filters filters = {0};
+    MR_AUTO_FRAME AVFrame *copy = av_frame_clone(frame);
+    MR_AUTO_FRAME AVFrame *still = av_frame_alloc();
+    struct mr_geometry geometry;
+    char chain[MR_CHAIN_MAX];
+    if (!copy || !still)
+        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "scale a picture");
+    copy->pts = 0;
+    mr_geometry_fit(&geometry, frame, turn, *out);
+    mr_geometry_chain(&geometry, frame, pixels, (AVRational){0, 1}, chain);
+    bool got = false;
+    enum mr_status status = mr_filters_open_video(&filters, copy, AV_TIME_BASE_Q, chain, err);
+    if (!status)
+        status = mr_filters_push(&filters, copy, err);
+    if (!status)
+        status = mr_filters_end(&filters, 1, err);
+    if (!status)
+        status = mr_filters_pull(&filters, still, &got, err);
+    if (!status && !got)
+        return mr_fail_code(err, MR_INTERNAL, "internal", "the picture cannot be scaled");
+    if (!status)
+        *ret = MR_TAKE(still);
+    return status;
+}
+
 AVRational mr_filters_time_base(const struct mr_filters *filters)
 {
     return av_buffersink_get_time_base(filters->out);

@@ -7,6 +7,7 @@
 #define MR_WORKER_MEDIA_FILTERS_H
 
 #include "worker/media/av.h"
+#include "worker/media/geometry.h"
 
 #include <libavfilter/avfilter.h>
 
@@ -38,6 +39,11 @@ MR_MUST_CHECK enum mr_status mr_filters_end(struct mr_filters *filters, int64_t 
 /* *ret_got false: nothing (more) for now. */
 MR_MUST_CHECK enum mr_status mr_filters_pull(struct mr_filters *filters, AVFrame *frame, bool *ret_got,
                                              struct mr_err *err);
+/* One frame into a form of its own: the logo, the thumbnail. As large as fits, bars around it. The caller
+ * owns *ret. */
+MR_MUST_CHECK enum mr_status mr_filters_still(const AVFrame *frame, const char *turn,
+                                              const struct mr_picture *out, enum AVPixelFormat pixels,
+                                              AVFrame **ret, struct mr_err *err);
 /* Of the frames that come out. */
 AVRational mr_filters_time_base(const struct mr_filters *filters);
 

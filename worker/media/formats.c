@@ -139,6 +139,7 @@ static const struct mr_media_format formats[] = {
         .copy_filter = "aac_adtstoasc",
         .tags = m4a_tags,
         .has_tags = true,
+        .cover = MR_COVER_STREAM,
         .chapters = MR_CHAPTERS_NATIVE,
     },
     {

@@ -34,7 +34,7 @@ int mr_geometry_degrees(const int32_t *matrix)
 }
 
 /* The matrix may mirror as well. */
-static const char *turn_of(const int32_t *matrix)
+const char *mr_geometry_turn_of(const int32_t *matrix)
 {
     switch (mr_geometry_degrees(matrix)) {
     case 90:
@@ -122,7 +122,13 @@ static struct mr_picture begin(struct mr_geometry *g, const AVFrame *frame, cons
 void mr_geometry_plan(struct mr_geometry *ret, const AVFrame *frame, const int32_t *matrix,
                       const struct mr_media_options *options, const struct mr_media_format *format)
 {
-    struct mr_picture picture = begin(ret, frame, turn_of(matrix));
+    mr_geometry_turn(ret, frame, mr_geometry_turn_of(matrix), options, format);
+}
+
+void mr_geometry_turn(struct mr_geometry *ret, const AVFrame *frame, const char *turn,
+                      const struct mr_media_options *options, const struct mr_media_format *format)
+{
+    struct mr_picture picture = begin(ret, frame, turn);
     double width = picture.width * av_q2d(picture.sar), height = picture.height;
     bool resizes = options->resize.width || options->resize.height || options->resize.aspect.num;
     if (!resizes) {
@@ -180,6 +186,12 @@ static bool is_full_range(const AVFrame *frame)
            frame->format == AV_PIX_FMT_YUVJ422P || frame->format == AV_PIX_FMT_YUVJ444P;
 }
 
+/* JPEG uses the full range, video the studio's. A palette has none. */
+static const char *range_for(enum AVPixelFormat pixels)
+{
+    return pixels == AV_PIX_FMT_PAL8 ? "" : pixels == AV_PIX_FMT_YUVJ420P ? ":out_range=pc" : ":out_range=tv";
+}
+
 static void append_palette(struct text *text)
 {
     /* A palette for each frame: one for the whole clip would need the whole clip in memory. */
@@ -205,7 +217,7 @@ void mr_geometry_chain(const struct mr_geometry *g, const AVFrame *frame, enum A
     bool palette = pixels == AV_PIX_FMT_PAL8;
     bool converts = frame->format != (int)pixels || is_full_range(frame);
     if (now.width != g->scaled.width || now.height != g->scaled.height || (converts && !palette))
-        append(&text, "scale=%d:%d%s%s,", g->scaled.width, g->scaled.height, palette ? "" : ":out_range=tv",
+        append(&text, "scale=%d:%d%s%s,", g->scaled.width, g->scaled.height, range_for(pixels),
                palette ? "" : matrix_for(frame, g->out.height));
     if (!palette)
         append(&text, "format=%s,", av_get_pix_fmt_name(pixels));

@@ -29,12 +29,18 @@ struct mr_geometry {
 /* The geometry of a stream's first frame. matrix is its display matrix (9 numbers), or NULL. */
 void mr_geometry_plan(struct mr_geometry *ret, const AVFrame *frame, const int32_t *matrix,
                       const struct mr_media_options *options, const struct mr_media_format *format);
+/* The same for a turn that is known (mr_geometry.turn). */
+void mr_geometry_turn(struct mr_geometry *ret, const AVFrame *frame, const char *turn,
+                      const struct mr_media_options *options, const struct mr_media_format *format);
 /* For a later frame of another size, or the logo: into the same `out`, whole, with bars. */
 void mr_geometry_fit(struct mr_geometry *ret, const AVFrame *frame, const char *turn, struct mr_picture out);
 
 /* The chain that brings frames like this one into the encoder's form; fps 0/1: frames stay. */
 void mr_geometry_chain(const struct mr_geometry *geometry, const AVFrame *frame, enum AVPixelFormat pixels,
                        AVRational fps, char out[MR_CHAIN_MAX]);
+
+/* The filters that a display matrix asks for, each with a comma behind it. */
+const char *mr_geometry_turn_of(const int32_t *matrix);
 
 /* Quarter turns that a display matrix asks for: 0, 90, 180, 270 degrees clockwise. */
 int mr_geometry_degrees(const int32_t *matrix);

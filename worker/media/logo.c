@@ -1,6 +1,5 @@
 #include "worker/media/logo.h"
 
-#include "worker/media/filters.h"
 #include "worker/protocol.h"
 
 #include <errno.h>
@@ -73,32 +72,4 @@ enum mr_status mr_logo_read(const struct mr_sandbox_fds *fds, int64_t size, AVFr
     blend(frame);
     *ret = MR_TAKE(frame);
     return MR_OK;
-}
-
-enum mr_status mr_logo_fit(const AVFrame *logo, const struct mr_picture *out, enum AVPixelFormat pixels,
-                           AVFrame **ret, struct mr_err *err)
-{
-    MR_AUTO(mr_filters) struct mr_filters filters = {0};
-    MR_AUTO_FRAME AVFrame *copy = av_frame_clone(logo);
-    MR_AUTO_FRAME AVFrame *fitted = av_frame_alloc();
-    struct mr_geometry geometry;
-    char chain[MR_CHAIN_MAX];
-    if (!copy || !fitted)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "fit the logo");
-    copy->pts = 0;
-    mr_geometry_fit(&geometry, logo, "", *out);
-    mr_geometry_chain(&geometry, logo, pixels, (AVRational){0, 1}, chain);
-    bool got = false;
-    enum mr_status status = mr_filters_open_video(&filters, copy, AV_TIME_BASE_Q, chain, err);
-    if (!status)
-        status = mr_filters_push(&filters, copy, err);
-    if (!status)
-        status = mr_filters_end(&filters, 1, err);
-    if (!status)
-        status = mr_filters_pull(&filters, fitted, &got, err);
-    if (!status && !got)
-        return mr_fail_code(err, MR_INTERNAL, "internal", "the logo cannot be scaled");
-    if (!status)
-        *ret = MR_TAKE(fitted);
-    return status;
 }

@@ -4,15 +4,11 @@
 #ifndef MR_WORKER_MEDIA_LOGO_H
 #define MR_WORKER_MEDIA_LOGO_H
 
-#include "worker/media/geometry.h"
 #include "worker/media/source.h"
 
 /* The picture as decoded, transparent parts black. "internal" if it is none: it is ours. The caller owns
  * *ret (av_frame_free). */
 MR_MUST_CHECK enum mr_status mr_logo_read(const struct mr_sandbox_fds *fds, int64_t size, AVFrame **ret,
                                           struct mr_err *err);
-/* The same in the form of an output: as large as fits, bars around it. */
-MR_MUST_CHECK enum mr_status mr_logo_fit(const AVFrame *logo, const struct mr_picture *out,
-                                         enum AVPixelFormat pixels, AVFrame **ret, struct mr_err *err);
 
 #endif

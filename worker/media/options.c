@@ -86,5 +86,5 @@ bool mr_media_options_touch_video(const struct mr_media_options *options)
 {
     return mr_media_options_touch_all(options) || options->bit_rate || options->codec || options->crf >= 0 ||
            options->preset || options->fps.num || options->resize.width || options->resize.height ||
-           options->resize.aspect.num || options->thumbnail_us >= 0;
+           options->resize.aspect.num;
 }

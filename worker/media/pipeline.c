@@ -300,6 +300,8 @@ static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
         status = mr_video_finish(&pipeline->video, err);
     if (!status && has(pipeline, MR_SLOT_AUDIO))
         status = mr_audio_finish(&pipeline->audio, end_us, err);
+    if (!status && has(pipeline, MR_SLOT_VIDEO))
+        status = mr_video_write_thumbnail(&pipeline->video, err);
     return status;
 }
 

@@ -1,6 +1,6 @@
 #include "worker/media/video.h"
 
-#include "worker/media/logo.h"
+#include "worker/media/thumbnail.h"
 
 #include <errno.h>
 #include <libavutil/common.h>
@@ -17,7 +17,7 @@ enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, con
         !mr_media_options_touch_video(parts->options) && mr_output_can_copy(input, input->video, parts->spec);
     if (!video->filtered)
         return mr_av_fail(err, "internal", AVERROR(ENOMEM), "set the conversion up");
-    if (video->copies)
+    if (video->copies && parts->options->thumbnail_us < 0)
         input->video_decoder->skip_frame = AVDISCARD_NONKEY;
     return mr_decoder_init(&video->decoder, input->video_decoder, err);
 }
@@ -85,11 +85,11 @@ static enum mr_status encode(struct mr_video *video, const AVFrame *frame, struc
 }
 
 /* The last frame not after the moment that is asked for. */
-static enum mr_status note_thumbnail(struct mr_video *video, const AVFrame *frame, int64_t at,
+static enum mr_status note_thumbnail(struct mr_video *video, const AVFrame *frame, int64_t at_us,
                                      struct mr_err *err)
 {
     int64_t wanted_us = video->parts->options->thumbnail_us;
-    if (wanted_us < 0 || video->part > 0 || (video->thumbnail && to_us(video, at) > wanted_us + SLACK_US))
+    if (wanted_us < 0 || video->part > 0 || (video->thumbnail && at_us > wanted_us + SLACK_US))
         return MR_OK;
     return keep(&video->thumbnail, frame, err);
 }
@@ -101,7 +101,7 @@ static enum mr_status send(struct mr_video *video, const AVFrame *frame, int64_t
         video->late++;
         return MR_OK;
     }
-    enum mr_status status = note_thumbnail(video, frame, at, err);
+    enum mr_status status = note_thumbnail(video, frame, to_us(video, at), err);
     MR_AUTO_FRAME AVFrame *copy = av_frame_clone(frame);
     if (!copy)
         return mr_av_fail(err, "internal", AVERROR(ENOMEM), "encode the picture");
@@ -120,7 +120,8 @@ static enum mr_status send_logo(struct mr_video *video, int64_t from_us, int64_t
     if (length_us <= 0 || !video->logo)
         return MR_OK;
     if (!video->fitted_logo)
-        status = mr_logo_fit(video->logo, &video->geometry.out, video->plan.pixels, &video->fitted_logo, err);
+        status = mr_filters_still(video->logo, "", &video->geometry.out, video->plan.pixels,
+                                  &video->fitted_logo, err);
     for (int64_t i = 0; !status; i++) {
         int64_t at_us = av_rescale(i, (int64_t)MICRO * video->plan.fps.den, video->plan.fps.num);
         if (at_us > length_us - SLACK_US)
@@ -292,7 +293,9 @@ static enum mr_status begin_clip(struct mr_video *video, int64_t until_us, struc
 static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
 {
     struct mr_video *video = ctx;
-    if (video->copies || video->is_done)
+    if (video->copies)
+        return note_thumbnail(video, frame, time_of(video, frame), err);
+    if (video->is_done)
         return MR_OK;
     int64_t at_us = time_of(video, frame), clip_us = video->parts->timeline->length_us;
     int64_t length_us = usual_us(video);
@@ -378,6 +381,20 @@ enum mr_status mr_video_drain(struct mr_video *video, struct mr_err *err)
     if (!status && !video->copies && !video->is_done)
         status = begin_clip(video, FFMIN(video->next_us, video->parts->timeline->length_us), err);
     return status || video->copies ? status : drain_filters(video, video->end_us, err);
+}
+
+enum mr_status mr_video_write_thumbnail(struct mr_video *video, struct mr_err *err)
+{
+    struct mr_parts *parts = video->parts;
+    if (!video->thumbnail)
+        return MR_OK;
+    const char *turn = video->copies ? mr_geometry_turn_of(mr_input_display_matrix(parts->input)) : "";
+    json_t *description = NULL;
+    enum mr_status status = mr_thumbnail_write(parts->fds, (uint32_t)parts->first, video->thumbnail, turn,
+                                               parts->options->thumbnail_width, &description, err);
+    if (status)
+        return status;
+    return json_array_append_new(parts->outputs, description) < 0 ? mr_fail_oom(err) : MR_OK;
 }
 
 enum mr_status mr_video_finish(struct mr_video *video, struct mr_err *err)

@@ -59,6 +59,9 @@ MR_MUST_CHECK enum mr_status mr_video_pad(struct mr_video *video, int64_t until_
 MR_MUST_CHECK enum mr_status mr_video_drain(struct mr_video *video, struct mr_err *err);
 MR_MUST_CHECK enum mr_status mr_video_finish(struct mr_video *video, struct mr_err *err);
 
+/* After the last part is written: the thumbnail, if one is asked for. */
+MR_MUST_CHECK enum mr_status mr_video_write_thumbnail(struct mr_video *video, struct mr_err *err);
+
 /* How far the track is on the clip. */
 int64_t mr_video_position_us(const struct mr_video *video);
 

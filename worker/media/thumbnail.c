@@ -1,0 +1,65 @@
+#include "worker/media/thumbnail.h"
+
+#include "worker/media/filters.h"
+#include "worker/media/geometry.h"
+#include "worker/sandbox_client.h"
+
+#include <errno.h>
+
+enum { QUALITY = 3 };
+
+static int encode(const AVFrame *frame, AVPacket *packet)
+{
+    AVCodecContext *encoder = avcodec_alloc_context3(avcodec_find_encoder(AV_CODEC_ID_MJPEG));
+    if (!encoder)
+        return AVERROR(ENOMEM);
+    encoder->width = frame->width;
+    encoder->height = frame->height;
+    encoder->pix_fmt = frame->format;
+    encoder->color_range = AVCOL_RANGE_JPEG;
+    encoder->time_base = (AVRational){1, 1};
+    encoder->flags |= AV_CODEC_FLAG_QSCALE;
+    encoder->global_quality = QUALITY * FF_QP2LAMBDA;
+    encoder->thread_count = 1; /* the sandbox has no threads */
+    int rc = avcodec_open2(encoder, encoder->codec, NULL);
+    if (rc >= 0)
+        rc = avcodec_send_frame(encoder, frame);
+    if (rc >= 0)
+        rc = avcodec_receive_packet(encoder, packet);
+    avcodec_free_context(&encoder);
+    return rc;
+}
+
+/* Without a width it is as wide as the frame is shown: pixels of an image are square. */
+static struct mr_picture choose_size(const AVFrame *frame, const char *turn, int width)
+{
+    struct mr_geometry geometry;
+    const struct mr_media_options options = {
+        .resize = {.width = width, .aspect = {0, 1}, .fit = MR_FIT_STRETCH}};
+    const struct mr_media_format image = {.square_pixels = true};
+    mr_geometry_turn(&geometry, frame, turn, &options, &image);
+    return geometry.out;
+}
+
+enum mr_status mr_thumbnail_write(const struct mr_sandbox_fds *fds, uint32_t index, const AVFrame *frame,
+                                  const char *turn, int width, json_t **ret, struct mr_err *err)
+{
+    MR_AUTO_FRAME AVFrame *scaled = NULL;
+    MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
+    struct mr_picture size = choose_size(frame, turn, width);
+    if (!packet)
+        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "make the thumbnail");
+    enum mr_status status = mr_filters_still(frame, turn, &size, AV_PIX_FMT_YUVJ420P, &scaled, err);
+    if (status)
+        return status;
+    int rc = encode(scaled, packet);
+    if (rc < 0)
+        return mr_av_fail(err, "internal", rc, "make the thumbnail");
+    if (!mr_client_write(fds, index, 0, packet->data, (size_t)packet->size))
+        return mr_av_fail(err, "internal", AVERROR(EPIPE), "write the thumbnail");
+    *ret = json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:[{s:i, s:s, s:s, s:i, s:i}]}", "format", "jpg",
+                     "container", "jpg", "codec", "mjpeg", "size", packet->size, "width", size.width,
+                     "height", size.height, "streams", "index", 0, "type", "video", "codec", "mjpeg", "width",
+                     size.width, "height", size.height);
+    return *ret ? MR_OK : mr_fail_oom(err);
+}
