@@ -79,7 +79,7 @@ static const struct entry entries[] = {
     NUMBER("STALL_TIMEOUT_SECONDS", WORKER, stall_timeout_s, 60, 1, 3600, "a conversion that makes no progress this long is ended"),
     NUMBER("SANDBOX_MEMORY_MIB", WORKER, sandbox_memory_mib, 1024, 0, 1048576, "memory a conversion may take beyond the libraries; 0: no limit"),
     NUMBER("MAX_PIXELS", WORKER, max_pixels, 8912896, 256, INT64_C(1) << 28, "largest picture, width × height, in a file or made of it (4096×2176)"),
-    NUMBER("MAX_DURATION_SECONDS", WORKER, max_duration_s, 86400, 1, 864000, "longest file that is converted"),
+    NUMBER("MAX_DURATION_SECONDS", WORKER, max_duration_s, 86400, 1, 86400, "longest file that is converted"),
     NUMBER("MAX_OUTPUT_BYTES", WORKER, max_output_bytes, INT64_C(1) << 36, 1, INT64_C(5) << 40, "largest result of a task, all of its files together"),
     TEXT("LOGO_FILE", WORKER, 0, logo_file, "", 4000, NULL, "PNG that is the logo of edited videos; empty: mediarun's own"),
     NUMBER("MAX_FETCH_BYTES", WORKER, max_fetch_bytes, INT64_C(5) << 30, 1, INT64_C(5) << 40, "largest file fetched from an URL"),

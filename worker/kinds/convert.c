@@ -23,7 +23,7 @@ static enum mr_status check_receipt(const json_t *receipt, const struct mr_outpu
     size_t count = 0;
     const json_t *told = json_object_get(receipt, "outputs");
     (void)mr_output_set_results(outputs, &count);
-    if ((told ? json_array_size(told) : 1) == count)
+    if (json_array_size(told) == count)
         return MR_OK;
     return mr_fail_code(err, MR_INVALID, "sandbox_protocol", "the converter's receipt is of other outputs");
 }
