@@ -3,7 +3,7 @@
 #include "shared/base/json.h"
 #include "worker/media/describe.h"
 #include "worker/media/logo.h"
-#include "worker/media/pipeline.h"
+#include "worker/media/receipt.h"
 #include "worker/protocol.h"
 #include "worker/sandbox_client.h"
 
@@ -46,38 +46,6 @@ static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_
     return mr_media_options_read(json_is_object(options) ? options : NULL, &ret->options, err);
 }
 
-/* The input's half; what was decoded is better known than what the container says. */
-static json_t *describe_input(const struct mr_pipeline *pipeline)
-{
-    const struct mr_input *input = pipeline->input;
-    json_t *json = mr_describe_input(input);
-    bool is_whole = pipeline->options->trim_us == INT64_MAX && pipeline->options->trim_start_us == 0;
-    if (json && is_whole)
-        (void)json_object_set_new(
-            json, "duration_ms", json_integer((json_int_t)((mr_pipeline_decoded_us(pipeline) + 500) / 1000)));
-    if (json && input->audio && pipeline->audio.rate) {
-        (void)json_object_set_new(json, "sample_rate", json_integer(pipeline->audio.rate));
-        (void)json_object_set_new(json, "channels", json_integer(pipeline->audio.channels));
-    }
-    return json;
-}
-
-static bool is_copied(const struct mr_pipeline *pipeline)
-{
-    return (!pipeline->input->video || pipeline->video.copies) &&
-           (!pipeline->input->audio || pipeline->audio.copies);
-}
-
-static enum mr_status make_receipt(const struct mr_pipeline *pipeline, json_t **ret, struct mr_err *err)
-{
-    const struct mr_notes *notes = pipeline->notes;
-    *ret = json_pack("{s:o, s:O, s:O, s:b, s:O, s:O, s:O, s:O}", "input", describe_input(pipeline), "output",
-                     json_array_get(pipeline->parts.outputs, 0), "outputs", pipeline->parts.outputs, "copied",
-                     is_copied(pipeline), "kept", notes->kept, "changed", notes->changed, "dropped",
-                     notes->dropped, "warnings", notes->warnings);
-    return *ret ? MR_OK : mr_fail_code(err, MR_INTERNAL, "internal", "the receipt cannot be written");
-}
-
 static unsigned wants_of(const struct spec *spec)
 {
     if (!spec->format->video_encoder)
@@ -112,7 +80,7 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
         status = mr_pipeline_init(&pipeline, err);
     if (!status)
         status = mr_pipeline_run(&pipeline, err);
-    return status ? status : make_receipt(&pipeline, ret_receipt, err);
+    return status ? status : mr_receipt_make(&pipeline, ret_receipt, err);
 }
 
 static enum mr_status probe(const struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,

@@ -193,9 +193,12 @@ enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct 
     if (rc >= 0)
         rc = avcodec_open2(encoder, codec, NULL);
     if (rc < 0) {
+        bool asked = options->bit_rate && !spec->video_encoder;
         mr_av_fail(err, "unsupported_codec", rc,
-                   "the %s encoder does not take audio of %d Hz with %d channels", name, encoder->sample_rate,
-                   options->channels ? options->channels : frame->ch_layout.nb_channels);
+                   "%sthe %s encoder does not take audio of %d Hz with %d channels at %lld bits per second",
+                   asked ? "options.bitrate: " : "", name, encoder->sample_rate,
+                   options->channels ? options->channels : frame->ch_layout.nb_channels,
+                   (long long)encoder->bit_rate);
         avcodec_free_context(&encoder);
         return err ? err->status : MR_INVALID;
     }

@@ -130,8 +130,7 @@ void mr_geometry_turn(struct mr_geometry *ret, const AVFrame *frame, const char 
 {
     struct mr_picture picture = begin(ret, frame, turn);
     double width = picture.width * av_q2d(picture.sar), height = picture.height;
-    bool resizes = options->resize.width || options->resize.height || options->resize.aspect.num;
-    if (!resizes) {
+    if (!mr_media_options_resize(options)) {
         keep_size(ret, &picture, format->square_pixels);
         return;
     }

@@ -82,9 +82,13 @@ bool mr_media_options_touch_audio(const struct mr_media_options *options, bool h
            options->has_loudness || (!has_video && (options->bit_rate || options->codec));
 }
 
+bool mr_media_options_resize(const struct mr_media_options *options)
+{
+    return options->resize.width || options->resize.height || options->resize.aspect.num;
+}
+
 bool mr_media_options_touch_video(const struct mr_media_options *options)
 {
     return mr_media_options_touch_all(options) || options->bit_rate || options->codec || options->crf >= 0 ||
-           options->preset || options->fps.num || options->resize.width || options->resize.height ||
-           options->resize.aspect.num;
+           options->preset || options->fps.num || mr_media_options_resize(options);
 }

@@ -43,6 +43,7 @@ MR_MUST_CHECK enum mr_status mr_media_options_read(const json_t *json, struct mr
 /* True if the sound, or the picture, cannot stay as it is. */
 bool mr_media_options_touch_all(const struct mr_media_options *options);
 bool mr_media_options_touch_audio(const struct mr_media_options *options, bool has_video);
+bool mr_media_options_resize(const struct mr_media_options *options);
 bool mr_media_options_touch_video(const struct mr_media_options *options);
 
 #endif

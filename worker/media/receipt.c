@@ -1,0 +1,199 @@
+#include "worker/media/receipt.h"
+
+#include "worker/media/describe.h"
+
+#include <libavfilter/avfilter.h>
+#include <libavutil/pixdesc.h>
+#include <string.h>
+#include <time.h>
+
+enum { WHAT_MAX = 96, VALUE_MAX = 64 };
+
+/* ---- streams ---- */
+
+static bool is_cover(const AVStream *stream)
+{
+    return stream->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS);
+}
+
+/* Why a stream that is not in the output was left behind. */
+static const char *why_dropped(const struct mr_pipeline *pipeline, const AVStream *stream)
+{
+    const struct mr_media_format *format = pipeline->spec;
+    switch (stream->codecpar->codec_type) {
+    case AVMEDIA_TYPE_VIDEO:
+        return format->video_encoder ? "another picture is the better one" : "the format has no picture";
+    case AVMEDIA_TYPE_AUDIO:
+        return !format->encoder          ? "the format has no sound"
+               : pipeline->options->mute ? "no sound was ordered"
+               : pipeline->input->audio  ? "other sound is the better one"
+                                         : "it cannot be decoded";
+    case AVMEDIA_TYPE_SUBTITLE:
+        return format->text_subtitle == AV_CODEC_ID_NONE ? "the format has no place for it"
+                                                         : "subtitles are not carried over";
+    default:
+        return "it is neither picture nor sound";
+    }
+}
+
+static void note_streams(const struct mr_pipeline *pipeline)
+{
+    const struct mr_input *input = pipeline->input;
+    for (unsigned i = 0; i < input->format->nb_streams; i++) {
+        const AVStream *stream = input->format->streams[i];
+        if (stream == input->video || stream == input->audio || is_cover(stream))
+            continue;
+        const char *type = av_get_media_type_string(stream->codecpar->codec_type);
+        char what[WHAT_MAX];
+        snprintf(what, sizeof what, "%s:%u (%s)", type ? type : "data", i,
+                 avcodec_get_name(stream->codecpar->codec_id));
+        mr_notes_dropped(pipeline->notes, what, why_dropped(pipeline, stream));
+    }
+}
+
+/* ---- what changed ---- */
+
+static void note_codec(struct mr_notes *notes, const char *what, enum AVCodecID from, enum AVCodecID to,
+                       bool copies)
+{
+    if (copies)
+        return;
+    mr_notes_changed(notes, what, avcodec_get_name(from), avcodec_get_name(to),
+                     from == to ? "encoded anew" : "the format or the order asks for it");
+}
+
+static void note_number(struct mr_notes *notes, const char *what, double from, double to, const char *why)
+{
+    char before[VALUE_MAX], after[VALUE_MAX];
+    snprintf(before, sizeof before, "%.10g", from);
+    snprintf(after, sizeof after, "%.10g", to);
+    if (strcmp(before, after) != 0)
+        mr_notes_changed(notes, what, before, after, why);
+}
+
+static void note_rotation(const struct mr_pipeline *pipeline)
+{
+    const struct mr_video *video = &pipeline->video;
+    char degrees[VALUE_MAX];
+    if (mr_input_is_upright(pipeline->input))
+        return;
+    snprintf(degrees, sizeof degrees, "%d", mr_geometry_degrees(mr_input_display_matrix(pipeline->input)));
+    if (video->copies)
+        mr_notes_kept(pipeline->notes, "rotation");
+    else
+        mr_notes_changed(pipeline->notes, "rotation", degrees, "0", "the picture itself was turned");
+}
+
+static void note_picture(const struct mr_pipeline *pipeline)
+{
+    const struct mr_video *video = &pipeline->video;
+    const struct mr_geometry *geometry = &video->geometry;
+    struct mr_notes *notes = pipeline->notes;
+    const AVCodecParameters *params = pipeline->input->video->codecpar;
+    note_rotation(pipeline);
+    note_codec(notes, "video.codec", params->codec_id, video->plan.codec->id, video->copies);
+    if (video->copies)
+        return;
+    char from[VALUE_MAX], to[VALUE_MAX];
+    snprintf(from, sizeof from, "%dx%d", geometry->in.width, geometry->in.height);
+    snprintf(to, sizeof to, "%dx%d", geometry->out.width, geometry->out.height);
+    bool ordered = mr_media_options_resize(pipeline->options);
+    if (strcmp(from, to) != 0)
+        mr_notes_changed(notes, "video.size", from, to,
+                         ordered ? "ordered" : "turned, of even sides, or of square pixels");
+    const char *before = av_get_pix_fmt_name(params->format),
+               *after = av_get_pix_fmt_name(video->plan.pixels);
+    if (before && after && strcmp(before, after) != 0)
+        mr_notes_changed(notes, "video.pixel_format", before, after, "what players of the format expect");
+    if (video->plan.is_constant)
+        note_number(notes, "video.fps", av_q2d(pipeline->input->video->avg_frame_rate),
+                    av_q2d(video->plan.fps), pipeline->options->fps.num ? "ordered" : "the format's");
+    if (video->late)
+        mr_notes_warn(notes, "frames_at_one_time",
+                      "%lld frames came at the time of another and were left out", (long long)video->late);
+}
+
+static void note_sound(const struct mr_pipeline *pipeline)
+{
+    const struct mr_audio *audio = &pipeline->audio;
+    const AVCodecContext *encoder = audio->encoder;
+    struct mr_notes *notes = pipeline->notes;
+    if (audio->copies || !encoder)
+        return;
+    const struct mr_media_options *options = pipeline->options;
+    note_codec(notes, "audio.codec", pipeline->input->audio->codecpar->codec_id, encoder->codec_id, false);
+    note_number(notes, "audio.sample_rate", audio->shape->sample_rate, encoder->sample_rate,
+                options->sample_rate ? "ordered" : "the codec's");
+    note_number(notes, "audio.channels", audio->shape->ch_layout.nb_channels, encoder->ch_layout.nb_channels,
+                options->channels ? "ordered" : "the codec has no more");
+}
+
+/* ---- what it took ---- */
+
+/* Not getrusage(2): the sandbox knows the clock already. */
+static double cpu_seconds(void)
+{
+    struct timespec used;
+    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0
+               ? (double)used.tv_sec + (double)used.tv_nsec / 1e9
+               : 0;
+}
+
+static void set_version(json_t *engine, const char *library, unsigned version)
+{
+    char text[VALUE_MAX];
+    snprintf(text, sizeof text, "%u.%u.%u", AV_VERSION_MAJOR(version), AV_VERSION_MINOR(version),
+             AV_VERSION_MICRO(version));
+    (void)json_object_set_new(engine, library, json_string(text));
+}
+
+static json_t *describe_engine(const struct mr_pipeline *pipeline)
+{
+    json_t *engine = json_object();
+    set_version(engine, "libavformat", avformat_version());
+    set_version(engine, "libavcodec", avcodec_version());
+    set_version(engine, "libavfilter", avfilter_version());
+    if (pipeline->input->video && !pipeline->video.copies)
+        (void)json_object_set_new(engine, "video_encoder", json_string(pipeline->video.plan.codec->name));
+    if (pipeline->input->audio && pipeline->audio.encoder)
+        (void)json_object_set_new(engine, "audio_encoder", json_string(pipeline->audio.encoder->codec->name));
+    return engine;
+}
+
+/* The input's half; what was decoded is better known than what the container says. */
+static json_t *describe_input(const struct mr_pipeline *pipeline)
+{
+    const struct mr_input *input = pipeline->input;
+    json_t *json = mr_describe_input(input);
+    bool is_whole = pipeline->options->trim_us == INT64_MAX && pipeline->options->trim_start_us == 0;
+    if (json && is_whole)
+        (void)json_object_set_new(
+            json, "duration_ms", json_integer((json_int_t)((mr_pipeline_decoded_us(pipeline) + 500) / 1000)));
+    if (json && input->audio && pipeline->audio.rate) {
+        (void)json_object_set_new(json, "sample_rate", json_integer(pipeline->audio.rate));
+        (void)json_object_set_new(json, "channels", json_integer(pipeline->audio.channels));
+    }
+    return json;
+}
+
+static bool is_copied(const struct mr_pipeline *pipeline)
+{
+    return (!pipeline->input->video || pipeline->video.copies) &&
+           (!pipeline->input->audio || pipeline->audio.copies);
+}
+
+enum mr_status mr_receipt_make(const struct mr_pipeline *pipeline, json_t **ret, struct mr_err *err)
+{
+    const struct mr_notes *notes = pipeline->notes;
+    note_streams(pipeline);
+    if (pipeline->input->video)
+        note_picture(pipeline);
+    if (pipeline->input->audio)
+        note_sound(pipeline);
+    *ret = json_pack("{s:o, s:O, s:O, s:b, s:O, s:O, s:O, s:O, s:f, s:o}", "input", describe_input(pipeline),
+                     "output", json_array_get(pipeline->parts.outputs, 0), "outputs", pipeline->parts.outputs,
+                     "copied", is_copied(pipeline), "kept", notes->kept, "changed", notes->changed, "dropped",
+                     notes->dropped, "warnings", notes->warnings, "cpu_seconds", cpu_seconds(), "engine",
+                     describe_engine(pipeline));
+    return *ret ? MR_OK : mr_fail_code(err, MR_INTERNAL, "internal", "the receipt cannot be written");
+}
