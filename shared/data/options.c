@@ -16,6 +16,7 @@ struct rule {
     const char *name;
     enum type type;
     double min, max;          /* of a number, both included */
+    bool even;                /* of a whole number: colour is kept for two pixels by two */
     const char *const *words; /* of a word; NULL after the last */
     const struct rule *parts; /* of an object; a rule without a name after the last */
     bool required;            /* in its object */
@@ -27,8 +28,8 @@ static const char *const x264_presets[] = {"ultrafast", "superfast", "veryfast",
 
 /* clang-format off */
 static const struct rule resize_parts[] = {
-    {.name = "width", .type = INTEGER, .min = MR_WIDTH_MIN, .max = MR_WIDTH_MAX},
-    {.name = "height", .type = INTEGER, .min = MR_HEIGHT_MIN, .max = MR_HEIGHT_MAX},
+    {.name = "width", .type = INTEGER, .min = MR_WIDTH_MIN, .max = MR_WIDTH_MAX, .even = true},
+    {.name = "height", .type = INTEGER, .min = MR_HEIGHT_MIN, .max = MR_HEIGHT_MAX, .even = true},
     {.name = "aspect", .type = RATIO},
     {.name = "fit", .type = WORD, .words = fits},
     {.name = NULL},
@@ -80,10 +81,10 @@ static enum mr_status check_number(const struct rule *rule, const char *path, co
         return mr_fail_code(err, MR_INVALID, "wrong_type", "%s: it must be a %snumber", path,
                             rule->type == INTEGER ? "whole " : "");
     double number = json_number_value(value);
-    if (number >= rule->min && number <= rule->max)
+    if (number >= rule->min && number <= rule->max && !(rule->even && json_integer_value(value) % 2))
         return MR_OK;
-    return mr_fail_code(err, MR_INVALID, "out_of_range", "%s: not a number from %.15g to %.15g", path,
-                        rule->min, rule->max);
+    return mr_fail_code(err, MR_INVALID, "out_of_range", "%s: not a%s number from %.15g to %.15g", path,
+                        rule->even ? "n even" : "", rule->min, rule->max);
 }
 
 static enum mr_status check_flag(const struct rule *rule, const char *path, const json_t *value,

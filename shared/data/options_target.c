@@ -1,10 +1,12 @@
 /* What makes sense: options together, and options for a target. */
 #include "shared/data/options_internal.h"
 
+#include "shared/base/buf.h"
+
 #include <math.h>
 #include <string.h>
 
-enum { PARTS_MAX = 1000, SHAPE_MAX = 10, GIF_FPS_MAX = 25 };
+enum { PARTS_MAX = 1000, SHAPE_MAX = 10, RATE_MIN = 8000, RATES_TEXT_MAX = 128 };
 
 static const json_t *part(const json_t *options, const char *option, const char *name)
 {
@@ -112,26 +114,32 @@ enum mr_status mr_options_check_sense(const json_t *options, struct mr_err *err)
 
 /* ---- targets ------------------------------------------------------------------------------ */
 
+static const int mp3_rates[] = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 0};
+static const int aac_rates[] = {8000,  11025, 12000, 16000, 22050, 24000, 32000,
+                                44100, 48000, 64000, 88200, 96000, 0};
+static const int opus_rates[] = {48000, 0};
+
 /* What may be asked of a codec; 0 where there is nothing to ask for. */
 struct codec {
     const char *name;
-    int bitrate_max, crf_max;
+    int bitrate_min, bitrate_max, crf_max, fps_max; /* bitrate_min 0: as for any */
     bool has_presets;
-    int rate_min, rate_max; /* Hz */
+    int rate_max;     /* Hz */
+    const int *rates; /* Hz, in the place of rate_max: all that there are; 0 after the last */
     int channels_max;
 };
 static const struct codec codecs[] = {
     {.name = "h264", .bitrate_max = MR_BITRATE_MAX, .crf_max = 51, .has_presets = true},
     {.name = "vp9", .bitrate_max = MR_BITRATE_MAX, .crf_max = 63},
     {.name = "mpeg4", .bitrate_max = MR_BITRATE_MAX},
-    {.name = "gif"},
-    {.name = "mp3", .bitrate_max = 320000, .rate_min = 8000, .rate_max = 48000, .channels_max = 2},
-    {.name = "aac", .bitrate_max = 512000, .rate_min = 8000, .rate_max = 96000, .channels_max = 6},
-    {.name = "vorbis", .bitrate_max = 480000, .rate_min = 8000, .rate_max = 192000, .channels_max = 8},
-    {.name = "opus", .bitrate_max = 510000, .rate_min = 48000, .rate_max = 48000, .channels_max = 8},
-    {.name = "wma", .bitrate_max = 320000, .rate_min = 8000, .rate_max = 48000, .channels_max = 2},
-    {.name = "flac", .rate_min = 8000, .rate_max = 192000, .channels_max = 8},
-    {.name = "pcm", .rate_min = 8000, .rate_max = 192000, .channels_max = 8},
+    {.name = "gif", .fps_max = 25},
+    {.name = "mp3", .bitrate_max = 320000, .rates = mp3_rates, .channels_max = 2},
+    {.name = "aac", .bitrate_max = 512000, .rates = aac_rates, .channels_max = 6},
+    {.name = "vorbis", .bitrate_min = 32000, .bitrate_max = 480000, .rate_max = 192000, .channels_max = 8},
+    {.name = "opus", .bitrate_max = 510000, .rates = opus_rates, .channels_max = 8},
+    {.name = "wma", .bitrate_min = 24000, .bitrate_max = 320000, .rate_max = 48000, .channels_max = 2},
+    {.name = "flac", .rate_max = 192000, .channels_max = 8},
+    {.name = "pcm", .rate_max = 192000, .channels_max = 8},
 };
 
 /* The codecs that `codec` may name, the usual one first; and the sound's in a format with a picture. */
@@ -143,7 +151,7 @@ static const struct holder {
     {"mp3", {"mp3"}, NULL},
     {"aac", {"aac"}, NULL},
     {"m4a", {"aac"}, NULL},
-    {"ogg", {"vorbis", "opus", "flac"}, NULL},
+    {"ogg", {"vorbis", "flac"}, NULL},
     {"opus", {"opus"}, NULL},
     {"wav", {"pcm"}, NULL},
     {"flac", {"flac"}, NULL},
@@ -248,26 +256,42 @@ static enum mr_status check_bounds(const struct aim *aim, const struct codec *co
                         option, min, max, codec->name);
 }
 
+static enum mr_status check_bitrate(const struct aim *aim, struct mr_err *err)
+{
+    int min = aim->codec->bitrate_min ? aim->codec->bitrate_min : MR_BITRATE_MIN;
+    return check_bounds(aim, aim->codec, "bitrate", min, aim->codec->bitrate_max, err);
+}
+
 static enum mr_status check_picture(const struct aim *aim, struct mr_err *err)
 {
-    static const char *const sides[] = {"width", "height"};
-    bool is_gif = strcmp(aim->format, "gif") == 0; /* its time counts 1/100 s; its pixels have no pairs */
     if (json_object_get(aim->options, "preset") && !aim->codec->has_presets)
         return mr_fail_code(err, MR_INVALID, "bad_option", "options.preset: %s has none", aim->codec->name);
-    if (is_gif)
-        return check_bounds(aim, aim->codec, "fps", 1, GIF_FPS_MAX, err);
-    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
-        if (json_integer_value(part(aim->options, "resize", sides[i])) % 2 != 0)
-            return mr_fail_code(err, MR_INVALID, "bad_option", "options.resize.%s: %s needs an even number",
-                                sides[i], aim->format);
-    return MR_OK;
+    return aim->codec->fps_max ? check_bounds(aim, aim->codec, "fps", 1, aim->codec->fps_max, err) : MR_OK;
+}
+
+static enum mr_status check_rate(const struct aim *aim, struct mr_err *err)
+{
+    const json_t *value = json_object_get(aim->options, "sample_rate");
+    const struct codec *sound = aim->sound;
+    if (!value || !sound->rates)
+        return check_bounds(aim, sound, "sample_rate", RATE_MIN, sound->rate_max, err);
+    MR_AUTO(mr_buf) struct mr_buf rates = MR_BUF_INIT(RATES_TEXT_MAX);
+    for (const int *rate = sound->rates; *rate; rate++) {
+        if (*rate == json_integer_value(value))
+            return MR_OK;
+        enum mr_status status = mr_buf_appendf(&rates, err, "%s%d", rate == sound->rates ? "" : ", ", *rate);
+        if (status != MR_OK)
+            return status;
+    }
+    return mr_fail_code(err, MR_INVALID, "out_of_range", "options.sample_rate: %s knows %s", sound->name,
+                        mr_buf_str(&rates));
 }
 
 static enum mr_status check_sound(const struct aim *aim, struct mr_err *err)
 {
-    const struct codec *sound = aim->sound;
-    enum mr_status status = check_bounds(aim, sound, "sample_rate", sound->rate_min, sound->rate_max, err);
-    return status == MR_OK ? check_bounds(aim, sound, "channels", 1, sound->channels_max, err) : status;
+    enum mr_status status = check_rate(aim, err);
+    return status == MR_OK ? check_bounds(aim, aim->sound, "channels", 1, aim->sound->channels_max, err)
+                           : status;
 }
 
 enum mr_status mr_options_check_target(const json_t *options, const struct mr_format *target,
@@ -278,7 +302,7 @@ enum mr_status mr_options_check_target(const json_t *options, const struct mr_fo
     if (status == MR_OK)
         status = check_needs(&aim, err);
     if (status == MR_OK)
-        status = check_bounds(&aim, aim.codec, "bitrate", MR_BITRATE_MIN, aim.codec->bitrate_max, err);
+        status = check_bitrate(&aim, err);
     if (status == MR_OK)
         status = check_bounds(&aim, aim.codec, "crf", 0, aim.codec->crf_max, err);
     if (status == MR_OK && aim.has_picture)
