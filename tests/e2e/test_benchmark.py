@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -169,6 +170,8 @@ def test_the_page_needs_no_other_host(bench):
 
 def test_the_page_draws_the_figures(bench):
     """Its script, run by Node against a document of a few lines."""
+    if not shutil.which("node"):
+        pytest.skip("node is not installed")
     page = requests.get(bench.url + "/report", timeout=10).text
     script = re.search(r"<script>(.*)</script>", page, re.DOTALL).group(1)
     figures = [{"min": 1, "count": 20}, {"min": 2, "count": 0}, {"min": 3, "count": 47}]
