@@ -1,10 +1,10 @@
 /*
  * The output of a job, stored while it is encoded, in constant memory.
  *
- * Frames come as worker/protocol.h says: the body from an offset H upwards, then the head from 0 to H or more, which
- * muxers patch at the end. Small outputs are put together in memory and stored in one request. Larger ones
- * upload the body while it comes; a head is then stored as an object of its own, and Cloud Storage composes
- * the two.
+ * Frames come as worker/protocol.h says: the body from an offset H upwards, then the head from 0 to H or
+ * more, which muxers patch at the end. Small outputs are put together in memory and stored in one request.
+ * Larger ones upload the body while it comes; a head is then stored as an object of its own, and Cloud
+ * Storage composes the two.
  *
  * Every object is in the ledger of strays before its first byte; the parts leave it when they are deleted,
  * the result when the lease's commit makes it an output. Used by the job's thread.
