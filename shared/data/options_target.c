@@ -297,7 +297,7 @@ static enum mr_status check_sound(const struct aim *aim, struct mr_err *err)
 enum mr_status mr_options_check_target(const json_t *options, const struct mr_format *target,
                                        struct mr_err *err)
 {
-    struct aim aim;
+    struct aim aim = {0};
     enum mr_status status = choose_codec(options, target, &aim, err);
     if (status == MR_OK)
         status = check_needs(&aim, err);
