@@ -94,6 +94,12 @@ static json_t *describe_sound(const AVStream *stream)
                      params->ch_layout.nb_channels);
 }
 
+static json_t *describe_cover(const AVStream *stream)
+{
+    return json_pack("{s:i, s:s, s:s}", "index", stream->index, "type", "cover", "codec",
+                     avcodec_get_name(stream->codecpar->codec_id));
+}
+
 /* Keys of the main stream stand at the top, too: programs that know sound alone look for them there. */
 static json_t *describe(const struct mr_output *output, int64_t us)
 {
@@ -106,6 +112,8 @@ static json_t *describe(const struct mr_output *output, int64_t us)
         json_array_append_new(streams, describe_picture(video));
     if (audio)
         json_array_append_new(streams, describe_sound(audio));
+    if (output->cover)
+        json_array_append_new(streams, describe_cover(output->cover));
     json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "format", output->spec->name, "container",
                              output->spec->name, "codec", avcodec_get_name(main->codec_id), "duration_ms",
                              (json_int_t)((us + 500) / 1000), "bit_rate",
