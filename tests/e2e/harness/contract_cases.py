@@ -260,10 +260,10 @@ def _of_a_film(world, call):
 
 @case("getTask", 200)
 def _of_a_film_in_parts(world, call):
-    options = {"split": {"seconds": 2}, "loudness": -20, "resize": {"width": 80}, "logo": {"intro": 0.5}}
+    options = {"split": {"seconds": 2}, "thumbnail": {"at": 1}, "loudness": -20, "resize": {"width": 80}, "logo": {"intro": 0.5}}
     answer = made_of_a_film(world, call, new_format="mp4", options=json.dumps(options))
-    assert [output["format"] for output in answer.json()["outputs"]] == ["mp4", "mp4"]
-    assert len(answer.json()["receipt"]["outputs"]) == 2
+    assert [output["format"] for output in answer.json()["outputs"]] == ["mp4", "mp4", "jpg"]
+    assert len(answer.json()["receipt"]["outputs"]) == 3
     return answer
 
 
