@@ -6,6 +6,7 @@
 #include <libavutil/channel_layout.h>
 #include <libavutil/common.h>
 #include <libavutil/samplefmt.h>
+#include <stdio.h>
 
 enum {
     CHANNELS_MAX = 64,
@@ -13,7 +14,8 @@ enum {
     SILENCE_SAMPLES = 8192,
 };
 
-enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, struct mr_err *err)
+enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, const char *gain,
+                             struct mr_err *err)
 {
     const struct mr_input *input = parts->input;
     *audio = (struct mr_audio){.parts = parts, .filtered = av_frame_alloc()};
@@ -21,12 +23,18 @@ enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, str
                     mr_output_can_copy(input, input->audio, parts->spec);
     if (!audio->filtered)
         return mr_av_fail(err, "internal", AVERROR(ENOMEM), "set the conversion up");
-    return mr_decoder_init(&audio->decoder, input->decoder, err);
+    snprintf(audio->gain, sizeof audio->gain, "%s", gain);
+    enum mr_status status = mr_meter_init(&audio->in, err);
+    if (!status)
+        status = mr_meter_init(&audio->out, err);
+    return status ? status : mr_decoder_init(&audio->decoder, input->decoder, err);
 }
 
 void mr_audio_free(struct mr_audio *audio)
 {
     mr_decoder_free(&audio->decoder);
+    mr_meter_free(&audio->in);
+    mr_meter_free(&audio->out);
     mr_filters_close(&audio->filters);
     av_frame_free(&audio->filtered);
     av_frame_free(&audio->shape);
@@ -307,7 +315,10 @@ static enum mr_status take_filtered(struct mr_audio *audio, struct mr_err *err)
                          : timeline->is_timed ? audio->next
                                               : audio->filtered_count - to_samples(audio, timeline->skip_us);
             audio->filtered_count += frame->nb_samples;
-            status = append(audio, at, frame, err);
+            if (audio->gain[0])
+                status = mr_meter_listen(&audio->out, frame, err);
+            if (!status)
+                status = append(audio, at, frame, err);
         }
         av_frame_unref(frame);
         if (status || !got)
@@ -355,7 +366,7 @@ static enum mr_status open_for(struct mr_audio *audio, const AVFrame *frame, str
     if (!status && !mr_filters_fit(&audio->filters, frame)) {
         status = drain_filters(audio, err);
         if (!status)
-            status = mr_filters_open_audio(&audio->filters, frame, audio->encoder, err);
+            status = mr_filters_open_audio(&audio->filters, frame, audio->encoder, audio->gain, err);
     }
     return status;
 }
@@ -387,7 +398,9 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
             av_rescale_q(timeline->origin_us, AV_TIME_BASE_Q, samples);
     else
         frame->pts = av_rescale(audio->next, frame->sample_rate, audio->encoder->sample_rate);
-    status = mr_filters_push(&audio->filters, frame, err);
+    status = mr_meter_listen(&audio->in, frame, err);
+    if (!status)
+        status = mr_filters_push(&audio->filters, frame, err);
     return status ? status : take_filtered(audio, err);
 }
 

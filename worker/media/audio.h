@@ -11,6 +11,7 @@
 
 #include "worker/media/decoder.h"
 #include "worker/media/filters.h"
+#include "worker/media/loudness.h"
 #include "worker/media/parts.h"
 
 #include <libavutil/audio_fifo.h>
@@ -20,6 +21,8 @@ struct mr_audio {
     struct mr_decoder decoder;
     struct mr_filters filters;
     AVFrame *filtered;
+    char gain[MR_GAIN_MAX];  /* filters that bring the sound to the loudness ordered, or "" */
+    struct mr_meter in, out; /* what was decoded, and what is encoded */
     bool copies;
     bool is_done; /* no more packets are needed */
 
@@ -47,7 +50,8 @@ struct mr_audio {
     int64_t written_us;
 };
 
-MR_MUST_CHECK enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts,
+/* gain: filters (mr_loudness_gain), or "". */
+MR_MUST_CHECK enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, const char *gain,
                                            struct mr_err *err);
 void mr_audio_free(struct mr_audio *audio);
 

@@ -54,6 +54,29 @@ static unsigned wants_of(const struct spec *spec)
                                                         : MR_WANT_VIDEO;
 }
 
+/* A pass of its own: what is measured decides how the first sample is encoded. */
+static enum mr_status find_gain(const struct spec *spec, const struct mr_sandbox_fds *fds,
+                                char gain[MR_GAIN_MAX], struct mr_err *err)
+{
+    MR_AUTO(mr_source) struct mr_source source = {0};
+    MR_AUTO(mr_input) struct mr_input input = {0};
+    MR_AUTO(mr_meter) struct mr_meter meter = {0};
+    gain[0] = '\0';
+    if (!spec->options.has_loudness)
+        return MR_OK;
+    enum mr_status status = mr_meter_init(&meter, err);
+    if (!status)
+        status = mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err);
+    if (!status)
+        status = mr_input_open(&input, &source, spec->input_name, wants_of(spec), spec->max_pixels, err);
+    if (status || !input.audio)
+        return status;
+    status = mr_loudness_measure(&input, &spec->options, &meter, err);
+    if (!status)
+        mr_loudness_gain(&meter, spec->options.loudness, gain);
+    return status;
+}
+
 static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
                               struct mr_err *err)
 {
@@ -61,14 +84,18 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
     MR_AUTO(mr_source) struct mr_source source = {0};
     MR_AUTO(mr_input) struct mr_input input = {0};
     MR_AUTO_FRAME AVFrame *logo = NULL;
+    char gain[MR_GAIN_MAX];
     MR_AUTO(mr_pipeline)
     struct mr_pipeline pipeline = {.input = &input,
                                    .spec = spec->format,
                                    .options = &spec->options,
                                    .fds = fds,
                                    .notes = &notes,
-                                   .max_us = spec->max_us};
+                                   .max_us = spec->max_us,
+                                   .gain = gain};
     enum mr_status status = mr_notes_init(&notes, err);
+    if (!status)
+        status = find_gain(spec, fds, gain, err);
     if (!status)
         status = mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err);
     if (!status)

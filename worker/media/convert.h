@@ -12,11 +12,15 @@
  *   max_pixels, max_duration_seconds  what a picture and a file may have; may be absent
  *
  * The receipt (the result record):
- *   input, output  {container, codec, duration_ms, sample_rate, channels, bit_rate, size}
- *   copied         true if the audio was not encoded anew
- *   kept           what was carried over: "tag:title", "cover_art", "chapters"
- *   dropped        [{what, why}]
- *   warnings       [{code, detail}], e.g. damaged packets
+ *   input        what describe.h says of it; duration_ms is what was decoded
+ *   outputs      [{format, container, codec, duration_ms, size, bit_rate, streams, …}]: the parts in order,
+ * the thumbnail last; `output` is the first of them copied       true if nothing was encoded anew kept what
+ * was carried over: "tag:title", "cover_art", "chapters", "rotation" changed      [{what, from, to, why}]
+ *   dropped      [{what, why}]
+ *   warnings     [{code, detail}], e.g. damaged packets
+ *   loudness     {in, out}, each {integrated (LUFS), true_peak (dBTP)}; null where the sound was not encoded
+ *   cpu_seconds  processor time of the child
+ *   engine       versions of libav's libraries, names of the encoders
  */
 #ifndef MR_WORKER_MEDIA_CONVERT_H
 #define MR_WORKER_MEDIA_CONVERT_H

@@ -45,13 +45,10 @@ bool mr_filters_fit(const struct mr_filters *filters, const AVFrame *frame)
            av_cmp_q(like->sample_aspect_ratio, frame->sample_aspect_ratio) == 0;
 }
 
-static int add(AVFilterGraph *graph, const char *filter, const char *args, AVFilterContext *after,
-               AVFilterContext **ret)
+static int add(AVFilterGraph *graph, const char *filter, const char *args, AVFilterContext **ret)
 {
     const AVFilter *type = avfilter_get_by_name(filter);
-    int rc =
-        type ? avfilter_graph_create_filter(ret, type, NULL, args, NULL, graph) : AVERROR_FILTER_NOT_FOUND;
-    return rc < 0 || !after ? rc : avfilter_link(after, 0, *ret, 0);
+    return type ? avfilter_graph_create_filter(ret, type, NULL, args, NULL, graph) : AVERROR_FILTER_NOT_FOUND;
 }
 
 /* An empty graph, and what it will be fed. */
@@ -73,46 +70,6 @@ static int begin(struct mr_filters *filters, const AVFrame *frame)
     return frame->nb_samples ? name_layout(&filters->like->ch_layout, &frame->ch_layout) : 0;
 }
 
-/* ---- sound ---- */
-
-static int build_audio(struct mr_filters *filters, const AVCodecContext *encoder)
-{
-    const AVFrame *like = filters->like;
-    char args[256], from[64], to[64];
-    int rc = av_channel_layout_describe(&like->ch_layout, from, sizeof from);
-    if (rc >= 0)
-        rc = av_channel_layout_describe(&encoder->ch_layout, to, sizeof to);
-    if (rc < 0)
-        return rc;
-    AVFilterContext *resample = NULL, *shape = NULL;
-    snprintf(args, sizeof args, "time_base=1/%d:sample_rate=%d:sample_fmt=%s:channel_layout=%s",
-             like->sample_rate, like->sample_rate, av_get_sample_fmt_name(like->format), from);
-    rc = add(filters->graph, "abuffer", args, NULL, &filters->in);
-    if (rc >= 0)
-        rc = add(filters->graph, "aresample", NULL, filters->in, &resample);
-    snprintf(args, sizeof args, "sample_fmts=%s:sample_rates=%d:channel_layouts=%s",
-             av_get_sample_fmt_name(encoder->sample_fmt), encoder->sample_rate, to);
-    if (rc >= 0)
-        rc = add(filters->graph, "aformat", args, resample, &shape);
-    if (rc >= 0)
-        rc = add(filters->graph, "abuffersink", NULL, shape, &filters->out);
-    return rc < 0 ? rc : avfilter_graph_config(filters->graph, NULL);
-}
-
-enum mr_status mr_filters_open_audio(struct mr_filters *filters, const AVFrame *frame,
-                                     const AVCodecContext *encoder, struct mr_err *err)
-{
-    int rc = begin(filters, frame);
-    if (rc >= 0)
-        rc = build_audio(filters, encoder);
-    if (rc < 0)
-        return mr_av_fail(err, "invalid_media", rc, "audio of %d Hz with %d channels cannot be converted",
-                          frame->sample_rate, frame->ch_layout.nb_channels);
-    return MR_OK;
-}
-
-/* ---- pictures ---- */
-
 /* Puts the chain between source and sink. */
 static int link_chain(struct mr_filters *filters, const char *chain)
 {
@@ -128,6 +85,57 @@ static int link_chain(struct mr_filters *filters, const char *chain)
     return rc;
 }
 
+/* ---- sound ---- */
+
+static int build_audio(struct mr_filters *filters, const char *chain)
+{
+    const AVFrame *like = filters->like;
+    char args[256], layout[64];
+    int rc = av_channel_layout_describe(&like->ch_layout, layout, sizeof layout);
+    if (rc < 0)
+        return rc;
+    snprintf(args, sizeof args, "time_base=1/%d:sample_rate=%d:sample_fmt=%s:channel_layout=%s",
+             like->sample_rate, like->sample_rate, av_get_sample_fmt_name(like->format), layout);
+    rc = add(filters->graph, "abuffer", args, &filters->in);
+    if (rc >= 0)
+        rc = add(filters->graph, "abuffersink", NULL, &filters->out);
+    if (rc >= 0)
+        rc = link_chain(filters, chain);
+    return rc < 0 ? rc : avfilter_graph_config(filters->graph, NULL);
+}
+
+static enum mr_status open_audio(struct mr_filters *filters, const AVFrame *frame, const char *chain,
+                                 struct mr_err *err)
+{
+    int rc = begin(filters, frame);
+    if (rc >= 0)
+        rc = build_audio(filters, chain);
+    if (rc < 0)
+        return mr_av_fail(err, "invalid_media", rc, "audio of %d Hz with %d channels cannot be converted",
+                          frame->sample_rate, frame->ch_layout.nb_channels);
+    return MR_OK;
+}
+
+enum mr_status mr_filters_open_audio(struct mr_filters *filters, const AVFrame *frame,
+                                     const AVCodecContext *encoder, const char *gain, struct mr_err *err)
+{
+    char chain[512], layout[64];
+    int rc = av_channel_layout_describe(&encoder->ch_layout, layout, sizeof layout);
+    if (rc < 0)
+        return mr_av_fail(err, "internal", rc, "name the channels");
+    snprintf(chain, sizeof chain, "%s%saresample,aformat=sample_fmts=%s:sample_rates=%d:channel_layouts=%s",
+             gain, gain[0] ? "," : "", av_get_sample_fmt_name(encoder->sample_fmt), encoder->sample_rate,
+             layout);
+    return open_audio(filters, frame, chain, err);
+}
+
+enum mr_status mr_filters_open_meter(struct mr_filters *filters, const AVFrame *frame, struct mr_err *err)
+{
+    return open_audio(filters, frame, "ebur128=peak=true:metadata=1", err);
+}
+
+/* ---- pictures ---- */
+
 static int build_video(struct mr_filters *filters, AVRational base, const char *chain)
 {
     const AVFrame *like = filters->like;
@@ -135,9 +143,9 @@ static int build_video(struct mr_filters *filters, AVRational base, const char *
     AVRational sar = like->sample_aspect_ratio.num > 0 ? like->sample_aspect_ratio : (AVRational){1, 1};
     snprintf(args, sizeof args, "video_size=%dx%d:pix_fmt=%d:time_base=%d/%d:pixel_aspect=%d/%d", like->width,
              like->height, like->format, base.num, base.den, sar.num, sar.den);
-    int rc = add(filters->graph, "buffer", args, NULL, &filters->in);
+    int rc = add(filters->graph, "buffer", args, &filters->in);
     if (rc >= 0)
-        rc = add(filters->graph, "buffersink", NULL, NULL, &filters->out);
+        rc = add(filters->graph, "buffersink", NULL, &filters->out);
     if (rc >= 0)
         rc = link_chain(filters, chain);
     return rc < 0 ? rc : avfilter_graph_config(filters->graph, NULL);

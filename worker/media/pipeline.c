@@ -82,7 +82,7 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
         status = mr_parts_init(&pipeline->parts, err);
     if (!status && input->audio) {
         pipeline->parts.has[MR_SLOT_AUDIO] = true;
-        status = mr_audio_init(&pipeline->audio, &pipeline->parts, err);
+        status = mr_audio_init(&pipeline->audio, &pipeline->parts, pipeline->gain, err);
     }
     if (!status && input->video) {
         pipeline->parts.has[MR_SLOT_VIDEO] = true;

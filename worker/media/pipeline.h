@@ -19,6 +19,7 @@ struct mr_pipeline {
     const struct mr_sandbox_fds *fds;
     struct mr_notes *notes;
     const AVFrame *logo; /* NULL: none */
+    const char *gain;    /* filters (mr_loudness_gain), or "" */
     int64_t max_us;      /* a longer input is refused */
 
     struct mr_timeline timeline;

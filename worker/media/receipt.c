@@ -182,6 +182,16 @@ static bool is_copied(const struct mr_pipeline *pipeline)
            (!pipeline->input->audio || pipeline->audio.copies);
 }
 
+/* Copied or encoded without a gain, sound is as loud as it was. */
+static json_t *describe_loudness(const struct mr_pipeline *pipeline)
+{
+    const struct mr_audio *audio = &pipeline->audio;
+    if (!pipeline->input->audio || audio->copies)
+        return json_null();
+    return json_pack("{s:o, s:o}", "in", mr_meter_describe(&audio->in), "out",
+                     mr_meter_describe(audio->gain[0] ? &audio->out : &audio->in));
+}
+
 enum mr_status mr_receipt_make(const struct mr_pipeline *pipeline, json_t **ret, struct mr_err *err)
 {
     const struct mr_notes *notes = pipeline->notes;
@@ -190,10 +200,11 @@ enum mr_status mr_receipt_make(const struct mr_pipeline *pipeline, json_t **ret,
         note_picture(pipeline);
     if (pipeline->input->audio)
         note_sound(pipeline);
-    *ret = json_pack("{s:o, s:O, s:O, s:b, s:O, s:O, s:O, s:O, s:f, s:o}", "input", describe_input(pipeline),
-                     "output", json_array_get(pipeline->parts.outputs, 0), "outputs", pipeline->parts.outputs,
-                     "copied", is_copied(pipeline), "kept", notes->kept, "changed", notes->changed, "dropped",
-                     notes->dropped, "warnings", notes->warnings, "cpu_seconds", cpu_seconds(), "engine",
+    *ret = json_pack("{s:o, s:O, s:O, s:b, s:O, s:O, s:O, s:O, s:o, s:f, s:o}", "input",
+                     describe_input(pipeline), "output", json_array_get(pipeline->parts.outputs, 0),
+                     "outputs", pipeline->parts.outputs, "copied", is_copied(pipeline), "kept", notes->kept,
+                     "changed", notes->changed, "dropped", notes->dropped, "warnings", notes->warnings,
+                     "loudness", describe_loudness(pipeline), "cpu_seconds", cpu_seconds(), "engine",
                      describe_engine(pipeline));
     return *ret ? MR_OK : mr_fail_code(err, MR_INTERNAL, "internal", "the receipt cannot be written");
 }

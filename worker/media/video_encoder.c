@@ -3,6 +3,7 @@
 #include "worker/media/encoder.h"
 
 #include <libavutil/opt.h>
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -13,7 +14,9 @@ enum {
     BASE_FINEST = 240000,
     GOP_SECONDS = 5,
     LARGE_PICTURE = 2560 * 1440,
+    CENTISECONDS = 100,
 };
+#define REGULAR 0.001
 
 /* Settings of each encoder as libav's options. The last ones win: the task's. */
 static const struct settings {
@@ -24,14 +27,10 @@ static const struct settings {
     AVRational base;     /* 0/1: the source's, or a fine one */
 } settings[] = {
     {"libx264", "preset=veryfast", "23", "rc-lookahead=8", {0, 1}},
-    {"libvpx-vp9",
-     "deadline=good:cpu-used=5:auto-alt-ref=1:lag-in-frames=16:b=0",
-     "32",
-     "lag-in-frames=4",
-     {1, 1000}},
+    {"libvpx-vp9", "deadline=realtime:cpu-used=6:b=0", "32", "lag-in-frames=4", {1, 1000}},
     {"libvpx", "deadline=good:cpu-used=5:lag-in-frames=16:b=2M", "10", "lag-in-frames=4", {1, 1000}},
     {"mpeg4", "", NULL, "", {1, BASE_DENOMINATOR}},
-    {"gif", "", NULL, "", {1, 100}},
+    {"gif", "", NULL, "", {1, CENTISECONDS}},
 };
 enum { SETTINGS = sizeof settings / sizeof *settings, MPEG4_QUALITY = 4 };
 
@@ -58,6 +57,16 @@ static AVRational usual_rate(const struct mr_input *input)
         return (AVRational){FPS_MAX, 1};
     av_reduce(&rate.num, &rate.den, rate.num, rate.den, BASE_DENOMINATOR);
     return rate;
+}
+
+/* Frames that come at one rate, but for rounding: counting them says their times, and more plainly so. */
+static bool is_regular(const AVStream *stream, AVRational fps)
+{
+    AVRational average = stream->avg_frame_rate, finest = stream->r_frame_rate;
+    if (average.num <= 0 || average.den <= 0 || finest.num <= 0 || finest.den <= 0)
+        return false;
+    return fabs(av_q2d(average) / av_q2d(fps) - 1) < REGULAR &&
+           fabs(av_q2d(finest) / av_q2d(fps) - 1) < REGULAR;
 }
 
 static AVRational choose_base(const struct mr_input *input, AVRational wanted)
@@ -87,7 +96,7 @@ enum mr_status mr_video_plan(const struct mr_media_format *format, const struct 
         ret->fps = (AVRational){format->max_fps, 1};
         ret->is_constant = true;
     }
-    bool counts = ret->is_constant && set->base.den != 100;
+    bool counts = (ret->is_constant || is_regular(input->video, ret->fps)) && set->base.den != CENTISECONDS;
     ret->base = counts ? av_inv_q(ret->fps) : choose_base(input, set->base);
     return MR_OK;
 }

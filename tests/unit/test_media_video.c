@@ -1,0 +1,401 @@
+/* Films through the real sandbox, judged by ffprobe and by the pictures that ffmpeg decodes. */
+#include "tests/unit/media_fixture.h"
+
+#include "worker/media/convert.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct mr_sandbox *sandbox;
+static struct media_dir dir;
+
+/* ---- judges ---- */
+
+static json_t *edit_ok(const char *input, const char *output, const char *format, const char *options)
+{
+    json_t *receipt = NULL;
+    struct mr_err err = {0};
+    MR_AUTO_JSON json_t *json = options ? json_loads(options, 0, NULL) : NULL;
+    assert_true(!options || json);
+    if (media_edit(sandbox, &dir, input, output, format, json, &receipt, &err))
+        fail_msg("%s to %s: %s: %s", input, output, err.code, err.message);
+    return receipt;
+}
+
+static void expect_failure(const char *input, const char *format, const char *options, const char *code)
+{
+    json_t *receipt = NULL;
+    struct mr_err err = {.code = "none"};
+    MR_AUTO_JSON json_t *json = options ? json_loads(options, 0, NULL) : NULL;
+    enum mr_status status = media_edit(sandbox, &dir, input, "bad.out", format, json, &receipt, &err);
+    json_decref(receipt);
+    if (status == MR_OK || strcmp(err.code, code) != 0)
+        fail_msg("%s to %s: %s (%s), not %s", input, format, err.code, err.message, code);
+}
+
+struct film {
+    int width, height, frames;
+    double picture_s, sound_s; /* where each ends; 0: there is none */
+    char picture[24], sound[24];
+};
+
+static double end_of(const char *file, const char *stream, int *ret_packets)
+{
+    size_t len;
+    char *text = media_run(
+        &dir, &len,
+        "ffprobe -v error -select_streams %s -show_entries packet=pts_time,duration_time -of csv=p=0 %s",
+        stream, file);
+    double end = 0;
+    *ret_packets = 0;
+    for (char *save = NULL, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        double at = 0, duration = 0;
+        if (sscanf(line, "%lf,%lf", &at, &duration) >= 1)
+            end = fmax(end, at + duration);
+        (*ret_packets)++;
+    }
+    free(text);
+    return end;
+}
+
+static struct film look(const char *file)
+{
+    struct film film = {0};
+    int packets;
+    size_t i;
+    const json_t *stream;
+    MR_AUTO_JSON json_t *probe = media_probe(&dir, file);
+    json_array_foreach (json_object_get(probe, "streams"), i, stream) {
+        const char *codec = json_string_value(json_object_get(stream, "codec_name"));
+        bool is_video = strcmp(json_string_value(json_object_get(stream, "codec_type")), "video") == 0;
+        snprintf(is_video ? film.picture : film.sound, sizeof film.sound, "%s", codec ? codec : "");
+        if (!is_video)
+            continue;
+        film.width = (int)json_integer_value(json_object_get(stream, "width"));
+        film.height = (int)json_integer_value(json_object_get(stream, "height"));
+    }
+    if (film.picture[0])
+        film.picture_s = end_of(file, "v:0", &film.frames);
+    if (film.sound[0])
+        film.sound_s = end_of(file, "a:0", &packets);
+    return film;
+}
+
+/* The mean brightness of a piece of the picture at a time, 0 to 255. */
+static double brightness(const char *file, double at, const char *crop)
+{
+    size_t len;
+    unsigned char *data = (unsigned char *)media_run(
+        &dir, &len,
+        "ffmpeg -v error -ss %.3f -i %s -frames:v 1 -vf crop=%s,scale=8:8,format=gray -f rawvideo -", at,
+        file, crop);
+    assert_int_equal(len, 64);
+    double sum = 0;
+    for (size_t i = 0; i < len; i++)
+        sum += data[i];
+    free(data);
+    return sum / 64;
+}
+
+static void assert_near(double value, double wanted, double slack, const char *what)
+{
+    if (fabs(value - wanted) > slack)
+        fail_msg("%s: %.4f, not %.4f", what, value, wanted);
+}
+
+static bool has_what(const json_t *receipt, const char *list, const char *what)
+{
+    size_t i;
+    const json_t *entry;
+    json_array_foreach (json_object_get(receipt, list), i, entry) {
+        const char *text = json_string_value(json_is_string(entry) ? entry : json_object_get(entry, "what"));
+        if (text && strncmp(text, what, strlen(what)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- any to any ---- */
+
+static const struct {
+    const char *format;
+    const char *arguments;
+    const char *picture, *sound; /* what comes out by default */
+} makers[] = {
+    {"mp4", "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac", "h264", "aac"},
+    {"mov", "-c:v libx264 -preset ultrafast -pix_fmt yuv420p10le -c:a pcm_s16le", "h264", "aac"},
+    {"mkv", "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -bf 2 -c:a ac3", NULL, NULL},
+    {"webm", "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus", NULL, NULL},
+    {"avi", "-c:v mpeg4 -c:a libmp3lame", "mpeg4", "mp3"},
+    {"gif", "", "gif", ""},
+};
+enum { FORMATS = sizeof makers / sizeof *makers };
+
+static void test_matrix(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FORMATS; i++) {
+        char input[32];
+        snprintf(input, sizeof input, "in.%s", makers[i].format);
+        media_ffmpeg(&dir, "-f lavfi -i testsrc2=s=96x64:r=25:d=2 -f lavfi -i sine=997:d=2:r=48000 %s %s",
+                     makers[i].arguments, input);
+        struct film before = look(input);
+        for (size_t t = 0; t < FORMATS; t++) {
+            char output[32];
+            snprintf(output, sizeof output, "in.%s.%s", makers[i].format, makers[t].format);
+            MR_AUTO_JSON json_t *receipt = edit_ok(input, output, makers[t].format, NULL);
+            struct film after = look(output);
+            if (makers[t].picture && strcmp(after.picture, makers[t].picture) != 0)
+                fail_msg("%s holds %s", output, after.picture);
+            if (makers[t].sound && before.sound[0] && strcmp(after.sound, makers[t].sound) != 0)
+                fail_msg("%s holds %s", output, after.sound);
+            assert_int_equal(after.width, 96);
+            assert_int_equal(after.height, 64);
+            assert_near(after.picture_s, 2, 0.06, output);
+            if (after.sound[0])
+                assert_near(after.picture_s - after.sound_s, before.picture_s - before.sound_s, 0.045,
+                            output);
+            assert_int_equal(json_integer_value(json_object_get(json_object_get(receipt, "output"), "size")),
+                             media_file_size(&dir, output));
+        }
+    }
+}
+
+/* The index stands before the media, whether the file was small enough to stay in the head or not. */
+static void test_index_comes_first(void **state)
+{
+    (void)state;
+    media_ffmpeg(&dir,
+                 "-f lavfi -i testsrc2=s=640x360:r=30:d=6 -f lavfi -i sine=997:d=6 -c:v libx264 -preset "
+                 "ultrafast -pix_fmt yuv420p -c:a aac long.mkv");
+    static const struct {
+        const char *input, *output, *format;
+    } cases[] = {
+        {"in.avi", "small.mp4", "mp4"}, {"long.mkv", "large.mp4", "mp4"}, {"long.mkv", "large.mov", "mov"}};
+    for (size_t i = 0; i < 3; i++) {
+        json_decref(edit_ok(cases[i].input, cases[i].output, cases[i].format, NULL));
+        size_t len;
+        char *head = media_run(&dir, &len, "head -c 65536 %s", cases[i].output);
+        const char *moov = memmem(head, len, "moov", 4), *mdat = memmem(head, len, "mdat", 4);
+        if (!moov || (mdat && mdat < moov))
+            fail_msg("%s does not begin with its index", cases[i].output);
+        free(head);
+        free(media_run(&dir, &len, "ffmpeg -v error -xerror -i %s -f null -", cases[i].output));
+    }
+    assert_true(media_file_size(&dir, "large.mp4") > 400000);
+}
+
+/* ---- what cameras do ---- */
+
+static void test_rotation(void **state)
+{
+    (void)state;
+    media_ffmpeg(&dir, "-i in.mp4 -c copy -metadata:s:v rotate=90 turned.mp4");
+    MR_AUTO_JSON json_t *kept = edit_ok("turned.mp4", "turned.mov", "mov", NULL);
+    assert_true(has_what(kept, "kept", "rotation"));
+    MR_AUTO_JSON json_t *applied = edit_ok("turned.mp4", "turned.webm", "webm", NULL);
+    assert_true(has_what(applied, "changed", "rotation"));
+    struct film film = look("turned.webm");
+    assert_int_equal(film.width, 64);
+    assert_int_equal(film.height, 96);
+}
+
+static void test_odd_sizes_and_pixels(void **state)
+{
+    (void)state;
+    media_ffmpeg(&dir, "-f lavfi -i testsrc2=s=97x65:r=25:d=1 -c:v ffv1 -pix_fmt yuv444p odd.mkv");
+    json_decref(edit_ok("odd.mkv", "odd.mp4", "mp4", NULL));
+    struct film film = look("odd.mp4");
+    assert_int_equal(film.width, 96);
+    assert_int_equal(film.height, 64);
+    media_ffmpeg(&dir, "-f lavfi -i testsrc2=s=96x64:r=25:d=1 -vf setsar=4/3 -c:v mpeg4 wide.avi");
+    json_decref(edit_ok("wide.avi", "wide.gif", "gif", NULL));
+    film = look("wide.gif");
+    assert_int_equal(film.width, 128);
+    json_decref(edit_ok("wide.avi", "wide.mp4", "mp4", NULL));
+    MR_AUTO_JSON json_t *probe = media_probe(&dir, "wide.mp4");
+    assert_string_equal(json_string_value(json_object_get(
+                            json_array_get(json_object_get(probe, "streams"), 0), "sample_aspect_ratio")),
+                        "4:3");
+}
+
+/* Frames at odd times leave at the same times. */
+static void test_variable_rate(void **state)
+{
+    (void)state;
+    media_ffmpeg(&dir, "-f lavfi -i testsrc2=s=96x64:r=30:d=4 -f lavfi -i sine=997:d=4 -vf "
+                       "select='lt(t,1)+not(mod(n,7))' -vsync vfr -c:v libx264 -preset ultrafast -pix_fmt "
+                       "yuv420p -c:a aac vfr.mov");
+    struct film before = look("vfr.mov");
+    json_decref(edit_ok("vfr.mov", "vfr.mp4", "mp4", "{\"crf\":30}"));
+    struct film after = look("vfr.mp4");
+    assert_int_equal(after.frames, before.frames);
+    assert_near(after.picture_s, before.picture_s, 0.04, "the end of the picture");
+    assert_near(after.sound_s, before.sound_s, 0.04, "the end of the sound");
+}
+
+/* ---- editing ---- */
+
+static void make_film(void)
+{
+    /* White from 2 s to 3 s, black else. */
+    media_ffmpeg(&dir,
+                 "-f lavfi -i color=black:s=320x240:r=30:d=7 -f lavfi -i sine=997:d=7:r=48000 -vf "
+                 "drawbox=color=white:t=fill:enable='between(t,1.99,2.98)' -c:v libx264 -preset ultrafast "
+                 "-pix_fmt yuv420p -c:a aac film.mp4");
+    media_ffmpeg(&dir, "-f lavfi -i color=gray:s=64x36 -frames:v 1 logo.png");
+}
+
+static void test_trim_is_exact(void **state)
+{
+    (void)state;
+    make_film();
+    json_decref(edit_ok("film.mp4", "trim.mp4", "mp4", "{\"trim\":{\"start\":2,\"duration\":1.5}}"));
+    struct film film = look("trim.mp4");
+    assert_int_equal(film.frames, 45);
+    assert_near(film.picture_s, 1.5, 0.001, "the picture's end");
+    assert_near(film.sound_s, 1.5, 0.022, "the sound's end");
+    assert_true(brightness("trim.mp4", 0, "64:64:0:0") > 200);
+    assert_true(brightness("trim.mp4", 0.95, "64:64:0:0") > 200);
+    assert_true(brightness("trim.mp4", 1.01, "64:64:0:0") < 40);
+    json_decref(edit_ok("film.mp4", "trim.wav", "wav", "{\"trim\":{\"start\":1.001,\"duration\":2.5}}"));
+    struct media_samples samples = media_decode(&dir, "trim.wav", 48000);
+    assert_int_equal(samples.count, 120000);
+    media_samples_free(&samples);
+    expect_failure("film.mp4", "mp4", "{\"trim\":{\"start\":100}}", "bad_option");
+    expect_failure("film.mp4", "mp4", "{\"trim\":{\"start\":8}}", "bad_option");
+}
+
+static void test_fpv(void **state)
+{
+    (void)state;
+    json_decref(edit_ok("film.mp4", "fpv.mp4", "mp4",
+                        "{\"resize\":{\"width\":640,\"height\":360,\"fit\":\"pad\"},\"trim\":{\"start\":0,"
+                        "\"duration\":5},\"logo\":{\"intro\":1,\"outro\":1}}"));
+    struct film film = look("fpv.mp4");
+    assert_int_equal(film.width, 640);
+    assert_int_equal(film.height, 360);
+    assert_int_equal(film.frames, 7 * 30);
+    assert_near(film.picture_s, 7, 0.001, "the picture's end");
+    assert_near(film.sound_s, 7, 0.022, "the sound's end");
+    static const struct {
+        double at;
+        const char *crop;
+        double wanted;
+    } looks[] = {{0.5, "64:64:300:150", 128},
+                 {6.5, "64:64:300:150", 128},
+                 {3.5, "64:64:300:150", 255},
+                 {3.5, "72:360:0:0", 0},
+                 {1.5, "64:64:300:150", 0}};
+    for (size_t i = 0; i < sizeof looks / sizeof *looks; i++)
+        assert_near(brightness("fpv.mp4", looks[i].at, looks[i].crop), looks[i].wanted, 20, "a brightness");
+}
+
+static void test_split(void **state)
+{
+    (void)state;
+    MR_AUTO_JSON json_t *receipt =
+        edit_ok("film.mp4", "part.mp4", "mp4",
+                "{\"fps\":24,\"resize\":{\"aspect\":\"16:9\",\"fit\":\"crop\"},\"split\":{\"seconds\":3},"
+                "\"logo\":{\"intro\":1,\"outro\":1},\"thumbnail\":{\"at\":3.5,\"width\":64}}");
+    assert_int_equal(json_array_size(json_object_get(receipt, "outputs")), 4);
+    static const double seconds[] = {5, 5, 3};
+    for (size_t i = 0; i < 3; i++) {
+        char file[32];
+        snprintf(file, sizeof file, i ? "part.mp4.%zu" : "part.mp4", i);
+        struct film film = look(file);
+        assert_int_equal(film.width, 320);
+        assert_int_equal(film.height, 180);
+        assert_int_equal(film.frames, (int)(seconds[i] * 24));
+        assert_near(film.picture_s, seconds[i], 0.002, file);
+        assert_near(film.sound_s, seconds[i], 0.022, file);
+        assert_near(brightness(file, 0.5, "64:64:100:50"), 128, 20, file);
+    }
+    assert_true(brightness("part.mp4.3", 0, "16:16:16:8") > 200);
+    expect_failure("film.mp4", "mp4", "{\"split\":{\"seconds\":0.001}}", "too_many_parts");
+}
+
+static void test_resize_mute_rate(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *options;
+        int width, height, frames;
+    } cases[] = {
+        {"{\"resize\":{\"width\":160}}", 160, 120, 210},
+        {"{\"resize\":{\"height\":120}}", 160, 120, 210},
+        {"{\"resize\":{\"width\":100,\"height\":100,\"fit\":\"stretch\"},\"mute\":true}", 100, 100, 210},
+        {"{\"resize\":{\"aspect\":\"16:9\"},\"fps\":10}", 426, 240, 70},
+        {"{\"resize\":{\"width\":64,\"height\":64,\"fit\":\"crop\"},\"codec\":\"mpeg4\"}", 64, 64, 210},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_decref(edit_ok("film.mp4", "sized.mp4", "mp4", cases[i].options));
+        struct film film = look("sized.mp4");
+        assert_int_equal(film.width, cases[i].width);
+        assert_int_equal(film.height, cases[i].height);
+        assert_int_equal(film.frames, cases[i].frames);
+        assert_int_equal(film.sound[0] == '\0', strstr(cases[i].options, "mute") != NULL);
+    }
+}
+
+static void test_loudness(void **state)
+{
+    (void)state;
+    MR_AUTO_JSON json_t *receipt = edit_ok("film.mp4", "loud.wav", "wav", "{\"loudness\":-16}");
+    const json_t *out = json_object_get(json_object_get(receipt, "loudness"), "out");
+    assert_near(json_number_value(json_object_get(out, "integrated")), -16, 0.5, "the receipt's loudness");
+    MR_AUTO_JSON json_t *again = edit_ok("loud.wav", "again.flac", "flac", NULL);
+    const json_t *in = json_object_get(json_object_get(again, "loudness"), "in");
+    assert_near(json_number_value(json_object_get(in, "integrated")), -16, 0.5, "the file's loudness");
+}
+
+/* ---- bad input ---- */
+
+static void test_bad_input(void **state)
+{
+    (void)state;
+    media_ffmpeg(&dir, "-f lavfi -i sine=997:d=1 song.mp3");
+    expect_failure("song.mp3", "mp4", NULL, "no_video");
+    media_ffmpeg(&dir, "-f lavfi -i testsrc2=s=96x64:d=1 -an mute.mp4");
+    expect_failure("mute.mp4", "mp3", NULL, "no_audio");
+    json_decref(edit_ok("mute.mp4", "mute.webm", "webm", NULL));
+    media_cut_file(&dir, "film.mp4", "cut.mp4", 500);
+    expect_failure("cut.mp4", "mkv", NULL, "truncated");
+    media_cut_file(&dir, "long.mkv", "cut.mkv", 500);
+    expect_failure("cut.mkv", "mp4", NULL, "truncated");
+    media_write_file(&dir, "list.mp4", "ffconcat version 1.0\nfile film.mp4\n", 37);
+    expect_failure("list.mp4", "mp4", NULL, "invalid_media");
+}
+
+int main(void)
+{
+    struct mr_err err;
+    if (mr_sandbox_start(mr_media_run, &sandbox, &err)) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    media_dir_make(&dir);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_matrix),
+        cmocka_unit_test(test_index_comes_first),
+        cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_odd_sizes_and_pixels),
+        cmocka_unit_test(test_variable_rate),
+        cmocka_unit_test(test_trim_is_exact),
+        cmocka_unit_test(test_fpv),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_resize_mute_rate),
+        cmocka_unit_test(test_loudness),
+        cmocka_unit_test(test_bad_input),
+    };
+    int failed = cmocka_run_group_tests_name("films", tests, NULL, NULL);
+    mr_sandbox_stop(sandbox);
+    media_dir_remove(&dir);
+    return failed;
+}
