@@ -240,6 +240,28 @@ static void test_variable_rate(void **state)
     assert_near(after.sound_s, before.sound_s, 0.04, "the end of the sound");
 }
 
+static void test_subtitles(void **state)
+{
+    (void)state;
+    static const char text[] = "1\n00:00:00,200 --> 00:00:00,900\nHello\n";
+    media_write_file(&dir, "text.srt", text, sizeof text - 1);
+    media_ffmpeg(&dir, "-i in.mp4 -i text.srt -c copy -c:s srt text.mkv");
+    static const char *const holders[] = {"mp4", "mov", "mkv", "webm"};
+    for (size_t i = 0; i < 4; i++) {
+        char output[32];
+        size_t len;
+        snprintf(output, sizeof output, "text.to.%s", holders[i]);
+        MR_AUTO_JSON json_t *receipt = edit_ok("text.mkv", output, holders[i], NULL);
+        assert_true(has_what(receipt, "kept", "subtitles"));
+        char *said = media_run(&dir, &len, "ffmpeg -v error -i %s -map 0:s -f srt -", output);
+        if (!strstr(said, "Hello") || !strstr(said, "00:00:00,2"))
+            fail_msg("%s says %s", output, said);
+        free(said);
+    }
+    MR_AUTO_JSON json_t *receipt = edit_ok("text.mkv", "text.avi", "avi", NULL);
+    assert_true(has_what(receipt, "dropped", "subtitle"));
+}
+
 /* ---- editing ---- */
 
 static void make_film(void)
@@ -382,17 +404,12 @@ int main(void)
     }
     media_dir_make(&dir);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matrix),
-        cmocka_unit_test(test_index_comes_first),
-        cmocka_unit_test(test_rotation),
-        cmocka_unit_test(test_odd_sizes_and_pixels),
-        cmocka_unit_test(test_variable_rate),
-        cmocka_unit_test(test_trim_is_exact),
-        cmocka_unit_test(test_fpv),
-        cmocka_unit_test(test_split),
-        cmocka_unit_test(test_resize_mute_rate),
-        cmocka_unit_test(test_loudness),
-        cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_matrix),        cmocka_unit_test(test_index_comes_first),
+        cmocka_unit_test(test_rotation),      cmocka_unit_test(test_odd_sizes_and_pixels),
+        cmocka_unit_test(test_variable_rate), cmocka_unit_test(test_subtitles),
+        cmocka_unit_test(test_trim_is_exact), cmocka_unit_test(test_fpv),
+        cmocka_unit_test(test_split),         cmocka_unit_test(test_resize_mute_rate),
+        cmocka_unit_test(test_loudness),      cmocka_unit_test(test_bad_input),
     };
     int failed = cmocka_run_group_tests_name("films", tests, NULL, NULL);
     mr_sandbox_stop(sandbox);

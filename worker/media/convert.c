@@ -50,8 +50,12 @@ static unsigned wants_of(const struct spec *spec)
 {
     if (!spec->format->video_encoder)
         return MR_WANT_AUDIO;
-    return spec->format->encoder && !spec->options.mute ? MR_WANT_VIDEO | MR_WANT_AUDIO_IF_ANY
-                                                        : MR_WANT_VIDEO;
+    unsigned wants = MR_WANT_VIDEO;
+    if (spec->format->encoder && !spec->options.mute)
+        wants |= MR_WANT_AUDIO_IF_ANY;
+    if (spec->format->text_subtitle != AV_CODEC_ID_NONE)
+        wants |= MR_WANT_TEXT_IF_ANY;
+    return wants;
 }
 
 /* A pass of its own: what is measured decides how the first sample is encoded. */

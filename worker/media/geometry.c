@@ -64,13 +64,13 @@ static void choose_box(const struct mr_media_options *options, double width, dou
     double w = options->resize.width, h = options->resize.height, aspect = width / height;
     if (options->resize.aspect.num)
         aspect = av_q2d(options->resize.aspect);
-    if (!w && !h) {
+    if (w <= 0 && h <= 0) {
         bool is_wider = aspect > width / height, crops = options->resize.fit == MR_FIT_CROP;
         w = options->resize.fit == MR_FIT_STRETCH || is_wider == crops ? width : height * aspect;
         h = w / aspect;
-    } else if (!w) {
+    } else if (w <= 0) {
         w = h * aspect;
-    } else if (!h) {
+    } else if (h <= 0) {
         h = w / aspect;
     }
     *ret_width = even(w);

@@ -12,7 +12,7 @@
 
 #include <libavcodec/bsf.h>
 
-enum mr_slot { MR_SLOT_VIDEO, MR_SLOT_AUDIO, MR_SLOTS };
+enum mr_slot { MR_SLOT_VIDEO, MR_SLOT_AUDIO, MR_SLOT_SUBTITLE, MR_SLOTS };
 
 /* A track as the output sees it. */
 struct mr_output_track {

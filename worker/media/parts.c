@@ -112,6 +112,10 @@ static json_t *describe(const struct mr_output *output, int64_t us)
         json_array_append_new(streams, describe_picture(video));
     if (audio)
         json_array_append_new(streams, describe_sound(audio));
+    const AVStream *text = output->tracks[MR_SLOT_SUBTITLE].stream;
+    if (text)
+        json_array_append_new(streams, json_pack("{s:i, s:s, s:s}", "index", text->index, "type", "subtitle",
+                                                 "codec", avcodec_get_name(text->codecpar->codec_id)));
     if (output->cover)
         json_array_append_new(streams, describe_cover(output->cover));
     json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "format", output->spec->name, "container",

@@ -88,13 +88,14 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
         pipeline->parts.has[MR_SLOT_VIDEO] = true;
         status = mr_video_init(&pipeline->video, &pipeline->parts, pipeline->logo, err);
     }
-    return status;
+    return status ? status : mr_subtitles_init(&pipeline->subtitles, &pipeline->parts, err);
 }
 
 void mr_pipeline_close(struct mr_pipeline *pipeline)
 {
     mr_audio_free(&pipeline->audio);
     mr_video_free(&pipeline->video);
+    mr_subtitles_free(&pipeline->subtitles);
     mr_parts_free(&pipeline->parts);
     av_packet_free(&pipeline->packet);
 }
@@ -170,6 +171,8 @@ static enum mr_status take_packet(struct mr_pipeline *pipeline, struct mr_err *e
         return pipeline->video.is_done ? MR_OK : mr_video_packet(&pipeline->video, packet, err);
     if (has(pipeline, MR_SLOT_AUDIO) && packet->stream_index == input->audio->index)
         return pipeline->audio.is_done ? MR_OK : mr_audio_packet(&pipeline->audio, packet, err);
+    if (input->subtitle && packet->stream_index == input->subtitle->index)
+        return mr_subtitles_packet(&pipeline->subtitles, packet, err);
     return MR_OK;
 }
 

@@ -10,6 +10,7 @@
 #define MR_WORKER_MEDIA_PIPELINE_H
 
 #include "worker/media/audio.h"
+#include "worker/media/subtitles.h"
 #include "worker/media/video.h"
 
 struct mr_pipeline {
@@ -26,6 +27,7 @@ struct mr_pipeline {
     struct mr_parts parts;
     struct mr_audio audio; /* valid if parts.has says so; so is the next */
     struct mr_video video;
+    struct mr_subtitles subtitles;
     AVPacket *packet;
     int64_t progress_at_us; /* when progress was last sent */
 };

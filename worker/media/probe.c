@@ -20,7 +20,7 @@ static const char decoders[] =
     "pcm_f64be,pcm_alaw,pcm_mulaw,pcm_bluray,mjpeg,png,"
     "h264,hevc,mpeg4,mpeg2video,mpeg1video,vp8,vp9,libdav1d,gif,theora,h263,flv,msmpeg4v1,msmpeg4v2,msmpeg4,"
     "wmv1,wmv2,wmv3,vc1,prores,dnxhd,dvvideo,rawvideo,huffyuv,ffvhuff,ffv1,cinepak,"
-    "subrip,ass,ssa,mov_text,webvtt";
+    "srt,subrip,ass,ssa,mov_text,webvtt";
 
 /* How far libav may read to find out what it has. */
 enum { PROBE_BYTES = 5 << 20, ANALYZE_US = 10 * 1000 * 1000, MAX_STREAMS = 64 };
@@ -133,6 +133,22 @@ static AVStream *best_video(const AVFormatContext *format)
     return best;
 }
 
+/* Bitmaps are not text, and no target holds them. */
+static AVStream *best_text(const AVFormatContext *format)
+{
+    AVStream *best = NULL;
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        AVStream *stream = format->streams[i];
+        const AVCodecParameters *params = stream->codecpar;
+        if (params->codec_type != AVMEDIA_TYPE_SUBTITLE || !find_decoder(params))
+            continue;
+        bool is_better = (stream->disposition & AV_DISPOSITION_DEFAULT) && best &&
+                         !(best->disposition & AV_DISPOSITION_DEFAULT);
+        best = !best || is_better ? stream : best;
+    }
+    return best;
+}
+
 static enum mr_status nothing_found(const AVFormatContext *format, unsigned wants, struct mr_err *err)
 {
     /* A stream that is none of use: noise in which a demuxer thought to see something. */
@@ -161,8 +177,11 @@ static enum mr_status choose_streams(struct mr_input *input, unsigned wants, str
     }
     if (((wants & MR_WANT_VIDEO) && !input->video) || ((wants & MR_WANT_AUDIO) && !input->audio))
         return nothing_found(format, wants, err);
+    if (wants & MR_WANT_TEXT_IF_ANY)
+        input->subtitle = best_text(format);
     for (unsigned i = 0; i < format->nb_streams; i++)
-        if (format->streams[i] != input->audio && format->streams[i] != input->video)
+        if (format->streams[i] != input->audio && format->streams[i] != input->video &&
+            format->streams[i] != input->subtitle)
             format->streams[i]->discard = AVDISCARD_ALL;
     return MR_OK;
 }
@@ -288,6 +307,8 @@ enum mr_status mr_input_open(struct mr_input *input, struct mr_source *source, c
         status = open_decoder(input->audio, max_pixels, &input->decoder, err);
     if (!status)
         status = open_decoder(input->video, max_pixels, &input->video_decoder, err);
+    if (!status && open_decoder(input->subtitle, max_pixels, &input->subtitle_decoder, NULL))
+        input->subtitle = NULL; /* no reason to refuse the film */
     if (status)
         return status;
     read_durations(input);
@@ -299,6 +320,7 @@ void mr_input_close(struct mr_input *input)
 {
     avcodec_free_context(&input->decoder);
     avcodec_free_context(&input->video_decoder);
+    avcodec_free_context(&input->subtitle_decoder);
     avformat_close_input(&input->format);
 }
 

@@ -15,8 +15,10 @@ struct mr_input {
     AVFormatContext *format;
     AVStream *audio; /* NULL: none, or none wanted; so is the next */
     AVStream *video;
+    AVStream *subtitle;      /* the best one that is text; NULL: none, or none wanted */
     AVCodecContext *decoder; /* of the sound */
     AVCodecContext *video_decoder;
+    AVCodecContext *subtitle_decoder;
     int64_t
         missing_bytes; /* that the container announces beyond the file's end (cut.h); few, or it is refused */
     /* The lengths that the container states, not ones guessed from a bit rate; -1: none. */
@@ -28,10 +30,11 @@ struct mr_input {
 
 /* What a conversion needs of its input. */
 enum mr_want {
-    MR_WANT_NOTHING = 0,     /* but to know what it is: no decoder is opened */
-    MR_WANT_AUDIO = 1,       /* without sound the file is of no use */
-    MR_WANT_VIDEO = 2,       /* without a picture it is of no use */
-    MR_WANT_AUDIO_IF_ANY = 4 /* sound goes along */
+    MR_WANT_NOTHING = 0,      /* but to know what it is: no decoder is opened */
+    MR_WANT_AUDIO = 1,        /* without sound the file is of no use */
+    MR_WANT_VIDEO = 2,        /* without a picture it is of no use */
+    MR_WANT_AUDIO_IF_ANY = 4, /* sound goes along */
+    MR_WANT_TEXT_IF_ANY = 8   /* subtitles go along */
 };
 
 /*

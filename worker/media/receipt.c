@@ -30,7 +30,9 @@ static const char *why_dropped(const struct mr_pipeline *pipeline, const AVStrea
                                          : "it cannot be decoded";
     case AVMEDIA_TYPE_SUBTITLE:
         return format->text_subtitle == AV_CODEC_ID_NONE ? "the format has no place for it"
-                                                         : "subtitles are not carried over";
+               : mr_media_options_touch_all(pipeline->options)
+                   ? "subtitles do not go through cuts"
+                   : "it is not text, or not the one that the file marks";
     default:
         return "it is neither picture nor sound";
     }
@@ -43,6 +45,10 @@ static void note_streams(const struct mr_pipeline *pipeline)
         const AVStream *stream = input->format->streams[i];
         if (stream == input->video || stream == input->audio || is_cover(stream))
             continue;
+        if (stream == input->subtitle && pipeline->subtitles.encoder) {
+            mr_notes_kept(pipeline->notes, "subtitles");
+            continue;
+        }
         const char *type = av_get_media_type_string(stream->codecpar->codec_type);
         char what[WHAT_MAX];
         snprintf(what, sizeof what, "%s:%u (%s)", type ? type : "data", i,
