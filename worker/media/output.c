@@ -293,7 +293,7 @@ static enum mr_status begin(struct mr_output *output, struct mr_err *err)
 {
     output->begun = true;
     int rc = 0;
-    for (size_t i = 0; i < MR_SLOTS && rc >= 0; i++)
+    for (enum mr_slot i = 0; i < MR_SLOTS && rc >= 0; i++)
         if (output->tracks[i].state == MR_TRACK_OPEN)
             rc = add_stream(output, i);
     if (rc < 0)

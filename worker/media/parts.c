@@ -52,7 +52,7 @@ static enum mr_status open_next(struct mr_parts *parts, struct mr_err *err)
     parts->length_us[parts->count++] = 0;
     enum mr_status status = mr_output_open(output, parts->spec, parts->options, parts->input, parts->fds,
                                            (uint32_t)index, index == 0 ? parts->notes : NULL, err);
-    for (size_t i = 0; !status && i < MR_SLOTS; i++)
+    for (enum mr_slot i = 0; !status && i < MR_SLOTS; i++)
         if (parts->has[i])
             mr_output_expect(output, i);
     const struct mr_timeline *timeline = parts->timeline;
