@@ -391,7 +391,8 @@ static void test_bad_input(void **state)
     expect_failure("cut.mp4", "mkv", NULL, "truncated");
     media_cut_file(&dir, "long.mkv", "cut.mkv", 500);
     expect_failure("cut.mkv", "mp4", NULL, "truncated");
-    media_write_file(&dir, "list.mp4", "ffconcat version 1.0\nfile film.mp4\n", 37);
+    static const char list[] = "ffconcat version 1.0\nfile film.mp4\n";
+    media_write_file(&dir, "list.mp4", list, sizeof list - 1);
     expect_failure("list.mp4", "mp4", NULL, "invalid_media");
 }
 

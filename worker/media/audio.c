@@ -273,15 +273,27 @@ enum mr_status mr_audio_advance(struct mr_audio *audio, struct mr_err *err)
 
 /* ---- from the filters onto the clip ---- */
 
+/* Up to a sample of the clip; by the second, for a hole may be long. */
+static enum mr_status be_silent(struct mr_audio *audio, int64_t until, struct mr_err *err)
+{
+    enum mr_status status = MR_OK;
+    while (!status && audio->next < until) {
+        int64_t samples = FFMIN(until - audio->next, audio->encoder->sample_rate);
+        status = add_silence(audio, audio->line, samples, err);
+        audio->next += samples;
+        if (!status)
+            status = mr_audio_advance(audio, err);
+    }
+    return status;
+}
+
 static enum mr_status append(struct mr_audio *audio, int64_t at, AVFrame *frame, struct mr_err *err)
 {
     int64_t count = frame->nb_samples, drop = 0, end = to_samples(audio, audio->parts->timeline->length_us);
     bool is_jitter = audio->next > 0 && llabs(at - audio->next) <= to_samples(audio, JITTER_US);
     enum mr_status status = MR_OK;
     if (at > audio->next && !is_jitter) {
-        int64_t until = FFMIN(at, end);
-        status = add_silence(audio, audio->line, until - audio->next, err);
-        audio->next = until;
+        status = be_silent(audio, FFMIN(at, end), err);
     } else if (at < audio->next && !is_jitter) {
         drop = FFMIN(audio->next - at, count);
     }
@@ -470,9 +482,7 @@ enum mr_status mr_audio_pad(struct mr_audio *audio, int64_t until_us, struct mr_
     int64_t until = FFMIN(to_samples(audio, until_us), to_samples(audio, audio->parts->timeline->length_us));
     if (until <= audio->next)
         return MR_OK;
-    enum mr_status status = add_silence(audio, audio->line, until - audio->next, err);
-    audio->next = until;
-    return status ? status : mr_audio_advance(audio, err);
+    return be_silent(audio, until, err);
 }
 
 enum mr_status mr_audio_drain(struct mr_audio *audio, struct mr_err *err)
@@ -498,10 +508,8 @@ enum mr_status mr_audio_finish(struct mr_audio *audio, int64_t end_us, struct mr
     const struct mr_timeline *timeline = audio->parts->timeline;
     enum mr_status status = MR_OK;
     int64_t end = end_us == INT64_MAX ? audio->next : to_samples(audio, end_us);
-    if (end > audio->next) {
-        status = add_silence(audio, audio->line, end - audio->next, err);
-        audio->next = end;
-    }
+    if (end > audio->next)
+        status = be_silent(audio, end, err);
     while (!status) {
         int64_t part_end = to_samples(audio, mr_timeline_part(timeline, audio->part + 1));
         status = to_block(audio, FFMIN(end, part_end) - audio->head, err);
