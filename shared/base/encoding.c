@@ -286,3 +286,12 @@ bool mr_utf8_is_valid(const char *text, size_t len)
     }
     return true;
 }
+
+size_t mr_utf8_prefix(const char *text, size_t max)
+{
+    size_t len = strnlen(text, max + 1);
+    if (len > max)
+        for (len = max; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80;)
+            len--;
+    return len;
+}

@@ -59,5 +59,7 @@ void mr_crc32c_text(uint32_t crc, char out[9]);
 
 /* True if text is well-formed UTF-8 (RFC 3629) without NUL in its len bytes. */
 bool mr_utf8_is_valid(const char *text, size_t len);
+/* How many bytes of text (UTF-8) are at most max and whole characters: to cut or to quote it. */
+size_t mr_utf8_prefix(const char *text, size_t max);
 
 #endif

@@ -1,5 +1,7 @@
 #include "web/api/file_name.h"
 
+#include "shared/base/encoding.h"
+
 #include <ctype.h>
 #include <stdbool.h>
 
@@ -26,13 +28,7 @@ struct mr_file_name mr_file_name_of(const char *name)
 {
     struct mr_file_name file_name = {0};
     name = without_directory(name);
-    size_t len = strlen(name);
-    if (len > MR_FILE_NAME_MAX) {
-        len = MR_FILE_NAME_MAX;
-        while (len > 0 && ((unsigned char)name[len] & 0xc0) == 0x80)
-            len--;
-    }
-    memcpy(file_name.text, name, len);
+    memcpy(file_name.text, name, mr_utf8_prefix(name, MR_FILE_NAME_MAX));
     take_extension(&file_name);
     return file_name;
 }

@@ -20,16 +20,6 @@ static enum mr_status replace_text(json_t **value, const char *text, struct mr_e
     return MR_OK;
 }
 
-/* How much of a client's text a message may hold: whole characters only. */
-static int quotable(const char *text)
-{
-    size_t len = strnlen(text, QUOTE_MAX + 1);
-    if (len > QUOTE_MAX)
-        for (len = QUOTE_MAX; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80;)
-            len--;
-    return (int)len;
-}
-
 /* ---- checks ---------------------------------------------------------------------- */
 
 static enum mr_status check_format(const struct mr_order *order, const char *name, json_t **value,
@@ -54,7 +44,7 @@ static enum mr_status check_options(const struct mr_order *order, const char *na
         return MR_OK;
     const char *option = json_object_iter_key(json_object_iter(*value));
     return mr_fail_code(err, MR_INVALID, "unknown_option", "%s: `%.*s` is no option we know", name,
-                        quotable(option), option);
+                        (int)mr_utf8_prefix(option, QUOTE_MAX), option);
 }
 
 static enum mr_status check_preset(const struct mr_order *order, const char *name, json_t **value,
@@ -63,7 +53,7 @@ static enum mr_status check_preset(const struct mr_order *order, const char *nam
     (void)order;
     const char *preset = json_string_value(*value);
     return mr_fail_code(err, MR_INVALID, "unknown_preset", "%s: `%.*s` is no preset we know", name,
-                        quotable(preset), preset);
+                        (int)mr_utf8_prefix(preset, QUOTE_MAX), preset);
 }
 
 static enum mr_status check_word(const char *name, const json_t *value, const char *const words[2],
@@ -180,8 +170,8 @@ enum mr_status mr_order_check_name(const char *name, struct mr_err *err)
     if (mr_order_is_file(name))
         return mr_fail_code(err, MR_INVALID, "wrong_type", "%s: it must be a file, in multipart/form-data",
                             name);
-    return mr_fail_code(err, MR_INVALID, "unknown_field", "%.*s: there is no such field", quotable(name),
-                        name);
+    return mr_fail_code(err, MR_INVALID, "unknown_field", "%.*s: there is no such field",
+                        (int)mr_utf8_prefix(name, QUOTE_MAX), name);
 }
 
 /* ---- types ------------------------------------------------------------------------- */

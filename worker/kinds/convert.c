@@ -70,11 +70,8 @@ static void result_name(const char *original, const struct mr_format *format, ch
 {
     const char *dot = strrchr(original, '.');
     size_t len = dot && dot != original ? (size_t)(dot - original) : strlen(original);
-    if (len > STEM_MAX) {
-        len = STEM_MAX;
-        while (len > 0 && ((unsigned char)original[len] & 0xc0) == 0x80)
-            len--;
-    }
+    if (len > STEM_MAX)
+        len = mr_utf8_prefix(original, STEM_MAX);
     snprintf(out, size, "%.*s.%s", (int)len, len ? original : "output", format->extension);
 }
 
