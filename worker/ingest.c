@@ -201,13 +201,7 @@ static char *name_file(const struct ingest *ingest)
         return strdup(own);
     if (take_extension(suggested, extension))
         return strdup(suggested);
-    size_t room = NAME_MAX_BYTES - 1 - strlen(ingest->extension);
-    size_t len = strlen(own);
-    if (len > room) {
-        len = room;
-        while (len > 0 && ((unsigned char)own[len] & 0xc0) == 0x80)
-            len--;
-    }
+    size_t len = mr_utf8_prefix(own, NAME_MAX_BYTES - 1 - strlen(ingest->extension));
     char *name = NULL;
     int made =
         asprintf(&name, "%.*s.%s", len ? (int)len : INT32_MAX, len ? own : "download", ingest->extension);

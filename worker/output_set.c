@@ -146,8 +146,7 @@ static void take_stem(const char *file_name, char stem[STEM_MAX + 1])
     const char *dot = strrchr(file_name, '.');
     size_t len = dot && dot != file_name ? (size_t)(dot - file_name) : strlen(file_name);
     if (len > STEM_MAX)
-        for (len = STEM_MAX; len > 0 && ((unsigned char)file_name[len] & 0xc0) == 0x80;)
-            len--;
+        len = mr_utf8_prefix(file_name, STEM_MAX);
     snprintf(stem, STEM_MAX + 1, "%.*s", len ? (int)len : STEM_MAX, len ? file_name : "output");
 }
 

@@ -177,6 +177,30 @@ def test_dead_letter_fails_the_task_visibly(make_stack, media):
     stack.worker.start()
 
 
+def test_dead_letter_of_a_delivery_fails_no_task(make_stack, media):
+    stack = make_stack()
+    user = stack.client()
+    stack.worker.stop()
+    task = user.upload(media.tone(), "mp3")
+    stack.sql(f"UPDATE tasks SET attempts = 3 WHERE id = {task['id']}")
+    letter = envelope({"v": 1, "kind": "deliver", "task_id": task["id"], "generation": 1, "id": 5})
+    answer = stack.anonymous().post("/internal/dead-letters", json=letter, headers={
+        "Authorization": f"Bearer {stack.token_of_platform(stack.url)}"})
+    assert answer.status_code == 204
+    assert user.task(task["id"])["status"] == "uploaded"
+    stack.worker.start()
+
+
+def test_a_chore_that_fails_is_named_in_the_log(make_stack):
+    stack = make_stack()
+    stack.sql("ALTER TABLE pings RENAME TO pings_away")
+    answer = stack.anonymous().post("/internal/sweep", json={}, headers={
+        "Authorization": f"Bearer {stack.token_of_platform(stack.url)}"})
+    assert answer.status_code >= 500
+    failed = [line for line in stack.web.records() if line.get("chore")]
+    assert [line["chore"] for line in failed] == ["pings_expired"] and failed[0]["severity"] == "ERROR"
+
+
 def test_attempts_are_bounded(make_stack, media):
     """A task that takes its worker down each time is given up."""
     stack = make_stack(worker_settings={"MAX_ATTEMPTS": 2})

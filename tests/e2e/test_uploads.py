@@ -171,6 +171,7 @@ BAD_FIELDS = [
     ({"fileName": "a.wav", "size": 1, "contentType": "a/" + "b" * 200}, 400, "contentType"),
     ({"fileName": "a.wav", "size": 1, "object": "inputs/mine"}, 400, "object"),
     ({"fileName": "a.wav", "size": 1, "Size": 2}, 400, "Size"),
+    ({"fileName": "a.wav", "size": 1, "a" + "é" * 40: 2}, 400, "a" + "é" * 29),
     ([], 400, "object"),
 ]
 

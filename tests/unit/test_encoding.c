@@ -224,6 +224,28 @@ static void test_utf8(void **state)
     assert_false(mr_utf8_is_valid("a\0b", 3));
 }
 
+static void test_utf8_prefix(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t max, expected;
+    } cases[] = {{"", 0, 0},
+                 {"", 5, 0},
+                 {"abc", 3, 3},
+                 {"abc", 2, 2},
+                 {"a\xc3\xa9", 2, 1},
+                 {"a\xc3\xa9", 3, 3},
+                 {"\xe2\x82\xac", 2, 0},
+                 {"\xe2\x82\xac"
+                  "b",
+                  3, 3},
+                 {"\xf0\x9f\x8e\xb5", 3, 0},
+                 {"\xf0\x9f\x8e\xb5", 4, 4}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(mr_utf8_prefix(cases[i].text, cases[i].max), cases[i].expected);
+}
+
 static void test_random_bytes(void **state)
 {
     (void)state;
@@ -237,11 +259,12 @@ static void test_random_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_base64),      cmocka_unit_test(test_base64_of_all_bytes),
-        cmocka_unit_test(test_hex),         cmocka_unit_test(test_percent),
-        cmocka_unit_test(test_uuid),        cmocka_unit_test(test_time),
-        cmocka_unit_test(test_parse_int64), cmocka_unit_test(test_crc32c),
-        cmocka_unit_test(test_utf8),        cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_base64),       cmocka_unit_test(test_base64_of_all_bytes),
+        cmocka_unit_test(test_hex),          cmocka_unit_test(test_percent),
+        cmocka_unit_test(test_uuid),         cmocka_unit_test(test_time),
+        cmocka_unit_test(test_parse_int64),  cmocka_unit_test(test_crc32c),
+        cmocka_unit_test(test_utf8),         cmocka_unit_test(test_utf8_prefix),
+        cmocka_unit_test(test_random_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

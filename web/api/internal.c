@@ -30,8 +30,10 @@ static const struct {
 };
 enum { CHORES = sizeof chores / sizeof *chores };
 
-/* A chore that fails does not keep the others from their work; the first failure is the answer. */
-static enum mr_status run_chores(struct mr_web *web, json_t *counts, bool *ret_idle, struct mr_err *err)
+/* A chore that fails does not keep the others from their work: each failure is logged, the first is the
+ * answer. */
+static enum mr_status run_chores(struct mr_web *web, const struct mr_log *log, json_t *counts, bool *ret_idle,
+                                 struct mr_err *err)
 {
     enum mr_status first = MR_OK;
     *ret_idle = true;
@@ -39,6 +41,9 @@ static enum mr_status run_chores(struct mr_web *web, json_t *counts, bool *ret_i
         struct mr_err cause = {0};
         int64_t total = 0;
         enum mr_status status = chores[i].run(web, &total, &cause);
+        if (status != MR_OK)
+            mr_log_err(log, MR_LOG_ERROR, "a chore of the sweep failed: the next sweep tries again", &cause,
+                       "{s:s}", "chore", chores[i].name);
         if (status != MR_OK && first == MR_OK) {
             first = status;
             *err = cause;
@@ -57,7 +62,7 @@ enum mr_status mr_api_sweep(void *app, struct mr_request *req, struct mr_err *er
     bool idle = true;
     enum mr_status status = check_caller(web, req, err);
     if (status == MR_OK)
-        status = run_chores(web, counts, &idle, err);
+        status = run_chores(web, mr_request_log(req), counts, &idle, err);
     if (status != MR_OK)
         return status;
     mr_log_write(mr_request_log(req), idle ? MR_LOG_DEBUG : MR_LOG_NOTICE, "sweep", "{s:O}", "done", counts);
@@ -86,11 +91,13 @@ enum mr_status mr_api_dead_letters(void *app, struct mr_request *req, struct mr_
                    push.message_id);
         return mr_respond_empty(req, 204, err);
     }
-    status = mr_lease_dead_letter(web->db, &message, err);
+    if (!message.id) /* else of a delivery or a ping: the first is published again by the sweep, no task fails
+                        of it */
+        status = mr_lease_dead_letter(web->db, &message, err);
     if (status != MR_OK)
         return status;
-    mr_log_write(mr_request_log(req), MR_LOG_ERROR, "dead letter", "{s:I,s:I,s:s}", "task_id",
+    mr_log_write(mr_request_log(req), MR_LOG_ERROR, "dead letter", "{s:I,s:I,s:s,s:I}", "task_id",
                  (json_int_t)message.task_id, "generation", (json_int_t)message.generation, "kind",
-                 message.kind);
+                 message.kind, "id", (json_int_t)message.id);
     return mr_respond_empty(req, 204, err);
 }

@@ -16,7 +16,7 @@
 
 /* A chunk before the last must be a multiple of it:
  * https://cloud.google.com/storage/docs/performing-resumable-uploads */
-enum { CHUNK_MULTIPLE = 262144, ORIGIN_QUOTED = 100, STRAY_MARGIN_S = 86400 };
+enum { CHUNK_MULTIPLE = 262144, ORIGIN_QUOTED = 100, NAME_QUOTED = 60, STRAY_MARGIN_S = 86400 };
 
 /* What the client wants to upload. The texts belong to the request or to its fields, but for the name. */
 struct announcement {
@@ -94,8 +94,8 @@ static enum mr_status check_known(const json_t *fields, struct mr_err *err)
             known = known || strcmp(name, fields_known[i].name) == 0;
         if (!known)
             return mr_fail_code(err, MR_INVALID, "unknown_field",
-                                "%.60s: there is no such field; fileName, size and contentType are known",
-                                name);
+                                "%.*s: there is no such field; fileName, size and contentType are known",
+                                (int)mr_utf8_prefix(name, NAME_QUOTED), name);
     }
     return MR_OK;
 }
