@@ -8,7 +8,9 @@ BUILD_PACKAGES=(gcc libc6-dev make pkg-config libcivetweb-dev libjansson-dev lib
 # shellcheck disable=SC2034
 RUN_PACKAGES=(postgresql curl ca-certificates openssl util-linux)
 # shellcheck disable=SC2034
-TEST_PACKAGES=(libcmocka-dev python3-pytest python3-requests python3-jsonschema python3-aiosmtpd ffmpeg clang clang-format cppcheck shellcheck procps)
+UNIT_TEST_PACKAGES=(libcmocka-dev ffmpeg)
+# shellcheck disable=SC2034
+TEST_PACKAGES=("${UNIT_TEST_PACKAGES[@]}" python3-pytest python3-requests python3-jsonschema python3-aiosmtpd clang clang-format cppcheck shellcheck procps)
 
 # Prints those of the given packages that are not installed.
 missing_packages() {

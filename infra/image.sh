@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# What Dockerfile.web and Dockerfile.worker do inside an image:
+#
+#   infra/image.sh toolchain           installs what the build needs
+#   infra/image.sh tests               installs what the unit tests need
+#   infra/image.sh test                builds and runs them
+#   infra/image.sh build PROGRAM       builds it; into /out go the program and the packages of the libraries it loads
+#   infra/image.sh runtime             installs those packages and nothing else; fails if the program misses a library
+#
+# SNAPSHOT=20260101T000000Z takes every package as the archive was at that time (snapshot.debian.org).
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+out=/out
+# shellcheck source=infra/local/lib/common.sh
+. "$root/infra/local/lib/common.sh"
+# shellcheck source=infra/local/lib/packages.sh
+. "$root/infra/local/lib/packages.sh"
+
+# apt keeps lists, archives and logs in a directory that ends with this script, so that none is in the image.
+configure_apt() {
+    scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' EXIT
+    mkdir -p "$scratch"/{lists,cache,log}/partial
+    chmod -R a+rX "$scratch"
+    export APT_CONFIG=$scratch/apt.conf
+    cat >"$APT_CONFIG" <<APT
+Dir::State::lists "$scratch/lists";
+Dir::Cache "$scratch/cache";
+Dir::Log "$scratch/log";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+DPkg::Options { "--log=/dev/null"; "--path-exclude=/usr/share/man/*"; "--path-exclude=/usr/share/locale/*";
+    "--path-exclude=/usr/share/doc/*"; "--path-include=/usr/share/doc/*/copyright"; };
+APT
+    [[ -z ${SNAPSHOT:-} ]] || pin_archive
+}
+
+pin_archive() {
+    local archive=http://snapshot.debian.org/archive
+    cat >"$scratch/sources.list" <<SOURCES
+deb $archive/debian/$SNAPSHOT bookworm main
+deb $archive/debian/$SNAPSHOT bookworm-updates main
+deb $archive/debian-security/$SNAPSHOT bookworm-security main
+SOURCES
+    cat >>"$APT_CONFIG" <<APT
+Dir::Etc::sourcelist "$scratch/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Acquire::Check-Valid-Until "false";
+APT
+}
+
+# The packages that hold the libraries which a program names; what those need in turn, the packages know. Debian
+# registers some paths with /usr, some without.
+packages_of() {
+    local library path owner
+    while read -r library; do
+        path=$(ldd "$1" | awk -v name="$library" '$1 == name { print $3 }')
+        owner=$(dpkg-query -S "$path" "/usr$path" "${path#/usr}" 2>/dev/null | head -n 1) || :
+        [[ -n $owner ]] || die "no package holds $library"
+        printf '%s\n' "${owner%%:*}"
+    done < <(objdump -p "$1" | awk '$1 == "NEEDED" { print $2 }') | sort -u
+}
+
+build() {
+    local program=$1
+    make -C "$root" --no-print-directory -s -j"$(nproc)" VARIANT=release "build/release/$program"
+    mkdir -p "$out"
+    install -s "$root/build/release/$program" "$out/$program"
+    packages_of "$out/$program" >"$out/packages"
+}
+
+runtime() {
+    local packages program
+    mapfile -t packages <"$out/packages"
+    configure_apt
+    install_packages "${packages[@]}" ca-certificates
+    for program in "$out"/mediarun-*; do
+        ! ldd "$program" | grep 'not found' || die "$program misses libraries"
+    done
+    # What tells of the moment of the build, and nothing else.
+    rm -rf /var/log/* /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old /var/lib/dpkg/*-old
+}
+
+case ${1:-} in
+    toolchain)
+        configure_apt
+        install_packages "${BUILD_PACKAGES[@]}"
+        ;;
+    tests)
+        configure_apt
+        install_packages "${RUN_PACKAGES[@]}" "${UNIT_TEST_PACKAGES[@]}"
+        ;;
+    test) make -C "$root" --no-print-directory -s -j"$(nproc)" VARIANT=release unit ;;
+    build) build "$2" ;;
+    runtime) runtime ;;
+    *) die "usage: infra/image.sh toolchain|tests|test|build PROGRAM|runtime" ;;
+esac
