@@ -103,15 +103,17 @@ static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
     return passing ? release(job, MR_JOB_RELEASED) : fail(job, cause);
 }
 
+/* infra/monitoring/metrics counts and measures by these lines. */
 static void log_end(const struct mr_log *log, const struct mr_claim *claim, enum mr_job_end end,
                     int64_t started_us, const struct mr_err *cause)
 {
-    double ms = (double)(mr_time_monotonic_us() - started_us) / 1000;
-    const char fields[] = "{s:s,s:I,s:I,s:I,s:I,s:f}";
+    const char fields[] = "{s:s,s:I,s:I,s:s,s:s,s:I,s:I,s:f,s:f}";
+    double seconds = (double)(mr_time_monotonic_us() - started_us) / 1e6;
 #define FIELDS                                                                                               \
     "end", ends[end].name, "task_id", (json_int_t)claim->task_id, "generation",                              \
-        (json_int_t)claim->generation, "attempt", (json_int_t)claim->attempts, "fence",                      \
-        (json_int_t)claim->fence, "ms", ms
+        (json_int_t)claim->generation, "kind", claim->kind, "format", claim->new_format, "attempt",          \
+        (json_int_t)claim->attempts, "fence", (json_int_t)claim->fence, "queue_seconds",                     \
+        (double)claim->queued_ms / 1e3, "seconds", seconds
     if (cause->status != MR_OK)
         mr_log_err(log, ends[end].severity, "job", cause, fields, FIELDS);
     else
@@ -159,7 +161,8 @@ enum mr_job_end mr_job_run(struct mr_worker *worker, const struct mr_message *me
     if (outcome == MR_CLAIM_OURS)
         return run_claimed(worker, &claim, log);
     enum mr_job_end end = unclaimed[outcome];
-    mr_log_write(log, ends[end].severity, "job", "{s:s,s:I,s:I}", "end", ends[end].name, "task_id",
-                 (json_int_t)message->task_id, "generation", (json_int_t)message->generation);
+    mr_log_write(log, ends[end].severity, "job", "{s:s,s:I,s:I,s:s}", "end", ends[end].name, "task_id",
+                 (json_int_t)message->task_id, "generation", (json_int_t)message->generation, "kind",
+                 message->kind);
     return end;
 }

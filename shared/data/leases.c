@@ -36,6 +36,7 @@ static enum mr_status claim_of(const struct mr_rows *rows, struct mr_claim *ret,
         .generation = mr_rows_int64(rows, 0, "generation"),
         .fence = mr_rows_int64(rows, 0, "fence"),
         .attempts = mr_rows_int64(rows, 0, "attempts"),
+        .queued_ms = mr_rows_int64(rows, 0, "queued_ms"),
         .input_object = strdup(mr_rows_text(rows, 0, "input_object")),
         .input_generation = mr_rows_int64(rows, 0, "input_generation"),
         .input_size = mr_rows_int64(rows, 0, "original_size"),
@@ -90,7 +91,8 @@ enum mr_status mr_lease_claim(struct mr_db *db, const struct mr_message *message
         "lease_claim",
         "UPDATE tasks SET status = 'processing', attempts = attempts + 1, fence = fence + 1, progress = 0,"
         " lease_expires_at = now() + make_interval(secs => $4::int)"
-        " WHERE id = $1::bigint AND generation = $2::int AND attempts < $3::int AND" CLAIMABLE " RETURNING *",
+        " WHERE id = $1::bigint AND generation = $2::int AND attempts < $3::int AND" CLAIMABLE
+        " RETURNING *, (extract(epoch FROM now() - uploaded_at) * 1000)::bigint AS queued_ms",
         4};
     char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX], attempts[MR_INT64_TEXT_MAX],
         lease[MR_INT64_TEXT_MAX];

@@ -25,6 +25,7 @@ struct mr_claim {
     int64_t generation;
     int64_t fence;
     int64_t attempts;
+    int64_t queued_ms; /* from the upload, or the order to do it anew, to this claim */
     char file_id[MR_UUID_TEXT_MAX];
     char kind[MR_KIND_MAX];
     char *input_object;

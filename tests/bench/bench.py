@@ -32,7 +32,7 @@ def milliseconds(work):
 
 def jobs(stack):
     """Milliseconds of each committed job from claim to commit, as the worker logged them, by task."""
-    return {record["task_id"]: record["ms"] for record in stack.worker.records() if record.get("end") == "committed"}
+    return {record["task_id"]: record["seconds"] * 1000 for record in stack.worker.records() if record.get("end") == "committed"}
 
 
 def direct(source, new_format, rounds):

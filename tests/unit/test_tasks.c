@@ -266,6 +266,22 @@ static void a_claim_is_ours_once(void **state)
     assert_int_equal(claim_task(987654321, 1, &none), MR_CLAIM_STALE);
 }
 
+static void a_claim_says_how_long_the_task_waited(void **state)
+{
+    (void)state;
+    int64_t id = new_task();
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    char sql[200];
+    snprintf(sql, sizeof sql,
+             "UPDATE tasks SET uploaded_at = now() - interval '90 s' WHERE id = %" PRId64
+             " RETURNING 1 AS answer",
+             id);
+    MR_AUTO_STR char *answer = database_ask(db, sql);
+    assert_string_equal(answer, "1");
+    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
+    assert_in_range(claim.queued_ms, 90000, 200000);
+}
+
 static void a_commit_makes_the_result_visible(void **state)
 {
     (void)state;
@@ -571,6 +587,7 @@ int main(void)
         cmocka_unit_test(keys_that_find_nothing),
         cmocka_unit_test(lists_page_in_both_orders),
         cmocka_unit_test(a_claim_is_ours_once),
+        cmocka_unit_test(a_claim_says_how_long_the_task_waited),
         cmocka_unit_test(a_commit_makes_the_result_visible),
         cmocka_unit_test(a_late_worker_can_do_nothing),
         cmocka_unit_test(a_heartbeat_keeps_the_lease),
