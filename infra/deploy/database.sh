@@ -1,0 +1,79 @@
+# shellcheck shell=bash
+# Cloud SQL, and the secrets. No secret is printed, nor part of a command's arguments: each goes by a private file.
+# Sourced by infra/deploy.sh.
+
+# What may be changed later, by flag; a change of the tier or of max_connections restarts the database.
+ensure_instance() {
+    local wanted present flags=("--tier=$DATABASE_TIER" "--availability-type=$DATABASE_AVAILABILITY"
+        "--database-flags=max_connections=$MAX_CONNECTIONS")
+    wanted=$(printf '%s\t%s\t%s' "$DATABASE_TIER" "${DATABASE_AVAILABILITY^^}" "$MAX_CONNECTIONS")
+    present=$(ask sqladmin sql instances list --filter="name=$SQL_INSTANCE" \
+        --format='value(name,settings.tier,settings.availabilityType,settings.databaseFlags[0].value)')
+    if [[ -z $present ]]; then
+        say "the database's instance takes about ten minutes to make"
+        change sql instances create "$SQL_INSTANCE" --region="$REGION" --database-version=POSTGRES_16 --edition=enterprise \
+            "${flags[@]}" --storage-type=SSD --storage-size=10GB --storage-auto-increase --backup-start-time=03:00 \
+            --enable-point-in-time-recovery --retained-backups-count=14 --retained-transaction-log-days=7 \
+            --ssl-mode=ENCRYPTED_ONLY --deletion-protection
+    elif ! in_place "${present#*$'\t'}" "$wanted"; then
+        change sql instances patch "$SQL_INSTANCE" "${flags[@]}"
+    fi
+    [[ -n $present ]] || ((DRY_RUN)) || present=new
+    INSTANCE_THERE=${present:+1}
+}
+
+ensure_database() {
+    local present=
+    [[ -z $INSTANCE_THERE ]] || present=$(ask sqladmin sql databases list --instance="$SQL_INSTANCE" --format='value(name)')
+    has_line "$present" "$DATABASE_NAME" || change sql databases create "$DATABASE_NAME" --instance="$SQL_INSTANCE"
+}
+
+random_text() { head -c 48 /dev/urandom | base64 | tr -d '\n+/='; }
+
+# store_secret NAME: a new version, of what is in $scratch/secret.
+store_secret() { change secrets versions add "$1" --data-file="$scratch/secret"; }
+
+# has_version NAME
+has_version() {
+    has_line "$SECRETS" "$1" && [[ -n $(ask secretmanager secrets versions list "$1" --filter=state=ENABLED --limit=1 --format='value(name)') ]]
+}
+
+# The user's password is known to the secret alone. Whatever breaks in between, the next run makes a new one.
+ensure_login() {
+    local users= verb=create
+    [[ -z $INSTANCE_THERE ]] || users=$(ask sqladmin sql users list --instance="$SQL_INSTANCE" --format='value(name)')
+    if has_line "$users" "$DATABASE_USER"; then
+        ! has_version "$SECRET_DATABASE" || return 0
+        verb=set-password
+    fi
+    local password
+    password=$(random_text)
+    printf 'host=/cloudsql/%s dbname=%s user=%s password=%s connect_timeout=10' "$DATABASE" "$DATABASE_NAME" "$DATABASE_USER" \
+        "$password" >"$scratch/secret"
+    printf -- '--password: "%s"\n' "$password" >"$scratch/flags"
+    [[ $verb != create ]] || store_secret "$SECRET_DATABASE"
+    change sql users "$verb" "$DATABASE_USER" --instance="$SQL_INSTANCE" --flags-file="$scratch/flags"
+    [[ $verb == create ]] || store_secret "$SECRET_DATABASE"
+    rm -f "$scratch/secret" "$scratch/flags"
+}
+
+ensure_secrets() {
+    local name names=("$SECRET_DATABASE" "$SECRET_JWT")
+    [[ -z $SMTP_URL ]] || names+=("$SECRET_SMTP")
+    SECRETS=$(ask secretmanager secrets list --format='value(name.basename())')
+    note secret "$SECRETS"
+    for name in "${names[@]}"; do
+        has_line "$SECRETS" "$name" || change secrets create "$name" --replication-policy=automatic --labels=app=mediarun
+    done
+    has_version "$SECRET_JWT" || {
+        random_text >"$scratch/secret"
+        store_secret "$SECRET_JWT"
+        rm -f "$scratch/secret"
+    }
+    [[ -z $SMTP_URL ]] || has_version "$SECRET_SMTP" || {
+        [[ -n ${SMTP_PASSWORD:-} ]] || die "SMTP_URL is set, SMTP_PASSWORD is not: give the mail relay's password in the environment"
+        printf '%s' "$SMTP_PASSWORD" >"$scratch/secret"
+        store_secret "$SECRET_SMTP"
+        rm -f "$scratch/secret"
+    }
+}

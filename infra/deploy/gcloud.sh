@@ -1,0 +1,126 @@
+# shellcheck shell=bash
+# Calls of gcloud: what reads, what changes, and one clear line when a call fails. Sourced by infra/deploy.sh.
+#
+# Reads: PROJECT DRY_RUN scratch (a private directory). Counts in CHANGES.
+
+CHANGES=0
+
+# What Google says, and what helps: the first pattern that an error fits. A person reads the line.
+HINTS=(
+    'billing|link a billing account: gcloud billing projects link PROJECT --billing-account=…'
+    'PERMISSION_DENIED|ask an owner of the project for the right, then run this again'
+    'does not have permission|ask an owner of the project for the right, then run this again'
+    'code=403|ask an owner of the project for the right, then run this again'
+    '403|ask an owner of the project for the right, then run this again'
+    'ALREADY_EXISTS|somebody else has made it, or is at work on it; run this again'
+    'HTTPError 409|somebody else has the name, or is at work on it; run this again, or choose another name'
+    '409|somebody else is at work on it; run this again'
+    'RESOURCE_EXHAUSTED|a quota is used up; wait a minute, or raise it, then run this again'
+    'HTTPError 429|a quota is used up; wait a minute, or raise it, then run this again'
+    '429|a quota is used up; wait a minute, or raise it, then run this again'
+    'INTERNAL|a fault at Google; run this again, it goes on where it stopped'
+    '50[0-9]|a fault at Google; run this again, it goes on where it stopped'
+    '|run this again when it is mended, it goes on where it stopped'
+)
+# What passes by itself: a new account or service is not known everywhere at once.
+SETTLING='SERVICE_DISABLED|has not been used in project|Service account [^ ]* does not exist|IAM_SERVICE_ACCOUNT_DOES_NOT_EXIST'
+SETTLE_TRIES=12
+SETTLE_SECONDS=10
+
+# The one line of gcloud's complaint that says most.
+complaint() {
+    local line
+    line=$(grep -m 1 -E '^ERROR:' "$scratch/err" || grep -v '^ *$' "$scratch/err" | tail -n 1 || true)
+    if [[ $line == *: || $line == *reason: || ${#line} -lt 40 ]]; then
+        line+=" $(grep -A 3 -m 1 -E '^ERROR:' "$scratch/err" | tail -n +2 | tr -s '\n ' ' ' || true)"
+    fi
+    printf '%.400s' "$line"
+}
+
+# give_up WHAT: the end of the script, in one line.
+give_up() {
+    local entry said
+    said=$(complaint)
+    for entry in "${HINTS[@]}"; do
+        [[ ! $said =~ ${entry%%|*} ]] || die "$1: $said — ${entry#*|}"
+    done
+}
+
+# google WHAT ARGUMENT…: gcloud's output; ends the script when it fails, after patience with what is settling.
+google() {
+    local what=$1 tries=0
+    shift
+    until gcloud --project="$PROJECT" --quiet "$@" >"$scratch/out" 2>"$scratch/err" </dev/null; do
+        grep -qE "$SETTLING" "$scratch/err" && ((tries++ < SETTLE_TRIES)) || give_up "$what"
+        say "  not known everywhere yet, waiting: $what"
+        sleep "$SETTLE_SECONDS"
+    done
+    cat "$scratch/out"
+}
+
+# ask API ARGUMENT…: the output of a command that only reads. While the API is off there is nothing to be read (only
+# --dry-run comes here before the API is on).
+ask() {
+    local api=$1
+    shift
+    if has_line "$ENABLED_APIS" "$api.googleapis.com"; then
+        google "cannot read: gcloud $*" "$@"
+    fi
+}
+
+# change ARGUMENT…: a command that changes something: shown, and carried out unless this is a dry run.
+change() {
+    CHANGES=$((CHANGES + 1))
+    printf '+ gcloud --project=%s%s\n' "$PROJECT" "$(printf ' %q' "$@")" >&2
+    ((DRY_RUN)) || google "failed: gcloud $1 $2 ${3:-}" "$@" >/dev/null
+}
+
+# has_line TEXT LINE: true if one of the lines is exactly that.
+has_line() { grep -qxF -- "$2" <<<"$1"; }
+
+# field_of TEXT KEY: of lines "KEY<tab>VALUE", the value.
+field_of() { awk -F '\t' -v key="$2" '$1 == key { print $2; exit }' <<<"$1"; }
+
+# settings_of TEXT…: a short mark of settings, kept as a label of what was made with them; another mark, other settings.
+settings_of() { printf '%s\0' "$@" | sha256sum | cut -c 1-16; }
+
+# in_place MARK WANTED: true if the settings are those wanted and may stay as they are (--force applies all anew).
+in_place() { [[ $1 == "$2" ]] && ((!FORCE)); }
+
+# render FILE: the file with each ${NAME} of PLACEHOLDERS filled in.
+render() {
+    local text name
+    text=$(<"$1")
+    for name in "${PLACEHOLDERS[@]}"; do
+        text=${text//"\${$name}"/${!name}}
+    done
+    printf '%s\n' "$text"
+}
+
+# rest METHOD URL JSON: a call that gcloud has no command for; the token goes by a file, not by argv.
+rest() {
+    local status
+    gcloud auth print-access-token --quiet >"$scratch/token" 2>"$scratch/err" || give_up "no access token"
+    printf 'header = "Authorization: Bearer %s"\n' "$(<"$scratch/token")" >"$scratch/curl"
+    status=$(curl -sS -m 60 -o "$scratch/out" -w '%{http_code}' -K "$scratch/curl" -X "$1" -H 'Content-Type: application/json' \
+        -H "x-goog-user-project: $PROJECT" --data "$3" "$2" 2>"$scratch/err") || give_up "$1 $2"
+    [[ $status == 2?? ]] || {
+        { printf 'ERROR: %s ' "$status" && tr -s '\n ' ' ' <"$scratch/out"; } >"$scratch/err"
+        give_up "$1 ${2%%\?*}"
+    }
+    cat "$scratch/out"
+}
+
+# api_url NAME VERSION_AND_PATH: gcloud's own override counts here, too.
+api_url() {
+    local override=CLOUDSDK_API_ENDPOINT_OVERRIDES_${1^^}
+    printf '%s%s' "${!override:-https://$1.googleapis.com/}" "$2"
+}
+
+# note KIND TEXT: remembers that these are there (a dry run asks nothing of what is not).
+note() {
+    local name
+    while read -r name _; do
+        [[ -z $name ]] || PRESENT+="$1 $name"$'\n'
+    done <<<"$2"
+}

@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# Where images are kept and made: Artifact Registry, Cloud Build, and the trigger that builds and deploys each push.
+# Sourced by infra/deploy.sh. What a build does is in cloudbuild.yaml.
+
+ensure_repository() {
+    local present
+    present=$(ask artifactregistry artifacts repositories list --location="$REGION" --format='value(name.basename())')
+    note repository "$present"
+    has_line "$present" "$REPOSITORY" || change artifacts repositories create "$REPOSITORY" --location="$REGION" \
+        --repository-format=docker --description="mediarun's images" --labels=app=mediarun
+}
+
+# The substitutions of cloudbuild.yaml.
+substitutions() { printf '_REGION=%s,_REPOSITORY=%s,_DEPLOY=%s' "$REGION" "$REPOSITORY" "$1"; }
+
+# Only builds: what is deployed, this script deploys, with everything else that belongs to a service.
+build_images() {
+    say "Cloud Build makes the images, which takes some minutes"
+    change builds submit "$root" --config="$root/cloudbuild.yaml" --region="$REGION" --substitutions="$(substitutions false)" \
+        --service-account="projects/$PROJECT/serviceAccounts/$(account builder)" \
+        --gcs-source-staging-dir="gs://$BUILD_BUCKET/source"
+}
+
+# serving_image SERVICE: the image of the revision that has the traffic; nothing if there is no such service. It may be
+# another than the newest: a rollback sends the traffic back.
+serving_image() {
+    local revision
+    has_line "$PRESENT" "service $1" || return 0
+    revision=$(ask run run services describe "$1" --region="$REGION" --format='value(status.traffic[0].revisionName)')
+    [[ -z $revision ]] || ask run run revisions describe "$revision" --region="$REGION" --format='value(spec.containers[0].image)'
+}
+
+# built_image NAME: the newest that was built, by its digest.
+built_image() {
+    local digest
+    ((!DRY_RUN)) || { printf '%s/%s@sha256:…' "$REGISTRY" "$1" && return; }
+    digest=$(ask artifactregistry artifacts docker images describe "$REGISTRY/$1:latest" --format='value(image_summary.digest)')
+    [[ $digest == sha256:* ]] || die "no image $REGISTRY/$1:latest was built: see gcloud builds list --region=$REGION --project=$PROJECT"
+    printf '%s/%s@%s' "$REGISTRY" "$1" "$digest"
+}
+
+# Sets WEB_IMAGE and WORKER_IMAGE: those that run now stay, unless there are none or --build asks for new ones.
+choose_images() {
+    note service "$(ask run run services list --region="$REGION" --format='value(metadata.name)')"
+    WEB_IMAGE=$(serving_image "$WEB_SERVICE")
+    WORKER_IMAGE=$(serving_image "$WORKER_SERVICE")
+    if ((BUILD)) || [[ -z $WEB_IMAGE || -z $WORKER_IMAGE ]]; then
+        build_images
+        WEB_IMAGE=$(built_image "$WEB_SERVICE")
+        WORKER_IMAGE=$(built_image "$WORKER_SERVICE")
+    fi
+}
+
+# --repo OWNER/NAME (connected in the console, Cloud Build → Repositories, which nobody but a person can do), or the full
+# name of a connected repository of the second generation.
+ensure_trigger() {
+    [[ -n $REPO ]] || return 0
+    local present source
+    present=$(ask cloudbuild builds triggers list --region="$REGION" --format='value(name)')
+    ! has_line "$present" "$TRIGGER" || return 0
+    if [[ $REPO == projects/* ]]; then
+        source=("--repository=$REPO")
+    else
+        source=("--repo-owner=${REPO%%/*}" "--repo-name=${REPO#*/}")
+    fi
+    change builds triggers create github --name="$TRIGGER" --region="$REGION" "${source[@]}" --branch-pattern="^$BRANCH\$" \
+        --build-config=cloudbuild.yaml --service-account="projects/$PROJECT/serviceAccounts/$(account builder)" \
+        --substitutions="$(substitutions true)"
+}

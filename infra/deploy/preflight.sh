@@ -1,0 +1,87 @@
+# shellcheck shell=bash
+# What has to be there before anything is made; each fault is one line that says what to do. Sourced by infra/deploy.sh.
+#
+# Sets NUMBER (of the project) and ENABLED_APIS (lines NAME.googleapis.com).
+
+# What this script does needs these; the roles that hold them stand beside.
+PERMISSIONS=(
+    resourcemanager.projects.setIamPolicy   # Project IAM Admin
+    serviceusage.services.enable            # Service Usage Admin
+    iam.serviceAccounts.create              # Service Account Admin
+    iam.serviceAccounts.setIamPolicy
+    iam.serviceAccounts.actAs               # Service Account User
+    storage.buckets.create                  # Storage Admin
+    pubsub.topics.create                    # Pub/Sub Admin
+    pubsub.subscriptions.create
+    cloudsql.instances.create               # Cloud SQL Admin
+    secretmanager.secrets.create            # Secret Manager Admin
+    artifactregistry.repositories.create    # Artifact Registry Admin
+    cloudbuild.builds.create                # Cloud Build Editor
+    run.services.create                     # Cloud Run Admin
+    run.services.setIamPolicy
+    cloudscheduler.jobs.create              # Cloud Scheduler Admin
+    monitoring.alertPolicies.create         # Monitoring Editor
+    logging.logMetrics.create               # Logs Configuration Writer
+)
+
+check_tools() {
+    command -v gcloud >/dev/null || die "gcloud is not installed: https://cloud.google.com/sdk/docs/install (Cloud Shell has it)"
+    command -v curl >/dev/null || die "curl is not installed"
+    gcloud auth print-access-token --quiet >/dev/null 2>"$scratch/err" || give_up "gcloud is not logged in (gcloud auth login)"
+}
+
+check_project() {
+    local found
+    [[ $PROJECT =~ ^[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] || die "'$PROJECT' is no project id (6 to 30 small letters, digits, hyphens)"
+    found=$(google "no project $PROJECT, or not visible to you (gcloud projects list)" projects describe "$PROJECT" \
+        --format='value(projectNumber,lifecycleState)')
+    NUMBER=${found%%[[:space:]]*}
+    [[ $NUMBER =~ ^[0-9]+$ ]] || die "project $PROJECT has no number: $found"
+    [[ $found == *ACTIVE* ]] || die "project $PROJECT is not active: ${found#*[[:space:]]}"
+}
+
+check_permissions() {
+    local list granted permission missing=()
+    list=$(printf '"%s",' "${PERMISSIONS[@]}")
+    granted=$(rest POST "$(api_url cloudresourcemanager "v1/projects/$PROJECT:testIamPermissions")" "{\"permissions\":[${list%,}]}")
+    for permission in "${PERMISSIONS[@]}"; do
+        [[ $granted == *"\"$permission\""* ]] || missing+=("$permission")
+    done
+    ((${#missing[@]} == 0)) || die "you lack on $PROJECT: ${missing[*]} — ask an owner for the role Owner, or for the roles in infra/deploy/preflight.sh"
+}
+
+# Whoever may not read it learns of missing billing when the first API is enabled.
+check_billing() {
+    local enabled
+    enabled=$(gcloud billing projects describe "$PROJECT" --quiet --format='value(billingEnabled)' 2>/dev/null </dev/null) || return 0
+    [[ ${enabled,,} != false ]] ||
+        die "billing is off for $PROJECT: gcloud billing projects link $PROJECT --billing-account=… (gcloud billing accounts list)"
+}
+
+read_apis() { ENABLED_APIS=$(google "cannot list the project's APIs" services list --enabled --format='value(config.name)'); }
+
+check_region() {
+    local regions
+    regions=$(ask run run regions list --format='value(locationId)')
+    [[ -z $regions ]] || has_line "$regions" "$REGION" || die "Cloud Run has no region '$REGION': choose one of $(tr '\n' ' ' <<<"$regions")"
+}
+
+preflight() {
+    check_tools
+    check_project
+    check_billing
+    check_permissions
+    read_apis
+}
+
+enable_apis() {
+    local api missing=()
+    for api in "${APIS[@]}"; do
+        has_line "$ENABLED_APIS" "$api.googleapis.com" || missing+=("$api.googleapis.com")
+    done
+    if ((${#missing[@]})); then
+        change services enable "${missing[@]}"
+        ((DRY_RUN)) || ENABLED_APIS+=$(printf '\n%s' "${missing[@]}")
+    fi
+    check_region
+}

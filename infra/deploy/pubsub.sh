@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# Topics, push subscriptions and the sweep's job. Sourced by infra/deploy.sh. Names and numbers: infra/names.sh.
+
+ensure_topics() {
+    local topic present
+    present=$(ask pubsub pubsub topics list --format='value(name.basename())')
+    note topic "$present"
+    for topic in "${MR_LANES[@]}" "$MR_TOPIC_DEAD"; do
+        has_line "$present" "$topic" || change pubsub topics create "$topic" --labels=app=mediarun
+    done
+}
+
+# ensure_subscription NAME TOPIC URL AUDIENCE ACCOUNT [FLAG…]
+ensure_subscription() {
+    local name=$1 topic=$2 mark flags=("--push-endpoint=$3" "--push-auth-token-audience=$4" "--push-auth-service-account=$5"
+        "--ack-deadline=$MR_ACK_DEADLINE_S" "--min-retry-delay=${MR_RETRY_MIN_S}s" "--max-retry-delay=${MR_RETRY_MAX_S}s"
+        --message-retention-duration=7d --expiration-period=never "${@:6}")
+    mark=$(settings_of "$topic" "${flags[@]}")
+    if ! grep -q "^$name"$'\t' <<<"$SUBSCRIPTIONS"; then
+        change pubsub subscriptions create "$name" --topic="$topic" "${flags[@]}" --labels="app=mediarun,settings=$mark"
+    elif ! in_place "$(field_of "$SUBSCRIPTIONS" "$name")" "$mark"; then
+        change pubsub subscriptions update "$name" "${flags[@]}" --update-labels="settings=$mark"
+    fi
+}
+
+ensure_subscriptions() {
+    local lane
+    SUBSCRIPTIONS=$(ask pubsub pubsub subscriptions list --format='value(name.basename(),labels.settings)')
+    note subscription "$SUBSCRIPTIONS"
+    for lane in "${MR_LANES[@]}"; do
+        ensure_subscription "$lane-worker" "$lane" "$WORKER_URL/" "$WORKER_SERVICE" "$(account pusher)" \
+            --dead-letter-topic="$MR_TOPIC_DEAD" --max-delivery-attempts="$MR_DELIVERY_ATTEMPTS"
+    done
+    ensure_subscription "$MR_SUBSCRIPTION_DEAD" "$MR_TOPIC_DEAD" "$WEB_URL$MR_DEAD_LETTERS_PATH" "$WEB_SERVICE" "$(account scheduler)"
+}
+
+# A job has no labels: its description holds the mark.
+ensure_sweep() {
+    local mark verb=update present flags=("--schedule=$MR_SWEEP_SCHEDULE" --time-zone=Etc/UTC "--uri=$WEB_URL$MR_SWEEP_PATH" --http-method=POST
+        --message-body='{}' "--oidc-service-account-email=$(account scheduler)" "--oidc-token-audience=$WEB_SERVICE"
+        --attempt-deadline=60s --max-retry-attempts=0) # the next minute tries again
+    mark=$(settings_of "${flags[@]}")
+    present=$(ask cloudscheduler scheduler jobs list --location="$REGION" --format='value(name.basename(),description)')
+    if ! grep -q "^$MR_SWEEP_JOB"$'\t' <<<"$present"; then
+        verb=create
+    elif in_place "$(field_of "$present" "$MR_SWEEP_JOB")" "mediarun sweep $mark"; then
+        return 0
+    fi
+    local headers=--headers
+    [[ $verb == create ]] || headers=--update-headers
+    change scheduler jobs "$verb" http "$MR_SWEEP_JOB" --location="$REGION" "${flags[@]}" \
+        "$headers=Content-Type=application/json" --description="mediarun sweep $mark"
+}
