@@ -1,0 +1,294 @@
+"""infra/monitoring: what the API would refuse, what the older systems had, what the runbooks say. The log metrics against
+real lines: tests/e2e/test_log_metrics.py. The files through the real gcloud: the tests of deploy.sh."""
+
+import pathlib
+import re
+import sys
+
+import pytest
+
+import messages
+import monitoring
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests" / "e2e"))
+from harness.log_filter import Query  # noqa: E402
+
+FILES = list(monitoring.kinds())
+POLICIES = monitoring.names("policies")
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
+SOURCES = "\n".join(path.read_text("utf-8") for room in ("shared", "web", "worker") for path in sorted((ROOT / room).rglob("*.c")))
+with_gcloud = pytest.mark.skipif(not messages.sdk_library(), reason="gcloud's message classes are not installed")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_rules(name):
+    assert monitoring.rule_faults(name) == []
+
+
+@with_gcloud
+@pytest.mark.parametrize("name", FILES)
+def test_message_classes(name):
+    assert monitoring.message_faults(name) == []
+
+
+# ---- the checks themselves find what they are for ----------------------------------------------------------------------
+
+def at(*path):
+    def change(value, new):
+        for step in path[:-1]:
+            value = value[step]
+        value[path[-1]] = new
+    return change
+
+
+THRESHOLD = ("conditions", 0, "conditionThreshold")
+FILTER = (*THRESHOLD, "filter")
+STEP = (*THRESHOLD, "aggregations", 0)
+
+
+@with_gcloud
+@pytest.mark.parametrize("path, wrong", [
+    (("displayNam",), "x"), (("combiner",), "XOR"), (("enabled",), "yes"), (("conditions", 0, "conditionTreshold"), {}),
+    ((*STEP, "perSeriesAligner"), "ALIGN_BEST"), ((*THRESHOLD, "comparison"), ">"), (("documentation", "text"), "x")])
+def test_message_classes_notice(path, wrong):
+    policy = monitoring.load("policies/cpu-high")
+    kind = messages.message_class("monitoring", "v3", "AlertPolicy")
+    assert messages.faults(kind, policy) == []
+    at(*path)(policy, wrong)
+    assert len(messages.faults(kind, policy)) == 1
+
+
+CPU = 'resource.type="cloud_run_revision" AND metric.type="run.googleapis.com/container/cpu/utilizations"'
+
+
+@pytest.mark.parametrize("path, wrong, said", [
+    ((*THRESHOLD, "duration"), "90s", "a duration of 90 s"),
+    ((*STEP, "alignmentPeriod"), "30s", "an alignment period of 30 s"),
+    ((*STEP, "perSeriesAligner"), "ALIGN_MAX", "ALIGN_MAX takes no DELTA of DISTRIBUTION"),
+    ((*STEP, "perSeriesAligner"), "ALIGN_DELTA", "REDUCE_MAX takes no DISTRIBUTION"),
+    ((*STEP, "groupByFields"), ["resource.labels.subscription_id"], "neither cloud_run_revision nor the metric has it"),
+    (FILTER, CPU + ' AND metric.labels.state="idle"', "metric.labels.state: neither"),
+    (FILTER, CPU.replace("utilizations", "utilization"), "is not known"),
+    (FILTER, CPU.replace("cloud_run_revision", "pubsub_subscription"), "is of cloud_run_revision"),
+    (FILTER, CPU + ' AND resource.labels.location=one_of("' + "x" * 2048 + '")', "2048 are allowed"),
+    ((*THRESHOLD, "denominatorFilter"), CPU, "aggregated differently"),
+    (("userLabels", "policy"), "other", "not its file's name"),
+    (("userLabels", "policy"), "CPU high", "small letters"),
+    (("conditions",), [], "0 conditions"),
+    (("documentation", "content"), "x" * 8193, "a runbook of 8193 characters"),
+    (("alertStrategy", "autoClose"), "60s", "autoClose"),
+    (("notificationChannels",), [], "not for the file to say")])
+def test_rules_notice(path, wrong, said):
+    policy = monitoring.load("policies/cpu-high")
+    policy["conditions"][0]["conditionThreshold"]["denominatorAggregations"] = []
+    assert list(monitoring.policy_faults("cpu-high", policy)) == []
+    at(*path)(policy, wrong)
+    assert said in "\n".join(monitoring.policy_faults("cpu-high", policy))
+
+
+def test_a_short_absence_is_noticed():
+    policy = monitoring.load("policies/no-metric-data")
+    policy["conditions"][0]["conditionAbsent"]["duration"] = "60s"
+    assert list(monitoring.policy_faults("no-metric-data", policy)) == ["a duration of 60 s"]
+
+
+def test_strange_placeholders_are_noticed():
+    assert list(monitoring.placeholder_faults('"${PROJECT}" "${HOME}"')) == ["${HOME} is none of those that deploy.sh fills in"]
+
+
+def test_overlapping_tiles_are_noticed():
+    dashboard = monitoring.load("dashboard")
+    dashboard["mosaicLayout"]["tiles"][1]["xPos"] -= 1
+    assert "overlaps" in "\n".join(monitoring.dashboard_faults(dashboard))
+
+
+# ---- what is watched ----------------------------------------------------------------------------------------------------
+
+def conditions(name, kind="conditionThreshold"):
+    return [condition[kind] for condition in monitoring.load(f"policies/{name}")["conditions"] if kind in condition]
+
+
+def watched(name):
+    """(metric, threshold, seconds) of each condition of a policy."""
+    return [(monitoring.terms(body["filter"])["metric.type"].split("/", 1)[1], body["thresholdValue"], monitoring.seconds(body["duration"]))
+            for body in conditions(name)]
+
+
+# CLIENTS.md's list, in the words of Cloud Run.
+def test_policies_of_the_older_systems():
+    assert watched("cpu-high") == [("container/cpu/utilizations", 0.75, 300)]
+    assert watched("cpu-saturated") == [("container/cpu/utilizations", 0.9, 1800)]
+    assert {(metric, seconds) for metric, _, seconds in watched("serving-capacity")} == {("container/max_request_concurrencies", 300)}
+    assert {body["duration"] for body in conditions("no-metric-data", "conditionAbsent")} == {"3600s"}
+    [instances] = conditions("many-instances")
+    assert watched("many-instances") == [("container/instance_count", 4, 0)]
+    assert [(step["alignmentPeriod"], step["perSeriesAligner"]) for step in instances["aggregations"]] == [
+        ("60s", "ALIGN_MAX"), ("3600s", "ALIGN_MAX")]
+
+
+@pytest.mark.parametrize("name, metric, least", [
+    ("queue-age", "subscription/oldest_unacked_message_age", 600), ("dead-letters", "subscription/dead_letter_message_count", 0),
+    ("server-errors", "request_count", 0.02), ("latency", "user/mediarun_request_latencies", 2000),
+    ("task-failures", "user/mediarun_tasks_finished", 0.25), ("sql-connections", "database/postgresql/num_backends", 160)])
+def test_policies_beyond(name, metric, least):
+    assert watched(name)[0][:2] == (metric, least)
+
+
+@pytest.mark.parametrize("name", ["server-errors", "task-failures"])
+def test_a_ratio_needs_more_than_one_failure(name):
+    """One failed request of three is no incident: both must hold, the share and the number, of the same failures."""
+    share, number = conditions(name)
+    assert monitoring.load(f"policies/{name}")["combiner"] == "AND"
+    assert share["filter"] == number["filter"] and share["filter"].startswith(share["denominatorFilter"] + " AND ")
+    assert number["thresholdValue"] == 5 and "denominatorFilter" not in number
+
+
+def test_an_absence_is_of_a_service_not_of_a_revision():
+    """A revision that was replaced falls silent for good."""
+    for body in conditions("no-metric-data", "conditionAbsent"):
+        [step] = body["aggregations"]
+        assert step["crossSeriesReducer"] == "REDUCE_SUM" and "revision" not in str(step["groupByFields"])
+
+
+def number_of(service, key):
+    text = (ROOT / "infra" / "services" / f"{service}.yaml").read_text("utf-8")
+    return int(re.search(rf"^ *{key}: (\d+)", text, re.MULTILINE)[1])
+
+
+def test_thresholds_follow_the_services():
+    limits = [number_of("web", "containerConcurrency"), number_of("worker", "containerConcurrency")]
+    capacity = monitoring.load("policies/serving-capacity")["conditions"]
+    assert [condition["conditionThreshold"]["thresholdValue"] for condition in capacity] == [0.75 * limit for limit in limits]
+    assert all(condition["displayName"].endswith(f" {limit}") for condition, limit in zip(capacity, limits))
+    most = int(re.search(r"MAX_CONNECTIONS:-(\d+)", (ROOT / "infra" / "deploy.sh").read_text("utf-8"))[1])
+    assert conditions("sql-connections")[0]["thresholdValue"] == 0.8 * most
+    deadline = int(re.search(r"MR_ACK_DEADLINE_S=(\d+)", (ROOT / "infra" / "names.sh").read_text("utf-8"))[1])
+    assert conditions("queue-age")[0]["thresholdValue"] >= deadline, "one long conversion would be an incident"
+
+
+def test_deploy_fills_in_every_placeholder():
+    settings = (ROOT / "infra" / "deploy" / "settings.sh").read_text("utf-8")
+    known = set(re.search(r"PLACEHOLDERS=\(([^)]*)\)", settings)[1].split())
+    assert set(monitoring.VALUES) <= known
+    readme = (monitoring.DIRECTORY / "README.md").read_text("utf-8")
+    assert all(f"`{name}`" in readme for name in monitoring.VALUES)
+
+
+def test_uptime_check():
+    check = monitoring.load("uptime")
+    assert (check["period"], check["timeout"], check["logCheckFailures"]) == ("60s", "10s", True)
+    http = check["httpCheck"]
+    assert http["acceptedResponseStatusCodes"] == [{"statusClass": "STATUS_CLASS_2XX"}]
+    assert (http["useSsl"], http["validateSsl"], http["port"]) == (True, True, 443)
+    assert f'"{http["path"]}"' in (ROOT / "web" / "routes.c").read_text("utf-8")
+    host = check["monitoredResource"]["labels"]["host"]
+    [alert] = conditions("uptime")
+    assert monitoring.terms(alert["filter"])["resource.labels.host"] == host
+
+
+def charted():
+    """metric → titles of the dashboard's charts of it."""
+    found = {}
+    for tile in monitoring.load("dashboard")["mosaicLayout"]["tiles"]:
+        widget = tile["widget"]
+        for text, _ in monitoring.series_of(widget["xyChart"]) if "xyChart" in widget else ():
+            found.setdefault(monitoring.terms(text)["metric.type"], []).append((tile.get("yPos", 0), widget["title"]))
+    return found
+
+
+def test_dashboard():
+    """The older systems' three graphs come first; whatever alerts, and whatever is counted, is drawn."""
+    metrics = charted()
+    first = {metric.rsplit("/", 1)[-1] for metric, places in metrics.items() if any(y == 0 for y, _ in places)}
+    assert first == {"max_request_concurrencies", "utilizations", "instance_count"}
+    alerting = {monitoring.terms(body["filter"])["metric.type"] for name in POLICIES
+                for kind in ("conditionThreshold", "conditionAbsent") for body in conditions(name, kind)}
+    counted = {f"logging.googleapis.com/user/{name}" for name in monitoring.names("metrics")}
+    assert alerting | counted <= set(metrics)
+
+
+# ---- what is said ---------------------------------------------------------------------------------------------------------
+
+def runbook(name):
+    return monitoring.load(f"policies/{name}")["documentation"]["content"]
+
+
+def queries():
+    """(where, query) of each that people are told to paste."""
+    for name in POLICIES:
+        for query in re.findall(r"```\n(.*?)```", runbook(name), re.DOTALL):
+            yield f"policies/{name}", query
+    table = OPERATIONS.split("## Reading the logs")[1].split("\n## ")[0]
+    for query in re.findall(r"^\| [^|`]+ \| `([^`]+)` \|$", table, re.MULTILINE):
+        yield "operations.md", query
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_runbook(name):
+    parts = re.split(r"\*\*(What it means|What to look at|What to do)\.\*\*", runbook(name))
+    assert parts[0] == "" and parts[1::2] == ["What it means", "What to look at", "What to do"]
+    assert all(len(text.strip()) > 40 for text in parts[2::2]) and "```" in parts[4]
+
+
+def test_queries_ask_for_what_is_logged():
+    """Every field of our lines that is asked for, and every message and word, is in the code that writes them."""
+    asked = list(queries())
+    assert sum(where == "operations.md" for where, _ in asked) >= 10
+    for where, text in asked:
+        for field, operator, value in Query(text).comparisons:
+            steps = field.split(".")
+            if steps[0] == "jsonPayload":
+                assert all(f'"{step}"' in SOURCES for step in steps[1:]), f"{where}: {field}"
+                assert operator != "=" or value.isdigit() or f'"{value}"' in SOURCES, f"{where}: {value}"
+
+
+@pytest.mark.parametrize("name", monitoring.names("metrics"))
+def test_metrics_ask_for_what_is_logged(name):
+    metric = monitoring.load(f"metrics/{name}")
+    fields = {field for field, _, _ in Query(metric["filter"]).comparisons} | set(
+        re.findall(r"EXTRACT\(([\w.]+)\)", " ".join([*metric["labelExtractors"].values(), metric.get("valueExtractor", "")])))
+    assert all(f'"{field.split(".")[1]}"' in SOURCES for field in fields if field.startswith("jsonPayload."))
+
+
+def test_error_codes_in_the_runbook_exist():
+    """The two lines of task-failures that tell the users' faults from ours."""
+    lines = [line for line in runbook("task-failures").splitlines() if line.startswith("`invalid_media`")]
+    codes = re.findall(r"`(\w+)`", lines[0])
+    assert len(codes) >= 9 and all(f'"{code}"' in SOURCES for code in codes)
+
+
+def test_words_of_the_settings_exist():
+    """Variables that runbooks and operations.md name are variables of the services, or of deploy.sh."""
+    known = (ROOT / "README.md").read_text("utf-8") + (ROOT / "infra" / "deploy.sh").read_text("utf-8")
+    named = set(re.findall(r"`([A-Z][A-Z_]{3,})`", OPERATIONS + "".join(runbook(name) for name in POLICIES)))
+    assert {"SLOTS", "DATABASE_POOL"} <= named
+    assert [name for name in sorted(named - {"ALWAYS"}) if name not in known] == []
+
+
+def test_operations_md():
+    lines = OPERATIONS.splitlines()
+    assert len(lines) < 300
+    sections = [line[4:] for line in lines if line.startswith("### ")]
+    assert sorted(sections) == sorted(POLICIES)
+    for wanted in ("First deployment", "Rolling back", "Scaling", "What it costs", "Reading the logs", "Alerts", "Rotating secrets",
+                   "Restoring the database", "Draining"):
+        assert f"## {wanted}" in lines
+    for target in re.findall(r"\]\((\.\./[^)]+)\)", OPERATIONS):
+        assert (ROOT / "docs" / target).is_file(), target
+    table = OPERATIONS.split("## The older systems' watch")[1].split("\n## ")[0]
+    for name in ("cpu-high", "cpu-saturated", "serving-capacity", "no-metric-data", "many-instances", "uptime"):
+        assert f"policies/{name}.json" in table
+
+
+def test_operations_md_tells_of_options_that_exist():
+    usage = (ROOT / "infra" / "deploy.sh").read_text("utf-8")
+    told = set(re.findall(r"infra/deploy\.sh(?: --project \$P)?((?: --[\w-]+(?: [^-\s`#][^\s`]*)?)*)", OPERATIONS))
+    options = {option for text in told for option in re.findall(r"--[\w-]+", text)} | set(
+        re.findall(r"`(--(?:db|max|repo|email|build|force|destroy)[\w-]*)", OPERATIONS))
+    assert len(options) >= 6
+    assert [option for option in sorted(options) if option not in usage] == []
+
+
+def test_filled_in_files_have_no_placeholder_left():
+    assert all("${" not in str(monitoring.load(name)) for name in FILES)
