@@ -3,6 +3,7 @@
  * alone.
  */
 #include "shared/base/process.h"
+#include "shared/data/readiness.h"
 #include "web/app.h"
 #include "web/routes.h"
 
@@ -10,11 +11,17 @@ extern const struct mr_migration mr_migrations[]; /* made from infra/migrations/
 
 enum { UPLOAD_OVERHEAD = 64 << 10, DRAIN_MS = 8000 };
 enum { STREAMS_PER_USER = 100, STREAM_QUEUE = 256 << 10, HEARTBEAT_MS = 15000 };
+enum { ALL_LANES = (1 << MR_LANES) - 1 };
 
-static enum mr_status migrate(struct mr_web *web, struct mr_err *err)
+static enum mr_status open_database(struct mr_web *web, struct mr_err *err)
 {
+    const struct mr_config *config = web->config;
     int applied = 0;
-    enum mr_status status = mr_db_migrate(web->db, mr_migrations, &applied, err);
+    enum mr_status status = mr_db_open(config->database_url, (int)config->database_pool, &web->db, err);
+    if (status == MR_OK)
+        status = mr_ready_database(web->db, err);
+    if (status == MR_OK)
+        status = mr_db_migrate(web->db, mr_migrations, &applied, err);
     if (status == MR_OK && applied)
         mr_log_write(web->log, MR_LOG_NOTICE, "migrations applied", "{s:i}", "count", applied);
     return status;
@@ -36,15 +43,15 @@ static enum mr_status open_app(struct mr_web *web, struct mr_err *err)
 {
     const struct mr_config *config = web->config;
     enum mr_status status = mr_cloud_open(config, "mediarun-web/1.0", &web->cloud, err);
+    web->publisher = mr_publisher_of(config, web->cloud.pubsub);
     if (status == MR_OK)
-        status = mr_db_open(config->database_url, (int)config->database_pool, &web->db, err);
+        status = mr_ready_cloud(web->cloud.storage, &web->publisher, ALL_LANES, web->log, err);
     if (status == MR_OK)
-        status = migrate(web, err);
+        status = open_database(web, err);
     if (status == MR_OK)
         status = mr_session_new(config->jwt_secret, (int)config->login_slots, &web->session, err);
     if (status == MR_OK)
         status = mr_guard_new(config->fetch_allow_hosts, &web->guard, err);
-    web->publisher = mr_publisher_of(config, web->cloud.pubsub);
     if (status == MR_OK)
         status = mr_admission_start(web->db, &web->publisher, web->log, &web->admission, err);
     if (status == MR_OK)

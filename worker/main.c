@@ -3,6 +3,7 @@
  * (shared/base/config.c) alone. The zygote is forked before anything else happens: worker/sandbox.h.
  */
 #include "shared/base/process.h"
+#include "shared/data/readiness.h"
 #include "worker/media/convert.h"
 #include "worker/push.h"
 
@@ -84,6 +85,15 @@ static bool serve(struct mr_worker *worker, const sigset_t *signals)
     return good;
 }
 
+/* Messages to others are all that the worker publishes. */
+static enum mr_status check_surroundings(const struct mr_worker *worker, struct mr_err *err)
+{
+    enum mr_status status = mr_ready_database(worker->db, err);
+    return status == MR_OK ? mr_ready_cloud(worker->cloud.storage, &worker->publisher,
+                                            1u << MR_LANE_DELIVERIES, worker->log, err)
+                           : status;
+}
+
 static bool run(const struct mr_config *config, struct mr_log *log, struct mr_sandbox *sandbox,
                 const sigset_t *signals)
 {
@@ -96,6 +106,7 @@ static bool run(const struct mr_config *config, struct mr_log *log, struct mr_sa
                 mr_bulkhead_new((int)config->delivery_slots, &worker.bulkhead, &err) == MR_OK;
     worker.publisher = mr_publisher_of(config, worker.cloud.pubsub);
     log->project = worker.cloud.project;
+    good = good && check_surroundings(&worker, &err) == MR_OK;
     if (!good)
         mr_log_err(log, MR_LOG_CRITICAL, "cannot start", &err, NULL);
     good = good && serve(&worker, signals);

@@ -90,7 +90,7 @@ enum mr_status mr_push_handle(void *app, struct mr_request *req, struct mr_err *
     struct mr_worker *worker = app;
     MR_AUTO(mr_push) struct mr_push push = {0};
     struct mr_message message = {0};
-    enum mr_status status = mr_oidc_check(worker->cloud.oidc, mr_request_header(req, "Authorization"), err);
+    enum mr_status status = mr_oidc_admit(worker->cloud.oidc, req, err);
     if (status == MR_OK)
         status = read_push(req, &push, err);
     if (status != MR_OK)

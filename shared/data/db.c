@@ -299,6 +299,13 @@ enum mr_status mr_db_exec(struct mr_db *db, const struct mr_statement *statement
     return status;
 }
 
+enum mr_status mr_db_ping(struct mr_db *db, struct mr_err *err)
+{
+    static const struct mr_statement one = {"ping", "SELECT 1", 0};
+    enum mr_status status = mr_db_exec(db, &one, NULL, NULL, err);
+    return status == MR_UNAVAILABLE ? mr_db_exec(db, &one, NULL, NULL, err) : status;
+}
+
 /* A command without parameters that is not worth preparing. */
 static enum mr_status command(struct mr_db_connection *connection, const char *sql, struct mr_err *err)
 {

@@ -43,6 +43,10 @@ MR_MUST_CHECK enum mr_status mr_db_exec(struct mr_db *db, const struct mr_statem
                                         const char *const *params, struct mr_rows **ret_rows,
                                         struct mr_err *err);
 
+/* Whether the database answers. A connection that had gone stale tells nothing of it: a second one is tried.
+ */
+MR_MUST_CHECK enum mr_status mr_db_ping(struct mr_db *db, struct mr_err *err);
+
 /* A transaction on one connection. mr_db_rollback accepts NULL and is what a cleanup calls; commit ends the
  * handle. */
 MR_MUST_CHECK enum mr_status mr_db_begin(struct mr_db *db, struct mr_db_tx **ret, struct mr_err *err);

@@ -246,10 +246,15 @@ static enum mr_status lookup_key(void *ctx, const char *key_id, char **ret_publi
 
 /* ---- the check ---------------------------------------------------------------------------------- */
 
-static bool claim_is(const json_t *claims, const char *name, const char *expected)
+static const char *claim(const json_t *claims, const char *name)
 {
     const char *value = json_string_value(json_object_get(claims, name));
-    return value && strcmp(value, expected) == 0;
+    return value ? value : "";
+}
+
+static bool claim_is(const json_t *claims, const char *name, const char *expected)
+{
+    return strcmp(claim(claims, name), expected) == 0;
 }
 
 /* Google writes its issuer with and without the scheme. */
@@ -264,9 +269,13 @@ static enum mr_status check_claims(const struct mr_oidc *oidc, const json_t *cla
     if (!is_issued_by_google(claims))
         return mr_fail(err, MR_UNAUTHENTICATED, "token of another issuer");
     if (!claim_is(claims, "aud", oidc->audience))
-        return mr_fail(err, MR_DENIED, "token for another audience");
+        return mr_fail_code(err, MR_DENIED, "wrong_audience",
+                            "the token is for the audience %.100s, PUSH_AUDIENCE is %.100s",
+                            claim(claims, "aud"), oidc->audience);
     if (!claim_is(claims, "email", oidc->email))
-        return mr_fail(err, MR_DENIED, "token of another account");
+        return mr_fail_code(err, MR_DENIED, "wrong_account",
+                            "the token is of the account %.100s, PUSH_SERVICE_ACCOUNT is %.100s",
+                            claim(claims, "email"), oidc->email);
     if (oidc->mode == MR_OIDC_VERIFY && !json_is_true(json_object_get(claims, "email_verified")))
         return mr_fail(err, MR_DENIED, "token of an unverified account");
     return MR_OK;
@@ -295,4 +304,22 @@ enum mr_status mr_oidc_check(struct mr_oidc *oidc, const char *authorization, st
                                 ? mr_jwt_read_unverified(token, &claims, err)
                                 : mr_jwt_verify_rs256(token, lookup_key, oidc, &claims, err);
     return status == MR_OK ? check_claims(oidc, claims, err) : status;
+}
+
+enum mr_status mr_oidc_admit(struct mr_oidc *oidc, const struct mr_request *req, struct mr_err *err)
+{
+    struct mr_err cause = {0};
+    enum mr_status status = mr_oidc_check(oidc, mr_request_header(req, "Authorization"), &cause);
+    if (status == MR_OK)
+        return MR_OK;
+    if (status != MR_DENIED && status != MR_UNAUTHENTICATED) {
+        *err = cause;
+        return status;
+    }
+    /* Anybody can send nonsense; a genuine token comes from somebody who meant us. */
+    mr_log_err(mr_request_log(req), status == MR_DENIED ? MR_LOG_ERROR : MR_LOG_WARNING,
+               "call refused: compare the OIDC token of the subscription or job with PUSH_AUDIENCE and "
+               "PUSH_SERVICE_ACCOUNT",
+               &cause, NULL);
+    return mr_fail(err, status, "no token of ours");
 }

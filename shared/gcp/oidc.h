@@ -9,6 +9,7 @@
 #define MR_GCP_OIDC_H
 
 #include "shared/http/client.h"
+#include "shared/http/server.h"
 
 enum mr_oidc_mode {
     MR_OIDC_VERIFY, /* "oidc": signature, iss, aud, email, email_verified, times */
@@ -36,6 +37,13 @@ MR_DEFINE_CLEANUP(mr_oidc, mr_oidc_free)
  * cannot be had.
  */
 MR_MUST_CHECK enum mr_status mr_oidc_check(struct mr_oidc *oidc, const char *authorization,
+                                           struct mr_err *err);
+
+/*
+ * The same for a request. Who is turned away learns no more than that; the log gets what the token was for
+ * and what was expected: of the platform's own calls, the subscription or the job is set up wrongly.
+ */
+MR_MUST_CHECK enum mr_status mr_oidc_admit(struct mr_oidc *oidc, const struct mr_request *req,
                                            struct mr_err *err);
 
 #endif

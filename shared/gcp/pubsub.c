@@ -1,13 +1,16 @@
 #include "shared/gcp/pubsub.h"
 #include "shared/base/encoding.h"
 #include "shared/gcp/api.h"
+#include "shared/gcp/permissions.h"
 
 #define GOOGLE_BASE_URL "https://pubsub.googleapis.com"
 
 enum {
     BATCH_MESSAGES = 1000,
     BATCH_BYTES = 9 * 1000 * 1000, /* of JSON; the service refuses 10 MB */
-    MESSAGE_OVERHEAD = 64          /* braces, names, commas */
+    MESSAGE_OVERHEAD = 64,         /* braces, names, commas */
+    URL_MAX = 4096,
+    CHECK_TIMEOUT_MS = 5000
 };
 
 /* As Google's own clients: 100 ms to 60 s. total_ms is the caller's timeout. */
@@ -53,6 +56,39 @@ void mr_pubsub_free(struct mr_pubsub *pubsub)
         return;
     free(pubsub->topics_url);
     free(pubsub);
+}
+
+/* URL_OF_THE_TOPIC:method */
+static enum mr_status method_url(const struct mr_pubsub *pubsub, const char *topic, const char *method,
+                                 struct mr_buf *ret_url, struct mr_err *err)
+{
+    enum mr_status status = mr_buf_append_str(ret_url, pubsub->topics_url, err);
+    if (status == MR_OK)
+        status = mr_percent_encode(ret_url, topic, false, err);
+    return status == MR_OK ? mr_buf_appendf(ret_url, err, ":%s", method) : status;
+}
+
+enum mr_status mr_pubsub_check_access(struct mr_pubsub *pubsub, const char *topic, struct mr_err *err)
+{
+    static const char *const wanted[] = {"pubsub.topics.publish", NULL};
+    static const char *const headers[] = {"Content-Type: application/json", NULL};
+    static const char body[] = "{\"permissions\":[\"pubsub.topics.publish\"]}";
+    static const struct mr_retry policy = {.attempts = 3, .base_ms = 200, .cap_ms = 1000, .total_ms = 10000};
+    MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(URL_MAX);
+    MR_AUTO(mr_http_response) struct mr_http_response res = {0};
+    struct mr_retry_state retry = {0};
+    enum mr_status status = method_url(pubsub, topic, "testIamPermissions", &url, err);
+    struct mr_http_request req = {.method = "POST",
+                                  .url = mr_buf_str(&url),
+                                  .headers = headers,
+                                  .body = body,
+                                  .body_len = sizeof body - 1,
+                                  .timeout_ms = CHECK_TIMEOUT_MS};
+    if (status == MR_OK)
+        status = mr_api_call(&pubsub->api, &req, &policy, &retry, &res, err);
+    if (status == MR_OK)
+        status = mr_permissions_check(&res, wanted, err);
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "topic %s", topic);
 }
 
 /* ---- building a request ------------------------------------------------------------- */
@@ -192,12 +228,8 @@ enum mr_status mr_pubsub_publish(struct mr_pubsub *pubsub, const char *topic,
                                  const struct mr_pubsub_message *messages, size_t count, int timeout_ms,
                                  struct mr_err *err)
 {
-    MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(4096);
-    enum mr_status status = mr_buf_append_str(&url, pubsub->topics_url, err);
-    if (status == MR_OK)
-        status = mr_percent_encode(&url, topic, false, err);
-    if (status == MR_OK)
-        status = mr_buf_append_str(&url, ":publish", err);
+    MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(URL_MAX);
+    enum mr_status status = method_url(pubsub, topic, "publish", &url, err);
     if (status == MR_OK)
         status = publish_all(pubsub, mr_buf_str(&url), messages, count, timeout_ms, err);
     return status == MR_OK ? MR_OK : mr_wrap(err, status, "publish to %s", topic);

@@ -24,6 +24,11 @@ MR_MUST_CHECK enum mr_status mr_pubsub_new(struct mr_http_client *http,
 void mr_pubsub_free(struct mr_pubsub *pubsub);
 MR_DEFINE_CLEANUP(mr_pubsub, mr_pubsub_free)
 
+/* Asks, for at most 15 s, whether one may publish to topic (short name): MR_DENIED if not, which is also the
+ * answer for a topic that does not exist. */
+MR_MUST_CHECK enum mr_status mr_pubsub_check_access(struct mr_pubsub *pubsub, const char *topic,
+                                                    struct mr_err *err);
+
 struct mr_pubsub_message {
     const char *data;              /* UTF-8 text, sent as base64 */
     const char *const *attributes; /* key, value, key, value, …, NULL; may be NULL */

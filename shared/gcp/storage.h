@@ -32,6 +32,10 @@ MR_DEFINE_CLEANUP(mr_storage, mr_storage_free)
 /* Scheme and host, without a slash at its end. Owned by storage. */
 const char *mr_storage_base_url(const struct mr_storage *storage);
 
+/* Asks, for at most 15 s, whether the bucket exists (MR_NOT_FOUND) and its objects may be created, read and
+ * deleted (MR_DENIED names what may not). */
+MR_MUST_CHECK enum mr_status mr_storage_check_access(struct mr_storage *storage, struct mr_err *err);
+
 enum { MR_OBJECT_NAME_MAX = 1024 };
 
 struct mr_object {

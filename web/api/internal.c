@@ -8,11 +8,6 @@
 
 enum { PUSH_MAX = 1 << 20 };
 
-static enum mr_status check_caller(struct mr_web *web, const struct mr_request *req, struct mr_err *err)
-{
-    return mr_oidc_check(web->cloud.oidc, mr_request_header(req, "Authorization"), err);
-}
-
 /* ---- sweep ------------------------------------------------------------------------- */
 
 static const struct {
@@ -60,7 +55,7 @@ enum mr_status mr_api_sweep(void *app, struct mr_request *req, struct mr_err *er
     struct mr_web *web = app;
     MR_AUTO_JSON json_t *counts = json_object();
     bool idle = true;
-    enum mr_status status = check_caller(web, req, err);
+    enum mr_status status = mr_oidc_admit(web->cloud.oidc, req, err);
     if (status == MR_OK)
         status = run_chores(web, mr_request_log(req), counts, &idle, err);
     if (status != MR_OK)
@@ -77,7 +72,7 @@ enum mr_status mr_api_dead_letters(void *app, struct mr_request *req, struct mr_
     MR_AUTO_JSON json_t *envelope = NULL;
     MR_AUTO(mr_push) struct mr_push push = {0};
     struct mr_message message = {0};
-    enum mr_status status = check_caller(web, req, err);
+    enum mr_status status = mr_oidc_admit(web->cloud.oidc, req, err);
     if (status == MR_OK)
         status = mr_request_json(req, PUSH_MAX, &envelope, err);
     if (status == MR_OK)

@@ -12,6 +12,7 @@ enum {
 
 mr_handler mr_topic_put;
 mr_handler mr_topic_get;
+mr_handler mr_topic_test_permissions;
 mr_handler mr_topic_list;
 mr_handler mr_topic_delete;
 mr_handler mr_topic_publish;

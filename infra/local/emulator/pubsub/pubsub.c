@@ -11,6 +11,7 @@
 
 static const struct mr_route routes[] = {
     {"POST", TOPICS "/{t}:publish", mr_topic_publish, MR_PUBLISH_BODY_MAX, 0},
+    {"POST", TOPICS "/{t}:testIamPermissions", mr_topic_test_permissions, MR_PUBSUB_BODY_MAX, 0},
     {"PUT", TOPICS "/{t}", mr_topic_put, MR_PUBSUB_BODY_MAX, 0},
     {"GET", TOPICS "/{t}", mr_topic_get, MR_PUBSUB_BODY_MAX, 0},
     {"DELETE", TOPICS "/{t}", mr_topic_delete, MR_PUBSUB_BODY_MAX, 0},

@@ -75,6 +75,25 @@ enum mr_status mr_topic_get(void *app, struct mr_request *req, struct mr_err *er
     return mr_respond_json(req, 200, answer, err);
 }
 
+/* Everybody may do everything here. Of a topic that does not exist nobody may anything, as with Google. */
+enum mr_status mr_topic_test_permissions(void *app, struct mr_request *req, struct mr_err *err)
+{
+    static const struct mr_field fields[] = {{"permissions", mr_read_array, 0}};
+    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
+    struct mr_topic *topic = NULL;
+    MR_AUTO_JSON json_t *body = NULL;
+    json_t *asked = NULL;
+    enum mr_status status = mr_google_body(req, MR_PUBSUB_BODY_MAX, &body, err);
+    if (!status)
+        status = mr_pubsub_fields_read(body, "", fields, 1, &asked, err);
+    if (status)
+        return status;
+    bool exists = mr_topic_lock(emulator, req, &topic, NULL) == MR_OK;
+    if (exists)
+        mr_store_unlock(emulator);
+    return mr_respond_json(req, 200, json_pack("{s:O*}", "permissions", exists ? asked : NULL), err);
+}
+
 enum mr_status mr_topic_list(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);

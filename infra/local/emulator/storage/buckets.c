@@ -61,6 +61,30 @@ enum mr_status mr_bucket_get(void *app, struct mr_request *req, struct mr_err *e
     return status == MR_OK ? answer_bucket(req, resource, err) : status;
 }
 
+/* Everybody may do everything here, in a bucket that exists: the answer is what was asked. */
+enum mr_status mr_bucket_test_permissions(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_emulator *emulator = app;
+    MR_AUTO_JSON json_t *resource = NULL;
+    enum mr_status status =
+        mr_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &resource, err);
+    if (status != MR_OK)
+        return status;
+    MR_AUTO_STR char *query = strdup(mr_request_query_string(req));
+    MR_AUTO_JSON json_t *granted = json_array();
+    if (!query || !granted)
+        return mr_fail_oom(err);
+    static const char name[] = "permissions=";
+    char *rest = NULL;
+    for (char *pair = strtok_r(query, "&", &rest); pair; pair = strtok_r(NULL, "&", &rest))
+        if (strncmp(pair, name, sizeof name - 1) == 0 &&
+            json_array_append_new(granted, json_string(pair + sizeof name - 1)) < 0)
+            return mr_fail(err, MR_INVALID, "Invalid permission");
+    return mr_respond_json(
+        req, 200,
+        json_pack("{s:s, s:O}", "kind", "storage#testIamPermissionsResponse", "permissions", granted), err);
+}
+
 enum mr_status mr_bucket_patch(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_emulator *emulator = app;

@@ -51,6 +51,7 @@ MR_MUST_CHECK enum mr_status mr_upload_plan_make(const struct mr_request *req, c
 
 /* Handlers. */
 mr_handler mr_bucket_insert, mr_bucket_list, mr_bucket_get, mr_bucket_patch, mr_bucket_delete;
+mr_handler mr_bucket_test_permissions;
 mr_handler mr_object_list, mr_object_get, mr_object_patch, mr_object_update, mr_object_delete;
 mr_handler mr_object_compose, mr_object_rewrite, mr_object_copy;
 mr_handler mr_upload_post, mr_upload_put, mr_upload_delete;

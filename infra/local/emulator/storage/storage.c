@@ -41,6 +41,7 @@ const struct mr_route *mr_storage_emulator_routes(size_t *ret_count)
         JSON_API("POST", "/b", mr_bucket_insert, JSON),
         JSON_API("GET", "/b", mr_bucket_list, 0),
         JSON_API("GET", "/b/{bucket}", mr_bucket_get, 0),
+        JSON_API("GET", "/b/{bucket}/iam/testPermissions", mr_bucket_test_permissions, 0),
         JSON_API("PATCH", "/b/{bucket}", mr_bucket_patch, JSON),
         JSON_API("DELETE", "/b/{bucket}", mr_bucket_delete, JSON),
         JSON_API("GET", "/b/{bucket}/o", mr_object_list, 0),

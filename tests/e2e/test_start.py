@@ -1,0 +1,186 @@
+"""A program that cannot work does not start: one line says what is wrong and what to do, and the exit status is 1."""
+
+import http.server
+import json
+import subprocess
+import threading
+
+import pytest
+import requests
+
+from harness.paths import BUILD, PATIENCE
+from harness.stack import BUCKET, TOPIC, Stack
+from harness.waiting import wait_for
+
+PROGRAMS = ("web", "worker")
+
+
+def surroundings(stack):
+    """Everything but web and worker."""
+    stack.emulator.start()
+    stack.provision()
+    return stack
+
+
+@pytest.fixture(scope="module")
+def world(workdir, postgres):
+    directory = workdir / "start"
+    directory.mkdir()
+    stack = Stack(directory, postgres)
+    try:
+        yield surroundings(stack)
+    finally:
+        stack.stop()
+
+
+def environment(stack, name):
+    program = stack.web if name == "web" else stack.worker
+    return dict(program.env)
+
+
+def refused(stack, name, **settings):
+    """The one line of a program that ends at once with these settings (None: not set)."""
+    env = {**environment(stack, name), **settings}
+    env = {key: value for key, value in env.items() if value is not None}
+    done = subprocess.run([BUILD / f"mediarun-{name}"], env={"PATH": "/usr/bin:/bin", **env}, capture_output=True, text=True,
+                          timeout=40 * PATIENCE, check=False)
+    assert done.returncode == 1, done.stderr
+    records = [json.loads(line) for line in done.stderr.splitlines()]
+    grave = [record for record in records if record["severity"] in ("ERROR", "CRITICAL")]
+    assert len(grave) == 1 and grave[0]["severity"] == "CRITICAL", done.stderr
+    assert not [record for record in records if record["message"] == "listening"]
+    return f"{grave[0]['message']}: {grave[0]['error']['message']}"
+
+
+@pytest.mark.parametrize("name, settings, words", [
+    ("web", {"BUCKET": None}, ["BUCKET is not set"]),
+    ("worker", {"DATABASE_URL": None}, ["DATABASE_URL is not set"]),
+    ("web", {"JWT_SECRET": "short"}, ["JWT_SECRET", "32"]),
+    ("web", {"PUSH_AUDIENCE": None}, ["PUSH_AUDIENCE"]),
+    ("worker", {"PUSH_AUTH": "maybe"}, ["PUSH_AUTH", "oidc|iam|none"]),
+    ("worker", {"SLOTS": "many"}, ["SLOTS", "0 to 256"]),
+    ("web", {"PORT": "80000"}, ["PORT", "0 to 65535"]),
+    ("worker", {"LOGO_FILE": "/nowhere/logo.png"}, ["/nowhere/logo.png"]),
+    ("worker", {"SMTP_URL": "smtp://relay.example:587"}, ["MAIL_FROM"]),
+    ("web", {"STORAGE_EMULATOR_HOST": None, "GOOGLE_APPLICATION_CREDENTIALS": "/nowhere/key.json"}, ["/nowhere/key.json"]),
+])
+def test_settings(world, name, settings, words):
+    line = refused(world, name, **settings)
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("database, words", [
+    ("host=/nowhere dbname=none", "No such file"),
+    ("host=127.0.0.1 port=1 dbname=none", "refused"),
+    ("nonsense=1", "invalid connection option"),
+])
+def test_unreachable_database(world, name, database, words):
+    line = refused(world, name, DATABASE_URL=database)
+    assert "check DATABASE_URL" in line and words in line, line
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_missing_database(world, name):
+    line = refused(world, name, DATABASE_URL=world.postgres.url("dbname=never_made"))
+    assert "check DATABASE_URL" in line and "never_made" in line, line
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_missing_bucket(world, name):
+    line = refused(world, name, BUCKET="nobodys-bucket")
+    assert "check BUCKET" in line and "nobodys-bucket" in line and "404" in line, line
+
+
+@pytest.mark.parametrize("name, variable", [
+    ("web", "PUBSUB_TOPIC"), ("web", "PUBSUB_TOPIC_HIGH"), ("web", "PUBSUB_TOPIC_DELIVERIES"), ("worker", "PUBSUB_TOPIC_DELIVERIES")])
+def test_missing_topic(world, name, variable):
+    line = refused(world, name, **{variable: "nobodys-topic"})
+    assert "check that the topic exists" in line and "nobodys-topic" in line and "pubsub.topics.publish" in line, line
+
+
+class Iam(http.server.BaseHTTPRequestHandler):
+    """Answers every testIamPermissions with what its server grants, in the form that Google does."""
+
+    def do_GET(self):  # pylint: disable=invalid-name
+        body = json.dumps(self.server.answer).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def iam():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Iam)
+    server.address = f"127.0.0.1:{server.server_address[1]}"
+    server.status, server.answer = 200, {}
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("status, answer, words", [
+    (200, {"kind": "storage#testIamPermissionsResponse", "permissions": ["storage.objects.get"]},
+     "lacks storage.objects.create, storage.objects.delete"),
+    (200, {"kind": "storage#testIamPermissionsResponse"}, "lacks storage.objects.create, storage.objects.get, storage.objects.delete"),
+    (403, {"error": {"code": 403, "message": "Request is prohibited by organization's policy."}}, "organization's policy"),
+    (401, {"error": {"code": 401, "message": "Invalid Credentials"}}, "Invalid Credentials"),
+])
+def test_missing_permission_on_the_bucket(world, iam, name, status, answer, words):
+    iam.status, iam.answer = status, answer
+    line = refused(world, name, STORAGE_EMULATOR_HOST=f"http://{iam.address}")
+    assert "roles/storage.objectUser" in line and BUCKET in line and words in line, line
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_missing_permission_on_a_topic(world, iam, name):
+    line = refused(world, name, PUBSUB_EMULATOR_HOST=iam.address)
+    assert "roles/pubsub.publisher" in line and "lacks pubsub.topics.publish" in line, line
+    assert (TOPIC if name == "web" else "mediarun-deliveries") in line
+
+
+def test_an_outage_does_not_keep_from_starting(make_stack, iam):
+    """What gives no clear answer is warned of, once for each thing; both programs then serve."""
+    world = surroundings(make_stack(start=False))
+    iam.status, iam.answer = 501, {"error": {"code": 501, "status": "UNIMPLEMENTED"}}
+    world.worker.env["PUBSUB_EMULATOR_HOST"] = world.web.env["PUBSUB_EMULATOR_HOST"] = iam.address
+    world.web.start()
+    world.worker.start()
+    for program, count in ((world.web, 3), (world.worker, 1)):
+        warnings = [record for record in program.records() if record["message"] == "not checked at the start"]
+        assert len(warnings) == count and all(record["severity"] == "WARNING" for record in warnings)
+    assert requests.get(f"{world.url}/api-health", timeout=10).status_code == 200
+
+
+def refusals(program):
+    return [record for record in program.records() if record["message"].startswith("call refused")]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_wrong_push_identity(stack, name):
+    """One line tells what the token was for and what is expected; who is refused learns nothing."""
+    program, path = (stack.web, "/internal/sweep") if name == "web" else (stack.worker, "/")
+    url = stack.url if name == "web" else stack.worker_url
+    for token, severity, code, words in (
+            (stack.token_of_platform("https://elsewhere.example"), "ERROR", "wrong_audience",
+             ["https://elsewhere.example", f"PUSH_AUDIENCE is {url}"]),
+            (stack.token_of_platform(url, "other@elsewhere.example"), "ERROR", "wrong_account",
+             ["other@elsewhere.example", "PUSH_SERVICE_ACCOUNT is push@"]),
+            ("nonsense", "WARNING", "unauthenticated", [])):
+        before = len(refusals(program))
+        answer = requests.post(url + path, json={}, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+        assert answer.status_code == (401 if severity == "WARNING" else 403), answer.text
+        assert "PUSH_" not in answer.text and "push@" not in answer.text
+        wait_for(lambda: len(refusals(program)) > before, "log line")  # pylint: disable=cell-var-from-loop
+        line = refusals(program)[before:]
+        assert len(line) == 1 and line[0]["severity"] == severity and line[0]["error"]["code"] == code, line
+        assert all(word in line[0]["error"]["message"] for word in words), line
