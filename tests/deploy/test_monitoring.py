@@ -111,15 +111,16 @@ def conditions(name, kind="conditionThreshold"):
 
 def watched(name):
     """(metric, threshold, seconds) of each condition of a policy."""
-    return [(monitoring.terms(body["filter"])["metric.type"].split("/", 1)[1], body["thresholdValue"], monitoring.seconds(body["duration"]))
-            for body in conditions(name)]
+    return [(monitoring.terms(body["filter"])["metric.type"].split("/", 1)[1], body["thresholdValue"],
+             monitoring.seconds(body["duration"])) for body in conditions(name)]
 
 
 # CLIENTS.md's list, in the words of Cloud Run.
 def test_policies_of_the_older_systems():
     assert watched("cpu-high") == [("container/cpu/utilizations", 0.75, 300)]
     assert watched("cpu-saturated") == [("container/cpu/utilizations", 0.9, 1800)]
-    assert {(metric, seconds) for metric, _, seconds in watched("serving-capacity")} == {("container/max_request_concurrencies", 300)}
+    concurrency = "container/max_request_concurrencies"
+    assert {(metric, seconds) for metric, _, seconds in watched("serving-capacity")} == {(concurrency, 300)}
     assert {body["duration"] for body in conditions("no-metric-data", "conditionAbsent")} == {"3600s"}
     [instances] = conditions("many-instances")
     assert watched("many-instances") == [("container/instance_count", 4, 0)]
