@@ -4,11 +4,35 @@
 set -euo pipefail
 umask 077
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-for part in local/lib/common names deploy/{settings,gcloud,budget,preflight,identity,storage,pubsub,database,images,services,monitoring,destroy}; do
-    # shellcheck source=/dev/null
-    . "$root/infra/$part.sh"
-done
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=infra/local/lib/common.sh
+. "$ROOT/infra/local/lib/common.sh"
+# shellcheck source=infra/names.sh
+. "$ROOT/infra/names.sh"
+# shellcheck source=infra/deploy/settings.sh
+. "$ROOT/infra/deploy/settings.sh"
+# shellcheck source=infra/deploy/gcloud.sh
+. "$ROOT/infra/deploy/gcloud.sh"
+# shellcheck source=infra/deploy/budget.sh
+. "$ROOT/infra/deploy/budget.sh"
+# shellcheck source=infra/deploy/preflight.sh
+. "$ROOT/infra/deploy/preflight.sh"
+# shellcheck source=infra/deploy/identity.sh
+. "$ROOT/infra/deploy/identity.sh"
+# shellcheck source=infra/deploy/storage.sh
+. "$ROOT/infra/deploy/storage.sh"
+# shellcheck source=infra/deploy/pubsub.sh
+. "$ROOT/infra/deploy/pubsub.sh"
+# shellcheck source=infra/deploy/database.sh
+. "$ROOT/infra/deploy/database.sh"
+# shellcheck source=infra/deploy/images.sh
+. "$ROOT/infra/deploy/images.sh"
+# shellcheck source=infra/deploy/services.sh
+. "$ROOT/infra/deploy/services.sh"
+# shellcheck source=infra/deploy/monitoring.sh
+. "$ROOT/infra/deploy/monitoring.sh"
+# shellcheck source=infra/deploy/destroy.sh
+. "$ROOT/infra/deploy/destroy.sh"
 
 usage() {
     cat <<'USAGE'
@@ -86,8 +110,8 @@ check_options() {
 deploy() {
     enable_apis
     ensure_accounts
-    note account "$(ask iam iam service-accounts list --format='value(email)')"
     ensure_buckets
+    ensure_metrics
     ensure_topics
     ensure_repository
     ensure_secrets
@@ -97,6 +121,7 @@ deploy() {
     ensure_instance
     ensure_database
     ensure_login
+    read_services
     choose_images
     ensure_services
     ensure_subscriptions
@@ -111,10 +136,10 @@ main() {
     read_environment
     read_options "$@"
     check_options
-    scratch=$(mktemp -d)
-    trap 'rm -rf "$scratch"' EXIT
-    check_budget
+    SCRATCH=$(mktemp -d)
+    trap 'rm -rf "$SCRATCH"' EXIT
     preflight
+    check_budget
     derive_settings
     if ((DESTROY)); then
         destroy

@@ -15,17 +15,17 @@ SOCKET_PATH_MAX=108
 number_in() {
     local found
     found=$(sed -nE "s/^.*(^|[ {\/])$2: \"?([0-9]+)\"?.*\$/\2/p; s/^.*name: $2, value: \"([0-9]+)\".*\$/\1/p" "$1" | head -n 1)
-    [[ -n $found ]] || die "${1#"$root"/} says no number for $2"
+    [[ -n $found ]] || die "${1#"$ROOT"/} says no number for $2"
     printf '%s' "$found"
 }
-web_number() { number_in "$root/infra/services/web.yaml" "$1"; }
-worker_number() { number_in "$root/infra/services/worker.yaml" "$1"; }
+web_number() { number_in "$ROOT/infra/services/web.yaml" "$1"; }
+worker_number() { number_in "$ROOT/infra/services/worker.yaml" "$1"; }
 
 # memory_mib FILE: the memory's limit of a service.
 memory_mib() {
     local found
     found=$(sed -nE 's/^.*memory: "?([0-9]+)([MG])i.*$/\1 \2/p' "$1" | head -n 1)
-    [[ -n $found ]] || die "${1#"$root"/} says no memory in Mi or Gi"
+    [[ -n $found ]] || die "${1#"$ROOT"/} says no memory in Mi or Gi"
     local unit=1
     [[ ${found#* } != G ]] || unit=1024
     printf '%s' $((${found% *} * unit))
@@ -57,7 +57,7 @@ check_slots() {
 }
 
 check_memory() {
-    local file=$root/infra/services/worker.yaml needed limit
+    local file=$ROOT/infra/services/worker.yaml needed limit
     needed=$((($(worker_number SLOTS) + $(worker_number HIGH_SLOTS)) * $(worker_number SANDBOX_MEMORY_MIB) + PROGRAM_MIB))
     limit=$(memory_mib "$file")
     ((needed <= limit)) ||
@@ -72,7 +72,7 @@ check_times() {
     ((request <= 3600)) || die "worker.yaml: timeoutSeconds $request is above Cloud Run's 3600"
     ((job + COMMIT_S <= request)) ||
         die "worker.yaml: JOB_TIMEOUT_SECONDS $job leaves of timeoutSeconds $request less than $COMMIT_S s to commit: lower the first"
-    ((job + COMMIT_S <= MR_ACK_DEADLINE_S)) || grep -q 'cpu-throttling: "false"' "$root/infra/services/worker.yaml" ||
+    ((job + COMMIT_S <= MR_ACK_DEADLINE_S)) || grep -q 'cpu-throttling: "false"' "$ROOT/infra/services/worker.yaml" ||
         die "worker.yaml: a conversion of JOB_TIMEOUT_SECONDS $job outlives its push ($MR_ACK_DEADLINE_S s) and would lose the CPU:" \
             "set cpu-throttling to \"false\", or JOB_TIMEOUT_SECONDS to $((MR_ACK_DEADLINE_S - COMMIT_S)) or less"
     ((MR_ACK_DEADLINE_S >= 10 && MR_ACK_DEADLINE_S <= 600)) || die "names.sh: an ack deadline is 10 to 600 s"

@@ -30,17 +30,20 @@ ensure_database() {
 
 random_text() { head -c 48 /dev/urandom | base64 | tr -d '\n+/='; }
 
-# store_secret NAME: a new version, of what is in $scratch/secret.
-store_secret() { change secrets versions add "$1" --data-file="$scratch/secret"; }
+# store_secret NAME: a new version, of what is in $SCRATCH/secret.
+store_secret() { change secrets versions add "$1" --data-file="$SCRATCH/secret"; }
 
-# has_version NAME
+# has_version SECRET: true if it holds something. Ends the script rather than be wrong.
 has_version() {
-    has_line "$SECRETS" "$1" && [[ -n $(ask secretmanager secrets versions list "$1" --filter=state=ENABLED --limit=1 --format='value(name)') ]]
+    local version
+    has_line "$SECRETS" "$1" || return 1
+    version=$(ask secretmanager secrets versions list "$1" --filter=state=ENABLED --limit=1 --format='value(name)') || exit 1
+    [[ -n $version ]]
 }
 
 # The user's password is known to the secret alone. Whatever breaks in between, the next run makes a new one.
 ensure_login() {
-    local users= verb=create
+    local users="" verb=create
     [[ -z $INSTANCE_THERE ]] || users=$(ask sqladmin sql users list --instance="$SQL_INSTANCE" --format='value(name)')
     if has_line "$users" "$DATABASE_USER"; then
         ! has_version "$SECRET_DATABASE" || return 0
@@ -49,12 +52,12 @@ ensure_login() {
     local password
     password=$(random_text)
     printf 'host=/cloudsql/%s dbname=%s user=%s password=%s connect_timeout=10' "$DATABASE" "$DATABASE_NAME" "$DATABASE_USER" \
-        "$password" >"$scratch/secret"
-    printf -- '--password: "%s"\n' "$password" >"$scratch/flags"
+        "$password" >"$SCRATCH/secret"
+    printf -- '--password: "%s"\n' "$password" >"$SCRATCH/flags"
     [[ $verb != create ]] || store_secret "$SECRET_DATABASE"
-    change sql users "$verb" "$DATABASE_USER" --instance="$SQL_INSTANCE" --flags-file="$scratch/flags"
+    change sql users "$verb" "$DATABASE_USER" --instance="$SQL_INSTANCE" --flags-file="$SCRATCH/flags"
     [[ $verb == create ]] || store_secret "$SECRET_DATABASE"
-    rm -f "$scratch/secret" "$scratch/flags"
+    rm -f "$SCRATCH/secret" "$SCRATCH/flags"
 }
 
 ensure_secrets() {
@@ -66,14 +69,14 @@ ensure_secrets() {
         has_line "$SECRETS" "$name" || change secrets create "$name" --replication-policy=automatic --labels=app=mediarun
     done
     has_version "$SECRET_JWT" || {
-        random_text >"$scratch/secret"
+        random_text >"$SCRATCH/secret"
         store_secret "$SECRET_JWT"
-        rm -f "$scratch/secret"
+        rm -f "$SCRATCH/secret"
     }
     [[ -z $SMTP_URL ]] || has_version "$SECRET_SMTP" || {
         [[ -n ${SMTP_PASSWORD:-} ]] || die "SMTP_URL is set, SMTP_PASSWORD is not: give the mail relay's password in the environment"
-        printf '%s' "$SMTP_PASSWORD" >"$scratch/secret"
+        printf '%s' "$SMTP_PASSWORD" >"$SCRATCH/secret"
         store_secret "$SECRET_SMTP"
-        rm -f "$scratch/secret"
+        rm -f "$SCRATCH/secret"
     }
 }

@@ -1,12 +1,13 @@
 # shellcheck shell=bash
 # Calls of gcloud: what reads, what changes, and one clear line when a call fails. Sourced by infra/deploy.sh.
 #
-# Reads: PROJECT DRY_RUN scratch (a private directory). Counts in CHANGES.
+# Reads: PROJECT DRY_RUN SCRATCH (a private directory). Counts in CHANGES.
 
 CHANGES=0
 
 # What Google says, and what helps: the first pattern that an error fits. A person reads the line.
 HINTS=(
+    'Cannot find metric|a new metric takes up to ten minutes to be known; run this again then'
     'billing|link a billing account: gcloud billing projects link PROJECT --billing-account=…'
     'PERMISSION_DENIED|ask an owner of the project for the right, then run this again'
     'does not have permission|ask an owner of the project for the right, then run this again'
@@ -23,24 +24,22 @@ HINTS=(
     '|run this again when it is mended, it goes on where it stopped'
 )
 # What passes by itself: a new account or service is not known everywhere at once.
-SETTLING='SERVICE_DISABLED|has not been used in project|Service account [^ ]* does not exist|IAM_SERVICE_ACCOUNT_DOES_NOT_EXIST'
+SETTLING='SERVICE_DISABLED|has not been used in project|Service account [^ ]* does not exist|IAM_SERVICE_ACCOUNT_DOES_NOT_EXIST|Cannot find metric'
 SETTLE_TRIES=12
 SETTLE_SECONDS=10
 
-# The one line of gcloud's complaint that says most.
+# complaint FILE: of what gcloud wrote there, the error, as one line.
 complaint() {
-    local line
-    line=$(grep -m 1 -E '^ERROR:' "$scratch/err" || grep -v '^ *$' "$scratch/err" | tail -n 1 || true)
-    if [[ $line == *: || $line == *reason: || ${#line} -lt 40 ]]; then
-        line+=" $(grep -A 3 -m 1 -E '^ERROR:' "$scratch/err" | tail -n +2 | tr -s '\n ' ' ' || true)"
-    fi
-    printf '%.400s' "$line"
+    local said
+    said=$(sed -n '/^ERROR:/,$p' "$1")
+    [[ -n $said ]] || said=$(<"$1")
+    printf '%.400s' "$(tr -s '\n ' ' ' <<<"$said")"
 }
 
-# give_up WHAT: the end of the script, in one line.
+# give_up WHAT FILE: the end of the script, in one line; FILE holds what gcloud said.
 give_up() {
     local entry said
-    said=$(complaint)
+    said=$(complaint "$2")
     for entry in "${HINTS[@]}"; do
         [[ ! $said =~ ${entry%%|*} ]] || die "$1: $said — ${entry#*|}"
     done
@@ -48,14 +47,16 @@ give_up() {
 
 # google WHAT ARGUMENT…: gcloud's output; ends the script when it fails, after patience with what is settling.
 google() {
-    local what=$1 tries=0
+    local what=$1 tries=0 said=$SCRATCH/$BASHPID
     shift
-    until gcloud --project="$PROJECT" --quiet "$@" >"$scratch/out" 2>"$scratch/err" </dev/null; do
-        grep -qE "$SETTLING" "$scratch/err" && ((tries++ < SETTLE_TRIES)) || give_up "$what"
+    until gcloud --project="$PROJECT" --quiet "$@" >"$said.out" 2>"$said.err" </dev/null; do
+        if ((tries++ >= SETTLE_TRIES)) || ! grep -qE "$SETTLING" "$said.err"; then
+            give_up "$what" "$said.err"
+        fi
         say "  not known everywhere yet, waiting: $what"
         sleep "$SETTLE_SECONDS"
     done
-    cat "$scratch/out"
+    cat "$said.out"
 }
 
 # ask API ARGUMENT…: the output of a command that only reads. While the API is off there is nothing to be read (only
@@ -100,15 +101,15 @@ render() {
 # rest METHOD URL JSON: a call that gcloud has no command for; the token goes by a file, not by argv.
 rest() {
     local status
-    gcloud auth print-access-token --quiet >"$scratch/token" 2>"$scratch/err" || give_up "no access token"
-    printf 'header = "Authorization: Bearer %s"\n' "$(<"$scratch/token")" >"$scratch/curl"
-    status=$(curl -sS -m 60 -o "$scratch/out" -w '%{http_code}' -K "$scratch/curl" -X "$1" -H 'Content-Type: application/json' \
-        -H "x-goog-user-project: $PROJECT" --data "$3" "$2" 2>"$scratch/err") || give_up "$1 $2"
+    gcloud auth print-access-token --quiet >"$SCRATCH/token" 2>"$SCRATCH/err" || give_up "no access token" "$SCRATCH/err"
+    printf 'header = "Authorization: Bearer %s"\n' "$(<"$SCRATCH/token")" >"$SCRATCH/curl"
+    status=$(curl -sS -m 60 -o "$SCRATCH/out" -w '%{http_code}' -K "$SCRATCH/curl" -X "$1" -H 'Content-Type: application/json' \
+        -H "x-goog-user-project: $PROJECT" --data "$3" "$2" 2>"$SCRATCH/err") || give_up "$1 $2" "$SCRATCH/err"
     [[ $status == 2?? ]] || {
-        { printf 'ERROR: %s ' "$status" && tr -s '\n ' ' ' <"$scratch/out"; } >"$scratch/err"
-        give_up "$1 ${2%%\?*}"
+        { printf 'ERROR: %s ' "$status" && tr -s '\n ' ' ' <"$SCRATCH/out"; } >"$SCRATCH/err"
+        give_up "$1 ${2%%\?*}" "$SCRATCH/err"
     }
-    cat "$scratch/out"
+    cat "$SCRATCH/out"
 }
 
 # api_url NAME VERSION_AND_PATH: gcloud's own override counts here, too.
@@ -117,10 +118,10 @@ api_url() {
     printf '%s%s' "${!override:-https://$1.googleapis.com/}" "$2"
 }
 
-# note KIND TEXT: remembers that these are there (a dry run asks nothing of what is not).
+# note KIND TEXT: remembers that the resources which the lines begin with are there.
 note() {
     local name
     while read -r name _; do
-        [[ -z $name ]] || PRESENT+="$1 $name"$'\n'
+        [[ -z $name ]] || KNOWN+="$1 $name"$'\n'
     done <<<"$2"
 }

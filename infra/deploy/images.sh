@@ -16,7 +16,7 @@ substitutions() { printf '_REGION=%s,_REPOSITORY=%s,_DEPLOY=%s' "$REGION" "$REPO
 # Only builds: what is deployed, this script deploys, with everything else that belongs to a service.
 build_images() {
     say "Cloud Build makes the images, which takes some minutes"
-    change builds submit "$root" --config="$root/cloudbuild.yaml" --region="$REGION" --substitutions="$(substitutions false)" \
+    change builds submit "$ROOT" --config="$ROOT/cloudbuild.yaml" --region="$REGION" --substitutions="$(substitutions false)" \
         --service-account="projects/$PROJECT/serviceAccounts/$(account builder)" \
         --gcs-source-staging-dir="gs://$BUILD_BUCKET/source"
 }
@@ -25,9 +25,9 @@ build_images() {
 # another than the newest: a rollback sends the traffic back.
 serving_image() {
     local revision
-    has_line "$PRESENT" "service $1" || return 0
-    revision=$(ask run run services describe "$1" --region="$REGION" --format='value(status.traffic[0].revisionName)')
-    [[ -z $revision ]] || ask run run revisions describe "$revision" --region="$REGION" --format='value(spec.containers[0].image)'
+    revision=$(awk -F '\t' -v name="$1" '$1 == name { print $3 }' <<<"$SERVICES")
+    [[ -z $revision ]] ||
+        ask run run revisions describe "$revision" --region="$REGION" --format='value(spec.containers[0].image)'
 }
 
 # built_image NAME: the newest that was built, by its digest.
@@ -41,7 +41,6 @@ built_image() {
 
 # Sets WEB_IMAGE and WORKER_IMAGE: those that run now stay, unless there are none or --build asks for new ones.
 choose_images() {
-    note service "$(ask run run services list --region="$REGION" --format='value(metadata.name)')"
     WEB_IMAGE=$(serving_image "$WEB_SERVICE")
     WORKER_IMAGE=$(serving_image "$WORKER_SERVICE")
     if ((BUILD)) || [[ -z $WEB_IMAGE || -z $WORKER_IMAGE ]]; then

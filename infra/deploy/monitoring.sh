@@ -10,14 +10,15 @@ marked() {
         */metrics/*) text=${text/'"description": "'/"\"description\": \"[$2] "} ;;
         *) text=${text/'"app": "mediarun"'/"\"app\": \"mediarun\", \"settings\": \"$2\""} ;;
     esac
-    [[ $text == *"$2"* ]] || die "${1#"$root"/} has no place for its settings' mark"
-    printf '%s\n' "$text" >"$scratch/monitoring.json"
+    [[ $text == *"$2"* ]] || die "${1#"$ROOT"/} has no place for its settings' mark"
+    printf '%s\n' "$text" >"$SCRATCH/monitoring.json"
 }
 
+# Early: an alert policy is refused until its metric is known everywhere, which takes up to ten minutes.
 ensure_metrics() {
     local file name mark present verb
     present=$(ask logging logging metrics list --format='value(name.basename(),description)')
-    for file in "$root"/infra/monitoring/metrics/*.json; do
+    for file in "$ROOT"/infra/monitoring/metrics/*.json; do
         name=$(basename "$file" .json)
         mark=$(settings_of "$(render "$file")")
         verb=create
@@ -26,7 +27,7 @@ ensure_metrics() {
             verb=update
         fi
         marked "$file" "$mark"
-        change logging metrics "$verb" "$name" --config-from-file="$scratch/monitoring.json"
+        change logging metrics "$verb" "$name" --config-from-file="$SCRATCH/monitoring.json"
     done
 }
 
@@ -54,16 +55,16 @@ ensure_policies() {
     [[ -z $CHANNEL ]] || channels=("--notification-channels=$CHANNEL")
     present=$(ask monitoring alpha monitoring policies list --filter='userLabels.app=mediarun' \
         --format='value(userLabels.policy,userLabels.settings,name)')
-    for file in "$root"/infra/monitoring/policies/*.json; do
+    for file in "$ROOT"/infra/monitoring/policies/*.json; do
         name=$(basename "$file" .json)
         mark=$(settings_of "$(render "$file")" "$CHANNEL")
         ! in_place "$(field_of "$present" "$name")" "$mark" || continue
         marked "$file" "$mark"
         resource=$(awk -F '\t' -v key="$name" '$1 == key { print $3; exit }' <<<"$present")
         if [[ -z $resource ]]; then
-            change alpha monitoring policies create --policy-from-file="$scratch/monitoring.json" "${channels[@]}"
+            change alpha monitoring policies create --policy-from-file="$SCRATCH/monitoring.json" "${channels[@]}"
         else
-            change alpha monitoring policies update "$resource" --policy-from-file="$scratch/monitoring.json" \
+            change alpha monitoring policies update "$resource" --policy-from-file="$SCRATCH/monitoring.json" \
                 "${channels[@]/--notification/--set-notification}"
         fi
     done
@@ -71,7 +72,7 @@ ensure_policies() {
 
 # By the API itself: gcloud has no flag for logCheckFailures.
 ensure_uptime() {
-    local file=$root/infra/monitoring/uptime.json mark present url method=POST
+    local file=$ROOT/infra/monitoring/uptime.json mark present url method=POST
     mark=$(settings_of "$(render "$file")")
     present=$(ask monitoring monitoring uptime list-configs --filter='userLabels.app=mediarun' --format='value(userLabels.settings,name)')
     ! in_place "${present%%$'\t'*}" "$mark" || return 0
@@ -83,26 +84,25 @@ ensure_uptime() {
     fi
     CHANGES=$((CHANGES + 1))
     say "+ $method $(api_url monitoring "$url") (infra/monitoring/uptime.json)"
-    ((DRY_RUN)) || rest "$method" "$(api_url monitoring "$url")" "@$scratch/monitoring.json" >/dev/null
+    ((DRY_RUN)) || rest "$method" "$(api_url monitoring "$url")" "@$SCRATCH/monitoring.json" >/dev/null
 }
 
 ensure_dashboard() {
-    local file=$root/infra/monitoring/dashboard.json mark present name etag
+    local file=$ROOT/infra/monitoring/dashboard.json mark present name etag
     mark=$(settings_of "$(render "$file")")
     present=$(ask monitoring monitoring dashboards list --filter='labels.app=mediarun' --format='value(labels.settings,name,etag)')
     ! in_place "${present%%$'\t'*}" "$mark" || return 0
     marked "$file" "$mark"
     if [[ -z $present ]]; then
-        change monitoring dashboards create --config-from-file="$scratch/monitoring.json"
+        change monitoring dashboards create --config-from-file="$SCRATCH/monitoring.json"
         return
     fi
     IFS=$'\t' read -r _ name etag <<<"$present"
-    sed -i "1,/{/s/{/{\"etag\": \"$etag\",/" "$scratch/monitoring.json"
-    change monitoring dashboards update "$name" --config-from-file="$scratch/monitoring.json"
+    sed -i "1,/{/s/{/{\"etag\": \"$etag\",/" "$SCRATCH/monitoring.json"
+    change monitoring dashboards update "$name" --config-from-file="$SCRATCH/monitoring.json"
 }
 
 ensure_monitoring() {
-    ensure_metrics
     ensure_channel
     ensure_policies
     ensure_uptime

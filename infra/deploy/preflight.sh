@@ -27,7 +27,7 @@ PERMISSIONS=(
 check_tools() {
     command -v gcloud >/dev/null || die "gcloud is not installed: https://cloud.google.com/sdk/docs/install (Cloud Shell has it)"
     command -v curl >/dev/null || die "curl is not installed"
-    gcloud auth print-access-token --quiet >/dev/null 2>"$scratch/err" || give_up "gcloud is not logged in (gcloud auth login)"
+    gcloud auth print-access-token --quiet >/dev/null 2>"$SCRATCH/err" || give_up "gcloud is not logged in (gcloud auth login)" "$SCRATCH/err"
 }
 
 check_project() {

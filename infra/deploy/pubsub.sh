@@ -2,12 +2,13 @@
 # Topics, push subscriptions and the sweep's job. Sourced by infra/deploy.sh. Names and numbers: infra/names.sh.
 
 ensure_topics() {
-    local topic present
+    local topic present missing=()
     present=$(ask pubsub pubsub topics list --format='value(name.basename())')
     note topic "$present"
     for topic in "${MR_LANES[@]}" "$MR_TOPIC_DEAD"; do
-        has_line "$present" "$topic" || change pubsub topics create "$topic" --labels=app=mediarun
+        has_line "$present" "$topic" || missing+=("$topic")
     done
+    ((${#missing[@]} == 0)) || change pubsub topics create "${missing[@]}" --labels=app=mediarun
 }
 
 # ensure_subscription NAME TOPIC URL AUDIENCE ACCOUNT [FLAG…]

@@ -1,29 +1,42 @@
 # shellcheck shell=bash
 # The two services of Cloud Run, from infra/services/*.yaml. Sourced by infra/deploy.sh.
 
-# render_service NAME FILE IMAGE: the YAML into FILE, with the mark of its settings as a label.
+# render_service NAME FILE IMAGE: the YAML into FILE, with the mark of its settings as a label. Sets SETTINGS.
+# shellcheck disable=SC2034 # render reads IMAGE
 render_service() {
-    local source=$root/infra/services/$1.yaml text
+    local source=$SCRATCH/source.yaml
+    cp "$ROOT/infra/services/$1.yaml" "$source"
+    [[ -z $SMTP_URL ]] || sed -i 's/#mail: //' "$source"
     IMAGE=$3
-    SETTINGS='${SETTINGS}'
-    text=$(render "$source")
-    [[ -z $SMTP_URL ]] || text=${text//'#mail: '/}
-    SETTINGS=$(settings_of "$text")
-    printf '%s\n' "${text//'${SETTINGS}'/"$SETTINGS"}" >"$2"
+    SETTINGS=
+    SETTINGS=$(settings_of "$(render "$source")")
+    render "$source" >"$2"
+}
+
+# Sets SERVICES, lines of name, mark of the settings, revision that serves, URL.
+read_services() {
+    SERVICES=$(ask run run services list --region="$REGION" \
+        --format='value(metadata.name,metadata.labels.settings,status.traffic[0].revisionName,status.url)')
+    note service "$SERVICES"
 }
 
 # ensure_service NAME FILE-STEM IMAGE
 ensure_service() {
-    local present file=$scratch/$2.yaml
+    local file=$SCRATCH/$2.yaml
     render_service "$2" "$file" "$3"
-    present=$(ask run run services list --region="$REGION" --filter="metadata.name=$1" --format='value(metadata.labels.settings)')
-    in_place "$present" "$SETTINGS" || change run services replace "$file" --region="$REGION"
+    in_place "$(field_of "$SERVICES" "$1")" "$SETTINGS" || change run services replace "$file" --region="$REGION"
 }
 
 # service_url SERVICE
 service_url() {
-    ((!DRY_RUN)) || has_line "$PRESENT" "service $1" || { printf 'https://%s-%s.%s.run.app' "$1" "$NUMBER" "$REGION" && return; }
-    ask run run services describe "$1" --region="$REGION" --format='value(status.url)'
+    local url
+    url=$(awk -F '\t' -v name="$1" '$1 == name { print $4 }' <<<"$SERVICES")
+    if [[ -z $url ]]; then
+        ((!DRY_RUN)) || { printf 'https://%s-%s.%s.run.app' "$1" "$NUMBER" "$REGION" && return; }
+        url=$(ask run run services describe "$1" --region="$REGION" --format='value(status.url)')
+    fi
+    [[ $url == http*://* ]] || die "$1 has no URL: gcloud run services describe $1 --region=$REGION --project=$PROJECT"
+    printf '%s' "$url"
 }
 
 # web first: it brings the database's tables up to date.
@@ -32,7 +45,6 @@ ensure_services() {
     ensure_service "$WORKER_SERVICE" worker "$WORKER_IMAGE"
     WEB_URL=$(service_url "$WEB_SERVICE")
     WORKER_URL=$(service_url "$WORKER_SERVICE")
-    [[ $WEB_URL == http*://* && $WORKER_URL == http*://* ]] || die "a service has no URL: gcloud run services list --project=$PROJECT"
 }
 
 answers() { [[ $(curl -s -o /dev/null -m 15 -w '%{http_code}' "$WEB_URL$1" || true) == 200 ]]; }

@@ -25,7 +25,7 @@ PLACEHOLDERS=(PROJECT BUCKET DATABASE TOPIC TOPIC_HIGH TOPIC_DELIVERIES SMTP_URL
 # Called once the project's number is known.
 derive_settings() {
     BUCKET=${BUCKET:-$PROJECT-mediarun}
-    PRESENT=
+    KNOWN="project $PROJECT"$'\n' # what was there before this run
     AGENT_MADE=0
     BUILD_BUCKET=$PROJECT-mediarun-build
     DATABASE=$PROJECT:$REGION:$SQL_INSTANCE

@@ -3,25 +3,25 @@
 
 # ensure_bucket NAME LIFECYCLE [CORS]
 ensure_bucket() {
-    local files=("$root/infra/storage/$2") flags mark
-    flags=("--lifecycle-file=$root/infra/storage/$2")
+    local files=("$ROOT/infra/storage/$2") flags mark
+    flags=("--lifecycle-file=$ROOT/infra/storage/$2")
     if [[ -n ${3:-} ]]; then
-        files+=("$root/infra/storage/$3")
-        flags+=("--cors-file=$root/infra/storage/$3")
+        files+=("$ROOT/infra/storage/$3")
+        flags+=("--cors-file=$ROOT/infra/storage/$3")
     fi
     flags+=(--uniform-bucket-level-access --public-access-prevention)
     mark=$(settings_of "$(cat "${files[@]}")" "${#files[@]}")
-    if ! grep -q "^$1"$'\t' <<<"$BUCKETS"; then
+    if ! grep -q "^$1"$'\t' <<<"$BUCKET_MARKS"; then
         # Labels, CORS and lifecycle are set by an update alone.
         change storage buckets create "gs://$1" --location="$REGION" --uniform-bucket-level-access --public-access-prevention \
             --soft-delete-duration=0
     fi
-    in_place "$(field_of "$BUCKETS" "$1")" "$mark" || change storage buckets update "gs://$1" "${flags[@]}" --update-labels="app=mediarun,settings=$mark"
+    in_place "$(field_of "$BUCKET_MARKS" "$1")" "$mark" || change storage buckets update "gs://$1" "${flags[@]}" --update-labels="app=mediarun,settings=$mark"
 }
 
 ensure_buckets() {
-    BUCKETS=$(ask storage storage buckets list --format='value(name,labels.settings)')
-    note bucket "$BUCKETS"
+    BUCKET_MARKS=$(ask storage storage buckets list --format='value(name,labels.settings)')
+    note bucket "$BUCKET_MARKS"
     # Large uploads that nobody finishes end with their session, after a week at most; the sweep ends them earlier.
     ensure_bucket "$BUCKET" lifecycle.json cors.json
     ensure_bucket "$BUILD_BUCKET" lifecycle-builds.json

@@ -1,0 +1,361 @@
+"""A stand-in for Google's control-plane APIs: it keeps what it is given, gives it back, and records every request.
+
+gcloud reaches it as its HTTP proxy, so nothing leaves the machine: what is not plain HTTP is refused, and recorded. What is
+POSTed, PUT or PATCHed lies in a store by the resource's path, and a GET finds it there. The tables below hold what differs
+from that plain rule between the APIs: how a resource gets its name, and the words that stand behind a colon.
+"""
+
+import base64
+import hashlib
+import http.server
+import json
+import re
+import threading
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+PROJECT, NUMBER, REGION = "demo-project", "123456789012", "us-central1"
+NOW = "2026-01-01T00:00:00Z"
+READS = re.compile(r":(getIamPolicy|testIamPermissions)$")
+
+
+class Refused(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, status, message, reason=""):
+        super().__init__(message)
+        self.status, self.message = status, message
+        self.reason = reason or {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ALREADY_EXISTS",
+                                 429: "RESOURCE_EXHAUSTED"}.get(status, "INTERNAL")
+
+    def body(self):
+        return {"error": {"code": self.status, "status": self.reason, "message": self.message,
+                          "errors": [{"reason": self.reason, "message": self.message}]}}
+
+
+def done(response=None, name="operations/done"):
+    return {"name": name, "done": True, "response": response or {}}
+
+
+def last(path):
+    return path.rsplit("/", 1)[-1]
+
+
+def resource_name(path):
+    return re.sub(r"^/v\d\w*/", "", path)
+
+
+# ---- how a POST to a collection names what it makes: pattern of the path → function of (body, query) ------------------
+
+def account_id(body, _):
+    return f"{body['accountId']}@{PROJECT}.iam.gserviceaccount.com"
+
+
+NAMING = [
+    (r"/serviceAccounts$", account_id),
+    (r"/secrets$", lambda body, query: query["secretId"]),
+    (r"/repositories$", lambda body, query: query["repositoryId"]),
+    (r"/(jobs|triggers|metrics|databases|users|instances|b)$", lambda body, query: last(body["name"])),
+    (r"/namespaces/\w[\w-]*/services$", lambda body, query: body["metadata"]["name"]),
+]
+# Collections whose list is named otherwise than the path.
+LISTS = [(r"^/storage/|^/sql/|^/apis/", "items"), (r"/serviceAccounts$", "accounts")]
+
+
+class Recorder:
+    """`requests`: every request as {method, host, path, query, body, status}; `store`: what there is, by path."""
+
+    def __init__(self):
+        self.requests, self.store, self.policies, self.failures = [], {}, {}, []
+        self.enabled = {"cloudresourcemanager.googleapis.com", "serviceusage.googleapis.com"}
+        self.permissions_missing, self.billing, self.count, self.raw = set(), True, 0, b""
+        self.lock = threading.Lock()
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self))
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def fail(self, method, pattern, status, message="injected"):
+        """From now on such requests are refused."""
+        self.failures.append((method, re.compile(pattern), status, message))
+
+    def mutations(self, since=0):
+        return [r for r in self.requests[since:] if r["method"] not in ("GET", "HEAD") and not READS.search(r["path"])]
+
+    def paths(self, pattern):
+        """What is stored below such paths, by the last part of the path."""
+        return {last(path): value for path, value in self.store.items() if re.search(pattern, path)}
+
+    # ---- one request ------------------------------------------------------------------------------------------------
+
+    def answer(self, method, host, path, query, body, raw=b""):
+        with self.lock:
+            status, answer = 200, {}
+            self.raw = raw
+            try:
+                for wanted, pattern, code, message in self.failures:
+                    if method == wanted and pattern.search(path):
+                        raise Refused(code, message)
+                answer = self.route(method, path, query, json.loads(json.dumps(body)) if isinstance(body, dict) else {})
+            except Refused as refused:
+                status, answer = refused.status, refused.body()
+            self.requests.append({"method": method, "host": host, "path": path, "query": query, "body": body, "status": status})
+            return status, answer
+
+    def route(self, method, path, query, body):
+        for pattern, function in SPECIAL:
+            found = re.search(pattern, f"{method} {path}")
+            if found:
+                return function(self, found, path, query, body)
+        return getattr(self, method.lower())(path, query, body)
+
+    def get(self, path, query, _):
+        if path in self.store:
+            return self.store[path]
+        if re.search(r"/(?:\w*s|b|o|alertPolicies)$", path) and not path.endswith(f"projects/{PROJECT}"):
+            name = next((name for pattern, name in LISTS if re.search(pattern, path)), last(path))
+            return {name: [value for key, value in self.store.items() if key.rsplit("/", 1)[0] == path]}
+        raise Refused(404, f"Resource not found: {path}")
+
+    def post(self, path, query, body):
+        self.count += 1
+        name = next((name(body, query) for pattern, name in NAMING if re.search(pattern, path)), f"id-{self.count}")
+        key = f"{path}/{name}"
+        if key in self.store:
+            raise Refused(409, f"Resource already exists: {name}")
+        return self.keep(key, body)
+
+    def put(self, path, _, body):
+        if path in self.store and "/pubsub" in path:
+            raise Refused(409, f"Resource already exists: {path}")
+        return self.keep(path, body)
+
+    def patch(self, path, query, body):
+        if path not in self.store:
+            raise Refused(404, f"Resource not found: {path}")
+        changed = body.get("subscription", body) if path.endswith("subscriptions/" + last(path)) else body
+        return self.keep(path, {**self.store[path], **changed})
+
+    def delete(self, path, *_):
+        if path not in self.store:
+            raise Refused(404, f"Resource not found: {path}")
+        for key in [key for key in self.store if key == path or key.startswith(path + "/")]:
+            del self.store[key]
+        return {} if "/topics/" in path or "/subscriptions/" in path else done()
+
+    def keep(self, path, value):
+        for pattern, complete in COMPLETED:
+            if re.search(pattern, path):
+                value = complete(self, path, value)
+        self.store[path] = value
+        answer = next((wrap(path, value) for pattern, wrap in WRAPPED if re.search(pattern, path)), value)
+        return answer
+
+
+# ---- what an API adds to what it is given ------------------------------------------------------------------------------
+
+def named(_, path, value):
+    return {**value, "name": resource_name(path)}
+
+
+def completed_account(_, path, value):
+    return {**value.get("serviceAccount", {}), "name": resource_name(path), "email": last(path), "uniqueId": "1", "projectId": PROJECT}
+
+
+def completed_bucket(_, path, value):
+    return {"kind": "storage#bucket", "location": "US", "storageClass": "STANDARD", "metageneration": "1", "timeCreated": NOW,
+            "updated": NOW, **value, "id": last(path)}
+
+
+def completed_instance(_, path, value):
+    return {**value, "state": "RUNNABLE", "kind": "sql#instance", "connectionName": f"{PROJECT}:{REGION}:{last(path)}",
+            "project": PROJECT, "settings": {"settingsVersion": "1", **value.get("settings", {})}}
+
+
+def completed_service(cloud, path, value):
+    """A Knative service that is ready at once."""
+    generation = cloud.store.get(path, {}).get("metadata", {}).get("generation", 0) + 1
+    name = value["metadata"]["name"]
+    revision, url = f"{name}-{generation:05d}-abc", f"http://{name}-uc.a.run.app"
+    value["metadata"].update(namespace=PROJECT, generation=generation, resourceVersion=f"v{generation}", uid="u", selfLink="/x",
+                             creationTimestamp=NOW)
+    value["metadata"].setdefault("labels", {})["cloud.googleapis.com/location"] = REGION
+    value["status"] = {"observedGeneration": generation, "url": url, "address": {"url": url}, "latestCreatedRevisionName": revision,
+                       "latestReadyRevisionName": revision, "traffic": [{"revisionName": revision, "percent": 100, "latestRevision": True}],
+                       "conditions": [{"type": kind, "status": "True", "lastTransitionTime": NOW}
+                                      for kind in ("Ready", "ConfigurationsReady", "RoutesReady")]}
+    cloud.store[path.replace("/services/" + name, "/revisions/" + revision)] = {
+        "apiVersion": "serving.knative.dev/v1", "kind": "Revision", "spec": value["spec"]["template"]["spec"],
+        "metadata": {"name": revision, "namespace": PROJECT, "creationTimestamp": NOW, "labels": {"cloud.googleapis.com/location": REGION}},
+        "status": {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": NOW}]}}
+    return value
+
+
+COMPLETED = [
+    (r"/serviceAccounts/[^/]+$", completed_account),
+    (r"^/storage/v1/b/[^/]+$", completed_bucket),
+    (r"^/sql/.*/instances/[^/]+$", completed_instance),
+    (r"/namespaces/[^/]+/services/[^/]+$", completed_service),
+    (r"/(secrets|repositories|alertPolicies|uptimeCheckConfigs|notificationChannels|dashboards|topics|subscriptions|jobs)/[^/]+$", named),
+    (r"/dashboards/[^/]+$", lambda cloud, path, value: {**value, "etag": f"e{cloud.count}"}),
+]
+
+
+def sql_operation(path, value):
+    return {"kind": "sql#operation", "name": "done", "status": "DONE", "operationType": "CREATE", "targetId": last(path),
+            "selfLink": "http://sqladmin.googleapis.com" + path, "targetProject": PROJECT}
+
+
+WRAPPED = [
+    (r"^/sql/", sql_operation),
+    (r"/repositories/[^/]+$", lambda path, value: done(value, resource_name(path).rsplit("/", 2)[0] + "/operations/done")),
+]
+
+
+# ---- requests that are no plain reading or writing: pattern of "METHOD path" → function ------------------------------------
+
+def project_of(cloud, *_):
+    return {"projectId": PROJECT, "projectNumber": NUMBER, "name": PROJECT, "lifecycleState": "ACTIVE"}
+
+
+def services_of(cloud, *_):
+    return {"services": [{"name": f"projects/{NUMBER}/services/{name}", "config": {"name": name}, "state": "ENABLED"}
+                         for name in sorted(cloud.enabled)]}
+
+
+def enable(cloud, found, path, query, body):
+    cloud.enabled |= set(body.get("serviceIds", [])) or {last(path).split(":")[0]}
+    return done()
+
+
+def get_policy(cloud, found, path, *_):
+    return cloud.policies.get(resource_of_policy(path), {"version": 1, "etag": "BwX=", "bindings": []})
+
+
+def set_policy(cloud, found, path, query, body):
+    cloud.policies[resource_of_policy(path)] = {**body.get("policy", body), "etag": "BwY="}
+    return cloud.policies[resource_of_policy(path)]
+
+
+def resource_of_policy(path):
+    return re.sub(r"^/(storage/)?v\d\w*/|:\w+IamPolicy$|/iam$", "", path).replace("projects/-/", f"projects/{PROJECT}/")
+
+
+def permissions(cloud, found, path, query, body):
+    return {"permissions": [name for name in body["permissions"] if name not in cloud.permissions_missing]}
+
+
+def add_version(cloud, found, path, query, body):
+    secret = path.rsplit(":", 1)[0]
+    if secret not in cloud.store:
+        raise Refused(404, f"no secret {secret}")
+    number = 1 + sum(1 for key in cloud.store if key.startswith(secret + "/versions/"))
+    version = {"name": f"{resource_name(secret)}/versions/{number}", "state": "ENABLED", "createTime": NOW,
+               "clientSpecifiedPayloadChecksum": True}
+    cloud.store[f"{secret}/versions/{number}"] = version
+    return version
+
+
+def build(cloud, found, path, query, body):
+    cloud.count += 1
+    made = {**body, "id": f"b-{cloud.count}", "name": f"{resource_name(path)}/b-{cloud.count}", "projectId": PROJECT,
+            "status": "SUCCESS", "createTime": NOW, "startTime": NOW, "finishTime": NOW}
+    cloud.store[f"{path}/b-{cloud.count}"] = made
+    return {"name": f"operations/build/{PROJECT}/b", "done": False,
+            "metadata": {"@type": "type.googleapis.com/google.devtools.cloudbuild.v1.BuildOperationMetadata", "build": made}}
+
+
+def image(cloud, found, path, *_):
+    return {"name": resource_name(path), "version": f"{resource_name(path).rsplit('/tags', 1)[0]}/versions/sha256:" + "a" * 64}
+
+
+def sql_done(cloud, found, path, *_):
+    return sql_operation(path, {})
+
+
+def regions(cloud, found, path, *_):
+    return {"locations": [{"name": f"{resource_name(path)}/{name}", "locationId": name} for name in (REGION, "europe-west1")]}
+
+
+def stored_object(cloud, found, path, query, body):
+    """A multipart upload (the source of a build). gcloud compares the hash with that of its file."""
+    boundary, rest = re.match(rb"(--[^\r\n]+)\r?\n(.*)", cloud.raw, re.DOTALL).groups()
+    head, content = rest.split(boundary)[:2]
+    metadata = json.loads(re.split(rb"\r?\n\r?\n", head, maxsplit=1)[1])
+    data = re.sub(rb"\r?\n$", b"", re.split(rb"\r?\n\r?\n", content, maxsplit=1)[1])
+    made = {"kind": "storage#object", "bucket": re.search(r"/b/([^/]+)", path).group(1), "generation": "1", "metageneration": "1",
+            "size": str(len(data)), "md5Hash": base64.b64encode(hashlib.md5(data).digest()).decode(), "timeCreated": NOW,
+            "updated": NOW, **metadata}
+    return made
+
+
+SPECIAL = [
+    (r"^GET /v[13]/projects/[^/:]+$", project_of),
+    (r"^GET /v1/projects/[^/]+/billingInfo$", lambda cloud, *_: {"billingEnabled": cloud.billing, "projectId": PROJECT}),
+    (r"^GET /v1(beta1)?/projects/[^/]+/services$", services_of),
+    (r"^POST /v1/.*:(batchEnable|enable)$", enable),
+    (r"^POST /v1beta1/.*:generateServiceIdentity$", lambda *_: done({"email": "agent", "uniqueId": "1"})),
+    (r"(:getIamPolicy|^GET .*/iam)$", get_policy),
+    (r"(:setIamPolicy|^PUT .*/iam)$", set_policy),
+    (r":testIamPermissions$", permissions),
+    (r":addVersion$", add_version),
+    (r"^POST .*/builds$", build),
+    (r"^GET .*/tags/[^/]+$", image),
+    (r"^GET .*/operations/[^/]+$", sql_done),
+    (r"^GET /v1/projects/[^/]+/locations$", regions),
+    (r"^(POST|PUT) .*/b/[^/]+/o", stored_object),
+]
+
+
+def read_body(request):
+    """The whole body, chunked or not."""
+    if request.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        return request.rfile.read(int(request.headers.get("Content-Length") or 0))
+    body = b""
+    while size := int(request.rfile.readline().split(b";")[0], 16):
+        body += request.rfile.read(size)
+        request.rfile.readline()
+    request.rfile.readline()
+    return body
+
+
+def handler_of(cloud):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_):
+            pass
+
+        def handle_any(self):
+            raw = read_body(self)
+            url = urlsplit(self.path)
+            host = url.netloc or self.headers.get("Host") or ""
+            try:
+                body = json.loads(raw) if raw else None
+            except ValueError:
+                body = f"{len(raw)} bytes"
+            path = unquote(url.path)
+            if host.endswith(".run.app"):
+                status, answer = cloud.answer_service(path) if hasattr(cloud, "answer_service") else (200, {"status": "healthy"})
+            else:
+                status, answer = cloud.answer(self.command, host, path, dict(parse_qsl(url.query)), body, raw)
+            self.reply(status, json.dumps(answer).encode())
+
+        def reply(self, status, data):
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(data)
+
+        def do_CONNECT(self):
+            cloud.requests.append({"method": "CONNECT", "host": self.path, "path": "", "query": {}, "body": None, "status": 403})
+            self.send_error(403, "nothing leaves this machine")
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = handle_any
+
+    return Handler
