@@ -1,14 +1,18 @@
 """infra/monitoring: what the API would refuse, what the older systems had, what the runbooks say. The log metrics against
-real lines: tests/e2e/test_log_metrics.py. The files through the real gcloud: the tests of deploy.sh."""
+real lines: tests/e2e/test_log_metrics.py. All of it made by deploy.sh: the tests of deploy.sh."""
 
+import json
 import pathlib
 import re
+import subprocess
 import sys
 
 import pytest
 
+import cloud
 import messages
 import monitoring
+import recorder
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests" / "e2e"))
@@ -30,6 +34,28 @@ def test_rules(name):
 @pytest.mark.parametrize("name", FILES)
 def test_message_classes(name):
     assert monitoring.message_faults(name) == []
+
+
+# One of each shape; deploy.sh's own tests send them all.
+@pytest.mark.skipif(bool(cloud.missing()), reason=cloud.missing() or "gcloud is here")
+@pytest.mark.parametrize("command, name", [
+    ("alpha monitoring policies create --policy-from-file", "policies/server-errors"),
+    ("alpha monitoring policies create --policy-from-file", "policies/no-metric-data"),
+    ("alpha monitoring policies create --policy-from-file", "policies/many-instances"),
+    ("logging metrics create mediarun_tasks_finished --config-from-file", "metrics/mediarun_tasks_finished"),
+    ("logging metrics create mediarun_queue_seconds --config-from-file", "metrics/mediarun_queue_seconds"),
+    ("monitoring dashboards create --config-from-file", "dashboard")])
+def test_gcloud_loses_nothing_of_a_file(tmp_path, command, name):
+    wanted = json.loads(json.dumps(monitoring.load(name)).replace(monitoring.VALUES["PROJECT"], recorder.PROJECT))
+    (tmp_path / "file.json").write_text(json.dumps(wanted), "utf-8")
+    google = recorder.Recorder()
+    try:
+        done = subprocess.run(["gcloud", *f"{command}={tmp_path / 'file.json'}".split(), f"--project={recorder.PROJECT}", "--quiet"],
+                              env=cloud.environment(google.port, tmp_path), text=True, capture_output=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert [request["body"] for request in google.mutations()] == [wanted]
+    finally:
+        google.close()
 
 
 # ---- the checks themselves find what they are for ----------------------------------------------------------------------
