@@ -50,8 +50,9 @@ def test_gcloud_loses_nothing_of_a_file(tmp_path, command, name):
     (tmp_path / "file.json").write_text(json.dumps(wanted), "utf-8")
     google = recorder.Recorder()
     try:
-        done = subprocess.run(["gcloud", *f"{command}={tmp_path / 'file.json'}".split(), f"--project={recorder.PROJECT}", "--quiet"],
-                              env=cloud.environment(google.port, tmp_path), text=True, capture_output=True, check=False, timeout=120)
+        words = ["gcloud", *f"{command}={tmp_path / 'file.json'}".split(), f"--project={recorder.PROJECT}", "--quiet"]
+        done = subprocess.run(words, env=cloud.environment(google.port, tmp_path), text=True, capture_output=True, check=False,
+                              timeout=120)
         assert done.returncode == 0, done.stderr
         assert [request["body"] for request in google.mutations()] == [wanted]
     finally:
