@@ -138,8 +138,8 @@ main() {
     check_options
     SCRATCH=$(mktemp -d)
     trap 'rm -rf "$SCRATCH"' EXIT
-    preflight
     check_budget
+    preflight
     derive_settings
     if ((DESTROY)); then
         destroy

@@ -11,15 +11,20 @@ COMMIT_S=60
 # A Unix socket's path, with its closing zero.
 SOCKET_PATH_MAX=108
 
-# number_in FILE KEY: a number of a service's YAML, written `KEY: N`, `KEY: "N"`, or of a variable.
-number_in() {
-    local found
-    found=$(sed -nE "s/^.*(^|[ {\/])$2: \"?([0-9]+)\"?.*\$/\2/p; s/^.*name: $2, value: \"([0-9]+)\".*\$/\1/p" "$1" | head -n 1)
-    [[ -n $found ]] || die "${1#"$ROOT"/} says no number for $2"
-    printf '%s' "$found"
+declare -A WEB=() WORKER=() # the numbers of the two files
+
+# read_numbers ARRAY FILE KEY…: each is written `KEY: N`, `KEY: "N"`, or is a variable's value.
+read_numbers() {
+    # shellcheck disable=SC2178,SC2034 # it is the array that is named
+    local -n numbers=$1
+    local file=$2 key found
+    for key in "${@:3}"; do
+        found=$(sed -nE "s/^.*(^|[ {\/])$key: \"?([0-9]+)\"?.*\$/\2/p; s/^.*name: $key, value: \"([0-9]+)\".*\$/\1/p" "$file" | head -n 1)
+        [[ -n $found ]] || die "${file#"$ROOT"/} says no number for $key"
+        # shellcheck disable=SC2004,SC2034 # an associative array
+        numbers[$key]=$found
+    done
 }
-web_number() { number_in "$ROOT/infra/services/web.yaml" "$1"; }
-worker_number() { number_in "$ROOT/infra/services/worker.yaml" "$1"; }
 
 # memory_mib FILE: the memory's limit of a service.
 memory_mib() {
@@ -34,8 +39,8 @@ memory_mib() {
 # Each check says which number to change.
 check_connections() {
     local web worker needed
-    web=$(($(web_number maxScale) * ($(web_number DATABASE_POOL) + 1))) # one more, to listen
-    worker=$(($(worker_number maxScale) * $(worker_number DATABASE_POOL)))
+    web=$((WEB[maxScale] * (WEB[DATABASE_POOL] + 1))) # one more, to listen
+    worker=$((WORKER[maxScale] * WORKER[DATABASE_POOL]))
     needed=$((2 * (web + worker) + SPARE_CONNECTIONS)) # twice: while a revision replaces another, both run
     ((needed <= MAX_CONNECTIONS)) ||
         die "the services may open $needed connections (twice web's $web and worker's $worker, and $SPARE_CONNECTIONS to spare)," \
@@ -44,13 +49,13 @@ check_connections() {
 
 check_slots() {
     local slots concurrency
-    slots=$(($(worker_number SLOTS) + $(worker_number HIGH_SLOTS) + $(worker_number DELIVERY_SLOTS)))
-    concurrency=$(worker_number containerConcurrency)
+    slots=$((WORKER[SLOTS] + WORKER[HIGH_SLOTS] + WORKER[DELIVERY_SLOTS]))
+    concurrency=${WORKER[containerConcurrency]}
     ((concurrency <= slots)) ||
         die "worker.yaml: containerConcurrency $concurrency is above SLOTS + HIGH_SLOTS + DELIVERY_SLOTS = $slots:" \
             "pushes would be refused; lower the first, or raise the slots"
-    slots=$(($(web_number WEB_THREADS) + $(web_number MAX_EVENT_STREAMS)))
-    concurrency=$(web_number containerConcurrency)
+    slots=$((WEB[WEB_THREADS] + WEB[MAX_EVENT_STREAMS]))
+    concurrency=${WEB[containerConcurrency]}
     ((concurrency <= slots)) ||
         die "web.yaml: containerConcurrency $concurrency is above WEB_THREADS + MAX_EVENT_STREAMS = $slots: requests would wait;" \
             "lower the first, or raise the others"
@@ -58,7 +63,7 @@ check_slots() {
 
 check_memory() {
     local file=$ROOT/infra/services/worker.yaml needed limit
-    needed=$((($(worker_number SLOTS) + $(worker_number HIGH_SLOTS)) * $(worker_number SANDBOX_MEMORY_MIB) + PROGRAM_MIB))
+    needed=$(((WORKER[SLOTS] + WORKER[HIGH_SLOTS]) * WORKER[SANDBOX_MEMORY_MIB] + PROGRAM_MIB))
     limit=$(memory_mib "$file")
     ((needed <= limit)) ||
         die "worker.yaml: its conversions may take $needed MiB, its limit is $limit MiB: raise memory, or lower SLOTS, HIGH_SLOTS or" \
@@ -67,8 +72,8 @@ check_memory() {
 
 check_times() {
     local job request
-    job=$(worker_number JOB_TIMEOUT_SECONDS)
-    request=$(worker_number timeoutSeconds)
+    job=${WORKER[JOB_TIMEOUT_SECONDS]}
+    request=${WORKER[timeoutSeconds]}
     ((request <= 3600)) || die "worker.yaml: timeoutSeconds $request is above Cloud Run's 3600"
     ((job + COMMIT_S <= request)) ||
         die "worker.yaml: JOB_TIMEOUT_SECONDS $job leaves of timeoutSeconds $request less than $COMMIT_S s to commit: lower the first"
@@ -86,6 +91,9 @@ check_socket() {
 }
 
 check_budget() {
+    read_numbers WEB "$ROOT/infra/services/web.yaml" maxScale DATABASE_POOL containerConcurrency WEB_THREADS MAX_EVENT_STREAMS
+    read_numbers WORKER "$ROOT/infra/services/worker.yaml" maxScale DATABASE_POOL containerConcurrency timeoutSeconds \
+        SLOTS HIGH_SLOTS DELIVERY_SLOTS JOB_TIMEOUT_SECONDS SANDBOX_MEMORY_MIB
     check_connections
     check_slots
     check_memory

@@ -5,23 +5,15 @@
 
 CHANGES=0
 
-# What Google says, and what helps: the first pattern that an error fits. A person reads the line.
+# What was tried and what Google says → what helps: the first pattern that fits. A person reads the line.
 HINTS=(
-    'Cannot find metric|a new metric takes up to ten minutes to be known; run this again then'
-    'billing|link a billing account: gcloud billing projects link PROJECT --billing-account=…'
-    'PERMISSION_DENIED|ask an owner of the project for the right, then run this again'
-    'does not have permission|ask an owner of the project for the right, then run this again'
-    'code=403|ask an owner of the project for the right, then run this again'
-    '403|ask an owner of the project for the right, then run this again'
-    'ALREADY_EXISTS|somebody else has made it, or is at work on it; run this again'
-    'HTTPError 409|somebody else has the name, or is at work on it; run this again, or choose another name'
-    '409|somebody else is at work on it; run this again'
-    'RESOURCE_EXHAUSTED|a quota is used up; wait a minute, or raise it, then run this again'
-    'HTTPError 429|a quota is used up; wait a minute, or raise it, then run this again'
-    '429|a quota is used up; wait a minute, or raise it, then run this again'
-    'INTERNAL|a fault at Google; run this again, it goes on where it stopped'
-    '50[0-9]|a fault at Google; run this again, it goes on where it stopped'
-    '|run this again when it is mended, it goes on where it stopped'
+    'billing~link a billing account: gcloud billing projects link PROJECT --billing-account=…'
+    'PERMISSION_DENIED|does not have permission|403~ask an owner of the project for the right, then run this again'
+    'buckets create.*(ALREADY_EXISTS|409)~a name may be taken by anybody in the world: choose another with --bucket'
+    'ALREADY_EXISTS|409~somebody else has made it, or is at work on it; run this again'
+    'RESOURCE_EXHAUSTED|[Qq]uota|429~a quota is used up; wait a minute, or raise it, then run this again'
+    'INTERNAL|UNAVAILABLE|50[0-9]~a fault at Google; run this again, it goes on where it stopped'
+    '~run this again when it is mended, it goes on where it stopped'
 )
 # What passes by itself: a new account or service is not known everywhere at once.
 SETTLING='SERVICE_DISABLED|has not been used in project|Service account [^ ]* does not exist|IAM_SERVICE_ACCOUNT_DOES_NOT_EXIST|Cannot find metric'
@@ -33,7 +25,8 @@ complaint() {
     local said
     said=$(sed -n '/^ERROR:/,$p' "$1")
     [[ -n $said ]] || said=$(<"$1")
-    printf '%.400s' "$(tr -s '\n ' ' ' <<<"$said")"
+    said=$(tr -s '\n ' ' ' <<<"$said")
+    printf '%.400s' "${said% }"
 }
 
 # give_up WHAT FILE: the end of the script, in one line; FILE holds what gcloud said.
@@ -41,7 +34,7 @@ give_up() {
     local entry said
     said=$(complaint "$2")
     for entry in "${HINTS[@]}"; do
-        [[ ! $said =~ ${entry%%|*} ]] || die "$1: $said — ${entry#*|}"
+        [[ ! "$1 $said" =~ ${entry%%~*} ]] || die "$1: $said — ${entry#*~}"
     done
 }
 

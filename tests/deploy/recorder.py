@@ -36,6 +36,10 @@ def done(response=None, name="operations/done"):
     return {"name": name, "done": True, "response": response or {}}
 
 
+def operation_of(path):
+    return resource_name(path).rsplit("/", 2)[0] + "/operations/done"
+
+
 def last(path):
     return path.rsplit("/", 1)[-1]
 
@@ -62,7 +66,7 @@ LISTS = [(r"^/storage/|^/sql/|^/apis/", "items"), (r"/serviceAccounts$", "accoun
 
 
 class Recorder:
-    """`requests`: every request as {method, host, path, query, body, status}; `store`: what there is, by path."""
+    """`requests`: every request as {method, host, path, query, body, status, token}; `store`: what there is, by path."""
 
     def __init__(self):
         self.requests, self.store, self.policies, self.failures = [], {}, {}, []
@@ -87,11 +91,14 @@ class Recorder:
 
     def paths(self, pattern):
         """What is stored below such paths, by the last part of the path."""
-        return {last(path): value for path, value in self.store.items() if re.search(pattern, path)}
+        return {last(path): self.store[path] for path in self.paths_of(pattern)}
+
+    def paths_of(self, pattern):
+        return [path for path in self.store if re.search(pattern, path)]
 
     # ---- one request ------------------------------------------------------------------------------------------------
 
-    def answer(self, method, host, path, query, body, raw=b""):
+    def answer(self, method, host, path, query, body, raw=b"", token=""):
         with self.lock:
             status, answer = 200, {}
             self.raw = raw
@@ -102,7 +109,8 @@ class Recorder:
                 answer = self.route(method, path, query, json.loads(json.dumps(body)) if isinstance(body, dict) else {})
             except Refused as refused:
                 status, answer = refused.status, refused.body()
-            self.requests.append({"method": method, "host": host, "path": path, "query": query, "body": body, "status": status})
+            self.requests.append({"method": method, "host": host, "path": path, "query": query, "body": body, "status": status,
+                                  "token": token})
             return status, answer
 
     def route(self, method, path, query, body):
@@ -144,7 +152,9 @@ class Recorder:
             raise Refused(404, f"Resource not found: {path}")
         for key in [key for key in self.store if key == path or key.startswith(path + "/")]:
             del self.store[key]
-        return {} if "/topics/" in path or "/subscriptions/" in path else done()
+        if "/topics/" in path or "/subscriptions/" in path:
+            return {}
+        return sql_operation(path, {}) if path.startswith("/sql/") else done(name=operation_of(path))
 
     def keep(self, path, value):
         for pattern, complete in COMPLETED:
@@ -211,7 +221,7 @@ def sql_operation(path, value):
 
 WRAPPED = [
     (r"^/sql/", sql_operation),
-    (r"/repositories/[^/]+$", lambda path, value: done(value, resource_name(path).rsplit("/", 2)[0] + "/operations/done")),
+    (r"/repositories/[^/]+$", lambda path, value: done(value, operation_of(path))),
 ]
 
 
@@ -339,9 +349,10 @@ def handler_of(cloud):
                 body = f"{len(raw)} bytes"
             path = unquote(url.path)
             if host.endswith(".run.app"):
-                status, answer = cloud.answer_service(path) if hasattr(cloud, "answer_service") else (200, {"status": "healthy"})
+                status, answer = 200, {"status": "healthy"}
             else:
-                status, answer = cloud.answer(self.command, host, path, dict(parse_qsl(url.query)), body, raw)
+                status, answer = cloud.answer(self.command, host, path, dict(parse_qsl(url.query)), body, raw,
+                                              self.headers.get("Authorization", ""))
             self.reply(status, json.dumps(answer).encode())
 
         def reply(self, status, data):
@@ -353,7 +364,8 @@ def handler_of(cloud):
                 self.wfile.write(data)
 
         def do_CONNECT(self):
-            cloud.requests.append({"method": "CONNECT", "host": self.path, "path": "", "query": {}, "body": None, "status": 403})
+            cloud.requests.append({"method": "CONNECT", "host": self.path, "path": "", "query": {}, "body": None, "status": 403,
+                                   "token": ""})
             self.send_error(403, "nothing leaves this machine")
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = handle_any

@@ -2,11 +2,12 @@
 # The set-up of the cloud, as infra/deploy.sh does it with gcloud: bucket, topics, push subscriptions and the
 # scheduler's job. Everything may exist already; what points to an address is set anew.
 #
-# Reads: STORAGE_URL PUBSUB_URL SCHEDULER_URL (base URLs), GOOGLE_CLOUD_PROJECT BUCKET, PUBSUB_TOPIC
-# PUBSUB_TOPIC_HIGH PUBSUB_TOPIC_DELIVERIES (the lanes; shared/base/config.c has the same defaults),
-# WORKER_URL WEB_URL (where to push; also the audiences) and PUSH_SERVICE_ACCOUNT.
+# Reads: STORAGE_URL PUBSUB_URL SCHEDULER_URL (base URLs), GOOGLE_CLOUD_PROJECT BUCKET, the names and numbers of
+# infra/names.sh, WORKER_URL WEB_URL (where to push; also the audiences) and PUSH_SERVICE_ACCOUNT.
 
-MR_DEAD_LETTER_TOPIC=mediarun-dead-letters
+MR_INFRA=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=infra/names.sh
+. "$MR_INFRA/names.sh"
 
 # ask METHOD URL JSON: prints the status.
 ask() {
@@ -40,8 +41,9 @@ push_config() { # URL AUDIENCE
 push_subscription() {
     local project=$PUBSUB_URL/v1/projects/$GOOGLE_CLOUD_PROJECT
     local body
-    body=$(printf '{"topic":"projects/%s/topics/%s","pushConfig":%s,"ackDeadlineSeconds":600,"expirationPolicy":{},
-        "retryPolicy":{"minimumBackoff":"1s","maximumBackoff":"60s"}%s}' "$GOOGLE_CLOUD_PROJECT" "$2" "$3" "$4")
+    body=$(printf '{"topic":"projects/%s/topics/%s","pushConfig":%s,"ackDeadlineSeconds":%s,"expirationPolicy":{},
+        "retryPolicy":{"minimumBackoff":"%ss","maximumBackoff":"%ss"}%s}' "$GOOGLE_CLOUD_PROJECT" "$2" "$3" \
+        "$MR_ACK_DEADLINE_S" "$MR_RETRY_MIN_S" "$MR_RETRY_MAX_S" "$4")
     ensure PUT "$project/subscriptions/$1" "$body" ||
         replace POST "$project/subscriptions/$1:modifyPushConfig" "{\"pushConfig\":$3}"
 }
@@ -50,34 +52,28 @@ provision_storage() {
     ensure POST "$STORAGE_URL/storage/v1/b?project=$GOOGLE_CLOUD_PROJECT" "{\"name\":\"$BUCKET\"}" || true
     # For signed URLs, which are secrets themselves: a page may read what it was given one for. Direct uploads do not go
     # by this, but by the Origin that web begins their session with.
-    replace PATCH "$STORAGE_URL/storage/v1/b/$BUCKET" '{"cors":[{"origin":["*"],"method":["GET","HEAD"],"maxAgeSeconds":3600,
-        "responseHeader":["Content-Type","Content-Length","Content-Range","Content-Disposition","Range","ETag"]}]}'
+    replace PATCH "$STORAGE_URL/storage/v1/b/$BUCKET" "{\"cors\":$(<"$MR_INFRA/storage/cors.json")}"
 }
 
 provision_pubsub() {
     local topics=projects/$GOOGLE_CLOUD_PROJECT/topics topic
-    local lanes=("${PUBSUB_TOPIC:-mediarun-tasks}" "${PUBSUB_TOPIC_HIGH:-mediarun-tasks-high}"
-        "${PUBSUB_TOPIC_DELIVERIES:-mediarun-deliveries}")
-    for topic in "${lanes[@]}" "$MR_DEAD_LETTER_TOPIC"; do
+    for topic in "${MR_LANES[@]}" "$MR_TOPIC_DEAD"; do
         ensure PUT "$PUBSUB_URL/v1/$topics/$topic" '{}' || true
     done
-    # A subscription for each lane, so that none waits behind another. 100 attempts, not fewer: an answer "busy,
-    # later" counts as one.
-    for topic in "${lanes[@]}"; do
+    for topic in "${MR_LANES[@]}"; do
         push_subscription "$topic-worker" "$topic" "$(push_config "$WORKER_URL/" "$WORKER_URL")" \
-            ",\"deadLetterPolicy\":{\"deadLetterTopic\":\"$topics/$MR_DEAD_LETTER_TOPIC\",\"maxDeliveryAttempts\":100}"
+            ",\"deadLetterPolicy\":{\"deadLetterTopic\":\"$topics/$MR_TOPIC_DEAD\",\"maxDeliveryAttempts\":$MR_DELIVERY_ATTEMPTS}"
     done
-    push_subscription "$MR_DEAD_LETTER_TOPIC-web" "$MR_DEAD_LETTER_TOPIC" \
-        "$(push_config "$WEB_URL/internal/dead-letters" "$WEB_URL")" ''
+    push_subscription "$MR_SUBSCRIPTION_DEAD" "$MR_TOPIC_DEAD" "$(push_config "$WEB_URL$MR_DEAD_LETTERS_PATH" "$WEB_URL")" ''
 }
 
 provision_scheduler() {
     local jobs=projects/$GOOGLE_CLOUD_PROJECT/locations/local/jobs body
-    body=$(printf '{"name":"%s","schedule":"* * * * *","timeZone":"Etc/UTC","attemptDeadline":"60s",
-        "httpTarget":{"uri":"%s/internal/sweep","httpMethod":"POST","headers":{"Content-Type":"application/json"},"body":"e30=",
+    body=$(printf '{"name":"%s","schedule":"%s","timeZone":"Etc/UTC","attemptDeadline":"60s",
+        "httpTarget":{"uri":"%s","httpMethod":"POST","headers":{"Content-Type":"application/json"},"body":"e30=",
         "oidcToken":{"serviceAccountEmail":"%s","audience":"%s"}}}' \
-        "$jobs/mediarun-sweep" "$WEB_URL" "$PUSH_SERVICE_ACCOUNT" "$WEB_URL")
-    ensure POST "$SCHEDULER_URL/v1/$jobs" "$body" || replace PATCH "$SCHEDULER_URL/v1/$jobs/mediarun-sweep" "$body"
+        "$jobs/$MR_SWEEP_JOB" "$MR_SWEEP_SCHEDULE" "$WEB_URL$MR_SWEEP_PATH" "$PUSH_SERVICE_ACCOUNT" "$WEB_URL")
+    ensure POST "$SCHEDULER_URL/v1/$jobs" "$body" || replace PATCH "$SCHEDULER_URL/v1/$jobs/$MR_SWEEP_JOB" "$body"
 }
 
 provision() {

@@ -1,0 +1,76 @@
+"""What the tests of infra/deploy.sh share: one project, set up once, and copies of it to spoil."""
+
+import copy
+import shutil
+import types
+
+import pytest
+
+import cloud
+import recorder
+
+OPTIONS = ("--email", "ops@example.com", "--repo", "someone/mediarun")
+
+
+def clone(original):
+    """A project in the same state, with a recorder of its own."""
+    made = recorder.Recorder()
+    made.store, made.policies, made.enabled, made.count = copy.deepcopy(
+        (original.store, original.policies, original.enabled, original.count))
+    return made
+
+
+@pytest.fixture(scope="session")
+def gcloud(tmp_path_factory):
+    """gcloud's own directory, one for all runs."""
+    if cloud.missing():
+        pytest.skip(f"infra/deploy.sh with the real gcloud: {cloud.missing()}")
+    return tmp_path_factory.mktemp("gcloud")
+
+
+@pytest.fixture(scope="session")
+def world(gcloud):
+    """
+    An empty project, deployed to: broken, where Cloud SQL fails in the middle; first, which goes on from there; second, which
+    has nothing to do. `at` is how many requests there had been before each.
+    """
+    made = recorder.Recorder()
+    made.fail("POST", r"/instances/mediarun/users$", 500)
+    runs = types.SimpleNamespace(cloud=made, at={})
+    for name in ("broken", "first", "second"):
+        runs.at[name] = len(made.requests)
+        setattr(runs, name, cloud.deploy(made, gcloud, *OPTIONS))
+        made.failures.clear()
+    yield runs
+    made.close()
+
+
+@pytest.fixture
+def spoiled(world):
+    """Makes a copy of the deployed project without what lies below the given paths."""
+    made = []
+
+    def make(pattern=r"^$"):
+        copied = clone(world.cloud)
+        for path in copied.paths_of(pattern):
+            del copied.store[path]
+        made.append(copied)
+        return copied
+
+    yield make
+    for copied in made:
+        copied.close()
+
+
+@pytest.fixture
+def empty():
+    made = recorder.Recorder()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of infra/ to change."""
+    shutil.copytree(cloud.ROOT / "infra", tmp_path / "infra", ignore=shutil.ignore_patterns("emulator"))
+    return tmp_path
