@@ -2,8 +2,8 @@
 # Everything that proves mediarun: installs what is missing, builds, checks the house rules, runs the unit tests
 # and the end-to-end tests. The last line says "N passed, N failed"; exit status 1 on any failure.
 #
-#   tests/run.sh         release, address and thread sanitizer builds
-#   tests/run.sh quick   the release build alone
+#   tests/run.sh         release, address and thread sanitizer builds, deploying, the images
+#   tests/run.sh quick   the release build alone, deploying without the images
 # shellcheck disable=SC2317 # the functions are called by name, through stage
 set -uo pipefail
 
@@ -15,8 +15,14 @@ cd "$root" || exit 1
 . "$root/infra/local/lib/packages.sh"
 
 case ${1:-} in
-    '') variants=(release asan tsan) ;;
-    quick) variants=(release) ;;
+    '')
+        variants=(release asan tsan)
+        without_images=()
+        ;;
+    quick)
+        variants=(release)
+        without_images=(quick)
+        ;;
     *) die "usage: tests/run.sh [quick]" ;;
 esac
 scratch=$(mktemp -d)
@@ -87,6 +93,7 @@ main() {
     export ASAN_OPTIONS=abort_on_error=0:detect_leaks=1:${ASAN_OPTIONS:-}
     export TSAN_OPTIONS=halt_on_error=0:exitcode=66:${TSAN_OPTIONS:-}
     stage "lint" count_lint tests/lint/run.sh
+    stage "deploy" count_units tests/deploy/run.sh "${without_images[@]}"
     local variant
     for variant in "${variants[@]}"; do
         test_variant "$variant"

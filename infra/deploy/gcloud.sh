@@ -10,6 +10,7 @@ HINTS=(
     'billing~link a billing account: gcloud billing projects link PROJECT --billing-account=…'
     'PERMISSION_DENIED|does not have permission|403~ask an owner of the project for the right, then run this again'
     'buckets create.*(ALREADY_EXISTS|409)~a name may be taken by anybody in the world: choose another with --bucket'
+    'instances create.*409~the name of a deleted instance is taken for a week: choose another SQL_INSTANCE in infra/deploy/settings.sh'
     'ALREADY_EXISTS|409~somebody else has made it, or is at work on it; run this again'
     'RESOURCE_EXHAUSTED|[Qq]uota|429~a quota is used up; wait a minute, or raise it, then run this again'
     'INTERNAL|UNAVAILABLE|50[0-9]~a fault at Google; run this again, it goes on where it stopped'

@@ -25,7 +25,7 @@ build_images() {
 # another than the newest: a rollback sends the traffic back.
 serving_image() {
     local revision
-    revision=$(awk -F '\t' -v name="$1" '$1 == name { print $3 }' <<<"$SERVICES")
+    revision=$(awk -F '\t' -v name="$1" '$1 == name && $5 == 100 { print $3; exit }' <<<"$SERVICES")
     [[ -z $revision ]] ||
         ask run run revisions describe "$revision" --region="$REGION" --format='value(spec.containers[0].image)'
 }
@@ -39,11 +39,15 @@ built_image() {
     printf '%s/%s@%s' "$REGISTRY" "$1" "$digest"
 }
 
-# Sets WEB_IMAGE and WORKER_IMAGE: those that run now stay, unless there are none or --build asks for new ones.
+# Sets WEB_SERVES and WORKER_SERVES, the images that run now, and WEB_IMAGE and WORKER_IMAGE, those that shall: the same,
+# unless there are none or --build asks for new ones.
+# shellcheck disable=SC2034 # services.sh reads them
 choose_images() {
-    WEB_IMAGE=$(serving_image "$WEB_SERVICE")
-    WORKER_IMAGE=$(serving_image "$WORKER_SERVICE")
-    if ((BUILD)) || [[ -z $WEB_IMAGE || -z $WORKER_IMAGE ]]; then
+    WEB_SERVES=$(serving_image "$WEB_SERVICE")
+    WORKER_SERVES=$(serving_image "$WORKER_SERVICE")
+    WEB_IMAGE=$WEB_SERVES
+    WORKER_IMAGE=$WORKER_SERVES
+    if ((BUILD)) || [[ -z $WEB_SERVES || -z $WORKER_SERVES ]]; then
         build_images
         WEB_IMAGE=$(built_image "$WEB_SERVICE")
         WORKER_IMAGE=$(built_image "$WORKER_SERVICE")

@@ -1,36 +1,40 @@
 # shellcheck shell=bash
 # The two services of Cloud Run, from infra/services/*.yaml. Sourced by infra/deploy.sh.
 
-# render_service NAME FILE IMAGE: the YAML into FILE, with the mark of its settings as a label. Sets SETTINGS.
+# render_service NAME FILE IMAGE: the YAML into FILE, with the mark of its settings as a label. The image is not part of the
+# mark: Cloud Build changes it. Sets SETTINGS.
 # shellcheck disable=SC2034 # render reads IMAGE
 render_service() {
     local source=$SCRATCH/source.yaml
     cp "$ROOT/infra/services/$1.yaml" "$source"
     [[ -z $SMTP_URL ]] || sed -i 's/#mail: //' "$source"
-    IMAGE=$3
+    IMAGE=
     SETTINGS=
     SETTINGS=$(settings_of "$(render "$source")")
+    IMAGE=$3
     render "$source" >"$2"
 }
 
-# Sets SERVICES, lines of name, mark of the settings, revision that serves, URL.
+# Sets SERVICES, a line for each share of traffic: name, mark of the settings, revision, URL, percent.
 read_services() {
-    SERVICES=$(ask run run services list --region="$REGION" \
-        --format='value(metadata.name,metadata.labels.settings,status.traffic[0].revisionName,status.url)')
+    SERVICES=$(ask run run services list --region="$REGION" --flatten='status.traffic[]' \
+        --format='value(metadata.name,metadata.labels.settings,status.traffic.revisionName,status.url,status.traffic.percent)')
     note service "$SERVICES"
 }
 
-# ensure_service NAME FILE-STEM IMAGE
+# ensure_service NAME FILE-STEM IMAGE IMAGE-THAT-RUNS
 ensure_service() {
     local file=$SCRATCH/$2.yaml
     render_service "$2" "$file" "$3"
-    in_place "$(field_of "$SERVICES" "$1")" "$SETTINGS" || change run services replace "$file" --region="$REGION"
+    if [[ $3 != "$4" ]] || ! in_place "$(field_of "$SERVICES" "$1")" "$SETTINGS"; then
+        change run services replace "$file" --region="$REGION"
+    fi
 }
 
 # service_url SERVICE
 service_url() {
     local url
-    url=$(awk -F '\t' -v name="$1" '$1 == name { print $4 }' <<<"$SERVICES")
+    url=$(awk -F '\t' -v name="$1" '$1 == name { print $4; exit }' <<<"$SERVICES")
     if [[ -z $url ]]; then
         ((!DRY_RUN)) || { printf 'https://%s-%s.%s.run.app' "$1" "$NUMBER" "$REGION" && return; }
         url=$(ask run run services describe "$1" --region="$REGION" --format='value(status.url)')
@@ -41,8 +45,8 @@ service_url() {
 
 # web first: it brings the database's tables up to date.
 ensure_services() {
-    ensure_service "$WEB_SERVICE" web "$WEB_IMAGE"
-    ensure_service "$WORKER_SERVICE" worker "$WORKER_IMAGE"
+    ensure_service "$WEB_SERVICE" web "$WEB_IMAGE" "$WEB_SERVES"
+    ensure_service "$WORKER_SERVICE" worker "$WORKER_IMAGE" "$WORKER_SERVES"
     WEB_URL=$(service_url "$WEB_SERVICE")
     WORKER_URL=$(service_url "$WORKER_SERVICE")
 }
