@@ -1,6 +1,6 @@
 /*
  * The answer of testIamPermissions: which of the permissions that were asked for the caller has. Asking needs
- * no permission. Source: https://cloud.google.com/iam/docs/testing-permissions
+ * no permission. Source: https://cloud.google.com/storage/docs/json_api/v1/buckets/testIamPermissions
  */
 #ifndef MR_GCP_PERMISSIONS_H
 #define MR_GCP_PERMISSIONS_H
