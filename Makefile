@@ -12,6 +12,11 @@ BUILD   := build/$(VARIANT)
 PACKAGES := jansson libjwt libcrypto libcurl libpq libseccomp
 AV_PACKAGES := libavformat libavcodec libavfilter libswresample libswscale libavutil
 PKG_CONFIG ?= pkg-config
+# Elsewhere than Debian's: AV_PREFIX=DIR, with static libraries as infra/ffmpeg.sh makes them.
+AV_PKG_CONFIG := $(PKG_CONFIG)
+ifdef AV_PREFIX
+AV_PKG_CONFIG := PKG_CONFIG_PATH=$(AV_PREFIX)/lib/pkgconfig $(PKG_CONFIG) --static
+endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wmissing-prototypes -Wvla \
             -Wstrict-prototypes -Wundef -Wpointer-arith -Wwrite-strings -Werror
@@ -30,11 +35,13 @@ LDFLAGS_cov  := --coverage
 VARIANTS := release debug asan tsan cov
 $(if $(filter $(VARIANT),$(VARIANTS)),,$(error VARIANT=$(VARIANT): one of $(VARIANTS)))
 
-INCLUDES := $(filter-out -I/usr/include,$(shell $(PKG_CONFIG) --cflags-only-I $(PACKAGES) $(AV_PACKAGES)))
+# Whoever builds web alone need not have libav.
+INCLUDES := $(filter-out -I/usr/include,$(shell $(PKG_CONFIG) --cflags-only-I $(PACKAGES)) \
+              $(shell $(AV_PKG_CONFIG) --cflags-only-I $(AV_PACKAGES) 2>/dev/null))
 COMPILE = $(CC) $(patsubst -I%,-isystem %,$(INCLUDES)) $(CPPFLAGS_all) $(CPPFLAGS) $(CFLAGS_all) $(CFLAGS_$(VARIANT)) $(CFLAGS)
 LINK    = $(CC) -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 LIBS    = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lcivetweb -lisal -lm
-AV_LIBS = $(shell $(PKG_CONFIG) --libs $(AV_PACKAGES))
+AV_LIBS = $(shell $(AV_PKG_CONFIG) --libs $(AV_PACKAGES))
 
 # ---- sources -----------------------------------------------------------------
 shared_src   := $(sort $(wildcard shared/*/*.c))

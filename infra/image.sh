@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # What Dockerfile.web and Dockerfile.worker do inside an image:
 #
-#   infra/image.sh toolchain           installs what the build needs
+#   infra/image.sh toolchain           installs what every build needs
+#   infra/image.sh ffmpeg PREFIX       makes FFmpeg's libraries for the worker
 #   infra/image.sh tests               installs what the unit tests need
 #   infra/image.sh test                builds and runs them
 #   infra/image.sh build PROGRAM       builds it; into /out go the program and the packages of the libraries it loads
-#   infra/image.sh runtime             installs those packages and nothing else; fails if the program misses a library
+#   infra/image.sh runtime             installs those packages and nothing else, and removes itself
 #
 # SNAPSHOT=20260101T000000Z takes every package as the archive was at that time (snapshot.debian.org).
 set -euo pipefail
@@ -18,7 +19,7 @@ out=/out
 . "$root/infra/local/lib/packages.sh"
 
 # apt keeps lists, archives and logs in a directory that ends with this script, so that none is in the image.
-configure_apt() {
+configure_apt() { # TYPE…: deb, deb-src
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
     mkdir -p "$scratch"/{lists,cache,log}/partial
@@ -28,26 +29,26 @@ configure_apt() {
 Dir::State::lists "$scratch/lists";
 Dir::Cache "$scratch/cache";
 Dir::Log "$scratch/log";
+Dir::Etc::sourcelist "$scratch/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Acquire::Check-Valid-Until "$([[ -n ${SNAPSHOT:-} ]] && echo false || echo true)";
 APT::Sandbox::User "root";
 Acquire::Languages "none";
 DPkg::Options { "--log=/dev/null"; "--path-exclude=/usr/share/man/*"; "--path-exclude=/usr/share/locale/*";
     "--path-exclude=/usr/share/doc/*"; "--path-include=/usr/share/doc/*/copyright"; };
 APT
-    [[ -z ${SNAPSHOT:-} ]] || pin_archive
+    write_sources "$@" >"$scratch/sources.list"
 }
 
-pin_archive() {
-    local archive=http://snapshot.debian.org/archive
-    cat >"$scratch/sources.list" <<SOURCES
-deb $archive/debian/$SNAPSHOT bookworm main
-deb $archive/debian/$SNAPSHOT bookworm-updates main
-deb $archive/debian-security/$SNAPSHOT bookworm-security main
-SOURCES
-    cat >>"$APT_CONFIG" <<APT
-Dir::Etc::sourcelist "$scratch/sources.list";
-Dir::Etc::sourceparts "/dev/null";
-Acquire::Check-Valid-Until "false";
-APT
+# write_sources TYPE…
+write_sources() {
+    local archive=http://deb.debian.org at='' type
+    [[ -z ${SNAPSHOT:-} ]] || archive=http://snapshot.debian.org/archive at=/$SNAPSHOT
+    for type in "$@"; do
+        echo "$type $archive/debian$at bookworm main"
+        echo "$type $archive/debian$at bookworm-updates main"
+        echo "$type $archive/debian-security$at bookworm-security main"
+    done
 }
 
 # The packages that hold the libraries which a program names; what those need in turn, the packages know. Debian
@@ -71,28 +72,30 @@ build() {
 }
 
 runtime() {
-    local packages program
+    local packages
     mapfile -t packages <"$out/packages"
-    configure_apt
+    configure_apt deb
     install_packages "${packages[@]}" ca-certificates
-    for program in "$out"/mediarun-*; do
-        ! ldd "$program" | grep 'not found' || die "$program misses libraries"
-    done
-    # What tells of the moment of the build, and nothing else.
-    rm -rf /var/log/* /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old /var/lib/dpkg/*-old
+    # What tells of the moment of the build, and what only this step needs.
+    rm -rf /var/log/* /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old /var/lib/dpkg/*-old "$root" "$out"
 }
 
 case ${1:-} in
     toolchain)
-        configure_apt
-        install_packages "${BUILD_PACKAGES[@]}"
+        configure_apt deb
+        install_packages "${TOOLCHAIN_PACKAGES[@]}"
+        ;;
+    ffmpeg)
+        configure_apt deb deb-src
+        install_packages "${FFMPEG_PACKAGES[@]}"
+        "$root/infra/ffmpeg.sh" "$2"
         ;;
     tests)
-        configure_apt
+        configure_apt deb
         install_packages "${RUN_PACKAGES[@]}" "${UNIT_TEST_PACKAGES[@]}"
         ;;
     test) make -C "$root" --no-print-directory -s -j"$(nproc)" VARIANT=release unit ;;
     build) build "$2" ;;
     runtime) runtime ;;
-    *) die "usage: infra/image.sh toolchain|tests|test|build PROGRAM|runtime" ;;
+    *) die "usage: infra/image.sh toolchain|ffmpeg PREFIX|tests|test|build PROGRAM|runtime" ;;
 esac

@@ -34,7 +34,9 @@ serving_image() {
 built_image() {
     local digest
     ((!DRY_RUN)) || { printf '%s/%s@sha256:…' "$REGISTRY" "$1" && return; }
-    digest=$(ask artifactregistry artifacts docker images describe "$REGISTRY/$1:latest" --format='value(image_summary.digest)')
+    digest=$(ask artifactregistry artifacts tags list --package="$1" --repository="$REPOSITORY" --location="$REGION" \
+        --format='value(name.basename(),version.basename())')
+    digest=$(field_of "$digest" latest)
     [[ $digest == sha256:* ]] || die "no image $REGISTRY/$1:latest was built: see gcloud builds list --region=$REGION --project=$PROJECT"
     printf '%s/%s@%s' "$REGISTRY" "$1" "$digest"
 }

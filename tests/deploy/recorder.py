@@ -185,16 +185,28 @@ def completed_instance(_, path, value):
             "project": PROJECT, "settings": {"settingsVersion": "1", **value.get("settings", {})}}
 
 
+def completed_traffic(name, newest, wanted):
+    """Where the traffic goes: each share and tag with its revision, and a tag with its address."""
+    for target in wanted or [{"latestRevision": True, "percent": 100}]:
+        tag = target.get("tag")
+        yield {**target, "revisionName": target.get("revisionName", newest),
+               **({"url": f"http://{tag}---{name}-uc.a.run.app"} if tag else {})}
+
+
 def completed_service(cloud, path, value):
-    """A Knative service that is ready at once."""
-    generation = cloud.store.get(path, {}).get("metadata", {}).get("generation", 0) + 1
+    """A Knative service that is ready at once. Another template makes another revision; other traffic does not."""
+    former = cloud.store.get(path, {})
+    generation = former.get("metadata", {}).get("generation", 0) + 1
     name = value["metadata"]["name"]
     revision, url = f"{name}-{generation:05d}-abc", f"http://{name}-uc.a.run.app"
+    if former.get("spec", {}).get("template") == value["spec"]["template"]:
+        revision = former["status"]["latestCreatedRevisionName"]
     value["metadata"].update(namespace=PROJECT, generation=generation, resourceVersion=f"v{generation}", uid="u", selfLink="/x",
                              creationTimestamp=NOW)
     value["metadata"].setdefault("labels", {})["cloud.googleapis.com/location"] = REGION
     value["status"] = {"observedGeneration": generation, "url": url, "address": {"url": url}, "latestCreatedRevisionName": revision,
-                       "latestReadyRevisionName": revision, "traffic": [{"revisionName": revision, "percent": 100, "latestRevision": True}],
+                       "latestReadyRevisionName": revision,
+                       "traffic": list(completed_traffic(name, revision, value["spec"].get("traffic"))),
                        "conditions": [{"type": kind, "status": "True", "lastTransitionTime": NOW}
                                       for kind in ("Ready", "ConfigurationsReady", "RoutesReady")]}
     cloud.store[path.replace("/services/" + name, "/revisions/" + revision)] = {
@@ -210,6 +222,7 @@ COMPLETED = [
     (r"^/sql/.*/instances/[^/]+$", completed_instance),
     (r"/namespaces/[^/]+/services/[^/]+$", completed_service),
     (r"/(secrets|repositories|alertPolicies|uptimeCheckConfigs|notificationChannels|dashboards|topics|subscriptions|jobs)/[^/]+$", named),
+    (r"/triggers/[^/]+$", lambda cloud, path, value: {**value, "id": last(path), "resourceName": resource_name(path)}),
     (r"/dashboards/[^/]+$", lambda cloud, path, value: {**value, "etag": f"e{cloud.count}"}),
 ]
 
@@ -278,8 +291,10 @@ def build(cloud, found, path, query, body):
             "metadata": {"@type": "type.googleapis.com/google.devtools.cloudbuild.v1.BuildOperationMetadata", "build": made}}
 
 
-def image(cloud, found, path, *_):
-    return {"name": resource_name(path), "version": f"{resource_name(path).rsplit('/tags', 1)[0]}/versions/sha256:" + "a" * 64}
+def tags(cloud, found, path, *_):
+    package = resource_name(path).rsplit("/tags", 1)[0]
+    return {"tags": [{"name": f"{package}/tags/{tag}", "version": f"{package}/versions/sha256:{digit * 64}"}
+                     for tag, digit in (("b-1", "b"), ("latest", "a"))]}
 
 
 def sql_done(cloud, found, path, *_):
@@ -313,7 +328,8 @@ SPECIAL = [
     (r":testIamPermissions$", permissions),
     (r":addVersion$", add_version),
     (r"^POST .*/builds$", build),
-    (r"^GET .*/tags/[^/]+$", image),
+    (r"^GET .*/tags$", tags),
+    (r"^GET .*/storageLayout$", lambda *_: {"kind": "storage#storageLayout", "hierarchicalNamespace": {"enabled": False}}),
     (r"^GET .*/operations/[^/]+$", sql_done),
     (r"^GET /v1/projects/[^/]+/locations$", regions),
     (r"^(POST|PUT) .*/b/[^/]+/o", stored_object),

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 import cloud as programs
-from conftest import OPTIONS
+from conftest import OPTIONS, clone
 from recorder import NUMBER, PROJECT, REGION
 
 WEB, WORKER, PUSHER, SCHEDULER, BUILDER = (f"mediarun-{name}@{PROJECT}.iam.gserviceaccount.com"
@@ -172,13 +172,15 @@ def test_repository(world):
 def test_build(world):
     assert_fields(one(world, r"/builds/[^/]+$"), {
         "serviceAccount": f"{PROJECTS}/serviceAccounts/{BUILDER}", "options.logging": "CLOUD_LOGGING_ONLY",
-        "source.storageSource.bucket": f"{PROJECT}-mediarun-build", "substitutions._REGION": REGION})
+        "source.storageSource.bucket": f"{PROJECT}-mediarun-build", "substitutions._REGION": REGION,
+        "substitutions._DEPLOY": "false", "substitutions._REPOSITORY": "mediarun"})
 
 
 def test_trigger(world):
     assert_fields(one(world, r"/triggers/[^/]+$"), {
         "name": "mediarun-push", "filename": "cloudbuild.yaml", "github.owner": "someone", "github.name": "mediarun",
-        "github.push.branch": "^main$", "serviceAccount": f"{PROJECTS}/serviceAccounts/{BUILDER}", "substitutions._REGION": REGION})
+        "github.push.branch": "^main$", "serviceAccount": f"{PROJECTS}/serviceAccounts/{BUILDER}", "substitutions._REGION": REGION,
+        "substitutions._DEPLOY": "true"})
 
 
 def test_sweep(world):
@@ -229,7 +231,7 @@ def test_service(world, name):
     assert {key: variables.get(key) for key in wanted["env"]} == wanted["env"]
     assert {entry["name"]: entry["valueFrom"]["secretKeyRef"] for entry in container["env"] if "valueFrom" in entry} == {
         key: {"name": secret, "key": "latest"} for key, secret in wanted["secrets"].items()}
-    assert re.fullmatch(rf"{REGION}-docker\.pkg\.dev/{PROJECT}/mediarun/[\w-]+@sha256:[0-9a-f]{{64}}", container["image"])
+    assert container["image"] == f"{REGION}-docker.pkg.dev/{PROJECT}/mediarun/mediarun-{name}@sha256:" + 64 * "a"  # of the tag latest
     assert service["spec"]["traffic"] == [{"latestRevision": True, "percent": 100}]
 
 
@@ -336,20 +338,52 @@ def test_a_dry_run_of_an_empty_project(empty, gcloud):
     assert f"dry run: {len(shown)} changes would be made" in lines(run)
 
 
-def test_what_differs_is_set_anew_and_nothing_else(spoiled, gcloud):
-    """Another mark: other settings. The images that run stay."""
-    made = spoiled()
-    subscription = next(path for path in made.store if path.endswith("/mediarun-tasks-worker"))
-    made.store[subscription].update(ackDeadlineSeconds=10, labels={"settings": "another"})
-    service = next(path for path in made.store if path.endswith("/services/mediarun-web"))
-    made.store[service]["metadata"]["labels"]["settings"] = "another"
-    image = made.store[service]["spec"]["template"]["spec"]["containers"][0]["image"]
-    run = programs.deploy(made, gcloud, *OPTIONS)
-    assert run.returncode == 0, run.stderr
-    changed = [f"{r['method']} {r['path'].rsplit('/', 1)[1]}" for r in made.mutations()]
-    assert sorted(changed) == ["PATCH mediarun-tasks-worker", "PUT mediarun-web"]
-    assert made.store[subscription]["ackDeadlineSeconds"] == 600
-    assert made.store[service]["spec"]["template"]["spec"]["containers"][0]["image"] == image
+MAIL = {"SMTP_URL": "smtp://relay.example:587", "SMTP_USER": "apikey", "MAIL_FROM": "m@example.com",
+        "SMTP_PASSWORD": "word-of-the-relay"}
+
+
+@pytest.fixture(scope="module")
+def forced(world, gcloud):
+    """A deployed project, spoiled by hand, where everything is set anew, with mail and a larger database."""
+    made = clone(world.cloud)
+    subscription = made.paths(r"/mediarun-tasks-worker$")["mediarun-tasks-worker"]
+    subscription.update(ackDeadlineSeconds=10, pushConfig={})
+    made.run = programs.deploy(made, gcloud, *OPTIONS, "--force", "--db-tier=db-custom-4-15360", settings=MAIL)
+    yield made
+    made.close()
+
+
+def test_force_sets_everything_anew(forced):
+    assert forced.run.returncode == 0, forced.run.stderr
+    changed = {}
+    for request in forced.mutations():
+        parts = request["path"].split("/")
+        changed.setdefault(f"{request['method']} {parts[-2]}", []).append(parts[-1])
+    for names in changed.values():
+        names.sort()
+    assert changed.pop("PATCH alertPolicies") and changed.pop("PATCH uptimeCheckConfigs") and changed.pop("PATCH dashboards")
+    assert changed == {
+        "PATCH b": [f"{PROJECT}-mediarun", f"{PROJECT}-mediarun-build"], "PUT metrics": sorted(files_of("metrics")),
+        "PATCH subscriptions": sorted(["mediarun-dead-letters-web", *(f"{lane}-worker" for lane in LANES)]),
+        "PATCH instances": ["mediarun"], "PUT services": ["mediarun-web", "mediarun-worker"], "PATCH jobs": ["mediarun-sweep"],
+        f"POST {PROJECT}": ["secrets"],
+        "POST secrets": ["mediarun-smtp-password:addVersion", "mediarun-smtp-password:setIamPolicy"]}
+    assert len(forced.paths(r"/alertPolicies/")) == len(files_of("policies"))
+    assert_fields(forced.paths(r"/subscriptions/")["mediarun-tasks-worker"], {
+        "ackDeadlineSeconds": 600, "pushConfig.oidcToken.serviceAccountEmail": PUSHER})
+    assert_fields(forced.paths(r"/instances/mediarun$")["mediarun"], {
+        "settings.tier": "db-custom-4-15360", "settings.databaseFlags": [{"name": "max_connections", "value": "200"}]})
+
+
+def test_mail(world, forced):
+    container = forced.paths(r"/services/mediarun-worker$")["mediarun-worker"]["spec"]["template"]["spec"]["containers"][0]
+    variables = {entry["name"]: entry.get("value") or entry["valueFrom"]["secretKeyRef"]["name"] for entry in container["env"]}
+    assert [variables[name] for name in MAIL] == ["smtp://relay.example:587", "apikey", "m@example.com", "mediarun-smtp-password"]
+    (added,) = [request["body"] for request in forced.requests if request["path"].endswith(":addVersion")]
+    assert base64.b64decode(added["payload"]["data"]).decode() == MAIL["SMTP_PASSWORD"]
+    assert MAIL["SMTP_PASSWORD"] not in forced.run.stdout + forced.run.stderr
+    before = world.cloud.paths(r"/services/mediarun-worker$")["mediarun-worker"]["spec"]["template"]["spec"]["containers"][0]
+    assert container["image"] == before["image"], "the images stay"
 
 
 # What is missing, and what Google answers when it is to be made → what the one line says.

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import subprocess
 import threading
 
@@ -11,6 +12,8 @@ import requests
 from harness.paths import BUILD, PATIENCE
 from harness.stack import BUCKET, TOPIC, Stack
 from harness.waiting import wait_for
+
+pytestmark = pytest.mark.sanitized
 
 PROGRAMS = ("web", "worker")
 
@@ -42,6 +45,7 @@ def refused(stack, name, **settings):
     """The one line of a program that ends at once with these settings (None: not set)."""
     env = {**environment(stack, name), **settings}
     env = {key: value for key, value in env.items() if value is not None}
+    env |= {key: os.environ[key] for key in ("ASAN_OPTIONS", "TSAN_OPTIONS") if key in os.environ}
     done = subprocess.run([BUILD / f"mediarun-{name}"], env={"PATH": "/usr/bin:/bin", **env}, capture_output=True, text=True,
                           timeout=40 * PATIENCE, check=False)
     assert done.returncode == 1, done.stderr

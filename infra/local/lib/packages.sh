@@ -1,16 +1,25 @@
 # shellcheck shell=bash
 # Debian packages: what a build, a run and a test need, and how to get what is missing.
 
+# Of every program; of the worker beside that; of both, and of the tests of both.
 # shellcheck disable=SC2034 # read by those who source this
-BUILD_PACKAGES=(gcc libc6-dev make pkg-config libcivetweb-dev libjansson-dev libjwt-dev libssl-dev
-    libcurl4-openssl-dev libpq-dev libavcodec-dev libavformat-dev libavfilter-dev libavutil-dev
-    libswresample-dev libswscale-dev libseccomp-dev libisal-dev)
+TOOLCHAIN_PACKAGES=(gcc libc6-dev make pkg-config libcivetweb-dev libjansson-dev libjwt-dev libssl-dev
+    libcurl4-openssl-dev libpq-dev libseccomp-dev libisal-dev)
+AV_PACKAGES=(libavcodec-dev libavformat-dev libavfilter-dev libavutil-dev libswresample-dev libswscale-dev)
+# shellcheck disable=SC2034
+BUILD_PACKAGES=("${TOOLCHAIN_PACKAGES[@]}" "${AV_PACKAGES[@]}")
+# What makes the libraries of AV_PACKAGES for the worker's image: infra/ffmpeg.sh.
+# shellcheck disable=SC2034
+FFMPEG_PACKAGES=(dpkg-dev nasm libx264-dev libvpx-dev libmp3lame-dev libopus-dev libvorbis-dev libdav1d-dev zlib1g-dev)
 # shellcheck disable=SC2034
 RUN_PACKAGES=(postgresql curl ca-certificates openssl util-linux)
 # shellcheck disable=SC2034
 UNIT_TEST_PACKAGES=(libcmocka-dev ffmpeg)
 # shellcheck disable=SC2034
-TEST_PACKAGES=("${UNIT_TEST_PACKAGES[@]}" python3-pytest python3-requests python3-jsonschema python3-aiosmtpd clang clang-format cppcheck shellcheck procps)
+TEST_PACKAGES=("${UNIT_TEST_PACKAGES[@]}" python3-pytest python3-requests python3-jsonschema python3-yaml python3-aiosmtpd clang clang-format cppcheck shellcheck procps)
+
+# shellcheck disable=SC2034
+IMAGE_PACKAGES=(buildah podman runc debootstrap)
 
 # Prints those of the given packages that are not installed.
 missing_packages() {
