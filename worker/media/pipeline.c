@@ -48,7 +48,7 @@ static enum mr_status check_options(const struct mr_pipeline *pipeline, struct m
 {
     const struct mr_media_options *options = pipeline->options;
     int64_t all = pipeline->input->estimated_us;
-    if (all <= 0)
+    if (all <= 0 || mr_input_is_mpeg(pipeline->input)) /* whose last time stamp may be any */
         return MR_OK;
     if (all > pipeline->max_us)
         return too_long(pipeline, err);
@@ -68,6 +68,7 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
 {
     const struct mr_input *input = pipeline->input;
     plan_timeline(pipeline);
+    mr_discontinuity_init(&pipeline->line, input);
     pipeline->parts = (struct mr_parts){.spec = pipeline->spec,
                                         .options = pipeline->options,
                                         .input = input,
@@ -167,13 +168,19 @@ static enum mr_status take_packet(struct mr_pipeline *pipeline, struct mr_err *e
 {
     const struct mr_input *input = pipeline->input;
     AVPacket *packet = pipeline->packet;
-    if (has(pipeline, MR_SLOT_VIDEO) && packet->stream_index == input->video->index)
-        return pipeline->video.is_done ? MR_OK : mr_video_packet(&pipeline->video, packet, err);
-    if (has(pipeline, MR_SLOT_AUDIO) && packet->stream_index == input->audio->index)
-        return pipeline->audio.is_done ? MR_OK : mr_audio_packet(&pipeline->audio, packet, err);
-    if (input->subtitle && packet->stream_index == input->subtitle->index)
+    const AVStream *const streams[MR_SLOTS] = {
+        [MR_SLOT_VIDEO] = input->video, [MR_SLOT_AUDIO] = input->audio, [MR_SLOT_SUBTITLE] = input->subtitle};
+    enum mr_slot slot = 0;
+    while (slot < MR_SLOTS && (!streams[slot] || streams[slot]->index != packet->stream_index))
+        slot++;
+    if (slot == MR_SLOTS || (slot != MR_SLOT_SUBTITLE && !has(pipeline, slot)))
+        return MR_OK;
+    mr_discontinuity_mend(&pipeline->line, slot, streams[slot]->time_base, packet);
+    if (slot == MR_SLOT_SUBTITLE)
         return mr_subtitles_packet(&pipeline->subtitles, packet, err);
-    return MR_OK;
+    if (slot == MR_SLOT_VIDEO)
+        return pipeline->video.is_done ? MR_OK : mr_video_packet(&pipeline->video, packet, err);
+    return pipeline->audio.is_done ? MR_OK : mr_audio_packet(&pipeline->audio, packet, err);
 }
 
 static bool all_done(const struct mr_pipeline *pipeline)
@@ -284,9 +291,11 @@ static enum mr_status drain(struct mr_pipeline *pipeline, struct mr_err *err)
         status = check_damage(pipeline, err);
     if (!status)
         status = check_lengths(pipeline, err);
-    if (!status)
-        warn_of_cut(pipeline);
-    return status;
+    if (status)
+        return status;
+    warn_of_cut(pipeline);
+    mr_discontinuity_note(&pipeline->line, pipeline->notes);
+    return MR_OK;
 }
 
 static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)

@@ -10,6 +10,7 @@
 #define MR_WORKER_MEDIA_PIPELINE_H
 
 #include "worker/media/audio.h"
+#include "worker/media/discontinuity.h"
 #include "worker/media/subtitles.h"
 #include "worker/media/video.h"
 
@@ -24,6 +25,7 @@ struct mr_pipeline {
     int64_t max_us;      /* a longer input is refused */
 
     struct mr_timeline timeline;
+    struct mr_discontinuity line; /* the input's clock */
     struct mr_parts parts;
     struct mr_audio audio; /* valid if parts.has says so; so is the next */
     struct mr_video video;
