@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <libavutil/pixdesc.h>
+#include <limits.h>
 
 enum { TAGS_MAX = 64, KEY_MAX = 64, VALUE_MAX = 1000 };
 
@@ -49,6 +50,7 @@ static void describe_picture(json_t *to, const AVStream *stream)
     AVRational sar =
         stream->sample_aspect_ratio.num > 0 ? stream->sample_aspect_ratio : params->sample_aspect_ratio;
     char ratio[32] = "1:1";
+    (void)av_reduce(&sar.num, &sar.den, sar.num, sar.den, INT_MAX);
     if (sar.num > 0 && sar.den > 0)
         snprintf(ratio, sizeof ratio, "%d:%d", sar.num, sar.den);
     set_positive(to, "width", params->width);

@@ -94,10 +94,13 @@ static json_t *describe_sound(const AVStream *stream)
                      params->ch_layout.nb_channels);
 }
 
-static json_t *describe_cover(const AVStream *stream)
+/* As a comment it is no stream of the muxer's, but players find one behind the others. */
+static json_t *describe_cover(const struct mr_output *output)
 {
-    return json_pack("{s:i, s:s, s:s}", "index", stream->index, "type", "cover", "codec",
-                     avcodec_get_name(stream->codecpar->codec_id));
+    const AVStream *from = output->input->format->streams[output->cover_image->stream_index];
+    int index = output->cover ? output->cover->index : (int)output->format->nb_streams;
+    return json_pack("{s:i, s:s, s:s}", "index", index, "type", "cover", "codec",
+                     avcodec_get_name(from->codecpar->codec_id));
 }
 
 /* Keys of the main stream stand at the top, too: programs that know sound alone look for them there. */
@@ -116,8 +119,8 @@ static json_t *describe(const struct mr_output *output, int64_t us)
     if (text)
         json_array_append_new(streams, json_pack("{s:i, s:s, s:s}", "index", text->index, "type", "subtitle",
                                                  "codec", avcodec_get_name(text->codecpar->codec_id)));
-    if (output->cover)
-        json_array_append_new(streams, describe_cover(output->cover));
+    if (output->cover_image)
+        json_array_append_new(streams, describe_cover(output));
     json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "format", output->spec->name, "container",
                              output->spec->name, "codec", avcodec_get_name(main->codec_id), "duration_ms",
                              (json_int_t)((us + 500) / 1000), "bit_rate",
