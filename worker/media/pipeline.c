@@ -16,6 +16,8 @@ enum {
     LATE_US = 2 * 1000 * 1000,     /* how long the picture's packets wait for the first of the sound's */
     SEEK_MIN_US = 2 * 1000 * 1000, /* less is not worth a seek */
     SEEK_EARLY_US = 250 * 1000,    /* a decoder of sound needs a few frames to find its feet */
+    SEEK_BLIND_US =
+        12 * 1000 * 1000, /* MPEG streams are not searched for a key frame: one should be in this */
 };
 
 /* ---- setting up ---- */
@@ -136,9 +138,10 @@ static void seek_to_start(const struct mr_pipeline *pipeline)
 {
     const struct mr_timeline *timeline = &pipeline->timeline;
     AVFormatContext *format = pipeline->input->format;
-    if (!timeline->is_timed || timeline->skip_us < SEEK_MIN_US)
+    int64_t early_us = mr_input_is_mpeg(pipeline->input) ? SEEK_BLIND_US : SEEK_EARLY_US;
+    if (!timeline->is_timed || timeline->skip_us < early_us + SEEK_MIN_US)
         return;
-    int64_t target = timeline->origin_us - SEEK_EARLY_US;
+    int64_t target = timeline->origin_us - early_us;
     if (avformat_seek_file(format, -1, INT64_MIN, target, target, 0) < 0)
         (void)!av_seek_frame(format, -1, pipeline->input->start_us, AVSEEK_FLAG_BACKWARD);
 }
@@ -307,9 +310,12 @@ static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
         mr_notes_dropped(pipeline->notes, "audio", "it holds nothing that can be decoded");
         mr_parts_give_up(&pipeline->parts, MR_SLOT_AUDIO);
     }
-    int64_t end_us = pipeline->timeline.pads ? mr_video_position_us(&pipeline->video) : INT64_MAX;
+    int64_t end_us = INT64_MAX;
     if (has(pipeline, MR_SLOT_VIDEO))
         status = mr_video_finish(&pipeline->video, err);
+    if (pipeline->timeline.pads) /* no part of sound alone */
+        end_us = FFMIN(mr_video_position_us(&pipeline->video),
+                       mr_timeline_part(&pipeline->timeline, pipeline->video.part));
     if (!status && has(pipeline, MR_SLOT_AUDIO))
         status = mr_audio_finish(&pipeline->audio, end_us, err);
     if (!status && has(pipeline, MR_SLOT_VIDEO))

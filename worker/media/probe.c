@@ -25,7 +25,8 @@ static const char decoders[] =
 /* How far libav may read to find out what it has. */
 enum { PROBE_BYTES = 5 << 20, ANALYZE_US = 10 * 1000 * 1000 };
 
-/* How many streams a file may have here, and where libav stops: past that it says only that memory is short. */
+/* How many streams a file may have here, and where libav stops: past that it says only that memory is short.
+ */
 enum { STREAMS_MAX = 64, STREAMS_READ_MAX = 1000 };
 
 /* 8K as the cinema has it. More pixels would not fit into the sandbox's memory. */
