@@ -226,9 +226,9 @@ static const struct {
     const char *option;
     unsigned needs;
 } needs[] = {
-    {"sample_rate", SOUND}, {"channels", SOUND}, {"loudness", SOUND}, {"mute", PICTURE | SOUND},
-    {"crf", PICTURE},       {"preset", PICTURE}, {"fps", PICTURE},    {"resize", PICTURE},
-    {"trim", PICTURE},      {"split", PICTURE},  {"logo", PICTURE},   {"thumbnail", PICTURE},
+    {"sample_rate", SOUND}, {"channels", SOUND},    {"loudness", SOUND}, {"mute", PICTURE | SOUND},
+    {"crf", PICTURE},       {"preset", PICTURE},    {"fps", PICTURE},    {"resize", PICTURE},
+    {"logo", PICTURE},      {"thumbnail", PICTURE},
 };
 
 static enum mr_status check_needs(const struct aim *aim, struct mr_err *err)

@@ -20,9 +20,9 @@ struct mr_pipeline {
     const struct mr_media_options *options;
     const struct mr_sandbox_fds *fds;
     struct mr_notes *notes;
-    const AVFrame *logo; /* NULL: none */
-    const char *gain;    /* filters (mr_loudness_gain), or "" */
-    int64_t max_us;      /* a longer input is refused */
+    const AVFrame *logo;        /* NULL: none */
+    const struct mr_gain *gain; /* for an ordered loudness */
+    int64_t max_us;             /* a longer input is refused */
 
     struct mr_timeline timeline;
     struct mr_discontinuity line; /* the input's clock */

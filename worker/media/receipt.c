@@ -153,6 +153,15 @@ static void note_sound(const struct mr_pipeline *pipeline)
                 options->sample_rate ? "ordered" : "the codec's");
     note_number(notes, "audio.channels", audio->shape->ch_layout.nb_channels, encoder->ch_layout.nb_channels,
                 options->channels ? "ordered" : "the codec has no more");
+    if (options->bit_rate && !pipeline->spec->video_encoder)
+        note_number(notes, "audio.bit_rate", (double)options->bit_rate, (double)encoder->bit_rate,
+                    "the nearest to the ordered one that the codec takes at this rate and with these channels");
+    if (options->has_loudness) {
+        const struct mr_meter *out = mr_audio_meter_out(audio);
+        const struct mr_heard heard = {.integrated = mr_meter_integrated(out),
+                                       .true_peak = mr_meter_true_peak(out)};
+        mr_loudness_check(options->loudness, &heard, notes);
+    }
 }
 
 /* ---- what it took ---- */
@@ -209,14 +218,13 @@ static bool is_copied(const struct mr_pipeline *pipeline)
            (!pipeline->input->audio || pipeline->audio.copies);
 }
 
-/* Copied or encoded without a gain, sound is as loud as it was. */
 static json_t *describe_loudness(const struct mr_pipeline *pipeline)
 {
     const struct mr_audio *audio = &pipeline->audio;
-    if (!pipeline->input->audio || audio->copies)
+    if (!pipeline->input->audio)
         return json_null();
     return json_pack("{s:o, s:o}", "in", mr_meter_describe(&audio->in), "out",
-                     mr_meter_describe(audio->gain[0] ? &audio->out : &audio->in));
+                     mr_meter_describe(mr_audio_meter_out(audio)));
 }
 
 enum mr_status mr_receipt_make(const struct mr_pipeline *pipeline, json_t **ret, struct mr_err *err)
