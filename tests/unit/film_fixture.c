@@ -76,6 +76,8 @@ static void note_packet(struct film *film, const json_t *packet)
     film->frames += is_picture;
     if (isnan(at))
         return;
+    if (is_picture)
+        film->picture_at = fmax(film->picture_at, at);
     *from = fmin(*from, at);
     *end = fmax(*end, at + (isnan(length) ? 0 : length));
 }

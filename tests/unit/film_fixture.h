@@ -25,6 +25,7 @@ void expect_failure(const char *input, const char *format, const char *options, 
 struct film {
     int width, height, frames;
     double picture_from, picture_s; /* where the picture begins and ends; 0: there is none */
+    double picture_at; /* where its last frame begins: how long that one lasts, not all containers tell */
     double sound_from, sound_s;
     char picture[24], sound[24]; /* the codecs' names */
 };

@@ -256,6 +256,194 @@ static void test_still_is_split(void **state)
     }
 }
 
+/* ---- step ---- */
+
+/* How loud the file's sound is in a piece of its time line. */
+static double loudness_of(const char *file, double from, double to)
+{
+    enum { RATE = 8000 };
+    size_t len;
+    float *data = (float *)(void *)media_run(
+        films_dir(), &len,
+        "ffmpeg -v error -i %s -af aresample=async=1:first_pts=0 -ar 8000 -ac 1 -f f32le -", file);
+    double sum = 0;
+    size_t count = 0;
+    for (size_t i = (size_t)(from * RATE); i < (size_t)(to * RATE) && i < len / sizeof *data; i++, count++)
+        sum += fabs((double)data[i]);
+    free(data);
+    assert_true(count > 0);
+    return sum / (double)count;
+}
+
+/* Sound ends as far from the last picture as it did. */
+static void expect_step(const char *input, const char *format)
+{
+    json_decref(edit_ok(input, "step", format, "{\"resize\":{\"width\":32}}"));
+    struct film before = look(input), film = look("step");
+    /* AVI counts in whole pictures and in whole packets of sound. */
+    double slack = strcmp(format, "avi") == 0 ? 0.05 : 0.04;
+    assert_near(film.sound_s - film.picture_at, before.sound_s - before.picture_at, slack, format);
+}
+
+static const char *const with_sound[] = {"mp4", "mov", "mkv", "webm", "avi"};
+enum { WITH_SOUND = sizeof with_sound / sizeof *with_sound };
+
+/* A minute of frames at odd times. */
+static void test_variable_rate_keeps_step(void **state)
+{
+    (void)state;
+    media_ffmpeg(films_dir(),
+                 "-f lavfi -i color=gray:s=64x48:r=20:d=60 -f lavfi -i sine=997:d=60:r=48000 -vf "
+                 "select='not(mod(n,7))+lt(mod(t,9),4)*not(mod(n,2))' -vsync vfr -c:v libx264 -preset "
+                 "ultrafast -pix_fmt yuv420p -c:a aac minute.mp4");
+    struct film before = look("minute.mp4");
+    assert_true(before.frames > 200 && before.frames < 1500);
+    for (size_t i = 0; i < WITH_SOUND; i++)
+        expect_step("minute.mp4", with_sound[i]);
+}
+
+static void test_sound_apart(void **state)
+{
+    (void)state;
+    media_ffmpeg(films_dir(), "-f lavfi -i testsrc2=s=64x48:r=25:d=3 -f lavfi -i sine=997:d=3:r=48000 -c:v "
+                              "libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac even.mp4");
+    media_ffmpeg(films_dir(), "-i even.mp4 -itsoffset 0.5 -i even.mp4 -map 0:v -map 1:a -c copy late.mp4");
+    media_ffmpeg(films_dir(), "-itsoffset 0.5 -i even.mp4 -i even.mp4 -map 0:v -map 1:a -c copy early.mp4");
+    for (size_t i = 0; i < WITH_SOUND; i++) {
+        expect_step("late.mp4", with_sound[i]);
+        assert_true(loudness_of("step", 0, 0.45) < 0.003 && loudness_of("step", 0.55, 1) > 0.05);
+        expect_step("early.mp4", with_sound[i]);
+        assert_true(loudness_of("step", 0.05, 0.45) > 0.05);
+    }
+    /* An edit list that begins in the middle of a group of pictures. */
+    media_ffmpeg(films_dir(), "-ss 1.5 -i even.mp4 -c copy edited.mp4");
+    for (size_t i = 0; i < WITH_SOUND; i++) {
+        expect_step("edited.mp4", with_sound[i]);
+        assert_near(look("step").picture_s, 1.5, 0.07, "the edited film's end");
+    }
+}
+
+/* ---- fields, light, pixels ---- */
+
+/* The mean difference between neighbouring rows: fields of a moving picture comb. */
+static double combing(const char *file)
+{
+    enum { WIDTH = 64, HEIGHT = 48 };
+    size_t len;
+    unsigned char *data = (unsigned char *)media_run(
+        films_dir(), &len, "ffmpeg -v error -i %s -frames:v 1 -vf select=eq(n\\,5),format=gray -f rawvideo -",
+        file);
+    assert_int_equal(len, WIDTH * HEIGHT);
+    double sum = 0;
+    for (size_t i = WIDTH; i < len; i++)
+        sum += abs(data[i] - data[i - WIDTH]);
+    free(data);
+    return sum / (double)len;
+}
+
+static void test_fields(void **state)
+{
+    (void)state;
+    /* Columns that move to the side: each row is like the next one, unless it is of another time. */
+    static const char source[] = "-f lavfi -i nullsrc=s=64x48:r=50:d=1 -vf "
+                                 "geq=lum='255*lt(mod(X+N*4,32),16)':cb=128:cr=128,interlace=lowpass=0";
+    media_ffmpeg(films_dir(), "%s -c:v mpeg2video -q:v 2 -flags +ildct+ilme fields.mpg", source);
+    media_ffmpeg(films_dir(), "%s -c:v libx264 -crf 10 -pix_fmt yuv420p -flags +ildct+ilme fields.mp4",
+                 source);
+    static const char *const cases[][2] = {
+        {"fields.mpg", "mp4"}, {"fields.mp4", "webm"}, {"fields.mpg", "gif"}};
+    for (size_t i = 0; i < 3; i++) {
+        MR_AUTO_JSON json_t *receipt = edit_ok(cases[i][0], "whole", cases[i][1], NULL);
+        assert_true(has_what(receipt, "changed", "video.field_order"));
+        int frames = look("whole").frames; /* the demuxer of .mpg gives two the same time */
+        assert_true(frames == 25 || frames == 24);
+        assert_true(combing(cases[i][0]) > 20);
+        assert_true(combing("whole") < 0.5 * combing(cases[i][0]));
+    }
+    MR_AUTO_JSON json_t *copied = edit_ok("fields.mp4", "whole", "mov", NULL);
+    assert_true(json_is_true(json_object_get(copied, "copied")));
+    assert_false(has_what(copied, "changed", "video.field_order"));
+}
+
+static const char *tag_of_picture(const json_t *probe, const char *key)
+{
+    const json_t *stream = json_array_get(json_object_get(probe, "streams"), 0);
+    const char *text = json_string_value(json_object_get(stream, key));
+    return text ? text : "";
+}
+
+/* Tags stay where they can be told; where not, the tones are those of an ordinary screen. */
+static void test_hdr(void **state)
+{
+    (void)state;
+    /* 100 cd/m², a sheet of paper, is 0.508 of PQ's range: 509 of 10 bits. */
+    media_ffmpeg(films_dir(),
+                 "-f lavfi -i color=black:s=64x64:r=25:d=0.4 -vf "
+                 "format=yuv420p10le,geq=lum=509:cb=512:cr=512 -c:v libx265 -preset ultrafast -x265-params "
+                 "log-level=none -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc hdr.mp4");
+    static const char *const tellers[] = {"mp4", "mkv", "webm"};
+    for (size_t i = 0; i < 3; i++) {
+        MR_AUTO_JSON json_t *receipt = edit_ok("hdr.mp4", "bright", tellers[i], "{\"fps\":25}");
+        MR_AUTO_JSON json_t *probe = media_probe(films_dir(), "bright");
+        assert_string_equal(tag_of_picture(probe, "color_transfer"), "smpte2084");
+        assert_string_equal(tag_of_picture(probe, "color_space"), "bt2020nc");
+        assert_true(has_what(receipt, "kept", "hdr"));
+    }
+    static const char *const others[] = {"avi", "gif"};
+    for (size_t i = 0; i < 2; i++) {
+        MR_AUTO_JSON json_t *receipt = edit_ok("hdr.mp4", "plain", others[i], NULL);
+        assert_true(has_what(receipt, "changed", "video.transfer"));
+        assert_true(brightness("plain", 0.1, "64:64:0:0") > 150); /* PQ's numbers as they are: 133 */
+    }
+}
+
+/* Each is decoded, and to the colour that it had. */
+static void test_codecs_and_pixels(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *encoder;
+    } cases[] = {
+        {"hevc8.mkv", "libx265 -preset ultrafast -x265-params log-level=none -pix_fmt yuv420p"},
+        {"hevc10.mp4", "libx265 -preset ultrafast -x265-params log-level=none -pix_fmt yuv420p10le"},
+        {"av1.mp4", "libaom-av1 -cpu-used 8 -pix_fmt yuv420p"},
+        {"av1_10.mkv", "libaom-av1 -cpu-used 8 -pix_fmt yuv420p10le"},
+        {"full.mp4", "libx264 -pix_fmt yuvj444p -color_range pc"},
+        {"deep.mp4", "libx264 -pix_fmt yuv422p10le"},
+        {"mpeg2.ts", "mpeg2video -q:v 2"},
+        {"mpeg1.mpg", "mpeg1video -q:v 2"},
+        {"vp8.webm", "libvpx"},
+        {"theora.ogv", "libtheora -q:v 8"},
+        {"mjpeg.avi", "mjpeg -q:v 2 -pix_fmt yuvj422p"},
+        {"prores.mov", "prores_ks -pix_fmt yuv422p10le"},
+        {"huff.avi", "huffyuv -pix_fmt yuv422p"},
+        {"clear.gif", "gif"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        media_ffmpeg(films_dir(),
+                     "-f lavfi -i color=0xc0c0c0:s=64x64:r=25:d=0.4 -vf noise=alls=8:allf=t -c:v %s %s",
+                     cases[i].encoder, cases[i].file);
+        json_decref(edit_ok(cases[i].file, "gray.mp4", "mp4", "{\"fps\":25}"));
+        struct film film = look("gray.mp4");
+        assert_string_equal(film.picture, "h264");
+        assert_near(film.picture_s, 0.4, 0.05, cases[i].file);
+        assert_near(brightness("gray.mp4", 0.1, "64:64:0:0"), 0xc0, 4, cases[i].file);
+    }
+}
+
+static void test_delays_of_gif(void **state)
+{
+    (void)state;
+    media_ffmpeg(films_dir(), "-f lavfi -i testsrc2=s=64x48:r=10:d=1 -vf select='not(between(n,3,6))' -vsync "
+                              "vfr delays.gif");
+    double wanted = look("delays.gif").picture_s;
+    static const char *const formats[] = {"gif", "webm", "avi"};
+    for (size_t i = 0; i < 3; i++) {
+        json_decref(edit_ok("delays.gif", "delays", formats[i], NULL));
+        assert_near(look("delays").picture_s, wanted, 0.011, formats[i]);
+    }
+}
+
 int main(void)
 {
     if (!films_start())
@@ -271,6 +459,12 @@ int main(void)
         cmocka_unit_test(test_odd_films),
         cmocka_unit_test(test_short_pieces),
         cmocka_unit_test(test_still_is_split),
+        cmocka_unit_test(test_variable_rate_keeps_step),
+        cmocka_unit_test(test_sound_apart),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_hdr),
+        cmocka_unit_test(test_codecs_and_pixels),
+        cmocka_unit_test(test_delays_of_gif),
     };
     int failed = cmocka_run_group_tests_name("films", tests, NULL, NULL);
     films_stop();

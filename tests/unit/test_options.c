@@ -236,6 +236,36 @@ static void test_what_is_refused(void **state)
         assert_refused(refused[i].options, refused[i].target, refused[i].code, refused[i].field);
 }
 
+/* Where the options say it alone. */
+static void test_pixels(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *options;
+        const char *field; /* NULL: they are few enough */
+    } cases[] = {
+        {"{}", NULL},
+        {"{\"resize\":{\"width\":640,\"height\":480}}", NULL},
+        {"{\"resize\":{\"width\":640,\"height\":482}}", "options.resize.width: 640×482 "},
+        {"{\"resize\":{\"width\":7680}}", NULL},
+        {"{\"resize\":{\"aspect\":\"16:9\"}}", NULL},
+        {"{\"resize\":{\"width\":1280,\"aspect\":\"16:9\"}}", "options.resize.width: 1280×720 "},
+        {"{\"resize\":{\"height\":720,\"aspect\":\"16:9\"}}", "options.resize.height: 1280×720 "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mr_err err = {0};
+        MR_AUTO_JSON json_t *options = json_loads(cases[i].options, 0, NULL);
+        enum mr_status status = mr_options_check_pixels(options, 640 * 480, &err);
+        assert_int_equal(status, cases[i].field ? MR_INVALID : MR_OK);
+        if (!cases[i].field)
+            continue;
+        assert_string_equal(err.code, "out_of_range");
+        assert_memory_equal(err.message, cases[i].field, strlen(cases[i].field));
+    }
+    struct mr_err err = {0};
+    assert_int_equal(mr_options_check_pixels(NULL, 1, &err), MR_OK);
+}
+
 static void test_no_object(void **state)
 {
     (void)state;
@@ -333,10 +363,15 @@ static void test_the_older_systems_presets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bounds),          cmocka_unit_test(test_what_is_taken),
-        cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_no_object),
-        cmocka_unit_test(test_a_long_name),     cmocka_unit_test(test_each_format_has_codecs),
-        cmocka_unit_test(test_presets),         cmocka_unit_test(test_the_older_systems_presets),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_what_is_taken),
+        cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_pixels),
+        cmocka_unit_test(test_no_object),
+        cmocka_unit_test(test_a_long_name),
+        cmocka_unit_test(test_each_format_has_codecs),
+        cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_the_older_systems_presets),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }

@@ -198,7 +198,6 @@ static const struct mr_media_format formats[] = {
     {
         .name = "avi",
         .muxer = "avi",
-        .muxer_options = "avoid_negative_ts=disabled", /* pictures could only be moved by whole frames */
         .patches = true,
         .max_bytes =
             1 << 30, /* then it begins a second RIFF chunk, whose size it would patch in the middle */

@@ -274,6 +274,17 @@ static enum mr_status carry_along(struct mr_output *output, struct mr_err *err)
     return status;
 }
 
+/* Encoders of sound begin before 0, and libav moves all streams for it: where pictures are counted, by a
+ * whole frame. A long one would be worse than the 25 ms that the sound is late without. */
+static int set_shift(const struct mr_output *output, AVDictionary **options)
+{
+    enum { FPS_MIN = 20 };
+    AVRational rate = output->tracks[MR_SLOT_VIDEO].rate;
+    if (!output->spec->constant_rate || rate.num >= FPS_MIN * rate.den)
+        return 0;
+    return av_dict_set(options, "avoid_negative_ts", "disabled", 0);
+}
+
 static int write_header(struct mr_output *output)
 {
     MR_AUTO_DICT AVDictionary *options = NULL;
@@ -284,6 +295,8 @@ static int write_header(struct mr_output *output)
         rc = av_dict_set(&options, "write_id3v2", "0", 0);
     if (rc >= 0)
         rc = set_serial_number(output->format);
+    if (rc >= 0)
+        rc = set_shift(output, &options);
     if (rc >= 0)
         rc = avformat_write_header(output->format, &options);
     return rc < 0 ? rc : write_cover(output);

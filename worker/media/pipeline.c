@@ -16,6 +16,7 @@ enum {
     LATE_US = 2 * 1000 * 1000,     /* how long the picture's packets wait for the first of the sound's */
     SEEK_MIN_US = 2 * 1000 * 1000, /* less is not worth a seek */
     SEEK_EARLY_US = 250 * 1000,    /* a decoder of sound needs a few frames to find its feet */
+    HIDDEN_KEPT_US = 30 * 1000,
     SEEK_BLIND_US =
         12 * 1000 * 1000, /* MPEG streams are not searched for a key frame: one should be in this */
 };
@@ -167,6 +168,16 @@ static enum mr_status keep_step(struct mr_pipeline *pipeline, struct mr_err *err
     return MR_OK;
 }
 
+/* Sound that an edit list leaves out, but for what a decoder needs to find its feet. */
+static bool is_hidden_sound(const struct mr_pipeline *pipeline, enum mr_slot slot, const AVPacket *packet)
+{
+    if (slot != MR_SLOT_AUDIO || !(packet->flags & AV_PKT_FLAG_DISCARD) || packet->pts == AV_NOPTS_VALUE)
+        return false;
+    const AVStream *stream = pipeline->input->audio;
+    int64_t end_us = av_rescale_q(packet->pts + packet->duration, stream->time_base, AV_TIME_BASE_Q);
+    return end_us < pipeline->input->start_us - HIDDEN_KEPT_US;
+}
+
 static enum mr_status take_packet(struct mr_pipeline *pipeline, struct mr_err *err)
 {
     const struct mr_input *input = pipeline->input;
@@ -176,7 +187,8 @@ static enum mr_status take_packet(struct mr_pipeline *pipeline, struct mr_err *e
     enum mr_slot slot = 0;
     while (slot < MR_SLOTS && (!streams[slot] || streams[slot]->index != packet->stream_index))
         slot++;
-    if (slot == MR_SLOTS || (slot != MR_SLOT_SUBTITLE && !has(pipeline, slot)))
+    if (slot == MR_SLOTS || (slot != MR_SLOT_SUBTITLE && !has(pipeline, slot)) ||
+        is_hidden_sound(pipeline, slot, packet))
         return MR_OK;
     mr_discontinuity_mend(&pipeline->line, slot, streams[slot]->time_base, packet);
     if (slot == MR_SLOT_SUBTITLE)

@@ -261,6 +261,11 @@ static enum mr_status open_filters(struct mr_video *video, const AVFrame *frame,
     struct mr_geometry geometry;
     char chain[MR_CHAIN_MAX];
     plan_geometry(video, frame, &geometry);
+    int64_t most = video->decoder.context->max_pixels;
+    if ((int64_t)geometry.out.width * geometry.out.height > most)
+        return mr_fail_code(err, MR_TOO_LARGE, "resource_limit",
+                            "options.resize: pictures of %dx%d have more than %lld pixels",
+                            geometry.out.width, geometry.out.height, (long long)most);
     mr_geometry_chain(&geometry, frame, video->plan.pixels,
                       video->plan.is_constant ? video->plan.fps : (AVRational){0, 1}, chain);
     return mr_filters_open_video(&video->filters, frame, AV_TIME_BASE_Q, chain, err);
@@ -288,13 +293,17 @@ static enum mr_status filter(struct mr_video *video, AVFrame *frame, int64_t at_
     return status ? status : take_filtered(video, err);
 }
 
+/* A frame without a time stamp of its own may bear the one at which it was read: too early, where an earlier
+ * frame was shown then. */
 static int64_t time_of(const struct mr_video *video, const AVFrame *frame)
 {
     const struct mr_parts *parts = video->parts;
     if (frame->best_effort_timestamp == AV_NOPTS_VALUE)
         return video->next_us;
-    return av_rescale_q(frame->best_effort_timestamp, parts->input->video->time_base, AV_TIME_BASE_Q) -
-           parts->timeline->origin_us;
+    int64_t at_us =
+        av_rescale_q(frame->best_effort_timestamp, parts->input->video->time_base, AV_TIME_BASE_Q) -
+        parts->timeline->origin_us;
+    return frame->pts == AV_NOPTS_VALUE && at_us <= video->last_us ? video->next_us : at_us;
 }
 
 /* The frame that the clip begins with may have come before it. It lasts until until_us. */
@@ -336,9 +345,21 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
     return video->is_done ? MR_OK : filter(video, frame, at_us, err);
 }
 
+/* Pictures that an edit list hides cannot be left out of a copy, for others lean on them; and where there are
+ * no edit lists they would be shown. */
+static void refuse_hidden(struct mr_video *video, const AVPacket *packet)
+{
+    bool is_first = video->copies && video->decoder.packets == 0;
+    if (!is_first || !(packet->flags & AV_PKT_FLAG_DISCARD) || video->parts->spec->index_first)
+        return;
+    video->copies = false;
+    video->decoder.context->skip_frame = AVDISCARD_DEFAULT;
+}
+
 enum mr_status mr_video_packet(struct mr_video *video, AVPacket *packet, struct mr_err *err)
 {
     enum mr_status status = MR_OK;
+    refuse_hidden(video, packet);
     if (video->plan.fps.num == 0)
         status =
             mr_video_plan(video->parts->spec, video->parts->options, video->parts->input, &video->plan, err);
