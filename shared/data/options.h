@@ -37,7 +37,8 @@
 MR_MUST_CHECK enum mr_status mr_options_check(const json_t *options, const struct mr_format *target,
                                               struct mr_err *err);
 
-/* Where the options alone say how many pixels a picture will have: no more than that. "out_of_range", as above.
+/* Where the options alone say how many pixels a picture will have: no more than that. "out_of_range", as
+ * above.
  */
 MR_MUST_CHECK enum mr_status mr_options_check_pixels(const json_t *options, int64_t most, struct mr_err *err);
 
