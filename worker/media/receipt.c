@@ -154,8 +154,9 @@ static void note_sound(const struct mr_pipeline *pipeline)
     note_number(notes, "audio.channels", audio->shape->ch_layout.nb_channels, encoder->ch_layout.nb_channels,
                 options->channels ? "ordered" : "the codec has no more");
     if (options->bit_rate && !pipeline->spec->video_encoder)
-        note_number(notes, "audio.bit_rate", (double)options->bit_rate, (double)encoder->bit_rate,
-                    "the nearest to the ordered one that the codec takes at this rate and with these channels");
+        note_number(
+            notes, "audio.bit_rate", (double)options->bit_rate, (double)encoder->bit_rate,
+            "the nearest to the ordered one that the codec takes at this rate and with these channels");
     if (options->has_loudness) {
         const struct mr_meter *out = mr_audio_meter_out(audio);
         const struct mr_heard heard = {.integrated = mr_meter_integrated(out),
