@@ -69,6 +69,6 @@ void mr_discontinuity_note(const struct mr_discontinuity *line, struct mr_notes 
 {
     if (line->jumps)
         mr_notes_warn(notes, "clock_jumps",
-                      "the clock of the file jumps %lld times: what follows was joined to what was before",
+                      "the clock of the file jumps (%lld×): what follows was joined to what was before",
                       (long long)line->jumps);
 }
