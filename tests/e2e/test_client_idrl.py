@@ -204,7 +204,7 @@ def test_exactly_twenty_seconds_are_one_part(idrl, bearer, edited, tmp_path):
 
 def test_a_long_film_is_cut_into_parts_of_twenty_seconds(idrl, bearer, edited, tmp_path):
     task, film = edited(45)
-    assert [output["n"] for output in task["outputs"]] == [0, 1, 2]
+    assert [(output["n"], output["file_name"]) for output in task["outputs"]] == [(n, f"{film.stem}-{n + 1}.mp4") for n in range(3)]
     for n, seconds in enumerate((PART_SECONDS, PART_SECONDS, 5)):
         part = download(idrl, bearer, task, n, tmp_path / f"part{n}.mp4")
         assert part.stat().st_size == task["outputs"][n]["size"]

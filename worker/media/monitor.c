@@ -1,5 +1,7 @@
 #include "worker/media/monitor.h"
 
+#include "worker/media/samples.h"
+
 #include <errno.h>
 
 bool mr_monitor_is_needed(const AVCodecContext *encoder)
@@ -37,12 +39,22 @@ void mr_monitor_close(struct mr_monitor *monitor)
     av_frame_free(&monitor->frame);
 }
 
+/* What lies before 0 is the encoder's lead-in, which players leave out. */
+static void skip_lead_in(AVFrame *frame, AVRational base)
+{
+    if (frame->pts != AV_NOPTS_VALUE && frame->pts < 0)
+        mr_samples_crop_to(frame, av_rescale_q(frame->pts, base, (AVRational){1, frame->sample_rate}),
+                           INT64_MAX);
+}
+
 enum mr_status mr_monitor_listen(struct mr_monitor *monitor, const AVPacket *packet, struct mr_meter *meter,
                                  struct mr_err *err)
 {
     int rc = avcodec_send_packet(monitor->decoder, packet);
     while (rc >= 0 && (rc = avcodec_receive_frame(monitor->decoder, monitor->frame)) >= 0) {
-        enum mr_status status = mr_meter_listen(meter, monitor->frame, err);
+        skip_lead_in(monitor->frame, monitor->decoder->pkt_timebase);
+        enum mr_status status =
+            monitor->frame->nb_samples ? mr_meter_listen(meter, monitor->frame, err) : MR_OK;
         av_frame_unref(monitor->frame);
         if (status)
             return status;
