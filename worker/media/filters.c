@@ -113,7 +113,7 @@ enum mr_status mr_filters_open_audio(struct mr_filters *filters, const AVFrame *
         return mr_fail_code(err, MR_INTERNAL, "internal", "the encoder's channels have no names");
     const char *form = av_get_sample_fmt_name(samples);
     snprintf(chain, sizeof chain,
-             "aresample=rematrix_maxval=1,aformat=sample_fmts=%s:sample_rates=%d:channel_layouts=%s%s%s,"
+             "aresample,aformat=sample_fmts=%s:sample_rates=%d:channel_layouts=%s%s%s,"
              "aformat=sample_fmts=%s",
              gain[0] ? "dbl" : form, encoder->sample_rate, layout, gain[0] ? "," : "", gain, form);
     int rc = begin(filters, frame);

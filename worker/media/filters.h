@@ -25,7 +25,7 @@ MR_DEFINE_VALUE_CLEANUP(mr_filters, mr_filters_close)
 bool mr_filters_fit(const struct mr_filters *filters, const AVFrame *frame);
 
 /* A new graph for frames like this one, in their own rate's time base; what comes out has the encoder's rate
- * and layout; a downmix leaves room for all that it adds. samples: the encoder's format, or one without a
+ * and layout. samples: the encoder's format, or one without a
  * ceiling. gain: filters that sound in the encoder's rate and layout goes through, or "". The old graph must
  * have been drained. */
 MR_MUST_CHECK enum mr_status mr_filters_open_audio(struct mr_filters *filters, const AVFrame *frame,
