@@ -131,10 +131,10 @@ static void test_meter(void **state)
         assert_near(in.integrated, heard.integrated, 0.1, sounds[i].file);
         assert_peak(in.true_peak, heard.true_peak, 0.2, sounds[i].file);
         heard = hear("meter.out");
-        assert_near(out.integrated, heard.integrated, 0.2, sounds[i].file);
-        /* A player leaves out what the codec put before and after the sound. */
-        assert_peak(out.true_peak, heard.true_peak,
-                    strcmp(format, "flac") && strcmp(format, "wav") ? 1.5 : 0.2, sounds[i].file);
+        /* What a lossy codec itself does to the sound is not told, as no loudness was ordered. */
+        bool is_lossy = strcmp(format, "flac") && strcmp(format, "wav");
+        assert_near(out.integrated, heard.integrated, is_lossy ? 0.6 : 0.2, sounds[i].file);
+        assert_peak(out.true_peak, heard.true_peak, is_lossy ? 3 : 0.2, sounds[i].file);
     }
 }
 

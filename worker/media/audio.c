@@ -186,7 +186,8 @@ static enum mr_status open_part(struct mr_audio *audio, struct mr_err *err)
                                  mr_output_has_global_header(output), &audio->encoder, err);
     if (!status)
         status = make_fifos(audio, err);
-    if (!status && mr_monitor_is_needed(audio->encoder)) {
+    /* A decoder costs up to a fifth of an encoder: only where the result's loudness is promised. */
+    if (!status && parts->options->has_loudness && mr_monitor_is_needed(audio->encoder)) {
         audio->differs = true;
         status = mr_monitor_open(&audio->monitor, audio->encoder, err);
     }

@@ -25,7 +25,7 @@ struct mr_audio {
     const struct mr_gain *gain; /* for an ordered loudness; not owned */
     struct mr_meter in, out;    /* of the clip: as decoded, and as written; `out` only where `differs` */
     bool differs;               /* more changes than how samples are written down */
-    struct mr_monitor monitor;  /* of the present part, where the codec changes the sound */
+    struct mr_monitor monitor;  /* of the present part, where the loudness behind a lossy codec counts */
     bool copies;
     bool is_done; /* no more packets are needed */
     bool is_full; /* the sound went on without a picture, and was left there */
