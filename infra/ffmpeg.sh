@@ -31,9 +31,9 @@ components() {
     text_of decoders | enable decoder
     fields muxer | enable muxer
     { fields 'encoder|deep_encoder|video_encoder' && echo 'libvpx,mjpeg,mov_text,subrip,webvtt'; } | enable encoder
-    echo 'aformat,anull,aresample,ebur128,volume' | enable filter
-    echo 'crop,format,fps,null,pad,palettegen,paletteuse,scale,setsar,split,transpose' | enable filter
-    echo 'libdav1d,libmp3lame,libopus,libvorbis,libvpx,libx264,zlib' | tr ',' '\n' | sed 's/^/--enable-/'
+    echo 'aformat,alimiter,anull,aresample,volume' | enable filter
+    echo 'bwdif,crop,format,fps,hflip,null,pad,palettegen,paletteuse,scale,setsar,split,tonemap,transpose,vflip,zscale' | enable filter
+    echo 'libdav1d,libmp3lame,libopus,libvorbis,libvpx,libx264,libzimg,zlib' | tr ',' '\n' | sed 's/^/--enable-/'
 }
 
 # configure passes over a name that it does not know, and over a component whose library is missing.

@@ -28,7 +28,7 @@ static const int free_calls[] = {
     SCMP_SYS(getrandom), /* the serial number of an Ogg stream */
     SCMP_SYS(sched_yield),
     SCMP_SYS(sched_getaffinity), /* libav counts the processors */
-    SCMP_SYS(sysinfo), /* qsort(3) asks for the size of memory before it takes a buffer: GIF palettes */
+    SCMP_SYS(sysinfo),           /* qsort(3) of glibc 2.36, for more than 1024 bytes: GIF palettes */
     SCMP_SYS(restart_syscall),
     /* How a process ends: exit, and the parts of abort(3) besides tgkill. */
     SCMP_SYS(exit),

@@ -217,6 +217,7 @@ static enum mr_status status_of_failure(const char *code)
         {"unsupported_format", MR_UNSUPPORTED},
         {"resource_limit", MR_TOO_LARGE},
         {"too_many_parts", MR_TOO_LARGE},
+        {"output_too_large", MR_TOO_LARGE},
         {"internal", MR_INTERNAL},
     };
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)

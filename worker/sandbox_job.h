@@ -45,9 +45,9 @@ struct mr_sandbox_callbacks {
  *   MR_INVALID      invalid_media, no_audio, no_video, truncated, bad_option (one that makes no sense with
  * this file), decoder_crashed, sandbox_violation, sandbox_protocol MR_UNSUPPORTED  unsupported_codec,
  * unsupported_format MR_TOO_LARGE    resource_limit (memory, processor time, size, output), too_many_parts,
- * timed_out (total or stall time) Others: MR_CANCELED; MR_INTERNAL, "internal" (the child says it is our
- * fault); MR_UNAVAILABLE, "sandbox_unavailable" (the zygote is gone); MR_EXHAUSTED (no fork, no descriptors);
- * what a callback said.
+ * output_too_large, timed_out (total or stall time) Others: MR_CANCELED; MR_INTERNAL, "internal" (the child
+ * says it is our fault); MR_UNAVAILABLE, "sandbox_unavailable" (the zygote is gone); MR_EXHAUSTED (no fork,
+ * no descriptors); what a callback said.
  */
 MR_MUST_CHECK enum mr_status mr_sandbox_run(struct mr_sandbox *sandbox, const json_t *spec,
                                             const struct mr_sandbox_callbacks *callbacks, void *ctx,

@@ -78,7 +78,7 @@ static const struct entry entries[] = {
     NUMBER("JOB_TIMEOUT_SECONDS", WORKER, job_timeout_s, 3300, 1, 86400, "longest run of one conversion"),
     NUMBER("STALL_TIMEOUT_SECONDS", WORKER, stall_timeout_s, 60, 1, 3600, "a conversion that makes no progress this long is ended"),
     NUMBER("SANDBOX_MEMORY_MIB", WORKER, sandbox_memory_mib, 1024, 0, 1048576, "memory a conversion may take beyond the libraries; 0: no limit"),
-    NUMBER("MAX_PIXELS", WORKER, max_pixels, 8912896, 256, INT64_C(1) << 28, "largest picture, width × height, in a file or made of it (4096×2176)"),
+    NUMBER("MAX_PIXELS", BOTH, max_pixels, 8912896, 256, INT64_C(1) << 28, "largest picture, width × height, in a file or made of it (4096×2176)"),
     NUMBER("MAX_DURATION_SECONDS", WORKER, max_duration_s, 86400, 1, 86400, "longest file that is converted"),
     NUMBER("MAX_OUTPUT_BYTES", WORKER, max_output_bytes, INT64_C(1) << 36, 1, INT64_C(5) << 40, "largest result of a task, all of its files together"),
     TEXT("LOGO_FILE", WORKER, 0, logo_file, "", 4000, NULL, "PNG that is the logo of edited videos; empty: mediarun's own"),

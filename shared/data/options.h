@@ -37,6 +37,11 @@
 MR_MUST_CHECK enum mr_status mr_options_check(const json_t *options, const struct mr_format *target,
                                               struct mr_err *err);
 
+/* Where the options alone say how many pixels a picture will have: no more than that. "out_of_range", as
+ * above.
+ */
+MR_MUST_CHECK enum mr_status mr_options_check_pixels(const json_t *options, int64_t most, struct mr_err *err);
+
 /* The codecs that the option `codec` may name for a format, the one that is used without it first; NULL past
  * the last. */
 const char *mr_option_codec_at(const struct mr_format *target, size_t index);

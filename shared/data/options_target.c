@@ -53,15 +53,37 @@ bool mr_option_aspect(const char *text, int *ret_width, int *ret_height)
     return true;
 }
 
-/* One side and the aspect say the other, which has bounds, too. */
-static enum mr_status check_other_side(const json_t *width, const json_t *height, const char *aspect,
-                                       struct mr_err *err)
+/* The sides that are named, or follow from one and the aspect; 0: the file says. */
+static void find_sides(const json_t *options, double *ret_width, double *ret_height)
 {
-    int across = 1, down = 1;
-    if (!mr_option_aspect(aspect, &across, &down) || (!width && !height))
+    int across = 0, down = 0;
+    const char *aspect = json_string_value(part(options, "resize", "aspect"));
+    double width = json_number_value(part(options, "resize", "width"));
+    double height = json_number_value(part(options, "resize", "height"));
+    bool is_shaped = aspect && mr_option_aspect(aspect, &across, &down);
+    *ret_width = width > 0 || !is_shaped ? width : height * across / down;
+    *ret_height = height > 0 || !is_shaped ? height : width * down / across;
+}
+
+enum mr_status mr_options_check_pixels(const json_t *options, int64_t most, struct mr_err *err)
+{
+    double width, height;
+    find_sides(options, &width, &height);
+    if (width * height <= (double)most)
         return MR_OK;
-    double wide = width ? json_number_value(width) : json_number_value(height) * across / down;
-    double high = height ? json_number_value(height) : json_number_value(width) * down / across;
+    return mr_fail_code(err, MR_INVALID, "out_of_range",
+                        "options.resize.%s: %.0f×%.0f are more than the %lld pixels that a picture may have",
+                        part(options, "resize", "width") ? "width" : "height", width, height,
+                        (long long)most);
+}
+
+/* One side and the aspect say the other, which has bounds, too. */
+static enum mr_status check_other_side(const json_t *options, struct mr_err *err)
+{
+    double wide, high;
+    find_sides(options, &wide, &high);
+    if (wide <= 0 || high <= 0)
+        return MR_OK;
     if (wide >= MR_WIDTH_MIN && wide <= MR_WIDTH_MAX && high >= MR_HEIGHT_MIN && high <= MR_HEIGHT_MAX)
         return MR_OK;
     return mr_fail_code(err, MR_INVALID, "out_of_range",
@@ -82,7 +104,7 @@ static enum mr_status check_resize(const json_t *options, struct mr_err *err)
     if (part(options, "resize", "fit") && !aspect && !(width && height))
         return bad(err, "resize.fit",
                    "with width or height alone there is nothing to fit: the aspect is kept");
-    return aspect ? check_other_side(width, height, aspect, err) : MR_OK;
+    return aspect ? check_other_side(options, err) : MR_OK;
 }
 
 static enum mr_status check_times(const json_t *options, struct mr_err *err)
@@ -226,9 +248,9 @@ static const struct {
     const char *option;
     unsigned needs;
 } needs[] = {
-    {"sample_rate", SOUND}, {"channels", SOUND}, {"loudness", SOUND}, {"mute", PICTURE | SOUND},
-    {"crf", PICTURE},       {"preset", PICTURE}, {"fps", PICTURE},    {"resize", PICTURE},
-    {"trim", PICTURE},      {"split", PICTURE},  {"logo", PICTURE},   {"thumbnail", PICTURE},
+    {"sample_rate", SOUND}, {"channels", SOUND},    {"loudness", SOUND}, {"mute", PICTURE | SOUND},
+    {"crf", PICTURE},       {"preset", PICTURE},    {"fps", PICTURE},    {"resize", PICTURE},
+    {"logo", PICTURE},      {"thumbnail", PICTURE},
 };
 
 static enum mr_status check_needs(const struct aim *aim, struct mr_err *err)

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytest.register_assert_rewrite("harness")  # judges there say what they saw
+
 from harness.media import Media
 from harness.paths import BUILD
 from harness.postgres import Postgres

@@ -8,7 +8,7 @@ import uuid
 import pytest
 import requests
 
-from harness import judge, video
+from harness import edits, judge, marks, video
 from harness.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("stack")
@@ -127,7 +127,7 @@ def test_docs(shared_stack):
 def edited(api, bearer, media, tmp_path):
     """edited(seconds): the film, and what has become of it, with its task."""
     def edit(seconds):
-        film = media.film(seconds)
+        film = media.film(seconds, "320x240")
         with open(film, "rb") as file:
             answer = requests.post(api + "/tasks/", headers=bearer, files={"file": file}, timeout=60)
         assert answer.status_code == 201, answer.text
@@ -141,12 +141,8 @@ def edited(api, bearer, media, tmp_path):
 
 
 def assert_edited(film, path, clip_seconds):
-    info = judge.probe(path)
-    stream = video.video_stream(info)
-    assert (stream["codec_name"], stream["width"], stream["height"]) == ("h264", 640, 360)
-    assert video.length(info) == pytest.approx(clip_seconds + 2 * LOGO_SECONDS, abs=0.25)
-    video.assert_logo_second(path, 0, film, 0, FRAMED)
-    video.assert_logo_second(path, LOGO_SECONDS + clip_seconds, film, clip_seconds - 0.5, FRAMED)
+    assert video.video_stream(judge.probe(path))["codec_name"] == "h264"
+    edits.assert_piece(path, marks.story(film), 0, clip_seconds, edits.Form("640x360", 30, 80 / 640, 560 / 640, LOGO_SECONDS))
     middle = clip_seconds / 2
     shown = video.picture(path, LOGO_SECONDS + middle)
     assert video.difference(shown, video.picture(film, middle, FRAMED)) < 2, "the clip is the film's, padded"

@@ -128,6 +128,7 @@ def test_bad_options_with_a_file(stack, user):
     ({}, "mp3"),
     ({"bitrate": 320_000, "sample_rate": 22_050, "channels": 1, "loudness": -16.5}, "mp3"),
     ({"codec": "flac"}, "ogg"),
+    ({"trim": {"start": 30, "duration": 60}, "split": {"seconds": 20}, "loudness": -14}, "m4a"),
     ({"codec": "h264", "crf": 18, "preset": "ultrafast", "fps": 23.976}, "avi"),
     ({"resize": {"width": 320}, "fps": 12}, "gif"),
     ({"resize": {"width": 642, "height": 362, "fit": "stretch"}}, "gif"),

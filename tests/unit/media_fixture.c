@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { MAX_ARGUMENTS = 64, OUTPUT_MAX = 256 << 20 };
+enum { MAX_ARGUMENTS = 512, OUTPUT_MAX = 256 << 20 };
 
 void media_dir_make(struct media_dir *dir)
 {

@@ -126,6 +126,8 @@ static const char *const taken[][2] = {
     {"{\"resize\":{\"aspect\":\"9:16\",\"height\":1920}}", "mp4"},
     {"{\"resize\":{\"aspect\":\"10:1\"}}", "mp4"},
     {"{\"trim\":{\"start\":3}}", "webm"},
+    {"{\"trim\":{\"duration\":5},\"loudness\":-16}", "m4a"},
+    {"{\"split\":{\"seconds\":5}}", "wav"},
     {"{\"trim\":{\"duration\":1000},\"split\":{\"seconds\":1}}", "mp4"},
     {"{\"logo\":{\"outro\":2}}", "gif"},
     {"{\"thumbnail\":{\"at\":1.5}}", "mp4"},
@@ -207,10 +209,8 @@ static const struct {
     {"{\"bitrate\":128000}", "gif", "bad_option", "options.bitrate"},
     {"{\"fps\":25}", "ogg", "bad_option", "options.fps"},
     {"{\"resize\":{\"width\":640}}", "aac", "bad_option", "options.resize"},
-    {"{\"trim\":{\"duration\":5}}", "m4a", "bad_option", "options.trim"},
     {"{\"mute\":true}", "opus", "bad_option", "options.mute"},
     {"{\"mute\":true}", "gif", "bad_option", "options.mute"},
-    {"{\"split\":{\"seconds\":5}}", "wav", "bad_option", "options.split"},
     {"{\"logo\":{\"intro\":1}}", "flac", "bad_option", "options.logo"},
     {"{\"thumbnail\":{\"at\":5}}", "wma", "bad_option", "options.thumbnail"},
     {"{\"loudness\":-14}", "gif", "bad_option", "options.loudness"},
@@ -234,6 +234,36 @@ static void test_what_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         assert_refused(refused[i].options, refused[i].target, refused[i].code, refused[i].field);
+}
+
+/* Where the options say it alone. */
+static void test_pixels(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *options;
+        const char *field; /* NULL: they are few enough */
+    } cases[] = {
+        {"{}", NULL},
+        {"{\"resize\":{\"width\":640,\"height\":480}}", NULL},
+        {"{\"resize\":{\"width\":640,\"height\":482}}", "options.resize.width: 640×482 "},
+        {"{\"resize\":{\"width\":7680}}", NULL},
+        {"{\"resize\":{\"aspect\":\"16:9\"}}", NULL},
+        {"{\"resize\":{\"width\":1280,\"aspect\":\"16:9\"}}", "options.resize.width: 1280×720 "},
+        {"{\"resize\":{\"height\":720,\"aspect\":\"16:9\"}}", "options.resize.height: 1280×720 "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mr_err err = {0};
+        MR_AUTO_JSON json_t *options = json_loads(cases[i].options, 0, NULL);
+        enum mr_status status = mr_options_check_pixels(options, 640 * 480, &err);
+        assert_int_equal(status, cases[i].field ? MR_INVALID : MR_OK);
+        if (!cases[i].field)
+            continue;
+        assert_string_equal(err.code, "out_of_range");
+        assert_memory_equal(err.message, cases[i].field, strlen(cases[i].field));
+    }
+    struct mr_err err = {0};
+    assert_int_equal(mr_options_check_pixels(NULL, 1, &err), MR_OK);
 }
 
 static void test_no_object(void **state)
@@ -333,10 +363,15 @@ static void test_the_older_systems_presets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bounds),          cmocka_unit_test(test_what_is_taken),
-        cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_no_object),
-        cmocka_unit_test(test_a_long_name),     cmocka_unit_test(test_each_format_has_codecs),
-        cmocka_unit_test(test_presets),         cmocka_unit_test(test_the_older_systems_presets),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_what_is_taken),
+        cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_pixels),
+        cmocka_unit_test(test_no_object),
+        cmocka_unit_test(test_a_long_name),
+        cmocka_unit_test(test_each_format_has_codecs),
+        cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_the_older_systems_presets),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }

@@ -72,8 +72,9 @@ static enum mr_status check_format(const struct mr_order *order, const char *nam
 static enum mr_status check_options(const struct mr_order *order, const char *name, json_t **value,
                                     struct mr_err *err)
 {
-    (void)order, (void)name;
-    return mr_options_check(*value, NULL, err);
+    (void)name;
+    enum mr_status status = mr_options_check(*value, NULL, err);
+    return status == MR_OK ? mr_options_check_pixels(*value, order->web->config->max_pixels, err) : status;
 }
 
 static enum mr_status check_word(const char *name, const json_t *value, const char *code,

@@ -1,6 +1,7 @@
 #include "worker/media/audio.h"
 
 #include "worker/media/encoder.h"
+#include "worker/media/samples.h"
 
 #include <errno.h>
 #include <libavutil/channel_layout.h>
@@ -10,24 +11,27 @@
 
 enum {
     CHANNELS_MAX = 64,
+    NUMBER_MAX = 32,
     JITTER_US = 30 * 1000, /* time stamps that are off by less are rounded, not wrong */
     SILENCE_SAMPLES = 8192,
+    AHEAD_US = 120 * 1000 * 1000, /* how far sound may be kept for a picture that has not come */
+    TOLD_US = 40 * 1000,          /* what was added or cut at the end is told if it is longer */
 };
 
-enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, const char *gain,
+#define FULL_SCALE 1.0F
+
+enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, const struct mr_gain *gain,
                              struct mr_err *err)
 {
     const struct mr_input *input = parts->input;
-    *audio = (struct mr_audio){.parts = parts, .filtered = av_frame_alloc()};
+    *audio = (struct mr_audio){.parts = parts, .gain = gain, .filtered = av_frame_alloc()};
     audio->copies = !mr_media_options_touch_audio(parts->options, input->video) &&
                     mr_output_can_copy(input, input->audio, parts->spec);
     if (!audio->filtered)
         return mr_av_fail(err, "internal", AVERROR(ENOMEM), "set the conversion up");
-    snprintf(audio->gain, sizeof audio->gain, "%s", gain);
-    enum mr_status status = mr_meter_init(&audio->in, err);
-    if (!status)
-        status = mr_meter_init(&audio->out, err);
-    return status ? status : mr_decoder_init(&audio->decoder, input->decoder, err);
+    mr_meter_init(&audio->in);
+    mr_meter_init(&audio->out);
+    return mr_decoder_init(&audio->decoder, input->decoder, err);
 }
 
 void mr_audio_free(struct mr_audio *audio)
@@ -35,6 +39,7 @@ void mr_audio_free(struct mr_audio *audio)
     mr_decoder_free(&audio->decoder);
     mr_meter_free(&audio->in);
     mr_meter_free(&audio->out);
+    mr_monitor_close(&audio->monitor);
     mr_filters_close(&audio->filters);
     av_frame_free(&audio->filtered);
     av_frame_free(&audio->shape);
@@ -80,40 +85,23 @@ static enum mr_status encode(struct mr_audio *audio, AVFrame *frame, struct mr_e
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
     int rc = packet ? avcodec_send_frame(encoder, frame) : AVERROR(ENOMEM);
     while (rc >= 0 && (rc = avcodec_receive_packet(encoder, packet)) >= 0) {
-        status = mr_output_write(output, MR_SLOT_AUDIO, packet, err);
+        if (audio->monitor.decoder)
+            status = mr_monitor_listen(&audio->monitor, packet, &audio->out, err);
+        if (!status)
+            status = mr_output_write(output, MR_SLOT_AUDIO, packet, err);
         if (status)
             return status;
     }
     if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
         return mr_av_fail(err, "internal", rc, "encode");
+    if (!frame && audio->monitor.decoder)
+        return mr_monitor_listen(&audio->monitor, NULL, &audio->out, err);
     return MR_OK;
-}
-
-static AVFrame *new_frame(const AVCodecContext *encoder, int samples)
-{
-    AVFrame *frame = av_frame_alloc();
-    if (!frame)
-        return NULL;
-    frame->nb_samples = samples;
-    frame->format = encoder->sample_fmt;
-    frame->sample_rate = encoder->sample_rate;
-    if (av_channel_layout_copy(&frame->ch_layout, &encoder->ch_layout) < 0 ||
-        av_frame_get_buffer(frame, 0) < 0)
-        av_frame_free(&frame);
-    return frame;
-}
-
-static AVFrame *new_silence(const AVCodecContext *encoder, int samples)
-{
-    AVFrame *frame = new_frame(encoder, samples);
-    if (frame)
-        av_samples_set_silence(frame->extended_data, 0, samples, frame->ch_layout.nb_channels, frame->format);
-    return frame;
 }
 
 static enum mr_status encode_some(struct mr_audio *audio, int samples, struct mr_err *err)
 {
-    MR_AUTO_FRAME AVFrame *frame = new_frame(audio->encoder, samples);
+    MR_AUTO_FRAME AVFrame *frame = mr_samples_new(audio->encoder, samples);
     if (!frame || av_audio_fifo_read(audio->block, (void **)frame->extended_data, samples) < samples)
         return mr_av_fail(err, "internal", AVERROR(ENOMEM), "encode");
     return encode(audio, frame, err);
@@ -148,7 +136,8 @@ static enum mr_status write_fifo(AVAudioFifo *fifo, uint8_t *const *data, int sa
 static enum mr_status add_silence(struct mr_audio *audio, AVAudioFifo *fifo, int64_t samples,
                                   struct mr_err *err)
 {
-    MR_AUTO_FRAME AVFrame *frame = samples > 0 ? new_silence(audio->encoder, SILENCE_SAMPLES) : NULL;
+    MR_AUTO_FRAME AVFrame *frame =
+        samples > 0 ? mr_samples_new_silence(audio->encoder, SILENCE_SAMPLES) : NULL;
     if (samples > 0 && !frame)
         return mr_av_fail(err, "internal", AVERROR(ENOMEM), "make silence");
     while (samples > 0) {
@@ -167,7 +156,7 @@ static enum mr_status add_silence(struct mr_audio *audio, AVAudioFifo *fifo, int
 
 static enum mr_status lead_in(struct mr_audio *audio, struct mr_err *err)
 {
-    MR_AUTO_FRAME AVFrame *frame = new_silence(audio->encoder, audio->encoder->frame_size);
+    MR_AUTO_FRAME AVFrame *frame = mr_samples_new_silence(audio->encoder, audio->encoder->frame_size);
     if (!frame)
         return mr_av_fail(err, "internal", AVERROR(ENOMEM), "lead in");
     audio->lead_in = frame->nb_samples;
@@ -197,6 +186,11 @@ static enum mr_status open_part(struct mr_audio *audio, struct mr_err *err)
                                  mr_output_has_global_header(output), &audio->encoder, err);
     if (!status)
         status = make_fifos(audio, err);
+    /* A decoder costs up to a fifth of an encoder: only where the result's loudness is promised. */
+    if (!status && parts->options->has_loudness && mr_monitor_is_needed(audio->encoder)) {
+        audio->differs = true;
+        status = mr_monitor_open(&audio->monitor, audio->encoder, err);
+    }
     if (!status)
         status = mr_output_open_encoded(output, MR_SLOT_AUDIO, audio->encoder, err);
     audio->encoded = audio->lead_in = 0;
@@ -233,7 +227,7 @@ static enum mr_status to_block(struct mr_audio *audio, int64_t samples, struct m
 {
     while (samples > 0) {
         int n = (int)FFMIN(samples, SILENCE_SAMPLES);
-        MR_AUTO_FRAME AVFrame *frame = new_frame(audio->encoder, n);
+        MR_AUTO_FRAME AVFrame *frame = mr_samples_new(audio->encoder, n);
         if (!frame || av_audio_fifo_read(audio->line, (void **)frame->extended_data, n) < n)
             return mr_av_fail(err, "internal", AVERROR(ENOMEM), "encode");
         enum mr_status status = write_fifo(audio->block, frame->extended_data, n, err);
@@ -273,11 +267,19 @@ enum mr_status mr_audio_advance(struct mr_audio *audio, struct mr_err *err)
 
 /* ---- from the filters onto the clip ---- */
 
+/* Sound that is to end with the picture waits for it, but not for ever. */
+static bool is_far_ahead(struct mr_audio *audio)
+{
+    if (audio->parts->timeline->pads && audio->next - audio->head > to_samples(audio, AHEAD_US))
+        audio->is_full = audio->is_done = true;
+    return audio->is_full;
+}
+
 /* Up to a sample of the clip; by the second, for a hole may be long. */
 static enum mr_status be_silent(struct mr_audio *audio, int64_t until, struct mr_err *err)
 {
     enum mr_status status = MR_OK;
-    while (!status && audio->next < until) {
+    while (!status && audio->next < until && !is_far_ahead(audio)) {
         int64_t samples = FFMIN(until - audio->next, audio->encoder->sample_rate);
         status = add_silence(audio, audio->line, samples, err);
         audio->next += samples;
@@ -289,26 +291,26 @@ static enum mr_status be_silent(struct mr_audio *audio, int64_t until, struct mr
 
 static enum mr_status append(struct mr_audio *audio, int64_t at, AVFrame *frame, struct mr_err *err)
 {
-    int64_t count = frame->nb_samples, drop = 0, end = to_samples(audio, audio->parts->timeline->length_us);
+    int64_t end = to_samples(audio, audio->parts->timeline->length_us);
+    if (is_far_ahead(audio))
+        return MR_OK;
     bool is_jitter = audio->next > 0 && llabs(at - audio->next) <= to_samples(audio, JITTER_US);
     enum mr_status status = MR_OK;
     if (at > audio->next && !is_jitter) {
         status = be_silent(audio, FFMIN(at, end), err);
     } else if (at < audio->next && !is_jitter) {
-        drop = FFMIN(audio->next - at, count);
+        mr_samples_crop_to(frame, at - audio->next, INT64_MAX);
     }
-    count = FFMIN(count - drop, end - audio->next);
-    audio->is_done |= audio->next + count >= end;
-    audio->written_any |= count > 0;
-    if (status || count <= 0)
+    mr_samples_crop(frame, 0, (int)FFMIN(frame->nb_samples, end - audio->next));
+    audio->is_done |= audio->next + frame->nb_samples >= end;
+    if (status || frame->nb_samples == 0)
         return status;
-    uint8_t *data[CHANNELS_MAX];
-    int planes = av_sample_fmt_is_planar(frame->format) ? frame->ch_layout.nb_channels : 1;
-    int step = av_get_bytes_per_sample(frame->format) * (planes == 1 ? frame->ch_layout.nb_channels : 1);
-    for (int i = 0; i < planes && i < CHANNELS_MAX; i++)
-        data[i] = frame->extended_data[i] + drop * step;
-    status = write_fifo(audio->line, data, (int)count, err);
-    audio->next += count;
+    audio->written_any = true;
+    if (audio->differs && !audio->monitor.decoder)
+        status = mr_meter_listen(&audio->out, frame, err);
+    if (!status)
+        status = write_fifo(audio->line, frame->extended_data, frame->nb_samples, err);
+    audio->next += frame->nb_samples;
     return status;
 }
 
@@ -327,10 +329,7 @@ static enum mr_status take_filtered(struct mr_audio *audio, struct mr_err *err)
                          : timeline->is_timed ? audio->next
                                               : audio->filtered_count - to_samples(audio, timeline->skip_us);
             audio->filtered_count += frame->nb_samples;
-            if (audio->gain[0])
-                status = mr_meter_listen(&audio->out, frame, err);
-            if (!status)
-                status = append(audio, at, frame, err);
+            status = append(audio, at, frame, err);
         }
         av_frame_unref(frame);
         if (status || !got)
@@ -359,6 +358,26 @@ static void count_samples(struct mr_audio *audio, const AVFrame *frame)
     audio->samples += frame->nb_samples;
 }
 
+/* Copied, or written as it was decoded, sound is as loud as before. */
+const struct mr_meter *mr_audio_meter_out(const struct mr_audio *audio)
+{
+    return audio->differs ? &audio->out : &audio->in;
+}
+
+/* Listens to what of a frame lies in the clip; `at`: where it begins there, in samples of its rate. */
+static enum mr_status hear(struct mr_audio *audio, const AVFrame *frame, int64_t at, struct mr_err *err)
+{
+    int64_t length_us = audio->parts->timeline->length_us;
+    int64_t length = length_us == INT64_MAX ? INT64_MAX : av_rescale(length_us, frame->sample_rate, 1000000);
+    if (at >= 0 && at + frame->nb_samples <= length)
+        return mr_meter_listen(&audio->in, frame, err);
+    MR_AUTO_FRAME AVFrame *inside = av_frame_clone(frame);
+    if (!inside)
+        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "measure the loudness");
+    mr_samples_crop_to(inside, at, length);
+    return mr_meter_listen(&audio->in, inside, err);
+}
+
 /* The encoder for frames like this one. */
 static enum mr_status open_with(struct mr_audio *audio, const AVFrame *frame, struct mr_err *err)
 {
@@ -372,15 +391,45 @@ static enum mr_status open_with(struct mr_audio *audio, const AVFrame *frame, st
     return open_part(audio, err);
 }
 
+/* From now on what is written is not what was decoded. */
+static void meter_apart(struct mr_audio *audio)
+{
+    if (!audio->differs)
+        mr_meter_continue(&audio->out, &audio->in);
+    audio->differs = true;
+}
+
+static bool will_differ(const struct mr_audio *audio, const AVFrame *frame)
+{
+    return audio->gain->filters[0] || frame->sample_rate != audio->encoder->sample_rate ||
+           frame->ch_layout.nb_channels != audio->encoder->ch_layout.nb_channels;
+}
+
 static enum mr_status open_for(struct mr_audio *audio, const AVFrame *frame, struct mr_err *err)
 {
     enum mr_status status = audio->encoder ? MR_OK : open_with(audio, frame, err);
-    if (!status && !mr_filters_fit(&audio->filters, frame)) {
-        status = drain_filters(audio, err);
-        if (!status)
-            status = mr_filters_open_audio(&audio->filters, frame, audio->encoder, audio->gain, err);
-    }
+    if (status || mr_filters_fit(&audio->filters, frame))
+        return status;
+    status = drain_filters(audio, err);
+    if (!status)
+        status = mr_filters_open_audio(&audio->filters, frame, audio->encoder, audio->encoder->sample_fmt,
+                                       audio->gain->filters, err);
+    if (will_differ(audio, frame))
+        meter_apart(audio);
     return status;
+}
+
+/* Where a frame begins on the clip, in samples of its rate. */
+static int64_t place_on_clip(const struct mr_audio *audio, const AVFrame *frame, int64_t decoded_us)
+{
+    const struct mr_timeline *timeline = audio->parts->timeline;
+    AVRational samples = {1, frame->sample_rate};
+    if (!timeline->is_timed) /* a file's own timestamps may jump */
+        return av_rescale_q(decoded_us - timeline->skip_us, AV_TIME_BASE_Q, samples);
+    if (frame->best_effort_timestamp == AV_NOPTS_VALUE)
+        return av_rescale(audio->next, frame->sample_rate, audio->encoder->sample_rate);
+    return av_rescale_q(frame->best_effort_timestamp, audio->parts->input->audio->time_base, samples) -
+           av_rescale_q(timeline->origin_us, AV_TIME_BASE_Q, samples);
 }
 
 static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
@@ -392,25 +441,20 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
         frame->ch_layout.nb_channels > CHANNELS_MAX)
         return mr_fail_code(err, MR_INVALID, "invalid_media", "audio of %d Hz with %d channels",
                             frame->sample_rate, frame->ch_layout.nb_channels);
-    int64_t start = frame->sample_rate == audio->rate ? audio->samples : 0;
+    int64_t decoded_us = mr_audio_decoded_us(audio);
     count_samples(audio, frame);
     audio->written_any |= audio->copies;
-    if (audio->copies || audio->is_done)
+    if (audio->copies)
+        return mr_meter_listen(&audio->in, frame, err);
+    if (audio->is_done)
         return MR_OK;
     enum mr_status status = open_for(audio, frame, err);
     if (status)
         return status;
-    AVRational samples = {1, frame->sample_rate};
-    const struct mr_timeline *timeline = audio->parts->timeline;
-    if (!timeline->is_timed)
-        frame->pts = start; /* a file's own timestamps may jump */
-    else if (frame->best_effort_timestamp != AV_NOPTS_VALUE)
-        frame->pts =
-            av_rescale_q(frame->best_effort_timestamp, audio->parts->input->audio->time_base, samples) -
-            av_rescale_q(timeline->origin_us, AV_TIME_BASE_Q, samples);
-    else
-        frame->pts = av_rescale(audio->next, frame->sample_rate, audio->encoder->sample_rate);
-    status = mr_meter_listen(&audio->in, frame, err);
+    frame->pts = place_on_clip(audio, frame, decoded_us);
+    status = hear(audio, frame, frame->pts, err);
+    if (audio->in.peak > FULL_SCALE) /* integers cannot follow */
+        meter_apart(audio);
     if (!status)
         status = mr_filters_push(&audio->filters, frame, err);
     return status ? status : take_filtered(audio, err);
@@ -501,6 +545,19 @@ static enum mr_status finish_copy(struct mr_audio *audio, struct mr_err *err)
     return status ? status : mr_parts_leave(audio->parts, MR_SLOT_AUDIO, audio->written_us, err);
 }
 
+/* Sound that is made as long as the picture. */
+static void note_end(const struct mr_audio *audio, int64_t end)
+{
+    char before[NUMBER_MAX], after[NUMBER_MAX];
+    if (llabs(end - audio->next) <= to_samples(audio, TOLD_US))
+        return;
+    snprintf(before, sizeof before, "%.3f", (double)audio->next / audio->encoder->sample_rate);
+    snprintf(after, sizeof after, "%.3f", (double)end / audio->encoder->sample_rate);
+    mr_notes_changed(audio->parts->notes, "audio.duration", before, after,
+                     end < audio->next ? "the sound was cut where the picture ends"
+                                       : "silence was added up to the picture's end");
+}
+
 enum mr_status mr_audio_finish(struct mr_audio *audio, int64_t end_us, struct mr_err *err)
 {
     if (audio->copies)
@@ -508,6 +565,10 @@ enum mr_status mr_audio_finish(struct mr_audio *audio, int64_t end_us, struct mr
     const struct mr_timeline *timeline = audio->parts->timeline;
     enum mr_status status = MR_OK;
     int64_t end = end_us == INT64_MAX ? audio->next : to_samples(audio, end_us);
+    if (end > audio->next && audio->is_full)
+        return mr_fail_code(err, MR_TOO_LARGE, "resource_limit",
+                            "sound and picture lie too far apart in the file");
+    note_end(audio, end);
     if (end > audio->next)
         status = be_silent(audio, end, err);
     while (!status) {

@@ -12,6 +12,7 @@
 #include "worker/media/decoder.h"
 #include "worker/media/filters.h"
 #include "worker/media/loudness.h"
+#include "worker/media/monitor.h"
 #include "worker/media/parts.h"
 
 #include <libavutil/audio_fifo.h>
@@ -21,10 +22,13 @@ struct mr_audio {
     struct mr_decoder decoder;
     struct mr_filters filters;
     AVFrame *filtered;
-    char gain[MR_GAIN_MAX];  /* filters that bring the sound to the loudness ordered, or "" */
-    struct mr_meter in, out; /* what was decoded, and what is encoded */
+    const struct mr_gain *gain; /* for an ordered loudness; not owned */
+    struct mr_meter in, out;    /* of the clip: as decoded, and as written; `out` only where `differs` */
+    bool differs;               /* more changes than how samples are written down */
+    struct mr_monitor monitor;  /* of the present part, where the loudness behind a lossy codec counts */
     bool copies;
     bool is_done; /* no more packets are needed */
+    bool is_full; /* the sound went on without a picture, and was left there */
 
     int rate; /* of the frames decoded last, and how many samples of that rate: */
     int channels;
@@ -50,9 +54,9 @@ struct mr_audio {
     int64_t written_us;
 };
 
-/* gain: filters (mr_loudness_gain), or "". */
-MR_MUST_CHECK enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, const char *gain,
-                                           struct mr_err *err);
+/* gain is borrowed. */
+MR_MUST_CHECK enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts,
+                                           const struct mr_gain *gain, struct mr_err *err);
 void mr_audio_free(struct mr_audio *audio);
 
 MR_MUST_CHECK enum mr_status mr_audio_packet(struct mr_audio *audio, AVPacket *packet, struct mr_err *err);
@@ -67,6 +71,9 @@ MR_MUST_CHECK enum mr_status mr_audio_advance(struct mr_audio *audio, struct mr_
 MR_MUST_CHECK enum mr_status mr_audio_drain(struct mr_audio *audio, struct mr_err *err);
 /* The last part ends at end_us of the clip; INT64_MAX: where the sound does. */
 MR_MUST_CHECK enum mr_status mr_audio_finish(struct mr_audio *audio, int64_t end_us, struct mr_err *err);
+
+/* How loud the sound is that was written. */
+const struct mr_meter *mr_audio_meter_out(const struct mr_audio *audio);
 
 /* How much was decoded, and how far the track is on the clip, in microseconds. */
 int64_t mr_audio_decoded_us(const struct mr_audio *audio);

@@ -4,8 +4,11 @@
 #include "worker/media/describe.h"
 #include "worker/media/logo.h"
 #include "worker/media/receipt.h"
+#include "worker/media/rehearsal.h"
 #include "worker/protocol.h"
 #include "worker/sandbox_client.h"
+
+#include <math.h>
 
 enum { DAY = 86400 };
 
@@ -58,27 +61,26 @@ static unsigned wants_of(const struct spec *spec)
     return wants;
 }
 
-/* A pass of its own: what is measured decides how the first sample is encoded. */
-static enum mr_status find_gain(const struct spec *spec, const struct mr_sandbox_fds *fds,
-                                char gain[MR_GAIN_MAX], struct mr_err *err)
+struct conversion {
+    const struct spec *spec;
+    const struct mr_sandbox_fds *fds;
+};
+
+/* A pass of its own over the whole input: the loudness decides how the first sample is encoded. */
+static enum mr_status rehearse(void *ctx, const struct mr_gain *gain, bool through_codec,
+                               struct mr_heard *ret, struct mr_err *err)
 {
+    const struct conversion *conversion = ctx;
+    const struct spec *spec = conversion->spec;
     MR_AUTO(mr_source) struct mr_source source = {0};
     MR_AUTO(mr_input) struct mr_input input = {0};
-    MR_AUTO(mr_meter) struct mr_meter meter = {0};
-    gain[0] = '\0';
-    if (!spec->options.has_loudness)
-        return MR_OK;
-    enum mr_status status = mr_meter_init(&meter, err);
-    if (!status)
-        status = mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err);
+    enum mr_status status = mr_source_open(&source, conversion->fds, MR_SOURCE_INPUT, spec->input_size, err);
     if (!status)
         status = mr_input_open(&input, &source, spec->input_name, wants_of(spec), spec->max_pixels, err);
+    *ret = (struct mr_heard){.integrated = NAN};
     if (status || !input.audio)
         return status;
-    status = mr_loudness_measure(&input, &spec->options, &meter, err);
-    if (!status)
-        mr_loudness_gain(&meter, spec->options.loudness, gain);
-    return status;
+    return mr_rehearse(&input, spec->format, &spec->options, gain, through_codec, ret, err);
 }
 
 static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
@@ -88,7 +90,8 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
     MR_AUTO(mr_source) struct mr_source source = {0};
     MR_AUTO(mr_input) struct mr_input input = {0};
     MR_AUTO_FRAME AVFrame *logo = NULL;
-    char gain[MR_GAIN_MAX];
+    struct conversion conversion = {spec, fds};
+    struct mr_gain gain = {.filters = ""};
     MR_AUTO(mr_pipeline)
     struct mr_pipeline pipeline = {.input = &input,
                                    .spec = spec->format,
@@ -96,10 +99,10 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
                                    .fds = fds,
                                    .notes = &notes,
                                    .max_us = spec->max_us,
-                                   .gain = gain};
+                                   .gain = &gain};
     enum mr_status status = mr_notes_init(&notes, err);
-    if (!status)
-        status = find_gain(spec, fds, gain, err);
+    if (!status && spec->options.has_loudness)
+        status = mr_loudness_find_gain(spec->options.loudness, rehearse, &conversion, &gain, err);
     if (!status)
         status = mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err);
     if (!status)

@@ -13,12 +13,16 @@
  *
  * The receipt (the result record):
  *   input        what describe.h says of it; duration_ms is what was decoded
- *   outputs      [{format, container, codec, duration_ms, size, bit_rate, streams, …}]: the parts in order,
- * the thumbnail last; `output` is the first of them copied       true if nothing was encoded anew kept what
- * was carried over: "tag:title", "cover_art", "chapters", "rotation" changed      [{what, from, to, why}]
+ *   outputs      [{format, container, codec, duration_ms, size, bit_rate, streams, …}]: the parts in
+ *                order, the thumbnail last; `output` is the first of them
+ *   copied       true if nothing was encoded anew
+ *   kept         what was carried over: "tag:title", "cover_art", "chapters", "rotation"
+ *   changed      [{what, from, to, why}]
  *   dropped      [{what, why}]
  *   warnings     [{code, detail}], e.g. damaged packets
- *   loudness     {in, out}, each {integrated (LUFS), true_peak (dBTP)}; null where the sound was not encoded
+ *   loudness     {in, out}, each {integrated (LUFS), true_peak (dBTP)}, null: silence; of the clip, as it
+ *                was in the input, and as it went into the encoder or, where a loudness was ordered, as it is
+ *                decoded from the output; null without sound
  *   cpu_seconds  processor time of the child
  *   engine       versions of libav's libraries, names of the encoders
  */

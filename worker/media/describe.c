@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <libavutil/pixdesc.h>
+#include <limits.h>
 
 enum { TAGS_MAX = 64, KEY_MAX = 64, VALUE_MAX = 1000 };
 
@@ -49,6 +50,7 @@ static void describe_picture(json_t *to, const AVStream *stream)
     AVRational sar =
         stream->sample_aspect_ratio.num > 0 ? stream->sample_aspect_ratio : params->sample_aspect_ratio;
     char ratio[32] = "1:1";
+    (void)av_reduce(&sar.num, &sar.den, sar.num, sar.den, INT_MAX);
     if (sar.num > 0 && sar.den > 0)
         snprintf(ratio, sizeof ratio, "%d:%d", sar.num, sar.den);
     set_positive(to, "width", params->width);
@@ -87,20 +89,27 @@ static json_t *describe_stream(const AVStream *stream)
         describe_picture(to, stream);
     else if (params->codec_type == AVMEDIA_TYPE_AUDIO)
         describe_sound(to, stream);
-    set_positive(to, "bit_rate", params->bit_rate);
-    if (stream->duration != AV_NOPTS_VALUE)
-        set_positive(to, "duration_ms",
-                     milliseconds(av_rescale_q(stream->duration, stream->time_base, AV_TIME_BASE_Q)));
     set_text(to, "language", tag_of(stream->metadata, "language"));
     set_text(to, "title", tag_of(stream->metadata, "title"));
     return to;
 }
 
-static json_t *describe_streams(const AVFormatContext *format)
+/* A demuxer knows what a muxer does not yet. */
+static json_t *describe_input_stream(const AVStream *stream)
+{
+    json_t *to = describe_stream(stream);
+    set_positive(to, "bit_rate", stream->codecpar->bit_rate);
+    if (stream->duration != AV_NOPTS_VALUE)
+        set_positive(to, "duration_ms",
+                     milliseconds(av_rescale_q(stream->duration, stream->time_base, AV_TIME_BASE_Q)));
+    return to;
+}
+
+static json_t *describe_streams(const AVFormatContext *format, json_t *(*describe)(const AVStream *stream))
 {
     json_t *streams = json_array();
     for (unsigned i = 0; streams && i < format->nb_streams; i++)
-        (void)json_array_append_new(streams, describe_stream(format->streams[i]));
+        (void)json_array_append_new(streams, describe(format->streams[i]));
     return streams;
 }
 
@@ -132,7 +141,7 @@ static json_t *describe_tags(const AVFormatContext *format)
     return tags;
 }
 
-/* ---- the whole ---- */
+/* ---- the input ---- */
 
 static const AVStream *first_of(const AVFormatContext *format, const char *type)
 {
@@ -142,6 +151,7 @@ static const AVStream *first_of(const AVFormatContext *format, const char *type)
     return NULL;
 }
 
+/* Keys of the main stream stand at the top, too: programs that know one stream alone look for them there. */
 static void describe_main(json_t *to, const AVStream *picture, const AVStream *sound)
 {
     const AVStream *main = picture ? picture : sound;
@@ -166,10 +176,35 @@ json_t *mr_describe_input(const struct mr_input *input)
     json_t *to = json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:i}", "container", container, "duration_ms",
                            (json_int_t)milliseconds(us), "size", (json_int_t)input->source->size, "bit_rate",
                            (json_int_t)(format->bit_rate > 0 ? format->bit_rate : 0), "streams",
-                           describe_streams(format), "tags", describe_tags(format), "chapters",
-                           (int)format->nb_chapters);
+                           describe_streams(format, describe_input_stream), "tags", describe_tags(format),
+                           "chapters", (int)format->nb_chapters);
     if (to)
         describe_main(to, input->video ? input->video : first_of(format, "video"),
                       input->audio ? input->audio : first_of(format, "audio"));
+    return to;
+}
+
+/* ---- an output ---- */
+
+/* As a comment it is no stream of the muxer's, but players find one behind the others. */
+static json_t *describe_comment_cover(const struct mr_output *output)
+{
+    const AVStream *from = output->input->format->streams[output->cover_image->stream_index];
+    return json_pack("{s:i, s:s, s:s}", "index", (int)output->format->nb_streams, "type", "cover", "codec",
+                     avcodec_get_name(from->codecpar->codec_id));
+}
+
+json_t *mr_describe_output(const struct mr_output *output, int64_t us)
+{
+    int64_t size = output->sink.end;
+    json_t *streams = describe_streams(output->format, describe_stream);
+    if (streams && output->cover_image && !output->cover)
+        (void)json_array_append_new(streams, describe_comment_cover(output));
+    json_t *to = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o}", "format", output->spec->name, "container",
+                           output->spec->name, "duration_ms", (json_int_t)milliseconds(us), "bit_rate",
+                           (json_int_t)(us > 0 ? av_rescale(size, 8 * 1000000, us) : 0), "size",
+                           (json_int_t)size, "streams", streams);
+    if (to)
+        describe_main(to, output->tracks[MR_SLOT_VIDEO].stream, output->tracks[MR_SLOT_AUDIO].stream);
     return to;
 }

@@ -1,10 +1,11 @@
 /*
- * What a file is, as its container says: the input's half of a receipt, and all that a probe tells.
+ * What a file is, as its container says: the two halves of a receipt, of which a probe tells the first.
  */
 #ifndef MR_WORKER_MEDIA_DESCRIBE_H
 #define MR_WORKER_MEDIA_DESCRIBE_H
 
 #include "shared/base/json.h"
+#include "worker/media/output.h"
 #include "worker/media/probe.h"
 
 /*
@@ -21,5 +22,12 @@
  * sample_rate, channels. NULL for want of memory.
  */
 json_t *mr_describe_input(const struct mr_input *input);
+
+/*
+ * An output's half, once it is finished and lasts so long: format, container, duration_ms, size, bit_rate,
+ * streams and what else stands at the top of an input; of its streams bit_rate and duration_ms are not known.
+ * NULL for want of memory.
+ */
+json_t *mr_describe_output(const struct mr_output *output, int64_t us);
 
 #endif

@@ -3,9 +3,13 @@
 #include <errno.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/samplefmt.h>
+#include <limits.h>
+#include <math.h>
 #include <string.h>
 
-enum { FULL_RATE = 44100, BIT_RATE_MIN = 24000 };
+enum { FULL_RATE = 44100, BIT_RATE_MIN = 24000, ATTEMPTS = 129, USUAL_RATE_MAX = 48000 };
+/* Of an order that the encoder does not take: 64 of these are a factor of 23, more than any range. */
+#define BIT_RATE_STEP 1.05
 
 /* The words of the option `codec`. */
 static const struct {
@@ -146,11 +150,11 @@ static int choose_asked_layout(const AVCodec *codec, int channels, AVChannelLayo
 
 static int configure(AVCodecContext *encoder, const struct mr_media_format *spec,
                      const struct mr_media_options *options, const struct mr_input *input,
-                     const AVFrame *frame)
+                     const AVFrame *frame, int rate_max)
 {
+    int rate = FFMIN(options->sample_rate ? options->sample_rate : frame->sample_rate, rate_max);
     bool lossless = spec->bit_rate == 0 && spec->quality == 0, deep = is_deep(input);
-    encoder->sample_rate =
-        choose_rate(spec, encoder->codec, options->sample_rate ? options->sample_rate : frame->sample_rate);
+    encoder->sample_rate = choose_rate(spec, encoder->codec, rate);
     encoder->sample_fmt = choose_sample_format(encoder->codec, lossless, deep, frame->format);
     encoder->time_base = (AVRational){1, encoder->sample_rate};
     encoder->thread_count = 1; /* the sandbox has no threads */
@@ -158,10 +162,8 @@ static int configure(AVCodecContext *encoder, const struct mr_media_format *spec
         encoder->bits_per_raw_sample = 24;
     int rc = options->channels ? choose_asked_layout(encoder->codec, options->channels, &encoder->ch_layout)
                                : choose_layout(spec, encoder->codec, &frame->ch_layout, &encoder->ch_layout);
-    if (options->bit_rate && !spec->video_encoder) {
-        encoder->bit_rate = options->bit_rate;
+    if (options->bit_rate && !spec->video_encoder)
         return rc;
-    }
     if (spec->quality) {
         encoder->flags |= AV_CODEC_FLAG_QSCALE;
         encoder->global_quality = spec->quality * FF_QP2LAMBDA;
@@ -172,36 +174,54 @@ static int configure(AVCodecContext *encoder, const struct mr_media_format *spec
     return rc;
 }
 
-enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct mr_media_options *options,
-                               const struct mr_input *input, const AVFrame *frame, bool global_header,
-                               AVCodecContext **ret, struct mr_err *err)
+/* What an order of a bit rate may become, nearer ones first: the order, a step down, a step up, two down … */
+static int64_t nearby(int64_t asked, int attempt)
+{
+    double steps = (attempt + 1) / 2;
+    return llround((double)asked * pow(BIT_RATE_STEP, attempt % 2 ? -steps : steps));
+}
+
+static const AVCodec *find_codec(const struct mr_media_format *spec, const struct mr_media_options *options,
+                                 const struct mr_input *input, struct mr_err *err)
 {
     const char *name = spec->deep_encoder && is_deep(input) ? spec->deep_encoder : spec->encoder;
     if (options->codec && !spec->video_encoder && strcmp(options->codec, "pcm") != 0)
         name = mr_encoder_of_codec(options->codec);
+    const AVCodec *codec = name ? avcodec_find_encoder_by_name(name) : NULL;
     if (!name)
-        return mr_fail_code(err, MR_UNSUPPORTED, "unsupported_codec", "there is no codec %s", options->codec);
-    const AVCodec *codec = avcodec_find_encoder_by_name(name);
+        (void)mr_fail_code(err, MR_UNSUPPORTED, "unsupported_codec", "there is no codec %s", options->codec);
+    else if (!codec)
+        (void)mr_fail_code(err, MR_INTERNAL, "internal", "libav was built without the encoder %s", name);
+    return codec;
+}
+
+enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct mr_media_options *options,
+                               const struct mr_input *input, const AVFrame *frame, bool global_header,
+                               AVCodecContext **ret, struct mr_err *err)
+{
+    const AVCodec *codec = find_codec(spec, options, input, err);
     if (!codec)
-        return mr_fail_code(err, MR_INTERNAL, "internal", "libav was built without the encoder %s", name);
-    AVCodecContext *encoder = avcodec_alloc_context3(codec);
-    if (!encoder)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "open the encoder");
-    int rc = configure(encoder, spec, options, input, frame);
-    if (global_header)
-        encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-    if (rc >= 0)
-        rc = avcodec_open2(encoder, codec, NULL);
-    if (rc < 0) {
-        bool asked = options->bit_rate && !spec->video_encoder;
-        mr_av_fail(err, "unsupported_codec", rc,
-                   "%sthe %s encoder does not take audio of %d Hz with %d channels at %lld bits per second",
-                   asked ? "options.bitrate: " : "", name, encoder->sample_rate,
-                   options->channels ? options->channels : frame->ch_layout.nb_channels,
-                   (long long)encoder->bit_rate);
-        avcodec_free_context(&encoder);
-        return err ? err->status : MR_INVALID;
+        return err ? err->status : MR_UNSUPPORTED;
+    bool asked = options->bit_rate && !spec->video_encoder;
+    int rc = AVERROR(EINVAL);
+    for (int i = 0; rc < 0 && rc != AVERROR(ENOMEM) && i < (asked ? 2 * ATTEMPTS : 1); i++) {
+        AVCodecContext *encoder = avcodec_alloc_context3(codec);
+        int rate_max = i < ATTEMPTS ? INT_MAX : USUAL_RATE_MAX; /* Vorbis: no bit rates above */
+        rc = encoder ? configure(encoder, spec, options, input, frame, rate_max) : AVERROR(ENOMEM);
+        if (rc >= 0 && asked)
+            encoder->bit_rate = nearby(options->bit_rate, i % ATTEMPTS);
+        if (rc >= 0 && global_header)
+            encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+        if (rc >= 0)
+            rc = avcodec_open2(encoder, codec, NULL);
+        if (rc >= 0)
+            *ret = encoder;
+        else
+            avcodec_free_context(&encoder);
     }
-    *ret = encoder;
-    return MR_OK;
+    return rc >= 0 ? MR_OK
+                   : mr_av_fail(err, "unsupported_codec", rc,
+                                "the %s encoder does not take audio of %d Hz with %d channels", codec->name,
+                                options->sample_rate ? options->sample_rate : frame->sample_rate,
+                                options->channels ? options->channels : frame->ch_layout.nb_channels);
 }

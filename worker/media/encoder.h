@@ -1,6 +1,6 @@
 /*
  * The encoder of sound that a format or the options ask for, set up for a source: rate, channels, sample
- * format and bit rate are the nearest ones that codec and format take.
+ * format and bit rate are the nearest ones that codec and format take, ordered or not.
  */
 #ifndef MR_WORKER_MEDIA_ENCODER_H
 #define MR_WORKER_MEDIA_ENCODER_H

@@ -104,9 +104,18 @@ static int build_audio(struct mr_filters *filters, const char *chain)
     return rc < 0 ? rc : avfilter_graph_config(filters->graph, NULL);
 }
 
-static enum mr_status open_audio(struct mr_filters *filters, const AVFrame *frame, const char *chain,
-                                 struct mr_err *err)
+enum mr_status mr_filters_open_audio(struct mr_filters *filters, const AVFrame *frame,
+                                     const AVCodecContext *encoder, enum AVSampleFormat samples,
+                                     const char *gain, struct mr_err *err)
 {
+    char chain[512], layout[64];
+    if (av_channel_layout_describe(&encoder->ch_layout, layout, sizeof layout) < 0)
+        return mr_fail_code(err, MR_INTERNAL, "internal", "the encoder's channels have no names");
+    const char *form = av_get_sample_fmt_name(samples);
+    snprintf(chain, sizeof chain,
+             "aresample,aformat=sample_fmts=%s:sample_rates=%d:channel_layouts=%s%s%s,"
+             "aformat=sample_fmts=%s",
+             gain[0] ? "dbl" : form, encoder->sample_rate, layout, gain[0] ? "," : "", gain, form);
     int rc = begin(filters, frame);
     if (rc >= 0)
         rc = build_audio(filters, chain);
@@ -116,22 +125,9 @@ static enum mr_status open_audio(struct mr_filters *filters, const AVFrame *fram
     return MR_OK;
 }
 
-enum mr_status mr_filters_open_audio(struct mr_filters *filters, const AVFrame *frame,
-                                     const AVCodecContext *encoder, const char *gain, struct mr_err *err)
+void mr_filters_set_frame_size(struct mr_filters *filters, int samples)
 {
-    char chain[512], layout[64];
-    int rc = av_channel_layout_describe(&encoder->ch_layout, layout, sizeof layout);
-    if (rc < 0)
-        return mr_av_fail(err, "internal", rc, "name the channels");
-    snprintf(chain, sizeof chain, "%s%saresample,aformat=sample_fmts=%s:sample_rates=%d:channel_layouts=%s",
-             gain, gain[0] ? "," : "", av_get_sample_fmt_name(encoder->sample_fmt), encoder->sample_rate,
-             layout);
-    return open_audio(filters, frame, chain, err);
-}
-
-enum mr_status mr_filters_open_meter(struct mr_filters *filters, const AVFrame *frame, struct mr_err *err)
-{
-    return open_audio(filters, frame, "ebur128=peak=true:metadata=1", err);
+    av_buffersink_set_frame_size(filters->out, (unsigned)samples);
 }
 
 /* ---- pictures ---- */

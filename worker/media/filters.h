@@ -24,15 +24,15 @@ MR_DEFINE_VALUE_CLEANUP(mr_filters, mr_filters_close)
 /* True if the frame can go into the present graph. */
 bool mr_filters_fit(const struct mr_filters *filters, const AVFrame *frame);
 
-/* A new graph for frames like this one, in their own rate's time base; what comes out has the encoder's rate,
- * layout and sample format. gain: filters of sound that come first, or "". The old graph must have been
- * drained. */
+/* A new graph for frames like this one, in their own rate's time base; what comes out has the encoder's rate
+ * and layout. samples: the encoder's format, or one without a
+ * ceiling. gain: filters that sound in the encoder's rate and layout goes through, or "". The old graph must
+ * have been drained. */
 MR_MUST_CHECK enum mr_status mr_filters_open_audio(struct mr_filters *filters, const AVFrame *frame,
-                                                   const AVCodecContext *encoder, const char *gain,
-                                                   struct mr_err *err);
-/* A graph that measures loudness (loudness.h): frames come out with its results beside them. */
-MR_MUST_CHECK enum mr_status mr_filters_open_meter(struct mr_filters *filters, const AVFrame *frame,
-                                                   struct mr_err *err);
+                                                   const AVCodecContext *encoder, enum AVSampleFormat samples,
+                                                   const char *gain, struct mr_err *err);
+/* Sound comes out in frames of so many samples; the last of a graph may be shorter. */
+void mr_filters_set_frame_size(struct mr_filters *filters, int samples);
 /* The same for pictures: `chain` in libavfilter's language, time stamps of the frames in `base`. */
 MR_MUST_CHECK enum mr_status mr_filters_open_video(struct mr_filters *filters, const AVFrame *frame,
                                                    AVRational base, const char *chain, struct mr_err *err);

@@ -22,12 +22,14 @@ struct mr_media_format {
     const char *muxer;
     const char *muxer_options; /* "key=value:key=value"; NULL: none */
     bool patches;              /* the muxer seeks back to what it has written (sink.h) */
+    int64_t max_bytes;         /* what it can write without more of that; 0: any number */
 
     const char *video_encoder;    /* NULL: sound only */
     bool index_first;             /* MP4 and MOV: the index is moved before the media (faststart.h) */
     bool constant_rate;           /* AVI, which counts frames: every one lasts as long as the others */
     bool holds_rotation;          /* as a display matrix */
     bool square_pixels;           /* it cannot say that they are not */
+    bool tells_colours;           /* it, or its usual codec, says what the numbers of a colour mean */
     bool only_plain_h264;         /* its players expect 8 bits, 4:2:0 */
     int max_fps;                  /* 0: any */
     enum AVCodecID text_subtitle; /* how it holds subtitles; AV_CODEC_ID_NONE: not */

@@ -114,7 +114,8 @@ static void keep_size(struct mr_geometry *g, const struct mr_picture *picture, b
 
 static struct mr_picture begin(struct mr_geometry *g, const AVFrame *frame, const char *turn)
 {
-    *g = (struct mr_geometry){.in = {frame->width, frame->height, known(frame->sample_aspect_ratio)}};
+    *g = (struct mr_geometry){.in = {frame->width, frame->height, known(frame->sample_aspect_ratio)},
+                              .deinterlaces = frame->interlaced_frame};
     snprintf(g->turn, sizeof g->turn, "%s", turn);
     return turned(g->in, g->turn);
 }
@@ -130,6 +131,7 @@ void mr_geometry_turn(struct mr_geometry *ret, const AVFrame *frame, const char 
 {
     struct mr_picture picture = begin(ret, frame, turn);
     double width = picture.width * av_q2d(picture.sar), height = picture.height;
+    ret->tells_colours = format->tells_colours;
     if (!mr_media_options_resize(options)) {
         keep_size(ret, &picture, format->square_pixels);
         return;
@@ -142,6 +144,13 @@ void mr_geometry_turn(struct mr_geometry *ret, const AVFrame *frame, const char 
         fit_by_pad(ret, width, height);
     else
         ret->scaled = ret->out;
+}
+
+bool mr_geometry_is_for(const struct mr_geometry *geometry, const AVFrame *frame)
+{
+    const struct mr_picture *in = &geometry->in;
+    return in->width == frame->width && in->height == frame->height &&
+           av_cmp_q(in->sar, known(frame->sample_aspect_ratio)) == 0;
 }
 
 void mr_geometry_fit(struct mr_geometry *ret, const AVFrame *frame, const char *turn, struct mr_picture out)
@@ -170,13 +179,32 @@ static void append(struct text *text, const char *format, ...)
     text->left -= done;
 }
 
-/* RGB has no matrix to keep: the one that players assume for such a size. */
-static const char *matrix_for(const AVFrame *frame, int height)
+/* RGB has no matrix to keep, and that of wide colours must be told: the one that players assume for such a
+ * size. */
+static const char *matrix_for(const struct mr_geometry *g, const AVFrame *frame)
 {
     const AVPixFmtDescriptor *pixels = av_pix_fmt_desc_get(frame->format);
-    if (!pixels || !(pixels->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL)))
+    bool has_none = pixels && (pixels->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL));
+    if (!has_none && (g->tells_colours || frame->colorspace != AVCOL_SPC_BT2020_NCL))
         return "";
-    return height >= HD_HEIGHT ? ":out_color_matrix=bt709" : ":out_color_matrix=smpte170m";
+    return g->out.height >= HD_HEIGHT ? ":out_color_matrix=bt709" : ":out_color_matrix=smpte170m";
+}
+
+bool mr_geometry_is_hdr(enum AVColorTransferCharacteristic transfer)
+{
+    return transfer == AVCOL_TRC_SMPTE2084 || transfer == AVCOL_TRC_ARIB_STD_B67;
+}
+
+/* Into the colours of an ordinary screen. It counts in floating point: frames should be small by now. */
+static void append_tone_mapping(struct text *text, const AVFrame *frame)
+{
+    append(text, "zscale=t=linear:npl=100");
+    if (frame->colorspace == AVCOL_SPC_UNSPECIFIED)
+        append(text, ":min=%d", AVCOL_SPC_BT2020_NCL);
+    if (frame->color_primaries == AVCOL_PRI_UNSPECIFIED)
+        append(text, ":pin=%d", AVCOL_PRI_BT2020);
+    append(text, ",format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,"
+                 "format=yuv444p,");
 }
 
 static bool is_full_range(const AVFrame *frame)
@@ -199,12 +227,32 @@ static void append_palette(struct text *text)
            "dither=bayer:bayer_scale=3,");
 }
 
+/* Size, pixel format and meaning of the numbers. `now` is what the frames have come to. */
+static void append_scaling(struct text *text, const struct mr_geometry *g, const AVFrame *frame,
+                           const struct mr_picture *now, enum AVPixelFormat pixels)
+{
+    bool palette = pixels == AV_PIX_FMT_PAL8;
+    bool maps_tones = mr_geometry_is_hdr(frame->color_trc) && !g->tells_colours;
+    const char *matrix = palette || maps_tones ? "" : matrix_for(g, frame);
+    bool converts = frame->format != (int)pixels || is_full_range(frame) || matrix[0];
+    if (maps_tones) {
+        append(text, "scale=%d:%d,", g->scaled.width, g->scaled.height);
+        append_tone_mapping(text, frame);
+    }
+    if (now->width != g->scaled.width || now->height != g->scaled.height || (converts && !palette))
+        append(text, "scale=%d:%d%s%s,", g->scaled.width, g->scaled.height, range_for(pixels), matrix);
+    if (!palette)
+        append(text, "format=%s,", av_get_pix_fmt_name(pixels));
+}
+
 void mr_geometry_chain(const struct mr_geometry *g, const AVFrame *frame, enum AVPixelFormat pixels,
                        AVRational fps, char out[MR_CHAIN_MAX])
 {
     struct text text = {out, MR_CHAIN_MAX};
     struct mr_picture now = turned(g->in, g->turn);
-    /* First what makes frames fewer or smaller. */
+    if (g->deinterlaces)
+        append(&text, "bwdif=mode=send_frame:deint=interlaced,");
+    /* Early what makes frames fewer or smaller. */
     if (fps.num > 0)
         append(&text, "fps=%d/%d,", fps.num, fps.den);
     append(&text, "%s", g->turn);
@@ -213,17 +261,11 @@ void mr_geometry_chain(const struct mr_geometry *g, const AVFrame *frame, enum A
         now.width = g->crop_width;
         now.height = g->crop_height;
     }
-    bool palette = pixels == AV_PIX_FMT_PAL8;
-    bool converts = frame->format != (int)pixels || is_full_range(frame);
-    if (now.width != g->scaled.width || now.height != g->scaled.height || (converts && !palette))
-        append(&text, "scale=%d:%d%s%s,", g->scaled.width, g->scaled.height, range_for(pixels),
-               palette ? "" : matrix_for(frame, g->out.height));
-    if (!palette)
-        append(&text, "format=%s,", av_get_pix_fmt_name(pixels));
+    append_scaling(&text, g, frame, &now, pixels);
     if (g->scaled.width != g->out.width || g->scaled.height != g->out.height)
         append(&text, "pad=%d:%d:%d:%d:black,", g->out.width, g->out.height,
                (g->out.width - g->scaled.width) / 4 * 2, (g->out.height - g->scaled.height) / 4 * 2);
-    if (palette)
+    if (pixels == AV_PIX_FMT_PAL8)
         append_palette(&text);
     append(&text, "setsar=%d/%d", g->out.sar.num, g->out.sar.den);
 }

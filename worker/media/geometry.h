@@ -24,6 +24,8 @@ struct mr_geometry {
     int crop_height;
     struct mr_picture scaled; /* within out, the rest is black */
     char turn[40];            /* the filters of the rotation, each followed by a comma */
+    bool deinterlaces;        /* the frames hold two fields, or may */
+    bool tells_colours;       /* the output says what its numbers mean, so they may stay */
 };
 
 /* The geometry of a stream's first frame. matrix is its display matrix (9 numbers), or NULL. */
@@ -32,12 +34,18 @@ void mr_geometry_plan(struct mr_geometry *ret, const AVFrame *frame, const int32
 /* The same for a turn that is known (mr_geometry.turn). */
 void mr_geometry_turn(struct mr_geometry *ret, const AVFrame *frame, const char *turn,
                       const struct mr_media_options *options, const struct mr_media_format *format);
-/* For a later frame of another size, or the logo: into the same `out`, whole, with bars. */
+/* True if a frame is of the size and form that this was made for. */
+bool mr_geometry_is_for(const struct mr_geometry *geometry, const AVFrame *frame);
+/* For a later frame of another size, or the logo: into the same `out`, whole, with bars; into usual colours,
+ * too, for it is not known what the output tells. */
 void mr_geometry_fit(struct mr_geometry *ret, const AVFrame *frame, const char *turn, struct mr_picture out);
 
 /* The chain that brings frames like this one into the encoder's form; fps 0/1: frames stay. */
 void mr_geometry_chain(const struct mr_geometry *geometry, const AVFrame *frame, enum AVPixelFormat pixels,
                        AVRational fps, char out[MR_CHAIN_MAX]);
+
+/* True if its numbers mean more light than an ordinary screen has (PQ, HLG). */
+bool mr_geometry_is_hdr(enum AVColorTransferCharacteristic transfer);
 
 /* The filters that a display matrix asks for, each with a comma behind it. */
 const char *mr_geometry_turn_of(const int32_t *matrix);

@@ -1,155 +1,100 @@
 #include "worker/media/loudness.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-/* The ceiling that R 128 sets for true peaks, and the level below which its gate hears nothing. */
+/* The ceiling that R 128 sets for true peaks, and how near to the target is near enough. */
 #define CEILING_DBTP (-1.0)
-#define SILENCE_LUFS (-69.5)
-enum { GAIN_MAX_DB = 40, CHANNELS_MAX = 64 };
+#define NEAR_LU      0.1
+/* What is told of: a listener hears a difference of one. */
+#define TOLERANCE_LU 0.5
+#define TOLERANCE_DB 0.1
+/* The limiter looks at samples: what lies between them is usually not half a decibel higher. */
+#define BETWEEN_SAMPLES_DB 0.5
+/* A codec's peaks are not the same twice. */
+#define MARGIN_DB 0.1
 
-enum mr_status mr_meter_init(struct mr_meter *meter, struct mr_err *err)
+enum { GAIN_MAX_DB = 60, LIMIT_MIN_DB = -9, REHEARSALS_MAX = 5 /* after the first */ };
+
+struct setting {
+    double gain_db;
+    bool limits;
+    double limit_db;
+};
+
+static void write_filters(const struct setting *setting, struct mr_gain *ret)
 {
-    *meter = (struct mr_meter){.integrated = NAN, .true_peak = NAN, .frame = av_frame_alloc()};
-    return meter->frame ? MR_OK : mr_av_fail(err, "internal", AVERROR(ENOMEM), "measure the loudness");
+    int len = snprintf(ret->filters, sizeof ret->filters, "volume=%.3fdB:precision=double", setting->gain_db);
+    if (setting->limits)
+        snprintf(ret->filters + len, sizeof ret->filters - (size_t)len,
+                 ",alimiter=limit=%.4f:level=disabled:attack=5:release=50:latency=1",
+                 pow(10, setting->limit_db / 20));
 }
 
-void mr_meter_free(struct mr_meter *meter)
+static double above_ceiling(const struct mr_heard *heard)
 {
-    mr_filters_close(&meter->filters);
-    av_frame_free(&meter->frame);
+    return fmax(heard->true_peak - CEILING_DBTP, 0);
 }
 
-/* ---- measuring ---- */
-
-static double read_number(const AVDictionary *metadata, const char *key)
+/* Peaks over the ceiling are worse than a wrong level. */
+static double badness(const struct mr_heard *heard, double target)
 {
-    const AVDictionaryEntry *entry = av_dict_get(metadata, key, NULL, 0);
-    return entry ? strtod(entry->value, NULL) : NAN;
+    return fabs(target - heard->integrated) + 4 * above_ceiling(heard);
 }
 
-/* The filter writes its running result beside each frame that it lets go. */
-static void read_result(struct mr_meter *meter)
+/* What to try after hearing what the present setting makes. */
+static void correct(struct setting *setting, const struct mr_heard *heard, double target)
 {
-    const AVDictionary *metadata = meter->frame->metadata;
-    double integrated = read_number(metadata, "lavfi.r128.I"), peak = 0;
-    for (int i = 0; i < CHANNELS_MAX; i++) {
-        char key[48];
-        snprintf(key, sizeof key, "lavfi.r128.true_peaks_ch%d", i);
-        double value = read_number(metadata, key);
-        if (isnan(value))
+    double missing = target - heard->integrated;
+    if (setting->limits && above_ceiling(heard) > 0)
+        setting->limit_db = fmax(setting->limit_db - above_ceiling(heard) - MARGIN_DB, LIMIT_MIN_DB);
+    setting->limits |= heard->true_peak + missing > CEILING_DBTP;
+    setting->gain_db = fmin(fmax(setting->gain_db + missing, -GAIN_MAX_DB), GAIN_MAX_DB);
+}
+
+enum mr_status mr_loudness_find_gain(double target, mr_rehearse_fn *rehearse, void *ctx, struct mr_gain *ret,
+                                     struct mr_err *err)
+{
+    struct mr_heard heard;
+    struct setting setting = {.limit_db = CEILING_DBTP - BETWEEN_SAMPLES_DB};
+    write_filters(&setting, ret);
+    enum mr_status status = rehearse(ctx, ret, false, &heard, err);
+    if (status || isnan(heard.integrated))
+        return status;
+    correct(&setting, &heard, target);
+    struct setting best = setting;
+    double least = INFINITY;
+    bool is_certain = !setting.limits && !heard.is_lossy;
+    for (int i = 0; !status && !is_certain && i < REHEARSALS_MAX && least > NEAR_LU; i++) {
+        struct mr_gain gain;
+        write_filters(&setting, &gain);
+        status = rehearse(ctx, &gain, true, &heard, err);
+        if (status || isnan(heard.integrated))
             break;
-        peak = fmax(peak, value);
-    }
-    meter->integrated = integrated > SILENCE_LUFS ? integrated : NAN;
-    meter->true_peak = peak > 0 ? 20 * log10(peak) : NAN;
-}
-
-enum mr_status mr_meter_listen(struct mr_meter *meter, const AVFrame *frame, struct mr_err *err)
-{
-    enum mr_status status = MR_OK;
-    if (meter->is_lost)
-        return MR_OK;
-    if (!mr_filters_fit(&meter->filters, frame)) {
-        meter->is_lost = meter->filters.graph != NULL;
-        if (meter->is_lost || mr_filters_open_meter(&meter->filters, frame, NULL)) {
-            meter->is_lost = true; /* a layout that the standard does not know */
-            return MR_OK;
+        if (badness(&heard, target) < least) {
+            least = badness(&heard, target);
+            best = setting;
         }
+        correct(&setting, &heard, target);
     }
-    MR_AUTO_FRAME AVFrame *copy = av_frame_clone(frame);
-    if (!copy)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "measure the loudness");
-    status = mr_filters_push(&meter->filters, copy, err);
-    for (bool got = true; !status && got;) {
-        status = mr_filters_pull(&meter->filters, meter->frame, &got, err);
-        if (!status && got)
-            read_result(meter);
-        av_frame_unref(meter->frame);
-    }
+    write_filters(&best, ret);
     return status;
 }
 
-json_t *mr_meter_describe(const struct mr_meter *meter)
+void mr_loudness_check(double target, const struct mr_heard *result, struct mr_notes *notes)
 {
-    if (meter->is_lost || isnan(meter->integrated) || isnan(meter->true_peak))
-        return json_null();
-    return json_pack("{s:f, s:f}", "integrated", round(meter->integrated * 100) / 100, "true_peak",
-                     round(meter->true_peak * 100) / 100);
-}
-
-/* ---- the piece that the options leave ---- */
-
-struct piece {
-    struct mr_meter *meter;
-    const struct mr_input *input;
-    int64_t from_us, until_us;
-    int64_t samples; /* decoded so far */
-};
-
-static bool is_inside(const struct piece *piece, const AVFrame *frame)
-{
-    int64_t at = av_rescale(piece->samples, 1000000, frame->sample_rate);
-    if (piece->input->video && frame->best_effort_timestamp != AV_NOPTS_VALUE)
-        at = av_rescale_q(frame->best_effort_timestamp, piece->input->audio->time_base, AV_TIME_BASE_Q) -
-             piece->input->start_us;
-    return at >= piece->from_us && at < piece->until_us;
-}
-
-static enum mr_status hear(struct piece *piece, const AVPacket *packet, AVFrame *frame, struct mr_err *err)
-{
-    AVCodecContext *decoder = piece->input->decoder;
-    int rc = avcodec_send_packet(decoder, packet);
-    while (rc >= 0 && (rc = avcodec_receive_frame(decoder, frame)) >= 0) {
-        bool inside = frame->sample_rate > 0 && frame->nb_samples > 0 && is_inside(piece, frame);
-        enum mr_status status = inside ? mr_meter_listen(piece->meter, frame, err) : MR_OK;
-        piece->samples += frame->nb_samples;
-        av_frame_unref(frame);
-        if (status)
-            return status;
-    }
-    return rc == AVERROR(ENOMEM) ? mr_av_fail(err, "resource_limit", rc, "decode") : MR_OK;
-}
-
-/* Damage is told by the pass that writes; this one only listens. */
-enum mr_status mr_loudness_measure(const struct mr_input *input, const struct mr_media_options *options,
-                                   struct mr_meter *meter, struct mr_err *err)
-{
-    struct piece piece = {
-        .meter = meter,
-        .input = input,
-        .from_us = options->trim_start_us,
-        .until_us = options->trim_us == INT64_MAX ? INT64_MAX : options->trim_start_us + options->trim_us};
-    MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
-    MR_AUTO_FRAME AVFrame *frame = av_frame_alloc();
-    if (!packet || !frame)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "measure the loudness");
-    if (input->video)
-        input->video->discard = AVDISCARD_ALL;
-    enum mr_status status = MR_OK;
-    while (!status && av_read_frame(input->format, packet) >= 0) {
-        if (packet->stream_index == input->audio->index)
-            status = hear(&piece, packet, frame, err);
-        av_packet_unref(packet);
-    }
-    return status ? status : hear(&piece, NULL, frame, err);
-}
-
-/* ---- the gain ---- */
-
-void mr_loudness_gain(const struct mr_meter *meter, double target, char out[MR_GAIN_MAX])
-{
-    out[0] = '\0';
-    if (meter->is_lost || isnan(meter->integrated))
+    if (isnan(result->integrated)) {
+        mr_notes_warn(notes, "loudness_missed",
+                      "the sound is silence, or shorter than 0.4 s: no gain brings it to %.1f LUFS", target);
         return;
-    double gain = fmin(fmax(target - meter->integrated, -GAIN_MAX_DB), GAIN_MAX_DB);
-    bool is_limited = meter->true_peak + gain > CEILING_DBTP;
-    int len = snprintf(out, MR_GAIN_MAX, "volume=%.3fdB:precision=double", gain);
-    /* The limiter looks at samples: what lies between them may be half a decibel higher. */
-    if (is_limited)
-        snprintf(out + len, MR_GAIN_MAX - (size_t)len,
-                 ",alimiter=limit=%.4f:level=disabled:attack=5:release=50:latency=1",
-                 pow(10, (CEILING_DBTP - 0.5) / 20));
+    }
+    if (fabs(result->integrated - target) > TOLERANCE_LU)
+        mr_notes_warn(
+            notes, "loudness_missed",
+            "%.1f LUFS were ordered and %.1f LUFS reached: more gain than %d dB, or peaks above %.0f "
+            "dBTP, would be needed",
+            target, result->integrated, GAIN_MAX_DB, CEILING_DBTP);
+    if (result->true_peak > CEILING_DBTP + TOLERANCE_DB)
+        mr_notes_warn(notes, "true_peak_missed", "the codec lets peaks grow to %.1f dBTP, above %.0f dBTP",
+                      result->true_peak, CEILING_DBTP);
 }

@@ -1,45 +1,42 @@
 /*
- * Loudness by EBU R 128 (ITU-R BS.1770): what it is, and the gain that brings it where it should be. Used by
- * one thread.
+ * Bringing sound to an ordered loudness (EBU R 128): a gain and, where peaks would then go over the ceiling,
+ * a limiter behind it. What a limiter takes away no formula tells, so the sound is rehearsed: played through
+ * the filters to a meter, until what comes out is what was ordered. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_LOUDNESS_H
 #define MR_WORKER_MEDIA_LOUDNESS_H
 
-#include "shared/base/json.h"
-#include "worker/media/filters.h"
-#include "worker/media/options.h"
-#include "worker/media/probe.h"
+#include "worker/media/notes.h"
 
-/* Listens to frames and leaves them as they are. */
-struct mr_meter {
-    struct mr_filters filters;
-    AVFrame *frame;
-    bool is_lost;      /* the form of the sound changed: there is no one number */
-    double integrated; /* LUFS; NAN: nothing to hear yet, or silence */
-    double true_peak;  /* dBTP; NAN: the same */
+#include <stdbool.h>
+
+/* Filters in libavfilter's language; "": none. */
+enum { MR_GAIN_MAX = 192 };
+struct mr_gain {
+    char filters[MR_GAIN_MAX];
 };
 
-MR_MUST_CHECK enum mr_status mr_meter_init(struct mr_meter *meter, struct mr_err *err);
-void mr_meter_free(struct mr_meter *meter);
-MR_DEFINE_VALUE_CLEANUP(mr_meter, mr_meter_free)
-MR_MUST_CHECK enum mr_status mr_meter_listen(struct mr_meter *meter, const AVFrame *frame,
-                                             struct mr_err *err);
-/* {integrated, true_peak}, or null. The caller owns it. */
-json_t *mr_meter_describe(const struct mr_meter *meter);
+struct mr_heard {
+    double integrated; /* LUFS; NAN: silence */
+    double true_peak;  /* dBTP */
+    bool is_lossy;     /* the codec will change it once more */
+};
 
 /*
- * Reads the sound of the piece that the options leave of an input, whose place in the file afterwards is its
- * end. A sound that cannot be measured (silence) leaves NANs.
+ * Plays all of the sound: as the encoder would get it if its samples had no ceiling, or `through_codec`: as
+ * it gets it and, if the codec is lossy, as that makes it.
  */
-MR_MUST_CHECK enum mr_status mr_loudness_measure(const struct mr_input *input,
-                                                 const struct mr_media_options *options,
-                                                 struct mr_meter *meter, struct mr_err *err);
+typedef enum mr_status mr_rehearse_fn(void *ctx, const struct mr_gain *gain, bool through_codec,
+                                      struct mr_heard *ret, struct mr_err *err);
 
-/*
- * The filters that bring what was measured to `target` LUFS: a gain, and where peaks would go over -1 dBTP a
- * limiter behind it. "" if there is nothing to do.
- */
-enum { MR_GAIN_MAX = 192 };
-void mr_loudness_gain(const struct mr_meter *meter, double target, char out[MR_GAIN_MAX]);
+/* The gain for a target in LUFS. A sound that cannot be measured (silence) gets none; one that cannot be
+ * brought there gets what comes nearest. One rehearsal, and a few more where a limiter or a lossy codec has
+ * its own word. */
+MR_MUST_CHECK enum mr_status mr_loudness_find_gain(double target, mr_rehearse_fn *rehearse, void *ctx,
+                                                   struct mr_gain *ret, struct mr_err *err);
+
+/* Warns of a result that was to have `target` LUFS and is not there ("loudness_missed"), or whose peaks go
+ * over the ceiling ("true_peak_missed"). */
+void mr_loudness_check(double target, const struct mr_heard *result, struct mr_notes *notes);
 
 #endif

@@ -274,6 +274,17 @@ static enum mr_status carry_along(struct mr_output *output, struct mr_err *err)
     return status;
 }
 
+/* Encoders of sound begin before 0, and libav moves all streams for it: where pictures are counted, by a
+ * whole frame. A long one would be worse than the 25 ms that the sound is late without. */
+static int set_shift(const struct mr_output *output, AVDictionary **options)
+{
+    enum { FPS_MIN = 20 };
+    AVRational rate = output->tracks[MR_SLOT_VIDEO].rate;
+    if (!output->spec->constant_rate || rate.num >= FPS_MIN * rate.den)
+        return 0;
+    return av_dict_set(options, "avoid_negative_ts", "disabled", 0);
+}
+
 static int write_header(struct mr_output *output)
 {
     MR_AUTO_DICT AVDictionary *options = NULL;
@@ -284,6 +295,8 @@ static int write_header(struct mr_output *output)
         rc = av_dict_set(&options, "write_id3v2", "0", 0);
     if (rc >= 0)
         rc = set_serial_number(output->format);
+    if (rc >= 0)
+        rc = set_shift(output, &options);
     if (rc >= 0)
         rc = avformat_write_header(output->format, &options);
     return rc < 0 ? rc : write_cover(output);
@@ -308,19 +321,32 @@ static enum mr_status begin(struct mr_output *output, struct mr_err *err)
 
 /* ---- packets ---- */
 
+static enum mr_status check_size(const struct mr_output *output, struct mr_err *err)
+{
+    int64_t most = output->spec->max_bytes;
+    if (!most || avio_tell(output->format->pb) <= most)
+        return MR_OK;
+    return mr_fail_code(err, MR_TOO_LARGE, "output_too_large",
+                        "the result is larger than the %lld MiB that %s can have here: choose mkv or mp4",
+                        (long long)(most >> 20), output->spec->name);
+}
+
 static enum mr_status mux(struct mr_output *output, AVPacket *packet, struct mr_err *err)
 {
-    const struct mr_output_track *track = &output->tracks[packet->stream_index];
+    struct mr_output_track *track = &output->tracks[packet->stream_index];
     bool is_alone = output->format->nb_streams == 1 || !output->tracks[MR_SLOT_VIDEO].stream;
     packet->stream_index = track->stream->index;
     packet->pos = -1;
     av_packet_rescale_ts(packet, track->packet_base, track->stream->time_base);
+    track->last_duration = packet->duration;
     int rc = is_alone ? av_write_frame(output->format, packet)
                       : av_interleaved_write_frame(output->format, packet);
     if (rc >= 0)
         mr_sink_begin_body(&output->sink);
     av_packet_unref(packet);
-    return rc < 0 ? mr_av_fail(err, blame(output, rc), rc, "write the output") : MR_OK;
+    if (rc < 0)
+        return mr_av_fail(err, blame(output, rc), rc, "write the output");
+    return check_size(output, err);
 }
 
 static enum mr_status enqueue(struct mr_output *output, AVPacket *packet, struct mr_err *err)
@@ -407,6 +433,16 @@ enum mr_status mr_output_go(struct mr_output *output, struct mr_err *err)
     return is_ready(output) && !output->begun ? flush_queue(output, err) : MR_OK;
 }
 
+/* GIF says how long a picture stays by when the next comes: of the last one it must be told. */
+static int set_last_delay(struct mr_output *output)
+{
+    void *muxer = output->format->priv_data;
+    int64_t delay = output->tracks[MR_SLOT_VIDEO].last_duration;
+    if (!output->format->oformat->priv_class || !av_opt_find(muxer, "final_delay", NULL, 0, 0))
+        return 0;
+    return av_opt_set_int(muxer, "final_delay", FFMIN(delay, UINT16_MAX), 0);
+}
+
 enum mr_status mr_output_finish(struct mr_output *output, struct mr_err *err)
 {
     enum mr_status status = mr_output_go(output, err); /* what was given up makes it ready */
@@ -416,6 +452,8 @@ enum mr_status mr_output_finish(struct mr_output *output, struct mr_err *err)
         return mr_fail_code(err, MR_INVALID, "invalid_media", "the file holds nothing that can be decoded");
     int rc = output->tracks[MR_SLOT_VIDEO].stream ? av_interleaved_write_frame(output->format, NULL) : 0;
     mr_sink_begin_tail(&output->sink);
+    if (rc >= 0)
+        rc = set_last_delay(output);
     if (rc >= 0)
         rc = av_write_trailer(output->format);
     if (rc < 0)

@@ -23,6 +23,7 @@ struct mr_output_track {
     const AVStream *copied;    /* the input's stream; NULL: encoded */
     AVRational rate;           /* frames per second of a picture; 0/1: not known */
     AVStream *stream;          /* once begun */
+    int64_t last_duration;     /* of the last packet, in the stream's time base */
 };
 
 struct mr_output {

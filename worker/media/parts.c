@@ -1,5 +1,6 @@
 #include "worker/media/parts.h"
 
+#include "worker/media/describe.h"
 #include "worker/protocol.h"
 
 #include <errno.h>
@@ -78,67 +79,11 @@ enum mr_status mr_parts_get(struct mr_parts *parts, int64_t part, struct mr_outp
 
 /* ---- finishing ---- */
 
-static json_t *describe_picture(const AVStream *stream)
-{
-    const AVCodecParameters *params = stream->codecpar;
-    return json_pack("{s:i, s:s, s:s, s:i, s:i, s:f}", "index", stream->index, "type", "video", "codec",
-                     avcodec_get_name(params->codec_id), "width", params->width, "height", params->height,
-                     "fps", stream->avg_frame_rate.den ? av_q2d(stream->avg_frame_rate) : 0.0);
-}
-
-static json_t *describe_sound(const AVStream *stream)
-{
-    const AVCodecParameters *params = stream->codecpar;
-    return json_pack("{s:i, s:s, s:s, s:i, s:i}", "index", stream->index, "type", "audio", "codec",
-                     avcodec_get_name(params->codec_id), "sample_rate", params->sample_rate, "channels",
-                     params->ch_layout.nb_channels);
-}
-
-static json_t *describe_cover(const AVStream *stream)
-{
-    return json_pack("{s:i, s:s, s:s}", "index", stream->index, "type", "cover", "codec",
-                     avcodec_get_name(stream->codecpar->codec_id));
-}
-
-/* Keys of the main stream stand at the top, too: programs that know sound alone look for them there. */
-static json_t *describe(const struct mr_output *output, int64_t us)
-{
-    const AVStream *video = output->tracks[MR_SLOT_VIDEO].stream;
-    const AVStream *audio = output->tracks[MR_SLOT_AUDIO].stream;
-    const AVCodecParameters *main = (video ? video : audio)->codecpar;
-    int64_t size = output->sink.end;
-    json_t *streams = json_array();
-    if (video)
-        json_array_append_new(streams, describe_picture(video));
-    if (audio)
-        json_array_append_new(streams, describe_sound(audio));
-    const AVStream *text = output->tracks[MR_SLOT_SUBTITLE].stream;
-    if (text)
-        json_array_append_new(streams, json_pack("{s:i, s:s, s:s}", "index", text->index, "type", "subtitle",
-                                                 "codec", avcodec_get_name(text->codecpar->codec_id)));
-    if (output->cover)
-        json_array_append_new(streams, describe_cover(output->cover));
-    json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "format", output->spec->name, "container",
-                             output->spec->name, "codec", avcodec_get_name(main->codec_id), "duration_ms",
-                             (json_int_t)((us + 500) / 1000), "bit_rate",
-                             (json_int_t)(us > 0 ? av_rescale(size, 8 * 1000000, us) : 0), "size",
-                             (json_int_t)size, "streams", streams);
-    if (json && audio) {
-        json_object_set_new(json, "sample_rate", json_integer(audio->codecpar->sample_rate));
-        json_object_set_new(json, "channels", json_integer(audio->codecpar->ch_layout.nb_channels));
-    }
-    if (json && video) {
-        json_object_set_new(json, "width", json_integer(video->codecpar->width));
-        json_object_set_new(json, "height", json_integer(video->codecpar->height));
-    }
-    return json;
-}
-
 static enum mr_status finish_first(struct mr_parts *parts, struct mr_err *err)
 {
     struct mr_output *output = parts->open[0];
     enum mr_status status = mr_output_finish(output, err);
-    if (!status && json_array_append_new(parts->outputs, describe(output, parts->length_us[0])) < 0)
+    if (!status && json_array_append_new(parts->outputs, mr_describe_output(output, parts->length_us[0])) < 0)
         status = mr_fail_oom(err);
     close_output(&parts->open[0]);
     parts->first++;

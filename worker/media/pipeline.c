@@ -16,6 +16,9 @@ enum {
     LATE_US = 2 * 1000 * 1000,     /* how long the picture's packets wait for the first of the sound's */
     SEEK_MIN_US = 2 * 1000 * 1000, /* less is not worth a seek */
     SEEK_EARLY_US = 250 * 1000,    /* a decoder of sound needs a few frames to find its feet */
+    HIDDEN_KEPT_US = 30 * 1000,
+    SEEK_BLIND_US =
+        12 * 1000 * 1000, /* MPEG streams are not searched for a key frame: one should be in this */
 };
 
 /* ---- setting up ---- */
@@ -48,7 +51,7 @@ static enum mr_status check_options(const struct mr_pipeline *pipeline, struct m
 {
     const struct mr_media_options *options = pipeline->options;
     int64_t all = pipeline->input->estimated_us;
-    if (all <= 0)
+    if (all <= 0 || mr_input_is_mpeg(pipeline->input)) /* whose last time stamp may be any */
         return MR_OK;
     if (all > pipeline->max_us)
         return too_long(pipeline, err);
@@ -68,6 +71,7 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
 {
     const struct mr_input *input = pipeline->input;
     plan_timeline(pipeline);
+    mr_discontinuity_init(&pipeline->line, input);
     pipeline->parts = (struct mr_parts){.spec = pipeline->spec,
                                         .options = pipeline->options,
                                         .input = input,
@@ -135,9 +139,10 @@ static void seek_to_start(const struct mr_pipeline *pipeline)
 {
     const struct mr_timeline *timeline = &pipeline->timeline;
     AVFormatContext *format = pipeline->input->format;
-    if (!timeline->is_timed || timeline->skip_us < SEEK_MIN_US)
+    int64_t early_us = mr_input_is_mpeg(pipeline->input) ? SEEK_BLIND_US : SEEK_EARLY_US;
+    if (!timeline->is_timed || timeline->skip_us < early_us + SEEK_MIN_US)
         return;
-    int64_t target = timeline->origin_us - SEEK_EARLY_US;
+    int64_t target = timeline->origin_us - early_us;
     if (avformat_seek_file(format, -1, INT64_MIN, target, target, 0) < 0)
         (void)!av_seek_frame(format, -1, pipeline->input->start_us, AVSEEK_FLAG_BACKWARD);
 }
@@ -163,17 +168,34 @@ static enum mr_status keep_step(struct mr_pipeline *pipeline, struct mr_err *err
     return MR_OK;
 }
 
+/* Sound that an edit list leaves out, but for what a decoder needs to find its feet. */
+static bool is_hidden_sound(const struct mr_pipeline *pipeline, enum mr_slot slot, const AVPacket *packet)
+{
+    if (slot != MR_SLOT_AUDIO || !(packet->flags & AV_PKT_FLAG_DISCARD) || packet->pts == AV_NOPTS_VALUE)
+        return false;
+    const AVStream *stream = pipeline->input->audio;
+    int64_t end_us = av_rescale_q(packet->pts + packet->duration, stream->time_base, AV_TIME_BASE_Q);
+    return end_us < pipeline->input->start_us - HIDDEN_KEPT_US;
+}
+
 static enum mr_status take_packet(struct mr_pipeline *pipeline, struct mr_err *err)
 {
     const struct mr_input *input = pipeline->input;
     AVPacket *packet = pipeline->packet;
-    if (has(pipeline, MR_SLOT_VIDEO) && packet->stream_index == input->video->index)
-        return pipeline->video.is_done ? MR_OK : mr_video_packet(&pipeline->video, packet, err);
-    if (has(pipeline, MR_SLOT_AUDIO) && packet->stream_index == input->audio->index)
-        return pipeline->audio.is_done ? MR_OK : mr_audio_packet(&pipeline->audio, packet, err);
-    if (input->subtitle && packet->stream_index == input->subtitle->index)
+    const AVStream *const streams[MR_SLOTS] = {
+        [MR_SLOT_VIDEO] = input->video, [MR_SLOT_AUDIO] = input->audio, [MR_SLOT_SUBTITLE] = input->subtitle};
+    enum mr_slot slot = 0;
+    while (slot < MR_SLOTS && (!streams[slot] || streams[slot]->index != packet->stream_index))
+        slot++;
+    if (slot == MR_SLOTS || (slot != MR_SLOT_SUBTITLE && !has(pipeline, slot)) ||
+        is_hidden_sound(pipeline, slot, packet))
+        return MR_OK;
+    mr_discontinuity_mend(&pipeline->line, slot, streams[slot]->time_base, packet);
+    if (slot == MR_SLOT_SUBTITLE)
         return mr_subtitles_packet(&pipeline->subtitles, packet, err);
-    return MR_OK;
+    if (slot == MR_SLOT_VIDEO)
+        return pipeline->video.is_done ? MR_OK : mr_video_packet(&pipeline->video, packet, err);
+    return pipeline->audio.is_done ? MR_OK : mr_audio_packet(&pipeline->audio, packet, err);
 }
 
 static bool all_done(const struct mr_pipeline *pipeline)
@@ -284,9 +306,11 @@ static enum mr_status drain(struct mr_pipeline *pipeline, struct mr_err *err)
         status = check_damage(pipeline, err);
     if (!status)
         status = check_lengths(pipeline, err);
-    if (!status)
-        warn_of_cut(pipeline);
-    return status;
+    if (status)
+        return status;
+    warn_of_cut(pipeline);
+    mr_discontinuity_note(&pipeline->line, pipeline->notes);
+    return MR_OK;
 }
 
 static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
@@ -298,9 +322,12 @@ static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
         mr_notes_dropped(pipeline->notes, "audio", "it holds nothing that can be decoded");
         mr_parts_give_up(&pipeline->parts, MR_SLOT_AUDIO);
     }
-    int64_t end_us = pipeline->timeline.pads ? mr_video_position_us(&pipeline->video) : INT64_MAX;
+    int64_t end_us = INT64_MAX;
     if (has(pipeline, MR_SLOT_VIDEO))
         status = mr_video_finish(&pipeline->video, err);
+    if (pipeline->timeline.pads) /* no part of sound alone */
+        end_us = FFMIN(mr_video_position_us(&pipeline->video),
+                       mr_timeline_part(&pipeline->timeline, pipeline->video.part));
     if (!status && has(pipeline, MR_SLOT_AUDIO))
         status = mr_audio_finish(&pipeline->audio, end_us, err);
     if (!status && has(pipeline, MR_SLOT_VIDEO))

@@ -10,6 +10,7 @@
 #define MR_WORKER_MEDIA_PIPELINE_H
 
 #include "worker/media/audio.h"
+#include "worker/media/discontinuity.h"
 #include "worker/media/subtitles.h"
 #include "worker/media/video.h"
 
@@ -19,11 +20,12 @@ struct mr_pipeline {
     const struct mr_media_options *options;
     const struct mr_sandbox_fds *fds;
     struct mr_notes *notes;
-    const AVFrame *logo; /* NULL: none */
-    const char *gain;    /* filters (mr_loudness_gain), or "" */
-    int64_t max_us;      /* a longer input is refused */
+    const AVFrame *logo;        /* NULL: none */
+    const struct mr_gain *gain; /* for an ordered loudness */
+    int64_t max_us;             /* a longer input is refused */
 
     struct mr_timeline timeline;
+    struct mr_discontinuity line; /* the input's clock */
     struct mr_parts parts;
     struct mr_audio audio; /* valid if parts.has says so; so is the next */
     struct mr_video video;

@@ -23,7 +23,11 @@ static const char decoders[] =
     "srt,subrip,ass,ssa,mov_text,webvtt";
 
 /* How far libav may read to find out what it has. */
-enum { PROBE_BYTES = 5 << 20, ANALYZE_US = 10 * 1000 * 1000, MAX_STREAMS = 64 };
+enum { PROBE_BYTES = 5 << 20, ANALYZE_US = 10 * 1000 * 1000 };
+
+/* How many streams a file may have here, and where libav stops: past that it says only that memory is short.
+ */
+enum { STREAMS_MAX = 64, STREAMS_READ_MAX = 1000 };
 
 /* 8K as the cinema has it. More pixels would not fit into the sandbox's memory. */
 enum { MAX_PIXELS = 8192 * 4320 };
@@ -58,7 +62,7 @@ static enum mr_status set_options(AVDictionary **options, struct mr_err *err)
     if (rc >= 0)
         rc = av_dict_set_int(options, "analyzeduration", ANALYZE_US, 0);
     if (rc >= 0)
-        rc = av_dict_set_int(options, "max_streams", MAX_STREAMS, 0);
+        rc = av_dict_set_int(options, "max_streams", STREAMS_READ_MAX, 0);
     return rc < 0 ? mr_av_fail(err, "internal", rc, "set the demuxer's options") : MR_OK;
 }
 
@@ -96,8 +100,26 @@ static enum mr_status open_container(struct mr_input *input, const char *name, s
     if (rc < 0)
         return mr_fail_code(err, MR_INVALID, "invalid_media", "the file is no audio or video that we know");
     input->format = format;
-    rc = avformat_find_stream_info(format, NULL);
-    return rc < 0 ? mr_av_fail(err, "invalid_media", rc, "the streams of the file cannot be read") : MR_OK;
+    return MR_OK;
+}
+
+static enum mr_status count_streams(const AVFormatContext *format, struct mr_err *err)
+{
+    if (format->nb_streams <= STREAMS_MAX)
+        return MR_OK;
+    return mr_fail_code(err, MR_TOO_LARGE, "resource_limit", "the file has %u streams, more than %d",
+                        format->nb_streams, STREAMS_MAX);
+}
+
+/* Some containers show their streams only while they are read. */
+static enum mr_status find_streams(const struct mr_input *input, struct mr_err *err)
+{
+    enum mr_status status = count_streams(input->format, err);
+    if (status)
+        return status;
+    int rc = avformat_find_stream_info(input->format, NULL);
+    return rc < 0 ? mr_av_fail(err, "invalid_media", rc, "the streams of the file cannot be read")
+                  : count_streams(input->format, err);
 }
 
 static const AVCodec *find_decoder(const AVCodecParameters *params)
@@ -222,11 +244,16 @@ static enum mr_status open_decoder(AVStream *stream, int64_t max_pixels, AVCodec
 
 /* ---- lengths ---- */
 
-static bool states_lengths(const AVFormatContext *format)
+bool mr_input_is_mpeg(const struct mr_input *input)
 {
-    bool from_end = !strcmp(format->iformat->name, "ogg") || !strcmp(format->iformat->name, "mpegts") ||
-                    !strcmp(format->iformat->name, "mpeg");
-    return format->duration_estimation_method == AVFMT_DURATION_FROM_STREAM && !from_end;
+    const char *name = input->format->iformat->name;
+    return strcmp(name, "mpegts") == 0 || strcmp(name, "mpeg") == 0;
+}
+
+static bool states_lengths(const struct mr_input *input)
+{
+    bool from_end = strcmp(input->format->iformat->name, "ogg") == 0 || mr_input_is_mpeg(input);
+    return input->format->duration_estimation_method == AVFMT_DURATION_FROM_STREAM && !from_end;
 }
 
 static int64_t length_of(const AVStream *stream)
@@ -252,7 +279,7 @@ static void read_durations(struct mr_input *input)
         input->estimated_us = length;
     else if (format->duration != AV_NOPTS_VALUE)
         input->estimated_us = format->duration;
-    if (!states_lengths(format))
+    if (!states_lengths(input))
         return;
     int64_t declared = length >= 0 || others == 0 ? input->estimated_us : -1;
     if (input->video)
@@ -301,6 +328,8 @@ enum mr_status mr_input_open(struct mr_input *input, struct mr_source *source, c
     if (is_cut(input))
         return break_off(input, err);
     enum mr_status status = open_container(input, name, err);
+    if (!status)
+        status = find_streams(input, err);
     if (!status)
         status = choose_streams(input, wants, err);
     if (!status)

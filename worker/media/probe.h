@@ -51,6 +51,9 @@ MR_DEFINE_VALUE_CLEANUP(mr_input, mr_input_close)
 /* The container's short name, e.g. "mov". */
 void mr_input_container(const struct mr_input *input, char *out, size_t size);
 
+/* An MPEG transport or program stream: its clock may jump, and it states no length. */
+bool mr_input_is_mpeg(const struct mr_input *input);
+
 /* The display matrix of the picture (9 numbers), or NULL. */
 const int32_t *mr_input_display_matrix(const struct mr_input *input);
 

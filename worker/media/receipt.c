@@ -90,6 +90,19 @@ static void note_rotation(const struct mr_pipeline *pipeline)
         mr_notes_changed(pipeline->notes, "rotation", degrees, "0", "the picture itself was turned");
 }
 
+static void note_light(const struct mr_pipeline *pipeline)
+{
+    const struct mr_video *video = &pipeline->video;
+    enum AVColorTransferCharacteristic transfer = pipeline->input->video->codecpar->color_trc;
+    if (!mr_geometry_is_hdr(transfer))
+        return;
+    if (video->copies || video->geometry.tells_colours)
+        mr_notes_kept(pipeline->notes, "hdr");
+    else
+        mr_notes_changed(pipeline->notes, "video.transfer", av_color_transfer_name(transfer), "bt709",
+                         "the format cannot say that it is HDR: the tones were mapped");
+}
+
 static void note_picture(const struct mr_pipeline *pipeline)
 {
     const struct mr_video *video = &pipeline->video;
@@ -97,9 +110,17 @@ static void note_picture(const struct mr_pipeline *pipeline)
     struct mr_notes *notes = pipeline->notes;
     const AVCodecParameters *params = pipeline->input->video->codecpar;
     note_rotation(pipeline);
+    note_light(pipeline);
     note_codec(notes, "video.codec", params->codec_id, video->plan.codec->id, video->copies);
-    if (video->copies)
+    if (video->copies) {
+        mr_video_copy_note(&video->copy, notes);
         return;
+    }
+    if (video->deinterlaces)
+        mr_notes_changed(notes, "video.field_order", "interlaced", "progressive",
+                         "players show whole pictures");
+    if (video->sizes_changed)
+        mr_notes_changed(notes, "resolution", "several", "one", "the size changes in mid-stream");
     char from[VALUE_MAX], to[VALUE_MAX];
     snprintf(from, sizeof from, "%dx%d", geometry->in.width, geometry->in.height);
     snprintf(to, sizeof to, "%dx%d", geometry->out.width, geometry->out.height);
@@ -111,7 +132,7 @@ static void note_picture(const struct mr_pipeline *pipeline)
                *after = av_get_pix_fmt_name(video->plan.pixels);
     if (before && after && strcmp(before, after) != 0)
         mr_notes_changed(notes, "video.pixel_format", before, after, "what players of the format expect");
-    if (video->plan.is_constant)
+    if (video->plan.is_constant && pipeline->input->video->avg_frame_rate.den)
         note_number(notes, "video.fps", av_q2d(pipeline->input->video->avg_frame_rate),
                     av_q2d(video->plan.fps), pipeline->options->fps.num ? "ordered" : "the format's");
     if (video->late)
@@ -132,6 +153,16 @@ static void note_sound(const struct mr_pipeline *pipeline)
                 options->sample_rate ? "ordered" : "the codec's");
     note_number(notes, "audio.channels", audio->shape->ch_layout.nb_channels, encoder->ch_layout.nb_channels,
                 options->channels ? "ordered" : "the codec has no more");
+    if (options->bit_rate && !pipeline->spec->video_encoder)
+        note_number(
+            notes, "audio.bit_rate", (double)options->bit_rate, (double)encoder->bit_rate,
+            "the nearest to the ordered one that the codec takes at this rate and with these channels");
+    if (options->has_loudness) {
+        const struct mr_meter *out = mr_audio_meter_out(audio);
+        const struct mr_heard heard = {.integrated = mr_meter_integrated(out),
+                                       .true_peak = mr_meter_true_peak(out)};
+        mr_loudness_check(options->loudness, &heard, notes);
+    }
 }
 
 /* ---- what it took ---- */
@@ -188,14 +219,13 @@ static bool is_copied(const struct mr_pipeline *pipeline)
            (!pipeline->input->audio || pipeline->audio.copies);
 }
 
-/* Copied or encoded without a gain, sound is as loud as it was. */
 static json_t *describe_loudness(const struct mr_pipeline *pipeline)
 {
     const struct mr_audio *audio = &pipeline->audio;
-    if (!pipeline->input->audio || audio->copies)
+    if (!pipeline->input->audio)
         return json_null();
     return json_pack("{s:o, s:o}", "in", mr_meter_describe(&audio->in), "out",
-                     mr_meter_describe(audio->gain[0] ? &audio->out : &audio->in));
+                     mr_meter_describe(mr_audio_meter_out(audio)));
 }
 
 enum mr_status mr_receipt_make(const struct mr_pipeline *pipeline, json_t **ret, struct mr_err *err)

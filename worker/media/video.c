@@ -5,7 +5,11 @@
 #include <errno.h>
 #include <libavutil/common.h>
 
-enum { SLACK_US = 1000 /* half of the coarsest time base there is */, MICRO = 1000000 };
+enum {
+    SLACK_US = 1000,       /* half of the coarsest time base there is */
+    SLIVER_US = 50 * 1000, /* less at the end of the film is not worth a part */
+    MICRO = 1000000,
+};
 
 enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, const AVFrame *logo,
                              struct mr_err *err)
@@ -159,7 +163,6 @@ static enum mr_status close_part(struct mr_video *video, int64_t end_us, struct 
     if (!status)
         status = encode(video, NULL, err);
     avcodec_free_context(&video->encoder);
-    video->written_us += length_us;
     video->part++;
     return status ? status : mr_parts_leave(video->parts, MR_SLOT_VIDEO, length_us, err);
 }
@@ -233,31 +236,50 @@ static enum mr_status drain_filters(struct mr_video *video, int64_t end_us, stru
 
 /* ---- from the decoder into the filters ---- */
 
-static enum mr_status open_filters(struct mr_video *video, const AVFrame *frame, struct mr_err *err)
+/* A stream may change its form on the way: what comes later goes into the first frame's. */
+static void plan_geometry(struct mr_video *video, const AVFrame *frame, struct mr_geometry *ret)
 {
     const struct mr_parts *parts = video->parts;
-    struct mr_geometry geometry;
-    char chain[MR_CHAIN_MAX];
-    enum mr_status status = MR_OK;
-    if (!video->is_planned) {
+    const struct mr_geometry *first = &video->geometry;
+    if (!video->is_planned)
         mr_geometry_plan(&video->geometry, frame, mr_input_display_matrix(parts->input), parts->options,
                          parts->spec);
-        geometry = video->geometry;
-        video->is_planned = true;
+    video->is_planned = true;
+    if (mr_geometry_is_for(first, frame)) {
+        *ret = *first;
     } else {
-        mr_geometry_fit(&geometry, frame, video->geometry.turn, video->geometry.out);
-        mr_notes_changed(parts->notes, "resolution", "several", "one", "the size changes in mid-stream");
+        mr_geometry_fit(ret, frame, first->turn, first->out);
+        ret->tells_colours = first->tells_colours;
+        video->sizes_changed = true;
     }
+    video->deinterlaces |= frame->interlaced_frame;
+    ret->deinterlaces = video->deinterlaces;
+}
+
+static enum mr_status open_filters(struct mr_video *video, const AVFrame *frame, struct mr_err *err)
+{
+    struct mr_geometry geometry;
+    char chain[MR_CHAIN_MAX];
+    plan_geometry(video, frame, &geometry);
+    int64_t most = video->decoder.context->max_pixels;
+    if ((int64_t)geometry.out.width * geometry.out.height > most)
+        return mr_fail_code(err, MR_TOO_LARGE, "resource_limit",
+                            "options.resize: pictures of %dx%d have more than %lld pixels",
+                            geometry.out.width, geometry.out.height, (long long)most);
     mr_geometry_chain(&geometry, frame, video->plan.pixels,
                       video->plan.is_constant ? video->plan.fps : (AVRational){0, 1}, chain);
-    status = mr_filters_open_video(&video->filters, frame, AV_TIME_BASE_Q, chain, err);
-    return status;
+    return mr_filters_open_video(&video->filters, frame, AV_TIME_BASE_Q, chain, err);
+}
+
+static bool is_fit(const struct mr_video *video, const AVFrame *frame)
+{
+    return mr_filters_fit(&video->filters, frame) && (video->deinterlaces || !frame->interlaced_frame);
 }
 
 static enum mr_status filter(struct mr_video *video, AVFrame *frame, int64_t at_us, struct mr_err *err)
 {
     enum mr_status status = MR_OK;
-    if (!mr_filters_fit(&video->filters, frame)) {
+    if (!is_fit(video, frame)) {
         status = drain_filters(video, at_us, err);
         if (!status)
             status = open_filters(video, frame, err);
@@ -271,13 +293,17 @@ static enum mr_status filter(struct mr_video *video, AVFrame *frame, int64_t at_
     return status ? status : take_filtered(video, err);
 }
 
+/* A frame without a time stamp of its own may bear the one at which it was read: too early, where an earlier
+ * frame was shown then. */
 static int64_t time_of(const struct mr_video *video, const AVFrame *frame)
 {
     const struct mr_parts *parts = video->parts;
     if (frame->best_effort_timestamp == AV_NOPTS_VALUE)
         return video->next_us;
-    return av_rescale_q(frame->best_effort_timestamp, parts->input->video->time_base, AV_TIME_BASE_Q) -
-           parts->timeline->origin_us;
+    int64_t at_us =
+        av_rescale_q(frame->best_effort_timestamp, parts->input->video->time_base, AV_TIME_BASE_Q) -
+        parts->timeline->origin_us;
+    return frame->pts == AV_NOPTS_VALUE && at_us <= video->last_us ? video->next_us : at_us;
 }
 
 /* The frame that the clip begins with may have come before it. It lasts until until_us. */
@@ -293,8 +319,10 @@ static enum mr_status begin_clip(struct mr_video *video, int64_t until_us, struc
 static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
 {
     struct mr_video *video = ctx;
-    if (video->copies)
+    if (video->copies) {
+        mr_video_copy_witness(&video->copy, video->parts, frame);
         return note_thumbnail(video, frame, time_of(video, frame), err);
+    }
     if (video->is_done)
         return MR_OK;
     int64_t at_us = time_of(video, frame), clip_us = video->parts->timeline->length_us;
@@ -308,71 +336,74 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
     enum mr_status status = begin_clip(video, FFMIN(at_us, clip_us), err);
     if (status)
         return status;
-    video->is_done = at_us > clip_us - SLACK_US;
+    bool is_late = at_us > clip_us - SLACK_US;
+    if (is_late && video->last_us < 0)
+        at_us = 0; /* the clip ends before the film's first picture: better than none */
+    else
+        video->is_done = is_late;
     video->end_us = FFMAX(video->end_us, FFMIN(video->next_us, clip_us));
     return video->is_done ? MR_OK : filter(video, frame, at_us, err);
 }
 
-/* ---- copying ---- */
-
-/* Decoding times must rise, and no frame is shown before it is decoded. */
-static void mend_times(struct mr_video *video, AVPacket *packet, AVRational base)
+/* Pictures that an edit list hides cannot be left out of a copy, for others lean on them; and where there are
+ * no edit lists they would be shown. */
+static void refuse_hidden(struct mr_video *video, const AVPacket *packet)
 {
-    int64_t origin = av_rescale_q(video->parts->timeline->origin_us, AV_TIME_BASE_Q, base);
-    if (packet->pts != AV_NOPTS_VALUE)
-        packet->pts -= origin;
-    if (packet->dts != AV_NOPTS_VALUE)
-        packet->dts -= origin;
-    if (packet->dts == AV_NOPTS_VALUE)
-        packet->dts = video->copied_any ? video->copied_dts + FFMAX(packet->duration, 1) : packet->pts;
-    if (packet->dts == AV_NOPTS_VALUE)
-        packet->dts = 0;
-    if (video->copied_any && packet->dts <= video->copied_dts)
-        packet->dts = video->copied_dts + 1;
-    if (packet->pts == AV_NOPTS_VALUE || packet->pts < packet->dts)
-        packet->pts = packet->dts;
-    video->copied_dts = packet->dts;
-    video->copied_any = true;
-}
-
-static enum mr_status copy_packet(struct mr_video *video, AVPacket *packet, struct mr_err *err)
-{
-    const AVStream *stream = video->parts->input->video;
-    struct mr_output *output = NULL;
-    enum mr_status status = mr_parts_get(video->parts, 0, &output, err);
-    if (!status && !video->copied_any)
-        status = mr_output_open_copied(output, MR_SLOT_VIDEO, stream, err);
-    if (status)
-        return status;
-    mend_times(video, packet, stream->time_base);
-    int64_t end = av_rescale_q(packet->pts + packet->duration, stream->time_base, AV_TIME_BASE_Q);
-    video->end_us = FFMAX(video->end_us, end);
-    video->frames++;
-    return mr_output_write(output, MR_SLOT_VIDEO, packet, err);
+    bool is_first = video->copies && video->decoder.packets == 0;
+    if (!is_first || !(packet->flags & AV_PKT_FLAG_DISCARD) || video->parts->spec->index_first)
+        return;
+    video->copies = false;
+    video->decoder.context->skip_frame = AVDISCARD_DEFAULT;
 }
 
 enum mr_status mr_video_packet(struct mr_video *video, AVPacket *packet, struct mr_err *err)
 {
     enum mr_status status = MR_OK;
+    refuse_hidden(video, packet);
     if (video->plan.fps.num == 0)
         status =
             mr_video_plan(video->parts->spec, video->parts->options, video->parts->input, &video->plan, err);
     if (!status)
         status = mr_decoder_push(&video->decoder, packet, take_frame, video, err);
-    return status || !video->copies ? status : copy_packet(video, packet, err);
+    if (status || !video->copies)
+        return status;
+    status = mr_video_copy_packet(&video->copy, video->parts, packet, err);
+    video->frames = video->copy.packets;
+    video->end_us = video->copy.end_us;
+    return status;
 }
 
 /* ---- the end ---- */
+
+/* The last frame once more, at a time of the clip. */
+static enum mr_status repeat_last(struct mr_video *video, int64_t at_us, struct mr_err *err)
+{
+    MR_AUTO_FRAME AVFrame *last = av_frame_clone(video->last);
+    if (!last)
+        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "keep a frame");
+    return place(video, last, to_ticks(video, at_us), err);
+}
 
 enum mr_status mr_video_pad(struct mr_video *video, int64_t until_us, struct mr_err *err)
 {
     if (!video->last || until_us <= video->end_us)
         return MR_OK;
-    MR_AUTO_FRAME AVFrame *last = av_frame_clone(video->last);
-    if (!last)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "keep a frame");
     video->end_us = until_us;
-    return place(video, last, to_ticks(video, until_us - usual_us(video)), err);
+    return repeat_last(video, until_us - usual_us(video), err);
+}
+
+/* The last frame may last through further parts. */
+static enum mr_status enter_last_parts(struct mr_video *video, struct mr_err *err)
+{
+    enum mr_status status = MR_OK;
+    for (int64_t part = -1; !status && video->last && part != video->part;) {
+        int64_t next_us = mr_timeline_part(video->parts->timeline, video->part + 1);
+        if (next_us == INT64_MAX || video->end_us - next_us < SLIVER_US)
+            break;
+        part = video->part; /* where frames are counted the time may be rounded into the same part */
+        status = repeat_last(video, next_us, err);
+    }
+    return status;
 }
 
 enum mr_status mr_video_drain(struct mr_video *video, struct mr_err *err)
@@ -380,7 +411,11 @@ enum mr_status mr_video_drain(struct mr_video *video, struct mr_err *err)
     enum mr_status status = mr_decoder_push(&video->decoder, NULL, take_frame, video, err);
     if (!status && !video->copies && !video->is_done)
         status = begin_clip(video, FFMIN(video->next_us, video->parts->timeline->length_us), err);
-    return status || video->copies ? status : drain_filters(video, video->end_us, err);
+    if (status || video->copies)
+        return status;
+    /* At a constant rate a piece shorter than half a frame would have none. */
+    bool is_short = video->plan.is_constant && video->frames == 0 && video->last_us >= 0;
+    return drain_filters(video, is_short ? FFMAX(video->end_us, usual_us(video)) : video->end_us, err);
 }
 
 enum mr_status mr_video_write_thumbnail(struct mr_video *video, struct mr_err *err)
@@ -399,8 +434,8 @@ enum mr_status mr_video_write_thumbnail(struct mr_video *video, struct mr_err *e
 
 enum mr_status mr_video_finish(struct mr_video *video, struct mr_err *err)
 {
-    if (!video->copies)
+    enum mr_status status = video->copies ? MR_OK : enter_last_parts(video, err);
+    if (!status && !video->copies)
         return close_part(video, video->end_us, err);
-    video->written_us = video->end_us;
-    return mr_parts_leave(video->parts, MR_SLOT_VIDEO, video->end_us, err);
+    return status ? status : mr_parts_leave(video->parts, MR_SLOT_VIDEO, video->end_us, err);
 }

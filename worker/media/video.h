@@ -14,6 +14,7 @@
 #include "worker/media/filters.h"
 #include "worker/media/geometry.h"
 #include "worker/media/parts.h"
+#include "worker/media/video_copy.h"
 #include "worker/media/video_encoder.h"
 
 struct mr_video {
@@ -28,6 +29,8 @@ struct mr_video {
     bool is_planned;
     struct mr_video_plan plan;
     struct mr_geometry geometry; /* of the first frame */
+    bool deinterlaces;           /* the filters do, since a frame of two fields was met */
+    bool sizes_changed;          /* in mid-stream */
     AVFrame *before;             /* the last one decoded before the clip begins; NULL: none */
     AVFrame *last;               /* the last one on the clip, filtered; NULL: none */
     AVFrame *fitted_logo;
@@ -39,13 +42,11 @@ struct mr_video {
     int64_t part;
     int64_t sent; /* time stamp of the part's last frame, in the plan's time base; -1: none yet */
     int64_t frames;
-    int64_t late;   /* frames that came at the time of another and were dropped */
-    int64_t length; /* the last frame's length, known when the part ends; 0: not yet */
-    int64_t written_us;
+    int64_t late;       /* frames that came at the time of another and were dropped */
+    int64_t length;     /* the last frame's length, known when the part ends; 0: not yet */
     AVFrame *thumbnail; /* the frame that the option asks for, as far as it is known */
 
-    int64_t copied_dts; /* of the last packet of a copy; valid once there was one */
-    bool copied_any;
+    struct mr_video_copy copy; /* if it copies */
 };
 
 MR_MUST_CHECK enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts,

@@ -9,6 +9,7 @@
 enum {
     FPS_MAX = 120,            /* what a file of odd time stamps is taken for at most */
     FPS_USUAL = 25,           /* of a file that does not say */
+    FPS_COUNTED = 10,         /* fewer are too coarse a clock: cuts would fall beside their place */
     BASE_DENOMINATOR = 60000, /* MPEG-4 allows 65535; all usual rates are whole numbers of it, or nearly */
     BASE_FINE = 90000,
     BASE_FINEST = 240000,
@@ -89,6 +90,7 @@ enum mr_status mr_video_plan(const struct mr_media_format *format, const struct 
                             options->codec ? options->codec : format->name);
     *ret = (struct mr_video_plan){.codec = codec, .fps = usual_rate(input)};
     ret->pixels = strcmp(name, "gif") == 0 ? AV_PIX_FMT_PAL8 : AV_PIX_FMT_YUV420P;
+    ret->is_ordered = format->constant_rate;
     ret->is_constant = format->constant_rate || options->fps.num;
     if (options->fps.num)
         ret->fps = options->fps;
@@ -96,7 +98,11 @@ enum mr_status mr_video_plan(const struct mr_media_format *format, const struct 
         ret->fps = (AVRational){format->max_fps, 1};
         ret->is_constant = true;
     }
-    bool counts = (ret->is_constant || is_regular(input->video, ret->fps)) && set->base.den != CENTISECONDS;
+    if (format->constant_rate && av_q2d(ret->fps) < 1)
+        ret->fps = (AVRational){1, 1};
+    bool is_even = ret->is_constant || is_regular(input->video, ret->fps);
+    bool counts = format->constant_rate ||
+                  (is_even && set->base.den != CENTISECONDS && av_q2d(ret->fps) >= FPS_COUNTED);
     ret->base = counts ? av_inv_q(ret->fps) : choose_base(input, set->base);
     return MR_OK;
 }
@@ -135,6 +141,8 @@ static void configure(AVCodecContext *encoder, const struct mr_video_plan *plan,
     encoder->color_trc = frame->color_trc;
     encoder->chroma_sample_location = frame->chroma_location;
     encoder->thread_count = 1; /* the sandbox has no threads */
+    if (plan->is_ordered)
+        encoder->max_b_frames = 0;
     if (strcmp(plan->codec->name, "mpeg4") != 0)
         return;
     encoder->gop_size = (int)(GOP_SECONDS * av_q2d(plan->fps)) + 1;

@@ -1,15 +1,16 @@
 """
 Films as cameras, phones and editors leave them, made by the ffmpeg program when first asked for; and judges of where
-their streams end. All are SECONDS long and show a counter that never stands still, to a tone of TONE Hz.
+their streams end. All are SECONDS long; their frames show their numbers (marks.py), a tone of TONE Hz begins at ONSET.
 """
 
 import collections
 import json
 import subprocess
 
+from . import marks
 from .media import ffmpeg
 
-SECONDS, TONE, SIZE = 2, 440, (192, 108)
+SECONDS, TONE, ONSET, SIZE = 2, 440, 0.25, (192, 108)
 TITLE = "Der Müller & sein Bach"
 
 Film = collections.namedtuple("Film", "path shown sound")  # shown: its size as players show it; sound: it has some
@@ -30,13 +31,14 @@ title=two
 SUBTITLES = f"1\n00:00:00,200 --> 00:00:00,900\nHello\n\n2\n00:00:01,000 --> 00:00:0{SECONDS},000\nGood bye\n"
 
 
-def _source(rate=25, size=SIZE):
-    return ["-f", "lavfi", "-i", f"testsrc2=size={size[0]}x{size[1]}:rate={rate}:duration={SECONDS}"]
+def _source(rate=25, size=SIZE, then=""):
+    picture = f"testsrc2=size={size[0]}x{size[1]}:rate={rate}:duration={SECONDS},{marks.bars()}{then and ','}{then}"
+    return ["-f", "lavfi", "-i", picture]
 
 
 def _sound(channels=2, rate=44100):
-    tone = "|".join([f"0.3*sin(2*PI*{TONE}*t)"] * channels)
-    return ["-f", "lavfi", "-i", f"aevalsrc={tone}:s={rate}:d={SECONDS}"]
+    tone = "|".join([f"0.3*sin(2*PI*{TONE}*t)*gte(t,{ONSET})"] * channels)
+    return ["-f", "lavfi", "-i", f"aevalsrc='{tone}':s={rate}:d={SECONDS}"]
 
 
 _H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
@@ -61,13 +63,13 @@ class Films:
     def phone(self, path):
         """Held upright: the picture lies on its side, and a matrix says so. With a cover and a title."""
         plain = path.with_name(f"plain-{path.name}")
-        ffmpeg(*_source(30), *_sound(), *_H264, "-c:a", "aac", plain)
+        ffmpeg(*_source(30, SIZE[::-1], "transpose=clock"), *_sound(), *_H264, "-c:a", "aac", plain)
         ffmpeg("-i", plain, "-i", self.media.picture(), "-map", "0", "-map", "1", "-c", "copy", "-metadata:s:v:0", "rotate=90",
                "-disposition:v:1", "attached_pic", "-metadata", f"title={TITLE}", path)
 
     def camera(self, path):
         """At a rate that varies, with sound that is not compressed."""
-        ffmpeg(*_source(30), *_sound(rate=48000), "-vf", "select='lt(t,0.7)+not(mod(n,3))'", "-vsync", "vfr", *_H264,
+        ffmpeg(*_source(30, then="select='lt(t,0.7)+not(mod(n+1,3))'"), *_sound(rate=48000), "-vsync", "vfr", *_H264,
                "-c:a", "pcm_s16le", path)
 
     def editor(self, path):

@@ -3,17 +3,34 @@
 import array
 import json
 import math
+import re
 import subprocess
 
 RATE = 48000
 
 
 def probe(path):
-    """ffprobe's view: {"format": …, "streams": […]}."""
-    done = subprocess.run(["ffprobe", "-v", "error", "-show_format", "-show_streams", "-of", "json", str(path)],
+    """ffprobe's view: {"format": …, "streams": […], "chapters": […]}."""
+    done = subprocess.run(["ffprobe", "-v", "error", "-show_format", "-show_streams", "-show_chapters", "-of", "json", str(path)],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{path}: {done.stderr}"
     return json.loads(done.stdout)
+
+
+def bit_rate(path, stream):
+    """Bits a second of a stream ("v:0"), from the sizes of its packets."""
+    done = subprocess.run(["ffprobe", "-v", "error", "-select_streams", stream, "-show_entries", "packet=size:format=duration",
+                           "-of", "json", str(path)], capture_output=True, check=True)
+    seen = json.loads(done.stdout)
+    return 8 * sum(int(packet["size"]) for packet in seen["packets"]) / float(seen["format"]["duration"])
+
+
+def loudness(path):
+    """(LUFS, dBTP) by the ffmpeg program's ebur128."""
+    done = subprocess.run(["ffmpeg", "-hide_banner", "-nostats", "-nostdin", "-i", str(path), "-map", "0:a:0", "-af",
+                           "ebur128=peak=true:framelog=verbose", "-f", "null", "-"], capture_output=True, text=True, check=True)
+    summary = done.stderr[done.stderr.rindex("Summary:"):]
+    return tuple(float(re.search(rf"{name}:\s+(\S+) {unit}", summary).group(1)) for name, unit in (("I", "LUFS"), ("Peak", "dBFS")))
 
 
 def audio_stream(info):
@@ -26,14 +43,19 @@ def tags(info):
     return {key.lower(): value for key, value in found.items()}
 
 
-def samples(path):
+def samples(path, before=(), after=()):
     """All samples, mixed to mono at RATE, as an array of 16-bit numbers. Decoding must not complain."""
-    done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-xerror", "-i", str(path), "-map", "0:a:0", "-ac", "1",
-                           "-ar", str(RATE), "-f", "s16le", "-"], capture_output=True, check=False)
+    done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-xerror", *before, "-i", str(path), "-map", "0:a:0", *after,
+                           "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"], capture_output=True, check=False)
     assert done.returncode == 0, f"{path}: {done.stderr.decode()}"
     values = array.array("h")
     values.frombytes(done.stdout[:len(done.stdout) // 2 * 2])
     return values
+
+
+def heard(path):
+    """The samples as a player places them: the first is that of the file's time 0, as its pictures count it."""
+    return samples(path, ["-copyts"], ["-af", f"aresample={RATE}:async=1:first_pts=0"])
 
 
 def duration(values):
@@ -57,6 +79,12 @@ def frequency(values):
                  for i in range(len(values) - 1) if values[i] < 0 <= values[i + 1]]
     assert len(crossings) > 2, "no tone"
     return (len(crossings) - 1) * RATE / (crossings[-1] - crossings[0])
+
+
+def onset(values):
+    """When the sound begins, in seconds: a tone after silence."""
+    loud = max(map(abs, values)) / 4
+    return next(i for i, value in enumerate(values) if abs(value) > loud) / RATE
 
 
 def purity(values, tone):

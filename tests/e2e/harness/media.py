@@ -5,6 +5,8 @@ import random
 import subprocess
 import threading
 
+from . import marks
+
 # name of a format → (extension, encoder and its arguments)
 ENCODERS = {
     "mp3": ("mp3", ["-c:a", "libmp3lame", "-b:a", "128k"]),
@@ -71,11 +73,10 @@ class Media:
             "-f", "lavfi", "-i", f"anoisesrc=d={seconds}:r={rate}:a=0.3:seed=7", "-ac", "2", *encoder, path))
 
     def film(self, seconds, size="640x480", rate=30):
-        """An mp4 with a picture that never stands still, and a tone."""
+        """An mp4 with a picture that never stands still; picture and sound tell their own time (marks.py)."""
         return self._once(f"film-{seconds}-{size}-{rate}.mp4", lambda path: ffmpeg(
-            "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}",
-            "-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}", "-c:v", "libx264", "-preset", "ultrafast",
-            "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest", path))
+            "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds},{marks.bars()}", *marks.sound(seconds),
+            "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", path))
 
     def silence_without_samples(self):
         """A WAV file with a proper head and no sample."""

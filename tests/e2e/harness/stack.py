@@ -139,6 +139,15 @@ class Stack:
     def sql(self, statement):
         return self.postgres.sql(statement, self.database)
 
+    def job_ms(self, task_ids):
+        """Milliseconds of each task's committed job, from claim to commit, as the workers log them."""
+        def logged():
+            return {record["task_id"]: record["seconds"] * 1000 for worker in self.workers for record in worker.records()
+                    if record.get("end") == "committed"}
+        wait_for(lambda: set(task_ids) <= set(logged()), "the workers' log lines", 10)
+        found = logged()
+        return [found[task_id] for task_id in task_ids]
+
     def token_of_platform(self, audience, account=ACCOUNT):
         """An identity token as the platform sends it, from the metadata server's signer."""
         answer = requests.get(

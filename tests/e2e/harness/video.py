@@ -1,6 +1,7 @@
-"""Judges of videos: what can be told of a finished one by its pictures, its logo, its frame rate."""
+"""Making videos by the API, and what can be told of a finished one by ffprobe and by single pictures."""
 
 import fractions
+import json
 import subprocess
 
 THUMBNAIL = (64, 36)
@@ -33,9 +34,24 @@ def difference(one, other):
     return sum(abs(a - b) for a, b in zip(one, other)) / len(one)
 
 
-def assert_logo_second(path, starts, source, source_at, filters):
-    """From `starts` on, for a second, stands one picture that is not the source's."""
-    early, late = picture(path, starts + 0.15), picture(path, starts + 0.8)
-    assert difference(early, late) < 3, "the logo stands still"
-    assert difference(early, picture(source, source_at, filters)) > 20, "the logo is not the film"
+def pixels(path, at, filters):
+    """Red, green and blue of all pixels of the picture at a time, after further filters."""
+    done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-ss", str(at), "-i", str(path), "-frames:v", "1", "-vf",
+                           f"{filters},format=rgb24", "-f", "rawvideo", "-"], capture_output=True, check=False)
+    assert done.returncode == 0 and done.stdout, f"{path} at {at} s: {done.stderr.decode()}"
+    return done.stdout
 
+
+def make(user, path, new_format, directory, seconds=120, **options):
+    """Orders a conversion and fetches its first output: the task, and the result's path."""
+    fields = {"options": json.dumps(options)} if options else {}
+    task = user.finish(user.upload(path, new_format, **fields), seconds)
+    return task, fetch(user, task, directory)
+
+
+def fetch(user, task, directory, n=0):
+    """One of a task's outputs, as a file."""
+    path = directory / f"{n}-{task['outputs'][n]['file_name']}"
+    user.download(task, path, params={"n": n})
+    assert path.stat().st_size == task["outputs"][n]["size"]
+    return path

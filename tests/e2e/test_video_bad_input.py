@@ -1,0 +1,41 @@
+"""Videos and orders that make no sense, go too far, or want more than a conversion: each is refused in words that help."""
+
+import json
+
+import pytest
+
+
+@pytest.mark.parametrize("options, field", [
+    ({"resize": {"width": 100000, "height": 100000}}, "options.resize.width"), ({"fps": 0}, "options.fps"),
+    ({"fps": 10000}, "options.fps"), ({"trim": {"start": -1}}, "options.trim.start"),
+    ({"split": {"seconds": 0}}, "options.split.seconds"), ({"colour": "red"}, "options.colour")])
+def test_senseless_options(user, media, options, field):
+    answer = user.try_upload(media.film(2), "mp4", options=json.dumps(options))
+    assert answer.status_code == 400 and answer.json()["detail"].startswith(field), answer.text
+
+
+def test_a_trim_beyond_the_end(user, media):
+    task = user.wait(user.upload(media.film(2), "mp4", options=json.dumps({"trim": {"start": 100}})))
+    assert task["status"] == "failed" and task["error"]["code"] and "trim" in task["error"]["detail"]
+
+
+@pytest.mark.parametrize("settings", [{"MAX_PIXELS": 640 * 480 - 1}, {"MAX_DURATION_SECONDS": 1}, {"MAX_OUTPUT_BYTES": 10000}],
+                         ids=lambda one: next(iter(one)))
+def test_limits(make_stack, media, settings):
+    user = make_stack(worker_settings=settings).client()
+    task = user.wait(user.upload(media.film(2), "mkv"))
+    assert task["status"] == "failed" and task["error"]["code"] == "resource_limit", task
+
+
+DISGUISES = {
+    "list.mp4": b"ffconcat version 1.0\nfile '/etc/passwd'\n",
+    "playlist.mp4": b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
+    "subtitle.mp4": b"1\n00:00:00,000 --> 00:00:09,000\n{\\an8}<i>file:///etc/passwd</i>\n",
+    "description.mp4": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 9 RTP/AVP 96\n",
+}
+
+
+@pytest.mark.parametrize("name", DISGUISES)
+def test_nothing_else_is_opened(user, name):
+    task = user.wait(user.upload(DISGUISES[name] * 3, "mp4", name=name))
+    assert task["status"] == "failed" and task["error"]["code"] in ("invalid_media", "no_video", "unsupported_codec"), task

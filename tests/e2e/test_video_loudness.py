@@ -1,0 +1,54 @@
+"""Sound brought to an ordered loudness: by the ffmpeg program's ebur128, and as the receipt tells it."""
+
+import pytest
+
+from harness import judge, video
+from harness.media import ffmpeg
+
+SECONDS = 8
+# The last ones want their peaks limited, or much gain.
+ORDERS = [*((name, target) for name in ("sine", "pink", "bursts") for target in (-14, -23)),
+          ("pink", -10), ("bursts", -5), ("quiet", -23)]
+SIGNALS = {
+    "sine": "sine=frequency=997,volume=0.8",
+    "pink": "anoisesrc=color=pink:seed=3:amplitude=0.4",
+    "bursts": "aevalsrc='0.5*sin(2*PI*330*t)*lt(mod(t,2),0.7)'",
+    "quiet": "anoisesrc=color=pink:seed=5:amplitude=0.01",
+}
+WITHIN = 0.5  # LU
+TOLD, PEAK_TOLD = 0.2, 0.4  # LU, dB: between two meters of the same sound
+PEAK = -1  # dBTP that is not exceeded for the sake of loudness
+
+
+@pytest.fixture(scope="module")
+def signals(media):
+    def make(name):
+        return media._once(f"loud-{name}.wav", lambda path: ffmpeg(
+            "-f", "lavfi", "-i", SIGNALS[name], "-t", SECONDS, "-ac", "2", "-ar", "48000", path))
+    return make
+
+
+@pytest.mark.parametrize("name, target", ORDERS)
+def test_target(user, signals, tmp_path, name, target):
+    source = signals(name)
+    task, result = video.make(user, source, "flac", tmp_path, loudness=target)
+    told = task["receipt"]["loudness"]
+    before, after = judge.loudness(source), judge.loudness(result)
+    for half, (integrated, peak) in (("in", before), ("out", after)):
+        assert told[half]["integrated"] == pytest.approx(integrated, abs=TOLD)
+        assert told[half]["true_peak"] == pytest.approx(peak, abs=PEAK_TOLD)
+    assert after[0] == pytest.approx(target, abs=WITHIN)
+    assert after[1] <= PEAK + PEAK_TOLD
+
+
+@pytest.mark.parametrize("new_format", ["mp3", "m4a", "opus"])
+def test_through_a_lossy_codec(user, signals, tmp_path, new_format):
+    _, result = video.make(user, signals("pink"), new_format, tmp_path, loudness=-18)
+    assert judge.loudness(result)[0] == pytest.approx(-18, abs=WITHIN)
+
+
+@pytest.mark.parametrize("new_format", ["mp4", "webm"])
+def test_of_a_film(user, media, tmp_path, new_format):
+    task, result = video.make(user, media.film(6, "320x240"), new_format, tmp_path, loudness=-20)
+    assert judge.loudness(result)[0] == pytest.approx(-20, abs=WITHIN)
+    assert task["receipt"]["loudness"]["out"]["integrated"] == pytest.approx(-20, abs=WITHIN)

@@ -1,0 +1,14 @@
+"""The preset fpv takes at most three quarters of the time of the two ffmpeg commands that it replaces."""
+
+import pytest
+
+from harness import rival
+from harness.paths import VARIANT
+
+LIMIT, ROUNDS = 0.75, 3
+
+
+@pytest.mark.skipif(VARIANT != "release", reason="a measurement of the release build")
+def test_fpv_beside_two_commands(stack, user, media, tmp_path):
+    times = rival.rounds(stack, user, media, tmp_path, ROUNDS)
+    assert rival.ratio(times, "as_it_comes") <= LIMIT, times

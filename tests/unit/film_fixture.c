@@ -1,0 +1,145 @@
+#include "tests/unit/film_fixture.h"
+
+#include "worker/media/convert.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct mr_sandbox *sandbox;
+static struct media_dir dir;
+
+bool films_start(void)
+{
+    struct mr_err err;
+    if (mr_sandbox_start(mr_media_run, &sandbox, &err)) {
+        fprintf(stderr, "%s\n", err.message);
+        return false;
+    }
+    media_dir_make(&dir);
+    return true;
+}
+
+void films_stop(void)
+{
+    mr_sandbox_stop(sandbox);
+    media_dir_remove(&dir);
+}
+
+const struct media_dir *films_dir(void)
+{
+    return &dir;
+}
+
+json_t *edit_ok(const char *input, const char *output, const char *format, const char *options)
+{
+    json_t *receipt = NULL;
+    struct mr_err err = {0};
+    MR_AUTO_JSON json_t *json = options ? json_loads(options, 0, NULL) : NULL;
+    assert_true(!options || json);
+    if (media_edit(sandbox, &dir, input, output, format, json, &receipt, &err))
+        fail_msg("%s to %s: %s: %s", input, output, err.code, err.message);
+    return receipt;
+}
+
+void expect_failure(const char *input, const char *format, const char *options, const char *code,
+                    const char *words)
+{
+    json_t *receipt = NULL;
+    struct mr_err err = {.code = "none"};
+    MR_AUTO_JSON json_t *json = options ? json_loads(options, 0, NULL) : NULL;
+    enum mr_status status = media_edit(sandbox, &dir, input, "bad.out", format, json, &receipt, &err);
+    json_decref(receipt);
+    if (status == MR_OK || strcmp(err.code, code) != 0 || (words && !strstr(err.message, words)))
+        fail_msg("%s to %s: %s (%s), not %s", input, format, err.code, err.message, code);
+}
+
+/* ---- what ffprobe says ---- */
+
+static double number(const json_t *packet, const char *key)
+{
+    const char *text = json_string_value(json_object_get(packet, key));
+    return text ? strtod(text, NULL) : NAN;
+}
+
+static void note_packet(struct film *film, const json_t *packet)
+{
+    bool is_picture = strcmp(json_string_value(json_object_get(packet, "codec_type")), "video") == 0;
+    double at = number(packet, "pts_time"), length = number(packet, "duration_time");
+    double *from = is_picture ? &film->picture_from : &film->sound_from;
+    double *end = is_picture ? &film->picture_s : &film->sound_s;
+    film->frames += is_picture;
+    if (isnan(at))
+        return;
+    if (is_picture)
+        film->picture_at = fmax(film->picture_at, at);
+    *from = fmin(*from, at);
+    *end = fmax(*end, at + (isnan(length) ? 0 : length));
+}
+
+struct film look(const char *file)
+{
+    struct film film = {.picture_from = INFINITY, .sound_from = INFINITY};
+    size_t i, len;
+    const json_t *entry;
+    char *text = media_run(&dir, &len,
+                           "ffprobe -v error -of json -show_entries "
+                           "stream=codec_type,codec_name,width,height:packet=codec_type,pts_time,"
+                           "duration_time %s",
+                           file);
+    MR_AUTO_JSON json_t *probe = json_loadb(text, len, 0, NULL);
+    free(text);
+    json_array_foreach (json_object_get(probe, "streams"), i, entry) {
+        const char *type = json_string_value(json_object_get(entry, "codec_type"));
+        bool is_picture = strcmp(type, "video") == 0;
+        if (is_picture || strcmp(type, "audio") == 0)
+            snprintf(is_picture ? film.picture : film.sound, sizeof film.sound, "%s",
+                     json_string_value(json_object_get(entry, "codec_name")));
+        if (!is_picture)
+            continue;
+        film.width = (int)json_integer_value(json_object_get(entry, "width"));
+        film.height = (int)json_integer_value(json_object_get(entry, "height"));
+    }
+    json_array_foreach (json_object_get(probe, "packets"), i, entry)
+        note_packet(&film, entry);
+    return film;
+}
+
+double brightness(const char *file, double at, const char *crop)
+{
+    size_t len;
+    unsigned char *data = (unsigned char *)media_run(
+        &dir, &len,
+        "ffmpeg -v error -ss %.3f -i %s -frames:v 1 -vf crop=%s,scale=8:8,format=gray -f rawvideo -", at,
+        file, crop);
+    assert_int_equal(len, 64);
+    double sum = 0;
+    for (size_t i = 0; i < len; i++)
+        sum += data[i];
+    free(data);
+    return sum / 64;
+}
+
+void assert_near(double value, double wanted, double slack, const char *what)
+{
+    if (!(fabs(value - wanted) <= slack))
+        fail_msg("%s: %.4f, not %.4f", what, value, wanted);
+}
+
+bool has_what(const json_t *receipt, const char *list, const char *what)
+{
+    size_t i;
+    const json_t *entry;
+    json_array_foreach (json_object_get(receipt, list), i, entry) {
+        const json_t *name = json_is_string(entry) ? entry : json_object_get(entry, "what");
+        const char *text = json_string_value(name ? name : json_object_get(entry, "code"));
+        if (text && strncmp(text, what, strlen(what)) == 0)
+            return true;
+    }
+    return false;
+}

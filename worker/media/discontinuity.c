@@ -1,0 +1,74 @@
+#include "worker/media/discontinuity.h"
+
+enum {
+    FORWARD_US = 10 * 1000 * 1000, /* a longer silence of a stream is no hole but another clock */
+    BACKWARD_US = 250 * 1000,      /* time does not go back; libav's own guesses may, a little */
+    APART_US = 5 * 1000 * 1000,    /* how far a stream may be from its neighbours in the file */
+};
+
+void mr_discontinuity_init(struct mr_discontinuity *line, const struct mr_input *input)
+{
+    *line = (struct mr_discontinuity){.can_jump = mr_input_is_mpeg(input)};
+}
+
+static bool is_jump(int64_t step_us)
+{
+    return step_us > FORWARD_US || step_us < -BACKWARD_US;
+}
+
+/* Pictures are stored in the order of decoding, which has time stamps of its own; sound has but one order. */
+static int64_t time_of(const AVPacket *packet, enum mr_slot slot)
+{
+    return packet->dts == AV_NOPTS_VALUE && slot == MR_SLOT_AUDIO ? packet->pts : packet->dts;
+}
+
+/* What another stream has found out of this jump already, or else what makes this one go on. */
+static int64_t offset_after(struct mr_discontinuity *line, enum mr_slot slot, int64_t at_us)
+{
+    int64_t next_us = line->tracks[slot].next_us;
+    bool is_known = line->offset_us != line->tracks[slot].offset_us;
+    if (is_known && llabs(at_us + line->offset_us - next_us) <= APART_US)
+        return line->offset_us;
+    line->jumps++;
+    return line->offset_us = next_us - at_us;
+}
+
+/* How far the stream's packets are to be moved, this one and those after it. */
+static int64_t follow(struct mr_discontinuity *line, enum mr_slot slot, AVRational base,
+                      const AVPacket *packet)
+{
+    int64_t at = time_of(packet, slot);
+    if (slot == MR_SLOT_SUBTITLE)
+        return line->offset_us; /* texts may be far from each other */
+    if (at == AV_NOPTS_VALUE)
+        return line->tracks[slot].offset_us;
+    int64_t at_us = av_rescale_q(at, base, AV_TIME_BASE_Q);
+    int64_t offset_us = line->tracks[slot].seen ? line->tracks[slot].offset_us : line->offset_us;
+    if (line->tracks[slot].seen && is_jump(at_us + offset_us - line->tracks[slot].next_us))
+        offset_us = offset_after(line, slot, at_us);
+    line->tracks[slot].seen = true;
+    line->tracks[slot].offset_us = offset_us;
+    line->tracks[slot].next_us =
+        at_us + offset_us + av_rescale_q(FFMAX(packet->duration, 0), base, AV_TIME_BASE_Q);
+    return offset_us;
+}
+
+void mr_discontinuity_mend(struct mr_discontinuity *line, enum mr_slot slot, AVRational base,
+                           AVPacket *packet)
+{
+    if (!line->can_jump)
+        return;
+    int64_t offset = av_rescale_q(follow(line, slot, base, packet), AV_TIME_BASE_Q, base);
+    if (packet->pts != AV_NOPTS_VALUE)
+        packet->pts += offset;
+    if (packet->dts != AV_NOPTS_VALUE)
+        packet->dts += offset;
+}
+
+void mr_discontinuity_note(const struct mr_discontinuity *line, struct mr_notes *notes)
+{
+    if (line->jumps)
+        mr_notes_warn(notes, "clock_jumps",
+                      "the clock of the file jumps (%lld×): what follows was joined to what was before",
+                      (long long)line->jumps);
+}

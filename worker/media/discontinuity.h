@@ -1,0 +1,33 @@
+/*
+ * The clock of MPEG streams may jump: recordings put together one behind the other, or a receiver that began
+ * anew. Here the time stamps of all streams become one line again: what follows a jump goes on where what was
+ * before it ended. All streams are moved by the same amount, so that they stay in step, whichever of them is
+ * the first to jump. A short hole is left as it is: something was lost there. Used by one thread.
+ */
+#ifndef MR_WORKER_MEDIA_DISCONTINUITY_H
+#define MR_WORKER_MEDIA_DISCONTINUITY_H
+
+#include "worker/media/notes.h"
+#include "worker/media/output.h"
+
+struct mr_discontinuity {
+    bool can_jump;     /* the container is of the kind whose clock may */
+    int64_t offset_us; /* of what follows the last jump, for all streams */
+    int64_t jumps;
+    struct {
+        int64_t offset_us; /* as far as this stream has come */
+        int64_t next_us;   /* where its next packet belongs; valid once there was one */
+        bool seen;
+    } tracks[MR_SLOTS];
+};
+
+void mr_discontinuity_init(struct mr_discontinuity *line, const struct mr_input *input);
+
+/* Moves the packet's time stamps; packets of each stream in the order of the file. */
+void mr_discontinuity_mend(struct mr_discontinuity *line, enum mr_slot slot, AVRational base,
+                           AVPacket *packet);
+
+/* A warning if there were jumps. */
+void mr_discontinuity_note(const struct mr_discontinuity *line, struct mr_notes *notes);
+
+#endif

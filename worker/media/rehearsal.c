@@ -1,0 +1,183 @@
+#include "worker/media/rehearsal.h"
+
+#include "worker/media/encoder.h"
+#include "worker/media/filters.h"
+#include "worker/media/monitor.h"
+#include "worker/media/samples.h"
+
+#include <errno.h>
+#include <libavutil/common.h>
+
+struct rehearsal {
+    const struct mr_input *input;
+    const struct mr_media_format *spec;
+    const struct mr_media_options *options;
+    const struct mr_gain *gain;
+    bool through_codec;
+    struct mr_meter meter;
+    struct mr_filters filters;
+    AVCodecContext *encoder;   /* NULL: no frame yet */
+    struct mr_monitor monitor; /* closed: the encoder is here for its form */
+    AVFrame *frame;            /* filtered */
+    int64_t heard;             /* samples that came out of the filters */
+    int64_t decoded_us;
+    bool is_done;
+};
+
+/* frame NULL: drain. */
+static enum mr_status encode(struct rehearsal *rehearsal, const AVFrame *frame, struct mr_err *err)
+{
+    MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
+    enum mr_status status = MR_OK;
+    int rc = packet ? avcodec_send_frame(rehearsal->encoder, frame) : AVERROR(ENOMEM);
+    while (!status && rc >= 0 && (rc = avcodec_receive_packet(rehearsal->encoder, packet)) >= 0)
+        status = mr_monitor_listen(&rehearsal->monitor, packet, &rehearsal->meter, err);
+    if (status || rc == AVERROR(EAGAIN))
+        return status;
+    return rc == AVERROR_EOF ? mr_monitor_listen(&rehearsal->monitor, NULL, &rehearsal->meter, err)
+                             : mr_av_fail(err, "internal", rc, "encode");
+}
+
+static enum mr_status hear(struct rehearsal *rehearsal, struct mr_err *err)
+{
+    enum mr_status status = MR_OK;
+    for (bool got = true; !status && got;) {
+        status = mr_filters_pull(&rehearsal->filters, rehearsal->frame, &got, err);
+        AVFrame *frame = rehearsal->frame;
+        if (!status && got) {
+            frame->pts = rehearsal->heard;
+            rehearsal->heard += frame->nb_samples;
+            status = rehearsal->monitor.decoder ? encode(rehearsal, frame, err)
+                                                : mr_meter_listen(&rehearsal->meter, frame, err);
+        }
+        av_frame_unref(rehearsal->frame);
+    }
+    return status;
+}
+
+static enum mr_status drain(struct rehearsal *rehearsal, struct mr_err *err)
+{
+    if (!rehearsal->filters.graph)
+        return MR_OK;
+    enum mr_status status = mr_filters_end(&rehearsal->filters, AV_NOPTS_VALUE, err);
+    return status ? status : hear(rehearsal, err);
+}
+
+/* Leaves what lies in the piece. With a picture time stamps count, as in the conversion. */
+static void crop(struct rehearsal *rehearsal, AVFrame *frame)
+{
+    const struct mr_input *input = rehearsal->input;
+    const struct mr_media_options *options = rehearsal->options;
+    int64_t at_us = rehearsal->decoded_us, rate = frame->sample_rate;
+    rehearsal->decoded_us += av_rescale(frame->nb_samples, 1000000, rate);
+    if (input->video && frame->best_effort_timestamp != AV_NOPTS_VALUE)
+        at_us = av_rescale_q(frame->best_effort_timestamp, input->audio->time_base, AV_TIME_BASE_Q) -
+                input->start_us;
+    int64_t at = av_rescale(at_us - options->trim_start_us, rate, 1000000);
+    int64_t length = options->trim_us == INT64_MAX ? INT64_MAX : av_rescale(options->trim_us, rate, 1000000);
+    rehearsal->is_done = at >= length;
+    mr_samples_crop_to(frame, at, length);
+}
+
+static enum mr_status open_encoder(struct rehearsal *rehearsal, const AVFrame *frame, struct mr_err *err)
+{
+    enum mr_status status = mr_encoder_open(rehearsal->spec, rehearsal->options, rehearsal->input, frame,
+                                            false, &rehearsal->encoder, err);
+    if (status || !rehearsal->through_codec || !mr_monitor_is_needed(rehearsal->encoder))
+        return status;
+    return mr_monitor_open(&rehearsal->monitor, rehearsal->encoder, err);
+}
+
+static enum mr_status open_filters(struct rehearsal *rehearsal, const AVFrame *frame, struct mr_err *err)
+{
+    enum mr_status status = drain(rehearsal, err);
+    enum AVSampleFormat samples =
+        rehearsal->through_codec ? rehearsal->encoder->sample_fmt : AV_SAMPLE_FMT_DBL;
+    if (!status)
+        status = mr_filters_open_audio(&rehearsal->filters, frame, rehearsal->encoder, samples,
+                                       rehearsal->gain->filters, err);
+    if (!status && rehearsal->encoder->frame_size)
+        mr_filters_set_frame_size(&rehearsal->filters, rehearsal->encoder->frame_size);
+    return status;
+}
+
+static enum mr_status take(struct rehearsal *rehearsal, AVFrame *frame, struct mr_err *err)
+{
+    enum mr_status status = MR_OK;
+    if (frame->nb_samples <= 0 || frame->sample_rate <= 0 || frame->ch_layout.nb_channels <= 0)
+        return MR_OK;
+    crop(rehearsal, frame);
+    if (frame->nb_samples == 0)
+        return MR_OK;
+    if (!rehearsal->encoder)
+        status = open_encoder(rehearsal, frame, err);
+    if (!status && !mr_filters_fit(&rehearsal->filters, frame))
+        status = open_filters(rehearsal, frame, err);
+    frame->pts = AV_NOPTS_VALUE;
+    if (!status)
+        status = mr_filters_push(&rehearsal->filters, frame, err);
+    return status ? status : hear(rehearsal, err);
+}
+
+/* packet NULL: drain. */
+static enum mr_status decode(struct rehearsal *rehearsal, const AVPacket *packet, AVFrame *frame,
+                             struct mr_err *err)
+{
+    AVCodecContext *decoder = rehearsal->input->decoder;
+    int rc = avcodec_send_packet(decoder, packet);
+    while (rc >= 0 && (rc = avcodec_receive_frame(decoder, frame)) >= 0) {
+        enum mr_status status = take(rehearsal, frame, err);
+        av_frame_unref(frame);
+        if (status)
+            return status;
+    }
+    return rc == AVERROR(ENOMEM) ? mr_av_fail(err, "resource_limit", rc, "decode") : MR_OK;
+}
+
+static enum mr_status run(struct rehearsal *rehearsal, AVPacket *packet, AVFrame *frame, struct mr_err *err)
+{
+    const struct mr_input *input = rehearsal->input;
+    enum mr_status status = MR_OK;
+    for (unsigned i = 0; i < input->format->nb_streams; i++)
+        if (input->format->streams[i] != input->audio)
+            input->format->streams[i]->discard = AVDISCARD_ALL;
+    while (!status && !rehearsal->is_done && av_read_frame(input->format, packet) >= 0) {
+        if (packet->stream_index == input->audio->index)
+            status = decode(rehearsal, packet, frame, err);
+        av_packet_unref(packet);
+    }
+    if (!status && !rehearsal->is_done)
+        status = decode(rehearsal, NULL, frame, err);
+    if (!status)
+        status = drain(rehearsal, err);
+    return status || !rehearsal->monitor.decoder ? status : encode(rehearsal, NULL, err);
+}
+
+enum mr_status mr_rehearse(const struct mr_input *input, const struct mr_media_format *spec,
+                           const struct mr_media_options *options, const struct mr_gain *gain,
+                           bool through_codec, struct mr_heard *ret, struct mr_err *err)
+{
+    MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
+    MR_AUTO_FRAME AVFrame *frame = av_frame_alloc(), *filtered = av_frame_alloc();
+    struct rehearsal rehearsal = {.input = input,
+                                  .spec = spec,
+                                  .options = options,
+                                  .gain = gain,
+                                  .through_codec = through_codec,
+                                  .frame = filtered};
+    if (!packet || !frame || !filtered)
+        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "measure the loudness");
+    mr_meter_init(&rehearsal.meter);
+    enum mr_status status = run(&rehearsal, packet, frame, err);
+    if (!status)
+        *ret = (struct mr_heard){
+            .integrated = mr_meter_integrated(&rehearsal.meter),
+            .true_peak = mr_meter_true_peak(&rehearsal.meter),
+            .is_lossy = rehearsal.encoder && mr_monitor_is_needed(rehearsal.encoder),
+        };
+    mr_meter_free(&rehearsal.meter);
+    mr_monitor_close(&rehearsal.monitor);
+    mr_filters_close(&rehearsal.filters);
+    avcodec_free_context(&rehearsal.encoder);
+    return status;
+}
