@@ -28,6 +28,8 @@ fields() { sed -nE "s/^ *\.($1) = \"([^\"]*)\".*/\2/p" "$media/formats.c" | tr '
 
 components() {
     text_of demuxers | enable demuxer
+    # By these libav tells what a stream within MPEG is (set_codec_from_probe_data); as files the worker refuses them.
+    echo 'dts,eac3,h264,hevc,loas,m4v,mpegvideo,truehd' | enable demuxer
     text_of decoders | enable decoder
     fields muxer | enable muxer
     { fields 'encoder|deep_encoder|video_encoder' && echo 'libvpx,mjpeg,mov_text,subrip,webvtt'; } | enable encoder

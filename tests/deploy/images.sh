@@ -62,9 +62,21 @@ timed() {
     printf 'ok    %-14s %4d s\n' "$name" $((SECONDS - begin))
 }
 
+# Skips unless a container can be built in and run here; the reason is the tool's last line.
+try_containers() {
+    local container said
+    container=$("${buildah[@]}" from --pull-never "$base")
+    said=$("${buildah[@]}" run --isolation chroot "$container" -- true 2>&1) || skip "buildah cannot run a command: ${said##*$'\n'}"
+    "${buildah[@]}" rm "$container" >/dev/null
+    said=$(podman --runtime runc --cgroup-manager cgroupfs "${store[@]}" run --rm --network host \
+        --ulimit nofile=20000:20000 --ulimit nproc=4096:4096 --read-only "$base" true 2>&1) ||
+        skip "podman cannot run a container: ${said##*$'\n'}"
+}
+
+# build_image DOCKERFILE TAG [OPTION…]
 build_image() {
     "${buildah[@]}" bud --isolation chroot --network host --pull-never --layers --format docker --timestamp 0 \
-        --build-arg VERSION=test --build-arg REVISION=0000000 -f "Dockerfile.$1" -t "mediarun-$1:test" .
+        --build-arg VERSION=test --build-arg REVISION=0000000 -f "Dockerfile.$1" -t "mediarun-$2:test" "${@:3}" .
 }
 
 main() {
@@ -78,8 +90,10 @@ main() {
     buildah=(buildah "${store[@]}")
     cd "$root"
     "${buildah[@]}" inspect --type image "$base" >/dev/null 2>&1 || timed base make_base
-    timed web build_image web
-    timed worker build_image worker
+    try_containers
+    timed toolchain build_image worker toolchain --target ffmpeg # its name keeps it, as in cloudbuild.yaml
+    timed web build_image web web
+    timed worker build_image worker worker
     "${buildah[@]}" rmi --prune >/dev/null 2>&1 || true # the layers of former builds
     timed programs make --no-print-directory -s -j"$(nproc)" VARIANT=release ${BUILD:+"BUILD=$BUILD"} programs
     IMAGE_STORE="${store[*]}" IMAGE_SCRATCH=$images exec /usr/bin/python3 -B -m pytest -q -s -c tests/e2e/pytest.ini --rootdir . \

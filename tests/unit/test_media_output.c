@@ -6,6 +6,7 @@
 #include "worker/protocol.h"
 #include "worker/sandbox_client.h"
 
+#include <libavutil/log.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ static enum mr_status convert(const json_t *spec, const struct mr_sandbox_fds *f
     struct mr_media_options options;
     struct mr_media_format format = *mr_media_format_find("avi");
     const struct mr_gain gain = {.filters = ""};
+    av_log_set_level(AV_LOG_QUIET); /* the sandbox would not let it ask whether that is a terminal */
     format.max_bytes = SMALL;
     MR_AUTO(mr_pipeline)
     struct mr_pipeline pipeline = {.input = &input,
