@@ -114,6 +114,7 @@ class Recorder:
             return status, answer
 
     def route(self, method, path, query, body):
+        path = path.replace("projects/-/", f"projects/{PROJECT}/")  # IAM knows an account's project by its address
         for pattern, function in SPECIAL:
             found = re.search(pattern, f"{method} {path}")
             if found:
@@ -264,7 +265,7 @@ def set_policy(cloud, found, path, query, body):
 
 
 def resource_of_policy(path):
-    return re.sub(r"^/(storage/)?v\d\w*/|:\w+IamPolicy$|/iam$", "", path).replace("projects/-/", f"projects/{PROJECT}/")
+    return re.sub(r"^/(storage/)?v\d\w*/|:\w+IamPolicy$|/iam$", "", path)
 
 
 def permissions(cloud, found, path, query, body):
