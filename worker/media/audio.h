@@ -9,13 +9,10 @@
 #ifndef MR_WORKER_MEDIA_AUDIO_H
 #define MR_WORKER_MEDIA_AUDIO_H
 
+#include "worker/media/audio_clip.h"
 #include "worker/media/decoder.h"
 #include "worker/media/filters.h"
 #include "worker/media/loudness.h"
-#include "worker/media/monitor.h"
-#include "worker/media/parts.h"
-
-#include <libavutil/audio_fifo.h>
 
 struct mr_audio {
     struct mr_parts *parts; /* not owned */
@@ -23,35 +20,21 @@ struct mr_audio {
     struct mr_filters filters;
     AVFrame *filtered;
     const struct mr_gain *gain; /* for an ordered loudness; not owned */
-    struct mr_meter in, out;    /* of the clip: as decoded, and as written; `out` only where `differs` */
-    bool differs;               /* more changes than how samples are written down */
-    struct mr_monitor monitor;  /* of the present part, where the loudness behind a lossy codec counts */
-    bool copies;
-    bool is_done; /* no more packets are needed */
-    bool is_full; /* the sound went on without a picture, and was left there */
+    struct mr_meter in;         /* of the clip, as decoded */
+    struct mr_audio_clip clip;  /* where the filters' frames go; unused by a copy */
+    int64_t filtered_count;     /* samples that came out of the filters */
 
     int rate; /* of the frames decoded last, and how many samples of that rate: */
     int channels;
     int64_t samples;
     int64_t earlier_us; /* what had been decoded at other rates before */
 
-    AVFrame *shape;          /* without data: like the first decoded frame */
-    AVCodecContext *encoder; /* of the present part */
-    AVAudioFifo *line;       /* samples of the clip, from `head` to `next` */
-    AVAudioFifo *block;      /* those that go to the encoder: logos' silence as well */
-    int64_t head, next;      /* in samples of the encoder's rate since the clip's beginning */
-    int64_t filtered_count;  /* samples that came out of the filters */
-    int64_t part;
-    int64_t encoded; /* of this part, samples given to the encoder, */
-    int64_t lead_in; /* of which these are silence before the first */
-
+    bool copies;
+    bool copy_open;
+    bool copied_any;
     int64_t copied_last; /* time stamp of the last packet of a copy, */
     /* and where the next belongs if it does not say so; both valid once there was one */
     int64_t copied_until;
-    bool copied_any;
-    bool copy_open;
-    bool written_any; /* there was something to copy or to encode */
-    int64_t written_us;
 };
 
 /* gain is borrowed. */
@@ -75,6 +58,8 @@ MR_MUST_CHECK enum mr_status mr_audio_finish(struct mr_audio *audio, int64_t end
 /* How loud the sound is that was written. */
 const struct mr_meter *mr_audio_meter_out(const struct mr_audio *audio);
 
+/* True as long as there was nothing to copy or to encode. */
+bool mr_audio_is_empty(const struct mr_audio *audio);
 /* How much was decoded, and how far the track is on the clip, in microseconds. */
 int64_t mr_audio_decoded_us(const struct mr_audio *audio);
 int64_t mr_audio_position_us(const struct mr_audio *audio);

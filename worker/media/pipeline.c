@@ -195,13 +195,13 @@ static enum mr_status take_packet(struct mr_pipeline *pipeline, struct mr_err *e
         return mr_subtitles_packet(&pipeline->subtitles, packet, err);
     if (slot == MR_SLOT_VIDEO)
         return pipeline->video.is_done ? MR_OK : mr_video_packet(&pipeline->video, packet, err);
-    return pipeline->audio.is_done ? MR_OK : mr_audio_packet(&pipeline->audio, packet, err);
+    return pipeline->audio.clip.is_done ? MR_OK : mr_audio_packet(&pipeline->audio, packet, err);
 }
 
 static bool all_done(const struct mr_pipeline *pipeline)
 {
     bool picture = !has(pipeline, MR_SLOT_VIDEO) || pipeline->video.is_done;
-    bool sound = !has(pipeline, MR_SLOT_AUDIO) || pipeline->audio.is_done;
+    bool sound = !has(pipeline, MR_SLOT_AUDIO) || pipeline->audio.clip.is_done;
     /* A hole in the sound at the end of the piece: what comes after is of no use. */
     if (has(pipeline, MR_SLOT_VIDEO) && pipeline->video.is_done && !sound)
         sound = pipeline->video.next_us - pipeline->timeline.length_us > LAG_US;
@@ -286,7 +286,7 @@ static enum mr_status check_damage(struct mr_pipeline *pipeline, struct mr_err *
     enum mr_status status = MR_OK;
     if (has(pipeline, MR_SLOT_VIDEO) && pipeline->video.frames == 0)
         return nothing_there(pipeline, "picture", err);
-    if (has(pipeline, MR_SLOT_AUDIO) && !pipeline->audio.written_any && !has(pipeline, MR_SLOT_VIDEO))
+    if (has(pipeline, MR_SLOT_AUDIO) && mr_audio_is_empty(&pipeline->audio) && !has(pipeline, MR_SLOT_VIDEO))
         return nothing_there(pipeline, "audio", err);
     if (has(pipeline, MR_SLOT_VIDEO))
         status = mr_decoder_check_damage(&pipeline->video.decoder, pipeline->notes, err);
@@ -318,7 +318,7 @@ static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
     enum mr_status status = drain(pipeline, err);
     if (status)
         return status;
-    if (has(pipeline, MR_SLOT_AUDIO) && !pipeline->audio.written_any) {
+    if (has(pipeline, MR_SLOT_AUDIO) && mr_audio_is_empty(&pipeline->audio)) {
         mr_notes_dropped(pipeline->notes, "audio", "it holds nothing that can be decoded");
         mr_parts_give_up(&pipeline->parts, MR_SLOT_AUDIO);
     }

@@ -143,16 +143,16 @@ static void note_picture(const struct mr_pipeline *pipeline)
 static void note_sound(const struct mr_pipeline *pipeline)
 {
     const struct mr_audio *audio = &pipeline->audio;
-    const AVCodecContext *encoder = audio->encoder;
+    const AVCodecContext *encoder = audio->clip.encoder;
     struct mr_notes *notes = pipeline->notes;
     if (audio->copies || !encoder)
         return;
     const struct mr_media_options *options = pipeline->options;
     note_codec(notes, "audio.codec", pipeline->input->audio->codecpar->codec_id, encoder->codec_id, false);
-    note_number(notes, "audio.sample_rate", audio->shape->sample_rate, encoder->sample_rate,
+    note_number(notes, "audio.sample_rate", audio->clip.shape->sample_rate, encoder->sample_rate,
                 options->sample_rate ? "ordered" : "the codec's");
-    note_number(notes, "audio.channels", audio->shape->ch_layout.nb_channels, encoder->ch_layout.nb_channels,
-                options->channels ? "ordered" : "the codec has no more");
+    note_number(notes, "audio.channels", audio->clip.shape->ch_layout.nb_channels,
+                encoder->ch_layout.nb_channels, options->channels ? "ordered" : "the codec has no more");
     if (options->bit_rate && !pipeline->spec->video_encoder)
         note_number(
             notes, "audio.bit_rate", (double)options->bit_rate, (double)encoder->bit_rate,
@@ -192,8 +192,9 @@ static json_t *describe_engine(const struct mr_pipeline *pipeline)
     set_version(engine, "libavfilter", avfilter_version());
     if (pipeline->input->video && !pipeline->video.copies)
         (void)json_object_set_new(engine, "video_encoder", json_string(pipeline->video.plan.codec->name));
-    if (pipeline->input->audio && pipeline->audio.encoder)
-        (void)json_object_set_new(engine, "audio_encoder", json_string(pipeline->audio.encoder->codec->name));
+    if (pipeline->input->audio && pipeline->audio.clip.encoder)
+        (void)json_object_set_new(engine, "audio_encoder",
+                                  json_string(pipeline->audio.clip.encoder->codec->name));
     return engine;
 }
 
