@@ -22,12 +22,17 @@ skip() {
     exit 0
 }
 
-# Prints the storage driver that works here: overlay is quick, vfs works everywhere.
+# try_store OPTION…: whether an image can be made there.
+try_store() {
+    local container
+    container=$(buildah "$@" from scratch) && buildah "$@" commit -q --rm "$container" probe && buildah "$@" rmi probe
+}
+
+# Prints the storage driver that works here: overlay is quick, vfs works nearly everywhere.
 find_driver() {
-    local driver probe
+    local driver
     for driver in overlay vfs; do
-        if probe=$(buildah --storage-driver "$driver" --root "$images/$driver" --runroot "$images/run" from scratch 2>/dev/null); then
-            buildah --storage-driver "$driver" --root "$images/$driver" --runroot "$images/run" rm "$probe" >/dev/null
+        if try_store --storage-driver "$driver" --root "$images/$driver" --runroot "$images/run" >"$images/probe.log" 2>&1; then
             echo "$driver"
             return
         fi
@@ -38,17 +43,17 @@ find_driver() {
 make_base() {
     local archive=${MIRROR:-http://deb.debian.org} tree=$images/base container
     rm -rf "$tree"
-    debootstrap --variant=minbase bookworm "$tree" "$archive/debian" >"$images/base.log" || {
-        tail -n 20 "$images/base.log" >&2
-        die "debootstrap failed"
+    debootstrap --variant=minbase bookworm "$tree" "$archive/debian" || {
+        echo "debootstrap failed"
+        return 1
     }
     printf 'Acquire::Check-Valid-Until "false";\nAcquire::Check-Date "false";\n' >"$tree/etc/apt/apt.conf.d/99no-date"
     rm -rf "$tree"/var/cache/apt/* "$tree"/var/lib/apt/lists/* "$tree"/usr/share/{doc,man,locale}/*
-    container=$("${buildah[@]}" from scratch)
-    "${buildah[@]}" add -q "$container" "$tree" / >/dev/null
-    "${buildah[@]}" config --cmd bash --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$container"
-    "${buildah[@]}" commit -q --timestamp 0 --rm "$container" "$base" >/dev/null
-    rm -rf "$tree"
+    container=$("${buildah[@]}" from scratch) &&
+        "${buildah[@]}" add -q "$container" "$tree" / &&
+        "${buildah[@]}" config --cmd bash --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$container" &&
+        "${buildah[@]}" commit -q --timestamp 0 --rm "$container" "$base" &&
+        rm -rf "$tree"
 }
 
 # timed NAME COMMAND…: shows the command's output only when it fails.
@@ -85,7 +90,7 @@ main() {
     mkdir -p "$images"
     local driver
     driver=$(find_driver)
-    [[ -n $driver ]] || skip "buildah cannot make a container here"
+    [[ -n $driver ]] || skip "buildah cannot make an image: $(tail -n 1 "$images/probe.log")"
     store=(--storage-driver "$driver" --root "$images/$driver" --runroot "$images/run")
     buildah=(buildah "${store[@]}")
     cd "$root"
