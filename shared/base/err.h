@@ -44,6 +44,15 @@ struct mr_err {
 
 #define MR_MUST_CHECK __attribute__((warn_unused_result))
 
+/* Returns the status of call from the calling function unless it is MR_OK. Nothing leaks: what a function owns
+ * stands in locals with a cleanup attribute (cleanup.h). */
+#define MR_TRY(call)                                                                                         \
+    do {                                                                                                     \
+        enum mr_status try_status_ = (call);                                                                 \
+        if (try_status_ != MR_OK)                                                                            \
+            return try_status_;                                                                              \
+    } while (0)
+
 /* Fills err (NULL allowed) and returns status, so that `return mr_fail(...)` reads well. The code is the
  * status' name. */
 enum mr_status mr_fail(struct mr_err *err, enum mr_status status, const char *format, ...)
