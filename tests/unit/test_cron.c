@@ -58,12 +58,12 @@ static void test_next(void **state)
         {"* * * * *", "1969-12-31 23:58:30", "1969-12-31 23:59:00"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct mr_cron cron;
+        struct em_cron cron;
         struct mr_err err;
         int64_t next = 0;
-        if (mr_cron_parse(cases[i].schedule, &cron, &err) != MR_OK)
+        if (em_cron_parse(cases[i].schedule, &cron, &err) != MR_OK)
             fail_msg("%s: %s", cases[i].schedule, err.message);
-        bool any = mr_cron_next(&cron, parse_time(cases[i].after), &next);
+        bool any = em_cron_next(&cron, parse_time(cases[i].after), &next);
         if (any != (cases[i].next != NULL) || (any && next != parse_time(cases[i].next)))
             fail_msg("%s after %s: %" PRId64, cases[i].schedule, cases[i].after, next);
     }
@@ -105,9 +105,9 @@ static void test_refused(void **state)
         "*/ * * * *",
     };
     for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++) {
-        struct mr_cron cron = {.minutes = 42};
+        struct em_cron cron = {.minutes = 42};
         struct mr_err err;
-        if (mr_cron_parse(schedules[i], &cron, &err) != MR_INVALID)
+        if (em_cron_parse(schedules[i], &cron, &err) != MR_INVALID)
             fail_msg("'%s' was taken", schedules[i]);
         assert_int_equal(cron.minutes, 42);
         assert_true(err.message[0] != '\0');

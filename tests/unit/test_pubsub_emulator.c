@@ -57,12 +57,12 @@ static void test_filter_matches(void **state)
         {"attributes:OR", "{\"OR\":\"1\"}", true},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        MR_AUTO(mr_filter) struct mr_filter *filter = NULL;
+        MR_AUTO(em_filter) struct em_filter *filter = NULL;
         MR_AUTO_JSON json_t *attributes = cases[i].attributes ? parse(cases[i].attributes) : NULL;
         struct mr_err err;
-        if (mr_filter_compile(cases[i].filter, &filter, &err) != MR_OK)
+        if (em_filter_compile(cases[i].filter, &filter, &err) != MR_OK)
             fail_msg("%s: %s", cases[i].filter, err.message);
-        if (mr_filter_matches(filter, attributes) != cases[i].passes)
+        if (em_filter_matches(filter, attributes) != cases[i].passes)
             fail_msg("%s on %s", cases[i].filter, cases[i].attributes ? cases[i].attributes : "nothing");
     }
 }
@@ -95,19 +95,19 @@ static void test_filter_refused(void **state)
         "hasSuffix(attributes.k, \"v\")",
     };
     for (size_t i = 0; i < COUNT(filters); i++) {
-        struct mr_filter *filter = NULL;
+        struct em_filter *filter = NULL;
         struct mr_err err;
-        if (mr_filter_compile(filters[i], &filter, &err) != MR_INVALID)
+        if (em_filter_compile(filters[i], &filter, &err) != MR_INVALID)
             fail_msg("'%s' was taken", filters[i]);
         assert_null(filter);
     }
     char deep[400];
     memset(deep, '(', sizeof deep);
     deep[sizeof deep - 1] = '\0';
-    struct mr_filter *filter = NULL;
-    assert_int_equal(mr_filter_compile(deep, &filter, NULL), MR_INVALID);
+    struct em_filter *filter = NULL;
+    assert_int_equal(em_filter_compile(deep, &filter, NULL), MR_INVALID);
     deep[200] = '\0';
-    assert_int_equal(mr_filter_compile(deep, &filter, NULL), MR_INVALID);
+    assert_int_equal(em_filter_compile(deep, &filter, NULL), MR_INVALID);
 }
 
 /* ---- timers ---- */
@@ -116,27 +116,27 @@ static void test_timers(void **state)
 {
     (void)state;
     enum { N = 500 };
-    struct mr_timer timers[N] = {0};
-    struct mr_timers heap = {0};
+    struct em_timer timers[N] = {0};
+    struct em_timers heap = {0};
     for (int i = 0; i < N; i++) {
-        assert_int_equal(mr_timers_reserve(&heap, NULL), MR_OK);
-        mr_timers_set(&heap, &timers[i], (i * 7919) % 1000);
+        assert_int_equal(em_timers_reserve(&heap, NULL), MR_OK);
+        em_timers_set(&heap, &timers[i], (i * 7919) % 1000);
     }
     for (int i = 0; i < N; i += 3)
-        mr_timers_cancel(&heap, &timers[i]);
+        em_timers_cancel(&heap, &timers[i]);
     for (int i = 1; i < N; i += 3)
-        mr_timers_set(&heap, &timers[i], (i * 31) % 2000); /* moved */
-    mr_timers_cancel(&heap, &timers[0]);                   /* not set: nothing happens */
+        em_timers_set(&heap, &timers[i], (i * 31) % 2000); /* moved */
+    em_timers_cancel(&heap, &timers[0]);                   /* not set: nothing happens */
     int64_t last = -1;
     int count = 0;
-    for (struct mr_timer *first = NULL; (first = mr_timers_first(&heap)) != NULL; count++) {
+    for (struct em_timer *first = NULL; (first = em_timers_first(&heap)) != NULL; count++) {
         assert_true(first->due_us >= last);
         last = first->due_us;
-        mr_timers_cancel(&heap, first);
+        em_timers_cancel(&heap, first);
         assert_int_equal(first->place, 0);
     }
     assert_int_equal(count, N - (N + 2) / 3);
-    mr_timers_free(&heap);
+    em_timers_free(&heap);
 }
 
 /* ---- flow control ---- */
@@ -144,49 +144,49 @@ static void test_timers(void **state)
 static void test_window_grows(void **state)
 {
     (void)state;
-    struct mr_push_window window;
-    mr_push_window_init(&window);
-    for (int expected = MR_WINDOW_START; expected < MR_WINDOW_MAX; expected *= 2) {
+    struct em_push_window window;
+    em_push_window_init(&window);
+    for (int expected = EM_WINDOW_START; expected < EM_WINDOW_MAX; expected *= 2) {
         assert_int_equal(window.size, expected);
         for (int i = 0; i < expected; i++)
-            mr_push_window_acked(&window, 999000);
+            em_push_window_acked(&window, 999000);
     }
-    for (int i = 0; i < 2 * MR_WINDOW_MAX; i++)
-        mr_push_window_acked(&window, 1000);
-    assert_int_equal(window.size, MR_WINDOW_MAX);
+    for (int i = 0; i < 2 * EM_WINDOW_MAX; i++)
+        em_push_window_acked(&window, 1000);
+    assert_int_equal(window.size, EM_WINDOW_MAX);
 }
 
 static void test_window_of_a_slow_endpoint_stays(void **state)
 {
     (void)state;
-    struct mr_push_window window;
-    mr_push_window_init(&window);
+    struct em_push_window window;
+    em_push_window_init(&window);
     for (int i = 0; i < 100; i++)
-        mr_push_window_acked(&window, 1000000);
-    assert_int_equal(window.size, MR_WINDOW_START);
+        em_push_window_acked(&window, 1000000);
+    assert_int_equal(window.size, EM_WINDOW_START);
 }
 
 static void test_nacks(void **state)
 {
     (void)state;
-    struct mr_push_window window;
-    mr_push_window_init(&window);
-    mr_push_window_nacked(&window, 0, 5000);
+    struct em_push_window window;
+    em_push_window_init(&window);
+    em_push_window_nacked(&window, 0, 5000);
     assert_int_equal(window.size, 2);
-    assert_int_equal(window.not_before_us, 5000 + MR_PUSH_BACKOFF_MIN_US);
+    assert_int_equal(window.not_before_us, 5000 + EM_PUSH_BACKOFF_MIN_US);
     for (int i = 0; i < 50; i++) /* those that were under way */
-        mr_push_window_nacked(&window, 0, 6000);
+        em_push_window_nacked(&window, 0, 6000);
     assert_int_equal(window.size, 2);
-    assert_int_equal(window.backoff_us, MR_PUSH_BACKOFF_MIN_US);
+    assert_int_equal(window.backoff_us, EM_PUSH_BACKOFF_MIN_US);
     for (int i = 0; i < 20; i++)
-        mr_push_window_nacked(&window, window.round, 7000);
+        em_push_window_nacked(&window, window.round, 7000);
     assert_int_equal(window.size, 1);
-    assert_int_equal(window.backoff_us, MR_PUSH_BACKOFF_MAX_US);
-    assert_int_equal(window.not_before_us, 7000 + MR_PUSH_BACKOFF_MAX_US);
-    mr_push_window_acked(&window, 1000);
-    assert_int_equal(window.backoff_us, MR_PUSH_BACKOFF_MAX_US / 2);
+    assert_int_equal(window.backoff_us, EM_PUSH_BACKOFF_MAX_US);
+    assert_int_equal(window.not_before_us, 7000 + EM_PUSH_BACKOFF_MAX_US);
+    em_push_window_acked(&window, 1000);
+    assert_int_equal(window.backoff_us, EM_PUSH_BACKOFF_MAX_US / 2);
     for (int i = 0; i < 20; i++)
-        mr_push_window_acked(&window, 1000);
+        em_push_window_acked(&window, 1000);
     assert_int_equal(window.backoff_us, 0);
 }
 
@@ -200,7 +200,7 @@ static void test_retry_policy_delay(void **state)
         {0, 600, 5, 0},   {0, 0, 1, 0},     {5, 5, 3, 5},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
-        assert_int_equal(mr_retry_policy_delay(cases[i].min, cases[i].max, cases[i].attempt), cases[i].delay);
+        assert_int_equal(em_retry_policy_delay(cases[i].min, cases[i].max, cases[i].attempt), cases[i].delay);
 }
 
 /* ---- settings and messages ---- */
@@ -214,9 +214,9 @@ static void test_settings(void **state)
               "\"oidcToken\":{\"serviceAccountEmail\":\"a@b\"}},"
               "\"retryPolicy\":{\"minimumBackoff\":\"0.250s\"},"
               "\"deadLetterPolicy\":{\"deadLetterTopic\":\"projects/p/topics/dead\"}}");
-    MR_AUTO(mr_subscription_settings) struct mr_subscription_settings *settings = NULL;
+    MR_AUTO(em_subscription_settings) struct em_subscription_settings *settings = NULL;
     struct mr_err err;
-    assert_int_equal(mr_subscription_settings_new("projects/p/subscriptions/sub", body, &settings, &err),
+    assert_int_equal(em_subscription_settings_new("projects/p/subscriptions/sub", body, &settings, &err),
                      MR_OK);
     assert_string_equal(settings->name, "projects/p/subscriptions/sub");
     assert_int_equal(settings->ack_deadline_us, 20000000);
@@ -226,13 +226,13 @@ static void test_settings(void **state)
     assert_int_equal(settings->max_delivery_attempts, 5);
 
     MR_AUTO_JSON json_t *change = parse("{\"pushConfig\":{}}");
-    MR_AUTO(mr_subscription_settings) struct mr_subscription_settings *changed = NULL;
-    assert_int_equal(mr_subscription_settings_patch(settings, change, "push_config", &changed, &err), MR_OK);
+    MR_AUTO(em_subscription_settings) struct em_subscription_settings *changed = NULL;
+    assert_int_equal(em_subscription_settings_patch(settings, change, "push_config", &changed, &err), MR_OK);
     assert_null(changed->push.endpoint);
     assert_string_equal(settings->push.endpoint, "http://x/y"); /* the old ones stay as they were */
-    struct mr_subscription_settings *none = NULL;
-    assert_int_equal(mr_subscription_settings_patch(settings, change, "topic", &none, &err), MR_INVALID);
-    assert_int_equal(mr_subscription_settings_patch(settings, change, "pushConfig,,", &none, &err),
+    struct em_subscription_settings *none = NULL;
+    assert_int_equal(em_subscription_settings_patch(settings, change, "topic", &none, &err), MR_INVALID);
+    assert_int_equal(em_subscription_settings_patch(settings, change, "pushConfig,,", &none, &err),
                      MR_INVALID);
     assert_null(none);
 }
@@ -243,18 +243,18 @@ static void test_messages(void **state)
     MR_AUTO_JSON json_t *input = parse("{\"data\":\"_-8\",\"attributes\":{\"k\":\"v\"}}");
     size_t size = 0;
     struct mr_err err;
-    assert_int_equal(mr_message_check(input, &size, &err), MR_OK);
+    assert_int_equal(em_message_check(input, &size, &err), MR_OK);
     assert_int_equal(size, 4);
-    MR_AUTO(mr_message) struct mr_message *message = NULL;
-    assert_int_equal(mr_message_new(input, 7, INT64_C(1614369235749123), &message, &err), MR_OK);
+    MR_AUTO(em_message) struct em_message *message = NULL;
+    assert_int_equal(em_message_new(input, 7, INT64_C(1614369235749123), &message, &err), MR_OK);
     MR_AUTO_JSON json_t *expected =
         parse("{\"data\":\"/+8=\",\"attributes\":{\"k\":\"v\"},\"messageId\":\"7\","
               "\"publishTime\":\"2021-02-26T19:53:55.749Z\"}");
     assert_true(json_equal(message->body, expected));
 
-    const struct mr_dead_letter_source source = {"projects/p/subscriptions/sub", 6};
-    MR_AUTO(mr_message) struct mr_message *letter = NULL;
-    assert_int_equal(mr_message_new_dead_letter(message, &source, 8, 0, &letter, &err), MR_OK);
+    const struct em_dead_letter_source source = {"projects/p/subscriptions/sub", 6};
+    MR_AUTO(em_message) struct em_message *letter = NULL;
+    assert_int_equal(em_message_new_dead_letter(message, &source, 8, 0, &letter, &err), MR_OK);
     MR_AUTO_JSON json_t *attributes =
         parse("{\"k\":\"v\",\"CloudPubSubDeadLetterSourceDeliveryCount\":\"6\","
               "\"CloudPubSubDeadLetterSourceSubscription\":\"sub\","
@@ -270,28 +270,28 @@ static void test_durations_and_times(void **state)
 {
     (void)state;
     static const struct {
-        mr_field_reader *read;
+        em_field_reader *read;
         const char *text;
         int64_t us; /* -1: refused */
     } cases[] = {
-        {mr_read_duration, "\"0s\"", 0},
-        {mr_read_duration, "\"3.5s\"", 3500000},
-        {mr_read_duration, "\"0.000000999s\"", 0},
-        {mr_read_duration, "\"315576000000s\"", INT64_C(315576000000) * 1000000},
-        {mr_read_duration, "\"315576000001s\"", -1},
-        {mr_read_duration, "\"99999999999999999999s\"", -1},
-        {mr_read_duration, "\"-1s\"", -1},
-        {mr_read_duration, "\"1\"", -1},
-        {mr_read_duration, "\"1.s\"", -1},
-        {mr_read_duration, "\"s\"", -1},
-        {mr_read_duration, "\"1s \"", -1},
-        {mr_read_duration, "1", -1},
-        {mr_read_time, "\"1970-01-01T00:00:01Z\"", 1000000},
-        {mr_read_time, "\"1970-01-01T01:00:01.25+01:00\"", 1250000},
-        {mr_read_time, "\"1970-01-01T00:00:01\"", -1},
-        {mr_read_time, "\"1970-01-01\"", -1},
-        {mr_read_time, "\"1970-01-01T00:00:01+1:00\"", -1},
-        {mr_read_time, "7", -1},
+        {em_read_duration, "\"0s\"", 0},
+        {em_read_duration, "\"3.5s\"", 3500000},
+        {em_read_duration, "\"0.000000999s\"", 0},
+        {em_read_duration, "\"315576000000s\"", INT64_C(315576000000) * 1000000},
+        {em_read_duration, "\"315576000001s\"", -1},
+        {em_read_duration, "\"99999999999999999999s\"", -1},
+        {em_read_duration, "\"-1s\"", -1},
+        {em_read_duration, "\"1\"", -1},
+        {em_read_duration, "\"1.s\"", -1},
+        {em_read_duration, "\"s\"", -1},
+        {em_read_duration, "\"1s \"", -1},
+        {em_read_duration, "1", -1},
+        {em_read_time, "\"1970-01-01T00:00:01Z\"", 1000000},
+        {em_read_time, "\"1970-01-01T01:00:01.25+01:00\"", 1250000},
+        {em_read_time, "\"1970-01-01T00:00:01\"", -1},
+        {em_read_time, "\"1970-01-01\"", -1},
+        {em_read_time, "\"1970-01-01T00:00:01+1:00\"", -1},
+        {em_read_time, "7", -1},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         MR_AUTO_JSON json_t *value = parse(cases[i].text);
@@ -300,10 +300,10 @@ static void test_durations_and_times(void **state)
         if (us != cases[i].us || (status == MR_OK) != (cases[i].us >= 0))
             fail_msg("%s: %lld", cases[i].text, (long long)us);
     }
-    char text[MR_DURATION_TEXT_MAX];
-    mr_duration_format(1500000, text);
+    char text[EM_DURATION_TEXT_MAX];
+    em_duration_format(1500000, text);
     assert_string_equal(text, "1.500s");
-    mr_duration_format(600000000, text);
+    em_duration_format(600000000, text);
     assert_string_equal(text, "600s");
 }
 
@@ -326,7 +326,7 @@ static void test_names(void **state)
         {"projects/p/topics", MR_INVALID},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
-        if (mr_resource_name_check(cases[i].name, "topics", NULL) != cases[i].status)
+        if (em_resource_name_check(cases[i].name, "topics", NULL) != cases[i].status)
             fail_msg("%s", cases[i].name);
 }
 
@@ -334,18 +334,18 @@ static void test_registry(void **state)
 {
     (void)state;
     static const char *const names[] = {"m", "c", "z", "a"};
-    struct mr_registry registry = {0};
+    struct em_registry registry = {0};
     for (size_t i = 0; i < COUNT(names); i++)
-        assert_int_equal(mr_registry_add(&registry, names[i], (void *)(uintptr_t)names[i], NULL), MR_OK);
-    assert_ptr_equal(mr_registry_find(&registry, "c"), names[1]);
-    assert_null(mr_registry_find(&registry, "b"));
-    assert_int_equal(mr_registry_after(&registry, "b"), 1);
-    assert_int_equal(mr_registry_after(&registry, "c"), 2);
-    mr_registry_remove(&registry, "c");
-    mr_registry_remove(&registry, "nothing");
+        assert_int_equal(em_registry_add(&registry, names[i], (void *)(uintptr_t)names[i], NULL), MR_OK);
+    assert_ptr_equal(em_registry_find(&registry, "c"), names[1]);
+    assert_null(em_registry_find(&registry, "b"));
+    assert_int_equal(em_registry_after(&registry, "b"), 1);
+    assert_int_equal(em_registry_after(&registry, "c"), 2);
+    em_registry_remove(&registry, "c");
+    em_registry_remove(&registry, "nothing");
     assert_int_equal(registry.count, 3);
-    assert_int_equal(mr_registry_after(&registry, ""), 0);
-    mr_registry_free(&registry);
+    assert_int_equal(em_registry_after(&registry, ""), 0);
+    em_registry_free(&registry);
 }
 
 int main(void)

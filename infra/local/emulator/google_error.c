@@ -40,7 +40,7 @@ static struct answer choose(int http_status, const char *code)
     return (struct answer){NULL, http_status, http_status < 500 ? "invalid" : "internalError", "UNKNOWN"};
 }
 
-enum mr_status mr_google_answer_error(struct mr_request *req, int http_status, const struct mr_err *cause,
+enum mr_status em_google_answer_error(struct mr_request *req, int http_status, const struct mr_err *cause,
                                       struct mr_err *err)
 {
     struct answer answer = choose(http_status, cause->code);

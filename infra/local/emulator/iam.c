@@ -7,7 +7,7 @@
 enum { TOKEN_RANDOM_BYTES = 24, EXPIRES_IN_S = 3599, FORM_VALUE_MAX = 64 * 1024 };
 enum { SIGN_BODY_MAX = 1024 * 1024 };
 
-enum mr_status mr_access_token_new(json_t **ret, struct mr_err *err)
+enum mr_status em_access_token_new(json_t **ret, struct mr_err *err)
 {
     unsigned char random[TOKEN_RANDOM_BYTES];
     char hex[2 * TOKEN_RANDOM_BYTES + 1];
@@ -26,17 +26,17 @@ enum mr_status mr_access_token_new(json_t **ret, struct mr_err *err)
 /* {key id: X.509 PEM}, as https://www.googleapis.com/oauth2/v1/certs. */
 static enum mr_status certificates(void *app, struct mr_request *req, struct mr_err *err)
 {
-    const struct mr_emulator *emulator = app;
+    const struct em_app *emulator = app;
     enum mr_status status =
         mr_respond_header(req, "Cache-Control", "public, max-age=21600, must-revalidate, no-transform", err);
     if (status != MR_OK)
         return status;
-    json_t *answer = json_pack("{s:s}", mr_identity_key_id(emulator->identity),
-                               mr_identity_certificate(emulator->identity));
+    json_t *answer = json_pack("{s:s}", em_identity_key_id(emulator->identity),
+                               em_identity_certificate(emulator->identity));
     return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
 }
 
-static enum mr_status sign_base64(const struct mr_identity *identity, const char *payload, char **ret,
+static enum mr_status sign_base64(const struct em_identity *identity, const char *payload, char **ret,
                                   struct mr_err *err)
 {
     unsigned char *decoded = NULL, *raw_signature = NULL;
@@ -45,7 +45,7 @@ static enum mr_status sign_base64(const struct mr_identity *identity, const char
     if (status != MR_OK)
         return status;
     MR_AUTO_STR char *data = (char *)decoded;
-    status = mr_identity_sign(identity, data, len, &raw_signature, &signature_len, err);
+    status = em_identity_sign(identity, data, len, &raw_signature, &signature_len, err);
     if (status != MR_OK)
         return status;
     MR_AUTO_STR char *signature = (char *)raw_signature;
@@ -55,7 +55,7 @@ static enum mr_status sign_base64(const struct mr_identity *identity, const char
 /* Signs for whatever account stands in the path. */
 static enum mr_status sign_blob(void *app, struct mr_request *req, struct mr_err *err)
 {
-    const struct mr_emulator *emulator = app;
+    const struct em_app *emulator = app;
     MR_AUTO_JSON json_t *request = NULL;
     MR_AUTO_STR char *signature = NULL;
     enum mr_status status = mr_request_json(req, SIGN_BODY_MAX, &request, err);
@@ -68,7 +68,7 @@ static enum mr_status sign_blob(void *app, struct mr_request *req, struct mr_err
     if (status != MR_OK)
         return status;
     json_t *answer =
-        json_pack("{s:s, s:s}", "keyId", mr_identity_key_id(emulator->identity), "signedBlob", signature);
+        json_pack("{s:s, s:s}", "keyId", em_identity_key_id(emulator->identity), "signedBlob", signature);
     return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
 }
 
@@ -115,11 +115,11 @@ static enum mr_status token(void *app, struct mr_request *req, struct mr_err *er
     /* Whose key signed the assertion does not matter here, only that there is one. */
     if (!assertion.len)
         return answer_oauth_error(req, "invalid_request", "Missing required parameter: assertion", err);
-    status = mr_access_token_new(&answer, err);
+    status = em_access_token_new(&answer, err);
     return status == MR_OK ? mr_respond_json(req, 200, MR_TAKE(answer), err) : status;
 }
 
-const struct mr_route *mr_iam_emulator_routes(size_t *ret_count)
+const struct mr_route *em_iam_routes(size_t *ret_count)
 {
     static const struct mr_route routes[] = {
         {"GET", "/oauth2/v1/certs", certificates, 0, 0},

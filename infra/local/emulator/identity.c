@@ -16,7 +16,7 @@
 enum { KEY_BITS = 2048, TOKEN_LIFE_S = 3600, PEM_MAX = 16 * 1024, CERTIFICATE_YEARS = 30 };
 enum { KEY_ID_MAX = 2 * SHA_DIGEST_LENGTH + 1 };
 
-struct mr_identity {
+struct em_identity {
     EVP_PKEY *key;
     char *key_pem;
     char *certificate_pem;
@@ -36,7 +36,7 @@ static void digest_context_cleanup(EVP_MD_CTX **context)
     EVP_MD_CTX_free(*context);
 }
 
-void mr_identity_free(struct mr_identity *identity)
+void em_identity_free(struct em_identity *identity)
 {
     if (!identity)
         return;
@@ -116,7 +116,7 @@ static enum mr_status certificate_to_pem(EVP_PKEY *key, char **ret, struct mr_er
     return take_pem(bio, written, ret, err);
 }
 
-static enum mr_status make(struct mr_identity *identity, const char *key_path, const char *certificate_path,
+static enum mr_status make(struct em_identity *identity, const char *key_path, const char *certificate_path,
                            struct mr_err *err)
 {
     identity->key = EVP_RSA_gen(KEY_BITS);
@@ -133,7 +133,7 @@ static enum mr_status make(struct mr_identity *identity, const char *key_path, c
 
 /* ---- loading ------------------------------------------------------------------------ */
 
-static enum mr_status parse_key(struct mr_identity *identity, struct mr_err *err)
+static enum mr_status parse_key(struct em_identity *identity, struct mr_err *err)
 {
     __attribute__((cleanup(bio_cleanup))) BIO *bio = BIO_new_mem_buf(identity->key_pem, -1);
     if (bio && !identity->key)
@@ -142,7 +142,7 @@ static enum mr_status parse_key(struct mr_identity *identity, struct mr_err *err
 }
 
 /* Checks that the two belong together and takes the certificate's fingerprint as the key's id. */
-static enum mr_status parse_certificate(struct mr_identity *identity, struct mr_err *err)
+static enum mr_status parse_certificate(struct em_identity *identity, struct mr_err *err)
 {
     __attribute__((cleanup(bio_cleanup))) BIO *bio = BIO_new_mem_buf(identity->certificate_pem, -1);
     __attribute__((cleanup(x509_cleanup))) X509 *certificate =
@@ -155,7 +155,7 @@ static enum mr_status parse_certificate(struct mr_identity *identity, struct mr_
     return MR_OK;
 }
 
-static enum mr_status load_or_make(struct mr_identity *identity, const char *directory, struct mr_err *err)
+static enum mr_status load_or_make(struct em_identity *identity, const char *directory, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf key_path = MR_BUF_INIT(4096);
     MR_AUTO(mr_buf) struct mr_buf certificate_path = MR_BUF_INIT(4096);
@@ -174,9 +174,9 @@ static enum mr_status load_or_make(struct mr_identity *identity, const char *dir
     return status == MR_OK ? parse_certificate(identity, err) : status;
 }
 
-enum mr_status mr_identity_new(const char *data_dir, struct mr_identity **ret, struct mr_err *err)
+enum mr_status em_identity_new(const char *data_dir, struct em_identity **ret, struct mr_err *err)
 {
-    MR_AUTO(mr_identity) struct mr_identity *identity = calloc(1, sizeof *identity);
+    MR_AUTO(em_identity) struct em_identity *identity = calloc(1, sizeof *identity);
     MR_AUTO(mr_buf) struct mr_buf directory = MR_BUF_INIT(4096);
     if (!identity)
         return mr_fail_oom(err);
@@ -194,12 +194,12 @@ enum mr_status mr_identity_new(const char *data_dir, struct mr_identity **ret, s
     return MR_OK;
 }
 
-const char *mr_identity_key_id(const struct mr_identity *identity)
+const char *em_identity_key_id(const struct em_identity *identity)
 {
     return identity->key_id;
 }
 
-const char *mr_identity_certificate(const struct mr_identity *identity)
+const char *em_identity_certificate(const struct em_identity *identity)
 {
     return identity->certificate_pem;
 }
@@ -216,7 +216,7 @@ static void subject_of(const char *email, char out[24])
     snprintf(out, 24, "1%020" PRIu64, number);
 }
 
-enum mr_status mr_identity_mint(const struct mr_identity *identity, const char *email, const char *audience,
+enum mr_status em_identity_mint(const struct em_identity *identity, const char *email, const char *audience,
                                 char **ret_token, struct mr_err *err)
 {
     char subject[24];
@@ -231,7 +231,7 @@ enum mr_status mr_identity_mint(const struct mr_identity *identity, const char *
     return mr_jwt_sign_rs256(identity->key_pem, identity->key_id, claims, ret_token, err);
 }
 
-enum mr_status mr_identity_sign(const struct mr_identity *identity, const void *data, size_t len,
+enum mr_status em_identity_sign(const struct em_identity *identity, const void *data, size_t len,
                                 unsigned char **ret_signature, size_t *ret_len, struct mr_err *err)
 {
     __attribute__((cleanup(digest_context_cleanup))) EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -247,7 +247,7 @@ enum mr_status mr_identity_sign(const struct mr_identity *identity, const void *
     return MR_OK;
 }
 
-bool mr_identity_verify(const struct mr_identity *identity, const void *data, size_t len,
+bool em_identity_verify(const struct em_identity *identity, const void *data, size_t len,
                         const unsigned char *signature, size_t signature_len)
 {
     __attribute__((cleanup(digest_context_cleanup))) EVP_MD_CTX *context = EVP_MD_CTX_new();

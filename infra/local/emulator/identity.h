@@ -2,45 +2,45 @@
  * The emulator's stand-in for Google's signing keys: one RSA-2048 key with a self-signed X.509 certificate,
  * kept below DATA_DIR so that tokens and signed URLs survive a restart.
  *
- * It signs for every service account alike. Immutable after mr_identity_new; any thread may call anything
+ * It signs for every service account alike. Immutable after em_identity_new; any thread may call anything
  * here.
  */
-#ifndef MR_EMULATOR_IDENTITY_H
-#define MR_EMULATOR_IDENTITY_H
+#ifndef EM_IDENTITY_H
+#define EM_IDENTITY_H
 
 #include "shared/base/cleanup.h"
 #include "shared/base/err.h"
 
-struct mr_identity;
+struct em_identity;
 
 /*
  * Loads DATA_DIR/identity/{key,certificate}.pem, or makes them (mode 0600; data_dir itself has to exist).
  * MR_INVALID if the files do not belong together, MR_UNAVAILABLE if they cannot be read or written.
  */
-MR_MUST_CHECK enum mr_status mr_identity_new(const char *data_dir, struct mr_identity **ret,
+MR_MUST_CHECK enum mr_status em_identity_new(const char *data_dir, struct em_identity **ret,
                                              struct mr_err *err);
-void mr_identity_free(struct mr_identity *identity);
-MR_DEFINE_CLEANUP(mr_identity, mr_identity_free)
+void em_identity_free(struct em_identity *identity);
+MR_DEFINE_CLEANUP(em_identity, em_identity_free)
 
 /* The key's id (40 hex digits, the SHA-1 of the certificate as with Google) and the certificate as PEM;
  * both owned by identity. */
-const char *mr_identity_key_id(const struct mr_identity *identity);
-const char *mr_identity_certificate(const struct mr_identity *identity);
+const char *em_identity_key_id(const struct em_identity *identity);
+const char *em_identity_certificate(const struct em_identity *identity);
 
 /*
  * An OIDC token for `email` and `audience`, valid for an hour, with the header and claims that Google's
  * carry. *ret_token is malloc'ed. Source:
  * https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
  */
-MR_MUST_CHECK enum mr_status mr_identity_mint(const struct mr_identity *identity, const char *email,
+MR_MUST_CHECK enum mr_status em_identity_mint(const struct em_identity *identity, const char *email,
                                               const char *audience, char **ret_token, struct mr_err *err);
 
 /* RSA PKCS#1 v1.5 with SHA-256, as signBlob and V4 signed URLs use it. *ret_signature is malloc'ed. */
-MR_MUST_CHECK enum mr_status mr_identity_sign(const struct mr_identity *identity, const void *data,
+MR_MUST_CHECK enum mr_status em_identity_sign(const struct em_identity *identity, const void *data,
                                               size_t len, unsigned char **ret_signature, size_t *ret_len,
                                               struct mr_err *err);
 /* True if signature is this key's over data. */
-bool mr_identity_verify(const struct mr_identity *identity, const void *data, size_t len,
+bool em_identity_verify(const struct em_identity *identity, const void *data, size_t len,
                         const unsigned char *signature, size_t signature_len);
 
 #endif

@@ -2,7 +2,7 @@
  * mediarun-emulator: the cloud around mediarun, on one machine. A development tool, never for production: it
  * asks nobody for a credential and signs for every account. It listens on 127.0.0.1 only.
  */
-#include "infra/local/emulator/emulator.h"
+#include "infra/local/emulator/app.h"
 #include "infra/local/emulator/front/front.h"
 #include "infra/local/emulator/google_error.h"
 #include "infra/local/emulator/iam.h"
@@ -90,9 +90,9 @@ static enum mr_status read_options(int argc, char **argv, struct options *ret, s
 static enum mr_status lock_data_dir(const char *data_dir, int *ret_fd, struct mr_err *err)
 {
     MR_AUTO_STR char *path = NULL;
-    enum mr_status status = mr_dir_make(data_dir, err);
+    enum mr_status status = em_dir_make(data_dir, err);
     if (status == MR_OK)
-        status = mr_path_format(&path, err, "%s/emulator.lock", data_dir);
+        status = em_path_format(&path, err, "%s/emulator.lock", data_dir);
     if (status != MR_OK)
         return status;
     MR_AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -110,9 +110,8 @@ static enum mr_status lock_data_dir(const char *data_dir, int *ret_fd, struct mr
 typedef const struct mr_route *room_routes(size_t *ret_count);
 
 /* The first match wins: storage is last, because the XML API takes every path. */
-static room_routes *const rooms[] = {mr_metadata_emulator_routes, mr_iam_emulator_routes,
-                                     mr_pubsub_emulator_routes, mr_scheduler_emulator_routes,
-                                     mr_storage_emulator_routes};
+static room_routes *const rooms[] = {em_metadata_routes, em_iam_routes, em_pubsub_routes, em_scheduler_routes,
+                                     em_storage_routes};
 enum { ROOMS = sizeof rooms / sizeof *rooms };
 
 static enum mr_status join_routes(struct mr_route **ret, size_t *ret_count, struct mr_err *err)
@@ -143,8 +142,8 @@ static void route_table_cleanup(struct mr_route **table)
 
 /* ---- running ------------------------------------------------------------------------- */
 
-static enum mr_status serve(struct mr_emulator *emulator, const struct options *options,
-                            const sigset_t *signals, struct mr_err *err)
+static enum mr_status serve(struct em_app *emulator, const struct options *options, const sigset_t *signals,
+                            struct mr_err *err)
 {
     __attribute__((cleanup(route_table_cleanup))) struct mr_route *routes = NULL;
     size_t route_count = 0;
@@ -163,7 +162,7 @@ static enum mr_status serve(struct mr_emulator *emulator, const struct options *
         .app = emulator,
         .log = emulator->log,
         .log_requests = options->log_level <= MR_LOG_INFO,
-        .answer_error = mr_google_answer_error,
+        .answer_error = em_google_answer_error,
     };
     struct mr_server *server = NULL;
     status = mr_server_start(&server_options, &server, err);
@@ -188,30 +187,30 @@ static enum mr_status run(const struct options *options, const struct mr_log *lo
     snprintf(base_url, sizeof base_url, "http://127.0.0.1:%d", (int)options->port);
     MR_AUTO_FD int lock = -1;
     MR_AUTO(mr_http_client) struct mr_http_client *http = NULL;
-    MR_AUTO(mr_identity) struct mr_identity *identity = NULL;
-    MR_AUTO(mr_storage_emulator) struct mr_storage_emulator *storage = NULL;
-    MR_AUTO(mr_pubsub_emulator) struct mr_pubsub_emulator *pubsub = NULL;
-    MR_AUTO(mr_scheduler_emulator) struct mr_scheduler_emulator *scheduler = NULL;
+    MR_AUTO(em_identity) struct em_identity *identity = NULL;
+    MR_AUTO(em_storage) struct em_storage *storage = NULL;
+    MR_AUTO(em_pubsub) struct em_pubsub *pubsub = NULL;
+    MR_AUTO(em_scheduler) struct em_scheduler *scheduler = NULL;
     enum mr_status status = lock_data_dir(options->data_dir, &lock, err);
     if (status == MR_OK)
         status = mr_http_client_new("mediarun-emulator/1.0", &http, err);
     if (status == MR_OK)
-        status = mr_identity_new(options->data_dir, &identity, err);
+        status = em_identity_new(options->data_dir, &identity, err);
     if (status == MR_OK)
-        status = mr_storage_emulator_new(options->data_dir, &storage, err);
+        status = em_storage_new(options->data_dir, &storage, err);
     if (status == MR_OK)
-        status = mr_pubsub_emulator_new(http, identity, log, &pubsub, err);
+        status = em_pubsub_new(http, identity, log, &pubsub, err);
     if (status == MR_OK)
-        status = mr_scheduler_emulator_new(http, identity, log, &scheduler, err);
+        status = em_scheduler_new(http, identity, log, &scheduler, err);
     if (status != MR_OK)
         return status;
-    struct mr_emulator emulator = {.identity = identity,
-                                   .storage = storage,
-                                   .pubsub = pubsub,
-                                   .scheduler = scheduler,
-                                   .log = log,
-                                   .base_url = base_url,
-                                   .project = options->project};
+    struct em_app emulator = {.identity = identity,
+                              .storage = storage,
+                              .pubsub = pubsub,
+                              .scheduler = scheduler,
+                              .log = log,
+                              .base_url = base_url,
+                              .project = options->project};
     return serve(&emulator, options, &signals, err);
 }
 
@@ -224,7 +223,7 @@ int main(int argc, char **argv)
     if (status == MR_OK) {
         log = mr_log_init("mediarun-emulator", options.log_level);
         log.project = options.project;
-        status = options.front ? mr_front_run(options.front, &err) : run(&options, &log, &err);
+        status = options.front ? em_front_run(options.front, &err) : run(&options, &log, &err);
     }
     if (status != MR_OK)
         mr_log_err(&log, MR_LOG_CRITICAL, "the emulator cannot run", &err, NULL);

@@ -23,19 +23,19 @@ static bool is_true(const char *text)
 static enum mr_status answer_access_token(struct mr_request *req, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *answer = NULL;
-    enum mr_status status = mr_access_token_new(&answer, err);
+    enum mr_status status = em_access_token_new(&answer, err);
     return status == MR_OK ? mr_respond_json(req, 200, MR_TAKE(answer), err) : status;
 }
 
 /* A bare JWT. Without format=full the real one leaves out email; nobody is worse off with it. */
-static enum mr_status answer_identity_token(const struct mr_emulator *emulator, struct mr_request *req,
+static enum mr_status answer_identity_token(const struct em_app *emulator, struct mr_request *req,
                                             const char *email, struct mr_err *err)
 {
     const char *audience = mr_request_query(req, "audience");
     MR_AUTO_STR char *token = NULL;
     if (!audience || !*audience)
         return mr_fail(err, MR_INVALID, "non-empty audience parameter required");
-    enum mr_status status = mr_identity_mint(emulator->identity, email, audience, &token, err);
+    enum mr_status status = em_identity_mint(emulator->identity, email, audience, &token, err);
     return status == MR_OK ? answer_text(req, token, err) : status;
 }
 
@@ -44,15 +44,15 @@ static json_t *account_tree(const char *email)
     return json_pack("{s:s, s:[s], s:[s]}", "email", email, "scopes", SCOPE, "aliases", "default");
 }
 
-static enum mr_status service_account(const struct mr_emulator *emulator, struct mr_request *req,
-                                      const char *path, struct mr_err *err)
+static enum mr_status service_account(const struct em_app *emulator, struct mr_request *req, const char *path,
+                                      struct mr_err *err)
 {
     size_t account_len = strcspn(path, "/");
     const char *field = path[account_len] ? path + account_len + 1 : "";
     char email[256];
     snprintf(email, sizeof email, "%.*s", (int)account_len, path);
     if (!strcmp(email, "default"))
-        snprintf(email, sizeof email, "%s", MR_EMULATOR_ACCOUNT);
+        snprintf(email, sizeof email, "%s", EM_ACCOUNT);
     if (!strcmp(field, "token"))
         return answer_access_token(req, err);
     if (!strcmp(field, "identity"))
@@ -70,14 +70,14 @@ static enum mr_status service_account(const struct mr_emulator *emulator, struct
 }
 
 /* The whole of it, for ?recursive=true. NULL: out of memory. */
-static json_t *metadata_tree(const struct mr_emulator *emulator)
+static json_t *metadata_tree(const struct em_app *emulator)
 {
     return json_pack("{s:{s:s, s:s, s:s, s:{s:o}}, s:{s:s, s:s}}", "instance", "id", INSTANCE_ID, "region",
-                     REGION, "zone", ZONE, "serviceAccounts", "default", account_tree(MR_EMULATOR_ACCOUNT),
-                     "project", "projectId", emulator->project, "numericProjectId", PROJECT_NUMBER);
+                     REGION, "zone", ZONE, "serviceAccounts", "default", account_tree(EM_ACCOUNT), "project",
+                     "projectId", emulator->project, "numericProjectId", PROJECT_NUMBER);
 }
 
-static enum mr_status recursive(const struct mr_emulator *emulator, struct mr_request *req, const char *path,
+static enum mr_status recursive(const struct em_app *emulator, struct mr_request *req, const char *path,
                                 struct mr_err *err)
 {
     MR_AUTO_JSON json_t *tree = metadata_tree(emulator);
@@ -89,7 +89,7 @@ static enum mr_status recursive(const struct mr_emulator *emulator, struct mr_re
     return mr_respond_json(req, 200, json_incref(part), err);
 }
 
-static enum mr_status lookup(const struct mr_emulator *emulator, struct mr_request *req, const char *path,
+static enum mr_status lookup(const struct em_app *emulator, struct mr_request *req, const char *path,
                              struct mr_err *err)
 {
     static const char accounts[] = "instance/service-accounts/";
@@ -102,7 +102,7 @@ static enum mr_status lookup(const struct mr_emulator *emulator, struct mr_reque
         {"instance/id", INSTANCE_ID},
         {"instance/region", REGION},
         {"instance/zone", ZONE},
-        {"instance/service-accounts", "default/\n" MR_EMULATOR_ACCOUNT "/\n"},
+        {"instance/service-accounts", "default/\n" EM_ACCOUNT "/\n"},
         {"project", "numeric-project-id\nproject-id\n"},
         {"project/project-id", emulator->project},
         {"project/numeric-project-id", PROJECT_NUMBER},
@@ -120,7 +120,7 @@ static enum mr_status lookup(const struct mr_emulator *emulator, struct mr_reque
 
 /* Checks the request's header and adds the answer's. Failures are answered here, so that they carry it, too.
  */
-static enum mr_status answer(struct mr_emulator *emulator, struct mr_request *req, const char *path,
+static enum mr_status answer(struct em_app *emulator, struct mr_request *req, const char *path,
                              struct mr_err *err)
 {
     const char *flavor = mr_request_header(req, "Metadata-Flavor");
@@ -133,7 +133,7 @@ static enum mr_status answer(struct mr_emulator *emulator, struct mr_request *re
     else
         status = lookup(emulator, req, path, &cause);
     if (status != MR_OK && !mr_respond_started(req))
-        return mr_google_answer_error(req, mr_http_status_of(status), &cause, err);
+        return em_google_answer_error(req, mr_http_status_of(status), &cause, err);
     if (status != MR_OK)
         *err = cause;
     return status;
@@ -157,7 +157,7 @@ static enum mr_status metadata_root(void *app, struct mr_request *req, struct mr
     return status == MR_OK ? answer_text(req, "computeMetadata/\n", err) : status;
 }
 
-const struct mr_route *mr_metadata_emulator_routes(size_t *ret_count)
+const struct mr_route *em_metadata_routes(size_t *ret_count)
 {
     static const struct mr_route routes[] = {
         {"GET", "/", metadata_root, 0, 0},

@@ -3,11 +3,11 @@
  * "Metadata-Flavor: Google", every answer does. Source:
  * https://cloud.google.com/run/docs/container-contract#metadata-server
  */
-#ifndef MR_EMULATOR_METADATA_H
-#define MR_EMULATOR_METADATA_H
+#ifndef EM_METADATA_H
+#define EM_METADATA_H
 
-#include "infra/local/emulator/emulator.h"
+#include "infra/local/emulator/app.h"
 
-const struct mr_route *mr_metadata_emulator_routes(size_t *ret_count);
+const struct mr_route *em_metadata_routes(size_t *ret_count);
 
 #endif

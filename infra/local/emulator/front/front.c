@@ -176,7 +176,7 @@ static void *serve_connection(void *arg)
     int backend = -1;
     int instance = connect_any(connection->front, &backend);
     if (instance >= 0 && publish_instance(connection, instance))
-        mr_front_relay(connection->client, instance);
+        em_front_relay(connection->client, instance);
     if (backend >= 0)
         release_backend(connection->front, backend);
     leave(connection);
@@ -232,7 +232,7 @@ static enum mr_status accept_until_signal(struct front *front, int listener, int
     }
 }
 
-enum mr_status mr_front_run(const char *spec, struct mr_err *err)
+enum mr_status em_front_run(const char *spec, struct mr_err *err)
 {
     struct front front = {.lock = PTHREAD_MUTEX_INITIALIZER, .none_left = PTHREAD_COND_INITIALIZER};
     MR_AUTO_FD int listener = -1;

@@ -5,8 +5,8 @@
  * Each connection goes to the instance with the fewest of them; one that refuses is passed over. One thread
  * per connection. A development tool like the rest of the emulator: it binds the loopback address alone.
  */
-#ifndef MR_EMULATOR_FRONT_H
-#define MR_EMULATOR_FRONT_H
+#ifndef EM_FRONT_H
+#define EM_FRONT_H
 
 #include "shared/base/err.h"
 
@@ -15,6 +15,6 @@
  * "front listening on 127.0.0.1:PORT" on stdout and relays until SIGTERM or SIGINT comes. MR_INVALID for a
  * bad spec, MR_UNAVAILABLE if the port cannot be bound. Call it from main, before any other thread exists.
  */
-MR_MUST_CHECK enum mr_status mr_front_run(const char *spec, struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_front_run(const char *spec, struct mr_err *err);
 
 #endif

@@ -57,7 +57,7 @@ static struct pollfd wanted(int fd, const struct flow *out, const struct flow *i
     return (struct pollfd){.fd = events ? fd : -1, .events = events};
 }
 
-void mr_front_relay(int client, int instance)
+void em_front_relay(int client, int instance)
 {
     struct flow request = {.from = client, .to = instance};
     struct flow answer = {.from = instance, .to = client};

@@ -7,58 +7,58 @@
 
 #define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-static void fire_locked(struct mr_pubsub_emulator *emulator, struct mr_timer *timer)
+static void fire_locked(struct em_pubsub *pubsub, struct em_timer *timer)
 {
-    mr_timers_cancel(&emulator->timers, timer);
-    if (timer->kind == MR_TIMER_SUBSCRIPTION)
-        mr_subscription_wake_locked(emulator, CONTAINER_OF(timer, struct mr_subscription, resume));
+    em_timers_cancel(&pubsub->timers, timer);
+    if (timer->kind == EM_TIMER_SUBSCRIPTION)
+        em_subscription_wake_locked(pubsub, CONTAINER_OF(timer, struct em_subscription, resume));
     else
-        mr_delivery_due_locked(emulator, CONTAINER_OF(timer, struct mr_delivery, timer));
+        em_delivery_due_locked(pubsub, CONTAINER_OF(timer, struct em_delivery, timer));
 }
 
-static void expire_all_locked(struct mr_pubsub_emulator *emulator)
+static void expire_all_locked(struct em_pubsub *pubsub)
 {
-    for (size_t i = 0; i < emulator->subscriptions.count; i++)
-        mr_subscription_expire_locked(emulator, emulator->subscriptions.entries[i].value);
+    for (size_t i = 0; i < pubsub->subscriptions.count; i++)
+        em_subscription_expire_locked(pubsub, pubsub->subscriptions.entries[i].value);
 }
 
 static void *clock_main(void *ctx)
 {
-    struct mr_pubsub_emulator *emulator = ctx;
+    struct em_pubsub *pubsub = ctx;
     int64_t expire_us = mr_time_monotonic_us() + EXPIRE_EVERY_US;
-    mr_store_lock(emulator);
-    while (!atomic_load(&emulator->stopping)) {
+    em_pubsub_lock(pubsub);
+    while (!atomic_load(&pubsub->stopping)) {
         int64_t now_us = mr_time_monotonic_us();
-        struct mr_timer *first = mr_timers_first(&emulator->timers);
+        struct em_timer *first = em_timers_first(&pubsub->timers);
         if (first && first->due_us <= now_us) {
-            fire_locked(emulator, first);
+            fire_locked(pubsub, first);
         } else if (expire_us <= now_us) {
-            expire_all_locked(emulator);
+            expire_all_locked(pubsub);
             expire_us = now_us + EXPIRE_EVERY_US;
         } else {
             int64_t due_us = first && first->due_us < expire_us ? first->due_us : expire_us;
-            (void)mr_store_wait_locked(emulator, &emulator->clock_wake, due_us);
+            (void)em_pubsub_wait_locked(pubsub, &pubsub->clock_wake, due_us);
         }
     }
-    mr_store_unlock(emulator);
+    em_pubsub_unlock(pubsub);
     return NULL;
 }
 
-enum mr_status mr_clock_start(struct mr_pubsub_emulator *emulator, struct mr_err *err)
+enum mr_status em_clock_start(struct em_pubsub *pubsub, struct mr_err *err)
 {
-    int failed = pthread_create(&emulator->clock, NULL, clock_main, emulator);
+    int failed = pthread_create(&pubsub->clock, NULL, clock_main, pubsub);
     if (failed)
         return mr_fail_errno(err, MR_EXHAUSTED, failed, "start the clock thread");
-    emulator->clock_started = true;
+    pubsub->clock_started = true;
     return MR_OK;
 }
 
-void mr_clock_join(struct mr_pubsub_emulator *emulator)
+void em_clock_join(struct em_pubsub *pubsub)
 {
-    if (!emulator->clock_started)
+    if (!pubsub->clock_started)
         return;
-    mr_store_lock(emulator);
-    pthread_cond_signal(&emulator->clock_wake);
-    mr_store_unlock(emulator);
-    pthread_join(emulator->clock, NULL);
+    em_pubsub_lock(pubsub);
+    pthread_cond_signal(&pubsub->clock_wake);
+    em_pubsub_unlock(pubsub);
+    pthread_join(pubsub->clock, NULL);
 }

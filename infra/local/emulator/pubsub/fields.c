@@ -22,7 +22,7 @@ static enum mr_status wrong_type(const char *path, const char *expected, struct 
     return mr_fail(err, MR_INVALID, "Invalid value at '%s': expected %s.", path, expected);
 }
 
-enum mr_status mr_read_string(void *target, json_t *value, const char *path, struct mr_err *err)
+enum mr_status em_read_string(void *target, json_t *value, const char *path, struct mr_err *err)
 {
     if (!json_is_string(value) || strlen(json_string_value(value)) != json_string_length(value))
         return wrong_type(path, "a string", err);
@@ -30,7 +30,7 @@ enum mr_status mr_read_string(void *target, json_t *value, const char *path, str
     return MR_OK;
 }
 
-enum mr_status mr_read_bool(void *target, json_t *value, const char *path, struct mr_err *err)
+enum mr_status em_read_bool(void *target, json_t *value, const char *path, struct mr_err *err)
 {
     if (!json_is_boolean(value))
         return wrong_type(path, "a boolean", err);
@@ -38,7 +38,7 @@ enum mr_status mr_read_bool(void *target, json_t *value, const char *path, struc
     return MR_OK;
 }
 
-enum mr_status mr_read_int(void *target, json_t *value, const char *path, struct mr_err *err)
+enum mr_status em_read_int(void *target, json_t *value, const char *path, struct mr_err *err)
 {
     int64_t number = 0;
     if (json_is_integer(value))
@@ -66,7 +66,7 @@ static const char *read_fraction(const char *text, int64_t *ret_us)
     return text;
 }
 
-enum mr_status mr_read_duration(void *target, json_t *value, const char *path, struct mr_err *err)
+enum mr_status em_read_duration(void *target, json_t *value, const char *path, struct mr_err *err)
 {
     const char *text = json_string_value(value);
     if (!text || !isdigit((unsigned char)*text))
@@ -100,7 +100,7 @@ static bool read_offset(const char *text, int64_t *ret_seconds)
     return true;
 }
 
-enum mr_status mr_read_time(void *target, json_t *value, const char *path, struct mr_err *err)
+enum mr_status em_read_time(void *target, json_t *value, const char *path, struct mr_err *err)
 {
     const char *expected = "an RFC 3339 time";
     const char *text = json_string_value(value);
@@ -116,7 +116,7 @@ enum mr_status mr_read_time(void *target, json_t *value, const char *path, struc
     return MR_OK;
 }
 
-enum mr_status mr_read_object(void *target, json_t *value, const char *path, struct mr_err *err)
+enum mr_status em_read_object(void *target, json_t *value, const char *path, struct mr_err *err)
 {
     if (!json_is_object(value))
         return wrong_type(path, "an object", err);
@@ -124,7 +124,7 @@ enum mr_status mr_read_object(void *target, json_t *value, const char *path, str
     return MR_OK;
 }
 
-enum mr_status mr_read_array(void *target, json_t *value, const char *path, struct mr_err *err)
+enum mr_status em_read_array(void *target, json_t *value, const char *path, struct mr_err *err)
 {
     if (!json_is_array(value))
         return wrong_type(path, "an array", err);
@@ -132,7 +132,7 @@ enum mr_status mr_read_array(void *target, json_t *value, const char *path, stru
     return MR_OK;
 }
 
-enum mr_status mr_read_strings(void *target, json_t *value, const char *path, struct mr_err *err)
+enum mr_status em_read_strings(void *target, json_t *value, const char *path, struct mr_err *err)
 {
     if (!json_is_object(value))
         return wrong_type(path, "an object of strings", err);
@@ -146,7 +146,7 @@ enum mr_status mr_read_strings(void *target, json_t *value, const char *path, st
     return MR_OK;
 }
 
-enum mr_status mr_read_ignored(void *target, json_t *value, const char *path, struct mr_err *err)
+enum mr_status em_read_ignored(void *target, json_t *value, const char *path, struct mr_err *err)
 {
     (void)target;
     (void)value;
@@ -155,7 +155,7 @@ enum mr_status mr_read_ignored(void *target, json_t *value, const char *path, st
     return MR_OK;
 }
 
-enum mr_status mr_read_unimplemented(void *target, json_t *value, const char *path, struct mr_err *err)
+enum mr_status em_read_unimplemented(void *target, json_t *value, const char *path, struct mr_err *err)
 {
     (void)target;
     /* Google's own clients spell out defaults of fields that their caller never set. */
@@ -168,7 +168,7 @@ enum mr_status mr_read_unimplemented(void *target, json_t *value, const char *pa
     return mr_fail_code(err, MR_UNSUPPORTED, "unimplemented", "The emulator does not implement '%s'.", path);
 }
 
-enum mr_status mr_pubsub_fields_read(json_t *object, const char *path, const struct mr_field *fields,
+enum mr_status em_pubsub_fields_read(json_t *object, const char *path, const struct em_field *fields,
                                      size_t count, void *out, struct mr_err *err)
 {
     if (!json_is_object(object))
@@ -176,7 +176,7 @@ enum mr_status mr_pubsub_fields_read(json_t *object, const char *path, const str
     const char *key = NULL;
     json_t *value = NULL;
     json_object_foreach (object, key, value) {
-        const struct mr_field *field = NULL;
+        const struct em_field *field = NULL;
         for (size_t i = 0; i < count && !field; i++)
             if (strcmp(fields[i].name, key) == 0)
                 field = &fields[i];
@@ -214,7 +214,7 @@ static void strip_nulls(json_t *json)
     }
 }
 
-enum mr_status mr_google_body(struct mr_request *req, size_t max, json_t **ret, struct mr_err *err)
+enum mr_status em_google_body(struct mr_request *req, size_t max, json_t **ret, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf body = MR_BUF_INIT(max);
     enum mr_status status = mr_request_body(req, &body, err);
@@ -237,7 +237,7 @@ enum mr_status mr_google_body(struct mr_request *req, size_t max, json_t **ret, 
     return MR_OK;
 }
 
-enum mr_status mr_check_range(const char *name, int64_t value, int64_t min, int64_t max, struct mr_err *err)
+enum mr_status em_check_range(const char *name, int64_t value, int64_t min, int64_t max, struct mr_err *err)
 {
     if (value >= min && value <= max)
         return MR_OK;
@@ -245,19 +245,19 @@ enum mr_status mr_check_range(const char *name, int64_t value, int64_t min, int6
                    name, value, min, max);
 }
 
-void mr_duration_format(int64_t us, char out[MR_DURATION_TEXT_MAX])
+void em_duration_format(int64_t us, char out[EM_DURATION_TEXT_MAX])
 {
     int64_t seconds = us / MICROS;
     int64_t micros = us % MICROS;
     if (micros == 0)
-        snprintf(out, MR_DURATION_TEXT_MAX, "%" PRId64 "s", seconds);
+        snprintf(out, EM_DURATION_TEXT_MAX, "%" PRId64 "s", seconds);
     else if (micros % 1000 == 0)
-        snprintf(out, MR_DURATION_TEXT_MAX, "%" PRId64 ".%03" PRId64 "s", seconds, micros / 1000);
+        snprintf(out, EM_DURATION_TEXT_MAX, "%" PRId64 ".%03" PRId64 "s", seconds, micros / 1000);
     else
-        snprintf(out, MR_DURATION_TEXT_MAX, "%" PRId64 ".%06" PRId64 "s", seconds, micros);
+        snprintf(out, EM_DURATION_TEXT_MAX, "%" PRId64 ".%06" PRId64 "s", seconds, micros);
 }
 
-enum mr_status mr_resource_id_check(const char *id, struct mr_err *err)
+enum mr_status em_resource_id_check(const char *id, struct mr_err *err)
 {
     size_t len = strlen(id);
     bool legal =
@@ -272,7 +272,7 @@ enum mr_status mr_resource_id_check(const char *id, struct mr_err *err)
                    id);
 }
 
-enum mr_status mr_resource_name_check(const char *name, const char *collection, struct mr_err *err)
+enum mr_status em_resource_name_check(const char *name, const char *collection, struct mr_err *err)
 {
     const char *project = strncmp(name, "projects/", 9) == 0 ? name + 9 : NULL;
     const char *slash = project ? strchr(project, '/') : NULL;
@@ -280,10 +280,10 @@ enum mr_status mr_resource_name_check(const char *name, const char *collection, 
     if (!slash || slash == project || strncmp(slash + 1, collection, len) != 0 || slash[1 + len] != '/')
         return mr_fail(err, MR_INVALID, "Invalid resource name '%s': expected projects/{project}/%s/{id}.",
                        name, collection);
-    return mr_resource_id_check(slash + 1 + len + 1, err);
+    return em_resource_id_check(slash + 1 + len + 1, err);
 }
 
-enum mr_status mr_resource_name_of(const struct mr_request *req, const char *collection, const char *param,
+enum mr_status em_resource_name_of(const struct mr_request *req, const char *collection, const char *param,
                                    char **ret, struct mr_err *err)
 {
     char *name = NULL;
@@ -294,7 +294,7 @@ enum mr_status mr_resource_name_of(const struct mr_request *req, const char *col
     return MR_OK;
 }
 
-enum mr_status mr_url_check(const char *field, const char *url, struct mr_err *err)
+enum mr_status em_url_check(const char *field, const char *url, struct mr_err *err)
 {
     const char *host = NULL;
     if (strncasecmp(url, "https://", 8) == 0)
@@ -307,7 +307,7 @@ enum mr_status mr_url_check(const char *field, const char *url, struct mr_err *e
     return legal ? MR_OK : mr_fail(err, MR_INVALID, "Invalid %s '%s': expected an http(s) URL.", field, url);
 }
 
-enum mr_status mr_page_of(const struct mr_request *req, struct mr_page *ret, struct mr_err *err)
+enum mr_status em_page_of(const struct mr_request *req, struct em_page *ret, struct mr_err *err)
 {
     const char *size_text = mr_request_query(req, "pageSize");
     const char *token = mr_request_query(req, "pageToken");
@@ -316,6 +316,6 @@ enum mr_status mr_page_of(const struct mr_request *req, struct mr_page *ret, str
         return mr_fail(err, MR_INVALID, "Invalid pageSize '%s'.", size_text);
     if (size == 0)
         size = PAGE_DEFAULT;
-    *ret = (struct mr_page){.size = (size_t)(size < PAGE_MAX ? size : PAGE_MAX), .after = token ? token : ""};
+    *ret = (struct em_page){.size = (size_t)(size < PAGE_MAX ? size : PAGE_MAX), .after = token ? token : ""};
     return MR_OK;
 }

@@ -6,26 +6,26 @@ enum { FILTER_MAX = 256 };
 
 enum node_kind { NODE_HAS, NODE_EQUAL, NODE_NOT_EQUAL, NODE_PREFIX, NODE_NOT, NODE_AND, NODE_OR };
 
-struct mr_filter {
+struct em_filter {
     enum node_kind kind;
     char *key;
     char *value;
-    struct mr_filter *left; /* of NOT, AND, OR */
-    struct mr_filter *right;
+    struct em_filter *left; /* of NOT, AND, OR */
+    struct em_filter *right;
 };
 
-void mr_filter_free(struct mr_filter *filter)
+void em_filter_free(struct em_filter *filter)
 {
     if (!filter)
         return;
-    mr_filter_free(filter->left);
-    mr_filter_free(filter->right);
+    em_filter_free(filter->left);
+    em_filter_free(filter->right);
     free(filter->key);
     free(filter->value);
     free(filter);
 }
 
-bool mr_filter_matches(const struct mr_filter *filter, const json_t *attributes)
+bool em_filter_matches(const struct em_filter *filter, const json_t *attributes)
 {
     if (!filter)
         return true;
@@ -40,11 +40,11 @@ bool mr_filter_matches(const struct mr_filter *filter, const json_t *attributes)
     case NODE_PREFIX:
         return value && strncmp(value, filter->value, strlen(filter->value)) == 0;
     case NODE_NOT:
-        return !mr_filter_matches(filter->left, attributes);
+        return !em_filter_matches(filter->left, attributes);
     case NODE_AND:
-        return mr_filter_matches(filter->left, attributes) && mr_filter_matches(filter->right, attributes);
+        return em_filter_matches(filter->left, attributes) && em_filter_matches(filter->right, attributes);
     case NODE_OR:
-        return mr_filter_matches(filter->left, attributes) || mr_filter_matches(filter->right, attributes);
+        return em_filter_matches(filter->left, attributes) || em_filter_matches(filter->right, attributes);
     }
     return false;
 }
@@ -57,7 +57,7 @@ struct parser {
     struct mr_err *err;
 };
 
-static enum mr_status parse_expression(struct parser *p, struct mr_filter **ret);
+static enum mr_status parse_expression(struct parser *p, struct em_filter **ret);
 
 static enum mr_status syntax_error(struct parser *p, const char *expected)
 {
@@ -127,7 +127,7 @@ static enum mr_status parse_key(struct parser *p, char **ret)
 }
 
 /* attributes:k, attributes.k = "v", attributes.k != "v" */
-static enum mr_status parse_comparison(struct parser *p, struct mr_filter *node)
+static enum mr_status parse_comparison(struct parser *p, struct em_filter *node)
 {
     if (accept(p, ":")) {
         node->kind = NODE_HAS;
@@ -148,7 +148,7 @@ static enum mr_status parse_comparison(struct parser *p, struct mr_filter *node)
 }
 
 /* hasPrefix(attributes.k, "v") */
-static enum mr_status parse_prefix(struct parser *p, struct mr_filter *node)
+static enum mr_status parse_prefix(struct parser *p, struct em_filter *node)
 {
     node->kind = NODE_PREFIX;
     if (!accept(p, "(") || !accept(p, "attributes") || !accept(p, "."))
@@ -163,10 +163,10 @@ static enum mr_status parse_prefix(struct parser *p, struct mr_filter *node)
     return status;
 }
 
-static enum mr_status parse_term(struct parser *p, struct mr_filter **ret)
+static enum mr_status parse_term(struct parser *p, struct em_filter **ret)
 {
     if (accept(p, "(")) {
-        MR_AUTO(mr_filter) struct mr_filter *inner = NULL;
+        MR_AUTO(em_filter) struct em_filter *inner = NULL;
         enum mr_status status = parse_expression(p, &inner);
         if (!status && !accept(p, ")"))
             status = syntax_error(p, "')'");
@@ -174,7 +174,7 @@ static enum mr_status parse_term(struct parser *p, struct mr_filter **ret)
             *ret = MR_TAKE(inner);
         return status;
     }
-    MR_AUTO(mr_filter) struct mr_filter *node = calloc(1, sizeof *node);
+    MR_AUTO(em_filter) struct em_filter *node = calloc(1, sizeof *node);
     if (!node)
         return mr_fail_oom(p->err);
     enum mr_status status = MR_OK;
@@ -193,9 +193,9 @@ static enum mr_status parse_term(struct parser *p, struct mr_filter **ret)
     return status;
 }
 
-static enum mr_status parse_expression(struct parser *p, struct mr_filter **ret)
+static enum mr_status parse_expression(struct parser *p, struct em_filter **ret)
 {
-    MR_AUTO(mr_filter) struct mr_filter *left = NULL;
+    MR_AUTO(em_filter) struct em_filter *left = NULL;
     enum mr_status status = parse_term(p, &left);
     const char *joined_by = NULL;
     while (!status) {
@@ -205,7 +205,7 @@ static enum mr_status parse_expression(struct parser *p, struct mr_filter **ret)
         if (joined_by && strcmp(joined_by, word) != 0)
             return syntax_error(p, "parentheses around mixed AND and OR");
         joined_by = word;
-        struct mr_filter *node = calloc(1, sizeof *node);
+        struct em_filter *node = calloc(1, sizeof *node);
         if (!node)
             return mr_fail_oom(p->err);
         node->kind = word[0] == 'A' ? NODE_AND : NODE_OR;
@@ -218,7 +218,7 @@ static enum mr_status parse_expression(struct parser *p, struct mr_filter **ret)
     return status;
 }
 
-enum mr_status mr_filter_compile(const char *text, struct mr_filter **ret, struct mr_err *err)
+enum mr_status em_filter_compile(const char *text, struct em_filter **ret, struct mr_err *err)
 {
     if (strlen(text) > FILTER_MAX)
         return mr_fail(err, MR_INVALID, "A filter has at most %d bytes.", FILTER_MAX);
@@ -228,7 +228,7 @@ enum mr_status mr_filter_compile(const char *text, struct mr_filter **ret, struc
         *ret = NULL;
         return MR_OK;
     }
-    MR_AUTO(mr_filter) struct mr_filter *filter = NULL;
+    MR_AUTO(em_filter) struct em_filter *filter = NULL;
     enum mr_status status = parse_expression(&p, &filter);
     skip_blanks(&p);
     if (!status && *p.at != '\0')

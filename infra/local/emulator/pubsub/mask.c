@@ -63,7 +63,7 @@ static enum mr_status apply_path(json_t *target, const json_t *source, const cha
     }
 }
 
-enum mr_status mr_mask_apply(json_t *target, const json_t *source, const char *mask,
+enum mr_status em_mask_apply(json_t *target, const json_t *source, const char *mask,
                              const char *const *allowed, size_t allowed_count, struct mr_err *err)
 {
     if (!*mask)

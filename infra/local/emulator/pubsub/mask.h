@@ -2,8 +2,8 @@
  * Field masks of PATCH requests: comma-separated paths, in camelCase or snake_case. Shared by Pub/Sub and
  * Scheduler. Source: https://protobuf.dev/reference/protobuf/google.protobuf/#field-mask Pure; any thread.
  */
-#ifndef MR_EMULATOR_PUBSUB_MASK_H
-#define MR_EMULATOR_PUBSUB_MASK_H
+#ifndef EM_PUBSUB_MASK_H
+#define EM_PUBSUB_MASK_H
 
 #include "shared/base/err.h"
 #include "shared/base/json.h"
@@ -12,7 +12,7 @@
  * Replaces the masked fields of target by those of source; what source lacks is removed. MR_INVALID for an
  * empty mask, or a path that begins with none of the `allowed` fields.
  */
-MR_MUST_CHECK enum mr_status mr_mask_apply(json_t *target, const json_t *source, const char *mask,
+MR_MUST_CHECK enum mr_status em_mask_apply(json_t *target, const json_t *source, const char *mask,
                                            const char *const *allowed, size_t allowed_count,
                                            struct mr_err *err);
 

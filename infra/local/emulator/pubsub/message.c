@@ -20,12 +20,12 @@ struct input {
     const char *ordering_key;
 };
 
-static const struct mr_field input_fields[] = {
-    {"data", mr_read_string, offsetof(struct input, data)},
-    {"attributes", mr_read_strings, offsetof(struct input, attributes)},
-    {"orderingKey", mr_read_string, offsetof(struct input, ordering_key)},
-    {"messageId", mr_read_ignored, 0},
-    {"publishTime", mr_read_ignored, 0},
+static const struct em_field input_fields[] = {
+    {"data", em_read_string, offsetof(struct input, data)},
+    {"attributes", em_read_strings, offsetof(struct input, attributes)},
+    {"orderingKey", em_read_string, offsetof(struct input, ordering_key)},
+    {"messageId", em_read_ignored, 0},
+    {"publishTime", em_read_ignored, 0},
 };
 
 static enum mr_status check_attributes(const json_t *attributes, size_t *size, struct mr_err *err)
@@ -47,10 +47,10 @@ static enum mr_status check_attributes(const json_t *attributes, size_t *size, s
     return MR_OK;
 }
 
-enum mr_status mr_message_check(json_t *input, size_t *size, struct mr_err *err)
+enum mr_status em_message_check(json_t *input, size_t *size, struct mr_err *err)
 {
     struct input in = {0};
-    enum mr_status status = mr_pubsub_fields_read(input, "messages", input_fields,
+    enum mr_status status = em_pubsub_fields_read(input, "messages", input_fields,
                                                   sizeof input_fields / sizeof *input_fields, &in, err);
     if (status)
         return status;
@@ -88,7 +88,7 @@ static enum mr_status canonical_data(const char *text, json_t **ret, struct mr_e
 
 /* Takes the references of data and attributes (both may be NULL). */
 static enum mr_status message_make(json_t *data, json_t *attributes, const char *ordering_key, int64_t id,
-                                   int64_t now_us, struct mr_message **ret, struct mr_err *err)
+                                   int64_t now_us, struct em_message **ret, struct mr_err *err)
 {
     char id_text[ID_TEXT_MAX];
     char time_text[MR_TIME_TEXT_MAX];
@@ -99,13 +99,13 @@ static enum mr_status message_make(json_t *data, json_t *attributes, const char 
     json_t *body = json_pack("{s:o*,s:o*,s:s,s:s,s:s*}", "data", data, "attributes", attributes, "messageId",
                              id_text, "publishTime", time_text, "orderingKey",
                              ordering_key && *ordering_key ? ordering_key : NULL);
-    struct mr_message *message = body ? calloc(1, sizeof *message) : NULL;
+    struct em_message *message = body ? calloc(1, sizeof *message) : NULL;
     if (!message) {
         json_decref(body);
         return mr_fail_oom(err);
     }
     const char *key = json_string_value(json_object_get(body, "orderingKey"));
-    *message = (struct mr_message){.id = id,
+    *message = (struct em_message){.id = id,
                                    .publish_us = now_us - now_us % 1000,
                                    .ordering_key = key ? key : "",
                                    .attributes = json_object_get(body, "attributes"),
@@ -115,7 +115,7 @@ static enum mr_status message_make(json_t *data, json_t *attributes, const char 
     return MR_OK;
 }
 
-enum mr_status mr_message_new(const json_t *input, int64_t id, int64_t now_us, struct mr_message **ret,
+enum mr_status em_message_new(const json_t *input, int64_t id, int64_t now_us, struct em_message **ret,
                               struct mr_err *err)
 {
     const char *text = json_string_value(json_object_get(input, "data"));
@@ -139,9 +139,9 @@ static char *split_subscription(const char *name, const char **ret_id)
     return strndup(project, (size_t)(strchr(project, '/') - project));
 }
 
-enum mr_status mr_message_new_dead_letter(const struct mr_message *from,
-                                          const struct mr_dead_letter_source *source, int64_t id,
-                                          int64_t now_us, struct mr_message **ret, struct mr_err *err)
+enum mr_status em_message_new_dead_letter(const struct em_message *from,
+                                          const struct em_dead_letter_source *source, int64_t id,
+                                          int64_t now_us, struct em_message **ret, struct mr_err *err)
 {
     char count[ID_TEXT_MAX];
     char published[MR_TIME_TEXT_MAX + sizeof "+00:00"];
@@ -165,13 +165,13 @@ enum mr_status mr_message_new_dead_letter(const struct mr_message *from,
     return message_make(json_deep_copy(data), attributes, from->ordering_key, id, now_us, ret, err);
 }
 
-struct mr_message *mr_message_ref(struct mr_message *message)
+struct em_message *em_message_ref(struct em_message *message)
 {
     atomic_fetch_add_explicit(&message->refs, 1, memory_order_relaxed);
     return message;
 }
 
-void mr_message_unref(struct mr_message *message)
+void em_message_unref(struct em_message *message)
 {
     if (!message || atomic_fetch_sub_explicit(&message->refs, 1, memory_order_acq_rel) != 1)
         return;

@@ -2,8 +2,8 @@
  * A message as its publisher sent it: immutable and counted, shared by all subscriptions of the topic, by
  * pushes under way and by answers to pulls. Any thread may take and drop references.
  */
-#ifndef MR_EMULATOR_PUBSUB_MESSAGE_H
-#define MR_EMULATOR_PUBSUB_MESSAGE_H
+#ifndef EM_PUBSUB_MESSAGE_H
+#define EM_PUBSUB_MESSAGE_H
 
 #include "shared/base/cleanup.h"
 #include "shared/base/err.h"
@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-struct mr_message {
+struct em_message {
     atomic_uint refs;
     int64_t id;
     int64_t publish_us;       /* since 1970, whole milliseconds as on the wire */
@@ -26,25 +26,25 @@ struct mr_message {
  * data, attributes and key to *size. Nothing is kept. MR_INVALID.
  * Source: https://cloud.google.com/pubsub/quotas#resource_limits
  */
-MR_MUST_CHECK enum mr_status mr_message_check(json_t *input, size_t *size, struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_message_check(json_t *input, size_t *size, struct mr_err *err);
 
 /* Makes a message of a checked input (not consumed). One reference. */
-MR_MUST_CHECK enum mr_status mr_message_new(const json_t *input, int64_t id, int64_t now_us,
-                                            struct mr_message **ret, struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_message_new(const json_t *input, int64_t id, int64_t now_us,
+                                            struct em_message **ret, struct mr_err *err);
 
 /* Where a dead letter comes from. */
-struct mr_dead_letter_source {
+struct em_dead_letter_source {
     const char *subscription; /* full name */
     int64_t delivery_count;
 };
 /* A copy of `from` for a dead-letter topic, with the CloudPubSubDeadLetterSource… attributes. */
-MR_MUST_CHECK enum mr_status mr_message_new_dead_letter(const struct mr_message *from,
-                                                        const struct mr_dead_letter_source *source,
-                                                        int64_t id, int64_t now_us, struct mr_message **ret,
+MR_MUST_CHECK enum mr_status em_message_new_dead_letter(const struct em_message *from,
+                                                        const struct em_dead_letter_source *source,
+                                                        int64_t id, int64_t now_us, struct em_message **ret,
                                                         struct mr_err *err);
 
-struct mr_message *mr_message_ref(struct mr_message *message);
-void mr_message_unref(struct mr_message *message);
-MR_DEFINE_CLEANUP(mr_message, mr_message_unref)
+struct em_message *em_message_ref(struct em_message *message);
+void em_message_unref(struct em_message *message);
+MR_DEFINE_CLEANUP(em_message, em_message_unref)
 
 #endif

@@ -10,113 +10,112 @@
 #define SUBSCRIPTIONS "/v1/projects/{p}/subscriptions"
 
 static const struct mr_route routes[] = {
-    {"POST", TOPICS "/{t}:publish", mr_topic_publish, MR_PUBLISH_BODY_MAX, 0},
-    {"POST", TOPICS "/{t}:testIamPermissions", mr_topic_test_permissions, MR_PUBSUB_BODY_MAX, 0},
-    {"PUT", TOPICS "/{t}", mr_topic_put, MR_PUBSUB_BODY_MAX, 0},
-    {"GET", TOPICS "/{t}", mr_topic_get, MR_PUBSUB_BODY_MAX, 0},
-    {"DELETE", TOPICS "/{t}", mr_topic_delete, MR_PUBSUB_BODY_MAX, 0},
-    {"GET", TOPICS "/{t}/subscriptions", mr_topic_subscriptions, MR_PUBSUB_BODY_MAX, 0},
-    {"GET", TOPICS, mr_topic_list, MR_PUBSUB_BODY_MAX, 0},
-    {"POST", SUBSCRIPTIONS "/{s}:pull", mr_subscription_pull, MR_PUBSUB_BODY_MAX, 0},
-    {"POST", SUBSCRIPTIONS "/{s}:acknowledge", mr_subscription_acknowledge, MR_PUBSUB_BODY_MAX, 0},
-    {"POST", SUBSCRIPTIONS "/{s}:modifyAckDeadline", mr_subscription_modify_ack_deadline, MR_PUBSUB_BODY_MAX,
+    {"POST", TOPICS "/{t}:publish", em_topic_publish, EM_PUBLISH_BODY_MAX, 0},
+    {"POST", TOPICS "/{t}:testIamPermissions", em_topic_test_permissions, EM_PUBSUB_BODY_MAX, 0},
+    {"PUT", TOPICS "/{t}", em_topic_put, EM_PUBSUB_BODY_MAX, 0},
+    {"GET", TOPICS "/{t}", em_topic_get, EM_PUBSUB_BODY_MAX, 0},
+    {"DELETE", TOPICS "/{t}", em_topic_delete, EM_PUBSUB_BODY_MAX, 0},
+    {"GET", TOPICS "/{t}/subscriptions", em_topic_subscriptions, EM_PUBSUB_BODY_MAX, 0},
+    {"GET", TOPICS, em_topic_list, EM_PUBSUB_BODY_MAX, 0},
+    {"POST", SUBSCRIPTIONS "/{s}:pull", em_subscription_pull, EM_PUBSUB_BODY_MAX, 0},
+    {"POST", SUBSCRIPTIONS "/{s}:acknowledge", em_subscription_acknowledge, EM_PUBSUB_BODY_MAX, 0},
+    {"POST", SUBSCRIPTIONS "/{s}:modifyAckDeadline", em_subscription_modify_ack_deadline, EM_PUBSUB_BODY_MAX,
      0},
-    {"POST", SUBSCRIPTIONS "/{s}:modifyPushConfig", mr_subscription_modify_push_config, MR_PUBSUB_BODY_MAX,
+    {"POST", SUBSCRIPTIONS "/{s}:modifyPushConfig", em_subscription_modify_push_config, EM_PUBSUB_BODY_MAX,
      0},
-    {"POST", SUBSCRIPTIONS "/{s}:seek", mr_subscription_seek, MR_PUBSUB_BODY_MAX, 0},
-    {"POST", SUBSCRIPTIONS "/{s}:detach", mr_subscription_detach, MR_PUBSUB_BODY_MAX, 0},
-    {"PUT", SUBSCRIPTIONS "/{s}", mr_subscription_put, MR_PUBSUB_BODY_MAX, 0},
-    {"GET", SUBSCRIPTIONS "/{s}", mr_subscription_get, MR_PUBSUB_BODY_MAX, 0},
-    {"PATCH", SUBSCRIPTIONS "/{s}", mr_subscription_patch, MR_PUBSUB_BODY_MAX, 0},
-    {"DELETE", SUBSCRIPTIONS "/{s}", mr_subscription_delete, MR_PUBSUB_BODY_MAX, 0},
-    {"GET", SUBSCRIPTIONS, mr_subscription_list, MR_PUBSUB_BODY_MAX, 0},
+    {"POST", SUBSCRIPTIONS "/{s}:seek", em_subscription_seek, EM_PUBSUB_BODY_MAX, 0},
+    {"POST", SUBSCRIPTIONS "/{s}:detach", em_subscription_detach, EM_PUBSUB_BODY_MAX, 0},
+    {"PUT", SUBSCRIPTIONS "/{s}", em_subscription_put, EM_PUBSUB_BODY_MAX, 0},
+    {"GET", SUBSCRIPTIONS "/{s}", em_subscription_get, EM_PUBSUB_BODY_MAX, 0},
+    {"PATCH", SUBSCRIPTIONS "/{s}", em_subscription_patch, EM_PUBSUB_BODY_MAX, 0},
+    {"DELETE", SUBSCRIPTIONS "/{s}", em_subscription_delete, EM_PUBSUB_BODY_MAX, 0},
+    {"GET", SUBSCRIPTIONS, em_subscription_list, EM_PUBSUB_BODY_MAX, 0},
 };
 
-const struct mr_route *mr_pubsub_emulator_routes(size_t *ret_count)
+const struct mr_route *em_pubsub_routes(size_t *ret_count)
 {
     *ret_count = sizeof routes / sizeof *routes;
     return routes;
 }
 
-enum mr_status mr_pubsub_emulator_new(struct mr_http_client *http, struct mr_identity *identity,
-                                      const struct mr_log *log, struct mr_pubsub_emulator **ret,
-                                      struct mr_err *err)
+enum mr_status em_pubsub_new(struct mr_http_client *http, struct em_identity *identity,
+                             const struct mr_log *log, struct em_pubsub **ret, struct mr_err *err)
 {
-    struct mr_pubsub_emulator *emulator = calloc(1, sizeof *emulator);
-    if (!emulator)
+    struct em_pubsub *pubsub = calloc(1, sizeof *pubsub);
+    if (!pubsub)
         return mr_fail_oom(err);
-    emulator->http = http;
-    emulator->identity = identity;
-    emulator->log = log;
-    atomic_init(&emulator->stopping, false);
-    enum mr_status status = mr_store_init(emulator, err);
+    pubsub->http = http;
+    pubsub->identity = identity;
+    pubsub->log = log;
+    atomic_init(&pubsub->stopping, false);
+    enum mr_status status = em_pubsub_state_init(pubsub, err);
     if (status) {
-        free(emulator);
+        free(pubsub);
         return status;
     }
-    status = mr_clock_start(emulator, err);
+    status = em_clock_start(pubsub, err);
     if (!status)
-        status = mr_pushers_start(emulator, err);
+        status = em_pushers_start(pubsub, err);
     if (status)
-        mr_pubsub_emulator_free(emulator);
+        em_pubsub_free(pubsub);
     else
-        *ret = emulator;
+        *ret = pubsub;
     return status;
 }
 
-void mr_pubsub_emulator_free(struct mr_pubsub_emulator *emulator)
+void em_pubsub_free(struct em_pubsub *pubsub)
 {
-    if (!emulator)
+    if (!pubsub)
         return;
-    atomic_store(&emulator->stopping, true);
-    mr_clock_join(emulator);
-    mr_pushers_join(emulator);
-    for (size_t i = 0; i < emulator->subscriptions.count; i++)
-        mr_subscription_clear_locked(emulator, emulator->subscriptions.entries[i].value);
-    mr_store_destroy(emulator);
-    free(emulator);
+    atomic_store(&pubsub->stopping, true);
+    em_clock_join(pubsub);
+    em_pushers_join(pubsub);
+    for (size_t i = 0; i < pubsub->subscriptions.count; i++)
+        em_subscription_clear_locked(pubsub, pubsub->subscriptions.entries[i].value);
+    em_pubsub_state_destroy(pubsub);
+    free(pubsub);
 }
 
-enum mr_status mr_respond_empty_object(struct mr_request *req, struct mr_err *err)
+enum mr_status em_respond_empty_object(struct mr_request *req, struct mr_err *err)
 {
     return mr_respond_json(req, 200, json_object(), err);
 }
 
-enum mr_status mr_topic_lock(struct mr_pubsub_emulator *emulator, const struct mr_request *req,
-                             struct mr_topic **ret, struct mr_err *err)
+enum mr_status em_topic_lock(struct em_pubsub *pubsub, const struct mr_request *req, struct em_topic **ret,
+                             struct mr_err *err)
 {
     MR_AUTO_STR char *name = NULL;
-    enum mr_status status = mr_resource_name_of(req, "topics", "t", &name, err);
+    enum mr_status status = em_resource_name_of(req, "topics", "t", &name, err);
     if (status)
         return status;
-    mr_store_lock(emulator);
-    status = mr_topic_find_locked(emulator, name, ret, err);
+    em_pubsub_lock(pubsub);
+    status = em_topic_find_locked(pubsub, name, ret, err);
     if (status)
-        mr_store_unlock(emulator);
+        em_pubsub_unlock(pubsub);
     return status;
 }
 
-enum mr_status mr_subscription_lock(struct mr_pubsub_emulator *emulator, const struct mr_request *req,
-                                    struct mr_subscription **ret, struct mr_err *err)
+enum mr_status em_subscription_lock(struct em_pubsub *pubsub, const struct mr_request *req,
+                                    struct em_subscription **ret, struct mr_err *err)
 {
     MR_AUTO_STR char *name = NULL;
-    enum mr_status status = mr_resource_name_of(req, "subscriptions", "s", &name, err);
+    enum mr_status status = em_resource_name_of(req, "subscriptions", "s", &name, err);
     if (status)
         return status;
-    mr_store_lock(emulator);
-    status = mr_subscription_find_locked(emulator, name, ret, err);
+    em_pubsub_lock(pubsub);
+    status = em_subscription_find_locked(pubsub, name, ret, err);
     if (status)
-        mr_store_unlock(emulator);
+        em_pubsub_unlock(pubsub);
     return status;
 }
 
-enum mr_status mr_respond_page(struct mr_pubsub_emulator *emulator, struct mr_request *req,
-                               const struct mr_registry *registry, const char *collection,
-                               mr_resource_of *resource_of, struct mr_err *err)
+enum mr_status em_respond_page(struct em_pubsub *pubsub, struct mr_request *req,
+                               const struct em_registry *registry, const char *collection,
+                               em_resource_of *resource_of, struct mr_err *err)
 {
-    struct mr_page page;
+    struct em_page page;
     MR_AUTO_STR char *prefix = NULL;
-    enum mr_status status = mr_page_of(req, &page, err);
+    enum mr_status status = em_page_of(req, &page, err);
     if (status)
         return status;
     if (asprintf(&prefix, "projects/%s/%s/", mr_request_param(req, "p"), collection) < 0)
@@ -127,8 +126,8 @@ enum mr_status mr_respond_page(struct mr_pubsub_emulator *emulator, struct mr_re
     bool ok = answer != NULL;
     const char *start = strcmp(page.after, prefix) > 0 ? page.after : prefix;
 
-    mr_store_lock(emulator);
-    size_t i = mr_registry_after(registry, start);
+    em_pubsub_lock(pubsub);
+    size_t i = em_registry_after(registry, start);
     for (; ok && i < registry->count && json_array_size(items) < page.size; i++) {
         last = registry->entries[i].name;
         if (strncmp(last, prefix, strlen(prefix)) != 0)
@@ -138,7 +137,7 @@ enum mr_status mr_respond_page(struct mr_pubsub_emulator *emulator, struct mr_re
     if (ok && i < registry->count && json_array_size(items) == page.size &&
         strncmp(registry->entries[i].name, prefix, strlen(prefix)) == 0)
         ok = json_object_set_new(answer, "nextPageToken", json_string(last)) == 0;
-    mr_store_unlock(emulator);
+    em_pubsub_unlock(pubsub);
 
     if (!ok) {
         json_decref(answer);

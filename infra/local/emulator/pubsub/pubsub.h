@@ -20,30 +20,30 @@
  *   pubsub_push           the threads that push; pubsub_push_request makes the HTTP request of one push
  *   pubsub_topics, pubsub_subscriptions, pubsub_pull   the handlers; pubsub/pubsub.c holds their table
  */
-#ifndef MR_EMULATOR_PUBSUB_H
-#define MR_EMULATOR_PUBSUB_H
+#ifndef EM_PUBSUB_H
+#define EM_PUBSUB_H
 
 #include "shared/base/log.h"
 #include "shared/http/client.h"
 #include "shared/http/server.h"
 
-struct mr_identity;
-struct mr_pubsub_emulator;
+struct em_identity;
+struct em_pubsub;
 
 /*
  * Starts the clock thread and the first pusher. http carries the pushes, identity signs their tokens, log
  * gets what no caller can be told (a push that fails); all three are borrowed and outlive the emulator.
  */
-MR_MUST_CHECK enum mr_status mr_pubsub_emulator_new(struct mr_http_client *http, struct mr_identity *identity,
-                                                    const struct mr_log *log, struct mr_pubsub_emulator **ret,
-                                                    struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_pubsub_new(struct mr_http_client *http, struct em_identity *identity,
+                                           const struct mr_log *log, struct em_pubsub **ret,
+                                           struct mr_err *err);
 
 /* Ends all threads (a push under way is cut off within about a second) and forgets everything. No handler may
  * run any more. */
-void mr_pubsub_emulator_free(struct mr_pubsub_emulator *emulator);
-MR_DEFINE_CLEANUP(mr_pubsub_emulator, mr_pubsub_emulator_free)
+void em_pubsub_free(struct em_pubsub *pubsub);
+MR_DEFINE_CLEANUP(em_pubsub, em_pubsub_free)
 
-/* The routes; the app pointer of their handlers is a struct mr_emulator. */
-const struct mr_route *mr_pubsub_emulator_routes(size_t *ret_count);
+/* The routes; the app pointer of their handlers is a struct em_app. */
+const struct mr_route *em_pubsub_routes(size_t *ret_count);
 
 #endif

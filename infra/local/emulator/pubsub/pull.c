@@ -21,12 +21,12 @@ struct pull_body {
     int64_t max_messages;
     bool return_immediately;
 };
-static const struct mr_field pull_fields[] = {
-    {"maxMessages", mr_read_int, offsetof(struct pull_body, max_messages)},
-    {"returnImmediately", mr_read_bool, offsetof(struct pull_body, return_immediately)},
+static const struct em_field pull_fields[] = {
+    {"maxMessages", em_read_int, offsetof(struct pull_body, max_messages)},
+    {"returnImmediately", em_read_bool, offsetof(struct pull_body, return_immediately)},
 };
 
-static enum mr_status append_received(json_t *received, const struct mr_delivery *delivery,
+static enum mr_status append_received(json_t *received, const struct em_delivery *delivery,
                                       struct mr_err *err)
 {
     char ack_id[ACK_ID_MAX];
@@ -38,13 +38,12 @@ static enum mr_status append_received(json_t *received, const struct mr_delivery
     return json_array_append_new(received, entry) == 0 ? MR_OK : mr_fail_oom(err);
 }
 
-static enum mr_status lease_some_locked(struct mr_pubsub_emulator *emulator,
-                                        struct mr_subscription *subscription, int64_t max, json_t *received,
-                                        struct mr_err *err)
+static enum mr_status lease_some_locked(struct em_pubsub *pubsub, struct em_subscription *subscription,
+                                        int64_t max, json_t *received, struct mr_err *err)
 {
-    struct mr_delivery *delivery = NULL;
+    struct em_delivery *delivery = NULL;
     while ((int64_t)json_array_size(received) < max &&
-           (delivery = mr_delivery_lease_locked(emulator, subscription)) != NULL) {
+           (delivery = em_delivery_lease_locked(pubsub, subscription)) != NULL) {
         enum mr_status status = append_received(received, delivery, err);
         if (status)
             return status; /* the leases run out and the messages come again */
@@ -52,7 +51,7 @@ static enum mr_status lease_some_locked(struct mr_pubsub_emulator *emulator,
     return MR_OK;
 }
 
-static enum mr_status check_pullable(const struct mr_subscription *subscription, struct mr_err *err)
+static enum mr_status check_pullable(const struct em_subscription *subscription, struct mr_err *err)
 {
     if (subscription->deleted)
         return mr_fail(err, MR_NOT_FOUND, "Resource not found (resource=%s).", subscription->name);
@@ -62,46 +61,46 @@ static enum mr_status check_pullable(const struct mr_subscription *subscription,
     return MR_OK;
 }
 
-static enum mr_status pull_locked(struct mr_pubsub_emulator *emulator, struct mr_subscription *subscription,
+static enum mr_status pull_locked(struct em_pubsub *pubsub, struct em_subscription *subscription,
                                   const struct pull_body *in, json_t *received, struct mr_err *err)
 {
     int64_t until_us = mr_time_monotonic_us() + (in->return_immediately ? 0 : PULL_WAIT_US);
     for (bool waiting = true;;) {
         enum mr_status status = check_pullable(subscription, err);
         if (!status)
-            status = lease_some_locked(emulator, subscription, in->max_messages, received, err);
+            status = lease_some_locked(pubsub, subscription, in->max_messages, received, err);
         if (status || json_array_size(received) > 0 || !waiting || in->return_immediately)
             return status;
-        waiting = mr_store_wait_locked(emulator, &subscription->available, until_us);
+        waiting = em_pubsub_wait_locked(pubsub, &subscription->available, until_us);
     }
 }
 
-enum mr_status mr_subscription_pull(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_subscription_pull(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
+    struct em_pubsub *pubsub = em_pubsub_of(app);
     struct pull_body in = {0};
     MR_AUTO_JSON json_t *body = NULL;
     MR_AUTO_JSON json_t *received = json_array();
-    struct mr_subscription *subscription = NULL;
-    enum mr_status status = received ? mr_google_body(req, MR_PUBSUB_BODY_MAX, &body, err) : mr_fail_oom(err);
+    struct em_subscription *subscription = NULL;
+    enum mr_status status = received ? em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err) : mr_fail_oom(err);
     if (!status)
         status =
-            mr_pubsub_fields_read(body, "", pull_fields, sizeof pull_fields / sizeof *pull_fields, &in, err);
+            em_pubsub_fields_read(body, "", pull_fields, sizeof pull_fields / sizeof *pull_fields, &in, err);
     if (!status)
-        status = mr_check_range("maxMessages", in.max_messages, 1, INT32_MAX, err);
+        status = em_check_range("maxMessages", in.max_messages, 1, INT32_MAX, err);
     if (!status)
-        status = mr_subscription_lock(emulator, req, &subscription, err);
+        status = em_subscription_lock(pubsub, req, &subscription, err);
     if (status)
         return status;
     if (in.max_messages > PULL_MAX)
         in.max_messages = PULL_MAX;
     subscription->refs++;
-    status = pull_locked(emulator, subscription, &in, received, err);
+    status = pull_locked(pubsub, subscription, &in, received, err);
     /* A signal that this pull took may have stood for more than it leased. */
     if (!TAILQ_EMPTY(&subscription->ready))
-        mr_subscription_wake_locked(emulator, subscription);
-    mr_subscription_unref_locked(emulator, subscription);
-    mr_store_unlock(emulator);
+        em_subscription_wake_locked(pubsub, subscription);
+    em_subscription_unref_locked(pubsub, subscription);
+    em_pubsub_unlock(pubsub);
     if (status)
         return status;
     bool any = json_array_size(received) > 0;
@@ -114,12 +113,12 @@ struct ack_body {
     json_t *ack_ids;
     int64_t deadline_seconds;
 };
-static const struct mr_field acknowledge_fields[] = {
-    {"ackIds", mr_read_array, offsetof(struct ack_body, ack_ids)},
+static const struct em_field acknowledge_fields[] = {
+    {"ackIds", em_read_array, offsetof(struct ack_body, ack_ids)},
 };
-static const struct mr_field modify_fields[] = {
-    {"ackIds", mr_read_array, offsetof(struct ack_body, ack_ids)},
-    {"ackDeadlineSeconds", mr_read_int, offsetof(struct ack_body, deadline_seconds)},
+static const struct em_field modify_fields[] = {
+    {"ackIds", em_read_array, offsetof(struct ack_body, ack_ids)},
+    {"ackDeadlineSeconds", em_read_int, offsetof(struct ack_body, deadline_seconds)},
 };
 
 static bool parse_ack_id(const json_t *value, int64_t *ret_lease_id)
@@ -142,62 +141,59 @@ static enum mr_status check_ack_ids(const json_t *ack_ids, struct mr_err *err)
     return MR_OK;
 }
 
-typedef void lease_action(struct mr_pubsub_emulator *emulator, struct mr_delivery *delivery,
-                          int64_t deadline_us);
+typedef void lease_action(struct em_pubsub *pubsub, struct em_delivery *delivery, int64_t deadline_us);
 
-static void acknowledge(struct mr_pubsub_emulator *emulator, struct mr_delivery *delivery,
-                        int64_t deadline_us)
+static void acknowledge(struct em_pubsub *pubsub, struct em_delivery *delivery, int64_t deadline_us)
 {
     (void)deadline_us;
-    mr_delivery_ack_locked(emulator, delivery);
+    em_delivery_ack_locked(pubsub, delivery);
 }
 
-static void modify_deadline(struct mr_pubsub_emulator *emulator, struct mr_delivery *delivery,
-                            int64_t deadline_us)
+static void modify_deadline(struct em_pubsub *pubsub, struct em_delivery *delivery, int64_t deadline_us)
 {
     if (deadline_us == 0)
-        mr_delivery_nack_locked(emulator, delivery);
+        em_delivery_nack_locked(pubsub, delivery);
     else
-        mr_delivery_extend_locked(emulator, delivery, deadline_us);
+        em_delivery_extend_locked(pubsub, delivery, deadline_us);
 }
 
 /* Does it to each lease that has not ended; an id whose lease has is no error. */
-static enum mr_status for_each_lease(void *app, struct mr_request *req, const struct mr_field *fields,
+static enum mr_status for_each_lease(void *app, struct mr_request *req, const struct em_field *fields,
                                      size_t field_count, lease_action *action, struct mr_err *err)
 {
-    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
+    struct em_pubsub *pubsub = em_pubsub_of(app);
     struct ack_body in = {0};
-    struct mr_subscription *subscription = NULL;
+    struct em_subscription *subscription = NULL;
     MR_AUTO_JSON json_t *body = NULL;
-    enum mr_status status = mr_google_body(req, MR_PUBSUB_BODY_MAX, &body, err);
+    enum mr_status status = em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err);
     if (!status)
-        status = mr_pubsub_fields_read(body, "", fields, field_count, &in, err);
+        status = em_pubsub_fields_read(body, "", fields, field_count, &in, err);
     if (!status)
         status = check_ack_ids(in.ack_ids, err);
     if (!status)
-        status = mr_check_range("ackDeadlineSeconds", in.deadline_seconds, 0, ACK_DEADLINE_MAX, err);
+        status = em_check_range("ackDeadlineSeconds", in.deadline_seconds, 0, ACK_DEADLINE_MAX, err);
     if (!status)
-        status = mr_subscription_lock(emulator, req, &subscription, err);
+        status = em_subscription_lock(pubsub, req, &subscription, err);
     if (status)
         return status;
     for (size_t i = 0; i < json_array_size(in.ack_ids); i++) {
         int64_t lease_id = 0;
         (void)parse_ack_id(json_array_get(in.ack_ids, i), &lease_id); /* checked above */
-        struct mr_delivery *delivery = mr_delivery_by_lease_locked(subscription, lease_id);
+        struct em_delivery *delivery = em_delivery_by_lease_locked(subscription, lease_id);
         if (delivery)
-            action(emulator, delivery, in.deadline_seconds * 1000000);
+            action(pubsub, delivery, in.deadline_seconds * 1000000);
     }
-    mr_store_unlock(emulator);
-    return mr_respond_empty_object(req, err);
+    em_pubsub_unlock(pubsub);
+    return em_respond_empty_object(req, err);
 }
 
-enum mr_status mr_subscription_acknowledge(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_subscription_acknowledge(void *app, struct mr_request *req, struct mr_err *err)
 {
     return for_each_lease(app, req, acknowledge_fields,
                           sizeof acknowledge_fields / sizeof *acknowledge_fields, acknowledge, err);
 }
 
-enum mr_status mr_subscription_modify_ack_deadline(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_subscription_modify_ack_deadline(void *app, struct mr_request *req, struct mr_err *err)
 {
     return for_each_lease(app, req, modify_fields, sizeof modify_fields / sizeof *modify_fields,
                           modify_deadline, err);

@@ -10,7 +10,7 @@ enum {
     HEADER_BYTES_MAX = 256 << 10, /* 100 × (key + value) and our own */
 };
 
-bool mr_push_status_is_ack(int http_status)
+bool em_push_status_is_ack(int http_status)
 {
     static const int ack_codes[] = {102, 200, 201, 202, 204};
     for (size_t i = 0; i < sizeof ack_codes / sizeof *ack_codes; i++)
@@ -21,7 +21,7 @@ bool mr_push_status_is_ack(int http_status)
 
 /* ---- the wrapped body ---- */
 
-static enum mr_status make_envelope(const struct mr_push_request *push, char **ret_body, size_t *ret_len,
+static enum mr_status make_envelope(const struct em_push_request *push, char **ret_body, size_t *ret_len,
                                     struct mr_err *err)
 {
     json_t *body = push->message->body;
@@ -90,10 +90,10 @@ static bool attribute_fits_header(const char *key, const char *value)
     return *key != '\0';
 }
 
-static enum mr_status add_metadata(struct header_list *headers, const struct mr_push_request *push,
+static enum mr_status add_metadata(struct header_list *headers, const struct em_push_request *push,
                                    struct mr_err *err)
 {
-    const struct mr_message *message = push->message;
+    const struct em_message *message = push->message;
     char attempt[24];
     snprintf(attempt, sizeof attempt, "%" PRId64, push->attempt);
     const struct {
@@ -127,9 +127,9 @@ static enum mr_status add_metadata(struct header_list *headers, const struct mr_
 }
 
 /* True if an attribute will be sent as the request's Content-Type. */
-static bool brings_content_type(const struct mr_push_request *push)
+static bool brings_content_type(const struct em_push_request *push)
 {
-    const struct mr_push_settings *settings = &push->settings->push;
+    const struct em_push_settings *settings = &push->settings->push;
     if (!settings->no_wrapper || !settings->write_metadata)
         return false;
     json_t *attributes = json_object_get(push->message->body, "attributes");
@@ -140,10 +140,10 @@ static bool brings_content_type(const struct mr_push_request *push)
     return false;
 }
 
-static enum mr_status make_headers(const struct mr_push_request *push, struct header_list *headers,
+static enum mr_status make_headers(const struct em_push_request *push, struct header_list *headers,
                                    struct mr_err *err)
 {
-    const struct mr_push_settings *settings = &push->settings->push;
+    const struct em_push_settings *settings = &push->settings->push;
     enum mr_status status = add_header(headers, "User-Agent", "CloudPubSub-Google", err);
     if (!status)
         status = add_header(headers, "From", "noreply@google.com", err);
@@ -165,7 +165,7 @@ static enum mr_status make_headers(const struct mr_push_request *push, struct he
 
 /* ---- the request ---- */
 
-static enum mr_status make_body(const struct mr_push_request *push, char **ret_body, size_t *ret_len,
+static enum mr_status make_body(const struct em_push_request *push, char **ret_body, size_t *ret_len,
                                 struct mr_err *err)
 {
     if (!push->settings->push.no_wrapper)
@@ -190,7 +190,7 @@ static enum mr_status discard(void *ctx, const void *data, size_t len, struct mr
     return MR_OK;
 }
 
-enum mr_status mr_push_request_send(struct mr_http_client *http, const struct mr_push_request *push,
+enum mr_status em_push_request_send(struct mr_http_client *http, const struct em_push_request *push,
                                     struct mr_err *err)
 {
     MR_AUTO_STR char *body = NULL;
@@ -214,7 +214,7 @@ enum mr_status mr_push_request_send(struct mr_http_client *http, const struct mr
             .canceled_ctx = push->canceled_ctx,
         };
         status = mr_http_perform(http, &request, &response, err);
-        if (!status && !mr_push_status_is_ack(response.status))
+        if (!status && !em_push_status_is_ack(response.status))
             status = mr_fail(err, MR_UNAVAILABLE, "the endpoint answered %d", response.status);
     }
     mr_buf_free(&headers.text);

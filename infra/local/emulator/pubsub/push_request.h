@@ -4,16 +4,16 @@
  *
  * Needs no lock: everything it reads is immutable.
  */
-#ifndef MR_EMULATOR_PUBSUB_PUSH_REQUEST_H
-#define MR_EMULATOR_PUBSUB_PUSH_REQUEST_H
+#ifndef EM_PUBSUB_PUSH_REQUEST_H
+#define EM_PUBSUB_PUSH_REQUEST_H
 
 #include "infra/local/emulator/pubsub/message.h"
 #include "infra/local/emulator/pubsub/settings.h"
 #include "shared/http/client.h"
 
-struct mr_push_request {
-    const struct mr_subscription_settings *settings;
-    const struct mr_message *message;
+struct em_push_request {
+    const struct em_subscription_settings *settings;
+    const struct em_message *message;
     int64_t attempt;
     const char *token; /* NULL: no Authorization */
     bool (*canceled)(void *ctx);
@@ -22,10 +22,10 @@ struct mr_push_request {
 
 /* Posts it and waits for the answer, at most the ack deadline. MR_OK is an ack; anything else is a nack with
  * its reason in err: another answer, no connection, none in time. */
-MR_MUST_CHECK enum mr_status mr_push_request_send(struct mr_http_client *http,
-                                                  const struct mr_push_request *push, struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_push_request_send(struct mr_http_client *http,
+                                                  const struct em_push_request *push, struct mr_err *err);
 
 /* True for 102, 200, 201, 202, 204. */
-bool mr_push_status_is_ack(int http_status);
+bool em_push_status_is_ack(int http_status);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* The position of the first name that is not less than `name`. */
-static size_t lower_bound(const struct mr_registry *registry, const char *name)
+static size_t lower_bound(const struct em_registry *registry, const char *name)
 {
     size_t low = 0;
     size_t high = registry->count;
@@ -18,29 +18,29 @@ static size_t lower_bound(const struct mr_registry *registry, const char *name)
     return low;
 }
 
-static bool is_at(const struct mr_registry *registry, size_t place, const char *name)
+static bool is_at(const struct em_registry *registry, size_t place, const char *name)
 {
     return place < registry->count && strcmp(registry->entries[place].name, name) == 0;
 }
 
-void *mr_registry_find(const struct mr_registry *registry, const char *name)
+void *em_registry_find(const struct em_registry *registry, const char *name)
 {
     size_t place = lower_bound(registry, name);
     return is_at(registry, place, name) ? registry->entries[place].value : NULL;
 }
 
-size_t mr_registry_after(const struct mr_registry *registry, const char *name)
+size_t em_registry_after(const struct em_registry *registry, const char *name)
 {
     size_t place = lower_bound(registry, name);
     return is_at(registry, place, name) ? place + 1 : place;
 }
 
-enum mr_status mr_registry_add(struct mr_registry *registry, const char *name, void *value,
+enum mr_status em_registry_add(struct em_registry *registry, const char *name, void *value,
                                struct mr_err *err)
 {
     if (registry->count == registry->capacity) {
         size_t capacity = registry->capacity ? registry->capacity * 2 : 16;
-        struct mr_registry_entry *entries = reallocarray(registry->entries, capacity, sizeof *entries);
+        struct em_registry_entry *entries = reallocarray(registry->entries, capacity, sizeof *entries);
         if (!entries)
             return mr_fail_oom(err);
         registry->entries = entries;
@@ -49,12 +49,12 @@ enum mr_status mr_registry_add(struct mr_registry *registry, const char *name, v
     size_t place = lower_bound(registry, name);
     memmove(&registry->entries[place + 1], &registry->entries[place],
             (registry->count - place) * sizeof *registry->entries);
-    registry->entries[place] = (struct mr_registry_entry){name, value};
+    registry->entries[place] = (struct em_registry_entry){name, value};
     registry->count++;
     return MR_OK;
 }
 
-void mr_registry_remove(struct mr_registry *registry, const char *name)
+void em_registry_remove(struct em_registry *registry, const char *name)
 {
     size_t place = lower_bound(registry, name);
     if (!is_at(registry, place, name))
@@ -64,8 +64,8 @@ void mr_registry_remove(struct mr_registry *registry, const char *name)
             (registry->count - place) * sizeof *registry->entries);
 }
 
-void mr_registry_free(struct mr_registry *registry)
+void em_registry_free(struct em_registry *registry)
 {
     free(registry->entries);
-    *registry = (struct mr_registry){0};
+    *registry = (struct em_registry){0};
 }

@@ -33,29 +33,29 @@ struct raw {
     const char *filter;
 };
 
-static const struct mr_field raw_fields[] = {
-    {"name", mr_read_ignored, 0},
-    {"topic", mr_read_string, offsetof(struct raw, topic)},
-    {"pushConfig", mr_read_object, offsetof(struct raw, push)},
-    {"ackDeadlineSeconds", mr_read_int, offsetof(struct raw, ack_deadline)},
-    {"retainAckedMessages", mr_read_bool, offsetof(struct raw, retain_acked)},
-    {"messageRetentionDuration", mr_read_duration, offsetof(struct raw, retention_us)},
-    {"labels", mr_read_strings, offsetof(struct raw, labels)},
-    {"enableMessageOrdering", mr_read_bool, offsetof(struct raw, ordered)},
-    {"expirationPolicy", mr_read_object, offsetof(struct raw, expiration)},
-    {"filter", mr_read_string, offsetof(struct raw, filter)},
-    {"deadLetterPolicy", mr_read_object, offsetof(struct raw, dead_letter)},
-    {"retryPolicy", mr_read_object, offsetof(struct raw, retry)},
-    {"enableExactlyOnceDelivery", mr_read_unimplemented, 0},
-    {"bigqueryConfig", mr_read_unimplemented, 0},
-    {"cloudStorageConfig", mr_read_unimplemented, 0},
-    {"bigtableConfig", mr_read_unimplemented, 0},
-    {"tags", mr_read_unimplemented, 0},
-    {"messageTransforms", mr_read_unimplemented, 0},
-    {"detached", mr_read_ignored, 0},
-    {"state", mr_read_ignored, 0},
-    {"topicMessageRetentionDuration", mr_read_ignored, 0},
-    {"analyticsHubSubscriptionInfo", mr_read_ignored, 0},
+static const struct em_field raw_fields[] = {
+    {"name", em_read_ignored, 0},
+    {"topic", em_read_string, offsetof(struct raw, topic)},
+    {"pushConfig", em_read_object, offsetof(struct raw, push)},
+    {"ackDeadlineSeconds", em_read_int, offsetof(struct raw, ack_deadline)},
+    {"retainAckedMessages", em_read_bool, offsetof(struct raw, retain_acked)},
+    {"messageRetentionDuration", em_read_duration, offsetof(struct raw, retention_us)},
+    {"labels", em_read_strings, offsetof(struct raw, labels)},
+    {"enableMessageOrdering", em_read_bool, offsetof(struct raw, ordered)},
+    {"expirationPolicy", em_read_object, offsetof(struct raw, expiration)},
+    {"filter", em_read_string, offsetof(struct raw, filter)},
+    {"deadLetterPolicy", em_read_object, offsetof(struct raw, dead_letter)},
+    {"retryPolicy", em_read_object, offsetof(struct raw, retry)},
+    {"enableExactlyOnceDelivery", em_read_unimplemented, 0},
+    {"bigqueryConfig", em_read_unimplemented, 0},
+    {"cloudStorageConfig", em_read_unimplemented, 0},
+    {"bigtableConfig", em_read_unimplemented, 0},
+    {"tags", em_read_unimplemented, 0},
+    {"messageTransforms", em_read_unimplemented, 0},
+    {"detached", em_read_ignored, 0},
+    {"state", em_read_ignored, 0},
+    {"topicMessageRetentionDuration", em_read_ignored, 0},
+    {"analyticsHubSubscriptionInfo", em_read_ignored, 0},
 };
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
@@ -68,19 +68,19 @@ struct raw_push {
     json_t *no_wrapper;
     json_t *attributes;
 };
-static const struct mr_field push_fields[] = {
-    {"pushEndpoint", mr_read_string, offsetof(struct raw_push, endpoint)},
-    {"oidcToken", mr_read_object, offsetof(struct raw_push, oidc)},
-    {"noWrapper", mr_read_object, offsetof(struct raw_push, no_wrapper)},
-    {"pubsubWrapper", mr_read_ignored, 0}, /* the default, spelled out */
-    {"attributes", mr_read_strings, offsetof(struct raw_push, attributes)},
+static const struct em_field push_fields[] = {
+    {"pushEndpoint", em_read_string, offsetof(struct raw_push, endpoint)},
+    {"oidcToken", em_read_object, offsetof(struct raw_push, oidc)},
+    {"noWrapper", em_read_object, offsetof(struct raw_push, no_wrapper)},
+    {"pubsubWrapper", em_read_ignored, 0}, /* the default, spelled out */
+    {"attributes", em_read_strings, offsetof(struct raw_push, attributes)},
 };
-static const struct mr_field oidc_fields[] = {
-    {"serviceAccountEmail", mr_read_string, offsetof(struct mr_push_settings, oidc_email)},
-    {"audience", mr_read_string, offsetof(struct mr_push_settings, oidc_audience)},
+static const struct em_field oidc_fields[] = {
+    {"serviceAccountEmail", em_read_string, offsetof(struct em_push_settings, oidc_email)},
+    {"audience", em_read_string, offsetof(struct em_push_settings, oidc_audience)},
 };
-static const struct mr_field no_wrapper_fields[] = {
-    {"writeMetadata", mr_read_bool, offsetof(struct mr_push_settings, write_metadata)},
+static const struct em_field no_wrapper_fields[] = {
+    {"writeMetadata", em_read_bool, offsetof(struct em_push_settings, write_metadata)},
 };
 
 /* The one attribute of a push configuration is the version of the envelope; all versions are the same today.
@@ -95,22 +95,22 @@ static enum mr_status check_push_attributes(const json_t *attributes, struct mr_
     return mr_fail(err, MR_INVALID, "Invalid pushConfig.attributes: only x-goog-version (v1) is defined.");
 }
 
-static enum mr_status read_push(struct mr_subscription_settings *settings, json_t *push, struct mr_err *err)
+static enum mr_status read_push(struct em_subscription_settings *settings, json_t *push, struct mr_err *err)
 {
     struct raw_push raw = {0};
-    struct mr_push_settings *out = &settings->push;
+    struct em_push_settings *out = &settings->push;
     enum mr_status status =
-        mr_pubsub_fields_read(push, "pushConfig", push_fields, COUNT(push_fields), &raw, err);
+        em_pubsub_fields_read(push, "pushConfig", push_fields, COUNT(push_fields), &raw, err);
     if (!status && raw.oidc)
-        status = mr_pubsub_fields_read(raw.oidc, "pushConfig.oidcToken", oidc_fields, COUNT(oidc_fields), out,
+        status = em_pubsub_fields_read(raw.oidc, "pushConfig.oidcToken", oidc_fields, COUNT(oidc_fields), out,
                                        err);
     if (!status && raw.no_wrapper)
-        status = mr_pubsub_fields_read(raw.no_wrapper, "pushConfig.noWrapper", no_wrapper_fields,
+        status = em_pubsub_fields_read(raw.no_wrapper, "pushConfig.noWrapper", no_wrapper_fields,
                                        COUNT(no_wrapper_fields), out, err);
     if (!status)
         status = check_push_attributes(raw.attributes, err);
     if (status || !raw.endpoint || !*raw.endpoint) {
-        settings->push = (struct mr_push_settings){0};
+        settings->push = (struct em_push_settings){0};
         return status;
     }
     if (raw.oidc && (!out->oidc_email || !strchr(out->oidc_email, '@')))
@@ -120,7 +120,7 @@ static enum mr_status read_push(struct mr_subscription_settings *settings, json_
         out->oidc_audience = raw.endpoint;
     out->endpoint = raw.endpoint;
     out->no_wrapper = raw.no_wrapper != NULL;
-    return mr_url_check("pushConfig.pushEndpoint", raw.endpoint, err);
+    return em_url_check("pushConfig.pushEndpoint", raw.endpoint, err);
 }
 
 /* ---- policies ---- */
@@ -129,23 +129,23 @@ struct raw_retry {
     int64_t min_us;
     int64_t max_us;
 };
-static const struct mr_field retry_fields[] = {
-    {"minimumBackoff", mr_read_duration, offsetof(struct raw_retry, min_us)},
-    {"maximumBackoff", mr_read_duration, offsetof(struct raw_retry, max_us)},
+static const struct em_field retry_fields[] = {
+    {"minimumBackoff", em_read_duration, offsetof(struct raw_retry, min_us)},
+    {"maximumBackoff", em_read_duration, offsetof(struct raw_retry, max_us)},
 };
 
 static enum mr_status set_duration(json_t *object, const char *key, int64_t us, struct mr_err *err)
 {
-    char text[MR_DURATION_TEXT_MAX];
-    mr_duration_format(us, text);
+    char text[EM_DURATION_TEXT_MAX];
+    em_duration_format(us, text);
     return json_object_set_new(object, key, json_string(text)) == 0 ? MR_OK : mr_fail_oom(err);
 }
 
-static enum mr_status read_retry(struct mr_subscription_settings *settings, json_t *retry, struct mr_err *err)
+static enum mr_status read_retry(struct em_subscription_settings *settings, json_t *retry, struct mr_err *err)
 {
     struct raw_retry raw = {BACKOFF_MIN_DEFAULT * MICROS, BACKOFF_MAX * MICROS};
     enum mr_status status =
-        mr_pubsub_fields_read(retry, "retryPolicy", retry_fields, COUNT(retry_fields), &raw, err);
+        em_pubsub_fields_read(retry, "retryPolicy", retry_fields, COUNT(retry_fields), &raw, err);
     if (!status && (raw.min_us > BACKOFF_MAX * MICROS || raw.max_us > BACKOFF_MAX * MICROS))
         status = mr_fail(err, MR_INVALID, "Invalid retryPolicy: backoffs are 0 to %d seconds.", BACKOFF_MAX);
     if (!status && raw.min_us > raw.max_us)
@@ -160,20 +160,20 @@ static enum mr_status read_retry(struct mr_subscription_settings *settings, json
     return status;
 }
 
-static const struct mr_field dead_letter_fields[] = {
-    {"deadLetterTopic", mr_read_string, offsetof(struct mr_subscription_settings, dead_letter_topic)},
-    {"maxDeliveryAttempts", mr_read_int, offsetof(struct mr_subscription_settings, max_delivery_attempts)},
+static const struct em_field dead_letter_fields[] = {
+    {"deadLetterTopic", em_read_string, offsetof(struct em_subscription_settings, dead_letter_topic)},
+    {"maxDeliveryAttempts", em_read_int, offsetof(struct em_subscription_settings, max_delivery_attempts)},
 };
 
-static enum mr_status read_dead_letter(struct mr_subscription_settings *settings, json_t *policy,
+static enum mr_status read_dead_letter(struct em_subscription_settings *settings, json_t *policy,
                                        struct mr_err *err)
 {
-    enum mr_status status = mr_pubsub_fields_read(policy, "deadLetterPolicy", dead_letter_fields,
+    enum mr_status status = em_pubsub_fields_read(policy, "deadLetterPolicy", dead_letter_fields,
                                                   COUNT(dead_letter_fields), settings, err);
     if (!status && !settings->dead_letter_topic)
         status = mr_fail(err, MR_INVALID, "deadLetterPolicy.deadLetterTopic is missing.");
     if (!status)
-        status = mr_resource_name_check(settings->dead_letter_topic, "topics", err);
+        status = em_resource_name_check(settings->dead_letter_topic, "topics", err);
     if (status)
         return status;
     if (settings->max_delivery_attempts == 0)
@@ -181,12 +181,12 @@ static enum mr_status read_dead_letter(struct mr_subscription_settings *settings
     if (json_object_set_new(policy, "maxDeliveryAttempts", json_integer(settings->max_delivery_attempts)) !=
         0)
         return mr_fail_oom(err);
-    return mr_check_range("deadLetterPolicy.maxDeliveryAttempts", settings->max_delivery_attempts,
+    return em_check_range("deadLetterPolicy.maxDeliveryAttempts", settings->max_delivery_attempts,
                           ATTEMPTS_MIN, ATTEMPTS_MAX, err);
 }
 
-static const struct mr_field expiration_fields[] = {
-    {"ttl", mr_read_duration, 0},
+static const struct em_field expiration_fields[] = {
+    {"ttl", em_read_duration, 0},
 };
 
 /* Kept and shown. Nothing expires here: a process that lives a day in memory at most has no 24 h of idleness
@@ -194,7 +194,7 @@ static const struct mr_field expiration_fields[] = {
 static enum mr_status read_expiration(json_t *policy, struct mr_err *err)
 {
     int64_t ttl_us = EXPIRATION_MIN * MICROS;
-    enum mr_status status = mr_pubsub_fields_read(policy, "expirationPolicy", expiration_fields,
+    enum mr_status status = em_pubsub_fields_read(policy, "expirationPolicy", expiration_fields,
                                                   COUNT(expiration_fields), &ttl_us, err);
     if (status || ttl_us >= EXPIRATION_MIN * MICROS)
         return status;
@@ -227,23 +227,23 @@ static enum mr_status check_raw(struct raw *raw, struct mr_err *err)
         return mr_fail(err, MR_INVALID, "A subscription needs a topic.");
     /* "_deleted-topic_" is what the resource of an orphan says; it comes back here with a patch. */
     if (strcmp(raw->topic, "_deleted-topic_") != 0)
-        status = mr_resource_name_check(raw->topic, "topics", err);
+        status = em_resource_name_check(raw->topic, "topics", err);
     if (!status)
         status =
-            mr_check_range("ackDeadlineSeconds", raw->ack_deadline, ACK_DEADLINE_MIN, ACK_DEADLINE_MAX, err);
+            em_check_range("ackDeadlineSeconds", raw->ack_deadline, ACK_DEADLINE_MIN, ACK_DEADLINE_MAX, err);
     if (!status)
-        status = mr_check_range("messageRetentionDuration (seconds)", raw->retention_us / MICROS,
+        status = em_check_range("messageRetentionDuration (seconds)", raw->retention_us / MICROS,
                                 RETENTION_MIN, RETENTION_MAX, err);
     return status;
 }
 
 /* Reads settings->resource, which is its own copy of the body, into the other fields. */
-static enum mr_status read_resource(struct mr_subscription_settings *settings, const char *name,
+static enum mr_status read_resource(struct em_subscription_settings *settings, const char *name,
                                     struct mr_err *err)
 {
     struct raw raw = {.retention_us = RETENTION_DEFAULT * MICROS, .filter = ""};
     enum mr_status status =
-        mr_pubsub_fields_read(settings->resource, "subscription", raw_fields, COUNT(raw_fields), &raw, err);
+        em_pubsub_fields_read(settings->resource, "subscription", raw_fields, COUNT(raw_fields), &raw, err);
     if (!status)
         status = check_raw(&raw, err);
     if (!status)
@@ -257,7 +257,7 @@ static enum mr_status read_resource(struct mr_subscription_settings *settings, c
     if (!status && raw.expiration)
         status = read_expiration(raw.expiration, err);
     if (!status)
-        status = mr_filter_compile(raw.filter, &settings->filter, err);
+        status = em_filter_compile(raw.filter, &settings->filter, err);
     settings->name = json_string_value(json_object_get(settings->resource, "name"));
     settings->topic = raw.topic;
     settings->ack_deadline_us = raw.ack_deadline * MICROS;
@@ -267,10 +267,10 @@ static enum mr_status read_resource(struct mr_subscription_settings *settings, c
     return status;
 }
 
-enum mr_status mr_subscription_settings_new(const char *name, const json_t *body,
-                                            struct mr_subscription_settings **ret, struct mr_err *err)
+enum mr_status em_subscription_settings_new(const char *name, const json_t *body,
+                                            struct em_subscription_settings **ret, struct mr_err *err)
 {
-    MR_AUTO(mr_subscription_settings) struct mr_subscription_settings *settings = calloc(1, sizeof *settings);
+    MR_AUTO(em_subscription_settings) struct em_subscription_settings *settings = calloc(1, sizeof *settings);
     if (!settings)
         return mr_fail_oom(err);
     atomic_init(&settings->refs, 1);
@@ -290,30 +290,30 @@ static const char *const mutable_fields[] = {
     "expirationPolicy", "deadLetterPolicy",   "retryPolicy",         "enableExactlyOnceDelivery",
 };
 
-enum mr_status mr_subscription_settings_patch(const struct mr_subscription_settings *old, const json_t *body,
-                                              const char *mask, struct mr_subscription_settings **ret,
+enum mr_status em_subscription_settings_patch(const struct em_subscription_settings *old, const json_t *body,
+                                              const char *mask, struct em_subscription_settings **ret,
                                               struct mr_err *err)
 {
     MR_AUTO_JSON json_t *resource = json_deep_copy(old->resource);
     if (!resource)
         return mr_fail_oom(err);
-    enum mr_status status = mr_mask_apply(resource, body, mask, mutable_fields, COUNT(mutable_fields), err);
+    enum mr_status status = em_mask_apply(resource, body, mask, mutable_fields, COUNT(mutable_fields), err);
     if (status)
         return status;
-    return mr_subscription_settings_new(old->name, resource, ret, err);
+    return em_subscription_settings_new(old->name, resource, ret, err);
 }
 
-struct mr_subscription_settings *mr_subscription_settings_ref(struct mr_subscription_settings *settings)
+struct em_subscription_settings *em_subscription_settings_ref(struct em_subscription_settings *settings)
 {
     atomic_fetch_add_explicit(&settings->refs, 1, memory_order_relaxed);
     return settings;
 }
 
-void mr_subscription_settings_unref(struct mr_subscription_settings *settings)
+void em_subscription_settings_unref(struct em_subscription_settings *settings)
 {
     if (!settings || atomic_fetch_sub_explicit(&settings->refs, 1, memory_order_acq_rel) != 1)
         return;
-    mr_filter_free(settings->filter);
+    em_filter_free(settings->filter);
     json_decref(settings->resource);
     free(settings);
 }

@@ -4,15 +4,15 @@
  * else is read from it. Source:
  * https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions
  */
-#ifndef MR_EMULATOR_PUBSUB_SETTINGS_H
-#define MR_EMULATOR_PUBSUB_SETTINGS_H
+#ifndef EM_PUBSUB_SETTINGS_H
+#define EM_PUBSUB_SETTINGS_H
 
 #include "infra/local/emulator/pubsub/filter.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
 
-struct mr_push_settings {
+struct em_push_settings {
     const char *endpoint;   /* NULL: a pull subscription */
     const char *oidc_email; /* NULL: no Authorization */
     const char *oidc_audience;
@@ -20,12 +20,12 @@ struct mr_push_settings {
     bool write_metadata;
 };
 
-struct mr_subscription_settings {
+struct em_subscription_settings {
     atomic_uint refs;
     json_t *resource;
     const char *name;
     const char *topic;
-    struct mr_push_settings push;
+    struct em_push_settings push;
     int64_t ack_deadline_us;
     bool has_retry_policy;
     int64_t min_backoff_us;
@@ -35,24 +35,24 @@ struct mr_subscription_settings {
     int64_t retention_us;
     bool retain_acked;
     bool ordered;
-    struct mr_filter *filter;
+    struct em_filter *filter;
 };
 
 /* Settings of the subscription `name` from a request's body (not consumed). One reference. MR_INVALID for
  * what Google refuses; MR_UNSUPPORTED for what this emulator does not do. */
-MR_MUST_CHECK enum mr_status mr_subscription_settings_new(const char *name, const json_t *body,
-                                                          struct mr_subscription_settings **ret,
+MR_MUST_CHECK enum mr_status em_subscription_settings_new(const char *name, const json_t *body,
+                                                          struct em_subscription_settings **ret,
                                                           struct mr_err *err);
 
 /* `old` with the fields of `mask` (comma-separated paths, camelCase or snake_case) taken from body; a path
  * that body lacks goes back to its default. MR_INVALID for a field that cannot change. */
-MR_MUST_CHECK enum mr_status mr_subscription_settings_patch(const struct mr_subscription_settings *old,
+MR_MUST_CHECK enum mr_status em_subscription_settings_patch(const struct em_subscription_settings *old,
                                                             const json_t *body, const char *mask,
-                                                            struct mr_subscription_settings **ret,
+                                                            struct em_subscription_settings **ret,
                                                             struct mr_err *err);
 
-struct mr_subscription_settings *mr_subscription_settings_ref(struct mr_subscription_settings *settings);
-void mr_subscription_settings_unref(struct mr_subscription_settings *settings);
-MR_DEFINE_CLEANUP(mr_subscription_settings, mr_subscription_settings_unref)
+struct em_subscription_settings *em_subscription_settings_ref(struct em_subscription_settings *settings);
+void em_subscription_settings_unref(struct em_subscription_settings *settings);
+MR_DEFINE_CLEANUP(em_subscription_settings, em_subscription_settings_unref)
 
 #endif

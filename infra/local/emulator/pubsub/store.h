@@ -10,8 +10,8 @@
  * waiting pull may outlast its deletion: `deleted`); a subscription owns its deliveries; a delivery holds a
  * reference of its message.
  */
-#ifndef MR_EMULATOR_PUBSUB_STORE_H
-#define MR_EMULATOR_PUBSUB_STORE_H
+#ifndef EM_PUBSUB_STORE_H
+#define EM_PUBSUB_STORE_H
 
 #include "infra/local/emulator/pubsub/message.h"
 #include "infra/local/emulator/pubsub/registry.h"
@@ -24,99 +24,98 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
-struct mr_identity;
-struct mr_delivery;
-struct mr_subscription;
-TAILQ_HEAD(mr_deliveries, mr_delivery);
-TAILQ_HEAD(mr_subscriptions, mr_subscription);
+struct em_identity;
+struct em_delivery;
+struct em_subscription;
+TAILQ_HEAD(em_deliveries, em_delivery);
+TAILQ_HEAD(em_subscriptions, em_subscription);
 
-struct mr_topic {
+struct em_topic {
     char *name;
     json_t *resource; /* the Topic of the API */
-    struct mr_subscriptions subscriptions;
+    struct em_subscriptions subscriptions;
 };
 
-struct mr_subscription {
+struct em_subscription {
     size_t refs; /* the registry's, and one for each thread that works with it */
     bool deleted;
     char *name;
-    struct mr_subscription_settings *settings;
-    struct mr_topic *topic; /* NULL once the topic is deleted */
-    TAILQ_ENTRY(mr_subscription) of_topic;
-    struct mr_deliveries all;   /* by age */
-    struct mr_deliveries ready; /* in the order in which they became so */
-    void *leases;               /* tsearch tree of struct mr_delivery by lease_id */
-    void *ordering_keys;        /* tsearch tree of struct mr_ordering_key */
+    struct em_subscription_settings *settings;
+    struct em_topic *topic; /* NULL once the topic is deleted */
+    TAILQ_ENTRY(em_subscription) of_topic;
+    struct em_deliveries all;   /* by age */
+    struct em_deliveries ready; /* in the order in which they became so */
+    void *leases;               /* tsearch tree of struct em_delivery by lease_id */
+    void *ordering_keys;        /* tsearch tree of struct em_ordering_key */
     pthread_cond_t available;   /* pulls wait here */
-    struct mr_timer resume;     /* the end of the push backoff */
-    struct mr_push_window window;
+    struct em_timer resume;     /* the end of the push backoff */
+    struct em_push_window window;
     int pushes_outstanding;
     char *push_token; /* the last OIDC token, good until push_token_until_us (monotonic) */
-    struct mr_subscription_settings *push_token_settings; /* those it was made for */
+    struct em_subscription_settings *push_token_settings; /* those it was made for */
     int64_t push_token_until_us;
 };
 
-enum { MR_PUSHERS_MAX = 512 };
+enum { EM_PUSHERS_MAX = 512 };
 
-struct mr_pubsub_emulator {
+struct em_pubsub {
     struct mr_http_client *http; /* borrowed, as the next two */
-    const struct mr_identity *identity;
+    const struct em_identity *identity;
     const struct mr_log *log;
     atomic_bool stopping;
     pthread_mutex_t lock;
     /* All fields below are protected by lock. */
-    struct mr_registry topics;
-    struct mr_registry subscriptions;
-    struct mr_timers timers;
+    struct em_registry topics;
+    struct em_registry subscriptions;
+    struct em_timers timers;
     int64_t last_message_id;
     int64_t last_lease_id;
     pthread_cond_t clock_wake;
     pthread_t clock;
     bool clock_started;
     pthread_cond_t push_wake;
-    pthread_t pushers[MR_PUSHERS_MAX];
+    pthread_t pushers[EM_PUSHERS_MAX];
     size_t pusher_count;
     size_t pushers_idle;
     size_t push_turn; /* the subscription to look at first, so that each gets its turn */
 };
 
 /* Initialises what is below the line, and its opposite; no thread may be left. */
-MR_MUST_CHECK enum mr_status mr_store_init(struct mr_pubsub_emulator *emulator, struct mr_err *err);
-void mr_store_destroy(struct mr_pubsub_emulator *emulator);
+MR_MUST_CHECK enum mr_status em_pubsub_state_init(struct em_pubsub *pubsub, struct mr_err *err);
+void em_pubsub_state_destroy(struct em_pubsub *pubsub);
 
-static inline void mr_store_lock(struct mr_pubsub_emulator *emulator)
+static inline void em_pubsub_lock(struct em_pubsub *pubsub)
 {
-    pthread_mutex_lock(&emulator->lock);
+    pthread_mutex_lock(&pubsub->lock);
 }
-static inline void mr_store_unlock(struct mr_pubsub_emulator *emulator)
+static inline void em_pubsub_unlock(struct em_pubsub *pubsub)
 {
-    pthread_mutex_unlock(&emulator->lock);
+    pthread_mutex_unlock(&pubsub->lock);
 }
 /* A condition variable that waits by CLOCK_MONOTONIC; and a wait until due_us on it. False when due. */
-MR_MUST_CHECK enum mr_status mr_store_cond_init(pthread_cond_t *cond, struct mr_err *err);
-bool mr_store_wait_locked(struct mr_pubsub_emulator *emulator, pthread_cond_t *cond, int64_t due_us);
+MR_MUST_CHECK enum mr_status em_pubsub_cond_init(pthread_cond_t *cond, struct mr_err *err);
+bool em_pubsub_wait_locked(struct em_pubsub *pubsub, pthread_cond_t *cond, int64_t due_us);
 
 /* MR_CONFLICT if the name exists. Takes the reference of resource, also on failure. */
-MR_MUST_CHECK enum mr_status mr_topic_add_locked(struct mr_pubsub_emulator *emulator, const char *name,
-                                                 json_t *resource, struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_topic_add_locked(struct em_pubsub *pubsub, const char *name, json_t *resource,
+                                                 struct mr_err *err);
 /* MR_NOT_FOUND with Google's sentence. */
-MR_MUST_CHECK enum mr_status mr_topic_find_locked(struct mr_pubsub_emulator *emulator, const char *name,
-                                                  struct mr_topic **ret, struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_topic_find_locked(struct em_pubsub *pubsub, const char *name,
+                                                  struct em_topic **ret, struct mr_err *err);
 /* Its subscriptions stay, without a topic. */
-void mr_topic_remove_locked(struct mr_pubsub_emulator *emulator, struct mr_topic *topic);
+void em_topic_remove_locked(struct em_pubsub *pubsub, struct em_topic *topic);
 
 /* Adds a subscription to its topic; takes a reference of settings. MR_CONFLICT, MR_NOT_FOUND (topic). */
-MR_MUST_CHECK enum mr_status mr_subscription_add_locked(struct mr_pubsub_emulator *emulator,
-                                                        struct mr_subscription_settings *settings,
+MR_MUST_CHECK enum mr_status em_subscription_add_locked(struct em_pubsub *pubsub,
+                                                        struct em_subscription_settings *settings,
                                                         struct mr_err *err);
-MR_MUST_CHECK enum mr_status mr_subscription_find_locked(struct mr_pubsub_emulator *emulator,
-                                                         const char *name, struct mr_subscription **ret,
-                                                         struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_subscription_find_locked(struct em_pubsub *pubsub, const char *name,
+                                                         struct em_subscription **ret, struct mr_err *err);
 /* Takes it out of the registry and marks it deleted; its deliveries must have been dropped. */
-void mr_subscription_remove_locked(struct mr_pubsub_emulator *emulator, struct mr_subscription *subscription);
-void mr_subscription_unref_locked(struct mr_pubsub_emulator *emulator, struct mr_subscription *subscription);
+void em_subscription_remove_locked(struct em_pubsub *pubsub, struct em_subscription *subscription);
+void em_subscription_unref_locked(struct em_pubsub *pubsub, struct em_subscription *subscription);
 
 /* Sets a timer and wakes the clock if it is due first now. */
-void mr_store_timer_set_locked(struct mr_pubsub_emulator *emulator, struct mr_timer *timer, int64_t due_us);
+void em_pubsub_timer_set_locked(struct em_pubsub *pubsub, struct em_timer *timer, int64_t due_us);
 
 #endif

@@ -2,18 +2,18 @@
 
 #include <stdlib.h>
 
-static void put(struct mr_timers *timers, size_t place, struct mr_timer *timer)
+static void put(struct em_timers *timers, size_t place, struct em_timer *timer)
 {
     timers->heap[place - 1] = timer;
     timer->place = place;
 }
 
-static struct mr_timer *at(const struct mr_timers *timers, size_t place)
+static struct em_timer *at(const struct em_timers *timers, size_t place)
 {
     return timers->heap[place - 1];
 }
 
-static void sift_up(struct mr_timers *timers, struct mr_timer *timer)
+static void sift_up(struct em_timers *timers, struct em_timer *timer)
 {
     size_t place = timer->place;
     while (place > 1 && at(timers, place / 2)->due_us > timer->due_us) {
@@ -23,7 +23,7 @@ static void sift_up(struct mr_timers *timers, struct mr_timer *timer)
     put(timers, place, timer);
 }
 
-static void sift_down(struct mr_timers *timers, struct mr_timer *timer)
+static void sift_down(struct em_timers *timers, struct em_timer *timer)
 {
     size_t place = timer->place;
     for (;;) {
@@ -40,11 +40,11 @@ static void sift_down(struct mr_timers *timers, struct mr_timer *timer)
     put(timers, place, timer);
 }
 
-enum mr_status mr_timers_reserve(struct mr_timers *timers, struct mr_err *err)
+enum mr_status em_timers_reserve(struct em_timers *timers, struct mr_err *err)
 {
     if (timers->reserved == timers->capacity) {
         size_t capacity = timers->capacity ? timers->capacity * 2 : 64;
-        struct mr_timer **heap = reallocarray(timers->heap, capacity, sizeof *heap);
+        struct em_timer **heap = reallocarray(timers->heap, capacity, sizeof *heap);
         if (!heap)
             return mr_fail_oom(err);
         timers->heap = heap;
@@ -54,12 +54,12 @@ enum mr_status mr_timers_reserve(struct mr_timers *timers, struct mr_err *err)
     return MR_OK;
 }
 
-void mr_timers_release(struct mr_timers *timers)
+void em_timers_release(struct em_timers *timers)
 {
     timers->reserved--;
 }
 
-void mr_timers_set(struct mr_timers *timers, struct mr_timer *timer, int64_t due_us)
+void em_timers_set(struct em_timers *timers, struct em_timer *timer, int64_t due_us)
 {
     timer->due_us = due_us;
     if (timer->place == 0)
@@ -68,11 +68,11 @@ void mr_timers_set(struct mr_timers *timers, struct mr_timer *timer, int64_t due
     sift_down(timers, timer);
 }
 
-void mr_timers_cancel(struct mr_timers *timers, struct mr_timer *timer)
+void em_timers_cancel(struct em_timers *timers, struct em_timer *timer)
 {
     if (timer->place == 0)
         return;
-    struct mr_timer *last = at(timers, timers->count--);
+    struct em_timer *last = at(timers, timers->count--);
     if (last != timer) {
         put(timers, timer->place, last);
         sift_up(timers, last);
@@ -81,13 +81,13 @@ void mr_timers_cancel(struct mr_timers *timers, struct mr_timer *timer)
     timer->place = 0;
 }
 
-struct mr_timer *mr_timers_first(const struct mr_timers *timers)
+struct em_timer *em_timers_first(const struct em_timers *timers)
 {
     return timers->count ? timers->heap[0] : NULL;
 }
 
-void mr_timers_free(struct mr_timers *timers)
+void em_timers_free(struct em_timers *timers)
 {
     free(timers->heap);
-    *timers = (struct mr_timers){0};
+    *timers = (struct em_timers){0};
 }

@@ -14,38 +14,38 @@ enum {
 struct topic_body {
     json_t *labels;
 };
-static const struct mr_field topic_fields[] = {
-    {"name", mr_read_ignored, 0},
-    {"labels", mr_read_strings, offsetof(struct topic_body, labels)},
-    {"tags", mr_read_unimplemented, 0},
-    {"messageStoragePolicy", mr_read_unimplemented, 0},
-    {"kmsKeyName", mr_read_unimplemented, 0},
-    {"schemaSettings", mr_read_unimplemented, 0},
-    {"messageRetentionDuration", mr_read_unimplemented, 0},
-    {"ingestionDataSourceSettings", mr_read_unimplemented, 0},
-    {"messageTransforms", mr_read_unimplemented, 0},
-    {"state", mr_read_ignored, 0},
-    {"satisfiesPzs", mr_read_ignored, 0},
+static const struct em_field topic_fields[] = {
+    {"name", em_read_ignored, 0},
+    {"labels", em_read_strings, offsetof(struct topic_body, labels)},
+    {"tags", em_read_unimplemented, 0},
+    {"messageStoragePolicy", em_read_unimplemented, 0},
+    {"kmsKeyName", em_read_unimplemented, 0},
+    {"schemaSettings", em_read_unimplemented, 0},
+    {"messageRetentionDuration", em_read_unimplemented, 0},
+    {"ingestionDataSourceSettings", em_read_unimplemented, 0},
+    {"messageTransforms", em_read_unimplemented, 0},
+    {"state", em_read_ignored, 0},
+    {"satisfiesPzs", em_read_ignored, 0},
 };
 
 static json_t *topic_resource(const void *value)
 {
-    return ((const struct mr_topic *)value)->resource;
+    return ((const struct em_topic *)value)->resource;
 }
 
-enum mr_status mr_topic_put(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_topic_put(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
+    struct em_pubsub *pubsub = em_pubsub_of(app);
     struct topic_body in = {0};
     MR_AUTO_JSON json_t *body = NULL;
     MR_AUTO_STR char *name = NULL;
-    enum mr_status status = mr_resource_id_check(mr_request_param(req, "t"), err);
+    enum mr_status status = em_resource_id_check(mr_request_param(req, "t"), err);
     if (!status)
-        status = mr_resource_name_of(req, "topics", "t", &name, err);
+        status = em_resource_name_of(req, "topics", "t", &name, err);
     if (!status)
-        status = mr_google_body(req, MR_PUBSUB_BODY_MAX, &body, err);
+        status = em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err);
     if (!status)
-        status = mr_pubsub_fields_read(body, "", topic_fields, sizeof topic_fields / sizeof *topic_fields,
+        status = em_pubsub_fields_read(body, "", topic_fields, sizeof topic_fields / sizeof *topic_fields,
                                        &in, err);
     if (status)
         return status;
@@ -54,80 +54,80 @@ enum mr_status mr_topic_put(void *app, struct mr_request *req, struct mr_err *er
     if (!resource)
         return mr_fail_oom(err);
     json_t *answer = json_deep_copy(given);
-    mr_store_lock(emulator);
-    status = mr_topic_add_locked(emulator, name, resource, err);
-    mr_store_unlock(emulator);
+    em_pubsub_lock(pubsub);
+    status = em_topic_add_locked(pubsub, name, resource, err);
+    em_pubsub_unlock(pubsub);
     if (!status)
         return mr_respond_json(req, 200, answer, err);
     json_decref(answer);
     return status;
 }
 
-enum mr_status mr_topic_get(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_topic_get(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
-    struct mr_topic *topic = NULL;
-    enum mr_status status = mr_topic_lock(emulator, req, &topic, err);
+    struct em_pubsub *pubsub = em_pubsub_of(app);
+    struct em_topic *topic = NULL;
+    enum mr_status status = em_topic_lock(pubsub, req, &topic, err);
     if (status)
         return status;
     json_t *answer = json_deep_copy(topic->resource);
-    mr_store_unlock(emulator);
+    em_pubsub_unlock(pubsub);
     return mr_respond_json(req, 200, answer, err);
 }
 
 /* Everybody may do everything here. Of a topic that does not exist nobody may anything, as with Google. */
-enum mr_status mr_topic_test_permissions(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_topic_test_permissions(void *app, struct mr_request *req, struct mr_err *err)
 {
-    static const struct mr_field fields[] = {{"permissions", mr_read_array, 0}};
-    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
-    struct mr_topic *topic = NULL;
+    static const struct em_field fields[] = {{"permissions", em_read_array, 0}};
+    struct em_pubsub *pubsub = em_pubsub_of(app);
+    struct em_topic *topic = NULL;
     MR_AUTO_JSON json_t *body = NULL;
     json_t *asked = NULL;
-    enum mr_status status = mr_google_body(req, MR_PUBSUB_BODY_MAX, &body, err);
+    enum mr_status status = em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err);
     if (!status)
-        status = mr_pubsub_fields_read(body, "", fields, 1, &asked, err);
+        status = em_pubsub_fields_read(body, "", fields, 1, &asked, err);
     if (status)
         return status;
-    bool exists = mr_topic_lock(emulator, req, &topic, NULL) == MR_OK;
+    bool exists = em_topic_lock(pubsub, req, &topic, NULL) == MR_OK;
     if (exists)
-        mr_store_unlock(emulator);
+        em_pubsub_unlock(pubsub);
     return mr_respond_json(req, 200, json_pack("{s:O*}", "permissions", exists ? asked : NULL), err);
 }
 
-enum mr_status mr_topic_list(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_topic_list(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
-    return mr_respond_page(emulator, req, &emulator->topics, "topics", topic_resource, err);
+    struct em_pubsub *pubsub = em_pubsub_of(app);
+    return em_respond_page(pubsub, req, &pubsub->topics, "topics", topic_resource, err);
 }
 
-enum mr_status mr_topic_delete(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_topic_delete(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
-    struct mr_topic *topic = NULL;
-    enum mr_status status = mr_topic_lock(emulator, req, &topic, err);
+    struct em_pubsub *pubsub = em_pubsub_of(app);
+    struct em_topic *topic = NULL;
+    enum mr_status status = em_topic_lock(pubsub, req, &topic, err);
     if (status)
         return status;
-    mr_topic_remove_locked(emulator, topic);
-    mr_store_unlock(emulator);
-    return mr_respond_empty_object(req, err);
+    em_topic_remove_locked(pubsub, topic);
+    em_pubsub_unlock(pubsub);
+    return em_respond_empty_object(req, err);
 }
 
 /* All of them on one page: a topic of this emulator has few. */
-enum mr_status mr_topic_subscriptions(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_topic_subscriptions(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
-    struct mr_topic *topic = NULL;
-    enum mr_status status = mr_topic_lock(emulator, req, &topic, err);
+    struct em_pubsub *pubsub = em_pubsub_of(app);
+    struct em_topic *topic = NULL;
+    enum mr_status status = em_topic_lock(pubsub, req, &topic, err);
     if (status)
         return status;
     json_t *names = json_array();
     bool ok = names != NULL;
-    struct mr_subscription *subscription = NULL;
+    struct em_subscription *subscription = NULL;
     TAILQ_FOREACH(subscription, &topic->subscriptions, of_topic)
     {
         ok = ok && json_array_append_new(names, json_string(subscription->name)) == 0;
     }
-    mr_store_unlock(emulator);
+    em_pubsub_unlock(pubsub);
     json_t *answer = ok ? json_pack("{s:O}", "subscriptions", names) : NULL;
     json_decref(names);
     return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
@@ -138,8 +138,8 @@ enum mr_status mr_topic_subscriptions(void *app, struct mr_request *req, struct 
 struct publish_body {
     json_t *messages;
 };
-static const struct mr_field publish_fields[] = {
-    {"messages", mr_read_array, offsetof(struct publish_body, messages)},
+static const struct em_field publish_fields[] = {
+    {"messages", em_read_array, offsetof(struct publish_body, messages)},
 };
 
 static const char *ordering_key_of(const json_t *input)
@@ -152,14 +152,14 @@ static const char *ordering_key_of(const json_t *input)
 static enum mr_status check_publish(json_t *body, json_t **ret_messages, struct mr_err *err)
 {
     struct publish_body in = {0};
-    enum mr_status status = mr_pubsub_fields_read(body, "", publish_fields, 1, &in, err);
+    enum mr_status status = em_pubsub_fields_read(body, "", publish_fields, 1, &in, err);
     if (!status)
         status =
-            mr_check_range("number of messages", (int64_t)json_array_size(in.messages), 1, MESSAGES_MAX, err);
+            em_check_range("number of messages", (int64_t)json_array_size(in.messages), 1, MESSAGES_MAX, err);
     size_t size = 0;
     for (size_t i = 0; !status && i < json_array_size(in.messages); i++) {
         json_t *message = json_array_get(in.messages, i);
-        status = mr_message_check(message, &size, err);
+        status = em_message_check(message, &size, err);
         if (!status && strcmp(ordering_key_of(message), ordering_key_of(json_array_get(in.messages, 0))) != 0)
             status = mr_fail(err, MR_INVALID, "All messages of one request need the same ordering key.");
     }
@@ -171,26 +171,25 @@ static enum mr_status check_publish(json_t *body, json_t **ret_messages, struct 
     return status;
 }
 
-static enum mr_status publish_one_locked(struct mr_pubsub_emulator *emulator, struct mr_topic *topic,
+static enum mr_status publish_one_locked(struct em_pubsub *pubsub, struct em_topic *topic,
                                          const json_t *input, json_t *ids, struct mr_err *err)
 {
-    MR_AUTO(mr_message) struct mr_message *message = NULL;
-    enum mr_status status =
-        mr_message_new(input, ++emulator->last_message_id, mr_time_now_us(), &message, err);
+    MR_AUTO(em_message) struct em_message *message = NULL;
+    enum mr_status status = em_message_new(input, ++pubsub->last_message_id, mr_time_now_us(), &message, err);
     if (!status)
-        status = mr_topic_deliver_locked(emulator, topic, message, err);
+        status = em_topic_deliver_locked(pubsub, topic, message, err);
     if (!status && json_array_append(ids, json_object_get(message->body, "messageId")) != 0)
         status = mr_fail_oom(err);
     return status;
 }
 
-enum mr_status mr_topic_publish(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_topic_publish(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_pubsub_emulator *emulator = mr_pubsub_of(app);
+    struct em_pubsub *pubsub = em_pubsub_of(app);
     MR_AUTO_JSON json_t *body = NULL;
     json_t *messages = NULL;
-    struct mr_topic *topic = NULL;
-    enum mr_status status = mr_google_body(req, MR_PUBLISH_BODY_MAX, &body, err);
+    struct em_topic *topic = NULL;
+    enum mr_status status = em_google_body(req, EM_PUBLISH_BODY_MAX, &body, err);
     if (!status)
         status = check_publish(body, &messages, err);
     if (status)
@@ -201,11 +200,11 @@ enum mr_status mr_topic_publish(void *app, struct mr_request *req, struct mr_err
         json_decref(answer);
         return mr_fail_oom(err);
     }
-    status = mr_topic_lock(emulator, req, &topic, err);
+    status = em_topic_lock(pubsub, req, &topic, err);
     if (!status) {
         for (size_t i = 0; !status && i < json_array_size(messages); i++)
-            status = publish_one_locked(emulator, topic, json_array_get(messages, i), ids, err);
-        mr_store_unlock(emulator);
+            status = publish_one_locked(pubsub, topic, json_array_get(messages, i), ids, err);
+        em_pubsub_unlock(pubsub);
     }
     if (!status)
         return mr_respond_json(req, 200, answer, err);

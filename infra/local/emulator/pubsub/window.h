@@ -12,20 +12,20 @@
  *
  * Pure; guarded by the store's lock.
  */
-#ifndef MR_EMULATOR_PUBSUB_WINDOW_H
-#define MR_EMULATOR_PUBSUB_WINDOW_H
+#ifndef EM_PUBSUB_WINDOW_H
+#define EM_PUBSUB_WINDOW_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum {
-    MR_WINDOW_START = 4,
-    MR_WINDOW_MAX = 256,
+    EM_WINDOW_START = 4,
+    EM_WINDOW_MAX = 256,
 };
-#define MR_PUSH_BACKOFF_MIN_US INT64_C(100000)
-#define MR_PUSH_BACKOFF_MAX_US INT64_C(60000000)
+#define EM_PUSH_BACKOFF_MIN_US INT64_C(100000)
+#define EM_PUSH_BACKOFF_MAX_US INT64_C(60000000)
 
-struct mr_push_window {
+struct em_push_window {
     int size;              /* pushes that may be outstanding */
     int64_t backoff_us;    /* length of the last stop, halved by each ack since; 0: none */
     int64_t not_before_us; /* monotonic: no push begins before */
@@ -35,14 +35,14 @@ struct mr_push_window {
     int64_t latency_us;
 };
 
-void mr_push_window_init(struct mr_push_window *window);
+void em_push_window_init(struct em_push_window *window);
 
 /* Records the outcome of a push: `round` is the window's at its begin, latency_us how long it took. */
-void mr_push_window_acked(struct mr_push_window *window, int64_t latency_us);
-void mr_push_window_nacked(struct mr_push_window *window, uint64_t round, int64_t now_us);
+void em_push_window_acked(struct em_push_window *window, int64_t latency_us);
+void em_push_window_nacked(struct em_push_window *window, uint64_t round, int64_t now_us);
 
 /* The wait before message number `attempt`'s (1, 2, …) next try by a retry policy: min doubled each time, at
  * most max. */
-int64_t mr_retry_policy_delay(int64_t min_us, int64_t max_us, int64_t attempt);
+int64_t em_retry_policy_delay(int64_t min_us, int64_t max_us, int64_t attempt);
 
 #endif

@@ -28,11 +28,11 @@ struct field {
     size_t offset;
 };
 static const struct field fields[] = {
-    {"minute", 0, 59, NULL, offsetof(struct mr_cron, minutes)},
-    {"hour", 0, 23, NULL, offsetof(struct mr_cron, hours)},
-    {"day of month", 1, 31, NULL, offsetof(struct mr_cron, days)},
-    {"month", 1, 12, &month_names, offsetof(struct mr_cron, months)},
-    {"day of week", 0, 7, &weekday_names, offsetof(struct mr_cron, weekdays)},
+    {"minute", 0, 59, NULL, offsetof(struct em_cron, minutes)},
+    {"hour", 0, 23, NULL, offsetof(struct em_cron, hours)},
+    {"day of month", 1, 31, NULL, offsetof(struct em_cron, days)},
+    {"month", 1, 12, &month_names, offsetof(struct em_cron, months)},
+    {"day of week", 0, 7, &weekday_names, offsetof(struct em_cron, weekdays)},
 };
 enum { FIELD_COUNT = sizeof fields / sizeof *fields };
 
@@ -103,9 +103,9 @@ static const char *parse_field(const char *text, const struct field *field, uint
     return text && ends_field(*text) ? text : NULL;
 }
 
-enum mr_status mr_cron_parse(const char *text, struct mr_cron *ret, struct mr_err *err)
+enum mr_status em_cron_parse(const char *text, struct em_cron *ret, struct mr_err *err)
 {
-    struct mr_cron cron = {0};
+    struct em_cron cron = {0};
     const char *at = skip_blanks(text);
     for (size_t i = 0; i < FIELD_COUNT; i++) {
         uint64_t *set = (uint64_t *)(void *)((char *)&cron + fields[i].offset);
@@ -133,7 +133,7 @@ static bool has(uint64_t set, int value)
     return (set >> value & 1) != 0;
 }
 
-static bool day_matches(const struct mr_cron *cron, const struct tm *tm)
+static bool day_matches(const struct em_cron *cron, const struct tm *tm)
 {
     if (!has(cron->months, tm->tm_mon + 1))
         return false;
@@ -143,7 +143,7 @@ static bool day_matches(const struct mr_cron *cron, const struct tm *tm)
 }
 
 /* The first minute of the day, counted from midnight, at or after `from`; -1 if the day has none left. */
-static int minute_of_day(const struct mr_cron *cron, int from)
+static int minute_of_day(const struct em_cron *cron, int from)
 {
     for (int minute = from; minute < DAY_SECONDS / MINUTE_SECONDS; minute++)
         if (has(cron->hours, minute / 60) && has(cron->minutes, minute % 60))
@@ -151,7 +151,7 @@ static int minute_of_day(const struct mr_cron *cron, int from)
     return -1;
 }
 
-bool mr_cron_next(const struct mr_cron *cron, int64_t after, int64_t *ret_next)
+bool em_cron_next(const struct em_cron *cron, int64_t after, int64_t *ret_next)
 {
     int64_t second_of_day = (after % DAY_SECONDS + DAY_SECONDS) % DAY_SECONDS;
     int64_t midnight = after - second_of_day;

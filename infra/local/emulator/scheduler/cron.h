@@ -4,15 +4,15 @@
  * restricted, either may match. Source: crontab(5),
  * https://cloud.google.com/scheduler/docs/configuring/cron-job-schedules Pure; any thread.
  */
-#ifndef MR_EMULATOR_CRON_H
-#define MR_EMULATOR_CRON_H
+#ifndef EM_CRON_H
+#define EM_CRON_H
 
 #include "shared/base/err.h"
 
 #include <stdint.h>
 
 /* Bit n of a set stands for the value n. */
-struct mr_cron {
+struct em_cron {
     uint64_t minutes;
     uint64_t hours;
     uint64_t days;
@@ -23,10 +23,10 @@ struct mr_cron {
 };
 
 /* MR_INVALID, naming the field, for anything that is no schedule. */
-MR_MUST_CHECK enum mr_status mr_cron_parse(const char *text, struct mr_cron *ret, struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_cron_parse(const char *text, struct em_cron *ret, struct mr_err *err);
 
 /* The first time of the schedule after `after` (both seconds since 1970, UTC). False if there is none, as for
  * the 30th of February. */
-bool mr_cron_next(const struct mr_cron *cron, int64_t after, int64_t *ret_next);
+bool em_cron_next(const struct em_cron *cron, int64_t after, int64_t *ret_next);
 
 #endif

@@ -15,15 +15,15 @@ enum {
 /* A wall clock may be set; so nobody sleeps longer than this before looking at it again. */
 #define LOOK_AGAIN_US (30 * MICROS)
 
-struct mr_job {
-    struct mr_job_context context;
+struct em_job {
+    struct em_job_context context;
     char *name;
     pthread_t thread;
     atomic_bool stopping;
     pthread_mutex_t lock;
     /* All fields below are protected by lock. */
     pthread_cond_t wake;
-    struct mr_job_spec *spec;
+    struct em_job_spec *spec;
     bool paused;
     bool forced;
     int64_t due_s; /* of the next run; 0: none */
@@ -37,7 +37,7 @@ struct mr_job {
 
 static bool is_stopping(void *ctx)
 {
-    return atomic_load(&((struct mr_job *)ctx)->stopping);
+    return atomic_load(&((struct em_job *)ctx)->stopping);
 }
 
 struct lines {
@@ -66,7 +66,7 @@ static bool is_reserved(const char *name)
     return strncasecmp(name, "x-cloudscheduler", 16) == 0 || strncasecmp(name, "x-google-", 9) == 0;
 }
 
-static enum mr_status add_own_headers(struct lines *lines, const struct mr_job_spec *spec, struct mr_err *err)
+static enum mr_status add_own_headers(struct lines *lines, const struct em_job_spec *spec, struct mr_err *err)
 {
     bool typed = false;
     enum mr_status status = MR_OK;
@@ -82,7 +82,7 @@ static enum mr_status add_own_headers(struct lines *lines, const struct mr_job_s
     return status;
 }
 
-static enum mr_status add_token(struct mr_job *job, struct lines *lines, const struct mr_job_spec *spec,
+static enum mr_status add_token(struct em_job *job, struct lines *lines, const struct em_job_spec *spec,
                                 struct mr_err *err)
 {
     MR_AUTO_STR char *token = NULL;
@@ -90,7 +90,7 @@ static enum mr_status add_token(struct mr_job *job, struct lines *lines, const s
     if (!spec->oidc_email)
         return MR_OK;
     enum mr_status status =
-        mr_identity_mint(job->context.identity, spec->oidc_email, spec->oidc_audience, &token, err);
+        em_identity_mint(job->context.identity, spec->oidc_email, spec->oidc_audience, &token, err);
     if (status)
         return status;
     if (asprintf(&value, "Bearer %s", token) < 0)
@@ -98,7 +98,7 @@ static enum mr_status add_token(struct mr_job *job, struct lines *lines, const s
     return add_line(lines, "Authorization", value, err);
 }
 
-static enum mr_status make_headers(struct mr_job *job, const struct mr_job_spec *spec, int64_t schedule_us,
+static enum mr_status make_headers(struct em_job *job, const struct em_job_spec *spec, int64_t schedule_us,
                                    struct lines *lines, struct mr_err *err)
 {
     char time[MR_TIME_TEXT_MAX];
@@ -130,7 +130,7 @@ static enum mr_status discard(void *ctx, const void *data, size_t len, struct mr
 }
 
 /* MR_OK for an answer of 200 to 299. */
-static enum mr_status attempt(struct mr_job *job, const struct mr_job_spec *spec, int64_t schedule_us,
+static enum mr_status attempt(struct em_job *job, const struct em_job_spec *spec, int64_t schedule_us,
                               struct mr_err *err)
 {
     struct lines lines = {.text = MR_BUF_INIT(HEADER_BYTES_MAX)};
@@ -159,7 +159,7 @@ static enum mr_status attempt(struct mr_job *job, const struct mr_job_spec *spec
 
 /* ---- a run: the attempt and its retries ---- */
 
-static void record(struct mr_job *job, const struct mr_err *failure)
+static void record(struct em_job *job, const struct mr_err *failure)
 {
     pthread_mutex_lock(&job->lock);
     job->last_failed = failure != NULL;
@@ -168,7 +168,7 @@ static void record(struct mr_job *job, const struct mr_err *failure)
 }
 
 /* Sleeps until until_us (monotonic) or the job's end, which makes it false. */
-static bool sleep_until(struct mr_job *job, int64_t until_us)
+static bool sleep_until(struct em_job *job, int64_t until_us)
 {
     const struct timespec until = {.tv_sec = until_us / MICROS, .tv_nsec = until_us % MICROS * 1000};
     pthread_mutex_lock(&job->lock);
@@ -179,7 +179,7 @@ static bool sleep_until(struct mr_job *job, int64_t until_us)
     return !atomic_load(&job->stopping);
 }
 
-static void run(struct mr_job *job, const struct mr_job_spec *spec, int64_t schedule_us)
+static void run(struct em_job *job, const struct em_job_spec *spec, int64_t schedule_us)
 {
     int64_t begun_us = mr_time_monotonic_us();
     for (int64_t retry = 0;; retry++) {
@@ -196,25 +196,25 @@ static void run(struct mr_job *job, const struct mr_job_spec *spec, int64_t sche
         int64_t now_us = mr_time_monotonic_us();
         bool late = spec->max_retry_us > 0 && now_us - begun_us >= spec->max_retry_us;
         if (retry == spec->retry_count || late ||
-            !sleep_until(job, now_us + mr_job_spec_backoff(spec, retry + 1)))
+            !sleep_until(job, now_us + em_job_spec_backoff(spec, retry + 1)))
             return;
     }
 }
 
 /* ---- the thread ---- */
 
-static void plan_locked(struct mr_job *job)
+static void plan_locked(struct em_job *job)
 {
-    if (!mr_cron_next(&job->spec->schedule, mr_time_now_us() / MICROS, &job->due_s))
+    if (!em_cron_next(&job->spec->schedule, mr_time_now_us() / MICROS, &job->due_s))
         job->due_s = 0;
 }
 
-static bool is_due_locked(const struct mr_job *job, int64_t now_us)
+static bool is_due_locked(const struct em_job *job, int64_t now_us)
 {
     return job->forced || (!job->paused && job->due_s > 0 && job->due_s * MICROS <= now_us);
 }
 
-static void wait_locked(struct mr_job *job, int64_t now_us)
+static void wait_locked(struct em_job *job, int64_t now_us)
 {
     int64_t wait_us = LOOK_AGAIN_US;
     if (!job->paused && job->due_s > 0 && job->due_s * MICROS - now_us < wait_us)
@@ -226,7 +226,7 @@ static void wait_locked(struct mr_job *job, int64_t now_us)
 
 static void *job_main(void *ctx)
 {
-    struct mr_job *job = ctx;
+    struct em_job *job = ctx;
     pthread_mutex_lock(&job->lock);
     while (!atomic_load(&job->stopping)) {
         int64_t now_us = mr_time_now_us();
@@ -234,7 +234,7 @@ static void *job_main(void *ctx)
             wait_locked(job, now_us);
             continue;
         }
-        MR_AUTO(mr_job_spec) struct mr_job_spec *spec = mr_job_spec_ref(job->spec);
+        MR_AUTO(em_job_spec) struct em_job_spec *spec = em_job_spec_ref(job->spec);
         int64_t schedule_us = job->forced ? now_us : job->due_s * MICROS;
         job->forced = false;
         pthread_mutex_unlock(&job->lock);
@@ -246,7 +246,7 @@ static void *job_main(void *ctx)
     return NULL;
 }
 
-static enum mr_status init_sync(struct mr_job *job, struct mr_err *err)
+static enum mr_status init_sync(struct em_job *job, struct mr_err *err)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -258,19 +258,19 @@ static enum mr_status init_sync(struct mr_job *job, struct mr_err *err)
     return failed ? mr_fail_errno(err, MR_EXHAUSTED, failed, "start a job") : MR_OK;
 }
 
-static void destroy(struct mr_job *job)
+static void destroy(struct em_job *job)
 {
     pthread_cond_destroy(&job->wake);
     pthread_mutex_destroy(&job->lock);
-    mr_job_spec_unref(job->spec);
+    em_job_spec_unref(job->spec);
     free(job->name);
     free(job);
 }
 
-enum mr_status mr_job_new(const struct mr_job_context *context, struct mr_job_spec *spec, struct mr_job **ret,
+enum mr_status em_job_new(const struct em_job_context *context, struct em_job_spec *spec, struct em_job **ret,
                           struct mr_err *err)
 {
-    struct mr_job *job = calloc(1, sizeof *job);
+    struct em_job *job = calloc(1, sizeof *job);
     if (!job)
         return mr_fail_oom(err);
     enum mr_status status = init_sync(job, err);
@@ -279,7 +279,7 @@ enum mr_status mr_job_new(const struct mr_job_context *context, struct mr_job_sp
         return status;
     }
     job->context = *context;
-    job->spec = mr_job_spec_ref(spec);
+    job->spec = em_job_spec_ref(spec);
     job->updated_us = mr_time_now_us();
     job->name = strdup(spec->name);
     plan_locked(job);
@@ -292,7 +292,7 @@ enum mr_status mr_job_new(const struct mr_job_context *context, struct mr_job_sp
     return MR_OK;
 }
 
-void mr_job_free(struct mr_job *job)
+void em_job_free(struct em_job *job)
 {
     if (!job)
         return;
@@ -306,7 +306,7 @@ void mr_job_free(struct mr_job *job)
 
 /* ---- for the handlers ---- */
 
-const char *mr_job_name(const struct mr_job *job)
+const char *em_job_name(const struct em_job *job)
 {
     return job->name;
 }
@@ -320,7 +320,7 @@ static bool set_time(json_t *resource, const char *key, int64_t us)
     return json_object_set_new(resource, key, json_string(text)) == 0;
 }
 
-json_t *mr_job_resource(struct mr_job *job)
+json_t *em_job_resource(struct em_job *job)
 {
     pthread_mutex_lock(&job->lock);
     json_t *resource = json_deep_copy(job->spec->resource);
@@ -342,26 +342,26 @@ json_t *mr_job_resource(struct mr_job *job)
     return NULL;
 }
 
-struct mr_job_spec *mr_job_spec_of(struct mr_job *job)
+struct em_job_spec *em_job_spec_of(struct em_job *job)
 {
     pthread_mutex_lock(&job->lock);
-    struct mr_job_spec *spec = mr_job_spec_ref(job->spec);
+    struct em_job_spec *spec = em_job_spec_ref(job->spec);
     pthread_mutex_unlock(&job->lock);
     return spec;
 }
 
-void mr_job_change(struct mr_job *job, struct mr_job_spec *spec)
+void em_job_change(struct em_job *job, struct em_job_spec *spec)
 {
     pthread_mutex_lock(&job->lock);
-    mr_job_spec_unref(job->spec);
-    job->spec = mr_job_spec_ref(spec);
+    em_job_spec_unref(job->spec);
+    job->spec = em_job_spec_ref(spec);
     job->updated_us = mr_time_now_us();
     plan_locked(job);
     pthread_cond_broadcast(&job->wake);
     pthread_mutex_unlock(&job->lock);
 }
 
-void mr_job_set_paused(struct mr_job *job, bool paused)
+void em_job_set_paused(struct em_job *job, bool paused)
 {
     pthread_mutex_lock(&job->lock);
     job->paused = paused;
@@ -370,7 +370,7 @@ void mr_job_set_paused(struct mr_job *job, bool paused)
     pthread_mutex_unlock(&job->lock);
 }
 
-void mr_job_force(struct mr_job *job)
+void em_job_force(struct em_job *job)
 {
     pthread_mutex_lock(&job->lock);
     job->forced = true;

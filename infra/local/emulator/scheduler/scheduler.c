@@ -1,6 +1,6 @@
 #include "infra/local/emulator/scheduler/scheduler.h"
 
-#include "infra/local/emulator/emulator.h"
+#include "infra/local/emulator/app.h"
 #include "infra/local/emulator/pubsub/fields.h"
 #include "infra/local/emulator/pubsub/registry.h"
 #include "infra/local/emulator/scheduler/job.h"
@@ -14,20 +14,19 @@ enum {
     JOB_ID_MAX = 500,
 };
 
-struct mr_scheduler_emulator {
-    struct mr_job_context context;
+struct em_scheduler {
+    struct em_job_context context;
     pthread_mutex_t lock; /* of jobs, and of each job against its deletion */
-    struct mr_registry jobs;
+    struct em_registry jobs;
 };
 
-enum mr_status mr_scheduler_emulator_new(struct mr_http_client *http, struct mr_identity *identity,
-                                         const struct mr_log *log, struct mr_scheduler_emulator **ret,
-                                         struct mr_err *err)
+enum mr_status em_scheduler_new(struct mr_http_client *http, struct em_identity *identity,
+                                const struct mr_log *log, struct em_scheduler **ret, struct mr_err *err)
 {
-    struct mr_scheduler_emulator *scheduler = calloc(1, sizeof *scheduler);
+    struct em_scheduler *scheduler = calloc(1, sizeof *scheduler);
     if (!scheduler)
         return mr_fail_oom(err);
-    scheduler->context = (struct mr_job_context){.http = http, .identity = identity, .log = log};
+    scheduler->context = (struct em_job_context){.http = http, .identity = identity, .log = log};
     int failed = pthread_mutex_init(&scheduler->lock, NULL);
     if (failed) {
         free(scheduler);
@@ -37,22 +36,22 @@ enum mr_status mr_scheduler_emulator_new(struct mr_http_client *http, struct mr_
     return MR_OK;
 }
 
-void mr_scheduler_emulator_free(struct mr_scheduler_emulator *scheduler)
+void em_scheduler_free(struct em_scheduler *scheduler)
 {
     if (!scheduler)
         return;
     for (size_t i = 0; i < scheduler->jobs.count; i++)
-        mr_job_free(scheduler->jobs.entries[i].value);
-    mr_registry_free(&scheduler->jobs);
+        em_job_free(scheduler->jobs.entries[i].value);
+    em_registry_free(&scheduler->jobs);
     pthread_mutex_destroy(&scheduler->lock);
     free(scheduler);
 }
 
 /* ---- what the handlers share ---- */
 
-static struct mr_scheduler_emulator *scheduler_of(void *app)
+static struct em_scheduler *scheduler_of(void *app)
 {
-    return ((struct mr_emulator *)app)->scheduler;
+    return ((struct em_app *)app)->scheduler;
 }
 
 static enum mr_status job_id_check(const char *id, struct mr_err *err)
@@ -78,8 +77,8 @@ static enum mr_status jobs_prefix(const struct mr_request *req, char **ret, stru
 }
 
 /* Finds the job of the path, with the scheduler's lock taken on MR_OK. */
-static enum mr_status job_lock(struct mr_scheduler_emulator *scheduler, const struct mr_request *req,
-                               struct mr_job **ret, struct mr_err *err)
+static enum mr_status job_lock(struct em_scheduler *scheduler, const struct mr_request *req,
+                               struct em_job **ret, struct mr_err *err)
 {
     MR_AUTO_STR char *prefix = NULL;
     MR_AUTO_STR char *name = NULL;
@@ -89,7 +88,7 @@ static enum mr_status job_lock(struct mr_scheduler_emulator *scheduler, const st
     if (asprintf(&name, "%s%s", prefix, mr_request_param(req, "j")) < 0)
         return mr_fail_oom(err);
     pthread_mutex_lock(&scheduler->lock);
-    *ret = mr_registry_find(&scheduler->jobs, name);
+    *ret = em_registry_find(&scheduler->jobs, name);
     if (*ret)
         return MR_OK;
     pthread_mutex_unlock(&scheduler->lock);
@@ -97,29 +96,29 @@ static enum mr_status job_lock(struct mr_scheduler_emulator *scheduler, const st
 }
 
 /* Does something to the job of the path and answers with what it then is. */
-static enum mr_status act(void *app, struct mr_request *req, void (*action)(struct mr_job *job),
+static enum mr_status act(void *app, struct mr_request *req, void (*action)(struct em_job *job),
                           struct mr_err *err)
 {
-    struct mr_scheduler_emulator *scheduler = scheduler_of(app);
-    struct mr_job *job = NULL;
+    struct em_scheduler *scheduler = scheduler_of(app);
+    struct em_job *job = NULL;
     enum mr_status status = job_lock(scheduler, req, &job, err);
     if (status)
         return status;
     if (action)
         action(job);
-    json_t *resource = mr_job_resource(job);
+    json_t *resource = em_job_resource(job);
     pthread_mutex_unlock(&scheduler->lock);
     return resource ? mr_respond_json(req, 200, resource, err) : mr_fail_oom(err);
 }
 
-static void pause_job(struct mr_job *job)
+static void pause_job(struct em_job *job)
 {
-    mr_job_set_paused(job, true);
+    em_job_set_paused(job, true);
 }
 
-static void resume_job(struct mr_job *job)
+static void resume_job(struct em_job *job)
 {
-    mr_job_set_paused(job, false);
+    em_job_set_paused(job, false);
 }
 
 static enum mr_status handle_get(void *app, struct mr_request *req, struct mr_err *err)
@@ -129,7 +128,7 @@ static enum mr_status handle_get(void *app, struct mr_request *req, struct mr_er
 
 static enum mr_status handle_run(void *app, struct mr_request *req, struct mr_err *err)
 {
-    return act(app, req, mr_job_force, err);
+    return act(app, req, em_job_force, err);
 }
 
 static enum mr_status handle_pause(void *app, struct mr_request *req, struct mr_err *err)
@@ -169,37 +168,37 @@ static enum mr_status new_job_name(const struct mr_request *req, const json_t *b
     return status;
 }
 
-static enum mr_status add_job_locked(struct mr_scheduler_emulator *scheduler, struct mr_job_spec *spec,
-                                     struct mr_job **ret, struct mr_err *err)
+static enum mr_status add_job_locked(struct em_scheduler *scheduler, struct em_job_spec *spec,
+                                     struct em_job **ret, struct mr_err *err)
 {
-    if (mr_registry_find(&scheduler->jobs, spec->name))
+    if (em_registry_find(&scheduler->jobs, spec->name))
         return mr_fail(err, MR_CONFLICT, "Job %s already exists.", spec->name);
-    enum mr_status status = mr_job_new(&scheduler->context, spec, ret, err);
+    enum mr_status status = em_job_new(&scheduler->context, spec, ret, err);
     if (status)
         return status;
-    status = mr_registry_add(&scheduler->jobs, mr_job_name(*ret), *ret, err);
+    status = em_registry_add(&scheduler->jobs, em_job_name(*ret), *ret, err);
     if (status)
-        mr_job_free(*ret);
+        em_job_free(*ret);
     return status;
 }
 
 static enum mr_status handle_create(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_scheduler_emulator *scheduler = scheduler_of(app);
+    struct em_scheduler *scheduler = scheduler_of(app);
     MR_AUTO_JSON json_t *body = NULL;
     MR_AUTO_STR char *name = NULL;
-    MR_AUTO(mr_job_spec) struct mr_job_spec *spec = NULL;
-    enum mr_status status = mr_google_body(req, BODY_MAX, &body, err);
+    MR_AUTO(em_job_spec) struct em_job_spec *spec = NULL;
+    enum mr_status status = em_google_body(req, BODY_MAX, &body, err);
     if (!status)
         status = new_job_name(req, body, &name, err);
     if (!status)
-        status = mr_job_spec_new(name, body, &spec, err);
+        status = em_job_spec_new(name, body, &spec, err);
     if (status)
         return status;
-    struct mr_job *job = NULL;
+    struct em_job *job = NULL;
     pthread_mutex_lock(&scheduler->lock);
     status = add_job_locked(scheduler, spec, &job, err);
-    json_t *resource = status ? NULL : mr_job_resource(job);
+    json_t *resource = status ? NULL : em_job_resource(job);
     pthread_mutex_unlock(&scheduler->lock);
     if (status)
         return status;
@@ -208,20 +207,20 @@ static enum mr_status handle_create(void *app, struct mr_request *req, struct mr
 
 static enum mr_status handle_patch(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_scheduler_emulator *scheduler = scheduler_of(app);
+    struct em_scheduler *scheduler = scheduler_of(app);
     MR_AUTO_JSON json_t *body = NULL;
-    MR_AUTO(mr_job_spec) struct mr_job_spec *changed = NULL;
-    struct mr_job *job = NULL;
-    enum mr_status status = mr_google_body(req, BODY_MAX, &body, err);
+    MR_AUTO(em_job_spec) struct em_job_spec *changed = NULL;
+    struct em_job *job = NULL;
+    enum mr_status status = em_google_body(req, BODY_MAX, &body, err);
     if (!status)
         status = job_lock(scheduler, req, &job, err);
     if (status)
         return status;
-    MR_AUTO(mr_job_spec) struct mr_job_spec *old = mr_job_spec_of(job);
-    status = mr_job_spec_patch(old, body, mr_request_query(req, "updateMask"), &changed, err);
+    MR_AUTO(em_job_spec) struct em_job_spec *old = em_job_spec_of(job);
+    status = em_job_spec_patch(old, body, mr_request_query(req, "updateMask"), &changed, err);
     if (!status)
-        mr_job_change(job, changed);
-    json_t *resource = status ? NULL : mr_job_resource(job);
+        em_job_change(job, changed);
+    json_t *resource = status ? NULL : em_job_resource(job);
     pthread_mutex_unlock(&scheduler->lock);
     if (status)
         return status;
@@ -230,23 +229,23 @@ static enum mr_status handle_patch(void *app, struct mr_request *req, struct mr_
 
 static enum mr_status handle_delete(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_scheduler_emulator *scheduler = scheduler_of(app);
-    struct mr_job *job = NULL;
+    struct em_scheduler *scheduler = scheduler_of(app);
+    struct em_job *job = NULL;
     enum mr_status status = job_lock(scheduler, req, &job, err);
     if (status)
         return status;
-    mr_registry_remove(&scheduler->jobs, mr_job_name(job));
+    em_registry_remove(&scheduler->jobs, em_job_name(job));
     pthread_mutex_unlock(&scheduler->lock);
-    mr_job_free(job);
+    em_job_free(job);
     return mr_respond_json(req, 200, json_object(), err);
 }
 
 static enum mr_status handle_list(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_scheduler_emulator *scheduler = scheduler_of(app);
-    struct mr_page page;
+    struct em_scheduler *scheduler = scheduler_of(app);
+    struct em_page page;
     MR_AUTO_STR char *prefix = NULL;
-    enum mr_status status = mr_page_of(req, &page, err);
+    enum mr_status status = em_page_of(req, &page, err);
     if (!status)
         status = jobs_prefix(req, &prefix, err);
     if (status)
@@ -255,16 +254,16 @@ static enum mr_status handle_list(void *app, struct mr_request *req, struct mr_e
     json_t *answer = json_pack("{s:o*}", "jobs", jobs);
     bool ok = jobs && answer;
     pthread_mutex_lock(&scheduler->lock);
-    size_t i = mr_registry_after(&scheduler->jobs, strcmp(page.after, prefix) > 0 ? page.after : prefix);
+    size_t i = em_registry_after(&scheduler->jobs, strcmp(page.after, prefix) > 0 ? page.after : prefix);
     for (; ok && i < scheduler->jobs.count; i++) {
-        const struct mr_registry_entry *entry = &scheduler->jobs.entries[i];
+        const struct em_registry_entry *entry = &scheduler->jobs.entries[i];
         if (strncmp(entry->name, prefix, strlen(prefix)) != 0)
             break;
         if (json_array_size(jobs) == page.size) {
             ok = json_object_set_new(answer, "nextPageToken", json_string(entry[-1].name)) == 0;
             break;
         }
-        ok = json_array_append_new(jobs, mr_job_resource(entry->value)) == 0;
+        ok = json_array_append_new(jobs, em_job_resource(entry->value)) == 0;
     }
     pthread_mutex_unlock(&scheduler->lock);
     if (ok)
@@ -286,7 +285,7 @@ static const struct mr_route routes[] = {
     {"GET", JOBS, handle_list, BODY_MAX, 0},
 };
 
-const struct mr_route *mr_scheduler_emulator_routes(size_t *ret_count)
+const struct mr_route *em_scheduler_routes(size_t *ret_count)
 {
     *ret_count = sizeof routes / sizeof *routes;
     return routes;

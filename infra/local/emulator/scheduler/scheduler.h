@@ -11,28 +11,27 @@
  *   scheduler_job      the job's thread and its state
  *   scheduler          the handlers and their table
  */
-#ifndef MR_EMULATOR_SCHEDULER_H
-#define MR_EMULATOR_SCHEDULER_H
+#ifndef EM_SCHEDULER_H
+#define EM_SCHEDULER_H
 
 #include "shared/base/log.h"
 #include "shared/http/client.h"
 #include "shared/http/server.h"
 
-struct mr_identity;
-struct mr_scheduler_emulator;
+struct em_identity;
+struct em_scheduler;
 
 /* http carries the requests, identity signs their tokens, log gets their failures; all three are borrowed and
  * outlive the scheduler. */
-MR_MUST_CHECK enum mr_status mr_scheduler_emulator_new(struct mr_http_client *http,
-                                                       struct mr_identity *identity, const struct mr_log *log,
-                                                       struct mr_scheduler_emulator **ret,
-                                                       struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_scheduler_new(struct mr_http_client *http, struct em_identity *identity,
+                                              const struct mr_log *log, struct em_scheduler **ret,
+                                              struct mr_err *err);
 
 /* Ends all jobs (a request under way is cut off within about a second). No handler may run any more. */
-void mr_scheduler_emulator_free(struct mr_scheduler_emulator *scheduler);
-MR_DEFINE_CLEANUP(mr_scheduler_emulator, mr_scheduler_emulator_free)
+void em_scheduler_free(struct em_scheduler *scheduler);
+MR_DEFINE_CLEANUP(em_scheduler, em_scheduler_free)
 
-/* The routes; the app pointer of their handlers is a struct mr_emulator. */
-const struct mr_route *mr_scheduler_emulator_routes(size_t *ret_count);
+/* The routes; the app pointer of their handlers is a struct em_app. */
+const struct mr_route *em_scheduler_routes(size_t *ret_count);
 
 #endif

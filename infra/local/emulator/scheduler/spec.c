@@ -26,21 +26,21 @@ struct raw {
     const char *description;
     int64_t attempt_deadline_us;
 };
-static const struct mr_field raw_fields[] = {
-    {"name", mr_read_ignored, 0},
-    {"description", mr_read_string, offsetof(struct raw, description)},
-    {"schedule", mr_read_string, offsetof(struct raw, schedule)},
-    {"timeZone", mr_read_string, offsetof(struct raw, time_zone)},
-    {"httpTarget", mr_read_object, offsetof(struct raw, target)},
-    {"retryConfig", mr_read_object, offsetof(struct raw, retry)},
-    {"attemptDeadline", mr_read_duration, offsetof(struct raw, attempt_deadline_us)},
-    {"pubsubTarget", mr_read_unimplemented, 0},
-    {"appEngineHttpTarget", mr_read_unimplemented, 0},
-    {"state", mr_read_ignored, 0},
-    {"status", mr_read_ignored, 0},
-    {"userUpdateTime", mr_read_ignored, 0},
-    {"scheduleTime", mr_read_ignored, 0},
-    {"lastAttemptTime", mr_read_ignored, 0},
+static const struct em_field raw_fields[] = {
+    {"name", em_read_ignored, 0},
+    {"description", em_read_string, offsetof(struct raw, description)},
+    {"schedule", em_read_string, offsetof(struct raw, schedule)},
+    {"timeZone", em_read_string, offsetof(struct raw, time_zone)},
+    {"httpTarget", em_read_object, offsetof(struct raw, target)},
+    {"retryConfig", em_read_object, offsetof(struct raw, retry)},
+    {"attemptDeadline", em_read_duration, offsetof(struct raw, attempt_deadline_us)},
+    {"pubsubTarget", em_read_unimplemented, 0},
+    {"appEngineHttpTarget", em_read_unimplemented, 0},
+    {"state", em_read_ignored, 0},
+    {"status", em_read_ignored, 0},
+    {"userUpdateTime", em_read_ignored, 0},
+    {"scheduleTime", em_read_ignored, 0},
+    {"lastAttemptTime", em_read_ignored, 0},
 };
 
 struct raw_target {
@@ -50,24 +50,24 @@ struct raw_target {
     const char *body;
     json_t *oidc;
 };
-static const struct mr_field target_fields[] = {
-    {"uri", mr_read_string, offsetof(struct raw_target, uri)},
-    {"httpMethod", mr_read_string, offsetof(struct raw_target, method)},
-    {"headers", mr_read_strings, offsetof(struct raw_target, headers)},
-    {"body", mr_read_string, offsetof(struct raw_target, body)},
-    {"oidcToken", mr_read_object, offsetof(struct raw_target, oidc)},
-    {"oauthToken", mr_read_unimplemented, 0},
+static const struct em_field target_fields[] = {
+    {"uri", em_read_string, offsetof(struct raw_target, uri)},
+    {"httpMethod", em_read_string, offsetof(struct raw_target, method)},
+    {"headers", em_read_strings, offsetof(struct raw_target, headers)},
+    {"body", em_read_string, offsetof(struct raw_target, body)},
+    {"oidcToken", em_read_object, offsetof(struct raw_target, oidc)},
+    {"oauthToken", em_read_unimplemented, 0},
 };
-static const struct mr_field oidc_fields[] = {
-    {"serviceAccountEmail", mr_read_string, offsetof(struct mr_job_spec, oidc_email)},
-    {"audience", mr_read_string, offsetof(struct mr_job_spec, oidc_audience)},
+static const struct em_field oidc_fields[] = {
+    {"serviceAccountEmail", em_read_string, offsetof(struct em_job_spec, oidc_email)},
+    {"audience", em_read_string, offsetof(struct em_job_spec, oidc_audience)},
 };
-static const struct mr_field retry_fields[] = {
-    {"retryCount", mr_read_int, offsetof(struct mr_job_spec, retry_count)},
-    {"maxRetryDuration", mr_read_duration, offsetof(struct mr_job_spec, max_retry_us)},
-    {"minBackoffDuration", mr_read_duration, offsetof(struct mr_job_spec, min_backoff_us)},
-    {"maxBackoffDuration", mr_read_duration, offsetof(struct mr_job_spec, max_backoff_us)},
-    {"maxDoublings", mr_read_int, offsetof(struct mr_job_spec, max_doublings)},
+static const struct em_field retry_fields[] = {
+    {"retryCount", em_read_int, offsetof(struct em_job_spec, retry_count)},
+    {"maxRetryDuration", em_read_duration, offsetof(struct em_job_spec, max_retry_us)},
+    {"minBackoffDuration", em_read_duration, offsetof(struct em_job_spec, min_backoff_us)},
+    {"maxBackoffDuration", em_read_duration, offsetof(struct em_job_spec, max_backoff_us)},
+    {"maxDoublings", em_read_int, offsetof(struct em_job_spec, max_doublings)},
 };
 
 /* What else the target's method allows. */
@@ -79,7 +79,7 @@ static const struct method {
     {"DELETE", false}, {"HEAD", false}, {"OPTIONS", false},
 };
 
-static enum mr_status read_method(struct mr_job_spec *spec, const struct raw_target *raw, struct mr_err *err)
+static enum mr_status read_method(struct em_job_spec *spec, const struct raw_target *raw, struct mr_err *err)
 {
     const char *name = raw->method && *raw->method ? raw->method : "POST";
     for (size_t i = 0; i < COUNT(methods); i++) {
@@ -93,7 +93,7 @@ static enum mr_status read_method(struct mr_job_spec *spec, const struct raw_tar
     return mr_fail(err, MR_INVALID, "Invalid httpTarget.httpMethod '%s'.", name);
 }
 
-static enum mr_status read_body(struct mr_job_spec *spec, const char *text, struct mr_err *err)
+static enum mr_status read_body(struct em_job_spec *spec, const char *text, struct mr_err *err)
 {
     if (!text)
         return MR_OK;
@@ -102,10 +102,10 @@ static enum mr_status read_body(struct mr_job_spec *spec, const char *text, stru
     return mr_fail(err, MR_INVALID, "Invalid value at 'httpTarget.body': Base64 decoding failed.");
 }
 
-static enum mr_status read_oidc(struct mr_job_spec *spec, json_t *oidc, struct mr_err *err)
+static enum mr_status read_oidc(struct em_job_spec *spec, json_t *oidc, struct mr_err *err)
 {
     enum mr_status status =
-        mr_pubsub_fields_read(oidc, "httpTarget.oidcToken", oidc_fields, COUNT(oidc_fields), spec, err);
+        em_pubsub_fields_read(oidc, "httpTarget.oidcToken", oidc_fields, COUNT(oidc_fields), spec, err);
     if (status)
         return status;
     if (!spec->oidc_email || !strchr(spec->oidc_email, '@'))
@@ -116,7 +116,7 @@ static enum mr_status read_oidc(struct mr_job_spec *spec, json_t *oidc, struct m
     return MR_OK;
 }
 
-static enum mr_status read_headers(struct mr_job_spec *spec, json_t *headers, struct mr_err *err)
+static enum mr_status read_headers(struct em_job_spec *spec, json_t *headers, struct mr_err *err)
 {
     const char *name = NULL;
     json_t *value = NULL;
@@ -128,13 +128,13 @@ static enum mr_status read_headers(struct mr_job_spec *spec, json_t *headers, st
     return MR_OK;
 }
 
-static enum mr_status read_target(struct mr_job_spec *spec, json_t *target, struct mr_err *err)
+static enum mr_status read_target(struct em_job_spec *spec, json_t *target, struct mr_err *err)
 {
     struct raw_target raw = {0};
     enum mr_status status =
-        mr_pubsub_fields_read(target, "httpTarget", target_fields, COUNT(target_fields), &raw, err);
+        em_pubsub_fields_read(target, "httpTarget", target_fields, COUNT(target_fields), &raw, err);
     if (!status)
-        status = mr_url_check("httpTarget.uri", raw.uri ? raw.uri : "", err);
+        status = em_url_check("httpTarget.uri", raw.uri ? raw.uri : "", err);
     if (status)
         return status;
     spec->uri = raw.uri;
@@ -150,14 +150,14 @@ static enum mr_status read_target(struct mr_job_spec *spec, json_t *target, stru
     return status;
 }
 
-static enum mr_status read_retry(struct mr_job_spec *spec, json_t *retry, struct mr_err *err)
+static enum mr_status read_retry(struct em_job_spec *spec, json_t *retry, struct mr_err *err)
 {
     enum mr_status status =
-        mr_pubsub_fields_read(retry, "retryConfig", retry_fields, COUNT(retry_fields), spec, err);
+        em_pubsub_fields_read(retry, "retryConfig", retry_fields, COUNT(retry_fields), spec, err);
     if (!status)
-        status = mr_check_range("retryConfig.retryCount", spec->retry_count, 0, RETRY_COUNT_MAX, err);
+        status = em_check_range("retryConfig.retryCount", spec->retry_count, 0, RETRY_COUNT_MAX, err);
     if (!status)
-        status = mr_check_range("retryConfig.maxDoublings", spec->max_doublings, 0, MAX_DOUBLINGS_MAX, err);
+        status = em_check_range("retryConfig.maxDoublings", spec->max_doublings, 0, MAX_DOUBLINGS_MAX, err);
     if (!status && spec->min_backoff_us > spec->max_backoff_us)
         status =
             mr_fail(err, MR_INVALID, "Invalid retryConfig: minBackoffDuration exceeds maxBackoffDuration.");
@@ -174,30 +174,30 @@ static enum mr_status check_time_zone(const char *zone, struct mr_err *err)
                         "The emulator runs schedules in UTC only, not in '%s'.", zone);
 }
 
-static enum mr_status set_defaults(const struct mr_job_spec *spec, const char *name, const struct raw *raw,
+static enum mr_status set_defaults(const struct em_job_spec *spec, const char *name, const struct raw *raw,
                                    struct mr_err *err)
 {
-    char deadline[MR_DURATION_TEXT_MAX];
-    mr_duration_format(spec->attempt_deadline_us, deadline);
+    char deadline[EM_DURATION_TEXT_MAX];
+    em_duration_format(spec->attempt_deadline_us, deadline);
     MR_AUTO_JSON json_t *defaults =
         json_pack("{s:s,s:s,s:s}", "name", name, "timeZone", raw->time_zone, "attemptDeadline", deadline);
     return defaults && json_object_update(spec->resource, defaults) == 0 ? MR_OK : mr_fail_oom(err);
 }
 
 /* Reads spec->resource, its own copy of the body, into the other fields. */
-static enum mr_status read_resource(struct mr_job_spec *spec, const char *name, struct mr_err *err)
+static enum mr_status read_resource(struct em_job_spec *spec, const char *name, struct mr_err *err)
 {
     struct raw raw = {.time_zone = "Etc/UTC", .attempt_deadline_us = ATTEMPT_DEADLINE_DEFAULT * MICROS};
     enum mr_status status =
-        mr_pubsub_fields_read(spec->resource, "", raw_fields, COUNT(raw_fields), &raw, err);
+        em_pubsub_fields_read(spec->resource, "", raw_fields, COUNT(raw_fields), &raw, err);
     if (!status && (!raw.schedule || !raw.target))
         status = mr_fail(err, MR_INVALID, "A job needs a schedule and an httpTarget.");
     if (!status)
-        status = mr_cron_parse(raw.schedule, &spec->schedule, err);
+        status = em_cron_parse(raw.schedule, &spec->schedule, err);
     if (!status)
         status = check_time_zone(raw.time_zone, err);
     if (!status)
-        status = mr_check_range("attemptDeadline (seconds)", raw.attempt_deadline_us / MICROS,
+        status = em_check_range("attemptDeadline (seconds)", raw.attempt_deadline_us / MICROS,
                                 ATTEMPT_DEADLINE_MIN, ATTEMPT_DEADLINE_MAX, err);
     if (!status)
         status = read_target(spec, raw.target, err);
@@ -210,10 +210,10 @@ static enum mr_status read_resource(struct mr_job_spec *spec, const char *name, 
     return status;
 }
 
-enum mr_status mr_job_spec_new(const char *name, const json_t *body, struct mr_job_spec **ret,
+enum mr_status em_job_spec_new(const char *name, const json_t *body, struct em_job_spec **ret,
                                struct mr_err *err)
 {
-    MR_AUTO(mr_job_spec) struct mr_job_spec *spec = calloc(1, sizeof *spec);
+    MR_AUTO(em_job_spec) struct em_job_spec *spec = calloc(1, sizeof *spec);
     if (!spec)
         return mr_fail_oom(err);
     atomic_init(&spec->refs, 1);
@@ -232,8 +232,8 @@ enum mr_status mr_job_spec_new(const char *name, const json_t *body, struct mr_j
 static const char *const mutable_fields[] = {"description", "schedule",    "timeZone",
                                              "httpTarget",  "retryConfig", "attemptDeadline"};
 
-enum mr_status mr_job_spec_patch(const struct mr_job_spec *old, const json_t *body, const char *mask,
-                                 struct mr_job_spec **ret, struct mr_err *err)
+enum mr_status em_job_spec_patch(const struct em_job_spec *old, const json_t *body, const char *mask,
+                                 struct em_job_spec **ret, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *resource = json_deep_copy(old->resource);
     if (!resource)
@@ -241,19 +241,19 @@ enum mr_status mr_job_spec_patch(const struct mr_job_spec *old, const json_t *bo
     enum mr_status status = MR_OK;
     if (mask)
         status =
-            mr_mask_apply(resource, body, mask, mutable_fields, sizeof mutable_fields / sizeof(char *), err);
+            em_mask_apply(resource, body, mask, mutable_fields, sizeof mutable_fields / sizeof(char *), err);
     else if (json_object_update(resource, (json_t *)(uintptr_t)body) != 0)
         status = mr_fail_oom(err);
-    return status ? status : mr_job_spec_new(old->name, resource, ret, err);
+    return status ? status : em_job_spec_new(old->name, resource, ret, err);
 }
 
-struct mr_job_spec *mr_job_spec_ref(struct mr_job_spec *spec)
+struct em_job_spec *em_job_spec_ref(struct em_job_spec *spec)
 {
     atomic_fetch_add_explicit(&spec->refs, 1, memory_order_relaxed);
     return spec;
 }
 
-void mr_job_spec_unref(struct mr_job_spec *spec)
+void em_job_spec_unref(struct em_job_spec *spec)
 {
     if (!spec || atomic_fetch_sub_explicit(&spec->refs, 1, memory_order_acq_rel) != 1)
         return;
@@ -262,7 +262,7 @@ void mr_job_spec_unref(struct mr_job_spec *spec)
     free(spec);
 }
 
-int64_t mr_job_spec_backoff(const struct mr_job_spec *spec, int64_t retry)
+int64_t em_job_spec_backoff(const struct em_job_spec *spec, int64_t retry)
 {
     int64_t doublings = retry - 1 < spec->max_doublings ? retry - 1 : spec->max_doublings;
     int64_t delay = spec->min_backoff_us * (INT64_C(1) << doublings);

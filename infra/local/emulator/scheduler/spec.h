@@ -3,8 +3,8 @@
  * it began with. `resource` is the Job of the API without its state, defaults filled in; the strings are
  * borrowed from it. Any thread may take and drop references.
  */
-#ifndef MR_EMULATOR_SCHEDULER_SPEC_H
-#define MR_EMULATOR_SCHEDULER_SPEC_H
+#ifndef EM_SCHEDULER_SPEC_H
+#define EM_SCHEDULER_SPEC_H
 
 #include "infra/local/emulator/scheduler/cron.h"
 #include "shared/base/cleanup.h"
@@ -12,11 +12,11 @@
 
 #include <stdatomic.h>
 
-struct mr_job_spec {
+struct em_job_spec {
     atomic_uint refs;
     json_t *resource;
     const char *name; /* projects/P/locations/L/jobs/J */
-    struct mr_cron schedule;
+    struct em_cron schedule;
     const char *uri;
     const char *method;
     const json_t *headers; /* of strings; NULL if none */
@@ -34,19 +34,19 @@ struct mr_job_spec {
 
 /* A spec from a request's body (not consumed). One reference. MR_INVALID, or MR_UNSUPPORTED for what this
  * emulator does not do. */
-MR_MUST_CHECK enum mr_status mr_job_spec_new(const char *name, const json_t *body, struct mr_job_spec **ret,
+MR_MUST_CHECK enum mr_status em_job_spec_new(const char *name, const json_t *body, struct em_job_spec **ret,
                                              struct mr_err *err);
 /* `old` with the fields of mask (NULL: all that body has) taken from body. */
-MR_MUST_CHECK enum mr_status mr_job_spec_patch(const struct mr_job_spec *old, const json_t *body,
-                                               const char *mask, struct mr_job_spec **ret,
+MR_MUST_CHECK enum mr_status em_job_spec_patch(const struct em_job_spec *old, const json_t *body,
+                                               const char *mask, struct em_job_spec **ret,
                                                struct mr_err *err);
 
-struct mr_job_spec *mr_job_spec_ref(struct mr_job_spec *spec);
-void mr_job_spec_unref(struct mr_job_spec *spec);
-MR_DEFINE_CLEANUP(mr_job_spec, mr_job_spec_unref)
+struct em_job_spec *em_job_spec_ref(struct em_job_spec *spec);
+void em_job_spec_unref(struct em_job_spec *spec);
+MR_DEFINE_CLEANUP(em_job_spec, em_job_spec_unref)
 
 /* The wait before retry number `retry` (1, 2, …): doubled max_doublings times, then growing evenly. Source:
  * https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs#RetryConfig */
-int64_t mr_job_spec_backoff(const struct mr_job_spec *spec, int64_t retry);
+int64_t em_job_spec_backoff(const struct em_job_spec *spec, int64_t retry);
 
 #endif

@@ -6,27 +6,27 @@
 #include <errno.h>
 #include <inttypes.h>
 
-enum mr_status mr_bucket_new(const struct mr_store *store, const char *name, const json_t *resource,
-                             struct mr_bucket **ret, struct mr_err *err)
+enum mr_status em_bucket_new(const struct em_store *store, const char *name, const json_t *resource,
+                             struct em_bucket **ret, struct mr_err *err)
 {
-    MR_AUTO(mr_bucket) struct mr_bucket *bucket = calloc(1, sizeof *bucket);
+    MR_AUTO(em_bucket) struct em_bucket *bucket = calloc(1, sizeof *bucket);
     if (!bucket)
         return mr_fail_oom(err);
     bucket->resource = json_deep_copy(resource);
     bucket->name = strdup(name);
     if (!bucket->resource || !bucket->name)
         return mr_fail_oom(err);
-    enum mr_status status = mr_path_format(&bucket->directory, err, "%s/%s", store->directory, name);
+    enum mr_status status = em_path_format(&bucket->directory, err, "%s/%s", store->directory, name);
     if (status == MR_OK)
         *ret = MR_TAKE(bucket);
     return status;
 }
 
-void mr_bucket_free(struct mr_bucket *bucket)
+void em_bucket_free(struct em_bucket *bucket)
 {
     if (!bucket)
         return;
-    mr_index_free(&bucket->objects);
+    em_index_free(&bucket->objects);
     json_decref(bucket->resource);
     free(bucket->directory);
     free(bucket->name);
@@ -34,7 +34,7 @@ void mr_bucket_free(struct mr_bucket *bucket)
 }
 
 /* The position of `name`, or where it would stand. */
-static size_t position_locked(const struct mr_store *store, const char *name, bool *ret_exists)
+static size_t position_locked(const struct em_store *store, const char *name, bool *ret_exists)
 {
     size_t at = 0;
     int order = 1;
@@ -44,8 +44,8 @@ static size_t position_locked(const struct mr_store *store, const char *name, bo
     return at;
 }
 
-enum mr_status mr_store_find_bucket_locked(const struct mr_store *store, const char *name,
-                                           struct mr_bucket **ret, struct mr_err *err)
+enum mr_status em_store_find_bucket_locked(const struct em_store *store, const char *name,
+                                           struct em_bucket **ret, struct mr_err *err)
 {
     bool exists;
     size_t at = position_locked(store, name, &exists);
@@ -55,17 +55,17 @@ enum mr_status mr_store_find_bucket_locked(const struct mr_store *store, const c
     return MR_OK;
 }
 
-enum mr_status mr_store_add_bucket_locked(struct mr_store *store, struct mr_bucket *bucket,
+enum mr_status em_store_add_bucket_locked(struct em_store *store, struct em_bucket *bucket,
                                           struct mr_err *err)
 {
     bool exists;
     size_t at = position_locked(store, bucket->name, &exists);
-    struct mr_bucket **buckets =
-        reallocarray(store->buckets, store->bucket_count + 1, sizeof(struct mr_bucket *));
+    struct em_bucket **buckets =
+        reallocarray(store->buckets, store->bucket_count + 1, sizeof(struct em_bucket *));
     if (!buckets)
         return mr_fail_oom(err);
     store->buckets = buckets;
-    memmove(buckets + at + 1, buckets + at, (store->bucket_count - at) * sizeof(struct mr_bucket *));
+    memmove(buckets + at + 1, buckets + at, (store->bucket_count - at) * sizeof(struct em_bucket *));
     buckets[at] = bucket;
     store->bucket_count++;
     return MR_OK;
@@ -120,12 +120,12 @@ static enum mr_status stamp(json_t *resource, int64_t metageneration, struct mr_
     return MR_OK;
 }
 
-static enum mr_status write_resource(const struct mr_bucket *bucket, const json_t *resource,
+static enum mr_status write_resource(const struct em_bucket *bucket, const json_t *resource,
                                      struct mr_err *err)
 {
     MR_AUTO_STR char *path = NULL;
-    enum mr_status status = mr_path_format(&path, err, "%s/bucket.json", bucket->directory);
-    return status == MR_OK ? mr_json_write_file(path, resource, err) : status;
+    enum mr_status status = em_path_format(&path, err, "%s/bucket.json", bucket->directory);
+    return status == MR_OK ? em_json_write_file(path, resource, err) : status;
 }
 
 static enum mr_status new_resource(const char *name, const json_t *given, json_t **ret, struct mr_err *err)
@@ -143,9 +143,9 @@ static enum mr_status new_resource(const char *name, const json_t *given, json_t
     return status;
 }
 
-static struct mr_version version_of(const json_t *resource)
+static struct em_version version_of(const json_t *resource)
 {
-    struct mr_version version = {0};
+    struct em_version version = {0};
     const char *text = json_string_value(json_object_get(resource, "metageneration"));
     if (text && !mr_parse_int64(text, 0, INT64_MAX, &version.metageneration))
         version.metageneration = 0;
@@ -154,29 +154,29 @@ static struct mr_version version_of(const json_t *resource)
 
 /* ---- the operations --------------------------------------------------------------- */
 
-static enum mr_status insert_locked(struct mr_store *store, struct mr_bucket *bucket, struct mr_err *err)
+static enum mr_status insert_locked(struct em_store *store, struct em_bucket *bucket, struct mr_err *err)
 {
-    struct mr_bucket *existing = NULL;
-    if (mr_store_find_bucket_locked(store, bucket->name, &existing, NULL) == MR_OK)
+    struct em_bucket *existing = NULL;
+    if (em_store_find_bucket_locked(store, bucket->name, &existing, NULL) == MR_OK)
         return mr_fail(err, MR_CONFLICT,
                        "Your previous request to create the named bucket succeeded and you already own it.");
-    enum mr_status status = mr_dir_make(bucket->directory, err);
+    enum mr_status status = em_dir_make(bucket->directory, err);
     if (status == MR_OK)
         status = write_resource(bucket, bucket->resource, err);
-    return status == MR_OK ? mr_store_add_bucket_locked(store, bucket, err) : status;
+    return status == MR_OK ? em_store_add_bucket_locked(store, bucket, err) : status;
 }
 
-enum mr_status mr_store_bucket_insert(struct mr_store *store, const json_t *given, json_t **ret,
+enum mr_status em_store_bucket_insert(struct em_store *store, const json_t *given, json_t **ret,
                                       struct mr_err *err)
 {
     MR_AUTO_JSON json_t *resource = NULL;
-    MR_AUTO(mr_bucket) struct mr_bucket *bucket = NULL;
+    MR_AUTO(em_bucket) struct em_bucket *bucket = NULL;
     const char *name = json_string_value(json_object_get(given, "name"));
     enum mr_status status = check_name(name ? name : "", err);
     if (status == MR_OK)
         status = new_resource(name, given, &resource, err);
     if (status == MR_OK)
-        status = mr_bucket_new(store, name, resource, &bucket, err);
+        status = em_bucket_new(store, name, resource, &bucket, err);
     if (status != MR_OK)
         return status;
     pthread_mutex_lock(&store->lock);
@@ -189,11 +189,11 @@ enum mr_status mr_store_bucket_insert(struct mr_store *store, const json_t *give
     return MR_OK;
 }
 
-enum mr_status mr_store_bucket_get(struct mr_store *store, const char *name, json_t **ret, struct mr_err *err)
+enum mr_status em_store_bucket_get(struct em_store *store, const char *name, json_t **ret, struct mr_err *err)
 {
-    struct mr_bucket *bucket = NULL;
+    struct em_bucket *bucket = NULL;
     pthread_mutex_lock(&store->lock);
-    enum mr_status status = mr_store_find_bucket_locked(store, name, &bucket, err);
+    enum mr_status status = em_store_find_bucket_locked(store, name, &bucket, err);
     json_t *copy = status == MR_OK ? json_deep_copy(bucket->resource) : NULL;
     pthread_mutex_unlock(&store->lock);
     if (status == MR_OK && !copy)
@@ -203,7 +203,7 @@ enum mr_status mr_store_bucket_get(struct mr_store *store, const char *name, jso
     return status;
 }
 
-enum mr_status mr_store_bucket_list(struct mr_store *store, const char *prefix, json_t **ret,
+enum mr_status em_store_bucket_list(struct em_store *store, const char *prefix, json_t **ret,
                                     struct mr_err *err)
 {
     MR_AUTO_JSON json_t *list = json_array();
@@ -219,16 +219,16 @@ enum mr_status mr_store_bucket_list(struct mr_store *store, const char *prefix, 
     return MR_OK;
 }
 
-static enum mr_status patch_locked(struct mr_store *store, const char *name,
-                                   const struct mr_conditions *conditions, const json_t *changes,
+static enum mr_status patch_locked(struct em_store *store, const char *name,
+                                   const struct em_conditions *conditions, const json_t *changes,
                                    json_t **ret, struct mr_err *err)
 {
-    struct mr_bucket *bucket = NULL;
-    enum mr_status status = mr_store_find_bucket_locked(store, name, &bucket, err);
+    struct em_bucket *bucket = NULL;
+    enum mr_status status = em_store_find_bucket_locked(store, name, &bucket, err);
     if (status != MR_OK)
         return status;
-    struct mr_version version = version_of(bucket->resource);
-    status = mr_conditions_check(conditions, version, false, err);
+    struct em_version version = version_of(bucket->resource);
+    status = em_conditions_check(conditions, version, false, err);
     if (status != MR_OK)
         return status;
     MR_AUTO_JSON json_t *resource = json_deep_copy(bucket->resource);
@@ -250,8 +250,8 @@ static enum mr_status patch_locked(struct mr_store *store, const char *name,
     return MR_OK;
 }
 
-enum mr_status mr_store_bucket_patch(struct mr_store *store, const char *name,
-                                     const struct mr_conditions *conditions, const json_t *changes,
+enum mr_status em_store_bucket_patch(struct em_store *store, const char *name,
+                                     const struct em_conditions *conditions, const json_t *changes,
                                      json_t **ret, struct mr_err *err)
 {
     pthread_mutex_lock(&store->lock);
@@ -263,38 +263,38 @@ enum mr_status mr_store_bucket_patch(struct mr_store *store, const char *name,
 static enum mr_status remove_file(void *ctx, const char *name, struct mr_err *err)
 {
     MR_AUTO_STR char *path = NULL;
-    enum mr_status status = mr_path_format(&path, err, "%s/%s", (const char *)ctx, name);
+    enum mr_status status = em_path_format(&path, err, "%s/%s", (const char *)ctx, name);
     if (status == MR_OK && unlink(path) < 0 && errno != ENOENT)
         status = mr_fail_errno(err, MR_UNAVAILABLE, errno, "remove %s", path);
     return status;
 }
 
-static enum mr_status delete_locked(struct mr_store *store, const char *name,
-                                    const struct mr_conditions *conditions, struct mr_err *err)
+static enum mr_status delete_locked(struct em_store *store, const char *name,
+                                    const struct em_conditions *conditions, struct mr_err *err)
 {
     bool exists;
-    struct mr_bucket *bucket = NULL;
+    struct em_bucket *bucket = NULL;
     size_t at = position_locked(store, name, &exists);
-    enum mr_status status = mr_store_find_bucket_locked(store, name, &bucket, err);
+    enum mr_status status = em_store_find_bucket_locked(store, name, &bucket, err);
     if (status == MR_OK)
-        status = mr_conditions_check(conditions, version_of(bucket->resource), false, err);
+        status = em_conditions_check(conditions, version_of(bucket->resource), false, err);
     if (status == MR_OK && bucket->objects.count)
         status = mr_fail(err, MR_CONFLICT, "The bucket you tried to delete is not empty.");
     if (status == MR_OK)
-        status = mr_dir_each(bucket->directory, remove_file, bucket->directory, err);
+        status = em_dir_each(bucket->directory, remove_file, bucket->directory, err);
     if (status == MR_OK && rmdir(bucket->directory) < 0)
         status = mr_fail_errno(err, MR_UNAVAILABLE, errno, "remove %s", bucket->directory);
     if (status != MR_OK)
         return status;
     store->bucket_count--;
     memmove(store->buckets + at, store->buckets + at + 1,
-            (store->bucket_count - at) * sizeof(struct mr_bucket *));
-    mr_bucket_free(bucket);
+            (store->bucket_count - at) * sizeof(struct em_bucket *));
+    em_bucket_free(bucket);
     return MR_OK;
 }
 
-enum mr_status mr_store_bucket_delete(struct mr_store *store, const char *name,
-                                      const struct mr_conditions *conditions, struct mr_err *err)
+enum mr_status em_store_bucket_delete(struct em_store *store, const char *name,
+                                      const struct em_conditions *conditions, struct mr_err *err)
 {
     pthread_mutex_lock(&store->lock);
     enum mr_status status = delete_locked(store, name, conditions, err);

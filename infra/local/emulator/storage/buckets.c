@@ -20,26 +20,26 @@ static enum mr_status answer_bucket(struct mr_request *req, const json_t *resour
     return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
 }
 
-enum mr_status mr_bucket_insert(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_bucket_insert(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_emulator *emulator = app;
+    struct em_app *emulator = app;
     MR_AUTO_JSON json_t *given = NULL;
     MR_AUTO_JSON json_t *resource = NULL;
     if (!mr_request_query(req, "project"))
         return mr_fail(err, MR_INVALID, "Required parameter: project");
-    enum mr_status status = mr_request_resource(req, &given, err);
+    enum mr_status status = em_request_resource(req, &given, err);
     if (status == MR_OK)
-        status = mr_store_bucket_insert(emulator->storage->store, given, &resource, err);
+        status = em_store_bucket_insert(emulator->storage->store, given, &resource, err);
     return status == MR_OK ? answer_bucket(req, resource, err) : status;
 }
 
-enum mr_status mr_bucket_list(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_bucket_list(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_emulator *emulator = app;
+    struct em_app *emulator = app;
     const char *prefix = mr_request_query(req, "prefix");
     MR_AUTO_JSON json_t *resources = NULL;
     enum mr_status status =
-        mr_store_bucket_list(emulator->storage->store, prefix ? prefix : "", &resources, err);
+        em_store_bucket_list(emulator->storage->store, prefix ? prefix : "", &resources, err);
     if (status != MR_OK)
         return status;
     MR_AUTO_JSON json_t *items = json_array();
@@ -52,22 +52,22 @@ enum mr_status mr_bucket_list(void *app, struct mr_request *req, struct mr_err *
     return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
 }
 
-enum mr_status mr_bucket_get(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_bucket_get(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_emulator *emulator = app;
+    struct em_app *emulator = app;
     MR_AUTO_JSON json_t *resource = NULL;
     enum mr_status status =
-        mr_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &resource, err);
+        em_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &resource, err);
     return status == MR_OK ? answer_bucket(req, resource, err) : status;
 }
 
 /* Everybody may do everything here, in a bucket that exists: the answer is what was asked. */
-enum mr_status mr_bucket_test_permissions(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_bucket_test_permissions(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_emulator *emulator = app;
+    struct em_app *emulator = app;
     MR_AUTO_JSON json_t *resource = NULL;
     enum mr_status status =
-        mr_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &resource, err);
+        em_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &resource, err);
     if (status != MR_OK)
         return status;
     MR_AUTO_STR char *query = strdup(mr_request_query_string(req));
@@ -85,28 +85,28 @@ enum mr_status mr_bucket_test_permissions(void *app, struct mr_request *req, str
         json_pack("{s:s, s:O}", "kind", "storage#testIamPermissionsResponse", "permissions", granted), err);
 }
 
-enum mr_status mr_bucket_patch(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_bucket_patch(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_emulator *emulator = app;
-    struct mr_conditions conditions;
+    struct em_app *emulator = app;
+    struct em_conditions conditions;
     MR_AUTO_JSON json_t *changes = NULL;
     MR_AUTO_JSON json_t *resource = NULL;
-    enum mr_status status = mr_conditions_of_request(req, false, &conditions, err);
+    enum mr_status status = em_conditions_of_request(req, false, &conditions, err);
     if (status == MR_OK)
-        status = mr_request_resource(req, &changes, err);
+        status = em_request_resource(req, &changes, err);
     if (status == MR_OK)
-        status = mr_store_bucket_patch(emulator->storage->store, mr_request_param(req, "bucket"), &conditions,
+        status = em_store_bucket_patch(emulator->storage->store, mr_request_param(req, "bucket"), &conditions,
                                        changes, &resource, err);
     return status == MR_OK ? answer_bucket(req, resource, err) : status;
 }
 
-enum mr_status mr_bucket_delete(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_bucket_delete(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_emulator *emulator = app;
-    struct mr_conditions conditions;
-    enum mr_status status = mr_conditions_of_request(req, false, &conditions, err);
+    struct em_app *emulator = app;
+    struct em_conditions conditions;
+    enum mr_status status = em_conditions_of_request(req, false, &conditions, err);
     if (status == MR_OK)
-        status = mr_store_bucket_delete(emulator->storage->store, mr_request_param(req, "bucket"),
+        status = em_store_bucket_delete(emulator->storage->store, mr_request_param(req, "bucket"),
                                         &conditions, err);
     return status == MR_OK ? mr_respond_empty(req, 204, err) : status;
 }

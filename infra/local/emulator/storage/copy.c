@@ -10,7 +10,7 @@
 
 enum { COMPOSE_SOURCES_MAX = 32, COPY_BYTES = 256 * 1024 };
 
-static enum mr_status append_file(int fd, struct mr_incoming *incoming, struct mr_err *err)
+static enum mr_status append_file(int fd, struct em_incoming *incoming, struct mr_err *err)
 {
     MR_AUTO_STR char *chunk = malloc(COPY_BYTES);
     if (!chunk)
@@ -21,7 +21,7 @@ static enum mr_status append_file(int fd, struct mr_incoming *incoming, struct m
             return MR_OK;
         if (got < 0)
             return mr_fail_errno(err, MR_UNAVAILABLE, errno, "read an object");
-        enum mr_status status = mr_incoming_write(incoming, chunk, (size_t)got, err);
+        enum mr_status status = em_incoming_write(incoming, chunk, (size_t)got, err);
         if (status != MR_OK)
             return status;
     }
@@ -40,9 +40,9 @@ static enum mr_status read_int64(const json_t *value, int64_t *ret, struct mr_er
     return MR_OK;
 }
 
-static enum mr_status source_conditions(const json_t *source, struct mr_conditions *ret, struct mr_err *err)
+static enum mr_status source_conditions(const json_t *source, struct em_conditions *ret, struct mr_err *err)
 {
-    *ret = (struct mr_conditions){0};
+    *ret = (struct em_conditions){0};
     const json_t *generation = json_object_get(source, "generation");
     const json_t *match =
         json_object_get(json_object_get(source, "objectPreconditions"), "ifGenerationMatch");
@@ -50,30 +50,30 @@ static enum mr_status source_conditions(const json_t *source, struct mr_conditio
     if (generation)
         status = read_int64(generation, &ret->generation, err);
     if (status == MR_OK && match) {
-        ret->given[MR_IF_GENERATION_MATCH] = true;
-        status = read_int64(match, &ret->value[MR_IF_GENERATION_MATCH], err);
+        ret->given[EM_IF_GENERATION_MATCH] = true;
+        status = read_int64(match, &ret->value[EM_IF_GENERATION_MATCH], err);
     }
     return status;
 }
 
 /* What compose gathers from its sources. */
 struct composition {
-    struct mr_incoming *incoming;
+    struct em_incoming *incoming;
     int64_t components;
 };
 
-static enum mr_status append_source(struct mr_store *store, const char *bucket, const json_t *source,
+static enum mr_status append_source(struct em_store *store, const char *bucket, const json_t *source,
                                     struct composition *composition, struct mr_err *err)
 {
-    struct mr_conditions conditions;
-    MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
+    struct em_conditions conditions;
+    MR_AUTO(em_stored) struct em_stored *stored = NULL;
     MR_AUTO_FD int fd = -1;
     const char *name = json_string_value(json_object_get(source, "name"));
     if (!name)
         return mr_fail(err, MR_INVALID, "Required field: sourceObjects[].name");
     enum mr_status status = source_conditions(source, &conditions, err);
     if (status == MR_OK)
-        status = mr_store_get(store, bucket, name, &conditions, &stored, &fd, err);
+        status = em_store_get(store, bucket, name, &conditions, &stored, &fd, err);
     if (status == MR_OK)
         status = append_file(fd, composition->incoming, err);
     if (status == MR_OK)
@@ -81,7 +81,7 @@ static enum mr_status append_source(struct mr_store *store, const char *bucket, 
     return status;
 }
 
-static enum mr_status append_sources(struct mr_store *store, const char *bucket, const json_t *sources,
+static enum mr_status append_sources(struct em_store *store, const char *bucket, const json_t *sources,
                                      struct composition *composition, struct mr_err *err)
 {
     size_t count = json_array_size(sources);
@@ -94,24 +94,24 @@ static enum mr_status append_sources(struct mr_store *store, const char *bucket,
     return status;
 }
 
-enum mr_status mr_object_compose(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_object_compose(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_store *store = ((struct mr_emulator *)app)->storage->store;
+    struct em_store *store = ((struct em_app *)app)->storage->store;
     MR_AUTO_JSON json_t *request = NULL;
     MR_AUTO_JSON json_t *settings = NULL;
-    MR_AUTO(mr_incoming) struct mr_incoming *incoming = NULL;
-    MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
-    struct mr_store_write write = {.bucket = mr_request_param(req, "bucket"),
+    MR_AUTO(em_incoming) struct em_incoming *incoming = NULL;
+    MR_AUTO(em_stored) struct em_stored *stored = NULL;
+    struct em_store_write write = {.bucket = mr_request_param(req, "bucket"),
                                    .name = mr_request_param(req, "object")};
-    enum mr_status status = mr_conditions_of_request(req, false, &write.conditions, err);
+    enum mr_status status = em_conditions_of_request(req, false, &write.conditions, err);
     if (status == MR_OK)
-        status = mr_request_resource(req, &request, err);
+        status = em_request_resource(req, &request, err);
     if (status == MR_OK)
-        status = mr_settings_apply(NULL, json_object_get(request, "destination"), true, &settings, err);
+        status = em_settings_apply(NULL, json_object_get(request, "destination"), true, &settings, err);
     if (status == MR_OK)
-        status = mr_store_check_write(store, &write, err);
+        status = em_store_check_write(store, &write, err);
     if (status == MR_OK)
-        status = mr_store_incoming(store, &incoming, err);
+        status = em_store_incoming(store, &incoming, err);
     struct composition composition = {.incoming = incoming};
     if (status == MR_OK)
         status =
@@ -120,63 +120,63 @@ enum mr_status mr_object_compose(void *app, struct mr_request *req, struct mr_er
         return status;
     write.settings = settings;
     write.component_count = composition.components;
-    status = mr_store_insert(store, &write, incoming, &stored, err);
-    return status == MR_OK ? mr_answer_object(req, stored, err) : status;
+    status = em_store_insert(store, &write, incoming, &stored, err);
+    return status == MR_OK ? em_answer_object(req, stored, err) : status;
 }
 
 /* ---- rewrite and copy ------------------------------------------------------------ */
 
 /* The copy keeps the source's settings unless the request brings its own. */
-static enum mr_status copy_object(struct mr_emulator *emulator, struct mr_request *req,
-                                  struct mr_stored **ret, struct mr_err *err)
+static enum mr_status copy_object(struct em_app *emulator, struct mr_request *req, struct em_stored **ret,
+                                  struct mr_err *err)
 {
-    struct mr_store *store = emulator->storage->store;
-    struct mr_conditions source_is;
+    struct em_store *store = emulator->storage->store;
+    struct em_conditions source_is;
     MR_AUTO_JSON json_t *resource = NULL;
     MR_AUTO_JSON json_t *settings = NULL;
-    MR_AUTO(mr_stored) struct mr_stored *source = NULL;
-    MR_AUTO(mr_incoming) struct mr_incoming *incoming = NULL;
+    MR_AUTO(em_stored) struct em_stored *source = NULL;
+    MR_AUTO(em_incoming) struct em_incoming *incoming = NULL;
     MR_AUTO_FD int fd = -1;
-    struct mr_store_write write = {.bucket = mr_request_param(req, "bucket"),
+    struct em_store_write write = {.bucket = mr_request_param(req, "bucket"),
                                    .name = mr_request_param(req, "object")};
-    enum mr_status status = mr_conditions_of_request(req, false, &write.conditions, err);
+    enum mr_status status = em_conditions_of_request(req, false, &write.conditions, err);
     if (status == MR_OK)
-        status = mr_conditions_of_request(req, true, &source_is, err);
+        status = em_conditions_of_request(req, true, &source_is, err);
     if (status == MR_OK)
-        status = mr_request_resource(req, &resource, err);
+        status = em_request_resource(req, &resource, err);
     if (status == MR_OK)
-        status = mr_store_get(store, mr_request_param(req, "sourceBucket"),
+        status = em_store_get(store, mr_request_param(req, "sourceBucket"),
                               mr_request_param(req, "sourceObject"), &source_is, &source, &fd, err);
     if (status == MR_OK)
         status =
-            mr_settings_apply(source->settings, resource, json_object_size(resource) > 0, &settings, err);
+            em_settings_apply(source->settings, resource, json_object_size(resource) > 0, &settings, err);
     if (status == MR_OK)
-        status = mr_store_check_write(store, &write, err);
+        status = em_store_check_write(store, &write, err);
     if (status == MR_OK)
-        status = mr_store_incoming(store, &incoming, err);
+        status = em_store_incoming(store, &incoming, err);
     if (status == MR_OK)
         status = append_file(fd, incoming, err);
     write.settings = settings;
     write.component_count = source ? source->component_count : 0;
-    return status == MR_OK ? mr_store_insert(store, &write, incoming, ret, err) : status;
+    return status == MR_OK ? em_store_insert(store, &write, incoming, ret, err) : status;
 }
 
-enum mr_status mr_object_copy(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_object_copy(void *app, struct mr_request *req, struct mr_err *err)
 {
-    MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
+    MR_AUTO(em_stored) struct em_stored *stored = NULL;
     enum mr_status status = copy_object(app, req, &stored, err);
-    return status == MR_OK ? mr_answer_object(req, stored, err) : status;
+    return status == MR_OK ? em_answer_object(req, stored, err) : status;
 }
 
-enum mr_status mr_object_rewrite(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_object_rewrite(void *app, struct mr_request *req, struct mr_err *err)
 {
-    MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
+    MR_AUTO(em_stored) struct em_stored *stored = NULL;
     enum mr_status status = copy_object(app, req, &stored, err);
     if (status != MR_OK)
         return status;
     json_t *answer = json_pack("{s:s, s:o, s:o, s:b, s:o}", "kind", "storage#rewriteResponse",
                                "totalBytesRewritten", json_sprintf("%" PRId64, stored->size), "objectSize",
                                json_sprintf("%" PRId64, stored->size), "done", 1, "resource",
-                               mr_stored_resource(stored, mr_request_base_url(req)));
+                               em_stored_resource(stored, mr_request_base_url(req)));
     return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
 }

@@ -40,7 +40,7 @@ static enum mr_status add_headers(struct mr_request *req, const struct permissio
 }
 
 /* A failure is answered here: one that the server answers loses its headers. */
-static enum mr_status answer_with(const struct permission *permission, struct mr_emulator *emulator,
+static enum mr_status answer_with(const struct permission *permission, struct em_app *emulator,
                                   struct mr_request *req, mr_handler *handler, struct mr_err *err)
 {
     struct mr_err cause = {0};
@@ -49,7 +49,7 @@ static enum mr_status answer_with(const struct permission *permission, struct mr
         return status;
     status = handler(emulator, req, &cause);
     if (status != MR_OK && !mr_respond_started(req))
-        return mr_google_answer_error(req, mr_http_status_of(status), &cause, err);
+        return em_google_answer_error(req, mr_http_status_of(status), &cause, err);
     if (status != MR_OK)
         *err = cause;
     return status;
@@ -57,19 +57,19 @@ static enum mr_status answer_with(const struct permission *permission, struct mr
 
 /* ---- sessions -------------------------------------------------------------------------- */
 
-static const char *session_origin(const struct mr_emulator *emulator, const struct mr_request *req)
+static const char *session_origin(const struct em_app *emulator, const struct mr_request *req)
 {
     const char *id = mr_request_query(req, "upload_id");
-    return id ? mr_upload_session_origin(emulator->storage->sessions, id) : NULL;
+    return id ? em_upload_session_origin(emulator->storage->sessions, id) : NULL;
 }
 
-enum mr_status mr_cors_session_headers(struct mr_request *req, const char *origin, struct mr_err *err)
+enum mr_status em_cors_session_headers(struct mr_request *req, const char *origin, struct mr_err *err)
 {
     struct permission permission = {.origin = origin, .exposed = SESSION_EXPOSES};
     return origin ? add_headers(req, &permission, err) : MR_OK;
 }
 
-enum mr_status mr_cors_session(struct mr_emulator *emulator, struct mr_request *req, mr_handler *handler,
+enum mr_status em_cors_session(struct em_app *emulator, struct mr_request *req, mr_handler *handler,
                                struct mr_err *err)
 {
     struct permission permission = {.origin = session_origin(emulator, req), .exposed = SESSION_EXPOSES};
@@ -77,7 +77,7 @@ enum mr_status mr_cors_session(struct mr_emulator *emulator, struct mr_request *
                              : handler(emulator, req, err);
 }
 
-enum mr_status mr_upload_preflight(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_upload_preflight(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct permission permission = {.exposed = SESSION_EXPOSES,
                                     .methods = "DELETE, GET, POST, PUT",
@@ -146,14 +146,14 @@ static const char *allowed_origin(const json_t *rule, const char *origin)
     return list_holds(json_object_get(rule, "origin"), "*") ? "*" : origin;
 }
 
-enum mr_status mr_cors_bucket(struct mr_emulator *emulator, struct mr_request *req, mr_handler *handler,
+enum mr_status em_cors_bucket(struct em_app *emulator, struct mr_request *req, mr_handler *handler,
                               struct mr_err *err)
 {
     const char *origin = mr_request_header(req, "Origin");
     MR_AUTO_JSON json_t *bucket = NULL;
     MR_AUTO(mr_buf) struct mr_buf exposed = MR_BUF_INIT(LIST_MAX);
     /* A bucket that does not exist is the handler's to report. */
-    if (!origin || mr_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &bucket,
+    if (!origin || em_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &bucket,
                                        NULL) != MR_OK)
         return handler(emulator, req, err);
     const json_t *rule = find_rule(bucket, origin, mr_request_method(req));
@@ -184,9 +184,9 @@ static enum mr_status allow(struct mr_request *req, const json_t *rule, const ch
 }
 
 /* Always 200: what is not allowed shows by the headers that are not there. */
-enum mr_status mr_xml_preflight(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_xml_preflight(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_emulator *emulator = app;
+    struct em_app *emulator = app;
     const char *origin = mr_request_header(req, "Origin");
     const char *method = mr_request_header(req, "Access-Control-Request-Method");
     const char *headers = mr_request_header(req, "Access-Control-Request-Headers");
@@ -194,7 +194,7 @@ enum mr_status mr_xml_preflight(void *app, struct mr_request *req, struct mr_err
     if (!origin || !method)
         return mr_fail(err, MR_INVALID, "OPTIONS needs Origin and Access-Control-Request-Method.");
     enum mr_status status =
-        mr_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &bucket, err);
+        em_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &bucket, err);
     if (status != MR_OK)
         return status;
     const json_t *rule = find_rule(bucket, origin, method);

@@ -6,22 +6,22 @@
  * whoever sends the bytes. The XML API (and so a signed URL) goes by the bucket's `cors`. Failures carry the
  * headers, too: a script that may not read them learns nothing.
  */
-#ifndef MR_EMULATOR_STORAGE_CORS_H
-#define MR_EMULATOR_STORAGE_CORS_H
+#ifndef EM_STORAGE_CORS_H
+#define EM_STORAGE_CORS_H
 
 #include "infra/local/emulator/storage/http.h"
 
 /* Adds the headers of a session that has begun for origin; NULL: none. */
-MR_MUST_CHECK enum mr_status mr_cors_session_headers(struct mr_request *req, const char *origin,
+MR_MUST_CHECK enum mr_status em_cors_session_headers(struct mr_request *req, const char *origin,
                                                      struct mr_err *err);
 /* Answers by handler for the session of the query's upload_id. */
-MR_MUST_CHECK enum mr_status mr_cors_session(struct mr_emulator *emulator, struct mr_request *req,
+MR_MUST_CHECK enum mr_status em_cors_session(struct em_app *emulator, struct mr_request *req,
                                              mr_handler *handler, struct mr_err *err);
 /* Answers by handler for the path's bucket. */
-MR_MUST_CHECK enum mr_status mr_cors_bucket(struct mr_emulator *emulator, struct mr_request *req,
+MR_MUST_CHECK enum mr_status em_cors_bucket(struct em_app *emulator, struct mr_request *req,
                                             mr_handler *handler, struct mr_err *err);
 
 /* OPTIONS of a session or of the beginning of one; and of an object under the XML API. */
-mr_handler mr_upload_preflight, mr_xml_preflight;
+mr_handler em_upload_preflight, em_xml_preflight;
 
 #endif

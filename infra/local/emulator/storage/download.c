@@ -19,11 +19,11 @@ static enum mr_status add_number(struct mr_request *req, const char *name, int64
     return mr_respond_header(req, name, text, err);
 }
 
-static enum mr_status add_hash(struct mr_request *req, const struct mr_stored *stored, struct mr_err *err)
+static enum mr_status add_hash(struct mr_request *req, const struct em_stored *stored, struct mr_err *err)
 {
     char crc32c[9], md5[25], text[64];
     mr_crc32c_text(stored->digest.crc32c, crc32c);
-    mr_md5_text(stored->digest.md5, md5);
+    em_md5_text(stored->digest.md5, md5);
     if (stored->digest.has_md5)
         snprintf(text, sizeof text, "crc32c=%s,md5=%s", crc32c, md5);
     else
@@ -32,14 +32,14 @@ static enum mr_status add_hash(struct mr_request *req, const struct mr_stored *s
 }
 
 /* A setting as the answer shows it: a (signed) URL may ask for another value. NULL: neither has one. */
-static const char *shown(const struct mr_request *req, const struct mr_stored *stored, const char *setting,
+static const char *shown(const struct mr_request *req, const struct em_stored *stored, const char *setting,
                          const char *parameter)
 {
     const char *wanted = mr_request_query(req, parameter);
-    return wanted ? wanted : mr_stored_setting(stored, setting);
+    return wanted ? wanted : em_stored_setting(stored, setting);
 }
 
-static enum mr_status add_settings(struct mr_request *req, const struct mr_stored *stored, struct mr_err *err)
+static enum mr_status add_settings(struct mr_request *req, const struct em_stored *stored, struct mr_err *err)
 {
     static const struct {
         const char *setting, *parameter, *header;
@@ -58,11 +58,11 @@ static enum mr_status add_settings(struct mr_request *req, const struct mr_store
     return status;
 }
 
-static enum mr_status add_headers(struct mr_request *req, const struct mr_stored *stored, struct mr_err *err)
+static enum mr_status add_headers(struct mr_request *req, const struct em_stored *stored, struct mr_err *err)
 {
-    char etag[MR_ETAG_MAX];
-    mr_stored_etag(stored, etag);
-    const char *encoding = mr_stored_setting(stored, "contentEncoding");
+    char etag[EM_ETAG_MAX];
+    em_stored_etag(stored, etag);
+    const char *encoding = em_stored_setting(stored, "contentEncoding");
     enum mr_status status = add_hash(req, stored, err);
     if (status == MR_OK)
         status = add_number(req, "x-goog-generation", stored->generation, err);
@@ -101,7 +101,7 @@ static enum mr_status send_file(struct mr_request *req, int fd, int64_t first, i
 }
 
 /* Answered here, because an error that the server answers cannot carry a header. */
-static enum mr_status answer_unsatisfiable(struct mr_request *req, const struct mr_stored *stored,
+static enum mr_status answer_unsatisfiable(struct mr_request *req, const struct em_stored *stored,
                                            struct mr_err *err)
 {
     char range[40];
@@ -109,19 +109,19 @@ static enum mr_status answer_unsatisfiable(struct mr_request *req, const struct 
     snprintf(range, sizeof range, "bytes */%" PRId64, stored->size);
     mr_fail_code(&cause, MR_INVALID, "range_not_satisfiable", "The requested range cannot be satisfied.");
     enum mr_status status = mr_respond_header(req, "Content-Range", range, err);
-    return status == MR_OK ? mr_google_answer_error(req, 416, &cause, err) : status;
+    return status == MR_OK ? em_google_answer_error(req, 416, &cause, err) : status;
 }
 
-static enum mr_status send_object(struct mr_request *req, const struct mr_stored *stored, int fd,
+static enum mr_status send_object(struct mr_request *req, const struct em_stored *stored, int fd,
                                   struct mr_err *err)
 {
     int64_t first, length;
-    enum mr_object_range kind =
-        mr_object_range_parse(mr_request_header(req, "Range"), stored->size, &first, &length);
-    if (kind == MR_OBJECT_NO_PART)
+    enum em_object_range kind =
+        em_object_range_parse(mr_request_header(req, "Range"), stored->size, &first, &length);
+    if (kind == EM_OBJECT_NO_PART)
         return answer_unsatisfiable(req, stored, err);
     enum mr_status status = add_headers(req, stored, err);
-    if (status == MR_OK && kind == MR_OBJECT_PART) {
+    if (status == MR_OK && kind == EM_OBJECT_PART) {
         char range[80];
         snprintf(range, sizeof range, "bytes %" PRId64 "-%" PRId64 "/%" PRId64, first, first + length - 1,
                  stored->size);
@@ -129,26 +129,26 @@ static enum mr_status send_object(struct mr_request *req, const struct mr_stored
     }
     const char *type = shown(req, stored, "contentType", "response-content-type");
     if (status == MR_OK)
-        status = mr_respond_begin(req, kind == MR_OBJECT_PART ? 206 : 200,
+        status = mr_respond_begin(req, kind == EM_OBJECT_PART ? 206 : 200,
                                   type ? type : "application/octet-stream", length, err);
     return status == MR_OK ? send_file(req, fd, first, length, err) : status;
 }
 
-enum mr_status mr_download(struct mr_emulator *emulator, struct mr_request *req, const char *bucket,
+enum mr_status em_download(struct em_app *emulator, struct mr_request *req, const char *bucket,
                            const char *name, struct mr_err *err)
 {
-    struct mr_conditions conditions;
-    MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
+    struct em_conditions conditions;
+    MR_AUTO(em_stored) struct em_stored *stored = NULL;
     MR_AUTO_FD int fd = -1;
-    enum mr_status status = mr_conditions_of_request(req, false, &conditions, err);
+    enum mr_status status = em_conditions_of_request(req, false, &conditions, err);
     if (status == MR_OK)
-        status = mr_store_get(emulator->storage->store, bucket, name, &conditions, &stored, &fd, err);
+        status = em_store_get(emulator->storage->store, bucket, name, &conditions, &stored, &fd, err);
     return status == MR_OK ? send_object(req, stored, fd, err) : status;
 }
 
-enum mr_status mr_object_download(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_object_download(void *app, struct mr_request *req, struct mr_err *err)
 {
-    return mr_download(app, req, mr_request_param(req, "bucket"), mr_request_param(req, "object"), err);
+    return em_download(app, req, mr_request_param(req, "bucket"), mr_request_param(req, "object"), err);
 }
 
 /* There the name is the rest of the path, its slashes unescaped. */
@@ -157,29 +157,29 @@ static enum mr_status xml_get(void *app, struct mr_request *req, struct mr_err *
     MR_AUTO_STR char *name = strdup(mr_request_param(req, "object"));
     if (!name)
         return mr_fail_oom(err);
-    enum mr_status status = mr_signed_url_check(((struct mr_emulator *)app)->identity, req, err);
+    enum mr_status status = em_signed_url_check(((struct em_app *)app)->identity, req, err);
     if (status == MR_OK)
         status = mr_percent_decode(name, false, err);
-    return status == MR_OK ? mr_download(app, req, mr_request_param(req, "bucket"), name, err) : status;
+    return status == MR_OK ? em_download(app, req, mr_request_param(req, "bucket"), name, err) : status;
 }
 
-enum mr_status mr_xml_get(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_xml_get(void *app, struct mr_request *req, struct mr_err *err)
 {
-    return mr_cors_bucket(app, req, xml_get, err);
+    return em_cors_bucket(app, req, xml_get, err);
 }
 
-enum mr_status mr_xml_delete(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_xml_delete(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_emulator *emulator = app;
-    struct mr_conditions conditions = {0};
+    struct em_app *emulator = app;
+    struct em_conditions conditions = {0};
     MR_AUTO_STR char *name = strdup(mr_request_param(req, "object"));
     if (!name)
         return mr_fail_oom(err);
-    enum mr_status status = mr_signed_url_check(emulator->identity, req, err);
+    enum mr_status status = em_signed_url_check(emulator->identity, req, err);
     if (status == MR_OK)
         status = mr_percent_decode(name, false, err);
     if (status == MR_OK)
-        status = mr_store_delete(emulator->storage->store, mr_request_param(req, "bucket"), name, &conditions,
+        status = em_store_delete(emulator->storage->store, mr_request_param(req, "bucket"), name, &conditions,
                                  err);
     return status == MR_OK ? mr_respond_empty(req, 204, err) : status;
 }

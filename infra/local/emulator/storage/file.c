@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 
-enum mr_status mr_path_format(char **ret, struct mr_err *err, const char *format, ...)
+enum mr_status em_path_format(char **ret, struct mr_err *err, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -19,14 +19,14 @@ enum mr_status mr_path_format(char **ret, struct mr_err *err, const char *format
     return MR_OK;
 }
 
-enum mr_status mr_dir_make(const char *path, struct mr_err *err)
+enum mr_status em_dir_make(const char *path, struct mr_err *err)
 {
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
         return mr_fail_errno(err, MR_UNAVAILABLE, errno, "make the directory %s", path);
     return MR_OK;
 }
 
-enum mr_status mr_dir_each(const char *path, mr_dir_visitor *visit, void *ctx, struct mr_err *err)
+enum mr_status em_dir_each(const char *path, em_dir_visitor *visit, void *ctx, struct mr_err *err)
 {
     DIR *dir = opendir(path);
     if (!dir)
@@ -46,11 +46,11 @@ static enum mr_status dump_to_fd(int fd, const json_t *document, const char *pat
     return MR_OK;
 }
 
-enum mr_status mr_json_write_beside(const char *path, const json_t *document, char **ret_temporary,
+enum mr_status em_json_write_beside(const char *path, const json_t *document, char **ret_temporary,
                                     struct mr_err *err)
 {
     MR_AUTO_STR char *temporary = NULL;
-    enum mr_status status = mr_path_format(&temporary, err, "%s.XXXXXX", path);
+    enum mr_status status = em_path_format(&temporary, err, "%s.XXXXXX", path);
     if (status != MR_OK)
         return status;
     MR_AUTO_FD int fd = mkostemp(temporary, O_CLOEXEC);
@@ -65,10 +65,10 @@ enum mr_status mr_json_write_beside(const char *path, const json_t *document, ch
     return MR_OK;
 }
 
-enum mr_status mr_json_write_file(const char *path, const json_t *document, struct mr_err *err)
+enum mr_status em_json_write_file(const char *path, const json_t *document, struct mr_err *err)
 {
     MR_AUTO_STR char *temporary = NULL;
-    enum mr_status status = mr_json_write_beside(path, document, &temporary, err);
+    enum mr_status status = em_json_write_beside(path, document, &temporary, err);
     if (status == MR_OK && rename(temporary, path) < 0) {
         status = mr_fail_errno(err, MR_UNAVAILABLE, errno, "rename to %s", path);
         unlink(temporary);
@@ -76,7 +76,7 @@ enum mr_status mr_json_write_file(const char *path, const json_t *document, stru
     return status;
 }
 
-enum mr_status mr_json_read_file(const char *path, json_t **ret, struct mr_err *err)
+enum mr_status em_json_read_file(const char *path, json_t **ret, struct mr_err *err)
 {
     json_error_t reason;
     json_t *document = json_load_file(path, JSON_REJECT_DUPLICATES, &reason);

@@ -4,32 +4,32 @@
  * A JSON document is written to a temporary name beside it, synced and renamed, so a reader (or the next
  * start after a crash) sees the old one or the new one, never half of one.
  */
-#ifndef MR_EMULATOR_STORAGE_FILE_H
-#define MR_EMULATOR_STORAGE_FILE_H
+#ifndef EM_STORAGE_FILE_H
+#define EM_STORAGE_FILE_H
 
 #include "shared/base/cleanup.h"
 #include "shared/base/err.h"
 #include "shared/base/json.h"
 
 /* A malloc'ed path from a printf format. */
-MR_MUST_CHECK enum mr_status mr_path_format(char **ret, struct mr_err *err, const char *format, ...)
+MR_MUST_CHECK enum mr_status em_path_format(char **ret, struct mr_err *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* mkdir -p of the last segment only; an existing directory is MR_OK. Mode 0700. */
-MR_MUST_CHECK enum mr_status mr_dir_make(const char *path, struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_dir_make(const char *path, struct mr_err *err);
 
 /* Calls visit for each entry of the directory but "." and ".."; ends with visit's first failure. */
-typedef enum mr_status mr_dir_visitor(void *ctx, const char *name, struct mr_err *err);
-MR_MUST_CHECK enum mr_status mr_dir_each(const char *path, mr_dir_visitor *visit, void *ctx,
+typedef enum mr_status em_dir_visitor(void *ctx, const char *name, struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_dir_each(const char *path, em_dir_visitor *visit, void *ctx,
                                          struct mr_err *err);
 
 /* Writes `document` durably to a temporary file beside `path`, whose malloc'ed name it gives: for a caller
  * that renames it under a lock. Mode 0600. */
-MR_MUST_CHECK enum mr_status mr_json_write_beside(const char *path, const json_t *document,
+MR_MUST_CHECK enum mr_status em_json_write_beside(const char *path, const json_t *document,
                                                   char **ret_temporary, struct mr_err *err);
 /* The same, renamed to `path` at once. */
-MR_MUST_CHECK enum mr_status mr_json_write_file(const char *path, const json_t *document, struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_json_write_file(const char *path, const json_t *document, struct mr_err *err);
 /* The caller owns *ret. MR_NOT_FOUND without the file, MR_INVALID if it does not hold a JSON object. */
-MR_MUST_CHECK enum mr_status mr_json_read_file(const char *path, json_t **ret, struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_json_read_file(const char *path, json_t **ret, struct mr_err *err);
 
 #endif

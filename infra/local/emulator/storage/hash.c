@@ -2,7 +2,7 @@
 
 #include "shared/base/encoding.h"
 
-enum mr_status mr_hash_begin(struct mr_hash *hash, struct mr_err *err)
+enum mr_status em_hash_begin(struct em_hash *hash, struct mr_err *err)
 {
     hash->crc32c = 0;
     hash->md5 = EVP_MD_CTX_new();
@@ -11,7 +11,7 @@ enum mr_status mr_hash_begin(struct mr_hash *hash, struct mr_err *err)
     return MR_OK;
 }
 
-enum mr_status mr_hash_update(struct mr_hash *hash, const void *data, size_t len, struct mr_err *err)
+enum mr_status em_hash_update(struct em_hash *hash, const void *data, size_t len, struct mr_err *err)
 {
     hash->crc32c = mr_crc32c(hash->crc32c, data, len);
     if (EVP_DigestUpdate(hash->md5, data, len) != 1)
@@ -19,9 +19,9 @@ enum mr_status mr_hash_update(struct mr_hash *hash, const void *data, size_t len
     return MR_OK;
 }
 
-enum mr_status mr_hash_get(const struct mr_hash *hash, struct mr_digest *ret, struct mr_err *err)
+enum mr_status em_hash_get(const struct em_hash *hash, struct em_digest *ret, struct mr_err *err)
 {
-    struct mr_digest digest = {.has_md5 = true, .has_crc32c = true, .crc32c = hash->crc32c};
+    struct em_digest digest = {.has_md5 = true, .has_crc32c = true, .crc32c = hash->crc32c};
     EVP_MD_CTX *copy = EVP_MD_CTX_new();
     bool done =
         copy && EVP_MD_CTX_copy_ex(copy, hash->md5) == 1 && EVP_DigestFinal_ex(copy, digest.md5, NULL) == 1;
@@ -32,7 +32,7 @@ enum mr_status mr_hash_get(const struct mr_hash *hash, struct mr_digest *ret, st
     return MR_OK;
 }
 
-void mr_hash_free(struct mr_hash *hash)
+void em_hash_free(struct em_hash *hash)
 {
     EVP_MD_CTX_free(hash->md5);
     hash->md5 = NULL;
@@ -52,7 +52,7 @@ static bool decode_exactly(const char *text, size_t text_len, unsigned char *out
     return fits;
 }
 
-static enum mr_status add_md5(struct mr_digest *digest, const char *text, size_t len, struct mr_err *err)
+static enum mr_status add_md5(struct em_digest *digest, const char *text, size_t len, struct mr_err *err)
 {
     if (!decode_exactly(text, len, digest->md5, sizeof digest->md5))
         return mr_fail(err, MR_INVALID, "Invalid MD5 value: %.*s", (int)len, text);
@@ -60,7 +60,7 @@ static enum mr_status add_md5(struct mr_digest *digest, const char *text, size_t
     return MR_OK;
 }
 
-static enum mr_status add_crc32c(struct mr_digest *digest, const char *text, size_t len, struct mr_err *err)
+static enum mr_status add_crc32c(struct em_digest *digest, const char *text, size_t len, struct mr_err *err)
 {
     unsigned char big_endian[4];
     if (!decode_exactly(text, len, big_endian, sizeof big_endian))
@@ -71,7 +71,7 @@ static enum mr_status add_crc32c(struct mr_digest *digest, const char *text, siz
     return MR_OK;
 }
 
-enum mr_status mr_digest_add_header(struct mr_digest *digest, const char *value, struct mr_err *err)
+enum mr_status em_digest_add_header(struct em_digest *digest, const char *value, struct mr_err *err)
 {
     enum mr_status status = MR_OK;
     for (const char *item = value; status == MR_OK && item && *item;) {
@@ -88,7 +88,7 @@ enum mr_status mr_digest_add_header(struct mr_digest *digest, const char *value,
     return status;
 }
 
-enum mr_status mr_digest_add_resource(struct mr_digest *digest, const json_t *resource, struct mr_err *err)
+enum mr_status em_digest_add_resource(struct em_digest *digest, const json_t *resource, struct mr_err *err)
 {
     enum mr_status status = MR_OK;
     const char *md5 = json_string_value(json_object_get(resource, "md5Hash"));
@@ -100,12 +100,12 @@ enum mr_status mr_digest_add_resource(struct mr_digest *digest, const json_t *re
     return status;
 }
 
-enum mr_status mr_digest_add_md5(struct mr_digest *digest, const char *base64, struct mr_err *err)
+enum mr_status em_digest_add_md5(struct em_digest *digest, const char *base64, struct mr_err *err)
 {
     return base64 ? add_md5(digest, base64, strlen(base64), err) : MR_OK;
 }
 
-enum mr_status mr_digest_compare(const struct mr_digest *expected, const struct mr_digest *actual,
+enum mr_status em_digest_compare(const struct em_digest *expected, const struct em_digest *actual,
                                  struct mr_err *err)
 {
     if (expected->has_crc32c && expected->crc32c != actual->crc32c) {
@@ -117,15 +117,15 @@ enum mr_status mr_digest_compare(const struct mr_digest *expected, const struct 
     }
     if (expected->has_md5 && memcmp(expected->md5, actual->md5, sizeof actual->md5)) {
         char given[25], computed[25];
-        mr_md5_text(expected->md5, given);
-        mr_md5_text(actual->md5, computed);
+        em_md5_text(expected->md5, given);
+        em_md5_text(actual->md5, computed);
         return mr_fail(err, MR_INVALID, "Provided MD5 hash \"%s\" doesn't match calculated MD5 hash \"%s\".",
                        given, computed);
     }
     return MR_OK;
 }
 
-void mr_md5_text(const unsigned char md5[MR_MD5_SIZE], char out[25])
+void em_md5_text(const unsigned char md5[EM_MD5_SIZE], char out[25])
 {
-    EVP_EncodeBlock((unsigned char *)out, md5, MR_MD5_SIZE);
+    EVP_EncodeBlock((unsigned char *)out, md5, EM_MD5_SIZE);
 }

@@ -4,27 +4,27 @@
 
 enum { RECEIVE_BYTES = 256 * 1024 };
 
-enum mr_status mr_conditions_of_request(const struct mr_request *req, bool source, struct mr_conditions *ret,
+enum mr_status em_conditions_of_request(const struct mr_request *req, bool source, struct em_conditions *ret,
                                         struct mr_err *err)
 {
-    struct mr_conditions conditions = {0};
+    struct em_conditions conditions = {0};
     const char *name = source ? "sourceGeneration" : "generation";
     const char *generation = mr_request_query(req, name);
     if (generation && !mr_parse_int64(generation, 0, INT64_MAX, &conditions.generation))
         return mr_fail(err, MR_INVALID, "Invalid value for %s: %s", name, generation);
     enum mr_status status = MR_OK;
-    for (int i = 0; status == MR_OK && i < MR_CONDITION_COUNT; i++)
+    for (int i = 0; status == MR_OK && i < EM_CONDITION_COUNT; i++)
         status =
-            mr_conditions_set(&conditions, (enum mr_condition)i,
-                              mr_request_query(req, mr_condition_name((enum mr_condition)i, source)), err);
+            em_conditions_set(&conditions, (enum em_condition)i,
+                              mr_request_query(req, em_condition_name((enum em_condition)i, source)), err);
     if (status == MR_OK)
         *ret = conditions;
     return status;
 }
 
-enum mr_status mr_request_resource(struct mr_request *req, json_t **ret, struct mr_err *err)
+enum mr_status em_request_resource(struct mr_request *req, json_t **ret, struct mr_err *err)
 {
-    MR_AUTO(mr_buf) struct mr_buf body = MR_BUF_INIT(MR_RESOURCE_BYTES_MAX);
+    MR_AUTO(mr_buf) struct mr_buf body = MR_BUF_INIT(EM_RESOURCE_BYTES_MAX);
     enum mr_status status = mr_request_body(req, &body, err);
     if (status != MR_OK)
         return status;
@@ -42,11 +42,11 @@ enum mr_status mr_request_resource(struct mr_request *req, json_t **ret, struct 
     return MR_OK;
 }
 
-enum mr_status mr_answer_object(struct mr_request *req, const struct mr_stored *stored, struct mr_err *err)
+enum mr_status em_answer_object(struct mr_request *req, const struct em_stored *stored, struct mr_err *err)
 {
-    char etag[MR_ETAG_MAX];
-    mr_stored_etag(stored, etag);
-    json_t *resource = mr_stored_resource(stored, mr_request_base_url(req));
+    char etag[EM_ETAG_MAX];
+    em_stored_etag(stored, etag);
+    json_t *resource = em_stored_resource(stored, mr_request_base_url(req));
     if (!resource)
         return mr_fail_oom(err);
     enum mr_status status = mr_respond_header(req, "ETag", etag, err);
@@ -57,12 +57,12 @@ enum mr_status mr_answer_object(struct mr_request *req, const struct mr_stored *
     return mr_respond_json(req, 200, resource, err);
 }
 
-enum mr_status mr_request_source(void *req, void *data, size_t len, size_t *ret_len, struct mr_err *err)
+enum mr_status em_request_source(void *req, void *data, size_t len, size_t *ret_len, struct mr_err *err)
 {
     return mr_request_read(req, data, len, ret_len, err);
 }
 
-enum mr_status mr_receive(mr_form_source *source, void *ctx, struct mr_incoming *incoming, struct mr_err *err)
+enum mr_status em_receive(mr_form_source *source, void *ctx, struct em_incoming *incoming, struct mr_err *err)
 {
     MR_AUTO_STR char *chunk = malloc(RECEIVE_BYTES);
     if (!chunk)
@@ -72,18 +72,18 @@ enum mr_status mr_receive(mr_form_source *source, void *ctx, struct mr_incoming 
     while (status == MR_OK && len) {
         status = source(ctx, chunk, RECEIVE_BYTES, &len, err);
         if (status == MR_OK)
-            status = mr_incoming_write(incoming, chunk, len, err);
+            status = em_incoming_write(incoming, chunk, len, err);
     }
     return status;
 }
 
 /* ---- what an upload wants ------------------------------------------------------ */
 
-void mr_upload_plan_free(struct mr_upload_plan *plan)
+void em_upload_plan_free(struct em_upload_plan *plan)
 {
     free(plan->name);
     json_decref(plan->settings);
-    *plan = (struct mr_upload_plan){0};
+    *plan = (struct em_upload_plan){0};
 }
 
 /* The object's name, from the one place or the other. */
@@ -99,25 +99,25 @@ static enum mr_status plan_name(const struct mr_request *req, const json_t *reso
     if (!name)
         return mr_fail(err, MR_INVALID, "Required parameter: name");
     *ret = strdup(name);
-    return *ret ? mr_object_name_check(name, err) : mr_fail_oom(err);
+    return *ret ? em_object_name_check(name, err) : mr_fail_oom(err);
 }
 
-enum mr_status mr_upload_plan_make(const struct mr_request *req, const json_t *resource,
-                                   const char *content_type, struct mr_upload_plan *ret, struct mr_err *err)
+enum mr_status em_upload_plan_make(const struct mr_request *req, const json_t *resource,
+                                   const char *content_type, struct em_upload_plan *ret, struct mr_err *err)
 {
     enum mr_status status = plan_name(req, resource, &ret->name, err);
     if (status == MR_OK)
-        status = mr_settings_apply(NULL, resource, true, &ret->settings, err);
+        status = em_settings_apply(NULL, resource, true, &ret->settings, err);
     if (status == MR_OK && content_type && *content_type && !json_object_get(ret->settings, "contentType") &&
         json_object_set_new(ret->settings, "contentType", json_string(content_type)) < 0)
         status = mr_fail_oom(err);
-    struct mr_store_write *write = &ret->write;
+    struct em_store_write *write = &ret->write;
     if (status == MR_OK)
-        status = mr_digest_add_resource(&write->expected, resource, err);
+        status = em_digest_add_resource(&write->expected, resource, err);
     if (status == MR_OK)
-        status = mr_digest_add_header(&write->expected, mr_request_header(req, "X-Goog-Hash"), err);
+        status = em_digest_add_header(&write->expected, mr_request_header(req, "X-Goog-Hash"), err);
     if (status == MR_OK)
-        status = mr_conditions_of_request(req, false, &write->conditions, err);
+        status = em_conditions_of_request(req, false, &write->conditions, err);
     write->bucket = mr_request_param(req, "bucket");
     write->name = ret->name;
     write->settings = ret->settings;

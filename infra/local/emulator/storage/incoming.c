@@ -8,28 +8,28 @@
 
 enum { REHASH_BYTES = 256 * 1024 };
 
-static enum mr_status new_incoming(struct mr_incoming **ret, struct mr_err *err)
+static enum mr_status new_incoming(struct em_incoming **ret, struct mr_err *err)
 {
-    struct mr_incoming *incoming = calloc(1, sizeof *incoming);
+    struct em_incoming *incoming = calloc(1, sizeof *incoming);
     if (!incoming)
         return mr_fail_oom(err);
     incoming->fd = -1;
-    enum mr_status status = mr_hash_begin(&incoming->hash, err);
+    enum mr_status status = em_hash_begin(&incoming->hash, err);
     if (status != MR_OK) {
-        mr_incoming_free(incoming);
+        em_incoming_free(incoming);
         return status;
     }
     *ret = incoming;
     return MR_OK;
 }
 
-enum mr_status mr_incoming_create(const char *directory, struct mr_incoming **ret, struct mr_err *err)
+enum mr_status em_incoming_create(const char *directory, struct em_incoming **ret, struct mr_err *err)
 {
-    MR_AUTO(mr_incoming) struct mr_incoming *incoming = NULL;
+    MR_AUTO(em_incoming) struct em_incoming *incoming = NULL;
     MR_AUTO_STR char *path = NULL;
     enum mr_status status = new_incoming(&incoming, err);
     if (status == MR_OK)
-        status = mr_path_format(&path, err, "%s/XXXXXX", directory);
+        status = em_path_format(&path, err, "%s/XXXXXX", directory);
     if (status != MR_OK)
         return status;
     incoming->fd = mkostemp(path, O_CLOEXEC);
@@ -40,7 +40,7 @@ enum mr_status mr_incoming_create(const char *directory, struct mr_incoming **re
     return MR_OK;
 }
 
-static enum mr_status rehash(struct mr_incoming *incoming, struct mr_err *err)
+static enum mr_status rehash(struct em_incoming *incoming, struct mr_err *err)
 {
     MR_AUTO_STR char *chunk = malloc(REHASH_BYTES);
     if (!chunk)
@@ -51,16 +51,16 @@ static enum mr_status rehash(struct mr_incoming *incoming, struct mr_err *err)
             return MR_OK;
         if (got < 0)
             return mr_fail_errno(err, MR_UNAVAILABLE, errno, "read %s", incoming->path);
-        enum mr_status status = mr_hash_update(&incoming->hash, chunk, (size_t)got, err);
+        enum mr_status status = em_hash_update(&incoming->hash, chunk, (size_t)got, err);
         if (status != MR_OK)
             return status;
         incoming->size += got;
     }
 }
 
-enum mr_status mr_incoming_open(const char *path, struct mr_incoming **ret, struct mr_err *err)
+enum mr_status em_incoming_open(const char *path, struct em_incoming **ret, struct mr_err *err)
 {
-    MR_AUTO(mr_incoming) struct mr_incoming *incoming = NULL;
+    MR_AUTO(em_incoming) struct em_incoming *incoming = NULL;
     enum mr_status status = new_incoming(&incoming, err);
     if (status != MR_OK)
         return status;
@@ -78,7 +78,7 @@ enum mr_status mr_incoming_open(const char *path, struct mr_incoming **ret, stru
     return MR_OK;
 }
 
-enum mr_status mr_incoming_write(struct mr_incoming *incoming, const void *data, size_t len,
+enum mr_status em_incoming_write(struct em_incoming *incoming, const void *data, size_t len,
                                  struct mr_err *err)
 {
     const char *from = data;
@@ -89,7 +89,7 @@ enum mr_status mr_incoming_write(struct mr_incoming *incoming, const void *data,
         if (written < 0)
             return mr_fail_errno(err, MR_UNAVAILABLE, errno, "write %s", incoming->path);
         /* Hashed as written, so that a full disk leaves size, hash and file in step. */
-        enum mr_status status = mr_hash_update(&incoming->hash, from, (size_t)written, err);
+        enum mr_status status = em_hash_update(&incoming->hash, from, (size_t)written, err);
         if (status != MR_OK)
             return status;
         incoming->size += written;
@@ -99,14 +99,14 @@ enum mr_status mr_incoming_write(struct mr_incoming *incoming, const void *data,
     return MR_OK;
 }
 
-void mr_incoming_suspend(struct mr_incoming *incoming)
+void em_incoming_suspend(struct em_incoming *incoming)
 {
     if (incoming->fd >= 0)
         close(incoming->fd);
     incoming->fd = -1;
 }
 
-enum mr_status mr_incoming_resume(struct mr_incoming *incoming, struct mr_err *err)
+enum mr_status em_incoming_resume(struct em_incoming *incoming, struct mr_err *err)
 {
     if (incoming->fd >= 0)
         return MR_OK;
@@ -119,14 +119,14 @@ enum mr_status mr_incoming_resume(struct mr_incoming *incoming, struct mr_err *e
     return MR_OK;
 }
 
-enum mr_status mr_incoming_finish(struct mr_incoming *incoming, struct mr_digest *ret, struct mr_err *err)
+enum mr_status em_incoming_finish(struct em_incoming *incoming, struct em_digest *ret, struct mr_err *err)
 {
     if (fdatasync(incoming->fd) < 0)
         return mr_fail_errno(err, MR_UNAVAILABLE, errno, "sync %s", incoming->path);
-    return mr_hash_get(&incoming->hash, ret, err);
+    return em_hash_get(&incoming->hash, ret, err);
 }
 
-void mr_incoming_free(struct mr_incoming *incoming)
+void em_incoming_free(struct em_incoming *incoming)
 {
     if (!incoming)
         return;
@@ -135,6 +135,6 @@ void mr_incoming_free(struct mr_incoming *incoming)
     if (incoming->path && !incoming->keep)
         unlink(incoming->path);
     free(incoming->path);
-    mr_hash_free(&incoming->hash);
+    em_hash_free(&incoming->hash);
     free(incoming);
 }

@@ -2,16 +2,16 @@
 
 #include "shared/base/encoding.h"
 
-void mr_index_free(struct mr_index *index)
+void em_index_free(struct em_index *index)
 {
     for (size_t i = 0; i < index->count; i++)
-        mr_stored_unref(index->items[i]);
+        em_stored_unref(index->items[i]);
     free(index->items);
-    *index = (struct mr_index){0};
+    *index = (struct em_index){0};
 }
 
 /* The position of the first name that is not less than `name`. */
-static size_t lower_bound(const struct mr_index *index, const char *name)
+static size_t lower_bound(const struct em_index *index, const char *name)
 {
     size_t low = 0, high = index->count;
     while (low < high) {
@@ -24,23 +24,23 @@ static size_t lower_bound(const struct mr_index *index, const char *name)
     return low;
 }
 
-static bool is_at(const struct mr_index *index, size_t at, const char *name)
+static bool is_at(const struct em_index *index, size_t at, const char *name)
 {
     return at < index->count && !strcmp(index->items[at]->name, name);
 }
 
-struct mr_stored *mr_index_find(const struct mr_index *index, const char *name)
+struct em_stored *em_index_find(const struct em_index *index, const char *name)
 {
     size_t at = lower_bound(index, name);
     return is_at(index, at, name) ? index->items[at] : NULL;
 }
 
-enum mr_status mr_index_reserve(struct mr_index *index, struct mr_err *err)
+enum mr_status em_index_reserve(struct em_index *index, struct mr_err *err)
 {
     if (index->count < index->capacity)
         return MR_OK;
     size_t capacity = index->capacity ? index->capacity * 2 : 16;
-    struct mr_stored **items = reallocarray(index->items, capacity, sizeof(struct mr_stored *));
+    struct em_stored **items = reallocarray(index->items, capacity, sizeof(struct em_stored *));
     if (!items)
         return mr_fail_oom(err);
     index->items = items;
@@ -48,26 +48,26 @@ enum mr_status mr_index_reserve(struct mr_index *index, struct mr_err *err)
     return MR_OK;
 }
 
-void mr_index_put(struct mr_index *index, struct mr_stored *stored)
+void em_index_put(struct em_index *index, struct em_stored *stored)
 {
     size_t at = lower_bound(index, stored->name);
     if (is_at(index, at, stored->name)) {
-        mr_stored_unref(index->items[at]);
+        em_stored_unref(index->items[at]);
     } else {
-        memmove(index->items + at + 1, index->items + at, (index->count - at) * sizeof(struct mr_stored *));
+        memmove(index->items + at + 1, index->items + at, (index->count - at) * sizeof(struct em_stored *));
         index->count++;
     }
-    index->items[at] = mr_stored_ref(stored);
+    index->items[at] = em_stored_ref(stored);
 }
 
-void mr_index_remove(struct mr_index *index, const char *name)
+void em_index_remove(struct em_index *index, const char *name)
 {
     size_t at = lower_bound(index, name);
     if (!is_at(index, at, name))
         return;
-    mr_stored_unref(index->items[at]);
+    em_stored_unref(index->items[at]);
     index->count--;
-    memmove(index->items + at, index->items + at + 1, (index->count - at) * sizeof(struct mr_stored *));
+    memmove(index->items + at, index->items + at + 1, (index->count - at) * sizeof(struct em_stored *));
 }
 
 /* ---- listing ----------------------------------------------------------------- */
@@ -79,8 +79,8 @@ void mr_index_remove(struct mr_index *index, const char *name)
 enum { TOKEN_NAME = 'n', TOKEN_PREFIX = 'p' };
 
 struct walk {
-    const struct mr_index *index;
-    const struct mr_list_query *query;
+    const struct em_index *index;
+    const struct em_list_query *query;
     const char *prefix; /* never NULL */
     size_t at;
     char last_kind; /* of the entry listed last, for the next page's token; 0: none yet */
@@ -88,14 +88,14 @@ struct walk {
     size_t last_len;
 };
 
-void mr_listing_free(struct mr_listing *listing)
+void em_listing_free(struct em_listing *listing)
 {
     for (size_t i = 0; i < listing->count; i++)
-        mr_stored_unref(listing->items[i]);
+        em_stored_unref(listing->items[i]);
     free(listing->items);
     free(listing->next_page_token);
     json_decref(listing->prefixes);
-    *listing = (struct mr_listing){0};
+    *listing = (struct em_listing){0};
 }
 
 static void skip_below(struct walk *walk, const char *prefix, size_t len)
@@ -138,15 +138,15 @@ static bool in_reach(const struct walk *walk)
 }
 
 /* Lists the entry at the walk's position and goes past it. */
-static enum mr_status take(struct walk *walk, struct mr_listing *listing, struct mr_err *err)
+static enum mr_status take(struct walk *walk, struct em_listing *listing, struct mr_err *err)
 {
-    struct mr_stored *stored = walk->index->items[walk->at];
+    struct em_stored *stored = walk->index->items[walk->at];
     const char *delimiter = walk->query->delimiter;
     const char *fold =
         delimiter && *delimiter ? strstr(stored->name + strlen(walk->prefix), delimiter) : NULL;
     walk->last = stored->name;
     if (!fold) {
-        listing->items[listing->count++] = mr_stored_ref(stored);
+        listing->items[listing->count++] = em_stored_ref(stored);
         walk->last_kind = TOKEN_NAME;
         walk->last_len = strlen(stored->name);
         walk->at++;
@@ -155,7 +155,7 @@ static enum mr_status take(struct walk *walk, struct mr_listing *listing, struct
     walk->last_kind = TOKEN_PREFIX;
     walk->last_len = (size_t)(fold - stored->name) + strlen(delimiter);
     if (!stored->name[walk->last_len] && walk->query->include_trailing_delimiter)
-        listing->items[listing->count++] = mr_stored_ref(stored);
+        listing->items[listing->count++] = em_stored_ref(stored);
     if (!listing->prefixes)
         listing->prefixes = json_array();
     if (json_array_append_new(listing->prefixes, json_stringn(walk->last, walk->last_len)) < 0)
@@ -172,8 +172,8 @@ static enum mr_status make_token(const struct walk *walk, char **ret, struct mr_
     return status == MR_OK ? mr_base64_encode(token.data, token.len, ret, err) : status;
 }
 
-enum mr_status mr_index_list(const struct mr_index *index, const struct mr_list_query *query,
-                             struct mr_listing *ret, struct mr_err *err)
+enum mr_status em_index_list(const struct em_index *index, const struct em_list_query *query,
+                             struct em_listing *ret, struct mr_err *err)
 {
     struct walk walk = {.index = index, .query = query, .prefix = query->prefix ? query->prefix : ""};
     start_at_least(&walk, walk.prefix);
@@ -181,7 +181,7 @@ enum mr_status mr_index_list(const struct mr_index *index, const struct mr_list_
     enum mr_status status = query->page_token ? start_after_token(&walk, err) : MR_OK;
     if (status != MR_OK)
         return status;
-    ret->items = calloc(query->max_results, sizeof(struct mr_stored *));
+    ret->items = calloc(query->max_results, sizeof(struct em_stored *));
     if (!ret->items)
         return mr_fail_oom(err);
     for (size_t taken = 0; status == MR_OK && taken < query->max_results && in_reach(&walk); taken++)

@@ -3,29 +3,29 @@
  *
  * Holds one reference of each object. Has no lock of its own: the store's protects it.
  */
-#ifndef MR_EMULATOR_STORAGE_INDEX_H
-#define MR_EMULATOR_STORAGE_INDEX_H
+#ifndef EM_STORAGE_INDEX_H
+#define EM_STORAGE_INDEX_H
 
 #include "infra/local/emulator/storage/object.h"
 
-struct mr_index {
-    struct mr_stored **items;
+struct em_index {
+    struct em_stored **items;
     size_t count, capacity;
 };
 
-void mr_index_free(struct mr_index *index);
+void em_index_free(struct em_index *index);
 
 /* The object of that name, not referenced for the caller; NULL if there is none. */
-struct mr_stored *mr_index_find(const struct mr_index *index, const char *name);
-/* Makes sure that the next mr_index_put cannot fail. */
-MR_MUST_CHECK enum mr_status mr_index_reserve(struct mr_index *index, struct mr_err *err);
+struct em_stored *em_index_find(const struct em_index *index, const char *name);
+/* Makes sure that the next em_index_put cannot fail. */
+MR_MUST_CHECK enum mr_status em_index_reserve(struct em_index *index, struct mr_err *err);
 /* Adds a reference of `stored`, in the place of an object of the same name if there is one. Needs
- * mr_index_reserve. */
-void mr_index_put(struct mr_index *index, struct mr_stored *stored);
-void mr_index_remove(struct mr_index *index, const char *name);
+ * em_index_reserve. */
+void em_index_put(struct em_index *index, struct em_stored *stored);
+void em_index_remove(struct em_index *index, const char *name);
 
 /* What to list; NULL texts do not restrict. */
-struct mr_list_query {
+struct em_list_query {
     const char *prefix;
     const char *delimiter;    /* names are folded into prefixes at its first occurrence after `prefix` */
     const char *start_offset; /* from this name on */
@@ -36,17 +36,17 @@ struct mr_list_query {
 };
 
 /* One page; zero-initialise, free in every case. */
-struct mr_listing {
-    struct mr_stored **items;
+struct em_listing {
+    struct em_stored **items;
     size_t count;
     json_t *prefixes; /* array of strings, or NULL */
     char *next_page_token;
 };
-void mr_listing_free(struct mr_listing *listing);
-MR_DEFINE_VALUE_CLEANUP(mr_listing, mr_listing_free)
+void em_listing_free(struct em_listing *listing);
+MR_DEFINE_VALUE_CLEANUP(em_listing, em_listing_free)
 
 /* MR_INVALID for a page token that is none. */
-MR_MUST_CHECK enum mr_status mr_index_list(const struct mr_index *index, const struct mr_list_query *query,
-                                           struct mr_listing *ret, struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_index_list(const struct em_index *index, const struct em_list_query *query,
+                                           struct em_listing *ret, struct mr_err *err);
 
 #endif

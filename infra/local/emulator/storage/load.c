@@ -5,8 +5,8 @@
 #include <inttypes.h>
 
 struct loading {
-    struct mr_store *store;
-    struct mr_bucket *bucket;
+    struct em_store *store;
+    struct em_bucket *bucket;
     json_t *expected; /* an object whose keys are the names of the files that belong there */
 };
 
@@ -18,17 +18,17 @@ static bool ends_with(const char *text, const char *end)
 
 static enum mr_status load_object(struct loading *loading, const json_t *sidecar, struct mr_err *err)
 {
-    MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
-    enum mr_status status = mr_stored_from_sidecar(loading->bucket->name, sidecar, &stored, err);
+    MR_AUTO(em_stored) struct em_stored *stored = NULL;
+    enum mr_status status = em_stored_from_sidecar(loading->bucket->name, sidecar, &stored, err);
     if (status == MR_OK)
-        status = mr_index_reserve(&loading->bucket->objects, err);
+        status = em_index_reserve(&loading->bucket->objects, err);
     if (status != MR_OK)
         return status;
-    mr_index_put(&loading->bucket->objects, stored);
+    em_index_put(&loading->bucket->objects, stored);
     if (stored->generation > loading->store->last_generation)
         loading->store->last_generation = stored->generation;
-    char file[MR_OBJECT_FILE_MAX], data[MR_OBJECT_FILE_MAX + 24];
-    mr_object_file_name(stored->name, file);
+    char file[EM_OBJECT_FILE_MAX], data[EM_OBJECT_FILE_MAX + 24];
+    em_object_file_name(stored->name, file);
     snprintf(data, sizeof data, "%s.%" PRId64, file, stored->generation);
     return json_object_set_new(loading->expected, data, json_true()) < 0 ? mr_fail_oom(err) : MR_OK;
 }
@@ -44,9 +44,9 @@ static enum mr_status load_sidecar(void *ctx, const char *name, struct mr_err *e
         return MR_OK;
     MR_AUTO_STR char *path = NULL;
     MR_AUTO_JSON json_t *sidecar = NULL;
-    enum mr_status status = mr_path_format(&path, err, "%s/%s", loading->bucket->directory, name);
+    enum mr_status status = em_path_format(&path, err, "%s/%s", loading->bucket->directory, name);
     if (status == MR_OK)
-        status = mr_json_read_file(path, &sidecar, err);
+        status = em_json_read_file(path, &sidecar, err);
     if (status == MR_OK && (status = load_object(loading, sidecar, err)) != MR_OK)
         mr_wrap(err, status, "%s", path);
     return status;
@@ -59,7 +59,7 @@ static enum mr_status remove_stray(void *ctx, const char *name, struct mr_err *e
     if (json_object_get(loading->expected, name))
         return MR_OK;
     MR_AUTO_STR char *path = NULL;
-    enum mr_status status = mr_path_format(&path, err, "%s/%s", loading->bucket->directory, name);
+    enum mr_status status = em_path_format(&path, err, "%s/%s", loading->bucket->directory, name);
     if (status == MR_OK)
         unlink(path);
     return status;
@@ -67,29 +67,29 @@ static enum mr_status remove_stray(void *ctx, const char *name, struct mr_err *e
 
 static enum mr_status load_bucket(void *ctx, const char *name, struct mr_err *err)
 {
-    struct mr_store *store = ctx;
+    struct em_store *store = ctx;
     if (name[0] == '.')
         return MR_OK;
     MR_AUTO_STR char *path = NULL;
     MR_AUTO_JSON json_t *resource = NULL;
-    MR_AUTO(mr_bucket) struct mr_bucket *bucket = NULL;
-    enum mr_status status = mr_path_format(&path, err, "%s/%s/bucket.json", store->directory, name);
+    MR_AUTO(em_bucket) struct em_bucket *bucket = NULL;
+    enum mr_status status = em_path_format(&path, err, "%s/%s/bucket.json", store->directory, name);
     if (status == MR_OK)
-        status = mr_json_read_file(path, &resource, err);
+        status = em_json_read_file(path, &resource, err);
     /* A crash between making the directory and writing the file: the bucket was never confirmed. */
     if (status == MR_NOT_FOUND)
         return MR_OK;
     if (status == MR_OK)
-        status = mr_bucket_new(store, name, resource, &bucket, err);
+        status = em_bucket_new(store, name, resource, &bucket, err);
     MR_AUTO_JSON json_t *expected = json_object();
     if (status != MR_OK || !expected)
         return status != MR_OK ? status : mr_fail_oom(err);
     struct loading loading = {store, bucket, expected};
-    status = mr_dir_each(bucket->directory, load_sidecar, &loading, err);
+    status = em_dir_each(bucket->directory, load_sidecar, &loading, err);
     if (status == MR_OK)
-        status = mr_dir_each(bucket->directory, remove_stray, &loading, err);
+        status = em_dir_each(bucket->directory, remove_stray, &loading, err);
     if (status == MR_OK)
-        status = mr_store_add_bucket_locked(store, bucket, err);
+        status = em_store_add_bucket_locked(store, bucket, err);
     if (status == MR_OK)
         (void)MR_TAKE(bucket);
     return status;
@@ -98,14 +98,14 @@ static enum mr_status load_bucket(void *ctx, const char *name, struct mr_err *er
 static enum mr_status remove_incoming(void *ctx, const char *name, struct mr_err *err)
 {
     MR_AUTO_STR char *path = NULL;
-    enum mr_status status = mr_path_format(&path, err, "%s/%s", (const char *)ctx, name);
+    enum mr_status status = em_path_format(&path, err, "%s/%s", (const char *)ctx, name);
     if (status == MR_OK)
         unlink(path);
     return status;
 }
 
-enum mr_status mr_store_load(struct mr_store *store, struct mr_err *err)
+enum mr_status em_store_load(struct em_store *store, struct mr_err *err)
 {
-    enum mr_status status = mr_dir_each(store->incoming, remove_incoming, store->incoming, err);
-    return status == MR_OK ? mr_dir_each(store->directory, load_bucket, store, err) : status;
+    enum mr_status status = em_dir_each(store->incoming, remove_incoming, store->incoming, err);
+    return status == MR_OK ? em_dir_each(store->directory, load_bucket, store, err) : status;
 }

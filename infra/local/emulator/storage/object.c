@@ -4,10 +4,10 @@
 
 #include <inttypes.h>
 
-enum mr_status mr_stored_new(const char *bucket, const char *name, const json_t *settings,
-                             struct mr_stored **ret, struct mr_err *err)
+enum mr_status em_stored_new(const char *bucket, const char *name, const json_t *settings,
+                             struct em_stored **ret, struct mr_err *err)
 {
-    MR_AUTO(mr_stored) struct mr_stored *stored = calloc(1, sizeof *stored);
+    MR_AUTO(em_stored) struct em_stored *stored = calloc(1, sizeof *stored);
     if (!stored)
         return mr_fail_oom(err);
     atomic_init(&stored->refs, 1);
@@ -20,11 +20,11 @@ enum mr_status mr_stored_new(const char *bucket, const char *name, const json_t 
     return MR_OK;
 }
 
-enum mr_status mr_stored_copy(const struct mr_stored *from, const json_t *settings, struct mr_stored **ret,
+enum mr_status em_stored_copy(const struct em_stored *from, const json_t *settings, struct em_stored **ret,
                               struct mr_err *err)
 {
-    struct mr_stored *copy = NULL;
-    enum mr_status status = mr_stored_new(from->bucket, from->name, settings, &copy, err);
+    struct em_stored *copy = NULL;
+    enum mr_status status = em_stored_new(from->bucket, from->name, settings, &copy, err);
     if (status != MR_OK)
         return status;
     copy->generation = from->generation;
@@ -38,13 +38,13 @@ enum mr_status mr_stored_copy(const struct mr_stored *from, const json_t *settin
     return MR_OK;
 }
 
-struct mr_stored *mr_stored_ref(struct mr_stored *stored)
+struct em_stored *em_stored_ref(struct em_stored *stored)
 {
     atomic_fetch_add(&stored->refs, 1);
     return stored;
 }
 
-void mr_stored_unref(struct mr_stored *stored)
+void em_stored_unref(struct em_stored *stored)
 {
     if (!stored || atomic_fetch_sub(&stored->refs, 1) > 1)
         return;
@@ -54,23 +54,23 @@ void mr_stored_unref(struct mr_stored *stored)
     free(stored);
 }
 
-const char *mr_stored_setting(const struct mr_stored *stored, const char *name)
+const char *em_stored_setting(const struct em_stored *stored, const char *name)
 {
     return json_string_value(json_object_get(stored->settings, name));
 }
 
-void mr_stored_etag(const struct mr_stored *stored, char out[MR_ETAG_MAX])
+void em_stored_etag(const struct em_stored *stored, char out[EM_ETAG_MAX])
 {
     char text[48];
     int len = snprintf(text, sizeof text, "%" PRId64 "/%" PRId64, stored->generation, stored->metageneration);
     EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)text, len);
 }
 
-json_t *mr_stored_to_sidecar(const struct mr_stored *stored)
+json_t *em_stored_to_sidecar(const struct em_stored *stored)
 {
     char md5[25] = "", crc32c[9];
     if (stored->digest.has_md5)
-        mr_md5_text(stored->digest.md5, md5);
+        em_md5_text(stored->digest.md5, md5);
     mr_crc32c_text(stored->digest.crc32c, crc32c);
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s*, s:o}", "name", stored->name,
                      "generation", (json_int_t)stored->generation, "metageneration",
@@ -80,7 +80,7 @@ json_t *mr_stored_to_sidecar(const struct mr_stored *stored)
                      stored->digest.has_md5 ? md5 : NULL, "settings", json_deep_copy(stored->settings));
 }
 
-enum mr_status mr_stored_from_sidecar(const char *bucket, const json_t *sidecar, struct mr_stored **ret,
+enum mr_status em_stored_from_sidecar(const char *bucket, const json_t *sidecar, struct em_stored **ret,
                                       struct mr_err *err)
 {
     const char *name = NULL;
@@ -91,10 +91,10 @@ enum mr_status mr_stored_from_sidecar(const char *bucket, const json_t *sidecar,
                     &created, "updated_us", &updated, "component_count", &components, "settings",
                     &settings) < 0)
         return mr_fail(err, MR_INVALID, "not an object's sidecar");
-    MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
-    enum mr_status status = mr_stored_new(bucket, name, settings, &stored, err);
+    MR_AUTO(em_stored) struct em_stored *stored = NULL;
+    enum mr_status status = em_stored_new(bucket, name, settings, &stored, err);
     if (status == MR_OK)
-        status = mr_digest_add_resource(&stored->digest, sidecar, err);
+        status = em_digest_add_resource(&stored->digest, sidecar, err);
     if (status != MR_OK)
         return status;
     stored->generation = generation;
@@ -108,7 +108,7 @@ enum mr_status mr_stored_from_sidecar(const char *bucket, const json_t *sidecar,
 }
 
 /* The links of a resource need the name as one escaped segment. */
-static json_t *links(const struct mr_stored *stored, const char *base_url)
+static json_t *links(const struct em_stored *stored, const char *base_url)
 {
     MR_AUTO(mr_buf) struct mr_buf name = MR_BUF_INIT(8192);
     if (mr_percent_encode(&name, stored->name, false, NULL) != MR_OK)
@@ -122,14 +122,14 @@ static json_t *links(const struct mr_stored *stored, const char *base_url)
                                   base_url, stored->bucket, escaped, stored->generation));
 }
 
-json_t *mr_stored_resource(const struct mr_stored *stored, const char *base_url)
+json_t *em_stored_resource(const struct em_stored *stored, const char *base_url)
 {
-    char md5[25], crc32c[9], created[MR_TIME_TEXT_MAX], updated[MR_TIME_TEXT_MAX], etag[MR_ETAG_MAX];
-    mr_md5_text(stored->digest.md5, md5);
+    char md5[25], crc32c[9], created[MR_TIME_TEXT_MAX], updated[MR_TIME_TEXT_MAX], etag[EM_ETAG_MAX];
+    em_md5_text(stored->digest.md5, md5);
     mr_crc32c_text(stored->digest.crc32c, crc32c);
     mr_time_format(stored->created_us, created);
     mr_time_format(stored->updated_us, updated);
-    mr_stored_etag(stored, etag);
+    em_stored_etag(stored, etag);
     MR_AUTO_JSON json_t *resource = json_pack(
         "{s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s}", "kind", "storage#object", "name",
         stored->name, "bucket", stored->bucket, "generation", json_sprintf("%" PRId64, stored->generation),
@@ -204,7 +204,7 @@ static enum mr_status apply_metadata(json_t *settings, const json_t *resource, s
     return MR_OK;
 }
 
-enum mr_status mr_settings_apply(const json_t *old, const json_t *resource, bool replace, json_t **ret,
+enum mr_status em_settings_apply(const json_t *old, const json_t *resource, bool replace, json_t **ret,
                                  struct mr_err *err)
 {
     MR_AUTO_JSON json_t *settings = old && !replace ? json_deep_copy(old) : json_object();
@@ -219,7 +219,7 @@ enum mr_status mr_settings_apply(const json_t *old, const json_t *resource, bool
     return MR_OK;
 }
 
-enum mr_status mr_object_name_check(const char *name, struct mr_err *err)
+enum mr_status em_object_name_check(const char *name, struct mr_err *err)
 {
     size_t len = strlen(name);
     if (len < 1 || len > 1024)

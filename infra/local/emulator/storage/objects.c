@@ -4,10 +4,10 @@
 
 enum { LIST_MAX = 1000 };
 
-static enum mr_status list_query(const struct mr_request *req, struct mr_list_query *ret, struct mr_err *err)
+static enum mr_status list_query(const struct mr_request *req, struct em_list_query *ret, struct mr_err *err)
 {
     const char *trailing = mr_request_query(req, "includeTrailingDelimiter");
-    *ret = (struct mr_list_query){
+    *ret = (struct em_list_query){
         .prefix = mr_request_query(req, "prefix"),
         .delimiter = mr_request_query(req, "delimiter"),
         .start_offset = mr_request_query(req, "startOffset"),
@@ -28,20 +28,20 @@ static enum mr_status list_query(const struct mr_request *req, struct mr_list_qu
     return MR_OK;
 }
 
-enum mr_status mr_object_list(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_object_list(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_emulator *emulator = app;
-    struct mr_list_query query;
-    MR_AUTO(mr_listing) struct mr_listing listing = {0};
+    struct em_app *emulator = app;
+    struct em_list_query query;
+    MR_AUTO(em_listing) struct em_listing listing = {0};
     enum mr_status status = list_query(req, &query, err);
     if (status == MR_OK)
         status =
-            mr_store_list(emulator->storage->store, mr_request_param(req, "bucket"), &query, &listing, err);
+            em_store_list(emulator->storage->store, mr_request_param(req, "bucket"), &query, &listing, err);
     if (status != MR_OK)
         return status;
     MR_AUTO_JSON json_t *items = json_array();
     for (size_t i = 0; i < listing.count; i++)
-        if (json_array_append_new(items, mr_stored_resource(listing.items[i], mr_request_base_url(req))) < 0)
+        if (json_array_append_new(items, em_stored_resource(listing.items[i], mr_request_base_url(req))) < 0)
             return mr_fail_oom(err);
     json_t *answer =
         json_pack("{s:s, s:O*, s:O*, s:s*}", "kind", "storage#objects", "items", listing.count ? items : NULL,
@@ -49,54 +49,54 @@ enum mr_status mr_object_list(void *app, struct mr_request *req, struct mr_err *
     return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
 }
 
-enum mr_status mr_object_get(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_object_get(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_emulator *emulator = app;
+    struct em_app *emulator = app;
     const char *alt = mr_request_query(req, "alt");
     if (alt && !strcmp(alt, "media"))
-        return mr_object_download(app, req, err);
-    struct mr_conditions conditions;
-    MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
-    enum mr_status status = mr_conditions_of_request(req, false, &conditions, err);
+        return em_object_download(app, req, err);
+    struct em_conditions conditions;
+    MR_AUTO(em_stored) struct em_stored *stored = NULL;
+    enum mr_status status = em_conditions_of_request(req, false, &conditions, err);
     if (status == MR_OK)
-        status = mr_store_get(emulator->storage->store, mr_request_param(req, "bucket"),
+        status = em_store_get(emulator->storage->store, mr_request_param(req, "bucket"),
                               mr_request_param(req, "object"), &conditions, &stored, NULL, err);
-    return status == MR_OK ? mr_answer_object(req, stored, err) : status;
+    return status == MR_OK ? em_answer_object(req, stored, err) : status;
 }
 
-static enum mr_status change(struct mr_emulator *emulator, struct mr_request *req, bool replace,
+static enum mr_status change(struct em_app *emulator, struct mr_request *req, bool replace,
                              struct mr_err *err)
 {
-    struct mr_conditions conditions;
+    struct em_conditions conditions;
     MR_AUTO_JSON json_t *resource = NULL;
-    MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
-    enum mr_status status = mr_conditions_of_request(req, false, &conditions, err);
+    MR_AUTO(em_stored) struct em_stored *stored = NULL;
+    enum mr_status status = em_conditions_of_request(req, false, &conditions, err);
     if (status == MR_OK)
-        status = mr_request_resource(req, &resource, err);
+        status = em_request_resource(req, &resource, err);
     if (status == MR_OK)
         status =
-            mr_store_change(emulator->storage->store, mr_request_param(req, "bucket"),
+            em_store_change(emulator->storage->store, mr_request_param(req, "bucket"),
                             mr_request_param(req, "object"), &conditions, resource, replace, &stored, err);
-    return status == MR_OK ? mr_answer_object(req, stored, err) : status;
+    return status == MR_OK ? em_answer_object(req, stored, err) : status;
 }
 
-enum mr_status mr_object_patch(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_object_patch(void *app, struct mr_request *req, struct mr_err *err)
 {
     return change(app, req, false, err);
 }
 
-enum mr_status mr_object_update(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_object_update(void *app, struct mr_request *req, struct mr_err *err)
 {
     return change(app, req, true, err);
 }
 
-enum mr_status mr_object_delete(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_object_delete(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_emulator *emulator = app;
-    struct mr_conditions conditions;
-    enum mr_status status = mr_conditions_of_request(req, false, &conditions, err);
+    struct em_app *emulator = app;
+    struct em_conditions conditions;
+    enum mr_status status = em_conditions_of_request(req, false, &conditions, err);
     if (status == MR_OK)
-        status = mr_store_delete(emulator->storage->store, mr_request_param(req, "bucket"),
+        status = em_store_delete(emulator->storage->store, mr_request_param(req, "bucket"),
                                  mr_request_param(req, "object"), &conditions, err);
     return status == MR_OK ? mr_respond_empty(req, 204, err) : status;
 }

@@ -8,7 +8,7 @@ enum {
     TYPE_MAX = 256,
 };
 
-struct mr_related {
+struct em_related {
     mr_form_source *source;
     void *ctx;
     char delimiter[BOUNDARY_MAX + 5]; /* CR LF "--" boundary */
@@ -20,7 +20,7 @@ struct mr_related {
     char window[WINDOW_BYTES];
 };
 
-static enum mr_status read_boundary(const char *content_type, struct mr_related *related, struct mr_err *err)
+static enum mr_status read_boundary(const char *content_type, struct em_related *related, struct mr_err *err)
 {
     const char *value = strcasestr(content_type, "boundary=");
     size_t len = 0;
@@ -38,10 +38,10 @@ static enum mr_status read_boundary(const char *content_type, struct mr_related 
     return MR_OK;
 }
 
-enum mr_status mr_related_new(const char *content_type, mr_form_source *source, void *ctx,
-                              struct mr_related **ret, struct mr_err *err)
+enum mr_status em_related_new(const char *content_type, mr_form_source *source, void *ctx,
+                              struct em_related **ret, struct mr_err *err)
 {
-    struct mr_related *related = calloc(1, sizeof *related);
+    struct em_related *related = calloc(1, sizeof *related);
     if (!related)
         return mr_fail_oom(err);
     related->source = source;
@@ -58,13 +58,13 @@ enum mr_status mr_related_new(const char *content_type, mr_form_source *source, 
     return MR_OK;
 }
 
-void mr_related_free(struct mr_related *related)
+void em_related_free(struct em_related *related)
 {
     free(related);
 }
 
 /* Brings more bytes into the window; MR_INVALID when there are none, or no room. */
-static enum mr_status fill(struct mr_related *related, struct mr_err *err)
+static enum mr_status fill(struct em_related *related, struct mr_err *err)
 {
     memmove(related->window, related->window + related->start, related->end - related->start);
     related->end -= related->start;
@@ -80,7 +80,7 @@ static enum mr_status fill(struct mr_related *related, struct mr_err *err)
     return status;
 }
 
-enum mr_status mr_related_read(struct mr_related *related, void *data, size_t len, size_t *ret_len,
+enum mr_status em_related_read(struct em_related *related, void *data, size_t len, size_t *ret_len,
                                struct mr_err *err)
 {
     while (!related->at_boundary && !related->finished) {
@@ -112,7 +112,7 @@ enum mr_status mr_related_read(struct mr_related *related, void *data, size_t le
 }
 
 /* The next line without its CR LF, NUL-terminated in the window. */
-static enum mr_status read_line(struct mr_related *related, char **ret, struct mr_err *err)
+static enum mr_status read_line(struct em_related *related, char **ret, struct mr_err *err)
 {
     for (;;) {
         char *from = related->window + related->start;
@@ -130,7 +130,7 @@ static enum mr_status read_line(struct mr_related *related, char **ret, struct m
 }
 
 /* What follows a delimiter on its line: "--" closes; blanks are padding. */
-static enum mr_status read_boundary_line(struct mr_related *related, struct mr_err *err)
+static enum mr_status read_boundary_line(struct em_related *related, struct mr_err *err)
 {
     while (related->end - related->start < 2) {
         enum mr_status status = fill(related, err);
@@ -148,7 +148,7 @@ static enum mr_status read_boundary_line(struct mr_related *related, struct mr_e
     return status;
 }
 
-static enum mr_status read_head(struct mr_related *related, struct mr_err *err)
+static enum mr_status read_head(struct em_related *related, struct mr_err *err)
 {
     static const char name[] = "content-type:";
     related->type[0] = '\0';
@@ -166,13 +166,13 @@ static enum mr_status read_head(struct mr_related *related, struct mr_err *err)
     }
 }
 
-enum mr_status mr_related_next(struct mr_related *related, const char **ret_type, struct mr_err *err)
+enum mr_status em_related_next(struct em_related *related, const char **ret_type, struct mr_err *err)
 {
     char skipped[4096];
     size_t len = 1;
     enum mr_status status = MR_OK;
     while (status == MR_OK && len)
-        status = mr_related_read(related, skipped, sizeof skipped, &len, err);
+        status = em_related_read(related, skipped, sizeof skipped, &len, err);
     if (status == MR_OK && related->at_boundary)
         status = read_boundary_line(related, err);
     if (status == MR_OK && !related->finished)

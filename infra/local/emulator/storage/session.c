@@ -9,18 +9,18 @@
 
 /* What callers see comes first, so that a session can be found back from it. */
 struct entry {
-    struct mr_upload_session session;
+    struct em_upload_session session;
     pthread_mutex_t busy; /* held by the request that has acquired the session */
     struct entry *next;
 };
 
-struct mr_upload_sessions {
+struct em_upload_sessions {
     char *directory;
     pthread_mutex_t lock;
     struct entry *first; /* protected by lock; entries are only ever added */
 };
 
-static struct entry *entry_of(struct mr_upload_session *session)
+static struct entry *entry_of(struct em_upload_session *session)
 {
     return (struct entry *)session;
 }
@@ -29,19 +29,19 @@ static void entry_free(struct entry *entry)
 {
     if (!entry)
         return;
-    struct mr_upload_session *session = &entry->session;
+    struct em_upload_session *session = &entry->session;
     free((char *)(uintptr_t)session->write.bucket);
     free((char *)(uintptr_t)session->write.name);
     free(session->origin);
     json_decref(session->write.settings);
-    mr_stored_unref(session->result);
-    mr_incoming_free(session->incoming);
+    em_stored_unref(session->result);
+    em_incoming_free(session->incoming);
     pthread_mutex_destroy(&entry->busy);
     free(entry);
 }
 MR_DEFINE_CLEANUP(entry, entry_free)
 
-static enum mr_status entry_new(const char *id, const struct mr_store_write *write, const char *origin,
+static enum mr_status entry_new(const char *id, const struct em_store_write *write, const char *origin,
                                 struct entry **ret, struct mr_err *err)
 {
     MR_AUTO(entry) struct entry *entry = calloc(1, sizeof *entry);
@@ -63,28 +63,28 @@ static enum mr_status entry_new(const char *id, const struct mr_store_write *wri
 
 /* ---- files -------------------------------------------------------------------- */
 
-static enum mr_status path_of(const struct mr_upload_sessions *sessions, const char *id, const char *suffix,
+static enum mr_status path_of(const struct em_upload_sessions *sessions, const char *id, const char *suffix,
                               char **ret, struct mr_err *err)
 {
-    return mr_path_format(ret, err, "%s/%s.%s", sessions->directory, id, suffix);
+    return em_path_format(ret, err, "%s/%s.%s", sessions->directory, id, suffix);
 }
 
-static json_t *session_to_json(const struct mr_upload_session *session)
+static json_t *session_to_json(const struct em_upload_session *session)
 {
     char md5[25], crc32c[9];
-    const struct mr_digest *expected = &session->write.expected;
-    mr_md5_text(expected->md5, md5);
+    const struct em_digest *expected = &session->write.expected;
+    em_md5_text(expected->md5, md5);
     mr_crc32c_text(expected->crc32c, crc32c);
     return json_pack("{s:s, s:s, s:O, s:o, s:I, s:I, s:i, s:s*, s:s*, s:s*, s:o*}", "bucket",
                      session->write.bucket, "name", session->write.name, "settings", session->write.settings,
-                     "conditions", mr_conditions_to_json(&session->write.conditions), "total",
+                     "conditions", em_conditions_to_json(&session->write.conditions), "total",
                      (json_int_t)session->total, "created_us", (json_int_t)session->created_us, "state",
                      (int)session->state, "md5Hash", expected->has_md5 ? md5 : NULL, "crc32c",
                      expected->has_crc32c ? crc32c : NULL, "origin", session->origin, "result",
-                     session->result ? mr_stored_to_sidecar(session->result) : NULL);
+                     session->result ? em_stored_to_sidecar(session->result) : NULL);
 }
 
-static enum mr_status save(const struct mr_upload_sessions *sessions, const struct mr_upload_session *session,
+static enum mr_status save(const struct em_upload_sessions *sessions, const struct em_upload_session *session,
                            struct mr_err *err)
 {
     MR_AUTO_STR char *path = NULL;
@@ -92,12 +92,12 @@ static enum mr_status save(const struct mr_upload_sessions *sessions, const stru
     if (!json)
         return mr_fail_oom(err);
     enum mr_status status = path_of(sessions, session->id, "json", &path, err);
-    return status == MR_OK ? mr_json_write_file(path, json, err) : status;
+    return status == MR_OK ? em_json_write_file(path, json, err) : status;
 }
 
 static enum mr_status entry_from_json(const char *id, json_t *json, struct entry **ret, struct mr_err *err)
 {
-    struct mr_store_write write = {0};
+    struct em_store_write write = {0};
     json_int_t total = 0, created = 0;
     json_t *conditions = NULL, *result = NULL;
     const char *origin = NULL;
@@ -106,23 +106,23 @@ static enum mr_status entry_from_json(const char *id, json_t *json, struct entry
                     &write.name, "settings", &write.settings, "conditions", &conditions, "total", &total,
                     "created_us", &created, "state", &state, "origin", &origin, "result", &result) < 0)
         return mr_fail(err, MR_INVALID, "not a session's file");
-    mr_conditions_from_json(conditions, &write.conditions);
+    em_conditions_from_json(conditions, &write.conditions);
     MR_AUTO(entry) struct entry *entry = NULL;
-    enum mr_status status = mr_digest_add_resource(&write.expected, json, err);
+    enum mr_status status = em_digest_add_resource(&write.expected, json, err);
     if (status == MR_OK)
         status = entry_new(id, &write, origin, &entry, err);
     if (status == MR_OK && result)
-        status = mr_stored_from_sidecar(write.bucket, result, &entry->session.result, err);
+        status = em_stored_from_sidecar(write.bucket, result, &entry->session.result, err);
     if (status != MR_OK)
         return status;
     entry->session.total = total;
     entry->session.created_us = created;
-    entry->session.state = (enum mr_upload_session_state)state;
+    entry->session.state = (enum em_upload_session_state)state;
     *ret = MR_TAKE(entry);
     return MR_OK;
 }
 
-static void forget(const struct mr_upload_sessions *sessions, const char *id)
+static void forget(const struct em_upload_sessions *sessions, const char *id)
 {
     static const char *const suffixes[] = {"json", "data"};
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
@@ -134,18 +134,18 @@ static void forget(const struct mr_upload_sessions *sessions, const char *id)
 
 static enum mr_status load_session(void *ctx, const char *name, struct mr_err *err)
 {
-    struct mr_upload_sessions *sessions = ctx;
-    char id[MR_SESSION_ID_MAX];
-    if (strlen(name) != MR_SESSION_ID_MAX - 1 + strlen(".json") ||
-        strcmp(name + MR_SESSION_ID_MAX - 1, ".json"))
+    struct em_upload_sessions *sessions = ctx;
+    char id[EM_SESSION_ID_MAX];
+    if (strlen(name) != EM_SESSION_ID_MAX - 1 + strlen(".json") ||
+        strcmp(name + EM_SESSION_ID_MAX - 1, ".json"))
         return MR_OK;
-    snprintf(id, sizeof id, "%.*s", MR_SESSION_ID_MAX - 1, name);
+    snprintf(id, sizeof id, "%.*s", EM_SESSION_ID_MAX - 1, name);
     MR_AUTO_STR char *path = NULL;
     MR_AUTO_JSON json_t *json = NULL;
     MR_AUTO(entry) struct entry *entry = NULL;
     enum mr_status status = path_of(sessions, id, "json", &path, err);
     if (status == MR_OK)
-        status = mr_json_read_file(path, &json, err);
+        status = em_json_read_file(path, &json, err);
     if (status == MR_OK)
         status = entry_from_json(id, json, &entry, err);
     if (status != MR_OK)
@@ -159,23 +159,23 @@ static enum mr_status load_session(void *ctx, const char *name, struct mr_err *e
     return MR_OK;
 }
 
-enum mr_status mr_upload_sessions_open(const char *directory, struct mr_upload_sessions **ret,
+enum mr_status em_upload_sessions_open(const char *directory, struct em_upload_sessions **ret,
                                        struct mr_err *err)
 {
-    MR_AUTO(mr_upload_sessions) struct mr_upload_sessions *sessions = calloc(1, sizeof *sessions);
+    MR_AUTO(em_upload_sessions) struct em_upload_sessions *sessions = calloc(1, sizeof *sessions);
     if (!sessions)
         return mr_fail_oom(err);
     pthread_mutex_init(&sessions->lock, NULL);
     sessions->directory = strdup(directory);
     if (!sessions->directory)
         return mr_fail_oom(err);
-    enum mr_status status = mr_dir_each(directory, load_session, sessions, err);
+    enum mr_status status = em_dir_each(directory, load_session, sessions, err);
     if (status == MR_OK)
         *ret = MR_TAKE(sessions);
     return status;
 }
 
-void mr_upload_sessions_free(struct mr_upload_sessions *sessions)
+void em_upload_sessions_free(struct em_upload_sessions *sessions)
 {
     if (!sessions)
         return;
@@ -191,12 +191,12 @@ void mr_upload_sessions_free(struct mr_upload_sessions *sessions)
 
 /* ---- operations ---------------------------------------------------------------- */
 
-enum mr_status mr_upload_session_create(struct mr_upload_sessions *sessions,
-                                        const struct mr_store_write *write, int64_t total, const char *origin,
-                                        char ret_id[MR_SESSION_ID_MAX], struct mr_err *err)
+enum mr_status em_upload_session_create(struct em_upload_sessions *sessions,
+                                        const struct em_store_write *write, int64_t total, const char *origin,
+                                        char ret_id[EM_SESSION_ID_MAX], struct mr_err *err)
 {
-    unsigned char random[(MR_SESSION_ID_MAX - 1) / 2];
-    char id[MR_SESSION_ID_MAX];
+    unsigned char random[(EM_SESSION_ID_MAX - 1) / 2];
+    char id[EM_SESSION_ID_MAX];
     MR_AUTO(entry) struct entry *entry = NULL;
     enum mr_status status = mr_random_bytes(random, sizeof random, err);
     if (status != MR_OK)
@@ -218,19 +218,19 @@ enum mr_status mr_upload_session_create(struct mr_upload_sessions *sessions,
     return MR_OK;
 }
 
-static enum mr_status open_incoming(const struct mr_upload_sessions *sessions,
-                                    struct mr_upload_session *session, struct mr_err *err)
+static enum mr_status open_incoming(const struct em_upload_sessions *sessions,
+                                    struct em_upload_session *session, struct mr_err *err)
 {
-    if (session->state != MR_SESSION_OPEN)
+    if (session->state != EM_SESSION_OPEN)
         return MR_OK;
     if (session->incoming)
-        return mr_incoming_resume(session->incoming, err);
+        return em_incoming_resume(session->incoming, err);
     MR_AUTO_STR char *path = NULL;
     enum mr_status status = path_of(sessions, session->id, "data", &path, err);
-    return status == MR_OK ? mr_incoming_open(path, &session->incoming, err) : status;
+    return status == MR_OK ? em_incoming_open(path, &session->incoming, err) : status;
 }
 
-static struct entry *find(struct mr_upload_sessions *sessions, const char *id)
+static struct entry *find(struct em_upload_sessions *sessions, const char *id)
 {
     pthread_mutex_lock(&sessions->lock);
     struct entry *entry = sessions->first;
@@ -240,14 +240,14 @@ static struct entry *find(struct mr_upload_sessions *sessions, const char *id)
     return entry;
 }
 
-const char *mr_upload_session_origin(struct mr_upload_sessions *sessions, const char *id)
+const char *em_upload_session_origin(struct em_upload_sessions *sessions, const char *id)
 {
     const struct entry *entry = find(sessions, id);
     return entry ? entry->session.origin : NULL;
 }
 
-enum mr_status mr_upload_session_acquire(struct mr_upload_sessions *sessions, const char *id,
-                                         struct mr_upload_session **ret, struct mr_err *err)
+enum mr_status em_upload_session_acquire(struct em_upload_sessions *sessions, const char *id,
+                                         struct em_upload_session **ret, struct mr_err *err)
 {
     struct entry *entry = find(sessions, id);
     if (!entry)
@@ -261,31 +261,31 @@ enum mr_status mr_upload_session_acquire(struct mr_upload_sessions *sessions, co
     return status;
 }
 
-void mr_upload_session_release(struct mr_upload_session *session)
+void em_upload_session_release(struct em_upload_session *session)
 {
     if (!session)
         return;
     if (session->incoming)
-        mr_incoming_suspend(session->incoming);
+        em_incoming_suspend(session->incoming);
     pthread_mutex_unlock(&entry_of(session)->busy);
 }
 
-enum mr_status mr_upload_session_finish(struct mr_upload_sessions *sessions,
-                                        struct mr_upload_session *session, struct mr_stored *result,
+enum mr_status em_upload_session_finish(struct em_upload_sessions *sessions,
+                                        struct em_upload_session *session, struct em_stored *result,
                                         struct mr_err *err)
 {
-    session->state = MR_SESSION_DONE;
-    session->result = mr_stored_ref(result);
-    mr_incoming_free(MR_TAKE(session->incoming));
+    session->state = EM_SESSION_DONE;
+    session->result = em_stored_ref(result);
+    em_incoming_free(MR_TAKE(session->incoming));
     return save(sessions, session, err);
 }
 
-enum mr_status mr_upload_session_cancel(struct mr_upload_sessions *sessions,
-                                        struct mr_upload_session *session, struct mr_err *err)
+enum mr_status em_upload_session_cancel(struct em_upload_sessions *sessions,
+                                        struct em_upload_session *session, struct mr_err *err)
 {
-    session->state = MR_SESSION_CANCELED;
+    session->state = EM_SESSION_CANCELED;
     if (session->incoming)
         session->incoming->keep = false;
-    mr_incoming_free(MR_TAKE(session->incoming));
+    em_incoming_free(MR_TAKE(session->incoming));
     return save(sessions, session, err);
 }

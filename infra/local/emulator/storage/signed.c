@@ -181,7 +181,7 @@ static enum mr_status check_time(const char *date, const char *expires, struct m
     return MR_OK;
 }
 
-static bool signature_holds(const struct mr_identity *identity, const struct mr_buf *canonical,
+static bool signature_holds(const struct em_identity *identity, const struct mr_buf *canonical,
                             const char *date, const char *scope, const char *signature)
 {
     unsigned char digest[SHA256_DIGEST_LENGTH], bytes[SIGNATURE_MAX];
@@ -192,10 +192,10 @@ static bool signature_holds(const struct mr_identity *identity, const struct mr_
     int written = snprintf(to_sign, sizeof to_sign, ALGORITHM "\n%s\n%s\n%s", date, scope, hex);
     return written > 0 && (size_t)written < sizeof to_sign &&
            decode_hex(signature, bytes, sizeof bytes, &len) &&
-           mr_identity_verify(identity, to_sign, (size_t)written, bytes, len);
+           em_identity_verify(identity, to_sign, (size_t)written, bytes, len);
 }
 
-enum mr_status mr_signed_url_check(const struct mr_identity *identity, const struct mr_request *req,
+enum mr_status em_signed_url_check(const struct em_identity *identity, const struct mr_request *req,
                                    struct mr_err *err)
 {
     const char *algorithm = mr_request_query(req, "X-Goog-Algorithm");

@@ -7,19 +7,19 @@
  *   storage/store.h       buckets and objects on disk
  *   storage/session.h     resumable uploads
  */
-#ifndef MR_EMULATOR_STORAGE_H
-#define MR_EMULATOR_STORAGE_H
+#ifndef EM_STORAGE_H
+#define EM_STORAGE_H
 
-#include "infra/local/emulator/emulator.h"
+#include "infra/local/emulator/app.h"
 #include "shared/base/cleanup.h"
 
 /* Opens what lies below DATA_DIR/storage. */
-MR_MUST_CHECK enum mr_status mr_storage_emulator_new(const char *data_dir, struct mr_storage_emulator **ret,
-                                                     struct mr_err *err);
-void mr_storage_emulator_free(struct mr_storage_emulator *storage);
-MR_DEFINE_CLEANUP(mr_storage_emulator, mr_storage_emulator_free)
+MR_MUST_CHECK enum mr_status em_storage_new(const char *data_dir, struct em_storage **ret,
+                                            struct mr_err *err);
+void em_storage_free(struct em_storage *storage);
+MR_DEFINE_CLEANUP(em_storage, em_storage_free)
 
 /* The XML API's "/{bucket}/{object}" takes whatever no other route has: put these last in the table. */
-const struct mr_route *mr_storage_emulator_routes(size_t *ret_count);
+const struct mr_route *em_storage_routes(size_t *ret_count);
 
 #endif

@@ -8,36 +8,36 @@
 #include <inttypes.h>
 #include <openssl/sha.h>
 
-enum mr_status mr_store_open(const char *data_dir, struct mr_store **ret, struct mr_err *err)
+enum mr_status em_store_open(const char *data_dir, struct em_store **ret, struct mr_err *err)
 {
-    MR_AUTO(mr_store) struct mr_store *store = calloc(1, sizeof *store);
+    MR_AUTO(em_store) struct em_store *store = calloc(1, sizeof *store);
     if (!store)
         return mr_fail_oom(err);
     pthread_mutex_init(&store->lock, NULL);
-    enum mr_status status = mr_path_format(&store->directory, err, "%s/storage", data_dir);
+    enum mr_status status = em_path_format(&store->directory, err, "%s/storage", data_dir);
     if (status == MR_OK)
-        status = mr_path_format(&store->incoming, err, "%s/.incoming", store->directory);
+        status = em_path_format(&store->incoming, err, "%s/.incoming", store->directory);
     if (status == MR_OK)
-        status = mr_path_format(&store->sessions, err, "%s/.sessions", store->directory);
+        status = em_path_format(&store->sessions, err, "%s/.sessions", store->directory);
     if (status == MR_OK)
-        status = mr_dir_make(store->directory, err);
+        status = em_dir_make(store->directory, err);
     if (status == MR_OK)
-        status = mr_dir_make(store->incoming, err);
+        status = em_dir_make(store->incoming, err);
     if (status == MR_OK)
-        status = mr_dir_make(store->sessions, err);
+        status = em_dir_make(store->sessions, err);
     if (status == MR_OK)
-        status = mr_store_load(store, err);
+        status = em_store_load(store, err);
     if (status == MR_OK)
         *ret = MR_TAKE(store);
     return status;
 }
 
-void mr_store_free(struct mr_store *store)
+void em_store_free(struct em_store *store)
 {
     if (!store)
         return;
     for (size_t i = 0; i < store->bucket_count; i++)
-        mr_bucket_free(store->buckets[i]);
+        em_bucket_free(store->buckets[i]);
     free(store->buckets);
     free(store->directory);
     free(store->incoming);
@@ -46,17 +46,17 @@ void mr_store_free(struct mr_store *store)
     free(store);
 }
 
-const char *mr_store_session_directory(const struct mr_store *store)
+const char *em_store_session_directory(const struct em_store *store)
 {
     return store->sessions;
 }
 
-enum mr_status mr_store_incoming(const struct mr_store *store, struct mr_incoming **ret, struct mr_err *err)
+enum mr_status em_store_incoming(const struct em_store *store, struct em_incoming **ret, struct mr_err *err)
 {
-    return mr_incoming_create(store->incoming, ret, err);
+    return em_incoming_create(store->incoming, ret, err);
 }
 
-void mr_object_file_name(const char *name, char out[MR_OBJECT_FILE_MAX])
+void em_object_file_name(const char *name, char out[EM_OBJECT_FILE_MAX])
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)name, strlen(name), digest);
@@ -65,25 +65,25 @@ void mr_object_file_name(const char *name, char out[MR_OBJECT_FILE_MAX])
 
 /* ---- files of an object ------------------------------------------------------- */
 
-static enum mr_status sidecar_path(const struct mr_store *store, const struct mr_stored *stored, char **ret,
+static enum mr_status sidecar_path(const struct em_store *store, const struct em_stored *stored, char **ret,
                                    struct mr_err *err)
 {
-    char file[MR_OBJECT_FILE_MAX];
-    mr_object_file_name(stored->name, file);
-    return mr_path_format(ret, err, "%s/%s/%s.json", store->directory, stored->bucket, file);
+    char file[EM_OBJECT_FILE_MAX];
+    em_object_file_name(stored->name, file);
+    return em_path_format(ret, err, "%s/%s/%s.json", store->directory, stored->bucket, file);
 }
 
-static enum mr_status data_path(const struct mr_store *store, const struct mr_stored *stored, char **ret,
+static enum mr_status data_path(const struct em_store *store, const struct em_stored *stored, char **ret,
                                 struct mr_err *err)
 {
-    char file[MR_OBJECT_FILE_MAX];
-    mr_object_file_name(stored->name, file);
-    return mr_path_format(ret, err, "%s/%s/%s.%" PRId64, store->directory, stored->bucket, file,
+    char file[EM_OBJECT_FILE_MAX];
+    em_object_file_name(stored->name, file);
+    return em_path_format(ret, err, "%s/%s/%s.%" PRId64, store->directory, stored->bucket, file,
                           stored->generation);
 }
 
 /* The bytes of a generation that is live no more. A failure leaves a stray file to the next start. */
-static void remove_data(const struct mr_store *store, const struct mr_stored *stored)
+static void remove_data(const struct em_store *store, const struct em_stored *stored)
 {
     MR_AUTO_STR char *path = NULL;
     if (data_path(store, stored, &path, NULL) == MR_OK)
@@ -93,18 +93,18 @@ static void remove_data(const struct mr_store *store, const struct mr_stored *st
 /* ---- looking ------------------------------------------------------------------- */
 
 /* The live object, referenced, or NULL; MR_NOT_FOUND only for the bucket. */
-static enum mr_status look(struct mr_store *store, const char *bucket_name, const char *name,
-                           struct mr_stored **ret, int *ret_fd, struct mr_err *err)
+static enum mr_status look(struct em_store *store, const char *bucket_name, const char *name,
+                           struct em_stored **ret, int *ret_fd, struct mr_err *err)
 {
-    struct mr_bucket *bucket = NULL;
-    struct mr_stored *live = NULL;
+    struct em_bucket *bucket = NULL;
+    struct em_stored *live = NULL;
     MR_AUTO_STR char *path = NULL;
     pthread_mutex_lock(&store->lock);
-    enum mr_status status = mr_store_find_bucket_locked(store, bucket_name, &bucket, err);
+    enum mr_status status = em_store_find_bucket_locked(store, bucket_name, &bucket, err);
     if (status == MR_OK)
-        live = mr_index_find(&bucket->objects, name);
+        live = em_index_find(&bucket->objects, name);
     if (live)
-        mr_stored_ref(live);
+        em_stored_ref(live);
     /* Opened under the lock: a moment later another generation may have removed this one's file. */
     if (live && ret_fd && (status = data_path(store, live, &path, err)) == MR_OK &&
         (*ret_fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
@@ -113,7 +113,7 @@ static enum mr_status look(struct mr_store *store, const char *bucket_name, cons
     if (status == MR_OK)
         *ret = live;
     else
-        mr_stored_unref(live);
+        em_stored_unref(live);
     return status;
 }
 
@@ -122,17 +122,17 @@ static enum mr_status no_such_object(const char *bucket, const char *name, struc
     return mr_fail(err, MR_NOT_FOUND, "No such object: %s/%s", bucket, name);
 }
 
-enum mr_status mr_store_get(struct mr_store *store, const char *bucket, const char *name,
-                            const struct mr_conditions *conditions, struct mr_stored **ret, int *ret_fd,
+enum mr_status em_store_get(struct em_store *store, const char *bucket, const char *name,
+                            const struct em_conditions *conditions, struct em_stored **ret, int *ret_fd,
                             struct mr_err *err)
 {
-    MR_AUTO(mr_stored) struct mr_stored *live = NULL;
+    MR_AUTO(em_stored) struct em_stored *live = NULL;
     MR_AUTO_FD int fd = -1;
     enum mr_status status = look(store, bucket, name, &live, ret_fd ? &fd : NULL, err);
     if (status == MR_OK && !live)
         status = no_such_object(bucket, name, err);
     if (status == MR_OK)
-        status = mr_conditions_check(conditions, mr_stored_version(live), true, err);
+        status = em_conditions_check(conditions, em_stored_version(live), true, err);
     if (status != MR_OK)
         return status;
     if (ret_fd) {
@@ -143,21 +143,21 @@ enum mr_status mr_store_get(struct mr_store *store, const char *bucket, const ch
     return MR_OK;
 }
 
-enum mr_status mr_store_list(struct mr_store *store, const char *bucket_name,
-                             const struct mr_list_query *query, struct mr_listing *ret, struct mr_err *err)
+enum mr_status em_store_list(struct em_store *store, const char *bucket_name,
+                             const struct em_list_query *query, struct em_listing *ret, struct mr_err *err)
 {
-    struct mr_bucket *bucket = NULL;
+    struct em_bucket *bucket = NULL;
     pthread_mutex_lock(&store->lock);
-    enum mr_status status = mr_store_find_bucket_locked(store, bucket_name, &bucket, err);
+    enum mr_status status = em_store_find_bucket_locked(store, bucket_name, &bucket, err);
     if (status == MR_OK)
-        status = mr_index_list(&bucket->objects, query, ret, err);
+        status = em_index_list(&bucket->objects, query, ret, err);
     pthread_mutex_unlock(&store->lock);
     return status;
 }
 
 /* ---- changing ------------------------------------------------------------------- */
 
-static int64_t next_generation(struct mr_store *store)
+static int64_t next_generation(struct em_store *store)
 {
     pthread_mutex_lock(&store->lock);
     int64_t now = mr_time_now_us();
@@ -169,8 +169,8 @@ static int64_t next_generation(struct mr_store *store)
 
 /* One attempt to put `next` in the place of `live` (NULL: none). */
 struct swap {
-    struct mr_stored *live;
-    struct mr_stored *next;
+    struct em_stored *live;
+    struct em_stored *next;
     const char *incoming; /* the file of new bytes; NULL: they stay */
     char *sidecar, *prepared_sidecar, *data;
     bool raced; /* another request was faster: look again */
@@ -186,17 +186,17 @@ static void swap_release(struct swap *swap)
 }
 MR_DEFINE_VALUE_CLEANUP(swap, swap_release)
 
-static enum mr_status prepare_swap(struct mr_store *store, struct swap *swap, struct mr_err *err)
+static enum mr_status prepare_swap(struct em_store *store, struct swap *swap, struct mr_err *err)
 {
     enum mr_status status = sidecar_path(store, swap->next, &swap->sidecar, err);
     if (status == MR_OK)
         status = data_path(store, swap->next, &swap->data, err);
     if (status != MR_OK)
         return status;
-    MR_AUTO_JSON json_t *sidecar = mr_stored_to_sidecar(swap->next);
+    MR_AUTO_JSON json_t *sidecar = em_stored_to_sidecar(swap->next);
     if (!sidecar)
         return mr_fail_oom(err);
-    return mr_json_write_beside(swap->sidecar, sidecar, &swap->prepared_sidecar, err);
+    return em_json_write_beside(swap->sidecar, sidecar, &swap->prepared_sidecar, err);
 }
 
 static enum mr_status swap_files(struct swap *swap, struct mr_err *err)
@@ -214,25 +214,25 @@ static enum mr_status swap_files(struct swap *swap, struct mr_err *err)
     return MR_OK;
 }
 
-static enum mr_status swap_locked(struct mr_store *store, struct swap *swap, struct mr_err *err)
+static enum mr_status swap_locked(struct em_store *store, struct swap *swap, struct mr_err *err)
 {
-    struct mr_bucket *bucket = NULL;
-    enum mr_status status = mr_store_find_bucket_locked(store, swap->next->bucket, &bucket, err);
+    struct em_bucket *bucket = NULL;
+    enum mr_status status = em_store_find_bucket_locked(store, swap->next->bucket, &bucket, err);
     if (status != MR_OK)
         return status;
-    swap->raced = mr_index_find(&bucket->objects, swap->next->name) != swap->live;
+    swap->raced = em_index_find(&bucket->objects, swap->next->name) != swap->live;
     if (swap->raced)
         return MR_OK;
-    status = mr_index_reserve(&bucket->objects, err);
+    status = em_index_reserve(&bucket->objects, err);
     if (status == MR_OK)
         status = swap_files(swap, err);
     if (status == MR_OK)
-        mr_index_put(&bucket->objects, swap->next);
+        em_index_put(&bucket->objects, swap->next);
     return status;
 }
 
 /* Publishes `next` unless something else than `live` has become live since. */
-static enum mr_status publish(struct mr_store *store, struct mr_stored *live, struct mr_stored *next,
+static enum mr_status publish(struct em_store *store, struct em_stored *live, struct em_stored *next,
                               const char *incoming, bool *ret_raced, struct mr_err *err)
 {
     MR_AUTO(swap) struct swap swap = {.live = live, .next = next, .incoming = incoming};
@@ -249,13 +249,13 @@ static enum mr_status publish(struct mr_store *store, struct mr_stored *live, st
 }
 
 /* The object that `write` and its bytes make. */
-static enum mr_status draft_of(struct mr_store *store, const struct mr_store_write *write, int64_t size,
-                               const struct mr_digest *digest, struct mr_stored **ret, struct mr_err *err)
+static enum mr_status draft_of(struct em_store *store, const struct em_store_write *write, int64_t size,
+                               const struct em_digest *digest, struct em_stored **ret, struct mr_err *err)
 {
-    enum mr_status status = mr_stored_new(write->bucket, write->name, write->settings, ret, err);
+    enum mr_status status = em_stored_new(write->bucket, write->name, write->settings, ret, err);
     if (status != MR_OK)
         return status;
-    struct mr_stored *draft = *ret;
+    struct em_stored *draft = *ret;
     draft->generation = next_generation(store);
     draft->metageneration = 1;
     draft->created_us = draft->updated_us = draft->generation;
@@ -267,15 +267,15 @@ static enum mr_status draft_of(struct mr_store *store, const struct mr_store_wri
     return MR_OK;
 }
 
-static enum mr_status try_insert(struct mr_store *store, const struct mr_store_write *write,
-                                 const struct mr_incoming *incoming, const struct mr_digest *digest,
-                                 struct mr_stored **ret, bool *ret_raced, struct mr_err *err)
+static enum mr_status try_insert(struct em_store *store, const struct em_store_write *write,
+                                 const struct em_incoming *incoming, const struct em_digest *digest,
+                                 struct em_stored **ret, bool *ret_raced, struct mr_err *err)
 {
-    MR_AUTO(mr_stored) struct mr_stored *live = NULL;
-    MR_AUTO(mr_stored) struct mr_stored *next = NULL;
+    MR_AUTO(em_stored) struct em_stored *live = NULL;
+    MR_AUTO(em_stored) struct em_stored *next = NULL;
     enum mr_status status = look(store, write->bucket, write->name, &live, NULL, err);
     if (status == MR_OK)
-        status = mr_conditions_check(&write->conditions, mr_stored_version(live), false, err);
+        status = em_conditions_check(&write->conditions, em_stored_version(live), false, err);
     if (status == MR_OK)
         status = draft_of(store, write, incoming->size, digest, &next, err);
     if (status == MR_OK)
@@ -285,15 +285,15 @@ static enum mr_status try_insert(struct mr_store *store, const struct mr_store_w
     return status;
 }
 
-enum mr_status mr_store_insert(struct mr_store *store, const struct mr_store_write *write,
-                               struct mr_incoming *incoming, struct mr_stored **ret, struct mr_err *err)
+enum mr_status em_store_insert(struct em_store *store, const struct em_store_write *write,
+                               struct em_incoming *incoming, struct em_stored **ret, struct mr_err *err)
 {
-    struct mr_digest digest;
-    enum mr_status status = mr_object_name_check(write->name, err);
+    struct em_digest digest;
+    enum mr_status status = em_object_name_check(write->name, err);
     if (status == MR_OK)
-        status = mr_incoming_finish(incoming, &digest, err);
+        status = em_incoming_finish(incoming, &digest, err);
     if (status == MR_OK)
-        status = mr_digest_compare(&write->expected, &digest, err);
+        status = em_digest_compare(&write->expected, &digest, err);
     bool raced = true;
     while (status == MR_OK && raced)
         status = try_insert(store, write, incoming, &digest, ret, &raced, err);
@@ -302,42 +302,42 @@ enum mr_status mr_store_insert(struct mr_store *store, const struct mr_store_wri
     return status;
 }
 
-enum mr_status mr_store_check_write(struct mr_store *store, const struct mr_store_write *write,
+enum mr_status em_store_check_write(struct em_store *store, const struct em_store_write *write,
                                     struct mr_err *err)
 {
-    MR_AUTO(mr_stored) struct mr_stored *live = NULL;
-    enum mr_status status = mr_object_name_check(write->name, err);
+    MR_AUTO(em_stored) struct em_stored *live = NULL;
+    enum mr_status status = em_object_name_check(write->name, err);
     if (status == MR_OK)
         status = look(store, write->bucket, write->name, &live, NULL, err);
     if (status == MR_OK)
-        status = mr_conditions_check(&write->conditions, mr_stored_version(live), false, err);
+        status = em_conditions_check(&write->conditions, em_stored_version(live), false, err);
     return status;
 }
 
 /* The live object for a change; MR_NOT_FOUND if there is none. */
-static enum mr_status look_for_change(struct mr_store *store, const char *bucket, const char *name,
-                                      const struct mr_conditions *conditions, struct mr_stored **ret,
+static enum mr_status look_for_change(struct em_store *store, const char *bucket, const char *name,
+                                      const struct em_conditions *conditions, struct em_stored **ret,
                                       struct mr_err *err)
 {
     enum mr_status status = look(store, bucket, name, ret, NULL, err);
     if (status == MR_OK && !*ret)
         status = no_such_object(bucket, name, err);
-    return status == MR_OK ? mr_conditions_check(conditions, mr_stored_version(*ret), false, err) : status;
+    return status == MR_OK ? em_conditions_check(conditions, em_stored_version(*ret), false, err) : status;
 }
 
-enum mr_status mr_store_change(struct mr_store *store, const char *bucket, const char *name,
-                               const struct mr_conditions *conditions, const json_t *resource, bool replace,
-                               struct mr_stored **ret, struct mr_err *err)
+enum mr_status em_store_change(struct em_store *store, const char *bucket, const char *name,
+                               const struct em_conditions *conditions, const json_t *resource, bool replace,
+                               struct em_stored **ret, struct mr_err *err)
 {
     for (bool raced = true; raced;) {
-        MR_AUTO(mr_stored) struct mr_stored *live = NULL;
-        MR_AUTO(mr_stored) struct mr_stored *next = NULL;
+        MR_AUTO(em_stored) struct em_stored *live = NULL;
+        MR_AUTO(em_stored) struct em_stored *next = NULL;
         MR_AUTO_JSON json_t *settings = NULL;
         enum mr_status status = look_for_change(store, bucket, name, conditions, &live, err);
         if (status == MR_OK)
-            status = mr_settings_apply(live->settings, resource, replace, &settings, err);
+            status = em_settings_apply(live->settings, resource, replace, &settings, err);
         if (status == MR_OK)
-            status = mr_stored_copy(live, settings, &next, err);
+            status = em_stored_copy(live, settings, &next, err);
         if (status != MR_OK)
             return status;
         next->metageneration++;
@@ -352,27 +352,27 @@ enum mr_status mr_store_change(struct mr_store *store, const char *bucket, const
 }
 
 /* Removes `live` if it still is. */
-static enum mr_status remove_locked(struct mr_store *store, const struct mr_stored *live, const char *sidecar,
+static enum mr_status remove_locked(struct em_store *store, const struct em_stored *live, const char *sidecar,
                                     bool *ret_raced, struct mr_err *err)
 {
-    struct mr_bucket *bucket = NULL;
-    enum mr_status status = mr_store_find_bucket_locked(store, live->bucket, &bucket, err);
+    struct em_bucket *bucket = NULL;
+    enum mr_status status = em_store_find_bucket_locked(store, live->bucket, &bucket, err);
     if (status != MR_OK)
         return status;
-    *ret_raced = mr_index_find(&bucket->objects, live->name) != live;
+    *ret_raced = em_index_find(&bucket->objects, live->name) != live;
     if (*ret_raced)
         return MR_OK;
     if (unlink(sidecar) < 0 && errno != ENOENT)
         return mr_fail_errno(err, MR_UNAVAILABLE, errno, "remove the sidecar of %s", live->name);
-    mr_index_remove(&bucket->objects, live->name);
+    em_index_remove(&bucket->objects, live->name);
     return MR_OK;
 }
 
-enum mr_status mr_store_delete(struct mr_store *store, const char *bucket, const char *name,
-                               const struct mr_conditions *conditions, struct mr_err *err)
+enum mr_status em_store_delete(struct em_store *store, const char *bucket, const char *name,
+                               const struct em_conditions *conditions, struct mr_err *err)
 {
     for (bool raced = true; raced;) {
-        MR_AUTO(mr_stored) struct mr_stored *live = NULL;
+        MR_AUTO(em_stored) struct em_stored *live = NULL;
         MR_AUTO_STR char *sidecar = NULL;
         enum mr_status status = look_for_change(store, bucket, name, conditions, &live, err);
         if (status == MR_OK)

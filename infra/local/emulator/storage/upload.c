@@ -11,49 +11,49 @@
 #include <strings.h>
 
 /* Takes the object's bytes from source and makes it. */
-static enum mr_status insert(struct mr_emulator *emulator, const struct mr_upload_plan *plan,
-                             mr_form_source *source, void *ctx, struct mr_stored **ret, struct mr_err *err)
+static enum mr_status insert(struct em_app *emulator, const struct em_upload_plan *plan,
+                             mr_form_source *source, void *ctx, struct em_stored **ret, struct mr_err *err)
 {
-    struct mr_store *store = emulator->storage->store;
-    MR_AUTO(mr_incoming) struct mr_incoming *incoming = NULL;
-    enum mr_status status = mr_store_check_write(store, &plan->write, err);
+    struct em_store *store = emulator->storage->store;
+    MR_AUTO(em_incoming) struct em_incoming *incoming = NULL;
+    enum mr_status status = em_store_check_write(store, &plan->write, err);
     if (status == MR_OK)
-        status = mr_store_incoming(store, &incoming, err);
+        status = em_store_incoming(store, &incoming, err);
     if (status == MR_OK)
-        status = mr_receive(source, ctx, incoming, err);
-    return status == MR_OK ? mr_store_insert(store, &plan->write, incoming, ret, err) : status;
+        status = em_receive(source, ctx, incoming, err);
+    return status == MR_OK ? em_store_insert(store, &plan->write, incoming, ret, err) : status;
 }
 
 static enum mr_status upload_media(void *app, struct mr_request *req, struct mr_err *err)
 {
-    MR_AUTO(mr_upload_plan) struct mr_upload_plan plan = {0};
-    MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
+    MR_AUTO(em_upload_plan) struct em_upload_plan plan = {0};
+    MR_AUTO(em_stored) struct em_stored *stored = NULL;
     enum mr_status status =
-        mr_upload_plan_make(req, NULL, mr_request_header(req, "Content-Type"), &plan, err);
+        em_upload_plan_make(req, NULL, mr_request_header(req, "Content-Type"), &plan, err);
     if (status == MR_OK)
-        status = insert(app, &plan, mr_request_source, req, &stored, err);
-    return status == MR_OK ? mr_answer_object(req, stored, err) : status;
+        status = insert(app, &plan, em_request_source, req, &stored, err);
+    return status == MR_OK ? em_answer_object(req, stored, err) : status;
 }
 
 /* ---- multipart -------------------------------------------------------------------- */
 
 static enum mr_status related_source(void *ctx, void *data, size_t len, size_t *ret_len, struct mr_err *err)
 {
-    return mr_related_read(ctx, data, len, ret_len, err);
+    return em_related_read(ctx, data, len, ret_len, err);
 }
 
 /* The first part: the resource. */
-static enum mr_status read_resource(struct mr_related *related, json_t **ret, struct mr_err *err)
+static enum mr_status read_resource(struct em_related *related, json_t **ret, struct mr_err *err)
 {
-    MR_AUTO(mr_buf) struct mr_buf text = MR_BUF_INIT(MR_RESOURCE_BYTES_MAX);
+    MR_AUTO(mr_buf) struct mr_buf text = MR_BUF_INIT(EM_RESOURCE_BYTES_MAX);
     const char *type = NULL;
     char piece[4096];
     size_t len = 1;
-    enum mr_status status = mr_related_next(related, &type, err);
+    enum mr_status status = em_related_next(related, &type, err);
     if (status == MR_OK && !type)
         status = mr_fail(err, MR_INVALID, "A multipart upload has two parts.");
     while (status == MR_OK && len) {
-        status = mr_related_read(related, piece, sizeof piece, &len, err);
+        status = em_related_read(related, piece, sizeof piece, &len, err);
         if (status == MR_OK)
             status = mr_buf_append(&text, piece, len, err);
     }
@@ -71,38 +71,38 @@ static enum mr_status read_resource(struct mr_related *related, json_t **ret, st
 
 static enum mr_status upload_multipart(void *app, struct mr_request *req, struct mr_err *err)
 {
-    MR_AUTO(mr_related) struct mr_related *related = NULL;
+    MR_AUTO(em_related) struct em_related *related = NULL;
     MR_AUTO_JSON json_t *resource = NULL;
-    MR_AUTO(mr_upload_plan) struct mr_upload_plan plan = {0};
-    MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
+    MR_AUTO(em_upload_plan) struct em_upload_plan plan = {0};
+    MR_AUTO(em_stored) struct em_stored *stored = NULL;
     const char *type = NULL;
     if (!mr_request_is_type(req, "multipart/related"))
         return mr_fail(err, MR_INVALID, "A multipart upload has Content-Type multipart/related.");
     enum mr_status status =
-        mr_related_new(mr_request_header(req, "Content-Type"), mr_request_source, req, &related, err);
+        em_related_new(mr_request_header(req, "Content-Type"), em_request_source, req, &related, err);
     if (status == MR_OK)
         status = read_resource(related, &resource, err);
     if (status == MR_OK)
-        status = mr_related_next(related, &type, err);
+        status = em_related_next(related, &type, err);
     if (status == MR_OK && !type)
         status = mr_fail(err, MR_INVALID, "A multipart upload has two parts.");
     if (status == MR_OK)
-        status = mr_upload_plan_make(req, resource, type, &plan, err);
+        status = em_upload_plan_make(req, resource, type, &plan, err);
     if (status == MR_OK)
         status = insert(app, &plan, related_source, related, &stored, err);
-    return status == MR_OK ? mr_answer_object(req, stored, err) : status;
+    return status == MR_OK ? em_answer_object(req, stored, err) : status;
 }
 
 /* ---- dispatch ---------------------------------------------------------------------- */
 
-enum mr_status mr_upload_post(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_upload_post(void *app, struct mr_request *req, struct mr_err *err)
 {
     static const struct {
         const char *type;
         mr_handler *handler;
-    } types[] = {{"media", upload_media}, {"multipart", upload_multipart}, {"resumable", mr_resumable_start}};
+    } types[] = {{"media", upload_media}, {"multipart", upload_multipart}, {"resumable", em_resumable_start}};
     if (mr_request_query(req, "upload_id"))
-        return mr_resumable_continue(app, req, err);
+        return em_resumable_continue(app, req, err);
     const char *type = mr_request_query(req, "uploadType");
     for (size_t i = 0; type && i < sizeof types / sizeof *types; i++)
         if (!strcmp(type, types[i].type))
@@ -110,10 +110,10 @@ enum mr_status mr_upload_post(void *app, struct mr_request *req, struct mr_err *
     return mr_fail(err, MR_INVALID, "Invalid upload type: %s", type ? type : "(none)");
 }
 
-enum mr_status mr_upload_put(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_upload_put(void *app, struct mr_request *req, struct mr_err *err)
 {
     if (mr_request_query(req, "upload_id"))
-        return mr_resumable_continue(app, req, err);
+        return em_resumable_continue(app, req, err);
     return mr_fail(err, MR_INVALID, "Required parameter: upload_id");
 }
 
@@ -145,24 +145,24 @@ static json_t *resource_of_headers(const struct mr_request *req)
     return MR_TAKE(resource);
 }
 
-static enum mr_status xml_plan(const struct mr_request *req, struct mr_upload_plan *ret, struct mr_err *err)
+static enum mr_status xml_plan(const struct mr_request *req, struct em_upload_plan *ret, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *resource = resource_of_headers(req);
     if (!resource)
         return mr_fail_oom(err);
-    struct mr_store_write *write = &ret->write;
+    struct em_store_write *write = &ret->write;
     ret->name = strdup(mr_request_param(req, "object"));
     if (!ret->name)
         return mr_fail_oom(err);
     enum mr_status status = mr_percent_decode(ret->name, false, err);
     if (status == MR_OK)
-        status = mr_settings_apply(NULL, resource, true, &ret->settings, err);
+        status = em_settings_apply(NULL, resource, true, &ret->settings, err);
     if (status == MR_OK)
-        status = mr_digest_add_header(&write->expected, mr_request_header(req, "X-Goog-Hash"), err);
+        status = em_digest_add_header(&write->expected, mr_request_header(req, "X-Goog-Hash"), err);
     if (status == MR_OK)
-        status = mr_digest_add_md5(&write->expected, mr_request_header(req, "Content-MD5"), err);
+        status = em_digest_add_md5(&write->expected, mr_request_header(req, "Content-MD5"), err);
     if (status == MR_OK)
-        status = mr_conditions_set(&write->conditions, MR_IF_GENERATION_MATCH,
+        status = em_conditions_set(&write->conditions, EM_IF_GENERATION_MATCH,
                                    mr_request_header(req, "x-goog-if-generation-match"), err);
     write->bucket = mr_request_param(req, "bucket");
     write->name = ret->name;
@@ -172,43 +172,43 @@ static enum mr_status xml_plan(const struct mr_request *req, struct mr_upload_pl
 
 static enum mr_status xml_put(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_emulator *emulator = app;
-    MR_AUTO(mr_upload_plan) struct mr_upload_plan plan = {0};
-    MR_AUTO(mr_stored) struct mr_stored *stored = NULL;
-    char etag[MR_ETAG_MAX];
-    enum mr_status status = mr_signed_url_check(emulator->identity, req, err);
+    struct em_app *emulator = app;
+    MR_AUTO(em_upload_plan) struct em_upload_plan plan = {0};
+    MR_AUTO(em_stored) struct em_stored *stored = NULL;
+    char etag[EM_ETAG_MAX];
+    enum mr_status status = em_signed_url_check(emulator->identity, req, err);
     if (status == MR_OK)
         status = xml_plan(req, &plan, err);
     if (status == MR_OK)
-        status = insert(app, &plan, mr_request_source, req, &stored, err);
+        status = insert(app, &plan, em_request_source, req, &stored, err);
     if (status != MR_OK)
         return status;
-    mr_stored_etag(stored, etag);
+    em_stored_etag(stored, etag);
     status = mr_respond_header(req, "ETag", etag, err);
     return status == MR_OK ? mr_respond_bytes(req, 200, "text/plain", "", 0, err) : status;
 }
 
-enum mr_status mr_xml_put(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_xml_put(void *app, struct mr_request *req, struct mr_err *err)
 {
-    return mr_request_query(req, "upload_id") ? mr_resumable_continue(app, req, err)
-                                              : mr_cors_bucket(app, req, xml_put, err);
+    return mr_request_query(req, "upload_id") ? em_resumable_continue(app, req, err)
+                                              : em_cors_bucket(app, req, xml_put, err);
 }
 
 /* POST with x-goog-resumable: start begins a session; the XML API says 201 where the JSON API says 200. */
 static enum mr_status xml_post(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_emulator *emulator = app;
+    struct em_app *emulator = app;
     const char *resumable = mr_request_header(req, "x-goog-resumable");
     if (!resumable || strcasecmp(resumable, "start"))
         return mr_fail(err, MR_INVALID, "POST to an object needs x-goog-resumable: start.");
-    MR_AUTO(mr_upload_plan) struct mr_upload_plan plan = {0};
-    enum mr_status status = mr_signed_url_check(emulator->identity, req, err);
+    MR_AUTO(em_upload_plan) struct em_upload_plan plan = {0};
+    enum mr_status status = em_signed_url_check(emulator->identity, req, err);
     if (status == MR_OK)
         status = xml_plan(req, &plan, err);
-    return status == MR_OK ? mr_resumable_answer(app, req, &plan, 201, err) : status;
+    return status == MR_OK ? em_resumable_answer(app, req, &plan, 201, err) : status;
 }
 
-enum mr_status mr_xml_post(void *app, struct mr_request *req, struct mr_err *err)
+enum mr_status em_xml_post(void *app, struct mr_request *req, struct mr_err *err)
 {
-    return mr_cors_bucket(app, req, xml_post, err);
+    return em_cors_bucket(app, req, xml_post, err);
 }
