@@ -13,9 +13,9 @@
 #define MR_WORKER_OUTPUT_SET_H
 
 #include "shared/data/db.h"
-#include "shared/data/formats.h"
 #include "shared/data/leases.h"
 #include "shared/gcp/storage.h"
+#include "shared/media/formats.h"
 
 /* Texts are copied. */
 struct mr_output_plan {

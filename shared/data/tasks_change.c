@@ -1,8 +1,8 @@
 /* Tasks are deleted and ordered anew: mr_tasks_delete and mr_tasks_redo. */
-#include "shared/data/options.h"
-#include "shared/data/presets.h"
 #include "shared/data/task_rows.h"
 #include "shared/data/tasks.h"
+#include "shared/media/options.h"
+#include "shared/media/presets.h"
 
 /*
  * Locks the task and gives what decides whether it may be changed. A statement of its own: outputs that a

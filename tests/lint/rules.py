@@ -6,12 +6,14 @@ MAY_INCLUDE = {
     "shared/base/": ("shared/base/",),
     "shared/http/": ("shared/base/", "shared/http/"),
     "shared/gcp/": ("shared/base/", "shared/http/", "shared/gcp/"),
-    "shared/data/": ("shared/base/", "shared/http/", "shared/gcp/", "shared/data/"),
+    # Formats and options: web and the confined child both stand on them.
+    "shared/media/": ("shared/base/", "shared/media/"),
+    "shared/data/": ("shared/base/", "shared/media/", "shared/http/", "shared/gcp/", "shared/data/"),
     "web/": SHARED + ("web/",),
     # Of the room with libav, the rest of the worker knows the entry alone.
     "worker/": SHARED + ("worker/media/convert.h", "worker/kinds/", "worker/*"),
     # What runs confined knows neither network nor database.
-    "worker/media/": ("shared/base/", "shared/data/formats.h", "worker/media/", "worker/sandbox.h",
+    "worker/media/": ("shared/base/", "shared/media/", "worker/media/", "worker/sandbox.h",
                       "worker/sandbox_client.h", "worker/protocol.h"),
     "infra/local/emulator/": SHARED + ("infra/local/emulator/",),
 }

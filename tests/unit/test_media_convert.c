@@ -1,7 +1,7 @@
 /* Conversions through the real sandbox, judged by ffprobe and by the samples that ffmpeg decodes. */
 #include "tests/unit/media_fixture.h"
 
-#include "shared/data/formats.h"
+#include "shared/media/formats.h"
 #include "worker/media/convert.h"
 
 #include <math.h>

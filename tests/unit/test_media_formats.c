@@ -1,6 +1,6 @@
 /* The two format tables agree with each other and with the libav that is linked. */
-#include "shared/data/formats.h"
-#include "shared/data/options.h"
+#include "shared/media/formats.h"
+#include "shared/media/options.h"
 #include "worker/media/encoder.h"
 #include "worker/media/formats.h"
 

@@ -1,7 +1,7 @@
 /* Options and presets: every option at its bounds and beyond, of a wrong type, with what it contradicts, and
  * for targets that cannot have it. */
-#include "shared/data/options.h"
-#include "shared/data/presets.h"
+#include "shared/media/options.h"
+#include "shared/media/presets.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* What a client may order: each field's type and meaning, which fields make which task, and the hash by which
  * a repetition is known. */
-#include "shared/data/presets.h"
+#include "shared/media/presets.h"
 #include "web/api/order.h"
 
 #include <setjmp.h>

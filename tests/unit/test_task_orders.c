@@ -2,9 +2,9 @@
  * a file, and anew. */
 #include "shared/data/idempotency.h"
 #include "shared/data/leases.h"
-#include "shared/data/presets.h"
 #include "shared/data/strays.h"
 #include "shared/data/tasks.h"
+#include "shared/media/presets.h"
 #include "tests/unit/database.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 #include "web/api/file_name.h"
 
 #include "shared/base/encoding.h"
-#include "shared/data/formats.h"
+#include "shared/media/formats.h"
 
 #include <ctype.h>
 #include <strings.h>

@@ -1,6 +1,6 @@
-#include "shared/data/formats.h"
-#include "shared/data/options.h"
-#include "shared/data/presets.h"
+#include "shared/media/formats.h"
+#include "shared/media/options.h"
+#include "shared/media/presets.h"
 #include "web/api/fields.h"
 #include "web/api/order.h"
 

@@ -1,6 +1,6 @@
-#include "shared/data/options.h"
-#include "shared/data/presets.h"
 #include "shared/http/client_url.h"
+#include "shared/media/options.h"
+#include "shared/media/presets.h"
 #include "web/api/order.h"
 
 #include <ctype.h>

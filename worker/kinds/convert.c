@@ -1,6 +1,6 @@
 /* The kinds `convert` and `edit`: one input object becomes one or several output objects, as the task's
  * format and options say. An edit is a conversion whose options a preset has given. */
-#include "shared/data/formats.h"
+#include "shared/media/formats.h"
 #include "worker/media_job.h"
 
 #include <inttypes.h>

@@ -3,8 +3,8 @@
  * outside world are its descriptors. This header is all that the rest of the worker knows of worker/media.
  *
  * The spec is a JSON object:
- *   format      the name of the output's format (shared/data/formats.h); required but for a probe
- *   options     shared/data/options.h; may be absent
+ *   format      the name of the output's format (shared/media/formats.h); required but for a probe
+ *   options     shared/media/options.h; may be absent
  *   probe       true: nothing is made; the receipt is {"input"} alone; may be absent
  *   input_size  bytes of the input; required
  *   input_name  its file name, a hint for the demuxer's choice; may be absent

@@ -1,5 +1,5 @@
 /*
- * What libav needs to know of each public format (shared/data/formats.h, same names): muxer, encoder, and
+ * What libav needs to know of each public format (shared/media/formats.h, same names): muxer, encoder, and
  * what the container can hold beside picture and sound. One const table; adding a format is adding a line
  * there and here.
  */

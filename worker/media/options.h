@@ -1,6 +1,6 @@
 /*
  * The options of a task as the conversion reads them: numbers in libav's units. Web has checked them
- * (shared/data/options.h); what it cannot have let through is "internal". Read-only after reading.
+ * (shared/media/options.h); what it cannot have let through is "internal". Read-only after reading.
  */
 #ifndef MR_WORKER_MEDIA_OPTIONS_H
 #define MR_WORKER_MEDIA_OPTIONS_H

@@ -2,8 +2,8 @@
  * The formats that a task may ask for: one const table of names, without any knowledge of codecs (that is
  * worker/media/formats.h, keyed by the same name). Read-only; any thread.
  */
-#ifndef MR_DATA_FORMATS_H
-#define MR_DATA_FORMATS_H
+#ifndef MR_SHARED_MEDIA_FORMATS_H
+#define MR_SHARED_MEDIA_FORMATS_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "shared/data/presets.h"
+#include "shared/media/presets.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* What options there are, their types and bounds: mr_options_check. What makes sense for which target is
  * options_target.c's. */
-#include "shared/data/options.h"
+#include "shared/media/options.h"
 
 #include "shared/base/encoding.h"
-#include "shared/data/options_internal.h"
+#include "shared/media/options_internal.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* What makes sense: options together, and options for a target. */
-#include "shared/data/options_internal.h"
+#include "shared/media/options_internal.h"
 
 #include "shared/base/buf.h"
 

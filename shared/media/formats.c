@@ -1,4 +1,4 @@
-#include "shared/data/formats.h"
+#include "shared/media/formats.h"
 
 #include <string.h>
 #include <strings.h>

@@ -1,9 +1,9 @@
 /* What the two halves of the options share: options.c knows names, types and bounds, options_target.c what
- * makes sense together and for which target. Private to shared/data. */
-#ifndef MR_DATA_OPTIONS_INTERNAL_H
-#define MR_DATA_OPTIONS_INTERNAL_H
+ * makes sense together and for which target. Private to shared/media. */
+#ifndef MR_SHARED_MEDIA_OPTIONS_INTERNAL_H
+#define MR_SHARED_MEDIA_OPTIONS_INTERNAL_H
 
-#include "shared/data/options.h"
+#include "shared/media/options.h"
 
 /* Pixels, and bits per second. */
 enum { MR_WIDTH_MIN = 16, MR_WIDTH_MAX = 7680, MR_HEIGHT_MIN = 16, MR_HEIGHT_MAX = 4320 };

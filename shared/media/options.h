@@ -21,12 +21,12 @@
  *
  * Read-only; any thread.
  */
-#ifndef MR_DATA_OPTIONS_H
-#define MR_DATA_OPTIONS_H
+#ifndef MR_SHARED_MEDIA_OPTIONS_H
+#define MR_SHARED_MEDIA_OPTIONS_H
 
 #include "shared/base/err.h"
 #include "shared/base/json.h"
-#include "shared/data/formats.h"
+#include "shared/media/formats.h"
 
 /*
  * Checks options (NULL: none) for a target; target NULL: it is not known yet, and only what is wrong for any

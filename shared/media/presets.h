@@ -2,19 +2,19 @@
  * Presets: named sets of options, each the processing of one of the older systems. A task that follows one is
  * of the kind `edit`. One const table; read-only, any thread.
  */
-#ifndef MR_DATA_PRESETS_H
-#define MR_DATA_PRESETS_H
+#ifndef MR_SHARED_MEDIA_PRESETS_H
+#define MR_SHARED_MEDIA_PRESETS_H
 
 #include "shared/base/err.h"
 #include "shared/base/json.h"
-#include "shared/data/formats.h"
+#include "shared/media/formats.h"
 
 #define MR_PRESET_OF_UPLOADS "fpv"  /* of a video that comes without a word on what it should become */
 #define MR_PRESET_OF_URLS    "idrl" /* likewise, by URL; MP4 only */
 
 struct mr_preset {
     const char *name;
-    const char *format;  /* of shared/data/formats.h; a video format */
+    const char *format;  /* of shared/media/formats.h; a video format */
     const char *options; /* JSON text, as options.h has it */
 };
 
