@@ -11,9 +11,7 @@ enum mr_status em_access_token_new(json_t **ret, struct mr_err *err)
 {
     unsigned char random[TOKEN_RANDOM_BYTES];
     char hex[2 * TOKEN_RANDOM_BYTES + 1];
-    enum mr_status status = mr_random_bytes(random, sizeof random, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_random_bytes(random, sizeof random, err));
     mr_hex_encode(random, sizeof random, hex);
     json_t *token = json_pack("{s:o, s:i, s:s}", "access_token", json_sprintf("ya29.emulator-%s", hex),
                               "expires_in", EXPIRES_IN_S, "token_type", "Bearer");
@@ -27,10 +25,8 @@ enum mr_status em_access_token_new(json_t **ret, struct mr_err *err)
 static enum mr_status certificates(void *app, struct mr_request *req, struct mr_err *err)
 {
     const struct em_app *emulator = app;
-    enum mr_status status =
-        mr_respond_header(req, "Cache-Control", "public, max-age=21600, must-revalidate, no-transform", err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(
+        mr_respond_header(req, "Cache-Control", "public, max-age=21600, must-revalidate, no-transform", err));
     json_t *answer = json_pack("{s:s}", em_identity_key_id(emulator->identity),
                                em_identity_certificate(emulator->identity));
     return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
@@ -41,13 +37,9 @@ static enum mr_status sign_base64(const struct em_identity *identity, const char
 {
     unsigned char *decoded = NULL, *raw_signature = NULL;
     size_t len = 0, signature_len = 0;
-    enum mr_status status = mr_base64_decode(payload, strlen(payload), &decoded, &len, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_base64_decode(payload, strlen(payload), &decoded, &len, err));
     MR_AUTO_STR char *data = (char *)decoded;
-    status = em_identity_sign(identity, data, len, &raw_signature, &signature_len, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_identity_sign(identity, data, len, &raw_signature, &signature_len, err));
     MR_AUTO_STR char *signature = (char *)raw_signature;
     return mr_base64_encode(signature, signature_len, ret, err);
 }
@@ -58,15 +50,11 @@ static enum mr_status sign_blob(void *app, struct mr_request *req, struct mr_err
     const struct em_app *emulator = app;
     MR_AUTO_JSON json_t *request = NULL;
     MR_AUTO_STR char *signature = NULL;
-    enum mr_status status = mr_request_json(req, SIGN_BODY_MAX, &request, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_request_json(req, SIGN_BODY_MAX, &request, err));
     const char *payload = json_string_value(json_object_get(request, "payload"));
     if (!payload)
         return mr_fail(err, MR_INVALID, "payload: base64 is required.");
-    status = sign_base64(emulator->identity, payload, &signature, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(sign_base64(emulator->identity, payload, &signature, err));
     json_t *answer =
         json_pack("{s:s, s:s}", "keyId", em_identity_key_id(emulator->identity), "signedBlob", signature);
     return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
@@ -107,16 +95,14 @@ static enum mr_status token(void *app, struct mr_request *req, struct mr_err *er
     MR_AUTO(mr_buf) struct mr_buf grant_type = MR_BUF_INIT(FORM_VALUE_MAX);
     MR_AUTO(mr_buf) struct mr_buf assertion = MR_BUF_INIT(FORM_VALUE_MAX);
     MR_AUTO_JSON json_t *answer = NULL;
-    enum mr_status status = read_grant(req, &grant_type, &assertion, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(read_grant(req, &grant_type, &assertion, err));
     if (strcmp(mr_buf_str(&grant_type), "urn:ietf:params:oauth:grant-type:jwt-bearer"))
         return answer_oauth_error(req, "unsupported_grant_type", "Invalid grant_type", err);
     /* Whose key signed the assertion does not matter here, only that there is one. */
     if (!assertion.len)
         return answer_oauth_error(req, "invalid_request", "Missing required parameter: assertion", err);
-    status = em_access_token_new(&answer, err);
-    return status == MR_OK ? mr_respond_json(req, 200, MR_TAKE(answer), err) : status;
+    MR_TRY(em_access_token_new(&answer, err));
+    return mr_respond_json(req, 200, MR_TAKE(answer), err);
 }
 
 const struct mr_route *em_iam_routes(size_t *ret_count)

@@ -122,13 +122,11 @@ static enum mr_status make(struct em_identity *identity, const char *key_path, c
     identity->key = EVP_RSA_gen(KEY_BITS);
     if (!identity->key)
         return mr_fail(err, MR_INTERNAL, "OpenSSL could not make an RSA key");
-    enum mr_status status = key_to_pem(identity->key, &identity->key_pem, err);
-    if (status == MR_OK)
-        status = certificate_to_pem(identity->key, &identity->certificate_pem, err);
-    if (status == MR_OK)
-        status = write_file(certificate_path, identity->certificate_pem, err);
+    MR_TRY(key_to_pem(identity->key, &identity->key_pem, err));
+    MR_TRY(certificate_to_pem(identity->key, &identity->certificate_pem, err));
+    MR_TRY(write_file(certificate_path, identity->certificate_pem, err));
     /* The key last: where it stands, the certificate does, too. */
-    return status == MR_OK ? write_file(key_path, identity->key_pem, err) : status;
+    return write_file(key_path, identity->key_pem, err);
 }
 
 /* ---- loading ------------------------------------------------------------------------ */
@@ -159,12 +157,9 @@ static enum mr_status load_or_make(struct em_identity *identity, const char *dir
 {
     MR_AUTO(mr_buf) struct mr_buf key_path = MR_BUF_INIT(4096);
     MR_AUTO(mr_buf) struct mr_buf certificate_path = MR_BUF_INIT(4096);
-    enum mr_status status = mr_buf_appendf(&key_path, err, "%s/key.pem", directory);
-    if (status == MR_OK)
-        status = mr_buf_appendf(&certificate_path, err, "%s/certificate.pem", directory);
-    if (status != MR_OK)
-        return status;
-    status = read_file(mr_buf_str(&key_path), &identity->key_pem, err);
+    MR_TRY(mr_buf_appendf(&key_path, err, "%s/key.pem", directory));
+    MR_TRY(mr_buf_appendf(&certificate_path, err, "%s/certificate.pem", directory));
+    enum mr_status status = read_file(mr_buf_str(&key_path), &identity->key_pem, err);
     if (status == MR_NOT_FOUND)
         status = make(identity, mr_buf_str(&key_path), mr_buf_str(&certificate_path), err);
     else if (status == MR_OK)
@@ -180,12 +175,10 @@ enum mr_status em_identity_new(const char *data_dir, struct em_identity **ret, s
     MR_AUTO(mr_buf) struct mr_buf directory = MR_BUF_INIT(4096);
     if (!identity)
         return mr_fail_oom(err);
-    enum mr_status status = mr_buf_appendf(&directory, err, "%s/identity", data_dir);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_buf_appendf(&directory, err, "%s/identity", data_dir));
     if (mkdir(mr_buf_str(&directory), 0700) < 0 && errno != EEXIST)
         return mr_fail_errno(err, MR_UNAVAILABLE, errno, "make the directory %s", mr_buf_str(&directory));
-    status = load_or_make(identity, mr_buf_str(&directory), err);
+    enum mr_status status = load_or_make(identity, mr_buf_str(&directory), err);
     if (status != MR_OK) {
         mr_wrap(err, status, "identity in %s", mr_buf_str(&directory));
         return status;

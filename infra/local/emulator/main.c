@@ -90,11 +90,8 @@ static enum mr_status read_options(int argc, char **argv, struct options *ret, s
 static enum mr_status lock_data_dir(const char *data_dir, int *ret_fd, struct mr_err *err)
 {
     MR_AUTO_STR char *path = NULL;
-    enum mr_status status = em_dir_make(data_dir, err);
-    if (status == MR_OK)
-        status = em_path_format(&path, err, "%s/emulator.lock", data_dir);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_dir_make(data_dir, err));
+    MR_TRY(em_path_format(&path, err, "%s/emulator.lock", data_dir));
     MR_AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return mr_fail_errno(err, MR_UNAVAILABLE, errno, "open %s", path);
@@ -147,9 +144,7 @@ static enum mr_status serve(struct em_app *emulator, const struct options *optio
 {
     __attribute__((cleanup(route_table_cleanup))) struct mr_route *routes = NULL;
     size_t route_count = 0;
-    enum mr_status status = join_routes(&routes, &route_count, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(join_routes(&routes, &route_count, err));
     struct mr_server_options server_options = {
         .port = (int)options->port,
         .loopback_only = true,
@@ -165,9 +160,7 @@ static enum mr_status serve(struct em_app *emulator, const struct options *optio
         .answer_error = em_google_answer_error,
     };
     struct mr_server *server = NULL;
-    status = mr_server_start(&server_options, &server, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_server_start(&server_options, &server, err));
     mr_log_write(emulator->log, MR_LOG_NOTICE, "emulator started: a development tool, never for production",
                  "{s:s, s:s}", "url", emulator->base_url, "data_dir", options->data_dir);
     printf("emulator listening on 127.0.0.1:%d\n", mr_server_port(server));
@@ -191,19 +184,12 @@ static enum mr_status run(const struct options *options, const struct mr_log *lo
     MR_AUTO(em_storage) struct em_storage *storage = NULL;
     MR_AUTO(em_pubsub) struct em_pubsub *pubsub = NULL;
     MR_AUTO(em_scheduler) struct em_scheduler *scheduler = NULL;
-    enum mr_status status = lock_data_dir(options->data_dir, &lock, err);
-    if (status == MR_OK)
-        status = mr_http_client_new("mediarun-emulator/1.0", &http, err);
-    if (status == MR_OK)
-        status = em_identity_new(options->data_dir, &identity, err);
-    if (status == MR_OK)
-        status = em_storage_new(options->data_dir, &storage, err);
-    if (status == MR_OK)
-        status = em_pubsub_new(http, identity, log, &pubsub, err);
-    if (status == MR_OK)
-        status = em_scheduler_new(http, identity, log, &scheduler, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(lock_data_dir(options->data_dir, &lock, err));
+    MR_TRY(mr_http_client_new("mediarun-emulator/1.0", &http, err));
+    MR_TRY(em_identity_new(options->data_dir, &identity, err));
+    MR_TRY(em_storage_new(options->data_dir, &storage, err));
+    MR_TRY(em_pubsub_new(http, identity, log, &pubsub, err));
+    MR_TRY(em_scheduler_new(http, identity, log, &scheduler, err));
     struct em_app emulator = {.identity = identity,
                               .storage = storage,
                               .pubsub = pubsub,

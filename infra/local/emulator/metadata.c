@@ -23,8 +23,8 @@ static bool is_true(const char *text)
 static enum mr_status answer_access_token(struct mr_request *req, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *answer = NULL;
-    enum mr_status status = em_access_token_new(&answer, err);
-    return status == MR_OK ? mr_respond_json(req, 200, MR_TAKE(answer), err) : status;
+    MR_TRY(em_access_token_new(&answer, err));
+    return mr_respond_json(req, 200, MR_TAKE(answer), err);
 }
 
 /* A bare JWT. Without format=full the real one leaves out email; nobody is worse off with it. */
@@ -35,8 +35,8 @@ static enum mr_status answer_identity_token(const struct em_app *emulator, struc
     MR_AUTO_STR char *token = NULL;
     if (!audience || !*audience)
         return mr_fail(err, MR_INVALID, "non-empty audience parameter required");
-    enum mr_status status = em_identity_mint(emulator->identity, email, audience, &token, err);
-    return status == MR_OK ? answer_text(req, token, err) : status;
+    MR_TRY(em_identity_mint(emulator->identity, email, audience, &token, err));
+    return answer_text(req, token, err);
 }
 
 static json_t *account_tree(const char *email)
@@ -125,17 +125,16 @@ static enum mr_status answer(struct em_app *emulator, struct mr_request *req, co
 {
     const char *flavor = mr_request_header(req, "Metadata-Flavor");
     struct mr_err cause = {0};
-    enum mr_status status = mr_respond_header(req, "Metadata-Flavor", "Google", err);
-    if (status != MR_OK)
-        return status;
-    if (!flavor || strcmp(flavor, "Google"))
-        status = mr_fail(&cause, MR_DENIED, "Missing required header \"Metadata-Flavor\": \"Google\"");
-    else
-        status = lookup(emulator, req, path, &cause);
-    if (status != MR_OK && !mr_respond_started(req))
+    MR_TRY(mr_respond_header(req, "Metadata-Flavor", "Google", err));
+    enum mr_status status =
+        flavor && strcmp(flavor, "Google") == 0
+            ? lookup(emulator, req, path, &cause)
+            : mr_fail(&cause, MR_DENIED, "Missing required header \"Metadata-Flavor\": \"Google\"");
+    if (status == MR_OK)
+        return MR_OK;
+    if (!mr_respond_started(req))
         return em_google_answer_error(req, mr_http_status_of(status), &cause, err);
-    if (status != MR_OK)
-        *err = cause;
+    *err = cause;
     return status;
 }
 
@@ -153,8 +152,8 @@ static enum mr_status metadata_top(void *app, struct mr_request *req, struct mr_
 static enum mr_status metadata_root(void *app, struct mr_request *req, struct mr_err *err)
 {
     (void)app;
-    enum mr_status status = mr_respond_header(req, "Metadata-Flavor", "Google", err);
-    return status == MR_OK ? answer_text(req, "computeMetadata/\n", err) : status;
+    MR_TRY(mr_respond_header(req, "Metadata-Flavor", "Google", err));
+    return answer_text(req, "computeMetadata/\n", err);
 }
 
 const struct mr_route *em_metadata_routes(size_t *ret_count)

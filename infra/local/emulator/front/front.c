@@ -236,11 +236,8 @@ enum mr_status em_front_run(const char *spec, struct mr_err *err)
 {
     struct front front = {.lock = PTHREAD_MUTEX_INITIALIZER, .none_left = PTHREAD_COND_INITIALIZER};
     MR_AUTO_FD int listener = -1;
-    enum mr_status status = parse_spec(spec, &front, err);
-    if (status == MR_OK)
-        status = open_listener(front.port, &listener, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(parse_spec(spec, &front, err));
+    MR_TRY(open_listener(front.port, &listener, err));
     sigset_t ending;
     mr_process_prepare(&ending);
     MR_AUTO_FD int signals = signalfd(-1, &ending, SFD_CLOEXEC);
@@ -248,7 +245,7 @@ enum mr_status em_front_run(const char *spec, struct mr_err *err)
         return mr_fail_errno(err, MR_EXHAUSTED, errno, "signalfd");
     printf("front listening on 127.0.0.1:%d\n", front.port);
     fflush(stdout);
-    status = accept_until_signal(&front, listener, signals, err);
+    enum mr_status status = accept_until_signal(&front, listener, signals, err);
     stop_all(&front);
     return status;
 }

@@ -217,9 +217,7 @@ static void strip_nulls(json_t *json)
 enum mr_status em_google_body(struct mr_request *req, size_t max, json_t **ret, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf body = MR_BUF_INIT(max);
-    enum mr_status status = mr_request_body(req, &body, err);
-    if (status)
-        return status;
+    MR_TRY(mr_request_body(req, &body, err));
     json_error_t fault;
     json_t *json =
         body.len == 0 ? json_object() : json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES, &fault);

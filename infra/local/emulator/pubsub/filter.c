@@ -135,9 +135,7 @@ static enum mr_status parse_comparison(struct parser *p, struct em_filter *node)
     }
     if (!accept(p, "."))
         return syntax_error(p, "':' or '.' after attributes");
-    enum mr_status status = parse_key(p, &node->key);
-    if (status)
-        return status;
+    MR_TRY(parse_key(p, &node->key));
     if (accept(p, "!="))
         node->kind = NODE_NOT_EQUAL;
     else if (accept(p, "="))

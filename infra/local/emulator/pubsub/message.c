@@ -50,10 +50,8 @@ static enum mr_status check_attributes(const json_t *attributes, size_t *size, s
 enum mr_status em_message_check(json_t *input, size_t *size, struct mr_err *err)
 {
     struct input in = {0};
-    enum mr_status status = em_pubsub_fields_read(input, "messages", input_fields,
-                                                  sizeof input_fields / sizeof *input_fields, &in, err);
-    if (status)
-        return status;
+    MR_TRY(em_pubsub_fields_read(input, "messages", input_fields, sizeof input_fields / sizeof *input_fields,
+                                 &in, err));
     size_t data_len = 0;
     if (in.data) {
         unsigned char *decoded = NULL;

@@ -85,11 +85,9 @@ enum mr_status em_topic_lock(struct em_pubsub *pubsub, const struct mr_request *
                              struct mr_err *err)
 {
     MR_AUTO_STR char *name = NULL;
-    enum mr_status status = em_resource_name_of(req, "topics", "t", &name, err);
-    if (status)
-        return status;
+    MR_TRY(em_resource_name_of(req, "topics", "t", &name, err));
     em_pubsub_lock(pubsub);
-    status = em_topic_find_locked(pubsub, name, ret, err);
+    enum mr_status status = em_topic_find_locked(pubsub, name, ret, err);
     if (status)
         em_pubsub_unlock(pubsub);
     return status;
@@ -99,11 +97,9 @@ enum mr_status em_subscription_lock(struct em_pubsub *pubsub, const struct mr_re
                                     struct em_subscription **ret, struct mr_err *err)
 {
     MR_AUTO_STR char *name = NULL;
-    enum mr_status status = em_resource_name_of(req, "subscriptions", "s", &name, err);
-    if (status)
-        return status;
+    MR_TRY(em_resource_name_of(req, "subscriptions", "s", &name, err));
     em_pubsub_lock(pubsub);
-    status = em_subscription_find_locked(pubsub, name, ret, err);
+    enum mr_status status = em_subscription_find_locked(pubsub, name, ret, err);
     if (status)
         em_pubsub_unlock(pubsub);
     return status;
@@ -115,9 +111,7 @@ enum mr_status em_respond_page(struct em_pubsub *pubsub, struct mr_request *req,
 {
     struct em_page page;
     MR_AUTO_STR char *prefix = NULL;
-    enum mr_status status = em_page_of(req, &page, err);
-    if (status)
-        return status;
+    MR_TRY(em_page_of(req, &page, err));
     if (asprintf(&prefix, "projects/%s/%s/", mr_request_param(req, "p"), collection) < 0)
         return mr_fail_oom(err);
     json_t *items = json_array();

@@ -82,20 +82,16 @@ enum mr_status em_subscription_pull(void *app, struct mr_request *req, struct mr
     MR_AUTO_JSON json_t *body = NULL;
     MR_AUTO_JSON json_t *received = json_array();
     struct em_subscription *subscription = NULL;
-    enum mr_status status = received ? em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err) : mr_fail_oom(err);
-    if (!status)
-        status =
-            em_pubsub_fields_read(body, "", pull_fields, sizeof pull_fields / sizeof *pull_fields, &in, err);
-    if (!status)
-        status = em_check_range("maxMessages", in.max_messages, 1, INT32_MAX, err);
-    if (!status)
-        status = em_subscription_lock(pubsub, req, &subscription, err);
-    if (status)
-        return status;
+    if (!received)
+        return mr_fail_oom(err);
+    MR_TRY(em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err));
+    MR_TRY(em_pubsub_fields_read(body, "", pull_fields, sizeof pull_fields / sizeof *pull_fields, &in, err));
+    MR_TRY(em_check_range("maxMessages", in.max_messages, 1, INT32_MAX, err));
+    MR_TRY(em_subscription_lock(pubsub, req, &subscription, err));
     if (in.max_messages > PULL_MAX)
         in.max_messages = PULL_MAX;
     subscription->refs++;
-    status = pull_locked(pubsub, subscription, &in, received, err);
+    enum mr_status status = pull_locked(pubsub, subscription, &in, received, err);
     /* A signal that this pull took may have stood for more than it leased. */
     if (!TAILQ_EMPTY(&subscription->ready))
         em_subscription_wake_locked(pubsub, subscription);
@@ -165,17 +161,11 @@ static enum mr_status for_each_lease(void *app, struct mr_request *req, const st
     struct ack_body in = {0};
     struct em_subscription *subscription = NULL;
     MR_AUTO_JSON json_t *body = NULL;
-    enum mr_status status = em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err);
-    if (!status)
-        status = em_pubsub_fields_read(body, "", fields, field_count, &in, err);
-    if (!status)
-        status = check_ack_ids(in.ack_ids, err);
-    if (!status)
-        status = em_check_range("ackDeadlineSeconds", in.deadline_seconds, 0, ACK_DEADLINE_MAX, err);
-    if (!status)
-        status = em_subscription_lock(pubsub, req, &subscription, err);
-    if (status)
-        return status;
+    MR_TRY(em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err));
+    MR_TRY(em_pubsub_fields_read(body, "", fields, field_count, &in, err));
+    MR_TRY(check_ack_ids(in.ack_ids, err));
+    MR_TRY(em_check_range("ackDeadlineSeconds", in.deadline_seconds, 0, ACK_DEADLINE_MAX, err));
+    MR_TRY(em_subscription_lock(pubsub, req, &subscription, err));
     for (size_t i = 0; i < json_array_size(in.ack_ids); i++) {
         int64_t lease_id = 0;
         (void)parse_ack_id(json_array_get(in.ack_ids, i), &lease_id); /* checked above */

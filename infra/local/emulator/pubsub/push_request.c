@@ -58,8 +58,8 @@ static enum mr_status add_header(struct header_list *headers, const char *name, 
     if (headers->count == HEADERS_MAX)
         return mr_fail(err, MR_TOO_LARGE, "too many headers");
     headers->count++;
-    enum mr_status status = mr_buf_appendf(&headers->text, err, "%s: %s", name, value);
-    return status ? status : mr_buf_append(&headers->text, "", 1, err);
+    MR_TRY(mr_buf_appendf(&headers->text, err, "%s: %s", name, value));
+    return mr_buf_append(&headers->text, "", 1, err);
 }
 
 static void finish_headers(struct header_list *headers)
@@ -174,10 +174,9 @@ static enum mr_status make_body(const struct em_push_request *push, char **ret_b
     if (!data)
         data = "";
     unsigned char *decoded = NULL;
-    enum mr_status status = mr_base64_decode(data, strlen(data), &decoded, ret_len, err);
-    if (!status)
-        *ret_body = (char *)decoded;
-    return status;
+    MR_TRY(mr_base64_decode(data, strlen(data), &decoded, ret_len, err));
+    *ret_body = (char *)decoded;
+    return MR_OK;
 }
 
 /* What the endpoint says is of no interest, however long: only its status counts. */

@@ -144,20 +144,17 @@ static enum mr_status set_duration(json_t *object, const char *key, int64_t us, 
 static enum mr_status read_retry(struct em_subscription_settings *settings, json_t *retry, struct mr_err *err)
 {
     struct raw_retry raw = {BACKOFF_MIN_DEFAULT * MICROS, BACKOFF_MAX * MICROS};
-    enum mr_status status =
-        em_pubsub_fields_read(retry, "retryPolicy", retry_fields, COUNT(retry_fields), &raw, err);
-    if (!status && (raw.min_us > BACKOFF_MAX * MICROS || raw.max_us > BACKOFF_MAX * MICROS))
-        status = mr_fail(err, MR_INVALID, "Invalid retryPolicy: backoffs are 0 to %d seconds.", BACKOFF_MAX);
-    if (!status && raw.min_us > raw.max_us)
-        status = mr_fail(err, MR_INVALID, "Invalid retryPolicy: minimumBackoff exceeds maximumBackoff.");
-    if (!status)
-        status = set_duration(retry, "minimumBackoff", raw.min_us, err);
-    if (!status)
-        status = set_duration(retry, "maximumBackoff", raw.max_us, err);
+    MR_TRY(em_pubsub_fields_read(retry, "retryPolicy", retry_fields, COUNT(retry_fields), &raw, err));
+    if (raw.min_us > BACKOFF_MAX * MICROS || raw.max_us > BACKOFF_MAX * MICROS)
+        return mr_fail(err, MR_INVALID, "Invalid retryPolicy: backoffs are 0 to %d seconds.", BACKOFF_MAX);
+    if (raw.min_us > raw.max_us)
+        return mr_fail(err, MR_INVALID, "Invalid retryPolicy: minimumBackoff exceeds maximumBackoff.");
+    MR_TRY(set_duration(retry, "minimumBackoff", raw.min_us, err));
+    MR_TRY(set_duration(retry, "maximumBackoff", raw.max_us, err));
     settings->has_retry_policy = true;
     settings->min_backoff_us = raw.min_us;
     settings->max_backoff_us = raw.max_us;
-    return status;
+    return MR_OK;
 }
 
 static const struct em_field dead_letter_fields[] = {
@@ -168,14 +165,11 @@ static const struct em_field dead_letter_fields[] = {
 static enum mr_status read_dead_letter(struct em_subscription_settings *settings, json_t *policy,
                                        struct mr_err *err)
 {
-    enum mr_status status = em_pubsub_fields_read(policy, "deadLetterPolicy", dead_letter_fields,
-                                                  COUNT(dead_letter_fields), settings, err);
-    if (!status && !settings->dead_letter_topic)
-        status = mr_fail(err, MR_INVALID, "deadLetterPolicy.deadLetterTopic is missing.");
-    if (!status)
-        status = em_resource_name_check(settings->dead_letter_topic, "topics", err);
-    if (status)
-        return status;
+    MR_TRY(em_pubsub_fields_read(policy, "deadLetterPolicy", dead_letter_fields, COUNT(dead_letter_fields),
+                                 settings, err));
+    if (!settings->dead_letter_topic)
+        return mr_fail(err, MR_INVALID, "deadLetterPolicy.deadLetterTopic is missing.");
+    MR_TRY(em_resource_name_check(settings->dead_letter_topic, "topics", err));
     if (settings->max_delivery_attempts == 0)
         settings->max_delivery_attempts = ATTEMPTS_MIN;
     if (json_object_set_new(policy, "maxDeliveryAttempts", json_integer(settings->max_delivery_attempts)) !=
@@ -242,29 +236,26 @@ static enum mr_status read_resource(struct em_subscription_settings *settings, c
                                     struct mr_err *err)
 {
     struct raw raw = {.retention_us = RETENTION_DEFAULT * MICROS, .filter = ""};
-    enum mr_status status =
-        em_pubsub_fields_read(settings->resource, "subscription", raw_fields, COUNT(raw_fields), &raw, err);
-    if (!status)
-        status = check_raw(&raw, err);
-    if (!status)
-        status = set_defaults(settings->resource, name, &raw, err);
-    if (!status && raw.push)
-        status = read_push(settings, raw.push, err);
-    if (!status && raw.retry)
-        status = read_retry(settings, raw.retry, err);
-    if (!status && raw.dead_letter)
-        status = read_dead_letter(settings, raw.dead_letter, err);
-    if (!status && raw.expiration)
-        status = read_expiration(raw.expiration, err);
-    if (!status)
-        status = em_filter_compile(raw.filter, &settings->filter, err);
+    MR_TRY(
+        em_pubsub_fields_read(settings->resource, "subscription", raw_fields, COUNT(raw_fields), &raw, err));
+    MR_TRY(check_raw(&raw, err));
+    MR_TRY(set_defaults(settings->resource, name, &raw, err));
+    if (raw.push)
+        MR_TRY(read_push(settings, raw.push, err));
+    if (raw.retry)
+        MR_TRY(read_retry(settings, raw.retry, err));
+    if (raw.dead_letter)
+        MR_TRY(read_dead_letter(settings, raw.dead_letter, err));
+    if (raw.expiration)
+        MR_TRY(read_expiration(raw.expiration, err));
+    MR_TRY(em_filter_compile(raw.filter, &settings->filter, err));
     settings->name = json_string_value(json_object_get(settings->resource, "name"));
     settings->topic = raw.topic;
     settings->ack_deadline_us = raw.ack_deadline * MICROS;
     settings->retention_us = raw.retention_us;
     settings->retain_acked = raw.retain_acked;
     settings->ordered = raw.ordered;
-    return status;
+    return MR_OK;
 }
 
 enum mr_status em_subscription_settings_new(const char *name, const json_t *body,
@@ -277,10 +268,9 @@ enum mr_status em_subscription_settings_new(const char *name, const json_t *body
     settings->resource = json_deep_copy(body);
     if (!settings->resource)
         return mr_fail_oom(err);
-    enum mr_status status = read_resource(settings, name, err);
-    if (!status)
-        *ret = MR_TAKE(settings);
-    return status;
+    MR_TRY(read_resource(settings, name, err));
+    *ret = MR_TAKE(settings);
+    return MR_OK;
 }
 
 /* ---- patches ---- */
@@ -297,9 +287,7 @@ enum mr_status em_subscription_settings_patch(const struct em_subscription_setti
     MR_AUTO_JSON json_t *resource = json_deep_copy(old->resource);
     if (!resource)
         return mr_fail_oom(err);
-    enum mr_status status = em_mask_apply(resource, body, mask, mutable_fields, COUNT(mutable_fields), err);
-    if (status)
-        return status;
+    MR_TRY(em_mask_apply(resource, body, mask, mutable_fields, COUNT(mutable_fields), err));
     return em_subscription_settings_new(old->name, resource, ret, err);
 }
 

@@ -112,17 +112,14 @@ enum mr_status em_subscription_add_locked(struct em_pubsub *pubsub, struct em_su
     if (em_registry_find(&pubsub->subscriptions, settings->name))
         return exists_already(settings->name, err);
     struct em_topic *topic = NULL;
-    enum mr_status status = em_topic_find_locked(pubsub, settings->topic, &topic, err);
-    if (!status)
-        status = em_timers_reserve(&pubsub->timers, err);
-    if (status)
-        return status;
+    MR_TRY(em_topic_find_locked(pubsub, settings->topic, &topic, err));
+    MR_TRY(em_timers_reserve(&pubsub->timers, err));
     struct em_subscription *subscription = subscription_new(settings, topic, err);
     if (!subscription) {
         em_timers_release(&pubsub->timers);
         return MR_EXHAUSTED;
     }
-    status = em_registry_add(&pubsub->subscriptions, subscription->name, subscription, err);
+    enum mr_status status = em_registry_add(&pubsub->subscriptions, subscription->name, subscription, err);
     if (status)
         em_subscription_unref_locked(pubsub, subscription);
     else

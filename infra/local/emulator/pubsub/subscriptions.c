@@ -13,18 +13,13 @@ enum mr_status em_subscription_put(void *app, struct mr_request *req, struct mr_
     MR_AUTO_JSON json_t *body = NULL;
     MR_AUTO_STR char *name = NULL;
     MR_AUTO(em_subscription_settings) struct em_subscription_settings *settings = NULL;
-    enum mr_status status = em_resource_id_check(mr_request_param(req, "s"), err);
-    if (!status)
-        status = em_resource_name_of(req, "subscriptions", "s", &name, err);
-    if (!status)
-        status = em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err);
-    if (!status)
-        status = em_subscription_settings_new(name, body, &settings, err);
-    if (status)
-        return status;
+    MR_TRY(em_resource_id_check(mr_request_param(req, "s"), err));
+    MR_TRY(em_resource_name_of(req, "subscriptions", "s", &name, err));
+    MR_TRY(em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err));
+    MR_TRY(em_subscription_settings_new(name, body, &settings, err));
     json_t *answer = json_deep_copy(settings->resource);
     em_pubsub_lock(pubsub);
-    status = em_subscription_add_locked(pubsub, settings, err);
+    enum mr_status status = em_subscription_add_locked(pubsub, settings, err);
     em_pubsub_unlock(pubsub);
     if (!status)
         return mr_respond_json(req, 200, answer, err);
@@ -36,9 +31,7 @@ enum mr_status em_subscription_get(void *app, struct mr_request *req, struct mr_
 {
     struct em_pubsub *pubsub = em_pubsub_of(app);
     struct em_subscription *subscription = NULL;
-    enum mr_status status = em_subscription_lock(pubsub, req, &subscription, err);
-    if (status)
-        return status;
+    MR_TRY(em_subscription_lock(pubsub, req, &subscription, err));
     json_t *answer = json_deep_copy(subscription->settings->resource);
     em_pubsub_unlock(pubsub);
     return mr_respond_json(req, 200, answer, err);
@@ -54,9 +47,7 @@ enum mr_status em_subscription_delete(void *app, struct mr_request *req, struct 
 {
     struct em_pubsub *pubsub = em_pubsub_of(app);
     struct em_subscription *subscription = NULL;
-    enum mr_status status = em_subscription_lock(pubsub, req, &subscription, err);
-    if (status)
-        return status;
+    MR_TRY(em_subscription_lock(pubsub, req, &subscription, err));
     em_subscription_clear_locked(pubsub, subscription);
     em_subscription_remove_locked(pubsub, subscription);
     em_pubsub_unlock(pubsub);
@@ -71,10 +62,9 @@ static enum mr_status change(struct em_pubsub *pubsub, struct mr_request *req, c
 {
     struct em_subscription *subscription = NULL;
     struct em_subscription_settings *settings = NULL;
-    enum mr_status status = em_subscription_lock(pubsub, req, &subscription, err);
-    if (status)
-        return status;
-    status = em_subscription_settings_patch(subscription->settings, body, mask, &settings, err);
+    MR_TRY(em_subscription_lock(pubsub, req, &subscription, err));
+    enum mr_status status =
+        em_subscription_settings_patch(subscription->settings, body, mask, &settings, err);
     if (!status) {
         *ret_resource = json_deep_copy(settings->resource);
         em_subscription_settings_unref(subscription->settings);
@@ -101,15 +91,13 @@ enum mr_status em_subscription_patch(void *app, struct mr_request *req, struct m
     struct patch_body in = {.mask = ""};
     MR_AUTO_JSON json_t *body = NULL;
     json_t *answer = NULL;
-    enum mr_status status = em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err);
-    if (!status)
-        status = em_pubsub_fields_read(body, "", patch_fields, sizeof patch_fields / sizeof *patch_fields,
-                                       &in, err);
-    if (!status && !in.subscription)
-        status = mr_fail(err, MR_INVALID, "The request needs a subscription.");
-    if (!status)
-        status = change(em_pubsub_of(app), req, in.subscription, in.mask, &answer, err);
-    return status ? status : mr_respond_json(req, 200, answer, err);
+    MR_TRY(em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err));
+    MR_TRY(
+        em_pubsub_fields_read(body, "", patch_fields, sizeof patch_fields / sizeof *patch_fields, &in, err));
+    if (!in.subscription)
+        return mr_fail(err, MR_INVALID, "The request needs a subscription.");
+    MR_TRY(change(em_pubsub_of(app), req, in.subscription, in.mask, &answer, err));
+    return mr_respond_json(req, 200, answer, err);
 }
 
 static const struct em_field push_config_fields[] = {
@@ -121,12 +109,10 @@ enum mr_status em_subscription_modify_push_config(void *app, struct mr_request *
     MR_AUTO_JSON json_t *body = NULL;
     MR_AUTO_JSON json_t *resource = NULL;
     json_t *push_config = NULL;
-    enum mr_status status = em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err);
-    if (!status)
-        status = em_pubsub_fields_read(body, "", push_config_fields, 1, &push_config, err);
-    if (!status)
-        status = change(em_pubsub_of(app), req, body, "pushConfig", &resource, err);
-    return status ? status : em_respond_empty_object(req, err);
+    MR_TRY(em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err));
+    MR_TRY(em_pubsub_fields_read(body, "", push_config_fields, 1, &push_config, err));
+    MR_TRY(change(em_pubsub_of(app), req, body, "pushConfig", &resource, err));
+    return em_respond_empty_object(req, err);
 }
 
 /* Takes the subscription off its topic for good; what it holds is lost. */
@@ -134,9 +120,7 @@ enum mr_status em_subscription_detach(void *app, struct mr_request *req, struct 
 {
     struct em_pubsub *pubsub = em_pubsub_of(app);
     struct em_subscription *subscription = NULL;
-    enum mr_status status = em_subscription_lock(pubsub, req, &subscription, err);
-    if (status)
-        return status;
+    MR_TRY(em_subscription_lock(pubsub, req, &subscription, err));
     em_subscription_clear_locked(pubsub, subscription);
     if (subscription->topic)
         TAILQ_REMOVE(&subscription->topic->subscriptions, subscription, of_topic);
@@ -159,16 +143,11 @@ enum mr_status em_subscription_seek(void *app, struct mr_request *req, struct mr
     struct seek_body in = {.time_us = -1};
     struct em_subscription *subscription = NULL;
     MR_AUTO_JSON json_t *body = NULL;
-    enum mr_status status = em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err);
-    if (!status)
-        status =
-            em_pubsub_fields_read(body, "", seek_fields, sizeof seek_fields / sizeof *seek_fields, &in, err);
-    if (!status && in.time_us < 0)
-        status = mr_fail(err, MR_INVALID, "The request needs a time since 1970.");
-    if (!status)
-        status = em_subscription_lock(pubsub, req, &subscription, err);
-    if (status)
-        return status;
+    MR_TRY(em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err));
+    MR_TRY(em_pubsub_fields_read(body, "", seek_fields, sizeof seek_fields / sizeof *seek_fields, &in, err));
+    if (in.time_us < 0)
+        return mr_fail(err, MR_INVALID, "The request needs a time since 1970.");
+    MR_TRY(em_subscription_lock(pubsub, req, &subscription, err));
     em_subscription_seek_locked(pubsub, subscription, in.time_us);
     em_pubsub_unlock(pubsub);
     return em_respond_empty_object(req, err);

@@ -39,23 +39,18 @@ enum mr_status em_topic_put(void *app, struct mr_request *req, struct mr_err *er
     struct topic_body in = {0};
     MR_AUTO_JSON json_t *body = NULL;
     MR_AUTO_STR char *name = NULL;
-    enum mr_status status = em_resource_id_check(mr_request_param(req, "t"), err);
-    if (!status)
-        status = em_resource_name_of(req, "topics", "t", &name, err);
-    if (!status)
-        status = em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err);
-    if (!status)
-        status = em_pubsub_fields_read(body, "", topic_fields, sizeof topic_fields / sizeof *topic_fields,
-                                       &in, err);
-    if (status)
-        return status;
+    MR_TRY(em_resource_id_check(mr_request_param(req, "t"), err));
+    MR_TRY(em_resource_name_of(req, "topics", "t", &name, err));
+    MR_TRY(em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err));
+    MR_TRY(
+        em_pubsub_fields_read(body, "", topic_fields, sizeof topic_fields / sizeof *topic_fields, &in, err));
     MR_AUTO_JSON json_t *given = json_pack("{s:s,s:O*}", "name", name, "labels", in.labels);
     json_t *resource = json_deep_copy(given);
     if (!resource)
         return mr_fail_oom(err);
     json_t *answer = json_deep_copy(given);
     em_pubsub_lock(pubsub);
-    status = em_topic_add_locked(pubsub, name, resource, err);
+    enum mr_status status = em_topic_add_locked(pubsub, name, resource, err);
     em_pubsub_unlock(pubsub);
     if (!status)
         return mr_respond_json(req, 200, answer, err);
@@ -67,9 +62,7 @@ enum mr_status em_topic_get(void *app, struct mr_request *req, struct mr_err *er
 {
     struct em_pubsub *pubsub = em_pubsub_of(app);
     struct em_topic *topic = NULL;
-    enum mr_status status = em_topic_lock(pubsub, req, &topic, err);
-    if (status)
-        return status;
+    MR_TRY(em_topic_lock(pubsub, req, &topic, err));
     json_t *answer = json_deep_copy(topic->resource);
     em_pubsub_unlock(pubsub);
     return mr_respond_json(req, 200, answer, err);
@@ -83,11 +76,8 @@ enum mr_status em_topic_test_permissions(void *app, struct mr_request *req, stru
     struct em_topic *topic = NULL;
     MR_AUTO_JSON json_t *body = NULL;
     json_t *asked = NULL;
-    enum mr_status status = em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err);
-    if (!status)
-        status = em_pubsub_fields_read(body, "", fields, 1, &asked, err);
-    if (status)
-        return status;
+    MR_TRY(em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err));
+    MR_TRY(em_pubsub_fields_read(body, "", fields, 1, &asked, err));
     bool exists = em_topic_lock(pubsub, req, &topic, NULL) == MR_OK;
     if (exists)
         em_pubsub_unlock(pubsub);
@@ -104,9 +94,7 @@ enum mr_status em_topic_delete(void *app, struct mr_request *req, struct mr_err 
 {
     struct em_pubsub *pubsub = em_pubsub_of(app);
     struct em_topic *topic = NULL;
-    enum mr_status status = em_topic_lock(pubsub, req, &topic, err);
-    if (status)
-        return status;
+    MR_TRY(em_topic_lock(pubsub, req, &topic, err));
     em_topic_remove_locked(pubsub, topic);
     em_pubsub_unlock(pubsub);
     return em_respond_empty_object(req, err);
@@ -117,9 +105,7 @@ enum mr_status em_topic_subscriptions(void *app, struct mr_request *req, struct 
 {
     struct em_pubsub *pubsub = em_pubsub_of(app);
     struct em_topic *topic = NULL;
-    enum mr_status status = em_topic_lock(pubsub, req, &topic, err);
-    if (status)
-        return status;
+    MR_TRY(em_topic_lock(pubsub, req, &topic, err));
     json_t *names = json_array();
     bool ok = names != NULL;
     struct em_subscription *subscription = NULL;
@@ -175,12 +161,11 @@ static enum mr_status publish_one_locked(struct em_pubsub *pubsub, struct em_top
                                          const json_t *input, json_t *ids, struct mr_err *err)
 {
     MR_AUTO(em_message) struct em_message *message = NULL;
-    enum mr_status status = em_message_new(input, ++pubsub->last_message_id, mr_time_now_us(), &message, err);
-    if (!status)
-        status = em_topic_deliver_locked(pubsub, topic, message, err);
-    if (!status && json_array_append(ids, json_object_get(message->body, "messageId")) != 0)
-        status = mr_fail_oom(err);
-    return status;
+    MR_TRY(em_message_new(input, ++pubsub->last_message_id, mr_time_now_us(), &message, err));
+    MR_TRY(em_topic_deliver_locked(pubsub, topic, message, err));
+    if (json_array_append(ids, json_object_get(message->body, "messageId")) != 0)
+        return mr_fail_oom(err);
+    return MR_OK;
 }
 
 enum mr_status em_topic_publish(void *app, struct mr_request *req, struct mr_err *err)
@@ -189,18 +174,15 @@ enum mr_status em_topic_publish(void *app, struct mr_request *req, struct mr_err
     MR_AUTO_JSON json_t *body = NULL;
     json_t *messages = NULL;
     struct em_topic *topic = NULL;
-    enum mr_status status = em_google_body(req, EM_PUBLISH_BODY_MAX, &body, err);
-    if (!status)
-        status = check_publish(body, &messages, err);
-    if (status)
-        return status;
+    MR_TRY(em_google_body(req, EM_PUBLISH_BODY_MAX, &body, err));
+    MR_TRY(check_publish(body, &messages, err));
     json_t *ids = json_array();
     json_t *answer = json_pack("{s:o*}", "messageIds", ids);
     if (!ids || !answer) {
         json_decref(answer);
         return mr_fail_oom(err);
     }
-    status = em_topic_lock(pubsub, req, &topic, err);
+    enum mr_status status = em_topic_lock(pubsub, req, &topic, err);
     if (!status) {
         for (size_t i = 0; !status && i < json_array_size(messages); i++)
             status = publish_one_locked(pubsub, topic, json_array_get(messages, i), ids, err);

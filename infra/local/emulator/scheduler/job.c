@@ -51,8 +51,8 @@ static enum mr_status add_line(struct lines *lines, const char *name, const char
     if (lines->count == HEADERS_MAX)
         return mr_fail(err, MR_TOO_LARGE, "too many headers");
     lines->count++;
-    enum mr_status status = mr_buf_appendf(&lines->text, err, "%s: %s", name, value);
-    return status ? status : mr_buf_append(&lines->text, "", 1, err);
+    MR_TRY(mr_buf_appendf(&lines->text, err, "%s: %s", name, value));
+    return mr_buf_append(&lines->text, "", 1, err);
 }
 
 /* Headers that Scheduler sets itself; a job's own of that name are left out, as production does. */
@@ -89,10 +89,7 @@ static enum mr_status add_token(struct em_job *job, struct lines *lines, const s
     MR_AUTO_STR char *value = NULL;
     if (!spec->oidc_email)
         return MR_OK;
-    enum mr_status status =
-        em_identity_mint(job->context.identity, spec->oidc_email, spec->oidc_audience, &token, err);
-    if (status)
-        return status;
+    MR_TRY(em_identity_mint(job->context.identity, spec->oidc_email, spec->oidc_audience, &token, err));
     if (asprintf(&value, "Bearer %s", token) < 0)
         return mr_fail_oom(err);
     return add_line(lines, "Authorization", value, err);

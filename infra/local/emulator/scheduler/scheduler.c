@@ -82,9 +82,7 @@ static enum mr_status job_lock(struct em_scheduler *scheduler, const struct mr_r
 {
     MR_AUTO_STR char *prefix = NULL;
     MR_AUTO_STR char *name = NULL;
-    enum mr_status status = jobs_prefix(req, &prefix, err);
-    if (status)
-        return status;
+    MR_TRY(jobs_prefix(req, &prefix, err));
     if (asprintf(&name, "%s%s", prefix, mr_request_param(req, "j")) < 0)
         return mr_fail_oom(err);
     pthread_mutex_lock(&scheduler->lock);
@@ -101,9 +99,7 @@ static enum mr_status act(void *app, struct mr_request *req, void (*action)(stru
 {
     struct em_scheduler *scheduler = scheduler_of(app);
     struct em_job *job = NULL;
-    enum mr_status status = job_lock(scheduler, req, &job, err);
-    if (status)
-        return status;
+    MR_TRY(job_lock(scheduler, req, &job, err));
     if (action)
         action(job);
     json_t *resource = em_job_resource(job);
@@ -173,10 +169,8 @@ static enum mr_status add_job_locked(struct em_scheduler *scheduler, struct em_j
 {
     if (em_registry_find(&scheduler->jobs, spec->name))
         return mr_fail(err, MR_CONFLICT, "Job %s already exists.", spec->name);
-    enum mr_status status = em_job_new(&scheduler->context, spec, ret, err);
-    if (status)
-        return status;
-    status = em_registry_add(&scheduler->jobs, em_job_name(*ret), *ret, err);
+    MR_TRY(em_job_new(&scheduler->context, spec, ret, err));
+    enum mr_status status = em_registry_add(&scheduler->jobs, em_job_name(*ret), *ret, err);
     if (status)
         em_job_free(*ret);
     return status;
@@ -188,16 +182,12 @@ static enum mr_status handle_create(void *app, struct mr_request *req, struct mr
     MR_AUTO_JSON json_t *body = NULL;
     MR_AUTO_STR char *name = NULL;
     MR_AUTO(em_job_spec) struct em_job_spec *spec = NULL;
-    enum mr_status status = em_google_body(req, BODY_MAX, &body, err);
-    if (!status)
-        status = new_job_name(req, body, &name, err);
-    if (!status)
-        status = em_job_spec_new(name, body, &spec, err);
-    if (status)
-        return status;
+    MR_TRY(em_google_body(req, BODY_MAX, &body, err));
+    MR_TRY(new_job_name(req, body, &name, err));
+    MR_TRY(em_job_spec_new(name, body, &spec, err));
     struct em_job *job = NULL;
     pthread_mutex_lock(&scheduler->lock);
-    status = add_job_locked(scheduler, spec, &job, err);
+    enum mr_status status = add_job_locked(scheduler, spec, &job, err);
     json_t *resource = status ? NULL : em_job_resource(job);
     pthread_mutex_unlock(&scheduler->lock);
     if (status)
@@ -211,13 +201,10 @@ static enum mr_status handle_patch(void *app, struct mr_request *req, struct mr_
     MR_AUTO_JSON json_t *body = NULL;
     MR_AUTO(em_job_spec) struct em_job_spec *changed = NULL;
     struct em_job *job = NULL;
-    enum mr_status status = em_google_body(req, BODY_MAX, &body, err);
-    if (!status)
-        status = job_lock(scheduler, req, &job, err);
-    if (status)
-        return status;
+    MR_TRY(em_google_body(req, BODY_MAX, &body, err));
+    MR_TRY(job_lock(scheduler, req, &job, err));
     MR_AUTO(em_job_spec) struct em_job_spec *old = em_job_spec_of(job);
-    status = em_job_spec_patch(old, body, mr_request_query(req, "updateMask"), &changed, err);
+    enum mr_status status = em_job_spec_patch(old, body, mr_request_query(req, "updateMask"), &changed, err);
     if (!status)
         em_job_change(job, changed);
     json_t *resource = status ? NULL : em_job_resource(job);
@@ -231,9 +218,7 @@ static enum mr_status handle_delete(void *app, struct mr_request *req, struct mr
 {
     struct em_scheduler *scheduler = scheduler_of(app);
     struct em_job *job = NULL;
-    enum mr_status status = job_lock(scheduler, req, &job, err);
-    if (status)
-        return status;
+    MR_TRY(job_lock(scheduler, req, &job, err));
     em_registry_remove(&scheduler->jobs, em_job_name(job));
     pthread_mutex_unlock(&scheduler->lock);
     em_job_free(job);
@@ -245,11 +230,8 @@ static enum mr_status handle_list(void *app, struct mr_request *req, struct mr_e
     struct em_scheduler *scheduler = scheduler_of(app);
     struct em_page page;
     MR_AUTO_STR char *prefix = NULL;
-    enum mr_status status = em_page_of(req, &page, err);
-    if (!status)
-        status = jobs_prefix(req, &prefix, err);
-    if (status)
-        return status;
+    MR_TRY(em_page_of(req, &page, err));
+    MR_TRY(jobs_prefix(req, &prefix, err));
     json_t *jobs = json_array();
     json_t *answer = json_pack("{s:o*}", "jobs", jobs);
     bool ok = jobs && answer;

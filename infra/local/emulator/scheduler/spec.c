@@ -104,10 +104,7 @@ static enum mr_status read_body(struct em_job_spec *spec, const char *text, stru
 
 static enum mr_status read_oidc(struct em_job_spec *spec, json_t *oidc, struct mr_err *err)
 {
-    enum mr_status status =
-        em_pubsub_fields_read(oidc, "httpTarget.oidcToken", oidc_fields, COUNT(oidc_fields), spec, err);
-    if (status)
-        return status;
+    MR_TRY(em_pubsub_fields_read(oidc, "httpTarget.oidcToken", oidc_fields, COUNT(oidc_fields), spec, err));
     if (!spec->oidc_email || !strchr(spec->oidc_email, '@'))
         return mr_fail(err, MR_INVALID,
                        "Invalid httpTarget.oidcToken.serviceAccountEmail: expected an e-mail.");
@@ -131,37 +128,28 @@ static enum mr_status read_headers(struct em_job_spec *spec, json_t *headers, st
 static enum mr_status read_target(struct em_job_spec *spec, json_t *target, struct mr_err *err)
 {
     struct raw_target raw = {0};
-    enum mr_status status =
-        em_pubsub_fields_read(target, "httpTarget", target_fields, COUNT(target_fields), &raw, err);
-    if (!status)
-        status = em_url_check("httpTarget.uri", raw.uri ? raw.uri : "", err);
-    if (status)
-        return status;
+    MR_TRY(em_pubsub_fields_read(target, "httpTarget", target_fields, COUNT(target_fields), &raw, err));
+    MR_TRY(em_url_check("httpTarget.uri", raw.uri ? raw.uri : "", err));
     spec->uri = raw.uri;
-    status = read_method(spec, &raw, err);
-    if (!status)
-        status = read_body(spec, raw.body, err);
-    if (!status)
-        status = read_headers(spec, raw.headers, err);
-    if (!status && raw.oidc)
-        status = read_oidc(spec, raw.oidc, err);
-    if (!status && json_object_set_new(target, "httpMethod", json_string(spec->method)) != 0)
-        status = mr_fail_oom(err);
-    return status;
+    MR_TRY(read_method(spec, &raw, err));
+    MR_TRY(read_body(spec, raw.body, err));
+    MR_TRY(read_headers(spec, raw.headers, err));
+    if (raw.oidc)
+        MR_TRY(read_oidc(spec, raw.oidc, err));
+    if (json_object_set_new(target, "httpMethod", json_string(spec->method)) != 0)
+        return mr_fail_oom(err);
+    return MR_OK;
 }
 
 static enum mr_status read_retry(struct em_job_spec *spec, json_t *retry, struct mr_err *err)
 {
-    enum mr_status status =
-        em_pubsub_fields_read(retry, "retryConfig", retry_fields, COUNT(retry_fields), spec, err);
-    if (!status)
-        status = em_check_range("retryConfig.retryCount", spec->retry_count, 0, RETRY_COUNT_MAX, err);
-    if (!status)
-        status = em_check_range("retryConfig.maxDoublings", spec->max_doublings, 0, MAX_DOUBLINGS_MAX, err);
-    if (!status && spec->min_backoff_us > spec->max_backoff_us)
-        status =
-            mr_fail(err, MR_INVALID, "Invalid retryConfig: minBackoffDuration exceeds maxBackoffDuration.");
-    return status;
+    MR_TRY(em_pubsub_fields_read(retry, "retryConfig", retry_fields, COUNT(retry_fields), spec, err));
+    MR_TRY(em_check_range("retryConfig.retryCount", spec->retry_count, 0, RETRY_COUNT_MAX, err));
+    MR_TRY(em_check_range("retryConfig.maxDoublings", spec->max_doublings, 0, MAX_DOUBLINGS_MAX, err));
+    if (spec->min_backoff_us > spec->max_backoff_us)
+        return mr_fail(err, MR_INVALID,
+                       "Invalid retryConfig: minBackoffDuration exceeds maxBackoffDuration.");
+    return MR_OK;
 }
 
 static enum mr_status check_time_zone(const char *zone, struct mr_err *err)
@@ -188,26 +176,20 @@ static enum mr_status set_defaults(const struct em_job_spec *spec, const char *n
 static enum mr_status read_resource(struct em_job_spec *spec, const char *name, struct mr_err *err)
 {
     struct raw raw = {.time_zone = "Etc/UTC", .attempt_deadline_us = ATTEMPT_DEADLINE_DEFAULT * MICROS};
-    enum mr_status status =
-        em_pubsub_fields_read(spec->resource, "", raw_fields, COUNT(raw_fields), &raw, err);
-    if (!status && (!raw.schedule || !raw.target))
-        status = mr_fail(err, MR_INVALID, "A job needs a schedule and an httpTarget.");
-    if (!status)
-        status = em_cron_parse(raw.schedule, &spec->schedule, err);
-    if (!status)
-        status = check_time_zone(raw.time_zone, err);
-    if (!status)
-        status = em_check_range("attemptDeadline (seconds)", raw.attempt_deadline_us / MICROS,
-                                ATTEMPT_DEADLINE_MIN, ATTEMPT_DEADLINE_MAX, err);
-    if (!status)
-        status = read_target(spec, raw.target, err);
-    if (!status && raw.retry)
-        status = read_retry(spec, raw.retry, err);
+    MR_TRY(em_pubsub_fields_read(spec->resource, "", raw_fields, COUNT(raw_fields), &raw, err));
+    if (!raw.schedule || !raw.target)
+        return mr_fail(err, MR_INVALID, "A job needs a schedule and an httpTarget.");
+    MR_TRY(em_cron_parse(raw.schedule, &spec->schedule, err));
+    MR_TRY(check_time_zone(raw.time_zone, err));
+    MR_TRY(em_check_range("attemptDeadline (seconds)", raw.attempt_deadline_us / MICROS, ATTEMPT_DEADLINE_MIN,
+                          ATTEMPT_DEADLINE_MAX, err));
+    MR_TRY(read_target(spec, raw.target, err));
+    if (raw.retry)
+        MR_TRY(read_retry(spec, raw.retry, err));
     spec->attempt_deadline_us = raw.attempt_deadline_us;
-    if (!status)
-        status = set_defaults(spec, name, &raw, err);
+    MR_TRY(set_defaults(spec, name, &raw, err));
     spec->name = json_string_value(json_object_get(spec->resource, "name"));
-    return status;
+    return MR_OK;
 }
 
 enum mr_status em_job_spec_new(const char *name, const json_t *body, struct em_job_spec **ret,
@@ -223,10 +205,9 @@ enum mr_status em_job_spec_new(const char *name, const json_t *body, struct em_j
     spec->resource = json_deep_copy(body);
     if (!spec->resource)
         return mr_fail_oom(err);
-    enum mr_status status = read_resource(spec, name, err);
-    if (!status)
-        *ret = MR_TAKE(spec);
-    return status;
+    MR_TRY(read_resource(spec, name, err));
+    *ret = MR_TAKE(spec);
+    return MR_OK;
 }
 
 static const char *const mutable_fields[] = {"description", "schedule",    "timeZone",

@@ -16,10 +16,9 @@ enum mr_status em_bucket_new(const struct em_store *store, const char *name, con
     bucket->name = strdup(name);
     if (!bucket->resource || !bucket->name)
         return mr_fail_oom(err);
-    enum mr_status status = em_path_format(&bucket->directory, err, "%s/%s", store->directory, name);
-    if (status == MR_OK)
-        *ret = MR_TAKE(bucket);
-    return status;
+    MR_TRY(em_path_format(&bucket->directory, err, "%s/%s", store->directory, name));
+    *ret = MR_TAKE(bucket);
+    return MR_OK;
 }
 
 void em_bucket_free(struct em_bucket *bucket)
@@ -124,8 +123,8 @@ static enum mr_status write_resource(const struct em_bucket *bucket, const json_
                                      struct mr_err *err)
 {
     MR_AUTO_STR char *path = NULL;
-    enum mr_status status = em_path_format(&path, err, "%s/bucket.json", bucket->directory);
-    return status == MR_OK ? em_json_write_file(path, resource, err) : status;
+    MR_TRY(em_path_format(&path, err, "%s/bucket.json", bucket->directory));
+    return em_json_write_file(path, resource, err);
 }
 
 static enum mr_status new_resource(const char *name, const json_t *given, json_t **ret, struct mr_err *err)
@@ -135,12 +134,10 @@ static enum mr_status new_resource(const char *name, const json_t *given, json_t
         "projectNumber", "0", "location", "US", "locationType", "multi-region", "storageClass", "STANDARD");
     if (!resource)
         return mr_fail_oom(err);
-    enum mr_status status = merge(resource, given, err);
-    if (status == MR_OK)
-        status = stamp(resource, 1, err);
-    if (status == MR_OK)
-        *ret = MR_TAKE(resource);
-    return status;
+    MR_TRY(merge(resource, given, err));
+    MR_TRY(stamp(resource, 1, err));
+    *ret = MR_TAKE(resource);
+    return MR_OK;
 }
 
 static struct em_version version_of(const json_t *resource)
@@ -160,10 +157,9 @@ static enum mr_status insert_locked(struct em_store *store, struct em_bucket *bu
     if (em_store_find_bucket_locked(store, bucket->name, &existing, NULL) == MR_OK)
         return mr_fail(err, MR_CONFLICT,
                        "Your previous request to create the named bucket succeeded and you already own it.");
-    enum mr_status status = em_dir_make(bucket->directory, err);
-    if (status == MR_OK)
-        status = write_resource(bucket, bucket->resource, err);
-    return status == MR_OK ? em_store_add_bucket_locked(store, bucket, err) : status;
+    MR_TRY(em_dir_make(bucket->directory, err));
+    MR_TRY(write_resource(bucket, bucket->resource, err));
+    return em_store_add_bucket_locked(store, bucket, err);
 }
 
 enum mr_status em_store_bucket_insert(struct em_store *store, const json_t *given, json_t **ret,
@@ -172,15 +168,11 @@ enum mr_status em_store_bucket_insert(struct em_store *store, const json_t *give
     MR_AUTO_JSON json_t *resource = NULL;
     MR_AUTO(em_bucket) struct em_bucket *bucket = NULL;
     const char *name = json_string_value(json_object_get(given, "name"));
-    enum mr_status status = check_name(name ? name : "", err);
-    if (status == MR_OK)
-        status = new_resource(name, given, &resource, err);
-    if (status == MR_OK)
-        status = em_bucket_new(store, name, resource, &bucket, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(check_name(name ? name : "", err));
+    MR_TRY(new_resource(name, given, &resource, err));
+    MR_TRY(em_bucket_new(store, name, resource, &bucket, err));
     pthread_mutex_lock(&store->lock);
-    status = insert_locked(store, bucket, err);
+    enum mr_status status = insert_locked(store, bucket, err);
     pthread_mutex_unlock(&store->lock);
     if (status != MR_OK)
         return status;
@@ -224,23 +216,15 @@ static enum mr_status patch_locked(struct em_store *store, const char *name,
                                    json_t **ret, struct mr_err *err)
 {
     struct em_bucket *bucket = NULL;
-    enum mr_status status = em_store_find_bucket_locked(store, name, &bucket, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_store_find_bucket_locked(store, name, &bucket, err));
     struct em_version version = version_of(bucket->resource);
-    status = em_conditions_check(conditions, version, false, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_conditions_check(conditions, version, false, err));
     MR_AUTO_JSON json_t *resource = json_deep_copy(bucket->resource);
     if (!resource)
         return mr_fail_oom(err);
-    status = merge(resource, changes, err);
-    if (status == MR_OK)
-        status = stamp(resource, version.metageneration + 1, err);
-    if (status == MR_OK)
-        status = write_resource(bucket, resource, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(merge(resource, changes, err));
+    MR_TRY(stamp(resource, version.metageneration + 1, err));
+    MR_TRY(write_resource(bucket, resource, err));
     json_t *copy = json_deep_copy(resource);
     if (!copy)
         return mr_fail_oom(err);
@@ -263,10 +247,10 @@ enum mr_status em_store_bucket_patch(struct em_store *store, const char *name,
 static enum mr_status remove_file(void *ctx, const char *name, struct mr_err *err)
 {
     MR_AUTO_STR char *path = NULL;
-    enum mr_status status = em_path_format(&path, err, "%s/%s", (const char *)ctx, name);
-    if (status == MR_OK && unlink(path) < 0 && errno != ENOENT)
-        status = mr_fail_errno(err, MR_UNAVAILABLE, errno, "remove %s", path);
-    return status;
+    MR_TRY(em_path_format(&path, err, "%s/%s", (const char *)ctx, name));
+    if (unlink(path) < 0 && errno != ENOENT)
+        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "remove %s", path);
+    return MR_OK;
 }
 
 static enum mr_status delete_locked(struct em_store *store, const char *name,
@@ -275,17 +259,13 @@ static enum mr_status delete_locked(struct em_store *store, const char *name,
     bool exists;
     struct em_bucket *bucket = NULL;
     size_t at = position_locked(store, name, &exists);
-    enum mr_status status = em_store_find_bucket_locked(store, name, &bucket, err);
-    if (status == MR_OK)
-        status = em_conditions_check(conditions, version_of(bucket->resource), false, err);
-    if (status == MR_OK && bucket->objects.count)
-        status = mr_fail(err, MR_CONFLICT, "The bucket you tried to delete is not empty.");
-    if (status == MR_OK)
-        status = em_dir_each(bucket->directory, remove_file, bucket->directory, err);
-    if (status == MR_OK && rmdir(bucket->directory) < 0)
-        status = mr_fail_errno(err, MR_UNAVAILABLE, errno, "remove %s", bucket->directory);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_store_find_bucket_locked(store, name, &bucket, err));
+    MR_TRY(em_conditions_check(conditions, version_of(bucket->resource), false, err));
+    if (bucket->objects.count)
+        return mr_fail(err, MR_CONFLICT, "The bucket you tried to delete is not empty.");
+    MR_TRY(em_dir_each(bucket->directory, remove_file, bucket->directory, err));
+    if (rmdir(bucket->directory) < 0)
+        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "remove %s", bucket->directory);
     store->bucket_count--;
     memmove(store->buckets + at, store->buckets + at + 1,
             (store->bucket_count - at) * sizeof(struct em_bucket *));

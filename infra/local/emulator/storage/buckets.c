@@ -27,10 +27,9 @@ enum mr_status em_bucket_insert(void *app, struct mr_request *req, struct mr_err
     MR_AUTO_JSON json_t *resource = NULL;
     if (!mr_request_query(req, "project"))
         return mr_fail(err, MR_INVALID, "Required parameter: project");
-    enum mr_status status = em_request_resource(req, &given, err);
-    if (status == MR_OK)
-        status = em_store_bucket_insert(emulator->storage->store, given, &resource, err);
-    return status == MR_OK ? answer_bucket(req, resource, err) : status;
+    MR_TRY(em_request_resource(req, &given, err));
+    MR_TRY(em_store_bucket_insert(emulator->storage->store, given, &resource, err));
+    return answer_bucket(req, resource, err);
 }
 
 enum mr_status em_bucket_list(void *app, struct mr_request *req, struct mr_err *err)
@@ -38,10 +37,7 @@ enum mr_status em_bucket_list(void *app, struct mr_request *req, struct mr_err *
     struct em_app *emulator = app;
     const char *prefix = mr_request_query(req, "prefix");
     MR_AUTO_JSON json_t *resources = NULL;
-    enum mr_status status =
-        em_store_bucket_list(emulator->storage->store, prefix ? prefix : "", &resources, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_store_bucket_list(emulator->storage->store, prefix ? prefix : "", &resources, err));
     MR_AUTO_JSON json_t *items = json_array();
     for (size_t i = 0; i < json_array_size(resources); i++)
         if (json_array_append_new(items, with_link(req, json_array_get(resources, i))) < 0)
@@ -56,9 +52,8 @@ enum mr_status em_bucket_get(void *app, struct mr_request *req, struct mr_err *e
 {
     struct em_app *emulator = app;
     MR_AUTO_JSON json_t *resource = NULL;
-    enum mr_status status =
-        em_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &resource, err);
-    return status == MR_OK ? answer_bucket(req, resource, err) : status;
+    MR_TRY(em_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &resource, err));
+    return answer_bucket(req, resource, err);
 }
 
 /* Everybody may do everything here, in a bucket that exists: the answer is what was asked. */
@@ -66,10 +61,7 @@ enum mr_status em_bucket_test_permissions(void *app, struct mr_request *req, str
 {
     struct em_app *emulator = app;
     MR_AUTO_JSON json_t *resource = NULL;
-    enum mr_status status =
-        em_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &resource, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &resource, err));
     MR_AUTO_STR char *query = strdup(mr_request_query_string(req));
     MR_AUTO_JSON json_t *granted = json_array();
     if (!query || !granted)
@@ -91,22 +83,19 @@ enum mr_status em_bucket_patch(void *app, struct mr_request *req, struct mr_err 
     struct em_conditions conditions;
     MR_AUTO_JSON json_t *changes = NULL;
     MR_AUTO_JSON json_t *resource = NULL;
-    enum mr_status status = em_conditions_of_request(req, false, &conditions, err);
-    if (status == MR_OK)
-        status = em_request_resource(req, &changes, err);
-    if (status == MR_OK)
-        status = em_store_bucket_patch(emulator->storage->store, mr_request_param(req, "bucket"), &conditions,
-                                       changes, &resource, err);
-    return status == MR_OK ? answer_bucket(req, resource, err) : status;
+    MR_TRY(em_conditions_of_request(req, false, &conditions, err));
+    MR_TRY(em_request_resource(req, &changes, err));
+    MR_TRY(em_store_bucket_patch(emulator->storage->store, mr_request_param(req, "bucket"), &conditions,
+                                 changes, &resource, err));
+    return answer_bucket(req, resource, err);
 }
 
 enum mr_status em_bucket_delete(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct em_app *emulator = app;
     struct em_conditions conditions;
-    enum mr_status status = em_conditions_of_request(req, false, &conditions, err);
-    if (status == MR_OK)
-        status = em_store_bucket_delete(emulator->storage->store, mr_request_param(req, "bucket"),
-                                        &conditions, err);
-    return status == MR_OK ? mr_respond_empty(req, 204, err) : status;
+    MR_TRY(em_conditions_of_request(req, false, &conditions, err));
+    MR_TRY(
+        em_store_bucket_delete(emulator->storage->store, mr_request_param(req, "bucket"), &conditions, err));
+    return mr_respond_empty(req, 204, err);
 }

@@ -21,9 +21,7 @@ static enum mr_status append_file(int fd, struct em_incoming *incoming, struct m
             return MR_OK;
         if (got < 0)
             return mr_fail_errno(err, MR_UNAVAILABLE, errno, "read an object");
-        enum mr_status status = em_incoming_write(incoming, chunk, (size_t)got, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(em_incoming_write(incoming, chunk, (size_t)got, err));
     }
 }
 
@@ -46,14 +44,12 @@ static enum mr_status source_conditions(const json_t *source, struct em_conditio
     const json_t *generation = json_object_get(source, "generation");
     const json_t *match =
         json_object_get(json_object_get(source, "objectPreconditions"), "ifGenerationMatch");
-    enum mr_status status = MR_OK;
     if (generation)
-        status = read_int64(generation, &ret->generation, err);
-    if (status == MR_OK && match) {
-        ret->given[EM_IF_GENERATION_MATCH] = true;
-        status = read_int64(match, &ret->value[EM_IF_GENERATION_MATCH], err);
-    }
-    return status;
+        MR_TRY(read_int64(generation, &ret->generation, err));
+    if (!match)
+        return MR_OK;
+    ret->given[EM_IF_GENERATION_MATCH] = true;
+    return read_int64(match, &ret->value[EM_IF_GENERATION_MATCH], err);
 }
 
 /* What compose gathers from its sources. */
@@ -71,14 +67,11 @@ static enum mr_status append_source(struct em_store *store, const char *bucket, 
     const char *name = json_string_value(json_object_get(source, "name"));
     if (!name)
         return mr_fail(err, MR_INVALID, "Required field: sourceObjects[].name");
-    enum mr_status status = source_conditions(source, &conditions, err);
-    if (status == MR_OK)
-        status = em_store_get(store, bucket, name, &conditions, &stored, &fd, err);
-    if (status == MR_OK)
-        status = append_file(fd, composition->incoming, err);
-    if (status == MR_OK)
-        composition->components += stored->component_count ? stored->component_count : 1;
-    return status;
+    MR_TRY(source_conditions(source, &conditions, err));
+    MR_TRY(em_store_get(store, bucket, name, &conditions, &stored, &fd, err));
+    MR_TRY(append_file(fd, composition->incoming, err));
+    composition->components += stored->component_count ? stored->component_count : 1;
+    return MR_OK;
 }
 
 static enum mr_status append_sources(struct em_store *store, const char *bucket, const json_t *sources,
@@ -88,10 +81,9 @@ static enum mr_status append_sources(struct em_store *store, const char *bucket,
     if (count < 1 || count > COMPOSE_SOURCES_MAX)
         return mr_fail(err, MR_INVALID, "The number of source components provided (%zu) is not 1 to %d.",
                        count, COMPOSE_SOURCES_MAX);
-    enum mr_status status = MR_OK;
-    for (size_t i = 0; status == MR_OK && i < count; i++)
-        status = append_source(store, bucket, json_array_get(sources, i), composition, err);
-    return status;
+    for (size_t i = 0; i < count; i++)
+        MR_TRY(append_source(store, bucket, json_array_get(sources, i), composition, err));
+    return MR_OK;
 }
 
 enum mr_status em_object_compose(void *app, struct mr_request *req, struct mr_err *err)
@@ -103,25 +95,17 @@ enum mr_status em_object_compose(void *app, struct mr_request *req, struct mr_er
     MR_AUTO(em_stored) struct em_stored *stored = NULL;
     struct em_store_write write = {.bucket = mr_request_param(req, "bucket"),
                                    .name = mr_request_param(req, "object")};
-    enum mr_status status = em_conditions_of_request(req, false, &write.conditions, err);
-    if (status == MR_OK)
-        status = em_request_resource(req, &request, err);
-    if (status == MR_OK)
-        status = em_settings_apply(NULL, json_object_get(request, "destination"), true, &settings, err);
-    if (status == MR_OK)
-        status = em_store_check_write(store, &write, err);
-    if (status == MR_OK)
-        status = em_store_incoming(store, &incoming, err);
+    MR_TRY(em_conditions_of_request(req, false, &write.conditions, err));
+    MR_TRY(em_request_resource(req, &request, err));
+    MR_TRY(em_settings_apply(NULL, json_object_get(request, "destination"), true, &settings, err));
+    MR_TRY(em_store_check_write(store, &write, err));
+    MR_TRY(em_store_incoming(store, &incoming, err));
     struct composition composition = {.incoming = incoming};
-    if (status == MR_OK)
-        status =
-            append_sources(store, write.bucket, json_object_get(request, "sourceObjects"), &composition, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(append_sources(store, write.bucket, json_object_get(request, "sourceObjects"), &composition, err));
     write.settings = settings;
     write.component_count = composition.components;
-    status = em_store_insert(store, &write, incoming, &stored, err);
-    return status == MR_OK ? em_answer_object(req, stored, err) : status;
+    MR_TRY(em_store_insert(store, &write, incoming, &stored, err));
+    return em_answer_object(req, stored, err);
 }
 
 /* ---- rewrite and copy ------------------------------------------------------------ */
@@ -139,41 +123,31 @@ static enum mr_status copy_object(struct em_app *emulator, struct mr_request *re
     MR_AUTO_FD int fd = -1;
     struct em_store_write write = {.bucket = mr_request_param(req, "bucket"),
                                    .name = mr_request_param(req, "object")};
-    enum mr_status status = em_conditions_of_request(req, false, &write.conditions, err);
-    if (status == MR_OK)
-        status = em_conditions_of_request(req, true, &source_is, err);
-    if (status == MR_OK)
-        status = em_request_resource(req, &resource, err);
-    if (status == MR_OK)
-        status = em_store_get(store, mr_request_param(req, "sourceBucket"),
-                              mr_request_param(req, "sourceObject"), &source_is, &source, &fd, err);
-    if (status == MR_OK)
-        status =
-            em_settings_apply(source->settings, resource, json_object_size(resource) > 0, &settings, err);
-    if (status == MR_OK)
-        status = em_store_check_write(store, &write, err);
-    if (status == MR_OK)
-        status = em_store_incoming(store, &incoming, err);
-    if (status == MR_OK)
-        status = append_file(fd, incoming, err);
+    MR_TRY(em_conditions_of_request(req, false, &write.conditions, err));
+    MR_TRY(em_conditions_of_request(req, true, &source_is, err));
+    MR_TRY(em_request_resource(req, &resource, err));
+    MR_TRY(em_store_get(store, mr_request_param(req, "sourceBucket"), mr_request_param(req, "sourceObject"),
+                        &source_is, &source, &fd, err));
+    MR_TRY(em_settings_apply(source->settings, resource, json_object_size(resource) > 0, &settings, err));
+    MR_TRY(em_store_check_write(store, &write, err));
+    MR_TRY(em_store_incoming(store, &incoming, err));
+    MR_TRY(append_file(fd, incoming, err));
     write.settings = settings;
-    write.component_count = source ? source->component_count : 0;
-    return status == MR_OK ? em_store_insert(store, &write, incoming, ret, err) : status;
+    write.component_count = source->component_count;
+    return em_store_insert(store, &write, incoming, ret, err);
 }
 
 enum mr_status em_object_copy(void *app, struct mr_request *req, struct mr_err *err)
 {
     MR_AUTO(em_stored) struct em_stored *stored = NULL;
-    enum mr_status status = copy_object(app, req, &stored, err);
-    return status == MR_OK ? em_answer_object(req, stored, err) : status;
+    MR_TRY(copy_object(app, req, &stored, err));
+    return em_answer_object(req, stored, err);
 }
 
 enum mr_status em_object_rewrite(void *app, struct mr_request *req, struct mr_err *err)
 {
     MR_AUTO(em_stored) struct em_stored *stored = NULL;
-    enum mr_status status = copy_object(app, req, &stored, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(copy_object(app, req, &stored, err));
     json_t *answer = json_pack("{s:s, s:o, s:o, s:b, s:o}", "kind", "storage#rewriteResponse",
                                "totalBytesRewritten", json_sprintf("%" PRId64, stored->size), "objectSize",
                                json_sprintf("%" PRId64, stored->size), "done", 1, "resource",

@@ -32,11 +32,10 @@ static enum mr_status add_headers(struct mr_request *req, const struct permissio
         {"Access-Control-Max-Age", permission->max_age_s > 0 ? max_age : NULL},
         {"Vary", "Origin"},
     };
-    enum mr_status status = MR_OK;
-    for (size_t i = 0; status == MR_OK && i < sizeof headers / sizeof *headers; i++)
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
         if (headers[i].value && *headers[i].value)
-            status = mr_respond_header(req, headers[i].name, headers[i].value, err);
-    return status;
+            MR_TRY(mr_respond_header(req, headers[i].name, headers[i].value, err));
+    return MR_OK;
 }
 
 /* A failure is answered here: one that the server answers loses its headers. */
@@ -44,14 +43,13 @@ static enum mr_status answer_with(const struct permission *permission, struct em
                                   struct mr_request *req, mr_handler *handler, struct mr_err *err)
 {
     struct mr_err cause = {0};
-    enum mr_status status = add_headers(req, permission, err);
-    if (status != MR_OK)
-        return status;
-    status = handler(emulator, req, &cause);
-    if (status != MR_OK && !mr_respond_started(req))
+    MR_TRY(add_headers(req, permission, err));
+    enum mr_status status = handler(emulator, req, &cause);
+    if (status == MR_OK)
+        return MR_OK;
+    if (!mr_respond_started(req))
         return em_google_answer_error(req, mr_http_status_of(status), &cause, err);
-    if (status != MR_OK)
-        *err = cause;
+    *err = cause;
     return status;
 }
 
@@ -86,8 +84,9 @@ enum mr_status em_upload_preflight(void *app, struct mr_request *req, struct mr_
     /* The JSON API lets every page begin a session. */
     permission.origin =
         mr_request_query(req, "upload_id") ? session_origin(app, req) : mr_request_header(req, "Origin");
-    enum mr_status status = permission.origin ? add_headers(req, &permission, err) : MR_OK;
-    return status == MR_OK ? mr_respond_bytes(req, 200, "text/plain", "", 0, err) : status;
+    if (permission.origin)
+        MR_TRY(add_headers(req, &permission, err));
+    return mr_respond_bytes(req, 200, "text/plain", "", 0, err);
 }
 
 /* ---- buckets ----------------------------------------------------------------------------- */
@@ -132,12 +131,11 @@ static const json_t *find_rule(const json_t *bucket, const char *origin, const c
 
 static enum mr_status join(const json_t *list, struct mr_buf *out, struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
-    for (size_t i = 0; status == MR_OK && i < json_array_size(list); i++) {
+    for (size_t i = 0; i < json_array_size(list); i++) {
         const char *item = json_string_value(json_array_get(list, i));
-        status = mr_buf_appendf(out, err, "%s%s", i ? ", " : "", item ? item : "");
+        MR_TRY(mr_buf_appendf(out, err, "%s%s", i ? ", " : "", item ? item : ""));
     }
-    return status;
+    return MR_OK;
 }
 
 /* A rule for everybody says so instead of naming the one who asks. */
@@ -159,9 +157,7 @@ enum mr_status em_cors_bucket(struct em_app *emulator, struct mr_request *req, m
     const json_t *rule = find_rule(bucket, origin, mr_request_method(req));
     if (!rule)
         return handler(emulator, req, err);
-    enum mr_status status = join(json_object_get(rule, "responseHeader"), &exposed, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(join(json_object_get(rule, "responseHeader"), &exposed, err));
     struct permission permission = {.origin = allowed_origin(rule, origin), .exposed = mr_buf_str(&exposed)};
     return answer_with(&permission, emulator, req, handler, err);
 }
@@ -171,11 +167,8 @@ static enum mr_status allow(struct mr_request *req, const json_t *rule, const ch
 {
     MR_AUTO(mr_buf) struct mr_buf methods = MR_BUF_INIT(LIST_MAX);
     MR_AUTO(mr_buf) struct mr_buf headers = MR_BUF_INIT(LIST_MAX);
-    enum mr_status status = join(json_object_get(rule, "method"), &methods, err);
-    if (status == MR_OK)
-        status = join(json_object_get(rule, "responseHeader"), &headers, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(join(json_object_get(rule, "method"), &methods, err));
+    MR_TRY(join(json_object_get(rule, "responseHeader"), &headers, err));
     struct permission permission = {.origin = allowed_origin(rule, origin),
                                     .methods = mr_buf_str(&methods),
                                     .headers = mr_buf_str(&headers),
@@ -193,12 +186,9 @@ enum mr_status em_xml_preflight(void *app, struct mr_request *req, struct mr_err
     MR_AUTO_JSON json_t *bucket = NULL;
     if (!origin || !method)
         return mr_fail(err, MR_INVALID, "OPTIONS needs Origin and Access-Control-Request-Method.");
-    enum mr_status status =
-        em_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &bucket, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &bucket, err));
     const json_t *rule = find_rule(bucket, origin, method);
     if (rule && list_holds_each(json_object_get(rule, "responseHeader"), headers ? headers : ""))
-        status = allow(req, rule, origin, err);
-    return status == MR_OK ? mr_respond_bytes(req, 200, "text/plain", "", 0, err) : status;
+        MR_TRY(allow(req, rule, origin, err));
+    return mr_respond_bytes(req, 200, "text/plain", "", 0, err);
 }

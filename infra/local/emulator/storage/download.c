@@ -63,21 +63,14 @@ static enum mr_status add_headers(struct mr_request *req, const struct em_stored
     char etag[EM_ETAG_MAX];
     em_stored_etag(stored, etag);
     const char *encoding = em_stored_setting(stored, "contentEncoding");
-    enum mr_status status = add_hash(req, stored, err);
-    if (status == MR_OK)
-        status = add_number(req, "x-goog-generation", stored->generation, err);
-    if (status == MR_OK)
-        status = add_number(req, "x-goog-metageneration", stored->metageneration, err);
-    if (status == MR_OK)
-        status = add_number(req, "x-goog-stored-content-length", stored->size, err);
-    if (status == MR_OK)
-        status =
-            mr_respond_header(req, "x-goog-stored-content-encoding", encoding ? encoding : "identity", err);
-    if (status == MR_OK)
-        status = mr_respond_header(req, "ETag", etag, err);
-    if (status == MR_OK)
-        status = mr_respond_header(req, "Accept-Ranges", "bytes", err);
-    return status == MR_OK ? add_settings(req, stored, err) : status;
+    MR_TRY(add_hash(req, stored, err));
+    MR_TRY(add_number(req, "x-goog-generation", stored->generation, err));
+    MR_TRY(add_number(req, "x-goog-metageneration", stored->metageneration, err));
+    MR_TRY(add_number(req, "x-goog-stored-content-length", stored->size, err));
+    MR_TRY(mr_respond_header(req, "x-goog-stored-content-encoding", encoding ? encoding : "identity", err));
+    MR_TRY(mr_respond_header(req, "ETag", etag, err));
+    MR_TRY(mr_respond_header(req, "Accept-Ranges", "bytes", err));
+    return add_settings(req, stored, err);
 }
 
 static enum mr_status send_file(struct mr_request *req, int fd, int64_t first, int64_t length,
@@ -140,10 +133,9 @@ enum mr_status em_download(struct em_app *emulator, struct mr_request *req, cons
     struct em_conditions conditions;
     MR_AUTO(em_stored) struct em_stored *stored = NULL;
     MR_AUTO_FD int fd = -1;
-    enum mr_status status = em_conditions_of_request(req, false, &conditions, err);
-    if (status == MR_OK)
-        status = em_store_get(emulator->storage->store, bucket, name, &conditions, &stored, &fd, err);
-    return status == MR_OK ? send_object(req, stored, fd, err) : status;
+    MR_TRY(em_conditions_of_request(req, false, &conditions, err));
+    MR_TRY(em_store_get(emulator->storage->store, bucket, name, &conditions, &stored, &fd, err));
+    return send_object(req, stored, fd, err);
 }
 
 enum mr_status em_object_download(void *app, struct mr_request *req, struct mr_err *err)
@@ -157,10 +149,9 @@ static enum mr_status xml_get(void *app, struct mr_request *req, struct mr_err *
     MR_AUTO_STR char *name = strdup(mr_request_param(req, "object"));
     if (!name)
         return mr_fail_oom(err);
-    enum mr_status status = em_signed_url_check(((struct em_app *)app)->identity, req, err);
-    if (status == MR_OK)
-        status = mr_percent_decode(name, false, err);
-    return status == MR_OK ? em_download(app, req, mr_request_param(req, "bucket"), name, err) : status;
+    MR_TRY(em_signed_url_check(((struct em_app *)app)->identity, req, err));
+    MR_TRY(mr_percent_decode(name, false, err));
+    return em_download(app, req, mr_request_param(req, "bucket"), name, err);
 }
 
 enum mr_status em_xml_get(void *app, struct mr_request *req, struct mr_err *err)
@@ -175,11 +166,9 @@ enum mr_status em_xml_delete(void *app, struct mr_request *req, struct mr_err *e
     MR_AUTO_STR char *name = strdup(mr_request_param(req, "object"));
     if (!name)
         return mr_fail_oom(err);
-    enum mr_status status = em_signed_url_check(emulator->identity, req, err);
-    if (status == MR_OK)
-        status = mr_percent_decode(name, false, err);
-    if (status == MR_OK)
-        status = em_store_delete(emulator->storage->store, mr_request_param(req, "bucket"), name, &conditions,
-                                 err);
-    return status == MR_OK ? mr_respond_empty(req, 204, err) : status;
+    MR_TRY(em_signed_url_check(emulator->identity, req, err));
+    MR_TRY(mr_percent_decode(name, false, err));
+    MR_TRY(
+        em_store_delete(emulator->storage->store, mr_request_param(req, "bucket"), name, &conditions, err));
+    return mr_respond_empty(req, 204, err);
 }

@@ -50,13 +50,11 @@ enum mr_status em_json_write_beside(const char *path, const json_t *document, ch
                                     struct mr_err *err)
 {
     MR_AUTO_STR char *temporary = NULL;
-    enum mr_status status = em_path_format(&temporary, err, "%s.XXXXXX", path);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_path_format(&temporary, err, "%s.XXXXXX", path));
     MR_AUTO_FD int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
         return mr_fail_errno(err, MR_UNAVAILABLE, errno, "create %s", temporary);
-    status = dump_to_fd(fd, document, path, err);
+    enum mr_status status = dump_to_fd(fd, document, path, err);
     if (status != MR_OK) {
         unlink(temporary);
         return status;

@@ -25,9 +25,7 @@ enum mr_status em_conditions_of_request(const struct mr_request *req, bool sourc
 enum mr_status em_request_resource(struct mr_request *req, json_t **ret, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf body = MR_BUF_INIT(EM_RESOURCE_BYTES_MAX);
-    enum mr_status status = mr_request_body(req, &body, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_request_body(req, &body, err));
     /* Google's clients leave out the body, or its Content-Type, where nothing is to be said. */
     json_error_t reason;
     json_t *resource = body.len ? json_loadb(body.data, body.len, 0, &reason) : json_object();
@@ -105,21 +103,17 @@ static enum mr_status plan_name(const struct mr_request *req, const json_t *reso
 enum mr_status em_upload_plan_make(const struct mr_request *req, const json_t *resource,
                                    const char *content_type, struct em_upload_plan *ret, struct mr_err *err)
 {
-    enum mr_status status = plan_name(req, resource, &ret->name, err);
-    if (status == MR_OK)
-        status = em_settings_apply(NULL, resource, true, &ret->settings, err);
-    if (status == MR_OK && content_type && *content_type && !json_object_get(ret->settings, "contentType") &&
+    MR_TRY(plan_name(req, resource, &ret->name, err));
+    MR_TRY(em_settings_apply(NULL, resource, true, &ret->settings, err));
+    if (content_type && *content_type && !json_object_get(ret->settings, "contentType") &&
         json_object_set_new(ret->settings, "contentType", json_string(content_type)) < 0)
-        status = mr_fail_oom(err);
+        return mr_fail_oom(err);
     struct em_store_write *write = &ret->write;
-    if (status == MR_OK)
-        status = em_digest_add_resource(&write->expected, resource, err);
-    if (status == MR_OK)
-        status = em_digest_add_header(&write->expected, mr_request_header(req, "X-Goog-Hash"), err);
-    if (status == MR_OK)
-        status = em_conditions_of_request(req, false, &write->conditions, err);
+    MR_TRY(em_digest_add_resource(&write->expected, resource, err));
+    MR_TRY(em_digest_add_header(&write->expected, mr_request_header(req, "X-Goog-Hash"), err));
+    MR_TRY(em_conditions_of_request(req, false, &write->conditions, err));
     write->bucket = mr_request_param(req, "bucket");
     write->name = ret->name;
     write->settings = ret->settings;
-    return status;
+    return MR_OK;
 }

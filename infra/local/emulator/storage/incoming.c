@@ -27,11 +27,8 @@ enum mr_status em_incoming_create(const char *directory, struct em_incoming **re
 {
     MR_AUTO(em_incoming) struct em_incoming *incoming = NULL;
     MR_AUTO_STR char *path = NULL;
-    enum mr_status status = new_incoming(&incoming, err);
-    if (status == MR_OK)
-        status = em_path_format(&path, err, "%s/XXXXXX", directory);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(new_incoming(&incoming, err));
+    MR_TRY(em_path_format(&path, err, "%s/XXXXXX", directory));
     incoming->fd = mkostemp(path, O_CLOEXEC);
     if (incoming->fd < 0)
         return mr_fail_errno(err, MR_UNAVAILABLE, errno, "create a file in %s", directory);
@@ -61,9 +58,7 @@ static enum mr_status rehash(struct em_incoming *incoming, struct mr_err *err)
 enum mr_status em_incoming_open(const char *path, struct em_incoming **ret, struct mr_err *err)
 {
     MR_AUTO(em_incoming) struct em_incoming *incoming = NULL;
-    enum mr_status status = new_incoming(&incoming, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(new_incoming(&incoming, err));
     incoming->keep = true;
     incoming->path = strdup(path);
     if (!incoming->path)
@@ -71,9 +66,7 @@ enum mr_status em_incoming_open(const char *path, struct em_incoming **ret, stru
     incoming->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (incoming->fd < 0)
         return mr_fail_errno(err, MR_UNAVAILABLE, errno, "open %s", path);
-    status = rehash(incoming, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(rehash(incoming, err));
     *ret = MR_TAKE(incoming);
     return MR_OK;
 }

@@ -167,9 +167,8 @@ static enum mr_status take(struct walk *walk, struct em_listing *listing, struct
 static enum mr_status make_token(const struct walk *walk, char **ret, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf token = MR_BUF_INIT(4096);
-    enum mr_status status =
-        mr_buf_appendf(&token, err, "%c%.*s", walk->last_kind, (int)walk->last_len, walk->last);
-    return status == MR_OK ? mr_base64_encode(token.data, token.len, ret, err) : status;
+    MR_TRY(mr_buf_appendf(&token, err, "%c%.*s", walk->last_kind, (int)walk->last_len, walk->last));
+    return mr_base64_encode(token.data, token.len, ret, err);
 }
 
 enum mr_status em_index_list(const struct em_index *index, const struct em_list_query *query,
@@ -178,15 +177,14 @@ enum mr_status em_index_list(const struct em_index *index, const struct em_list_
     struct walk walk = {.index = index, .query = query, .prefix = query->prefix ? query->prefix : ""};
     start_at_least(&walk, walk.prefix);
     start_at_least(&walk, query->start_offset);
-    enum mr_status status = query->page_token ? start_after_token(&walk, err) : MR_OK;
-    if (status != MR_OK)
-        return status;
+    if (query->page_token)
+        MR_TRY(start_after_token(&walk, err));
     ret->items = calloc(query->max_results, sizeof(struct em_stored *));
     if (!ret->items)
         return mr_fail_oom(err);
-    for (size_t taken = 0; status == MR_OK && taken < query->max_results && in_reach(&walk); taken++)
-        status = take(&walk, ret, err);
-    if (status == MR_OK && walk.last_kind && in_reach(&walk))
-        status = make_token(&walk, &ret->next_page_token, err);
-    return status;
+    for (size_t taken = 0; taken < query->max_results && in_reach(&walk); taken++)
+        MR_TRY(take(&walk, ret, err));
+    if (walk.last_kind && in_reach(&walk))
+        return make_token(&walk, &ret->next_page_token, err);
+    return MR_OK;
 }

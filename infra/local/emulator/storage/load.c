@@ -19,11 +19,8 @@ static bool ends_with(const char *text, const char *end)
 static enum mr_status load_object(struct loading *loading, const json_t *sidecar, struct mr_err *err)
 {
     MR_AUTO(em_stored) struct em_stored *stored = NULL;
-    enum mr_status status = em_stored_from_sidecar(loading->bucket->name, sidecar, &stored, err);
-    if (status == MR_OK)
-        status = em_index_reserve(&loading->bucket->objects, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_stored_from_sidecar(loading->bucket->name, sidecar, &stored, err));
+    MR_TRY(em_index_reserve(&loading->bucket->objects, err));
     em_index_put(&loading->bucket->objects, stored);
     if (stored->generation > loading->store->last_generation)
         loading->store->last_generation = stored->generation;
@@ -59,10 +56,9 @@ static enum mr_status remove_stray(void *ctx, const char *name, struct mr_err *e
     if (json_object_get(loading->expected, name))
         return MR_OK;
     MR_AUTO_STR char *path = NULL;
-    enum mr_status status = em_path_format(&path, err, "%s/%s", loading->bucket->directory, name);
-    if (status == MR_OK)
-        unlink(path);
-    return status;
+    MR_TRY(em_path_format(&path, err, "%s/%s", loading->bucket->directory, name));
+    unlink(path);
+    return MR_OK;
 }
 
 static enum mr_status load_bucket(void *ctx, const char *name, struct mr_err *err)
@@ -85,27 +81,23 @@ static enum mr_status load_bucket(void *ctx, const char *name, struct mr_err *er
     if (status != MR_OK || !expected)
         return status != MR_OK ? status : mr_fail_oom(err);
     struct loading loading = {store, bucket, expected};
-    status = em_dir_each(bucket->directory, load_sidecar, &loading, err);
-    if (status == MR_OK)
-        status = em_dir_each(bucket->directory, remove_stray, &loading, err);
-    if (status == MR_OK)
-        status = em_store_add_bucket_locked(store, bucket, err);
-    if (status == MR_OK)
-        (void)MR_TAKE(bucket);
-    return status;
+    MR_TRY(em_dir_each(bucket->directory, load_sidecar, &loading, err));
+    MR_TRY(em_dir_each(bucket->directory, remove_stray, &loading, err));
+    MR_TRY(em_store_add_bucket_locked(store, bucket, err));
+    (void)MR_TAKE(bucket);
+    return MR_OK;
 }
 
 static enum mr_status remove_incoming(void *ctx, const char *name, struct mr_err *err)
 {
     MR_AUTO_STR char *path = NULL;
-    enum mr_status status = em_path_format(&path, err, "%s/%s", (const char *)ctx, name);
-    if (status == MR_OK)
-        unlink(path);
-    return status;
+    MR_TRY(em_path_format(&path, err, "%s/%s", (const char *)ctx, name));
+    unlink(path);
+    return MR_OK;
 }
 
 enum mr_status em_store_load(struct em_store *store, struct mr_err *err)
 {
-    enum mr_status status = em_dir_each(store->incoming, remove_incoming, store->incoming, err);
-    return status == MR_OK ? em_dir_each(store->directory, load_bucket, store, err) : status;
+    MR_TRY(em_dir_each(store->incoming, remove_incoming, store->incoming, err));
+    return em_dir_each(store->directory, load_bucket, store, err);
 }

@@ -24,9 +24,7 @@ enum mr_status em_stored_copy(const struct em_stored *from, const json_t *settin
                               struct mr_err *err)
 {
     struct em_stored *copy = NULL;
-    enum mr_status status = em_stored_new(from->bucket, from->name, settings, &copy, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_stored_new(from->bucket, from->name, settings, &copy, err));
     copy->generation = from->generation;
     copy->metageneration = from->metageneration;
     copy->size = from->size;
@@ -92,11 +90,8 @@ enum mr_status em_stored_from_sidecar(const char *bucket, const json_t *sidecar,
                     &settings) < 0)
         return mr_fail(err, MR_INVALID, "not an object's sidecar");
     MR_AUTO(em_stored) struct em_stored *stored = NULL;
-    enum mr_status status = em_stored_new(bucket, name, settings, &stored, err);
-    if (status == MR_OK)
-        status = em_digest_add_resource(&stored->digest, sidecar, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_stored_new(bucket, name, settings, &stored, err));
+    MR_TRY(em_digest_add_resource(&stored->digest, sidecar, err));
     stored->generation = generation;
     stored->metageneration = metageneration;
     stored->size = size;
@@ -210,11 +205,8 @@ enum mr_status em_settings_apply(const json_t *old, const json_t *resource, bool
     MR_AUTO_JSON json_t *settings = old && !replace ? json_deep_copy(old) : json_object();
     if (!settings)
         return mr_fail_oom(err);
-    enum mr_status status = apply_texts(settings, resource, err);
-    if (status == MR_OK)
-        status = apply_metadata(settings, resource, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(apply_texts(settings, resource, err));
+    MR_TRY(apply_metadata(settings, resource, err));
     *ret = MR_TAKE(settings);
     return MR_OK;
 }

@@ -33,12 +33,8 @@ enum mr_status em_object_list(void *app, struct mr_request *req, struct mr_err *
     struct em_app *emulator = app;
     struct em_list_query query;
     MR_AUTO(em_listing) struct em_listing listing = {0};
-    enum mr_status status = list_query(req, &query, err);
-    if (status == MR_OK)
-        status =
-            em_store_list(emulator->storage->store, mr_request_param(req, "bucket"), &query, &listing, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(list_query(req, &query, err));
+    MR_TRY(em_store_list(emulator->storage->store, mr_request_param(req, "bucket"), &query, &listing, err));
     MR_AUTO_JSON json_t *items = json_array();
     for (size_t i = 0; i < listing.count; i++)
         if (json_array_append_new(items, em_stored_resource(listing.items[i], mr_request_base_url(req))) < 0)
@@ -57,11 +53,10 @@ enum mr_status em_object_get(void *app, struct mr_request *req, struct mr_err *e
         return em_object_download(app, req, err);
     struct em_conditions conditions;
     MR_AUTO(em_stored) struct em_stored *stored = NULL;
-    enum mr_status status = em_conditions_of_request(req, false, &conditions, err);
-    if (status == MR_OK)
-        status = em_store_get(emulator->storage->store, mr_request_param(req, "bucket"),
-                              mr_request_param(req, "object"), &conditions, &stored, NULL, err);
-    return status == MR_OK ? em_answer_object(req, stored, err) : status;
+    MR_TRY(em_conditions_of_request(req, false, &conditions, err));
+    MR_TRY(em_store_get(emulator->storage->store, mr_request_param(req, "bucket"),
+                        mr_request_param(req, "object"), &conditions, &stored, NULL, err));
+    return em_answer_object(req, stored, err);
 }
 
 static enum mr_status change(struct em_app *emulator, struct mr_request *req, bool replace,
@@ -70,14 +65,11 @@ static enum mr_status change(struct em_app *emulator, struct mr_request *req, bo
     struct em_conditions conditions;
     MR_AUTO_JSON json_t *resource = NULL;
     MR_AUTO(em_stored) struct em_stored *stored = NULL;
-    enum mr_status status = em_conditions_of_request(req, false, &conditions, err);
-    if (status == MR_OK)
-        status = em_request_resource(req, &resource, err);
-    if (status == MR_OK)
-        status =
-            em_store_change(emulator->storage->store, mr_request_param(req, "bucket"),
-                            mr_request_param(req, "object"), &conditions, resource, replace, &stored, err);
-    return status == MR_OK ? em_answer_object(req, stored, err) : status;
+    MR_TRY(em_conditions_of_request(req, false, &conditions, err));
+    MR_TRY(em_request_resource(req, &resource, err));
+    MR_TRY(em_store_change(emulator->storage->store, mr_request_param(req, "bucket"),
+                           mr_request_param(req, "object"), &conditions, resource, replace, &stored, err));
+    return em_answer_object(req, stored, err);
 }
 
 enum mr_status em_object_patch(void *app, struct mr_request *req, struct mr_err *err)
@@ -94,9 +86,8 @@ enum mr_status em_object_delete(void *app, struct mr_request *req, struct mr_err
 {
     struct em_app *emulator = app;
     struct em_conditions conditions;
-    enum mr_status status = em_conditions_of_request(req, false, &conditions, err);
-    if (status == MR_OK)
-        status = em_store_delete(emulator->storage->store, mr_request_param(req, "bucket"),
-                                 mr_request_param(req, "object"), &conditions, err);
-    return status == MR_OK ? mr_respond_empty(req, 204, err) : status;
+    MR_TRY(em_conditions_of_request(req, false, &conditions, err));
+    MR_TRY(em_store_delete(emulator->storage->store, mr_request_param(req, "bucket"),
+                           mr_request_param(req, "object"), &conditions, err));
+    return mr_respond_empty(req, 204, err);
 }

@@ -142,10 +142,10 @@ static enum mr_status read_boundary_line(struct em_related *related, struct mr_e
     if (related->finished)
         return MR_OK;
     char *rest = NULL;
-    enum mr_status status = read_line(related, &rest, err);
-    if (status == MR_OK && rest[strspn(rest, " \t")])
-        status = mr_fail(err, MR_INVALID, "Something follows a multipart boundary on its line.");
-    return status;
+    MR_TRY(read_line(related, &rest, err));
+    if (rest[strspn(rest, " \t")])
+        return mr_fail(err, MR_INVALID, "Something follows a multipart boundary on its line.");
+    return MR_OK;
 }
 
 static enum mr_status read_head(struct em_related *related, struct mr_err *err)

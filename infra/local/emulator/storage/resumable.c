@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <strings.h>
 
-enum { CHUNK_MULTIPLE = 256 * 1024, PIECE_BYTES = 256 * 1024 };
+enum { CHUNK_MULTIPLE = 256 * 1024, CHUNK_BYTES = 256 * 1024 };
 
 /* ---- begin ------------------------------------------------------------------------ */
 
@@ -24,35 +24,26 @@ enum mr_status em_resumable_answer(struct em_app *emulator, struct mr_request *r
     if (announced && !mr_parse_int64(announced, 0, EM_OBJECT_BYTES_MAX, &total))
         return mr_fail(err, MR_INVALID, "Invalid X-Upload-Content-Length: %s", announced);
     /* The preconditions count when the upload ends; only the bucket has to be there now. */
-    enum mr_status status = em_store_bucket_get(emulator->storage->store, plan->write.bucket, &bucket, err);
-    if (status == MR_OK)
-        status = em_object_name_check(plan->name, err);
-    if (status == MR_OK)
-        status = em_upload_session_create(emulator->storage->sessions, &plan->write, total,
-                                          mr_request_header(req, "Origin"), id, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_store_bucket_get(emulator->storage->store, plan->write.bucket, &bucket, err));
+    MR_TRY(em_object_name_check(plan->name, err));
+    MR_TRY(em_upload_session_create(emulator->storage->sessions, &plan->write, total,
+                                    mr_request_header(req, "Origin"), id, err));
     MR_AUTO(mr_buf) struct mr_buf location = MR_BUF_INIT(8192);
-    status = mr_buf_appendf(&location, err, "%s/upload/storage/v1/b/%s/o?uploadType=resumable&upload_id=%s",
-                            mr_request_base_url(req), plan->write.bucket, id);
-    if (status == MR_OK)
-        status = mr_respond_header(req, "Location", mr_buf_str(&location), err);
-    if (status == MR_OK)
-        status = mr_respond_header(req, "X-GUploader-UploadID", id, err);
-    if (status == MR_OK)
-        status = em_cors_session_headers(req, mr_request_header(req, "Origin"), err);
-    return status == MR_OK ? mr_respond_bytes(req, http_status, "text/plain", "", 0, err) : status;
+    MR_TRY(mr_buf_appendf(&location, err, "%s/upload/storage/v1/b/%s/o?uploadType=resumable&upload_id=%s",
+                          mr_request_base_url(req), plan->write.bucket, id));
+    MR_TRY(mr_respond_header(req, "Location", mr_buf_str(&location), err));
+    MR_TRY(mr_respond_header(req, "X-GUploader-UploadID", id, err));
+    MR_TRY(em_cors_session_headers(req, mr_request_header(req, "Origin"), err));
+    return mr_respond_bytes(req, http_status, "text/plain", "", 0, err);
 }
 
 enum mr_status em_resumable_start(void *app, struct mr_request *req, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *resource = NULL;
     MR_AUTO(em_upload_plan) struct em_upload_plan plan = {0};
-    enum mr_status status = em_request_resource(req, &resource, err);
-    if (status == MR_OK)
-        status =
-            em_upload_plan_make(req, resource, mr_request_header(req, "X-Upload-Content-Type"), &plan, err);
-    return status == MR_OK ? em_resumable_answer(app, req, &plan, 200, err) : status;
+    MR_TRY(em_request_resource(req, &resource, err));
+    MR_TRY(em_upload_plan_make(req, resource, mr_request_header(req, "X-Upload-Content-Type"), &plan, err));
+    return em_resumable_answer(app, req, &plan, 200, err);
 }
 
 /* ---- continue ---------------------------------------------------------------------- */
@@ -60,19 +51,16 @@ enum mr_status em_resumable_start(void *app, struct mr_request *req, struct mr_e
 /* 308 with what is stored; as 200 for clients that cannot take a 308. */
 static enum mr_status answer_incomplete(struct mr_request *req, int64_t stored, struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
-    int http_status = 308;
     if (stored > 0) {
         char range[40];
         snprintf(range, sizeof range, "bytes=0-%" PRId64, stored - 1);
-        status = mr_respond_header(req, "Range", range, err);
+        MR_TRY(mr_respond_header(req, "Range", range, err));
     }
     const char *no_308 = mr_request_header(req, "X-GUploader-No-308");
-    if (status == MR_OK && no_308 && !strcasecmp(no_308, "yes")) {
-        http_status = 200;
-        status = mr_respond_header(req, "X-HTTP-Status-Code-Override", "308", err);
-    }
-    return status == MR_OK ? mr_respond_bytes(req, http_status, "text/plain", "", 0, err) : status;
+    bool override = no_308 && !strcasecmp(no_308, "yes");
+    if (override)
+        MR_TRY(mr_respond_header(req, "X-HTTP-Status-Code-Override", "308", err));
+    return mr_respond_bytes(req, override ? 200 : 308, "text/plain", "", 0, err);
 }
 
 /* What the request says about its bytes. Without Content-Range they are the whole object. */
@@ -137,8 +125,8 @@ static enum mr_status check_data(const struct mr_request *req, const struct em_u
 static enum mr_status receive(struct mr_request *req, struct em_upload_session *session,
                               const struct em_content_range *range, struct mr_err *err)
 {
-    MR_AUTO_STR char *piece = malloc(PIECE_BYTES);
-    if (!piece)
+    MR_AUTO_STR char *chunk = malloc(CHUNK_BYTES);
+    if (!chunk)
         return mr_fail_oom(err);
     int64_t at = range->first;
     int64_t end = range->last != EM_CONTENT_RANGE_OPEN ? range->last + 1
@@ -146,18 +134,24 @@ static enum mr_status receive(struct mr_request *req, struct em_upload_session *
                                                        : EM_OBJECT_BYTES_MAX;
     for (;;) {
         size_t len = 0;
-        enum mr_status status = mr_request_read(req, piece, PIECE_BYTES, &len, err);
-        if (status != MR_OK || len == 0)
-            return status;
+        MR_TRY(mr_request_read(req, chunk, CHUNK_BYTES, &len, err));
+        if (len == 0)
+            return MR_OK;
         if ((int64_t)len > end - at)
             return mr_fail(err, MR_INVALID, "Invalid request. The body is longer than Content-Range says.");
         int64_t known = session->incoming->size - at;
         size_t skip = known <= 0 ? 0 : known < (int64_t)len ? (size_t)known : len;
-        status = em_incoming_write(session->incoming, piece + skip, len - skip, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(em_incoming_write(session->incoming, chunk + skip, len - skip, err));
         at += (int64_t)len;
     }
+}
+
+static enum mr_status insert(struct em_store *store, const struct mr_request *req,
+                             struct em_upload_session *session, struct em_stored **ret, struct mr_err *err)
+{
+    struct em_store_write write = session->write;
+    MR_TRY(em_digest_add_header(&write.expected, mr_request_header(req, "X-Goog-Hash"), err));
+    return em_store_insert(store, &write, session->incoming, ret, err);
 }
 
 static enum mr_status finalize(struct em_app *emulator, struct mr_request *req,
@@ -165,36 +159,30 @@ static enum mr_status finalize(struct em_app *emulator, struct mr_request *req,
 {
     struct em_storage *storage = emulator->storage;
     MR_AUTO(em_stored) struct em_stored *stored = NULL;
-    struct em_store_write write = session->write;
-    enum mr_status status = em_digest_add_header(&write.expected, mr_request_header(req, "X-Goog-Hash"), err);
-    if (status == MR_OK)
-        status = em_store_insert(storage->store, &write, session->incoming, &stored, err);
-    if (status == MR_OK)
-        status = em_upload_session_finish(storage->sessions, session, stored, err);
-    else if (!mr_status_is_transient(status))
-        /* The bytes are wrong or the object exists: no later try can end otherwise. Its failure to be
-         * recorded would only cost a second refusal. */
-        (void)!em_upload_session_cancel(storage->sessions, session, NULL);
-    return status == MR_OK ? em_answer_object(req, stored, err) : status;
+    enum mr_status status = insert(storage->store, req, session, &stored, err);
+    if (status != MR_OK) {
+        /* The bytes are wrong or the object exists: no retry can succeed. If the cancellation cannot be saved,
+         * the next request is refused the same way. */
+        if (!mr_status_is_transient(status))
+            (void)!em_upload_session_cancel(storage->sessions, session, NULL);
+        return status;
+    }
+    MR_TRY(em_upload_session_finish(storage->sessions, session, stored, err));
+    return em_answer_object(req, stored, err);
 }
 
 static enum mr_status continue_open(struct em_app *emulator, struct mr_request *req,
                                     struct em_upload_session *session, struct mr_err *err)
 {
     struct em_content_range range;
-    enum mr_status status = read_range(req, &range, err);
-    if (status == MR_OK)
-        status = check_total(session, &range, err);
-    if (status == MR_OK && !range.query)
-        status = check_data(req, session, &range, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(read_range(req, &range, err));
+    MR_TRY(check_total(session, &range, err));
+    if (!range.query)
+        MR_TRY(check_data(req, session, &range, err));
     /* Only a request that holds good may settle the size. */
     session->total = total_of(session, &range);
     if (!range.query) {
-        status = receive(req, session, &range, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(receive(req, session, &range, err));
         /* "S-*" with no total known: the end of the body is the end of the object. */
         if (range.last == EM_CONTENT_RANGE_OPEN && session->total < 0)
             session->total = session->incoming->size;
@@ -219,9 +207,7 @@ static enum mr_status acquire(struct em_app *emulator, struct mr_request *req, s
 static enum mr_status continue_session(void *app, struct mr_request *req, struct mr_err *err)
 {
     __attribute__((cleanup(em_upload_session_held_cleanup))) struct em_upload_session *session = NULL;
-    enum mr_status status = acquire(app, req, &session, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(acquire(app, req, &session, err));
     return session->state == EM_SESSION_DONE ? em_answer_object(req, session->result, err)
                                              : continue_open(app, req, session, err);
 }
@@ -235,11 +221,11 @@ static enum mr_status cancel(void *app, struct mr_request *req, struct mr_err *e
 {
     struct em_app *emulator = app;
     __attribute__((cleanup(em_upload_session_held_cleanup))) struct em_upload_session *session = NULL;
-    enum mr_status status = acquire(emulator, req, &session, err);
-    if (status == MR_OK && session->state == EM_SESSION_OPEN)
-        status = em_upload_session_cancel(emulator->storage->sessions, session, err);
+    MR_TRY(acquire(emulator, req, &session, err));
+    if (session->state == EM_SESSION_OPEN)
+        MR_TRY(em_upload_session_cancel(emulator->storage->sessions, session, err));
     /* nginx' "client closed request" is what Cloud Storage answers to a cancelled upload. */
-    return status == MR_OK ? mr_respond_empty(req, 499, err) : status;
+    return mr_respond_empty(req, 499, err);
 }
 
 enum mr_status em_upload_delete(void *app, struct mr_request *req, struct mr_err *err)

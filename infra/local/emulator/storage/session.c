@@ -91,8 +91,8 @@ static enum mr_status save(const struct em_upload_sessions *sessions, const stru
     MR_AUTO_JSON json_t *json = session_to_json(session);
     if (!json)
         return mr_fail_oom(err);
-    enum mr_status status = path_of(sessions, session->id, "json", &path, err);
-    return status == MR_OK ? em_json_write_file(path, json, err) : status;
+    MR_TRY(path_of(sessions, session->id, "json", &path, err));
+    return em_json_write_file(path, json, err);
 }
 
 static enum mr_status entry_from_json(const char *id, json_t *json, struct entry **ret, struct mr_err *err)
@@ -108,13 +108,10 @@ static enum mr_status entry_from_json(const char *id, json_t *json, struct entry
         return mr_fail(err, MR_INVALID, "not a session's file");
     em_conditions_from_json(conditions, &write.conditions);
     MR_AUTO(entry) struct entry *entry = NULL;
-    enum mr_status status = em_digest_add_resource(&write.expected, json, err);
-    if (status == MR_OK)
-        status = entry_new(id, &write, origin, &entry, err);
-    if (status == MR_OK && result)
-        status = em_stored_from_sidecar(write.bucket, result, &entry->session.result, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_digest_add_resource(&write.expected, json, err));
+    MR_TRY(entry_new(id, &write, origin, &entry, err));
+    if (result)
+        MR_TRY(em_stored_from_sidecar(write.bucket, result, &entry->session.result, err));
     entry->session.total = total;
     entry->session.created_us = created;
     entry->session.state = (enum em_upload_session_state)state;
@@ -169,10 +166,9 @@ enum mr_status em_upload_sessions_open(const char *directory, struct em_upload_s
     sessions->directory = strdup(directory);
     if (!sessions->directory)
         return mr_fail_oom(err);
-    enum mr_status status = em_dir_each(directory, load_session, sessions, err);
-    if (status == MR_OK)
-        *ret = MR_TAKE(sessions);
-    return status;
+    MR_TRY(em_dir_each(directory, load_session, sessions, err));
+    *ret = MR_TAKE(sessions);
+    return MR_OK;
 }
 
 void em_upload_sessions_free(struct em_upload_sessions *sessions)
@@ -198,18 +194,12 @@ enum mr_status em_upload_session_create(struct em_upload_sessions *sessions,
     unsigned char random[(EM_SESSION_ID_MAX - 1) / 2];
     char id[EM_SESSION_ID_MAX];
     MR_AUTO(entry) struct entry *entry = NULL;
-    enum mr_status status = mr_random_bytes(random, sizeof random, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_random_bytes(random, sizeof random, err));
     mr_hex_encode(random, sizeof random, id);
-    status = entry_new(id, write, origin, &entry, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(entry_new(id, write, origin, &entry, err));
     entry->session.total = total;
     entry->session.created_us = mr_time_now_us();
-    status = save(sessions, &entry->session, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(save(sessions, &entry->session, err));
     memcpy(ret_id, id, sizeof id);
     pthread_mutex_lock(&sessions->lock);
     entry->next = sessions->first;
@@ -226,8 +216,8 @@ static enum mr_status open_incoming(const struct em_upload_sessions *sessions,
     if (session->incoming)
         return em_incoming_resume(session->incoming, err);
     MR_AUTO_STR char *path = NULL;
-    enum mr_status status = path_of(sessions, session->id, "data", &path, err);
-    return status == MR_OK ? em_incoming_open(path, &session->incoming, err) : status;
+    MR_TRY(path_of(sessions, session->id, "data", &path, err));
+    return em_incoming_open(path, &session->incoming, err);
 }
 
 static struct entry *find(struct em_upload_sessions *sessions, const char *id)

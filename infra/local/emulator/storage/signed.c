@@ -18,8 +18,8 @@ static enum mr_status append_normalized(struct mr_buf *out, const char *text, si
     MR_AUTO_STR char *copy = strndup(text, len);
     if (!copy)
         return mr_fail_oom(err);
-    enum mr_status status = mr_percent_decode(copy, false, err);
-    return status == MR_OK ? mr_percent_encode(out, copy, keep_slash, err) : status;
+    MR_TRY(mr_percent_decode(copy, false, err));
+    return mr_percent_encode(out, copy, keep_slash, err);
 }
 
 static enum mr_status normalize_parameter(const char *text, size_t len, char **ret, struct mr_err *err)
@@ -27,14 +27,12 @@ static enum mr_status normalize_parameter(const char *text, size_t len, char **r
     MR_AUTO(mr_buf) struct mr_buf parameter = MR_BUF_INIT(CANONICAL_MAX);
     const char *equals = memchr(text, '=', len);
     size_t name_len = equals ? (size_t)(equals - text) : len;
-    enum mr_status status = append_normalized(&parameter, text, name_len, false, err);
-    if (status == MR_OK)
-        status = mr_buf_append_str(&parameter, "=", err);
-    if (status == MR_OK && equals)
-        status = append_normalized(&parameter, equals + 1, len - name_len - 1, false, err);
-    if (status == MR_OK)
-        *ret = mr_buf_take(&parameter);
-    return status;
+    MR_TRY(append_normalized(&parameter, text, name_len, false, err));
+    MR_TRY(mr_buf_append_str(&parameter, "=", err));
+    if (equals)
+        MR_TRY(append_normalized(&parameter, equals + 1, len - name_len - 1, false, err));
+    *ret = mr_buf_take(&parameter);
+    return MR_OK;
 }
 
 /* The parameters of a query, normalised. */
@@ -135,20 +133,13 @@ static enum mr_status canonical_request(const struct mr_request *req, const char
                                         bool with_port, struct mr_buf *out, struct mr_err *err)
 {
     const char *path = mr_request_path(req), *payload = mr_request_header(req, "x-goog-content-sha256");
-    enum mr_status status = mr_buf_appendf(out, err, "%s\n", mr_request_method(req));
-    if (status == MR_OK)
-        status = append_normalized(out, path, strlen(path), true, err);
-    if (status == MR_OK)
-        status = mr_buf_append_str(out, "\n", err);
-    if (status == MR_OK)
-        status = append_query(out, req, err);
-    if (status == MR_OK)
-        status = mr_buf_append_str(out, "\n", err);
-    if (status == MR_OK)
-        status = append_headers(out, req, signed_headers, with_port, err);
-    return status == MR_OK
-               ? mr_buf_appendf(out, err, "\n%s\n%s", signed_headers, payload ? payload : "UNSIGNED-PAYLOAD")
-               : status;
+    MR_TRY(mr_buf_appendf(out, err, "%s\n", mr_request_method(req)));
+    MR_TRY(append_normalized(out, path, strlen(path), true, err));
+    MR_TRY(mr_buf_append_str(out, "\n", err));
+    MR_TRY(append_query(out, req, err));
+    MR_TRY(mr_buf_append_str(out, "\n", err));
+    MR_TRY(append_headers(out, req, signed_headers, with_port, err));
+    return mr_buf_appendf(out, err, "\n%s\n%s", signed_headers, payload ? payload : "UNSIGNED-PAYLOAD");
 }
 
 /* ---- checks ------------------------------------------------------------------------------- */

@@ -14,22 +14,15 @@ enum mr_status em_store_open(const char *data_dir, struct em_store **ret, struct
     if (!store)
         return mr_fail_oom(err);
     pthread_mutex_init(&store->lock, NULL);
-    enum mr_status status = em_path_format(&store->directory, err, "%s/storage", data_dir);
-    if (status == MR_OK)
-        status = em_path_format(&store->incoming, err, "%s/.incoming", store->directory);
-    if (status == MR_OK)
-        status = em_path_format(&store->sessions, err, "%s/.sessions", store->directory);
-    if (status == MR_OK)
-        status = em_dir_make(store->directory, err);
-    if (status == MR_OK)
-        status = em_dir_make(store->incoming, err);
-    if (status == MR_OK)
-        status = em_dir_make(store->sessions, err);
-    if (status == MR_OK)
-        status = em_store_load(store, err);
-    if (status == MR_OK)
-        *ret = MR_TAKE(store);
-    return status;
+    MR_TRY(em_path_format(&store->directory, err, "%s/storage", data_dir));
+    MR_TRY(em_path_format(&store->incoming, err, "%s/.incoming", store->directory));
+    MR_TRY(em_path_format(&store->sessions, err, "%s/.sessions", store->directory));
+    MR_TRY(em_dir_make(store->directory, err));
+    MR_TRY(em_dir_make(store->incoming, err));
+    MR_TRY(em_dir_make(store->sessions, err));
+    MR_TRY(em_store_load(store, err));
+    *ret = MR_TAKE(store);
+    return MR_OK;
 }
 
 void em_store_free(struct em_store *store)
@@ -128,13 +121,10 @@ enum mr_status em_store_get(struct em_store *store, const char *bucket, const ch
 {
     MR_AUTO(em_stored) struct em_stored *live = NULL;
     MR_AUTO_FD int fd = -1;
-    enum mr_status status = look(store, bucket, name, &live, ret_fd ? &fd : NULL, err);
-    if (status == MR_OK && !live)
-        status = no_such_object(bucket, name, err);
-    if (status == MR_OK)
-        status = em_conditions_check(conditions, em_stored_version(live), true, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(look(store, bucket, name, &live, ret_fd ? &fd : NULL, err));
+    if (!live)
+        return no_such_object(bucket, name, err);
+    MR_TRY(em_conditions_check(conditions, em_stored_version(live), true, err));
     if (ret_fd) {
         *ret_fd = fd;
         fd = -1;
@@ -188,11 +178,8 @@ MR_DEFINE_VALUE_CLEANUP(swap, swap_release)
 
 static enum mr_status prepare_swap(struct em_store *store, struct swap *swap, struct mr_err *err)
 {
-    enum mr_status status = sidecar_path(store, swap->next, &swap->sidecar, err);
-    if (status == MR_OK)
-        status = data_path(store, swap->next, &swap->data, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(sidecar_path(store, swap->next, &swap->sidecar, err));
+    MR_TRY(data_path(store, swap->next, &swap->data, err));
     MR_AUTO_JSON json_t *sidecar = em_stored_to_sidecar(swap->next);
     if (!sidecar)
         return mr_fail_oom(err);
@@ -217,18 +204,14 @@ static enum mr_status swap_files(struct swap *swap, struct mr_err *err)
 static enum mr_status swap_locked(struct em_store *store, struct swap *swap, struct mr_err *err)
 {
     struct em_bucket *bucket = NULL;
-    enum mr_status status = em_store_find_bucket_locked(store, swap->next->bucket, &bucket, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_store_find_bucket_locked(store, swap->next->bucket, &bucket, err));
     swap->raced = em_index_find(&bucket->objects, swap->next->name) != swap->live;
     if (swap->raced)
         return MR_OK;
-    status = em_index_reserve(&bucket->objects, err);
-    if (status == MR_OK)
-        status = swap_files(swap, err);
-    if (status == MR_OK)
-        em_index_put(&bucket->objects, swap->next);
-    return status;
+    MR_TRY(em_index_reserve(&bucket->objects, err));
+    MR_TRY(swap_files(swap, err));
+    em_index_put(&bucket->objects, swap->next);
+    return MR_OK;
 }
 
 /* Publishes `next` unless something else than `live` has become live since. */
@@ -236,11 +219,9 @@ static enum mr_status publish(struct em_store *store, struct em_stored *live, st
                               const char *incoming, bool *ret_raced, struct mr_err *err)
 {
     MR_AUTO(swap) struct swap swap = {.live = live, .next = next, .incoming = incoming};
-    enum mr_status status = prepare_swap(store, &swap, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(prepare_swap(store, &swap, err));
     pthread_mutex_lock(&store->lock);
-    status = swap_locked(store, &swap, err);
+    enum mr_status status = swap_locked(store, &swap, err);
     pthread_mutex_unlock(&store->lock);
     *ret_raced = swap.raced;
     if (status == MR_OK && !swap.raced && incoming && live)
@@ -252,9 +233,7 @@ static enum mr_status publish(struct em_store *store, struct em_stored *live, st
 static enum mr_status draft_of(struct em_store *store, const struct em_store_write *write, int64_t size,
                                const struct em_digest *digest, struct em_stored **ret, struct mr_err *err)
 {
-    enum mr_status status = em_stored_new(write->bucket, write->name, write->settings, ret, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_stored_new(write->bucket, write->name, write->settings, ret, err));
     struct em_stored *draft = *ret;
     draft->generation = next_generation(store);
     draft->metageneration = 1;
@@ -306,12 +285,9 @@ enum mr_status em_store_check_write(struct em_store *store, const struct em_stor
                                     struct mr_err *err)
 {
     MR_AUTO(em_stored) struct em_stored *live = NULL;
-    enum mr_status status = em_object_name_check(write->name, err);
-    if (status == MR_OK)
-        status = look(store, write->bucket, write->name, &live, NULL, err);
-    if (status == MR_OK)
-        status = em_conditions_check(&write->conditions, em_stored_version(live), false, err);
-    return status;
+    MR_TRY(em_object_name_check(write->name, err));
+    MR_TRY(look(store, write->bucket, write->name, &live, NULL, err));
+    return em_conditions_check(&write->conditions, em_stored_version(live), false, err);
 }
 
 /* The live object for a change; MR_NOT_FOUND if there is none. */
@@ -319,10 +295,10 @@ static enum mr_status look_for_change(struct em_store *store, const char *bucket
                                       const struct em_conditions *conditions, struct em_stored **ret,
                                       struct mr_err *err)
 {
-    enum mr_status status = look(store, bucket, name, ret, NULL, err);
-    if (status == MR_OK && !*ret)
-        status = no_such_object(bucket, name, err);
-    return status == MR_OK ? em_conditions_check(conditions, em_stored_version(*ret), false, err) : status;
+    MR_TRY(look(store, bucket, name, ret, NULL, err));
+    if (!*ret)
+        return no_such_object(bucket, name, err);
+    return em_conditions_check(conditions, em_stored_version(*ret), false, err);
 }
 
 enum mr_status em_store_change(struct em_store *store, const char *bucket, const char *name,
@@ -356,9 +332,7 @@ static enum mr_status remove_locked(struct em_store *store, const struct em_stor
                                     bool *ret_raced, struct mr_err *err)
 {
     struct em_bucket *bucket = NULL;
-    enum mr_status status = em_store_find_bucket_locked(store, live->bucket, &bucket, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_store_find_bucket_locked(store, live->bucket, &bucket, err));
     *ret_raced = em_index_find(&bucket->objects, live->name) != live;
     if (*ret_raced)
         return MR_OK;

@@ -16,23 +16,19 @@ static enum mr_status insert(struct em_app *emulator, const struct em_upload_pla
 {
     struct em_store *store = emulator->storage->store;
     MR_AUTO(em_incoming) struct em_incoming *incoming = NULL;
-    enum mr_status status = em_store_check_write(store, &plan->write, err);
-    if (status == MR_OK)
-        status = em_store_incoming(store, &incoming, err);
-    if (status == MR_OK)
-        status = em_receive(source, ctx, incoming, err);
-    return status == MR_OK ? em_store_insert(store, &plan->write, incoming, ret, err) : status;
+    MR_TRY(em_store_check_write(store, &plan->write, err));
+    MR_TRY(em_store_incoming(store, &incoming, err));
+    MR_TRY(em_receive(source, ctx, incoming, err));
+    return em_store_insert(store, &plan->write, incoming, ret, err);
 }
 
 static enum mr_status upload_media(void *app, struct mr_request *req, struct mr_err *err)
 {
     MR_AUTO(em_upload_plan) struct em_upload_plan plan = {0};
     MR_AUTO(em_stored) struct em_stored *stored = NULL;
-    enum mr_status status =
-        em_upload_plan_make(req, NULL, mr_request_header(req, "Content-Type"), &plan, err);
-    if (status == MR_OK)
-        status = insert(app, &plan, em_request_source, req, &stored, err);
-    return status == MR_OK ? em_answer_object(req, stored, err) : status;
+    MR_TRY(em_upload_plan_make(req, NULL, mr_request_header(req, "Content-Type"), &plan, err));
+    MR_TRY(insert(app, &plan, em_request_source, req, &stored, err));
+    return em_answer_object(req, stored, err);
 }
 
 /* ---- multipart -------------------------------------------------------------------- */
@@ -78,19 +74,14 @@ static enum mr_status upload_multipart(void *app, struct mr_request *req, struct
     const char *type = NULL;
     if (!mr_request_is_type(req, "multipart/related"))
         return mr_fail(err, MR_INVALID, "A multipart upload has Content-Type multipart/related.");
-    enum mr_status status =
-        em_related_new(mr_request_header(req, "Content-Type"), em_request_source, req, &related, err);
-    if (status == MR_OK)
-        status = read_resource(related, &resource, err);
-    if (status == MR_OK)
-        status = em_related_next(related, &type, err);
-    if (status == MR_OK && !type)
-        status = mr_fail(err, MR_INVALID, "A multipart upload has two parts.");
-    if (status == MR_OK)
-        status = em_upload_plan_make(req, resource, type, &plan, err);
-    if (status == MR_OK)
-        status = insert(app, &plan, related_source, related, &stored, err);
-    return status == MR_OK ? em_answer_object(req, stored, err) : status;
+    MR_TRY(em_related_new(mr_request_header(req, "Content-Type"), em_request_source, req, &related, err));
+    MR_TRY(read_resource(related, &resource, err));
+    MR_TRY(em_related_next(related, &type, err));
+    if (!type)
+        return mr_fail(err, MR_INVALID, "A multipart upload has two parts.");
+    MR_TRY(em_upload_plan_make(req, resource, type, &plan, err));
+    MR_TRY(insert(app, &plan, related_source, related, &stored, err));
+    return em_answer_object(req, stored, err);
 }
 
 /* ---- dispatch ---------------------------------------------------------------------- */
@@ -154,20 +145,16 @@ static enum mr_status xml_plan(const struct mr_request *req, struct em_upload_pl
     ret->name = strdup(mr_request_param(req, "object"));
     if (!ret->name)
         return mr_fail_oom(err);
-    enum mr_status status = mr_percent_decode(ret->name, false, err);
-    if (status == MR_OK)
-        status = em_settings_apply(NULL, resource, true, &ret->settings, err);
-    if (status == MR_OK)
-        status = em_digest_add_header(&write->expected, mr_request_header(req, "X-Goog-Hash"), err);
-    if (status == MR_OK)
-        status = em_digest_add_md5(&write->expected, mr_request_header(req, "Content-MD5"), err);
-    if (status == MR_OK)
-        status = em_conditions_set(&write->conditions, EM_IF_GENERATION_MATCH,
-                                   mr_request_header(req, "x-goog-if-generation-match"), err);
+    MR_TRY(mr_percent_decode(ret->name, false, err));
+    MR_TRY(em_settings_apply(NULL, resource, true, &ret->settings, err));
+    MR_TRY(em_digest_add_header(&write->expected, mr_request_header(req, "X-Goog-Hash"), err));
+    MR_TRY(em_digest_add_md5(&write->expected, mr_request_header(req, "Content-MD5"), err));
+    MR_TRY(em_conditions_set(&write->conditions, EM_IF_GENERATION_MATCH,
+                             mr_request_header(req, "x-goog-if-generation-match"), err));
     write->bucket = mr_request_param(req, "bucket");
     write->name = ret->name;
     write->settings = ret->settings;
-    return status;
+    return MR_OK;
 }
 
 static enum mr_status xml_put(void *app, struct mr_request *req, struct mr_err *err)
@@ -176,16 +163,12 @@ static enum mr_status xml_put(void *app, struct mr_request *req, struct mr_err *
     MR_AUTO(em_upload_plan) struct em_upload_plan plan = {0};
     MR_AUTO(em_stored) struct em_stored *stored = NULL;
     char etag[EM_ETAG_MAX];
-    enum mr_status status = em_signed_url_check(emulator->identity, req, err);
-    if (status == MR_OK)
-        status = xml_plan(req, &plan, err);
-    if (status == MR_OK)
-        status = insert(app, &plan, em_request_source, req, &stored, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(em_signed_url_check(emulator->identity, req, err));
+    MR_TRY(xml_plan(req, &plan, err));
+    MR_TRY(insert(app, &plan, em_request_source, req, &stored, err));
     em_stored_etag(stored, etag);
-    status = mr_respond_header(req, "ETag", etag, err);
-    return status == MR_OK ? mr_respond_bytes(req, 200, "text/plain", "", 0, err) : status;
+    MR_TRY(mr_respond_header(req, "ETag", etag, err));
+    return mr_respond_bytes(req, 200, "text/plain", "", 0, err);
 }
 
 enum mr_status em_xml_put(void *app, struct mr_request *req, struct mr_err *err)
@@ -202,10 +185,9 @@ static enum mr_status xml_post(void *app, struct mr_request *req, struct mr_err 
     if (!resumable || strcasecmp(resumable, "start"))
         return mr_fail(err, MR_INVALID, "POST to an object needs x-goog-resumable: start.");
     MR_AUTO(em_upload_plan) struct em_upload_plan plan = {0};
-    enum mr_status status = em_signed_url_check(emulator->identity, req, err);
-    if (status == MR_OK)
-        status = xml_plan(req, &plan, err);
-    return status == MR_OK ? em_resumable_answer(app, req, &plan, 201, err) : status;
+    MR_TRY(em_signed_url_check(emulator->identity, req, err));
+    MR_TRY(xml_plan(req, &plan, err));
+    return em_resumable_answer(app, req, &plan, 201, err);
 }
 
 enum mr_status em_xml_post(void *app, struct mr_request *req, struct mr_err *err)
