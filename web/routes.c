@@ -42,6 +42,7 @@ const struct mr_route mr_web_routes[] = {
     {"GET",    "/benchmark/conversion/data", mr_api_benchmark_data, NO_BODY, 0},
     {"GET",    "/benchmark/conversion/result", mr_api_benchmark_result, NO_BODY, 0},
     {"GET",    "/report",                mr_api_report,      NO_BODY,     0},
+    {"GET",    "/",                      mr_api_index,       NO_BODY,     0},
     {"GET",    "/openapi.json",          mr_api_openapi,     NO_BODY,     0},
     {"GET",    "/docs",                  mr_api_docs,        NO_BODY,     0},
     {"POST",   "/internal/sweep",        mr_api_sweep,       PUSH_BODY,   0},

@@ -1,10 +1,10 @@
 /*
  * Configuration: one typed table of environment variables (config.c), read once at start.
  *
- * Every variable that web and worker obey stands in that table, with its bounds, default and meaning, and in
- * the README (tests/lint checks both ways). mr_config_load reports the first variable that is missing or
- * wrong, by name. The strings are owned by the struct; after loading it is read-only, so any thread may read
- * it.
+ * Every variable that web and worker read is a row of that table, with its bounds, default and meaning, and a
+ * row of docs/configuration.md (tests/lint compares them). mr_config_load reports the first variable that is
+ * missing or wrong, by name. The strings are owned by the struct; after loading it is read-only, so any
+ * thread may read it.
  */
 #ifndef MR_BASE_CONFIG_H
 #define MR_BASE_CONFIG_H
@@ -92,7 +92,7 @@ void mr_config_free(struct mr_config *config);
 /* True when mails are configured (SMTP_URL, PUBLIC_URL) and not switched off (ENABLED_EMAIL, STRESS_TEST). */
 bool mr_config_sends_mail(const struct mr_config *config);
 
-/* Prints the table as the README holds it: | variable | program | default | meaning |, one line each. */
+/* Prints the table as docs/configuration.md holds it: | variable | program | default | meaning |, one line each. */
 void mr_config_print(void);
 
 #endif

@@ -64,8 +64,8 @@ def test_cloud_runs_classes_know_it(name):
 
 
 def settings_of(program):
-    """The variables that a program reads, by README.md's table, which tests/lint holds against the code."""
-    table = re.search(r"<!-- config -->\n(.*?)<!-- /config -->", (ROOT / "README.md").read_text("utf-8"), re.DOTALL).group(1)
+    """The variables that a program reads, by the table of docs/configuration.md, which tests/lint compares with the code."""
+    table = re.search(r"<!-- config -->\n(.*?)<!-- /config -->", (ROOT / "docs/configuration.md").read_text("utf-8"), re.DOTALL).group(1)
     return {name: fallback for name, whose, fallback in re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]+) \|", table, re.MULTILINE)
             if whose in (program, "both")}
 

@@ -1,6 +1,6 @@
-"""Checks that need no compiler: rooms, libraries, texts, and the tables of README.md against the code.
+"""Checks that need no compiler: the directories' dependencies, libraries, texts, and the documents against the code.
 
-check.py NAME [FILE]: one check, silent when all is well; else a line for each fault, and exit status 1.
+check.py NAME [ARGUMENT…]: one check, silent when all is well; else one line for each fault, and exit status 1.
 """
 
 import json
@@ -99,14 +99,21 @@ def check_sizes():
                 if number - start > rules.FUNCTION_LINES_MAX:
                     yield f"{name}:{start}: a function of {number - start} lines, more than {rules.FUNCTION_LINES_MAX}"
                 start = None
-    count = len(read("README.md").splitlines())
-    if count >= rules.README_LINES_MAX:
-        yield f"README.md: {count} lines, not under {rules.README_LINES_MAX}"
 
 
-def marked(name):
-    """The lines between <!-- name --> and <!-- /name --> of README.md, without a table's head."""
-    match = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", read("README.md"), re.DOTALL)
+def check_readme():
+    """README.md stays short enough to be read at once."""
+    lines = read("README.md").splitlines()
+    if len(lines) > rules.README_LINES_MAX:
+        yield f"README.md: {len(lines)} lines, more than {rules.README_LINES_MAX}"
+    for number, line in enumerate(lines, 1):
+        if len(line) > rules.README_COLUMNS_MAX:
+            yield f"README.md:{number}: {len(line)} columns, more than {rules.README_COLUMNS_MAX}"
+
+
+def marked(page, name):
+    """The rows of the tables between <!-- name --> and <!-- /name --> of a page, without their heads; None if there is no such place."""
+    match = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", read(page), re.DOTALL)
     if not match:
         return None
     lines = [line for line in match.group(1).splitlines() if line.startswith("|")]
@@ -114,20 +121,20 @@ def marked(name):
 
 
 def check_config(printed):
-    """README.md's configuration table is the one in the code (printed: a file that holds it)."""
+    """The configuration table of docs/configuration.md is the one in the code (printed: a file that holds it)."""
     code = pathlib.Path(printed).read_text(encoding="utf-8").splitlines()
-    page = marked("config")
+    page = marked(rules.CONFIGURATION_PAGE, "config")
     if page is None:
-        yield "README.md: no <!-- config --> table"
+        yield f"{rules.CONFIGURATION_PAGE}: no <!-- config --> table"
         return
     for line in code:
         if line not in page:
-            yield f"README.md lacks: {line}"
+            yield f"{rules.CONFIGURATION_PAGE} lacks: {line}"
     for line in page:
         if line not in code:
-            yield f"README.md has, but not the code: {line}"
+            yield f"{rules.CONFIGURATION_PAGE} has, but not the code: {line}"
     if not set(code) ^ set(page) and code != page:
-        yield "README.md: the configuration table is in another order than the code"
+        yield f"{rules.CONFIGURATION_PAGE}: the table is in another order than the code"
 
 
 def routes_of(name):
@@ -143,9 +150,9 @@ def documented_routes():
             if method in rules.HTTP_METHODS for spelling in [path, *operation.get("x-aliases", [])]}
 
 
-def readme_routes():
-    """method and path of each row of README.md's API table, aliases included; None if there is no table."""
-    rows = marked("api")
+def page_routes():
+    """method and path of each row of the tables in docs/api.md, aliases included; None if there are none."""
+    rows = marked(rules.API_PAGE, "api")
     if rows is None:
         return None
     page = set()
@@ -158,23 +165,23 @@ def readme_routes():
 
 
 def shapes(routes):
-    """README.md may give a path's parameter another name, to say what else may stand there."""
+    """A page may give a path's parameter another name, to say what else may stand there."""
     return {re.sub(r"\{\w+\}", "{}", route) for route in routes}
 
 
 def check_routes():
-    """web's table of routes, the OpenAPI document and README.md name the same routes; README.md the worker's, too."""
+    """web's table of routes, the OpenAPI document and docs/api.md name the same routes; docs/api.md the worker's as well."""
     web = set().union(*(routes_of(name) for name in files(r"web/.*\.c")))
-    page = readme_routes()
+    page = page_routes()
     if page is None:
-        yield "README.md: no <!-- api --> table"
+        yield f"{rules.API_PAGE}: no <!-- api --> tables"
         return
-    for name, code, others in (("README.md", shapes(web), shapes(page)), ("web/static/openapi.json", web, documented_routes())):
+    for name, code, others in ((rules.API_PAGE, shapes(web), shapes(page)), ("web/static/openapi.json", web, documented_routes())):
         yield from (f"{name} lacks {route}" for route in sorted(code - others))
         yield from (f"{name} has {route}, but not web" for route in sorted(others - code))
     for route in sorted(set().union(*(routes_of(name) for name in files(r"worker/.*\.c")))):
-        if f"`{route}`" not in read("README.md"):
-            yield f"README.md lacks the worker's `{route}`"
+        if f"`{route}`" not in read(rules.API_PAGE):
+            yield f"{rules.API_PAGE} lacks the worker's `{route}`"
 
 
 def check_python():

@@ -1,4 +1,4 @@
-/* Prints the configuration table as README.md has to hold it. */
+/* Prints the configuration table as docs/configuration.md has to hold it. */
 #include "shared/base/config.h"
 
 int main(void)

@@ -47,9 +47,10 @@ cppcheck_sources() {
 check "rooms: no arrow runs upwards" python rooms
 check "libraries: each in its one room" python libraries
 check "texts: nothing unfinished, no test hooks, no machine's paths, hardly a binary" python texts
-check "sizes: small files, small functions, a short README" python sizes
-check "configuration: README.md and the code agree" config_table
-check "routes: README.md, openapi.json and the code agree" python routes
+check "sizes: small files, small functions" python sizes
+check "README.md: short" python readme
+check "configuration: docs/configuration.md and the code agree" config_table
+check "routes: docs/api.md, openapi.json and the code agree" python routes
 check "python compiles" python python
 have clang-format format && check "format" make -s format-check
 have shellcheck shell && check "shell scripts" shell_scripts

@@ -27,7 +27,8 @@ mr_handler mr_api_converter_health;
 mr_handler mr_api_benchmark_start; /* benchmark.c */
 mr_handler mr_api_benchmark_data;
 mr_handler mr_api_benchmark_result;
-mr_handler mr_api_openapi; /* static.c */
+mr_handler mr_api_index; /* static.c */
+mr_handler mr_api_openapi;
 mr_handler mr_api_docs;
 mr_handler mr_api_report;
 mr_handler mr_api_sweep; /* internal.c */

@@ -1,4 +1,4 @@
-/* Pages and documents that are linked into the program: /openapi.json, /docs, /report. */
+/* Pages and documents that are linked into the program: /openapi.json, /docs, /report; and / leads to them. */
 #include "web/static_files.h"
 
 #include "web/api/api.h"
@@ -16,10 +16,16 @@ static enum mr_status respond(struct mr_request *req, const char *name, const ch
         file++;
     if (!file->name)
         return mr_fail(err, MR_INTERNAL, "%s is not linked into the program", name);
-    enum mr_status status = mr_respond_header(req, "Content-Security-Policy", policy, err);
-    if (status == MR_OK)
-        status = mr_respond_header(req, "Cache-Control", "no-cache", err);
-    return status == MR_OK ? mr_respond_bytes(req, 200, content_type, file->data, file->len, err) : status;
+    MR_TRY(mr_respond_header(req, "Content-Security-Policy", policy, err));
+    MR_TRY(mr_respond_header(req, "Cache-Control", "no-cache", err));
+    return mr_respond_bytes(req, 200, content_type, file->data, file->len, err);
+}
+
+enum mr_status mr_api_index(void *app, struct mr_request *req, struct mr_err *err)
+{
+    (void)app;
+    MR_TRY(mr_respond_header(req, "Location", "/docs", err));
+    return mr_respond_empty(req, 302, err);
 }
 
 enum mr_status mr_api_openapi(void *app, struct mr_request *req, struct mr_err *err)

@@ -563,6 +563,13 @@ def _behind_the_end(world, call):
 # ---- health, benchmark, pages -----------------------------------------------------------------------------
 
 
+@case("index", 302)
+def _to_the_reader(world, call):
+    answer = call()
+    assert answer.headers["Location"] == "/docs"
+    return answer
+
+
 @case("alive", 200)
 @case("apiHealth", 200)
 @case("ping", 200)
