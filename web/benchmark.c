@@ -75,7 +75,7 @@ static enum mr_status insert(struct mr_web *web, struct batch *batch, struct mr_
     for (int i = 0; i < INSERT_TRIES && status == MR_UNAVAILABLE; i++)
         status = mr_tasks_insert(web->db, batch->order, batch->count, batch->views, &failure);
     if (status != MR_OK)
-        return mr_fail_code(err, status, failure.code, "%s", failure.message);
+        return mr_fail_from(err, &failure);
     for (size_t i = 0; i < batch->count; i++) {
         batch->messages[i] =
             (struct mr_message){.kind = MR_KIND_CONVERT,

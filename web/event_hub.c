@@ -38,15 +38,15 @@ static void remove_locked(struct mr_event_hub *hub, struct mr_event_stream *stre
 static enum mr_status check_room_locked(const struct mr_event_hub *hub, int64_t user_id, struct mr_err *err)
 {
     if (hub->stopped)
-        return mr_fail_code(err, MR_UNAVAILABLE, "shutting_down", "shutting down");
+        return mr_fail_code(err, MR_CODE_SHUTTING_DOWN, "shutting down");
     size_t all = 0, own = 0;
     for (const struct mr_event_stream *stream = hub->first; stream; stream = stream->next, all++)
         own += stream->user_id == user_id;
     if (own >= hub->options.max_per_user)
-        return mr_fail_code(err, MR_EXHAUSTED, "too_many_streams",
+        return mr_fail_code(err, MR_CODE_TOO_MANY_STREAMS,
                             "%zu event streams of this user are open: close some", own);
     if (all >= hub->options.max_streams)
-        return mr_fail_code(err, MR_EXHAUSTED, "too_many_streams", "too many event streams: try again later");
+        return mr_fail_code(err, MR_CODE_TOO_MANY_STREAMS, "too many event streams: try again later");
     return MR_OK;
 }
 

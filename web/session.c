@@ -65,15 +65,15 @@ enum mr_status mr_password_check_rule(const char *password, struct mr_err *err)
 {
     struct traits t = traits_of(password);
     if (t.blank)
-        return mr_fail_code(err, MR_INVALID, "weak_password", "password: it must not hold blanks");
+        return mr_fail_code(err, MR_CODE_WEAK_PASSWORD, "password: it must not hold blanks");
     if (!t.lower || !t.upper || !t.digit)
-        return mr_fail_code(err, MR_INVALID, "weak_password",
+        return mr_fail_code(err, MR_CODE_WEAK_PASSWORD,
                             "password: it needs a lower-case letter, an upper-case letter and a digit");
     bool is_long = t.characters >= 8 && t.characters <= 128;
     bool is_special = t.characters >= 5 && t.characters <= 20 && t.special;
     if (!is_long && !is_special)
         return mr_fail_code(
-            err, MR_INVALID, "weak_password",
+            err, MR_CODE_WEAK_PASSWORD,
             "password: it needs 8 to 128 characters, or 5 to 20 with one of $ # @ among them");
     return MR_OK;
 }

@@ -23,8 +23,8 @@ enum mr_status mr_user_create(struct mr_db *db, const char *username, const char
         return MR_OK;
     }
     if (mr_rows_int64(rows, 0, "name_taken"))
-        return mr_fail_code(err, MR_CONFLICT, "username_taken", "username: it is taken already");
-    return mr_fail_code(err, MR_CONFLICT, "email_taken", "email: it is in use already");
+        return mr_fail_code(err, MR_CODE_USERNAME_TAKEN, "username: it is taken already");
+    return mr_fail_code(err, MR_CODE_EMAIL_TAKEN, "email: it is in use already");
 }
 
 enum mr_status mr_user_find(struct mr_db *db, const char *login, int64_t *ret_id,

@@ -66,8 +66,7 @@ static bool is_foreign_type(const char *type)
 
 static enum mr_status not_media(struct mr_err *err, const char *why, const char *type)
 {
-    return mr_fail_code(err, MR_UNSUPPORTED, "not_media", "the URL does not lead to audio or video: %s%s",
-                        why, type);
+    return mr_fail_code(err, MR_CODE_NOT_MEDIA, "the URL does not lead to audio or video: %s%s", why, type);
 }
 
 /* ---- the way into storage ----------------------------------------------------------------- */
@@ -166,12 +165,12 @@ static enum mr_status fetch_patiently(struct ingest *ingest, struct mr_err *err)
         enum mr_status status = fetch_once(ingest, &failure);
         if (status == MR_OK)
             return MR_OK;
-        bool may_recover = strcmp(failure.code, MR_FETCH_FAILED) == 0 && mr_status_is_transient(status);
+        bool may_recover = failure.code == MR_CODE_FETCH_FAILED && mr_status_is_transient(status);
         bool again = may_recover && !mr_job_should_stop(ingest->job) && mr_retry_again(&policy, &retry);
         if (again)
             continue;
         ingest->job->strangers_fault = may_recover;
-        return mr_fail_code(err, status, failure.code, "%s", failure.message);
+        return mr_fail_from(err, &failure);
     }
 }
 
@@ -221,7 +220,7 @@ static enum mr_status note_input(struct mr_job *job, const struct mr_input *inpu
     for (int i = 0; i < NOTE_TRIES && status == MR_UNAVAILABLE; i++)
         status = mr_lease_set_input(job->worker->db, job->claim, input->object, input->generation,
                                     input->size, input->name, extension, ret_ours, &failure);
-    return status == MR_OK ? MR_OK : mr_fail_code(err, status, failure.code, "%s", failure.message);
+    return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
 }
 
 static enum mr_status fetch_input(struct mr_job *job, struct mr_input *ret, bool *ret_ours,

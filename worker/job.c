@@ -43,7 +43,7 @@ enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit,
     enum mr_status status = MR_UNAVAILABLE;
     for (int i = 0; i < COMMIT_TRIES && status == MR_UNAVAILABLE; i++)
         status = mr_lease_commit(job->worker->db, job->claim, commit, ret_committed, &failure);
-    return status == MR_OK ? MR_OK : mr_fail_code(err, status, failure.code, "%s", failure.message);
+    return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
 }
 
 void mr_job_drop_object(struct mr_job *job, const char *name)
@@ -57,8 +57,7 @@ static enum mr_status run_kind(struct mr_job *job, bool *ret_committed, struct m
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(job->claim->kind, kinds[i].name) == 0)
             return kinds[i].run(job, ret_committed, err);
-    return mr_fail_code(err, MR_UNSUPPORTED, "unknown_kind", "this worker knows no task of kind %s",
-                        job->claim->kind);
+    return mr_fail_code(err, MR_CODE_UNKNOWN_KIND, "this worker knows no task of kind %s", job->claim->kind);
 }
 
 /* ---- what a failure means; the database may be down too: then the lease simply runs out ---- */
@@ -84,7 +83,7 @@ static enum mr_job_end put_off(struct mr_job *job)
 static enum mr_job_end fail(struct mr_job *job, const struct mr_err *cause)
 {
     struct mr_err err;
-    if (mr_lease_fail(job->worker->db, job->claim, cause->code, cause->message, &err) == MR_OK)
+    if (mr_lease_fail(job->worker->db, job->claim, mr_code_name(cause->code), cause->message, &err) == MR_OK)
         return MR_JOB_FAILED;
     mr_log_err(job->log, MR_LOG_WARNING,
                "the failure could not be written down: the task will be tried again", &err, NULL);

@@ -25,7 +25,7 @@ static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, voi
     enum mr_status status = mr_read_ahead_read(media->input, offset, buf, len, ret_len, err);
     if (status ==
         MR_NOT_FOUND) /* storage has lost the input, or the task was deleted: no retry brings it back */
-        return mr_fail_code(err, MR_NOT_FOUND, "input_gone", "the uploaded file is no longer in storage");
+        return mr_fail_code(err, MR_CODE_INPUT_GONE, "the uploaded file is no longer in storage");
     return status == MR_OK ? MR_OK : mr_wrap(err, status, "read the input");
 }
 
@@ -34,7 +34,7 @@ static enum mr_status write_output(void *ctx, uint32_t output, int64_t offset, c
 {
     struct media_job *media = ctx;
     if (!media->outputs)
-        return mr_fail_code(err, MR_INVALID, "sandbox_protocol", "the converter wrote where nothing is due");
+        return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "the converter wrote where nothing is due");
     enum mr_status status = mr_output_set_write(media->outputs, output, offset, data, len, err);
     return status == MR_OK ? MR_OK : mr_wrap(err, status, "write the output");
 }

@@ -21,7 +21,7 @@ struct mr_output_writer {
 
 static enum mr_status misplaced(struct mr_err *err, const char *what)
 {
-    return mr_fail_code(err, MR_INVALID, "sandbox_protocol", "the converter wrote %s", what);
+    return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "the converter wrote %s", what);
 }
 
 /* ---- storing ----------------------------------------------------------------------- */

@@ -128,7 +128,7 @@ static enum mr_status send_request(const struct mr_sandbox *sandbox, const struc
         n = sendmsg(sandbox->control, &message, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     if (n < 0)
-        return mr_fail_code(err, MR_UNAVAILABLE, "sandbox_unavailable", "the sandbox does not answer: %s",
+        return mr_fail_code(err, MR_CODE_SANDBOX_UNAVAILABLE, "the sandbox does not answer: %s",
                             strerrordesc_np(errno));
     return MR_OK;
 }

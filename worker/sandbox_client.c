@@ -105,6 +105,7 @@ bool mr_client_result(const struct mr_sandbox_fds *fds, const json_t *receipt)
 
 bool mr_client_failure(const struct mr_sandbox_fds *fds, const struct mr_err *cause)
 {
-    MR_AUTO_JSON json_t *value = json_pack("{s:s, s:s}", "code", cause->code, "detail", cause->message);
+    MR_AUTO_JSON json_t *value =
+        json_pack("{s:s, s:s}", "code", mr_code_name(cause->code), "detail", cause->message);
     return value && write_text(fds, MR_STATUS_FAILURE, value);
 }

@@ -69,7 +69,7 @@ MR_DEFINE_CLEANUP(job, job_free)
 
 static enum mr_status broken_protocol(struct mr_err *err, const char *what)
 {
-    return mr_fail_code(err, MR_INVALID, "sandbox_protocol", "the decoder lost its mind: %s", what);
+    return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "the decoder lost its mind: %s", what);
 }
 
 static enum mr_status job_new(const struct mr_sandbox_callbacks *callbacks, void *ctx,
@@ -192,7 +192,7 @@ static enum mr_status take_frame(struct job *job, struct mr_err *err)
         !order_admit(&job->order, frame.offset, frame.len))
         return broken_protocol(err, "output out of order");
     if (job->limits->output_max && job->order.earlier + order_size(&job->order) > job->limits->output_max)
-        return mr_fail_code(err, MR_TOO_LARGE, "resource_limit", "the output is larger than %lld bytes",
+        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "the output is larger than %lld bytes",
                             (long long)job->limits->output_max);
     enum mr_status status =
         job->callbacks->write_output(job->ctx, frame.output, frame.offset, job->frames.body, frame.len, err);
@@ -201,30 +201,6 @@ static enum mr_status take_frame(struct job *job, struct mr_err *err)
 }
 
 /* ---- status ---- */
-
-static enum mr_status status_of_failure(const char *code)
-{
-    static const struct {
-        const char *code;
-        enum mr_status status;
-    } failures[] = {
-        {"invalid_media", MR_INVALID},
-        {"no_audio", MR_INVALID},
-        {"no_video", MR_INVALID},
-        {"bad_option", MR_INVALID},
-        {"truncated", MR_INVALID},
-        {"unsupported_codec", MR_UNSUPPORTED},
-        {"unsupported_format", MR_UNSUPPORTED},
-        {"resource_limit", MR_TOO_LARGE},
-        {"too_many_parts", MR_TOO_LARGE},
-        {"output_too_large", MR_TOO_LARGE},
-        {"internal", MR_INTERNAL},
-    };
-    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
-        if (strcmp(failures[i].code, code) == 0)
-            return failures[i].status;
-    return MR_OK;
-}
 
 /* The detail may quote the file: as text it is checked by the JSON parser, control characters go here. */
 static void make_printable(char *text)
@@ -236,13 +212,13 @@ static void make_printable(char *text)
 
 static enum mr_status take_failure(struct job *job, const json_t *value, struct mr_err *err)
 {
-    const char *code, *detail;
-    if (json_unpack((json_t *)(uintptr_t)value, "{s:s, s:s}", "code", &code, "detail", &detail) < 0)
+    const char *name, *detail;
+    if (json_unpack((json_t *)(uintptr_t)value, "{s:s, s:s}", "code", &name, "detail", &detail) < 0)
         return broken_protocol(err, "a failure without code or detail");
-    enum mr_status status = status_of_failure(code);
-    if (!status)
+    enum mr_code code = mr_code_find(name);
+    if (code == MR_CODE_NONE || !(mr_code_row(code)->places & MR_CODE_IN_CHILD))
         return broken_protocol(err, "a failure of an unknown kind");
-    mr_fail_code(&job->failure, status, code, "%s", detail);
+    mr_fail_code(&job->failure, code, "%s", detail);
     make_printable(job->failure.message);
     job->has_failure = true;
     return MR_OK;
@@ -318,7 +294,7 @@ static enum mr_status serve_lifeline(struct job *job, struct mr_err *err)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return MR_OK;
     if (n != (ssize_t)sizeof job->exit)
-        return mr_fail_code(err, MR_UNAVAILABLE, "sandbox_unavailable", "the sandbox has died");
+        return mr_fail_code(err, MR_CODE_SANDBOX_UNAVAILABLE, "the sandbox has died");
     job->has_exit = true;
     return MR_OK;
 }
@@ -330,10 +306,10 @@ static enum mr_status check_limits(const struct job *job, struct mr_err *err)
     if (job->callbacks->canceled && job->callbacks->canceled(job->ctx))
         return mr_fail(err, MR_CANCELED, "canceled");
     if (limits->total_ms && now - job->started_us > limits->total_ms * 1000)
-        return mr_fail_code(err, MR_TOO_LARGE, "timed_out", "the conversion took longer than %lld s",
+        return mr_fail_code(err, MR_CODE_TIMED_OUT, "the conversion took longer than %lld s",
                             (long long)limits->total_ms / 1000);
     if (limits->stall_ms && now - job->alive_us > limits->stall_ms * 1000)
-        return mr_fail_code(err, MR_TOO_LARGE, "timed_out", "the conversion made no progress for %lld s",
+        return mr_fail_code(err, MR_CODE_TIMED_OUT, "the conversion made no progress for %lld s",
                             (long long)limits->stall_ms / 1000);
     return MR_OK;
 }
@@ -382,15 +358,15 @@ static enum mr_status judge_signal(int signal_number, struct mr_err *err)
 {
     switch (signal_number) {
     case SIGSYS:
-        return mr_fail_code(err, MR_INVALID, "sandbox_violation",
+        return mr_fail_code(err, MR_CODE_SANDBOX_VIOLATION,
                             "sandbox violation: the decoder tried a forbidden system call");
     case SIGXCPU:
-        return mr_fail_code(err, MR_TOO_LARGE, "resource_limit", "the decoder used up its processor time");
+        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "the decoder used up its processor time");
     case SIGKILL: /* not ours: we have not asked for it */
-        return mr_fail_code(err, MR_TOO_LARGE, "resource_limit",
+        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT,
                             "the decoder was killed, most likely for want of memory");
     default:
-        return mr_fail_code(err, MR_INVALID, "decoder_crashed", "the decoder crashed (SIG%s)",
+        return mr_fail_code(err, MR_CODE_DECODER_CRASHED, "the decoder crashed (SIG%s)",
                             sigabbrev_np(signal_number) ? sigabbrev_np(signal_number) : "?");
     }
 }
@@ -408,7 +384,7 @@ static enum mr_status judge(struct job *job, json_t **ret_receipt, struct mr_err
         return job->failure.status;
     }
     if (WEXITSTATUS(wait_status) != 0)
-        return mr_fail_code(err, MR_INVALID, "decoder_crashed", "the decoder ended with code %d",
+        return mr_fail_code(err, MR_CODE_DECODER_CRASHED, "the decoder ended with code %d",
                             WEXITSTATUS(wait_status));
     if (job->is_cut)
         return broken_protocol(err, "half a record");

@@ -58,7 +58,7 @@ static enum mr_delivery_end judge(int status, struct mr_err *reason)
         *reason = (struct mr_err){0};
         return MR_DELIVERY_SENT;
     }
-    mr_fail_code(reason, status == 410 ? MR_NOT_FOUND : MR_UNAVAILABLE, status == 410 ? "gone" : "refused",
+    mr_fail_code(reason, status == 410 ? MR_CODE_RECEIVER_GONE : MR_CODE_RECEIVER_REFUSED,
                  "the receiver answered %d", status);
     return status == 410 ? MR_DELIVERY_FAILED : MR_DELIVERY_RETRY;
 }
@@ -66,7 +66,7 @@ static enum mr_delivery_end judge(int status, struct mr_err *reason)
 /* Of an exchange that brought no answer: only an address that is refused stays so. */
 static enum mr_delivery_end judge_silence(const struct mr_err *reason)
 {
-    return strcmp(reason->code, "address_refused") == 0 ? MR_DELIVERY_FAILED : MR_DELIVERY_RETRY;
+    return reason->code == MR_CODE_ADDRESS_REFUSED ? MR_DELIVERY_FAILED : MR_DELIVERY_RETRY;
 }
 
 /* ---- the request --------------------------------------------------------------------- */

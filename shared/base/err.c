@@ -31,16 +31,16 @@ const char *mr_status_name(enum mr_status status)
     return (unsigned)status < MR_STATUS_COUNT ? statuses[status].name : "unknown";
 }
 
-static void fill(struct mr_err *err, enum mr_status status, const char *code, const char *format,
+static void fill(struct mr_err *err, enum mr_status status, enum mr_code code, const char *format,
                  va_list args) __attribute__((format(printf, 4, 0)));
 
-static void fill(struct mr_err *err, enum mr_status status, const char *code, const char *format,
+static void fill(struct mr_err *err, enum mr_status status, enum mr_code code, const char *format,
                  va_list args)
 {
     if (!err)
         return;
     err->status = status;
-    snprintf(err->code, sizeof err->code, "%s", code);
+    err->code = code;
     vsnprintf(err->message, sizeof err->message, format, args);
 }
 
@@ -48,13 +48,23 @@ enum mr_status mr_fail(struct mr_err *err, enum mr_status status, const char *fo
 {
     va_list args;
     va_start(args, format);
-    fill(err, status, mr_status_name(status), format, args);
+    fill(err, status, mr_code_of_status(status), format, args);
     va_end(args);
     return status;
 }
 
-enum mr_status mr_fail_code(struct mr_err *err, enum mr_status status, const char *code, const char *format,
-                            ...)
+enum mr_status mr_fail_code(struct mr_err *err, enum mr_code code, const char *format, ...)
+{
+    enum mr_status status = mr_code_row(code)->status;
+    va_list args;
+    va_start(args, format);
+    fill(err, status, code, format, args);
+    va_end(args);
+    return status;
+}
+
+enum mr_status mr_fail_as(struct mr_err *err, enum mr_status status, enum mr_code code, const char *format,
+                          ...)
 {
     va_list args;
     va_start(args, format);
@@ -63,11 +73,18 @@ enum mr_status mr_fail_code(struct mr_err *err, enum mr_status status, const cha
     return status;
 }
 
+enum mr_status mr_fail_from(struct mr_err *err, const struct mr_err *failure)
+{
+    if (err)
+        *err = *failure;
+    return failure->status;
+}
+
 enum mr_status mr_fail_errno(struct mr_err *err, enum mr_status status, int errnum, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fill(err, status, mr_status_name(status), format, args);
+    fill(err, status, mr_code_of_status(status), format, args);
     va_end(args);
     if (err) {
         size_t used = strlen(err->message);

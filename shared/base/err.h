@@ -11,34 +11,17 @@
 #ifndef MR_BASE_ERR_H
 #define MR_BASE_ERR_H
 
+#include "shared/base/codes.h"
+#include "shared/base/status.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
-enum mr_status {
-    MR_OK = 0,
-    /* A retry cannot cure these. */
-    MR_INVALID,         /* the caller's input is wrong */
-    MR_UNAUTHENTICATED, /* nobody proved who they are */
-    MR_DENIED,          /* known, but not allowed */
-    MR_NOT_FOUND,
-    MR_CONFLICT,    /* exists already, or a precondition does not hold */
-    MR_TOO_LARGE,   /* over a limit that was set */
-    MR_UNSUPPORTED, /* understood, but not something we do */
-    MR_CANCELED,
-    MR_INTERNAL, /* our own fault */
-    /* A retry may cure these. */
-    MR_UNAVAILABLE, /* the other side, or the way to it, is down */
-    MR_TIMEOUT,
-    MR_EXHAUSTED, /* memory, descriptors, connections, quota */
-    MR_STATUS_COUNT
-};
-
 #define MR_ERR_MESSAGE_MAX 400
-#define MR_ERR_CODE_MAX    40
 
 struct mr_err {
     enum mr_status status;
-    char code[MR_ERR_CODE_MAX]; /* a stable word for programs, e.g. "invalid_media"; never empty on failure */
+    enum mr_code code;                /* for programs; never MR_CODE_NONE on failure */
     char message[MR_ERR_MESSAGE_MAX]; /* a sentence for people, cut if it does not fit */
 };
 
@@ -53,14 +36,21 @@ struct mr_err {
             return try_status_;                                                                              \
     } while (0)
 
-/* Fills err (NULL allowed) and returns status, so that `return mr_fail(...)` reads well. The code is the
- * status' name. */
+/* Fills err (NULL allowed) and returns status, so that `return mr_fail(...)` reads well. The code is that of
+ * the status. */
 enum mr_status mr_fail(struct mr_err *err, enum mr_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* As mr_fail, with a code of its own. */
-enum mr_status mr_fail_code(struct mr_err *err, enum mr_status status, const char *code, const char *format,
-                            ...) __attribute__((format(printf, 4, 5)));
+/* As mr_fail, with a code of the table, which says the status as well. */
+enum mr_status mr_fail_code(struct mr_err *err, enum mr_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* As mr_fail_code, where the status depends on the case. */
+enum mr_status mr_fail_as(struct mr_err *err, enum mr_status status, enum mr_code code, const char *format,
+                          ...) __attribute__((format(printf, 4, 5)));
+
+/* Passes on a failure that was kept in an err of its own. */
+enum mr_status mr_fail_from(struct mr_err *err, const struct mr_err *failure);
 
 /* As mr_fail, with strerror(errnum) appended. */
 enum mr_status mr_fail_errno(struct mr_err *err, enum mr_status status, int errnum, const char *format, ...)

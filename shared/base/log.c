@@ -115,7 +115,7 @@ static void emit(const struct mr_log *log, enum mr_severity severity, const char
     if (cause) {
         json_t *error = json_object();
         set_string(error, "status", mr_status_name(cause->status));
-        set_string(error, "code", cause->code);
+        set_string(error, "code", mr_code_name(cause->code));
         set_string(error, "message", cause->message);
         json_object_set_new(entry, "error", error);
     }

@@ -58,20 +58,22 @@ static enum mr_status claim_of(const struct mr_rows *rows, struct mr_claim *ret,
 }
 
 /* Why a claim got no row. A task whose attempts are used up is failed by the same look. */
-static enum mr_status why_not(struct mr_db *db, const char *const *params, enum mr_claim_outcome *ret_outcome,
+static enum mr_status why_not(struct mr_db *db, const char *task, const char *generation,
+                              const char *max_attempts, enum mr_claim_outcome *ret_outcome,
                               struct mr_err *err)
 {
     static const struct mr_statement exhaust = {
         "lease_exhaust",
         "WITH failed AS (UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(),"
-        " error_code = 'attempts_exhausted', error_detail = 'the conversion was tried ' || attempts ||"
-        " ' times and never came to an end'"
+        " error_code = $4, error_detail = 'the conversion was started ' || attempts ||"
+        " ' times and never ended'"
         " WHERE id = $1::bigint AND generation = $2::int AND attempts >= $3::int AND" CLAIMABLE
         " RETURNING id)"
         " SELECT CASE WHEN EXISTS (SELECT FROM failed) THEN 'exhausted'"
         " WHEN status = 'processing' AND generation = $2::int THEN 'elsewhere' ELSE 'stale' END AS outcome"
         " FROM tasks WHERE id = $1::bigint",
-        3};
+        4};
+    const char *const params[] = {task, generation, max_attempts, mr_code_name(MR_CODE_ATTEMPTS_EXHAUSTED)};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     enum mr_status status = mr_db_exec(db, &exhaust, params, &rows, err);
     if (status != MR_OK)
@@ -106,7 +108,7 @@ enum mr_status mr_lease_claim(struct mr_db *db, const struct mr_message *message
     if (status != MR_OK)
         return status;
     if (mr_rows_count(rows) == 0)
-        return why_not(db, params, ret_outcome, err);
+        return why_not(db, task, generation, attempts, ret_outcome, err);
     status = claim_of(rows, ret, err);
     if (status == MR_OK)
         *ret_outcome = MR_CLAIM_OURS;
@@ -264,11 +266,11 @@ enum mr_status mr_lease_dead_letter(struct mr_db *db, const struct mr_message *m
     static const struct mr_statement fail = {
         "lease_dead_letter_fail",
         "UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(),"
-        " error_code = 'delivery_exhausted',"
-        " error_detail = 'the task was handed to the workers again and again, and none could finish it'"
+        " error_code = $3,"
+        " error_detail = 'the task was delivered to workers several times and none finished it'"
         " WHERE id = $1::bigint AND generation = $2::int AND" CLAIMABLE
         " AND (attempts > 0 OR uploaded_at < now() - interval '1 day')",
-        2};
+        3};
     static const struct mr_statement again = {"lease_dead_letter_again",
                                               "UPDATE tasks SET published_at = NULL WHERE id = $1::bigint "
                                               "AND generation = $2::int AND status = 'uploaded'",
@@ -276,7 +278,7 @@ enum mr_status mr_lease_dead_letter(struct mr_db *db, const struct mr_message *m
     char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
     mr_int64_text(message->task_id, task);
     mr_int64_text(message->generation <= INT32_MAX ? message->generation : 0, generation);
-    const char *const params[] = {task, generation};
+    const char *const params[] = {task, generation, mr_code_name(MR_CODE_DELIVERY_EXHAUSTED)};
     enum mr_status status = mr_db_exec(db, &fail, params, NULL, err);
     return status == MR_OK ? mr_db_exec(db, &again, params, NULL, err) : status;
 }

@@ -66,7 +66,7 @@ enum mr_status mr_link_owner(struct mr_db *db, const char *token, const char *fi
         return status;
     if (!rows || mr_rows_count(rows) == 0)
         return mr_fail_code(
-            err, MR_UNAUTHENTICATED, "bad_link",
+            err, MR_CODE_BAD_LINK,
             "token: this link has expired, or it is not for this file; log in to download it");
     *ret_user_id = mr_rows_int64(rows, 0, "user_id");
     return MR_OK;

@@ -17,7 +17,7 @@ static enum mr_status settle(enum mr_status status, const struct mr_err *cause, 
     if (status == MR_OK)
         return MR_OK;
     if (clear)
-        return mr_fail_code(err, status, cause->code, "%s: %s", advice, cause->message);
+        return mr_fail_as(err, status, cause->code, "%s: %s", advice, cause->message);
     mr_log_err(log, MR_LOG_WARNING, "not checked at the start", cause, NULL);
     return MR_OK;
 }

@@ -75,10 +75,10 @@ static enum mr_status no_output(const struct mr_rows *rows, struct mr_err *err)
 {
     const char *task_status = mr_rows_text(rows, 0, "status");
     if (strcmp(task_status, "failed") == 0)
-        return mr_fail_code(err, MR_INVALID, "failed", "the conversion failed: there is no file");
+        return mr_fail_code(err, MR_CODE_TASK_FAILED, "the conversion failed: there is no file");
     if (strcmp(task_status, "processed") == 0)
         return mr_fail(err, MR_NOT_FOUND, "there is no such output");
-    return mr_fail_code(err, MR_INVALID, "not_ready", "the file is not ready: the task is %s", task_status);
+    return mr_fail_code(err, MR_CODE_NOT_READY, "the file is not ready: the task is %s", task_status);
 }
 
 /* One row: the task that the key means, and the n-th output if it has one. */

@@ -70,10 +70,10 @@ enum mr_status mr_tasks_delete(struct mr_db *db, int64_t user_id, const char *ke
 static enum mr_status may_redo(const struct mr_rows *found, struct mr_err *err)
 {
     if (mr_rows_is_null(found, 0, "new_format"))
-        return mr_fail_code(err, MR_CONFLICT, "not_convertible",
+        return mr_fail_code(err, MR_CODE_NOT_CONVERTIBLE,
                             "a task of this kind has no format: only conversions can be ordered anew");
     if (strcmp(mr_rows_text(found, 0, "status"), "awaiting_upload") == 0)
-        return mr_fail_code(err, MR_CONFLICT, "awaiting_upload", "the file is still being uploaded");
+        return mr_fail_code(err, MR_CODE_AWAITING_UPLOAD, "the file is still being uploaded");
     return MR_OK;
 }
 

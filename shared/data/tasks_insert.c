@@ -139,10 +139,10 @@ static enum mr_status explain(const struct mr_rows *rows, const struct mr_task_d
                               struct mr_err *err)
 {
     if (mr_rows_int64(rows, 0, "has_key"))
-        return mr_fail_code(err, MR_CONFLICT, "idempotency_key_spent",
+        return mr_fail_code(err, MR_CODE_IDEMPOTENCY_KEY_SPENT,
                             "Idempotency-Key: the task that it made is deleted; a new task needs a new key");
     if (draft->upload_id)
-        return mr_fail_code(err, MR_NOT_FOUND, "unknown_upload",
+        return mr_fail_code(err, MR_CODE_UNKNOWN_UPLOAD,
                             "upload_id: there is no such upload, or it became a task already");
     return mr_fail(err, MR_UNAVAILABLE, "the idempotency key has just run out");
 }
@@ -167,7 +167,7 @@ enum mr_status mr_tasks_resolve(struct mr_db *db, const struct mr_task_draft *dr
     if (status != MR_OK)
         return status;
     if (mr_rows_int64(rows, 0, "has_key") && !mr_rows_int64(rows, 0, "is_same"))
-        return mr_fail_code(err, MR_CONFLICT, "idempotency_key_reused",
+        return mr_fail_code(err, MR_CODE_IDEMPOTENCY_KEY_REUSED,
                             "Idempotency-Key: it came with another request before");
     if (!mr_rows_int64(rows, 0, "has_task"))
         return explain(rows, draft, err);

@@ -73,7 +73,7 @@ enum mr_status mr_uploads_find(struct mr_db *db, int64_t user_id, const char *id
     if (status != MR_OK)
         return status;
     if (!rows || mr_rows_count(rows) == 0)
-        return mr_fail_code(err, MR_NOT_FOUND, "unknown_upload",
+        return mr_fail_code(err, MR_CODE_UNKNOWN_UPLOAD,
                             "there is no such upload: begin one with POST /api/uploads");
     return record_of(rows, 0, ret, err);
 }

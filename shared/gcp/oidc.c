@@ -269,11 +269,11 @@ static enum mr_status check_claims(const struct mr_oidc *oidc, const json_t *cla
     if (!is_issued_by_google(claims))
         return mr_fail(err, MR_UNAUTHENTICATED, "token of another issuer");
     if (!claim_is(claims, "aud", oidc->audience))
-        return mr_fail_code(err, MR_DENIED, "wrong_audience",
+        return mr_fail_code(err, MR_CODE_WRONG_AUDIENCE,
                             "the token is for the audience %.100s, PUSH_AUDIENCE is %.100s",
                             claim(claims, "aud"), oidc->audience);
     if (!claim_is(claims, "email", oidc->email))
-        return mr_fail_code(err, MR_DENIED, "wrong_account",
+        return mr_fail_code(err, MR_CODE_WRONG_ACCOUNT,
                             "the token is of the account %.100s, PUSH_SERVICE_ACCOUNT is %.100s",
                             claim(claims, "email"), oidc->email);
     if (oidc->mode == MR_OIDC_VERIFY && !json_is_true(json_object_get(claims, "email_verified")))

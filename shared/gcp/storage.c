@@ -194,7 +194,7 @@ enum mr_status mr_storage_verify(struct mr_storage *storage, const char *name, i
         return MR_OK;
     /* Should this fail, a wrong object stays; that it is wrong is reported all the same. */
     (void)!mr_storage_delete(storage, name, NULL);
-    return mr_fail_code(err, MR_UNAVAILABLE, "corrupted",
+    return mr_fail_code(err, MR_CODE_CORRUPTED,
                         "stored object differs from what was sent (%lld bytes of %lld, or its checksum)",
                         (long long)stored->size, (long long)size);
 }
@@ -212,7 +212,7 @@ enum mr_status mr_storage_delete(struct mr_storage *storage, const char *name, s
     status = call(storage, "DELETE", mr_buf_str(&url), NULL, &retry, &res, &failure);
     if (status == MR_OK || res.status == 404)
         return MR_OK;
-    return mr_fail_code(err, status, failure.code, "delete object: %s", failure.message);
+    return mr_fail_as(err, status, failure.code, "delete object: %s", failure.message);
 }
 
 /* ---- custom metadata --------------------------------------------------------------------- */

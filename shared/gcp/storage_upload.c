@@ -7,8 +7,6 @@
 #include "shared/base/encoding.h"
 #include "shared/gcp/storage_internal.h"
 
-#define SESSION_LOST "session_lost" /* the err code of a session that cannot be carried on */
-
 struct mr_upload {
     struct mr_storage *storage;
     char *name;
@@ -129,7 +127,7 @@ static enum mr_status accept_stored(struct mr_upload *upload, int64_t stored, st
 {
     int64_t gained = stored - upload->stored;
     if (gained < 0 || gained > (int64_t)upload->chunk.len)
-        return mr_fail_code(err, MR_UNAVAILABLE, SESSION_LOST, "the session has %lld bytes instead of %lld",
+        return mr_fail_code(err, MR_CODE_SESSION_LOST, "the session has %lld bytes instead of %lld",
                             (long long)stored, (long long)upload->stored);
     mr_buf_consume(&upload->chunk, (size_t)gained);
     upload->stored = stored;
@@ -148,7 +146,7 @@ static enum mr_status step(struct mr_upload *upload, bool last, bool in_doubt, s
     enum mr_status status =
         in_doubt ? query_session(upload, last, res, ret, err) : send_chunk(upload, last, res, ret, err);
     if (status != MR_OK && is_gone(res)) /* what was stored lives nowhere else: the caller begins anew */
-        return mr_fail_code(err, MR_UNAVAILABLE, SESSION_LOST, "the upload session is gone");
+        return mr_fail_code(err, MR_CODE_SESSION_LOST, "the upload session is gone");
     if (status == MR_OK && !ret->complete)
         status = accept_stored(upload, ret->stored, err);
     return status;
@@ -245,7 +243,7 @@ static enum mr_status finish_session(struct mr_upload *upload, struct mr_object 
     while (status == MR_OK && !answer.complete)
         status = advance(upload, true, &answer, &tries, &failure);
     /* The try whose answer was lost may have been the one that made the object. */
-    bool ended = status == MR_CONFLICT || strcmp(failure.code, SESSION_LOST) == 0;
+    bool ended = status == MR_CONFLICT || failure.code == MR_CODE_SESSION_LOST;
     if (ended && tries)
         status =
             mr_storage_adopt(upload->storage, upload->name, size, upload->crc32c, &answer.object, status);
@@ -253,7 +251,7 @@ static enum mr_status finish_session(struct mr_upload *upload, struct mr_object 
         status =
             mr_storage_verify(upload->storage, upload->name, size, upload->crc32c, &answer.object, &failure);
     if (status != MR_OK)
-        return mr_fail_code(err, status, failure.code, "%s", failure.message);
+        return mr_fail_as(err, status, failure.code, "%s", failure.message);
     *ret = answer.object;
     return MR_OK;
 }

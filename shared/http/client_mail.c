@@ -61,7 +61,7 @@ static bool is_address(const char *text)
 static enum mr_status check(const struct mr_mail *mail, struct mr_err *err)
 {
     if (!is_address(mail->to))
-        return mr_fail_code(err, MR_INVALID, "recipient_refused", "no mail can be sent to this address");
+        return mr_fail_code(err, MR_CODE_RECIPIENT_REFUSED, "no mail can be sent to this address");
     if (!is_address(mail->from))
         return mr_fail(err, MR_INTERNAL, "the sender's address is none");
     if (!is_header_text(mail->subject) || !is_header_text(mail->message_id))
@@ -206,17 +206,17 @@ static enum mr_status refusal(const struct dispatch *d, int reply, struct mr_err
 {
     static const struct {
         const char *verb;
-        enum mr_status status;
-        const char *code, *what;
+        enum mr_code code;
+        const char *what;
     } table[] = {
-        {"RCPT", MR_INVALID, "recipient_refused", "the relay refused the recipient"},
-        {"DATA", MR_INVALID, "mail_refused", "the relay refused the mail"},
-        {"MAIL", MR_DENIED, "sender_refused", "the relay refused the sender"},
-        {"AUTH", MR_UNAUTHENTICATED, "login_refused", "the relay refused the login"},
+        {"RCPT", MR_CODE_RECIPIENT_REFUSED, "the relay refused the recipient"},
+        {"DATA", MR_CODE_MAIL_REFUSED, "the relay refused the mail"},
+        {"MAIL", MR_CODE_SENDER_REFUSED, "the relay refused the sender"},
+        {"AUTH", MR_CODE_LOGIN_REFUSED, "the relay refused the login"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(d->verb, table[i].verb) == 0)
-            return mr_fail_code(err, table[i].status, table[i].code, "%s with %d", table[i].what, reply);
+            return mr_fail_code(err, table[i].code, "%s with %d", table[i].what, reply);
     return mr_fail(err, MR_UNAVAILABLE, "the relay answered %d to %s", reply, d->verb);
 }
 
@@ -233,8 +233,7 @@ static enum mr_status finish(const struct dispatch *d, CURLcode code, int reply,
     case CURLE_OUT_OF_MEMORY:
         return mr_fail_oom(err);
     case CURLE_LOGIN_DENIED: /* its own words: the last verb may be a half of the credentials */
-        return mr_fail_code(err, MR_UNAUTHENTICATED, "login_refused", "the relay refused the login with %d",
-                            reply);
+        return mr_fail_code(err, MR_CODE_LOGIN_REFUSED, "the relay refused the login with %d", reply);
     default:
         return reply >= 500 ? refusal(d, reply, err) : mr_fail(err, MR_UNAVAILABLE, "%s", reason);
     }

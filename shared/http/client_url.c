@@ -19,12 +19,12 @@ static enum mr_status malformed(struct mr_err *err, CURLUcode code)
 {
     if (code == CURLUE_OUT_OF_MEMORY)
         return mr_fail_oom(err);
-    return mr_fail_code(err, MR_INVALID, "url_malformed", "not a whole URL: %s", curl_url_strerror(code));
+    return mr_fail_code(err, MR_CODE_URL_MALFORMED, "not a whole URL: %s", curl_url_strerror(code));
 }
 
 static enum mr_status too_long(struct mr_err *err, const char *what)
 {
-    return mr_fail_code(err, MR_INVALID, "url_malformed", "not a whole URL: the %s is too long", what);
+    return mr_fail_code(err, MR_CODE_URL_MALFORMED, "not a whole URL: the %s is too long", what);
 }
 
 /* Copies a part; an absent one gives "". */
@@ -97,7 +97,7 @@ enum mr_status mr_url_resolve(const char *base, const char *reference, char **re
     if (!url)
         return mr_fail_oom(err);
     if (!reference[0]) /* libcurl would name the directory of base */
-        return mr_fail_code(err, MR_INVALID, "url_malformed", "not a whole URL: it is empty");
+        return mr_fail_code(err, MR_CODE_URL_MALFORMED, "not a whole URL: it is empty");
     const unsigned lenient = CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE | CURLU_ALLOW_SPACE;
     CURL_TEXT char *text = NULL;
     CURLUcode code = curl_url_set(url, CURLUPART_URL, base, lenient);

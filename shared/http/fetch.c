@@ -69,7 +69,7 @@ static enum mr_status begin(struct hop *hop, struct mr_err *err)
 
 static enum mr_status too_large(const struct mr_fetch *fetch, struct mr_err *err)
 {
-    return mr_fail_code(err, MR_TOO_LARGE, "too_large", "the file is larger than %lld bytes",
+    return mr_fail_code(err, MR_CODE_TOO_LARGE, "the file is larger than %lld bytes",
                         (long long)fetch->max_bytes);
 }
 
@@ -95,7 +95,7 @@ static enum mr_status on_data(void *ctx, const void *data, size_t len, struct mr
 
 static enum mr_status give_on(enum mr_status status, const struct mr_err *failure, struct mr_err *err)
 {
-    return mr_fail_code(err, status, failure->code, "%s", failure->message);
+    return mr_fail_as(err, status, failure->code, "%s", failure->message);
 }
 
 static enum mr_status judge_failure(const struct hop *hop, enum mr_status status,
@@ -106,15 +106,15 @@ static enum mr_status judge_failure(const struct hop *hop, enum mr_status status
     if (status == MR_TOO_LARGE)
         return too_large(hop->fetch, err);
     if (status == MR_UNAVAILABLE || status == MR_TIMEOUT)
-        return mr_fail_code(err, status, MR_FETCH_FAILED, "the server of the URL: %s", failure->message);
+        return mr_fail_as(err, status, MR_CODE_FETCH_FAILED, "the server of the URL: %s", failure->message);
     return give_on(status, failure, err);
 }
 
 static enum mr_status judge_answer(int http_status, struct mr_err *err)
 {
     enum mr_status status = mr_http_status_to_status(http_status);
-    return mr_fail_code(err, status, MR_FETCH_FAILED, "the server of the URL answers with status %d",
-                        http_status);
+    return mr_fail_as(err, status, MR_CODE_FETCH_FAILED, "the server of the URL answers with status %d",
+                      http_status);
 }
 
 static bool is_redirect(int http_status)
@@ -134,7 +134,7 @@ static enum mr_status ask(struct mr_http_client *http, struct hop *hop, const ch
     const struct mr_fetch *fetch = hop->fetch;
     int64_t left_ms = (deadline_us - mr_time_monotonic_us()) / 1000;
     if (left_ms <= 0)
-        return mr_fail_code(err, MR_TIMEOUT, MR_FETCH_FAILED, "the server of the URL took too long");
+        return mr_fail_as(err, MR_TIMEOUT, MR_CODE_FETCH_FAILED, "the server of the URL took too long");
     struct mr_http_request req = {.method = "GET",
                                   .url = url,
                                   .headers = headers,
@@ -167,9 +167,9 @@ static enum mr_status walk_on(struct trail *trail, char *url, struct mr_err *err
     MR_AUTO_STR char *target = url;
     for (size_t i = 0; i < trail->count; i++)
         if (strcmp(trail->urls[i], target) == 0)
-            return mr_fail_code(err, MR_INVALID, "redirect_loop", "the URL redirects in a circle");
+            return mr_fail_code(err, MR_CODE_REDIRECT_LOOP, "the URL redirects in a circle");
     if (trail->count > MR_FETCH_REDIRECTS_MAX)
-        return mr_fail_code(err, MR_INVALID, "too_many_redirects", "the URL redirects more than %d times",
+        return mr_fail_code(err, MR_CODE_TOO_MANY_REDIRECTS, "the URL redirects more than %d times",
                             MR_FETCH_REDIRECTS_MAX);
     trail->urls[trail->count++] = MR_TAKE(target);
     return MR_OK;
@@ -180,7 +180,7 @@ static enum mr_status follow(const struct mr_fetch *fetch, const struct mr_http_
 {
     char location[MR_URL_MAX + 1];
     if (!mr_http_response_header(res, "Location", location, sizeof location) || !location[0])
-        return mr_fail_code(err, MR_INVALID, "url_malformed", "the URL redirects, and does not say where to");
+        return mr_fail_code(err, MR_CODE_URL_MALFORMED, "the URL redirects, and does not say where to");
     MR_AUTO_STR char *target = NULL;
     enum mr_status status = mr_url_resolve(trail->urls[trail->count - 1], location, &target, err);
     if (status == MR_OK)

@@ -6,7 +6,7 @@
  * never a short file. Nothing of what is inside the network is told: no address, and no difference between a
  * port that is open and one that is closed.
  *
- * Codes of failures: MR_FETCH_FAILED (the server's; transient if another try may help), "too_large",
+ * Codes of failures: "fetch_failed" (the server's; transient if another try may help), "too_large",
  * "too_many_redirects", "redirect_loop", and the guard's own: "url_malformed", "url_scheme",
  * "url_credentials", "address_refused".
  */
@@ -14,8 +14,6 @@
 #define MR_HTTP_FETCH_H
 
 #include "shared/http/client.h"
-
-#define MR_FETCH_FAILED "fetch_failed"
 
 enum { MR_FETCH_REDIRECTS_MAX = 5, MR_FETCH_NAME_MAX = 256 };
 

@@ -136,8 +136,7 @@ static enum mr_status provide(struct mr_form *form, struct mr_err *err)
     scan(form);
     while (form->start == form->data_end && !form->at_boundary) {
         if (form->source_ended)
-            return mr_fail_code(err, MR_INVALID, "incomplete_body",
-                                "the form ends before its closing boundary");
+            return mr_fail_code(err, MR_CODE_INCOMPLETE_BODY, "the form ends before its closing boundary");
         enum mr_status status = fill(form, err);
         if (status != MR_OK)
             return status;
@@ -193,7 +192,7 @@ static enum mr_status read_head(struct mr_form *form, struct mr_err *err)
             return mr_form_part_head(form->head, &form->part, err);
         }
         if (form->source_ended)
-            return mr_fail_code(err, MR_INVALID, "incomplete_body", "the form ends within a part's head");
+            return mr_fail_code(err, MR_CODE_INCOMPLETE_BODY, "the form ends within a part's head");
         enum mr_status status = fill(form, err);
         if (status != MR_OK)
             return status;

@@ -204,7 +204,7 @@ static bool begins_with(const char *url, const char *scheme)
 static enum mr_status check_scheme(const char *url, struct mr_err *err)
 {
     if (!begins_with(url, "http") && !begins_with(url, "https"))
-        return mr_fail_code(err, MR_INVALID, "url_scheme", "it has to begin with http:// or https://");
+        return mr_fail_code(err, MR_CODE_URL_SCHEME, "it has to begin with http:// or https://");
     return MR_OK;
 }
 
@@ -213,16 +213,16 @@ static enum mr_status check_text(const char *url, struct mr_err *err)
 {
     size_t len = strnlen(url, MR_URL_MAX + 1);
     if (len > MR_URL_MAX)
-        return mr_fail_code(err, MR_INVALID, "url_malformed", "it is longer than %d bytes", MR_URL_MAX);
+        return mr_fail_code(err, MR_CODE_URL_MALFORMED, "it is longer than %d bytes", MR_URL_MAX);
     for (const char *c = url; *c; c++)
         if ((unsigned char)*c <= ' ' || *c == 0x7f)
-            return mr_fail_code(err, MR_INVALID, "url_malformed", "it holds a blank or a control character");
+            return mr_fail_code(err, MR_CODE_URL_MALFORMED, "it holds a blank or a control character");
     return MR_OK;
 }
 
 enum mr_status mr_guard_refuse_address(struct mr_err *err)
 {
-    return mr_fail_code(err, MR_INVALID, "address_refused", "the URL leads to an address that is not public");
+    return mr_fail_code(err, MR_CODE_ADDRESS_REFUSED, "the URL leads to an address that is not public");
 }
 
 /* Whatever the system itself would read as an address without asking a resolver. */
@@ -243,10 +243,10 @@ static bool is_refused_literal(const char *host)
 static enum mr_status check_host(const char *host, struct mr_err *err)
 {
     if (!host[0])
-        return mr_fail_code(err, MR_INVALID, "url_malformed", "it names no host");
+        return mr_fail_code(err, MR_CODE_URL_MALFORMED, "it names no host");
     for (const char *c = host; *c; c++)
         if ((unsigned char)*c >= 0x80)
-            return mr_fail_code(err, MR_INVALID, "url_malformed",
+            return mr_fail_code(err, MR_CODE_URL_MALFORMED,
                                 "its host has to be in ASCII: write international names as xn--…");
     return MR_OK;
 }
@@ -265,13 +265,13 @@ enum mr_status mr_guard_check_url(const struct mr_guard *guard, const char *url,
     if (status != MR_OK)
         return status;
     if (parts.has_credentials)
-        return mr_fail_code(err, MR_INVALID, "url_credentials", "it must not hold a user name or password");
+        return mr_fail_code(err, MR_CODE_URL_CREDENTIALS, "it must not hold a user name or password");
     if (parts.port <= 0)
-        return mr_fail_code(err, MR_INVALID, "url_malformed", "there is no port 0");
+        return mr_fail_code(err, MR_CODE_URL_MALFORMED, "there is no port 0");
     if (mr_guard_names_host(guard, parts.host, parts.port) && !parts.has_zone)
         return MR_OK;
     if (flags & MR_GUARD_HTTPS_ONLY && strcmp(parts.scheme, "https") != 0)
-        return mr_fail_code(err, MR_INVALID, "url_scheme", "it has to begin with https://");
+        return mr_fail_code(err, MR_CODE_URL_SCHEME, "it has to begin with https://");
     if (parts.has_zone || is_refused_literal(parts.host))
         return mr_guard_refuse_address(err);
     return MR_OK;

@@ -7,9 +7,12 @@ static const int http_statuses[MR_STATUS_COUNT] = {
     [MR_EXHAUSTED] = 429,
 };
 
-int mr_http_status_of(enum mr_status status)
+int mr_http_status_of(const struct mr_err *err)
 {
-    return (unsigned)status < MR_STATUS_COUNT ? http_statuses[status] : 500;
+    const struct mr_code_row *row = mr_code_row(err->code);
+    if (row->http_status && row->status == err->status)
+        return row->http_status;
+    return (unsigned)err->status < MR_STATUS_COUNT ? http_statuses[err->status] : 500;
 }
 
 /* RFC 9110 §15, RFC 6585; 308 as a resumable upload's "Resume Incomplete" keeps its registered name. */
@@ -82,16 +85,15 @@ static const char *public_detail(int http_status, const struct mr_err *cause)
 enum mr_status mr_problem_json(int http_status, const struct mr_err *cause, json_t **ret, struct mr_err *err)
 {
     const char *detail = public_detail(http_status, cause);
-    json_t *problem =
-        json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "type", "about:blank", "title",
-                  mr_http_reason(http_status), "status", http_status, "detail", detail, "code",
-                  cause->code[0] ? cause->code : mr_status_name(cause->status), "message", detail);
+    json_t *problem = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "type", "about:blank", "title",
+                                mr_http_reason(http_status), "status", http_status, "detail", detail, "code",
+                                mr_code_name(cause->code), "message", detail);
     if (!problem) {
         /* A message cut in the middle of a character, or quoting hostile bytes, is not UTF-8. */
         const char *title = mr_http_reason(http_status);
         problem =
             json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "type", "about:blank", "title", title, "status",
-                      http_status, "detail", title, "code", mr_status_name(cause->status), "message", title);
+                      http_status, "detail", title, "code", mr_code_name(cause->code), "message", title);
     }
     if (!problem)
         return mr_fail_oom(err);

@@ -13,7 +13,7 @@ static enum mr_status split(const char *raw, struct mr_path *path, struct mr_err
             break;
         if (segment > MR_PATH_MAX - 2 || len > MR_PATH_MAX - 2 - segment ||
             path->count == MR_PATH_SEGMENTS_MAX)
-            return mr_fail_code(err, MR_TOO_LARGE, "path_too_long", "the path is too long");
+            return mr_fail_code(err, MR_CODE_PATH_TOO_LONG, "the path is too long");
         path->text[len++] = '/';
         path->segments[path->count++].start = len;
         memcpy(path->text + len, raw, segment);

@@ -44,22 +44,14 @@ static void run_handler(struct mr_request *req)
     if (status == MR_OK && !req->out.ended)
         status = mr_fail(&err, MR_INTERNAL, "the handler gave no whole answer");
     if (status != MR_OK)
-        mr_request_fail(req, mr_request_failure_status(req, &err), &err);
+        mr_request_fail(req, mr_http_status_of(&err), &err);
 }
 
 /* Broken requests are closed upon: where their body ends is not certain. */
 static void refuse_broken(struct mr_request *req, const struct mr_err *cause)
 {
-    static const struct {
-        const char *code;
-        int http_status;
-    } answers[] = {{"path_too_long", 414}, {"expectation_failed", 417}, {"too_many_headers", 431}};
-    int http_status = mr_http_status_of(cause->status);
-    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
-        if (strcmp(answers[i].code, cause->code) == 0)
-            http_status = answers[i].http_status;
     req->out.close = true;
-    mr_request_fail(req, http_status, cause);
+    mr_request_fail(req, mr_http_status_of(cause), cause);
 }
 
 static void dispatch(struct mr_request *req, bool open)
@@ -70,7 +62,7 @@ static void dispatch(struct mr_request *req, bool open)
         refuse_broken(req, &err);
     } else if (!open) {
         struct mr_err cause;
-        mr_fail_code(&cause, MR_UNAVAILABLE, "shutting_down", "shutting down");
+        mr_fail_code(&cause, MR_CODE_SHUTTING_DOWN, "shutting down");
         req->out.close = true;
         mr_request_answer_failure(req, 503, &cause);
     } else {

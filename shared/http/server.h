@@ -161,8 +161,7 @@ MR_MUST_CHECK enum mr_status mr_respond_detach(struct mr_request *req, int http_
 /* True once the head of an answer has been sent. */
 bool mr_respond_started(const struct mr_request *req);
 
-/* The HTTP status for a failure: the one table. MR_CANCELED is 409; MR_UNSUPPORTED 415; MR_EXHAUSTED 429 …
- * MR_TIMEOUT is 504, but the server answers 408 where it was the client's body that came too slowly. */
-int mr_http_status_of(enum mr_status status);
+/* The HTTP status of an answer for a failure: that of its code (codes.def), else that of its status (problem.c). */
+int mr_http_status_of(const struct mr_err *err);
 
 #endif

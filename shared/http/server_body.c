@@ -31,7 +31,7 @@ enum mr_status mr_body_prepare(struct mr_request *req, struct mr_err *err)
         req->body.state = MR_BODY_ENDED;
     const char *expect = mr_request_header(req, "Expect");
     if (expect && strcasecmp(expect, "100-continue") != 0)
-        return mr_fail_code(err, MR_UNSUPPORTED, "expectation_failed", "cannot fulfil this expectation");
+        return mr_fail_code(err, MR_CODE_EXPECTATION_FAILED, "cannot fulfil this expectation");
     req->body.expect_continue = expect && strcmp(req->info->http_version, "1.1") == 0;
     return MR_OK;
 }
@@ -97,8 +97,8 @@ static enum mr_status read_piece(struct mr_request *req, void *data, size_t len,
         return MR_OK;
     }
     if (late || mr_time_monotonic_us() - began_us >= (int64_t)req->server->options.client_timeout_ms * 1000)
-        return mr_fail_code(err, MR_TIMEOUT, "slow_client", "the body came too slowly");
-    return mr_fail_code(err, MR_INVALID, "incomplete_body", "the connection broke off within the body");
+        return mr_fail_code(err, MR_CODE_SLOW_CLIENT, "the body came too slowly");
+    return mr_fail_code(err, MR_CODE_INCOMPLETE_BODY, "the connection broke off within the body");
 }
 
 enum mr_status mr_request_read(struct mr_request *req, void *data, size_t len, size_t *ret_len,
@@ -158,7 +158,7 @@ enum mr_status mr_request_json(struct mr_request *req, size_t max, json_t **ret,
     json_error_t fault;
     json_t *json = json_loadb(mr_buf_str(&body), body.len, JSON_REJECT_DUPLICATES, &fault);
     if (!json)
-        return mr_fail_code(err, MR_INVALID, "invalid_json", "not JSON, line %d column %d: %s", fault.line,
+        return mr_fail_code(err, MR_CODE_INVALID_JSON, "not JSON, line %d column %d: %s", fault.line,
                             fault.column, fault.text);
     *ret = json;
     return MR_OK;

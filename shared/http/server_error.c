@@ -36,14 +36,6 @@ static enum mr_status add_status_headers(struct mr_request *req, int http_status
     return mr_respond_header(req, "Allow", allow, err);
 }
 
-int mr_request_failure_status(const struct mr_request *req, const struct mr_err *cause)
-{
-    if (cause->status == MR_TIMEOUT && req->body.state == MR_BODY_FAILED &&
-        req->body.failure.status == MR_TIMEOUT)
-        return 408;
-    return mr_http_status_of(cause->status);
-}
-
 void mr_request_fail(struct mr_request *req, int http_status, const struct mr_err *cause)
 {
     if (http_status >= 500 && !req->out.gone)

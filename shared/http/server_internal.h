@@ -153,8 +153,6 @@ MR_MUST_CHECK enum mr_status mr_wire_write(struct mr_request *req, const void *d
 void mr_request_answer_failure(struct mr_request *req, int http_status, const struct mr_err *cause);
 /* As mr_request_answer_failure, and logs what is our own fault. */
 void mr_request_fail(struct mr_request *req, int http_status, const struct mr_err *cause);
-/* The HTTP status for a handler's failure: a client's own slowness is 408, not 504. */
-int mr_request_failure_status(const struct mr_request *req, const struct mr_err *cause);
 /* Answers for a request that civetweb refused before there was one (broken or oversize head, time-out). */
 void mr_server_refuse(struct mr_server *server, struct mg_connection *conn, int http_status,
                       const char *reason);

@@ -64,8 +64,7 @@ enum mr_status mr_request_prepare(struct mr_request *req, struct mr_err *err)
     prepare_base_url(req);
     /* civetweb drops the headers that it has no room for without a word. */
     if (req->info->num_headers >= MG_MAX_HEADERS)
-        return mr_fail_code(err, MR_TOO_LARGE, "too_many_headers", "more than %d headers",
-                            MG_MAX_HEADERS - 1);
+        return mr_fail_code(err, MR_CODE_TOO_MANY_HEADERS, "more than %d headers", MG_MAX_HEADERS - 1);
     enum mr_status status = mr_path_parse(req->info->local_uri_raw, &req->path, err);
     if (status != MR_OK) {
         req->path.text[0] = '\0'; /* nothing of it may reach the log */

@@ -22,9 +22,9 @@ enum mr_status mr_wire_write(struct mr_request *req, const void *data, size_t le
         bool late = mr_slow_clients_end(req->server->slow_clients, &watch);
         if (n < 0 || (size_t)n != piece) {
             req->out.gone = true;
-            return late ? mr_fail_code(err, MR_UNAVAILABLE, "slow_client",
-                                       "the client took the answer too slowly")
-                        : mr_fail_code(err, MR_UNAVAILABLE, "client_gone", "the client went away");
+            return late ? mr_fail_as(err, MR_UNAVAILABLE, MR_CODE_SLOW_CLIENT,
+                                     "the client took the answer too slowly")
+                        : mr_fail_code(err, MR_CODE_CLIENT_GONE, "the client went away");
         }
         bytes += piece;
         len -= piece;

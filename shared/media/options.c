@@ -78,12 +78,12 @@ static enum mr_status check_number(const struct rule *rule, const char *path, co
                                    struct mr_err *err)
 {
     if (rule->type == INTEGER ? !json_is_integer(value) : !json_is_number(value))
-        return mr_fail_code(err, MR_INVALID, "wrong_type", "%s: it must be a %snumber", path,
+        return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s: it must be a %snumber", path,
                             rule->type == INTEGER ? "whole " : "");
     double number = json_number_value(value);
     if (number >= rule->min && number <= rule->max && !(rule->even && json_integer_value(value) % 2))
         return MR_OK;
-    return mr_fail_code(err, MR_INVALID, "out_of_range", "%s: not a%s number from %.15g to %.15g", path,
+    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE, "%s: not a%s number from %.15g to %.15g", path,
                         rule->even ? "n even" : "", rule->min, rule->max);
 }
 
@@ -93,14 +93,14 @@ static enum mr_status check_flag(const struct rule *rule, const char *path, cons
     (void)rule;
     if (json_is_boolean(value))
         return MR_OK;
-    return mr_fail_code(err, MR_INVALID, "wrong_type", "%s: it must be true or false", path);
+    return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s: it must be true or false", path);
 }
 
 static enum mr_status needs_text(const char *path, const json_t *value, struct mr_err *err)
 {
     if (json_is_string(value))
         return MR_OK;
-    return mr_fail_code(err, MR_INVALID, "wrong_type", "%s: it must be a string", path);
+    return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s: it must be a string", path);
 }
 
 static enum mr_status check_word(const struct rule *rule, const char *path, const json_t *value,
@@ -117,7 +117,7 @@ static enum mr_status check_word(const struct rule *rule, const char *path, cons
         if (status != MR_OK)
             return status;
     }
-    return mr_fail_code(err, MR_INVALID, "out_of_range", "%s: none of %s", path, mr_buf_str(&all));
+    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE, "%s: none of %s", path, mr_buf_str(&all));
 }
 
 static enum mr_status check_codec(const struct rule *rule, const char *path, const json_t *value,
@@ -127,7 +127,7 @@ static enum mr_status check_codec(const struct rule *rule, const char *path, con
     enum mr_status status = needs_text(path, value, err);
     if (status != MR_OK || mr_option_codec_exists(json_string_value(value)))
         return status;
-    return mr_fail_code(err, MR_INVALID, "out_of_range", "%s: there is no codec `%.*s`", path,
+    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE, "%s: there is no codec `%.*s`", path,
                         (int)mr_utf8_prefix(json_string_value(value), QUOTE_MAX), json_string_value(value));
 }
 
@@ -139,7 +139,7 @@ static enum mr_status check_ratio(const struct rule *rule, const char *path, con
     enum mr_status status = needs_text(path, value, err);
     if (status != MR_OK || mr_option_aspect(json_string_value(value), &width, &height))
         return status;
-    return mr_fail_code(err, MR_INVALID, "out_of_range",
+    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE,
                         "%s: not two whole numbers like 16:9, and not from 1:10 to 10:1", path);
 }
 
@@ -171,7 +171,7 @@ static enum mr_status check_required(const struct rule *parts, const char *path,
 {
     for (; parts->name; parts++)
         if (parts->required && !json_object_get(object, parts->name))
-            return mr_fail_code(err, MR_INVALID, "missing_option", "%s.%s: it is needed", path, parts->name);
+            return mr_fail_code(err, MR_CODE_MISSING_OPTION, "%s.%s: it is needed", path, parts->name);
     return MR_OK;
 }
 
@@ -180,14 +180,14 @@ static enum mr_status check_object(const struct rule *rule, const char *path, co
                                    struct mr_err *err)
 {
     if (!json_is_object(value))
-        return mr_fail_code(err, MR_INVALID, "wrong_type", "%s: it must be a JSON object", path);
+        return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s: it must be a JSON object", path);
     const char *name;
     json_t *part;
     json_object_foreach ((json_t *)(uintptr_t)value, name, part) {
         char part_path[PATH_SIZE];
         const struct rule *part_rule = find(rule->parts, name);
         if (!part_rule)
-            return mr_fail_code(err, MR_INVALID, "unknown_option", "%s.%.*s: there is no such option", path,
+            return mr_fail_code(err, MR_CODE_UNKNOWN_OPTION, "%s.%.*s: there is no such option", path,
                                 (int)mr_utf8_prefix(name, QUOTE_MAX), name);
         snprintf(part_path, sizeof part_path, "%s.%s", path, name);
         enum mr_status status = check_value(part_rule, part_path, part, err);

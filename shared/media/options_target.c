@@ -15,7 +15,7 @@ static const json_t *part(const json_t *options, const char *option, const char 
 
 static enum mr_status bad(struct mr_err *err, const char *option, const char *why)
 {
-    return mr_fail_code(err, MR_INVALID, "bad_option", "options.%s: %s", option, why);
+    return mr_fail_code(err, MR_CODE_BAD_OPTION, "options.%s: %s", option, why);
 }
 
 /* ---- options together -------------------------------------------------------------------- */
@@ -35,7 +35,7 @@ static enum mr_status check_conflicts(const json_t *options, struct mr_err *err)
 {
     for (size_t i = 0; i < sizeof conflicts / sizeof *conflicts; i++)
         if (is_set(options, conflicts[i].one) && is_set(options, conflicts[i].other))
-            return mr_fail_code(err, MR_INVALID, "bad_option", "options.%s: not together with options.%s",
+            return mr_fail_code(err, MR_CODE_BAD_OPTION, "options.%s: not together with options.%s",
                                 conflicts[i].one, conflicts[i].other);
     return MR_OK;
 }
@@ -71,7 +71,7 @@ enum mr_status mr_options_check_pixels(const json_t *options, int64_t most, stru
     find_sides(options, &width, &height);
     if (width * height <= (double)most)
         return MR_OK;
-    return mr_fail_code(err, MR_INVALID, "out_of_range",
+    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE,
                         "options.resize.%s: %.0f×%.0f are more than the %lld pixels that a picture may have",
                         part(options, "resize", "width") ? "width" : "height", width, height,
                         (long long)most);
@@ -86,7 +86,7 @@ static enum mr_status check_other_side(const json_t *options, struct mr_err *err
         return MR_OK;
     if (wide >= MR_WIDTH_MIN && wide <= MR_WIDTH_MAX && high >= MR_HEIGHT_MIN && high <= MR_HEIGHT_MAX)
         return MR_OK;
-    return mr_fail_code(err, MR_INVALID, "out_of_range",
+    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE,
                         "options.resize.aspect: it makes %.0f×%.0f pixels, not from %d×%d to %d×%d", wide,
                         high, MR_WIDTH_MIN, MR_HEIGHT_MIN, MR_WIDTH_MAX, MR_HEIGHT_MAX);
 }
@@ -122,8 +122,8 @@ static enum mr_status check_times(const json_t *options, struct mr_err *err)
     double parts = ceil(json_number_value(duration) / json_number_value(seconds));
     if (parts <= PARTS_MAX)
         return MR_OK;
-    return mr_fail_code(err, MR_INVALID, "out_of_range", "options.split: %.0f parts, and %d are the most",
-                        parts, PARTS_MAX);
+    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE, "options.split: %.0f parts, and %d are the most", parts,
+                        PARTS_MAX);
 }
 
 enum mr_status mr_options_check_sense(const json_t *options, struct mr_err *err)
@@ -233,7 +233,7 @@ static enum mr_status choose_codec(const json_t *options, const struct mr_format
         if (strcmp(mr_option_codec_at(target, i), asked) == 0)
             codec = asked;
     if (!codec)
-        return mr_fail_code(err, MR_INVALID, "bad_option", "options.codec: %s cannot hold %s here, but %s",
+        return mr_fail_code(err, MR_CODE_BAD_OPTION, "options.codec: %s cannot hold %s here, but %s",
                             target->name, asked, holder->codecs[0]);
     *ret = (struct aim){.options = options,
                         .format = target->name,
@@ -259,7 +259,7 @@ static enum mr_status check_needs(const struct aim *aim, struct mr_err *err)
         bool blind = (needs[i].needs & PICTURE) && !aim->has_picture;
         bool mute = (needs[i].needs & SOUND) && !aim->sound;
         if ((blind || mute) && json_object_get(aim->options, needs[i].option))
-            return mr_fail_code(err, MR_INVALID, "bad_option", "options.%s: %s has no %s", needs[i].option,
+            return mr_fail_code(err, MR_CODE_BAD_OPTION, "options.%s: %s has no %s", needs[i].option,
                                 aim->format, blind ? "picture" : "sound");
     }
     return MR_OK;
@@ -273,9 +273,9 @@ static enum mr_status check_bounds(const struct aim *aim, const struct codec *co
     if (!value || (max && json_number_value(value) >= min && json_number_value(value) <= max))
         return MR_OK;
     if (!max)
-        return mr_fail_code(err, MR_INVALID, "bad_option", "options.%s: %s has none", option, codec->name);
-    return mr_fail_code(err, MR_INVALID, "out_of_range", "options.%s: not a number from %d to %d for %s",
-                        option, min, max, codec->name);
+        return mr_fail_code(err, MR_CODE_BAD_OPTION, "options.%s: %s has none", option, codec->name);
+    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE, "options.%s: not a number from %d to %d for %s", option,
+                        min, max, codec->name);
 }
 
 static enum mr_status check_bitrate(const struct aim *aim, struct mr_err *err)
@@ -287,7 +287,7 @@ static enum mr_status check_bitrate(const struct aim *aim, struct mr_err *err)
 static enum mr_status check_picture(const struct aim *aim, struct mr_err *err)
 {
     if (json_object_get(aim->options, "preset") && !aim->codec->has_presets)
-        return mr_fail_code(err, MR_INVALID, "bad_option", "options.preset: %s has none", aim->codec->name);
+        return mr_fail_code(err, MR_CODE_BAD_OPTION, "options.preset: %s has none", aim->codec->name);
     return aim->codec->fps_max ? check_bounds(aim, aim->codec, "fps", 1, aim->codec->fps_max, err) : MR_OK;
 }
 
@@ -305,7 +305,7 @@ static enum mr_status check_rate(const struct aim *aim, struct mr_err *err)
         if (status != MR_OK)
             return status;
     }
-    return mr_fail_code(err, MR_INVALID, "out_of_range", "options.sample_rate: %s knows %s", sound->name,
+    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE, "options.sample_rate: %s knows %s", sound->name,
                         mr_buf_str(&rates));
 }
 

@@ -35,7 +35,7 @@ enum mr_status mr_preset_apply(const struct mr_preset *preset, const char *forma
 {
     const struct mr_format *target = mr_format_find(format ? format : preset->format);
     if (!target || target->media_class != MR_MEDIA_VIDEO)
-        return mr_fail_code(err, MR_INVALID, "wrong_format",
+        return mr_fail_code(err, MR_CODE_WRONG_FORMAT,
                             "newFormat: the preset %s makes a video, which %s is not", preset->name,
                             format ? format : preset->format);
     json_t *options = json_loads(preset->options, JSON_REJECT_DUPLICATES, NULL);

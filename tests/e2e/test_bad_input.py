@@ -85,7 +85,7 @@ def test_cut_in_the_middle(user, media, source):
 
 def test_unknown_format(user, media):
     problem = is_problem(user.try_upload(media.tone(), "mp5"), 400)
-    assert problem["code"] == "unknown_format" and "mp3" in problem["detail"]
+    assert problem["code"] == "unsupported_format" and "mp3" in problem["detail"]
 
 
 @pytest.mark.parametrize("field", ["fileName", "newFormat"])

@@ -195,7 +195,7 @@ def test_options_that_are_none(stack, user):
             f" (gen_random_uuid(), {user_id}, 'insert_records', {options}, now() - interval '1 min') RETURNING id")[0][0]
         stack.sweep()
         task = user.wait(int(task_id))
-        assert task["status"] == "failed" and task["error"]["code"] == "invalid_options"
+        assert task["status"] == "failed" and task["error"]["code"] == "bad_option"
 
 
 def test_put_is_refused(stack, user):

@@ -147,7 +147,7 @@ def test_put_that_cannot_be(stack, user, media):
                    user.request("PUT", "/api/tasks/abc", json={"newFormat": "wav"})):
         refused(answer, 404, "not_found")
     assert stack.anonymous().request("PUT", path, json={"newFormat": "wav"}).status_code == 401
-    for body, code, word in (({}, "missing_field", "newFormat"), ({"newFormat": "mp5"}, "unknown_format", "newFormat"),
+    for body, code, word in (({}, "missing_field", "newFormat"), ({"newFormat": "mp5"}, "unsupported_format", "newFormat"),
                              ({"newFormat": 3}, "wrong_type", "newFormat"), ({"newformat": "mp3"}, "unknown_field", "newformat"),
                              ({"newFormat": "mp3", "priority": "high"}, "unknown_field", "priority"),
                              ({"options": {"speed": 3}}, "unknown_option", "speed"),
@@ -508,7 +508,7 @@ def test_an_upload_ordered_again_with_its_key(user, media):
 
 def test_a_refused_order_does_not_spend_its_key(user, media):
     data, key = media.tone(seconds=1).read_bytes(), str(uuid.uuid4())
-    refused(keyed(user, data, key, "mp5"), 400, "unknown_format")
+    refused(keyed(user, data, key, "mp5"), 400, "unsupported_format")
     answer = keyed(user, data, key)
     assert answer.status_code == 201 and "Idempotency-Replayed" not in answer.headers
     user.finish(answer.json()["task"])

@@ -43,7 +43,7 @@ json_t *edit_ok(const char *input, const char *output, const char *format, const
     MR_AUTO_JSON json_t *json = options ? json_loads(options, 0, NULL) : NULL;
     assert_true(!options || json);
     if (media_edit(sandbox, &dir, input, output, format, json, &receipt, &err))
-        fail_msg("%s to %s: %s: %s", input, output, err.code, err.message);
+        fail_msg("%s to %s: %s: %s", input, output, mr_code_name(err.code), err.message);
     return receipt;
 }
 
@@ -51,12 +51,13 @@ void expect_failure(const char *input, const char *format, const char *options, 
                     const char *words)
 {
     json_t *receipt = NULL;
-    struct mr_err err = {.code = "none"};
+    struct mr_err err = {.code = MR_CODE_NONE};
     MR_AUTO_JSON json_t *json = options ? json_loads(options, 0, NULL) : NULL;
     enum mr_status status = media_edit(sandbox, &dir, input, "bad.out", format, json, &receipt, &err);
     json_decref(receipt);
-    if (status == MR_OK || strcmp(err.code, code) != 0 || (words && !strstr(err.message, words)))
-        fail_msg("%s to %s: %s (%s), not %s", input, format, err.code, err.message, code);
+    if (status == MR_OK || strcmp(mr_code_name(err.code), code) != 0 ||
+        (words && !strstr(err.message, words)))
+        fail_msg("%s to %s: %s (%s), not %s", input, format, mr_code_name(err.code), err.message, code);
 }
 
 /* ---- what ffprobe says ---- */

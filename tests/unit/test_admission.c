@@ -214,7 +214,7 @@ static void one_key_at_once_makes_one_task(void **state)
     size_t made = 0, refused_count = 0;
     for (size_t i = 0; i < THREADS; i++) {
         if (submits[i].status != MR_OK) {
-            assert_string_equal(submits[i].err.code, "idempotency_key_reused");
+            assert_string_equal(mr_code_name(submits[i].err.code), "idempotency_key_reused");
             refused_count++;
             continue;
         }

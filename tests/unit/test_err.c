@@ -13,21 +13,55 @@ static void test_fail_fills(void **state)
     struct mr_err err = {0};
     assert_int_equal(mr_fail(&err, MR_NOT_FOUND, "no task %d", 7), MR_NOT_FOUND);
     assert_int_equal(err.status, MR_NOT_FOUND);
-    assert_string_equal(err.code, "not_found");
+    assert_string_equal(mr_code_name(err.code), "not_found");
     assert_string_equal(err.message, "no task 7");
-    assert_int_equal(mr_fail_code(&err, MR_INVALID, "invalid_media", "bad %s", "header"), MR_INVALID);
-    assert_string_equal(err.code, "invalid_media");
+    assert_int_equal(mr_fail_code(&err, MR_CODE_INVALID_MEDIA, "bad %s", "header"), MR_INVALID);
+    assert_string_equal(mr_code_name(err.code), "invalid_media");
     assert_string_equal(err.message, "bad header");
     assert_int_equal(mr_fail_errno(&err, MR_UNAVAILABLE, ENOENT, "open %s", "x"), MR_UNAVAILABLE);
     assert_string_equal(err.message, "open x: No such file or directory");
     assert_int_equal(mr_fail_oom(&err), MR_EXHAUSTED);
 }
 
+static void test_fail_as_and_from(void **state)
+{
+    (void)state;
+    struct mr_err err, kept;
+    assert_int_equal(mr_fail_as(&kept, MR_TIMEOUT, MR_CODE_FETCH_FAILED, "late by %d s", 2), MR_TIMEOUT);
+    assert_int_equal(mr_fail_from(NULL, &kept), MR_TIMEOUT);
+    assert_int_equal(mr_fail_from(&err, &kept), MR_TIMEOUT);
+    assert_int_equal(err.status, MR_TIMEOUT);
+    assert_int_equal(err.code, MR_CODE_FETCH_FAILED);
+    assert_string_equal(err.message, "late by 2 s");
+}
+
+static void test_codes_are_words_that_find_their_row(void **state)
+{
+    (void)state;
+    for (enum mr_code code = MR_CODE_NONE + 1; code < MR_CODE_COUNT; code++) {
+        const struct mr_code_row *row = mr_code_row(code);
+        assert_int_equal(mr_code_find(row->name), code);
+        assert_int_equal(strspn(row->name, "abcdefghijklmnopqrstuvwxyz_"), strlen(row->name));
+        assert_int_not_equal(row->status, MR_OK);
+        assert_int_not_equal(row->places, 0);
+        assert_true(row->meaning[0] && row->remedy[0]);
+    }
+    for (enum mr_status status = MR_OK + 1; status < MR_STATUS_COUNT; status++) {
+        enum mr_code code = mr_code_of_status(status);
+        assert_int_equal(mr_code_row(code)->status, status);
+        assert_string_equal(mr_code_name(code), mr_status_name(status));
+    }
+    assert_int_equal(mr_code_find("no_such_code"), MR_CODE_NONE);
+    assert_int_equal(mr_code_find(""), MR_CODE_NONE);
+    assert_string_equal(mr_code_name(MR_CODE_NONE), "internal");
+    assert_string_equal(mr_code_name((enum mr_code)MR_CODE_COUNT), "internal");
+}
+
 static void test_err_may_be_null(void **state)
 {
     (void)state;
     assert_int_equal(mr_fail(NULL, MR_INVALID, "x"), MR_INVALID);
-    assert_int_equal(mr_fail_code(NULL, MR_INVALID, "c", "x"), MR_INVALID);
+    assert_int_equal(mr_fail_code(NULL, MR_CODE_TRUNCATED, "x"), MR_INVALID);
     assert_int_equal(mr_fail_errno(NULL, MR_INVALID, EIO, "x"), MR_INVALID);
     assert_int_equal(mr_fail_oom(NULL), MR_EXHAUSTED);
     assert_int_equal(mr_wrap(NULL, MR_TIMEOUT, "x"), MR_TIMEOUT);
@@ -37,10 +71,10 @@ static void test_wrap_adds_context(void **state)
 {
     (void)state;
     struct mr_err err;
-    mr_fail_code(&err, MR_CONFLICT, "taken", "name is taken");
+    mr_fail_code(&err, MR_CODE_EMAIL_TAKEN, "name is taken");
     assert_int_equal(mr_wrap(&err, err.status, "create user %d", 3), MR_CONFLICT);
     assert_string_equal(err.message, "create user 3: name is taken");
-    assert_string_equal(err.code, "taken");
+    assert_int_equal(err.code, MR_CODE_EMAIL_TAKEN);
 }
 
 static void test_long_messages_are_cut(void **state)
@@ -50,9 +84,8 @@ static void test_long_messages_are_cut(void **state)
     char text[2 * MR_ERR_MESSAGE_MAX];
     memset(text, 'a', sizeof text - 1);
     text[sizeof text - 1] = '\0';
-    mr_fail_code(&err, MR_INVALID, text, "%s", text);
+    mr_fail(&err, MR_INVALID, "%s", text);
     assert_int_equal(strlen(err.message), MR_ERR_MESSAGE_MAX - 1);
-    assert_int_equal(strlen(err.code), MR_ERR_CODE_MAX - 1);
     assert_int_equal(mr_fail_errno(&err, MR_INVALID, EIO, "%s", text), MR_INVALID);
     assert_int_equal(strlen(err.message), MR_ERR_MESSAGE_MAX - 1);
     assert_int_equal(mr_wrap(&err, err.status, "%s", text), MR_INVALID);
@@ -92,8 +125,12 @@ static void test_names_and_transience(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fail_fills),           cmocka_unit_test(test_err_may_be_null),
-        cmocka_unit_test(test_wrap_adds_context),    cmocka_unit_test(test_long_messages_are_cut),
+        cmocka_unit_test(test_fail_fills),
+        cmocka_unit_test(test_fail_as_and_from),
+        cmocka_unit_test(test_codes_are_words_that_find_their_row),
+        cmocka_unit_test(test_err_may_be_null),
+        cmocka_unit_test(test_wrap_adds_context),
+        cmocka_unit_test(test_long_messages_are_cut),
         cmocka_unit_test(test_names_and_transience),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

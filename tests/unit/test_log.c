@@ -85,13 +85,13 @@ static void test_failure_fields(void **state)
 {
     struct fixture *fixture = *state;
     struct mr_err cause;
-    mr_fail_code(&cause, MR_UNAVAILABLE, "no_route", "cannot connect");
+    mr_fail_code(&cause, MR_CODE_FETCH_FAILED, "cannot connect");
     mr_log_err(&fixture->log, MR_LOG_ERROR, "failed", &cause, "{s:b}", "again", 1);
     rewind(fixture->file);
     MR_AUTO_JSON json_t *entry = next_line(fixture);
     const json_t *error = json_object_get(entry, "error");
     assert_string_equal(field(error, "status"), "unavailable");
-    assert_string_equal(field(error, "code"), "no_route");
+    assert_string_equal(field(error, "code"), "fetch_failed");
     assert_string_equal(field(error, "message"), "cannot connect");
     assert_true(json_is_true(json_object_get(entry, "again")));
 }

@@ -40,7 +40,7 @@ static json_t *convert_ok(const char *input, const char *output, const char *for
     json_t *receipt = NULL;
     struct mr_err err = {0};
     if (media_convert(sandbox, &dir, input, output, format, &receipt, &err))
-        fail_msg("%s to %s: %s: %s", input, output, err.code, err.message);
+        fail_msg("%s to %s: %s: %s", input, output, mr_code_name(err.code), err.message);
     return receipt;
 }
 
@@ -356,11 +356,11 @@ static void test_video_gives_its_sound(void **state)
 static void expect_failure(const char *input, const char *format, const char *code)
 {
     json_t *receipt = NULL;
-    struct mr_err err = {.code = "none"};
+    struct mr_err err = {.code = MR_CODE_NONE};
     enum mr_status status = media_convert(sandbox, &dir, input, "bad.out", format, &receipt, &err);
     json_decref(receipt);
-    if (status == MR_OK || strcmp(err.code, code) != 0 || mr_status_is_transient(status))
-        fail_msg("%s to %s: %s (%s), not %s", input, format, err.code, err.message, code);
+    if (status == MR_OK || strcmp(mr_code_name(err.code), code) != 0 || mr_status_is_transient(status))
+        fail_msg("%s to %s: %s (%s), not %s", input, format, mr_code_name(err.code), err.message, code);
 }
 
 /* A cut file fails or is marked; never is it silently done. */
@@ -382,9 +382,10 @@ static void test_truncated(void **state)
                 MR_AUTO_JSON json_t *receipt = NULL;
                 struct mr_err err = {0};
                 enum mr_status status = media_convert(sandbox, &dir, cut, "cut.out", to[t], &receipt, &err);
-                bool told = status ? strcmp(err.code, "truncated") == 0 : has_warning(receipt, "truncated");
+                bool told = status ? strcmp(mr_code_name(err.code), "truncated") == 0
+                                   : has_warning(receipt, "truncated");
                 if (!told)
-                    fail_msg("%s to %s: %s %s", cut, to[t], err.code, err.message);
+                    fail_msg("%s to %s: %s %s", cut, to[t], mr_code_name(err.code), err.message);
             }
         }
     }
@@ -472,7 +473,7 @@ static void test_damage(void **state)
     MR_AUTO_JSON json_t *receipt = NULL;
     struct mr_err err = {0};
     enum mr_status status = media_convert(sandbox, &dir, "little.flac", "little.wav", "wav", &receipt, &err);
-    if (status ? strcmp(err.code, "truncated") != 0 : !has_warning(receipt, "damaged_packets"))
+    if (status ? strcmp(mr_code_name(err.code), "truncated") != 0 : !has_warning(receipt, "damaged_packets"))
         fail_msg("a damaged packet was not told: %s", err.message);
 }
 

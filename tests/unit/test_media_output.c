@@ -69,7 +69,7 @@ static void test_largest_file(void **state)
 {
     (void)state;
     json_t *receipt = NULL;
-    struct mr_err err = {.code = "none"};
+    struct mr_err err = {.code = MR_CODE_NONE};
     media_ffmpeg(&dir, "-f lavfi -i testsrc2=s=64x48:r=25:d=0.2 -c:v mpeg4 small.mp4");
     media_ffmpeg(&dir, "-f lavfi -i testsrc2=s=320x240:r=25:d=2 -c:v mpeg4 -q:v 2 large.mp4");
     assert_int_equal(media_convert(sandbox, &dir, "small.mp4", "small.avi", "avi", &receipt, &err), MR_OK);
@@ -77,7 +77,7 @@ static void test_largest_file(void **state)
     assert_true(media_file_size(&dir, "small.avi") < SMALL);
     assert_int_not_equal(media_convert(sandbox, &dir, "large.mp4", "large.avi", "avi", &receipt, &err),
                          MR_OK);
-    assert_string_equal(err.code, "output_too_large");
+    assert_string_equal(mr_code_name(err.code), "output_too_large");
     assert_non_null(strstr(err.message, "mkv"));
 }
 

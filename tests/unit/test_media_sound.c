@@ -23,7 +23,7 @@ static json_t *edit_ok(const char *input, const char *output, const char *format
     MR_AUTO_JSON json_t *json = json_loads(options, 0, NULL);
     assert_non_null(json);
     if (media_edit(sandbox, &dir, input, output, format, json, &receipt, &err))
-        fail_msg("%s to %s (%s): %s: %s", input, output, options, err.code, err.message);
+        fail_msg("%s to %s (%s): %s: %s", input, output, options, mr_code_name(err.code), err.message);
     return receipt;
 }
 
@@ -257,11 +257,11 @@ static void test_trim(void **state)
 static void expect_failure(const char *input, const char *format, const char *options, const char *code)
 {
     MR_AUTO_JSON json_t *receipt = NULL;
-    struct mr_err err = {.code = "none"};
+    struct mr_err err = {.code = MR_CODE_NONE};
     MR_AUTO_JSON json_t *json = json_loads(options, 0, NULL);
     enum mr_status status = media_edit(sandbox, &dir, input, "bad.out", format, json, &receipt, &err);
-    if (status == MR_OK || strcmp(err.code, code) != 0)
-        fail_msg("%s to %s: %s (%s), not %s", input, format, err.code, err.message, code);
+    if (status == MR_OK || strcmp(mr_code_name(err.code), code) != 0)
+        fail_msg("%s to %s: %s (%s), not %s", input, format, mr_code_name(err.code), err.message, code);
 }
 
 static void test_beyond_the_end(void **state)

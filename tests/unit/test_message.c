@@ -129,7 +129,7 @@ static void envelopes_are_judged(void **state)
         if (status == MR_OK)
             assert_string_equal(push.data, table[i].data);
         else
-            assert_string_equal(err.code, "not_an_envelope");
+            assert_string_equal(mr_code_name(err.code), "not_an_envelope");
     }
 }
 

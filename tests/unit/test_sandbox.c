@@ -341,14 +341,14 @@ static int act_two_results(const struct mr_sandbox_fds *fds)
 static int act_failure(const struct mr_sandbox_fds *fds)
 {
     struct mr_err err;
-    mr_fail_code(&err, MR_INVALID, "no_audio", "line\none\x01");
+    mr_fail_code(&err, MR_CODE_NO_AUDIO, "line\none\x01");
     return !mr_client_failure(fds, &err);
 }
 
 static int act_unknown_failure(const struct mr_sandbox_fds *fds)
 {
     struct mr_err err;
-    mr_fail_code(&err, MR_INVALID, "give_me_root", "please");
+    mr_fail_code(&err, MR_CODE_ATTEMPTS_EXHAUSTED, "please");
     return !mr_client_failure(fds, &err);
 }
 
@@ -399,7 +399,7 @@ static int act_eat_memory(const struct mr_sandbox_fds *fds)
         char *piece = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (piece == MAP_FAILED) {
             struct mr_err err;
-            mr_fail_code(&err, MR_TOO_LARGE, "resource_limit", "out of memory after %d MiB", i);
+            mr_fail_code(&err, MR_CODE_RESOURCE_LIMIT, "out of memory after %d MiB", i);
             return !mr_client_failure(fds, &err);
         }
         memset(piece, 1, 4096);
@@ -498,7 +498,7 @@ static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, voi
 {
     struct parent *parent = ctx;
     if (parent->fail_read)
-        return mr_fail_code(err, MR_UNAVAILABLE, "storage_down", "no storage");
+        return mr_fail_code(err, MR_CODE_CORRUPTED, "no storage");
     assert_in_range(source, 0, MR_SOURCES_MAX - 1);
     const int64_t size = source == MR_SOURCE_LOGO ? LOGO_SIZE : INPUT_SIZE;
     size_t n = 0;
@@ -513,7 +513,7 @@ static enum mr_status write_output(void *ctx, uint32_t output, int64_t offset, c
 {
     struct parent *parent = ctx;
     if (parent->fail_write)
-        return mr_fail_code(err, MR_UNAVAILABLE, "storage_full", "no storage");
+        return mr_fail_code(err, MR_CODE_SESSION_LOST, "no storage");
     assert_true(output == parent->output || output == parent->output + 1);
     parent->output = output;
     for (size_t i = 0; i < len; i++)
@@ -573,8 +573,8 @@ static void check_act(const struct act *act)
     MR_AUTO_JSON json_t *receipt = NULL;
     struct mr_err err = {0};
     enum mr_status status = run(act->name, &parent, &limits, &receipt, &err);
-    if (status != act->status || (act->code && strcmp(act->code, err.code) != 0))
-        fail_msg("%s: %s, %s: %s", act->name, mr_status_name(status), err.code, err.message);
+    if (status != act->status || (act->code && strcmp(act->code, mr_code_name(err.code)) != 0))
+        fail_msg("%s: %s, %s: %s", act->name, mr_status_name(status), mr_code_name(err.code), err.message);
     assert_int_equal(status == MR_OK, receipt != NULL);
     if (act->run == act_look_around) {
         assert_int_equal(json_integer_value(json_object_get(receipt, "fds")), MR_SANITIZED ? 3 : 6);
@@ -632,9 +632,9 @@ static void test_callbacks_fail(void **state)
     json_t *receipt = NULL;
     struct mr_err err;
     assert_int_equal(run("copy", &no_input, &limits, &receipt, &err), MR_UNAVAILABLE);
-    assert_string_equal(err.code, "storage_down");
+    assert_string_equal(mr_code_name(err.code), "corrupted");
     assert_int_equal(run("copy", &no_output, &limits, &receipt, &err), MR_UNAVAILABLE);
-    assert_string_equal(err.code, "storage_full");
+    assert_string_equal(mr_code_name(err.code), "session_lost");
     assert_int_equal(run("flood", &impatient, &limits, &receipt, &err), MR_CANCELED);
     assert_null(receipt);
 }
@@ -649,10 +649,10 @@ static void test_time_limits(void **state)
     limits.stall_ms = 10000;
     limits.cpu_seconds = 1;
     assert_int_equal(run("spin", &parent, &limits, &receipt, &err), MR_TOO_LARGE);
-    assert_string_equal(err.code, "resource_limit");
+    assert_string_equal(mr_code_name(err.code), "resource_limit");
     limits.total_ms = 300;
     assert_int_equal(run("sleep", &parent, &limits, &receipt, &err), MR_TOO_LARGE);
-    assert_string_equal(err.code, "timed_out");
+    assert_string_equal(mr_code_name(err.code), "timed_out");
     assert_null(receipt);
 }
 
@@ -747,7 +747,7 @@ static void test_zygote_dies(void **state)
     json_t *receipt = NULL;
     struct mr_err err;
     assert_int_equal(run("hello", &parent, &limits, &receipt, &err), MR_UNAVAILABLE);
-    assert_string_equal(err.code, "sandbox_unavailable");
+    assert_string_equal(mr_code_name(err.code), "sandbox_unavailable");
     assert_true(mr_status_is_transient(err.status));
 }
 

@@ -395,14 +395,14 @@ static void a_failure_says_why(void **state)
     struct mr_output output;
     assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
     assert_int_equal(mr_tasks_output(db, owner, claim.file_id, 0, &output, &err), MR_INVALID);
-    assert_string_equal(err.code, "not_ready");
+    assert_string_equal(mr_code_name(err.code), "not_ready");
     assert_int_equal(mr_lease_fail(db, &claim, "truncated", "it breaks off", &err), MR_OK);
     assert_int_equal(mr_lease_fail(db, &claim, "other", "again", &err), MR_OK);
     MR_AUTO_JSON json_t *view = view_of(id);
     assert_text(json_object_get(view, "error"), "code", "truncated");
     assert_text(json_object_get(view, "error"), "detail", "it breaks off");
     assert_int_equal(mr_tasks_output(db, owner, claim.file_id, 0, &output, &err), MR_INVALID);
-    assert_string_equal(err.code, "failed");
+    assert_string_equal(mr_code_name(err.code), "failed");
 }
 
 /* ---- delete ------------------------------------------------------------------------------ */

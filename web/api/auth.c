@@ -86,8 +86,7 @@ static enum mr_status read_signup(const json_t *fields, struct signup *ret, stru
     if (status == MR_OK)
         status = check_email(ret->email, err);
     if (status == MR_OK && strcmp(ret->password, ret->repeated) != 0)
-        status =
-            mr_fail_code(err, MR_INVALID, "passwords_differ", "password: the two passwords are not the same");
+        status = mr_fail_code(err, MR_CODE_PASSWORDS_DIFFER, "password: the two passwords are not the same");
     return status == MR_OK ? mr_password_check_rule(ret->password, err) : status;
 }
 
@@ -105,9 +104,6 @@ enum mr_status mr_api_signup(void *app, struct mr_request *req, struct mr_err *e
         status = mr_password_hash(web->session, signup.password, hash, err);
     if (status == MR_OK)
         status = mr_user_create(web->db, signup.username, signup.email, hash, &user_id, err);
-    if (status ==
-        MR_CONFLICT) /* the older systems answer 400 to a name that is taken, and their clients look for it */
-        return err->status = MR_INVALID;
     if (status != MR_OK)
         return status;
     mr_log_write(mr_request_log(req), MR_LOG_NOTICE, "user signed up", "{s:I}", "user_id",

@@ -25,7 +25,7 @@ MR_DEFINE_VALUE_CLEANUP(start, start_free)
 static enum mr_status take_count(struct start *start, const char *value, struct mr_err *err)
 {
     if (!mr_parse_int64(value, 1, MR_BENCHMARK_TASKS_MAX, &start->count))
-        return mr_fail_code(err, MR_INVALID, "wrong_type", "taskNumber: not a whole number from 1 to %d",
+        return mr_fail_code(err, MR_CODE_WRONG_TYPE, "taskNumber: not a whole number from 1 to %d",
                             MR_BENCHMARK_TASKS_MAX);
     return MR_OK;
 }
@@ -55,7 +55,7 @@ static enum mr_status take_part(struct start *start, struct mr_form *form, const
             return mr_wrap(err, status, "%s", fields[i].name);
         return fields[i].take(start, mr_buf_str(&value), err);
     }
-    return mr_fail_code(err, MR_INVALID, "unknown_field", "%s: there is no such field", part->name);
+    return mr_fail_code(err, MR_CODE_UNKNOWN_FIELD, "%s: there is no such field", part->name);
 }
 
 /* *ret_model points into start. */
@@ -73,11 +73,11 @@ static enum mr_status read_start(struct start *start, struct mr_request *req, st
             status = mr_form_next(form, &part, err);
     }
     if (status == MR_OK && !start->order.file.is_stored)
-        status = mr_fail_code(err, MR_INVALID, "missing_field", "fileName: a file is needed");
+        status = mr_fail_code(err, MR_CODE_MISSING_FIELD, "fileName: a file is needed");
     if (status == MR_OK && !mr_order_text(&start->order, "newFormat"))
-        status = mr_fail_code(err, MR_INVALID, "missing_field", "newFormat: this field is needed");
+        status = mr_fail_code(err, MR_CODE_MISSING_FIELD, "newFormat: this field is needed");
     if (status == MR_OK && start->count == 0)
-        status = mr_fail_code(err, MR_INVALID, "missing_field", "taskNumber: this field is needed");
+        status = mr_fail_code(err, MR_CODE_MISSING_FIELD, "taskNumber: this field is needed");
     return status == MR_OK ? mr_order_plan(&start->order, ret_model, err) : status;
 }
 

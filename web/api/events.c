@@ -21,7 +21,7 @@ static enum mr_status read_listener(const struct mr_web *web, const struct mr_re
     const char *text = mr_request_header(req, "Last-Event-ID");
     ret->returns = text && text[0]; /* clients that have no id yet may send it empty */
     if (ret->returns && !mr_parse_int64(text, 0, INT64_MAX, &ret->last_id))
-        return mr_fail_code(err, MR_INVALID, "last_event_id",
+        return mr_fail_code(err, MR_CODE_BAD_LAST_EVENT_ID,
                             "Last-Event-ID: it is not the id of an event: leave it out to begin anew");
     return MR_OK;
 }

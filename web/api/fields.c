@@ -11,7 +11,7 @@ static enum mr_status add_part(struct mr_form *form, const struct mr_form_part *
     char name[128];
     snprintf(name, sizeof name, "%s", part->name); /* the part is gone once its value is read to the end */
     if (json_object_get(fields, name))
-        return mr_fail_code(err, MR_INVALID, "repeated_field", "%s: it is given twice", name);
+        return mr_fail_code(err, MR_CODE_REPEATED_FIELD, "%s: it is given twice", name);
     enum mr_status status = mr_form_value(form, &value, err);
     if (status != MR_OK)
         return mr_wrap(err, status, "%s", name);
@@ -68,11 +68,11 @@ enum mr_status mr_fields_text(const json_t *fields, const char *const *names, co
         if (!value || json_is_null(value))
             continue;
         if (!json_is_string(value))
-            return mr_fail_code(err, MR_INVALID, "wrong_type", "%s: it must be a string", *name);
+            return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s: it must be a string", *name);
         if (json_string_length(value) == 0)
             break;
         *ret = json_string_value(value);
         return MR_OK;
     }
-    return mr_fail_code(err, MR_INVALID, "missing_field", "%s: this field is needed", names[0]);
+    return mr_fail_code(err, MR_CODE_MISSING_FIELD, "%s: this field is needed", names[0]);
 }

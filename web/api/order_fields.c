@@ -25,14 +25,14 @@ static enum mr_status replace_text(json_t **value, const char *text, struct mr_e
 /* ---- checks ---------------------------------------------------------------------- */
 
 /* Fails with code and "name: none of a, b, c"; at(i) names them, NULL past the last. */
-static enum mr_status none_of(const char *name, const char *code, const char *(*at)(size_t index),
+static enum mr_status none_of(const char *name, enum mr_code code, const char *(*at)(size_t index),
                               struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf names = MR_BUF_INIT(NAMES_MAX);
     enum mr_status status = MR_OK;
     for (size_t i = 0; status == MR_OK && at(i); i++)
         status = mr_buf_appendf(&names, err, "%s%s", i ? ", " : "", at(i));
-    return mr_fail_code(err, MR_INVALID, code, "%s: none of %s", name, mr_buf_str(&names));
+    return mr_fail_code(err, code, "%s: none of %s", name, mr_buf_str(&names));
 }
 
 static const char *format_name(size_t index)
@@ -65,7 +65,7 @@ static enum mr_status check_format(const struct mr_order *order, const char *nam
     (void)order;
     const struct mr_format *format = mr_format_find(json_string_value(*value));
     return format ? replace_text(value, format->name, err)
-                  : none_of(name, "unknown_format", format_name, err);
+                  : none_of(name, MR_CODE_UNSUPPORTED_FORMAT, format_name, err);
 }
 
 /* What depends on the format is checked when the order is planned. */
@@ -77,7 +77,7 @@ static enum mr_status check_options(const struct mr_order *order, const char *na
     return status == MR_OK ? mr_options_check_pixels(*value, order->web->config->max_pixels, err) : status;
 }
 
-static enum mr_status check_word(const char *name, const json_t *value, const char *code,
+static enum mr_status check_word(const char *name, const json_t *value, enum mr_code code,
                                  const char *(*at)(size_t index), struct mr_err *err)
 {
     for (size_t i = 0; at(i); i++)
@@ -90,21 +90,21 @@ static enum mr_status check_preset(const struct mr_order *order, const char *nam
                                    struct mr_err *err)
 {
     (void)order;
-    return check_word(name, *value, "unknown_preset", preset_name, err);
+    return check_word(name, *value, MR_CODE_UNKNOWN_PRESET, preset_name, err);
 }
 
 static enum mr_status check_priority(const struct mr_order *order, const char *name, json_t **value,
                                      struct mr_err *err)
 {
     (void)order;
-    return check_word(name, *value, "unknown_priority", priority_name, err);
+    return check_word(name, *value, MR_CODE_UNKNOWN_PRIORITY, priority_name, err);
 }
 
 static enum mr_status check_kind(const struct mr_order *order, const char *name, json_t **value,
                                  struct mr_err *err)
 {
     (void)order;
-    return check_word(name, *value, "unknown_kind", kind_name, err);
+    return check_word(name, *value, MR_CODE_UNKNOWN_KIND, kind_name, err);
 }
 
 static enum mr_status check_source_url(const struct mr_order *order, const char *name, json_t **value,
@@ -128,8 +128,7 @@ static enum mr_status check_uuid(const struct mr_order *order, const char *name,
     (void)order;
     char text[MR_UUID_TEXT_MAX];
     if (!mr_uuid_is_valid(json_string_value(*value)))
-        return mr_fail_code(err, MR_INVALID, "malformed_id", "%s: not an id that POST /api/uploads gave",
-                            name);
+        return mr_fail_code(err, MR_CODE_MALFORMED_ID, "%s: not an id that POST /api/uploads gave", name);
     snprintf(text, sizeof text, "%s", json_string_value(*value));
     for (char *p = text; *p; p++)
         if (*p >= 'A' && *p <= 'F')
@@ -143,7 +142,7 @@ static enum mr_status check_records(const struct mr_order *order, const char *na
     int64_t max = order->web->config->max_records;
     if (json_integer_value(*value) >= 1 && json_integer_value(*value) <= max)
         return MR_OK;
-    return mr_fail_code(err, MR_INVALID, "out_of_range", "%s: not a number from 1 to %" PRId64, name, max);
+    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE, "%s: not a number from 1 to %" PRId64, name, max);
 }
 
 static enum mr_status check_text(const struct mr_order *order, const char *name, json_t **value,
@@ -155,7 +154,7 @@ static enum mr_status check_text(const struct mr_order *order, const char *name,
         characters += ((unsigned char)*p & 0xc0) != 0x80;
     if (characters <= TEXT_MAX)
         return MR_OK;
-    return mr_fail_code(err, MR_INVALID, "too_long", "%s: more than %d characters", name, TEXT_MAX);
+    return mr_fail_code(err, MR_CODE_TOO_LONG, "%s: more than %d characters", name, TEXT_MAX);
 }
 
 /* ---- the table --------------------------------------------------------------------- */
@@ -198,9 +197,8 @@ enum mr_status mr_order_check_name(const char *name, struct mr_err *err)
     if (find(name))
         return MR_OK;
     if (mr_order_is_file(name))
-        return mr_fail_code(err, MR_INVALID, "wrong_type", "%s: it must be a file, in multipart/form-data",
-                            name);
-    return mr_fail_code(err, MR_INVALID, "unknown_field", "%.*s: there is no such field",
+        return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s: it must be a file, in multipart/form-data", name);
+    return mr_fail_code(err, MR_CODE_UNKNOWN_FIELD, "%.*s: there is no such field",
                         (int)mr_utf8_prefix(name, QUOTE_MAX), name);
 }
 
@@ -210,7 +208,7 @@ static enum mr_status wrong_type(const struct field *field, struct mr_err *err)
 {
     static const char *const words[] = {
         [TEXT] = "a string", [INTEGER] = "a whole number", [OBJECT] = "a JSON object"};
-    return mr_fail_code(err, MR_INVALID, "wrong_type", "%s: it must be %s", field->name, words[field->type]);
+    return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s: it must be %s", field->name, words[field->type]);
 }
 
 /* What a text stands for. An object may be text in JSON, too: some clients send all that way. */
@@ -249,7 +247,7 @@ enum mr_status mr_order_take(struct mr_order *order, const char *name, const jso
         return status;
     const struct field *field = find(name);
     if (json_object_get(order->fields, name))
-        return mr_fail_code(err, MR_INVALID, "repeated_field", "%s: it is given twice", name);
+        return mr_fail_code(err, MR_CODE_REPEATED_FIELD, "%s: it is given twice", name);
     status = typed(field, value, is_text, &canonical, err);
     if (status == MR_OK)
         status = field->check(order, name, &canonical, err);
@@ -278,7 +276,7 @@ enum mr_status mr_order_check_use(const struct mr_order *order, enum mr_order_us
 {
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (!(fields[i].uses & use) && json_object_get(order->fields, fields[i].name))
-            return mr_fail_code(err, MR_INVALID, "unknown_field", "%s: it does not belong to such an order",
+            return mr_fail_code(err, MR_CODE_UNKNOWN_FIELD, "%s: it does not belong to such an order",
                                 fields[i].name);
     return MR_OK;
 }
@@ -287,6 +285,6 @@ enum mr_status mr_order_check_preset(const struct mr_order *order, struct mr_err
 {
     if (!mr_order_text(order, "preset") || !json_object_get(order->fields, "options"))
         return MR_OK;
-    return mr_fail_code(err, MR_INVALID, "preset_and_options",
+    return mr_fail_code(err, MR_CODE_PRESET_AND_OPTIONS,
                         "options: either these or a preset, which is a set of options");
 }

@@ -64,7 +64,7 @@ static enum mr_status store(struct mr_order *order, struct mr_form *form, struct
     if (status == MR_OK)
         status = copy_part(form, upload, digest, err);
     if (status == MR_OK && mr_upload_size(upload) == 0)
-        status = mr_fail_code(err, MR_INVALID, "empty_file", "fileName: the file is empty");
+        status = mr_fail_code(err, MR_CODE_EMPTY_FILE, "fileName: the file is empty");
     if (status == MR_OK && digest)
         status = end_digest(digest, file->sha256, err);
     if (status == MR_OK)
@@ -78,9 +78,9 @@ enum mr_status mr_order_store_file(struct mr_order *order, struct mr_form *form,
 {
     struct mr_order_file *file = &order->file;
     if (file->is_stored)
-        return mr_fail_code(err, MR_INVALID, "repeated_field", "fileName: one file for one task");
+        return mr_fail_code(err, MR_CODE_REPEATED_FIELD, "fileName: one file for one task");
     if (!part->filename || !part->filename[0])
-        return mr_fail_code(err, MR_INVALID, "missing_field", "fileName: a file with a name is needed");
+        return mr_fail_code(err, MR_CODE_MISSING_FIELD, "fileName: a file with a name is needed");
     file->name = mr_file_name_of(part->filename);
     file->is_video = mr_file_is_video(&file->name, part->content_type);
     snprintf(file->object, sizeof file->object, "inputs/%s", order->file_id);

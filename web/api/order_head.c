@@ -34,7 +34,7 @@ enum mr_status mr_order_take_headers(struct mr_order *order, const struct mr_req
         snprintf(order->traceparent, sizeof order->traceparent, "%s", trace);
     const char *key = mr_request_header(req, "Idempotency-Key");
     if (key && !is_key(key))
-        return mr_fail_code(err, MR_INVALID, "invalid_idempotency_key",
+        return mr_fail_code(err, MR_CODE_INVALID_IDEMPOTENCY_KEY,
                             "Idempotency-Key: it must be 1 to %d visible ASCII characters", KEY_MAX);
     order->idempotency_key = key;
     return MR_OK;

@@ -24,7 +24,7 @@ void mr_order_free(struct mr_order *order)
 
 static enum mr_status missing(const char *what, struct mr_err *err)
 {
-    return mr_fail_code(err, MR_INVALID, "missing_field", "%s", what);
+    return mr_fail_code(err, MR_CODE_MISSING_FIELD, "%s", what);
 }
 
 /* ---- names from URLs --------------------------------------------------------------- */
@@ -117,7 +117,7 @@ static enum mr_status no_options(const struct mr_order *order, struct mr_err *er
 {
     if (!mr_order_text(order, "newFormat"))
         return missing("newFormat: this field is needed with options", err);
-    return mr_fail_code(err, MR_INVALID, "preset_and_options",
+    return mr_fail_code(err, MR_CODE_PRESET_AND_OPTIONS,
                         "options: the kind edit follows a preset, the kind convert takes options");
 }
 
@@ -167,8 +167,7 @@ static enum mr_status plan_insert_records(struct mr_order *order, struct mr_task
                                           struct mr_err *err)
 {
     if (order->file.is_stored)
-        return mr_fail_code(err, MR_INVALID, "unknown_field",
-                            "fileName: records are inserted without a file");
+        return mr_fail_code(err, MR_CODE_UNKNOWN_FIELD, "fileName: records are inserted without a file");
     const json_t *records = json_object_get(order->fields, "records");
     order->options =
         json_pack("{s:I,s:s*,s:s*}", "records", records ? json_integer_value(records) : RECORDS_DEFAULT,
@@ -197,7 +196,7 @@ static enum mr_status count_sources(const struct mr_order *order, int *ret, stru
            (mr_order_text(order, "upload_id") != NULL);
     if (*ret <= 1)
         return MR_OK;
-    return mr_fail_code(err, MR_INVALID, "too_many_sources",
+    return mr_fail_code(err, MR_CODE_TOO_MANY_SOURCES,
                         "fileName, url, upload_id: one of them for one task, not several");
 }
 

@@ -14,7 +14,7 @@ enum { PUBLISH_TIMEOUT_MS = 5000, WAIT_MS = 10000, WAITERS_MAX = 4, LOOK_FIRST_M
 
 static enum mr_status unavailable(struct mr_err *err, const char *detail)
 {
-    return mr_fail_code(err, MR_UNAVAILABLE, "converter_unavailable", "%s", detail);
+    return mr_fail_code(err, MR_CODE_CONVERTER_UNAVAILABLE, "%s", detail);
 }
 
 static enum mr_status send_ping(struct mr_web *web, const struct mr_request *req, struct mr_ping *ret,
@@ -24,7 +24,7 @@ static enum mr_status send_ping(struct mr_web *web, const struct mr_request *req
     enum mr_status status = mr_ping_begin(web->db, ret, &made, err);
     if (status != MR_OK) {
         mr_log_err(mr_request_log(req), MR_LOG_ERROR, "the database does not answer", err, NULL);
-        return mr_fail_code(err, MR_UNAVAILABLE, "database_unavailable", "the database does not answer");
+        return mr_fail_code(err, MR_CODE_DATABASE_UNAVAILABLE, "the database does not answer");
     }
     const struct mr_message message = mr_ping_message(ret);
     if (!made || mr_publish(&web->publisher, &message, 1, PUBLISH_TIMEOUT_MS, err) == MR_OK)

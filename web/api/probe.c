@@ -67,28 +67,23 @@ static enum mr_status answer_later(struct mr_request *req, json_t *view, struct 
 }
 
 /* The task's error as this request's: the file's fault, but for these. */
+/* The failure of the task becomes that of the request: what is wrong with the file is 400 here. */
+static enum mr_status status_of(enum mr_status of_task)
+{
+    if (of_task == MR_INTERNAL || mr_status_is_transient(of_task))
+        return MR_UNAVAILABLE;
+    return of_task == MR_TOO_LARGE ? MR_TOO_LARGE : MR_INVALID;
+}
+
 static enum mr_status answer_failure(const json_t *view, struct mr_err *err)
 {
-    static const struct {
-        const char *code;
-        enum mr_status status;
-    } others[] = {
-        {"resource_limit", MR_TOO_LARGE},
-        {"timed_out", MR_TOO_LARGE},
-        {"too_large", MR_TOO_LARGE},
-        {"internal", MR_UNAVAILABLE},
-        {"attempts_exhausted", MR_UNAVAILABLE},
-        {"delivery_exhausted", MR_UNAVAILABLE},
-    };
     const json_t *error = json_object_get(view, "error");
-    const char *code = text_of(error, "code"), *detail = text_of(error, "detail");
-    if (!code || !detail)
+    const char *name = text_of(error, "code"), *detail = text_of(error, "detail");
+    if (!name || !detail)
         return mr_fail(err, MR_UNAVAILABLE, "the probe was given up");
-    enum mr_status status = MR_INVALID;
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strcmp(others[i].code, code) == 0)
-            status = others[i].status;
-    return mr_fail_code(err, status, code, "%s", detail);
+    enum mr_code code = mr_code_find(name);
+    return mr_fail_as(err, status_of(mr_code_row(code)->status), code ? code : MR_CODE_INTERNAL, "%s",
+                      detail);
 }
 
 static enum mr_status answer(struct mr_request *req, const json_t *view, struct mr_err *err)

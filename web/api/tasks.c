@@ -169,7 +169,7 @@ static enum mr_status read_change(struct mr_order *order, struct mr_request *req
     ret->preset = mr_order_text(order, "preset");
     ret->options = json_object_get(order->fields, "options");
     if (!ret->new_format && !ret->preset && !ret->options)
-        return mr_fail_code(err, MR_INVALID, "missing_field",
+        return mr_fail_code(err, MR_CODE_MISSING_FIELD,
                             "newFormat: this field is needed, or options, or preset");
     return mr_order_check_preset(order, err);
 }

@@ -34,13 +34,13 @@ static enum mr_status take_file_name(struct announcement *announcement, const js
 {
     const char *text = json_string_value(value);
     if (!text)
-        return mr_fail_code(err, MR_INVALID, "wrong_type", "fileName: it must be a string");
+        return mr_fail_code(err, MR_CODE_WRONG_TYPE, "fileName: it must be a string");
     for (const char *p = text; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            return mr_fail_code(err, MR_INVALID, "bad_file_name", "fileName: it holds control characters");
+            return mr_fail_code(err, MR_CODE_BAD_FILE_NAME, "fileName: it holds control characters");
     announcement->file_name = mr_file_name_of(text);
     if (!announcement->file_name.text[0])
-        return mr_fail_code(err, MR_INVALID, "missing_field", "fileName: a file with a name is needed");
+        return mr_fail_code(err, MR_CODE_MISSING_FIELD, "fileName: a file with a name is needed");
     return MR_OK;
 }
 
@@ -49,12 +49,12 @@ static enum mr_status take_size(struct announcement *announcement, const json_t 
 {
     int64_t size = json_integer_value(value);
     if (!json_is_integer(value) && !mr_parse_int64(json_string_value(value), INT64_MIN, INT64_MAX, &size))
-        return mr_fail_code(err, MR_INVALID, "wrong_type", "size: it must be a whole number of bytes");
+        return mr_fail_code(err, MR_CODE_WRONG_TYPE, "size: it must be a whole number of bytes");
     if (size < 1)
-        return mr_fail_code(err, MR_INVALID, "bad_size", "size: the file must have 1 byte at least");
+        return mr_fail_code(err, MR_CODE_BAD_SIZE, "size: the file must have 1 byte at least");
     if (size > announcement->max_size)
-        return mr_fail_code(err, MR_TOO_LARGE, "too_large",
-                            "size: an upload may have %" PRId64 " bytes at most", announcement->max_size);
+        return mr_fail_code(err, MR_CODE_TOO_LARGE, "size: an upload may have %" PRId64 " bytes at most",
+                            announcement->max_size);
     announcement->size = size;
     return MR_OK;
 }
@@ -64,9 +64,9 @@ static enum mr_status take_content_type(struct announcement *announcement, const
 {
     const char *text = json_string_value(value);
     if (!text)
-        return mr_fail_code(err, MR_INVALID, "wrong_type", "contentType: it must be a string");
+        return mr_fail_code(err, MR_CODE_WRONG_TYPE, "contentType: it must be a string");
     if (!mr_media_type_is_valid(text))
-        return mr_fail_code(err, MR_INVALID, "bad_content_type",
+        return mr_fail_code(err, MR_CODE_BAD_CONTENT_TYPE,
                             "contentType: it must be a media type like audio/mpeg");
     announcement->content_type = text;
     return MR_OK;
@@ -93,7 +93,7 @@ static enum mr_status check_known(const json_t *fields, struct mr_err *err)
         for (size_t i = 0; i < FIELDS; i++)
             known = known || strcmp(name, fields_known[i].name) == 0;
         if (!known)
-            return mr_fail_code(err, MR_INVALID, "unknown_field",
+            return mr_fail_code(err, MR_CODE_UNKNOWN_FIELD,
                                 "%.*s: there is no such field; fileName, size and contentType are known",
                                 (int)mr_utf8_prefix(name, NAME_QUOTED), name);
     }
@@ -109,8 +109,8 @@ static enum mr_status take_fields(struct announcement *announcement, const json_
         if (given)
             status = fields_known[i].take(announcement, value, err);
         else if (fields_known[i].required)
-            status = mr_fail_code(err, MR_INVALID, "missing_field", "%s: this field is needed",
-                                  fields_known[i].name);
+            status =
+                mr_fail_code(err, MR_CODE_MISSING_FIELD, "%s: this field is needed", fields_known[i].name);
     }
     return status;
 }
@@ -123,7 +123,7 @@ static enum mr_status take_origin(struct announcement *announcement, const struc
     if (!origin || strcmp(origin, "null") == 0)
         return MR_OK;
     if (!mr_origin_is_valid(origin))
-        return mr_fail_code(err, MR_INVALID, "bad_origin", "Origin: `%.*s` is not scheme://host[:port]",
+        return mr_fail_code(err, MR_CODE_BAD_ORIGIN, "Origin: `%.*s` is not scheme://host[:port]",
                             ORIGIN_QUOTED, origin);
     announcement->origin = origin;
     return MR_OK;
@@ -241,13 +241,12 @@ static enum mr_status compare(const struct mr_upload_record *record, const struc
                               struct mr_err *err)
 {
     if (object->size != record->size)
-        return mr_fail_code(err, MR_INVALID, "upload_mismatch",
+        return mr_fail_code(err, MR_CODE_UPLOAD_MISMATCH,
                             "the file has %" PRId64 " bytes, but %" PRId64 " were announced", object->size,
                             record->size);
     if (strcmp(object->content_type, record->content_type) != 0)
-        return mr_fail_code(err, MR_INVALID, "upload_mismatch",
-                            "the file is stored as %s, but %s was announced", object->content_type,
-                            record->content_type);
+        return mr_fail_code(err, MR_CODE_UPLOAD_MISMATCH, "the file is stored as %s, but %s was announced",
+                            object->content_type, record->content_type);
     return MR_OK;
 }
 
@@ -256,7 +255,7 @@ static enum mr_status look_up(struct mr_web *web, const struct mr_upload_record 
 {
     enum mr_status status = mr_storage_stat(web->cloud.storage, record->object, ret, err);
     if (status == MR_NOT_FOUND)
-        return mr_fail_code(err, MR_CONFLICT, "upload_incomplete",
+        return mr_fail_code(err, MR_CODE_UPLOAD_INCOMPLETE,
                             "not all of the file has arrived: finish the upload first");
     return status == MR_OK ? compare(record, ret, err) : storage_failed(status, err);
 }

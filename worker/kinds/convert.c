@@ -25,7 +25,7 @@ static enum mr_status check_receipt(const json_t *receipt, const struct mr_outpu
     (void)mr_output_set_results(outputs, &count);
     if (json_array_size(told) == count)
         return MR_OK;
-    return mr_fail_code(err, MR_INVALID, "sandbox_protocol", "the converter's receipt is of other outputs");
+    return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "the converter's receipt is of other outputs");
 }
 
 static enum mr_status make_outputs(struct mr_job *job, const struct mr_input *input, const json_t *options,
@@ -87,8 +87,7 @@ enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct m
     const struct mr_claim *claim = job->claim;
     const struct mr_format *format = mr_format_find(claim->new_format);
     if (!format)
-        return mr_fail_code(err, MR_UNSUPPORTED, "unknown_format", "there is no format %s",
-                            claim->new_format);
+        return mr_fail_code(err, MR_CODE_UNSUPPORTED_FORMAT, "there is no format %s", claim->new_format);
     MR_AUTO_JSON json_t *options = claim->options[0] ? json_loads(claim->options, 0, NULL) : json_object();
     if (!json_is_object(options))
         return mr_fail(err, MR_INTERNAL, "the task's options cannot be read");

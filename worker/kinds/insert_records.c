@@ -19,7 +19,7 @@ static enum mr_status read_count(const struct mr_claim *claim, int64_t *ret, str
     MR_AUTO_JSON json_t *options = json_loads(claim->options, 0, &fault);
     const json_t *records = json_object_get(options, "records");
     if (!json_is_integer(records) || json_integer_value(records) < 1)
-        return mr_fail_code(err, MR_INVALID, "invalid_options", "records: a whole number from 1 is needed");
+        return mr_fail_code(err, MR_CODE_BAD_OPTION, "records: a whole number from 1 is needed");
     *ret = json_integer_value(records);
     return MR_OK;
 }

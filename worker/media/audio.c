@@ -18,7 +18,7 @@ enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, con
     audio->copies = !mr_media_options_touch_audio(parts->options, input->video) &&
                     mr_output_can_copy(input, input->audio, parts->spec);
     if (!audio->filtered)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "set the conversion up");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
     mr_meter_init(&audio->in);
     mr_audio_clip_init(&audio->clip, parts);
     return mr_decoder_init(&audio->decoder, input->decoder, err);
@@ -116,7 +116,7 @@ static enum mr_status hear(struct mr_audio *audio, const AVFrame *frame, int64_t
         return mr_meter_listen(&audio->in, frame, err);
     MR_AUTO_FRAME AVFrame *inside = av_frame_clone(frame);
     if (!inside)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "measure the loudness");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "measure the loudness");
     mr_samples_crop_to(inside, at, length);
     return mr_meter_listen(&audio->in, inside, err);
 }
@@ -169,8 +169,8 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
         return MR_OK;
     if (frame->sample_rate <= 0 || frame->ch_layout.nb_channels <= 0 ||
         frame->ch_layout.nb_channels > CHANNELS_MAX)
-        return mr_fail_code(err, MR_INVALID, "invalid_media", "audio of %d Hz with %d channels",
-                            frame->sample_rate, frame->ch_layout.nb_channels);
+        return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "audio of %d Hz with %d channels", frame->sample_rate,
+                            frame->ch_layout.nb_channels);
     int64_t decoded_us = mr_audio_decoded_us(audio);
     count_samples(audio, frame);
     if (audio->copies)
@@ -236,7 +236,7 @@ enum mr_status mr_audio_begin_late(struct mr_audio *audio, struct mr_err *err)
     const AVCodecParameters *params = audio->parts->input->audio->codecpar;
     MR_AUTO_FRAME AVFrame *frame = av_frame_alloc();
     if (!frame || av_channel_layout_copy(&frame->ch_layout, &params->ch_layout) < 0)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "set the encoder up");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the encoder up");
     frame->sample_rate = params->sample_rate;
     frame->format = params->format;
     if (frame->sample_rate > 0 && frame->ch_layout.nb_channels > 0 && frame->format >= 0)

@@ -70,7 +70,7 @@ static enum mr_status encode(struct mr_audio_clip *clip, AVFrame *frame, struct 
             return status;
     }
     if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
-        return mr_av_fail(err, "internal", rc, "encode");
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "encode");
     if (!frame && clip->monitor.decoder)
         return mr_monitor_listen(&clip->monitor, NULL, &clip->out, err);
     return MR_OK;
@@ -80,7 +80,7 @@ static enum mr_status encode_some(struct mr_audio_clip *clip, int samples, struc
 {
     MR_AUTO_FRAME AVFrame *frame = mr_samples_new(clip->encoder, samples);
     if (!frame || av_audio_fifo_read(clip->block, (void **)frame->extended_data, samples) < samples)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "encode");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "encode");
     return encode(clip, frame, err);
 }
 
@@ -106,7 +106,7 @@ static enum mr_status encode_block(struct mr_audio_clip *clip, bool is_last, str
 static enum mr_status write_fifo(AVAudioFifo *fifo, uint8_t *const *data, int samples, struct mr_err *err)
 {
     int rc = av_audio_fifo_write(fifo, (void **)(uintptr_t)data, samples);
-    return rc < 0 ? mr_av_fail(err, "internal", rc, "keep the sound") : MR_OK;
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "keep the sound") : MR_OK;
 }
 
 /* Silence into the clip (fifo `line`) or into the part alone (`block`). */
@@ -116,7 +116,7 @@ static enum mr_status add_silence(struct mr_audio_clip *clip, AVAudioFifo *fifo,
     MR_AUTO_FRAME AVFrame *frame =
         samples > 0 ? mr_samples_new_silence(clip->encoder, SILENCE_SAMPLES) : NULL;
     if (samples > 0 && !frame)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "make silence");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "make silence");
     while (samples > 0) {
         int n = (int)FFMIN(samples, SILENCE_SAMPLES);
         enum mr_status status = write_fifo(fifo, frame->extended_data, n, err);
@@ -135,7 +135,7 @@ static enum mr_status lead_in(struct mr_audio_clip *clip, struct mr_err *err)
 {
     MR_AUTO_FRAME AVFrame *frame = mr_samples_new_silence(clip->encoder, clip->encoder->frame_size);
     if (!frame)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "lead in");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "lead in");
     clip->lead_in = frame->nb_samples;
     return encode(clip, frame, err);
 }
@@ -148,8 +148,9 @@ static enum mr_status make_fifos(struct mr_audio_clip *clip, struct mr_err *err)
     int channels = encoder->ch_layout.nb_channels;
     clip->line = av_audio_fifo_alloc(encoder->sample_fmt, channels, SILENCE_SAMPLES);
     clip->block = av_audio_fifo_alloc(encoder->sample_fmt, channels, SILENCE_SAMPLES);
-    return clip->line && clip->block ? MR_OK
-                                     : mr_av_fail(err, "internal", AVERROR(ENOMEM), "set the encoder up");
+    return clip->line && clip->block
+               ? MR_OK
+               : mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the encoder up");
 }
 
 /* The encoder of the present part, and what comes before the clip. */
@@ -204,7 +205,7 @@ static enum mr_status to_block(struct mr_audio_clip *clip, int64_t samples, stru
         int n = (int)FFMIN(samples, SILENCE_SAMPLES);
         MR_AUTO_FRAME AVFrame *frame = mr_samples_new(clip->encoder, n);
         if (!frame || av_audio_fifo_read(clip->line, (void **)frame->extended_data, n) < n)
-            return mr_av_fail(err, "internal", AVERROR(ENOMEM), "encode");
+            return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "encode");
         enum mr_status status = write_fifo(clip->block, frame->extended_data, n, err);
         if (!status)
             status = encode_block(clip, false, err);
@@ -296,7 +297,7 @@ enum mr_status mr_audio_clip_open(struct mr_audio_clip *clip, const AVFrame *fra
     int rc =
         clip->shape ? av_channel_layout_copy(&clip->shape->ch_layout, &frame->ch_layout) : AVERROR(ENOMEM);
     if (rc < 0)
-        return mr_av_fail(err, "internal", rc, "set the encoder up");
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "set the encoder up");
     clip->shape->sample_rate = frame->sample_rate;
     clip->shape->format = frame->format;
     return open_part(clip, err);
@@ -329,8 +330,7 @@ enum mr_status mr_audio_clip_finish(struct mr_audio_clip *clip, int64_t end_us, 
     enum mr_status status = MR_OK;
     int64_t end = end_us == INT64_MAX ? clip->next : to_samples(clip, end_us);
     if (end > clip->next && clip->is_full)
-        return mr_fail_code(err, MR_TOO_LARGE, "resource_limit",
-                            "sound and picture lie too far apart in the file");
+        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "sound and picture lie too far apart in the file");
     note_end(clip, end);
     if (end > clip->next)
         status = be_silent(clip, end, err);

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 
-enum mr_status mr_av_fail(struct mr_err *err, const char *code, int averror, const char *format, ...)
+enum mr_status mr_av_fail(struct mr_err *err, enum mr_code code, int averror, const char *format, ...)
 {
     char text[MR_ERR_MESSAGE_MAX];
     va_list args;
@@ -11,8 +11,8 @@ enum mr_status mr_av_fail(struct mr_err *err, const char *code, int averror, con
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (averror == AVERROR(ENOMEM))
-        return mr_fail_code(err, MR_TOO_LARGE, "resource_limit", "%s: out of memory", text);
+        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "%s: out of memory", text);
     char reason[AV_ERROR_MAX_STRING_SIZE] = "";
     av_strerror(averror, reason, sizeof reason);
-    return mr_fail_code(err, MR_INVALID, code, "%s: %s", text, reason);
+    return mr_fail_code(err, code, "%s: %s", text, reason);
 }

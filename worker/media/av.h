@@ -29,8 +29,8 @@ static inline void mr_av_dict_cleanup(AVDictionary **dict)
 }
 #define MR_AUTO_DICT __attribute__((cleanup(mr_av_dict_cleanup)))
 
-/* Fills err with `code` and "text: libav's word for averror"; want of memory is always "resource_limit". */
-enum mr_status mr_av_fail(struct mr_err *err, const char *code, int averror, const char *format, ...)
+/* Fails with `code` and "text: libav's description of averror"; out of memory is always resource_limit. */
+enum mr_status mr_av_fail(struct mr_err *err, enum mr_code code, int averror, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 #endif

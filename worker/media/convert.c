@@ -34,7 +34,7 @@ static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_
                     "logo_size", &logo_size, "max_pixels", &max_pixels, "max_duration_seconds",
                     &max_seconds) < 0 ||
         size < 0 || (!format && !is_probe))
-        return mr_fail_code(err, MR_INTERNAL, "internal", "the job's spec is incomplete");
+        return mr_fail_code(err, MR_CODE_INTERNAL, "the job's spec is incomplete");
     *ret = (struct spec){.is_probe = is_probe,
                          .format = is_probe ? NULL : mr_media_format_find(format),
                          .input_size = size,
@@ -43,9 +43,9 @@ static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_
                          .max_pixels = max_pixels,
                          .max_us = FFMIN(max_seconds > 0 ? max_seconds : DAY, DAY) * 1000000};
     if (!ret->format && !is_probe)
-        return mr_fail_code(err, MR_UNSUPPORTED, "unsupported_format", "there is no format %s", format);
+        return mr_fail_code(err, MR_CODE_UNSUPPORTED_FORMAT, "there is no format %s", format);
     if (size == 0)
-        return mr_fail_code(err, MR_INVALID, "invalid_media", "the file is empty");
+        return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file is empty");
     return mr_media_options_read(json_is_object(options) ? options : NULL, &ret->options, err);
 }
 
@@ -128,8 +128,7 @@ static enum mr_status probe(const struct spec *spec, const struct mr_sandbox_fds
     if (status)
         return status;
     *ret_receipt = json_pack("{s:o}", "input", mr_describe_input(&input));
-    return *ret_receipt ? MR_OK
-                        : mr_fail_code(err, MR_INTERNAL, "internal", "the description cannot be written");
+    return *ret_receipt ? MR_OK : mr_fail_code(err, MR_CODE_INTERNAL, "the description cannot be written");
 }
 
 int mr_media_run(const void *spec_text, size_t len, const struct mr_sandbox_fds *fds)

@@ -8,7 +8,7 @@ enum { BAD_PACKETS_FREE = 2 }; /* a cut at either end of a stream makes these */
 enum mr_status mr_decoder_init(struct mr_decoder *decoder, AVCodecContext *context, struct mr_err *err)
 {
     *decoder = (struct mr_decoder){.context = context, .frame = av_frame_alloc()};
-    return decoder->frame ? MR_OK : mr_av_fail(err, "internal", AVERROR(ENOMEM), "set the decoder up");
+    return decoder->frame ? MR_OK : mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the decoder up");
 }
 
 void mr_decoder_free(struct mr_decoder *decoder)
@@ -37,7 +37,7 @@ enum mr_status mr_decoder_push(struct mr_decoder *decoder, const AVPacket *packe
             return status;
     }
     if (rc == AVERROR(ENOMEM))
-        return mr_av_fail(err, "resource_limit", rc, "decode");
+        return mr_av_fail(err, MR_CODE_RESOURCE_LIMIT, rc, "decode");
     bool is_bad =
         (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF) || (packet && (packet->flags & AV_PKT_FLAG_CORRUPT));
     if (packet)
@@ -59,10 +59,10 @@ enum mr_status mr_decoder_check_damage(const struct mr_decoder *decoder, struct 
                                        struct mr_err *err)
 {
     if (decoder->bad_packets > FFMAX(BAD_PACKETS_FREE, decoder->packets / 10))
-        return mr_fail_code(err, MR_INVALID, "invalid_media", "%lld of %lld packets are damaged",
+        return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "%lld of %lld packets are damaged",
                             (long long)decoder->bad_packets, (long long)decoder->packets);
     if (decoder->bad_packets)
-        mr_notes_warn(notes, "damaged_packets", "%lld of %lld packets are damaged",
+        mr_notes_warn(notes, MR_CODE_DAMAGED_PACKETS, "%lld of %lld packets are damaged",
                       (long long)decoder->bad_packets, (long long)decoder->packets);
     return MR_OK;
 }

@@ -68,7 +68,7 @@ void mr_discontinuity_mend(struct mr_discontinuity *line, enum mr_slot slot, AVR
 void mr_discontinuity_note(const struct mr_discontinuity *line, struct mr_notes *notes)
 {
     if (line->jumps)
-        mr_notes_warn(notes, "clock_jumps",
+        mr_notes_warn(notes, MR_CODE_CLOCK_JUMPS,
                       "the clock of the file jumps (%lld×): what follows was joined to what was before",
                       (long long)line->jumps);
 }

@@ -189,9 +189,9 @@ static const AVCodec *find_codec(const struct mr_media_format *spec, const struc
         name = mr_encoder_of_codec(options->codec);
     const AVCodec *codec = name ? avcodec_find_encoder_by_name(name) : NULL;
     if (!name)
-        (void)mr_fail_code(err, MR_UNSUPPORTED, "unsupported_codec", "there is no codec %s", options->codec);
+        (void)mr_fail_code(err, MR_CODE_UNSUPPORTED_CODEC, "there is no codec %s", options->codec);
     else if (!codec)
-        (void)mr_fail_code(err, MR_INTERNAL, "internal", "libav was built without the encoder %s", name);
+        (void)mr_fail_code(err, MR_CODE_INTERNAL, "libav was built without the encoder %s", name);
     return codec;
 }
 
@@ -220,7 +220,7 @@ enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct 
             avcodec_free_context(&encoder);
     }
     return rc >= 0 ? MR_OK
-                   : mr_av_fail(err, "unsupported_codec", rc,
+                   : mr_av_fail(err, MR_CODE_UNSUPPORTED_CODEC, rc,
                                 "the %s encoder does not take audio of %d Hz with %d channels", codec->name,
                                 options->sample_rate ? options->sample_rate : frame->sample_rate,
                                 options->channels ? options->channels : frame->ch_layout.nb_channels);

@@ -110,7 +110,7 @@ enum mr_status mr_filters_open_audio(struct mr_filters *filters, const AVFrame *
 {
     char chain[512], layout[64];
     if (av_channel_layout_describe(&encoder->ch_layout, layout, sizeof layout) < 0)
-        return mr_fail_code(err, MR_INTERNAL, "internal", "the encoder's channels have no names");
+        return mr_fail_code(err, MR_CODE_INTERNAL, "the encoder's channels have no names");
     const char *form = av_get_sample_fmt_name(samples);
     snprintf(chain, sizeof chain,
              "aresample,aformat=sample_fmts=%s:sample_rates=%d:channel_layouts=%s%s%s,"
@@ -120,8 +120,9 @@ enum mr_status mr_filters_open_audio(struct mr_filters *filters, const AVFrame *
     if (rc >= 0)
         rc = build_audio(filters, chain);
     if (rc < 0)
-        return mr_av_fail(err, "invalid_media", rc, "audio of %d Hz with %d channels cannot be converted",
-                          frame->sample_rate, frame->ch_layout.nb_channels);
+        return mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc,
+                          "audio of %d Hz with %d channels cannot be converted", frame->sample_rate,
+                          frame->ch_layout.nb_channels);
     return MR_OK;
 }
 
@@ -154,7 +155,7 @@ enum mr_status mr_filters_open_video(struct mr_filters *filters, const AVFrame *
     if (rc >= 0)
         rc = build_video(filters, base, chain);
     const char *pixels = av_get_pix_fmt_name(frame->format);
-    return rc < 0 ? mr_av_fail(err, "invalid_media", rc, "pictures of %dx%d (%s) cannot be converted",
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "pictures of %dx%d (%s) cannot be converted",
                                frame->width, frame->height, pixels ? pixels : "unknown")
                   : MR_OK;
 }
@@ -166,23 +167,23 @@ enum mr_status mr_filters_push(struct mr_filters *filters, AVFrame *frame, struc
     if (frame->nb_samples && frame->ch_layout.order != AV_CHANNEL_ORDER_NATIVE) {
         int rc = av_channel_layout_copy(&frame->ch_layout, &filters->like->ch_layout);
         if (rc < 0)
-            return mr_av_fail(err, "internal", rc, "name the channels");
+            return mr_av_fail(err, MR_CODE_INTERNAL, rc, "name the channels");
     }
     int rc = av_buffersrc_add_frame(filters->in, frame);
-    return rc < 0 ? mr_av_fail(err, "internal", rc, "filter") : MR_OK;
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "filter") : MR_OK;
 }
 
 enum mr_status mr_filters_end(struct mr_filters *filters, int64_t end, struct mr_err *err)
 {
     int rc = av_buffersrc_close(filters->in, end, 0);
-    return rc < 0 ? mr_av_fail(err, "internal", rc, "drain the filters") : MR_OK;
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "drain the filters") : MR_OK;
 }
 
 enum mr_status mr_filters_pull(struct mr_filters *filters, AVFrame *frame, bool *ret_got, struct mr_err *err)
 {
     int rc = av_buffersink_get_frame(filters->out, frame);
     if (rc < 0 && rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
-        return mr_av_fail(err, "internal", rc, "filter");
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "filter");
     *ret_got = rc >= 0;
     return MR_OK;
 }
@@ -196,7 +197,7 @@ enum mr_status mr_filters_still(const AVFrame *frame, const char *turn, const st
     struct mr_geometry geometry;
     char chain[MR_CHAIN_MAX];
     if (!copy || !still)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "scale a picture");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "scale a picture");
     copy->pts = 0;
     mr_geometry_fit(&geometry, frame, turn, *out);
     mr_geometry_chain(&geometry, frame, pixels, (AVRational){0, 1}, chain);
@@ -209,7 +210,7 @@ enum mr_status mr_filters_still(const AVFrame *frame, const char *turn, const st
     if (!status)
         status = mr_filters_pull(&filters, still, &got, err);
     if (!status && !got)
-        return mr_fail_code(err, MR_INTERNAL, "internal", "the picture cannot be scaled");
+        return mr_fail_code(err, MR_CODE_INTERNAL, "the picture cannot be scaled");
     if (!status)
         *ret = MR_TAKE(still);
     return status;

@@ -11,15 +11,15 @@ static enum mr_status read_packet(const struct mr_sandbox_fds *fds, int64_t size
 {
     MR_AUTO(mr_source) struct mr_source source = {0};
     if (size <= 0 || size > LOGO_MAX)
-        return mr_fail_code(err, MR_INTERNAL, "internal", "there is no logo of %lld bytes", (long long)size);
+        return mr_fail_code(err, MR_CODE_INTERNAL, "there is no logo of %lld bytes", (long long)size);
     enum mr_status status = mr_source_open(&source, fds, MR_SOURCE_LOGO, size, err);
     if (status)
         return status;
     int rc = av_new_packet(packet, (int)size);
     if (rc < 0)
-        return mr_av_fail(err, "internal", rc, "read the logo");
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "read the logo");
     if (!mr_source_peek(&source, 0, packet->data, (size_t)size))
-        return mr_fail_code(err, MR_INTERNAL, "internal", "the logo cannot be read");
+        return mr_fail_code(err, MR_CODE_INTERNAL, "the logo cannot be read");
     return MR_OK;
 }
 
@@ -60,7 +60,7 @@ enum mr_status mr_logo_read(const struct mr_sandbox_fds *fds, int64_t size, AVFr
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
     MR_AUTO_FRAME AVFrame *frame = av_frame_alloc();
     if (!packet || !frame)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "read the logo");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "read the logo");
     enum mr_status status = read_packet(fds, size, packet, err);
     if (status)
         return status;
@@ -68,7 +68,7 @@ enum mr_status mr_logo_read(const struct mr_sandbox_fds *fds, int64_t size, AVFr
     if (rc >= 0)
         rc = av_frame_make_writable(frame);
     if (rc < 0)
-        return mr_av_fail(err, "internal", rc, "decode the logo");
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "decode the logo");
     blend(frame);
     *ret = MR_TAKE(frame);
     return MR_OK;

@@ -84,17 +84,18 @@ enum mr_status mr_loudness_find_gain(double target, mr_rehearse_fn *rehearse, vo
 void mr_loudness_check(double target, const struct mr_heard *result, struct mr_notes *notes)
 {
     if (isnan(result->integrated)) {
-        mr_notes_warn(notes, "loudness_missed",
+        mr_notes_warn(notes, MR_CODE_LOUDNESS_MISSED,
                       "the sound is silence, or shorter than 0.4 s: no gain brings it to %.1f LUFS", target);
         return;
     }
     if (fabs(result->integrated - target) > TOLERANCE_LU)
         mr_notes_warn(
-            notes, "loudness_missed",
+            notes, MR_CODE_LOUDNESS_MISSED,
             "%.1f LUFS were ordered and %.1f LUFS reached: more gain than %d dB, or peaks above %.0f "
             "dBTP, would be needed",
             target, result->integrated, GAIN_MAX_DB, CEILING_DBTP);
     if (result->true_peak > CEILING_DBTP + TOLERANCE_DB)
-        mr_notes_warn(notes, "true_peak_missed", "the codec lets peaks grow to %.1f dBTP, above %.0f dBTP",
-                      result->true_peak, CEILING_DBTP);
+        mr_notes_warn(notes, MR_CODE_TRUE_PEAK_MISSED,
+                      "the codec lets peaks grow to %.1f dBTP, above %.0f dBTP", result->true_peak,
+                      CEILING_DBTP);
 }

@@ -102,7 +102,7 @@ static enum mr_status set_form(struct mr_meter *meter, const AVFrame *frame, str
     meter->like = av_frame_alloc();
     meter->pairs = av_calloc((size_t)count, sizeof *meter->pairs);
     if (!meter->like || !meter->pairs || av_channel_layout_copy(&meter->like->ch_layout, &frame->ch_layout))
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "measure the loudness");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "measure the loudness");
     meter->pair_count = count;
     meter->like->sample_rate = frame->sample_rate;
     meter->like->format = frame->format;

@@ -29,7 +29,8 @@ enum mr_status mr_monitor_open(struct mr_monitor *monitor, const AVCodecContext 
     monitor->decoder = codec ? avcodec_alloc_context3(codec) : NULL;
     monitor->frame = av_frame_alloc();
     int rc = monitor->decoder && monitor->frame ? open_decoder(monitor->decoder, encoder) : AVERROR(ENOMEM);
-    return rc < 0 ? mr_av_fail(err, "internal", rc, "open a decoder for the %s encoder", encoder->codec->name)
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "open a decoder for the %s encoder",
+                               encoder->codec->name)
                   : MR_OK;
 }
 
@@ -60,6 +61,6 @@ enum mr_status mr_monitor_listen(struct mr_monitor *monitor, const AVPacket *pac
             return status;
     }
     if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
-        return mr_av_fail(err, "internal", rc, "decode what was encoded");
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "decode what was encoded");
     return MR_OK;
 }

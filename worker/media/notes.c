@@ -38,7 +38,7 @@ void mr_notes_dropped(struct mr_notes *notes, const char *what, const char *why)
         json_array_append_new(notes->dropped, json_pack("{s:s, s:s}", "what", what, "why", why));
 }
 
-void mr_notes_warn(struct mr_notes *notes, const char *code, const char *format, ...)
+void mr_notes_warn(struct mr_notes *notes, enum mr_code code, const char *format, ...)
 {
     char detail[MR_ERR_MESSAGE_MAX];
     va_list args;
@@ -46,5 +46,6 @@ void mr_notes_warn(struct mr_notes *notes, const char *code, const char *format,
     vsnprintf(detail, sizeof detail, format, args);
     va_end(args);
     if (notes)
-        json_array_append_new(notes->warnings, json_pack("{s:s, s:s}", "code", code, "detail", detail));
+        json_array_append_new(notes->warnings,
+                              json_pack("{s:s, s:s}", "code", mr_code_name(code), "detail", detail));
 }

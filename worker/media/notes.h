@@ -25,7 +25,7 @@ void mr_notes_kept(struct mr_notes *notes, const char *what);
 void mr_notes_changed(struct mr_notes *notes, const char *what, const char *from, const char *to,
                       const char *why);
 void mr_notes_dropped(struct mr_notes *notes, const char *what, const char *why);
-void mr_notes_warn(struct mr_notes *notes, const char *code, const char *format, ...)
+void mr_notes_warn(struct mr_notes *notes, enum mr_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -42,7 +42,7 @@ enum mr_status mr_media_options_read(const json_t *json, struct mr_media_options
                     "height", &height, "fit", &fit, "aspect", &aspect, "trim", "start", &start, "duration",
                     &duration, "mute", &mute, "split", "seconds", &split, "logo", "intro", &intro, "outro",
                     &outro, "thumbnail", "at", &at, "width", &thumbnail_width) < 0)
-        return mr_fail_code(err, MR_INTERNAL, "internal", "the options cannot be read");
+        return mr_fail_code(err, MR_CODE_INTERNAL, "the options cannot be read");
     *ret = (struct mr_media_options){
         .bit_rate = bit_rate,
         .sample_rate = rate,
@@ -66,7 +66,7 @@ enum mr_status mr_media_options_read(const json_t *json, struct mr_media_options
     if (aspect && sscanf(aspect, "%d:%d", &ret->resize.aspect.num, &ret->resize.aspect.den) != 2)
         ret->resize.aspect = (AVRational){0, 0};
     if (!are_sane(ret))
-        return mr_fail_code(err, MR_INTERNAL, "internal", "the options make no sense");
+        return mr_fail_code(err, MR_CODE_INTERNAL, "the options make no sense");
     return MR_OK;
 }
 

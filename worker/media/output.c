@@ -64,7 +64,7 @@ enum mr_status mr_output_open(struct mr_output *output, const struct mr_media_fo
         return status;
     int rc = avformat_alloc_output_context2(&output->format, NULL, spec->muxer, NULL);
     if (rc < 0)
-        return mr_av_fail(err, "internal", rc, "open the %s muxer", spec->muxer);
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "open the %s muxer", spec->muxer);
     output->format->pb = output->sink.io;
     output->format->flags |= AVFMT_FLAG_CUSTOM_IO;
     output->format->max_interleave_delta = INTERLEAVE_US;
@@ -105,7 +105,7 @@ static enum mr_status open_track(struct mr_output_track *track, AVRational base,
 {
     track->params = avcodec_parameters_alloc();
     if (!track->params)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "describe the stream");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "describe the stream");
     track->packet_base = base;
     track->state = MR_TRACK_OPEN;
     return MR_OK;
@@ -120,7 +120,7 @@ enum mr_status mr_output_open_encoded(struct mr_output *output, enum mr_slot slo
         return status;
     track->rate = encoder->framerate;
     int rc = avcodec_parameters_from_context(track->params, encoder);
-    return rc < 0 ? mr_av_fail(err, "internal", rc, "describe the stream") : MR_OK;
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "describe the stream") : MR_OK;
 }
 
 /* The only filter so far turns AAC with headers in its packets into AAC with one in the container. */
@@ -138,7 +138,7 @@ static enum mr_status open_copy_filter(struct mr_output *output, struct mr_outpu
         track->copy_filter->time_base_in = stream->time_base;
         rc = av_bsf_init(track->copy_filter);
     }
-    return rc < 0 ? mr_av_fail(err, "internal", rc, "open the filter for copying") : MR_OK;
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "open the filter for copying") : MR_OK;
 }
 
 enum mr_status mr_output_open_copied(struct mr_output *output, enum mr_slot slot, const AVStream *stream,
@@ -153,7 +153,7 @@ enum mr_status mr_output_open_copied(struct mr_output *output, enum mr_slot slot
     track->copied = stream;
     track->rate = stream->avg_frame_rate;
     int rc = avcodec_parameters_copy(track->params, stream->codecpar);
-    return rc < 0 ? mr_av_fail(err, "internal", rc, "copy the stream") : MR_OK;
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "copy the stream") : MR_OK;
 }
 
 /* ---- the header ---- */
@@ -199,12 +199,13 @@ static int set_serial_number(AVFormatContext *format)
 
 /* Whose fault a muxer's refusal is: what a copy hands it comes from the file, what an encoder makes from us.
  */
-static const char *blame(const struct mr_output *output, int rc)
+static enum mr_code blame(const struct mr_output *output, int rc)
 {
     bool copies = false;
     for (size_t i = 0; i < MR_SLOTS; i++)
         copies |= output->tracks[i].copied != NULL;
-    return copies && (rc == AVERROR_INVALIDDATA || rc == AVERROR(EINVAL)) ? "invalid_media" : "internal";
+    return copies && (rc == AVERROR_INVALIDDATA || rc == AVERROR(EINVAL)) ? MR_CODE_INVALID_MEDIA
+                                                                          : MR_CODE_INTERNAL;
 }
 
 /* HDR, stereo, rotation: what a container says about pictures besides their codec. */
@@ -310,7 +311,7 @@ static enum mr_status begin(struct mr_output *output, struct mr_err *err)
         if (output->tracks[i].state == MR_TRACK_OPEN)
             rc = add_stream(output, i);
     if (rc < 0)
-        return mr_av_fail(err, "internal", rc, "describe the streams");
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "describe the streams");
     enum mr_status status = carry_along(output, err);
     if (status)
         return status;
@@ -326,7 +327,7 @@ static enum mr_status check_size(const struct mr_output *output, struct mr_err *
     int64_t most = output->spec->max_bytes;
     if (!most || avio_tell(output->format->pb) <= most)
         return MR_OK;
-    return mr_fail_code(err, MR_TOO_LARGE, "output_too_large",
+    return mr_fail_code(err, MR_CODE_OUTPUT_TOO_LARGE,
                         "the result is larger than the %lld MiB that %s can have here: choose mkv or mp4",
                         (long long)(most >> 20), output->spec->name);
 }
@@ -352,19 +353,18 @@ static enum mr_status mux(struct mr_output *output, AVPacket *packet, struct mr_
 static enum mr_status enqueue(struct mr_output *output, AVPacket *packet, struct mr_err *err)
 {
     if (output->queued >= QUEUE_PACKETS_MAX || output->queued_bytes + packet->size > QUEUE_BYTES_MAX)
-        return mr_fail_code(err, MR_TOO_LARGE, "resource_limit",
-                            "sound and picture lie too far apart in the file");
+        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "sound and picture lie too far apart in the file");
     if (output->queued == output->queue_capacity) {
         size_t capacity = FFMAX(output->queue_capacity * 2, 16);
         AVPacket **queue = av_realloc_array(output->queue, capacity, sizeof(*queue));
         if (!queue)
-            return mr_av_fail(err, "internal", AVERROR(ENOMEM), "keep a packet");
+            return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "keep a packet");
         output->queue = queue;
         output->queue_capacity = capacity;
     }
     AVPacket *kept = av_packet_alloc();
     if (!kept)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "keep a packet");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "keep a packet");
     output->queued_bytes += packet->size;
     av_packet_move_ref(kept, packet);
     output->queue[output->queued++] = kept;
@@ -415,7 +415,7 @@ static enum mr_status filter(struct mr_output *output, enum mr_slot slot, AVPack
             return status;
     }
     if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
-        return mr_av_fail(err, "invalid_media", rc, "the stream cannot be copied");
+        return mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the stream cannot be copied");
     return MR_OK;
 }
 
@@ -449,7 +449,7 @@ enum mr_status mr_output_finish(struct mr_output *output, struct mr_err *err)
     if (status)
         return status;
     if (!output->begun)
-        return mr_fail_code(err, MR_INVALID, "invalid_media", "the file holds nothing that can be decoded");
+        return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file holds nothing that can be decoded");
     int rc = output->tracks[MR_SLOT_VIDEO].stream ? av_interleaved_write_frame(output->format, NULL) : 0;
     mr_sink_begin_tail(&output->sink);
     if (rc >= 0)

@@ -41,14 +41,13 @@ static enum mr_status open_next(struct mr_parts *parts, struct mr_err *err)
     int64_t index = parts->first + parts->count;
     bool has_thumbnail = parts->options->thumbnail_us >= 0;
     if (index >= MR_OUTPUTS_MAX - has_thumbnail)
-        return mr_fail_code(err, MR_TOO_LARGE, "too_many_parts", "the film has more than %d parts",
+        return mr_fail_code(err, MR_CODE_TOO_MANY_PARTS, "the film has more than %d parts",
                             MR_OUTPUTS_MAX - has_thumbnail);
     if (parts->count == MR_PARTS_OPEN)
-        return mr_fail_code(err, MR_TOO_LARGE, "resource_limit",
-                            "sound and picture lie too far apart in the file");
+        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "sound and picture lie too far apart in the file");
     struct mr_output *output = av_mallocz(sizeof *output);
     if (!output)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "open the output");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the output");
     parts->open[parts->count] = output;
     parts->length_us[parts->count++] = 0;
     enum mr_status status = mr_output_open(output, parts->spec, parts->options, parts->input, parts->fds,

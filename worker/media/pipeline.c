@@ -42,7 +42,7 @@ static void plan_timeline(struct mr_pipeline *pipeline)
 
 static enum mr_status too_long(const struct mr_pipeline *pipeline, struct mr_err *err)
 {
-    return mr_fail_code(err, MR_TOO_LARGE, "resource_limit", "the file is longer than %lld s",
+    return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "the file is longer than %lld s",
                         (long long)(pipeline->max_us / 1000000));
 }
 
@@ -56,12 +56,12 @@ static enum mr_status check_options(const struct mr_pipeline *pipeline, struct m
     if (all > pipeline->max_us)
         return too_long(pipeline, err);
     if (options->trim_start_us >= all + LAG_US)
-        return mr_fail_code(err, MR_INVALID, "bad_option",
+        return mr_fail_code(err, MR_CODE_BAD_OPTION,
                             "options.trim.start: the file ends at %.3f s, before the piece begins",
                             (double)all / 1e6);
     int64_t clip = FFMIN(options->trim_us, all - options->trim_start_us);
     if (options->split_us && clip / options->split_us >= MR_OUTPUTS_MAX)
-        return mr_fail_code(err, MR_TOO_LARGE, "too_many_parts",
+        return mr_fail_code(err, MR_CODE_TOO_MANY_PARTS,
                             "options.split.seconds: the film would have %lld parts, more than %d",
                             (long long)(clip / options->split_us), MR_OUTPUTS_MAX);
     return MR_OK;
@@ -80,7 +80,7 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
                                         .timeline = &pipeline->timeline};
     pipeline->packet = av_packet_alloc();
     if (!pipeline->packet)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "set the conversion up");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
     enum mr_status status = check_options(pipeline, err);
     if (!status)
         status = mr_parts_init(&pipeline->parts, err);
@@ -213,11 +213,11 @@ static enum mr_status judge_end(struct mr_pipeline *pipeline, int rc, struct mr_
 {
     const struct mr_source *source = pipeline->input->source;
     if (source->failed)
-        return mr_fail_code(err, MR_INTERNAL, "internal", "the parent stopped to read");
+        return mr_fail_code(err, MR_CODE_INTERNAL, "the parent stopped to read");
     if (rc >= 0 || rc == AVERROR_EOF)
         return MR_OK;
     if (rc == AVERROR(ENOMEM) || source->at < source->size)
-        return mr_av_fail(err, "invalid_media", rc, "the file cannot be read to its end");
+        return mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the file cannot be read to its end");
     mr_decoder_count_cut(has(pipeline, MR_SLOT_VIDEO) ? &pipeline->video.decoder : &pipeline->audio.decoder);
     return MR_OK;
 }
@@ -226,7 +226,7 @@ static enum mr_status judge_end(struct mr_pipeline *pipeline, int rc, struct mr_
 
 static enum mr_status too_short(int64_t declared, int64_t decoded, const char *what, struct mr_err *err)
 {
-    return mr_fail_code(err, MR_INVALID, "truncated",
+    return mr_fail_code(err, MR_CODE_TRUNCATED,
                         "the file breaks off: it declares %.3f s of %s and holds %.3f s",
                         (double)declared / 1e6, what, (double)decoded / 1e6);
 }
@@ -263,22 +263,23 @@ static void warn_of_cut(const struct mr_pipeline *pipeline)
 {
     struct mr_notes *notes = pipeline->notes;
     if (mr_cut_ogg_is_open(pipeline->input->source))
-        mr_notes_warn(notes, "truncated",
+        mr_notes_warn(notes, MR_CODE_TRUNCATED,
                       "the file does not end as an Ogg file should: its end may be missing");
     else if (pipeline->input->missing_bytes)
-        mr_notes_warn(notes, "truncated", "%lld bytes are missing at the end of the file",
+        mr_notes_warn(notes, MR_CODE_TRUNCATED, "%lld bytes are missing at the end of the file",
                       (long long)pipeline->input->missing_bytes);
     else if ((has(pipeline, MR_SLOT_AUDIO) && mr_decoder_ends_badly(&pipeline->audio.decoder)) ||
              (has(pipeline, MR_SLOT_VIDEO) && mr_decoder_ends_badly(&pipeline->video.decoder)))
-        mr_notes_warn(notes, "truncated", "the last packet is damaged: the end of the file may be missing");
+        mr_notes_warn(notes, MR_CODE_TRUNCATED,
+                      "the last packet is damaged: the end of the file may be missing");
 }
 
 static enum mr_status nothing_there(const struct mr_pipeline *pipeline, const char *what, struct mr_err *err)
 {
     if (pipeline->options->trim_start_us)
-        return mr_fail_code(err, MR_INVALID, "bad_option",
+        return mr_fail_code(err, MR_CODE_BAD_OPTION,
                             "options.trim.start: the file ends before the piece begins");
-    return mr_fail_code(err, MR_INVALID, "invalid_media", "the file holds no %s that can be decoded", what);
+    return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file holds no %s that can be decoded", what);
 }
 
 static enum mr_status check_damage(struct mr_pipeline *pipeline, struct mr_err *err)

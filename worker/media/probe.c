@@ -63,7 +63,7 @@ static enum mr_status set_options(AVDictionary **options, struct mr_err *err)
         rc = av_dict_set_int(options, "analyzeduration", ANALYZE_US, 0);
     if (rc >= 0)
         rc = av_dict_set_int(options, "max_streams", STREAMS_READ_MAX, 0);
-    return rc < 0 ? mr_av_fail(err, "internal", rc, "set the demuxer's options") : MR_OK;
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "set the demuxer's options") : MR_OK;
 }
 
 /* What is missing is more than rounding or a sloppy writer: a hundredth. */
@@ -74,8 +74,7 @@ static bool is_cut(const struct mr_input *input)
 
 static enum mr_status break_off(const struct mr_input *input, struct mr_err *err)
 {
-    return mr_fail_code(err, MR_INVALID, "truncated",
-                        "the file breaks off: %lld bytes are missing at its end",
+    return mr_fail_code(err, MR_CODE_TRUNCATED, "the file breaks off: %lld bytes are missing at its end",
                         (long long)input->missing_bytes);
 }
 
@@ -87,18 +86,18 @@ static enum mr_status open_container(struct mr_input *input, const char *name, s
         return status;
     AVFormatContext *format = avformat_alloc_context();
     if (!format)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "open the input");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the input");
     format->pb = input->source->io;
     format->io_open = refuse_open;
     char hint[32];
     make_hint(name, hint, sizeof hint);
     int rc = avformat_open_input(&format, hint, NULL, &options); /* frees format when it fails */
     if (rc == AVERROR(ENOMEM))
-        return mr_av_fail(err, "resource_limit", rc, "open the file");
+        return mr_av_fail(err, MR_CODE_RESOURCE_LIMIT, rc, "open the file");
     if (rc < 0 && input->missing_bytes)
         return break_off(input, err);
     if (rc < 0)
-        return mr_fail_code(err, MR_INVALID, "invalid_media", "the file is no audio or video that we know");
+        return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file is no audio or video that we know");
     input->format = format;
     return MR_OK;
 }
@@ -107,7 +106,7 @@ static enum mr_status count_streams(const AVFormatContext *format, struct mr_err
 {
     if (format->nb_streams <= STREAMS_MAX)
         return MR_OK;
-    return mr_fail_code(err, MR_TOO_LARGE, "resource_limit", "the file has %u streams, more than %d",
+    return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "the file has %u streams, more than %d",
                         format->nb_streams, STREAMS_MAX);
 }
 
@@ -118,7 +117,7 @@ static enum mr_status find_streams(const struct mr_input *input, struct mr_err *
     if (status)
         return status;
     int rc = avformat_find_stream_info(input->format, NULL);
-    return rc < 0 ? mr_av_fail(err, "invalid_media", rc, "the streams of the file cannot be read")
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the streams of the file cannot be read")
                   : count_streams(input->format, err);
 }
 
@@ -180,10 +179,10 @@ static enum mr_status nothing_found(const AVFormatContext *format, unsigned want
         has_picture |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
     }
     if ((wants & MR_WANT_VIDEO) && has_audio)
-        return mr_fail_code(err, MR_INVALID, "no_video", "the file has no moving picture");
+        return mr_fail_code(err, MR_CODE_NO_VIDEO, "the file has no moving picture");
     if ((wants & MR_WANT_AUDIO) && has_picture && !has_audio)
-        return mr_fail_code(err, MR_INVALID, "no_audio", "the file has no audio stream");
-    return mr_fail_code(err, MR_INVALID, "invalid_media", "no %s can be made out in the file",
+        return mr_fail_code(err, MR_CODE_NO_AUDIO, "the file has no audio stream");
+    return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "no %s can be made out in the file",
                         wants & MR_WANT_VIDEO ? "picture" : "audio");
 }
 
@@ -212,7 +211,7 @@ static enum mr_status check_picture(const AVCodecParameters *params, int64_t max
 {
     if ((int64_t)params->width * params->height <= max_pixels)
         return MR_OK;
-    return mr_fail_code(err, MR_TOO_LARGE, "resource_limit", "pictures of %dx%d are too large", params->width,
+    return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "pictures of %dx%d are too large", params->width,
                         params->height);
 }
 
@@ -225,20 +224,20 @@ static enum mr_status open_decoder(AVStream *stream, int64_t max_pixels, AVCodec
     bool is_audio = params->codec_type == AVMEDIA_TYPE_AUDIO;
     const AVCodec *codec = find_decoder(params);
     if (!codec)
-        return mr_fail_code(err, MR_UNSUPPORTED, "unsupported_codec", "%s in %s cannot be decoded",
+        return mr_fail_code(err, MR_CODE_UNSUPPORTED_CODEC, "%s in %s cannot be decoded",
                             is_audio ? "audio" : "video", avcodec_get_name(params->codec_id));
     if (!is_audio && check_picture(params, max_pixels, err))
         return MR_TOO_LARGE;
     AVCodecContext *decoder = *ret = avcodec_alloc_context3(codec);
     if (!decoder)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "open the decoder");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the decoder");
     int rc = avcodec_parameters_to_context(decoder, params);
     decoder->pkt_timebase = stream->time_base;
     decoder->thread_count = 1; /* the sandbox has no threads */
     decoder->max_pixels = max_pixels;
     if (rc >= 0)
         rc = avcodec_open2(decoder, codec, NULL);
-    return rc < 0 ? mr_av_fail(err, "invalid_media", rc, "the %s decoder refuses the file", codec->name)
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the %s decoder refuses the file", codec->name)
                   : MR_OK;
 }
 

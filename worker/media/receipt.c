@@ -136,7 +136,7 @@ static void note_picture(const struct mr_pipeline *pipeline)
         note_number(notes, "video.fps", av_q2d(pipeline->input->video->avg_frame_rate),
                     av_q2d(video->plan.fps), pipeline->options->fps.num ? "ordered" : "the format's");
     if (video->late)
-        mr_notes_warn(notes, "frames_at_one_time",
+        mr_notes_warn(notes, MR_CODE_FRAMES_AT_ONE_TIME,
                       "%lld frames came at the time of another and were left out", (long long)video->late);
 }
 
@@ -243,5 +243,5 @@ enum mr_status mr_receipt_make(const struct mr_pipeline *pipeline, json_t **ret,
                      "changed", notes->changed, "dropped", notes->dropped, "warnings", notes->warnings,
                      "loudness", describe_loudness(pipeline), "cpu_seconds", cpu_seconds(), "engine",
                      describe_engine(pipeline));
-    return *ret ? MR_OK : mr_fail_code(err, MR_INTERNAL, "internal", "the receipt cannot be written");
+    return *ret ? MR_OK : mr_fail_code(err, MR_CODE_INTERNAL, "the receipt cannot be written");
 }

@@ -35,7 +35,7 @@ static enum mr_status encode(struct rehearsal *rehearsal, const AVFrame *frame, 
     if (status || rc == AVERROR(EAGAIN))
         return status;
     return rc == AVERROR_EOF ? mr_monitor_listen(&rehearsal->monitor, NULL, &rehearsal->meter, err)
-                             : mr_av_fail(err, "internal", rc, "encode");
+                             : mr_av_fail(err, MR_CODE_INTERNAL, rc, "encode");
 }
 
 static enum mr_status hear(struct rehearsal *rehearsal, struct mr_err *err)
@@ -131,7 +131,7 @@ static enum mr_status decode(struct rehearsal *rehearsal, const AVPacket *packet
         if (status)
             return status;
     }
-    return rc == AVERROR(ENOMEM) ? mr_av_fail(err, "resource_limit", rc, "decode") : MR_OK;
+    return rc == AVERROR(ENOMEM) ? mr_av_fail(err, MR_CODE_RESOURCE_LIMIT, rc, "decode") : MR_OK;
 }
 
 static enum mr_status run(struct rehearsal *rehearsal, AVPacket *packet, AVFrame *frame, struct mr_err *err)
@@ -166,7 +166,7 @@ enum mr_status mr_rehearse(const struct mr_input *input, const struct mr_media_f
                                   .through_codec = through_codec,
                                   .frame = filtered};
     if (!packet || !frame || !filtered)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "measure the loudness");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "measure the loudness");
     mr_meter_init(&rehearsal.meter);
     enum mr_status status = run(&rehearsal, packet, frame, err);
     if (!status)

@@ -101,7 +101,7 @@ enum mr_status mr_sink_open(struct mr_sink *sink, const struct mr_sandbox_fds *f
         sink->io = avio_alloc_context(buffer, BUFFER, 1, sink, NULL, write_packet, patches ? seek : NULL);
     if (!sink->io) {
         av_free(buffer);
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "open the output");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the output");
     }
     /* Without this libav flushes after each packet: a system call for some hundred bytes. */
     sink->io->min_packet_size = BUFFER / 2;
@@ -172,13 +172,13 @@ enum mr_status mr_sink_finish(struct mr_sink *sink, struct mr_err *err)
 {
     avio_flush(sink->io);
     if (sink->io->error)
-        return mr_av_fail(err, "internal", sink->io->error, "write the output");
+        return mr_av_fail(err, MR_CODE_INTERNAL, sink->io->error, "write the output");
     if (sink->index_first && sink->in_tail)
         move_index(sink, &sink->tail, sink->tail_start);
     else if (sink->index_first)
         move_index(sink, &sink->head, 0);
     if (!mr_client_write(sink->fds, sink->index, sink->tail_start, sink->tail.data, sink->tail.len) ||
         !mr_client_write(sink->fds, sink->index, 0, sink->head.data, sink->head.len))
-        return mr_av_fail(err, "internal", AVERROR(EPIPE), "write the output");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(EPIPE), "write the output");
     return MR_OK;
 }

@@ -48,7 +48,7 @@ enum mr_status mr_source_open(struct mr_source *source, const struct mr_sandbox_
     if (source->io)
         return MR_OK;
     av_free(buffer);
-    return mr_av_fail(err, "internal", AVERROR(ENOMEM), "open the input");
+    return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the input");
 }
 
 void mr_source_close(struct mr_source *source)

@@ -37,7 +37,8 @@ enum mr_status mr_subtitles_init(struct mr_subtitles *subtitles, struct mr_parts
                  : AVERROR(ENOMEM);
     if (rc < 0) {
         avcodec_free_context(&subtitles->encoder);
-        return rc == AVERROR(ENOMEM) ? mr_av_fail(err, "internal", rc, "carry the subtitles over") : MR_OK;
+        return rc == AVERROR(ENOMEM) ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "carry the subtitles over")
+                                     : MR_OK;
     }
     struct mr_output *output = NULL;
     enum mr_status status = mr_parts_get(parts, 0, &output, err);
@@ -69,7 +70,7 @@ static enum mr_status write_text(struct mr_subtitles *subtitles, AVSubtitle *tex
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
     int rc = packet ? av_new_packet(packet, size) : AVERROR(ENOMEM);
     if (rc < 0)
-        return mr_av_fail(err, "internal", rc, "carry the subtitles over");
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "carry the subtitles over");
     memcpy(packet->data, subtitles->buffer, (size_t)size);
     packet->pts = packet->dts = at_us / 1000;
     packet->duration = length_us / 1000;
@@ -86,7 +87,7 @@ enum mr_status mr_subtitles_packet(struct mr_subtitles *subtitles, const AVPacke
         return MR_OK;
     MR_AUTO_PACKET AVPacket *copy = av_packet_clone(packet);
     if (!copy)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "read a subtitle");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "read a subtitle");
     int rc = avcodec_decode_subtitle2(subtitles->parts->input->subtitle_decoder, &text, &got, copy);
     if (rc < 0 || !got)
         return MR_OK;

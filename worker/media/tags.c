@@ -90,7 +90,7 @@ static enum mr_status carry_one(const AVDictionaryEntry *tag, const struct mr_me
     }
     int rc = av_dict_set(target, tag->key, tag->value, 0);
     if (rc < 0)
-        return mr_av_fail(err, "internal", rc, "carry the tags over");
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "carry the tags over");
     mr_notes_kept(notes, what);
     return MR_OK;
 }
@@ -144,7 +144,7 @@ static enum mr_status cover_as_stream(const AVStream *cover, AVFormatContext *ou
     if (rc >= 0)
         rc = av_dict_copy(&stream->metadata, cover->metadata, 0);
     if (rc < 0)
-        return mr_av_fail(err, "internal", rc, "carry the cover art over");
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "carry the cover art over");
     stream->codecpar->codec_tag = 0;
     stream->time_base = (AVRational){1, 90000};
     stream->disposition = AV_DISPOSITION_ATTACHED_PIC;
@@ -161,7 +161,7 @@ static enum mr_status cover_as_comment(const AVStream *cover, AVStream *main, st
     size_t mime_len = strlen(mime), len = FIXED + mime_len + (size_t)image->size;
     uint8_t *block = av_malloc(len);
     if (!block)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "carry the cover art over");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "carry the cover art over");
     uint8_t *at = block;
     AV_WB32(at, FRONT_COVER);
     AV_WB32(at + 4, (uint32_t)mime_len);
@@ -180,7 +180,7 @@ static enum mr_status cover_as_comment(const AVStream *cover, AVStream *main, st
     if (status)
         return status;
     int rc = av_dict_set(&main->metadata, "METADATA_BLOCK_PICTURE", text, 0);
-    return rc < 0 ? mr_av_fail(err, "internal", rc, "carry the cover art over") : MR_OK;
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "carry the cover art over") : MR_OK;
 }
 
 enum mr_status mr_cover_carry(const struct mr_input *input, const struct mr_media_format *format,
@@ -288,7 +288,7 @@ enum mr_status mr_chapters_carry(const struct mr_input *input, const struct mr_m
         int rc = format->chapters == MR_CHAPTERS_NATIVE ? add_chapter(output, &chapter)
                                                         : comment_chapter(comments, i + 1, &chapter);
         if (rc < 0)
-            return mr_av_fail(err, "internal", rc, "carry the chapters over");
+            return mr_av_fail(err, MR_CODE_INTERNAL, rc, "carry the chapters over");
         carried++;
     }
     if (carried)

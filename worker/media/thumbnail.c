@@ -48,15 +48,15 @@ enum mr_status mr_thumbnail_write(const struct mr_sandbox_fds *fds, uint32_t ind
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
     struct mr_picture size = choose_size(frame, turn, width);
     if (!packet)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "make the thumbnail");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "make the thumbnail");
     enum mr_status status = mr_filters_still(frame, turn, &size, AV_PIX_FMT_YUVJ420P, &scaled, err);
     if (status)
         return status;
     int rc = encode(scaled, packet);
     if (rc < 0)
-        return mr_av_fail(err, "internal", rc, "make the thumbnail");
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "make the thumbnail");
     if (!mr_client_write(fds, index, 0, packet->data, (size_t)packet->size))
-        return mr_av_fail(err, "internal", AVERROR(EPIPE), "write the thumbnail");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(EPIPE), "write the thumbnail");
     *ret = json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:[{s:i, s:s, s:s, s:i, s:i}]}", "format", "jpg",
                      "container", "jpg", "codec", "mjpeg", "size", packet->size, "width", size.width,
                      "height", size.height, "streams", "index", 0, "type", "video", "codec", "mjpeg", "width",

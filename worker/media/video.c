@@ -20,7 +20,7 @@ enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, con
     video->copies =
         !mr_media_options_touch_video(parts->options) && mr_output_can_copy(input, input->video, parts->spec);
     if (!video->filtered)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "set the conversion up");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
     if (video->copies && parts->options->thumbnail_us < 0)
         input->video_decoder->skip_frame = AVDISCARD_NONKEY;
     return mr_decoder_init(&video->decoder, input->video_decoder, err);
@@ -62,7 +62,7 @@ static enum mr_status keep(AVFrame **kept, const AVFrame *frame, struct mr_err *
 {
     av_frame_free(kept);
     *kept = av_frame_clone(frame);
-    return *kept ? MR_OK : mr_av_fail(err, "internal", AVERROR(ENOMEM), "keep a frame");
+    return *kept ? MR_OK : mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "keep a frame");
 }
 
 /* ---- encoding ---- */
@@ -84,7 +84,7 @@ static enum mr_status encode(struct mr_video *video, const AVFrame *frame, struc
             return status;
     }
     if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
-        return mr_av_fail(err, "internal", rc, "encode the picture");
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "encode the picture");
     return MR_OK;
 }
 
@@ -108,7 +108,7 @@ static enum mr_status send(struct mr_video *video, const AVFrame *frame, int64_t
     enum mr_status status = note_thumbnail(video, frame, to_us(video, at), err);
     MR_AUTO_FRAME AVFrame *copy = av_frame_clone(frame);
     if (!copy)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "encode the picture");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "encode the picture");
     copy->pts = at;
     copy->pict_type = AV_PICTURE_TYPE_NONE; /* the encoder's choice, not the input's */
     video->sent = at;
@@ -263,7 +263,7 @@ static enum mr_status open_filters(struct mr_video *video, const AVFrame *frame,
     plan_geometry(video, frame, &geometry);
     int64_t most = video->decoder.context->max_pixels;
     if ((int64_t)geometry.out.width * geometry.out.height > most)
-        return mr_fail_code(err, MR_TOO_LARGE, "resource_limit",
+        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT,
                             "options.resize: pictures of %dx%d have more than %lld pixels",
                             geometry.out.width, geometry.out.height, (long long)most);
     mr_geometry_chain(&geometry, frame, video->plan.pixels,
@@ -380,7 +380,7 @@ static enum mr_status repeat_last(struct mr_video *video, int64_t at_us, struct 
 {
     MR_AUTO_FRAME AVFrame *last = av_frame_clone(video->last);
     if (!last)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "keep a frame");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "keep a frame");
     return place(video, last, to_ticks(video, at_us), err);
 }
 

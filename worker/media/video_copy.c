@@ -58,11 +58,11 @@ enum mr_status mr_video_copy_packet(struct mr_video_copy *copy, struct mr_parts 
 void mr_video_copy_note(const struct mr_video_copy *copy, struct mr_notes *notes)
 {
     if (copy->left_out)
-        mr_notes_warn(notes, "no_key_frame",
+        mr_notes_warn(notes, MR_CODE_NO_KEY_FRAME,
                       "%lld pictures lean on a key frame that the file does not hold and were left out",
                       (long long)copy->left_out);
     if (copy->sizes_changed)
-        mr_notes_warn(notes, "size_changes",
+        mr_notes_warn(notes, MR_CODE_SIZE_CHANGES,
                       "the size of the picture changes in mid-stream, and was copied so: ask for a size "
                       "(resize) to have one throughout");
 }

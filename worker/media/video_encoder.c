@@ -86,7 +86,7 @@ enum mr_status mr_video_plan(const struct mr_media_format *format, const struct 
     const AVCodec *codec = name ? avcodec_find_encoder_by_name(name) : NULL;
     const struct settings *set = codec ? settings_of(codec) : NULL;
     if (!set)
-        return mr_fail_code(err, MR_UNSUPPORTED, "unsupported_codec", "there is no encoder for %s",
+        return mr_fail_code(err, MR_CODE_UNSUPPORTED_CODEC, "there is no encoder for %s",
                             options->codec ? options->codec : format->name);
     *ret = (struct mr_video_plan){.codec = codec, .fps = usual_rate(input)};
     ret->pixels = strcmp(name, "gif") == 0 ? AV_PIX_FMT_PAL8 : AV_PIX_FMT_YUV420P;
@@ -159,7 +159,7 @@ enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan, const str
     MR_AUTO_DICT AVDictionary *dict = NULL;
     AVCodecContext *encoder = avcodec_alloc_context3(plan->codec);
     if (!encoder)
-        return mr_av_fail(err, "internal", AVERROR(ENOMEM), "open the encoder");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the encoder");
     configure(encoder, plan, options, frame);
     if (global_header)
         encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
@@ -168,8 +168,9 @@ enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan, const str
         rc = avcodec_open2(encoder, plan->codec, &dict);
     if (rc < 0) {
         avcodec_free_context(&encoder);
-        return mr_av_fail(err, "unsupported_codec", rc, "the %s encoder does not take pictures of %dx%d",
-                          plan->codec->name, frame->width, frame->height);
+        return mr_av_fail(err, MR_CODE_UNSUPPORTED_CODEC, rc,
+                          "the %s encoder does not take pictures of %dx%d", plan->codec->name, frame->width,
+                          frame->height);
     }
     *ret = encoder;
     return MR_OK;

@@ -5,39 +5,40 @@
  * newer ones' (google.rpc.Code).
  */
 static const struct answer {
-    const char *code;
+    enum mr_code code;
     int http_status;
     const char *reason;
     const char *rpc;
 } answers[] = {
-    {"condition_not_met", 412, "conditionNotMet", "FAILED_PRECONDITION"},
-    {"not_modified", 304, "notModified", "FAILED_PRECONDITION"},
-    {"range_not_satisfiable", 416, "requestedRangeNotSatisfiable", "OUT_OF_RANGE"},
-    {"gone", 410, "gone", "NOT_FOUND"},
-    {"failed_precondition", 400, "failedPrecondition", "FAILED_PRECONDITION"},
-    {"unimplemented", 501, "notImplemented", "UNIMPLEMENTED"},
-    {NULL, 400, "invalid", "INVALID_ARGUMENT"},
-    {NULL, 401, "authError", "UNAUTHENTICATED"},
-    {NULL, 403, "forbidden", "PERMISSION_DENIED"},
-    {NULL, 404, "notFound", "NOT_FOUND"},
-    {NULL, 405, "methodNotAllowed", "UNIMPLEMENTED"},
-    {NULL, 408, "requestTimeout", "DEADLINE_EXCEEDED"},
-    {NULL, 409, "conflict", "ALREADY_EXISTS"},
-    {NULL, 413, "uploadTooLarge", "INVALID_ARGUMENT"},
-    {NULL, 415, "unsupportedMediaType", "INVALID_ARGUMENT"},
-    {NULL, 429, "rateLimitExceeded", "RESOURCE_EXHAUSTED"},
-    {NULL, 500, "internalError", "INTERNAL"},
-    {NULL, 503, "backendError", "UNAVAILABLE"},
-    {NULL, 504, "backendError", "DEADLINE_EXCEEDED"},
+    {MR_CODE_CONDITION_NOT_MET, 412, "conditionNotMet", "FAILED_PRECONDITION"},
+    {MR_CODE_NOT_MODIFIED, 304, "notModified", "FAILED_PRECONDITION"},
+    {MR_CODE_RANGE_NOT_SATISFIABLE, 416, "requestedRangeNotSatisfiable", "OUT_OF_RANGE"},
+    {MR_CODE_RECEIVER_GONE, 410, "gone", "NOT_FOUND"},
+    {MR_CODE_FAILED_PRECONDITION, 400, "failedPrecondition", "FAILED_PRECONDITION"},
+    {MR_CODE_UNIMPLEMENTED, 501, "notImplemented", "UNIMPLEMENTED"},
+    {MR_CODE_NONE, 400, "invalid", "INVALID_ARGUMENT"},
+    {MR_CODE_NONE, 401, "authError", "UNAUTHENTICATED"},
+    {MR_CODE_NONE, 403, "forbidden", "PERMISSION_DENIED"},
+    {MR_CODE_NONE, 404, "notFound", "NOT_FOUND"},
+    {MR_CODE_NONE, 405, "methodNotAllowed", "UNIMPLEMENTED"},
+    {MR_CODE_NONE, 408, "requestTimeout", "DEADLINE_EXCEEDED"},
+    {MR_CODE_NONE, 409, "conflict", "ALREADY_EXISTS"},
+    {MR_CODE_NONE, 413, "uploadTooLarge", "INVALID_ARGUMENT"},
+    {MR_CODE_NONE, 415, "unsupportedMediaType", "INVALID_ARGUMENT"},
+    {MR_CODE_NONE, 429, "rateLimitExceeded", "RESOURCE_EXHAUSTED"},
+    {MR_CODE_NONE, 500, "internalError", "INTERNAL"},
+    {MR_CODE_NONE, 503, "backendError", "UNAVAILABLE"},
+    {MR_CODE_NONE, 504, "backendError", "DEADLINE_EXCEEDED"},
 };
 enum { ANSWERS = sizeof answers / sizeof *answers };
 
-static struct answer choose(int http_status, const char *code)
+static struct answer choose(int http_status, enum mr_code code)
 {
     for (size_t i = 0; i < ANSWERS; i++)
-        if (answers[i].code ? !strcmp(answers[i].code, code) : answers[i].http_status == http_status)
+        if (answers[i].code ? answers[i].code == code : answers[i].http_status == http_status)
             return answers[i];
-    return (struct answer){NULL, http_status, http_status < 500 ? "invalid" : "internalError", "UNKNOWN"};
+    return (struct answer){MR_CODE_NONE, http_status, http_status < 500 ? "invalid" : "internalError",
+                           "UNKNOWN"};
 }
 
 enum mr_status em_google_answer_error(struct mr_request *req, int http_status, const struct mr_err *cause,

@@ -133,7 +133,7 @@ static enum mr_status answer(struct em_app *emulator, struct mr_request *req, co
     if (status == MR_OK)
         return MR_OK;
     if (!mr_respond_started(req))
-        return em_google_answer_error(req, mr_http_status_of(status), &cause, err);
+        return em_google_answer_error(req, mr_http_status_of(&cause), &cause, err);
     *err = cause;
     return status;
 }

@@ -165,7 +165,7 @@ enum mr_status em_read_unimplemented(void *target, json_t *value, const char *pa
                       (json_is_integer(value) && json_integer_value(value) == 0);
     if (is_default)
         return MR_OK;
-    return mr_fail_code(err, MR_UNSUPPORTED, "unimplemented", "The emulator does not implement '%s'.", path);
+    return mr_fail_code(err, MR_CODE_UNIMPLEMENTED, "The emulator does not implement '%s'.", path);
 }
 
 enum mr_status em_pubsub_fields_read(json_t *object, const char *path, const struct em_field *fields,

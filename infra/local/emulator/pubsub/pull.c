@@ -56,7 +56,7 @@ static enum mr_status check_pullable(const struct em_subscription *subscription,
     if (subscription->deleted)
         return mr_fail(err, MR_NOT_FOUND, "Resource not found (resource=%s).", subscription->name);
     if (subscription->settings->push.endpoint)
-        return mr_fail_code(err, MR_CONFLICT, "failed_precondition",
+        return mr_fail_code(err, MR_CODE_FAILED_PRECONDITION,
                             "Method not supported for this subscription type: it is a push subscription.");
     return MR_OK;
 }

@@ -158,8 +158,8 @@ static enum mr_status check_time_zone(const char *zone, struct mr_err *err)
     for (size_t i = 0; i < COUNT(same_as_utc); i++)
         if (strcmp(zone, same_as_utc[i]) == 0)
             return MR_OK;
-    return mr_fail_code(err, MR_UNSUPPORTED, "unimplemented",
-                        "The emulator runs schedules in UTC only, not in '%s'.", zone);
+    return mr_fail_code(err, MR_CODE_UNIMPLEMENTED, "The emulator runs schedules in UTC only, not in '%s'.",
+                        zone);
 }
 
 static enum mr_status set_defaults(const struct em_job_spec *spec, const char *name, const struct raw *raw,

@@ -50,8 +50,8 @@ enum mr_status em_conditions_check(const struct em_conditions *conditions, struc
         if ((actual == conditions->value[i]) != conditions_table[i].negated)
             continue;
         if (reading && conditions_table[i].negated)
-            return mr_fail_code(err, MR_CONFLICT, "not_modified", "Not Modified");
-        return mr_fail_code(err, MR_CONFLICT, "condition_not_met",
+            return mr_fail_code(err, MR_CODE_NOT_MODIFIED, "Not Modified");
+        return mr_fail_code(err, MR_CODE_CONDITION_NOT_MET,
                             "At least one of the pre-conditions you specified did not hold.");
     }
     return MR_OK;

@@ -48,7 +48,7 @@ static enum mr_status answer_with(const struct permission *permission, struct em
     if (status == MR_OK)
         return MR_OK;
     if (!mr_respond_started(req))
-        return em_google_answer_error(req, mr_http_status_of(status), &cause, err);
+        return em_google_answer_error(req, mr_http_status_of(&cause), &cause, err);
     *err = cause;
     return status;
 }

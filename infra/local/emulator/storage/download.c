@@ -100,7 +100,7 @@ static enum mr_status answer_unsatisfiable(struct mr_request *req, const struct 
     char range[40];
     struct mr_err cause;
     snprintf(range, sizeof range, "bytes */%" PRId64, stored->size);
-    mr_fail_code(&cause, MR_INVALID, "range_not_satisfiable", "The requested range cannot be satisfied.");
+    mr_fail_code(&cause, MR_CODE_RANGE_NOT_SATISFIABLE, "The requested range cannot be satisfied.");
     enum mr_status status = mr_respond_header(req, "Content-Range", range, err);
     return status == MR_OK ? em_google_answer_error(req, 416, &cause, err) : status;
 }

@@ -200,7 +200,7 @@ static enum mr_status acquire(struct em_app *emulator, struct mr_request *req, s
         return mr_fail(err, MR_INVALID, "Required parameter: upload_id");
     enum mr_status status = em_upload_session_acquire(emulator->storage->sessions, id, ret, err);
     if (status == MR_OK && (*ret)->state == EM_SESSION_CANCELED)
-        status = mr_fail_code(err, MR_NOT_FOUND, "gone", "The upload session is gone.");
+        status = mr_fail_code(err, MR_CODE_RECEIVER_GONE, "The upload session is gone.");
     return status;
 }
 

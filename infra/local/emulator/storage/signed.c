@@ -168,7 +168,7 @@ static enum mr_status check_time(const char *date, const char *expires, struct m
     if (!mr_parse_int64(expires, 1, EXPIRES_MAX_S, &seconds))
         return mr_fail(err, MR_INVALID, "Invalid X-Goog-Expires: %s", expires);
     if (mr_time_now_us() / 1000000 > timegm(&when) + seconds)
-        return mr_fail_code(err, MR_INVALID, "expired", "Invalid argument. Request signature expired.");
+        return mr_fail_code(err, MR_CODE_URL_EXPIRED, "Invalid argument. Request signature expired.");
     return MR_OK;
 }
 
