@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# mediarun on this machine: installs what is missing, builds, and runs PostgreSQL, the embedded cloud, web and
-# the workers until Ctrl-C. Data stays in DATA_DIR.
+# mediarun on this machine: installs what is missing, builds, and runs PostgreSQL, the emulator, web and the
+# workers until Ctrl-C. Data stays in DATA_DIR; DATA_DIR/install.log holds what the installation printed.
 #
 #   PORT=8080 EMULATOR_PORT=8085 WORKER_PORT=EMULATOR_PORT+1 WORKERS=1 SLOTS=cores DATA_DIR=.local infra/local/run.sh
 #
-# Every other setting of the environment reaches the programs as it is (README.md, "Configuration").
+# Every other variable of the environment is passed on to the programs (docs/configuration.md).
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -28,26 +28,26 @@ read_settings() {
     port=${PORT:-8080}
     emulator_port=${EMULATOR_PORT:-8085}
     workers=${WORKERS:-1}
-    is_number "$port" 1 65535 || die "PORT=$port is no port"
-    is_number "$emulator_port" 1 65535 || die "EMULATOR_PORT=$emulator_port is no port"
+    is_number "$port" 1 65535 || die "PORT=$port must be a number from 1 to 65535"
+    is_number "$emulator_port" 1 65535 || die "EMULATOR_PORT=$emulator_port must be a number from 1 to 65535"
     worker_port=${WORKER_PORT:-$((emulator_port + 1))}
-    is_number "$worker_port" 1 65000 || die "WORKER_PORT=$worker_port is no port"
-    is_number "$workers" 1 64 || die "WORKERS=$workers is no number from 1 to 64"
+    is_number "$worker_port" 1 65000 || die "WORKER_PORT=$worker_port must be a number from 1 to 65000"
+    is_number "$workers" 1 64 || die "WORKERS=$workers must be a number from 1 to 64"
     slots=${SLOTS:-$(nproc)}
     data=${DATA_DIR:-$root/.local}
-    mkdir -p "$data" || die "cannot make $data"
+    mkdir -p "$data" || die "cannot create $data"
     data=$(cd "$data" && pwd)
 }
 
-# One run per data directory. Those that a killed run left behind hold the lock until they are gone.
+# One run per data directory. Processes that a killed run left behind hold the lock until they end.
 lock_data() {
     exec 9<>"$data/lock"
     if ! flock -n 9; then
         local owner
         owner=$(<"$data/lock")
-        [[ -n $owner ]] && kill -0 "$owner" 2>/dev/null && die "$data is in use by a run that goes on (process $owner)"
-        say "waiting for what the last run left behind"
-        flock -w 20 9 || die "$data is in use, by programs of a run that was killed"
+        [[ -n $owner ]] && kill -0 "$owner" 2>/dev/null && die "$data is in use by another run (process $owner)"
+        say "waiting for processes of the last run to end"
+        flock -w 20 9 || die "$data is in use by processes of a run that was killed"
     fi
     echo $$ >"$data/lock"
 }
@@ -56,15 +56,16 @@ check_ports() {
     local used last=$((workers > 1 ? worker_port + workers : worker_port))
     for used in "PORT $port" "EMULATOR_PORT $emulator_port" $(seq -f 'WORKER_PORT:%.0f' "$worker_port" "$last"); do
         used=${used/:/ }
-        ! port_in_use "${used#* }" || die "port ${used#* } is already in use; choose another with ${used% *}=…"
+        ! port_in_use "${used#* }" || die "port ${used#* } is already in use; choose another one with ${used% *}=…"
     done
 }
 
 build() {
+    [[ -x $bin/mediarun-worker ]] || say "building (a few minutes the first time)"
     make -C "$root" --no-print-directory -s -j"$(nproc)" VARIANT=release programs >&2 || die "the build failed"
 }
 
-# The key of the login tokens: made once, kept, so that a token outlives a restart.
+# The key that signs login tokens: created once and kept, so that tokens stay valid after a restart.
 load_jwt_secret() {
     local file=$data/jwt_secret
     if [[ ! -s $file ]]; then
@@ -73,7 +74,7 @@ load_jwt_secret() {
     export JWT_SECRET=${JWT_SECRET:-$(<"$file")}
 }
 
-# What differs between here and Google's cloud: addresses, and nothing else.
+# What differs from Google Cloud: addresses, and nothing else.
 export_environment() {
     export GOOGLE_CLOUD_PROJECT=${GOOGLE_CLOUD_PROJECT:-mediarun-local}
     export BUCKET=${BUCKET:-mediarun-local}
@@ -86,7 +87,7 @@ export_environment() {
     export IAM_CREDENTIALS_URL=http://127.0.0.1:$emulator_port
     export PUBLIC_URL=${PUBLIC_URL:-http://localhost:$port}
     export DATABASE_URL="host=$sockets user=$MR_POSTGRES_ROLE dbname=mediarun"
-    # The embedded queue forgets when it ends; what it still held is published again soon after the next start.
+    # The emulator's queue is lost when it ends; waiting tasks are published again soon after the next start.
     export REPUBLISH_AFTER_SECONDS=${REPUBLISH_AFTER_SECONDS:-30}
     STORAGE_URL=http://127.0.0.1:$emulator_port
     PUBSUB_URL=$STORAGE_URL
@@ -96,7 +97,7 @@ export_environment() {
     load_jwt_secret
 }
 
-# PostgreSQL's socket lies in a directory of its own below /tmp, because its path must stay under 108 bytes.
+# PostgreSQL's socket is in its own directory below /tmp, because its path must be shorter than 108 bytes.
 make_socket_directory() {
     local left
     left=$(cat "$data/sockets" 2>/dev/null || true)
@@ -108,7 +109,7 @@ make_socket_directory() {
     postgres_directory "$sockets"
 }
 
-# run_NAME becomes the program. Own session: Ctrl-C reaches this script alone, which ends all in order.
+# run_NAME becomes the program, in its own session: Ctrl-C reaches this script alone, which stops them in order.
 become() { exec setsid setpriv --pdeathsig TERM -- "$@"; }
 run_postgres() { postgres_run "$data/postgres" "$sockets" setsid; }
 run_emulator() { EMULATOR_PORT=$emulator_port DATA_DIR=$data/emulator become "$bin/mediarun-emulator"; }
@@ -118,7 +119,7 @@ run_worker() {
     ((workers == 1)) || own_port=$((worker_port + number))
     PORT=$own_port SLOTS=$slots PUSH_AUDIENCE=$WORKER_URL become "$bin/mediarun-worker"
 }
-# Stands for Cloud Run's front end, which spreads a service's requests over its instances.
+# Stands in for Cloud Run's front end, which spreads a service's requests over its instances.
 run_front() {
     local backends
     backends=$(seq -s, -f '127.0.0.1:%.0f' $((worker_port + 1)) $((worker_port + workers)))
@@ -153,8 +154,8 @@ expect() {
     local deadline=$((SECONDS + $1)) what=$2 name=$3
     shift 3
     until "$@"; do
-        running "$name" || die "$what has ended, see above"
-        ((SECONDS < deadline)) || die "$what is not ready in time"
+        running "$name" || die "$what has ended: see its messages above"
+        ((SECONDS < deadline)) || die "$what did not become ready in time"
         sleep 0.1
     done
 }
@@ -184,25 +185,25 @@ start_all() {
     ((workers == 1)) || expect 10 "the workers' front" front answers "$WORKER_URL/alive"
 }
 
-# A signal that arrives in the moment before `wait` begins is noticed only when `wait` ends: so that is soon.
-beat() {
+# A signal that arrives just before `wait` begins is noticed only when `wait` ends: so it ends every second.
+tick() {
     sleep 1 &
-    timer_of[$!]=beat
+    timer_of[$!]=tick
 }
 
-# Waits for whatever ends next: a timer, or a program. The platform would start a dead web or worker again;
-# without PostgreSQL or the emulator there is nothing to run on.
+# Waits for whatever ends next: a timer or a program. Web and workers are started again, as the platform would
+# do; without PostgreSQL or the emulator nothing can run.
 supervise() {
     local pid status name
-    beat
+    tick
     while true; do
         status=0
         wait -n -p pid || status=$?
         if [[ -n ${timer_of[$pid]:-} ]]; then
             name=${timer_of[$pid]}
             unset "timer_of[$pid]"
-            if [[ $name == beat ]]; then
-                beat
+            if [[ $name == tick ]]; then
+                tick
             else
                 start "$name"
             fi
@@ -228,7 +229,7 @@ none_running() {
     done
 }
 
-# end SIGNAL SECONDS LAST_SIGNAL NAME…: signals those, waits, and signals again what is still there.
+# end SIGNAL SECONDS LAST_SIGNAL NAME…: sends the signal, waits, and sends the last signal to what still runs.
 end() {
     local signal=$1 seconds=$2 last=$3 name
     shift 3
@@ -242,7 +243,7 @@ end() {
     wait_until 5 none_running "$@"
 }
 
-# Ends everything in the order in which it needs each other, and this script with the given status.
+# Stops everything in the order of dependencies, and exits with the given status.
 stop() {
     trap '' INT TERM HUP
     trap - EXIT
@@ -264,8 +265,8 @@ stop() {
 main() {
     sockets=
     worker_names=()
-    install_packages "${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}"
     read_settings
+    MR_INSTALL_LOG=$data/install.log install_packages "${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}"
     lock_data
     check_ports
     build
@@ -276,7 +277,7 @@ main() {
     trap 'stop 0' TERM HUP
     trap 'stop $?' EXIT
     start_all
-    echo "ready: http://localhost:$port"
+    echo "ready: http://localhost:$port (API reader: http://localhost:$port/docs)"
     supervise
 }
 main "$@"

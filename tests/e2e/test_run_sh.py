@@ -44,7 +44,7 @@ class Run:
 
     def is_ready(self):
         assert self.process.poll() is None, self.log()[-3000:]
-        return re.search(rf"^ready: {self.url}$", self.log(), re.MULTILINE)
+        return re.search(rf"^ready: {self.url} \(API reader: {self.url}/docs\)$", self.log(), re.MULTILINE)
 
     def wait(self, seconds=25):
         return self.process.wait(seconds)

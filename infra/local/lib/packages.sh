@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Debian packages: what a build, a run and a test need, and how to get what is missing.
+# Debian packages: what a build, a run and a test need, and how to install what is missing.
 
 # Of every program; of the worker beside that; of both, and of the tests of both.
 # shellcheck disable=SC2034 # read by those who source this
@@ -31,14 +31,23 @@ missing_packages() {
     done
 }
 
-# Installs what is missing of the given packages; fast, and without root, when nothing is.
+# What apt-get and dpkg print goes to a file, $install_log of install_packages, and is shown only on failure.
+apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" </dev/null >>"$install_log" 2>&1; }
+
+# Installs those of the given packages that are missing; fast, and without root, when none is. MR_INSTALL_LOG=FILE
+# keeps the log there.
 install_packages() {
     command -v dpkg-query >/dev/null || die "this is not Debian; please install what Debian calls: $*"
     local missing
     mapfile -t missing < <(missing_packages "$@")
     ((${#missing[@]})) || return 0
-    say "installing: ${missing[*]}"
-    # Debian's PostgreSQL would make a cluster of its own and start it; only the programs are wanted here.
+    local install_log=${MR_INSTALL_LOG:-}
+    if [[ -n $install_log ]]; then
+        : >"$install_log"
+    else
+        install_log=$(mktemp)
+    fi
+    # Debian's PostgreSQL would create and start a cluster of its own; only the programs are needed.
     local no_cluster=/etc/postgresql-common/createcluster.d/mediarun.conf
     local wants_postgres=0
     [[ " ${missing[*]} " == *" postgresql"* ]] && wants_postgres=1
@@ -46,13 +55,17 @@ install_packages() {
         as_root mkdir -p "${no_cluster%/*}"
         as_root tee "$no_cluster" <<<'create_main_cluster = false' >/dev/null
     fi
-    local failed=0
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update >&2 || failed=1
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "${missing[@]}" >&2 || failed=1
+    local failed=0 wanted=("${missing[@]}")
+    say "updating the package lists"
+    apt_get update || failed=1
+    say "installing: ${wanted[*]}"
+    apt_get -y --no-install-recommends install "${wanted[@]}" || failed=1
     if ((wants_postgres)); then
         as_root rm -f "$no_cluster"
     fi
-    mapfile -t missing < <(missing_packages "${missing[@]}")
+    mapfile -t missing < <(missing_packages "${wanted[@]}")
+    ((failed == 0)) || tail -n 40 "$install_log" >&2
+    [[ -n ${MR_INSTALL_LOG:-} ]] || rm -f "$install_log"
     ((${#missing[@]} == 0)) || die "could not install: ${missing[*]}"
-    ((failed == 0)) || say "apt-get complained, but all packages are there"
+    ((failed == 0)) || say "apt-get reported an error, but all packages are installed"
 }

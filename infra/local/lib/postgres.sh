@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A private PostgreSQL: its own data directory, a Unix socket and nothing else, never as root.
+# A private PostgreSQL: its own data directory, no port but a Unix socket, never as root.
 #
 # Called by root, it runs as user postgres, who may be unable to enter the directories above its own (a
 # checkout below /root). So root opens the data directory and PostgreSQL reaches it as /proc/self/fd/7, which
@@ -7,7 +7,7 @@
 
 MR_POSTGRES_ROLE=mediarun
 
-# The directory of PostgreSQL's programs: those that made the data in $1, else the newest.
+# The directory of PostgreSQL's programs: of the version that made the data in $1, else of the newest.
 postgres_bin() {
     local version='*'
     [[ -r $1/PG_VERSION ]] && version=$(<"$1/PG_VERSION")
@@ -18,11 +18,11 @@ postgres_bin() {
     printf '%s\n' "${found%/*}"
 }
 
-# Puts before a command: an unprivileged user, and that it ends when its parent does.
+# Prefix of a command: run as an unprivileged user, and end when the parent does.
 MR_AS_POSTGRES=(setpriv --pdeathsig INT --)
 ((EUID != 0)) || MR_AS_POSTGRES=(setpriv --reuid=postgres --regid=postgres --init-groups --pdeathsig INT --)
 
-# postgres_directory DIR: makes a directory for PostgreSQL alone.
+# postgres_directory DIR: creates a directory that only PostgreSQL may use.
 postgres_directory() {
     mkdir -p "$1"
     chmod 700 "$1"
@@ -31,8 +31,8 @@ postgres_directory() {
     fi
 }
 
-# postgres_init DATA: makes the data directory, once. It gets its name when it is whole, so a making that was
-# interrupted is begun anew.
+# postgres_init DATA: creates the data directory once. It gets its name when it is complete, so an interrupted
+# initdb starts again.
 postgres_init() {
     local data=$1 bin
     [[ ! -d $data ]] || return 0
@@ -41,13 +41,13 @@ postgres_init() {
     postgres_directory "$data.new"
     (
         exec 7<"$data.new"
-        cd / || exit 1 # where everybody may be
+        cd / || exit 1 # any user may enter it
         "${MR_AS_POSTGRES[@]}" "$bin/initdb" -D /proc/self/fd/7 -U "$MR_POSTGRES_ROLE" -A trust -E UTF8 --no-locale >/dev/null
     ) || die "initdb failed in $data.new"
     mv "$data.new" "$data"
 }
 
-# postgres_run DATA SOCKETS [COMMAND…]: becomes the server, by way of the command (setsid, for one).
+# postgres_run DATA SOCKETS [COMMAND…]: becomes the server, started by the command (such as setsid).
 postgres_run() {
     local data=$1 sockets=$2 bin
     shift 2
@@ -61,7 +61,7 @@ postgres_run() {
 # postgres_ready SOCKETS
 postgres_ready() { pg_isready -q -h "$1" -U "$MR_POSTGRES_ROLE" -d postgres; }
 
-# postgres_database SOCKETS NAME: creates the database if it is not there.
+# postgres_database SOCKETS NAME: creates the database if it does not exist.
 postgres_database() {
     local psql=(psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$1" -U "$MR_POSTGRES_ROLE" -d postgres)
     [[ $("${psql[@]}" -c "SELECT 1 FROM pg_database WHERE datname = '$2'") == 1 ]] ||

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The set-up of the cloud, as infra/deploy.sh does it with gcloud: bucket, topics, push subscriptions and the
-# scheduler's job. Everything may exist already; what points to an address is set anew.
+# Sets up the emulator as infra/deploy.sh sets up the cloud with gcloud: bucket, topics, push subscriptions and
+# the scheduler's job. Everything may exist already; what contains an address is replaced.
 #
 # Reads: STORAGE_URL PUBSUB_URL SCHEDULER_URL (base URLs), GOOGLE_CLOUD_PROJECT BUCKET, the names and numbers of
 # infra/names.sh, WORKER_URL WEB_URL (where to push; also the audiences) and PUSH_SERVICE_ACCOUNT.
@@ -9,12 +9,12 @@ MR_INFRA=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=infra/names.sh
 . "$MR_INFRA/names.sh"
 
-# ask METHOD URL JSON: prints the status.
+# ask METHOD URL JSON: prints the HTTP status.
 ask() {
     curl -sS -o /dev/null -m 10 -w '%{http_code}' -X "$1" -H 'Content-Type: application/json' --data "$3" "$2" || true
 }
 
-# ensure METHOD URL JSON: makes something; that it exists already is fine (returns 2).
+# ensure METHOD URL JSON: creates something; returns 2 if it exists already.
 ensure() {
     local status
     status=$(ask "$@")
@@ -25,7 +25,7 @@ ensure() {
     esac
 }
 
-# replace METHOD URL JSON: as ensure, but nothing else than success will do.
+# replace METHOD URL JSON: as ensure, but only success is accepted.
 replace() {
     local status
     status=$(ask "$@")
@@ -50,8 +50,8 @@ push_subscription() {
 
 provision_storage() {
     ensure POST "$STORAGE_URL/storage/v1/b?project=$GOOGLE_CLOUD_PROJECT" "{\"name\":\"$BUCKET\"}" || true
-    # For signed URLs, which are secrets themselves: a page may read what it was given one for. Direct uploads do not go
-    # by this, but by the Origin that web begins their session with.
+    # For signed URLs: any page that has one may read the object, as the URL itself is the secret. Direct uploads use the
+    # Origin that web begins their session with instead.
     replace PATCH "$STORAGE_URL/storage/v1/b/$BUCKET" "{\"cors\":$(<"$MR_INFRA/storage/cors.json")}"
 }
 
