@@ -1,13 +1,70 @@
-"""Fixtures of the end-to-end tests. VARIANT=asan|tsan|… chooses the build that is tested."""
+"""
+Fixtures of the end-to-end tests. What they need: `make programs`, the Debian packages of infra/local/lib/packages.sh.
+
+    pytest tests/e2e -n 4                           all tests, by four processes ("workers") at once
+    pytest tests/e2e/test_tasks.py -k put           some tests, in this process
+    VARIANT=asan pytest tests/e2e -n 4 -m sanitized the subset that also runs on the asan or tsan build
+
+Each worker starts its own PostgreSQL and its own shared stack when a test first asks for it. Media are made once for all
+workers. Which worker runs which test is decided in harness/distribution.py.
+
+All files of a run are in one directory of /tmp. It is removed when all tests passed; otherwise the last lines say where it is.
+"""
+
+import shutil
+import tempfile
 
 import pytest
 
-pytest.register_assert_rewrite("harness")  # judges there say what they saw
+pytest.register_assert_rewrite("harness")  # its assertions say what they compared
 
+from harness import distribution
+from harness.machine import Machine
 from harness.media import Media
 from harness.paths import BUILD
 from harness.postgres import Postgres
 from harness.stack import Stack, emulator_program
+
+RUN_DIRECTORY = pytest.StashKey()
+
+
+def is_worker(config):
+    return hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    if not is_worker(config) and not config.option.basetemp and not config.option.collectonly:
+        config.stash[RUN_DIRECTORY] = config.option.basetemp = tempfile.mkdtemp(prefix="mediarun-e2e.")
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus, config):
+    directory = config.stash.get(RUN_DIRECTORY, None)
+    if directory and exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        terminalreporter.write_line(f"logs and files of this run: {directory}")
+        del config.stash[RUN_DIRECTORY]
+
+
+def pytest_unconfigure(config):
+    directory = config.stash.get(RUN_DIRECTORY, None)
+    if directory:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items):
+    distribution.sort(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return distribution.make_scheduler(config, log)
+
+
+@pytest.fixture(scope="session")
+def run_directory(tmp_path_factory, request):
+    """A directory that all workers of this run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if is_worker(request.config) else own
 
 
 @pytest.fixture(scope="session")
@@ -16,8 +73,20 @@ def workdir(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def media(tmp_path_factory):
-    return Media(tmp_path_factory.mktemp("media"))
+def media(run_directory):
+    return Media(run_directory / "media")
+
+
+@pytest.fixture(scope="session")
+def machine(run_directory):
+    return Machine(run_directory)
+
+
+@pytest.fixture(autouse=True)
+def share_of_machine(machine, request):
+    """Tests run beside each other, but a test marked `alone` has the machine for itself."""
+    with machine.alone() if request.node.get_closest_marker("alone") else machine.shared():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +112,7 @@ def shared_stack(workdir, postgres):
 
 @pytest.fixture
 def stack(shared_stack):
-    """The stack that most tests share. Whatever a test does to it: no program may die of it."""
+    """The stack that most tests share. Whatever a test does to it, no program may die."""
     before = [program.pid for program in shared_stack.programs]
     yield shared_stack
     for program in shared_stack.programs:
@@ -58,7 +127,7 @@ def user(stack):
 
 @pytest.fixture
 def make_stack(tmp_path, postgres):
-    """Stacks of a test's own, to be mistreated: make_stack(workers=2, worker_settings={…})."""
+    """Makes stacks that a test may break: make_stack(workers=2, worker_settings={…})."""
     made = []
 
     def make(start=True, **kwargs):
@@ -74,7 +143,7 @@ def make_stack(tmp_path, postgres):
 
 @pytest.fixture(scope="session")
 def emulator(workdir):
-    """An emulator alone, with .url, .port and .data."""
+    """An emulator without the rest, with .url, .port and .data."""
     directory = workdir / "emulator-alone"
     directory.mkdir()
     program = emulator_program(directory)

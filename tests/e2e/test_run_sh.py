@@ -12,7 +12,7 @@ import requests
 
 from harness import judge
 from harness.paths import ROOT, SANITIZED
-from harness.waiting import free_port, wait_for
+from harness.waiting import free_port, free_ports, wait_for
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="run.sh runs the release build")
 
@@ -22,7 +22,7 @@ class Run:
         self.data = directory / "data"
         self.log_path = directory / "run.log"
         self.port, self.emulator_port = settings.pop("PORT", None) or free_port(), free_port()
-        self.worker_port = 20000 + free_port() % 10000
+        self.worker_port = free_ports(3)[0]  # with WORKERS=2 the two behind it are used as well
         self.env = {**os.environ, "PORT": str(self.port), "EMULATOR_PORT": str(self.emulator_port),
                     "WORKER_PORT": str(self.worker_port), "DATA_DIR": str(self.data), **settings}
         self.env.pop("BUILD", None)

@@ -23,7 +23,7 @@ PEAK = -1  # dBTP that is not exceeded for the sake of loudness
 @pytest.fixture(scope="module")
 def signals(media):
     def make(name):
-        return media._once(f"loud-{name}.wav", lambda path: ffmpeg(
+        return media.once(f"loud-{name}.wav", lambda path: ffmpeg(
             "-f", "lavfi", "-i", SIGNALS[name], "-t", SECONDS, "-ac", "2", "-ar", "48000", path))
     return make
 

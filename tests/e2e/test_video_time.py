@@ -8,6 +8,7 @@ from harness.paths import VARIANT
 LIMIT, ROUNDS = 0.75, 3
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(VARIANT != "release", reason="a measurement of the release build")
 def test_fpv_beside_two_commands(stack, user, media, tmp_path):
     times = rival.rounds(stack, user, media, tmp_path, ROUNDS)

@@ -52,11 +52,11 @@ class Films:
 
     def __getitem__(self, name):
         make, shown, sound = FILMS[name]
-        path = self.media._once(f"film-{name}", lambda part: make(self, part))
+        path = self.media.once(f"film-{name}", lambda part: make(self, part))
         return Film(path, shown, sound)
 
     def text(self, name, content):
-        return self.media._once(name, lambda part: part.write_text(content, encoding="utf-8"))
+        return self.media.once(name, lambda part: part.write_text(content, encoding="utf-8"))
 
     # ---- the habits ----
 

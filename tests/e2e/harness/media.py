@@ -3,9 +3,10 @@
 import pathlib
 import random
 import subprocess
-import threading
+import zlib
 
 from . import marks
+from .machine import file_lock
 
 # name of a format → (extension, encoder and its arguments)
 ENCODERS = {
@@ -28,26 +29,27 @@ def ffmpeg(*arguments):
 
 
 class Media:
-    """Files in one directory, each made once."""
+    """Files in one directory, each made once, by whichever thread or process needs it first."""
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
-        self.lock = threading.RLock()
+        self.directory.mkdir(exist_ok=True)
 
-    def _once(self, name, make):
+    def once(self, name, make):
         path = self.directory / name
-        with self.lock:
-            if not path.exists():
-                part = path.with_name(f"part-{path.name}")
-                make(part)
-                part.rename(path)
+        if not path.exists():
+            with file_lock(self.directory / f"{name}.lock"):
+                if not path.exists():
+                    part = path.with_name(f"part-{path.name}")
+                    make(part)
+                    part.rename(path)
         return path
 
     def tone(self, file_format="wav", seconds=2, frequency=440, rate=44100, channels=2, volume=0.5, tags=None, cover=False):
         """A sine at `volume` of full scale."""
         extension, encoder = ENCODERS[file_format]
         name = f"tone-{file_format}-{seconds}-{frequency}-{rate}-{channels}-{volume}"
-        name += f"-{hash(tuple(sorted((tags or {}).items()))) & 0xffff:x}{'-cover' if cover else ''}.{extension}"
+        name += f"-{zlib.crc32(repr(sorted((tags or {}).items())).encode()):x}{'-cover' if cover else ''}.{extension}"
 
         def make(path):
             # sine= is 1/8 of full scale; aevalsrc says its level plainly.
@@ -60,34 +62,34 @@ class Media:
             metadata = [word for key, value in (tags or {}).items() for word in ("-metadata", f"{key}={value}")]
             ffmpeg(*source, *maps, *encoder, *metadata, path)
 
-        return self._once(name, make)
+        return self.once(name, make)
 
     def picture(self):
-        return self._once("cover.jpg", lambda path: ffmpeg(
+        return self.once("cover.jpg", lambda path: ffmpeg(
             "-f", "lavfi", "-i", "testsrc=s=64x64:d=1", "-frames:v", "1", path))
 
     def noise(self, seconds, file_format="wav", rate=44100):
         """Hard to compress: takes its encoder some time."""
         extension, encoder = ENCODERS[file_format]
-        return self._once(f"noise-{seconds}-{rate}.{extension}", lambda path: ffmpeg(
+        return self.once(f"noise-{seconds}-{rate}.{extension}", lambda path: ffmpeg(
             "-f", "lavfi", "-i", f"anoisesrc=d={seconds}:r={rate}:a=0.3:seed=7", "-ac", "2", *encoder, path))
 
     def film(self, seconds, size="640x480", rate=30):
         """An mp4 with a picture that never stands still; picture and sound tell their own time (marks.py)."""
-        return self._once(f"film-{seconds}-{size}-{rate}.mp4", lambda path: ffmpeg(
+        return self.once(f"film-{seconds}-{size}-{rate}.mp4", lambda path: ffmpeg(
             "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds},{marks.bars()}", *marks.sound(seconds),
             "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", path))
 
     def silence_without_samples(self):
         """A WAV file with a proper head and no sample."""
-        return self._once("empty.wav", lambda path: ffmpeg(
+        return self.once("empty.wav", lambda path: ffmpeg(
             "-f", "lavfi", "-i", "anullsrc=r=44100:cl=stereo", "-t", "0", "-c:a", "pcm_s16le", path))
 
     def cut(self, source, fraction, name=None):
         """The first part of a file."""
         source = pathlib.Path(source)
         data = source.read_bytes()
-        return self._once(name or f"cut-{fraction}-{source.name}",
+        return self.once(name or f"cut-{fraction}-{source.name}",
                           lambda path: path.write_bytes(data[:int(len(data) * fraction)]))
 
 

@@ -45,7 +45,7 @@ class Rival:
 
 def film(media):
     """1280×720 with motion and noise, so that codecs have to work."""
-    return media._once("real.mp4", lambda path: ffmpeg(
+    return media.once("real.mp4", lambda path: ffmpeg(
         "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30,scroll=h=0.002:v=0.001,noise=alls=6:allf=t", *marks.sound(SECONDS),
         "-t", SECONDS, "-c:v", "libx264", "-preset", "ultrafast", "-crf", "26", "-pix_fmt", "yuv420p", "-c:a", "aac", "-ac", "2",
         path))
