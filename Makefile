@@ -59,7 +59,7 @@ PROGRAMS := $(BUILD)/mediarun-web $(BUILD)/mediarun-worker $(BUILD)/mediarun-emu
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
 
-.PHONY: all programs units benches run test unit format format-check lint bench clean
+.PHONY: all programs units benches run test unit format format-check lint tables bench clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -135,6 +135,9 @@ format-check:
 	clang-format --dry-run -Werror $(FORMATTED)
 lint:
 	tests/lint/run.sh
+# Rewrites the tables in documents that are printed from tables in the code.
+tables:
+	/usr/bin/python3 -B tests/lint/tables.py --write
 bench:
 	tests/bench/run.sh
 clean:

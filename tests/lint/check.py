@@ -184,6 +184,19 @@ def check_routes():
             yield f"{rules.API_PAGE} lacks the worker's `{route}`"
 
 
+def check_codes():
+    """Every row of the table of error codes is used; no code is written as a text beside it."""
+    rows = re.findall(r'^MR_CODE\((\w+), "(\w+)"', read("shared/base/codes.def"), re.MULTILINE)
+    sources = {name: read(name) for name in files(r"(shared|web|worker|infra)/.*\.[ch]")}
+    used = set(re.findall(r"\bMR_CODE_(\w+)", "\n".join(sources.values())))
+    yield from (f"shared/base/codes.def: nothing uses {name}" for name, _ in rows if name not in used)
+    words = "|".join(word for _, word in rows)
+    places = re.compile(rf'error_code = \'(?:{words})\'|"code",\s*"(?:{words})"|code(?:\)|),? *"(?:{words})"\) *[!=]= 0')
+    for name, text in sources.items():
+        for match in places.finditer(text):
+            yield f"{name}:{line_of(text, match.start())}: {match.group(0)}: use MR_CODE_…"
+
+
 def check_python():
     """Every Python file compiles."""
     for name in files(r".*\.py"):

@@ -29,7 +29,7 @@ python() { /usr/bin/python3 -B tests/lint/check.py "$@"; }
 
 config_table() {
     gcc -std=c17 -I. -D_GNU_SOURCE -include shared/base/banned.h -o "$scratch/print_config" tests/lint/print_config.c \
-        shared/base/config.c shared/base/encoding.c shared/base/buf.c shared/base/err.c -lisal -lcrypto -ljansson &&
+        shared/base/config.c shared/base/encoding.c shared/base/buf.c shared/base/err.c shared/base/codes.c -lisal -lcrypto -ljansson &&
         "$scratch/print_config" >"$scratch/table" && python config "$scratch/table"
 }
 shell_scripts() {
@@ -51,6 +51,8 @@ check "sizes: small files, small functions" python sizes
 check "README.md: short" python readme
 check "configuration: docs/configuration.md and the code agree" config_table
 check "routes: docs/api.md, openapi.json and the code agree" python routes
+check "error codes: none unused, none outside the table" python codes
+check "tables: documents agree with the code" /usr/bin/python3 -B tests/lint/tables.py
 check "python compiles" python python
 have clang-format format && check "format" make -s format-check
 have shellcheck shell && check "shell scripts" shell_scripts
