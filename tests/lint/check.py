@@ -117,7 +117,7 @@ def marked(page, name):
     if not match:
         return None
     lines = [line for line in match.group(1).splitlines() if line.startswith("|")]
-    return [line for line in lines if not re.match(r"\| *(variable|route) *\||\| *-", line)]
+    return [line for line in lines if not re.match(r"\| *(variable|route|call) *\||\| *-", line)]
 
 
 def check_config(printed):
@@ -195,6 +195,52 @@ def check_codes():
     for name, text in sources.items():
         for match in places.finditer(text):
             yield f"{name}:{line_of(text, match.start())}: {match.group(0)}: use MR_CODE_…"
+
+
+def names_of_calls(text):
+    """The system calls that a piece of C names for seccomp."""
+    return set(re.findall(r"SCMP_SYS\((\w+)\)", text))
+
+
+def check_syscalls():
+    """The two tables of docs/security.md are the system calls that the sandbox allows."""
+    code = read(rules.SYSCALLS)
+    of_sanitizers = re.search(r"sanitizer_calls\[\] = \{(.*?)\n\};", code, re.DOTALL).group(1)
+    for name, calls in (("syscalls", names_of_calls(code.replace(of_sanitizers, ""))),
+                        ("syscalls-of-sanitizers", names_of_calls(of_sanitizers))):
+        rows = marked(rules.SECURITY_PAGE, name)
+        if rows is None:
+            yield f"{rules.SECURITY_PAGE}: no <!-- {name} --> table"
+            continue
+        page = {call for row in rows for call in re.findall(r"`(\w+)`", row.split("|")[1])}
+        yield from (f"{rules.SECURITY_PAGE} lacks `{call}` in {name}" for call in sorted(calls - page))
+        yield from (f"{rules.SECURITY_PAGE} has `{call}` in {name}, but not {rules.SYSCALLS}" for call in sorted(page - calls))
+
+
+def anchors(name):
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ +(.*?) *$", read(name), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def check_paths():
+    """Every path in backticks and every link in a document leads to a file, every anchor to a heading."""
+    tops = {name.split("/")[0] for name in files(r".*/.*")}
+    for page in files(r".*\.md"):
+        text = read(page)
+        for match in re.finditer(r"`([\w.*/-]+)`", text):
+            path = match.group(1)
+            if path.split("/")[0] in tops and "/" in path and not list(ROOT.glob(path.rstrip("/"))):
+                yield f"{page}:{line_of(text, match.start())}: there is no {path}"
+        for match in re.finditer(r"\]\(([^)\s]+)\)", text):
+            path, _, anchor = match.group(1).partition("#")
+            if re.match(r"\w+:", path):
+                continue
+            target = (ROOT / page).parent / path if path else ROOT / page
+            if not target.exists():
+                yield f"{page}:{line_of(text, match.start())}: there is no {path}"
+            elif anchor and anchor not in anchors(target.resolve().relative_to(ROOT)):
+                yield f"{page}:{line_of(text, match.start())}: {path} has no heading for #{anchor}"
 
 
 def check_python():

@@ -53,3 +53,5 @@ README_COLUMNS_MAX = 120
 # Where the tables stand that are compared with the code.
 CONFIGURATION_PAGE = "docs/configuration.md"
 API_PAGE = "docs/api.md"
+SECURITY_PAGE = "docs/security.md"
+SYSCALLS = "worker/sandbox_confine.c"

@@ -53,6 +53,8 @@ check "configuration: docs/configuration.md and the code agree" config_table
 check "routes: docs/api.md, openapi.json and the code agree" python routes
 check "error codes: none unused, none outside the table" python codes
 check "tables: documents agree with the code" /usr/bin/python3 -B tests/lint/tables.py
+check "system calls: docs/security.md and the code agree" python syscalls
+check "documents: paths, links and anchors lead somewhere" python paths
 check "python compiles" python python
 have clang-format format && check "format" make -s format-check
 have shellcheck shell && check "shell scripts" shell_scripts
