@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from harness import rival
+from harness import baseline
 from harness.media import ffmpeg
 
 ROUNDS = 3
@@ -48,13 +48,13 @@ def peak_of_children(program):
 def program(source, target, arguments, scratch):
     """Milliseconds of the ffmpeg program."""
     started = time.monotonic()
-    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", *rival.ONE_THREAD, "-i", source, *arguments, "-threads", "1",
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", *baseline.ONE_THREAD, "-i", source, *arguments, "-threads", "1",
                     scratch / f"out.{target}"], check=True)
     return (time.monotonic() - started) * 1000
 
 
 def conversions(stack, client, media, scratch):
-    sources = {"real": rival.film(media), "small": media.film(6, "640x360")}
+    sources = {"real": baseline.video(media), "small": media.video(6, "640x360")}
     print(f"{'video':34}{'job ms':>10}{'ffmpeg ms':>11}{'job/ffmpeg':>12}")
     for name, source, target, arguments in CASES:
         jobs, programs = [], []
@@ -72,12 +72,12 @@ def fields(options):
 
 def fpv(stack, client, media, scratch):
     """Prints the times; the ratio that counts."""
-    times = rival.rounds(stack, client, media, scratch, ROUNDS, (rival.AS_IT_COMES, rival.AS_OURS))
-    ratio = rival.ratio(times, "as_it_comes")
+    times = baseline.rounds(stack, client, media, scratch, ROUNDS, (baseline.AS_IT_COMES, baseline.AS_OURS))
+    ratio = baseline.ratio(times, "as_it_comes")
     words_of = {"as_it_comes": "by the program's own defaults and threads", "as_ours": "with our settings, on one thread"}
     for name, words in words_of.items():
         print(f"fpv of 20 s 720p: {statistics.median(one.job for one in times):.0f} ms; two ffmpeg commands {words}: "
-              f"{statistics.median(getattr(one, name) for one in times):.0f} ms; ratio {rival.ratio(times, name):.2f}")
+              f"{statistics.median(getattr(one, name) for one in times):.0f} ms; ratio {baseline.ratio(times, name):.2f}")
     return ratio
 
 

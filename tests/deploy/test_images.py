@@ -18,7 +18,7 @@ import requests
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests" / "e2e"))
-from harness import judge, video  # noqa: E402
+from harness import measure, video_output  # noqa: E402
 from harness.media import Media  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
 from harness.program import Program  # noqa: E402
@@ -201,29 +201,29 @@ def test_who_runs(stack):
 def test_sound(user, media, tmp_path, source, target):
     result = tmp_path / f"result.{target}"
     task, _ = user.convert(media.tone(source), target, result, seconds=60)
-    assert judge.frequency(judge.middle(judge.samples(result))) == pytest.approx(440, rel=0.01)
+    assert measure.frequency(measure.middle(measure.samples(result))) == pytest.approx(440, rel=0.01)
     assert task["receipt"]
 
 
 @pytest.mark.parametrize("target, codec", [
     ("mp4", "h264"), ("mov", "h264"), ("mkv", "h264"), ("webm", "vp9"), ("avi", "mpeg4"), ("gif", "gif")])
-def test_film(user, media, tmp_path, target, codec):
+def test_video(user, media, tmp_path, target, codec):
     options = json.dumps({"resize": {"width": 160, "height": 120}, "trim": {"start": 0, "duration": 1}})
     result = tmp_path / f"result.{target}"
-    task = user.finish(user.upload(media.film(2, "320x240"), target, options=options), 120)
+    task = user.finish(user.upload(media.video(2, "320x240"), target, options=options), 120)
     user.download(task, result)
-    stream = video.video_stream(judge.probe(result))
+    stream = video_output.video_stream(measure.probe(result))
     assert (stream["codec_name"], stream["width"], stream["height"]) == (codec, 160, 120)
 
 
 def test_the_preset_fpv(user, media, tmp_path):
     result = tmp_path / "result.mp4"
-    answer = user.post("/api/tasks", data={"preset": "fpv"}, files={"fileName": ("film.mp4", media.film(3, "320x240").read_bytes())})
+    answer = user.post("/api/tasks", data={"preset": "fpv"}, files={"fileName": ("video.mp4", media.video(3, "320x240").read_bytes())})
     assert answer.status_code == 201, answer.text
     task = user.finish(answer.json()["task"], 180)
     user.download(task, result)
-    info = judge.probe(result)
-    assert (video.video_stream(info)["width"], video.video_stream(info)["height"]) == (640, 360)
+    info = measure.probe(result)
+    assert (video_output.video_stream(info)["width"], video_output.video_stream(info)["height"]) == (640, 360)
     assert float(info["format"]["duration"]) == pytest.approx(3 + 2, abs=0.3), "a second of logo before and after"
 
 

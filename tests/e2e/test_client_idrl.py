@@ -9,7 +9,7 @@ import uuid
 import pytest
 import requests
 
-from harness import edits, judge, marks, video
+from harness import edit_checks, measure, timecode, video_output
 from harness.origin import Origin
 from harness.stack import Stack
 from harness.waiting import wait_for
@@ -139,8 +139,8 @@ def test_slashes(idrl, bearer, task_ids, path):
     assert answer.status_code == 200 and answer.json()["id"] == task_ids[1]
 
 
-@pytest.mark.parametrize("url", ["https://example.com/film.avi", "film.mp4", "ftp://example.com/film.mp4", "", 5,
-                                 "http://169.254.169.254/latest/film.mp4"])
+@pytest.mark.parametrize("url", ["https://example.com/video.avi", "video.mp4", "ftp://example.com/video.mp4", "", 5,
+                                 "http://169.254.169.254/latest/video.mp4"])
 def test_urls_that_are_refused(idrl, bearer, url):
     answer = requests.post(idrl.url + "/tasks", headers=bearer, json={"url": url}, timeout=20)
     assert answer.status_code == 400 and answer.json()["message"]
@@ -172,46 +172,46 @@ def test_delete_aborts_a_running_task(idrl, bearer, media, origin):
 
 @pytest.fixture
 def edited(idrl, bearer, media, origin):
-    """edited(seconds): the task of a film of that length, processed, and the film."""
+    """edited(seconds): the task of a video of that length, processed, and the video."""
     def edit(seconds):
-        film = media.film(seconds, "320x240")
-        answer = requests.post(idrl.url + "/tasks", headers=bearer, json={"url": published(origin, film)}, timeout=20)
+        video = media.video(seconds, "320x240")
+        answer = requests.post(idrl.url + "/tasks", headers=bearer, json={"url": published(origin, video)}, timeout=20)
         assert answer.status_code == 201, answer.text
-        return poll(idrl, bearer, answer.json()["task"]["id"]), film
+        return poll(idrl, bearer, answer.json()["task"]["id"]), video
     return edit
 
 
-def assert_part(path, film, clip_starts, clip_seconds):
+def assert_part(path, video, clip_starts, clip_seconds):
     """A second of logo, the clip, a second of logo; 16:9 by the width, 24 frames a second, H.264."""
-    assert video.video_stream(judge.probe(path))["codec_name"] == "h264"
-    edits.assert_piece(path, marks.story(film), clip_starts, clip_seconds, edits.Form("320x180", 24, logo=LOGO_SECONDS))
+    assert video_output.video_stream(measure.probe(path))["codec_name"] == "h264"
+    edit_checks.assert_part_of(path, timecode.timeline(video), clip_starts, clip_seconds, edit_checks.Form("320x180", 24, logo=LOGO_SECONDS))
     at = clip_seconds / 2
-    shown = video.picture(path, LOGO_SECONDS + at)
-    assert video.difference(shown, video.picture(film, clip_starts + at, CROP)) < 2, "the clip is the film's"
+    shown = video_output.picture(path, LOGO_SECONDS + at)
+    assert video_output.difference(shown, video_output.picture(video, clip_starts + at, CROP)) < 2, "the clip is the video's"
 
 
-def test_a_short_film_is_one_part(idrl, bearer, edited, tmp_path):
-    task, film = edited(8)
+def test_a_short_video_is_one_part(idrl, bearer, edited, tmp_path):
+    task, video = edited(8)
     assert task["status"] == "processed" and len(task["outputs"]) == 1
-    assert_part(download(idrl, bearer, task, 0, tmp_path / "part.mp4"), film, 0, 8)
+    assert_part(download(idrl, bearer, task, 0, tmp_path / "part.mp4"), video, 0, 8)
 
 
 def test_exactly_twenty_seconds_are_one_part(idrl, bearer, edited, tmp_path):
-    task, film = edited(20)
+    task, video = edited(20)
     assert len(task["outputs"]) == 1
-    assert_part(download(idrl, bearer, task, 0, tmp_path / "part.mp4"), film, 0, 20)
+    assert_part(download(idrl, bearer, task, 0, tmp_path / "part.mp4"), video, 0, 20)
 
 
-def test_a_long_film_is_cut_into_parts_of_twenty_seconds(idrl, bearer, edited, tmp_path):
-    task, film = edited(45)
-    assert [(output["n"], output["file_name"]) for output in task["outputs"]] == [(n, f"{film.stem}-{n + 1}.mp4") for n in range(3)]
+def test_a_long_video_is_cut_into_parts_of_twenty_seconds(idrl, bearer, edited, tmp_path):
+    task, video = edited(45)
+    assert [(output["n"], output["file_name"]) for output in task["outputs"]] == [(n, f"{video.stem}-{n + 1}.mp4") for n in range(3)]
     for n, seconds in enumerate((PART_SECONDS, PART_SECONDS, 5)):
         part = download(idrl, bearer, task, n, tmp_path / f"part{n}.mp4")
         assert part.stat().st_size == task["outputs"][n]["size"]
-        assert_part(part, film, n * PART_SECONDS, seconds)
+        assert_part(part, video, n * PART_SECONDS, seconds)
 
 
-def test_delete_aborts_a_film_and_removes_its_parts(idrl, bearer, edited):
+def test_delete_aborts_a_video_and_removes_its_parts(idrl, bearer, edited):
     task, _ = edited(21)
     names = [name for name in idrl.objects() if task["file_id"] in name]
     assert len(names) >= 2

@@ -11,8 +11,8 @@ import uuid
 import pytest
 import requests
 
-from harness import judge
-from harness.hook import Certificate
+from harness import measure
+from harness.webhook import Certificate
 from harness.smtp import PASSWORD as RELAY_PASSWORD, USER as RELAY_USER, Relay
 from harness.waiting import wait_for
 
@@ -95,8 +95,8 @@ def test_put_form_urlencoded(api, bearer, task_ids, tmp_path):
     assert task["processed_format"] == "aac" and task["processed_file"].endswith(".aac")
     path = tmp_path / "result.aac"
     path.write_bytes(requests.get(f"{api}/files/{task['file_id']}", headers=bearer, timeout=20).content)
-    info = judge.probe(path)
-    assert info["format"]["format_name"] == "aac" and judge.audio_stream(info)["codec_name"] == "aac"
+    info = measure.probe(path)
+    assert info["format"]["format_name"] == "aac" and measure.audio_stream(info)["codec_name"] == "aac"
 
 
 def test_put_of_a_format_that_is_none(api, bearer, task_ids):

@@ -8,14 +8,14 @@ import uuid
 import pytest
 import requests
 
-from harness import edits, judge, marks, video
+from harness import edit_checks, measure, timecode, video_output
 from harness.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("stack")
 
 PASSWORD = "Contraseña1"
-FILM_SECONDS, LOGO_SECONDS = 18, 1
-# Scaled into 640×360 and padded; of a film of 4:3 that is 480 pixels with bars at both sides.
+VIDEO_SECONDS, LOGO_SECONDS = 18, 1
+# Scaled into 640×360 and padded; of a video of 4:3 that is 480 pixels with bars at both sides.
 FRAMED = "scale=640:360:force_original_aspect_ratio=decrease,pad=640:360:-1:-1"
 
 
@@ -125,10 +125,10 @@ def test_docs(shared_stack):
 
 @pytest.fixture
 def edited(api, bearer, media, tmp_path):
-    """edited(seconds): the film, and what has become of it, with its task."""
+    """edited(seconds): the video, and what has become of it, with its task."""
     def edit(seconds):
-        film = media.film(seconds, "320x240")
-        with open(film, "rb") as file:
+        video = media.video(seconds, "320x240")
+        with open(video, "rb") as file:
             answer = requests.post(api + "/tasks/", headers=bearer, files={"file": file}, timeout=60)
         assert answer.status_code == 201, answer.text
         task = poll(api, bearer, answer.json()["task"]["id"])
@@ -136,31 +136,31 @@ def edited(api, bearer, media, tmp_path):
         assert result.status_code == 200
         path = tmp_path / "result.mp4"
         path.write_bytes(result.content)
-        return film, path, task
+        return video, path, task
     return edit
 
 
-def assert_edited(film, path, clip_seconds):
-    assert video.video_stream(judge.probe(path))["codec_name"] == "h264"
-    edits.assert_piece(path, marks.story(film), 0, clip_seconds, edits.Form("640x360", 30, 80 / 640, 560 / 640, LOGO_SECONDS))
+def assert_edited(video, path, clip_seconds):
+    assert video_output.video_stream(measure.probe(path))["codec_name"] == "h264"
+    edit_checks.assert_part_of(path, timecode.timeline(video), 0, clip_seconds, edit_checks.Form("640x360", 30, 80 / 640, 560 / 640, LOGO_SECONDS))
     middle = clip_seconds / 2
-    shown = video.picture(path, LOGO_SECONDS + middle)
-    assert video.difference(shown, video.picture(film, middle, FRAMED)) < 2, "the clip is the film's, padded"
+    shown = video_output.picture(path, LOGO_SECONDS + middle)
+    assert video_output.difference(shown, video_output.picture(video, middle, FRAMED)) < 2, "the clip is the video's, padded"
 
 
 def test_the_first_eighteen_seconds_between_two_logos(edited):
-    film, path, task = edited(30)
+    video, path, task = edited(30)
     assert task["kind"] == "edit" and len(task["outputs"]) == 1
-    assert_edited(film, path, FILM_SECONDS)
+    assert_edited(video, path, VIDEO_SECONDS)
 
 
-def test_a_shorter_film_stays_whole(edited):
-    film, path, _ = edited(6)
-    assert_edited(film, path, 6)
+def test_a_shorter_video_stays_whole(edited):
+    video, path, _ = edited(6)
+    assert_edited(video, path, 6)
 
 
-def test_what_is_no_film_fails_visibly(api, bearer):
-    answer = requests.post(api + "/tasks/", headers=bearer, files={"file": ("film.mp4", b"this is no film" * 100)}, timeout=60)
+def test_what_is_no_video_fails_visibly(api, bearer):
+    answer = requests.post(api + "/tasks/", headers=bearer, files={"file": ("video.mp4", b"this is no video" * 100)}, timeout=60)
     assert answer.status_code == 201, answer.text
     task_id = answer.json()["task"]["id"]
 

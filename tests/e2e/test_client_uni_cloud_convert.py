@@ -11,8 +11,8 @@ import uuid
 import pytest
 import requests
 
-from harness import judge
-from harness.hook import Certificate
+from harness import measure
+from harness.webhook import Certificate
 from harness.smtp import PASSWORD as RELAY_PASSWORD, USER as RELAY_USER, Relay, text_of
 from harness.waiting import wait_for
 
@@ -127,11 +127,11 @@ def test_the_wav_holds_wav(api, bearer, first_task, tmp_path):
     assert answer.headers["Content-Disposition"].startswith("attachment")
     path = tmp_path / "result.wav"
     path.write_bytes(answer.content)
-    info = judge.probe(path)
-    assert info["format"]["format_name"] == "wav" and judge.audio_stream(info)["codec_name"].startswith("pcm_")
-    samples = judge.samples(path)
-    assert judge.duration(samples) == pytest.approx(3, abs=0.1)
-    assert judge.frequency(judge.middle(samples)) == pytest.approx(880, rel=0.01)
+    info = measure.probe(path)
+    assert info["format"]["format_name"] == "wav" and measure.audio_stream(info)["codec_name"].startswith("pcm_")
+    samples = measure.samples(path)
+    assert measure.duration(samples) == pytest.approx(3, abs=0.1)
+    assert measure.frequency(measure.middle(samples)) == pytest.approx(880, rel=0.01)
 
 
 @pytest.mark.parametrize("new_format, stored, codec", [
@@ -144,7 +144,7 @@ def test_every_format_in_any_case(api, bearer, media, tmp_path, new_format, stor
     assert task["new_format"] == stored
     path = tmp_path / f"result.{stored}"
     path.write_bytes(requests.get(f"{api}/api/files/{task['file_id']}", headers=bearer, timeout=20).content)
-    assert judge.audio_stream(judge.probe(path))["codec_name"] == codec
+    assert measure.audio_stream(measure.probe(path))["codec_name"] == codec
 
 
 def test_put_makes_it_anew(api, bearer, shared_stack, first_task):

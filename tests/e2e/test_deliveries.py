@@ -6,7 +6,7 @@ import time
 import pytest
 import requests
 
-from harness.hook import Certificate, Hook, verify
+from harness.webhook import Certificate, WebhookReceiver, verify
 from harness.paths import SANITIZED
 from harness.smtp import PASSWORD, USER, Relay, text_of
 from harness.waiting import free_port, wait_for
@@ -24,7 +24,7 @@ def make_hook(certificate):
     made = []
 
     def make(answer=lambda received: 204, tls=True):
-        made.append(Hook(certificate if tls else None, answer))
+        made.append(WebhookReceiver(certificate if tls else None, answer))
         return made[-1]
 
     yield make

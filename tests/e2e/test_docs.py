@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness.contract_world import CONTRACT
+from harness.contract_environment import CONTRACT
 from harness.paths import ROOT
 
 PAGE = (ROOT / "web" / "static" / "docs.html").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from harness import judge
+from harness import measure
 from harness.media import FORMATS
 
 FREQUENCY, SECONDS = 440, 3
@@ -31,8 +31,8 @@ HOLD_COVER = ["mp3", "m4a", "flac"]
 @functools.lru_cache(maxsize=None)
 def heard(path):
     """(duration, level) of a source."""
-    values = judge.samples(path)
-    return judge.duration(values), judge.level_db(judge.middle(values))
+    values = measure.samples(path)
+    return measure.duration(values), measure.level_db(measure.middle(values))
 
 
 @pytest.mark.parametrize("target", FORMATS)
@@ -42,20 +42,20 @@ def test_any_to_any(user, media, tmp_path, source, target):
     result = tmp_path / f"result.{target}"
     task, _ = user.convert(original, target, result)
 
-    info = judge.probe(result)
+    info = measure.probe(result)
     containers, codec = IS[target]
     assert info["format"]["format_name"] in containers
-    assert judge.audio_stream(info)["codec_name"] == codec
-    assert judge.audio_stream(info)["channels"] == 2
+    assert measure.audio_stream(info)["codec_name"] == codec
+    assert measure.audio_stream(info)["channels"] == 2
 
-    values = judge.samples(result)
+    values = measure.samples(result)
     seconds, level = heard(original)
     allowed = 0.05 + PRIMING.get(source, 0) + PRIMING.get(target, 0)
-    assert judge.duration(values) == pytest.approx(seconds, abs=allowed)
-    tone = judge.middle(values)
-    assert judge.frequency(tone) == pytest.approx(FREQUENCY, rel=0.01)
-    assert judge.level_db(tone) == pytest.approx(level, abs=1)
-    assert judge.purity(tone, FREQUENCY) > 0.9
+    assert measure.duration(values) == pytest.approx(seconds, abs=allowed)
+    tone = measure.middle(values)
+    assert measure.frequency(tone) == pytest.approx(FREQUENCY, rel=0.01)
+    assert measure.level_db(tone) == pytest.approx(level, abs=1)
+    assert measure.purity(tone, FREQUENCY) > 0.9
     assert task["processed_format"] == target
     assert abs(task["receipt"]["output"]["duration_ms"] / 1000 - seconds) <= allowed + 0.05
 
@@ -63,7 +63,7 @@ def test_any_to_any(user, media, tmp_path, source, target):
 def test_the_old_spelling_acc(user, media, tmp_path):
     result = tmp_path / "result.aac"
     user.convert(media.tone(), "acc", result)
-    assert judge.audio_stream(judge.probe(result))["codec_name"] == "aac"
+    assert measure.audio_stream(measure.probe(result))["codec_name"] == "aac"
 
 
 @pytest.mark.parametrize("spelling", ["MP3", "Flac"])
@@ -77,7 +77,7 @@ def test_tags_survive(user, media, tmp_path, source, target):
     original = media.tone(source, seconds=1, tags=TAGS)
     result = tmp_path / f"result.{target}"
     task, _ = user.convert(original, target, result)
-    kept = judge.tags(judge.probe(result))
+    kept = measure.tags(measure.probe(result))
     assert {key: kept.get(key) for key in TAGS} == TAGS
     assert "tag:title" in task["receipt"]["kept"]
 
@@ -88,7 +88,7 @@ def test_cover_art_survives(user, media, tmp_path, source, target):
     original = media.tone(source, seconds=1, tags=TAGS, cover=True)
     result = tmp_path / f"result.{target}"
     task, _ = user.convert(original, target, result)
-    pictures = [stream for stream in judge.probe(result)["streams"] if stream["codec_type"] == "video"]
+    pictures = [stream for stream in measure.probe(result)["streams"] if stream["codec_type"] == "video"]
     assert len(pictures) == 1 and pictures[0]["width"] == 64
     assert "cover_art" in task["receipt"]["kept"]
 
@@ -105,18 +105,18 @@ def test_rates_and_layouts(user, media, tmp_path, rate, channels, target):
     original = media.tone("wav", seconds=2, rate=rate, channels=channels, volume=0.2)
     result = tmp_path / f"result.{target}"
     user.convert(original, target, result)
-    values = judge.samples(result)
-    assert judge.duration(values) == pytest.approx(2, abs=0.05 + PRIMING.get(target, 0) * 44100 / min(rate, 44100))
-    assert judge.frequency(judge.middle(values)) == pytest.approx(440, rel=0.01)
+    values = measure.samples(result)
+    assert measure.duration(values) == pytest.approx(2, abs=0.05 + PRIMING.get(target, 0) * 44100 / min(rate, 44100))
+    assert measure.frequency(measure.middle(values)) == pytest.approx(440, rel=0.01)
 
 
 def test_audio_of_a_video(user, media, tmp_path):
     from harness.media import ffmpeg
-    video = tmp_path / "film.mp4"
+    video = tmp_path / "video.mp4"
     ffmpeg("-f", "lavfi", "-i", "testsrc=s=160x120:r=10:d=2", "-i", media.tone(seconds=2), "-c:v", "mpeg4", "-c:a", "aac", video)
     result = tmp_path / "result.mp3"
     user.convert(video, "mp3", result)
-    assert judge.frequency(judge.middle(judge.samples(result))) == pytest.approx(440, rel=0.01)
+    assert measure.frequency(measure.middle(measure.samples(result))) == pytest.approx(440, rel=0.01)
 
 
 def test_odd_names(user, media):

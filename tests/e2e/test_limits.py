@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import judge
+from harness import measure
 from harness.client import Client
 from harness.paths import SANITIZED
 from harness.waiting import wait_for
@@ -148,4 +148,4 @@ def test_memory_of_the_workers_parent_with_a_big_file(make_stack, media, tmp_pat
     with user.get(f"/api/files/{task['file_id']}", stream=True) as answer, open(result, "wb") as file:
         for piece in answer.iter_content(MIB):
             file.write(piece)
-    assert float(judge.probe(result)["format"]["duration"]) == pytest.approx(1600, abs=0.1)
+    assert float(measure.probe(result)["format"]["duration"]) == pytest.approx(1600, abs=0.1)

@@ -15,8 +15,8 @@ pytest.register_assert_rewrite("harness.contract_cases")
 
 from harness.contract import Contract  # noqa: E402
 from harness.contract_cases import CASES, benchmark_form, envelope, signup_body  # noqa: E402
-from harness.contract_world import CONTRACT, NOWHERE, UPLOAD_MAX, World, contract_stack  # noqa: E402
-from harness.hook import Hook  # noqa: E402
+from harness.contract_environment import CONTRACT, NOWHERE, UPLOAD_MAX, World, contract_stack  # noqa: E402
+from harness.webhook import WebhookReceiver  # noqa: E402
 from harness.paths import ROOT  # noqa: E402
 from harness.waiting import wait_for  # noqa: E402
 
@@ -34,7 +34,7 @@ AT_ONCE = {401, 413, 415, 503}
 
 @pytest.fixture(scope="module")
 def hook():
-    receiver = Hook()
+    receiver = WebhookReceiver()
     yield receiver
     receiver.close()
 

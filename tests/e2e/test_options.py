@@ -7,7 +7,7 @@ import uuid
 import pytest
 import requests
 
-FILM = "https://media.example.invalid/films/Film.mp4?v=1"
+VIDEO = "https://media.example.invalid/videos/Video.mp4?v=1"
 HOWS = ("json", "data", "multipart")
 FPV = {"trim": {"start": 0, "duration": 18}, "resize": {"width": 640, "height": 360, "fit": "pad"}, "logo": {"intro": 1, "outro": 1}}
 IDRL = {"split": {"seconds": 20}, "resize": {"aspect": "16:9", "fit": "crop"}, "fps": 24, "logo": {"intro": 1, "outro": 1}}
@@ -90,7 +90,7 @@ def upload_of(user, name, content_type=None):
     body = {"fileName": name, "size": 4, **({"contentType": content_type} if content_type else {})}
     answer = user.post("/api/uploads", json=body)
     assert answer.status_code == 201, answer.text
-    assert requests.put(answer.json()["upload_url"], data=b"film", timeout=20).status_code == 200
+    assert requests.put(answer.json()["upload_url"], data=b"video", timeout=20).status_code == 200
     return answer.json()["upload_id"]
 
 
@@ -100,10 +100,10 @@ def upload_of(user, name, content_type=None):
 @pytest.mark.parametrize("options, new_format, code, field", BAD, ids=named)
 def test_bad_options(user, order, options, new_format, code, field):
     """Refused in each kind of body, in a new order and in a changed one; nothing happens."""
-    task = order({"url": FILM, "newFormat": "mp4"})
+    task = order({"url": VIDEO, "newFormat": "mp4"})
     change = {"newFormat": new_format, "options": options}
     for how in HOWS:
-        refused(send(user, "POST", "/api/tasks", {"url": FILM, **change}, how), code, field)
+        refused(send(user, "POST", "/api/tasks", {"url": VIDEO, **change}, how), code, field)
         refused(send(user, "PUT", f"/api/tasks/{task['id']}", change, how), code, field)
     after = user.task(task["id"])
     assert [one["id"] for one in user.tasks()] == [task["id"]]
@@ -114,10 +114,10 @@ def test_bad_options(user, order, options, new_format, code, field):
 def test_bad_options_with_a_file(stack, user):
     """Before the file and after it: nothing is left of it."""
     before = {name for name in stack.objects() if name.startswith("inputs/")}
-    parts = [("newFormat", (None, "mp4")), ("options", (None, '{"crf": 99}')), ("fileName", ("a.mov", b"film" * 1000))]
+    parts = [("newFormat", (None, "mp4")), ("options", (None, '{"crf": 99}')), ("fileName", ("a.mov", b"video" * 1000))]
     for turned in (parts, parts[::-1]):
         refused(user.post("/api/tasks", files=turned), "out_of_range", "options.crf")
-    senseless = [("options", (None, '{"codec": "vp9"}')), ("fileName", ("a.mov", b"film" * 1000)), ("newFormat", (None, "mp4"))]
+    senseless = [("options", (None, '{"codec": "vp9"}')), ("fileName", ("a.mov", b"video" * 1000)), ("newFormat", (None, "mp4"))]
     for turned in (senseless, senseless[::-1]):
         refused(user.post("/api/tasks", files=turned), "bad_option", "options.codec")
     assert user.tasks() == []
@@ -138,7 +138,7 @@ def test_bad_options_with_a_file(stack, user):
 ], ids=named)
 @pytest.mark.parametrize("how", HOWS)
 def test_good_options_are_kept(order, options, new_format, how):
-    task = order({"url": FILM, "newFormat": new_format.upper(), "options": options}, how)
+    task = order({"url": VIDEO, "newFormat": new_format.upper(), "options": options}, how)
     assert task["kind"] == "convert" and task["preset"] is None
     assert task["new_format"] == new_format and task["options"] == options
 
@@ -146,7 +146,7 @@ def test_good_options_are_kept(order, options, new_format, how):
 @pytest.mark.parametrize("new_format, canonical", [
     ("MP4", "mp4"), ("m4v", "mp4"), ("QuickTime", "mov"), ("matroska", "mkv"), ("WebM", "webm"), ("AVI", "avi"), ("Gif", "gif")])
 def test_video_formats(order, new_format, canonical):
-    assert order({"url": FILM, "newFormat": new_format})["new_format"] == canonical
+    assert order({"url": VIDEO, "newFormat": new_format})["new_format"] == canonical
 
 
 # ---- presets --------------------------------------------------------------------------------
@@ -158,19 +158,19 @@ def assert_edit(task, preset, new_format="mp4"):
 
 
 @pytest.mark.sanitized
-@pytest.mark.parametrize("name, media_type", [("Film.MP4", "application/octet-stream"), ("clip.mov", None), ("clip.webm", None),
+@pytest.mark.parametrize("name, media_type", [("Video.MP4", "application/octet-stream"), ("clip.mov", None), ("clip.webm", None),
                                               ("phone.3gp", "video/3gpp"), ("clip", "video/mp4"), ("loop.gif", "image/gif")])
 def test_a_video_without_a_word(user, order, name, media_type):
-    part = (name, b"film", media_type) if media_type else (name, b"film")
+    part = (name, b"video", media_type) if media_type else (name, b"video")
     for field in ("file", "fileName"):
         assert_edit(order({}, files={field: part}), "fpv")
     assert_edit(order({"upload_id": upload_of(user, name, media_type)}), "fpv")
 
 
-@pytest.mark.parametrize("name, media_type", [("song.mp3", None), ("song.mp3", "video/mp4"), ("film", None), ("film.xyz", None)])
+@pytest.mark.parametrize("name, media_type", [("song.mp3", None), ("song.mp3", "video/mp4"), ("video", None), ("video.xyz", None)])
 def test_what_is_no_video_needs_a_format(stack, user, name, media_type):
     before = {one for one in stack.objects() if one.startswith("inputs/")}
-    refused(user.post("/api/tasks", files={"file": (name, b"film", media_type or "application/octet-stream")}), "missing_field", "newFormat")
+    refused(user.post("/api/tasks", files={"file": (name, b"video", media_type or "application/octet-stream")}), "missing_field", "newFormat")
     assert {one for one in stack.objects() if one.startswith("inputs/")} <= before
     upload = upload_of(user, name, media_type)
     refused(user.post("/api/tasks", json={"upload_id": upload}), "missing_field", "newFormat")
@@ -183,7 +183,7 @@ def test_what_is_no_video_needs_a_format(stack, user, name, media_type):
 @pytest.mark.sanitized
 @pytest.mark.parametrize("how", HOWS)
 def test_a_url_without_a_word(user, order, how):
-    assert_edit(order({"url": FILM}, how), "idrl")
+    assert_edit(order({"url": VIDEO}, how), "idrl")
     for url in ("https://media.example.invalid/a.mov", "https://media.example.invalid/a", "https://media.example.invalid/a?b=.mp4",
                 "https://media.example.invalid/a.mp4/b.mkv"):
         answer = send(user, "POST", "/tasks", {"url": url}, how)
@@ -192,8 +192,8 @@ def test_a_url_without_a_word(user, order, how):
 
 
 def test_a_format_makes_it_a_conversion(user, order):
-    for task in (order({"url": FILM, "newFormat": "mp3"}), order({"newFormat": "mp3"}, files={"file": ("film.mp4", b"film")}),
-                 order({"upload_id": upload_of(user, "film.mp4"), "newFormat": "mp3"})):
+    for task in (order({"url": VIDEO, "newFormat": "mp3"}), order({"newFormat": "mp3"}, files={"file": ("video.mp4", b"video")}),
+                 order({"upload_id": upload_of(user, "video.mp4"), "newFormat": "mp3"})):
         assert task["kind"] == "convert" and task["preset"] is None and task["options"] is None
 
 
@@ -217,7 +217,7 @@ def test_a_preset_by_name(order, preset, new_format, how):
     ({"options": {"fps": 24}}, "missing_field", "newFormat"),
 ], ids=named)
 def test_presets_that_make_no_sense(user, fields, code, field):
-    refused(user.post("/api/tasks", json={"url": FILM, **fields}), code, field)
+    refused(user.post("/api/tasks", json={"url": VIDEO, **fields}), code, field)
     assert user.tasks() == []
 
 
@@ -226,7 +226,7 @@ def test_presets_that_make_no_sense(user, fields, code, field):
 
 @pytest.mark.parametrize("how", HOWS)
 def test_an_edit_is_ordered_anew(user, order, how):
-    path = f"/api/tasks/{order({'url': FILM})['id']}"
+    path = f"/api/tasks/{order({'url': VIDEO})['id']}"
 
     def put(fields):
         answer = send(user, "PUT", path, fields, how)
@@ -254,7 +254,7 @@ def test_an_edit_is_ordered_anew(user, order, how):
 def test_an_edit_of_an_upload_is_made_once(user):
     """The same order again answers with the first task, also when its upload is long taken."""
     headers = {"Idempotency-Key": str(uuid.uuid4())}
-    upload = upload_of(user, "film.mp4")
+    upload = upload_of(user, "video.mp4")
     first = user.post("/api/tasks", json={"upload_id": upload}, headers=headers)
     again = user.post("/api/tasks", json={"upload_id": upload}, headers=headers)
     assert first.status_code == again.status_code == 201 and again.headers["Idempotency-Replayed"] == "true"

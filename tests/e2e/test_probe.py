@@ -2,14 +2,14 @@
 
 import pytest
 
-from harness import judge, receipts
-from harness.films import FILMS, TITLE, Films
+from harness import measure, receipts
+from harness.sample_videos import SAMPLES, TITLE, SampleVideos
 from harness.origin import Origin
 
 
 @pytest.fixture(scope="module")
-def films(media):
-    return Films(media)
+def videos(media):
+    return SampleVideos(media)
 
 
 @pytest.fixture(scope="module")
@@ -26,20 +26,20 @@ def probe(user, path):
     return answer.json()["probe"]
 
 
-@pytest.mark.parametrize("name", FILMS)
-def test_films(user, films, name):
-    path = films[name].path
-    receipts.assert_input(probe(user, path), path, judge.probe(path))
+@pytest.mark.parametrize("name", SAMPLES)
+def test_videos(user, videos, name):
+    path = videos[name].path
+    receipts.assert_input(probe(user, path), path, measure.probe(path))
 
 
-def test_what_goes_along(user, films):
-    phone, editor = probe(user, films["phone.mp4"].path), probe(user, films["editor.mkv"].path)
+def test_what_goes_along(user, videos):
+    phone, editor = probe(user, videos["phone.mp4"].path), probe(user, videos["editor.mkv"].path)
     assert phone["streams"][0]["rotation"] in (90, 270) and phone["tags"]["title"] == TITLE
     assert [stream["type"] for stream in phone["streams"]] == ["video", "audio", "cover"]
     assert editor["chapters"] == 2 and editor["tags"]["title"] == TITLE
     assert [stream["type"] for stream in editor["streams"]] == ["video", "audio", "subtitle"]
     assert editor["streams"][1]["layout"].startswith("5.1")
-    assert probe(user, films["old.avi"].path)["streams"][0]["sample_aspect_ratio"] == "4:3"
+    assert probe(user, videos["old.avi"].path)["streams"][0]["sample_aspect_ratio"] == "4:3"
 
 
 @pytest.mark.parametrize("file_format", ["mp3", "ogg", "flac", "wav", "wma"])

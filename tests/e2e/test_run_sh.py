@@ -10,7 +10,7 @@ import subprocess
 import pytest
 import requests
 
-from harness import judge
+from harness import measure
 from harness.paths import ROOT, SANITIZED
 from harness.waiting import free_port, free_ports, wait_for
 
@@ -134,7 +134,7 @@ def test_the_newcomers_way(run, media, tmp_path):
     source = media.tone("mp3", seconds=2)
     result = tmp_path / "result.flac"
     task = convert(first.url, auth, source, "flac", result)
-    assert judge.frequency(judge.middle(judge.samples(result))) == pytest.approx(440, rel=0.01)
+    assert measure.frequency(measure.middle(measure.samples(result))) == pytest.approx(440, rel=0.01)
 
     # Secrets: private files, nobody's arguments; PostgreSQL is not root's and listens on no port.
     for path in (first.data / "jwt_secret", first.data / "emulator/identity/key.pem"):

@@ -11,7 +11,7 @@ import uuid
 import pytest
 import requests
 
-from harness import direct, judge
+from harness import direct_upload, measure
 from harness.paths import ROOT, SANITIZED
 from harness.stack import BUCKET
 from harness.waiting import wait_for
@@ -73,20 +73,20 @@ def test_200_mb_killed_half_way_and_resumed(make_stack, tmp_path):
     upload = begin(user, size, "Größe 200.wav")
     assert upload["method"] == "PUT" and upload["chunk_multiple"] == 256 * 1024
 
-    uploader = subprocess.Popen([sys.executable, "-m", "harness.direct", upload["upload_url"], path],
+    uploader = subprocess.Popen([sys.executable, "-m", "harness.direct_upload", upload["upload_url"], path],
                                 cwd=ROOT / "tests" / "e2e", stdout=subprocess.PIPE, text=True)
     for line in uploader.stdout:
         if int(line) >= size // 2:
             uploader.kill()
             break
     uploader.wait(20)
-    stored = direct.ask(upload["upload_url"], size)
+    stored = direct_upload.ask(upload["upload_url"], size)
     assert size // 2 <= stored < size, "half a file, and the session knows how much"
     answer = order(user, upload, "flac")
     assert answer.status_code == 409 and answer.json()["code"] == "upload_incomplete"
 
     sent = []
-    direct.upload(upload["upload_url"], path, tell=sent.append)
+    direct_upload.upload(upload["upload_url"], path, tell=sent.append)
     assert sent[0] == stored and sent[-1] == size
     md5 = hashlib.md5(path.read_bytes()).digest()
     assert stored_object(stack, upload)["md5Hash"] == base64.b64encode(md5).decode()
@@ -97,7 +97,7 @@ def test_200_mb_killed_half_way_and_resumed(make_stack, tmp_path):
     assert (task["original_file"], task["original_format"], task["original_size"]) == ("Größe 200.wav", "wav", size)
     result = tmp_path / "result.flac"
     user.download(task, result)
-    probed = judge.probe(result)
+    probed = measure.probe(result)
     assert float(probed["format"]["duration"]) == pytest.approx(seconds, abs=0.05)
     assert probed["streams"][0]["codec_name"] == "flac"
     print(f"peak memory: web {stack.web.peak_rss_mib():.0f} MiB, worker {stack.worker.peak_rss_mib():.0f} MiB")
@@ -118,7 +118,7 @@ def test_forms_and_aliases(stack, user, media, path, how):
     assert answer.headers["Cache-Control"] == "no-store"
     upload = answer.json()
     assert set(upload) == {"message", "upload_id", "upload_url", "method", "expires_at", "chunk_multiple"}
-    assert direct.send(upload["upload_url"], data).status_code == 200
+    assert direct_upload.send(upload["upload_url"], data).status_code == 200
     assert stored_object(stack, upload)["contentType"] == "audio/wav"
     made = order(user, upload)
     assert made.status_code == 201, made.text
@@ -129,7 +129,7 @@ def test_forms_and_aliases(stack, user, media, path, how):
 @pytest.mark.sanitized
 def test_the_type_is_bytes_unless_said(stack, user):
     upload = begin(user, 1, "no extension", None)
-    assert direct.send(upload["upload_url"], b"x").status_code == 200
+    assert direct_upload.send(upload["upload_url"], b"x").status_code == 200
     assert stored_object(stack, upload)["contentType"] == "application/octet-stream"
     assert order(user, upload).status_code == 201
 
@@ -137,7 +137,7 @@ def test_the_type_is_bytes_unless_said(stack, user):
 @pytest.mark.sanitized
 def test_secrets_stay_out_of_the_log(stack, user):
     upload = begin(user, 3)
-    direct.send(upload["upload_url"], b"abc")
+    direct_upload.send(upload["upload_url"], b"abc")
     order(user, upload)
     assert upload["upload_url"].rpartition("upload_id=")[2] not in stack.web.whole_log()
 
@@ -204,7 +204,7 @@ def test_the_limit_is_a_setting(make_stack):
 @pytest.mark.sanitized
 def test_upload_of_somebody_else(stack, user):
     upload = begin(user, 3)
-    assert direct.send(upload["upload_url"], b"abc").status_code == 200
+    assert direct_upload.send(upload["upload_url"], b"abc").status_code == 200
     stranger = stack.client()
     for upload_id in (upload["upload_id"], str(uuid.uuid4())):
         answer = order(stranger, {"upload_id": upload_id})
@@ -225,7 +225,7 @@ def test_upload_ids_that_are_none(user, upload_id):
 @pytest.mark.sanitized
 def test_used_twice(user):
     upload = begin(user, 3)
-    direct.send(upload["upload_url"], b"abc")
+    direct_upload.send(upload["upload_url"], b"abc")
     assert order(user, upload).status_code == 201
     again = order(user, upload)
     assert again.status_code == 404 and again.json()["code"] == "unknown_upload"
@@ -237,7 +237,7 @@ def test_used_by_many_at_once(stack, user):
     for _ in range(5):
         before = len(user.tasks())
         upload = begin(user, 3)
-        direct.send(upload["upload_url"], b"abc")
+        direct_upload.send(upload["upload_url"], b"abc")
         together, answers = threading.Barrier(8), []
 
         def take():
@@ -260,21 +260,21 @@ def test_before_it_is_complete(user):
     upload = begin(user, len(data))
     for stored in (0, 256 * 1024):
         if stored:
-            assert direct.send(upload["upload_url"], data[:stored], 0, len(data)).status_code == 308
+            assert direct_upload.send(upload["upload_url"], data[:stored], 0, len(data)).status_code == 308
         answer = order(user, upload)
         assert answer.status_code == 409 and answer.json()["code"] == "upload_incomplete", answer.text
         assert "finish" in answer.json()["message"]
-    assert direct.send(upload["upload_url"], data[stored:], stored, len(data)).status_code == 200
+    assert direct_upload.send(upload["upload_url"], data[stored:], stored, len(data)).status_code == 200
     assert order(user, upload).status_code == 201
 
 
 @pytest.mark.sanitized
 def test_storage_holds_the_sender_to_the_announced_size(user):
     upload = begin(user, 10)
-    assert direct.send(upload["upload_url"], bytes(11)).status_code == 400
-    assert direct.send(upload["upload_url"], bytes(9)).status_code == 400
+    assert direct_upload.send(upload["upload_url"], bytes(11)).status_code == 400
+    assert direct_upload.send(upload["upload_url"], bytes(9)).status_code == 400
     assert order(user, upload).status_code == 409
-    assert direct.send(upload["upload_url"], bytes(10)).status_code == 200
+    assert direct_upload.send(upload["upload_url"], bytes(10)).status_code == 200
 
 
 @pytest.mark.sanitized
@@ -291,7 +291,7 @@ def test_an_object_that_is_not_what_was_announced(stack, user, data, content_typ
     assert answer.json()["message"].startswith("upload_id: ")
     assert name in stack.objects() and name in ledger(stack)
     # The session cannot overwrite it either.
-    assert direct.send(upload["upload_url"], b"abc").status_code == 412
+    assert direct_upload.send(upload["upload_url"], b"abc").status_code == 412
 
 
 # ---- browsers -----------------------------------------------------------------------------------
@@ -310,9 +310,9 @@ def test_a_page_may_send_where_it_began(user):
     assert "PUT" in preflight.headers["Access-Control-Allow-Methods"]
     assert "content-range" in preflight.headers["Access-Control-Allow-Headers"]
     answers = [
-        direct.send(session, bytes(262144), 0, 300_000, Origin=PAGE),
-        direct.send(session, bytes(5), 262144, 7, Origin=PAGE), # refused, and the page may read why
-        direct.send(session, bytes(300_000 - 262144), 262144, 300_000, Origin="https://other.example"),
+        direct_upload.send(session, bytes(262144), 0, 300_000, Origin=PAGE),
+        direct_upload.send(session, bytes(5), 262144, 7, Origin=PAGE), # refused, and the page may read why
+        direct_upload.send(session, bytes(300_000 - 262144), 262144, 300_000, Origin="https://other.example"),
     ]
     assert [answer.status_code for answer in answers] == [308, 400, 200]
     for answer in answers:
@@ -324,7 +324,7 @@ def test_a_page_may_send_where_it_began(user):
 @pytest.mark.parametrize("headers", [{}, {"Origin": "null"}])
 def test_no_page(user, headers):
     upload = begin(user, 3, **headers)
-    answer = direct.send(upload["upload_url"], b"abc", Origin=PAGE)
+    answer = direct_upload.send(upload["upload_url"], b"abc", Origin=PAGE)
     assert answer.status_code == 200 and "Access-Control-Allow-Origin" not in answer.headers
 
 
@@ -350,16 +350,16 @@ def test_abandoned_uploads_are_swept(make_stack, media):
     user = stack.client()
     tone = media.tone().read_bytes()
     taken = begin(user, len(tone))
-    direct.send(taken["upload_url"], tone)
+    direct_upload.send(taken["upload_url"], tone)
     task = order(user, taken).json()["task"]
     untouched, half, whole = begin(user, 3), begin(user, 300_000), begin(user, 3)
-    assert direct.send(half["upload_url"], bytes(262144), 0, 300_000).status_code == 308
-    assert direct.send(whole["upload_url"], b"abc").status_code == 200
+    assert direct_upload.send(half["upload_url"], bytes(262144), 0, 300_000).status_code == 308
+    assert direct_upload.send(whole["upload_url"], b"abc").status_code == 200
     assert ledger(stack) >= {f"inputs/{upload['upload_id']}" for upload in (untouched, half, whole)}
     wait_for(lambda: swept(stack), "sweep of the uploads", 20, 0.2)
     assert not ledger(stack)
     for upload in (untouched, half):
-        assert direct.send(upload["upload_url"], b"abc", 0, 3).status_code in (404, 410)
+        assert direct_upload.send(upload["upload_url"], b"abc", 0, 3).status_code in (404, 410)
     for upload in (untouched, half, whole):
         answer = order(user, upload)
         assert answer.status_code == 404 and answer.json()["code"] == "unknown_upload"
@@ -374,7 +374,7 @@ def test_what_storage_cannot_clean_up_comes_again(make_stack):
     stack = make_stack(web_settings={"UPLOAD_EXPIRES_SECONDS": 1})
     user = stack.client()
     upload = begin(user, 3)
-    direct.send(upload["upload_url"], b"abc")
+    direct_upload.send(upload["upload_url"], b"abc")
     token = stack.token_of_platform(stack.url)
     sweep = lambda: requests.post(stack.url + "/internal/sweep", timeout=60, headers={"Authorization": f"Bearer {token}"})
     assert sweep().status_code == 200 # from now on web knows the certificates
@@ -394,7 +394,7 @@ def test_what_storage_cannot_clean_up_comes_again(make_stack):
 def test_a_session_that_cannot_be_cancelled(stack, user):
     """It may still make the object until it dies of age: so long the ledger keeps the name."""
     upload = begin(user, 3)
-    direct.send(upload["upload_url"], b"abc")
+    direct_upload.send(upload["upload_url"], b"abc")
     mine = f"id = '{upload['upload_id']}'"
     no_session = f"{stack.emulator.url}/upload/storage/v1/b/{BUCKET}/o"
     stack.sql(f"UPDATE uploads SET session_uri = '{no_session}', expires_at = now() WHERE {mine}")

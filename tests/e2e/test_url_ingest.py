@@ -2,11 +2,11 @@
 
 import pytest
 
-from harness.hook import Certificate
+from harness.webhook import Certificate
 from harness.origin import Origin
 from harness.stack import Stack
 from harness.waiting import wait_for
-from harness import judge
+from harness import measure
 
 FAILED_AT = {"post": 400, "task": 201}
 
@@ -103,8 +103,8 @@ def test_a_url_becomes_a_result(world, media, tmp_path, source, target, content_
     assert done["original_size"] == path.stat().st_size and done["progress"] == 100
     assert done["processed_file"] == f"a tone.{target}"
     world.user.download(done, tmp_path / f"out.{target}")
-    samples = judge.samples(tmp_path / f"out.{target}")
-    assert abs(judge.duration(samples) - 2) < 0.2 and abs(judge.frequency(judge.middle(samples)) - 440) < 2
+    samples = measure.samples(tmp_path / f"out.{target}")
+    assert abs(measure.duration(samples) - 2) < 0.2 and abs(measure.frequency(measure.middle(samples)) - 440) < 2
     assert len(objects_of(world.stack, done, "inputs/")) == 1
     assert world.stack.sql(f"SELECT count(*) FROM stray_objects WHERE name LIKE '%{done['file_id']}%'") == [["0"]]
 

@@ -10,20 +10,20 @@ import pytest
     ({"fps": 10000}, "options.fps"), ({"trim": {"start": -1}}, "options.trim.start"),
     ({"split": {"seconds": 0}}, "options.split.seconds"), ({"colour": "red"}, "options.colour")])
 def test_senseless_options(user, media, options, field):
-    answer = user.try_upload(media.film(2), "mp4", options=json.dumps(options))
+    answer = user.try_upload(media.video(2), "mp4", options=json.dumps(options))
     assert answer.status_code == 400 and answer.json()["detail"].startswith(field), answer.text
 
 
 def test_more_pixels_than_allowed(make_stack, media):
     """The order itself says that it is too much: nothing is stored, nothing is tried."""
     user = make_stack(web_settings={"MAX_PIXELS": 640 * 480}).client()
-    answer = user.try_upload(media.film(2), "mp4", options='{"resize": {"width": 640, "height": 482}}')
+    answer = user.try_upload(media.video(2), "mp4", options='{"resize": {"width": 640, "height": 482}}')
     assert answer.status_code == 400 and answer.json()["detail"].startswith("options.resize"), answer.text
-    assert user.upload(media.film(2), "mp4", options='{"resize": {"width": 640, "height": 480}}')
+    assert user.upload(media.video(2), "mp4", options='{"resize": {"width": 640, "height": 480}}')
 
 
 def test_a_trim_beyond_the_end(user, media):
-    task = user.wait(user.upload(media.film(2), "mp4", options=json.dumps({"trim": {"start": 100}})))
+    task = user.wait(user.upload(media.video(2), "mp4", options=json.dumps({"trim": {"start": 100}})))
     assert task["status"] == "failed" and task["error"]["code"] and "trim" in task["error"]["detail"]
 
 
@@ -31,7 +31,7 @@ def test_a_trim_beyond_the_end(user, media):
                          ids=lambda one: next(iter(one)))
 def test_limits(make_stack, media, settings):
     user = make_stack(worker_settings=settings).client()
-    task = user.wait(user.upload(media.film(2), "mkv"))
+    task = user.wait(user.upload(media.video(2), "mkv"))
     assert task["status"] == "failed" and task["error"]["code"] == "resource_limit", task
 
 

@@ -1,11 +1,11 @@
-"""Cut and branded films: pieces, parts, presets, logos; each frame and each beep has to be where it belongs."""
+"""Cut and branded videos: pieces, parts, presets, logos; each frame and each beep has to be where it belongs."""
 
 import json
 
 import pytest
 
-from harness import edits, judge, marks, video
-from harness.edits import Form
+from harness import edit_checks, measure, timecode, video_output
+from harness.edit_checks import Form
 from harness.media import ffmpeg
 from harness.waiting import wait_for
 
@@ -13,54 +13,54 @@ from harness.waiting import wait_for
 
 @pytest.fixture
 def edit(user, tmp_path):
-    """edit(film, **fields): the finished task and its first output, of an upload by a preset or without a word."""
-    def make(film, **fields):
-        answer = user.post("/api/tasks", files={"fileName": (film.name, film.read_bytes())}, data=fields)
+    """edit(video, **fields): the finished task and its first output, of an upload by a preset or without a word."""
+    def make(video, **fields):
+        answer = user.post("/api/tasks", files={"fileName": (video.name, video.read_bytes())}, data=fields)
         assert answer.status_code == 201, answer.text
         task = user.finish(answer.json()["task"], 120)
-        return task, video.fetch(user, task, tmp_path)
+        return task, video_output.fetch(user, task, tmp_path)
     return make
 
 
 @pytest.mark.parametrize("target, start, seconds", [("mp4", 2, 2.5), ("webm", 1.3, 2.7), ("mkv", 0, 1.7), ("avi", 3.5, 1)])
 def test_trim(user, media, tmp_path, target, start, seconds):
-    film = media.film(6, "320x240")
-    _, result = video.make(user, film, target, tmp_path, trim={"start": start, "duration": seconds})
-    edits.assert_piece(result, marks.story(film), start, seconds, Form("320x240", 30))
+    video = media.video(6, "320x240")
+    _, result = video_output.make(user, video, target, tmp_path, trim={"start": start, "duration": seconds})
+    edit_checks.assert_part_of(result, timecode.timeline(video), start, seconds, Form("320x240", 30))
 
 
 def test_a_trim_between_two_frames(user, media, tmp_path):
     """What is on the screen at that time begins the piece."""
-    film = media.film(6, "320x240")
-    _, result = video.make(user, film, "mp4", tmp_path, trim={"start": 1.31, "duration": 1})
-    shown, story = marks.frames(result), marks.story(film)
-    assert (shown[0].at, marks.number(shown[0]), len(shown)) == (0, 39, 30)
-    assert all(marks.number(frame) in story.around(1.31 + frame.at, 1 / 60) for frame in shown)
-    assert marks.beeps(judge.heard(result)) == [(pytest.approx(0.19, abs=0.04), 1)]
+    video = media.video(6, "320x240")
+    _, result = video_output.make(user, video, "mp4", tmp_path, trim={"start": 1.31, "duration": 1})
+    shown, timeline = timecode.frames(result), timecode.timeline(video)
+    assert (shown[0].at, timecode.number(shown[0]), len(shown)) == (0, 39, 30)
+    assert all(timecode.number(frame) in timeline.around(1.31 + frame.at, 1 / 60) for frame in shown)
+    assert timecode.beeps(measure.heard(result)) == [(pytest.approx(0.19, abs=0.04), 1)]
 
 
 @pytest.mark.sanitized
 def test_parts_are_numbered_and_follow_each_other(user, media, tmp_path):
-    film = media.film(7)
-    task = user.finish(user.upload(film, "mp4", options=json.dumps({"split": {"seconds": 3}, "thumbnail": {"at": 1, "width": 64}})))
-    stem = film.stem
+    video = media.video(7)
+    task = user.finish(user.upload(video, "mp4", options=json.dumps({"split": {"seconds": 3}, "thumbnail": {"at": 1, "width": 64}})))
+    stem = video.stem
     assert [output["file_name"] for output in task["outputs"]] == [f"{stem}-1.mp4", f"{stem}-2.mp4", f"{stem}-3.mp4", f"{stem}.jpg"]
     assert [output["content_type"] for output in task["outputs"]] == ["video/mp4"] * 3 + ["image/jpeg"]
-    story = marks.story(film)
+    timeline = timecode.timeline(video)
     for n, seconds in enumerate((3, 3, 1)):
-        edits.assert_piece(video.fetch(user, task, tmp_path, n), story, 3 * n, seconds, Form("640x480", 30))
+        edit_checks.assert_part_of(video_output.fetch(user, task, tmp_path, n), timeline, 3 * n, seconds, Form("640x480", 30))
         assert task["receipt"]["outputs"][n]["duration_ms"] == pytest.approx(seconds * 1000, abs=20)
-    picture = video.fetch(user, task, tmp_path, 3)
-    stream = video.video_stream(judge.probe(picture))
+    picture = video_output.fetch(user, task, tmp_path, 3)
+    stream = video_output.video_stream(measure.probe(picture))
     assert (stream["codec_name"], stream["width"], stream["height"]) == ("mjpeg", 64, 48)
-    assert marks.number(marks.still(picture, "192x36")) == 30
+    assert timecode.number(timecode.still(picture, "192x36")) == 30
     assert len(task["receipt"]["outputs"]) == 4
 
 
 def test_delete_of_a_running_split_removes_all_parts(stack, user, media):
     """Parts are stored while later ones are made; no one is left when the task is gone."""
-    film = media.film(60, size="320x240")
-    task = user.upload(film, "mp4", options=json.dumps({"split": {"seconds": 2}, "preset": "veryslow", "crf": 18}))
+    video = media.video(60, size="320x240")
+    task = user.upload(video, "mp4", options=json.dumps({"split": {"seconds": 2}, "preset": "veryslow", "crf": 18}))
 
     def stored():
         return [name for name in stack.objects() if task["file_id"] in name and name.startswith("results/")]
@@ -73,33 +73,33 @@ def test_delete_of_a_running_split_removes_all_parts(stack, user, media):
 # ---- presets ------------------------------------------------------------------------------------
 
 
-# size of the film → where it stands in 640×360: left, top, right, bottom
+# size of the video → where it stands in 640×360: left, top, right, bottom
 @pytest.mark.parametrize("size, box", [("640x480", (80, 0, 560, 360)), ("270x480", (219, 0, 421, 360)),
                                        ("640x240", (0, 60, 640, 300)), ("320x180", (0, 0, 640, 360))])
 def test_fpv(edit, media, size, box):
-    film = media.film(3, size)
-    task, result = edit(film)
+    video = media.video(3, size)
+    task, result = edit(video)
     assert task["kind"] == "edit" and task["preset"] == "fpv"
-    edits.assert_piece(result, marks.story(film), 0, 3, Form("640x360", 30, box[0] / 640, box[2] / 640, 1))
+    edit_checks.assert_part_of(result, timecode.timeline(video), 0, 3, Form("640x360", 30, box[0] / 640, box[2] / 640, 1))
     for at in (1, 2.5, 3.95):
-        edits.assert_black_around(result, at, box)
+        edit_checks.assert_black_around(result, at, box)
 
 
 @pytest.mark.parametrize("size, cropped", [("640x480", "640x360"), ("320x180", "320x180"), ("180x320", "180x102")])
 def test_preset_idrl_by_name(edit, media, size, cropped):
-    film = media.film(3, size)
-    task, result = edit(film, preset="idrl")
-    assert task["preset"] == "idrl" and [output["file_name"] for output in task["outputs"]] == [film.name]
-    edits.assert_piece(result, marks.story(film), 0, 3, Form(cropped, 24, logo=1))
+    video = media.video(3, size)
+    task, result = edit(video, preset="idrl")
+    assert task["preset"] == "idrl" and [output["file_name"] for output in task["outputs"]] == [video.name]
+    edit_checks.assert_part_of(result, timecode.timeline(video), 0, 3, Form(cropped, 24, logo=1))
 
 
 def test_another_logo(make_stack, media, tmp_path):
     logo = tmp_path / "white.png"
     ffmpeg("-f", "lavfi", "-i", "color=white:s=64x64", "-frames:v", "1", logo)
     user = make_stack(worker_settings={"LOGO_FILE": logo}).client()
-    film = media.film(2, "320x180")
-    _, result = video.make(user, film, "mp4", tmp_path, logo={"intro": 0.5, "outro": 0})
-    shown = marks.frames(result)
-    assert len(shown) == 75 and [marks.number(frame) for frame in shown[15:]] == list(range(60))
-    edits.assert_black_around(result, 0.2, (70, 0, 250, 180))
-    assert min(video.pixels(result, 0.2, "crop=172:176:74:2")) > 225, "white"
+    video = media.video(2, "320x180")
+    _, result = video_output.make(user, video, "mp4", tmp_path, logo={"intro": 0.5, "outro": 0})
+    shown = timecode.frames(result)
+    assert len(shown) == 75 and [timecode.number(frame) for frame in shown[15:]] == list(range(60))
+    edit_checks.assert_black_around(result, 0.2, (70, 0, 250, 180))
+    assert min(video_output.pixels(result, 0.2, "crop=172:176:74:2")) > 225, "white"

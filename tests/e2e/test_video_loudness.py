@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import judge, video
+from harness import measure, video_output
 from harness.media import ffmpeg
 
 SECONDS = 8
@@ -31,9 +31,9 @@ def signals(media):
 @pytest.mark.parametrize("name, target", ORDERS)
 def test_target(user, signals, tmp_path, name, target):
     source = signals(name)
-    task, result = video.make(user, source, "flac", tmp_path, loudness=target)
+    task, result = video_output.make(user, source, "flac", tmp_path, loudness=target)
     told = task["receipt"]["loudness"]
-    before, after = judge.loudness(source), judge.loudness(result)
+    before, after = measure.loudness(source), measure.loudness(result)
     for half, (integrated, peak) in (("in", before), ("out", after)):
         assert told[half]["integrated"] == pytest.approx(integrated, abs=TOLD)
         assert told[half]["true_peak"] == pytest.approx(peak, abs=PEAK_TOLD)
@@ -43,12 +43,12 @@ def test_target(user, signals, tmp_path, name, target):
 
 @pytest.mark.parametrize("new_format", ["mp3", "m4a", "opus"])
 def test_through_a_lossy_codec(user, signals, tmp_path, new_format):
-    _, result = video.make(user, signals("pink"), new_format, tmp_path, loudness=-18)
-    assert judge.loudness(result)[0] == pytest.approx(-18, abs=WITHIN)
+    _, result = video_output.make(user, signals("pink"), new_format, tmp_path, loudness=-18)
+    assert measure.loudness(result)[0] == pytest.approx(-18, abs=WITHIN)
 
 
 @pytest.mark.parametrize("new_format", ["mp4", "webm"])
-def test_of_a_film(user, media, tmp_path, new_format):
-    task, result = video.make(user, media.film(6, "320x240"), new_format, tmp_path, loudness=-20)
-    assert judge.loudness(result)[0] == pytest.approx(-20, abs=WITHIN)
+def test_of_a_video(user, media, tmp_path, new_format):
+    task, result = video_output.make(user, media.video(6, "320x240"), new_format, tmp_path, loudness=-20)
+    assert measure.loudness(result)[0] == pytest.approx(-20, abs=WITHIN)
     assert task["receipt"]["loudness"]["out"]["integrated"] == pytest.approx(-20, abs=WITHIN)

@@ -2,18 +2,18 @@
 
 import pytest
 
-from harness import judge, marks, video
-from harness.films import Films
+from harness import measure, timecode, video_output
+from harness.sample_videos import SampleVideos
 
 FAST = "320x240"
 
 
 @pytest.fixture
 def make(user, media, tmp_path):
-    """make(new_format, **options): of a film of two seconds: the receipt, ffprobe's view of the result, and its path."""
-    def made(new_format, film=None, **options):
-        task, result = video.make(user, film or media.film(2, FAST), new_format, tmp_path, **options)
-        return task["receipt"], judge.probe(result), result
+    """make(new_format, **options): of a video of two seconds: the receipt, ffprobe's view of the result, and its path."""
+    def made(new_format, video=None, **options):
+        task, result = video_output.make(user, video or media.video(2, FAST), new_format, tmp_path, **options)
+        return task["receipt"], measure.probe(result), result
     return made
 
 
@@ -21,18 +21,18 @@ def make(user, media, tmp_path):
     ("pad", "scale=160:90:force_original_aspect_ratio=decrease,pad=160:90:-1:-1"),
     ("crop", "scale=160:90:force_original_aspect_ratio=increase,crop=160:90"), ("stretch", "scale=160:90")])
 def test_resize(make, media, fit, chain):
-    film = media.film(2)
-    _, info, result = make("mp4", film, resize={"width": 160, "height": 90, "fit": fit})
-    stream = video.video_stream(info)
+    video = media.video(2)
+    _, info, result = make("mp4", video, resize={"width": 160, "height": 90, "fit": fit})
+    stream = video_output.video_stream(info)
     assert (stream["width"], stream["height"]) == (160, 90)
-    assert video.difference(video.picture(result, 1), video.picture(film, 1, chain)) < 6
+    assert video_output.difference(video_output.picture(result, 1), video_output.picture(video, 1, chain)) < 6
 
 
 @pytest.mark.parametrize("order, size", [({"width": 160}, (160, 120)), ({"height": 90}, (120, 90)),
                                          ({"aspect": "1:1", "fit": "crop"}, (240, 240))])
 def test_sides_that_are_not_ordered_follow(make, order, size):
     receipt, info, _ = make("mkv", resize=order)
-    stream = video.video_stream(info)
+    stream = video_output.video_stream(info)
     assert (stream["width"], stream["height"]) == size
     assert {"what": "video.size", "from": "320x240", "to": f"{size[0]}x{size[1]}", "why": "ordered"} in receipt["changed"]
 
@@ -46,33 +46,33 @@ def test_mute(make):
 @pytest.mark.parametrize("target", ["mp4", "webm", "avi", "gif"])
 def test_fps(make, media, target):
     _, info, result = make(target, fps=12)
-    assert video.frame_rate(info) == pytest.approx(12, abs=0.5 if target == "avi" else 0.1)
-    shown, story = marks.frames(result), marks.story(media.film(2, FAST))
+    assert video_output.frame_rate(info) == pytest.approx(12, abs=0.5 if target == "avi" else 0.1)
+    shown, timeline = timecode.frames(result), timecode.timeline(media.video(2, FAST))
     assert len(shown) == 24
     assert shown[-1].at == pytest.approx(23 / 12, abs=0.1)
-    assert all(marks.number(frame) in story.around(i / 12, 1 / 24 + 0.01) for i, frame in enumerate(shown))
+    assert all(timecode.number(frame) in timeline.around(i / 12, 1 / 24 + 0.01) for i, frame in enumerate(shown))
 
 
 @pytest.mark.parametrize("target, codec", [("mkv", "vp9"), ("mkv", "h264"), ("mkv", "mpeg4"), ("avi", "h264"),
                                            ("mp4", "mpeg4")])
 def test_codec(make, media, target, codec):
     receipt, info, result = make(target, codec=codec)
-    assert video.video_stream(info)["codec_name"] == codec
+    assert video_output.video_stream(info)["codec_name"] == codec
     assert "video_encoder" in receipt["engine"], "encoded, also where a copy would do"
-    story = marks.story(media.film(2, FAST))
-    assert [marks.number(frame) for frame in marks.frames(result)] == story.numbers
+    timeline = timecode.timeline(media.video(2, FAST))
+    assert [timecode.number(frame) for frame in timecode.frames(result)] == timeline.numbers
 
 
 @pytest.mark.parametrize("target, bitrate", [("mp4", 400_000), ("webm", 400_000), ("avi", 600_000)])
 def test_bitrate_of_the_picture(make, media, target, bitrate):
-    _, _, result = make(target, media.film(6, FAST), bitrate=bitrate)
-    assert judge.bit_rate(result, "v:0") == pytest.approx(bitrate, rel=0.2)
+    _, _, result = make(target, media.video(6, FAST), bitrate=bitrate)
+    assert measure.bit_rate(result, "v:0") == pytest.approx(bitrate, rel=0.2)
 
 
 def test_bitrate_of_the_sound(make, media):
     _, info, result = make("mp3", bitrate=96_000)
-    assert judge.bit_rate(result, "a:0") == pytest.approx(96_000, rel=0.2)
-    assert judge.audio_stream(info)["codec_name"] == "mp3"
+    assert measure.bit_rate(result, "a:0") == pytest.approx(96_000, rel=0.2)
+    assert measure.audio_stream(info)["codec_name"] == "mp3"
 
 
 def test_crf_and_preset(make):
@@ -80,7 +80,7 @@ def test_crf_and_preset(make):
     sizes = {}
     for crf, preset, mark in ((18, "ultrafast", "cabac=0"), (40, "ultrafast", "cabac=0"), (40, "medium", "subme=7")):
         _, _, result = make("mp4", crf=crf, preset=preset)
-        sizes[crf, preset] = judge.bit_rate(result, "v:0")
+        sizes[crf, preset] = measure.bit_rate(result, "v:0")
         data = result.read_bytes()
         assert f"crf={crf}.0".encode() in data and mark.encode() in data
     assert sizes[18, "ultrafast"] > 2 * sizes[40, "ultrafast"] > 2 * sizes[40, "medium"]
@@ -90,38 +90,38 @@ def test_crf_and_preset(make):
                                                     ("flac", 96000, 2)])
 def test_sample_rate_and_channels(make, media, target, rate, channels):
     receipt, info, result = make(target, sample_rate=rate, channels=channels)
-    stream = judge.audio_stream(info)
+    stream = measure.audio_stream(info)
     assert (int(stream["sample_rate"]), stream["channels"]) == (rate, channels)
     assert "audio_encoder" in receipt["engine"]
-    assert [second for _, second in marks.beeps(judge.samples(result))] == [0, 1]
+    assert [second for _, second in timecode.beeps(measure.samples(result))] == [0, 1]
 
 
 def test_surround_becomes_mono(make, media):
-    _, info, result = make("mp4", Films(media)["editor.mkv"].path, channels=1)
-    assert judge.audio_stream(info)["channels"] == 1
-    assert judge.frequency(judge.middle(judge.samples(result))) == pytest.approx(440, rel=0.01)
+    _, info, result = make("mp4", SampleVideos(media)["editor.mkv"].path, channels=1)
+    assert measure.audio_stream(info)["channels"] == 1
+    assert measure.frequency(measure.middle(measure.samples(result))) == pytest.approx(440, rel=0.01)
 
 
 @pytest.mark.parametrize("at, width, size", [(0, None, (320, 240)), (1.5, 64, (64, 48)), (99, 160, (160, 120))])
 @pytest.mark.parametrize("target", ["mp4", "webm"])  # copied, and encoded
 def test_thumbnail(user, media, tmp_path, target, at, width, size):
     """A JPEG beside the result; a moment beyond the end is the last one's."""
-    film = media.film(2, FAST)
-    task, _ = video.make(user, film, target, tmp_path, thumbnail={"at": at, **({"width": width} if width else {})})
+    video = media.video(2, FAST)
+    task, _ = video_output.make(user, video, target, tmp_path, thumbnail={"at": at, **({"width": width} if width else {})})
     assert [output["content_type"] for output in task["outputs"]] == [f"video/{target}", "image/jpeg"]
     assert task["receipt"]["copied"] == (target == "mp4")
-    picture = video.fetch(user, task, tmp_path, 1)
-    stream = video.video_stream(judge.probe(picture))
+    picture = video_output.fetch(user, task, tmp_path, 1)
+    stream = video_output.video_stream(measure.probe(picture))
     assert (stream["codec_name"], stream["width"], stream["height"]) == ("mjpeg", *size)
-    assert marks.number(marks.still(picture, "192x36")) == marks.story(film).at(at)
+    assert timecode.number(timecode.still(picture, "192x36")) == timecode.timeline(video).at(at)
     told = task["receipt"]["outputs"][1]
     assert (told["width"], told["height"], told["size"]) == (*size, picture.stat().st_size)
 
 
-def test_thumbnail_of_a_phones_film_is_upright(user, media, tmp_path):
-    film = Films(media)["phone.mp4"]
-    task, _ = video.make(user, film.path, "mov", tmp_path, thumbnail={"at": 1})
-    picture = video.fetch(user, task, tmp_path, 1)
-    stream = video.video_stream(judge.probe(picture))
-    assert (stream["width"], stream["height"]) == film.shown
-    assert marks.number(marks.still(picture, "192x36")) == 30
+def test_thumbnail_of_a_phones_video_is_upright(user, media, tmp_path):
+    video = SampleVideos(media)["phone.mp4"]
+    task, _ = video_output.make(user, video.path, "mov", tmp_path, thumbnail={"at": 1})
+    picture = video_output.fetch(user, task, tmp_path, 1)
+    stream = video_output.video_stream(measure.probe(picture))
+    assert (stream["width"], stream["height"]) == video.shown
+    assert timecode.number(timecode.still(picture, "192x36")) == 30

@@ -13,7 +13,7 @@ import uuid
 import requests
 
 from .client import PASSWORD
-from .contract_world import CONTRACT, DIRECT_UPLOAD_MAX, NOWHERE
+from .contract_environment import CONTRACT, DIRECT_UPLOAD_MAX, NOWHERE
 from .waiting import wait_for
 
 Case = collections.namedtuple("Case", "operation status name run")
@@ -105,32 +105,32 @@ def _of_an_url(world, call):
 
 @case("createTask", 201)
 def _with_options(world, call):
-    return call(who=world.user, json={"url": "https://example.com/film.mov", "newFormat": "webm", "options": {
+    return call(who=world.user, json={"url": "https://example.com/video.mov", "newFormat": "webm", "options": {
         "resize": {"width": 640, "height": 360, "fit": "crop"}, "trim": {"start": 1.5}, "crf": 40, "loudness": -16, "thumbnail": {"at": 2}}})
 
 
 @case("createTask", 201)
 def _of_a_video_without_a_word(world, call):
-    answer = call(who=world.user, files={"file": ("film.mp4", b"this is no film" * 100)})
+    answer = call(who=world.user, files={"file": ("video.mp4", b"this is no video" * 100)})
     assert answer.json()["task"]["preset"] == "fpv"
     return answer
 
 
 @case("createTask", 201)
 def _of_a_video_at_an_url(world, call):
-    answer = call(who=world.user, data={"url": "https://example.com/film.mp4"})
+    answer = call(who=world.user, data={"url": "https://example.com/video.mp4"})
     assert answer.json()["task"]["preset"] == "idrl"
     return answer
 
 
 @case("createTask", 201)
 def _by_a_preset(world, call):
-    return call(who=world.user, json={"url": "https://example.com/film.mp4", "preset": "idrl", "newFormat": "mkv"})
+    return call(who=world.user, json={"url": "https://example.com/video.mp4", "preset": "idrl", "newFormat": "mkv"})
 
 
 @case("createTask", 400)
 def _with_an_option_that_is_none(world, call):
-    return call(who=world.user, json={"url": "https://example.com/film.mp4", "newFormat": "mp4", "options": {"fps": 0}})
+    return call(who=world.user, json={"url": "https://example.com/video.mp4", "newFormat": "mp4", "options": {"fps": 0}})
 
 
 @case("createTask", 201)
@@ -245,31 +245,31 @@ def _with_records(world, call):
     return call(who=world.user, path={"id": task["id"]})
 
 
-def made_of_a_film(world, call, **fields):
-    film = world.media.film(3, "160x120", 15)
-    task = world.user.finish(world.user.upload(film, **fields), 120)
+def made_of_a_video(world, call, **fields):
+    video = world.media.video(3, "160x120", 15)
+    task = world.user.finish(world.user.upload(video, **fields), 120)
     return call(who=world.user, path={"id": task["id"]})
 
 
 @case("getTask", 200)
-def _of_a_film(world, call):
-    answer = made_of_a_film(world, call, new_format="webm")
+def _of_a_video(world, call):
+    answer = made_of_a_video(world, call, new_format="webm")
     assert answer.json()["receipt"]["output"]["width"] == 160
     return answer
 
 
 @case("getTask", 200)
-def _of_a_film_in_parts(world, call):
+def _of_a_video_in_parts(world, call):
     options = {"split": {"seconds": 2}, "thumbnail": {"at": 1}, "loudness": -20, "resize": {"width": 80}, "logo": {"intro": 0.5}}
-    answer = made_of_a_film(world, call, new_format="mp4", options=json.dumps(options))
+    answer = made_of_a_video(world, call, new_format="mp4", options=json.dumps(options))
     assert [output["format"] for output in answer.json()["outputs"]] == ["mp4", "mp4", "jpg"]
     assert len(answer.json()["receipt"]["outputs"]) == 3
     return answer
 
 
 @case("getTask", 200)
-def _of_the_sound_of_a_film(world, call):
-    return made_of_a_film(world, call, new_format="mp3")
+def _of_the_audio_of_a_video(world, call):
+    return made_of_a_video(world, call, new_format="mp3")
 
 
 @case("getTask", 200)

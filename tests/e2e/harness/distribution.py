@@ -5,7 +5,7 @@
 SPREAD = ("test_formats_matrix.py", "test_options.py", "test_video_edits.py", "test_video_loudness.py", "test_video_matrix.py",
           "test_video_options.py")
 # Begun first, in this order: tests that want the machine for themselves, then the files that take longest.
-FIRST = ("test_video_time.py", "test_emulator_pubsub.py", "test_deliveries.py", "test_url_ingest.py", "test_openapi.py")
+FIRST = ("test_video_speed.py", "test_emulator_pubsub.py", "test_deliveries.py", "test_url_ingest.py", "test_openapi.py")
 
 
 def _file_of(nodeid):

@@ -5,7 +5,7 @@ import random
 import subprocess
 import zlib
 
-from . import marks
+from . import timecode
 from .machine import file_lock
 
 # name of a format → (extension, encoder and its arguments)
@@ -74,10 +74,10 @@ class Media:
         return self.once(f"noise-{seconds}-{rate}.{extension}", lambda path: ffmpeg(
             "-f", "lavfi", "-i", f"anoisesrc=d={seconds}:r={rate}:a=0.3:seed=7", "-ac", "2", *encoder, path))
 
-    def film(self, seconds, size="640x480", rate=30):
-        """An mp4 with a picture that never stands still; picture and sound tell their own time (marks.py)."""
-        return self.once(f"film-{seconds}-{size}-{rate}.mp4", lambda path: ffmpeg(
-            "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds},{marks.bars()}", *marks.sound(seconds),
+    def video(self, seconds, size="640x480", rate=30):
+        """An mp4 with a picture that never stands still; picture and sound tell their own time (timecode.py)."""
+        return self.once(f"video-{seconds}-{size}-{rate}.mp4", lambda path: ffmpeg(
+            "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds},{timecode.bars()}", *timecode.audio(seconds),
             "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", path))
 
     def silence_without_samples(self):

@@ -15,7 +15,7 @@ class Origin:
     """
     routes: path → callable(handler), on a thread of its own, which has to answer; add() makes the usual ones.
     hits counts requests by path, connections counts what was accepted, also without a request.
-    certificate: a hook.Certificate, for https.
+    certificate: a webhook.Certificate, for https.
     """
 
     def __init__(self, address="127.0.0.1", port=0, certificate=None):

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from . import judge
+from . import measure
 
 # What containers and encoders write of themselves, and no user: neither carried nor accounted for.
 TECHNICAL = re.compile(r"(encoder|major_brand|minor_version|compatible_brands|creation_time|handler_name|vendor_id|duration|"
@@ -240,7 +240,7 @@ def assert_work(receipt, changed):
 
 def assert_receipt(receipt, source, result, seconds):
     """Of a conversion into one file, of a source that is so long."""
-    before, after = judge.probe(source), judge.probe(result)
+    before, after = measure.probe(source), measure.probe(result)
     assert_input(receipt["input"], source, before, seconds * 1000)
     assert receipt["output"] == receipt["outputs"][0] and len(receipt["outputs"]) == 1
     assert_half(receipt["output"], result, after, seconds * 1000)

@@ -1,7 +1,7 @@
 """
 A client that sends its file to Cloud Storage itself, by the session that POST /api/uploads gave it.
 
-As a program (python3 -m harness.direct SESSION FILE) it says after each chunk how many bytes are stored, so that a test can
+As a program (python3 -m harness.direct_upload SESSION FILE) it says after each chunk how many bytes are stored, so that a test can
 kill it in the middle.
 """
 

@@ -1,19 +1,19 @@
 """
-Films as cameras, phones and editors leave them, made by the ffmpeg program when first asked for; and judges of where
-their streams end. All are SECONDS long; their frames show their numbers (marks.py), a tone of TONE Hz begins at ONSET.
+Videos as cameras, phones and editors leave them, made by the ffmpeg program when first asked for; and judges of where
+their streams end. All are SECONDS long; their frames show their numbers (timecode.py), a tone of TONE Hz begins at ONSET.
 """
 
 import collections
 import json
 import subprocess
 
-from . import marks
+from . import timecode
 from .media import ffmpeg
 
 SECONDS, TONE, ONSET, SIZE = 2, 440, 0.25, (192, 108)
 TITLE = "Der Müller & sein Bach"
 
-Film = collections.namedtuple("Film", "path shown sound")  # shown: its size as players show it; sound: it has some
+SampleVideo = collections.namedtuple("SampleVideo", "path shown audio")  # shown: its size as players show it; sound: it has some
 
 CHAPTERS = f""";FFMETADATA1
 title={TITLE}
@@ -32,11 +32,11 @@ SUBTITLES = f"1\n00:00:00,200 --> 00:00:00,900\nHello\n\n2\n00:00:01,000 --> 00:
 
 
 def _source(rate=25, size=SIZE, then=""):
-    picture = f"testsrc2=size={size[0]}x{size[1]}:rate={rate}:duration={SECONDS},{marks.bars()}{then and ','}{then}"
+    picture = f"testsrc2=size={size[0]}x{size[1]}:rate={rate}:duration={SECONDS},{timecode.bars()}{then and ','}{then}"
     return ["-f", "lavfi", "-i", picture]
 
 
-def _sound(channels=2, rate=44100):
+def _audio(channels=2, rate=44100):
     tone = "|".join([f"0.3*sin(2*PI*{TONE}*t)*gte(t,{ONSET})"] * channels)
     return ["-f", "lavfi", "-i", f"aevalsrc='{tone}':s={rate}:d={SECONDS}"]
 
@@ -44,16 +44,16 @@ def _sound(channels=2, rate=44100):
 _H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
 
 
-class Films:
+class SampleVideos:
     """By name; each is made once, in the directory of a Media."""
 
     def __init__(self, media):
         self.media = media
 
     def __getitem__(self, name):
-        make, shown, sound = FILMS[name]
-        path = self.media.once(f"film-{name}", lambda part: make(self, part))
-        return Film(path, shown, sound)
+        make, shown, sound = SAMPLES[name]
+        path = self.media.once(f"video-{name}", lambda part: make(self, part))
+        return SampleVideo(path, shown, sound)
 
     def text(self, name, content):
         return self.media.once(name, lambda part: part.write_text(content, encoding="utf-8"))
@@ -63,41 +63,41 @@ class Films:
     def phone(self, path):
         """Held upright: the picture lies on its side, and a matrix says so. With a cover and a title."""
         plain = path.with_name(f"plain-{path.name}")
-        ffmpeg(*_source(30, SIZE[::-1], "transpose=clock"), *_sound(), *_H264, "-c:a", "aac", plain)
+        ffmpeg(*_source(30, SIZE[::-1], "transpose=clock"), *_audio(), *_H264, "-c:a", "aac", plain)
         ffmpeg("-i", plain, "-i", self.media.picture(), "-map", "0", "-map", "1", "-c", "copy", "-metadata:s:v:0", "rotate=90",
                "-disposition:v:1", "attached_pic", "-metadata", f"title={TITLE}", path)
 
     def camera(self, path):
         """At a rate that varies, with sound that is not compressed."""
-        ffmpeg(*_source(30, then="select='lt(t,0.7)+not(mod(n+1,3))'"), *_sound(rate=48000), "-vsync", "vfr", *_H264,
+        ffmpeg(*_source(30, then="select='lt(t,0.7)+not(mod(n+1,3))'"), *_audio(rate=48000), "-vsync", "vfr", *_H264,
                "-c:a", "pcm_s16le", path)
 
     def editor(self, path):
         """10 bits, 5.1 sound, chapters, subtitles."""
-        ffmpeg(*_source(), *_sound(6, 48000), "-i", self.text("film.srt", SUBTITLES), "-i", self.text("film.ini", CHAPTERS),
+        ffmpeg(*_source(), *_audio(6, 48000), "-i", self.text("video.srt", SUBTITLES), "-i", self.text("video.ini", CHAPTERS),
                "-map", "0", "-map", "1", "-map", "2", "-map_metadata", "3", "-map_chapters", "3", "-c:v", "libx264",
                "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-c:a", "ac3", "-c:s", "srt", path)
 
     def browser(self, path):
-        ffmpeg(*_source(), *_sound(rate=48000), "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k",
+        ffmpeg(*_source(), *_audio(rate=48000), "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k",
                "-c:a", "libopus", path)
 
     def old(self, path):
         """Pixels that are no squares."""
-        ffmpeg(*_source(), *_sound(), "-vf", "setsar=4/3", "-c:v", "mpeg4", "-q:v", "3", "-c:a", "libmp3lame", path)
+        ffmpeg(*_source(), *_audio(), "-vf", "setsar=4/3", "-c:v", "mpeg4", "-q:v", "3", "-c:a", "libmp3lame", path)
 
     def silent(self, path):
         ffmpeg(*_source(10), "-vf", "split[a][b];[a]palettegen[p];[b][p]paletteuse", path)
 
 
 # name, with the extension that says its container → how it is made, its size as shown, has it sound
-FILMS = {
-    "phone.mp4": (Films.phone, (SIZE[1], SIZE[0]), True),
-    "camera.mov": (Films.camera, SIZE, True),
-    "editor.mkv": (Films.editor, SIZE, True),
-    "browser.webm": (Films.browser, SIZE, True),
-    "old.avi": (Films.old, (SIZE[0] * 4 // 3, SIZE[1]), True),
-    "silent.gif": (Films.silent, SIZE, False),
+SAMPLES = {
+    "phone.mp4": (SampleVideos.phone, (SIZE[1], SIZE[0]), True),
+    "camera.mov": (SampleVideos.camera, SIZE, True),
+    "editor.mkv": (SampleVideos.editor, SIZE, True),
+    "browser.webm": (SampleVideos.browser, SIZE, True),
+    "old.avi": (SampleVideos.old, (SIZE[0] * 4 // 3, SIZE[1]), True),
+    "silent.gif": (SampleVideos.silent, SIZE, False),
 }
 
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import judge
+from harness import measure
 from harness.client import Client
 from harness.program import Program
 from harness.paths import BUILD, SANITIZED
@@ -63,8 +63,8 @@ def test_the_whole_loop(stack, user, media, tmp_path):
 
     result = tmp_path / "result.flac"
     assert len(user.download(done, result)) == done["processed_size"]
-    tone = judge.middle(judge.samples(result))
-    assert judge.frequency(tone) == pytest.approx(880, rel=0.01)
+    tone = measure.middle(measure.samples(result))
+    assert measure.frequency(tone) == pytest.approx(880, rel=0.01)
     assert row(stack, done) == (1, 1, 1)
 
 

@@ -1,5 +1,5 @@
 """
-Marks by which a film tells its own time, and their readers. Picture: a row of bars across the middle, each frame's number in
+Marks by which a video tells its own time, and their readers. Picture: a row of bars across the middle, each frame's number in
 bits. Sound: a soft hum, and in each second a beep whose pitch says which second it is. What a filter or a muxer does to the
 one or the other, moves, loses or repeats, is read off the result.
 """
@@ -10,7 +10,7 @@ import functools
 import re
 import subprocess
 
-from . import judge
+from . import measure
 
 BITS = 12
 WIDTH, HEIGHT = 192, 36  # of a frame as it is read; with bars beside a portrait there are still 5 pixels for each bit
@@ -29,7 +29,7 @@ def bars():
     return ",".join(boxes)
 
 
-def sound(seconds, rate=44100):
+def audio(seconds, rate=44100):
     """Arguments of ffmpeg for the sound as an input."""
     beep = f"0.5*sin(2*PI*({_pitch('floor(t)')})*t)*between(mod(t,1),{BEEP_AT},{BEEP_AT + BEEP_LASTS})"
     return ["-f", "lavfi", "-i", f"aevalsrc='0.05*sin(2*PI*{HUM}*t)+{beep}':s={rate}:d={seconds}"]
@@ -60,7 +60,7 @@ def still(path, size):
 
 
 def number(frame, left=0.0, right=1.0):
-    """The number that a frame shows; the film lies between two shares of the picture's width."""
+    """The number that a frame shows; the video lies between two shares of the picture's width."""
     row = frame.grey[WIDTH * (HEIGHT // 2):][:WIDTH]
     value = 0
     for bit in range(BITS):
@@ -75,12 +75,12 @@ def difference(one, other):
 
 
 @functools.lru_cache(maxsize=64)
-def story(path):
-    return Story(path)
+def timeline(path):
+    return Timeline(path)
 
 
-class Story:
-    """What a film shows when: the source's side of a comparison."""
+class Timeline:
+    """What a video shows when: the source's side of a comparison."""
 
     def __init__(self, path):
         self.frames = frames(path)
@@ -98,17 +98,17 @@ class Story:
 
 def level(values, begin, end):
     """The loudest sample between two times."""
-    return max((abs(value) for value in values[max(int(begin * judge.RATE), 0):int(end * judge.RATE)]), default=0)
+    return max((abs(value) for value in values[max(int(begin * measure.RATE), 0):int(end * measure.RATE)]), default=0)
 
 
 def beeps(values):
-    """When each beep begins, and the second of the film that its pitch names."""
+    """When each beep begins, and the second of the video that its pitch names."""
     found, i = [], 0
     while i < len(values):
         if abs(values[i]) < LOUD:
             i += 1
             continue
-        start, inner = i / judge.RATE, values[i + judge.RATE // 100:i + int(judge.RATE * (BEEP_LASTS - 0.02))]
-        found.append((start, round((judge.frequency(inner) - 600) / 50)))
-        i += int(judge.RATE * 2 * BEEP_LASTS)
+        start, inner = i / measure.RATE, values[i + measure.RATE // 100:i + int(measure.RATE * (BEEP_LASTS - 0.02))]
+        found.append((start, round((measure.frequency(inner) - 600) / 50)))
+        i += int(measure.RATE * 2 * BEEP_LASTS)
     return found

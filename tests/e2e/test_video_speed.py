@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import rival
+from harness import baseline
 from harness.paths import VARIANT
 
 LIMIT, ROUNDS = 0.75, 3
@@ -11,5 +11,5 @@ LIMIT, ROUNDS = 0.75, 3
 @pytest.mark.alone
 @pytest.mark.skipif(VARIANT != "release", reason="a measurement of the release build")
 def test_fpv_beside_two_commands(stack, user, media, tmp_path):
-    times = rival.rounds(stack, user, media, tmp_path, ROUNDS)
-    assert rival.ratio(times, "as_it_comes") <= LIMIT, times
+    times = baseline.rounds(stack, user, media, tmp_path, ROUNDS)
+    assert baseline.ratio(times, "as_it_comes") <= LIMIT, times

@@ -28,7 +28,7 @@ class Certificate:
         return context
 
 
-class Hook(Receiver):
+class WebhookReceiver(Receiver):
     """A Receiver that knows which webhooks it has accepted: by webhook-id, how often."""
 
     def __init__(self, certificate=None, answer=lambda received: 204):

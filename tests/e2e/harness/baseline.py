@@ -5,8 +5,8 @@ import statistics
 import subprocess
 import time
 
-from . import marks
-from .edits import LOGO
+from . import timecode
+from .edit_checks import LOGO
 from .media import ffmpeg
 
 SECONDS, CLIP, LOGO_SECONDS = 20, 18, 1
@@ -22,7 +22,7 @@ AS_OURS = Settings(ONE_THREAD, ["-preset", "veryfast", "-crf", "23", "-threads",
 Times = collections.namedtuple("Times", "job as_it_comes as_ours")  # milliseconds
 
 
-class Rival:
+class Baseline:
     """Its clip of the logo and its files are in a directory."""
 
     def __init__(self, directory):
@@ -31,35 +31,35 @@ class Rival:
         ffmpeg("-loop", "1", "-framerate", 30, "-t", LOGO_SECONDS, "-i", LOGO, "-f", "lavfi", "-t", LOGO_SECONDS,
                "-i", "anullsrc=r=44100:cl=stereo", "-vf", FRAME, "-pix_fmt", "yuv420p", "-c:v", "libx264", "-c:a", "aac", self.logo)
 
-    def fpv(self, film, settings):
+    def fpv(self, video, settings):
         """Milliseconds of the two commands: trim, scale and pad into a file; join it with the logo's clip."""
         between, result = self.directory / "between.mp4", self.directory / "result.mp4"
         joined = "[0:v][0:a][1:v][1:a][2:v][2:a]concat=n=3:v=1:a=1[v][a]"
         begin = ["ffmpeg", "-v", "error", "-nostdin", "-y", *settings.reading]
         started = time.monotonic()
-        subprocess.run([*begin, "-i", film, "-t", str(CLIP), "-vf", FRAME, *settings.writing, between], check=True)
+        subprocess.run([*begin, "-i", video, "-t", str(CLIP), "-vf", FRAME, *settings.writing, between], check=True)
         subprocess.run([*begin, "-i", self.logo, "-i", between, "-i", self.logo, "-filter_complex", joined, "-map", "[v]",
                         "-map", "[a]", *settings.writing, result], check=True)
         return (time.monotonic() - started) * 1000
 
 
-def film(media):
+def video(media):
     """1280×720 with motion and noise, so that codecs have to work."""
     return media.once("real.mp4", lambda path: ffmpeg(
-        "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30,scroll=h=0.002:v=0.001,noise=alls=6:allf=t", *marks.sound(SECONDS),
+        "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30,scroll=h=0.002:v=0.001,noise=alls=6:allf=t", *timecode.audio(SECONDS),
         "-t", SECONDS, "-c:v", "libx264", "-preset", "ultrafast", "-crf", "26", "-pix_fmt", "yuv420p", "-c:a", "aac", "-ac", "2",
         path))
 
 
 def rounds(stack, client, media, directory, count, settings=(AS_IT_COMES,)):
     """In each round each once, one after the other: [Times of a round]; None for settings that are not asked for."""
-    rival, source, found = Rival(directory), film(media), []
+    baseline, source, found = Baseline(directory), video(media), []
     data = source.read_bytes()
     for _ in range(count):
         answer = client.post("/api/tasks", files={"fileName": (source.name, data)})
         task = client.finish(answer.json()["task"], 300)
         assert task["preset"] == "fpv"
-        others = [rival.fpv(source, one) if one in settings else None for one in (AS_IT_COMES, AS_OURS)]
+        others = [baseline.fpv(source, one) if one in settings else None for one in (AS_IT_COMES, AS_OURS)]
         found.append(Times(stack.job_ms([task["id"]])[0], *others))
     return found
 
