@@ -25,7 +25,7 @@ static enum mr_status convert(const json_t *spec, const struct mr_sandbox_fds *f
 {
     MR_AUTO(mr_notes) struct mr_notes notes = {0};
     MR_AUTO(mr_source) struct mr_source source = {0};
-    MR_AUTO(mr_input) struct mr_input input = {0};
+    MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
     struct mr_media_options options;
     struct mr_media_format format = *mr_media_format_find("avi");
     const struct mr_gain gain = {.filters = ""};
@@ -46,7 +46,7 @@ static enum mr_status convert(const json_t *spec, const struct mr_sandbox_fds *f
         status = mr_source_open(&source, fds, MR_SOURCE_INPUT,
                                 json_integer_value(json_object_get(spec, "input_size")), err);
     if (!status)
-        status = mr_input_open(&input, &source, NULL, WANTS, 0, err);
+        status = mr_demuxer_open(&input, &source, NULL, WANTS, 0, err);
     if (!status)
         status = mr_pipeline_init(&pipeline, err);
     if (!status)

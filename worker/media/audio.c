@@ -13,10 +13,10 @@ enum { CHANNELS_MAX = 64 };
 enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, const struct mr_gain *gain,
                              struct mr_err *err)
 {
-    const struct mr_input *input = parts->input;
+    const struct mr_demuxer *input = parts->input;
     *audio = (struct mr_audio){.parts = parts, .gain = gain, .filtered = av_frame_alloc()};
     audio->copies = !mr_media_options_touch_audio(parts->options, input->video) &&
-                    mr_output_can_copy(input, input->audio, parts->spec);
+                    mr_muxer_can_copy(input, input->audio, parts->spec);
     if (!audio->filtered)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
     mr_meter_init(&audio->in);
@@ -191,11 +191,11 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
 
 /* ---- copying ---- */
 
-static enum mr_status open_copy(struct mr_audio *audio, struct mr_output **ret, struct mr_err *err)
+static enum mr_status open_copy(struct mr_audio *audio, struct mr_muxer **ret, struct mr_err *err)
 {
     enum mr_status status = mr_parts_get(audio->parts, 0, ret, err);
     if (!status && !audio->copy_open)
-        status = mr_output_open_copied(*ret, MR_SLOT_AUDIO, audio->parts->input->audio, err);
+        status = mr_muxer_open_copied(*ret, MR_SLOT_AUDIO, audio->parts->input->audio, err);
     audio->copy_open = true;
     return status;
 }
@@ -204,7 +204,7 @@ static enum mr_status open_copy(struct mr_audio *audio, struct mr_output **ret, 
 static enum mr_status copy_packet(struct mr_audio *audio, AVPacket *packet, struct mr_err *err)
 {
     const AVStream *stream = audio->parts->input->audio;
-    struct mr_output *output = NULL;
+    struct mr_muxer *output = NULL;
     enum mr_status status = open_copy(audio, &output, err);
     if (status)
         return status;
@@ -217,7 +217,7 @@ static enum mr_status copy_packet(struct mr_audio *audio, AVPacket *packet, stru
     audio->copied_any = true;
     audio->copied_last = at;
     audio->copied_until = at + FFMAX(packet->duration, 1);
-    return mr_output_write(output, MR_SLOT_AUDIO, packet, err);
+    return mr_muxer_write(output, MR_SLOT_AUDIO, packet, err);
 }
 
 enum mr_status mr_audio_packet(struct mr_audio *audio, AVPacket *packet, struct mr_err *err)
@@ -230,7 +230,7 @@ enum mr_status mr_audio_begin_late(struct mr_audio *audio, struct mr_err *err)
 {
     if (audio->clip.encoder || audio->copy_open)
         return MR_OK;
-    struct mr_output *output = NULL;
+    struct mr_muxer *output = NULL;
     if (audio->copies)
         return open_copy(audio, &output, err);
     const AVCodecParameters *params = audio->parts->input->audio->codecpar;
@@ -266,10 +266,10 @@ enum mr_status mr_audio_drain(struct mr_audio *audio, struct mr_err *err)
 
 static enum mr_status finish_copy(struct mr_audio *audio, struct mr_err *err)
 {
-    struct mr_output *output = NULL;
+    struct mr_muxer *output = NULL;
     enum mr_status status = mr_parts_get(audio->parts, 0, &output, err);
     if (!status && audio->copied_any)
-        status = mr_output_write(output, MR_SLOT_AUDIO, NULL, err);
+        status = mr_muxer_write(output, MR_SLOT_AUDIO, NULL, err);
     return status ? status : mr_parts_leave(audio->parts, MR_SLOT_AUDIO, mr_audio_decoded_us(audio), err);
 }
 

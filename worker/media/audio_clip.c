@@ -51,7 +51,7 @@ static int64_t to_samples(const struct mr_audio_clip *clip, int64_t us)
 static enum mr_status encode(struct mr_audio_clip *clip, AVFrame *frame, struct mr_err *err)
 {
     AVCodecContext *encoder = clip->encoder;
-    struct mr_output *output = NULL;
+    struct mr_muxer *output = NULL;
     enum mr_status status = mr_parts_get(clip->parts, clip->part, &output, err);
     if (status)
         return status;
@@ -65,7 +65,7 @@ static enum mr_status encode(struct mr_audio_clip *clip, AVFrame *frame, struct 
         if (clip->monitor.decoder)
             status = mr_monitor_listen(&clip->monitor, packet, &clip->out, err);
         if (!status)
-            status = mr_output_write(output, MR_SLOT_AUDIO, packet, err);
+            status = mr_muxer_write(output, MR_SLOT_AUDIO, packet, err);
         if (status)
             return status;
     }
@@ -157,11 +157,11 @@ static enum mr_status make_fifos(struct mr_audio_clip *clip, struct mr_err *err)
 static enum mr_status open_part(struct mr_audio_clip *clip, struct mr_err *err)
 {
     struct mr_parts *parts = clip->parts;
-    struct mr_output *output = NULL;
+    struct mr_muxer *output = NULL;
     enum mr_status status = mr_parts_get(parts, clip->part, &output, err);
     if (!status)
         status = mr_encoder_open(parts->spec, parts->options, parts->input, clip->shape,
-                                 mr_output_has_global_header(output), &clip->encoder, err);
+                                 mr_muxer_has_global_header(output), &clip->encoder, err);
     if (!status)
         status = make_fifos(clip, err);
     /* A decoder costs up to a fifth of an encoder: only where the result's loudness is promised. */
@@ -170,7 +170,7 @@ static enum mr_status open_part(struct mr_audio_clip *clip, struct mr_err *err)
         status = mr_monitor_open(&clip->monitor, clip->encoder, err);
     }
     if (!status)
-        status = mr_output_open_encoded(output, MR_SLOT_AUDIO, clip->encoder, err);
+        status = mr_muxer_open_encoded(output, MR_SLOT_AUDIO, clip->encoder, err);
     clip->encoded = clip->lead_in = 0;
     if (!status && parts->spec->needs_lead_in)
         status = lead_in(clip, err);

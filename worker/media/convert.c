@@ -73,10 +73,10 @@ static enum mr_status rehearse(void *ctx, const struct mr_gain *gain, bool throu
     const struct conversion *conversion = ctx;
     const struct spec *spec = conversion->spec;
     MR_AUTO(mr_source) struct mr_source source = {0};
-    MR_AUTO(mr_input) struct mr_input input = {0};
+    MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
     enum mr_status status = mr_source_open(&source, conversion->fds, MR_SOURCE_INPUT, spec->input_size, err);
     if (!status)
-        status = mr_input_open(&input, &source, spec->input_name, wants_of(spec), spec->max_pixels, err);
+        status = mr_demuxer_open(&input, &source, spec->input_name, wants_of(spec), spec->max_pixels, err);
     *ret = (struct mr_heard){.integrated = NAN};
     if (status || !input.audio)
         return status;
@@ -88,7 +88,7 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
 {
     MR_AUTO(mr_notes) struct mr_notes notes = {0};
     MR_AUTO(mr_source) struct mr_source source = {0};
-    MR_AUTO(mr_input) struct mr_input input = {0};
+    MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
     MR_AUTO_FRAME AVFrame *logo = NULL;
     struct conversion conversion = {spec, fds};
     struct mr_gain gain = {.filters = ""};
@@ -106,7 +106,7 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
     if (!status)
         status = mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err);
     if (!status)
-        status = mr_input_open(&input, &source, spec->input_name, wants_of(spec), spec->max_pixels, err);
+        status = mr_demuxer_open(&input, &source, spec->input_name, wants_of(spec), spec->max_pixels, err);
     if (!status && (spec->options.intro_us || spec->options.outro_us))
         status = mr_logo_read(fds, spec->logo_size, &logo, err);
     pipeline.logo = logo;
@@ -121,10 +121,10 @@ static enum mr_status probe(const struct spec *spec, const struct mr_sandbox_fds
                             struct mr_err *err)
 {
     MR_AUTO(mr_source) struct mr_source source = {0};
-    MR_AUTO(mr_input) struct mr_input input = {0};
+    MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
     enum mr_status status = mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err);
     if (!status)
-        status = mr_input_open(&input, &source, spec->input_name, MR_WANT_NOTHING, spec->max_pixels, err);
+        status = mr_demuxer_open(&input, &source, spec->input_name, MR_WANT_NOTHING, spec->max_pixels, err);
     if (status)
         return status;
     *ret_receipt = json_pack("{s:o}", "input", mr_describe_input(&input));

@@ -167,11 +167,11 @@ static void describe_main(json_t *to, const AVStream *picture, const AVStream *s
     }
 }
 
-json_t *mr_describe_input(const struct mr_input *input)
+json_t *mr_describe_input(const struct mr_demuxer *input)
 {
     const AVFormatContext *format = input->format;
     char container[32];
-    mr_input_container(input, container, sizeof container);
+    mr_demuxer_container(input, container, sizeof container);
     int64_t us = format->duration != AV_NOPTS_VALUE ? format->duration : 0;
     json_t *to = json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:i}", "container", container, "duration_ms",
                            (json_int_t)milliseconds(us), "size", (json_int_t)input->source->size, "bit_rate",
@@ -187,14 +187,14 @@ json_t *mr_describe_input(const struct mr_input *input)
 /* ---- an output ---- */
 
 /* As a comment it is no stream of the muxer's, but players find one behind the others. */
-static json_t *describe_comment_cover(const struct mr_output *output)
+static json_t *describe_comment_cover(const struct mr_muxer *output)
 {
     const AVStream *from = output->input->format->streams[output->cover_image->stream_index];
     return json_pack("{s:i, s:s, s:s}", "index", (int)output->format->nb_streams, "type", "cover", "codec",
                      avcodec_get_name(from->codecpar->codec_id));
 }
 
-json_t *mr_describe_output(const struct mr_output *output, int64_t us)
+json_t *mr_describe_output(const struct mr_muxer *output, int64_t us)
 {
     int64_t size = output->sink.end;
     json_t *streams = describe_streams(output->format, describe_stream);

@@ -5,8 +5,8 @@
 #define MR_WORKER_MEDIA_DESCRIBE_H
 
 #include "shared/base/json.h"
-#include "worker/media/output.h"
-#include "worker/media/probe.h"
+#include "worker/media/demuxer.h"
+#include "worker/media/muxer.h"
 
 /*
  *   container    its short name, "mov"
@@ -21,13 +21,13 @@
  * and, for programs that know one stream alone, codec of the picture or else of the sound, width, height,
  * sample_rate, channels. NULL for want of memory.
  */
-json_t *mr_describe_input(const struct mr_input *input);
+json_t *mr_describe_input(const struct mr_demuxer *input);
 
 /*
  * An output's half, once it is finished and lasts so long: format, container, duration_ms, size, bit_rate,
  * streams and what else stands at the top of an input; of its streams bit_rate and duration_ms are not known.
  * NULL for want of memory.
  */
-json_t *mr_describe_output(const struct mr_output *output, int64_t us);
+json_t *mr_describe_output(const struct mr_muxer *output, int64_t us);
 
 #endif

@@ -6,9 +6,9 @@ enum {
     APART_US = 5 * 1000 * 1000,    /* how far a stream may be from its neighbours in the file */
 };
 
-void mr_discontinuity_init(struct mr_discontinuity *line, const struct mr_input *input)
+void mr_discontinuity_init(struct mr_discontinuity *line, const struct mr_demuxer *input)
 {
-    *line = (struct mr_discontinuity){.can_jump = mr_input_is_mpeg(input)};
+    *line = (struct mr_discontinuity){.can_jump = mr_demuxer_is_mpeg(input)};
 }
 
 static bool is_jump(int64_t step_us)

@@ -7,8 +7,8 @@
 #ifndef MR_WORKER_MEDIA_DISCONTINUITY_H
 #define MR_WORKER_MEDIA_DISCONTINUITY_H
 
+#include "worker/media/muxer.h"
 #include "worker/media/notes.h"
-#include "worker/media/output.h"
 
 struct mr_discontinuity {
     bool can_jump;     /* the container is of the kind whose clock may */
@@ -21,7 +21,7 @@ struct mr_discontinuity {
     } tracks[MR_SLOTS];
 };
 
-void mr_discontinuity_init(struct mr_discontinuity *line, const struct mr_input *input);
+void mr_discontinuity_init(struct mr_discontinuity *line, const struct mr_demuxer *input);
 
 /* Moves the packet's time stamps; packets of each stream in the order of the file. */
 void mr_discontinuity_mend(struct mr_discontinuity *line, enum mr_slot slot, AVRational base,

@@ -100,7 +100,7 @@ static int choose_layout(const struct mr_media_format *spec, const AVCodec *code
 
 /* More than 16 bits are worth keeping where the source has them; a lossy decoder's floats are not such bits.
  */
-static bool is_deep(const struct mr_input *input)
+static bool is_deep(const struct mr_demuxer *input)
 {
     const AVCodecParameters *params = input->audio->codecpar;
     const AVCodecDescriptor *descriptor = avcodec_descriptor_get(params->codec_id);
@@ -129,7 +129,7 @@ static enum AVSampleFormat choose_sample_format(const AVCodec *codec, bool lossl
 
 /* The format's bit rate is for two channels at 44.1 kHz. Less is enough for less; and a lossy source of 64
  * kb/s gains nothing from 192. */
-static int64_t choose_bit_rate(const struct mr_media_format *spec, const struct mr_input *input, int rate,
+static int64_t choose_bit_rate(const struct mr_media_format *spec, const struct mr_demuxer *input, int rate,
                                int channels)
 {
     int64_t bits = channels == 1 ? spec->bit_rate * 5 / 8 : spec->bit_rate * channels / 2;
@@ -149,7 +149,7 @@ static int choose_asked_layout(const AVCodec *codec, int channels, AVChannelLayo
 }
 
 static int configure(AVCodecContext *encoder, const struct mr_media_format *spec,
-                     const struct mr_media_options *options, const struct mr_input *input,
+                     const struct mr_media_options *options, const struct mr_demuxer *input,
                      const AVFrame *frame, int rate_max)
 {
     int rate = FFMIN(options->sample_rate ? options->sample_rate : frame->sample_rate, rate_max);
@@ -182,7 +182,7 @@ static int64_t nearby(int64_t asked, int attempt)
 }
 
 static const AVCodec *find_codec(const struct mr_media_format *spec, const struct mr_media_options *options,
-                                 const struct mr_input *input, struct mr_err *err)
+                                 const struct mr_demuxer *input, struct mr_err *err)
 {
     const char *name = spec->deep_encoder && is_deep(input) ? spec->deep_encoder : spec->encoder;
     if (options->codec && !spec->video_encoder && strcmp(options->codec, "pcm") != 0)
@@ -196,7 +196,7 @@ static const AVCodec *find_codec(const struct mr_media_format *spec, const struc
 }
 
 enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct mr_media_options *options,
-                               const struct mr_input *input, const AVFrame *frame, bool global_header,
+                               const struct mr_demuxer *input, const AVFrame *frame, bool global_header,
                                AVCodecContext **ret, struct mr_err *err)
 {
     const AVCodec *codec = find_codec(spec, options, input, err);

@@ -18,10 +18,10 @@ enum mr_status mr_parts_init(struct mr_parts *parts, struct mr_err *err)
     return parts->outputs ? MR_OK : mr_fail_oom(err);
 }
 
-static void close_output(struct mr_output **output)
+static void close_output(struct mr_muxer **output)
 {
     if (*output)
-        mr_output_close(*output);
+        mr_muxer_close(*output);
     av_freep(output);
 }
 
@@ -45,27 +45,27 @@ static enum mr_status open_next(struct mr_parts *parts, struct mr_err *err)
                             MR_OUTPUTS_MAX - has_thumbnail);
     if (parts->count == MR_PARTS_OPEN)
         return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "sound and picture lie too far apart in the file");
-    struct mr_output *output = av_mallocz(sizeof *output);
+    struct mr_muxer *output = av_mallocz(sizeof *output);
     if (!output)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the output");
     parts->open[parts->count] = output;
     parts->length_us[parts->count++] = 0;
-    enum mr_status status = mr_output_open(output, parts->spec, parts->options, parts->input, parts->fds,
-                                           (uint32_t)index, index == 0 ? parts->notes : NULL, err);
+    enum mr_status status = mr_muxer_open(output, parts->spec, parts->options, parts->input, parts->fds,
+                                          (uint32_t)index, index == 0 ? parts->notes : NULL, err);
     for (enum mr_slot i = 0; !status && i < MR_SLOTS; i++)
         if (parts->has[i])
-            mr_output_expect(output, i);
+            mr_muxer_expect(output, i);
     const struct mr_timeline *timeline = parts->timeline;
     output->from_us = (timeline->is_timed ? timeline->origin_us : timeline->skip_us) +
                       mr_timeline_part(timeline, index) - timeline->intro_us;
     if (timeline->length_us != INT64_MAX || timeline->part_us != INT64_MAX)
         output->length_us = FFMIN(timeline->length_us, timeline->part_us) + timeline->intro_us;
     if (!status && parts->count == 1)
-        status = mr_output_go(output, err);
+        status = mr_muxer_go(output, err);
     return status;
 }
 
-enum mr_status mr_parts_get(struct mr_parts *parts, int64_t part, struct mr_output **ret, struct mr_err *err)
+enum mr_status mr_parts_get(struct mr_parts *parts, int64_t part, struct mr_muxer **ret, struct mr_err *err)
 {
     while (part >= parts->first + parts->count) {
         enum mr_status status = open_next(parts, err);
@@ -80,8 +80,8 @@ enum mr_status mr_parts_get(struct mr_parts *parts, int64_t part, struct mr_outp
 
 static enum mr_status finish_first(struct mr_parts *parts, struct mr_err *err)
 {
-    struct mr_output *output = parts->open[0];
-    enum mr_status status = mr_output_finish(output, err);
+    struct mr_muxer *output = parts->open[0];
+    enum mr_status status = mr_muxer_finish(output, err);
     if (!status && json_array_append_new(parts->outputs, mr_describe_output(output, parts->length_us[0])) < 0)
         status = mr_fail_oom(err);
     close_output(&parts->open[0]);
@@ -92,7 +92,7 @@ static enum mr_status finish_first(struct mr_parts *parts, struct mr_err *err)
         parts->length_us[i] = parts->length_us[i + 1];
     }
     parts->open[parts->count] = NULL;
-    return status || parts->count == 0 ? status : mr_output_go(parts->open[0], err);
+    return status || parts->count == 0 ? status : mr_muxer_go(parts->open[0], err);
 }
 
 static bool all_left_first(const struct mr_parts *parts)
@@ -116,5 +116,5 @@ void mr_parts_give_up(struct mr_parts *parts, enum mr_slot slot)
 {
     parts->has[slot] = false;
     for (int64_t i = 0; i < parts->count; i++)
-        mr_output_give_up(parts->open[i], slot);
+        mr_muxer_give_up(parts->open[i], slot);
 }

@@ -4,12 +4,12 @@
  * The clip begins where the input, or what the options leave of it, begins: time 0. It may be cut into parts
  * of one length; each is an output, with the logo's seconds before and after. Tracks walk along the clip at
  * their own pace: one may be in the next part while another is still in the one before. The first part that
- * not all tracks have left is written, later ones wait (output.h). Used by one thread.
+ * not all tracks have left is written, later ones wait (muxer.h). Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_PARTS_H
 #define MR_WORKER_MEDIA_PARTS_H
 
-#include "worker/media/output.h"
+#include "worker/media/muxer.h"
 
 /* All in microseconds. */
 struct mr_timeline {
@@ -31,13 +31,13 @@ enum { MR_PARTS_OPEN = 32 };
 struct mr_parts {
     const struct mr_media_format *spec;
     const struct mr_media_options *options;
-    const struct mr_input *input;
+    const struct mr_demuxer *input;
     const struct mr_sandbox_fds *fds;
     struct mr_notes *notes;
     const struct mr_timeline *timeline;
     bool has[MR_SLOTS]; /* the tracks there are */
 
-    struct mr_output *open[MR_PARTS_OPEN]; /* parts first … first + count - 1 */
+    struct mr_muxer *open[MR_PARTS_OPEN]; /* parts first … first + count - 1 */
     int64_t first;
     int64_t count;
     int64_t picture_us;     /* how far the picture is; sound that must end with it does not run ahead */
@@ -51,7 +51,7 @@ void mr_parts_free(struct mr_parts *parts);
 
 /* The output of a part that the caller's track has not left; opens it if it is new. Valid until the track
  * leaves it. "too_many_parts" */
-MR_MUST_CHECK enum mr_status mr_parts_get(struct mr_parts *parts, int64_t part, struct mr_output **ret,
+MR_MUST_CHECK enum mr_status mr_parts_get(struct mr_parts *parts, int64_t part, struct mr_muxer **ret,
                                           struct mr_err *err);
 /* The track has written all of its present part, of that length; a part that all have left is finished. */
 MR_MUST_CHECK enum mr_status mr_parts_leave(struct mr_parts *parts, enum mr_slot slot, int64_t length_us,

@@ -51,7 +51,7 @@ static enum mr_status check_options(const struct mr_pipeline *pipeline, struct m
 {
     const struct mr_media_options *options = pipeline->options;
     int64_t all = pipeline->input->estimated_us;
-    if (all <= 0 || mr_input_is_mpeg(pipeline->input)) /* whose last time stamp may be any */
+    if (all <= 0 || mr_demuxer_is_mpeg(pipeline->input)) /* whose last time stamp may be any */
         return MR_OK;
     if (all > pipeline->max_us)
         return too_long(pipeline, err);
@@ -69,7 +69,7 @@ static enum mr_status check_options(const struct mr_pipeline *pipeline, struct m
 
 enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err)
 {
-    const struct mr_input *input = pipeline->input;
+    const struct mr_demuxer *input = pipeline->input;
     plan_timeline(pipeline);
     mr_discontinuity_init(&pipeline->line, input);
     pipeline->parts = (struct mr_parts){.spec = pipeline->spec,
@@ -124,7 +124,7 @@ static void report_progress(struct mr_pipeline *pipeline)
     if (now - pipeline->progress_at_us < PROGRESS_US)
         return;
     pipeline->progress_at_us = now;
-    const struct mr_input *input = pipeline->input;
+    const struct mr_demuxer *input = pipeline->input;
     int64_t done = mr_pipeline_decoded_us(pipeline), all = input->estimated_us;
     all = FFMIN(all, pipeline->timeline.length_us);
     if (all <= 0)
@@ -139,7 +139,7 @@ static void seek_to_start(const struct mr_pipeline *pipeline)
 {
     const struct mr_timeline *timeline = &pipeline->timeline;
     AVFormatContext *format = pipeline->input->format;
-    int64_t early_us = mr_input_is_mpeg(pipeline->input) ? SEEK_BLIND_US : SEEK_EARLY_US;
+    int64_t early_us = mr_demuxer_is_mpeg(pipeline->input) ? SEEK_BLIND_US : SEEK_EARLY_US;
     if (!timeline->is_timed || timeline->skip_us < early_us + SEEK_MIN_US)
         return;
     int64_t target = timeline->origin_us - early_us;
@@ -180,7 +180,7 @@ static bool is_hidden_sound(const struct mr_pipeline *pipeline, enum mr_slot slo
 
 static enum mr_status take_packet(struct mr_pipeline *pipeline, struct mr_err *err)
 {
-    const struct mr_input *input = pipeline->input;
+    const struct mr_demuxer *input = pipeline->input;
     AVPacket *packet = pipeline->packet;
     const AVStream *const streams[MR_SLOTS] = {
         [MR_SLOT_VIDEO] = input->video, [MR_SLOT_AUDIO] = input->audio, [MR_SLOT_SUBTITLE] = input->subtitle};
@@ -239,7 +239,7 @@ static bool is_whole(const struct mr_pipeline *pipeline)
 
 static enum mr_status check_lengths(const struct mr_pipeline *pipeline, struct mr_err *err)
 {
-    const struct mr_input *input = pipeline->input;
+    const struct mr_demuxer *input = pipeline->input;
     if (!is_whole(pipeline))
         return MR_OK;
     if (has(pipeline, MR_SLOT_AUDIO)) {

@@ -15,7 +15,7 @@
 #include "worker/media/video.h"
 
 struct mr_pipeline {
-    struct mr_input *input; /* not owned; nor are the next five */
+    struct mr_demuxer *input; /* not owned; nor are the next five */
     const struct mr_media_format *spec;
     const struct mr_media_options *options;
     const struct mr_sandbox_fds *fds;

@@ -40,7 +40,7 @@ static const char *why_dropped(const struct mr_pipeline *pipeline, const AVStrea
 
 static void note_streams(const struct mr_pipeline *pipeline)
 {
-    const struct mr_input *input = pipeline->input;
+    const struct mr_demuxer *input = pipeline->input;
     for (unsigned i = 0; i < input->format->nb_streams; i++) {
         const AVStream *stream = input->format->streams[i];
         if (stream == input->video || stream == input->audio || is_cover(stream))
@@ -81,9 +81,9 @@ static void note_rotation(const struct mr_pipeline *pipeline)
 {
     const struct mr_video *video = &pipeline->video;
     char degrees[VALUE_MAX];
-    if (mr_input_is_upright(pipeline->input))
+    if (mr_demuxer_is_upright(pipeline->input))
         return;
-    snprintf(degrees, sizeof degrees, "%d", mr_geometry_degrees(mr_input_display_matrix(pipeline->input)));
+    snprintf(degrees, sizeof degrees, "%d", mr_geometry_degrees(mr_demuxer_display_matrix(pipeline->input)));
     if (video->copies)
         mr_notes_kept(pipeline->notes, "rotation");
     else
@@ -201,7 +201,7 @@ static json_t *describe_engine(const struct mr_pipeline *pipeline)
 /* The input's half; what was decoded is better known than what the container says. */
 static json_t *describe_input(const struct mr_pipeline *pipeline)
 {
-    const struct mr_input *input = pipeline->input;
+    const struct mr_demuxer *input = pipeline->input;
     json_t *json = mr_describe_input(input);
     bool is_whole = pipeline->options->trim_us == INT64_MAX && pipeline->options->trim_start_us == 0;
     if (json && is_whole)

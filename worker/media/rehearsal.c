@@ -9,7 +9,7 @@
 #include <libavutil/common.h>
 
 struct rehearsal {
-    const struct mr_input *input;
+    const struct mr_demuxer *input;
     const struct mr_media_format *spec;
     const struct mr_media_options *options;
     const struct mr_gain *gain;
@@ -66,7 +66,7 @@ static enum mr_status drain(struct rehearsal *rehearsal, struct mr_err *err)
 /* Leaves what lies in the piece. With a picture time stamps count, as in the conversion. */
 static void crop(struct rehearsal *rehearsal, AVFrame *frame)
 {
-    const struct mr_input *input = rehearsal->input;
+    const struct mr_demuxer *input = rehearsal->input;
     const struct mr_media_options *options = rehearsal->options;
     int64_t at_us = rehearsal->decoded_us, rate = frame->sample_rate;
     rehearsal->decoded_us += av_rescale(frame->nb_samples, 1000000, rate);
@@ -136,7 +136,7 @@ static enum mr_status decode(struct rehearsal *rehearsal, const AVPacket *packet
 
 static enum mr_status run(struct rehearsal *rehearsal, AVPacket *packet, AVFrame *frame, struct mr_err *err)
 {
-    const struct mr_input *input = rehearsal->input;
+    const struct mr_demuxer *input = rehearsal->input;
     enum mr_status status = MR_OK;
     for (unsigned i = 0; i < input->format->nb_streams; i++)
         if (input->format->streams[i] != input->audio)
@@ -153,7 +153,7 @@ static enum mr_status run(struct rehearsal *rehearsal, AVPacket *packet, AVFrame
     return status || !rehearsal->monitor.decoder ? status : encode(rehearsal, NULL, err);
 }
 
-enum mr_status mr_rehearse(const struct mr_input *input, const struct mr_media_format *spec,
+enum mr_status mr_rehearse(const struct mr_demuxer *input, const struct mr_media_format *spec,
                            const struct mr_media_options *options, const struct mr_gain *gain,
                            bool through_codec, struct mr_heard *ret, struct mr_err *err)
 {

@@ -5,17 +5,17 @@
 #ifndef MR_WORKER_MEDIA_REHEARSAL_H
 #define MR_WORKER_MEDIA_REHEARSAL_H
 
+#include "worker/media/demuxer.h"
 #include "worker/media/formats.h"
 #include "worker/media/loudness.h"
 #include "worker/media/options.h"
-#include "worker/media/probe.h"
 
 /*
  * The piece that the options leave of an input's sound, as mr_rehearse_fn asks for it (loudness.h). The place
  * in the input is behind the piece afterwards. Damage is told by the pass that writes; this one listens to
  * what there is.
  */
-MR_MUST_CHECK enum mr_status mr_rehearse(const struct mr_input *input, const struct mr_media_format *spec,
+MR_MUST_CHECK enum mr_status mr_rehearse(const struct mr_demuxer *input, const struct mr_media_format *spec,
                                          const struct mr_media_options *options, const struct mr_gain *gain,
                                          bool through_codec, struct mr_heard *ret, struct mr_err *err);
 

@@ -26,7 +26,7 @@ static int open_encoder(const AVCodecContext *decoder, enum AVCodecID codec_id, 
 
 enum mr_status mr_subtitles_init(struct mr_subtitles *subtitles, struct mr_parts *parts, struct mr_err *err)
 {
-    const struct mr_input *input = parts->input;
+    const struct mr_demuxer *input = parts->input;
     *subtitles = (struct mr_subtitles){.parts = parts};
     if (!input->subtitle || parts->spec->text_subtitle == AV_CODEC_ID_NONE ||
         mr_media_options_touch_all(parts->options))
@@ -40,9 +40,9 @@ enum mr_status mr_subtitles_init(struct mr_subtitles *subtitles, struct mr_parts
         return rc == AVERROR(ENOMEM) ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "carry the subtitles over")
                                      : MR_OK;
     }
-    struct mr_output *output = NULL;
+    struct mr_muxer *output = NULL;
     enum mr_status status = mr_parts_get(parts, 0, &output, err);
-    return status ? status : mr_output_open_encoded(output, MR_SLOT_SUBTITLE, subtitles->encoder, err);
+    return status ? status : mr_muxer_open_encoded(output, MR_SLOT_SUBTITLE, subtitles->encoder, err);
 }
 
 void mr_subtitles_free(struct mr_subtitles *subtitles)
@@ -65,7 +65,7 @@ static enum mr_status write_text(struct mr_subtitles *subtitles, AVSubtitle *tex
     int size = avcodec_encode_subtitle(subtitles->encoder, subtitles->buffer, TEXT_MAX, text);
     if (size <= 0 || at_us < 0)
         return MR_OK; /* it says nothing, or nothing that the target's form can say */
-    struct mr_output *output = NULL;
+    struct mr_muxer *output = NULL;
     enum mr_status status = mr_parts_get(parts, 0, &output, err);
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
     int rc = packet ? av_new_packet(packet, size) : AVERROR(ENOMEM);
@@ -75,7 +75,7 @@ static enum mr_status write_text(struct mr_subtitles *subtitles, AVSubtitle *tex
     packet->pts = packet->dts = at_us / 1000;
     packet->duration = length_us / 1000;
     subtitles->written++;
-    return status ? status : mr_output_write(output, MR_SLOT_SUBTITLE, packet, err);
+    return status ? status : mr_muxer_write(output, MR_SLOT_SUBTITLE, packet, err);
 }
 
 /* A text that cannot be read is left out; it is no reason to refuse a film. */

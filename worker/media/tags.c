@@ -95,12 +95,12 @@ static enum mr_status carry_one(const AVDictionaryEntry *tag, const struct mr_me
     return MR_OK;
 }
 
-static const AVStream *main_of(const struct mr_input *input)
+static const AVStream *main_of(const struct mr_demuxer *input)
 {
     return input->audio ? input->audio : input->video;
 }
 
-enum mr_status mr_tags_carry(const struct mr_input *input, const struct mr_media_format *format,
+enum mr_status mr_tags_carry(const struct mr_demuxer *input, const struct mr_media_format *format,
                              AVFormatContext *output, AVStream *main, struct mr_notes *notes,
                              struct mr_err *err)
 {
@@ -183,7 +183,7 @@ static enum mr_status cover_as_comment(const AVStream *cover, AVStream *main, st
     return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "carry the cover art over") : MR_OK;
 }
 
-enum mr_status mr_cover_carry(const struct mr_input *input, const struct mr_media_format *format,
+enum mr_status mr_cover_carry(const struct mr_demuxer *input, const struct mr_media_format *format,
                               AVFormatContext *output, AVStream *main, AVStream **ret_stream,
                               const AVPacket **ret_packet, struct mr_notes *notes, struct mr_err *err)
 {
@@ -268,7 +268,7 @@ static int comment_chapter(AVDictionary **comments, unsigned number, const AVCha
     return rc;
 }
 
-enum mr_status mr_chapters_carry(const struct mr_input *input, const struct mr_media_format *format,
+enum mr_status mr_chapters_carry(const struct mr_demuxer *input, const struct mr_media_format *format,
                                  int64_t from_us, int64_t length_us, AVFormatContext *output, AVStream *main,
                                  struct mr_notes *notes, struct mr_err *err)
 {

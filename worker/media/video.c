@@ -14,11 +14,11 @@ enum {
 enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, const AVFrame *logo,
                              struct mr_err *err)
 {
-    const struct mr_input *input = parts->input;
+    const struct mr_demuxer *input = parts->input;
     *video = (struct mr_video){
         .parts = parts, .logo = logo, .filtered = av_frame_alloc(), .last_us = -1, .sent = -1};
     video->copies =
-        !mr_media_options_touch_video(parts->options) && mr_output_can_copy(input, input->video, parts->spec);
+        !mr_media_options_touch_video(parts->options) && mr_muxer_can_copy(input, input->video, parts->spec);
     if (!video->filtered)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
     if (video->copies && parts->options->thumbnail_us < 0)
@@ -70,7 +70,7 @@ static enum mr_status keep(AVFrame **kept, const AVFrame *frame, struct mr_err *
 /* frame NULL: drain. */
 static enum mr_status encode(struct mr_video *video, const AVFrame *frame, struct mr_err *err)
 {
-    struct mr_output *output = NULL;
+    struct mr_muxer *output = NULL;
     enum mr_status status = mr_parts_get(video->parts, video->part, &output, err);
     if (status)
         return status;
@@ -79,7 +79,7 @@ static enum mr_status encode(struct mr_video *video, const AVFrame *frame, struc
     while (rc >= 0 && (rc = avcodec_receive_packet(video->encoder, packet)) >= 0) {
         bool is_last = video->length && packet->pts == video->sent;
         packet->duration = is_last ? video->length : FFMAX(to_ticks(video, usual_us(video)), 1);
-        status = mr_output_write(output, MR_SLOT_VIDEO, packet, err);
+        status = mr_muxer_write(output, MR_SLOT_VIDEO, packet, err);
         if (status)
             return status;
     }
@@ -140,15 +140,15 @@ static enum mr_status send_logo(struct mr_video *video, int64_t from_us, int64_t
 static enum mr_status open_part(struct mr_video *video, const AVFrame *frame, struct mr_err *err)
 {
     struct mr_parts *parts = video->parts;
-    struct mr_output *output = NULL;
+    struct mr_muxer *output = NULL;
     video->sent = -1;
     video->length = 0;
     enum mr_status status = mr_parts_get(parts, video->part, &output, err);
     if (!status)
         status = mr_video_encoder_open(&video->plan, parts->options, frame,
-                                       mr_output_has_global_header(output), &video->encoder, err);
+                                       mr_muxer_has_global_header(output), &video->encoder, err);
     if (!status)
-        status = mr_output_open_encoded(output, MR_SLOT_VIDEO, video->encoder, err);
+        status = mr_muxer_open_encoded(output, MR_SLOT_VIDEO, video->encoder, err);
     return status ? status : send_logo(video, 0, parts->timeline->intro_us, err);
 }
 
@@ -242,7 +242,7 @@ static void plan_geometry(struct mr_video *video, const AVFrame *frame, struct m
     const struct mr_parts *parts = video->parts;
     const struct mr_geometry *first = &video->geometry;
     if (!video->is_planned)
-        mr_geometry_plan(&video->geometry, frame, mr_input_display_matrix(parts->input), parts->options,
+        mr_geometry_plan(&video->geometry, frame, mr_demuxer_display_matrix(parts->input), parts->options,
                          parts->spec);
     video->is_planned = true;
     if (mr_geometry_is_for(first, frame)) {
@@ -423,7 +423,7 @@ enum mr_status mr_video_write_thumbnail(struct mr_video *video, struct mr_err *e
     struct mr_parts *parts = video->parts;
     if (!video->thumbnail)
         return MR_OK;
-    const char *turn = video->copies ? mr_geometry_turn_of(mr_input_display_matrix(parts->input)) : "";
+    const char *turn = video->copies ? mr_geometry_turn_of(mr_demuxer_display_matrix(parts->input)) : "";
     json_t *description = NULL;
     enum mr_status status = mr_thumbnail_write(parts->fds, (uint32_t)parts->first, video->thumbnail, turn,
                                                parts->options->thumbnail_width, &description, err);

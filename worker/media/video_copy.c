@@ -36,14 +36,14 @@ enum mr_status mr_video_copy_packet(struct mr_video_copy *copy, struct mr_parts 
                                     struct mr_err *err)
 {
     const AVStream *stream = parts->input->video;
-    struct mr_output *output = NULL;
+    struct mr_muxer *output = NULL;
     if (is_orphan(copy, packet)) {
         copy->left_out++;
         return MR_OK;
     }
     enum mr_status status = mr_parts_get(parts, 0, &output, err);
     if (!status && copy->packets == 0)
-        status = mr_output_open_copied(output, MR_SLOT_VIDEO, stream, err);
+        status = mr_muxer_open_copied(output, MR_SLOT_VIDEO, stream, err);
     if (status)
         return status;
     copy->first_pts = copy->packets ? copy->first_pts : packet->pts;
@@ -52,7 +52,7 @@ enum mr_status mr_video_copy_packet(struct mr_video_copy *copy, struct mr_parts 
     copy->end_us =
         FFMAX(copy->end_us, av_rescale_q(packet->pts + packet->duration, stream->time_base, AV_TIME_BASE_Q));
     copy->packets++;
-    return mr_output_write(output, MR_SLOT_VIDEO, packet, err);
+    return mr_muxer_write(output, MR_SLOT_VIDEO, packet, err);
 }
 
 void mr_video_copy_note(const struct mr_video_copy *copy, struct mr_notes *notes)

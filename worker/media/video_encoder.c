@@ -45,7 +45,7 @@ static const struct settings *settings_of(const AVCodec *codec)
 
 /* ---- the plan ---- */
 
-static AVRational usual_rate(const struct mr_input *input)
+static AVRational usual_rate(const struct mr_demuxer *input)
 {
     AVRational rate = av_guess_frame_rate(input->format, input->video, NULL);
     /* A variable rate is guessed as the finest step between two frames. */
@@ -70,7 +70,7 @@ static bool is_regular(const AVStream *stream, AVRational fps)
            fabs(av_q2d(finest) / av_q2d(fps) - 1) < REGULAR;
 }
 
-static AVRational choose_base(const struct mr_input *input, AVRational wanted)
+static AVRational choose_base(const struct mr_demuxer *input, AVRational wanted)
 {
     if (wanted.num)
         return wanted;
@@ -80,7 +80,7 @@ static AVRational choose_base(const struct mr_input *input, AVRational wanted)
 }
 
 enum mr_status mr_video_plan(const struct mr_media_format *format, const struct mr_media_options *options,
-                             const struct mr_input *input, struct mr_video_plan *ret, struct mr_err *err)
+                             const struct mr_demuxer *input, struct mr_video_plan *ret, struct mr_err *err)
 {
     const char *name = options->codec ? mr_encoder_of_codec(options->codec) : format->video_encoder;
     const AVCodec *codec = name ? avcodec_find_encoder_by_name(name) : NULL;

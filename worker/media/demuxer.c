@@ -1,4 +1,4 @@
-#include "worker/media/probe.h"
+#include "worker/media/demuxer.h"
 
 #include "worker/media/cut.h"
 
@@ -67,18 +67,18 @@ static enum mr_status set_options(AVDictionary **options, struct mr_err *err)
 }
 
 /* What is missing is more than rounding or a sloppy writer: a hundredth. */
-static bool is_cut(const struct mr_input *input)
+static bool is_cut(const struct mr_demuxer *input)
 {
     return input->missing_bytes > input->source->size / 100;
 }
 
-static enum mr_status break_off(const struct mr_input *input, struct mr_err *err)
+static enum mr_status break_off(const struct mr_demuxer *input, struct mr_err *err)
 {
     return mr_fail_code(err, MR_CODE_TRUNCATED, "the file breaks off: %lld bytes are missing at its end",
                         (long long)input->missing_bytes);
 }
 
-static enum mr_status open_container(struct mr_input *input, const char *name, struct mr_err *err)
+static enum mr_status open_container(struct mr_demuxer *input, const char *name, struct mr_err *err)
 {
     MR_AUTO_DICT AVDictionary *options = NULL;
     enum mr_status status = set_options(&options, err);
@@ -111,7 +111,7 @@ static enum mr_status count_streams(const AVFormatContext *format, struct mr_err
 }
 
 /* Some containers show their streams only while they are read. */
-static enum mr_status find_streams(const struct mr_input *input, struct mr_err *err)
+static enum mr_status find_streams(const struct mr_demuxer *input, struct mr_err *err)
 {
     enum mr_status status = count_streams(input->format, err);
     if (status)
@@ -186,7 +186,7 @@ static enum mr_status nothing_found(const AVFormatContext *format, unsigned want
                         wants & MR_WANT_VIDEO ? "picture" : "audio");
 }
 
-static enum mr_status choose_streams(struct mr_input *input, unsigned wants, struct mr_err *err)
+static enum mr_status choose_streams(struct mr_demuxer *input, unsigned wants, struct mr_err *err)
 {
     AVFormatContext *format = input->format;
     if (wants & MR_WANT_VIDEO)
@@ -243,15 +243,15 @@ static enum mr_status open_decoder(AVStream *stream, int64_t max_pixels, AVCodec
 
 /* ---- lengths ---- */
 
-bool mr_input_is_mpeg(const struct mr_input *input)
+bool mr_demuxer_is_mpeg(const struct mr_demuxer *input)
 {
     const char *name = input->format->iformat->name;
     return strcmp(name, "mpegts") == 0 || strcmp(name, "mpeg") == 0;
 }
 
-static bool states_lengths(const struct mr_input *input)
+static bool states_lengths(const struct mr_demuxer *input)
 {
-    bool from_end = strcmp(input->format->iformat->name, "ogg") == 0 || mr_input_is_mpeg(input);
+    bool from_end = strcmp(input->format->iformat->name, "ogg") == 0 || mr_demuxer_is_mpeg(input);
     return input->format->duration_estimation_method == AVFMT_DURATION_FROM_STREAM && !from_end;
 }
 
@@ -264,7 +264,7 @@ static int64_t length_of(const AVStream *stream)
 
 /* A length that libav found by reading timestamps or dividing by a bit rate shrinks with the file: it
  * declares nothing. Neither does the length of a whole film for its sound alone. */
-static void read_durations(struct mr_input *input)
+static void read_durations(struct mr_demuxer *input)
 {
     const AVFormatContext *format = input->format;
     const AVStream *main = input->video ? input->video : input->audio;
@@ -289,7 +289,7 @@ static void read_durations(struct mr_input *input)
         input->declared_us = length_of(input->audio);
 }
 
-static void read_start(struct mr_input *input)
+static void read_start(struct mr_demuxer *input)
 {
     const AVStream *const streams[] = {input->video, input->audio};
     input->start_us = AV_NOPTS_VALUE;
@@ -304,7 +304,7 @@ static void read_start(struct mr_input *input)
         input->start_us = 0;
 }
 
-const int32_t *mr_input_display_matrix(const struct mr_input *input)
+const int32_t *mr_demuxer_display_matrix(const struct mr_demuxer *input)
 {
     enum { MATRIX_SIZE = 9 * sizeof(int32_t) };
     size_t size = 0;
@@ -313,17 +313,17 @@ const int32_t *mr_input_display_matrix(const struct mr_input *input)
     return data && size >= MATRIX_SIZE ? (const int32_t *)(const void *)data : NULL;
 }
 
-bool mr_input_is_upright(const struct mr_input *input)
+bool mr_demuxer_is_upright(const struct mr_demuxer *input)
 {
-    const int32_t *matrix = mr_input_display_matrix(input);
+    const int32_t *matrix = mr_demuxer_display_matrix(input);
     return !matrix || (matrix[0] > 0 && matrix[1] == 0 && matrix[3] == 0 && matrix[4] > 0);
 }
 
-enum mr_status mr_input_open(struct mr_input *input, struct mr_source *source, const char *name,
-                             unsigned wants, int64_t max_pixels, struct mr_err *err)
+enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *source, const char *name,
+                               unsigned wants, int64_t max_pixels, struct mr_err *err)
 {
     max_pixels = max_pixels > 0 ? FFMIN(max_pixels, MAX_PIXELS) : MAX_PIXELS;
-    *input = (struct mr_input){.source = source, .missing_bytes = mr_cut_missing_bytes(source)};
+    *input = (struct mr_demuxer){.source = source, .missing_bytes = mr_cut_missing_bytes(source)};
     if (is_cut(input))
         return break_off(input, err);
     enum mr_status status = open_container(input, name, err);
@@ -344,7 +344,7 @@ enum mr_status mr_input_open(struct mr_input *input, struct mr_source *source, c
     return MR_OK;
 }
 
-void mr_input_close(struct mr_input *input)
+void mr_demuxer_close(struct mr_demuxer *input)
 {
     avcodec_free_context(&input->decoder);
     avcodec_free_context(&input->video_decoder);
@@ -352,7 +352,7 @@ void mr_input_close(struct mr_input *input)
     avformat_close_input(&input->format);
 }
 
-void mr_input_container(const struct mr_input *input, char *out, size_t size)
+void mr_demuxer_container(const struct mr_demuxer *input, char *out, size_t size)
 {
     const char *name = input->format->iformat->name;
     snprintf(out, size, "%.*s", (int)strcspn(name, ","), name);

@@ -3,14 +3,14 @@
  * container declares of their length. Only demuxers and decoders of a fixed list are let near the bytes, none
  * that opens a second file. Used by the child's only thread.
  */
-#ifndef MR_WORKER_MEDIA_PROBE_H
-#define MR_WORKER_MEDIA_PROBE_H
+#ifndef MR_WORKER_MEDIA_DEMUXER_H
+#define MR_WORKER_MEDIA_DEMUXER_H
 
 #include "shared/base/json.h"
 #include "worker/media/av.h"
 #include "worker/media/source.h"
 
-struct mr_input {
+struct mr_demuxer {
     struct mr_source *source; /* not owned */
     AVFormatContext *format;
     AVStream *audio; /* NULL: none, or none wanted; so is the next */
@@ -43,21 +43,22 @@ enum mr_want {
  * are no video. Codes: invalid_media, truncated (the container says that the file should go on), no_audio,
  * no_video, unsupported_codec, resource_limit.
  */
-MR_MUST_CHECK enum mr_status mr_input_open(struct mr_input *input, struct mr_source *source, const char *name,
-                                           unsigned wants, int64_t max_pixels, struct mr_err *err);
-void mr_input_close(struct mr_input *input);
-MR_DEFINE_VALUE_CLEANUP(mr_input, mr_input_close)
+MR_MUST_CHECK enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *source,
+                                             const char *name, unsigned wants, int64_t max_pixels,
+                                             struct mr_err *err);
+void mr_demuxer_close(struct mr_demuxer *input);
+MR_DEFINE_VALUE_CLEANUP(mr_demuxer, mr_demuxer_close)
 
 /* The container's short name, e.g. "mov". */
-void mr_input_container(const struct mr_input *input, char *out, size_t size);
+void mr_demuxer_container(const struct mr_demuxer *input, char *out, size_t size);
 
 /* An MPEG transport or program stream: its clock may jump, and it states no length. */
-bool mr_input_is_mpeg(const struct mr_input *input);
+bool mr_demuxer_is_mpeg(const struct mr_demuxer *input);
 
 /* The display matrix of the picture (9 numbers), or NULL. */
-const int32_t *mr_input_display_matrix(const struct mr_input *input);
+const int32_t *mr_demuxer_display_matrix(const struct mr_demuxer *input);
 
 /* False if players turn or mirror the picture. */
-bool mr_input_is_upright(const struct mr_input *input);
+bool mr_demuxer_is_upright(const struct mr_demuxer *input);
 
 #endif

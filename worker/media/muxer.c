@@ -1,4 +1,4 @@
-#include "worker/media/output.h"
+#include "worker/media/muxer.h"
 
 #include <errno.h>
 #include <libavutil/opt.h>
@@ -25,19 +25,19 @@ static bool is_plain(int pixels)
 }
 
 /* AVI states no time of presentation, only the order of decoding. */
-static bool can_copy_picture(const struct mr_input *input, const AVCodecParameters *params,
+static bool can_copy_picture(const struct mr_demuxer *input, const AVCodecParameters *params,
                              const struct mr_media_format *spec)
 {
-    const int32_t *matrix = mr_input_display_matrix(input);
+    const int32_t *matrix = mr_demuxer_display_matrix(input);
     if (strcmp(input->format->iformat->name, "avi") == 0)
         return false;
-    if (matrix && !spec->holds_rotation && !mr_input_is_upright(input))
+    if (matrix && !spec->holds_rotation && !mr_demuxer_is_upright(input))
         return false;
     return params->codec_id != AV_CODEC_ID_H264 || !spec->only_plain_h264 || is_plain(params->format);
 }
 
-bool mr_output_can_copy(const struct mr_input *input, const AVStream *stream,
-                        const struct mr_media_format *spec)
+bool mr_muxer_can_copy(const struct mr_demuxer *input, const AVStream *stream,
+                       const struct mr_media_format *spec)
 {
     const AVCodecParameters *params = stream->codecpar;
     if (params->codec_id == AV_CODEC_ID_AAC && !is_common_aac(params->profile))
@@ -52,12 +52,12 @@ bool mr_output_can_copy(const struct mr_input *input, const AVStream *stream,
 
 /* ---- tracks ---- */
 
-enum mr_status mr_output_open(struct mr_output *output, const struct mr_media_format *spec,
-                              const struct mr_media_options *options, const struct mr_input *input,
-                              const struct mr_sandbox_fds *fds, uint32_t index, struct mr_notes *notes,
-                              struct mr_err *err)
+enum mr_status mr_muxer_open(struct mr_muxer *output, const struct mr_media_format *spec,
+                             const struct mr_media_options *options, const struct mr_demuxer *input,
+                             const struct mr_sandbox_fds *fds, uint32_t index, struct mr_notes *notes,
+                             struct mr_err *err)
 {
-    *output = (struct mr_output){
+    *output = (struct mr_muxer){
         .spec = spec, .options = options, .input = input, .notes = notes, .length_us = INT64_MAX};
     enum mr_status status = mr_sink_open(&output->sink, fds, index, spec->patches, spec->index_first, err);
     if (status)
@@ -71,7 +71,7 @@ enum mr_status mr_output_open(struct mr_output *output, const struct mr_media_fo
     return MR_OK;
 }
 
-void mr_output_close(struct mr_output *output)
+void mr_muxer_close(struct mr_muxer *output)
 {
     for (size_t i = 0; i < MR_SLOTS; i++) {
         avcodec_parameters_free(&output->tracks[i].params);
@@ -86,22 +86,22 @@ void mr_output_close(struct mr_output *output)
     mr_sink_close(&output->sink);
 }
 
-bool mr_output_has_global_header(const struct mr_output *output)
+bool mr_muxer_has_global_header(const struct mr_muxer *output)
 {
     return output->format->oformat->flags & AVFMT_GLOBALHEADER;
 }
 
-void mr_output_expect(struct mr_output *output, enum mr_slot slot)
+void mr_muxer_expect(struct mr_muxer *output, enum mr_slot slot)
 {
     output->tracks[slot].state = MR_TRACK_EXPECTED;
 }
 
-void mr_output_give_up(struct mr_output *output, enum mr_slot slot)
+void mr_muxer_give_up(struct mr_muxer *output, enum mr_slot slot)
 {
     output->tracks[slot].state = MR_TRACK_NONE;
 }
 
-static enum mr_status open_track(struct mr_output_track *track, AVRational base, struct mr_err *err)
+static enum mr_status open_track(struct mr_muxer_track *track, AVRational base, struct mr_err *err)
 {
     track->params = avcodec_parameters_alloc();
     if (!track->params)
@@ -111,10 +111,10 @@ static enum mr_status open_track(struct mr_output_track *track, AVRational base,
     return MR_OK;
 }
 
-enum mr_status mr_output_open_encoded(struct mr_output *output, enum mr_slot slot,
-                                      const AVCodecContext *encoder, struct mr_err *err)
+enum mr_status mr_muxer_open_encoded(struct mr_muxer *output, enum mr_slot slot,
+                                     const AVCodecContext *encoder, struct mr_err *err)
 {
-    struct mr_output_track *track = &output->tracks[slot];
+    struct mr_muxer_track *track = &output->tracks[slot];
     enum mr_status status = open_track(track, encoder->time_base, err);
     if (status)
         return status;
@@ -124,7 +124,7 @@ enum mr_status mr_output_open_encoded(struct mr_output *output, enum mr_slot slo
 }
 
 /* The only filter so far turns AAC with headers in its packets into AAC with one in the container. */
-static enum mr_status open_copy_filter(struct mr_output *output, struct mr_output_track *track,
+static enum mr_status open_copy_filter(struct mr_muxer *output, struct mr_muxer_track *track,
                                        const AVStream *stream, struct mr_err *err)
 {
     const AVCodecParameters *params = stream->codecpar;
@@ -141,10 +141,10 @@ static enum mr_status open_copy_filter(struct mr_output *output, struct mr_outpu
     return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "open the filter for copying") : MR_OK;
 }
 
-enum mr_status mr_output_open_copied(struct mr_output *output, enum mr_slot slot, const AVStream *stream,
-                                     struct mr_err *err)
+enum mr_status mr_muxer_open_copied(struct mr_muxer *output, enum mr_slot slot, const AVStream *stream,
+                                    struct mr_err *err)
 {
-    struct mr_output_track *track = &output->tracks[slot];
+    struct mr_muxer_track *track = &output->tracks[slot];
     enum mr_status status = open_track(track, stream->time_base, err);
     if (!status)
         status = open_copy_filter(output, track, stream, err);
@@ -168,7 +168,7 @@ static void copy_priming(AVCodecParameters *params, const AVPacket *first)
         params->initial_padding = (int)((unsigned)skip[0] | (unsigned)skip[1] << 8 | (unsigned)skip[2] << 16);
 }
 
-static int write_cover(struct mr_output *output)
+static int write_cover(struct mr_muxer *output)
 {
     if (!output->cover)
         return 0;
@@ -199,7 +199,7 @@ static int set_serial_number(AVFormatContext *format)
 
 /* Whose fault a muxer's refusal is: what a copy hands it comes from the file, what an encoder makes from us.
  */
-static enum mr_code blame(const struct mr_output *output, int rc)
+static enum mr_code blame(const struct mr_muxer *output, int rc)
 {
     bool copies = false;
     for (size_t i = 0; i < MR_SLOTS; i++)
@@ -221,7 +221,7 @@ static int copy_side_data(AVStream *to, const AVStream *from)
     return 0;
 }
 
-static const AVPacket *first_packet(const struct mr_output *output, enum mr_slot slot)
+static const AVPacket *first_packet(const struct mr_muxer *output, enum mr_slot slot)
 {
     for (size_t i = 0; i < output->queued; i++)
         if (output->queue[i]->stream_index == (int)slot)
@@ -235,9 +235,9 @@ static bool is_compressed(const AVCodecParameters *params)
     return params->codec_id == AV_CODEC_ID_MP3 || params->codec_id == AV_CODEC_ID_AC3;
 }
 
-static int add_stream(struct mr_output *output, enum mr_slot slot)
+static int add_stream(struct mr_muxer *output, enum mr_slot slot)
 {
-    struct mr_output_track *track = &output->tracks[slot];
+    struct mr_muxer_track *track = &output->tracks[slot];
     AVStream *stream = track->stream = avformat_new_stream(output->format, NULL);
     if (!stream)
         return AVERROR(ENOMEM);
@@ -259,7 +259,7 @@ static int add_stream(struct mr_output *output, enum mr_slot slot)
     return copy_side_data(stream, track->copied);
 }
 
-static enum mr_status carry_along(struct mr_output *output, struct mr_err *err)
+static enum mr_status carry_along(struct mr_muxer *output, struct mr_err *err)
 {
     const struct mr_media_format *spec = output->spec;
     AVStream *main = output->tracks[MR_SLOT_AUDIO].stream;
@@ -277,7 +277,7 @@ static enum mr_status carry_along(struct mr_output *output, struct mr_err *err)
 
 /* Encoders of sound begin before 0, and libav moves all streams for it: where pictures are counted, by a
  * whole frame. A long one would be worse than the 25 ms that the sound is late without. */
-static int set_shift(const struct mr_output *output, AVDictionary **options)
+static int set_shift(const struct mr_muxer *output, AVDictionary **options)
 {
     enum { FPS_MIN = 20 };
     AVRational rate = output->tracks[MR_SLOT_VIDEO].rate;
@@ -286,7 +286,7 @@ static int set_shift(const struct mr_output *output, AVDictionary **options)
     return av_dict_set(options, "avoid_negative_ts", "disabled", 0);
 }
 
-static int write_header(struct mr_output *output)
+static int write_header(struct mr_muxer *output)
 {
     MR_AUTO_DICT AVDictionary *options = NULL;
     int rc = av_dict_parse_string(&options, output->spec->muxer_options, "=", ":", 0);
@@ -303,7 +303,7 @@ static int write_header(struct mr_output *output)
     return rc < 0 ? rc : write_cover(output);
 }
 
-static enum mr_status begin(struct mr_output *output, struct mr_err *err)
+static enum mr_status begin(struct mr_muxer *output, struct mr_err *err)
 {
     output->begun = true;
     int rc = 0;
@@ -322,7 +322,7 @@ static enum mr_status begin(struct mr_output *output, struct mr_err *err)
 
 /* ---- packets ---- */
 
-static enum mr_status check_size(const struct mr_output *output, struct mr_err *err)
+static enum mr_status check_size(const struct mr_muxer *output, struct mr_err *err)
 {
     int64_t most = output->spec->max_bytes;
     if (!most || avio_tell(output->format->pb) <= most)
@@ -332,9 +332,9 @@ static enum mr_status check_size(const struct mr_output *output, struct mr_err *
                         (long long)(most >> 20), output->spec->name);
 }
 
-static enum mr_status mux(struct mr_output *output, AVPacket *packet, struct mr_err *err)
+static enum mr_status mux(struct mr_muxer *output, AVPacket *packet, struct mr_err *err)
 {
-    struct mr_output_track *track = &output->tracks[packet->stream_index];
+    struct mr_muxer_track *track = &output->tracks[packet->stream_index];
     bool is_alone = output->format->nb_streams == 1 || !output->tracks[MR_SLOT_VIDEO].stream;
     packet->stream_index = track->stream->index;
     packet->pos = -1;
@@ -350,7 +350,7 @@ static enum mr_status mux(struct mr_output *output, AVPacket *packet, struct mr_
     return check_size(output, err);
 }
 
-static enum mr_status enqueue(struct mr_output *output, AVPacket *packet, struct mr_err *err)
+static enum mr_status enqueue(struct mr_muxer *output, AVPacket *packet, struct mr_err *err)
 {
     if (output->queued >= QUEUE_PACKETS_MAX || output->queued_bytes + packet->size > QUEUE_BYTES_MAX)
         return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "sound and picture lie too far apart in the file");
@@ -371,7 +371,7 @@ static enum mr_status enqueue(struct mr_output *output, AVPacket *packet, struct
     return MR_OK;
 }
 
-static bool is_ready(const struct mr_output *output)
+static bool is_ready(const struct mr_muxer *output)
 {
     for (size_t i = 0; i < MR_SLOTS; i++)
         if (output->tracks[i].state == MR_TRACK_EXPECTED)
@@ -379,7 +379,7 @@ static bool is_ready(const struct mr_output *output)
     return output->is_first_in_line && output->queued > 0;
 }
 
-static enum mr_status flush_queue(struct mr_output *output, struct mr_err *err)
+static enum mr_status flush_queue(struct mr_muxer *output, struct mr_err *err)
 {
     enum mr_status status = begin(output, err);
     for (size_t i = 0; i < output->queued; i++) {
@@ -392,7 +392,7 @@ static enum mr_status flush_queue(struct mr_output *output, struct mr_err *err)
     return status;
 }
 
-static enum mr_status take(struct mr_output *output, enum mr_slot slot, AVPacket *packet, struct mr_err *err)
+static enum mr_status take(struct mr_muxer *output, enum mr_slot slot, AVPacket *packet, struct mr_err *err)
 {
     packet->stream_index = (int)slot;
     if (output->begun)
@@ -401,8 +401,7 @@ static enum mr_status take(struct mr_output *output, enum mr_slot slot, AVPacket
     return status || !is_ready(output) ? status : flush_queue(output, err);
 }
 
-static enum mr_status filter(struct mr_output *output, enum mr_slot slot, AVPacket *packet,
-                             struct mr_err *err)
+static enum mr_status filter(struct mr_muxer *output, enum mr_slot slot, AVPacket *packet, struct mr_err *err)
 {
     AVBSFContext *context = output->tracks[slot].copy_filter;
     int rc = av_bsf_send_packet(context, packet);
@@ -419,22 +418,22 @@ static enum mr_status filter(struct mr_output *output, enum mr_slot slot, AVPack
     return MR_OK;
 }
 
-enum mr_status mr_output_write(struct mr_output *output, enum mr_slot slot, AVPacket *packet,
-                               struct mr_err *err)
+enum mr_status mr_muxer_write(struct mr_muxer *output, enum mr_slot slot, AVPacket *packet,
+                              struct mr_err *err)
 {
     if (output->tracks[slot].copy_filter)
         return filter(output, slot, packet, err);
     return packet ? take(output, slot, packet, err) : MR_OK;
 }
 
-enum mr_status mr_output_go(struct mr_output *output, struct mr_err *err)
+enum mr_status mr_muxer_go(struct mr_muxer *output, struct mr_err *err)
 {
     output->is_first_in_line = true;
     return is_ready(output) && !output->begun ? flush_queue(output, err) : MR_OK;
 }
 
 /* GIF says how long a picture stays by when the next comes: of the last one it must be told. */
-static int set_last_delay(struct mr_output *output)
+static int set_last_delay(struct mr_muxer *output)
 {
     void *muxer = output->format->priv_data;
     int64_t delay = output->tracks[MR_SLOT_VIDEO].last_duration;
@@ -443,9 +442,9 @@ static int set_last_delay(struct mr_output *output)
     return av_opt_set_int(muxer, "final_delay", FFMIN(delay, UINT16_MAX), 0);
 }
 
-enum mr_status mr_output_finish(struct mr_output *output, struct mr_err *err)
+enum mr_status mr_muxer_finish(struct mr_muxer *output, struct mr_err *err)
 {
-    enum mr_status status = mr_output_go(output, err); /* what was given up makes it ready */
+    enum mr_status status = mr_muxer_go(output, err); /* what was given up makes it ready */
     if (status)
         return status;
     if (!output->begun)

@@ -3,8 +3,8 @@
  * give them; the muxer wants to know all tracks before the first one, and of several outputs one is written
  * at a time. Until then packets wait here, in a queue with a cap. Used by one thread.
  */
-#ifndef MR_WORKER_MEDIA_OUTPUT_H
-#define MR_WORKER_MEDIA_OUTPUT_H
+#ifndef MR_WORKER_MEDIA_MUXER_H
+#define MR_WORKER_MEDIA_MUXER_H
 
 #include "worker/media/options.h"
 #include "worker/media/sink.h"
@@ -15,10 +15,10 @@
 enum mr_slot { MR_SLOT_VIDEO, MR_SLOT_AUDIO, MR_SLOT_SUBTITLE, MR_SLOTS };
 
 /* A track as the output sees it. */
-struct mr_output_track {
+struct mr_muxer_track {
     enum { MR_TRACK_NONE, MR_TRACK_EXPECTED, MR_TRACK_OPEN } state;
     AVCodecParameters *params;
-    AVRational packet_base;    /* of the packets given to mr_output_write */
+    AVRational packet_base;    /* of the packets given to mr_muxer_write */
     AVBSFContext *copy_filter; /* NULL: encoded, or nothing to filter */
     const AVStream *copied;    /* the input's stream; NULL: encoded */
     AVRational rate;           /* frames per second of a picture; 0/1: not known */
@@ -26,14 +26,14 @@ struct mr_output_track {
     int64_t last_duration;     /* of the last packet, in the stream's time base */
 };
 
-struct mr_output {
+struct mr_muxer {
     const struct mr_media_format *spec;
     const struct mr_media_options *options;
-    const struct mr_input *input;
+    const struct mr_demuxer *input;
     struct mr_notes *notes; /* NULL but for the first output */
     struct mr_sink sink;
     AVFormatContext *format;
-    struct mr_output_track tracks[MR_SLOTS];
+    struct mr_muxer_track tracks[MR_SLOTS];
     AVStream *cover;             /* NULL: none */
     const AVPacket *cover_image; /* the input's */
     AVPacket **queue;
@@ -45,36 +45,36 @@ struct mr_output {
 };
 
 /* index: the output's number. The sink is opened, nothing written. notes may be NULL. */
-MR_MUST_CHECK enum mr_status mr_output_open(struct mr_output *output, const struct mr_media_format *spec,
-                                            const struct mr_media_options *options,
-                                            const struct mr_input *input, const struct mr_sandbox_fds *fds,
-                                            uint32_t index, struct mr_notes *notes, struct mr_err *err);
-void mr_output_close(struct mr_output *output);
-MR_DEFINE_VALUE_CLEANUP(mr_output, mr_output_close)
+MR_MUST_CHECK enum mr_status mr_muxer_open(struct mr_muxer *output, const struct mr_media_format *spec,
+                                           const struct mr_media_options *options,
+                                           const struct mr_demuxer *input, const struct mr_sandbox_fds *fds,
+                                           uint32_t index, struct mr_notes *notes, struct mr_err *err);
+void mr_muxer_close(struct mr_muxer *output);
+MR_DEFINE_VALUE_CLEANUP(mr_muxer, mr_muxer_close)
 
 /* True if this stream's packets can stay as they are. */
-bool mr_output_can_copy(const struct mr_input *input, const AVStream *stream,
-                        const struct mr_media_format *spec);
+bool mr_muxer_can_copy(const struct mr_demuxer *input, const AVStream *stream,
+                       const struct mr_media_format *spec);
 
 /* True if the container keeps the codec's header apart from the packets. */
-bool mr_output_has_global_header(const struct mr_output *output);
+bool mr_muxer_has_global_header(const struct mr_muxer *output);
 
 /* Says that there will be such a track: nothing is written before it is open, or given up. */
-void mr_output_expect(struct mr_output *output, enum mr_slot slot);
-void mr_output_give_up(struct mr_output *output, enum mr_slot slot);
+void mr_muxer_expect(struct mr_muxer *output, enum mr_slot slot);
+void mr_muxer_give_up(struct mr_muxer *output, enum mr_slot slot);
 
 /* A track of an encoder's packets, or of a stream's as they are. */
-MR_MUST_CHECK enum mr_status mr_output_open_encoded(struct mr_output *output, enum mr_slot slot,
-                                                    const AVCodecContext *encoder, struct mr_err *err);
-MR_MUST_CHECK enum mr_status mr_output_open_copied(struct mr_output *output, enum mr_slot slot,
-                                                   const AVStream *stream, struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_muxer_open_encoded(struct mr_muxer *output, enum mr_slot slot,
+                                                   const AVCodecContext *encoder, struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_muxer_open_copied(struct mr_muxer *output, enum mr_slot slot,
+                                                  const AVStream *stream, struct mr_err *err);
 
 /* Takes the packet's data over; NULL: the end of a copied track. "resource_limit" when too much waits. */
-MR_MUST_CHECK enum mr_status mr_output_write(struct mr_output *output, enum mr_slot slot, AVPacket *packet,
-                                             struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_muxer_write(struct mr_muxer *output, enum mr_slot slot, AVPacket *packet,
+                                            struct mr_err *err);
 /* It is this output's turn to be written. */
-MR_MUST_CHECK enum mr_status mr_output_go(struct mr_output *output, struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_muxer_go(struct mr_muxer *output, struct mr_err *err);
 /* Trailer, head, and every write that had failed. */
-MR_MUST_CHECK enum mr_status mr_output_finish(struct mr_output *output, struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_muxer_finish(struct mr_muxer *output, struct mr_err *err);
 
 #endif
