@@ -194,7 +194,7 @@ static void test_list(void **state)
     index_of(sample_names, COUNT(sample_names), &index);
     for (size_t i = 0; i < COUNT(cases); i++) {
         MR_AUTO(em_listing) struct em_listing listing = {0};
-        assert_int_equal(em_index_list(&index, &cases[i].query, &listing, NULL), MR_OK);
+        assert_int_equal(em_listing_make(&index, &cases[i].query, &listing, NULL), MR_OK);
         show(&listing, &line);
         assert_string_equal(mr_buf_str(&line), cases[i].expected);
     }
@@ -213,7 +213,7 @@ static void test_list_pages(void **state)
         do {
             struct em_list_query query = {.max_results = page, .delimiter = "/", .page_token = token};
             MR_AUTO(em_listing) struct em_listing listing = {0};
-            assert_int_equal(em_index_list(&index, &query, &listing, NULL), MR_OK);
+            assert_int_equal(em_listing_make(&index, &query, &listing, NULL), MR_OK);
             entries += listing.count + json_array_size(listing.prefixes);
             free(token);
             token = MR_TAKE(listing.next_page_token);
@@ -224,7 +224,7 @@ static void test_list_pages(void **state)
     for (size_t i = 0; i < COUNT(bad); i++) {
         struct em_list_query query = {.max_results = 1, .page_token = bad[i]};
         MR_AUTO(em_listing) struct em_listing listing = {0};
-        assert_int_equal(em_index_list(&index, &query, &listing, NULL), MR_INVALID);
+        assert_int_equal(em_listing_make(&index, &query, &listing, NULL), MR_INVALID);
     }
     em_index_free(&index);
 }

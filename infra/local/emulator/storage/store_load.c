@@ -1,4 +1,4 @@
-/* The store at its start: every bucket and sidecar is read, and what a crash left over is removed. */
+/* Loads the store at start: reads every bucket and sidecar, and removes files that a crash left behind. */
 #include "infra/local/emulator/storage/file.h"
 #include "infra/local/emulator/storage/store_internal.h"
 
@@ -7,7 +7,7 @@
 struct loading {
     struct em_store *store;
     struct em_bucket *bucket;
-    json_t *expected; /* an object whose keys are the names of the files that belong there */
+    json_t *expected; /* an object; its keys are the names of the files that belong in the directory */
 };
 
 static bool ends_with(const char *text, const char *end)
@@ -41,16 +41,14 @@ static enum mr_status load_sidecar(void *ctx, const char *name, struct mr_err *e
         return MR_OK;
     MR_AUTO_STR char *path = NULL;
     MR_AUTO_JSON json_t *sidecar = NULL;
-    enum mr_status status = em_path_format(&path, err, "%s/%s", loading->bucket->directory, name);
-    if (status == MR_OK)
-        status = em_json_read_file(path, &sidecar, err);
-    if (status == MR_OK && (status = load_object(loading, sidecar, err)) != MR_OK)
-        mr_wrap(err, status, "%s", path);
-    return status;
+    MR_TRY(em_path_format(&path, err, "%s/%s", loading->bucket->directory, name));
+    MR_TRY(em_json_read_file(path, &sidecar, err));
+    enum mr_status status = load_object(loading, sidecar, err);
+    return status == MR_OK ? MR_OK : mr_wrap(err, status, "%s", path);
 }
 
-/* Files that no sidecar names: bytes of older generations, and temporary sidecars. */
-static enum mr_status remove_stray(void *ctx, const char *name, struct mr_err *err)
+/* Removes a file that no sidecar names: bytes of an older generation, or a temporary sidecar. */
+static enum mr_status remove_orphan(void *ctx, const char *name, struct mr_err *err)
 {
     const struct loading *loading = ctx;
     if (json_object_get(loading->expected, name))
@@ -69,20 +67,20 @@ static enum mr_status load_bucket(void *ctx, const char *name, struct mr_err *er
     MR_AUTO_STR char *path = NULL;
     MR_AUTO_JSON json_t *resource = NULL;
     MR_AUTO(em_bucket) struct em_bucket *bucket = NULL;
-    enum mr_status status = em_path_format(&path, err, "%s/%s/bucket.json", store->directory, name);
-    if (status == MR_OK)
-        status = em_json_read_file(path, &resource, err);
-    /* A crash between making the directory and writing the file: the bucket was never confirmed. */
+    MR_TRY(em_path_format(&path, err, "%s/%s/bucket.json", store->directory, name));
+    enum mr_status status = em_json_read_file(path, &resource, err);
+    /* A crash after creating the directory and before writing the file: the bucket was never confirmed. */
     if (status == MR_NOT_FOUND)
         return MR_OK;
-    if (status == MR_OK)
-        status = em_bucket_new(store, name, resource, &bucket, err);
+    if (status != MR_OK)
+        return status;
+    MR_TRY(em_bucket_new(store, name, resource, &bucket, err));
     MR_AUTO_JSON json_t *expected = json_object();
-    if (status != MR_OK || !expected)
-        return status != MR_OK ? status : mr_fail_oom(err);
+    if (!expected)
+        return mr_fail_oom(err);
     struct loading loading = {store, bucket, expected};
     MR_TRY(em_dir_each(bucket->directory, load_sidecar, &loading, err));
-    MR_TRY(em_dir_each(bucket->directory, remove_stray, &loading, err));
+    MR_TRY(em_dir_each(bucket->directory, remove_orphan, &loading, err));
     MR_TRY(em_store_add_bucket_locked(store, bucket, err));
     (void)MR_TAKE(bucket);
     return MR_OK;

@@ -1,76 +1,10 @@
-/* The store's buckets; see storage/store.h. */
+/* Operations on buckets; see storage/store.h. */
 #include "infra/local/emulator/storage/file.h"
 #include "infra/local/emulator/storage/store_internal.h"
 #include "shared/base/encoding.h"
 
 #include <errno.h>
 #include <inttypes.h>
-
-enum mr_status em_bucket_new(const struct em_store *store, const char *name, const json_t *resource,
-                             struct em_bucket **ret, struct mr_err *err)
-{
-    MR_AUTO(em_bucket) struct em_bucket *bucket = calloc(1, sizeof *bucket);
-    if (!bucket)
-        return mr_fail_oom(err);
-    bucket->resource = json_deep_copy(resource);
-    bucket->name = strdup(name);
-    if (!bucket->resource || !bucket->name)
-        return mr_fail_oom(err);
-    MR_TRY(em_path_format(&bucket->directory, err, "%s/%s", store->directory, name));
-    *ret = MR_TAKE(bucket);
-    return MR_OK;
-}
-
-void em_bucket_free(struct em_bucket *bucket)
-{
-    if (!bucket)
-        return;
-    em_index_free(&bucket->objects);
-    json_decref(bucket->resource);
-    free(bucket->directory);
-    free(bucket->name);
-    free(bucket);
-}
-
-/* The position of `name`, or where it would stand. */
-static size_t position_locked(const struct em_store *store, const char *name, bool *ret_exists)
-{
-    size_t at = 0;
-    int order = 1;
-    while (at < store->bucket_count && (order = strcmp(store->buckets[at]->name, name)) < 0)
-        at++;
-    *ret_exists = at < store->bucket_count && order == 0;
-    return at;
-}
-
-enum mr_status em_store_find_bucket_locked(const struct em_store *store, const char *name,
-                                           struct em_bucket **ret, struct mr_err *err)
-{
-    bool exists;
-    size_t at = position_locked(store, name, &exists);
-    if (!exists)
-        return mr_fail(err, MR_NOT_FOUND, "The specified bucket does not exist: %s", name);
-    *ret = store->buckets[at];
-    return MR_OK;
-}
-
-enum mr_status em_store_add_bucket_locked(struct em_store *store, struct em_bucket *bucket,
-                                          struct mr_err *err)
-{
-    bool exists;
-    size_t at = position_locked(store, bucket->name, &exists);
-    struct em_bucket **buckets =
-        reallocarray(store->buckets, store->bucket_count + 1, sizeof(struct em_bucket *));
-    if (!buckets)
-        return mr_fail_oom(err);
-    store->buckets = buckets;
-    memmove(buckets + at + 1, buckets + at, (store->bucket_count - at) * sizeof(struct em_bucket *));
-    buckets[at] = bucket;
-    store->bucket_count++;
-    return MR_OK;
-}
-
-/* ---- resources ------------------------------------------------------------------ */
 
 /* Source: https://cloud.google.com/storage/docs/buckets#naming */
 static enum mr_status check_name(const char *name, struct mr_err *err)
@@ -83,7 +17,7 @@ static enum mr_status check_name(const char *name, struct mr_err *err)
     return valid ? MR_OK : mr_fail(err, MR_INVALID, "Invalid bucket name: '%s'", name);
 }
 
-/* Merges a client's fields into `resource`, all but those that are the server's own. */
+/* Merges a client's fields into `resource`, except those that only the server sets. */
 static enum mr_status merge(json_t *resource, const json_t *changes, struct mr_err *err)
 {
     static const char *const reserved[] = {"kind",        "id",      "name",           "selfLink",  "etag",
@@ -104,7 +38,7 @@ static enum mr_status merge(json_t *resource, const json_t *changes, struct mr_e
     return MR_OK;
 }
 
-/* Stamps a new state of the resource. */
+/* Sets the fields that change with every update: updated, metageneration, etag. */
 static enum mr_status stamp(json_t *resource, int64_t metageneration, struct mr_err *err)
 {
     char now[MR_TIME_TEXT_MAX];
@@ -149,8 +83,6 @@ static struct em_version version_of(const json_t *resource)
     return version;
 }
 
-/* ---- the operations --------------------------------------------------------------- */
-
 static enum mr_status insert_locked(struct em_store *store, struct em_bucket *bucket, struct mr_err *err)
 {
     struct em_bucket *existing = NULL;
@@ -181,17 +113,23 @@ enum mr_status em_store_bucket_insert(struct em_store *store, const json_t *give
     return MR_OK;
 }
 
-enum mr_status em_store_bucket_get(struct em_store *store, const char *name, json_t **ret, struct mr_err *err)
+static enum mr_status get_locked(const struct em_store *store, const char *name, json_t **ret,
+                                 struct mr_err *err)
 {
     struct em_bucket *bucket = NULL;
-    pthread_mutex_lock(&store->lock);
-    enum mr_status status = em_store_find_bucket_locked(store, name, &bucket, err);
-    json_t *copy = status == MR_OK ? json_deep_copy(bucket->resource) : NULL;
-    pthread_mutex_unlock(&store->lock);
-    if (status == MR_OK && !copy)
+    MR_TRY(em_store_find_bucket_locked(store, name, &bucket, err));
+    json_t *copy = json_deep_copy(bucket->resource);
+    if (!copy)
         return mr_fail_oom(err);
-    if (status == MR_OK)
-        *ret = copy;
+    *ret = copy;
+    return MR_OK;
+}
+
+enum mr_status em_store_bucket_get(struct em_store *store, const char *name, json_t **ret, struct mr_err *err)
+{
+    pthread_mutex_lock(&store->lock);
+    enum mr_status status = get_locked(store, name, ret, err);
+    pthread_mutex_unlock(&store->lock);
     return status;
 }
 
@@ -256,9 +194,7 @@ static enum mr_status remove_file(void *ctx, const char *name, struct mr_err *er
 static enum mr_status delete_locked(struct em_store *store, const char *name,
                                     const struct em_conditions *conditions, struct mr_err *err)
 {
-    bool exists;
     struct em_bucket *bucket = NULL;
-    size_t at = position_locked(store, name, &exists);
     MR_TRY(em_store_find_bucket_locked(store, name, &bucket, err));
     MR_TRY(em_conditions_check(conditions, version_of(bucket->resource), false, err));
     if (bucket->objects.count)
@@ -266,10 +202,7 @@ static enum mr_status delete_locked(struct em_store *store, const char *name,
     MR_TRY(em_dir_each(bucket->directory, remove_file, bucket->directory, err));
     if (rmdir(bucket->directory) < 0)
         return mr_fail_errno(err, MR_UNAVAILABLE, errno, "remove %s", bucket->directory);
-    store->bucket_count--;
-    memmove(store->buckets + at, store->buckets + at + 1,
-            (store->bucket_count - at) * sizeof(struct em_bucket *));
-    em_bucket_free(bucket);
+    em_store_remove_bucket_locked(store, bucket);
     return MR_OK;
 }
 
