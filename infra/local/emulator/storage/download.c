@@ -1,16 +1,14 @@
-/* Downloads, by alt=media and by the XML API's path. Source:
- * https://cloud.google.com/storage/docs/json_api/v1/objects/get */
+#include "infra/local/emulator/storage/download.h"
+
 #include "infra/local/emulator/google_error.h"
-#include "infra/local/emulator/storage/cors.h"
-#include "infra/local/emulator/storage/http.h"
 #include "infra/local/emulator/storage/range.h"
-#include "infra/local/emulator/storage/signed.h"
+#include "infra/local/emulator/storage/request.h"
 #include "shared/base/encoding.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
-enum { PIECE_BYTES = 64 * 1024 };
+enum { CHUNK_BYTES = 64 * 1024 };
 
 static enum mr_status add_number(struct mr_request *req, const char *name, int64_t value, struct mr_err *err)
 {
@@ -31,7 +29,7 @@ static enum mr_status add_hash(struct mr_request *req, const struct em_stored *s
     return mr_respond_header(req, "x-goog-hash", text, err);
 }
 
-/* A setting as the answer shows it: a (signed) URL may ask for another value. NULL: neither has one. */
+/* The value of a setting in the answer: the URL may override the stored one. NULL if neither has one. */
 static const char *shown(const struct mr_request *req, const struct em_stored *stored, const char *setting,
                          const char *parameter)
 {
@@ -49,13 +47,12 @@ static enum mr_status add_settings(struct mr_request *req, const struct em_store
         {"contentEncoding", "response-content-encoding", "Content-Encoding"},
         {"contentLanguage", "response-content-language", "Content-Language"},
     };
-    enum mr_status status = MR_OK;
-    for (size_t i = 0; status == MR_OK && i < sizeof settings / sizeof *settings; i++) {
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         const char *value = shown(req, stored, settings[i].setting, settings[i].parameter);
         if (value)
-            status = mr_respond_header(req, settings[i].header, value, err);
+            MR_TRY(mr_respond_header(req, settings[i].header, value, err));
     }
-    return status;
+    return MR_OK;
 }
 
 static enum mr_status add_headers(struct mr_request *req, const struct em_stored *stored, struct mr_err *err)
@@ -76,24 +73,22 @@ static enum mr_status add_headers(struct mr_request *req, const struct em_stored
 static enum mr_status send_file(struct mr_request *req, int fd, int64_t first, int64_t length,
                                 struct mr_err *err)
 {
-    MR_AUTO_STR char *piece = malloc(PIECE_BYTES);
-    if (!piece)
+    MR_AUTO_STR char *chunk = malloc(CHUNK_BYTES);
+    if (!chunk)
         return mr_fail_oom(err);
     while (length > 0) {
-        size_t want = length < PIECE_BYTES ? (size_t)length : PIECE_BYTES;
-        ssize_t got = pread(fd, piece, want, first);
+        size_t want = length < CHUNK_BYTES ? (size_t)length : CHUNK_BYTES;
+        ssize_t got = pread(fd, chunk, want, first);
         if (got <= 0)
             return mr_fail_errno(err, MR_UNAVAILABLE, got < 0 ? errno : EIO, "read an object");
-        enum mr_status status = mr_respond_write(req, piece, (size_t)got, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(mr_respond_write(req, chunk, (size_t)got, err));
         first += got;
         length -= got;
     }
     return mr_respond_end(req, err);
 }
 
-/* Answered here, because an error that the server answers cannot carry a header. */
+/* Answers by itself, because the server drops a failed handler's headers. */
 static enum mr_status answer_unsatisfiable(struct mr_request *req, const struct em_stored *stored,
                                            struct mr_err *err)
 {
@@ -101,8 +96,8 @@ static enum mr_status answer_unsatisfiable(struct mr_request *req, const struct 
     struct mr_err cause;
     snprintf(range, sizeof range, "bytes */%" PRId64, stored->size);
     mr_fail_code(&cause, MR_CODE_RANGE_NOT_SATISFIABLE, "The requested range cannot be satisfied.");
-    enum mr_status status = mr_respond_header(req, "Content-Range", range, err);
-    return status == MR_OK ? em_google_answer_error(req, 416, &cause, err) : status;
+    MR_TRY(mr_respond_header(req, "Content-Range", range, err));
+    return em_google_answer_error(req, 416, &cause, err);
 }
 
 static enum mr_status send_object(struct mr_request *req, const struct em_stored *stored, int fd,
@@ -113,62 +108,26 @@ static enum mr_status send_object(struct mr_request *req, const struct em_stored
         em_object_range_parse(mr_request_header(req, "Range"), stored->size, &first, &length);
     if (kind == EM_OBJECT_NO_PART)
         return answer_unsatisfiable(req, stored, err);
-    enum mr_status status = add_headers(req, stored, err);
-    if (status == MR_OK && kind == EM_OBJECT_PART) {
+    MR_TRY(add_headers(req, stored, err));
+    if (kind == EM_OBJECT_PART) {
         char range[80];
         snprintf(range, sizeof range, "bytes %" PRId64 "-%" PRId64 "/%" PRId64, first, first + length - 1,
                  stored->size);
-        status = mr_respond_header(req, "Content-Range", range, err);
+        MR_TRY(mr_respond_header(req, "Content-Range", range, err));
     }
     const char *type = shown(req, stored, "contentType", "response-content-type");
-    if (status == MR_OK)
-        status = mr_respond_begin(req, kind == EM_OBJECT_PART ? 206 : 200,
-                                  type ? type : "application/octet-stream", length, err);
-    return status == MR_OK ? send_file(req, fd, first, length, err) : status;
+    MR_TRY(mr_respond_begin(req, kind == EM_OBJECT_PART ? 206 : 200, type ? type : "application/octet-stream",
+                            length, err));
+    return send_file(req, fd, first, length, err);
 }
 
-enum mr_status em_download(struct em_app *emulator, struct mr_request *req, const char *bucket,
+enum mr_status em_download(struct em_store *store, struct mr_request *req, const char *bucket,
                            const char *name, struct mr_err *err)
 {
     struct em_conditions conditions;
     MR_AUTO(em_stored) struct em_stored *stored = NULL;
     MR_AUTO_FD int fd = -1;
     MR_TRY(em_conditions_of_request(req, false, &conditions, err));
-    MR_TRY(em_store_get(emulator->storage->store, bucket, name, &conditions, &stored, &fd, err));
+    MR_TRY(em_store_get(store, bucket, name, &conditions, &stored, &fd, err));
     return send_object(req, stored, fd, err);
-}
-
-enum mr_status em_object_download(void *app, struct mr_request *req, struct mr_err *err)
-{
-    return em_download(app, req, mr_request_param(req, "bucket"), mr_request_param(req, "object"), err);
-}
-
-/* There the name is the rest of the path, its slashes unescaped. */
-static enum mr_status xml_get(void *app, struct mr_request *req, struct mr_err *err)
-{
-    MR_AUTO_STR char *name = strdup(mr_request_param(req, "object"));
-    if (!name)
-        return mr_fail_oom(err);
-    MR_TRY(em_signed_url_check(((struct em_app *)app)->identity, req, err));
-    MR_TRY(mr_percent_decode(name, false, err));
-    return em_download(app, req, mr_request_param(req, "bucket"), name, err);
-}
-
-enum mr_status em_xml_get(void *app, struct mr_request *req, struct mr_err *err)
-{
-    return em_cors_bucket(app, req, xml_get, err);
-}
-
-enum mr_status em_xml_delete(void *app, struct mr_request *req, struct mr_err *err)
-{
-    struct em_app *emulator = app;
-    struct em_conditions conditions = {0};
-    MR_AUTO_STR char *name = strdup(mr_request_param(req, "object"));
-    if (!name)
-        return mr_fail_oom(err);
-    MR_TRY(em_signed_url_check(emulator->identity, req, err));
-    MR_TRY(mr_percent_decode(name, false, err));
-    MR_TRY(
-        em_store_delete(emulator->storage->store, mr_request_param(req, "bucket"), name, &conditions, err));
-    return mr_respond_empty(req, 204, err);
 }

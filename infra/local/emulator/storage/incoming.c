@@ -6,20 +6,16 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-enum { REHASH_BYTES = 256 * 1024 };
+enum { CHUNK_BYTES = 256 * 1024 };
 
 static enum mr_status new_incoming(struct em_incoming **ret, struct mr_err *err)
 {
-    struct em_incoming *incoming = calloc(1, sizeof *incoming);
+    MR_AUTO(em_incoming) struct em_incoming *incoming = calloc(1, sizeof *incoming);
     if (!incoming)
         return mr_fail_oom(err);
     incoming->fd = -1;
-    enum mr_status status = em_hash_begin(&incoming->hash, err);
-    if (status != MR_OK) {
-        em_incoming_free(incoming);
-        return status;
-    }
-    *ret = incoming;
+    MR_TRY(em_hash_begin(&incoming->hash, err));
+    *ret = MR_TAKE(incoming);
     return MR_OK;
 }
 
@@ -39,18 +35,16 @@ enum mr_status em_incoming_create(const char *directory, struct em_incoming **re
 
 static enum mr_status rehash(struct em_incoming *incoming, struct mr_err *err)
 {
-    MR_AUTO_STR char *chunk = malloc(REHASH_BYTES);
+    MR_AUTO_STR char *chunk = malloc(CHUNK_BYTES);
     if (!chunk)
         return mr_fail_oom(err);
     for (;;) {
-        ssize_t got = read(incoming->fd, chunk, REHASH_BYTES);
+        ssize_t got = read(incoming->fd, chunk, CHUNK_BYTES);
         if (got == 0)
             return MR_OK;
         if (got < 0)
             return mr_fail_errno(err, MR_UNAVAILABLE, errno, "read %s", incoming->path);
-        enum mr_status status = em_hash_update(&incoming->hash, chunk, (size_t)got, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(em_hash_update(&incoming->hash, chunk, (size_t)got, err));
         incoming->size += got;
     }
 }
@@ -81,15 +75,28 @@ enum mr_status em_incoming_write(struct em_incoming *incoming, const void *data,
             continue;
         if (written < 0)
             return mr_fail_errno(err, MR_UNAVAILABLE, errno, "write %s", incoming->path);
-        /* Hashed as written, so that a full disk leaves size, hash and file in step. */
-        enum mr_status status = em_hash_update(&incoming->hash, from, (size_t)written, err);
-        if (status != MR_OK)
-            return status;
+        /* Hash only what was written, so that size, hash and file agree even if the disk is full. */
+        MR_TRY(em_hash_update(&incoming->hash, from, (size_t)written, err));
         incoming->size += written;
         from += written;
         len -= (size_t)written;
     }
     return MR_OK;
+}
+
+enum mr_status em_incoming_append_file(struct em_incoming *incoming, int fd, struct mr_err *err)
+{
+    MR_AUTO_STR char *chunk = malloc(CHUNK_BYTES);
+    if (!chunk)
+        return mr_fail_oom(err);
+    for (;;) {
+        ssize_t got = read(fd, chunk, CHUNK_BYTES);
+        if (got == 0)
+            return MR_OK;
+        if (got < 0)
+            return mr_fail_errno(err, MR_UNAVAILABLE, errno, "read an object");
+        MR_TRY(em_incoming_write(incoming, chunk, (size_t)got, err));
+    }
 }
 
 void em_incoming_suspend(struct em_incoming *incoming)
@@ -108,7 +115,7 @@ enum mr_status em_incoming_resume(struct em_incoming *incoming, struct mr_err *e
         return mr_fail_errno(err, MR_UNAVAILABLE, errno, "open %s", incoming->path);
     struct stat info;
     if (fstat(incoming->fd, &info) < 0 || info.st_size != incoming->size)
-        return mr_fail(err, MR_INTERNAL, "%s has changed outside of the emulator", incoming->path);
+        return mr_fail(err, MR_INTERNAL, "%s was changed by another program", incoming->path);
     return MR_OK;
 }
 

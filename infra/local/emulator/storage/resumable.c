@@ -1,18 +1,15 @@
-/*
- * Resumable uploads over HTTP: begin, continue, ask, cancel. Source:
- * https://cloud.google.com/storage/docs/performing-resumable-uploads
- */
+#include "infra/local/emulator/storage/resumable.h"
+
 #include "infra/local/emulator/storage/cors.h"
-#include "infra/local/emulator/storage/http.h"
+#include "infra/local/emulator/storage/handlers.h"
 #include "infra/local/emulator/storage/range.h"
+#include "infra/local/emulator/storage/request.h"
 #include "shared/base/encoding.h"
 
 #include <inttypes.h>
 #include <strings.h>
 
 enum { CHUNK_MULTIPLE = 256 * 1024, CHUNK_BYTES = 256 * 1024 };
-
-/* ---- begin ------------------------------------------------------------------------ */
 
 enum mr_status em_resumable_answer(struct em_app *emulator, struct mr_request *req,
                                    const struct em_upload_plan *plan, int http_status, struct mr_err *err)
@@ -23,7 +20,7 @@ enum mr_status em_resumable_answer(struct em_app *emulator, struct mr_request *r
     const char *announced = mr_request_header(req, "X-Upload-Content-Length");
     if (announced && !mr_parse_int64(announced, 0, EM_OBJECT_BYTES_MAX, &total))
         return mr_fail(err, MR_INVALID, "Invalid X-Upload-Content-Length: %s", announced);
-    /* The preconditions count when the upload ends; only the bucket has to be there now. */
+    /* The preconditions are checked when the upload ends; only the bucket must exist now. */
     MR_TRY(em_store_bucket_get(emulator->storage->store, plan->write.bucket, &bucket, err));
     MR_TRY(em_object_name_check(plan->name, err));
     MR_TRY(em_upload_session_create(emulator->storage->sessions, &plan->write, total,
@@ -46,9 +43,7 @@ enum mr_status em_resumable_start(void *app, struct mr_request *req, struct mr_e
     return em_resumable_answer(app, req, &plan, 200, err);
 }
 
-/* ---- continue ---------------------------------------------------------------------- */
-
-/* 308 with what is stored; as 200 for clients that cannot take a 308. */
+/* 308 with the range that is stored; 200 for clients that cannot handle a 308. */
 static enum mr_status answer_incomplete(struct mr_request *req, int64_t stored, struct mr_err *err)
 {
     if (stored > 0) {
@@ -63,7 +58,7 @@ static enum mr_status answer_incomplete(struct mr_request *req, int64_t stored, 
     return mr_respond_bytes(req, override ? 200 : 308, "text/plain", "", 0, err);
 }
 
-/* What the request says about its bytes. Without Content-Range they are the whole object. */
+/* The range of the bytes in this request. Without Content-Range they are the whole object. */
 static enum mr_status read_range(const struct mr_request *req, struct em_content_range *ret,
                                  struct mr_err *err)
 {
@@ -74,7 +69,7 @@ static enum mr_status read_range(const struct mr_request *req, struct em_content
     return MR_OK;
 }
 
-/* The object's size as far as it is known: -1 if neither this request nor an earlier one says it. */
+/* The size of the object; -1 if neither this request nor an earlier one says it. */
 static int64_t total_of(const struct em_upload_session *session, const struct em_content_range *range)
 {
     return range->total == EM_CONTENT_RANGE_OPEN ? session->total : range->total;
@@ -108,8 +103,8 @@ static enum mr_status check_data(const struct mr_request *req, const struct em_u
     int64_t length = range->last - range->first + 1, declared = mr_request_content_length(req);
     if (declared >= 0 && declared != length)
         return mr_fail(err, MR_INVALID,
-                       "Invalid request. Content-Range speaks of %" PRId64
-                       " bytes, Content-Length of %" PRId64 ".",
+                       "Invalid request. Content-Range covers %" PRId64 " bytes, Content-Length is %" PRId64
+                       ".",
                        length, declared);
     if (total_of(session, range) != range->last + 1 && length % CHUNK_MULTIPLE)
         return mr_fail(
@@ -121,7 +116,7 @@ static enum mr_status check_data(const struct mr_request *req, const struct em_u
     return MR_OK;
 }
 
-/* Stores the body but for the bytes that are stored already. What arrived before a failure stays. */
+/* Stores the body, except for bytes that are stored already. Bytes that arrived before a failure stay. */
 static enum mr_status receive(struct mr_request *req, struct em_upload_session *session,
                               const struct em_content_range *range, struct mr_err *err)
 {
@@ -179,11 +174,11 @@ static enum mr_status continue_open(struct em_app *emulator, struct mr_request *
     MR_TRY(check_total(session, &range, err));
     if (!range.query)
         MR_TRY(check_data(req, session, &range, err));
-    /* Only a request that holds good may settle the size. */
+    /* Only a valid request may set the size. */
     session->total = total_of(session, &range);
     if (!range.query) {
         MR_TRY(receive(req, session, &range, err));
-        /* "S-*" with no total known: the end of the body is the end of the object. */
+        /* "S-*" without a known total: the object ends where the body ends. */
         if (range.last == EM_CONTENT_RANGE_OPEN && session->total < 0)
             session->total = session->incoming->size;
     }
@@ -191,7 +186,7 @@ static enum mr_status continue_open(struct em_app *emulator, struct mr_request *
                                                      : answer_incomplete(req, session->incoming->size, err);
 }
 
-/* The session of the query's upload_id, acquired; MR_NOT_FOUND with code gone (410) for a cancelled one. */
+/* The session of the query's upload_id, acquired; MR_NOT_FOUND with code gone (410) for a canceled one. */
 static enum mr_status acquire(struct em_app *emulator, struct mr_request *req, struct em_upload_session **ret,
                               struct mr_err *err)
 {
@@ -224,7 +219,7 @@ static enum mr_status cancel(void *app, struct mr_request *req, struct mr_err *e
     MR_TRY(acquire(emulator, req, &session, err));
     if (session->state == EM_SESSION_OPEN)
         MR_TRY(em_upload_session_cancel(emulator->storage->sessions, session, err));
-    /* nginx' "client closed request" is what Cloud Storage answers to a cancelled upload. */
+    /* Cloud Storage answers 499 ("client closed request") to a canceled upload. */
     return mr_respond_empty(req, 499, err);
 }
 

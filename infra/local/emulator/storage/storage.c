@@ -1,16 +1,21 @@
 #include "infra/local/emulator/storage/storage.h"
 
-#include "infra/local/emulator/storage/cors.h"
-#include "infra/local/emulator/storage/http.h"
+#include "infra/local/emulator/storage/handlers.h"
+#include "infra/local/emulator/storage/request.h"
+#include "infra/local/emulator/storage/upload_plan.h"
+
+static enum mr_status open_files(struct em_storage *storage, const char *data_dir, struct mr_err *err)
+{
+    MR_TRY(em_store_open(data_dir, &storage->store, err));
+    return em_upload_sessions_open(em_store_session_directory(storage->store), &storage->sessions, err);
+}
 
 enum mr_status em_storage_new(const char *data_dir, struct em_storage **ret, struct mr_err *err)
 {
     MR_AUTO(em_storage) struct em_storage *storage = calloc(1, sizeof *storage);
     if (!storage)
         return mr_fail_oom(err);
-    enum mr_status status = em_store_open(data_dir, &storage->store, err);
-    if (status == MR_OK)
-        status = em_upload_sessions_open(em_store_session_directory(storage->store), &storage->sessions, err);
+    enum mr_status status = open_files(storage, data_dir, err);
     if (status != MR_OK)
         return mr_wrap(err, status, "open the object store");
     *ret = MR_TAKE(storage);
@@ -26,7 +31,7 @@ void em_storage_free(struct em_storage *storage)
     free(storage);
 }
 
-/* Google's Node client drops "/storage/v1" when it finds STORAGE_EMULATOR_HOST; all others keep it. */
+/* Both paths, because Google's Node client omits "/storage/v1" when STORAGE_EMULATOR_HOST is set. */
 #define JSON_API(method, path, handler, max_body)                                                            \
     {method, "/storage/v1" path, handler, max_body, 0},                                                      \
     {                                                                                                        \

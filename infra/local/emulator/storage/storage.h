@@ -1,11 +1,16 @@
 /*
- * Cloud Storage's JSON API, with the paths of its XML API that clients use for downloads and signed URLs.
+ * Cloud Storage's JSON API, and the paths of its XML API that clients use for downloads and signed URLs.
  * Source: https://cloud.google.com/storage/docs/json_api/v1
  *
- *   storage/buckets.c, storage/objects.c, storage/copy.c, storage/upload.c, storage/resumable.c,
- *   storage/download.c    the handlers
- *   storage/store.h       buckets and objects on disk
- *   storage/session.h     resumable uploads
+ *   *_handlers.c, resumable.c    the handlers, listed in handlers.h
+ *   upload_plan, request         from a request to the store
+ *   download, related, range     bodies: downloads, multipart/related, byte ranges
+ *   cors*, signed*               cross-origin headers, signed URLs
+ *   session*                     resumable uploads
+ *   store*, bucket_table         buckets and objects on disk
+ *   index, listing               the objects of a bucket in memory, and lists of them
+ *   object, settings, conditions one generation of an object, and what clients may set and require
+ *   incoming, hash, file         bytes, checksums and small files
  */
 #ifndef EM_STORAGE_H
 #define EM_STORAGE_H
@@ -13,13 +18,14 @@
 #include "infra/local/emulator/app.h"
 #include "shared/base/cleanup.h"
 
-/* Opens what lies below DATA_DIR/storage. */
+/* Opens DATA_DIR/storage, or creates it. data_dir itself must exist. */
 MR_MUST_CHECK enum mr_status em_storage_new(const char *data_dir, struct em_storage **ret,
                                             struct mr_err *err);
 void em_storage_free(struct em_storage *storage);
 MR_DEFINE_CLEANUP(em_storage, em_storage_free)
 
-/* The XML API's "/{bucket}/{object}" takes whatever no other route has: put these last in the table. */
+/* The routes. The XML API's "/{bucket}/{object}" matches almost any path, so these routes must be the last ones
+ * of the table. */
 const struct mr_route *em_storage_routes(size_t *ret_count);
 
 #endif

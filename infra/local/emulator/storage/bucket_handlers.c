@@ -1,5 +1,6 @@
 /* Handlers of buckets: https://cloud.google.com/storage/docs/json_api/v1/buckets */
-#include "infra/local/emulator/storage/http.h"
+#include "infra/local/emulator/storage/handlers.h"
+#include "infra/local/emulator/storage/request.h"
 
 /* A copy of the resource with its link; consumes nothing. NULL: out of memory. */
 static json_t *with_link(const struct mr_request *req, const json_t *resource)

@@ -1,5 +1,7 @@
 /* Handlers of objects' metadata: https://cloud.google.com/storage/docs/json_api/v1/objects */
-#include "infra/local/emulator/storage/http.h"
+#include "infra/local/emulator/storage/download.h"
+#include "infra/local/emulator/storage/handlers.h"
+#include "infra/local/emulator/storage/request.h"
 #include "shared/base/encoding.h"
 
 enum { LIST_MAX = 1000 };
@@ -16,7 +18,7 @@ static enum mr_status list_query(const struct mr_request *req, struct em_list_qu
         .max_results = LIST_MAX,
         .include_trailing_delimiter = trailing && !strcmp(trailing, "true"),
     };
-    /* "pageToken=" asks for the first page. */
+    /* An empty token asks for the first page. */
     if (ret->page_token && !*ret->page_token)
         ret->page_token = NULL;
     const char *text = mr_request_query(req, "maxResults");
@@ -43,6 +45,13 @@ enum mr_status em_object_list(void *app, struct mr_request *req, struct mr_err *
         json_pack("{s:s, s:O*, s:O*, s:s*}", "kind", "storage#objects", "items", listing.count ? items : NULL,
                   "prefixes", listing.prefixes, "nextPageToken", listing.next_page_token);
     return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
+}
+
+enum mr_status em_object_download(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct em_app *emulator = app;
+    return em_download(emulator->storage->store, req, mr_request_param(req, "bucket"),
+                       mr_request_param(req, "object"), err);
 }
 
 enum mr_status em_object_get(void *app, struct mr_request *req, struct mr_err *err)

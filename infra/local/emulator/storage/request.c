@@ -1,0 +1,49 @@
+#include "infra/local/emulator/storage/request.h"
+
+#include "shared/base/encoding.h"
+
+enum mr_status em_conditions_of_request(const struct mr_request *req, bool source, struct em_conditions *ret,
+                                        struct mr_err *err)
+{
+    struct em_conditions conditions = {0};
+    const char *name = source ? "sourceGeneration" : "generation";
+    const char *generation = mr_request_query(req, name);
+    if (generation && !mr_parse_int64(generation, 0, INT64_MAX, &conditions.generation))
+        return mr_fail(err, MR_INVALID, "Invalid value for %s: %s", name, generation);
+    for (int i = 0; i < EM_CONDITION_COUNT; i++) {
+        enum em_condition condition = (enum em_condition)i;
+        const char *value = mr_request_query(req, em_condition_name(condition, source));
+        MR_TRY(em_conditions_set(&conditions, condition, value, err));
+    }
+    *ret = conditions;
+    return MR_OK;
+}
+
+enum mr_status em_request_resource(struct mr_request *req, json_t **ret, struct mr_err *err)
+{
+    MR_AUTO(mr_buf) struct mr_buf body = MR_BUF_INIT(EM_RESOURCE_BYTES_MAX);
+    MR_TRY(mr_request_body(req, &body, err));
+    /* Google's clients leave out an empty body, or its Content-Type. */
+    json_error_t reason;
+    json_t *resource = body.len ? json_loadb(body.data, body.len, 0, &reason) : json_object();
+    if (!resource)
+        return body.len ? mr_fail(err, MR_INVALID, "Parse Error: line %d: %s", reason.line, reason.text)
+                        : mr_fail_oom(err);
+    if (!json_is_object(resource)) {
+        json_decref(resource);
+        return mr_fail(err, MR_INVALID, "Parse Error: the body is not a JSON object.");
+    }
+    *ret = resource;
+    return MR_OK;
+}
+
+enum mr_status em_answer_object(struct mr_request *req, const struct em_stored *stored, struct mr_err *err)
+{
+    char etag[EM_ETAG_MAX];
+    em_stored_etag(stored, etag);
+    MR_AUTO_JSON json_t *resource = em_stored_resource(stored, mr_request_base_url(req));
+    if (!resource)
+        return mr_fail_oom(err);
+    MR_TRY(mr_respond_header(req, "ETag", etag, err));
+    return mr_respond_json(req, 200, MR_TAKE(resource), err);
+}

@@ -1,0 +1,22 @@
+/* What the handlers of Cloud Storage share: reading a request and answering with an object. */
+#ifndef EM_STORAGE_REQUEST_H
+#define EM_STORAGE_REQUEST_H
+
+#include "infra/local/emulator/app.h"
+#include "infra/local/emulator/storage/conditions.h"
+
+/* The size limit of a resource, in bytes. */
+enum { EM_RESOURCE_BYTES_MAX = 1024 * 1024 };
+
+/* The conditions in the query. With `source`, those on the source of a copy ("ifSource…", sourceGeneration).
+ * MR_INVALID for a malformed one. */
+MR_MUST_CHECK enum mr_status em_conditions_of_request(const struct mr_request *req, bool source,
+                                                      struct em_conditions *ret, struct mr_err *err);
+/* The body as a JSON object; an empty object if there is no body. The caller owns *ret. MR_INVALID for
+ * anything else, MR_TOO_LARGE above EM_RESOURCE_BYTES_MAX. */
+MR_MUST_CHECK enum mr_status em_request_resource(struct mr_request *req, json_t **ret, struct mr_err *err);
+/* Answers 200 with the object's resource. */
+MR_MUST_CHECK enum mr_status em_answer_object(struct mr_request *req, const struct em_stored *stored,
+                                              struct mr_err *err);
+
+#endif
