@@ -3,6 +3,7 @@
 #include "infra/local/emulator/storage/range.h"
 #include "infra/local/emulator/storage/related.h"
 #include "infra/local/emulator/storage/session.h"
+#include "infra/local/emulator/storage/settings.h"
 #include "infra/local/emulator/storage/store.h"
 #include "shared/base/encoding.h"
 #include "shared/base/jwt.h"

@@ -2,7 +2,7 @@
 #include "infra/local/emulator/storage/handlers.h"
 #include "infra/local/emulator/storage/request.h"
 
-/* A copy of the resource with its link; consumes nothing. NULL: out of memory. */
+/* A copy of the resource with its link. NULL without memory. */
 static json_t *with_link(const struct mr_request *req, const json_t *resource)
 {
     json_t *copy = json_copy((json_t *)(uintptr_t)resource);
@@ -43,7 +43,7 @@ enum mr_status em_bucket_list(void *app, struct mr_request *req, struct mr_err *
     for (size_t i = 0; i < json_array_size(resources); i++)
         if (json_array_append_new(items, with_link(req, json_array_get(resources, i))) < 0)
             return mr_fail_oom(err);
-    /* "items" is absent when there are none. */
+    /* As with Google, an empty list has no "items". */
     json_t *answer =
         json_pack("{s:s, s:O*}", "kind", "storage#buckets", "items", json_array_size(items) ? items : NULL);
     return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
@@ -57,7 +57,7 @@ enum mr_status em_bucket_get(void *app, struct mr_request *req, struct mr_err *e
     return answer_bucket(req, resource, err);
 }
 
-/* Everybody may do everything here, in a bucket that exists: the answer is what was asked. */
+/* Every caller has every permission on a bucket that exists, so the answer repeats the question. */
 enum mr_status em_bucket_test_permissions(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct em_app *emulator = app;

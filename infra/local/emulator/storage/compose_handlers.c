@@ -5,6 +5,7 @@
  */
 #include "infra/local/emulator/storage/handlers.h"
 #include "infra/local/emulator/storage/request.h"
+#include "infra/local/emulator/storage/settings.h"
 #include "shared/base/encoding.h"
 
 #include <inttypes.h>

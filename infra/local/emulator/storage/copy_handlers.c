@@ -4,6 +4,7 @@
  */
 #include "infra/local/emulator/storage/handlers.h"
 #include "infra/local/emulator/storage/request.h"
+#include "infra/local/emulator/storage/settings.h"
 
 #include <inttypes.h>
 

@@ -22,21 +22,25 @@ enum mr_status em_path_format(char **ret, struct mr_err *err, const char *format
 enum mr_status em_dir_make(const char *path, struct mr_err *err)
 {
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "make the directory %s", path);
+        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "create the directory %s", path);
     return MR_OK;
+}
+
+static void dir_cleanup(DIR **dir)
+{
+    if (*dir)
+        closedir(*dir);
 }
 
 enum mr_status em_dir_each(const char *path, em_dir_visitor *visit, void *ctx, struct mr_err *err)
 {
-    DIR *dir = opendir(path);
+    __attribute__((cleanup(dir_cleanup))) DIR *dir = opendir(path);
     if (!dir)
         return mr_fail_errno(err, MR_UNAVAILABLE, errno, "read the directory %s", path);
-    enum mr_status status = MR_OK;
-    for (struct dirent *entry; status == MR_OK && (entry = readdir(dir));)
+    for (struct dirent *entry; (entry = readdir(dir));)
         if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-            status = visit(ctx, entry->d_name, err);
-    closedir(dir);
-    return status;
+            MR_TRY(visit(ctx, entry->d_name, err));
+    return MR_OK;
 }
 
 static enum mr_status dump_to_fd(int fd, const json_t *document, const char *path, struct mr_err *err)
@@ -66,12 +70,12 @@ enum mr_status em_json_write_beside(const char *path, const json_t *document, ch
 enum mr_status em_json_write_file(const char *path, const json_t *document, struct mr_err *err)
 {
     MR_AUTO_STR char *temporary = NULL;
-    enum mr_status status = em_json_write_beside(path, document, &temporary, err);
-    if (status == MR_OK && rename(temporary, path) < 0) {
-        status = mr_fail_errno(err, MR_UNAVAILABLE, errno, "rename to %s", path);
-        unlink(temporary);
-    }
-    return status;
+    MR_TRY(em_json_write_beside(path, document, &temporary, err));
+    if (rename(temporary, path) == 0)
+        return MR_OK;
+    int reason = errno;
+    unlink(temporary);
+    return mr_fail_errno(err, MR_UNAVAILABLE, reason, "rename to %s", path);
 }
 
 enum mr_status em_json_read_file(const char *path, json_t **ret, struct mr_err *err)
@@ -84,7 +88,7 @@ enum mr_status em_json_read_file(const char *path, json_t **ret, struct mr_err *
         return mr_fail(err, MR_INVALID, "%s, line %d: %s", path, reason.line, reason.text);
     if (!json_is_object(document)) {
         json_decref(document);
-        return mr_fail(err, MR_INVALID, "%s: no JSON object", path);
+        return mr_fail(err, MR_INVALID, "%s is not a JSON object", path);
     }
     *ret = document;
     return MR_OK;

@@ -1,8 +1,8 @@
 /*
- * Small files below DATA_DIR: paths, directories, and JSON documents replaced atomically.
+ * Small files in DATA_DIR: paths, directories, and JSON documents that are replaced atomically.
  *
- * A JSON document is written to a temporary name beside it, synced and renamed, so a reader (or the next
- * start after a crash) sees the old one or the new one, never half of one.
+ * A JSON document is written to a temporary file in the same directory, synced and renamed. So a reader, or the
+ * next start after a crash, sees the old document or the new one, never a part of one.
  */
 #ifndef EM_STORAGE_FILE_H
 #define EM_STORAGE_FILE_H
@@ -15,19 +15,19 @@
 MR_MUST_CHECK enum mr_status em_path_format(char **ret, struct mr_err *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* mkdir -p of the last segment only; an existing directory is MR_OK. Mode 0700. */
+/* Creates the directory, mode 0700; its parent must exist. MR_OK if it exists already. */
 MR_MUST_CHECK enum mr_status em_dir_make(const char *path, struct mr_err *err);
 
-/* Calls visit for each entry of the directory but "." and ".."; ends with visit's first failure. */
+/* Calls visit for each entry of the directory except "." and ".."; stops at visit's first failure. */
 typedef enum mr_status em_dir_visitor(void *ctx, const char *name, struct mr_err *err);
 MR_MUST_CHECK enum mr_status em_dir_each(const char *path, em_dir_visitor *visit, void *ctx,
                                          struct mr_err *err);
 
-/* Writes `document` durably to a temporary file beside `path`, whose malloc'ed name it gives: for a caller
- * that renames it under a lock. Mode 0600. */
+/* Writes and syncs `document` to a temporary file next to `path`, mode 0600, for a caller that renames it under a
+ * lock. *ret_temporary is its malloc'ed name. */
 MR_MUST_CHECK enum mr_status em_json_write_beside(const char *path, const json_t *document,
                                                   char **ret_temporary, struct mr_err *err);
-/* The same, renamed to `path` at once. */
+/* The same, and renames it to `path`. */
 MR_MUST_CHECK enum mr_status em_json_write_file(const char *path, const json_t *document, struct mr_err *err);
 /* The caller owns *ret. MR_NOT_FOUND without the file, MR_INVALID if it does not hold a JSON object. */
 MR_MUST_CHECK enum mr_status em_json_read_file(const char *path, json_t **ret, struct mr_err *err);

@@ -15,7 +15,7 @@ enum mr_status em_hash_update(struct em_hash *hash, const void *data, size_t len
 {
     hash->crc32c = mr_crc32c(hash->crc32c, data, len);
     if (EVP_DigestUpdate(hash->md5, data, len) != 1)
-        return mr_fail(err, MR_INTERNAL, "MD5 could not be computed");
+        return mr_fail(err, MR_INTERNAL, "OpenSSL could not compute the MD5");
     return MR_OK;
 }
 
@@ -73,31 +73,29 @@ static enum mr_status add_crc32c(struct em_digest *digest, const char *text, siz
 
 enum mr_status em_digest_add_header(struct em_digest *digest, const char *value, struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
-    for (const char *item = value; status == MR_OK && item && *item;) {
+    for (const char *item = value; item && *item;) {
         item += strspn(item, ", \t");
         size_t len = strcspn(item, ", \t");
         if (len > 4 && !strncmp(item, "md5=", 4))
-            status = add_md5(digest, item + 4, len - 4, err);
+            MR_TRY(add_md5(digest, item + 4, len - 4, err));
         else if (len > 7 && !strncmp(item, "crc32c=", 7))
-            status = add_crc32c(digest, item + 7, len - 7, err);
+            MR_TRY(add_crc32c(digest, item + 7, len - 7, err));
         else if (len)
-            status = mr_fail(err, MR_INVALID, "Invalid X-Goog-Hash: %s", value);
+            return mr_fail(err, MR_INVALID, "Invalid X-Goog-Hash: %s", value);
         item += len;
     }
-    return status;
+    return MR_OK;
 }
 
 enum mr_status em_digest_add_resource(struct em_digest *digest, const json_t *resource, struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
     const char *md5 = json_string_value(json_object_get(resource, "md5Hash"));
     const char *crc32c = json_string_value(json_object_get(resource, "crc32c"));
     if (md5)
-        status = add_md5(digest, md5, strlen(md5), err);
-    if (status == MR_OK && crc32c)
-        status = add_crc32c(digest, crc32c, strlen(crc32c), err);
-    return status;
+        MR_TRY(add_md5(digest, md5, strlen(md5), err));
+    if (crc32c)
+        MR_TRY(add_crc32c(digest, crc32c, strlen(crc32c), err));
+    return MR_OK;
 }
 
 enum mr_status em_digest_add_md5(struct em_digest *digest, const char *base64, struct mr_err *err)

@@ -1,6 +1,6 @@
 /*
- * The two checksums that Cloud Storage keeps of an object, computed as its bytes pass by, and those that a
- * client announces. Source: https://cloud.google.com/storage/docs/data-validation
+ * The two checksums that Cloud Storage keeps for an object (MD5 and CRC32C), computed while the bytes arrive, and
+ * the checksums that a client expects. Source: https://cloud.google.com/storage/docs/data-validation
  */
 #ifndef EM_STORAGE_HASH_H
 #define EM_STORAGE_HASH_H
@@ -14,7 +14,7 @@
 
 enum { EM_MD5_SIZE = 16 };
 
-/* Zero-initialise, then em_hash_begin. Owned by one thread at a time. */
+/* Zero-initialise, then call em_hash_begin. Only one thread may use it at a time. */
 struct em_hash {
     EVP_MD_CTX *md5;
     uint32_t crc32c;
@@ -30,23 +30,23 @@ struct em_digest {
 MR_MUST_CHECK enum mr_status em_hash_begin(struct em_hash *hash, struct mr_err *err);
 MR_MUST_CHECK enum mr_status em_hash_update(struct em_hash *hash, const void *data, size_t len,
                                             struct mr_err *err);
-/* The checksums of what has passed so far; more may follow. */
+/* The checksums of the bytes so far; more may follow. */
 MR_MUST_CHECK enum mr_status em_hash_get(const struct em_hash *hash, struct em_digest *ret,
                                          struct mr_err *err);
 void em_hash_free(struct em_hash *hash);
 
-/* Adds what an X-Goog-Hash header ("crc32c=…,md5=…") announces; NULL adds nothing. MR_INVALID if malformed.
- */
+/* Adds the checksums of an X-Goog-Hash header ("crc32c=…,md5=…"); NULL adds nothing. MR_INVALID if it is
+ * malformed. */
 MR_MUST_CHECK enum mr_status em_digest_add_header(struct em_digest *digest, const char *value,
                                                   struct mr_err *err);
-/* Adds md5Hash and crc32c of an object resource. */
+/* Adds md5Hash and crc32c of an object resource, as far as it has them. */
 MR_MUST_CHECK enum mr_status em_digest_add_resource(struct em_digest *digest, const json_t *resource,
                                                     struct mr_err *err);
 /* Adds one base64 MD5 (Content-MD5); NULL adds nothing. */
 MR_MUST_CHECK enum mr_status em_digest_add_md5(struct em_digest *digest, const char *base64,
                                                struct mr_err *err);
 
-/* MR_INVALID if `expected` holds a checksum that differs from `actual`'s. */
+/* MR_INVALID if a checksum in `expected` differs from the one in `actual`. */
 MR_MUST_CHECK enum mr_status em_digest_compare(const struct em_digest *expected,
                                                const struct em_digest *actual, struct mr_err *err);
 

@@ -1,12 +1,12 @@
 /*
- * struct em_stored: one generation of an object, as the emulator knows it without its bytes.
+ * struct em_stored: one generation of an object, without its bytes.
  *
- * Immutable once it stands in the index, and counted: a reader takes a reference and may use it, and the file
- * it opened for it, while a newer generation takes its place. A change makes a copy. `settings` holds the
- * fields that clients may set (contentType, metadata, …), validated; the rest is the emulator's own.
+ * It is immutable once it is in the index, and reference-counted: a reader keeps its reference, and the file it
+ * opened, while a newer generation becomes live. A change makes a copy. `settings` holds the fields that
+ * clients may set, validated (storage/settings.h); the emulator sets the rest.
  *
- * jansson's own counts are not for several threads (json_decref reads before it counts), so each object has
- * its settings for itself, and whatever leaves it as JSON is a deep copy.
+ * jansson's reference counts are not safe across threads (json_decref reads before it decrements), so each
+ * object has its own copy of the settings, and all JSON that leaves it is a deep copy.
  */
 #ifndef EM_STORAGE_OBJECT_H
 #define EM_STORAGE_OBJECT_H
@@ -19,8 +19,8 @@ struct em_stored {
     atomic_int refs;
     char *bucket;
     char *name;
-    int64_t generation;     /* microseconds since 1970, strictly rising */
-    int64_t metageneration; /* 1 for new bytes, +1 with each change of the settings */
+    int64_t generation;     /* microseconds since 1970, strictly increasing */
+    int64_t metageneration; /* 1 for new bytes; each change of the settings adds 1 */
     int64_t size;
     int64_t created_us;
     int64_t updated_us;
@@ -29,41 +29,31 @@ struct em_stored {
     json_t *settings;
 };
 
-/* A draft with one reference, all numbers 0. Copies the strings and settings. */
+/* A draft with one reference; all numbers are 0. Copies the strings and settings. MR_EXHAUSTED without
+ * memory. */
 MR_MUST_CHECK enum mr_status em_stored_new(const char *bucket, const char *name, const json_t *settings,
                                            struct em_stored **ret, struct mr_err *err);
-/* A draft with everything of `from` but the settings. */
+/* A draft with everything from `from` except the settings. */
 MR_MUST_CHECK enum mr_status em_stored_copy(const struct em_stored *from, const json_t *settings,
                                             struct em_stored **ret, struct mr_err *err);
+/* Take and drop a reference; any thread. */
 struct em_stored *em_stored_ref(struct em_stored *stored);
 void em_stored_unref(struct em_stored *stored);
 MR_DEFINE_CLEANUP(em_stored, em_stored_unref)
 
-/* A text setting, e.g. "contentType"; NULL if not set. */
+/* A setting that is a string, e.g. "contentType"; NULL if it is not set. */
 const char *em_stored_setting(const struct em_stored *stored, const char *name);
 
 #define EM_ETAG_MAX 80
 void em_stored_etag(const struct em_stored *stored, char out[EM_ETAG_MAX]);
 
-/* The sidecar file's JSON, and back. NULL: out of memory. */
+/* The JSON of the sidecar file (NULL without memory), and back (MR_INVALID for anything else). */
 json_t *em_stored_to_sidecar(const struct em_stored *stored);
 MR_MUST_CHECK enum mr_status em_stored_from_sidecar(const char *bucket, const json_t *sidecar,
                                                     struct em_stored **ret, struct mr_err *err);
 
-/* The object resource of the JSON API; links begin with base_url. NULL: out of memory.
+/* The object resource of the JSON API; links begin with base_url. NULL without memory.
  * Source: https://cloud.google.com/storage/docs/json_api/v1/objects#resource */
 json_t *em_stored_resource(const struct em_stored *stored, const char *base_url);
-
-/*
- * The settings that follow from `old` (NULL: none yet) and a client's resource. replace: fields that are not
- * given fall away (insert, PUT); otherwise they stay, null removes a field, and metadata is merged key by key
- * (PATCH). Fields that clients cannot set are ignored. MR_INVALID for a wrong type. The caller owns *ret.
- */
-MR_MUST_CHECK enum mr_status em_settings_apply(const json_t *old, const json_t *resource, bool replace,
-                                               json_t **ret, struct mr_err *err);
-
-/* MR_INVALID unless Cloud Storage would take it as an object's name.
- * Source: https://cloud.google.com/storage/docs/objects#naming */
-MR_MUST_CHECK enum mr_status em_object_name_check(const char *name, struct mr_err *err);
 
 #endif

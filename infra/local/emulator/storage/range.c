@@ -6,7 +6,7 @@
 
 enum { NUMBER_TEXT_MAX = 20 };
 
-/* A number within text[0..len). */
+/* Reads the number that is all of text[0..len). */
 static bool number(const char *text, size_t len, int64_t *ret)
 {
     char digits[NUMBER_TEXT_MAX + 1];

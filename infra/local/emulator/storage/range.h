@@ -1,6 +1,6 @@
 /*
- * The two headers that speak of byte ranges: Range of a download (RFC 9110 §14.2) and Content-Range of a
- * resumable upload's request. Pure functions. Source of the latter's forms:
+ * The two headers with byte ranges: Range of a download (RFC 9110 §14.2), and Content-Range of a resumable
+ * upload. Pure functions. Source for Content-Range:
  * https://cloud.google.com/storage/docs/performing-resumable-uploads
  */
 #ifndef EM_STORAGE_RANGE_H
@@ -13,9 +13,9 @@
 enum em_object_range { EM_OBJECT_WHOLE, EM_OBJECT_PART, EM_OBJECT_NO_PART };
 
 /*
- * Reads "bytes=a-b", "bytes=a-" or "bytes=-n" against an object of `size` bytes. *ret_first and *ret_length
- * are always filled (the whole object unless EM_OBJECT_PART). NULL, other units, several ranges and nonsense
- * mean the whole object, as RFC 9110 wants.
+ * Reads "bytes=a-b", "bytes=a-" or "bytes=-n" for an object of `size` bytes. *ret_first and *ret_length are
+ * always set (to the whole object unless the result is EM_OBJECT_PART). NULL, other units, several ranges and
+ * malformed values mean the whole object, as RFC 9110 requires.
  */
 enum em_object_range em_object_range_parse(const char *value, int64_t size, int64_t *ret_first,
                                            int64_t *ret_length);
@@ -23,8 +23,8 @@ enum em_object_range em_object_range_parse(const char *value, int64_t size, int6
 enum { EM_CONTENT_RANGE_OPEN = -1 };
 
 struct em_content_range {
-    bool query;    /* "bytes *" + "/…": no body, asks for the state or names the end */
-    int64_t first; /* of the body's bytes within the object */
+    bool query;    /* "bytes *" + "/…": no body; asks for the state, or announces the size */
+    int64_t first; /* position of the first byte in the object */
     int64_t last;  /* EM_CONTENT_RANGE_OPEN for "S-*": up to the end of the body */
     int64_t total; /* EM_CONTENT_RANGE_OPEN for "/" + "*": not known yet */
 };

@@ -14,8 +14,8 @@ struct em_related {
     char delimiter[BOUNDARY_MAX + 5]; /* CR LF "--" boundary */
     size_t delimiter_len;
     char type[TYPE_MAX];
-    bool at_boundary;  /* the delimiter has been consumed, its line not yet */
-    bool finished;     /* the closing delimiter has been seen */
+    bool at_boundary;  /* the delimiter is consumed, the rest of its line is not */
+    bool finished;     /* the closing delimiter was read */
     size_t start, end; /* the window's unread bytes */
     char window[WINDOW_BYTES];
 };
@@ -26,7 +26,7 @@ static enum mr_status read_boundary(const char *content_type, struct em_related 
     size_t len = 0;
     if (value) {
         value += strlen("boundary=");
-        /* A single quote is no quote in RFC 2045, but Google's older Python client writes it as one. */
+        /* RFC 2045 knows only double quotes, but Google's older Python client writes single ones. */
         char quote = *value == '"' || *value == '\'' ? *value++ : '\0';
         const char *end = quote ? strchr(value, quote) : value + strcspn(value, "; \t");
         len = end ? (size_t)(end - value) : 0;
@@ -41,20 +41,16 @@ static enum mr_status read_boundary(const char *content_type, struct em_related 
 enum mr_status em_related_new(const char *content_type, mr_form_source *source, void *ctx,
                               struct em_related **ret, struct mr_err *err)
 {
-    struct em_related *related = calloc(1, sizeof *related);
+    MR_AUTO(em_related) struct em_related *related = calloc(1, sizeof *related);
     if (!related)
         return mr_fail_oom(err);
     related->source = source;
     related->ctx = ctx;
-    enum mr_status status = read_boundary(content_type, related, err);
-    if (status != MR_OK) {
-        free(related);
-        return status;
-    }
-    /* The first delimiter may stand at the very start, without the line break that belongs to it. */
+    MR_TRY(read_boundary(content_type, related, err));
+    /* The first delimiter may be at the very start, without the line break before it. */
     memcpy(related->window, "\r\n", 2);
     related->end = 2;
-    *ret = related;
+    *ret = MR_TAKE(related);
     return MR_OK;
 }
 
@@ -63,7 +59,7 @@ void em_related_free(struct em_related *related)
     free(related);
 }
 
-/* Brings more bytes into the window; MR_INVALID when there are none, or no room. */
+/* Reads more bytes into the window. MR_INVALID at the end of the body, or if the window is full. */
 static enum mr_status fill(struct em_related *related, struct mr_err *err)
 {
     memmove(related->window, related->window + related->start, related->end - related->start);
@@ -72,12 +68,12 @@ static enum mr_status fill(struct em_related *related, struct mr_err *err)
     if (related->end == WINDOW_BYTES)
         return mr_fail(err, MR_INVALID, "The head of a part is too long.");
     size_t got = 0;
-    enum mr_status status =
-        related->source(related->ctx, related->window + related->end, WINDOW_BYTES - related->end, &got, err);
-    if (status == MR_OK && got == 0)
+    MR_TRY(related->source(related->ctx, related->window + related->end, WINDOW_BYTES - related->end, &got,
+                           err));
+    if (got == 0)
         return mr_fail(err, MR_INVALID, "The multipart body ends before its closing boundary.");
     related->end += got;
-    return status;
+    return MR_OK;
 }
 
 enum mr_status em_related_read(struct em_related *related, void *data, size_t len, size_t *ret_len,
@@ -90,7 +86,7 @@ enum mr_status em_related_read(struct em_related *related, void *data, size_t le
         if (found)
             safe = (size_t)(found - from);
         else if (unread >= related->delimiter_len)
-            /* Its last bytes may be the beginning of a delimiter. */
+            /* The last bytes may be the start of a delimiter. */
             safe = unread - related->delimiter_len + 1;
         if (safe) {
             *ret_len = safe < len ? safe : len;
@@ -103,9 +99,7 @@ enum mr_status em_related_read(struct em_related *related, void *data, size_t le
             related->at_boundary = true;
             break;
         }
-        enum mr_status status = fill(related, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(fill(related, err));
     }
     *ret_len = 0;
     return MR_OK;
@@ -123,20 +117,15 @@ static enum mr_status read_line(struct em_related *related, char **ret, struct m
             *ret = from;
             return MR_OK;
         }
-        enum mr_status status = fill(related, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(fill(related, err));
     }
 }
 
-/* What follows a delimiter on its line: "--" closes; blanks are padding. */
+/* Reads the rest of a delimiter's line: "--" ends the body, blanks are padding. */
 static enum mr_status read_boundary_line(struct em_related *related, struct mr_err *err)
 {
-    while (related->end - related->start < 2) {
-        enum mr_status status = fill(related, err);
-        if (status != MR_OK)
-            return status;
-    }
+    while (related->end - related->start < 2)
+        MR_TRY(fill(related, err));
     related->at_boundary = false;
     related->finished = !memcmp(related->window + related->start, "--", 2);
     if (related->finished)
@@ -144,7 +133,7 @@ static enum mr_status read_boundary_line(struct em_related *related, struct mr_e
     char *rest = NULL;
     MR_TRY(read_line(related, &rest, err));
     if (rest[strspn(rest, " \t")])
-        return mr_fail(err, MR_INVALID, "Something follows a multipart boundary on its line.");
+        return mr_fail(err, MR_INVALID, "A multipart boundary must end its line.");
     return MR_OK;
 }
 
@@ -154,9 +143,7 @@ static enum mr_status read_head(struct em_related *related, struct mr_err *err)
     related->type[0] = '\0';
     for (;;) {
         char *line = NULL;
-        enum mr_status status = read_line(related, &line, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(read_line(related, &line, err));
         if (!*line)
             return MR_OK;
         if (strncasecmp(line, name, strlen(name)))
@@ -169,15 +156,12 @@ static enum mr_status read_head(struct em_related *related, struct mr_err *err)
 enum mr_status em_related_next(struct em_related *related, const char **ret_type, struct mr_err *err)
 {
     char skipped[4096];
-    size_t len = 1;
-    enum mr_status status = MR_OK;
-    while (status == MR_OK && len)
-        status = em_related_read(related, skipped, sizeof skipped, &len, err);
-    if (status == MR_OK && related->at_boundary)
-        status = read_boundary_line(related, err);
-    if (status == MR_OK && !related->finished)
-        status = read_head(related, err);
-    if (status == MR_OK)
-        *ret_type = related->finished ? NULL : related->type;
-    return status;
+    for (size_t len = 1; len > 0;)
+        MR_TRY(em_related_read(related, skipped, sizeof skipped, &len, err));
+    if (related->at_boundary)
+        MR_TRY(read_boundary_line(related, err));
+    if (!related->finished)
+        MR_TRY(read_head(related, err));
+    *ret_type = related->finished ? NULL : related->type;
+    return MR_OK;
 }

@@ -4,6 +4,7 @@
 #include "infra/local/emulator/storage/handlers.h"
 #include "infra/local/emulator/storage/range.h"
 #include "infra/local/emulator/storage/request.h"
+#include "infra/local/emulator/storage/settings.h"
 #include "shared/base/encoding.h"
 
 #include <inttypes.h>
@@ -193,10 +194,10 @@ static enum mr_status acquire(struct em_app *emulator, struct mr_request *req, s
     const char *id = mr_request_query(req, "upload_id");
     if (!id)
         return mr_fail(err, MR_INVALID, "Required parameter: upload_id");
-    enum mr_status status = em_upload_session_acquire(emulator->storage->sessions, id, ret, err);
-    if (status == MR_OK && (*ret)->state == EM_SESSION_CANCELED)
-        status = mr_fail_code(err, MR_CODE_RECEIVER_GONE, "The upload session is gone.");
-    return status;
+    MR_TRY(em_upload_session_acquire(emulator->storage->sessions, id, ret, err));
+    if ((*ret)->state == EM_SESSION_CANCELED)
+        return mr_fail_code(err, MR_CODE_RECEIVER_GONE, "The upload session is gone.");
+    return MR_OK;
 }
 
 static enum mr_status continue_session(void *app, struct mr_request *req, struct mr_err *err)

@@ -1,5 +1,6 @@
 /* Writes to the store: insert, change, delete. */
 #include "infra/local/emulator/storage/file.h"
+#include "infra/local/emulator/storage/settings.h"
 #include "infra/local/emulator/storage/store_internal.h"
 #include "shared/base/encoding.h"
 
@@ -81,10 +82,12 @@ static enum mr_status publish(struct em_store *store, struct em_stored *live, st
     pthread_mutex_lock(&store->lock);
     enum mr_status status = swap_locked(store, &swap, err);
     pthread_mutex_unlock(&store->lock);
-    *ret_raced = swap.raced;
-    if (status == MR_OK && !swap.raced && incoming && live)
+    if (status != MR_OK)
+        return status;
+    if (!swap.raced && incoming && live)
         em_store_remove_data(store, live);
-    return status;
+    *ret_raced = swap.raced;
+    return MR_OK;
 }
 
 /* The new generation that results from `write` and its bytes. */

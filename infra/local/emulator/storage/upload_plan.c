@@ -1,6 +1,7 @@
 #include "infra/local/emulator/storage/upload_plan.h"
 
 #include "infra/local/emulator/storage/request.h"
+#include "infra/local/emulator/storage/settings.h"
 #include "shared/base/encoding.h"
 
 #include <strings.h>

@@ -6,7 +6,7 @@
 #include "infra/local/emulator/storage/download.h"
 #include "infra/local/emulator/storage/handlers.h"
 #include "infra/local/emulator/storage/resumable.h"
-#include "infra/local/emulator/storage/signed.h"
+#include "infra/local/emulator/storage/signed_url.h"
 #include "infra/local/emulator/storage/upload_plan.h"
 #include "shared/base/encoding.h"
 
