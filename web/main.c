@@ -3,11 +3,10 @@
  * alone.
  */
 #include "shared/base/process.h"
+#include "shared/data/db_migrate.h"
 #include "shared/data/readiness.h"
 #include "web/app.h"
 #include "web/routes.h"
-
-extern const struct mr_migration mr_migrations[]; /* made from infra/migrations/ by the build */
 
 enum { UPLOAD_OVERHEAD = 64 << 10, DRAIN_MS = 8000 };
 enum { STREAMS_PER_USER = 100, STREAM_QUEUE = 256 << 10, HEARTBEAT_MS = 15000 };

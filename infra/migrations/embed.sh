@@ -1,8 +1,7 @@
 #!/bin/sh
 # Prints C for the given migrations: mr_migrations[], one string literal per line of SQL.
 set -eu
-echo '#include "shared/data/db.h"'
-echo 'extern const struct mr_migration mr_migrations[];'
+echo '#include "shared/data/db_migrate.h"'
 echo 'const struct mr_migration mr_migrations[] = {'
 for file in "$@"; do
     printf '    {"%s",\n' "$(basename "$file" .sql)"

@@ -103,7 +103,7 @@ enum mr_status mr_fail_oom(struct mr_err *err)
 
 enum mr_status mr_wrap(struct mr_err *err, enum mr_status status, const char *format, ...)
 {
-    if (!err)
+    if (status == MR_OK || !err)
         return status;
     char old[MR_ERR_MESSAGE_MAX];
     memcpy(old, err->message, sizeof old);

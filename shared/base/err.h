@@ -59,7 +59,8 @@ enum mr_status mr_fail_errno(struct mr_err *err, enum mr_status status, int errn
 /* MR_EXHAUSTED, "out of memory". */
 enum mr_status mr_fail_oom(struct mr_err *err);
 
-/* Puts "context: " before the message of a failed err (NULL allowed) and returns the failure's status. */
+/* Puts "context: " before the message of a failed err (NULL allowed). Returns status; does nothing if it is
+ * MR_OK, so that `return mr_wrap(err, call(…, err), "context")` adds the context to a failure only. */
 enum mr_status mr_wrap(struct mr_err *err, enum mr_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

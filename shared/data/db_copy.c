@@ -1,87 +1,61 @@
 #include "shared/data/db_copy.h"
 
 #include "shared/base/encoding.h"
-#include "shared/data/db_internal.h"
+#include "shared/data/db_pool.h"
 
 #include <limits.h>
 
-/* The results that are left; without them the connection takes no other command. */
-static void drain(PGconn *pg)
+static enum mr_status check_connection(const struct mr_db_tx *tx, struct mr_err *err)
 {
-    for (PGresult *result = PQgetResult(pg); result; result = PQgetResult(pg)) {
-        bool copying = PQresultStatus(result) == PGRES_COPY_IN;
-        PQclear(result);
-        if (copying) /* it would be given for ever */
-            return;
-    }
+    if (!tx->connection->pg)
+        return mr_fail(err, MR_UNAVAILABLE, "database: the transaction's connection broke");
+    return MR_OK;
 }
 
-void mr_db_copy_abandon(struct mr_db_connection *connection)
-{
-    if (PQtransactionStatus(connection->pg) != PQTRANS_ACTIVE)
-        return;
-    if (PQputCopyEnd(connection->pg, "abandoned") == 1)
-        drain(connection->pg);
-}
-
-/* The server ended the copy by itself, and says why in a result; or the connection is gone. */
+/* The server ended the copy, and a result says why; or the connection broke. */
 static enum mr_status copy_failure(struct mr_db_connection *connection, struct mr_err *err)
 {
-    PGresult *result = PQgetResult(connection->pg);
-    bool told = result && PQresultStatus(result) == PGRES_FATAL_ERROR;
+    MR_AUTO_RESULT PGresult *result = PQgetResult(connection->pg);
+    bool answered = result && PQresultStatus(result) == PGRES_FATAL_ERROR;
     enum mr_status status =
-        told ? mr_db_result_failure(connection, result, err) : mr_db_connection_failure(connection, err);
-    PQclear(result);
+        answered ? mr_db_result_failure(connection, result, err) : mr_db_connection_failure(connection, err);
     if (connection->pg)
-        drain(connection->pg);
-    return status;
-}
-
-static enum mr_status broken(struct mr_err *err)
-{
-    return mr_fail(err, MR_UNAVAILABLE, "database: the transaction's connection broke");
+        mr_db_connection_drain(connection);
+    return mr_wrap(err, status, "copy");
 }
 
 enum mr_status mr_db_tx_copy_begin(struct mr_db_tx *tx, const char *sql, struct mr_err *err)
 {
-    struct mr_db_connection *connection = tx->connection;
-    if (!connection->pg)
-        return broken(err);
-    PGresult *result = PQexec(connection->pg, sql);
-    enum mr_status status = MR_OK;
+    MR_TRY(check_connection(tx, err));
+    MR_AUTO_RESULT PGresult *result = PQexec(tx->connection->pg, sql);
     if (PQresultStatus(result) != PGRES_COPY_IN)
-        status = mr_wrap(err, mr_db_result_failure(connection, result, err), "copy");
-    PQclear(result);
-    return status;
+        return mr_wrap(err, mr_db_result_failure(tx->connection, result, err), "copy");
+    return MR_OK;
 }
 
 enum mr_status mr_db_tx_copy_write(struct mr_db_tx *tx, const void *data, size_t len, struct mr_err *err)
 {
-    struct mr_db_connection *connection = tx->connection;
-    if (!connection->pg)
-        return broken(err);
+    MR_TRY(check_connection(tx, err));
     if (len > INT_MAX)
-        return mr_fail(err, MR_INVALID, "copy: a piece of more than 2 GiB");
-    if (PQputCopyData(connection->pg, data, (int)len) != 1)
-        return mr_wrap(err, copy_failure(connection, err), "copy");
+        return mr_fail(err, MR_INVALID, "copy: more than 2 GiB in one call");
+    if (PQputCopyData(tx->connection->pg, data, (int)len) != 1)
+        return copy_failure(tx->connection, err);
     return MR_OK;
 }
 
 enum mr_status mr_db_tx_copy_end(struct mr_db_tx *tx, int64_t *ret_rows, struct mr_err *err)
 {
+    MR_TRY(check_connection(tx, err));
     struct mr_db_connection *connection = tx->connection;
-    if (!connection->pg)
-        return broken(err);
     if (PQputCopyEnd(connection->pg, NULL) != 1)
-        return mr_wrap(err, copy_failure(connection, err), "copy");
-    PGresult *result = PQgetResult(connection->pg);
+        return copy_failure(connection, err);
+    MR_AUTO_RESULT PGresult *result = PQgetResult(connection->pg);
     enum mr_status status = MR_OK;
     if (PQresultStatus(result) != PGRES_COMMAND_OK)
         status = mr_wrap(err, mr_db_result_failure(connection, result, err), "copy");
     else if (ret_rows)
         mr_parse_int64(PQcmdTuples(result), 0, INT64_MAX, ret_rows);
-    PQclear(result);
     if (connection->pg)
-        drain(connection->pg);
+        mr_db_connection_drain(connection);
     return status;
 }

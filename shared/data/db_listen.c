@@ -1,17 +1,16 @@
 #include "shared/data/db_listen.h"
 
 #include "shared/base/encoding.h"
-#include "shared/data/db_internal.h"
+#include "shared/data/db_connection.h"
 
 #include <errno.h>
-#include <libpq-fe.h>
 #include <poll.h>
 
 struct mr_db_listener {
     PGconn *pg;
 };
 
-/* An attempt to connect: until when, and what ends it early. */
+/* An attempt to connect: its deadline, and what ends it early. */
 struct attempt {
     PGconn *pg;
     int64_t due_us;
@@ -36,7 +35,7 @@ static enum mr_status wait_for_server(const struct attempt *attempt, short event
         if (ready < 0 && errno != EINTR)
             return mr_fail_errno(err, MR_INTERNAL, errno, "poll");
         if (ready > 0 && fds[1].revents)
-            return mr_fail(err, MR_CANCELED, "database: no longer wanted");
+            return mr_fail(err, MR_CANCELED, "database: connecting was canceled");
         if (ready > 0)
             return MR_OK;
     }
@@ -44,58 +43,54 @@ static enum mr_status wait_for_server(const struct attempt *attempt, short event
 
 static enum mr_status finish_connecting(const struct attempt *attempt, struct mr_err *err)
 {
+    if (PQstatus(attempt->pg) == CONNECTION_BAD)
+        return failure(attempt->pg, err);
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
-    enum mr_status status = PQstatus(attempt->pg) == CONNECTION_BAD ? failure(attempt->pg, err) : MR_OK;
-    while (status == MR_OK && state != PGRES_POLLING_OK) {
-        status = wait_for_server(attempt, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, err);
-        if (status != MR_OK)
-            break;
+    while (state != PGRES_POLLING_OK) {
+        MR_TRY(wait_for_server(attempt, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, err));
         state = PQconnectPoll(attempt->pg);
         if (state == PGRES_POLLING_FAILED)
-            status = failure(attempt->pg, err);
+            return failure(attempt->pg, err);
     }
-    return status;
+    return MR_OK;
 }
 
-static enum mr_status wait_for_result(const struct attempt *attempt, struct mr_err *err)
+/* Waits for the next result; NULL after the last. The caller clears *ret. */
+static enum mr_status next_result(const struct attempt *attempt, PGresult **ret, struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
-    while (status == MR_OK && PQisBusy(attempt->pg)) {
-        status = wait_for_server(attempt, POLLIN, err);
-        if (status == MR_OK && !PQconsumeInput(attempt->pg))
-            status = failure(attempt->pg, err);
+    while (PQisBusy(attempt->pg)) {
+        MR_TRY(wait_for_server(attempt, POLLIN, err));
+        if (!PQconsumeInput(attempt->pg))
+            return failure(attempt->pg, err);
     }
-    return status;
+    *ret = PQgetResult(attempt->pg);
+    return MR_OK;
 }
 
-static enum mr_status say_listen(const struct attempt *attempt, const char *channel, struct mr_err *err)
+static enum mr_status start_listening(const struct attempt *attempt, const char *channel, struct mr_err *err)
 {
     char *name = PQescapeIdentifier(attempt->pg, channel, strlen(channel));
     char sql[128];
     int len = name ? snprintf(sql, sizeof sql, "LISTEN %s", name) : -1;
     PQfreemem(name);
     if (len < 0 || len >= (int)sizeof sql)
-        return mr_fail(err, MR_INVALID, "not the name of a channel");
+        return mr_fail(err, MR_INVALID, "database: invalid channel name");
     if (!PQsendQuery(attempt->pg, sql))
         return failure(attempt->pg, err);
-    enum mr_status status = wait_for_result(attempt, err);
-    while (status == MR_OK) {
-        PGresult *result = PQgetResult(attempt->pg);
+    for (;;) {
+        MR_AUTO_RESULT PGresult *result = NULL;
+        MR_TRY(next_result(attempt, &result, err));
         if (!result)
-            break;
+            return MR_OK;
         if (PQresultStatus(result) != PGRES_COMMAND_OK)
-            status = failure(attempt->pg, err);
-        PQclear(result);
-        if (status == MR_OK)
-            status = wait_for_result(attempt, err);
+            return failure(attempt->pg, err);
     }
-    return status;
 }
 
 enum mr_status mr_db_listen(const char *conninfo, const char *channel, int timeout_ms, int cancel_fd,
                             struct mr_db_listener **ret, struct mr_err *err)
 {
-    /* As the pool's connections (db.c); nothing is ever asked on this one that could take long. */
+    /* As the pool's connections (db_connection.c), but without statement_timeout: LISTEN is all it runs. */
     static const char *const keys[] = {"keepalives_idle", "tcp_user_timeout", "dbname", NULL};
     const char *values[] = {"60", "30000", conninfo, NULL};
     MR_AUTO(mr_db_listener) struct mr_db_listener *listener = calloc(1, sizeof *listener);
@@ -108,12 +103,10 @@ enum mr_status mr_db_listen(const char *conninfo, const char *channel, int timeo
     struct attempt attempt = {.pg = listener->pg,
                               .due_us = mr_time_monotonic_us() + (int64_t)timeout_ms * 1000,
                               .cancel_fd = cancel_fd};
-    enum mr_status status = finish_connecting(&attempt, err);
-    if (status == MR_OK)
-        status = say_listen(&attempt, channel, err);
-    if (status == MR_OK)
-        *ret = MR_TAKE(listener);
-    return status;
+    MR_TRY(finish_connecting(&attempt, err));
+    MR_TRY(start_listening(&attempt, channel, err));
+    *ret = MR_TAKE(listener);
+    return MR_OK;
 }
 
 void mr_db_listener_free(struct mr_db_listener *listener)
@@ -133,9 +126,9 @@ enum mr_status mr_db_listener_next(struct mr_db_listener *listener, bool *ret_an
                                    char payload[MR_DB_PAYLOAD_MAX], struct mr_err *err)
 {
     PGnotify *notify = PQnotifies(listener->pg);
-    if (!notify) { /* all that was read is taken: look whether there is more to read */
+    if (!notify) { /* everything read so far is taken: read more if there is any */
         bool good = PQconsumeInput(listener->pg) && PQstatus(listener->pg) == CONNECTION_OK;
-        notify = PQnotifies(listener->pg); /* what came before the end counts */
+        notify = PQnotifies(listener->pg); /* a notification that came before the failure counts */
         if (!notify && !good)
             return failure(listener->pg, err);
     }

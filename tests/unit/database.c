@@ -1,6 +1,7 @@
 #include "tests/unit/database.h"
 
 #include "shared/base/encoding.h"
+#include "shared/data/db_migrate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

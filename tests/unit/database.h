@@ -4,8 +4,6 @@
 
 #include "shared/data/db.h"
 
-extern const struct mr_migration mr_migrations[];
-
 /* A new database without any table. *ret_conninfo is malloc'ed. Ends the program when there is no PostgreSQL.
  */
 void database_create(char **ret_conninfo);

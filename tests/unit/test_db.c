@@ -2,6 +2,7 @@
 #include "tests/unit/database.h"
 
 #include "shared/data/db_copy.h"
+#include "shared/data/db_migrate.h"
 
 #include <pthread.h>
 #include <setjmp.h>

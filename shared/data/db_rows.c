@@ -1,0 +1,58 @@
+#include "shared/data/db_rows.h"
+
+#include "shared/base/encoding.h"
+
+struct mr_rows {
+    PGresult *result;
+};
+
+enum mr_status mr_rows_of(PGresult *result, struct mr_rows **ret, struct mr_err *err)
+{
+    struct mr_rows *rows = malloc(sizeof *rows);
+    if (!rows) {
+        PQclear(result);
+        return mr_fail_oom(err);
+    }
+    rows->result = result;
+    *ret = rows;
+    return MR_OK;
+}
+
+void mr_rows_free(struct mr_rows *rows)
+{
+    if (!rows)
+        return;
+    PQclear(rows->result);
+    free(rows);
+}
+
+int mr_rows_count(const struct mr_rows *rows)
+{
+    return PQntuples(rows->result);
+}
+
+int64_t mr_rows_affected(const struct mr_rows *rows)
+{
+    int64_t count = 0;
+    mr_parse_int64(PQcmdTuples(rows->result), 0, INT64_MAX, &count);
+    return count;
+}
+
+const char *mr_rows_text(const struct mr_rows *rows, int row, const char *column)
+{
+    int field = PQfnumber(rows->result, column);
+    return field < 0 ? "" : PQgetvalue(rows->result, row, field);
+}
+
+bool mr_rows_is_null(const struct mr_rows *rows, int row, const char *column)
+{
+    int field = PQfnumber(rows->result, column);
+    return field < 0 || PQgetisnull(rows->result, row, field);
+}
+
+int64_t mr_rows_int64(const struct mr_rows *rows, int row, const char *column)
+{
+    int64_t value = 0;
+    mr_parse_int64(mr_rows_text(rows, row, column), INT64_MIN, INT64_MAX, &value);
+    return value;
+}
