@@ -2,6 +2,7 @@
 
 #include "shared/data/strays.h"
 #include "shared/http/fetch.h"
+#include "shared/http/retry.h"
 #include "worker/heart.h"
 #include "worker/magic.h"
 

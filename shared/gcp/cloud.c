@@ -7,14 +7,13 @@ static enum mr_oidc_mode mode_of(const char *push_auth)
                                            : MR_OIDC_VERIFY;
 }
 
-/* The worker has no such setting. */
+/* NULL in the worker, which has no such setting. */
 static bool signs_urls(const struct mr_config *config)
 {
     return config->download_mode && strcmp(config->download_mode, "redirect") == 0;
 }
 
-/* Against emulators alone nobody has to be anybody, unless URLs are signed: somebody's name stands in them.
- */
+/* Emulators need no tokens; but signed URLs name the account that signed them. */
 static enum mr_status open_tokens(const struct mr_config *config, struct mr_cloud *cloud, struct mr_err *err)
 {
     if (config->storage_host[0] && config->pubsub_host[0] && !signs_urls(config))
@@ -29,8 +28,7 @@ static enum mr_status find_project(const struct mr_config *config, struct mr_clo
     if (!config->project[0] && cloud->tokens)
         return mr_token_project(cloud->tokens, &cloud->project, err);
     if (!config->project[0])
-        return mr_fail(err, MR_INVALID,
-                       "GOOGLE_CLOUD_PROJECT is not set, and emulators cannot be asked for it");
+        return mr_fail(err, MR_INVALID, "GOOGLE_CLOUD_PROJECT must be set where emulators are used");
     cloud->project = strdup(config->project);
     return cloud->project ? MR_OK : mr_fail_oom(err);
 }
@@ -54,28 +52,20 @@ static enum mr_status open_services(const struct mr_config *config, struct mr_cl
                                    .certs_url = config->certs_url,
                                    .audience = config->push_audience,
                                    .email = config->push_account};
-    enum mr_status status = mr_storage_new(cloud->http, &storage, &cloud->storage, err);
-    if (status == MR_OK)
-        status = mr_pubsub_new(cloud->http, &pubsub, &cloud->pubsub, err);
-    if (status == MR_OK)
-        status = mr_oidc_new(cloud->http, &oidc, &cloud->oidc, err);
-    if (status == MR_OK && signs_urls(config))
-        status = open_signer(config, cloud, err);
-    return status;
+    MR_TRY(mr_storage_new(cloud->http, &storage, &cloud->storage, err));
+    MR_TRY(mr_pubsub_new(cloud->http, &pubsub, &cloud->pubsub, err));
+    MR_TRY(mr_oidc_new(cloud->http, &oidc, &cloud->oidc, err));
+    return signs_urls(config) ? open_signer(config, cloud, err) : MR_OK;
 }
 
 enum mr_status mr_cloud_open(const struct mr_config *config, const char *user_agent, struct mr_cloud *ret,
                              struct mr_err *err)
 {
     *ret = (struct mr_cloud){0};
-    enum mr_status status = mr_http_client_new(user_agent, &ret->http, err);
-    if (status == MR_OK)
-        status = open_tokens(config, ret, err);
-    if (status == MR_OK)
-        status = find_project(config, ret, err);
-    if (status == MR_OK)
-        status = open_services(config, ret, err);
-    return status;
+    MR_TRY(mr_http_client_new(user_agent, &ret->http, err));
+    MR_TRY(open_tokens(config, ret, err));
+    MR_TRY(find_project(config, ret, err));
+    return open_services(config, ret, err);
 }
 
 void mr_cloud_close(struct mr_cloud *cloud)

@@ -1,5 +1,5 @@
 /*
- * The cloud as configured: HTTP client, credentials, storage, Pub/Sub and the check of incoming tokens,
+ * Google Cloud as configured: HTTP client, credentials, storage, Pub/Sub and the check of incoming tokens,
  * opened together for web and worker. Shared by all threads.
  */
 #ifndef MR_GCP_CLOUD_H
@@ -21,7 +21,7 @@ struct mr_cloud {
     char *project;
 };
 
-/* Asks the metadata server for the project if the configuration does not name it. Close in every case. */
+/* Asks the metadata server for the project if the configuration does not name it. Close *ret in every case. */
 MR_MUST_CHECK enum mr_status mr_cloud_open(const struct mr_config *config, const char *user_agent,
                                            struct mr_cloud *ret, struct mr_err *err);
 void mr_cloud_close(struct mr_cloud *cloud);

@@ -1,9 +1,6 @@
 /*
  * Verifies the OIDC tokens that Pub/Sub and Cloud Scheduler send. Source:
- * https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
- *
- * Certificates are fetched from certs_url ({kid: X.509 PEM}), kept for Cache-Control's max-age, and fetched
- * again for an unknown kid at most once a minute. Any thread may call.
+ * https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions Any thread may call.
  */
 #ifndef MR_GCP_OIDC_H
 #define MR_GCP_OIDC_H
@@ -13,8 +10,8 @@
 
 enum mr_oidc_mode {
     MR_OIDC_VERIFY, /* "oidc": signature, iss, aud, email, email_verified, times */
-    MR_OIDC_IAM,    /* "iam": the platform has checked the signature; aud, email and times are compared */
-    MR_OIDC_NONE,   /* "none": the network is the guard */
+    MR_OIDC_IAM,  /* "iam": the platform has checked the signature; iss, aud, email and times are compared */
+    MR_OIDC_NONE, /* "none": every call is accepted; the network must keep others out */
 };
 
 struct mr_oidc_options {
@@ -26,6 +23,7 @@ struct mr_oidc_options {
 
 struct mr_oidc;
 
+/* Texts are copied; http is not owned. MR_INVALID if a setting that the mode needs is missing. */
 MR_MUST_CHECK enum mr_status mr_oidc_new(struct mr_http_client *http, const struct mr_oidc_options *options,
                                          struct mr_oidc **ret, struct mr_err *err);
 void mr_oidc_free(struct mr_oidc *oidc);
@@ -33,15 +31,15 @@ MR_DEFINE_CLEANUP(mr_oidc, mr_oidc_free)
 
 /*
  * Checks an Authorization header's value (NULL if there was none). MR_UNAUTHENTICATED: none, malformed,
- * forged, expired; MR_DENIED: genuine, but for another audience or account; transient when the certificates
- * cannot be had.
+ * forged or expired; MR_DENIED: genuine, but for another audience or account; transient if the certificates
+ * cannot be fetched.
  */
 MR_MUST_CHECK enum mr_status mr_oidc_check(struct mr_oidc *oidc, const char *authorization,
                                            struct mr_err *err);
 
 /*
- * The same for a request. Who is turned away learns no more than that; the log gets what the token was for
- * and what was expected: of the platform's own calls, the subscription or the job is set up wrongly.
+ * As mr_oidc_check for a request. A refused caller learns only that the token was rejected; the log says what
+ * the token was for and what was expected, because the subscription or the job may be set up wrongly.
  */
 MR_MUST_CHECK enum mr_status mr_oidc_admit(struct mr_oidc *oidc, const struct mr_request *req,
                                            struct mr_err *err);

@@ -1,10 +1,10 @@
 #include "shared/gcp/permissions.h"
 
-#include "shared/gcp/api.h"
+#include "shared/gcp/answer.h"
 
 enum { MISSING_MAX = 200 };
 
-static bool holds(const json_t *list, const char *name)
+static bool contains(const json_t *list, const char *name)
 {
     size_t i;
     json_t *item;
@@ -20,14 +20,12 @@ enum mr_status mr_permissions_check(const struct mr_http_response *res, const ch
                                     struct mr_err *err)
 {
     MR_AUTO_JSON json_t *answer = NULL;
-    enum mr_status status = mr_api_json(res, &answer, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_answer_json(res, &answer, err));
     const json_t *granted = json_object_get(answer, "permissions"); /* absent when there is none */
     char missing[MISSING_MAX] = "";
     size_t used = 0;
     for (; *wanted && used < sizeof missing; wanted++)
-        if (!holds(granted, *wanted))
+        if (!contains(granted, *wanted))
             used +=
                 (size_t)snprintf(missing + used, sizeof missing - used, "%s%s", used ? ", " : "", *wanted);
     return used ? mr_fail(err, MR_DENIED, "this service account lacks %s", missing) : MR_OK;

@@ -1,6 +1,7 @@
 #include "shared/gcp/pubsub.h"
 #include "shared/base/encoding.h"
-#include "shared/gcp/api.h"
+#include "shared/gcp/answer.h"
+#include "shared/gcp/authorized_call.h"
 #include "shared/gcp/permissions.h"
 
 #define GOOGLE_BASE_URL "https://pubsub.googleapis.com"
@@ -13,16 +14,16 @@ enum {
     CHECK_TIMEOUT_MS = 5000
 };
 
-/* As Google's own clients: 100 ms to 60 s. total_ms is the caller's timeout. */
+/* Google's own clients use the same waits, 100 ms to 60 s; the caller's timeout sets total_ms. */
 static const struct mr_retry publish_policy = {.attempts = 1000, .base_ms = 100, .cap_ms = 60000};
 
-/* gRPC codes that are worth a repetition though their HTTP status does not say so.
+/* gRPC codes that may be retried although their HTTP status does not say so.
  * Source: googleapis pubsub_grpc_service_config.json */
 static const char *const retried_codes[] = {
     "ABORTED", "CANCELLED", "UNKNOWN", "INTERNAL", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"};
 
 struct mr_pubsub {
-    struct mr_api api;
+    struct mr_caller caller;
     char *topics_url; /* …/v1/projects/P/topics/ */
 };
 
@@ -31,20 +32,16 @@ enum mr_status mr_pubsub_new(struct mr_http_client *http, const struct mr_pubsub
 {
     bool emulated = options->emulator_host && *options->emulator_host;
     MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(2048);
-    enum mr_status status = emulated ? mr_buf_appendf(&url, err, "http://%s", options->emulator_host)
-                                     : mr_buf_append_str(&url, GOOGLE_BASE_URL, err);
-    if (status == MR_OK)
-        status = mr_buf_append_str(&url, "/v1/projects/", err);
-    if (status == MR_OK)
-        status = mr_percent_encode(&url, options->project, false, err);
-    if (status == MR_OK)
-        status = mr_buf_append_str(&url, "/topics/", err);
-    if (status != MR_OK)
-        return status;
+    if (emulated)
+        MR_TRY(mr_buf_appendf(&url, err, "http://%s/v1/projects/", options->emulator_host));
+    else
+        MR_TRY(mr_buf_append_str(&url, GOOGLE_BASE_URL "/v1/projects/", err));
+    MR_TRY(mr_percent_encode(&url, options->project, false, err));
+    MR_TRY(mr_buf_append_str(&url, "/topics/", err));
     struct mr_pubsub *pubsub = calloc(1, sizeof *pubsub);
     if (!pubsub)
         return mr_fail_oom(err);
-    pubsub->api = (struct mr_api){.http = http, .tokens = options->tokens};
+    pubsub->caller = (struct mr_caller){.http = http, .tokens = options->tokens};
     pubsub->topics_url = mr_buf_take(&url);
     *ret = pubsub;
     return MR_OK;
@@ -62,13 +59,12 @@ void mr_pubsub_free(struct mr_pubsub *pubsub)
 static enum mr_status method_url(const struct mr_pubsub *pubsub, const char *topic, const char *method,
                                  struct mr_buf *ret_url, struct mr_err *err)
 {
-    enum mr_status status = mr_buf_append_str(ret_url, pubsub->topics_url, err);
-    if (status == MR_OK)
-        status = mr_percent_encode(ret_url, topic, false, err);
-    return status == MR_OK ? mr_buf_appendf(ret_url, err, ":%s", method) : status;
+    MR_TRY(mr_buf_append_str(ret_url, pubsub->topics_url, err));
+    MR_TRY(mr_percent_encode(ret_url, topic, false, err));
+    return mr_buf_appendf(ret_url, err, ":%s", method);
 }
 
-enum mr_status mr_pubsub_check_access(struct mr_pubsub *pubsub, const char *topic, struct mr_err *err)
+static enum mr_status check_access(struct mr_pubsub *pubsub, const char *topic, struct mr_err *err)
 {
     static const char *const wanted[] = {"pubsub.topics.publish", NULL};
     static const char *const headers[] = {"Content-Type: application/json", NULL};
@@ -77,23 +73,23 @@ enum mr_status mr_pubsub_check_access(struct mr_pubsub *pubsub, const char *topi
     MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(URL_MAX);
     MR_AUTO(mr_http_response) struct mr_http_response res = {0};
     struct mr_retry_state retry = {0};
-    enum mr_status status = method_url(pubsub, topic, "testIamPermissions", &url, err);
+    MR_TRY(method_url(pubsub, topic, "testIamPermissions", &url, err));
     struct mr_http_request req = {.method = "POST",
                                   .url = mr_buf_str(&url),
                                   .headers = headers,
                                   .body = body,
                                   .body_len = sizeof body - 1,
                                   .timeout_ms = CHECK_TIMEOUT_MS};
-    if (status == MR_OK)
-        status = mr_api_call(&pubsub->api, &req, &policy, &retry, &res, err);
-    if (status == MR_OK)
-        status = mr_permissions_check(&res, wanted, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "topic %s", topic);
+    MR_TRY(mr_authorized_call(&pubsub->caller, &req, &policy, &retry, &res, err));
+    return mr_permissions_check(&res, wanted, err);
 }
 
-/* ---- building a request ------------------------------------------------------------- */
+enum mr_status mr_pubsub_check_access(struct mr_pubsub *pubsub, const char *topic, struct mr_err *err)
+{
+    return mr_wrap(err, check_access(pubsub, topic, err), "topic %s", topic);
+}
 
-/* At most what the message becomes as JSON: base64 grows by a third, an escape has up to six bytes. */
+/* An upper bound of the message's size as JSON: base64 grows by a third, an escape has up to six bytes. */
 static size_t json_size(const struct mr_pubsub_message *message)
 {
     size_t size = MESSAGE_OVERHEAD + strlen(message->data) / 3 * 4 + 4;
@@ -102,7 +98,7 @@ static size_t json_size(const struct mr_pubsub_message *message)
     return size;
 }
 
-/* How many messages from the first on go into one request: at least one. */
+/* How many of the messages go into the next request: at least one. */
 static size_t batch_size(const struct mr_pubsub_message *messages, size_t count)
 {
     size_t bytes = 0, n = 0;
@@ -118,9 +114,7 @@ static size_t batch_size(const struct mr_pubsub_message *messages, size_t count)
 static enum mr_status message_json(const struct mr_pubsub_message *message, json_t **ret, struct mr_err *err)
 {
     MR_AUTO_STR char *data = NULL;
-    enum mr_status status = mr_base64_encode(message->data, strlen(message->data), &data, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_base64_encode(message->data, strlen(message->data), &data, err));
     MR_AUTO_JSON json_t *attributes = json_object();
     for (const char *const *pair = message->attributes; pair && pair[0]; pair += 2)
         if (!pair[1] || json_object_set_new(attributes, pair[0], json_string(pair[1])) != 0)
@@ -138,9 +132,7 @@ static enum mr_status request_text(const struct mr_pubsub_message *messages, siz
     MR_AUTO_JSON json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         json_t *message = NULL;
-        enum mr_status status = message_json(&messages[i], &message, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(message_json(&messages[i], &message, err));
         if (json_array_append_new(list, message) != 0)
             return mr_fail_oom(err);
     }
@@ -152,11 +144,9 @@ static enum mr_status request_text(const struct mr_pubsub_message *messages, siz
     return MR_OK;
 }
 
-/* ---- sending it ------------------------------------------------------------------------ */
-
 static bool may_retry(enum mr_status status, const struct mr_http_response *res)
 {
-    if (mr_api_may_retry(status, res))
+    if (mr_answer_may_retry(status, res))
         return true;
     MR_AUTO_JSON json_t *body = json_loadb(mr_buf_str(&res->body), res->body.len, 0, NULL);
     const char *code = json_string_value(json_object_get(json_object_get(body, "error"), "status"));
@@ -169,13 +159,19 @@ static bool may_retry(enum mr_status status, const struct mr_http_response *res)
 static enum mr_status check_ids(const struct mr_http_response *res, size_t count, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *json = NULL;
-    enum mr_status status = mr_api_json(res, &json, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_answer_json(res, &json, err));
     size_t ids = json_array_size(json_object_get(json, "messageIds"));
     if (ids != count)
         return mr_fail(err, MR_UNAVAILABLE, "%zu message ids for %zu messages", ids, count);
     return MR_OK;
+}
+
+/* One request: MR_OK if each of count messages got its id. */
+static enum mr_status send_once(struct mr_pubsub *pubsub, const struct mr_http_request *req, size_t count,
+                                struct mr_http_response *res, struct mr_err *err)
+{
+    MR_TRY(mr_authorized_once(&pubsub->caller, req, res, err));
+    return check_ids(res, count, err);
 }
 
 static enum mr_status send_batch(struct mr_pubsub *pubsub, const char *url, const char *body, size_t count,
@@ -193,19 +189,19 @@ static enum mr_status send_batch(struct mr_pubsub *pubsub, const char *url, cons
                                       .body_len = strlen(body),
                                       .timeout_ms = left_ms > 1 ? (int)left_ms : 1};
         MR_AUTO(mr_http_response) struct mr_http_response res = {0};
-        enum mr_status status = mr_api_once(&pubsub->api, &req, &res, err);
-        if (status == MR_OK)
-            status = check_ids(&res, count, err);
+        enum mr_status status = send_once(pubsub, &req, count, &res, err);
         policy.total_ms = (deadline_us - retry->started_us) / 1000;
         if (status == MR_OK || !may_retry(status, &res) || !mr_retry_again(&policy, retry))
             return status;
     }
 }
 
-static enum mr_status publish_all(struct mr_pubsub *pubsub, const char *url,
-                                  const struct mr_pubsub_message *messages, size_t count, int timeout_ms,
-                                  struct mr_err *err)
+static enum mr_status publish(struct mr_pubsub *pubsub, const char *topic,
+                              const struct mr_pubsub_message *messages, size_t count, int timeout_ms,
+                              struct mr_err *err)
 {
+    MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(URL_MAX);
+    MR_TRY(method_url(pubsub, topic, "publish", &url, err));
     struct mr_retry_state retry = {.started_us = mr_time_monotonic_us()};
     int64_t deadline_us = retry.started_us + timeout_ms * INT64_C(1000);
     while (count) {
@@ -213,11 +209,8 @@ static enum mr_status publish_all(struct mr_pubsub *pubsub, const char *url,
         if (n == 1 && json_size(messages) > BATCH_BYTES)
             return mr_fail(err, MR_TOO_LARGE, "message of %zu bytes", strlen(messages->data));
         MR_AUTO_STR char *body = NULL;
-        enum mr_status status = request_text(messages, n, &body, err);
-        if (status == MR_OK)
-            status = send_batch(pubsub, url, body, n, deadline_us, &retry, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(request_text(messages, n, &body, err));
+        MR_TRY(send_batch(pubsub, mr_buf_str(&url), body, n, deadline_us, &retry, err));
         messages += n;
         count -= n;
     }
@@ -228,9 +221,6 @@ enum mr_status mr_pubsub_publish(struct mr_pubsub *pubsub, const char *topic,
                                  const struct mr_pubsub_message *messages, size_t count, int timeout_ms,
                                  struct mr_err *err)
 {
-    MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(URL_MAX);
-    enum mr_status status = method_url(pubsub, topic, "publish", &url, err);
-    if (status == MR_OK)
-        status = publish_all(pubsub, mr_buf_str(&url), messages, count, timeout_ms, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "publish to %s", topic);
+    enum mr_status status = publish(pubsub, topic, messages, count, timeout_ms, err);
+    return mr_wrap(err, status, "publish to %s", topic);
 }

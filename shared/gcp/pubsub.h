@@ -18,26 +18,27 @@ struct mr_pubsub_options {
     struct mr_token_source *tokens; /* NULL: no Authorization (emulators) */
 };
 
+/* Texts are copied; http and the tokens are not owned and must outlive the client. */
 MR_MUST_CHECK enum mr_status mr_pubsub_new(struct mr_http_client *http,
                                            const struct mr_pubsub_options *options, struct mr_pubsub **ret,
                                            struct mr_err *err);
 void mr_pubsub_free(struct mr_pubsub *pubsub);
 MR_DEFINE_CLEANUP(mr_pubsub, mr_pubsub_free)
 
-/* Asks, for at most 15 s, whether one may publish to topic (short name): MR_DENIED if not, which is also the
- * answer for a topic that does not exist. */
+/* MR_OK if this account may publish to topic (short name); MR_DENIED if not, or if the topic does not exist.
+ * Takes at most 15 s. */
 MR_MUST_CHECK enum mr_status mr_pubsub_check_access(struct mr_pubsub *pubsub, const char *topic,
                                                     struct mr_err *err);
 
 struct mr_pubsub_message {
-    const char *data;              /* UTF-8 text, sent as base64 */
+    const char *data;              /* UTF-8 text; sent as base64 */
     const char *const *attributes; /* key, value, key, value, …, NULL; may be NULL */
 };
 
 /*
- * Publishes count messages (any number; split into requests of at most 1,000 messages and 9 MB) to topic
- * (short name). Repeats transient failures for up to timeout_ms in all. MR_OK: all of them are published. On
- * failure some may be: the reader of the messages has to stand doubles anyway.
+ * Publishes count messages to topic (short name), in requests of at most 1,000 messages and 9 MB. Retries
+ * transient failures for up to timeout_ms in all. MR_OK: all of them are published. After a failure some may
+ * be published: subscribers must expect duplicates anyway. MR_TOO_LARGE for a message over 9 MB.
  */
 MR_MUST_CHECK enum mr_status mr_pubsub_publish(struct mr_pubsub *pubsub, const char *topic,
                                                const struct mr_pubsub_message *messages, size_t count,

@@ -11,7 +11,7 @@ static enum mr_status read_data(const json_t *message, struct mr_push *push, str
 {
     const json_t *data = json_object_get(message, "data");
     if (data && !json_is_string(data))
-        return bad(err, "message.data is no string");
+        return bad(err, "message.data must be a string");
     unsigned char *bytes = NULL;
     const char *text = data ? json_string_value(data) : "";
     if (mr_base64_decode(text, strlen(text), &bytes, &push->data_len, err) != MR_OK)
@@ -24,7 +24,7 @@ static enum mr_status read_attributes(const json_t *message, struct mr_push *pus
 {
     json_t *attributes = json_object_get(message, "attributes");
     if (attributes && !json_is_object(attributes))
-        return bad(err, "message.attributes is no object");
+        return bad(err, "message.attributes must be an object");
     push->attributes = attributes ? json_incref(attributes) : json_object();
     return push->attributes ? MR_OK : mr_fail_oom(err);
 }
@@ -39,23 +39,21 @@ static enum mr_status read_message(const json_t *message, struct mr_push *push, 
     push->message_id = strdup(json_string_value(id));
     if (!push->message_id)
         return mr_fail_oom(err);
-    enum mr_status status = read_data(message, push, err);
-    return status == MR_OK ? read_attributes(message, push, err) : status;
+    MR_TRY(read_data(message, push, err));
+    return read_attributes(message, push, err);
 }
 
 enum mr_status mr_push_parse(const json_t *envelope, struct mr_push *ret, struct mr_err *err)
 {
     const json_t *message = json_object_get(envelope, "message");
     if (!json_is_object(message))
-        return bad(err, "no object `message`");
+        return bad(err, "message must be an object");
+    MR_AUTO(mr_push)
     struct mr_push push = {.delivery_attempt =
                                json_integer_value(json_object_get(envelope, "deliveryAttempt"))};
-    enum mr_status status = read_message(message, &push, err);
-    if (status != MR_OK) {
-        mr_push_free(&push);
-        return status;
-    }
+    MR_TRY(read_message(message, &push, err));
     *ret = push;
+    push = (struct mr_push){0};
     return MR_OK;
 }
 

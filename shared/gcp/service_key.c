@@ -27,10 +27,9 @@ static enum mr_status parse(const json_t *json, struct mr_service_key *key, stru
         {"private_key_id", &key->private_key_id}, {"token_uri", &key->token_uri},
         {"project_id", &key->project_id},
     };
-    enum mr_status status = MR_OK;
-    for (size_t i = 0; i < sizeof members / sizeof *members && status == MR_OK; i++)
-        status = copy_member(json, members[i].name, members[i].ret, err);
-    return status;
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        MR_TRY(copy_member(json, members[i].name, members[i].ret, err));
+    return MR_OK;
 }
 
 enum mr_status mr_service_key_load(const char *path, struct mr_service_key *ret, struct mr_err *err)
@@ -38,10 +37,9 @@ enum mr_status mr_service_key_load(const char *path, struct mr_service_key *ret,
     json_error_t fault;
     *ret = (struct mr_service_key){0};
     MR_AUTO_JSON json_t *json = json_load_file(path, 0, &fault);
-    if (!json) /* jansson's text names the file and the place, never the content */
+    if (!json) /* jansson's text names the file and the position, never the content */
         return mr_fail(err, MR_INVALID, "credentials file: %s", fault.text);
-    enum mr_status status = parse(json, ret, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "credentials file %s", path);
+    return mr_wrap(err, parse(json, ret, err), "credentials file %s", path);
 }
 
 void mr_service_key_free(struct mr_service_key *key)
@@ -53,8 +51,6 @@ void mr_service_key_free(struct mr_service_key *key)
     free(key->project_id);
     *key = (struct mr_service_key){0};
 }
-
-/* ---- signing ------------------------------------------------------------------------- */
 
 static void pkey_cleanup(EVP_PKEY **key)
 {
@@ -79,13 +75,13 @@ enum mr_status mr_service_key_sign(const struct mr_service_key *key, const void 
 {
     __attribute__((cleanup(pkey_cleanup))) EVP_PKEY *pkey = parse_private_key(key->private_key);
     if (!pkey || EVP_PKEY_get_base_id(pkey) != EVP_PKEY_RSA)
-        return mr_fail(err, MR_INTERNAL, "the credentials' private_key is no RSA key in PEM");
+        return mr_fail(err, MR_INTERNAL, "the credentials' private_key is not an RSA key in PEM");
     __attribute__((cleanup(digest_cleanup))) EVP_MD_CTX *digest = EVP_MD_CTX_new();
     size_t size = (size_t)EVP_PKEY_get_size(pkey);
     MR_AUTO_STR char *signature = malloc(size);
     if (!digest || !signature)
         return mr_fail_oom(err);
-    /* PKCS#1 v1.5 is the padding that OpenSSL takes for RSA unless told otherwise. */
+    /* PKCS#1 v1.5 is OpenSSL's default padding for RSA. */
     if (EVP_DigestSignInit(digest, NULL, EVP_sha256(), NULL, pkey) != 1 ||
         EVP_DigestSign(digest, (unsigned char *)signature, &size, data, len) != 1)
         return mr_fail(err, MR_INTERNAL, "cannot sign with the credentials' private_key");

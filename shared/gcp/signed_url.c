@@ -10,8 +10,6 @@
 enum { STAMP_MAX = 24, SCOPE_MAX = 64, OWN_PARAMETERS = 5, HOST_MAX = 300, SIGNATURE_BYTES_MAX = 1024 };
 enum { PARAMETERS = OWN_PARAMETERS + MR_SIGNED_URL_PARAMETERS_MAX };
 
-/* ---- the query ----------------------------------------------------------------------- */
-
 struct parameter {
     char *name, *value; /* encoded */
 };
@@ -33,12 +31,10 @@ MR_DEFINE_VALUE_CLEANUP(query, query_free)
 static enum mr_status encoded(const char *text, char **ret, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf out = MR_BUF_INIT(MR_SIGNED_URL_MAX);
-    enum mr_status status = mr_buf_append_str(&out, "", err);
-    if (status == MR_OK)
-        status = mr_percent_encode(&out, text, false, err);
-    if (status == MR_OK)
-        *ret = mr_buf_take(&out);
-    return status;
+    MR_TRY(mr_buf_append_str(&out, "", err)); /* allocates, also for an empty text */
+    MR_TRY(mr_percent_encode(&out, text, false, err));
+    *ret = mr_buf_take(&out);
+    return MR_OK;
 }
 
 static enum mr_status add_parameter(struct query *query, const char *name, const char *value,
@@ -47,11 +43,11 @@ static enum mr_status add_parameter(struct query *query, const char *name, const
     if (query->count == PARAMETERS)
         return mr_fail(err, MR_INVALID, "signed URL: more than %d parameters", MR_SIGNED_URL_PARAMETERS_MAX);
     struct parameter *parameter = &query->items[query->count++];
-    enum mr_status status = encoded(name, &parameter->name, err);
-    return status == MR_OK ? encoded(value, &parameter->value, err) : status;
+    MR_TRY(encoded(name, &parameter->name, err));
+    return encoded(value, &parameter->value, err);
 }
 
-/* Sorted by the encoded names, as the canonical request wants them. */
+/* The canonical request sorts parameters by their encoded names. */
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const struct parameter *)a)->name, ((const struct parameter *)b)->name);
@@ -68,25 +64,21 @@ static enum mr_status fill_query(struct query *query, const struct mr_signed_url
                                                 {"X-Goog-Date", stamp},
                                                 {"X-Goog-Expires", expires},
                                                 {"X-Goog-SignedHeaders", "host"}};
-    enum mr_status status = MR_OK;
-    for (size_t i = 0; status == MR_OK && i < OWN_PARAMETERS; i++)
-        status = add_parameter(query, own[i][0], own[i][1], err);
-    for (const char *const *pair = wanted->parameters; status == MR_OK && pair && *pair; pair += 2)
-        status = add_parameter(query, pair[0], pair[1], err);
+    for (size_t i = 0; i < OWN_PARAMETERS; i++)
+        MR_TRY(add_parameter(query, own[i][0], own[i][1], err));
+    for (const char *const *pair = wanted->parameters; pair && *pair; pair += 2)
+        MR_TRY(add_parameter(query, pair[0], pair[1], err));
     qsort(query->items, query->count, sizeof *query->items, by_name);
-    return status;
+    return MR_OK;
 }
 
 static enum mr_status append_query(struct mr_buf *out, const struct query *query, struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
-    for (size_t i = 0; status == MR_OK && i < query->count; i++)
-        status =
-            mr_buf_appendf(out, err, "%s%s=%s", i ? "&" : "", query->items[i].name, query->items[i].value);
-    return status;
+    for (size_t i = 0; i < query->count; i++)
+        MR_TRY(
+            mr_buf_appendf(out, err, "%s%s=%s", i ? "&" : "", query->items[i].name, query->items[i].value));
+    return MR_OK;
 }
-
-/* ---- the canonical request -------------------------------------------------------------- */
 
 /* The host without its port, as Google's test vectors sign it. */
 static enum mr_status host_of(const char *base_url, char out[HOST_MAX], struct mr_err *err)
@@ -94,41 +86,31 @@ static enum mr_status host_of(const char *base_url, char out[HOST_MAX], struct m
     const char *host = strstr(base_url, "://");
     size_t len = host ? strcspn(host + 3, ":/") : 0;
     if (!len || len >= HOST_MAX || strchr(host + 3, '/'))
-        return mr_fail(err, MR_INVALID, "signed URL: the base is not scheme://host[:port]");
+        return mr_fail(err, MR_INVALID, "signed URL: the base URL must be scheme://host[:port]");
     snprintf(out, HOST_MAX, "%.*s", (int)len, host + 3);
     return MR_OK;
 }
 
-/* "/bucket/object", where slashes stay, unlike in the JSON API. */
+/* "/bucket/object"; slashes are kept, unlike in the JSON API. */
 static enum mr_status append_path(struct mr_buf *out, const struct mr_signed_url *wanted, struct mr_err *err)
 {
-    enum mr_status status = mr_buf_append_str(out, "/", err);
-    if (status == MR_OK)
-        status = mr_percent_encode(out, wanted->bucket, false, err);
-    if (status == MR_OK)
-        status = mr_buf_append_str(out, "/", err);
-    return status == MR_OK ? mr_percent_encode(out, wanted->object, true, err) : status;
+    MR_TRY(mr_buf_append_str(out, "/", err));
+    MR_TRY(mr_percent_encode(out, wanted->bucket, false, err));
+    MR_TRY(mr_buf_append_str(out, "/", err));
+    return mr_percent_encode(out, wanted->object, true, err);
 }
 
 static enum mr_status append_canonical(struct mr_buf *out, const struct mr_signed_url *wanted,
                                        const struct query *query, struct mr_err *err)
 {
     char host[HOST_MAX];
-    enum mr_status status = host_of(wanted->base_url, host, err);
-    if (status == MR_OK)
-        status = mr_buf_appendf(out, err, "%s\n", wanted->method);
-    if (status == MR_OK)
-        status = append_path(out, wanted, err);
-    if (status == MR_OK)
-        status = mr_buf_append_str(out, "\n", err);
-    if (status == MR_OK)
-        status = append_query(out, query, err);
-    if (status == MR_OK)
-        status = mr_buf_appendf(out, err, "\nhost:%s\n\nhost\nUNSIGNED-PAYLOAD", host);
-    return status;
+    MR_TRY(host_of(wanted->base_url, host, err));
+    MR_TRY(mr_buf_appendf(out, err, "%s\n", wanted->method));
+    MR_TRY(append_path(out, wanted, err));
+    MR_TRY(mr_buf_append_str(out, "\n", err));
+    MR_TRY(append_query(out, query, err));
+    return mr_buf_appendf(out, err, "\nhost:%s\n\nhost\nUNSIGNED-PAYLOAD", host);
 }
-
-/* ---- the URL ------------------------------------------------------------------------------ */
 
 static enum mr_status make_stamps(int64_t now_us, char stamp[STAMP_MAX], char scope[SCOPE_MAX],
                                   struct mr_err *err)
@@ -138,7 +120,7 @@ static enum mr_status make_stamps(int64_t now_us, char stamp[STAMP_MAX], char sc
     char day[STAMP_MAX];
     if (!gmtime_r(&now, &utc) || !strftime(stamp, STAMP_MAX, "%Y%m%dT%H%M%SZ", &utc) ||
         !strftime(day, sizeof day, "%Y%m%d", &utc))
-        return mr_fail(err, MR_INVALID, "signed URL: impossible time");
+        return mr_fail(err, MR_INVALID, "signed URL: the time is out of range");
     snprintf(scope, SCOPE_MAX, "%s/auto/storage/goog4_request", day);
     return MR_OK;
 }
@@ -147,28 +129,22 @@ enum mr_status mr_signed_url_prepare(const struct mr_signed_url *wanted, const c
                                      struct mr_buf *ret_url, struct mr_buf *ret_to_sign, struct mr_err *err)
 {
     if (wanted->seconds < 1 || wanted->seconds > MR_SIGNED_URL_SECONDS_MAX)
-        return mr_fail(err, MR_INVALID, "signed URL: valid for %" PRId64 " s", wanted->seconds);
+        return mr_fail(err, MR_INVALID, "signed URL: valid for %" PRId64 " s, must be 1 to %d",
+                       wanted->seconds, MR_SIGNED_URL_SECONDS_MAX);
     MR_AUTO(query) struct query query = {0};
     MR_AUTO(mr_buf) struct mr_buf canonical = MR_BUF_INIT(MR_SIGNED_URL_MAX);
     char stamp[STAMP_MAX], scope[SCOPE_MAX], hex[2 * SHA256_DIGEST_LENGTH + 1];
     unsigned char digest[SHA256_DIGEST_LENGTH];
-    enum mr_status status = make_stamps(now_us, stamp, scope, err);
-    if (status == MR_OK)
-        status = fill_query(&query, wanted, email, stamp, scope, err);
-    if (status == MR_OK)
-        status = append_canonical(&canonical, wanted, &query, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(make_stamps(now_us, stamp, scope, err));
+    MR_TRY(fill_query(&query, wanted, email, stamp, scope, err));
+    MR_TRY(append_canonical(&canonical, wanted, &query, err));
     SHA256((const unsigned char *)canonical.data, canonical.len, digest);
     mr_hex_encode(digest, sizeof digest, hex);
-    status = mr_buf_appendf(ret_to_sign, err, ALGORITHM "\n%s\n%s\n%s", stamp, scope, hex);
-    if (status == MR_OK)
-        status = mr_buf_append_str(ret_url, wanted->base_url, err);
-    if (status == MR_OK)
-        status = append_path(ret_url, wanted, err);
-    if (status == MR_OK)
-        status = mr_buf_append_str(ret_url, "?", err);
-    return status == MR_OK ? append_query(ret_url, &query, err) : status;
+    MR_TRY(mr_buf_appendf(ret_to_sign, err, ALGORITHM "\n%s\n%s\n%s", stamp, scope, hex));
+    MR_TRY(mr_buf_append_str(ret_url, wanted->base_url, err));
+    MR_TRY(append_path(ret_url, wanted, err));
+    MR_TRY(mr_buf_append_str(ret_url, "?", err));
+    return append_query(ret_url, &query, err);
 }
 
 enum mr_status mr_signed_url_make(struct mr_signer *signer, const struct mr_signed_url *wanted,
@@ -180,13 +156,9 @@ enum mr_status mr_signed_url_make(struct mr_signer *signer, const struct mr_sign
     unsigned char *signature = NULL;
     size_t len = 0;
     char hex[2 * SIGNATURE_BYTES_MAX + 1];
-    enum mr_status status = mr_signer_email(signer, &email, err);
-    if (status == MR_OK)
-        status = mr_signed_url_prepare(wanted, email, mr_time_now_us(), ret_url, &to_sign, err);
-    if (status == MR_OK)
-        status = mr_signer_sign(signer, to_sign.data, to_sign.len, &signature, &len, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_signer_email(signer, &email, err));
+    MR_TRY(mr_signed_url_prepare(wanted, email, mr_time_now_us(), ret_url, &to_sign, err));
+    MR_TRY(mr_signer_sign(signer, to_sign.data, to_sign.len, &signature, &len, err));
     owned = (char *)signature;
     if (len > SIGNATURE_BYTES_MAX)
         return mr_fail(err, MR_UNAVAILABLE, "signed URL: a signature of %zu bytes", len);

@@ -1,6 +1,8 @@
-/* Ranged reads that survive broken transfers: the generation is pinned and the range moves on. */
+/* Ranged reads that survive broken transfers: each attempt continues where the last one stopped, in the same
+ * generation of the object. */
 #include "shared/base/encoding.h"
-#include "shared/gcp/storage_internal.h"
+#include "shared/gcp/answer.h"
+#include "shared/gcp/storage_object.h"
 
 struct reader {
     struct mr_storage *storage;
@@ -8,13 +10,13 @@ struct reader {
     mr_http_sink *sink;
     void *sink_ctx;
     int64_t generation; /* 0 until known */
-    int64_t position;   /* of the next byte that the sink shall get */
-    int64_t end;        /* the range's, exclusive; -1: the object's */
-    bool delivered;     /* the sink got something */
-    bool complete;      /* the sink has all of the range */
+    int64_t position;   /* of the next byte for the sink */
+    int64_t end;        /* of the range, exclusive; -1: the end of the object */
+    bool delivered;     /* the sink got some bytes */
+    bool complete;      /* the sink got the whole range */
     enum mr_status sink_status;
-    struct mr_http_response *res; /* of the request under way */
-    int64_t answer_position;      /* of the next byte that comes; -1 until the head has been judged */
+    struct mr_http_response *res; /* of the current request */
+    int64_t answer_position;      /* of the next byte that arrives; -1 until the head was checked */
 };
 
 /* "bytes 5-9/20" */
@@ -31,28 +33,27 @@ static bool range_starts_at(const struct mr_http_response *res, int64_t position
     return mr_parse_int64(text + 6, 0, INT64_MAX, &start) && start == position;
 }
 
-static enum mr_status judge_head(struct reader *r, struct mr_err *err)
+static enum mr_status check_head(struct reader *r, struct mr_err *err)
 {
     char generation[32];
     if (!r->generation && mr_http_response_header(r->res, "x-goog-generation", generation, sizeof generation))
         (void)!mr_parse_int64(generation, 1, INT64_MAX, &r->generation);
-    if (r->res->status != 206) { /* the whole object, Range or not: gzip objects come so */
+    if (r->res->status != 206) { /* the whole object despite Range: decompressed gzip objects */
         r->answer_position = 0;
         return MR_OK;
     }
     if (!range_starts_at(r->res, r->position))
-        return mr_fail(err, MR_UNAVAILABLE, "another range than the one that was asked for");
+        return mr_fail(err, MR_UNAVAILABLE, "the answer has another range than the requested one");
     r->answer_position = r->position;
     return MR_OK;
 }
 
-/* Passes on what lies within the range. */
+/* Passes the part within the range on to the sink. */
 static enum mr_status on_data(void *ctx, const void *data, size_t len, struct mr_err *err)
 {
     struct reader *r = ctx;
-    enum mr_status status = r->answer_position < 0 ? judge_head(r, err) : MR_OK;
-    if (status != MR_OK)
-        return status;
+    if (r->answer_position < 0)
+        MR_TRY(check_head(r, err));
     const char *bytes = data;
     if (r->answer_position < r->position) {
         int64_t missing = r->position - r->answer_position;
@@ -86,9 +87,7 @@ static enum mr_status build_url(const struct reader *r, struct mr_buf *url, stru
 static enum mr_status read_once(struct reader *r, struct mr_http_response *res, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(MR_STORAGE_URL_MAX);
-    enum mr_status status = build_url(r, &url, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(build_url(r, &url, err));
     char range[64];
     if (r->end >= 0)
         snprintf(range, sizeof range, "Range: bytes=%lld-%lld", (long long)r->position,
@@ -101,19 +100,15 @@ static enum mr_status read_once(struct reader *r, struct mr_http_response *res, 
         .method = "GET", .url = mr_buf_str(&url), .headers = headers, .sink = on_data, .sink_ctx = r};
     r->res = res;
     r->answer_position = -1;
-    return mr_api_once(&r->storage->api, &req, res, err);
+    return mr_authorized_once(&r->storage->caller, &req, res, err);
 }
 
-/*
- * 416: nothing lies at this position. That is the proper end of an empty object read from its start, and of
- * one whose last byte had come when the transfer broke.
- */
-static enum mr_status judge_end(const struct reader *r, struct mr_err *err)
+/* 416: the object ends before this position. That is no failure for an empty object read from its start, nor if
+ * the last byte had arrived when the transfer broke. */
+static enum mr_status check_end(const struct reader *r, struct mr_err *err)
 {
     struct mr_object object;
-    enum mr_status status = mr_storage_stat(r->storage, r->name, &object, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_storage_stat(r->storage, r->name, &object, err));
     if (r->position == object.size && (r->delivered || object.size == 0))
         return MR_OK;
     return mr_fail(err, MR_INVALID, "byte %lld is past the end of an object of %lld", (long long)r->position,
@@ -132,10 +127,10 @@ static enum mr_status read_all(struct reader *r, struct mr_err *err)
         if (r->sink_status != MR_OK)
             return r->sink_status;
         if (res.status == 416)
-            return judge_end(r, err);
-        if (!mr_api_may_retry(status, &res))
+            return check_end(r, err);
+        if (!mr_answer_may_retry(status, &res))
             return status;
-        if (r->position > before) /* tries are counted where nothing moves */
+        if (r->position > before) /* only attempts without progress count */
             retry = (struct mr_retry_state){0};
         if (!mr_retry_again(&mr_storage_retry, &retry))
             return status;
@@ -147,7 +142,7 @@ enum mr_status mr_storage_read(struct mr_storage *storage, const char *name, int
                                struct mr_err *err)
 {
     if (offset < 0 || length < -1 || (length > 0 && offset > INT64_MAX - length))
-        return mr_fail(err, MR_INVALID, "impossible range");
+        return mr_fail(err, MR_INVALID, "the range is invalid");
     if (length == 0)
         return MR_OK;
     struct reader reader = {.storage = storage,
@@ -158,6 +153,6 @@ enum mr_status mr_storage_read(struct mr_storage *storage, const char *name, int
                             .position = offset,
                             .end = length < 0 ? -1 : offset + length};
     enum mr_status status = read_all(&reader, err);
-    /* The sink's own words stay as they are. */
-    return status == MR_OK || reader.sink_status != MR_OK ? status : mr_wrap(err, status, "read object");
+    /* The sink's own message stays as it is. */
+    return reader.sink_status != MR_OK ? status : mr_wrap(err, status, "read object");
 }

@@ -1,91 +1,84 @@
 /*
- * Resumable sessions: begun for our own uploads (storage_upload.c) and for clients that send their bytes to
- * Cloud Storage themselves. Source: https://cloud.google.com/storage/docs/performing-resumable-uploads
+ * Resumable sessions: begun for our own uploads (storage_upload.c) and for clients that upload to Cloud Storage
+ * themselves. Source: https://cloud.google.com/storage/docs/performing-resumable-uploads
  */
-#include "shared/gcp/storage_internal.h"
+#include "shared/gcp/answer.h"
+#include "shared/gcp/storage_object.h"
 
 #include <inttypes.h>
 
 enum { CANCEL_TIMEOUT_MS = 5000, VALUE_MAX = 400, HEADER_MAX = 512 };
 
-static enum mr_status check_order(const struct mr_session_order *order, struct mr_err *err)
+static enum mr_status check_value(const char *name, const char *value, struct mr_err *err)
 {
-    enum mr_status status = mr_storage_check_name(order->name, err);
-    if (status != MR_OK)
-        return status;
-    if (order->content_type[strcspn(order->content_type, "\r\n")])
-        return mr_fail(err, MR_INVALID, "content type holds a line break");
-    if (order->origin && order->origin[strcspn(order->origin, "\r\n")])
-        return mr_fail(err, MR_INVALID, "origin holds a line break");
+    if (value[strcspn(value, "\r\n")])
+        return mr_fail(err, MR_INVALID, "%s must not contain line breaks", name);
+    if (strlen(value) > VALUE_MAX)
+        return mr_fail(err, MR_INVALID, "%s is longer than %d bytes", name, VALUE_MAX);
     return MR_OK;
 }
 
-/* The lines of a session's head; headers ends with NULL and points into the others. */
+static enum mr_status check_session(const struct mr_upload_session *session, struct mr_err *err)
+{
+    MR_TRY(mr_storage_check_name(session->name, err));
+    MR_TRY(check_value("content type", session->content_type, err));
+    return session->origin ? check_value("origin", session->origin, err) : MR_OK;
+}
+
+/* The header lines; headers ends with NULL and points to the others. */
 struct head {
     char type[HEADER_MAX], length[HEADER_MAX], origin[HEADER_MAX];
     const char *headers[5];
 };
 
-static enum mr_status make_head(const struct mr_session_order *order, struct head *head, struct mr_err *err)
+static void make_head(const struct mr_upload_session *session, struct head *head)
 {
-    if (strlen(order->content_type) > VALUE_MAX || (order->origin && strlen(order->origin) > VALUE_MAX))
-        return mr_fail(err, MR_INVALID, "content type or origin is longer than %d bytes", VALUE_MAX);
     size_t count = 0;
     head->headers[count++] = "Content-Type: application/json; charset=UTF-8";
-    snprintf(head->type, sizeof head->type, "X-Upload-Content-Type: %s", order->content_type);
+    snprintf(head->type, sizeof head->type, "X-Upload-Content-Type: %s", session->content_type);
     head->headers[count++] = head->type;
-    if (order->size >= 0) {
-        snprintf(head->length, sizeof head->length, "X-Upload-Content-Length: %" PRId64, order->size);
+    if (session->size >= 0) {
+        snprintf(head->length, sizeof head->length, "X-Upload-Content-Length: %" PRId64, session->size);
         head->headers[count++] = head->length;
     }
-    if (order->origin) {
-        snprintf(head->origin, sizeof head->origin, "Origin: %s", order->origin);
+    if (session->origin) {
+        snprintf(head->origin, sizeof head->origin, "Origin: %s", session->origin);
         head->headers[count++] = head->origin;
     }
     head->headers[count] = NULL;
-    return MR_OK;
 }
 
-static enum mr_status post(struct mr_storage *storage, const struct mr_session_order *order, const char *body,
-                           struct mr_http_response *res, struct mr_err *err)
+static enum mr_status post(struct mr_storage *storage, const struct mr_upload_session *session,
+                           const char *body, struct mr_http_response *res, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(MR_STORAGE_URL_MAX);
+    MR_TRY(mr_buf_appendf(&url, err, "%s/upload/storage/v1/b/%s/o?uploadType=resumable&ifGenerationMatch=0",
+                          storage->base_url, storage->bucket));
     struct head head;
-    enum mr_status status =
-        mr_buf_appendf(&url, err, "%s/upload/storage/v1/b/%s/o?uploadType=resumable&ifGenerationMatch=0",
-                       storage->base_url, storage->bucket);
-    if (status == MR_OK)
-        status = make_head(order, &head, err);
-    if (status != MR_OK)
-        return status;
+    make_head(session, &head);
     struct mr_http_request req = {.method = "POST",
                                   .url = mr_buf_str(&url),
                                   .headers = head.headers,
                                   .body = body,
                                   .body_len = strlen(body)};
     struct mr_retry_state retry = {0};
-    return mr_api_call(&storage->api, &req, &mr_storage_retry, &retry, res, err);
+    return mr_authorized_call(&storage->caller, &req, &mr_storage_retry, &retry, res, err);
 }
 
-enum mr_status mr_storage_begin_session(struct mr_storage *storage, const struct mr_session_order *order,
+enum mr_status mr_storage_begin_session(struct mr_storage *storage, const struct mr_upload_session *session,
                                         char **ret_uri, struct mr_err *err)
 {
-    MR_AUTO_JSON json_t *metadata = NULL;
-    MR_AUTO_STR char *text = NULL;
-    MR_AUTO(mr_http_response) struct mr_http_response res = {0};
-    char location[MR_STORAGE_URL_MAX];
-    enum mr_status status = check_order(order, err);
-    if (status != MR_OK)
-        return status;
-    metadata = json_pack("{s:s,s:s}", "name", order->name, "contentType", order->content_type);
-    text = metadata ? json_dumps(metadata, JSON_COMPACT) : NULL;
+    MR_TRY(check_session(session, err));
+    MR_AUTO_JSON json_t *metadata =
+        json_pack("{s:s,s:s}", "name", session->name, "contentType", session->content_type);
+    MR_AUTO_STR char *text = metadata ? json_dumps(metadata, JSON_COMPACT) : NULL;
     if (!text)
         return mr_fail_oom(err);
-    status = post(storage, order, text, &res, err);
-    if (status == MR_OK && !mr_http_response_header(&res, "Location", location, sizeof location))
-        status = mr_fail(err, MR_UNAVAILABLE, "no session URI in the answer");
-    if (status != MR_OK)
-        return status;
+    MR_AUTO(mr_http_response) struct mr_http_response res = {0};
+    MR_TRY(post(storage, session, text, &res, err));
+    char location[MR_STORAGE_URL_MAX];
+    if (!mr_http_response_header(&res, "Location", location, sizeof location))
+        return mr_fail(err, MR_UNAVAILABLE, "the answer has no session URI");
     char *uri = strdup(location);
     if (!uri)
         return mr_fail_oom(err);
@@ -93,21 +86,21 @@ enum mr_status mr_storage_begin_session(struct mr_storage *storage, const struct
     return MR_OK;
 }
 
-enum mr_status mr_storage_cancel_session(struct mr_storage *storage, const char *uri, struct mr_err *err)
+static enum mr_status cancel(struct mr_storage *storage, const char *uri, struct mr_err *err)
 {
-    static const int canceled[] = {499, 404, 410}; /* 499 is Cloud Storage's yes; the others: gone before */
+    static const int canceled[] = {499, 404, 410}; /* 499: canceled now; the others: it was gone already */
     MR_AUTO(mr_http_response) struct mr_http_response res = {0};
-    /* The session URI is proof enough: no Authorization. */
+    /* The session URI is itself the secret: no Authorization. */
     struct mr_http_request req = {
         .method = "DELETE", .url = uri, .body = "", .timeout_ms = CANCEL_TIMEOUT_MS};
-    enum mr_status status = mr_http_perform(storage->api.http, &req, &res, err);
-    if (status != MR_OK)
-        return mr_wrap(err, status, "cancel upload session");
-    if (res.status >= 200 && res.status < 300)
-        return MR_OK;
+    MR_TRY(mr_http_perform(storage->caller.http, &req, &res, err));
     for (size_t i = 0; i < sizeof canceled / sizeof *canceled; i++)
         if (res.status == canceled[i])
             return MR_OK;
-    status = mr_api_fail(&res, err);
-    return mr_wrap(err, status, "cancel upload session");
+    return mr_answer_check(&res, err);
+}
+
+enum mr_status mr_storage_cancel_session(struct mr_storage *storage, const char *uri, struct mr_err *err)
+{
+    return mr_wrap(err, cancel(storage, uri, err), "cancel upload session");
 }

@@ -1,11 +1,12 @@
 /*
- * Uploads of unknown length. The first chunk waits until it is known whether the object ends with it: then
- * one multipart request does; else a resumable session begins, and each chunk stays in memory until Cloud
- * Storage says that it is stored.
+ * Uploads of unknown length. An object that fits into the first chunk is sent as one multipart request; for a
+ * longer one a resumable session begins, and each chunk stays in memory until Cloud Storage has confirmed it.
  * Source: https://cloud.google.com/storage/docs/performing-resumable-uploads
  */
 #include "shared/base/encoding.h"
-#include "shared/gcp/storage_internal.h"
+#include "shared/gcp/answer.h"
+#include "shared/gcp/storage_object.h"
+#include "shared/gcp/storage_put.h"
 
 struct mr_upload {
     struct mr_storage *storage;
@@ -15,15 +16,15 @@ struct mr_upload {
     struct mr_buf chunk; /* the bytes from `stored` on */
     int64_t stored;      /* bytes that Cloud Storage has confirmed */
     uint32_t crc32c;     /* of all bytes written */
-    bool closed;         /* finished, or a write failed: an object would lack bytes */
-    bool finished;       /* an object came of it */
+    bool closed;         /* finished, or a write failed: the object would lack bytes */
+    bool finished;       /* the object exists */
 };
 
-/* What one request to the session told. */
+/* The answer to one request to the session. */
 struct session_answer {
     bool complete; /* the object exists: `object` */
     struct mr_object object;
-    int64_t stored; /* otherwise: how many bytes it has */
+    int64_t stored; /* otherwise: how many bytes the session has */
 };
 
 enum { RANGE_LINE_MAX = 96 };
@@ -31,9 +32,7 @@ enum { RANGE_LINE_MAX = 96 };
 enum mr_status mr_upload_begin(struct mr_storage *storage, const char *name, const char *content_type,
                                struct mr_upload **ret, struct mr_err *err)
 {
-    enum mr_status status = mr_storage_check_name(name, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_storage_check_name(name, err));
     MR_AUTO(mr_upload) struct mr_upload *upload = calloc(1, sizeof *upload);
     if (!upload)
         return mr_fail_oom(err);
@@ -52,46 +51,38 @@ int64_t mr_upload_size(const struct mr_upload *upload)
     return upload->stored + (int64_t)upload->chunk.len;
 }
 
-/* ---- the session ------------------------------------------------------------------ */
-
-/* 308: "Range: bytes=0-LAST"; without it nothing is stored. */
+/* 308 has "Range: bytes=0-LAST"; without it nothing is stored. */
 static enum mr_status parse_stored(const struct mr_http_response *res, int64_t *ret, struct mr_err *err)
 {
     char range[64];
     int64_t last = -1;
     if (mr_http_response_header(res, "Range", range, sizeof range) &&
         (strncmp(range, "bytes=0-", 8) != 0 || !mr_parse_int64(range + 8, 0, INT64_MAX - 1, &last)))
-        return mr_fail(err, MR_UNAVAILABLE, "unreadable Range in the session's answer");
+        return mr_fail(err, MR_UNAVAILABLE, "the session's answer has an invalid Range");
     *ret = last + 1;
     return MR_OK;
 }
 
-/* The session URI is proof enough: no Authorization. */
-static enum mr_status ask_session(struct mr_upload *upload, const char *const *headers, const void *body,
-                                  size_t len, struct mr_http_response *res, struct session_answer *ret,
-                                  struct mr_err *err)
+/* The session URI is itself the secret: no Authorization. */
+static enum mr_status call_session(struct mr_upload *upload, const char *const *headers, const void *body,
+                                   size_t len, struct mr_http_response *res, struct session_answer *ret,
+                                   struct mr_err *err)
 {
-    struct mr_api api = {.http = upload->storage->api.http};
     struct mr_http_request req = {
         .method = "PUT", .url = upload->session, .headers = headers, .body = body, .body_len = len};
-    enum mr_status status = mr_api_send(&api, &req, res, err);
-    if (status != MR_OK)
-        return status;
-    struct session_answer answer = {0};
-    if (res->status == 308) {
-        status = parse_stored(res, &answer.stored, err);
-    } else if (res->status == 200 || res->status == 201) {
-        answer.complete = true;
-        status = mr_storage_parse_object(res, &answer.object, err);
-    } else {
-        status = mr_api_fail(res, err);
-    }
-    if (status == MR_OK)
-        *ret = answer;
-    return status;
+    MR_TRY(mr_http_perform(upload->storage->caller.http, &req, res, err));
+    struct session_answer answer = {.complete = res->status == 200 || res->status == 201};
+    if (answer.complete)
+        MR_TRY(mr_storage_parse_object(res, &answer.object, err));
+    else if (res->status == 308)
+        MR_TRY(parse_stored(res, &answer.stored, err));
+    else
+        return mr_answer_fail(res, err);
+    *ret = answer;
+    return MR_OK;
 }
 
-/* Content-Range of len bytes; of none, it asks for the session's state. total -1: not known yet. */
+/* Content-Range of len bytes; of 0 bytes, it asks for the session's state. total -1: not known yet. */
 static void content_range(char out[RANGE_LINE_MAX], int64_t first, size_t len, int64_t total)
 {
     char span[48] = "*", all[24] = "*";
@@ -110,7 +101,7 @@ static enum mr_status send_chunk(struct mr_upload *upload, bool last, struct mr_
     mr_crc32c_text(upload->crc32c, crc_text);
     snprintf(hash, sizeof hash, "x-goog-hash: crc32c=%s", crc_text);
     const char *headers[] = {range, last ? hash : NULL, NULL};
-    return ask_session(upload, headers, mr_buf_str(&upload->chunk), upload->chunk.len, res, ret, err);
+    return call_session(upload, headers, mr_buf_str(&upload->chunk), upload->chunk.len, res, ret, err);
 }
 
 static enum mr_status query_session(struct mr_upload *upload, bool last, struct mr_http_response *res,
@@ -119,10 +110,11 @@ static enum mr_status query_session(struct mr_upload *upload, bool last, struct 
     char range[RANGE_LINE_MAX];
     content_range(range, 0, 0, last ? mr_upload_size(upload) : -1);
     const char *headers[] = {range, NULL};
-    return ask_session(upload, headers, "", 0, res, ret, err);
+    return call_session(upload, headers, "", 0, res, ret, err);
 }
 
-/* Lets go of what is stored. Bytes that were let go of cannot be sent again, nor unsent ones be there. */
+/* Drops the bytes that are stored. A session can neither lose bytes that were dropped here, nor have bytes that
+ * were not sent. */
 static enum mr_status accept_stored(struct mr_upload *upload, int64_t stored, struct mr_err *err)
 {
     int64_t gained = stored - upload->stored;
@@ -139,25 +131,25 @@ static bool is_gone(const struct mr_http_response *res)
     return res->status == 404 || res->status == 410;
 }
 
-/* One request: the chunk itself or, in doubt, the question how much of it has arrived. */
+/* One request: the chunk itself or, in doubt, the question how much of it is stored. */
 static enum mr_status step(struct mr_upload *upload, bool last, bool in_doubt, struct mr_http_response *res,
                            struct session_answer *ret, struct mr_err *err)
 {
     enum mr_status status =
         in_doubt ? query_session(upload, last, res, ret, err) : send_chunk(upload, last, res, ret, err);
-    if (status != MR_OK && is_gone(res)) /* what was stored lives nowhere else: the caller begins anew */
+    if (status != MR_OK && is_gone(res)) /* the stored bytes are lost: the caller must begin again */
         return mr_fail_code(err, MR_CODE_SESSION_LOST, "the upload session is gone");
-    if (status == MR_OK && !ret->complete)
-        status = accept_stored(upload, ret->stored, err);
-    return status;
+    if (status != MR_OK)
+        return status;
+    return ret->complete ? MR_OK : accept_stored(upload, ret->stored, err);
 }
 
 /*
- * Sends the chunk until some of it is stored or, with the last one, the object stands. After a failure the
- * session is asked first how far it is. *ret_tries tells how many tries failed before the last.
+ * Sends the chunk until some of it is stored or, with the last one, the object exists. After a failure it asks
+ * first how much is stored. *ret_failures counts the attempts that failed before the last.
  */
-static enum mr_status advance(struct mr_upload *upload, bool last, struct session_answer *ret, int *ret_tries,
-                              struct mr_err *err)
+static enum mr_status advance(struct mr_upload *upload, bool last, struct session_answer *ret,
+                              int *ret_failures, struct mr_err *err)
 {
     struct mr_retry_state retry = {0};
     bool in_doubt = false;
@@ -165,65 +157,50 @@ static enum mr_status advance(struct mr_upload *upload, bool last, struct sessio
     for (;;) {
         MR_AUTO(mr_http_response) struct mr_http_response res = {0};
         enum mr_status status = step(upload, last, in_doubt, &res, ret, err);
-        *ret_tries = retry.tries;
-        if (status == MR_OK && (ret->complete || upload->stored > before))
-            return MR_OK;
-        if (status != MR_OK && !mr_api_may_retry(status, &res))
-            return status;
-        if (status == MR_OK && in_doubt) { /* nothing had arrived: send it again at once */
-            in_doubt = false;
-            continue;
-        }
-        if (status == MR_OK)
-            status = mr_fail(err, MR_UNAVAILABLE, "the upload session stores nothing");
-        else
+        *ret_failures = retry.failures;
+        if (status != MR_OK) {
+            if (!mr_answer_may_retry(status, &res))
+                return status;
             in_doubt = true;
+        } else {
+            if (ret->complete || upload->stored > before)
+                return MR_OK;
+            if (in_doubt) { /* nothing had arrived: send it again at once */
+                in_doubt = false;
+                continue;
+            }
+            status = mr_fail(err, MR_UNAVAILABLE, "the upload session stores nothing");
+        }
         if (!mr_retry_again(&mr_storage_retry, &retry))
             return status;
     }
 }
 
-/* ---- writing ------------------------------------------------------------------------ */
-
 static enum mr_status make_room(struct mr_upload *upload, struct mr_err *err)
 {
-    const struct mr_session_order order = {
+    const struct mr_upload_session session = {
         .name = upload->name, .content_type = upload->content_type, .size = -1};
-    enum mr_status status =
-        upload->session ? MR_OK : mr_storage_begin_session(upload->storage, &order, &upload->session, err);
+    if (!upload->session)
+        MR_TRY(mr_storage_begin_session(upload->storage, &session, &upload->session, err));
     struct session_answer answer = {0};
-    int tries = 0;
-    if (status == MR_OK)
-        status = advance(upload, false, &answer, &tries, err);
-    if (status == MR_OK && answer.complete)
-        status = mr_fail(err, MR_UNAVAILABLE, "the upload session ended early");
-    return status;
+    int failures = 0;
+    MR_TRY(advance(upload, false, &answer, &failures, err));
+    if (answer.complete)
+        return mr_fail(err, MR_UNAVAILABLE, "the upload session ended early");
+    return MR_OK;
 }
 
-static enum mr_status close_failed(struct mr_upload *upload, enum mr_status status, struct mr_err *err)
+static enum mr_status write_chunks(struct mr_upload *upload, const char *bytes, size_t len,
+                                   struct mr_err *err)
 {
-    upload->closed = true;
-    mr_wrap(err, status, "upload object");
-    return status;
-}
-
-enum mr_status mr_upload_write(struct mr_upload *upload, const void *data, size_t len, struct mr_err *err)
-{
-    if (upload->closed)
-        return mr_fail(err, MR_INTERNAL, "write to an upload that is finished or has failed");
-    const char *bytes = data;
     while (len) {
         size_t room = upload->storage->chunk_bytes - upload->chunk.len;
         if (!room) {
-            enum mr_status status = make_room(upload, err);
-            if (status != MR_OK)
-                return close_failed(upload, status, err);
+            MR_TRY(make_room(upload, err));
             continue;
         }
         size_t take = len < room ? len : room;
-        enum mr_status status = mr_buf_append(&upload->chunk, bytes, take, err);
-        if (status != MR_OK)
-            return close_failed(upload, status, err);
+        MR_TRY(mr_buf_append(&upload->chunk, bytes, take, err));
         upload->crc32c = mr_crc32c(upload->crc32c, bytes, take);
         bytes += take;
         len -= take;
@@ -231,29 +208,54 @@ enum mr_status mr_upload_write(struct mr_upload *upload, const void *data, size_
     return MR_OK;
 }
 
-/* ---- the end -------------------------------------------------------------------------- */
+enum mr_status mr_upload_write(struct mr_upload *upload, const void *data, size_t len, struct mr_err *err)
+{
+    if (upload->closed)
+        return mr_fail(err, MR_INTERNAL, "write to an upload that is finished or has failed");
+    enum mr_status status = write_chunks(upload, data, len, err);
+    upload->closed = status != MR_OK;
+    return mr_wrap(err, status, "upload object");
+}
+
+/* Sends what is left. The attempt whose answer was lost may be the one that completed the object. */
+static enum mr_status send_rest(struct mr_upload *upload, int64_t size, struct mr_object *ret,
+                                struct mr_err *err)
+{
+    struct session_answer answer = {0};
+    struct mr_err failure = {0};
+    int failures = 0;
+    while (!answer.complete) {
+        enum mr_status status = advance(upload, true, &answer, &failures, &failure);
+        bool ended = status == MR_CONFLICT || failure.code == MR_CODE_SESSION_LOST;
+        if (status != MR_OK && ended && failures &&
+            mr_storage_adopt(upload->storage, upload->name, size, upload->crc32c, ret, status) == MR_OK)
+            return MR_OK;
+        if (status != MR_OK)
+            return mr_fail_from(err, &failure);
+    }
+    *ret = answer.object;
+    return MR_OK;
+}
 
 static enum mr_status finish_session(struct mr_upload *upload, struct mr_object *ret, struct mr_err *err)
 {
     int64_t size = mr_upload_size(upload);
-    struct session_answer answer = {0};
-    struct mr_err failure = {0};
-    int tries = 0;
-    enum mr_status status = MR_OK;
-    while (status == MR_OK && !answer.complete)
-        status = advance(upload, true, &answer, &tries, &failure);
-    /* The try whose answer was lost may have been the one that made the object. */
-    bool ended = status == MR_CONFLICT || failure.code == MR_CODE_SESSION_LOST;
-    if (ended && tries)
-        status =
-            mr_storage_adopt(upload->storage, upload->name, size, upload->crc32c, &answer.object, status);
-    if (status == MR_OK)
-        status =
-            mr_storage_verify(upload->storage, upload->name, size, upload->crc32c, &answer.object, &failure);
-    if (status != MR_OK)
-        return mr_fail_as(err, status, failure.code, "%s", failure.message);
-    *ret = answer.object;
+    struct mr_object object = {0};
+    MR_TRY(send_rest(upload, size, &object, err));
+    MR_TRY(mr_storage_verify(upload->storage, upload->name, size, upload->crc32c, &object, err));
+    *ret = object;
     return MR_OK;
+}
+
+static enum mr_status finish_in_one_request(struct mr_upload *upload, struct mr_object *ret,
+                                            struct mr_err *err)
+{
+    int64_t size = mr_upload_size(upload);
+    enum mr_status status = mr_storage_insert(upload->storage, upload->name, upload->content_type,
+                                              &upload->chunk, upload->crc32c, ret, err);
+    mr_buf_clear(&upload->chunk); /* it contains the request now */
+    upload->stored = size;
+    return status;
 }
 
 enum mr_status mr_upload_finish(struct mr_upload *upload, struct mr_object *ret, struct mr_err *err)
@@ -261,25 +263,17 @@ enum mr_status mr_upload_finish(struct mr_upload *upload, struct mr_object *ret,
     if (upload->closed)
         return mr_fail(err, MR_INTERNAL, "upload finished twice, or after a failed write");
     upload->closed = true;
-    enum mr_status status;
-    if (upload->session) {
-        status = finish_session(upload, ret, err);
-    } else {
-        int64_t size = mr_upload_size(upload);
-        status = mr_storage_insert(upload->storage, upload->name, upload->content_type, &upload->chunk,
-                                   upload->crc32c, ret, err);
-        mr_buf_clear(&upload->chunk); /* it holds the request now */
-        upload->stored = size;
-    }
+    enum mr_status status =
+        upload->session ? finish_session(upload, ret, err) : finish_in_one_request(upload, ret, err);
     upload->finished = status == MR_OK;
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "upload object");
+    return mr_wrap(err, status, "upload object");
 }
 
 void mr_upload_free(struct mr_upload *upload)
 {
     if (!upload)
         return;
-    if (upload->session && !upload->finished) /* should it not come through, the session expires by itself */
+    if (upload->session && !upload->finished) /* if this fails, the session expires by itself */
         (void)!mr_storage_cancel_session(upload->storage, upload->session, NULL);
     mr_buf_free(&upload->chunk);
     free(upload->session);

@@ -84,20 +84,6 @@ MR_MUST_CHECK enum mr_status mr_http_perform(struct mr_http_client *client, cons
 bool mr_http_response_header(const struct mr_http_response *res, const char *name, char *out,
                              size_t out_size);
 
-/* How often and how long to repeat: full jitter between 0 and min(cap, base * 2^n) ms before try n+1. */
-struct mr_retry {
-    int attempts; /* tries in all, at least 1 */
-    int base_ms;  /* the first wait's upper bound */
-    int cap_ms;
-    int64_t total_ms; /* no new try begins later than this after the first */
-};
-/* State of one retried operation; zero-initialise. */
-struct mr_retry_state {
-    int tries;
-    int64_t started_us;
-};
-/* True, after the wait, when another try is due; call it after a failed try that may be repeated. */
-bool mr_retry_again(const struct mr_retry *policy, struct mr_retry_state *state);
 /* True for 408, 429, 500, 502, 503, 504 (Cloud Storage's and Pub/Sub's retry lists). */
 bool mr_http_status_is_transient(int http_status);
 /* The mr_status for an HTTP answer that is not 2xx: 400 INVALID, 401/403 DENIED, 404/410 NOT_FOUND, 409/412

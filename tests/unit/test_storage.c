@@ -143,26 +143,6 @@ static void deletes(void **state)
     }
 }
 
-static void replaces_metadata(void **state)
-{
-    struct fixture *f = *state;
-    struct fake_step steps[] = {
-        {.status = 200, .body = "{\"metageneration\":\"3\",\"metadata\":{\"old\":\"1\",\"same\":\"2\"}}"},
-        {.status = 412},
-        {.status = 200, .body = "{\"metageneration\":\"4\",\"metadata\":{\"old\":\"1\"}}"},
-        {.status = 200, .body = "{}"}};
-    FAKE_SCRIPT(f->fake, steps);
-    MR_AUTO_JSON json_t *metadata = json_pack("{s:s}", "same", "5");
-    struct mr_err err = {0};
-    assert_int_equal(mr_storage_set_metadata(f->storage, "n", metadata, &err), MR_OK);
-    assert_true(
-        fake_http_has_line(f->fake, 3, "PATCH /storage/v1/b/bucket/o/n?ifMetagenerationMatch=4 HTTP/1.1"));
-    MR_AUTO_JSON json_t *sent = json_loads(fake_http_body(f->fake, 3, NULL), 0, NULL);
-    MR_AUTO_JSON json_t *expected = json_pack("{s:{s:s,s:n}}", "metadata", "same", "5", "old");
-    assert_true(json_equal(sent, expected));
-    assert_int_equal(json_object_size(metadata), 1);
-}
-
 static void composes(void **state)
 {
     struct fixture *f = *state;
@@ -703,7 +683,6 @@ int main(void)
         WITH_SERVER(stats),
         WITH_SERVER(refuses_bad_names),
         WITH_SERVER(deletes),
-        WITH_SERVER(replaces_metadata),
         WITH_SERVER(composes),
         WITH_SERVER(reads_ranges),
         WITH_SERVER(puts_in_one_request),

@@ -51,7 +51,7 @@ static void begins(void **state)
 {
     struct fixture *f = *state;
     static const struct {
-        struct mr_session_order order;
+        struct mr_upload_session order;
         struct fake_step steps[2];
         size_t requests;
         enum mr_status expected;

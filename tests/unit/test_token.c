@@ -1,7 +1,7 @@
 /* shared/gcp/token against a scripted metadata server and token endpoint, and shared/gcp/api's use of it. */
 #include "shared/base/encoding.h"
 #include "shared/base/jwt.h"
-#include "shared/gcp/api.h"
+#include "shared/gcp/authorized_call.h"
 #include "shared/gcp/token.h"
 #include "tests/unit/fake_http.h"
 #include "tests/unit/fake_keys.h"
@@ -243,14 +243,14 @@ static void renews_a_refused_token_once(void **state)
          "Authorization: Bearer t4"},
     };
     struct fixture *f = *state;
-    struct mr_api api = {.http = f->http, .tokens = f->source};
+    struct mr_caller caller = {.http = f->http, .tokens = f->source};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mr_token_invalidate(f->source);
         fake_http_script(f->fake, cases[i].steps, 4, false);
         struct mr_http_request req = {.method = "GET", .url = fake_http_url(f->fake)};
         MR_AUTO(mr_http_response) struct mr_http_response res = {0};
         struct mr_err err = {0};
-        assert_int_equal(mr_api_once(&api, &req, &res, &err), cases[i].expected);
+        assert_int_equal(mr_authorized_once(&caller, &req, &res, &err), cases[i].expected);
         assert_int_equal(fake_http_count(f->fake), cases[i].requests);
         assert_true(fake_http_has_line(f->fake, 3, cases[i].used));
     }
@@ -275,13 +275,13 @@ static void reads_error_bodies(void **state)
         {{.status = 400, .body = "{\"error\":{\"message\":7}}"}, MR_INVALID, "HTTP 400"},
     };
     struct fixture *f = *state;
-    struct mr_api api = {.http = f->http};
+    struct mr_caller caller = {.http = f->http};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fake_http_script(f->fake, &cases[i].step, 1, false);
         struct mr_http_request req = {.method = "GET", .url = fake_http_url(f->fake)};
         MR_AUTO(mr_http_response) struct mr_http_response res = {0};
         struct mr_err err = {0};
-        assert_int_equal(mr_api_once(&api, &req, &res, &err), cases[i].expected);
+        assert_int_equal(mr_authorized_once(&caller, &req, &res, &err), cases[i].expected);
         assert_string_equal(err.message, cases[i].text);
         assert_null(strstr(fake_http_head(f->fake, 0), "Authorization"));
     }

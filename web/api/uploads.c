@@ -170,10 +170,10 @@ static void drop_session(struct mr_web *web, const struct mr_upload_record *reco
 static enum mr_status begin_at_storage(struct mr_web *web, const struct announcement *announcement,
                                        struct mr_upload_record *record, struct mr_err *err)
 {
-    struct mr_session_order order = {.name = record->object,
-                                     .content_type = record->content_type,
-                                     .size = record->size,
-                                     .origin = announcement->origin};
+    struct mr_upload_session order = {.name = record->object,
+                                      .content_type = record->content_type,
+                                      .size = record->size,
+                                      .origin = announcement->origin};
     enum mr_status status = mr_storage_begin_session(web->cloud.storage, &order, &record->session_uri, err);
     return status == MR_OK ? MR_OK : storage_failed(status, err);
 }

@@ -5,6 +5,7 @@
  */
 #include "shared/data/deliveries.h"
 #include "shared/data/tasks.h"
+#include "shared/http/retry.h"
 #include "worker/job.h"
 #include "worker/mail.h"
 #include "worker/webhook.h"

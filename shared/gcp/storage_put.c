@@ -1,25 +1,26 @@
 /* A whole object in one multipart request: metadata with the checksum first, so that the server refuses a
  * body that arrived damaged. Source: https://cloud.google.com/storage/docs/uploading-objects (multipart) */
+#include "shared/gcp/storage_put.h"
+
 #include "shared/base/encoding.h"
-#include "shared/gcp/storage_internal.h"
+#include "shared/gcp/storage_object.h"
 
 enum { BOUNDARY_MAX = 48 };
 
-/* Random, because the data may hold anything. */
+/* Random, because the data may contain any text. */
 static enum mr_status make_boundary(char out[BOUNDARY_MAX], struct mr_err *err)
 {
     char uuid[MR_UUID_TEXT_MAX];
-    enum mr_status status = mr_uuid_generate(uuid, err);
-    if (status == MR_OK)
-        snprintf(out, BOUNDARY_MAX, "mediarun-%s", uuid);
-    return status;
+    MR_TRY(mr_uuid_generate(uuid, err));
+    snprintf(out, BOUNDARY_MAX, "mediarun-%s", uuid);
+    return MR_OK;
 }
 
 static enum mr_status write_head(struct mr_buf *head, const char *boundary, const char *name,
                                  const char *content_type, uint32_t crc32c, struct mr_err *err)
 {
     if (content_type[strcspn(content_type, "\r\n")])
-        return mr_fail(err, MR_INVALID, "content type holds a line break");
+        return mr_fail(err, MR_INVALID, "content type must not contain line breaks");
     char crc_text[9];
     mr_crc32c_text(crc32c, crc_text);
     MR_AUTO_JSON json_t *metadata =
@@ -33,14 +34,12 @@ static enum mr_status write_head(struct mr_buf *head, const char *boundary, cons
                           boundary, text, boundary, content_type);
 }
 
-/* Puts the parts' heads and the closing boundary around the data, in place: a second copy would double what
- * an upload holds. */
+/* Puts the heads of the parts and the closing boundary around the data, in place: a second copy would double
+ * the memory of an upload. */
 static enum mr_status wrap_in_multipart(struct mr_buf *data, const struct mr_buf *head, const char *boundary,
                                         struct mr_err *err)
 {
-    enum mr_status status = mr_buf_reserve(data, head->len + BOUNDARY_MAX + 8, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_buf_reserve(data, head->len + BOUNDARY_MAX + 8, err));
     memmove(data->data + head->len, data->data, data->len);
     memcpy(data->data, head->data, head->len);
     data->len += head->len;
@@ -51,11 +50,8 @@ static enum mr_status post(struct mr_storage *storage, const char *boundary, con
                            struct mr_retry_state *retry, struct mr_http_response *res, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(MR_STORAGE_URL_MAX);
-    enum mr_status status =
-        mr_buf_appendf(&url, err, "%s/upload/storage/v1/b/%s/o?uploadType=multipart&ifGenerationMatch=0",
-                       storage->base_url, storage->bucket);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_buf_appendf(&url, err, "%s/upload/storage/v1/b/%s/o?uploadType=multipart&ifGenerationMatch=0",
+                          storage->base_url, storage->bucket));
     char type[128];
     snprintf(type, sizeof type, "Content-Type: multipart/related; boundary=\"%s\"", boundary);
     const char *headers[] = {type, NULL};
@@ -64,7 +60,7 @@ static enum mr_status post(struct mr_storage *storage, const char *boundary, con
                                   .headers = headers,
                                   .body = body->data,
                                   .body_len = body->len};
-    return mr_api_call(&storage->api, &req, &mr_storage_retry, retry, res, err);
+    return mr_authorized_call(&storage->caller, &req, &mr_storage_retry, retry, res, err);
 }
 
 enum mr_status mr_storage_insert(struct mr_storage *storage, const char *name, const char *content_type,
@@ -76,25 +72,20 @@ enum mr_status mr_storage_insert(struct mr_storage *storage, const char *name, c
     MR_AUTO(mr_buf) struct mr_buf head = MR_BUF_INIT(MR_MULTIPART_ROOM - 128);
     MR_AUTO(mr_http_response) struct mr_http_response res = {0};
     struct mr_retry_state retry = {0};
-    enum mr_status status = mr_storage_check_name(name, err);
-    if (status == MR_OK)
-        status = make_boundary(boundary, err);
-    if (status == MR_OK)
-        status = write_head(&head, boundary, name, content_type, crc32c, err);
-    if (status == MR_OK)
-        status = wrap_in_multipart(data, &head, boundary, err);
-    if (status == MR_OK)
-        status = post(storage, boundary, data, &retry, &res, err);
-    if (status == MR_CONFLICT && retry.tries) /* perhaps the first try's answer was lost on its way */
+    MR_TRY(mr_storage_check_name(name, err));
+    MR_TRY(make_boundary(boundary, err));
+    MR_TRY(write_head(&head, boundary, name, content_type, crc32c, err));
+    MR_TRY(wrap_in_multipart(data, &head, boundary, err));
+    enum mr_status status = post(storage, boundary, data, &retry, &res, err);
+    if (status == MR_CONFLICT && retry.failures) /* the answer to the first attempt may have been lost */
         return mr_storage_adopt(storage, name, size, crc32c, ret, status);
+    if (status != MR_OK)
+        return status;
     struct mr_object stored;
-    if (status == MR_OK)
-        status = mr_storage_parse_object(&res, &stored, err);
-    if (status == MR_OK)
-        status = mr_storage_verify(storage, name, size, crc32c, &stored, err);
-    if (status == MR_OK)
-        *ret = stored;
-    return status;
+    MR_TRY(mr_storage_parse_object(&res, &stored, err));
+    MR_TRY(mr_storage_verify(storage, name, size, crc32c, &stored, err));
+    *ret = stored;
+    return MR_OK;
 }
 
 enum mr_status mr_storage_put(struct mr_storage *storage, const char *name, const char *content_type,
@@ -103,8 +94,8 @@ enum mr_status mr_storage_put(struct mr_storage *storage, const char *name, cons
     if (len > SIZE_MAX - MR_MULTIPART_ROOM)
         return mr_fail(err, MR_TOO_LARGE, "object of %zu bytes", len);
     MR_AUTO(mr_buf) struct mr_buf body = MR_BUF_INIT(len + MR_MULTIPART_ROOM);
-    enum mr_status status = mr_buf_append(&body, data, len, err);
-    if (status == MR_OK)
-        status = mr_storage_insert(storage, name, content_type, &body, mr_crc32c(0, data, len), ret, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "store object");
+    MR_TRY(mr_buf_append(&body, data, len, err));
+    enum mr_status status =
+        mr_storage_insert(storage, name, content_type, &body, mr_crc32c(0, data, len), ret, err);
+    return mr_wrap(err, status, "store object");
 }

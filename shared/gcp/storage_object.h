@@ -1,0 +1,34 @@
+/* Objects for the files storage*.c: their names, URLs and resources, and whether a write had its effect. */
+#ifndef MR_GCP_STORAGE_OBJECT_H
+#define MR_GCP_STORAGE_OBJECT_H
+
+#include "shared/gcp/storage_client.h"
+
+/* MR_INVALID for a name that Cloud Storage refuses: empty, too long, not UTF-8, line breaks, "." and "..". */
+MR_MUST_CHECK enum mr_status mr_storage_check_name(const char *name, struct mr_err *err);
+
+/* Appends BASE/storage/v1/b/BUCKET/o/NAME and tail (as printf, e.g. "?ifGenerationMatch=0"). Checks the name. */
+MR_MUST_CHECK enum mr_status mr_storage_object_url(const struct mr_storage *storage, const char *name,
+                                                   struct mr_buf *ret_url, struct mr_err *err,
+                                                   const char *tail, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* Reads an object resource. MR_UNAVAILABLE if the answer is something else. */
+MR_MUST_CHECK enum mr_status mr_storage_parse_object(const struct mr_http_response *res,
+                                                     struct mr_object *ret, struct mr_err *err);
+
+/*
+ * For a write that failed with `otherwise` (MR_CONFLICT, or a lost session) after an attempt whose answer was
+ * lost: MR_OK and *ret if the object exists with this size and checksum, because then that attempt wrote it;
+ * else `otherwise`.
+ */
+MR_MUST_CHECK enum mr_status mr_storage_adopt(struct mr_storage *storage, const char *name, int64_t size,
+                                              uint32_t crc32c, struct mr_object *ret,
+                                              enum mr_status otherwise);
+
+/* Compares what Cloud Storage stored with what was sent. Deletes an object that differs: code "corrupted". */
+MR_MUST_CHECK enum mr_status mr_storage_verify(struct mr_storage *storage, const char *name, int64_t size,
+                                               uint32_t crc32c, const struct mr_object *stored,
+                                               struct mr_err *err);
+
+#endif
