@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # mediarun on this machine: installs what is missing, builds, and runs PostgreSQL, the emulator, web and the
-# workers until Ctrl-C. Data stays in DATA_DIR; DATA_DIR/install.log holds what the installation printed.
+# workers until Ctrl-C. Data stays in DATA_DIR, with install.log (what the installation printed) and
+# postgres.log.
 #
 #   PORT=8080 EMULATOR_PORT=8085 WORKER_PORT=EMULATOR_PORT+1 WORKERS=1 SLOTS=cores DATA_DIR=.local infra/local/run.sh
 #
@@ -111,7 +112,7 @@ make_socket_directory() {
 
 # run_NAME becomes the program, in its own session: Ctrl-C reaches this script alone, which stops them in order.
 become() { exec setsid setpriv --pdeathsig TERM -- "$@"; }
-run_postgres() { postgres_run "$data/postgres" "$sockets" setsid; }
+run_postgres() { postgres_run "$data/postgres" "$sockets" setsid 2>>"$data/postgres.log"; }
 run_emulator() { EMULATOR_PORT=$emulator_port DATA_DIR=$data/emulator become "$bin/mediarun-emulator"; }
 run_web() { PORT=$port PUSH_AUDIENCE=$WEB_URL become "$bin/mediarun-web"; }
 run_worker() {
@@ -149,13 +150,19 @@ start_later() {
 
 running() { [[ -n ${pid_of[$1]:-} ]] && kill -0 "${pid_of[$1]}" 2>/dev/null; }
 
+# give_up NAME MESSAGE: PostgreSQL's messages are in a file, the others' are on the terminal.
+give_up() {
+    [[ $1 != postgres ]] || tail -n 20 "$data/postgres.log" >&2
+    die "$2"
+}
+
 # expect SECONDS WHAT NAME COMMAND…: waits until COMMAND is true; gives up when NAME dies.
 expect() {
     local deadline=$((SECONDS + $1)) what=$2 name=$3
     shift 3
     until "$@"; do
-        running "$name" || die "$what has ended: see its messages above"
-        ((SECONDS < deadline)) || die "$what did not become ready in time"
+        running "$name" || give_up "$name" "$what has ended: see its messages above"
+        ((SECONDS < deadline)) || give_up "$name" "$what did not become ready in time"
         sleep 0.1
     done
 }
@@ -217,7 +224,7 @@ supervise() {
                 say "$name (process $pid) ended with status $status; starting it again"
                 start_later "$name"
                 ;;
-            *) die "$name (process $pid) ended with status $status" ;;
+            *) give_up "$name" "$name (process $pid) ended with status $status" ;;
         esac
     done
 }

@@ -182,4 +182,4 @@ def test_the_page_draws_the_figures(bench):
     assert page["points"] == 3 and page["heights"][1] == max(page["heights"]) and page["heights"][2] == min(page["heights"])
     assert page["rows"] == [["1", "20", "20"], ["2", "0", "20"], ["3", "47", "67"]]
     assert page["totals"] == ["ordered 70", "ready 67", "failed 1", "to come 2"]
-    assert page["state"] == "The test is going on." and page["again_ms"] == 3000 and not page["report_hidden"]
+    assert page["state"] == "The test is running." and page["again_ms"] == 3000 and not page["report_hidden"]
