@@ -1,6 +1,4 @@
-/*
- * What every handler of web works with: opened once by main, shared by all threads, owned by main.
- */
+/* What every handler of web works with. Opened and owned by main, shared by all threads. */
 #ifndef MR_WEB_APP_H
 #define MR_WEB_APP_H
 
@@ -12,7 +10,8 @@
 #include "shared/http/guard.h"
 #include "web/admission.h"
 #include "web/event_hub.h"
-#include "web/session.h"
+#include "web/login_tokens.h"
+#include "web/passwords.h"
 
 #include <stdatomic.h>
 
@@ -22,12 +21,12 @@ struct mr_web {
     struct mr_db *db;
     struct mr_cloud cloud;
     struct mr_publisher publisher;
-    struct mr_guard *guard; /* what strangers' URLs may name */
-    struct mr_session *session;
+    struct mr_guard *guard; /* checks the URLs that users give */
+    struct mr_passwords *passwords;
     struct mr_admission *admission;
     struct mr_event_hub *events;
-    atomic_int ping_waiters;  /* requests that wait for a pong */
-    atomic_int probe_waiters; /* requests that wait for a probe */
+    atomic_int ping_waiters;  /* requests waiting for a pong */
+    atomic_int probe_waiters; /* requests waiting for a probe */
 };
 
 #endif

@@ -31,7 +31,7 @@ static enum mr_status make_user(struct mr_web *web, int64_t *ret_id, struct mr_e
     if (status != MR_OK)
         return status;
     mr_hex_encode(bytes, sizeof bytes, password);
-    status = mr_password_hash(web->session, password, hash, err);
+    status = mr_password_hash(web->passwords, password, hash, err);
     explicit_bzero(password, sizeof password);
     explicit_bzero(bytes, sizeof bytes);
     return status == MR_OK ? mr_user_create(web->db, username, email, hash, ret_id, err) : status;

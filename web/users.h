@@ -4,7 +4,7 @@
 #define MR_WEB_USERS_H
 
 #include "shared/data/db.h"
-#include "web/session.h"
+#include "web/passwords.h"
 
 struct mr_user {
     int64_t id;

@@ -9,6 +9,7 @@
 #ifndef MR_BASE_CONFIG_H
 #define MR_BASE_CONFIG_H
 
+#include "shared/base/cleanup.h"
 #include "shared/base/err.h"
 
 #include <stdint.h>
@@ -88,6 +89,7 @@ MR_MUST_CHECK enum mr_status mr_config_load_from(enum mr_program program, mr_con
                                                  struct mr_config *ret, struct mr_err *err);
 /* Overwrites secrets and frees. */
 void mr_config_free(struct mr_config *config);
+MR_DEFINE_VALUE_CLEANUP(mr_config, mr_config_free)
 
 /* True when mails are configured (SMTP_URL, PUBLIC_URL) and not switched off (ENABLED_EMAIL, STRESS_TEST). */
 bool mr_config_sends_mail(const struct mr_config *config);

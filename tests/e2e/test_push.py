@@ -191,14 +191,14 @@ def test_dead_letter_of_a_delivery_fails_no_task(make_stack, media):
     stack.worker.start()
 
 
-def test_a_chore_that_fails_is_named_in_the_log(make_stack):
+def test_a_failed_sweep_job_is_named_in_the_log(make_stack):
     stack = make_stack()
     stack.sql("ALTER TABLE pings RENAME TO pings_away")
     answer = stack.anonymous().post("/internal/sweep", json={}, headers={
         "Authorization": f"Bearer {stack.token_of_platform(stack.url)}"})
     assert answer.status_code >= 500
-    failed = [line for line in stack.web.records() if line.get("chore")]
-    assert [line["chore"] for line in failed] == ["pings_expired"] and failed[0]["severity"] == "ERROR"
+    failed = [line for line in stack.web.records() if line.get("sweep_job")]
+    assert [line["sweep_job"] for line in failed] == ["pings_expired"] and failed[0]["severity"] == "ERROR"
 
 
 def test_attempts_are_bounded(make_stack, media):

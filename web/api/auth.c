@@ -32,12 +32,12 @@ static enum mr_status answer_token(struct mr_web *web, struct mr_request *req, i
                                    struct mr_err *err)
 {
     MR_AUTO_STR char *token = NULL;
-    enum mr_status status = mr_session_issue(web->session, user_id, &token, err);
+    enum mr_status status = mr_login_token_issue(web->config->jwt_secret, user_id, &token, err);
     if (status != MR_OK)
         return status;
     MR_AUTO_JSON json_t *body =
         json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s*}", "message", message, "access_token", token,
-                  "token", token, "jwt", token, "token_type", "Bearer", "expires_in", MR_SESSION_SECONDS,
+                  "token", token, "jwt", token, "token_type", "Bearer", "expires_in", MR_LOGIN_TOKEN_SECONDS,
                   "user_id", (json_int_t)user_id, "id", (json_int_t)user_id, "username", username);
     return answer_secret(req, http_status, MR_TAKE(body), err);
 }
@@ -101,7 +101,7 @@ enum mr_status mr_api_signup(void *app, struct mr_request *req, struct mr_err *e
     if (status == MR_OK)
         status = read_signup(fields, &signup, err);
     if (status == MR_OK)
-        status = mr_password_hash(web->session, signup.password, hash, err);
+        status = mr_password_hash(web->passwords, signup.password, hash, err);
     if (status == MR_OK)
         status = mr_user_create(web->db, signup.username, signup.email, hash, &user_id, err);
     if (status != MR_OK)
@@ -126,7 +126,7 @@ enum mr_status mr_api_login(void *app, struct mr_request *req, struct mr_err *er
     if (status == MR_OK)
         status = mr_user_find(web->db, login, &user_id, hash, err);
     if (status == MR_OK)
-        status = mr_password_verify(web->session, password, user_id ? hash : NULL, err);
+        status = mr_password_verify(web->passwords, password, user_id ? hash : NULL, err);
     if (status != MR_OK)
         return status;
     return answer_token(web, req, 200, "logged in", user_id, NULL, err);
@@ -156,7 +156,7 @@ enum mr_status mr_api_me(void *app, struct mr_request *req, struct mr_err *err)
     int64_t user_id = 0;
     MR_AUTO(mr_user) struct mr_user user = {0};
     MR_AUTO_STR char *secret = NULL;
-    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
     if (status == MR_OK)
         status = mr_user_get(web->db, user_id, &user, err);
     if (status == MR_OK)

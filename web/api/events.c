@@ -14,8 +14,8 @@ struct listener {
 static enum mr_status read_listener(const struct mr_web *web, const struct mr_request *req,
                                     struct listener *ret, struct mr_err *err)
 {
-    enum mr_status status = mr_session_user_until(web->session, req, &ret->subscription.user_id,
-                                                  &ret->subscription.expires_s, err);
+    enum mr_status status = mr_login_user_until(web->config->jwt_secret, req, &ret->subscription.user_id,
+                                                &ret->subscription.expires_s, err);
     if (status != MR_OK)
         return status;
     const char *text = mr_request_header(req, "Last-Event-ID");

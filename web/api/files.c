@@ -178,7 +178,7 @@ static enum mr_status find_user(struct mr_web *web, const struct mr_request *req
 {
     const char *token = mr_request_query(req, "token");
     return token ? mr_link_owner(web->db, token, mr_request_param(req, "file_id"), ret, err)
-                 : mr_session_user(web->session, req, ret, err);
+                 : mr_login_user(web->config->jwt_secret, req, ret, err);
 }
 
 static enum mr_status find_output(struct mr_web *web, struct mr_request *req, struct mr_output *ret,

@@ -112,7 +112,7 @@ enum mr_status mr_api_probe(void *app, struct mr_request *req, struct mr_err *er
     int64_t user_id = 0;
     MR_AUTO(mr_order) struct mr_order order = {0};
     MR_AUTO_JSON json_t *view = NULL;
-    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
     if (status == MR_OK)
         status = mr_order_init(&order, web, user_id, err);
     if (status == MR_OK)

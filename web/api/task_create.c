@@ -25,7 +25,7 @@ enum mr_status mr_api_task_create(void *app, struct mr_request *req, struct mr_e
     MR_AUTO(mr_order) struct mr_order order = {0};
     json_t *view = NULL;
     bool is_replay = false;
-    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
     if (status == MR_OK)
         status = mr_order_init(&order, web, user_id, err);
     if (status == MR_OK)

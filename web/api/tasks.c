@@ -74,7 +74,7 @@ enum mr_status mr_api_task_list(void *app, struct mr_request *req, struct mr_err
 {
     struct mr_web *web = app;
     int64_t user_id = 0;
-    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
     return status == MR_OK ? answer_list(web, req, user_id, err) : status;
 }
 
@@ -83,7 +83,7 @@ enum mr_status mr_api_task_list_all(void *app, struct mr_request *req, struct mr
     struct mr_web *web = app;
     int64_t user_id = 0;
     MR_AUTO(mr_user) struct mr_user user = {0};
-    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
     if (status == MR_OK)
         status = mr_user_get(web->db, user_id, &user, err);
     if (status == MR_OK && !user.is_operator)
@@ -98,7 +98,7 @@ enum mr_status mr_api_task_get(void *app, struct mr_request *req, struct mr_err 
     struct mr_web *web = app;
     int64_t user_id = 0;
     json_t *view = NULL;
-    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
     if (status == MR_OK)
         status = mr_tasks_get(web->db, user_id, mr_request_param(req, "id"), &view, err);
     return status == MR_OK ? mr_respond_json(req, 200, view, err) : status;
@@ -135,7 +135,7 @@ enum mr_status mr_api_task_delete(void *app, struct mr_request *req, struct mr_e
 {
     struct mr_web *web = app;
     int64_t user_id = 0;
-    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
     if (status == MR_OK)
         status = mr_api_remove_task(web, mr_request_log(req), user_id, mr_request_param(req, "id"), err);
     if (status != MR_OK)
@@ -183,7 +183,7 @@ enum mr_status mr_api_task_redo(void *app, struct mr_request *req, struct mr_err
     MR_AUTO_JSON json_t *objects = NULL;
     struct mr_task_change change = {0};
     struct mr_message message;
-    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
     if (status == MR_OK)
         status = mr_order_init(&order, web, user_id, err);
     if (status == MR_OK)

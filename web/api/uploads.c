@@ -221,7 +221,7 @@ enum mr_status mr_api_upload_create(void *app, struct mr_request *req, struct mr
     char expires_at[MR_TIME_TEXT_MAX];
     MR_AUTO_JSON json_t *fields = NULL;
     MR_AUTO(mr_upload_record) struct mr_upload_record record = {0};
-    enum mr_status status = mr_session_user(web->session, req, &user_id, err);
+    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
     if (status == MR_OK)
         status = take_origin(&announcement, req, err);
     if (status == MR_OK)

@@ -1,0 +1,48 @@
+#include "web/login_tokens.h"
+
+#include "shared/base/encoding.h"
+#include "shared/base/json.h"
+#include "shared/base/jwt.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const char issuer[] = "mediarun";
+
+enum mr_status mr_login_token_issue(const char *jwt_secret, int64_t user_id, char **ret_token,
+                                    struct mr_err *err)
+{
+    int64_t now = mr_time_now_us() / 1000000;
+    char subject[MR_INT64_TEXT_MAX];
+    mr_int64_text(user_id, subject);
+    MR_AUTO_JSON json_t *claims =
+        json_pack("{s:s,s:s,s:I,s:I}", "iss", issuer, "sub", subject, "iat", (json_int_t)now, "exp",
+                  (json_int_t)(now + MR_LOGIN_TOKEN_SECONDS));
+    if (!claims)
+        return mr_fail_oom(err);
+    return mr_jwt_sign_hs256(jwt_secret, claims, ret_token, err);
+}
+
+enum mr_status mr_login_user(const char *jwt_secret, const struct mr_request *req, int64_t *ret_user_id,
+                             struct mr_err *err)
+{
+    int64_t expires_s = 0;
+    return mr_login_user_until(jwt_secret, req, ret_user_id, &expires_s, err);
+}
+
+enum mr_status mr_login_user_until(const char *jwt_secret, const struct mr_request *req, int64_t *ret_user_id,
+                                   int64_t *ret_expires_s, struct mr_err *err)
+{
+    const char *header = mr_request_header(req, "Authorization");
+    if (!header || strncasecmp(header, "Bearer ", 7) != 0)
+        return mr_fail(err, MR_UNAUTHENTICATED, "Authorization: Bearer TOKEN is required: log in first");
+    const char *token = header + 7 + strspn(header + 7, " ");
+    MR_AUTO_JSON json_t *claims = NULL;
+    MR_TRY(mr_jwt_verify_hs256(jwt_secret, token, &claims, err));
+    const char *by = json_string_value(json_object_get(claims, "iss"));
+    const char *subject = json_string_value(json_object_get(claims, "sub"));
+    if (!by || strcmp(by, issuer) != 0 || !mr_parse_int64(subject, 1, INT64_MAX, ret_user_id))
+        return mr_fail(err, MR_UNAUTHENTICATED, "token rejected: wrong issuer or subject");
+    *ret_expires_s = json_integer_value(json_object_get(claims, "exp"));
+    return MR_OK;
+}

@@ -1,0 +1,184 @@
+#include "web/sweep.h"
+
+#include "shared/data/deliveries.h"
+#include "shared/data/idempotency.h"
+#include "shared/data/links.h"
+#include "shared/data/outbox.h"
+#include "shared/data/pings.h"
+#include "shared/data/records.h"
+#include "shared/data/strays.h"
+#include "shared/data/uploads.h"
+
+enum {
+    ROUNDS = 20, /* of batches of messages or keys, in one sweep */
+    MESSAGES_BATCH = 500,
+    KEYS_BATCH = 1000,
+    ORPHANS_BATCH = 200,
+    UPLOADS_BATCH = 100,
+    LINKS_BATCH = 1000,
+    RECORDS_ROUNDS = 50, /* each of up to MR_RECORDS_PURGE_MAX records */
+    PUBLISH_TIMEOUT_MS = 20000,
+    SESSION_LIFE_S = 8 * 86400, /* an upload session lives for at most a week */
+};
+
+MR_DEFINE_CLEANUP(mr_message, free)
+
+/* Messages that are owed: which are due, and how one notes that they were published. */
+struct owed {
+    enum mr_status (*due)(struct mr_db *db, int64_t republish_after_s, struct mr_message *due, size_t max,
+                          size_t *ret_count, struct mr_err *err);
+    enum mr_status (*mark)(struct mr_db *db, const struct mr_message *messages, size_t count,
+                           struct mr_err *err);
+};
+
+static enum mr_status publish_batch(struct mr_web *web, const struct owed *owed, struct mr_message *due,
+                                    size_t *ret_count, struct mr_err *err)
+{
+    MR_TRY(owed->due(web->db, web->config->republish_after_s, due, MESSAGES_BATCH, ret_count, err));
+    if (*ret_count == 0)
+        return MR_OK;
+    MR_TRY(mr_publish(&web->publisher, due, *ret_count, PUBLISH_TIMEOUT_MS, err));
+    return owed->mark(web->db, due, *ret_count, err);
+}
+
+static enum mr_status publish_owed(struct mr_web *web, const struct owed *owed, int64_t *total,
+                                   struct mr_err *err)
+{
+    MR_AUTO(mr_message) struct mr_message *due = calloc(MESSAGES_BATCH, sizeof *due);
+    if (!due)
+        return mr_fail_oom(err);
+    size_t count = MESSAGES_BATCH;
+    for (int round = 0; round < ROUNDS && count == MESSAGES_BATCH; round++) {
+        MR_TRY(publish_batch(web, owed, due, &count, err));
+        *total += (int64_t)count;
+    }
+    return MR_OK;
+}
+
+static enum mr_status publish_tasks(struct mr_web *web, int64_t *total, struct mr_err *err)
+{
+    static const struct owed tasks = {mr_outbox_due, mr_outbox_mark};
+    return publish_owed(web, &tasks, total, err);
+}
+
+static enum mr_status publish_deliveries(struct mr_web *web, int64_t *total, struct mr_err *err)
+{
+    static const struct owed deliveries = {mr_deliveries_due, mr_deliveries_mark};
+    return publish_owed(web, &deliveries, total, err);
+}
+
+static enum mr_status delete_orphans(struct mr_web *web, int64_t *total, struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *names = NULL;
+    MR_TRY(mr_strays_due(web->db, ORPHANS_BATCH, &names, err));
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+        MR_TRY(mr_storage_delete(web->cloud.storage, name, err));
+        MR_TRY(mr_strays_forget(web->db, name, err));
+        ++*total;
+    }
+    return MR_OK;
+}
+
+static enum mr_status delete_keys(struct mr_web *web, int64_t *total, struct mr_err *err)
+{
+    int64_t count = KEYS_BATCH;
+    for (int round = 0; round < ROUNDS && count == KEYS_BATCH; round++) {
+        MR_TRY(mr_idempotency_purge(web->db, KEYS_BATCH, &count, err));
+        *total += count;
+    }
+    return MR_OK;
+}
+
+/* The session goes first: while it lives, its client can store the object again. */
+static enum mr_status delete_upload(struct mr_web *web, const struct mr_upload_record *record,
+                                    struct mr_err *err)
+{
+    enum mr_status canceled = mr_storage_cancel_session(web->cloud.storage, record->session_uri, err);
+    if (mr_status_is_transient(canceled))
+        return canceled;
+    MR_TRY(mr_storage_delete(web->cloud.storage, record->object, err));
+    return mr_uploads_forget(web->db, record->id, canceled == MR_OK ? 0 : SESSION_LIFE_S, err);
+}
+
+struct expired_uploads {
+    struct mr_upload_record records[UPLOADS_BATCH];
+    size_t count;
+};
+
+static void expired_uploads_free(struct expired_uploads *expired)
+{
+    for (size_t i = 0; i < expired->count; i++)
+        mr_upload_record_free(&expired->records[i]);
+}
+MR_DEFINE_VALUE_CLEANUP(expired_uploads, expired_uploads_free)
+
+static enum mr_status delete_uploads(struct mr_web *web, int64_t *total, struct mr_err *err)
+{
+    MR_AUTO(expired_uploads) struct expired_uploads expired = {.count = 0};
+    MR_TRY(mr_uploads_give_up(web->db, expired.records, UPLOADS_BATCH, &expired.count, err));
+    for (size_t i = 0; i < expired.count; i++) {
+        MR_TRY(delete_upload(web, &expired.records[i], err));
+        ++*total;
+    }
+    return MR_OK;
+}
+
+static enum mr_status delete_links(struct mr_web *web, int64_t *total, struct mr_err *err)
+{
+    return mr_links_expire(web->db, LINKS_BATCH, total, err);
+}
+
+static enum mr_status delete_records(struct mr_web *web, int64_t *total, struct mr_err *err)
+{
+    bool any = true;
+    for (int round = 0; any && round < RECORDS_ROUNDS; round++) {
+        int64_t count = 0;
+        MR_TRY(mr_records_purge_orphan(web->db, &any, &count, err));
+        *total += count;
+    }
+    return MR_OK;
+}
+
+static enum mr_status delete_pings(struct mr_web *web, int64_t *total, struct mr_err *err)
+{
+    return mr_pings_expire(web->db, total, err);
+}
+
+/* name is the key in the response; what begins the error. */
+static const struct {
+    const char *name, *what;
+    enum mr_status (*run)(struct mr_web *web, int64_t *total, struct mr_err *err);
+} jobs[] = {
+    {"republished", "publish tasks", publish_tasks},
+    {"deleted", "delete orphaned objects", delete_orphans},
+    {"keys", "delete idempotency keys", delete_keys},
+    {"uploads_expired", "delete expired uploads", delete_uploads},
+    {"links_expired", "delete expired links", delete_links},
+    {"deliveries", "publish deliveries", publish_deliveries},
+    {"records_deleted", "delete records", delete_records},
+    {"pings_expired", "delete pings", delete_pings},
+};
+
+enum mr_status mr_sweep_run(struct mr_web *web, const struct mr_log *log, json_t *counts, bool *ret_idle,
+                            struct mr_err *err)
+{
+    struct mr_err first = {0};
+    *ret_idle = true;
+    for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++) {
+        struct mr_err cause = {0};
+        int64_t total = 0;
+        enum mr_status status = jobs[i].run(web, &total, &cause);
+        if (status != MR_OK) {
+            (void)!mr_wrap(&cause, status, "%s", jobs[i].what);
+            mr_log_err(log, MR_LOG_ERROR, "a sweep job failed: the next sweep runs it again", &cause, "{s:s}",
+                       "sweep_job", jobs[i].name);
+            if (first.status == MR_OK)
+                first = cause;
+        }
+        *ret_idle = *ret_idle && total == 0;
+        if (json_object_set_new(counts, jobs[i].name, json_integer(total)) != 0)
+            return mr_fail_oom(err);
+    }
+    return first.status == MR_OK ? MR_OK : mr_fail_from(err, &first);
+}
