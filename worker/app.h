@@ -1,4 +1,4 @@
-/* What the worker's threads share: opened once by main, owned by main. */
+/* What the worker's threads share. Opened and owned by main. */
 #ifndef MR_WORKER_APP_H
 #define MR_WORKER_APP_H
 
@@ -19,8 +19,8 @@ struct mr_worker {
     struct mr_cloud cloud;
     struct mr_db *db;
     struct mr_publisher publisher;
-    struct mr_guard *guard;       /* what strangers' URLs may name */
-    struct mr_bulkhead *bulkhead; /* between users' webhooks */
+    struct mr_guard *guard;       /* checks the URLs that users give */
+    struct mr_bulkhead *bulkhead; /* between the webhooks of different users */
     struct mr_sandbox *sandbox;
     struct mr_logo logo;
     struct mr_slots slots;

@@ -12,11 +12,11 @@ struct user {
 };
 
 struct mr_bulkhead {
-    int slow_max; /* webhooks at once of a user who is slow */
+    int slow_max; /* concurrent webhooks of a slow user */
     size_t capacity;
-    pthread_mutex_t lock; /* all fields below are protected by it */
+    pthread_mutex_t lock; /* protects all fields below */
     size_t count;
-    struct user users[]; /* those with webhooks running, and those known as slow */
+    struct user users[]; /* with running webhooks, or known as slow */
 };
 
 enum mr_status mr_bulkhead_new(int slots, struct mr_bulkhead **ret, struct mr_err *err)
@@ -48,7 +48,7 @@ static struct user *find_locked(struct mr_bulkhead *bulkhead, int64_t user_id)
     return NULL;
 }
 
-/* A new entry; when there is no room, one that is but a memory gives way. NULL if all are running. */
+/* A new entry; if there is no room, it replaces one without running webhooks. NULL if all are running. */
 static struct user *add_locked(struct mr_bulkhead *bulkhead, int64_t user_id)
 {
     struct user *place = NULL;

@@ -1,8 +1,7 @@
 /*
- * The bulkhead between users' webhooks: whose receivers have kept us waiting gets a quarter of the delivery
- * slots from then on, until one of them answers quickly again. So nobody's dead server can hold up everybody
- * else's webhooks for longer than one time-out. It is this process's memory, no more: another worker learns
- * for itself. Any thread may call.
+ * The bulkhead between the webhooks of different users. A user whose receivers answer slowly gets only a quarter of
+ * the delivery slots until one of them answers quickly again, so a dead server delays the webhooks of other users
+ * for at most one timeout. The state is kept in memory, each worker has its own. Any thread may call.
  */
 #ifndef MR_WORKER_BULKHEAD_H
 #define MR_WORKER_BULKHEAD_H
@@ -13,13 +12,13 @@
 
 struct mr_bulkhead;
 
-/* slots: how many webhooks may run at once. */
+/* slots: how many webhooks may run at once. MR_EXHAUSTED without memory. */
 MR_MUST_CHECK enum mr_status mr_bulkhead_new(int slots, struct mr_bulkhead **ret, struct mr_err *err);
 void mr_bulkhead_free(struct mr_bulkhead *bulkhead);
 
-/* False when the user has had enough for now; else leave must follow. */
+/* False if the user may not run another webhook now; otherwise mr_bulkhead_leave must follow. */
 bool mr_bulkhead_enter(struct mr_bulkhead *bulkhead, int64_t user_id);
-/* slow: the receiver kept us waiting. */
+/* slow: the receiver took long to answer. */
 void mr_bulkhead_leave(struct mr_bulkhead *bulkhead, int64_t user_id, bool slow);
 
 #endif

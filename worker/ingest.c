@@ -3,27 +3,27 @@
 #include "shared/data/strays.h"
 #include "shared/http/fetch.h"
 #include "shared/http/retry.h"
-#include "worker/heart.h"
+#include "worker/heartbeat.h"
 #include "worker/magic.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 
-enum { STALL_SECONDS = 30, NOTE_TRIES = 3, OBJECT_MAX = 128, NAME_MAX_BYTES = 255, EXTENSION_MAX = 10 };
+enum { STALL_SECONDS = 30, NOTE_ATTEMPTS = 3, OBJECT_MAX = 128, NAME_MAX_BYTES = 255, EXTENSION_MAX = 10 };
 /* As for outputs: longer than a job may run. */
-enum { STRAY_AFTER_S = 2 * 86400 };
+enum { ORPHAN_AFTER_S = 2 * 86400 };
 
 static const struct mr_retry fetch_policy = {
     .attempts = 3, .base_ms = 500, .cap_ms = 1000, .total_ms = 60000};
 
-/* One fetch under way. The first bytes wait in `start` until they can be judged. */
+/* A running fetch. The first bytes are kept in `start` until there are enough to tell what the file is. */
 struct ingest {
     struct mr_job *job;
     char object[OBJECT_MAX];
     struct mr_fetch_head head;
     char start[MR_MAGIC_BYTES];
     size_t start_len;
-    const char *extension; /* of the container; set with `upload` */
+    const char *extension; /* of the container; set together with `upload` */
     struct mr_upload *upload;
 };
 
@@ -40,47 +40,20 @@ void mr_input_free(struct mr_input *input)
     *input = (struct mr_input){0};
 }
 
-/* ---- is it a medium? -------------------------------------------------------------------- */
-
-/* Types that no medium has. All others are claims (application/octet-stream, none at all …) that the first
- * bytes have to prove. */
-static bool is_foreign_type(const char *type)
-{
-    static const char *const prefixes[] = {"text/", "image/", "font/", "model/", "message/", "multipart/"};
-    static const char *const whole[] = {"application/json", "application/xml",        "application/xhtml+xml",
-                                        "application/pdf",  "application/javascript", "application/zip"};
-    static const char *const suffixes[] = {"+json", "+xml", "+zip"};
-    if (strcmp(type, "image/gif") == 0)
-        return false;
-    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
-        if (strncmp(type, prefixes[i], strlen(prefixes[i])) == 0)
-            return true;
-    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
-        if (strcmp(type, whole[i]) == 0)
-            return true;
-    const char *plus = strrchr(type, '+');
-    for (size_t i = 0; plus && i < sizeof suffixes / sizeof *suffixes; i++)
-        if (strcmp(plus, suffixes[i]) == 0)
-            return true;
-    return false;
-}
-
 static enum mr_status not_media(struct mr_err *err, const char *why, const char *type)
 {
-    return mr_fail_code(err, MR_CODE_NOT_MEDIA, "the URL does not lead to audio or video: %s%s", why, type);
+    return mr_fail_code(err, MR_CODE_NOT_MEDIA, "url does not return audio or video: %s%s", why, type);
 }
 
-/* ---- the way into storage ----------------------------------------------------------------- */
-
-/* A new try begins: what an earlier one brought is dropped. */
+/* A new attempt begins: what an earlier one fetched is dropped. */
 static enum mr_status on_head(void *ctx, const struct mr_fetch_head *head, struct mr_err *err)
 {
     struct ingest *ingest = ctx;
     mr_upload_free(MR_TAKE(ingest->upload));
     ingest->start_len = 0;
     ingest->head = *head;
-    if (is_foreign_type(head->content_type))
-        return not_media(err, "its type is ", head->content_type);
+    if (mr_magic_excludes_type(head->content_type))
+        return not_media(err, "its Content-Type is ", head->content_type);
     return MR_OK;
 }
 
@@ -89,21 +62,19 @@ static enum mr_status begin_upload(struct ingest *ingest, struct mr_err *err)
     const struct mr_worker *worker = ingest->job->worker;
     ingest->extension = mr_magic_extension(ingest->start, ingest->start_len);
     if (!ingest->extension)
-        return not_media(err, ingest->start_len ? "its content is something else" : "it is empty", "");
-    enum mr_status status = mr_strays_add(worker->db, ingest->object, STRAY_AFTER_S, err);
-    if (status == MR_OK)
-        status = mr_upload_begin(worker->cloud.storage, ingest->object, "application/octet-stream",
-                                 &ingest->upload, err);
-    if (status == MR_OK)
-        status = mr_upload_write(ingest->upload, ingest->start, ingest->start_len, err);
-    return status;
+        return not_media(err, ingest->start_len ? "its content is not a known media file" : "it is empty",
+                         "");
+    MR_TRY(mr_strays_add(worker->db, ingest->object, ORPHAN_AFTER_S, err));
+    MR_TRY(mr_upload_begin(worker->cloud.storage, ingest->object, "application/octet-stream", &ingest->upload,
+                           err));
+    return mr_upload_write(ingest->upload, ingest->start, ingest->start_len, err);
 }
 
 static void note_progress(const struct ingest *ingest)
 {
     if (ingest->head.size > 0)
-        mr_heart_progress(ingest->job->heart, (int)((double)mr_upload_size(ingest->upload) /
-                                                    (double)ingest->head.size * MR_INGEST_PERMILLE));
+        mr_heartbeat_progress(ingest->job->heartbeat, (int)((double)mr_upload_size(ingest->upload) /
+                                                            (double)ingest->head.size * MR_INGEST_PERMILLE));
 }
 
 static enum mr_status on_bytes(void *ctx, const void *data, size_t len, struct mr_err *err)
@@ -115,11 +86,8 @@ static enum mr_status on_bytes(void *ctx, const void *data, size_t len, struct m
         size_t take = len < room ? len : room;
         memcpy(ingest->start + ingest->start_len, bytes, take);
         ingest->start_len += take;
-        if (take == room) {
-            enum mr_status status = begin_upload(ingest, err);
-            if (status != MR_OK)
-                return status;
-        }
+        if (take == room)
+            MR_TRY(begin_upload(ingest, err));
         bytes += take;
         len -= take;
     }
@@ -148,14 +116,12 @@ static enum mr_status fetch_once(struct ingest *ingest, struct mr_err *err)
                                    .ctx = ingest,
                                    .canceled = should_stop,
                                    .canceled_ctx = ingest->job};
-    enum mr_status status = mr_fetch(worker->cloud.http, &fetch, err);
-    if (status == MR_OK && !ingest->upload) /* shorter than what is looked at */
-        status = begin_upload(ingest, err);
-    return status;
+    MR_TRY(mr_fetch(worker->cloud.http, &fetch, err));
+    return ingest->upload ? MR_OK : begin_upload(ingest, err); /* a file shorter than `start` */
 }
 
-/* As often as the policy says while it is the stranger's server that fails, and may recover. */
-static enum mr_status fetch_patiently(struct ingest *ingest, struct mr_err *err)
+/* Retries as the policy says while it is the third-party server that fails, and may recover. */
+static enum mr_status fetch_with_retries(struct ingest *ingest, struct mr_err *err)
 {
     struct mr_retry policy = fetch_policy;
     int64_t limit_ms = ingest->job->worker->config->fetch_timeout_s * 1000;
@@ -167,17 +133,14 @@ static enum mr_status fetch_patiently(struct ingest *ingest, struct mr_err *err)
         if (status == MR_OK)
             return MR_OK;
         bool may_recover = failure.code == MR_CODE_FETCH_FAILED && mr_status_is_transient(status);
-        bool again = may_recover && !mr_job_should_stop(ingest->job) && mr_retry_again(&policy, &retry);
-        if (again)
+        if (may_recover && !mr_job_should_stop(ingest->job) && mr_retry_again(&policy, &retry))
             continue;
-        ingest->job->strangers_fault = may_recover;
+        ingest->job->remote_failed = may_recover;
         return mr_fail_from(err, &failure);
     }
 }
 
-/* ---- its name ------------------------------------------------------------------------------- */
-
-/* The extension of a name in lower case; false and "" if it has none to speak of. */
+/* The extension of a name in lower case; false and "" without one, or with one that is not plain letters and digits. */
 static bool take_extension(const char *name, char out[EXTENSION_MAX + 1])
 {
     const char *dot = strrchr(name, '.');
@@ -191,8 +154,8 @@ static bool take_extension(const char *name, char out[EXTENSION_MAX + 1])
     return plain;
 }
 
-/* The task's own name if it says what the file is, else what the server suggests, else with the extension
- * that the content has earned. */
+/* The task's own name if it has an extension; otherwise the name that the server suggests, if that has one; otherwise
+ * the task's name with the extension that fits the content. */
 static char *name_file(const struct ingest *ingest)
 {
     const char *own = ingest->job->claim->original_file, *suggested = ingest->head.file_name;
@@ -208,9 +171,7 @@ static char *name_file(const struct ingest *ingest)
     return made >= 0 ? name : NULL;
 }
 
-/* ---- the task's input -------------------------------------------------------------------------- */
-
-/* Repeated while the answer is lost: leases.h says that this is safe. */
+/* Repeated when its answer is lost, which is safe (leases.h). */
 static enum mr_status note_input(struct mr_job *job, const struct mr_input *input, bool *ret_ours,
                                  struct mr_err *err)
 {
@@ -218,10 +179,12 @@ static enum mr_status note_input(struct mr_job *job, const struct mr_input *inpu
     (void)take_extension(input->name, extension);
     struct mr_err failure = {0};
     enum mr_status status = MR_UNAVAILABLE;
-    for (int i = 0; i < NOTE_TRIES && status == MR_UNAVAILABLE; i++)
+    for (int i = 0; i < NOTE_ATTEMPTS && status == MR_UNAVAILABLE; i++)
         status = mr_lease_set_input(job->worker->db, job->claim, input->object, input->generation,
                                     input->size, input->name, extension, ret_ours, &failure);
-    return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
+    if (status != MR_OK)
+        return mr_fail_from(err, &failure);
+    return MR_OK;
 }
 
 static enum mr_status fetch_input(struct mr_job *job, struct mr_input *ret, bool *ret_ours,
@@ -232,11 +195,8 @@ static enum mr_status fetch_input(struct mr_job *job, struct mr_input *ret, bool
     snprintf(ingest.object, sizeof ingest.object, "inputs/%s-%" PRId64 "-%" PRId64, claim->file_id,
              claim->generation, claim->fence);
     struct mr_object stored;
-    enum mr_status status = fetch_patiently(&ingest, err);
-    if (status == MR_OK)
-        status = mr_upload_finish(ingest.upload, &stored, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(fetch_with_retries(&ingest, err));
+    MR_TRY(mr_upload_finish(ingest.upload, &stored, err));
     ret->object = strdup(ingest.object);
     ret->name = name_file(&ingest);
     if (!ret->object || !ret->name)
@@ -244,10 +204,10 @@ static enum mr_status fetch_input(struct mr_job *job, struct mr_input *ret, bool
     ret->generation = stored.generation;
     ret->size = stored.size;
     ret->progress_before = MR_INGEST_PERMILLE;
-    status = note_input(job, ret, ret_ours, err);
-    if (status == MR_OK && !*ret_ours)
+    MR_TRY(note_input(job, ret, ret_ours, err));
+    if (!*ret_ours)
         mr_job_drop_object(job, ingest.object);
-    return status;
+    return MR_OK;
 }
 
 enum mr_status mr_ingest(struct mr_job *job, struct mr_input *ret, bool *ret_ours, struct mr_err *err)

@@ -1,9 +1,9 @@
 #include "worker/job.h"
 
 #include "shared/data/strays.h"
-#include "worker/heart.h"
+#include "worker/heartbeat.h"
 
-enum { COMMIT_TRIES = 3 };
+enum { COMMIT_ATTEMPTS = 3 };
 
 static const struct {
     const char *name;
@@ -33,17 +33,19 @@ const char *mr_job_end_name(enum mr_job_end end)
 
 bool mr_job_should_stop(const struct mr_job *job)
 {
-    return mr_heart_lost(job->heart) || mr_slots_stopping(&job->worker->slots);
+    return mr_heartbeat_lost(job->heartbeat) || mr_slots_stopping(&job->worker->slots);
 }
 
 enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit, bool *ret_committed,
                              struct mr_err *err)
 {
-    struct mr_err failure = {0}; /* of a try that another one made good: nobody's business */
+    struct mr_err failure = {0}; /* kept from err until the last attempt has failed */
     enum mr_status status = MR_UNAVAILABLE;
-    for (int i = 0; i < COMMIT_TRIES && status == MR_UNAVAILABLE; i++)
+    for (int i = 0; i < COMMIT_ATTEMPTS && status == MR_UNAVAILABLE; i++)
         status = mr_lease_commit(job->worker->db, job->claim, commit, ret_committed, &failure);
-    return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
+    if (status != MR_OK)
+        return mr_fail_from(err, &failure);
+    return MR_OK;
 }
 
 void mr_job_drop_object(struct mr_job *job, const char *name)
@@ -57,26 +59,24 @@ static enum mr_status run_kind(struct mr_job *job, bool *ret_committed, struct m
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(job->claim->kind, kinds[i].name) == 0)
             return kinds[i].run(job, ret_committed, err);
-    return mr_fail_code(err, MR_CODE_UNKNOWN_KIND, "this worker knows no task of kind %s", job->claim->kind);
+    return mr_fail_code(err, MR_CODE_UNKNOWN_KIND, "kind of the task is unknown to this worker: %s",
+                        job->claim->kind);
 }
 
-/* ---- what a failure means; the database may be down too: then the lease simply runs out ---- */
-
+/* What follows decides what a failure means. The database may be down as well: then the lease expires. */
 static enum mr_job_end release(struct mr_job *job, enum mr_job_end end)
 {
     struct mr_err err;
     if (mr_lease_release(job->worker->db, job->claim, &err) != MR_OK)
-        mr_log_err(job->log, MR_LOG_WARNING, "the lease could not be given back: it will run out", &err,
-                   NULL);
+        mr_log_err(job->log, MR_LOG_WARNING, "cannot release the lease: it will expire", &err, NULL);
     return end;
 }
 
-static enum mr_job_end put_off(struct mr_job *job)
+static enum mr_job_end defer(struct mr_job *job)
 {
     struct mr_err err;
     if (mr_lease_defer(job->worker->db, job->claim, &err) != MR_OK)
-        mr_log_err(job->log, MR_LOG_WARNING, "the task could not be put off: its lease will run out", &err,
-                   NULL);
+        mr_log_err(job->log, MR_LOG_WARNING, "cannot defer the task: its lease will expire", &err, NULL);
     return MR_JOB_DEFERRED;
 }
 
@@ -85,24 +85,42 @@ static enum mr_job_end fail(struct mr_job *job, const struct mr_err *cause)
     struct mr_err err;
     if (mr_lease_fail(job->worker->db, job->claim, mr_code_name(cause->code), cause->message, &err) == MR_OK)
         return MR_JOB_FAILED;
-    mr_log_err(job->log, MR_LOG_WARNING,
-               "the failure could not be written down: the task will be tried again", &err, NULL);
+    mr_log_err(job->log, MR_LOG_WARNING, "cannot store the failure: the task will run again", &err, NULL);
     return MR_JOB_RELEASED;
 }
 
 static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
 {
-    bool passing = cause->status == MR_CANCELED || mr_status_is_transient(cause->status);
-    if (mr_heart_lost(job->heart))
+    if (mr_heartbeat_lost(job->heartbeat))
         return MR_JOB_LOST;
     if (mr_slots_stopping(&job->worker->slots))
         return release(job, MR_JOB_STOPPED);
-    if (passing && job->strangers_fault)
-        return job->claim->attempts < job->worker->config->max_attempts ? put_off(job) : fail(job, cause);
-    return passing ? release(job, MR_JOB_RELEASED) : fail(job, cause);
+    if (cause->status != MR_CANCELED && !mr_status_is_transient(cause->status))
+        return fail(job, cause);
+    if (!job->remote_failed)
+        return release(job, MR_JOB_RELEASED);
+    if (job->claim->attempts >= job->worker->config->max_attempts)
+        return fail(job, cause);
+    return defer(job);
 }
 
-/* infra/monitoring/metrics counts and measures by these lines. */
+static enum mr_job_end run_with_heartbeat(struct mr_worker *worker, const struct mr_claim *claim,
+                                          const struct mr_log *log, struct mr_err *ret_cause)
+{
+    MR_AUTO(mr_heartbeat) struct mr_heartbeat *heartbeat = NULL;
+    if (mr_heartbeat_start(worker->db, claim, worker->config->lease_seconds, log, &heartbeat, ret_cause) !=
+        MR_OK) {
+        (void)!mr_lease_release(worker->db, claim, NULL);
+        return MR_JOB_RELEASED;
+    }
+    struct mr_job job = {.worker = worker, .claim = claim, .log = log, .heartbeat = heartbeat};
+    bool committed = false;
+    if (run_kind(&job, &committed, ret_cause) != MR_OK)
+        return settle(&job, ret_cause);
+    return committed ? MR_JOB_COMMITTED : MR_JOB_LOST;
+}
+
+/* infra/monitoring/metrics counts these lines and measures by them. */
 static void log_end(const struct mr_log *log, const struct mr_claim *claim, enum mr_job_end end,
                     int64_t started_us, const struct mr_err *cause)
 {
@@ -124,19 +142,9 @@ static enum mr_job_end run_claimed(struct mr_worker *worker, const struct mr_cla
                                    const struct mr_log *log)
 {
     int64_t started_us = mr_time_monotonic_us();
-    struct mr_err err = {0};
-    bool committed = false;
-    struct mr_job job = {.worker = worker, .claim = claim, .log = log};
-    enum mr_job_end end = MR_JOB_RELEASED;
-    if (mr_heart_start(worker->db, claim, worker->config->lease_seconds, log, &job.heart, &err) != MR_OK) {
-        struct mr_err ignored;
-        (void)!mr_lease_release(worker->db, claim, &ignored);
-    } else {
-        enum mr_status status = run_kind(&job, &committed, &err);
-        end = status != MR_OK ? settle(&job, &err) : committed ? MR_JOB_COMMITTED : MR_JOB_LOST;
-        mr_heart_stop(job.heart);
-    }
-    log_end(log, claim, end, started_us, &err);
+    struct mr_err cause = {0};
+    enum mr_job_end end = run_with_heartbeat(worker, claim, log, &cause);
+    log_end(log, claim, end, started_us, &cause);
     if (claim->has_deliveries && (end == MR_JOB_COMMITTED || end == MR_JOB_FAILED))
         mr_deliver_announce(worker, claim->task_id, log);
     return end;
@@ -153,7 +161,7 @@ enum mr_job_end mr_job_run(struct mr_worker *worker, const struct mr_message *me
     struct mr_err err;
     if (mr_lease_claim(worker->db, message, worker->config->lease_seconds, worker->config->max_attempts,
                        &outcome, &claim, &err) != MR_OK) {
-        mr_log_err(log, MR_LOG_WARNING, "claim failed", &err, "{s:I}", "task_id",
+        mr_log_err(log, MR_LOG_WARNING, "cannot claim the task", &err, "{s:I}", "task_id",
                    (json_int_t)message->task_id);
         return MR_JOB_RELEASED;
     }

@@ -1,5 +1,5 @@
 /*
- * A job: one message from claim to commit. Says how it ended; push.c turns that into the answer to Pub/Sub.
+ * A job: one message from claim to commit. The end of a job decides how the push is answered (push.c).
  */
 #ifndef MR_WORKER_JOB_H
 #define MR_WORKER_JOB_H
@@ -9,57 +9,57 @@
 
 enum mr_job_end {
     MR_JOB_COMMITTED,
-    MR_JOB_FAILED,    /* for good: the task says why */
-    MR_JOB_EXHAUSTED, /* attempts used up: the task has been failed */
+    MR_JOB_FAILED,    /* for good: the task holds the reason */
+    MR_JOB_EXHAUSTED, /* all attempts are used up: the task has been failed */
     MR_JOB_STALE,     /* nothing to do: done, cancelled, another generation, unknown */
-    MR_JOB_ELSEWHERE, /* somebody else holds a live lease */
-    MR_JOB_LOST,      /* cancelled, deleted or taken over while it ran; what it made is deleted */
-    MR_JOB_RELEASED,  /* storage, database or the machine failed: to be tried again */
-    MR_JOB_DEFERRED,  /* a stranger's server failed: to be tried again with a later sweep */
-    MR_JOB_STOPPED,   /* the worker is shutting down: to be tried elsewhere */
-    MR_JOB_BUSY,      /* no slot came free, nothing was done: to be tried elsewhere */
+    MR_JOB_ELSEWHERE, /* another worker holds a live lease */
+    MR_JOB_LOST,      /* cancelled, deleted or taken over while it ran; its outputs are deleted */
+    MR_JOB_RELEASED,  /* storage, database or the machine failed: Pub/Sub delivers the message again */
+    MR_JOB_DEFERRED,  /* a third-party server failed: a later sweep publishes the message again */
+    MR_JOB_STOPPED,   /* the worker is shutting down: another worker gets the message */
+    MR_JOB_BUSY,      /* no slot came free, nothing was done: another worker gets the message */
     MR_JOB_ENDS
 };
 
 /* A word for logs. */
 const char *mr_job_end_name(enum mr_job_end end);
 
-/* What a message asks for, done on the calling thread. Logs how it ended. */
+/* Does what a message asks for, on the calling thread, and logs how it ended. */
 typedef enum mr_job_end mr_message_run(struct mr_worker *worker, const struct mr_message *message,
                                        const struct mr_log *log);
 
 mr_message_run mr_job_run;     /* the kinds of tasks: claim, run, commit */
-mr_message_run mr_deliver_run; /* kinds/deliver.c: one try of a webhook or mail */
+mr_message_run mr_deliver_run; /* kinds/deliver.c: one attempt to send a webhook or mail */
 mr_message_run mr_ping_run;    /* kinds/ping.c */
 
-/* Publishes the messages of what a task that has just ended owes (kinds/deliver.c). What cannot be published
- * waits for the sweep. */
+/* Publishes the messages for the deliveries of a task that has just ended (kinds/deliver.c). The sweep publishes
+ * what cannot be published now. */
 void mr_deliver_announce(struct mr_worker *worker, int64_t task_id, const struct mr_log *log);
 
-/* ---- for the kinds ------------------------------------------------------------------ */
-
+/* What a kind of task works with. It belongs to the thread that runs the job. */
 struct mr_job {
     struct mr_worker *worker;
     const struct mr_claim *claim;
     const struct mr_log *log;
-    struct mr_heart *heart;
-    bool strangers_fault; /* set by a kind that fails: a server that is not ours did, and may recover */
+    struct mr_heartbeat *heartbeat;
+    bool remote_failed; /* set by a kind that fails: a third-party server failed, and may recover */
 };
 
-/* True when the job should end early: lost, or the worker is stopping. */
+/* True when the job should end early: its lease is lost, or the worker is stopping. Any thread. */
 bool mr_job_should_stop(const struct mr_job *job);
 
-/* Commits the claimed task. An answer that was lost is asked for again: leases.h says that this is safe. */
+/* Commits the claimed task; repeats the commit when its answer is lost, which is safe (leases.h). *ret_committed is
+ * false when the fence no longer held. */
 MR_MUST_CHECK enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit,
                                            bool *ret_committed, struct mr_err *err);
 
-/* Deletes an object that nobody will ever ask for: its job lost the lease. */
+/* Deletes an object of a job that lost its lease: no task refers to it. Failures are left to the sweep. */
 void mr_job_drop_object(struct mr_job *job, const char *name);
 
 /*
  * Does the work of one claimed task and commits it. *ret_committed is false when the fence no longer held. A
- * transient failure releases the lease or, if it is a stranger's fault, puts the task off until the attempts
- * are used up; any other fails the task with err's code and message.
+ * transient failure releases the lease or, with remote_failed, defers the task until its attempts are used up; any
+ * other failure fails the task with err's code and message.
  */
 typedef enum mr_status mr_kind_run(struct mr_job *job, bool *ret_committed, struct mr_err *err);
 

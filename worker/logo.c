@@ -5,8 +5,7 @@
 
 enum { FILE_MAX = 4 << 20, PNG_HEAD = 24, SIDE_MAX = 8192 };
 
-/* A PNG begins with its signature and the chunk IHDR: length 13, type, width, height (W3C PNG, 5.2 and 11.2).
- */
+/* A PNG begins with its signature and the chunk IHDR: length 13, type, width, height (W3C PNG, 5.2 and 11.2). */
 static bool is_png(const unsigned char *data, size_t len)
 {
     static const char head[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
@@ -24,18 +23,18 @@ static enum mr_status read_file(const char *path, struct mr_buf *buf, struct mr_
 {
     MR_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return mr_fail_errno(err, MR_INVALID, errno, "LOGO_FILE: open %s", path);
+        return mr_fail_errno(err, MR_INVALID, errno, "LOGO_FILE cannot be opened: %s", path);
     char part[16384];
     for (;;) {
         ssize_t n = read(fd, part, sizeof part);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return mr_fail_errno(err, MR_INVALID, errno, "LOGO_FILE: read %s", path);
+            return mr_fail_errno(err, MR_INVALID, errno, "LOGO_FILE cannot be read: %s", path);
         if (n == 0)
             return MR_OK;
         if (mr_buf_append(buf, part, (size_t)n, err) != MR_OK)
-            return mr_fail(err, MR_INVALID, "LOGO_FILE: %s is larger than %d bytes", path, FILE_MAX);
+            return mr_fail(err, MR_INVALID, "LOGO_FILE must have at most %d bytes: %s", FILE_MAX, path);
     }
 }
 
@@ -44,14 +43,12 @@ enum mr_status mr_logo_load(const char *path, struct mr_logo *ret, struct mr_err
     *ret = (struct mr_logo){.data = mr_logo_png, .len = mr_logo_png_len, .file = MR_BUF_INIT(FILE_MAX)};
     if (!path[0])
         return MR_OK;
-    enum mr_status status = read_file(path, &ret->file, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(read_file(path, &ret->file, err));
     ret->data = ret->file.data;
     ret->len = ret->file.len;
     if (!is_png(ret->data, ret->len))
-        return mr_fail(err, MR_INVALID, "LOGO_FILE: %s is no PNG of at most %d×%d pixels", path, SIDE_MAX,
-                       SIDE_MAX);
+        return mr_fail(err, MR_INVALID, "LOGO_FILE must be a PNG of at most %d×%d pixels: %s", SIDE_MAX,
+                       SIDE_MAX, path);
     return MR_OK;
 }
 

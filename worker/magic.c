@@ -1,6 +1,5 @@
 #include "worker/magic.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -14,7 +13,7 @@ struct bytes {
         (at), (text), sizeof(text) - 1                                                                       \
     }
 
-/* Both parts have to be there; the first match decides. */
+/* Both parts must match; the first match decides. */
 static const struct {
     const char *extension;
     struct bytes parts[2];
@@ -72,8 +71,8 @@ static bool holds(const unsigned char *data, size_t len, const struct bytes *par
            (len >= part->at + part->len && memcmp(data + part->at, part->bytes, part->len) == 0);
 }
 
-/* A bare MPEG audio frame (ISO 11172-3, 2.4.2.3), or of AAC in ADTS (ISO 13818-7, 6.2): twelve bits of sync,
- * and no forbidden value in what follows. */
+/* An MPEG audio frame without a container (ISO 11172-3, 2.4.2.3), or an AAC frame in ADTS (ISO 13818-7, 6.2): eleven
+ * or twelve bits of sync, then no forbidden value. */
 static const char *audio_frame(const unsigned char *data, size_t len)
 {
     if (len < 4 || data[0] != 0xff || (data[1] & 0xe0) != 0xe0)
@@ -91,4 +90,25 @@ const char *mr_magic_extension(const void *data, size_t len)
         if (holds(data, len, &signatures[i].parts[0]) && holds(data, len, &signatures[i].parts[1]))
             return signatures[i].extension;
     return audio_frame(data, len);
+}
+
+bool mr_magic_excludes_type(const char *type)
+{
+    static const char *const prefixes[] = {"text/", "image/", "font/", "model/", "message/", "multipart/"};
+    static const char *const whole[] = {"application/json", "application/xml",        "application/xhtml+xml",
+                                        "application/pdf",  "application/javascript", "application/zip"};
+    static const char *const suffixes[] = {"+json", "+xml", "+zip"};
+    if (strcmp(type, "image/gif") == 0)
+        return false;
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strncmp(type, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        if (strcmp(type, whole[i]) == 0)
+            return true;
+    const char *plus = strrchr(type, '+');
+    for (size_t i = 0; plus && i < sizeof suffixes / sizeof *suffixes; i++)
+        if (strcmp(plus, suffixes[i]) == 0)
+            return true;
+    return false;
 }

@@ -1,7 +1,5 @@
-/*
- * mediarun-worker: receives Pub/Sub pushes, converts, stores, commits. Configured by the environment
- * (shared/base/config.c) alone. The zygote is forked before anything else happens: worker/sandbox.h.
- */
+/* mediarun-worker: receives Pub/Sub pushes, converts, stores and commits. It reads its configuration from the
+ * environment (shared/base/config.h). The zygote is forked before anything else happens: worker/sandbox.h. */
 #include "shared/base/process.h"
 #include "shared/data/readiness.h"
 #include "worker/media/convert.h"
@@ -9,15 +7,15 @@
 
 #include <unistd.h>
 
-/* Threads beyond those that hold a slot or wait for one answer pings and health checks, refuse pushes, and
- * settle stale ones. */
+/* Threads on top of those that hold or wait for a slot: they answer pings and health checks, refuse pushes, and
+ * acknowledge stale ones. */
 enum { SPARE_THREADS = 30, BODY_MAX = 1 << 20, DRAIN_MS = 8000, WATCH_MS = 500 };
 
 static enum mr_status alive(void *app, struct mr_request *req, struct mr_err *err)
 {
     const struct mr_worker *worker = app;
     if (!mr_sandbox_alive(worker->sandbox))
-        return mr_fail(err, MR_UNAVAILABLE, "the sandbox is gone");
+        return mr_fail(err, MR_UNAVAILABLE, "sandbox has died");
     return mr_respond_json(req, 200, json_pack("{s:s}", "status", "alive"), err);
 }
 
@@ -26,118 +24,119 @@ static const struct mr_route routes[] = {
     {"GET", "/alive", alive, 0, 0},
 };
 
-static enum mr_status start_server(struct mr_worker *worker, int threads, struct mr_server **ret,
-                                   struct mr_err *err)
+static void count_slots(const struct mr_config *config, int ret_counts[MR_LANES])
+{
+    const int64_t normal = config->slots ? config->slots : sysconf(_SC_NPROCESSORS_ONLN);
+    ret_counts[MR_LANE_NORMAL] = (int)normal;
+    ret_counts[MR_LANE_HIGH] = (int)config->high_slots;
+    ret_counts[MR_LANE_DELIVERIES] = (int)config->delivery_slots;
+}
+
+static enum mr_status open_app(struct mr_worker *worker, struct mr_log *log, struct mr_err *err)
 {
     const struct mr_config *config = worker->config;
-    struct mr_server_options options = {.port = (int)config->port,
-                                        .threads = threads,
-                                        .max_body = BODY_MAX,
-                                        .max_head = (int)config->max_header_bytes,
-                                        .client_timeout_ms = (int)config->client_timeout_ms,
-                                        .routes = routes,
-                                        .route_count = sizeof routes / sizeof *routes,
-                                        .app = worker,
-                                        .log = worker->log,
-                                        .log_requests = false};
+    MR_TRY(mr_cloud_open(config, "mediarun-worker/1.0", &worker->cloud, err));
+    log->project = worker->cloud.project;
+    worker->publisher = mr_publisher_of(config, worker->cloud.pubsub);
+    MR_TRY(mr_db_open(config->database_url, (int)config->database_pool, &worker->db, err));
+    MR_TRY(mr_guard_new(config->fetch_allow_hosts, &worker->guard, err));
+    MR_TRY(mr_logo_load(config->logo_file, &worker->logo, err));
+    MR_TRY(mr_bulkhead_new((int)config->delivery_slots, &worker->bulkhead, err));
+    MR_TRY(mr_ready_database(worker->db, err));
+    /* The worker publishes deliveries only. */
+    return mr_ready_cloud(worker->cloud.storage, &worker->publisher, 1u << MR_LANE_DELIVERIES, log, err);
+}
+
+/* Also after a failed open_app. */
+static void close_app(struct mr_worker *worker)
+{
+    mr_bulkhead_free(worker->bulkhead);
+    mr_logo_free(&worker->logo);
+    mr_guard_free(worker->guard);
+    mr_db_close(worker->db);
+    mr_cloud_close(&worker->cloud);
+    mr_slots_destroy(&worker->slots);
+}
+MR_DEFINE_VALUE_CLEANUP(mr_worker, close_app)
+
+static enum mr_status start_server(struct mr_worker *worker, const int slots[MR_LANES],
+                                   struct mr_server **ret, struct mr_err *err)
+{
+    const struct mr_config *config = worker->config;
+    int threads = SPARE_THREADS;
+    for (int lane = 0; lane < MR_LANES; lane++)
+        threads += 2 * slots[lane] + 1;
+    const struct mr_server_options options = {.port = (int)config->port,
+                                              .threads = threads,
+                                              .max_body = BODY_MAX,
+                                              .max_head = (int)config->max_header_bytes,
+                                              .client_timeout_ms = (int)config->client_timeout_ms,
+                                              .routes = routes,
+                                              .route_count = sizeof routes / sizeof *routes,
+                                              .app = worker,
+                                              .log = worker->log,
+                                              .log_requests = false};
     return mr_server_start(&options, ret, err);
 }
 
-/* Waits for a signal (true) or the zygote's death (false): without it nothing can be converted, so the
- * platform restarts. */
-static bool wait_for_end(const struct mr_worker *worker, const sigset_t *signals)
+/* Waits for a signal. MR_UNAVAILABLE when the zygote dies: nothing can be converted without it, so the program ends
+ * and the platform starts it again. */
+static enum mr_status wait_for_signal(const struct mr_worker *worker, const sigset_t *signals,
+                                      struct mr_err *err)
 {
     const struct timespec tick = {.tv_nsec = WATCH_MS * 1000000L};
     while (mr_sandbox_alive(worker->sandbox))
         if (sigtimedwait(signals, NULL, &tick) > 0)
-            return true;
-    mr_log_write(worker->log, MR_LOG_CRITICAL, "the sandbox has died", NULL);
-    return false;
+            return MR_OK;
+    return mr_fail(err, MR_UNAVAILABLE, "sandbox has died");
 }
 
-static bool serve(struct mr_worker *worker, const sigset_t *signals)
+static enum mr_status serve(struct mr_worker *worker, const int slots[MR_LANES], const sigset_t *signals,
+                            struct mr_err *err)
 {
-    const struct mr_config *config = worker->config;
-    struct mr_err err = {0};
     struct mr_server *server = NULL;
-    const int64_t normal = config->slots ? config->slots : sysconf(_SC_NPROCESSORS_ONLN);
-    const int counts[MR_LANES] = {[MR_LANE_NORMAL] = (int)normal,
-                                  [MR_LANE_HIGH] = (int)config->high_slots,
-                                  [MR_LANE_DELIVERIES] = (int)config->delivery_slots};
-    int threads = SPARE_THREADS;
-    for (int lane = 0; lane < MR_LANES; lane++)
-        threads += 2 * counts[lane] + 1;
-    mr_slots_init(&worker->slots, counts);
-    if (start_server(worker, threads, &server, &err) != MR_OK) {
-        mr_log_err(worker->log, MR_LOG_CRITICAL, "cannot listen", &err, NULL);
-        mr_slots_destroy(&worker->slots);
-        return false;
-    }
+    MR_TRY(start_server(worker, slots, &server, err));
     mr_log_write(worker->log, MR_LOG_NOTICE, "listening", "{s:i,s:i,s:i,s:i}", "port", mr_server_port(server),
-                 "slots", counts[MR_LANE_NORMAL], "high_slots", counts[MR_LANE_HIGH], "delivery_slots",
-                 counts[MR_LANE_DELIVERIES]);
-    bool good = wait_for_end(worker, signals);
-    mr_log_write(worker->log, MR_LOG_NOTICE, "stopping: leases are given back", NULL);
+                 "slots", slots[MR_LANE_NORMAL], "high_slots", slots[MR_LANE_HIGH], "delivery_slots",
+                 slots[MR_LANE_DELIVERIES]);
+    enum mr_status status = wait_for_signal(worker, signals, err);
+    mr_log_write(worker->log, MR_LOG_NOTICE, "stopping: releasing leases", NULL);
     mr_slots_stop(&worker->slots);
     mr_server_drain(server, DRAIN_MS);
     mr_server_stop(server);
-    mr_slots_destroy(&worker->slots);
-    return good;
+    return status;
 }
 
-/* Messages to others are all that the worker publishes. */
-static enum mr_status check_surroundings(const struct mr_worker *worker, struct mr_err *err)
+/* The log is a copy: its project belongs to the worker and ends with it. */
+static enum mr_status run(const struct mr_config *config, struct mr_log log, struct mr_sandbox *sandbox,
+                          const sigset_t *signals, struct mr_err *err)
 {
-    enum mr_status status = mr_ready_database(worker->db, err);
-    return status == MR_OK ? mr_ready_cloud(worker->cloud.storage, &worker->publisher,
-                                            1u << MR_LANE_DELIVERIES, worker->log, err)
-                           : status;
+    int slots[MR_LANES];
+    MR_AUTO(mr_worker) struct mr_worker worker = {.config = config, .log = &log, .sandbox = sandbox};
+    count_slots(config, slots);
+    mr_slots_init(&worker.slots, slots);
+    MR_TRY(open_app(&worker, &log, err));
+    return serve(&worker, slots, signals, err);
 }
 
-static bool run(const struct mr_config *config, struct mr_log *log, struct mr_sandbox *sandbox,
-                const sigset_t *signals)
+static enum mr_status configure_and_run(struct mr_log *log, struct mr_err *err)
 {
-    struct mr_err err = {0};
-    struct mr_worker worker = {.config = config, .log = log, .sandbox = sandbox};
-    bool good = mr_cloud_open(config, "mediarun-worker/1.0", &worker.cloud, &err) == MR_OK &&
-                mr_db_open(config->database_url, (int)config->database_pool, &worker.db, &err) == MR_OK &&
-                mr_guard_new(config->fetch_allow_hosts, &worker.guard, &err) == MR_OK &&
-                mr_logo_load(config->logo_file, &worker.logo, &err) == MR_OK &&
-                mr_bulkhead_new((int)config->delivery_slots, &worker.bulkhead, &err) == MR_OK;
-    worker.publisher = mr_publisher_of(config, worker.cloud.pubsub);
-    log->project = worker.cloud.project;
-    good = good && check_surroundings(&worker, &err) == MR_OK;
-    if (!good)
-        mr_log_err(log, MR_LOG_CRITICAL, "cannot start", &err, NULL);
-    good = good && serve(&worker, signals);
-    mr_bulkhead_free(worker.bulkhead);
-    mr_logo_free(&worker.logo);
-    mr_guard_free(worker.guard);
-    mr_db_close(worker.db);
-    mr_cloud_close(&worker.cloud);
-    return good;
+    MR_AUTO(mr_sandbox) struct mr_sandbox *sandbox = NULL;
+    MR_TRY(mr_sandbox_start(mr_media_run, &sandbox, err));
+    sigset_t signals;
+    mr_process_prepare(&signals);
+    MR_AUTO(mr_config) struct mr_config config = {0};
+    MR_TRY(mr_config_load(MR_PROGRAM_WORKER, &config, err));
+    mr_log_parse_severity(config.log_level, &log->min);
+    return run(&config, *log, sandbox, &signals, err);
 }
 
 int main(void)
 {
     struct mr_err err = {0};
-    struct mr_sandbox *sandbox = NULL;
     struct mr_log log = mr_log_init("mediarun-worker", MR_LOG_INFO);
-    if (mr_sandbox_start(mr_media_run, &sandbox, &err) != MR_OK) {
-        mr_log_err(&log, MR_LOG_CRITICAL, "cannot start the sandbox", &err, NULL);
-        return 1;
-    }
-    sigset_t signals;
-    mr_process_prepare(&signals);
-    struct mr_config config;
-    bool good = mr_config_load(MR_PROGRAM_WORKER, &config, &err) == MR_OK;
-    if (good) {
-        mr_log_parse_severity(config.log_level, &log.min);
-        good = run(&config, &log, sandbox, &signals);
-    } else {
-        mr_log_err(&log, MR_LOG_CRITICAL, "configuration", &err, NULL);
-    }
-    mr_config_free(&config);
-    mr_sandbox_stop(sandbox);
-    return good ? 0 : 1;
+    if (configure_and_run(&log, &err) == MR_OK)
+        return 0;
+    mr_log_err(&log, MR_LOG_CRITICAL, "worker failed", &err, NULL);
+    return 1;
 }

@@ -1,6 +1,6 @@
 #include "worker/media_job.h"
 
-#include "worker/heart.h"
+#include "worker/heartbeat.h"
 #include "worker/protocol.h"
 #include "worker/read_ahead.h"
 #include "worker/sandbox_job.h"
@@ -12,8 +12,6 @@ struct media_job {
     struct mr_output_set *outputs;
 };
 
-/* ---- what the sandbox asks for ------------------------------------------------------- */
-
 static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, void *buf, size_t len,
                                  size_t *ret_len, struct mr_err *err)
 {
@@ -23,10 +21,11 @@ static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, voi
         return MR_OK;
     }
     enum mr_status status = mr_read_ahead_read(media->input, offset, buf, len, ret_len, err);
-    if (status ==
-        MR_NOT_FOUND) /* storage has lost the input, or the task was deleted: no retry brings it back */
-        return mr_fail_code(err, MR_CODE_INPUT_GONE, "the uploaded file is no longer in storage");
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "read the input");
+    if (status == MR_NOT_FOUND) /* lost, or the task was deleted: a retry would not help */
+        return mr_fail_code(err, MR_CODE_INPUT_GONE, "input of the task is no longer in storage");
+    if (status != MR_OK)
+        return mr_wrap(err, status, "read the input");
+    return MR_OK;
 }
 
 static enum mr_status write_output(void *ctx, uint32_t output, int64_t offset, const void *data, size_t len,
@@ -34,16 +33,19 @@ static enum mr_status write_output(void *ctx, uint32_t output, int64_t offset, c
 {
     struct media_job *media = ctx;
     if (!media->outputs)
-        return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "the converter wrote where nothing is due");
+        return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL,
+                            "converter wrote output for a job without outputs");
     enum mr_status status = mr_output_set_write(media->outputs, output, offset, data, len, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "write the output");
+    if (status != MR_OK)
+        return mr_wrap(err, status, "write the output");
+    return MR_OK;
 }
 
 static void note_progress(void *ctx, int permille)
 {
     struct media_job *media = ctx;
     int before = media->source->progress_before;
-    mr_heart_progress(media->job->heart, before + permille * (1000 - before) / 1000);
+    mr_heartbeat_progress(media->job->heartbeat, before + permille * (1000 - before) / 1000);
 }
 
 static bool should_stop(void *ctx)
@@ -56,8 +58,6 @@ static const struct mr_sandbox_callbacks callbacks = {.read_range = read_range,
                                                       .write_output = write_output,
                                                       .progress = note_progress,
                                                       .canceled = should_stop};
-
-/* ---- the run --------------------------------------------------------------------------- */
 
 static enum mr_status complete_spec(const struct mr_worker *worker, const struct mr_input *source,
                                     json_t *spec, struct mr_err *err)
@@ -80,12 +80,9 @@ enum mr_status mr_media_job_run(struct mr_job *job, const struct mr_input *input
                                              .stall_ms = worker->config->stall_timeout_s * 1000,
                                              .output_max = worker->config->max_output_bytes};
     MR_AUTO(mr_read_ahead) struct mr_read_ahead *ahead = NULL;
-    enum mr_status status = complete_spec(worker, input, spec, err);
-    if (status == MR_OK)
-        status = mr_read_ahead_new(worker->cloud.storage, input->object, input->generation, input->size,
-                                   &ahead, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(complete_spec(worker, input, spec, err));
+    MR_TRY(
+        mr_read_ahead_new(worker->cloud.storage, input->object, input->generation, input->size, &ahead, err));
     struct media_job media = {job, input, ahead, outputs};
     return mr_sandbox_run(worker->sandbox, spec, &callbacks, &media, &limits, ret_receipt, err);
 }

@@ -1,7 +1,7 @@
 /*
- * A run of the media sandbox on behalf of a claimed task: the input is read from storage with read-ahead, the
- * logo from memory, outputs go into a set, progress to the heart; limits are the configuration's. What the
- * kinds that convert and the one that only looks have in common. Belongs to the job's thread.
+ * A run of the media sandbox for a claimed task, as conversions and probes need it: the input is read from storage with
+ * read-ahead, the logo from memory; outputs go into a set, progress goes to the heartbeat, limits come from the
+ * configuration. Used by the job's thread.
  */
 #ifndef MR_WORKER_MEDIA_JOB_H
 #define MR_WORKER_MEDIA_JOB_H
@@ -10,9 +10,9 @@
 #include "worker/output_set.h"
 
 /*
- * spec: what the kind has to say (worker/media/convert.h); input, logo and limits are added to it here.
- * outputs: where what is made goes; NULL for a job that makes nothing. The caller owns *ret_receipt. Failures
- * are those of mr_sandbox_run, of storage, and MR_NOT_FOUND with code "input_gone".
+ * spec is what the kind wants (worker/media/convert.h); input, logo and limits are added to it here. outputs takes what
+ * is made; NULL for a job that makes nothing. The caller owns *ret_receipt. Failures are those of mr_sandbox_run and of
+ * storage, and MR_NOT_FOUND with code "input_gone".
  */
 MR_MUST_CHECK enum mr_status mr_media_job_run(struct mr_job *job, const struct mr_input *input, json_t *spec,
                                               struct mr_output_set *outputs, json_t **ret_receipt,

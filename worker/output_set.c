@@ -9,31 +9,29 @@ struct mr_output_set {
     struct mr_db *db;
     struct mr_storage *storage;
     char object[OBJECT_NAME_MAX - 32];
-    char stem[STEM_MAX + 1]; /* of the results' file names */
+    char stem[STEM_MAX + 1]; /* of the file names of the outputs */
     const struct mr_format *format;
     bool has_thumbnail;
 
-    /* The output under way, number `count`. */
+    /* The output that is being written, number `count`. */
     struct mr_output_writer *writer; /* NULL before its first bytes */
     const struct mr_format *writer_format;
     char writer_object[OBJECT_NAME_MAX];
 
-    struct mr_result *results; /* those finished; object and file_name are owned */
+    struct mr_result *results; /* the finished outputs; object and file_name are owned */
     size_t count, capacity;
 };
 
-/* What a thumbnail is: no format that a task may ask for by name. */
+/* The format of a thumbnail; tasks cannot ask for it by name. */
 static const struct mr_format thumbnail_format = {
     .name = "jpg", .extension = "jpg", .mime = "image/jpeg", .media_class = MR_MEDIA_VIDEO};
 
 static enum mr_status misplaced(struct mr_err *err, const char *what)
 {
-    return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "the converter wrote %s", what);
+    return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter wrote %s", what);
 }
 
-/* ---- one output ---------------------------------------------------------------------- */
-
-/* A JPEG file begins with SOI and the next marker (ITU T.81, B.1.1.3); none of our formats does. */
+/* A JPEG file begins with SOI and the next marker (ITU T.81, B.1.1.3). No output format begins like that. */
 static bool begins_like_jpeg(int64_t offset, const void *data, size_t len)
 {
     return offset == 0 && len >= 3 && memcmp(data, "\xff\xd8\xff", 3) == 0;
@@ -69,11 +67,10 @@ static enum mr_status finish_one(struct mr_output_set *set, struct mr_err *err)
     MR_AUTO(mr_output_writer) struct mr_output_writer *writer = MR_TAKE(set->writer);
     MR_AUTO_STR char *object = strdup(set->writer_object);
     struct mr_object stored;
-    enum mr_status status = object ? reserve_result(set, err) : mr_fail_oom(err);
-    if (status == MR_OK)
-        status = mr_output_writer_finish(writer, &stored, err);
-    if (status != MR_OK)
-        return status;
+    if (!object)
+        return mr_fail_oom(err);
+    MR_TRY(reserve_result(set, err));
+    MR_TRY(mr_output_writer_finish(writer, &stored, err));
     set->results[set->count++] = (struct mr_result){.object = MR_TAKE(object),
                                                     .object_generation = stored.generation,
                                                     .format = set->writer_format->name,
@@ -85,29 +82,24 @@ static enum mr_status finish_one(struct mr_output_set *set, struct mr_err *err)
 enum mr_status mr_output_set_write(struct mr_output_set *set, uint32_t output, int64_t offset,
                                    const void *data, size_t len, struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
     if (output >= MR_OUTPUTS_MAX)
         return misplaced(err, "too many outputs");
     if (set->writer && output == set->count + 1)
-        status = finish_one(set, err);
-    if (status == MR_OK && !set->writer && output == set->count)
-        status = begin_one(set, set->has_thumbnail && begins_like_jpeg(offset, data, len), err);
-    if (status != MR_OK)
-        return status;
+        MR_TRY(finish_one(set, err));
+    if (!set->writer && output == set->count)
+        MR_TRY(begin_one(set, set->has_thumbnail && begins_like_jpeg(offset, data, len), err));
     if (!set->writer || output != set->count)
-        return misplaced(err, "its outputs out of order");
+        return misplaced(err, "outputs out of order");
     return mr_output_writer_write(set->writer, offset, data, len, err);
 }
-
-/* ---- all of them ----------------------------------------------------------------------- */
 
 static bool is_thumbnail(const struct mr_result *result)
 {
     return result->format == thumbnail_format.name;
 }
 
-/* "My film.mp4" for the only one, "My film-1.mp4", "My film-2.mp4", … for several; "My film.jpg" for the
- * picture of them. */
+/* "My video.mp4" for a single output, "My video-1.mp4", "My video-2.mp4", … for several; "My video.jpg" for the
+ * thumbnail. */
 static enum mr_status name_files(struct mr_output_set *set, struct mr_err *err)
 {
     size_t parts = 0, part = 0;
@@ -128,8 +120,10 @@ static enum mr_status name_files(struct mr_output_set *set, struct mr_err *err)
 
 enum mr_status mr_output_set_finish(struct mr_output_set *set, struct mr_err *err)
 {
-    enum mr_status status = set->writer ? finish_one(set, err) : misplaced(err, "nothing");
-    return status == MR_OK ? name_files(set, err) : status;
+    if (!set->writer)
+        return misplaced(err, "no output");
+    MR_TRY(finish_one(set, err));
+    return name_files(set, err);
 }
 
 const struct mr_result *mr_output_set_results(const struct mr_output_set *set, size_t *ret_count)
@@ -138,9 +132,7 @@ const struct mr_result *mr_output_set_results(const struct mr_output_set *set, s
     return set->results;
 }
 
-/* ---- the set itself ---------------------------------------------------------------------- */
-
-/* "My song.wav" has the stem "My song". One that is too long is cut at a character's start. */
+/* "My song.wav" has the stem "My song". A long stem is cut between two characters. */
 static void take_stem(const char *file_name, char stem[STEM_MAX + 1])
 {
     const char *dot = strrchr(file_name, '.');
@@ -158,7 +150,7 @@ enum mr_status mr_output_set_new(struct mr_db *db, struct mr_storage *storage,
     if (!set)
         return mr_fail_oom(err);
     if (strlen(plan->object) >= sizeof set->object)
-        return mr_fail(err, MR_INTERNAL, "the name of the outputs' objects is too long");
+        return mr_fail(err, MR_INTERNAL, "object name of the outputs is too long");
     set->db = db;
     set->storage = storage;
     set->format = plan->format;

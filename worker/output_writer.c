@@ -4,61 +4,55 @@
 #include "worker/protocol.h"
 
 enum { INLINE_MAX = 1 << 20, NAME_MAX_BYTES = 512 };
-/* Longer than a job may run, so that the sweep never deletes what a living job is about to commit. */
-enum { STRAY_AFTER_S = 2 * 86400 };
+/* Longer than a job may run, so that the sweep never deletes what a running job is about to commit. */
+enum { ORPHAN_AFTER_S = 2 * 86400 };
 
 struct mr_output_writer {
     struct mr_db *db;
     struct mr_storage *storage;
     char name[NAME_MAX_BYTES], body_name[NAME_MAX_BYTES], head_name[NAME_MAX_BYTES];
     char content_type[128];
-    struct mr_buf head;       /* bytes 0 … H as they come back at the end */
-    struct mr_buf body;       /* the body while it is small */
-    struct mr_upload *upload; /* of the body once it is not */
+    struct mr_buf head;       /* bytes 0 … H, which arrive at the end */
+    struct mr_buf body;       /* the body, while it is small */
+    struct mr_upload *upload; /* of the body, once it is not */
     int64_t body_start;       /* H; -1 until the first frame */
-    int64_t body_end;         /* where the body's next frame must start */
+    int64_t body_end;         /* where the next frame of the body must start */
 };
 
 static enum mr_status misplaced(struct mr_err *err, const char *what)
 {
-    return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "the converter wrote %s", what);
+    return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter wrote %s", what);
 }
 
-/* ---- storing ----------------------------------------------------------------------- */
-
-/* A body with a head goes under a name of its own, to be composed; one without is the result. */
+/* A body with a head is stored under a name of its own, to be composed later; a body without one is the result. */
 static enum mr_status begin_upload(struct mr_output_writer *writer, struct mr_err *err)
 {
     const char *name = writer->body_start > 0 ? writer->body_name : writer->name;
-    enum mr_status status = mr_strays_add(writer->db, name, STRAY_AFTER_S, err);
-    if (status == MR_OK)
-        status = mr_upload_begin(writer->storage, name, writer->content_type, &writer->upload, err);
-    if (status == MR_OK)
-        status = mr_upload_write(writer->upload, writer->body.data, writer->body.len, err);
-    if (status == MR_OK)
-        mr_buf_free(&writer->body);
-    return status;
+    MR_TRY(mr_strays_add(writer->db, name, ORPHAN_AFTER_S, err));
+    MR_TRY(mr_upload_begin(writer->storage, name, writer->content_type, &writer->upload, err));
+    MR_TRY(mr_upload_write(writer->upload, writer->body.data, writer->body.len, err));
+    mr_buf_free(&writer->body);
+    return MR_OK;
 }
 
 static enum mr_status write_body(struct mr_output_writer *writer, const void *data, size_t len,
                                  struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
     if (!writer->upload && writer->body.len + len > INLINE_MAX)
-        status = begin_upload(writer, err);
-    if (status == MR_OK)
-        status = writer->upload ? mr_upload_write(writer->upload, data, len, err)
-                                : mr_buf_append(&writer->body, data, len, err);
-    if (status == MR_OK)
-        writer->body_end += (int64_t)len;
-    return status;
+        MR_TRY(begin_upload(writer, err));
+    if (writer->upload)
+        MR_TRY(mr_upload_write(writer->upload, data, len, err));
+    else
+        MR_TRY(mr_buf_append(&writer->body, data, len, err));
+    writer->body_end += (int64_t)len;
+    return MR_OK;
 }
 
 static enum mr_status write_head(struct mr_output_writer *writer, const void *data, size_t len,
                                  struct mr_err *err)
 {
     if (writer->body_start == 0)
-        return misplaced(err, "a head before a body that needs none");
+        return misplaced(err, "a head for a body without one");
     return mr_buf_append(&writer->head, data, len, err);
 }
 
@@ -72,50 +66,48 @@ enum mr_status mr_output_writer_write(struct mr_output_writer *writer, int64_t o
         return write_body(writer, data, len, err);
     if (offset == (int64_t)writer->head.len)
         return write_head(writer, data, len, err);
-    return misplaced(err, "out of order");
+    return misplaced(err, "frames out of order");
 }
-
-/* ---- finishing ------------------------------------------------------------------------ */
 
 static enum mr_status put(struct mr_output_writer *writer, const char *name, const struct mr_buf *bytes,
                           struct mr_object *ret, struct mr_err *err)
 {
-    enum mr_status status = mr_strays_add(writer->db, name, STRAY_AFTER_S, err);
-    if (status == MR_OK)
-        status =
-            mr_storage_put(writer->storage, name, writer->content_type, bytes->data, bytes->len, ret, err);
-    return status;
+    MR_TRY(mr_strays_add(writer->db, name, ORPHAN_AFTER_S, err));
+    return mr_storage_put(writer->storage, name, writer->content_type, bytes->data, bytes->len, ret, err);
 }
 
 static enum mr_status put_whole(struct mr_output_writer *writer, struct mr_object *ret, struct mr_err *err)
 {
-    /* The head's cap is far above what is left of it here: head and body together in one buffer. */
-    writer->head.max += INLINE_MAX;
-    enum mr_status status = mr_buf_append(&writer->head, writer->body.data, writer->body.len, err);
-    return status == MR_OK ? put(writer, writer->name, &writer->head, ret, err) : status;
+    writer->head.max += INLINE_MAX; /* room for the body behind the head */
+    MR_TRY(mr_buf_append(&writer->head, writer->body.data, writer->body.len, err));
+    return put(writer, writer->name, &writer->head, ret, err);
 }
 
-/* What cannot be deleted now stays in the ledger for the sweep. */
+/* A part that cannot be deleted now stays in the ledger for the sweep. */
 static void drop_part(struct mr_output_writer *writer, const char *name)
 {
-    struct mr_err ignored;
-    if (mr_storage_delete(writer->storage, name, &ignored) == MR_OK)
-        (void)!mr_strays_forget(writer->db, name, &ignored);
+    if (mr_storage_delete(writer->storage, name, NULL) == MR_OK)
+        (void)!mr_strays_forget(writer->db, name, NULL);
 }
 
-static enum mr_status compose(struct mr_output_writer *writer, struct mr_object *ret, struct mr_err *err)
+static enum mr_status compose_parts(struct mr_output_writer *writer, struct mr_object *ret,
+                                    struct mr_err *err)
 {
     const char *const parts[] = {writer->head_name, writer->body_name};
     struct mr_object head;
     int64_t whole = (int64_t)writer->head.len + writer->body_end - writer->body_start;
-    enum mr_status status = put(writer, writer->head_name, &writer->head, &head, err);
-    if (status == MR_OK)
-        status = mr_strays_add(writer->db, writer->name, STRAY_AFTER_S, err);
-    if (status == MR_OK)
-        status = mr_storage_compose(writer->storage, parts, 2, writer->name, writer->content_type, ret, err);
-    if (status == MR_OK && ret->size != whole)
-        status = mr_fail(err, MR_UNAVAILABLE, "the composed object has %lld bytes instead of %lld",
-                         (long long)ret->size, (long long)whole);
+    MR_TRY(put(writer, writer->head_name, &writer->head, &head, err));
+    MR_TRY(mr_strays_add(writer->db, writer->name, ORPHAN_AFTER_S, err));
+    MR_TRY(mr_storage_compose(writer->storage, parts, 2, writer->name, writer->content_type, ret, err));
+    if (ret->size != whole)
+        return mr_fail(err, MR_UNAVAILABLE, "composed object has %lld of %lld bytes", (long long)ret->size,
+                       (long long)whole);
+    return MR_OK;
+}
+
+static enum mr_status compose(struct mr_output_writer *writer, struct mr_object *ret, struct mr_err *err)
+{
+    enum mr_status status = compose_parts(writer, ret, err);
     drop_part(writer, writer->head_name);
     drop_part(writer, writer->body_name);
     return status;
@@ -125,15 +117,13 @@ enum mr_status mr_output_writer_finish(struct mr_output_writer *writer, struct m
                                        struct mr_err *err)
 {
     if (writer->body_start < 0 || writer->body_end == 0)
-        return misplaced(err, "nothing");
+        return misplaced(err, "no output");
     if ((int64_t)writer->head.len < writer->body_start)
-        return misplaced(err, "no complete head");
+        return misplaced(err, "an incomplete head");
     if (!writer->upload)
         return put_whole(writer, ret, err);
     struct mr_object body;
-    enum mr_status status = mr_upload_finish(writer->upload, &body, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_upload_finish(writer->upload, &body, err));
     mr_upload_free(MR_TAKE(writer->upload));
     if (writer->body_start > 0)
         return compose(writer, ret, err);

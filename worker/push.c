@@ -4,14 +4,15 @@
 #include "worker/app.h"
 
 enum { ENVELOPE_MAX = 1 << 20, HTTP_ACK = 204, HTTP_NACK = 503, HTTP_BUSY = 429 };
-/* As long as Cloud Run keeps a request that finds no instance free: GCP's container contract. */
+/* As long as Cloud Run holds a request when no instance is free:
+ * https://cloud.google.com/run/docs/about-instance-autoscaling */
 enum { SLOT_WAIT_MS = 10000 };
 
 static const int answers[MR_JOB_ENDS] = {
     [MR_JOB_COMMITTED] = HTTP_ACK, [MR_JOB_FAILED] = HTTP_ACK,    [MR_JOB_EXHAUSTED] = HTTP_ACK,
     [MR_JOB_STALE] = HTTP_ACK,     [MR_JOB_ELSEWHERE] = HTTP_ACK, [MR_JOB_LOST] = HTTP_ACK,
     [MR_JOB_RELEASED] = HTTP_NACK, [MR_JOB_STOPPED] = HTTP_BUSY,  [MR_JOB_BUSY] = HTTP_BUSY,
-    [MR_JOB_DEFERRED] = HTTP_ACK, /* not refused: that would slow the whole subscription down */
+    [MR_JOB_DEFERRED] = HTTP_ACK, /* a refusal would slow down the whole subscription */
 };
 
 int mr_push_answer(enum mr_job_end end)
@@ -22,11 +23,11 @@ int mr_push_answer(enum mr_job_end end)
 static enum mr_status read_push(struct mr_request *req, struct mr_push *ret, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *envelope = NULL;
-    enum mr_status status = mr_request_json(req, ENVELOPE_MAX, &envelope, err);
-    return status == MR_OK ? mr_push_parse(envelope, ret, err) : status;
+    MR_TRY(mr_request_json(req, ENVELOPE_MAX, &envelope, err));
+    return mr_push_parse(envelope, ret, err);
 }
 
-/* Messages of other kinds than these are of a task. Work without a slot must be short. */
+/* Messages of all other kinds are for a task. Work without a slot must be short. */
 static const struct {
     const char *kind;
     mr_message_run *run;
@@ -63,20 +64,18 @@ static const char *attribute(const struct mr_push *push, const char *name)
     return value ? value : "";
 }
 
-/* Lane and trace travel beside the message. A trace that does not fit is none. */
+/* Priority and trace are attributes of the push, beside the message. A trace that does not fit is dropped. */
 static enum mr_status read_message(const struct mr_push *push, struct mr_message *ret, struct mr_err *err)
 {
     const char *trace = attribute(push, "traceparent");
-    enum mr_status status = mr_message_decode(push->data, push->data_len, ret, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_message_decode(push->data, push->data_len, ret, err));
     ret->high = strcmp(attribute(push, "priority"), "high") == 0;
     if (strlen(trace) < sizeof ret->traceparent)
         snprintf(ret->traceparent, sizeof ret->traceparent, "%s", trace);
     return MR_OK;
 }
 
-/* The publisher's trace goes on in this job's lines. */
+/* This job's log lines carry the publisher's trace. */
 static struct mr_log log_of(const struct mr_request *req, const struct mr_push *push)
 {
     struct mr_log log = *mr_request_log(req);
@@ -90,15 +89,12 @@ enum mr_status mr_push_handle(void *app, struct mr_request *req, struct mr_err *
     struct mr_worker *worker = app;
     MR_AUTO(mr_push) struct mr_push push = {0};
     struct mr_message message = {0};
-    enum mr_status status = mr_oidc_admit(worker->cloud.oidc, req, err);
-    if (status == MR_OK)
-        status = read_push(req, &push, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_oidc_admit(worker->cloud.oidc, req, err));
+    MR_TRY(read_push(req, &push, err));
     struct mr_log log = log_of(req, &push);
     struct mr_err reason = {0};
     if (read_message(&push, &message, &reason) != MR_OK) {
-        /* Pushed again it would be no better: said here, then dropped. */
+        /* A retry would not help: it is logged and dropped. */
         mr_log_err(&log, MR_LOG_ERROR, "message dropped", &reason, "{s:s}", "message_id", push.message_id);
         return mr_respond_empty(req, HTTP_ACK, err);
     }

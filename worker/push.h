@@ -1,4 +1,4 @@
-/* POST /: a message pushed by Pub/Sub. App is a struct mr_worker. */
+/* POST /: a message pushed by Pub/Sub. Its app is a struct mr_worker. */
 #ifndef MR_WORKER_PUSH_H
 #define MR_WORKER_PUSH_H
 
@@ -7,7 +7,8 @@
 
 mr_handler mr_push_handle;
 
-/* The HTTP status that acknowledges (2xx) or refuses a message whose job ended so: DESIGN.md's table. */
+/* The HTTP status that acknowledges (2xx) or refuses the message of a job that ended this way
+ * (docs/architecture.md). */
 int mr_push_answer(enum mr_job_end end);
 
 #endif

@@ -8,7 +8,7 @@ enum block_state { EMPTY, WANTED, LOADING, READY, FAILED };
 
 struct block {
     enum block_state state;
-    int64_t index; /* it holds the bytes from index * BLOCK_BYTES */
+    int64_t index; /* the block starts at index * BLOCK_BYTES */
     size_t len;
     char *data;        /* BLOCK_BYTES, allocated on first use; written by the loader alone while LOADING */
     uint64_t last_use; /* the reader's clock at its last use */
@@ -21,17 +21,17 @@ struct mr_read_ahead {
     int64_t generation;
     int64_t size;
     pthread_t loader;
-    pthread_mutex_t lock; /* all fields below are protected by it */
+    pthread_mutex_t lock; /* protects all fields below */
     pthread_cond_t wanted;
     pthread_cond_t loaded;
     struct block blocks[BLOCKS];
-    int64_t demanded; /* the block the reader waits for, or -1: goes before what is only read ahead */
+    int64_t
+        demanded; /* the block that the reader waits for, or -1; loaded before blocks that are only read ahead */
     uint64_t clock;
     bool stopping;
 };
 
-/* ---- the loader ------------------------------------------------------------------ */
-
+/* One block being loaded, by the loader thread. */
 struct load {
     struct mr_read_ahead *input;
     struct block *block;
@@ -50,9 +50,9 @@ static enum mr_status take_bytes(void *ctx, const void *data, size_t len, struct
 {
     struct load *load = ctx;
     if (stopping(load->input))
-        return mr_fail(err, MR_CANCELED, "the job ended");
+        return mr_fail(err, MR_CANCELED, "job has ended");
     if (len > load->expected - load->block->len)
-        return mr_fail(err, MR_UNAVAILABLE, "storage sent more than was asked for");
+        return mr_fail(err, MR_UNAVAILABLE, "storage sent more bytes than requested");
     memcpy(load->block->data + load->block->len, data, len);
     load->block->len += len;
     return MR_OK;
@@ -66,12 +66,11 @@ static enum mr_status load_block(struct mr_read_ahead *input, struct block *bloc
     block->len = 0;
     if (!block->data && !(block->data = malloc(BLOCK_BYTES)))
         return mr_fail_oom(err);
-    enum mr_status status = mr_storage_read(input->storage, input->object, input->generation, offset,
-                                            (int64_t)load.expected, take_bytes, &load, err);
-    if (status == MR_OK && block->len != load.expected)
-        status = mr_fail(err, MR_UNAVAILABLE, "storage sent %zu bytes where %zu were asked for", block->len,
-                         load.expected);
-    return status;
+    MR_TRY(mr_storage_read(input->storage, input->object, input->generation, offset, (int64_t)load.expected,
+                           take_bytes, &load, err));
+    if (block->len != load.expected)
+        return mr_fail(err, MR_UNAVAILABLE, "storage sent %zu of %zu bytes", block->len, load.expected);
+    return MR_OK;
 }
 
 static struct block *next_wanted_locked(struct mr_read_ahead *input)
@@ -111,8 +110,6 @@ static void *loader(void *arg)
     return NULL;
 }
 
-/* ---- the reader ------------------------------------------------------------------ */
-
 static struct block *find_locked(struct mr_read_ahead *input, int64_t index)
 {
     for (int i = 0; i < BLOCKS; i++)
@@ -121,8 +118,7 @@ static struct block *find_locked(struct mr_read_ahead *input, int64_t index)
     return NULL;
 }
 
-/* Asks for a block in place of the least recently used one that nobody loads; NULL if all are being loaded.
- */
+/* Asks for a block in place of the least recently used one that is not being loaded; NULL if all are. */
 static struct block *want_locked(struct mr_read_ahead *input, int64_t index, const struct block *spare)
 {
     struct block *victim = NULL;
@@ -143,7 +139,7 @@ static struct block *want_locked(struct mr_read_ahead *input, int64_t index, con
     return victim;
 }
 
-/* Waits until the block is READY or FAILED. A failed one is asked for anew by the next read, not by this. */
+/* Waits until the block is READY or FAILED. The next read asks for a failed block again, this one does not. */
 static struct block *demand_locked(struct mr_read_ahead *input, int64_t index)
 {
     input->demanded = index;
@@ -166,9 +162,7 @@ static enum mr_status read_locked(struct mr_read_ahead *input, int64_t offset, v
     struct block *block = demand_locked(input, index);
     if (block->state == FAILED) {
         block->state = EMPTY;
-        if (err)
-            *err = block->err;
-        return block->err.status;
+        return mr_fail_from(err, &block->err);
     }
     size_t start = (size_t)(offset % BLOCK_BYTES);
     size_t count = block->len - start < len ? block->len - start : len;
@@ -184,7 +178,7 @@ enum mr_status mr_read_ahead_read(struct mr_read_ahead *input, int64_t offset, v
                                   size_t *ret_len, struct mr_err *err)
 {
     if (offset < 0)
-        return mr_fail(err, MR_INVALID, "a negative offset was asked for");
+        return mr_fail(err, MR_INVALID, "offset of a read is negative");
     if (offset >= input->size || len == 0) {
         *ret_len = 0;
         return MR_OK;
@@ -212,7 +206,7 @@ enum mr_status mr_read_ahead_new(struct mr_storage *storage, const char *object,
     int failure = pthread_create(&input->loader, NULL, loader, input);
     if (failure) {
         free(input);
-        return mr_fail_errno(err, MR_EXHAUSTED, failure, "start the loader");
+        return mr_fail_errno(err, MR_EXHAUSTED, failure, "start the loader thread");
     }
     *ret = input;
     return MR_OK;

@@ -14,7 +14,7 @@
 
 struct mr_sandbox {
     pid_t zygote;
-    int control; /* our end; a message is sent whole or not at all, so threads need no lock */
+    int control; /* the parent's end; a message is sent whole or not at all, so threads need no lock */
 };
 
 enum mr_status mr_sandbox_start(mr_sandbox_entry *entry, struct mr_sandbox **ret, struct mr_err *err)
@@ -26,7 +26,7 @@ enum mr_status mr_sandbox_start(mr_sandbox_entry *entry, struct mr_sandbox **ret
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         int errnum = errno;
         free(sandbox);
-        return mr_fail_errno(err, MR_EXHAUSTED, errnum, "socket to the sandbox");
+        return mr_fail_errno(err, MR_EXHAUSTED, errnum, "open the socket to the sandbox");
     }
     pid_t parent = getpid();
     pid_t pid = fork();
@@ -56,7 +56,7 @@ void mr_sandbox_stop(struct mr_sandbox *sandbox)
 
 bool mr_sandbox_alive(const struct mr_sandbox *sandbox)
 {
-    /* The zygote holds the only other end, so its death hangs up. */
+    /* The zygote holds the only other end: its death closes the connection. */
     struct pollfd poller = {.fd = sandbox->control};
     int n;
     do
@@ -94,7 +94,7 @@ static bool open_channels(struct mr_sandbox_child *child, struct remote_ends *re
         return false;
     child->lifeline = pair[0], remote->fds[3] = pair[1];
 
-    /* Only our own ends: a flag set on the child's would bind the child, whose descriptors block. */
+    /* Only the parent's ends: the child's descriptors must block. */
     const int ours[] = {child->input, child->output, child->status, child->lifeline};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (fcntl(ours[i], F_SETFL, fcntl(ours[i], F_GETFL) | O_NONBLOCK) < 0)
@@ -128,7 +128,7 @@ static enum mr_status send_request(const struct mr_sandbox *sandbox, const struc
         n = sendmsg(sandbox->control, &message, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     if (n < 0)
-        return mr_fail_code(err, MR_CODE_SANDBOX_UNAVAILABLE, "the sandbox does not answer: %s",
+        return mr_fail_code(err, MR_CODE_SANDBOX_UNAVAILABLE, "sandbox does not answer: %s",
                             strerrordesc_np(errno));
     return MR_OK;
 }
@@ -138,28 +138,21 @@ enum mr_status mr_sandbox_spawn(struct mr_sandbox *sandbox, const void *spec, si
                                 struct mr_err *err)
 {
     if (len > MR_SPEC_MAX)
-        return mr_fail(err, MR_INVALID, "the job's spec has %zu bytes, the most is %d", len, MR_SPEC_MAX);
+        return mr_fail(err, MR_INVALID, "spec of the job has %zu bytes: at most %d are allowed", len,
+                       MR_SPEC_MAX);
+    MR_AUTO(mr_sandbox_child) struct mr_sandbox_child child = MR_SANDBOX_CHILD_NONE;
+    /* Declared last, so closed first: without a child nobody else holds the other end of the lifeline. */
     MR_AUTO(remote_ends) struct remote_ends remote = {{-1, -1, -1, -1}};
-    struct mr_sandbox_child child = MR_SANDBOX_CHILD_NONE;
-    enum mr_status status;
-    if (!open_channels(&child, &remote)) {
-        status = mr_fail_errno(err, MR_EXHAUSTED, errno, "channels to the sandbox");
-    } else {
-        struct mr_spawn_request request = {limits->memory_mib, limits->cpu_seconds};
-        status = send_request(sandbox, &request, spec, len, &remote, err);
-    }
-    if (status) {
-        /* Nobody holds the lifeline's other end but us: there is no child to wait for. */
-        remote_ends_close(&remote);
-        remote = (struct remote_ends){{-1, -1, -1, -1}};
-        mr_sandbox_child_end(&child);
-        return status;
-    }
+    if (!open_channels(&child, &remote))
+        return mr_fail_errno(err, MR_EXHAUSTED, errno, "open the channels to the sandbox");
+    const struct mr_spawn_request request = {limits->memory_mib, limits->cpu_seconds};
+    MR_TRY(send_request(sandbox, &request, spec, len, &remote, err));
     *ret = child;
+    child = MR_SANDBOX_CHILD_NONE;
     return MR_OK;
 }
 
-/* Waits for the exit record or, without a zygote, for the hang-up. */
+/* Waits for the exit record or, when the zygote has died, for the end of the stream. */
 static void await_exit(int lifeline)
 {
     char record[sizeof(struct mr_exit_record)];

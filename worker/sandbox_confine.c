@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Allowed with any arguments. They touch only what the child holds already: its descriptors, its memory. */
+/* Allowed with any arguments: they act only on what the child already has, its descriptors and its memory. */
 static const int free_calls[] = {
     SCMP_SYS(read),
     SCMP_SYS(write),
@@ -40,7 +40,7 @@ static const int free_calls[] = {
     SCMP_SYS(gettid),
 };
 
-/* A sanitizer's own needs: its maps, its shadow, its report. Files only for reading (answer_open). */
+/* What a sanitizer needs for its maps, its shadow memory and its report. Files are opened only for reading (answer_open). */
 static const int sanitizer_calls[] = {
     SCMP_SYS(sigaltstack), SCMP_SYS(prlimit64), SCMP_SYS(getrlimit),  SCMP_SYS(readlink),
     SCMP_SYS(fstat),       SCMP_SYS(stat),      SCMP_SYS(newfstatat), SCMP_SYS(lseek),
@@ -49,52 +49,70 @@ static const int sanitizer_calls[] = {
     SCMP_SYS(getcwd),
 };
 
-static int allow(scmp_filter_ctx filter, const int *calls, size_t count)
+/* All helpers here return false with errno set. */
+static bool succeeded(int rc)
 {
-    for (size_t i = 0; i < count; i++) {
-        int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
-        if (rc)
-            return rc;
-    }
-    return 0;
+    errno = -rc;
+    return rc == 0;
+}
+
+static bool allow(scmp_filter_ctx filter, const int *calls, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!succeeded(seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0)))
+            return false;
+    return true;
+}
+
+/* Allows a call whose one argument fits. */
+static bool allow_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp argument)
+{
+    return succeeded(seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, argument));
 }
 
 /*
- * Opening a file for reading is refused rather than punished: iconv(3), which libav's MPEG-TS demuxer calls
- * with character sets that the file names, looks for its modules and lives without them. Any other way to
- * open kills.
+ * Opening a file for reading fails with EACCES instead of killing: iconv(3), which libav's MPEG-TS demuxer calls with
+ * character sets that the file names, looks for its modules and works without them. Any other way to open kills.
  */
-static int answer_open(scmp_filter_ctx filter)
+static bool answer_open(scmp_filter_ctx filter)
 {
-    const uint32_t answer = MR_SANITIZED ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EACCES);
     const scmp_datum_t mask = O_ACCMODE | O_CREAT | O_TRUNC;
-    int rc =
-        seccomp_rule_add(filter, answer, SCMP_SYS(openat), 1, SCMP_A2_64(SCMP_CMP_MASKED_EQ, mask, O_RDONLY));
-    if (!rc && MR_SANITIZED)
-        rc = seccomp_rule_add(filter, answer, SCMP_SYS(open), 1,
-                              SCMP_A1_64(SCMP_CMP_MASKED_EQ, mask, O_RDONLY));
-    return rc;
+    const struct scmp_arg_cmp read_only = SCMP_A2_64(SCMP_CMP_MASKED_EQ, mask, O_RDONLY);
+    if (!MR_SANITIZED)
+        return succeeded(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 1, read_only));
+    return allow_if(filter, SCMP_SYS(openat), read_only) &&
+           allow_if(filter, SCMP_SYS(open), SCMP_A1_64(SCMP_CMP_MASKED_EQ, mask, O_RDONLY));
 }
 
-/* Allowed for some arguments only. */
-static int allow_some(scmp_filter_ctx filter)
+static bool allow_maps(scmp_filter_ctx filter)
 {
-    /* Memory may never become code, and a file may not be mapped. */
+    /* Memory may never become code, and files may not be mapped. */
     const struct scmp_arg_cmp not_code = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
     const struct scmp_arg_cmp anonymous = SCMP_A3_64(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS);
-    /* abort(3) signals its own process, and nobody else's. */
-    const struct scmp_arg_cmp own_process = SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0);
-    int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, not_code);
-    if (!rc)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, own_process);
-    if (!rc && MR_SANITIZED) /* files may be read, so iconv(3) finds its modules and loads them */
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, not_code);
-    if (!rc && MR_SANITIZED)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                              SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_WRITE, 0));
-    if (!rc && !MR_SANITIZED)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, not_code, anonymous);
-    return rc ? rc : answer_open(filter);
+    if (!allow_if(filter, SCMP_SYS(mprotect), not_code))
+        return false;
+    if (!MR_SANITIZED)
+        return succeeded(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, not_code, anonymous));
+    /* Files may be read, so iconv(3) finds its modules and loads them. */
+    return allow_if(filter, SCMP_SYS(mmap), not_code) &&
+           allow_if(filter, SCMP_SYS(mmap), SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_WRITE, 0));
+}
+
+/* abort(3) sends a signal to its own process; no other process may get one. */
+static bool allow_abort(scmp_filter_ctx filter)
+{
+    return allow_if(filter, SCMP_SYS(tgkill), SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
+}
+
+static bool fill_filter(scmp_filter_ctx filter)
+{
+    if (!succeeded(seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS)))
+        return false;
+    if (!allow(filter, free_calls, sizeof free_calls / sizeof *free_calls))
+        return false;
+    if (MR_SANITIZED && !allow(filter, sanitizer_calls, sizeof sanitizer_calls / sizeof *sanitizer_calls))
+        return false;
+    return allow_maps(filter) && allow_abort(filter) && answer_open(filter);
 }
 
 static bool limit_calls(void)
@@ -104,21 +122,14 @@ static bool limit_calls(void)
         errno = ENOMEM;
         return false;
     }
-    int rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    if (!rc)
-        rc = allow(filter, free_calls, sizeof free_calls / sizeof *free_calls);
-    if (!rc && MR_SANITIZED)
-        rc = allow(filter, sanitizer_calls, sizeof sanitizer_calls / sizeof *sanitizer_calls);
-    if (!rc)
-        rc = allow_some(filter);
-    if (!rc)
-        rc = seccomp_load(filter);
+    bool loaded = fill_filter(filter) && succeeded(seccomp_load(filter));
+    int errnum = errno;
     seccomp_release(filter);
-    errno = -rc;
-    return rc == 0;
+    errno = errnum;
+    return loaded;
 }
 
-/* Bytes of address space that the process has now (proc(5), statm); 0 if unknown. */
+/* Bytes of address space of the process (proc(5), statm); 0 if unknown. */
 static rlim_t address_space(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");
@@ -148,7 +159,7 @@ static bool limit_resources(int64_t memory_mib, int64_t cpu_seconds)
         if (!limit(RLIMIT_AS, most, most))
             return false;
     }
-    /* SIGXCPU at the soft limit says why; the hard one is for who ignores it. */
+    /* SIGXCPU at the soft limit shows the reason; the hard limit is for a child that ignores it. */
     if (cpu_seconds > 0 && !limit(RLIMIT_CPU, (rlim_t)cpu_seconds, (rlim_t)cpu_seconds + 1))
         return false;
     return limit(RLIMIT_NOFILE, 16, 16) && limit(RLIMIT_FSIZE, 0, 0) && limit(RLIMIT_CORE, 0, 0) &&
@@ -157,7 +168,7 @@ static bool limit_resources(int64_t memory_mib, int64_t cpu_seconds)
 
 bool mr_confine(int64_t memory_mib, int64_t cpu_seconds)
 {
-    /* A core or /proc/pid/mem could be read by others of the same user: not of this process. */
+    /* Not dumpable: other processes of the same user can read neither a core nor /proc/pid/mem. */
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
            limit_resources(memory_mib, cpu_seconds) && limit_calls();
 }

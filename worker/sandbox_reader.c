@@ -27,7 +27,7 @@ uint32_t mr_reader_len(const struct mr_reader *reader)
     return len;
 }
 
-/* Bytes of the whole record as far as it is known; 0 if its length is out of bounds. */
+/* Bytes of the whole record as far as known; 0 if its length is out of bounds. */
 static size_t record_size(const struct mr_reader *reader)
 {
     if (reader->got < reader->head_len || !reader->body_max)
@@ -40,7 +40,7 @@ enum mr_read_state mr_reader_next(struct mr_reader *reader, int fd, bool *ret_an
 {
     *ret_any = false;
     size_t size = record_size(reader);
-    if (reader->got == size) /* the last call's record has been used */
+    if (reader->got == size) /* the record of the last call has been used */
         reader->got = 0, size = reader->head_len;
     for (;;) {
         char *at = reader->got < reader->head_len ? reader->head + reader->got

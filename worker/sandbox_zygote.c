@@ -16,11 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Far above the slots of any worker: a bound, not a tuning. */
+/* Far above the slots of any worker. */
 enum { MAX_JOBS = 256 };
 
 struct job {
-    pid_t pid; /* not reaped yet, so it cannot have been given to another process */
+    pid_t pid; /* not reaped yet, so no other process can have it */
     int lifeline;
     bool killed;
 };
@@ -37,7 +37,7 @@ struct zygote {
 
 enum { FD_INPUT, FD_OUTPUT, FD_STATUS, FD_LIFELINE };
 
-/* The strings lie in the memory that every child inherits; the block itself is what /proc shows. */
+/* The strings are in memory that every child inherits, and /proc shows the block itself. */
 static void wipe_environment(void)
 {
     for (char **entry = environ; entry && *entry; entry++)
@@ -45,11 +45,11 @@ static void wipe_environment(void)
     clearenv();
 }
 
-/* Leaves `keep` as descriptor 3, and /dev/null as standard input, output and error: what a decoder prints
- * holds the file's own bytes. Only a sanitizer's report would be missed, so its builds keep stderr. */
+/* Leaves `keep` as descriptor 3, and /dev/null as standard input, output and error: what a decoder prints contains
+ * bytes of the file. Sanitizer builds keep stderr for their reports. */
 static int close_descriptors(int keep)
 {
-    keep = fcntl(keep, F_DUPFD_CLOEXEC, 4); /* out of the way of what is laid over 0 to 3 */
+    keep = fcntl(keep, F_DUPFD_CLOEXEC, 4); /* not 0 to 3, which are replaced below */
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (keep < 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0)
         _exit(1);
@@ -62,14 +62,14 @@ static int close_descriptors(int keep)
     return 3;
 }
 
-/* Dies with the parent. It may be gone already: then the signal never comes. */
+/* Dies with the parent. The parent may have died already: then the signal never comes. */
 static void follow(pid_t parent)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
         _exit(1);
 }
 
-/* A Ctrl-C goes to the whole process group; the zygote ends when its parent is done, not before. */
+/* Ctrl-C goes to the whole process group; the zygote must not end before its parent. */
 static void set_signals(sigset_t *ret_blocked)
 {
     const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2};
@@ -84,7 +84,7 @@ static void set_signals(sigset_t *ret_blocked)
 static void send_exit(int lifeline, enum mr_exit_type type, int value)
 {
     const struct mr_exit_record record = {type, value};
-    /* Never blocks: it is the only thing ever sent here. A parent that has gone does not want it. */
+    /* Never blocks: nothing else is ever sent here. If the parent has died, nobody needs it. */
     (void)!send(lifeline, &record, sizeof record, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(lifeline);
 }
@@ -97,7 +97,7 @@ static _Noreturn void run_child(const struct zygote *zygote, pid_t zygote_pid, c
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    /* The job's descriptors become 3, 4, 5; the zygote's own and the lifelines of all jobs go. */
+    /* The job's descriptors become 3, 4 and 5; those of the zygote and the lifelines of all jobs are closed. */
     int high[3];
     for (int i = 0; i < 3; i++)
         if ((high[i] = fcntl(fds[i], F_DUPFD, 3 + MR_SPAWN_FDS + 2)) < 0)
@@ -176,7 +176,7 @@ static void reap(struct zygote *zygote)
     }
 }
 
-/* One round of waiting and serving. False when the parent has gone. */
+/* Waits once and serves what is ready. False when the parent has closed its end. */
 static bool serve(struct zygote *zygote)
 {
     struct pollfd pollers[2 + MAX_JOBS] = {
@@ -204,15 +204,15 @@ static bool serve(struct zygote *zygote)
     return !pollers[0].revents || receive_request(zygote);
 }
 
-/* Whatever opens a file on its first use must be used here: the children cannot open any. */
+/* Uses everything that opens a file on its first use: the children cannot open files. */
 static void warm_up(void)
 {
     json_object_seed(0); /* jansson reads /dev/urandom */
     tzset();
-    (void)!iconv_open("UTF-8", "ISO-8859-1"); /* the table of its modules; stays open */
+    (void)!iconv_open("UTF-8", "ISO-8859-1"); /* reads the table of its modules; stays open */
 }
 
-/* Ends what is left: nobody is there to be told. */
+/* Kills the remaining children. Nobody waits for their exit records. */
 static void end_jobs(const struct zygote *zygote)
 {
     for (size_t i = 0; i < zygote->job_count; i++)

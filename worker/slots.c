@@ -35,10 +35,8 @@ static bool take_from_locked(struct mr_slots *slots, enum mr_lane pool, enum mr_
     return true;
 }
 
-/*
- * High work prefers a normal slot, which keeps its own for the moment when all of those are busy; normal work
- * lets high work that waits go first.
- */
+/* High-priority work prefers a normal slot, which keeps the reserved ones for when all normal slots are busy.
+ * Normal work lets waiting high-priority work go first. */
 static bool take_free_locked(struct mr_slots *slots, enum mr_lane lane, enum mr_lane *ret_pool)
 {
     if (atomic_load(&slots->stopping))
@@ -76,7 +74,7 @@ bool mr_slots_take(struct mr_slots *slots, enum mr_lane lane, int wait_ms, enum 
     return taken;
 }
 
-/* All who wait are woken: one alone could be of a lane that this pool does not serve. */
+/* Wakes all waiters: a single one could be of a lane that this pool does not serve. */
 void mr_slots_give_back(struct mr_slots *slots, enum mr_lane pool)
 {
     pthread_mutex_lock(&slots->lock);

@@ -6,52 +6,54 @@
 
 enum { SECRET_MAX = 64, SIGNED_MAX = 16 << 20, LINE_MAX_BYTES = 200, ANSWER_MAX = 64 << 10 };
 
-/* ---- signature ------------------------------------------------------------------ */
-
 static enum mr_status append_signed_text(struct mr_buf *out, const char *id, int64_t timestamp,
                                          const char *body, struct mr_err *err)
 {
-    enum mr_status status = mr_buf_appendf(out, err, "%s.%" PRId64 ".", id, timestamp);
-    return status == MR_OK ? mr_buf_append_str(out, body, err) : status;
+    MR_TRY(mr_buf_appendf(out, err, "%s.%" PRId64 ".", id, timestamp));
+    return mr_buf_append_str(out, body, err);
+}
+
+static enum mr_status make_mac(const char *secret, const struct mr_buf *text,
+                               unsigned char mac[EVP_MAX_MD_SIZE], unsigned *ret_len, struct mr_err *err)
+{
+    unsigned char key[SECRET_MAX];
+    size_t key_len = 0;
+    if (OPENSSL_hexstr2buf_ex(key, sizeof key, &key_len, secret, '\0') != 1)
+        return mr_fail(err, MR_INTERNAL, "webhook secret is not hexadecimal");
+    bool good = HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)mr_buf_str(text), text->len, mac,
+                     ret_len) != NULL;
+    OPENSSL_cleanse(key, sizeof key);
+    return good ? MR_OK : mr_fail(err, MR_INTERNAL, "HMAC failed");
 }
 
 enum mr_status mr_webhook_sign(const char *secret, const char *id, int64_t timestamp, const char *body,
                                char **ret, struct mr_err *err)
 {
-    unsigned char key[SECRET_MAX], mac[EVP_MAX_MD_SIZE];
-    size_t key_len = 0;
+    unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned mac_len = 0;
     MR_AUTO(mr_buf) struct mr_buf text = MR_BUF_INIT(SIGNED_MAX);
     MR_AUTO(mr_buf) struct mr_buf signature = MR_BUF_INIT(LINE_MAX_BYTES);
     MR_AUTO_STR char *base64 = NULL;
-    if (OPENSSL_hexstr2buf_ex(key, sizeof key, &key_len, secret, '\0') != 1)
-        return mr_fail(err, MR_INTERNAL, "the secret of the webhook is not hexadecimal");
-    enum mr_status status = append_signed_text(&text, id, timestamp, body, err);
-    if (status == MR_OK && !HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)mr_buf_str(&text),
-                                 text.len, mac, &mac_len))
-        status = mr_fail(err, MR_INTERNAL, "HMAC failed");
-    OPENSSL_cleanse(key, sizeof key);
-    if (status == MR_OK)
-        status = mr_base64_encode(mac, mac_len, &base64, err);
-    if (status == MR_OK)
-        status = mr_buf_appendf(&signature, err, "v1,%s", base64);
-    if (status == MR_OK)
-        *ret = mr_buf_take(&signature);
-    return status;
+    MR_TRY(append_signed_text(&text, id, timestamp, body, err));
+    MR_TRY(make_mac(secret, &text, mac, &mac_len, err));
+    MR_TRY(mr_base64_encode(mac, mac_len, &base64, err));
+    MR_TRY(mr_buf_appendf(&signature, err, "v1,%s", base64));
+    *ret = mr_buf_take(&signature);
+    return MR_OK;
 }
 
-/* ---- the answer -------------------------------------------------------------------- */
-
-/* Nobody reads what a receiver has to say, but neither may it talk for ever. */
+/* The body of the answer is not used, but it must end. */
 static enum mr_status ignore_answer(void *ctx, const void *data, size_t len, struct mr_err *err)
 {
     size_t *taken = ctx;
     (void)data;
     *taken += len;
-    return *taken <= ANSWER_MAX ? MR_OK : mr_fail(err, MR_TOO_LARGE, "the answer is too long");
+    return *taken <= ANSWER_MAX
+               ? MR_OK
+               : mr_fail(err, MR_TOO_LARGE, "answer of the receiver is larger than %d bytes", ANSWER_MAX);
 }
 
-/* An answer has come when its status has: what breaks afterwards does not undo it. */
+/* The status decides: a failure after it does not undo the answer. */
 static enum mr_delivery_end judge(int status, struct mr_err *reason)
 {
     if (status >= 200 && status < 300) {
@@ -59,17 +61,15 @@ static enum mr_delivery_end judge(int status, struct mr_err *reason)
         return MR_DELIVERY_SENT;
     }
     mr_fail_code(reason, status == 410 ? MR_CODE_RECEIVER_GONE : MR_CODE_RECEIVER_REFUSED,
-                 "the receiver answered %d", status);
+                 "receiver answered with status %d", status);
     return status == 410 ? MR_DELIVERY_FAILED : MR_DELIVERY_RETRY;
 }
 
-/* Of an exchange that brought no answer: only an address that is refused stays so. */
-static enum mr_delivery_end judge_silence(const struct mr_err *reason)
+/* Without an answer: only a refused address is final. */
+static enum mr_delivery_end judge_no_answer(const struct mr_err *reason)
 {
     return reason->code == MR_CODE_ADDRESS_REFUSED ? MR_DELIVERY_FAILED : MR_DELIVERY_RETRY;
 }
-
-/* ---- the request --------------------------------------------------------------------- */
 
 static enum mr_delivery_end post(struct mr_http_client *http, const struct mr_webhook *webhook,
                                  const char *const *headers, int *ret_status, struct mr_err *reason)
@@ -94,8 +94,8 @@ static enum mr_delivery_end post(struct mr_http_client *http, const struct mr_we
     if (response.status >= 200)
         return judge(response.status, reason);
     if (status == MR_OK)
-        mr_fail(reason, MR_UNAVAILABLE, "the receiver gave no answer");
-    return judge_silence(reason);
+        mr_fail(reason, MR_UNAVAILABLE, "receiver sent no answer");
+    return judge_no_answer(reason);
 }
 
 enum mr_delivery_end mr_webhook_send(struct mr_http_client *http, const struct mr_webhook *webhook,

@@ -284,10 +284,11 @@ static void the_text_links_each_file(void **state)
         text_for("{\"id\":7,\"file_id\":\"F\",\"original_file\":\"Canción.wav\",\"outputs\":["
                  "{\"n\":0,\"file_name\":\"a.mp3\"},{\"n\":1,\"file_name\":\"b.mp3\"}]}",
                  "Ana", "https://mr.example/base//");
-    assert_string_equal(text, "Hello Ana,\r\n\r\nyour file \"Canción.wav\" has been converted:\r\n\r\n"
-                              "a.mp3\r\nhttps://mr.example/base/api/files/F?token=TOKEN\r\n\r\n"
-                              "b.mp3\r\nhttps://mr.example/base/api/files/F?token=TOKEN&n=1\r\n\r\n"
-                              "No login is needed for 7 days: whoever has a link can download the file.\r\n");
+    assert_string_equal(text,
+                        "Hello Ana,\r\n\r\nyour file \"Canción.wav\" has been converted:\r\n\r\n"
+                        "a.mp3\r\nhttps://mr.example/base/api/files/F?token=TOKEN\r\n\r\n"
+                        "b.mp3\r\nhttps://mr.example/base/api/files/F?token=TOKEN&n=1\r\n\r\n"
+                        "No login is needed for 7 days: anybody who has a link can download the file.\r\n");
 }
 
 static void a_task_without_files_has_no_link(void **state)

@@ -1,5 +1,5 @@
-/* The kinds `convert` and `edit`: one input object becomes one or several output objects, as the task's
- * format and options say. An edit is a conversion whose options a preset has given. */
+/* The kinds `convert` and `edit`: make one or several output objects from one input object, as the format and
+ * options of the task say. An edit is a conversion with the options of a preset. */
 #include "shared/media/formats.h"
 #include "worker/media_job.h"
 
@@ -7,7 +7,7 @@
 
 enum { OBJECT_MAX = 256 };
 
-/* Nobody will ever ask for them. A worker that is to stop leaves them to the ledger of strays. */
+/* No task refers to them. A stopping worker leaves them to the sweep, which finds them as orphaned objects. */
 static void drop_outputs(struct mr_job *job, const struct mr_output_set *outputs)
 {
     size_t count = 0;
@@ -16,16 +16,16 @@ static void drop_outputs(struct mr_job *job, const struct mr_output_set *outputs
         mr_job_drop_object(job, results[i].object);
 }
 
-/* The receipt is shown to people beside the outputs: it must speak of as many as there are. */
+/* The receipt is shown to people beside the outputs: it must describe as many as there are. */
 static enum mr_status check_receipt(const json_t *receipt, const struct mr_output_set *outputs,
                                     struct mr_err *err)
 {
     size_t count = 0;
-    const json_t *told = json_object_get(receipt, "outputs");
+    const json_t *described = json_object_get(receipt, "outputs");
     (void)mr_output_set_results(outputs, &count);
-    if (json_array_size(told) == count)
+    if (json_array_size(described) == count)
         return MR_OK;
-    return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "the converter's receipt is of other outputs");
+    return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "receipt of the converter does not match its outputs");
 }
 
 static enum mr_status make_outputs(struct mr_job *job, const struct mr_input *input, const json_t *options,
@@ -34,27 +34,25 @@ static enum mr_status make_outputs(struct mr_job *job, const struct mr_input *in
     MR_AUTO_JSON json_t *receipt = NULL;
     MR_AUTO_JSON json_t *spec =
         json_pack("{s:s,s:O}", "format", job->claim->new_format, "options", (json_t *)(uintptr_t)options);
-    enum mr_status status =
-        spec ? mr_media_job_run(job, input, spec, outputs, &receipt, err) : mr_fail_oom(err);
-    if (status == MR_OK)
-        status = mr_output_set_finish(outputs, err);
-    if (status == MR_OK)
-        status = check_receipt(receipt, outputs, err);
-    if (status == MR_OK)
-        *ret_receipt = MR_TAKE(receipt);
-    return status;
+    if (!spec)
+        return mr_fail_oom(err);
+    MR_TRY(mr_media_job_run(job, input, spec, outputs, &receipt, err));
+    MR_TRY(mr_output_set_finish(outputs, err));
+    MR_TRY(check_receipt(receipt, outputs, err));
+    *ret_receipt = MR_TAKE(receipt);
+    return MR_OK;
 }
 
-/* A commit whose answer is lost may have got through: then the ledger decides, not we. */
+/* A commit whose answer is lost may have succeeded: then the sweep decides which objects are orphaned. */
 static enum mr_status commit_outputs(struct mr_job *job, const struct mr_output_set *outputs,
                                      const json_t *receipt, bool *ret_committed, struct mr_err *err)
 {
     struct mr_commit commit = {.receipt = receipt};
     commit.results = mr_output_set_results(outputs, &commit.count);
-    enum mr_status status = mr_job_commit(job, &commit, ret_committed, err);
-    if (status == MR_OK && !*ret_committed)
+    MR_TRY(mr_job_commit(job, &commit, ret_committed, err));
+    if (!*ret_committed)
         drop_outputs(job, outputs);
-    return status;
+    return MR_OK;
 }
 
 static enum mr_status convert_input(struct mr_job *job, const struct mr_input *input,
@@ -71,15 +69,13 @@ static enum mr_status convert_input(struct mr_job *job, const struct mr_input *i
                                         .has_thumbnail = json_object_get(options, "thumbnail") != NULL};
     MR_AUTO(mr_output_set) struct mr_output_set *outputs = NULL;
     MR_AUTO_JSON json_t *receipt = NULL;
-    enum mr_status status =
-        mr_output_set_new(job->worker->db, job->worker->cloud.storage, &plan, &outputs, err);
-    if (status != MR_OK)
+    MR_TRY(mr_output_set_new(job->worker->db, job->worker->cloud.storage, &plan, &outputs, err));
+    enum mr_status status = make_outputs(job, input, options, outputs, &receipt, err);
+    if (status != MR_OK) {
+        drop_outputs(job, outputs);
         return status;
-    status = make_outputs(job, input, options, outputs, &receipt, err);
-    if (status == MR_OK)
-        return commit_outputs(job, outputs, receipt, ret_committed, err);
-    drop_outputs(job, outputs);
-    return status;
+    }
+    return commit_outputs(job, outputs, receipt, ret_committed, err);
 }
 
 enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct mr_err *err)
@@ -87,15 +83,14 @@ enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct m
     const struct mr_claim *claim = job->claim;
     const struct mr_format *format = mr_format_find(claim->new_format);
     if (!format)
-        return mr_fail_code(err, MR_CODE_UNSUPPORTED_FORMAT, "there is no format %s", claim->new_format);
+        return mr_fail_code(err, MR_CODE_UNSUPPORTED_FORMAT, "newFormat is unknown to this worker: %s",
+                            claim->new_format);
     MR_AUTO_JSON json_t *options = claim->options[0] ? json_loads(claim->options, 0, NULL) : json_object();
     if (!json_is_object(options))
-        return mr_fail(err, MR_INTERNAL, "the task's options cannot be read");
+        return mr_fail(err, MR_INTERNAL, "options of the task are not a JSON object");
     MR_AUTO(mr_input) struct mr_input input = {0};
     bool ours = false;
-    enum mr_status status = mr_ingest(job, &input, &ours, err);
-    if (status == MR_OK && ours)
-        return convert_input(job, &input, format, options, ret_committed, err);
     *ret_committed = false;
-    return status;
+    MR_TRY(mr_ingest(job, &input, &ours, err));
+    return ours ? convert_input(job, &input, format, options, ret_committed, err) : MR_OK;
 }

@@ -1,7 +1,7 @@
 /*
- * The kind `deliver`: one try of one webhook or mail. What became of it is the delivery's own row; a message
- * is acknowledged whenever that is written, so that a receiver who fails slows nobody else's messages. The
- * sweep publishes the next one when another try is due.
+ * The kind `deliver`: one attempt to send one webhook or mail. The outcome is stored in the row of the delivery, and
+ * the message is acknowledged once it is stored: a receiver that fails does not slow down other messages. The sweep
+ * publishes the next message when another attempt is due.
  */
 #include "shared/data/deliveries.h"
 #include "shared/data/tasks.h"
@@ -10,18 +10,18 @@
 #include "worker/mail.h"
 #include "worker/webhook.h"
 
-/* The time on top of the exchange's: for the link, the outcome, and a database that hesitates. */
+/* On top of the time for the exchange: for the link, the outcome, and a slow database. */
 enum { LEASE_MARGIN_S = 60, PUBLISH_TIMEOUT_MS = 2000, PATIENCE_AT_STOP_US = 4000000, SLOW_US = 2000000 };
 
 struct attempt {
     struct mr_worker *worker;
     const struct mr_delivery *delivery;
-    int64_t stop_seen_us; /* when the worker was first found stopping; 0: not yet */
-    int status;           /* of HTTP or SMTP; 0 if none came */
-    struct mr_err reason; /* why it was not sent */
+    int64_t stop_seen_us; /* when the stop of the worker was noticed; 0: not yet */
+    int status;           /* of HTTP or SMTP; 0 without one */
+    struct mr_err reason; /* why nothing was sent */
 };
 
-/* A stopping worker lets an exchange end that is about to: one that is cut off may have been heard. */
+/* A stopping worker gives an exchange some time to end: the receiver may have seen one that is cut off. */
 static bool should_cancel(void *ctx)
 {
     struct attempt *attempt = ctx;
@@ -33,15 +33,13 @@ static bool should_cancel(void *ctx)
     return now - attempt->stop_seen_us > PATIENCE_AT_STOP_US;
 }
 
-/* ---- the channels --------------------------------------------------------------- */
-
 static enum mr_delivery_end send_webhook(struct attempt *attempt, json_t *task)
 {
     const struct mr_worker *worker = attempt->worker;
     const struct mr_delivery *delivery = attempt->delivery;
     char event[64];
     snprintf(event, sizeof event, "task.%s", json_string_value(json_object_get(task, "status")));
-    json_object_del(task, "deliveries"); /* how it is told is no part of the news */
+    json_object_del(task, "deliveries"); /* receivers get the result, not how it is delivered */
     MR_AUTO_STR char *body = json_dumps(task, JSON_COMPACT);
     if (!body) {
         mr_fail_oom(&attempt->reason);
@@ -58,7 +56,8 @@ static enum mr_delivery_end send_webhook(struct attempt *attempt, json_t *task)
                                        .canceled = should_cancel,
                                        .canceled_ctx = attempt};
     if (!mr_bulkhead_enter(worker->bulkhead, delivery->user_id)) {
-        mr_fail(&attempt->reason, MR_EXHAUSTED, "waiting: the receivers of this user answer slowly");
+        mr_fail(&attempt->reason, MR_EXHAUSTED,
+                "webhook postponed: other receivers of this user answer slowly");
         return MR_DELIVERY_POSTPONED;
     }
     int64_t began_us = mr_time_monotonic_us();
@@ -79,8 +78,6 @@ static enum mr_delivery_end send_mail(struct attempt *attempt, json_t *task)
 static enum mr_delivery_end (*const senders[MR_CHANNELS])(struct attempt *attempt, json_t *task) = {
     [MR_CHANNEL_WEBHOOK] = send_webhook, [MR_CHANNEL_MAIL] = send_mail};
 
-/* ---- one try ---------------------------------------------------------------------- */
-
 static bool has_ended(const json_t *task)
 {
     const char *status = json_string_value(json_object_get(task, "status"));
@@ -96,7 +93,7 @@ static enum mr_delivery_end attempt_delivery(struct attempt *attempt)
     if (mr_tasks_get(attempt->worker->db, delivery->user_id, key, &task, &attempt->reason) != MR_OK)
         return MR_DELIVERY_RETRY;
     if (!has_ended(task)) {
-        mr_fail(&attempt->reason, MR_CONFLICT, "the task has been ordered anew");
+        mr_fail(&attempt->reason, MR_CONFLICT, "task runs again: its result is out of date");
         return MR_DELIVERY_SKIPPED;
     }
     enum mr_delivery_end end = senders[delivery->channel](attempt, task);
@@ -104,20 +101,21 @@ static enum mr_delivery_end attempt_delivery(struct attempt *attempt)
     return end == MR_DELIVERY_RETRY && last ? MR_DELIVERY_FAILED : end;
 }
 
-/* What the row, and so the user, is told. The relay is the operator's affair: its troubles are in the log. */
-static const char *told_reason(const struct attempt *attempt, enum mr_delivery_end end)
+/* The reason that the row holds, which the user sees. Problems with the mail relay are for operators: only the log
+ * has them. */
+static const char *reason_for_user(const struct attempt *attempt, enum mr_delivery_end end)
 {
     const struct mr_err *reason = &attempt->reason;
     if (end == MR_DELIVERY_SENT)
         return NULL;
     if (attempt->delivery->channel == MR_CHANNEL_MAIL && reason->status != MR_INVALID &&
         end != MR_DELIVERY_SKIPPED)
-        return "the mail could not be handed over";
+        return "mail could not be sent";
     return mr_utf8_is_valid(reason->message, strlen(reason->message)) ? reason->message
                                                                       : mr_status_name(reason->status);
 }
 
-/* An outcome that is lost means that it is sent once more: it is worth some patience. */
+/* If the outcome is lost, the delivery is sent once more: so this is retried for a while. */
 static enum mr_status write_outcome(const struct attempt *attempt, enum mr_delivery_end end, bool *ret_ours,
                                     struct mr_err *err)
 {
@@ -127,7 +125,7 @@ static enum mr_status write_outcome(const struct attempt *attempt, enum mr_deliv
     struct mr_retry_state state = {0};
     enum mr_status status;
     do
-        status = mr_delivery_finish(attempt->worker->db, delivery, end, wait_s, told_reason(attempt, end),
+        status = mr_delivery_finish(attempt->worker->db, delivery, end, wait_s, reason_for_user(attempt, end),
                                     ret_ours, err);
     while (mr_status_is_transient(status) && mr_retry_again(&policy, &state));
     return status;
@@ -145,12 +143,12 @@ static const struct {
     [MR_DELIVERY_POSTPONED] = {"postponed", MR_LOG_INFO, MR_JOB_DEFERRED},
 };
 
-/* Wrong credentials and the like fail every delivery until somebody mends them. */
+/* Errors that fail every delivery until an operator acts, such as wrong credentials. */
 static enum mr_severity severity_of(enum mr_delivery_end end, const struct mr_err *reason)
 {
-    bool operators =
+    bool for_operator =
         reason->status == MR_UNAUTHENTICATED || reason->status == MR_DENIED || reason->status == MR_INTERNAL;
-    return operators ? MR_LOG_ERROR : ends[end].severity;
+    return for_operator ? MR_LOG_ERROR : ends[end].severity;
 }
 
 static void log_outcome(const struct mr_log *log, const struct attempt *attempt, enum mr_delivery_end end,
@@ -182,9 +180,8 @@ static enum mr_job_end deliver(struct mr_worker *worker, const struct mr_deliver
     struct mr_err err;
     bool ours = false;
     if (write_outcome(&attempt, end, &ours, &err) != MR_OK) {
-        mr_log_err(log, MR_LOG_ERROR,
-                   "the outcome of a delivery could not be written: it will be tried again", &err, "{s:I}",
-                   "delivery_id", (json_int_t)delivery->id);
+        mr_log_err(log, MR_LOG_ERROR, "cannot store the outcome of a delivery: it will be sent again", &err,
+                   "{s:I}", "delivery_id", (json_int_t)delivery->id);
         return MR_JOB_RELEASED;
     }
     return ours ? ends[end].job_end : MR_JOB_LOST;
@@ -206,10 +203,10 @@ enum mr_job_end mr_deliver_run(struct mr_worker *worker, const struct mr_message
     MR_AUTO(mr_delivery) struct mr_delivery delivery = {0};
     enum mr_delivery_claim claim = MR_DELIVERY_NOT_DUE;
     struct mr_err err;
-    /* Twice the time-out: a mail relay's goodbye may take as long as the mail. */
+    /* Twice the timeout: the relay's answer to QUIT may take as long as the mail. */
     if (mr_delivery_claim(worker->db, message->id, 2 * config->delivery_timeout_s + LEASE_MARGIN_S,
                           config->delivery_attempts, &claim, &delivery, &err) != MR_OK) {
-        mr_log_err(log, MR_LOG_WARNING, "claim failed", &err, "{s:I}", "delivery_id",
+        mr_log_err(log, MR_LOG_WARNING, "cannot claim the delivery", &err, "{s:I}", "delivery_id",
                    (json_int_t)message->id);
         return MR_JOB_RELEASED;
     }
@@ -220,19 +217,21 @@ enum mr_job_end mr_deliver_run(struct mr_worker *worker, const struct mr_message
     return unclaimed[claim].job_end;
 }
 
-/* ---- after a task ------------------------------------------------------------------- */
-
-void mr_deliver_announce(struct mr_worker *worker, int64_t task_id, const struct mr_log *log)
+static enum mr_status publish_deliveries(struct mr_worker *worker, int64_t task_id, struct mr_err *err)
 {
     struct mr_message owed[MR_DELIVERIES_OF_TASK];
     size_t count = 0;
+    MR_TRY(mr_deliveries_of_task(worker->db, task_id, owed, &count, err));
+    if (count == 0)
+        return MR_OK;
+    MR_TRY(mr_publish(&worker->publisher, owed, count, PUBLISH_TIMEOUT_MS, err));
+    return mr_deliveries_mark(worker->db, owed, count, err);
+}
+
+void mr_deliver_announce(struct mr_worker *worker, int64_t task_id, const struct mr_log *log)
+{
     struct mr_err err;
-    enum mr_status status = mr_deliveries_of_task(worker->db, task_id, owed, &count, &err);
-    if (status == MR_OK && count > 0)
-        status = mr_publish(&worker->publisher, owed, count, PUBLISH_TIMEOUT_MS, &err);
-    if (status == MR_OK && count > 0)
-        status = mr_deliveries_mark(worker->db, owed, count, &err);
-    if (status != MR_OK)
-        mr_log_err(log, MR_LOG_WARNING, "what the task owes waits for the sweep", &err, "{s:I}", "task_id",
-                   (json_int_t)task_id);
+    if (publish_deliveries(worker, task_id, &err) != MR_OK)
+        mr_log_err(log, MR_LOG_WARNING, "cannot publish the deliveries of a task: the sweep will", &err,
+                   "{s:I}", "task_id", (json_int_t)task_id);
 }

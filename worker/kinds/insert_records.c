@@ -1,16 +1,13 @@
 /*
- * The kind `insert_records`: N users, products and order items, in bounded transactions. Each says by itself
- * how far the run has come, so another attempt goes on where the last one ended, wherever that was.
+ * The kind `insert_records`: inserts N users, products and order items in bounded transactions. Each transaction
+ * stores how far the run has come, so the next attempt continues where the last one ended.
  */
 #include "shared/data/records.h"
-#include "worker/heart.h"
+#include "worker/heartbeat.h"
 #include "worker/job.h"
 
-/*
- * Records of one transaction: three rows each. Measured on a local database (tests/bench): larger ones gain a
- * little, and this one takes a tenth of a second, after which a cancellation is seen and others get their
- * turn.
- */
+/* Records of one transaction, with three rows each. Measured on a local database (tests/bench): a transaction takes
+ * a tenth of a second, after which a cancellation takes effect and others get their turn; larger ones gain little. */
 enum { BATCH = 10000, PROGRESS_MAX = 999 };
 
 static enum mr_status read_count(const struct mr_claim *claim, int64_t *ret, struct mr_err *err)
@@ -19,27 +16,26 @@ static enum mr_status read_count(const struct mr_claim *claim, int64_t *ret, str
     MR_AUTO_JSON json_t *options = json_loads(claim->options, 0, &fault);
     const json_t *records = json_object_get(options, "records");
     if (!json_is_integer(records) || json_integer_value(records) < 1)
-        return mr_fail_code(err, MR_CODE_BAD_OPTION, "records: a whole number from 1 is needed");
+        return mr_fail_code(err, MR_CODE_BAD_OPTION, "records must be a whole number from 1");
     *ret = json_integer_value(records);
     return MR_OK;
 }
 
 static enum mr_status stopped(struct mr_err *err)
 {
-    return mr_fail(err, MR_CANCELED, "the work was told to stop");
+    return mr_fail(err, MR_CANCELED, "job stopped");
 }
 
-/* Finds where to go on, after what an older generation left has been deleted. */
+/* Deletes what an older generation has left, then finds where to continue. */
 static enum mr_status begin(struct mr_job *job, enum mr_records_state *ret_state, int64_t *ret_done,
                             struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
-    do
-        status = mr_job_should_stop(job)
-                     ? stopped(err)
-                     : mr_records_begin(job->worker->db, job->claim, ret_state, ret_done, err);
-    while (status == MR_OK && *ret_state == MR_RECORDS_OLD);
-    return status;
+    do {
+        if (mr_job_should_stop(job))
+            return stopped(err);
+        MR_TRY(mr_records_begin(job->worker->db, job->claim, ret_state, ret_done, err));
+    } while (*ret_state == MR_RECORDS_OLD);
+    return MR_OK;
 }
 
 static enum mr_status insert(struct mr_job *job, int64_t total, int64_t done,
@@ -49,11 +45,9 @@ static enum mr_status insert(struct mr_job *job, int64_t total, int64_t done,
         if (mr_job_should_stop(job))
             return stopped(err);
         int64_t count = total - done < BATCH ? total - done : BATCH;
-        enum mr_status status = mr_records_insert(job->worker->db, job->claim, done, count, ret_state, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(mr_records_insert(job->worker->db, job->claim, done, count, ret_state, err));
         done += count;
-        mr_heart_progress(job->heart, (int)((double)done / (double)total * PROGRESS_MAX));
+        mr_heartbeat_progress(job->heartbeat, (int)((double)done / (double)total * PROGRESS_MAX));
     }
     return MR_OK;
 }
@@ -73,14 +67,9 @@ enum mr_status mr_kind_insert_records(struct mr_job *job, bool *ret_committed, s
 {
     int64_t total = 0, done = 0;
     enum mr_records_state state = MR_RECORDS_OLD;
-    enum mr_status status = read_count(job->claim, &total, err);
-    if (status == MR_OK)
-        status = begin(job, &state, &done, err);
-    if (status == MR_OK)
-        status = insert(job, total, done, &state, err);
-    if (status == MR_OK && state == MR_RECORDS_LOST)
-        *ret_committed = false;
-    else if (status == MR_OK)
-        status = commit(job, total, ret_committed, err);
-    return status;
+    *ret_committed = false;
+    MR_TRY(read_count(job->claim, &total, err));
+    MR_TRY(begin(job, &state, &done, err));
+    MR_TRY(insert(job, total, done, &state, err));
+    return state == MR_RECORDS_LOST ? MR_OK : commit(job, total, ret_committed, err);
 }

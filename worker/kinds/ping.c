@@ -1,4 +1,4 @@
-/* The message `ping`: answered at once, without a slot, so that it tells of the loop and not of the load. */
+/* The message `ping`: answered at once and without a slot, so that it measures the loop and not the load. */
 #include "shared/data/pings.h"
 #include "worker/job.h"
 
@@ -8,7 +8,7 @@ enum mr_job_end mr_ping_run(struct mr_worker *worker, const struct mr_message *m
     int64_t ms = -1;
     struct mr_err err;
     if (mr_ping_answer(worker->db, message->id, &ms, &err) != MR_OK) {
-        mr_log_err(log, MR_LOG_WARNING, "a ping could not be answered", &err, "{s:I}", "ping",
+        mr_log_err(log, MR_LOG_WARNING, "cannot answer a ping", &err, "{s:I}", "ping",
                    (json_int_t)message->id);
         return mr_status_is_transient(err.status) ? MR_JOB_RELEASED : MR_JOB_FAILED;
     }
