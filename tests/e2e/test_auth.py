@@ -1,4 +1,4 @@
-"""Who is who: signup, login, tokens and their forgeries, and that a stranger's work does not exist."""
+"""Signup, login, valid and forged tokens, and that users cannot see each other's tasks."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ def unb64(text):
 
 
 def make_token(claims, key, algorithm="HS256", head=None):
-    """A JWT by hand, so that everything about it can be wrong."""
+    """Builds a JWT by hand, so that any part of it can be wrong."""
     head = b64(json.dumps(head or {"alg": algorithm, "typ": "JWT"}).encode())
     body = b64(json.dumps(claims).encode())
     digest = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}.get(algorithm)
@@ -36,7 +36,7 @@ def claims(user):
     return json.loads(unb64(user.token.split(".")[1]))
 
 
-def test_signup_gives_a_token(stack):
+def test_signup_returns_a_token(stack):
     name = f"ana-{uuid.uuid4().hex[:8]}"
     answer = stack.anonymous().post("/api/auth/signup", json={
         "username": name, "email": f"{name}@example.com", "password1": PASSWORD, "password2": PASSWORD})
@@ -46,7 +46,7 @@ def test_signup_gives_a_token(stack):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_login_with_name_or_mail(stack):
+def test_login_by_name_or_email(stack):
     user = stack.client()
     for login in ({"username": user.username}, {"email": f"{user.username}@example.com"},
                   {"username": user.username.upper()}):
@@ -60,7 +60,7 @@ def test_login_with_name_or_mail(stack):
 @pytest.mark.parametrize("how", ["json", "data", "multipart"])
 @pytest.mark.parametrize("prefix", ["/api/auth", "/auth"])
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_every_kind_of_body(stack, how, prefix, slash):
+def test_body_types_and_aliases(stack, how, prefix, slash):
     name = f"bob-{uuid.uuid4().hex[:8]}"
     fields = {"username": name, "email": f"{name}@example.com", "password": PASSWORD, "password_2": PASSWORD}
     client = stack.anonymous()
@@ -75,13 +75,13 @@ def test_every_kind_of_body(stack, how, prefix, slash):
 
 
 @pytest.mark.parametrize("password", ["Abc1$", "aB3#xyz", "Secret12", "Ünïcode9A", "A1" + "a" * 126])
-def test_passwords_that_are_allowed(stack, password):
+def test_valid_passwords(stack, password):
     user = stack.client(password=password)
     answer = stack.anonymous().post("/api/auth/login", json={"username": user.username, "password": password + "x"})
     assert answer.status_code == 401
 
 
-def test_name_and_mail_are_unique(stack):
+def test_name_and_email_are_unique(stack):
     user = stack.client()
     for change in ({"email": "other@example.com"}, {"username": "other-" + user.username},
                    {"username": user.username.upper(), "email": "third@example.com"}):
@@ -90,8 +90,8 @@ def test_name_and_mail_are_unique(stack):
         assert stack.anonymous().post("/api/auth/signup", json=body).status_code in (400, 409), change
 
 
-def test_wrong_logins_look_alike(stack):
-    """Neither words nor time tell whether the name exists."""
+def test_failed_logins_look_the_same(stack):
+    """Neither the text nor the time shows whether the name exists."""
     user = stack.client()
     answers = []
     for name in (user.username, "nobody-" + user.username):
@@ -99,7 +99,7 @@ def test_wrong_logins_look_alike(stack):
         answer = stack.anonymous().post("/api/auth/login", json={"username": name, "password": "Wrong-1234"})
         answers.append((answer.status_code, answer.json()["message"], time.monotonic() - began))
     assert answers[0][:2] == answers[1][:2] and answers[0][0] == 401
-    assert answers[1][2] > answers[0][2] / 4, "a password is hashed for an unknown name, too"
+    assert answers[1][2] > answers[0][2] / 4, "a password is also hashed for an unknown name"
 
 
 def test_forged_tokens(stack, user, claims):
@@ -107,7 +107,7 @@ def test_forged_tokens(stack, user, claims):
     secret = stack.jwt_secret
     good = {**claims, "iat": now, "exp": now + 600}
     assert stack.anonymous().use_token(make_token(good, secret)).get("/api/tasks").status_code == 200, \
-        "the forger's tools work"
+        "make_token works"
     head, body, signature = user.token.split(".")
     other = {**good, "sub": str(int(good["sub"]) + 1)}
     forgeries = {
@@ -115,16 +115,16 @@ def test_forged_tokens(stack, user, claims):
         "no expiry": make_token({key: value for key, value in good.items() if key != "exp"}, secret),
         "alg none": make_token(good, "", "none"),
         "alg None": make_token(good, "", "None", {"alg": "None", "typ": "JWT"}),
-        "alg none with our signature": make_token(good, secret, "HS256", {"alg": "none"}),
+        "alg none with a valid signature": make_token(good, secret, "HS256", {"alg": "none"}),
         "HS512": make_token(good, secret, "HS512"),
         "HS384": make_token(good, secret, "HS384"),
         "no alg": make_token(good, secret, "HS256", {"typ": "JWT"}),
         "wrong key": make_token(good, "0" * 64),
         "empty key": make_token(good, ""),
-        "other body, old signature": f"{head}.{b64(json.dumps(other).encode())}.{signature}",
+        "other claims, old signature": f"{head}.{b64(json.dumps(other).encode())}.{signature}",
         "no signature": f"{head}.{body}.",
-        "two parts": f"{head}.{body}",
-        "signature cut": f"{head}.{body}.{signature[:-4]}",
+        "no third part": f"{head}.{body}",
+        "truncated signature": f"{head}.{body}.{signature[:-4]}",
         "bit flipped": f"{head}.{body}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}",
         "no subject": make_token({key: value for key, value in good.items() if key != "sub"}, secret),
         "subject is text": make_token({**good, "sub": "admin"}, secret),
@@ -141,23 +141,23 @@ def test_forged_tokens(stack, user, claims):
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Basic dXNlcjpwYXNz", "Token abc", "bearer"])
-def test_no_token(stack, header):
+def test_without_a_token(stack, header):
     headers = {"Authorization": header} if header is not None else {}
     for method, path in (("GET", "/api/tasks"), ("POST", "/api/tasks"), ("GET", "/api/tasks/1"), ("DELETE", "/api/tasks/1"),
                          ("GET", "/api/files/00000000-0000-4000-8000-000000000000")):
         assert stack.anonymous().request(method, path, headers=headers).status_code == 401
 
 
-def test_another_users_task_does_not_exist(stack, user, media):
+def test_task_of_another_user_is_not_found(stack, user, media):
     task = user.finish(user.upload(media.tone(), "mp3"))
-    stranger = stack.client()
-    answers = [stranger.get(f"/api/tasks/{task['id']}"), stranger.get(f"/api/tasks/{task['file_id']}"),
-               stranger.get(f"/api/files/{task['file_id']}"), stranger.delete(f"/api/tasks/{task['id']}")]
+    other = stack.client()
+    answers = [other.get(f"/api/tasks/{task['id']}"), other.get(f"/api/tasks/{task['file_id']}"),
+               other.get(f"/api/files/{task['file_id']}"), other.delete(f"/api/tasks/{task['id']}")]
     assert [answer.status_code for answer in answers] == [404] * 4
-    unknown = stranger.get("/api/tasks/999999999").json()
+    unknown = other.get("/api/tasks/999999999").json()
     assert {**answers[0].json(), "detail": 0, "message": 0} == {**unknown, "detail": 0, "message": 0}
-    assert stranger.tasks() == []
-    assert user.download(task), "nothing happened to it"
+    assert other.tasks() == []
+    assert user.download(task), "the task is unchanged"
 
 
 def test_list_of_tasks(stack, media):

@@ -1,4 +1,4 @@
-"""Bad input, and what it gets: a clear 4xx or a task that fails readably; no crash, no effect on a neighbour."""
+"""Bad input gets a clear 4xx, or a task that fails with a clear error. Nothing crashes, and other users are not affected."""
 
 import os
 import random
@@ -12,18 +12,18 @@ pytestmark = pytest.mark.sanitized
 
 
 def is_problem(answer, status):
-    """RFC 9457, plus `message` for the older systems' clients; nothing of the inside shows."""
+    """RFC 9457, plus `message` for clients of the older systems. No internals are shown."""
     assert answer.status_code == status, f"{answer.status_code}: {answer.text}"
     assert answer.headers["Content-Type"].split(";")[0] == "application/problem+json"
     body = answer.json()
     assert body["status"] == status and body["title"] and body["message"] and body["detail"]
-    for inside in ("SELECT ", "PGRES", "libpq", ".c:"):
-        assert inside not in answer.text
+    for internal in ("SELECT ", "PGRES", "libpq", ".c:"):
+        assert internal not in answer.text
     return body
 
 
 def fails(user, data, name, target="mp3", codes=("invalid_media", "no_audio", "truncated")):
-    """Refused at once (4xx), or a task that fails readably."""
+    """Refused at once (4xx), or a task that fails with a clear error."""
     answer = user.try_upload(data, target, name)
     if answer.status_code != 201:
         assert 400 <= answer.status_code < 500
@@ -49,7 +49,7 @@ def test_empty_file(user):
 
 
 @pytest.mark.parametrize("data, name", [
-    (b"Once upon a time there was a file that was no music.\n" * 200, "story.mp3"),
+    (b"Plain text, which is not audio.\n" * 200, "story.mp3"),
     (random.Random(1).randbytes(100_000), "random.bin"),
     (random.Random(2).randbytes(100_000), "random.flac"),
     (b"\0" * 50_000, "zeros.wav"),
@@ -59,26 +59,25 @@ def test_empty_file(user):
     (b"ffconcat version 1.0\nfile /etc/passwd\n", "list.ffconcat"),
     (b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><a>&x;</a>", "picture.svg"),
 ], ids=lambda value: value if isinstance(value, str) else "")
-def test_what_is_no_media(user, data, name):
+def test_not_media(user, data, name):
     fails(user, data, name)
 
 
-def test_zero_length_audio(user, media):
+def test_audio_without_samples(user, media):
     fails(user, media.silence_without_samples(), "empty.wav")
 
 
-def test_a_picture(user, media):
+def test_picture(user, media):
     fails(user, media.picture(), "cover.jpg")
 
 
 @pytest.mark.parametrize("source", FORMATS)
-def test_cut_in_the_middle(user, media, source):
-    """Fails, or is done and says that it was cut; never silently short."""
+def test_truncated_file(user, media, source):
+    """The task fails, or the receipt warns that the input is truncated."""
     whole = media.tone(source, seconds=10)
     task = user.wait(user.upload(media.cut(whole, 0.5), "flac"))
     if task["status"] == "processed":
         assert "truncated" in str(task["receipt"]["warnings"]), task
-        # Formats without a length (ADTS, MP3 without its head) cannot know.
     else:
         assert task["status"] == "failed" and task["error"]["code"] in ("truncated", "invalid_media"), task
 
@@ -114,7 +113,7 @@ def test_two_files(user, media):
      b'--x\r\nContent-Disposition: form-data; name="fileName"; filename="a.wav"\r\n\r\nRIFF', 400),
     ("multipart/form-data; boundary=" + "x" * 5000, b"", 400),
 ])
-def test_wrong_bodies_of_an_upload(stack, user, content_type, body, status):
+def test_malformed_upload_bodies(stack, user, content_type, body, status):
     before = len(stack.objects())
     headers = {"Content-Type": content_type} if content_type else {}
     answer = user.post("/api/tasks", data=body, headers=headers)
@@ -132,7 +131,7 @@ def test_broken_json(stack, body):
         is_problem(answer, answer.status_code)
 
 
-def test_wrong_content_type_of_a_login(stack):
+def test_login_with_a_wrong_content_type(stack):
     is_problem(stack.anonymous().post("/api/auth/login", data=b"<a/>", headers={"Content-Type": "text/xml"}), 415)
 
 
@@ -140,7 +139,7 @@ def test_wrong_content_type_of_a_login(stack):
                                   "/api/tasks/99999999999999999999999", "/api/tasks/%00", "/api/tasks/1%27--",
                                   "/api/tasks/00000000-0000-4000-8000-000000000000", "/api/files/../../etc/passwd",
                                   "/api/files/%2e%2e%2fetc", "/api/files/zzz", "/nothing", "/api", "/internal"])
-def test_what_is_not_there(user, path):
+def test_not_found(user, path):
     answer = user.get(path)
     assert answer.status_code in (400, 404), answer.text
     is_problem(answer, answer.status_code)
@@ -155,14 +154,14 @@ def test_wrong_method(user, method, path):
 
 
 @pytest.mark.parametrize("query", ["max=0", "max=-1", "max=x", "max=1e9", "order=2", "after=x", "status=lost"])
-def test_wrong_queries(user, query):
+def test_invalid_queries(user, query):
     is_problem(user.get(f"/api/tasks?{query}"), 400)
 
 
 @pytest.mark.parametrize("options", ['{"speed": 3}', "not json", '{"fps": 24}', '{"bitrate": 1}', '{"trim": {"start": -1}}', '{"loudness": 1e999}',
                                      '{"resize": {"width": 100000, "height": 100000}}', '{"bitrate": 1, "bitrate": 2}', '{"channels": ' + "9" * 400 + "}",
                                      "[" * 5000 + "]" * 5000])
-def test_options_that_make_no_sense(user, media, options):
+def test_invalid_options(user, media, options):
     assert "options" in is_problem(user.try_upload(media.tone(), "mp3", options=options), 400)["detail"]
     assert user.tasks() == []
 
@@ -178,38 +177,38 @@ def test_options_that_make_no_sense(user, media, options):
     {"username": "x" * 1000, "email": "a@example.com", "password1": "Secret12", "password2": "Secret12"},
     {"username": ["list"], "email": {"a": 1}, "password1": 5, "password2": None},
 ])
-def test_bad_signups(stack, signup):
+def test_invalid_signups(stack, signup):
     is_problem(stack.anonymous().post("/api/auth/signup", json=signup), 400)
 
 
 @pytest.mark.parametrize("source", FORMATS)
-def test_hostile_files(stack, user, media, source):
-    """Broken in every way that a seed can think of: each ends somehow, in its own child."""
+def test_malformed_files(stack, user, media, source):
+    """Randomly damaged files: each task ends, in its own child process."""
     data = media.tone(source, seconds=2, tags={"title": "x"}).read_bytes()
     count = 2 if SANITIZED else 8
-    tasks = [user.upload(broken, FORMATS[i % len(FORMATS)], f"hostile{i}.{source}")
+    tasks = [user.upload(broken, FORMATS[i % len(FORMATS)], f"malformed{i}.{source}")
              for i, broken in enumerate(mutations(data, count, seed=FORMATS.index(source)))]
     for task in tasks:
         done = user.wait(task, 120)
         assert done["status"] in ("processed", "failed")
         if done["status"] == "failed":
             assert done["error"]["code"] not in ("internal", "sandbox_violation", "delivery_exhausted"), done["error"]
-            assert done["attempts"] == 1, "what is hopeless is not tried again"
+            assert done["attempts"] == 1, "no retry of a file that cannot be converted"
     assert len(stack.worker.descendants()) <= 3, "no child is left behind"
 
 
-def test_hostile_lengths(user):
-    """Heads that promise the moon."""
+def test_false_lengths(user):
+    """Headers with lengths that are far too large."""
     wav = b"RIFF\xff\xff\xff\x7fWAVEfmt \x10\0\0\0\x01\0\xff\xff\xff\xff\xff\x7f\xff\xff\xff\xff\xff\xff\xff\xffdata\xff\xff\xff\x7f" + b"\1" * 1000
     flac = b"fLaC\x80\xff\xff\xff" + b"\0" * 500
     ogg = b"OggS" + b"\xff" * 500
     mp4 = b"\0\0\0\x18ftypM4A \0\0\0\0M4A mp42\xff\xff\xff\xffmoov" + b"\xff" * 400
     for i, data in enumerate((wav, flac, ogg, mp4)):
-        fails(user, data, f"moon{i}", codes=("invalid_media", "no_audio", "truncated", "unsupported_codec"))
+        fails(user, data, f"length{i}", codes=("invalid_media", "no_audio", "truncated", "unsupported_codec"))
 
 
 def test_descriptors_do_not_leak(stack, user, media):
-    """Failures give everything back."""
+    """Failed tasks close all file descriptors."""
     broken = media.tone("mp3").read_bytes()[:500]
     for _ in range(3):
         user.wait(user.upload(broken, "ogg", "short.mp3"))

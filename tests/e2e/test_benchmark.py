@@ -1,4 +1,4 @@
-"""The capacity test: N conversions of one file, the files per minute, and the page that draws them."""
+"""The benchmark: N conversions of one file, files per minute, and the page that draws them."""
 
 import json
 import re
@@ -45,12 +45,12 @@ def results(stack):
 
 
 def finish(stack, seconds=60):
-    return wait_for(lambda: data(stack)[1]["unfinished"] == 0, "end of the test", seconds, 0.1)
+    return wait_for(lambda: data(stack)[1]["unfinished"] == 0, "end of the benchmark", seconds, 0.1)
 
 
 @pytest.mark.sanitized
 @pytest.mark.parametrize("path", PATHS)
-def test_it_is_not_there_unless_it_is_switched_on(stack, path):
+def test_off_by_default(stack, path):
     answer = requests.request(PATHS[path], stack.url + path, timeout=10)
     unknown = requests.get(stack.url + "/no/such/path", timeout=10)
     assert answer.status_code == unknown.status_code == 404
@@ -58,7 +58,7 @@ def test_it_is_not_there_unless_it_is_switched_on(stack, path):
 
 
 @pytest.mark.sanitized
-def test_before_the_first_test(bench):
+def test_before_the_first_benchmark(bench):
     assert data(bench) == ([], {"total": 0, "processed": 0, "failed": 0, "unfinished": 0})
     assert results(bench) == []
     assert requests.get(bench.url + "/report", timeout=10).status_code == 200
@@ -84,8 +84,8 @@ def test_from_start_to_chart(bench, song):
     assert len([name for name in bench.objects() if name.startswith("inputs/")]) == 1
 
 
-def test_minutes_are_counted_since_the_upload(bench, song):
-    """Zeros included, failed ones left out, and only the newest test."""
+def test_minutes_are_counted_from_the_upload(bench, song):
+    """Minutes without files are listed, failed tasks are not counted, and only the newest benchmark counts."""
     assert start(bench, song, number=3).status_code == 200
     finish(bench)
     assert start(bench, song, number=7).status_code == 200
@@ -98,17 +98,17 @@ def test_minutes_are_counted_since_the_upload(bench, song):
     minutes, totals = data(bench)
     assert [(row["min"], row["count"]) for row in minutes] == [(1, 2), (2, 1), (3, 1), (4, 0), (5, 1), (6, 1)]
     assert totals == {"total": 7, "processed": 6, "failed": 1, "unfinished": 0}
-    assert len(results(bench)) == 10, "the results are those of all tests"
+    assert len(results(bench)) == 10, "results lists all benchmarks"
 
 
-def test_other_origins_may_read_the_figures(bench):
+def test_other_origins_can_read_the_data(bench):
     answer = requests.get(bench.url + "/benchmark/conversion/data", headers={"Origin": "https://charts.example.com"}, timeout=10)
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert "Benchmark-Totals" in answer.headers["Access-Control-Expose-Headers"]
 
 
-def test_more_than_a_page_of_tasks_at_once(make_stack, song):
-    """The answer comes when all of them are made; nothing is lost where the queue is down."""
+def test_more_than_a_page_of_tasks(make_stack, song):
+    """The response comes after all tasks are created and published."""
     stack = make_stack(web_settings={"ENABLE_BENCHMARK": "1"})
     stack.worker.stop()
     answer = start(stack, song, number=2345)
@@ -128,7 +128,7 @@ BAD = [
 ]
 
 
-def test_bad_orders(bench, song):
+def test_invalid_requests(bench, song):
     for fields, name in BAD:
         answer = start(bench, song, **fields)
         assert answer.status_code in (400, 413) and answer.json()["detail"].startswith(name), (fields, answer.text)
@@ -143,7 +143,7 @@ def test_bad_orders(bench, song):
     wait_for(lambda: bench.objects() == [], "nothing left in storage")
 
 
-def test_nobody_is_its_user(bench, song):
+def test_nobody_can_log_in_as_its_user(bench, song):
     assert start(bench, song, number=1).status_code == 200
     name, email = bench.sql("SELECT username, email FROM users")[0]
     for login in ({"username": name}, {"email": email}, {"username": email}):
@@ -155,21 +155,21 @@ def test_nobody_is_its_user(bench, song):
             "username": taken, "email": f"{taken}@example.com", "password1": "Secret123", "password2": "Secret123"})
         assert answer.status_code == 400
     other = bench.client(username="benchmark")
-    assert other.tasks() == [], "a person of that name sees none of it"
+    assert other.tasks() == [], "a user of that name does not see the tasks"
 
 
-def test_the_page_needs_no_other_host(bench):
+def test_page_uses_no_other_host(bench):
     answer = requests.get(bench.url + "/report", timeout=10)
     assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html")
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "connect-src 'self'" in policy
     addresses = set(re.findall(r"https?://[^\s\"'<>`]+", answer.text))
-    assert addresses == {"http://www.w3.org/2000/svg"}, "the name of a vocabulary, which nobody fetches"
+    assert addresses == {"http://www.w3.org/2000/svg"}, "the SVG namespace, which is not fetched"
     assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)\s*=", answer.text)
 
 
-def test_the_page_draws_the_figures(bench):
-    """Its script, run by Node against a document of a few lines."""
+def test_page_draws_the_data(bench):
+    """Node runs the script of the page against a minimal document."""
     if not shutil.which("node"):
         pytest.skip("node is not installed")
     page = requests.get(bench.url + "/report", timeout=10).text

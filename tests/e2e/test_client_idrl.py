@@ -1,6 +1,6 @@
 """
-idrl (video by URL; Flask, Redis, then Cloud Run with Pub/Sub push): its curl lines, on paths without /api, with
-password_2, login by mail, `token`, max and order, and the doubled slash of its paper.
+The client of idrl (video by URL; Flask, Redis, later Cloud Run with Pub/Sub push): its curl commands, with paths without
+/api, password_2, login by email, `token`, max and order, and the double slash of its documentation.
 """
 
 import mimetypes
@@ -28,7 +28,7 @@ def origin():
 
 @pytest.fixture(scope="module")
 def idrl(workdir, postgres, origin):
-    """A stack of its own, which may fetch from the test's web server."""
+    """A stack that may fetch from the test's web server."""
     directory = workdir / "idrl"
     directory.mkdir()
     stack = Stack(directory, postgres, settings={"FETCH_ALLOW_HOSTS": origin.host})
@@ -61,7 +61,7 @@ def bearer(logged_in):
 
 @pytest.fixture(scope="module")
 def task_ids(idrl, bearer, media, origin):
-    """Six tasks by URL, of a file that needs no video."""
+    """Six audio tasks by URL."""
     ids = []
     for _ in range(6):
         answer = requests.post(idrl.url + "/tasks", headers=bearer, timeout=20, json={
@@ -72,7 +72,7 @@ def task_ids(idrl, bearer, media, origin):
 
 
 def published(origin, path):
-    """The URL of a file that is there to be fetched."""
+    """Publishes a file. Returns its URL."""
     return origin.file("/" + path.name, path.read_bytes(), mimetypes.guess_type(path)[0])
 
 
@@ -91,28 +91,25 @@ def download(stack, bearer, task, n, path):
     return path
 
 
-# ---- what needs no video ----------------------------------------------------------------
-
-
 def test_signup(signed_up):
     assert signed_up.status_code == 201 and signed_up.json()["message"]
 
 
 @pytest.mark.parametrize("password, repeated", [("Adm123", "Adm123"), ("admin123", "admin123"), ("ADMIN123", "ADMIN123"),
                                                 ("Adminabc", "Adminabc"), ("Admin123", "Admin124")])
-def test_passwords_that_are_refused(idrl, password, repeated):
+def test_invalid_passwords(idrl, password, repeated):
     name = f"weak-{uuid.uuid4().hex[:8]}"
     answer = requests.post(idrl.url + "/auth/signup", timeout=20, json={
         "username": name, "email": f"{name}@example.com", "password": password, "password_2": repeated})
     assert answer.status_code == 400 and answer.json()["message"]
 
 
-def test_login_by_mail(logged_in):
+def test_login_by_email(logged_in):
     assert logged_in.status_code == 200
     assert logged_in.json()["token"] and logged_in.json()["expires_in"] == 3600
 
 
-def test_login_that_is_refused(idrl, email, signed_up):
+def test_wrong_password(idrl, email, signed_up):
     answer = requests.post(idrl.url + "/auth/login", json={"email": email, "password": "Admin124"}, timeout=20)
     assert answer.status_code == 401 and answer.json()["message"]
 
@@ -141,12 +138,12 @@ def test_slashes(idrl, bearer, task_ids, path):
 
 @pytest.mark.parametrize("url", ["https://example.com/video.avi", "video.mp4", "ftp://example.com/video.mp4", "", 5,
                                  "http://169.254.169.254/latest/video.mp4"])
-def test_urls_that_are_refused(idrl, bearer, url):
+def test_invalid_urls(idrl, bearer, url):
     answer = requests.post(idrl.url + "/tasks", headers=bearer, json={"url": url}, timeout=20)
     assert answer.status_code == 400 and answer.json()["message"]
 
 
-def test_delete_with_a_doubled_slash(idrl, bearer, task_ids):
+def test_delete_with_a_double_slash(idrl, bearer, task_ids):
     poll(idrl, bearer, task_ids[2])
     answer = requests.delete(f"{idrl.url}/tasks//{task_ids[2]}", headers=bearer, timeout=20)
     assert answer.status_code == 200 and answer.json()["message"]
@@ -167,12 +164,9 @@ def test_delete_aborts_a_running_task(idrl, bearer, media, origin):
     wait_for(lambda: not set(idrl.worker.descendants()) - zygote, "end of the child", 2)
 
 
-# ---- video ----------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def edited(idrl, bearer, media, origin):
-    """edited(seconds): the task of a video of that length, processed, and the video."""
+    """edited(seconds): makes a video of that length and a task for it. Returns the processed task and the video."""
     def edit(seconds):
         video = media.video(seconds, "320x240")
         answer = requests.post(idrl.url + "/tasks", headers=bearer, json={"url": published(origin, video)}, timeout=20)
@@ -182,15 +176,15 @@ def edited(idrl, bearer, media, origin):
 
 
 def assert_part(path, video, clip_starts, clip_seconds):
-    """A second of logo, the clip, a second of logo; 16:9 by the width, 24 frames a second, H.264."""
+    """A second of logo, the clip, a second of logo; cropped to 16:9, 24 frames per second, H.264."""
     assert video_output.video_stream(measure.probe(path))["codec_name"] == "h264"
     edit_checks.assert_part_of(path, timecode.timeline(video), clip_starts, clip_seconds, edit_checks.Form("320x180", 24, logo=LOGO_SECONDS))
     at = clip_seconds / 2
     shown = video_output.picture(path, LOGO_SECONDS + at)
-    assert video_output.difference(shown, video_output.picture(video, clip_starts + at, CROP)) < 2, "the clip is the video's"
+    assert video_output.difference(shown, video_output.picture(video, clip_starts + at, CROP)) < 2, "the clip is from the video"
 
 
-def test_a_short_video_is_one_part(idrl, bearer, edited, tmp_path):
+def test_short_video_is_one_part(idrl, bearer, edited, tmp_path):
     task, video = edited(8)
     assert task["status"] == "processed" and len(task["outputs"]) == 1
     assert_part(download(idrl, bearer, task, 0, tmp_path / "part.mp4"), video, 0, 8)
@@ -202,7 +196,7 @@ def test_exactly_twenty_seconds_are_one_part(idrl, bearer, edited, tmp_path):
     assert_part(download(idrl, bearer, task, 0, tmp_path / "part.mp4"), video, 0, 20)
 
 
-def test_a_long_video_is_cut_into_parts_of_twenty_seconds(idrl, bearer, edited, tmp_path):
+def test_long_video_is_split_into_parts_of_twenty_seconds(idrl, bearer, edited, tmp_path):
     task, video = edited(45)
     assert [(output["n"], output["file_name"]) for output in task["outputs"]] == [(n, f"{video.stem}-{n + 1}.mp4") for n in range(3)]
     for n, seconds in enumerate((PART_SECONDS, PART_SECONDS, 5)):
@@ -211,7 +205,7 @@ def test_a_long_video_is_cut_into_parts_of_twenty_seconds(idrl, bearer, edited, 
         assert_part(part, video, n * PART_SECONDS, seconds)
 
 
-def test_delete_aborts_a_video_and_removes_its_parts(idrl, bearer, edited):
+def test_delete_removes_all_parts(idrl, bearer, edited):
     task, _ = edited(21)
     names = [name for name in idrl.objects() if task["file_id"] in name]
     assert len(names) >= 2

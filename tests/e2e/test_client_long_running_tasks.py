@@ -1,6 +1,7 @@
 """
-Long-running tasks (Node, Express, Bull, MySQL): POST /tasks {"name", "description"}, the status by GET, high before
-normal, and Artillery's arrivals in small. The job inserts users, products and order items and tells their counts.
+The client of long-running tasks (Node, Express, Bull, MySQL): POST /tasks {"name", "description"}, the status by GET, high
+before normal priority, and a small version of its Artillery load test. A task inserts users, products and order items and
+reports how many.
 """
 
 import concurrent.futures
@@ -43,7 +44,7 @@ def poll(stack, bearer, task_id, seconds=60):
 
 
 def counts(stack, task_id):
-    """What really lies in the three tables."""
+    """The number of rows in the three tables."""
     row = stack.sql("SELECT " + ", ".join(f"(SELECT count(*) FROM records.{table} WHERE task_id = {task_id})"
                                           for table in ("users", "products", "order_items")))[0]
     return dict(zip(("users", "products", "order_items"), map(int, row)))
@@ -68,10 +69,10 @@ def test_number_of_records(stack, bearer):
 
 
 @pytest.mark.parametrize("records", [0, -1, "many", 1.5, 10 ** 12, None])
-def test_numbers_that_are_none(stack, bearer, records):
+def test_invalid_number_of_records(stack, bearer, records):
     answer = requests.post(stack.url + "/tasks", json={**JOB, "records": records}, headers=bearer, timeout=20)
     if records is None and answer.status_code == 201:
-        return  # as if it were not there
+        return  # the same as no value
     assert answer.status_code == 400 and "records" in answer.json()["message"]
 
 
@@ -85,12 +86,12 @@ def test_every_order_item_has_its_user_and_product(stack, bearer):
     assert orphans == [["0"]]
 
 
-def test_without_login(stack):
+def test_without_a_token(stack):
     assert requests.post(stack.url + "/tasks", json=JOB, timeout=20).status_code == 401
 
 
 def test_high_before_normal(make_stack):
-    """With a queue full of normal work, the task of priority high is done before most of it."""
+    """A task of high priority is done before most of the normal tasks that were queued earlier."""
     stack = make_stack(worker_settings={"SLOTS": 1, "HIGH_SLOTS": 1})
     bearer = {"Authorization": f"Bearer {stack.client().token}"}
     normal = [create(stack, bearer, records=20000)["id"] for _ in range(12)]
@@ -102,8 +103,8 @@ def test_high_before_normal(make_stack):
     assert later > len(normal) // 2, f"only {later} of {len(normal)} ended after the high one"
 
 
-def test_retried_after_a_failure(make_stack):
-    """A worker killed in the middle: another goes on, and no record is there twice."""
+def test_retry_after_a_killed_worker(make_stack):
+    """The next worker continues after a killed one, and no record is inserted twice."""
     stack = make_stack(worker_settings={"LEASE_SECONDS": 3})
     bearer = {"Authorization": f"Bearer {stack.client().token}"}
     records = 300000
@@ -116,13 +117,13 @@ def test_retried_after_a_failure(make_stack):
     def done():
         stack.sweep()
         return status(stack, bearer, task["id"])["status"] == "processed"
-    wait_for(done, "the rest, by another worker", 90, 0.5)
+    wait_for(done, "the end of the task by the next worker", 90, 0.5)
     assert counts(stack, task["id"]) == {"users": records, "products": records, "order_items": records}
     assert status(stack, bearer, task["id"])["attempts"] >= 2
 
 
-def test_artillery_in_small(make_stack, capsys):
-    """Arrivals as fast as they go, over 20 connections: none fails. Artillery wanted a mean of 40 ms at 2,000 a second."""
+def test_small_artillery_load(make_stack, capsys):
+    """Requests as fast as possible over 20 connections: none fails. (Artillery's goal: a mean of 40 ms at 2,000 per second.)"""
     stack = make_stack()
     token = stack.client().token
     connections, arrivals = 20, 300

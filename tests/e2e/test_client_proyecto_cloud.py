@@ -1,6 +1,6 @@
 """
-proyecto_cloud (audio; Flask, App Engine, Pub/Sub): its Postman collection and its locust file, with its `token`,
-its form-urlencoded PUT and its files by the name they were uploaded with.
+The client of proyecto_cloud (audio; Flask, App Engine, Pub/Sub): its Postman collection and its locust file, with `token`,
+form-urlencoded PUT, and downloads by the uploaded name.
 """
 
 import concurrent.futures
@@ -63,7 +63,7 @@ def poll(api, bearer, task_id, seconds=60):
 
 @pytest.fixture(scope="module")
 def task_ids(api, bearer, media):
-    """Three tasks, in the order in which they were made."""
+    """Three tasks, in order of creation."""
     return [create(api, bearer, media.tone("mp3", frequency=300 + 100 * n), "ogg", f"canción {n}.mp3").json()["task"]["id"]
             for n in range(3)]
 
@@ -99,12 +99,12 @@ def test_put_form_urlencoded(api, bearer, task_ids, tmp_path):
     assert info["format"]["format_name"] == "aac" and measure.audio_stream(info)["codec_name"] == "aac"
 
 
-def test_put_of_a_format_that_is_none(api, bearer, task_ids):
+def test_put_of_an_unknown_format(api, bearer, task_ids):
     answer = requests.put(f"{api}/tasks/{task_ids[1]}", headers=bearer, data={"newFormat": "docx"}, timeout=20)
     assert answer.status_code == 400 and answer.json()["message"]
 
 
-def test_file_by_the_name_it_was_uploaded_with(api, bearer, task_ids):
+def test_file_by_its_uploaded_name(api, bearer, task_ids):
     task = poll(api, bearer, task_ids[1])
     answer = requests.get(f"{api}/files/{urllib.parse.quote('canción 1.mp3')}", headers=bearer, timeout=20)
     assert answer.status_code == 200, answer.text
@@ -112,16 +112,16 @@ def test_file_by_the_name_it_was_uploaded_with(api, bearer, task_ids):
     assert urllib.parse.quote("canción 1.ogg") in answer.headers["Content-Disposition"]
 
 
-def test_the_newest_of_that_name_is_meant(api, bearer, media):
+def test_the_newest_file_of_a_name(api, bearer, media):
     for new_format in ("wav", "wma"):
         poll(api, bearer, create(api, bearer, media.tone("mp3"), new_format, "twice.mp3").json()["task"]["id"])
     answer = requests.get(f"{api}/files/twice.mp3", headers=bearer, timeout=20)
     assert answer.status_code == 200 and answer.headers["Content-Type"] == "audio/x-ms-wma"
 
 
-def test_anothers_file_of_that_name_is_not_there(api, shared_stack, task_ids):
-    stranger = {"Authorization": f"Bearer {shared_stack.client().token}"}
-    assert requests.get(f"{api}/files/{urllib.parse.quote('canción 1.mp3')}", headers=stranger, timeout=20).status_code == 404
+def test_file_of_another_user_is_not_found(api, shared_stack, task_ids):
+    other = {"Authorization": f"Bearer {shared_stack.client().token}"}
+    assert requests.get(f"{api}/files/{urllib.parse.quote('canción 1.mp3')}", headers=other, timeout=20).status_code == 404
     assert requests.get(f"{api}/files/{urllib.parse.quote('canción 1.mp3')}", timeout=20).status_code == 401
 
 
@@ -132,13 +132,13 @@ def test_delete(api, bearer, task_ids):
 
 
 @pytest.mark.parametrize("new_format", ["mp3", "aac", "ogg", "wav", "wma"])
-def test_its_formats(api, bearer, media, new_format):
+def test_formats(api, bearer, media, new_format):
     task = poll(api, bearer, create(api, bearer, media.tone("flac"), new_format).json()["task"]["id"])
     assert task["processed_format"] == new_format
 
 
 @pytest.mark.parametrize("enabled", ["true", "false"])
-def test_mail_can_be_switched_off(make_stack, media, tmp_path, enabled):
+def test_mail_can_be_turned_off(make_stack, media, tmp_path, enabled):
     certificate = Certificate(tmp_path)
     relay = Relay(certificate).start()
     try:
@@ -157,8 +157,8 @@ def test_mail_can_be_switched_off(make_stack, media, tmp_path, enabled):
         relay.close()
 
 
-def test_the_locust_file(stack, media):
-    """Each user: log in, then POST a file, again and again, without waiting for the conversion."""
+def test_small_locust_load(stack, media):
+    """Each user logs in and uploads a file several times, without waiting for the conversions."""
     users, rounds = 8, 5
     path = media.tone("mp3", seconds=3)
     names = [stack.client().username for _ in range(users)]

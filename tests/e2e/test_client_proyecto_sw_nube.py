@@ -1,6 +1,6 @@
 """
-Proyecto-SW-Nube (video; FastAPI, Cloud Run, Pub/Sub push): its collection, with trailing slashes, login by mail,
-`jwt`, an upload as `file` without a format, the list of everybody's tasks, and /docs.
+The client of Proyecto-SW-Nube (video; FastAPI, Cloud Run, Pub/Sub push): its collection, with trailing slashes, login by
+email, `jwt`, an upload as `file` without a format, the list of all tasks, and /docs.
 """
 
 import uuid
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("stack")
 
 PASSWORD = "Contraseña1"
 VIDEO_SECONDS, LOGO_SECONDS = 18, 1
-# Scaled into 640×360 and padded; of a video of 4:3 that is 480 pixels with bars at both sides.
+# Scaled to fit 640×360 and padded; a 4:3 video is 480 pixels wide with bars on both sides.
 FRAMED = "scale=640:360:force_original_aspect_ratio=decrease,pad=640:360:-1:-1"
 
 
@@ -47,7 +47,7 @@ def bearer(logged_in):
 
 @pytest.fixture(scope="module")
 def task_ids(api, bearer, media):
-    """Three tasks that need no video: with `file`, as this client names it, and a format."""
+    """Three audio tasks, uploaded as `file` with a format."""
     ids = []
     for _ in range(3):
         with open(media.tone("mp3"), "rb") as file:
@@ -65,21 +65,18 @@ def poll(api, bearer, task_id, seconds=120):
     return wait_for(processed, f"task {task_id} processed", seconds)
 
 
-# ---- what needs no video ----------------------------------------------------------------
-
-
 def test_signup(signed_up):
     assert signed_up.status_code == 201 and signed_up.json()["message"]
 
 
 @pytest.mark.parametrize("email", ["", "joseluis", "jose luis@example.com", "@example.com", "joseluis@", "joseluis@example"])
-def test_the_mail_address_is_checked(api, email):
+def test_email_is_checked(api, email):
     answer = requests.post(api + "/auth/signup", timeout=20, json={
         "username": f"mail-{uuid.uuid4().hex[:8]}", "password1": PASSWORD, "password2": PASSWORD, "email": email})
     assert answer.status_code == 400 and "email" in answer.json()["message"]
 
 
-def test_login_by_mail(logged_in):
+def test_login_by_email(logged_in):
     assert logged_in.status_code == 200 and logged_in.json()["jwt"]
 
 
@@ -90,7 +87,7 @@ def test_list(api, bearer, task_ids, path):
     assert [task["id"] for task in answer.json()] == task_ids[:-3:-1]
 
 
-def test_everybodys_tasks_are_for_operators(api, bearer, shared_stack, task_ids):
+def test_all_tasks_are_for_operators(api, bearer, shared_stack, task_ids):
     operator = shared_stack.client()
     path = "/tasks/all?max=5&order=1"
     assert requests.get(api + path, headers=bearer, timeout=20).status_code == 403
@@ -98,10 +95,10 @@ def test_everybodys_tasks_are_for_operators(api, bearer, shared_stack, task_ids)
     shared_stack.sql(f"UPDATE users SET is_operator = true WHERE username = '{operator.username}'")
     answer = operator.get("/api" + path)
     assert answer.status_code == 200, answer.text
-    everybody = [task["id"] for task in answer.json()]
-    assert everybody == sorted(everybody, reverse=True) and len(everybody) <= 5 and everybody[0] >= task_ids[-1]
-    all_of_them = operator.get("/api/tasks/all", params={"max": 1000, "order": 1}).json()
-    assert {task["id"] for task in all_of_them} >= set(task_ids)
+    newest = [task["id"] for task in answer.json()]
+    assert newest == sorted(newest, reverse=True) and len(newest) <= 5 and newest[0] >= task_ids[-1]
+    all_tasks = operator.get("/api/tasks/all", params={"max": 1000, "order": 1}).json()
+    assert {task["id"] for task in all_tasks} >= set(task_ids)
 
 
 def test_get_and_delete(api, bearer, task_ids):
@@ -120,12 +117,9 @@ def test_docs(shared_stack):
     assert requests.get(shared_stack.url + "/openapi.json", timeout=20).json()["openapi"].startswith("3.1")
 
 
-# ---- video ----------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def edited(api, bearer, media, tmp_path):
-    """edited(seconds): the video, and what has become of it, with its task."""
+    """edited(seconds): makes and uploads a video of that length. Returns (video, path of the result, task)."""
     def edit(seconds):
         video = media.video(seconds, "320x240")
         with open(video, "rb") as file:
@@ -145,21 +139,21 @@ def assert_edited(video, path, clip_seconds):
     edit_checks.assert_part_of(path, timecode.timeline(video), 0, clip_seconds, edit_checks.Form("640x360", 30, 80 / 640, 560 / 640, LOGO_SECONDS))
     middle = clip_seconds / 2
     shown = video_output.picture(path, LOGO_SECONDS + middle)
-    assert video_output.difference(shown, video_output.picture(video, middle, FRAMED)) < 2, "the clip is the video's, padded"
+    assert video_output.difference(shown, video_output.picture(video, middle, FRAMED)) < 2, "the clip is from the video, padded"
 
 
-def test_the_first_eighteen_seconds_between_two_logos(edited):
+def test_first_eighteen_seconds_between_two_logos(edited):
     video, path, task = edited(30)
     assert task["kind"] == "edit" and len(task["outputs"]) == 1
     assert_edited(video, path, VIDEO_SECONDS)
 
 
-def test_a_shorter_video_stays_whole(edited):
+def test_shorter_video_is_not_trimmed(edited):
     video, path, _ = edited(6)
     assert_edited(video, path, 6)
 
 
-def test_what_is_no_video_fails_visibly(api, bearer):
+def test_not_a_video(api, bearer):
     answer = requests.post(api + "/tasks/", headers=bearer, files={"file": ("video.mp4", b"this is no video" * 100)}, timeout=60)
     assert answer.status_code == 201, answer.text
     task_id = answer.json()["task"]["id"]

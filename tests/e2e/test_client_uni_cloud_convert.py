@@ -1,6 +1,6 @@
 """
-uni_cloud_convert (audio; Flask, Celery, Pub/Sub): its Postman collection, its mailed link and its capacity test,
-with its paths, field names and spellings. One user walks through; the tests run in the collection's order.
+The client of uni_cloud_convert (audio; Flask, Celery, Pub/Sub): its Postman collection, its mail with a link and its capacity
+test, with its paths, field names and spellings. The tests run in the order of the collection, as one user.
 """
 
 import concurrent.futures
@@ -20,7 +20,7 @@ TASK_FIELDS = ("id", "timestamp", "status", "user_id", "new_format", "uploaded_f
                "original_size", "processed_file", "processed_format", "processed_size", "uploaded_at", "processed_at")
 PASSWORD = "Us3r$1"
 
-pytestmark = pytest.mark.usefixtures("stack")  # which sees to it that no program dies of a test
+pytestmark = pytest.mark.usefixtures("stack")  # checks that no test kills a program
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def create(api, bearer, path, new_format):
 
 
 def poll(api, bearer, task_id, seconds=60):
-    """As the collection does: GET until the status is `processed`."""
+    """GET until the status is `processed`, as the collection does."""
     def processed():
         task = requests.get(f"{api}/api/tasks/{task_id}", headers=bearer, timeout=20).json()
         assert task["status"] != "failed", task
@@ -81,7 +81,7 @@ def test_signup(signed_up):
     ({"password1": "Us3r11", "password2": "Us3r11"}, "weak: none of $#@, and short"),
     ({"password1": "Us3r $1", "password2": "Us3r $1"}, "weak: white space"),
 ], ids=lambda value: value if isinstance(value, str) else "")
-def test_signup_that_is_refused(api, name, signed_up, change, what):
+def test_invalid_signup(api, name, signed_up, change, what):
     username = f"x{uuid.uuid4().hex[:8]}" if change else name
     answer = requests.post(api + "/api/auth/signup", timeout=20, json={
         "username": username, "password1": PASSWORD, "password2": PASSWORD, "email": f"{username}@example.com", **change})
@@ -119,8 +119,8 @@ def test_get_task_until_processed(api, bearer, first_task, media):
         assert datetime.datetime.fromisoformat(task[field].replace("Z", "+00:00")).utcoffset() == datetime.timedelta(0)
 
 
-def test_the_wav_holds_wav(api, bearer, first_task, tmp_path):
-    """Their `.wav` held MP3; this fault is not inherited."""
+def test_a_wav_contains_wav(api, bearer, first_task, tmp_path):
+    """The `.wav` files of uni_cloud_convert contained MP3."""
     poll(api, bearer, first_task["task"]["id"])
     answer = requests.get(f"{api}/api/files/{first_task['task']['file_id']}", headers=bearer, timeout=20)
     assert answer.status_code == 200
@@ -147,7 +147,7 @@ def test_every_format_in_any_case(api, bearer, media, tmp_path, new_format, stor
     assert measure.audio_stream(measure.probe(path))["codec_name"] == codec
 
 
-def test_put_makes_it_anew(api, bearer, shared_stack, first_task):
+def test_put_converts_again(api, bearer, shared_stack, first_task):
     task_id, file_id = first_task["task"]["id"], first_task["task"]["file_id"]
     poll(api, bearer, task_id)
     old = [name for name in shared_stack.objects() if file_id in name and name.startswith("results/")]
@@ -168,13 +168,13 @@ def test_file_that_is_not_ready(api, bearer, media):
     assert requests.delete(f"{api}/api/tasks/{task['id']}", headers=bearer, timeout=20).status_code == 200
 
 
-def test_what_is_not_there(api, bearer):
+def test_not_found(api, bearer):
     for path in ("/api/tasks/999999999", f"/api/files/{uuid.uuid4()}"):
         answer = requests.get(api + path, headers=bearer, timeout=20)
         assert answer.status_code == 404 and answer.json()["message"]
 
 
-def test_without_token(api):
+def test_without_a_token(api):
     for method, path in (("GET", "/api/tasks"), ("POST", "/api/tasks"), ("GET", "/api/tasks/1"), ("PUT", "/api/tasks/1"),
                          ("DELETE", "/api/tasks/1"), ("GET", f"/api/files/{uuid.uuid4()}")):
         assert requests.request(method, api + path, timeout=20).status_code == 401, (method, path)
@@ -195,12 +195,9 @@ def test_health(api, path):
     assert isinstance(answer.json(), dict)
 
 
-# ---- the mail --------------------------------------------------------------------------
-
-
 @pytest.fixture
 def mail_stack(make_stack, tmp_path):
-    """A stack, and the relay that takes its mails."""
+    """A stack, and the relay that receives its mails."""
     certificate = Certificate(tmp_path)
     relay = Relay(certificate).start()
     try:
@@ -211,7 +208,7 @@ def mail_stack(make_stack, tmp_path):
         relay.close()
 
 
-def test_mail_with_a_link_that_needs_no_login(mail_stack, media):
+def test_mail_with_a_link_without_login(mail_stack, media):
     stack, relay = mail_stack
     user = stack.client()
     bearer = {"Authorization": f"Bearer {user.token}"}
@@ -225,9 +222,6 @@ def test_mail_with_a_link_that_needs_no_login(mail_stack, media):
     assert answer.headers["Content-Disposition"].startswith("attachment")
     assert requests.get(link[:-4] + "AAAA", timeout=20).status_code in (401, 404)
     assert requests.get(link.partition("?")[0], timeout=20).status_code == 401
-
-
-# ---- the capacity test ---------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -259,7 +253,7 @@ def test_capacity_test_of_conversions(benchmark_stack, media):
 
 
 def test_capacity_test_of_uploads(benchmark_stack, media):
-    """Test 1 in small: many users, each with its own token, POST at once; none fails, and none waits long."""
+    """Its first load test, smaller: several users upload at once. No upload fails, and the mean time is short."""
     api = benchmark_stack.url
     users = [benchmark_stack.client() for _ in range(8)]
     path = media.tone("mp3", seconds=5)
@@ -270,4 +264,4 @@ def test_capacity_test_of_uploads(benchmark_stack, media):
         answers = [answer for answers in pool.map(one_user, users) for answer in answers]
     assert {answer.status_code for answer in answers} == {201}
     mean = sum(answer.elapsed.total_seconds() for answer in answers) / len(answers)
-    assert mean < 1.5, f"their mean is below 1.5 s with 400 users; with {len(users)} it was {mean:.2f} s"
+    assert mean < 1.5, f"mean {mean:.2f} s with {len(users)} users"

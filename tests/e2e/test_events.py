@@ -1,4 +1,4 @@
-"""Server-Sent Events: what happens to tasks, told while it happens."""
+"""Server-Sent Events: changes of tasks, reported as they happen."""
 
 import resource
 import signal
@@ -33,7 +33,7 @@ def user_id_of(stack, user):
 
 
 @pytest.mark.sanitized
-def test_a_conversion_from_upload_to_result(stack, user, media):
+def test_conversion_from_upload_to_result(stack, user, media):
     with open_stream(stack, user) as everything:
         assert everything.headers["content-type"] == "text/event-stream"
         assert everything.headers["cache-control"] == "no-cache"
@@ -43,7 +43,7 @@ def test_a_conversion_from_upload_to_result(stack, user, media):
                 open_stream(stack, user, f"/tasks/{task['file_id']}/events") as by_file_id:
             events = everything.until(is_result)
             assert all(event.name in ("state", "progress") for event in events[:-1])
-            # Each event holds the newest state: one that has passed by then need not be told any more.
+            # Each event holds the newest state, so a state that has already passed may be missing.
             seen = [event.status for event in events]
             assert seen == sorted(seen, key=("uploaded", "processing", "processed").index)
             assert ids_of(events) == sorted(set(ids_of(events)))
@@ -58,15 +58,15 @@ def test_a_conversion_from_upload_to_result(stack, user, media):
 
 
 @pytest.mark.sanitized
-def test_a_bad_file_ends_in_a_result_too(stack, user):
+def test_bad_file_ends_in_a_result(stack, user):
     with open_stream(stack, user, "/events") as stream:
-        user.upload(b"this is no sound" * 100, "mp3", name="bad.wav")
+        user.upload(b"this is no audio" * 100, "mp3", name="bad.wav")
         result = stream.until(is_result)[-1]
         assert result.status == "failed" and result.data["error"]["code"]
 
 
 @pytest.mark.sanitized
-def test_who_has_heard_the_end_is_told_so(stack, user, media):
+def test_stream_after_the_last_event(stack, user, media):
     task = user.finish(user.upload(media.tone(), "mp3"))
     path = f"/api/tasks/{task['id']}/events"
     with open_stream(stack, user, path) as stream:
@@ -94,7 +94,7 @@ def test_put_and_delete(stack, user, media):
 
 
 @pytest.mark.sanitized
-def test_nobody_hears_of_others(stack, media):
+def test_events_of_other_users_are_not_sent(stack, media):
     ana, bob = stack.client(), stack.client()
     with open_stream(stack, ana) as hers, open_stream(stack, bob) as his:
         her_task = ana.upload(media.tone(), "mp3")
@@ -108,7 +108,7 @@ def test_nobody_hears_of_others(stack, media):
 
 
 @pytest.mark.sanitized
-def test_refusals(stack, user):
+def test_refused_streams(stack, user):
     for path in ("/api/events", "/events", "/api/tasks/1/events", "/tasks/1/events"):
         with Stream(stack.url, path) as stream:
             assert stream.status == 401
@@ -119,7 +119,7 @@ def test_refusals(stack, user):
             assert stream.status == 400, last_id
     with open_stream(stack, user, last_id=""):
         pass
-    with open_stream(stack, user, last_id=2 ** 62): # of another time: as if from now
+    with open_stream(stack, user, last_id=2 ** 62):  # an id that was never sent: the same as none
         pass
     head = user.request("HEAD", "/api/events")
     assert head.status_code == 200 and head.headers["Content-Type"] == "text/event-stream"
@@ -127,13 +127,13 @@ def test_refusals(stack, user):
 
 
 @pytest.mark.sanitized
-def test_a_broken_stream_resumes(stack, user, media):
+def test_broken_stream_resumes(stack, user, media):
     tasks = []
     with open_stream(stack, user) as stream:
         tasks.append(user.upload(media.tone(), "mp3"))
         stream.next()
     tasks += [user.upload(media.tone(), new_format) for new_format in ("wav", "ogg")]
-    tasks.append(user.upload(b"no sound" * 50, "mp3", name="bad.wav"))
+    tasks.append(user.upload(b"no audio" * 50, "mp3", name="bad.wav"))
     for task in tasks:
         user.wait(task)
     with open_stream(stack, user, last_id=stream.last_id) as again:
@@ -146,7 +146,7 @@ def test_a_broken_stream_resumes(stack, user, media):
 
 
 @pytest.mark.sanitized
-def test_a_lost_listening_connection_loses_no_result(make_stack, media):
+def test_lost_listen_connection_loses_no_result(make_stack, media):
     stack = make_stack()
     user = stack.client()
     with open_stream(stack, user) as everything:
@@ -176,7 +176,7 @@ def test_sigterm_ends_streams_and_web(make_stack):
 
 
 @pytest.mark.sanitized
-def test_places_are_limited(make_stack):
+def test_number_of_streams_is_limited(make_stack):
     stack = make_stack(web_settings={"MAX_EVENT_STREAMS": 3})
     user = stack.client()
     streams = [open_stream(stack, user) for _ in range(3)]
@@ -189,7 +189,7 @@ def test_places_are_limited(make_stack):
         stream.close()
         return stream.status == 200
 
-    wait_for(opened, "a place given back")
+    wait_for(opened, "a free stream")
     for stream in streams:
         stream.close()
 
@@ -199,7 +199,7 @@ def resident_mib(program):
         return int(statm.read().split()[1]) * resource.getpagesize() / (1 << 20)
 
 
-def test_600_streams_leave_the_threads_alone(make_stack, media):
+def test_600_streams_need_no_threads(make_stack, media):
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     stack = make_stack(web_settings={"WEB_THREADS": 8})
@@ -228,20 +228,20 @@ def test_600_streams_leave_the_threads_alone(make_stack, media):
     wait_for(lambda: stack.web.open_descriptors() < 100, "the end of all streams")
 
 
-def test_clients_that_do_not_read_cost_little(make_stack):
-    """40 of them, and a burst of 3000 new tasks: what waits for them is bounded, and who reads gets all of it."""
+def test_clients_that_do_not_read_need_little_memory(make_stack):
+    """With 40 of them and 3000 new tasks at once, memory is bounded, and a client that reads gets every event."""
     stack = make_stack()
     user = stack.client()
-    lazy = [open_stream(stack, user, receive_buffer=4096) for _ in range(40)]
-    with open_stream(stack, user) as diligent:
+    idle = [open_stream(stack, user, receive_buffer=4096) for _ in range(40)]
+    with open_stream(stack, user) as reader:
         before = resident_mib(stack.web)
         stack.sql("INSERT INTO tasks (file_id, user_id, status, error_code) SELECT gen_random_uuid(), "
                   f"{user_id_of(stack, user)}, 'failed', 'x' FROM generate_series(1, 3000)")
         seen = set()
         while len(seen) < 3000:
-            seen.add(diligent.next().data["id"])
+            seen.add(reader.next().data["id"])
         assert resident_mib(stack.web) - before < 40
         user.upload(b"x", "mp3", name="x.wav")
-        assert is_result(diligent.until(is_result)[-1])
-    for stream in lazy:
+        assert is_result(reader.until(is_result)[-1])
+    for stream in idle:
         stream.close()

@@ -86,7 +86,7 @@ def test_200_mb_killed_half_way_and_resumed(make_stack, tmp_path):
     assert answer.status_code == 409 and answer.json()["code"] == "upload_incomplete"
 
     sent = []
-    direct_upload.upload(upload["upload_url"], path, tell=sent.append)
+    direct_upload.upload(upload["upload_url"], path, report=sent.append)
     assert sent[0] == stored and sent[-1] == size
     md5 = hashlib.md5(path.read_bytes()).digest()
     assert stored_object(stack, upload)["md5Hash"] == base64.b64encode(md5).decode()

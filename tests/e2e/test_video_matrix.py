@@ -46,7 +46,7 @@ def shown_size(info):
     over, _, under = stream.get("sample_aspect_ratio", "1:1").partition(":")
     ratio = int(over) / int(under) if int(over) else 1
     size = round(stream["width"] * ratio), stream["height"]
-    return size[::-1] if receipts.turn(stream) % 180 else size
+    return size[::-1] if receipts.rotation(stream) % 180 else size
 
 
 def assert_frames(timeline, shown, target, thins):

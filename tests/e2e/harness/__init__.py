@@ -1,1 +1,1 @@
-"""What the end-to-end tests stand on: programs, stacks of them, a client, media, and judges of media."""
+"""What the end-to-end tests share: programs, stacks, an API client, sample media, and checks of media."""

@@ -1,4 +1,4 @@
-"""The preset fpv beside what it replaces: two commands of the ffmpeg program with a file between them."""
+"""The speed of the preset fpv, compared with what it replaces: two ffmpeg commands with a file between them."""
 
 import collections
 import statistics
@@ -13,8 +13,8 @@ SECONDS, CLIP, LOGO_SECONDS = 20, 18, 1
 FRAME = "scale=640:360:force_original_aspect_ratio=decrease,pad=640:360:-1:-1,setsar=1"
 ONE_THREAD = ["-threads", "1", "-filter_threads", "1", "-filter_complex_threads", "1"]
 
-# What stands before inputs, and what before outputs. The program as it comes: as many threads as there are cores; and as
-# mediarun encodes, on one thread.
+# Arguments before each input and before each output. AS_IT_COMES uses as many threads as there are cores; AS_OURS encodes as
+# mediarun does, on one thread.
 Settings = collections.namedtuple("Settings", "reading writing")
 AS_IT_COMES = Settings([], [])
 AS_OURS = Settings(ONE_THREAD, ["-preset", "veryfast", "-crf", "23", "-threads", "1"])
@@ -23,7 +23,7 @@ Times = collections.namedtuple("Times", "job as_it_comes as_ours")  # millisecon
 
 
 class Baseline:
-    """Its clip of the logo and its files are in a directory."""
+    """The two ffmpeg commands. The clip of the logo and all other files are in a directory."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -32,7 +32,7 @@ class Baseline:
                "-i", "anullsrc=r=44100:cl=stereo", "-vf", FRAME, "-pix_fmt", "yuv420p", "-c:v", "libx264", "-c:a", "aac", self.logo)
 
     def fpv(self, video, settings):
-        """Milliseconds of the two commands: trim, scale and pad into a file; join it with the logo's clip."""
+        """Runs both: trim, scale and pad into a file; join that file with the clip of the logo. Returns milliseconds."""
         between, result = self.directory / "between.mp4", self.directory / "result.mp4"
         joined = "[0:v][0:a][1:v][1:a][2:v][2:a]concat=n=3:v=1:a=1[v][a]"
         begin = ["ffmpeg", "-v", "error", "-nostdin", "-y", *settings.reading]
@@ -44,7 +44,7 @@ class Baseline:
 
 
 def video(media):
-    """1280×720 with motion and noise, so that codecs have to work."""
+    """1280×720 with motion and noise, so that encoding takes time."""
     return media.once("real.mp4", lambda path: ffmpeg(
         "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30,scroll=h=0.002:v=0.001,noise=alls=6:allf=t", *timecode.audio(SECONDS),
         "-t", SECONDS, "-c:v", "libx264", "-preset", "ultrafast", "-crf", "26", "-pix_fmt", "yuv420p", "-c:a", "aac", "-ac", "2",
@@ -52,7 +52,7 @@ def video(media):
 
 
 def rounds(stack, client, media, directory, count, settings=(AS_IT_COMES,)):
-    """In each round each once, one after the other: [Times of a round]; None for settings that are not asked for."""
+    """Each round runs the job, then the commands with each of the settings. Returns the Times of the rounds."""
     baseline, source, found = Baseline(directory), video(media), []
     data = source.read_bytes()
     for _ in range(count):
@@ -65,5 +65,5 @@ def rounds(stack, client, media, directory, count, settings=(AS_IT_COMES,)):
 
 
 def ratio(times, other):
-    """The median of job / other over the rounds."""
+    """The median over the rounds of job / other."""
     return statistics.median(one.job / getattr(one, other) for one in times)

@@ -1,4 +1,4 @@
-"""A client of the API, as a program of a user would be one."""
+"""A client of the API that uses it as a user's program does."""
 
 import itertools
 import pathlib
@@ -38,20 +38,16 @@ class Client:
         return self
 
     def signup(self, username=None, password=PASSWORD):
+        """Signs up as a new user; the response has the token, so no login is needed."""
         self.username = username or f"user{next(_numbers)}-{uuid.uuid4().hex[:8]}"
         answer = self.post("/api/auth/signup", json={
             "username": self.username, "email": f"{self.username}@example.com",
             "password1": password, "password2": password})
         assert answer.status_code == 201, answer.text
-        return self.login(password)
-
-    def login(self, password=PASSWORD):
-        answer = self.post("/api/auth/login", json={"username": self.username, "password": password})
-        assert answer.status_code == 200, answer.text
         return self.use_token(answer.json()["access_token"])
 
     def try_upload(self, source, new_format, name=None, **fields):
-        """source: a path or bytes. Returns the response."""
+        """source: a path or bytes. Returns the response, whatever it is."""
         data = {"newFormat": new_format, **fields}
         if isinstance(source, (bytes, bytearray)):
             return self.post("/api/tasks", data=data, files={"fileName": (name or "input.bin", source)})
@@ -72,34 +68,34 @@ class Client:
         return body.get("task", body)
 
     def tasks(self):
-        """The first page of the user's tasks."""
+        """Returns the first page of the user's tasks."""
         answer = self.get("/api/tasks")
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def wait(self, task, seconds=60, states=FINAL):
-        """The task as soon as it is in one of the states."""
+        """Waits until the task is in one of the states. Returns the task."""
         task_id = task["id"] if isinstance(task, dict) else task
         last = {}
 
-        def arrived():
+        def reached():
             last.update(self.task(task_id))
             return last["status"] in states
 
         try:
-            wait_for(arrived, f"task {task_id} in {'/'.join(states)}", seconds)
+            wait_for(reached, f"task {task_id} in {'/'.join(states)}", seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}; last seen: {last}") from None
         return last
 
     def finish(self, task, seconds=60):
-        """The task, processed."""
+        """Waits until the task is processed; fails if it ends otherwise. Returns the task."""
         done = self.wait(task, seconds)
         assert done["status"] == "processed", done
         return done
 
     def download(self, task, path=None, **kwargs):
-        """The bytes of the result, also written to path."""
+        """Returns the bytes of the result; also writes them to path."""
         answer = self.get(f"/api/files/{task['file_id']}", **kwargs)
         assert answer.status_code == 200, f"{answer.status_code}: {answer.text[:500]}"
         if path:
@@ -107,6 +103,6 @@ class Client:
         return answer.content
 
     def convert(self, source, new_format, path=None, name=None, seconds=60):
-        """The whole way: upload, wait, download. Returns (task, bytes)."""
+        """Uploads, waits, downloads. Returns (task, bytes)."""
         task = self.finish(self.upload(source, new_format, name), seconds)
         return task, self.download(task, path)

@@ -1,4 +1,4 @@
-"""web/static/openapi.json as a judge: of itself, of requests, and of the answers that a server gives."""
+"""Checks against web/static/openapi.json: the document itself, requests, and the responses of a server."""
 
 import dataclasses
 import json
@@ -56,14 +56,12 @@ class Contract:
         return node
 
     def errors(self, schema, value):
-        """What is wrong with a value, a line for each fault."""
+        """What is wrong with a value: one line for each error."""
         validator = jsonschema.Draft202012Validator(schema, resolver=self._resolver)
         return [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(value)]
 
-    # ---- of itself ----
-
     def faults(self):
-        """What is wrong with the document as such."""
+        """What is wrong with the document itself."""
         meta = jsonschema.Draft202012Validator(json.loads(META.read_text(encoding="utf-8")))
         yield from (f"{error.json_path}: {error.message[:300]}" for error in meta.iter_errors(self.document))
         yield from self._reference_faults()
@@ -86,7 +84,7 @@ class Contract:
                 yield from (f"{kind}/{name} is used nowhere" for name in components if f"#/components/{kind}/{name}" not in used)
 
     def _schema_faults(self):
-        """Schemas are ones, and their examples fit."""
+        """Every schema must be valid, and its examples must match it."""
         schemas = list(self.document["components"]["schemas"].items())
         for part in ("paths", "webhooks"):
             schemas += _walk(self.document[part], lambda node: node.get("schema"), f"#/{part}")
@@ -116,10 +114,8 @@ class Contract:
         for one in operation.node.get("security", []):
             yield from (f"{operation.id}: unknown security scheme {name}" for name in one if name not in schemes)
 
-    # ---- of what goes over the wire ----
-
     def webhook_faults(self, name, received):
-        """received: of harness/receiver.py."""
+        """received: a Received of harness/receiver.py."""
         operation = self.document["webhooks"][name]["post"]
         for parameter in operation["parameters"]:
             value = received.headers.get(parameter["name"].lower())
@@ -127,11 +123,11 @@ class Contract:
         yield from self.errors(operation["requestBody"]["content"][received.headers["content-type"]]["schema"], received.json)
 
     def security(self, operation):
-        """Names of the schemes that open the operation; none: it is open."""
+        """Names of the security schemes that allow the operation; empty for a public one."""
         return [name for one in operation.node.get("security", self.document["security"]) for name in one]
 
     def check_request(self, operation, content_type, body):
-        """body: what was JSON, or the fields of a form. Parts of a form are text: only their names are compared."""
+        """body: a JSON value, or the fields of a form. Form fields are text, so only their names are checked."""
         content = self.resolve(operation.node["requestBody"])["content"]
         assert content_type in content, f"{operation.id}: {content_type} is not documented"
         schema = content[content_type]["schema"]
@@ -147,7 +143,7 @@ class Contract:
         return set(schema.get("properties", {})).union(*(self._property_names(part) for part in parts))
 
     def check_answer(self, operation, answer):
-        """answer: of requests; its body must not have been streamed away. HEAD has none."""
+        """answer: a response of the requests library whose body has not been streamed. HEAD has no body."""
         shown = f"{operation.id} ({answer.request.method} {answer.request.path_url}) answered {answer.status_code}"
         responses = operation.node["responses"]
         assert str(answer.status_code) in responses, f"{shown}, which is not documented: {answer.text[:500]}"
@@ -179,7 +175,7 @@ class Contract:
 
 
 def _walk(node, pick, at="#"):
-    """(place, what pick found) for each object of the document; what is within examples is data, not document."""
+    """Yields (place, what pick found) for each object of the document. Examples are data, so they are skipped."""
     if isinstance(node, list):
         for n, one in enumerate(node):
             yield from _walk(one, pick, f"{at}/{n}")

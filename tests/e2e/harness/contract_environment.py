@@ -1,4 +1,4 @@
-"""A running mediarun to call the operations of the contract on, and what there is in it to ask for."""
+"""A running mediarun for the tests of the API contract: stacks, users and a finished task."""
 
 import contextlib
 import signal
@@ -11,23 +11,23 @@ from .stack import Stack
 CONTRACT = Contract()
 UPLOAD_MAX = 1 << 20
 DIRECT_UPLOAD_MAX = 1 << 30
-NOWHERE = "999999999"  # no task has this number
+NOWHERE = "999999999"  # the number of no task
 
 
 def contract_stack(directory, postgres, hook):
-    """With a small limit for each thing that has one, and leave to call the hook."""
+    """A stack with low limits, so that each can be exceeded, which may call the hook."""
     return Stack(directory, postgres, settings={"FETCH_ALLOW_HOSTS": hook.host}, web_settings={
         "ENABLE_BENCHMARK": 1, "MAX_UPLOAD_BYTES": UPLOAD_MAX, "MAX_DIRECT_UPLOAD_BYTES": DIRECT_UPLOAD_MAX,
         "MAX_EVENT_STREAMS": 2, "PROBE_WAIT_SECONDS": 5})
 
 
-class World:
-    """A running mediarun, whom one may be in it, and things to ask for."""
+class Environment:
+    """Stacks, a user, another user, an operator, the platform's identity, and a finished task."""
 
     def __init__(self, stack, plain, media):
         """stack: of contract_stack; plain: one with the default settings."""
         self.stack, self.plain, self.media = stack, plain, media
-        self.user, self.stranger, self.operator = stack.client(), stack.client(), stack.client()
+        self.user, self.other, self.operator = stack.client(), stack.client(), stack.client()
         self.platform = stack.anonymous().use_token(stack.token_of_platform(stack.url))
         stack.sql(f"UPDATE users SET is_operator = true WHERE username = '{self.operator.username}'")
         self.done = self.user.finish(self.user.upload(media.tone("mp3"), "ogg"))
@@ -39,8 +39,8 @@ class World:
         return self.user.post("/api/tasks", json={"kind": "insert_records", "records": 1}).json()["task"]
 
     @contextlib.contextmanager
-    def worker_away(self):
-        """Nothing is worked on meanwhile."""
+    def worker_stopped(self):
+        """The worker is stopped meanwhile, so that tasks wait."""
         self.stack.worker.signal(signal.SIGSTOP)
         try:
             yield
@@ -48,7 +48,7 @@ class World:
             self.stack.worker.signal(signal.SIGCONT)
 
     def call(self, operation, who=None, path=None, content_type=None, stack=None, check_request=True, **kwargs):
-        """Asks, and judges the answer. path: values of the path's parameters; who: None for nobody."""
+        """Sends a request and checks the response. path: values of path parameters; who: None for no token."""
         url = operation.path
         for name, value in (path or {}).items():
             url = url.replace("{%s}" % name, str(value))

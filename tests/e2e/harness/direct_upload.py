@@ -1,8 +1,8 @@
 """
-A client that sends its file to Cloud Storage itself, by the session that POST /api/uploads gave it.
+A client that sends its file straight to Cloud Storage, by the session that POST /api/uploads returned.
 
-As a program (python3 -m harness.direct_upload SESSION FILE) it says after each chunk how many bytes are stored, so that a test can
-kill it in the middle.
+As a program (python3 -m harness.direct_upload SESSION FILE) it prints after each chunk how many bytes are stored, so that a
+test can kill it half way.
 """
 
 import pathlib
@@ -15,7 +15,7 @@ CHUNK = 8 << 20
 
 
 def ask(session, size="*"):
-    """How many bytes the session has; None when the object is finished."""
+    """Asks how many bytes the session has. Returns None when the object is complete."""
     answer = requests.put(session, headers={"Content-Range": f"bytes */{size}"}, allow_redirects=False, timeout=60)
     return _stored(answer)
 
@@ -29,24 +29,24 @@ def _stored(answer):
 
 
 def send(session, data, first=0, total=None, **headers):
-    """One request with these bytes; the answer as it is."""
+    """Sends one request with these bytes. Returns the response, whatever it is."""
     total = first + len(data) if total is None else total
     return requests.put(session, data=data, allow_redirects=False, timeout=120, headers={
         "Content-Range": f"bytes {first}-{first + len(data) - 1}/{total}", **headers})
 
 
-def upload(session, path, chunk=CHUNK, tell=lambda stored: None):
-    """Sends what is not stored yet, chunk by chunk."""
+def upload(session, path, chunk=CHUNK, report=lambda stored: None):
+    """Sends what is not stored yet, chunk by chunk; calls report with the number of bytes stored."""
     path = pathlib.Path(path)
     size = path.stat().st_size
     stored = ask(session, size)
     with open(path, "rb") as file:
         while stored is not None:
-            tell(stored)
+            report(stored)
             file.seek(stored)
             stored = _stored(send(session, file.read(chunk), stored, size))
-    tell(size)
+    report(size)
 
 
 if __name__ == "__main__":
-    upload(sys.argv[1], sys.argv[2], tell=lambda stored: print(stored, flush=True))
+    upload(sys.argv[1], sys.argv[2], report=lambda stored: print(stored, flush=True))

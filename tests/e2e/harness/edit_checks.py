@@ -1,5 +1,5 @@
 """
-The judge of cut and branded videos: a piece of a video (media.video) between two stills of the logo, frame by frame and beep
+Checks of trimmed and branded videos: a part of a video (media.video) between two stills of the logo, frame by frame and beep
 by beep.
 """
 
@@ -11,18 +11,18 @@ from . import measure, sample_videos, timecode, video_output
 from .paths import ROOT
 
 LOGO = ROOT / "worker" / "assets" / "logo.png"
-STEP = 0.04  # seconds that picture and sound may lie apart
-# MP4 says when its sound begins to be heard. The others cannot: all of the file is later by what the sound's encoder leads in.
+STEP = 0.04  # seconds that video and audio may be apart
+# MP4 stores when its audio begins. The other containers cannot: everything is later by the audio encoder's delay.
 ROUNDING = 0.002
-BORDER = 0.05  # AAC's windows smear a sudden beginning or end by up to as much
+BORDER = 0.05  # seconds by which AAC's windows smear a sudden start or end
 HEARD = 800  # of 32767: half of the hum
 
-# rate: frames a second; left, right: shares of the width between which the video lies; logo: seconds of it on each side
+# rate: frames per second; left, right: where the video begins and ends, as shares of the width; logo: seconds on each side
 Form = collections.namedtuple("Form", "size rate left right logo", defaults=(0.0, 1.0, 0))
 
 
 def assert_part_of(path, timeline, start, seconds, form):
-    """path shows `seconds` of the video from `start` on, and nothing else but the logo before and after."""
+    """The file at path shows `seconds` of the video from `start` on, and the logo before and after."""
     info = measure.probe(path)
     stream = video_output.video_stream(info)
     assert f"{stream['width']}x{stream['height']}" == form.size and stream.get("sample_aspect_ratio", "1:1") == "1:1"
@@ -37,7 +37,7 @@ def assert_part_of(path, timeline, start, seconds, form):
 
 
 def assert_logo(stills, clip, form):
-    """On each frame where it belongs, on no other."""
+    """The logo is on every still, and on neither the first nor the last frame of the clip."""
     if not form.logo:
         return
     logo = timecode.still(LOGO, form.size)
@@ -46,16 +46,16 @@ def assert_logo(stills, clip, form):
 
 
 def assert_clip(clip, timeline, start, form):
-    """Each frame is the one that the video shows at that time; at another rate it may be a neighbour."""
-    told = [timecode.number(frame, form.left, form.right) for frame in clip]
+    """Each frame is what the video shows at that time; at another frame rate it may be the one before or after."""
+    numbers = [timecode.number(frame, form.left, form.right) for frame in clip]
     same_rate = abs(timeline.rate - form.rate) < 0.01
-    for i, number in enumerate(told):
+    for i, number in enumerate(numbers):
         at = start + i / form.rate
         assert number == timeline.at(at) if same_rate else number in timeline.around(at, 0.5 / form.rate), f"the frame at {at}"
 
 
 def assert_in_step(path, start, seconds, logo, lag):
-    """The sound ends with the picture, is silent under the logo, and its beeps are where the picture is, which is later by lag."""
+    """The audio ends with the video, is silent during the logo, and its beeps match the video, which is late by lag."""
     ends = sample_videos.ends(path)
     whole = seconds + 2 * logo + lag
     assert ends["video"][1] == pytest.approx(whole, abs=STEP) and ends["audio"][1] == pytest.approx(ends["video"][1], abs=STEP)
@@ -73,7 +73,7 @@ def assert_in_step(path, start, seconds, logo, lag):
 
 
 def assert_black_around(path, at, box):
-    """Nothing but black beyond a box {left, top, right, bottom} of the picture, a few pixels from its rim, where codecs blur."""
+    """All is black outside a box (left, top, right, bottom) of the frame, but for a few blurred pixels at its edge."""
     blur = 4
     left, top, right, bottom = box
     stream = video_output.video_stream(measure.probe(path))

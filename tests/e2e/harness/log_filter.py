@@ -1,6 +1,6 @@
 """
-The part of Cloud Logging's query language and of its extractors that mediarun's files use, and what Cloud Run makes of a
-line: enough to hold infra/monitoring against real lines. Whatever it does not know is an error, never a match.
+The part of Cloud Logging's query language and of its extractors that infra/monitoring uses, and how Cloud Run turns a line
+into a log entry: enough to test infra/monitoring against real log lines. Unknown syntax is an error, never a match.
 
 https://cloud.google.com/logging/docs/view/logging-query-language
 """
@@ -8,7 +8,7 @@ https://cloud.google.com/logging/docs/view/logging-query-language
 import re
 
 TOKEN = re.compile(r'\s*(?:(?P<string>"(?:[^"\\]|\\.)*")|(?P<operator><=|>=|!=|=~|!~|[=<>:()])|(?P<word>[^\s"()=<>!:]+))')
-# What Cloud Run takes out of the line: https://cloud.google.com/logging/docs/structured-logging#special-payload-fields
+# Fields that Cloud Run moves out of the line: https://cloud.google.com/logging/docs/structured-logging#special-payload-fields
 SPECIAL = {"severity": "severity", "time": "timestamp", "logging.googleapis.com/trace": "trace",
            "logging.googleapis.com/spanId": "spanId", "httpRequest": "httpRequest"}
 SEVERITIES = ["DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY"]
@@ -16,7 +16,7 @@ MISSING = object()
 
 
 def entry_of(record, service):
-    """The LogEntry that Cloud Run makes of a line of a service."""
+    """The LogEntry that Cloud Run makes of a line that a service logs."""
     entry = {SPECIAL[key]: value for key, value in record.items() if key in SPECIAL}
     entry["jsonPayload"] = {key: value for key, value in record.items() if key not in SPECIAL}
     entry["resource"] = {"type": "cloud_run_revision", "labels": {"service_name": service}}
@@ -24,7 +24,7 @@ def entry_of(record, service):
 
 
 def value_at(entry, path):
-    """The value of a field written with dots, or MISSING."""
+    """The value at a dotted path, or MISSING."""
     for step in path.split("."):
         if not isinstance(entry, dict) or step not in entry:
             return MISSING
@@ -54,7 +54,7 @@ def compare(path, operator, value, wanted):
 
 
 class Query:
-    """A query; matches(entry), and comparisons: (field, operator, value) of each comparison in it."""
+    """A parsed query. comparisons: (field, operator, value) of each comparison in it."""
 
     def __init__(self, text):
         self.comparisons = []
@@ -88,7 +88,7 @@ class Query:
             self._tokens.pop(0)
         return found
 
-    # NOT binds closest, then OR, then AND, which a blank or a line's end means as well.
+    # NOT binds closest, then OR, then AND. A blank or the end of a line means AND.
     def _all(self):
         tests = [self._any()]
         while self._tokens and not self._is_next(")"):
@@ -137,7 +137,7 @@ class Query:
 
 
 def extract(expression, entry):
-    """What EXTRACT(field) or REGEXP_EXTRACT(field, "regex") takes out of an entry, or MISSING."""
+    """The result of EXTRACT(field) or REGEXP_EXTRACT(field, "regex") for an entry, or MISSING."""
     plain = re.fullmatch(r"EXTRACT\(([\w.]+)\)", expression)
     if plain:
         return value_at(entry, plain[1])
@@ -149,7 +149,7 @@ def extract(expression, entry):
 
 
 def point_of(metric, entry):
-    """(labels, value) that a log-based metric (the LogMetric resource) records of an entry; None if it records nothing."""
+    """(labels, value) that a log-based metric (a LogMetric resource) records for an entry, or None."""
     if not Query(metric["filter"]).matches(entry):
         return None
     labels = {}

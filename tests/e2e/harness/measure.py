@@ -1,4 +1,4 @@
-"""Judges of media: what ffprobe says of a file, and what its samples say."""
+"""Measurements of media files: what ffprobe reports, and properties of the decoded samples."""
 
 import array
 import json
@@ -10,7 +10,7 @@ RATE = 48000
 
 
 def probe(path):
-    """ffprobe's view: {"format": …, "streams": […], "chapters": […]}."""
+    """What ffprobe reports: {"format": …, "streams": […], "chapters": […]}."""
     done = subprocess.run(["ffprobe", "-v", "error", "-show_format", "-show_streams", "-show_chapters", "-of", "json", str(path)],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{path}: {done.stderr}"
@@ -18,7 +18,7 @@ def probe(path):
 
 
 def bit_rate(path, stream):
-    """Bits a second of a stream ("v:0"), from the sizes of its packets."""
+    """Bits per second of a stream ("v:0"), from the sizes of its packets."""
     done = subprocess.run(["ffprobe", "-v", "error", "-select_streams", stream, "-show_entries", "packet=size:format=duration",
                            "-of", "json", str(path)], capture_output=True, check=True)
     seen = json.loads(done.stdout)
@@ -26,7 +26,7 @@ def bit_rate(path, stream):
 
 
 def loudness(path):
-    """(LUFS, dBTP) by the ffmpeg program's ebur128."""
+    """(LUFS, dBTP), measured by ffmpeg's ebur128."""
     done = subprocess.run(["ffmpeg", "-hide_banner", "-nostats", "-nostdin", "-i", str(path), "-map", "0:a:0", "-af",
                            "ebur128=peak=true:framelog=verbose", "-f", "null", "-"], capture_output=True, text=True, check=True)
     summary = done.stderr[done.stderr.rindex("Summary:"):]
@@ -38,13 +38,13 @@ def audio_stream(info):
 
 
 def tags(info):
-    """Tags of the file and of its audio stream (Ogg keeps them there), keys in lower case."""
+    """Tags of the file and of its audio stream (where Ogg has them), keys in lower case."""
     found = {**audio_stream(info).get("tags", {}), **info["format"].get("tags", {})}
     return {key.lower(): value for key, value in found.items()}
 
 
 def samples(path, before=(), after=()):
-    """All samples, mixed to mono at RATE, as an array of 16-bit numbers. Decoding must not complain."""
+    """All samples, mixed to mono at RATE, as an array of 16-bit numbers. Any decoder error fails."""
     done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-xerror", *before, "-i", str(path), "-map", "0:a:0", *after,
                            "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"], capture_output=True, check=False)
     assert done.returncode == 0, f"{path}: {done.stderr.decode()}"
@@ -54,7 +54,7 @@ def samples(path, before=(), after=()):
 
 
 def heard(path):
-    """The samples as a player places them: the first is that of the file's time 0, as its pictures count it."""
+    """The samples as a player times them: the first one belongs to time 0 of the file."""
     return samples(path, ["-copyts"], ["-af", f"aresample={RATE}:async=1:first_pts=0"])
 
 
@@ -63,18 +63,18 @@ def duration(values):
 
 
 def middle(values):
-    """Without the first and the last fifth, where encoders fade."""
+    """The values without the first and the last fifth, where encoders fade."""
     return values[len(values) // 5:len(values) * 4 // 5]
 
 
 def level_db(values):
-    """RMS below full scale."""
+    """The RMS level in dB relative to full scale."""
     power = sum(value * value for value in values) / max(1, len(values))
     return 10 * math.log10(max(power, 1e-9) / 32768 ** 2)
 
 
 def frequency(values):
-    """Of a tone: by its rising zero crossings, interpolated."""
+    """The frequency of a tone in Hz, from its rising zero crossings, interpolated."""
     crossings = [i + values[i] / (values[i] - values[i + 1])
                  for i in range(len(values) - 1) if values[i] < 0 <= values[i + 1]]
     assert len(crossings) > 2, "no tone"
@@ -82,13 +82,13 @@ def frequency(values):
 
 
 def onset(values):
-    """When the sound begins, in seconds: a tone after silence."""
+    """When the tone begins after the silence, in seconds."""
     loud = max(map(abs, values)) / 4
     return next(i for i, value in enumerate(values) if abs(value) > loud) / RATE
 
 
 def purity(values, tone):
-    """The share of the power that lies at the tone (Goertzel), 0 to 1."""
+    """The share of the power at the frequency of the tone (Goertzel), 0 to 1."""
     step = 2 * math.pi * tone / RATE
     factor, before, before_that = 2 * math.cos(step), 0.0, 0.0
     for value in values:

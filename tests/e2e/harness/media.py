@@ -1,4 +1,4 @@
-"""Media for tests, made by the ffmpeg program when first asked for."""
+"""Media files for tests, made by ffmpeg when first needed."""
 
 import pathlib
 import random
@@ -8,7 +8,7 @@ import zlib
 from . import timecode
 from .machine import file_lock
 
-# name of a format → (extension, encoder and its arguments)
+# format → (extension, encoder and its arguments)
 ENCODERS = {
     "mp3": ("mp3", ["-c:a", "libmp3lame", "-b:a", "128k"]),
     "aac": ("aac", ["-c:a", "aac", "-b:a", "128k", "-f", "adts"]),
@@ -29,7 +29,7 @@ def ffmpeg(*arguments):
 
 
 class Media:
-    """Files in one directory, each made once, by whichever thread or process needs it first."""
+    """Files in one directory, each made once by the first thread or process that needs it."""
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
@@ -46,13 +46,13 @@ class Media:
         return path
 
     def tone(self, file_format="wav", seconds=2, frequency=440, rate=44100, channels=2, volume=0.5, tags=None, cover=False):
-        """A sine at `volume` of full scale."""
+        """A sine wave; volume: 1 is full scale."""
         extension, encoder = ENCODERS[file_format]
         name = f"tone-{file_format}-{seconds}-{frequency}-{rate}-{channels}-{volume}"
         name += f"-{zlib.crc32(repr(sorted((tags or {}).items())).encode()):x}{'-cover' if cover else ''}.{extension}"
 
         def make(path):
-            # sine= is 1/8 of full scale; aevalsrc says its level plainly.
+            # aevalsrc, because the level of sine= is fixed (1/8 of full scale).
             expression = "|".join([f"{volume}*sin(2*PI*{frequency}*t)"] * channels)
             source = ["-f", "lavfi", "-i", f"aevalsrc={expression}:s={rate}:d={seconds}"]
             maps = ["-map", "0:a"]
@@ -69,24 +69,24 @@ class Media:
             "-f", "lavfi", "-i", "testsrc=s=64x64:d=1", "-frames:v", "1", path))
 
     def noise(self, seconds, file_format="wav", rate=44100):
-        """Hard to compress: takes its encoder some time."""
+        """Hard to compress, so that encoding takes a while."""
         extension, encoder = ENCODERS[file_format]
         return self.once(f"noise-{seconds}-{rate}.{extension}", lambda path: ffmpeg(
             "-f", "lavfi", "-i", f"anoisesrc=d={seconds}:r={rate}:a=0.3:seed=7", "-ac", "2", *encoder, path))
 
     def video(self, seconds, size="640x480", rate=30):
-        """An mp4 with a picture that never stands still; picture and sound tell their own time (timecode.py)."""
+        """An mp4 with motion in every frame; video and audio carry the time code of timecode.py."""
         return self.once(f"video-{seconds}-{size}-{rate}.mp4", lambda path: ffmpeg(
             "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds},{timecode.bars()}", *timecode.audio(seconds),
             "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", path))
 
     def silence_without_samples(self):
-        """A WAV file with a proper head and no sample."""
+        """A WAV file with a valid header and no samples."""
         return self.once("empty.wav", lambda path: ffmpeg(
             "-f", "lavfi", "-i", "anullsrc=r=44100:cl=stereo", "-t", "0", "-c:a", "pcm_s16le", path))
 
     def cut(self, source, fraction, name=None):
-        """The first part of a file."""
+        """The first part of a file; fraction: 0 to 1."""
         source = pathlib.Path(source)
         data = source.read_bytes()
         return self.once(name or f"cut-{fraction}-{source.name}",
@@ -94,7 +94,7 @@ class Media:
 
 
 def mutations(data, count, seed):
-    """Hostile variants of a good file: flipped bytes, swapped blocks, lying sizes, cuts. The same for the same seed."""
+    """Malformed variants of a good file: changed bytes and blocks, false sizes, cuts. Equal seeds give equal variants."""
     chance = random.Random(seed)
     for _ in range(count):
         broken = bytearray(data)
@@ -103,7 +103,7 @@ def mutations(data, count, seed):
             for _ in range(chance.choice((1, 8, 64, 512))):
                 broken[chance.randrange(len(broken))] = chance.randrange(256)
         elif kind == 1:
-            # Heads hold the sizes; make them lie.
+            # Headers hold sizes: make them false.
             for _ in range(chance.randrange(1, 12)):
                 at = chance.randrange(min(len(broken), 256))
                 broken[at:at + 4] = chance.choice((b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\x80\0\0\0"))

@@ -1,4 +1,4 @@
-"""A strange origin server: what the world behind a URL may do. One thread a connection; paths are behaviours."""
+"""A third-party HTTP server, as a URL may name one. Each path has a behaviour; each connection has a thread."""
 
 import collections
 import http.server
@@ -8,13 +8,13 @@ import time
 
 from .waiting import wait_for
 
-GATE_SECONDS = 120  # nobody waits longer at a gate
+GATE_SECONDS = 120  # the longest that a response waits at the gate
 
 
 class Origin:
     """
-    routes: path → callable(handler), on a thread of its own, which has to answer; add() makes the usual ones.
-    hits counts requests by path, connections counts what was accepted, also without a request.
+    routes: path → callable(handler) that sends the response, on a thread of its own; the methods below make the usual ones.
+    hits: requests by path. connections: accepted connections, including those without a request.
     certificate: a webhook.Certificate, for https.
     """
 
@@ -50,7 +50,7 @@ class Origin:
                 super().process_request(request, client_address)
 
             def handle_error(self, request, client_address):
-                pass  # the other side hung up, as some tests want
+                pass  # some tests make the other side close the connection
 
         self._server = Server((address, port), Handler)
         self.port = self._server.server_port
@@ -70,14 +70,13 @@ class Origin:
     def wait_for_hit(self, path, count=1, seconds=20):
         wait_for(lambda: self.hits[path] >= count, f"{count} requests for {path}", seconds)
 
-    # ---- behaviours; each gives the URL ----
-
     def add(self, path, route):
+        """Sets the behaviour of a path. Returns the URL, as the methods below do."""
         self.routes[path] = route
         return self.url + path
 
     def file(self, path, body, content_type=None, headers=(), announced=None):
-        """A proper file; announced: another Content-Length than its own, after which the connection ends."""
+        """Sends a file. announced: a false Content-Length; the connection then ends after the body."""
         def route(handler):
             send_head(handler, 200, len(body) if announced is None else announced, content_type, headers)
             handler.wfile.write(body)
@@ -85,7 +84,7 @@ class Origin:
         return self.add(path, route)
 
     def status(self, path, *codes, then=None):
-        """Answers with the codes in turn, then as `then` does (or with the last code for ever)."""
+        """Answers with the codes in turn, then as `then` does (by default: the last code again)."""
         left = list(codes)
 
         def route(handler):
@@ -111,7 +110,7 @@ class Origin:
         return self.add(path, route)
 
     def drip(self, path, body, content_type="audio/wav", pause=0.2):
-        """A few bytes at a time, for ever."""
+        """Sends a few bytes at a time and never ends."""
         def route(handler):
             send_head(handler, 200, 1 << 20, content_type)
             handler.wfile.write(body)
@@ -120,7 +119,7 @@ class Origin:
         return self.add(path, route)
 
     def endless(self, path, start, content_type="audio/mpeg"):
-        """Chunk after chunk, no length announced."""
+        """Sends chunks without end and without a Content-Length."""
         def route(handler):
             send_head(handler, 200, None, content_type, [("Transfer-Encoding", "chunked")])
             block = start

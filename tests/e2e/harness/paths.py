@@ -1,4 +1,4 @@
-"""Where things are."""
+"""Where the programs and the sources are, and which build is tested."""
 
 import os
 import pathlib

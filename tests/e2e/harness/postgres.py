@@ -1,4 +1,4 @@
-"""A private PostgreSQL, started by the same shell functions as infra/local/run.sh uses."""
+"""A private PostgreSQL server, started by the shell functions of infra/local/run.sh."""
 
 import os
 import pathlib
@@ -28,7 +28,7 @@ class Postgres:
     def start(self):
         subprocess.run(_bash('postgres_init "$1"; postgres_directory "$2"', self.data, self.sockets), check=True)
         with open(self.data / "postgresql.conf", "a", encoding="ascii") as settings:
-            settings.write("fsync = off\n")  # no test survives a crash of the machine
+            settings.write("fsync = off\n")  # for speed; the data need not survive a crash of the machine
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(_bash('postgres_run "$1" "$2"', self.data, self.sockets), stdout=log, stderr=log)
         wait_for(self._ready, "start of PostgreSQL", 60)
@@ -48,7 +48,7 @@ class Postgres:
         shutil.rmtree(self.sockets, ignore_errors=True)
 
     def create_database(self):
-        """A new empty database; returns its connection string."""
+        """Creates an empty database. Returns its connection string."""
         self._count += 1
         name = f"mediarun_{os.getpid()}_{self._count}"
         self.sql(f'CREATE DATABASE "{name}"', "dbname=postgres")
@@ -58,7 +58,7 @@ class Postgres:
         return f"host={self.sockets} user=mediarun {database}"
 
     def sql(self, statement, database):
-        """Rows as lists of texts."""
+        """Runs a statement. Returns the rows, as lists of texts."""
         done = subprocess.run(
             ["psql", "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", statement],
             capture_output=True, text=True, check=False)

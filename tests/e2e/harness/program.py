@@ -13,7 +13,7 @@ SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): \w*Sanitizer|SUMMARY: \w*Saniti
 
 class Program:
     def __init__(self, name, argv, env, log_path, ready):
-        """ready: a regular expression that a line of the log has to match before the program counts as started."""
+        """ready: a regular expression; the program counts as started once its log matches."""
         self.name = name
         self.argv = [str(word) for word in argv]
         self.env = {key: str(value) for key, value in env.items()}
@@ -26,7 +26,7 @@ class Program:
         assert not self.alive(), f"{self.name} runs already"
         self._start_of_log = self.log_path.stat().st_size if self.log_path.exists() else 0
         with open(self.log_path, "ab") as log:
-            # The program must not outlive the tests, even when those are killed.
+            # pdeathsig: the program must not outlive the tests, even if they are killed.
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *self.argv],
                 env={**os.environ, **self.env}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -49,12 +49,12 @@ class Program:
         self.process.send_signal(number)
 
     def wait(self, seconds=20):
-        """The exit status."""
+        """Waits for the end. Returns the exit status."""
         wait_for(lambda: not self.alive(), f"end of {self.name}", seconds)
         return self.process.returncode
 
     def stop(self, seconds=20):
-        """Asks it to end; kills and fails when it does not."""
+        """Sends SIGTERM; kills the program and fails if it does not end in time."""
         if not self.alive():
             return self.process.returncode if self.process else None
         self.signal(signal.SIGTERM)
@@ -74,7 +74,7 @@ class Program:
         return self.start()
 
     def log(self):
-        """What it has written since its last start."""
+        """What the program has logged since its last start."""
         if not self.log_path.exists():
             return ""
         with open(self.log_path, "rb") as log:
@@ -85,7 +85,7 @@ class Program:
         return self.log_path.read_text("utf-8", "replace") if self.log_path.exists() else ""
 
     def records(self):
-        """The JSON lines of its log."""
+        """The JSON lines of log()."""
         found = []
         for line in self.log().splitlines():
             try:
@@ -95,7 +95,7 @@ class Program:
         return [record for record in found if isinstance(record, dict)]
 
     def peak_rss_mib(self):
-        """The most memory the process itself has held (its children do not count)."""
+        """The peak memory of the process, without its children."""
         with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
             return int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1)) / 1024
 
@@ -103,7 +103,7 @@ class Program:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def descendants(self):
-        """Process ids of its children, their children, and so on."""
+        """Process ids of the children, their children, and so on."""
         found, todo = [], [self.pid]
         while todo:
             pid = todo.pop()
@@ -114,7 +114,7 @@ class Program:
         return found
 
     def sanitizer_report(self):
-        """The first report of a sanitizer in the whole log, or ""."""
+        """The first sanitizer report of the whole log, or ""."""
         text = self.whole_log()
         match = SANITIZER_REPORT.search(text)
         return text[max(0, match.start() - 200):match.start() + 4000] if match else ""

@@ -1,4 +1,4 @@
-"""An HTTP endpoint inside the test: records what is sent to it, and answers by script."""
+"""An HTTP endpoint inside the test: records each request, and answers as the test says."""
 
 import base64
 import dataclasses
@@ -24,12 +24,12 @@ class Received:
 
     @property
     def data(self):
-        """The data of a wrapped push, as text."""
+        """The data of a wrapped Pub/Sub push, as text."""
         return base64.b64decode(self.json["message"].get("data", "")).decode()
 
 
 class Receiver:
-    """answer: called with each Received, on a thread of its own; gives the status to answer with."""
+    """answer: called with each Received, on a thread of its own; returns the status of the response."""
 
     def __init__(self, answer=lambda received: 204):
         self.answer = answer
@@ -55,7 +55,7 @@ class Receiver:
             request_queue_size = 256
 
             def handle_error(self, request, client_address):
-                pass  # the other side hung up: tests of deadlines want that
+                pass  # tests of deadlines make the other side close the connection
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -80,7 +80,7 @@ class Receiver:
         handler.end_headers()
 
     def wait(self, count, seconds=15, path=None):
-        """The first `count` requests (to path, where given)."""
+        """Waits for `count` requests (to path, if given). Returns the first of them."""
         def enough():
             with self._lock:
                 found = [one for one in self.received if path is None or one.path == path]

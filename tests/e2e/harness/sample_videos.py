@@ -1,6 +1,6 @@
 """
-Videos as cameras, phones and editors leave them, made by the ffmpeg program when first asked for; and judges of where
-their streams end. All are SECONDS long; their frames show their numbers (timecode.py), a tone of TONE Hz begins at ONSET.
+Videos as phones, cameras and editors write them, made by ffmpeg when first needed; and where the streams of a file end.
+All are SECONDS long. Each frame shows its number (timecode.py); a tone of TONE Hz begins at ONSET.
 """
 
 import collections
@@ -13,7 +13,7 @@ from .media import ffmpeg
 SECONDS, TONE, ONSET, SIZE = 2, 440, 0.25, (192, 108)
 TITLE = "Der Müller & sein Bach"
 
-SampleVideo = collections.namedtuple("SampleVideo", "path shown audio")  # shown: its size as players show it; sound: it has some
+SampleVideo = collections.namedtuple("SampleVideo", "path shown audio")  # shown: (width, height) in a player; audio: bool
 
 CHAPTERS = f""";FFMETADATA1
 title={TITLE}
@@ -45,35 +45,33 @@ _H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
 
 
 class SampleVideos:
-    """By name; each is made once, in the directory of a Media."""
+    """Sample videos by name; each is made once, in the directory of a Media."""
 
     def __init__(self, media):
         self.media = media
 
     def __getitem__(self, name):
-        make, shown, sound = SAMPLES[name]
+        make, shown, audio = SAMPLES[name]
         path = self.media.once(f"video-{name}", lambda part: make(self, part))
-        return SampleVideo(path, shown, sound)
+        return SampleVideo(path, shown, audio)
 
     def text(self, name, content):
         return self.media.once(name, lambda part: part.write_text(content, encoding="utf-8"))
 
-    # ---- the habits ----
-
     def phone(self, path):
-        """Held upright: the picture lies on its side, and a matrix says so. With a cover and a title."""
+        """Recorded upright: frames lie on their side, and a display matrix rotates them. With a cover and a title."""
         plain = path.with_name(f"plain-{path.name}")
         ffmpeg(*_source(30, SIZE[::-1], "transpose=clock"), *_audio(), *_H264, "-c:a", "aac", plain)
         ffmpeg("-i", plain, "-i", self.media.picture(), "-map", "0", "-map", "1", "-c", "copy", "-metadata:s:v:0", "rotate=90",
                "-disposition:v:1", "attached_pic", "-metadata", f"title={TITLE}", path)
 
     def camera(self, path):
-        """At a rate that varies, with sound that is not compressed."""
+        """Variable frame rate, uncompressed audio."""
         ffmpeg(*_source(30, then="select='lt(t,0.7)+not(mod(n+1,3))'"), *_audio(rate=48000), "-vsync", "vfr", *_H264,
                "-c:a", "pcm_s16le", path)
 
     def editor(self, path):
-        """10 bits, 5.1 sound, chapters, subtitles."""
+        """10 bits, 5.1 audio, chapters, subtitles."""
         ffmpeg(*_source(), *_audio(6, 48000), "-i", self.text("video.srt", SUBTITLES), "-i", self.text("video.ini", CHAPTERS),
                "-map", "0", "-map", "1", "-map", "2", "-map_metadata", "3", "-map_chapters", "3", "-c:v", "libx264",
                "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-c:a", "ac3", "-c:s", "srt", path)
@@ -83,14 +81,14 @@ class SampleVideos:
                "-c:a", "libopus", path)
 
     def old(self, path):
-        """Pixels that are no squares."""
+        """Pixels that are not square."""
         ffmpeg(*_source(), *_audio(), "-vf", "setsar=4/3", "-c:v", "mpeg4", "-q:v", "3", "-c:a", "libmp3lame", path)
 
     def silent(self, path):
         ffmpeg(*_source(10), "-vf", "split[a][b];[a]palettegen[p];[b][p]paletteuse", path)
 
 
-# name, with the extension that says its container → how it is made, its size as shown, has it sound
+# name, with the extension of its container → (method, size in a player, whether it has audio)
 SAMPLES = {
     "phone.mp4": (SampleVideos.phone, (SIZE[1], SIZE[0]), True),
     "camera.mov": (SampleVideos.camera, SIZE, True),
@@ -102,7 +100,7 @@ SAMPLES = {
 
 
 def packets(path):
-    """ffprobe's packets of a file."""
+    """The packets of a file, as ffprobe lists them."""
     done = subprocess.run(["ffprobe", "-v", "error", "-of", "json", "-show_entries",
                            "packet=codec_type,stream_index,pts_time,duration_time", str(path)], capture_output=True, text=True,
                           check=False)
@@ -111,7 +109,7 @@ def packets(path):
 
 
 def ends(path):
-    """Type of stream → (when its first packet begins, when its last one ends), in seconds."""
+    """Type of stream → (start of its first packet, end of its last packet), in seconds."""
     times = collections.defaultdict(list)
     for packet in packets(path):
         if "pts_time" in packet:
@@ -120,6 +118,6 @@ def ends(path):
 
 
 def _end(spans):
-    """A last packet that does not say how long it lasts lasts as long as the one before."""
+    """If the last packet has no duration, it gets the one of the packet before."""
     (begin, lasts), before = spans[-1], spans[-2:][0]
     return max(begin + (lasts or begin - before[0]), *(start + duration for start, duration in spans))

@@ -1,4 +1,4 @@
-"""A mail relay inside the test: STARTTLS and a login demanded, answers by script, mails kept."""
+"""A mail relay inside the test: requires STARTTLS and a login, answers as the test says, keeps the mails."""
 
 import collections
 import email
@@ -14,7 +14,7 @@ USER, PASSWORD = "apikey", "relay-secret-4711"
 
 
 class Relay:
-    """answer: called with the number of each mail (from 1) and its recipient; gives the reply to it."""
+    """answer: called with the number of each mail (from 1) and its recipient; returns the SMTP reply."""
 
     def __init__(self, certificate, answer=lambda number, recipient: "250 taken"):
         self.answer = answer
@@ -43,7 +43,7 @@ class Relay:
     def _authenticate(self, server, session, envelope, mechanism, data):
         good = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
         self.logins.append((session.ssl is not None, good))
-        return AuthResult(success=good, handled=False)  # so that the library answers a refusal
+        return AuthResult(success=good, handled=False)  # handled=False: the library sends the error reply
 
     async def handle_DATA(self, server, session, envelope):
         with self._lock:
@@ -61,5 +61,5 @@ class Relay:
 
 
 def text_of(mail):
-    """The plain text of a mail, decoded."""
+    """The decoded plain text of a mail."""
     return mail.get_body(("plain",)).get_content()

@@ -1,4 +1,4 @@
-"""A client of event streams that reads when it is told to: many may be open without a thread each."""
+"""A client of event streams that reads only when asked, so that many can be open without threads."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ class Event:
 
 
 class Stream:
-    """Reads the head of the answer at once: .status and .headers."""
+    """Reads the head of the response at once: .status and .headers."""
 
     def __init__(self, url, path, token=None, last_id=None, receive_buffer=None, seconds=10):
         parts = urllib.parse.urlsplit(url)
@@ -50,7 +50,7 @@ class Stream:
         self.headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
     def _receive(self, deadline):
-        """False at the end of the stream, or when the time is up."""
+        """Receives more bytes. Returns False at the end of the stream or after the deadline."""
         left = deadline - time.monotonic()
         if self.ended or left <= 0:
             return False
@@ -66,7 +66,7 @@ class Stream:
         return bool(piece)
 
     def next(self, seconds=10):
-        """The next event; None at the end of the stream. Fails when there is neither in time."""
+        """Returns the next event, or None at the end of the stream. Fails after the deadline."""
         deadline = time.monotonic() + seconds * PATIENCE
         while True:
             block, mark, rest = self.bytes.partition(b"\n\n")
@@ -83,7 +83,7 @@ class Stream:
                 return event
 
     def until(self, condition, seconds=10):
-        """Events up to the first that fulfils the condition."""
+        """Returns the events up to the first that satisfies the condition."""
         events = []
         while not events or not condition(events[-1]):
             events.append(self.next(seconds))
@@ -91,7 +91,7 @@ class Stream:
         return events
 
     def rest(self, seconds=10):
-        """All events to the end of the stream."""
+        """Returns all events up to the end of the stream."""
         return list(iter(lambda: self.next(seconds), None))
 
     def close(self):

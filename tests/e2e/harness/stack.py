@@ -1,4 +1,4 @@
-"""A whole mediarun: emulator, web, workers, set up as infra/local/run.sh does it, on free ports."""
+"""A complete mediarun (emulator, web, workers), set up as infra/local/run.sh does it, on free ports."""
 
 import os
 import pathlib
@@ -20,26 +20,43 @@ JOB = f"projects/{PROJECT}/locations/local/jobs/mediarun-sweep"
 LISTENING = r'"message":\s*"listening"'
 
 
+class Emulator(Program):
+    """The emulator of the cloud services. All emulators of a process share one signing key, because making a key takes time."""
+
+    identity = {}  # name of a file → content
+
+    def __init__(self, directory, port, name):
+        self.data = directory / f"{name}-data"
+        self.data.mkdir(parents=True, exist_ok=True)
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        super().__init__(
+            name, [BUILD / "mediarun-emulator"],
+            {"EMULATOR_PORT": port, "DATA_DIR": self.data, "GOOGLE_CLOUD_PROJECT": PROJECT},
+            directory / f"{name}.log", rf"emulator listening on 127\.0\.0\.1:{port}\b")
+
+    def start(self):
+        directory = self.data / "identity"
+        if self.identity and not directory.exists():
+            directory.mkdir()
+            for name, content in self.identity.items():
+                (directory / name).write_bytes(content)
+                (directory / name).chmod(0o600)
+        super().start()
+        if not self.identity:
+            self.identity.update({path.name: path.read_bytes() for path in directory.iterdir()})
+        return self
+
+
 def emulator_program(directory, port=None, name="emulator"):
-    """The embedded cloud alone: for the stack, and for tests of its contracts."""
-    directory = pathlib.Path(directory)
-    data = directory / f"{name}-data"
-    data.mkdir(parents=True, exist_ok=True)
-    port = port or free_port()
-    program = Program(
-        name, [BUILD / "mediarun-emulator"],
-        {"EMULATOR_PORT": port, "DATA_DIR": data, "GOOGLE_CLOUD_PROJECT": PROJECT},
-        directory / f"{name}.log", rf"emulator listening on 127\.0\.0\.1:{port}\b")
-    program.port = port
-    program.url = f"http://127.0.0.1:{port}"
-    program.data = data
-    return program
+    """An emulator, for a stack or for tests of the emulator."""
+    return Emulator(pathlib.Path(directory), port or free_port(), name)
 
 
 class Stack:
     """
-    settings: environment of both programs; web_settings, worker_settings: of one.
-    pubsub_host: another Pub/Sub than the embedded one (host:port).
+    settings: environment of web and workers; web_settings, worker_settings: of one of them.
+    pubsub_host: host:port of a Pub/Sub other than the emulator.
     """
 
     def __init__(self, directory, postgres, workers=1, settings=None, web_settings=None, worker_settings=None,
@@ -106,7 +123,7 @@ class Stack:
         return self
 
     def provision(self, part="provision"):
-        """The set-up of the cloud; part: one of the functions of infra/local/lib/provision.sh."""
+        """Sets up the emulated cloud; part: a function of infra/local/lib/provision.sh."""
         env = {
             **os.environ, "STORAGE_URL": self.emulator.url, "SCHEDULER_URL": self.emulator.url,
             "PUBSUB_URL": f"http://{self.pubsub_host}", "GOOGLE_CLOUD_PROJECT": PROJECT, "BUCKET": BUCKET,
@@ -116,7 +133,7 @@ class Stack:
         subprocess.run(["bash", "-c", script, str(LIB)], env=env, check=True)
 
     def stop(self):
-        """Ends everything in order; then no sanitizer may have complained."""
+        """Stops all programs in order. Fails if one ended badly or a sanitizer reported something."""
         problems = []
         for program in self.programs:
             try:
@@ -130,7 +147,7 @@ class Stack:
         assert not problems, "\n".join(problems)
 
     def client(self, **kwargs):
-        """A client with a user of its own."""
+        """A client signed in as a new user."""
         return Client(self.url).signup(**kwargs)
 
     def anonymous(self):
@@ -140,7 +157,7 @@ class Stack:
         return self.postgres.sql(statement, self.database)
 
     def job_ms(self, task_ids):
-        """Milliseconds of each task's committed job, from claim to commit, as the workers log them."""
+        """Milliseconds of the committed job of each task, from claim to commit, as the workers log them."""
         def logged():
             return {record["task_id"]: record["seconds"] * 1000 for worker in self.workers for record in worker.records()
                     if record.get("end") == "committed"}
@@ -149,7 +166,7 @@ class Stack:
         return [found[task_id] for task_id in task_ids]
 
     def token_of_platform(self, audience, account=ACCOUNT):
-        """An identity token as the platform sends it, from the metadata server's signer."""
+        """An identity token as the platform sends it, signed by the metadata server."""
         answer = requests.get(
             f"{self.emulator.url}/computeMetadata/v1/instance/service-accounts/{account}/identity",
             params={"audience": audience, "format": "full"}, headers={"Metadata-Flavor": "Google"}, timeout=5)
@@ -157,12 +174,12 @@ class Stack:
         return answer.text.strip()
 
     def sweep(self):
-        """What Cloud Scheduler does every minute, now: the job is run by force."""
+        """Runs the job that Cloud Scheduler runs every minute."""
         answer = requests.post(f"{self.emulator.url}/v1/{JOB}:run", json={}, timeout=30)
         assert answer.status_code == 200, answer.text
 
     def objects(self):
-        """Names of all objects in the bucket."""
+        """The names of all objects in the bucket."""
         names, token = [], None
         while True:
             page = requests.get(f"{self.emulator.url}/storage/v1/b/{BUCKET}/o",

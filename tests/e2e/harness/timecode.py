@@ -1,7 +1,7 @@
 """
-Marks by which a video tells its own time, and their readers. Picture: a row of bars across the middle, each frame's number in
-bits. Sound: a soft hum, and in each second a beep whose pitch says which second it is. What a filter or a muxer does to the
-one or the other, moves, loses or repeats, is read off the result.
+A time code in video and audio, and how to read it. Each frame shows its number as a row of black and white bars across the
+middle. The audio is a soft hum with one beep per second whose pitch says which second it is. So a result shows which frames
+and sounds a filter or muxer has moved, dropped or repeated.
 """
 
 import bisect
@@ -13,16 +13,16 @@ import subprocess
 from . import measure
 
 BITS = 12
-WIDTH, HEIGHT = 192, 36  # of a frame as it is read; with bars beside a portrait there are still 5 pixels for each bit
+WIDTH, HEIGHT = 192, 36  # frames are read at this size; a portrait video with bars beside it still has 5 pixels for each bit
 
-HUM, BEEP_AT, BEEP_LASTS = 440, 0.5, 0.1  # Hz; where in each second, seconds
-SILENT, LOUD = 33, 4000  # of 32767: -60 dB; between hum and beep
+HUM, BEEP_AT, BEEP_LASTS = 440, 0.5, 0.1  # Hz; seconds into each second; seconds
+SILENT, LOUD = 33, 4000  # of 32767: -60 dB; a level between hum and beep
 
 Frame = collections.namedtuple("Frame", "at grey")
 
 
 def bars():
-    """A filter that draws them; so high that a crop to 16:9 leaves them."""
+    """The filter that draws the bars, so high that a crop to 16:9 keeps them."""
     boxes = ["drawbox=x=0:y=ih*0.4:w=iw:h=ih*0.2:color=black:t=fill"]
     boxes += [f"drawbox=x=iw*{bit}/{BITS}:y=ih*0.4:w=iw/{BITS}:h=ih*0.2:color=white:t=fill:enable='mod(floor(n/{2 ** bit}),2)'"
               for bit in range(BITS)]
@@ -30,7 +30,7 @@ def bars():
 
 
 def audio(seconds, rate=44100):
-    """Arguments of ffmpeg for the sound as an input."""
+    """ffmpeg arguments that make the audio an input."""
     beep = f"0.5*sin(2*PI*({_pitch('floor(t)')})*t)*between(mod(t,1),{BEEP_AT},{BEEP_AT + BEEP_LASTS})"
     return ["-f", "lavfi", "-i", f"aevalsrc='0.05*sin(2*PI*{HUM}*t)+{beep}':s={rate}:d={seconds}"]
 
@@ -40,7 +40,7 @@ def _pitch(second):
 
 
 def frames(path):
-    """All pictures of a file, turned as a player turns them: when each is shown, and a small grey copy of it."""
+    """All frames of a file, rotated as in a player: the time of each, and a small grey copy."""
     done = subprocess.run(["ffmpeg", "-hide_banner", "-nostats", "-nostdin", "-xerror", "-copyts", "-i", str(path), "-map", "0:V:0",
                            "-vf", f"showinfo=checksum=0,scale={WIDTH}:{HEIGHT}:flags=area,format=gray", "-vsync", "passthrough",
                            "-f", "rawvideo", "-"], capture_output=True, check=False)
@@ -52,7 +52,7 @@ def frames(path):
 
 
 def still(path, size):
-    """A picture from a file, stretched to a size ("640x360") before it is read."""
+    """A still picture, scaled to a size ("640x360") before it is read."""
     done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-i", str(path), "-frames:v", "1", "-vf",
                            f"scale={size},format=yuv420p,scale={WIDTH}:{HEIGHT}:flags=area,format=gray", "-f", "rawvideo", "-"],
                           capture_output=True, check=True)
@@ -60,7 +60,7 @@ def still(path, size):
 
 
 def number(frame, left=0.0, right=1.0):
-    """The number that a frame shows; the video lies between two shares of the picture's width."""
+    """The number that a frame shows; left, right: where the video begins and ends, as shares of the width."""
     row = frame.grey[WIDTH * (HEIGHT // 2):][:WIDTH]
     value = 0
     for bit in range(BITS):
@@ -80,7 +80,7 @@ def timeline(path):
 
 
 class Timeline:
-    """What a video shows when: the source's side of a comparison."""
+    """Which frame a video shows at which time."""
 
     def __init__(self, path):
         self.frames = frames(path)
@@ -92,17 +92,17 @@ class Timeline:
         return self.numbers[max(bisect.bisect_right(self.times, seconds + 1e-4) - 1, 0)]
 
     def around(self, seconds, slack):
-        """Numbers of the frames on the screen within a moment's slack."""
+        """The numbers of all frames shown from slack seconds before to slack seconds after."""
         return set(range(self.at(max(seconds - slack, 0)), self.at(seconds + slack) + 1))
 
 
 def level(values, begin, end):
-    """The loudest sample between two times."""
+    """The absolute value of the loudest sample between two times."""
     return max((abs(value) for value in values[max(int(begin * measure.RATE), 0):int(end * measure.RATE)]), default=0)
 
 
 def beeps(values):
-    """When each beep begins, and the second of the video that its pitch names."""
+    """(start in seconds, second of the video that its pitch names) of each beep."""
     found, i = [], 0
     while i < len(values):
         if abs(values[i]) < LOUD:

@@ -1,4 +1,4 @@
-"""Making videos by the API, and what can be told of a finished one by ffprobe and by single pictures."""
+"""Makes videos with the API, and reads single frames and properties of the results."""
 
 import fractions
 import json
@@ -20,7 +20,7 @@ def length(info):
 
 
 def picture(path, at, filters=""):
-    """The picture at a time, after further filters, as a small grey thumbnail (bytes)."""
+    """The frame at a time, after further filters, as a small grey thumbnail (bytes)."""
     width, height = THUMBNAIL
     done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-ss", str(at), "-i", str(path), "-frames:v", "1", "-vf",
                            f"{filters + ',' if filters else ''}scale={width}:{height},format=gray", "-f", "rawvideo", "-"],
@@ -30,12 +30,12 @@ def picture(path, at, filters=""):
 
 
 def difference(one, other):
-    """The mean difference of two pictures, 0 to 255."""
+    """The mean difference of two thumbnails, 0 to 255."""
     return sum(abs(a - b) for a, b in zip(one, other)) / len(one)
 
 
 def pixels(path, at, filters):
-    """Red, green and blue of all pixels of the picture at a time, after further filters."""
+    """Red, green and blue of all pixels of the frame at a time, after further filters."""
     done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-ss", str(at), "-i", str(path), "-frames:v", "1", "-vf",
                            f"{filters},format=rgb24", "-f", "rawvideo", "-"], capture_output=True, check=False)
     assert done.returncode == 0 and done.stdout, f"{path} at {at} s: {done.stderr.decode()}"
@@ -43,14 +43,14 @@ def pixels(path, at, filters):
 
 
 def make(user, path, new_format, directory, seconds=120, **options):
-    """Orders a conversion and fetches its first output: the task, and the result's path."""
+    """Runs a conversion and downloads its first output. Returns (task, path)."""
     fields = {"options": json.dumps(options)} if options else {}
     task = user.finish(user.upload(path, new_format, **fields), seconds)
     return task, fetch(user, task, directory)
 
 
 def fetch(user, task, directory, n=0):
-    """One of a task's outputs, as a file."""
+    """Downloads output n of a task. Returns its path."""
     path = directory / f"{n}-{task['outputs'][n]['file_name']}"
     user.download(task, path, params={"n": n})
     assert path.stat().st_size == task["outputs"][n]["size"]

@@ -1,4 +1,4 @@
-"""Waiting by polling, with a deadline."""
+"""Polling with a deadline, and free ports."""
 
 import socket
 import time
@@ -7,7 +7,7 @@ from .paths import PATIENCE
 
 
 def wait_for(condition, what, seconds=10, interval=0.05):
-    """The first true value of condition(); fails after the deadline."""
+    """Returns the first true value of condition(). Fails after the deadline."""
     deadline = time.monotonic() + seconds * PATIENCE
     while True:
         value = condition()

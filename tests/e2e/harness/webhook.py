@@ -1,4 +1,4 @@
-"""Receivers of webhooks: over TLS with a certificate made on the spot, or plain; and the check of a signature."""
+"""Receivers of webhooks (plain HTTP, or TLS with a self-signed certificate), and the check of signatures."""
 
 import base64
 import collections
@@ -12,7 +12,7 @@ from .receiver import Receiver
 
 
 class Certificate:
-    """A certificate for this machine's own names, which is its own authority: .file, .key, .server_context()."""
+    """A self-signed certificate for 127.0.0.1 and localhost: .file, .key, .server_context()."""
 
     def __init__(self, directory):
         self.file = directory / "certificate.pem"
@@ -29,13 +29,13 @@ class Certificate:
 
 
 class WebhookReceiver(Receiver):
-    """A Receiver that knows which webhooks it has accepted: by webhook-id, how often."""
+    """A Receiver that counts which webhooks it has accepted, by webhook-id."""
 
     def __init__(self, certificate=None, answer=lambda received: 204):
         self.accepted = collections.Counter()
         super().__init__(lambda received: self._count(received, answer(received)))
         if certificate:
-            # The handshake waits for the connection's own thread: a client that hesitates must not stop the others.
+            # The handshake runs on the connection's own thread, so that a slow client does not block the others.
             self._server.socket = certificate.server_context().wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False)
             self.url = self.url.replace("http://", "https://")
@@ -49,7 +49,7 @@ class WebhookReceiver(Receiver):
 
 
 def verify(received, secret):
-    """Fails unless the request is signed as Standard Webhooks want it, with the secret as users are shown it."""
+    """Fails unless the request is signed as Standard Webhooks require, with the secret that the API shows."""
     head = received.headers
     assert abs(time.time() - int(head["webhook-timestamp"])) < 300
     signed = f"{head['webhook-id']}.{head['webhook-timestamp']}.".encode() + received.body

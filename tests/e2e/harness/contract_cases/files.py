@@ -1,0 +1,127 @@
+"""Cases of uploads, files and probes."""
+
+import uuid
+
+import requests
+
+from ..contract_environment import DIRECT_UPLOAD_MAX
+from .table import case
+
+
+def begin_upload(env, size):
+    answer = env.user.post("/api/uploads", json={"fileName": "tone.mp3", "size": size, "contentType": "audio/mpeg"})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+@case("createUpload", 201)
+def _as_json(env, call):
+    return call(who=env.user, json={"fileName": "a.wav", "size": 1}, headers={"Origin": "https://app.example.com"})
+
+
+@case("createUpload", 201)
+def _as_form(env, call):
+    return call(who=env.user, data={"fileName": "a.wav", "size": "1000", "contentType": "audio/wav"})
+
+
+@case("createUpload", 400)
+def _without_a_size(env, call):
+    return call(who=env.user, json={"fileName": "a.wav"})
+
+
+@case("createUpload", 413)
+def _over_the_limit(env, call):
+    return call(who=env.user, json={"fileName": "a.wav", "size": DIRECT_UPLOAD_MAX + 1})
+
+
+@case("getFile", 200)
+def _whole(env, call):
+    answer = call(who=env.user, path={"file_id": env.done["file_id"]}, params={"n": 0})
+    assert len(answer.content) == env.done["processed_size"]
+    return answer
+
+
+@case("getFile", 200)
+def _by_its_uploaded_name(env, call):
+    return call(who=env.user, path={"file_id": env.done["original_file"]})
+
+
+@case("getFile", 206)
+def _a_range(env, call):
+    return call(who=env.user, path={"file_id": env.done["file_id"]}, headers={"Range": "bytes=0-9"})
+
+
+@case("getFile", 302)
+def _by_redirect(env, call):
+    """This needs another setting, so web is restarted with it, and then without it."""
+    web = env.stack.web
+    web.env["DOWNLOAD_MODE"] = "redirect"
+    web.restart()
+    try:
+        answer = call(who=env.user, path={"file_id": env.done["file_id"]})
+        assert len(requests.get(answer.headers["Location"], timeout=20).content) == env.done["processed_size"]
+        return answer
+    finally:
+        del web.env["DOWNLOAD_MODE"]
+        web.restart()
+
+
+@case("getFile", 400)
+def _of_a_failed_task(env, call):
+    task = env.user.wait(env.user.upload(b"this is no media" * 100, "wav", name="b.mp3"))
+    return call(who=env.user, path={"file_id": task["file_id"]})
+
+
+@case("getFile", 404)
+def _of_another_user(env, call):
+    return call(who=env.other, path={"file_id": env.done["file_id"]})
+
+
+@case("getFile", 416)
+def _beyond_the_end(env, call):
+    return call(who=env.user, path={"file_id": env.done["file_id"]}, headers={"Range": "bytes=999999999-"})
+
+
+@case("probe", 200)
+def _of_a_form(env, call):
+    with open(env.media.tone("mp3"), "rb") as file:
+        answer = call(who=env.user, files={"fileName": file})
+    assert answer.json()["probe"]["container"] == "mp3"
+    return answer
+
+
+@case("probe", 200)
+def _of_a_finished_upload(env, call):
+    data = env.media.tone("mp3").read_bytes()
+    upload = begin_upload(env, len(data))
+    assert requests.put(upload["upload_url"], data=data, timeout=20).status_code == 200
+    return call(who=env.user, data={"upload_id": upload["upload_id"]})
+
+
+@case("probe", 202)
+def _while_the_worker_is_stopped(env, call):
+    with env.worker_stopped():
+        answer = call(who=env.user, files={"file": ("a.mp3", env.media.tone("mp3").read_bytes())})
+    task = env.user.finish(answer.json()["task"])
+    assert task["kind"] == "probe" and task["result"]["input"]["container"] == "mp3"
+    return answer
+
+
+@case("probe", 400)
+def _not_media(env, call):
+    return call(who=env.user, files={"fileName": ("a.mp3", b"this is no media" * 100)})
+
+
+@case("probe", 400)
+def _without_source(env, call):
+    return call(who=env.user, json={})
+
+
+@case("probe", 404)
+def _of_an_unknown_upload(env, call):
+    return call(who=env.user, json={"upload_id": str(uuid.uuid4())})
+
+
+@case("probe", 409)
+def _of_an_unfinished_upload(env, call):
+    return call(who=env.user, json={"upload_id": begin_upload(env, 5)["upload_id"]})

@@ -1,0 +1,261 @@
+"""Cases of tasks: create, list, get, redo, delete."""
+
+import json
+import uuid
+
+import requests
+
+from ..contract_environment import NOWHERE
+from .files import begin_upload
+from .table import case
+
+
+@case("createTask", 201)
+def _from_a_file(env, call):
+    with open(env.media.tone("mp3"), "rb") as file:
+        return call(who=env.user, files={"fileName": file}, data={"newFormat": "FLAC", "priority": "high", "options": "{}"})
+
+
+@case("createTask", 201)
+def _from_a_url(env, call):
+    return call(who=env.user, json={"url": "https://example.com/song.mp3", "newFormat": "ogg"})
+
+
+@case("createTask", 201)
+def _with_options(env, call):
+    return call(who=env.user, json={"url": "https://example.com/video.mov", "newFormat": "webm", "options": {
+        "resize": {"width": 640, "height": 360, "fit": "crop"}, "trim": {"start": 1.5}, "crf": 40, "loudness": -16, "thumbnail": {"at": 2}}})
+
+
+@case("createTask", 201)
+def _from_a_video_without_format(env, call):
+    answer = call(who=env.user, files={"file": ("video.mp4", b"this is no video" * 100)})
+    assert answer.json()["task"]["preset"] == "fpv"
+    return answer
+
+
+@case("createTask", 201)
+def _from_a_video_url_without_format(env, call):
+    answer = call(who=env.user, data={"url": "https://example.com/video.mp4"})
+    assert answer.json()["task"]["preset"] == "idrl"
+    return answer
+
+
+@case("createTask", 201)
+def _with_a_preset(env, call):
+    return call(who=env.user, json={"url": "https://example.com/video.mp4", "preset": "idrl", "newFormat": "mkv"})
+
+
+@case("createTask", 400)
+def _option_out_of_range(env, call):
+    return call(who=env.user, json={"url": "https://example.com/video.mp4", "newFormat": "mp4", "options": {"fps": 0}})
+
+
+@case("createTask", 201)
+def _from_an_upload(env, call):
+    data = env.media.tone("mp3").read_bytes()
+    upload = begin_upload(env, len(data))
+    assert requests.put(upload["upload_url"], data=data, timeout=20).status_code == 200
+    return call(who=env.user, json={"upload_id": upload["upload_id"], "newFormat": "wav"})
+
+
+@case("createTask", 201)
+def _records(env, call):
+    return call(who=env.user, json={"kind": "insert_records", "records": 1, "priority": "normal"})
+
+
+@case("createTask", 201)
+def _records_by_name(env, call):
+    return call(who=env.user, data={"name": "upload", "description": "user upload", "records": "1"})
+
+
+@case("createTask", 201)
+def _replayed_by_its_key(env, call):
+    key, body = str(uuid.uuid4()), {"kind": "insert_records", "records": 1}
+    first = call(who=env.user, json=body, headers={"Idempotency-Key": key})
+    again = call(who=env.user, json=body, headers={"Idempotency-Key": key})
+    assert "Idempotency-Replayed" not in first.headers and again.headers["Idempotency-Replayed"] == "true"
+    assert again.json()["task"]["id"] == first.json()["task"]["id"]
+    return again
+
+
+@case("createTask", 409)
+def _key_used_for_another_request(env, call):
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    call(who=env.user, json={"kind": "insert_records", "records": 1}, headers=headers)
+    return call(who=env.user, json={"kind": "insert_records", "records": 2}, headers=headers)
+
+
+@case("createTask", 409)
+def _from_an_unfinished_upload(env, call):
+    return call(who=env.user, json={"upload_id": begin_upload(env, 5)["upload_id"], "newFormat": "wav"})
+
+
+@case("createTask", 404)
+def _from_an_unknown_upload(env, call):
+    return call(who=env.user, json={"upload_id": str(uuid.uuid4()), "newFormat": "wav"})
+
+
+@case("createTask", 400)
+def _unknown_format(env, call):
+    return call(who=env.user, files={"fileName": ("a.wav", b"data")}, data={"newFormat": "docx"})
+
+
+@case("createTask", 400)
+def _from_an_internal_url(env, call):
+    return call(who=env.user, json={"url": "http://169.254.169.254/x.mp3", "newFormat": "ogg"})
+
+
+@case("createTask", 400)
+def _broken_json(env, call):
+    return call(who=env.user, data=b"{", headers={"Content-Type": "application/json"})
+
+
+@case("listTasks", 200)
+def _all_of_the_user(env, call):
+    return call(who=env.user)
+
+
+@case("listTasks", 200)
+def _a_page(env, call):
+    env.records_task()
+    answer = call(who=env.user, params={"max": 1, "order": 0, "after": 1, "status": "processed"})
+    page = call(who=env.user, params={"max": 1})
+    assert page.headers["Link"]
+    return answer
+
+
+@case("listTasks", 400)
+def _invalid_order(env, call):
+    return call(who=env.user, params={"order": 2})
+
+
+@case("listAllTasks", 200)
+def _by_an_operator(env, call):
+    answer = call(who=env.operator, params={"max": 5, "order": 1})
+    assert answer.json()
+    return answer
+
+
+@case("listAllTasks", 400)
+def _invalid_max(env, call):
+    return call(who=env.operator, params={"max": "many"})
+
+
+@case("listAllTasks", 403)
+def _by_another_user(env, call):
+    return call(who=env.user)
+
+
+@case("getTask", 200)
+def _by_number(env, call):
+    return call(who=env.user, path={"id": env.done["id"]})
+
+
+@case("getTask", 200)
+def _by_file_id(env, call):
+    return call(who=env.user, path={"id": env.done["file_id"]})
+
+
+@case("getTask", 200)
+def _with_records(env, call):
+    task = env.user.finish(env.records_task())
+    return call(who=env.user, path={"id": task["id"]})
+
+
+def get_video_task(env, call, **fields):
+    video = env.media.video(3, "160x120", 15)
+    task = env.user.finish(env.user.upload(video, **fields), 120)
+    return call(who=env.user, path={"id": task["id"]})
+
+
+@case("getTask", 200)
+def _of_a_video(env, call):
+    answer = get_video_task(env, call, new_format="webm")
+    assert answer.json()["receipt"]["output"]["width"] == 160
+    return answer
+
+
+@case("getTask", 200)
+def _of_a_video_in_parts(env, call):
+    options = {"split": {"seconds": 2}, "thumbnail": {"at": 1}, "loudness": -20, "resize": {"width": 80}, "logo": {"intro": 0.5}}
+    answer = get_video_task(env, call, new_format="mp4", options=json.dumps(options))
+    assert [output["format"] for output in answer.json()["outputs"]] == ["mp4", "mp4", "jpg"]
+    assert len(answer.json()["receipt"]["outputs"]) == 3
+    return answer
+
+
+@case("getTask", 200)
+def _of_the_audio_of_a_video(env, call):
+    return get_video_task(env, call, new_format="mp3")
+
+
+@case("getTask", 200)
+def _that_failed(env, call):
+    task = env.user.wait(env.user.upload(b"this is no media" * 100, "wav", name="a.mp3"))
+    answer = call(who=env.user, path={"id": task["id"]})
+    assert answer.json()["status"] == "failed" and answer.json()["error"]["code"]
+    return answer
+
+
+@case("getTask", 404)
+def _of_another_user(env, call):
+    return call(who=env.other, path={"id": env.done["id"]})
+
+
+@case("redoTask", 200)
+def _another_format(env, call):
+    return call(who=env.user, path={"id": env.user.finish(env.new_task())["id"]}, json={"newFormat": "mp3", "options": {}})
+
+
+@case("redoTask", 200)
+def _another_format_by_form(env, call):
+    return call(who=env.user, path={"id": env.user.finish(env.new_task())["id"]}, data={"newFormat": "acc"})
+
+
+@case("redoTask", 200)
+def _another_format_by_multipart(env, call):
+    return call(who=env.user, path={"id": env.user.finish(env.new_task())["id"]}, files={"newFormat": (None, "ogg")})
+
+
+@case("redoTask", 200)
+def _with_other_options(env, call):
+    return call(who=env.user, path={"id": env.user.finish(env.new_task())["id"]},
+                data={"newFormat": "mp3", "options": '{"bitrate": 96000, "channels": 1}'})
+
+
+@case("redoTask", 200)
+def _as_an_edit(env, call):
+    answer = call(who=env.user, path={"id": env.user.finish(env.new_task())["id"]}, json={"preset": "fpv", "newFormat": "webm"})
+    assert answer.json()["task"]["kind"] == "edit"
+    return answer
+
+
+@case("redoTask", 400)
+def _option_of_another_format(env, call):
+    return call(who=env.user, path={"id": env.done["id"]}, json={"options": {"fps": 24}})
+
+
+@case("redoTask", 400)
+def _without_fields(env, call):
+    return call(who=env.user, path={"id": env.done["id"]}, json={})
+
+
+@case("redoTask", 404)
+def _unknown_task(env, call):
+    return call(who=env.user, path={"id": NOWHERE}, json={"newFormat": "mp3"})
+
+
+@case("redoTask", 409)
+def _task_without_format(env, call):
+    return call(who=env.user, path={"id": env.records_task()["id"]}, json={"newFormat": "mp3"})
+
+
+@case("deleteTask", 200)
+def _own_task(env, call):
+    return call(who=env.user, path={"id": env.new_task()["id"]})
+
+
+@case("deleteTask", 404)
+def _task_of_another_user(env, call):
+    return call(who=env.other, path={"id": env.done["id"]})
