@@ -1,18 +1,18 @@
 /*
- * The HTTP server: the only user of civetweb. A program hands it one const route table; the server matches
- * method and path, bounds everything a client may send, and turns a failed handler into problem+json (RFC
- * 9457).
+ * The HTTP server; the files server*.c are the only users of civetweb. A program gives it one const route table;
+ * the server matches method and path, limits everything that a client may send, and answers for a failed handler
+ * with problem+json (RFC 9457).
  *
- * Model: each request runs on one server thread from head to answer. A handler reads the body (whole, as a
+ * Model: each request runs on one request thread from head to answer. A handler reads the body (whole, as a
  * stream, or as form fields: form.h), then either answers with one of mr_respond_*() and returns MR_OK, or
- * returns a failure with err filled, and the server answers for it. Everything in `struct mr_request` belongs
+ * returns a failure with err filled, and the server answers for it. Everything in a struct mr_request belongs
  * to the server and lives until the handler returns. A request is used by its own thread only; that thread
  * has a stack of 2 MiB.
  *
- * Bounds: head size, body size (per route), and time. A client must deliver each piece of up to 16 KiB, and
- * take each piece of up to 64 KiB, within client_timeout_ms, or its socket is shut down (slow_client.h).
+ * Limits: size of the head, size of the body (per route), and time. A client must send each 16 KiB, and read
+ * each 64 KiB, within client_timeout_ms; otherwise its socket is shut down (slow_client.h).
  *
- * Paths: doubled slashes count as one, a trailing slash is ignored, segments are percent-decoded after
+ * Paths: repeated slashes count as one, a trailing slash is ignored, segments are percent-decoded after
  * splitting.
  */
 #ifndef MR_HTTP_SERVER_H
@@ -28,10 +28,10 @@
 struct mr_server;
 struct mr_request;
 
-/* Handles one request; app is the pointer given to mr_server_start. */
+/* Handles one request; app is the pointer in struct mr_server_options. */
 typedef enum mr_status mr_handler(void *app, struct mr_request *req, struct mr_err *err);
 
-/* Answers a failed request whose head has not been sent; http_status is mr_http_status_of(err), or 404, 405
+/* Answers a failed request whose head has not been sent; http_status is mr_http_status_of(cause), or 404 or 405
  * from routing. */
 typedef enum mr_status mr_answer_error(struct mr_request *req, int http_status, const struct mr_err *cause,
                                        struct mr_err *err);
@@ -39,50 +39,48 @@ typedef enum mr_status mr_answer_error(struct mr_request *req, int http_status, 
 enum { MR_ROUTE_PARAMS_MAX = 6 };
 
 /*
- * Pattern: segments separated by '/', e.g. "/api/tasks/{id}". "{name}" takes one non-empty segment (decoded:
- * it may then hold '/'), "{name*}" as the last segment takes the rest of the path, undecoded. A literal may
- * follow in the same segment after a parameter: "{sub}:pull" (the parameter then ends before the last such
- * literal). The first route of the table that matches wins. A path that matches only under other methods gets
- * 405 with Allow; HEAD is served by GET routes without the body.
+ * Pattern: segments separated by '/', e.g. "/api/tasks/{id}". "{name}" matches one non-empty segment (decoded:
+ * it may then contain '/'), "{name*}" as the last segment matches the rest of the path, undecoded. A literal may
+ * follow a parameter in the same segment: "{sub}:pull" (the parameter then ends before the last such literal).
+ * The first route of the table that matches wins. A path that matches only with other methods gets 405 with
+ * Allow; HEAD is served by GET routes, without the body.
  */
 struct mr_route {
     const char *method;
     const char *pattern;
     mr_handler *handler;
-    int64_t max_body; /* bytes; -1 for the server's default; 0 for no body at all */
-    unsigned flags;   /* the program's own: mr_request_route(req)->flags */
+    int64_t max_body; /* bytes; -1: the server's default; 0: no body at all */
+    unsigned flags;   /* for the program: mr_request_route(req)->flags */
 };
 
 struct mr_server_options {
-    int port;           /* 0 picks a free one: see mr_server_port */
+    int port;           /* 0: any free port, see mr_server_port */
     bool loopback_only; /* bind 127.0.0.1 instead of every address */
-    int threads;        /* requests served at once */
+    int threads;        /* requests served at once, at least 1 */
     int64_t max_body;   /* default body limit in bytes */
-    int max_head;       /* request line and headers together, bytes; over it: 431 */
+    int max_head;       /* request line and headers together, at least 1,024 bytes; over it: 431 */
     int client_timeout_ms;
-    const struct mr_route *routes;
+    const struct mr_route *routes; /* must outlive the server */
     size_t route_count;
-    void *app;
-    const struct mr_log
-        *log;          /* one line per request (method, path, status, ms, bytes); must outlive the server */
-    bool log_requests; /* false: only failures (>= 500) */
+    void *app;                     /* for the handlers */
+    const struct mr_log *log;      /* one line per request; must outlive the server */
+    bool log_requests;             /* false: only answers with a status of 500 and above */
     mr_answer_error *answer_error; /* NULL: problem+json {type,title,status,detail,code,message} */
 };
 
-/* Starts listening. MR_UNAVAILABLE if the port cannot be bound. */
+/* Starts listening; returns at once. MR_UNAVAILABLE if the port cannot be bound, MR_INVALID if an option is out
+ * of bounds. */
 MR_MUST_CHECK enum mr_status mr_server_start(const struct mr_server_options *options, struct mr_server **ret,
                                              struct mr_err *err);
 int mr_server_port(const struct mr_server *server);
 
-/*
- * New requests are answered 503 with Connection: close from now on; waits up to deadline_ms for the running
- * ones. True when none runs any more. mr_server_stop then ends the threads (running requests lose their
- * sockets) and frees.
- */
+/* Answers new requests with 503 and Connection: close from now on, and waits up to deadline_ms for those that
+ * run. True if none runs any more. */
 bool mr_server_drain(struct mr_server *server, int deadline_ms);
+/* Ends the threads and frees; requests that still run lose their sockets. Accepts NULL. */
 void mr_server_stop(struct mr_server *server);
 
-/* ---- what came in ---------------------------------------------------------- */
+/* The request: head first, then body. Texts belong to the request. */
 
 const char *mr_request_method(const struct mr_request *req);
 /* The normalised path as matched, still percent-encoded. */
@@ -92,69 +90,70 @@ const char *mr_request_query_string(const struct mr_request *req);
 const struct mr_route *mr_request_route(const struct mr_request *req);
 /* The decoded path parameter `name`; never NULL for a name of the pattern. */
 const char *mr_request_param(const struct mr_request *req, const char *name);
-/* The decoded query parameter, or NULL. First occurrence wins. */
+/* The decoded query parameter, or NULL. The first occurrence wins. */
 const char *mr_request_query(const struct mr_request *req, const char *name);
 /* A header's value, or NULL. */
 const char *mr_request_header(const struct mr_request *req, const char *name);
-/* The n-th header, in order, for proxies and recorders; false past the last. */
+/* The n-th header, from 0; false past the last. */
 bool mr_request_header_at(const struct mr_request *req, size_t n, const char **ret_name,
                           const char **ret_value);
-/* "http://HOST" from the Host header (or X-Forwarded-Proto/-Host where given); for absolute links. Never
- * NULL. */
+/* "http://HOST" from the Host header (or X-Forwarded-Proto/-Host, if given), for absolute links. Never NULL. */
 const char *mr_request_base_url(const struct mr_request *req);
+/* The client's address. */
 const char *mr_request_remote(const struct mr_request *req);
-/* The request's own logger: carries its trace. */
+/* The request's own logger: it has the request's trace. */
 const struct mr_log *mr_request_log(const struct mr_request *req);
-/* Declared Content-Length; -1 if unknown (chunked). */
+/* The declared Content-Length; -1 if unknown (chunked). */
 int64_t mr_request_content_length(const struct mr_request *req);
 /* True if Content-Type's media type (without parameters) equals `type`, ASCII case ignored. */
 bool mr_request_is_type(const struct mr_request *req, const char *type);
 
 /*
- * Reads the next bytes of the body: *ret_len is 0 only at its proper end. MR_TOO_LARGE over the route's limit
- * (checked against Content-Length before the first byte), MR_INVALID when the client breaks off, MR_TIMEOUT
- * when it is too slow.
+ * Reads the next bytes of the body: *ret_len is 0 only at its end. MR_TOO_LARGE over the route's limit (a
+ * declared length is checked before the first byte), MR_INVALID if the client disconnects before the end,
+ * MR_TIMEOUT if it is too slow. Once failed, it fails the same way again.
  */
 MR_MUST_CHECK enum mr_status mr_request_read(struct mr_request *req, void *data, size_t len, size_t *ret_len,
                                              struct mr_err *err);
-/* The rest of the body, into buf (its cap applies too). */
+/* Appends the rest of the body to buf (whose cap applies, too). */
 MR_MUST_CHECK enum mr_status mr_request_body(struct mr_request *req, struct mr_buf *buf, struct mr_err *err);
-/* The body as JSON (duplicate keys refused): MR_INVALID with line and column if broken, MR_UNSUPPORTED (415)
- * if Content-Type says something else than JSON. The caller owns *ret. */
+/* The body as JSON, at most max bytes; the caller owns *ret. MR_INVALID with line and column if it is malformed
+ * or has a duplicate key, MR_UNSUPPORTED (415) if Content-Type is something other than JSON. */
 MR_MUST_CHECK enum mr_status mr_request_json(struct mr_request *req, size_t max, json_t **ret,
                                              struct mr_err *err);
 
-/* ---- what goes out ---------------------------------------------------------
- * Headers first, then exactly one respond call; a handler that fails loses the headers it has added. A write
- * that fails because the client went away is reported as MR_UNAVAILABLE; after the head has gone out the
- * server cannot answer otherwise, and closes.
+/*
+ * The answer: headers first, then exactly one respond call; if the handler fails, its headers are dropped.
+ * MR_UNAVAILABLE if the client has disconnected. Once the head is sent, the server can only close the
+ * connection on a failure.
  */
 
-/* Adds a header to the answer. Values with control characters are refused (MR_INVALID). */
+/* Adds a header. MR_INVALID for control characters in the value. */
 MR_MUST_CHECK enum mr_status mr_respond_header(struct mr_request *req, const char *name, const char *value,
                                                struct mr_err *err);
+/* content_type may be NULL. */
 MR_MUST_CHECK enum mr_status mr_respond_bytes(struct mr_request *req, int http_status,
                                               const char *content_type, const void *data, size_t len,
                                               struct mr_err *err);
-/* Takes the reference of `body` (also on failure). */
+/* Takes the reference of `body`, also on failure. */
 MR_MUST_CHECK enum mr_status mr_respond_json(struct mr_request *req, int http_status, json_t *body,
                                              struct mr_err *err);
 /* An answer without a body, e.g. 204. */
 MR_MUST_CHECK enum mr_status mr_respond_empty(struct mr_request *req, int http_status, struct mr_err *err);
-/* Starts a streamed answer: length in bytes, or -1 for chunked. Follow with mr_respond_write until all is
- * written and then mr_respond_end; a chunked answer that is not ended is cut off visibly. */
+/* Begins a streamed answer: length in bytes, or -1 for chunked. Then call mr_respond_write until all is
+ * written, then mr_respond_end; a client can tell that a chunked answer without its end was cut off. */
 MR_MUST_CHECK enum mr_status mr_respond_begin(struct mr_request *req, int http_status,
                                               const char *content_type, int64_t length, struct mr_err *err);
 MR_MUST_CHECK enum mr_status mr_respond_write(struct mr_request *req, const void *data, size_t len,
                                               struct mr_err *err);
 MR_MUST_CHECK enum mr_status mr_respond_end(struct mr_request *req, struct mr_err *err);
 /*
- * Answers with a head alone and hands the client's socket out: for answers that go on for long after the
- * handler has returned, and must not hold a request thread. *ret_fd is the caller's to write the body to,
- * with its own deadlines, and to close, which ends the body: there is no length and no framing. It is -1 for
- * a HEAD request, which is then answered. The request is logged and counts as done when the handler returns:
- * neither mr_server_drain nor mr_server_stop touch the socket. MR_EXHAUSTED without descriptors (the server
- * then answers), MR_UNAVAILABLE when the client is gone.
+ * Sends the head and hands the client's socket over: for answers that continue long after the handler has
+ * returned and must not occupy a request thread. The caller writes the body to *ret_fd, with its own deadlines,
+ * and closes it, which ends the body: there is no length and no framing. *ret_fd is -1 for a HEAD request, which
+ * is answered by then. The request is logged and counts as done when the handler returns: mr_server_drain and
+ * mr_server_stop do not touch the socket. MR_EXHAUSTED without descriptors (the server then answers),
+ * MR_UNAVAILABLE if the client has disconnected.
  */
 MR_MUST_CHECK enum mr_status mr_respond_detach(struct mr_request *req, int http_status,
                                                const char *content_type, int *ret_fd, struct mr_err *err);

@@ -1,21 +1,23 @@
-#include "shared/http/server_internal.h"
+#include "shared/http/server_error.h"
 
 #include "shared/http/problem.h"
+#include "shared/http/server_connection.h"
+#include "shared/http/server_wire.h"
+
+enum { REFUSAL_MAX = 4096 };
 
 static enum mr_status answer_problem(struct mr_request *req, int http_status, const struct mr_err *cause,
                                      struct mr_err *err)
 {
     MR_AUTO_JSON json_t *problem = NULL;
-    enum mr_status status = mr_problem_json(http_status, cause, &problem, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_problem_json(http_status, cause, &problem, err));
     MR_AUTO_STR char *text = json_dumps(problem, JSON_COMPACT);
     if (!text)
         return mr_fail_oom(err);
     return mr_respond_bytes(req, http_status, "application/problem+json", text, strlen(text), err);
 }
 
-/* Headers that belong to a status whoever answers. */
+/* Headers that a status requires, whoever writes the body. */
 static enum mr_status add_status_headers(struct mr_request *req, int http_status, struct mr_err *err)
 {
     static const struct {
@@ -44,49 +46,59 @@ void mr_request_fail(struct mr_request *req, int http_status, const struct mr_er
     mr_request_answer_failure(req, http_status, cause);
 }
 
+static enum mr_status answer_failure(struct mr_request *req, int http_status, const struct mr_err *cause,
+                                     struct mr_err *err)
+{
+    mr_answer_error *answer = req->server->options.answer_error;
+    MR_TRY(add_status_headers(req, http_status, err));
+    return (answer ? answer : answer_problem)(req, http_status, cause, err);
+}
+
 void mr_request_answer_failure(struct mr_request *req, int http_status, const struct mr_err *cause)
 {
     if (req->out.started) {
-        req->out.close = true; /* the client sees an answer that is cut off */
+        req->out.close = true; /* the client sees a truncated answer */
         return;
     }
-    mr_buf_clear(&req->out.headers); /* they were meant for another answer */
+    mr_buf_clear(&req->out.headers); /* they belonged to the other answer */
     struct mr_err fault = {0};
-    mr_answer_error *answer = req->server->options.answer_error;
-    enum mr_status status = add_status_headers(req, http_status, &fault);
-    if (status == MR_OK)
-        status = (answer ? answer : answer_problem)(req, http_status, cause, &fault);
-    if (status == MR_OK)
+    if (answer_failure(req, http_status, cause, &fault) == MR_OK)
         return;
     req->out.close = true;
     if (!req->out.gone)
-        mr_log_err(&req->log, MR_LOG_ERROR, "no answer could be sent", &fault, NULL);
+        mr_log_err(&req->log, MR_LOG_ERROR, "cannot answer the request", &fault, NULL);
 }
 
-/* civetweb has no request to show here, only a connection: the answer is written plainly. */
+/* civetweb has no request here, only a connection: the answer is written directly. */
+static enum mr_status write_refusal(struct mr_request *req, int http_status, const char *reason,
+                                    struct mr_err *err)
+{
+    struct mr_err cause;
+    mr_fail(&cause, http_status == 408 ? MR_TIMEOUT : MR_INVALID, "%s", reason);
+    MR_AUTO_JSON json_t *problem = NULL;
+    MR_TRY(mr_problem_json(http_status, &cause, &problem, err));
+    MR_AUTO_STR char *text = json_dumps(problem, JSON_COMPACT);
+    if (!text)
+        return mr_fail_oom(err);
+    MR_AUTO(mr_buf) struct mr_buf answer = MR_BUF_INIT(REFUSAL_MAX);
+    MR_TRY(mr_buf_appendf(&answer, err,
+                          "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\n"
+                          "X-Content-Type-Options: nosniff\r\nContent-Length: %zu\r\n"
+                          "Connection: close\r\n\r\n%s",
+                          http_status, mr_http_reason(http_status), strlen(text), text));
+    return mr_wire_write(req, answer.data, answer.len, err);
+}
+
 void mr_server_refuse(struct mr_server *server, struct mg_connection *conn, int http_status,
                       const char *reason)
 {
     if (http_status == 400 && strcmp(reason, "Malformed message") == 0) {
-        http_status = mr_peer_head_fault(server, conn);
+        http_status = mr_connection_head_fault(server, conn);
         reason = mr_http_reason(http_status);
     }
-    struct mr_request req = {.server = server, .conn = conn, .fd = mr_peer_socket(server, conn)};
-    struct mr_err cause = {.status = MR_INVALID};
-    mr_fail(&cause, http_status == 408 ? MR_TIMEOUT : MR_INVALID, "%s", reason);
-    MR_AUTO_JSON json_t *problem = NULL;
-    MR_AUTO_STR char *text = NULL;
-    if (mr_problem_json(http_status, &cause, &problem, NULL) == MR_OK)
-        text = json_dumps(problem, JSON_COMPACT);
-    MR_AUTO(mr_buf) struct mr_buf answer = MR_BUF_INIT(4096);
-    if (text &&
-        mr_buf_appendf(&answer, NULL,
-                       "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\n"
-                       "X-Content-Type-Options: nosniff\r\nContent-Length: %zu\r\n"
-                       "Connection: close\r\n\r\n%s",
-                       http_status, mr_http_reason(http_status), strlen(text), text) == MR_OK &&
-        mr_wire_write(&req, answer.data, answer.len, NULL) == MR_OK)
-        mr_peer_linger(req.fd);
+    struct mr_request req = {.server = server, .conn = conn, .fd = mr_connection_socket(server, conn)};
+    if (write_refusal(&req, http_status, reason, NULL) == MR_OK)
+        mr_connection_linger(req.fd);
     mr_log_write(server->options.log, MR_LOG_INFO, reason, "{s:i, s:s}", "status", http_status, "remote",
                  mg_get_request_info(conn)->remote_addr);
 }

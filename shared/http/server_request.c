@@ -1,4 +1,4 @@
-#include "shared/http/server_internal.h"
+#include "shared/http/server_request.h"
 
 #include "shared/base/encoding.h"
 
@@ -62,16 +62,16 @@ enum mr_status mr_request_prepare(struct mr_request *req, struct mr_err *err)
     mr_log_set_trace(&req->log, mr_request_header(req, "traceparent"),
                      mr_request_header(req, "X-Cloud-Trace-Context"));
     prepare_base_url(req);
-    /* civetweb drops the headers that it has no room for without a word. */
+    /* civetweb silently drops the headers that it has no room for. */
     if (req->info->num_headers >= MG_MAX_HEADERS)
-        return mr_fail_code(err, MR_CODE_TOO_MANY_HEADERS, "more than %d headers", MG_MAX_HEADERS - 1);
+        return mr_fail_code(err, MR_CODE_TOO_MANY_HEADERS, "the request has more than %d headers",
+                            MG_MAX_HEADERS - 1);
     enum mr_status status = mr_path_parse(req->info->local_uri_raw, &req->path, err);
     if (status != MR_OK) {
-        req->path.text[0] = '\0'; /* nothing of it may reach the log */
+        req->path.text[0] = '\0'; /* it must not reach the log */
         return status;
     }
-    status = prepare_query(req, err);
-    return status == MR_OK ? mr_body_prepare(req, err) : status;
+    return prepare_query(req, err);
 }
 
 void mr_request_release(struct mr_request *req)

@@ -1,38 +1,15 @@
-#include "shared/http/server_internal.h"
-
+/* Answers: the head, then the body, whole or streamed. */
 #include "shared/http/problem.h"
-
-#include <sys/socket.h>
+#include "shared/http/server_body.h"
+#include "shared/http/server_request.h"
+#include "shared/http/server_wire.h"
 
 enum {
-    JOIN_MAX = 16 * 1024,                /* a body up to this size goes out together with its head */
+    JOIN_MAX = 16 * 1024,                /* a body up to this size is sent together with its head */
     CHUNK_MAX = 16 * 1024,               /* data of one chunk */
-    CHUNK_FRAME = sizeof "4000\r\n" + 2, /* what is put around it */
-    DECIMAL_DIGITS = 15,                 /* what a double holds for certain: 12.3 stays 12.3 */
+    CHUNK_FRAME = sizeof "4000\r\n" + 2, /* what surrounds it */
+    DECIMAL_DIGITS = 15,                 /* what a double keeps for certain: 12.3 stays 12.3 */
 };
-
-enum mr_status mr_wire_write(struct mr_request *req, const void *data, size_t len, struct mr_err *err)
-{
-    const char *bytes = data;
-    while (len) {
-        size_t piece = len < MR_WRITE_PIECE ? len : MR_WRITE_PIECE;
-        struct mr_watch watch;
-        mr_slow_clients_begin(req->server->slow_clients, &watch, req->fd, SHUT_RDWR);
-        int n = mg_write(req->conn, bytes, piece);
-        bool late = mr_slow_clients_end(req->server->slow_clients, &watch);
-        if (n < 0 || (size_t)n != piece) {
-            req->out.gone = true;
-            return late ? mr_fail_as(err, MR_UNAVAILABLE, MR_CODE_SLOW_CLIENT,
-                                     "the client took the answer too slowly")
-                        : mr_fail_code(err, MR_CODE_CLIENT_GONE, "the client went away");
-        }
-        bytes += piece;
-        len -= piece;
-    }
-    return MR_OK;
-}
-
-/* ---- the head -------------------------------------------------------------- */
 
 static bool is_token(const char *text)
 {
@@ -53,9 +30,10 @@ enum mr_status mr_respond_header(struct mr_request *req, const char *name, const
                                  struct mr_err *err)
 {
     if (req->out.started)
-        return mr_fail(err, MR_INTERNAL, "header %s after the head was sent", name);
+        return mr_fail(err, MR_INTERNAL, "header %s: the head was already sent", name);
     if (!is_token(name) || has_control(value))
-        return mr_fail(err, MR_INVALID, "header %s: illegal character", is_token(name) ? name : "name");
+        return mr_fail(err, MR_INVALID, "header %s contains an illegal character",
+                       is_token(name) ? name : "name");
     return mr_buf_appendf(&req->out.headers, err, "%s: %s\r\n", name, value);
 }
 
@@ -68,11 +46,12 @@ static bool client_keeps_alive(const struct mr_request *req)
     return strcmp(req->info->http_version, "1.1") == 0;
 }
 
-/* A kept connection holds a thread while it is idle. A quarter of them stays free of that, so that newcomers
- * never wait behind the idle. */
+/* A kept connection occupies a thread while it is idle. A quarter of the threads is kept free of that, so that
+ * new connections never wait for idle ones. */
 static bool has_spare_threads(struct mr_server *server)
 {
-    return atomic_load(&server->connections) <= server->options.threads - (server->options.threads + 3) / 4;
+    return atomic_load(&server->connection_count) <=
+           server->options.threads - (server->options.threads + 3) / 4;
 }
 
 static void decide_connection(struct mr_request *req)
@@ -80,7 +59,7 @@ static void decide_connection(struct mr_request *req)
     if (!mr_body_can_finish(req) || !client_keeps_alive(req) || !has_spare_threads(req->server))
         req->out.close = true;
     if (req->out.left < 0 && !req->out.no_body && !req->out.chunked)
-        req->out.close = true; /* HTTP/1.0: the close is the end of the body */
+        req->out.close = true; /* HTTP/1.0: closing ends the body */
     if (req->out.close)
         mg_disable_connection_keep_alive(req->conn);
 }
@@ -111,55 +90,42 @@ static enum mr_status build_head(struct mr_request *req, const char *content_typ
     struct tm parts;
     gmtime_r(&now, &parts);
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-    enum mr_status status =
-        mr_buf_appendf(head, err, "HTTP/1.1 %d %s\r\nDate: %s\r\nX-Content-Type-Options: nosniff\r\n",
-                       req->out.status, mr_http_reason(req->out.status), date);
-    if (status == MR_OK && content_type)
-        status = mr_buf_appendf(head, err, "Content-Type: %s\r\n", content_type);
-    if (status == MR_OK)
-        status = append_framing(req, head, err);
-    if (status == MR_OK)
-        status = mr_buf_append(head, mr_buf_str(&req->out.headers), req->out.headers.len, err);
-    if (status == MR_OK)
-        status = mr_buf_append_str(
-            head, req->out.close ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n", err);
-    return status;
+    MR_TRY(mr_buf_appendf(head, err, "HTTP/1.1 %d %s\r\nDate: %s\r\nX-Content-Type-Options: nosniff\r\n",
+                          req->out.status, mr_http_reason(req->out.status), date));
+    if (content_type)
+        MR_TRY(mr_buf_appendf(head, err, "Content-Type: %s\r\n", content_type));
+    MR_TRY(append_framing(req, head, err));
+    MR_TRY(mr_buf_append(head, mr_buf_str(&req->out.headers), req->out.headers.len, err));
+    return mr_buf_appendf(head, err, "Connection: %s\r\n\r\n", req->out.close ? "close" : "keep-alive");
 }
 
-/* Sends the head, and with it `body` if that is small; *ret_joined says so. */
+/* Sends the head, and `body` with it if that is small: then *ret_joined is true. */
 static enum mr_status send_head(struct mr_request *req, int http_status, const char *content_type,
                                 int64_t length, const void *body, bool *ret_joined, struct mr_err *err)
 {
     if (req->out.started)
-        return mr_fail(err, MR_INTERNAL, "a second answer to one request");
+        return mr_fail(err, MR_INTERNAL, "the request is already answered");
     if (content_type && has_control(content_type))
-        return mr_fail(err, MR_INVALID, "header Content-Type: illegal character");
+        return mr_fail(err, MR_INVALID, "header Content-Type contains an illegal character");
     decide_framing(req, http_status, length);
     decide_connection(req);
     MR_AUTO(mr_buf) struct mr_buf head = MR_BUF_INIT(MR_HEAD_OUT_MAX + 1024 + JOIN_MAX);
-    enum mr_status status = build_head(req, content_type, &head, err);
+    MR_TRY(build_head(req, content_type, &head, err));
     bool join = body && length <= JOIN_MAX && !req->out.no_body;
-    if (status == MR_OK && join)
-        status = mr_buf_append(&head, body, (size_t)length, err);
-    if (status != MR_OK)
-        return status;
+    if (join)
+        MR_TRY(mr_buf_append(&head, body, (size_t)length, err));
     req->out.started = true;
     *ret_joined = join;
     return mr_wire_write(req, head.data, head.len, err);
 }
 
-/* ---- whole answers --------------------------------------------------------- */
-
 enum mr_status mr_respond_bytes(struct mr_request *req, int http_status, const char *content_type,
                                 const void *data, size_t len, struct mr_err *err)
 {
     bool joined = false;
-    enum mr_status status =
-        send_head(req, http_status, content_type, (int64_t)len, len ? data : NULL, &joined, err);
-    if (status == MR_OK && !joined && !req->out.no_body)
-        status = mr_wire_write(req, data, len, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(send_head(req, http_status, content_type, (int64_t)len, len ? data : NULL, &joined, err));
+    if (!joined && !req->out.no_body)
+        MR_TRY(mr_wire_write(req, data, len, err));
     req->out.sent = req->out.no_body ? 0 : (int64_t)len;
     req->out.ended = true;
     return MR_OK;
@@ -180,8 +146,6 @@ enum mr_status mr_respond_empty(struct mr_request *req, int http_status, struct 
     return mr_respond_bytes(req, http_status, NULL, NULL, 0, err);
 }
 
-/* ---- streamed answers ------------------------------------------------------ */
-
 enum mr_status mr_respond_begin(struct mr_request *req, int http_status, const char *content_type,
                                 int64_t length, struct mr_err *err)
 {
@@ -189,20 +153,18 @@ enum mr_status mr_respond_begin(struct mr_request *req, int http_status, const c
     return send_head(req, http_status, content_type, length, NULL, &joined, err);
 }
 
-/* Size line, data and line end in one write, so that small events leave as one packet. */
+/* Size line, data and line end in one write, so that a small event is one packet. */
 static enum mr_status write_chunks(struct mr_request *req, const char *data, size_t len, struct mr_err *err)
 {
     while (len) {
         char chunk[CHUNK_MAX + CHUNK_FRAME];
-        size_t piece = len < CHUNK_MAX ? len : CHUNK_MAX;
-        size_t used = (size_t)snprintf(chunk, sizeof chunk, "%zx\r\n", piece);
-        memcpy(chunk + used, data, piece);
-        memcpy(chunk + used + piece, "\r\n", 2);
-        enum mr_status status = mr_wire_write(req, chunk, used + piece + 2, err);
-        if (status != MR_OK)
-            return status;
-        data += piece;
-        len -= piece;
+        size_t part = len < CHUNK_MAX ? len : CHUNK_MAX;
+        size_t used = (size_t)snprintf(chunk, sizeof chunk, "%zx\r\n", part);
+        memcpy(chunk + used, data, part);
+        memcpy(chunk + used + part, "\r\n", 2);
+        MR_TRY(mr_wire_write(req, chunk, used + part + 2, err));
+        data += part;
+        len -= part;
     }
     return MR_OK;
 }
@@ -210,14 +172,12 @@ static enum mr_status write_chunks(struct mr_request *req, const char *data, siz
 enum mr_status mr_respond_write(struct mr_request *req, const void *data, size_t len, struct mr_err *err)
 {
     if (!req->out.started || req->out.ended)
-        return mr_fail(err, MR_INTERNAL, "body data outside of an answer");
+        return mr_fail(err, MR_INTERNAL, "no streamed answer is open");
     if (req->out.left >= 0 && (int64_t)len > req->out.left)
-        return mr_fail(err, MR_INTERNAL, "more body than the %lld bytes announced", (long long)req->out.left);
+        return mr_fail(err, MR_INTERNAL, "the body is longer than announced: %zu bytes for %lld", len,
+                       (long long)req->out.left);
     if (!req->out.no_body) {
-        enum mr_status status =
-            req->out.chunked ? write_chunks(req, data, len, err) : mr_wire_write(req, data, len, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(req->out.chunked ? write_chunks(req, data, len, err) : mr_wire_write(req, data, len, err));
         req->out.sent += (int64_t)len;
     }
     if (req->out.left >= 0)
@@ -228,14 +188,12 @@ enum mr_status mr_respond_write(struct mr_request *req, const void *data, size_t
 enum mr_status mr_respond_end(struct mr_request *req, struct mr_err *err)
 {
     if (!req->out.started || req->out.ended)
-        return mr_fail(err, MR_INTERNAL, "the end of no answer");
+        return mr_fail(err, MR_INTERNAL, "no streamed answer is open");
     if (req->out.left > 0 && !req->out.no_body)
-        return mr_fail(err, MR_INTERNAL, "%lld bytes less body than announced", (long long)req->out.left);
-    if (req->out.chunked && !req->out.no_body) {
-        enum mr_status status = mr_wire_write(req, "0\r\n\r\n", 5, err);
-        if (status != MR_OK)
-            return status;
-    }
+        return mr_fail(err, MR_INTERNAL, "the body is %lld bytes shorter than announced",
+                       (long long)req->out.left);
+    if (req->out.chunked && !req->out.no_body)
+        MR_TRY(mr_wire_write(req, "0\r\n\r\n", 5, err));
     req->out.ended = true;
     return MR_OK;
 }
