@@ -1,37 +1,147 @@
 #include "shared/media/formats.h"
 
+#include <limits.h>
 #include <string.h>
 #include <strings.h>
 
 /* "acc" is the spelling of aac that one of the older systems' clients sends. */
 /* clang-format off */
 static const struct mr_format formats[] = {
-    {"mp3",  {NULL},              "mp3",  "audio/mpeg",             MR_MEDIA_AUDIO},
-    {"aac",  {"acc", "adts"},     "aac",  "audio/aac",              MR_MEDIA_AUDIO},
-    {"m4a",  {NULL},              "m4a",  "audio/mp4",              MR_MEDIA_AUDIO},
-    {"ogg",  {"oga", "vorbis"},   "ogg",  "audio/ogg",              MR_MEDIA_AUDIO},
-    {"opus", {NULL},              "opus", "audio/ogg; codecs=opus", MR_MEDIA_AUDIO},
-    {"wav",  {"wave"},            "wav",  "audio/wav",              MR_MEDIA_AUDIO},
-    {"flac", {NULL},              "flac", "audio/flac",             MR_MEDIA_AUDIO},
-    {"wma",  {NULL},              "wma",  "audio/x-ms-wma",         MR_MEDIA_AUDIO},
-    {"mp4",  {"m4v"},             "mp4",  "video/mp4",              MR_MEDIA_VIDEO},
-    {"mov",  {"qt", "quicktime"}, "mov",  "video/quicktime",        MR_MEDIA_VIDEO},
-    {"mkv",  {"matroska"},        "mkv",  "video/x-matroska",       MR_MEDIA_VIDEO},
-    {"webm", {NULL},              "webm", "video/webm",             MR_MEDIA_VIDEO},
-    {"avi",  {NULL},              "avi",  "video/x-msvideo",        MR_MEDIA_VIDEO},
-    {"gif",  {NULL},              "gif",  "image/gif",              MR_MEDIA_VIDEO},
+    {"mp3",  {NULL},              "mp3",  "audio/mpeg",             MR_MEDIA_AUDIO, {"mp3"},                  NULL},
+    {"aac",  {"acc", "adts"},     "aac",  "audio/aac",              MR_MEDIA_AUDIO, {"aac"},                  NULL},
+    {"m4a",  {NULL},              "m4a",  "audio/mp4",              MR_MEDIA_AUDIO, {"aac"},                  NULL},
+    {"ogg",  {"oga", "vorbis"},   "ogg",  "audio/ogg",              MR_MEDIA_AUDIO, {"vorbis", "flac"},       NULL},
+    {"opus", {NULL},              "opus", "audio/ogg; codecs=opus", MR_MEDIA_AUDIO, {"opus"},                 NULL},
+    {"wav",  {"wave"},            "wav",  "audio/wav",              MR_MEDIA_AUDIO, {"pcm"},                  NULL},
+    {"flac", {NULL},              "flac", "audio/flac",             MR_MEDIA_AUDIO, {"flac"},                 NULL},
+    {"wma",  {NULL},              "wma",  "audio/x-ms-wma",         MR_MEDIA_AUDIO, {"wma"},                  NULL},
+    {"mp4",  {"m4v"},             "mp4",  "video/mp4",              MR_MEDIA_VIDEO, {"h264", "mpeg4"},        "aac"},
+    {"mov",  {"qt", "quicktime"}, "mov",  "video/quicktime",        MR_MEDIA_VIDEO, {"h264", "mpeg4"},        "aac"},
+    {"mkv",  {"matroska"},        "mkv",  "video/x-matroska",       MR_MEDIA_VIDEO, {"h264", "vp9", "mpeg4"}, "aac"},
+    {"webm", {NULL},              "webm", "video/webm",             MR_MEDIA_VIDEO, {"vp9"},                  "opus"},
+    {"avi",  {NULL},              "avi",  "video/x-msvideo",        MR_MEDIA_VIDEO, {"mpeg4", "h264"},        "mp3"},
+    {"gif",  {NULL},              "gif",  "image/gif",              MR_MEDIA_VIDEO, {"gif"},                  NULL},
 };
 /* clang-format on */
-enum { FORMATS = sizeof formats / sizeof *formats };
 
-static int has_name(const struct mr_format *format, const char *name)
+/* Hz, as the encoders take them. */
+static const int aac_rates[] = {8000,  11025, 12000, 16000, 22050, 24000, 32000,
+                                44100, 48000, 64000, 88200, 96000, 0};
+static const int mp3_rates[] = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 0};
+static const int opus_rates[] = {48000, 0};
+
+static const char *const x264_presets[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
+                                           "medium",    "slow",      "slower",   "veryslow", NULL};
+
+#define VIDEO_BIT_RATE                                                                                       \
+    {                                                                                                        \
+        MR_BIT_RATE_MIN, MR_BIT_RATE_MAX                                                                     \
+    }
+#define FRAME_RATE                                                                                           \
+    {                                                                                                        \
+        1, MR_FRAME_RATE_MAX                                                                                 \
+    }
+
+static const struct mr_codec codecs[] = {
+    {
+        .name = "h264",
+        .title = "H.264",
+        .media_class = MR_MEDIA_VIDEO,
+        .bit_rate = VIDEO_BIT_RATE,
+        .rate_factor = {0, 51},
+        .speed_presets = x264_presets,
+        .frame_rate = FRAME_RATE,
+    },
+    {
+        .name = "vp9",
+        .title = "VP9",
+        .media_class = MR_MEDIA_VIDEO,
+        .bit_rate = VIDEO_BIT_RATE,
+        .rate_factor = {0, 63},
+        .frame_rate = FRAME_RATE,
+    },
+    {
+        .name = "mpeg4",
+        .title = "MPEG-4",
+        .media_class = MR_MEDIA_VIDEO,
+        .bit_rate = VIDEO_BIT_RATE,
+        .frame_rate = FRAME_RATE,
+    },
+    {
+        .name = "gif",
+        .title = "GIF",
+        .media_class = MR_MEDIA_VIDEO,
+        .frame_rate = {1, 25},
+    },
+    {
+        .name = "mp3",
+        .title = "MP3",
+        .media_class = MR_MEDIA_AUDIO,
+        .bit_rate = {MR_BIT_RATE_MIN, 320000},
+        .sample_rate = {8000, 48000},
+        .sample_rates = mp3_rates,
+        .channels = {1, 2},
+    },
+    {
+        .name = "aac",
+        .title = "AAC",
+        .media_class = MR_MEDIA_AUDIO,
+        .bit_rate = {MR_BIT_RATE_MIN, 512000},
+        .sample_rate = {8000, 96000},
+        .sample_rates = aac_rates,
+        .channels = {1, 6},
+    },
+    {
+        .name = "vorbis",
+        .title = "Vorbis",
+        .media_class = MR_MEDIA_AUDIO,
+        .bit_rate = {32000, 480000},
+        .sample_rate = {8000, 200000},
+        .channels = {1, 8},
+    },
+    {
+        .name = "opus",
+        .title = "Opus",
+        .media_class = MR_MEDIA_AUDIO,
+        .bit_rate = {MR_BIT_RATE_MIN, 510000},
+        .sample_rate = {48000, 48000},
+        .sample_rates = opus_rates,
+        .channels = {1, 8},
+    },
+    {
+        .name = "flac",
+        .title = "FLAC",
+        .media_class = MR_MEDIA_AUDIO,
+        .sample_rate = {8000, 192000},
+        .channels = {1, 8},
+    },
+    {
+        .name = "pcm",
+        .title = "PCM, 16 or 24 bits",
+        .media_class = MR_MEDIA_AUDIO,
+        .sample_rate = {1, INT_MAX},
+        .channels = {1, 16},
+    },
+    {
+        .name = "wma",
+        .title = "WMA 2",
+        .media_class = MR_MEDIA_AUDIO,
+        .bit_rate = {24000, 320000},
+        .sample_rate = {8000, 48000},
+        .channels = {1, 2},
+    },
+};
+
+enum { FORMATS = sizeof formats / sizeof *formats, CODECS = sizeof codecs / sizeof *codecs };
+
+static bool has_name(const struct mr_format *format, const char *name)
 {
     if (strcasecmp(format->name, name) == 0)
-        return 1;
+        return true;
     for (size_t i = 0; i < sizeof format->aliases / sizeof *format->aliases && format->aliases[i]; i++)
         if (strcasecmp(format->aliases[i], name) == 0)
-            return 1;
-    return 0;
+            return true;
+    return false;
 }
 
 const struct mr_format *mr_format_find(const char *name)
@@ -42,13 +152,34 @@ const struct mr_format *mr_format_find(const char *name)
     return NULL;
 }
 
-const struct mr_format *mr_format_of_file(const char *file_name)
-{
-    const char *dot = file_name ? strrchr(file_name, '.') : NULL;
-    return dot && !strchr(dot, '/') ? mr_format_find(dot + 1) : NULL;
-}
-
 const struct mr_format *mr_format_at(size_t index)
 {
     return index < FORMATS ? &formats[index] : NULL;
+}
+
+const struct mr_codec *mr_codec_at(size_t index)
+{
+    return index < CODECS ? &codecs[index] : NULL;
+}
+
+const struct mr_codec *mr_codec_find(const char *name)
+{
+    for (size_t i = 0; name && i < CODECS; i++)
+        if (strcmp(codecs[i].name, name) == 0)
+            return &codecs[i];
+    return NULL;
+}
+
+const struct mr_codec *mr_format_codec(const struct mr_format *format, const char *name)
+{
+    for (const char *const *codec = format->codecs; *codec; codec++)
+        if (!name || strcmp(*codec, name) == 0)
+            return mr_codec_find(*codec);
+    return NULL;
+}
+
+const struct mr_codec *mr_format_audio_codec(const struct mr_format *format, const char *name)
+{
+    return format->media_class == MR_MEDIA_VIDEO ? mr_codec_find(format->audio_codec)
+                                                 : mr_format_codec(format, name);
 }

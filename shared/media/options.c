@@ -1,209 +1,181 @@
-/* What options there are, their types and bounds: mr_options_check. What makes sense for which target is
- * options_target.c's. */
 #include "shared/media/options.h"
 
-#include "shared/base/encoding.h"
-#include "shared/media/options_internal.h"
+#include "shared/media/options_rules.h"
 
-#include <stdio.h>
 #include <string.h>
 
-enum { PATH_SIZE = 64, QUOTE_MAX = 60, HUNDRED_HOURS = 360000 };
+enum { HUNDRED_HOURS = 360000, SHAPE_MAX = 10 };
 
-enum type { INTEGER, NUMBER, FLAG, WORD, CODEC, RATIO, OBJECT };
-
-struct rule {
-    const char *name;
-    enum type type;
-    double min, max;          /* of a number, both included */
-    bool even;                /* of a whole number: colour is kept for two pixels by two */
-    const char *const *words; /* of a word; NULL after the last */
-    const struct rule *parts; /* of an object; a rule without a name after the last */
-    bool required;            /* in its object */
-};
-
-static const char *const fits[] = {"pad", "crop", "stretch", NULL};
-static const char *const x264_presets[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
-                                           "medium",    "slow",      "slower",   "veryslow", NULL};
-
-/* clang-format off */
-static const struct rule resize_parts[] = {
-    {.name = "width", .type = INTEGER, .min = MR_WIDTH_MIN, .max = MR_WIDTH_MAX, .even = true},
-    {.name = "height", .type = INTEGER, .min = MR_HEIGHT_MIN, .max = MR_HEIGHT_MAX, .even = true},
-    {.name = "aspect", .type = RATIO},
-    {.name = "fit", .type = WORD, .words = fits},
-    {.name = NULL},
-};
-static const struct rule trim_parts[] = {
-    {.name = "start", .type = NUMBER, .min = 0, .max = HUNDRED_HOURS},
-    {.name = "duration", .type = NUMBER, .min = 0.001, .max = HUNDRED_HOURS},
-    {.name = NULL},
-};
-static const struct rule split_parts[] = {
-    {.name = "seconds", .type = NUMBER, .min = 1, .max = 3600, .required = true},
-    {.name = NULL},
-};
-static const struct rule logo_parts[] = {
-    {.name = "intro", .type = NUMBER, .min = 0, .max = 10},
-    {.name = "outro", .type = NUMBER, .min = 0, .max = 10},
-    {.name = NULL},
-};
-static const struct rule thumbnail_parts[] = {
-    {.name = "at", .type = NUMBER, .min = 0, .max = HUNDRED_HOURS, .required = true},
-    {.name = "width", .type = INTEGER, .min = 16, .max = 1920},
-    {.name = NULL},
-};
-static const struct rule rules[] = {
-    {.name = "bitrate", .type = INTEGER, .min = MR_BITRATE_MIN, .max = MR_BITRATE_MAX},
-    {.name = "sample_rate", .type = INTEGER, .min = 8000, .max = 192000},
-    {.name = "channels", .type = INTEGER, .min = 1, .max = 8},
-    {.name = "loudness", .type = NUMBER, .min = -70, .max = -5},
-    {.name = "codec", .type = CODEC},
-    {.name = "crf", .type = INTEGER, .min = 0, .max = 63},
-    {.name = "preset", .type = WORD, .words = x264_presets},
-    {.name = "fps", .type = NUMBER, .min = 1, .max = 120},
-    {.name = "resize", .type = OBJECT, .parts = resize_parts},
-    {.name = "trim", .type = OBJECT, .parts = trim_parts},
-    {.name = "mute", .type = FLAG},
-    {.name = "split", .type = OBJECT, .parts = split_parts},
-    {.name = "logo", .type = OBJECT, .parts = logo_parts},
-    {.name = "thumbnail", .type = OBJECT, .parts = thumbnail_parts},
-    {.name = NULL},
-};
-/* clang-format on */
-
-/* ---- one value ------------------------------------------------------------------------- */
-
-static enum mr_status check_number(const struct rule *rule, const char *path, const json_t *value,
-                                   struct mr_err *err)
+static const char *codec_name(size_t index)
 {
-    if (rule->type == INTEGER ? !json_is_integer(value) : !json_is_number(value))
-        return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s: it must be a %snumber", path,
-                            rule->type == INTEGER ? "whole " : "");
-    double number = json_number_value(value);
-    if (number >= rule->min && number <= rule->max && !(rule->even && json_integer_value(value) % 2))
-        return MR_OK;
-    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE, "%s: not a%s number from %.15g to %.15g", path,
-                        rule->even ? "n even" : "", rule->min, rule->max);
+    const struct mr_codec *codec = mr_codec_at(index);
+    return codec ? codec->name : NULL;
 }
 
-static enum mr_status check_flag(const struct rule *rule, const char *path, const json_t *value,
-                                 struct mr_err *err)
+/* H.264 alone has them. */
+static const char *speed_preset(size_t index)
 {
-    (void)rule;
-    if (json_is_boolean(value))
-        return MR_OK;
-    return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s: it must be true or false", path);
-}
-
-static enum mr_status needs_text(const char *path, const json_t *value, struct mr_err *err)
-{
-    if (json_is_string(value))
-        return MR_OK;
-    return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s: it must be a string", path);
-}
-
-static enum mr_status check_word(const struct rule *rule, const char *path, const json_t *value,
-                                 struct mr_err *err)
-{
-    enum mr_status status = needs_text(path, value, err);
-    if (status != MR_OK)
-        return status;
-    MR_AUTO(mr_buf) struct mr_buf all = MR_BUF_INIT(200);
-    for (const char *const *word = rule->words; *word; word++) {
-        if (strcmp(json_string_value(value), *word) == 0)
-            return MR_OK;
-        status = mr_buf_appendf(&all, err, "%s%s", word == rule->words ? "" : ", ", *word);
-        if (status != MR_OK)
-            return status;
-    }
-    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE, "%s: none of %s", path, mr_buf_str(&all));
-}
-
-static enum mr_status check_codec(const struct rule *rule, const char *path, const json_t *value,
-                                  struct mr_err *err)
-{
-    (void)rule;
-    enum mr_status status = needs_text(path, value, err);
-    if (status != MR_OK || mr_option_codec_exists(json_string_value(value)))
-        return status;
-    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE, "%s: there is no codec `%.*s`", path,
-                        (int)mr_utf8_prefix(json_string_value(value), QUOTE_MAX), json_string_value(value));
-}
-
-static enum mr_status check_ratio(const struct rule *rule, const char *path, const json_t *value,
-                                  struct mr_err *err)
-{
-    (void)rule;
-    int width, height;
-    enum mr_status status = needs_text(path, value, err);
-    if (status != MR_OK || mr_option_aspect(json_string_value(value), &width, &height))
-        return status;
-    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE,
-                        "%s: not two whole numbers like 16:9, and not from 1:10 to 10:1", path);
-}
-
-static enum mr_status check_object(const struct rule *rule, const char *path, const json_t *value,
-                                   struct mr_err *err);
-
-static enum mr_status check_value(const struct rule *rule, const char *path, const json_t *value,
-                                  struct mr_err *err)
-{
-    static enum mr_status (*const checks[])(const struct rule *rule, const char *path, const json_t *value,
-                                            struct mr_err *err) = {
-        [INTEGER] = check_number, [NUMBER] = check_number, [FLAG] = check_flag,    [WORD] = check_word,
-        [CODEC] = check_codec,    [RATIO] = check_ratio,   [OBJECT] = check_object};
-    return checks[rule->type](rule, path, value, err);
-}
-
-/* ---- objects --------------------------------------------------------------------------- */
-
-static const struct rule *find(const struct rule *parts, const char *name)
-{
-    for (; parts->name; parts++)
-        if (strcmp(parts->name, name) == 0)
-            return parts;
+    const char *const *preset = mr_codec_find("h264")->speed_presets;
+    for (size_t i = 0; preset[i]; i++)
+        if (i == index)
+            return preset[i];
     return NULL;
 }
 
-static enum mr_status check_required(const struct rule *parts, const char *path, const json_t *object,
-                                     struct mr_err *err)
+/* In the order of enum mr_fit. */
+static const char *fit(size_t index)
 {
-    for (; parts->name; parts++)
-        if (parts->required && !json_object_get(object, parts->name))
-            return mr_fail_code(err, MR_CODE_MISSING_OPTION, "%s.%s: it is needed", path, parts->name);
+    static const char *const fits[] = {"pad", "crop", "stretch"};
+    return index < sizeof fits / sizeof *fits ? fits[index] : NULL;
+}
+
+static const struct mr_field_words codec_words = {codec_name, NULL}, preset_words = {speed_preset, NULL},
+                                   fit_words = {fit, NULL};
+
+#define AT(member)    MR_FIELD_AT(struct mr_options, member)
+#define LIMIT(member) .limit = offsetof(struct mr_codec, member)
+
+/* clang-format off */
+static const struct mr_field resize_parts[] = {
+    {"width", MR_FIELD_INTEGER, AT(resize.width), .min = MR_WIDTH_MIN, .max = MR_WIDTH_MAX, .even = true,
+     .meaning = "Pixels."},
+    {"height", MR_FIELD_INTEGER, AT(resize.height), .min = MR_HEIGHT_MIN, .max = MR_HEIGHT_MAX, .even = true,
+     .meaning = "Pixels."},
+    {"aspect", MR_FIELD_RATIO, AT(resize.aspect), .max = SHAPE_MAX,
+     .meaning = "The shape, in the place of `width`, `height` or both."},
+    {"fit", MR_FIELD_WORD, AT(resize.fit), .words = &fit_words,
+     .meaning = "How the video gets into another shape: with bars (the default), with a part cut off, or distorted."},
+};
+static const struct mr_field trim_parts[] = {
+    {"start", MR_FIELD_SECONDS, AT(trim_start_us), .max = HUNDRED_HOURS,
+     .meaning = "Seconds from the beginning."},
+    {"duration", MR_FIELD_SECONDS, AT(trim_us), .min = 0.001, .max = HUNDRED_HOURS,
+     .meaning = "Seconds; without it, to the end."},
+};
+static const struct mr_field split_parts[] = {
+    {"seconds", MR_FIELD_SECONDS, AT(split_us), .min = 1, .max = 3600, .required = true,
+     .meaning = "Length of a part."},
+};
+static const struct mr_field logo_parts[] = {
+    {"intro", MR_FIELD_SECONDS, AT(intro_us), .max = 10, .meaning = "Seconds before the video."},
+    {"outro", MR_FIELD_SECONDS, AT(outro_us), .max = 10, .meaning = "Seconds after the video."},
+};
+static const struct mr_field thumbnail_parts[] = {
+    {"at", MR_FIELD_SECONDS, AT(thumbnail_us), .max = HUNDRED_HOURS, .required = true,
+     .meaning = "Seconds from the beginning of what `trim` leaves."},
+    {"width", MR_FIELD_INTEGER, AT(thumbnail_width), .min = 16, .max = 1920,
+     .meaning = "Pixels; without it, as wide as the video."},
+};
+static const struct mr_field_rows resize = MR_FIELD_ROWS(resize_parts), trim = MR_FIELD_ROWS(trim_parts),
+                                  split = MR_FIELD_ROWS(split_parts), logo = MR_FIELD_ROWS(logo_parts),
+                                  thumbnail = MR_FIELD_ROWS(thumbnail_parts);
+
+static const struct mr_option options[] = {
+    {{"bitrate", MR_FIELD_INTEGER, AT(bit_rate), .min = MR_BIT_RATE_MIN, .max = MR_BIT_RATE_MAX,
+      .meaning = "Bits per second, of the video where the format has it, else of the audio."},
+     .changes = MR_OF_MAIN, LIMIT(bit_rate)},
+    {{"sample_rate", MR_FIELD_INTEGER, AT(sample_rate), .min = 8000, .max = 192000, .meaning = "Hz."},
+     .needs = MR_OF_AUDIO, .changes = MR_OF_AUDIO, LIMIT(sample_rate)},
+    {{"channels", MR_FIELD_INTEGER, AT(channels), .min = 1, .max = 8, .meaning = "Channels of the audio."},
+     .needs = MR_OF_AUDIO, .changes = MR_OF_AUDIO, LIMIT(channels)},
+    {{"loudness", MR_FIELD_NUMBER, AT(loudness), .min = -70, .max = -5,
+      .meaning = "LUFS: the integrated loudness to reach (EBU R 128), within 0.5 LU and with true peaks up to -1 dBTP; "
+                 "where that cannot be, the receipt warns: `loudness_missed`, `true_peak_missed`."},
+     .needs = MR_OF_AUDIO, .changes = MR_OF_AUDIO},
+    {{"codec", MR_FIELD_WORD, AT(codec), .words = &codec_words,
+      .meaning = "A codec that the format can hold: of the video where the format has it, else of the audio."},
+     .changes = MR_OF_MAIN},
+    {{"crf", MR_FIELD_INTEGER, AT(crf), .min = 0, .max = 63,
+      .meaning = "Constant rate factor, in the place of `bitrate`: smaller is better."},
+     .needs = MR_OF_VIDEO, .changes = MR_OF_VIDEO, LIMIT(rate_factor)},
+    {{"preset", MR_FIELD_WORD, AT(preset), .words = &preset_words,
+      .meaning = "Of H.264: slower ones make smaller files."},
+     .needs = MR_OF_VIDEO, .changes = MR_OF_VIDEO},
+    {{"fps", MR_FIELD_NUMBER, AT(fps), .min = 1, .max = MR_FRAME_RATE_MAX, .meaning = "Frames per second."},
+     .needs = MR_OF_VIDEO, .changes = MR_OF_VIDEO, LIMIT(frame_rate)},
+    {{"resize", MR_FIELD_OBJECT, .parts = &resize,
+      .meaning = "With `width` or `height` alone the shape is kept; with both, or with `aspect`, `fit` says how the "
+                 "video gets into the new shape."},
+     .needs = MR_OF_VIDEO, .changes = MR_OF_VIDEO},
+    {{"trim", MR_FIELD_OBJECT, .parts = &trim, .meaning = "Only this part of the input, exact to the sample."},
+     .changes = MR_OF_AUDIO | MR_OF_VIDEO},
+    {{"mute", MR_FIELD_FLAG, AT(mute), .meaning = "True: without audio."}, .needs = MR_OF_AUDIO | MR_OF_VIDEO},
+    {{"split", MR_FIELD_OBJECT, .parts = &split, .meaning = "Parts, each an output; at most 1000."},
+     .changes = MR_OF_AUDIO | MR_OF_VIDEO},
+    {{"logo", MR_FIELD_OBJECT, .parts = &logo, .meaning = "The logo before and after the video, or each of its parts."},
+     .needs = MR_OF_VIDEO, .changes = MR_OF_AUDIO | MR_OF_VIDEO},
+    {{"thumbnail", MR_FIELD_OBJECT, .parts = &thumbnail,
+      .meaning = "A picture of one moment, as one more output, the last."},
+     .needs = MR_OF_VIDEO},
+};
+/* clang-format on */
+static const struct mr_field_table table = {.rows = MR_FIELD_LARGER_ROWS(options),
+                                            .path = "options",
+                                            .noun = "option",
+                                            .unknown = MR_CODE_UNKNOWN_OPTION,
+                                            .missing = MR_CODE_MISSING_OPTION};
+
+static const struct mr_options defaults = {.crf = -1, .trim_us = INT64_MAX, .thumbnail_us = -1};
+
+enum mr_status mr_options_read(const json_t *json, const struct mr_format *target, struct mr_options *ret,
+                               struct mr_err *err)
+{
+    struct mr_options read = defaults;
+    if (json) {
+        MR_TRY(mr_fields_read(&table, &read, json, err));
+        MR_TRY(mr_options_check_rules(&read, json, err));
+    }
+    if (json && target)
+        MR_TRY(mr_options_check_target(&read, json, target, err));
+    *ret = read;
     return MR_OK;
 }
 
-/* Recursion is as deep as the table: two levels. */
-static enum mr_status check_object(const struct rule *rule, const char *path, const json_t *value,
-                                   struct mr_err *err)
+enum mr_status mr_options_check(const json_t *json, const struct mr_format *target, struct mr_err *err)
 {
-    if (!json_is_object(value))
-        return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s: it must be a JSON object", path);
-    const char *name;
-    json_t *part;
-    json_object_foreach ((json_t *)(uintptr_t)value, name, part) {
-        char part_path[PATH_SIZE];
-        const struct rule *part_rule = find(rule->parts, name);
-        if (!part_rule)
-            return mr_fail_code(err, MR_CODE_UNKNOWN_OPTION, "%s.%.*s: there is no such option", path,
-                                (int)mr_utf8_prefix(name, QUOTE_MAX), name);
-        snprintf(part_path, sizeof part_path, "%s.%s", path, name);
-        enum mr_status status = check_value(part_rule, part_path, part, err);
-        if (status != MR_OK)
-            return status;
-    }
-    return check_required(rule->parts, path, value, err);
+    struct mr_options ignored;
+    return mr_options_read(json, target, &ignored, err);
 }
 
-enum mr_status mr_options_check(const json_t *options, const struct mr_format *target, struct mr_err *err)
+bool mr_option_is_given(const struct mr_options *read, const struct mr_field *field)
 {
-    static const struct rule root = {.name = "options", .type = OBJECT, .parts = rules};
-    if (!options)
-        return MR_OK;
-    enum mr_status status = check_object(&root, root.name, options, err);
-    if (status == MR_OK)
-        status = mr_options_check_sense(options, err);
-    return status == MR_OK && target ? mr_options_check_target(options, target, err) : status;
+    const struct mr_field *part;
+    if (!field->parts)
+        return memcmp((const char *)read + field->offset, (const char *)&defaults + field->offset,
+                      field->size) != 0;
+    for (size_t i = 0; (part = mr_field_at(field->parts, i)); i++)
+        if (mr_option_is_given(read, part))
+            return true;
+    return false;
+}
+
+bool mr_options_change(const struct mr_options *read, unsigned streams, bool has_video)
+{
+    const struct mr_option *option;
+    for (size_t i = 0; (option = mr_option_at(i)); i++) {
+        unsigned changes = option->changes;
+        if (changes & MR_OF_MAIN)
+            changes |= has_video ? MR_OF_VIDEO : MR_OF_AUDIO;
+        if ((changes & streams) == streams && mr_option_is_given(read, &option->field))
+            return true;
+    }
+    return false;
+}
+
+bool mr_options_resize(const struct mr_options *read)
+{
+    return read->resize.width || read->resize.height || read->resize.aspect.width;
+}
+
+const struct mr_option *mr_option_at(size_t index)
+{
+    return index < sizeof options / sizeof *options ? &options[index] : NULL;
+}
+
+const struct mr_option *mr_option_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (strcmp(options[i].field.name, name) == 0)
+            return &options[i];
+    return NULL;
 }

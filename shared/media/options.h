@@ -1,49 +1,90 @@
 /*
- * The options of a conversion, `tasks.options`: what a client may say about how its file is to be made, and
- * what of it makes sense for which format. One typed table (options.c); JSON types are strict.
+ * The options of a conversion, `tasks.options`: what a client may say about how its file is converted. One
+ * table (options.c) holds each option's name, type, bounds, member of struct mr_options, and what it needs; one
+ * reader fills the struct, in web to check a request and in the sandboxed child to convert. What options mean
+ * to each other and to a format is in options_rules.c.
  *
- *   bitrate      bits per second, of the picture where the target has one, else of the sound
- *   sample_rate  Hz
- *   channels     of the sound
- *   loudness     LUFS: integrated loudness to reach (EBU R 128)
- *   codec        of the picture where the target has one, else of the sound; one that the target can hold
- *   crf          constant rate factor of x264 or VP9, in the place of a bitrate
- *   preset       of x264: ultrafast … veryslow
- *   fps          frames per second
- *   resize       {width, height, aspect, fit}: width and height in pixels; with one of them the aspect is
- *                kept; aspect ("16:9") says the shape in the place of one or both of them. fit says how the
- *                picture gets into another shape: pad (bars; the default), crop or stretch
- *   trim         {start, duration} in seconds: without start from the beginning, without duration to the end
- *   mute         true: no sound
- *   split        {seconds}: parts of that length, each an output
- *   logo         {intro, outro}: seconds of the logo before and after (each part)
- *   thumbnail    {at, width}: a picture of the moment `at`, a further output; without width as wide as it is
+ * To add an option: a row in options.c with a member here, its use in worker/media, and tests.
  *
- * Read-only; any thread.
+ * The tables are read-only; any thread.
  */
 #ifndef MR_SHARED_MEDIA_OPTIONS_H
 #define MR_SHARED_MEDIA_OPTIONS_H
 
-#include "shared/base/err.h"
-#include "shared/base/json.h"
+#include "shared/base/fields.h"
 #include "shared/media/formats.h"
 
+#include <stdint.h>
+
+enum { MR_PARTS_MAX = 1000 }; /* of a split */
+
+enum mr_fit { MR_FIT_NOT_GIVEN, MR_FIT_PAD, MR_FIT_CROP, MR_FIT_STRETCH }; /* not given: as pad */
+
+/* Texts are constants. */
+struct mr_options {
+    int64_t
+        bit_rate; /* bits per second, of the video where the format has it, else of the audio; 0: not given */
+    int sample_rate;    /* Hz; 0: not given */
+    int channels;       /* 0: not given */
+    double loudness;    /* LUFS, below 0; 0: not given */
+    const char *codec;  /* of the video where the format has it, else of the audio; NULL: not given */
+    int crf;            /* -1: not given */
+    const char *preset; /* NULL: not given */
+    double fps;         /* 0: not given */
+    struct {
+        int width, height; /* 0: not given */
+        struct mr_ratio aspect;
+        enum mr_fit fit;
+    } resize;
+    int64_t trim_start_us;
+    int64_t trim_us;            /* length; INT64_MAX: to the end */
+    int64_t split_us;           /* length of a part; 0: one */
+    int64_t intro_us, outro_us; /* of the logo */
+    int64_t thumbnail_us;       /* -1: none */
+    int thumbnail_width;        /* 0: the video's */
+    bool mute;
+};
+
+/* What an option concerns: the audio, the video, or one of them: the video where the format has it, else the audio. */
+enum { MR_OF_AUDIO = MR_MEDIA_AUDIO, MR_OF_VIDEO = MR_MEDIA_VIDEO, MR_OF_MAIN = 4 };
+
+/* A row of the table. */
+struct mr_option {
+    struct mr_field field;
+    unsigned needs;   /* MR_OF_…: what the format must hold */
+    unsigned changes; /* MR_OF_…: what cannot be copied but must be encoded */
+    size_t limit;     /* offset of a struct mr_range in struct mr_codec that holds for it, too; 0: none */
+};
+
 /*
- * Checks options (NULL: none) for a target; target NULL: it is not known yet, and only what is wrong for any
- * is found. MR_INVALID, and a message that begins with the field ("options.resize.width: …"), with code
- * "unknown_option", "wrong_type", "missing_option" (a part of an option), "out_of_range", or "bad_option" for
- * what makes no sense with the target or with another option.
+ * Reads and checks options (NULL: none given) for a target; target NULL: it is not known yet, and what depends on it
+ * is not checked. MR_INVALID, and a message that begins with the field ("options.resize.width must be …"), with code
+ * "unknown_option", "wrong_type", "missing_option" (a part of an option), "out_of_range", or "bad_option"
+ * for what makes no sense with the target or with another option.
  */
-MR_MUST_CHECK enum mr_status mr_options_check(const json_t *options, const struct mr_format *target,
+MR_MUST_CHECK enum mr_status mr_options_read(const json_t *json, const struct mr_format *target,
+                                             struct mr_options *ret, struct mr_err *err);
+
+/* As mr_options_read, for who only wants to know. */
+MR_MUST_CHECK enum mr_status mr_options_check(const json_t *json, const struct mr_format *target,
                                               struct mr_err *err);
 
-/* Where the options alone say how many pixels a picture will have: no more than that. "out_of_range", as
- * above.
- */
-MR_MUST_CHECK enum mr_status mr_options_check_pixels(const json_t *options, int64_t most, struct mr_err *err);
+/* Where the options alone say how many pixels a frame will have: at most max. "out_of_range", as above. */
+MR_MUST_CHECK enum mr_status mr_options_check_pixels(const struct mr_options *options, int64_t max,
+                                                     struct mr_err *err);
 
-/* The codecs that the option `codec` may name for a format, the one that is used without it first; NULL past
- * the last. */
-const char *mr_option_codec_at(const struct mr_format *target, size_t index);
+/* True if the field, or a part of it, is given. */
+bool mr_option_is_given(const struct mr_options *options, const struct mr_field *field);
+
+/* True if an option is given that changes all of `streams` (MR_OF_AUDIO, MR_OF_VIDEO, or both) of a file with
+ * video, or without. */
+bool mr_options_change(const struct mr_options *options, unsigned streams, bool has_video);
+
+/* True if a size is given, in one way or another. */
+bool mr_options_resize(const struct mr_options *options);
+
+/* Iteration in the table's order: 0, 1, …; NULL past the last. And by name. */
+const struct mr_option *mr_option_at(size_t index);
+const struct mr_option *mr_option_find(const char *name);
 
 #endif

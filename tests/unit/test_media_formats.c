@@ -1,7 +1,5 @@
 /* The two format tables agree with each other and with the libav that is linked. */
 #include "shared/media/formats.h"
-#include "shared/media/options.h"
-#include "worker/media/encoder.h"
 #include "worker/media/formats.h"
 
 #include <libavcodec/avcodec.h>
@@ -35,33 +33,7 @@ static void test_names(void **state)
     assert_null(mr_format_find(NULL));
 }
 
-static void test_file_names(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *file;
-        const char *name;
-    } cases[] = {
-        {"a.mp3", "mp3"},
-        {"dir.wav/a.FLAC", "flac"},
-        {"two.dots.opus", "opus"},
-        {"dir.wav/a", NULL},
-        {"noextension", NULL},
-        {"mp3", NULL},
-        {"a.", NULL},
-        {"", NULL},
-        {"Ünï cödé.m4a", "m4a"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const struct mr_format *format = mr_format_of_file(cases[i].file);
-        assert_int_equal(format == NULL, cases[i].name == NULL);
-        if (format)
-            assert_string_equal(format->name, cases[i].name);
-    }
-    assert_null(mr_format_of_file(NULL));
-}
-
-static void test_catalogue_is_sound(void **state)
+static void test_catalogue(void **state)
 {
     (void)state;
     size_t count = 0;
@@ -84,13 +56,8 @@ static void test_libav_has_them(void **state)
         const struct mr_media_format *media = mr_media_format_find(format->name);
         assert_non_null(media);
         assert_non_null(av_guess_format(media->muxer, NULL, NULL));
-        assert_true(media->encoder || media->video_encoder);
-        assert_true(!media->encoder || avcodec_find_encoder_by_name(media->encoder));
-        assert_true(!media->video_encoder || avcodec_find_encoder_by_name(media->video_encoder));
-        assert_int_equal(media->video_encoder != NULL, format->media_class == MR_MEDIA_VIDEO);
-        assert_true(!media->encoder || media->max_channels > 0);
-        if (media->deep_encoder)
-            assert_non_null(avcodec_find_encoder_by_name(media->deep_encoder));
+        assert_int_equal(mr_media_has_video(media), format->media_class == MR_MEDIA_VIDEO);
+        assert_int_equal(mr_media_has_audio(media), strcmp(format->name, "gif") != 0);
         if (media->copy_filter)
             assert_non_null(av_bsf_get_by_name(media->copy_filter));
         AVDictionary *options = NULL;
@@ -100,35 +67,58 @@ static void test_libav_has_them(void **state)
     assert_null(mr_media_format_find("exe"));
 }
 
-static bool takes(const struct mr_format *format, const char *option, json_t *value)
+/* The sample rates that an encoder lists are the codec's, but that Opus resamples to one. */
+static void assert_sample_rates(const struct mr_codec *codec, const AVCodec *encoder)
 {
-    struct mr_err err = {0};
-    MR_AUTO_JSON json_t *options = json_pack("{s:o}", option, value);
-    return mr_options_check(options, format, &err) == MR_OK;
+    size_t count = 0;
+    if (!codec->sample_rates || strcmp(codec->name, "opus") == 0)
+        return;
+    assert_non_null(encoder->supported_samplerates);
+    for (; encoder->supported_samplerates[count]; count++) {
+        bool found = false;
+        for (const int *rate = codec->sample_rates; *rate; rate++)
+            found = found || *rate == encoder->supported_samplerates[count];
+        if (!found && encoder->supported_samplerates[count] >= codec->sample_rate.min)
+            fail_msg("%s: %d", codec->name, encoder->supported_samplerates[count]);
+    }
 }
 
-/* What web lets through, the worker can do: codecs, channels, frame rates. */
-static void test_options_have_their_encoders(void **state)
+static void test_codecs_have_encoders(void **state)
 {
     (void)state;
-    const struct mr_format *format;
-    for (size_t i = 0; (format = mr_format_at(i)); i++) {
-        const struct mr_media_format *media = mr_media_format_find(format->name);
-        const char *codec, *usual = media->video_encoder ? media->video_encoder : media->encoder;
-        assert_string_equal(mr_encoder_of_codec(mr_option_codec_at(format, 0)), usual);
-        for (size_t n = 0; (codec = mr_option_codec_at(format, n)); n++)
-            assert_non_null(avcodec_find_encoder_by_name(mr_encoder_of_codec(codec)));
-        int channels = media->max_channels < 8 ? media->max_channels : 8;
-        assert_int_equal(takes(format, "channels", json_integer(channels)), media->encoder != NULL);
-        assert_false(takes(format, "channels", json_integer(channels + 1)));
-        if (media->one_rate)
-            assert_true(takes(format, "sample_rate", json_integer(media->one_rate)));
-        if (media->max_rate)
-            assert_false(takes(format, "sample_rate", json_integer(media->max_rate + 1)));
-        if (media->max_fps) {
-            assert_true(takes(format, "fps", json_integer(media->max_fps)));
-            assert_false(takes(format, "fps", json_integer(media->max_fps + 1)));
-        }
+    const struct mr_codec *codec;
+    for (size_t i = 0; (codec = mr_codec_at(i)); i++) {
+        const AVCodec *encoder = avcodec_find_encoder_by_name(mr_media_encoder(codec, false));
+        assert_non_null(encoder);
+        assert_non_null(avcodec_find_encoder_by_name(mr_media_encoder(codec, true)));
+        assert_int_equal(encoder->type == AVMEDIA_TYPE_VIDEO, codec->media_class == MR_MEDIA_VIDEO);
+        assert_ptr_equal(mr_codec_find(codec->name), codec);
+        assert_int_equal(codec->frame_rate.max > 0, codec->media_class == MR_MEDIA_VIDEO);
+        assert_int_equal(codec->channels.max > 0, codec->media_class == MR_MEDIA_AUDIO);
+        assert_int_equal(codec->sample_rate.max > 0, codec->media_class == MR_MEDIA_AUDIO);
+        assert_sample_rates(codec, encoder);
+    }
+    assert_null(mr_codec_at(SIZE_MAX));
+    assert_null(mr_codec_find("prores"));
+    assert_null(mr_codec_find(NULL));
+}
+
+static void test_codecs_of_formats(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *format, *asked;
+        const char *main, *audio; /* NULL: none */
+    } cases[] = {
+        {"mp3", NULL, "mp3", "mp3"},   {"ogg", NULL, "vorbis", "vorbis"}, {"ogg", "flac", "flac", "flac"},
+        {"ogg", "opus", NULL, NULL},   {"mp4", NULL, "h264", "aac"},      {"mp4", "mpeg4", "mpeg4", "aac"},
+        {"webm", NULL, "vp9", "opus"}, {"avi", "h264", "h264", "mp3"},    {"gif", NULL, "gif", NULL},
+        {"mp4", "aac", NULL, "aac"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct mr_format *format = mr_format_find(cases[i].format);
+        assert_ptr_equal(mr_format_codec(format, cases[i].asked), mr_codec_find(cases[i].main));
+        assert_ptr_equal(mr_format_audio_codec(format, cases[i].asked), mr_codec_find(cases[i].audio));
     }
 }
 
@@ -136,10 +126,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
-        cmocka_unit_test(test_file_names),
-        cmocka_unit_test(test_catalogue_is_sound),
+        cmocka_unit_test(test_catalogue),
         cmocka_unit_test(test_libav_has_them),
-        cmocka_unit_test(test_options_have_their_encoders),
+        cmocka_unit_test(test_codecs_have_encoders),
+        cmocka_unit_test(test_codecs_of_formats),
     };
     return cmocka_run_group_tests_name("media formats", tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ static enum mr_status convert(const json_t *spec, const struct mr_sandbox_fds *f
     MR_AUTO(mr_notes) struct mr_notes notes = {0};
     MR_AUTO(mr_source) struct mr_source source = {0};
     MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
-    struct mr_media_options options;
+    struct mr_options options;
     struct mr_media_format format = *mr_media_format_find("avi");
     const struct mr_gain gain = {.filters = ""};
     av_log_set_level(AV_LOG_QUIET); /* the sandbox would not let it ask whether that is a terminal */
@@ -39,7 +39,7 @@ static enum mr_status convert(const json_t *spec, const struct mr_sandbox_fds *f
                                    .notes = &notes,
                                    .max_us = INT64_MAX,
                                    .gain = &gain};
-    enum mr_status status = mr_media_options_read(NULL, &options, err);
+    enum mr_status status = mr_options_read(NULL, NULL, &options, err);
     if (!status)
         status = mr_notes_init(&notes, err);
     if (!status)

@@ -272,6 +272,13 @@ static void test_beyond_the_end(void **state)
 }
 
 /* The parts one behind the other are the whole: no gap, no overlap. */
+static void test_too_many_parts(void **state)
+{
+    (void)state;
+    media_ffmpeg(&dir, "-f lavfi -i anullsrc=r=8000:cl=mono -t 1001 -c:a pcm_s16le long.wav");
+    expect_failure("long.wav", "wav", "{\"split\":{\"seconds\":1}}", "too_many_parts");
+}
+
 static void test_split(void **state)
 {
     (void)state;
@@ -482,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_trim),
         cmocka_unit_test(test_beyond_the_end),
         cmocka_unit_test(test_split),
+        cmocka_unit_test(test_too_many_parts),
         cmocka_unit_test(test_parts_are_dressed),
         cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_nearest_bit_rate),

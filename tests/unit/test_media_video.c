@@ -231,7 +231,6 @@ static void test_split(void **state)
         assert_near(brightness(file, 0.5, "64:64:100:50"), 128, 20, file);
     }
     assert_true(brightness("part.mp4.3", 0, "16:16:16:8") > 200);
-    expect_failure("film.mp4", "mp4", "{\"split\":{\"seconds\":0.001}}", "too_many_parts", NULL);
 }
 
 static void test_resize_mute_rate(void **state)

@@ -2,7 +2,7 @@
  * clients read. */
 #include "shared/base/encoding.h"
 #include "web/api/api.h"
-#include "web/api/fields.h"
+#include "web/api/body.h"
 #include "web/users.h"
 
 #include <ctype.h>
@@ -80,7 +80,7 @@ static enum mr_status read_signup(const json_t *fields, struct signup *ret, stru
                   {repeated_names, &ret->repeated}};
     enum mr_status status = MR_OK;
     for (size_t i = 0; status == MR_OK && i < sizeof wanted / sizeof *wanted; i++)
-        status = mr_fields_text(fields, wanted[i].names, wanted[i].value, err);
+        status = mr_body_text(fields, wanted[i].names, wanted[i].value, err);
     if (status == MR_OK)
         status = check_username(ret->username, err);
     if (status == MR_OK)
@@ -97,7 +97,7 @@ enum mr_status mr_api_signup(void *app, struct mr_request *req, struct mr_err *e
     struct signup signup = {0};
     char hash[MR_PASSWORD_HASH_MAX];
     int64_t user_id = 0;
-    enum mr_status status = mr_fields_read(req, &fields, err);
+    enum mr_status status = mr_body_fields(req, &fields, err);
     if (status == MR_OK)
         status = read_signup(fields, &signup, err);
     if (status == MR_OK)
@@ -118,11 +118,11 @@ enum mr_status mr_api_login(void *app, struct mr_request *req, struct mr_err *er
     const char *login = NULL, *password = NULL;
     char hash[MR_PASSWORD_HASH_MAX];
     int64_t user_id = 0;
-    enum mr_status status = mr_fields_read(req, &fields, err);
+    enum mr_status status = mr_body_fields(req, &fields, err);
     if (status == MR_OK)
-        status = mr_fields_text(fields, login_names, &login, err);
+        status = mr_body_text(fields, login_names, &login, err);
     if (status == MR_OK)
-        status = mr_fields_text(fields, login_password_names, &password, err);
+        status = mr_body_text(fields, login_password_names, &password, err);
     if (status == MR_OK)
         status = mr_user_find(web->db, login, &user_id, hash, err);
     if (status == MR_OK)

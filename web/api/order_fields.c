@@ -1,7 +1,7 @@
 #include "shared/media/formats.h"
 #include "shared/media/options.h"
 #include "shared/media/presets.h"
-#include "web/api/fields.h"
+#include "web/api/body.h"
 #include "web/api/order.h"
 
 #include <inttypes.h>
@@ -73,8 +73,9 @@ static enum mr_status check_options(const struct mr_order *order, const char *na
                                     struct mr_err *err)
 {
     (void)name;
-    enum mr_status status = mr_options_check(*value, NULL, err);
-    return status == MR_OK ? mr_options_check_pixels(*value, order->web->config->max_pixels, err) : status;
+    struct mr_options options;
+    MR_TRY(mr_options_read(*value, NULL, &options, err));
+    return mr_options_check_pixels(&options, order->web->config->max_pixels, err);
 }
 
 static enum mr_status check_word(const char *name, const json_t *value, enum mr_code code,
@@ -261,7 +262,7 @@ enum mr_status mr_order_take_body(struct mr_order *order, struct mr_request *req
     bool is_text = mr_request_is_type(req, "multipart/form-data") ||
                    mr_request_is_type(req, "application/x-www-form-urlencoded");
     MR_AUTO_JSON json_t *given = NULL;
-    enum mr_status status = mr_fields_read(req, &given, err);
+    enum mr_status status = mr_body_fields(req, &given, err);
     for (void *i = json_object_iter(given); status == MR_OK && i; i = json_object_iter_next(given, i))
         status = mr_order_take(order, json_object_iter_key(i), json_object_iter_value(i), is_text, err);
     return status;

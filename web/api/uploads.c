@@ -9,7 +9,7 @@
 
 #include "shared/data/strays.h"
 #include "web/api/api.h"
-#include "web/api/fields.h"
+#include "web/api/body.h"
 #include "web/api/header_forms.h"
 
 #include <inttypes.h>
@@ -225,7 +225,7 @@ enum mr_status mr_api_upload_create(void *app, struct mr_request *req, struct mr
     if (status == MR_OK)
         status = take_origin(&announcement, req, err);
     if (status == MR_OK)
-        status = mr_fields_read(req, &fields, err);
+        status = mr_body_fields(req, &fields, err);
     if (status == MR_OK)
         status = take_fields(&announcement, fields, err);
     if (status == MR_OK)

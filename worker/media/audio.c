@@ -15,7 +15,7 @@ enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, con
 {
     const struct mr_demuxer *input = parts->input;
     *audio = (struct mr_audio){.parts = parts, .gain = gain, .filtered = av_frame_alloc()};
-    audio->copies = !mr_media_options_touch_audio(parts->options, input->video) &&
+    audio->copies = !mr_options_change(parts->options, MR_OF_AUDIO, input->video != NULL) &&
                     mr_muxer_can_copy(input, input->audio, parts->spec);
     if (!audio->filtered)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");

@@ -165,7 +165,7 @@ static enum mr_status open_part(struct mr_audio_clip *clip, struct mr_err *err)
     if (!status)
         status = make_fifos(clip, err);
     /* A decoder costs up to a fifth of an encoder: only where the result's loudness is promised. */
-    if (!status && parts->options->has_loudness && mr_monitor_is_needed(clip->encoder)) {
+    if (!status && parts->options->loudness < 0 && mr_monitor_is_needed(clip->encoder)) {
         clip->differs = true;
         status = mr_monitor_open(&clip->monitor, clip->encoder, err);
     }

@@ -11,47 +11,15 @@ enum { FULL_RATE = 44100, BIT_RATE_MIN = 24000, ATTEMPTS = 129, USUAL_RATE_MAX =
 /* Of an order that the encoder does not take: 64 of these are a factor of 23, more than any range. */
 #define BIT_RATE_STEP 1.05
 
-/* The words of the option `codec`. */
-static const struct {
-    const char *word;
-    const char *encoder;
-} codecs[] = {
-    {"h264", "libx264"},
-    {"vp9", "libvpx-vp9"},
-    {"vp8", "libvpx"},
-    {"mpeg4", "mpeg4"},
-    {"gif", "gif"},
-    {"aac", "aac"},
-    {"mp3", "libmp3lame"},
-    {"opus", "libopus"},
-    {"flac", "flac"},
-    {"vorbis", "libvorbis"},
-    {"pcm", "pcm_s16le"},
-    {"wmav2", "wmav2"},
-    {"pcm_s16le", "pcm_s16le"},
-    {"pcm_s24le", "pcm_s24le"},
-    {"wma", "wmav2"},
-};
-
-const char *mr_encoder_of_codec(const char *word)
-{
-    for (size_t i = 0; word && i < sizeof codecs / sizeof *codecs; i++)
-        if (strcmp(codecs[i].word, word) == 0)
-            return codecs[i].encoder;
-    return NULL;
-}
-
 /* A rate that the encoder takes: the source's, else the next higher one, else the highest. */
-static int choose_rate(const struct mr_media_format *spec, const AVCodec *codec, int source)
+static int choose_rate(const struct mr_codec *limits, const AVCodec *codec, int source)
 {
-    if (spec->one_rate)
-        return spec->one_rate;
-    if (spec->max_rate && source > spec->max_rate)
-        source = spec->max_rate;
-    if (!codec->supported_samplerates)
+    const int *rates = limits->sample_rates ? limits->sample_rates : codec->supported_samplerates;
+    source = FFMIN(source, limits->sample_rate.max);
+    if (!rates)
         return source;
     int above = 0, highest = 0;
-    for (const int *rate = codec->supported_samplerates; *rate; rate++) {
+    for (const int *rate = rates; *rate; rate++) {
         if (*rate >= source && (!above || *rate < above))
             above = *rate;
         highest = FFMAX(highest, *rate);
@@ -82,14 +50,14 @@ static void usual_layout(int channels, AVChannelLayout *ret)
 }
 
 /* The source's layout if codec and format take it, else the usual one of as many channels, else of fewer. */
-static int choose_layout(const struct mr_media_format *spec, const AVCodec *codec,
+static int choose_layout(const struct mr_codec *limits, const AVCodec *codec, bool lossless,
                          const AVChannelLayout *source, AVChannelLayout *ret)
 {
-    bool lossless = spec->bit_rate == 0 && spec->quality == 0;
-    if (lossless && source->order == AV_CHANNEL_ORDER_NATIVE && source->nb_channels <= spec->max_channels &&
+    int most = limits->channels.max;
+    if (lossless && source->order == AV_CHANNEL_ORDER_NATIVE && source->nb_channels <= most &&
         takes_layout(codec, source))
         return av_channel_layout_copy(ret, source);
-    for (int channels = FFMIN(source->nb_channels, spec->max_channels); channels > 0; channels--) {
+    for (int channels = FFMIN(source->nb_channels, most); channels > 0; channels--) {
         av_channel_layout_uninit(ret);
         usual_layout(channels, ret);
         if (ret->order == AV_CHANNEL_ORDER_NATIVE && takes_layout(codec, ret))
@@ -149,20 +117,22 @@ static int choose_asked_layout(const AVCodec *codec, int channels, AVChannelLayo
 }
 
 static int configure(AVCodecContext *encoder, const struct mr_media_format *spec,
-                     const struct mr_media_options *options, const struct mr_demuxer *input,
-                     const AVFrame *frame, int rate_max)
+                     const struct mr_options *options, const struct mr_demuxer *input, const AVFrame *frame,
+                     int rate_max)
 {
+    const struct mr_codec *limits = mr_media_audio_codec(spec, options);
     int rate = FFMIN(options->sample_rate ? options->sample_rate : frame->sample_rate, rate_max);
     bool lossless = spec->bit_rate == 0 && spec->quality == 0, deep = is_deep(input);
-    encoder->sample_rate = choose_rate(spec, encoder->codec, rate);
+    encoder->sample_rate = choose_rate(limits, encoder->codec, rate);
     encoder->sample_fmt = choose_sample_format(encoder->codec, lossless, deep, frame->format);
     encoder->time_base = (AVRational){1, encoder->sample_rate};
     encoder->thread_count = 1; /* the sandbox has no threads */
     if (lossless && deep)
         encoder->bits_per_raw_sample = 24;
-    int rc = options->channels ? choose_asked_layout(encoder->codec, options->channels, &encoder->ch_layout)
-                               : choose_layout(spec, encoder->codec, &frame->ch_layout, &encoder->ch_layout);
-    if (options->bit_rate && !spec->video_encoder)
+    int rc = options->channels
+                 ? choose_asked_layout(encoder->codec, options->channels, &encoder->ch_layout)
+                 : choose_layout(limits, encoder->codec, lossless, &frame->ch_layout, &encoder->ch_layout);
+    if (options->bit_rate && !mr_media_has_video(spec))
         return rc;
     if (spec->quality) {
         encoder->flags |= AV_CODEC_FLAG_QSCALE;
@@ -181,28 +151,28 @@ static int64_t nearby(int64_t asked, int attempt)
     return llround((double)asked * pow(BIT_RATE_STEP, attempt % 2 ? -steps : steps));
 }
 
-static const AVCodec *find_codec(const struct mr_media_format *spec, const struct mr_media_options *options,
+static const AVCodec *find_codec(const struct mr_media_format *spec, const struct mr_options *options,
                                  const struct mr_demuxer *input, struct mr_err *err)
 {
-    const char *name = spec->deep_encoder && is_deep(input) ? spec->deep_encoder : spec->encoder;
-    if (options->codec && !spec->video_encoder && strcmp(options->codec, "pcm") != 0)
-        name = mr_encoder_of_codec(options->codec);
+    const struct mr_codec *wanted = mr_media_audio_codec(spec, options);
+    const char *name = wanted ? mr_media_encoder(wanted, is_deep(input)) : NULL;
     const AVCodec *codec = name ? avcodec_find_encoder_by_name(name) : NULL;
     if (!name)
-        (void)mr_fail_code(err, MR_CODE_UNSUPPORTED_CODEC, "there is no codec %s", options->codec);
+        (void)mr_fail_code(err, MR_CODE_UNSUPPORTED_CODEC, "%s cannot hold the codec %s", spec->name,
+                           options->codec ? options->codec : "of its audio");
     else if (!codec)
         (void)mr_fail_code(err, MR_CODE_INTERNAL, "libav was built without the encoder %s", name);
     return codec;
 }
 
-enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct mr_media_options *options,
+enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct mr_options *options,
                                const struct mr_demuxer *input, const AVFrame *frame, bool global_header,
                                AVCodecContext **ret, struct mr_err *err)
 {
     const AVCodec *codec = find_codec(spec, options, input, err);
     if (!codec)
         return err ? err->status : MR_UNSUPPORTED;
-    bool asked = options->bit_rate && !spec->video_encoder;
+    bool asked = options->bit_rate && !mr_media_has_video(spec);
     int rc = AVERROR(EINVAL);
     for (int i = 0; rc < 0 && rc != AVERROR(ENOMEM) && i < (asked ? 2 * ATTEMPTS : 1); i++) {
         AVCodecContext *encoder = avcodec_alloc_context3(codec);

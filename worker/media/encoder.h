@@ -5,18 +5,15 @@
 #ifndef MR_WORKER_MEDIA_ENCODER_H
 #define MR_WORKER_MEDIA_ENCODER_H
 
+#include "shared/media/options.h"
 #include "worker/media/demuxer.h"
 #include "worker/media/formats.h"
-#include "worker/media/options.h"
 
 /* The caller owns *ret (avcodec_free_context). frame is the first decoded one; global_header: the container
  * keeps the codec's header apart from the packets. */
 MR_MUST_CHECK enum mr_status mr_encoder_open(const struct mr_media_format *spec,
-                                             const struct mr_media_options *options,
-                                             const struct mr_demuxer *input, const AVFrame *frame,
-                                             bool global_header, AVCodecContext **ret, struct mr_err *err);
-
-/* libav's name of the encoder for a word of the option `codec`; NULL: there is none. */
-const char *mr_encoder_of_codec(const char *word);
+                                             const struct mr_options *options, const struct mr_demuxer *input,
+                                             const AVFrame *frame, bool global_header, AVCodecContext **ret,
+                                             struct mr_err *err);
 
 #endif

@@ -28,9 +28,7 @@ static const struct mr_media_format formats[] = {
         .muxer = "mp3",
         .muxer_options = "id3v2_version=4:write_xing=1",
         .patches = true,
-        .encoder = "libmp3lame",
         .bit_rate = 192000,
-        .max_channels = 2,
         .copies = {AV_CODEC_ID_MP3},
         .has_tags = true,
         .cover = MR_COVER_STREAM,
@@ -40,9 +38,7 @@ static const struct mr_media_format formats[] = {
         .name = "aac",
         .muxer = "adts",
         .muxer_options = "write_id3v2=1",
-        .encoder = "aac",
         .bit_rate = 160000,
-        .max_channels = 6,
         .copies = {AV_CODEC_ID_AAC},
         .has_tags = true,
     },
@@ -50,9 +46,7 @@ static const struct mr_media_format formats[] = {
         .name = "m4a",
         .muxer = "ipod",
         .patches = true,
-        .encoder = "aac",
         .bit_rate = 160000,
-        .max_channels = 6,
         .copies = {AV_CODEC_ID_AAC, AV_CODEC_ID_ALAC},
         .copy_filter = "aac_adtstoasc",
         .tags = m4a_tags,
@@ -63,9 +57,7 @@ static const struct mr_media_format formats[] = {
     {
         .name = "ogg",
         .muxer = "ogg",
-        .encoder = "libvorbis",
         .quality = 5,
-        .max_channels = 8,
         .copies = {AV_CODEC_ID_VORBIS},
         .has_tags = true,
         .tags_on_stream = true,
@@ -75,10 +67,7 @@ static const struct mr_media_format formats[] = {
     {
         .name = "opus",
         .muxer = "opus",
-        .encoder = "libopus",
         .bit_rate = 128000,
-        .max_channels = 8,
-        .one_rate = 48000,
         .copies = {AV_CODEC_ID_OPUS},
         .has_tags = true,
         .tags_on_stream = true,
@@ -90,9 +79,6 @@ static const struct mr_media_format formats[] = {
         .muxer = "wav",
         .muxer_options = "rf64=auto",
         .patches = true,
-        .encoder = "pcm_s16le",
-        .deep_encoder = "pcm_s24le",
-        .max_channels = 16,
         .copies = {AV_CODEC_ID_PCM_S16LE, AV_CODEC_ID_PCM_S24LE},
         .tags = wav_tags,
         .has_tags = true,
@@ -101,9 +87,6 @@ static const struct mr_media_format formats[] = {
         .name = "flac",
         .muxer = "flac",
         .patches = true,
-        .encoder = "flac",
-        .max_channels = 8,
-        .max_rate = 192000,
         .copies = {AV_CODEC_ID_FLAC},
         .has_tags = true,
         .cover = MR_COVER_STREAM,
@@ -114,11 +97,8 @@ static const struct mr_media_format formats[] = {
         .muxer = "asf",
         .muxer_options = "avoid_negative_ts=disabled", /* the preroll has room for the lead-in */
         .patches = true,
-        .encoder = "wmav2",
         .needs_lead_in = true,
         .bit_rate = 160000,
-        .max_channels = 2,
-        .max_rate = 48000,
         .copies = {AV_CODEC_ID_WMAV1, AV_CODEC_ID_WMAV2, AV_CODEC_ID_WMAPRO, AV_CODEC_ID_WMALOSSLESS},
         .has_tags = true,
         .chapters = MR_CHAPTERS_NATIVE,
@@ -128,14 +108,11 @@ static const struct mr_media_format formats[] = {
         .muxer = "mp4",
         .patches = true,
         .index_first = true,
-        .video_encoder = "libx264",
         .tells_colours = true,
         .holds_rotation = true,
         .only_plain_h264 = true,
         .text_subtitle = AV_CODEC_ID_MOV_TEXT,
-        .encoder = "aac",
         .bit_rate = 160000,
-        .max_channels = 6,
         .copies = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_AAC},
         .copy_filter = "aac_adtstoasc",
         .tags = m4a_tags,
@@ -148,14 +125,11 @@ static const struct mr_media_format formats[] = {
         .muxer = "mov",
         .patches = true,
         .index_first = true,
-        .video_encoder = "libx264",
         .tells_colours = true,
         .holds_rotation = true,
         .only_plain_h264 = true,
         .text_subtitle = AV_CODEC_ID_MOV_TEXT,
-        .encoder = "aac",
         .bit_rate = 160000,
-        .max_channels = 6,
         .copies = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_PRORES, AV_CODEC_ID_AAC, AV_CODEC_ID_ALAC},
         .copy_filter = "aac_adtstoasc",
         .tags = mov_tags,
@@ -166,12 +140,9 @@ static const struct mr_media_format formats[] = {
         .name = "mkv",
         .muxer = "matroska",
         .patches = true,
-        .video_encoder = "libx264",
         .tells_colours = true,
         .text_subtitle = AV_CODEC_ID_SUBRIP,
-        .encoder = "aac",
         .bit_rate = 160000,
-        .max_channels = 6,
         .copies = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_VP8, AV_CODEC_ID_VP9, AV_CODEC_ID_AV1,
                    AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_AAC, AV_CODEC_ID_MP3, AV_CODEC_ID_AC3,
                    AV_CODEC_ID_EAC3, AV_CODEC_ID_DTS, AV_CODEC_ID_OPUS, AV_CODEC_ID_VORBIS, AV_CODEC_ID_FLAC,
@@ -184,13 +155,9 @@ static const struct mr_media_format formats[] = {
         .name = "webm",
         .muxer = "webm",
         .patches = true,
-        .video_encoder = "libvpx-vp9",
         .tells_colours = true,
         .text_subtitle = AV_CODEC_ID_WEBVTT,
-        .encoder = "libopus",
         .bit_rate = 128000,
-        .max_channels = 8,
-        .one_rate = 48000,
         .copies = {AV_CODEC_ID_VP8, AV_CODEC_ID_VP9, AV_CODEC_ID_AV1, AV_CODEC_ID_OPUS, AV_CODEC_ID_VORBIS},
         .has_tags = true,
         .chapters = MR_CHAPTERS_NATIVE,
@@ -201,12 +168,8 @@ static const struct mr_media_format formats[] = {
         .patches = true,
         .max_bytes =
             1 << 30, /* then it begins a second RIFF chunk, whose size it would patch in the middle */
-        .video_encoder = "mpeg4",
         .constant_rate = true,
-        .encoder = "libmp3lame",
         .bit_rate = 192000,
-        .max_channels = 2,
-        .max_rate = 48000,
         .copies = {AV_CODEC_ID_MP3},
         .tags = wav_tags,
         .has_tags = true,
@@ -214,10 +177,22 @@ static const struct mr_media_format formats[] = {
     {
         .name = "gif",
         .muxer = "gif",
-        .video_encoder = "gif",
         .square_pixels = true,
-        .max_fps = 25,
     },
+};
+
+/* The encoders of codecs (shared/media/formats.h). */
+static const struct {
+    const char *codec;
+    const char *encoder;
+    const char *deep; /* for sources of more than 16 bits; NULL: the same */
+} encoders[] = {
+    {"h264", "libx264", NULL},     {"vp9", "libvpx-vp9", NULL},
+    {"mpeg4", "mpeg4", NULL},      {"gif", "gif", NULL},
+    {"mp3", "libmp3lame", NULL},   {"aac", "aac", NULL},
+    {"vorbis", "libvorbis", NULL}, {"opus", "libopus", NULL},
+    {"flac", "flac", NULL},        {"pcm", "pcm_s16le", "pcm_s24le"},
+    {"wma", "wmav2", NULL},
 };
 
 const struct mr_media_format *mr_media_format_find(const char *name)
@@ -226,4 +201,34 @@ const struct mr_media_format *mr_media_format_find(const char *name)
         if (strcmp(formats[i].name, name) == 0)
             return &formats[i];
     return NULL;
+}
+
+const char *mr_media_encoder(const struct mr_codec *codec, bool is_deep)
+{
+    for (size_t i = 0; i < sizeof encoders / sizeof *encoders; i++)
+        if (strcmp(encoders[i].codec, codec->name) == 0)
+            return is_deep && encoders[i].deep ? encoders[i].deep : encoders[i].encoder;
+    return NULL;
+}
+
+bool mr_media_has_video(const struct mr_media_format *format)
+{
+    return mr_format_find(format->name)->media_class == MR_MEDIA_VIDEO;
+}
+
+bool mr_media_has_audio(const struct mr_media_format *format)
+{
+    return mr_format_audio_codec(mr_format_find(format->name), NULL) != NULL;
+}
+
+const struct mr_codec *mr_media_video_codec(const struct mr_media_format *format,
+                                            const struct mr_options *options)
+{
+    return mr_format_codec(mr_format_find(format->name), options->codec);
+}
+
+const struct mr_codec *mr_media_audio_codec(const struct mr_media_format *format,
+                                            const struct mr_options *options)
+{
+    return mr_format_audio_codec(mr_format_find(format->name), options->codec);
 }

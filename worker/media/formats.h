@@ -1,10 +1,11 @@
 /*
- * What libav needs to know of each public format (shared/media/formats.h, same names): muxer, encoder, and
- * what the container can hold beside picture and sound. One const table; adding a format is adding a line
- * there and here.
+ * What libav calls the public formats and codecs (shared/media/formats.h, same names), and what a container can
+ * hold beside video and audio. One const table of each. To add a format: a row there and here.
  */
 #ifndef MR_WORKER_MEDIA_FORMATS_H
 #define MR_WORKER_MEDIA_FORMATS_H
+
+#include "shared/media/options.h"
 
 #include <libavcodec/codec_id.h>
 #include <stdbool.h>
@@ -24,24 +25,17 @@ struct mr_media_format {
     bool patches;              /* the muxer seeks back to what it has written (sink.h) */
     int64_t max_bytes;         /* what it can write without more of that; 0: any number */
 
-    const char *video_encoder;    /* NULL: sound only */
     bool index_first;             /* MP4 and MOV: the index is moved before the media (faststart.h) */
     bool constant_rate;           /* AVI, which counts frames: every one lasts as long as the others */
     bool holds_rotation;          /* as a display matrix */
     bool square_pixels;           /* it cannot say that they are not */
     bool tells_colours;           /* it, or its usual codec, says what the numbers of a colour mean */
     bool only_plain_h264;         /* its players expect 8 bits, 4:2:0 */
-    int max_fps;                  /* 0: any */
     enum AVCodecID text_subtitle; /* how it holds subtitles; AV_CODEC_ID_NONE: not */
 
-    const char *encoder;      /* of the sound; NULL: it has none */
-    const char *deep_encoder; /* for sources of more than 16 bits; NULL: the same */
-    int64_t bit_rate;         /* for up to two channels, 0: lossless or by quality */
-    bool needs_lead_in;       /* decoders drop the first frame: give them one of silence to drop */
-    int quality;              /* FF_QP2LAMBDA units' factor, used when bit_rate is 0; 0: none */
-    int max_channels;
-    int max_rate; /* Hz; 0: as the encoder says */
-    int one_rate; /* Hz; the one rate to encode at, where the codec resamples anyway; 0: the source's */
+    int64_t bit_rate;   /* for up to two channels, 0: lossless or by quality */
+    bool needs_lead_in; /* decoders drop the first frame: give them one of silence to drop */
+    int quality;        /* FF_QP2LAMBDA units' factor, used when bit_rate is 0; 0: none */
 
     enum AVCodecID copies[MR_COPY_CODECS_MAX]; /* codecs that the container takes as they are */
     const char *copy_filter;                   /* bitstream filter for that; NULL: none */
@@ -55,5 +49,17 @@ struct mr_media_format {
 
 /* NULL if there is no such format. */
 const struct mr_media_format *mr_media_format_find(const char *name);
+
+bool mr_media_has_video(const struct mr_media_format *format);
+bool mr_media_has_audio(const struct mr_media_format *format);
+
+/* The codec of the output's video or audio, with the limits that it has; NULL if the format cannot hold it. */
+const struct mr_codec *mr_media_video_codec(const struct mr_media_format *format,
+                                            const struct mr_options *options);
+const struct mr_codec *mr_media_audio_codec(const struct mr_media_format *format,
+                                            const struct mr_options *options);
+
+/* libav's name of the codec's encoder; is_deep: for a source of more than 16 bits. */
+const char *mr_media_encoder(const struct mr_codec *codec, bool is_deep);
 
 #endif

@@ -58,12 +58,12 @@ static struct mr_picture turned(struct mr_picture picture, const char *turn)
 /* ---- size ---- */
 
 /* The box that the options ask for; the picture would like to be width × height (square pixels). */
-static void choose_box(const struct mr_media_options *options, double width, double height, int *ret_width,
+static void choose_box(const struct mr_options *options, double width, double height, int *ret_width,
                        int *ret_height)
 {
     double w = options->resize.width, h = options->resize.height, aspect = width / height;
-    if (options->resize.aspect.num)
-        aspect = av_q2d(options->resize.aspect);
+    if (options->resize.aspect.width)
+        aspect = (double)options->resize.aspect.width / options->resize.aspect.height;
     if (w <= 0 && h <= 0) {
         bool is_wider = aspect > width / height, crops = options->resize.fit == MR_FIT_CROP;
         w = options->resize.fit == MR_FIT_STRETCH || is_wider == crops ? width : height * aspect;
@@ -121,18 +121,18 @@ static struct mr_picture begin(struct mr_geometry *g, const AVFrame *frame, cons
 }
 
 void mr_geometry_plan(struct mr_geometry *ret, const AVFrame *frame, const int32_t *matrix,
-                      const struct mr_media_options *options, const struct mr_media_format *format)
+                      const struct mr_options *options, const struct mr_media_format *format)
 {
     mr_geometry_turn(ret, frame, mr_geometry_turn_of(matrix), options, format);
 }
 
 void mr_geometry_turn(struct mr_geometry *ret, const AVFrame *frame, const char *turn,
-                      const struct mr_media_options *options, const struct mr_media_format *format)
+                      const struct mr_options *options, const struct mr_media_format *format)
 {
     struct mr_picture picture = begin(ret, frame, turn);
     double width = picture.width * av_q2d(picture.sar), height = picture.height;
     ret->tells_colours = format->tells_colours;
-    if (!mr_media_options_resize(options)) {
+    if (!mr_options_resize(options)) {
         keep_size(ret, &picture, format->square_pixels);
         return;
     }
@@ -140,10 +140,10 @@ void mr_geometry_turn(struct mr_geometry *ret, const AVFrame *frame, const char 
     choose_box(options, width, height, &ret->out.width, &ret->out.height);
     if (options->resize.fit == MR_FIT_CROP)
         fit_by_crop(ret, &picture, width, height);
-    else if (options->resize.fit == MR_FIT_PAD)
-        fit_by_pad(ret, width, height);
-    else
+    else if (options->resize.fit == MR_FIT_STRETCH)
         ret->scaled = ret->out;
+    else
+        fit_by_pad(ret, width, height);
 }
 
 bool mr_geometry_is_for(const struct mr_geometry *geometry, const AVFrame *frame)

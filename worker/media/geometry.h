@@ -5,8 +5,8 @@
 #ifndef MR_WORKER_MEDIA_GEOMETRY_H
 #define MR_WORKER_MEDIA_GEOMETRY_H
 
+#include "shared/media/options.h"
 #include "worker/media/formats.h"
-#include "worker/media/options.h"
 
 #include <libavutil/frame.h>
 
@@ -30,10 +30,10 @@ struct mr_geometry {
 
 /* The geometry of a stream's first frame. matrix is its display matrix (9 numbers), or NULL. */
 void mr_geometry_plan(struct mr_geometry *ret, const AVFrame *frame, const int32_t *matrix,
-                      const struct mr_media_options *options, const struct mr_media_format *format);
+                      const struct mr_options *options, const struct mr_media_format *format);
 /* The same for a turn that is known (mr_geometry.turn). */
 void mr_geometry_turn(struct mr_geometry *ret, const AVFrame *frame, const char *turn,
-                      const struct mr_media_options *options, const struct mr_media_format *format);
+                      const struct mr_options *options, const struct mr_media_format *format);
 /* True if a frame is of the size and form that this was made for. */
 bool mr_geometry_is_for(const struct mr_geometry *geometry, const AVFrame *frame);
 /* For a later frame of another size, or the logo: into the same `out`, whole, with bars; into usual colours,

@@ -53,7 +53,7 @@ bool mr_muxer_can_copy(const struct mr_demuxer *input, const AVStream *stream,
 /* ---- tracks ---- */
 
 enum mr_status mr_muxer_open(struct mr_muxer *output, const struct mr_media_format *spec,
-                             const struct mr_media_options *options, const struct mr_demuxer *input,
+                             const struct mr_options *options, const struct mr_demuxer *input,
                              const struct mr_sandbox_fds *fds, uint32_t index, struct mr_notes *notes,
                              struct mr_err *err)
 {

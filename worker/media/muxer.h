@@ -6,7 +6,7 @@
 #ifndef MR_WORKER_MEDIA_MUXER_H
 #define MR_WORKER_MEDIA_MUXER_H
 
-#include "worker/media/options.h"
+#include "shared/media/options.h"
 #include "worker/media/sink.h"
 #include "worker/media/tags.h"
 
@@ -28,7 +28,7 @@ struct mr_muxer_track {
 
 struct mr_muxer {
     const struct mr_media_format *spec;
-    const struct mr_media_options *options;
+    const struct mr_options *options;
     const struct mr_demuxer *input;
     struct mr_notes *notes; /* NULL but for the first output */
     struct mr_sink sink;
@@ -46,9 +46,9 @@ struct mr_muxer {
 
 /* index: the output's number. The sink is opened, nothing written. notes may be NULL. */
 MR_MUST_CHECK enum mr_status mr_muxer_open(struct mr_muxer *output, const struct mr_media_format *spec,
-                                           const struct mr_media_options *options,
-                                           const struct mr_demuxer *input, const struct mr_sandbox_fds *fds,
-                                           uint32_t index, struct mr_notes *notes, struct mr_err *err);
+                                           const struct mr_options *options, const struct mr_demuxer *input,
+                                           const struct mr_sandbox_fds *fds, uint32_t index,
+                                           struct mr_notes *notes, struct mr_err *err);
 void mr_muxer_close(struct mr_muxer *output);
 MR_DEFINE_VALUE_CLEANUP(mr_muxer, mr_muxer_close)
 

@@ -30,7 +30,7 @@ enum { MR_PARTS_OPEN = 32 };
 
 struct mr_parts {
     const struct mr_media_format *spec;
-    const struct mr_media_options *options;
+    const struct mr_options *options;
     const struct mr_demuxer *input;
     const struct mr_sandbox_fds *fds;
     struct mr_notes *notes;

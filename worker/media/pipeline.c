@@ -25,7 +25,7 @@ enum {
 
 static void plan_timeline(struct mr_pipeline *pipeline)
 {
-    const struct mr_media_options *options = pipeline->options;
+    const struct mr_options *options = pipeline->options;
     struct mr_timeline *timeline = &pipeline->timeline;
     bool has_logo = pipeline->logo && (options->intro_us || options->outro_us);
     *timeline = (struct mr_timeline){
@@ -49,7 +49,7 @@ static enum mr_status too_long(const struct mr_pipeline *pipeline, struct mr_err
 /* What can be known before any work is done. */
 static enum mr_status check_options(const struct mr_pipeline *pipeline, struct mr_err *err)
 {
-    const struct mr_media_options *options = pipeline->options;
+    const struct mr_options *options = pipeline->options;
     int64_t all = pipeline->input->estimated_us;
     if (all <= 0 || mr_demuxer_is_mpeg(pipeline->input)) /* whose last time stamp may be any */
         return MR_OK;

@@ -17,7 +17,7 @@
 struct mr_pipeline {
     struct mr_demuxer *input; /* not owned; nor are the next five */
     const struct mr_media_format *spec;
-    const struct mr_media_options *options;
+    const struct mr_options *options;
     const struct mr_sandbox_fds *fds;
     struct mr_notes *notes;
     const AVFrame *logo;        /* NULL: none */

@@ -22,15 +22,15 @@ static const char *why_dropped(const struct mr_pipeline *pipeline, const AVStrea
     const struct mr_media_format *format = pipeline->spec;
     switch (stream->codecpar->codec_type) {
     case AVMEDIA_TYPE_VIDEO:
-        return format->video_encoder ? "another picture is the better one" : "the format has no picture";
+        return mr_media_has_video(format) ? "another picture is the better one" : "the format has no picture";
     case AVMEDIA_TYPE_AUDIO:
-        return !format->encoder          ? "the format has no sound"
-               : pipeline->options->mute ? "no sound was ordered"
-               : pipeline->input->audio  ? "other sound is the better one"
-                                         : "it cannot be decoded";
+        return !mr_media_has_audio(format) ? "the format has no sound"
+               : pipeline->options->mute   ? "no sound was ordered"
+               : pipeline->input->audio    ? "other sound is the better one"
+                                           : "it cannot be decoded";
     case AVMEDIA_TYPE_SUBTITLE:
         return format->text_subtitle == AV_CODEC_ID_NONE ? "the format has no place for it"
-               : mr_media_options_touch_all(pipeline->options)
+               : mr_options_change(pipeline->options, MR_OF_AUDIO | MR_OF_VIDEO, true)
                    ? "subtitles do not go through cuts"
                    : "it is not text, or not the one that the file marks";
     default:
@@ -124,7 +124,7 @@ static void note_picture(const struct mr_pipeline *pipeline)
     char from[VALUE_MAX], to[VALUE_MAX];
     snprintf(from, sizeof from, "%dx%d", geometry->in.width, geometry->in.height);
     snprintf(to, sizeof to, "%dx%d", geometry->out.width, geometry->out.height);
-    bool ordered = mr_media_options_resize(pipeline->options);
+    bool ordered = mr_options_resize(pipeline->options);
     if (strcmp(from, to) != 0)
         mr_notes_changed(notes, "video.size", from, to,
                          ordered ? "ordered" : "turned, of even sides, or of square pixels");
@@ -134,7 +134,7 @@ static void note_picture(const struct mr_pipeline *pipeline)
         mr_notes_changed(notes, "video.pixel_format", before, after, "what players of the format expect");
     if (video->plan.is_constant && pipeline->input->video->avg_frame_rate.den)
         note_number(notes, "video.fps", av_q2d(pipeline->input->video->avg_frame_rate),
-                    av_q2d(video->plan.fps), pipeline->options->fps.num ? "ordered" : "the format's");
+                    av_q2d(video->plan.fps), pipeline->options->fps > 0 ? "ordered" : "the format's");
     if (video->late)
         mr_notes_warn(notes, MR_CODE_FRAMES_AT_ONE_TIME,
                       "%lld frames came at the time of another and were left out", (long long)video->late);
@@ -147,17 +147,17 @@ static void note_sound(const struct mr_pipeline *pipeline)
     struct mr_notes *notes = pipeline->notes;
     if (audio->copies || !encoder)
         return;
-    const struct mr_media_options *options = pipeline->options;
+    const struct mr_options *options = pipeline->options;
     note_codec(notes, "audio.codec", pipeline->input->audio->codecpar->codec_id, encoder->codec_id, false);
     note_number(notes, "audio.sample_rate", audio->clip.shape->sample_rate, encoder->sample_rate,
                 options->sample_rate ? "ordered" : "the codec's");
     note_number(notes, "audio.channels", audio->clip.shape->ch_layout.nb_channels,
                 encoder->ch_layout.nb_channels, options->channels ? "ordered" : "the codec has no more");
-    if (options->bit_rate && !pipeline->spec->video_encoder)
+    if (options->bit_rate && !mr_media_has_video(pipeline->spec))
         note_number(
             notes, "audio.bit_rate", (double)options->bit_rate, (double)encoder->bit_rate,
             "the nearest to the ordered one that the codec takes at this rate and with these channels");
-    if (options->has_loudness) {
+    if (options->loudness < 0) {
         const struct mr_meter *out = mr_audio_meter_out(audio);
         const struct mr_heard heard = {.integrated = mr_meter_integrated(out),
                                        .true_peak = mr_meter_true_peak(out)};

@@ -11,7 +11,7 @@
 struct rehearsal {
     const struct mr_demuxer *input;
     const struct mr_media_format *spec;
-    const struct mr_media_options *options;
+    const struct mr_options *options;
     const struct mr_gain *gain;
     bool through_codec;
     struct mr_meter meter;
@@ -67,7 +67,7 @@ static enum mr_status drain(struct rehearsal *rehearsal, struct mr_err *err)
 static void crop(struct rehearsal *rehearsal, AVFrame *frame)
 {
     const struct mr_demuxer *input = rehearsal->input;
-    const struct mr_media_options *options = rehearsal->options;
+    const struct mr_options *options = rehearsal->options;
     int64_t at_us = rehearsal->decoded_us, rate = frame->sample_rate;
     rehearsal->decoded_us += av_rescale(frame->nb_samples, 1000000, rate);
     if (input->video && frame->best_effort_timestamp != AV_NOPTS_VALUE)
@@ -154,8 +154,8 @@ static enum mr_status run(struct rehearsal *rehearsal, AVPacket *packet, AVFrame
 }
 
 enum mr_status mr_rehearse(const struct mr_demuxer *input, const struct mr_media_format *spec,
-                           const struct mr_media_options *options, const struct mr_gain *gain,
-                           bool through_codec, struct mr_heard *ret, struct mr_err *err)
+                           const struct mr_options *options, const struct mr_gain *gain, bool through_codec,
+                           struct mr_heard *ret, struct mr_err *err)
 {
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
     MR_AUTO_FRAME AVFrame *frame = av_frame_alloc(), *filtered = av_frame_alloc();

@@ -5,10 +5,10 @@
 #ifndef MR_WORKER_MEDIA_REHEARSAL_H
 #define MR_WORKER_MEDIA_REHEARSAL_H
 
+#include "shared/media/options.h"
 #include "worker/media/demuxer.h"
 #include "worker/media/formats.h"
 #include "worker/media/loudness.h"
-#include "worker/media/options.h"
 
 /*
  * The piece that the options leave of an input's sound, as mr_rehearse_fn asks for it (loudness.h). The place
@@ -16,7 +16,7 @@
  * what there is.
  */
 MR_MUST_CHECK enum mr_status mr_rehearse(const struct mr_demuxer *input, const struct mr_media_format *spec,
-                                         const struct mr_media_options *options, const struct mr_gain *gain,
+                                         const struct mr_options *options, const struct mr_gain *gain,
                                          bool through_codec, struct mr_heard *ret, struct mr_err *err);
 
 #endif

@@ -29,7 +29,7 @@ enum mr_status mr_subtitles_init(struct mr_subtitles *subtitles, struct mr_parts
     const struct mr_demuxer *input = parts->input;
     *subtitles = (struct mr_subtitles){.parts = parts};
     if (!input->subtitle || parts->spec->text_subtitle == AV_CODEC_ID_NONE ||
-        mr_media_options_touch_all(parts->options))
+        mr_options_change(parts->options, MR_OF_AUDIO | MR_OF_VIDEO, true))
         return MR_OK;
     subtitles->buffer = av_malloc(TEXT_MAX);
     int rc = subtitles->buffer

@@ -34,8 +34,7 @@ static int encode(const AVFrame *frame, AVPacket *packet)
 static struct mr_picture choose_size(const AVFrame *frame, const char *turn, int width)
 {
     struct mr_geometry geometry;
-    const struct mr_media_options options = {
-        .resize = {.width = width, .aspect = {0, 1}, .fit = MR_FIT_STRETCH}};
+    const struct mr_options options = {.resize = {.width = width, .fit = MR_FIT_STRETCH}};
     const struct mr_media_format image = {.square_pixels = true};
     mr_geometry_turn(&geometry, frame, turn, &options, &image);
     return geometry.out;

@@ -17,8 +17,8 @@ enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, con
     const struct mr_demuxer *input = parts->input;
     *video = (struct mr_video){
         .parts = parts, .logo = logo, .filtered = av_frame_alloc(), .last_us = -1, .sent = -1};
-    video->copies =
-        !mr_media_options_touch_video(parts->options) && mr_muxer_can_copy(input, input->video, parts->spec);
+    video->copies = !mr_options_change(parts->options, MR_OF_VIDEO, true) &&
+                    mr_muxer_can_copy(input, input->video, parts->spec);
     if (!video->filtered)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
     if (video->copies && parts->options->thumbnail_us < 0)

@@ -7,7 +7,8 @@
 #include <string.h>
 
 enum {
-    FPS_MAX = 120,            /* what a file of odd time stamps is taken for at most */
+    FPS_MAX = MR_FRAME_RATE_MAX, /* what a file of odd time stamps is taken for at most */
+    FPS_DENOMINATOR_MAX = 1001,
     FPS_USUAL = 25,           /* of a file that does not say */
     FPS_COUNTED = 10,         /* fewer are too coarse a clock: cuts would fall beside their place */
     BASE_DENOMINATOR = 60000, /* MPEG-4 allows 65535; all usual rates are whole numbers of it, or nearly */
@@ -29,7 +30,6 @@ static const struct settings {
 } settings[] = {
     {"libx264", "preset=veryfast", "23", "rc-lookahead=8", {0, 1}},
     {"libvpx-vp9", "deadline=realtime:cpu-used=6:b=0", "32", "lag-in-frames=4", {1, 1000}},
-    {"libvpx", "deadline=good:cpu-used=5:lag-in-frames=16:b=2M", "10", "lag-in-frames=4", {1, 1000}},
     {"mpeg4", "", NULL, "", {1, BASE_DENOMINATOR}},
     {"gif", "", NULL, "", {1, CENTISECONDS}},
 };
@@ -79,10 +79,11 @@ static AVRational choose_base(const struct mr_demuxer *input, AVRational wanted)
     return is_usable ? base : (AVRational){1, BASE_FINE};
 }
 
-enum mr_status mr_video_plan(const struct mr_media_format *format, const struct mr_media_options *options,
+enum mr_status mr_video_plan(const struct mr_media_format *format, const struct mr_options *options,
                              const struct mr_demuxer *input, struct mr_video_plan *ret, struct mr_err *err)
 {
-    const char *name = options->codec ? mr_encoder_of_codec(options->codec) : format->video_encoder;
+    const struct mr_codec *limits = mr_media_video_codec(format, options);
+    const char *name = limits ? mr_media_encoder(limits, false) : NULL;
     const AVCodec *codec = name ? avcodec_find_encoder_by_name(name) : NULL;
     const struct settings *set = codec ? settings_of(codec) : NULL;
     if (!set)
@@ -91,11 +92,11 @@ enum mr_status mr_video_plan(const struct mr_media_format *format, const struct 
     *ret = (struct mr_video_plan){.codec = codec, .fps = usual_rate(input)};
     ret->pixels = strcmp(name, "gif") == 0 ? AV_PIX_FMT_PAL8 : AV_PIX_FMT_YUV420P;
     ret->is_ordered = format->constant_rate;
-    ret->is_constant = format->constant_rate || options->fps.num;
-    if (options->fps.num)
-        ret->fps = options->fps;
-    if (format->max_fps && av_q2d(ret->fps) > format->max_fps) {
-        ret->fps = (AVRational){format->max_fps, 1};
+    ret->is_constant = format->constant_rate || options->fps > 0;
+    if (options->fps > 0)
+        ret->fps = av_d2q(options->fps, FPS_DENOMINATOR_MAX);
+    if (av_q2d(ret->fps) > limits->frame_rate.max) {
+        ret->fps = (AVRational){limits->frame_rate.max, 1};
         ret->is_constant = true;
     }
     if (format->constant_rate && av_q2d(ret->fps) < 1)
@@ -109,8 +110,8 @@ enum mr_status mr_video_plan(const struct mr_media_format *format, const struct 
 
 /* ---- the encoder ---- */
 
-static int set_options(AVDictionary **dict, const struct settings *set,
-                       const struct mr_media_options *options, const AVFrame *frame)
+static int set_options(AVDictionary **dict, const struct settings *set, const struct mr_options *options,
+                       const AVFrame *frame)
 {
     int rc = av_dict_parse_string(dict, set->options, "=", ":", 0);
     if (rc >= 0 && (int64_t)frame->width * frame->height >= LARGE_PICTURE)
@@ -127,7 +128,7 @@ static int set_options(AVDictionary **dict, const struct settings *set,
 }
 
 static void configure(AVCodecContext *encoder, const struct mr_video_plan *plan,
-                      const struct mr_media_options *options, const AVFrame *frame)
+                      const struct mr_options *options, const AVFrame *frame)
 {
     encoder->width = frame->width;
     encoder->height = frame->height;
@@ -152,7 +153,7 @@ static void configure(AVCodecContext *encoder, const struct mr_video_plan *plan,
     }
 }
 
-enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan, const struct mr_media_options *options,
+enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan, const struct mr_options *options,
                                      const AVFrame *frame, bool global_header, AVCodecContext **ret,
                                      struct mr_err *err)
 {

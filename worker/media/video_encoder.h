@@ -6,9 +6,9 @@
 #ifndef MR_WORKER_MEDIA_VIDEO_ENCODER_H
 #define MR_WORKER_MEDIA_VIDEO_ENCODER_H
 
+#include "shared/media/options.h"
 #include "worker/media/demuxer.h"
 #include "worker/media/formats.h"
-#include "worker/media/options.h"
 
 /* What must be known before the first frame goes through the filters. */
 struct mr_video_plan {
@@ -21,15 +21,14 @@ struct mr_video_plan {
 };
 
 MR_MUST_CHECK enum mr_status mr_video_plan(const struct mr_media_format *format,
-                                           const struct mr_media_options *options,
-                                           const struct mr_demuxer *input, struct mr_video_plan *ret,
-                                           struct mr_err *err);
+                                           const struct mr_options *options, const struct mr_demuxer *input,
+                                           struct mr_video_plan *ret, struct mr_err *err);
 
 /* The caller owns *ret (avcodec_free_context). frame is the first one out of the filters; global_header: the
  * container keeps the codec's header apart from the packets. */
 MR_MUST_CHECK enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan,
-                                                   const struct mr_media_options *options,
-                                                   const AVFrame *frame, bool global_header,
-                                                   AVCodecContext **ret, struct mr_err *err);
+                                                   const struct mr_options *options, const AVFrame *frame,
+                                                   bool global_header, AVCodecContext **ret,
+                                                   struct mr_err *err);
 
 #endif

@@ -1,4 +1,4 @@
-#include "web/api/fields.h"
+#include "web/api/body.h"
 
 #include "shared/http/form.h"
 
@@ -39,7 +39,7 @@ static enum mr_status read_form(struct mr_request *req, json_t **ret, struct mr_
     return status;
 }
 
-enum mr_status mr_fields_read(struct mr_request *req, json_t **ret, struct mr_err *err)
+enum mr_status mr_body_fields(struct mr_request *req, json_t **ret, struct mr_err *err)
 {
     if (mr_request_is_type(req, "multipart/form-data") ||
         mr_request_is_type(req, "application/x-www-form-urlencoded"))
@@ -60,8 +60,8 @@ enum mr_status mr_fields_read(struct mr_request *req, json_t **ret, struct mr_er
     return MR_OK;
 }
 
-enum mr_status mr_fields_text(const json_t *fields, const char *const *names, const char **ret,
-                              struct mr_err *err)
+enum mr_status mr_body_text(const json_t *fields, const char *const *names, const char **ret,
+                            struct mr_err *err)
 {
     for (const char *const *name = names; *name; name++) {
         const json_t *value = json_object_get(fields, *name);
