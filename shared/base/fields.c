@@ -328,6 +328,11 @@ static enum mr_status keep(const struct mr_field *field, json_t *kept, json_t *v
     return MR_OK;
 }
 
+enum mr_status mr_fields_check_name(const struct mr_field_table *table, const char *name, struct mr_err *err)
+{
+    return mr_field_find(&table->rows, name) ? MR_OK : unknown(table, table->path, name, err);
+}
+
 enum mr_status mr_fields_take(const struct mr_field_table *table, void *base, json_t *kept, const char *name,
                               const json_t *value, bool is_form, struct mr_err *err)
 {

@@ -95,6 +95,10 @@ const struct mr_field *mr_field_at(const struct mr_field_rows *rows, size_t inde
 MR_MUST_CHECK enum mr_status mr_fields_read(const struct mr_field_table *table, void *base,
                                             const json_t *object, struct mr_err *err);
 
+/* MR_INVALID with the table's code unless there is a field of that name. */
+MR_MUST_CHECK enum mr_status mr_fields_check_name(const struct mr_field_table *table, const char *name,
+                                                  struct mr_err *err);
+
 /*
  * Takes one field of a request: checks it, puts its canonical value into kept, an object, and fills base, whose
  * texts then belong to kept. null means absent. is_form: value is a string, numbers and objects are text, and

@@ -157,6 +157,19 @@ const struct mr_format *mr_format_at(size_t index)
     return index < FORMATS ? &formats[index] : NULL;
 }
 
+static const char *name_at(size_t index)
+{
+    return index < FORMATS ? formats[index].name : NULL;
+}
+
+static const char *name_of(const char *spelled)
+{
+    const struct mr_format *format = mr_format_find(spelled);
+    return format ? format->name : NULL;
+}
+
+const struct mr_field_words mr_format_words = {name_at, name_of};
+
 const struct mr_codec *mr_codec_at(size_t index)
 {
     return index < CODECS ? &codecs[index] : NULL;

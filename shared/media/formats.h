@@ -6,8 +6,7 @@
 #ifndef MR_SHARED_MEDIA_FORMATS_H
 #define MR_SHARED_MEDIA_FORMATS_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "shared/base/fields.h"
 
 enum mr_media_class { MR_MEDIA_AUDIO = 1, MR_MEDIA_VIDEO };
 
@@ -46,6 +45,9 @@ struct mr_format {
                                                         the usual one first; NULL after the last */
     const char *audio_codec;                  /* beside video; NULL: none */
 };
+
+/* For fields that name a format, in any of its spellings. */
+extern const struct mr_field_words mr_format_words;
 
 /* The format of that name or alias, upper or lower case. NULL if there is none (or name is NULL). */
 const struct mr_format *mr_format_find(const char *name);

@@ -30,13 +30,20 @@ const struct mr_preset *mr_preset_at(size_t index)
     return index < PRESETS ? &presets[index] : NULL;
 }
 
+static const char *name_at(size_t index)
+{
+    return index < PRESETS ? presets[index].name : NULL;
+}
+
+const struct mr_field_words mr_preset_words = {name_at, NULL};
+
 enum mr_status mr_preset_apply(const struct mr_preset *preset, const char *format,
                                const struct mr_format **ret_format, json_t **ret_options, struct mr_err *err)
 {
     const struct mr_format *target = mr_format_find(format ? format : preset->format);
     if (!target || target->media_class != MR_MEDIA_VIDEO)
         return mr_fail_code(err, MR_CODE_WRONG_FORMAT,
-                            "newFormat: the preset %s makes a video, which %s is not", preset->name,
+                            "newFormat must be a video format with the preset %s, not %s", preset->name,
                             format ? format : preset->format);
     json_t *options = json_loads(preset->options, JSON_REJECT_DUPLICATES, NULL);
     if (!options)

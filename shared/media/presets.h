@@ -18,6 +18,9 @@ struct mr_preset {
     const char *options; /* JSON text, as options.h has it */
 };
 
+/* For fields that name a preset. */
+extern const struct mr_field_words mr_preset_words;
+
 /* NULL if there is none of that name (or name is NULL). */
 const struct mr_preset *mr_preset_find(const char *name);
 
@@ -26,7 +29,7 @@ const struct mr_preset *mr_preset_at(size_t index);
 
 /*
  * What a task that follows the preset makes: *ret_format is the format of the name `format`, or the preset's
- * own (NULL); the options are the caller's. MR_INVALID with code "wrong_format", message "newFormat: …", for
+ * own (NULL); the options are the caller's. MR_INVALID with code "wrong_format", message "newFormat must be …", for
  * a format without a picture.
  */
 MR_MUST_CHECK enum mr_status mr_preset_apply(const struct mr_preset *preset, const char *format,

@@ -1,6 +1,8 @@
 /* The capacity test, POST /benchmark/conversion/start, and what came of it, GET …/data and …/result. */
 #include "shared/data/benchmark.h"
 
+#include "shared/base/fields.h"
+#include "shared/media/formats.h"
 #include "web/api/api.h"
 #include "web/api/order.h"
 #include "web/benchmark.h"
@@ -9,11 +11,9 @@
 
 enum { FIELD_MAX = 64, PAGE = 1000 };
 
-/* ---- start -------------------------------------------------------------------------- */
-
 struct start {
     struct mr_order order;
-    int64_t count; /* 0 until taskNumber came */
+    int64_t count; /* of tasks */
 };
 
 static void start_free(struct start *start)
@@ -22,40 +22,33 @@ static void start_free(struct start *start)
 }
 MR_DEFINE_VALUE_CLEANUP(start, start_free)
 
-static enum mr_status take_count(struct start *start, const char *value, struct mr_err *err)
-{
-    if (!mr_parse_int64(value, 1, MR_BENCHMARK_TASKS_MAX, &start->count))
-        return mr_fail_code(err, MR_CODE_WRONG_TYPE, "taskNumber: not a whole number from 1 to %d",
-                            MR_BENCHMARK_TASKS_MAX);
-    return MR_OK;
-}
+#define AT(member) MR_FIELD_AT(struct start, member)
 
-static enum mr_status take_format(struct start *start, const char *value, struct mr_err *err)
-{
-    MR_AUTO_JSON json_t *text = json_string(value);
-    return text ? mr_order_take(&start->order, "newFormat", text, true, err) : mr_fail_oom(err);
-}
-
-static const struct {
-    const char *name;
-    enum mr_status (*take)(struct start *start, const char *value, struct mr_err *err);
-} fields[] = {{"newFormat", take_format}, {"taskNumber", take_count}};
+static const struct mr_field fields[] = {
+    {"newFormat", MR_FIELD_WORD, AT(order.given.new_format), .required = true, .words = &mr_format_words,
+     .code = MR_CODE_UNSUPPORTED_FORMAT},
+    {"taskNumber", MR_FIELD_INTEGER, AT(count), .required = true, .min = 1, .max = MR_BENCHMARK_TASKS_MAX},
+};
+static const struct mr_field_table table = {.rows = MR_FIELD_ROWS(fields),
+                                            .noun = "field",
+                                            .unknown = MR_CODE_UNKNOWN_FIELD,
+                                            .missing = MR_CODE_MISSING_FIELD};
 
 static enum mr_status take_part(struct start *start, struct mr_form *form, const struct mr_form_part *part,
                                 struct mr_err *err)
 {
     if (mr_order_is_file(part->name))
         return mr_order_store_file(&start->order, form, part, err);
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        if (strcmp(part->name, fields[i].name) != 0)
-            continue;
-        MR_AUTO(mr_buf) struct mr_buf value = MR_BUF_INIT(FIELD_MAX);
-        enum mr_status status = mr_form_value(form, &value, err);
-        if (status != MR_OK)
-            return mr_wrap(err, status, "%s", fields[i].name);
-        return fields[i].take(start, mr_buf_str(&value), err);
-    }
-    return mr_fail_code(err, MR_CODE_UNKNOWN_FIELD, "%s: there is no such field", part->name);
+    MR_TRY(mr_fields_check_name(&table, part->name, err));
+    const char *name =
+        mr_field_find(&table.rows, part->name)->name; /* the part is gone once its value is read */
+    MR_AUTO(mr_buf) struct mr_buf value = MR_BUF_INIT(FIELD_MAX);
+    enum mr_status status = mr_form_value(form, &value, err);
+    if (status != MR_OK)
+        return mr_wrap(err, status, "%s", name);
+    MR_AUTO_JSON json_t *text = json_string(mr_buf_str(&value));
+    return text ? mr_fields_take(&table, start, start->order.fields, name, text, true, err)
+                : mr_fail_oom(err);
 }
 
 /* *ret_model points into start. */
@@ -64,21 +57,16 @@ static enum mr_status read_start(struct start *start, struct mr_request *req, st
 {
     MR_AUTO(mr_form) struct mr_form *form = NULL;
     const struct mr_form_part *part = NULL;
-    enum mr_status status = mr_form_open(req, &form, err);
-    if (status == MR_OK)
-        status = mr_form_next(form, &part, err);
-    while (status == MR_OK && part) {
-        status = take_part(start, form, part, err);
-        if (status == MR_OK)
-            status = mr_form_next(form, &part, err);
+    MR_TRY(mr_form_open(req, &form, err));
+    MR_TRY(mr_form_next(form, &part, err));
+    while (part) {
+        MR_TRY(take_part(start, form, part, err));
+        MR_TRY(mr_form_next(form, &part, err));
     }
-    if (status == MR_OK && !start->order.file.is_stored)
-        status = mr_fail_code(err, MR_CODE_MISSING_FIELD, "fileName: a file is needed");
-    if (status == MR_OK && !mr_order_text(&start->order, "newFormat"))
-        status = mr_fail_code(err, MR_CODE_MISSING_FIELD, "newFormat: this field is needed");
-    if (status == MR_OK && start->count == 0)
-        status = mr_fail_code(err, MR_CODE_MISSING_FIELD, "taskNumber: this field is needed");
-    return status == MR_OK ? mr_order_plan(&start->order, ret_model, err) : status;
+    if (!start->order.file.is_stored)
+        return mr_fail_code(err, MR_CODE_MISSING_FIELD, "fileName is required");
+    MR_TRY(mr_fields_check_required(&table, start->order.fields, err));
+    return mr_order_plan(&start->order, ret_model, err);
 }
 
 /* From the first task on the file has an owner; before, what cannot be told is left to the ledger of strays.
@@ -99,23 +87,19 @@ enum mr_status mr_api_benchmark_start(void *app, struct mr_request *req, struct 
     MR_AUTO(start) struct start start = {.count = 0};
     struct mr_task_draft model;
     int64_t user_id = 0;
-    enum mr_status status = mr_benchmark_check_enabled(web, err);
-    if (status == MR_OK)
-        status = mr_benchmark_make_user(web, &user_id, err);
-    if (status == MR_OK)
-        status = mr_order_init(&start.order, web, user_id, err);
-    if (status == MR_OK && (status = read_start(&start, req, &model, err)) != MR_OK)
+    MR_TRY(mr_benchmark_check_enabled(web, err));
+    MR_TRY(mr_benchmark_make_user(web, &user_id, err));
+    MR_TRY(mr_order_init(&start.order, web, user_id, err));
+    enum mr_status status = read_start(&start, req, &model, err);
+    if (status != MR_OK) {
         mr_order_drop_file(&start.order);
-    if (status == MR_OK)
-        status = make_tasks(&start, req, &model, err);
-    if (status != MR_OK)
         return status;
+    }
+    MR_TRY(make_tasks(&start, req, &model, err));
     return mr_respond_json(
         req, 200,
         json_pack("{s:s,s:I}", "message", "the tasks were created", "count", (json_int_t)start.count), err);
 }
-
-/* ---- figures ------------------------------------------------------------------------ */
 
 /* Any page may draw the chart. The totals tell it when there is nothing more to come. */
 static enum mr_status add_headers(struct mr_request *req, const json_t *totals, struct mr_err *err)
@@ -127,10 +111,9 @@ static enum mr_status add_headers(struct mr_request *req, const json_t *totals, 
                                       {"Access-Control-Expose-Headers", "Benchmark-Totals"},
                                       {"Benchmark-Totals", text},
                                       {"Cache-Control", "no-store"}};
-    enum mr_status status = MR_OK;
-    for (size_t i = 0; status == MR_OK && i < sizeof headers / sizeof *headers; i++)
-        status = mr_respond_header(req, headers[i][0], headers[i][1], err);
-    return status;
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+        MR_TRY(mr_respond_header(req, headers[i][0], headers[i][1], err));
+    return MR_OK;
 }
 
 enum mr_status mr_api_benchmark_data(void *app, struct mr_request *req, struct mr_err *err)
@@ -139,17 +122,12 @@ enum mr_status mr_api_benchmark_data(void *app, struct mr_request *req, struct m
     int64_t user_id = 0;
     MR_AUTO_JSON json_t *minutes = NULL;
     MR_AUTO_JSON json_t *totals = NULL;
-    enum mr_status status = mr_benchmark_check_enabled(web, err);
-    if (status == MR_OK)
-        status = mr_benchmark_find_user(web, &user_id, err);
-    if (status == MR_OK)
-        status = mr_benchmark_figures(web->db, user_id, &minutes, &totals, err);
-    if (status == MR_OK)
-        status = add_headers(req, totals, err);
-    return status == MR_OK ? mr_respond_json(req, 200, MR_TAKE(minutes), err) : status;
+    MR_TRY(mr_benchmark_check_enabled(web, err));
+    MR_TRY(mr_benchmark_find_user(web, &user_id, err));
+    MR_TRY(mr_benchmark_figures(web->db, user_id, &minutes, &totals, err));
+    MR_TRY(add_headers(req, totals, err));
+    return mr_respond_json(req, 200, MR_TAKE(minutes), err);
 }
-
-/* ---- results ------------------------------------------------------------------------ */
 
 static enum mr_status write_row(struct mr_request *req, const json_t *view, bool is_first, struct mr_err *err)
 {
@@ -164,8 +142,8 @@ static enum mr_status write_row(struct mr_request *req, const json_t *view, bool
     MR_AUTO_STR char *text = json_dumps(row, JSON_COMPACT);
     if (!text)
         return mr_fail_oom(err);
-    enum mr_status status = mr_respond_write(req, is_first ? "[" : ",\n", is_first ? 1 : 2, err);
-    return status == MR_OK ? mr_respond_write(req, text, strlen(text), err) : status;
+    MR_TRY(mr_respond_write(req, is_first ? "[" : ",\n", is_first ? 1 : 2, err));
+    return mr_respond_write(req, text, strlen(text), err);
 }
 
 /* Writes what comes behind *after, and moves it; *ret_count is how many these were. */
@@ -177,16 +155,15 @@ static enum mr_status write_page(struct mr_web *web, struct mr_request *req, int
     size_t i;
     json_t *view;
     MR_AUTO_JSON json_t *views = NULL;
-    enum mr_status status = mr_tasks_list(web->db, user_id, &filter, &views, err);
-    if (status == MR_OK && is_start)
-        status = mr_respond_begin(req, 200, "application/json", -1, err);
+    MR_TRY(mr_tasks_list(web->db, user_id, &filter, &views, err));
+    if (is_start)
+        MR_TRY(mr_respond_begin(req, 200, "application/json", -1, err));
     json_array_foreach (views, i, view) {
-        if (status == MR_OK)
-            status = write_row(req, view, is_start && i == 0, err);
+        MR_TRY(write_row(req, view, is_start && i == 0, err));
         *after = json_integer_value(json_object_get(view, "id"));
     }
     *ret_count = json_array_size(views);
-    return status;
+    return MR_OK;
 }
 
 enum mr_status mr_api_benchmark_result(void *app, struct mr_request *req, struct mr_err *err)
@@ -194,14 +171,12 @@ enum mr_status mr_api_benchmark_result(void *app, struct mr_request *req, struct
     struct mr_web *web = app;
     int64_t user_id = 0, after = 0;
     size_t count = PAGE;
-    enum mr_status status = mr_benchmark_check_enabled(web, err);
-    if (status == MR_OK)
-        status = mr_benchmark_find_user(web, &user_id, err);
-    if (status == MR_OK && user_id == 0)
+    MR_TRY(mr_benchmark_check_enabled(web, err));
+    MR_TRY(mr_benchmark_find_user(web, &user_id, err));
+    if (user_id == 0)
         return mr_respond_json(req, 200, json_array(), err);
-    while (status == MR_OK && count == PAGE)
-        status = write_page(web, req, user_id, &after, &count, err);
-    if (status == MR_OK)
-        status = mr_respond_write(req, after ? "]" : "[]", after ? 1 : 2, err);
-    return status == MR_OK ? mr_respond_end(req, err) : status;
+    while (count == PAGE)
+        MR_TRY(write_page(web, req, user_id, &after, &count, err));
+    MR_TRY(mr_respond_write(req, after ? "]" : "[]", after ? 1 : 2, err));
+    return mr_respond_end(req, err);
 }

@@ -11,12 +11,12 @@ static enum mr_status add_part(struct mr_form *form, const struct mr_form_part *
     char name[128];
     snprintf(name, sizeof name, "%s", part->name); /* the part is gone once its value is read to the end */
     if (json_object_get(fields, name))
-        return mr_fail_code(err, MR_CODE_REPEATED_FIELD, "%s: it is given twice", name);
+        return mr_fail_code(err, MR_CODE_REPEATED_FIELD, "%s is given twice", name);
     enum mr_status status = mr_form_value(form, &value, err);
     if (status != MR_OK)
         return mr_wrap(err, status, "%s", name);
     if (json_object_set_new(fields, name, json_string(mr_buf_str(&value))) != 0)
-        return mr_fail(err, MR_INVALID, "%s: not UTF-8", name);
+        return mr_fail(err, MR_INVALID, "%s must be UTF-8", name);
     return MR_OK;
 }
 
@@ -26,23 +26,26 @@ static enum mr_status read_form(struct mr_request *req, json_t **ret, struct mr_
     MR_AUTO_JSON json_t *fields = json_object();
     if (!fields)
         return mr_fail_oom(err);
-    enum mr_status status = mr_form_open(req, &form, err);
     const struct mr_form_part *part = NULL;
-    while (status == MR_OK) {
-        status = mr_form_next(form, &part, err);
-        if (status != MR_OK || !part)
-            break;
-        status = add_part(form, part, fields, err);
+    MR_TRY(mr_form_open(req, &form, err));
+    MR_TRY(mr_form_next(form, &part, err));
+    while (part) {
+        MR_TRY(add_part(form, part, fields, err));
+        MR_TRY(mr_form_next(form, &part, err));
     }
-    if (status == MR_OK)
-        *ret = MR_TAKE(fields);
-    return status;
+    *ret = MR_TAKE(fields);
+    return MR_OK;
+}
+
+bool mr_body_is_form(const struct mr_request *req)
+{
+    return mr_request_is_type(req, "multipart/form-data") ||
+           mr_request_is_type(req, "application/x-www-form-urlencoded");
 }
 
 enum mr_status mr_body_fields(struct mr_request *req, json_t **ret, struct mr_err *err)
 {
-    if (mr_request_is_type(req, "multipart/form-data") ||
-        mr_request_is_type(req, "application/x-www-form-urlencoded"))
+    if (mr_body_is_form(req))
         return read_form(req, ret, err);
     if (mr_request_content_length(req) > FIELDS_MAX) /* before a byte of it is taken */
         return mr_fail(err, MR_TOO_LARGE, "the body is larger than %d bytes", FIELDS_MAX);
@@ -50,7 +53,7 @@ enum mr_status mr_body_fields(struct mr_request *req, json_t **ret, struct mr_er
     enum mr_status status = mr_request_json(req, FIELDS_MAX, &fields, err);
     if (status == MR_UNSUPPORTED)
         return mr_fail(err, status,
-                       "Content-Type: send application/json, multipart/form-data or "
+                       "Content-Type must be application/json, multipart/form-data or "
                        "application/x-www-form-urlencoded");
     if (status != MR_OK)
         return status;
@@ -68,11 +71,11 @@ enum mr_status mr_body_text(const json_t *fields, const char *const *names, cons
         if (!value || json_is_null(value))
             continue;
         if (!json_is_string(value))
-            return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s: it must be a string", *name);
+            return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s must be a string", *name);
         if (json_string_length(value) == 0)
             break;
         *ret = json_string_value(value);
         return MR_OK;
     }
-    return mr_fail_code(err, MR_CODE_MISSING_FIELD, "%s: this field is needed", names[0]);
+    return mr_fail_code(err, MR_CODE_MISSING_FIELD, "%s is required", names[0]);
 }

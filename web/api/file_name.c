@@ -1,6 +1,7 @@
 #include "web/api/file_name.h"
 
 #include "shared/base/encoding.h"
+#include "shared/http/client_url.h"
 #include "shared/media/formats.h"
 
 #include <ctype.h>
@@ -32,6 +33,27 @@ struct mr_file_name mr_file_name_of(const char *name)
     memcpy(file_name.text, name, mr_utf8_prefix(name, MR_FILE_NAME_MAX));
     take_extension(&file_name);
     return file_name;
+}
+
+struct mr_file_name mr_file_name_of_url(const char *url)
+{
+    char text[MR_URL_MAX + 1];
+    const char *path = strstr(url, "://");
+    path = path ? path + 3 : url;
+    size_t len = strcspn(path, "?#");
+    while (len && path[len - 1] == '/')
+        len--;
+    const char *start = memrchr(path, '/', len);
+    struct mr_err ignored;
+    if (start)
+        snprintf(text, sizeof text, "%.*s", (int)(path + len - start - 1), start + 1);
+    if (!start || mr_percent_decode(text, false, &ignored) != MR_OK || !mr_utf8_is_valid(text, strlen(text)))
+        return mr_file_name_of("download");
+    for (char *p = text; *p; p++)
+        if (iscntrl((unsigned char)*p))
+            *p = '_';
+    struct mr_file_name name = mr_file_name_of(text);
+    return name.text[strspn(name.text, ". ")] ? name : mr_file_name_of("download");
 }
 
 bool mr_file_is_video(const struct mr_file_name *name, const char *media_type)

@@ -16,6 +16,9 @@ struct mr_file_name {
  */
 struct mr_file_name mr_file_name_of(const char *name);
 
+/* The last segment of a URL's path, decoded; "download" if it has none that could be a name. */
+struct mr_file_name mr_file_name_of_url(const char *url);
+
 /* Does the extension say that it is a video? For an extension that we do not know (or none) the media type
  * that came with the file does (RFC 9110, 8.3); NULL if none came. */
 bool mr_file_is_video(const struct mr_file_name *name, const char *media_type);

@@ -1,9 +1,9 @@
 /*
  * What a client orders with POST and PUT /api/tasks, from the request to the draft of a task.
  *
- * Fields come as JSON, as a urlencoded form or as multipart; one table (order_fields.c) knows each field's
- * name, type, meaning and the kinds of task it belongs to, and puts the checked value in canonical form into
- * `fields`. What the fields together make is decided afterwards (order_plan.c). The file of a multipart body
+ * Fields come as JSON, as a urlencoded form or as multipart; one table (order_fields.c) holds each field's
+ * name, type, check and the kinds of task it belongs to. The checked values go into `given`, and in canonical
+ * form into `fields`. What the fields together make is decided afterwards (order_plan.c). The file of a multipart body
  * is stored while it arrives (order_file.c); the object is in the ledger of strays before its first byte is,
  * so that whatever ends the request early leaves nothing behind. Belongs to the request's thread.
  */
@@ -28,12 +28,21 @@ struct mr_order_file {
     char sha256[MR_SHA256_HEX_MAX]; /* of its bytes; "" without an idempotency key, for nobody asks then */
 };
 
+/* The values of the fields; NULL or 0: not given. They belong to the order's `fields`. */
+struct mr_order_given {
+    const char *new_format, *preset, *url, *upload_id, *priority, *callback_url, *kind;
+    const json_t *options;
+    int64_t records;
+    const char *name, *description;
+};
+
 struct mr_order {
     struct mr_web *web; /* not owned */
     const char *kind;   /* of the task to be, where the route says it; NULL: the fields do */
     int64_t user_id;
     char file_id[MR_UUID_TEXT_MAX]; /* of the task to be */
-    json_t *fields;                 /* an object: the checked fields that were given */
+    json_t *fields;                 /* an object: the checked fields that were given, in canonical form */
+    struct mr_order_given given;
     struct mr_order_file file;
     struct mr_file_name url_name;         /* the file name that url ends with */
     json_t *options;                      /* of a task without a file, or of a preset */
@@ -61,17 +70,15 @@ enum mr_order_use {
 /* MR_INVALID with code "unknown_field" unless there is a field of that name. */
 MR_MUST_CHECK enum mr_status mr_order_check_name(const char *name, struct mr_err *err);
 /*
- * Checks one field and adds it to the order. is_text: it comes from a form, where a number or an object is
- * text, too, and an empty text means nothing. MR_INVALID begins with the field's name; codes "unknown_field",
- * "wrong_type", "repeated_field", and those of the field's own check.
+ * Checks one field and adds it to the order. is_form: it comes from a form, where a number or an object is
+ * text, too, and an empty text means absent. MR_INVALID; the message begins with the field's name. Codes
+ * "unknown_field", "wrong_type", "repeated_field", and those of the field.
  */
 MR_MUST_CHECK enum mr_status mr_order_take(struct mr_order *order, const char *name, const json_t *value,
-                                           bool is_text, struct mr_err *err);
+                                           bool is_form, struct mr_err *err);
 /* All fields of a body without a file: JSON or any form, up to 64 KiB. */
 MR_MUST_CHECK enum mr_status mr_order_take_body(struct mr_order *order, struct mr_request *req,
                                                 struct mr_err *err);
-/* The text of a field that was taken; NULL if it was not given. */
-const char *mr_order_text(const struct mr_order *order, const char *name);
 /* MR_INVALID with code "unknown_field" for a field that was given and is not for this. */
 MR_MUST_CHECK enum mr_status mr_order_check_use(const struct mr_order *order, enum mr_order_use use,
                                                 struct mr_err *err);

@@ -165,12 +165,11 @@ static enum mr_status read_change(struct mr_order *order, struct mr_request *req
         status = mr_order_check_use(order, MR_ORDER_REDO, err);
     if (status != MR_OK)
         return status;
-    ret->new_format = mr_order_text(order, "newFormat");
-    ret->preset = mr_order_text(order, "preset");
-    ret->options = json_object_get(order->fields, "options");
+    ret->new_format = order->given.new_format;
+    ret->preset = order->given.preset;
+    ret->options = order->given.options;
     if (!ret->new_format && !ret->preset && !ret->options)
-        return mr_fail_code(err, MR_CODE_MISSING_FIELD,
-                            "newFormat: this field is needed, or options, or preset");
+        return mr_fail_code(err, MR_CODE_MISSING_FIELD, "newFormat is required, or options, or preset");
     return mr_order_check_preset(order, err);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "web/api/uploads.h"
 
+#include "shared/base/fields.h"
 #include "shared/data/strays.h"
 #include "web/api/api.h"
 #include "web/api/body.h"
@@ -16,103 +17,75 @@
 
 /* A chunk before the last must be a multiple of it:
  * https://cloud.google.com/storage/docs/performing-resumable-uploads */
-enum { CHUNK_MULTIPLE = 262144, ORIGIN_QUOTED = 100, NAME_QUOTED = 60, STRAY_MARGIN_S = 86400 };
+enum { CHUNK_MULTIPLE = 262144, STRAY_MARGIN_S = 86400 };
 
-/* What the client wants to upload. The texts belong to the request or to its fields, but for the name. */
+/* What the client wants to upload. */
 struct announcement {
+    json_t *fields; /* that were given; owns the texts */
     struct mr_file_name file_name;
     const char *content_type;
-    const char *origin; /* NULL: none */
+    const char *origin; /* the request's; NULL: none */
     int64_t size;
     int64_t max_size; /* the setting */
 };
 
-/* ---- the fields ------------------------------------------------------------------------ */
-
-static enum mr_status take_file_name(struct announcement *announcement, const json_t *value,
-                                     struct mr_err *err)
+static void announcement_free(struct announcement *announcement)
 {
-    const char *text = json_string_value(value);
-    if (!text)
-        return mr_fail_code(err, MR_CODE_WRONG_TYPE, "fileName: it must be a string");
+    json_decref(announcement->fields);
+}
+MR_DEFINE_VALUE_CLEANUP(announcement, announcement_free)
+
+static enum mr_status check_file_name(void *base, const char *path, json_t **value, struct mr_err *err)
+{
+    struct announcement *announcement = base;
+    const char *text = json_string_value(*value);
     for (const char *p = text; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            return mr_fail_code(err, MR_CODE_BAD_FILE_NAME, "fileName: it holds control characters");
+            return mr_fail_code(err, MR_CODE_BAD_FILE_NAME, "%s must not hold control characters", path);
     announcement->file_name = mr_file_name_of(text);
     if (!announcement->file_name.text[0])
-        return mr_fail_code(err, MR_CODE_MISSING_FIELD, "fileName: a file with a name is needed");
+        return mr_fail_code(err, MR_CODE_MISSING_FIELD, "%s must be the name of a file", path);
     return MR_OK;
 }
 
-/* A number, or its text where a form sent it. */
-static enum mr_status take_size(struct announcement *announcement, const json_t *value, struct mr_err *err)
+static enum mr_status check_size(void *base, const char *path, json_t **value, struct mr_err *err)
 {
-    int64_t size = json_integer_value(value);
-    if (!json_is_integer(value) && !mr_parse_int64(json_string_value(value), INT64_MIN, INT64_MAX, &size))
-        return mr_fail_code(err, MR_CODE_WRONG_TYPE, "size: it must be a whole number of bytes");
+    const struct announcement *announcement = base;
+    int64_t size = json_integer_value(*value);
     if (size < 1)
-        return mr_fail_code(err, MR_CODE_BAD_SIZE, "size: the file must have 1 byte at least");
+        return mr_field_fail_range(err, MR_CODE_BAD_SIZE, path, 1, announcement->max_size);
     if (size > announcement->max_size)
-        return mr_fail_code(err, MR_CODE_TOO_LARGE, "size: an upload may have %" PRId64 " bytes at most",
-                            announcement->max_size);
-    announcement->size = size;
+        return mr_field_fail_range(err, MR_CODE_TOO_LARGE, path, 1, announcement->max_size);
     return MR_OK;
 }
 
-static enum mr_status take_content_type(struct announcement *announcement, const json_t *value,
-                                        struct mr_err *err)
+static enum mr_status check_content_type(void *base, const char *path, json_t **value, struct mr_err *err)
 {
-    const char *text = json_string_value(value);
-    if (!text)
-        return mr_fail_code(err, MR_CODE_WRONG_TYPE, "contentType: it must be a string");
-    if (!mr_media_type_is_valid(text))
-        return mr_fail_code(err, MR_CODE_BAD_CONTENT_TYPE,
-                            "contentType: it must be a media type like audio/mpeg");
-    announcement->content_type = text;
-    return MR_OK;
+    (void)base;
+    if (mr_media_type_is_valid(json_string_value(*value)))
+        return MR_OK;
+    return mr_fail_code(err, MR_CODE_BAD_CONTENT_TYPE, "%s must be a media type like audio/mpeg", path);
 }
 
-static const struct field {
-    const char *name;
-    enum mr_status (*take)(struct announcement *announcement, const json_t *value, struct mr_err *err);
-    bool required;
-} fields_known[] = {
-    {"fileName", take_file_name, true},
-    {"size", take_size, true},
-    {"contentType", take_content_type, false},
+#define AT(member) MR_FIELD_AT(struct announcement, member)
+
+static const struct mr_field fields[] = {
+    {"fileName", MR_FIELD_TEXT, .required = true, .check = check_file_name},
+    {"size", MR_FIELD_INTEGER, AT(size), .required = true, .text_too = true, .check = check_size},
+    {"contentType", MR_FIELD_TEXT, AT(content_type), .check = check_content_type},
 };
-enum { FIELDS = sizeof fields_known / sizeof *fields_known };
+static const struct mr_field_table table = {.rows = MR_FIELD_ROWS(fields),
+                                            .noun = "field",
+                                            .unknown = MR_CODE_UNKNOWN_FIELD,
+                                            .missing = MR_CODE_MISSING_FIELD};
 
-static enum mr_status check_known(const json_t *fields, struct mr_err *err)
+static enum mr_status take_fields(struct announcement *announcement, struct mr_request *req,
+                                  struct mr_err *err)
 {
-    const char *name;
-    json_t *value;
-    json_object_foreach ((json_t *)(uintptr_t)fields, name, value) {
-        (void)value;
-        bool known = false;
-        for (size_t i = 0; i < FIELDS; i++)
-            known = known || strcmp(name, fields_known[i].name) == 0;
-        if (!known)
-            return mr_fail_code(err, MR_CODE_UNKNOWN_FIELD,
-                                "%.*s: there is no such field; fileName, size and contentType are known",
-                                (int)mr_utf8_prefix(name, NAME_QUOTED), name);
-    }
-    return MR_OK;
-}
-
-static enum mr_status take_fields(struct announcement *announcement, const json_t *fields, struct mr_err *err)
-{
-    enum mr_status status = check_known(fields, err);
-    for (size_t i = 0; status == MR_OK && i < FIELDS; i++) {
-        const json_t *value = json_object_get(fields, fields_known[i].name);
-        bool given = value && !json_is_null(value);
-        if (given)
-            status = fields_known[i].take(announcement, value, err);
-        else if (fields_known[i].required)
-            status =
-                mr_fail_code(err, MR_CODE_MISSING_FIELD, "%s: this field is needed", fields_known[i].name);
-    }
-    return status;
+    MR_AUTO_JSON json_t *body = NULL;
+    MR_TRY(mr_body_fields(req, &body, err));
+    MR_TRY(mr_fields_take_all(&table, announcement, announcement->fields, body, mr_body_is_form(req), err));
+    return mr_fields_check_required(&table, announcement->fields, err);
 }
 
 /* Cloud Storage answers the browser for this origin alone. "null" is a page without one. */
@@ -123,13 +96,10 @@ static enum mr_status take_origin(struct announcement *announcement, const struc
     if (!origin || strcmp(origin, "null") == 0)
         return MR_OK;
     if (!mr_origin_is_valid(origin))
-        return mr_fail_code(err, MR_CODE_BAD_ORIGIN, "Origin: `%.*s` is not scheme://host[:port]",
-                            ORIGIN_QUOTED, origin);
+        return mr_fail_code(err, MR_CODE_BAD_ORIGIN, "Origin must be scheme://host[:port]");
     announcement->origin = origin;
     return MR_OK;
 }
-
-/* ---- the session ------------------------------------------------------------------------- */
 
 /* What storage refuses for good (no bucket, no right to it) is our own fault, not the client's. */
 static enum mr_status storage_failed(enum mr_status status, struct mr_err *err)
@@ -144,9 +114,7 @@ static enum mr_status make_record(const struct announcement *announcement, int64
                                   struct mr_upload_record *ret, struct mr_err *err)
 {
     char object[sizeof "inputs/" + MR_UUID_TEXT_MAX];
-    enum mr_status status = mr_uuid_generate(ret->id, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_uuid_generate(ret->id, err));
     snprintf(object, sizeof object, "inputs/%s", ret->id);
     ret->user_id = user_id;
     ret->size = announcement->size;
@@ -178,64 +146,61 @@ static enum mr_status begin_at_storage(struct mr_web *web, const struct announce
     return status == MR_OK ? MR_OK : storage_failed(status, err);
 }
 
+static enum mr_status try_to_begin(struct mr_web *web, const struct announcement *announcement,
+                                   struct mr_upload_record *record, char ret_expires_at[MR_TIME_TEXT_MAX],
+                                   struct mr_err *err)
+{
+    int64_t expires_s = web->config->upload_expires_s;
+    MR_TRY(mr_strays_add(web->db, record->object, expires_s + STRAY_MARGIN_S, err));
+    MR_TRY(begin_at_storage(web, announcement, record, err));
+    return mr_uploads_insert(web->db, record, expires_s, ret_expires_at, err);
+}
+
 static enum mr_status begin_session(struct mr_web *web, const struct announcement *announcement,
                                     struct mr_upload_record *record, char ret_expires_at[MR_TIME_TEXT_MAX],
                                     struct mr_err *err)
 {
-    int64_t expires_s = web->config->upload_expires_s;
-    enum mr_status status = mr_strays_add(web->db, record->object, expires_s + STRAY_MARGIN_S, err);
+    enum mr_status status = try_to_begin(web, announcement, record, ret_expires_at, err);
     if (status == MR_OK)
-        status = begin_at_storage(web, announcement, record, err);
-    if (status == MR_OK)
-        status = mr_uploads_insert(web->db, record, expires_s, ret_expires_at, err);
-    if (status != MR_OK) {
-        drop_session(web, record);
-        return mr_wrap(err, status, "begin the upload");
-    }
-    return MR_OK;
+        return MR_OK;
+    drop_session(web, record);
+    return mr_wrap(err, status, "begin the upload");
 }
 
 static enum mr_status answer(struct mr_request *req, const struct mr_upload_record *record,
                              const char *expires_at, struct mr_err *err)
 {
-    json_t *body = json_pack("{s:s,s:s,s:s,s:s,s:s,s:i}", "message",
-                             "send the file to upload_url, then make a task with upload_id", "upload_id",
-                             record->id, "upload_url", record->session_uri, "method", "PUT", "expires_at",
-                             expires_at, "chunk_multiple", CHUNK_MULTIPLE);
+    MR_AUTO_JSON json_t *body = json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:i}", "message",
+        "send the file to upload_url, then make a task with upload_id", "upload_id", record->id, "upload_url",
+        record->session_uri, "method", "PUT", "expires_at", expires_at, "chunk_multiple", CHUNK_MULTIPLE);
     if (!body)
         return mr_fail_oom(err);
-    enum mr_status status = mr_respond_header(req, "Cache-Control", "no-store", err);
-    if (status != MR_OK) {
-        json_decref(body);
-        return status;
-    }
-    return mr_respond_json(req, 201, body, err);
+    MR_TRY(mr_respond_header(req, "Cache-Control", "no-store", err));
+    return mr_respond_json(req, 201, MR_TAKE(body), err);
 }
 
 enum mr_status mr_api_upload_create(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
     int64_t user_id = 0;
-    struct announcement announcement = {.content_type = "application/octet-stream",
+    MR_AUTO(announcement)
+    struct announcement announcement = {.fields = json_object(),
+                                        .content_type = "application/octet-stream",
                                         .max_size = web->config->max_direct_upload_bytes};
     char expires_at[MR_TIME_TEXT_MAX];
-    MR_AUTO_JSON json_t *fields = NULL;
     MR_AUTO(mr_upload_record) struct mr_upload_record record = {0};
-    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
-    if (status == MR_OK)
-        status = take_origin(&announcement, req, err);
-    if (status == MR_OK)
-        status = mr_body_fields(req, &fields, err);
-    if (status == MR_OK)
-        status = take_fields(&announcement, fields, err);
-    if (status == MR_OK)
-        status = make_record(&announcement, user_id, &record, err);
-    if (status == MR_OK)
-        status = begin_session(web, &announcement, &record, expires_at, err);
-    return status == MR_OK ? answer(req, &record, expires_at, err) : status;
+    if (!announcement.fields)
+        return mr_fail_oom(err);
+    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(take_origin(&announcement, req, err));
+    MR_TRY(take_fields(&announcement, req, err));
+    MR_TRY(make_record(&announcement, user_id, &record, err));
+    MR_TRY(begin_session(web, &announcement, &record, expires_at, err));
+    return answer(req, &record, expires_at, err);
 }
 
-/* ---- the check --------------------------------------------------------------------------- */
+/* The check of an upload of which a task is made. */
 
 static enum mr_status compare(const struct mr_upload_record *record, const struct mr_object *object,
                               struct mr_err *err)
