@@ -1,7 +1,9 @@
 # mediarun: one non-recursive build. Every variant lives in build/<variant>/.
 #
 #   make [VARIANT=release|debug|asan|tsan|cov] [CC=gcc|clang]
-#   make run | test | unit | format | lint | bench | clean
+#   make run | test | format | lint | bench | clean
+#   make unit [T=test_tasks]    unit tests, or some of their programs
+#   make e2e [K=put]            end-to-end tests, or those whose names fit pytest's -k
 #
 # A program is the list of its sources below; headers are tracked by the compiler (-MMD).
 
@@ -59,7 +61,7 @@ PROGRAMS := $(BUILD)/mediarun-web $(BUILD)/mediarun-worker $(BUILD)/mediarun-emu
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
 
-.PHONY: all programs units benches run test unit format format-check lint tables bench clean
+.PHONY: all programs units benches run test unit e2e format format-check lint tables bench clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -126,8 +128,10 @@ run:
 	infra/local/run.sh
 test:
 	tests/run.sh
-unit: $(UNIT_TESTS)
-	tests/unit/run.sh $(BUILD)/unit
+unit: $(if $(T),$(T:%=$(BUILD)/unit/%),$(UNIT_TESTS))
+	tests/unit/run.sh $(BUILD)/unit $(T)
+e2e: programs
+	VARIANT=$(VARIANT) /usr/bin/python3 -B -m pytest -q -rs $(if $(K),-k '$(K)') tests/e2e
 FORMATTED = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 format:
 	clang-format -i $(FORMATTED)

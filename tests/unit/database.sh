@@ -12,6 +12,8 @@ unit_database_start() {
     ((EUID != 0)) || chmod 711 "$scratch"
     postgres_directory "$sockets"
     postgres_init "$scratch/postgres"
+    # What is kept of it after a crash of the machine is nothing.
+    printf "%s\n" "fsync = off" "full_page_writes = off" "synchronous_commit = off" >>"$scratch/postgres/postgresql.conf"
     (postgres_run "$scratch/postgres" "$sockets" >"$scratch/postgres.log" 2>&1) &
     unit_database_pid=$!
     for ((tries = 0; tries < 200; tries++)); do

@@ -1,38 +1,70 @@
 #!/usr/bin/env bash
-# Runs every test program in a directory: tests/unit/run.sh build/<variant>/unit
-# Each runs in an empty directory of its own, for at most 120 s; the output of those that fail is shown.
-# SHUFFLE=1 runs them in random order. They share one PostgreSQL, started here, and make databases of their own.
+# Runs unit test programs, as many at a time as there are processors: tests/unit/run.sh DIRECTORY [NAME…]
+# DIRECTORY is build/<variant>/unit; without a NAME, all programs in it run. Each runs in an empty directory of its own with
+# databases of its own, on one PostgreSQL that is started here. The output of programs that fail is shown, that of the named
+# ones always. SHUFFLE=1: random order. JOBS=N: N at a time. The last line counts tests, not programs.
 set -u
-if [ $# -ne 1 ] || [ ! -d "$1" ]; then
-    echo "usage: $0 DIRECTORY" >&2
+if [ $# -lt 1 ] || [ ! -d "$1" ]; then
+    echo "usage: $0 DIRECTORY [NAME…]" >&2
     exit 2
 fi
 programs=$(cd "$1" && pwd)
+shift
 scratch=$(mktemp -d) || exit 2
 # shellcheck source=tests/unit/database.sh
 . "$(dirname "$0")/database.sh"
+
+seconds_at_most=600 # against a program that hangs; a busy machine takes its time
+
+# Those that take longest come first, so that none of them is left alone at the end.
+list_programs() {
+    if [ $# -gt 0 ]; then
+        printf '%s\n' "$@"
+    elif [ "${SHUFFLE:-0}" = 1 ]; then
+        find -L "$programs" -maxdepth 1 -type f -perm -u+x -printf '%f\n' | shuf
+    else
+        find -L "$programs" -maxdepth 1 -type f -perm -u+x -printf '%f\n' | sort |
+            awk '/^test_media_/ { print; next } { rest = rest $0 "\n" } END { printf "%s", rest }'
+    fi
+}
+
+# Leaves NAME.out and NAME.result: "EXIT-STATUS SECONDS".
+run_program() {
+    local begin=${EPOCHREALTIME/./} result=0
+    mkdir "$scratch/$1"
+    (cd "$scratch/$1" && TMPDIR=$PWD exec timeout "$seconds_at_most" "$programs/$1") >"$scratch/$1.out" 2>&1 </dev/null || result=$?
+    echo "$result $(((${EPOCHREALTIME/./} - begin) / 1000000))" >"$scratch/$1.result"
+    rm -rf "${scratch:?}/$1"
+}
+
+# The number of tests that cmocka counts: "[  PASSED  ] 5 test(s)." A program that ends otherwise is one more that failed.
+count() { sed -nE "s/^\[  $2 *\] ([0-9]+) test.*/\1/p" "$scratch/$1.out" | awk '{ sum += $1 } END { print sum + 0 }'; }
+
+report() {
+    local name result good bad skips passed=0 failed=0 skipped=0
+    for name in "$@"; do
+        read -r result _ <"$scratch/$name.result" || result=lost
+        good=$(count "$name" PASSED) bad=$(count "$name" FAILED) skips=$(count "$name" SKIPPED)
+        if [ "$result" != 0 ]; then
+            [ "$bad" -gt 0 ] || bad=1
+            echo "==== $name: exit $result"
+        fi
+        [ "$result$show" = 0 ] || cat "$scratch/$name.out"
+        passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skips))
+    done
+    (cd "$scratch" && grep -H . ./*.result) | sed -E 's,^\./(.*)\.result:[0-9]+ ([0-9]+)$,\2 \1,' | sort -rn | head -n 5 |
+        awk '{ list = list (NR > 1 ? ", " : "") $2 " " $1 " s" } END { print "slowest: " list }'
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ $failed -eq 0 ] && [ $passed -gt 0 ]
+}
+
+show=${1:+yes}
+mapfile -t names < <(list_programs "$@")
 unit_database_start
 trap 'unit_database_stop; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
-
-order="cat"
-[ "${SHUFFLE:-0}" = 1 ] && order=shuf
-find "$programs" -maxdepth 1 -type f -perm -u+x | sort | $order >"$scratch/list"
-
-passed=0
-failed=0
-while IFS= read -r program; do
-    name=$(basename "$program")
-    mkdir "$scratch/$name"
-    (cd "$scratch/$name" && exec timeout 120 "$program") >"$scratch/$name.out" 2>&1 </dev/null
-    result=$?
-    if [ $result -eq 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "==== $name: exit $result"
-        cat "$scratch/$name.out"
-    fi
-done <"$scratch/list"
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ] && [ $passed -gt 0 ]
+export -f run_program
+export scratch programs seconds_at_most
+printf '%s\n' "${names[@]}" | xargs -P "${JOBS:-$(nproc)}" -I{} bash -c 'run_program {}' &
+wait $!
+report "${names[@]}"
