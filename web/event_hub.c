@@ -8,8 +8,8 @@
 #include <sys/eventfd.h>
 
 enum { TICK_MS = 1000, EPOLL_BATCH = 64 };
-static const char greeting[] =
-    "retry: 3000\n\n"; /* milliseconds until a client that was cut off comes back */
+/* After a lost connection the client connects again in 3,000 ms. */
+static const char greeting[] = "retry: 3000\n\n";
 
 void mr_event_signal(int eventfd)
 {
@@ -17,8 +17,6 @@ void mr_event_signal(int eventfd)
     while (write(eventfd, &one, sizeof one) < 0 && errno == EINTR)
         ;
 }
-
-/* ---- places ---------------------------------------------------------------------- */
 
 static void append_locked(struct mr_event_hub *hub, struct mr_event_stream *stream)
 {
@@ -38,15 +36,16 @@ static void remove_locked(struct mr_event_hub *hub, struct mr_event_stream *stre
 static enum mr_status check_room_locked(const struct mr_event_hub *hub, int64_t user_id, struct mr_err *err)
 {
     if (hub->stopped)
-        return mr_fail_code(err, MR_CODE_SHUTTING_DOWN, "shutting down");
+        return mr_fail_code(err, MR_CODE_SHUTTING_DOWN, "server is shutting down");
     size_t all = 0, own = 0;
     for (const struct mr_event_stream *stream = hub->first; stream; stream = stream->next, all++)
         own += stream->user_id == user_id;
     if (own >= hub->options.max_per_user)
         return mr_fail_code(err, MR_CODE_TOO_MANY_STREAMS,
-                            "%zu event streams of this user are open: close some", own);
+                            "event streams of this user: %zu are open, close some", own);
     if (all >= hub->options.max_streams)
-        return mr_fail_code(err, MR_CODE_TOO_MANY_STREAMS, "too many event streams: try again later");
+        return mr_fail_code(err, MR_CODE_TOO_MANY_STREAMS,
+                            "too many event streams are open: try again later");
     return MR_OK;
 }
 
@@ -82,7 +81,7 @@ enum mr_status mr_event_hub_reserve(struct mr_event_hub *hub,
 
 void mr_event_hub_attach(struct mr_event_hub *hub, struct mr_event_stream *stream, int fd)
 {
-    /* Edge-triggered: one entry for good, told of only when something changed. */
+    /* Edge-triggered: added once, reported only when something changes. */
     struct epoll_event interest = {.events = EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = stream};
     pthread_mutex_lock(&hub->lock);
     mr_event_stream_take_socket(stream, fd);
@@ -101,8 +100,6 @@ void mr_event_hub_cancel(struct mr_event_hub *hub, struct mr_event_stream *strea
     pthread_mutex_unlock(&hub->lock);
 }
 
-/* ---- the writer ------------------------------------------------------------------ */
-
 static void serve_locked(struct mr_event_hub *hub, struct mr_event_stream *stream, uint32_t events)
 {
     if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) {
@@ -111,10 +108,10 @@ static void serve_locked(struct mr_event_hub *hub, struct mr_event_stream *strea
     }
     mr_event_stream_flush(stream);
     if (stream->place != MR_PLACE_LIVE && stream->queue.len == 0)
-        mr_event_signal(hub->wake); /* the client has taken a page: the next one */
+        mr_event_signal(hub->wake); /* the client has taken a page: read the next one */
 }
 
-static void tick_locked(struct mr_event_hub *hub, int64_t now_us, bool beats)
+static void tick_locked(struct mr_event_hub *hub, int64_t now_us, bool heartbeats)
 {
     for (struct mr_event_stream *stream = hub->first, *next; stream; stream = next) {
         next = stream->next;
@@ -122,8 +119,8 @@ static void tick_locked(struct mr_event_hub *hub, int64_t now_us, bool beats)
             continue;
         if (now_us >= stream->ends_us)
             mr_event_stream_end(stream);
-        else if (beats)
-            mr_event_stream_beat(stream);
+        else if (heartbeats)
+            mr_event_stream_heartbeat(stream);
     }
 }
 
@@ -139,9 +136,9 @@ static void close_all_locked(struct mr_event_hub *hub)
 static void *run_writer(void *arg)
 {
     struct mr_event_hub *hub = arg;
-    int64_t beat_us = (int64_t)hub->options.heartbeat_ms * 1000;
+    int64_t heartbeat_us = (int64_t)hub->options.heartbeat_ms * 1000;
     int tick_ms = hub->options.heartbeat_ms < TICK_MS ? hub->options.heartbeat_ms : TICK_MS;
-    int64_t next_beat_us = mr_time_monotonic_us() + beat_us, next_tick_us = 0;
+    int64_t next_heartbeat_us = mr_time_monotonic_us() + heartbeat_us, next_tick_us = 0;
     pthread_mutex_lock(&hub->lock);
     while (!hub->stopped) {
         struct epoll_event events[EPOLL_BATCH];
@@ -154,17 +151,15 @@ static void *run_writer(void *arg)
         int64_t now_us = mr_time_monotonic_us();
         if (now_us < next_tick_us)
             continue;
-        tick_locked(hub, now_us, now_us >= next_beat_us);
+        tick_locked(hub, now_us, now_us >= next_heartbeat_us);
         next_tick_us = now_us + (int64_t)tick_ms * 1000;
-        if (now_us >= next_beat_us)
-            next_beat_us = now_us + beat_us;
+        if (now_us >= next_heartbeat_us)
+            next_heartbeat_us = now_us + heartbeat_us;
     }
     close_all_locked(hub);
     pthread_mutex_unlock(&hub->lock);
     return NULL;
 }
-
-/* ---- start and end ------------------------------------------------------------------ */
 
 static enum mr_status open_descriptors(struct mr_event_hub *hub, struct mr_err *err)
 {
@@ -180,32 +175,29 @@ static enum mr_status open_descriptors(struct mr_event_hub *hub, struct mr_err *
 
 static enum mr_status start_threads(struct mr_event_hub *hub, struct mr_err *err)
 {
-    int fault = pthread_create(&hub->writer, NULL, run_writer, hub);
-    hub->writer_runs = fault == 0;
-    if (!fault) {
-        fault = pthread_create(&hub->feed, NULL, mr_event_feed_run, hub);
-        hub->feed_runs = fault == 0;
-    }
-    return fault ? mr_fail_errno(err, MR_EXHAUSTED, fault, "start the threads of the event hub") : MR_OK;
+    int failure = pthread_create(&hub->writer, NULL, run_writer, hub);
+    if (failure)
+        return mr_fail_errno(err, MR_EXHAUSTED, failure, "start the writer thread of the event hub");
+    hub->writer_runs = true;
+    failure = pthread_create(&hub->feed, NULL, mr_event_feed_run, hub);
+    if (failure)
+        return mr_fail_errno(err, MR_EXHAUSTED, failure, "start the feed thread of the event hub");
+    hub->feed_runs = true;
+    return MR_OK;
 }
 
 enum mr_status mr_event_hub_start(const struct mr_event_hub_options *options, struct mr_event_hub **ret,
                                   struct mr_err *err)
 {
-    struct mr_event_hub *hub = calloc(1, sizeof *hub);
+    MR_AUTO(mr_event_hub) struct mr_event_hub *hub = calloc(1, sizeof *hub);
     if (!hub)
         return mr_fail_oom(err);
     hub->options = *options;
     hub->epoll = hub->stop = hub->wake = -1;
     pthread_mutex_init(&hub->lock, NULL);
-    enum mr_status status = open_descriptors(hub, err);
-    if (status == MR_OK)
-        status = start_threads(hub, err);
-    if (status != MR_OK) {
-        mr_event_hub_free(hub);
-        return status;
-    }
-    *ret = hub;
+    MR_TRY(open_descriptors(hub, err));
+    MR_TRY(start_threads(hub, err));
+    *ret = MR_TAKE(hub);
     return MR_OK;
 }
 

@@ -1,5 +1,4 @@
-/* What the hub's two threads share. Only event_hub.c (streams, writer) and event_feed.c (database) include
- * it. */
+/* What the two threads of the hub share. Only event_hub.c (streams, writer) and event_feed.h (database) include it. */
 #ifndef MR_WEB_EVENT_HUB_INTERNAL_H
 #define MR_WEB_EVENT_HUB_INTERNAL_H
 
@@ -11,21 +10,21 @@
 struct mr_event_hub {
     struct mr_event_hub_options options;
     int epoll;
-    int stop; /* eventfd, readable for ever once the hub stops */
+    int stop; /* eventfd, readable from the stop of the hub on */
     int wake; /* eventfd: the feed has something to do */
     pthread_t writer, feed;
     bool writer_runs, feed_runs; /* used by the thread that starts and stops */
     pthread_mutex_t lock;
-    /* All fields below are protected by lock. */
+    /* lock protects all fields below. */
     struct mr_event_stream *first, *last; /* by serial */
     int64_t serials;
     bool stopped;
 };
 
-/* The feed's thread; arg is the hub. */
+/* The feed thread; arg is the hub. */
 void *mr_event_feed_run(void *arg);
 
-/* Adds to an eventfd. */
+/* Makes an eventfd readable. Any thread. */
 void mr_event_signal(int eventfd);
 
 #endif

@@ -8,13 +8,14 @@
 #include <sys/socket.h>
 
 enum {
-    SEND_BUFFER = 64 << 10, /* kernel memory for a client that does not read; it would grow to megabytes */
-    SILENCE_MS = 30000,     /* so long the network may take no byte before the client counts as gone */
+    SEND_BUFFER =
+        64 << 10,       /* kernel memory for a client that does not read; the default grows to megabytes */
+    SILENCE_MS = 30000, /* without an acknowledged byte, until the client counts as gone */
     SCRAP_MAX = 64 << 10,
 };
 
-/* What the client has sent although nobody asked is read away: closing over it would reset the connection and
- * take from the client what it has not read yet. */
+/* Reads and drops what the client has sent: closing a socket with unread input resets the connection, and the client
+ * would lose what it has not read yet. */
 static void drop_input(int fd)
 {
     char scrap[4096];
@@ -77,7 +78,7 @@ void mr_event_stream_flush(struct mr_event_stream *stream)
         return;
     stream->moved |= sent > 0;
     if (sent == stream->queue.len)
-        mr_buf_free(&stream->queue); /* most streams are silent most of the time */
+        mr_buf_free(&stream->queue); /* most streams are idle most of the time */
     else
         mr_buf_consume(&stream->queue, sent);
     if (stream->ending && stream->queue.len == 0)
@@ -94,7 +95,7 @@ void mr_event_stream_push(struct mr_event_stream *stream, const char *text, size
         mr_event_stream_cut(stream);
 }
 
-void mr_event_stream_tell(struct mr_event_stream *stream, int64_t event_id, const struct mr_buf *body)
+void mr_event_stream_send(struct mr_event_stream *stream, int64_t event_id, const struct mr_buf *text)
 {
     if (stream->ending)
         return;
@@ -103,9 +104,9 @@ void mr_event_stream_tell(struct mr_event_stream *stream, int64_t event_id, cons
     char id[40] = "";
     if (stream->seen)
         snprintf(id, sizeof id, "id: %" PRId64 "\n", stream->seen);
-    /* Written at once with its event: the client takes an id for heard even if nothing follows. */
+    /* Queued together with its event: a client counts an id as received even if nothing follows. */
     if (mr_buf_append_str(&stream->queue, id, NULL) == MR_OK)
-        mr_event_stream_push(stream, body->data, body->len);
+        mr_event_stream_push(stream, text->data, text->len);
     else
         mr_event_stream_cut(stream);
 }
@@ -115,7 +116,7 @@ bool mr_event_stream_has_room(const struct mr_event_stream *stream)
     return stream->queue.len <= stream->queue.max / 2;
 }
 
-void mr_event_stream_beat(struct mr_event_stream *stream)
+void mr_event_stream_heartbeat(struct mr_event_stream *stream)
 {
     static const char comment[] = ":\n\n";
     if (stream->queue.len == 0)
