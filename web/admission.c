@@ -6,7 +6,7 @@
 
 enum { BATCH_MAX = 256, PUBLISH_TIMEOUT_MS = 1500 };
 
-/* One waiting request. It lives on its thread's stack; `done` is protected by the admission's lock. */
+/* One waiting request, on the stack of its thread. The lock of the admission protects `done`. */
 struct ticket {
     struct ticket *next;
     const struct mr_task_draft *draft;
@@ -21,7 +21,7 @@ struct mr_admission {
     const struct mr_publisher *publisher;
     const struct mr_log *log;
     pthread_t committer;
-    pthread_mutex_t lock; /* all fields below are protected by it */
+    pthread_mutex_t lock; /* protects all fields below */
     pthread_cond_t arrived;
     pthread_cond_t answered;
     struct ticket *first, **last;
@@ -35,8 +35,6 @@ struct batch {
     size_t count;
 };
 
-/* ---- the database's part ------------------------------------------------------- */
-
 static void insert_one_by_one(struct mr_admission *admission, struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
@@ -49,11 +47,10 @@ static void insert_all(struct mr_admission *admission, struct batch *batch)
 {
     struct mr_err err = {0};
     enum mr_status status = mr_tasks_insert(admission->db, batch->drafts, batch->count, batch->views, &err);
-    if (status ==
-        MR_UNAVAILABLE) /* a connection that had gone stale: safe to repeat, the file_id is unique */
+    if (status == MR_UNAVAILABLE) /* perhaps a stale connection; safe to repeat, because file_id is unique */
         status = mr_tasks_insert(admission->db, batch->drafts, batch->count, batch->views, &err);
     if (status != MR_OK && !mr_status_is_transient(status) && batch->count > 1) {
-        insert_one_by_one(admission, batch); /* one bad row must not fail its neighbours */
+        insert_one_by_one(admission, batch); /* one bad row must not fail the others */
         return;
     }
     for (size_t i = 0; i < batch->count; i++) {
@@ -63,9 +60,7 @@ static void insert_all(struct mr_admission *admission, struct batch *batch)
     }
 }
 
-/* ---- the queue's part ------------------------------------------------------------ */
-
-/* The messages of what was inserted; drafts that were left out have none. Returns how many. */
+/* Collects the messages of the inserted tasks; drafts that were not inserted have none. Returns how many. */
 static size_t collect(const struct batch *batch, struct mr_message *messages)
 {
     size_t count = 0;
@@ -90,7 +85,7 @@ static bool publish(struct mr_admission *admission, const struct mr_message *mes
     struct mr_err err;
     if (mr_publish(admission->publisher, messages, count, PUBLISH_TIMEOUT_MS, &err) == MR_OK)
         return true;
-    mr_log_err(admission->log, MR_LOG_WARNING, "tasks stay in the outbox: publishing failed", &err, "{s:I}",
+    mr_log_err(admission->log, MR_LOG_WARNING, "cannot publish tasks: the sweep will", &err, "{s:I}",
                "tasks", (json_int_t)count);
     return false;
 }
@@ -109,16 +104,16 @@ static void admit(struct mr_admission *admission, struct batch *batch)
     size_t count = collect(batch, messages);
     bool published = publish(admission, messages, count);
     pthread_mutex_lock(&admission->lock);
-    answer_locked(admission, batch); /* from here on the tickets belong to their threads again */
+    answer_locked(admission, batch); /* from here on the tickets belong to their threads */
     pthread_mutex_unlock(&admission->lock);
     struct mr_err err;
     if (published && mr_outbox_mark(admission->db, messages, count, &err) != MR_OK)
         mr_log_err(admission->log, MR_LOG_WARNING,
-                   "published tasks could not be marked: they will be published twice", &err, "{s:I}",
+                   "cannot mark tasks as published: they will be published twice", &err, "{s:I}",
                    "tasks", (json_int_t)count);
 }
 
-/* Waits for tickets and takes up to BATCH_MAX; false when it is time to end. */
+/* Waits for tickets and takes up to BATCH_MAX of them; false when the admission stops and none is left. */
 static bool take_batch(struct mr_admission *admission, struct batch *batch)
 {
     batch->count = 0;
@@ -157,12 +152,9 @@ enum mr_status mr_admission_submit(struct mr_admission *admission, const struct 
     while (!ticket.done)
         pthread_cond_wait(&admission->answered, &admission->lock);
     pthread_mutex_unlock(&admission->lock);
-    if (ticket.status != MR_OK) {
-        if (err)
-            *err = ticket.err;
-        return ticket.status;
-    }
-    if (!ticket.view) /* its key or its upload had been used before */
+    if (ticket.status != MR_OK)
+        return mr_fail_from(err, &ticket.err);
+    if (!ticket.view) /* its key or its upload has been used before */
         return mr_tasks_resolve(admission->db, draft, ret_view, err);
     *ret_view = ticket.view;
     return MR_OK;
@@ -184,7 +176,7 @@ enum mr_status mr_admission_start(struct mr_db *db, const struct mr_publisher *p
     int failure = pthread_create(&admission->committer, NULL, committer, admission);
     if (failure) {
         free(admission);
-        return mr_fail_errno(err, MR_EXHAUSTED, failure, "start the committer");
+        return mr_fail_errno(err, MR_EXHAUSTED, failure, "start the committer thread");
     }
     *ret = admission;
     return MR_OK;

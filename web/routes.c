@@ -4,7 +4,7 @@
 
 enum { FIELDS_BODY = 64 << 10, PUSH_BODY = 1 << 20, UPLOAD_BODY = -1, NO_BODY = 0 };
 
-/* /auth and /tasks without /api are two of the older systems' spellings. */
+/* Two of the older systems spell /auth and /tasks without /api. */
 /* clang-format off */
 const struct mr_route mr_web_routes[] = {
     {"POST",   "/api/auth/signup",       mr_api_signup,      FIELDS_BODY, 0},

@@ -1,4 +1,4 @@
-/* web's API as one table. */
+/* The routes of web, as one table. */
 #ifndef MR_WEB_ROUTES_H
 #define MR_WEB_ROUTES_H
 

@@ -5,7 +5,7 @@
 enum mr_status mr_user_create(struct mr_db *db, const char *username, const char *email,
                               const char *password_hash, int64_t *ret_id, struct mr_err *err)
 {
-    /* One statement says which of the two is taken; the unique indexes decide a race. */
+    /* One statement finds out which of the two is taken; the unique indexes decide a race. */
     static const struct mr_statement create = {
         "user_create",
         "WITH made AS (INSERT INTO users (username, email, password_hash) VALUES ($1, $2, $3)"
@@ -14,17 +14,14 @@ enum mr_status mr_user_create(struct mr_db *db, const char *username, const char
         " EXISTS (SELECT FROM users WHERE lower(username) = lower($1))::int AS name_taken",
         3};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status =
-        mr_db_exec(db, &create, (const char *const[]){username, email, password_hash}, &rows, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_db_exec(db, &create, (const char *const[]){username, email, password_hash}, &rows, err));
     if (!mr_rows_is_null(rows, 0, "id")) {
         *ret_id = mr_rows_int64(rows, 0, "id");
         return MR_OK;
     }
     if (mr_rows_int64(rows, 0, "name_taken"))
-        return mr_fail_code(err, MR_CODE_USERNAME_TAKEN, "username: it is taken already");
-    return mr_fail_code(err, MR_CODE_EMAIL_TAKEN, "email: it is in use already");
+        return mr_fail_code(err, MR_CODE_USERNAME_TAKEN, "username is already taken");
+    return mr_fail_code(err, MR_CODE_EMAIL_TAKEN, "email is already in use");
 }
 
 enum mr_status mr_user_find(struct mr_db *db, const char *login, int64_t *ret_id,
@@ -36,9 +33,7 @@ enum mr_status mr_user_find(struct mr_db *db, const char *login, int64_t *ret_id
         " ORDER BY lower(username) = lower($1) DESC LIMIT 1",
         1};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &find, &login, &rows, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_db_exec(db, &find, &login, &rows, err));
     *ret_id = 0;
     if (mr_rows_count(rows) == 0)
         return MR_OK;
@@ -67,22 +62,19 @@ enum mr_status mr_user_get(struct mr_db *db, int64_t id, struct mr_user *ret, st
     char number[MR_INT64_TEXT_MAX];
     mr_int64_text(id, number);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &get, (const char *const[]){number}, &rows, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_db_exec(db, &get, (const char *const[]){number}, &rows, err));
     if (mr_rows_count(rows) == 0)
-        return mr_fail(err, MR_UNAUTHENTICATED, "log in again: there is no such user");
-    struct mr_user user = {
+        return mr_fail(err, MR_UNAUTHENTICATED, "token rejected: its user no longer exists");
+    MR_AUTO(mr_user) struct mr_user user = {
         .id = id,
         .username = strdup(mr_rows_text(rows, 0, "username")),
         .email = strdup(mr_rows_text(rows, 0, "email")),
         .webhook_secret = strdup(mr_rows_text(rows, 0, "webhook_secret")),
         .is_operator = mr_rows_int64(rows, 0, "is_operator") != 0,
     };
-    if (!user.username || !user.email || !user.webhook_secret) {
-        mr_user_free(&user);
+    if (!user.username || !user.email || !user.webhook_secret)
         return mr_fail_oom(err);
-    }
     *ret = user;
+    user = (struct mr_user){0};
     return MR_OK;
 }

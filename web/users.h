@@ -1,5 +1,4 @@
-/* Users: the repository behind signup and login. Names and addresses are unique without regard to case. Any
- * thread. */
+/* Users in the database. Names and mail addresses are unique regardless of case. Any thread. */
 #ifndef MR_WEB_USERS_H
 #define MR_WEB_USERS_H
 
@@ -11,20 +10,20 @@ struct mr_user {
     char *username;
     char *email;
     char *webhook_secret; /* hexadecimal; a secret */
-    bool is_operator;     /* may see everybody's tasks */
+    bool is_operator;     /* may list the tasks of all users */
 };
 void mr_user_free(struct mr_user *user);
 MR_DEFINE_VALUE_CLEANUP(mr_user, mr_user_free)
 
-/* MR_CONFLICT with code "username_taken" or "email_taken". */
+/* password_hash as from mr_password_hash. MR_CONFLICT with code "username_taken" or "email_taken". */
 MR_MUST_CHECK enum mr_status mr_user_create(struct mr_db *db, const char *username, const char *email,
                                             const char *password_hash, int64_t *ret_id, struct mr_err *err);
 
-/* Finds by name or, if login holds an '@', by address. *ret_id is 0 when there is none. */
+/* Finds a user by name or mail address. *ret_id is 0 if there is none. */
 MR_MUST_CHECK enum mr_status mr_user_find(struct mr_db *db, const char *login, int64_t *ret_id,
                                           char ret_hash[MR_PASSWORD_HASH_MAX], struct mr_err *err);
 
-/* MR_UNAUTHENTICATED if there is no such user (any more). */
+/* Free *ret. MR_UNAUTHENTICATED if the user does not exist any more. */
 MR_MUST_CHECK enum mr_status mr_user_get(struct mr_db *db, int64_t id, struct mr_user *ret,
                                          struct mr_err *err);
 

@@ -13,6 +13,6 @@ enum mr_status mr_api_health(void *app, struct mr_request *req, struct mr_err *e
     if (mr_db_ping(web->db, err) == MR_OK)
         return mr_respond_json(req, 200, json_pack("{s:s,s:s}", "status", "healthy", "database", "reachable"),
                                err);
-    mr_log_err(mr_request_log(req), MR_LOG_ERROR, "the database does not answer", err, NULL);
-    return mr_fail_code(err, MR_CODE_DATABASE_UNAVAILABLE, "the database does not answer");
+    mr_log_err(mr_request_log(req), MR_LOG_ERROR, "health check failed", err, NULL);
+    return mr_fail_code(err, MR_CODE_DATABASE_UNAVAILABLE, "database does not answer");
 }
