@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-enum { BATCH_MAX = 256, PUBLISH_TIMEOUT_MS = 1500 };
+enum { BATCH_MAX = 256 };
 
 /* One waiting request, on the stack of its thread. The lock of the admission protects `done`. */
 struct ticket {
@@ -83,10 +83,10 @@ static size_t collect(const struct batch *batch, struct mr_message *messages)
 static bool publish(struct mr_admission *admission, const struct mr_message *messages, size_t count)
 {
     struct mr_err err;
-    if (mr_publish(admission->publisher, messages, count, PUBLISH_TIMEOUT_MS, &err) == MR_OK)
+    if (mr_publish(admission->publisher, messages, count, MR_PUBLISH_REQUEST_MS, &err) == MR_OK)
         return true;
-    mr_log_err(admission->log, MR_LOG_WARNING, "cannot publish tasks: the sweep will", &err, "{s:I}",
-               "tasks", (json_int_t)count);
+    mr_log_err(admission->log, MR_LOG_WARNING, "cannot publish tasks: the sweep will", &err, "{s:I}", "tasks",
+               (json_int_t)count);
     return false;
 }
 
@@ -109,8 +109,8 @@ static void admit(struct mr_admission *admission, struct batch *batch)
     struct mr_err err;
     if (published && mr_outbox_mark(admission->db, messages, count, &err) != MR_OK)
         mr_log_err(admission->log, MR_LOG_WARNING,
-                   "cannot mark tasks as published: they will be published twice", &err, "{s:I}",
-                   "tasks", (json_int_t)count);
+                   "cannot mark tasks as published: they will be published twice", &err, "{s:I}", "tasks",
+                   (json_int_t)count);
 }
 
 /* Waits for tickets and takes up to BATCH_MAX of them; false when the admission stops and none is left. */

@@ -16,8 +16,7 @@ enum {
     ORPHANS_BATCH = 200,
     UPLOADS_BATCH = 100,
     LINKS_BATCH = 1000,
-    RECORDS_ROUNDS = 50, /* each of up to MR_RECORDS_PURGE_MAX records */
-    PUBLISH_TIMEOUT_MS = 20000,
+    RECORDS_ROUNDS = 50,        /* each of up to MR_RECORDS_PURGE_MAX records */
     SESSION_LIFE_S = 8 * 86400, /* an upload session lives for at most a week */
 };
 
@@ -37,7 +36,7 @@ static enum mr_status publish_batch(struct mr_web *web, const struct owed *owed,
     MR_TRY(owed->due(web->db, web->config->republish_after_s, due, MESSAGES_BATCH, ret_count, err));
     if (*ret_count == 0)
         return MR_OK;
-    MR_TRY(mr_publish(&web->publisher, due, *ret_count, PUBLISH_TIMEOUT_MS, err));
+    MR_TRY(mr_publish(&web->publisher, due, *ret_count, MR_PUBLISH_SWEEP_MS, err));
     return owed->mark(web->db, due, *ret_count, err);
 }
 

@@ -65,7 +65,8 @@ enum mr_status mr_user_get(struct mr_db *db, int64_t id, struct mr_user *ret, st
     MR_TRY(mr_db_exec(db, &get, (const char *const[]){number}, &rows, err));
     if (mr_rows_count(rows) == 0)
         return mr_fail(err, MR_UNAUTHENTICATED, "token rejected: its user no longer exists");
-    MR_AUTO(mr_user) struct mr_user user = {
+    MR_AUTO(mr_user)
+    struct mr_user user = {
         .id = id,
         .username = strdup(mr_rows_text(rows, 0, "username")),
         .email = strdup(mr_rows_text(rows, 0, "email")),

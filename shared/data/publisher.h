@@ -22,6 +22,15 @@ struct mr_publisher mr_publisher_of(const struct mr_config *config, struct mr_pu
 /* deliver: deliveries; ping and priority high: high; the rest: normal. */
 enum mr_lane mr_lane_of(const struct mr_message *message);
 
+/* How long a call of mr_publish may take, in ms, by what waits for it. */
+enum {
+    MR_PUBLISH_REQUEST_MS = 1500, /* a client whose task is committed; the sweep publishes what fails */
+    MR_PUBLISH_JOB_MS = 2000,     /* the end of a job; the sweep publishes what fails */
+    MR_PUBLISH_PING_MS = 5000,    /* a health check, which fails without its message */
+    MR_PUBLISH_BULK_MS = 5000,    /* the capacity test, for each batch */
+    MR_PUBLISH_SWEEP_MS = 20000,  /* the sweep, for each batch */
+};
+
 /* Publishes one message per entry, in as few calls as can be; timeout in ms for all of it. MR_OK: all of them
  * are published; on failure some may be. */
 MR_MUST_CHECK enum mr_status mr_publish(const struct mr_publisher *publisher,

@@ -1,11 +1,11 @@
 /* The capacity test, POST /benchmark/conversion/start, and what came of it, GET …/data and …/result. */
-#include "shared/data/benchmark.h"
+#include "shared/data/benchmark_figures.h"
 
 #include "shared/base/fields.h"
 #include "shared/media/formats.h"
 #include "web/api/api.h"
 #include "web/api/order.h"
-#include "web/benchmark.h"
+#include "web/benchmark_run.h"
 
 #include <inttypes.h>
 

@@ -1,9 +1,10 @@
-/* Pages and documents that are linked into the program: /openapi.json, /docs, /report; and / leads to them. */
+/* Pages and documents that are linked into the program: /openapi.json, /docs and /report; / redirects to /docs. */
 #include "web/static_files.h"
 
 #include "web/api/api.h"
+#include "web/benchmark_run.h"
 
-/* Nothing may come from, or go to, another host; the documents carry their own scripts and styles. */
+/* The pages contain their scripts and styles; nothing is loaded from, or sent to, another host. */
 static const char policy[] = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
                              "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
                              "frame-ancestors 'none'";
@@ -15,7 +16,7 @@ static enum mr_status respond(struct mr_request *req, const char *name, const ch
     while (file->name && strcmp(file->name, name) != 0)
         file++;
     if (!file->name)
-        return mr_fail(err, MR_INTERNAL, "%s is not linked into the program", name);
+        return mr_fail(err, MR_INTERNAL, "file is not linked into the program: %s", name);
     MR_TRY(mr_respond_header(req, "Content-Security-Policy", policy, err));
     MR_TRY(mr_respond_header(req, "Cache-Control", "no-cache", err));
     return mr_respond_bytes(req, 200, content_type, file->data, file->len, err);
@@ -42,8 +43,6 @@ enum mr_status mr_api_docs(void *app, struct mr_request *req, struct mr_err *err
 
 enum mr_status mr_api_report(void *app, struct mr_request *req, struct mr_err *err)
 {
-    struct mr_web *web = app;
-    if (strcmp(web->config->enable_benchmark, "1") != 0)
-        return mr_fail(err, MR_NOT_FOUND, "nothing is served under this path");
+    MR_TRY(mr_benchmark_check_enabled(app, err));
     return respond(req, "report.html", "text/html; charset=utf-8", err);
 }

@@ -11,7 +11,7 @@
 #include "worker/webhook.h"
 
 /* On top of the time for the exchange: for the link, the outcome, and a slow database. */
-enum { LEASE_MARGIN_S = 60, PUBLISH_TIMEOUT_MS = 2000, PATIENCE_AT_STOP_US = 4000000, SLOW_US = 2000000 };
+enum { LEASE_MARGIN_S = 60, PATIENCE_AT_STOP_US = 4000000, SLOW_US = 2000000 };
 
 struct attempt {
     struct mr_worker *worker;
@@ -224,7 +224,7 @@ static enum mr_status publish_deliveries(struct mr_worker *worker, int64_t task_
     MR_TRY(mr_deliveries_of_task(worker->db, task_id, owed, &count, err));
     if (count == 0)
         return MR_OK;
-    MR_TRY(mr_publish(&worker->publisher, owed, count, PUBLISH_TIMEOUT_MS, err));
+    MR_TRY(mr_publish(&worker->publisher, owed, count, MR_PUBLISH_JOB_MS, err));
     return mr_deliveries_mark(worker->db, owed, count, err);
 }
 

@@ -1,4 +1,4 @@
-#include "shared/data/benchmark.h"
+#include "shared/data/benchmark_figures.h"
 
 #include "shared/base/encoding.h"
 

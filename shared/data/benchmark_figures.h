@@ -2,8 +2,8 @@
  * The figures of the capacity test: how many conversions of its newest run were ready in which minute. A run
  * is what one order made: the tasks of one user that share one input. Any thread may call.
  */
-#ifndef MR_DATA_BENCHMARK_H
-#define MR_DATA_BENCHMARK_H
+#ifndef MR_DATA_BENCHMARK_FIGURES_H
+#define MR_DATA_BENCHMARK_FIGURES_H
 
 #include "shared/base/json.h"
 #include "shared/data/db.h"
