@@ -22,6 +22,8 @@
 #ifndef MR_WORKER_PROTOCOL_H
 #define MR_WORKER_PROTOCOL_H
 
+#include "shared/media/options.h"
+
 #include <stdint.h>
 
 enum {
@@ -31,7 +33,7 @@ enum {
     MR_HEAD_MAX = 20 * 1024 * 1024,  /* bytes of the head: an ID3v2 tag with a large cover picture fits */
     MR_STATUS_TEXT_MAX = 256 * 1024, /* bytes of a result or failure */
     MR_PROGRESS_DONE = 1000,         /* progress is counted in thousandths */
-    MR_OUTPUTS_MAX = 1000,           /* outputs of one job */
+    MR_OUTPUTS_MAX = MR_PARTS_MAX,   /* outputs of one job */
 };
 
 enum mr_source_index { MR_SOURCE_INPUT, MR_SOURCE_LOGO, MR_SOURCES_MAX };

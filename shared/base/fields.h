@@ -3,7 +3,7 @@
  * value goes. One reader serves the options of a conversion and the fields of requests, whether they come as
  * JSON or from a form.
  *
- * A message begins with the field and says what is accepted: "options.crf must be a whole number from 0 to 51".
+ * A message begins with the field and says what is accepted: "options.channels must be a whole number from 1 to 8".
  * Tables are constant; any thread may read with them into structs of its own.
  */
 #ifndef MR_BASE_FIELDS_H
@@ -118,7 +118,7 @@ MR_MUST_CHECK enum mr_status mr_fields_check_required(const struct mr_field_tabl
 enum mr_status mr_field_fail_range(struct mr_err *err, enum mr_code code, const char *path, int64_t min,
                                    int64_t max);
 
-/* Appends what the field accepts, e.g. "a whole number from 0 to 51". */
+/* Appends what the field accepts, e.g. "a whole number from 1 to 8". */
 MR_MUST_CHECK enum mr_status mr_field_expects(const struct mr_field *field, struct mr_buf *out,
                                               struct mr_err *err);
 

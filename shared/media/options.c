@@ -38,33 +38,33 @@ static const struct mr_field_words codec_words = {codec_name, NULL}, preset_word
 /* clang-format off */
 static const struct mr_field resize_parts[] = {
     {"width", MR_FIELD_INTEGER, AT(resize.width), .min = MR_WIDTH_MIN, .max = MR_WIDTH_MAX, .even = true,
-     .meaning = "Pixels."},
+     .meaning = "In pixels."},
     {"height", MR_FIELD_INTEGER, AT(resize.height), .min = MR_HEIGHT_MIN, .max = MR_HEIGHT_MAX, .even = true,
-     .meaning = "Pixels."},
+     .meaning = "In pixels."},
     {"aspect", MR_FIELD_RATIO, AT(resize.aspect), .max = SHAPE_MAX,
-     .meaning = "The shape, in the place of `width`, `height` or both."},
+     .meaning = "Aspect ratio, instead of `width`, `height` or both."},
     {"fit", MR_FIELD_WORD, AT(resize.fit), .words = &fit_words,
-     .meaning = "How the video gets into another shape: with bars (the default), with a part cut off, or distorted."},
+     .meaning = "`pad` adds bars (the default), `crop` cuts off what does not fit, `stretch` distorts."},
 };
 static const struct mr_field trim_parts[] = {
     {"start", MR_FIELD_SECONDS, AT(trim_start_us), .max = HUNDRED_HOURS,
-     .meaning = "Seconds from the beginning."},
+     .meaning = "In seconds."},
     {"duration", MR_FIELD_SECONDS, AT(trim_us), .min = 0.001, .max = HUNDRED_HOURS,
-     .meaning = "Seconds; without it, to the end."},
+     .meaning = "In seconds; default: to the end."},
 };
 static const struct mr_field split_parts[] = {
     {"seconds", MR_FIELD_SECONDS, AT(split_us), .min = 1, .max = 3600, .required = true,
-     .meaning = "Length of a part."},
+     .meaning = "Length of a part, in seconds."},
 };
 static const struct mr_field logo_parts[] = {
-    {"intro", MR_FIELD_SECONDS, AT(intro_us), .max = 10, .meaning = "Seconds before the video."},
-    {"outro", MR_FIELD_SECONDS, AT(outro_us), .max = 10, .meaning = "Seconds after the video."},
+    {"intro", MR_FIELD_SECONDS, AT(intro_us), .max = 10, .meaning = "In seconds, before."},
+    {"outro", MR_FIELD_SECONDS, AT(outro_us), .max = 10, .meaning = "In seconds, after."},
 };
 static const struct mr_field thumbnail_parts[] = {
     {"at", MR_FIELD_SECONDS, AT(thumbnail_us), .max = HUNDRED_HOURS, .required = true,
-     .meaning = "Seconds from the beginning of what `trim` leaves."},
+     .meaning = "In seconds after the start that `trim` leaves."},
     {"width", MR_FIELD_INTEGER, AT(thumbnail_width), .min = 16, .max = 1920,
-     .meaning = "Pixels; without it, as wide as the video."},
+     .meaning = "In pixels; default: the width of the video."},
 };
 static const struct mr_field_rows resize = MR_FIELD_ROWS(resize_parts), trim = MR_FIELD_ROWS(trim_parts),
                                   split = MR_FIELD_ROWS(split_parts), logo = MR_FIELD_ROWS(logo_parts),
@@ -72,40 +72,40 @@ static const struct mr_field_rows resize = MR_FIELD_ROWS(resize_parts), trim = M
 
 static const struct mr_option options[] = {
     {{"bitrate", MR_FIELD_INTEGER, AT(bit_rate), .min = MR_BIT_RATE_MIN, .max = MR_BIT_RATE_MAX,
-      .meaning = "Bits per second, of the video where the format has it, else of the audio."},
+      .meaning = "Bits per second, of the video or, in an audio format, of the audio."},
      .changes = MR_OF_MAIN, LIMIT(bit_rate)},
-    {{"sample_rate", MR_FIELD_INTEGER, AT(sample_rate), .min = 8000, .max = 192000, .meaning = "Hz."},
-     .needs = MR_OF_AUDIO, .changes = MR_OF_AUDIO, LIMIT(sample_rate)},
-    {{"channels", MR_FIELD_INTEGER, AT(channels), .min = 1, .max = 8, .meaning = "Channels of the audio."},
-     .needs = MR_OF_AUDIO, .changes = MR_OF_AUDIO, LIMIT(channels)},
+    {{"sample_rate", MR_FIELD_INTEGER, AT(sample_rate), .min = 8000, .max = 192000, .meaning = "In Hz."},
+     .needs = MR_OF_AUDIO, .changes = MR_OF_AUDIO, .excludes = "mute", LIMIT(sample_rate)},
+    {{"channels", MR_FIELD_INTEGER, AT(channels), .min = 1, .max = 8, .meaning = "Audio channels."},
+     .needs = MR_OF_AUDIO, .changes = MR_OF_AUDIO, .excludes = "mute", LIMIT(channels)},
     {{"loudness", MR_FIELD_NUMBER, AT(loudness), .min = -70, .max = -5,
-      .meaning = "LUFS: the integrated loudness to reach (EBU R 128), within 0.5 LU and with true peaks up to -1 dBTP; "
-                 "where that cannot be, the receipt warns: `loudness_missed`, `true_peak_missed`."},
-     .needs = MR_OF_AUDIO, .changes = MR_OF_AUDIO},
+      .meaning = "LUFS: the integrated loudness to reach (EBU R 128), within 0.5 LU and with true peaks up to -1 dBTP. "
+                 "If it cannot be reached, the receipt warns: `loudness_missed`, `true_peak_missed`."},
+     .needs = MR_OF_AUDIO, .changes = MR_OF_AUDIO, .excludes = "mute"},
     {{"codec", MR_FIELD_WORD, AT(codec), .words = &codec_words,
-      .meaning = "A codec that the format can hold: of the video where the format has it, else of the audio."},
+      .meaning = "Codec of the video or, in an audio format, of the audio."},
      .changes = MR_OF_MAIN},
     {{"crf", MR_FIELD_INTEGER, AT(crf), .min = 0, .max = 63,
-      .meaning = "Constant rate factor, in the place of `bitrate`: smaller is better."},
-     .needs = MR_OF_VIDEO, .changes = MR_OF_VIDEO, LIMIT(rate_factor)},
+      .meaning = "Constant rate factor, instead of `bitrate`: lower means better."},
+     .needs = MR_OF_VIDEO, .changes = MR_OF_VIDEO, .excludes = "bitrate", LIMIT(rate_factor)},
     {{"preset", MR_FIELD_WORD, AT(preset), .words = &preset_words,
-      .meaning = "Of H.264: slower ones make smaller files."},
+      .meaning = "Preset of x264: slower ones make smaller files."},
      .needs = MR_OF_VIDEO, .changes = MR_OF_VIDEO},
     {{"fps", MR_FIELD_NUMBER, AT(fps), .min = 1, .max = MR_FRAME_RATE_MAX, .meaning = "Frames per second."},
      .needs = MR_OF_VIDEO, .changes = MR_OF_VIDEO, LIMIT(frame_rate)},
     {{"resize", MR_FIELD_OBJECT, .parts = &resize,
-      .meaning = "With `width` or `height` alone the shape is kept; with both, or with `aspect`, `fit` says how the "
-                 "video gets into the new shape."},
+      .meaning = "With only `width` or `height` the aspect ratio is kept; with both, or with `aspect`, `fit` says how the "
+                 "picture gets its new shape."},
      .needs = MR_OF_VIDEO, .changes = MR_OF_VIDEO},
-    {{"trim", MR_FIELD_OBJECT, .parts = &trim, .meaning = "Only this part of the input, exact to the sample."},
+    {{"trim", MR_FIELD_OBJECT, .parts = &trim, .meaning = "Keeps only this part."},
      .changes = MR_OF_AUDIO | MR_OF_VIDEO},
-    {{"mute", MR_FIELD_FLAG, AT(mute), .meaning = "True: without audio."}, .needs = MR_OF_AUDIO | MR_OF_VIDEO},
-    {{"split", MR_FIELD_OBJECT, .parts = &split, .meaning = "Parts, each an output; at most 1000."},
+    {{"mute", MR_FIELD_FLAG, AT(mute), .meaning = "True: no audio."}, .needs = MR_OF_AUDIO | MR_OF_VIDEO},
+    {{"split", MR_FIELD_OBJECT, .parts = &split, .meaning = "Splits into parts, each an output; at most 1000."},
      .changes = MR_OF_AUDIO | MR_OF_VIDEO},
-    {{"logo", MR_FIELD_OBJECT, .parts = &logo, .meaning = "The logo before and after the video, or each of its parts."},
+    {{"logo", MR_FIELD_OBJECT, .parts = &logo, .meaning = "Shows the logo before and after the video, or each of its parts."},
      .needs = MR_OF_VIDEO, .changes = MR_OF_AUDIO | MR_OF_VIDEO},
     {{"thumbnail", MR_FIELD_OBJECT, .parts = &thumbnail,
-      .meaning = "A picture of one moment, as one more output, the last."},
+      .meaning = "Adds a picture as the last output."},
      .needs = MR_OF_VIDEO},
 };
 /* clang-format on */

@@ -51,9 +51,10 @@ enum { MR_OF_AUDIO = MR_MEDIA_AUDIO, MR_OF_VIDEO = MR_MEDIA_VIDEO, MR_OF_MAIN = 
 /* A row of the table. */
 struct mr_option {
     struct mr_field field;
-    unsigned needs;   /* MR_OF_…: what the format must hold */
-    unsigned changes; /* MR_OF_…: what cannot be copied but must be encoded */
-    size_t limit;     /* offset of a struct mr_range in struct mr_codec that holds for it, too; 0: none */
+    unsigned needs;       /* MR_OF_…: what the format must hold */
+    unsigned changes;     /* MR_OF_…: what cannot be copied but must be encoded */
+    const char *excludes; /* an option with which it cannot be combined; NULL: none */
+    size_t limit;         /* offset of a struct mr_range in struct mr_codec that holds for it, too; 0: none */
 };
 
 /*

@@ -6,22 +6,14 @@ enum { NAMES_TEXT_MAX = 128 };
 
 /* Options among each other. */
 
-/* These cannot be combined. */
-static const struct {
-    const char *one, *other;
-} conflicts[] = {{"crf", "bitrate"}, {"loudness", "mute"}, {"sample_rate", "mute"}, {"channels", "mute"}};
-
-static bool is_given(const struct mr_options *options, const char *name)
+static enum mr_status check_exclusions(const struct mr_options *options, struct mr_err *err)
 {
-    return mr_option_is_given(options, &mr_option_find(name)->field);
-}
-
-static enum mr_status check_conflicts(const struct mr_options *options, struct mr_err *err)
-{
-    for (size_t i = 0; i < sizeof conflicts / sizeof *conflicts; i++)
-        if (is_given(options, conflicts[i].one) && is_given(options, conflicts[i].other))
+    const struct mr_option *option;
+    for (size_t i = 0; (option = mr_option_at(i)); i++)
+        if (option->excludes && mr_option_is_given(options, &option->field) &&
+            mr_option_is_given(options, &mr_option_find(option->excludes)->field))
             return mr_fail_code(err, MR_CODE_BAD_OPTION, "options.%s cannot be combined with options.%s",
-                                conflicts[i].one, conflicts[i].other);
+                                option->field.name, option->excludes);
     return MR_OK;
 }
 
@@ -122,7 +114,7 @@ static enum mr_status check_count(const struct mr_options *options, struct mr_er
 enum mr_status mr_options_check_rules(const struct mr_options *options, const json_t *json,
                                       struct mr_err *err)
 {
-    MR_TRY(check_conflicts(options, err));
+    MR_TRY(check_exclusions(options, err));
     MR_TRY(check_parts(options, json, err));
     MR_TRY(check_sides(options, err));
     return check_count(options, err);

@@ -55,7 +55,191 @@ def code_schema(place, description):
             "x-extensible-enum": sorted(row["name"] for row in codes_of(place))}
 
 
+def media(table):
+    """The rows of formats, codecs, options or presets."""
+    if not hasattr(media, "rows"):
+        base = [f"shared/base/{name}.c" for name in ("fields", "buf", "encoding", "err", "codes")]
+        own = [f"shared/media/{name}.c" for name in ("formats", "options", "options_rules", "presets")]
+        media.rows = run_printer("print_options", base + own, ["-ljansson", "-lisal", "-lcrypto", "-lm"])
+    return [row for row in media.rows if row["table"] == table]
+
+
+def codec(name):
+    return next(row for row in media("codec") if row["name"] == name)
+
+
+def format_table():
+    yield "| format | also as | holds | codecs |"
+    yield "| --- | --- | --- | --- |"
+    for row in media("format"):
+        usual = [codec(row["codecs"][0])["title"], *([codec(row["audio_codec"])["title"]] if row["audio_codec"] else [])]
+        others = " or ".join(row["codecs"][1:])
+        holds = "audio" if not row["video"] else "video, audio" if row["audio_codec"] else "video"
+        aliases = f" {', '.join(row['aliases'])} |" if row["aliases"] else " |"
+        yield f"| {row['name']} |{aliases} {holds} | {', '.join(usual)}{f'; `codec` {others}' if others else ''} |"
+
+
+def span(low, high):
+    return f"{low}" if low == high else f"{low} … {high}"
+
+
+def limit_of(row, option):
+    """What a codec accepts of an option, as far as the option's own bounds go; None if it has no such setting."""
+    if option["name"] == "preset":
+        return "yes" if row["has_presets"] else None
+    if option["name"] == "sample_rate" and row["sample_rates"]:
+        return ", ".join(map(str, row["sample_rates"]))
+    low, high = row["limits"].get(option["name"], (0, 0))
+    return span(max(low, number(option["min"])), min(high, number(option["max"]))) if high else None
+
+
+def limited_options():
+    return [row for row in media("option")
+            if row["name"] == "preset" or any(row["name"] in one["limits"] for one in media("codec"))]
+
+
+def codec_table():
+    options = limited_options()
+    yield "| codec | " + " | ".join(f"`{option['name']}`" for option in options) + " |"
+    yield "| --- |" + " --- |" * len(options)
+    for row in media("codec"):
+        yield f"| {row['name']} | " + " | ".join(limit_of(row, option) or "–" for option in options) + " |"
+
+
+def applies_to(option):
+    if option["of_main"]:
+        return "the video, or the audio of an audio format"
+    if option["needs_audio"] and option["needs_video"]:
+        return "video formats with audio"
+    return "video" if option["needs_video"] else "audio" if option["needs_audio"] else "video and audio"
+
+
+def option_table():
+    yield "| option | value | applies to | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for option in media("option"):
+        yield f"| `{option['name']}` | {option['expects']} | {applies_to(option)} | {option['meaning']} |"
+        for part in option["parts"]:
+            needed = ", required" if part["required"] else ""
+            yield f"| `{option['name']}.{part['name']}` | {part['expects']}{needed} | | {part['meaning']} |"
+
+
+def preset_table():
+    yield "| preset | options | format |"
+    yield "| --- | --- | --- |"
+    for row in media("preset"):
+        yield f"| `{row['name']}` | `{row['options']}` | {row['format']} |"
+
+
+def format_schema():
+    return {"type": "string", "enum": [row["name"] for row in media("format")]}
+
+
+def new_format_schema():
+    def pattern(name):
+        return "".join(f"[{one.upper()}{one}]" if one.isalpha() else one for one in name)
+
+    def listed(video):
+        return ", ".join(row["name"] + (f" (also {', '.join(row['aliases'])})" if row["aliases"] else "")
+                         for row in media("format") if row["video"] == video)
+    names = [name for row in media("format") for name in (row["name"], *row["aliases"])]
+    return {"type": "string", "description": f"Audio: {listed(False)}. Video: {listed(True)}. Upper or lower case.",
+            "pattern": f"^({'|'.join(map(pattern, names))})$", "examples": ["flac"]}
+
+
+def preset_schema():
+    described = "; ".join(f"`{row['name']}`: `{row['options']}`" for row in media("preset"))
+    formats = " or ".join(sorted({row["format"] for row in media("preset")}))
+    return {"type": "string", "enum": [row["name"] for row in media("preset")],
+            "description": f"{described}. They make {formats}; with `newFormat` another video format."}
+
+
+def number(value):
+    return int(value) if value == int(value) else value
+
+
+# What a schema says beyond the table's bounds.
+RATIO = {"type": "string", "pattern": "^[0-9]+:[0-9]+$", "maxLength": 9, "examples": ["16:9"]}
+BEYOND = {
+    "options": {"examples": [{"resize": {"width": 1280}, "trim": {"start": 5, "duration": 30}, "loudness": -16}]},
+    "options.resize": {"anyOf": [{"required": ["width"]}, {"required": ["height"]}, {"required": ["aspect"]}],
+                       "not": {"required": ["width", "height", "aspect"]}},
+    "options.resize.fit": {"default": "pad"},
+    "options.mute": {"default": False},
+    **{f"options.{name}": {"default": 0} for name in ("trim.start", "logo.intro", "logo.outro")},
+}
+
+
+def limits_text(option):
+    """" h264: 0 … 51; vp9: 0 … 63." Codecs of the same limit stand together."""
+    by_limit = {}
+    for row in media("codec"):
+        limit = limit_of(row, option)
+        if limit:
+            by_limit.setdefault(limit, []).append(row["name"])
+    if option["name"] == "preset":
+        return f" {', '.join(by_limit['yes'])} only."
+    return " " + "; ".join(f"{', '.join(names)}: {limit}" for limit, names in by_limit.items()) + "."
+
+
+def codecs_text():
+    chosen = {}
+    for row in media("format"):
+        if len(row["codecs"]) > 1:
+            chosen.setdefault(", ".join(row["codecs"]), []).append(row["name"])
+    return " " + "; ".join(f"{', '.join(names)}: {codecs}" for codecs, names in chosen.items()) + ". The first one is the default."
+
+
+def field_schema(field, path, more=""):
+    kind = field["type"]
+    if kind == "ratio":
+        schema = {**RATIO, "description": f"{field['meaning']} {field['expects'].capitalize()}."}
+    else:
+        schema = {"type": kind, **({"description": field["meaning"] + more} if field["meaning"] else {})}
+    if kind in ("integer", "number"):
+        schema |= {"minimum": number(field["min"]), "maximum": number(field["max"])}
+    if field["even"]:
+        schema["multipleOf"] = 2
+    if field["words"]:
+        schema["enum"] = field["words"]
+    if kind == "object":
+        schema |= object_schema(field["parts"], path)
+    return schema | BEYOND.get(path, {})
+
+
+def object_schema(fields, path, more=lambda field: ""):
+    required = [field["name"] for field in fields if field["required"]]
+    return {"additionalProperties": False, **({"required": required} if required else {"minProperties": 1} if path != "options" else {}),
+            "properties": {field["name"]: field_schema(field, f"{path}.{field['name']}", more(field)) for field in fields}}
+
+
+def exclusions(options):
+    """What cannot be combined; a flag may be there if it is false."""
+    types = {row["name"]: row["type"] for row in options}
+    pairs = [(row["name"], row["excludes"]) for row in options if row["excludes"]]
+    return [{"not": {"required": [one, other], **({"properties": {other: {"const": True}}} if types[other] == "boolean" else {})}}
+            for one, other in pairs]
+
+
+def options_schema():
+    options = media("option")
+
+    def needing(what):
+        return ", ".join(f"`{row['name']}`" for row in options if row[f"needs_{what}"])
+
+    def more(option):
+        if option["name"] == "codec":
+            return codecs_text()
+        return limits_text(option) if option in limited_options() else ""
+    return {"type": "object",
+            "description": f"How to convert; in a form, as JSON text. Only formats with video take {needing('video')}; only formats with audio "
+                           f"take {needing('audio')}. A wrong option returns 400 and is named in `detail`: `unknown_option`, `wrong_type`, "
+                           "`missing_option`, `out_of_range`, `bad_option`.",
+            **object_schema(options, "options", more), "allOf": exclusions(options), **BEYOND["options"]}
+
+
 ERRORS = "docs/errors.md"
+GUIDE = "docs/guide.md"
 OPENAPI = "web/static/openapi.json"
 TABLES = [
     (ERRORS, "answers", lambda: code_table(ANSWER, True)),
@@ -64,6 +248,14 @@ TABLES = [
     (ERRORS, "deliveries", lambda: code_table(DELIVERY, False)),
     (ERRORS, "log", lambda: code_table(LOG, False)),
     (ERRORS, "emulator", lambda: code_table(EMULATOR, True)),
+    (GUIDE, "formats", format_table),
+    (GUIDE, "options", option_table),
+    (GUIDE, "codecs", codec_table),
+    (GUIDE, "presets", preset_table),
+    (OPENAPI, "Format", format_schema),
+    (OPENAPI, "NewFormat", new_format_schema),
+    (OPENAPI, "Preset", preset_schema),
+    (OPENAPI, "Options", options_schema),
     (OPENAPI, "ErrorCode", lambda: code_schema(ANSWER, "For programs; docs/errors.md says what each means. More codes may be added.")),
     (OPENAPI, "TaskErrorCode", lambda: code_schema(TASK, "For programs; docs/errors.md says what each means. More codes may be added.")),
     (OPENAPI, "WarningCode", lambda: code_schema(WARNING, "For programs; docs/errors.md says what each means. More codes may be added.")),
@@ -73,13 +265,27 @@ TABLES = [
 def place_in(document, name):
     """The pattern of a marked place: what precedes, the content, what follows."""
     if document.endswith(".json"):
-        return re.compile(rf'(?m)(^ *"{name}": )(\{{.*?\}})(,?$)')
+        return re.compile(rf'^( *)"{name}": (\{{(?:[^\n]*\}}|\n(?:\1 [^\n]*\n)*\1\}}))(?=,?$)', re.MULTILINE)
     return re.compile(rf"(<!-- {name} -->\n)(.*?)(<!-- /{name} -->)", re.DOTALL)
 
 
-def rendered(document, content):
-    if document.endswith(".json"):
+def rendered_json(content, indent):
+    """A schema with properties has a line for each of them; what has none stands on one line."""
+    if "properties" not in content:
         return json.dumps(content, ensure_ascii=False)
+    return expanded_json(content, indent)
+
+
+def expanded_json(content, indent):
+    inner = indent + "  "
+    entries = (f"{inner}{json.dumps(key)}: {expanded_json(value, inner) if key == 'properties' else json.dumps(value, ensure_ascii=False)}"
+               for key, value in content.items())
+    return "{\n" + ",\n".join(entries) + f"\n{indent}}}"
+
+
+def rendered(document, content, indent):
+    if document.endswith(".json"):
+        return rendered_json(content, indent)
     return "\n".join(content) + "\n"
 
 
@@ -93,7 +299,7 @@ def main(write):
             print(f"    {document}: no place for {name}")
             faults += 1
             continue
-        wanted = rendered(document, make())
+        wanted = rendered(document, make(), found.group(1))
         if found.group(2) == wanted:
             continue
         if write:
