@@ -8,6 +8,7 @@
 # A program is the list of its sources below; headers are tracked by the compiler (-MMD).
 
 VARIANT ?= release
+comma   := ,
 CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
 BUILD   := build/$(VARIANT)
 
@@ -61,7 +62,7 @@ PROGRAMS := $(BUILD)/mediarun-web $(BUILD)/mediarun-worker $(BUILD)/mediarun-emu
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
 
-.PHONY: all programs units benches run test unit e2e format format-check lint tables bench clean
+.PHONY: compile_commands.json all programs units benches run test unit e2e format format-check lint tables bench clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -118,6 +119,10 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libunits.a $(BUILD)/libm
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS)
 
+# The only file that is compiled with the version.
+$(BUILD)/obj/shared/base/version.o: CPPFLAGS += -DMR_VERSION='"$(file <VERSION)"'
+$(BUILD)/obj/shared/base/version.o: VERSION
+
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) -MMD -MP -c -o $@ $<
@@ -144,5 +149,12 @@ tables:
 	/usr/bin/python3 -B tests/lint/tables.py --write
 bench:
 	tests/bench/run.sh
+# For editors: how each source is compiled in this VARIANT.
+sources = $(shared_src) $(web_src) $(worker_src) $(emulator_src) $(unit_helpers) $(unit_src) $(bench_src)
+compile_commands.json:
+	$(file >$@,[)
+	$(foreach source,$(sources),$(file >>$@,$(if $(filter-out $(firstword $(sources)),$(source)),$(comma)){"directory": "$(CURDIR)", "file": "$(source)", "command": "$(COMPILE) -c $(source)"}))
+	$(file >>$@,])
+	@echo "$@: $(words $(sources)) files"
 clean:
 	rm -rf build

@@ -1,6 +1,7 @@
 /* mediarun-web: takes uploads and serves the API. It reads its configuration from the environment
  * (shared/base/config.h). */
 #include "shared/base/process.h"
+#include "shared/base/version.h"
 #include "shared/data/db_migrate.h"
 #include "shared/data/readiness.h"
 #include "web/app.h"
@@ -37,7 +38,7 @@ static enum mr_status start_events(struct mr_web *web, struct mr_err *err)
 static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr_err *err)
 {
     const struct mr_config *config = web->config;
-    MR_TRY(mr_cloud_open(config, "mediarun-web/1.0", &web->cloud, err));
+    MR_TRY(mr_cloud_open(config, "mediarun-web", &web->cloud, err));
     log->project = web->cloud.project;
     web->publisher = mr_publisher_of(config, web->cloud.pubsub);
     MR_TRY(mr_ready_cloud(web->cloud.storage, &web->publisher, ALL_LANES, web->log, err));
@@ -81,7 +82,8 @@ static enum mr_status serve(struct mr_web *web, const sigset_t *signals, struct 
 {
     struct mr_server *server = NULL;
     MR_TRY(start_server(web, &server, err));
-    mr_log_write(web->log, MR_LOG_NOTICE, "listening", "{s:i}", "port", mr_server_port(server));
+    mr_log_write(web->log, MR_LOG_NOTICE, "listening", "{s:i,s:s}", "port", mr_server_port(server), "version",
+                 mr_version);
     int signal_number = 0;
     sigwait(signals, &signal_number);
     mr_log_write(web->log, MR_LOG_NOTICE, "stopping: finishing open requests", "{s:i}", "signal",

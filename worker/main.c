@@ -1,6 +1,7 @@
 /* mediarun-worker: receives Pub/Sub pushes, converts, stores and commits. It reads its configuration from the
  * environment (shared/base/config.h). The zygote is forked before anything else happens: worker/sandbox.h. */
 #include "shared/base/process.h"
+#include "shared/base/version.h"
 #include "shared/data/readiness.h"
 #include "worker/media/convert.h"
 #include "worker/push.h"
@@ -16,7 +17,7 @@ static enum mr_status alive(void *app, struct mr_request *req, struct mr_err *er
     const struct mr_worker *worker = app;
     if (!mr_sandbox_alive(worker->sandbox))
         return mr_fail(err, MR_UNAVAILABLE, "sandbox has died");
-    return mr_respond_json(req, 200, json_pack("{s:s}", "status", "alive"), err);
+    return mr_respond_json(req, 200, json_pack("{s:s,s:s}", "status", "alive", "version", mr_version), err);
 }
 
 static const struct mr_route routes[] = {
@@ -35,7 +36,7 @@ static void count_slots(const struct mr_config *config, int ret_counts[MR_LANES]
 static enum mr_status open_app(struct mr_worker *worker, struct mr_log *log, struct mr_err *err)
 {
     const struct mr_config *config = worker->config;
-    MR_TRY(mr_cloud_open(config, "mediarun-worker/1.0", &worker->cloud, err));
+    MR_TRY(mr_cloud_open(config, "mediarun-worker", &worker->cloud, err));
     log->project = worker->cloud.project;
     worker->publisher = mr_publisher_of(config, worker->cloud.pubsub);
     MR_TRY(mr_db_open(config->database_url, (int)config->database_pool, &worker->db, err));
@@ -96,9 +97,9 @@ static enum mr_status serve(struct mr_worker *worker, const int slots[MR_LANES],
 {
     struct mr_server *server = NULL;
     MR_TRY(start_server(worker, slots, &server, err));
-    mr_log_write(worker->log, MR_LOG_NOTICE, "listening", "{s:i,s:i,s:i,s:i}", "port", mr_server_port(server),
-                 "slots", slots[MR_LANE_NORMAL], "high_slots", slots[MR_LANE_HIGH], "delivery_slots",
-                 slots[MR_LANE_DELIVERIES]);
+    mr_log_write(worker->log, MR_LOG_NOTICE, "listening", "{s:i,s:s,s:i,s:i,s:i}", "port",
+                 mr_server_port(server), "version", mr_version, "slots", slots[MR_LANE_NORMAL], "high_slots",
+                 slots[MR_LANE_HIGH], "delivery_slots", slots[MR_LANE_DELIVERIES]);
     enum mr_status status = wait_for_signal(worker, signals, err);
     mr_log_write(worker->log, MR_LOG_NOTICE, "stopping: releasing leases", NULL);
     mr_slots_stop(&worker->slots);

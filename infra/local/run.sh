@@ -18,7 +18,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=infra/local/lib/provision.sh
 . "$root/infra/local/lib/provision.sh"
 
-bin=$root/build/release
+bin=$root/build/${VARIANT:-release}
 declare -A name_of=()  # pid → name of what runs
 declare -A pid_of=()   # name → pid
 declare -A timer_of=() # pid of a sleep → name of what starts at its end
@@ -63,7 +63,7 @@ check_ports() {
 
 build() {
     [[ -x $bin/mediarun-worker ]] || say "building (a few minutes the first time)"
-    make -C "$root" --no-print-directory -s -j"$(nproc)" VARIANT=release programs >&2 || die "the build failed"
+    make -C "$root" --no-print-directory -s -j"$(nproc)" VARIANT="${VARIANT:-release}" programs >&2 || die "the build failed"
 }
 
 # The key that signs login tokens: created once and kept, so that tokens stay valid after a restart.

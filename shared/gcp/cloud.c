@@ -1,5 +1,7 @@
 #include "shared/gcp/cloud.h"
 
+#include "shared/base/version.h"
+
 static enum mr_oidc_mode mode_of(const char *push_auth)
 {
     return strcmp(push_auth, "none") == 0  ? MR_OIDC_NONE
@@ -58,10 +60,12 @@ static enum mr_status open_services(const struct mr_config *config, struct mr_cl
     return signs_urls(config) ? open_signer(config, cloud, err) : MR_OK;
 }
 
-enum mr_status mr_cloud_open(const struct mr_config *config, const char *user_agent, struct mr_cloud *ret,
+enum mr_status mr_cloud_open(const struct mr_config *config, const char *program, struct mr_cloud *ret,
                              struct mr_err *err)
 {
     *ret = (struct mr_cloud){0};
+    char user_agent[64];
+    snprintf(user_agent, sizeof user_agent, "%s/%s", program, mr_version);
     MR_TRY(mr_http_client_new(user_agent, &ret->http, err));
     MR_TRY(open_tokens(config, ret, err));
     MR_TRY(find_project(config, ret, err));

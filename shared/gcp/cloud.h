@@ -21,8 +21,8 @@ struct mr_cloud {
     char *project;
 };
 
-/* Asks the metadata server for the project if the configuration does not name it. Close *ret in every case. */
-MR_MUST_CHECK enum mr_status mr_cloud_open(const struct mr_config *config, const char *user_agent,
+/* program: its name, which User-Agent begins with. Asks the metadata server for the project if the configuration does not name it. Close *ret in every case. */
+MR_MUST_CHECK enum mr_status mr_cloud_open(const struct mr_config *config, const char *program,
                                            struct mr_cloud *ret, struct mr_err *err);
 void mr_cloud_close(struct mr_cloud *cloud);
 

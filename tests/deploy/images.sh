@@ -81,7 +81,7 @@ try_containers() {
 # build_image DOCKERFILE TAG [OPTION…]
 build_image() {
     "${buildah[@]}" bud --isolation chroot --network host --pull-never --layers --format docker --timestamp 0 \
-        --build-arg VERSION=test --build-arg REVISION=0000000 -f "Dockerfile.$1" -t "mediarun-$2:test" "${@:3}" .
+        --build-arg REVISION=0000000 -f "Dockerfile.$1" -t "mediarun-$2:test" "${@:3}" .
 }
 
 main() {

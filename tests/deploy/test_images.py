@@ -70,7 +70,7 @@ def test_settings(image):
     assert config["StopSignal"] == "SIGTERM" and "8080/tcp" in config["ExposedPorts"] and "PORT=8080" in config["Env"]
     labels = config["Labels"]
     assert labels["org.opencontainers.image.title"] == f"mediarun-{name}"
-    assert labels["org.opencontainers.image.version"] == "test" and labels["org.opencontainers.image.revision"] == "0000000"
+    assert labels["org.opencontainers.image.version"] == (ROOT / "VERSION").read_text("utf-8").strip() and labels["org.opencontainers.image.revision"] == "0000000"
 
 
 def test_contents(image):

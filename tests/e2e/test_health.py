@@ -4,7 +4,9 @@ import concurrent.futures
 import datetime
 
 import pytest
+import requests
 
+from harness.paths import ROOT
 from harness.waiting import wait_for
 
 pytestmark = pytest.mark.sanitized
@@ -70,6 +72,12 @@ def test_without_a_worker(make_stack):
     stack.worker.start()
     until_a_new_second(stack)
     assert client.get("/converter-health?wait=1").status_code == 200
+
+
+def test_version(stack):
+    version = (ROOT / "VERSION").read_text("utf-8").strip()
+    for url in (stack.url, stack.worker_url):
+        assert requests.get(f"{url}/alive", timeout=5).json() == {"status": "alive", "version": version}
 
 
 def test_without_a_queue(make_stack):

@@ -243,6 +243,20 @@ def check_paths():
                 yield f"{page}:{line_of(text, match.start())}: {path} has no heading for #{anchor}"
 
 
+def check_version():
+    """VERSION, CHANGELOG.md, the OpenAPI document and the images' labels name the same version."""
+    version = read("VERSION").strip()
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        yield f"VERSION: {version!r} is not MAJOR.MINOR.PATCH"
+    entries = re.findall(r"^## \[?(\d+\.\d+\.\d+)", read("CHANGELOG.md"), re.MULTILINE)
+    others = {"CHANGELOG.md": entries[0] if entries else None,
+              "web/static/openapi.json": json.loads(read("web/static/openapi.json"))["info"]["version"]}
+    for name in files(r"Dockerfile\.\w+"):
+        label = re.search(r"^ARG VERSION=(\S*)$", read(name), re.MULTILINE)
+        others[name] = label.group(1) if label else None
+    yield from (f"{name}: version {other}, but VERSION says {version}" for name, other in others.items() if other != version)
+
+
 def check_python():
     """Every Python file compiles."""
     for name in files(r".*\.py"):

@@ -55,6 +55,7 @@ check "error codes: none unused, none outside the table" python codes
 check "tables: documents agree with the code" /usr/bin/python3 -B tests/lint/tables.py
 check "system calls: docs/security.md and the code agree" python syscalls
 check "documents: paths, links and anchors lead somewhere" python paths
+check "version: the same everywhere" python version
 check "python compiles" python python
 have clang-format format && check "format" make -s format-check
 have shellcheck shell && check "shell scripts" shell_scripts

@@ -1,10 +1,11 @@
 /* Liveness, and the database's health. */
+#include "shared/base/version.h"
 #include "web/api/api.h"
 
 enum mr_status mr_api_alive(void *app, struct mr_request *req, struct mr_err *err)
 {
     (void)app;
-    return mr_respond_json(req, 200, json_pack("{s:s}", "status", "alive"), err);
+    return mr_respond_json(req, 200, json_pack("{s:s,s:s}", "status", "alive", "version", mr_version), err);
 }
 
 enum mr_status mr_api_health(void *app, struct mr_request *req, struct mr_err *err)
