@@ -4,7 +4,7 @@
 #include "shared/base/fields.h"
 #include "shared/media/formats.h"
 #include "web/api/api.h"
-#include "web/api/order.h"
+#include "web/api/task_request.h"
 #include "web/benchmark_run.h"
 
 #include <inttypes.h>
@@ -12,20 +12,20 @@
 enum { FIELD_MAX = 64, PAGE = 1000 };
 
 struct start {
-    struct mr_order order;
+    struct mr_task_request wanted;
     int64_t count; /* of tasks */
 };
 
 static void start_free(struct start *start)
 {
-    mr_order_free(&start->order);
+    mr_task_request_free(&start->wanted);
 }
 MR_DEFINE_VALUE_CLEANUP(start, start_free)
 
 #define AT(member) MR_FIELD_AT(struct start, member)
 
 static const struct mr_field fields[] = {
-    {"newFormat", MR_FIELD_WORD, AT(order.given.new_format), .required = true, .words = &mr_format_words,
+    {"newFormat", MR_FIELD_WORD, AT(wanted.given.new_format), .required = true, .words = &mr_format_words,
      .code = MR_CODE_UNSUPPORTED_FORMAT},
     {"taskNumber", MR_FIELD_INTEGER, AT(count), .required = true, .min = 1, .max = MR_BENCHMARK_TASKS_MAX},
 };
@@ -37,8 +37,8 @@ static const struct mr_field_table table = {.rows = MR_FIELD_ROWS(fields),
 static enum mr_status take_part(struct start *start, struct mr_form *form, const struct mr_form_part *part,
                                 struct mr_err *err)
 {
-    if (mr_order_is_file(part->name))
-        return mr_order_store_file(&start->order, form, part, err);
+    if (mr_task_request_is_file(part->name))
+        return mr_task_request_store_file(&start->wanted, form, part, err);
     MR_TRY(mr_fields_check_name(&table, part->name, err));
     const char *name =
         mr_field_find(&table.rows, part->name)->name; /* the part is gone once its value is read */
@@ -47,7 +47,7 @@ static enum mr_status take_part(struct start *start, struct mr_form *form, const
     if (status != MR_OK)
         return mr_wrap(err, status, "%s", name);
     MR_AUTO_JSON json_t *text = json_string(mr_buf_str(&value));
-    return text ? mr_fields_take(&table, start, start->order.fields, name, text, true, err)
+    return text ? mr_fields_take(&table, start, start->wanted.fields, name, text, true, err)
                 : mr_fail_oom(err);
 }
 
@@ -63,10 +63,10 @@ static enum mr_status read_start(struct start *start, struct mr_request *req, st
         MR_TRY(take_part(start, form, part, err));
         MR_TRY(mr_form_next(form, &part, err));
     }
-    if (!start->order.file.is_stored)
+    if (!start->wanted.file.is_stored)
         return mr_fail_code(err, MR_CODE_MISSING_FIELD, "fileName is required");
-    MR_TRY(mr_fields_check_required(&table, start->order.fields, err));
-    return mr_order_plan(&start->order, ret_model, err);
+    MR_TRY(mr_fields_check_required(&table, start->wanted.fields, err));
+    return mr_task_request_plan(&start->wanted, ret_model, err);
 }
 
 /* From the first task on the file has an owner; before, what cannot be told is left to the ledger of strays.
@@ -77,7 +77,7 @@ static enum mr_status make_tasks(struct start *start, const struct mr_request *r
     int64_t made = 0;
     model->notify_mail = false;
     enum mr_status status =
-        mr_benchmark_make_tasks(start->order.web, mr_request_log(req), model, start->count, &made, err);
+        mr_benchmark_make_tasks(start->wanted.web, mr_request_log(req), model, start->count, &made, err);
     return status == MR_OK ? MR_OK : mr_wrap(err, status, "after %" PRId64 " tasks", made);
 }
 
@@ -89,10 +89,10 @@ enum mr_status mr_api_benchmark_start(void *app, struct mr_request *req, struct 
     int64_t user_id = 0;
     MR_TRY(mr_benchmark_check_enabled(web, err));
     MR_TRY(mr_benchmark_make_user(web, &user_id, err));
-    MR_TRY(mr_order_init(&start.order, web, user_id, err));
+    MR_TRY(mr_task_request_init(&start.wanted, web, user_id, err));
     enum mr_status status = read_start(&start, req, &model, err);
     if (status != MR_OK) {
-        mr_order_drop_file(&start.order);
+        mr_task_request_drop_file(&start.wanted);
         return status;
     }
     MR_TRY(make_tasks(&start, req, &model, err));

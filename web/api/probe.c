@@ -6,7 +6,7 @@
  */
 #include "shared/data/transitions.h"
 #include "web/api/api.h"
-#include "web/api/order.h"
+#include "web/api/task_request.h"
 
 #include <time.h>
 
@@ -96,35 +96,35 @@ static enum mr_status answer(struct mr_request *req, const json_t *view, struct 
 
 /* ---- the request ---------------------------------------------------------------------- */
 
-static enum mr_status place(struct mr_order *order, struct mr_request *req, json_t **ret_view,
+static enum mr_status place(struct mr_task_request *wanted, struct mr_request *req, json_t **ret_view,
                             struct mr_err *err)
 {
     bool is_replay = false;
-    enum mr_status status = mr_order_take_headers(order, req, err);
-    order->kind = MR_KIND_PROBE;
-    order->idempotency_key = NULL; /* nothing is left of a probe that a repetition could be given */
-    return status == MR_OK ? mr_order_place(order, req, ret_view, &is_replay, err) : status;
+    enum mr_status status = mr_task_request_take_headers(wanted, req, err);
+    wanted->kind = MR_KIND_PROBE;
+    wanted->idempotency_key = NULL; /* nothing is left of a probe that a repetition could be given */
+    return status == MR_OK ? mr_task_request_submit(wanted, req, ret_view, &is_replay, err) : status;
 }
 
 enum mr_status mr_api_probe(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
     int64_t user_id = 0;
-    MR_AUTO(mr_order) struct mr_order order = {0};
+    MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     MR_AUTO_JSON json_t *view = NULL;
     enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
     if (status == MR_OK)
-        status = mr_order_init(&order, web, user_id, err);
+        status = mr_task_request_init(&wanted, web, user_id, err);
     if (status == MR_OK)
-        status = place(&order, req, &view, err);
+        status = place(&wanted, req, &view, err);
     if (status == MR_OK)
-        status = wait_in_turn(web, user_id, order.file_id, &view, err);
+        status = wait_in_turn(web, user_id, wanted.file_id, &view, err);
     if (status != MR_OK)
         return status;
     if (!is_final(view))
         return answer_later(req, view, err);
     struct mr_err left;
-    if (mr_api_remove_task(web, mr_request_log(req), user_id, order.file_id, &left) != MR_OK &&
+    if (mr_api_remove_task(web, mr_request_log(req), user_id, wanted.file_id, &left) != MR_OK &&
         left.status != MR_NOT_FOUND)
         mr_log_err(mr_request_log(req), MR_LOG_WARNING, "a probe's task is left", &left, NULL);
     return answer(req, view, err);

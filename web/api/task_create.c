@@ -1,6 +1,6 @@
 /* POST /api/tasks. */
 #include "web/api/api.h"
-#include "web/api/order.h"
+#include "web/api/task_request.h"
 
 /* Takes the reference of view. */
 static enum mr_status answer(struct mr_request *req, json_t *view, bool is_replay, struct mr_err *err)
@@ -22,15 +22,15 @@ enum mr_status mr_api_task_create(void *app, struct mr_request *req, struct mr_e
 {
     struct mr_web *web = app;
     int64_t user_id = 0;
-    MR_AUTO(mr_order) struct mr_order order = {0};
+    MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     json_t *view = NULL;
     bool is_replay = false;
     enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
     if (status == MR_OK)
-        status = mr_order_init(&order, web, user_id, err);
+        status = mr_task_request_init(&wanted, web, user_id, err);
     if (status == MR_OK)
-        status = mr_order_take_headers(&order, req, err);
+        status = mr_task_request_take_headers(&wanted, req, err);
     if (status == MR_OK)
-        status = mr_order_place(&order, req, &view, &is_replay, err);
+        status = mr_task_request_submit(&wanted, req, &view, &is_replay, err);
     return status == MR_OK ? answer(req, view, is_replay, err) : status;
 }

@@ -4,7 +4,7 @@
 #include "shared/data/strays.h"
 #include "shared/data/transitions.h"
 #include "web/api/api.h"
-#include "web/api/order.h"
+#include "web/api/task_request.h"
 #include "web/users.h"
 
 #include <inttypes.h>
@@ -157,36 +157,36 @@ static void publish(struct mr_web *web, const struct mr_log *log, const struct m
 }
 
 /* What PUT may change, from any kind of body. */
-static enum mr_status read_change(struct mr_order *order, struct mr_request *req, struct mr_task_change *ret,
-                                  struct mr_err *err)
+static enum mr_status read_change(struct mr_task_request *wanted, struct mr_request *req,
+                                  struct mr_task_change *ret, struct mr_err *err)
 {
-    enum mr_status status = mr_order_take_body(order, req, err);
+    enum mr_status status = mr_task_request_take_body(wanted, req, err);
     if (status == MR_OK)
-        status = mr_order_check_use(order, MR_ORDER_REDO, err);
+        status = mr_task_request_check_use(wanted, MR_TASK_REQUEST_REDO, err);
     if (status != MR_OK)
         return status;
-    ret->new_format = order->given.new_format;
-    ret->preset = order->given.preset;
-    ret->options = order->given.options;
+    ret->new_format = wanted->given.new_format;
+    ret->preset = wanted->given.preset;
+    ret->options = wanted->given.options;
     if (!ret->new_format && !ret->preset && !ret->options)
         return mr_fail_code(err, MR_CODE_MISSING_FIELD, "newFormat is required, or options, or preset");
-    return mr_order_check_preset(order, err);
+    return mr_task_request_check_preset(wanted, err);
 }
 
 enum mr_status mr_api_task_redo(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
     int64_t user_id = 0;
-    MR_AUTO(mr_order) struct mr_order order = {0};
+    MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     MR_AUTO_JSON json_t *view = NULL;
     MR_AUTO_JSON json_t *objects = NULL;
     struct mr_task_change change = {0};
     struct mr_message message;
     enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
     if (status == MR_OK)
-        status = mr_order_init(&order, web, user_id, err);
+        status = mr_task_request_init(&wanted, web, user_id, err);
     if (status == MR_OK)
-        status = read_change(&order, req, &change, err);
+        status = read_change(&wanted, req, &change, err);
     if (status == MR_OK)
         status = mr_tasks_redo(web->db, user_id, mr_request_param(req, "id"), &change, &view, &objects,
                                &message, err);

@@ -1,4 +1,4 @@
-#include "web/api/order.h"
+#include "web/api/task_request.h"
 
 #include <ctype.h>
 #include <openssl/evp.h>
@@ -27,36 +27,37 @@ static bool is_key(const char *text)
     return len >= 1 && len <= KEY_MAX;
 }
 
-enum mr_status mr_order_take_headers(struct mr_order *order, const struct mr_request *req, struct mr_err *err)
+enum mr_status mr_task_request_take_headers(struct mr_task_request *wanted, const struct mr_request *req,
+                                            struct mr_err *err)
 {
     const char *trace = mr_request_header(req, "traceparent");
     if (trace && is_traceparent(trace))
-        snprintf(order->traceparent, sizeof order->traceparent, "%s", trace);
+        snprintf(wanted->traceparent, sizeof wanted->traceparent, "%s", trace);
     const char *key = mr_request_header(req, "Idempotency-Key");
     if (key && !is_key(key))
         return mr_fail_code(err, MR_CODE_INVALID_IDEMPOTENCY_KEY,
                             "Idempotency-Key: it must be 1 to %d visible ASCII characters", KEY_MAX);
-    order->idempotency_key = key;
+    wanted->idempotency_key = key;
     return MR_OK;
 }
 
-static json_t *ordered(const struct mr_order *order)
+static json_t *ordered(const struct mr_task_request *wanted)
 {
-    json_t *all = json_pack("{s:O}", "fields", order->fields);
-    if (!order->file.is_stored)
+    json_t *all = json_pack("{s:O}", "fields", wanted->fields);
+    if (!wanted->file.is_stored)
         return all;
-    json_t *file = json_pack("{s:s,s:s}", "name", order->file.name.text, "sha256", order->file.sha256);
+    json_t *file = json_pack("{s:s,s:s}", "name", wanted->file.name.text, "sha256", wanted->file.sha256);
     if (json_object_set_new(all, "file", file) == 0)
         return all;
     json_decref(all);
     return NULL;
 }
 
-enum mr_status mr_order_hash(struct mr_order *order, struct mr_err *err)
+enum mr_status mr_task_request_hash(struct mr_task_request *wanted, struct mr_err *err)
 {
-    if (!order->idempotency_key)
+    if (!wanted->idempotency_key)
         return MR_OK;
-    MR_AUTO_JSON json_t *all = ordered(order);
+    MR_AUTO_JSON json_t *all = ordered(wanted);
     MR_AUTO_STR char *text = all ? json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     if (!text)
         return mr_fail_oom(err);
@@ -64,6 +65,6 @@ enum mr_status mr_order_hash(struct mr_order *order, struct mr_err *err)
     unsigned len = 0;
     if (EVP_Digest(text, strlen(text), bytes, &len, EVP_sha256(), NULL) != 1)
         return mr_fail(err, MR_INTERNAL, "SHA-256 failed");
-    mr_hex_encode(bytes, len, order->request_hash);
+    mr_hex_encode(bytes, len, wanted->request_hash);
     return MR_OK;
 }

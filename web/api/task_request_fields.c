@@ -1,7 +1,7 @@
 #include "shared/media/options.h"
 #include "shared/media/presets.h"
 #include "web/api/body.h"
-#include "web/api/order.h"
+#include "web/api/task_request.h"
 
 enum { TEXT_MAX = 1000 };
 
@@ -23,16 +23,16 @@ static const struct mr_field_words kind_words = {kind_name, NULL}, priority_word
 static enum mr_status check_options(void *base, const char *path, json_t **value, struct mr_err *err)
 {
     (void)path;
-    const struct mr_order *order = base;
+    const struct mr_task_request *wanted = base;
     struct mr_options options;
     MR_TRY(mr_options_read(*value, NULL, &options, err));
-    return mr_options_check_pixels(&options, order->web->config->max_pixels, err);
+    return mr_options_check_pixels(&options, wanted->web->config->max_pixels, err);
 }
 
-static enum mr_status check_url(const struct mr_order *order, const char *path, const json_t *value,
+static enum mr_status check_url(const struct mr_task_request *wanted, const char *path, const json_t *value,
                                 unsigned flags, struct mr_err *err)
 {
-    enum mr_status status = mr_guard_check_url(order->web->guard, json_string_value(value), flags, err);
+    enum mr_status status = mr_guard_check_url(wanted->web->guard, json_string_value(value), flags, err);
     return status == MR_OK ? MR_OK : mr_wrap(err, status, "%s", path);
 }
 
@@ -67,82 +67,85 @@ static enum mr_status check_upload_id(void *base, const char *path, json_t **val
 
 static enum mr_status check_records(void *base, const char *path, json_t **value, struct mr_err *err)
 {
-    const struct mr_order *order = base;
-    int64_t max = order->web->config->max_records;
+    const struct mr_task_request *wanted = base;
+    int64_t max = wanted->web->config->max_records;
     if (json_integer_value(*value) >= 1 && json_integer_value(*value) <= max)
         return MR_OK;
     return mr_field_fail_range(err, MR_CODE_OUT_OF_RANGE, path, 1, max);
 }
 
 enum {
-    FILE_TASK = MR_ORDER_CONVERT | MR_ORDER_EDIT,
-    ANY_TASK = FILE_TASK | MR_ORDER_INSERT_RECORDS,
+    FILE_TASK = MR_TASK_REQUEST_CONVERT | MR_TASK_REQUEST_EDIT,
+    ANY_TASK = FILE_TASK | MR_TASK_REQUEST_INSERT_RECORDS,
 };
-#define AT(member) MR_FIELD_AT(struct mr_order, given.member)
+#define AT(member) MR_FIELD_AT(struct mr_task_request, given.member)
 
-static const struct order_field {
+static const struct request_field {
     struct mr_field field;
-    unsigned uses; /* of enum mr_order_use */
+    unsigned uses; /* of enum mr_task_request_use */
 } fields[] = {
     {{"newFormat", MR_FIELD_WORD, AT(new_format), .words = &mr_format_words,
       .code = MR_CODE_UNSUPPORTED_FORMAT},
-     FILE_TASK | MR_ORDER_REDO},
+     FILE_TASK | MR_TASK_REQUEST_REDO},
     {{"options", MR_FIELD_OBJECT, AT(options), .text_too = true, .check = check_options},
-     FILE_TASK | MR_ORDER_REDO},
+     FILE_TASK | MR_TASK_REQUEST_REDO},
     {{"preset", MR_FIELD_WORD, AT(preset), .words = &mr_preset_words, .code = MR_CODE_UNKNOWN_PRESET},
-     MR_ORDER_EDIT | MR_ORDER_REDO},
-    {{"url", MR_FIELD_TEXT, AT(url), .check = check_source_url}, FILE_TASK | MR_ORDER_PROBE},
-    {{"upload_id", MR_FIELD_TEXT, AT(upload_id), .check = check_upload_id}, FILE_TASK | MR_ORDER_PROBE},
+     MR_TASK_REQUEST_EDIT | MR_TASK_REQUEST_REDO},
+    {{"url", MR_FIELD_TEXT, AT(url), .check = check_source_url}, FILE_TASK | MR_TASK_REQUEST_PROBE},
+    {{"upload_id", MR_FIELD_TEXT, AT(upload_id), .check = check_upload_id},
+     FILE_TASK | MR_TASK_REQUEST_PROBE},
     {{"priority", MR_FIELD_WORD, AT(priority), .words = &priority_words, .code = MR_CODE_UNKNOWN_PRIORITY},
      ANY_TASK},
     {{"callback_url", MR_FIELD_TEXT, AT(callback_url), .check = check_callback_url}, ANY_TASK},
     {{"kind", MR_FIELD_WORD, AT(kind), .words = &kind_words, .code = MR_CODE_UNKNOWN_KIND}, ANY_TASK},
-    {{"records", MR_FIELD_INTEGER, AT(records), .check = check_records}, MR_ORDER_INSERT_RECORDS},
-    {{"name", MR_FIELD_TEXT, AT(name), .max = TEXT_MAX}, MR_ORDER_INSERT_RECORDS},
-    {{"description", MR_FIELD_TEXT, AT(description), .max = TEXT_MAX}, MR_ORDER_INSERT_RECORDS},
+    {{"records", MR_FIELD_INTEGER, AT(records), .check = check_records}, MR_TASK_REQUEST_INSERT_RECORDS},
+    {{"name", MR_FIELD_TEXT, AT(name), .max = TEXT_MAX}, MR_TASK_REQUEST_INSERT_RECORDS},
+    {{"description", MR_FIELD_TEXT, AT(description), .max = TEXT_MAX}, MR_TASK_REQUEST_INSERT_RECORDS},
 };
 static const struct mr_field_table table = {.rows = MR_FIELD_LARGER_ROWS(fields),
                                             .noun = "field",
                                             .unknown = MR_CODE_UNKNOWN_FIELD,
                                             .missing = MR_CODE_MISSING_FIELD};
 
-enum mr_status mr_order_check_name(const char *name, struct mr_err *err)
+enum mr_status mr_task_request_check_name(const char *name, struct mr_err *err)
 {
-    if (mr_order_is_file(name))
+    if (mr_task_request_is_file(name))
         return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s must be a file, in multipart/form-data", name);
     return mr_fields_check_name(&table, name, err);
 }
 
-enum mr_status mr_order_take(struct mr_order *order, const char *name, const json_t *value, bool is_form,
-                             struct mr_err *err)
+enum mr_status mr_task_request_take(struct mr_task_request *wanted, const char *name, const json_t *value,
+                                    bool is_form, struct mr_err *err)
 {
-    MR_TRY(mr_order_check_name(name, err));
-    return mr_fields_take(&table, order, order->fields, name, value, is_form, err);
+    MR_TRY(mr_task_request_check_name(name, err));
+    return mr_fields_take(&table, wanted, wanted->fields, name, value, is_form, err);
 }
 
-enum mr_status mr_order_take_body(struct mr_order *order, struct mr_request *req, struct mr_err *err)
+enum mr_status mr_task_request_take_body(struct mr_task_request *wanted, struct mr_request *req,
+                                         struct mr_err *err)
 {
     MR_AUTO_JSON json_t *body = NULL;
     const char *name;
     json_t *value;
     MR_TRY(mr_body_fields(req, &body, err));
     json_object_foreach (body, name, value)
-        MR_TRY(mr_order_take(order, name, value, mr_body_is_form(req), err));
+        MR_TRY(mr_task_request_take(wanted, name, value, mr_body_is_form(req), err));
     return MR_OK;
 }
 
-enum mr_status mr_order_check_use(const struct mr_order *order, enum mr_order_use use, struct mr_err *err)
+enum mr_status mr_task_request_check_use(const struct mr_task_request *wanted, enum mr_task_request_use use,
+                                         struct mr_err *err)
 {
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        if (!(fields[i].uses & use) && json_object_get(order->fields, fields[i].field.name))
+        if (!(fields[i].uses & use) && json_object_get(wanted->fields, fields[i].field.name))
             return mr_fail_code(err, MR_CODE_UNKNOWN_FIELD, "%s is not a field of this kind of task",
                                 fields[i].field.name);
     return MR_OK;
 }
 
-enum mr_status mr_order_check_preset(const struct mr_order *order, struct mr_err *err)
+enum mr_status mr_task_request_check_preset(const struct mr_task_request *wanted, struct mr_err *err)
 {
-    if (!order->given.preset || !order->given.options)
+    if (!wanted->given.preset || !wanted->given.options)
         return MR_OK;
     return mr_fail_code(err, MR_CODE_PRESET_AND_OPTIONS, "options cannot be combined with preset");
 }

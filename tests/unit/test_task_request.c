@@ -1,7 +1,7 @@
 /* What a client may order: each field's type and meaning, which fields make which task, and the hash by which
  * a repetition is known. */
 #include "shared/media/presets.h"
-#include "web/api/order.h"
+#include "web/api/task_request.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,20 +34,20 @@ static int teardown(void **state)
     return 0;
 }
 
-static void init(struct mr_order *order)
+static void init(struct mr_task_request *wanted)
 {
     struct mr_err err = {0};
-    assert_int_equal(mr_order_init(order, &web, 7, &err), MR_OK);
+    assert_int_equal(mr_task_request_init(wanted, &web, 7, &err), MR_OK);
 }
 
 /* Takes one field; value is JSON text, or a form's text. */
-static enum mr_status take(struct mr_order *order, const char *name, const char *value, bool is_form,
+static enum mr_status take(struct mr_task_request *wanted, const char *name, const char *value, bool is_form,
                            struct mr_err *err)
 {
     MR_AUTO_JSON json_t *json = is_form ? json_string(value) : json_loads(value, JSON_DECODE_ANY, NULL);
     if (!json)
         fail_msg("the test's own JSON is broken: %s", value);
-    return mr_order_take(order, name, json, is_form, err);
+    return mr_task_request_take(wanted, name, json, is_form, err);
 }
 
 static const struct {
@@ -140,11 +140,11 @@ static void each_field_is_judged(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof one_field / sizeof *one_field; i++) {
-        MR_AUTO(mr_order) struct mr_order order = {0};
+        MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
         struct mr_err err = {0};
-        init(&order);
+        init(&wanted);
         enum mr_status status =
-            take(&order, one_field[i].name, one_field[i].value, one_field[i].is_form, &err);
+            take(&wanted, one_field[i].name, one_field[i].value, one_field[i].is_form, &err);
         const char *code = one_field[i].code;
         if (status != (code ? MR_INVALID : MR_OK) || (code && strcmp(code, mr_code_name(err.code)) != 0))
             fail_msg("%s=%s: %s %s", one_field[i].name, one_field[i].value, mr_code_name(err.code),
@@ -156,7 +156,7 @@ static void each_field_is_judged(void **state)
         if (!one_field[i].taken)
             continue;
         MR_AUTO_JSON json_t *expected = json_loads(one_field[i].taken, JSON_DECODE_ANY, NULL);
-        assert_true(json_equal(json_object_get(order.fields, one_field[i].name), expected));
+        assert_true(json_equal(json_object_get(wanted.fields, one_field[i].name), expected));
     }
 }
 
@@ -164,15 +164,15 @@ static void texts_are_counted_in_characters(void **state)
 {
     (void)state;
     for (int extra = 0; extra < 2; extra++) {
-        MR_AUTO(mr_order) struct mr_order order = {0};
+        MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
         struct mr_err err = {0};
         char text[2 * 1001 + 1];
         size_t count = 1000 + (size_t)extra;
         for (size_t i = 0; i < count; i++)
             memcpy(text + 2 * i, "ñ", 2);
         text[2 * count] = '\0';
-        init(&order);
-        assert_int_equal(take(&order, "name", text, true, &err), extra ? MR_INVALID : MR_OK);
+        init(&wanted);
+        assert_int_equal(take(&wanted, "name", text, true, &err), extra ? MR_INVALID : MR_OK);
         assert_int_equal(err.code, extra ? MR_CODE_TOO_LONG : MR_CODE_NONE);
     }
 }
@@ -180,13 +180,13 @@ static void texts_are_counted_in_characters(void **state)
 static void a_field_is_given_once(void **state)
 {
     (void)state;
-    MR_AUTO(mr_order) struct mr_order order = {0};
+    MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     struct mr_err err = {0};
-    init(&order);
-    assert_int_equal(take(&order, "newFormat", "", true, &err),
+    init(&wanted);
+    assert_int_equal(take(&wanted, "newFormat", "", true, &err),
                      MR_OK); /* a form's empty field means nothing */
-    assert_int_equal(take(&order, "newFormat", "mp3", true, &err), MR_OK);
-    assert_int_equal(take(&order, "newFormat", "mp3", true, &err), MR_INVALID);
+    assert_int_equal(take(&wanted, "newFormat", "mp3", true, &err), MR_OK);
+    assert_int_equal(take(&wanted, "newFormat", "mp3", true, &err), MR_INVALID);
     assert_string_equal(mr_code_name(err.code), "repeated_field");
 }
 
@@ -256,36 +256,37 @@ static const struct {
     {"{\"kind\":\"insert_records\"}", true, NULL, "unknown_field", "fileName"},
 };
 
-static void give_file(struct mr_order *order)
+static void give_file(struct mr_task_request *wanted)
 {
-    order->file = (struct mr_order_file){.is_stored = true,
-                                         .object = "inputs/x",
-                                         .name = mr_file_name_of("Canción.WAV"),
-                                         .stored = {.size = 9}};
+    wanted->file = (struct mr_task_request_file){.is_stored = true,
+                                                 .object = "inputs/x",
+                                                 .name = mr_file_name_of("Canción.WAV"),
+                                                 .stored = {.size = 9}};
 }
 
-static void fill(struct mr_order *order, const char *text, bool has_file)
+static void fill(struct mr_task_request *wanted, const char *text, bool has_file)
 {
     struct mr_err err = {0};
     MR_AUTO_JSON json_t *fields = json_loads(text, 0, NULL);
     assert_non_null(fields);
-    init(order);
+    init(wanted);
     for (void *i = json_object_iter(fields); i; i = json_object_iter_next(fields, i))
-        if (mr_order_take(order, json_object_iter_key(i), json_object_iter_value(i), false, &err) != MR_OK)
+        if (mr_task_request_take(wanted, json_object_iter_key(i), json_object_iter_value(i), false, &err) !=
+            MR_OK)
             fail_msg("%s: %s", text, err.message);
     if (has_file)
-        give_file(order);
+        give_file(wanted);
 }
 
 static void fields_make_a_task_together(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof together / sizeof *together; i++) {
-        MR_AUTO(mr_order) struct mr_order order = {0};
+        MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
         struct mr_task_draft draft = {0};
         struct mr_err err = {0};
-        fill(&order, together[i].fields, together[i].has_file);
-        enum mr_status status = mr_order_plan(&order, &draft, &err);
+        fill(&wanted, together[i].fields, together[i].has_file);
+        enum mr_status status = mr_task_request_plan(&wanted, &draft, &err);
         if (status != (together[i].kind ? MR_OK : MR_INVALID))
             fail_msg("%s: %s %s", together[i].fields, mr_status_name(status), err.message);
         if (status == MR_OK)
@@ -299,14 +300,14 @@ static void fields_make_a_task_together(void **state)
 static void a_draft_holds_what_was_ordered(void **state)
 {
     (void)state;
-    MR_AUTO(mr_order) struct mr_order order = {0};
+    MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     struct mr_task_draft draft = {0};
     struct mr_err err = {0};
-    fill(&order, "{\"newFormat\":\"MP3\",\"priority\":\"high\",\"callback_url\":\"https://example.com/\"}",
+    fill(&wanted, "{\"newFormat\":\"MP3\",\"priority\":\"high\",\"callback_url\":\"https://example.com/\"}",
          true);
-    assert_int_equal(mr_order_plan(&order, &draft, &err), MR_OK);
+    assert_int_equal(mr_task_request_plan(&wanted, &draft, &err), MR_OK);
     assert_int_equal(draft.user_id, 7);
-    assert_string_equal(draft.file_id, order.file_id);
+    assert_string_equal(draft.file_id, wanted.file_id);
     assert_string_equal(draft.new_format, "mp3");
     assert_string_equal(draft.priority, "high");
     assert_string_equal(draft.callback_url, "https://example.com/");
@@ -358,17 +359,17 @@ static void videos_without_a_word_follow_a_preset(void **state)
         if (is_video != sources[i].is_video)
             fail_msg("%s, %s", sources[i].name, sources[i].media_type);
         for (int is_upload = 0; is_upload < 2; is_upload++) {
-            MR_AUTO(mr_order) struct mr_order order = {0};
+            MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
             struct mr_task_draft draft = {0};
             struct mr_err err = {0};
             const struct mr_upload_input input = {
                 .object = "inputs/u", .size = 3, .file_name = name, .is_video = is_video};
-            fill(&order, is_upload ? "{" UPLOAD "}" : "{}", !is_upload);
-            order.file.name = name;
-            order.file.is_video = is_video;
-            enum mr_status status = mr_order_plan(&order, &draft, &err);
+            fill(&wanted, is_upload ? "{" UPLOAD "}" : "{}", !is_upload);
+            wanted.file.name = name;
+            wanted.file.is_video = is_video;
+            enum mr_status status = mr_task_request_plan(&wanted, &draft, &err);
             if (is_upload && status == MR_OK)
-                status = mr_order_plan_upload(&order, &input, &draft, &err);
+                status = mr_task_request_plan_upload(&wanted, &input, &draft, &err);
             assert_int_equal(status, is_video ? MR_OK : MR_INVALID);
             if (!is_video)
                 assert_string_equal(mr_code_name(err.code), "missing_field");
@@ -383,11 +384,11 @@ static void videos_without_a_word_follow_a_preset(void **state)
 static void a_url_without_a_word_follows_a_preset(void **state)
 {
     (void)state;
-    MR_AUTO(mr_order) struct mr_order order = {0};
+    MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     struct mr_task_draft draft = {0};
     struct mr_err err = {0};
-    fill(&order, "{" FILM "}", false);
-    assert_int_equal(mr_order_plan(&order, &draft, &err), MR_OK);
+    fill(&wanted, "{" FILM "}", false);
+    assert_int_equal(mr_task_request_plan(&wanted, &draft, &err), MR_OK);
     assert_follows(&draft, MR_PRESET_OF_URLS);
     assert_string_equal(draft.original_file, "Film.MP4");
 }
@@ -395,13 +396,13 @@ static void a_url_without_a_word_follows_a_preset(void **state)
 static void an_upload_with_a_format_is_what_it_is(void **state)
 {
     (void)state;
-    MR_AUTO(mr_order) struct mr_order order = {0};
+    MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     struct mr_task_draft draft = {0};
     struct mr_err err = {0};
     const struct mr_upload_input input = {.file_name = mr_file_name_of("clip.mp4"), .is_video = true};
-    fill(&order, "{" UPLOAD ",\"newFormat\":\"mp3\"}", false);
-    assert_int_equal(mr_order_plan(&order, &draft, &err), MR_OK);
-    assert_int_equal(mr_order_plan_upload(&order, &input, &draft, &err), MR_OK);
+    fill(&wanted, "{" UPLOAD ",\"newFormat\":\"mp3\"}", false);
+    assert_int_equal(mr_task_request_plan(&wanted, &draft, &err), MR_OK);
+    assert_int_equal(mr_task_request_plan_upload(&wanted, &input, &draft, &err), MR_OK);
     assert_string_equal(draft.kind, "convert");
     assert_string_equal(draft.new_format, "mp3");
     assert_null(draft.preset);
@@ -416,12 +417,12 @@ static void records_have_a_default(void **state)
                  {"{\"name\":\"a\",\"description\":\"b\",\"records\":5}",
                   "{\"records\":5,\"name\":\"a\",\"description\":\"b\"}"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        MR_AUTO(mr_order) struct mr_order order = {0};
+        MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
         struct mr_task_draft draft = {0};
         struct mr_err err = {0};
         MR_AUTO_JSON json_t *expected = json_loads(table[i].options, 0, NULL);
-        fill(&order, table[i].fields, false);
-        assert_int_equal(mr_order_plan(&order, &draft, &err), MR_OK);
+        fill(&wanted, table[i].fields, false);
+        assert_int_equal(mr_task_request_plan(&wanted, &draft, &err), MR_OK);
         assert_true(json_equal((json_t *)(uintptr_t)draft.options, expected));
         assert_int_equal(draft.original_size, -1);
         assert_null(draft.new_format);
@@ -433,12 +434,12 @@ static void mail_follows_the_configuration(void **state)
 {
     (void)state;
     for (int sends = 0; sends < 2; sends++) {
-        MR_AUTO(mr_order) struct mr_order order = {0};
+        MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
         struct mr_task_draft draft = {0};
         struct mr_err err = {0};
         config.smtp_url = sends ? relay : empty;
-        fill(&order, "{\"newFormat\":\"mp3\"}", true);
-        assert_int_equal(mr_order_plan(&order, &draft, &err), MR_OK);
+        fill(&wanted, "{\"newFormat\":\"mp3\"}", true);
+        assert_int_equal(mr_task_request_plan(&wanted, &draft, &err), MR_OK);
         assert_int_equal(draft.notify_mail, sends);
     }
     config.smtp_url = empty;
@@ -468,14 +469,14 @@ static void files_are_named_after_their_urls(void **state)
         {"https://example.com/noextension", "noextension", ""},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        MR_AUTO(mr_order) struct mr_order order = {0};
+        MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
         struct mr_task_draft draft = {0};
         struct mr_err err = {0};
-        init(&order);
+        init(&wanted);
         /* Past the guard, which has opinions of its own on some of these. */
-        order.given.url = table[i].url;
-        order.given.new_format = "mp3";
-        assert_int_equal(mr_order_plan(&order, &draft, &err), MR_OK);
+        wanted.given.url = table[i].url;
+        wanted.given.new_format = "mp3";
+        assert_int_equal(mr_task_request_plan(&wanted, &draft, &err), MR_OK);
         assert_string_equal(draft.original_file, table[i].name);
         assert_string_equal(draft.original_format, table[i].extension);
     }
@@ -484,16 +485,16 @@ static void files_are_named_after_their_urls(void **state)
 static void hash_of(const char *fields, const char *file_name, const char *sha256,
                     char out[MR_SHA256_HEX_MAX])
 {
-    MR_AUTO(mr_order) struct mr_order order = {0};
+    MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     struct mr_err err = {0};
-    fill(&order, fields, file_name != NULL);
-    order.idempotency_key = "k";
+    fill(&wanted, fields, file_name != NULL);
+    wanted.idempotency_key = "k";
     if (file_name) {
-        order.file.name = mr_file_name_of(file_name);
-        snprintf(order.file.sha256, sizeof order.file.sha256, "%s", sha256);
+        wanted.file.name = mr_file_name_of(file_name);
+        snprintf(wanted.file.sha256, sizeof wanted.file.sha256, "%s", sha256);
     }
-    assert_int_equal(mr_order_hash(&order, &err), MR_OK);
-    memcpy(out, order.request_hash, MR_SHA256_HEX_MAX);
+    assert_int_equal(mr_task_request_hash(&wanted, &err), MR_OK);
+    memcpy(out, wanted.request_hash, MR_SHA256_HEX_MAX);
     assert_int_equal(strlen(out), MR_SHA256_HEX_MAX - 1);
 }
 

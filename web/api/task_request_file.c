@@ -1,5 +1,5 @@
 #include "shared/data/strays.h"
-#include "web/api/order.h"
+#include "web/api/task_request.h"
 
 #include <openssl/evp.h>
 
@@ -11,7 +11,7 @@ static void digest_cleanup(EVP_MD_CTX **digest)
 }
 #define AUTO_DIGEST __attribute__((cleanup(digest_cleanup)))
 
-bool mr_order_is_file(const char *name)
+bool mr_task_request_is_file(const char *name)
 {
     return strcmp(name, "fileName") == 0 || strcmp(name, "file") == 0;
 }
@@ -55,12 +55,12 @@ static enum mr_status end_digest(EVP_MD_CTX *digest, char out[MR_SHA256_HEX_MAX]
 }
 
 /* All but the metadata: the bytes go from the form into the upload, and through the digest. */
-static enum mr_status store(struct mr_order *order, struct mr_form *form, struct mr_upload *upload,
+static enum mr_status store(struct mr_task_request *wanted, struct mr_form *form, struct mr_upload *upload,
                             struct mr_err *err)
 {
-    struct mr_order_file *file = &order->file;
+    struct mr_task_request_file *file = &wanted->file;
     AUTO_DIGEST EVP_MD_CTX *digest = NULL;
-    enum mr_status status = order->idempotency_key ? begin_digest(&digest, err) : MR_OK;
+    enum mr_status status = wanted->idempotency_key ? begin_digest(&digest, err) : MR_OK;
     if (status == MR_OK)
         status = copy_part(form, upload, digest, err);
     if (status == MR_OK && mr_upload_size(upload) == 0)
@@ -73,31 +73,31 @@ static enum mr_status store(struct mr_order *order, struct mr_form *form, struct
     return status;
 }
 
-enum mr_status mr_order_store_file(struct mr_order *order, struct mr_form *form,
-                                   const struct mr_form_part *part, struct mr_err *err)
+enum mr_status mr_task_request_store_file(struct mr_task_request *wanted, struct mr_form *form,
+                                          const struct mr_form_part *part, struct mr_err *err)
 {
-    struct mr_order_file *file = &order->file;
+    struct mr_task_request_file *file = &wanted->file;
     if (file->is_stored)
         return mr_fail_code(err, MR_CODE_REPEATED_FIELD, "fileName: one file for one task");
     if (!part->filename || !part->filename[0])
         return mr_fail_code(err, MR_CODE_MISSING_FIELD, "fileName: a file with a name is needed");
     file->name = mr_file_name_of(part->filename);
     file->is_video = mr_file_is_video(&file->name, part->content_type);
-    snprintf(file->object, sizeof file->object, "inputs/%s", order->file_id);
+    snprintf(file->object, sizeof file->object, "inputs/%s", wanted->file_id);
     MR_AUTO(mr_upload) struct mr_upload *upload = NULL;
-    enum mr_status status = mr_strays_add(order->web->db, file->object, STRAY_AFTER_S, err);
+    enum mr_status status = mr_strays_add(wanted->web->db, file->object, STRAY_AFTER_S, err);
     if (status == MR_OK)
-        status = mr_upload_begin(order->web->cloud.storage, file->object, "application/octet-stream", &upload,
-                                 err);
-    return status == MR_OK ? store(order, form, upload, err) : status;
+        status = mr_upload_begin(wanted->web->cloud.storage, file->object, "application/octet-stream",
+                                 &upload, err);
+    return status == MR_OK ? store(wanted, form, upload, err) : status;
 }
 
-void mr_order_drop_file(struct mr_order *order)
+void mr_task_request_drop_file(struct mr_task_request *wanted)
 {
     struct mr_err ignored;
-    if (!order->file.is_stored)
+    if (!wanted->file.is_stored)
         return;
-    order->file.is_stored = false;
-    if (mr_storage_delete(order->web->cloud.storage, order->file.object, &ignored) == MR_OK)
-        (void)!mr_strays_forget(order->web->db, order->file.object, &ignored);
+    wanted->file.is_stored = false;
+    if (mr_storage_delete(wanted->web->cloud.storage, wanted->file.object, &ignored) == MR_OK)
+        (void)!mr_strays_forget(wanted->web->db, wanted->file.object, &ignored);
 }
