@@ -1,9 +1,10 @@
 /* The pure rooms of the emulator's Pub/Sub: filters, timers, flow control, settings, messages, field masks.
  * The whole is tested over HTTP by tests/e2e/test_emulator_pubsub.py. */
-#include "infra/local/emulator/pubsub/fields.h"
+#include "infra/local/emulator/api/fields.h"
+#include "infra/local/emulator/api/names.h"
+#include "infra/local/emulator/api/registry.h"
 #include "infra/local/emulator/pubsub/filter.h"
 #include "infra/local/emulator/pubsub/message.h"
-#include "infra/local/emulator/pubsub/registry.h"
 #include "infra/local/emulator/pubsub/settings.h"
 #include "infra/local/emulator/pubsub/timer.h"
 #include "infra/local/emulator/pubsub/window.h"

@@ -21,7 +21,7 @@ enum mr_status em_access_token_new(json_t **ret, struct mr_err *err)
     return MR_OK;
 }
 
-/* {key id: X.509 PEM}, as https://www.googleapis.com/oauth2/v1/certs. */
+/* {key id: X.509 PEM}, as at https://www.googleapis.com/oauth2/v1/certs. */
 static enum mr_status certificates(void *app, struct mr_request *req, struct mr_err *err)
 {
     const struct em_app *emulator = app;
@@ -44,7 +44,7 @@ static enum mr_status sign_base64(const struct em_identity *identity, const char
     return mr_base64_encode(signature, signature_len, ret, err);
 }
 
-/* Signs for whatever account stands in the path. */
+/* Signs for whatever account is in the path. */
 static enum mr_status sign_blob(void *app, struct mr_request *req, struct mr_err *err)
 {
     const struct em_app *emulator = app;
@@ -53,16 +53,14 @@ static enum mr_status sign_blob(void *app, struct mr_request *req, struct mr_err
     MR_TRY(mr_request_json(req, SIGN_BODY_MAX, &request, err));
     const char *payload = json_string_value(json_object_get(request, "payload"));
     if (!payload)
-        return mr_fail(err, MR_INVALID, "payload: base64 is required.");
+        return mr_fail(err, MR_INVALID, "payload is required, as base64.");
     MR_TRY(sign_base64(emulator->identity, payload, &signature, err));
     json_t *answer =
         json_pack("{s:s, s:s}", "keyId", em_identity_key_id(emulator->identity), "signedBlob", signature);
     return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
 }
 
-/* ---- the token end point ------------------------------------------------------------- */
-
-/* OAuth's own form of errors (RFC 6749 §5.2). */
+/* Answers in OAuth's form of errors (RFC 6749 §5.2). */
 static enum mr_status answer_oauth_error(struct mr_request *req, const char *error, const char *description,
                                          struct mr_err *err)
 {
@@ -70,23 +68,22 @@ static enum mr_status answer_oauth_error(struct mr_request *req, const char *err
     return answer ? mr_respond_json(req, 400, answer, err) : mr_fail_oom(err);
 }
 
-/* Reads the two fields that count; they stay empty if the form does not have them. */
+/* Reads the two fields that are needed; they stay empty if the form lacks them. */
 static enum mr_status read_grant(struct mr_request *req, struct mr_buf *grant_type, struct mr_buf *assertion,
                                  struct mr_err *err)
 {
     MR_AUTO(mr_form) struct mr_form *form = NULL;
-    const struct mr_form_part *part = NULL;
-    enum mr_status status = mr_form_open(req, &form, err);
-    while (status == MR_OK) {
-        status = mr_form_next(form, &part, err);
-        if (status != MR_OK || !part)
-            break;
+    MR_TRY(mr_form_open(req, &form, err));
+    for (;;) {
+        const struct mr_form_part *part = NULL;
+        MR_TRY(mr_form_next(form, &part, err));
+        if (!part)
+            return MR_OK;
         if (!strcmp(part->name, "grant_type"))
-            status = mr_form_value(form, grant_type, err);
+            MR_TRY(mr_form_value(form, grant_type, err));
         else if (!strcmp(part->name, "assertion"))
-            status = mr_form_value(form, assertion, err);
+            MR_TRY(mr_form_value(form, assertion, err));
     }
-    return status;
 }
 
 static enum mr_status token(void *app, struct mr_request *req, struct mr_err *err)
@@ -98,7 +95,7 @@ static enum mr_status token(void *app, struct mr_request *req, struct mr_err *er
     MR_TRY(read_grant(req, &grant_type, &assertion, err));
     if (strcmp(mr_buf_str(&grant_type), "urn:ietf:params:oauth:grant-type:jwt-bearer"))
         return answer_oauth_error(req, "unsupported_grant_type", "Invalid grant_type", err);
-    /* Whose key signed the assertion does not matter here, only that there is one. */
+    /* Any assertion will do, whichever key signed it. */
     if (!assertion.len)
         return answer_oauth_error(req, "invalid_request", "Missing required parameter: assertion", err);
     MR_TRY(em_access_token_new(&answer, err));

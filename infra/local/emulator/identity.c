@@ -1,19 +1,18 @@
 #include "infra/local/emulator/identity.h"
 
+#include "infra/local/emulator/pem.h"
 #include "shared/base/encoding.h"
 #include "shared/base/jwt.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
 #include <sys/stat.h>
 
-enum { KEY_BITS = 2048, TOKEN_LIFE_S = 3600, PEM_MAX = 16 * 1024, CERTIFICATE_YEARS = 30 };
+enum { TOKEN_LIFE_S = 3600 };
 enum { KEY_ID_MAX = 2 * SHA_DIGEST_LENGTH + 1 };
 
 struct em_identity {
@@ -46,100 +45,26 @@ void em_identity_free(struct em_identity *identity)
     free(identity);
 }
 
-/* ---- files ------------------------------------------------------------------------ */
-
-static enum mr_status read_file(const char *path, char **ret, struct mr_err *err)
-{
-    MR_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return mr_fail_errno(err, errno == ENOENT ? MR_NOT_FOUND : MR_UNAVAILABLE, errno, "open %s", path);
-    MR_AUTO_STR char *text = calloc(1, PEM_MAX + 1);
-    if (!text)
-        return mr_fail_oom(err);
-    ssize_t got = read(fd, text, PEM_MAX);
-    if (got <= 0)
-        return mr_fail_errno(err, MR_UNAVAILABLE, got < 0 ? errno : EIO, "read %s", path);
-    *ret = MR_TAKE(text);
-    return MR_OK;
-}
-
-static enum mr_status write_file(const char *path, const char *text, struct mr_err *err)
-{
-    MR_AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "create %s", path);
-    size_t len = strlen(text);
-    if (write(fd, text, len) != (ssize_t)len || fsync(fd) < 0)
-        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "write %s", path);
-    return MR_OK;
-}
-
-/* ---- making ------------------------------------------------------------------------ */
-
-static enum mr_status take_pem(BIO *bio, bool written, char **ret, struct mr_err *err)
-{
-    char *data = NULL;
-    long len = written ? BIO_get_mem_data(bio, &data) : 0;
-    if (len <= 0)
-        return mr_fail(err, MR_INTERNAL, "OpenSSL could not write PEM");
-    *ret = strndup(data, (size_t)len);
-    return *ret ? MR_OK : mr_fail_oom(err);
-}
-
-static enum mr_status key_to_pem(EVP_PKEY *key, char **ret, struct mr_err *err)
-{
-    __attribute__((cleanup(bio_cleanup))) BIO *bio = BIO_new(BIO_s_mem());
-    bool written = bio && PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1;
-    return take_pem(bio, written, ret, err);
-}
-
-static bool fill_certificate(X509 *certificate, EVP_PKEY *key)
-{
-    X509_NAME *name = X509_get_subject_name(certificate);
-    return X509_set_version(certificate, X509_VERSION_3) == 1 &&
-           ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), (uint64_t)mr_time_now_us()) == 1 &&
-           X509_gmtime_adj(X509_getm_notBefore(certificate), -24 * 3600) &&
-           X509_gmtime_adj(X509_getm_notAfter(certificate), CERTIFICATE_YEARS * 365L * 24 * 3600) &&
-           X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                                      (const unsigned char *)"mediarun-emulator (development only)", -1, -1,
-                                      0) == 1 &&
-           X509_set_issuer_name(certificate, name) == 1 && X509_set_pubkey(certificate, key) == 1 &&
-           X509_sign(certificate, key, EVP_sha256()) > 0;
-}
-
-static enum mr_status certificate_to_pem(EVP_PKEY *key, char **ret, struct mr_err *err)
-{
-    __attribute__((cleanup(x509_cleanup))) X509 *certificate = X509_new();
-    __attribute__((cleanup(bio_cleanup))) BIO *bio = BIO_new(BIO_s_mem());
-    bool written =
-        certificate && bio && fill_certificate(certificate, key) && PEM_write_bio_X509(bio, certificate) == 1;
-    return take_pem(bio, written, ret, err);
-}
-
 static enum mr_status make(struct em_identity *identity, const char *key_path, const char *certificate_path,
                            struct mr_err *err)
 {
-    identity->key = EVP_RSA_gen(KEY_BITS);
-    if (!identity->key)
-        return mr_fail(err, MR_INTERNAL, "OpenSSL could not make an RSA key");
-    MR_TRY(key_to_pem(identity->key, &identity->key_pem, err));
-    MR_TRY(certificate_to_pem(identity->key, &identity->certificate_pem, err));
-    MR_TRY(write_file(certificate_path, identity->certificate_pem, err));
-    /* The key last: where it stands, the certificate does, too. */
-    return write_file(key_path, identity->key_pem, err);
+    MR_TRY(em_pem_make_key(&identity->key, err));
+    MR_TRY(em_pem_of_key(identity->key, &identity->key_pem, err));
+    MR_TRY(em_pem_make_certificate(identity->key, &identity->certificate_pem, err));
+    MR_TRY(em_pem_write_file(certificate_path, identity->certificate_pem, err));
+    /* The key comes last: if its file exists, so does the certificate. */
+    return em_pem_write_file(key_path, identity->key_pem, err);
 }
-
-/* ---- loading ------------------------------------------------------------------------ */
 
 static enum mr_status parse_key(struct em_identity *identity, struct mr_err *err)
 {
     __attribute__((cleanup(bio_cleanup))) BIO *bio = BIO_new_mem_buf(identity->key_pem, -1);
     if (bio && !identity->key)
         identity->key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
-    return identity->key ? MR_OK : mr_fail(err, MR_INVALID, "the key is no PEM private key");
+    return identity->key ? MR_OK : mr_fail(err, MR_INVALID, "the key is not a PEM private key");
 }
 
-/* Checks that the two belong together and takes the certificate's fingerprint as the key's id. */
+/* Checks that key and certificate belong together; the certificate's fingerprint is the id of the key. */
 static enum mr_status parse_certificate(struct em_identity *identity, struct mr_err *err)
 {
     __attribute__((cleanup(bio_cleanup))) BIO *bio = BIO_new_mem_buf(identity->certificate_pem, -1);
@@ -159,14 +84,15 @@ static enum mr_status load_or_make(struct em_identity *identity, const char *dir
     MR_AUTO(mr_buf) struct mr_buf certificate_path = MR_BUF_INIT(4096);
     MR_TRY(mr_buf_appendf(&key_path, err, "%s/key.pem", directory));
     MR_TRY(mr_buf_appendf(&certificate_path, err, "%s/certificate.pem", directory));
-    enum mr_status status = read_file(mr_buf_str(&key_path), &identity->key_pem, err);
+    enum mr_status status = em_pem_read_file(mr_buf_str(&key_path), &identity->key_pem, err);
     if (status == MR_NOT_FOUND)
-        status = make(identity, mr_buf_str(&key_path), mr_buf_str(&certificate_path), err);
-    else if (status == MR_OK)
-        status = read_file(mr_buf_str(&certificate_path), &identity->certificate_pem, err);
-    if (status == MR_OK)
-        status = parse_key(identity, err);
-    return status == MR_OK ? parse_certificate(identity, err) : status;
+        MR_TRY(make(identity, mr_buf_str(&key_path), mr_buf_str(&certificate_path), err));
+    else if (status != MR_OK)
+        return status;
+    else
+        MR_TRY(em_pem_read_file(mr_buf_str(&certificate_path), &identity->certificate_pem, err));
+    MR_TRY(parse_key(identity, err));
+    return parse_certificate(identity, err);
 }
 
 enum mr_status em_identity_new(const char *data_dir, struct em_identity **ret, struct mr_err *err)
@@ -177,12 +103,10 @@ enum mr_status em_identity_new(const char *data_dir, struct em_identity **ret, s
         return mr_fail_oom(err);
     MR_TRY(mr_buf_appendf(&directory, err, "%s/identity", data_dir));
     if (mkdir(mr_buf_str(&directory), 0700) < 0 && errno != EEXIST)
-        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "make the directory %s", mr_buf_str(&directory));
+        return mr_fail_errno(err, MR_UNAVAILABLE, errno, "create the directory %s", mr_buf_str(&directory));
     enum mr_status status = load_or_make(identity, mr_buf_str(&directory), err);
-    if (status != MR_OK) {
-        mr_wrap(err, status, "identity in %s", mr_buf_str(&directory));
-        return status;
-    }
+    if (status != MR_OK)
+        return mr_wrap(err, status, "identity in %s", mr_buf_str(&directory));
     *ret = MR_TAKE(identity);
     return MR_OK;
 }
@@ -197,9 +121,7 @@ const char *em_identity_certificate(const struct em_identity *identity)
     return identity->certificate_pem;
 }
 
-/* ---- signing ------------------------------------------------------------------------ */
-
-/* A numeric id for an account, the same each time, of the length that Google's have. */
+/* A numeric id for an account, always the same, as long as Google's. */
 static void subject_of(const char *email, char out[24])
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
@@ -220,7 +142,7 @@ enum mr_status em_identity_mint(const struct em_identity *identity, const char *
                   "email", email, "email_verified", 1, "iat", now, "exp", now + TOKEN_LIFE_S, "iss",
                   "https://accounts.google.com");
     if (!claims)
-        return mr_fail(err, MR_INVALID, "The audience and the e-mail address have to be UTF-8.");
+        return mr_fail(err, MR_INVALID, "The audience and the e-mail address must be UTF-8.");
     return mr_jwt_sign_rs256(identity->key_pem, identity->key_id, claims, ret_token, err);
 }
 
@@ -233,7 +155,7 @@ enum mr_status em_identity_sign(const struct em_identity *identity, const void *
     if (!context || !signature || EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, identity->key) != 1 ||
         EVP_DigestSign(context, signature, &signature_len, data, len) != 1) {
         free(signature);
-        return mr_fail(err, MR_INTERNAL, "OpenSSL could not sign");
+        return mr_fail(err, MR_INTERNAL, "OpenSSL cannot sign");
     }
     *ret_signature = signature;
     *ret_len = signature_len;

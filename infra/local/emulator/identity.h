@@ -1,9 +1,8 @@
 /*
- * The emulator's stand-in for Google's signing keys: one RSA-2048 key with a self-signed X.509 certificate,
- * kept below DATA_DIR so that tokens and signed URLs survive a restart.
+ * The emulator's replacement for Google's signing keys: one RSA-2048 key with a self-signed X.509 certificate, kept
+ * in DATA_DIR so that tokens and signed URLs stay valid over a restart. It signs for every service account.
  *
- * It signs for every service account alike. Immutable after em_identity_new; any thread may call anything
- * here.
+ * Immutable after em_identity_new; any thread may call any function here.
  */
 #ifndef EM_IDENTITY_H
 #define EM_IDENTITY_H
@@ -14,8 +13,8 @@
 struct em_identity;
 
 /*
- * Loads DATA_DIR/identity/{key,certificate}.pem, or makes them (mode 0600; data_dir itself has to exist).
- * MR_INVALID if the files do not belong together, MR_UNAVAILABLE if they cannot be read or written.
+ * Loads DATA_DIR/identity/{key,certificate}.pem, or creates them with mode 0600. data_dir itself must exist.
+ * MR_INVALID if key and certificate do not belong together, MR_UNAVAILABLE if they cannot be read or written.
  */
 MR_MUST_CHECK enum mr_status em_identity_new(const char *data_dir, struct em_identity **ret,
                                              struct mr_err *err);
@@ -28,18 +27,18 @@ const char *em_identity_key_id(const struct em_identity *identity);
 const char *em_identity_certificate(const struct em_identity *identity);
 
 /*
- * An OIDC token for `email` and `audience`, valid for an hour, with the header and claims that Google's
- * carry. *ret_token is malloc'ed. Source:
+ * An OIDC token for `email` and `audience`, valid for an hour, with the header and claims of Google's tokens.
+ * *ret_token is malloc'ed. Source:
  * https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
  */
 MR_MUST_CHECK enum mr_status em_identity_mint(const struct em_identity *identity, const char *email,
                                               const char *audience, char **ret_token, struct mr_err *err);
 
-/* RSA PKCS#1 v1.5 with SHA-256, as signBlob and V4 signed URLs use it. *ret_signature is malloc'ed. */
+/* Signs with RSA PKCS#1 v1.5 and SHA-256, as signBlob and V4 signed URLs do. *ret_signature is malloc'ed. */
 MR_MUST_CHECK enum mr_status em_identity_sign(const struct em_identity *identity, const void *data,
                                               size_t len, unsigned char **ret_signature, size_t *ret_len,
                                               struct mr_err *err);
-/* True if signature is this key's over data. */
+/* True if `signature` is this key's signature of data. */
 bool em_identity_verify(const struct em_identity *identity, const void *data, size_t len,
                         const unsigned char *signature, size_t signature_len);
 

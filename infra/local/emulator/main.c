@@ -1,10 +1,10 @@
 /*
- * mediarun-emulator: the cloud around mediarun, on one machine. A development tool, never for production: it
- * asks nobody for a credential and signs for every account. It listens on 127.0.0.1 only.
+ * mediarun-emulator: the services of Google Cloud that mediarun uses, on one machine. For development only, never
+ * for production: it requires no credentials and signs for every account. It listens on 127.0.0.1 only.
  */
+#include "infra/local/emulator/api/google_error.h"
 #include "infra/local/emulator/app.h"
 #include "infra/local/emulator/front/front.h"
-#include "infra/local/emulator/google_error.h"
 #include "infra/local/emulator/iam.h"
 #include "infra/local/emulator/identity.h"
 #include "infra/local/emulator/metadata.h"
@@ -24,7 +24,7 @@
 
 enum {
     THREADS = 64,
-    BODY_BYTES_MAX = 16 * 1024 * 1024, /* above Pub/Sub's 10 MB a request; uploads have their own limit */
+    BODY_BYTES_MAX = 16 * 1024 * 1024, /* above Pub/Sub's limit of 10 MB; uploads have their own limit */
     HEAD_BYTES_MAX = 64 * 1024,
     CLIENT_TIMEOUT_MS = 60 * 1000,
     DRAIN_MS = 5 * 1000,
@@ -35,23 +35,46 @@ struct options {
     const char *data_dir;
     const char *project;
     enum mr_severity log_level;
-    const char *front; /* be a service's front end instead (front/front.h); NULL: be the cloud */
+    const char *front; /* run as the front end of a service instead (front/front.h); NULL: run the emulator */
 };
 
-static const char *environment(const char *name, const char *otherwise)
+static const char *environment(const char *name, const char *fallback)
 {
     const char *value = getenv(name);
-    return value && *value ? value : otherwise;
+    return value && *value ? value : fallback;
 }
 
 static enum mr_status read_port(const char *text, int64_t *ret, struct mr_err *err)
 {
-    return mr_parse_int64(text, 1, 65535, ret) ? MR_OK : mr_fail(err, MR_INVALID, "no port: %s", text);
+    return mr_parse_int64(text, 1, 65535, ret)
+               ? MR_OK
+               : mr_fail(err, MR_INVALID, "invalid port '%s': must be 1 to 65535", text);
 }
 
 static enum mr_status read_level(const char *text, enum mr_severity *ret, struct mr_err *err)
 {
-    return mr_log_parse_severity(text, ret) ? MR_OK : mr_fail(err, MR_INVALID, "no log level: %s", text);
+    return mr_log_parse_severity(text, ret) ? MR_OK
+                                            : mr_fail(err, MR_INVALID, "invalid log level '%s'", text);
+}
+
+static enum mr_status read_option(int option, struct options *options, struct mr_err *err)
+{
+    switch (option) {
+    case 'p':
+        return read_port(optarg, &options->port, err);
+    case 'd':
+        options->data_dir = optarg;
+        return MR_OK;
+    case 'l':
+        return read_level(optarg, &options->log_level, err);
+    case 'f':
+        options->front = optarg;
+        return MR_OK;
+    default:
+        return mr_fail(
+            err, MR_INVALID,
+            "usage: mediarun-emulator [--port N] [--data-dir DIR] [--log-level LEVEL] | --front SPEC");
+    }
 }
 
 static enum mr_status read_options(int argc, char **argv, struct options *ret, struct mr_err *err)
@@ -64,29 +87,16 @@ static enum mr_status read_options(int argc, char **argv, struct options *ret, s
     struct options options = {.data_dir = environment("DATA_DIR", ".local"),
                               .project = environment("GOOGLE_CLOUD_PROJECT", "mediarun-local"),
                               .log_level = MR_LOG_NOTICE};
-    enum mr_status status = read_port(environment("EMULATOR_PORT", "8085"), &options.port, err);
-    for (int option; status == MR_OK && (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
-        if (option == 'p')
-            status = read_port(optarg, &options.port, err);
-        else if (option == 'd')
-            options.data_dir = optarg;
-        else if (option == 'l')
-            status = read_level(optarg, &options.log_level, err);
-        else if (option == 'f')
-            options.front = optarg;
-        else
-            status = mr_fail(
-                err, MR_INVALID,
-                "usage: mediarun-emulator [--port N] [--data-dir DIR] [--log-level LEVEL] | --front SPEC");
-    }
-    if (status == MR_OK && optind < argc)
-        status = mr_fail(err, MR_INVALID, "unknown argument: %s", argv[optind]);
-    if (status == MR_OK)
-        *ret = options;
-    return status;
+    MR_TRY(read_port(environment("EMULATOR_PORT", "8085"), &options.port, err));
+    for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;)
+        MR_TRY(read_option(option, &options, err));
+    if (optind < argc)
+        return mr_fail(err, MR_INVALID, "unknown argument '%s'", argv[optind]);
+    *ret = options;
+    return MR_OK;
 }
 
-/* Makes the directory and holds it: two emulators on one would each know only their own objects. */
+/* Creates the directory and locks it: two emulators in one directory would each see only their own objects. */
 static enum mr_status lock_data_dir(const char *data_dir, int *ret_fd, struct mr_err *err)
 {
     MR_AUTO_STR char *path = NULL;
@@ -96,34 +106,32 @@ static enum mr_status lock_data_dir(const char *data_dir, int *ret_fd, struct mr
     if (fd < 0)
         return mr_fail_errno(err, MR_UNAVAILABLE, errno, "open %s", path);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return mr_fail_errno(err, MR_CONFLICT, errno, "another emulator uses %s", data_dir);
+        return mr_fail_errno(err, MR_CONFLICT, errno, "another emulator is using %s", data_dir);
     *ret_fd = fd;
     fd = -1;
     return MR_OK;
 }
 
-/* ---- routes ------------------------------------------------------------------------ */
+typedef const struct mr_route *routes_getter(size_t *ret_count);
 
-typedef const struct mr_route *room_routes(size_t *ret_count);
-
-/* The first match wins: storage is last, because the XML API takes every path. */
-static room_routes *const rooms[] = {em_metadata_routes, em_iam_routes, em_pubsub_routes, em_scheduler_routes,
-                                     em_storage_routes};
-enum { ROOMS = sizeof rooms / sizeof *rooms };
+/* The first match wins. Storage is last, because its XML API matches almost any path. */
+static routes_getter *const parts[] = {em_metadata_routes, em_iam_routes, em_pubsub_routes,
+                                       em_scheduler_routes, em_storage_routes};
+enum { PARTS = sizeof parts / sizeof *parts };
 
 static enum mr_status join_routes(struct mr_route **ret, size_t *ret_count, struct mr_err *err)
 {
     size_t total = 0, count = 0;
-    for (size_t i = 0; i < ROOMS; i++) {
-        rooms[i](&count);
+    for (size_t i = 0; i < PARTS; i++) {
+        parts[i](&count);
         total += count;
     }
     struct mr_route *table = calloc(total, sizeof *table);
     if (!table)
         return mr_fail_oom(err);
     size_t at = 0;
-    for (size_t i = 0; i < ROOMS; i++) {
-        const struct mr_route *routes = rooms[i](&count);
+    for (size_t i = 0; i < PARTS; i++) {
+        const struct mr_route *routes = parts[i](&count);
         memcpy(table + at, routes, count * sizeof *routes);
         at += count;
     }
@@ -136,8 +144,6 @@ static void route_table_cleanup(struct mr_route **table)
 {
     free(*table);
 }
-
-/* ---- running ------------------------------------------------------------------------- */
 
 static enum mr_status serve(struct em_app *emulator, const struct options *options, const sigset_t *signals,
                             struct mr_err *err)
@@ -161,8 +167,8 @@ static enum mr_status serve(struct em_app *emulator, const struct options *optio
     };
     struct mr_server *server = NULL;
     MR_TRY(mr_server_start(&server_options, &server, err));
-    mr_log_write(emulator->log, MR_LOG_NOTICE, "emulator started: a development tool, never for production",
-                 "{s:s, s:s}", "url", emulator->base_url, "data_dir", options->data_dir);
+    mr_log_write(emulator->log, MR_LOG_NOTICE, "emulator started, for development only", "{s:s, s:s}", "url",
+                 emulator->base_url, "data_dir", options->data_dir);
     printf("emulator listening on 127.0.0.1:%d\n", mr_server_port(server));
     fflush(stdout);
     int received;
@@ -200,18 +206,21 @@ static enum mr_status run(const struct options *options, const struct mr_log *lo
     return serve(&emulator, options, &signals, err);
 }
 
+static int give_up(const struct mr_log *log, const struct mr_err *err)
+{
+    mr_log_err(log, MR_LOG_CRITICAL, "the emulator cannot run", err, NULL);
+    return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
-    struct options options;
+    struct options options = {0};
     struct mr_err err = {0};
     struct mr_log log = mr_log_init("mediarun-emulator", MR_LOG_NOTICE);
-    enum mr_status status = read_options(argc, argv, &options, &err);
-    if (status == MR_OK) {
-        log = mr_log_init("mediarun-emulator", options.log_level);
-        log.project = options.project;
-        status = options.front ? em_front_run(options.front, &err) : run(&options, &log, &err);
-    }
-    if (status != MR_OK)
-        mr_log_err(&log, MR_LOG_CRITICAL, "the emulator cannot run", &err, NULL);
-    return status == MR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (read_options(argc, argv, &options, &err) != MR_OK)
+        return give_up(&log, &err);
+    log = mr_log_init("mediarun-emulator", options.log_level);
+    log.project = options.project;
+    enum mr_status status = options.front ? em_front_run(options.front, &err) : run(&options, &log, &err);
+    return status == MR_OK ? EXIT_SUCCESS : give_up(&log, &err);
 }

@@ -1,6 +1,6 @@
 #include "infra/local/emulator/metadata.h"
 
-#include "infra/local/emulator/google_error.h"
+#include "infra/local/emulator/api/google_error.h"
 #include "infra/local/emulator/iam.h"
 #include "infra/local/emulator/identity.h"
 
@@ -27,7 +27,7 @@ static enum mr_status answer_access_token(struct mr_request *req, struct mr_err 
     return mr_respond_json(req, 200, MR_TAKE(answer), err);
 }
 
-/* A bare JWT. Without format=full the real one leaves out email; nobody is worse off with it. */
+/* Answers with a plain JWT. Google's has no email without format=full; here it always has one. */
 static enum mr_status answer_identity_token(const struct em_app *emulator, struct mr_request *req,
                                             const char *email, struct mr_err *err)
 {
@@ -69,7 +69,7 @@ static enum mr_status service_account(const struct em_app *emulator, struct mr_r
     return tree ? mr_respond_json(req, 200, tree, err) : mr_fail_oom(err);
 }
 
-/* The whole of it, for ?recursive=true. NULL: out of memory. */
+/* All metadata, for ?recursive=true. NULL without memory. */
 static json_t *metadata_tree(const struct em_app *emulator)
 {
     return json_pack("{s:{s:s, s:s, s:s, s:{s:o}}, s:{s:s, s:s}}", "instance", "id", INSTANCE_ID, "region",
@@ -118,8 +118,8 @@ static enum mr_status lookup(const struct em_app *emulator, struct mr_request *r
     return mr_fail(err, MR_NOT_FOUND, "No such metadata: %s", path);
 }
 
-/* Checks the request's header and adds the answer's. Failures are answered here, so that they carry it, too.
- */
+/* Checks the request's Metadata-Flavor header and adds it to the answer. Answers failures itself, so that they have
+ * the header as well. */
 static enum mr_status answer(struct em_app *emulator, struct mr_request *req, const char *path,
                              struct mr_err *err)
 {
@@ -148,7 +148,7 @@ static enum mr_status metadata_top(void *app, struct mr_request *req, struct mr_
     return answer(app, req, "", err);
 }
 
-/* Asked by clients that look for a metadata server; needs no header. */
+/* Clients request this to find a metadata server; it needs no header. */
 static enum mr_status metadata_root(void *app, struct mr_request *req, struct mr_err *err)
 {
     (void)app;

@@ -1,13 +1,14 @@
 /*
- * The metadata server of Cloud Run, under /computeMetadata/v1/. Every request has to carry
- * "Metadata-Flavor: Google", every answer does. Source:
- * https://cloud.google.com/run/docs/container-contract#metadata-server
+ * The metadata server of Cloud Run, at /computeMetadata/v1/. Every request must have the header
+ * "Metadata-Flavor: Google", and every answer has it.
+ * Source: https://cloud.google.com/run/docs/container-contract#metadata-server
  */
 #ifndef EM_METADATA_H
 #define EM_METADATA_H
 
 #include "infra/local/emulator/app.h"
 
+/* The routes; the app pointer of their handlers is a struct em_app. */
 const struct mr_route *em_metadata_routes(size_t *ret_count);
 
 #endif

@@ -37,11 +37,11 @@ struct front {
     pthread_mutex_t lock;
     pthread_cond_t none_left;
     LIST_HEAD(connections, connection) connections; /* protected by lock; so is each one's .instance */
-    size_t next;   /* where the search for a backend begins; protected by lock */
+    size_t next;   /* where the search for a backend starts; protected by lock */
     bool stopping; /* protected by lock */
 };
 
-/* "ADDRESS:PORT"; cuts text in two. */
+/* Parses "ADDRESS:PORT"; changes text. */
 static bool parse_backend(char *text, struct backend *ret)
 {
     char *colon = strrchr(text, ':');
@@ -63,16 +63,16 @@ static enum mr_status parse_spec(const char *spec, struct front *front, struct m
     if (rest)
         *rest++ = '\0';
     if (!rest || !mr_parse_int64(copy, 1, UINT16_MAX, &port))
-        return mr_fail(err, MR_INVALID, "--front %s: not PORT=ADDRESS:PORT,…", spec);
+        return mr_fail(err, MR_INVALID, "--front must be PORT=ADDRESS:PORT,…, not '%s'", spec);
     front->port = (int)port;
     char *saved = NULL;
     for (char *one = strtok_r(rest, ",", &saved); one; one = strtok_r(NULL, ",", &saved)) {
         if (front->count == BACKENDS_MAX)
-            return mr_fail(err, MR_INVALID, "--front: more than %d instances", BACKENDS_MAX);
+            return mr_fail(err, MR_INVALID, "--front has more than %d instances", BACKENDS_MAX);
         if (!parse_backend(one, &front->backends[front->count++]))
-            return mr_fail(err, MR_INVALID, "--front: %s is no ADDRESS:PORT", one);
+            return mr_fail(err, MR_INVALID, "--front has '%s' where ADDRESS:PORT is expected", one);
     }
-    return front->count ? MR_OK : mr_fail(err, MR_INVALID, "--front: no instance is given");
+    return front->count ? MR_OK : mr_fail(err, MR_INVALID, "--front has no instance");
 }
 
 static enum mr_status open_listener(int port, int *ret_fd, struct mr_err *err)
@@ -91,7 +91,7 @@ static enum mr_status open_listener(int port, int *ret_fd, struct mr_err *err)
     return MR_OK;
 }
 
-/* The backend with the fewest connections that is not in `tried`, counted as one more; -1 if none is left. */
+/* Takes the backend with the fewest connections that is not in `tried`, and counts the new one; -1 if none is left. */
 static int take_backend(struct front *front, uint64_t tried)
 {
     int best = -1;
@@ -128,7 +128,7 @@ static int connect_to(const struct backend *backend)
     return connected;
 }
 
-/* Connects to the least busy backend that answers; *ret_backend tells which. -1 if none does. */
+/* Connects to the least busy backend that accepts; *ret_backend is its index. -1 if none accepts. */
 static int connect_any(struct front *front, int *ret_backend)
 {
     uint64_t tried = 0;
@@ -145,7 +145,7 @@ static int connect_any(struct front *front, int *ret_backend)
     return -1;
 }
 
-/* Makes the instance's socket known to stop_all; false if the end has begun. */
+/* Makes the instance's socket known to stop_all; false if stop_all has already run. */
 static bool publish_instance(struct connection *connection, int instance)
 {
     struct front *front = connection->front;

@@ -9,11 +9,11 @@
 
 enum { FLOW_BYTES = 16 << 10 };
 
-/* One way. Reads only when empty, so that a slow taker slows the giver. */
+/* One direction. It reads only when its buffer is empty, so that a slow receiver slows the sender. */
 struct flow {
     int from, to;
     bool ended;
-    size_t start, len; /* what is still to be sent: data[start … start+len) */
+    size_t start, len; /* not sent yet: data[start … start+len) */
     char data[FLOW_BYTES];
 };
 
@@ -22,7 +22,7 @@ static bool would_block(ssize_t n)
     return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
 }
 
-/* Moves what can be moved without waiting; false when the connection is broken. */
+/* Reads and sends what is possible without waiting; false if the connection is broken. */
 static bool advance(struct flow *flow)
 {
     if (!flow->ended && flow->len == 0) {
@@ -50,7 +50,7 @@ static bool advance(struct flow *flow)
     return true;
 }
 
-/* What a socket is waited for: `out` leads away from it, `in` to it. A negative fd is left out by poll. */
+/* The events to wait for on a socket: `out` reads from it, `in` writes to it. poll ignores a negative fd. */
 static struct pollfd wanted(int fd, const struct flow *out, const struct flow *in)
 {
     short events = (short)((!out->ended && out->len == 0 ? POLLIN : 0) | (in->len > 0 ? POLLOUT : 0));

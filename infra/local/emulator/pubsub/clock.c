@@ -1,6 +1,8 @@
 #include "infra/local/emulator/pubsub/clock.h"
 
+#include "infra/local/emulator/pubsub/backlog.h"
 #include "infra/local/emulator/pubsub/delivery.h"
+#include "infra/local/emulator/pubsub/subscription.h"
 #include "shared/base/encoding.h"
 
 #define EXPIRE_EVERY_US INT64_C(60000000)

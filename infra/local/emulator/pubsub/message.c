@@ -1,6 +1,6 @@
 #include "infra/local/emulator/pubsub/message.h"
 
-#include "infra/local/emulator/pubsub/fields.h"
+#include "infra/local/emulator/api/fields.h"
 #include "shared/base/encoding.h"
 
 #include <inttypes.h>
@@ -50,8 +50,7 @@ static enum mr_status check_attributes(const json_t *attributes, size_t *size, s
 enum mr_status em_message_check(json_t *input, size_t *size, struct mr_err *err)
 {
     struct input in = {0};
-    MR_TRY(em_pubsub_fields_read(input, "messages", input_fields, sizeof input_fields / sizeof *input_fields,
-                                 &in, err));
+    MR_TRY(em_fields_read(input, "messages", input_fields, EM_COUNT(input_fields), &in, err));
     size_t data_len = 0;
     if (in.data) {
         unsigned char *decoded = NULL;
@@ -68,18 +67,15 @@ enum mr_status em_message_check(json_t *input, size_t *size, struct mr_err *err)
     return check_attributes(in.attributes, size, err);
 }
 
-/* The API answers standard base64 whatever alphabet the publisher used. */
+/* The API answers with standard base64, whichever alphabet the publisher used. */
 static enum mr_status canonical_data(const char *text, json_t **ret, struct mr_err *err)
 {
-    unsigned char *data = NULL;
+    unsigned char *decoded = NULL;
     size_t len = 0;
-    enum mr_status status = mr_base64_decode(text, strlen(text), &data, &len, err);
+    MR_TRY(mr_base64_decode(text, strlen(text), &decoded, &len, err));
+    MR_AUTO_STR char *data = (char *)decoded;
     MR_AUTO_STR char *canonical = NULL;
-    if (!status)
-        status = mr_base64_encode(data, len, &canonical, err);
-    free(data);
-    if (status)
-        return status;
+    MR_TRY(mr_base64_encode(data, len, &canonical, err));
     *ret = json_string(canonical);
     return *ret ? MR_OK : mr_fail_oom(err);
 }
@@ -118,18 +114,15 @@ enum mr_status em_message_new(const json_t *input, int64_t id, int64_t now_us, s
 {
     const char *text = json_string_value(json_object_get(input, "data"));
     json_t *data = NULL;
-    if (text && *text) {
-        enum mr_status status = canonical_data(text, &data, err);
-        if (status)
-            return status;
-    }
+    if (text && *text)
+        MR_TRY(canonical_data(text, &data, err));
     json_t *attributes = json_object_get(input, "attributes");
     const char *ordering_key = json_string_value(json_object_get(input, "orderingKey"));
     return message_make(data, json_object_size(attributes) ? json_deep_copy(attributes) : NULL, ordering_key,
                         id, now_us, ret, err);
 }
 
-/* "projects/P/subscriptions/S" in its two parts; the project is malloc'ed, the id borrowed. */
+/* Splits "projects/P/subscriptions/S"; the project is malloc'ed, the id borrowed. */
 static char *split_subscription(const char *name, const char **ret_id)
 {
     const char *project = strchr(name, '/') + 1;

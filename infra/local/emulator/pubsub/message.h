@@ -1,6 +1,6 @@
 /*
- * A message as its publisher sent it: immutable and counted, shared by all subscriptions of the topic, by
- * pushes under way and by answers to pulls. Any thread may take and drop references.
+ * A message as its publisher sent it: immutable and counted, shared by all subscriptions of the topic, by pushes
+ * in progress and by answers to pulls. Any thread may take and drop references.
  */
 #ifndef EM_PUBSUB_MESSAGE_H
 #define EM_PUBSUB_MESSAGE_H
@@ -15,20 +15,20 @@
 struct em_message {
     atomic_uint refs;
     int64_t id;
-    int64_t publish_us;       /* since 1970, whole milliseconds as on the wire */
+    int64_t publish_us;       /* since 1970, in whole milliseconds */
     const char *ordering_key; /* "" if none */
     const json_t *attributes; /* NULL if none */
     json_t *body; /* the PubsubMessage of the API: data, attributes, messageId, publishTime, orderingKey */
 };
 
 /*
- * Checks one element of `messages` in a publish request, against Google's limits; adds the decoded size of
- * data, attributes and key to *size. Nothing is kept. MR_INVALID.
+ * Checks one element of `messages` in a publish request against Google's limits, and adds the decoded size of its
+ * data, attributes and key to *size. MR_INVALID.
  * Source: https://cloud.google.com/pubsub/quotas#resource_limits
  */
 MR_MUST_CHECK enum mr_status em_message_check(json_t *input, size_t *size, struct mr_err *err);
 
-/* Makes a message of a checked input (not consumed). One reference. */
+/* Makes a message of a checked input, which is copied. One reference. MR_EXHAUSTED without memory. */
 MR_MUST_CHECK enum mr_status em_message_new(const json_t *input, int64_t id, int64_t now_us,
                                             struct em_message **ret, struct mr_err *err);
 

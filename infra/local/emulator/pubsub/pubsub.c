@@ -1,10 +1,11 @@
 #include "infra/local/emulator/pubsub/pubsub.h"
 
+#include "infra/local/emulator/pubsub/backlog.h"
 #include "infra/local/emulator/pubsub/clock.h"
-#include "infra/local/emulator/pubsub/delivery.h"
-#include "infra/local/emulator/pubsub/fields.h"
 #include "infra/local/emulator/pubsub/handlers.h"
-#include "infra/local/emulator/pubsub/push.h"
+#include "infra/local/emulator/pubsub/pushers.h"
+#include "infra/local/emulator/pubsub/subscription.h"
+#include "infra/local/emulator/pubsub/topic.h"
 
 #define TOPICS        "/v1/projects/{p}/topics"
 #define SUBSCRIPTIONS "/v1/projects/{p}/subscriptions"
@@ -49,18 +50,15 @@ enum mr_status em_pubsub_new(struct mr_http_client *http, struct em_identity *id
     pubsub->log = log;
     atomic_init(&pubsub->stopping, false);
     enum mr_status status = em_pubsub_state_init(pubsub, err);
-    if (status) {
+    if (status != MR_OK) {
         free(pubsub);
         return status;
     }
-    status = em_clock_start(pubsub, err);
-    if (!status)
-        status = em_pushers_start(pubsub, err);
-    if (status)
-        em_pubsub_free(pubsub);
-    else
-        *ret = pubsub;
-    return status;
+    MR_AUTO(em_pubsub) struct em_pubsub *initialised = pubsub;
+    MR_TRY(em_clock_start(pubsub, err));
+    MR_TRY(em_pushers_start(pubsub, err));
+    *ret = MR_TAKE(initialised);
+    return MR_OK;
 }
 
 void em_pubsub_free(struct em_pubsub *pubsub)
@@ -70,74 +68,13 @@ void em_pubsub_free(struct em_pubsub *pubsub)
     atomic_store(&pubsub->stopping, true);
     em_clock_join(pubsub);
     em_pushers_join(pubsub);
-    for (size_t i = 0; i < pubsub->subscriptions.count; i++)
-        em_subscription_clear_locked(pubsub, pubsub->subscriptions.entries[i].value);
+    while (pubsub->subscriptions.count) {
+        struct em_subscription *subscription = pubsub->subscriptions.entries[0].value;
+        em_subscription_clear_locked(pubsub, subscription);
+        em_subscription_remove_locked(pubsub, subscription);
+    }
+    while (pubsub->topics.count)
+        em_topic_remove_locked(pubsub, pubsub->topics.entries[0].value);
     em_pubsub_state_destroy(pubsub);
     free(pubsub);
-}
-
-enum mr_status em_respond_empty_object(struct mr_request *req, struct mr_err *err)
-{
-    return mr_respond_json(req, 200, json_object(), err);
-}
-
-enum mr_status em_topic_lock(struct em_pubsub *pubsub, const struct mr_request *req, struct em_topic **ret,
-                             struct mr_err *err)
-{
-    MR_AUTO_STR char *name = NULL;
-    MR_TRY(em_resource_name_of(req, "topics", "t", &name, err));
-    em_pubsub_lock(pubsub);
-    enum mr_status status = em_topic_find_locked(pubsub, name, ret, err);
-    if (status)
-        em_pubsub_unlock(pubsub);
-    return status;
-}
-
-enum mr_status em_subscription_lock(struct em_pubsub *pubsub, const struct mr_request *req,
-                                    struct em_subscription **ret, struct mr_err *err)
-{
-    MR_AUTO_STR char *name = NULL;
-    MR_TRY(em_resource_name_of(req, "subscriptions", "s", &name, err));
-    em_pubsub_lock(pubsub);
-    enum mr_status status = em_subscription_find_locked(pubsub, name, ret, err);
-    if (status)
-        em_pubsub_unlock(pubsub);
-    return status;
-}
-
-enum mr_status em_respond_page(struct em_pubsub *pubsub, struct mr_request *req,
-                               const struct em_registry *registry, const char *collection,
-                               em_resource_of *resource_of, struct mr_err *err)
-{
-    struct em_page page;
-    MR_AUTO_STR char *prefix = NULL;
-    MR_TRY(em_page_of(req, &page, err));
-    if (asprintf(&prefix, "projects/%s/%s/", mr_request_param(req, "p"), collection) < 0)
-        return mr_fail_oom(err);
-    json_t *items = json_array();
-    const char *last = "";
-    json_t *answer = json_pack("{s:o*}", collection, items);
-    bool ok = answer != NULL;
-    const char *start = strcmp(page.after, prefix) > 0 ? page.after : prefix;
-
-    em_pubsub_lock(pubsub);
-    size_t i = em_registry_after(registry, start);
-    for (; ok && i < registry->count && json_array_size(items) < page.size; i++) {
-        last = registry->entries[i].name;
-        if (strncmp(last, prefix, strlen(prefix)) != 0)
-            break;
-        ok = json_array_append_new(items, json_deep_copy(resource_of(registry->entries[i].value))) == 0;
-    }
-    if (ok && i < registry->count && json_array_size(items) == page.size &&
-        strncmp(registry->entries[i].name, prefix, strlen(prefix)) == 0)
-        ok = json_object_set_new(answer, "nextPageToken", json_string(last)) == 0;
-    em_pubsub_unlock(pubsub);
-
-    if (!ok) {
-        json_decref(answer);
-        return mr_fail_oom(err);
-    }
-    if (json_array_size(items) == 0)
-        json_object_del(answer, collection); /* as Google: an empty list is an absent one */
-    return mr_respond_json(req, 200, answer, err);
 }

@@ -1,24 +1,23 @@
 /*
- * The emulator's Pub/Sub: the v1 REST API with push, as production behaves. Source:
- * https://cloud.google.com/pubsub/docs/reference/rest
+ * The emulator's Pub/Sub: the v1 REST API with push subscriptions, behaving as production does.
+ * Source: https://cloud.google.com/pubsub/docs/reference/rest
  *
- * State lives in memory only and is gone when the process ends: whoever publishes needs an outbox, as it does
- * in production, where a topic may be deleted or a retention may pass. mediarun's sweep republishes what was
- * lost, and run.sh creates topics and subscriptions at every start.
+ * State is in memory only and is gone when the process ends. A publisher needs an outbox, as in production,
+ * where a topic can be deleted or a retention can pass: mediarun's sweep publishes again what was lost, and
+ * run.sh creates topics and subscriptions at every start.
  *
- * The rooms behind this door, lowest first (an arrow never runs upwards):
- *   pubsub_fields, _mask  validation of JSON bodies, names, durations and field masks, by tables
- *   pubsub_registry       named things in order
- *   pubsub_filter         the filter language of subscriptions
- *   pubsub_message        immutable, counted messages; what a publisher may send
- *   pubsub_settings       immutable, counted settings of a subscription
- *   pubsub_timer          the heap of deadlines
- *   pubsub_window         flow control and push backoff of one subscription (pure)
- *   pubsub_store          topics, subscriptions, and the one lock; the model of threads and owners
- *   pubsub_delivery       one message on its way to one subscription: queues, leases, retries, dead letters
- *   pubsub_clock          the thread that lets deadlines happen
- *   pubsub_push           the threads that push; pubsub_push_request makes the HTTP request of one push
- *   pubsub_topics, pubsub_subscriptions, pubsub_pull   the handlers; pubsub/pubsub.c holds their table
+ * The files, lowest first; none includes a later one:
+ *   message            immutable, counted messages; what a publisher may send
+ *   filter*            the filter language of subscriptions
+ *   settings*          immutable, counted settings of a subscription
+ *   timer              a heap of deadlines
+ *   window             flow control and push backoff of one subscription (pure)
+ *   state              what Pub/Sub holds, and its one lock; the model of threads and owners
+ *   topic, subscription   the two kinds of resources in memory
+ *   delivery*, backlog    one message on its way to one subscription; all messages of one subscription
+ *   clock              the thread that fires deadlines
+ *   push_request, push, pushers   the HTTP request of one push; one push; the threads that push
+ *   request, *_handler(s).c       what the handlers share, and the handlers
  */
 #ifndef EM_PUBSUB_H
 #define EM_PUBSUB_H
@@ -31,15 +30,16 @@ struct em_identity;
 struct em_pubsub;
 
 /*
- * Starts the clock thread and the first pusher. http carries the pushes, identity signs their tokens, log
- * gets what no caller can be told (a push that fails); all three are borrowed and outlive the emulator.
+ * Starts the clock thread and the first pusher. http sends the pushes, identity signs their tokens, log gets the
+ * failures that no caller sees (a failed push). All three are borrowed and must outlive *ret. MR_EXHAUSTED
+ * without memory or threads.
  */
 MR_MUST_CHECK enum mr_status em_pubsub_new(struct mr_http_client *http, struct em_identity *identity,
                                            const struct mr_log *log, struct em_pubsub **ret,
                                            struct mr_err *err);
 
-/* Ends all threads (a push under way is cut off within about a second) and forgets everything. No handler may
- * run any more. */
+/* Stops all threads (a push in progress is aborted within about a second) and frees everything. No handler may
+ * still be running. */
 void em_pubsub_free(struct em_pubsub *pubsub);
 MR_DEFINE_CLEANUP(em_pubsub, em_pubsub_free)
 

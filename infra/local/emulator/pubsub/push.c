@@ -1,27 +1,12 @@
 #include "infra/local/emulator/pubsub/push.h"
 
 #include "infra/local/emulator/identity.h"
-#include "infra/local/emulator/pubsub/delivery.h"
 #include "infra/local/emulator/pubsub/push_request.h"
+#include "infra/local/emulator/pubsub/subscription.h"
 #include "shared/base/encoding.h"
 
-/* Half of a token's hour: no push carries one that is about to expire. */
+/* Half the life of a token, so that no push carries one that is about to expire. */
 #define TOKEN_REUSE_US INT64_C(1800000000)
-#define FOREVER_US     (INT64_C(3600) * 1000000)
-
-/* What a pusher holds while it posts. */
-struct push {
-    struct em_delivery *delivery;
-    struct em_subscription *subscription;      /* a reference */
-    struct em_subscription_settings *settings; /* a reference */
-    struct em_message *message;                /* a reference */
-    char *token;                               /* NULL: none, or to be minted */
-    int64_t attempt;
-    uint64_t round;
-    int64_t begun_us;
-};
-
-/* ---- taking ---- */
 
 static bool may_push(const struct em_subscription *subscription, int64_t now_us)
 {
@@ -30,12 +15,12 @@ static bool may_push(const struct em_subscription *subscription, int64_t now_us)
            subscription->window.not_before_us <= now_us;
 }
 
-static void fill_push(struct push *push, struct em_delivery *delivery, int64_t now_us)
+static void fill_push(struct em_push *push, struct em_delivery *delivery, int64_t now_us)
 {
     struct em_subscription *subscription = delivery->subscription;
     subscription->refs++;
     subscription->pushes_outstanding++;
-    *push = (struct push){
+    *push = (struct em_push){
         .delivery = delivery,
         .subscription = subscription,
         .settings = em_subscription_settings_ref(subscription->settings),
@@ -46,11 +31,10 @@ static void fill_push(struct push *push, struct em_delivery *delivery, int64_t n
     };
     if (subscription->push_token && subscription->push_token_settings == subscription->settings &&
         now_us < subscription->push_token_until_us)
-        push->token = strdup(subscription->push_token); /* NULL: it is minted anew */
+        push->token = strdup(subscription->push_token); /* without memory a new one is minted */
 }
 
-/* False if there is nothing to push now. */
-static bool take_push_locked(struct em_pubsub *pubsub, struct push *push)
+bool em_push_take_locked(struct em_pubsub *pubsub, struct em_push *push)
 {
     const struct em_registry *registry = &pubsub->subscriptions;
     int64_t now_us = mr_time_monotonic_us();
@@ -61,7 +45,7 @@ static bool take_push_locked(struct em_pubsub *pubsub, struct push *push)
             continue;
         struct em_delivery *delivery = em_delivery_push_locked(pubsub, subscription);
         if (!delivery)
-            continue; /* all that was ready was too old */
+            continue; /* all ready messages were older than the retention */
         fill_push(push, delivery, now_us);
         pubsub->push_turn = turn + 1;
         return true;
@@ -69,14 +53,12 @@ static bool take_push_locked(struct em_pubsub *pubsub, struct push *push)
     return false;
 }
 
-/* ---- posting ---- */
-
 static bool is_stopping(void *ctx)
 {
     return atomic_load(&((struct em_pubsub *)ctx)->stopping);
 }
 
-static void remember_token(struct em_pubsub *pubsub, const struct push *push)
+static void remember_token(struct em_pubsub *pubsub, const struct em_push *push)
 {
     char *copy = strdup(push->token);
     if (!copy)
@@ -91,13 +73,13 @@ static void remember_token(struct em_pubsub *pubsub, const struct push *push)
     em_pubsub_unlock(pubsub);
 }
 
-static enum mr_status post(struct em_pubsub *pubsub, struct push *push, struct mr_err *err)
+static enum mr_status post(struct em_pubsub *pubsub, struct em_push *push, struct mr_err *err)
 {
     const struct em_push_settings *settings = &push->settings->push;
     if (settings->oidc_email && !push->token) {
         enum mr_status status = em_identity_mint(pubsub->identity, settings->oidc_email,
                                                  settings->oidc_audience, &push->token, err);
-        if (status)
+        if (status != MR_OK)
             return mr_wrap(err, status, "mint a token");
         remember_token(pubsub, push);
     }
@@ -112,9 +94,7 @@ static enum mr_status post(struct em_pubsub *pubsub, struct push *push, struct m
     return em_push_request_send(pubsub->http, &request, err);
 }
 
-/* ---- settling ---- */
-
-static void settle_locked(struct em_pubsub *pubsub, struct push *push, bool acked)
+static void settle_locked(struct em_pubsub *pubsub, struct em_push *push, bool acked)
 {
     struct em_subscription *subscription = push->subscription;
     struct em_push_window *window = &subscription->window;
@@ -132,35 +112,18 @@ static void settle_locked(struct em_pubsub *pubsub, struct push *push, bool acke
     em_subscription_unref_locked(pubsub, subscription);
 }
 
-static void release_push(struct push *push)
+static void release_push(struct em_push *push)
 {
     em_subscription_settings_unref(push->settings);
     em_message_unref(push->message);
     free(push->token);
 }
 
-/* ---- the threads ---- */
-
-static void *pusher_main(void *ctx);
-
-/* Keeps one pusher idle. A thread that cannot be had is no failure: those that run will get to the work. */
-static void keep_one_idle_locked(struct em_pubsub *pubsub)
-{
-    if (pubsub->pushers_idle > 0) {
-        pthread_cond_signal(&pubsub->push_wake); /* it looks for more to do */
-        return;
-    }
-    if (pubsub->pusher_count == EM_PUSHERS_MAX || atomic_load(&pubsub->stopping))
-        return;
-    if (pthread_create(&pubsub->pushers[pubsub->pusher_count], NULL, pusher_main, pubsub) == 0)
-        pubsub->pusher_count++;
-}
-
-static void push_one(struct em_pubsub *pubsub, struct push *push)
+void em_push_run(struct em_pubsub *pubsub, struct em_push *push)
 {
     struct mr_err err;
     enum mr_status status = post(pubsub, push, &err);
-    if (status && status != MR_CANCELED)
+    if (status != MR_OK && status != MR_CANCELED)
         mr_log_err(pubsub->log, MR_LOG_DEBUG, "pubsub: nack", &err, "{s:s,s:I,s:I}", "subscription",
                    push->settings->name, "message_id", (json_int_t)push->message->id, "attempt",
                    (json_int_t)push->attempt);
@@ -168,44 +131,4 @@ static void push_one(struct em_pubsub *pubsub, struct push *push)
     settle_locked(pubsub, push, status == MR_OK);
     em_pubsub_unlock(pubsub);
     release_push(push);
-}
-
-static void *pusher_main(void *ctx)
-{
-    struct em_pubsub *pubsub = ctx;
-    em_pubsub_lock(pubsub);
-    while (!atomic_load(&pubsub->stopping)) {
-        struct push push;
-        if (take_push_locked(pubsub, &push)) {
-            keep_one_idle_locked(pubsub);
-            em_pubsub_unlock(pubsub);
-            push_one(pubsub, &push);
-            em_pubsub_lock(pubsub);
-            continue;
-        }
-        pubsub->pushers_idle++;
-        (void)em_pubsub_wait_locked(pubsub, &pubsub->push_wake, mr_time_monotonic_us() + FOREVER_US);
-        pubsub->pushers_idle--;
-    }
-    em_pubsub_unlock(pubsub);
-    return NULL;
-}
-
-enum mr_status em_pushers_start(struct em_pubsub *pubsub, struct mr_err *err)
-{
-    em_pubsub_lock(pubsub);
-    keep_one_idle_locked(pubsub);
-    bool started = pubsub->pusher_count > 0;
-    em_pubsub_unlock(pubsub);
-    return started ? MR_OK : mr_fail(err, MR_EXHAUSTED, "start the first pusher");
-}
-
-void em_pushers_join(struct em_pubsub *pubsub)
-{
-    em_pubsub_lock(pubsub);
-    size_t count = pubsub->pusher_count; /* stopping: nobody adds to it any more */
-    pthread_cond_broadcast(&pubsub->push_wake);
-    em_pubsub_unlock(pubsub);
-    for (size_t i = 0; i < count; i++)
-        pthread_join(pubsub->pushers[i], NULL);
 }

@@ -1,21 +1,27 @@
 /*
- * The pushers: threads that take ready messages of push subscriptions and post them, one message each.
- *
- * A pusher takes the lock, looks through the subscriptions (beginning where the last look ended, so that each
- * gets its turn) for one with a ready message, room in its window and no backoff, takes references of what
- * the request needs, posts without the lock, takes it again and settles the outcome. One pusher at least is
- * always idle: who takes a push and finds no other idle starts one more, up to EM_PUSHERS_MAX. So there are
- * as many threads as pushes were ever outstanding at once, and an endpoint that hangs holds up nobody else.
- * They wait on push_wake; whoever makes a message ready signals it.
+ * One push: a pusher takes it under the lock, posts it without the lock, and settles it under the lock again.
+ * The push holds references to everything that the request needs.
  */
 #ifndef EM_PUBSUB_PUSH_H
 #define EM_PUBSUB_PUSH_H
 
-#include "infra/local/emulator/pubsub/store.h"
+#include "infra/local/emulator/pubsub/delivery.h"
 
-/* Starts the first pusher. */
-MR_MUST_CHECK enum mr_status em_pushers_start(struct em_pubsub *pubsub, struct mr_err *err);
-/* Wakes and joins all of them; `stopping` must be set. Pushes under way are cut off within about a second. */
-void em_pushers_join(struct em_pubsub *pubsub);
+struct em_push {
+    struct em_delivery *delivery;
+    struct em_subscription *subscription;      /* a reference */
+    struct em_subscription_settings *settings; /* a reference */
+    struct em_message *message;                /* a reference */
+    char *token;                               /* NULL: none, or not minted yet */
+    int64_t attempt;
+    uint64_t round; /* of the window when the push started */
+    int64_t begun_us;
+};
+
+/* Takes the next push: a ready message of a subscription with room in its window and no backoff. Starts with the
+ * subscription after the last one, so that each gets its turn. False if there is none. */
+bool em_push_take_locked(struct em_pubsub *pubsub, struct em_push *push);
+/* Posts the message, settles the outcome and releases the push. Takes the lock itself. */
+void em_push_run(struct em_pubsub *pubsub, struct em_push *push);
 
 #endif

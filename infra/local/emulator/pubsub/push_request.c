@@ -1,14 +1,10 @@
 #include "infra/local/emulator/pubsub/push_request.h"
 
+#include "infra/local/emulator/api/header_list.h"
 #include "shared/base/encoding.h"
 
 #include <ctype.h>
 #include <inttypes.h>
-
-enum {
-    HEADERS_MAX = 128,            /* 100 attributes and our own */
-    HEADER_BYTES_MAX = 256 << 10, /* 100 × (key + value) and our own */
-};
 
 bool em_push_status_is_ack(int http_status)
 {
@@ -19,8 +15,6 @@ bool em_push_status_is_ack(int http_status)
     return false;
 }
 
-/* ---- the wrapped body ---- */
-
 static enum mr_status make_envelope(const struct em_push_request *push, char **ret_body, size_t *ret_len,
                                     struct mr_err *err)
 {
@@ -30,7 +24,7 @@ static enum mr_status make_envelope(const struct em_push_request *push, char **r
     MR_AUTO_JSON json_t *message = json_deep_copy(body);
     MR_AUTO_JSON json_t *envelope =
         json_pack("{s:O*,s:s}", "message", message, "subscription", push->settings->name);
-    /* Both spellings, because production sends both. */
+    /* Both spellings, as in production. */
     bool ok = message && envelope && json_object_set_new(message, "message_id", json_string(id)) == 0 &&
               json_object_set_new(message, "publish_time", json_string(time)) == 0;
     if (ok && push->settings->dead_letter_topic)
@@ -43,36 +37,7 @@ static enum mr_status make_envelope(const struct em_push_request *push, char **r
     return MR_OK;
 }
 
-/* ---- headers ---- */
-
-/* Lines in one buffer, each ended by NUL, and then pointers to them. */
-struct header_list {
-    struct mr_buf text;
-    size_t count;
-    const char *lines[HEADERS_MAX + 1];
-};
-
-static enum mr_status add_header(struct header_list *headers, const char *name, const char *value,
-                                 struct mr_err *err)
-{
-    if (headers->count == HEADERS_MAX)
-        return mr_fail(err, MR_TOO_LARGE, "too many headers");
-    headers->count++;
-    MR_TRY(mr_buf_appendf(&headers->text, err, "%s: %s", name, value));
-    return mr_buf_append(&headers->text, "", 1, err);
-}
-
-static void finish_headers(struct header_list *headers)
-{
-    const char *line = headers->text.data;
-    for (size_t i = 0; i < headers->count; i++) {
-        headers->lines[i] = line;
-        line += strlen(line) + 1;
-    }
-    headers->lines[headers->count] = NULL;
-}
-
-/* An attribute that is no legal header, or that would change the request itself, is left out. */
+/* False for an attribute that is not a legal header, or that would change the request itself: it is left out. */
 static bool attribute_fits_header(const char *key, const char *value)
 {
     static const char *const reserved[] = {"host",       "content-length", "transfer-encoding",
@@ -90,7 +55,7 @@ static bool attribute_fits_header(const char *key, const char *value)
     return *key != '\0';
 }
 
-static enum mr_status add_metadata(struct header_list *headers, const struct em_push_request *push,
+static enum mr_status add_metadata(struct em_header_list *headers, const struct em_push_request *push,
                                    struct mr_err *err)
 {
     const struct em_message *message = push->message;
@@ -109,9 +74,7 @@ static enum mr_status add_metadata(struct header_list *headers, const struct em_
     for (size_t i = 0; i < sizeof metadata / sizeof *metadata; i++) {
         if (!metadata[i].value || !attribute_fits_header(metadata[i].name, metadata[i].value))
             continue;
-        enum mr_status status = add_header(headers, metadata[i].name, metadata[i].value, err);
-        if (status)
-            return status;
+        MR_TRY(em_header_list_add(headers, metadata[i].name, metadata[i].value, err));
     }
     json_t *attributes = json_object_get(message->body, "attributes");
     for (void *i = json_object_iter(attributes); i; i = json_object_iter_next(attributes, i)) {
@@ -119,15 +82,13 @@ static enum mr_status add_metadata(struct header_list *headers, const struct em_
         const char *value = json_string_value(json_object_iter_value(i));
         if (!attribute_fits_header(key, value))
             continue;
-        enum mr_status status = add_header(headers, key, value, err);
-        if (status)
-            return status;
+        MR_TRY(em_header_list_add(headers, key, value, err));
     }
     return MR_OK;
 }
 
-/* True if an attribute will be sent as the request's Content-Type. */
-static bool brings_content_type(const struct em_push_request *push)
+/* True if an attribute is sent as the request's Content-Type. */
+static bool has_content_type(const struct em_push_request *push)
 {
     const struct em_push_settings *settings = &push->settings->push;
     if (!settings->no_wrapper || !settings->write_metadata)
@@ -140,30 +101,22 @@ static bool brings_content_type(const struct em_push_request *push)
     return false;
 }
 
-static enum mr_status make_headers(const struct em_push_request *push, struct header_list *headers,
+static enum mr_status make_headers(const struct em_push_request *push, struct em_header_list *headers,
                                    struct mr_err *err)
 {
     const struct em_push_settings *settings = &push->settings->push;
-    enum mr_status status = add_header(headers, "User-Agent", "CloudPubSub-Google", err);
-    if (!status)
-        status = add_header(headers, "From", "noreply@google.com", err);
-    if (!status && !brings_content_type(push))
-        status = add_header(headers, "Content-Type",
-                            settings->no_wrapper ? "application/octet-stream" : "application/json", err);
-    if (!status && push->token) {
-        MR_AUTO_STR char *value = NULL;
-        if (asprintf(&value, "Bearer %s", push->token) < 0)
-            return mr_fail_oom(err);
-        status = add_header(headers, "Authorization", value, err);
-    }
-    if (!status && settings->no_wrapper && settings->write_metadata)
-        status = add_metadata(headers, push, err);
-    if (!status)
-        finish_headers(headers);
-    return status;
+    MR_TRY(em_header_list_add(headers, "User-Agent", "CloudPubSub-Google", err));
+    MR_TRY(em_header_list_add(headers, "From", "noreply@google.com", err));
+    if (!has_content_type(push))
+        MR_TRY(em_header_list_add(headers, "Content-Type",
+                                  settings->no_wrapper ? "application/octet-stream" : "application/json",
+                                  err));
+    if (push->token)
+        MR_TRY(em_header_list_add_bearer(headers, push->token, err));
+    if (settings->no_wrapper && settings->write_metadata)
+        MR_TRY(add_metadata(headers, push, err));
+    return MR_OK;
 }
-
-/* ---- the request ---- */
 
 static enum mr_status make_body(const struct em_push_request *push, char **ret_body, size_t *ret_len,
                                 struct mr_err *err)
@@ -179,7 +132,7 @@ static enum mr_status make_body(const struct em_push_request *push, char **ret_b
     return MR_OK;
 }
 
-/* What the endpoint says is of no interest, however long: only its status counts. */
+/* Only the status of the answer counts, so its body is discarded, however long. */
 static enum mr_status discard(void *ctx, const void *data, size_t len, struct mr_err *err)
 {
     (void)ctx;
@@ -194,28 +147,24 @@ enum mr_status em_push_request_send(struct mr_http_client *http, const struct em
 {
     MR_AUTO_STR char *body = NULL;
     size_t body_len = 0;
-    struct header_list headers = {.text = MR_BUF_INIT(HEADER_BYTES_MAX)};
-    enum mr_status status = make_body(push, &body, &body_len, err);
-    if (!status)
-        status = make_headers(push, &headers, err);
-    if (!status) {
-        MR_AUTO(mr_http_response) struct mr_http_response response = {0};
-        const struct mr_http_request request = {
-            .method = "POST",
-            .url = push->settings->push.endpoint,
-            .headers = headers.lines,
-            .body = body,
-            .body_len = body_len,
-            .sink = discard,
-            .sink_errors_too = true,
-            .timeout_ms = (int)(push->settings->ack_deadline_us / 1000),
-            .canceled = push->canceled,
-            .canceled_ctx = push->canceled_ctx,
-        };
-        status = mr_http_perform(http, &request, &response, err);
-        if (!status && !em_push_status_is_ack(response.status))
-            status = mr_fail(err, MR_UNAVAILABLE, "the endpoint answered %d", response.status);
-    }
-    mr_buf_free(&headers.text);
-    return status;
+    MR_AUTO(em_header_list) struct em_header_list headers = EM_HEADER_LIST_INIT;
+    MR_AUTO(mr_http_response) struct mr_http_response response = {0};
+    MR_TRY(make_body(push, &body, &body_len, err));
+    MR_TRY(make_headers(push, &headers, err));
+    const struct mr_http_request request = {
+        .method = "POST",
+        .url = push->settings->push.endpoint,
+        .headers = em_header_list_lines(&headers),
+        .body = body,
+        .body_len = body_len,
+        .sink = discard,
+        .sink_errors_too = true,
+        .timeout_ms = (int)(push->settings->ack_deadline_us / 1000),
+        .canceled = push->canceled,
+        .canceled_ctx = push->canceled_ctx,
+    };
+    MR_TRY(mr_http_perform(http, &request, &response, err));
+    if (!em_push_status_is_ack(response.status))
+        return mr_fail(err, MR_UNAVAILABLE, "the endpoint answered %d", response.status);
+    return MR_OK;
 }

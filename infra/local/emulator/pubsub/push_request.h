@@ -1,8 +1,8 @@
 /*
- * One push as an HTTP request: the wrapped envelope, or the bare data with metadata in headers. Source:
- * https://cloud.google.com/pubsub/docs/push, https://cloud.google.com/pubsub/docs/payload-unwrapping
+ * One push as an HTTP request: the wrapped envelope, or the bare data with metadata in headers.
+ * Sources: https://cloud.google.com/pubsub/docs/push, https://cloud.google.com/pubsub/docs/payload-unwrapping
  *
- * Needs no lock: everything it reads is immutable.
+ * It needs no lock: everything it reads is immutable.
  */
 #ifndef EM_PUBSUB_PUSH_REQUEST_H
 #define EM_PUBSUB_PUSH_REQUEST_H
@@ -20,8 +20,8 @@ struct em_push_request {
     void *canceled_ctx;
 };
 
-/* Posts it and waits for the answer, at most the ack deadline. MR_OK is an ack; anything else is a nack with
- * its reason in err: another answer, no connection, none in time. */
+/* Posts the message and waits for the answer, at most for the ack deadline. MR_OK is an ack. Anything else is a
+ * nack, with the reason in err: another status, no connection, or no answer in time. */
 MR_MUST_CHECK enum mr_status em_push_request_send(struct mr_http_client *http,
                                                   const struct em_push_request *push, struct mr_err *err);
 

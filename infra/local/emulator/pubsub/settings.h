@@ -1,8 +1,8 @@
 /*
- * The settings of a subscription: immutable and counted. A change makes new settings; a push under way keeps
- * those it began with. `resource` is the Subscription of the API with all defaults filled in, and everything
- * else is read from it. Source:
- * https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions
+ * The settings of a subscription: immutable and counted. A change makes new settings; a push in progress keeps the
+ * settings it started with. `resource` is the Subscription of the API with all defaults; all other fields are read
+ * from it.
+ * Source: https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions
  */
 #ifndef EM_PUBSUB_SETTINGS_H
 #define EM_PUBSUB_SETTINGS_H
@@ -38,19 +38,20 @@ struct em_subscription_settings {
     struct em_filter *filter;
 };
 
-/* Settings of the subscription `name` from a request's body (not consumed). One reference. MR_INVALID for
- * what Google refuses; MR_UNSUPPORTED for what this emulator does not do. */
+/* Settings of the subscription `name` from the body of a request, which is copied. One reference. MR_INVALID for
+ * what Google refuses, MR_UNSUPPORTED for what this emulator does not implement. */
 MR_MUST_CHECK enum mr_status em_subscription_settings_new(const char *name, const json_t *body,
                                                           struct em_subscription_settings **ret,
                                                           struct mr_err *err);
 
-/* `old` with the fields of `mask` (comma-separated paths, camelCase or snake_case) taken from body; a path
- * that body lacks goes back to its default. MR_INVALID for a field that cannot change. */
+/* `old` with the fields in `mask` (see api/mask.h) taken from body; a field that body lacks gets its default.
+ * MR_INVALID for a field that cannot change. */
 MR_MUST_CHECK enum mr_status em_subscription_settings_patch(const struct em_subscription_settings *old,
                                                             const json_t *body, const char *mask,
                                                             struct em_subscription_settings **ret,
                                                             struct mr_err *err);
 
+/* Take and drop a reference; any thread. */
 struct em_subscription_settings *em_subscription_settings_ref(struct em_subscription_settings *settings);
 void em_subscription_settings_unref(struct em_subscription_settings *settings);
 MR_DEFINE_CLEANUP(em_subscription_settings, em_subscription_settings_unref)

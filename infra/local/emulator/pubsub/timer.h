@@ -1,6 +1,6 @@
 /*
- * A binary min-heap of deadlines. The timer is embedded in what it belongs to and knows its place, so that
- * it can be removed before it is due. Not thread-safe: the store's lock guards it.
+ * A binary min-heap of deadlines. A timer is embedded in the thing it belongs to and knows its position, so that it
+ * can be removed before it is due. Not thread-safe: the lock of em_pubsub protects it.
  */
 #ifndef EM_PUBSUB_TIMER_H
 #define EM_PUBSUB_TIMER_H
@@ -22,17 +22,17 @@ struct em_timers {
     struct em_timer **heap;
     size_t count;
     size_t capacity;
-    size_t reserved; /* timers that may be set without memory */
+    size_t reserved; /* timers that can be set without allocating */
 };
 
-/* Promises room for one more timer: em_timers_set cannot fail for as many timers as were reserved. Each
- * reservation is given back with em_timers_release. MR_EXHAUSTED. */
+/* Reserves room for one more timer, so that em_timers_set cannot fail; em_timers_release gives it back.
+ * MR_EXHAUSTED without memory. */
 MR_MUST_CHECK enum mr_status em_timers_reserve(struct em_timers *timers, struct mr_err *err);
 void em_timers_release(struct em_timers *timers);
 
-/* Sets (or moves) timer to due_us; needs a reservation. */
+/* Sets the timer to due_us, or moves it there; needs a reservation. */
 void em_timers_set(struct em_timers *timers, struct em_timer *timer, int64_t due_us);
-/* Takes timer out; nothing happens if it is not set. */
+/* Removes the timer; does nothing if it is not set. */
 void em_timers_cancel(struct em_timers *timers, struct em_timer *timer);
 /* The timer that is due first; NULL if none is set. */
 struct em_timer *em_timers_first(const struct em_timers *timers);

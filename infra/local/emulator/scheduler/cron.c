@@ -6,8 +6,8 @@
 enum {
     MINUTE_SECONDS = 60,
     DAY_SECONDS = 86400,
-    /* The rarest schedule is a 29th of February; around a century's leap year that was left out eight years
-     * lie between two of them. */
+    /* The rarest schedule is the 29th of February. Around a century without a leap year, two of them are eight years
+     * apart. */
     SEARCH_DAYS = 366 * 9,
 };
 
@@ -36,8 +36,6 @@ static const struct field fields[] = {
 };
 enum { FIELD_COUNT = sizeof fields / sizeof *fields };
 
-/* ---- parsing ---- */
-
 static const char *skip_blanks(const char *text)
 {
     while (*text == ' ' || *text == '\t')
@@ -50,7 +48,7 @@ static bool ends_field(char c)
     return c == '\0' || c == ' ' || c == '\t';
 }
 
-/* A number of at most two digits, or a name. NULL if neither stands there. */
+/* Reads a number of at most two digits, or a name. NULL if there is neither. */
 static const char *parse_value(const char *text, const struct names *names, int *ret)
 {
     if (isdigit((unsigned char)*text)) {
@@ -69,7 +67,7 @@ static const char *parse_value(const char *text, const struct names *names, int 
     return NULL;
 }
 
-/* One item of a list: "*", "5", "1-5", each with "/2" after it; "5/15" means from 5 on. */
+/* Reads one item of a list: "*", "5" or "1-5", optionally followed by "/2"; "5/15" means from 5 on. */
 static const char *parse_item(const char *text, const struct field *field, uint64_t *set)
 {
     int first = field->min;
@@ -121,12 +119,10 @@ enum mr_status em_cron_parse(const char *text, struct em_cron *ret, struct mr_er
     }
     if (*at)
         return mr_fail(err, MR_INVALID, "Invalid schedule '%s': more than five fields.", text);
-    cron.weekdays |= cron.weekdays >> 7 & 1; /* 7 is Sunday, as 0 is */
+    cron.weekdays |= cron.weekdays >> 7 & 1; /* both 0 and 7 are Sunday */
     *ret = cron;
     return MR_OK;
 }
-
-/* ---- the next time ---- */
 
 static bool has(uint64_t set, int value)
 {
@@ -142,7 +138,7 @@ static bool day_matches(const struct em_cron *cron, const struct tm *tm)
     return cron->any_day || cron->any_weekday ? day && weekday : day || weekday;
 }
 
-/* The first minute of the day, counted from midnight, at or after `from`; -1 if the day has none left. */
+/* The first matching minute of the day (counted from midnight) from `from` on; -1 if there is none. */
 static int minute_of_day(const struct em_cron *cron, int from)
 {
     for (int minute = from; minute < DAY_SECONDS / MINUTE_SECONDS; minute++)

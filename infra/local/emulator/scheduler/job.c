@@ -1,19 +1,15 @@
 #include "infra/local/emulator/scheduler/job.h"
 
-#include "infra/local/emulator/identity.h"
+#include "infra/local/emulator/scheduler/attempt.h"
 #include "shared/base/encoding.h"
 
 #include <errno.h>
 #include <pthread.h>
 
-enum {
-    HEADERS_MAX = 64,
-    HEADER_BYTES_MAX = 64 << 10,
-    RPC_UNAVAILABLE = 14, /* google.rpc.Code */
-};
+enum { RPC_UNAVAILABLE = 14 }; /* google.rpc.Code */
 #define MICROS INT64_C(1000000)
-/* A wall clock may be set; so nobody sleeps longer than this before looking at it again. */
-#define LOOK_AGAIN_US (30 * MICROS)
+/* The longest sleep: the wall clock may be set meanwhile, so look at it again. */
+#define SLEEP_MAX_US (30 * MICROS)
 
 struct em_job {
     struct em_job_context context;
@@ -33,128 +29,10 @@ struct em_job {
     char last_error[MR_ERR_MESSAGE_MAX];
 };
 
-/* ---- one attempt ---- */
-
 static bool is_stopping(void *ctx)
 {
     return atomic_load(&((struct em_job *)ctx)->stopping);
 }
-
-struct lines {
-    struct mr_buf text;
-    size_t count;
-    const char *at[HEADERS_MAX + 1];
-};
-
-static enum mr_status add_line(struct lines *lines, const char *name, const char *value, struct mr_err *err)
-{
-    if (lines->count == HEADERS_MAX)
-        return mr_fail(err, MR_TOO_LARGE, "too many headers");
-    lines->count++;
-    MR_TRY(mr_buf_appendf(&lines->text, err, "%s: %s", name, value));
-    return mr_buf_append(&lines->text, "", 1, err);
-}
-
-/* Headers that Scheduler sets itself; a job's own of that name are left out, as production does. */
-static bool is_reserved(const char *name)
-{
-    static const char *const reserved[] = {
-        "host", "content-length", "user-agent", "authorization", "transfer-encoding", "connection", "expect"};
-    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
-        if (strcasecmp(reserved[i], name) == 0)
-            return true;
-    return strncasecmp(name, "x-cloudscheduler", 16) == 0 || strncasecmp(name, "x-google-", 9) == 0;
-}
-
-static enum mr_status add_own_headers(struct lines *lines, const struct em_job_spec *spec, struct mr_err *err)
-{
-    bool typed = false;
-    enum mr_status status = MR_OK;
-    json_t *headers = (json_t *)(uintptr_t)spec->headers;
-    for (void *i = json_object_iter(headers); i && !status; i = json_object_iter_next(headers, i)) {
-        const char *name = json_object_iter_key(i);
-        typed = typed || strcasecmp(name, "content-type") == 0;
-        if (!is_reserved(name))
-            status = add_line(lines, name, json_string_value(json_object_iter_value(i)), err);
-    }
-    if (!status && !typed && spec->body_len > 0)
-        status = add_line(lines, "Content-Type", "application/octet-stream", err);
-    return status;
-}
-
-static enum mr_status add_token(struct em_job *job, struct lines *lines, const struct em_job_spec *spec,
-                                struct mr_err *err)
-{
-    MR_AUTO_STR char *token = NULL;
-    MR_AUTO_STR char *value = NULL;
-    if (!spec->oidc_email)
-        return MR_OK;
-    MR_TRY(em_identity_mint(job->context.identity, spec->oidc_email, spec->oidc_audience, &token, err));
-    if (asprintf(&value, "Bearer %s", token) < 0)
-        return mr_fail_oom(err);
-    return add_line(lines, "Authorization", value, err);
-}
-
-static enum mr_status make_headers(struct em_job *job, const struct em_job_spec *spec, int64_t schedule_us,
-                                   struct lines *lines, struct mr_err *err)
-{
-    char time[MR_TIME_TEXT_MAX];
-    mr_time_format(schedule_us, time);
-    enum mr_status status = add_line(lines, "User-Agent", "Google-Cloud-Scheduler", err);
-    if (!status)
-        status = add_line(lines, "X-CloudScheduler", "true", err);
-    if (!status)
-        status = add_line(lines, "X-CloudScheduler-JobName", strrchr(spec->name, '/') + 1, err);
-    if (!status)
-        status = add_line(lines, "X-CloudScheduler-ScheduleTime", time, err);
-    if (!status)
-        status = add_own_headers(lines, spec, err);
-    if (!status)
-        status = add_token(job, lines, spec, err);
-    const char *line = lines->text.data;
-    for (size_t i = 0; !status && i < lines->count; i++, line += strlen(line) + 1)
-        lines->at[i] = line;
-    return status;
-}
-
-static enum mr_status discard(void *ctx, const void *data, size_t len, struct mr_err *err)
-{
-    (void)ctx;
-    (void)data;
-    (void)len;
-    (void)err;
-    return MR_OK;
-}
-
-/* MR_OK for an answer of 200 to 299. */
-static enum mr_status attempt(struct em_job *job, const struct em_job_spec *spec, int64_t schedule_us,
-                              struct mr_err *err)
-{
-    struct lines lines = {.text = MR_BUF_INIT(HEADER_BYTES_MAX)};
-    enum mr_status status = make_headers(job, spec, schedule_us, &lines, err);
-    if (!status) {
-        MR_AUTO(mr_http_response) struct mr_http_response response = {0};
-        const struct mr_http_request request = {
-            .method = spec->method,
-            .url = spec->uri,
-            .headers = lines.at,
-            .body = spec->body,
-            .body_len = spec->body_len,
-            .sink = discard,
-            .sink_errors_too = true,
-            .timeout_ms = (int)(spec->attempt_deadline_us / 1000),
-            .canceled = is_stopping,
-            .canceled_ctx = job,
-        };
-        status = mr_http_perform(job->context.http, &request, &response, err);
-        if (!status && (response.status < 200 || response.status > 299))
-            status = mr_fail(err, MR_UNAVAILABLE, "the target answered %d", response.status);
-    }
-    mr_buf_free(&lines.text);
-    return status;
-}
-
-/* ---- a run: the attempt and its retries ---- */
 
 static void record(struct em_job *job, const struct mr_err *failure)
 {
@@ -164,7 +42,7 @@ static void record(struct em_job *job, const struct mr_err *failure)
     pthread_mutex_unlock(&job->lock);
 }
 
-/* Sleeps until until_us (monotonic) or the job's end, which makes it false. */
+/* Sleeps until until_us (monotonic). False if the job ends first. */
 static bool sleep_until(struct em_job *job, int64_t until_us)
 {
     const struct timespec until = {.tv_sec = until_us / MICROS, .tv_nsec = until_us % MICROS * 1000};
@@ -176,20 +54,32 @@ static bool sleep_until(struct em_job *job, int64_t until_us)
     return !atomic_load(&job->stopping);
 }
 
+/* Makes one attempt and records the outcome. True if a retry is needed. */
+static bool attempt_fails(struct em_job *job, const struct em_attempt *attempt, int64_t retry)
+{
+    pthread_mutex_lock(&job->lock);
+    job->last_attempt_us = mr_time_now_us();
+    pthread_mutex_unlock(&job->lock);
+    struct mr_err err;
+    enum mr_status status = em_attempt_send(job->context.http, attempt, &err);
+    record(job, status == MR_OK ? NULL : &err);
+    if (status == MR_OK || atomic_load(&job->stopping))
+        return false;
+    mr_log_err(job->context.log, MR_LOG_WARNING, "scheduler: an attempt failed", &err, "{s:s,s:I}", "job",
+               attempt->spec->name, "retry", (json_int_t)retry);
+    return true;
+}
+
+/* One run: an attempt and its retries. */
 static void run(struct em_job *job, const struct em_job_spec *spec, int64_t schedule_us)
 {
+    const struct em_attempt attempt = {.spec = spec,
+                                       .identity = job->context.identity,
+                                       .schedule_us = schedule_us,
+                                       .canceled = is_stopping,
+                                       .canceled_ctx = job};
     int64_t begun_us = mr_time_monotonic_us();
-    for (int64_t retry = 0;; retry++) {
-        pthread_mutex_lock(&job->lock);
-        job->last_attempt_us = mr_time_now_us();
-        pthread_mutex_unlock(&job->lock);
-        struct mr_err err;
-        enum mr_status status = attempt(job, spec, schedule_us, &err);
-        record(job, status ? &err : NULL);
-        if (!status || atomic_load(&job->stopping))
-            return;
-        mr_log_err(job->context.log, MR_LOG_WARNING, "scheduler: an attempt failed", &err, "{s:s,s:I}", "job",
-                   spec->name, "retry", (json_int_t)retry);
+    for (int64_t retry = 0; attempt_fails(job, &attempt, retry); retry++) {
         int64_t now_us = mr_time_monotonic_us();
         bool late = spec->max_retry_us > 0 && now_us - begun_us >= spec->max_retry_us;
         if (retry == spec->retry_count || late ||
@@ -197,8 +87,6 @@ static void run(struct em_job *job, const struct em_job_spec *spec, int64_t sche
             return;
     }
 }
-
-/* ---- the thread ---- */
 
 static void plan_locked(struct em_job *job)
 {
@@ -213,7 +101,7 @@ static bool is_due_locked(const struct em_job *job, int64_t now_us)
 
 static void wait_locked(struct em_job *job, int64_t now_us)
 {
-    int64_t wait_us = LOOK_AGAIN_US;
+    int64_t wait_us = SLEEP_MAX_US;
     if (!job->paused && job->due_s > 0 && job->due_s * MICROS - now_us < wait_us)
         wait_us = job->due_s * MICROS - now_us;
     int64_t until_us = mr_time_monotonic_us() + wait_us;
@@ -252,7 +140,7 @@ static enum mr_status init_sync(struct em_job *job, struct mr_err *err)
     pthread_condattr_destroy(&attributes);
     if (!failed)
         failed = pthread_mutex_init(&job->lock, NULL);
-    return failed ? mr_fail_errno(err, MR_EXHAUSTED, failed, "start a job") : MR_OK;
+    return failed ? mr_fail_errno(err, MR_EXHAUSTED, failed, "cannot start a job") : MR_OK;
 }
 
 static void destroy(struct em_job *job)
@@ -271,7 +159,7 @@ enum mr_status em_job_new(const struct em_job_context *context, struct em_job_sp
     if (!job)
         return mr_fail_oom(err);
     enum mr_status status = init_sync(job, err);
-    if (status) {
+    if (status != MR_OK) {
         free(job);
         return status;
     }
@@ -283,7 +171,7 @@ enum mr_status em_job_new(const struct em_job_context *context, struct em_job_sp
     int failed = job->name ? pthread_create(&job->thread, NULL, job_main, job) : ENOMEM;
     if (failed) {
         destroy(job);
-        return mr_fail_errno(err, MR_EXHAUSTED, failed, "start a job");
+        return mr_fail_errno(err, MR_EXHAUSTED, failed, "cannot start a job");
     }
     *ret = job;
     return MR_OK;
@@ -300,8 +188,6 @@ void em_job_free(struct em_job *job)
     pthread_join(job->thread, NULL);
     destroy(job);
 }
-
-/* ---- for the handlers ---- */
 
 const char *em_job_name(const struct em_job *job)
 {

@@ -1,15 +1,16 @@
 /*
- * The emulator's Cloud Scheduler: the v1 REST API for HTTP targets. Source:
- * https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs
+ * The emulator's Cloud Scheduler: the v1 REST API for HTTP targets.
+ * Source: https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs
  *
- * Jobs live in memory only; run.sh creates them at every start. Each job has a thread of its own, which
- * sleeps until the job is due and then makes the request and its retries, so a job never overlaps itself and
- * none holds up another. Time zones other than UTC, and targets other than HTTP, are refused.
+ * Jobs are in memory only; run.sh creates them at every start. Each job has its own thread, which sleeps until the
+ * job is due and then makes the request and its retries. So a job never overlaps itself, and no job delays another.
+ * Time zones other than UTC, and targets other than HTTP, are refused.
  *
- *   cron               schedules (pure)
- *   scheduler_spec     what a job is: immutable, counted, validated
- *   scheduler_job      the job's thread and its state
- *   scheduler          the handlers and their table
+ *   cron           schedules (pure)
+ *   spec           what a job does: immutable, counted, validated
+ *   attempt        the HTTP request of one attempt
+ *   job            the thread of a job and its state
+ *   job_handlers   the handlers
  */
 #ifndef EM_SCHEDULER_H
 #define EM_SCHEDULER_H
@@ -21,13 +22,13 @@
 struct em_identity;
 struct em_scheduler;
 
-/* http carries the requests, identity signs their tokens, log gets their failures; all three are borrowed and
- * outlive the scheduler. */
+/* http sends the requests, identity signs their tokens, log gets their failures. All three are borrowed and must
+ * outlive *ret. MR_EXHAUSTED without memory. */
 MR_MUST_CHECK enum mr_status em_scheduler_new(struct mr_http_client *http, struct em_identity *identity,
                                               const struct mr_log *log, struct em_scheduler **ret,
                                               struct mr_err *err);
 
-/* Ends all jobs (a request under way is cut off within about a second). No handler may run any more. */
+/* Ends all jobs (a request in progress is aborted within about a second). No handler may still be running. */
 void em_scheduler_free(struct em_scheduler *scheduler);
 MR_DEFINE_CLEANUP(em_scheduler, em_scheduler_free)
 

@@ -1,7 +1,8 @@
 #include "infra/local/emulator/scheduler/spec.h"
 
-#include "infra/local/emulator/pubsub/fields.h"
-#include "infra/local/emulator/pubsub/mask.h"
+#include "infra/local/emulator/api/fields.h"
+#include "infra/local/emulator/api/mask.h"
+#include "infra/local/emulator/api/names.h"
 #include "shared/base/encoding.h"
 
 enum {
@@ -14,10 +15,9 @@ enum {
     MAX_DOUBLINGS_DEFAULT = 5,
     MAX_DOUBLINGS_MAX = 16,
 };
-#define MICROS       INT64_C(1000000)
-#define COUNT(table) (sizeof(table) / sizeof *(table))
+#define MICROS INT64_C(1000000)
 
-/* The body as it came, borrowed from it. */
+/* The fields of the body, borrowed from the JSON. */
 struct raw {
     const char *schedule;
     const char *time_zone;
@@ -70,7 +70,7 @@ static const struct em_field retry_fields[] = {
     {"maxDoublings", em_read_int, offsetof(struct em_job_spec, max_doublings)},
 };
 
-/* What else the target's method allows. */
+/* The methods of a target. */
 static const struct method {
     const char *name;
     bool has_body;
@@ -82,11 +82,11 @@ static const struct method {
 static enum mr_status read_method(struct em_job_spec *spec, const struct raw_target *raw, struct mr_err *err)
 {
     const char *name = raw->method && *raw->method ? raw->method : "POST";
-    for (size_t i = 0; i < COUNT(methods); i++) {
+    for (size_t i = 0; i < EM_COUNT(methods); i++) {
         if (strcmp(methods[i].name, name) != 0)
             continue;
         if (raw->body && *raw->body && !methods[i].has_body)
-            return mr_fail(err, MR_INVALID, "Invalid httpTarget.body: %s has none.", name);
+            return mr_fail(err, MR_INVALID, "Invalid httpTarget.body: %s requests have no body.", name);
         spec->method = methods[i].name;
         return MR_OK;
     }
@@ -104,7 +104,7 @@ static enum mr_status read_body(struct em_job_spec *spec, const char *text, stru
 
 static enum mr_status read_oidc(struct em_job_spec *spec, json_t *oidc, struct mr_err *err)
 {
-    MR_TRY(em_pubsub_fields_read(oidc, "httpTarget.oidcToken", oidc_fields, COUNT(oidc_fields), spec, err));
+    MR_TRY(em_fields_read(oidc, "httpTarget.oidcToken", oidc_fields, EM_COUNT(oidc_fields), spec, err));
     if (!spec->oidc_email || !strchr(spec->oidc_email, '@'))
         return mr_fail(err, MR_INVALID,
                        "Invalid httpTarget.oidcToken.serviceAccountEmail: expected an e-mail.");
@@ -128,7 +128,7 @@ static enum mr_status read_headers(struct em_job_spec *spec, json_t *headers, st
 static enum mr_status read_target(struct em_job_spec *spec, json_t *target, struct mr_err *err)
 {
     struct raw_target raw = {0};
-    MR_TRY(em_pubsub_fields_read(target, "httpTarget", target_fields, COUNT(target_fields), &raw, err));
+    MR_TRY(em_fields_read(target, "httpTarget", target_fields, EM_COUNT(target_fields), &raw, err));
     MR_TRY(em_url_check("httpTarget.uri", raw.uri ? raw.uri : "", err));
     spec->uri = raw.uri;
     MR_TRY(read_method(spec, &raw, err));
@@ -143,7 +143,7 @@ static enum mr_status read_target(struct em_job_spec *spec, json_t *target, stru
 
 static enum mr_status read_retry(struct em_job_spec *spec, json_t *retry, struct mr_err *err)
 {
-    MR_TRY(em_pubsub_fields_read(retry, "retryConfig", retry_fields, COUNT(retry_fields), spec, err));
+    MR_TRY(em_fields_read(retry, "retryConfig", retry_fields, EM_COUNT(retry_fields), spec, err));
     MR_TRY(em_check_range("retryConfig.retryCount", spec->retry_count, 0, RETRY_COUNT_MAX, err));
     MR_TRY(em_check_range("retryConfig.maxDoublings", spec->max_doublings, 0, MAX_DOUBLINGS_MAX, err));
     if (spec->min_backoff_us > spec->max_backoff_us)
@@ -155,7 +155,7 @@ static enum mr_status read_retry(struct em_job_spec *spec, json_t *retry, struct
 static enum mr_status check_time_zone(const char *zone, struct mr_err *err)
 {
     static const char *const same_as_utc[] = {"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Etc/Universal", "Zulu"};
-    for (size_t i = 0; i < COUNT(same_as_utc); i++)
+    for (size_t i = 0; i < EM_COUNT(same_as_utc); i++)
         if (strcmp(zone, same_as_utc[i]) == 0)
             return MR_OK;
     return mr_fail_code(err, MR_CODE_UNIMPLEMENTED, "The emulator runs schedules in UTC only, not in '%s'.",
@@ -172,11 +172,11 @@ static enum mr_status set_defaults(const struct em_job_spec *spec, const char *n
     return defaults && json_object_update(spec->resource, defaults) == 0 ? MR_OK : mr_fail_oom(err);
 }
 
-/* Reads spec->resource, its own copy of the body, into the other fields. */
+/* Reads spec->resource, a copy of the body, into the other fields. */
 static enum mr_status read_resource(struct em_job_spec *spec, const char *name, struct mr_err *err)
 {
     struct raw raw = {.time_zone = "Etc/UTC", .attempt_deadline_us = ATTEMPT_DEADLINE_DEFAULT * MICROS};
-    MR_TRY(em_pubsub_fields_read(spec->resource, "", raw_fields, COUNT(raw_fields), &raw, err));
+    MR_TRY(em_fields_read(spec->resource, "", raw_fields, EM_COUNT(raw_fields), &raw, err));
     if (!raw.schedule || !raw.target)
         return mr_fail(err, MR_INVALID, "A job needs a schedule and an httpTarget.");
     MR_TRY(em_cron_parse(raw.schedule, &spec->schedule, err));
@@ -219,13 +219,11 @@ enum mr_status em_job_spec_patch(const struct em_job_spec *old, const json_t *bo
     MR_AUTO_JSON json_t *resource = json_deep_copy(old->resource);
     if (!resource)
         return mr_fail_oom(err);
-    enum mr_status status = MR_OK;
     if (mask)
-        status =
-            em_mask_apply(resource, body, mask, mutable_fields, sizeof mutable_fields / sizeof(char *), err);
+        MR_TRY(em_mask_apply(resource, body, mask, mutable_fields, EM_COUNT(mutable_fields), err));
     else if (json_object_update(resource, (json_t *)(uintptr_t)body) != 0)
-        status = mr_fail_oom(err);
-    return status ? status : em_job_spec_new(old->name, resource, ret, err);
+        return mr_fail_oom(err);
+    return em_job_spec_new(old->name, resource, ret, err);
 }
 
 struct em_job_spec *em_job_spec_ref(struct em_job_spec *spec)

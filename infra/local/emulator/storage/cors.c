@@ -1,6 +1,6 @@
 #include "infra/local/emulator/storage/cors.h"
 
-#include "infra/local/emulator/google_error.h"
+#include "infra/local/emulator/api/google_error.h"
 
 enum mr_status em_cors_add_headers(struct mr_request *req, const struct em_cors_permission *permission,
                                    struct mr_err *err)

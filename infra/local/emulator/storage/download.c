@@ -1,6 +1,6 @@
 #include "infra/local/emulator/storage/download.h"
 
-#include "infra/local/emulator/google_error.h"
+#include "infra/local/emulator/api/google_error.h"
 #include "infra/local/emulator/storage/range.h"
 #include "infra/local/emulator/storage/request.h"
 #include "shared/base/encoding.h"

@@ -113,5 +113,7 @@ enum mr_status em_session_load(const struct em_upload_sessions *sessions, const 
     MR_TRY(em_session_path(sessions, id, "json", &path, err));
     MR_TRY(em_json_read_file(path, &json, err));
     enum mr_status status = entry_from_json(id, json, ret, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "%s", path);
+    if (status != MR_OK)
+        return mr_wrap(err, status, "%s", path);
+    return MR_OK;
 }

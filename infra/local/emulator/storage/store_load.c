@@ -44,7 +44,9 @@ static enum mr_status load_sidecar(void *ctx, const char *name, struct mr_err *e
     MR_TRY(em_path_format(&path, err, "%s/%s", loading->bucket->directory, name));
     MR_TRY(em_json_read_file(path, &sidecar, err));
     enum mr_status status = load_object(loading, sidecar, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "%s", path);
+    if (status != MR_OK)
+        return mr_wrap(err, status, "%s", path);
+    return MR_OK;
 }
 
 /* Removes a file that no sidecar names: bytes of an older generation, or a temporary sidecar. */

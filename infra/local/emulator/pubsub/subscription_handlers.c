@@ -1,6 +1,11 @@
-#include "infra/local/emulator/pubsub/delivery.h"
-#include "infra/local/emulator/pubsub/fields.h"
+/* Handlers of subscriptions: https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions */
+#include "infra/local/emulator/api/fields.h"
+#include "infra/local/emulator/api/google_request.h"
+#include "infra/local/emulator/api/names.h"
+#include "infra/local/emulator/pubsub/backlog.h"
 #include "infra/local/emulator/pubsub/handlers.h"
+#include "infra/local/emulator/pubsub/request.h"
+#include "infra/local/emulator/pubsub/subscription.h"
 
 static json_t *subscription_resource(const void *value)
 {
@@ -17,14 +22,13 @@ enum mr_status em_subscription_put(void *app, struct mr_request *req, struct mr_
     MR_TRY(em_resource_name_of(req, "subscriptions", "s", &name, err));
     MR_TRY(em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err));
     MR_TRY(em_subscription_settings_new(name, body, &settings, err));
-    json_t *answer = json_deep_copy(settings->resource);
+    MR_AUTO_JSON json_t *answer = json_deep_copy(settings->resource);
     em_pubsub_lock(pubsub);
     enum mr_status status = em_subscription_add_locked(pubsub, settings, err);
     em_pubsub_unlock(pubsub);
-    if (!status)
-        return mr_respond_json(req, 200, answer, err);
-    json_decref(answer);
-    return status;
+    if (status != MR_OK)
+        return status;
+    return mr_respond_json(req, 200, MR_TAKE(answer), err);
 }
 
 enum mr_status em_subscription_get(void *app, struct mr_request *req, struct mr_err *err)
@@ -54,25 +58,28 @@ enum mr_status em_subscription_delete(void *app, struct mr_request *req, struct 
     return em_respond_empty_object(req, err);
 }
 
-/* ---- changes ---- */
+static enum mr_status change_locked(struct em_pubsub *pubsub, struct em_subscription *subscription,
+                                    const json_t *body, const char *mask, json_t **ret_resource,
+                                    struct mr_err *err)
+{
+    struct em_subscription_settings *settings = NULL;
+    MR_TRY(em_subscription_settings_patch(subscription->settings, body, mask, &settings, err));
+    *ret_resource = json_deep_copy(settings->resource);
+    em_subscription_settings_unref(subscription->settings);
+    subscription->settings = settings;
+    em_push_window_init(&subscription->window); /* the endpoint may be new, so start again */
+    pthread_cond_broadcast(&subscription->available);
+    em_subscription_wake_locked(pubsub, subscription);
+    return MR_OK;
+}
 
-/* Changes the subscription of the path; *ret_resource is its new resource, a reference for the caller. */
+/* Changes the subscription in the path. The caller owns *ret_resource, its new resource. */
 static enum mr_status change(struct em_pubsub *pubsub, struct mr_request *req, const json_t *body,
                              const char *mask, json_t **ret_resource, struct mr_err *err)
 {
     struct em_subscription *subscription = NULL;
-    struct em_subscription_settings *settings = NULL;
     MR_TRY(em_subscription_lock(pubsub, req, &subscription, err));
-    enum mr_status status =
-        em_subscription_settings_patch(subscription->settings, body, mask, &settings, err);
-    if (!status) {
-        *ret_resource = json_deep_copy(settings->resource);
-        em_subscription_settings_unref(subscription->settings);
-        subscription->settings = settings;
-        em_push_window_init(&subscription->window); /* another endpoint, perhaps: nothing is known of it */
-        pthread_cond_broadcast(&subscription->available);
-        em_subscription_wake_locked(pubsub, subscription);
-    }
+    enum mr_status status = change_locked(pubsub, subscription, body, mask, ret_resource, err);
     em_pubsub_unlock(pubsub);
     return status;
 }
@@ -92,8 +99,7 @@ enum mr_status em_subscription_patch(void *app, struct mr_request *req, struct m
     MR_AUTO_JSON json_t *body = NULL;
     json_t *answer = NULL;
     MR_TRY(em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err));
-    MR_TRY(
-        em_pubsub_fields_read(body, "", patch_fields, sizeof patch_fields / sizeof *patch_fields, &in, err));
+    MR_TRY(em_fields_read(body, "", patch_fields, EM_COUNT(patch_fields), &in, err));
     if (!in.subscription)
         return mr_fail(err, MR_INVALID, "The request needs a subscription.");
     MR_TRY(change(em_pubsub_of(app), req, in.subscription, in.mask, &answer, err));
@@ -110,12 +116,12 @@ enum mr_status em_subscription_modify_push_config(void *app, struct mr_request *
     MR_AUTO_JSON json_t *resource = NULL;
     json_t *push_config = NULL;
     MR_TRY(em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err));
-    MR_TRY(em_pubsub_fields_read(body, "", push_config_fields, 1, &push_config, err));
+    MR_TRY(em_fields_read(body, "", push_config_fields, 1, &push_config, err));
     MR_TRY(change(em_pubsub_of(app), req, body, "pushConfig", &resource, err));
     return em_respond_empty_object(req, err);
 }
 
-/* Takes the subscription off its topic for good; what it holds is lost. */
+/* Detaches the subscription from its topic for good; its messages are dropped. */
 enum mr_status em_subscription_detach(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct em_pubsub *pubsub = em_pubsub_of(app);
@@ -144,7 +150,7 @@ enum mr_status em_subscription_seek(void *app, struct mr_request *req, struct mr
     struct em_subscription *subscription = NULL;
     MR_AUTO_JSON json_t *body = NULL;
     MR_TRY(em_google_body(req, EM_PUBSUB_BODY_MAX, &body, err));
-    MR_TRY(em_pubsub_fields_read(body, "", seek_fields, sizeof seek_fields / sizeof *seek_fields, &in, err));
+    MR_TRY(em_fields_read(body, "", seek_fields, EM_COUNT(seek_fields), &in, err));
     if (in.time_us < 0)
         return mr_fail(err, MR_INVALID, "The request needs a time since 1970.");
     MR_TRY(em_subscription_lock(pubsub, req, &subscription, err));

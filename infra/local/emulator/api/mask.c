@@ -1,8 +1,8 @@
-#include "infra/local/emulator/pubsub/mask.h"
+#include "infra/local/emulator/api/mask.h"
 
 enum { FIELD_NAME_MAX = 64 };
 
-/* One segment of a field path in camelCase, whichever spelling it came in. False if it is too long. */
+/* Writes one segment of a field path in camelCase, whichever spelling it has. False if it is too long. */
 static bool camel_case(const char *text, size_t len, char out[FIELD_NAME_MAX])
 {
     size_t used = 0;
@@ -30,7 +30,7 @@ static enum mr_status replace(json_t *target, const char *name, json_t *value, s
     return MR_OK;
 }
 
-/* The part of target that `name` stands for, made if it is no object yet. NULL without memory. */
+/* The object target[name], created if it is not an object yet. NULL without memory. */
 static json_t *descend(json_t *target, const char *name)
 {
     json_t *inner = json_object_get(target, name);
@@ -71,9 +71,7 @@ enum mr_status em_mask_apply(json_t *target, const json_t *source, const char *m
     for (const char *path = mask; path;) {
         const char *comma = strchr(path, ',');
         size_t len = comma ? (size_t)(comma - path) : strlen(path);
-        enum mr_status status = apply_path(target, source, path, len, allowed, allowed_count, err);
-        if (status)
-            return status;
+        MR_TRY(apply_path(target, source, path, len, allowed, allowed_count, err));
         path = comma ? comma + 1 : NULL;
     }
     return MR_OK;

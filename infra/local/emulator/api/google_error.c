@@ -1,8 +1,8 @@
-#include "infra/local/emulator/google_error.h"
+#include "infra/local/emulator/api/google_error.h"
 
 /*
- * By code where a handler chose one, else by HTTP status. `reason` is the older APIs' word for it, `rpc` the
- * newer ones' (google.rpc.Code).
+ * Selected by code if the handler set one, else by HTTP status. `reason` is the word of the older APIs, `rpc` that
+ * of the newer ones (google.rpc.Code).
  */
 static const struct answer {
     enum mr_code code;

@@ -1,4 +1,4 @@
-#include "infra/local/emulator/pubsub/registry.h"
+#include "infra/local/emulator/api/registry.h"
 
 #include <stdlib.h>
 #include <string.h>
