@@ -51,7 +51,7 @@ shared_src   := $(sort $(wildcard shared/*/*.c))
 web_src      := $(sort $(wildcard web/*.c web/api/*.c))
 worker_src   := $(sort $(wildcard worker/*.c worker/kinds/*.c worker/media/*.c))
 emulator_src := $(sort $(wildcard infra/local/emulator/*.c infra/local/emulator/*/*.c))
-static_files := $(sort $(filter-out %.sh,$(wildcard web/static/*)))
+static_files := $(sort $(wildcard web/static/*))
 migrations   := $(sort $(wildcard infra/migrations/*.sql))
 unit_src     := $(sort $(wildcard tests/unit/test_*.c))
 unit_helpers := $(sort $(filter-out $(unit_src),$(wildcard tests/unit/*.c)))
@@ -76,25 +76,25 @@ $(BUILD)/libmediarun.a: $(call obj,$(shared_src))
 	ar rcsP $@ $^
 
 # The SQL of the migrations is linked into web, which applies it at its start.
-$(BUILD)/gen/migrations.c: infra/migrations/embed.sh $(migrations)
+$(BUILD)/gen/migrations.c: infra/embed.sh $(migrations)
 	@mkdir -p $(@D)
-	infra/migrations/embed.sh $(migrations) > $@
+	infra/embed.sh migrations $(migrations) > $@
 $(BUILD)/obj/gen/migrations.o: $(BUILD)/gen/migrations.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
 
 # The pages and documents that web serves are linked into it.
-$(BUILD)/gen/static.c: web/static/embed.sh $(static_files)
+$(BUILD)/gen/static.c: infra/embed.sh $(static_files)
 	@mkdir -p $(@D)
-	web/static/embed.sh $(static_files) > $@
+	infra/embed.sh static $(static_files) > $@
 $(BUILD)/obj/gen/static.o: $(BUILD)/gen/static.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
 
 # The logo of edited videos is linked into the worker.
-$(BUILD)/gen/logo.c: worker/assets/embed.sh worker/assets/logo.png
+$(BUILD)/gen/logo.c: infra/embed.sh worker/assets/logo.png
 	@mkdir -p $(@D)
-	worker/assets/embed.sh worker/assets/logo.png > $@
+	infra/embed.sh logo worker/assets/logo.png > $@
 $(BUILD)/obj/gen/logo.o: $(BUILD)/gen/logo.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# mediarun in a project of Google Cloud: makes what is missing, changes what differs, leaves the rest alone. Run it as
-# often as you like; after a failure it goes on where it stopped. Usage: infra/deploy.sh --help
+# Deploys mediarun to a project of Google Cloud: creates what is missing, updates what differs, keeps the rest. You can run
+# it again at any time; after a failure it continues where it stopped. Usage: infra/deploy.sh --help
 set -euo pipefail
 umask 077
 
@@ -36,28 +36,29 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 usage() {
     cat <<'USAGE'
-infra/deploy.sh --project PROJECT [--region REGION]   makes and updates everything, prints the service's URL
-infra/deploy.sh --project PROJECT --dry-run           prints what it would do, changes nothing
-infra/deploy.sh --project PROJECT --destroy           asks for the project's name, then deletes everything, data too
+infra/deploy.sh --project PROJECT [OPTION…]   create or update everything, print the URL of the service
+infra/deploy.sh --project PROJECT --dry-run   print what would change, change nothing
+infra/deploy.sh --project PROJECT --destroy   delete everything, including all data; asks for the project id first
 
-  --region REGION          where everything is (us-central1)
-  --build                  builds new images, though some are running
-  --email ADDRESS          who is told of alerts
-  --repo OWNER/NAME        a push to the branch builds, tests and deploys (the repository must be connected to Cloud Build)
-  --branch BRANCH          that branch (main)
-  --public-url URL         the service's address, if it has one of its own
-  --bucket NAME            inputs and results (PROJECT-mediarun)
-  --db-tier TIER           Cloud SQL's machine (db-custom-1-3840)
-  --db-availability HOW    zonal, or regional: a second machine takes over (zonal)
-  --max-connections N      of PostgreSQL (200); what the services may open must fit
-  --force                  applies all settings anew, even those that did not change
+Options, with their defaults in parentheses:
+  --region REGION          region for all resources (us-central1)
+  --build                  build new images, even if the services already run
+  --email ADDRESS          address that receives alerts
+  --repo OWNER/NAME        test, build and deploy each push to this repository; connect it to Cloud Build first
+  --branch BRANCH          branch of that repository (main)
+  --public-url URL         URL of the service if it has its own domain
+  --bucket NAME            bucket for inputs and results (PROJECT-mediarun)
+  --db-tier TIER           machine type of the database (db-custom-1-3840)
+  --db-availability HOW    zonal, or regional for a standby machine (zonal)
+  --max-connections N      connections that PostgreSQL accepts (200)
+  --force                  apply all settings again; overwrites manual changes
 
-Every option may be a variable of the environment instead: PROJECT, REGION, DB_TIER, … Mail: SMTP_URL, SMTP_USER, MAIL_FROM
-and, the first time, SMTP_PASSWORD. How many instances, CPUs, connections: infra/services/*.yaml.
+Each option can be set as an environment variable instead: PROJECT, REGION, DB_TIER, … For mail set SMTP_URL, SMTP_USER and
+MAIL_FROM, and for the first run SMTP_PASSWORD. Instances, CPU, memory and slots are set in infra/services/*.yaml.
 USAGE
 }
 
-# option → variable, of those that take a value.
+# The options that take a value, and the variable of each.
 declare -A OPTIONS=([--project]=PROJECT [--region]=REGION [--email]=EMAIL [--repo]=REPO [--branch]=BRANCH [--public-url]=PUBLIC_URL
     [--bucket]=BUCKET [--db-tier]=DATABASE_TIER [--db-availability]=DATABASE_AVAILABILITY [--max-connections]=MAX_CONNECTIONS)
 declare -A SWITCHES=([--build]=BUILD [--dry-run]=DRY_RUN [--destroy]=DESTROY [--force]=FORCE)
@@ -99,12 +100,12 @@ read_options() {
 }
 
 check_options() {
-    [[ -n $PROJECT ]] || die "which project? infra/deploy.sh --project PROJECT (gcloud projects list)"
-    [[ $REGION =~ ^[a-z]+-[a-z]+[0-9]+$ ]] || die "'$REGION' is no region, such as us-central1"
-    [[ $DATABASE_AVAILABILITY =~ ^(zonal|regional)$ ]] || die "--db-availability is zonal or regional, not '$DATABASE_AVAILABILITY'"
-    is_number "$MAX_CONNECTIONS" 25 10000 || die "--max-connections is a number from 25 to 10000, not '$MAX_CONNECTIONS'"
-    [[ -z $SMTP_URL || -n $MAIL_FROM ]] || die "SMTP_URL needs MAIL_FROM, the sender's address"
-    [[ -z $PUBLIC_URL || $PUBLIC_URL == https://* ]] || die "--public-url starts with https://, not '$PUBLIC_URL'"
+    [[ -n $PROJECT ]] || die "--project is missing: infra/deploy.sh --project PROJECT (see gcloud projects list)"
+    [[ $REGION =~ ^[a-z]+-[a-z]+[0-9]+$ ]] || die "--region must be a region such as us-central1, not '$REGION'"
+    [[ $DATABASE_AVAILABILITY =~ ^(zonal|regional)$ ]] || die "--db-availability must be zonal or regional, not '$DATABASE_AVAILABILITY'"
+    is_number "$MAX_CONNECTIONS" 25 10000 || die "--max-connections must be a whole number from 25 to 10000, not '$MAX_CONNECTIONS'"
+    [[ -z $SMTP_URL || -n $MAIL_FROM ]] || die "SMTP_URL requires MAIL_FROM, the address of the sender"
+    [[ -z $PUBLIC_URL || $PUBLIC_URL == https://* ]] || die "--public-url must start with https://, not '$PUBLIC_URL'"
 }
 
 deploy() {

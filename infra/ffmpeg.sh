@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# FFmpeg's libraries from Debian's own source package, with what the worker uses and nothing else: what no conversion
-# needs is not there to be attacked, and with Debian's 130 libraries around theirs the image was three times as large.
-# What the worker may use is read from worker/media.
+# Builds FFmpeg's libraries from Debian's source package, with only those components that the worker uses: unused components
+# cannot be attacked, and the image is a third of the size that it has with Debian's libraries and their 130 dependencies.
+# The list of components is read from worker/media.
 #
-#   infra/ffmpeg.sh PREFIX     static libraries and headers into PREFIX; needs apt's deb-src lists and FFMPEG_PACKAGES
+#   infra/ffmpeg.sh PREFIX     install static libraries and headers in PREFIX; needs apt's deb-src lists and FFMPEG_PACKAGES
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -11,24 +11,24 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/infra/local/lib/common.sh"
 media=$root/worker/media
 
-# configure's name of a component where it is not the name by which libav finds it.
+# The components whose name in configure differs from their name in libav.
 declare -A configures=([mpeg]=mpegps [msmpeg4]=msmpeg4v3 [libvpx-vp9]=libvpx_vp9 [libvpx]=libvpx_vp8 [mov_text]=movtext)
 
-# Of "name,name" on the standard input: --enable-KIND=NAME for each.
+# enable KIND: reads "name,name" on standard input and prints --enable-KIND=NAME for each.
 enable() {
     local kind=$1 name
     tr ',' '\n' | sort -u | while read -r name; do
         [[ -z $name ]] || printf -- '--enable-%s=%s\n' "$kind" "${configures[$name]:-$name}"
     done
 }
-# The text of `static const char NAME[] = "…" "…";`
+# text_of NAME: prints the text of `static const char NAME[] = "…" "…";`
 text_of() { tr -d '\n' <"$media/probe.c" | sed -E "s/.* $1\[\] = *([^;]*);.*/\1/; s/\"[^\"]*\$//" | tr -d '" '; }
-# The values of fields `.NAME = "…"` in the table of formats.
+# fields NAME: prints the values of the fields `.NAME = "…"` in the table of formats.
 fields() { sed -nE "s/^ *\.($1) = \"([^\"]*)\".*/\2/p" "$media/formats.c" | tr '\n' ','; }
 
 components() {
     text_of demuxers | enable demuxer
-    # By these libav tells what a stream within MPEG is (set_codec_from_probe_data); as files the worker refuses them.
+    # libav needs these to identify streams within MPEG (set_codec_from_probe_data). The worker refuses them as files.
     echo 'dts,eac3,h264,hevc,loas,m4v,mpegvideo,truehd' | enable demuxer
     text_of decoders | enable decoder
     fields muxer | enable muxer
@@ -38,7 +38,7 @@ components() {
     echo 'libdav1d,libmp3lame,libopus,libvorbis,libvpx,libx264,libzimg,zlib' | tr ',' '\n' | sed 's/^/--enable-/'
 }
 
-# configure passes over a name that it does not know, and over a component whose library is missing.
+# configure ignores unknown names, and components whose library is missing, so check the result.
 check() {
     local asked name
     for asked in "$@"; do

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# What Dockerfile.web and Dockerfile.worker do inside an image:
+# The steps of Dockerfile.web and Dockerfile.worker:
 #
-#   infra/image.sh toolchain           installs what every build needs
-#   infra/image.sh ffmpeg PREFIX       makes FFmpeg's libraries for the worker
-#   infra/image.sh tests               installs what the unit tests need
-#   infra/image.sh test                builds and runs them
-#   infra/image.sh build PROGRAM       builds it; into /out go the program and the packages of the libraries it loads
-#   infra/image.sh runtime             installs those packages and nothing else, and removes itself
+#   infra/image.sh toolchain           install what every build needs
+#   infra/image.sh ffmpeg PREFIX       build FFmpeg's libraries for the worker
+#   infra/image.sh tests               install what the unit tests need
+#   infra/image.sh test                build and run the unit tests
+#   infra/image.sh build PROGRAM       build PROGRAM; /out gets the program and the packages of the libraries it loads
+#   infra/image.sh runtime             install only those packages, and remove this script
 #
-# SNAPSHOT=20260101T000000Z takes every package as the archive was at that time (snapshot.debian.org).
+# SNAPSHOT=20260101T000000Z installs every package as it was in the archive at that time (snapshot.debian.org).
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -18,7 +18,7 @@ out=/out
 # shellcheck source=infra/local/lib/packages.sh
 . "$root/infra/local/lib/packages.sh"
 
-# apt keeps lists, archives and logs in a directory that ends with this script, so that none is in the image.
+# Puts lists, archives and logs of apt into a temporary directory, so that they are not in the image.
 configure_apt() { # TYPE…: deb, deb-src
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
@@ -40,7 +40,7 @@ APT
     write_sources "$@" >"$scratch/sources.list"
 }
 
-# write_sources TYPE…
+# write_sources TYPE…: prints the lines of sources.list.
 write_sources() {
     local archive=http://deb.debian.org at='' type
     [[ -z ${SNAPSHOT:-} ]] || archive=http://snapshot.debian.org/archive at=/$SNAPSHOT
@@ -51,14 +51,14 @@ write_sources() {
     done
 }
 
-# The packages that hold the libraries which a program names; what those need in turn, the packages know. Debian
-# registers some paths with /usr, some without.
+# packages_of PROGRAM: prints the packages of the libraries that the program links; their own dependencies are apt's task.
+# Debian registers some paths with /usr and some without.
 packages_of() {
     local library path owner
     while read -r library; do
         path=$(ldd "$1" | awk -v name="$library" '$1 == name { print $3 }')
         owner=$(dpkg-query -S "$path" "/usr$path" "${path#/usr}" 2>/dev/null | head -n 1) || :
-        [[ -n $owner ]] || die "no package holds $library"
+        [[ -n $owner ]] || die "no package contains $library"
         printf '%s\n' "${owner%%:*}"
     done < <(objdump -p "$1" | awk '$1 == "NEEDED" { print $2 }') | sort -u
 }
@@ -76,7 +76,7 @@ runtime() {
     mapfile -t packages <"$out/packages"
     configure_apt deb
     install_packages "${packages[@]}" ca-certificates
-    # What tells of the moment of the build, and what only this step needs.
+    # Remove what depends on the time of the build, and what only this step needs.
     rm -rf /var/log/* /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old /var/lib/dpkg/*-old "$root" "$out"
 }
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Puts new images into the two services; whatever goes wrong, the traffic is where it was. Run by cloudbuild.yaml;
-# all settings of the services stay as infra/deploy.sh has made them.
+# Deploys new images to the two services. If a step fails, all traffic goes back to the old revisions. cloudbuild.yaml
+# runs it; the settings of the services stay as infra/deploy.sh set them.
 #
-#   PROJECT_ID=… REGION=… infra/rollout.sh WEB-IMAGE WORKER-IMAGE        (by digest)
+#   PROJECT_ID=… REGION=… infra/rollout.sh WEB-IMAGE WORKER-IMAGE        (images by digest)
 #
-# A revision that does not find its database, bucket and topics does not start, so it never gets here. The order:
-#   1. web's new revision starts without traffic. Its start brings the database's tables up to date, under a lock; a
-#      migration only adds, so the revisions that still serve can go on. Its own address must answer.
-#   2. worker's new revision starts, and gets the pushes. A message must go through the loop and come back.
-#   3. web's new revision gets the traffic, and is asked once more.
+# A revision that does not reach its database, bucket and topics does not start, so the rollout ends there. The steps:
+#   1. The new web revision starts without traffic. At start it migrates the database, under a lock; a migration only adds,
+#      so the old revisions keep working. Its own URL must answer.
+#   2. The new worker revision starts and gets the pushes. A message must pass through the whole loop.
+#   3. The new web revision gets the traffic, and both checks are repeated.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -19,11 +19,11 @@ tag=candidate
 web=mediarun-web worker=mediarun-worker
 web_image=${1:?WEB-IMAGE} worker_image=${2:?WORKER-IMAGE}
 patience=${PATIENCE_SECONDS:-120}
-declare -A before=() # service → the revision that had the traffic
+declare -A before=() # service → the revision that had the traffic before
 
 services() { gcloud run services "$@" --project="$PROJECT_ID" --region="$REGION" --quiet; }
 
-# serving SERVICE: the revision that has all the traffic.
+# serving SERVICE: prints the revision that has all the traffic.
 serving() {
     services describe "$1" --flatten='status.traffic[]' --format='value(status.traffic.percent,status.traffic.revisionName)' |
         awk '$1 == 100 { print $2 }'
@@ -34,12 +34,12 @@ address_of_tag() {
 }
 address() { services describe "$1" --format='value(status.url)'; }
 answers() { [[ $(curl -s -o /dev/null -m 20 -w '%{http_code}' "$1" || true) == 200 ]]; }
-demand() { # URL WHAT
-    wait_until "$patience" answers "$1" || die "$2: $1 does not answer 200"
+demand() { # URL STEP
+    wait_until "$patience" answers "$1" || die "$2: $1 does not answer with 200"
     say "ok: $2"
 }
 
-# With traffic on whatever is newest, which is how infra/deploy.sh leaves it.
+# Sends all traffic to the newest revision, as infra/deploy.sh does.
 give_traffic() { services update-traffic "$1" --to-latest --remove-tags="$tag"; }
 
 back() {
@@ -47,8 +47,8 @@ back() {
     trap - EXIT
     ((status == 0)) && exit 0
     for service in "${!before[@]}"; do
-        say "back to ${before[$service]}"
-        services update-traffic "$service" --to-revisions="${before[$service]}=100" || say "that failed: see docs/operations.md"
+        say "rolling back to ${before[$service]}"
+        services update-traffic "$service" --to-revisions="${before[$service]}=100" || say "cannot roll back $service: see docs/operations.md"
     done
     exit "$status"
 }
@@ -57,17 +57,17 @@ main() {
     local service
     for service in "$web" "$worker"; do
         before[$service]=$(serving "$service")
-        [[ -n ${before[$service]} ]] || die "no revision of $service has all the traffic: run infra/deploy.sh first"
+        [[ -n ${before[$service]} ]] || die "$service has no revision with all the traffic: run infra/deploy.sh first"
     done
     trap back EXIT
     trap 'exit 143' TERM INT
     services update "$web" --image="$web_image" --no-traffic --tag="$tag"
-    demand "$(address_of_tag "$web")/api-health" "web's new revision reaches its database"
+    demand "$(address_of_tag "$web")/api-health" "the new web revision reaches its database"
     services update "$worker" --image="$worker_image" --no-traffic --tag="$tag"
     give_traffic "$worker"
-    demand "$(address "$web")/converter-health?wait=1" "a message reaches the new worker and comes back"
+    demand "$(address "$web")/converter-health?wait=1" "a message passes through the new worker"
     give_traffic "$web"
-    demand "$(address "$web")/api-health" "web has the traffic"
-    demand "$(address "$web")/converter-health?wait=1" "the whole loop"
+    demand "$(address "$web")/api-health" "the new web revision has the traffic"
+    demand "$(address "$web")/converter-health?wait=1" "a message passes through the whole loop"
 }
 main

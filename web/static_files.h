@@ -1,4 +1,4 @@
-/* The files of web/static/, embedded by web/static/embed.sh. */
+/* The files of web/static/, embedded by infra/embed.sh. */
 #ifndef MR_WEB_STATIC_FILES_H
 #define MR_WEB_STATIC_FILES_H
 

@@ -24,7 +24,7 @@ MR_DEFINE_VALUE_CLEANUP(mr_logo, mr_logo_free)
 /* Copies up to len bytes from offset, as mr_sandbox_callbacks.read_range does; returns 0 past the end. */
 size_t mr_logo_copy(const struct mr_logo *logo, int64_t offset, void *buf, size_t len);
 
-/* worker/assets/logo.png, embedded by worker/assets/embed.sh. */
+/* worker/assets/logo.png, embedded by infra/embed.sh. */
 extern const unsigned char mr_logo_png[];
 extern const size_t mr_logo_png_len;
 

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Cloud SQL, and the secrets. No secret is printed, nor part of a command's arguments: each goes by a private file.
+# Cloud SQL and the secrets. No secret is printed or passed as an argument: each is passed in a private file.
 # Sourced by infra/deploy.sh.
 
-# What may be changed later, by flag; a change of the tier or of max_connections restarts the database.
+# These flags can be changed later; a change of the tier or of max_connections restarts the database.
 ensure_instance() {
     local wanted present flags=("--tier=$DATABASE_TIER" "--availability-type=$DATABASE_AVAILABILITY"
         "--database-flags=max_connections=$MAX_CONNECTIONS")
@@ -10,7 +10,7 @@ ensure_instance() {
     present=$(ask sqladmin sql instances list --filter="name=$SQL_INSTANCE" \
         --format='value(name,settings.tier,settings.availabilityType,settings.databaseFlags[0].value)')
     if [[ -z $present ]]; then
-        say "the database's instance takes about ten minutes to make"
+        say "creating the database instance takes about ten minutes"
         change sql instances create "$SQL_INSTANCE" --region="$REGION" --database-version=POSTGRES_16 --edition=enterprise \
             "${flags[@]}" --storage-type=SSD --storage-size=10GB --storage-auto-increase --backup-start-time=03:00 \
             --enable-point-in-time-recovery --retained-backups-count=14 --retained-transaction-log-days=7 \
@@ -30,10 +30,10 @@ ensure_database() {
 
 random_text() { head -c 48 /dev/urandom | base64 | tr -d '\n+/='; }
 
-# store_secret NAME: a new version, of what is in $SCRATCH/secret.
+# store_secret NAME: adds a version with the content of $SCRATCH/secret.
 store_secret() { change secrets versions add "$1" --data-file="$SCRATCH/secret"; }
 
-# has_version SECRET: true if it holds something. Ends the script rather than be wrong.
+# has_version SECRET: true if it has an enabled version. Ends the script if that cannot be read.
 has_version() {
     local version
     has_line "$SECRETS" "$1" || return 1
@@ -41,7 +41,7 @@ has_version() {
     [[ -n $version ]]
 }
 
-# The user's password is known to the secret alone. Whatever breaks in between, the next run makes a new one.
+# Only the secret holds the password of the database user. If a step fails, the next run makes a new password.
 ensure_login() {
     local users="" verb=create
     [[ -z $INSTANCE_THERE ]] || users=$(ask sqladmin sql users list --instance="$SQL_INSTANCE" --format='value(name)')
@@ -74,7 +74,7 @@ ensure_secrets() {
         rm -f "$SCRATCH/secret"
     }
     [[ -z $SMTP_URL ]] || has_version "$SECRET_SMTP" || {
-        [[ -n ${SMTP_PASSWORD:-} ]] || die "SMTP_URL is set, SMTP_PASSWORD is not: give the mail relay's password in the environment"
+        [[ -n ${SMTP_PASSWORD:-} ]] || die "SMTP_PASSWORD is missing: with SMTP_URL the first run needs the password of the mail relay in the environment"
         printf '%s' "$SMTP_PASSWORD" >"$SCRATCH/secret"
         store_secret "$SECRET_SMTP"
         rm -f "$SCRATCH/secret"

@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# The way back: deletes what infra/deploy.sh has made, data too. The APIs stay enabled. Sourced by infra/deploy.sh.
+# Deletes everything that infra/deploy.sh created, including all data. The APIs stay enabled. Sourced by infra/deploy.sh.
 
 confirm() {
     local typed
     say "This deletes mediarun in $PROJECT: services, the database with its backups, both buckets with all files, secrets, images."
-    read -r -p "The project's name, to go on: " typed || typed=
+    read -r -p "Type the project id to continue: " typed || typed=
     [[ $typed == "$PROJECT" ]] || die "nothing was deleted"
 }
 
-# delete_each NAMES COMMAND…: for each name (a line of its own) the command, with the name in the place of NAME.
+# delete_each NAMES COMMAND…: runs the command for each name (one per line), with NAME replaced by the name.
 delete_each() {
     local name names
     mapfile -t names <<<"$1"
@@ -18,7 +18,7 @@ delete_each() {
     done
 }
 
-# ours LINES NAME…: those of the lines that are one of the names.
+# ours LINES NAME…: prints the lines that are one of the names.
 ours() { grep -xF -f <(printf '%s\n' "${@:2}") <<<"$1" || true; }
 
 delete_monitoring() {
@@ -43,9 +43,9 @@ delete_messaging() {
     present=$(ask cloudscheduler scheduler jobs list --location="$REGION" --format='value(name.basename())')
     delete_each "$(ours "$present" "$MR_SWEEP_JOB")" scheduler jobs delete NAME --location="$REGION"
     present=$(ask pubsub pubsub subscriptions list --format='value(name.basename())')
-    delete_each "$(ours "$present" "${MR_LANES[@]/%/-worker}" "$MR_SUBSCRIPTION_DEAD")" pubsub subscriptions delete NAME
+    delete_each "$(ours "$present" "${MR_QUEUES[@]/%/-worker}" "$MR_SUBSCRIPTION_DEAD")" pubsub subscriptions delete NAME
     present=$(ask pubsub pubsub topics list --format='value(name.basename())')
-    delete_each "$(ours "$present" "${MR_LANES[@]}" "$MR_TOPIC_DEAD")" pubsub topics delete NAME
+    delete_each "$(ours "$present" "${MR_QUEUES[@]}" "$MR_TOPIC_DEAD")" pubsub topics delete NAME
 }
 
 delete_services() {
@@ -71,7 +71,7 @@ delete_data() {
     delete_each "$(ours "$present" "$BUCKET" "$BUILD_BUCKET")" storage rm --recursive gs://NAME
 }
 
-# What the project itself granted outlives the account it was granted to.
+# Grants on the project must be removed: they outlive the account.
 delete_accounts() {
     local entry present resource role member emails=()
     declare_kinds
@@ -89,7 +89,7 @@ delete_accounts() {
     delete_each "$(ours "$present" "${emails[@]}")" iam service-accounts delete NAME
 }
 
-# From the outside inwards, so that nothing calls what is gone.
+# Deletes callers before what they call.
 destroy() {
     ((DRY_RUN)) || confirm
     delete_monitoring

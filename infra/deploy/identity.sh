@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Who there is, and who may do what: the least that each needs. Sourced by infra/deploy.sh.
+# Service accounts and their permissions: each gets only what it needs. Sourced by infra/deploy.sh.
 
-# Policies that are read at once.
+# How many policies are read at the same time.
 PARALLEL=4
 
-# account|what it is for
+# account|display name
 ACCOUNTS=(
     'web|what mediarun-web runs as'
     'worker|what mediarun-worker runs as'
@@ -13,46 +13,46 @@ ACCOUNTS=(
     'builder|what Cloud Build runs as'
 )
 
-# Each grant: resource|role|member|why. A resource is a kind of KINDS and a name.
+# A grant is resource|role|member|reason. A resource is a kind of KINDS and a name.
 declare_grants() {
-    local web worker builder lane
+    local web worker builder topic
     web=serviceAccount:$(account web)
     worker=serviceAccount:$(account worker)
     builder=serviceAccount:$(account builder)
     GRANTS=(
-        "project $PROJECT|roles/cloudsql.client|$web|reaches the database's socket"
-        "project $PROJECT|roles/cloudsql.client|$worker|reaches the database's socket"
+        "project $PROJECT|roles/cloudsql.client|$web|connects to the database"
+        "project $PROJECT|roles/cloudsql.client|$worker|connects to the database"
         "project $PROJECT|roles/logging.logWriter|$builder|writes its log"
         "bucket $BUCKET|roles/storage.objectUser|$web|stores inputs, signs and streams results, deletes both"
         "bucket $BUCKET|roles/storage.objectUser|$worker|reads inputs, stores results"
-        "bucket $BUILD_BUCKET|roles/storage.objectViewer|$builder|reads the source that was handed in"
+        "bucket $BUILD_BUCKET|roles/storage.objectViewer|$builder|reads the source of a build"
         "repository $REPOSITORY|roles/artifactregistry.writer|$builder|pushes images"
-        "secret $SECRET_DATABASE|roles/secretmanager.secretAccessor|$web|logs in at the database"
-        "secret $SECRET_DATABASE|roles/secretmanager.secretAccessor|$worker|logs in at the database"
+        "secret $SECRET_DATABASE|roles/secretmanager.secretAccessor|$web|reads the database password"
+        "secret $SECRET_DATABASE|roles/secretmanager.secretAccessor|$worker|reads the database password"
         "secret $SECRET_JWT|roles/secretmanager.secretAccessor|$web|signs login tokens"
         "account $(account web)|roles/iam.serviceAccountTokenCreator|$web|signs links to results as itself (signBlob)"
         "account $(account web)|roles/iam.serviceAccountUser|$builder|deploys what runs as it"
         "account $(account worker)|roles/iam.serviceAccountUser|$builder|deploys what runs as it"
-        "topic $TOPIC_DELIVERIES|roles/pubsub.publisher|$worker|announces what a finished task owes"
-        "topic $TOPIC_DEAD|roles/pubsub.publisher|serviceAccount:$PUBSUB_AGENT|puts dead letters there"
+        "topic $TOPIC_DELIVERIES|roles/pubsub.publisher|$worker|publishes deliveries of a finished task"
+        "topic $TOPIC_DEAD|roles/pubsub.publisher|serviceAccount:$PUBSUB_AGENT|publishes dead letters"
     )
-    for lane in "${MR_LANES[@]}"; do
-        GRANTS+=("topic $lane|roles/pubsub.publisher|$web|queues tasks; the sweep what is still owed")
+    for topic in "${MR_QUEUES[@]}"; do
+        GRANTS+=("topic $topic|roles/pubsub.publisher|$web|publishes tasks, and in the sweep what was not published")
     done
-    [[ -z $SMTP_URL ]] || GRANTS+=("secret $SECRET_SMTP|roles/secretmanager.secretAccessor|$worker|logs in at the mail relay")
-    # Once the services and subscriptions are there.
+    [[ -z $SMTP_URL ]] || GRANTS+=("secret $SECRET_SMTP|roles/secretmanager.secretAccessor|$worker|logs in to the mail relay")
+    # Granted when the services and subscriptions exist.
     LATE_GRANTS=(
-        "service $WEB_SERVICE|roles/run.invoker|allUsers|it is the public API; web checks logins itself"
-        "service $WORKER_SERVICE|roles/run.invoker|serviceAccount:$(account pusher)|nobody else reaches the worker"
+        "service $WEB_SERVICE|roles/run.invoker|allUsers|the API is public; web checks logins itself"
+        "service $WORKER_SERVICE|roles/run.invoker|serviceAccount:$(account pusher)|only Pub/Sub reaches the worker"
         "service $WEB_SERVICE|roles/run.developer|$builder|deploys new revisions"
         "service $WORKER_SERVICE|roles/run.developer|$builder|deploys new revisions"
     )
-    for lane in "${MR_LANES[@]}"; do
-        LATE_GRANTS+=("subscription $lane-worker|roles/pubsub.subscriber|serviceAccount:$PUBSUB_AGENT|takes dead letters out")
+    for topic in "${MR_QUEUES[@]}"; do
+        LATE_GRANTS+=("subscription $topic-worker|roles/pubsub.subscriber|serviceAccount:$PUBSUB_AGENT|removes dead letters")
     done
 }
 
-# kind → API|gcloud's words|flags that its names need
+# kind → API|gcloud command|flags that its names need
 declare_kinds() {
     declare -gA KINDS=(
         [project]='cloudresourcemanager|projects|'
@@ -77,13 +77,13 @@ ensure_accounts() {
     done
 }
 
-# The Pub/Sub service agent has to exist before it is given anything.
+# The Pub/Sub service agent must exist before it can be granted a role.
 ensure_pubsub_agent() {
     [[ $1 != *"$PUBSUB_AGENT" ]] || ((AGENT_MADE)) || change beta services identity create --service=pubsub.googleapis.com
     [[ $1 != *"$PUBSUB_AGENT" ]] || AGENT_MADE=1
 }
 
-# read_policy RESOURCE: lines "role<tab>member"; nothing of what is not there yet.
+# read_policy RESOURCE: prints lines "role<tab>member".
 read_policy() {
     local words flags api name=${1#* }
     IFS='|' read -r api words flags <<<"${KINDS[${1%% *}]}"
@@ -103,7 +103,7 @@ grant() { # RESOURCE ROLE MEMBER
     change $words add-iam-policy-binding "$name" $flags --member="$3" --role="$2" "${condition[@]}"
 }
 
-# read_policies RESOURCE…: into the caller's `policy`, several at once: each takes gcloud a second or two.
+# read_policies RESOURCE…: fills the caller's `policy`, several at a time, because each takes gcloud a second or two.
 read_policies() {
     local resource pids=() pid i=0
     for resource in "$@"; do
@@ -120,7 +120,7 @@ read_policies() {
     done
 }
 
-# ensure_grants GRANT…: adds what is lacking. Of what this run has made there is nothing to read: all is lacking.
+# ensure_grants GRANT…: adds the missing grants. A resource that this run created has no grants yet, so its policy is not read.
 ensure_grants() {
     local entry resource role member resources
     local -A policy=()

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Where images are kept and made: Artifact Registry, Cloud Build, and the trigger that builds and deploys each push.
-# Sourced by infra/deploy.sh. What a build does is in cloudbuild.yaml.
+# Images: Artifact Registry, Cloud Build, and the trigger that builds and deploys each push. Sourced by infra/deploy.sh.
+# cloudbuild.yaml says what a build does.
 
 ensure_repository() {
     local present
@@ -10,19 +10,19 @@ ensure_repository() {
         --repository-format=docker --description="mediarun's images" --labels=app=mediarun
 }
 
-# The substitutions of cloudbuild.yaml.
+# substitutions DEPLOY: prints the substitutions of cloudbuild.yaml.
 substitutions() { printf '_REGION=%s,_REPOSITORY=%s,_DEPLOY=%s' "$REGION" "$REPOSITORY" "$1"; }
 
-# Only builds: what is deployed, this script deploys, with everything else that belongs to a service.
+# Only builds the images: this script deploys them, together with the settings of the services.
 build_images() {
-    say "Cloud Build makes the images, which takes some minutes"
+    say "Cloud Build builds the images; this takes some minutes"
     change builds submit "$ROOT" --config="$ROOT/cloudbuild.yaml" --region="$REGION" --substitutions="$(substitutions false)" \
         --service-account="projects/$PROJECT/serviceAccounts/$(account builder)" \
         --gcs-source-staging-dir="gs://$BUILD_BUCKET/source"
 }
 
-# serving_image SERVICE: the image of the revision that has the traffic; nothing if there is no such service. It may be
-# another than the newest: a rollback sends the traffic back.
+# serving_image SERVICE: prints the image of the revision that has the traffic; nothing without the service. After a rollback
+# it is not the newest image.
 serving_image() {
     local revision
     revision=$(awk -F '\t' -v name="$1" '$1 == name && $5 == 100 { print $3; exit }' <<<"$SERVICES")
@@ -30,20 +30,20 @@ serving_image() {
         ask run run revisions describe "$revision" --region="$REGION" --format='value(spec.containers[0].image)'
 }
 
-# built_image NAME: the newest that was built, by its digest.
+# built_image NAME: prints the newest image by digest.
 built_image() {
     local digest
     ((!DRY_RUN)) || { printf '%s/%s@sha256:…' "$REGISTRY" "$1" && return; }
     digest=$(ask artifactregistry artifacts tags list --package="$1" --repository="$REPOSITORY" --location="$REGION" \
         --format='value(name.basename(),version.basename())')
     digest=$(field_of "$digest" latest)
-    [[ $digest == sha256:* ]] || die "no image $REGISTRY/$1:latest was built: see gcloud builds list --region=$REGION --project=$PROJECT"
+    [[ $digest == sha256:* ]] || die "image $REGISTRY/$1:latest does not exist: see gcloud builds list --region=$REGION --project=$PROJECT"
     printf '%s/%s@%s' "$REGISTRY" "$1" "$digest"
 }
 
-# Sets WEB_SERVES and WORKER_SERVES, the images that run now, and WEB_IMAGE and WORKER_IMAGE, those that shall: the same,
-# unless there are none or --build asks for new ones.
-# shellcheck disable=SC2034 # services.sh reads them
+# Sets WEB_SERVES and WORKER_SERVES to the images that run now, and WEB_IMAGE and WORKER_IMAGE to those that should run: the
+# same ones, unless there are none or --build is set.
+# shellcheck disable=SC2034 # services.sh uses them
 choose_images() {
     WEB_SERVES=$(serving_image "$WEB_SERVICE")
     WORKER_SERVES=$(serving_image "$WORKER_SERVICE")
@@ -56,8 +56,8 @@ choose_images() {
     fi
 }
 
-# --repo OWNER/NAME (connected in the console, Cloud Build → Repositories, which nobody but a person can do), or the full
-# name of a connected repository of the second generation.
+# --repo is OWNER/NAME, or the full name of a repository of the second generation. A person must connect the repository first,
+# in the console: Cloud Build → Repositories.
 ensure_trigger() {
     [[ -n $REPO ]] || return 0
     local present source

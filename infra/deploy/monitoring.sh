@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What watches: log metrics, alert policies, uptime check, dashboard, and whom they tell. The files are in
-# infra/monitoring, which says what they may hold. Sourced by infra/deploy.sh.
+# Monitoring: log metrics, alert policies, uptime check, dashboard, and the address for alerts. The files and their rules are
+# in infra/monitoring. Sourced by infra/deploy.sh.
 
-# marked FILE MARK: the file rendered, with the mark in its labels; a log metric, which has none, has it in its description.
+# marked FILE HASH: renders the file with the hash in its labels, or in the description of a log metric, which has no labels.
 marked() {
     local text
     text=$(render "$1")
@@ -10,11 +10,11 @@ marked() {
         */metrics/*) text=${text/'"description": "'/"\"description\": \"[$2] "} ;;
         *) text=${text/'"app": "mediarun"'/"\"app\": \"mediarun\", \"settings\": \"$2\""} ;;
     esac
-    [[ $text == *"$2"* ]] || die "${1#"$ROOT"/} has no place for its settings' mark"
+    [[ $text == *"$2"* ]] || die "${1#"$ROOT"/} has no place for the hash of its settings"
     printf '%s\n' "$text" >"$SCRATCH/monitoring.json"
 }
 
-# Early: an alert policy is refused until its metric is known everywhere, which takes up to ten minutes.
+# Runs early: an alert policy is refused until its metric is visible everywhere, which takes up to ten minutes.
 ensure_metrics() {
     local file name mark present verb
     present=$(ask logging logging metrics list --format='value(name.basename(),description)')
@@ -31,14 +31,14 @@ ensure_metrics() {
     done
 }
 
-# Sets CHANNEL, the resource name of the channel to the --email address; empty without one.
+# Sets CHANNEL to the resource name of the channel for --email; empty without one.
 ensure_channel() {
     local present
     CHANNEL=
     present=$(ask monitoring beta monitoring channels list --filter='userLabels.app=mediarun' --format='value(labels.email_address,name)')
     if [[ -z $EMAIL ]]; then
         CHANNEL=$(head -n 1 <<<"$present" | cut -f 2)
-        [[ -n $CHANNEL ]] || say "note: nobody is told of alerts; run this again with --email ADDRESS"
+        [[ -n $CHANNEL ]] || say "note: alerts are sent to nobody; run this again with --email ADDRESS"
         return 0
     fi
     CHANNEL=$(field_of "$present" "$EMAIL")
@@ -70,7 +70,7 @@ ensure_policies() {
     done
 }
 
-# By the API itself: gcloud has no flag for logCheckFailures.
+# Calls the API directly, because gcloud has no flag for logCheckFailures.
 ensure_uptime() {
     local file=$ROOT/infra/monitoring/uptime.json mark present url method=POST
     mark=$(settings_of "$(render "$file")")

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# What has to be there before anything is made; each fault is one line that says what to do. Sourced by infra/deploy.sh.
+# Checks before anything is created; each failure is one line that says what to do. Sourced by infra/deploy.sh.
 #
-# Sets NUMBER (of the project) and ENABLED_APIS (lines NAME.googleapis.com).
+# Sets NUMBER (the project number) and ENABLED_APIS (lines NAME.googleapis.com).
 
-# What this script does needs these; the roles that hold them stand beside.
+# The permissions that the script needs, with the roles that include them.
 PERMISSIONS=(
     resourcemanager.projects.setIamPolicy   # Project IAM Admin
     serviceusage.services.enable            # Service Usage Admin
@@ -32,8 +32,8 @@ check_tools() {
 
 check_project() {
     local found
-    [[ $PROJECT =~ ^[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] || die "'$PROJECT' is no project id (6 to 30 small letters, digits, hyphens)"
-    found=$(google "no project $PROJECT, or not visible to you (gcloud projects list)" projects describe "$PROJECT" \
+    [[ $PROJECT =~ ^[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] || die "--project must be a project id (6 to 30 lower-case letters, digits and hyphens), not '$PROJECT'"
+    found=$(google "project $PROJECT does not exist or you cannot access it (gcloud projects list)" projects describe "$PROJECT" \
         --format='value(projectNumber,lifecycleState)')
     NUMBER=${found%%[[:space:]]*}
     [[ $NUMBER =~ ^[0-9]+$ ]] || die "project $PROJECT has no number: $found"
@@ -47,23 +47,23 @@ check_permissions() {
     for permission in "${PERMISSIONS[@]}"; do
         [[ $granted == *"\"$permission\""* ]] || missing+=("$permission")
     done
-    ((${#missing[@]} == 0)) || die "you lack on $PROJECT: ${missing[*]} — ask an owner for the role Owner, or for the roles in infra/deploy/preflight.sh"
+    ((${#missing[@]} == 0)) || die "missing permissions on $PROJECT: ${missing[*]} — ask an owner for the role Owner, or for the roles in infra/deploy/preflight.sh"
 }
 
-# Whoever may not read it learns of missing billing when the first API is enabled.
+# If you may not read this, missing billing shows when the first API is enabled.
 check_billing() {
     local enabled
     enabled=$(gcloud billing projects describe "$PROJECT" --quiet --format='value(billingEnabled)' 2>/dev/null </dev/null) || return 0
     [[ ${enabled,,} != false ]] ||
-        die "billing is off for $PROJECT: gcloud billing projects link $PROJECT --billing-account=… (gcloud billing accounts list)"
+        die "billing is disabled for $PROJECT: gcloud billing projects link $PROJECT --billing-account=… (gcloud billing accounts list)"
 }
 
-read_apis() { ENABLED_APIS=$(google "cannot list the project's APIs" services list --enabled --format='value(config.name)'); }
+read_apis() { ENABLED_APIS=$(google "cannot list the enabled APIs" services list --enabled --format='value(config.name)'); }
 
 check_region() {
     local regions
     regions=$(ask run run regions list --format='value(locationId)')
-    [[ -z $regions ]] || has_line "$regions" "$REGION" || die "Cloud Run has no region '$REGION': choose one of $(tr '\n' ' ' <<<"$regions")"
+    [[ -z $regions ]] || has_line "$regions" "$REGION" || die "--region '$REGION' is not a region of Cloud Run: choose one of $(tr '\n' ' ' <<<"$regions")"
 }
 
 preflight() {

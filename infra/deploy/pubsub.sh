@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# Topics, push subscriptions and the sweep's job. Sourced by infra/deploy.sh. Names and numbers: infra/names.sh.
+# Topics, push subscriptions and the job of the sweep. Names and numbers are in infra/names.sh. Sourced by infra/deploy.sh.
 
 ensure_topics() {
     local topic present missing=()
     present=$(ask pubsub pubsub topics list --format='value(name.basename())')
     note topic "$present"
-    for topic in "${MR_LANES[@]}" "$MR_TOPIC_DEAD"; do
+    for topic in "${MR_QUEUES[@]}" "$MR_TOPIC_DEAD"; do
         has_line "$present" "$topic" || missing+=("$topic")
     done
     ((${#missing[@]} == 0)) || change pubsub topics create "${missing[@]}" --labels=app=mediarun
@@ -25,21 +25,21 @@ ensure_subscription() {
 }
 
 ensure_subscriptions() {
-    local lane
+    local topic
     SUBSCRIPTIONS=$(ask pubsub pubsub subscriptions list --format='value(name.basename(),labels.settings)')
     note subscription "$SUBSCRIPTIONS"
-    for lane in "${MR_LANES[@]}"; do
-        ensure_subscription "$lane-worker" "$lane" "$WORKER_URL/" "$WORKER_SERVICE" "$(account pusher)" \
+    for topic in "${MR_QUEUES[@]}"; do
+        ensure_subscription "$topic-worker" "$topic" "$WORKER_URL/" "$WORKER_SERVICE" "$(account pusher)" \
             --dead-letter-topic="$MR_TOPIC_DEAD" --max-delivery-attempts="$MR_DELIVERY_ATTEMPTS"
     done
     ensure_subscription "$MR_SUBSCRIPTION_DEAD" "$MR_TOPIC_DEAD" "$WEB_URL$MR_DEAD_LETTERS_PATH" "$WEB_SERVICE" "$(account scheduler)"
 }
 
-# A job has no labels: its description holds the mark.
+# A job has no labels, so its description holds the hash of the settings.
 ensure_sweep() {
     local mark verb=update present flags=("--schedule=$MR_SWEEP_SCHEDULE" --time-zone=Etc/UTC "--uri=$WEB_URL$MR_SWEEP_PATH" --http-method=POST
         --message-body='{}' "--oidc-service-account-email=$(account scheduler)" "--oidc-token-audience=$WEB_SERVICE"
-        --attempt-deadline=60s --max-retry-attempts=0) # the next minute tries again
+        --attempt-deadline=60s --max-retry-attempts=0) # the next run is a minute later
     mark=$(settings_of "${flags[@]}")
     present=$(ask cloudscheduler scheduler jobs list --location="$REGION" --format='value(name.basename(),description)')
     if ! grep -q "^$MR_SWEEP_JOB"$'\t' <<<"$present"; then

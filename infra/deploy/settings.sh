@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What is to be made: names, accounts and everything that follows from the project. Sourced by infra/deploy.sh, after
-# infra/names.sh. What may be chosen is in infra/deploy.sh's usage.
-# shellcheck disable=SC2034 # read by the other parts
+# Names of the resources, and settings that follow from the project. Sourced by infra/deploy.sh, after infra/names.sh. For
+# the options see infra/deploy.sh --help.
+# shellcheck disable=SC2034 # used by the other parts
 
 WEB_SERVICE=mediarun-web
 WORKER_SERVICE=mediarun-worker
@@ -17,15 +17,15 @@ TRIGGER=mediarun-push
 APIS=(run pubsub storage sqladmin secretmanager artifactregistry cloudbuild cloudscheduler iam iamcredentials
     cloudresourcemanager monitoring logging)
 
-# What ${…} may stand for in infra/services and infra/monitoring.
+# The names that ${…} may have in infra/services and infra/monitoring.
 PLACEHOLDERS=(PROJECT BUCKET DATABASE TOPIC TOPIC_HIGH TOPIC_DELIVERIES SMTP_URL SMTP_USER MAIL_FROM PUBLIC_URL IMAGE SETTINGS
     WEB_SERVICE WORKER_SERVICE WEB_HOST SQL_INSTANCE TASKS_SUBSCRIPTION TASKS_HIGH_SUBSCRIPTION DELIVERIES_SUBSCRIPTION
     DEAD_LETTERS_SUBSCRIPTION)
 
-# Called once the project's number is known.
+# Call it when the project number is known.
 derive_settings() {
     BUCKET=${BUCKET:-$PROJECT-mediarun}
-    KNOWN="project $PROJECT"$'\n' # what was there before this run
+    KNOWN="project $PROJECT"$'\n' # the resources that existed before this run
     AGENT_MADE=0
     BUILD_BUCKET=$PROJECT-mediarun-build
     DATABASE=$PROJECT:$REGION:$SQL_INSTANCE
@@ -46,5 +46,5 @@ derive_settings() {
     SETTINGS=
 }
 
-# account NAME: the address of one of our service accounts.
+# account NAME: prints the e-mail address of one of our service accounts.
 account() { printf 'mediarun-%s@%s.iam.gserviceaccount.com' "$1" "$PROJECT"; }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The buckets: one of inputs and results, one of the source that is handed to Cloud Build. Sourced by infra/deploy.sh.
+# The buckets: one for inputs and results, one for the source of Cloud Build. Sourced by infra/deploy.sh.
 
 # ensure_bucket NAME LIFECYCLE [CORS]
 ensure_bucket() {
@@ -12,7 +12,7 @@ ensure_bucket() {
     flags+=(--uniform-bucket-level-access --public-access-prevention)
     mark=$(settings_of "$(cat "${files[@]}")" "${#files[@]}")
     if ! grep -q "^$1"$'\t' <<<"$BUCKET_MARKS"; then
-        # Labels, CORS and lifecycle are set by an update alone.
+        # Only an update can set labels, CORS and lifecycle.
         change storage buckets create "gs://$1" --location="$REGION" --uniform-bucket-level-access --public-access-prevention \
             --soft-delete-duration=0
     fi
@@ -22,7 +22,7 @@ ensure_bucket() {
 ensure_buckets() {
     BUCKET_MARKS=$(ask storage storage buckets list --format='value(name,labels.settings)')
     note bucket "$BUCKET_MARKS"
-    # Large uploads that nobody finishes end with their session, after a week at most; the sweep ends them earlier.
+    # Unfinished large uploads end with their session, after a week at most; the sweep ends them earlier.
     ensure_bucket "$BUCKET" lifecycle.json cors.json
     ensure_bucket "$BUILD_BUCKET" lifecycle-builds.json
 }

@@ -1,4 +1,4 @@
--- Users, tasks, their outputs, and the ledger of objects that nobody owns yet.
+-- Users, tasks, their outputs, and the list of objects without an owner.
 
 CREATE TABLE users (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -11,7 +11,7 @@ CREATE TABLE users (
 CREATE UNIQUE INDEX users_username ON users (lower(username));
 CREATE UNIQUE INDEX users_email ON users (lower(email));
 
--- The truth about every piece of work. A Pub/Sub message only says "look at task N, generation G".
+-- The state of every task. A Pub/Sub message only says "look at task N, generation G".
 CREATE TABLE tasks (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     file_id          uuid NOT NULL UNIQUE,
@@ -43,7 +43,7 @@ CREATE TABLE tasks (
     CHECK ((status = 'failed') = (error_code IS NOT NULL))
 );
 CREATE INDEX tasks_by_user ON tasks (user_id, id);
--- What the sweep looks through: unfinished work only.
+-- For the sweep: only unfinished tasks.
 CREATE INDEX tasks_unfinished ON tasks (published_at NULLS FIRST) WHERE status IN ('uploaded', 'processing');
 
 CREATE TABLE outputs (
@@ -58,7 +58,7 @@ CREATE TABLE outputs (
     PRIMARY KEY (task_id, n)
 );
 
--- The same table stands in shared/data/transitions.c; a test compares the two.
+-- The same table is in shared/data/transitions.c; a test compares the two.
 CREATE FUNCTION task_transition_allowed(before text, after text) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
     SELECT (before, after) IN (
@@ -84,8 +84,8 @@ $$;
 CREATE TRIGGER tasks_transition BEFORE UPDATE OF status ON tasks
     FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION check_task_transition();
 
--- Objects that may have to go: written down before the object is, struck out in the transaction that gives it an owner.
--- Whatever is still here after delete_after is deleted by the sweep.
+-- Objects that may become orphaned: a row is inserted before the object is written, and deleted in the transaction that
+-- gives the object an owner. The sweep deletes the objects whose rows are still here after delete_after.
 CREATE TABLE stray_objects (
     name         text PRIMARY KEY,
     delete_after timestamptz NOT NULL

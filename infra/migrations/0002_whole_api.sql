@@ -1,4 +1,4 @@
--- URL ingest, results that are no files, idempotency keys, direct uploads, deliveries, events, records, pings.
+-- URL ingest, results that are not files, idempotency keys, direct uploads, deliveries, events, records, pings.
 
 ALTER TABLE users ADD COLUMN webhook_secret text NOT NULL
     DEFAULT replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');  -- hexadecimal, 32 bytes
@@ -14,7 +14,7 @@ ALTER TABLE tasks
 CREATE INDEX tasks_by_original_file ON tasks (user_id, original_file, id);
 CREATE INDEX tasks_by_event ON tasks (user_id, event_id);
 
--- One key makes one task. It outlives the task, so that a late repetition does not make another.
+-- One key creates one task. It outlives the task, so that a late repetition does not create another one.
 CREATE TABLE idempotency_keys (
     user_id      bigint NOT NULL REFERENCES users,
     key          text NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 
--- Direct uploads that no task owns yet. session_uri is a bearer secret of Cloud Storage.
+-- Direct uploads without a task. session_uri is a bearer secret of Cloud Storage.
 CREATE TABLE uploads (
     id           uuid PRIMARY KEY,
     user_id      bigint NOT NULL REFERENCES users,
@@ -39,7 +39,7 @@ CREATE TABLE uploads (
 );
 CREATE INDEX uploads_by_expiry ON uploads (expires_at);
 
--- Links that need no login: the SHA-256 of a token, for the results of one task.
+-- Links without a login: the SHA-256 of a token, for the results of one task.
 CREATE TABLE download_links (
     token_hash text PRIMARY KEY,
     task_id    bigint NOT NULL REFERENCES tasks ON DELETE CASCADE,
@@ -48,7 +48,7 @@ CREATE TABLE download_links (
 CREATE INDEX download_links_by_task ON download_links (task_id);
 CREATE INDEX download_links_by_expiry ON download_links (expires_at);
 
--- Webhooks and mails owed for a result. The trigger below makes them in the transaction that ends the task.
+-- Webhooks and mails to send for a result. The trigger below creates them in the transaction that ends the task.
 CREATE TABLE deliveries (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     public_id        uuid NOT NULL DEFAULT gen_random_uuid(), -- what the receiver sees
@@ -87,8 +87,8 @@ CREATE TRIGGER tasks_deliveries AFTER UPDATE OF status ON tasks
                        AND (NEW.callback_url IS NOT NULL OR NEW.notify_mail))
     EXECUTE FUNCTION owe_deliveries();
 
--- Events: every change that a client may see gets a number and a notification "user_id task_id event_id what",
--- what being state, progress (nothing else changed) or deleted.
+-- Events: every change that is visible to a client gets a number and a notification "user_id task_id event_id what".
+-- what is state, progress (nothing else changed) or deleted.
 CREATE SEQUENCE task_events;
 CREATE FUNCTION number_task_event() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -119,8 +119,8 @@ CREATE TRIGGER tasks_event_told AFTER INSERT OR DELETE ON tasks FOR EACH ROW EXE
 CREATE TRIGGER tasks_event_change_told AFTER UPDATE ON tasks
     FOR EACH ROW WHEN (OLD.event_id IS DISTINCT FROM NEW.event_id) EXECUTE FUNCTION tell_task_event();
 
--- The rows of kind insert_records, and how far each task has come. No foreign key to tasks: that would delete
--- millions of rows within a request. The sweep removes those of tasks that are gone, in small transactions.
+-- The rows of kind insert_records, and the progress of each task. There is no foreign key to tasks, because it would
+-- delete millions of rows within a request. The sweep removes the rows of deleted tasks in small transactions.
 CREATE SCHEMA records;
 CREATE TABLE records.runs (
     task_id    bigint PRIMARY KEY,
@@ -160,12 +160,12 @@ CREATE TABLE records.order_items (
     PRIMARY KEY (task_id, n)
 );
 
--- A message through the whole loop and back.
+-- A message that passes through the whole loop.
 CREATE TABLE pings (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     sent_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     pong_at timestamptz
 );
--- One in a second: whoever asks in the same second shares it, so that nobody can flood the queue with pings.
+-- At most one per second: requests within the same second share it, so that pings cannot flood the queue.
 CREATE UNIQUE INDEX pings_by_second ON pings (date_trunc('second', sent_at AT TIME ZONE 'UTC'));
 CREATE INDEX pings_by_age ON pings (sent_at);

@@ -114,13 +114,13 @@ def test_rollout(running, gcloud):
         assert now == (image, now[1], True, []) and now[1] != former
         assert env_of(running, name) == env, "the settings are infra/deploy.sh's"
     said = [line[4:] for line in done.stderr.splitlines() if line.startswith("ok: ")]
-    assert said == ["web's new revision reaches its database", "a message reaches the new worker and comes back",
-                    "web has the traffic", "the whole loop"]
+    assert said == ["the new web revision reaches its database", "a message passes through the new worker",
+                    "the new web revision has the traffic", "a message passes through the whole loop"]
 
 
 @pytest.mark.parametrize("broken, words", [
-    ("candidate---mediarun-web", "web's new revision reaches its database"),
-    ("converter-health", "a message reaches the new worker and comes back"),
+    ("candidate---mediarun-web", "the new web revision reaches its database"),
+    ("converter-health", "a message passes through the new worker"),
 ])
 def test_back(running, gcloud, tmp_path, broken, words):
     """What does not answer is not left with the traffic: neither of the two."""

@@ -389,7 +389,7 @@ def test_mail(world, forced):
 # What is missing, and what Google answers when it is to be made → what the one line says.
 REFUSALS = [
     (r"/serviceAccounts/mediarun-web@", "POST", r"/serviceAccounts$", 403, r"service-accounts create.*ask an owner"),
-    (r"^/storage/v1/b/demo-project-mediarun$", "POST", r"/storage/v1/b$", 409, r"buckets create.*another with --bucket"),
+    (r"^/storage/v1/b/demo-project-mediarun$", "POST", r"/storage/v1/b$", 409, r"buckets create.*another one with --bucket"),
     (r"/topics/mediarun-tasks$", "PUT", r"/topics/mediarun-tasks$", 429, r"topics create.*a quota is used up"),
 ]
 
@@ -433,18 +433,18 @@ def test_what_is_missing_beforehand(empty, gcloud):
     """Each in one line; nothing is made."""
     empty.permissions_missing = {"run.services.create", "pubsub.topics.create"}
     run = programs.deploy(empty, gcloud)
-    assert re.fullmatch(r"error: you lack on demo-project: pubsub\.topics\.create run\.services\.create — .*", lines(run)[-1])
+    assert re.fullmatch(r"error: missing permissions on demo-project: pubsub\.topics\.create run\.services\.create — .*", lines(run)[-1])
     empty.billing = False
-    assert lines(programs.deploy(empty, gcloud))[-1].startswith("error: billing is off for demo-project: gcloud billing projects link")
+    assert lines(programs.deploy(empty, gcloud))[-1].startswith("error: billing is disabled for demo-project: gcloud billing projects link")
     empty.fail("GET", r"/v1/projects/demo-project$", 403, "The caller does not have permission")
-    assert re.match(r"error: no project demo-project, or not visible to you", lines(programs.deploy(empty, gcloud))[-1])
+    assert re.match(r"error: project demo-project does not exist or you cannot access it", lines(programs.deploy(empty, gcloud))[-1])
     assert empty.mutations() == []
 
 
 def test_a_region_that_is_none(empty, gcloud):
     empty.enabled |= {"run.googleapis.com"}
     run = programs.deploy(empty, gcloud, "--region", "mars-north1", "--dry-run")
-    assert lines(run)[-1].startswith("error: Cloud Run has no region 'mars-north1': choose one of us-central1 europe-west1")
+    assert lines(run)[-1].startswith("error: --region 'mars-north1' is not a region of Cloud Run: choose one of us-central1 europe-west1")
 
 
 def without_gcloud(directory, tree, *options):
@@ -464,12 +464,12 @@ def test_without_gcloud(tmp_path):
 
 
 OPTION_FAULTS = [
-    ([], "error: which project?"), (["--project"], "error: --project needs a value"),
+    ([], "error: --project is missing"), (["--project"], "error: --project needs a value"),
     (["--project", PROJECT, "--nonsense"], "error: unknown option '--nonsense'"),
-    (["--project", PROJECT, "--region", "Europe"], "error: 'Europe' is no region"),
-    (["--project", PROJECT, "--db-availability", "often"], "error: --db-availability is zonal or regional"),
-    (["--project", PROJECT, "--max-connections", "many"], "error: --max-connections is a number"),
-    (["--project", PROJECT, "--public-url", "http://x"], "error: --public-url starts with https://"),
+    (["--project", PROJECT, "--region", "Europe"], "error: --region must be a region such as"),
+    (["--project", PROJECT, "--db-availability", "often"], "error: --db-availability must be zonal or regional"),
+    (["--project", PROJECT, "--max-connections", "many"], "error: --max-connections must be a whole number"),
+    (["--project", PROJECT, "--public-url", "http://x"], "error: --public-url must start with https://"),
 ]
 
 
@@ -481,15 +481,15 @@ def test_options(tmp_path, options, said):
 
 # file, what is changed → what the one line says.
 BUDGETS = [
-    ("web.yaml", 'maxScale: "6"', 'maxScale: "60"', r"the services may open 951 connections .*, the database takes 200: lower maxScale"),
+    ("web.yaml", 'maxScale: "6"', 'maxScale: "60"', r"the services may open 951 connections .*, the database accepts 200: lower maxScale"),
     ("worker.yaml", 'DATABASE_POOL, value: "3"', 'DATABASE_POOL, value: "30"', r"the services may open 1059 connections"),
     ("worker.yaml", "containerConcurrency: 5", "containerConcurrency: 6", r"containerConcurrency 6 is above SLOTS .* = 5"),
     ("web.yaml", "containerConcurrency: 240", "containerConcurrency: 1000", r"containerConcurrency 1000 is above WEB_THREADS .* = 240"),
-    ("worker.yaml", "memory: 4Gi", "memory: 2Gi", r"may take 3584 MiB, its limit is 2048 MiB: raise memory"),
-    ("worker.yaml", 'JOB_TIMEOUT_SECONDS, value: "3300"', 'JOB_TIMEOUT_SECONDS, value: "3600"', r"lower the first"),
-    ("worker.yaml", "timeoutSeconds: 3600", "timeoutSeconds: 7200", r"above Cloud Run's 3600"),
+    ("worker.yaml", "memory: 4Gi", "memory: 2Gi", r"may use 3584 MiB, the limit is 2048 MiB: raise memory"),
+    ("worker.yaml", 'JOB_TIMEOUT_SECONDS, value: "3300"', 'JOB_TIMEOUT_SECONDS, value: "3600"', r"lower JOB_TIMEOUT_SECONDS"),
+    ("worker.yaml", "timeoutSeconds: 3600", "timeoutSeconds: 7200", r"above Cloud Run's limit of 3600"),
     ("worker.yaml", 'cpu-throttling: "false"', 'cpu-throttling: "true"', r'outlives its push \(600 s\) .* or JOB_TIMEOUT_SECONDS to 540'),
-    ("worker.yaml", "DATABASE_POOL", "DATABASE_POOLS", r"worker.yaml says no number for DATABASE_POOL"),
+    ("worker.yaml", "DATABASE_POOL", "DATABASE_POOLS", r"worker.yaml has no number for DATABASE_POOL"),
 ]
 
 

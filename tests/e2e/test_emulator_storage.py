@@ -655,7 +655,7 @@ def test_restart_finds_everything(tmp_path):
 def test_one_emulator_per_directory(emulator, tmp_path):
     second = emulator_program(tmp_path)
     second.env["DATA_DIR"] = str(emulator.data)
-    with pytest.raises(AssertionError, match="another emulator uses"):
+    with pytest.raises(AssertionError, match="another emulator is using"):
         second.start()
 
 

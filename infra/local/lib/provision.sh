@@ -57,10 +57,10 @@ provision_storage() {
 
 provision_pubsub() {
     local topics=projects/$GOOGLE_CLOUD_PROJECT/topics topic
-    for topic in "${MR_LANES[@]}" "$MR_TOPIC_DEAD"; do
+    for topic in "${MR_QUEUES[@]}" "$MR_TOPIC_DEAD"; do
         ensure PUT "$PUBSUB_URL/v1/$topics/$topic" '{}' || true
     done
-    for topic in "${MR_LANES[@]}"; do
+    for topic in "${MR_QUEUES[@]}"; do
         push_subscription "$topic-worker" "$topic" "$(push_config "$WORKER_URL/" "$WORKER_URL")" \
             ",\"deadLetterPolicy\":{\"deadLetterTopic\":\"$topics/$MR_TOPIC_DEAD\",\"maxDeliveryAttempts\":$MR_DELIVERY_ATTEMPTS}"
     done
