@@ -1,4 +1,4 @@
-/* Cron schedules: what is one, and when it is next due. */
+/* Cron schedules: valid and invalid ones, and the next time. */
 #include "infra/local/emulator/scheduler/cron.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
-/* The pure rooms of the emulator's Pub/Sub: filters, timers, flow control, settings, messages, field masks.
- * The whole is tested over HTTP by tests/e2e/test_emulator_pubsub.py. */
+/* The pure parts of the emulator's Pub/Sub: filters, timers, flow control, settings, messages, field masks.
+ * tests/e2e/test_emulator_pubsub.py tests the service over HTTP. */
 #include "infra/local/emulator/api/fields.h"
 #include "infra/local/emulator/api/names.h"
 #include "infra/local/emulator/api/registry.h"
@@ -25,8 +25,6 @@ static json_t *parse(const char *text)
         fail_msg("%s: %s", text, fault.text);
     return json;
 }
-
-/* ---- filters ---- */
 
 static void test_filter_matches(void **state)
 {
@@ -111,8 +109,6 @@ static void test_filter_refused(void **state)
     assert_int_equal(em_filter_compile(deep, &filter, NULL), MR_INVALID);
 }
 
-/* ---- timers ---- */
-
 static void test_timers(void **state)
 {
     (void)state;
@@ -127,7 +123,7 @@ static void test_timers(void **state)
         em_timers_cancel(&heap, &timers[i]);
     for (int i = 1; i < N; i += 3)
         em_timers_set(&heap, &timers[i], (i * 31) % 2000); /* moved */
-    em_timers_cancel(&heap, &timers[0]);                   /* not set: nothing happens */
+    em_timers_cancel(&heap, &timers[0]);                   /* not set: no effect */
     int64_t last = -1;
     int count = 0;
     for (struct em_timer *first = NULL; (first = em_timers_first(&heap)) != NULL; count++) {
@@ -139,8 +135,6 @@ static void test_timers(void **state)
     assert_int_equal(count, N - (N + 2) / 3);
     em_timers_free(&heap);
 }
-
-/* ---- flow control ---- */
 
 static void test_window_grows(void **state)
 {
@@ -175,7 +169,7 @@ static void test_nacks(void **state)
     em_push_window_nacked(&window, 0, 5000);
     assert_int_equal(window.size, 2);
     assert_int_equal(window.not_before_us, 5000 + EM_PUSH_BACKOFF_MIN_US);
-    for (int i = 0; i < 50; i++) /* those that were under way */
+    for (int i = 0; i < 50; i++) /* pushes that were in progress */
         em_push_window_nacked(&window, 0, 6000);
     assert_int_equal(window.size, 2);
     assert_int_equal(window.backoff_us, EM_PUSH_BACKOFF_MIN_US);
@@ -204,8 +198,6 @@ static void test_retry_policy_delay(void **state)
         assert_int_equal(em_retry_policy_delay(cases[i].min, cases[i].max, cases[i].attempt), cases[i].delay);
 }
 
-/* ---- settings and messages ---- */
-
 static void test_settings(void **state)
 {
     (void)state;
@@ -230,7 +222,7 @@ static void test_settings(void **state)
     MR_AUTO(em_subscription_settings) struct em_subscription_settings *changed = NULL;
     assert_int_equal(em_subscription_settings_patch(settings, change, "push_config", &changed, &err), MR_OK);
     assert_null(changed->push.endpoint);
-    assert_string_equal(settings->push.endpoint, "http://x/y"); /* the old ones stay as they were */
+    assert_string_equal(settings->push.endpoint, "http://x/y"); /* the old settings are unchanged */
     struct em_subscription_settings *none = NULL;
     assert_int_equal(em_subscription_settings_patch(settings, change, "topic", &none, &err), MR_INVALID);
     assert_int_equal(em_subscription_settings_patch(settings, change, "pushConfig,,", &none, &err),
@@ -262,10 +254,8 @@ static void test_messages(void **state)
               "\"CloudPubSubDeadLetterSourceSubscriptionProject\":\"p\","
               "\"CloudPubSubDeadLetterSourceTopicPublishTime\":\"2021-02-26T19:53:55.749+00:00\"}");
     assert_true(json_equal(letter->attributes, attributes));
-    assert_int_equal(json_object_size(message->attributes), 1); /* the original stays as it was */
+    assert_int_equal(json_object_size(message->attributes), 1); /* the original is unchanged */
 }
-
-/* ---- fields ---- */
 
 static void test_durations_and_times(void **state)
 {
