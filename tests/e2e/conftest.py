@@ -1,14 +1,15 @@
 """
-Fixtures of the end-to-end tests. What they need: `make programs`, the Debian packages of infra/local/lib/packages.sh.
+Fixtures of the end-to-end tests. What they need: `make programs`, and the Debian packages of infra/local/lib/packages.sh.
 
-    pytest tests/e2e -n 4                           all tests, by four processes ("workers") at once
-    pytest tests/e2e/test_tasks.py -k put           some tests, in this process
-    VARIANT=asan pytest tests/e2e -n 4 -m sanitized the subset that also runs on the asan or tsan build
+    pytest tests/e2e -n 4                                 all tests, in four processes ("workers") at once
+    pytest tests/e2e/test_tasks.py -k put                 some tests, in this process
+    VARIANT=asan pytest tests/e2e -n 4 -m sanitized       those that also run on the asan and tsan builds
 
-Each worker starts its own PostgreSQL and its own shared stack when a test first asks for it. Media are made once for all
-workers. Which worker runs which test is decided in harness/distribution.py.
+Each worker has its own PostgreSQL and its own shared stack, started when a test first needs them. Media files are made once
+for all workers. pytest-xdist gives each test to the next free worker, except that the tests of an xdist_group all run in one:
+they share a stack, or need each other's order. Tests marked `slow` start first, so that none is left alone at the end.
 
-All files of a run are in one directory of /tmp. It is removed when all tests passed; otherwise the last lines say where it is.
+All files of a run are in one directory of /tmp. It is removed if all tests pass; otherwise the last lines name it.
 """
 
 import shutil
@@ -18,7 +19,6 @@ import pytest
 
 pytest.register_assert_rewrite("harness")  # its assertions say what they compared
 
-from harness import distribution
 from harness.machine import Machine
 from harness.media import Media
 from harness.paths import BUILD
@@ -34,6 +34,8 @@ def is_worker(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
+    if config.getoption("dist", "no") == "load":
+        config.option.dist = "loadgroup"
     if not is_worker(config) and not config.option.basetemp and not config.option.collectonly:
         config.stash[RUN_DIRECTORY] = config.option.basetemp = tempfile.mkdtemp(prefix="mediarun-e2e.")
 
@@ -52,12 +54,8 @@ def pytest_unconfigure(config):
 
 
 def pytest_collection_modifyitems(items):
-    distribution.sort(items)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    return distribution.make_scheduler(config, log)
+    order = ("alone", "slow", "xdist_group")
+    items.sort(key=lambda item: next((i for i, mark in enumerate(order) if item.get_closest_marker(mark)), len(order)))
 
 
 @pytest.fixture(scope="session")
@@ -143,11 +141,13 @@ def make_stack(tmp_path, postgres):
 
 @pytest.fixture(scope="session")
 def emulator(workdir):
-    """An emulator without the rest, with .url, .port and .data."""
-    directory = workdir / "emulator-alone"
+    """An emulator without web and workers, for tests of the emulator."""
+    directory = workdir / "emulator"
     directory.mkdir()
     program = emulator_program(directory)
     try:
         yield program.start()
+        assert program.alive()
     finally:
-        program.stop()
+        assert program.stop() == 0, program.log()[-4000:]
+        assert not program.sanitizer_report()

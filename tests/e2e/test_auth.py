@@ -183,3 +183,23 @@ def test_list_of_tasks(stack, media):
         answer = user.http.get(url if url.startswith("http") else stack.url + url, timeout=10)
         seen = seen + [task["id"] for task in answer.json()]
     assert seen == ids
+
+
+def test_me(stack, user):
+    for path in ("/api/auth/me", "/auth/me/"):
+        answer = user.get(path)
+        assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-store"
+        me = answer.json()
+        assert me["username"] == user.username and me["email"] == f"{user.username}@example.com"
+        assert me["is_operator"] is False and me["webhook_secret"].startswith("whsec_")
+    [[number, secret]] = stack.sql(f"SELECT id, webhook_secret FROM users WHERE username = '{user.username}'")
+    assert me["id"] == int(number)
+    assert base64.b64decode(me["webhook_secret"].removeprefix("whsec_")) == bytes.fromhex(secret)
+    assert stack.anonymous().get("/api/auth/me").status_code == 401
+
+
+def test_signup_response(stack):
+    name = f"eva-{uuid.uuid4().hex[:8]}"
+    body = stack.anonymous().post("/auth/signup", json={
+        "username": name, "email": f"{name}@example.com", "password": "Admin123", "password_2": "Admin123"}).json()
+    assert body["username"] == name and body["id"] == body["user_id"] and body["access_token"] == body["token"]

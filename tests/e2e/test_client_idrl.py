@@ -14,6 +14,8 @@ from harness.origin import Origin
 from harness.stack import Stack
 from harness.waiting import wait_for
 
+pytestmark = pytest.mark.xdist_group("idrl")
+
 PASSWORD = "Admin123"
 LOGO_SECONDS, PART_SECONDS = 1, 20
 CROP = "crop=iw:iw*9/16"  # 16:9 by the width

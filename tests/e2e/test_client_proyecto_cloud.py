@@ -16,7 +16,7 @@ from harness.webhook import Certificate
 from harness.smtp import PASSWORD as RELAY_PASSWORD, USER as RELAY_USER, Relay
 from harness.waiting import wait_for
 
-pytestmark = pytest.mark.usefixtures("stack")
+pytestmark = [pytest.mark.usefixtures("stack"), pytest.mark.xdist_group("proyecto_cloud")]
 
 PASSWORD = "Clave$123"
 

@@ -20,7 +20,7 @@ TASK_FIELDS = ("id", "timestamp", "status", "user_id", "new_format", "uploaded_f
                "original_size", "processed_file", "processed_format", "processed_size", "uploaded_at", "processed_at")
 PASSWORD = "Us3r$1"
 
-pytestmark = pytest.mark.usefixtures("stack")  # checks that no test kills a program
+pytestmark = [pytest.mark.usefixtures("stack"), pytest.mark.xdist_group("uni_cloud_convert")]  # checks that no test kills a program
 
 
 @pytest.fixture(scope="module")

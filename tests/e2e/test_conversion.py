@@ -1,4 +1,4 @@
-"""The main job: a file goes in, the converted file comes out; and what happens when something dies on the way."""
+"""Conversions from upload to download, and what happens when a program dies meanwhile."""
 
 import concurrent.futures
 import os
@@ -17,12 +17,12 @@ from harness.waiting import free_port, wait_for
 
 @pytest.fixture
 def long_file(media):
-    """Takes its encoder a second or more, so that there is time to interfere."""
+    """Takes a second or more to encode, so that there is time to interfere."""
     return media.noise(60 if SANITIZED else 240)
 
 
 def start_job(stack, user, source, new_format="mp3"):
-    """Uploads and waits until a child decodes it. Returns (task, the child's process id), the child stopped."""
+    """Uploads, and waits until a child process converts. Returns (task, process id of the child, which is stopped)."""
     zygote = set(stack.worker.descendants())
     task = user.upload(source, new_format)
     children = wait_for(lambda: set(stack.worker.descendants()) - zygote, "a child for the job", 20, 0.005)
@@ -33,7 +33,7 @@ def start_job(stack, user, source, new_format="mp3"):
 
 
 def row(stack, task):
-    """attempts, fence, number of outputs."""
+    """(attempts, fence, number of outputs) of a task."""
     found = stack.sql(f"SELECT attempts, fence, (SELECT count(*) FROM outputs WHERE task_id = id) FROM tasks WHERE id = {task['id']}")
     return tuple(int(field) for field in found[0])
 
@@ -46,7 +46,7 @@ def sweep_until(stack, condition, what, seconds=30):
 
 
 @pytest.mark.sanitized
-def test_the_whole_loop(stack, user, media, tmp_path):
+def test_upload_convert_download(stack, user, media, tmp_path):
     source = media.tone("mp3", seconds=3, frequency=880)
     answer = user.try_upload(source, "flac")
     assert answer.status_code == 201
@@ -58,7 +58,7 @@ def test_the_whole_loop(stack, user, media, tmp_path):
     done = user.finish(task)
     assert done["progress"] in (100, 1000, 1.0) and done["processed_format"] == "flac"
     assert done["file_id"] == task["file_id"] and done["attempts"] == 1
-    assert user.task(done["file_id"])["id"] == done["id"], "a task is found by its file_id, too"
+    assert user.task(done["file_id"])["id"] == done["id"], "a task is also found by its file_id"
     assert [one["id"] for one in user.tasks()] == [done["id"]]
 
     result = tmp_path / "result.flac"
@@ -69,7 +69,7 @@ def test_the_whole_loop(stack, user, media, tmp_path):
 
 
 @pytest.mark.sanitized
-def test_twenty_at_once_none_twice(stack, user, media):
+def test_twenty_at_once(stack, user, media):
     sources = [media.tone(file_format, seconds=2, frequency=300 + 20 * i)
                for i, file_format in enumerate(["mp3", "wav", "ogg", "flac"] * 5)]
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
@@ -90,7 +90,7 @@ def test_delete_removes_task_and_objects(stack, user, media):
     assert not [name for name in stack.objects() if task["file_id"] in name]
 
 
-def test_delete_stops_running_work(stack, user, long_file):
+def test_delete_ends_a_running_conversion(stack, user, long_file):
     task, child = start_job(stack, user, long_file)
     assert user.delete(f"/api/tasks/{task['id']}").status_code in (200, 204)
     os.kill(child, signal.SIGCONT)
@@ -103,7 +103,7 @@ def test_delete_stops_running_work(stack, user, long_file):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT], ids=lambda number: number.name)
-def test_a_child_that_dies_fails_its_own_task(stack, user, long_file, media, number):
+def test_child_that_dies_fails_its_task_only(stack, user, long_file, media, number):
     task, child = start_job(stack, user, long_file)
     neighbour = user.upload(media.tone(), "mp3")
     os.kill(child, number)
@@ -114,7 +114,7 @@ def test_a_child_that_dies_fails_its_own_task(stack, user, long_file, media, num
     user.finish(neighbour)
 
 
-def test_a_child_that_hangs_is_ended(make_stack, media):
+def test_child_that_hangs_is_killed(make_stack, media):
     stack = make_stack(worker_settings={"STALL_TIMEOUT_SECONDS": 2, "SLOTS": 1})
     user = stack.client()
     task, _ = start_job(stack, user, media.noise(240))
@@ -123,7 +123,7 @@ def test_a_child_that_hangs_is_ended(make_stack, media):
     user.convert(media.tone(), "mp3")
 
 
-def test_worker_killed_in_the_middle(make_stack, media):
+def test_worker_killed_during_a_conversion(make_stack, media):
     stack = make_stack(worker_settings={"LEASE_SECONDS": 3})
     user = stack.client()
     task, child = start_job(stack, user, media.noise(240))
@@ -136,7 +136,7 @@ def test_worker_killed_in_the_middle(make_stack, media):
     assert len([name for name in stack.objects() if name.startswith("results/")]) == 1
 
 
-def test_worker_asked_to_stop_gives_the_lease_back(make_stack, media):
+def test_stopped_worker_gives_the_lease_back(make_stack, media):
     stack = make_stack()
     user = stack.client()
     task, child = start_job(stack, user, media.noise(240))
@@ -150,8 +150,8 @@ def test_worker_asked_to_stop_gives_the_lease_back(make_stack, media):
     assert row(stack, task)[2] == 1
 
 
-def test_the_zygote_dies(make_stack, media):
-    """Without its zygote a worker cannot work: it ends, so that the platform starts another."""
+def test_zygote_dies(make_stack, media):
+    """A worker cannot work without its zygote, so it ends, and the platform starts another."""
     stack = make_stack()
     zygote = stack.worker.descendants()[0]
     os.kill(zygote, signal.SIGKILL)
@@ -171,7 +171,7 @@ def test_web_restarted(make_stack, media):
 
 
 def test_emulator_restarted(make_stack, media):
-    """Storage keeps what it has; the embedded queue does not, and is set up again as infra/local/run.sh does."""
+    """Its storage is kept. Its queue is lost, and is set up again as infra/local/run.sh does."""
     stack = make_stack()
     user = stack.client()
     task = user.finish(user.upload(media.tone(), "ogg"))
@@ -183,7 +183,7 @@ def test_emulator_restarted(make_stack, media):
 
 
 def gate(stack, directory, name):
-    """A way to the emulator that can be closed: the address, and the program to stop and start."""
+    """A proxy to the emulator, which can be stopped. Returns (address, program)."""
     port = free_port()
     return f"127.0.0.1:{port}", Program(
         name, [BUILD / "mediarun-emulator", "--front", f"{port}=127.0.0.1:{stack.emulator.port}"], {},
@@ -226,7 +226,7 @@ def test_storage_down(make_stack, media, tmp_path):
         user.convert(media.tone(), "ogg")
     finally:
         storage.stop()
-    assert len(user.tasks()) == 2, "the upload that failed left no task"
+    assert len(user.tasks()) == 2, "the failed upload left no task"
 
 
 def test_database_down(make_stack, media):
@@ -263,7 +263,7 @@ def test_several_workers(make_stack, media):
 
 
 def test_drain_finishes_what_runs(make_stack, media):
-    """SIGTERM: an upload under way is finished, a new request is turned away."""
+    """After SIGTERM a running upload is finished, and new requests are refused."""
     stack = make_stack()
     user = stack.client()
     body = media.tone("wav", seconds=5).read_bytes()
@@ -283,9 +283,9 @@ def test_drain_finishes_what_runs(make_stack, media):
     thread = threading.Thread(target=upload)
     thread.start()
     assert asked.wait(20)
-    wait_for(lambda: stack.sql("SELECT count(*) FROM stray_objects") == [["1"]], "begin of the upload")
+    wait_for(lambda: stack.sql("SELECT count(*) FROM stray_objects") == [["1"]], "the start of the upload")
     stack.web.signal(signal.SIGTERM)
-    wait_for(lambda: Client(stack.url).get("/alive").status_code == 503, "refusal of new requests")
+    wait_for(lambda: Client(stack.url).get("/alive").status_code == 503, "new requests to be refused")
     go_on.set()
     thread.join(20)
     assert answers and answers[0].status_code == 201, answers and answers[0].text

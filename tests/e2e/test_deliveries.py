@@ -47,7 +47,7 @@ def make_relay(certificate):
 
 @pytest.fixture
 def make_delivering_stack(make_stack, certificate):
-    """A stack that may call these hooks and sends its mails by this relay."""
+    """Makes a stack that may call these hooks and sends its mails by this relay."""
     def make(*hooks, relay=None, settings=None, **kwargs):
         mail = {}
         if relay:
@@ -59,14 +59,14 @@ def make_delivering_stack(make_stack, certificate):
 
 
 def insert(user, **fields):
-    """A task that is quickly done."""
+    """A task that is done quickly."""
     answer = user.post("/api/tasks", json={"kind": "insert_records", "records": 1, **fields})
     assert answer.status_code == 201, answer.text
     return answer.json()["task"]
 
 
 def convert(user, media, **fields):
-    """A task that has a file as its result, and so a mail."""
+    """A task with a file as its result, so that a mail is sent."""
     return user.upload(media.tone(seconds=0.2), "wav", **fields)
 
 
@@ -75,31 +75,31 @@ def deliveries(stack, task=None, columns="channel, status, attempts"):
     return sorted(tuple(row) for row in stack.sql(f"SELECT {columns} FROM deliveries {where}"))
 
 
-def try_again_now(stack):
-    """Lets the waits of failed deliveries be over, and sweeps."""
+def retry_now(stack):
+    """Ends the backoff of failed deliveries, and sweeps."""
     stack.sql("UPDATE deliveries SET next_attempt_at = now() WHERE status = 'pending' AND next_attempt_at > now() RETURNING id")
     stack.sweep()
 
 
 def settle(stack, task=None, seconds=20, retry=True):
-    """The deliveries as soon as none is on its way any more."""
+    """Waits until no delivery is pending. Returns them."""
     def settled():
         found = deliveries(stack, task)
         if found and not [row for row in found if row[1] in ("pending", "sending")]:
             return found
         if retry:
-            try_again_now(stack)
+            retry_now(stack)
         return None
     return wait_for(settled, "end of the deliveries", seconds, 0.2)
 
 
 def wait_for_failure(stack, task, attempts=1):
-    """Until a try has failed and waits for the next."""
-    wait_for(lambda: ("pending", str(attempts)) in deliveries(stack, task, "status, attempts"), "a failed try")
+    """Waits until an attempt has failed and the next one is due later."""
+    wait_for(lambda: ("pending", str(attempts)) in deliveries(stack, task, "status, attempts"), "a failed attempt")
 
 
 @pytest.mark.sanitized
-def test_a_result_is_told_by_webhook_and_mail(make_delivering_stack, make_hook, make_relay, media):
+def test_result_by_webhook_and_mail(make_delivering_stack, make_hook, make_relay, media):
     hook, relay = make_hook(), make_relay()
     stack = make_delivering_stack(hook, relay=relay)
     user = stack.client()
@@ -136,7 +136,7 @@ def test_a_result_is_told_by_webhook_and_mail(make_delivering_stack, make_hook, 
 
 
 @pytest.mark.sanitized
-def test_exactly_once_though_every_third_fails(make_delivering_stack, make_hook, make_relay, media):
+def test_exactly_once_when_every_third_attempt_fails(make_delivering_stack, make_hook, make_relay, media):
     calls = iter(range(1, 100000))
     hook = make_hook(lambda received: 500 if next(calls) % 3 == 0 else 200)
     relay = make_relay(answer=lambda number, recipient: "451 later" if number % 3 == 0 else "250 taken")
@@ -148,7 +148,7 @@ def test_exactly_once_though_every_third_fails(make_delivering_stack, make_hook,
 
     found = settle(stack, seconds=60)
     assert len(found) == 2 * TASKS and {row[1] for row in found} == {"sent"}
-    assert max(int(row[2]) for row in found) > 1, "some needed another try"
+    assert max(int(row[2]) for row in found) > 1, "some needed a retry"
     for channel, accepted in (("webhook", hook.accepted), ("mail", relay.accepted)):
         ids = {row[0] for row in stack.sql(f"SELECT public_id FROM deliveries WHERE channel = '{channel}'")}
         assert len(accepted) == TASKS and set(accepted.values()) == {1}, channel
@@ -161,7 +161,7 @@ def test_exactly_once_though_every_third_fails(make_delivering_stack, make_hook,
         assert requests.get(re.search(r"https?://\S+", text).group(), timeout=10).content == user.download(task)
 
 
-def test_a_failed_task_is_told_by_webhook_alone(make_delivering_stack, make_hook, make_relay):
+def test_failed_task_by_webhook_only(make_delivering_stack, make_hook, make_relay):
     hook, relay = make_hook(), make_relay()
     stack = make_delivering_stack(hook, relay=relay)
     user = stack.client()
@@ -174,7 +174,7 @@ def test_a_failed_task_is_told_by_webhook_alone(make_delivering_stack, make_hook
 
 
 @pytest.mark.sanitized
-def test_receivers_that_never_answer_delay_nobody(make_delivering_stack, make_hook, media):
+def test_receivers_that_never_answer_delay_no_others(make_delivering_stack, make_hook, media):
     silent, good = make_hook(lambda received: time.sleep(20) or 200), make_hook()
     stack = make_delivering_stack(silent, good, worker_settings={"DELIVERY_TIMEOUT_SECONDS": 2, "DELIVERY_SLOTS": 4})
     owner_of_silent, user = stack.client(), stack.client()
@@ -183,17 +183,17 @@ def test_receivers_that_never_answer_delay_nobody(make_delivering_stack, make_ho
     began = time.monotonic()
     user.convert(media.tone(), "mp3")
     assert SANITIZED or time.monotonic() - began < 3
-    told = [insert(user, callback_url=good.url) for _ in range(5)]
+    fast = [insert(user, callback_url=good.url) for _ in range(5)]
     good.wait(5, seconds=10)  # all 40, four at a time, would take 20 s
-    assert [settle(stack, task, retry=False) for task in told] == [[("webhook", "sent", "1")]] * 5
+    assert [settle(stack, task, retry=False) for task in fast] == [[("webhook", "sent", "1")]] * 5
     assert {owner_of_silent.task(task["id"])["status"] for task in waiting} == {"processed"}
-    # Theirs are tried on, with the slots that are left to them.
+    # The slow receivers are retried with the slots that are left for them.
     before = len(silent.received)
 
-    def tried_again():
-        try_again_now(stack)  # a slot may be taken just then, and all of them postponed once more
+    def retried():
+        retry_now(stack)  # all of them may be postponed again if no slot is free just then
         return len(silent.received) > before
-    wait_for(tried_again, "another try", 15, 0.5)
+    wait_for(retried, "a retry", 15, 0.5)
     assert not [line for line in stack.worker.records() if line.get("severity") == "ERROR"]
 
 
@@ -204,19 +204,19 @@ def test_relay_down_and_wrong_credentials(make_delivering_stack, make_relay, med
     task = user.finish(convert(user, media))
     wait_for_failure(stack, task)
     relay.start()
-    try_again_now(stack)
+    retry_now(stack)
     wait_for_failure(stack, task, 2)
     assert (True, False) in relay.logins
     refused = [line for line in stack.worker.records() if line.get("severity") == "ERROR"]
     assert len(refused) == 1 and "login" in str(refused[0]["error"]) and "wrong-password" not in stack.worker.whole_log()
-    assert "login" not in str(user.task(task["id"])), "the relay is the operator's affair"
+    assert "login" not in str(user.task(task["id"])), "errors of the relay are shown to the operator only"
     stack.worker.env["SMTP_PASSWORD"] = PASSWORD
     stack.worker.restart()
     assert settle(stack, task) == [("mail", "sent", "3")]
     assert len(relay.mails) == 1 and user.task(task["id"])["status"] == "processed"
 
 
-def test_what_is_refused_for_good_is_not_tried_again(make_delivering_stack, make_hook, make_relay, media):
+def test_no_retry_after_a_permanent_refusal(make_delivering_stack, make_hook, make_relay, media):
     hook = make_hook(lambda received: 410)
     relay = make_relay(answer=lambda number, recipient: "554 spam")
     stack = make_delivering_stack(hook, relay=relay)
@@ -228,11 +228,11 @@ def test_what_is_refused_for_good_is_not_tried_again(make_delivering_stack, make
     assert user.task(task["id"])["status"] == "processed"
 
 
-def test_inside_addresses_are_not_called(make_delivering_stack, make_hook):
+def test_internal_addresses_are_not_called(make_delivering_stack, make_hook):
     hook, plain = make_hook(), make_hook(tls=False)
     stack = make_delivering_stack(plain)
     user = stack.client()
-    # A name that means an inside address shows that only at the connection.
+    # A name that resolves to an internal address is detected when connecting.
     task = user.finish(insert(user, callback_url=hook.url.replace("127.0.0.1", "localhost")))
     assert settle(stack, task, retry=False) == [("webhook", "failed", "1")]
     assert hook.received == []
@@ -240,17 +240,17 @@ def test_inside_addresses_are_not_called(make_delivering_stack, make_hook):
                 "https://user:pass@example.com/", "ftp://example.com/"):
         answer = user.post("/api/tasks", json={"kind": "insert_records", "records": 1, "callback_url": url})
         assert answer.status_code == 400 and "callback_url" in answer.json()["detail"], url
-    # http to a host that the operator names.
+    # Plain HTTP is allowed to a host that the operator names.
     assert settle(stack, user.finish(insert(user, callback_url=plain.url)), retry=False) == [("webhook", "sent", "1")]
 
 
 @pytest.mark.parametrize("switch", [{"STRESS_TEST": 1}, {"ENABLED_EMAIL": "false"}], ids=lambda switch: next(iter(switch)))
-def test_mails_switched_off(make_delivering_stack, make_relay, media, switch):
+def test_mails_turned_off(make_delivering_stack, make_relay, media, switch):
     relay = make_relay()
     stack = make_delivering_stack(relay=relay, settings=switch)
     user = stack.client()
     assert deliveries(stack, user.finish(convert(user, media))) == []
-    # Ordered before the switch was turned: web had promised one.
+    # Web has queued a mail; the worker, with the old settings, skips it.
     stack.web.env.update({"STRESS_TEST": "0", "ENABLED_EMAIL": "true"})
     stack.web.restart()
     assert settle(stack, user.finish(convert(user, media)), retry=False) == [("mail", "skipped", "1")]
@@ -271,11 +271,11 @@ def test_worker_killed_while_it_delivers(make_delivering_stack, make_hook):
     stack.sql("UPDATE deliveries SET lease_expires_at = now() - interval '1 ms' RETURNING id")
     assert settle(stack, task) == [("webhook", "sent", "2")]
     second = hook.wait(2)[1]
-    assert second.headers["webhook-id"] == first.headers["webhook-id"], "by which a receiver knows a repetition"
+    assert second.headers["webhook-id"] == first.headers["webhook-id"], "so that a receiver can detect the repetition"
     assert len(hook.received) == 2
 
 
-def test_worker_asked_to_stop_while_it_delivers(make_delivering_stack, make_hook):
+def test_worker_stopped_while_it_delivers(make_delivering_stack, make_hook):
     answers = iter([lambda: time.sleep(1) or 200])
     hook = make_hook(lambda received: next(answers)())
     stack = make_delivering_stack(hook)
@@ -283,11 +283,11 @@ def test_worker_asked_to_stop_while_it_delivers(make_delivering_stack, make_hook
     task = user.finish(insert(user, callback_url=hook.url))
     hook.wait(1)
     assert stack.worker.stop(15) == 0
-    assert deliveries(stack, task) == [("webhook", "sent", "1")], "what is about to end may end"
+    assert deliveries(stack, task) == [("webhook", "sent", "1")], "a running delivery is finished"
     stack.worker.start()
 
 
-def test_an_order_made_anew_skips_the_old_delivery(make_delivering_stack, make_hook, media):
+def test_put_skips_the_old_delivery(make_delivering_stack, make_hook, media):
     answers = iter([500, 200])
     hook = make_hook(lambda received: next(answers))
     stack = make_delivering_stack(hook)
@@ -303,12 +303,12 @@ def test_an_order_made_anew_skips_the_old_delivery(make_delivering_stack, make_h
     assert calls[0].headers["webhook-id"] != calls[1].headers["webhook-id"]
 
 
-def test_what_the_worker_could_not_publish_the_sweep_does(make_delivering_stack, make_hook):
+def test_sweep_publishes_what_the_worker_could_not(make_delivering_stack, make_hook):
     hook = make_hook()
     stack = make_delivering_stack(hook, worker_settings={"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{free_port()}"})
     user = stack.client()
     task = user.finish(insert(user, callback_url=hook.url))
-    wait_for(lambda: "waits for the sweep" in stack.worker.log(), "the word that nothing was published")
+    wait_for(lambda: "waits for the sweep" in stack.worker.log(), "the log line that nothing was published")
     assert deliveries(stack, task) == [("webhook", "pending", "0")]
     stack.sql("UPDATE deliveries SET created_at = now() - interval '6 s' RETURNING id")
     stack.sweep()

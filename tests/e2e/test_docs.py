@@ -1,4 +1,4 @@
-"""/docs, the reader of /openapi.json: it needs no other host, takes no text for markup, and its reckoning is right."""
+"""/docs, the page that shows /openapi.json: it uses no other host, escapes all text, and its functions are correct."""
 
 import json
 import re
@@ -13,9 +13,6 @@ from harness.paths import ROOT
 PAGE = (ROOT / "web" / "static" / "docs.html").read_text(encoding="utf-8")
 
 
-# ---- as it is served --------------------------------------------------------------------------
-
-
 def test_served(stack):
     answer = stack.anonymous().get("/docs")
     assert answer.status_code == 200 and answer.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -23,7 +20,7 @@ def test_served(stack):
 
 
 def test_policy(stack):
-    """Nothing may come from, or go to, another host, whatever is in the page."""
+    """The policy forbids any request to another host, whatever the page contains."""
     header = stack.anonymous().get("/docs").headers["Content-Security-Policy"]
     policy = {name: values for name, *values in (part.split() for part in header.split(";"))}
     assert policy["default-src"] == ["'none'"] and policy["connect-src"] == ["'self'"]
@@ -31,7 +28,7 @@ def test_policy(stack):
     assert not any(re.search(r"//|\*|^https?:", value) for values in policy.values() for value in values)
 
 
-def test_no_other_host_in_it():
+def test_page_names_no_other_host():
     assert not re.search(r"https?:|[\"'(]//|@import|\burl\(", PAGE)
     assert set(re.findall(r"(?:src|href)=\"([^\"]+)\"", PAGE)) == {"#main", "/openapi.json"}
 
@@ -39,12 +36,12 @@ def test_no_other_host_in_it():
 @pytest.mark.parametrize("way", [
     "innerHTML", "outerHTML", "insertAdjacentHTML", r"document\.write", r"\beval\b", "new Function", "DOMParser", "srcdoc",
     "localStorage", "sessionStorage", r"document\.cookie"])
-def test_no_text_becomes_markup_and_no_token_is_kept(way):
+def test_page_inserts_no_markup_and_stores_no_token(way):
     assert not re.search(way, PAGE)
 
 
-def test_for_everybody():
-    """What a screen reader, a keyboard and a phone need is there."""
+def test_accessibility():
+    """The page has what screen readers, keyboards and phones need."""
     for needed in ('lang="en"', 'name="viewport"', 'class="skip"', 'aria-live="polite"', "prefers-color-scheme", ":focus-visible",
                    "<noscript>", "@media (max-width"):
         assert needed in PAGE, needed
@@ -52,12 +49,9 @@ def test_for_everybody():
     assert len(re.findall(r"<input ", PAGE)) == len(labels)
 
 
-# ---- its pure functions -----------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def reader():
-    """reader(expression, **names): its value, with the page's functions and these names in scope."""
+    """reader(expression, **names): evaluates JavaScript with the functions of the page and these names in scope."""
     if not shutil.which("node"):
         pytest.skip("node is not installed")
     script = re.search(r'<script id="pure">(.*?)</script>', PAGE, re.DOTALL).group(1)
@@ -84,7 +78,7 @@ def test_operations(reader):
         assert all("description" in response for _, response in one["responses"]), "references are followed"
 
 
-def test_every_operation_stands_under_one_tag(reader):
+def test_every_operation_has_one_tag(reader):
     tags = reader("reader.byTag(doc, reader.operations(doc)).map((tag) => [tag.name, tag.operations.map((one) => one.id)])")
     assert [name for name, _ in tags] == [tag["name"] for tag in CONTRACT.document["tags"]]
     assert sorted(one for _, ids in tags for one in ids) == sorted([*CONTRACT.operations, *CONTRACT.document["webhooks"]])
@@ -108,7 +102,7 @@ def test_search(reader, words, some, none):
     ({"required": ["url"]}, "with url"), ({}, "anything"), (True, "anything"), (False, "nothing"),
     ({"$ref": "#/components/schemas/Task", "description": "mine"}, "Task"),
 ])
-def test_types_in_words(reader, schema, text):
+def test_type_text(reader, schema, text):
     assert reader("reader.typeText(doc, schema)", schema=schema) == text
 
 
@@ -116,12 +110,12 @@ def test_types_in_words(reader, schema, text):
     ({"minimum": 1, "maximum": 5}, "from 1; to 5"), ({"enum": [0, 1], "default": 0}, "one of 0, 1; by default 0"),
     ({"type": "string"}, ""),
 ])
-def test_limits_in_words(reader, schema, text):
+def test_limits_text(reader, schema, text):
     assert reader("reader.limits(schema)", schema=schema) == text
 
 
-def test_examples_fit_their_schemas(reader):
-    """What the reader makes up for each JSON body is a body that the contract takes."""
+def test_examples_match_their_schemas(reader):
+    """The example that the page makes up for a JSON body is valid."""
     made = reader("""reader.operations(doc).flatMap((one) => Object.entries(one.body?.content ?? {})
         .filter(([type]) => type === "application/json").flatMap(([, media]) => reader.examples(doc, media)
             .map(([, value]) => [one.id, media.schema, value])))""")
@@ -130,17 +124,17 @@ def test_examples_fit_their_schemas(reader):
         assert CONTRACT.errors(schema, value) == [], (operation, value)
 
 
-def test_a_schema_within_itself_ends(reader):
+def test_recursive_schema(reader):
     doc = {"components": {"schemas": {"Tree": {"type": "object", "properties": {"child": {"$ref": "#/components/schemas/Tree"}}}}}}
     assert "child" in reader('reader.sample(doc, {$ref: "#/components/schemas/Tree"})', doc=doc)
 
 
-def test_a_reference_adds_its_own_properties(reader):
+def test_reference_with_its_own_properties(reader):
     task = reader('reader.resolve(doc, {$ref: "#/components/schemas/Task"})')
     assert {"id", "receipt", "deliveries"} <= set(task["properties"]) and {"id", "deliveries"} <= set(task["required"])
 
 
-def test_references_into_nothing_are_told(reader):
+def test_reference_to_nothing(reader):
     assert "nothing at" in reader("""(() => { try { reader.resolve(doc, {$ref: "#/components/schemas/None"}); }
         catch (fault) { return fault.message; } })()""")
 
@@ -159,14 +153,12 @@ def test_prose(reader):
                       [{"text": "Then\nwait.", "code": False}]]
 
 
-# ---- the curl line ----------------------------------------------------------------------------------
-
-
-NASTY = "it's \"$HOME\" `id` \\ $(id) !x ; & | \n ü"
+# Text with every character that means something to a shell.
+SPECIAL = "it's \"$HOME\" `id` \\ $(id) !x ; & | \n ü"
 
 
 def arguments_of(line):
-    """What a shell makes of the line: the words that curl gets."""
+    """The arguments that curl gets when a shell runs the line."""
     script = "curl() { printf '%s\\0' \"$@\"; }\nTOKEN=secret\n" + line
     done = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
     return done.stdout.decode().split("\0")[:-1]
@@ -174,15 +166,15 @@ def arguments_of(line):
 
 @pytest.mark.parametrize("request_, words", [
     ({"method": "GET", "url": "http://x/a?b=c&d=e", "body": None}, ["http://x/a?b=c&d=e"]),
-    ({"method": "DELETE", "url": "http://x/" + NASTY, "token": True, "body": None},
-     ["-X", "DELETE", "http://x/" + NASTY, "-H", "Authorization: Bearer secret"]),
+    ({"method": "DELETE", "url": "http://x/" + SPECIAL, "token": True, "body": None},
+     ["-X", "DELETE", "http://x/" + SPECIAL, "-H", "Authorization: Bearer secret"]),
     ({"method": "GET", "url": "http://x/", "headers": {"Range": "bytes=0-9"}, "body": None, "streams": True},
      ["-N", "http://x/", "-H", "Range: bytes=0-9"]),
-    ({"method": "POST", "url": "http://x/", "body": {"type": "application/json", "text": NASTY}},
-     ["http://x/", "-H", "Content-Type: application/json", "--data-binary", NASTY]),
+    ({"method": "POST", "url": "http://x/", "body": {"type": "application/json", "text": SPECIAL}},
+     ["http://x/", "-H", "Content-Type: application/json", "--data-binary", SPECIAL]),
     ({"method": "PUT", "url": "http://x/", "body": {"type": "application/x-www-form-urlencoded",
-      "fields": [{"name": "newFormat", "value": NASTY, "isFile": False}]}},
-     ["-X", "PUT", "http://x/", "--data-urlencode", "newFormat=" + NASTY]),
+      "fields": [{"name": "newFormat", "value": SPECIAL, "isFile": False}]}},
+     ["-X", "PUT", "http://x/", "--data-urlencode", "newFormat=" + SPECIAL]),
     ({"method": "POST", "url": "http://x/", "body": {"type": "multipart/form-data", "fields": [
         {"name": "fileName", "value": "my song.mp3", "isFile": True}, {"name": "newFormat", "value": "@flac", "isFile": False}]}},
      ["http://x/", "-F", "fileName=@my song.mp3", "--form-string", "newFormat=@flac"]),
@@ -191,8 +183,8 @@ def test_curl_line(reader, request_, words):
     assert arguments_of(reader("reader.curlLine(request)", request=request_)) == words
 
 
-def test_the_curl_line_works(reader, stack, user, media, tmp_path):
-    """The line for an upload, run as it is shown, makes a task."""
+def test_curl_line_uploads_a_file(reader, stack, user, media, tmp_path):
+    """The command for an upload, run as it is shown, creates a task."""
     fields = [{"name": "fileName", "value": str(media.tone("mp3")), "isFile": True},
               {"name": "newFormat", "value": "ogg", "isFile": False}]
     line = reader("reader.curlLine(request)", request={

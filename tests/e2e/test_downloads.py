@@ -1,4 +1,4 @@
-"""Downloads by signed URL, by a link without login, and by the name a file was uploaded under."""
+"""Downloads by signed URL, by a link without login, and by the uploaded name."""
 
 import base64
 import datetime
@@ -13,12 +13,12 @@ import requests
 from harness.stack import ACCOUNT, BUCKET, Stack
 from test_files import NAMES, disposition
 
-pytestmark = pytest.mark.sanitized
+pytestmark = [pytest.mark.sanitized, pytest.mark.xdist_group("downloads")]
 
 
 @pytest.fixture(scope="module")
 def redirecting(workdir, postgres):
-    """A stack whose web sends clients to storage."""
+    """A stack whose web redirects downloads to storage."""
     directory = workdir / "redirecting"
     directory.mkdir()
     stack = Stack(directory, postgres, web_settings={"DOWNLOAD_MODE": "redirect"})
@@ -49,9 +49,6 @@ def signed_url(result, method="GET"):
     assert answer.status_code == 302, answer.text
     assert answer.headers["Cache-Control"] == "no-store"
     return answer.headers["Location"]
-
-
-# ---- signed URLs ---------------------------------------------------------------------------------
 
 
 def test_redirect(redirecting, result):
@@ -91,7 +88,7 @@ def test_redirect_names(redirecting, media, name):
     assert answer.status_code == 200 and disposition(answer)[1] == f"{stem}.mp3"
 
 
-def test_redirect_checks_first(redirecting, result):
+def test_redirect_after_all_checks(redirecting, result):
     user, task = result
     for client, path, status in [
             (redirecting.anonymous(), path_of(task), 401), (redirecting.client(), path_of(task), 404),
@@ -99,7 +96,7 @@ def test_redirect_checks_first(redirecting, result):
         assert client.get(path, allow_redirects=False).status_code == status
 
 
-def test_a_page_may_read_what_it_was_sent_to(result):
+def test_redirect_allows_other_origins(result):
     url = signed_url(result)
     answer = requests.get(url, headers={"Origin": "https://app.example"}, timeout=10)
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
@@ -128,7 +125,7 @@ def test_forged(result):
 
 
 def test_expired(redirecting, result):
-    """Properly signed, but for a time that is over."""
+    """Valid signature, but the time is over."""
     url = urllib.parse.urlsplit(signed_url(result))
     past = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=16)
     stamp, day = past.strftime("%Y%m%dT%H%M%SZ"), past.strftime("%Y%m%d")
@@ -150,12 +147,12 @@ def test_expired(redirecting, result):
 
     answer = get(canonical_query)
     assert answer.status_code == 400 and "expired" in answer.text
-    # The same with its date moved: not expired, but then the signature is for another one.
+    # With a newer date it has not expired, but the signature no longer matches.
     assert get(canonical_query.replace(stamp, datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ"))) \
         .status_code == 403
 
 
-def test_a_key_file_signs_as_well(make_stack, media, tmp_path):
+def test_signed_by_a_key_file(make_stack, media, tmp_path):
     stack = make_stack(start=False, web_settings={"DOWNLOAD_MODE": "redirect", "IAM_CREDENTIALS_URL": "http://127.0.0.1:1"})
     stack.emulator.start()
     stack.emulator.stop()
@@ -171,14 +168,11 @@ def test_a_key_file_signs_as_well(make_stack, media, tmp_path):
     assert urllib.parse.quote(ACCOUNT, safe="") in answer.history[0].headers["Location"]
 
 
-def test_nobody_signs(make_stack, media):
+def test_signing_fails(make_stack, media):
     stack = make_stack(web_settings={"DOWNLOAD_MODE": "redirect", "IAM_CREDENTIALS_URL": "http://127.0.0.1:1"})
     user, task = result_of(stack, media)
     assert user.get(path_of(task)).status_code == 503
     assert user.get("/api-health").status_code == 200
-
-
-# ---- links without login ---------------------------------------------------------------------------
 
 
 def make_link(stack, task, seconds=3600):
@@ -198,38 +192,38 @@ def linked(request, media):
 def test_link(linked):
     stack, user, task = linked
     token = make_link(stack, task)
-    stranger, url = stack.anonymous(), f"{path_of(task)}?token={token}"
-    answer = stranger.get(url)
+    anonymous, url = stack.anonymous(), f"{path_of(task)}?token={token}"
+    answer = anonymous.get(url)
     assert answer.status_code == 200 and answer.content == user.download(task)
     assert disposition(answer)[1] == "tone.mp3"
-    assert stranger.request("HEAD", url, allow_redirects=True).status_code == 200
-    assert stranger.get(url, headers={"Range": "bytes=0-9"}).status_code == 206
-    assert stranger.get(url + "&n=0").status_code == 200
-    assert stranger.get(url + "&n=1").status_code == 404
-    assert stack.client().get(url).status_code == 200 # whoever is logged in as somebody else
+    assert anonymous.request("HEAD", url, allow_redirects=True).status_code == 200
+    assert anonymous.get(url, headers={"Range": "bytes=0-9"}).status_code == 206
+    assert anonymous.get(url + "&n=0").status_code == 200
+    assert anonymous.get(url + "&n=1").status_code == 404
+    assert stack.client().get(url).status_code == 200  # also with the token of another user
     assert token not in stack.web.whole_log()
 
 
-def test_links_that_open_nothing(stack, media):
+def test_invalid_links(stack, media):
     user, task = result_of(stack, media)
     _, other = result_of(stack, media)
-    token, over = make_link(stack, task), make_link(stack, task, 0)
-    stranger = stack.anonymous()
+    token, expired = make_link(stack, task), make_link(stack, task, 0)
+    anonymous = stack.anonymous()
     refused = [
-        (task["file_id"], "wrong"), (task["file_id"], ""), (task["file_id"], token[:-1]), (task["file_id"], over),
+        (task["file_id"], "wrong"), (task["file_id"], ""), (task["file_id"], token[:-1]), (task["file_id"], expired),
         (other["file_id"], token), (task["id"], token), (task["original_file"], token),
         (task["file_id"], "x" * 3000), (task["file_id"], hashlib.sha256(token.encode()).hexdigest()),
     ]
     for key, given in refused:
-        answer = stranger.get(f"/api/files/{urllib.parse.quote(str(key))}", params={"token": given})
+        answer = anonymous.get(f"/api/files/{urllib.parse.quote(str(key))}", params={"token": given})
         assert answer.status_code == 401, (key, given, answer.text)
         assert answer.json()["code"] == "bad_link" and "expired" in answer.json()["message"]
-    assert stranger.get(path_of(task)).status_code == 401
-    assert stranger.get(f"/api/tasks/{task['id']}?token={token}").status_code == 401
-    assert stranger.delete(f"/api/tasks/{task['id']}?token={token}").status_code == 401
-    assert stranger.get(f"{path_of(task)}?token={token}").status_code == 200
+    assert anonymous.get(path_of(task)).status_code == 401
+    assert anonymous.get(f"/api/tasks/{task['id']}?token={token}").status_code == 401
+    assert anonymous.delete(f"/api/tasks/{task['id']}?token={token}").status_code == 401
+    assert anonymous.get(f"{path_of(task)}?token={token}").status_code == 200
     user.delete(f"/api/tasks/{task['id']}")
-    assert stranger.get(f"{path_of(task)}?token={token}").status_code == 401
+    assert anonymous.get(f"{path_of(task)}?token={token}").status_code == 401
 
 
 def test_expired_links_are_swept(stack, media):
@@ -241,9 +235,6 @@ def test_expired_links_are_swept(stack, media):
         [[hashlib.sha256(token.encode()).hexdigest()]]
 
 
-# ---- by the name a file was uploaded under ------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", ["plain.wav", "with blank.wav", "Ünïcödé 音楽 🎵.wav", "percent%41.wav", "semi;colon?.wav", "no extension",
                                   "12", "a&b=c#d.wav", "apostrophe's.wav"])
 def test_by_name(stack, media, name):
@@ -253,7 +244,7 @@ def test_by_name(stack, media, name):
     assert stack.client().get(f"/api/files/{urllib.parse.quote(name, safe='')}").status_code == 404
 
 
-def test_by_name_the_newest(stack, media):
+def test_newest_file_of_a_name(stack, media):
     user = stack.client()
     older = user.finish(user.upload(media.tone("wav", seconds=2), "mp3", name="same.wav"))
     newer = user.finish(user.upload(media.tone("wav", seconds=2), "ogg", name="same.wav"))

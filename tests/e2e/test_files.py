@@ -1,9 +1,10 @@
-"""Downloads: names, ranges, heads."""
+"""Downloads: names, ranges, HEAD."""
 
 import re
 import urllib.parse
 
 import pytest
+import requests
 
 NAMES = [
     "plain.wav", "with blank.wav", 'quote".wav', "semi;colon.wav", "percent%41.wav", "back\\slash.wav",
@@ -28,8 +29,7 @@ def disposition(answer):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names(user, media, name):
-    import requests
-    # Written by hand, because requests would not send every name as it is.
+    # Written by hand, because requests changes some of these names.
     escaped = name.replace('"', "%22").encode()
     body = (b'--b\r\nContent-Disposition: form-data; name="newFormat"\r\n\r\nogg\r\n'
             b'--b\r\nContent-Disposition: form-data; name="fileName"; filename="' + escaped + b'"\r\n\r\n'
@@ -47,7 +47,7 @@ def test_names(user, media, name):
     assert plain and plain.endswith(".ogg") and "\n" not in plain
 
 
-def test_directories_of_the_client_are_cut_off(user, media):
+def test_directories_are_removed_from_names(user, media):
     data = media.tone().read_bytes()
     for name in ("/etc/passwd.wav", "../../up.wav", "C:\\Music\\song.wav"):
         task = user.upload(data, "ogg", name=name)
@@ -82,15 +82,15 @@ def test_ranges(user, done, wanted):
 
 
 @pytest.mark.parametrize("wanted", ["bytes=99999999-", "bytes=99999999-999999999", "bytes=-0"])
-def test_ranges_past_the_end(user, done, wanted):
+def test_ranges_beyond_the_end(user, done, wanted):
     answer = user.get(f"/api/files/{done['file_id']}", headers={"Range": wanted})
     assert answer.status_code == 416
     assert answer.headers["Content-Range"] == f"bytes */{done['processed_size']}"
 
 
 @pytest.mark.parametrize("wanted", ["bytes=5-2", "bytes=x-y", "lines=1-2", "bytes=", "bytes=0-1,5-6", "bytes=--1"])
-def test_ranges_that_are_none(user, done, wanted):
-    """RFC 9110: what is not understood is ignored."""
+def test_invalid_ranges(user, done, wanted):
+    """RFC 9110: an invalid range is ignored."""
     answer = user.get(f"/api/files/{done['file_id']}", headers={"Range": wanted})
     assert answer.status_code in (200, 416)
     if answer.status_code == 200:
@@ -116,8 +116,8 @@ def test_not_ready(stack, user, media):
     assert user.get(f"/api/files/{task['file_id']}?n=99").status_code == 404
 
 
-def test_client_that_goes_away(stack, user, media):
-    """A download that is broken off harms nobody."""
+def test_client_that_disconnects(stack, user, media):
+    """A download that breaks off has no effect on later ones."""
     task = user.finish(user.upload(media.noise(60), "wav"))
     for _ in range(5):
         answer = user.get(f"/api/files/{task['file_id']}", stream=True)

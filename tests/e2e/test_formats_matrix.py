@@ -1,16 +1,16 @@
-"""Any to any: every format from every format, judged by ffprobe and by the decoded samples."""
+"""Every audio format to every other, checked by ffprobe and by the decoded samples."""
 
 import functools
 
 import pytest
 
 from harness import measure
-from harness.media import FORMATS
+from harness.media import FORMATS, ffmpeg
 
 FREQUENCY, SECONDS = 440, 3
 
-# format → (names that ffprobe may give the container, codec)
-IS = {
+# format → (names of the container in ffprobe, codec)
+EXPECTED = {
     "mp3": ({"mp3"}, "mp3"),
     "aac": ({"aac"}, "aac"),
     "m4a": ({"mov,mp4,m4a,3gp,3g2,mj2"}, "aac"),
@@ -20,16 +20,16 @@ IS = {
     "flac": ({"flac"}, "flac"),
     "wma": ({"asf"}, "wmav2"),
 }
-# Seconds of priming and padding that the container cannot say: bare ADTS, and WMA's long frames.
+# Seconds of encoder delay and padding that the container does not store (ADTS, and WMA with its long frames).
 PRIMING = {"aac": 0.06, "wma": 0.10}
 TAGS = {"title": "Der Müller & sein Bach", "artist": "Ensemble ü", "album": "Probe", "genre": "Test"}
-# Where tags survive; ADTS and RIFF/WAVE without chunk support hold few or none.
-HOLD_TAGS = ["mp3", "m4a", "ogg", "opus", "flac", "wma"]
-HOLD_COVER = ["mp3", "m4a", "flac"]
+# Formats with tags; ADTS and WAV store few or none.
+WITH_TAGS = ["mp3", "m4a", "ogg", "opus", "flac", "wma"]
+WITH_COVER = ["mp3", "m4a", "flac"]
 
 
 @functools.lru_cache(maxsize=None)
-def heard(path):
+def source_facts(path):
     """(duration, level) of a source."""
     values = measure.samples(path)
     return measure.duration(values), measure.level_db(measure.middle(values))
@@ -43,13 +43,13 @@ def test_any_to_any(user, media, tmp_path, source, target):
     task, _ = user.convert(original, target, result)
 
     info = measure.probe(result)
-    containers, codec = IS[target]
+    containers, codec = EXPECTED[target]
     assert info["format"]["format_name"] in containers
     assert measure.audio_stream(info)["codec_name"] == codec
     assert measure.audio_stream(info)["channels"] == 2
 
     values = measure.samples(result)
-    seconds, level = heard(original)
+    seconds, level = source_facts(original)
     allowed = 0.05 + PRIMING.get(source, 0) + PRIMING.get(target, 0)
     assert measure.duration(values) == pytest.approx(seconds, abs=allowed)
     tone = measure.middle(values)
@@ -60,20 +60,20 @@ def test_any_to_any(user, media, tmp_path, source, target):
     assert abs(task["receipt"]["output"]["duration_ms"] / 1000 - seconds) <= allowed + 0.05
 
 
-def test_the_old_spelling_acc(user, media, tmp_path):
+def test_acc_means_aac(user, media, tmp_path):
     result = tmp_path / "result.aac"
     user.convert(media.tone(), "acc", result)
     assert measure.audio_stream(measure.probe(result))["codec_name"] == "aac"
 
 
 @pytest.mark.parametrize("spelling", ["MP3", "Flac"])
-def test_spelling_of_the_format_does_not_matter(user, media, spelling):
+def test_case_of_the_format_does_not_matter(user, media, spelling):
     assert user.convert(media.tone(), spelling)[0]["processed_format"] == spelling.lower()
 
 
-@pytest.mark.parametrize("target", HOLD_TAGS)
+@pytest.mark.parametrize("target", WITH_TAGS)
 @pytest.mark.parametrize("source", ["mp3", "flac", "m4a", "ogg"])
-def test_tags_survive(user, media, tmp_path, source, target):
+def test_tags_are_kept(user, media, tmp_path, source, target):
     original = media.tone(source, seconds=1, tags=TAGS)
     result = tmp_path / f"result.{target}"
     task, _ = user.convert(original, target, result)
@@ -82,9 +82,9 @@ def test_tags_survive(user, media, tmp_path, source, target):
     assert "tag:title" in task["receipt"]["kept"]
 
 
-@pytest.mark.parametrize("target", HOLD_COVER)
+@pytest.mark.parametrize("target", WITH_COVER)
 @pytest.mark.parametrize("source", ["mp3", "flac", "m4a"])
-def test_cover_art_survives(user, media, tmp_path, source, target):
+def test_cover_art_is_kept(user, media, tmp_path, source, target):
     original = media.tone(source, seconds=1, tags=TAGS, cover=True)
     result = tmp_path / f"result.{target}"
     task, _ = user.convert(original, target, result)
@@ -93,7 +93,7 @@ def test_cover_art_survives(user, media, tmp_path, source, target):
     assert "cover_art" in task["receipt"]["kept"]
 
 
-def test_cover_art_that_cannot_be_kept_is_said(user, media):
+def test_dropped_cover_art_is_listed(user, media):
     task, _ = user.convert(media.tone("mp3", seconds=1, tags=TAGS, cover=True), "wav")
     assert "cover_art" in str(task["receipt"]["dropped"])
 
@@ -101,7 +101,7 @@ def test_cover_art_that_cannot_be_kept_is_said(user, media):
 @pytest.mark.parametrize("rate, channels", [(8000, 1), (11025, 1), (22050, 2), (48000, 2), (96000, 2), (44100, 6)])
 @pytest.mark.parametrize("target", ["mp3", "opus", "ogg", "m4a", "wma", "flac"])
 def test_rates_and_layouts(user, media, tmp_path, rate, channels, target):
-    """What an encoder cannot take is resampled."""
+    """Rates and layouts that an encoder does not support are converted."""
     original = media.tone("wav", seconds=2, rate=rate, channels=channels, volume=0.2)
     result = tmp_path / f"result.{target}"
     user.convert(original, target, result)
@@ -111,7 +111,6 @@ def test_rates_and_layouts(user, media, tmp_path, rate, channels, target):
 
 
 def test_audio_of_a_video(user, media, tmp_path):
-    from harness.media import ffmpeg
     video = tmp_path / "video.mp4"
     ffmpeg("-f", "lavfi", "-i", "testsrc=s=160x120:r=10:d=2", "-i", media.tone(seconds=2), "-c:v", "mpeg4", "-c:a", "aac", video)
     result = tmp_path / "result.mp3"
@@ -119,8 +118,8 @@ def test_audio_of_a_video(user, media, tmp_path):
     assert measure.frequency(measure.middle(measure.samples(result))) == pytest.approx(440, rel=0.01)
 
 
-def test_odd_names(user, media):
-    """The content decides, not the name."""
+def test_unusual_names(user, media):
+    """The content decides the format, not the name."""
     data = media.tone("flac").read_bytes()
     for name in ("no extension", "lie.mp3", ".hidden", "a" * 240 + ".flac", "Ünïcödé 音.flac"):
         task, _ = user.convert(data, "ogg", name=name)

@@ -1,4 +1,4 @@
-"""The same loop with Google's own Pub/Sub emulator between web and worker. Skipped where it is not installed."""
+"""Conversions with Google's Pub/Sub emulator between web and worker. Skipped where it is not installed."""
 
 import concurrent.futures
 import pathlib
@@ -14,7 +14,7 @@ from harness.waiting import free_port, wait_for
 
 
 def find_jar():
-    """(path, "") or (None, why not)."""
+    """(path, "") or (None, the reason why there is none)."""
     if not shutil.which("gcloud"):
         return None, "gcloud is not installed"
     if not shutil.which("java"):
@@ -36,7 +36,7 @@ def google(tmp_path_factory):
                       tmp_path_factory.mktemp("google") / "pubsub.log", "Server started")
     program.start()
     try:
-        wait_for(lambda: answers(f"http://127.0.0.1:{port}"), "an answer of Google's emulator", 30)
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}"), "a response of Google's emulator", 30)
         yield f"127.0.0.1:{port}"
     finally:
         program.kill()
@@ -49,8 +49,8 @@ def answers(url):
         return False
 
 
-def test_the_whole_loop(google, make_stack, media):
-    """It sends no token, so the worker asks for none."""
+def test_upload_convert_download(google, make_stack, media):
+    """It sends no token, so the worker requires none."""
     stack = make_stack(settings={"PUSH_AUTH": "none"}, pubsub_host=google)
     user = stack.client()
     for target in ("mp3", "flac", "opus"):

@@ -1,4 +1,4 @@
-"""/ping and /converter-health: a message through the whole loop and back, and what a flood or a broken loop gets."""
+"""/ping and /converter-health: a message to the worker and back, many requests at once, and missing parts."""
 
 import concurrent.futures
 import datetime
@@ -21,13 +21,13 @@ def pings(stack):
 
 
 def until_a_new_second(stack):
-    """Pings are shared for a second."""
+    """Waits until no ping of the last second is left, because requests share pings for a second."""
     recent = "SELECT count(*) FROM pings WHERE sent_at > clock_timestamp() - interval '1 s'"
     wait_for(lambda: stack.sql(recent) == [["0"]], "a second without a ping", 5)
 
 
 @pytest.mark.parametrize("path", ["/ping", "/converter-health", "/ping/", "/converter-health?wait=0"])
-def test_a_ping_reaches_the_worker_and_comes_back(stack, path):
+def test_ping_and_pong(stack, path):
     until_a_new_second(stack)
     answer = stack.anonymous().get(path)
     assert answer.status_code == 200
@@ -46,8 +46,8 @@ def test_waiting_for_the_pong(stack):
     assert abs((pong - sent).total_seconds() * 1000 - body["ms"]) <= 1
 
 
-def test_a_flood_shares_its_pings(make_stack):
-    """However many ask, the queue sees one message a second."""
+def test_many_requests_share_pings(make_stack):
+    """However many requests there are, one message per second is published."""
     stack = make_stack()
     client = stack.anonymous()
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
@@ -55,11 +55,11 @@ def test_a_flood_shares_its_pings(make_stack):
     assert set(answers) == {200}
     seconds = float(stack.sql("SELECT extract(epoch FROM max(sent_at) - min(sent_at)) FROM pings")[0][0])
     assert len(pings(stack)) <= seconds + 2
-    wait_for(lambda: len(pongs(stack)) == len(pings(stack)), "every ping's pong")
+    wait_for(lambda: len(pongs(stack)) == len(pings(stack)), "the pong of every ping")
 
 
 def test_without_a_worker(make_stack):
-    """The first few wait, and learn it; the others are sent away at once. The next worker answers what waits."""
+    """A few requests wait and get 503; the others get 429 at once. The next worker answers again."""
     stack = make_stack()
     stack.worker.stop()
     client = stack.anonymous()
@@ -86,17 +86,17 @@ def test_without_a_queue(make_stack):
     for path in ("/ping", "/converter-health", "/converter-health?wait=1"):
         answer = stack.anonymous().get(path)
         assert answer.status_code == 503 and answer.json()["code"] == "converter_unavailable"
-    assert pings(stack) == [], "a ping that nobody got is forgotten, so that the next one is sent"
+    assert pings(stack) == [], "a ping that was not published is deleted, so that the next one is sent"
     stack.emulator.start()
     stack.provision()
     assert stack.anonymous().get("/converter-health?wait=1").status_code == 200
 
 
-def test_busy_slots_do_not_keep_a_ping_waiting(make_stack, media):
+def test_busy_slots_do_not_delay_pings(make_stack, media):
     stack = make_stack(worker_settings={"SLOTS": 1, "HIGH_SLOTS": 0})
     user = stack.client()
     tasks = [user.upload(media.noise(120), "mp3") for _ in range(3)]
-    wait_for(lambda: user.task(tasks[0]["id"])["status"] == "processing", "begin of the first task", interval=0.01)
+    wait_for(lambda: user.task(tasks[0]["id"])["status"] == "processing", "the start of the first task", interval=0.01)
     answer = stack.anonymous().get("/converter-health?wait=1")
     assert answer.status_code == 200 and answer.json()["ms"] < 5000
     for task in tasks:

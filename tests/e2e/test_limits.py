@@ -1,4 +1,4 @@
-"""Bounds: body, head, time, memory."""
+"""Limits: body, headers, time, memory."""
 
 import concurrent.futures
 import socket
@@ -15,7 +15,7 @@ MIB = 1 << 20
 
 
 def stream(total, head=b""):
-    """A form with one file of `total` bytes, made while it is sent."""
+    """A form with one file of `total` bytes, generated while it is sent."""
     yield (b'--b\r\nContent-Disposition: form-data; name="newFormat"\r\n\r\nmp3\r\n'
            b'--b\r\nContent-Disposition: form-data; name="fileName"; filename="big.wav"\r\n\r\n' + head)
     left = total - len(head)
@@ -40,7 +40,7 @@ def test_body_over_the_limit(make_stack, media):
             answer = user.post("/api/tasks", data=body, headers=FORM)
             assert answer.status_code == 413, answer.text
         except OSError:
-            pass # the server closed while we were still sending: also a clear answer
+            pass  # the server closed the connection while the body was being sent
     wait_for(lambda: len(stack.objects()) == before, "removal of what was stored")
     assert len(user.tasks()) == 1
     json_body = stack.anonymous().post("/api/auth/login", data=b" " * MIB, headers={"Content-Type": "application/json"})
@@ -48,20 +48,20 @@ def test_body_over_the_limit(make_stack, media):
 
 
 @pytest.mark.sanitized
-def test_head_over_the_limit(stack):
+def test_headers_over_the_limit(stack):
     answer = stack.anonymous().get("/alive", headers={"X-Long": "x" * 40000})
     assert answer.status_code in (400, 413, 431)
     assert stack.anonymous().get("/alive?" + "q" * 40000).status_code in (400, 413, 414, 431)
 
 
 def raw(stack, data, wait=5):
-    """Sends bytes, returns all that comes back until the server closes."""
+    """Sends bytes. Returns all that comes back until the server closes the connection."""
     with socket.create_connection(("127.0.0.1", int(stack.url.rpartition(":")[2])), timeout=wait) as sock:
         sock.sendall(data)
         answer = b""
         try:
-            while piece := sock.recv(65536):
-                answer += piece
+            while block := sock.recv(65536):
+                answer += block
         except (TimeoutError, ConnectionResetError):
             pass
         return answer
@@ -75,14 +75,14 @@ def raw(stack, data, wait=5):
     b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
 ], ids=repr)
-def test_garbage_on_the_wire(stack, data):
+def test_malformed_requests(stack, data):
     answer = raw(stack, data, 2)
     assert answer == b"" or b" 4" in answer.split(b"\r\n")[0] or b" 5" in answer.split(b"\r\n")[0], answer[:200]
     assert stack.anonymous().get("/alive").status_code == 200
 
 
 @pytest.mark.sanitized
-def test_slow_clients_are_cut_off(make_stack):
+def test_slow_clients_are_disconnected(make_stack):
     stack = make_stack(web_settings={"CLIENT_TIMEOUT_MS": 500, "WEB_THREADS": 8})
     user = stack.client()
     idle = [socket.create_connection(("127.0.0.1", int(stack.url.rpartition(":")[2])), timeout=20) for _ in range(4)]
@@ -96,13 +96,13 @@ def test_slow_clients_are_cut_off(make_stack):
     for sock in idle:
         sock.recv(1000)
         sock.close()
-    wait_for(lambda: user.get("/alive").status_code == 200, "an answer to the others")
+    wait_for(lambda: user.get("/alive").status_code == 200, "a response to other clients")
     assert user.tasks() == []
 
 
 @pytest.mark.sanitized
 def test_upload_that_breaks_off(stack, user):
-    """The rest never comes: no task, no object."""
+    """It leaves no task and no object."""
     before = len([name for name in stack.objects() if name.startswith("inputs/")])
     port = int(stack.url.rpartition(":")[2])
     for _ in range(3):
@@ -115,7 +115,7 @@ def test_upload_that_breaks_off(stack, user):
     assert user.tasks() == []
 
 
-@pytest.mark.skipif(SANITIZED, reason="sanitizers change what memory a program takes")
+@pytest.mark.skipif(SANITIZED, reason="sanitizers change how much memory a program needs")
 def test_memory_of_web_while_32_clients_upload(make_stack):
     stack = make_stack()
     stack.worker.stop()
@@ -127,14 +127,14 @@ def test_memory_of_web_while_32_clients_upload(make_stack):
     with concurrent.futures.ThreadPoolExecutor(32) as pool:
         assert set(pool.map(upload, range(32))) == {201}
     peak = stack.web.peak_rss_mib()
-    print(f"web's peak memory: {peak:.0f} MiB")
+    print(f"peak memory: web {peak:.0f} MiB")
     assert peak < 150
     stack.worker.start()
 
 
-@pytest.mark.skipif(SANITIZED, reason="sanitizers change what memory a program takes")
+@pytest.mark.skipif(SANITIZED, reason="sanitizers change how much memory a program needs")
 @pytest.mark.parametrize("target", ["flac", "m4a"])
-def test_memory_of_the_workers_parent_with_a_big_file(make_stack, media, tmp_path, target):
+def test_memory_of_the_worker_with_a_big_file(make_stack, media, tmp_path, target):
     stack = make_stack()
     big = media.tone("wav", seconds=1600, rate=48000)
     assert big.stat().st_size > 300_000_000
@@ -142,10 +142,10 @@ def test_memory_of_the_workers_parent_with_a_big_file(make_stack, media, tmp_pat
     result = tmp_path / "result"
     task = user.finish(user.upload(big, target), 300)
     peak = stack.worker.peak_rss_mib()
-    print(f"the worker's peak memory: {peak:.0f} MiB; web's: {stack.web.peak_rss_mib():.0f} MiB")
+    print(f"peak memory: worker {peak:.0f} MiB, web {stack.web.peak_rss_mib():.0f} MiB")
     assert peak < 100
     assert stack.web.peak_rss_mib() < 150
     with user.get(f"/api/files/{task['file_id']}", stream=True) as answer, open(result, "wb") as file:
-        for piece in answer.iter_content(MIB):
-            file.write(piece)
+        for block in answer.iter_content(MIB):
+            file.write(block)
     assert float(measure.probe(result)["format"]["duration"]) == pytest.approx(1600, abs=0.1)

@@ -1,4 +1,4 @@
-"""The log-based metrics of infra/monitoring against the lines that web and worker really write."""
+"""The log-based metrics of infra/monitoring, tested on lines that web and worker have logged."""
 
 import json
 import time
@@ -15,7 +15,7 @@ SERVICES = {"web": "mediarun-web", "worker0": "mediarun-worker"}
 
 
 def points(name, program, belongs):
-    """(labels, value) of each line of a program that belongs here and that the metric records."""
+    """(labels, value) of each line of a program that satisfies belongs() and that the metric records."""
     found = [point_of(METRICS[name], entry_of(record, SERVICES[program.name])) for record in program.records() if belongs(record)]
     return [point for point in found if point]
 
@@ -26,13 +26,13 @@ def of_tasks(*tasks):
 
 
 def ended(stack, *tasks):
-    """The worker answers the client's question first and writes its line then."""
+    """Waits until the worker has logged the end of the tasks, which is after clients can see it."""
     lines = lambda: {record["task_id"] for record in stack.worker.records() if record["message"] == "job"}
     wait_for(lambda: {task["id"] for task in tasks} <= lines(), "the worker's lines", 10)
 
 
-def order_anew(stack, task, attempts=0):
-    """As PUT does it, but two minutes ago, with so many attempts since, and the message lost."""
+def redo_late(stack, task, attempts=0):
+    """Does what PUT does, but two minutes ago, with this number of attempts since, and with a lost message."""
     stack.sql(f"DELETE FROM outputs WHERE task_id = {task['id']}")
     stack.sql(f"UPDATE tasks SET status = 'uploaded', generation = 2, attempts = {attempts}, published_at = NULL,"
               f" uploaded_at = now() - interval '2 minutes' WHERE id = {task['id']}")
@@ -41,10 +41,10 @@ def order_anew(stack, task, attempts=0):
 
 @pytest.fixture
 def work(stack, user, media):
-    """One task of each way to end, but the exhausted; and the seconds that all of it took at most."""
+    """Tasks that are converted, failed and inserted, and how many seconds all of them took at most."""
     begin = time.monotonic()
     good = user.upload(media.tone("mp3"), "wav")
-    bad = user.upload(b"no sound in here " * 1000, "flac", name="bad.mp3")
+    bad = user.upload(b"this is no audio" * 1000, "flac", name="bad.mp3")
     records = user.post("/api/tasks", json={"kind": "insert_records", "records": 3}).json()["task"]
     states = [user.wait(task)["status"] for task in (good, bad, records)]
     assert states == ["processed", "failed", "processed"]
@@ -60,10 +60,10 @@ def test_tasks_finished(stack, work):
         {"kind": "insert_records", "format": "", "outcome": "committed"}], key=str)
 
 
-def test_a_task_out_of_attempts_is_counted(stack, user, media):
+def test_task_out_of_attempts_is_counted(stack, user, media):
     task = user.finish(user.upload(media.tone("mp3"), "wav"))
     ended(stack, task)
-    order_anew(stack, task, attempts=5)
+    redo_late(stack, task, attempts=5)
     assert user.wait(task)["error"]["code"] == "attempts_exhausted"
     again = lambda: points("mediarun_tasks_finished", stack.worker, of_tasks(task))[1:]
     assert wait_for(again, "the second line", 10) == [({"kind": "convert", "format": "", "outcome": "exhausted"}, 1)]
@@ -83,18 +83,18 @@ def test_queue_seconds(stack, work):
     assert all(0 <= value < seconds for _, value in found)
 
 
-def test_a_long_wait_is_measured(stack, user, media):
-    """A task whose message was lost for two minutes."""
+def test_long_wait_is_measured(stack, user, media):
+    """A task whose message was late by two minutes."""
     task = user.finish(user.upload(media.tone("mp3"), "wav"))
     ended(stack, task)
-    order_anew(stack, task)
+    redo_late(stack, task)
     again = lambda: points("mediarun_queue_seconds", stack.worker, of_tasks(task))[1:]
     [(labels, value)] = wait_for(again, "the second line", 20)
     assert labels == {"kind": "convert"} and 120 <= value < 180
 
 
 def test_request_latencies(stack, user, work):
-    """What waits by design, or for the client, would only hide a slow answer."""
+    """Requests that wait by design are not measured."""
     begin = time.monotonic()
     assert user.get(f"/api/tasks/{work[0]['id']}").status_code == 200
     assert user.get("/api/tasks/no-such-task").status_code == 404
@@ -103,11 +103,11 @@ def test_request_latencies(stack, user, work):
     assert user.get("/ping").status_code == 200
     stack.sweep()
     paths = {f"/api/tasks/{work[0]['id']}", "/api/tasks/no-such-task"}
-    left_out = {f"/api/tasks/{work[0]['id']}/events", "/ping", "/internal/sweep"}
-    told = lambda: {record.get("path") for record in stack.web.records()}
-    wait_for(lambda: paths | left_out <= told(), "web's lines", 10)
+    not_measured = {f"/api/tasks/{work[0]['id']}/events", "/ping", "/internal/sweep"}
+    logged = lambda: {record.get("path") for record in stack.web.records()}
+    wait_for(lambda: paths | not_measured <= logged(), "web's lines", 10)
     for path in paths:
         values = points("mediarun_request_latencies", stack.web, lambda record, path=path: record.get("path") == path)
         labels, value = values[-1]
         assert labels == {"method": "GET"} and 0 < value < longest
-    assert points("mediarun_request_latencies", stack.web, lambda record: record.get("path") in left_out) == []
+    assert points("mediarun_request_latencies", stack.web, lambda record: record.get("path") in not_measured) == []

@@ -1,5 +1,5 @@
-"""Options and presets as a client orders them: what is refused, by which words, and what a task without a word becomes. What
-is made of them, the conversions themselves, has its tests elsewhere."""
+"""Options and presets in requests: which are refused with which error, which are stored, and the preset of a request without
+a format. test_video_options.py and others test the conversions themselves."""
 
 import json
 import uuid
@@ -12,7 +12,7 @@ HOWS = ("json", "data", "multipart")
 FPV = {"trim": {"start": 0, "duration": 18}, "resize": {"width": 640, "height": 360, "fit": "pad"}, "logo": {"intro": 1, "outro": 1}}
 IDRL = {"split": {"seconds": 20}, "resize": {"aspect": "16:9", "fit": "crop"}, "fps": 24, "logo": {"intro": 1, "outro": 1}}
 
-# (options, newFormat, code, the field)
+# (options, newFormat, code, field)
 BAD = [
     ({"speed": 3}, "mp4", "unknown_option", "options.speed"),
     ({"resize": {"depth": 1}}, "mp4", "unknown_option", "options.resize.depth"),
@@ -71,8 +71,8 @@ def refused(answer, code, field):
 
 
 @pytest.fixture
-def order(user):
-    """order(fields, how="json", files=None): the new task, which is removed at the end: none of them has a real file."""
+def create(user):
+    """create(fields, how="json", files=None): creates a task without a real file, which is deleted at the end."""
     made = []
 
     def make(fields, how="json", files=None):
@@ -94,13 +94,10 @@ def upload_of(user, name, content_type=None):
     return answer.json()["upload_id"]
 
 
-# ---- options --------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("options, new_format, code, field", BAD, ids=named)
-def test_bad_options(user, order, options, new_format, code, field):
-    """Refused in each kind of body, in a new order and in a changed one; nothing happens."""
-    task = order({"url": VIDEO, "newFormat": "mp4"})
+def test_invalid_options(user, create, options, new_format, code, field):
+    """Refused by POST and PUT with each type of body. The task does not change."""
+    task = create({"url": VIDEO, "newFormat": "mp4"})
     change = {"newFormat": new_format, "options": options}
     for how in HOWS:
         refused(send(user, "POST", "/api/tasks", {"url": VIDEO, **change}, how), code, field)
@@ -111,14 +108,14 @@ def test_bad_options(user, order, options, new_format, code, field):
 
 
 @pytest.mark.sanitized
-def test_bad_options_with_a_file(stack, user):
-    """Before the file and after it: nothing is left of it."""
+def test_invalid_options_with_a_file(stack, user):
+    """Before the file and after it. Nothing of the file is kept."""
     before = {name for name in stack.objects() if name.startswith("inputs/")}
     parts = [("newFormat", (None, "mp4")), ("options", (None, '{"crf": 99}')), ("fileName", ("a.mov", b"video" * 1000))]
     for turned in (parts, parts[::-1]):
         refused(user.post("/api/tasks", files=turned), "out_of_range", "options.crf")
-    senseless = [("options", (None, '{"codec": "vp9"}')), ("fileName", ("a.mov", b"video" * 1000)), ("newFormat", (None, "mp4"))]
-    for turned in (senseless, senseless[::-1]):
+    wrong_codec = [("options", (None, '{"codec": "vp9"}')), ("fileName", ("a.mov", b"video" * 1000)), ("newFormat", (None, "mp4"))]
+    for turned in (wrong_codec, wrong_codec[::-1]):
         refused(user.post("/api/tasks", files=turned), "bad_option", "options.codec")
     assert user.tasks() == []
     assert {name for name in stack.objects() if name.startswith("inputs/")} <= before
@@ -137,19 +134,16 @@ def test_bad_options_with_a_file(stack, user):
     ({"mute": True, "bitrate": 2_000_000}, "mkv"),
 ], ids=named)
 @pytest.mark.parametrize("how", HOWS)
-def test_good_options_are_kept(order, options, new_format, how):
-    task = order({"url": VIDEO, "newFormat": new_format.upper(), "options": options}, how)
+def test_valid_options_are_stored(create, options, new_format, how):
+    task = create({"url": VIDEO, "newFormat": new_format.upper(), "options": options}, how)
     assert task["kind"] == "convert" and task["preset"] is None
     assert task["new_format"] == new_format and task["options"] == options
 
 
 @pytest.mark.parametrize("new_format, canonical", [
     ("MP4", "mp4"), ("m4v", "mp4"), ("QuickTime", "mov"), ("matroska", "mkv"), ("WebM", "webm"), ("AVI", "avi"), ("Gif", "gif")])
-def test_video_formats(order, new_format, canonical):
-    assert order({"url": VIDEO, "newFormat": new_format})["new_format"] == canonical
-
-
-# ---- presets --------------------------------------------------------------------------------
+def test_video_formats(create, new_format, canonical):
+    assert create({"url": VIDEO, "newFormat": new_format})["new_format"] == canonical
 
 
 def assert_edit(task, preset, new_format="mp4"):
@@ -160,15 +154,15 @@ def assert_edit(task, preset, new_format="mp4"):
 @pytest.mark.sanitized
 @pytest.mark.parametrize("name, media_type", [("Video.MP4", "application/octet-stream"), ("clip.mov", None), ("clip.webm", None),
                                               ("phone.3gp", "video/3gpp"), ("clip", "video/mp4"), ("loop.gif", "image/gif")])
-def test_a_video_without_a_word(user, order, name, media_type):
+def test_video_without_a_format(user, create, name, media_type):
     part = (name, b"video", media_type) if media_type else (name, b"video")
     for field in ("file", "fileName"):
-        assert_edit(order({}, files={field: part}), "fpv")
-    assert_edit(order({"upload_id": upload_of(user, name, media_type)}), "fpv")
+        assert_edit(create({}, files={field: part}), "fpv")
+    assert_edit(create({"upload_id": upload_of(user, name, media_type)}), "fpv")
 
 
 @pytest.mark.parametrize("name, media_type", [("song.mp3", None), ("song.mp3", "video/mp4"), ("video", None), ("video.xyz", None)])
-def test_what_is_no_video_needs_a_format(stack, user, name, media_type):
+def test_other_files_need_a_format(stack, user, name, media_type):
     before = {one for one in stack.objects() if one.startswith("inputs/")}
     refused(user.post("/api/tasks", files={"file": (name, b"video", media_type or "application/octet-stream")}), "missing_field", "newFormat")
     assert {one for one in stack.objects() if one.startswith("inputs/")} <= before
@@ -176,14 +170,14 @@ def test_what_is_no_video_needs_a_format(stack, user, name, media_type):
     refused(user.post("/api/tasks", json={"upload_id": upload}), "missing_field", "newFormat")
     assert user.tasks() == []
     task = user.post("/api/tasks", json={"upload_id": upload, "newFormat": "ogg"}).json()["task"]
-    assert task["kind"] == "convert", "the upload can still be taken"
+    assert task["kind"] == "convert", "the upload can still be used"
     user.delete(f"/api/tasks/{task['id']}")
 
 
 @pytest.mark.sanitized
 @pytest.mark.parametrize("how", HOWS)
-def test_a_url_without_a_word(user, order, how):
-    assert_edit(order({"url": VIDEO}, how), "idrl")
+def test_url_without_a_format(user, create, how):
+    assert_edit(create({"url": VIDEO}, how), "idrl")
     for url in ("https://media.example.invalid/a.mov", "https://media.example.invalid/a", "https://media.example.invalid/a?b=.mp4",
                 "https://media.example.invalid/a.mp4/b.mkv"):
         answer = send(user, "POST", "/tasks", {"url": url}, how)
@@ -191,17 +185,17 @@ def test_a_url_without_a_word(user, order, how):
         assert ".mp4" in answer.json()["message"]
 
 
-def test_a_format_makes_it_a_conversion(user, order):
-    for task in (order({"url": VIDEO, "newFormat": "mp3"}), order({"newFormat": "mp3"}, files={"file": ("video.mp4", b"video")}),
-                 order({"upload_id": upload_of(user, "video.mp4"), "newFormat": "mp3"})):
+def test_with_a_format_it_is_a_conversion(user, create):
+    for task in (create({"url": VIDEO, "newFormat": "mp3"}), create({"newFormat": "mp3"}, files={"file": ("video.mp4", b"video")}),
+                 create({"upload_id": upload_of(user, "video.mp4"), "newFormat": "mp3"})):
         assert task["kind"] == "convert" and task["preset"] is None and task["options"] is None
 
 
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("preset, new_format", [("fpv", None), ("idrl", None), ("fpv", "webm"), ("idrl", "gif")])
-def test_a_preset_by_name(order, preset, new_format, how):
+def test_preset_by_name(create, preset, new_format, how):
     fields = {"url": "https://media.example.invalid/a.mov", "preset": preset, **({"newFormat": new_format} if new_format else {})}
-    assert_edit(order(fields, how), preset, new_format or "mp4")
+    assert_edit(create(fields, how), preset, new_format or "mp4")
 
 
 @pytest.mark.parametrize("fields, code, field", [
@@ -216,17 +210,14 @@ def test_a_preset_by_name(order, preset, new_format, how):
     ({"kind": "convert"}, "missing_field", "newFormat"),
     ({"options": {"fps": 24}}, "missing_field", "newFormat"),
 ], ids=named)
-def test_presets_that_make_no_sense(user, fields, code, field):
+def test_invalid_presets(user, fields, code, field):
     refused(user.post("/api/tasks", json={"url": VIDEO, **fields}), code, field)
     assert user.tasks() == []
 
 
-# ---- anew -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("how", HOWS)
-def test_an_edit_is_ordered_anew(user, order, how):
-    path = f"/api/tasks/{order({'url': VIDEO})['id']}"
+def test_put_of_an_edit(user, create, how):
+    path = f"/api/tasks/{create({'url': VIDEO})['id']}"
 
     def put(fields):
         answer = send(user, "PUT", path, fields, how)
@@ -248,11 +239,8 @@ def test_an_edit_is_ordered_anew(user, order, how):
     assert_edit(put({"preset": "idrl", "newFormat": "mkv"}), "idrl", "mkv")
 
 
-# ---- once -----------------------------------------------------------------------------------
-
-
-def test_an_edit_of_an_upload_is_made_once(user):
-    """The same order again answers with the first task, also when its upload is long taken."""
+def test_repeated_request_for_an_edit(user):
+    """The same request with the same key returns the first task, although its upload is already used."""
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     upload = upload_of(user, "video.mp4")
     first = user.post("/api/tasks", json={"upload_id": upload}, headers=headers)

@@ -1,4 +1,4 @@
-"""POST /api/probe: what a file is, compared with what ffprobe says of it; and that nothing of it is left."""
+"""POST /api/probe: the description of a file, compared with ffprobe, and that nothing of the file is kept."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_videos(user, videos, name):
     receipts.assert_input(probe(user, path), path, measure.probe(path))
 
 
-def test_what_goes_along(user, videos):
+def test_metadata(user, videos):
     phone, editor = probe(user, videos["phone.mp4"].path), probe(user, videos["editor.mkv"].path)
     assert phone["streams"][0]["rotation"] in (90, 270) and phone["tags"]["title"] == TITLE
     assert [stream["type"] for stream in phone["streams"]] == ["video", "audio", "cover"]
@@ -43,13 +43,13 @@ def test_what_goes_along(user, videos):
 
 
 @pytest.mark.parametrize("file_format", ["mp3", "ogg", "flac", "wav", "wma"])
-def test_songs(user, media, file_format):
-    told = probe(user, media.tone(file_format, tags={"title": TITLE}))
-    assert (told["sample_rate"], told["channels"]) == (44100, 2) and told["tags"]["title"] == TITLE
-    assert told["duration_ms"] == pytest.approx(2000, abs=120)
+def test_audio(user, media, file_format):
+    found = probe(user, media.tone(file_format, tags={"title": TITLE}))
+    assert (found["sample_rate"], found["channels"]) == (44100, 2) and found["tags"]["title"] == TITLE
+    assert found["duration_ms"] == pytest.approx(2000, abs=120)
 
 
-def test_nothing_is_left(stack, user, media):
+def test_nothing_is_kept(stack, user, media):
     before = set(stack.objects())
     probe(user, media.tone("mp3"))
     assert user.tasks() == []
@@ -57,21 +57,21 @@ def test_nothing_is_left(stack, user, media):
 
 
 @pytest.mark.parametrize("data, code", [(b"this is no media" * 100, "invalid_media"), (b"", "empty_file")])
-def test_what_is_no_medium(stack, user, data, code):
+def test_not_media(stack, user, data, code):
     before = set(stack.objects())
     answer = user.post("/api/probe", files={"fileName": ("a.mp4", data)})
     assert answer.status_code == 400 and answer.json()["code"] == code and answer.json()["message"], answer.text
     assert user.tasks() == [] and set(stack.objects()) <= before
 
 
-def test_a_broken_off_file(user, media):
+def test_truncated_file(user, media):
     answer = user.post("/api/probe", files={"fileName": ("a.wav", media.cut(media.tone("wav"), 0.5).read_bytes())})
     assert answer.status_code == 400 and answer.json()["code"] == "truncated", answer.text
 
 
 @pytest.mark.parametrize("field, value", [("newFormat", "mp3"), ("priority", "high"), ("kind", "convert"), ("preset", "fpv"),
                                           ("options", "{}"), ("callback_url", "https://example.com/"), ("colour", "red")])
-def test_fields_that_are_no_probes(user, media, field, value):
+def test_unknown_fields(user, media, field, value):
     answer = user.post("/api/probe", data={field: value}, files={"fileName": media.tone("mp3").read_bytes()})
     assert answer.status_code == 400 and answer.json()["detail"].startswith(field), answer.text
 
@@ -88,7 +88,7 @@ def test_by_url(make_stack, media, origin):
     assert user.tasks() == [] and not [name for name in stack.objects() if name.startswith("inputs/")]
 
 
-def test_a_strangers_upload(stack, user):
+def test_upload_of_another_user(stack, user):
     upload = stack.client().post("/api/uploads", json={"fileName": "a.mp3", "size": 5}).json()
     assert user.post("/api/probe", json={"upload_id": upload["upload_id"]}).status_code == 404
     assert stack.anonymous().post("/api/probe", json={"upload_id": upload["upload_id"]}).status_code == 401

@@ -1,4 +1,4 @@
-"""The worker's push end point and web's internal ones: who may call them, and what they answer."""
+"""The push endpoint of the worker and the internal endpoints of web: who may call them, and their responses."""
 
 import base64
 import concurrent.futures
@@ -33,25 +33,25 @@ def push(stack, body, token, **kwargs):
 UNKNOWN = {"v": 1, "kind": "convert", "task_id": 999999999, "generation": 1}
 
 
-def test_the_platforms_token_is_taken(stack, token):
+def test_valid_token(stack, token):
     answer = push(stack, envelope(UNKNOWN), token)
     assert answer.status_code == 204 and answer.content == b""
 
 
-def test_tokens_that_are_refused(stack, token):
+def test_invalid_tokens(stack, token):
     head, body, signature = token.split(".")
-    alien = json.dumps({"aud": stack.worker_url, "email": ACCOUNT, "email_verified": True, "exp": 2 ** 33, "iat": 1,
+    other_claims = json.dumps({"aud": stack.worker_url, "email": ACCOUNT, "email_verified": True, "exp": 2 ** 33, "iat": 1,
                         "iss": "https://accounts.google.com"}).encode()
     none_head = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').rstrip(b"=").decode()
-    alien = base64.urlsafe_b64encode(alien).rstrip(b"=").decode()
+    other_claims = base64.urlsafe_b64encode(other_claims).rstrip(b"=").decode()
     cases = {
-        "none": (None, 401), "empty": ("", 401), "garbage": ("abc", 401), "another algorithm": (f"{none_head}.{alien}.", 401),
-        "other claims": (f"{head}.{alien}.{signature}", 401), "cut": (f"{head}.{body}.{signature[:-8]}", 401),
+        "none": (None, 401), "empty": ("", 401), "garbage": ("abc", 401), "another algorithm": (f"{none_head}.{other_claims}.", 401),
+        "other claims": (f"{head}.{other_claims}.{signature}", 401), "truncated": (f"{head}.{body}.{signature[:-8]}", 401),
         "stripped": (f"{head}.{body}.SIGNATURE_REMOVED_BY_GOOGLE", 401),
         "another audience": (stack.token_of_platform("https://elsewhere.example.com"), 403),
         "web's audience": (stack.token_of_platform(stack.url), 403),
         "another account": (stack.token_of_platform(stack.worker_url, "mallory@example.com"), 403),
-        "a user's": (stack.client().token, 401),
+        "a user's token": (stack.client().token, 401),
     }
     for name, (value, status) in cases.items():
         assert push(stack, envelope(UNKNOWN), value).status_code == status, name
@@ -59,11 +59,11 @@ def test_tokens_that_are_refused(stack, token):
 
 @pytest.mark.parametrize("body", [{}, [], "text", 5, None, {"message": None}, {"message": []}, {"message": {"data": 5}},
                                   {"message": {"data": "***"}}], ids=str)
-def test_what_is_no_envelope(stack, token, body):
+def test_invalid_envelope(stack, token, body):
     assert push(stack, body, token).status_code == 400
 
 
-def test_broken_bodies(stack, token):
+def test_malformed_bodies(stack, token):
     for data in (b"", b"{", b"\xff\xff", b'{"message":' * 2000):
         answer = requests.post(stack.worker_url + "/", data=data, timeout=10, headers={
             "Authorization": f"Bearer {token}", "Content-Type": "application/json"})
@@ -78,12 +78,12 @@ def test_broken_bodies(stack, token):
     {"v": 1, "kind": "convert", "task_id": -1, "generation": 1}, {"v": 1, "kind": "dance", "task_id": 999999999, "generation": 1},
     {"v": 1, "kind": "convert", "task_id": "1; DROP TABLE tasks", "generation": 1},
 ], ids=str)
-def test_poison_is_dropped(stack, token, message):
-    """A message that no retry can cure is acknowledged."""
+def test_invalid_messages_are_acknowledged(stack, token, message):
+    """Retries cannot help, so they are acknowledged."""
     assert push(stack, envelope(message), token).status_code == 204
 
 
-def test_doubled_stale_and_late_messages_do_nothing(stack, user, media, token):
+def test_repeated_and_late_messages_have_no_effect(stack, user, media, token):
     task = user.finish(user.upload(media.tone(), "mp3"))
     before = stack.sql(f"SELECT * FROM tasks WHERE id = {task['id']}")
     for generation in (0, 1, 2, 99):
@@ -92,8 +92,8 @@ def test_doubled_stale_and_late_messages_do_nothing(stack, user, media, token):
     assert stack.sql(f"SELECT * FROM tasks WHERE id = {task['id']}") == before
 
 
-def test_the_same_message_many_times_at_once(make_stack, media):
-    """Whoever comes first claims; the others go away."""
+def test_same_message_many_times_at_once(make_stack, media):
+    """The first one claims the task; the others have no effect."""
     stack = make_stack(worker_settings={"SLOTS": 8})
     user = stack.client()
     task = user.upload(media.noise(30), "mp3")
@@ -106,23 +106,23 @@ def test_the_same_message_many_times_at_once(make_stack, media):
     assert stack.sql(f"SELECT attempts, fence FROM tasks WHERE id = {task['id']}") == [["1", "1"]]
 
 
-def test_busy_worker_says_429(make_stack, media):
+def test_busy_worker_answers_429(make_stack, media):
     stack = make_stack(worker_settings={"SLOTS": 1})
     user = stack.client()
     first = user.upload(media.noise(240), "mp3")
-    wait_for(lambda: user.task(first["id"])["status"] != "uploaded", "begin of the first task", interval=0.01)
+    wait_for(lambda: user.task(first["id"])["status"] != "uploaded", "the start of the first task", interval=0.01)
     answer = push(stack, envelope(UNKNOWN), stack.token_of_platform(stack.worker_url))
     if user.task(first["id"])["status"] == "processing":
         assert answer.status_code == 429
     user.finish(first)
 
 
-def test_busy_lanes_do_not_stand_in_each_others_way(make_stack):
-    """With every normal slot taken: high work, deliveries and pings are answered; more normal work is refused."""
+def test_busy_lanes_do_not_block_each_other(make_stack):
+    """With every normal slot taken, high priority, deliveries and pings are answered, and normal tasks are refused."""
     stack = make_stack(worker_settings={"SLOTS": 1, "HIGH_SLOTS": 1})
     user = stack.client()
     running = user.post("/api/tasks", json={"kind": "insert_records", "records": 3_000_000}).json()["task"]
-    wait_for(lambda: user.task(running["id"])["status"] == "processing", "begin of the work", interval=0.01)
+    wait_for(lambda: user.task(running["id"])["status"] == "processing", "the start of the work", interval=0.01)
     token = stack.token_of_platform(stack.worker_url)
     for message, attributes in ((UNKNOWN, {"priority": "high"}), ({"v": 1, "kind": "deliver", "id": 999999999}, {}),
                                 ({"v": 1, "kind": "ping", "id": 999999999}, {"traceparent": "x" * 500})):
@@ -130,7 +130,7 @@ def test_busy_lanes_do_not_stand_in_each_others_way(make_stack):
         assert answer.status_code == 204 and answer.elapsed.total_seconds() < 5 * PATIENCE, message
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         normal = list(pool.map(lambda priority: push(stack, envelope(UNKNOWN, {"priority": priority}), token).status_code,
-                               ("normal", "unheard of")))
+                               ("normal", "unknown")))
     assert normal == [429, 429]
     assert user.delete(f"/api/tasks/{running['id']}").status_code == 200
 
@@ -141,7 +141,7 @@ def test_mode_none(make_stack, media):
 
 
 def test_mode_iam(make_stack, media):
-    """Cloud Run has checked the signature; audience and account are still compared."""
+    """Cloud Run has checked the signature; audience and account are still checked."""
     stack = make_stack(settings={"PUSH_AUTH": "iam"})
     head, body, _ = stack.token_of_platform(stack.worker_url).split(".")
     stripped = f"{head}.{body}.SIGNATURE_REMOVED_BY_GOOGLE"
@@ -162,7 +162,7 @@ def test_internal_paths_are_for_the_platform(stack, user, path):
     assert ask(stack.token_of_platform(stack.url)).status_code in (200, 204)
 
 
-def test_dead_letter_fails_the_task_visibly(make_stack, media):
+def test_dead_letter_fails_the_task(make_stack, media):
     stack = make_stack()
     user = stack.client()
     stack.worker.stop()
@@ -177,7 +177,7 @@ def test_dead_letter_fails_the_task_visibly(make_stack, media):
     stack.worker.start()
 
 
-def test_dead_letter_of_a_delivery_fails_no_task(make_stack, media):
+def test_dead_letter_of_a_delivery_does_not_fail_the_task(make_stack, media):
     stack = make_stack()
     user = stack.client()
     stack.worker.stop()
@@ -202,7 +202,7 @@ def test_a_failed_sweep_job_is_named_in_the_log(make_stack):
 
 
 def test_attempts_are_bounded(make_stack, media):
-    """A task that takes its worker down each time is given up."""
+    """A task that ends its worker each time fails in the end."""
     stack = make_stack(worker_settings={"MAX_ATTEMPTS": 2})
     user = stack.client()
     stack.worker.stop()

@@ -1,4 +1,4 @@
-"""The kind insert_records: exact counts whatever happens, progress, cancellation, and what it leaves behind: nothing."""
+"""Tasks that insert records: exact counts in every case, progress, deletion, and cleaning up."""
 
 import time
 
@@ -12,14 +12,14 @@ TABLES = ("users", "products", "order_items")
 MANY = 300_000
 
 
-def order(user, **fields):
+def create(user, **fields):
     answer = user.post("/api/tasks", json={"kind": "insert_records", **fields})
     assert answer.status_code == 201, answer.text
     return answer.json()["task"]
 
 
 def counts(stack, task):
-    """Rows in the three tables, as text; and whether each number from 1 on is there once."""
+    """(rows, distinct numbers, highest number) of each of the three tables, as text."""
     return [stack.sql(f"SELECT count(*), count(DISTINCT n), coalesce(max(n), 0) FROM records.{table} WHERE task_id = {task['id']}")[0]
             for table in TABLES]
 
@@ -33,8 +33,8 @@ def rows_left(stack, task):
         f"(SELECT count(*) FROM records.{table} WHERE task_id = {task['id']})" for table in (*TABLES, "runs")))[0][0]
 
 
-def under_way(stack, user, task, least=0):
-    """Waits until the task has inserted more than so many records."""
+def wait_until_running(stack, user, task, least=0):
+    """Waits until the task has inserted more than `least` records."""
     done = lambda: stack.sql(f"SELECT done FROM records.runs WHERE task_id = {task['id']} AND done > {least}")
     wait_for(done, "the first records", 30, 0.01)
     assert user.task(task["id"])["status"] == "processing"
@@ -47,7 +47,7 @@ def job_ends(worker, task):
 @pytest.mark.sanitized
 @pytest.mark.parametrize("records", [1, 2, 9_999, 10_000, 10_001])
 def test_counts(stack, user, records):
-    task = user.finish(order(user, records=records))
+    task = user.finish(create(user, records=records))
     assert task["result"] == {"insertedRecords": dict.fromkeys(TABLES, records)}
     assert counts(stack, task) == exactly(records)
     assert task["progress"] == 100 and task["outputs"] == []
@@ -65,7 +65,7 @@ def test_default_and_names(stack, user):
 
 def test_progress_rises(stack, user):
     records = 2 * MANY
-    task = order(user, records=records)
+    task = create(user, records=records)
     seen = []
 
     def final():
@@ -79,16 +79,16 @@ def test_progress_rises(stack, user):
     user.delete(f"/api/tasks/{task['id']}")
 
 
-def test_deleted_while_it_runs(make_stack):
-    """The work stops within two seconds; the sweep removes the rows that are there by then."""
+def test_delete_of_a_running_task(make_stack):
+    """The work stops within two seconds. The sweep removes the rows inserted so far."""
     stack = make_stack()
     user = stack.client()
-    task = order(user, records=MANY)
-    under_way(stack, user, task)
+    task = create(user, records=MANY)
+    wait_until_running(stack, user, task)
     began = time.monotonic()
     assert user.delete(f"/api/tasks/{task['id']}").status_code == 200
     wait_for(lambda: job_ends(stack.worker, task) == ["lost"], "end of the work", 2, 0.02)
-    assert time.monotonic() - began < 2 * PATIENCE, "a deletion must have its turn among the transactions of the work"
+    assert time.monotonic() - began < 2 * PATIENCE, "the deletion must not wait for all transactions of the work"
     left = rows_left(stack, task)
     assert 0 < int(left) < 3 * MANY
 
@@ -99,16 +99,16 @@ def test_deleted_while_it_runs(make_stack):
 
 
 @pytest.mark.parametrize("stop", ["kill", "stop"])
-def test_worker_ends_in_the_middle(make_stack, stop):
-    """kill -9, or SIGTERM as Cloud Run sends it: another attempt goes on where this one ended, and no row is there twice."""
+def test_worker_ends_during_a_task(make_stack, stop):
+    """After SIGKILL, and after SIGTERM as Cloud Run sends it, the next attempt continues, and no row is inserted twice."""
     stack = make_stack(worker_settings={"LEASE_SECONDS": 3})
     user = stack.client()
-    task = order(user, records=MANY)
-    under_way(stack, user, task, MANY // 10)
+    task = create(user, records=MANY)
+    wait_until_running(stack, user, task, MANY // 10)
     getattr(stack.worker, stop)()
     done = int(stack.sql(f"SELECT done FROM records.runs WHERE task_id = {task['id']}")[0][0])
     assert MANY // 10 < done < MANY
-    assert counts(stack, task) == exactly(done), "what is there is whole portions"
+    assert counts(stack, task) == exactly(done), "only complete batches are stored"
     stack.worker.start()
 
     def finished():
@@ -121,12 +121,12 @@ def test_worker_ends_in_the_middle(make_stack, stop):
     assert view["attempts"] == (2 if stop == "kill" else 1)
 
 
-def test_two_workers_and_a_takeover(make_stack):
-    """A lease that ran out under a living worker (a pause, a partition): the late one adds nothing."""
+def test_takeover_by_another_worker(make_stack):
+    """A worker whose lease has expired while it was running (a pause, a network partition) adds no rows."""
     stack = make_stack(workers=2, worker_settings={"LEASE_SECONDS": 3})
     user = stack.client()
-    task = order(user, records=MANY)
-    under_way(stack, user, task, MANY // 20)
+    task = create(user, records=MANY)
+    wait_until_running(stack, user, task, MANY // 20)
     stack.sql(f"UPDATE tasks SET lease_expires_at = now() - interval '1 s', fence = fence + 1,"
               f" published_at = now() - interval '9 s' WHERE id = {task['id']}")
     stack.sweep()
@@ -141,53 +141,53 @@ def test_two_workers_and_a_takeover(make_stack):
     assert sorted(ends)[:2] == ["committed", "lost"]
 
 
-def test_database_goes_away_in_the_middle(make_stack):
-    """Its connections are cut: the attempt ends, is not counted, and the next goes on."""
+def test_lost_database_connections(make_stack):
+    """The attempt ends, is not counted, and the next one continues."""
     stack = make_stack()
     user = stack.client()
-    task = order(user, records=MANY)
+    task = create(user, records=MANY)
     for least in (0, MANY // 3):
-        under_way(stack, user, task, least)
+        wait_until_running(stack, user, task, least)
         wait_for(lambda: stack.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY records%'"
-                                   " AND state = 'active' AND datname = current_database()"), "a copy to be cut", 10, 0.01)
+                                   " AND state = 'active' AND datname = current_database()"), "a COPY to terminate", 10, 0.01)
     view = user.finish(task, 90)
     assert counts(stack, task) == exactly(MANY)
     assert view["attempts"] == 1
 
 
-def test_database_refuses(make_stack):
-    """A table that takes no rows (a full disk, a lock): no row without its run, and it goes on when that is over."""
+def test_database_refuses_rows(make_stack):
+    """When a table accepts no rows (such as a full disk), no batch is stored in part, and the task continues later."""
     stack = make_stack()
     user = stack.client()
     stack.sql("""CREATE FUNCTION records.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN IF NEW.n > 15000 THEN RAISE EXCEPTION 'full' USING ERRCODE = 'disk_full'; END IF; RETURN NEW; END $$;
         CREATE TRIGGER refuse BEFORE INSERT ON records.order_items FOR EACH ROW EXECUTE FUNCTION records.refuse()""")
-    task = order(user, records=30_000)
+    task = create(user, records=30_000)
     wait_for(lambda: "released" in job_ends(stack.worker, task), "the first refusal", 20)
-    assert counts(stack, task) == exactly(10_000), "the portion that failed left nothing"
+    assert counts(stack, task) == exactly(10_000), "the failed batch left nothing"
     stack.sql("DROP TRIGGER refuse ON records.order_items")
     user.finish(task, 90)
     assert counts(stack, task) == exactly(30_000)
 
 
-def test_row_that_is_in_the_way_fails_the_task(make_stack):
-    """What no retry can cure ends visibly."""
+def test_constraint_violation_fails_the_task(make_stack):
+    """Retries cannot help, so the task fails."""
     stack = make_stack()
     user = stack.client()
     stack.sql("""CREATE FUNCTION records.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation'; END $$;
         CREATE TRIGGER refuse BEFORE INSERT ON records.users FOR EACH ROW EXECUTE FUNCTION records.refuse()""")
-    task = user.wait(order(user, records=10))
+    task = user.wait(create(user, records=10))
     assert task["status"] == "failed" and task["error"]["code"] == "invalid" and "records" in task["error"]["detail"]
-    assert rows_left(stack, task) == "1", "the run alone"
+    assert rows_left(stack, task) == "1", "only the run"
     user.delete(f"/api/tasks/{task['id']}")
     stack.sweep()
     wait_for(lambda: rows_left(stack, task) == "0", "removal of the run")
 
 
 @pytest.mark.sanitized
-def test_options_that_are_none(stack, user):
-    """The API lets none through; what else wrote the row gets a clear failure."""
+def test_invalid_options_in_the_database(stack, user):
+    """The API refuses them; in a row written otherwise they fail the task."""
     user_id = stack.sql(f"SELECT id FROM users WHERE username = '{user.username}'")[0][0]
     for options in ("null", "'{}'", "'{\"records\":0}'", "'{\"records\":\"5\"}'", "'[5]'"):
         task_id = stack.sql(
@@ -199,7 +199,7 @@ def test_options_that_are_none(stack, user):
 
 
 def test_put_is_refused(stack, user):
-    task = user.finish(order(user, records=1))
+    task = user.finish(create(user, records=1))
     answer = requests.put(f"{stack.url}/api/tasks/{task['id']}", json={"newFormat": "mp3"}, timeout=10,
                           headers={"Authorization": f"Bearer {user.token}"})
     assert answer.status_code == 409 and counts(stack, task) == exactly(1)

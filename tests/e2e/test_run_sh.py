@@ -1,4 +1,4 @@
-"""infra/local/run.sh: the newcomer's one command, with curl alone."""
+"""infra/local/run.sh, the one command of a newcomer, used with curl only."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from harness import measure
 from harness.paths import ROOT, SANITIZED
 from harness.waiting import free_port, free_ports, wait_for
 
-pytestmark = pytest.mark.skipif(SANITIZED, reason="run.sh runs the release build")
+pytestmark = [pytest.mark.skipif(SANITIZED, reason="run.sh runs the release build"), pytest.mark.xdist_group("run_sh")]
 
 
 class Run:
@@ -31,8 +31,8 @@ class Run:
 
     def start(self, ready=True):
         with open(self.log_path, "wb") as log:
-            # As in a terminal: a process group of its own, which Ctrl-C reaches as a whole, and SIGINT not ignored
-            # (as it is for whatever a script runs in the background; a shell cannot undo that).
+            # As in a terminal: its own process group, so that Ctrl-C reaches all of it, and SIGINT not ignored (as it is for
+            # what a script runs in the background; a shell cannot undo that).
             self.process = subprocess.Popen(["env", "--default-signal=INT", ROOT / "infra/local/run.sh"], env=self.env, stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, start_new_session=True)
         if ready:
@@ -54,7 +54,7 @@ class Run:
         return {pid: name for pid, name in processes() if self.owns(pid)}
 
     def owns(self, pid):
-        """It has this DATA_DIR in its environment, or works in it (PostgreSQL writes over its environment)."""
+        """Its environment has this DATA_DIR, or its working directory is inside (PostgreSQL overwrites its environment)."""
         try:
             if os.readlink(f"/proc/{pid}/cwd").startswith(str(self.data)):
                 return True
@@ -115,7 +115,7 @@ def sign_in(url, name="ana", signup=True):
 
 
 def convert(url, auth, source, target, result):
-    """By curl, as README.md says."""
+    """Converts with curl, as in README.md."""
     task = json.loads(curl(f"{url}/api/tasks", "-H", auth, "-F", f"fileName=@{source}", "-F", f"newFormat={target}"))["task"]
 
     def done():
@@ -128,7 +128,7 @@ def convert(url, auth, source, target, result):
     return task
 
 
-def test_the_newcomers_way(run, media, tmp_path):
+def test_first_run_and_restart(run, media, tmp_path):
     first = run().start()
     auth = sign_in(first.url)
     source = media.tone("mp3", seconds=2)
@@ -136,7 +136,7 @@ def test_the_newcomers_way(run, media, tmp_path):
     task = convert(first.url, auth, source, "flac", result)
     assert measure.frequency(measure.middle(measure.samples(result))) == pytest.approx(440, rel=0.01)
 
-    # Secrets: private files, nobody's arguments; PostgreSQL is not root's and listens on no port.
+    # Secrets are in private files, not in arguments. PostgreSQL does not run as root and listens on no port.
     for path in (first.data / "jwt_secret", first.data / "emulator/identity/key.pem"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     secret = (first.data / "jwt_secret").read_text().strip()
@@ -146,7 +146,7 @@ def test_the_newcomers_way(run, media, tmp_path):
     assert os.stat(f"/proc/{first.pid_of('postgres')}").st_uid != 0 or os.geteuid() != 0
     assert not (first.data / "postgres/postmaster.pid").read_text().splitlines()[5].strip(), "no TCP address"
 
-    # The platform starts again what dies.
+    # A program that dies is started again.
     for name in ("mediarun-worker", "mediarun-web"):
         dead = first.pid_of(name)
         os.kill(dead, signal.SIGKILL)
@@ -157,20 +157,20 @@ def test_the_newcomers_way(run, media, tmp_path):
     wait_for(lambda: is_open(first.port), "the new web")
     convert(first.url, auth, source, "ogg", tmp_path / "result.ogg")
 
-    # SIGTERM ends everything.
+    # SIGTERM ends all processes.
     first.process.terminate()
     assert first.wait() == 0
     wait_for(lambda: not first.family(), "end of all processes", 5)
     assert not list((first.data / "postgres").glob("postmaster.pid"))
 
-    # A second start finds the data of the first, and takes its token.
+    # The next run has the data of the first and accepts its token.
     second = run(PORT=first.port).start()
     again = tmp_path / "again.flac"
     curl(f"{second.url}/api/files/{task['file_id']}", "-H", auth, "-o", again)
     assert again.read_bytes() == result.read_bytes()
     convert(second.url, sign_in(second.url, signup=False), source, "wav", tmp_path / "result.wav")
 
-    # Ctrl-C, to the whole group as a terminal sends it.
+    # Ctrl-C, sent to the process group as by a terminal.
     os.killpg(second.process.pid, signal.SIGINT)
     assert second.wait() == 130
     wait_for(lambda: not second.family(), "end of all processes", 5)
@@ -184,24 +184,24 @@ def is_open(port):
         return False
 
 
-def test_killed_hard(run, media, tmp_path):
-    """kill -9 leaves nothing behind, and the next start works."""
+def test_kill_and_double_start(run, media, tmp_path):
+    """After SIGKILL no process is left, and the next run works."""
     first = run(WORKERS="2").start()
     os.kill(first.process.pid, signal.SIGKILL)
     first.process.wait()
     second = run(PORT=first.port, WORKERS="2").start()
     convert(second.url, sign_in(second.url), media.tone(), "mp3", tmp_path / "result.mp3")
-    everybody = second.family()
-    assert sum(name.startswith("mediarun-web") for name in everybody.values()) == 1
+    family = second.family()
+    assert sum(name.startswith("mediarun-web") for name in family.values()) == 1
 
-    # Started twice: the second says so and leaves the first alone.
+    # A second run in the same directory fails and leaves the first one alone.
     third = Run(tmp_path)
     third.log_path = tmp_path / "third.log"
     third.start(ready=False)
     assert third.wait() == 1 and "in use" in third.log()
     assert requests.get(second.url + "/api-health", timeout=5).status_code == 200
 
-    # When the ground goes, everything ends, with an error.
+    # When the emulator dies, all processes end, with an error.
     os.kill(second.pid_of("mediarun-emulator"), signal.SIGKILL)
     assert second.wait() == 1
     assert "emulator" in second.log()
@@ -210,7 +210,7 @@ def test_killed_hard(run, media, tmp_path):
 
 @pytest.mark.parametrize("settings, words", [
     ({"PORT": "nonsense"}, "PORT"), ({"WORKERS": "0"}, "WORKERS"), ({"EMULATOR_PORT": "99999"}, "EMULATOR_PORT")])
-def test_bad_settings(run, settings, words):
+def test_invalid_settings(run, settings, words):
     broken = run()
     broken.env.update(settings)
     broken.start(ready=False)

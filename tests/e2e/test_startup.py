@@ -1,4 +1,4 @@
-"""A program that cannot work does not start: one line says what is wrong and what to do, and the exit status is 1."""
+"""A program that cannot work does not start: one log line says what is wrong and what to do, and the exit status is 1."""
 
 import http.server
 import json
@@ -13,25 +13,25 @@ from harness.paths import BUILD, PATIENCE
 from harness.stack import BUCKET, TOPIC, Stack
 from harness.waiting import wait_for
 
-pytestmark = pytest.mark.sanitized
+pytestmark = [pytest.mark.sanitized, pytest.mark.xdist_group("startup")]
 
 PROGRAMS = ("web", "worker")
 
 
-def surroundings(stack):
-    """Everything but web and worker."""
+def start_cloud(stack):
+    """Starts the emulated cloud, without web and worker."""
     stack.emulator.start()
     stack.provision()
     return stack
 
 
 @pytest.fixture(scope="module")
-def world(workdir, postgres):
+def env(workdir, postgres):
     directory = workdir / "start"
     directory.mkdir()
     stack = Stack(directory, postgres)
     try:
-        yield surroundings(stack)
+        yield start_cloud(stack)
     finally:
         stack.stop()
 
@@ -42,7 +42,7 @@ def environment(stack, name):
 
 
 def refused(stack, name, **settings):
-    """The one line of a program that ends at once with these settings (None: not set)."""
+    """Starts a program with these settings (None: not set), which must end at once. Returns its error line."""
     env = {**environment(stack, name), **settings}
     env = {key: value for key, value in env.items() if value is not None}
     env |= {key: os.environ[key] for key in ("ASAN_OPTIONS", "TSAN_OPTIONS") if key in os.environ}
@@ -50,10 +50,10 @@ def refused(stack, name, **settings):
                           timeout=40 * PATIENCE, check=False)
     assert done.returncode == 1, done.stderr
     records = [json.loads(line) for line in done.stderr.splitlines()]
-    grave = [record for record in records if record["severity"] in ("ERROR", "CRITICAL")]
-    assert len(grave) == 1 and grave[0]["severity"] == "CRITICAL", done.stderr
+    errors = [record for record in records if record["severity"] in ("ERROR", "CRITICAL")]
+    assert len(errors) == 1 and errors[0]["severity"] == "CRITICAL", done.stderr
     assert not [record for record in records if record["message"] == "listening"]
-    return f"{grave[0]['message']}: {grave[0]['error']['message']}"
+    return f"{errors[0]['message']}: {errors[0]['error']['message']}"
 
 
 @pytest.mark.parametrize("name, settings, words", [
@@ -68,8 +68,8 @@ def refused(stack, name, **settings):
     ("worker", {"SMTP_URL": "smtp://relay.example:587"}, ["MAIL_FROM"]),
     ("web", {"STORAGE_EMULATOR_HOST": None, "GOOGLE_APPLICATION_CREDENTIALS": "/nowhere/key.json"}, ["/nowhere/key.json"]),
 ])
-def test_settings(world, name, settings, words):
-    line = refused(world, name, **settings)
+def test_settings(env, name, settings, words):
+    line = refused(env, name, **settings)
     assert all(word in line for word in words), line
 
 
@@ -79,32 +79,32 @@ def test_settings(world, name, settings, words):
     ("host=127.0.0.1 port=1 dbname=none", "refused"),
     ("nonsense=1", "invalid connection option"),
 ])
-def test_unreachable_database(world, name, database, words):
-    line = refused(world, name, DATABASE_URL=database)
+def test_unreachable_database(env, name, database, words):
+    line = refused(env, name, DATABASE_URL=database)
     assert "check DATABASE_URL" in line and words in line, line
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_missing_database(world, name):
-    line = refused(world, name, DATABASE_URL=world.postgres.url("dbname=never_made"))
-    assert "check DATABASE_URL" in line and "never_made" in line, line
+def test_missing_database(env, name):
+    line = refused(env, name, DATABASE_URL=env.postgres.url("dbname=never_created"))
+    assert "check DATABASE_URL" in line and "never_created" in line, line
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_missing_bucket(world, name):
-    line = refused(world, name, BUCKET="nobodys-bucket")
-    assert "check BUCKET" in line and "nobodys-bucket" in line and "404" in line, line
+def test_missing_bucket(env, name):
+    line = refused(env, name, BUCKET="missing-bucket")
+    assert "check BUCKET" in line and "missing-bucket" in line and "404" in line, line
 
 
 @pytest.mark.parametrize("name, variable", [
     ("web", "PUBSUB_TOPIC"), ("web", "PUBSUB_TOPIC_HIGH"), ("web", "PUBSUB_TOPIC_DELIVERIES"), ("worker", "PUBSUB_TOPIC_DELIVERIES")])
-def test_missing_topic(world, name, variable):
-    line = refused(world, name, **{variable: "nobodys-topic"})
-    assert "check that the topic exists" in line and "nobodys-topic" in line and "pubsub.topics.publish" in line, line
+def test_missing_topic(env, name, variable):
+    line = refused(env, name, **{variable: "missing-topic"})
+    assert "check that the topic exists" in line and "missing-topic" in line and "pubsub.topics.publish" in line, line
 
 
 class Iam(http.server.BaseHTTPRequestHandler):
-    """Answers every testIamPermissions with what its server grants, in the form that Google does."""
+    """Answers each testIamPermissions with the status and body that its server holds, as Google does."""
 
     def do_GET(self):  # pylint: disable=invalid-name
         body = json.dumps(self.server.answer).encode()
@@ -139,30 +139,30 @@ def iam():
     (403, {"error": {"code": 403, "message": "Request is prohibited by organization's policy."}}, "organization's policy"),
     (401, {"error": {"code": 401, "message": "Invalid Credentials"}}, "Invalid Credentials"),
 ])
-def test_missing_permission_on_the_bucket(world, iam, name, status, answer, words):
+def test_missing_permission_on_the_bucket(env, iam, name, status, answer, words):
     iam.status, iam.answer = status, answer
-    line = refused(world, name, STORAGE_EMULATOR_HOST=f"http://{iam.address}")
+    line = refused(env, name, STORAGE_EMULATOR_HOST=f"http://{iam.address}")
     assert "roles/storage.objectUser" in line and BUCKET in line and words in line, line
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_missing_permission_on_a_topic(world, iam, name):
-    line = refused(world, name, PUBSUB_EMULATOR_HOST=iam.address)
+def test_missing_permission_on_a_topic(env, iam, name):
+    line = refused(env, name, PUBSUB_EMULATOR_HOST=iam.address)
     assert "roles/pubsub.publisher" in line and "lacks pubsub.topics.publish" in line, line
     assert (TOPIC if name == "web" else "mediarun-deliveries") in line
 
 
-def test_an_outage_does_not_keep_from_starting(make_stack, iam):
-    """What gives no clear answer is warned of, once for each thing; both programs then serve."""
-    world = surroundings(make_stack(start=False))
+def test_start_during_an_outage(make_stack, iam):
+    """Each check without a clear answer gives a warning, and both programs start."""
+    env = start_cloud(make_stack(start=False))
     iam.status, iam.answer = 501, {"error": {"code": 501, "status": "UNIMPLEMENTED"}}
-    world.worker.env["PUBSUB_EMULATOR_HOST"] = world.web.env["PUBSUB_EMULATOR_HOST"] = iam.address
-    world.web.start()
-    world.worker.start()
-    for program, count in ((world.web, 3), (world.worker, 1)):
+    env.worker.env["PUBSUB_EMULATOR_HOST"] = env.web.env["PUBSUB_EMULATOR_HOST"] = iam.address
+    env.web.start()
+    env.worker.start()
+    for program, count in ((env.web, 3), (env.worker, 1)):
         warnings = [record for record in program.records() if record["message"] == "not checked at the start"]
         assert len(warnings) == count and all(record["severity"] == "WARNING" for record in warnings)
-    assert requests.get(f"{world.url}/api-health", timeout=10).status_code == 200
+    assert requests.get(f"{env.url}/api-health", timeout=10).status_code == 200
 
 
 def refusals(program):
@@ -171,7 +171,7 @@ def refusals(program):
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_wrong_push_identity(stack, name):
-    """One line tells what the token was for and what is expected; who is refused learns nothing."""
+    """One log line shows what the token was for and what is expected. The response shows neither."""
     program, path = (stack.web, "/internal/sweep") if name == "web" else (stack.worker, "/")
     url = stack.url if name == "web" else stack.worker_url
     for token, severity, code, words in (

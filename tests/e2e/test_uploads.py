@@ -1,4 +1,4 @@
-"""Direct uploads: a session for the client, its bytes straight into storage, a task of them, and the end of those that nobody took."""
+"""Direct uploads: a session, the bytes sent straight to storage, a task for them, and the expiry of unused uploads."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ def begin(user, size, name="song.wav", content_type="audio/wav", **headers):
     return answer.json()
 
 
-def order(user, upload, new_format="mp3"):
+def create(user, upload, new_format="mp3"):
     return user.post("/api/tasks", json={"upload_id": upload["upload_id"], "newFormat": new_format})
 
 
@@ -42,15 +42,13 @@ def count(stack, table, where="true"):
     return int(stack.sql(f"SELECT count(*) FROM {table} WHERE {where}")[0][0])
 
 
-def ledger(stack):
+def unclaimed(stack):
+    """Names of objects that no task has (yet)."""
     return {row[0] for row in stack.sql("SELECT name FROM stray_objects")}
 
 
-# ---- the way it is meant ---------------------------------------------------------------------
-
-
 def wav_of(path, megabytes):
-    """A real WAV: 48 kHz, stereo, silence but for a click at each end."""
+    """Writes a WAV file: 48 kHz, stereo, silence with a click at each end. Returns its duration."""
     rate, frames = 48000, megabytes * 1_000_000 // 4
     size = frames * 4
     with open(path, "wb") as file:
@@ -63,8 +61,8 @@ def wav_of(path, megabytes):
     return frames / rate
 
 
-@pytest.mark.skipif(SANITIZED, reason="sanitizers change what memory a program takes")
-def test_200_mb_killed_half_way_and_resumed(make_stack, tmp_path):
+@pytest.mark.skipif(SANITIZED, reason="sanitizers change how much memory a program needs")
+def test_200_mb_interrupted_and_resumed(make_stack, tmp_path):
     stack = make_stack()
     user = stack.client()
     path = tmp_path / "big.wav"
@@ -81,8 +79,8 @@ def test_200_mb_killed_half_way_and_resumed(make_stack, tmp_path):
             break
     uploader.wait(20)
     stored = direct_upload.ask(upload["upload_url"], size)
-    assert size // 2 <= stored < size, "half a file, and the session knows how much"
-    answer = order(user, upload, "flac")
+    assert size // 2 <= stored < size, "the session knows how much is stored"
+    answer = create(user, upload, "flac")
     assert answer.status_code == 409 and answer.json()["code"] == "upload_incomplete"
 
     sent = []
@@ -91,7 +89,7 @@ def test_200_mb_killed_half_way_and_resumed(make_stack, tmp_path):
     md5 = hashlib.md5(path.read_bytes()).digest()
     assert stored_object(stack, upload)["md5Hash"] == base64.b64encode(md5).decode()
 
-    answer = order(user, upload, "flac")
+    answer = create(user, upload, "flac")
     assert answer.status_code == 201, answer.text
     task = user.finish(answer.json()["task"], 120)
     assert (task["original_file"], task["original_format"], task["original_size"]) == ("Größe 200.wav", "wav", size)
@@ -102,13 +100,13 @@ def test_200_mb_killed_half_way_and_resumed(make_stack, tmp_path):
     assert probed["streams"][0]["codec_name"] == "flac"
     print(f"peak memory: web {stack.web.peak_rss_mib():.0f} MiB, worker {stack.worker.peak_rss_mib():.0f} MiB")
     assert stack.web.peak_rss_mib() < 150 and stack.worker.peak_rss_mib() < 100
-    assert count(stack, "uploads") == 0 and not ledger(stack)
+    assert count(stack, "uploads") == 0 and not unclaimed(stack)
 
 
 @pytest.mark.sanitized
 @pytest.mark.parametrize("path", ["/api/uploads", "/uploads", "/api//uploads/"])
 @pytest.mark.parametrize("how", ["json", "form", "multipart"])
-def test_forms_and_aliases(stack, user, media, path, how):
+def test_body_types_and_aliases(stack, user, media, path, how):
     data = media.tone().read_bytes()
     fields = {"fileName": "C:\\Music\\a tone.wav", "size": len(data), "contentType": "audio/wav"}
     body = {"json": {"json": fields}, "form": {"data": fields},
@@ -120,31 +118,29 @@ def test_forms_and_aliases(stack, user, media, path, how):
     assert set(upload) == {"message", "upload_id", "upload_url", "method", "expires_at", "chunk_multiple"}
     assert direct_upload.send(upload["upload_url"], data).status_code == 200
     assert stored_object(stack, upload)["contentType"] == "audio/wav"
-    made = order(user, upload)
+    made = create(user, upload)
     assert made.status_code == 201, made.text
     done = user.finish(made.json()["task"])
     assert done["original_file"] == "a tone.wav" and done["processed_file"] == "a tone.mp3"
 
 
 @pytest.mark.sanitized
-def test_the_type_is_bytes_unless_said(stack, user):
+def test_default_content_type(stack, user):
     upload = begin(user, 1, "no extension", None)
     assert direct_upload.send(upload["upload_url"], b"x").status_code == 200
     assert stored_object(stack, upload)["contentType"] == "application/octet-stream"
-    assert order(user, upload).status_code == 201
+    assert create(user, upload).status_code == 201
 
 
 @pytest.mark.sanitized
 def test_secrets_stay_out_of_the_log(stack, user):
     upload = begin(user, 3)
     direct_upload.send(upload["upload_url"], b"abc")
-    order(user, upload)
+    create(user, upload)
     assert upload["upload_url"].rpartition("upload_id=")[2] not in stack.web.whole_log()
 
 
-# ---- what is refused --------------------------------------------------------------------------
-
-BAD_FIELDS = [
+INVALID_FIELDS = [
     ({}, 400, "fileName"),
     ({"size": 1}, 400, "fileName"),
     ({"fileName": "a.wav"}, 400, "size"),
@@ -177,9 +173,9 @@ BAD_FIELDS = [
 
 
 @pytest.mark.sanitized
-def test_bad_fields(stack, user):
-    before = count(stack, "uploads"), len(ledger(stack))
-    for body, status, named in BAD_FIELDS:
+def test_invalid_fields(stack, user):
+    before = count(stack, "uploads"), len(unclaimed(stack))
+    for body, status, named in INVALID_FIELDS:
         answer = user.post("/api/uploads", json=body)
         assert answer.status_code == status, (body, answer.text)
         problem = answer.json()
@@ -190,11 +186,11 @@ def test_bad_fields(stack, user):
                      headers={"Content-Type": "application/json"}).status_code == 413
     assert stack.anonymous().post("/api/uploads", json={"fileName": "a.wav", "size": 1}).status_code == 401
     assert user.get("/api/uploads").status_code == 405
-    assert (count(stack, "uploads"), len(ledger(stack))) == before
+    assert (count(stack, "uploads"), len(unclaimed(stack))) == before
 
 
 @pytest.mark.sanitized
-def test_the_limit_is_a_setting(make_stack):
+def test_limit_is_a_setting(make_stack):
     user = make_stack(web_settings={"MAX_DIRECT_UPLOAD_BYTES": 1000}).client()
     begin(user, 1000)
     answer = user.post("/api/uploads", json={"fileName": "a", "size": 1001})
@@ -202,22 +198,22 @@ def test_the_limit_is_a_setting(make_stack):
 
 
 @pytest.mark.sanitized
-def test_upload_of_somebody_else(stack, user):
+def test_upload_of_another_user(stack, user):
     upload = begin(user, 3)
     assert direct_upload.send(upload["upload_url"], b"abc").status_code == 200
-    stranger = stack.client()
+    other = stack.client()
     for upload_id in (upload["upload_id"], str(uuid.uuid4())):
-        answer = order(stranger, {"upload_id": upload_id})
+        answer = create(other, {"upload_id": upload_id})
         assert answer.status_code == 404 and answer.json()["code"] == "unknown_upload", answer.text
         assert "upload_id" in answer.json()["message"]
-    assert stranger.tasks() == []
-    assert order(user, upload).status_code == 201
+    assert other.tasks() == []
+    assert create(user, upload).status_code == 201
 
 
 @pytest.mark.sanitized
 @pytest.mark.parametrize("upload_id", ["", "nonsense", "1", 7, None, ["a"], "../inputs/x", "x" * 5000])
-def test_upload_ids_that_are_none(user, upload_id):
-    answer = order(user, {"upload_id": upload_id})
+def test_invalid_upload_ids(user, upload_id):
+    answer = create(user, {"upload_id": upload_id})
     assert answer.status_code in (400, 404), answer.text
     assert user.tasks() == []
 
@@ -226,8 +222,8 @@ def test_upload_ids_that_are_none(user, upload_id):
 def test_used_twice(user):
     upload = begin(user, 3)
     direct_upload.send(upload["upload_url"], b"abc")
-    assert order(user, upload).status_code == 201
-    again = order(user, upload)
+    assert create(user, upload).status_code == 201
+    again = create(user, upload)
     assert again.status_code == 404 and again.json()["code"] == "unknown_upload"
     assert len(user.tasks()) == 1
 
@@ -243,7 +239,7 @@ def test_used_by_many_at_once(stack, user):
         def take():
             client = stack.anonymous().use_token(user.token)
             together.wait()
-            answers.append(order(client, upload).status_code)
+            answers.append(create(client, upload).status_code)
 
         threads = [threading.Thread(target=take) for _ in range(8)]
         for thread in threads:
@@ -261,46 +257,44 @@ def test_before_it_is_complete(user):
     for stored in (0, 256 * 1024):
         if stored:
             assert direct_upload.send(upload["upload_url"], data[:stored], 0, len(data)).status_code == 308
-        answer = order(user, upload)
+        answer = create(user, upload)
         assert answer.status_code == 409 and answer.json()["code"] == "upload_incomplete", answer.text
         assert "finish" in answer.json()["message"]
     assert direct_upload.send(upload["upload_url"], data[stored:], stored, len(data)).status_code == 200
-    assert order(user, upload).status_code == 201
+    assert create(user, upload).status_code == 201
 
 
 @pytest.mark.sanitized
-def test_storage_holds_the_sender_to_the_announced_size(user):
+def test_storage_enforces_the_announced_size(user):
     upload = begin(user, 10)
     assert direct_upload.send(upload["upload_url"], bytes(11)).status_code == 400
     assert direct_upload.send(upload["upload_url"], bytes(9)).status_code == 400
-    assert order(user, upload).status_code == 409
+    assert create(user, upload).status_code == 409
     assert direct_upload.send(upload["upload_url"], bytes(10)).status_code == 200
 
 
 @pytest.mark.sanitized
 @pytest.mark.parametrize("data, content_type", [(b"longer than announced", "audio/wav"), (b"abc", "audio/mpeg")])
-def test_an_object_that_is_not_what_was_announced(stack, user, data, content_type):
-    """However it came about: it is not taken, and stays until the upload expires."""
+def test_object_differs_from_the_announcement(stack, user, data, content_type):
+    """Such an object is not used, and is kept until the upload expires."""
     upload = begin(user, 3)
     name = f"inputs/{upload['upload_id']}"
     made = requests.post(f"{stack.emulator.url}/upload/storage/v1/b/{BUCKET}/o", data=data, timeout=10,
                          params={"uploadType": "media", "name": name}, headers={"Content-Type": content_type})
     assert made.status_code == 200
-    answer = order(user, upload)
+    answer = create(user, upload)
     assert answer.status_code == 400 and answer.json()["code"] == "upload_mismatch", answer.text
     assert answer.json()["message"].startswith("upload_id: ")
-    assert name in stack.objects() and name in ledger(stack)
-    # The session cannot overwrite it either.
+    assert name in stack.objects() and name in unclaimed(stack)
+    # The session cannot overwrite it.
     assert direct_upload.send(upload["upload_url"], b"abc").status_code == 412
 
-
-# ---- browsers -----------------------------------------------------------------------------------
 
 PAGE = "https://app.example:8443"
 
 
 @pytest.mark.sanitized
-def test_a_page_may_send_where_it_began(user):
+def test_cors_for_the_origin_that_began(user):
     upload = begin(user, 300_000, Origin=PAGE)
     session = upload["upload_url"]
     preflight = requests.options(session, timeout=10, headers={
@@ -311,7 +305,7 @@ def test_a_page_may_send_where_it_began(user):
     assert "content-range" in preflight.headers["Access-Control-Allow-Headers"]
     answers = [
         direct_upload.send(session, bytes(262144), 0, 300_000, Origin=PAGE),
-        direct_upload.send(session, bytes(5), 262144, 7, Origin=PAGE), # refused, and the page may read why
+        direct_upload.send(session, bytes(5), 262144, 7, Origin=PAGE),  # refused; the page can read the error
         direct_upload.send(session, bytes(300_000 - 262144), 262144, 300_000, Origin="https://other.example"),
     ]
     assert [answer.status_code for answer in answers] == [308, 400, 200]
@@ -322,7 +316,7 @@ def test_a_page_may_send_where_it_began(user):
 
 @pytest.mark.sanitized
 @pytest.mark.parametrize("headers", [{}, {"Origin": "null"}])
-def test_no_page(user, headers):
+def test_no_cors_without_an_origin(user, headers):
     upload = begin(user, 3, **headers)
     answer = direct_upload.send(upload["upload_url"], b"abc", Origin=PAGE)
     assert answer.status_code == 200 and "Access-Control-Allow-Origin" not in answer.headers
@@ -331,12 +325,9 @@ def test_no_page(user, headers):
 @pytest.mark.sanitized
 @pytest.mark.parametrize("origin", ["*", "app.example", "https://app.example/path", "ftp://app.example", "https://a@b",
                                     "https://", "https://a:0", "https://a, https://b"])
-def test_origins_that_are_none(user, origin):
+def test_invalid_origins(user, origin):
     answer = user.post("/api/uploads", json={"fileName": "a", "size": 1}, headers={"Origin": origin})
     assert answer.status_code == 400 and answer.json()["code"] == "bad_origin", answer.text
-
-
-# ---- the end of those that nobody took ------------------------------------------------------------
 
 
 def swept(stack):
@@ -349,50 +340,50 @@ def test_abandoned_uploads_are_swept(make_stack, media):
     stack = make_stack(web_settings={"UPLOAD_EXPIRES_SECONDS": 1})
     user = stack.client()
     tone = media.tone().read_bytes()
-    taken = begin(user, len(tone))
-    direct_upload.send(taken["upload_url"], tone)
-    task = order(user, taken).json()["task"]
+    used = begin(user, len(tone))
+    direct_upload.send(used["upload_url"], tone)
+    task = create(user, used).json()["task"]
     untouched, half, whole = begin(user, 3), begin(user, 300_000), begin(user, 3)
     assert direct_upload.send(half["upload_url"], bytes(262144), 0, 300_000).status_code == 308
     assert direct_upload.send(whole["upload_url"], b"abc").status_code == 200
-    assert ledger(stack) >= {f"inputs/{upload['upload_id']}" for upload in (untouched, half, whole)}
+    assert unclaimed(stack) >= {f"inputs/{upload['upload_id']}" for upload in (untouched, half, whole)}
     wait_for(lambda: swept(stack), "sweep of the uploads", 20, 0.2)
-    assert not ledger(stack)
+    assert not unclaimed(stack)
     for upload in (untouched, half):
         assert direct_upload.send(upload["upload_url"], b"abc", 0, 3).status_code in (404, 410)
     for upload in (untouched, half, whole):
-        answer = order(user, upload)
+        answer = create(user, upload)
         assert answer.status_code == 404 and answer.json()["code"] == "unknown_upload"
     user.finish(task)
-    assert [name for name in stack.objects() if name.startswith("inputs/")] == [f"inputs/{taken['upload_id']}"]
+    assert [name for name in stack.objects() if name.startswith("inputs/")] == [f"inputs/{used['upload_id']}"]
     counts = [record["done"] for record in stack.web.records() if record.get("message") == "sweep"]
     assert sum(done["uploads_expired"] for done in counts) == 3
 
 
 @pytest.mark.sanitized
-def test_what_storage_cannot_clean_up_comes_again(make_stack):
+def test_cleanup_is_retried_after_an_outage(make_stack):
     stack = make_stack(web_settings={"UPLOAD_EXPIRES_SECONDS": 1})
     user = stack.client()
     upload = begin(user, 3)
     direct_upload.send(upload["upload_url"], b"abc")
     token = stack.token_of_platform(stack.url)
     sweep = lambda: requests.post(stack.url + "/internal/sweep", timeout=60, headers={"Authorization": f"Bearer {token}"})
-    assert sweep().status_code == 200 # from now on web knows the certificates
+    assert sweep().status_code == 200  # after this web knows the certificates
     wait_for(lambda: count(stack, "uploads", "expires_at <= now()") == 1, "expiry", 10)
     stack.emulator.stop()
     assert sweep().status_code == 503
-    assert count(stack, "uploads") == 1 and ledger(stack)
-    # What has been given up is no task's any more, even if it is all there.
+    assert count(stack, "uploads") == 1 and unclaimed(stack)
+    # An expired upload cannot be used, even if it is complete.
     stack.emulator.start()
-    assert order(user, upload).status_code == 404
+    assert create(user, upload).status_code == 404
     assert sweep().status_code == 200
-    assert count(stack, "uploads") == 0 and not ledger(stack)
+    assert count(stack, "uploads") == 0 and not unclaimed(stack)
     assert stored_object(stack, upload) is None
 
 
 @pytest.mark.sanitized
-def test_a_session_that_cannot_be_cancelled(stack, user):
-    """It may still make the object until it dies of age: so long the ledger keeps the name."""
+def test_session_that_cannot_be_cancelled(stack, user):
+    """It may still create the object until it expires, so the name stays in stray_objects until then."""
     upload = begin(user, 3)
     direct_upload.send(upload["upload_url"], b"abc")
     mine = f"id = '{upload['upload_id']}'"
@@ -405,14 +396,14 @@ def test_a_session_that_cannot_be_cancelled(stack, user):
 
 
 @pytest.mark.sanitized
-def test_no_bucket_is_our_fault(make_stack):
-    """It was there when web started."""
+def test_missing_bucket_is_an_internal_error(make_stack):
+    """The bucket is deleted after web has started."""
     stack = make_stack()
     user = stack.client()
     assert requests.delete(f"{stack.emulator.url}/storage/v1/b/{BUCKET}", timeout=10).ok
     answer = user.post("/api/uploads", json={"fileName": "a", "size": 1})
     assert answer.status_code == 500 and "bucket" not in answer.text
-    assert count(stack, "uploads") == 0 and not ledger(stack)
+    assert count(stack, "uploads") == 0 and not unclaimed(stack)
 
 
 def test_storage_down(make_stack):
@@ -420,6 +411,6 @@ def test_storage_down(make_stack):
     user = stack.client()
     stack.emulator.kill()
     assert user.post("/api/uploads", json={"fileName": "a", "size": 1}).status_code == 503
-    assert count(stack, "uploads") == 0 and not ledger(stack)
+    assert count(stack, "uploads") == 0 and not unclaimed(stack)
     stack.emulator.start()
     begin(user, 1)

@@ -1,4 +1,4 @@
-"""Videos and orders that make no sense, go too far, or want more than a conversion: each is refused in words that help."""
+"""Invalid or excessive requests for videos, and files that are not videos: each gets a clear error."""
 
 import json
 
@@ -9,20 +9,20 @@ import pytest
     ({"resize": {"width": 100000, "height": 100000}}, "options.resize.width"), ({"fps": 0}, "options.fps"),
     ({"fps": 10000}, "options.fps"), ({"trim": {"start": -1}}, "options.trim.start"),
     ({"split": {"seconds": 0}}, "options.split.seconds"), ({"colour": "red"}, "options.colour")])
-def test_senseless_options(user, media, options, field):
+def test_invalid_options(user, media, options, field):
     answer = user.try_upload(media.video(2), "mp4", options=json.dumps(options))
     assert answer.status_code == 400 and answer.json()["detail"].startswith(field), answer.text
 
 
 def test_more_pixels_than_allowed(make_stack, media):
-    """The order itself says that it is too much: nothing is stored, nothing is tried."""
+    """The request itself exceeds the limit, so nothing is stored."""
     user = make_stack(web_settings={"MAX_PIXELS": 640 * 480}).client()
     answer = user.try_upload(media.video(2), "mp4", options='{"resize": {"width": 640, "height": 482}}')
     assert answer.status_code == 400 and answer.json()["detail"].startswith("options.resize"), answer.text
     assert user.upload(media.video(2), "mp4", options='{"resize": {"width": 640, "height": 480}}')
 
 
-def test_a_trim_beyond_the_end(user, media):
+def test_trim_beyond_the_end(user, media):
     task = user.wait(user.upload(media.video(2), "mp4", options=json.dumps({"trim": {"start": 100}})))
     assert task["status"] == "failed" and task["error"]["code"] and "trim" in task["error"]["detail"]
 
@@ -35,7 +35,7 @@ def test_limits(make_stack, media, settings):
     assert task["status"] == "failed" and task["error"]["code"] == "resource_limit", task
 
 
-DISGUISES = {
+NOT_VIDEOS = {
     "list.mp4": b"ffconcat version 1.0\nfile '/etc/passwd'\n",
     "playlist.mp4": b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
     "subtitle.mp4": b"1\n00:00:00,000 --> 00:00:09,000\n{\\an8}<i>file:///etc/passwd</i>\n",
@@ -43,7 +43,7 @@ DISGUISES = {
 }
 
 
-@pytest.mark.parametrize("name", DISGUISES)
-def test_nothing_else_is_opened(user, name):
-    task = user.wait(user.upload(DISGUISES[name] * 3, "mp4", name=name))
+@pytest.mark.parametrize("name", NOT_VIDEOS)
+def test_files_that_refer_to_others(user, name):
+    task = user.wait(user.upload(NOT_VIDEOS[name] * 3, "mp4", name=name))
     assert task["status"] == "failed" and task["error"]["code"] in ("invalid_media", "no_video", "unsupported_codec"), task

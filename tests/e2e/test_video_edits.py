@@ -1,4 +1,4 @@
-"""Cut and branded videos: pieces, parts, presets, logos; each frame and each beep has to be where it belongs."""
+"""Trimmed and branded videos: trim, split, presets, logos. Each frame and each beep must be in its place."""
 
 import json
 
@@ -10,10 +10,9 @@ from harness.media import ffmpeg
 from harness.waiting import wait_for
 
 
-
 @pytest.fixture
 def edit(user, tmp_path):
-    """edit(video, **fields): the finished task and its first output, of an upload by a preset or without a word."""
+    """edit(video, **fields): uploads a video without a format. Returns the finished task and its first output."""
     def make(video, **fields):
         answer = user.post("/api/tasks", files={"fileName": (video.name, video.read_bytes())}, data=fields)
         assert answer.status_code == 201, answer.text
@@ -29,8 +28,8 @@ def test_trim(user, media, tmp_path, target, start, seconds):
     edit_checks.assert_part_of(result, timecode.timeline(video), start, seconds, Form("320x240", 30))
 
 
-def test_a_trim_between_two_frames(user, media, tmp_path):
-    """What is on the screen at that time begins the piece."""
+def test_trim_between_two_frames(user, media, tmp_path):
+    """The result begins with the frame that is shown at that time."""
     video = media.video(6, "320x240")
     _, result = video_output.make(user, video, "mp4", tmp_path, trim={"start": 1.31, "duration": 1})
     shown, timeline = timecode.frames(result), timecode.timeline(video)
@@ -40,7 +39,7 @@ def test_a_trim_between_two_frames(user, media, tmp_path):
 
 
 @pytest.mark.sanitized
-def test_parts_are_numbered_and_follow_each_other(user, media, tmp_path):
+def test_split(user, media, tmp_path):
     video = media.video(7)
     task = user.finish(user.upload(video, "mp4", options=json.dumps({"split": {"seconds": 3}, "thumbnail": {"at": 1, "width": 64}})))
     stem = video.stem
@@ -57,8 +56,8 @@ def test_parts_are_numbered_and_follow_each_other(user, media, tmp_path):
     assert len(task["receipt"]["outputs"]) == 4
 
 
-def test_delete_of_a_running_split_removes_all_parts(stack, user, media):
-    """Parts are stored while later ones are made; no one is left when the task is gone."""
+def test_delete_of_a_running_split(stack, user, media):
+    """Parts are stored while later ones are made. None is left after the task is deleted."""
     video = media.video(60, size="320x240")
     task = user.upload(video, "mp4", options=json.dumps({"split": {"seconds": 2}, "preset": "veryslow", "crf": 18}))
 
@@ -70,10 +69,7 @@ def test_delete_of_a_running_split_removes_all_parts(stack, user, media):
     wait_for(lambda: not stored(), "removal of the parts", 60)
 
 
-# ---- presets ------------------------------------------------------------------------------------
-
-
-# size of the video → where it stands in 640×360: left, top, right, bottom
+# size of the video → its box in 640×360: left, top, right, bottom
 @pytest.mark.parametrize("size, box", [("640x480", (80, 0, 560, 360)), ("270x480", (219, 0, 421, 360)),
                                        ("640x240", (0, 60, 640, 300)), ("320x180", (0, 0, 640, 360))])
 def test_fpv(edit, media, size, box):

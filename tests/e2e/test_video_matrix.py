@@ -1,6 +1,6 @@
 """
-Videos with the habits of real cameras, to every format. Each result is judged by ffprobe, by each of its frames and by the
-samples of its sound, and its receipt by ffprobe's view of what went in and what came out.
+Videos as phones, cameras and editors write them, to every format. Each result is checked by ffprobe, by each frame and by its
+audio samples; each receipt is compared with ffprobe's view of input and output.
 """
 
 import pytest
@@ -9,8 +9,7 @@ from harness import measure, receipts, sample_videos, timecode, video_output
 from harness.sample_videos import SAMPLES, SECONDS, TONE, SampleVideos
 from harness.media import FORMATS as AUDIO_FORMATS
 
-# format → (names that ffprobe may give the container, codecs of the picture, codecs of the sound); a stream that the
-# target can hold stays as it was
+# format → (names of the container in ffprobe, video codecs, audio codecs); a stream is copied if the format supports it
 VIDEO_FORMATS = {
     "mp4": ("mov,mp4,m4a,3gp,3g2,mj2", {"h264"}, {"aac"}),
     "mov": ("mov,mp4,m4a,3gp,3g2,mj2", {"h264"}, {"aac", "pcm_s16le"}),
@@ -19,7 +18,7 @@ VIDEO_FORMATS = {
     "avi": ("avi", {"mpeg4"}, {"mp3"}),
     "gif": ("gif", {"gif"}, None),
 }
-# What goes along, where there is a place for it: all of `kept`.
+# source → format → metadata in `kept`.
 EDITORS = {"tag:title", "chapters", "subtitles"}
 KEPT = {
     "editor.mkv": {"mp4": EDITORS, "mov": EDITORS, "mkv": EDITORS, "webm": EDITORS, "avi": {"tag:title"}, "gif": set(),
@@ -29,9 +28,9 @@ KEPT = {
                   **dict.fromkeys(["mp3", "m4a", "ogg", "opus", "flac"], {"tag:title", "cover_art"}),
                   **dict.fromkeys(["mkv", "webm", "avi", "aac", "wav", "wma"], {"tag:title"})},
 }
-DRIFT = 0.04  # seconds that picture and sound may lie apart
+DRIFT = 0.04  # seconds that video and audio may be apart
 ROUNDING = 0.001  # of times in a container
-FASTER_THAN_GIF = {"phone.mp4", "camera.mov"}  # 30 frames a second: a GIF shows 25
+FASTER_THAN_GIF = {"phone.mp4", "camera.mov"}  # 30 frames per second; a GIF shows 25
 MIDDLE = SECONDS / 2
 
 
@@ -41,7 +40,7 @@ def videos(media):
 
 
 def shown_size(info):
-    """As players show it, after rotation and with square pixels."""
+    """(width, height) in a player, after rotation and with square pixels."""
     stream = video_output.video_stream(info)
     over, _, under = stream.get("sample_aspect_ratio", "1:1").partition(":")
     ratio = int(over) / int(under) if int(over) else 1
@@ -50,24 +49,24 @@ def shown_size(info):
 
 
 def assert_frames(timeline, shown, target, thins):
-    """The video's frames, each at its time, none lost but where fewer are wanted; returns by how much all are later than there."""
-    told = [timecode.number(frame) for frame in shown]
-    assert told == sorted(told) and set(told) <= set(timeline.numbers)
-    assert told[0] == timeline.numbers[0]
-    assert thins or set(told) == set(timeline.numbers)
-    assert told[-1] in timeline.numbers[-2 if thins else -1:]
-    lags = [shown[told.index(number)].at - timeline.times[timeline.numbers.index(number)] for number in sorted(set(told))]
+    """All frames of the source, each at its time; thins: some may be dropped. Returns by how many seconds they are late."""
+    numbers = [timecode.number(frame) for frame in shown]
+    assert numbers == sorted(numbers) and set(numbers) <= set(timeline.numbers)
+    assert numbers[0] == timeline.numbers[0]
+    assert thins or set(numbers) == set(timeline.numbers)
+    assert numbers[-1] in timeline.numbers[-2 if thins else -1:]
+    lags = [shown[numbers.index(number)].at - timeline.times[timeline.numbers.index(number)] for number in sorted(set(numbers))]
     assert max(lags) - min(lags) <= DRIFT + ROUNDING, lags
     number = timeline.at(MIDDLE)
-    while number not in told:
+    while number not in numbers:
         number -= 1
-    one, other = shown[told.index(number)], timeline.frames[timeline.numbers.index(number)]
-    assert timecode.difference(one, other) < (20 if target == "gif" else 6), "the video's picture"
+    one, other = shown[numbers.index(number)], timeline.frames[timeline.numbers.index(number)]
+    assert timecode.difference(one, other) < (20 if target == "gif" else 6), "the picture is that of the source"
     return lags[len(lags) // 2]
 
 
 def assert_audio(values, video, lag):
-    """The video's sound, later by no more and no less than its picture."""
+    """The audio of the source, late by the same time as the video."""
     own = measure.heard(video)
     assert measure.frequency(measure.middle(values)) == pytest.approx(TONE, rel=0.01)
     assert measure.onset(values) - measure.onset(own) == pytest.approx(lag, abs=DRIFT)
@@ -86,9 +85,9 @@ def test_any_to_any(user, videos, tmp_path, name, target):
     video = videos[name]
     task, result = video_output.make(user, video.path, target, tmp_path)
     info = measure.probe(result)
-    container, pictures, audio_codecs = VIDEO_FORMATS[target]
+    container, video_codecs, audio_codecs = VIDEO_FORMATS[target]
     assert info["format"]["format_name"] == container
-    assert video_output.video_stream(info)["codec_name"] in pictures
+    assert video_output.video_stream(info)["codec_name"] in video_codecs
     assert shown_size(info) == video.shown
     lag = assert_frames(timecode.timeline(video.path), timecode.frames(result), target, target == "gif" and name in FASTER_THAN_GIF)
     has_audio = video.audio and audio_codecs is not None
@@ -116,11 +115,11 @@ def test_audio_of_a_silent_video(user, videos, target):
     assert task["status"] == "failed" and task["error"]["code"] == "no_audio"
 
 
-def test_picture_of_a_song(user, media):
+def test_video_of_an_audio_file(user, media):
     task = user.wait(user.upload(media.tone("mp3"), "mp4"))
     assert task["status"] == "failed" and task["error"]["code"] == "no_video"
 
 
-def test_an_mp4_begins_with_its_index(user, videos, tmp_path):
+def test_mp4_begins_with_its_index(user, videos, tmp_path):
     data = video_output.make(user, videos["old.avi"].path, "mp4", tmp_path)[1].read_bytes()
     assert 0 < data.find(b"moov") < data.find(b"mdat")

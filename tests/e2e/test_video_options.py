@@ -1,4 +1,4 @@
-"""Options of a conversion with a picture, each judged on what became of it."""
+"""Options of video conversions, each checked in the result."""
 
 import pytest
 
@@ -10,7 +10,7 @@ FAST = "320x240"
 
 @pytest.fixture
 def make(user, media, tmp_path):
-    """make(new_format, **options): of a video of two seconds: the receipt, ffprobe's view of the result, and its path."""
+    """make(new_format, **options): converts a video of two seconds. Returns (receipt, ffprobe's view of the result, path)."""
     def made(new_format, video=None, **options):
         task, result = video_output.make(user, video or media.video(2, FAST), new_format, tmp_path, **options)
         return task["receipt"], measure.probe(result), result
@@ -28,10 +28,10 @@ def test_resize(make, media, fit, chain):
     assert video_output.difference(video_output.picture(result, 1), video_output.picture(video, 1, chain)) < 6
 
 
-@pytest.mark.parametrize("order, size", [({"width": 160}, (160, 120)), ({"height": 90}, (120, 90)),
+@pytest.mark.parametrize("resize, size", [({"width": 160}, (160, 120)), ({"height": 90}, (120, 90)),
                                          ({"aspect": "1:1", "fit": "crop"}, (240, 240))])
-def test_sides_that_are_not_ordered_follow(make, order, size):
-    receipt, info, _ = make("mkv", resize=order)
+def test_missing_side_keeps_the_aspect_ratio(make, resize, size):
+    receipt, info, _ = make("mkv", resize=resize)
     stream = video_output.video_stream(info)
     assert (stream["width"], stream["height"]) == size
     assert {"what": "video.size", "from": "320x240", "to": f"{size[0]}x{size[1]}", "why": "ordered"} in receipt["changed"]
@@ -58,25 +58,25 @@ def test_fps(make, media, target):
 def test_codec(make, media, target, codec):
     receipt, info, result = make(target, codec=codec)
     assert video_output.video_stream(info)["codec_name"] == codec
-    assert "video_encoder" in receipt["engine"], "encoded, also where a copy would do"
+    assert "video_encoder" in receipt["engine"], "encoded, although a copy would be possible"
     timeline = timecode.timeline(media.video(2, FAST))
     assert [timecode.number(frame) for frame in timecode.frames(result)] == timeline.numbers
 
 
 @pytest.mark.parametrize("target, bitrate", [("mp4", 400_000), ("webm", 400_000), ("avi", 600_000)])
-def test_bitrate_of_the_picture(make, media, target, bitrate):
+def test_video_bitrate(make, media, target, bitrate):
     _, _, result = make(target, media.video(6, FAST), bitrate=bitrate)
     assert measure.bit_rate(result, "v:0") == pytest.approx(bitrate, rel=0.2)
 
 
-def test_bitrate_of_the_sound(make, media):
+def test_audio_bitrate(make, media):
     _, info, result = make("mp3", bitrate=96_000)
     assert measure.bit_rate(result, "a:0") == pytest.approx(96_000, rel=0.2)
     assert measure.audio_stream(info)["codec_name"] == "mp3"
 
 
 def test_crf_and_preset(make):
-    """More of the one is a smaller file, more of the other a thriftier encoder, which writes its settings into the stream."""
+    """A higher crf and a slower preset make smaller files. The encoder writes its settings into the stream."""
     sizes = {}
     for crf, preset, mark in ((18, "ultrafast", "cabac=0"), (40, "ultrafast", "cabac=0"), (40, "medium", "subme=7")):
         _, _, result = make("mp4", crf=crf, preset=preset)
@@ -105,7 +105,7 @@ def test_surround_becomes_mono(make, media):
 @pytest.mark.parametrize("at, width, size", [(0, None, (320, 240)), (1.5, 64, (64, 48)), (99, 160, (160, 120))])
 @pytest.mark.parametrize("target", ["mp4", "webm"])  # copied, and encoded
 def test_thumbnail(user, media, tmp_path, target, at, width, size):
-    """A JPEG beside the result; a moment beyond the end is the last one's."""
+    """A second output, a JPEG. A time beyond the end means the last frame."""
     video = media.video(2, FAST)
     task, _ = video_output.make(user, video, target, tmp_path, thumbnail={"at": at, **({"width": width} if width else {})})
     assert [output["content_type"] for output in task["outputs"]] == [f"video/{target}", "image/jpeg"]
@@ -114,11 +114,11 @@ def test_thumbnail(user, media, tmp_path, target, at, width, size):
     stream = video_output.video_stream(measure.probe(picture))
     assert (stream["codec_name"], stream["width"], stream["height"]) == ("mjpeg", *size)
     assert timecode.number(timecode.still(picture, "192x36")) == timecode.timeline(video).at(at)
-    told = task["receipt"]["outputs"][1]
-    assert (told["width"], told["height"], told["size"]) == (*size, picture.stat().st_size)
+    reported = task["receipt"]["outputs"][1]
+    assert (reported["width"], reported["height"], reported["size"]) == (*size, picture.stat().st_size)
 
 
-def test_thumbnail_of_a_phones_video_is_upright(user, media, tmp_path):
+def test_thumbnail_is_rotated(user, media, tmp_path):
     video = SampleVideos(media)["phone.mp4"]
     task, _ = video_output.make(user, video.path, "mov", tmp_path, thumbnail={"at": 1})
     picture = video_output.fetch(user, task, tmp_path, 1)
