@@ -21,7 +21,8 @@ from harness.log_filter import Query  # noqa: E402
 FILES = list(monitoring.kinds())
 POLICIES = monitoring.names("policies")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
-SOURCES = "\n".join(path.read_text("utf-8") for room in ("shared", "web", "worker") for path in sorted((ROOT / room).rglob("*.c")))
+SOURCES = "\n".join(path.read_text("utf-8") for room in ("shared", "web", "worker") for ending in ("c", "def")
+                    for path in sorted((ROOT / room).rglob(f"*.{ending}")))
 with_gcloud = pytest.mark.skipif(not messages.sdk_library(), reason="gcloud's message classes are not installed")
 
 

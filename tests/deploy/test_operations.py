@@ -1,4 +1,4 @@
-"""docs/operations.md: it tells of what there is, and its commands are gcloud's."""
+"""docs/operations.md: what it names exists, and gcloud knows its commands."""
 
 import pathlib
 import re
@@ -33,7 +33,7 @@ def test_each_policy_has_its_section():
 
 
 def test_each_policy_of_the_older_systems_has_its_file():
-    table = TEXT.split("## The older systems' watch")[1].split("\n## ")[0]
+    table = TEXT.split("## Policies of the older systems")[1].split("\n## ")[0]
     for name in ("cpu-high", "cpu-saturated", "serving-capacity", "no-metric-data", "many-instances", "uptime"):
         assert f"(../infra/monitoring/policies/{name}.json)" in table
     for target in re.findall(r"\]\((\.\./[^)]+)\)", TEXT):
