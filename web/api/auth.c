@@ -1,5 +1,5 @@
-/* Signup, login, and who the caller is. The answers hold every spelling of the token that the older systems'
- * clients read. */
+/* Signup, login, and who the caller is. Responses contain every spelling of the token that clients of the older systems
+ * read. */
 #include "shared/base/encoding.h"
 #include "web/api/api.h"
 #include "web/api/body.h"
@@ -17,14 +17,12 @@ static const char *const password_names[] = {"password1", "password", NULL};
 static const char *const repeated_names[] = {"password2", "password_2", NULL};
 static const char *const login_password_names[] = {"password", NULL};
 
-/* An answer that no cache may keep. Takes the reference of body. */
+/* A response that no cache may keep. Takes the reference of body. */
 static enum mr_status answer_secret(struct mr_request *req, int http_status, json_t *body, struct mr_err *err)
 {
-    enum mr_status status = mr_respond_header(req, "Cache-Control", "no-store", err);
-    if (status == MR_OK)
-        return mr_respond_json(req, http_status, body, err);
-    json_decref(body);
-    return status;
+    MR_AUTO_JSON json_t *owned = body;
+    MR_TRY(mr_respond_header(req, "Cache-Control", "no-store", err));
+    return mr_respond_json(req, http_status, MR_TAKE(owned), err);
 }
 
 static enum mr_status answer_token(struct mr_web *web, struct mr_request *req, int http_status,
@@ -32,28 +30,25 @@ static enum mr_status answer_token(struct mr_web *web, struct mr_request *req, i
                                    struct mr_err *err)
 {
     MR_AUTO_STR char *token = NULL;
-    enum mr_status status = mr_login_token_issue(web->config->jwt_secret, user_id, &token, err);
-    if (status != MR_OK)
-        return status;
-    MR_AUTO_JSON json_t *body =
+    MR_TRY(mr_login_token_issue(web->config->jwt_secret, user_id, &token, err));
+    json_t *body =
         json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s*}", "message", message, "access_token", token,
                   "token", token, "jwt", token, "token_type", "Bearer", "expires_in", MR_LOGIN_TOKEN_SECONDS,
                   "user_id", (json_int_t)user_id, "id", (json_int_t)user_id, "username", username);
-    return answer_secret(req, http_status, MR_TAKE(body), err);
+    return answer_secret(req, http_status, body, err);
 }
 
 static enum mr_status check_username(const char *username, struct mr_err *err)
 {
     if (strlen(username) > USERNAME_MAX)
-        return mr_fail(err, MR_INVALID, "username: more than %d bytes", USERNAME_MAX);
+        return mr_fail(err, MR_INVALID, "username must have at most %d bytes", USERNAME_MAX);
     for (const char *p = username; *p; p++)
         if (iscntrl((unsigned char)*p) || isspace((unsigned char)*p) || *p == '@')
-            return mr_fail(err, MR_INVALID, "username: it must not hold blanks, control characters or @");
+            return mr_fail(err, MR_INVALID, "username must not contain spaces, control characters or @");
     return MR_OK;
 }
 
-/* One '@' with something before it and a dotted name behind it; whether it is read by anybody only a mail can
- * tell. */
+/* One '@' with something before it and a dotted name after it. Only a mail could show whether the address exists. */
 static enum mr_status check_email(const char *email, struct mr_err *err)
 {
     const char *at = strchr(email, '@');
@@ -62,7 +57,8 @@ static enum mr_status check_email(const char *email, struct mr_err *err)
                 strlen(email) <= EMAIL_MAX;
     for (const char *p = email; good && *p; p++)
         good = !iscntrl((unsigned char)*p) && !isspace((unsigned char)*p);
-    return good ? MR_OK : mr_fail(err, MR_INVALID, "email: this is no e-mail address");
+    return good ? MR_OK
+                : mr_fail(err, MR_INVALID, "email must be a mail address of at most %d bytes", EMAIL_MAX);
 }
 
 struct signup {
@@ -78,16 +74,13 @@ static enum mr_status read_signup(const json_t *fields, struct signup *ret, stru
                   {email_names, &ret->email},
                   {password_names, &ret->password},
                   {repeated_names, &ret->repeated}};
-    enum mr_status status = MR_OK;
-    for (size_t i = 0; status == MR_OK && i < sizeof wanted / sizeof *wanted; i++)
-        status = mr_body_text(fields, wanted[i].names, wanted[i].value, err);
-    if (status == MR_OK)
-        status = check_username(ret->username, err);
-    if (status == MR_OK)
-        status = check_email(ret->email, err);
-    if (status == MR_OK && strcmp(ret->password, ret->repeated) != 0)
-        status = mr_fail_code(err, MR_CODE_PASSWORDS_DIFFER, "password: the two passwords are not the same");
-    return status == MR_OK ? mr_password_check_rule(ret->password, err) : status;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        MR_TRY(mr_body_text(fields, wanted[i].names, wanted[i].value, err));
+    MR_TRY(check_username(ret->username, err));
+    MR_TRY(check_email(ret->email, err));
+    if (strcmp(ret->password, ret->repeated) != 0)
+        return mr_fail_code(err, MR_CODE_PASSWORDS_DIFFER, "password and its repetition are not the same");
+    return mr_password_check_rule(ret->password, err);
 }
 
 enum mr_status mr_api_signup(void *app, struct mr_request *req, struct mr_err *err)
@@ -97,15 +90,10 @@ enum mr_status mr_api_signup(void *app, struct mr_request *req, struct mr_err *e
     struct signup signup = {0};
     char hash[MR_PASSWORD_HASH_MAX];
     int64_t user_id = 0;
-    enum mr_status status = mr_body_fields(req, &fields, err);
-    if (status == MR_OK)
-        status = read_signup(fields, &signup, err);
-    if (status == MR_OK)
-        status = mr_password_hash(web->passwords, signup.password, hash, err);
-    if (status == MR_OK)
-        status = mr_user_create(web->db, signup.username, signup.email, hash, &user_id, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_body_fields(req, &fields, err));
+    MR_TRY(read_signup(fields, &signup, err));
+    MR_TRY(mr_password_hash(web->passwords, signup.password, hash, err));
+    MR_TRY(mr_user_create(web->db, signup.username, signup.email, hash, &user_id, err));
     mr_log_write(mr_request_log(req), MR_LOG_NOTICE, "user signed up", "{s:I}", "user_id",
                  (json_int_t)user_id);
     return answer_token(web, req, 201, "the user was created", user_id, signup.username, err);
@@ -118,34 +106,33 @@ enum mr_status mr_api_login(void *app, struct mr_request *req, struct mr_err *er
     const char *login = NULL, *password = NULL;
     char hash[MR_PASSWORD_HASH_MAX];
     int64_t user_id = 0;
-    enum mr_status status = mr_body_fields(req, &fields, err);
-    if (status == MR_OK)
-        status = mr_body_text(fields, login_names, &login, err);
-    if (status == MR_OK)
-        status = mr_body_text(fields, login_password_names, &password, err);
-    if (status == MR_OK)
-        status = mr_user_find(web->db, login, &user_id, hash, err);
-    if (status == MR_OK)
-        status = mr_password_verify(web->passwords, password, user_id ? hash : NULL, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_body_fields(req, &fields, err));
+    MR_TRY(mr_body_text(fields, login_names, &login, err));
+    MR_TRY(mr_body_text(fields, login_password_names, &password, err));
+    MR_TRY(mr_user_find(web->db, login, &user_id, hash, err));
+    MR_TRY(mr_password_verify(web->passwords, password, user_id ? hash : NULL, err));
     return answer_token(web, req, 200, "logged in", user_id, NULL, err);
 }
 
-/* The form that the libraries of Standard Webhooks take: "whsec_" and the key's base64. *ret is malloc'ed. */
+/* "whsec_" and the base64 of the key, as the libraries of Standard Webhooks accept it. */
+static enum mr_status format_key(const unsigned char *key, size_t len, char **ret, struct mr_err *err)
+{
+    MR_AUTO_STR char *base64 = NULL;
+    MR_AUTO(mr_buf) struct mr_buf text = MR_BUF_INIT(4 * SECRET_BYTES_MAX);
+    MR_TRY(mr_base64_encode(key, len, &base64, err));
+    MR_TRY(mr_buf_appendf(&text, err, "whsec_%s", base64));
+    *ret = mr_buf_take(&text);
+    return MR_OK;
+}
+
+/* *ret is malloc'ed. */
 static enum mr_status portable_secret(const char *hex, char **ret, struct mr_err *err)
 {
     unsigned char key[SECRET_BYTES_MAX];
     size_t len = 0;
-    MR_AUTO_STR char *base64 = NULL;
-    MR_AUTO(mr_buf) struct mr_buf text = MR_BUF_INIT(4 * SECRET_BYTES_MAX);
     if (OPENSSL_hexstr2buf_ex(key, sizeof key, &len, hex, '\0') != 1)
-        return mr_fail(err, MR_INTERNAL, "the secret of the webhooks is not hexadecimal");
-    enum mr_status status = mr_base64_encode(key, len, &base64, err);
-    if (status == MR_OK)
-        status = mr_buf_appendf(&text, err, "whsec_%s", base64);
-    if (status == MR_OK)
-        *ret = mr_buf_take(&text);
+        return mr_fail(err, MR_INTERNAL, "webhook secret is not hexadecimal");
+    enum mr_status status = format_key(key, len, ret, err);
     OPENSSL_cleanse(key, sizeof key);
     return status;
 }
@@ -156,13 +143,9 @@ enum mr_status mr_api_me(void *app, struct mr_request *req, struct mr_err *err)
     int64_t user_id = 0;
     MR_AUTO(mr_user) struct mr_user user = {0};
     MR_AUTO_STR char *secret = NULL;
-    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
-    if (status == MR_OK)
-        status = mr_user_get(web->db, user_id, &user, err);
-    if (status == MR_OK)
-        status = portable_secret(user.webhook_secret, &secret, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_user_get(web->db, user_id, &user, err));
+    MR_TRY(portable_secret(user.webhook_secret, &secret, err));
     json_t *body = json_pack("{s:I,s:s,s:s,s:b,s:s}", "id", (json_int_t)user.id, "username", user.username,
                              "email", user.email, "is_operator", user.is_operator, "webhook_secret", secret);
     return answer_secret(req, 200, body, err);

@@ -1,4 +1,4 @@
-/* The capacity test, POST /benchmark/conversion/start, and what came of it, GET …/data and …/result. */
+/* The routes of the capacity test: POST /benchmark/conversion/start, and its results, GET …/data and …/result. */
 #include "shared/data/benchmark_figures.h"
 
 #include "shared/base/fields.h"
@@ -41,7 +41,7 @@ static enum mr_status take_part(struct start *start, struct mr_form *form, const
         return mr_task_request_store_file(&start->wanted, form, part, err);
     MR_TRY(mr_fields_check_name(&table, part->name, err));
     const char *name =
-        mr_field_find(&table.rows, part->name)->name; /* the part is gone once its value is read */
+        mr_field_find(&table.rows, part->name)->name; /* the part does not outlive the reading of its value */
     MR_AUTO(mr_buf) struct mr_buf value = MR_BUF_INIT(FIELD_MAX);
     enum mr_status status = mr_form_value(form, &value, err);
     if (status != MR_OK)
@@ -69,8 +69,7 @@ static enum mr_status read_start(struct start *start, struct mr_request *req, st
     return mr_task_request_plan(&start->wanted, ret_model, err);
 }
 
-/* From the first task on the file has an owner; before, what cannot be told is left to the ledger of strays.
- */
+/* With the first task the file has an owner. If none was created, the sweep deletes the file. */
 static enum mr_status make_tasks(struct start *start, const struct mr_request *req,
                                  struct mr_task_draft *model, struct mr_err *err)
 {
@@ -78,7 +77,9 @@ static enum mr_status make_tasks(struct start *start, const struct mr_request *r
     model->notify_mail = false;
     enum mr_status status =
         mr_benchmark_make_tasks(start->wanted.web, mr_request_log(req), model, start->count, &made, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "after %" PRId64 " tasks", made);
+    if (status != MR_OK)
+        return mr_wrap(err, status, "after %" PRId64 " tasks", made);
+    return MR_OK;
 }
 
 enum mr_status mr_api_benchmark_start(void *app, struct mr_request *req, struct mr_err *err)
@@ -101,7 +102,7 @@ enum mr_status mr_api_benchmark_start(void *app, struct mr_request *req, struct 
         json_pack("{s:s,s:I}", "message", "the tasks were created", "count", (json_int_t)start.count), err);
 }
 
-/* Any page may draw the chart. The totals tell it when there is nothing more to come. */
+/* Any page may draw the chart. The totals show when the run has ended. */
 static enum mr_status add_headers(struct mr_request *req, const json_t *totals, struct mr_err *err)
 {
     MR_AUTO_STR char *text = json_dumps(totals, JSON_COMPACT);
@@ -146,7 +147,7 @@ static enum mr_status write_row(struct mr_request *req, const json_t *view, bool
     return mr_respond_write(req, text, strlen(text), err);
 }
 
-/* Writes what comes behind *after, and moves it; *ret_count is how many these were. */
+/* Writes the tasks after *after, which becomes the last of them; *ret_count is their number. */
 static enum mr_status write_page(struct mr_web *web, struct mr_request *req, int64_t user_id, int64_t *after,
                                  size_t *ret_count, struct mr_err *err)
 {

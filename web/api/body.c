@@ -9,7 +9,7 @@ static enum mr_status add_part(struct mr_form *form, const struct mr_form_part *
 {
     MR_AUTO(mr_buf) struct mr_buf value = MR_BUF_INIT(FIELDS_MAX);
     char name[128];
-    snprintf(name, sizeof name, "%s", part->name); /* the part is gone once its value is read to the end */
+    snprintf(name, sizeof name, "%s", part->name); /* the part does not outlive the reading of its value */
     if (json_object_get(fields, name))
         return mr_fail_code(err, MR_CODE_REPEATED_FIELD, "%s is given twice", name);
     enum mr_status status = mr_form_value(form, &value, err);
@@ -47,8 +47,8 @@ enum mr_status mr_body_fields(struct mr_request *req, json_t **ret, struct mr_er
 {
     if (mr_body_is_form(req))
         return read_form(req, ret, err);
-    if (mr_request_content_length(req) > FIELDS_MAX) /* before a byte of it is taken */
-        return mr_fail(err, MR_TOO_LARGE, "the body is larger than %d bytes", FIELDS_MAX);
+    if (mr_request_content_length(req) > FIELDS_MAX) /* before reading any of it */
+        return mr_fail(err, MR_TOO_LARGE, "body must have at most %d bytes", FIELDS_MAX);
     MR_AUTO_JSON json_t *fields = NULL;
     enum mr_status status = mr_request_json(req, FIELDS_MAX, &fields, err);
     if (status == MR_UNSUPPORTED)
@@ -58,7 +58,7 @@ enum mr_status mr_body_fields(struct mr_request *req, json_t **ret, struct mr_er
     if (status != MR_OK)
         return status;
     if (!json_is_object(fields))
-        return mr_fail(err, MR_INVALID, "the body must be a JSON object");
+        return mr_fail(err, MR_INVALID, "body must be a JSON object");
     *ret = MR_TAKE(fields);
     return MR_OK;
 }

@@ -4,26 +4,32 @@
 #include "shared/base/encoding.h"
 #include "web/api/api.h"
 
-/* A caller of either. */
+/* The caller of one of the two routes. */
 struct listener {
     struct mr_event_subscription subscription;
-    bool returns;    /* has been here before: */
-    int64_t last_id; /* and has heard this last */
+    bool returns;    /* the client reconnects … */
+    int64_t last_id; /* … and this was the last event that it received */
 };
 
 static enum mr_status read_listener(const struct mr_web *web, const struct mr_request *req,
                                     struct listener *ret, struct mr_err *err)
 {
-    enum mr_status status = mr_login_user_until(web->config->jwt_secret, req, &ret->subscription.user_id,
-                                                &ret->subscription.expires_s, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_login_user_until(web->config->jwt_secret, req, &ret->subscription.user_id,
+                               &ret->subscription.expires_s, err));
     const char *text = mr_request_header(req, "Last-Event-ID");
-    ret->returns = text && text[0]; /* clients that have no id yet may send it empty */
+    ret->returns = text && text[0]; /* clients without an id may send an empty one */
     if (ret->returns && !mr_parse_int64(text, 0, INT64_MAX, &ret->last_id))
         return mr_fail_code(err, MR_CODE_BAD_LAST_EVENT_ID,
-                            "Last-Event-ID: it is not the id of an event: leave it out to begin anew");
+                            "Last-Event-ID must be the id of an event; leave it out to start from now");
     return MR_OK;
+}
+
+static enum mr_status send_head(struct mr_request *req, int *ret_fd, struct mr_err *err)
+{
+    MR_TRY(mr_respond_header(req, "Cache-Control", "no-cache", err));
+    /* Without it nginx and similar proxies hold events back until a buffer is full. */
+    MR_TRY(mr_respond_header(req, "X-Accel-Buffering", "no", err));
+    return mr_respond_detach(req, 200, "text/event-stream", ret_fd, err);
 }
 
 static enum mr_status open_stream(struct mr_web *web, struct mr_request *req,
@@ -31,14 +37,8 @@ static enum mr_status open_stream(struct mr_web *web, struct mr_request *req,
 {
     struct mr_event_stream *stream = NULL;
     int fd = -1;
-    enum mr_status status = mr_event_hub_reserve(web->events, subscription, &stream, err);
-    if (status != MR_OK)
-        return status;
-    status = mr_respond_header(req, "Cache-Control", "no-cache", err);
-    if (status == MR_OK) /* proxies of nginx' kind would hold events back to fill a buffer */
-        status = mr_respond_header(req, "X-Accel-Buffering", "no", err);
-    if (status == MR_OK)
-        status = mr_respond_detach(req, 200, "text/event-stream", &fd, err);
+    MR_TRY(mr_event_hub_reserve(web->events, subscription, &stream, err));
+    enum mr_status status = send_head(req, &fd, err);
     if (fd >= 0)
         mr_event_hub_attach(web->events, stream, fd);
     else
@@ -51,15 +51,11 @@ enum mr_status mr_api_task_events(void *app, struct mr_request *req, struct mr_e
     struct mr_web *web = app;
     struct listener listener = {0};
     MR_AUTO(mr_task_events) struct mr_task_events found = {0};
-    enum mr_status status = read_listener(web, req, &listener, err);
-    if (status == MR_OK)
-        status =
-            mr_events_find(web->db, listener.subscription.user_id, mr_request_param(req, "id"), &found, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(read_listener(web, req, &listener, err));
+    MR_TRY(mr_events_find(web->db, listener.subscription.user_id, mr_request_param(req, "id"), &found, err));
     const struct mr_task_event *newest = &found.items[0];
     if (listener.returns && listener.last_id >= newest->event_id && newest->is_final)
-        return mr_respond_empty(req, 204, err); /* to an EventSource: do not come back */
+        return mr_respond_empty(req, 204, err); /* an EventSource does not reconnect after 204 */
     listener.subscription.task_id = newest->task_id;
     return open_stream(web, req, &listener.subscription, err);
 }
@@ -69,11 +65,8 @@ enum mr_status mr_api_events(void *app, struct mr_request *req, struct mr_err *e
     struct mr_web *web = app;
     struct listener listener = {0};
     int64_t newest = 0;
-    enum mr_status status = read_listener(web, req, &listener, err);
-    if (status == MR_OK)
-        status = mr_events_last(web->db, &newest, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(read_listener(web, req, &listener, err));
+    MR_TRY(mr_events_last(web->db, &newest, err));
     listener.subscription.resumes = listener.returns;
     listener.subscription.seen = listener.returns && listener.last_id < newest ? listener.last_id : newest;
     return open_stream(web, req, &listener.subscription, err);

@@ -1,7 +1,6 @@
 /*
- * GET /api/files/{file_id}: the result under a Unicode name. DOWNLOAD_MODE says whether it is streamed from
- * storage, with Range, or the client is sent to storage by a signed URL. A link's token stands in for the
- * login.
+ * GET /api/files/{file_id}: downloads an output under its Unicode name. DOWNLOAD_MODE decides whether web streams it from
+ * storage, with Range, or redirects the client to storage with a signed URL. The token of a link replaces the login.
  */
 #include "shared/base/encoding.h"
 #include "shared/data/links.h"
@@ -13,45 +12,38 @@
 #include <ctype.h>
 #include <inttypes.h>
 
-/* Cloud Run cuts answers above 32 MiB unless they are chunked: https://cloud.google.com/run/quotas */
-enum { CLOUD_RUN_ANSWER_MAX = 32 << 20, DISPOSITION_MAX = 4096, SIGNED_URL_SECONDS = 900 };
+/* Cloud Run cuts off responses above 32 MiB unless they are chunked: https://cloud.google.com/run/quotas */
+enum { CLOUD_RUN_RESPONSE_MAX = 32 << 20, DISPOSITION_MAX = 4096, SIGNED_URL_SECONDS = 900 };
 
-/* ---- head ------------------------------------------------------------------------ */
-
-/* RFC 6266: a plain name for old clients, filename* with the real one (RFC 8187) for the others. */
+/* RFC 6266: an ASCII name for old clients, and filename* with the real name (RFC 8187). */
 static enum mr_status make_disposition(const char *file_name, struct mr_buf *value, struct mr_err *err)
 {
-    enum mr_status status = mr_buf_append_str(value, "attachment; filename=\"", err);
-    for (const char *p = file_name; status == MR_OK && *p; p++) {
+    MR_TRY(mr_buf_append_str(value, "attachment; filename=\"", err));
+    for (const char *p = file_name; *p; p++) {
         bool plain = (unsigned char)*p < 0x80 && !iscntrl((unsigned char)*p) && *p != '"' && *p != '\\';
         bool continuation = ((unsigned char)*p & 0xc0) == 0x80;
         if (!continuation)
-            status = mr_buf_append(value, plain ? p : "_", 1, err);
+            MR_TRY(mr_buf_append(value, plain ? p : "_", 1, err));
     }
-    if (status == MR_OK)
-        status = mr_buf_append_str(value, "\"; filename*=UTF-8''", err);
-    return status == MR_OK ? mr_percent_encode(value, file_name, false, err) : status;
+    MR_TRY(mr_buf_append_str(value, "\"; filename*=UTF-8''", err));
+    return mr_percent_encode(value, file_name, false, err);
 }
 
 static enum mr_status add_disposition(struct mr_request *req, const char *file_name, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf value = MR_BUF_INIT(DISPOSITION_MAX);
-    enum mr_status status = make_disposition(file_name, &value, err);
-    return status == MR_OK ? mr_respond_header(req, "Content-Disposition", mr_buf_str(&value), err) : status;
+    MR_TRY(make_disposition(file_name, &value, err));
+    return mr_respond_header(req, "Content-Disposition", mr_buf_str(&value), err);
 }
 
 static enum mr_status add_headers(struct mr_request *req, const struct mr_output *output, struct mr_err *err)
 {
     char etag[MR_INT64_TEXT_MAX + 2];
     snprintf(etag, sizeof etag, "\"%" PRId64 "\"", output->object_generation);
-    enum mr_status status = add_disposition(req, output->file_name, err);
-    if (status == MR_OK)
-        status = mr_respond_header(req, "Accept-Ranges", "bytes", err);
-    if (status == MR_OK)
-        status = mr_respond_header(req, "ETag", etag, err);
-    if (status == MR_OK)
-        status = mr_respond_header(req, "Cache-Control", "private, no-cache", err);
-    return status;
+    MR_TRY(add_disposition(req, output->file_name, err));
+    MR_TRY(mr_respond_header(req, "Accept-Ranges", "bytes", err));
+    MR_TRY(mr_respond_header(req, "ETag", etag, err));
+    return mr_respond_header(req, "Cache-Control", "private, no-cache", err);
 }
 
 static enum mr_status add_content_range(struct mr_request *req, const struct mr_range *range, int64_t size,
@@ -66,7 +58,7 @@ static enum mr_status add_content_range(struct mr_request *req, const struct mr_
     return mr_respond_header(req, "Content-Range", value, err);
 }
 
-/* If-Range with another ETag: the whole file is meant. */
+/* If-Range with another ETag asks for the whole file. */
 static struct mr_range wanted_range(const struct mr_request *req, const struct mr_output *output)
 {
     char etag[MR_INT64_TEXT_MAX + 2];
@@ -76,9 +68,7 @@ static struct mr_range wanted_range(const struct mr_request *req, const struct m
     return mr_range_parse(stale ? NULL : mr_request_header(req, "Range"), output->size);
 }
 
-/* ---- body ------------------------------------------------------------------------ */
-
-/* The head goes out with the first bytes, so that storage's failure can still be answered as one. */
+/* The head is sent with the first bytes, so that a failure of storage before them can still get an error response. */
 struct download {
     struct mr_request *req;
     const struct mr_output *output;
@@ -89,14 +79,15 @@ struct download {
 static enum mr_status begin(const struct download *download, struct mr_err *err)
 {
     return mr_respond_begin(download->req, download->http_status, download->output->content_type,
-                            download->length <= CLOUD_RUN_ANSWER_MAX ? download->length : -1, err);
+                            download->length <= CLOUD_RUN_RESPONSE_MAX ? download->length : -1, err);
 }
 
 static enum mr_status pass_on(void *ctx, const void *data, size_t len, struct mr_err *err)
 {
     const struct download *download = ctx;
-    enum mr_status status = mr_respond_started(download->req) ? MR_OK : begin(download, err);
-    return status == MR_OK ? mr_respond_write(download->req, data, len, err) : status;
+    if (!mr_respond_started(download->req))
+        MR_TRY(begin(download, err));
+    return mr_respond_write(download->req, data, len, err);
 }
 
 static enum mr_status stream(struct mr_web *web, struct mr_request *req, const struct mr_output *output,
@@ -110,39 +101,35 @@ static enum mr_status stream(struct mr_web *web, struct mr_request *req, const s
     if (download.length > 0 && strcmp(mr_request_method(req), "HEAD") != 0)
         status = mr_storage_read(web->cloud.storage, output->object, output->object_generation, range->first,
                                  download.length, pass_on, &download, err);
-    if (status == MR_NOT_FOUND) /* the task was deleted, or made anew, just now */
-        return mr_fail(err, MR_NOT_FOUND, "there is no such file");
-    if (status == MR_OK && !mr_respond_started(req))
-        status = begin(&download, err);
-    return status == MR_OK ? mr_respond_end(req, err) : status;
+    if (status == MR_NOT_FOUND) /* the task has just been deleted or run again */
+        return mr_fail(err, MR_NOT_FOUND, "file does not exist any more");
+    if (status != MR_OK)
+        return status;
+    if (!mr_respond_started(req))
+        MR_TRY(begin(&download, err));
+    return mr_respond_end(req, err);
 }
 
 static enum mr_status answer_streamed(struct mr_web *web, struct mr_request *req,
                                       const struct mr_output *output, struct mr_err *err)
 {
     struct mr_range range = wanted_range(req, output);
-    enum mr_status status = MR_OK;
     if (range.kind != MR_RANGE_WHOLE)
-        status = add_content_range(req, &range, output->size, err);
-    if (status == MR_OK && range.kind == MR_RANGE_UNSATISFIABLE)
+        MR_TRY(add_content_range(req, &range, output->size, err));
+    if (range.kind == MR_RANGE_UNSATISFIABLE)
         return mr_respond_empty(req, 416, err);
-    if (status == MR_OK)
-        status = add_headers(req, output, err);
-    return status == MR_OK ? stream(web, req, output, &range, err) : status;
+    MR_TRY(add_headers(req, output, err));
+    return stream(web, req, output, &range, err);
 }
 
-/* ---- redirect -------------------------------------------------------------------- */
-
-/* The URL is for this method only: Cloud Storage refuses HEAD with the signature of a GET. */
+/* The URL is valid for this method only: Cloud Storage refuses a HEAD with the signature of a GET. */
 static enum mr_status make_url(struct mr_web *web, const struct mr_request *req,
                                const struct mr_output *output, struct mr_buf *ret, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf disposition = MR_BUF_INIT(DISPOSITION_MAX);
     char generation[MR_INT64_TEXT_MAX];
     mr_int64_text(output->object_generation, generation);
-    enum mr_status status = make_disposition(output->file_name, &disposition, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(make_disposition(output->file_name, &disposition, err));
     const char *const parameters[] = {"generation",
                                       generation,
                                       "response-content-disposition",
@@ -163,15 +150,11 @@ static enum mr_status answer_redirected(struct mr_web *web, struct mr_request *r
                                         const struct mr_output *output, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(MR_SIGNED_URL_MAX);
-    enum mr_status status = make_url(web, req, output, &url, err);
-    if (status == MR_OK)
-        status = mr_respond_header(req, "Location", mr_buf_str(&url), err);
-    if (status == MR_OK)
-        status = mr_respond_header(req, "Cache-Control", "no-store", err);
-    return status == MR_OK ? mr_respond_empty(req, 302, err) : status;
+    MR_TRY(make_url(web, req, output, &url, err));
+    MR_TRY(mr_respond_header(req, "Location", mr_buf_str(&url), err));
+    MR_TRY(mr_respond_header(req, "Cache-Control", "no-store", err));
+    return mr_respond_empty(req, 302, err);
 }
-
-/* ---- who asks for what ------------------------------------------------------------ */
 
 static enum mr_status find_user(struct mr_web *web, const struct mr_request *req, int64_t *ret,
                                 struct mr_err *err)
@@ -185,12 +168,10 @@ static enum mr_status find_output(struct mr_web *web, struct mr_request *req, st
                                   struct mr_err *err)
 {
     int64_t user_id = 0, n = 0;
-    enum mr_status status = find_user(web, req, &user_id, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(find_user(web, req, &user_id, err));
     const char *number = mr_request_query(req, "n");
     if (number && !mr_parse_int64(number, 0, INT32_MAX, &n))
-        return mr_fail(err, MR_INVALID, "n: not the number of an output");
+        return mr_fail(err, MR_INVALID, "n must be the number of an output");
     return mr_tasks_output(web->db, user_id, mr_request_param(req, "file_id"), n, ret, err);
 }
 
@@ -198,9 +179,7 @@ enum mr_status mr_api_file_get(void *app, struct mr_request *req, struct mr_err 
 {
     struct mr_web *web = app;
     MR_AUTO(mr_output) struct mr_output output = {0};
-    enum mr_status status = find_output(web, req, &output, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(find_output(web, req, &output, err));
     return web->cloud.signer ? answer_redirected(web, req, &output, err)
                              : answer_streamed(web, req, &output, err);
 }

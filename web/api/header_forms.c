@@ -14,7 +14,7 @@ static size_t token_length(const char *text)
     return len;
 }
 
-/* Of a quoted string with its quotes; 0 if it is none. */
+/* Length of a quoted string with its quotes; 0 if there is none. */
 static size_t quoted_length(const char *text)
 {
     if (*text != '"')
@@ -30,7 +30,7 @@ static size_t quoted_length(const char *text)
     return 0;
 }
 
-/* "; name=value"; *text goes behind it. */
+/* Skips "; name=value". */
 static bool skip_parameter(const char **text)
 {
     const char *at = *text + strspn(*text, " \t");

@@ -1,4 +1,4 @@
-/* The forms of header values that we take from clients and pass on. Pure. */
+/* Syntax checks of header values that clients send and web passes on. Pure. */
 #ifndef MR_WEB_API_HEADER_FORMS_H
 #define MR_WEB_API_HEADER_FORMS_H
 

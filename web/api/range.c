@@ -2,7 +2,7 @@
 
 #include "shared/base/encoding.h"
 
-/* Reads a number that ends at `end`; false if it is none. */
+/* Reads the number between start and end; false if there is none. */
 static bool number_between(const char *start, const char *end, int64_t *ret)
 {
     char text[MR_INT64_TEXT_MAX];

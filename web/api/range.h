@@ -15,7 +15,7 @@ struct mr_range {
     int64_t first, last; /* both inclusive; of the whole for MR_RANGE_WHOLE */
 };
 
-/* header may be NULL. */
+/* header, the value of Range, may be NULL; size of the whole in bytes. */
 struct mr_range mr_range_parse(const char *header, int64_t size);
 
 #endif

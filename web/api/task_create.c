@@ -12,10 +12,10 @@ static enum mr_status answer(struct mr_request *req, json_t *view, bool is_repla
                   "task", view);
     if (!body)
         return mr_fail_oom(err);
-    enum mr_status status = mr_respond_header(req, "Location", location, err);
-    if (status == MR_OK && is_replay)
-        status = mr_respond_header(req, "Idempotency-Replayed", "true", err);
-    return status == MR_OK ? mr_respond_json(req, 201, MR_TAKE(body), err) : status;
+    MR_TRY(mr_respond_header(req, "Location", location, err));
+    if (is_replay)
+        MR_TRY(mr_respond_header(req, "Idempotency-Replayed", "true", err));
+    return mr_respond_json(req, 201, MR_TAKE(body), err);
 }
 
 enum mr_status mr_api_task_create(void *app, struct mr_request *req, struct mr_err *err)
@@ -25,12 +25,9 @@ enum mr_status mr_api_task_create(void *app, struct mr_request *req, struct mr_e
     MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     json_t *view = NULL;
     bool is_replay = false;
-    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
-    if (status == MR_OK)
-        status = mr_task_request_init(&wanted, web, user_id, err);
-    if (status == MR_OK)
-        status = mr_task_request_take_headers(&wanted, req, err);
-    if (status == MR_OK)
-        status = mr_task_request_submit(&wanted, req, &view, &is_replay, err);
-    return status == MR_OK ? answer(req, view, is_replay, err) : status;
+    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_task_request_init(&wanted, web, user_id, err));
+    MR_TRY(mr_task_request_take_headers(&wanted, req, err));
+    MR_TRY(mr_task_request_submit(&wanted, req, &view, &is_replay, err));
+    return answer(req, view, is_replay, err);
 }

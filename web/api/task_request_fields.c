@@ -19,7 +19,7 @@ static const char *priority_name(size_t index)
 
 static const struct mr_field_words kind_words = {kind_name, NULL}, priority_words = {priority_name, NULL};
 
-/* What depends on the format is checked when the order is planned. */
+/* Options that depend on the format are checked by mr_task_request_plan. */
 static enum mr_status check_options(void *base, const char *path, json_t **value, struct mr_err *err)
 {
     (void)path;
@@ -33,7 +33,9 @@ static enum mr_status check_url(const struct mr_task_request *wanted, const char
                                 unsigned flags, struct mr_err *err)
 {
     enum mr_status status = mr_guard_check_url(wanted->web->guard, json_string_value(value), flags, err);
-    return status == MR_OK ? MR_OK : mr_wrap(err, status, "%s", path);
+    if (status != MR_OK)
+        return mr_wrap(err, status, "%s", path);
+    return MR_OK;
 }
 
 static enum mr_status check_source_url(void *base, const char *path, json_t **value, struct mr_err *err)
@@ -46,7 +48,7 @@ static enum mr_status check_callback_url(void *base, const char *path, json_t **
     return check_url(base, path, *value, MR_GUARD_HTTPS_ONLY, err);
 }
 
-/* Lower case. */
+/* The canonical form is lower case. */
 static enum mr_status check_upload_id(void *base, const char *path, json_t **value, struct mr_err *err)
 {
     (void)base;

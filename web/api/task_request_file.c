@@ -3,7 +3,7 @@
 
 #include <openssl/evp.h>
 
-enum { COPY_BYTES = 64 << 10, STRAY_AFTER_S = 86400 };
+enum { COPY_BYTES = 64 << 10, ORPHAN_AFTER_S = 86400 };
 
 static void digest_cleanup(EVP_MD_CTX **digest)
 {
@@ -25,14 +25,14 @@ static enum mr_status copy_part(struct mr_form *form, struct mr_upload *upload, 
         return mr_fail_oom(err);
     for (;;) {
         size_t len = 0;
-        enum mr_status status = mr_form_read(form, bytes, COPY_BYTES, &len, err);
-        if (status != MR_OK || len == 0)
-            return status;
+        MR_TRY(mr_form_read(form, bytes, COPY_BYTES, &len, err));
+        if (len == 0)
+            return MR_OK;
         if (digest && EVP_DigestUpdate(digest, bytes, len) != 1)
             return mr_fail(err, MR_INTERNAL, "SHA-256 failed");
-        status = mr_upload_write(upload, bytes, len, err);
+        enum mr_status status = mr_upload_write(upload, bytes, len, err);
         if (status != MR_OK)
-            return mr_wrap(err, status, "store the upload");
+            return mr_wrap(err, status, "store the file");
     }
 }
 
@@ -54,23 +54,22 @@ static enum mr_status end_digest(EVP_MD_CTX *digest, char out[MR_SHA256_HEX_MAX]
     return MR_OK;
 }
 
-/* All but the metadata: the bytes go from the form into the upload, and through the digest. */
+/* The bytes go from the form into the upload, and through the digest. */
 static enum mr_status store(struct mr_task_request *wanted, struct mr_form *form, struct mr_upload *upload,
                             struct mr_err *err)
 {
     struct mr_task_request_file *file = &wanted->file;
     AUTO_DIGEST EVP_MD_CTX *digest = NULL;
-    enum mr_status status = wanted->idempotency_key ? begin_digest(&digest, err) : MR_OK;
-    if (status == MR_OK)
-        status = copy_part(form, upload, digest, err);
-    if (status == MR_OK && mr_upload_size(upload) == 0)
-        status = mr_fail_code(err, MR_CODE_EMPTY_FILE, "fileName: the file is empty");
-    if (status == MR_OK && digest)
-        status = end_digest(digest, file->sha256, err);
-    if (status == MR_OK)
-        status = mr_upload_finish(upload, &file->stored, err);
-    file->is_stored = status == MR_OK;
-    return status;
+    if (wanted->idempotency_key)
+        MR_TRY(begin_digest(&digest, err));
+    MR_TRY(copy_part(form, upload, digest, err));
+    if (mr_upload_size(upload) == 0)
+        return mr_fail_code(err, MR_CODE_EMPTY_FILE, "fileName must not be an empty file");
+    if (digest)
+        MR_TRY(end_digest(digest, file->sha256, err));
+    MR_TRY(mr_upload_finish(upload, &file->stored, err));
+    file->is_stored = true;
+    return MR_OK;
 }
 
 enum mr_status mr_task_request_store_file(struct mr_task_request *wanted, struct mr_form *form,
@@ -78,26 +77,24 @@ enum mr_status mr_task_request_store_file(struct mr_task_request *wanted, struct
 {
     struct mr_task_request_file *file = &wanted->file;
     if (file->is_stored)
-        return mr_fail_code(err, MR_CODE_REPEATED_FIELD, "fileName: one file for one task");
+        return mr_fail_code(err, MR_CODE_REPEATED_FIELD, "fileName is given twice: a task has one file");
     if (!part->filename || !part->filename[0])
-        return mr_fail_code(err, MR_CODE_MISSING_FIELD, "fileName: a file with a name is needed");
+        return mr_fail_code(err, MR_CODE_MISSING_FIELD, "fileName must be a file with a name");
     file->name = mr_file_name_of(part->filename);
     file->is_video = mr_file_is_video(&file->name, part->content_type);
     snprintf(file->object, sizeof file->object, "inputs/%s", wanted->file_id);
     MR_AUTO(mr_upload) struct mr_upload *upload = NULL;
-    enum mr_status status = mr_strays_add(wanted->web->db, file->object, STRAY_AFTER_S, err);
-    if (status == MR_OK)
-        status = mr_upload_begin(wanted->web->cloud.storage, file->object, "application/octet-stream",
-                                 &upload, err);
-    return status == MR_OK ? store(wanted, form, upload, err) : status;
+    MR_TRY(mr_strays_add(wanted->web->db, file->object, ORPHAN_AFTER_S, err));
+    MR_TRY(
+        mr_upload_begin(wanted->web->cloud.storage, file->object, "application/octet-stream", &upload, err));
+    return store(wanted, form, upload, err);
 }
 
 void mr_task_request_drop_file(struct mr_task_request *wanted)
 {
-    struct mr_err ignored;
     if (!wanted->file.is_stored)
         return;
     wanted->file.is_stored = false;
-    if (mr_storage_delete(wanted->web->cloud.storage, wanted->file.object, &ignored) == MR_OK)
-        (void)!mr_strays_forget(wanted->web->db, wanted->file.object, &ignored);
+    if (mr_storage_delete(wanted->web->cloud.storage, wanted->file.object, NULL) == MR_OK)
+        (void)!mr_strays_forget(wanted->web->db, wanted->file.object, NULL);
 }

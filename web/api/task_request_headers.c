@@ -36,12 +36,13 @@ enum mr_status mr_task_request_take_headers(struct mr_task_request *wanted, cons
     const char *key = mr_request_header(req, "Idempotency-Key");
     if (key && !is_key(key))
         return mr_fail_code(err, MR_CODE_INVALID_IDEMPOTENCY_KEY,
-                            "Idempotency-Key: it must be 1 to %d visible ASCII characters", KEY_MAX);
+                            "Idempotency-Key must be 1 to %d visible ASCII characters", KEY_MAX);
     wanted->idempotency_key = key;
     return MR_OK;
 }
 
-static json_t *ordered(const struct mr_task_request *wanted)
+/* What the hash is computed from; NULL without memory. */
+static json_t *hashed_parts(const struct mr_task_request *wanted)
 {
     json_t *all = json_pack("{s:O}", "fields", wanted->fields);
     if (!wanted->file.is_stored)
@@ -57,7 +58,7 @@ enum mr_status mr_task_request_hash(struct mr_task_request *wanted, struct mr_er
 {
     if (!wanted->idempotency_key)
         return MR_OK;
-    MR_AUTO_JSON json_t *all = ordered(wanted);
+    MR_AUTO_JSON json_t *all = hashed_parts(wanted);
     MR_AUTO_STR char *text = all ? json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     if (!text)
         return mr_fail_oom(err);

@@ -8,7 +8,9 @@ enum mr_status mr_task_request_init(struct mr_task_request *wanted, struct mr_we
                                     struct mr_err *err)
 {
     *wanted = (struct mr_task_request){.web = web, .user_id = user_id, .fields = json_object()};
-    return wanted->fields ? mr_uuid_generate(wanted->file_id, err) : mr_fail_oom(err);
+    if (!wanted->fields)
+        return mr_fail_oom(err);
+    return mr_uuid_generate(wanted->file_id, err);
 }
 
 void mr_task_request_free(struct mr_task_request *wanted)
@@ -23,7 +25,7 @@ static enum mr_status missing(const char *what, struct mr_err *err)
     return mr_fail_code(err, MR_CODE_MISSING_FIELD, "%s", what);
 }
 
-/* The draft's input, as far as it is known yet. */
+/* Fills in the input of the draft, as far as it is known yet. */
 static enum mr_status take_source(struct mr_task_request *wanted, struct mr_task_draft *draft,
                                   struct mr_err *err)
 {
@@ -56,8 +58,8 @@ static enum mr_status plan_convert(struct mr_task_request *wanted, struct mr_tas
     return mr_options_check(draft->options, mr_format_find(draft->new_format), err);
 }
 
-static enum mr_status follow(struct mr_task_request *wanted, const char *preset, struct mr_task_draft *draft,
-                             struct mr_err *err)
+static enum mr_status apply_preset(struct mr_task_request *wanted, const char *preset,
+                                   struct mr_task_draft *draft, struct mr_err *err)
 {
     const struct mr_format *format = NULL;
     MR_TRY(mr_preset_apply(mr_preset_find(preset), wanted->given.new_format, &format, &wanted->options, err));
@@ -67,19 +69,19 @@ static enum mr_status follow(struct mr_task_request *wanted, const char *preset,
     return MR_OK;
 }
 
-/* Who says neither what to make nor how gets what the older systems made of such a file. */
-static enum mr_status follow_default(struct mr_task_request *wanted, const char *preset, bool fits,
-                                     struct mr_task_draft *draft, struct mr_err *err)
+/* Without format and preset, a file that fits gets what the older systems made of it. */
+static enum mr_status apply_default(struct mr_task_request *wanted, const char *preset, bool fits,
+                                    struct mr_task_draft *draft, struct mr_err *err)
 {
     if (fits || wanted->given.new_format)
-        return follow(wanted, preset, draft, err);
+        return apply_preset(wanted, preset, draft, err);
     return missing(draft->url ? "newFormat is required: the path of url does not end with .mp4"
                               : "newFormat is required: the file is not a video by its name or type",
                    err);
 }
 
-/* Options make a conversion. */
-static enum mr_status no_options(const struct mr_task_request *wanted, struct mr_err *err)
+/* A task with options is a conversion. */
+static enum mr_status refuse_options(const struct mr_task_request *wanted, struct mr_err *err)
 {
     if (!wanted->given.new_format)
         return missing("newFormat is required with options", err);
@@ -94,15 +96,15 @@ static enum mr_status plan_edit(struct mr_task_request *wanted, struct mr_task_d
     MR_TRY(take_source(wanted, draft, err));
     MR_TRY(mr_task_request_check_preset(wanted, err));
     if (wanted->given.options)
-        return no_options(wanted, err);
+        return refuse_options(wanted, err);
     if (preset)
-        return follow(wanted, preset, draft, err);
+        return apply_preset(wanted, preset, draft, err);
     if (draft->upload_id)
         return MR_OK; /* mr_task_request_plan_upload decides */
     if (draft->url)
-        return follow_default(wanted, MR_PRESET_OF_URLS, strcmp(wanted->url_name.extension, "mp4") == 0,
-                              draft, err);
-    return follow_default(wanted, MR_PRESET_OF_UPLOADS, wanted->file.is_video, draft, err);
+        return apply_default(wanted, MR_PRESET_OF_URLS, strcmp(wanted->url_name.extension, "mp4") == 0, draft,
+                             err);
+    return apply_default(wanted, MR_PRESET_OF_UPLOADS, wanted->file.is_video, draft, err);
 }
 
 enum mr_status mr_task_request_plan_upload(struct mr_task_request *wanted,
@@ -116,10 +118,10 @@ enum mr_status mr_task_request_plan_upload(struct mr_task_request *wanted,
     draft->original_format = input->file_name.extension;
     if (draft->new_format || strcmp(draft->kind, MR_KIND_EDIT) != 0)
         return MR_OK;
-    return follow_default(wanted, MR_PRESET_OF_UPLOADS, input->is_video, draft, err);
+    return apply_default(wanted, MR_PRESET_OF_UPLOADS, input->is_video, draft, err);
 }
 
-/* Somebody waits for it, and nobody is told otherwise. */
+/* A client waits for it: high priority, no mail. */
 static enum mr_status plan_probe(struct mr_task_request *wanted, struct mr_task_draft *draft,
                                  struct mr_err *err)
 {
@@ -152,7 +154,7 @@ static const struct plan {
     {MR_KIND_INSERT_RECORDS, MR_TASK_REQUEST_INSERT_RECORDS, plan_insert_records},
 };
 
-/* Where a task's file comes from: at most one of three ways. */
+/* The input comes from at most one of three sources. */
 static enum mr_status count_sources(const struct mr_task_request *wanted, int *ret, struct mr_err *err)
 {
     *ret = wanted->file.is_stored + (wanted->given.url != NULL) + (wanted->given.upload_id != NULL);
@@ -161,8 +163,8 @@ static enum mr_status count_sources(const struct mr_task_request *wanted, int *r
     return mr_fail_code(err, MR_CODE_TOO_MANY_SOURCES, "fileName, url and upload_id cannot be combined");
 }
 
-/* An order without a kind: with a source it is a conversion if a format is given, else an edit; a name and a
- * description alone are how one of the older systems' clients orders records. */
+/* Without a kind: a request with a source is a conversion if a format is given, otherwise an edit. The clients of one of
+ * the older systems request records with a name and a description alone. */
 static enum mr_status guess_kind(const struct mr_task_request *wanted, int sources, const char **ret,
                                  struct mr_err *err)
 {
@@ -196,7 +198,7 @@ enum mr_status mr_task_request_plan(struct mr_task_request *wanted, struct mr_ta
     snprintf(ret->file_id, sizeof ret->file_id, "%s", wanted->file_id);
     snprintf(ret->traceparent, sizeof ret->traceparent, "%s", wanted->traceparent);
     const struct plan *plan = plans;
-    while (strcmp(plan->kind, kind) != 0) /* the field's check let no other kind pass */
+    while (strcmp(plan->kind, kind) != 0) /* the check of the field allows no other kind */
         plan++;
     MR_TRY(mr_task_request_check_use(wanted, plan->use, err));
     return plan->fill(wanted, ret, err);

@@ -9,16 +9,14 @@
 
 #include <inttypes.h>
 
-enum { LIST_DEFAULT = 100, LIST_MAX = 1000, PUBLISH_TIMEOUT_MS = 1500 };
-
-/* ---- lists --------------------------------------------------------------------- */
+enum { LIST_DEFAULT = 100, LIST_MAX = 1000 };
 
 static enum mr_status query_number(const struct mr_request *req, const char *name, int64_t min, int64_t max,
                                    int64_t *value, struct mr_err *err)
 {
     const char *text = mr_request_query(req, name);
     if (text && !mr_parse_int64(text, min, max, value))
-        return mr_fail(err, MR_INVALID, "%s: not a whole number from %" PRId64 " to %" PRId64, name, min,
+        return mr_fail(err, MR_INVALID, "%s must be a whole number from %" PRId64 " to %" PRId64, name, min,
                        max);
     return MR_OK;
 }
@@ -28,21 +26,17 @@ static enum mr_status read_filter(const struct mr_request *req, struct mr_task_f
 {
     int64_t order = 0;
     enum mr_task_state state;
-    enum mr_status status = query_number(req, "max", 1, LIST_MAX, &filter->max, err);
-    if (status == MR_OK)
-        status = query_number(req, "order", 0, 1, &order, err);
-    if (status == MR_OK)
-        status = query_number(req, "after", 1, INT64_MAX, &filter->after, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(query_number(req, "max", 1, LIST_MAX, &filter->max, err));
+    MR_TRY(query_number(req, "order", 0, 1, &order, err));
+    MR_TRY(query_number(req, "after", 1, INT64_MAX, &filter->after, err));
     filter->falling = order == 1;
     filter->status = mr_request_query(req, "status");
     if (filter->status && !mr_task_state_parse(filter->status, &state))
-        return mr_fail(err, MR_INVALID, "status: there is no such state of a task");
+        return mr_fail(err, MR_INVALID, "status must be the state of a task, e.g. processed");
     return MR_OK;
 }
 
-/* RFC 8288: rel="next" when the page is full; under the path that was asked. */
+/* RFC 8288: rel="next" when the page is full, with the path of the request. */
 static enum mr_status add_next_link(struct mr_request *req, const struct mr_task_filter *filter,
                                     const json_t *views, struct mr_err *err)
 {
@@ -62,20 +56,18 @@ static enum mr_status answer_list(struct mr_web *web, struct mr_request *req, in
 {
     struct mr_task_filter filter = {.max = LIST_DEFAULT};
     MR_AUTO_JSON json_t *views = NULL;
-    enum mr_status status = read_filter(req, &filter, err);
-    if (status == MR_OK)
-        status = mr_tasks_list(web->db, whose, &filter, &views, err);
-    if (status == MR_OK)
-        status = add_next_link(req, &filter, views, err);
-    return status == MR_OK ? mr_respond_json(req, 200, MR_TAKE(views), err) : status;
+    MR_TRY(read_filter(req, &filter, err));
+    MR_TRY(mr_tasks_list(web->db, whose, &filter, &views, err));
+    MR_TRY(add_next_link(req, &filter, views, err));
+    return mr_respond_json(req, 200, MR_TAKE(views), err);
 }
 
 enum mr_status mr_api_task_list(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
     int64_t user_id = 0;
-    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
-    return status == MR_OK ? answer_list(web, req, user_id, err) : status;
+    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    return answer_list(web, req, user_id, err);
 }
 
 enum mr_status mr_api_task_list_all(void *app, struct mr_request *req, struct mr_err *err)
@@ -83,28 +75,30 @@ enum mr_status mr_api_task_list_all(void *app, struct mr_request *req, struct mr
     struct mr_web *web = app;
     int64_t user_id = 0;
     MR_AUTO(mr_user) struct mr_user user = {0};
-    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
-    if (status == MR_OK)
-        status = mr_user_get(web->db, user_id, &user, err);
-    if (status == MR_OK && !user.is_operator)
-        status = mr_fail(err, MR_DENIED, "everybody's tasks are for operators only");
-    return status == MR_OK ? answer_list(web, req, MR_EVERYBODY, err) : status;
+    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_user_get(web->db, user_id, &user, err));
+    if (!user.is_operator)
+        return mr_fail(err, MR_DENIED, "tasks of all users are for operators only");
+    return answer_list(web, req, MR_EVERYBODY, err);
 }
-
-/* ---- one task ------------------------------------------------------------------ */
 
 enum mr_status mr_api_task_get(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
     int64_t user_id = 0;
     json_t *view = NULL;
-    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
-    if (status == MR_OK)
-        status = mr_tasks_get(web->db, user_id, mr_request_param(req, "id"), &view, err);
-    return status == MR_OK ? mr_respond_json(req, 200, view, err) : status;
+    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_tasks_get(web->db, user_id, mr_request_param(req, "id"), &view, err));
+    return mr_respond_json(req, 200, view, err);
 }
 
-/* The names are in the ledger already: what fails here is done by the sweep. */
+static enum mr_status delete_object(struct mr_web *web, const char *object, struct mr_err *err)
+{
+    MR_TRY(mr_storage_delete(web->cloud.storage, object, err));
+    return mr_strays_forget(web->db, object, err);
+}
+
+/* The objects are in the ledger: the sweep deletes what cannot be deleted now. */
 static void delete_objects(struct mr_web *web, const struct mr_log *log, const json_t *names)
 {
     size_t i;
@@ -112,12 +106,9 @@ static void delete_objects(struct mr_web *web, const struct mr_log *log, const j
     json_array_foreach (names, i, name) {
         struct mr_err err;
         const char *object = json_string_value(name);
-        enum mr_status status = mr_storage_delete(web->cloud.storage, object, &err);
-        if (status == MR_OK)
-            status = mr_strays_forget(web->db, object, &err);
-        if (status != MR_OK)
-            mr_log_err(log, MR_LOG_WARNING, "an object is left to the sweep", &err, "{s:s}", "object",
-                       object);
+        if (delete_object(web, object, &err) != MR_OK)
+            mr_log_err(log, MR_LOG_WARNING, "cannot delete an object: the sweep will", &err, "{s:s}",
+                       "object", object);
     }
 }
 
@@ -125,46 +116,33 @@ enum mr_status mr_api_remove_task(struct mr_web *web, const struct mr_log *log, 
                                   const char *key, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *objects = NULL;
-    enum mr_status status = mr_tasks_delete(web->db, user_id, key, &objects, err);
-    if (status == MR_OK)
-        delete_objects(web, log, objects);
-    return status;
+    MR_TRY(mr_tasks_delete(web->db, user_id, key, &objects, err));
+    delete_objects(web, log, objects);
+    return MR_OK;
 }
 
 enum mr_status mr_api_task_delete(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
     int64_t user_id = 0;
-    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
-    if (status == MR_OK)
-        status = mr_api_remove_task(web, mr_request_log(req), user_id, mr_request_param(req, "id"), err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_api_remove_task(web, mr_request_log(req), user_id, mr_request_param(req, "id"), err));
     return mr_respond_json(req, 200, json_pack("{s:s}", "message", "the task and its files were deleted"),
                            err);
 }
 
-/* The task is committed; what is not published here is published by the sweep. */
-static void publish(struct mr_web *web, const struct mr_log *log, const struct mr_message *message)
+static enum mr_status publish(struct mr_web *web, const struct mr_message *message, struct mr_err *err)
 {
-    struct mr_err err;
-    enum mr_status status = mr_publish(&web->publisher, message, 1, PUBLISH_TIMEOUT_MS, &err);
-    if (status == MR_OK)
-        status = mr_outbox_mark(web->db, message, 1, &err);
-    if (status != MR_OK)
-        mr_log_err(log, MR_LOG_WARNING, "a task stays in the outbox", &err, "{s:I}", "task_id",
-                   (json_int_t)message->task_id);
+    MR_TRY(mr_publish(&web->publisher, message, 1, MR_PUBLISH_REQUEST_MS, err));
+    return mr_outbox_mark(web->db, message, 1, err);
 }
 
-/* What PUT may change, from any kind of body. */
+/* What PUT may change, from any kind of body. *ret points into the request. */
 static enum mr_status read_change(struct mr_task_request *wanted, struct mr_request *req,
                                   struct mr_task_change *ret, struct mr_err *err)
 {
-    enum mr_status status = mr_task_request_take_body(wanted, req, err);
-    if (status == MR_OK)
-        status = mr_task_request_check_use(wanted, MR_TASK_REQUEST_REDO, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_task_request_take_body(wanted, req, err));
+    MR_TRY(mr_task_request_check_use(wanted, MR_TASK_REQUEST_REDO, err));
     ret->new_format = wanted->given.new_format;
     ret->preset = wanted->given.preset;
     ret->options = wanted->given.options;
@@ -182,18 +160,16 @@ enum mr_status mr_api_task_redo(void *app, struct mr_request *req, struct mr_err
     MR_AUTO_JSON json_t *objects = NULL;
     struct mr_task_change change = {0};
     struct mr_message message;
-    enum mr_status status = mr_login_user(web->config->jwt_secret, req, &user_id, err);
-    if (status == MR_OK)
-        status = mr_task_request_init(&wanted, web, user_id, err);
-    if (status == MR_OK)
-        status = read_change(&wanted, req, &change, err);
-    if (status == MR_OK)
-        status = mr_tasks_redo(web->db, user_id, mr_request_param(req, "id"), &change, &view, &objects,
-                               &message, err);
-    if (status != MR_OK)
-        return status;
-    publish(web, mr_request_log(req), &message);
+    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_task_request_init(&wanted, web, user_id, err));
+    MR_TRY(read_change(&wanted, req, &change, err));
+    MR_TRY(mr_tasks_redo(web->db, user_id, mr_request_param(req, "id"), &change, &view, &objects, &message,
+                         err));
+    struct mr_err cause;
+    if (publish(web, &message, &cause) != MR_OK)
+        mr_log_err(mr_request_log(req), MR_LOG_WARNING, "cannot publish a task: the sweep will", &cause,
+                   "{s:I}", "task_id", (json_int_t)message.task_id);
     delete_objects(web, mr_request_log(req), objects);
     return mr_respond_json(
-        req, 200, json_pack("{s:s,s:o}", "message", "the task was ordered anew", "task", MR_TAKE(view)), err);
+        req, 200, json_pack("{s:s,s:o}", "message", "the task runs again", "task", MR_TAKE(view)), err);
 }

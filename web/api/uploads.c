@@ -1,9 +1,9 @@
 /*
- * POST /api/uploads: a resumable session for a client that sends its file to Cloud Storage itself, past Cloud
- * Run's limit of 32 MiB a request; and the check of such an upload when a task is made of it.
+ * POST /api/uploads: opens a resumable session for a client that sends its file to Cloud Storage itself, because Cloud Run
+ * limits requests to 32 MiB; and checks such an upload when a task is created from it.
  *
- * The object's name stands in the ledger of strays before the session exists. A session whose row could not
- * be written is cancelled, as its URI has not left the house.
+ * The name of the object is in the ledger of orphaned objects before the session exists. A session whose row cannot be
+ * inserted is cancelled: no client has its URI.
  */
 #include "web/api/uploads.h"
 
@@ -15,16 +15,16 @@
 
 #include <inttypes.h>
 
-/* A chunk before the last must be a multiple of it:
+/* All chunks except the last must be multiples of this:
  * https://cloud.google.com/storage/docs/performing-resumable-uploads */
-enum { CHUNK_MULTIPLE = 262144, STRAY_MARGIN_S = 86400 };
+enum { CHUNK_MULTIPLE = 262144, ORPHAN_MARGIN_S = 86400 };
 
 /* What the client wants to upload. */
 struct announcement {
-    json_t *fields; /* that were given; owns the texts */
+    json_t *fields; /* the given fields; owns the texts */
     struct mr_file_name file_name;
     const char *content_type;
-    const char *origin; /* the request's; NULL: none */
+    const char *origin; /* of the request; NULL: none */
     int64_t size;
     int64_t max_size; /* the setting */
 };
@@ -41,7 +41,7 @@ static enum mr_status check_file_name(void *base, const char *path, json_t **val
     const char *text = json_string_value(*value);
     for (const char *p = text; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            return mr_fail_code(err, MR_CODE_BAD_FILE_NAME, "%s must not hold control characters", path);
+            return mr_fail_code(err, MR_CODE_BAD_FILE_NAME, "%s must not contain control characters", path);
     announcement->file_name = mr_file_name_of(text);
     if (!announcement->file_name.text[0])
         return mr_fail_code(err, MR_CODE_MISSING_FIELD, "%s must be the name of a file", path);
@@ -88,7 +88,7 @@ static enum mr_status take_fields(struct announcement *announcement, struct mr_r
     return mr_fields_check_required(&table, announcement->fields, err);
 }
 
-/* Cloud Storage answers the browser for this origin alone. "null" is a page without one. */
+/* Cloud Storage accepts the browser only from this origin. "null" is a page without one. */
 static enum mr_status take_origin(struct announcement *announcement, const struct mr_request *req,
                                   struct mr_err *err)
 {
@@ -101,7 +101,7 @@ static enum mr_status take_origin(struct announcement *announcement, const struc
     return MR_OK;
 }
 
-/* What storage refuses for good (no bucket, no right to it) is our own fault, not the client's. */
+/* A permanent refusal by storage (no bucket, no permission) is an internal error, not the client's. */
 static enum mr_status storage_failed(enum mr_status status, struct mr_err *err)
 {
     if (mr_status_is_transient(status))
@@ -109,7 +109,7 @@ static enum mr_status storage_failed(enum mr_status status, struct mr_err *err)
     return err->status = MR_INTERNAL;
 }
 
-/* A fresh record; its texts are copies. */
+/* A new record; its texts are copies. */
 static enum mr_status make_record(const struct announcement *announcement, int64_t user_id,
                                   struct mr_upload_record *ret, struct mr_err *err)
 {
@@ -124,26 +124,26 @@ static enum mr_status make_record(const struct announcement *announcement, int64
     return ret->object && ret->file_name && ret->content_type ? MR_OK : mr_fail_oom(err);
 }
 
-/* Nobody has got the session's URI. What cannot be undone here is done by the sweep. */
+/* No client has the URI of the session yet. What fails here is left to the sweep. */
 static void drop_session(struct mr_web *web, const struct mr_upload_record *record)
 {
-    struct mr_err ignored;
-    enum mr_status status = MR_OK;
-    if (record->session_uri)
-        status = mr_storage_cancel_session(web->cloud.storage, record->session_uri, &ignored);
-    if (status == MR_OK)
-        (void)!mr_strays_forget(web->db, record->object, &ignored);
+    if (record->session_uri &&
+        mr_storage_cancel_session(web->cloud.storage, record->session_uri, NULL) != MR_OK)
+        return;
+    (void)!mr_strays_forget(web->db, record->object, NULL);
 }
 
 static enum mr_status begin_at_storage(struct mr_web *web, const struct announcement *announcement,
                                        struct mr_upload_record *record, struct mr_err *err)
 {
-    struct mr_upload_session order = {.name = record->object,
-                                      .content_type = record->content_type,
-                                      .size = record->size,
-                                      .origin = announcement->origin};
-    enum mr_status status = mr_storage_begin_session(web->cloud.storage, &order, &record->session_uri, err);
-    return status == MR_OK ? MR_OK : storage_failed(status, err);
+    const struct mr_upload_session session = {.name = record->object,
+                                              .content_type = record->content_type,
+                                              .size = record->size,
+                                              .origin = announcement->origin};
+    enum mr_status status = mr_storage_begin_session(web->cloud.storage, &session, &record->session_uri, err);
+    if (status != MR_OK)
+        return storage_failed(status, err);
+    return MR_OK;
 }
 
 static enum mr_status try_to_begin(struct mr_web *web, const struct announcement *announcement,
@@ -151,7 +151,7 @@ static enum mr_status try_to_begin(struct mr_web *web, const struct announcement
                                    struct mr_err *err)
 {
     int64_t expires_s = web->config->upload_expires_s;
-    MR_TRY(mr_strays_add(web->db, record->object, expires_s + STRAY_MARGIN_S, err));
+    MR_TRY(mr_strays_add(web->db, record->object, expires_s + ORPHAN_MARGIN_S, err));
     MR_TRY(begin_at_storage(web, announcement, record, err));
     return mr_uploads_insert(web->db, record, expires_s, ret_expires_at, err);
 }
@@ -164,16 +164,17 @@ static enum mr_status begin_session(struct mr_web *web, const struct announcemen
     if (status == MR_OK)
         return MR_OK;
     drop_session(web, record);
-    return mr_wrap(err, status, "begin the upload");
+    return mr_wrap(err, status, "start the upload");
 }
 
 static enum mr_status answer(struct mr_request *req, const struct mr_upload_record *record,
                              const char *expires_at, struct mr_err *err)
 {
-    MR_AUTO_JSON json_t *body = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:i}", "message",
-        "send the file to upload_url, then make a task with upload_id", "upload_id", record->id, "upload_url",
-        record->session_uri, "method", "PUT", "expires_at", expires_at, "chunk_multiple", CHUNK_MULTIPLE);
+    MR_AUTO_JSON json_t *body =
+        json_pack("{s:s,s:s,s:s,s:s,s:s,s:i}", "message",
+                  "send the file to upload_url, then create a task with upload_id", "upload_id", record->id,
+                  "upload_url", record->session_uri, "method", "PUT", "expires_at", expires_at,
+                  "chunk_multiple", CHUNK_MULTIPLE);
     if (!body)
         return mr_fail_oom(err);
     MR_TRY(mr_respond_header(req, "Cache-Control", "no-store", err));
@@ -200,17 +201,15 @@ enum mr_status mr_api_upload_create(void *app, struct mr_request *req, struct mr
     return answer(req, &record, expires_at, err);
 }
 
-/* The check of an upload of which a task is made. */
-
 static enum mr_status compare(const struct mr_upload_record *record, const struct mr_object *object,
                               struct mr_err *err)
 {
     if (object->size != record->size)
         return mr_fail_code(err, MR_CODE_UPLOAD_MISMATCH,
-                            "the file has %" PRId64 " bytes, but %" PRId64 " were announced", object->size,
+                            "file has %" PRId64 " bytes, but %" PRId64 " were announced", object->size,
                             record->size);
     if (strcmp(object->content_type, record->content_type) != 0)
-        return mr_fail_code(err, MR_CODE_UPLOAD_MISMATCH, "the file is stored as %s, but %s was announced",
+        return mr_fail_code(err, MR_CODE_UPLOAD_MISMATCH, "file is stored as %s, but %s was announced",
                             object->content_type, record->content_type);
     return MR_OK;
 }
@@ -220,9 +219,18 @@ static enum mr_status look_up(struct mr_web *web, const struct mr_upload_record 
 {
     enum mr_status status = mr_storage_stat(web->cloud.storage, record->object, ret, err);
     if (status == MR_NOT_FOUND)
-        return mr_fail_code(err, MR_CODE_UPLOAD_INCOMPLETE,
-                            "not all of the file has arrived: finish the upload first");
-    return status == MR_OK ? compare(record, ret, err) : storage_failed(status, err);
+        return mr_fail_code(err, MR_CODE_UPLOAD_INCOMPLETE, "file is incomplete: finish the upload first");
+    if (status != MR_OK)
+        return storage_failed(status, err);
+    return compare(record, ret, err);
+}
+
+static enum mr_status find_upload(struct mr_web *web, int64_t user_id, const char *upload_id,
+                                  struct mr_upload_record *ret_record, struct mr_object *ret_object,
+                                  struct mr_err *err)
+{
+    MR_TRY(mr_uploads_find(web->db, user_id, upload_id, ret_record, err));
+    return look_up(web, ret_record, ret_object, err);
 }
 
 enum mr_status mr_upload_check(struct mr_web *web, int64_t user_id, const char *upload_id,
@@ -230,9 +238,7 @@ enum mr_status mr_upload_check(struct mr_web *web, int64_t user_id, const char *
 {
     MR_AUTO(mr_upload_record) struct mr_upload_record record = {0};
     struct mr_object object;
-    enum mr_status status = mr_uploads_find(web->db, user_id, upload_id, &record, err);
-    if (status == MR_OK)
-        status = look_up(web, &record, &object, err);
+    enum mr_status status = find_upload(web, user_id, upload_id, &record, &object, err);
     if (status != MR_OK)
         return mr_wrap(err, status, "upload_id");
     *ret = (struct mr_upload_input){
