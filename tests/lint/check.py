@@ -9,7 +9,9 @@ import re
 import subprocess
 import sys
 
+import circles
 import rules
+import vocabulary
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
@@ -255,6 +257,24 @@ def check_version():
         label = re.search(r"^ARG VERSION=(\S*)$", read(name), re.MULTILINE)
         others[name] = label.group(1) if label else None
     yield from (f"{name}: version {other}, but VERSION says {version}" for name, other in others.items() if other != version)
+
+
+def check_circles():
+    """No C files call each other's functions in a circle."""
+    needs = circles.graph({name: read(name) for name in files(r"(shared|web|worker|infra)/.*\.c")})
+    for circle in circles.circles(needs):
+        yield f"{', '.join(circle)} call each other"
+        yield from (f"    {name} calls {function} of {other}" for name in circle for other, function in needs[name].items()
+                    if other in circle)
+
+
+def check_vocabulary(*prefixes):
+    """Texts and comments use the words of CONTRIBUTING.md. prefixes: of the paths to be checked; none: all."""
+    for name in files():
+        if name.startswith(prefixes or ("",)):
+            text = read(name)
+            for position, word, instead in vocabulary.faults(name, text):
+                yield f"{name}:{line_of(text, position)}: {word!r}: {instead}"
 
 
 def check_python():
