@@ -87,7 +87,7 @@ def create(user):
 
 
 def upload_of(user, name, content_type=None):
-    body = {"fileName": name, "size": 4, **({"contentType": content_type} if content_type else {})}
+    body = {"fileName": name, "size": len(b"video"), **({"contentType": content_type} if content_type else {})}
     answer = user.post("/api/uploads", json=body)
     assert answer.status_code == 201, answer.text
     assert requests.put(answer.json()["upload_url"], data=b"video", timeout=20).status_code == 200
