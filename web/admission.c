@@ -1,5 +1,6 @@
 #include "web/admission.h"
 
+#include "shared/data/idempotency.h"
 #include "shared/data/outbox.h"
 
 #include <pthread.h>
@@ -155,7 +156,7 @@ enum mr_status mr_admission_submit(struct mr_admission *admission, const struct 
     if (ticket.status != MR_OK)
         return mr_fail_from(err, &ticket.err);
     if (!ticket.view) /* its key or its upload has been used before */
-        return mr_tasks_resolve(admission->db, draft, ret_view, err);
+        return mr_idempotency_resolve(admission->db, draft, ret_view, err);
     *ret_view = ticket.view;
     return MR_OK;
 }

@@ -28,7 +28,7 @@ MR_DEFINE_CLEANUP(mr_admission, mr_admission_stop)
 /*
  * Returns when the task is committed and, normally, published; the caller owns *ret_view. If the idempotency key of the
  * draft has created a task before, *ret_view is that task: its file_id differs from the draft's, and the input of the
- * draft is not needed. MR_CONFLICT and MR_NOT_FOUND as mr_tasks_resolve. Any thread.
+ * draft is not needed. MR_CONFLICT and MR_NOT_FOUND as mr_idempotency_resolve. Any thread.
  */
 MR_MUST_CHECK enum mr_status mr_admission_submit(struct mr_admission *admission,
                                                  const struct mr_task_draft *draft, json_t **ret_view,

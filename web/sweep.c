@@ -3,10 +3,10 @@
 #include "shared/data/deliveries.h"
 #include "shared/data/idempotency.h"
 #include "shared/data/links.h"
+#include "shared/data/orphans.h"
 #include "shared/data/outbox.h"
 #include "shared/data/pings.h"
 #include "shared/data/records.h"
-#include "shared/data/strays.h"
 #include "shared/data/uploads.h"
 
 enum {
@@ -69,11 +69,11 @@ static enum mr_status publish_deliveries(struct mr_web *web, int64_t *total, str
 static enum mr_status delete_orphans(struct mr_web *web, int64_t *total, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *names = NULL;
-    MR_TRY(mr_strays_due(web->db, ORPHANS_BATCH, &names, err));
+    MR_TRY(mr_orphans_due(web->db, ORPHANS_BATCH, &names, err));
     for (size_t i = 0; i < json_array_size(names); i++) {
         const char *name = json_string_value(json_array_get(names, i));
         MR_TRY(mr_storage_delete(web->cloud.storage, name, err));
-        MR_TRY(mr_strays_forget(web->db, name, err));
+        MR_TRY(mr_orphans_forget(web->db, name, err));
         ++*total;
     }
     return MR_OK;

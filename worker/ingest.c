@@ -1,15 +1,15 @@
 #include "worker/ingest.h"
 
-#include "shared/data/strays.h"
+#include "shared/data/object_names.h"
+#include "shared/data/orphans.h"
 #include "shared/http/fetch.h"
 #include "shared/http/retry.h"
 #include "worker/heartbeat.h"
 #include "worker/magic.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 
-enum { STALL_SECONDS = 30, NOTE_ATTEMPTS = 3, OBJECT_MAX = 128, NAME_MAX_BYTES = 255, EXTENSION_MAX = 10 };
+enum { STALL_SECONDS = 30, NOTE_ATTEMPTS = 3, NAME_MAX_BYTES = 255, EXTENSION_MAX = 10 };
 /* As for outputs: longer than a job may run. */
 enum { ORPHAN_AFTER_S = 2 * 86400 };
 
@@ -19,7 +19,7 @@ static const struct mr_retry fetch_policy = {
 /* A running fetch. The first bytes are kept in `start` until there are enough to tell what the file is. */
 struct ingest {
     struct mr_job *job;
-    char object[OBJECT_MAX];
+    char object[MR_OBJECT_NAME_SIZE];
     struct mr_fetch_head head;
     char start[MR_MAGIC_BYTES];
     size_t start_len;
@@ -64,7 +64,7 @@ static enum mr_status begin_upload(struct ingest *ingest, struct mr_err *err)
     if (!ingest->extension)
         return not_media(err, ingest->start_len ? "its content is not a known media file" : "it is empty",
                          "");
-    MR_TRY(mr_strays_add(worker->db, ingest->object, ORPHAN_AFTER_S, err));
+    MR_TRY(mr_orphans_add(worker->db, ingest->object, ORPHAN_AFTER_S, err));
     MR_TRY(mr_upload_begin(worker->cloud.storage, ingest->object, "application/octet-stream", &ingest->upload,
                            err));
     return mr_upload_write(ingest->upload, ingest->start, ingest->start_len, err);
@@ -190,10 +190,8 @@ static enum mr_status note_input(struct mr_job *job, const struct mr_input *inpu
 static enum mr_status fetch_input(struct mr_job *job, struct mr_input *ret, bool *ret_ours,
                                   struct mr_err *err)
 {
-    const struct mr_claim *claim = job->claim;
     MR_AUTO(ingest) struct ingest ingest = {.job = job};
-    snprintf(ingest.object, sizeof ingest.object, "inputs/%s-%" PRId64 "-%" PRId64, claim->file_id,
-             claim->generation, claim->fence);
+    mr_object_name_fetched(job->claim, ingest.object);
     struct mr_object stored;
     MR_TRY(fetch_with_retries(&ingest, err));
     MR_TRY(mr_upload_finish(ingest.upload, &stored, err));

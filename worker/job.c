@@ -1,6 +1,6 @@
 #include "worker/job.h"
 
-#include "shared/data/strays.h"
+#include "shared/data/orphans.h"
 #include "worker/heartbeat.h"
 
 enum { COMMIT_ATTEMPTS = 3 };
@@ -51,7 +51,7 @@ enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit,
 void mr_job_drop_object(struct mr_job *job, const char *name)
 {
     if (mr_storage_delete(job->worker->cloud.storage, name, NULL) == MR_OK)
-        (void)!mr_strays_forget(job->worker->db, name, NULL);
+        (void)!mr_orphans_forget(job->worker->db, name, NULL);
 }
 
 static enum mr_status run_kind(struct mr_job *job, bool *ret_committed, struct mr_err *err)

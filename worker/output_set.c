@@ -1,24 +1,26 @@
 #include "worker/output_set.h"
 
+#include "shared/base/encoding.h"
+#include "shared/data/object_names.h"
 #include "worker/output_writer.h"
 #include "worker/protocol.h"
 
-enum { OBJECT_NAME_MAX = 512, STEM_MAX = 200 };
+enum { NUMBER_AND_EXTENSION_MAX = 32, STEM_MAX = 200 };
 
 struct mr_output_set {
     struct mr_db *db;
     struct mr_storage *storage;
-    char object[OBJECT_NAME_MAX - 32];
-    char stem[STEM_MAX + 1]; /* of the file names of the outputs */
+    char object[MR_OBJECT_NAME_SIZE - NUMBER_AND_EXTENSION_MAX]; /* the names of the objects begin with it */
+    char stem[STEM_MAX + 1];                                     /* of the file names of the outputs */
     const struct mr_format *format;
     bool has_thumbnail;
 
     /* The output that is being written, number `count`. */
     struct mr_output_writer *writer; /* NULL before its first bytes */
     const struct mr_format *writer_format;
-    char writer_object[OBJECT_NAME_MAX];
+    char writer_object[MR_OBJECT_NAME_SIZE];
 
-    struct mr_result *results; /* the finished outputs; object and file_name are owned */
+    struct mr_output *outputs; /* those that are finished */
     size_t count, capacity;
 };
 
@@ -39,25 +41,21 @@ static bool begins_like_jpeg(int64_t offset, const void *data, size_t len)
 
 static enum mr_status begin_one(struct mr_output_set *set, bool is_thumbnail, struct mr_err *err)
 {
-    char number[32] = "";
-    if (set->count)
-        snprintf(number, sizeof number, "-%zu", set->count);
     set->writer_format = is_thumbnail ? &thumbnail_format : set->format;
-    snprintf(set->writer_object, sizeof set->writer_object, "%s%s.%s", set->object, number,
-             set->writer_format->extension);
+    mr_object_name_output(set->object, set->count, set->writer_format->extension, set->writer_object);
     return mr_output_writer_new(set->db, set->storage, set->writer_object, set->writer_format->mime,
                                 &set->writer, err);
 }
 
-static enum mr_status reserve_result(struct mr_output_set *set, struct mr_err *err)
+static enum mr_status reserve_output(struct mr_output_set *set, struct mr_err *err)
 {
     if (set->count < set->capacity)
         return MR_OK;
     size_t capacity = set->capacity ? set->capacity * 2 : 4;
-    struct mr_result *results = reallocarray(set->results, capacity, sizeof *results);
-    if (!results)
+    struct mr_output *outputs = reallocarray(set->outputs, capacity, sizeof *outputs);
+    if (!outputs)
         return mr_fail_oom(err);
-    set->results = results;
+    set->outputs = outputs;
     set->capacity = capacity;
     return MR_OK;
 }
@@ -65,17 +63,19 @@ static enum mr_status reserve_result(struct mr_output_set *set, struct mr_err *e
 static enum mr_status finish_one(struct mr_output_set *set, struct mr_err *err)
 {
     MR_AUTO(mr_output_writer) struct mr_output_writer *writer = MR_TAKE(set->writer);
-    MR_AUTO_STR char *object = strdup(set->writer_object);
-    struct mr_object stored;
-    if (!object)
+    MR_AUTO(mr_output)
+    struct mr_output output = {.object = strdup(set->writer_object),
+                               .format = strdup(set->writer_format->name),
+                               .content_type = strdup(set->writer_format->mime)};
+    if (!output.object || !output.format || !output.content_type)
         return mr_fail_oom(err);
-    MR_TRY(reserve_result(set, err));
+    MR_TRY(reserve_output(set, err));
+    struct mr_object stored;
     MR_TRY(mr_output_writer_finish(writer, &stored, err));
-    set->results[set->count++] = (struct mr_result){.object = MR_TAKE(object),
-                                                    .object_generation = stored.generation,
-                                                    .format = set->writer_format->name,
-                                                    .content_type = set->writer_format->mime,
-                                                    .size = stored.size};
+    output.object_generation = stored.generation;
+    output.size = stored.size;
+    set->outputs[set->count++] = output;
+    output = (struct mr_output){0};
     return MR_OK;
 }
 
@@ -93,9 +93,9 @@ enum mr_status mr_output_set_write(struct mr_output_set *set, uint32_t output, i
     return mr_output_writer_write(set->writer, offset, data, len, err);
 }
 
-static bool is_thumbnail(const struct mr_result *result)
+static bool is_thumbnail(const struct mr_output *output)
 {
-    return result->format == thumbnail_format.name;
+    return strcmp(output->format, thumbnail_format.name) == 0;
 }
 
 /* "My video.mp4" for a single output, "My video-1.mp4", "My video-2.mp4", … for several; "My video.jpg" for the
@@ -104,16 +104,16 @@ static enum mr_status name_files(struct mr_output_set *set, struct mr_err *err)
 {
     size_t parts = 0, part = 0;
     for (size_t i = 0; i < set->count; i++)
-        parts += !is_thumbnail(&set->results[i]);
+        parts += !is_thumbnail(&set->outputs[i]);
     for (size_t i = 0; i < set->count; i++) {
-        struct mr_result *result = &set->results[i];
-        const char *extension = strrchr(result->object, '.');
+        struct mr_output *output = &set->outputs[i];
+        const char *extension = strrchr(output->object, '.');
         char number[32] = "", *name = NULL;
-        if (parts > 1 && !is_thumbnail(result))
+        if (parts > 1 && !is_thumbnail(output))
             snprintf(number, sizeof number, "-%zu", ++part);
         if (asprintf(&name, "%s%s%s", set->stem, number, extension) < 0)
             return mr_fail_oom(err);
-        result->file_name = name;
+        output->file_name = name;
     }
     return MR_OK;
 }
@@ -126,10 +126,10 @@ enum mr_status mr_output_set_finish(struct mr_output_set *set, struct mr_err *er
     return name_files(set, err);
 }
 
-const struct mr_result *mr_output_set_results(const struct mr_output_set *set, size_t *ret_count)
+const struct mr_output *mr_output_set_outputs(const struct mr_output_set *set, size_t *ret_count)
 {
     *ret_count = set->count;
-    return set->results;
+    return set->outputs;
 }
 
 /* "My song.wav" has the stem "My song". A long stem is cut between two characters. */
@@ -166,10 +166,8 @@ void mr_output_set_free(struct mr_output_set *set)
     if (!set)
         return;
     mr_output_writer_free(set->writer);
-    for (size_t i = 0; i < set->count; i++) {
-        free((char *)(uintptr_t)set->results[i].object);
-        free((char *)(uintptr_t)set->results[i].file_name);
-    }
-    free(set->results);
+    for (size_t i = 0; i < set->count; i++)
+        mr_output_free(&set->outputs[i]);
+    free(set->outputs);
     free(set);
 }

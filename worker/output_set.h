@@ -13,7 +13,7 @@
 #define MR_WORKER_OUTPUT_SET_H
 
 #include "shared/data/db.h"
-#include "shared/data/leases.h"
+#include "shared/data/outputs.h"
 #include "shared/gcp/storage.h"
 #include "shared/media/formats.h"
 
@@ -46,6 +46,6 @@ MR_MUST_CHECK enum mr_status mr_output_set_finish(struct mr_output_set *set, str
 
 /* The stored outputs: after mr_output_set_finish all of them, ready for a commit; before it the finished ones, without
  * file names. Owned by set. */
-const struct mr_result *mr_output_set_results(const struct mr_output_set *set, size_t *ret_count);
+const struct mr_output *mr_output_set_outputs(const struct mr_output_set *set, size_t *ret_count);
 
 #endif

@@ -1,16 +1,17 @@
 #include "worker/output_writer.h"
 
-#include "shared/data/strays.h"
+#include "shared/data/object_names.h"
+#include "shared/data/orphans.h"
 #include "worker/protocol.h"
 
-enum { INLINE_MAX = 1 << 20, NAME_MAX_BYTES = 512 };
+enum { INLINE_MAX = 1 << 20 };
 /* Longer than a job may run, so that the sweep never deletes what a running job is about to commit. */
 enum { ORPHAN_AFTER_S = 2 * 86400 };
 
 struct mr_output_writer {
     struct mr_db *db;
     struct mr_storage *storage;
-    char name[NAME_MAX_BYTES], body_name[NAME_MAX_BYTES], head_name[NAME_MAX_BYTES];
+    char name[MR_OBJECT_NAME_SIZE], body_name[MR_OBJECT_NAME_SIZE], head_name[MR_OBJECT_NAME_SIZE];
     char content_type[128];
     struct mr_buf head;       /* bytes 0 … H, which arrive at the end */
     struct mr_buf body;       /* the body, while it is small */
@@ -28,7 +29,7 @@ static enum mr_status misplaced(struct mr_err *err, const char *what)
 static enum mr_status begin_upload(struct mr_output_writer *writer, struct mr_err *err)
 {
     const char *name = writer->body_start > 0 ? writer->body_name : writer->name;
-    MR_TRY(mr_strays_add(writer->db, name, ORPHAN_AFTER_S, err));
+    MR_TRY(mr_orphans_add(writer->db, name, ORPHAN_AFTER_S, err));
     MR_TRY(mr_upload_begin(writer->storage, name, writer->content_type, &writer->upload, err));
     MR_TRY(mr_upload_write(writer->upload, writer->body.data, writer->body.len, err));
     mr_buf_free(&writer->body);
@@ -72,7 +73,7 @@ enum mr_status mr_output_writer_write(struct mr_output_writer *writer, int64_t o
 static enum mr_status put(struct mr_output_writer *writer, const char *name, const struct mr_buf *bytes,
                           struct mr_object *ret, struct mr_err *err)
 {
-    MR_TRY(mr_strays_add(writer->db, name, ORPHAN_AFTER_S, err));
+    MR_TRY(mr_orphans_add(writer->db, name, ORPHAN_AFTER_S, err));
     return mr_storage_put(writer->storage, name, writer->content_type, bytes->data, bytes->len, ret, err);
 }
 
@@ -87,7 +88,7 @@ static enum mr_status put_whole(struct mr_output_writer *writer, struct mr_objec
 static void drop_part(struct mr_output_writer *writer, const char *name)
 {
     if (mr_storage_delete(writer->storage, name, NULL) == MR_OK)
-        (void)!mr_strays_forget(writer->db, name, NULL);
+        (void)!mr_orphans_forget(writer->db, name, NULL);
 }
 
 static enum mr_status compose_parts(struct mr_output_writer *writer, struct mr_object *ret,
@@ -97,7 +98,7 @@ static enum mr_status compose_parts(struct mr_output_writer *writer, struct mr_o
     struct mr_object head;
     int64_t whole = (int64_t)writer->head.len + writer->body_end - writer->body_start;
     MR_TRY(put(writer, writer->head_name, &writer->head, &head, err));
-    MR_TRY(mr_strays_add(writer->db, writer->name, ORPHAN_AFTER_S, err));
+    MR_TRY(mr_orphans_add(writer->db, writer->name, ORPHAN_AFTER_S, err));
     MR_TRY(mr_storage_compose(writer->storage, parts, 2, writer->name, writer->content_type, ret, err));
     if (ret->size != whole)
         return mr_fail(err, MR_UNAVAILABLE, "composed object has %lld of %lld bytes", (long long)ret->size,
@@ -144,8 +145,8 @@ enum mr_status mr_output_writer_new(struct mr_db *db, struct mr_storage *storage
     writer->body = MR_BUF_INIT(INLINE_MAX);
     writer->body_start = -1;
     snprintf(writer->name, sizeof writer->name, "%s", name);
-    snprintf(writer->body_name, sizeof writer->body_name, "%s.body", name);
-    snprintf(writer->head_name, sizeof writer->head_name, "%s.head", name);
+    mr_object_name_part(name, "body", writer->body_name);
+    mr_object_name_part(name, "head", writer->head_name);
     snprintf(writer->content_type, sizeof writer->content_type, "%s", content_type);
     *ret = writer;
     return MR_OK;

@@ -58,7 +58,7 @@ CREATE TABLE outputs (
     PRIMARY KEY (task_id, n)
 );
 
--- The same table is in shared/data/transitions.c; a test compares the two.
+-- The states are those of shared/data/task_state.c.
 CREATE FUNCTION task_transition_allowed(before text, after text) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
     SELECT (before, after) IN (

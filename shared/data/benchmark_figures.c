@@ -31,12 +31,9 @@ enum mr_status mr_benchmark_figures(struct mr_db *db, int64_t user_id, json_t **
     mr_int64_text(user_id, user);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_AUTO_JSON json_t *minutes = NULL;
-    enum mr_status status = mr_db_exec(db, &figures, (const char *const[]){user}, &rows, err);
-    if (status == MR_OK)
-        status = parse(mr_rows_text(rows, 0, "minutes"), &minutes, err);
-    if (status == MR_OK)
-        status = parse(mr_rows_text(rows, 0, "totals"), ret_totals, err);
-    if (status == MR_OK)
-        *ret_minutes = MR_TAKE(minutes);
-    return status;
+    MR_TRY(mr_db_exec(db, &figures, (const char *const[]){user}, &rows, err));
+    MR_TRY(parse(mr_rows_text(rows, 0, "minutes"), &minutes, err));
+    MR_TRY(parse(mr_rows_text(rows, 0, "totals"), ret_totals, err));
+    *ret_minutes = MR_TAKE(minutes);
+    return MR_OK;
 }

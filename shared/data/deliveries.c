@@ -12,8 +12,6 @@ const char *mr_channel_name(enum mr_channel channel)
     return channel_names[channel];
 }
 
-/* ---- claim ------------------------------------------------------------------- */
-
 void mr_delivery_free(struct mr_delivery *delivery)
 {
     free(delivery->target);
@@ -31,6 +29,7 @@ static enum mr_channel channel_of(const char *name)
 
 static enum mr_status delivery_of(const struct mr_rows *rows, struct mr_delivery *ret, struct mr_err *err)
 {
+    MR_AUTO(mr_delivery)
     struct mr_delivery delivery = {
         .id = mr_rows_int64(rows, 0, "id"),
         .task_id = mr_rows_int64(rows, 0, "task_id"),
@@ -44,11 +43,10 @@ static enum mr_status delivery_of(const struct mr_rows *rows, struct mr_delivery
         .webhook_secret = strdup(mr_rows_text(rows, 0, "webhook_secret")),
     };
     snprintf(delivery.public_id, sizeof delivery.public_id, "%s", mr_rows_text(rows, 0, "public_id"));
-    if (!delivery.target || !delivery.username || !delivery.webhook_secret) {
-        mr_delivery_free(&delivery);
+    if (!delivery.target || !delivery.username || !delivery.webhook_secret)
         return mr_fail_oom(err);
-    }
     *ret = delivery;
+    delivery = (struct mr_delivery){0};
     return MR_OK;
 }
 
@@ -66,7 +64,7 @@ enum mr_status mr_delivery_claim(struct mr_db *db, int64_t id, int64_t lease_sec
                                  enum mr_delivery_claim *ret_claim, struct mr_delivery *ret,
                                  struct mr_err *err)
 {
-    /* `due` waits for the row, so that `verdict` judges what is there when it is ours to change. */
+    /* `due` waits for the row's lock, so that `verdict` sees the row as it is changed. */
     static const struct mr_statement claim = {
         "delivery_claim",
         "WITH due AS (SELECT * FROM deliveries WHERE id = $1::bigint AND ((status = 'pending'"
@@ -78,8 +76,8 @@ enum mr_status mr_delivery_claim(struct mr_db *db, int64_t id, int64_t lease_sec
         " UPDATE deliveries d SET status = v.status, fence = d.fence + 1,"
         " attempts = d.attempts + (v.status = 'sending')::int,"
         " lease_expires_at = CASE v.status WHEN 'sending' THEN now() + make_interval(secs => $2::int) END,"
-        " error = CASE v.status WHEN 'skipped' THEN 'the task has been ordered anew'"
-        " WHEN 'failed' THEN coalesce(d.error, 'no attempt came to an end') ELSE d.error END"
+        " error = CASE v.status WHEN 'skipped' THEN 'the task was run again'"
+        " WHEN 'failed' THEN coalesce(d.error, 'no attempt ended') ELSE d.error END"
         " FROM verdict v WHERE d.id = v.id"
         " RETURNING d.*, v.user_id, v.username, v.webhook_secret",
         3};
@@ -88,18 +86,13 @@ enum mr_status mr_delivery_claim(struct mr_db *db, int64_t id, int64_t lease_sec
     mr_int64_text(lease_seconds, lease);
     mr_int64_text(max_attempts, attempts);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &claim, (const char *const[]){key, lease, attempts}, &rows, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_db_exec(db, &claim, (const char *const[]){key, lease, attempts}, &rows, err));
     enum mr_delivery_claim outcome = claim_of(rows);
     if (outcome == MR_DELIVERY_OURS)
-        status = delivery_of(rows, ret, err);
-    if (status == MR_OK)
-        *ret_claim = outcome;
-    return status;
+        MR_TRY(delivery_of(rows, ret, err));
+    *ret_claim = outcome;
+    return MR_OK;
 }
-
-/* ---- outcome ------------------------------------------------------------------ */
 
 enum mr_status mr_delivery_finish(struct mr_db *db, const struct mr_delivery *delivery,
                                   enum mr_delivery_end end, int64_t retry_after_s, const char *error,
@@ -110,7 +103,7 @@ enum mr_status mr_delivery_finish(struct mr_db *db, const struct mr_delivery *de
                                                         [MR_DELIVERY_FAILED] = "failed",
                                                         [MR_DELIVERY_SKIPPED] = "skipped",
                                                         [MR_DELIVERY_POSTPONED] = "pending"};
-    /* `before` lets a repeated outcome see that an earlier one of the same fence got through. */
+    /* `before` lets a repeated outcome see that an earlier one with the same fence succeeded. */
     static const struct mr_statement finish = {
         "delivery_finish",
         "WITH done AS (UPDATE deliveries SET status = $3, lease_expires_at = NULL, error = $5,"
@@ -127,10 +120,9 @@ enum mr_status mr_delivery_finish(struct mr_db *db, const struct mr_delivery *de
     const char *const params[] = {id,   fence, words[end],
                                   wait, error, end == MR_DELIVERY_POSTPONED ? "1" : "0"};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &finish, params, &rows, err);
-    if (status == MR_OK)
-        *ret_ours = mr_rows_count(rows) > 0;
-    return status;
+    MR_TRY(mr_db_exec(db, &finish, params, &rows, err));
+    *ret_ours = mr_rows_count(rows) > 0;
+    return MR_OK;
 }
 
 int64_t mr_delivery_backoff_s(int64_t attempts)
@@ -141,11 +133,9 @@ int64_t mr_delivery_backoff_s(int64_t attempts)
     uint64_t random = 0;
     if (mr_random_bytes(&random, sizeof random, NULL) != MR_OK)
         return wait;
-    /* Receivers that went down together are not to be called together again. */
+    /* Jitter, so that deliveries that failed together are not repeated together. */
     return wait - wait / 5 + (int64_t)(random % (uint64_t)(wait / 5 * 2 + 1));
 }
-
-/* ---- messages ------------------------------------------------------------------ */
 
 #define MESSAGE_COLUMNS " d.id, d.task_id, d.generation, t.traceparent"
 
@@ -181,16 +171,15 @@ enum mr_status mr_deliveries_of_task(struct mr_db *db, int64_t task_id,
     mr_int64_text(task_id, task);
     mr_int64_text(MR_DELIVERIES_OF_TASK, limit);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &look, (const char *const[]){task, limit}, &rows, err);
-    if (status == MR_OK)
-        *ret_count = messages_of(rows, owed);
-    return status;
+    MR_TRY(mr_db_exec(db, &look, (const char *const[]){task, limit}, &rows, err));
+    *ret_count = messages_of(rows, owed);
+    return MR_OK;
 }
 
 enum mr_status mr_deliveries_due(struct mr_db *db, int64_t republish_after_s, struct mr_message *due,
                                  size_t max, size_t *ret_count, struct mr_err *err)
 {
-    /* next_attempt_at of what is being sent lies behind us, too: the index on it serves both. */
+    /* next_attempt_at is in the past for `sending`, too: the index on it serves both. */
     static const struct mr_statement look = {
         "deliveries_due",
         "SELECT" MESSAGE_COLUMNS " FROM deliveries d JOIN tasks t ON t.id = d.task_id"
@@ -207,10 +196,9 @@ enum mr_status mr_deliveries_due(struct mr_db *db, int64_t republish_after_s, st
     mr_int64_text(republish_after_s, after);
     mr_int64_text((int64_t)max, limit);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &look, (const char *const[]){after, limit}, &rows, err);
-    if (status == MR_OK)
-        *ret_count = messages_of(rows, due);
-    return status;
+    MR_TRY(mr_db_exec(db, &look, (const char *const[]){after, limit}, &rows, err));
+    *ret_count = messages_of(rows, due);
+    return MR_OK;
 }
 
 enum mr_status mr_deliveries_mark(struct mr_db *db, const struct mr_message *messages, size_t count,
@@ -219,12 +207,9 @@ enum mr_status mr_deliveries_mark(struct mr_db *db, const struct mr_message *mes
     static const struct mr_statement mark = {
         "deliveries_mark", "UPDATE deliveries SET published_at = now() WHERE id = ANY ($1::bigint[])", 1};
     MR_AUTO(mr_buf) struct mr_buf ids = MR_BUF_INIT(ARRAY_TEXT_MAX);
-    enum mr_status status = mr_buf_append_str(&ids, "{", err);
-    for (size_t i = 0; status == MR_OK && i < count; i++)
-        status = mr_buf_appendf(&ids, err, "%s%" PRId64, i ? "," : "", messages[i].id);
-    if (status == MR_OK)
-        status = mr_buf_append_str(&ids, "}", err);
-    if (status == MR_OK)
-        status = mr_db_exec(db, &mark, (const char *const[]){mr_buf_str(&ids)}, NULL, err);
-    return status;
+    MR_TRY(mr_buf_append_str(&ids, "{", err));
+    for (size_t i = 0; i < count; i++)
+        MR_TRY(mr_buf_appendf(&ids, err, "%s%" PRId64, i ? "," : "", messages[i].id));
+    MR_TRY(mr_buf_append_str(&ids, "}", err));
+    return mr_db_exec(db, &mark, (const char *const[]){mr_buf_str(&ids)}, NULL, err);
 }

@@ -1,12 +1,12 @@
 /*
- * Deliveries: the webhooks and mails that are owed for a result.
+ * Deliveries: the webhooks and mails that report the end of a task.
  *
- * A trigger writes the row in the very transaction that ends the task, so a result and what it owes cannot
- * part. A claim takes a lease: attempts and fence rise before anything is sent. The outcome demands the same
- * fence, so whoever was presumed dead writes nothing. A delivery that failed waits for its next attempt; the
- * sweep publishes its message then. Messages may be lost, late or doubled: the row decides. What a crash
- * between the receiver's yes and our outcome repeats, the receiver knows by public_id, the same on every try.
- * Any thread may call.
+ * A trigger writes the row in the transaction that ends the task, so neither exists without the other. A claim
+ * takes a lease: attempts and fence rise before anything is sent. The outcome requires the same fence, so a
+ * worker that was presumed dead writes nothing. A delivery that failed waits for its next attempt; the sweep
+ * publishes its message then. Messages may be lost, late or duplicated: the row decides. If a crash between the
+ * receiver's answer and our outcome causes a repetition, the receiver recognises it by public_id, which is the
+ * same for every attempt. Any thread may call.
  */
 #ifndef MR_DATA_DELIVERIES_H
 #define MR_DATA_DELIVERIES_H
@@ -22,9 +22,9 @@ const char *mr_channel_name(enum mr_channel channel);
 
 enum mr_delivery_claim {
     MR_DELIVERY_OURS,
-    MR_DELIVERY_NOT_DUE,   /* unknown, over and done with, too early, or in somebody's hands: nothing to do */
-    MR_DELIVERY_OUTDATED,  /* the task has been ordered anew since: it has been skipped */
-    MR_DELIVERY_EXHAUSTED, /* attempts are used up by workers that died: it has been failed */
+    MR_DELIVERY_NOT_DUE,   /* unknown, finished, too early, or claimed by another worker: nothing to do */
+    MR_DELIVERY_OUTDATED,  /* the task was run again since: the delivery was skipped */
+    MR_DELIVERY_EXHAUSTED, /* no attempts are left, because workers died: the delivery was failed */
 };
 
 struct mr_delivery {
@@ -35,49 +35,49 @@ struct mr_delivery {
     int64_t fence;
     int64_t attempts; /* this one included */
     enum mr_channel channel;
-    char public_id[MR_UUID_TEXT_MAX]; /* what the receiver sees, the same on every try */
-    char *target;                     /* an URL or a mail address, as the user gave it */
+    char public_id[MR_UUID_TEXT_MAX]; /* what the receiver sees, the same for every attempt */
+    char *target;                     /* a URL or a mail address, as the user gave it */
     char *username;
     char *webhook_secret; /* of the user, hexadecimal; a secret */
 };
 void mr_delivery_free(struct mr_delivery *delivery);
 MR_DEFINE_VALUE_CLEANUP(mr_delivery, mr_delivery_free)
 
-/* *ret is filled for MR_DELIVERY_OURS only. */
+/* Claims a delivery for lease_seconds. *ret is filled for MR_DELIVERY_OURS only; the caller frees it. */
 MR_MUST_CHECK enum mr_status mr_delivery_claim(struct mr_db *db, int64_t id, int64_t lease_seconds,
                                                int64_t max_attempts, enum mr_delivery_claim *ret_claim,
                                                struct mr_delivery *ret, struct mr_err *err);
 
 enum mr_delivery_end {
     MR_DELIVERY_SENT,
-    MR_DELIVERY_RETRY,     /* to be tried again after retry_after_s */
+    MR_DELIVERY_RETRY,     /* the next attempt follows after retry_after_s */
     MR_DELIVERY_FAILED,    /* for good */
-    MR_DELIVERY_SKIPPED,   /* not wanted any more */
-    MR_DELIVERY_POSTPONED, /* nothing was tried: as RETRY, but the attempt is not counted */
+    MR_DELIVERY_SKIPPED,   /* no longer needed */
+    MR_DELIVERY_POSTPONED, /* as RETRY, but nothing was sent: the attempt is not counted */
     MR_DELIVERY_ENDS
 };
 
-/* Writes the outcome. error: why not, for operators; NULL when sent. *ret_ours is false when the fence no
- * longer held. Safe to repeat. */
+/* Writes the outcome. error: the reason, for operators; NULL when sent. *ret_ours is false when the fence no
+ * longer matched. Safe to repeat. */
 MR_MUST_CHECK enum mr_status mr_delivery_finish(struct mr_db *db, const struct mr_delivery *delivery,
                                                 enum mr_delivery_end end, int64_t retry_after_s,
                                                 const char *error, bool *ret_ours, struct mr_err *err);
 
-/* Seconds to wait after so many attempts: from ten seconds to three hours, a fifth more or less. */
+/* How long to wait after this many attempts: from 10 s to 3 h, randomly a fifth more or less. */
 int64_t mr_delivery_backoff_s(int64_t attempts);
 
-/* A task owes one webhook and one mail at most. */
+/* A task has at most one webhook and one mail. */
 enum { MR_DELIVERIES_OF_TASK = MR_CHANNELS };
 
-/* Fills owed with the messages of a task that has just ended: those never published yet. */
+/* Fills owed with the messages that were never published, of a task that has just ended. */
 MR_MUST_CHECK enum mr_status mr_deliveries_of_task(struct mr_db *db, int64_t task_id,
                                                    struct mr_message owed[MR_DELIVERIES_OF_TASK],
                                                    size_t *ret_count, struct mr_err *err);
 
 /*
- * Fills due (room for max) with the messages that should be published now: never published and 5 s old; due
- * again since the last message; due, and last published republish_after_s ago; or sending on a lease that
- * ran out after the last message.
+ * Fills due (room for max) with the messages to publish now: never published and 5 s old; due again since the
+ * last message; due and last published republish_after_s seconds ago; or sending with a lease that expired after
+ * the last message.
  */
 MR_MUST_CHECK enum mr_status mr_deliveries_due(struct mr_db *db, int64_t republish_after_s,
                                                struct mr_message *due, size_t max, size_t *ret_count,

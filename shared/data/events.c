@@ -3,13 +3,11 @@
 #include "shared/base/buf.h"
 #include "shared/base/encoding.h"
 #include "shared/data/task_rows.h"
-#include "shared/data/transitions.h"
+#include "shared/data/task_state.h"
 
 #include <inttypes.h>
 
 enum { IDS_TEXT_MAX = 64 << 10 };
-
-/* ---- notifications ------------------------------------------------------------- */
 
 enum mr_status mr_event_notice_parse(const char *payload, struct mr_event_notice *ret, struct mr_err *err)
 {
@@ -25,11 +23,10 @@ enum mr_status mr_event_notice_parse(const char *payload, struct mr_event_notice
                 *ret = notice;
                 return MR_OK;
             }
-    return mr_fail(err, MR_INVALID, "not a notification of an event: %.100s", payload);
+    return mr_fail(err, MR_INVALID, "invalid notification of an event: %.100s", payload);
 }
 
-/* ---- lists ----------------------------------------------------------------------- */
-
+/* Lists of events, to be completed by a condition. */
 #define EVENTS "SELECT t.event_id," MR_TASK_VIEW_COLUMNS " FROM tasks t" MR_TASK_VIEW_JOIN " WHERE "
 
 void mr_task_events_free(struct mr_task_events *events)
@@ -50,23 +47,19 @@ static enum mr_status query(struct mr_db *db, const struct mr_statement *stateme
                             struct mr_task_events *ret, struct mr_err *err)
 {
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, statement, params, &rows, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_db_exec(db, statement, params, &rows, err));
     size_t count = (size_t)mr_rows_count(rows);
     MR_AUTO(mr_task_events) struct mr_task_events events = {.items = calloc(count + 1, sizeof *events.items)};
     if (!events.items)
         return mr_fail_oom(err);
-    for (; status == MR_OK && events.count < count; events.count += status == MR_OK) {
+    for (; events.count < count; events.count++) {
         int row = (int)events.count;
         struct mr_task_event *event = &events.items[row];
         event->task_id = mr_rows_int64(rows, row, "id");
         event->event_id = mr_rows_int64(rows, row, "event_id");
         event->is_final = is_final(mr_rows_text(rows, row, "status"));
-        status = mr_task_view_of(rows, row, &event->view, err);
+        MR_TRY(mr_task_view_of(rows, row, &event->view, err));
     }
-    if (status != MR_OK)
-        return status;
     *ret = events;
     events = (struct mr_task_events){0};
     return MR_OK;
@@ -74,10 +67,10 @@ static enum mr_status query(struct mr_db *db, const struct mr_statement *stateme
 
 static enum mr_status ids_text(const int64_t *ids, size_t count, struct mr_buf *text, struct mr_err *err)
 {
-    enum mr_status status = mr_buf_append_str(text, "{", err);
-    for (size_t i = 0; status == MR_OK && i < count; i++)
-        status = mr_buf_appendf(text, err, "%s%" PRId64, i ? "," : "", ids[i]);
-    return status == MR_OK ? mr_buf_append_str(text, "}", err) : status;
+    MR_TRY(mr_buf_append_str(text, "{", err));
+    for (size_t i = 0; i < count; i++)
+        MR_TRY(mr_buf_appendf(text, err, "%s%" PRId64, i ? "," : "", ids[i]));
+    return mr_buf_append_str(text, "}", err);
 }
 
 enum mr_status mr_events_read(struct mr_db *db, const int64_t *task_ids, size_t count,
@@ -86,8 +79,8 @@ enum mr_status mr_events_read(struct mr_db *db, const int64_t *task_ids, size_t 
     static const struct mr_statement read = {"events_read",
                                              EVENTS "t.id = ANY ($1::bigint[]) ORDER BY t.event_id", 1};
     MR_AUTO(mr_buf) struct mr_buf ids = MR_BUF_INIT(IDS_TEXT_MAX);
-    enum mr_status status = ids_text(task_ids, count, &ids, err);
-    return status == MR_OK ? query(db, &read, (const char *const[]){mr_buf_str(&ids)}, ret, err) : status;
+    MR_TRY(ids_text(task_ids, count, &ids, err));
+    return query(db, &read, (const char *const[]){mr_buf_str(&ids)}, ret, err);
 }
 
 enum mr_status mr_events_find(struct mr_db *db, int64_t user_id, const char *key, struct mr_task_events *ret,
@@ -96,13 +89,10 @@ enum mr_status mr_events_find(struct mr_db *db, int64_t user_id, const char *key
     static const struct mr_statement find = {"events_find", EVENTS MR_TASK_BY_KEY, 3};
     struct mr_task_key by = {0};
     MR_AUTO(mr_task_events) struct mr_task_events found = {0};
-    enum mr_status status = mr_task_key_of(user_id, key, &by, err);
-    if (status == MR_OK)
-        status = query(db, &find, (const char *const[]){by.user, by.id, by.file_id}, &found, err);
-    if (status == MR_OK && found.count == 0)
-        status = mr_fail(err, MR_NOT_FOUND, "there is no such task");
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_task_key_of(user_id, key, &by, err));
+    MR_TRY(query(db, &find, (const char *const[]){by.user, by.id, by.file_id}, &found, err));
+    if (found.count == 0)
+        return mr_task_not_found(err);
     *ret = found;
     found = (struct mr_task_events){0};
     return MR_OK;
@@ -124,16 +114,13 @@ enum mr_status mr_events_after(struct mr_db *db, int64_t user_id, int64_t after,
     return query(db, &list, (const char *const[]){user, low, skip, limit}, ret, err);
 }
 
-/* ---- places in the order ------------------------------------------------------------- */
-
 static enum mr_status query_number(struct mr_db *db, const struct mr_statement *statement,
                                    const char *const *params, int64_t *ret, struct mr_err *err)
 {
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, statement, params, &rows, err);
-    if (status == MR_OK)
-        *ret = mr_rows_int64(rows, 0, "number");
-    return status;
+    MR_TRY(mr_db_exec(db, statement, params, &rows, err));
+    *ret = mr_rows_int64(rows, 0, "number");
+    return MR_OK;
 }
 
 enum mr_status mr_events_last(struct mr_db *db, int64_t *ret, struct mr_err *err)
@@ -146,9 +133,9 @@ enum mr_status mr_events_last(struct mr_db *db, int64_t *ret, struct mr_err *err
 enum mr_status mr_events_overlap(struct mr_db *db, int64_t user_id, int64_t last, int64_t *ret_after,
                                  struct mr_err *err)
 {
-    /* The event `last` itself may have been overtaken by a newer one of its task; the user's newest that is
-     * still there is no later, so that counting the 10 s back from it goes far enough. The limit bounds the
-     * work; nobody changes more tasks in 10 s. */
+    /* The event `last` may have been replaced by a newer one of its task. The user's newest remaining one is not
+     * later, so 10 s before it is far enough back. The limit bounds the work; no user changes more tasks in
+     * 10 s. */
     static const struct mr_statement overlap = {
         "events_overlap",
         "SELECT coalesce(min(event_id) FILTER (WHERE changed_at > newest - interval '10 s') - 1, $2::bigint)"

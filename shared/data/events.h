@@ -1,10 +1,10 @@
 /*
- * Events of tasks: every change that an owner may see gives the task a new number (tasks.event_id, from one
- * sequence) and sends a notification (infra/migrations/0002_whole_api.sql). Only the newest state of a task
- * is kept, so events are read as "the tasks that changed after number N, as they are now".
+ * Events of tasks: every change that an owner can see gives the task a new number (tasks.event_id, from one
+ * sequence) and sends a notification (infra/migrations/0002_whole_api.sql). Only the newest state of a task is
+ * kept, so reading events means reading the tasks that changed after number N, as they are now.
  *
- * Numbers become visible in the order of the commits, which is not their own order: mr_events_overlap says
- * how far back to begin so that none is missed. Any thread may call.
+ * Numbers become visible in the order of the commits, which is not numeric order: mr_events_overlap returns how
+ * far back to begin so that no event is missed. Any thread may call.
  */
 #ifndef MR_DATA_EVENTS_H
 #define MR_DATA_EVENTS_H
@@ -15,7 +15,7 @@
 
 #define MR_EVENTS_CHANNEL "task_events"
 
-/* What became of a task, the weakest first: of two changes told as one, the stronger word holds. */
+/* What changed, the weakest first: if two changes are reported as one, the stronger one is. */
 enum mr_event_change { MR_CHANGED_PROGRESS, MR_CHANGED_STATE, MR_CHANGED_DELETED };
 
 /* A notification. */
@@ -25,7 +25,7 @@ struct mr_event_notice {
     int64_t event_id;
     enum mr_event_change change;
 };
-/* MR_INVALID if the payload is not one of ours. */
+/* MR_INVALID for any other payload. */
 MR_MUST_CHECK enum mr_status mr_event_notice_parse(const char *payload, struct mr_event_notice *ret,
                                                    struct mr_err *err);
 
@@ -43,8 +43,8 @@ struct mr_task_events {
 void mr_task_events_free(struct mr_task_events *events);
 MR_DEFINE_VALUE_CLEANUP(mr_task_events, mr_task_events_free)
 
-/* The newest event of each of these tasks, whoever owns them; those that are gone are left out. In the order
- * of the numbers, like all lists here. */
+/* The newest event of each of these tasks, of any owner; deleted tasks are left out. Ordered by number, like all
+ * lists here; the caller frees *ret. */
 MR_MUST_CHECK enum mr_status mr_events_read(struct mr_db *db, const int64_t *task_ids, size_t count,
                                             struct mr_task_events *ret, struct mr_err *err);
 
@@ -56,11 +56,11 @@ MR_MUST_CHECK enum mr_status mr_events_find(struct mr_db *db, int64_t user_id, c
 MR_MUST_CHECK enum mr_status mr_events_after(struct mr_db *db, int64_t user_id, int64_t after, int64_t except,
                                              size_t max, struct mr_task_events *ret, struct mr_err *err);
 
-/* The newest number given out so far, 0 before the first. */
+/* The newest number assigned so far, 0 before the first. */
 MR_MUST_CHECK enum mr_status mr_events_last(struct mr_db *db, int64_t *ret, struct mr_err *err);
 
-/* Where to begin for somebody who has seen the user's events up to `last`: events that took their number up
- * to 10 s before that one may have become visible after it. At most `last`. */
+/* The number to read after for a client that has seen the user's events up to `last`: events whose number was
+ * assigned up to 10 s earlier may have become visible later. At most `last`. */
 MR_MUST_CHECK enum mr_status mr_events_overlap(struct mr_db *db, int64_t user_id, int64_t last,
                                                int64_t *ret_after, struct mr_err *err);
 

@@ -1,23 +1,6 @@
 #include "shared/data/leases.h"
 
-/* The parameters that every statement about a held lease begins with: $1 task, $2 generation, $3 fence. */
-struct held {
-    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX], fence[MR_INT64_TEXT_MAX];
-};
-
-static struct held held_of(const struct mr_claim *claim)
-{
-    struct held held;
-    mr_int64_text(claim->task_id, held.task);
-    mr_int64_text(claim->generation, held.generation);
-    mr_int64_text(claim->fence, held.fence);
-    return held;
-}
-
-#define OURS      " id = $1::bigint AND generation = $2::int AND fence = $3::bigint"
-#define CLAIMABLE " (status = 'uploaded' OR (status = 'processing' AND lease_expires_at < now()))"
-
-/* ---- claim ------------------------------------------------------------------- */
+#include "shared/data/lease_sql.h"
 
 void mr_claim_free(struct mr_claim *claim)
 {
@@ -31,6 +14,7 @@ void mr_claim_free(struct mr_claim *claim)
 
 static enum mr_status claim_of(const struct mr_rows *rows, struct mr_claim *ret, struct mr_err *err)
 {
+    MR_AUTO(mr_claim)
     struct mr_claim claim = {
         .task_id = mr_rows_int64(rows, 0, "id"),
         .generation = mr_rows_int64(rows, 0, "generation"),
@@ -49,15 +33,14 @@ static enum mr_status claim_of(const struct mr_rows *rows, struct mr_claim *ret,
     };
     snprintf(claim.file_id, sizeof claim.file_id, "%s", mr_rows_text(rows, 0, "file_id"));
     snprintf(claim.kind, sizeof claim.kind, "%s", mr_rows_text(rows, 0, "kind"));
-    if (!claim.input_object || !claim.original_file || !claim.new_format || !claim.options || !claim.url) {
-        mr_claim_free(&claim);
+    if (!claim.input_object || !claim.original_file || !claim.new_format || !claim.options || !claim.url)
         return mr_fail_oom(err);
-    }
     *ret = claim;
+    claim = (struct mr_claim){0};
     return MR_OK;
 }
 
-/* Why a claim got no row. A task whose attempts are used up is failed by the same look. */
+/* Why a claim got no row. Fails a task that has no attempts left. */
 static enum mr_status why_not(struct mr_db *db, const char *task, const char *generation,
                               const char *max_attempts, enum mr_claim_outcome *ret_outcome,
                               struct mr_err *err)
@@ -66,8 +49,8 @@ static enum mr_status why_not(struct mr_db *db, const char *task, const char *ge
         "lease_exhaust",
         "WITH failed AS (UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(),"
         " error_code = $4, error_detail = 'the conversion was started ' || attempts ||"
-        " ' times and never ended'"
-        " WHERE id = $1::bigint AND generation = $2::int AND attempts >= $3::int AND" CLAIMABLE
+        " ' times and never finished'"
+        " WHERE id = $1::bigint AND generation = $2::int AND attempts >= $3::int AND" MR_LEASE_IS_CLAIMABLE
         " RETURNING id)"
         " SELECT CASE WHEN EXISTS (SELECT FROM failed) THEN 'exhausted'"
         " WHEN status = 'processing' AND generation = $2::int THEN 'elsewhere' ELSE 'stale' END AS outcome"
@@ -75,9 +58,7 @@ static enum mr_status why_not(struct mr_db *db, const char *task, const char *ge
         4};
     const char *const params[] = {task, generation, max_attempts, mr_code_name(MR_CODE_ATTEMPTS_EXHAUSTED)};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &exhaust, params, &rows, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_db_exec(db, &exhaust, params, &rows, err));
     const char *outcome = mr_rows_count(rows) ? mr_rows_text(rows, 0, "outcome") : "stale";
     *ret_outcome = strcmp(outcome, "exhausted") == 0   ? MR_CLAIM_EXHAUSTED
                    : strcmp(outcome, "elsewhere") == 0 ? MR_CLAIM_ELSEWHERE
@@ -93,7 +74,7 @@ enum mr_status mr_lease_claim(struct mr_db *db, const struct mr_message *message
         "lease_claim",
         "UPDATE tasks SET status = 'processing', attempts = attempts + 1, fence = fence + 1, progress = 0,"
         " lease_expires_at = now() + make_interval(secs => $4::int)"
-        " WHERE id = $1::bigint AND generation = $2::int AND attempts < $3::int AND" CLAIMABLE
+        " WHERE id = $1::bigint AND generation = $2::int AND attempts < $3::int AND" MR_LEASE_IS_CLAIMABLE
         " RETURNING *, (extract(epoch FROM now() - uploaded_at) * 1000)::bigint AS queued_ms",
         4};
     char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX], attempts[MR_INT64_TEXT_MAX],
@@ -104,50 +85,67 @@ enum mr_status mr_lease_claim(struct mr_db *db, const struct mr_message *message
     mr_int64_text(lease_seconds, lease);
     const char *const params[] = {task, generation, attempts, lease};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &claim, params, &rows, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_db_exec(db, &claim, params, &rows, err));
     if (mr_rows_count(rows) == 0)
         return why_not(db, task, generation, attempts, ret_outcome, err);
-    status = claim_of(rows, ret, err);
-    if (status == MR_OK)
-        *ret_outcome = MR_CLAIM_OURS;
-    return status;
+    MR_TRY(claim_of(rows, ret, err));
+    *ret_outcome = MR_CLAIM_OURS;
+    return MR_OK;
 }
-
-/* ---- while it is held ---------------------------------------------------------- */
 
 enum mr_status mr_lease_heartbeat(struct mr_db *db, const struct mr_claim *claim, int64_t lease_seconds,
                                   int progress, bool *ret_ours, struct mr_err *err)
 {
-    static const struct mr_statement beat = {
+    static const struct mr_statement heartbeat = {
         "lease_heartbeat",
         "UPDATE tasks SET lease_expires_at = now() + make_interval(secs => $4::int), progress = $5::int"
-        " WHERE" OURS " AND status = 'processing'",
+        " WHERE" MR_LEASE_IS_HELD,
         5};
-    struct held held = held_of(claim);
+    const struct mr_held held = mr_held_of(claim);
     char lease[MR_INT64_TEXT_MAX], permille[MR_INT64_TEXT_MAX];
     mr_int64_text(lease_seconds, lease);
     mr_int64_text(progress, permille);
+    const char *const params[] = {held.task, held.generation, held.fence, lease, permille};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status =
-        mr_db_exec(db, &beat, (const char *const[]){held.task, held.generation, held.fence, lease, permille},
-                   &rows, err);
-    if (status == MR_OK)
-        *ret_ours = mr_rows_affected(rows) > 0;
-    return status;
+    MR_TRY(mr_db_exec(db, &heartbeat, params, &rows, err));
+    *ret_ours = mr_rows_affected(rows) > 0;
+    return MR_OK;
 }
 
-static enum mr_status results_text(const struct mr_result *results, size_t count, char **ret,
+enum mr_status mr_lease_set_input(struct mr_db *db, const struct mr_claim *claim, const char *object,
+                                  int64_t object_generation, int64_t size, const char *original_file,
+                                  const char *original_format, bool *ret_ours, struct mr_err *err)
+{
+    static const struct mr_statement set = {
+        "lease_set_input",
+        "WITH t AS (UPDATE tasks SET input_object = $4, input_generation = $5::bigint,"
+        " original_size = $6::bigint, original_file = $7, original_format = $8 WHERE" MR_LEASE_IS_HELD
+        " RETURNING input_object),"
+        " owned AS (DELETE FROM stray_objects s USING t WHERE s.name = t.input_object)"
+        " SELECT 1 FROM t",
+        8};
+    const struct mr_held held = mr_held_of(claim);
+    char generation[MR_INT64_TEXT_MAX], bytes[MR_INT64_TEXT_MAX];
+    mr_int64_text(object_generation, generation);
+    mr_int64_text(size, bytes);
+    const char *const params[] = {held.task,  held.generation, held.fence,    object,
+                                  generation, bytes,           original_file, original_format};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec(db, &set, params, &rows, err));
+    *ret_ours = mr_rows_count(rows) > 0;
+    return MR_OK;
+}
+
+static enum mr_status outputs_text(const struct mr_output *outputs, size_t count, char **ret,
                                    struct mr_err *err)
 {
     MR_AUTO_JSON json_t *array = json_array();
     for (size_t i = 0; i < count; i++) {
-        const struct mr_result *r = &results[i];
+        const struct mr_output *o = &outputs[i];
         json_t *one =
-            json_pack("{s:I,s:s,s:I,s:s,s:s,s:s,s:I}", "n", (json_int_t)i, "object", r->object,
-                      "object_generation", (json_int_t)r->object_generation, "file_name", r->file_name,
-                      "format", r->format, "content_type", r->content_type, "size", (json_int_t)r->size);
+            json_pack("{s:I,s:s,s:I,s:s,s:s,s:s,s:I}", "n", (json_int_t)i, "object", o->object,
+                      "object_generation", (json_int_t)o->object_generation, "file_name", o->file_name,
+                      "format", o->format, "content_type", o->content_type, "size", (json_int_t)o->size);
         if (json_array_append_new(array, one) != 0)
             return mr_fail_oom(err);
     }
@@ -164,38 +162,33 @@ static enum mr_status json_text(const json_t *value, char **ret, struct mr_err *
 enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim, const struct mr_commit *commit,
                                bool *ret_ours, struct mr_err *err)
 {
-    /* `before` lets a repeated commit see that an earlier one of the same fence got through. */
+    /* `before` lets a repeated commit see that an earlier one with the same fence succeeded. */
     static const struct mr_statement statement = {
         "lease_commit",
         "WITH done AS (UPDATE tasks SET status = 'processed', progress = 1000, processed_at = now(),"
-        " lease_expires_at = NULL, receipt = $5::jsonb, result = $6::jsonb WHERE" OURS
-        " AND status = 'processing' RETURNING id),"
-        " results AS (INSERT INTO outputs (task_id, n, object, object_generation, file_name, format, "
-        "content_type, size)"
+        " lease_expires_at = NULL, receipt = $5::jsonb, result = $6::jsonb WHERE" MR_LEASE_IS_HELD
+        " RETURNING id),"
+        " stored AS (INSERT INTO outputs (task_id, n, object, object_generation, file_name, format,"
+        " content_type, size)"
         " SELECT done.id, r.* FROM done, jsonb_to_recordset($4::jsonb) AS r (n int, object text,"
-        " object_generation bigint, file_name text, format text, content_type text, size bigint) RETURNING "
-        "object),"
-        " struck AS (DELETE FROM stray_objects s USING results WHERE s.name = results.object)"
+        " object_generation bigint, file_name text, format text, content_type text, size bigint)"
+        " RETURNING object),"
+        " owned AS (DELETE FROM stray_objects s USING stored WHERE s.name = stored.object)"
         " SELECT 1 FROM done UNION ALL SELECT 1 FROM tasks before WHERE before.id = $1::bigint"
         " AND before.generation = $2::int AND before.fence = $3::bigint AND before.status = 'processed'",
         6};
-    struct held held = held_of(claim);
+    const struct mr_held held = mr_held_of(claim);
     MR_AUTO_STR char *outputs = NULL;
     MR_AUTO_STR char *receipt = NULL;
     MR_AUTO_STR char *result = NULL;
-    enum mr_status status = results_text(commit->results, commit->count, &outputs, err);
-    if (status == MR_OK)
-        status = json_text(commit->receipt, &receipt, err);
-    if (status == MR_OK)
-        status = json_text(commit->result, &result, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(outputs_text(commit->outputs, commit->count, &outputs, err));
+    MR_TRY(json_text(commit->receipt, &receipt, err));
+    MR_TRY(json_text(commit->result, &result, err));
     const char *const params[] = {held.task, held.generation, held.fence, outputs, receipt, result};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    status = mr_db_exec(db, &statement, params, &rows, err);
-    if (status == MR_OK)
-        *ret_ours = mr_rows_count(rows) > 0;
-    return status;
+    MR_TRY(mr_db_exec(db, &statement, params, &rows, err));
+    *ret_ours = mr_rows_count(rows) > 0;
+    return MR_OK;
 }
 
 enum mr_status mr_lease_fail(struct mr_db *db, const struct mr_claim *claim, const char *code,
@@ -204,9 +197,9 @@ enum mr_status mr_lease_fail(struct mr_db *db, const struct mr_claim *claim, con
     static const struct mr_statement fail = {
         "lease_fail",
         "UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(), error_code = $4,"
-        " error_detail = $5 WHERE" OURS " AND status = 'processing'",
+        " error_detail = $5 WHERE" MR_LEASE_IS_HELD,
         5};
-    struct held held = held_of(claim);
+    const struct mr_held held = mr_held_of(claim);
     return mr_db_exec(db, &fail, (const char *const[]){held.task, held.generation, held.fence, code, detail},
                       NULL, err);
 }
@@ -216,9 +209,9 @@ enum mr_status mr_lease_release(struct mr_db *db, const struct mr_claim *claim, 
     static const struct mr_statement release = {
         "lease_release",
         "UPDATE tasks SET status = 'uploaded', lease_expires_at = NULL, progress = 0, attempts = attempts - 1"
-        " WHERE" OURS " AND status = 'processing'",
+        " WHERE" MR_LEASE_IS_HELD,
         3};
-    struct held held = held_of(claim);
+    const struct mr_held held = mr_held_of(claim);
     return mr_db_exec(db, &release, (const char *const[]){held.task, held.generation, held.fence}, NULL, err);
 }
 
@@ -227,58 +220,8 @@ enum mr_status mr_lease_defer(struct mr_db *db, const struct mr_claim *claim, st
     static const struct mr_statement defer = {
         "lease_defer",
         "UPDATE tasks SET status = 'uploaded', lease_expires_at = NULL, progress = 0, published_at = NULL"
-        " WHERE" OURS " AND status = 'processing'",
+        " WHERE" MR_LEASE_IS_HELD,
         3};
-    struct held held = held_of(claim);
+    const struct mr_held held = mr_held_of(claim);
     return mr_db_exec(db, &defer, (const char *const[]){held.task, held.generation, held.fence}, NULL, err);
-}
-
-enum mr_status mr_lease_set_input(struct mr_db *db, const struct mr_claim *claim, const char *object,
-                                  int64_t object_generation, int64_t size, const char *original_file,
-                                  const char *original_format, bool *ret_ours, struct mr_err *err)
-{
-    static const struct mr_statement set = {
-        "lease_set_input",
-        "WITH t AS (UPDATE tasks SET input_object = $4, input_generation = $5::bigint, original_size = "
-        "$6::bigint,"
-        " original_file = $7, original_format = $8 WHERE" OURS
-        " AND status = 'processing' RETURNING input_object),"
-        " struck AS (DELETE FROM stray_objects s USING t WHERE s.name = t.input_object)"
-        " SELECT 1 FROM t",
-        8};
-    struct held held = held_of(claim);
-    char generation[MR_INT64_TEXT_MAX], bytes[MR_INT64_TEXT_MAX];
-    mr_int64_text(object_generation, generation);
-    mr_int64_text(size, bytes);
-    const char *const params[] = {held.task,  held.generation, held.fence,    object,
-                                  generation, bytes,           original_file, original_format};
-    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &set, params, &rows, err);
-    if (status == MR_OK)
-        *ret_ours = mr_rows_count(rows) > 0;
-    return status;
-}
-
-/* ---- dead letters --------------------------------------------------------------- */
-
-enum mr_status mr_lease_dead_letter(struct mr_db *db, const struct mr_message *message, struct mr_err *err)
-{
-    static const struct mr_statement fail = {
-        "lease_dead_letter_fail",
-        "UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(),"
-        " error_code = $3,"
-        " error_detail = 'the task was delivered to workers several times and none finished it'"
-        " WHERE id = $1::bigint AND generation = $2::int AND" CLAIMABLE
-        " AND (attempts > 0 OR uploaded_at < now() - interval '1 day')",
-        3};
-    static const struct mr_statement again = {"lease_dead_letter_again",
-                                              "UPDATE tasks SET published_at = NULL WHERE id = $1::bigint "
-                                              "AND generation = $2::int AND status = 'uploaded'",
-                                              2};
-    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
-    mr_int64_text(message->task_id, task);
-    mr_int64_text(message->generation <= INT32_MAX ? message->generation : 0, generation);
-    const char *const params[] = {task, generation, mr_code_name(MR_CODE_DELIVERY_EXHAUSTED)};
-    enum mr_status status = mr_db_exec(db, &fail, params, NULL, err);
-    return status == MR_OK ? mr_db_exec(db, &again, params, NULL, err) : status;
 }

@@ -13,16 +13,13 @@ static void hash_of(const char *token, char out[HASH_MAX])
     mr_hex_encode(digest, sizeof digest, out);
 }
 
-/* base64url without padding (RFC 4648 §5), so that it may stand in a query as it is. */
+/* base64url without padding (RFC 4648 §5), which needs no escapes in a query. */
 static enum mr_status make_token(char out[MR_LINK_TOKEN_MAX], struct mr_err *err)
 {
     unsigned char random[TOKEN_BYTES];
     MR_AUTO_STR char *text = NULL;
-    enum mr_status status = mr_random_bytes(random, sizeof random, err);
-    if (status == MR_OK)
-        status = mr_base64_encode(random, sizeof random, &text, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_random_bytes(random, sizeof random, err));
+    MR_TRY(mr_base64_encode(random, sizeof random, &text, err));
     for (char *p = text; *p; p++)
         *p = *p == '+' ? '-' : *p == '/' ? '_' : *p;
     snprintf(out, MR_LINK_TOKEN_MAX, "%.*s", (int)strcspn(text, "="), text);
@@ -36,16 +33,13 @@ enum mr_status mr_link_create(struct mr_db *db, int64_t task_id, int64_t seconds
         "link_create",
         "INSERT INTO download_links VALUES ($1, $2::bigint, now() + make_interval(secs => $3::int))", 3};
     char token[MR_LINK_TOKEN_MAX], hash[HASH_MAX], task[MR_INT64_TEXT_MAX], lifetime[MR_INT64_TEXT_MAX];
-    enum mr_status status = make_token(token, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(make_token(token, err));
     hash_of(token, hash);
     mr_int64_text(task_id, task);
     mr_int64_text(seconds, lifetime);
-    status = mr_db_exec(db, &create, (const char *const[]){hash, task, lifetime}, NULL, err);
-    if (status == MR_OK)
-        memcpy(ret_token, token, sizeof token);
-    return status;
+    MR_TRY(mr_db_exec(db, &create, (const char *const[]){hash, task, lifetime}, NULL, err));
+    memcpy(ret_token, token, sizeof token);
+    return MR_OK;
 }
 
 enum mr_status mr_link_owner(struct mr_db *db, const char *token, const char *file_id, int64_t *ret_user_id,
@@ -58,16 +52,13 @@ enum mr_status mr_link_owner(struct mr_db *db, const char *token, const char *fi
         2};
     char hash[HASH_MAX];
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = MR_OK;
     hash_of(token, hash);
     if (mr_uuid_is_valid(file_id))
-        status = mr_db_exec(db, &look, (const char *const[]){hash, file_id}, &rows, err);
-    if (status != MR_OK)
-        return status;
+        MR_TRY(mr_db_exec(db, &look, (const char *const[]){hash, file_id}, &rows, err));
     if (!rows || mr_rows_count(rows) == 0)
         return mr_fail_code(
             err, MR_CODE_BAD_LINK,
-            "token: this link has expired, or it is not for this file; log in to download it");
+            "token: the link has expired or is for another file; log in to download the file");
     *ret_user_id = mr_rows_int64(rows, 0, "user_id");
     return MR_OK;
 }
@@ -82,8 +73,7 @@ enum mr_status mr_links_expire(struct mr_db *db, int max, int64_t *total, struct
     char limit[MR_INT64_TEXT_MAX];
     mr_int64_text(max, limit);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &expire, (const char *const[]){limit}, &rows, err);
-    if (status == MR_OK)
-        *total += mr_rows_affected(rows);
-    return status;
+    MR_TRY(mr_db_exec(db, &expire, (const char *const[]){limit}, &rows, err));
+    *total += mr_rows_affected(rows);
+    return MR_OK;
 }

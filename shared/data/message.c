@@ -35,7 +35,7 @@ static enum mr_status natural(const json_t *root, const char *key, int64_t *ret,
 {
     const json_t *value = json_object_get(root, key);
     if (value && (!json_is_integer(value) || json_integer_value(value) < 0))
-        return mr_fail(err, MR_INVALID, "message: %s is no natural number", key);
+        return mr_fail(err, MR_INVALID, "message: %s must be a whole number, at least 0", key);
     *ret = json_integer_value(value);
     return MR_OK;
 }
@@ -45,20 +45,17 @@ enum mr_status mr_message_decode(const char *text, size_t len, struct mr_message
     json_error_t fault;
     MR_AUTO_JSON json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &fault);
     if (!json_is_object(root))
-        return mr_fail(err, MR_INVALID, "message: no JSON object");
+        return mr_fail(err, MR_INVALID, "message: it must be a JSON object");
     if (json_integer_value(json_object_get(root, "v")) != VERSION)
-        return mr_fail(err, MR_UNSUPPORTED, "message: v is not %d", VERSION);
+        return mr_fail(err, MR_UNSUPPORTED, "message: v must be %d", VERSION);
     const char *kind = json_string_value(json_object_get(root, "kind"));
     if (!kind || !is_word(kind))
-        return mr_fail(err, MR_INVALID, "message: kind is missing or no word");
+        return mr_fail(err, MR_INVALID, "message: kind must be a lower-case word");
     struct mr_message message = {0};
     snprintf(message.kind, sizeof message.kind, "%s", kind);
-    enum mr_status status = natural(root, "task_id", &message.task_id, err);
-    if (status == MR_OK)
-        status = natural(root, "generation", &message.generation, err);
-    if (status == MR_OK)
-        status = natural(root, "id", &message.id, err);
-    if (status == MR_OK)
-        *ret = message;
-    return status;
+    MR_TRY(natural(root, "task_id", &message.task_id, err));
+    MR_TRY(natural(root, "generation", &message.generation, err));
+    MR_TRY(natural(root, "id", &message.id, err));
+    *ret = message;
+    return MR_OK;
 }

@@ -1,7 +1,7 @@
 /*
- * The message that wakes a worker: {"v":1,"kind":"convert","task_id":42,"generation":1}. It says only "look
- * at task N, generation G" (or "at delivery N", "at ping N": field `id`); it may be lost, late, doubled or
- * stale. Lane and trace travel as attributes (publisher.h).
+ * The message that wakes a worker: {"v":1,"kind":"convert","task_id":42,"generation":1}. It only refers to a task
+ * and its generation (or, in the field `id`, to a delivery or a ping); it may be lost, late, duplicated or stale.
+ * Priority and trace are attributes (publisher.h). Pure functions; any thread.
  */
 #ifndef MR_DATA_MESSAGE_H
 #define MR_DATA_MESSAGE_H
@@ -12,10 +12,10 @@
 
 enum { MR_KIND_MAX = 32, MR_TRACEPARENT_MAX = 56 };
 
-/* Every kind of message; those of tasks are a task's `kind`, too. */
+/* Every kind of message; those of tasks are also the task's `kind`. */
 #define MR_KIND_CONVERT        "convert"
 #define MR_KIND_EDIT           "edit"  /* a conversion that follows a preset */
-#define MR_KIND_PROBE          "probe" /* what a file is; nothing is made of it */
+#define MR_KIND_PROBE          "probe" /* describes a file, without an output */
 #define MR_KIND_INSERT_RECORDS "insert_records"
 #define MR_KIND_DELIVER        "deliver"
 #define MR_KIND_PING           "ping"
@@ -25,7 +25,7 @@ struct mr_message {
     int64_t task_id;    /* 0 for a kind without a task */
     int64_t generation; /* 0 likewise */
     int64_t id;         /* of a delivery or a ping; 0 for a kind with a task, and then not in the JSON */
-    bool high;          /* priority high: the lane, not in the JSON */
+    bool high;          /* priority high; not in the JSON */
     char traceparent[MR_TRACEPARENT_MAX]; /* W3C trace context or ""; not in the JSON */
 };
 

@@ -1,6 +1,6 @@
 /*
- * The outbox: tasks that Pub/Sub still owes a message, or owes it again. A task's row is its own outbox
- * entry: published_at is NULL until a message was published for its present generation. Any thread may call.
+ * The outbox: tasks whose message must be published, or published again. A task's row is its own outbox entry:
+ * published_at is NULL until a message was published for its present generation. Any thread may call.
  */
 #ifndef MR_DATA_OUTBOX_H
 #define MR_DATA_OUTBOX_H
@@ -8,15 +8,13 @@
 #include "shared/data/db.h"
 #include "shared/data/message.h"
 
-/* Notes that these messages of tasks were published. A task that has another generation by now is left as it
- * is. */
+/* Notes that these messages were published. A task that has another generation by now is left as it is. */
 MR_MUST_CHECK enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_message *messages, size_t count,
                                             struct mr_err *err);
 
 /*
- * Fills due (room for max) with the messages that should be published now: never published and 5 s old;
- * waiting, and last published republish_after_s ago; or processing on a lease that ran out after the last
- * message.
+ * Fills due (room for max) with the messages to publish now: never published and 5 s old; waiting and last
+ * published republish_after_s seconds ago; or processing with a lease that expired after the last message.
  */
 MR_MUST_CHECK enum mr_status mr_outbox_due(struct mr_db *db, int64_t republish_after_s,
                                            struct mr_message *due, size_t max, size_t *ret_count,

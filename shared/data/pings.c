@@ -14,7 +14,7 @@ static struct mr_ping ping_of(const struct mr_rows *rows)
     return ping;
 }
 
-/* The ping of the last second, if there is one: so that a flood of them only reads. */
+/* The ping of the last second, if there is one, so that a flood of pings only reads. */
 static enum mr_status look_for_recent(struct mr_db *db, struct mr_ping *ret, bool *ret_found,
                                       struct mr_err *err)
 {
@@ -24,9 +24,7 @@ static enum mr_status look_for_recent(struct mr_db *db, struct mr_ping *ret, boo
         " ORDER BY sent_at DESC LIMIT 1",
         0};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &recent, NULL, &rows, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_db_exec(db, &recent, NULL, &rows, err));
     *ret_found = mr_rows_count(rows) > 0;
     if (*ret_found)
         *ret = ping_of(rows);
@@ -42,15 +40,12 @@ enum mr_status mr_ping_begin(struct mr_db *db, struct mr_ping *ret, bool *ret_ma
         " DO UPDATE SET sent_at = pings.sent_at RETURNING (xmax = 0)::int AS made," PING,
         0};
     bool found = false;
-    enum mr_status status = look_for_recent(db, ret, &found, err);
-    if (status != MR_OK || found) {
-        *ret_made = false;
-        return status;
-    }
+    MR_TRY(look_for_recent(db, ret, &found, err));
+    *ret_made = false;
+    if (found)
+        return MR_OK;
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    status = mr_db_exec(db, &begin, NULL, &rows, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_db_exec(db, &begin, NULL, &rows, err));
     *ret = ping_of(rows);
     *ret_made = mr_rows_int64(rows, 0, "made") != 0;
     return MR_OK;
@@ -79,10 +74,9 @@ enum mr_status mr_ping_answer(struct mr_db *db, int64_t id, int64_t *ret_ms, str
     char text[MR_INT64_TEXT_MAX];
     mr_int64_text(id, text);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &answer, (const char *const[]){text}, &rows, err);
-    if (status == MR_OK)
-        *ret_ms = mr_rows_count(rows) ? mr_rows_int64(rows, 0, "ms") : -1;
-    return status;
+    MR_TRY(mr_db_exec(db, &answer, (const char *const[]){text}, &rows, err));
+    *ret_ms = mr_rows_count(rows) ? mr_rows_int64(rows, 0, "ms") : -1;
+    return MR_OK;
 }
 
 enum mr_status mr_ping_get(struct mr_db *db, int64_t id, struct mr_ping *ret, struct mr_err *err)
@@ -91,11 +85,9 @@ enum mr_status mr_ping_get(struct mr_db *db, int64_t id, struct mr_ping *ret, st
     char text[MR_INT64_TEXT_MAX];
     mr_int64_text(id, text);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &get, (const char *const[]){text}, &rows, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_db_exec(db, &get, (const char *const[]){text}, &rows, err));
     if (mr_rows_count(rows) == 0)
-        return mr_fail(err, MR_NOT_FOUND, "the ping was forgotten");
+        return mr_fail(err, MR_NOT_FOUND, "ping not found");
     *ret = ping_of(rows);
     return MR_OK;
 }
@@ -108,8 +100,7 @@ enum mr_status mr_pings_expire(struct mr_db *db, int64_t *ret_count, struct mr_e
         " ORDER BY sent_at LIMIT 10000)",
         0};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &expire, NULL, &rows, err);
-    if (status == MR_OK)
-        *ret_count = mr_rows_affected(rows);
-    return status;
+    MR_TRY(mr_db_exec(db, &expire, NULL, &rows, err));
+    *ret_count = mr_rows_affected(rows);
+    return MR_OK;
 }

@@ -19,30 +19,28 @@ enum mr_lane mr_lane_of(const struct mr_message *message)
     return message->high || strcmp(message->kind, MR_KIND_PING) == 0 ? MR_LANE_HIGH : MR_LANE_NORMAL;
 }
 
-/* The messages of one lane in the form of the wire. */
-struct parcel {
+/* The messages of one lane, as Pub/Sub takes them. */
+struct batch {
     struct mr_pubsub_message *wire;
     char **texts;
     const char **attributes;
     size_t count;
 };
 
-static void parcel_free(struct parcel *parcel)
+static void batch_free(struct batch *batch)
 {
-    for (size_t i = 0; parcel->texts && i < parcel->count; i++)
-        free(parcel->texts[i]);
-    free(parcel->texts);
-    free(parcel->attributes);
-    free(parcel->wire);
+    for (size_t i = 0; batch->texts && i < batch->count; i++)
+        free(batch->texts[i]);
+    free(batch->texts);
+    free(batch->attributes);
+    free(batch->wire);
 }
-MR_DEFINE_VALUE_CLEANUP(parcel, parcel_free)
+MR_DEFINE_VALUE_CLEANUP(batch, batch_free)
 
-static enum mr_status add(struct parcel *parcel, const struct mr_message *message, struct mr_err *err)
+static enum mr_status add(struct batch *batch, const struct mr_message *message, struct mr_err *err)
 {
-    enum mr_status status = mr_message_encode(message, &parcel->texts[parcel->count], err);
-    if (status != MR_OK)
-        return status;
-    const char **attributes = &parcel->attributes[ATTRIBUTE_SLOTS * parcel->count];
+    MR_TRY(mr_message_encode(message, &batch->texts[batch->count], err));
+    const char **attributes = &batch->attributes[ATTRIBUTE_SLOTS * batch->count];
     attributes[0] = "kind";
     attributes[1] = message->kind;
     attributes[2] = "priority";
@@ -51,9 +49,9 @@ static enum mr_status add(struct parcel *parcel, const struct mr_message *messag
         attributes[4] = "traceparent";
         attributes[5] = message->traceparent;
     }
-    parcel->wire[parcel->count] =
-        (struct mr_pubsub_message){.data = parcel->texts[parcel->count], .attributes = attributes};
-    parcel->count++;
+    batch->wire[batch->count] =
+        (struct mr_pubsub_message){.data = batch->texts[batch->count], .attributes = attributes};
+    batch->count++;
     return MR_OK;
 }
 
@@ -61,30 +59,27 @@ static enum mr_status publish_lane(const struct mr_publisher *publisher, enum mr
                                    const struct mr_message *messages, size_t count, int timeout_ms,
                                    struct mr_err *err)
 {
-    MR_AUTO(parcel)
-    struct parcel parcel = {.wire = calloc(count, sizeof *parcel.wire),
-                            .texts = calloc(count, sizeof *parcel.texts),
-                            .attributes = calloc(count, ATTRIBUTE_SLOTS * sizeof *parcel.attributes)};
-    if (!parcel.wire || !parcel.texts || !parcel.attributes)
+    MR_AUTO(batch)
+    struct batch batch = {.wire = calloc(count, sizeof *batch.wire),
+                          .texts = calloc(count, sizeof *batch.texts),
+                          .attributes = calloc(count, ATTRIBUTE_SLOTS * sizeof *batch.attributes)};
+    if (!batch.wire || !batch.texts || !batch.attributes)
         return mr_fail_oom(err);
     for (size_t i = 0; i < count; i++) {
         if (mr_lane_of(&messages[i]) != lane)
             continue;
-        enum mr_status status = add(&parcel, &messages[i], err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(add(&batch, &messages[i], err));
     }
-    if (parcel.count == 0)
+    if (batch.count == 0)
         return MR_OK;
-    return mr_pubsub_publish(publisher->pubsub, publisher->topics[lane], parcel.wire, parcel.count,
-                             timeout_ms, err);
+    return mr_pubsub_publish(publisher->pubsub, publisher->topics[lane], batch.wire, batch.count, timeout_ms,
+                             err);
 }
 
 enum mr_status mr_publish(const struct mr_publisher *publisher, const struct mr_message *messages,
                           size_t count, int timeout_ms, struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
-    for (int lane = 0; status == MR_OK && count > 0 && lane < MR_LANES; lane++)
-        status = publish_lane(publisher, (enum mr_lane)lane, messages, count, timeout_ms, err);
-    return status;
+    for (int lane = 0; count > 0 && lane < MR_LANES; lane++)
+        MR_TRY(publish_lane(publisher, (enum mr_lane)lane, messages, count, timeout_ms, err));
+    return MR_OK;
 }

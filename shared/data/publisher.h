@@ -1,7 +1,7 @@
 /*
- * Publishing messages to the lanes: priority high, everything else, and deliveries are a topic each, with a
- * push subscription of its own, so that none waits behind another. A message's topic follows from its kind
- * and priority; `kind`, `priority` and `traceparent` go along as attributes. Any thread may call.
+ * Publishes messages to the priority lanes: high, normal and deliveries have a topic and a push subscription
+ * each, so that none waits behind another. A message's lane follows from its kind and priority; `kind`,
+ * `priority` and `traceparent` are sent as attributes. Any thread may call.
  */
 #ifndef MR_DATA_PUBLISHER_H
 #define MR_DATA_PUBLISHER_H
@@ -17,11 +17,6 @@ struct mr_publisher {
     const char *topics[MR_LANES]; /* not owned */
 };
 
-struct mr_publisher mr_publisher_of(const struct mr_config *config, struct mr_pubsub *pubsub);
-
-/* deliver: deliveries; ping and priority high: high; the rest: normal. */
-enum mr_lane mr_lane_of(const struct mr_message *message);
-
 /* How long a call of mr_publish may take, in ms, by what waits for it. */
 enum {
     MR_PUBLISH_REQUEST_MS = 1500, /* a client whose task is committed; the sweep publishes what fails */
@@ -31,8 +26,14 @@ enum {
     MR_PUBLISH_SWEEP_MS = 20000,  /* the sweep, for each batch */
 };
 
-/* Publishes one message per entry, in as few calls as can be; timeout in ms for all of it. MR_OK: all of them
- * are published; on failure some may be. */
+/* The topics of the configuration; both must outlive the publisher. */
+struct mr_publisher mr_publisher_of(const struct mr_config *config, struct mr_pubsub *pubsub);
+
+/* Kind deliver: deliveries; kind ping and priority high: high; the rest: normal. */
+enum mr_lane mr_lane_of(const struct mr_message *message);
+
+/* Publishes each message, in as few requests as possible, within timeout_ms in all. MR_OK: all are published;
+ * after a failure some may be. */
 MR_MUST_CHECK enum mr_status mr_publish(const struct mr_publisher *publisher,
                                         const struct mr_message *messages, size_t count, int timeout_ms,
                                         struct mr_err *err);

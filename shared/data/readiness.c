@@ -2,15 +2,13 @@
 
 enum mr_status mr_ready_database(struct mr_db *db, struct mr_err *err)
 {
-    enum mr_status status = mr_db_ping(db, err);
-    return status == MR_OK
-               ? MR_OK
-               : mr_wrap(err, status, "check DATABASE_URL and that the server runs and lets this account in");
+    return mr_wrap(err, mr_db_ping(db, err),
+                   "check DATABASE_URL and that the server runs and accepts this account");
 }
 
-/* Settles an answer: what is no clear one is only warned of. */
-static enum mr_status settle(enum mr_status status, const struct mr_err *cause, const char *advice,
-                             const struct mr_log *log, struct mr_err *err)
+/* Only a clear answer ends the start; any other is logged. */
+static enum mr_status judge(enum mr_status status, const struct mr_err *cause, const char *advice,
+                            const struct mr_log *log, struct mr_err *err)
 {
     bool clear =
         status == MR_NOT_FOUND || status == MR_DENIED || status == MR_UNAUTHENTICATED || status == MR_INVALID;
@@ -26,14 +24,11 @@ enum mr_status mr_ready_cloud(struct mr_storage *storage, const struct mr_publis
                               unsigned lanes, const struct mr_log *log, struct mr_err *err)
 {
     struct mr_err cause = {0};
-    enum mr_status status = mr_storage_check_access(storage, &cause);
-    status = settle(status, &cause, "check BUCKET, and grant roles/storage.objectUser on it", log, err);
-    for (int lane = 0; status == MR_OK && lane < MR_LANES; lane++) {
-        if (!(lanes & 1u << lane))
-            continue;
-        status = mr_pubsub_check_access(publisher->pubsub, publisher->topics[lane], &cause);
-        status = settle(status, &cause, "check that the topic exists, and grant roles/pubsub.publisher on it",
-                        log, err);
-    }
-    return status;
+    MR_TRY(judge(mr_storage_check_access(storage, &cause), &cause,
+                 "check BUCKET, and grant roles/storage.objectUser on it", log, err));
+    for (int lane = 0; lane < MR_LANES; lane++)
+        if (lanes & 1u << lane)
+            MR_TRY(judge(mr_pubsub_check_access(publisher->pubsub, publisher->topics[lane], &cause), &cause,
+                         "check that the topic exists, and grant roles/pubsub.publisher on it", log, err));
+    return MR_OK;
 }

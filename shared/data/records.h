@@ -1,23 +1,22 @@
 /*
- * The records of kind insert_records: for each task that orders N of them N users, N products and N order
- * items (schema `records`), made up from their number, so that the same order gives the same rows.
+ * The records of kind insert_records: a task for N records makes N users, N products and N order items (schema
+ * `records`), made up from their number (records_rows.c), so that the same task gives the same rows.
  *
- * A run stands for one task: records 1 … done of all three tables are there, and no others, at every moment.
- * Each call below is one bounded transaction, which moves `done` and the rows together. One that inserts
- * demands the task's lease (generation, fence) as its last act before the commit; so a worker that was
- * presumed dead adds nothing, and no row outlives its task but in a run that is marked as orphaned (by a
- * trigger). Any thread may call.
+ * A run belongs to one task: at every moment records 1 … done of all three tables exist, and no others. Each call
+ * is one bounded transaction, which moves `done` and the rows together. An insert checks the task's lease
+ * (generation, fence) last, before its commit, so a worker that was presumed dead adds nothing. When its task is
+ * deleted, a trigger marks the run as orphaned. Any thread may call.
  */
 #ifndef MR_DATA_RECORDS_H
 #define MR_DATA_RECORDS_H
 
 #include "shared/data/leases.h"
 
-/* Records that one transaction deletes at most, of each table. */
+/* The most records of each table that one transaction deletes. */
 enum { MR_RECORDS_PURGE_MAX = 20000 };
 
 enum mr_records_state {
-    MR_RECORDS_OURS, /* go on */
+    MR_RECORDS_OURS, /* continue */
     MR_RECORDS_OLD,  /* a portion of an older generation's rows was deleted: begin again */
     MR_RECORDS_LOST, /* the lease is no longer ours: nothing was changed */
 };
@@ -32,8 +31,8 @@ MR_MUST_CHECK enum mr_status mr_records_insert(struct mr_db *db, const struct mr
                                                int64_t count, enum mr_records_state *ret_state,
                                                struct mr_err *err);
 
-/* Deletes a portion of the rows of a task that is gone, and at last its run. *ret_any is false when there is
- * none; *ret_count is how many records (of each table) went. */
+/* Deletes a portion of the rows of a deleted task, and its run when nothing is left. *ret_any is false if there is
+ * no such run; *ret_count is how many records (of each table) were deleted. */
 MR_MUST_CHECK enum mr_status mr_records_purge_orphan(struct mr_db *db, bool *ret_any, int64_t *ret_count,
                                                      struct mr_err *err);
 

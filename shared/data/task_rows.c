@@ -2,7 +2,7 @@
 
 enum column_type { TEXT, INTEGER, JSON, PERMILLE };
 
-/* The view's fields in their order. */
+/* The fields of a view, in order. */
 static const struct {
     const char *name;
     enum column_type type;
@@ -45,7 +45,7 @@ static json_t *field_of(const struct mr_rows *rows, int row, size_t column)
     switch (columns[column].type) {
     case INTEGER:
         return json_integer(mr_rows_int64(rows, row, name));
-    case PERMILLE: /* the API speaks of per cent */
+    case PERMILLE: /* the API uses per cent */
         return json_real((double)mr_rows_int64(rows, row, name) / 10.0);
     case JSON:
         return json_loads(mr_rows_text(rows, row, name), JSON_DECODE_ANY, NULL);
@@ -65,12 +65,17 @@ enum mr_status mr_task_view_of(const struct mr_rows *rows, int row, json_t **ret
     return MR_OK;
 }
 
+enum mr_status mr_task_not_found(struct mr_err *err)
+{
+    return mr_fail(err, MR_NOT_FOUND, "task not found");
+}
+
 enum mr_status mr_task_key_of(int64_t user_id, const char *text, struct mr_task_key *ret, struct mr_err *err)
 {
     int64_t id = 0;
     bool is_id = mr_parse_int64(text, 1, INT64_MAX, &id);
     if (!is_id && !mr_uuid_is_valid(text))
-        return mr_fail(err, MR_NOT_FOUND, "there is no such task");
+        return mr_task_not_found(err);
     mr_int64_text(user_id, ret->user);
     ret->id = is_id ? text : NULL;
     ret->file_id = is_id ? NULL : text;

@@ -1,6 +1,6 @@
 /*
- * What the statements on tasks have in common: the columns of a view (the API object), the key that a task is
- * asked for by, the message of a row. Private to shared/data. Pure functions; any thread.
+ * What the statements on tasks have in common: the columns of a view (the API object), the keys by which users
+ * name a task, the message of a row. Private to shared/data. Pure functions; any thread.
  */
 #ifndef MR_DATA_TASK_ROWS_H
 #define MR_DATA_TASK_ROWS_H
@@ -14,8 +14,8 @@
     " to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 /*
- * What a statement selects: t is the task, o its first output. uploaded_filename and original_file are two
- * older systems' words for one thing. Of deliveries only those of the present generation are told.
+ * The columns that a statement selects for a view: t is the task, o its first output. uploaded_filename and
+ * original_file are two older systems' names for the same thing. Only deliveries of the present generation count.
  */
 /* clang-format off */
 #define MR_TASK_VIEW_COLUMNS                                                                                 \
@@ -41,16 +41,16 @@
 MR_MUST_CHECK enum mr_status mr_task_view_of(const struct mr_rows *rows, int row, json_t **ret,
                                              struct mr_err *err);
 
-/*
- * What the user may call a task by: its number or its file_id. The other of the two is NULL, as the SQL below
- * wants it. MR_NOT_FOUND for a text that can be neither.
- */
+/* A task's number or its file_id, as a user gave it; the other one is NULL, as MR_TASK_BY_KEY expects. */
 struct mr_task_key {
     char user[MR_INT64_TEXT_MAX];
     const char *id, *file_id; /* not owned */
 };
+/* MR_NOT_FOUND for a text that is neither. ret refers to text. */
 MR_MUST_CHECK enum mr_status mr_task_key_of(int64_t user_id, const char *text, struct mr_task_key *ret,
                                             struct mr_err *err);
+/* MR_NOT_FOUND. */
+enum mr_status mr_task_not_found(struct mr_err *err);
 /* $1 user, $2 id, $3 file_id */
 #define MR_TASK_BY_KEY " t.user_id = $1::bigint AND (t.id = $2::bigint OR t.file_id = $3::uuid)"
 

@@ -1,13 +1,11 @@
-/* Tasks are deleted and ordered anew: mr_tasks_delete and mr_tasks_redo. */
+/* Tasks are deleted and run again: mr_tasks_delete and mr_tasks_redo. */
 #include "shared/data/task_rows.h"
 #include "shared/data/tasks.h"
 #include "shared/media/options.h"
 #include "shared/media/presets.h"
 
-/*
- * Locks the task and gives what decides whether it may be changed. A statement of its own: outputs that a
- * commit adds while we wait for the row's lock must be seen by the statement that follows.
- */
+/* Locks the task and returns what decides whether it may be changed. A statement of its own, because the next
+ * one must see outputs that a commit adds while this one waits for the row's lock. */
 static enum mr_status lock_task(struct mr_db_tx *tx, int64_t user_id, const char *key,
                                 struct mr_rows **ret_rows, struct mr_err *err)
 {
@@ -18,14 +16,12 @@ static enum mr_status lock_task(struct mr_db_tx *tx, int64_t user_id, const char
         3};
     struct mr_task_key by = {0};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_task_key_of(user_id, key, &by, err);
-    if (status == MR_OK)
-        status = mr_db_tx_exec(tx, &lock, (const char *const[]){by.user, by.id, by.file_id}, &rows, err);
-    if (status == MR_OK && mr_rows_count(rows) == 0)
-        status = mr_fail(err, MR_NOT_FOUND, "there is no such task");
-    if (status == MR_OK)
-        *ret_rows = MR_TAKE(rows);
-    return status;
+    MR_TRY(mr_task_key_of(user_id, key, &by, err));
+    MR_TRY(mr_db_tx_exec(tx, &lock, (const char *const[]){by.user, by.id, by.file_id}, &rows, err));
+    if (mr_rows_count(rows) == 0)
+        return mr_task_not_found(err);
+    *ret_rows = MR_TAKE(rows);
+    return MR_OK;
 }
 
 static enum mr_status names_of(const struct mr_rows *rows, json_t **ret, struct mr_err *err)
@@ -34,13 +30,11 @@ static enum mr_status names_of(const struct mr_rows *rows, json_t **ret, struct 
     return *ret ? MR_OK : mr_fail_oom(err);
 }
 
-/* Makes the objects named by the CTE `names (name)` due. */
+/* Makes the objects named by the CTE `names (name)` due in the ledger of orphaned objects. */
 #define DUE                                                                                                  \
     " due AS (INSERT INTO stray_objects SELECT name, now() FROM names"                                       \
     "  ON CONFLICT (name) DO UPDATE SET delete_after = now() RETURNING name)"
 #define DUE_NAMES " (SELECT coalesce(json_agg(name), '[]') FROM due) AS names"
-
-/* ---- delete ------------------------------------------------------------------ */
 
 enum mr_status mr_tasks_delete(struct mr_db *db, int64_t user_id, const char *key, json_t **ret_objects,
                                struct mr_err *err)
@@ -52,32 +46,27 @@ enum mr_status mr_tasks_delete(struct mr_db *db, int64_t user_id, const char *ke
         "  UNION SELECT object FROM outputs WHERE task_id = $1::bigint)," DUE
         ", gone AS (DELETE FROM tasks WHERE id = $1::bigint) SELECT" DUE_NAMES,
         1};
-    __attribute__((cleanup(mr_db_tx_cleanup))) struct mr_db_tx *tx = NULL;
+    MR_AUTO(mr_db_tx) struct mr_db_tx *tx = NULL;
     MR_AUTO(mr_rows) struct mr_rows *found = NULL;
     MR_AUTO(mr_rows) struct mr_rows *names = NULL;
-    enum mr_status status = mr_db_begin(db, &tx, err);
-    if (status == MR_OK)
-        status = lock_task(tx, user_id, key, &found, err);
-    if (status == MR_OK)
-        status = mr_db_tx_exec(tx, &remove, (const char *const[]){mr_rows_text(found, 0, "id")}, &names, err);
-    if (status == MR_OK)
-        status = mr_db_commit(&tx, err);
-    return status == MR_OK ? names_of(names, ret_objects, err) : status;
+    MR_TRY(mr_db_begin(db, &tx, err));
+    MR_TRY(lock_task(tx, user_id, key, &found, err));
+    MR_TRY(mr_db_tx_exec(tx, &remove, (const char *const[]){mr_rows_text(found, 0, "id")}, &names, err));
+    MR_TRY(mr_db_commit(&tx, err));
+    return names_of(names, ret_objects, err);
 }
 
-/* ---- redo ---------------------------------------------------------------------- */
-
-static enum mr_status may_redo(const struct mr_rows *found, struct mr_err *err)
+static enum mr_status check_can_redo(const struct mr_rows *found, struct mr_err *err)
 {
     if (mr_rows_is_null(found, 0, "new_format"))
         return mr_fail_code(err, MR_CODE_NOT_CONVERTIBLE,
-                            "a task of this kind has no format: only conversions can be ordered anew");
+                            "a task of this kind has no format: only conversions can be run again");
     if (strcmp(mr_rows_text(found, 0, "status"), "awaiting_upload") == 0)
         return mr_fail_code(err, MR_CODE_AWAITING_UPLOAD, "the file is still being uploaded");
     return MR_OK;
 }
 
-/* What a task is to become. */
+/* What a task becomes. */
 struct plan {
     const char *kind;
     const struct mr_format *format;
@@ -96,7 +85,7 @@ static const char *text_of(const struct mr_rows *found, const char *column)
     return mr_rows_is_null(found, 0, column) ? NULL : mr_rows_text(found, 0, column);
 }
 
-/* The change's options, else those that the task has. */
+/* The options of the change, else those of the task. */
 static enum mr_status take_options(const struct mr_rows *found, const struct mr_task_change *change,
                                    json_t **ret, struct mr_err *err)
 {
@@ -108,11 +97,9 @@ static enum mr_status take_options(const struct mr_rows *found, const struct mr_
     return MR_OK;
 }
 
-/*
- * A task follows the preset that the change names; the one it has, if the change speaks of the format alone;
- * or none.
- */
-static enum mr_status plan_anew(const struct mr_rows *found, const struct mr_task_change *change,
+/* The task follows the preset that the change names; its present one if the change names neither preset nor
+ * options; else none. */
+static enum mr_status make_plan(const struct mr_rows *found, const struct mr_task_change *change,
                                 struct plan *ret, struct mr_err *err)
 {
     const char *format = change->new_format ? change->new_format : text_of(found, "new_format");
@@ -126,73 +113,64 @@ static enum mr_status plan_anew(const struct mr_rows *found, const struct mr_tas
                                &ret->options, err);
     ret->format = mr_format_find(format);
     if (!ret->format)
-        return mr_fail(err, MR_INTERNAL, "there is no format %s", format);
-    enum mr_status status = take_options(found, change, &ret->options, err);
-    return status == MR_OK ? mr_options_check(ret->options, ret->format, err) : status;
+        return mr_fail(err, MR_INTERNAL, "unknown format %s", format);
+    MR_TRY(take_options(found, change, &ret->options, err));
+    return mr_options_check(ret->options, ret->format, err);
 }
 
-static enum mr_status order_anew(struct mr_db_tx *tx, const char *id, const struct plan *plan,
-                                 struct mr_rows **ret_rows, struct mr_err *err)
+static enum mr_status redo(struct mr_db_tx *tx, const char *id, const struct plan *plan,
+                           struct mr_rows **ret_rows, struct mr_err *err)
 {
-    static const struct mr_statement redo = {
+    static const struct mr_statement statement = {
         "tasks_redo",
         "WITH names AS (DELETE FROM outputs WHERE task_id = $1::bigint RETURNING object AS name)," DUE
-        ", anew AS (UPDATE tasks SET generation = generation + 1, status = 'uploaded', attempts = 0,"
+        ", again AS (UPDATE tasks SET generation = generation + 1, status = 'uploaded', attempts = 0,"
         "  lease_expires_at = NULL, published_at = NULL, progress = 0, kind = $2, new_format = $3,"
         "  preset = $4, options = $5::jsonb, uploaded_at = now(), processed_at = NULL,"
         "  error_code = NULL, error_detail = NULL, receipt = NULL, result = NULL WHERE id = $1::bigint"
         "  RETURNING" MR_TASK_MESSAGE_COLUMNS ")"
-        " SELECT anew.*," DUE_NAMES " FROM anew",
+        " SELECT again.*," DUE_NAMES " FROM again",
         5};
     MR_AUTO_STR char *options = NULL;
     if (plan->options && !(options = json_dumps(plan->options, JSON_COMPACT)))
         return mr_fail_oom(err);
-    return mr_db_tx_exec(tx, &redo,
+    return mr_db_tx_exec(tx, &statement,
                          (const char *const[]){id, plan->kind, plan->format->name,
                                                plan->preset ? plan->preset->name : NULL, options},
                          ret_rows, err);
 }
 
-/* The statement before still saw the old outputs: the view is the next one's. */
-static enum mr_status look_at(struct mr_db_tx *tx, const char *id, json_t **ret_view, struct mr_err *err)
+/* A statement of its own, because the one before still sees the old outputs. */
+static enum mr_status view_task(struct mr_db_tx *tx, const char *id, json_t **ret_view, struct mr_err *err)
 {
     static const struct mr_statement look = {
         "tasks_look",
         "SELECT" MR_TASK_VIEW_COLUMNS " FROM tasks t" MR_TASK_VIEW_JOIN " WHERE t.id = $1::bigint", 1};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_tx_exec(tx, &look, &id, &rows, err);
-    return status == MR_OK ? mr_task_view_of(rows, 0, ret_view, err) : status;
+    MR_TRY(mr_db_tx_exec(tx, &look, &id, &rows, err));
+    return mr_task_view_of(rows, 0, ret_view, err);
 }
 
 enum mr_status mr_tasks_redo(struct mr_db *db, int64_t user_id, const char *key,
                              const struct mr_task_change *change, json_t **ret_view, json_t **ret_objects,
                              struct mr_message *ret_message, struct mr_err *err)
 {
-    __attribute__((cleanup(mr_db_tx_cleanup))) struct mr_db_tx *tx = NULL;
+    MR_AUTO(mr_db_tx) struct mr_db_tx *tx = NULL;
     MR_AUTO(mr_rows) struct mr_rows *found = NULL;
-    MR_AUTO(mr_rows) struct mr_rows *anew = NULL;
+    MR_AUTO(mr_rows) struct mr_rows *again = NULL;
     MR_AUTO(plan) struct plan plan = {0};
     MR_AUTO_JSON json_t *view = NULL;
     MR_AUTO_JSON json_t *objects = NULL;
-    enum mr_status status = mr_db_begin(db, &tx, err);
-    if (status == MR_OK)
-        status = lock_task(tx, user_id, key, &found, err);
-    if (status == MR_OK)
-        status = may_redo(found, err);
-    if (status == MR_OK)
-        status = plan_anew(found, change, &plan, err);
-    if (status == MR_OK)
-        status = order_anew(tx, mr_rows_text(found, 0, "id"), &plan, &anew, err);
-    if (status == MR_OK)
-        status = look_at(tx, mr_rows_text(found, 0, "id"), &view, err);
-    if (status == MR_OK)
-        status = names_of(anew, &objects, err);
-    if (status == MR_OK)
-        status = mr_db_commit(&tx, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_db_begin(db, &tx, err));
+    MR_TRY(lock_task(tx, user_id, key, &found, err));
+    MR_TRY(check_can_redo(found, err));
+    MR_TRY(make_plan(found, change, &plan, err));
+    MR_TRY(redo(tx, mr_rows_text(found, 0, "id"), &plan, &again, err));
+    MR_TRY(view_task(tx, mr_rows_text(found, 0, "id"), &view, err));
+    MR_TRY(names_of(again, &objects, err));
+    MR_TRY(mr_db_commit(&tx, err));
     *ret_view = MR_TAKE(view);
     *ret_objects = MR_TAKE(objects);
-    *ret_message = mr_task_message_of(anew, 0);
+    *ret_message = mr_task_message_of(again, 0);
     return MR_OK;
 }

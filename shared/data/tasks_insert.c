@@ -1,10 +1,9 @@
-/* Tasks come into being: mr_tasks_insert and mr_tasks_resolve. */
+/* Tasks are made: mr_tasks_insert. */
 #include "shared/data/idempotency.h"
 #include "shared/data/task_rows.h"
 #include "shared/data/tasks.h"
 
-/* ---- drafts as one parameter --------------------------------------------------- */
-
+/* All drafts are one JSON parameter. */
 static json_t *draft_json(const struct mr_task_draft *draft)
 {
     return json_pack(
@@ -30,20 +29,16 @@ static enum mr_status drafts_text(const struct mr_task_draft *const *drafts, siz
     return *ret ? MR_OK : mr_fail_oom(err);
 }
 
-/* ---- insert -------------------------------------------------------------------- */
-
-/* Rows come in any order: each view goes to the draft with its file_id. */
-static enum mr_status hand_out(const struct mr_rows *rows, const struct mr_task_draft *const *drafts,
-                               size_t count, json_t **views, struct mr_err *err)
+/* Rows come in any order: each view belongs to the draft with its file_id. */
+static enum mr_status assign_views(const struct mr_rows *rows, const struct mr_task_draft *const *drafts,
+                                   size_t count, json_t **views, struct mr_err *err)
 {
     for (int row = 0; row < mr_rows_count(rows); row++) {
         const char *file_id = mr_rows_text(rows, row, "file_id");
         for (size_t i = 0; i < count; i++) {
             if (views[i] || strcmp(drafts[i]->file_id, file_id) != 0)
                 continue;
-            enum mr_status status = mr_task_view_of(rows, row, &views[i], err);
-            if (status != MR_OK)
-                return status;
+            MR_TRY(mr_task_view_of(rows, row, &views[i], err));
             break;
         }
     }
@@ -60,7 +55,7 @@ static enum mr_status hand_out(const struct mr_rows *rows, const struct mr_task_
     "  original_size bigint, input_object text, input_generation bigint, url text, callback_url text,"       \
     "  notify_mail boolean, upload_id uuid, idempotency_key text, request_hash text, traceparent text)),"
 
-/* The no-op update makes the statement return the row of a try before that this one did not see. */
+/* The no-op update makes the statement return the row of an earlier attempt that this one did not see. */
 #define INSERT_FROM(source)                                                                                  \
     " (INSERT INTO tasks (file_id, user_id, kind, priority, new_format, preset, options, original_file,"     \
     "  original_format, original_size, input_object, input_generation, url, callback_url, notify_mail,"      \
@@ -70,18 +65,18 @@ static enum mr_status hand_out(const struct mr_rows *rows, const struct mr_task_
     "  callback_url, notify_mail, nullif(traceparent, ''), now() FROM " source                               \
     "  ON CONFLICT (file_id) DO UPDATE SET file_id = excluded.file_id RETURNING *),"
 
-#define STRIKE_AND_VIEW                                                                                      \
-    " struck AS (DELETE FROM stray_objects s USING t WHERE s.name = t.input_object)"                         \
+#define OWN_AND_VIEW                                                                                      \
+    " owned AS (DELETE FROM stray_objects s USING t WHERE s.name = t.input_object)"                         \
     " SELECT" MR_TASK_VIEW_COLUMNS " FROM t" MR_TASK_VIEW_JOIN
 
-/* Drafts without keys and uploads, which nobody can contest: half the work of the other, on the hot path. */
+/* For drafts without keys and uploads, the common case: half the work of the other statement. */
 static const struct mr_statement insert_plain = {
-    "tasks_insert", "WITH" DRAFTS " t AS" INSERT_FROM("d") STRIKE_AND_VIEW, 1};
+    "tasks_insert", "WITH" DRAFTS " t AS" INSERT_FROM("d") OWN_AND_VIEW, 1};
 
 /*
- * locked: the uploads, in an order that lets no two statements wait for each other. fit: the drafts that need
- * no upload, and one for each upload that is there. keyed: those that win their key. won: what is to be
- * inserted. A draft whose task is there already (a repetition) wins nothing, and its task is given.
+ * locked: the uploads, in an order that prevents deadlocks. fit: the drafts that need no upload, and one for each
+ * upload that exists. keyed: those that got their key. won: the drafts to insert. A draft whose task exists
+ * already (the statement is repeated) is not in won, and its task is returned.
  */
 static const struct mr_statement insert_contested = {
     "tasks_insert_contested",
@@ -91,17 +86,12 @@ static const struct mr_statement insert_contested = {
     " fit AS (SELECT DISTINCT ON (coalesce(upload_id, file_id)) * FROM d"
     "  WHERE upload_id IS NULL OR (upload_id, user_id) IN (SELECT id, user_id FROM locked)"
     "  ORDER BY coalesce(upload_id, file_id), file_id),"
-    " keyed AS (INSERT INTO idempotency_keys AS k (user_id, key, request_hash, file_id)"
-    "  SELECT DISTINCT ON (user_id, idempotency_key) user_id, idempotency_key, request_hash, file_id"
-    "  FROM fit WHERE idempotency_key IS NOT NULL ORDER BY user_id, idempotency_key, file_id"
-    "  ON CONFLICT (user_id, key) DO UPDATE SET request_hash = excluded.request_hash,"
-    "  file_id = excluded.file_id, created_at = now()"
-    "  WHERE k.created_at < now() - " MR_IDEMPOTENCY_LIFETIME " RETURNING file_id),"
+    " keyed AS (" MR_IDEMPOTENCY_TAKE_KEYS("fit") "),"
     " won AS (SELECT * FROM fit WHERE idempotency_key IS NULL OR file_id IN (SELECT file_id FROM keyed)),"
     " made AS" INSERT_FROM("won")
     " t AS (SELECT * FROM made UNION ALL SELECT * FROM tasks"
     "  WHERE file_id = ANY (ARRAY(SELECT file_id FROM d EXCEPT SELECT file_id FROM won))),"
-    " taken AS (DELETE FROM uploads u USING won WHERE u.id = won.upload_id)," STRIKE_AND_VIEW,
+    " taken AS (DELETE FROM uploads u USING won WHERE u.id = won.upload_id)," OWN_AND_VIEW,
     1};
 /* clang-format on */
 
@@ -118,58 +108,13 @@ enum mr_status mr_tasks_insert(struct mr_db *db, const struct mr_task_draft *con
 {
     MR_AUTO_STR char *text = NULL;
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = drafts_text(drafts, count, &text, err);
-    if (status == MR_OK)
-        status = mr_db_exec(db, statement_for(drafts, count), (const char *const[]){text}, &rows, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(drafts_text(drafts, count, &text, err));
+    MR_TRY(mr_db_exec(db, statement_for(drafts, count), (const char *const[]){text}, &rows, err));
     for (size_t i = 0; i < count; i++)
         ret_views[i] = NULL;
-    status = hand_out(rows, drafts, count, ret_views, err);
+    enum mr_status status = assign_views(rows, drafts, count, ret_views, err);
     if (status != MR_OK)
         for (size_t i = 0; i < count; i++)
             json_decref(MR_TAKE(ret_views[i]));
     return status;
-}
-
-/* ---- resolve --------------------------------------------------------------------- */
-
-/* Why there is no task to answer with. */
-static enum mr_status explain(const struct mr_rows *rows, const struct mr_task_draft *draft,
-                              struct mr_err *err)
-{
-    if (mr_rows_int64(rows, 0, "has_key"))
-        return mr_fail_code(err, MR_CODE_IDEMPOTENCY_KEY_SPENT,
-                            "Idempotency-Key: the task that it made is deleted; a new task needs a new key");
-    if (draft->upload_id)
-        return mr_fail_code(err, MR_CODE_UNKNOWN_UPLOAD,
-                            "upload_id: there is no such upload, or it became a task already");
-    return mr_fail(err, MR_UNAVAILABLE, "the idempotency key has just run out");
-}
-
-enum mr_status mr_tasks_resolve(struct mr_db *db, const struct mr_task_draft *draft, json_t **ret_view,
-                                struct mr_err *err)
-{
-    static const struct mr_statement resolve = {
-        "tasks_resolve",
-        "SELECT (k.key IS NOT NULL)::int AS has_key, (k.request_hash = $4)::int AS is_same,"
-        " (t.id IS NOT NULL)::int AS has_task," MR_TASK_VIEW_COLUMNS " FROM (SELECT $1::bigint AS user_id) me"
-        " LEFT JOIN idempotency_keys k ON k.user_id = me.user_id AND k.key = $3"
-        " LEFT JOIN tasks t ON t.user_id = me.user_id"
-        "  AND t.file_id = coalesce(k.file_id, $2::uuid)" MR_TASK_VIEW_JOIN,
-        4};
-    char user[MR_INT64_TEXT_MAX];
-    mr_int64_text(draft->user_id, user);
-    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(
-        db, &resolve,
-        (const char *const[]){user, draft->file_id, draft->idempotency_key, draft->request_hash}, &rows, err);
-    if (status != MR_OK)
-        return status;
-    if (mr_rows_int64(rows, 0, "has_key") && !mr_rows_int64(rows, 0, "is_same"))
-        return mr_fail_code(err, MR_CODE_IDEMPOTENCY_KEY_REUSED,
-                            "Idempotency-Key: it came with another request before");
-    if (!mr_rows_int64(rows, 0, "has_task"))
-        return explain(rows, draft, err);
-    return mr_task_view_of(rows, 0, ret_view, err);
 }

@@ -17,6 +17,7 @@ void mr_upload_record_free(struct mr_upload_record *record)
 static enum mr_status record_of(const struct mr_rows *rows, int row, struct mr_upload_record *ret,
                                 struct mr_err *err)
 {
+    MR_AUTO(mr_upload_record)
     struct mr_upload_record record = {
         .user_id = mr_rows_int64(rows, row, "user_id"),
         .object = strdup(mr_rows_text(rows, row, "object")),
@@ -26,11 +27,10 @@ static enum mr_status record_of(const struct mr_rows *rows, int row, struct mr_u
         .size = mr_rows_int64(rows, row, "size"),
     };
     snprintf(record.id, sizeof record.id, "%s", mr_rows_text(rows, row, "id"));
-    if (!record.object || !record.session_uri || !record.file_name || !record.content_type) {
-        mr_upload_record_free(&record);
+    if (!record.object || !record.session_uri || !record.file_name || !record.content_type)
         return mr_fail_oom(err);
-    }
     *ret = record;
+    record = (struct mr_upload_record){0};
     return MR_OK;
 }
 
@@ -51,10 +51,9 @@ enum mr_status mr_uploads_insert(struct mr_db *db, const struct mr_upload_record
         record->id,           user, record->object, record->session_uri, record->file_name,
         record->content_type, size, seconds};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &insert, params, &rows, err);
-    if (status == MR_OK)
-        snprintf(ret_expires_at, MR_TIME_TEXT_MAX, "%s", mr_rows_text(rows, 0, "expires_at"));
-    return status;
+    MR_TRY(mr_db_exec(db, &insert, params, &rows, err));
+    snprintf(ret_expires_at, MR_TIME_TEXT_MAX, "%s", mr_rows_text(rows, 0, "expires_at"));
+    return MR_OK;
 }
 
 enum mr_status mr_uploads_find(struct mr_db *db, int64_t user_id, const char *id,
@@ -67,24 +66,30 @@ enum mr_status mr_uploads_find(struct mr_db *db, int64_t user_id, const char *id
     char user[MR_INT64_TEXT_MAX];
     mr_int64_text(user_id, user);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = MR_OK;
     if (mr_uuid_is_valid(id))
-        status = mr_db_exec(db, &find, (const char *const[]){id, user}, &rows, err);
-    if (status != MR_OK)
-        return status;
+        MR_TRY(mr_db_exec(db, &find, (const char *const[]){id, user}, &rows, err));
     if (!rows || mr_rows_count(rows) == 0)
         return mr_fail_code(err, MR_CODE_UNKNOWN_UPLOAD,
-                            "there is no such upload: begin one with POST /api/uploads");
+                            "upload not found: begin one with POST /api/uploads");
     return record_of(rows, 0, ret, err);
 }
 
-/* ---- the end of those that nobody took -------------------------------------------------- */
+static enum mr_status records_of(const struct mr_rows *rows, struct mr_upload_record *ret, size_t *ret_count,
+                                 struct mr_err *err)
+{
+    *ret_count = 0;
+    for (int row = 0; row < mr_rows_count(rows); row++) {
+        MR_TRY(record_of(rows, row, &ret[*ret_count], err));
+        ++*ret_count;
+    }
+    return MR_OK;
+}
 
 enum mr_status mr_uploads_give_up(struct mr_db *db, struct mr_upload_record *ret, size_t max,
                                   size_t *ret_count, struct mr_err *err)
 {
-    /* A task that waits for the row's lock looks at expires_at again when it gets it, and finds it over. In
-     * no particular order: what cannot be cleaned up today must not keep the others from their turn. */
+    /* A task that waits for the row's lock checks expires_at again when it gets it, and finds the upload
+     * expired. In random order: an upload that cannot be cleaned up today must not block the others. */
     static const struct mr_statement give_up = {
         "uploads_give_up",
         "UPDATE uploads SET expires_at = '-infinity' WHERE id IN (SELECT id FROM uploads"
@@ -94,22 +99,15 @@ enum mr_status mr_uploads_give_up(struct mr_db *db, struct mr_upload_record *ret
     char limit[MR_INT64_TEXT_MAX];
     mr_int64_text((int64_t)max, limit);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &give_up, (const char *const[]){limit}, &rows, err);
+    MR_TRY(mr_db_exec(db, &give_up, (const char *const[]){limit}, &rows, err));
+    enum mr_status status = records_of(rows, ret, ret_count, err);
     if (status != MR_OK)
-        return status;
-    size_t count = 0;
-    for (int row = 0; status == MR_OK && row < mr_rows_count(rows); row++) {
-        status = record_of(rows, row, &ret[count], err);
-        count += status == MR_OK;
-    }
-    if (status != MR_OK)
-        while (count)
-            mr_upload_record_free(&ret[--count]);
-    *ret_count = count;
+        while (*ret_count)
+            mr_upload_record_free(&ret[--*ret_count]);
     return status;
 }
 
-enum mr_status mr_uploads_forget(struct mr_db *db, const char *id, int64_t keep_stray_s, struct mr_err *err)
+enum mr_status mr_uploads_forget(struct mr_db *db, const char *id, int64_t keep_object_s, struct mr_err *err)
 {
     static const struct mr_statement forget = {
         "uploads_forget",
@@ -123,6 +121,6 @@ enum mr_status mr_uploads_forget(struct mr_db *db, const char *id, int64_t keep_
         " ON CONFLICT (name) DO UPDATE SET delete_after = excluded.delete_after",
         2};
     char seconds[MR_INT64_TEXT_MAX];
-    mr_int64_text(keep_stray_s, seconds);
-    return mr_db_exec(db, keep_stray_s ? &keep : &forget, (const char *const[]){id, seconds}, NULL, err);
+    mr_int64_text(keep_object_s, seconds);
+    return mr_db_exec(db, keep_object_s ? &keep : &forget, (const char *const[]){id, seconds}, NULL, err);
 }

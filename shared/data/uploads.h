@@ -1,12 +1,12 @@
 /*
- * Direct uploads: a client puts its file into Cloud Storage itself, by a resumable session that web began for
- * it, and a task takes the object as its input afterwards.
+ * Direct uploads: a client uploads its file to Cloud Storage itself, with a resumable session that web began for
+ * it; afterwards a task takes the object as its input.
  *
- * A row lives from the beginning of the session until a task takes the upload (mr_tasks_insert deletes the
- * row and the object's entry in the ledger of strays in its one statement) or the sweep gives it up. It may
+ * A row exists from the beginning of the session until a task takes the upload (mr_tasks_insert deletes the row
+ * and the object's entry in the ledger of orphaned objects in its one statement) or the sweep gives it up. It can
  * be taken only while `expires_at > now()`: giving it up begins with setting expires_at to -infinity, so that
- * of a task and a sweep at the same moment exactly one gets it, without holding a lock while Cloud Storage is
- * spoken to. Any thread may call.
+ * either a task or the sweep gets it, without a lock that is held during calls of Cloud Storage. Any thread may
+ * call.
  */
 #ifndef MR_DATA_UPLOADS_H
 #define MR_DATA_UPLOADS_H
@@ -14,7 +14,7 @@
 #include "shared/base/encoding.h"
 #include "shared/data/db.h"
 
-/* An upload that has begun; the texts are the struct's own. session_uri is a bearer secret: never log it. */
+/* An upload that has begun; its texts are owned. session_uri is a bearer secret: never log it. */
 struct mr_upload_record {
     char id[MR_UUID_TEXT_MAX];
     int64_t user_id;
@@ -22,35 +22,35 @@ struct mr_upload_record {
     char *session_uri;
     char *file_name;
     char *content_type;
-    int64_t size;
+    int64_t size; /* announced, in bytes */
 };
 void mr_upload_record_free(struct mr_upload_record *record);
 MR_DEFINE_VALUE_CLEANUP(mr_upload_record, mr_upload_record_free)
 
-/* Notes an upload that may be taken for expires_s seconds. ret_expires_at gets the end, ISO 8601 in UTC.
- * MR_CONFLICT if the id is there already. */
+/* Notes an upload that can be taken for expires_s seconds. ret_expires_at gets the end, ISO 8601 in UTC.
+ * MR_CONFLICT if the id exists. */
 MR_MUST_CHECK enum mr_status mr_uploads_insert(struct mr_db *db, const struct mr_upload_record *record,
                                                int64_t expires_s, char ret_expires_at[MR_TIME_TEXT_MAX],
                                                struct mr_err *err);
 
-/* The user's upload that may still be taken. MR_NOT_FOUND with code "unknown_upload": unknown (or no UUID at
- * all), another user's, taken, expired. */
+/* The user's upload that can still be taken; the caller frees *ret. MR_NOT_FOUND with code "unknown_upload":
+ * unknown (or not a UUID), another user's, taken, or expired. */
 MR_MUST_CHECK enum mr_status mr_uploads_find(struct mr_db *db, int64_t user_id, const char *id,
                                              struct mr_upload_record *ret, struct mr_err *err);
 
 /*
- * Gives up what has expired: from now on no task can take these. Fills ret (room for max); the caller frees
- * each. Rows stay until mr_uploads_forget, so that what could not be cleaned up comes again.
+ * Gives up expired uploads: from now on no task can take them. Fills ret (room for max); the caller frees each.
+ * Rows stay until mr_uploads_forget, so that an upload that could not be cleaned up is returned again.
  */
 MR_MUST_CHECK enum mr_status mr_uploads_give_up(struct mr_db *db, struct mr_upload_record *ret, size_t max,
                                                 size_t *ret_count, struct mr_err *err);
 
 /*
- * Deletes the row of an upload that was given up and whose object is deleted. keep_stray_s 0: its session is
- * gone, so the object's entry in the ledger of strays goes too. Else the session may still make the object:
- * the ledger keeps the name for that many seconds, and the object is deleted then.
+ * Deletes the row of an upload that was given up and whose object is deleted. keep_object_s 0: its session is
+ * gone, so the object's entry in the ledger of orphaned objects is deleted, too. Otherwise the session may still
+ * make the object: it becomes due in the ledger after that many seconds.
  */
-MR_MUST_CHECK enum mr_status mr_uploads_forget(struct mr_db *db, const char *id, int64_t keep_stray_s,
+MR_MUST_CHECK enum mr_status mr_uploads_forget(struct mr_db *db, const char *id, int64_t keep_object_s,
                                                struct mr_err *err);
 
 #endif

@@ -103,7 +103,7 @@ static void a_commit_after_a_failure_keeps_nothing(void **state)
 
 /* ---- copy --------------------------------------------------------------------- */
 
-#define COPY_STRAYS "COPY stray_objects FROM STDIN"
+#define COPY_ORPHANS "COPY stray_objects FROM STDIN"
 
 /* Whatever became of a copy: rolled back, its connection (the only one) takes the next statement. */
 static void copies_that_fail(void **state)
@@ -118,10 +118,10 @@ static void copies_that_fail(void **state)
         {"COPY no_such_table FROM STDIN", "", MR_UNAVAILABLE, MR_OK},
         {"COPY nonsense", "", MR_INTERNAL, MR_OK},
         {"SELECT 1", "", MR_INTERNAL, MR_OK},
-        {COPY_STRAYS, "a\t2026-01-01\nb\n", MR_OK, MR_INVALID},
-        {COPY_STRAYS, "a\tno time\n", MR_OK, MR_INVALID},
-        {COPY_STRAYS, "a\t2026-01-01\na\t2026-01-01\n", MR_OK, MR_CONFLICT},
-        {COPY_STRAYS, "\\N\t2026-01-01\n", MR_OK, MR_INVALID},
+        {COPY_ORPHANS, "a\t2026-01-01\nb\n", MR_OK, MR_INVALID},
+        {COPY_ORPHANS, "a\tno time\n", MR_OK, MR_INVALID},
+        {COPY_ORPHANS, "a\t2026-01-01\na\t2026-01-01\n", MR_OK, MR_CONFLICT},
+        {COPY_ORPHANS, "\\N\t2026-01-01\n", MR_OK, MR_INVALID},
     };
     struct mr_db *small = NULL;
     struct mr_err err = {0};
@@ -150,12 +150,12 @@ static void a_copy_may_be_cut_anywhere(void **state)
     struct mr_db_tx *tx = NULL;
     int64_t rows = 0;
     assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
-    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_STRAYS, &err), MR_OK);
+    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_ORPHANS, &err), MR_OK);
     for (size_t i = 0; i < sizeof data - 1; i++)
         assert_int_equal(mr_db_tx_copy_write(tx, data + i, 1, &err), MR_OK);
     assert_int_equal(mr_db_tx_copy_end(tx, &rows, &err), MR_OK);
     assert_int_equal(rows, 2);
-    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_STRAYS, &err), MR_OK);
+    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_ORPHANS, &err), MR_OK);
     assert_int_equal(mr_db_tx_copy_end(tx, &rows, &err), MR_OK);
     assert_int_equal(rows, 0);
     assert_int_equal(mr_db_commit(&tx, &err), MR_OK);
@@ -173,7 +173,7 @@ static void a_copy_that_is_left_unfinished_is_dropped(void **state)
     for (int commit = 0; commit <= 1; commit++) {
         struct mr_db_tx *tx = NULL;
         assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
-        assert_int_equal(mr_db_tx_copy_begin(tx, COPY_STRAYS, &err), MR_OK);
+        assert_int_equal(mr_db_tx_copy_begin(tx, COPY_ORPHANS, &err), MR_OK);
         assert_int_equal(mr_db_tx_copy_write(tx, row, strlen(row), &err), MR_OK);
         if (commit)
             assert_int_equal(mr_db_commit(&tx, &err), MR_INTERNAL);
@@ -204,7 +204,7 @@ static void a_server_that_refuses_midway_says_why(void **state)
     struct mr_err err = {0};
     struct mr_db_tx *tx = NULL;
     assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
-    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_STRAYS, &err), MR_OK);
+    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_ORPHANS, &err), MR_OK);
     assert_int_equal(pour(tx, &err), MR_INVALID);
     assert_non_null(strstr(err.message, "missing data"));
     mr_db_rollback(tx);
@@ -220,13 +220,13 @@ static void a_connection_that_dies_midway_is_unavailable(void **state)
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
     assert_int_equal(mr_db_tx_exec(tx, &me, NULL, &rows, &err), MR_OK);
-    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_STRAYS, &err), MR_OK);
+    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_ORPHANS, &err), MR_OK);
     assert_int_equal(
         mr_db_exec(db, &kill_it, (const char *const[]){mr_rows_text(rows, 0, "pid")}, NULL, &err), MR_OK);
     assert_int_equal(pour(tx, &err), MR_UNAVAILABLE);
     assert_int_equal(mr_db_tx_copy_write(tx, "", 0, &err), MR_UNAVAILABLE);
     assert_int_equal(mr_db_tx_copy_end(tx, NULL, &err), MR_UNAVAILABLE);
-    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_STRAYS, &err), MR_UNAVAILABLE);
+    assert_int_equal(mr_db_tx_copy_begin(tx, COPY_ORPHANS, &err), MR_UNAVAILABLE);
     assert_int_equal(mr_db_commit(&tx, &err), MR_UNAVAILABLE);
 }
 

@@ -303,7 +303,7 @@ static void attempts_of_workers_that_died_are_used_up(void **state)
     assert_int_equal(claim_it(id, &none), MR_DELIVERY_EXHAUSTED);
     ASSERT_ANSWER("SELECT status || ' ' || attempts || ' ' || error AS answer FROM deliveries"
                   " WHERE id = $1::bigint",
-                  id, "failed 8 no attempt came to an end");
+                  id, "failed 8 no attempt ended");
     assert_int_equal(claim_it(id, &none), MR_DELIVERY_NOT_DUE);
 }
 

@@ -114,7 +114,7 @@ static void a_job_without_outputs_is_refused(void **state)
     size_t count = 1;
     assert_int_equal(mr_output_set_finish(set, &err), MR_INVALID);
     assert_string_equal(mr_code_name(err.code), "sandbox_protocol");
-    (void)mr_output_set_results(set, &count);
+    (void)mr_output_set_outputs(set, &count);
     assert_int_equal(count, 0);
 }
 
@@ -122,25 +122,25 @@ struct expected {
     const char *object, *file_name, *format, *content_type;
 };
 
-static void check_results(const struct mr_output_set *set, const struct expected *expected)
+static void check_outputs(const struct mr_output_set *set, const struct expected *expected)
 {
     size_t count = 0;
-    const struct mr_result *results = mr_output_set_results(set, &count);
+    const struct mr_output *outputs = mr_output_set_outputs(set, &count);
     for (size_t i = 0; i < count; i++) {
         assert_non_null(expected[i].object);
-        assert_string_equal(results[i].object, expected[i].object);
-        assert_string_equal(results[i].file_name, expected[i].file_name);
-        assert_string_equal(results[i].format, expected[i].format);
-        assert_string_equal(results[i].content_type, expected[i].content_type);
-        assert_int_equal(results[i].object_generation, 7);
-        assert_int_equal(results[i].size, 4);
+        assert_string_equal(outputs[i].object, expected[i].object);
+        assert_string_equal(outputs[i].file_name, expected[i].file_name);
+        assert_string_equal(outputs[i].format, expected[i].format);
+        assert_string_equal(outputs[i].content_type, expected[i].content_type);
+        assert_int_equal(outputs[i].object_generation, 7);
+        assert_int_equal(outputs[i].size, 4);
     }
     assert_null(expected[count].object);
 }
 
 #define VIDEO "mp4", "video/mp4"
 
-static void results_are_named(void **state)
+static void outputs_are_named(void **state)
 {
     (void)state;
     static const struct {
@@ -180,7 +180,7 @@ static void results_are_named(void **state)
         struct mr_output_set *set = set_of(table[i].file_name, "mp4", table[i].has_thumbnail);
         assert_int_equal(write_all(set, table[i].written, NULL), MR_OK);
         assert_int_equal(mr_output_set_finish(set, NULL), MR_OK);
-        check_results(set, table[i].expected);
+        check_outputs(set, table[i].expected);
     }
 }
 
@@ -197,9 +197,9 @@ static void a_long_name_is_cut_at_a_character(void **state)
     size_t count = 0;
     assert_int_equal(mr_output_set_write(set, 0, 0, body, 4, NULL), MR_OK);
     assert_int_equal(mr_output_set_finish(set, NULL), MR_OK);
-    const struct mr_result *results = mr_output_set_results(set, &count);
-    assert_int_equal(strlen(results[0].file_name), 199 + strlen(".mp3"));
-    assert_string_equal(results[0].file_name + 197, "ñ.mp3");
+    const struct mr_output *outputs = mr_output_set_outputs(set, &count);
+    assert_int_equal(strlen(outputs[0].file_name), 199 + strlen(".mp3"));
+    assert_string_equal(outputs[0].file_name + 197, "ñ.mp3");
 }
 
 /* What has been stored is told, so that it can be deleted; and the ledger knows it until then. */
@@ -216,13 +216,13 @@ static void a_failing_job_leaves_known_objects(void **state)
     assert_int_equal(mr_output_set_new(db, storage, &plan, &set, &err), MR_OK);
     assert_int_equal(write_all(set, all, &err), MR_DENIED);
     size_t count = 0;
-    const struct mr_result *results = mr_output_set_results(set, &count);
+    const struct mr_output *outputs = mr_output_set_outputs(set, &count);
     assert_int_equal(count, 1);
-    assert_string_equal(results[0].object, "results/left/1-1.mp4");
-    MR_AUTO_STR char *strays =
+    assert_string_equal(outputs[0].object, "results/left/1-1.mp4");
+    MR_AUTO_STR char *orphans =
         database_ask(db, "SELECT string_agg(name, ' ' ORDER BY name) AS answer FROM stray_objects"
                          " WHERE name LIKE 'results/left/%'");
-    assert_string_equal(strays, "results/left/1-1-1.mp4 results/left/1-1.mp4");
+    assert_string_equal(orphans, "results/left/1-1-1.mp4 results/left/1-1.mp4");
 }
 
 int main(void)
@@ -230,7 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outputs_out_of_order_are_refused),
         cmocka_unit_test(a_job_without_outputs_is_refused),
-        cmocka_unit_test(results_are_named),
+        cmocka_unit_test(outputs_are_named),
         cmocka_unit_test(a_long_name_is_cut_at_a_character),
         cmocka_unit_test(a_failing_job_leaves_known_objects),
     };

@@ -108,9 +108,9 @@ static void storage_refuses_and_the_ledger_knows(void **state)
     assert_int_equal(mr_output_writer_new(db, storage, "results/down", "audio/wav", &writer, &err), MR_OK);
     assert_int_equal(write_frames(writer, frames, &err), MR_OK);
     assert_int_equal(mr_output_writer_finish(writer, &object, &err), MR_DENIED);
-    MR_AUTO_STR char *strays =
+    MR_AUTO_STR char *orphans =
         database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'results/down'");
-    assert_string_equal(strays, "1");
+    assert_string_equal(orphans, "1");
 }
 
 int main(void)

@@ -2,7 +2,7 @@
  * a file, and anew. */
 #include "shared/data/idempotency.h"
 #include "shared/data/leases.h"
-#include "shared/data/strays.h"
+#include "shared/data/orphans.h"
 #include "shared/data/tasks.h"
 #include "shared/media/presets.h"
 #include "tests/unit/database.h"
@@ -89,7 +89,7 @@ static void assert_resolves(const struct mr_task_draft *draft, const char *file_
 {
     MR_AUTO_JSON json_t *view = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_tasks_resolve(db, draft, &view, &err), MR_OK);
+    assert_int_equal(mr_idempotency_resolve(db, draft, &view, &err), MR_OK);
     assert_string_equal(json_string_value(json_object_get(view, "file_id")), file_id);
 }
 
@@ -97,7 +97,7 @@ static void assert_unresolved(const struct mr_task_draft *draft, enum mr_status 
 {
     json_t *view = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_tasks_resolve(db, draft, &view, &err), status);
+    assert_int_equal(mr_idempotency_resolve(db, draft, &view, &err), status);
     assert_string_equal(mr_code_name(err.code), code);
     assert_null(view);
 }
@@ -185,7 +185,7 @@ static void an_input_that_was_fetched_is_kept(void **state)
     struct mr_err err = {0};
     bool ours = false;
     assert_int_equal(mr_lease_claim(db, &message, 60, 3, &outcome, &claim, &err), MR_OK);
-    assert_int_equal(mr_strays_add(db, "inputs/fetched", 1000, &err), MR_OK);
+    assert_int_equal(mr_orphans_add(db, "inputs/fetched", 1000, &err), MR_OK);
     for (int i = 0; i < 2; i++) { /* it may be repeated */
         assert_int_equal(
             mr_lease_set_input(db, &claim, "inputs/fetched", 9, 4567, "b.ogg", "ogg", &ours, &err), MR_OK);
@@ -335,7 +335,7 @@ static void *race(void *arg)
     pthread_barrier_wait(racer->barrier);
     enum mr_status status = mr_tasks_insert(db, &draft, 1, &view, NULL);
     if (status == MR_OK && !view)
-        status = mr_tasks_resolve(db, draft, &view, NULL);
+        status = mr_idempotency_resolve(db, draft, &view, NULL);
     if (status == MR_OK)
         snprintf(racer->file_id, sizeof racer->file_id, "%s",
                  json_string_value(json_object_get(view, "file_id")));
@@ -406,7 +406,7 @@ static void an_upload_becomes_one_task(void **state)
     assert_left_out(&strangers);
     assert_unresolved(&strangers, MR_NOT_FOUND, "unknown_upload");
     assert_left_out(&expired);
-    assert_int_equal(mr_strays_add(db, "uploads/x", 1000, &err), MR_OK);
+    assert_int_equal(mr_orphans_add(db, "uploads/x", 1000, &err), MR_OK);
     insert_new(&first);
     insert_new(&first);
     ask("0", "SELECT count(*) FROM stray_objects WHERE name = ", "uploads/x");
@@ -486,9 +486,10 @@ static void claim_it(const json_t *view, int64_t generation, struct mr_claim *cl
 
 static bool commit(const struct mr_claim *claim, const char *object)
 {
-    const struct mr_result result = {object, 5, "a.mp3", "mp3", "audio/mpeg", 456};
+    MR_AUTO(mr_output)
+    struct mr_output output = {strdup(object), 5, strdup("a.mp3"), strdup("mp3"), strdup("audio/mpeg"), 456};
     MR_AUTO_JSON json_t *receipt = json_pack("{s:b}", "copied", 0);
-    const struct mr_commit one = {.results = &result, .count = 1, .receipt = receipt};
+    const struct mr_commit one = {.outputs = &output, .count = 1, .receipt = receipt};
     struct mr_err err = {0};
     bool ours = false;
     assert_int_equal(mr_lease_commit(db, claim, &one, &ours, &err), MR_OK);
@@ -700,7 +701,7 @@ static void a_result_is_found_by_the_name_of_its_upload(void **state)
         char object[32];
         snprintf(object, sizeof object, "results/named%d", i);
         if (i == 1) { /* the newest of that name decides, ready or not */
-            assert_int_equal(mr_tasks_output(db, owner, drafts[0].original_file, 0, &output, &err),
+            assert_int_equal(mr_outputs_find(db, owner, drafts[0].original_file, 0, &output, &err),
                              MR_INVALID);
             assert_string_equal(mr_code_name(err.code), "not_ready");
         }
@@ -714,15 +715,15 @@ static void a_result_is_found_by_the_name_of_its_upload(void **state)
                  {drafts[2].file_id, "results/named2"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         MR_AUTO(mr_output) struct mr_output found = {0};
-        assert_int_equal(mr_tasks_output(db, owner, table[i].key, 0, &found, &err), MR_OK);
+        assert_int_equal(mr_outputs_find(db, owner, table[i].key, 0, &found, &err), MR_OK);
         assert_string_equal(found.object, table[i].object);
     }
-    assert_int_equal(mr_tasks_output(db, stranger, drafts[0].original_file, 0, &output, &err), MR_NOT_FOUND);
-    assert_int_equal(mr_tasks_output(db, owner, "no such name", 0, &output, &err), MR_NOT_FOUND);
+    assert_int_equal(mr_outputs_find(db, stranger, drafts[0].original_file, 0, &output, &err), MR_NOT_FOUND);
+    assert_int_equal(mr_outputs_find(db, owner, "no such name", 0, &output, &err), MR_NOT_FOUND);
     struct mr_task_draft last = draft_of(owner);
     last.original_file = "4000000000"; /* looks like a number, but no task has it */
     insert_new(&last);
-    assert_int_equal(mr_tasks_output(db, owner, "4000000000", 0, &output, &err), MR_INVALID);
+    assert_int_equal(mr_outputs_find(db, owner, "4000000000", 0, &output, &err), MR_INVALID);
     assert_string_equal(mr_code_name(err.code), "not_ready");
 }
 

@@ -1,7 +1,7 @@
 /* Direct uploads and links in the database; and the forms of names, types and origins that clients send. */
 #include "shared/base/encoding.h"
 #include "shared/data/links.h"
-#include "shared/data/strays.h"
+#include "shared/data/orphans.h"
 #include "shared/data/tasks.h"
 #include "shared/data/uploads.h"
 #include "tests/unit/database.h"
@@ -61,7 +61,7 @@ static void begin_upload(struct fixture *f, int64_t expires_s, char id[MR_UUID_T
                                       .content_type = (char[]){"audio/wav"},
                                       .size = INT64_C(5) << 40};
     snprintf(record.id, sizeof record.id, "%s", id);
-    assert_int_equal(mr_strays_add(f->db, object, 86400, &err), MR_OK);
+    assert_int_equal(mr_orphans_add(f->db, object, 86400, &err), MR_OK);
     assert_int_equal(mr_uploads_insert(f->db, &record, expires_s, expires_at, &err), MR_OK);
     assert_int_equal(strlen(expires_at), strlen("2026-01-31T23:59:59.123456Z"));
     assert_int_equal(mr_uploads_insert(f->db, &record, expires_s, expires_at, &err), MR_CONFLICT);

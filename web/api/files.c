@@ -4,7 +4,7 @@
  */
 #include "shared/base/encoding.h"
 #include "shared/data/links.h"
-#include "shared/data/tasks.h"
+#include "shared/data/outputs.h"
 #include "shared/gcp/signed_url.h"
 #include "web/api/api.h"
 #include "web/api/range.h"
@@ -172,7 +172,7 @@ static enum mr_status find_output(struct mr_web *web, struct mr_request *req, st
     const char *number = mr_request_query(req, "n");
     if (number && !mr_parse_int64(number, 0, INT32_MAX, &n))
         return mr_fail(err, MR_INVALID, "n must be the number of an output");
-    return mr_tasks_output(web->db, user_id, mr_request_param(req, "file_id"), n, ret, err);
+    return mr_outputs_find(web->db, user_id, mr_request_param(req, "file_id"), n, ret, err);
 }
 
 enum mr_status mr_api_file_get(void *app, struct mr_request *req, struct mr_err *err)

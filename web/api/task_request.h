@@ -22,14 +22,14 @@
 #include "web/api/uploads.h"
 #include "web/app.h"
 
-enum { MR_SHA256_HEX_MAX = 65, MR_INPUT_OBJECT_MAX = 64 };
+enum { MR_SHA256_HEX_MAX = 65 };
 
 /* The file that came with the request. */
 struct mr_task_request_file {
     bool is_stored;
     struct mr_file_name name;
     bool is_video; /* by its name, or by the media type of its part */
-    char object[MR_INPUT_OBJECT_MAX];
+    char object[MR_OBJECT_NAME_SIZE];
     struct mr_object stored;
     char sha256[MR_SHA256_HEX_MAX]; /* of its bytes; "" without an idempotency key */
 };

@@ -1,4 +1,5 @@
-#include "shared/data/strays.h"
+#include "shared/data/object_names.h"
+#include "shared/data/orphans.h"
 #include "web/api/task_request.h"
 
 #include <openssl/evp.h>
@@ -82,9 +83,9 @@ enum mr_status mr_task_request_store_file(struct mr_task_request *wanted, struct
         return mr_fail_code(err, MR_CODE_MISSING_FIELD, "fileName must be a file with a name");
     file->name = mr_file_name_of(part->filename);
     file->is_video = mr_file_is_video(&file->name, part->content_type);
-    snprintf(file->object, sizeof file->object, "inputs/%s", wanted->file_id);
+    mr_object_name_input(wanted->file_id, file->object);
     MR_AUTO(mr_upload) struct mr_upload *upload = NULL;
-    MR_TRY(mr_strays_add(wanted->web->db, file->object, ORPHAN_AFTER_S, err));
+    MR_TRY(mr_orphans_add(wanted->web->db, file->object, ORPHAN_AFTER_S, err));
     MR_TRY(
         mr_upload_begin(wanted->web->cloud.storage, file->object, "application/octet-stream", &upload, err));
     return store(wanted, form, upload, err);
@@ -96,5 +97,5 @@ void mr_task_request_drop_file(struct mr_task_request *wanted)
         return;
     wanted->file.is_stored = false;
     if (mr_storage_delete(wanted->web->cloud.storage, wanted->file.object, NULL) == MR_OK)
-        (void)!mr_strays_forget(wanted->web->db, wanted->file.object, NULL);
+        (void)!mr_orphans_forget(wanted->web->db, wanted->file.object, NULL);
 }

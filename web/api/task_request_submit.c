@@ -1,5 +1,6 @@
 /* The body is read, a file goes into storage while it arrives, and the task is created when everything is there. Fields
  * and parts may come in any order. */
+#include "shared/data/idempotency.h"
 #include "web/api/task_request.h"
 
 enum { FIELD_MAX = 16 << 10, FIELD_NAME_MAX = 128 };
@@ -54,7 +55,7 @@ static enum mr_status admit(struct mr_task_request *wanted, struct mr_task_draft
     if (draft->upload_id) {
         enum mr_status status = mr_upload_check(wanted->web, wanted->user_id, draft->upload_id, &input, err);
         if (status == MR_NOT_FOUND && draft->idempotency_key) /* perhaps used by the task of this key */
-            return mr_tasks_resolve(wanted->web->db, draft, ret_view, err);
+            return mr_idempotency_resolve(wanted->web->db, draft, ret_view, err);
         if (status != MR_OK)
             return status;
         MR_TRY(mr_task_request_plan_upload(wanted, &input, draft, err));

@@ -1,8 +1,8 @@
 /* GET /api/tasks and /api/tasks/all; GET, PUT and DELETE /api/tasks/{id}. */
 #include "shared/base/encoding.h"
+#include "shared/data/orphans.h"
 #include "shared/data/outbox.h"
-#include "shared/data/strays.h"
-#include "shared/data/transitions.h"
+#include "shared/data/task_state.h"
 #include "web/api/api.h"
 #include "web/api/task_request.h"
 #include "web/users.h"
@@ -95,7 +95,7 @@ enum mr_status mr_api_task_get(void *app, struct mr_request *req, struct mr_err 
 static enum mr_status delete_object(struct mr_web *web, const char *object, struct mr_err *err)
 {
     MR_TRY(mr_storage_delete(web->cloud.storage, object, err));
-    return mr_strays_forget(web->db, object, err);
+    return mr_orphans_forget(web->db, object, err);
 }
 
 /* The objects are in the ledger: the sweep deletes what cannot be deleted now. */

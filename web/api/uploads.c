@@ -8,7 +8,8 @@
 #include "web/api/uploads.h"
 
 #include "shared/base/fields.h"
-#include "shared/data/strays.h"
+#include "shared/data/object_names.h"
+#include "shared/data/orphans.h"
 #include "web/api/api.h"
 #include "web/api/body.h"
 #include "web/api/header_forms.h"
@@ -113,9 +114,9 @@ static enum mr_status storage_failed(enum mr_status status, struct mr_err *err)
 static enum mr_status make_record(const struct announcement *announcement, int64_t user_id,
                                   struct mr_upload_record *ret, struct mr_err *err)
 {
-    char object[sizeof "inputs/" + MR_UUID_TEXT_MAX];
+    char object[MR_OBJECT_NAME_SIZE];
     MR_TRY(mr_uuid_generate(ret->id, err));
-    snprintf(object, sizeof object, "inputs/%s", ret->id);
+    mr_object_name_input(ret->id, object);
     ret->user_id = user_id;
     ret->size = announcement->size;
     ret->object = strdup(object);
@@ -130,7 +131,7 @@ static void drop_session(struct mr_web *web, const struct mr_upload_record *reco
     if (record->session_uri &&
         mr_storage_cancel_session(web->cloud.storage, record->session_uri, NULL) != MR_OK)
         return;
-    (void)!mr_strays_forget(web->db, record->object, NULL);
+    (void)!mr_orphans_forget(web->db, record->object, NULL);
 }
 
 static enum mr_status begin_at_storage(struct mr_web *web, const struct announcement *announcement,
@@ -151,7 +152,7 @@ static enum mr_status try_to_begin(struct mr_web *web, const struct announcement
                                    struct mr_err *err)
 {
     int64_t expires_s = web->config->upload_expires_s;
-    MR_TRY(mr_strays_add(web->db, record->object, expires_s + ORPHAN_MARGIN_S, err));
+    MR_TRY(mr_orphans_add(web->db, record->object, expires_s + ORPHAN_MARGIN_S, err));
     MR_TRY(begin_at_storage(web, announcement, record, err));
     return mr_uploads_insert(web->db, record, expires_s, ret_expires_at, err);
 }

@@ -2,14 +2,15 @@
 #ifndef MR_WEB_API_UPLOADS_H
 #define MR_WEB_API_UPLOADS_H
 
+#include "shared/data/object_names.h"
 #include "shared/data/uploads.h"
 #include "web/api/file_name.h"
 #include "web/app.h"
 
 /* A finished direct upload that can become the input of a task. */
 struct mr_upload_input {
-    char id[MR_UUID_TEXT_MAX]; /* for upload_id of the draft */
-    char object[64];           /* for input_object of the draft */
+    char id[MR_UUID_TEXT_MAX];        /* for upload_id of the draft */
+    char object[MR_OBJECT_NAME_SIZE]; /* for input_object of the draft */
     int64_t generation;
     int64_t size;
     struct mr_file_name file_name;

@@ -1,19 +1,16 @@
 /* The kinds `convert` and `edit`: make one or several output objects from one input object, as the format and
  * options of the task say. An edit is a conversion with the options of a preset. */
+#include "shared/data/object_names.h"
 #include "shared/media/formats.h"
 #include "worker/media_job.h"
-
-#include <inttypes.h>
-
-enum { OBJECT_MAX = 256 };
 
 /* No task refers to them. A stopping worker leaves them to the sweep, which finds them as orphaned objects. */
 static void drop_outputs(struct mr_job *job, const struct mr_output_set *outputs)
 {
     size_t count = 0;
-    const struct mr_result *results = mr_output_set_results(outputs, &count);
+    const struct mr_output *stored = mr_output_set_outputs(outputs, &count);
     for (size_t i = 0; i < count && !mr_slots_stopping(&job->worker->slots); i++)
-        mr_job_drop_object(job, results[i].object);
+        mr_job_drop_object(job, stored[i].object);
 }
 
 /* The receipt is shown to people beside the outputs: it must describe as many as there are. */
@@ -22,7 +19,7 @@ static enum mr_status check_receipt(const json_t *receipt, const struct mr_outpu
 {
     size_t count = 0;
     const json_t *described = json_object_get(receipt, "outputs");
-    (void)mr_output_set_results(outputs, &count);
+    (void)mr_output_set_outputs(outputs, &count);
     if (json_array_size(described) == count)
         return MR_OK;
     return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "receipt of the converter does not match its outputs");
@@ -48,7 +45,7 @@ static enum mr_status commit_outputs(struct mr_job *job, const struct mr_output_
                                      const json_t *receipt, bool *ret_committed, struct mr_err *err)
 {
     struct mr_commit commit = {.receipt = receipt};
-    commit.results = mr_output_set_results(outputs, &commit.count);
+    commit.outputs = mr_output_set_outputs(outputs, &commit.count);
     MR_TRY(mr_job_commit(job, &commit, ret_committed, err));
     if (!*ret_committed)
         drop_outputs(job, outputs);
@@ -59,10 +56,8 @@ static enum mr_status convert_input(struct mr_job *job, const struct mr_input *i
                                     const struct mr_format *format, const json_t *options,
                                     bool *ret_committed, struct mr_err *err)
 {
-    const struct mr_claim *claim = job->claim;
-    char object[OBJECT_MAX]; /* with the fence, so that a late worker can neither overwrite nor publish */
-    snprintf(object, sizeof object, "results/%s/%" PRId64 "-%" PRId64, claim->file_id, claim->generation,
-             claim->fence);
+    char object[MR_OBJECT_NAME_SIZE];
+    mr_object_name_outputs(job->claim, object);
     const struct mr_output_plan plan = {.object = object,
                                         .file_name = input->name,
                                         .format = format,

@@ -1,11 +1,11 @@
-#include "shared/data/strays.h"
+#include "shared/data/orphans.h"
 
 #include "shared/base/encoding.h"
 
-enum mr_status mr_strays_add(struct mr_db *db, const char *name, int64_t delete_after_s, struct mr_err *err)
+enum mr_status mr_orphans_add(struct mr_db *db, const char *name, int64_t delete_after_s, struct mr_err *err)
 {
     static const struct mr_statement add = {
-        "strays_add",
+        "orphans_add",
         "INSERT INTO stray_objects VALUES ($1, now() + make_interval(secs => $2::int))"
         " ON CONFLICT (name) DO UPDATE SET delete_after = excluded.delete_after",
         2};
@@ -14,26 +14,24 @@ enum mr_status mr_strays_add(struct mr_db *db, const char *name, int64_t delete_
     return mr_db_exec(db, &add, (const char *const[]){name, seconds}, NULL, err);
 }
 
-enum mr_status mr_strays_forget(struct mr_db *db, const char *name, struct mr_err *err)
+enum mr_status mr_orphans_forget(struct mr_db *db, const char *name, struct mr_err *err)
 {
-    static const struct mr_statement forget = {"strays_forget", "DELETE FROM stray_objects WHERE name = $1",
+    static const struct mr_statement forget = {"orphans_forget", "DELETE FROM stray_objects WHERE name = $1",
                                                1};
     return mr_db_exec(db, &forget, &name, NULL, err);
 }
 
-enum mr_status mr_strays_due(struct mr_db *db, int max, json_t **ret_names, struct mr_err *err)
+enum mr_status mr_orphans_due(struct mr_db *db, int max, json_t **ret_names, struct mr_err *err)
 {
     static const struct mr_statement look = {
-        "strays_due",
+        "orphans_due",
         "SELECT coalesce(json_agg(name), '[]') AS names FROM (SELECT name FROM stray_objects"
         " WHERE delete_after <= now() ORDER BY delete_after LIMIT $1::int) AS due",
         1};
     char limit[MR_INT64_TEXT_MAX];
     mr_int64_text((int64_t)max, limit);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    enum mr_status status = mr_db_exec(db, &look, (const char *const[]){limit}, &rows, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_db_exec(db, &look, (const char *const[]){limit}, &rows, err));
     *ret_names = json_loads(mr_rows_text(rows, 0, "names"), 0, NULL);
     return *ret_names ? MR_OK : mr_fail_oom(err);
 }

@@ -1,6 +1,7 @@
-/* Task states and the ways between them. The database holds the same table and refuses every other way. */
-#ifndef MR_DATA_TRANSITIONS_H
-#define MR_DATA_TRANSITIONS_H
+/* The states of a task. The database allows only certain changes from one to another
+ * (task_transition_allowed in infra/migrations/0001_start.sql). Pure functions; any thread. */
+#ifndef MR_DATA_TASK_STATE_H
+#define MR_DATA_TASK_STATE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,9 +18,9 @@ enum mr_task_state {
 
 /* The word in the database and in the API. */
 const char *mr_task_state_name(enum mr_task_state state);
+/* False for an unknown word. */
 bool mr_task_state_parse(const char *name, enum mr_task_state *ret);
-/* processed, failed, canceled: left only by an order to do it again. */
+/* processed, failed, canceled: only running the task again leaves them. */
 bool mr_task_state_is_final(enum mr_task_state state);
-bool mr_task_transition_allowed(enum mr_task_state before, enum mr_task_state after);
 
 #endif

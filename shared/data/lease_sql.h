@@ -1,0 +1,27 @@
+/* What the SQL about leases has in common. Private to shared/data. */
+#ifndef MR_DATA_LEASE_SQL_H
+#define MR_DATA_LEASE_SQL_H
+
+#include "shared/data/leases.h"
+
+/* The parameters that every statement about a held lease begins with: $1 task, $2 generation, $3 fence. */
+struct mr_held {
+    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX], fence[MR_INT64_TEXT_MAX];
+};
+
+static inline struct mr_held mr_held_of(const struct mr_claim *claim)
+{
+    struct mr_held held;
+    mr_int64_text(claim->task_id, held.task);
+    mr_int64_text(claim->generation, held.generation);
+    mr_int64_text(claim->fence, held.fence);
+    return held;
+}
+
+/* The row of a held lease, by these parameters. */
+#define MR_LEASE_IS_HELD                                                                                     \
+    " id = $1::bigint AND generation = $2::int AND fence = $3::bigint AND status = 'processing'"
+/* A row that can be claimed, if attempts are left. */
+#define MR_LEASE_IS_CLAIMABLE " (status = 'uploaded' OR (status = 'processing' AND lease_expires_at < now()))"
+
+#endif
