@@ -6,56 +6,33 @@
 #include <libavutil/channel_layout.h>
 #include <libavutil/common.h>
 
-enum { CHANNELS_MAX = 64 };
+enum {
+    CHANNELS_MAX = 64,
+    HIDDEN_KEPT_US = 30 * 1000, /* a decoder needs a few frames before the first that is heard */
+};
 
 #define FULL_SCALE 1.0F
 
-enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, const struct mr_gain *gain,
-                             struct mr_err *err)
+static struct mr_audio *audio_of(struct mr_track *track)
 {
-    const struct mr_demuxer *input = parts->input;
-    *audio = (struct mr_audio){.parts = parts, .gain = gain, .filtered = av_frame_alloc()};
-    audio->copies = !mr_options_change(parts->options, MR_OF_AUDIO, input->video != NULL) &&
-                    mr_muxer_can_copy(input, input->audio, parts->spec);
-    if (!audio->filtered)
-        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
-    mr_meter_init(&audio->in);
-    mr_audio_clip_init(&audio->clip, parts);
-    return mr_decoder_init(&audio->decoder, input->decoder, err);
+    return (struct mr_audio *)track;
 }
 
-void mr_audio_free(struct mr_audio *audio)
+static const struct mr_audio *const_audio_of(const struct mr_track *track)
 {
-    mr_decoder_free(&audio->decoder);
-    mr_meter_free(&audio->in);
-    mr_filters_close(&audio->filters);
-    av_frame_free(&audio->filtered);
-    mr_audio_clip_free(&audio->clip);
+    return (const struct mr_audio *)track;
 }
 
-int64_t mr_audio_decoded_us(const struct mr_audio *audio)
+static int64_t decoded_us_of(const struct mr_audio *audio)
 {
     return audio->rate ? audio->earlier_us + av_rescale(audio->samples, 1000000, audio->rate) : 0;
 }
 
-int64_t mr_audio_position_us(const struct mr_audio *audio)
-{
-    return audio->copies || !audio->clip.encoder ? mr_audio_decoded_us(audio)
-                                                 : mr_audio_clip_position_us(&audio->clip);
-}
-
-bool mr_audio_is_empty(const struct mr_audio *audio)
-{
-    return audio->copies ? audio->samples == 0 : !audio->clip.has_sound;
-}
-
-/* ---- filters ---- */
-
 /* Where a frame from the filters belongs, in samples of the clip. */
 static int64_t place_filtered(const struct mr_audio *audio, const AVFrame *frame)
 {
-    const struct mr_timeline *timeline = audio->parts->timeline;
-    AVRational samples = {1, audio->clip.encoder->sample_rate};
+    const struct mr_timeline *timeline = audio->track.parts->timeline;
+    AVRational samples = {1, audio->clip.part.encoder->sample_rate};
     if (!timeline->is_timed)
         return audio->filtered_count - av_rescale_q(timeline->skip_us, AV_TIME_BASE_Q, samples);
     if (frame->pts == AV_NOPTS_VALUE)
@@ -65,18 +42,16 @@ static int64_t place_filtered(const struct mr_audio *audio, const AVFrame *frame
 
 static enum mr_status take_filtered(struct mr_audio *audio, struct mr_err *err)
 {
+    AVFrame *frame = audio->filtered;
     for (;;) {
         bool got = false;
-        AVFrame *frame = audio->filtered;
-        enum mr_status status = mr_filters_pull(&audio->filters, frame, &got, err);
-        if (!status && got) {
-            int64_t at = place_filtered(audio, frame);
-            audio->filtered_count += frame->nb_samples;
-            status = mr_audio_clip_append(&audio->clip, at, frame, err);
-        }
+        MR_TRY(mr_filters_pull(&audio->filters, frame, &got, err));
+        if (!got)
+            return mr_audio_clip_advance(&audio->clip, err);
+        int64_t at = place_filtered(audio, frame);
+        audio->filtered_count += frame->nb_samples;
+        MR_TRY(mr_audio_clip_append(&audio->clip, at, frame, err));
         av_frame_unref(frame);
-        if (status || !got)
-            return status ? status : mr_audio_clip_advance(&audio->clip, err);
     }
 }
 
@@ -84,16 +59,14 @@ static enum mr_status drain_filters(struct mr_audio *audio, struct mr_err *err)
 {
     if (!audio->filters.graph)
         return MR_OK;
-    enum mr_status status = mr_filters_end(&audio->filters, AV_NOPTS_VALUE, err);
-    return status ? status : take_filtered(audio, err);
+    MR_TRY(mr_filters_end(&audio->filters, AV_NOPTS_VALUE, err));
+    return take_filtered(audio, err);
 }
-
-/* ---- decoding ---- */
 
 static void count_samples(struct mr_audio *audio, const AVFrame *frame)
 {
     if (frame->sample_rate != audio->rate) {
-        audio->earlier_us = mr_audio_decoded_us(audio);
+        audio->earlier_us = decoded_us_of(audio);
         audio->samples = 0;
         audio->rate = frame->sample_rate;
     }
@@ -101,16 +74,16 @@ static void count_samples(struct mr_audio *audio, const AVFrame *frame)
     audio->samples += frame->nb_samples;
 }
 
-/* Copied, or written as it was decoded, sound is as loud as before. */
+/* Copied, or written as it was decoded, audio is as loud as before. */
 const struct mr_meter *mr_audio_meter_out(const struct mr_audio *audio)
 {
-    return audio->clip.differs ? &audio->clip.out : &audio->in;
+    return audio->clip.part.differs ? &audio->clip.part.out : &audio->in;
 }
 
-/* Listens to what of a frame lies in the clip; `at`: where it begins there, in samples of its rate. */
-static enum mr_status hear(struct mr_audio *audio, const AVFrame *frame, int64_t at, struct mr_err *err)
+/* Measures the part of a frame that is in the clip. at: where the frame begins there, in samples of its rate. */
+static enum mr_status measure(struct mr_audio *audio, const AVFrame *frame, int64_t at, struct mr_err *err)
 {
-    int64_t length_us = audio->parts->timeline->length_us;
+    int64_t length_us = audio->track.parts->timeline->length_us;
     int64_t length = length_us == INT64_MAX ? INT64_MAX : av_rescale(length_us, frame->sample_rate, 1000000);
     if (at >= 0 && at + frame->nb_samples <= length)
         return mr_meter_listen(&audio->in, frame, err);
@@ -121,44 +94,45 @@ static enum mr_status hear(struct mr_audio *audio, const AVFrame *frame, int64_t
     return mr_meter_listen(&audio->in, inside, err);
 }
 
-/* From now on what is written is not what was decoded. */
-static void meter_apart(struct mr_audio *audio)
+/* From now on what is written differs from what was decoded, and is measured on its own. */
+static void measure_apart(struct mr_audio *audio)
 {
-    if (!audio->clip.differs)
-        mr_meter_continue(&audio->clip.out, &audio->in);
-    audio->clip.differs = true;
+    if (!audio->clip.part.differs)
+        mr_meter_continue(&audio->clip.part.out, &audio->in);
+    audio->clip.part.differs = true;
 }
 
 static bool will_differ(const struct mr_audio *audio, const AVFrame *frame)
 {
-    return audio->gain->filters[0] || frame->sample_rate != audio->clip.encoder->sample_rate ||
-           frame->ch_layout.nb_channels != audio->clip.encoder->ch_layout.nb_channels;
+    return audio->gain->filters[0] || frame->sample_rate != audio->clip.part.encoder->sample_rate ||
+           frame->ch_layout.nb_channels != audio->clip.part.encoder->ch_layout.nb_channels;
 }
 
+/* The encoder, if there is none yet, and filters that take this frame. */
 static enum mr_status open_for(struct mr_audio *audio, const AVFrame *frame, struct mr_err *err)
 {
-    enum mr_status status = audio->clip.encoder ? MR_OK : mr_audio_clip_open(&audio->clip, frame, err);
-    if (status || mr_filters_fit(&audio->filters, frame))
-        return status;
-    status = drain_filters(audio, err);
-    if (!status)
-        status = mr_filters_open_audio(&audio->filters, frame, audio->clip.encoder,
-                                       audio->clip.encoder->sample_fmt, audio->gain->filters, err);
+    if (!mr_audio_clip_is_open(&audio->clip))
+        MR_TRY(mr_audio_clip_open(&audio->clip, frame, err));
+    if (mr_filters_fit(&audio->filters, frame))
+        return MR_OK;
+    MR_TRY(drain_filters(audio, err));
     if (will_differ(audio, frame))
-        meter_apart(audio);
-    return status;
+        measure_apart(audio);
+    const AVCodecContext *encoder = audio->clip.part.encoder;
+    return mr_filters_open_audio(&audio->filters, frame, encoder, encoder->sample_fmt, audio->gain->filters,
+                                 err);
 }
 
 /* Where a frame begins on the clip, in samples of its rate. */
 static int64_t place_on_clip(const struct mr_audio *audio, const AVFrame *frame, int64_t decoded_us)
 {
-    const struct mr_timeline *timeline = audio->parts->timeline;
+    const struct mr_timeline *timeline = audio->track.parts->timeline;
     AVRational samples = {1, frame->sample_rate};
-    if (!timeline->is_timed) /* a file's own timestamps may jump */
+    if (!timeline->is_timed) /* a file's own time stamps may jump */
         return av_rescale_q(decoded_us - timeline->skip_us, AV_TIME_BASE_Q, samples);
     if (frame->best_effort_timestamp == AV_NOPTS_VALUE)
-        return av_rescale(audio->clip.next, frame->sample_rate, audio->clip.encoder->sample_rate);
-    return av_rescale_q(frame->best_effort_timestamp, audio->parts->input->audio->time_base, samples) -
+        return av_rescale(audio->clip.next, frame->sample_rate, audio->clip.part.encoder->sample_rate);
+    return av_rescale_q(frame->best_effort_timestamp, audio->track.stream->time_base, samples) -
            av_rescale_q(timeline->origin_us, AV_TIME_BASE_Q, samples);
 }
 
@@ -171,69 +145,47 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
         frame->ch_layout.nb_channels > CHANNELS_MAX)
         return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "audio of %d Hz with %d channels", frame->sample_rate,
                             frame->ch_layout.nb_channels);
-    int64_t decoded_us = mr_audio_decoded_us(audio);
+    int64_t decoded_us = decoded_us_of(audio);
     count_samples(audio, frame);
     if (audio->copies)
         return mr_meter_listen(&audio->in, frame, err);
     if (audio->clip.is_done)
         return MR_OK;
-    enum mr_status status = open_for(audio, frame, err);
-    if (status)
-        return status;
+    MR_TRY(open_for(audio, frame, err));
     frame->pts = place_on_clip(audio, frame, decoded_us);
-    status = hear(audio, frame, frame->pts, err);
-    if (audio->in.peak > FULL_SCALE) /* integers cannot follow */
-        meter_apart(audio);
-    if (!status)
-        status = mr_filters_push(&audio->filters, frame, err);
-    return status ? status : take_filtered(audio, err);
+    MR_TRY(measure(audio, frame, frame->pts, err));
+    if (audio->in.peak > FULL_SCALE) /* integer samples cannot hold it */
+        measure_apart(audio);
+    MR_TRY(mr_filters_push(&audio->filters, frame, err));
+    return take_filtered(audio, err);
 }
 
-/* ---- copying ---- */
-
-static enum mr_status open_copy(struct mr_audio *audio, struct mr_muxer **ret, struct mr_err *err)
+/* Audio that an edit list leaves out, but for what a decoder needs before the first frame. */
+static bool is_hidden(const struct mr_track *track, const AVPacket *packet)
 {
-    enum mr_status status = mr_parts_get(audio->parts, 0, ret, err);
-    if (!status && !audio->copy_open)
-        status = mr_muxer_open_copied(*ret, MR_SLOT_AUDIO, audio->parts->input->audio, err);
-    audio->copy_open = true;
-    return status;
+    if (!(packet->flags & AV_PKT_FLAG_DISCARD) || packet->pts == AV_NOPTS_VALUE)
+        return false;
+    int64_t end_us = av_rescale_q(packet->pts + packet->duration, track->stream->time_base, AV_TIME_BASE_Q);
+    return end_us < track->parts->input->start_us - HIDDEN_KEPT_US;
 }
 
-/* A file's time stamps may be missing or jump back; a muxer wants them to rise. */
-static enum mr_status copy_packet(struct mr_audio *audio, AVPacket *packet, struct mr_err *err)
+static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, struct mr_err *err)
 {
-    const AVStream *stream = audio->parts->input->audio;
-    struct mr_muxer *output = NULL;
-    enum mr_status status = open_copy(audio, &output, err);
-    if (status)
-        return status;
-    int64_t at = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
-    if (at != AV_NOPTS_VALUE && audio->parts->timeline->is_timed)
-        at -= av_rescale_q(audio->parts->timeline->origin_us, AV_TIME_BASE_Q, stream->time_base);
-    if (at == AV_NOPTS_VALUE || (audio->copied_any && at <= audio->copied_last))
-        at = audio->copied_until;
-    packet->pts = packet->dts = at; /* audio is not reordered */
-    audio->copied_any = true;
-    audio->copied_last = at;
-    audio->copied_until = at + FFMAX(packet->duration, 1);
-    return mr_muxer_write(output, MR_SLOT_AUDIO, packet, err);
-}
-
-enum mr_status mr_audio_packet(struct mr_audio *audio, AVPacket *packet, struct mr_err *err)
-{
-    enum mr_status status = mr_decoder_push(&audio->decoder, packet, take_frame, audio, err);
-    return status || !audio->copies ? status : copy_packet(audio, packet, err);
-}
-
-enum mr_status mr_audio_begin_late(struct mr_audio *audio, struct mr_err *err)
-{
-    if (audio->clip.encoder || audio->copy_open)
+    struct mr_audio *audio = audio_of(track);
+    if (is_hidden(track, packet))
         return MR_OK;
-    struct mr_muxer *output = NULL;
+    MR_TRY(mr_decoder_push(&track->decoder, packet, take_frame, audio, err));
+    return audio->copies ? mr_audio_copy_packet(&audio->copy, packet, err) : MR_OK;
+}
+
+static enum mr_status open_late(struct mr_track *track, struct mr_err *err)
+{
+    struct mr_audio *audio = audio_of(track);
     if (audio->copies)
-        return open_copy(audio, &output, err);
-    const AVCodecParameters *params = audio->parts->input->audio->codecpar;
+        return mr_audio_copy_open(&audio->copy, err);
+    if (mr_audio_clip_is_open(&audio->clip))
+        return MR_OK;
+    const AVCodecParameters *params = track->stream->codecpar;
     MR_AUTO_FRAME AVFrame *frame = av_frame_alloc();
     if (!frame || av_channel_layout_copy(&frame->ch_layout, &params->ch_layout) < 0)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the encoder up");
@@ -241,39 +193,102 @@ enum mr_status mr_audio_begin_late(struct mr_audio *audio, struct mr_err *err)
     frame->format = params->format;
     if (frame->sample_rate > 0 && frame->ch_layout.nb_channels > 0 && frame->format >= 0)
         return mr_audio_clip_open(&audio->clip, frame, err);
-    mr_notes_dropped(audio->parts->notes, "audio", "it holds nothing that can be decoded");
-    mr_parts_give_up(audio->parts, MR_SLOT_AUDIO);
+    mr_track_give_up(track);
     return MR_OK;
 }
 
-/* ---- the end ---- */
-
-enum mr_status mr_audio_advance(struct mr_audio *audio, struct mr_err *err)
+static enum mr_status advance(struct mr_track *track, struct mr_err *err)
 {
-    return audio->clip.encoder ? mr_audio_clip_advance(&audio->clip, err) : MR_OK;
+    struct mr_audio_clip *clip = &audio_of(track)->clip;
+    return mr_audio_clip_is_open(clip) ? mr_audio_clip_advance(clip, err) : MR_OK;
 }
 
-enum mr_status mr_audio_pad(struct mr_audio *audio, int64_t until_us, struct mr_err *err)
+static enum mr_status pad(struct mr_track *track, int64_t until_us, struct mr_err *err)
 {
-    return audio->clip.encoder ? mr_audio_clip_pad(&audio->clip, until_us, err) : MR_OK;
+    struct mr_audio_clip *clip = &audio_of(track)->clip;
+    return mr_audio_clip_is_open(clip) ? mr_audio_clip_pad(clip, until_us, err) : MR_OK;
 }
 
-enum mr_status mr_audio_drain(struct mr_audio *audio, struct mr_err *err)
+static enum mr_status drain(struct mr_track *track, struct mr_err *err)
 {
-    enum mr_status status = mr_decoder_push(&audio->decoder, NULL, take_frame, audio, err);
-    return status || audio->copies ? status : drain_filters(audio, err);
+    struct mr_audio *audio = audio_of(track);
+    MR_TRY(mr_decoder_push(&track->decoder, NULL, take_frame, audio, err));
+    return audio->copies ? MR_OK : drain_filters(audio, err);
 }
 
-static enum mr_status finish_copy(struct mr_audio *audio, struct mr_err *err)
+static enum mr_status finish(struct mr_track *track, int64_t end_us, struct mr_err *err)
 {
-    struct mr_muxer *output = NULL;
-    enum mr_status status = mr_parts_get(audio->parts, 0, &output, err);
-    if (!status && audio->copied_any)
-        status = mr_muxer_write(output, MR_SLOT_AUDIO, NULL, err);
-    return status ? status : mr_parts_leave(audio->parts, MR_SLOT_AUDIO, mr_audio_decoded_us(audio), err);
+    struct mr_audio *audio = audio_of(track);
+    return audio->copies ? mr_audio_copy_finish(&audio->copy, decoded_us_of(audio), err)
+                         : mr_audio_clip_finish(&audio->clip, end_us, err);
 }
 
-enum mr_status mr_audio_finish(struct mr_audio *audio, int64_t end_us, struct mr_err *err)
+static int64_t position(const struct mr_track *track)
 {
-    return audio->copies ? finish_copy(audio, err) : mr_audio_clip_finish(&audio->clip, end_us, err);
+    const struct mr_audio *audio = const_audio_of(track);
+    return mr_audio_clip_is_open(&audio->clip) ? mr_audio_clip_position_us(&audio->clip)
+                                               : decoded_us_of(audio);
+}
+
+static int64_t decoded(const struct mr_track *track)
+{
+    return decoded_us_of(const_audio_of(track));
+}
+
+static bool is_done(const struct mr_track *track)
+{
+    return const_audio_of(track)->clip.is_done;
+}
+
+static bool is_empty(const struct mr_track *track)
+{
+    const struct mr_audio *audio = const_audio_of(track);
+    return audio->copies ? audio->samples == 0 : !audio->clip.has_audio;
+}
+
+static void free_audio(struct mr_track *track)
+{
+    struct mr_audio *audio = audio_of(track);
+    mr_decoder_free(&track->decoder);
+    mr_meter_free(&audio->in);
+    mr_filters_close(&audio->filters);
+    av_frame_free(&audio->filtered);
+    mr_audio_clip_free(&audio->clip);
+}
+
+static const struct mr_track_ops ops = {
+    .name = "audio",
+    .tolerance = {.share = 100, .min_us = 250 * 1000 /* the padding of codecs */, .max_us = 2 * 1000 * 1000},
+    .packet = take_packet,
+    .open_late = open_late,
+    .advance = advance,
+    .pad = pad,
+    .drain = drain,
+    .finish = finish,
+    .position = position,
+    .decoded = decoded,
+    .is_done = is_done,
+    .is_empty = is_empty,
+    .free = free_audio,
+};
+
+enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, const struct mr_sync *sync,
+                             const struct mr_gain *gain, struct mr_err *err)
+{
+    const struct mr_demuxer *input = parts->input;
+    *audio = (struct mr_audio){.track = {.ops = &ops,
+                                         .slot = MR_SLOT_AUDIO,
+                                         .parts = parts,
+                                         .stream = input->audio,
+                                         .declared_us = input->declared_us},
+                               .gain = gain,
+                               .filtered = av_frame_alloc(),
+                               .copy = {.parts = parts}};
+    audio->copies = !mr_options_change(parts->options, MR_OF_AUDIO, input->video != NULL) &&
+                    mr_muxer_can_copy(input, input->audio, parts->spec);
+    mr_meter_init(&audio->in);
+    mr_audio_clip_init(&audio->clip, parts, sync);
+    if (!audio->filtered)
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
+    return mr_decoder_init(&audio->track.decoder, input->decoder, err);
 }

@@ -71,7 +71,7 @@ enum mr_status mr_decoder_check_damage(const struct mr_decoder *decoder, struct 
  */
 static bool ends_in_a_frame(const struct mr_decoder *decoder)
 {
-    return decoder->context->codec_id == AV_CODEC_ID_MP3 && decoder->packets > 2 &&
+    return decoder->packets > 2 && decoder->context->codec_id == AV_CODEC_ID_MP3 &&
            decoder->packet_size.largest - decoder->packet_size.smallest <= 1 &&
            decoder->packet_size.last < decoder->packet_size.smallest;
 }

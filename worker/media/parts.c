@@ -5,13 +5,6 @@
 
 #include <errno.h>
 
-int64_t mr_timeline_part(const struct mr_timeline *timeline, int64_t part)
-{
-    if (timeline->part_us == INT64_MAX)
-        return part == 0 ? 0 : INT64_MAX;
-    return part * timeline->part_us;
-}
-
 enum mr_status mr_parts_init(struct mr_parts *parts, struct mr_err *err)
 {
     parts->outputs = json_array();
@@ -34,7 +27,22 @@ void mr_parts_free(struct mr_parts *parts)
     parts->outputs = NULL;
 }
 
-/* ---- opening ---- */
+/* Opens an output for the part `index`, which expects the tracks that there are. */
+static enum mr_status open_output(const struct mr_parts *parts, int64_t index, struct mr_muxer *output,
+                                  struct mr_err *err)
+{
+    const struct mr_timeline *timeline = parts->timeline;
+    MR_TRY(mr_muxer_open(output, parts->spec, parts->options, parts->input, parts->fds, (uint32_t)index,
+                         index == 0 ? parts->notes : NULL, err));
+    for (enum mr_slot i = 0; i < MR_SLOTS; i++)
+        if (parts->expects[i])
+            mr_muxer_expect(output, i);
+    output->from_us = (timeline->is_timed ? timeline->origin_us : timeline->skip_us) +
+                      mr_timeline_part(timeline, index) - timeline->intro_us;
+    if (timeline->length_us != INT64_MAX || timeline->part_us != INT64_MAX)
+        output->length_us = FFMIN(timeline->length_us, timeline->part_us) + timeline->intro_us;
+    return MR_OK;
+}
 
 static enum mr_status open_next(struct mr_parts *parts, struct mr_err *err)
 {
@@ -50,40 +58,24 @@ static enum mr_status open_next(struct mr_parts *parts, struct mr_err *err)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the output");
     parts->open[parts->count] = output;
     parts->length_us[parts->count++] = 0;
-    enum mr_status status = mr_muxer_open(output, parts->spec, parts->options, parts->input, parts->fds,
-                                          (uint32_t)index, index == 0 ? parts->notes : NULL, err);
-    for (enum mr_slot i = 0; !status && i < MR_SLOTS; i++)
-        if (parts->has[i])
-            mr_muxer_expect(output, i);
-    const struct mr_timeline *timeline = parts->timeline;
-    output->from_us = (timeline->is_timed ? timeline->origin_us : timeline->skip_us) +
-                      mr_timeline_part(timeline, index) - timeline->intro_us;
-    if (timeline->length_us != INT64_MAX || timeline->part_us != INT64_MAX)
-        output->length_us = FFMIN(timeline->length_us, timeline->part_us) + timeline->intro_us;
-    if (!status && parts->count == 1)
-        status = mr_muxer_go(output, err);
-    return status;
+    MR_TRY(open_output(parts, index, output, err));
+    return parts->count == 1 ? mr_muxer_go(output, err) : MR_OK;
 }
 
 enum mr_status mr_parts_get(struct mr_parts *parts, int64_t part, struct mr_muxer **ret, struct mr_err *err)
 {
-    while (part >= parts->first + parts->count) {
-        enum mr_status status = open_next(parts, err);
-        if (status)
-            return status;
-    }
+    while (part >= parts->first + parts->count)
+        MR_TRY(open_next(parts, err));
     *ret = parts->open[part - parts->first];
     return MR_OK;
 }
 
-/* ---- finishing ---- */
-
 static enum mr_status finish_first(struct mr_parts *parts, struct mr_err *err)
 {
     struct mr_muxer *output = parts->open[0];
-    enum mr_status status = mr_muxer_finish(output, err);
-    if (!status && json_array_append_new(parts->outputs, mr_describe_output(output, parts->length_us[0])) < 0)
-        status = mr_fail_oom(err);
+    MR_TRY(mr_muxer_finish(output, err));
+    if (json_array_append_new(parts->outputs, mr_describe_output(output, parts->length_us[0])) < 0)
+        return mr_fail_oom(err);
     close_output(&parts->open[0]);
     parts->first++;
     parts->count--;
@@ -92,13 +84,13 @@ static enum mr_status finish_first(struct mr_parts *parts, struct mr_err *err)
         parts->length_us[i] = parts->length_us[i + 1];
     }
     parts->open[parts->count] = NULL;
-    return status || parts->count == 0 ? status : mr_muxer_go(parts->open[0], err);
+    return parts->count == 0 ? MR_OK : mr_muxer_go(parts->open[0], err);
 }
 
 static bool all_left_first(const struct mr_parts *parts)
 {
     for (size_t i = 0; i < MR_SLOTS; i++)
-        if (parts->has[i] && parts->left[i] <= parts->first)
+        if (parts->expects[i] && parts->left[i] <= parts->first)
             return false;
     return parts->count > 0;
 }
@@ -114,7 +106,7 @@ enum mr_status mr_parts_leave(struct mr_parts *parts, enum mr_slot slot, int64_t
 
 void mr_parts_give_up(struct mr_parts *parts, enum mr_slot slot)
 {
-    parts->has[slot] = false;
+    parts->expects[slot] = false;
     for (int64_t i = 0; i < parts->count; i++)
         mr_muxer_give_up(parts->open[i], slot);
 }

@@ -1,7 +1,7 @@
 #include "worker/media/pipeline.h"
 
 #include "shared/base/encoding.h"
-#include "worker/media/cut.h"
+#include "worker/media/completeness.h"
 #include "worker/protocol.h"
 #include "worker/sandbox_client.h"
 
@@ -10,35 +10,12 @@
 
 enum {
     PROGRESS_US = 250 * 1000,
-    MISSING_MIN_US = 250 * 1000, /* padding of codecs explains less than this */
-    MISSING_MAX_US = 2 * 1000 * 1000,
-    LAG_US = 10 * 1000 * 1000,     /* how far a track may be behind the other where parts wait for both */
-    LATE_US = 2 * 1000 * 1000,     /* how long the picture's packets wait for the first of the sound's */
-    SEEK_MIN_US = 2 * 1000 * 1000, /* less is not worth a seek */
-    SEEK_EARLY_US = 250 * 1000,    /* a decoder of sound needs a few frames to find its feet */
-    HIDDEN_KEPT_US = 30 * 1000,
+    ESTIMATE_SLACK_US = 10 * 1000 * 1000, /* the file may be this much longer than estimated */
+    SEEK_MIN_US = 2 * 1000 * 1000,        /* less is not worth a seek */
+    SEEK_EARLY_US = 250 * 1000,           /* an audio decoder needs a few frames before the first good one */
     SEEK_BLIND_US =
         12 * 1000 * 1000, /* MPEG streams are not searched for a key frame: one should be in this */
 };
-
-/* ---- setting up ---- */
-
-static void plan_timeline(struct mr_pipeline *pipeline)
-{
-    const struct mr_options *options = pipeline->options;
-    struct mr_timeline *timeline = &pipeline->timeline;
-    bool has_logo = pipeline->logo && (options->intro_us || options->outro_us);
-    *timeline = (struct mr_timeline){
-        .is_timed = pipeline->input->video,
-        .origin_us = pipeline->input->start_us + options->trim_start_us,
-        .skip_us = options->trim_start_us,
-        .length_us = options->trim_us,
-        .part_us = options->split_us ? options->split_us : INT64_MAX,
-        .intro_us = has_logo ? options->intro_us : 0,
-        .outro_us = has_logo ? options->outro_us : 0,
-        .pads = pipeline->input->video && (options->split_us || has_logo),
-    };
-}
 
 static enum mr_status too_long(const struct mr_pipeline *pipeline, struct mr_err *err)
 {
@@ -51,11 +28,11 @@ static enum mr_status check_options(const struct mr_pipeline *pipeline, struct m
 {
     const struct mr_options *options = pipeline->options;
     int64_t all = pipeline->input->estimated_us;
-    if (all <= 0 || mr_demuxer_is_mpeg(pipeline->input)) /* whose last time stamp may be any */
+    if (all <= 0 || mr_demuxer_is_mpeg(pipeline->input)) /* whose last time stamp may be anything */
         return MR_OK;
     if (all > pipeline->max_us)
         return too_long(pipeline, err);
-    if (options->trim_start_us >= all + LAG_US)
+    if (options->trim_start_us >= all + ESTIMATE_SLACK_US)
         return mr_fail_code(err, MR_CODE_BAD_OPTION,
                             "options.trim.start: the file ends at %.3f s, before the piece begins",
                             (double)all / 1e6);
@@ -67,57 +44,67 @@ static enum mr_status check_options(const struct mr_pipeline *pipeline, struct m
     return MR_OK;
 }
 
-enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err)
+static enum mr_status init_tracks(struct mr_pipeline *pipeline, struct mr_err *err)
 {
     const struct mr_demuxer *input = pipeline->input;
-    plan_timeline(pipeline);
-    mr_discontinuity_init(&pipeline->line, input);
+    struct mr_parts *parts = &pipeline->parts;
+    parts->expects[MR_SLOT_VIDEO] = input->video;
+    parts->expects[MR_SLOT_AUDIO] = input->audio;
+    if (input->video) {
+        pipeline->tracks[MR_SLOT_VIDEO] = pipeline->sync.video = &pipeline->video.track;
+        MR_TRY(mr_video_init(&pipeline->video, parts, pipeline->logo, &pipeline->thumbnail, err));
+    }
+    if (input->audio) {
+        pipeline->tracks[MR_SLOT_AUDIO] = pipeline->sync.audio = &pipeline->audio.track;
+        MR_TRY(mr_audio_init(&pipeline->audio, parts, &pipeline->sync, pipeline->gain, err));
+    }
+    if (input->subtitle) {
+        pipeline->tracks[MR_SLOT_SUBTITLE] = &pipeline->subtitles.track;
+        MR_TRY(mr_subtitles_init(&pipeline->subtitles, parts, err));
+    }
+    return MR_OK;
+}
+
+enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err)
+{
+    const struct mr_options *options = pipeline->options;
+    mr_timeline_plan(&pipeline->timeline, pipeline->input, options, pipeline->logo);
+    mr_discontinuity_init(&pipeline->clock, pipeline->input);
     pipeline->parts = (struct mr_parts){.spec = pipeline->spec,
-                                        .options = pipeline->options,
-                                        .input = input,
+                                        .options = options,
+                                        .input = pipeline->input,
                                         .fds = pipeline->fds,
                                         .notes = pipeline->notes,
                                         .timeline = &pipeline->timeline};
+    pipeline->sync = (struct mr_sync){.parts = &pipeline->parts};
+    pipeline->thumbnail =
+        (struct mr_thumbnail){.at_us = options->thumbnail_us, .width = options->thumbnail_width};
     pipeline->packet = av_packet_alloc();
     if (!pipeline->packet)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
-    enum mr_status status = check_options(pipeline, err);
-    if (!status)
-        status = mr_parts_init(&pipeline->parts, err);
-    if (!status && input->audio) {
-        pipeline->parts.has[MR_SLOT_AUDIO] = true;
-        status = mr_audio_init(&pipeline->audio, &pipeline->parts, pipeline->gain, err);
-    }
-    if (!status && input->video) {
-        pipeline->parts.has[MR_SLOT_VIDEO] = true;
-        status = mr_video_init(&pipeline->video, &pipeline->parts, pipeline->logo, err);
-    }
-    return status ? status : mr_subtitles_init(&pipeline->subtitles, &pipeline->parts, err);
+    MR_TRY(check_options(pipeline, err));
+    MR_TRY(mr_parts_init(&pipeline->parts, err));
+    return init_tracks(pipeline, err);
 }
 
 void mr_pipeline_close(struct mr_pipeline *pipeline)
 {
-    mr_audio_free(&pipeline->audio);
-    mr_video_free(&pipeline->video);
-    mr_subtitles_free(&pipeline->subtitles);
+    for (size_t i = 0; i < MR_SLOTS; i++)
+        mr_track_free(pipeline->tracks[i]);
+    mr_thumbnail_free(&pipeline->thumbnail);
     mr_parts_free(&pipeline->parts);
     av_packet_free(&pipeline->packet);
 }
 
-/* ---- running ---- */
-
-static bool has(const struct mr_pipeline *pipeline, enum mr_slot slot)
-{
-    return pipeline->parts.has[slot];
-}
-
 int64_t mr_pipeline_decoded_us(const struct mr_pipeline *pipeline)
 {
-    int64_t sound = has(pipeline, MR_SLOT_AUDIO) ? mr_audio_decoded_us(&pipeline->audio) : 0;
-    return has(pipeline, MR_SLOT_VIDEO) ? FFMAX(mr_video_position_us(&pipeline->video), sound) : sound;
+    int64_t decoded = 0;
+    for (size_t i = 0; i < MR_SLOTS; i++)
+        decoded = FFMAX(decoded, mr_track_decoded_us(pipeline->tracks[i]));
+    return decoded;
 }
 
-/* A parent that does not listen any more is about to kill us; nothing to report to it. */
+/* A parent that does not listen any more is about to kill us; there is nobody to report to. */
 static void report_progress(struct mr_pipeline *pipeline)
 {
     int64_t now = mr_time_monotonic_us();
@@ -125,8 +112,8 @@ static void report_progress(struct mr_pipeline *pipeline)
         return;
     pipeline->progress_at_us = now;
     const struct mr_demuxer *input = pipeline->input;
-    int64_t done = mr_pipeline_decoded_us(pipeline), all = input->estimated_us;
-    all = FFMIN(all, pipeline->timeline.length_us);
+    int64_t done = mr_pipeline_decoded_us(pipeline);
+    int64_t all = FFMIN(input->estimated_us, pipeline->timeline.length_us);
     if (all <= 0)
         done = avio_tell(input->format->pb), all = input->source->size;
     if (all > 0)
@@ -134,7 +121,7 @@ static void report_progress(struct mr_pipeline *pipeline)
             pipeline->fds, (int)av_clip64(av_rescale(done, MR_PROGRESS_DONE, all), 0, MR_PROGRESS_DONE - 1));
 }
 
-/* To the key frame before the piece. A demuxer that cannot is read from the beginning. */
+/* To the key frame before the clip. Where the demuxer cannot, the file is read from the beginning. */
 static void seek_to_start(const struct mr_pipeline *pipeline)
 {
     const struct mr_timeline *timeline = &pipeline->timeline;
@@ -147,211 +134,61 @@ static void seek_to_start(const struct mr_pipeline *pipeline)
         (void)!av_seek_frame(format, -1, pipeline->input->start_us, AVSEEK_FLAG_BACKWARD);
 }
 
-/* Outputs wait for all of their tracks: one that has nothing to say is not waited for. */
-static enum mr_status keep_step(struct mr_pipeline *pipeline, struct mr_err *err)
+/* Gives the packet to its track, if there is one. */
+static enum mr_status take_packet(struct mr_pipeline *pipeline, AVPacket *packet, struct mr_err *err)
 {
-    const struct mr_timeline *timeline = &pipeline->timeline;
-    struct mr_audio *audio = &pipeline->audio;
-    if (!has(pipeline, MR_SLOT_VIDEO) || !has(pipeline, MR_SLOT_AUDIO))
-        return MR_OK;
-    int64_t sound = mr_audio_position_us(audio), picture = mr_video_position_us(&pipeline->video);
-    pipeline->parts.picture_us = picture;
-    enum mr_status status = picture - sound > LATE_US ? mr_audio_begin_late(audio, err) : MR_OK;
-    if (!status && !audio->copies)
-        status = mr_audio_advance(audio, err);
-    if (status || timeline->part_us == INT64_MAX)
-        return status;
-    if (picture - sound > LAG_US)
-        return mr_audio_pad(audio, picture - LAG_US, err);
-    if (sound - picture > LAG_US)
-        return mr_video_pad(&pipeline->video, sound - LAG_US, err);
+    for (size_t i = 0; i < MR_SLOTS; i++) {
+        struct mr_track *track = pipeline->tracks[i];
+        if (!mr_track_is_active(track) || track->stream->index != packet->stream_index)
+            continue;
+        mr_discontinuity_mend(&pipeline->clock, track->slot, track->stream->time_base, packet);
+        return mr_track_packet(track, packet, err);
+    }
     return MR_OK;
 }
 
-/* Sound that an edit list leaves out, but for what a decoder needs to find its feet. */
-static bool is_hidden_sound(const struct mr_pipeline *pipeline, enum mr_slot slot, const AVPacket *packet)
+/* Reads as much of the input as the tracks need. */
+static enum mr_status read_packets(struct mr_pipeline *pipeline, struct mr_err *err)
 {
-    if (slot != MR_SLOT_AUDIO || !(packet->flags & AV_PKT_FLAG_DISCARD) || packet->pts == AV_NOPTS_VALUE)
-        return false;
-    const AVStream *stream = pipeline->input->audio;
-    int64_t end_us = av_rescale_q(packet->pts + packet->duration, stream->time_base, AV_TIME_BASE_Q);
-    return end_us < pipeline->input->start_us - HIDDEN_KEPT_US;
-}
-
-static enum mr_status take_packet(struct mr_pipeline *pipeline, struct mr_err *err)
-{
-    const struct mr_demuxer *input = pipeline->input;
+    int rc = 0;
     AVPacket *packet = pipeline->packet;
-    const AVStream *const streams[MR_SLOTS] = {
-        [MR_SLOT_VIDEO] = input->video, [MR_SLOT_AUDIO] = input->audio, [MR_SLOT_SUBTITLE] = input->subtitle};
-    enum mr_slot slot = 0;
-    while (slot < MR_SLOTS && (!streams[slot] || streams[slot]->index != packet->stream_index))
-        slot++;
-    if (slot == MR_SLOTS || (slot != MR_SLOT_SUBTITLE && !has(pipeline, slot)) ||
-        is_hidden_sound(pipeline, slot, packet))
-        return MR_OK;
-    mr_discontinuity_mend(&pipeline->line, slot, streams[slot]->time_base, packet);
-    if (slot == MR_SLOT_SUBTITLE)
-        return mr_subtitles_packet(&pipeline->subtitles, packet, err);
-    if (slot == MR_SLOT_VIDEO)
-        return pipeline->video.is_done ? MR_OK : mr_video_packet(&pipeline->video, packet, err);
-    return pipeline->audio.clip.is_done ? MR_OK : mr_audio_packet(&pipeline->audio, packet, err);
-}
-
-static bool all_done(const struct mr_pipeline *pipeline)
-{
-    bool picture = !has(pipeline, MR_SLOT_VIDEO) || pipeline->video.is_done;
-    bool sound = !has(pipeline, MR_SLOT_AUDIO) || pipeline->audio.clip.is_done;
-    /* A hole in the sound at the end of the piece: what comes after is of no use. */
-    if (has(pipeline, MR_SLOT_VIDEO) && pipeline->video.is_done && !sound)
-        sound = pipeline->video.next_us - pipeline->timeline.length_us > LAG_US;
-    return picture && sound;
-}
-
-/* Why did the demuxer stop? Some report a packet cut by the end of the file as a failed read. */
-static enum mr_status judge_end(struct mr_pipeline *pipeline, int rc, struct mr_err *err)
-{
-    const struct mr_source *source = pipeline->input->source;
-    if (source->failed)
-        return mr_fail_code(err, MR_CODE_INTERNAL, "the parent stopped to read");
-    if (rc >= 0 || rc == AVERROR_EOF)
-        return MR_OK;
-    if (rc == AVERROR(ENOMEM) || source->at < source->size)
-        return mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the file cannot be read to its end");
-    mr_decoder_count_cut(has(pipeline, MR_SLOT_VIDEO) ? &pipeline->video.decoder : &pipeline->audio.decoder);
-    return MR_OK;
-}
-
-/* ---- the end ---- */
-
-static enum mr_status too_short(int64_t declared, int64_t decoded, const char *what, struct mr_err *err)
-{
-    return mr_fail_code(err, MR_CODE_TRUNCATED,
-                        "the file breaks off: it declares %.3f s of %s and holds %.3f s",
-                        (double)declared / 1e6, what, (double)decoded / 1e6);
-}
-
-/* A piece ends where it was told to. */
-static bool is_whole(const struct mr_pipeline *pipeline)
-{
-    return pipeline->options->trim_us == INT64_MAX && pipeline->options->trim_start_us == 0;
-}
-
-static enum mr_status check_lengths(const struct mr_pipeline *pipeline, struct mr_err *err)
-{
-    const struct mr_demuxer *input = pipeline->input;
-    if (!is_whole(pipeline))
-        return MR_OK;
-    if (has(pipeline, MR_SLOT_AUDIO)) {
-        int64_t declared = input->declared_us, decoded = mr_audio_decoded_us(&pipeline->audio);
-        if (pipeline->timeline.is_timed) /* there may be holes */
-            decoded = FFMAX(decoded, mr_audio_position_us(&pipeline->audio));
-        if (declared >= 0 && declared - decoded > av_clip64(declared / 100, MISSING_MIN_US, MISSING_MAX_US))
-            return too_short(declared, decoded, "audio", err);
+    while (!mr_sync_is_over(&pipeline->sync) && (rc = av_read_frame(pipeline->input->format, packet)) >= 0) {
+        MR_TRY(take_packet(pipeline, packet, err));
+        av_packet_unref(packet);
+        MR_TRY(mr_sync_step(&pipeline->sync, err));
+        if (mr_pipeline_decoded_us(pipeline) > pipeline->max_us)
+            return too_long(pipeline, err);
+        report_progress(pipeline);
     }
-    if (has(pipeline, MR_SLOT_VIDEO)) {
-        int64_t declared = input->video_declared_us, seen = mr_video_position_us(&pipeline->video);
-        if (declared >= 0 && declared - seen > av_clip64(declared / 20, MISSING_MAX_US, 2 * MISSING_MAX_US))
-            return too_short(declared, seen, "video", err);
-    }
-    return MR_OK;
+    return mr_completeness_judge_end(pipeline->tracks, pipeline->input->source, rc, err);
 }
 
-/* A file that states no length (CBR MP3 without a Xing header, ADTS, MPEG-TS) and is cut between two packets
- * cannot be told from a whole one. */
-static void warn_of_cut(const struct mr_pipeline *pipeline)
-{
-    struct mr_notes *notes = pipeline->notes;
-    if (mr_cut_ogg_is_open(pipeline->input->source))
-        mr_notes_warn(notes, MR_CODE_TRUNCATED,
-                      "the file does not end as an Ogg file should: its end may be missing");
-    else if (pipeline->input->missing_bytes)
-        mr_notes_warn(notes, MR_CODE_TRUNCATED, "%lld bytes are missing at the end of the file",
-                      (long long)pipeline->input->missing_bytes);
-    else if ((has(pipeline, MR_SLOT_AUDIO) && mr_decoder_ends_badly(&pipeline->audio.decoder)) ||
-             (has(pipeline, MR_SLOT_VIDEO) && mr_decoder_ends_badly(&pipeline->video.decoder)))
-        mr_notes_warn(notes, MR_CODE_TRUNCATED,
-                      "the last packet is damaged: the end of the file may be missing");
-}
-
-static enum mr_status nothing_there(const struct mr_pipeline *pipeline, const char *what, struct mr_err *err)
-{
-    if (pipeline->options->trim_start_us)
-        return mr_fail_code(err, MR_CODE_BAD_OPTION,
-                            "options.trim.start: the file ends before the piece begins");
-    return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file holds no %s that can be decoded", what);
-}
-
-static enum mr_status check_damage(struct mr_pipeline *pipeline, struct mr_err *err)
-{
-    enum mr_status status = MR_OK;
-    if (has(pipeline, MR_SLOT_VIDEO) && pipeline->video.frames == 0)
-        return nothing_there(pipeline, "picture", err);
-    if (has(pipeline, MR_SLOT_AUDIO) && mr_audio_is_empty(&pipeline->audio) && !has(pipeline, MR_SLOT_VIDEO))
-        return nothing_there(pipeline, "audio", err);
-    if (has(pipeline, MR_SLOT_VIDEO))
-        status = mr_decoder_check_damage(&pipeline->video.decoder, pipeline->notes, err);
-    if (!status && has(pipeline, MR_SLOT_AUDIO))
-        status = mr_decoder_check_damage(&pipeline->audio.decoder, pipeline->notes, err);
-    return status;
-}
-
+/* Empties the decoders, and compares what came out with what the file declares. */
 static enum mr_status drain(struct mr_pipeline *pipeline, struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
-    if (has(pipeline, MR_SLOT_VIDEO))
-        status = mr_video_drain(&pipeline->video, err);
-    if (!status && has(pipeline, MR_SLOT_AUDIO))
-        status = mr_audio_drain(&pipeline->audio, err);
-    if (!status)
-        status = check_damage(pipeline, err);
-    if (!status)
-        status = check_lengths(pipeline, err);
-    if (status)
-        return status;
-    warn_of_cut(pipeline);
-    mr_discontinuity_note(&pipeline->line, pipeline->notes);
+    bool is_whole = pipeline->options->trim_us == INT64_MAX && pipeline->options->trim_start_us == 0;
+    for (size_t i = 0; i < MR_SLOTS; i++)
+        MR_TRY(mr_track_drain(pipeline->tracks[i], err));
+    MR_TRY(mr_completeness_check(pipeline->tracks, &pipeline->parts, is_whole, err));
+    mr_discontinuity_note(&pipeline->clock, pipeline->notes);
+    for (size_t i = 0; i < MR_SLOTS; i++)
+        if (mr_track_is_empty(pipeline->tracks[i]))
+            mr_track_give_up(pipeline->tracks[i]);
     return MR_OK;
 }
 
+/* Video first: where it ends, audio may have to end. */
 static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
 {
-    enum mr_status status = drain(pipeline, err);
-    if (status)
-        return status;
-    if (has(pipeline, MR_SLOT_AUDIO) && mr_audio_is_empty(&pipeline->audio)) {
-        mr_notes_dropped(pipeline->notes, "audio", "it holds nothing that can be decoded");
-        mr_parts_give_up(&pipeline->parts, MR_SLOT_AUDIO);
-    }
-    int64_t end_us = INT64_MAX;
-    if (has(pipeline, MR_SLOT_VIDEO))
-        status = mr_video_finish(&pipeline->video, err);
-    if (pipeline->timeline.pads) /* no part of sound alone */
-        end_us = FFMIN(mr_video_position_us(&pipeline->video),
-                       mr_timeline_part(&pipeline->timeline, pipeline->video.part));
-    if (!status && has(pipeline, MR_SLOT_AUDIO))
-        status = mr_audio_finish(&pipeline->audio, end_us, err);
-    if (!status && has(pipeline, MR_SLOT_VIDEO))
-        status = mr_video_write_thumbnail(&pipeline->video, err);
-    return status;
+    MR_TRY(mr_track_finish(pipeline->tracks[MR_SLOT_VIDEO], INT64_MAX, err));
+    MR_TRY(mr_track_finish(pipeline->tracks[MR_SLOT_AUDIO], mr_sync_audio_end_us(&pipeline->sync), err));
+    return mr_thumbnail_write(&pipeline->thumbnail, &pipeline->parts, err);
 }
 
 enum mr_status mr_pipeline_run(struct mr_pipeline *pipeline, struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
-    int rc = 0;
     seek_to_start(pipeline);
-    while (!status && !all_done(pipeline) &&
-           (rc = av_read_frame(pipeline->input->format, pipeline->packet)) >= 0) {
-        status = take_packet(pipeline, err);
-        av_packet_unref(pipeline->packet);
-        if (!status)
-            status = keep_step(pipeline, err);
-        if (!status && mr_pipeline_decoded_us(pipeline) > pipeline->max_us)
-            status = too_long(pipeline, err);
-        report_progress(pipeline);
-    }
-    if (!status)
-        status = judge_end(pipeline, rc, err);
-    return status ? status : finish(pipeline, err);
+    MR_TRY(read_packets(pipeline, err));
+    MR_TRY(drain(pipeline, err));
+    return finish(pipeline, err);
 }

@@ -111,7 +111,7 @@ static void note_picture(const struct mr_pipeline *pipeline)
     const AVCodecParameters *params = pipeline->input->video->codecpar;
     note_rotation(pipeline);
     note_light(pipeline);
-    note_codec(notes, "video.codec", params->codec_id, video->plan.codec->id, video->copies);
+    note_codec(notes, "video.codec", params->codec_id, video->clip.plan.codec->id, video->copies);
     if (video->copies) {
         mr_video_copy_note(&video->copy, notes);
         return;
@@ -129,29 +129,30 @@ static void note_picture(const struct mr_pipeline *pipeline)
         mr_notes_changed(notes, "video.size", from, to,
                          ordered ? "ordered" : "turned, of even sides, or of square pixels");
     const char *before = av_get_pix_fmt_name(params->format),
-               *after = av_get_pix_fmt_name(video->plan.pixels);
+               *after = av_get_pix_fmt_name(video->clip.plan.pixels);
     if (before && after && strcmp(before, after) != 0)
         mr_notes_changed(notes, "video.pixel_format", before, after, "what players of the format expect");
-    if (video->plan.is_constant && pipeline->input->video->avg_frame_rate.den)
+    if (video->clip.plan.is_constant && pipeline->input->video->avg_frame_rate.den)
         note_number(notes, "video.fps", av_q2d(pipeline->input->video->avg_frame_rate),
-                    av_q2d(video->plan.fps), pipeline->options->fps > 0 ? "ordered" : "the format's");
-    if (video->late)
+                    av_q2d(video->clip.plan.fps), pipeline->options->fps > 0 ? "ordered" : "the format's");
+    if (video->clip.dropped)
         mr_notes_warn(notes, MR_CODE_FRAMES_AT_ONE_TIME,
-                      "%lld frames came at the time of another and were left out", (long long)video->late);
+                      "%lld frames came at the time of another and were left out",
+                      (long long)video->clip.dropped);
 }
 
 static void note_sound(const struct mr_pipeline *pipeline)
 {
     const struct mr_audio *audio = &pipeline->audio;
-    const AVCodecContext *encoder = audio->clip.encoder;
+    const AVCodecContext *encoder = audio->clip.part.encoder;
     struct mr_notes *notes = pipeline->notes;
     if (audio->copies || !encoder)
         return;
     const struct mr_options *options = pipeline->options;
     note_codec(notes, "audio.codec", pipeline->input->audio->codecpar->codec_id, encoder->codec_id, false);
-    note_number(notes, "audio.sample_rate", audio->clip.shape->sample_rate, encoder->sample_rate,
+    note_number(notes, "audio.sample_rate", audio->clip.part.shape->sample_rate, encoder->sample_rate,
                 options->sample_rate ? "ordered" : "the codec's");
-    note_number(notes, "audio.channels", audio->clip.shape->ch_layout.nb_channels,
+    note_number(notes, "audio.channels", audio->clip.part.shape->ch_layout.nb_channels,
                 encoder->ch_layout.nb_channels, options->channels ? "ordered" : "the codec has no more");
     if (options->bit_rate && !mr_media_has_video(pipeline->spec))
         note_number(
@@ -191,10 +192,11 @@ static json_t *describe_engine(const struct mr_pipeline *pipeline)
     set_version(engine, "libavcodec", avcodec_version());
     set_version(engine, "libavfilter", avfilter_version());
     if (pipeline->input->video && !pipeline->video.copies)
-        (void)json_object_set_new(engine, "video_encoder", json_string(pipeline->video.plan.codec->name));
-    if (pipeline->input->audio && pipeline->audio.clip.encoder)
+        (void)json_object_set_new(engine, "video_encoder",
+                                  json_string(pipeline->video.clip.plan.codec->name));
+    if (pipeline->input->audio && pipeline->audio.clip.part.encoder)
         (void)json_object_set_new(engine, "audio_encoder",
-                                  json_string(pipeline->audio.clip.encoder->codec->name));
+                                  json_string(pipeline->audio.clip.part.encoder->codec->name));
     return engine;
 }
 

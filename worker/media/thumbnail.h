@@ -1,20 +1,28 @@
 /*
- * The thumbnail: one frame as a JPEG file, the last output of a job. Used by one thread.
+ * The thumbnail: a frame of the video as a JPEG file, the last output of a job. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_THUMBNAIL_H
 #define MR_WORKER_MEDIA_THUMBNAIL_H
 
-#include "shared/base/json.h"
-#include "worker/media/av.h"
-#include "worker/sandbox.h"
+#include "worker/media/parts.h"
 
-/*
- * Scales the frame to so many pixels of width (0: as wide as it is shown), writes it as output `index`, and
- * says in *ret what it is, as the receipt has it of the other outputs. turn: filters of its rotation, each
- * with a comma behind it, or "".
- */
-MR_MUST_CHECK enum mr_status mr_thumbnail_write(const struct mr_sandbox_fds *fds, uint32_t index,
-                                                const AVFrame *frame, const char *turn, int width,
-                                                json_t **ret, struct mr_err *err);
+struct mr_thumbnail {
+    int64_t at_us;    /* the time of the first part that it shows; -1: none is asked for */
+    int width;        /* in pixels; 0: as wide as the frame is shown */
+    AVFrame *frame;   /* the last frame up to that time so far, or the first one after it; owned */
+    const char *turn; /* filters of the frame's rotation, each followed by a comma, or ""; not owned */
+};
+
+void mr_thumbnail_free(struct mr_thumbnail *thumbnail);
+
+/* Keeps a reference to the frame, shown at at_us of the first part, if it is the one asked for. turn: a
+ * constant, as above. */
+MR_MUST_CHECK enum mr_status mr_thumbnail_offer(struct mr_thumbnail *thumbnail, const AVFrame *frame,
+                                                const char *turn, int64_t at_us, struct mr_err *err);
+
+/* Writes the thumbnail, if there is one, as the output after the parts, and adds it to their descriptions. After
+ * all parts are finished. Code: internal. */
+MR_MUST_CHECK enum mr_status mr_thumbnail_write(const struct mr_thumbnail *thumbnail, struct mr_parts *parts,
+                                                struct mr_err *err);
 
 #endif

@@ -1,0 +1,174 @@
+#include "worker/media/audio_part.h"
+
+#include "worker/media/encoder.h"
+#include "worker/media/samples.h"
+
+#include <errno.h>
+#include <libavutil/channel_layout.h>
+#include <libavutil/common.h>
+
+enum { CHUNK = 8192 }; /* samples */
+
+void mr_audio_part_init(struct mr_audio_part *part, struct mr_parts *parts)
+{
+    *part = (struct mr_audio_part){.parts = parts};
+    mr_meter_init(&part->out);
+}
+
+void mr_audio_part_free(struct mr_audio_part *part)
+{
+    mr_meter_free(&part->out);
+    mr_monitor_close(&part->monitor);
+    av_frame_free(&part->shape);
+    avcodec_free_context(&part->encoder);
+    if (part->queue)
+        av_audio_fifo_free(part->queue);
+    part->queue = NULL;
+}
+
+int64_t mr_audio_part_samples(const struct mr_audio_part *part, int64_t us)
+{
+    return us == INT64_MAX ? us : av_rescale(us, part->encoder->sample_rate, 1000000);
+}
+
+/* frame NULL: drain. */
+static enum mr_status encode(struct mr_audio_part *part, AVFrame *frame, struct mr_err *err)
+{
+    struct mr_muxer *output = NULL;
+    MR_TRY(mr_parts_get(part->parts, part->number, &output, err));
+    if (frame) {
+        frame->pts = part->encoded - part->lead_in;
+        part->encoded += frame->nb_samples;
+    }
+    MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
+    int rc = packet ? avcodec_send_frame(part->encoder, frame) : AVERROR(ENOMEM);
+    while (rc >= 0 && (rc = avcodec_receive_packet(part->encoder, packet)) >= 0) {
+        if (part->monitor.decoder)
+            MR_TRY(mr_monitor_listen(&part->monitor, packet, &part->out, err));
+        MR_TRY(mr_muxer_write(output, MR_SLOT_AUDIO, packet, err));
+    }
+    if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "encode");
+    if (!frame && part->monitor.decoder)
+        return mr_monitor_listen(&part->monitor, NULL, &part->out, err);
+    return MR_OK;
+}
+
+static enum mr_status encode_some(struct mr_audio_part *part, int samples, struct mr_err *err)
+{
+    MR_AUTO_FRAME AVFrame *frame = mr_samples_new(part->encoder, samples);
+    if (!frame || av_audio_fifo_read(part->queue, (void **)frame->extended_data, samples) < samples)
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "encode");
+    return encode(part, frame, err);
+}
+
+/* Gives the encoder frames of its size; the last one of a part may be shorter. */
+static enum mr_status encode_queue(struct mr_audio_part *part, bool is_last, struct mr_err *err)
+{
+    const AVCodecContext *encoder = part->encoder;
+    bool takes_any =
+        !encoder->frame_size || (encoder->codec->capabilities & AV_CODEC_CAP_VARIABLE_FRAME_SIZE);
+    for (;;) {
+        int left = av_audio_fifo_size(part->queue);
+        int size = takes_any ? FFMIN(left, CHUNK) : encoder->frame_size;
+        if (left < size && is_last)
+            size = left;
+        if (left < size || left == 0)
+            return MR_OK;
+        MR_TRY(encode_some(part, size, err));
+    }
+}
+
+enum mr_status mr_audio_part_write(struct mr_audio_part *part, uint8_t *const *data, int samples,
+                                   struct mr_err *err)
+{
+    int rc = av_audio_fifo_write(part->queue, (void **)(uintptr_t)data, samples);
+    if (rc < 0)
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "keep the audio");
+    return encode_queue(part, false, err);
+}
+
+static enum mr_status write_silence(struct mr_audio_part *part, int64_t us, struct mr_err *err)
+{
+    int64_t left = mr_audio_part_samples(part, us);
+    if (left <= 0)
+        return MR_OK;
+    MR_AUTO_FRAME AVFrame *frame = mr_samples_new_silence(part->encoder, CHUNK);
+    if (!frame)
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "make silence");
+    for (; left > 0; left -= CHUNK)
+        MR_TRY(mr_audio_part_write(part, frame->extended_data, (int)FFMIN(left, CHUNK), err));
+    return MR_OK;
+}
+
+static enum mr_status write_lead_in(struct mr_audio_part *part, struct mr_err *err)
+{
+    MR_AUTO_FRAME AVFrame *frame = mr_samples_new_silence(part->encoder, part->encoder->frame_size);
+    if (!frame)
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "lead in");
+    part->lead_in = frame->nb_samples;
+    return encode(part, frame, err);
+}
+
+static enum mr_status make_queue(struct mr_audio_part *part, struct mr_err *err)
+{
+    const AVCodecContext *encoder = part->encoder;
+    if (!part->queue)
+        part->queue = av_audio_fifo_alloc(encoder->sample_fmt, encoder->ch_layout.nb_channels, CHUNK);
+    return part->queue ? MR_OK : mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the encoder up");
+}
+
+/* A decoder costs up to a fifth of an encoder: only where the loudness of the result is promised. */
+static enum mr_status open_monitor(struct mr_audio_part *part, struct mr_err *err)
+{
+    if (part->parts->options->loudness >= 0 || !mr_monitor_is_needed(part->encoder))
+        return MR_OK;
+    part->differs = true;
+    return mr_monitor_open(&part->monitor, part->encoder, err);
+}
+
+/* The encoder of the present part, and what comes before the clip. */
+static enum mr_status open_part(struct mr_audio_part *part, struct mr_err *err)
+{
+    struct mr_parts *parts = part->parts;
+    struct mr_muxer *output = NULL;
+    MR_TRY(mr_parts_get(parts, part->number, &output, err));
+    MR_TRY(mr_encoder_open(parts->spec, parts->options, parts->input, part->shape,
+                           mr_muxer_has_global_header(output), &part->encoder, err));
+    MR_TRY(make_queue(part, err));
+    MR_TRY(open_monitor(part, err));
+    MR_TRY(mr_muxer_open_encoded(output, MR_SLOT_AUDIO, part->encoder, err));
+    part->encoded = part->lead_in = 0;
+    if (parts->spec->needs_lead_in)
+        MR_TRY(write_lead_in(part, err));
+    return write_silence(part, parts->timeline->intro_us, err);
+}
+
+enum mr_status mr_audio_part_open(struct mr_audio_part *part, const AVFrame *frame, struct mr_err *err)
+{
+    part->shape = av_frame_alloc();
+    int rc =
+        part->shape ? av_channel_layout_copy(&part->shape->ch_layout, &frame->ch_layout) : AVERROR(ENOMEM);
+    if (rc < 0)
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "set the encoder up");
+    part->shape->sample_rate = frame->sample_rate;
+    part->shape->format = frame->format;
+    return open_part(part, err);
+}
+
+enum mr_status mr_audio_part_close(struct mr_audio_part *part, struct mr_err *err)
+{
+    MR_TRY(write_silence(part, part->parts->timeline->outro_us, err));
+    MR_TRY(encode_queue(part, true, err));
+    MR_TRY(encode(part, NULL, err));
+    int64_t us = av_rescale(part->encoded - part->lead_in, 1000000, part->encoder->sample_rate);
+    part->number++;
+    return mr_parts_leave(part->parts, MR_SLOT_AUDIO, us, err);
+}
+
+enum mr_status mr_audio_part_next(struct mr_audio_part *part, struct mr_err *err)
+{
+    MR_TRY(mr_audio_part_close(part, err));
+    avcodec_free_context(&part->encoder);
+    return open_part(part, err);
+}

@@ -1,0 +1,85 @@
+#include "worker/media/completeness.h"
+
+#include "worker/media/cut.h"
+
+#include <errno.h>
+#include <libavutil/common.h>
+
+enum mr_status mr_completeness_judge_end(struct mr_track *const tracks[MR_SLOTS],
+                                         const struct mr_source *source, int rc, struct mr_err *err)
+{
+    if (source->failed)
+        return mr_fail_code(err, MR_CODE_INTERNAL, "the parent stopped to read");
+    if (rc >= 0 || rc == AVERROR_EOF)
+        return MR_OK;
+    if (rc == AVERROR(ENOMEM) || source->at < source->size)
+        return mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the file cannot be read to its end");
+    /* Some demuxers report a packet that is cut by the end of the file as a failed read. */
+    mr_decoder_count_cut(&mr_track_main(tracks)->decoder);
+    return MR_OK;
+}
+
+static enum mr_status check_main(const struct mr_track *track, struct mr_err *err)
+{
+    if (!mr_track_is_empty(track))
+        return MR_OK;
+    if (track->parts->options->trim_start_us)
+        return mr_fail_code(err, MR_CODE_BAD_OPTION,
+                            "options.trim.start: the file ends before the piece begins");
+    return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file holds no %s that can be decoded",
+                        track->ops->name);
+}
+
+static enum mr_status check_length(const struct mr_track *track, struct mr_err *err)
+{
+    if (!mr_track_is_active(track) || track->declared_us < 0)
+        return MR_OK;
+    int64_t declared = track->declared_us, seen = mr_track_decoded_us(track);
+    if (track->parts->timeline->is_timed) /* there may be holes */
+        seen = FFMAX(seen, mr_track_position_us(track));
+    int64_t tolerated = av_clip64(declared / track->ops->tolerance.share, track->ops->tolerance.min_us,
+                                  track->ops->tolerance.max_us);
+    if (declared - seen <= tolerated)
+        return MR_OK;
+    return mr_fail_code(err, MR_CODE_TRUNCATED,
+                        "the file breaks off: it declares %.3f s of %s and holds %.3f s",
+                        (double)declared / 1e6, track->ops->name, (double)seen / 1e6);
+}
+
+static bool ends_badly(struct mr_track *const tracks[MR_SLOTS])
+{
+    for (size_t i = 0; i < MR_SLOTS; i++)
+        if (mr_track_is_active(tracks[i]) && mr_decoder_ends_badly(&tracks[i]->decoder))
+            return true;
+    return false;
+}
+
+/* A file that states no length (CBR MP3 without a Xing header, ADTS, MPEG-TS) and is cut between two packets
+ * looks like a whole one. */
+static void warn_of_cut(struct mr_track *const tracks[MR_SLOTS], const struct mr_parts *parts)
+{
+    const struct mr_demuxer *input = parts->input;
+    struct mr_notes *notes = parts->notes;
+    if (mr_cut_ogg_is_open(input->source))
+        mr_notes_warn(notes, MR_CODE_TRUNCATED,
+                      "the file does not end as an Ogg file should: its end may be missing");
+    else if (input->missing_bytes)
+        mr_notes_warn(notes, MR_CODE_TRUNCATED, "%lld bytes are missing at the end of the file",
+                      (long long)input->missing_bytes);
+    else if (ends_badly(tracks))
+        mr_notes_warn(notes, MR_CODE_TRUNCATED,
+                      "the last packet is damaged: the end of the file may be missing");
+}
+
+enum mr_status mr_completeness_check(struct mr_track *const tracks[MR_SLOTS], const struct mr_parts *parts,
+                                     bool is_whole, struct mr_err *err)
+{
+    MR_TRY(check_main(mr_track_main(tracks), err));
+    for (size_t i = 0; i < MR_SLOTS; i++)
+        if (mr_track_is_active(tracks[i]))
+            MR_TRY(mr_decoder_check_damage(&tracks[i]->decoder, parts->notes, err));
+    for (size_t i = MR_SLOTS; is_whole && i-- > 0;) /* audio first: its length is stated more exactly */
+        MR_TRY(check_length(tracks[i], err));
+    warn_of_cut(tracks, parts);
+    return MR_OK;
+}

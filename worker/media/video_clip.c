@@ -1,0 +1,199 @@
+#include "worker/media/video_clip.h"
+
+#include "worker/media/filters.h"
+
+#include <errno.h>
+#include <libavutil/common.h>
+
+enum {
+    SLACK_US = 1000,       /* half of the coarsest time base there is */
+    SLIVER_US = 50 * 1000, /* less at the end of the video does not make a part */
+    MICRO = 1000000,
+};
+
+void mr_video_clip_init(struct mr_video_clip *clip, struct mr_parts *parts, const AVFrame *logo,
+                        struct mr_thumbnail *thumbnail)
+{
+    *clip = (struct mr_video_clip){.parts = parts, .logo = logo, .thumbnail = thumbnail, .sent = -1};
+}
+
+void mr_video_clip_free(struct mr_video_clip *clip)
+{
+    av_frame_free(&clip->last);
+    av_frame_free(&clip->fitted_logo);
+    avcodec_free_context(&clip->encoder);
+}
+
+int64_t mr_video_clip_usual_us(const struct mr_video_clip *clip)
+{
+    return av_rescale(MICRO, clip->plan.fps.den, clip->plan.fps.num);
+}
+
+bool mr_video_clip_ends_by(int64_t length_us, int64_t at_us)
+{
+    return at_us > length_us - SLACK_US;
+}
+
+static int64_t to_ticks(const struct mr_video_clip *clip, int64_t us)
+{
+    return us == INT64_MAX ? us : av_rescale_q(us, AV_TIME_BASE_Q, clip->plan.base);
+}
+
+static int64_t to_us(const struct mr_video_clip *clip, int64_t ticks)
+{
+    return av_rescale_q(ticks, clip->plan.base, AV_TIME_BASE_Q);
+}
+
+/* frame NULL: drain. */
+static enum mr_status encode(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
+{
+    struct mr_muxer *output = NULL;
+    MR_TRY(mr_parts_get(clip->parts, clip->part, &output, err));
+    MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
+    int rc = packet ? avcodec_send_frame(clip->encoder, frame) : AVERROR(ENOMEM);
+    while (rc >= 0 && (rc = avcodec_receive_packet(clip->encoder, packet)) >= 0) {
+        bool is_last = clip->length && packet->pts == clip->sent;
+        packet->duration = is_last ? clip->length : FFMAX(to_ticks(clip, mr_video_clip_usual_us(clip)), 1);
+        MR_TRY(mr_muxer_write(output, MR_SLOT_VIDEO, packet, err));
+    }
+    if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "encode the picture");
+    return MR_OK;
+}
+
+/* Sends a frame at a time of the part. One that is not later than the last is dropped. */
+static enum mr_status send(struct mr_video_clip *clip, const AVFrame *frame, int64_t at, struct mr_err *err)
+{
+    if (at <= clip->sent) {
+        clip->dropped++;
+        return MR_OK;
+    }
+    if (clip->part == 0)
+        MR_TRY(mr_thumbnail_offer(clip->thumbnail, frame, "", to_us(clip, at), err));
+    MR_AUTO_FRAME AVFrame *copy = av_frame_clone(frame);
+    if (!copy)
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "encode the picture");
+    copy->pts = at;
+    copy->pict_type = AV_PICTURE_TYPE_NONE; /* the encoder's choice, not the input's */
+    clip->sent = at;
+    clip->frames++;
+    return encode(clip, copy, err);
+}
+
+/* Shows the logo for so long, from a time of the part on. */
+static enum mr_status send_logo(struct mr_video_clip *clip, int64_t from_us, int64_t length_us,
+                                struct mr_err *err)
+{
+    if (length_us <= 0 || !clip->logo)
+        return MR_OK;
+    if (!clip->fitted_logo)
+        MR_TRY(mr_filters_still(clip->logo, "", &clip->size, clip->plan.pixels, &clip->fitted_logo, err));
+    for (int64_t i = 0;; i++) {
+        int64_t at_us = av_rescale(i, (int64_t)MICRO * clip->plan.fps.den, clip->plan.fps.num);
+        if (mr_video_clip_ends_by(length_us, at_us))
+            return MR_OK;
+        MR_TRY(send(clip, clip->fitted_logo, to_ticks(clip, from_us + at_us), err));
+    }
+}
+
+static enum mr_status open_part(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
+{
+    struct mr_parts *parts = clip->parts;
+    struct mr_muxer *output = NULL;
+    clip->sent = -1;
+    clip->length = 0;
+    MR_TRY(mr_parts_get(parts, clip->part, &output, err));
+    MR_TRY(mr_video_encoder_open(&clip->plan, parts->options, frame, mr_muxer_has_global_header(output),
+                                 &clip->encoder, err));
+    MR_TRY(mr_muxer_open_encoded(output, MR_SLOT_VIDEO, clip->encoder, err));
+    return send_logo(clip, 0, parts->timeline->intro_us, err);
+}
+
+/* The part ends at a time of the clip. */
+static enum mr_status close_part(struct mr_video_clip *clip, int64_t end_us, struct mr_err *err)
+{
+    const struct mr_timeline *timeline = clip->parts->timeline;
+    int64_t clip_us = timeline->intro_us + end_us - mr_timeline_part(timeline, clip->part);
+    int64_t length_us = clip_us + timeline->outro_us;
+    MR_TRY(send_logo(clip, clip_us, timeline->outro_us, err));
+    clip->length = FFMAX(to_ticks(clip, length_us) - clip->sent, 1);
+    MR_TRY(encode(clip, NULL, err));
+    avcodec_free_context(&clip->encoder);
+    clip->part++;
+    return mr_parts_leave(clip->parts, MR_SLOT_VIDEO, length_us, err);
+}
+
+static int64_t time_in_part(const struct mr_video_clip *clip, int64_t at)
+{
+    const struct mr_timeline *timeline = clip->parts->timeline;
+    return at - to_ticks(clip, mr_timeline_part(timeline, clip->part)) + to_ticks(clip, timeline->intro_us);
+}
+
+/* Opens the part that holds a time of the clip, and those before it. Each begins with the frame that is shown
+ * where it begins. */
+static enum mr_status enter_part(struct mr_video_clip *clip, const AVFrame *frame, int64_t at,
+                                 struct mr_err *err)
+{
+    if (!clip->encoder)
+        MR_TRY(open_part(clip, frame, err));
+    for (;;) {
+        int64_t part_end_us = mr_timeline_part(clip->parts->timeline, clip->part + 1);
+        if (part_end_us == INT64_MAX || to_us(clip, at) < part_end_us - SLACK_US)
+            return MR_OK;
+        MR_TRY(close_part(clip, part_end_us, err));
+        MR_TRY(open_part(clip, frame, err));
+        if (clip->last && to_us(clip, at) > part_end_us + SLACK_US)
+            MR_TRY(send(clip, clip->last, time_in_part(clip, to_ticks(clip, part_end_us)), err));
+    }
+}
+
+enum mr_status mr_video_clip_put(struct mr_video_clip *clip, const AVFrame *frame, int64_t at,
+                                 struct mr_err *err)
+{
+    int64_t length_us = clip->parts->timeline->length_us;
+    if (length_us != INT64_MAX && mr_video_clip_ends_by(length_us, to_us(clip, at))) {
+        clip->is_done = true;
+        return MR_OK;
+    }
+    MR_TRY(enter_part(clip, frame, at, err));
+    MR_TRY(send(clip, frame, FFMAX(time_in_part(clip, at), 0), err));
+    av_frame_free(&clip->last);
+    clip->last = av_frame_clone(frame);
+    return clip->last ? MR_OK : mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "keep a frame");
+}
+
+/* The last frame once more, at a time of the clip. */
+static enum mr_status repeat_last(struct mr_video_clip *clip, int64_t at_us, struct mr_err *err)
+{
+    MR_AUTO_FRAME AVFrame *last = av_frame_clone(clip->last);
+    if (!last)
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "keep a frame");
+    return mr_video_clip_put(clip, last, to_ticks(clip, at_us), err);
+}
+
+enum mr_status mr_video_clip_pad(struct mr_video_clip *clip, int64_t until_us, struct mr_err *err)
+{
+    if (!clip->last || until_us <= clip->end_us)
+        return MR_OK;
+    clip->end_us = until_us;
+    return repeat_last(clip, until_us - mr_video_clip_usual_us(clip), err);
+}
+
+/* The last frame may last through further parts. */
+static enum mr_status enter_last_parts(struct mr_video_clip *clip, struct mr_err *err)
+{
+    for (int64_t part = -1; clip->last && part != clip->part;) {
+        int64_t next_us = mr_timeline_part(clip->parts->timeline, clip->part + 1);
+        if (next_us == INT64_MAX || clip->end_us - next_us < SLIVER_US)
+            break;
+        part = clip->part; /* where frames are counted the time may be rounded into the same part */
+        MR_TRY(repeat_last(clip, next_us, err));
+    }
+    return MR_OK;
+}
+
+enum mr_status mr_video_clip_finish(struct mr_video_clip *clip, struct mr_err *err)
+{
+    MR_TRY(enter_last_parts(clip, err));
+    return close_part(clip, clip->end_us, err);
+}
