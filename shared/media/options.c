@@ -1,6 +1,6 @@
 #include "shared/media/options.h"
 
-#include "shared/media/options_rules.h"
+#include "shared/media/options_internal.h"
 
 #include <string.h>
 
@@ -117,24 +117,13 @@ static const struct mr_field_table table = {.rows = MR_FIELD_LARGER_ROWS(options
 
 static const struct mr_options defaults = {.crf = -1, .trim_us = INT64_MAX, .thumbnail_us = -1};
 
-enum mr_status mr_options_read(const json_t *json, const struct mr_format *target, struct mr_options *ret,
-                               struct mr_err *err)
+enum mr_status mr_options_fill(const json_t *json, struct mr_options *ret, struct mr_err *err)
 {
     struct mr_options read = defaults;
-    if (json) {
+    if (json)
         MR_TRY(mr_fields_read(&table, &read, json, err));
-        MR_TRY(mr_options_check_rules(&read, json, err));
-    }
-    if (json && target)
-        MR_TRY(mr_options_check_target(&read, json, target, err));
     *ret = read;
     return MR_OK;
-}
-
-enum mr_status mr_options_check(const json_t *json, const struct mr_format *target, struct mr_err *err)
-{
-    struct mr_options ignored;
-    return mr_options_read(json, target, &ignored, err);
 }
 
 bool mr_option_is_given(const struct mr_options *read, const struct mr_field *field)

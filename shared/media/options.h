@@ -1,8 +1,8 @@
 /*
  * The options of a conversion, `tasks.options`: what a client may say about how its file is converted. One
  * table (options.c) holds each option's name, type, bounds, member of struct mr_options, and what it needs; one
- * reader fills the struct, in web to check a request and in the sandboxed child to convert. What options mean
- * to each other and to a format is in options_rules.c.
+ * reader (options_rules.c) fills the struct and checks what options mean to each other and to a format, in web for a
+ * request and in the sandboxed child for a conversion.
  *
  * To add an option: a row in options.c with a member here, its use in worker/media, and tests.
  *

@@ -1,4 +1,4 @@
-#include "shared/media/options_rules.h"
+#include "shared/media/options_internal.h"
 
 #include <string.h>
 
@@ -111,8 +111,7 @@ static enum mr_status check_count(const struct mr_options *options, struct mr_er
                         (long long)parts, MR_PARTS_MAX);
 }
 
-enum mr_status mr_options_check_rules(const struct mr_options *options, const json_t *json,
-                                      struct mr_err *err)
+static enum mr_status check_rules(const struct mr_options *options, const json_t *json, struct mr_err *err)
 {
     MR_TRY(check_exclusions(options, err));
     MR_TRY(check_parts(options, json, err));
@@ -200,8 +199,8 @@ static enum mr_status check_rate(const struct mr_options *options, const struct 
                         codec->sample_rates[1] ? "one of " : "", mr_buf_str(&rates), codec->name);
 }
 
-enum mr_status mr_options_check_target(const struct mr_options *options, const json_t *json,
-                                       const struct mr_format *format, struct mr_err *err)
+static enum mr_status check_target(const struct mr_options *options, const json_t *json,
+                                   const struct mr_format *format, struct mr_err *err)
 {
     struct target target;
     const struct mr_option *option;
@@ -214,4 +213,22 @@ enum mr_status mr_options_check_target(const struct mr_options *options, const j
             MR_TRY(check_option(option, &target, value, err));
     }
     return check_preset(options, target.main, err);
+}
+
+enum mr_status mr_options_read(const json_t *json, const struct mr_format *target, struct mr_options *ret,
+                               struct mr_err *err)
+{
+    struct mr_options read;
+    MR_TRY(mr_options_fill(json, &read, err));
+    MR_TRY(check_rules(&read, json, err));
+    if (target)
+        MR_TRY(check_target(&read, json, target, err));
+    *ret = read;
+    return MR_OK;
+}
+
+enum mr_status mr_options_check(const json_t *json, const struct mr_format *target, struct mr_err *err)
+{
+    struct mr_options ignored;
+    return mr_options_read(json, target, &ignored, err);
 }

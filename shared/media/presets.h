@@ -30,7 +30,7 @@ const struct mr_preset *mr_preset_at(size_t index);
 /*
  * What a task that follows the preset makes: *ret_format is the format of the name `format`, or the preset's
  * own (NULL); the options are the caller's. MR_INVALID with code "wrong_format", message "newFormat must be …", for
- * a format without a picture.
+ * an audio format.
  */
 MR_MUST_CHECK enum mr_status mr_preset_apply(const struct mr_preset *preset, const char *format,
                                              const struct mr_format **ret_format, json_t **ret_options,
