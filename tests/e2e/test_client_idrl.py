@@ -14,7 +14,7 @@ from harness.origin import Origin
 from harness.stack import Stack
 from harness.waiting import wait_for
 
-pytestmark = pytest.mark.xdist_group("idrl")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("idrl")]
 
 PASSWORD = "Admin123"
 LOGO_SECONDS, PART_SECONDS = 1, 20

@@ -11,7 +11,7 @@ import requests
 from harness import edit_checks, measure, timecode, video_output
 from harness.waiting import wait_for
 
-pytestmark = [pytest.mark.usefixtures("stack"), pytest.mark.xdist_group("proyecto_sw_nube")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("stack"), pytest.mark.xdist_group("proyecto_sw_nube")]
 
 PASSWORD = "Contraseña1"
 VIDEO_SECONDS, LOGO_SECONDS = 18, 1

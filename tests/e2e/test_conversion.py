@@ -90,6 +90,7 @@ def test_delete_removes_task_and_objects(stack, user, media):
     assert not [name for name in stack.objects() if task["file_id"] in name]
 
 
+@pytest.mark.slow
 def test_delete_ends_a_running_conversion(stack, user, long_file):
     task, child = start_job(stack, user, long_file)
     assert user.delete(f"/api/tasks/{task['id']}").status_code in (200, 204)
@@ -123,6 +124,7 @@ def test_child_that_hangs_is_killed(make_stack, media):
     user.convert(media.tone(), "mp3")
 
 
+@pytest.mark.slow
 def test_worker_killed_during_a_conversion(make_stack, media):
     stack = make_stack(worker_settings={"LEASE_SECONDS": 3})
     user = stack.client()
@@ -136,6 +138,7 @@ def test_worker_killed_during_a_conversion(make_stack, media):
     assert len([name for name in stack.objects() if name.startswith("results/")]) == 1
 
 
+@pytest.mark.slow
 def test_stopped_worker_gives_the_lease_back(make_stack, media):
     stack = make_stack()
     user = stack.client()

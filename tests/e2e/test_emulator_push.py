@@ -166,6 +166,7 @@ def test_push_retry_policy(project, receiver):
     assert other[0] - slow[0] < 0.595  # only the nacked message waits for its retry policy
 
 
+@pytest.mark.slow
 def test_unanswered_push_is_a_nack(project, receiver):
     """No response within the ack deadline (10 s is the minimum)."""
     done = threading.Event()
@@ -205,6 +206,7 @@ def test_change_of_the_endpoint(project):
         late.close()
 
 
+@pytest.mark.slow
 def test_dead_letter_of_a_push(project, receiver):
     receiver.answer = lambda push: 500 if push.path == "/poison" else 204
     topic, dead = project.topic(), project.topic("dead")

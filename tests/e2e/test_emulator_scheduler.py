@@ -178,6 +178,7 @@ def test_delete_ends_a_run(jobs, receiver):
     gate.set()
 
 
+@pytest.mark.slow
 def test_runs_when_due(jobs, receiver):
     """Waits for the next minute. A paused job does not run meanwhile."""
     jobs.create({"uri": receiver.url + "/paused"}, "paused", "* * * * *")

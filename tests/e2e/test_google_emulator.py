@@ -49,6 +49,7 @@ def answers(url):
         return False
 
 
+@pytest.mark.slow
 def test_upload_convert_download(google, make_stack, media):
     """It sends no token, so the worker requires none."""
     stack = make_stack(settings={"PUSH_AUTH": "none"}, pubsub_host=google)

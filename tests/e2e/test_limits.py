@@ -115,6 +115,7 @@ def test_upload_that_breaks_off(stack, user):
     assert user.tasks() == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SANITIZED, reason="sanitizers change how much memory a program needs")
 def test_memory_of_web_while_32_clients_upload(make_stack):
     stack = make_stack()
@@ -132,6 +133,7 @@ def test_memory_of_web_while_32_clients_upload(make_stack):
     stack.worker.start()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SANITIZED, reason="sanitizers change how much memory a program needs")
 @pytest.mark.parametrize("target", ["flac", "m4a"])
 def test_memory_of_the_worker_with_a_big_file(make_stack, media, tmp_path, target):

@@ -48,6 +48,7 @@ def seconds_to_start(user, task):
     return time.monotonic() - began
 
 
+@pytest.mark.slow
 def test_high_priority_starts_within_two_seconds(busy, media):
     stack, user = busy
     records = create(user, 1000, priority="high")
@@ -60,6 +61,7 @@ def test_high_priority_starts_within_two_seconds(busy, media):
     assert waiting(stack) > MANY // 2, "the normal tasks still wait"
 
 
+@pytest.mark.slow
 def test_several_of_high_priority(busy):
     """They share the slots reserved for them and those that become free, and end while the normal tasks wait."""
     stack, user = busy

@@ -98,6 +98,7 @@ def test_delete_of_a_running_task(make_stack):
     wait_for(swept, "removal of the rows", 60, 0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", ["kill", "stop"])
 def test_worker_ends_during_a_task(make_stack, stop):
     """After SIGKILL, and after SIGTERM as Cloud Run sends it, the next attempt continues, and no row is inserted twice."""
@@ -121,6 +122,7 @@ def test_worker_ends_during_a_task(make_stack, stop):
     assert view["attempts"] == (2 if stop == "kill" else 1)
 
 
+@pytest.mark.slow
 def test_takeover_by_another_worker(make_stack):
     """A worker whose lease has expired while it was running (a pause, a network partition) adds no rows."""
     stack = make_stack(workers=2, worker_settings={"LEASE_SECONDS": 3})
@@ -141,6 +143,7 @@ def test_takeover_by_another_worker(make_stack):
     assert sorted(ends)[:2] == ["committed", "lost"]
 
 
+@pytest.mark.slow
 def test_lost_database_connections(make_stack):
     """The attempt ends, is not counted, and the next one continues."""
     stack = make_stack()

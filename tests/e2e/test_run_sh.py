@@ -14,7 +14,7 @@ from harness import measure
 from harness.paths import ROOT, SANITIZED
 from harness.waiting import free_port, free_ports, wait_for
 
-pytestmark = [pytest.mark.skipif(SANITIZED, reason="run.sh runs the release build"), pytest.mark.xdist_group("run_sh")]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(SANITIZED, reason="run.sh runs the release build"), pytest.mark.xdist_group("run_sh")]
 
 
 class Run:

@@ -61,6 +61,7 @@ def wav_of(path, megabytes):
     return frames / rate
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SANITIZED, reason="sanitizers change how much memory a program needs")
 def test_200_mb_interrupted_and_resumed(make_stack, tmp_path):
     stack = make_stack()

@@ -7,7 +7,7 @@ from harness.ingest import Ingest, objects_of
 from harness.stack import Stack
 from harness.waiting import wait_for
 
-pytestmark = pytest.mark.xdist_group("url_ingest")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("url_ingest")]
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,7 @@ def test_split(user, media, tmp_path):
     assert len(task["receipt"]["outputs"]) == 4
 
 
+@pytest.mark.slow
 def test_delete_of_a_running_split(stack, user, media):
     """Parts are stored while later ones are made. None is left after the task is deleted."""
     video = media.video(60, size="320x240")
