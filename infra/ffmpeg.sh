@@ -12,7 +12,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 media=$root/worker/media
 
 # The components whose name in configure differs from their name in libav.
-declare -A configures=([mpeg]=mpegps [msmpeg4]=msmpeg4v3 [libvpx-vp9]=libvpx_vp9 [libvpx]=libvpx_vp8 [mov_text]=movtext)
+declare -A configures=([mpeg]=mpegps [msmpeg4]=msmpeg4v3 [libvpx-vp9]=libvpx_vp9 [mov_text]=movtext)
 
 # enable KIND: reads "name,name" on standard input and prints --enable-KIND=NAME for each.
 enable() {
@@ -22,7 +22,7 @@ enable() {
     done
 }
 # text_of NAME: prints the text of `static const char NAME[] = "…" "…";`
-text_of() { tr -d '\n' <"$media/probe.c" | sed -E "s/.* $1\[\] = *([^;]*);.*/\1/; s/\"[^\"]*\$//" | tr -d '" '; }
+text_of() { tr -d '\n' <"$media/demuxer.c" | sed -E "s/.* $1\[\] = *([^;]*);.*/\1/; s/\"[^\"]*\$//" | tr -d '" '; }
 # fields NAME: prints the values of the fields `.NAME = "…"` in the table of formats.
 fields() { sed -nE "s/^ *\.($1) = \"([^\"]*)\".*/\2/p" "$media/formats.c" | tr '\n' ','; }
 
@@ -32,7 +32,7 @@ components() {
     echo 'dts,eac3,h264,hevc,loas,m4v,mpegvideo,truehd' | enable demuxer
     text_of decoders | enable decoder
     fields muxer | enable muxer
-    { fields 'encoder|deep_encoder|video_encoder' && echo 'libvpx,mjpeg,mov_text,subrip,webvtt'; } | enable encoder
+    { fields 'encoder|deep_encoder' && echo 'mjpeg,mov_text,subrip,webvtt'; } | enable encoder
     echo 'aformat,alimiter,anull,aresample,volume' | enable filter
     echo 'bwdif,crop,format,fps,hflip,null,pad,palettegen,paletteuse,scale,setsar,split,tonemap,transpose,vflip,zscale' | enable filter
     echo 'libdav1d,libmp3lame,libopus,libvorbis,libvpx,libx264,libzimg,zlib' | tr ',' '\n' | sed 's/^/--enable-/'

@@ -181,18 +181,57 @@ static const struct mr_media_format formats[] = {
     },
 };
 
-/* The encoders of codecs (shared/media/formats.h). */
+/* The encoders of codecs (shared/media/formats.h). infra/ffmpeg.sh reads these lines, and the muxers above. */
 static const struct {
     const char *codec;
     const char *encoder;
-    const char *deep; /* for sources of more than 16 bits; NULL: the same */
+    const char *deep_encoder; /* for sources of more than 16 bits; NULL: the same */
 } encoders[] = {
-    {"h264", "libx264", NULL},     {"vp9", "libvpx-vp9", NULL},
-    {"mpeg4", "mpeg4", NULL},      {"gif", "gif", NULL},
-    {"mp3", "libmp3lame", NULL},   {"aac", "aac", NULL},
-    {"vorbis", "libvorbis", NULL}, {"opus", "libopus", NULL},
-    {"flac", "flac", NULL},        {"pcm", "pcm_s16le", "pcm_s24le"},
-    {"wma", "wmav2", NULL},
+    {
+        .codec = "h264",
+        .encoder = "libx264",
+    },
+    {
+        .codec = "vp9",
+        .encoder = "libvpx-vp9",
+    },
+    {
+        .codec = "mpeg4",
+        .encoder = "mpeg4",
+    },
+    {
+        .codec = "gif",
+        .encoder = "gif",
+    },
+    {
+        .codec = "mp3",
+        .encoder = "libmp3lame",
+    },
+    {
+        .codec = "aac",
+        .encoder = "aac",
+    },
+    {
+        .codec = "vorbis",
+        .encoder = "libvorbis",
+    },
+    {
+        .codec = "opus",
+        .encoder = "libopus",
+    },
+    {
+        .codec = "flac",
+        .encoder = "flac",
+    },
+    {
+        .codec = "pcm",
+        .encoder = "pcm_s16le",
+        .deep_encoder = "pcm_s24le",
+    },
+    {
+        .codec = "wma",
+        .encoder = "wmav2",
+    },
 };
 
 const struct mr_media_format *mr_media_format_find(const char *name)
@@ -207,7 +246,7 @@ const char *mr_media_encoder(const struct mr_codec *codec, bool is_deep)
 {
     for (size_t i = 0; i < sizeof encoders / sizeof *encoders; i++)
         if (strcmp(encoders[i].codec, codec->name) == 0)
-            return is_deep && encoders[i].deep ? encoders[i].deep : encoders[i].encoder;
+            return is_deep && encoders[i].deep_encoder ? encoders[i].deep_encoder : encoders[i].encoder;
     return NULL;
 }
 
