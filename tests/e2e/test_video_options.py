@@ -34,13 +34,13 @@ def test_missing_side_keeps_the_aspect_ratio(make, resize, size):
     receipt, info, _ = make("mkv", resize=resize)
     stream = video_output.video_stream(info)
     assert (stream["width"], stream["height"]) == size
-    assert {"what": "video.size", "from": "320x240", "to": f"{size[0]}x{size[1]}", "why": "ordered"} in receipt["changed"]
+    assert {"what": "video.size", "from": "320x240", "to": f"{size[0]}x{size[1]}", "why": "asked for"} in receipt["changed"]
 
 
 def test_mute(make):
     receipt, info, _ = make("mp4", mute=True)
     assert [stream["codec_type"] for stream in info["streams"]] == ["video"]
-    assert [one["why"] for one in receipt["dropped"] if one["what"].startswith("audio:")] == ["no sound was ordered"]
+    assert [one["why"] for one in receipt["dropped"] if one["what"].startswith("audio:")] == ["options.mute leaves it out"]
 
 
 @pytest.mark.parametrize("target", ["mp4", "webm", "avi", "gif"])

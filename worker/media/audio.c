@@ -143,8 +143,9 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
         return MR_OK;
     if (frame->sample_rate <= 0 || frame->ch_layout.nb_channels <= 0 ||
         frame->ch_layout.nb_channels > CHANNELS_MAX)
-        return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "audio of %d Hz with %d channels", frame->sample_rate,
-                            frame->ch_layout.nb_channels);
+        return mr_fail_code(err, MR_CODE_INVALID_MEDIA,
+                            "the file has audio of %d Hz with %d channels, which cannot be converted",
+                            frame->sample_rate, frame->ch_layout.nb_channels);
     int64_t decoded_us = decoded_us_of(audio);
     count_samples(audio, frame);
     if (audio->copies)

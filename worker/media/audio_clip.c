@@ -160,15 +160,15 @@ static void note_end(const struct mr_audio_clip *clip, int64_t end)
     snprintf(before, sizeof before, "%.3f", (double)clip->next / clip->part.encoder->sample_rate);
     snprintf(after, sizeof after, "%.3f", (double)end / clip->part.encoder->sample_rate);
     mr_notes_changed(clip->part.parts->notes, "audio.duration", before, after,
-                     end < clip->next ? "the sound was cut where the picture ends"
-                                      : "silence was added up to the picture's end");
+                     end < clip->next ? "the audio was cut where the video ends"
+                                      : "silence was added up to the end of the video");
 }
 
 enum mr_status mr_audio_clip_finish(struct mr_audio_clip *clip, int64_t end_us, struct mr_err *err)
 {
     int64_t end = end_us == INT64_MAX ? clip->next : to_samples(clip, end_us);
     if (end > clip->next && clip->is_full)
-        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "sound and picture lie too far apart in the file");
+        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "audio and video are too far apart in the file");
     note_end(clip, end);
     MR_TRY(fill(clip, end, err));
     for (;;) {

@@ -9,7 +9,7 @@ enum mr_status mr_completeness_judge_end(struct mr_track *const tracks[MR_SLOTS]
                                          const struct mr_source *source, int rc, struct mr_err *err)
 {
     if (source->failed)
-        return mr_fail_code(err, MR_CODE_INTERNAL, "the parent stopped to read");
+        return mr_fail_code(err, MR_CODE_INTERNAL, "the parent stopped serving input");
     if (rc >= 0 || rc == AVERROR_EOF)
         return MR_OK;
     if (rc == AVERROR(ENOMEM) || source->at < source->size)
@@ -24,8 +24,7 @@ static enum mr_status check_main(const struct mr_track *track, struct mr_err *er
     if (!mr_track_is_empty(track))
         return MR_OK;
     if (track->parts->options->trim_start_us)
-        return mr_fail_code(err, MR_CODE_BAD_OPTION,
-                            "options.trim.start: the file ends before the piece begins");
+        return mr_fail_code(err, MR_CODE_BAD_OPTION, "options.trim.start must be before the end of the file");
     return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file holds no %s that can be decoded",
                         track->ops->name);
 }
@@ -41,8 +40,7 @@ static enum mr_status check_length(const struct mr_track *track, struct mr_err *
                                   track->ops->tolerance.max_us);
     if (declared - seen <= tolerated)
         return MR_OK;
-    return mr_fail_code(err, MR_CODE_TRUNCATED,
-                        "the file breaks off: it declares %.3f s of %s and holds %.3f s",
+    return mr_fail_code(err, MR_CODE_TRUNCATED, "the file is cut: it declares %.3f s of %s and holds %.3f s",
                         (double)declared / 1e6, track->ops->name, (double)seen / 1e6);
 }
 

@@ -84,12 +84,11 @@ static enum mr_status rehearse(void *ctx, const struct mr_gain *gain, bool throu
     const struct spec *spec = conversion->spec;
     MR_AUTO(mr_source) struct mr_source source = {0};
     MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
-    enum mr_status status = mr_source_open(&source, conversion->fds, MR_SOURCE_INPUT, spec->input_size, err);
-    if (!status)
-        status = mr_demuxer_open(&input, &source, spec->input_name, wants_of(spec), spec->max_pixels, err);
+    MR_TRY(mr_source_open(&source, conversion->fds, MR_SOURCE_INPUT, spec->input_size, err));
+    MR_TRY(mr_demuxer_open(&input, &source, spec->input_name, wants_of(spec), spec->max_pixels, err));
     *ret = (struct mr_heard){.integrated = NAN};
-    if (status || !input.audio)
-        return status;
+    if (!input.audio)
+        return MR_OK;
     return mr_rehearse(&input, spec->format, &spec->options, gain, through_codec, ret, err);
 }
 
@@ -110,21 +109,17 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
                                    .notes = &notes,
                                    .max_us = spec->max_us,
                                    .gain = &gain};
-    enum mr_status status = mr_notes_init(&notes, err);
-    if (!status && spec->options.loudness < 0)
-        status = mr_loudness_find_gain(spec->options.loudness, rehearse, &conversion, &gain, err);
-    if (!status)
-        status = mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err);
-    if (!status)
-        status = mr_demuxer_open(&input, &source, spec->input_name, wants_of(spec), spec->max_pixels, err);
-    if (!status && (spec->options.intro_us || spec->options.outro_us))
-        status = mr_logo_read(fds, spec->logo_size, &logo, err);
+    MR_TRY(mr_notes_init(&notes, err));
+    if (spec->options.loudness < 0)
+        MR_TRY(mr_loudness_find_gain(spec->options.loudness, rehearse, &conversion, &gain, err));
+    MR_TRY(mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err));
+    MR_TRY(mr_demuxer_open(&input, &source, spec->input_name, wants_of(spec), spec->max_pixels, err));
+    if (spec->options.intro_us || spec->options.outro_us)
+        MR_TRY(mr_logo_read(fds, spec->logo_size, &logo, err));
     pipeline.logo = logo;
-    if (!status)
-        status = mr_pipeline_init(&pipeline, err);
-    if (!status)
-        status = mr_pipeline_run(&pipeline, err);
-    return status ? status : mr_receipt_make(&pipeline, ret_receipt, err);
+    MR_TRY(mr_pipeline_init(&pipeline, err));
+    MR_TRY(mr_pipeline_run(&pipeline, err));
+    return mr_receipt_make(&pipeline, ret_receipt, err);
 }
 
 static enum mr_status probe(const struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
@@ -132,13 +127,18 @@ static enum mr_status probe(const struct spec *spec, const struct mr_sandbox_fds
 {
     MR_AUTO(mr_source) struct mr_source source = {0};
     MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
-    enum mr_status status = mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err);
-    if (!status)
-        status = mr_demuxer_open(&input, &source, spec->input_name, MR_WANT_NOTHING, spec->max_pixels, err);
-    if (status)
-        return status;
+    MR_TRY(mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err));
+    MR_TRY(mr_demuxer_open(&input, &source, spec->input_name, MR_WANT_NOTHING, spec->max_pixels, err));
     *ret_receipt = json_pack("{s:o}", "input", mr_describe_input(&input));
     return *ret_receipt ? MR_OK : mr_fail_code(err, MR_CODE_INTERNAL, "the description cannot be written");
+}
+
+static enum mr_status run_spec(const json_t *json, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
+                               struct mr_err *err)
+{
+    struct spec spec = {0};
+    MR_TRY(read_spec(json, &spec, err));
+    return (spec.is_probe ? probe : convert)(&spec, fds, ret_receipt, err);
 }
 
 int mr_media_run(const void *spec_text, size_t len, const struct mr_sandbox_fds *fds)
@@ -146,11 +146,8 @@ int mr_media_run(const void *spec_text, size_t len, const struct mr_sandbox_fds 
     av_log_set_level(AV_LOG_QUIET); /* its messages quote the file */
     MR_AUTO_JSON json_t *json = json_loadb(spec_text, len, 0, NULL);
     MR_AUTO_JSON json_t *receipt = NULL;
-    struct spec spec = {0};
     struct mr_err err;
-    enum mr_status status = read_spec(json, &spec, &err);
-    if (!status)
-        status = (spec.is_probe ? probe : convert)(&spec, fds, &receipt, &err);
-    bool told = status ? mr_client_failure(fds, &err) : mr_client_result(fds, receipt);
-    return told ? 0 : 1;
+    enum mr_status status = run_spec(json, fds, &receipt, &err);
+    bool is_sent = status != MR_OK ? mr_client_failure(fds, &err) : mr_client_result(fds, receipt);
+    return is_sent ? 0 : 1;
 }

@@ -11,7 +11,7 @@
 static const char demuxers[] =
     "mp3,aac,mov,ogg,wav,w64,aiff,caf,au,flac,asf,matroska,avi,mpegts,mpeg,flv,amr,ac3,gif";
 
-/* Decoders of sound, of pictures, of text. PNG and Motion JPEG are cover art and thumbnails, too. */
+/* Decoders of audio, video and text. PNG and Motion JPEG are cover art and thumbnails, too. */
 static const char decoders[] =
     "mp3,mp3float,mp2,mp2float,mp1,mp1float,aac,aac_latm,vorbis,opus,flac,alac,wmav1,wmav2,wmapro,"
     "wmalossless,"
@@ -74,16 +74,14 @@ static bool is_cut(const struct mr_demuxer *input)
 
 static enum mr_status break_off(const struct mr_demuxer *input, struct mr_err *err)
 {
-    return mr_fail_code(err, MR_CODE_TRUNCATED, "the file breaks off: %lld bytes are missing at its end",
+    return mr_fail_code(err, MR_CODE_TRUNCATED, "the file is cut: %lld bytes are missing at its end",
                         (long long)input->missing_bytes);
 }
 
 static enum mr_status open_container(struct mr_demuxer *input, const char *name, struct mr_err *err)
 {
     MR_AUTO_DICT AVDictionary *options = NULL;
-    enum mr_status status = set_options(&options, err);
-    if (status)
-        return status;
+    MR_TRY(set_options(&options, err));
     AVFormatContext *format = avformat_alloc_context();
     if (!format)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the input");
@@ -97,7 +95,7 @@ static enum mr_status open_container(struct mr_demuxer *input, const char *name,
     if (rc < 0 && input->missing_bytes)
         return break_off(input, err);
     if (rc < 0)
-        return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file is no audio or video that we know");
+        return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file is not audio or video of a known format");
     input->format = format;
     return MR_OK;
 }
@@ -113,9 +111,7 @@ static enum mr_status count_streams(const AVFormatContext *format, struct mr_err
 /* Some containers show their streams only while they are read. */
 static enum mr_status find_streams(const struct mr_demuxer *input, struct mr_err *err)
 {
-    enum mr_status status = count_streams(input->format, err);
-    if (status)
-        return status;
+    MR_TRY(count_streams(input->format, err));
     int rc = avformat_find_stream_info(input->format, NULL);
     return rc < 0 ? mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the streams of the file cannot be read")
                   : count_streams(input->format, err);
@@ -127,7 +123,7 @@ static const AVCodec *find_decoder(const AVCodecParameters *params)
     return codec && av_match_list(codec->name, decoders, ',') ? codec : NULL;
 }
 
-static bool is_picture(const AVStream *stream)
+static bool is_video(const AVStream *stream)
 {
     return stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
            !(stream->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS));
@@ -141,7 +137,7 @@ static AVStream *best_video(const AVFormatContext *format)
     for (unsigned i = 0; i < format->nb_streams; i++) {
         AVStream *stream = format->streams[i];
         const AVCodecParameters *params = stream->codecpar;
-        if (!is_picture(stream))
+        if (!is_video(stream))
             continue;
         int64_t score = (int64_t)FFMAX(params->width, 0) * FFMAX(params->height, 0);
         score |= (stream->disposition & AV_DISPOSITION_DEFAULT ? INT64_C(1) : 0) << 60;
@@ -173,17 +169,17 @@ static AVStream *best_text(const AVFormatContext *format)
 static enum mr_status nothing_found(const AVFormatContext *format, unsigned wants, struct mr_err *err)
 {
     /* A stream that is none of use: noise in which a demuxer thought to see something. */
-    bool has_audio = false, has_picture = false;
+    bool has_audio = false, has_video = false;
     for (unsigned i = 0; i < format->nb_streams; i++) {
         has_audio |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
-        has_picture |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
+        has_video |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
     }
     if ((wants & MR_WANT_VIDEO) && has_audio)
-        return mr_fail_code(err, MR_CODE_NO_VIDEO, "the file has no moving picture");
-    if ((wants & MR_WANT_AUDIO) && has_picture && !has_audio)
+        return mr_fail_code(err, MR_CODE_NO_VIDEO, "the file has no video stream");
+    if ((wants & MR_WANT_AUDIO) && has_video && !has_audio)
         return mr_fail_code(err, MR_CODE_NO_AUDIO, "the file has no audio stream");
-    return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "no %s can be made out in the file",
-                        wants & MR_WANT_VIDEO ? "picture" : "audio");
+    return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file holds no %s that can be recognized",
+                        wants & MR_WANT_VIDEO ? "video" : "audio");
 }
 
 static enum mr_status choose_streams(struct mr_demuxer *input, unsigned wants, struct mr_err *err)
@@ -207,12 +203,13 @@ static enum mr_status choose_streams(struct mr_demuxer *input, unsigned wants, s
     return MR_OK;
 }
 
-static enum mr_status check_picture(const AVCodecParameters *params, int64_t max_pixels, struct mr_err *err)
+static enum mr_status check_frame_size(const AVCodecParameters *params, int64_t max_pixels,
+                                       struct mr_err *err)
 {
     if ((int64_t)params->width * params->height <= max_pixels)
         return MR_OK;
-    return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "pictures of %dx%d are too large", params->width,
-                        params->height);
+    return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "the video's frames of %dx%d are too large",
+                        params->width, params->height);
 }
 
 static enum mr_status open_decoder(AVStream *stream, int64_t max_pixels, AVCodecContext **ret,
@@ -226,8 +223,8 @@ static enum mr_status open_decoder(AVStream *stream, int64_t max_pixels, AVCodec
     if (!codec)
         return mr_fail_code(err, MR_CODE_UNSUPPORTED_CODEC, "%s in %s cannot be decoded",
                             is_audio ? "audio" : "video", avcodec_get_name(params->codec_id));
-    if (!is_audio && check_picture(params, max_pixels, err))
-        return MR_TOO_LARGE;
+    if (!is_audio)
+        MR_TRY(check_frame_size(params, max_pixels, err));
     AVCodecContext *decoder = *ret = avcodec_alloc_context3(codec);
     if (!decoder)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the decoder");
@@ -240,8 +237,6 @@ static enum mr_status open_decoder(AVStream *stream, int64_t max_pixels, AVCodec
     return rc < 0 ? mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the %s decoder refuses the file", codec->name)
                   : MR_OK;
 }
-
-/* ---- lengths ---- */
 
 bool mr_demuxer_is_mpeg(const struct mr_demuxer *input)
 {
@@ -263,7 +258,7 @@ static int64_t length_of(const AVStream *stream)
 }
 
 /* A length that libav found by reading timestamps or dividing by a bit rate shrinks with the file: it
- * declares nothing. Neither does the length of a whole film for its sound alone. */
+ * declares nothing. Neither does the length of a whole video for its audio alone. */
 static void read_durations(struct mr_demuxer *input)
 {
     const AVFormatContext *format = input->format;
@@ -326,19 +321,13 @@ enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *sourc
     *input = (struct mr_demuxer){.source = source, .missing_bytes = mr_cut_missing_bytes(source)};
     if (is_cut(input))
         return break_off(input, err);
-    enum mr_status status = open_container(input, name, err);
-    if (!status)
-        status = find_streams(input, err);
-    if (!status)
-        status = choose_streams(input, wants, err);
-    if (!status)
-        status = open_decoder(input->audio, max_pixels, &input->decoder, err);
-    if (!status)
-        status = open_decoder(input->video, max_pixels, &input->video_decoder, err);
-    if (!status && open_decoder(input->subtitle, max_pixels, &input->subtitle_decoder, NULL))
-        input->subtitle = NULL; /* no reason to refuse the film */
-    if (status)
-        return status;
+    MR_TRY(open_container(input, name, err));
+    MR_TRY(find_streams(input, err));
+    MR_TRY(choose_streams(input, wants, err));
+    MR_TRY(open_decoder(input->audio, max_pixels, &input->decoder, err));
+    MR_TRY(open_decoder(input->video, max_pixels, &input->video_decoder, err));
+    if (open_decoder(input->subtitle, max_pixels, &input->subtitle_decoder, NULL) != MR_OK)
+        input->subtitle = NULL; /* no reason to refuse the video */
     read_durations(input);
     read_start(input);
     return MR_OK;

@@ -16,13 +16,13 @@ struct mr_demuxer {
     AVStream *audio; /* NULL: none, or none wanted; so is the next */
     AVStream *video;
     AVStream *subtitle;      /* the best one that is text; NULL: none, or none wanted */
-    AVCodecContext *decoder; /* of the sound */
+    AVCodecContext *decoder; /* of the audio */
     AVCodecContext *video_decoder;
     AVCodecContext *subtitle_decoder;
     int64_t
         missing_bytes; /* that the container announces beyond the file's end (cut.h); few, or it is refused */
     /* The lengths that the container states, not ones guessed from a bit rate; -1: none. */
-    int64_t declared_us; /* of the sound */
+    int64_t declared_us; /* of the audio */
     int64_t video_declared_us;
     int64_t estimated_us; /* the best guess, for progress; -1: none */
     int64_t start_us;     /* the earliest time stamp of the chosen streams */
@@ -31,15 +31,15 @@ struct mr_demuxer {
 /* What a conversion needs of its input. */
 enum mr_want {
     MR_WANT_NOTHING = 0,      /* but to know what it is: no decoder is opened */
-    MR_WANT_AUDIO = 1,        /* without sound the file is of no use */
+    MR_WANT_AUDIO = 1,        /* without audio the file is of no use */
     MR_WANT_VIDEO = 2,        /* without a picture it is of no use */
-    MR_WANT_AUDIO_IF_ANY = 4, /* sound goes along */
+    MR_WANT_AUDIO_IF_ANY = 4, /* audio goes along */
     MR_WANT_TEXT_IF_ANY = 8   /* subtitles go along */
 };
 
 /*
  * Opens the input. name is its file name, a hint, or NULL; wants are bits of enum mr_want; a
- * picture of more than max_pixels (0: what fits into the sandbox) is refused. Attached pictures
+ * video of more than max_pixels (0: what fits into the sandbox) is refused. Attached pictures
  * are no video. Codes: invalid_media, truncated (the container says that the file should go on), no_audio,
  * no_video, unsupported_codec, resource_limit.
  */
@@ -55,10 +55,10 @@ void mr_demuxer_container(const struct mr_demuxer *input, char *out, size_t size
 /* An MPEG transport or program stream: its clock may jump, and it states no length. */
 bool mr_demuxer_is_mpeg(const struct mr_demuxer *input);
 
-/* The display matrix of the picture (9 numbers), or NULL. */
+/* The display matrix of the video (9 numbers), or NULL. */
 const int32_t *mr_demuxer_display_matrix(const struct mr_demuxer *input);
 
-/* False if players turn or mirror the picture. */
+/* False if players turn or mirror the video. */
 bool mr_demuxer_is_upright(const struct mr_demuxer *input);
 
 #endif

@@ -26,8 +26,6 @@ static int64_t milliseconds(int64_t us)
     return us > 0 ? (us + 500) / 1000 : 0;
 }
 
-/* ---- streams ---- */
-
 static const char *type_of(const AVStream *stream)
 {
     if (stream->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS))
@@ -44,7 +42,7 @@ static int rotation_of(const AVStream *stream)
     return matrix && size >= MATRIX_SIZE ? mr_geometry_degrees((const int32_t *)(const void *)matrix) : 0;
 }
 
-static void describe_picture(json_t *to, const AVStream *stream)
+static void describe_video(json_t *to, const AVStream *stream)
 {
     const AVCodecParameters *params = stream->codecpar;
     AVRational sar =
@@ -62,7 +60,7 @@ static void describe_picture(json_t *to, const AVStream *stream)
     set_text(to, "pixel_format", av_get_pix_fmt_name(params->format));
 }
 
-static void describe_sound(json_t *to, const AVStream *stream)
+static void describe_audio(json_t *to, const AVStream *stream)
 {
     const AVCodecParameters *params = stream->codecpar;
     char layout[64];
@@ -86,9 +84,9 @@ static json_t *describe_stream(const AVStream *stream)
     if (!to)
         return NULL;
     if (params->codec_type == AVMEDIA_TYPE_VIDEO)
-        describe_picture(to, stream);
+        describe_video(to, stream);
     else if (params->codec_type == AVMEDIA_TYPE_AUDIO)
-        describe_sound(to, stream);
+        describe_audio(to, stream);
     set_text(to, "language", tag_of(stream->metadata, "language"));
     set_text(to, "title", tag_of(stream->metadata, "title"));
     return to;
@@ -112,8 +110,6 @@ static json_t *describe_streams(const AVFormatContext *format, json_t *(*describ
         (void)json_array_append_new(streams, describe(format->streams[i]));
     return streams;
 }
-
-/* ---- tags ---- */
 
 /* Some containers (Ogg) keep the file's tags with its first stream. */
 static const AVDictionary *tags_of_file(const AVFormatContext *format)
@@ -140,8 +136,6 @@ static json_t *describe_tags(const AVFormatContext *format)
     }
     return tags;
 }
-
-/* ---- the input ---- */
 
 static const AVStream *first_of(const AVFormatContext *format, const char *type)
 {
@@ -183,8 +177,6 @@ json_t *mr_describe_input(const struct mr_demuxer *input)
                       input->audio ? input->audio : first_of(format, "audio"));
     return to;
 }
-
-/* ---- an output ---- */
 
 /* As a comment it is no stream of the muxer's, but players find one behind the others. */
 static json_t *describe_comment_cover(const struct mr_muxer *output)

@@ -14,11 +14,11 @@
  *   size, bit_rate
  *   streams      [{index, type (video, audio, subtitle, cover, attachment, data), codec, …}], at most as many
  * as are opened; of a picture width, height, fps, rotation (degrees clockwise that players turn it),
- *                sample_aspect_ratio, pixel_format; of sound sample_rate, channels, layout; where it is said
+ *                sample_aspect_ratio, pixel_format; of audio sample_rate, channels, layout; where it is said
  *                language, title, duration_ms, bit_rate
  *   tags         {key: value}, keys in lower case; only so many and so long
  *   chapters     how many
- * and, for programs that know one stream alone, codec of the picture or else of the sound, width, height,
+ * and, for programs that know one stream alone, codec of the video or else of the audio, width, height,
  * sample_rate, channels. NULL for want of memory.
  */
 json_t *mr_describe_input(const struct mr_demuxer *input);

@@ -16,7 +16,7 @@ static bool is_jump(int64_t step_us)
     return step_us > FORWARD_US || step_us < -BACKWARD_US;
 }
 
-/* Pictures are stored in the order of decoding, which has time stamps of its own; sound has but one order. */
+/* Frames are stored in the order of decoding, which has time stamps of its own; audio has but one order. */
 static int64_t time_of(const AVPacket *packet, enum mr_slot slot)
 {
     return packet->dts == AV_NOPTS_VALUE && slot == MR_SLOT_AUDIO ? packet->pts : packet->dts;
@@ -69,6 +69,6 @@ void mr_discontinuity_note(const struct mr_discontinuity *line, struct mr_notes 
 {
     if (line->jumps)
         mr_notes_warn(notes, MR_CODE_CLOCK_JUMPS,
-                      "the clock of the file jumps (%lld×): what follows was joined to what was before",
+                      "the clock of the file jumps %lld times: what follows was joined to what was before",
                       (long long)line->jumps);
 }

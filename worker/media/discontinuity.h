@@ -1,6 +1,6 @@
 /*
  * The clock of MPEG streams may jump: recordings put together one behind the other, or a receiver that began
- * anew. Here the time stamps of all streams become one line again: what follows a jump goes on where what was
+ * again. Here the time stamps of all streams become one line again: what follows a jump goes on where what was
  * before it ended. All streams are moved by the same amount, so that they stay in step, whichever of them is
  * the first to jump. A short hole is left as it is: something was lost there. Used by one thread.
  */

@@ -144,7 +144,7 @@ static int configure(AVCodecContext *encoder, const struct mr_media_format *spec
     return rc;
 }
 
-/* What an order of a bit rate may become, nearer ones first: the order, a step down, a step up, two down … */
+/* What a request of a bit rate may become, nearer ones first: that one, a step down, a step up, two down … */
 static int64_t nearby(int64_t asked, int attempt)
 {
     double steps = (attempt + 1) / 2;

@@ -1,5 +1,5 @@
 /*
- * The encoder of sound that a format or the options ask for, set up for a source: rate, channels, sample
+ * The encoder of audio that a format or the options ask for, set up for a source: rate, channels, sample
  * format and bit rate are the nearest ones that codec and format take, ordered or not.
  */
 #ifndef MR_WORKER_MEDIA_ENCODER_H

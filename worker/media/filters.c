@@ -85,8 +85,6 @@ static int link_chain(struct mr_filters *filters, const char *chain)
     return rc;
 }
 
-/* ---- sound ---- */
-
 static int build_audio(struct mr_filters *filters, const char *chain)
 {
     const AVFrame *like = filters->like;
@@ -131,8 +129,6 @@ void mr_filters_set_frame_size(struct mr_filters *filters, int samples)
     av_buffersink_set_frame_size(filters->out, (unsigned)samples);
 }
 
-/* ---- pictures ---- */
-
 static int build_video(struct mr_filters *filters, AVRational base, const char *chain)
 {
     const AVFrame *like = filters->like;
@@ -155,12 +151,10 @@ enum mr_status mr_filters_open_video(struct mr_filters *filters, const AVFrame *
     if (rc >= 0)
         rc = build_video(filters, base, chain);
     const char *pixels = av_get_pix_fmt_name(frame->format);
-    return rc < 0 ? mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "pictures of %dx%d (%s) cannot be converted",
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "frames of %dx%d (%s) cannot be converted",
                                frame->width, frame->height, pixels ? pixels : "unknown")
                   : MR_OK;
 }
-
-/* ---- both ---- */
 
 enum mr_status mr_filters_push(struct mr_filters *filters, AVFrame *frame, struct mr_err *err)
 {
@@ -197,23 +191,19 @@ enum mr_status mr_filters_still(const AVFrame *frame, const char *turn, const st
     struct mr_geometry geometry;
     char chain[MR_CHAIN_MAX];
     if (!copy || !still)
-        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "scale a picture");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "scale a frame");
     copy->pts = 0;
     mr_geometry_fit(&geometry, frame, turn, *out);
     mr_geometry_chain(&geometry, frame, pixels, (AVRational){0, 1}, chain);
     bool got = false;
-    enum mr_status status = mr_filters_open_video(&filters, copy, AV_TIME_BASE_Q, chain, err);
-    if (!status)
-        status = mr_filters_push(&filters, copy, err);
-    if (!status)
-        status = mr_filters_end(&filters, 1, err);
-    if (!status)
-        status = mr_filters_pull(&filters, still, &got, err);
-    if (!status && !got)
-        return mr_fail_code(err, MR_CODE_INTERNAL, "the picture cannot be scaled");
-    if (!status)
-        *ret = MR_TAKE(still);
-    return status;
+    MR_TRY(mr_filters_open_video(&filters, copy, AV_TIME_BASE_Q, chain, err));
+    MR_TRY(mr_filters_push(&filters, copy, err));
+    MR_TRY(mr_filters_end(&filters, 1, err));
+    MR_TRY(mr_filters_pull(&filters, still, &got, err));
+    if (!got)
+        return mr_fail_code(err, MR_CODE_INTERNAL, "the frame cannot be scaled");
+    *ret = MR_TAKE(still);
+    return MR_OK;
 }
 
 AVRational mr_filters_time_base(const struct mr_filters *filters)

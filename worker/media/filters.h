@@ -1,6 +1,6 @@
 /*
- * Between decoder and encoder: one filter graph of one kind. Sound is resampled, remixed and brought into the
- * encoder's sample format; pictures go through a chain of filters that geometry.h writes. Frames whose form
+ * Between decoder and encoder: one filter graph of one kind. Audio is resampled, remixed and brought into the
+ * encoder's sample format; frames go through a chain of filters that geometry.h writes. Frames whose form
  * differs from the first one's (a stream may change) need a new graph. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_FILTERS_H
@@ -26,14 +26,14 @@ bool mr_filters_fit(const struct mr_filters *filters, const AVFrame *frame);
 
 /* A new graph for frames like this one, in their own rate's time base; what comes out has the encoder's rate
  * and layout. samples: the encoder's format, or one without a
- * ceiling. gain: filters that sound in the encoder's rate and layout goes through, or "". The old graph must
+ * ceiling. gain: filters that audio in the encoder's rate and layout goes through, or "". The old graph must
  * have been drained. */
 MR_MUST_CHECK enum mr_status mr_filters_open_audio(struct mr_filters *filters, const AVFrame *frame,
                                                    const AVCodecContext *encoder, enum AVSampleFormat samples,
                                                    const char *gain, struct mr_err *err);
-/* Sound comes out in frames of so many samples; the last of a graph may be shorter. */
+/* Audio comes out in frames of so many samples; the last of a graph may be shorter. */
 void mr_filters_set_frame_size(struct mr_filters *filters, int samples);
-/* The same for pictures: `chain` in libavfilter's language, time stamps of the frames in `base`. */
+/* The same for frames: `chain` in libavfilter's language, time stamps of the frames in `base`. */
 MR_MUST_CHECK enum mr_status mr_filters_open_video(struct mr_filters *filters, const AVFrame *frame,
                                                    AVRational base, const char *chain, struct mr_err *err);
 

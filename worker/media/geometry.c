@@ -25,8 +25,6 @@ static AVRational known(AVRational sar)
     return sar.num > 0 && sar.den > 0 ? sar : (AVRational){1, 1};
 }
 
-/* ---- rotation ---- */
-
 int mr_geometry_degrees(const int32_t *matrix)
 {
     double turn = matrix ? av_display_rotation_get(matrix) : 0;
@@ -55,9 +53,7 @@ static struct mr_picture turned(struct mr_picture picture, const char *turn)
     return (struct mr_picture){picture.height, picture.width, {picture.sar.den, picture.sar.num}};
 }
 
-/* ---- size ---- */
-
-/* The box that the options ask for; the picture would like to be width × height (square pixels). */
+/* The box that the options ask for; the video would like to be width × height (square pixels). */
 static void choose_box(const struct mr_options *options, double width, double height, int *ret_width,
                        int *ret_height)
 {
@@ -159,8 +155,6 @@ void mr_geometry_fit(struct mr_geometry *ret, const AVFrame *frame, const char *
     ret->out = out;
     fit_by_pad(ret, picture.width * av_q2d(picture.sar), picture.height);
 }
-
-/* ---- the chain ---- */
 
 struct text {
     char *at;

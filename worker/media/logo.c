@@ -12,9 +12,7 @@ static enum mr_status read_packet(const struct mr_sandbox_fds *fds, int64_t size
     MR_AUTO(mr_source) struct mr_source source = {0};
     if (size <= 0 || size > LOGO_MAX)
         return mr_fail_code(err, MR_CODE_INTERNAL, "there is no logo of %lld bytes", (long long)size);
-    enum mr_status status = mr_source_open(&source, fds, MR_SOURCE_LOGO, size, err);
-    if (status)
-        return status;
+    MR_TRY(mr_source_open(&source, fds, MR_SOURCE_LOGO, size, err));
     int rc = av_new_packet(packet, (int)size);
     if (rc < 0)
         return mr_av_fail(err, MR_CODE_INTERNAL, rc, "read the logo");
@@ -61,9 +59,7 @@ enum mr_status mr_logo_read(const struct mr_sandbox_fds *fds, int64_t size, AVFr
     MR_AUTO_FRAME AVFrame *frame = av_frame_alloc();
     if (!packet || !frame)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "read the logo");
-    enum mr_status status = read_packet(fds, size, packet, err);
-    if (status)
-        return status;
+    MR_TRY(read_packet(fds, size, packet, err));
     int rc = decode(packet, frame);
     if (rc >= 0)
         rc = av_frame_make_writable(frame);

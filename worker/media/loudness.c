@@ -58,18 +58,18 @@ enum mr_status mr_loudness_find_gain(double target, mr_rehearse_fn *rehearse, vo
     struct mr_heard heard;
     struct setting setting = {.limit_db = CEILING_DBTP - BETWEEN_SAMPLES_DB};
     write_filters(&setting, ret);
-    enum mr_status status = rehearse(ctx, ret, false, &heard, err);
-    if (status || isnan(heard.integrated))
-        return status;
+    MR_TRY(rehearse(ctx, ret, false, &heard, err));
+    if (isnan(heard.integrated))
+        return MR_OK;
     correct(&setting, &heard, target);
     struct setting best = setting;
     double least = INFINITY;
     bool is_certain = !setting.limits && !heard.is_lossy;
-    for (int i = 0; !status && !is_certain && i < REHEARSALS_MAX && least > NEAR_LU; i++) {
+    for (int i = 0; !is_certain && i < REHEARSALS_MAX && least > NEAR_LU; i++) {
         struct mr_gain gain;
         write_filters(&setting, &gain);
-        status = rehearse(ctx, &gain, true, &heard, err);
-        if (status || isnan(heard.integrated))
+        MR_TRY(rehearse(ctx, &gain, true, &heard, err));
+        if (isnan(heard.integrated))
             break;
         if (badness(&heard, target) < least) {
             least = badness(&heard, target);
@@ -78,20 +78,20 @@ enum mr_status mr_loudness_find_gain(double target, mr_rehearse_fn *rehearse, vo
         correct(&setting, &heard, target);
     }
     write_filters(&best, ret);
-    return status;
+    return MR_OK;
 }
 
 void mr_loudness_check(double target, const struct mr_heard *result, struct mr_notes *notes)
 {
     if (isnan(result->integrated)) {
         mr_notes_warn(notes, MR_CODE_LOUDNESS_MISSED,
-                      "the sound is silence, or shorter than 0.4 s: no gain brings it to %.1f LUFS", target);
+                      "the audio is silent or shorter than 0.4 s: no gain brings it to %.1f LUFS", target);
         return;
     }
     if (fabs(result->integrated - target) > TOLERANCE_LU)
         mr_notes_warn(
             notes, MR_CODE_LOUDNESS_MISSED,
-            "%.1f LUFS were ordered and %.1f LUFS reached: more gain than %d dB, or peaks above %.0f "
+            "%.1f LUFS were asked for and %.1f LUFS reached: more gain than %d dB, or peaks above %.0f "
             "dBTP, would be needed",
             target, result->integrated, GAIN_MAX_DB, CEILING_DBTP);
     if (result->true_peak > CEILING_DBTP + TOLERANCE_DB)

@@ -1,6 +1,6 @@
 /*
- * Bringing sound to an ordered loudness (EBU R 128): a gain and, where peaks would then go over the ceiling,
- * a limiter behind it. What a limiter takes away no formula tells, so the sound is rehearsed: played through
+ * Bringing audio to the loudness asked for (EBU R 128): a gain and, where peaks would then go over the ceiling,
+ * a limiter behind it. What a limiter takes away no formula tells, so the audio is rehearsed: played through
  * the filters to a meter, until what comes out is what was ordered. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_LOUDNESS_H
@@ -23,13 +23,13 @@ struct mr_heard {
 };
 
 /*
- * Plays all of the sound: as the encoder would get it if its samples had no ceiling, or `through_codec`: as
+ * Plays all of the audio: as the encoder would get it if its samples had no ceiling, or `through_codec`: as
  * it gets it and, if the codec is lossy, as that makes it.
  */
 typedef enum mr_status mr_rehearse_fn(void *ctx, const struct mr_gain *gain, bool through_codec,
                                       struct mr_heard *ret, struct mr_err *err);
 
-/* The gain for a target in LUFS. A sound that cannot be measured (silence) gets none; one that cannot be
+/* The gain for a target in LUFS. Audio that cannot be measured (silence) gets none; one that cannot be
  * brought there gets what comes nearest. One rehearsal, and a few more where a limiter or a lossy codec has
  * its own word. */
 MR_MUST_CHECK enum mr_status mr_loudness_find_gain(double target, mr_rehearse_fn *rehearse, void *ctx,

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* BS.1770-4: the offset of the scale, the gates, and what sound from behind weighs. */
+/* BS.1770-4: the offset of the scale, the gates, and what audio from behind weighs. */
 #define SCALE_OFFSET    (-0.691)
 #define GATE_LUFS       (-70.0)
 #define RELATIVE_GATE   0.1
@@ -34,8 +34,6 @@ void mr_meter_free(struct mr_meter *meter)
     av_freep(&meter->pairs);
     meter->pair_count = 0;
 }
-
-/* ---- the form of the sound ---- */
 
 static double weight_of(enum AVChannel channel)
 {
@@ -114,8 +112,6 @@ static enum mr_status set_form(struct mr_meter *meter, const AVFrame *frame, str
     return MR_OK;
 }
 
-/* ---- samples ---- */
-
 /* A float can be anything; the filters would never forget an infinity. */
 static inline float sane(float sample)
 {
@@ -166,8 +162,6 @@ static void read_channel(read_fn *read, const AVFrame *frame, int channel, int o
     else
         read(frame->extended_data[0] + ((ptrdiff_t)offset * stride + channel) * size, stride, count, to);
 }
-
-/* ---- measuring ---- */
 
 static double lufs_of(double energy)
 {
@@ -228,13 +222,14 @@ enum mr_status mr_meter_listen(struct mr_meter *meter, const AVFrame *frame, str
     read_fn *read = reader_of(frame->format);
     if (frame->nb_samples <= 0 || !read)
         return MR_OK;
-    enum mr_status status = fits(meter, frame) ? MR_OK : set_form(meter, frame, err);
-    for (int offset = 0; !status && offset < frame->nb_samples;) {
+    if (!fits(meter, frame))
+        MR_TRY(set_form(meter, frame, err));
+    for (int offset = 0; offset < frame->nb_samples;) {
         int count = FFMIN3(frame->nb_samples - offset, CHUNK - meter->fill, meter->step_left);
         take(meter, read, frame, offset, count);
         offset += count;
     }
-    return status;
+    return MR_OK;
 }
 
 void mr_meter_continue(struct mr_meter *meter, const struct mr_meter *other)
@@ -243,8 +238,6 @@ void mr_meter_continue(struct mr_meter *meter, const struct mr_meter *other)
     memcpy(meter->energy, other->energy, sizeof meter->energy);
     memcpy(meter->blocks, other->blocks, sizeof meter->blocks);
 }
-
-/* ---- results ---- */
 
 double mr_meter_integrated(const struct mr_meter *meter)
 {

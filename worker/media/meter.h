@@ -1,6 +1,6 @@
 /*
- * How loud sound is: integrated loudness by EBU R 128 (ITU-R BS.1770-4, gated) and true peak. Frames pass by
- * and stay as they are. Made to be cheap beside any decoder, for every result says how loud it is. A sound
+ * How loud audio is: integrated loudness by EBU R 128 (ITU-R BS.1770-4, gated) and true peak. Frames pass by
+ * and stay as they are. Made to be cheap beside any decoder, for every result says how loud it is. Audio
  * whose form changes goes on being measured: what was heard so far counts. Memory is bounded: blocks are
  * counted in bins. Used by one thread.
  */

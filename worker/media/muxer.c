@@ -11,9 +11,7 @@ enum {
     INTERLEAVE_US = 2 * 1000 * 1000, /* how long one track's packets wait for another's */
 };
 
-/* ---- what can be copied ---- */
-
-/* The AAC profiles that every player of .aac and .m4a knows; the others are encoded anew. */
+/* The AAC profiles that every player of .aac and .m4a knows; the others are encoded again. */
 static bool is_common_aac(int profile)
 {
     return profile <= FF_PROFILE_AAC_LTP || profile == FF_PROFILE_AAC_HE || profile == FF_PROFILE_AAC_HE_V2;
@@ -25,8 +23,8 @@ static bool is_plain(int pixels)
 }
 
 /* AVI states no time of presentation, only the order of decoding. */
-static bool can_copy_picture(const struct mr_demuxer *input, const AVCodecParameters *params,
-                             const struct mr_media_format *spec)
+static bool can_copy_video(const struct mr_demuxer *input, const AVCodecParameters *params,
+                           const struct mr_media_format *spec)
 {
     const int32_t *matrix = mr_demuxer_display_matrix(input);
     if (strcmp(input->format->iformat->name, "avi") == 0)
@@ -42,15 +40,13 @@ bool mr_muxer_can_copy(const struct mr_demuxer *input, const AVStream *stream,
     const AVCodecParameters *params = stream->codecpar;
     if (params->codec_id == AV_CODEC_ID_AAC && !is_common_aac(params->profile))
         return false;
-    if (params->codec_type == AVMEDIA_TYPE_VIDEO && !can_copy_picture(input, params, spec))
+    if (params->codec_type == AVMEDIA_TYPE_VIDEO && !can_copy_video(input, params, spec))
         return false;
     for (size_t i = 0; i < MR_COPY_CODECS_MAX && spec->copies[i] != AV_CODEC_ID_NONE; i++)
         if (spec->copies[i] == params->codec_id)
             return true;
     return false;
 }
-
-/* ---- tracks ---- */
 
 enum mr_status mr_muxer_open(struct mr_muxer *output, const struct mr_media_format *spec,
                              const struct mr_options *options, const struct mr_demuxer *input,
@@ -59,9 +55,7 @@ enum mr_status mr_muxer_open(struct mr_muxer *output, const struct mr_media_form
 {
     *output = (struct mr_muxer){
         .spec = spec, .options = options, .input = input, .notes = notes, .length_us = INT64_MAX};
-    enum mr_status status = mr_sink_open(&output->sink, fds, index, spec->patches, spec->index_first, err);
-    if (status)
-        return status;
+    MR_TRY(mr_sink_open(&output->sink, fds, index, spec->patches, spec->index_first, err));
     int rc = avformat_alloc_output_context2(&output->format, NULL, spec->muxer, NULL);
     if (rc < 0)
         return mr_av_fail(err, MR_CODE_INTERNAL, rc, "open the %s muxer", spec->muxer);
@@ -115,9 +109,7 @@ enum mr_status mr_muxer_open_encoded(struct mr_muxer *output, enum mr_slot slot,
                                      const AVCodecContext *encoder, struct mr_err *err)
 {
     struct mr_muxer_track *track = &output->tracks[slot];
-    enum mr_status status = open_track(track, encoder->time_base, err);
-    if (status)
-        return status;
+    MR_TRY(open_track(track, encoder->time_base, err));
     track->rate = encoder->framerate;
     int rc = avcodec_parameters_from_context(track->params, encoder);
     return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "describe the stream") : MR_OK;
@@ -145,18 +137,13 @@ enum mr_status mr_muxer_open_copied(struct mr_muxer *output, enum mr_slot slot, 
                                     struct mr_err *err)
 {
     struct mr_muxer_track *track = &output->tracks[slot];
-    enum mr_status status = open_track(track, stream->time_base, err);
-    if (!status)
-        status = open_copy_filter(output, track, stream, err);
-    if (status)
-        return status;
+    MR_TRY(open_track(track, stream->time_base, err));
+    MR_TRY(open_copy_filter(output, track, stream, err));
     track->copied = stream;
     track->rate = stream->avg_frame_rate;
     int rc = avcodec_parameters_copy(track->params, stream->codecpar);
     return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "copy the stream") : MR_OK;
 }
-
-/* ---- the header ---- */
 
 /* Samples that a decoder is told to skip at the start belong into the new container's header. */
 static void copy_priming(AVCodecParameters *params, const AVPacket *first)
@@ -208,7 +195,7 @@ static enum mr_code blame(const struct mr_muxer *output, int rc)
                                                                           : MR_CODE_INTERNAL;
 }
 
-/* HDR, stereo, rotation: what a container says about pictures besides their codec. */
+/* HDR, stereo, rotation: what a container says about frames besides their codec. */
 static int copy_side_data(AVStream *to, const AVStream *from)
 {
     for (int i = 0; i < from->nb_side_data; i++) {
@@ -229,7 +216,7 @@ static const AVPacket *first_packet(const struct mr_muxer *output, enum mr_slot 
     return NULL;
 }
 
-/* AVI counts such sound in blocks, which have another size in each file: in packets, then. */
+/* AVI counts such audio in blocks, which have another size in each file: in packets, then. */
 static bool is_compressed(const AVCodecParameters *params)
 {
     return params->codec_id == AV_CODEC_ID_MP3 || params->codec_id == AV_CODEC_ID_AC3;
@@ -265,18 +252,16 @@ static enum mr_status carry_along(struct mr_muxer *output, struct mr_err *err)
     AVStream *main = output->tracks[MR_SLOT_AUDIO].stream;
     if (!main)
         main = output->tracks[MR_SLOT_VIDEO].stream;
-    enum mr_status status = mr_tags_carry(output->input, spec, output->format, main, output->notes, err);
-    if (!status)
-        status = mr_cover_carry(output->input, spec, output->format, main, &output->cover,
-                                &output->cover_image, output->notes, err);
-    if (!status)
-        status = mr_chapters_carry(output->input, spec, output->from_us, output->length_us, output->format,
-                                   main, output->notes, err);
-    return status;
+    MR_TRY(mr_tags_carry(output->input, spec, output->format, main, output->notes, err));
+    MR_TRY(mr_cover_carry(output->input, spec, output->format, main, &output->cover, &output->cover_image,
+                          output->notes, err));
+    MR_TRY(mr_chapters_carry(output->input, spec, output->from_us, output->length_us, output->format, main,
+                             output->notes, err));
+    return MR_OK;
 }
 
-/* Encoders of sound begin before 0, and libav moves all streams for it: where pictures are counted, by a
- * whole frame. A long one would be worse than the 25 ms that the sound is late without. */
+/* Encoders of audio begin before 0, and libav moves all streams for it: where frames are counted, by a
+ * whole frame. A long one would be worse than the 25 ms that the audio is late without. */
 static int set_shift(const struct mr_muxer *output, AVDictionary **options)
 {
     enum { FPS_MIN = 20 };
@@ -312,15 +297,11 @@ static enum mr_status begin(struct mr_muxer *output, struct mr_err *err)
             rc = add_stream(output, i);
     if (rc < 0)
         return mr_av_fail(err, MR_CODE_INTERNAL, rc, "describe the streams");
-    enum mr_status status = carry_along(output, err);
-    if (status)
-        return status;
+    MR_TRY(carry_along(output, err));
     rc = write_header(output);
     return rc < 0 ? mr_av_fail(err, blame(output, rc), rc, "write the %s header", output->spec->muxer)
                   : MR_OK;
 }
-
-/* ---- packets ---- */
 
 static enum mr_status check_size(const struct mr_muxer *output, struct mr_err *err)
 {
@@ -353,7 +334,7 @@ static enum mr_status mux(struct mr_muxer *output, AVPacket *packet, struct mr_e
 static enum mr_status enqueue(struct mr_muxer *output, AVPacket *packet, struct mr_err *err)
 {
     if (output->queued >= QUEUE_PACKETS_MAX || output->queued_bytes + packet->size > QUEUE_BYTES_MAX)
-        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "sound and picture lie too far apart in the file");
+        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "audio and video are too far apart in the file");
     if (output->queued == output->queue_capacity) {
         size_t capacity = FFMAX(output->queue_capacity * 2, 16);
         AVPacket **queue = av_realloc_array(output->queue, capacity, sizeof(*queue));
@@ -409,9 +390,7 @@ static enum mr_status filter(struct mr_muxer *output, enum mr_slot slot, AVPacke
     if (!filtered)
         rc = AVERROR(ENOMEM);
     while (rc >= 0 && (rc = av_bsf_receive_packet(context, filtered)) >= 0) {
-        enum mr_status status = take(output, slot, filtered, err);
-        if (status)
-            return status;
+        MR_TRY(take(output, slot, filtered, err));
     }
     if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
         return mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the stream cannot be copied");

@@ -39,7 +39,7 @@ struct mr_muxer {
     AVPacket **queue;
     size_t queued, queue_capacity;
     int64_t queued_bytes;
-    int64_t from_us, length_us; /* the piece of the input that it holds, for its chapters */
+    int64_t from_us, length_us; /* the clip of the input that it holds, for its chapters */
     bool is_first_in_line;      /* it may write */
     bool begun;
 };

@@ -49,10 +49,10 @@ static enum mr_status open_next(struct mr_parts *parts, struct mr_err *err)
     int64_t index = parts->first + parts->count;
     bool has_thumbnail = parts->options->thumbnail_us >= 0;
     if (index >= MR_OUTPUTS_MAX - has_thumbnail)
-        return mr_fail_code(err, MR_CODE_TOO_MANY_PARTS, "the film has more than %d parts",
+        return mr_fail_code(err, MR_CODE_TOO_MANY_PARTS, "options.split.seconds must make at most %d parts",
                             MR_OUTPUTS_MAX - has_thumbnail);
     if (parts->count == MR_PARTS_OPEN)
-        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "sound and picture lie too far apart in the file");
+        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "audio and video are too far apart in the file");
     struct mr_muxer *output = av_mallocz(sizeof *output);
     if (!output)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the output");

@@ -34,12 +34,12 @@ static enum mr_status check_options(const struct mr_pipeline *pipeline, struct m
         return too_long(pipeline, err);
     if (options->trim_start_us >= all + ESTIMATE_SLACK_US)
         return mr_fail_code(err, MR_CODE_BAD_OPTION,
-                            "options.trim.start: the file ends at %.3f s, before the piece begins",
+                            "options.trim.start must be before the end of the file, at %.3f s",
                             (double)all / 1e6);
     int64_t clip = FFMIN(options->trim_us, all - options->trim_start_us);
     if (options->split_us && clip / options->split_us >= MR_OUTPUTS_MAX)
         return mr_fail_code(err, MR_CODE_TOO_MANY_PARTS,
-                            "options.split.seconds: the film would have %lld parts, more than %d",
+                            "options.split.seconds would make %lld parts, more than %d",
                             (long long)(clip / options->split_us), MR_OUTPUTS_MAX);
     return MR_OK;
 }

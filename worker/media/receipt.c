@@ -9,8 +9,6 @@
 
 enum { WHAT_MAX = 96, VALUE_MAX = 64 };
 
-/* ---- streams ---- */
-
 static bool is_cover(const AVStream *stream)
 {
     return stream->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS);
@@ -22,19 +20,19 @@ static const char *why_dropped(const struct mr_pipeline *pipeline, const AVStrea
     const struct mr_media_format *format = pipeline->spec;
     switch (stream->codecpar->codec_type) {
     case AVMEDIA_TYPE_VIDEO:
-        return mr_media_has_video(format) ? "another picture is the better one" : "the format has no picture";
+        return mr_media_has_video(format) ? "another video stream was chosen" : "the format holds no video";
     case AVMEDIA_TYPE_AUDIO:
-        return !mr_media_has_audio(format) ? "the format has no sound"
-               : pipeline->options->mute   ? "no sound was ordered"
-               : pipeline->input->audio    ? "other sound is the better one"
+        return !mr_media_has_audio(format) ? "the format holds no audio"
+               : pipeline->options->mute   ? "options.mute leaves it out"
+               : pipeline->input->audio    ? "another audio stream was chosen"
                                            : "it cannot be decoded";
     case AVMEDIA_TYPE_SUBTITLE:
         return format->text_subtitle == AV_CODEC_ID_NONE ? "the format has no place for it"
                : mr_options_change(pipeline->options, MR_OF_AUDIO | MR_OF_VIDEO, true)
-                   ? "subtitles do not go through cuts"
+                   ? "subtitles are not kept in edited videos"
                    : "it is not text, or not the one that the file marks";
     default:
-        return "it is neither picture nor sound";
+        return "it is neither video nor audio";
     }
 }
 
@@ -57,15 +55,13 @@ static void note_streams(const struct mr_pipeline *pipeline)
     }
 }
 
-/* ---- what changed ---- */
-
 static void note_codec(struct mr_notes *notes, const char *what, enum AVCodecID from, enum AVCodecID to,
                        bool copies)
 {
     if (copies)
         return;
     mr_notes_changed(notes, what, avcodec_get_name(from), avcodec_get_name(to),
-                     from == to ? "encoded anew" : "the format or the order asks for it");
+                     from == to ? "encoded again" : "the format or an option asks for it");
 }
 
 static void note_number(struct mr_notes *notes, const char *what, double from, double to, const char *why)
@@ -87,7 +83,7 @@ static void note_rotation(const struct mr_pipeline *pipeline)
     if (video->copies)
         mr_notes_kept(pipeline->notes, "rotation");
     else
-        mr_notes_changed(pipeline->notes, "rotation", degrees, "0", "the picture itself was turned");
+        mr_notes_changed(pipeline->notes, "rotation", degrees, "0", "the frames themselves were rotated");
 }
 
 static void note_light(const struct mr_pipeline *pipeline)
@@ -103,7 +99,7 @@ static void note_light(const struct mr_pipeline *pipeline)
                          "the format cannot say that it is HDR: the tones were mapped");
 }
 
-static void note_picture(const struct mr_pipeline *pipeline)
+static void note_video(const struct mr_pipeline *pipeline)
 {
     const struct mr_video *video = &pipeline->video;
     const struct mr_geometry *geometry = &video->geometry;
@@ -118,30 +114,30 @@ static void note_picture(const struct mr_pipeline *pipeline)
     }
     if (video->deinterlaces)
         mr_notes_changed(notes, "video.field_order", "interlaced", "progressive",
-                         "players show whole pictures");
+                         "players show whole frames");
     if (video->sizes_changed)
         mr_notes_changed(notes, "resolution", "several", "one", "the size changes in mid-stream");
     char from[VALUE_MAX], to[VALUE_MAX];
     snprintf(from, sizeof from, "%dx%d", geometry->in.width, geometry->in.height);
     snprintf(to, sizeof to, "%dx%d", geometry->out.width, geometry->out.height);
-    bool ordered = mr_options_resize(pipeline->options);
+    bool is_asked = mr_options_resize(pipeline->options);
     if (strcmp(from, to) != 0)
         mr_notes_changed(notes, "video.size", from, to,
-                         ordered ? "ordered" : "turned, of even sides, or of square pixels");
+                         is_asked ? "asked for" : "rotated, even width and height, or square pixels");
     const char *before = av_get_pix_fmt_name(params->format),
                *after = av_get_pix_fmt_name(video->clip.plan.pixels);
     if (before && after && strcmp(before, after) != 0)
         mr_notes_changed(notes, "video.pixel_format", before, after, "what players of the format expect");
     if (video->clip.plan.is_constant && pipeline->input->video->avg_frame_rate.den)
         note_number(notes, "video.fps", av_q2d(pipeline->input->video->avg_frame_rate),
-                    av_q2d(video->clip.plan.fps), pipeline->options->fps > 0 ? "ordered" : "the format's");
+                    av_q2d(video->clip.plan.fps), pipeline->options->fps > 0 ? "asked for" : "the format's");
     if (video->clip.dropped)
         mr_notes_warn(notes, MR_CODE_FRAMES_AT_ONE_TIME,
                       "%lld frames came at the time of another and were left out",
                       (long long)video->clip.dropped);
 }
 
-static void note_sound(const struct mr_pipeline *pipeline)
+static void note_audio(const struct mr_pipeline *pipeline)
 {
     const struct mr_audio *audio = &pipeline->audio;
     const AVCodecContext *encoder = audio->clip.part.encoder;
@@ -151,13 +147,12 @@ static void note_sound(const struct mr_pipeline *pipeline)
     const struct mr_options *options = pipeline->options;
     note_codec(notes, "audio.codec", pipeline->input->audio->codecpar->codec_id, encoder->codec_id, false);
     note_number(notes, "audio.sample_rate", audio->clip.part.shape->sample_rate, encoder->sample_rate,
-                options->sample_rate ? "ordered" : "the codec's");
+                options->sample_rate ? "asked for" : "the codec's");
     note_number(notes, "audio.channels", audio->clip.part.shape->ch_layout.nb_channels,
-                encoder->ch_layout.nb_channels, options->channels ? "ordered" : "the codec has no more");
+                encoder->ch_layout.nb_channels, options->channels ? "asked for" : "the codec has no more");
     if (options->bit_rate && !mr_media_has_video(pipeline->spec))
-        note_number(
-            notes, "audio.bit_rate", (double)options->bit_rate, (double)encoder->bit_rate,
-            "the nearest to the ordered one that the codec takes at this rate and with these channels");
+        note_number(notes, "audio.bit_rate", (double)options->bit_rate, (double)encoder->bit_rate,
+                    "the nearest one that the codec takes at this sample rate and with these channels");
     if (options->loudness < 0) {
         const struct mr_meter *out = mr_audio_meter_out(audio);
         const struct mr_heard heard = {.integrated = mr_meter_integrated(out),
@@ -165,8 +160,6 @@ static void note_sound(const struct mr_pipeline *pipeline)
         mr_loudness_check(options->loudness, &heard, notes);
     }
 }
-
-/* ---- what it took ---- */
 
 /* Not getrusage(2): the sandbox knows the clock already. */
 static double cpu_seconds(void)
@@ -236,9 +229,9 @@ enum mr_status mr_receipt_make(const struct mr_pipeline *pipeline, json_t **ret,
     const struct mr_notes *notes = pipeline->notes;
     note_streams(pipeline);
     if (pipeline->input->video)
-        note_picture(pipeline);
+        note_video(pipeline);
     if (pipeline->input->audio)
-        note_sound(pipeline);
+        note_audio(pipeline);
     *ret = json_pack("{s:o, s:O, s:O, s:b, s:O, s:O, s:O, s:O, s:o, s:f, s:o}", "input",
                      describe_input(pipeline), "output", json_array_get(pipeline->parts.outputs, 0),
                      "outputs", pipeline->parts.outputs, "copied", is_copied(pipeline), "kept", notes->kept,

@@ -28,42 +28,40 @@ struct rehearsal {
 static enum mr_status encode(struct rehearsal *rehearsal, const AVFrame *frame, struct mr_err *err)
 {
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
-    enum mr_status status = MR_OK;
     int rc = packet ? avcodec_send_frame(rehearsal->encoder, frame) : AVERROR(ENOMEM);
-    while (!status && rc >= 0 && (rc = avcodec_receive_packet(rehearsal->encoder, packet)) >= 0)
-        status = mr_monitor_listen(&rehearsal->monitor, packet, &rehearsal->meter, err);
-    if (status || rc == AVERROR(EAGAIN))
-        return status;
+    while (rc >= 0 && (rc = avcodec_receive_packet(rehearsal->encoder, packet)) >= 0)
+        MR_TRY(mr_monitor_listen(&rehearsal->monitor, packet, &rehearsal->meter, err));
+    if (rc == AVERROR(EAGAIN))
+        return MR_OK;
     return rc == AVERROR_EOF ? mr_monitor_listen(&rehearsal->monitor, NULL, &rehearsal->meter, err)
                              : mr_av_fail(err, MR_CODE_INTERNAL, rc, "encode");
 }
 
-static enum mr_status hear(struct rehearsal *rehearsal, struct mr_err *err)
+static enum mr_status measure(struct rehearsal *rehearsal, struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
-    for (bool got = true; !status && got;) {
-        status = mr_filters_pull(&rehearsal->filters, rehearsal->frame, &got, err);
-        AVFrame *frame = rehearsal->frame;
-        if (!status && got) {
-            frame->pts = rehearsal->heard;
-            rehearsal->heard += frame->nb_samples;
-            status = rehearsal->monitor.decoder ? encode(rehearsal, frame, err)
-                                                : mr_meter_listen(&rehearsal->meter, frame, err);
-        }
-        av_frame_unref(rehearsal->frame);
+    AVFrame *frame = rehearsal->frame;
+    for (;;) {
+        bool got = false;
+        MR_TRY(mr_filters_pull(&rehearsal->filters, frame, &got, err));
+        if (!got)
+            return MR_OK;
+        frame->pts = rehearsal->heard;
+        rehearsal->heard += frame->nb_samples;
+        MR_TRY(rehearsal->monitor.decoder ? encode(rehearsal, frame, err)
+                                          : mr_meter_listen(&rehearsal->meter, frame, err));
+        av_frame_unref(frame);
     }
-    return status;
 }
 
 static enum mr_status drain(struct rehearsal *rehearsal, struct mr_err *err)
 {
     if (!rehearsal->filters.graph)
         return MR_OK;
-    enum mr_status status = mr_filters_end(&rehearsal->filters, AV_NOPTS_VALUE, err);
-    return status ? status : hear(rehearsal, err);
+    MR_TRY(mr_filters_end(&rehearsal->filters, AV_NOPTS_VALUE, err));
+    return measure(rehearsal, err);
 }
 
-/* Leaves what lies in the piece. With a picture time stamps count, as in the conversion. */
+/* Leaves what lies in the clip. With video, time stamps count, as in the conversion. */
 static void crop(struct rehearsal *rehearsal, AVFrame *frame)
 {
     const struct mr_demuxer *input = rehearsal->input;
@@ -90,33 +88,30 @@ static enum mr_status open_encoder(struct rehearsal *rehearsal, const AVFrame *f
 
 static enum mr_status open_filters(struct rehearsal *rehearsal, const AVFrame *frame, struct mr_err *err)
 {
-    enum mr_status status = drain(rehearsal, err);
+    MR_TRY(drain(rehearsal, err));
     enum AVSampleFormat samples =
         rehearsal->through_codec ? rehearsal->encoder->sample_fmt : AV_SAMPLE_FMT_DBL;
-    if (!status)
-        status = mr_filters_open_audio(&rehearsal->filters, frame, rehearsal->encoder, samples,
-                                       rehearsal->gain->filters, err);
-    if (!status && rehearsal->encoder->frame_size)
+    MR_TRY(mr_filters_open_audio(&rehearsal->filters, frame, rehearsal->encoder, samples,
+                                 rehearsal->gain->filters, err));
+    if (rehearsal->encoder->frame_size)
         mr_filters_set_frame_size(&rehearsal->filters, rehearsal->encoder->frame_size);
-    return status;
+    return MR_OK;
 }
 
 static enum mr_status take(struct rehearsal *rehearsal, AVFrame *frame, struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
     if (frame->nb_samples <= 0 || frame->sample_rate <= 0 || frame->ch_layout.nb_channels <= 0)
         return MR_OK;
     crop(rehearsal, frame);
     if (frame->nb_samples == 0)
         return MR_OK;
     if (!rehearsal->encoder)
-        status = open_encoder(rehearsal, frame, err);
-    if (!status && !mr_filters_fit(&rehearsal->filters, frame))
-        status = open_filters(rehearsal, frame, err);
+        MR_TRY(open_encoder(rehearsal, frame, err));
+    if (!mr_filters_fit(&rehearsal->filters, frame))
+        MR_TRY(open_filters(rehearsal, frame, err));
     frame->pts = AV_NOPTS_VALUE;
-    if (!status)
-        status = mr_filters_push(&rehearsal->filters, frame, err);
-    return status ? status : hear(rehearsal, err);
+    MR_TRY(mr_filters_push(&rehearsal->filters, frame, err));
+    return measure(rehearsal, err);
 }
 
 /* packet NULL: drain. */
@@ -137,20 +132,18 @@ static enum mr_status decode(struct rehearsal *rehearsal, const AVPacket *packet
 static enum mr_status run(struct rehearsal *rehearsal, AVPacket *packet, AVFrame *frame, struct mr_err *err)
 {
     const struct mr_demuxer *input = rehearsal->input;
-    enum mr_status status = MR_OK;
     for (unsigned i = 0; i < input->format->nb_streams; i++)
         if (input->format->streams[i] != input->audio)
             input->format->streams[i]->discard = AVDISCARD_ALL;
-    while (!status && !rehearsal->is_done && av_read_frame(input->format, packet) >= 0) {
+    while (!rehearsal->is_done && av_read_frame(input->format, packet) >= 0) {
         if (packet->stream_index == input->audio->index)
-            status = decode(rehearsal, packet, frame, err);
+            MR_TRY(decode(rehearsal, packet, frame, err));
         av_packet_unref(packet);
     }
-    if (!status && !rehearsal->is_done)
-        status = decode(rehearsal, NULL, frame, err);
-    if (!status)
-        status = drain(rehearsal, err);
-    return status || !rehearsal->monitor.decoder ? status : encode(rehearsal, NULL, err);
+    if (!rehearsal->is_done)
+        MR_TRY(decode(rehearsal, NULL, frame, err));
+    MR_TRY(drain(rehearsal, err));
+    return rehearsal->monitor.decoder ? encode(rehearsal, NULL, err) : MR_OK;
 }
 
 enum mr_status mr_rehearse(const struct mr_demuxer *input, const struct mr_media_format *spec,

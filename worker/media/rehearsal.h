@@ -1,5 +1,5 @@
 /*
- * A pass over the sound of an input that makes nothing: decoder, filters and encoder as in the conversion,
+ * A pass over the audio of an input that makes nothing: decoder, filters and encoder as in the conversion,
  * and a meter in the output's place. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_REHEARSAL_H
@@ -11,8 +11,8 @@
 #include "worker/media/loudness.h"
 
 /*
- * The piece that the options leave of an input's sound, as mr_rehearse_fn asks for it (loudness.h). The place
- * in the input is behind the piece afterwards. Damage is told by the pass that writes; this one listens to
+ * The clip that the options leave of an input's audio, as mr_rehearse_fn asks for it (loudness.h). The place
+ * in the input is behind the clip afterwards. Damage is reported by the pass that writes; this one listens to
  * what there is.
  */
 MR_MUST_CHECK enum mr_status mr_rehearse(const struct mr_demuxer *input, const struct mr_media_format *spec,

@@ -136,8 +136,6 @@ void mr_sink_begin_tail(struct mr_sink *sink)
     sink->may_seal = false;
 }
 
-/* ---- the end ---- */
-
 /* Puts `len` bytes at `data` into the head at `at`; what lies there moves back. */
 static bool insert_into_head(struct mr_sink *sink, size_t at, const uint8_t *data, size_t len)
 {

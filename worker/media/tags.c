@@ -40,8 +40,6 @@ static const char *const technical[] = {
 static const char *const technical_prefixes[] = {"NUMBER_OF_", "_STATISTICS_", "METADATA_BLOCK_PICTURE",
                                                  NULL};
 
-/* ---- tags ---- */
-
 static bool is_technical(const char *key)
 {
     for (size_t i = 0; technical[i]; i++)
@@ -111,15 +109,11 @@ enum mr_status mr_tags_carry(const struct mr_demuxer *input, const struct mr_med
         const AVDictionaryEntry *tag = NULL;
         while ((tag = av_dict_get(sources[i], "", tag, AV_DICT_IGNORE_SUFFIX))) {
             bool of_stream = i == 1 && strcmp(tag->key, "language") == 0;
-            enum mr_status status = of_stream ? MR_OK : carry_one(tag, format, target, notes, err);
-            if (status)
-                return status;
+            MR_TRY(of_stream ? MR_OK : carry_one(tag, format, target, notes, err));
         }
     }
     return MR_OK;
 }
-
-/* ---- cover art ---- */
 
 static const AVStream *find_cover(const AVFormatContext *format)
 {
@@ -200,18 +194,14 @@ enum mr_status mr_cover_carry(const struct mr_demuxer *input, const struct mr_me
         mr_notes_dropped(notes, "cover_art", reason);
         return MR_OK;
     }
-    enum mr_status status = format->cover == MR_COVER_STREAM ? cover_as_stream(cover, output, ret_stream, err)
-                                                             : cover_as_comment(cover, main, err);
-    if (status)
-        return status;
+    MR_TRY(format->cover == MR_COVER_STREAM ? cover_as_stream(cover, output, ret_stream, err)
+                                            : cover_as_comment(cover, main, err));
     *ret_packet = &cover->attached_pic;
     mr_notes_kept(notes, "cover_art");
     return MR_OK;
 }
 
-/* ---- chapters ---- */
-
-/* The piece of a chapter that is within the output; false: none of it. */
+/* The part of a chapter that is within the output; false: none of it. */
 static bool clip_chapter(const AVChapter *from, int64_t from_us, int64_t length_us, AVChapter *ret)
 {
     int64_t start = av_rescale_q(from->start, from->time_base, AV_TIME_BASE_Q) - from_us;
@@ -294,6 +284,6 @@ enum mr_status mr_chapters_carry(const struct mr_demuxer *input, const struct mr
     if (carried)
         mr_notes_kept(notes, "chapters");
     else
-        mr_notes_dropped(notes, "chapters", "they lie outside of the piece");
+        mr_notes_dropped(notes, "chapters", "they are outside the clip");
     return MR_OK;
 }

@@ -1,6 +1,6 @@
 /*
- * What goes along with sound and picture: tags, cover art, chapters. Each is carried over where the target
- * can hold it (formats.h), and the receipt hears of everything that was there. Used by one thread.
+ * What goes along with audio and video: tags, cover art, chapters. Each is carried over where the target
+ * can hold it (formats.h), and the receipt lists everything that was there. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_TAGS_H
 #define MR_WORKER_MEDIA_TAGS_H
@@ -24,7 +24,7 @@ MR_MUST_CHECK enum mr_status mr_cover_carry(const struct mr_demuxer *input,
                                             const AVPacket **ret_packet, struct mr_notes *notes,
                                             struct mr_err *err);
 
-/* from_us, length_us: the piece of the input that is there (0 and INT64_MAX: all of it). */
+/* from_us, length_us: the clip of the input that is there (0 and INT64_MAX: all of it). */
 MR_MUST_CHECK enum mr_status mr_chapters_carry(const struct mr_demuxer *input,
                                                const struct mr_media_format *format, int64_t from_us,
                                                int64_t length_us, AVFormatContext *output, AVStream *main,

@@ -1,5 +1,5 @@
 /*
- * The true peak of sound by ITU-R BS.1770-4, Annex 2: the highest point of the curve through the samples,
+ * The true peak of audio by ITU-R BS.1770-4, Annex 2: the highest point of the curve through the samples,
  * read four times as often as these. One channel. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_TRUE_PEAK_H

@@ -67,7 +67,7 @@ static enum mr_status open_filters(struct mr_video *video, const AVFrame *frame,
     int64_t most = video->track.decoder.context->max_pixels;
     if ((int64_t)geometry.out.width * geometry.out.height > most)
         return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT,
-                            "options.resize: pictures of %dx%d have more than %lld pixels",
+                            "options.resize would make frames of %dx%d, more than %lld pixels",
                             geometry.out.width, geometry.out.height, (long long)most);
     mr_geometry_chain(&geometry, frame, plan->pixels, plan->is_constant ? plan->fps : (AVRational){0, 1},
                       chain);

@@ -57,7 +57,7 @@ static enum mr_status encode(struct mr_video_clip *clip, const AVFrame *frame, s
         MR_TRY(mr_muxer_write(output, MR_SLOT_VIDEO, packet, err));
     }
     if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
-        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "encode the picture");
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "encode the video");
     return MR_OK;
 }
 
@@ -72,7 +72,7 @@ static enum mr_status send(struct mr_video_clip *clip, const AVFrame *frame, int
         MR_TRY(mr_thumbnail_offer(clip->thumbnail, frame, "", to_us(clip, at), err));
     MR_AUTO_FRAME AVFrame *copy = av_frame_clone(frame);
     if (!copy)
-        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "encode the picture");
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "encode the video");
     copy->pts = at;
     copy->pict_type = AV_PICTURE_TYPE_NONE; /* the encoder's choice, not the input's */
     clip->sent = at;

@@ -6,7 +6,7 @@ void mr_video_copy_witness(struct mr_video_copy *copy, const struct mr_parts *pa
     copy->sizes_changed |= frame->width != params->width || frame->height != params->height;
 }
 
-/* Pictures before the first key frame, and those after it that are shown before it and lean on older ones. */
+/* Frames before the first key frame, and those after it that are shown before it and refer to older ones. */
 static bool is_orphan(const struct mr_video_copy *copy, const AVPacket *packet)
 {
     if (copy->packets == 0)
@@ -57,10 +57,10 @@ void mr_video_copy_note(const struct mr_video_copy *copy, struct mr_notes *notes
 {
     if (copy->left_out)
         mr_notes_warn(notes, MR_CODE_NO_KEY_FRAME,
-                      "%lld pictures lean on a key frame that the file does not hold and were left out",
+                      "%lld frames need a key frame that is not in the file and were left out",
                       (long long)copy->left_out);
     if (copy->sizes_changed)
         mr_notes_warn(notes, MR_CODE_SIZE_CHANGES,
-                      "the size of the picture changes in mid-stream, and was copied so: ask for a size "
+                      "the size of the video changes in mid-stream and was copied so: ask for a size "
                       "(resize) to have one throughout");
 }

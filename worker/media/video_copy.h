@@ -1,5 +1,5 @@
 /*
- * Pictures that stay as they are: packets with their time stamps mended. A copy begins with a key frame; what
+ * Frames that stay as they are: packets with their time stamps corrected. A copy begins with a key frame; what
  * comes before it, or is shown before it, cannot be decoded by anybody. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_VIDEO_COPY_H

@@ -25,7 +25,7 @@ static const struct settings {
     const char *encoder;
     const char *options; /* "key=value:key=value" */
     const char *crf;     /* for want of the task's; NULL: it has no such thing */
-    const char *frugal;  /* for large pictures: fewer of them in memory */
+    const char *frugal;  /* for large frames: fewer of them in memory */
     AVRational base;     /* 0/1: the source's, or a fine one */
 } settings[] = {
     {"libx264", "preset=veryfast", "23", "rc-lookahead=8", {0, 1}},
@@ -42,8 +42,6 @@ static const struct settings *settings_of(const AVCodec *codec)
             return &settings[i];
     return NULL;
 }
-
-/* ---- the plan ---- */
 
 static AVRational usual_rate(const struct mr_demuxer *input)
 {
@@ -108,8 +106,6 @@ enum mr_status mr_video_plan(const struct mr_media_format *format, const struct 
     return MR_OK;
 }
 
-/* ---- the encoder ---- */
-
 static int set_options(AVDictionary **dict, const struct settings *set, const struct mr_options *options,
                        const AVFrame *frame)
 {
@@ -169,9 +165,8 @@ enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan, const str
         rc = avcodec_open2(encoder, plan->codec, &dict);
     if (rc < 0) {
         avcodec_free_context(&encoder);
-        return mr_av_fail(err, MR_CODE_UNSUPPORTED_CODEC, rc,
-                          "the %s encoder does not take pictures of %dx%d", plan->codec->name, frame->width,
-                          frame->height);
+        return mr_av_fail(err, MR_CODE_UNSUPPORTED_CODEC, rc, "the %s encoder does not take frames of %dx%d",
+                          plan->codec->name, frame->width, frame->height);
     }
     *ret = encoder;
     return MR_OK;
