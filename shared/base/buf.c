@@ -41,9 +41,7 @@ enum mr_status mr_buf_reserve(struct mr_buf *buf, size_t extra, struct mr_err *e
 
 enum mr_status mr_buf_append(struct mr_buf *buf, const void *data, size_t len, struct mr_err *err)
 {
-    enum mr_status status = mr_buf_reserve(buf, len, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_buf_reserve(buf, len, err));
     if (len)
         memcpy(buf->data + buf->len, data, len);
     buf->len += len;
@@ -64,9 +62,7 @@ enum mr_status mr_buf_appendf(struct mr_buf *buf, struct mr_err *err, const char
     va_end(args);
     if (need < 0)
         return mr_fail(err, MR_INTERNAL, "format error");
-    enum mr_status status = mr_buf_reserve(buf, (size_t)need, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_buf_reserve(buf, (size_t)need, err));
     va_start(args, format);
     vsnprintf(buf->data + buf->len, (size_t)need + 1, format, args);
     va_end(args);

@@ -1,5 +1,5 @@
 /*
- * struct mr_buf: a growable byte buffer with a cap given at birth.
+ * struct mr_buf: a growable byte buffer with a cap set at its initialisation.
  *
  * data is NUL-terminated after len bytes whenever it is not NULL, so text needs no extra step. Growing past
  * max fails with MR_TOO_LARGE and leaves the content as it was. Owned by one thread at a time.
@@ -14,7 +14,7 @@ struct mr_buf {
     char *data;
     size_t len;
     size_t capacity; /* bytes allocated, the final NUL included */
-    size_t max;      /* the most that len may become */
+    size_t max;      /* the cap of len */
 };
 
 /* An empty buffer that may hold up to max_bytes; allocates nothing. */

@@ -27,7 +27,7 @@ static inline void mr_str_cleanup(char **p)
 {
     free(*p);
 }
-/* MR_AUTO_STR char *s = NULL; — any malloc'ed string. */
+/* MR_AUTO_STR char *s = NULL; for any malloc'ed string. */
 #define MR_AUTO_STR __attribute__((cleanup(mr_str_cleanup)))
 
 static inline void mr_fd_cleanup(int *fd)

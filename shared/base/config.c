@@ -157,10 +157,7 @@ enum mr_status mr_config_load_from(enum mr_program program, mr_config_getter *ge
         if (!(entry->programs & program))
             continue;
         const char *value = getter(ctx, entry->name);
-        enum mr_status status =
-            entry->is_text ? load_text(entry, value, ret, err) : load_number(entry, value, ret, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(entry->is_text ? load_text(entry, value, ret, err) : load_number(entry, value, ret, err));
     }
     return check_together(program, ret, err);
 }

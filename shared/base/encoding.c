@@ -11,7 +11,7 @@
 enum mr_status mr_base64_encode(const void *data, size_t len, char **ret, struct mr_err *err)
 {
     if (len > INT_MAX / 2)
-        return mr_fail(err, MR_TOO_LARGE, "too much to encode as base64: %zu bytes", len);
+        return mr_fail(err, MR_TOO_LARGE, "%zu bytes are too many for base64", len);
     char *text = malloc((len + 2) / 3 * 4 + 1);
     if (!text)
         return mr_fail_oom(err);
@@ -32,7 +32,7 @@ static enum mr_status normalise_base64(const char *text, size_t len, char **ret,
     while (len && text[len - 1] == '=')
         len--;
     if (len % 4 == 1 || len > INT_MAX / 2)
-        return mr_fail(err, MR_INVALID, "not base64: impossible length");
+        return mr_fail(err, MR_INVALID, "invalid base64: the length is impossible");
     size_t padding = (4 - len % 4) % 4;
     char *plain = malloc(len + padding + 1);
     if (!plain)
@@ -41,7 +41,7 @@ static enum mr_status normalise_base64(const char *text, size_t len, char **ret,
         char c = text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
         if (!is_base64_char(c)) {
             free(plain);
-            return mr_fail(err, MR_INVALID, "not base64: illegal character at %zu", i);
+            return mr_fail(err, MR_INVALID, "invalid base64: illegal character at %zu", i);
         }
         plain[i] = c;
     }
@@ -57,9 +57,7 @@ enum mr_status mr_base64_decode(const char *text, size_t len, unsigned char **re
 {
     MR_AUTO_STR char *plain = NULL;
     size_t padding = 0;
-    enum mr_status status = normalise_base64(text, len, &plain, &padding, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(normalise_base64(text, len, &plain, &padding, err));
     size_t plain_len = strlen(plain);
     unsigned char *data = malloc(plain_len / 4 * 3 + 1);
     if (!data)
@@ -67,7 +65,7 @@ enum mr_status mr_base64_decode(const char *text, size_t len, unsigned char **re
     int got = plain_len ? EVP_DecodeBlock(data, (const unsigned char *)plain, (int)plain_len) : 0;
     if (got < 0 || (size_t)got < padding) {
         free(data);
-        return mr_fail(err, MR_INVALID, "not base64");
+        return mr_fail(err, MR_INVALID, "invalid base64");
     }
     *ret_len = (size_t)got - padding;
     data[*ret_len] = '\0';
@@ -93,14 +91,13 @@ static bool is_unreserved(char c)
 
 enum mr_status mr_percent_encode(struct mr_buf *out, const char *text, bool keep_slash, struct mr_err *err)
 {
-    enum mr_status status = MR_OK;
-    for (; *text && status == MR_OK; text++) {
+    for (; *text; text++) {
         if (is_unreserved(*text) || (keep_slash && *text == '/'))
-            status = mr_buf_append(out, text, 1, err);
+            MR_TRY(mr_buf_append(out, text, 1, err));
         else
-            status = mr_buf_appendf(out, err, "%%%02X", (unsigned char)*text);
+            MR_TRY(mr_buf_appendf(out, err, "%%%02X", (unsigned char)*text));
     }
-    return status;
+    return MR_OK;
 }
 
 static int hex_value(char c)
@@ -123,7 +120,7 @@ enum mr_status mr_percent_decode(char *text, bool plus_is_blank, struct mr_err *
             int high = hex_value(in[1]);
             int low = high < 0 ? -1 : hex_value(in[2]);
             if (low < 0 || high * 16 + low == 0)
-                return mr_fail(err, MR_INVALID, "broken percent-escape");
+                return mr_fail(err, MR_INVALID, "invalid percent-escape");
             c = (char)(high * 16 + low);
             in += 2;
         } else if (c == '+' && plus_is_blank) {
@@ -153,9 +150,7 @@ enum mr_status mr_random_bytes(void *out, size_t len, struct mr_err *err)
 enum mr_status mr_uuid_generate(char out[MR_UUID_TEXT_MAX], struct mr_err *err)
 {
     unsigned char b[16];
-    enum mr_status status = mr_random_bytes(b, sizeof b, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_random_bytes(b, sizeof b, err));
     b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* version 4 */
     b[8] = (unsigned char)((b[8] & 0x3f) | 0x80); /* variant 10 */
     char hex[33];
@@ -231,7 +226,7 @@ bool mr_parse_int64(const char *text, int64_t min, int64_t max, int64_t *ret)
 
 uint32_t mr_crc32c(uint32_t crc, const void *data, size_t len)
 {
-    /* ISA-L leaves the inversions at both ends to its caller, and takes an int. */
+    /* ISA-L expects its caller to invert the value before and after, and takes an int as length. */
     const unsigned char *bytes = data;
     crc = ~crc;
     while (len) {

@@ -1,12 +1,12 @@
 /*
- * Status and error: how every fallible function of mediarun reports.
+ * Status and error: how every function that can fail reports its failure.
  *
  * A fallible function returns `enum mr_status` and takes `struct mr_err *err` last. On success it returns
  * MR_OK and leaves err untouched. On failure it fills err (when not NULL) through mr_fail(); callers add
  * context with mr_wrap() ("create task: …"). Libraries never log; the boundary (handler, main) logs once.
  *
- * The status separates what a retry can cure from what it cannot: mr_status_is_transient().
- * The message lives inline, so reporting never allocates. Any thread may use these on its own objects.
+ * The status separates what a retry can cure from what it cannot: mr_status_is_transient(). The message is stored
+ * inline, so reporting never allocates. Any thread may use these on its own objects.
  */
 #ifndef MR_BASE_ERR_H
 #define MR_BASE_ERR_H

@@ -6,7 +6,7 @@
 
 enum {
     LEEWAY_S = 30,
-    TOKEN_MAX = 16 * 1024 /* libjwt takes an int; no honest token comes near */
+    TOKEN_MAX = 16 * 1024 /* libjwt takes an int; valid tokens are much shorter */
 };
 
 static void jwt_cleanup(jwt_t **jwt)
@@ -14,8 +14,6 @@ static void jwt_cleanup(jwt_t **jwt)
     jwt_free(*jwt);
 }
 #define AUTO_JWT __attribute__((cleanup(jwt_cleanup)))
-
-/* ---- signing ------------------------------------------------------------------- */
 
 static enum mr_status sign(jwt_alg_t alg, const char *key, const char *key_id, const json_t *claims,
                            char **ret_token, struct mr_err *err)
@@ -57,12 +55,8 @@ enum mr_status mr_jwt_sign_rs256(const char *private_key, const char *key_id, co
     return sign(JWT_ALG_RS256, private_key, key_id, claims, ret_token, err);
 }
 
-/* ---- verifying ----------------------------------------------------------------- */
-
-/*
- * Reads the token without a key: libjwt then checks the form alone, and forgets the algorithm, but keeps the
- * header. Its alg must be, to the letter, the one that the caller pinned.
- */
+/* Reads the token without a key: libjwt then checks only its form, and drops the algorithm, but keeps the header.
+ * The header's alg must be exactly the one that the caller pinned. */
 static enum mr_status open_pinned(const char *token, jwt_alg_t alg, jwt_t **ret, struct mr_err *err)
 {
     if (strlen(token) > TOKEN_MAX)
@@ -80,11 +74,11 @@ static enum mr_status open_pinned(const char *token, jwt_alg_t alg, jwt_t **ret,
     return MR_OK;
 }
 
-/* Demands a good signature of the pinned algorithm. */
+/* Requires a valid signature of the pinned algorithm. */
 static enum mr_status open_verified(const char *token, jwt_alg_t alg, const char *key, jwt_t **ret,
                                     struct mr_err *err)
 {
-    if (!*key) /* libjwt takes an empty key for "do not verify" */
+    if (!*key) /* libjwt does not verify with an empty key */
         return mr_fail(err, MR_INTERNAL, "empty token key");
     AUTO_JWT jwt_t *jwt = NULL;
     int error = jwt_decode(&jwt, token, (const unsigned char *)key, (int)strlen(key));
@@ -105,7 +99,7 @@ static enum mr_status check_time(const json_t *claims, const char *name, enum ti
     if (!claim && !required)
         return MR_OK;
     if (!json_is_integer(claim))
-        return mr_fail(err, MR_UNAUTHENTICATED, "token without a proper %s", name);
+        return mr_fail(err, MR_UNAUTHENTICATED, "token without a valid %s", name);
     json_int_t now = mr_time_now_us() / 1000000;
     json_int_t value = json_integer_value(claim);
     if (rule == NOT_BEFORE_NOW ? value < now - LEEWAY_S : value > now + LEEWAY_S)
@@ -126,10 +120,7 @@ static enum mr_status check_times(const json_t *claims, struct mr_err *err)
         {"iat", NOT_AFTER_NOW, false, "token was issued in the future"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        enum mr_status status =
-            check_time(claims, rules[i].name, rules[i].rule, rules[i].required, rules[i].fault, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(check_time(claims, rules[i].name, rules[i].rule, rules[i].required, rules[i].fault, err));
     }
     return MR_OK;
 }
@@ -140,10 +131,9 @@ static enum mr_status take_claims(jwt_t *jwt, json_t **ret_claims, struct mr_err
     MR_AUTO_JSON json_t *claims = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (!json_is_object(claims))
         return mr_fail(err, MR_UNAUTHENTICATED, "malformed token");
-    enum mr_status status = check_times(claims, err);
-    if (status == MR_OK)
-        *ret_claims = MR_TAKE(claims);
-    return status;
+    MR_TRY(check_times(claims, err));
+    *ret_claims = MR_TAKE(claims);
+    return MR_OK;
 }
 
 enum mr_status mr_jwt_verify_hs256(const char *secret, const char *token, json_t **ret_claims,
@@ -151,36 +141,33 @@ enum mr_status mr_jwt_verify_hs256(const char *secret, const char *token, json_t
 {
     AUTO_JWT jwt_t *unverified = NULL;
     AUTO_JWT jwt_t *jwt = NULL;
-    enum mr_status status = open_pinned(token, JWT_ALG_HS256, &unverified, err);
-    if (status == MR_OK)
-        status = open_verified(token, JWT_ALG_HS256, secret, &jwt, err);
-    return status == MR_OK ? take_claims(jwt, ret_claims, err) : status;
+    MR_TRY(open_pinned(token, JWT_ALG_HS256, &unverified, err));
+    MR_TRY(open_verified(token, JWT_ALG_HS256, secret, &jwt, err));
+    return take_claims(jwt, ret_claims, err);
 }
 
 enum mr_status mr_jwt_verify_rs256(const char *token, mr_jwt_key_lookup *lookup, void *lookup_ctx,
                                    json_t **ret_claims, struct mr_err *err)
 {
     AUTO_JWT jwt_t *unverified = NULL;
-    enum mr_status status = open_pinned(token, JWT_ALG_RS256, &unverified, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(open_pinned(token, JWT_ALG_RS256, &unverified, err));
     const char *key_id = jwt_get_header(unverified, "kid");
     if (!key_id)
         return mr_fail(err, MR_UNAUTHENTICATED, "token without a key id");
     MR_AUTO_STR char *public_key = NULL;
-    status = lookup(lookup_ctx, key_id, &public_key, err);
+    enum mr_status status = lookup(lookup_ctx, key_id, &public_key, err);
     if (status == MR_NOT_FOUND)
         return mr_fail(err, MR_UNAUTHENTICATED, "token signed with an unknown key");
     if (status != MR_OK)
         return status;
     AUTO_JWT jwt_t *jwt = NULL;
-    status = open_verified(token, JWT_ALG_RS256, public_key, &jwt, err);
-    return status == MR_OK ? take_claims(jwt, ret_claims, err) : status;
+    MR_TRY(open_verified(token, JWT_ALG_RS256, public_key, &jwt, err));
+    return take_claims(jwt, ret_claims, err);
 }
 
 enum mr_status mr_jwt_read_unverified(const char *token, json_t **ret_claims, struct mr_err *err)
 {
     AUTO_JWT jwt_t *jwt = NULL;
-    enum mr_status status = open_pinned(token, JWT_ALG_RS256, &jwt, err);
-    return status == MR_OK ? take_claims(jwt, ret_claims, err) : status;
+    MR_TRY(open_pinned(token, JWT_ALG_RS256, &jwt, err));
+    return take_claims(jwt, ret_claims, err);
 }

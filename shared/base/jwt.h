@@ -17,10 +17,10 @@ MR_MUST_CHECK enum mr_status mr_jwt_sign_hs256(const char *secret, const json_t 
 MR_MUST_CHECK enum mr_status mr_jwt_sign_rs256(const char *private_key, const char *key_id,
                                                const json_t *claims, char **ret_token, struct mr_err *err);
 
-/* MR_UNAUTHENTICATED with a reason fit for the client on any fault. The caller owns *ret_claims. */
+/* MR_UNAUTHENTICATED for any fault, with a reason that the client may see. The caller owns *ret_claims. */
 MR_MUST_CHECK enum mr_status mr_jwt_verify_hs256(const char *secret, const char *token, json_t **ret_claims,
                                                  struct mr_err *err);
-/* Gives the PEM public key for a key id; malloc'ed. MR_NOT_FOUND for an unknown one. */
+/* Finds the public key (PEM, malloc'ed) for a key id. MR_NOT_FOUND for an unknown one. */
 typedef enum mr_status mr_jwt_key_lookup(void *ctx, const char *key_id, char **ret_public_key,
                                          struct mr_err *err);
 /* A lookup's own transient failure (UNAVAILABLE …) is passed on unchanged. */

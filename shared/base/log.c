@@ -69,7 +69,7 @@ static void write_line(int fd, const char *line, size_t len)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return; /* nobody can be told */
+            return; /* there is nowhere to report it */
         line += n;
         len -= (size_t)n;
     }
@@ -78,7 +78,7 @@ static void write_line(int fd, const char *line, size_t len)
 static void set_string(json_t *entry, const char *key, const char *value)
 {
     json_t *text = json_string(value);
-    if (!text) /* not UTF-8: hostile input may be in it */
+    if (!text) /* not UTF-8: it may contain input */
         text = json_string("(not UTF-8)");
     json_object_set_new(entry, key, text);
 }
@@ -130,7 +130,7 @@ static void emit(const struct mr_log *log, enum mr_severity severity, const char
     if (!line)
         return;
     size_t len = strlen(line);
-    line[len] = '\n'; /* takes the place of the NUL: one write, one line */
+    line[len] = '\n'; /* replaces the NUL: one write, one line */
     write_line(log->fd, line, len + 1);
     free(line);
 }

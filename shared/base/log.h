@@ -26,7 +26,7 @@ struct mr_log {
 /* A logger without a trace. */
 struct mr_log mr_log_init(const char *program, enum mr_severity min);
 
-/* "debug", "info", "notice", "warning", "error", "critical"; false if it is none of them. */
+/* "debug", "info", "notice", "warning", "error", "critical"; false for anything else. */
 bool mr_log_parse_severity(const char *text, enum mr_severity *ret_severity);
 
 /*

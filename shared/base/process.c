@@ -4,8 +4,7 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
-/* Blocks above the threshold go back to the system when they are freed; setting it stops glibc from raising
- * it. */
+/* Blocks above the threshold are returned to the system when freed; setting it prevents glibc from raising it. */
 enum { ARENAS = 4, MMAP_THRESHOLD = 256 << 10 };
 
 void mr_process_prepare(sigset_t *ret_signals)

@@ -1,4 +1,4 @@
-/* What every program of ours does first. */
+/* What each program does first. */
 #ifndef MR_BASE_PROCESS_H
 #define MR_BASE_PROCESS_H
 

@@ -9,14 +9,14 @@
 
 enum { VERB_MAX = 8, ADDRESS_MAX = 254 /* RFC 5321 §4.5.3.1.3 */ };
 
-/* One mail under way: all that libcurl needs and what its callbacks note. */
+/* One mail in progress: what libcurl needs, and what its callbacks note. */
 struct dispatch {
     CURL *curl;
     curl_mime *mime;
     struct curl_slist *headers;
     struct curl_slist *recipients;
     const struct mr_mail_relay *relay;
-    char verb[VERB_MAX]; /* of the last command: tells what a reply was an answer to */
+    char verb[VERB_MAX]; /* of the last command: the one that the last reply answers */
     bool canceled;
     char reason[CURL_ERROR_SIZE];
 };
@@ -30,9 +30,7 @@ static void dispatch_free(struct dispatch *d)
 }
 MR_DEFINE_VALUE_CLEANUP(dispatch, dispatch_free)
 
-/* ---- what may be written ------------------------------------------------------------ */
-
-/* What cannot break out of its line. */
+/* Printable ASCII, which cannot start another line. */
 static bool is_header_text(const char *text)
 {
     for (; *text; text++)
@@ -41,8 +39,8 @@ static bool is_header_text(const char *text)
     return true;
 }
 
-/* A mailbox without quotes, brackets and comments (RFC 5321's Dot-string and Domain): nothing in it means
- * anything to a mail system but the @. */
+/* A mailbox without quotes, brackets and comments (RFC 5321's Dot-string and Domain): only the @ has a meaning for
+ * mail systems. */
 static bool is_address(const char *text)
 {
     const char *at = strchr(text, '@');
@@ -61,15 +59,13 @@ static bool is_address(const char *text)
 static enum mr_status check(const struct mr_mail *mail, struct mr_err *err)
 {
     if (!is_address(mail->to))
-        return mr_fail_code(err, MR_CODE_RECIPIENT_REFUSED, "no mail can be sent to this address");
+        return mr_fail_code(err, MR_CODE_RECIPIENT_REFUSED, "invalid recipient address");
     if (!is_address(mail->from))
-        return mr_fail(err, MR_INTERNAL, "the sender's address is none");
+        return mr_fail(err, MR_INTERNAL, "invalid sender address");
     if (!is_header_text(mail->subject) || !is_header_text(mail->message_id))
-        return mr_fail(err, MR_INTERNAL, "a header field of the mail holds more than printable ASCII");
+        return mr_fail(err, MR_INTERNAL, "subject and message_id must be printable ASCII");
     return MR_OK;
 }
-
-/* ---- the mail ------------------------------------------------------------------------ */
 
 static enum mr_status append(struct curl_slist **list, const char *line, struct mr_err *err)
 {
@@ -96,7 +92,7 @@ static enum mr_status append_header(struct dispatch *d, struct mr_err *err, cons
     return append(&d->headers, line, err);
 }
 
-/* RFC 5322 §3.3; the program never leaves the C locale. */
+/* RFC 5322 §3.3; the program stays in the C locale. */
 static void date_text(char *out, size_t size)
 {
     time_t now = (time_t)(mr_time_now_us() / 1000000);
@@ -109,18 +105,12 @@ static enum mr_status build_headers(struct dispatch *d, const struct mr_mail *ma
 {
     char date[64];
     date_text(date, sizeof date);
-    enum mr_status status = append_header(d, err, "From: %s", mail->from);
-    if (status == MR_OK)
-        status = append_header(d, err, "To: %s", mail->to);
-    if (status == MR_OK)
-        status = append_header(d, err, "Subject: %s", mail->subject);
-    if (status == MR_OK)
-        status = append_header(d, err, "Date: %s", date);
-    if (status == MR_OK)
-        status = append_header(d, err, "Message-ID: <%s%s>", mail->message_id, strchr(mail->from, '@'));
-    if (status == MR_OK) /* RFC 3834: no auto-reply is wanted */
-        status = append_header(d, err, "Auto-Submitted: auto-generated");
-    return status;
+    MR_TRY(append_header(d, err, "From: %s", mail->from));
+    MR_TRY(append_header(d, err, "To: %s", mail->to));
+    MR_TRY(append_header(d, err, "Subject: %s", mail->subject));
+    MR_TRY(append_header(d, err, "Date: %s", date));
+    MR_TRY(append_header(d, err, "Message-ID: <%s%s>", mail->message_id, strchr(mail->from, '@')));
+    return append_header(d, err, "Auto-Submitted: auto-generated"); /* RFC 3834: prevents auto-replies */
 }
 
 static enum mr_status build_text(struct dispatch *d, const char *text, struct mr_err *err)
@@ -133,9 +123,7 @@ static enum mr_status build_text(struct dispatch *d, const char *text, struct mr
     return good ? MR_OK : mr_fail_oom(err);
 }
 
-/* ---- the dialogue ---------------------------------------------------------------------- */
-
-/* Sees each command that goes out. Only its verb is kept: a command may hold the password. */
+/* Gets each command that is sent. Only its verb is kept, because a command may contain the password. */
 static int on_debug(CURL *curl, curl_infotype type, char *data, size_t size, void *ctx)
 {
     struct dispatch *d = ctx;
@@ -145,7 +133,7 @@ static int on_debug(CURL *curl, curl_infotype type, char *data, size_t size, voi
     size_t len = 0;
     while (len < size && len + 1 < VERB_MAX && isupper((unsigned char)data[len]))
         len++;
-    if (len == 4 && memcmp(data, "QUIT", 4) == 0) /* sent after a refusal, too */
+    if (len == 4 && memcmp(data, "QUIT", 4) == 0) /* also sent after a refusal */
         return 0;
     memcpy(d->verb, data, len);
     d->verb[len] = '\0';
@@ -176,8 +164,8 @@ static void set_relay_options(struct dispatch *d)
         curl_easy_setopt(curl, CURLOPT_PASSWORD, relay->password);
     }
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)relay->timeout_ms);
-    /* A relay that does not answer QUIT is waited for with the options of the handle that closes, and those
-     * are only ours when the connection is closed with the transfer (curl issue 739). */
+    /* The wait for the answer to QUIT follows the options of the handle that closes the connection: they are
+     * ours only if it is closed with the transfer (curl issue 739). */
     curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
     curl_easy_setopt(curl, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)(relay->timeout_ms + 999) / 1000);
     if (relay->canceled) {
@@ -195,14 +183,13 @@ static void set_mail_options(struct dispatch *d, const struct mr_mail *mail)
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, d->headers);
     curl_easy_setopt(curl, CURLOPT_MIMEPOST, d->mime);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, d->reason);
-    curl_easy_setopt(curl, CURLOPT_VERBOSE, 1L); /* to on_debug alone */
+    curl_easy_setopt(curl, CURLOPT_VERBOSE, 1L); /* only to on_debug */
     curl_easy_setopt(curl, CURLOPT_DEBUGFUNCTION, on_debug);
     curl_easy_setopt(curl, CURLOPT_DEBUGDATA, d);
 }
 
-/* A refusal for good (5xx) is final only where it is about this mail; about the rest the operator can do
- * something. */
-static enum mr_status refusal(const struct dispatch *d, int reply, struct mr_err *err)
+/* A permanent refusal (5xx) is final only if it is about this mail; the operator can fix the rest. */
+static enum mr_status fail_refused(const struct dispatch *d, int reply, struct mr_err *err)
 {
     static const struct {
         const char *verb;
@@ -220,22 +207,22 @@ static enum mr_status refusal(const struct dispatch *d, int reply, struct mr_err
     return mr_fail(err, MR_UNAVAILABLE, "the relay answered %d to %s", reply, d->verb);
 }
 
-static enum mr_status finish(const struct dispatch *d, CURLcode code, int reply, struct mr_err *err)
+static enum mr_status outcome_of(const struct dispatch *d, CURLcode code, int reply, struct mr_err *err)
 {
     const char *reason = d->reason[0] ? d->reason : curl_easy_strerror(code);
     switch (code) {
     case CURLE_OK:
         return MR_OK;
     case CURLE_ABORTED_BY_CALLBACK:
-        return mr_fail(err, MR_CANCELED, "given up on request");
+        return mr_fail(err, MR_CANCELED, "sending was canceled");
     case CURLE_OPERATION_TIMEDOUT:
         return mr_fail(err, MR_TIMEOUT, "%s", reason);
     case CURLE_OUT_OF_MEMORY:
         return mr_fail_oom(err);
-    case CURLE_LOGIN_DENIED: /* its own words: the last verb may be a half of the credentials */
+    case CURLE_LOGIN_DENIED: /* a text of its own: the last verb may be a part of the credentials */
         return mr_fail_code(err, MR_CODE_LOGIN_REFUSED, "the relay refused the login with %d", reply);
     default:
-        return reply >= 500 ? refusal(d, reply, err) : mr_fail(err, MR_UNAVAILABLE, "%s", reason);
+        return reply >= 500 ? fail_refused(d, reply, err) : mr_fail(err, MR_UNAVAILABLE, "%s", reason);
     }
 }
 
@@ -243,24 +230,18 @@ enum mr_status mr_mail_send(const struct mr_mail_relay *relay, const struct mr_m
                             struct mr_err *err)
 {
     *ret_reply = 0;
-    enum mr_status status = check(mail, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(check(mail, err));
     MR_AUTO(dispatch) struct dispatch d = {.curl = curl_easy_init(), .relay = relay};
     if (!d.curl)
         return mr_fail_oom(err);
-    status = build_headers(&d, mail, err);
-    if (status == MR_OK)
-        status = build_text(&d, mail->text, err);
-    if (status == MR_OK)
-        status = append(&d.recipients, mail->to, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(build_headers(&d, mail, err));
+    MR_TRY(build_text(&d, mail->text, err));
+    MR_TRY(append(&d.recipients, mail->to, err));
     set_relay_options(&d);
     set_mail_options(&d, mail);
     CURLcode code = curl_easy_perform(d.curl);
     long reply = 0;
     curl_easy_getinfo(d.curl, CURLINFO_RESPONSE_CODE, &reply);
     *ret_reply = (int)reply;
-    return finish(&d, code, (int)reply, err);
+    return outcome_of(&d, code, (int)reply, err);
 }

@@ -12,7 +12,7 @@ void mr_http_response_free(struct mr_http_response *res)
     *res = (struct mr_http_response){0};
 }
 
-/* The value of `line` if it is the header `name`, else NULL; *ret_len is its length without blanks around. */
+/* The value of `line` if it is the header `name`, else NULL; *ret_len is its length without blanks at the end. */
 static const char *header_value(const char *line, size_t line_len, const char *name, size_t *ret_len)
 {
     size_t name_len = strlen(name);

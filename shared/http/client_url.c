@@ -19,15 +19,15 @@ static enum mr_status malformed(struct mr_err *err, CURLUcode code)
 {
     if (code == CURLUE_OUT_OF_MEMORY)
         return mr_fail_oom(err);
-    return mr_fail_code(err, MR_CODE_URL_MALFORMED, "not a whole URL: %s", curl_url_strerror(code));
+    return mr_fail_code(err, MR_CODE_URL_MALFORMED, "must be an absolute URL: %s", curl_url_strerror(code));
 }
 
 static enum mr_status too_long(struct mr_err *err, const char *what)
 {
-    return mr_fail_code(err, MR_CODE_URL_MALFORMED, "not a whole URL: the %s is too long", what);
+    return mr_fail_code(err, MR_CODE_URL_MALFORMED, "must be an absolute URL: the %s is too long", what);
 }
 
-/* Copies a part; an absent one gives "". */
+/* Copies a part; "" if it is absent. */
 static enum mr_status copy_part(CURLU *url, CURLUPart part, unsigned flags, char *out, size_t size,
                                 const char *what, struct mr_err *err)
 {
@@ -77,18 +77,26 @@ enum mr_status mr_url_parse(const char *text, struct mr_url *ret, struct mr_err 
                                 has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD),
                             .has_zone = has_part(url, CURLUPART_ZONEID)};
     char port[8];
-    enum mr_status status =
-        copy_part(url, CURLUPART_SCHEME, 0, parsed.scheme, sizeof parsed.scheme, "scheme", err);
-    if (status == MR_OK)
-        status = copy_part(url, CURLUPART_HOST, 0, parsed.host, sizeof parsed.host, "host", err);
-    if (status == MR_OK)
-        status = copy_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof port, "port", err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(copy_part(url, CURLUPART_SCHEME, 0, parsed.scheme, sizeof parsed.scheme, "scheme", err));
+    MR_TRY(copy_part(url, CURLUPART_HOST, 0, parsed.host, sizeof parsed.host, "host", err));
+    MR_TRY(copy_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof port, "port", err));
     normalise_host(parsed.host);
     parsed.port = (int)strtol(port, NULL, 10);
     *ret = parsed;
     return MR_OK;
+}
+
+static CURLUcode resolve(CURLU *url, const char *base, const char *reference, char **ret_text)
+{
+    const unsigned lenient = CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE | CURLU_ALLOW_SPACE;
+    CURLUcode code = curl_url_set(url, CURLUPART_URL, base, lenient);
+    if (code != CURLUE_OK)
+        return code;
+    code = curl_url_set(url, CURLUPART_URL, reference, lenient);
+    if (code != CURLUE_OK)
+        return code;
+    code = curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
+    return code != CURLUE_OK ? code : curl_url_get(url, CURLUPART_URL, ret_text, 0);
 }
 
 enum mr_status mr_url_resolve(const char *base, const char *reference, char **ret, struct mr_err *err)
@@ -96,17 +104,10 @@ enum mr_status mr_url_resolve(const char *base, const char *reference, char **re
     MR_AUTO(Curl_URL) CURLU *url = curl_url();
     if (!url)
         return mr_fail_oom(err);
-    if (!reference[0]) /* libcurl would name the directory of base */
-        return mr_fail_code(err, MR_CODE_URL_MALFORMED, "not a whole URL: it is empty");
-    const unsigned lenient = CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE | CURLU_ALLOW_SPACE;
+    if (!reference[0]) /* libcurl would return the directory of base */
+        return mr_fail_code(err, MR_CODE_URL_MALFORMED, "must be an absolute URL: it is empty");
     CURL_TEXT char *text = NULL;
-    CURLUcode code = curl_url_set(url, CURLUPART_URL, base, lenient);
-    if (code == CURLUE_OK)
-        code = curl_url_set(url, CURLUPART_URL, reference, lenient);
-    if (code == CURLUE_OK)
-        code = curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
-    if (code == CURLUE_OK)
-        code = curl_url_get(url, CURLUPART_URL, &text, 0);
+    CURLUcode code = resolve(url, base, reference, &text);
     if (code != CURLUE_OK)
         return malformed(err, code);
     *ret = strdup(text);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* RFC 8187: charset'language'percent-encoded; UTF-8 is the one charset that its readers must know. */
+/* RFC 8187: charset'language'percent-encoded; UTF-8 is the only charset that recipients must support. */
 static const char *decode_extended(char *value)
 {
     static const char charset[] = "UTF-8'";

@@ -1,4 +1,4 @@
-/* The file name that a server suggests (RFC 6266). Pure; any thread. */
+/* The file name that a server suggests (RFC 6266). Pure functions; any thread. */
 #ifndef MR_HTTP_DISPOSITION_H
 #define MR_HTTP_DISPOSITION_H
 
@@ -6,8 +6,9 @@
 #include <stddef.h>
 
 /*
- * Takes the file name out of a Content-Disposition's value: filename* before filename, without directories.
- * False if there is none, or it is not UTF-8, holds control characters, or does not fit.
+ * Extracts the file name from a Content-Disposition's value: filename* wins over filename; directories are
+ * removed. False if there is none, or it is not UTF-8, contains control characters, or does not fit into out_size
+ * bytes.
  */
 bool mr_disposition_file_name(const char *value, char *out, size_t out_size);
 

@@ -6,17 +6,17 @@
 
 #include <ctype.h>
 
-/* One request of the fetch, and what became of it. */
+/* One request of the fetch, and its outcome. */
 struct hop {
     const struct mr_fetch *fetch;
     struct mr_http_response res;
     int64_t received;
-    bool begun;    /* the caller knows the head */
-    bool settled;  /* our side ended the transfer: err says all */
-    bool declined; /* the body is not the file: its transfer was ended, nothing failed */
+    bool begun;    /* the caller was given the head */
+    bool settled;  /* this side ended the transfer: err is complete */
+    bool declined; /* the body is not the file: its transfer was ended on purpose */
 };
 
-/* The URLs so far; the last is the one to ask now. */
+/* The URLs so far; the last one is requested next. */
 struct trail {
     char *urls[MR_FETCH_REDIRECTS_MAX + 1];
     size_t count;
@@ -33,8 +33,6 @@ static void hop_free(struct hop *hop)
     mr_http_response_free(&hop->res);
 }
 MR_DEFINE_VALUE_CLEANUP(hop, hop_free)
-
-/* ---- the body ----------------------------------------------------------------------- */
 
 static bool is_success(int http_status)
 {
@@ -73,47 +71,42 @@ static enum mr_status too_large(const struct mr_fetch *fetch, struct mr_err *err
                         (long long)fetch->max_bytes);
 }
 
+static enum mr_status take(struct hop *hop, const void *data, size_t len, struct mr_err *err)
+{
+    const struct mr_fetch *fetch = hop->fetch;
+    MR_TRY(begin(hop, err));
+    if ((int64_t)len > fetch->max_bytes - hop->received)
+        return too_large(fetch, err);
+    return fetch->sink(fetch->ctx, data, len, err);
+}
+
 static enum mr_status on_data(void *ctx, const void *data, size_t len, struct mr_err *err)
 {
     struct hop *hop = ctx;
-    const struct mr_fetch *fetch = hop->fetch;
-    if (!is_success(hop->res.status)) { /* of a redirect or an error page the head is enough */
+    if (!is_success(hop->res.status)) { /* the head of a redirect or an error page is enough */
         hop->declined = true;
-        return mr_fail(err, MR_CANCELED, "not the file");
+        return mr_fail(err, MR_CANCELED, "the body is not the file");
     }
-    enum mr_status status = begin(hop, err);
-    if (status == MR_OK && (int64_t)len > fetch->max_bytes - hop->received)
-        status = too_large(fetch, err);
-    if (status == MR_OK)
-        status = fetch->sink(fetch->ctx, data, len, err);
+    enum mr_status status = take(hop, data, len, err);
     hop->received += (int64_t)len;
     hop->settled = status != MR_OK;
     return status;
 }
 
-/* ---- one request ---------------------------------------------------------------------- */
-
-static enum mr_status give_on(enum mr_status status, const struct mr_err *failure, struct mr_err *err)
+static enum mr_status explain_failure(const struct hop *hop, enum mr_status status,
+                                      const struct mr_err *failure, struct mr_err *err)
 {
+    if (!hop->settled && status == MR_TOO_LARGE)
+        return too_large(hop->fetch, err);
+    if (!hop->settled && (status == MR_UNAVAILABLE || status == MR_TIMEOUT))
+        return mr_fail_as(err, status, MR_CODE_FETCH_FAILED, "the server of the URL: %s", failure->message);
     return mr_fail_as(err, status, failure->code, "%s", failure->message);
 }
 
-static enum mr_status judge_failure(const struct hop *hop, enum mr_status status,
-                                    const struct mr_err *failure, struct mr_err *err)
-{
-    if (hop->settled)
-        return give_on(status, failure, err);
-    if (status == MR_TOO_LARGE)
-        return too_large(hop->fetch, err);
-    if (status == MR_UNAVAILABLE || status == MR_TIMEOUT)
-        return mr_fail_as(err, status, MR_CODE_FETCH_FAILED, "the server of the URL: %s", failure->message);
-    return give_on(status, failure, err);
-}
-
-static enum mr_status judge_answer(int http_status, struct mr_err *err)
+static enum mr_status fail_answer(int http_status, struct mr_err *err)
 {
     enum mr_status status = mr_http_status_to_status(http_status);
-    return mr_fail_as(err, status, MR_CODE_FETCH_FAILED, "the server of the URL answers with status %d",
+    return mr_fail_as(err, status, MR_CODE_FETCH_FAILED, "the server of the URL answered with status %d",
                       http_status);
 }
 
@@ -126,9 +119,9 @@ static bool is_redirect(int http_status)
     return false;
 }
 
-/* MR_OK for a file that came whole, and for a redirect. */
-static enum mr_status ask(struct mr_http_client *http, struct hop *hop, const char *url, int64_t deadline_us,
-                          struct mr_err *err)
+/* MR_OK for a complete file, and for a redirect. */
+static enum mr_status request(struct mr_http_client *http, struct hop *hop, const char *url,
+                              int64_t deadline_us, struct mr_err *err)
 {
     static const char *const headers[] = {"Accept-Encoding: identity", NULL};
     const struct mr_fetch *fetch = hop->fetch;
@@ -150,24 +143,22 @@ static enum mr_status ask(struct mr_http_client *http, struct hop *hop, const ch
                                   .canceled_ctx = fetch->canceled_ctx};
     struct mr_err failure = {0};
     enum mr_status status = mr_http_perform(http, &req, &hop->res, &failure);
-    if (status == MR_TOO_LARGE && !is_success(hop->res.status)) /* an error page is never read to its end */
+    if (status == MR_TOO_LARGE && !is_success(hop->res.status)) /* an error page, which is not read */
         hop->declined = true;
     if (status != MR_OK && !hop->declined)
-        return judge_failure(hop, status, &failure, err);
+        return explain_failure(hop, status, &failure, err);
     if (is_success(hop->res.status))
         return begin(hop, err);
-    return is_redirect(hop->res.status) ? MR_OK : judge_answer(hop->res.status, err);
+    return is_redirect(hop->res.status) ? MR_OK : fail_answer(hop->res.status, err);
 }
 
-/* ---- the way ---------------------------------------------------------------------------- */
-
-/* Takes the URL over. */
-static enum mr_status walk_on(struct trail *trail, char *url, struct mr_err *err)
+/* Takes the URL over, also on failure. */
+static enum mr_status add_url(struct trail *trail, char *url, struct mr_err *err)
 {
     MR_AUTO_STR char *target = url;
     for (size_t i = 0; i < trail->count; i++)
         if (strcmp(trail->urls[i], target) == 0)
-            return mr_fail_code(err, MR_CODE_REDIRECT_LOOP, "the URL redirects in a circle");
+            return mr_fail_code(err, MR_CODE_REDIRECT_LOOP, "the URL redirects in a loop");
     if (trail->count > MR_FETCH_REDIRECTS_MAX)
         return mr_fail_code(err, MR_CODE_TOO_MANY_REDIRECTS, "the URL redirects more than %d times",
                             MR_FETCH_REDIRECTS_MAX);
@@ -180,35 +171,35 @@ static enum mr_status follow(const struct mr_fetch *fetch, const struct mr_http_
 {
     char location[MR_URL_MAX + 1];
     if (!mr_http_response_header(res, "Location", location, sizeof location) || !location[0])
-        return mr_fail_code(err, MR_CODE_URL_MALFORMED, "the URL redirects, and does not say where to");
+        return mr_fail_code(err, MR_CODE_URL_MALFORMED, "the URL redirects without a Location");
     MR_AUTO_STR char *target = NULL;
     enum mr_status status = mr_url_resolve(trail->urls[trail->count - 1], location, &target, err);
-    if (status == MR_OK)
-        status = mr_guard_check_url(fetch->guard, target, 0, err);
-    return status == MR_OK ? walk_on(trail, MR_TAKE(target), err) : mr_wrap(err, status, "redirect");
+    if (status != MR_OK)
+        return mr_wrap(err, status, "redirect");
+    status = mr_guard_check_url(fetch->guard, target, 0, err);
+    if (status != MR_OK)
+        return mr_wrap(err, status, "redirect");
+    return add_url(trail, MR_TAKE(target), err);
 }
 
 static enum mr_status start(const struct mr_fetch *fetch, struct trail *trail, struct mr_err *err)
 {
     char *url = NULL;
-    enum mr_status status = mr_guard_check_url(fetch->guard, fetch->url, 0, err);
-    if (status == MR_OK)
-        status = mr_url_resolve(fetch->url, fetch->url, &url, err);
-    return status == MR_OK ? walk_on(trail, url, err) : status;
+    MR_TRY(mr_guard_check_url(fetch->guard, fetch->url, 0, err));
+    MR_TRY(mr_url_resolve(fetch->url, fetch->url, &url, err));
+    return add_url(trail, url, err);
 }
 
 enum mr_status mr_fetch(struct mr_http_client *http, const struct mr_fetch *fetch, struct mr_err *err)
 {
     int64_t deadline_us = mr_time_monotonic_us() + fetch->timeout_ms * 1000;
     MR_AUTO(trail) struct trail trail = {0};
-    enum mr_status status = start(fetch, &trail, err);
-    while (status == MR_OK) {
+    MR_TRY(start(fetch, &trail, err));
+    for (;;) {
         MR_AUTO(hop) struct hop hop = {.fetch = fetch};
-        status = ask(http, &hop, trail.urls[trail.count - 1], deadline_us, err);
-        if (status == MR_OK && is_success(hop.res.status))
+        MR_TRY(request(http, &hop, trail.urls[trail.count - 1], deadline_us, err));
+        if (is_success(hop.res.status))
             return MR_OK;
-        if (status == MR_OK)
-            status = follow(fetch, &hop.res, &trail, err);
+        MR_TRY(follow(fetch, &hop.res, &trail, err));
     }
-    return status;
 }

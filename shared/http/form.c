@@ -16,15 +16,15 @@ enum {
 enum state {
     BEFORE_FIRST,
     IN_PART,
-    PART_ENDED, /* all of it was read */
+    PART_ENDED, /* it was read completely */
     FORM_ENDED,
     FAILED,
 };
 
 /*
- * The window holds the bytes [start, end) that are read but not yet given out. Up to data_end they are known
- * to be data; at_boundary says that a boundary begins there. The body is thought to begin after a line end,
- * so that the first boundary looks like all others.
+ * The window holds the bytes [start, end) that were read but not yet returned. Up to data_end they are known to be
+ * data; at_boundary is true if a boundary begins there. A line end is put before the body, so that the first
+ * boundary looks like all others.
  */
 struct mr_form {
     mr_form_source *source;
@@ -45,18 +45,16 @@ struct mr_form {
     char head[HEAD_MAX + 1]; /* what part's strings point into */
 };
 
-/* Keeps the failure (NULL: the one kept before): a broken form stays broken. */
+/* Keeps the failure, so that further calls fail with it; failure is NULL on those. */
 static enum mr_status fail_form(struct mr_form *form, const struct mr_err *failure, struct mr_err *err)
 {
     form->state = FAILED;
     if (failure)
         form->failure = *failure;
-    if (err)
-        *err = form->failure;
-    return form->failure.status;
+    return mr_fail_from(err, &form->failure);
 }
 
-/* Reads more into the window, which must have room or something given out before start. */
+/* Reads more into the window, which must have room at its end or before start. */
 static enum mr_status fill(struct mr_form *form, struct mr_err *err)
 {
     if (form->start && form->capacity - form->end < form->capacity / 2) {
@@ -68,21 +66,16 @@ static enum mr_status fill(struct mr_form *form, struct mr_err *err)
     if (form->end == form->capacity)
         return mr_fail(err, MR_INTERNAL, "the form's window is full");
     size_t got = 0;
-    enum mr_status status =
-        form->source(form->ctx, form->window + form->end, form->capacity - form->end, &got, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(form->source(form->ctx, form->window + form->end, form->capacity - form->end, &got, err));
     form->end += got;
     form->source_ended = got == 0;
     return MR_OK;
 }
 
-/* ---- boundaries ------------------------------------------------------------ */
-
 enum verdict { BOUNDARY, NO_BOUNDARY, NEEDS_MORE };
 
-/* Whether what follows a delimiter makes it a boundary: blanks and a line end, or the closing dashes. Data
- * may hold the delimiter with something else after it. */
+/* Whether the text after a delimiter makes it a boundary: blanks and a line end, or the closing dashes. Data may
+ * contain the delimiter with something else after it. */
 static enum verdict judge(struct mr_form *form, size_t at)
 {
     const char *begin = form->window + at, *end = form->window + form->end;
@@ -106,7 +99,7 @@ static enum verdict judge(struct mr_form *form, size_t at)
     return BOUNDARY;
 }
 
-/* Moves data_end forward over what is certainly data. */
+/* Moves data_end forward over bytes that are certainly data. */
 static void scan(struct mr_form *form)
 {
     while (!form->at_boundary) {
@@ -114,7 +107,7 @@ static void scan(struct mr_form *form)
         const char *from = form->window + form->data_end;
         const char *found = memmem(from, left, form->delimiter, form->delimiter_len);
         if (!found) {
-            size_t keep = form->source_ended ? 0 : form->delimiter_len - 1; /* may be the first half of one */
+            size_t keep = form->source_ended ? 0 : form->delimiter_len - 1; /* may be the beginning of one */
             if (left > keep)
                 form->data_end = form->end - keep;
             return;
@@ -130,50 +123,42 @@ static void scan(struct mr_form *form)
     }
 }
 
-/* Provides data before data_end, or a boundary there. */
+/* Returns when there is data before data_end, or a boundary at it. */
 static enum mr_status provide(struct mr_form *form, struct mr_err *err)
 {
     scan(form);
     while (form->start == form->data_end && !form->at_boundary) {
         if (form->source_ended)
             return mr_fail_code(err, MR_CODE_INCOMPLETE_BODY, "the form ends before its closing boundary");
-        enum mr_status status = fill(form, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(fill(form, err));
         scan(form);
     }
     return MR_OK;
 }
 
-/* ---- multipart ------------------------------------------------------------- */
-
 static enum mr_status skip_to_boundary(struct mr_form *form, struct mr_err *err)
 {
     for (;;) {
-        enum mr_status status = provide(form, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(provide(form, err));
         form->start = form->data_end;
         if (form->at_boundary)
             return MR_OK;
     }
 }
 
-/* The rest of the body, which has no meaning, is read so that the connection can serve a next request. */
+/* The rest of the body has no meaning; it is read so that the connection can serve another request. */
 static enum mr_status skip_epilogue(struct mr_form *form, struct mr_err *err)
 {
     while (!form->source_ended) {
         form->start = form->data_end = form->end = 0;
-        enum mr_status status = fill(form, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(fill(form, err));
     }
     return MR_OK;
 }
 
 static enum mr_status read_head(struct mr_form *form, struct mr_err *err)
 {
-    /* From the boundary's own line end on, so that an empty head, which has no line, is found as well. */
+    /* From the boundary's own line end on, so that an empty head is found, too. */
     form->start += form->boundary_len - 2;
     form->data_end = form->start;
     form->at_boundary = false;
@@ -183,7 +168,7 @@ static enum mr_status read_head(struct mr_form *form, struct mr_err *err)
         const char *end = memmem(head, left, "\r\n\r\n", 4);
         size_t len = end ? (size_t)(end - head) : left;
         if (len > HEAD_MAX)
-            return mr_fail(err, MR_TOO_LARGE, "the head of a form's part is longer than %d bytes", HEAD_MAX);
+            return mr_fail(err, MR_TOO_LARGE, "the head of a form part is longer than %d bytes", HEAD_MAX);
         if (end) {
             memcpy(form->head, head + 2, len); /* without the first line end, with the last line's */
             form->head[len] = '\0';
@@ -192,18 +177,14 @@ static enum mr_status read_head(struct mr_form *form, struct mr_err *err)
             return mr_form_part_head(form->head, &form->part, err);
         }
         if (form->source_ended)
-            return mr_fail_code(err, MR_CODE_INCOMPLETE_BODY, "the form ends within a part's head");
-        enum mr_status status = fill(form, err);
-        if (status != MR_OK)
-            return status;
+            return mr_fail_code(err, MR_CODE_INCOMPLETE_BODY, "the form ends within the head of a part");
+        MR_TRY(fill(form, err));
     }
 }
 
 static enum mr_status next_part(struct mr_form *form, struct mr_err *err)
 {
-    enum mr_status status = skip_to_boundary(form, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(skip_to_boundary(form, err));
     if (form->boundary_closes) {
         form->state = FORM_ENDED;
         return skip_epilogue(form, err);
@@ -215,9 +196,7 @@ static enum mr_status next_part(struct mr_form *form, struct mr_err *err)
 static enum mr_status read_part(struct mr_form *form, void *data, size_t len, size_t *ret_len,
                                 struct mr_err *err)
 {
-    enum mr_status status = provide(form, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(provide(form, err));
     size_t ready = form->data_end - form->start;
     if (ready > len)
         ready = len;
@@ -229,9 +208,7 @@ static enum mr_status read_part(struct mr_form *form, void *data, size_t len, si
     return MR_OK;
 }
 
-/* ---- urlencoded ------------------------------------------------------------ */
-
-/* The whole body is held: such a form is small by nature, and '&' must be found before its value is given. */
+/* Reads the whole urlencoded body: such a form is small, and a value must be complete before it is returned. */
 static enum mr_status load_pairs(struct mr_form *form, struct mr_err *err)
 {
     if (form->source_ended)
@@ -240,25 +217,20 @@ static enum mr_status load_pairs(struct mr_form *form, struct mr_err *err)
         if (form->end > URLENCODED_MAX)
             return mr_fail(err, MR_TOO_LARGE, "the form is larger than %d bytes", URLENCODED_MAX);
         size_t got = 0;
-        enum mr_status status =
-            form->source(form->ctx, form->window + form->end, form->capacity - 1 - form->end, &got, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(form->source(form->ctx, form->window + form->end, form->capacity - 1 - form->end, &got, err));
         form->end += got;
         form->source_ended = got == 0;
     }
     form->window[form->end] = '\0';
     if (memchr(form->window, '\0', form->end))
-        return mr_fail(err, MR_INVALID, "the form holds a NUL");
+        return mr_fail(err, MR_INVALID, "the form must not contain NUL bytes");
     return MR_OK;
 }
 
-/* Goes to the next pair that is not empty; its value then lies in [start, data_end). */
+/* Goes to the next pair that is not empty; its value is then in [start, data_end). */
 static enum mr_status next_pair(struct mr_form *form, struct mr_err *err)
 {
-    enum mr_status status = load_pairs(form, err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(load_pairs(form, err));
     char *pair = form->window + form->next_pair;
     pair += strspn(pair, "&");
     if (!*pair) {
@@ -273,20 +245,16 @@ static enum mr_status next_pair(struct mr_form *form, struct mr_err *err)
         *value++ = '\0';
     else
         value = end;
-    status = mr_percent_decode(pair, true, err);
-    if (status == MR_OK)
-        status = mr_percent_decode(value, true, err);
-    if (status == MR_OK)
-        status = mr_form_check_name(pair, "field name", err);
+    MR_TRY(mr_percent_decode(pair, true, err));
+    MR_TRY(mr_percent_decode(value, true, err));
+    MR_TRY(mr_form_check_name(pair, "field name", err));
     form->part = (struct mr_form_part){.name = pair};
     form->start = (size_t)(value - form->window);
     form->data_end = form->start + strlen(value);
     form->at_boundary = true;
     form->state = IN_PART;
-    return status;
+    return MR_OK;
 }
-
-/* ---- opening --------------------------------------------------------------- */
 
 static enum mr_status set_boundary(struct mr_form *form, char *parameters, struct mr_err *err)
 {
@@ -301,7 +269,7 @@ static enum mr_status set_boundary(struct mr_form *form, char *parameters, struc
                 (size_t)snprintf(form->delimiter, sizeof form->delimiter, "\r\n--%s", value);
             return MR_OK;
         }
-    return mr_fail(err, MR_INVALID, "Content-Type names no boundary");
+    return mr_fail(err, MR_INVALID, "Content-Type must name a boundary");
 }
 
 static enum mr_status set_type(struct mr_form *form, const char *content_type, struct mr_err *err)
@@ -330,9 +298,7 @@ enum mr_status mr_form_open_source(const char *content_type, mr_form_source *sou
         return mr_fail_oom(err);
     form->source = source;
     form->ctx = ctx;
-    enum mr_status status = set_type(form, content_type ? content_type : "", err);
-    if (status != MR_OK)
-        return status;
+    MR_TRY(set_type(form, content_type ? content_type : "", err));
     form->capacity = form->urlencoded ? URLENCODED_MAX + 2 : WINDOW;
     form->window = malloc(form->capacity);
     if (!form->window)
@@ -363,7 +329,13 @@ void mr_form_free(struct mr_form *form)
     free(form);
 }
 
-/* ---- what callers see ------------------------------------------------------ */
+static enum mr_status advance(struct mr_form *form, struct mr_err *err)
+{
+    MR_TRY(form->urlencoded ? next_pair(form, err) : next_part(form, err));
+    if (form->state == IN_PART && ++form->parts > PARTS_MAX)
+        return mr_fail(err, MR_TOO_LARGE, "the form has more than %d parts", PARTS_MAX);
+    return MR_OK;
+}
 
 enum mr_status mr_form_next(struct mr_form *form, const struct mr_form_part **ret_part, struct mr_err *err)
 {
@@ -371,10 +343,7 @@ enum mr_status mr_form_next(struct mr_form *form, const struct mr_form_part **re
         return fail_form(form, NULL, err);
     if (form->state != FORM_ENDED) {
         struct mr_err failure;
-        enum mr_status status = form->urlencoded ? next_pair(form, &failure) : next_part(form, &failure);
-        if (status == MR_OK && form->state == IN_PART && ++form->parts > PARTS_MAX)
-            status = mr_fail(&failure, MR_TOO_LARGE, "the form has more than %d parts", PARTS_MAX);
-        if (status != MR_OK)
+        if (advance(form, &failure) != MR_OK)
             return fail_form(form, &failure, err);
     }
     *ret_part = form->state == IN_PART ? &form->part : NULL;
@@ -397,15 +366,12 @@ enum mr_status mr_form_read(struct mr_form *form, void *data, size_t len, size_t
 
 enum mr_status mr_form_value(struct mr_form *form, struct mr_buf *buf, struct mr_err *err)
 {
-    char piece[4096];
+    char chunk[4096];
     for (size_t got = 1; got;) {
-        enum mr_status status = mr_form_read(form, piece, sizeof piece, &got, err);
-        if (status == MR_OK)
-            status = mr_buf_append(buf, piece, got, err);
-        if (status != MR_OK)
-            return status;
+        MR_TRY(mr_form_read(form, chunk, sizeof chunk, &got, err));
+        MR_TRY(mr_buf_append(buf, chunk, got, err));
     }
     if (!mr_utf8_is_valid(mr_buf_str(buf), buf->len))
-        return mr_fail(err, MR_INVALID, "a form's value is not UTF-8");
+        return mr_fail(err, MR_INVALID, "the value of a form field must be UTF-8");
     return MR_OK;
 }

@@ -7,7 +7,7 @@ static char *skip_blanks(char *text)
     return text + strspn(text, " \t");
 }
 
-/* Ends the value in place; returns where parsing goes on, or NULL if the closing quote is missing. */
+/* Ends the value in place; returns where parsing continues, or NULL if the closing quote is missing. */
 static char *take_quoted(char *text)
 {
     char *out = text;
@@ -24,7 +24,7 @@ static char *take_quoted(char *text)
 static char *take_token(char *text)
 {
     char *end = text + strcspn(text, "; \t");
-    char *next = *end ? end + 1 : end; /* what follows is only skipped blanks and semicolons */
+    char *next = *end ? end + 1 : end; /* only blanks and semicolons are skipped there */
     *end = '\0';
     return next;
 }
@@ -49,8 +49,8 @@ bool mr_form_param(char **cursor, char **ret_name, char **ret_value)
     return true;
 }
 
-/* Browsers write a quote within a name as %22 and leave every other percent sign alone (WHATWG HTML,
- * multipart/form-data encoding algorithm), so nothing else is decoded. */
+/* Browsers write a quote within a name as %22 and do not escape percent signs (WHATWG HTML, multipart/form-data
+ * encoding algorithm), so nothing else is decoded. */
 static void restore_quotes(char *text)
 {
     char *out = text;
@@ -65,7 +65,7 @@ static void restore_quotes(char *text)
     *out = '\0';
 }
 
-/* RFC 8187 (5987): charset'language'percent-encoded. NULL if it is something else. */
+/* RFC 8187: charset'language'percent-encoded. NULL if it is anything else. */
 static char *decode_extended(char *value)
 {
     static const char charset[] = "UTF-8'";
@@ -88,10 +88,10 @@ static const char *without_directory(const char *name)
 enum mr_status mr_form_check_name(const char *text, const char *what, struct mr_err *err)
 {
     if (!mr_utf8_is_valid(text, strlen(text)))
-        return mr_fail(err, MR_INVALID, "a form's %s is not UTF-8", what);
+        return mr_fail(err, MR_INVALID, "a form's %s must be UTF-8", what);
     for (; *text; text++)
         if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            return mr_fail(err, MR_INVALID, "a form's %s holds control characters", what);
+            return mr_fail(err, MR_INVALID, "a form's %s must not contain control characters", what);
     return MR_OK;
 }
 
@@ -99,7 +99,7 @@ static enum mr_status read_disposition(char *value, struct mr_form_part *part, s
 {
     size_t type = strcspn(value, "; \t");
     if (type != strlen("form-data") || strncasecmp(value, "form-data", type) != 0)
-        return mr_fail(err, MR_INVALID, "a form's part is not form-data");
+        return mr_fail(err, MR_INVALID, "a form part must be form-data");
     char *cursor = value + type, *name = NULL, *text = NULL, *extended = NULL;
     while (mr_form_param(&cursor, &name, &text)) {
         if (strcasecmp(name, "name") == 0) {
@@ -114,10 +114,9 @@ static enum mr_status read_disposition(char *value, struct mr_form_part *part, s
     }
     if (!part->filename && extended)
         part->filename = without_directory(extended);
-    enum mr_status status = part->name ? mr_form_check_name(part->name, "field name", err) : MR_OK;
-    if (status == MR_OK && part->filename)
-        status = mr_form_check_name(part->filename, "file name", err);
-    return status;
+    if (part->name)
+        MR_TRY(mr_form_check_name(part->name, "field name", err));
+    return part->filename ? mr_form_check_name(part->filename, "file name", err) : MR_OK;
 }
 
 /* Turns the line ends within folded lines (obs-fold, RFC 5322) into blanks. */
@@ -146,17 +145,15 @@ enum mr_status mr_form_part_head(char *head, struct mr_form_part *ret, struct mr
         *end = '\0';
         char *value = strchr(line, ':');
         if (!value || value == line)
-            return mr_fail(err, MR_INVALID, "a form's part has a malformed header");
+            return mr_fail(err, MR_INVALID, "a form part has a malformed header");
         *value = '\0';
         value = skip_blanks(value + 1);
         trim_end(value);
         if (strcasecmp(line, "Content-Disposition") == 0) {
-            enum mr_status status = read_disposition(value, ret, err);
-            if (status != MR_OK)
-                return status;
+            MR_TRY(read_disposition(value, ret, err));
         } else if (strcasecmp(line, "Content-Type") == 0) {
             ret->content_type = value;
         }
     }
-    return ret->name ? MR_OK : mr_fail(err, MR_INVALID, "a form's part has no name");
+    return ret->name ? MR_OK : mr_fail(err, MR_INVALID, "a form part must have a name");
 }

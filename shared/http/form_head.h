@@ -1,7 +1,6 @@
 /*
- * The texts of a form: parameters of header values, and the header block of a part. All functions work in
- * place on a buffer of the caller's, into which the results point; nothing is allocated. For form*.c and
- * disposition.c.
+ * Parameters of header values, and the header block of a form part. All functions work in place on the caller's
+ * buffer, into which the results point; nothing is allocated. For form*.c and disposition.c; any thread.
  */
 #ifndef MR_HTTP_FORM_HEAD_H
 #define MR_HTTP_FORM_HEAD_H
@@ -9,9 +8,9 @@
 #include "shared/http/form.h"
 
 /*
- * Takes the next parameter from *cursor, which begins after the value proper ("; name=value;
- * name=\"value\""). Quotes are removed; \" and \\ lose their backslash, any other backslash stays, as
- * browsers write it. False at the end, and for what is not a parameter.
+ * Reads the next parameter at *cursor, which begins after the header's main value ("; name=value;
+ * name=\"value\""). Quotes are removed; \" and \\ lose their backslash; any other backslash stays, as browsers
+ * write it. False at the end, and for text that is not a parameter.
  */
 bool mr_form_param(char **cursor, char **ret_name, char **ret_value);
 

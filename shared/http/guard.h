@@ -1,21 +1,17 @@
 /*
- * The guard against server-side request forgery: where a stranger's URL may lead us.
+ * The guard against server-side request forgery: which URLs from users may be requested.
  *
- * Two gates. mr_guard_check_url looks at the form, before anything is resolved: scheme, credentials, host.
- * The HTTP client (mr_http_request.guard) asks mr_address_is_public at connect time, of the very address that
- * it is about to connect to, for every connection of the transfer; so a name that resolves differently
- * between check and use gains nothing. Only globally reachable unicast addresses pass (IANA's special-purpose
- * registries, RFC 6890; IPv4-mapped and NAT64 addresses are looked into, 6to4 and Teredo are refused). The
- * exceptions are hosts that the operator names (FETCH_ALLOW_HOSTS). Errors tell what was refused, never what
- * an inside name resolves to. Read-only after mr_guard_new; any thread.
+ * There are two checks. mr_guard_check_url checks the URL itself, before anything is resolved: scheme, credentials,
+ * host. The HTTP client (mr_http_request.guard) checks each address at connect time (public_address.h), so a name
+ * that resolves differently the second time gains nothing. Only public addresses pass; the exceptions are the hosts
+ * that the operator allows (FETCH_ALLOW_HOSTS). Errors say what was refused, never what an internal name resolves
+ * to. Read-only after mr_guard_new; any thread.
  */
 #ifndef MR_HTTP_GUARD_H
 #define MR_HTTP_GUARD_H
 
 #include "shared/base/cleanup.h"
 #include "shared/base/err.h"
-
-#include <sys/socket.h>
 
 struct mr_guard;
 
@@ -28,20 +24,16 @@ enum { MR_GUARD_HTTPS_ONLY = 1 }; /* http only to hosts of the allow list (webho
 
 /*
  * Checks an absolute URL: http or https, no user or password, a host in ASCII, no control characters, at most
- * 2,048 bytes, and no literal address (in any spelling that libcurl would connect to) that is not public.
- * MR_INVALID with code "url_malformed", "url_scheme", "url_credentials" or "address_refused"; the message
- * does not name the field.
+ * 2,048 bytes, and no literal address (in any notation that libcurl accepts) that is not public. MR_INVALID with
+ * code "url_malformed", "url_scheme", "url_credentials" or "address_refused"; the message does not name the field.
  */
 MR_MUST_CHECK enum mr_status mr_guard_check_url(const struct mr_guard *guard, const char *url, unsigned flags,
                                                 struct mr_err *err);
 
-/* MR_INVALID with code "address_refused": what both gates say. */
-MR_MUST_CHECK enum mr_status mr_guard_refuse_address(struct mr_err *err);
+/* Fails with MR_INVALID, code "address_refused": what both checks report. */
+enum mr_status mr_guard_refuse_address(struct mr_err *err);
 
 /* True if the allow list names this host at this port. host: as in struct mr_url (client_url.h). */
 bool mr_guard_names_host(const struct mr_guard *guard, const char *host, int port);
-
-/* True for a globally reachable unicast address. */
-bool mr_address_is_public(const struct sockaddr *address, socklen_t len);
 
 #endif

@@ -68,7 +68,7 @@ const char *mr_http_reason(int http_status)
     return "Unknown";
 }
 
-/* What a client may know of a failure on our side. */
+/* What a client learns about a failure of the service. */
 static const char *public_detail(int http_status, const struct mr_err *cause)
 {
     switch (http_status) {
@@ -89,7 +89,7 @@ enum mr_status mr_problem_json(int http_status, const struct mr_err *cause, json
                                 mr_http_reason(http_status), "status", http_status, "detail", detail, "code",
                                 mr_code_name(cause->code), "message", detail);
     if (!problem) {
-        /* A message cut in the middle of a character, or quoting hostile bytes, is not UTF-8. */
+        /* A message that is cut within a character, or quotes invalid bytes, is not UTF-8. */
         const char *title = mr_http_reason(http_status);
         problem =
             json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "type", "about:blank", "title", title, "status",

@@ -1,6 +1,6 @@
 /*
- * Problem details (RFC 9457): failures as application/problem+json, and the words that go with HTTP statuses.
- * The table from mr_status to HTTP (mr_http_status_of, server.h) is here too. Pure functions, any thread.
+ * Problem details (RFC 9457): failures as application/problem+json, and the reason phrases of HTTP statuses. The
+ * table from mr_status to HTTP (mr_http_status_of, server.h) is here, too. Pure functions; any thread.
  */
 #ifndef MR_HTTP_PROBLEM_H
 #define MR_HTTP_PROBLEM_H
@@ -10,10 +10,8 @@
 /* The reason phrase, e.g. "Not Found"; "Unknown" for a status without one. */
 const char *mr_http_reason(int http_status);
 
-/*
- * {type, title, status, detail, code, message}; the caller owns *ret. A 5xx says a fixed sentence instead of
- * cause's, which may hold internals and belongs in the log.
- */
+/* {type, title, status, detail, code, message}; the caller owns *ret. A 5xx has a fixed sentence instead of the
+ * cause's message, which may reveal internals and belongs in the log. */
 MR_MUST_CHECK enum mr_status mr_problem_json(int http_status, const struct mr_err *cause, json_t **ret,
                                              struct mr_err *err);
 

@@ -37,11 +37,11 @@ static enum mr_status decode_segments(struct mr_path *path, struct mr_err *err)
         decoded[len] = '\0';
         enum mr_status status = mr_percent_decode(decoded, false, err);
         if (status != MR_OK)
-            return mr_wrap(err, status, "the path");
+            return mr_wrap(err, status, "path");
         if (!mr_utf8_is_valid(decoded, strlen(decoded)))
-            return mr_fail(err, MR_INVALID, "the path is not UTF-8");
+            return mr_fail(err, MR_INVALID, "the path must be UTF-8");
         path->segments[i].decoded = used;
-        used += strlen(decoded) + 1; /* a NUL takes the place of the slash, so it fits like text */
+        used += strlen(decoded) + 1; /* the NUL replaces the slash, so it fits as text does */
     }
     return MR_OK;
 }
@@ -50,13 +50,13 @@ enum mr_status mr_path_parse(const char *raw, struct mr_path *ret, struct mr_err
 {
     ret->count = 0;
     if (*raw != '/')
-        return mr_fail(err, MR_INVALID, "the path does not begin with a slash");
-    enum mr_status status = split(raw, ret, err);
-    return status == MR_OK ? decode_segments(ret, err) : status;
+        return mr_fail(err, MR_INVALID, "the path must begin with a slash");
+    MR_TRY(split(raw, ret, err));
+    return decode_segments(ret, err);
 }
 
 /* One segment of a pattern: a literal, or {name} or {name*} with a literal after it. */
-struct piece {
+struct part {
     const char *name; /* NULL for a pure literal */
     size_t name_len;
     bool rest; /* {name*} */
@@ -64,25 +64,25 @@ struct piece {
     size_t literal_len;
 };
 
-static struct piece parse_piece(const char *text, size_t len)
+static struct part parse_part(const char *text, size_t len)
 {
     const char *close = *text == '{' ? memchr(text, '}', len) : NULL;
     if (!close)
-        return (struct piece){.literal = text, .literal_len = len};
-    struct piece piece = {.name = text + 1, .name_len = (size_t)(close - text - 1)};
-    piece.rest = piece.name_len && close[-1] == '*';
-    piece.name_len -= piece.rest;
-    piece.literal = close + 1;
-    piece.literal_len = len - (size_t)(close + 1 - text);
-    return piece;
+        return (struct part){.literal = text, .literal_len = len};
+    struct part part = {.name = text + 1, .name_len = (size_t)(close - text - 1)};
+    part.rest = part.name_len && close[-1] == '*';
+    part.name_len -= part.rest;
+    part.literal = close + 1;
+    part.literal_len = len - (size_t)(close + 1 - text);
+    return part;
 }
 
-static bool add_param(struct mr_route_match *match, const struct piece *piece, const char *value, size_t len)
+static bool add_param(struct mr_route_match *match, const struct part *part, const char *value, size_t len)
 {
     if (match->count == MR_ROUTE_PARAMS_MAX || len >= sizeof match->text - match->used)
         return false;
-    match->params[match->count].name = piece->name;
-    match->params[match->count].name_len = piece->name_len;
+    match->params[match->count].name = part->name;
+    match->params[match->count].name_len = part->name_len;
     match->params[match->count].value = match->used;
     match->count++;
     memcpy(match->text + match->used, value, len);
@@ -91,15 +91,15 @@ static bool add_param(struct mr_route_match *match, const struct piece *piece, c
     return true;
 }
 
-static bool match_segment(const struct piece *piece, const char *segment, struct mr_route_match *match)
+static bool match_segment(const struct part *part, const char *segment, struct mr_route_match *match)
 {
     size_t len = strlen(segment);
-    if (len < piece->literal_len)
+    if (len < part->literal_len)
         return false;
-    size_t value_len = len - piece->literal_len;
-    if (memcmp(segment + value_len, piece->literal, piece->literal_len) != 0)
+    size_t value_len = len - part->literal_len;
+    if (memcmp(segment + value_len, part->literal, part->literal_len) != 0)
         return false;
-    return piece->name ? value_len > 0 && add_param(match, piece, segment, value_len) : value_len == 0;
+    return part->name ? value_len > 0 && add_param(match, part, segment, value_len) : value_len == 0;
 }
 
 static bool match_pattern(const char *pattern, const struct mr_path *path, struct mr_route_match *match)
@@ -108,14 +108,14 @@ static bool match_pattern(const char *pattern, const struct mr_path *path, struc
     size_t i = 0;
     for (pattern += strspn(pattern, "/"); *pattern; pattern += strspn(pattern, "/"), i++) {
         size_t len = strcspn(pattern, "/");
-        struct piece piece = parse_piece(pattern, len);
+        struct part part = parse_part(pattern, len);
         if (i == path->count)
             return false;
-        if (piece.rest) {
+        if (part.rest) {
             const char *rest = path->text + path->segments[i].start;
-            return add_param(match, &piece, rest, strlen(rest));
+            return add_param(match, &part, rest, strlen(rest));
         }
-        if (!match_segment(&piece, path->decoded + path->segments[i].decoded, match))
+        if (!match_segment(&part, path->decoded + path->segments[i].decoded, match))
             return false;
         pattern += len;
     }

@@ -1,8 +1,8 @@
 /*
  * Routing: a request's path against the patterns of a route table (the language is described in server.h).
  *
- * Pure functions on the caller's memory; nothing is allocated. A path is parsed once and then matched against
- * each route in turn: tables are short, and a scan in their order is what "the first route wins" means.
+ * Pure functions on the caller's memory; nothing is allocated. A path is parsed once and then matched against each
+ * route in order: tables are short, and the first route that matches wins.
  */
 #ifndef MR_HTTP_ROUTING_H
 #define MR_HTTP_ROUTING_H
@@ -26,7 +26,7 @@ struct mr_path {
     } segments[MR_PATH_SEGMENTS_MAX];
 };
 
-/* Squeezes doubled slashes, drops a trailing one, and decodes. MR_INVALID for a path without a leading slash,
+/* Merges repeated slashes, drops a trailing one, and decodes. MR_INVALID for a path without a leading slash,
  * a broken escape, an encoded NUL, or what is not UTF-8; MR_TOO_LARGE over the limits above. */
 MR_MUST_CHECK enum mr_status mr_path_parse(const char *raw, struct mr_path *ret, struct mr_err *err);
 
@@ -52,7 +52,7 @@ enum mr_routing mr_route_find(const struct mr_route *routes, size_t count, const
 /* The value of a parameter, or NULL if the pattern has none of that name. */
 const char *mr_route_param(const struct mr_route_match *match, const char *name);
 
-/* Writes the methods that the path is served under, "GET, HEAD, POST", for the Allow header of a 405. */
+/* Writes the methods that the path supports, "GET, HEAD, POST", for the Allow header of a 405. */
 void mr_route_allow(const struct mr_route *routes, size_t count, const struct mr_path *path,
                     char out[MR_ALLOW_MAX]);
 

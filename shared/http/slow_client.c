@@ -33,7 +33,7 @@ static void append_locked(struct mr_slow_clients *guard, struct mr_watch *watch)
     watch->watched = true;
 }
 
-/* The descriptor cannot be closed meanwhile: its owner must take the lock to end the watch first. */
+/* The descriptor cannot be closed now: its owner must take the lock first, to end the watch. */
 static void shut_overdue_locked(struct mr_slow_clients *guard, int64_t now_us)
 {
     while (guard->first && guard->first->due_us <= now_us) {

@@ -2,6 +2,7 @@
  */
 #include "shared/http/client_url.h"
 #include "shared/http/guard.h"
+#include "shared/http/public_address.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
