@@ -49,6 +49,13 @@ static enum mr_status check_room_locked(const struct mr_event_hub *hub, int64_t 
     return MR_OK;
 }
 
+static enum mr_status add_locked(struct mr_event_hub *hub, struct mr_event_stream *stream, struct mr_err *err)
+{
+    MR_TRY(check_room_locked(hub, stream->user_id, err));
+    append_locked(hub, stream);
+    return MR_OK;
+}
+
 enum mr_status mr_event_hub_reserve(struct mr_event_hub *hub,
                                     const struct mr_event_subscription *subscription,
                                     struct mr_event_stream **ret, struct mr_err *err)
@@ -67,9 +74,7 @@ enum mr_status mr_event_hub_reserve(struct mr_event_hub *hub,
         .cursor = subscription->seen,
     };
     pthread_mutex_lock(&hub->lock);
-    enum mr_status status = check_room_locked(hub, stream->user_id, err);
-    if (status == MR_OK)
-        append_locked(hub, stream);
+    enum mr_status status = add_locked(hub, stream, err);
     pthread_mutex_unlock(&hub->lock);
     if (status != MR_OK) {
         mr_event_stream_free(stream);

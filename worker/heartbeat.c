@@ -22,7 +22,7 @@ struct mr_heartbeat {
     bool stopping;
 };
 
-static void beat(struct mr_heartbeat *heartbeat)
+static void send_heartbeat(struct mr_heartbeat *heartbeat)
 {
     struct mr_err err;
     bool ours = true;
@@ -50,7 +50,7 @@ static void *run(void *arg)
     pthread_mutex_lock(&heartbeat->lock);
     while (wait_locked(heartbeat)) {
         pthread_mutex_unlock(&heartbeat->lock);
-        beat(heartbeat);
+        send_heartbeat(heartbeat);
         pthread_mutex_lock(&heartbeat->lock);
     }
     pthread_mutex_unlock(&heartbeat->lock);

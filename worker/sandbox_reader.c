@@ -52,7 +52,7 @@ enum mr_read_state mr_reader_next(struct mr_reader *reader, int fd, bool *ret_an
             return MR_READ_AGAIN;
         if (n == 0)
             return reader->got == 0 ? MR_READ_END : MR_READ_CUT;
-        if (n < 0 && errno == ECONNRESET) /* a socket closed with our reply unread */
+        if (n < 0 && errno == ECONNRESET) /* a socket closed with the reply unread */
             return reader->got == 0 ? MR_READ_END : MR_READ_CUT;
         if (n < 0)
             return MR_READ_BROKEN;

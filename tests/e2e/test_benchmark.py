@@ -181,5 +181,5 @@ def test_page_draws_the_data(bench):
     page = json.loads(drawn.stdout)
     assert page["points"] == 3 and page["heights"][1] == max(page["heights"]) and page["heights"][2] == min(page["heights"])
     assert page["rows"] == [["1", "20", "20"], ["2", "0", "20"], ["3", "47", "67"]]
-    assert page["totals"] == ["ordered 70", "ready 67", "failed 1", "to come 2"]
+    assert page["totals"] == ["tasks 70", "processed 67", "failed 1", "unfinished 2"]
     assert page["state"] == "The test is running." and page["again_ms"] == 3000 and not page["report_hidden"]

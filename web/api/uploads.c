@@ -162,10 +162,11 @@ static enum mr_status begin_session(struct mr_web *web, const struct announcemen
                                     struct mr_err *err)
 {
     enum mr_status status = try_to_begin(web, announcement, record, ret_expires_at, err);
-    if (status == MR_OK)
-        return MR_OK;
-    drop_session(web, record);
-    return mr_wrap(err, status, "start the upload");
+    if (status != MR_OK) {
+        drop_session(web, record);
+        return mr_wrap(err, status, "start the upload");
+    }
+    return MR_OK;
 }
 
 static enum mr_status answer(struct mr_request *req, const struct mr_upload_record *record,
