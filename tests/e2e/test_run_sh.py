@@ -128,9 +128,21 @@ def convert(url, auth, source, target, result):
     return task
 
 
+def first_conversion(url, directory):
+    """Runs the commands under "First conversion" in README.md with this server, in a directory; song.flac is there then."""
+    commands = re.search(r"## First conversion.*?```\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL).group(1)
+    assert "http://localhost:8080" in commands
+    done = subprocess.run(["bash", "-c", commands.replace("http://localhost:8080", url)], cwd=directory, capture_output=True,
+                          text=True, check=False, timeout=60)
+    assert done.returncode == 0 and '"status":"processed"' in done.stdout, done.stdout + done.stderr
+    return directory / "song.flac"
+
+
 def test_first_run_and_restart(run, media, tmp_path):
     first = run().start()
-    auth = sign_in(first.url)
+    song = first_conversion(first.url, tmp_path)
+    assert measure.frequency(measure.middle(measure.samples(song))) == pytest.approx(440, rel=0.01)
+    auth = sign_in(first.url, signup=False)
     source = media.tone("mp3", seconds=2)
     result = tmp_path / "result.flac"
     task = convert(first.url, auth, source, "flac", result)
