@@ -1,5 +1,6 @@
 #include "worker/media/audio.h"
 
+#include "worker/media/copy_rules.h"
 #include "worker/media/samples.h"
 
 #include <errno.h>
@@ -286,7 +287,7 @@ enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, con
                                .filtered = av_frame_alloc(),
                                .copy = {.parts = parts}};
     audio->copies = !mr_options_change(parts->options, MR_OF_AUDIO, input->video != NULL) &&
-                    mr_muxer_can_copy(input, input->audio, parts->spec);
+                    mr_copy_is_possible(input, input->audio, parts->spec);
     mr_meter_init(&audio->in);
     mr_audio_clip_init(&audio->clip, parts, sync);
     if (!audio->filtered)

@@ -5,7 +5,7 @@
 
 enum { MAX_PARTS = 64 }; /* boxes or objects looked at: real files have a handful at the top */
 
-/* Each tells where the file should end at least, 0 if it does not know. `head` is the file's first 16 bytes.
+/* Each returns where the file should end at least, 0 if it does not know. `head` is the file's first 16 bytes.
  */
 typedef int64_t declared_end_fn(struct mr_source *source, const uint8_t *head);
 
@@ -47,7 +47,7 @@ static int64_t riff_end(struct mr_source *source, const uint8_t *head)
     return memcmp(head, "RIFF", 4) == 0 && size < UNKNOWN ? 8 + (int64_t)size : 0;
 }
 
-/* RFC 8794: a variable-length size; all value bits set mean "unknown". Returns its length, 0 if it is none.
+/* RFC 8794: a variable-length size; all value bits set mean "unknown". Returns its length, 0 if it is invalid.
  */
 static int read_vint(const uint8_t *at, uint64_t *ret)
 {

@@ -168,7 +168,7 @@ static AVStream *best_text(const AVFormatContext *format)
 
 static enum mr_status nothing_found(const AVFormatContext *format, unsigned wants, struct mr_err *err)
 {
-    /* A stream that is none of use: noise in which a demuxer thought to see something. */
+    /* A stream of no use: noise that a demuxer took for one. */
     bool has_audio = false, has_video = false;
     for (unsigned i = 0; i < format->nb_streams; i++) {
         has_audio |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;

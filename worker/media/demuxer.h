@@ -1,6 +1,6 @@
 /*
  * The input: which container and codec the bytes are, the streams to convert, their decoders, and what the
- * container declares of their length. Only demuxers and decoders of a fixed list are let near the bytes, none
+ * container declares of their length. Only demuxers and decoders of a fixed list read the bytes, and none
  * that opens a second file. Used by the child's only thread.
  */
 #ifndef MR_WORKER_MEDIA_DEMUXER_H
@@ -32,7 +32,7 @@ struct mr_demuxer {
 enum mr_want {
     MR_WANT_NOTHING = 0,      /* but to know what it is: no decoder is opened */
     MR_WANT_AUDIO = 1,        /* without audio the file is of no use */
-    MR_WANT_VIDEO = 2,        /* without a picture it is of no use */
+    MR_WANT_VIDEO = 2,        /* without video it is of no use */
     MR_WANT_AUDIO_IF_ANY = 4, /* audio goes along */
     MR_WANT_TEXT_IF_ANY = 8   /* subtitles go along */
 };

@@ -146,18 +146,18 @@ static const AVStream *first_of(const AVFormatContext *format, const char *type)
 }
 
 /* Keys of the main stream stand at the top, too: programs that know one stream alone look for them there. */
-static void describe_main(json_t *to, const AVStream *picture, const AVStream *sound)
+static void describe_main(json_t *to, const AVStream *video, const AVStream *audio)
 {
-    const AVStream *main = picture ? picture : sound;
+    const AVStream *main = video ? video : audio;
     if (main)
         set_text(to, "codec", avcodec_get_name(main->codecpar->codec_id));
-    if (picture) {
-        set_positive(to, "width", picture->codecpar->width);
-        set_positive(to, "height", picture->codecpar->height);
+    if (video) {
+        set_positive(to, "width", video->codecpar->width);
+        set_positive(to, "height", video->codecpar->height);
     }
-    if (sound) {
-        set_positive(to, "sample_rate", sound->codecpar->sample_rate);
-        set_positive(to, "channels", sound->codecpar->ch_layout.nb_channels);
+    if (audio) {
+        set_positive(to, "sample_rate", audio->codecpar->sample_rate);
+        set_positive(to, "channels", audio->codecpar->ch_layout.nb_channels);
     }
 }
 

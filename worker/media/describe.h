@@ -1,5 +1,5 @@
 /*
- * What a file is, as its container says: the two halves of a receipt, of which a probe tells the first.
+ * What a file is, as its container says: the two halves of a receipt, of which a probe reports the first.
  */
 #ifndef MR_WORKER_MEDIA_DESCRIBE_H
 #define MR_WORKER_MEDIA_DESCRIBE_H
@@ -13,7 +13,7 @@
  *   duration_ms  as the container states or libav estimates it; 0: unknown
  *   size, bit_rate
  *   streams      [{index, type (video, audio, subtitle, cover, attachment, data), codec, …}], at most as many
- * as are opened; of a picture width, height, fps, rotation (degrees clockwise that players turn it),
+ * as are opened; of video width, height, fps, rotation (degrees clockwise that players turn it),
  *                sample_aspect_ratio, pixel_format; of audio sample_rate, channels, layout; where it is said
  *                language, title, duration_ms, bit_rate
  *   tags         {key: value}, keys in lower case; only so many and so long

@@ -182,7 +182,7 @@ enum mr_status mr_filters_pull(struct mr_filters *filters, AVFrame *frame, bool 
     return MR_OK;
 }
 
-enum mr_status mr_filters_still(const AVFrame *frame, const char *turn, const struct mr_picture *out,
+enum mr_status mr_filters_still(const AVFrame *frame, const char *turn, const struct mr_frame_size *out,
                                 enum AVPixelFormat pixels, AVFrame **ret, struct mr_err *err)
 {
     MR_AUTO(mr_filters) struct mr_filters filters = {0};

@@ -47,7 +47,7 @@ MR_MUST_CHECK enum mr_status mr_filters_pull(struct mr_filters *filters, AVFrame
 /* One frame into a form of its own: the logo, the thumbnail. As large as fits, bars around it. The caller
  * owns *ret. */
 MR_MUST_CHECK enum mr_status mr_filters_still(const AVFrame *frame, const char *turn,
-                                              const struct mr_picture *out, enum AVPixelFormat pixels,
+                                              const struct mr_frame_size *out, enum AVPixelFormat pixels,
                                               AVFrame **ret, struct mr_err *err);
 /* Of the frames that come out. */
 AVRational mr_filters_time_base(const struct mr_filters *filters);

@@ -46,11 +46,11 @@ const char *mr_geometry_turn_of(const int32_t *matrix)
     }
 }
 
-static struct mr_picture turned(struct mr_picture picture, const char *turn)
+static struct mr_frame_size turned(struct mr_frame_size from, const char *turn)
 {
     if (strncmp(turn, "transpose", 9) != 0)
-        return picture;
-    return (struct mr_picture){picture.height, picture.width, {picture.sar.den, picture.sar.num}};
+        return from;
+    return (struct mr_frame_size){from.height, from.width, {from.sar.den, from.sar.num}};
 }
 
 /* The box that the options ask for; the video would like to be width × height (square pixels). */
@@ -73,12 +73,12 @@ static void choose_box(const struct mr_options *options, double width, double he
     *ret_height = even(h);
 }
 
-static void fit_by_crop(struct mr_geometry *g, const struct mr_picture *picture, double width, double height)
+static void fit_by_crop(struct mr_geometry *g, const struct mr_frame_size *from, double width, double height)
 {
     double aspect = (double)g->out.width / g->out.height;
     double w = fmin(width, height * aspect), h = w / aspect;
-    g->crop_width = FFMIN(picture->width, even(w * picture->width / width));
-    g->crop_height = FFMIN(picture->height, even(h));
+    g->crop_width = FFMIN(from->width, even(w * from->width / width));
+    g->crop_height = FFMIN(from->height, even(h));
     g->scaled = g->out;
 }
 
@@ -92,23 +92,23 @@ static void fit_by_pad(struct mr_geometry *g, double width, double height)
     g->scaled.height = FFMIN(even(height * scale), g->out.height);
 }
 
-static void keep_size(struct mr_geometry *g, const struct mr_picture *picture, bool square)
+static void keep_size(struct mr_geometry *g, const struct mr_frame_size *from, bool square)
 {
-    g->out = *picture;
-    if (square && av_cmp_q(picture->sar, (AVRational){1, 1}) != 0) {
-        g->out = (struct mr_picture){even(picture->width * av_q2d(picture->sar)), picture->height, {1, 1}};
+    g->out = *from;
+    if (square && av_cmp_q(from->sar, (AVRational){1, 1}) != 0) {
+        g->out = (struct mr_frame_size){even(from->width * av_q2d(from->sar)), from->height, {1, 1}};
     }
     /* One row or column goes rather than that all are resampled. */
     g->out.width = even_below(g->out.width);
     g->out.height = even_below(g->out.height);
-    if (av_cmp_q(picture->sar, g->out.sar) == 0) {
-        g->crop_width = FFMIN(g->out.width, picture->width);
-        g->crop_height = FFMIN(g->out.height, picture->height);
+    if (av_cmp_q(from->sar, g->out.sar) == 0) {
+        g->crop_width = FFMIN(g->out.width, from->width);
+        g->crop_height = FFMIN(g->out.height, from->height);
     }
     g->scaled = g->out;
 }
 
-static struct mr_picture begin(struct mr_geometry *g, const AVFrame *frame, const char *turn)
+static struct mr_frame_size begin(struct mr_geometry *g, const AVFrame *frame, const char *turn)
 {
     *g = (struct mr_geometry){.in = {frame->width, frame->height, known(frame->sample_aspect_ratio)},
                               .deinterlaces = frame->interlaced_frame};
@@ -125,17 +125,17 @@ void mr_geometry_plan(struct mr_geometry *ret, const AVFrame *frame, const int32
 void mr_geometry_turn(struct mr_geometry *ret, const AVFrame *frame, const char *turn,
                       const struct mr_options *options, const struct mr_media_format *format)
 {
-    struct mr_picture picture = begin(ret, frame, turn);
-    double width = picture.width * av_q2d(picture.sar), height = picture.height;
+    struct mr_frame_size from = begin(ret, frame, turn);
+    double width = from.width * av_q2d(from.sar), height = from.height;
     ret->tells_colours = format->tells_colours;
     if (!mr_options_resize(options)) {
-        keep_size(ret, &picture, format->square_pixels);
+        keep_size(ret, &from, format->square_pixels);
         return;
     }
     ret->out.sar = (AVRational){1, 1};
     choose_box(options, width, height, &ret->out.width, &ret->out.height);
     if (options->resize.fit == MR_FIT_CROP)
-        fit_by_crop(ret, &picture, width, height);
+        fit_by_crop(ret, &from, width, height);
     else if (options->resize.fit == MR_FIT_STRETCH)
         ret->scaled = ret->out;
     else
@@ -144,16 +144,17 @@ void mr_geometry_turn(struct mr_geometry *ret, const AVFrame *frame, const char 
 
 bool mr_geometry_is_for(const struct mr_geometry *geometry, const AVFrame *frame)
 {
-    const struct mr_picture *in = &geometry->in;
+    const struct mr_frame_size *in = &geometry->in;
     return in->width == frame->width && in->height == frame->height &&
            av_cmp_q(in->sar, known(frame->sample_aspect_ratio)) == 0;
 }
 
-void mr_geometry_fit(struct mr_geometry *ret, const AVFrame *frame, const char *turn, struct mr_picture out)
+void mr_geometry_fit(struct mr_geometry *ret, const AVFrame *frame, const char *turn,
+                     struct mr_frame_size out)
 {
-    struct mr_picture picture = begin(ret, frame, turn);
+    struct mr_frame_size from = begin(ret, frame, turn);
     ret->out = out;
-    fit_by_pad(ret, picture.width * av_q2d(picture.sar), picture.height);
+    fit_by_pad(ret, from.width * av_q2d(from.sar), from.height);
 }
 
 struct text {
@@ -223,7 +224,7 @@ static void append_palette(struct text *text)
 
 /* Size, pixel format and meaning of the numbers. `now` is what the frames have come to. */
 static void append_scaling(struct text *text, const struct mr_geometry *g, const AVFrame *frame,
-                           const struct mr_picture *now, enum AVPixelFormat pixels)
+                           const struct mr_frame_size *now, enum AVPixelFormat pixels)
 {
     bool palette = pixels == AV_PIX_FMT_PAL8;
     bool maps_tones = mr_geometry_is_hdr(frame->color_trc) && !g->tells_colours;
@@ -243,7 +244,7 @@ void mr_geometry_chain(const struct mr_geometry *g, const AVFrame *frame, enum A
                        AVRational fps, char out[MR_CHAIN_MAX])
 {
     struct text text = {out, MR_CHAIN_MAX};
-    struct mr_picture now = turned(g->in, g->turn);
+    struct mr_frame_size now = turned(g->in, g->turn);
     if (g->deinterlaces)
         append(&text, "bwdif=mode=send_frame:deint=interlaced,");
     /* Early what makes frames fewer or smaller. */

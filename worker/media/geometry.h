@@ -1,5 +1,5 @@
 /*
- * What becomes of a picture's form: rotation, size, pixel aspect and pixel format, as a chain of
+ * How the form of video frames changes: rotation, size, pixel aspect and pixel format, as a chain of
  * libavfilter's filters. Pure: numbers in, text out.
  */
 #ifndef MR_WORKER_MEDIA_GEOMETRY_H
@@ -12,20 +12,20 @@
 
 enum { MR_CHAIN_MAX = 768 };
 
-struct mr_picture {
+struct mr_frame_size {
     int width, height;
     AVRational sar; /* sample aspect ratio; never 0 */
 };
 
 struct mr_geometry {
-    struct mr_picture in;  /* as decoded */
-    struct mr_picture out; /* as encoded */
-    int crop_width;        /* of the turned picture, before scaling; 0: whole */
+    struct mr_frame_size in;  /* as decoded */
+    struct mr_frame_size out; /* as encoded */
+    int crop_width;           /* of the rotated frame, before scaling; 0: whole */
     int crop_height;
-    struct mr_picture scaled; /* within out, the rest is black */
-    char turn[40];            /* the filters of the rotation, each followed by a comma */
-    bool deinterlaces;        /* the frames hold two fields, or may */
-    bool tells_colours;       /* the output says what its numbers mean, so they may stay */
+    struct mr_frame_size scaled; /* within out, the rest is black */
+    char turn[40];               /* the filters of the rotation, each followed by a comma */
+    bool deinterlaces;           /* the frames hold two fields, or may */
+    bool tells_colours;          /* the output says what its numbers mean, so they may stay */
 };
 
 /* The geometry of a stream's first frame. matrix is its display matrix (9 numbers), or NULL. */
@@ -37,8 +37,9 @@ void mr_geometry_turn(struct mr_geometry *ret, const AVFrame *frame, const char 
 /* True if a frame is of the size and form that this was made for. */
 bool mr_geometry_is_for(const struct mr_geometry *geometry, const AVFrame *frame);
 /* For a later frame of another size, or the logo: into the same `out`, whole, with bars; into usual colours,
- * too, for it is not known what the output tells. */
-void mr_geometry_fit(struct mr_geometry *ret, const AVFrame *frame, const char *turn, struct mr_picture out);
+ * too, for the output may not say what its numbers mean. */
+void mr_geometry_fit(struct mr_geometry *ret, const AVFrame *frame, const char *turn,
+                     struct mr_frame_size out);
 
 /* The chain that brings frames like this one into the encoder's form; fps 0/1: frames stay. */
 void mr_geometry_chain(const struct mr_geometry *geometry, const AVFrame *frame, enum AVPixelFormat pixels,

@@ -1,6 +1,6 @@
 /*
  * Bringing audio to the loudness asked for (EBU R 128): a gain and, where peaks would then go over the ceiling,
- * a limiter behind it. What a limiter takes away no formula tells, so the audio is rehearsed: played through
+ * a limiter behind it. No formula says what a limiter takes away, so the audio is rehearsed: played through
  * the filters to a meter, until what comes out is what was ordered. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_LOUDNESS_H

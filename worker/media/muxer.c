@@ -11,43 +11,6 @@ enum {
     INTERLEAVE_US = 2 * 1000 * 1000, /* how long one track's packets wait for another's */
 };
 
-/* The AAC profiles that every player of .aac and .m4a knows; the others are encoded again. */
-static bool is_common_aac(int profile)
-{
-    return profile <= FF_PROFILE_AAC_LTP || profile == FF_PROFILE_AAC_HE || profile == FF_PROFILE_AAC_HE_V2;
-}
-
-static bool is_plain(int pixels)
-{
-    return pixels == AV_PIX_FMT_YUV420P || pixels == AV_PIX_FMT_YUVJ420P;
-}
-
-/* AVI states no time of presentation, only the order of decoding. */
-static bool can_copy_video(const struct mr_demuxer *input, const AVCodecParameters *params,
-                           const struct mr_media_format *spec)
-{
-    const int32_t *matrix = mr_demuxer_display_matrix(input);
-    if (strcmp(input->format->iformat->name, "avi") == 0)
-        return false;
-    if (matrix && !spec->holds_rotation && !mr_demuxer_is_upright(input))
-        return false;
-    return params->codec_id != AV_CODEC_ID_H264 || !spec->only_plain_h264 || is_plain(params->format);
-}
-
-bool mr_muxer_can_copy(const struct mr_demuxer *input, const AVStream *stream,
-                       const struct mr_media_format *spec)
-{
-    const AVCodecParameters *params = stream->codecpar;
-    if (params->codec_id == AV_CODEC_ID_AAC && !is_common_aac(params->profile))
-        return false;
-    if (params->codec_type == AVMEDIA_TYPE_VIDEO && !can_copy_video(input, params, spec))
-        return false;
-    for (size_t i = 0; i < MR_COPY_CODECS_MAX && spec->copies[i] != AV_CODEC_ID_NONE; i++)
-        if (spec->copies[i] == params->codec_id)
-            return true;
-    return false;
-}
-
 enum mr_status mr_muxer_open(struct mr_muxer *output, const struct mr_media_format *spec,
                              const struct mr_options *options, const struct mr_demuxer *input,
                              const struct mr_sandbox_fds *fds, uint32_t index, struct mr_notes *notes,

@@ -21,7 +21,7 @@ struct mr_muxer_track {
     AVRational packet_base;    /* of the packets given to mr_muxer_write */
     AVBSFContext *copy_filter; /* NULL: encoded, or nothing to filter */
     const AVStream *copied;    /* the input's stream; NULL: encoded */
-    AVRational rate;           /* frames per second of a picture; 0/1: not known */
+    AVRational rate;           /* frames per second of video; 0/1: not known */
     AVStream *stream;          /* once begun */
     int64_t last_duration;     /* of the last packet, in the stream's time base */
 };
@@ -51,10 +51,6 @@ MR_MUST_CHECK enum mr_status mr_muxer_open(struct mr_muxer *output, const struct
                                            struct mr_notes *notes, struct mr_err *err);
 void mr_muxer_close(struct mr_muxer *output);
 MR_DEFINE_VALUE_CLEANUP(mr_muxer, mr_muxer_close)
-
-/* True if this stream's packets can stay as they are. */
-bool mr_muxer_can_copy(const struct mr_demuxer *input, const AVStream *stream,
-                       const struct mr_media_format *spec);
 
 /* True if the container keeps the codec's header apart from the packets. */
 bool mr_muxer_has_global_header(const struct mr_muxer *output);

@@ -31,7 +31,7 @@ static int encode(const AVFrame *frame, AVPacket *packet)
 }
 
 /* Without a width it is as wide as the frame is shown: pixels of an image are square. */
-static struct mr_picture choose_size(const AVFrame *frame, const char *turn, int width)
+static struct mr_frame_size choose_size(const AVFrame *frame, const char *turn, int width)
 {
     struct mr_geometry geometry;
     const struct mr_options options = {.resize = {.width = width, .fit = MR_FIT_STRETCH}};
@@ -56,7 +56,7 @@ enum mr_status mr_thumbnail_offer(struct mr_thumbnail *thumbnail, const AVFrame 
     return thumbnail->frame ? MR_OK : mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "keep a frame");
 }
 
-static json_t *describe(int bytes, const struct mr_picture *size)
+static json_t *describe(int bytes, const struct mr_frame_size *size)
 {
     return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:[{s:i, s:s, s:s, s:i, s:i}]}", "format", "jpg",
                      "container", "jpg", "codec", "mjpeg", "size", bytes, "width", size->width, "height",
@@ -73,7 +73,7 @@ enum mr_status mr_thumbnail_write(const struct mr_thumbnail *thumbnail, struct m
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
     if (!packet)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "make the thumbnail");
-    struct mr_picture size = choose_size(thumbnail->frame, thumbnail->turn, thumbnail->width);
+    struct mr_frame_size size = choose_size(thumbnail->frame, thumbnail->turn, thumbnail->width);
     MR_TRY(mr_filters_still(thumbnail->frame, thumbnail->turn, &size, AV_PIX_FMT_YUVJ420P, &scaled, err));
     int rc = encode(scaled, packet);
     if (rc < 0)

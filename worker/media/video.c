@@ -1,5 +1,7 @@
 #include "worker/media/video.h"
 
+#include "worker/media/copy_rules.h"
+
 #include <errno.h>
 #include <libavutil/common.h>
 
@@ -270,7 +272,7 @@ enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, con
                                .last_us = -1};
     mr_video_clip_init(&video->clip, parts, logo, thumbnail);
     video->copies = !mr_options_change(parts->options, MR_OF_VIDEO, true) &&
-                    mr_muxer_can_copy(input, input->video, parts->spec);
+                    mr_copy_is_possible(input, input->video, parts->spec);
     if (!video->filtered)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
     if (video->copies && parts->options->thumbnail_us < 0)
