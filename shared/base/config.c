@@ -115,7 +115,7 @@ static enum mr_status load_text(const struct entry *entry, const char *value, st
     if (strlen(value) > (size_t)entry->max)
         return mr_fail(err, MR_INVALID, "%s is longer than %" PRId64 " characters", entry->name, entry->max);
     if (entry->choices && !is_choice(entry->choices, value))
-        return mr_fail(err, MR_INVALID, "%s is none of %s", entry->name, entry->choices);
+        return mr_fail(err, MR_INVALID, "%s must be one of %s", entry->name, entry->choices);
     char *copy = strdup(value);
     if (!copy)
         return mr_fail_oom(err);

@@ -344,7 +344,7 @@ MAIL = {"SMTP_URL": "smtp://relay.example:587", "SMTP_USER": "apikey", "MAIL_FRO
 
 @pytest.fixture(scope="module")
 def forced(world, gcloud):
-    """A deployed project, spoiled by hand, where everything is set anew, with mail and a larger database."""
+    """A deployed project, spoiled by hand, where everything is set again, with mail and a larger database."""
     made = clone(world.cloud)
     subscription = made.paths(r"/mediarun-tasks-worker$")["mediarun-tasks-worker"]
     subscription.update(ackDeadlineSeconds=10, pushConfig={})

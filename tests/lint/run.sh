@@ -56,6 +56,9 @@ check "tables: documents agree with the code" /usr/bin/python3 -B tests/lint/tab
 check "system calls: docs/security.md and the code agree" python syscalls
 check "documents: paths, links and anchors lead somewhere" python paths
 check "version: the same everywhere" python version
+check "circles: no C files call each other in a circle" python circles
+# tests/unit joins when its texts are rewritten.
+check "vocabulary: one word per thing" python vocabulary README.md docs/ infra/ shared/ web/ worker/ tests/deploy/ tests/e2e/
 check "python compiles" python python
 have clang-format format && check "format" make -s format-check
 have shellcheck shell && check "shell scripts" shell_scripts

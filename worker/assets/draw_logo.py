@@ -70,7 +70,7 @@ def png(pixels):
 
 def main():
     pixels = bytearray(bytes(BACKGROUND) * (WIDTH * HEIGHT))
-    for i, half in enumerate((30, 75, 120, 75, 30)):  # the bars of a sound
+    for i, half in enumerate((30, 75, 120, 75, 30)):  # the bars of a volume meter
         draw_stroke(pixels, [(130 + 44 * i, 360 - half), (130 + 44 * i, 360 + half)], 13, ACCENT)
     draw_word(pixels, "mediarun", 408, 324, 36, 11)
     with open(sys.argv[1], "wb") as file:

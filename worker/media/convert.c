@@ -23,7 +23,7 @@ struct spec {
     struct mr_options options;
 };
 
-/* Web has checked them: what it cannot have let through is a fault of ours. */
+/* Web has checked them: what it cannot have let through is our fault. */
 static enum mr_status read_options(const json_t *json, struct spec *spec, struct mr_err *err)
 {
     struct mr_err wrong;

@@ -1,7 +1,7 @@
 """
 A time code in video and audio, and how to read it. Each frame shows its number as a row of black and white bars across the
 middle. The audio is a soft hum with one beep per second whose pitch says which second it is. So a result shows which frames
-and sounds a filter or muxer has moved, dropped or repeated.
+and audio a filter or muxer has moved, dropped or repeated.
 """
 
 import bisect
