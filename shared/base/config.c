@@ -128,7 +128,7 @@ static enum mr_status load_number(const struct entry *entry, const char *value, 
 {
     int64_t number = entry->number;
     if (value && value[0] && !mr_parse_int64(value, entry->min, entry->max, &number))
-        return mr_fail(err, MR_INVALID, "%s is not a whole number from %" PRId64 " to %" PRId64, entry->name,
+        return mr_fail(err, MR_INVALID, "%s must be a whole number from %" PRId64 " to %" PRId64, entry->name,
                        entry->min, entry->max);
     *(int64_t *)((char *)config + entry->offset) = number;
     return MR_OK;

@@ -30,7 +30,7 @@ static enum mr_status wait_for_server(const struct attempt *attempt, short event
     for (;;) {
         int64_t left_us = attempt->due_us - mr_time_monotonic_us();
         if (left_us <= 0)
-            return mr_fail(err, MR_TIMEOUT, "database: no answer to LISTEN in time");
+            return mr_fail(err, MR_TIMEOUT, "database: LISTEN timed out");
         int ready = poll(fds, 2, (int)(left_us / 1000) + 1);
         if (ready < 0 && errno != EINTR)
             return mr_fail_errno(err, MR_INTERNAL, errno, "poll");

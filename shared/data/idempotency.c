@@ -13,7 +13,7 @@ static enum mr_status fail_without_task(const struct mr_rows *rows, const struct
     if (draft->upload_id)
         return mr_fail_code(err, MR_CODE_UNKNOWN_UPLOAD,
                             "upload_id: upload not found, or a task has already taken it");
-    return mr_fail(err, MR_UNAVAILABLE, "Idempotency-Key: it has just expired");
+    return mr_fail(err, MR_UNAVAILABLE, "Idempotency-Key has just expired");
 }
 
 enum mr_status mr_idempotency_resolve(struct mr_db *db, const struct mr_task_draft *draft, json_t **ret_view,
@@ -34,7 +34,7 @@ enum mr_status mr_idempotency_resolve(struct mr_db *db, const struct mr_task_dra
     MR_TRY(mr_db_exec(db, &resolve, params, &rows, err));
     if (mr_rows_int64(rows, 0, "has_key") && !mr_rows_int64(rows, 0, "is_same"))
         return mr_fail_code(err, MR_CODE_IDEMPOTENCY_KEY_REUSED,
-                            "Idempotency-Key: it was used for another request before");
+                            "Idempotency-Key was used for another request before");
     if (!mr_rows_int64(rows, 0, "has_task"))
         return fail_without_task(rows, draft, err);
     return mr_task_view_of(rows, 0, ret_view, err);

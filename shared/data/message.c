@@ -45,7 +45,7 @@ enum mr_status mr_message_decode(const char *text, size_t len, struct mr_message
     json_error_t fault;
     MR_AUTO_JSON json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &fault);
     if (!json_is_object(root))
-        return mr_fail(err, MR_INVALID, "message: it must be a JSON object");
+        return mr_fail(err, MR_INVALID, "message must be a JSON object");
     if (json_integer_value(json_object_get(root, "v")) != VERSION)
         return mr_fail(err, MR_UNSUPPORTED, "message: v must be %d", VERSION);
     const char *kind = json_string_value(json_object_get(root, "kind"));

@@ -15,10 +15,10 @@ static enum mr_status fail_without_output(const struct mr_rows *rows, struct mr_
 {
     const char *task_status = mr_rows_text(rows, 0, "status");
     if (strcmp(task_status, "failed") == 0)
-        return mr_fail_code(err, MR_CODE_TASK_FAILED, "the conversion failed: there is no file");
+        return mr_fail_code(err, MR_CODE_TASK_FAILED, "conversion failed: it has no output");
     if (strcmp(task_status, "processed") == 0)
         return mr_fail(err, MR_NOT_FOUND, "output not found");
-    return mr_fail_code(err, MR_CODE_NOT_READY, "the file is not ready: the task is %s", task_status);
+    return mr_fail_code(err, MR_CODE_NOT_READY, "output is not ready: the task is %s", task_status);
 }
 
 /* One row: the task that the key names, and the n-th output if it has one. */

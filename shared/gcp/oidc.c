@@ -99,7 +99,7 @@ enum mr_status mr_oidc_check(struct mr_oidc *oidc, const char *authorization, st
         return MR_OK;
     const char *token = bearer_token(authorization);
     if (!token)
-        return mr_fail(err, MR_UNAUTHENTICATED, "no bearer token");
+        return mr_fail(err, MR_UNAUTHENTICATED, "bearer token is missing");
     MR_AUTO_JSON json_t *claims = NULL;
     if (oidc->mode == MR_OIDC_IAM)
         MR_TRY(mr_jwt_read_unverified(token, &claims, err));

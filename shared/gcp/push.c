@@ -4,7 +4,7 @@
 
 static enum mr_status bad(struct mr_err *err, const char *what)
 {
-    return mr_fail_code(err, MR_CODE_NOT_AN_ENVELOPE, "not a Pub/Sub push envelope: %s", what);
+    return mr_fail_code(err, MR_CODE_NOT_AN_ENVELOPE, "body must be a Pub/Sub push envelope: %s", what);
 }
 
 static enum mr_status read_data(const json_t *message, struct mr_push *push, struct mr_err *err)

@@ -9,7 +9,7 @@ static enum mr_status copy_member(const json_t *json, const char *name, char **r
 {
     const char *text = json_string_value(json_object_get(json, name));
     if (!text || !*text)
-        return mr_fail(err, MR_INVALID, "no \"%s\"", name);
+        return mr_fail(err, MR_INVALID, "\"%s\" is missing", name);
     *ret = strdup(text);
     return *ret ? MR_OK : mr_fail_oom(err);
 }

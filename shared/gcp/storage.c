@@ -33,7 +33,7 @@ enum mr_status mr_storage_new(struct mr_http_client *http, const struct mr_stora
     if (chunk % MR_STORAGE_UNIT)
         return mr_fail(err, MR_INVALID, "chunk size %zu is not a multiple of 256 KiB", chunk);
     if (!options->bucket || !*options->bucket)
-        return mr_fail(err, MR_INVALID, "no bucket given");
+        return mr_fail(err, MR_INVALID, "bucket is missing");
     MR_AUTO(mr_storage) struct mr_storage *storage = calloc(1, sizeof *storage);
     if (!storage)
         return mr_fail_oom(err);

@@ -172,7 +172,7 @@ static enum mr_status write_chunks(struct mr_request *req, const char *data, siz
 enum mr_status mr_respond_write(struct mr_request *req, const void *data, size_t len, struct mr_err *err)
 {
     if (!req->out.started || req->out.ended)
-        return mr_fail(err, MR_INTERNAL, "no streamed answer is open");
+        return mr_fail(err, MR_INTERNAL, "streamed response is not open");
     if (req->out.left >= 0 && (int64_t)len > req->out.left)
         return mr_fail(err, MR_INTERNAL, "the body is longer than announced: %zu bytes for %lld", len,
                        (long long)req->out.left);
@@ -188,7 +188,7 @@ enum mr_status mr_respond_write(struct mr_request *req, const void *data, size_t
 enum mr_status mr_respond_end(struct mr_request *req, struct mr_err *err)
 {
     if (!req->out.started || req->out.ended)
-        return mr_fail(err, MR_INTERNAL, "no streamed answer is open");
+        return mr_fail(err, MR_INTERNAL, "streamed response is not open");
     if (req->out.left > 0 && !req->out.no_body)
         return mr_fail(err, MR_INTERNAL, "the body is %lld bytes shorter than announced",
                        (long long)req->out.left);

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import circles
+import error_texts
 import rules
 import vocabulary
 
@@ -275,6 +276,14 @@ def check_vocabulary(*prefixes):
             text = read(name)
             for position, word, instead in vocabulary.faults(name, text):
                 yield f"{name}:{line_of(text, position)}: {word!r}: {instead}"
+
+
+def check_error_texts():
+    """Error texts begin with the subject, have no first person, and stay short (error_texts.py)."""
+    yield from (f"tests/lint/error_texts.py does not report: {call}" for call in error_texts.blind())
+    for name in files(r"(shared|web|worker)/.*\.c"):
+        text = read(name)
+        yield from (f"{name}:{line_of(text, position)}: {fault}" for position, fault in error_texts.faults(text))
 
 
 def check_python():

@@ -53,7 +53,7 @@ static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_
                          .max_pixels = max_pixels,
                          .max_us = FFMIN(max_seconds > 0 ? max_seconds : DAY, DAY) * 1000000};
     if (!ret->format && !is_probe)
-        return mr_fail_code(err, MR_CODE_UNSUPPORTED_FORMAT, "there is no format %s", format);
+        return mr_fail_code(err, MR_CODE_UNSUPPORTED_FORMAT, "format is unknown: %s", format);
     if (size == 0)
         return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file is empty");
     return read_options(options, ret, err);

@@ -11,7 +11,7 @@ static enum mr_status read_packet(const struct mr_sandbox_fds *fds, int64_t size
 {
     MR_AUTO(mr_source) struct mr_source source = {0};
     if (size <= 0 || size > LOGO_MAX)
-        return mr_fail_code(err, MR_CODE_INTERNAL, "there is no logo of %lld bytes", (long long)size);
+        return mr_fail_code(err, MR_CODE_INTERNAL, "logo of %lld bytes cannot be read", (long long)size);
     MR_TRY(mr_source_open(&source, fds, MR_SOURCE_LOGO, size, err));
     int rc = av_new_packet(packet, (int)size);
     if (rc < 0)

@@ -85,7 +85,7 @@ enum mr_status mr_video_plan(const struct mr_media_format *format, const struct 
     const AVCodec *codec = name ? avcodec_find_encoder_by_name(name) : NULL;
     const struct settings *set = codec ? settings_of(codec) : NULL;
     if (!set)
-        return mr_fail_code(err, MR_CODE_UNSUPPORTED_CODEC, "there is no encoder for %s",
+        return mr_fail_code(err, MR_CODE_UNSUPPORTED_CODEC, "encoder is missing for %s",
                             options->codec ? options->codec : format->name);
     *ret = (struct mr_video_plan){.codec = codec, .fps = usual_rate(input)};
     ret->pixels = strcmp(name, "gif") == 0 ? AV_PIX_FMT_PAL8 : AV_PIX_FMT_YUV420P;
