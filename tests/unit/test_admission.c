@@ -1,7 +1,7 @@
 /* The group commit: every submit gets its own task, one bad row fails alone, and a Pub/Sub that is down costs
  * nothing. */
-#include "tests/unit/database.h"
 #include "tests/unit/fake_http.h"
+#include "tests/unit/fixture_db.h"
 #include "web/admission.h"
 
 #include <pthread.h>
@@ -13,22 +13,16 @@
 
 enum { THREADS = 24 };
 
-static char *conninfo;
-static struct mr_db *db;
 static struct mr_http_client *http;
 static struct fake_http *fake;
 static struct mr_pubsub *pubsub;
 static struct mr_publisher publisher;
 static struct mr_log quiet;
-static int64_t owner;
 
 static int setup(void **state)
 {
-    (void)state;
     struct mr_err err = {0};
-    database_create(&conninfo);
-    db = database_open(conninfo);
-    owner = database_user(db, "owner");
+    fixture_db_setup_users(state);
     quiet = mr_log_init("test", MR_LOG_CRITICAL);
     fake = fake_http_start();
     if (mr_http_client_new("test", &http, &err) != MR_OK)
@@ -43,13 +37,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     mr_pubsub_free(pubsub);
     mr_http_client_free(http);
     fake_http_stop(fake);
-    mr_db_close(db);
-    free(conninfo);
-    return 0;
+    return fixture_db_teardown(state);
 }
 
 struct submit {
@@ -101,9 +92,9 @@ static void every_thread_gets_its_own_task(void **state)
     struct mr_err err = {0};
     struct submit submits[THREADS];
     fake_http_script(fake, refused, 1, true);
-    assert_int_equal(mr_admission_start(db, &publisher, &quiet, &admission, &err), MR_OK);
+    assert_int_equal(mr_admission_start(test_db, &publisher, &quiet, &admission, &err), MR_OK);
     for (size_t i = 0; i < THREADS; i++)
-        prepare(&submits[i], admission, i == 5 ? 424242 : owner); /* one of them belongs to nobody */
+        prepare(&submits[i], admission, i == 5 ? 424242 : test_owner); /* one of them belongs to nobody */
     run_all(submits, THREADS);
     mr_admission_stop(admission);
     for (size_t i = 0; i < THREADS; i++) {
@@ -114,7 +105,7 @@ static void every_thread_gets_its_own_task(void **state)
         assert_string_equal(file_id, submits[i].draft.file_id);
         json_decref(submits[i].view);
     }
-    MR_AUTO_STR char *count = database_ask(db, "SELECT count(*) AS answer FROM tasks");
+    MR_AUTO_STR char *count = fixture_db_ask(test_db, "SELECT count(*) AS answer FROM tasks");
     char expected[16];
     snprintf(expected, sizeof expected, "%d", THREADS - 1);
     assert_string_equal(count, expected);
@@ -127,7 +118,7 @@ static void assert_published(const char *file_id, const char *expected)
     snprintf(sql, sizeof sql,
              "SELECT count(*) AS answer FROM tasks WHERE published_at IS NOT NULL AND file_id = '%s'",
              file_id);
-    MR_AUTO_STR char *count = database_ask(db, sql);
+    MR_AUTO_STR char *count = fixture_db_ask(test_db, sql);
     assert_string_equal(count, expected);
 }
 
@@ -136,7 +127,7 @@ static void submit_one(struct mr_db *where, struct submit *one)
     struct mr_admission *admission = NULL;
     struct mr_err err = {0};
     assert_int_equal(mr_admission_start(where, &publisher, &quiet, &admission, &err), MR_OK);
-    prepare(one, admission, owner);
+    prepare(one, admission, test_owner);
     run_all(one, 1);
     mr_admission_stop(admission);
 }
@@ -147,7 +138,7 @@ static void what_was_published_is_marked(void **state)
     static const struct fake_step ok[] = {{.status = 200, .body = "{\"messageIds\":[\"1\"]}"}};
     struct submit one;
     FAKE_SCRIPT(fake, ok);
-    submit_one(db, &one);
+    submit_one(test_db, &one);
     assert_int_equal(one.status, MR_OK);
     json_decref(one.view);
     assert_int_equal(fake_http_count(fake), 1);
@@ -160,7 +151,7 @@ static void a_pubsub_that_is_down_leaves_it_to_the_outbox(void **state)
     static const struct fake_step down[] = {{.status = 503, .body = "down"}};
     struct submit one;
     fake_http_script(fake, down, 1, true);
-    submit_one(db, &one);
+    submit_one(test_db, &one);
     assert_int_equal(one.status, MR_OK);
     json_decref(one.view);
     assert_published(one.draft.file_id, "0");
@@ -177,8 +168,8 @@ static void each_priority_has_its_topic(void **state)
         struct mr_err err = {0};
         struct submit one;
         FAKE_SCRIPT(fake, ok);
-        assert_int_equal(mr_admission_start(db, &publisher, &quiet, &admission, &err), MR_OK);
-        prepare(&one, admission, owner);
+        assert_int_equal(mr_admission_start(test_db, &publisher, &quiet, &admission, &err), MR_OK);
+        prepare(&one, admission, test_owner);
         one.draft.priority = high ? "high" : "normal";
         snprintf(one.draft.traceparent, sizeof one.draft.traceparent,
                  "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
@@ -202,9 +193,9 @@ static void one_key_at_once_makes_one_task(void **state)
     struct mr_err err = {0};
     struct submit submits[THREADS];
     fake_http_script(fake, refused, 1, true);
-    assert_int_equal(mr_admission_start(db, &publisher, &quiet, &admission, &err), MR_OK);
+    assert_int_equal(mr_admission_start(test_db, &publisher, &quiet, &admission, &err), MR_OK);
     for (size_t i = 0; i < THREADS; i++) {
-        prepare(&submits[i], admission, owner);
+        prepare(&submits[i], admission, test_owner);
         submits[i].draft.idempotency_key = "one";
         submits[i].draft.request_hash = i == 3 ? "other" : "same";
     }
@@ -240,7 +231,7 @@ static void a_database_that_is_down_is_told_to_all(void **state)
     assert_int_equal(mr_db_open("host=/nonexistent dbname=x user=x", 1, &nowhere, &err), MR_OK);
     assert_int_equal(mr_admission_start(nowhere, &publisher, &quiet, &admission, &err), MR_OK);
     for (int i = 0; i < 2; i++)
-        prepare(&two[i], admission, owner);
+        prepare(&two[i], admission, test_owner);
     run_all(two, 2);
     mr_admission_stop(admission);
     mr_db_close(nowhere);

@@ -1,5 +1,5 @@
 /* The pool, statements, transactions, errors and migrations of shared/data/db against a real PostgreSQL. */
-#include "tests/unit/database.h"
+#include "tests/unit/fixture_db.h"
 
 #include "shared/data/db_copy.h"
 #include "shared/data/db_migrate.h"
@@ -11,25 +11,6 @@
 
 #include <cmocka.h>
 
-static char *conninfo;
-static struct mr_db *db;
-
-static int setup(void **state)
-{
-    (void)state;
-    database_create(&conninfo);
-    db = database_open(conninfo);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mr_db_close(db);
-    free(conninfo);
-    return 0;
-}
-
 static void rows_have_text_null_and_numbers(void **state)
 {
     (void)state;
@@ -37,7 +18,7 @@ static void rows_have_text_null_and_numbers(void **state)
                                           1};
     struct mr_err err = {0};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    assert_int_equal(mr_db_exec(db, &s, (const char *const[]){"Ñandú"}, &rows, &err), MR_OK);
+    assert_int_equal(mr_db_exec(test_db, &s, (const char *const[]){"Ñandú"}, &rows, &err), MR_OK);
     assert_int_equal(mr_rows_count(rows), 1);
     assert_string_equal(mr_rows_text(rows, 0, "a"), "Ñandú");
     assert_true(mr_rows_is_null(rows, 0, "b"));
@@ -64,7 +45,7 @@ static void sqlstates_become_statuses(void **state)
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct mr_err err = {0};
-        assert_int_equal(mr_db_exec(db, &table[i].statement, NULL, NULL, &err), table[i].status);
+        assert_int_equal(mr_db_exec(test_db, &table[i].statement, NULL, NULL, &err), table[i].status);
         assert_int_equal(err.status, table[i].status);
         assert_true(strstr(err.message, "database") != NULL);
     }
@@ -76,11 +57,11 @@ static void a_rollback_leaves_nothing(void **state)
     static const struct mr_statement add = {"rb", "INSERT INTO stray_objects VALUES ('gone', now())", 0};
     struct mr_err err = {0};
     struct mr_db_tx *tx = NULL;
-    assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
+    assert_int_equal(mr_db_begin(test_db, &tx, &err), MR_OK);
     assert_int_equal(mr_db_tx_exec(tx, &add, NULL, NULL, &err), MR_OK);
     mr_db_rollback(tx);
     MR_AUTO_STR char *count =
-        database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'gone'");
+        fixture_db_ask(test_db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'gone'");
     assert_string_equal(count, "0");
 }
 
@@ -91,13 +72,13 @@ static void a_commit_after_a_failure_keeps_nothing(void **state)
     static const struct mr_statement fail = {"cf2", "SELECT 1 / 0", 0};
     struct mr_err err = {0};
     struct mr_db_tx *tx = NULL;
-    assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
+    assert_int_equal(mr_db_begin(test_db, &tx, &err), MR_OK);
     assert_int_equal(mr_db_tx_exec(tx, &add, NULL, NULL, &err), MR_OK);
     assert_int_equal(mr_db_tx_exec(tx, &fail, NULL, NULL, &err), MR_INVALID);
     assert_int_equal(mr_db_commit(&tx, &err), MR_INTERNAL);
     assert_null(tx);
     MR_AUTO_STR char *count =
-        database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'half'");
+        fixture_db_ask(test_db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'half'");
     assert_string_equal(count, "0");
 }
 
@@ -125,7 +106,7 @@ static void copies_that_fail(void **state)
     };
     struct mr_db *small = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_db_open(conninfo, 1, &small, &err), MR_OK);
+    assert_int_equal(mr_db_open(test_conninfo, 1, &small, &err), MR_OK);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct mr_db_tx *tx = NULL;
         assert_int_equal(mr_db_begin(small, &tx, &err), MR_OK);
@@ -149,7 +130,7 @@ static void a_copy_may_be_cut_anywhere(void **state)
     struct mr_err err = {0};
     struct mr_db_tx *tx = NULL;
     int64_t rows = 0;
-    assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
+    assert_int_equal(mr_db_begin(test_db, &tx, &err), MR_OK);
     assert_int_equal(mr_db_tx_copy_begin(tx, COPY_ORPHANS, &err), MR_OK);
     for (size_t i = 0; i < sizeof data - 1; i++)
         assert_int_equal(mr_db_tx_copy_write(tx, data + i, 1, &err), MR_OK);
@@ -160,7 +141,7 @@ static void a_copy_may_be_cut_anywhere(void **state)
     assert_int_equal(rows, 0);
     assert_int_equal(mr_db_commit(&tx, &err), MR_OK);
     MR_AUTO_STR char *count =
-        database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name ~ '^cut\\tname'");
+        fixture_db_ask(test_db, "SELECT count(*) AS answer FROM stray_objects WHERE name ~ '^cut\\tname'");
     assert_string_equal(count, "2");
 }
 
@@ -172,14 +153,14 @@ static void a_copy_that_is_left_unfinished_is_dropped(void **state)
     struct mr_err err = {0};
     for (int commit = 0; commit <= 1; commit++) {
         struct mr_db_tx *tx = NULL;
-        assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
+        assert_int_equal(mr_db_begin(test_db, &tx, &err), MR_OK);
         assert_int_equal(mr_db_tx_copy_begin(tx, COPY_ORPHANS, &err), MR_OK);
         assert_int_equal(mr_db_tx_copy_write(tx, row, strlen(row), &err), MR_OK);
         if (commit)
             assert_int_equal(mr_db_commit(&tx, &err), MR_INTERNAL);
         mr_db_rollback(tx);
         MR_AUTO_STR char *count =
-            database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'unfinished'");
+            fixture_db_ask(test_db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'unfinished'");
         assert_string_equal(count, "0");
     }
 }
@@ -203,7 +184,7 @@ static void a_server_that_refuses_midway_says_why(void **state)
     (void)state;
     struct mr_err err = {0};
     struct mr_db_tx *tx = NULL;
-    assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
+    assert_int_equal(mr_db_begin(test_db, &tx, &err), MR_OK);
     assert_int_equal(mr_db_tx_copy_begin(tx, COPY_ORPHANS, &err), MR_OK);
     assert_int_equal(pour(tx, &err), MR_INVALID);
     assert_non_null(strstr(err.message, "missing data"));
@@ -218,11 +199,12 @@ static void a_connection_that_dies_midway_is_unavailable(void **state)
     struct mr_err err = {0};
     struct mr_db_tx *tx = NULL;
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
+    assert_int_equal(mr_db_begin(test_db, &tx, &err), MR_OK);
     assert_int_equal(mr_db_tx_exec(tx, &me, NULL, &rows, &err), MR_OK);
     assert_int_equal(mr_db_tx_copy_begin(tx, COPY_ORPHANS, &err), MR_OK);
     assert_int_equal(
-        mr_db_exec(db, &kill_it, (const char *const[]){mr_rows_text(rows, 0, "pid")}, NULL, &err), MR_OK);
+        mr_db_exec(test_db, &kill_it, (const char *const[]){mr_rows_text(rows, 0, "pid")}, NULL, &err),
+        MR_OK);
     assert_int_equal(pour(tx, &err), MR_UNAVAILABLE);
     assert_int_equal(mr_db_tx_copy_write(tx, "", 0, &err), MR_UNAVAILABLE);
     assert_int_equal(mr_db_tx_copy_end(tx, NULL, &err), MR_UNAVAILABLE);
@@ -240,7 +222,7 @@ static void a_killed_connection_is_replaced(void **state)
     static const struct mr_statement one = {"one", "SELECT 1 AS answer", 0};
     struct mr_db *small = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_db_open(conninfo, 1, &small, &err), MR_OK);
+    assert_int_equal(mr_db_open(test_conninfo, 1, &small, &err), MR_OK);
     assert_int_equal(mr_db_exec(small, &one, NULL, NULL, &err), MR_OK);
     assert_int_equal(mr_db_exec(small, &suicide, NULL, NULL, &err), MR_UNAVAILABLE);
     assert_int_equal(mr_db_exec(small, &one, NULL, NULL, &err), MR_OK);
@@ -255,11 +237,12 @@ static void an_idle_connection_that_died_is_noticed(void **state)
     static const struct mr_statement kill_it = {"kill_it", "SELECT pg_terminate_backend($1::int, 5000)", 1};
     struct mr_db *small = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_db_open(conninfo, 1, &small, &err), MR_OK);
+    assert_int_equal(mr_db_open(test_conninfo, 1, &small, &err), MR_OK);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     assert_int_equal(mr_db_exec(small, &me, NULL, &rows, &err), MR_OK);
     assert_int_equal(
-        mr_db_exec(db, &kill_it, (const char *const[]){mr_rows_text(rows, 0, "pid")}, NULL, &err), MR_OK);
+        mr_db_exec(test_db, &kill_it, (const char *const[]){mr_rows_text(rows, 0, "pid")}, NULL, &err),
+        MR_OK);
     MR_AUTO(mr_rows) struct mr_rows *again = NULL;
     assert_int_equal(mr_db_exec(small, &me, NULL, &again, &err), MR_OK);
     assert_string_not_equal(mr_rows_text(rows, 0, "pid"), mr_rows_text(again, 0, "pid"));
@@ -300,7 +283,7 @@ static void threads_share_fewer_connections(void **state)
     struct mr_db *small = NULL;
     struct mr_err err = {0};
     pthread_t threads[THREADS];
-    assert_int_equal(mr_db_open(conninfo, 2, &small, &err), MR_OK);
+    assert_int_equal(mr_db_open(test_conninfo, 2, &small, &err), MR_OK);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, hammer, small), 0);
     for (int i = 0; i < THREADS; i++) {
@@ -316,7 +299,7 @@ static void *migrate(void *arg)
     int *applied = arg;
     struct mr_db *mine = NULL;
     struct mr_err err = {0};
-    if (mr_db_open(conninfo, 1, &mine, &err) == MR_OK &&
+    if (mr_db_open(test_conninfo, 1, &mine, &err) == MR_OK &&
         mr_db_migrate(mine, mr_migrations, applied, &err) != MR_OK)
         *applied = -1;
     mr_db_close(mine);
@@ -326,8 +309,8 @@ static void *migrate(void *arg)
 static void two_migrators_apply_each_migration_once(void **state)
 {
     (void)state;
-    char *kept = MR_TAKE(conninfo);
-    database_create(&conninfo);
+    char *kept = MR_TAKE(test_conninfo);
+    fixture_db_create(&test_conninfo);
     pthread_t threads[2];
     int applied[2] = {0};
     for (int i = 0; i < 2; i++)
@@ -339,8 +322,8 @@ static void two_migrators_apply_each_migration_once(void **state)
         total++;
     assert_true(applied[0] >= 0 && applied[1] >= 0);
     assert_int_equal(applied[0] + applied[1], total);
-    free(conninfo);
-    conninfo = kept;
+    free(test_conninfo);
+    test_conninfo = kept;
 }
 
 static void a_bad_migration_leaves_nothing_and_says_its_name(void **state)
@@ -351,9 +334,10 @@ static void a_bad_migration_leaves_nothing_and_says_its_name(void **state)
                                               {NULL, NULL}};
     struct mr_err err = {0};
     int applied = 0;
-    assert_int_equal(mr_db_migrate(db, bad, &applied, &err), MR_INTERNAL);
+    assert_int_equal(mr_db_migrate(test_db, bad, &applied, &err), MR_INTERNAL);
     assert_non_null(strstr(err.message, "9999_bad"));
-    MR_AUTO_STR char *left = database_ask(db, "SELECT to_regclass('from_a_good_one') IS NULL AS answer");
+    MR_AUTO_STR char *left =
+        fixture_db_ask(test_db, "SELECT to_regclass('from_a_good_one') IS NULL AS answer");
     assert_string_equal(left, "t");
 }
 
@@ -376,5 +360,5 @@ int main(void)
         cmocka_unit_test(two_migrators_apply_each_migration_once),
         cmocka_unit_test(a_bad_migration_leaves_nothing_and_says_its_name),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, fixture_db_setup, fixture_db_teardown);
 }

@@ -2,7 +2,7 @@
 #include "shared/data/db_listen.h"
 
 #include "shared/base/encoding.h"
-#include "tests/unit/database.h"
+#include "tests/unit/fixture_db.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -18,30 +18,11 @@
 
 enum { PATIENCE_MS = 10000 };
 
-static char *conninfo;
-static struct mr_db *db;
-
-static int setup(void **state)
-{
-    (void)state;
-    database_create(&conninfo);
-    db = database_open(conninfo);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mr_db_close(db);
-    free(conninfo);
-    return 0;
-}
-
 static struct mr_db_listener *listen_to(const char *channel)
 {
     struct mr_err err = {0};
     struct mr_db_listener *listener = NULL;
-    if (mr_db_listen(conninfo, channel, PATIENCE_MS, -1, &listener, &err) != MR_OK)
+    if (mr_db_listen(test_conninfo, channel, PATIENCE_MS, -1, &listener, &err) != MR_OK)
         fail_msg("%s", err.message);
     return listener;
 }
@@ -50,7 +31,7 @@ static void notify(const char *channel, const char *payload)
 {
     static const struct mr_statement s = {"notify", "SELECT pg_notify($1, $2)", 2};
     struct mr_err err = {0};
-    assert_int_equal(mr_db_exec(db, &s, (const char *const[]){channel, payload}, NULL, &err), MR_OK);
+    assert_int_equal(mr_db_exec(test_db, &s, (const char *const[]){channel, payload}, NULL, &err), MR_OK);
 }
 
 /* The next payload, waited for as the hub does. */
@@ -116,8 +97,8 @@ static void a_broken_connection_is_told(void **state)
     assert_int_equal(take(listener, payload), MR_OK);
     assert_string_equal(payload, "last words");
     MR_AUTO_STR char *count =
-        database_ask(db, "SELECT count(pg_terminate_backend(pid)) AS answer FROM pg_stat_activity"
-                         " WHERE datname = current_database() AND query LIKE 'LISTEN%'");
+        fixture_db_ask(test_db, "SELECT count(pg_terminate_backend(pid)) AS answer FROM pg_stat_activity"
+                                " WHERE datname = current_database() AND query LIKE 'LISTEN%'");
     assert_string_equal(count, "1");
     assert_int_equal(take(listener, payload), MR_UNAVAILABLE);
 }
@@ -163,7 +144,7 @@ static void failures_to_connect(void **state)
     char name[300];
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
-    assert_int_equal(mr_db_listen(conninfo, name, PATIENCE_MS, -1, &listener, &err), MR_INVALID);
+    assert_int_equal(mr_db_listen(test_conninfo, name, PATIENCE_MS, -1, &listener, &err), MR_INVALID);
     assert_null(listener);
 }
 
@@ -174,5 +155,5 @@ int main(void)
         cmocka_unit_test(the_longest_payload_fits), cmocka_unit_test(a_broken_connection_is_told),
         cmocka_unit_test(failures_to_connect),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, fixture_db_setup, fixture_db_teardown);
 }

@@ -1,6 +1,6 @@
 /* Deliveries: owed by the trigger, claimed once, fenced, tried again; against a real PostgreSQL. */
 #include "shared/data/deliveries.h"
-#include "tests/unit/database.h"
+#include "tests/unit/fixture_db.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -11,27 +11,6 @@
 
 enum { ATTEMPTS = 8, LEASE = 60, DUE_MAX = 500, THREADS = 8 };
 
-static char *conninfo;
-static struct mr_db *db;
-static int64_t owner;
-
-static int setup(void **state)
-{
-    (void)state;
-    database_create(&conninfo);
-    db = database_open(conninfo);
-    owner = database_user(db, "owner");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mr_db_close(db);
-    free(conninfo);
-    return 0;
-}
-
 /* ---- helpers ---------------------------------------------------------------------- */
 
 static char *ask(const struct mr_statement *statement, int64_t id)
@@ -40,7 +19,7 @@ static char *ask(const struct mr_statement *statement, int64_t id)
     mr_int64_text(id, number);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     struct mr_err err = {0};
-    if (mr_db_exec(db, statement, (const char *const[]){number}, &rows, &err) != MR_OK)
+    if (mr_db_exec(test_db, statement, (const char *const[]){number}, &rows, &err) != MR_OK)
         fail_msg("%s: %s", statement->sql, err.message);
     return strdup(mr_rows_count(rows) ? mr_rows_text(rows, 0, "answer") : "");
 }
@@ -74,7 +53,7 @@ static int64_t ended_task(void)
                                " VALUES (gen_random_uuid(), $1::bigint, 'https://example.com/hook', true,"
                                " '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')"
                                " RETURNING id AS answer",
-                               owner));
+                               test_owner));
     RUN("UPDATE tasks SET status = 'processing', lease_expires_at = now() WHERE id = $1::bigint", id);
     RUN("UPDATE tasks SET status = 'processed', lease_expires_at = NULL WHERE id = $1::bigint", id);
     return id;
@@ -90,7 +69,7 @@ static enum mr_delivery_claim claim_it(int64_t id, struct mr_delivery *ret)
 {
     enum mr_delivery_claim claim = MR_DELIVERY_NOT_DUE;
     struct mr_err err = {0};
-    assert_int_equal(mr_delivery_claim(db, id, LEASE, ATTEMPTS, &claim, ret, &err), MR_OK);
+    assert_int_equal(mr_delivery_claim(test_db, id, LEASE, ATTEMPTS, &claim, ret, &err), MR_OK);
     return claim;
 }
 
@@ -99,7 +78,7 @@ static bool finish(const struct mr_delivery *delivery, enum mr_delivery_end end,
     bool ours = false;
     struct mr_err err = {0};
     const char *error = end == MR_DELIVERY_SENT ? NULL : "the receiver answered 500";
-    assert_int_equal(mr_delivery_finish(db, delivery, end, wait_s, error, &ours, &err), MR_OK);
+    assert_int_equal(mr_delivery_finish(test_db, delivery, end, wait_s, error, &ours, &err), MR_OK);
     return ours;
 }
 
@@ -110,7 +89,7 @@ static bool is_due(int64_t id)
     struct mr_message due[DUE_MAX];
     size_t count = 0;
     struct mr_err err = {0};
-    assert_int_equal(mr_deliveries_due(db, 600, due, DUE_MAX, &count, &err), MR_OK);
+    assert_int_equal(mr_deliveries_due(test_db, 600, due, DUE_MAX, &count, &err), MR_OK);
     assert_true(count < DUE_MAX);
     for (size_t i = 0; i < count; i++)
         if (due[i].id == id)
@@ -149,11 +128,11 @@ static void an_end_owes_what_was_asked_for(void **state)
         MR_AUTO(mr_rows) struct mr_rows *made = NULL;
         struct mr_err err = {0};
         const char *const draft[] = {table[i].callback, table[i].mail};
-        assert_int_equal(mr_db_exec(db, &make, draft, &made, &err), MR_OK);
+        assert_int_equal(mr_db_exec(test_db, &make, draft, &made, &err), MR_OK);
         int64_t id = mr_rows_int64(made, 0, "id");
         RUN("UPDATE tasks SET status = 'processing', lease_expires_at = now() WHERE id = $1::bigint", id);
         const char *const change[] = {mr_rows_text(made, 0, "id"), table[i].end};
-        assert_int_equal(mr_db_exec(db, &end, change, NULL, &err), MR_OK);
+        assert_int_equal(mr_db_exec(test_db, &end, change, NULL, &err), MR_OK);
         ASSERT_ANSWER(
             "SELECT coalesce(string_agg(channel || ' ' || target, ', ' ORDER BY channel), '') AS answer"
             " FROM deliveries WHERE task_id = $1::bigint",
@@ -168,14 +147,14 @@ static void a_task_that_ends_publishes_what_it_owes(void **state)
     struct mr_message owed[MR_DELIVERIES_OF_TASK];
     size_t count = 0;
     struct mr_err err = {0};
-    assert_int_equal(mr_deliveries_of_task(db, task, owed, &count, &err), MR_OK);
+    assert_int_equal(mr_deliveries_of_task(test_db, task, owed, &count, &err), MR_OK);
     assert_int_equal(count, 2);
     assert_string_equal(owed[0].kind, MR_KIND_DELIVER);
     assert_int_equal(owed[0].task_id, task);
     assert_int_equal(owed[0].generation, 1);
     assert_string_equal(owed[0].traceparent, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-    assert_int_equal(mr_deliveries_mark(db, owed, count, &err), MR_OK);
-    assert_int_equal(mr_deliveries_of_task(db, task, owed, &count, &err), MR_OK);
+    assert_int_equal(mr_deliveries_mark(test_db, owed, count, &err), MR_OK);
+    assert_int_equal(mr_deliveries_of_task(test_db, task, owed, &count, &err), MR_OK);
     assert_int_equal(count, 0);
 }
 
@@ -190,7 +169,7 @@ static void a_claim_is_ours_once(void **state)
     assert_int_equal(claim_it(id, &ours), MR_DELIVERY_OURS);
     assert_int_equal(ours.id, id);
     assert_int_equal(ours.task_id, task);
-    assert_int_equal(ours.user_id, owner);
+    assert_int_equal(ours.user_id, test_owner);
     assert_int_equal(ours.attempts, 1);
     assert_int_equal(ours.channel, MR_CHANNEL_WEBHOOK);
     assert_string_equal(ours.target, "https://example.com/hook");
@@ -363,7 +342,7 @@ static void what_is_due(void **state)
         int64_t id = webhook_of(ended_task());
         snprintf(sql, sizeof sql, "UPDATE deliveries SET %s WHERE id = %lld RETURNING 1 AS answer",
                  table[i].change, (long long)id);
-        MR_AUTO_STR char *done = database_ask(db, sql);
+        MR_AUTO_STR char *done = fixture_db_ask(test_db, sql);
         assert_string_equal(done, "1");
         if (is_due(id) != table[i].due)
             fail_msg("%s: due should be %d", table[i].change, table[i].due);
@@ -419,5 +398,5 @@ int main(void)
         cmocka_unit_test(waits_grow_to_three_hours),
         cmocka_unit_test(a_database_that_is_down_is_said),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);
 }

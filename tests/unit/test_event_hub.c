@@ -4,7 +4,7 @@
 #include "shared/base/encoding.h"
 #include "shared/base/json.h"
 #include "shared/data/events.h"
-#include "tests/unit/database.h"
+#include "tests/unit/fixture_db.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,24 +18,12 @@
 
 enum { PATIENCE_MS = 10000, HOUR = 3600, MAX_STREAMS = 12, MAX_PER_USER = 8, MAX_QUEUED = 100000 };
 
-static char *conninfo;
-static struct mr_db *db;
 static struct mr_log quiet;
 
 static int set_up_all(void **state)
 {
-    (void)state;
-    database_create(&conninfo);
-    db = database_open(conninfo);
+    fixture_db_setup(state);
     quiet = mr_log_init("test", MR_LOG_CRITICAL);
-    return 0;
-}
-
-static int tear_down_all(void **state)
-{
-    (void)state;
-    mr_db_close(db);
-    free(conninfo);
     return 0;
 }
 
@@ -49,7 +37,7 @@ struct fixture {
 
 static struct mr_event_hub *start_hub(const char *listen_on, int heartbeat_ms)
 {
-    struct mr_event_hub_options options = {.db = db,
+    struct mr_event_hub_options options = {.db = test_db,
                                            .conninfo = listen_on,
                                            .log = &quiet,
                                            .max_streams = MAX_STREAMS,
@@ -111,7 +99,7 @@ static int64_t do_in(struct mr_db_tx *tx, enum statement which, int64_t first, i
     mr_int64_text(first, a);
     mr_int64_text(second, b);
     enum mr_status status = tx ? mr_db_tx_exec(tx, &statements[which], params, &rows, &err)
-                               : mr_db_exec(db, &statements[which], params, &rows, &err);
+                               : mr_db_exec(test_db, &statements[which], params, &rows, &err);
     if (status != MR_OK)
         fail_msg("%s", err.message);
     return mr_rows_count(rows) ? mr_rows_int64(rows, 0, "number") : 0;
@@ -159,7 +147,7 @@ static int open_all(struct mr_event_hub *hub, int64_t user_id, int64_t seen, boo
 static int open_now(struct mr_event_hub *hub, int64_t user_id)
 {
     int64_t last = 0;
-    assert_int_equal(mr_events_last(db, &last, NULL), MR_OK);
+    assert_int_equal(mr_events_last(test_db, &last, NULL), MR_OK);
     return open_all(hub, user_id, last, false);
 }
 
@@ -255,9 +243,9 @@ static int set_up(void **state)
     for (size_t i = 0; i < 3; i++) {
         char name[32];
         snprintf(name, sizeof name, "user%d", ++count);
-        *users[i] = database_user(db, name);
+        *users[i] = fixture_db_user(test_db, name);
     }
-    fixture->hub = start_hub(conninfo, HOUR * 1000);
+    fixture->hub = start_hub(test_conninfo, HOUR * 1000);
     fixture->witnessed = open_now(fixture->hub, fixture->witness);
     *state = fixture;
     return 0;
@@ -393,7 +381,7 @@ static void numbers_that_become_visible_late(void **state)
     struct mr_db_tx *tx = NULL;
     struct mr_err err = {0};
     int fd = open_now(f->hub, f->user);
-    assert_int_equal(mr_db_begin(db, &tx, &err), MR_OK);
+    assert_int_equal(mr_db_begin(test_db, &tx, &err), MR_OK);
     int64_t slow = do_in(tx, CREATE, f->user, 0);
     int64_t fast = act(CREATE, f->user);
     int64_t seen = expect(fd, "state", fast, "uploaded").id;
@@ -454,7 +442,7 @@ static void a_burst_on_one_task_ends_in_its_last_state(void **state)
 static void a_client_that_does_not_read_is_cut_off(void **state)
 {
     struct fixture *f = *state;
-    struct mr_event_hub *hub = start_hub(conninfo, 50);
+    struct mr_event_hub *hub = start_hub(test_conninfo, 50);
     int slow = open_now(hub, f->user), quick = open_now(hub, f->user);
     struct pollfd hangup = {.fd = slow, .events = POLLRDHUP};
     for (int i = 0; i < 1000 && poll(&hangup, 1, 0) == 0; i++)
@@ -547,7 +535,7 @@ static void hearts_beat_without_a_database(void **state)
     struct fixture *f = *state;
     static const char *const places[] = {NULL, "host=/nowhere"};
     for (size_t i = 0; i < 2; i++) {
-        struct mr_event_hub *hub = start_hub(places[i] ? places[i] : conninfo, 20);
+        struct mr_event_hub *hub = start_hub(places[i] ? places[i] : test_conninfo, 20);
         int fd = open_all(hub, f->user, 0, false);
         expect_heartbeats(fd);
         mr_event_hub_free(hub);
@@ -587,8 +575,8 @@ static void foreign_notifications_do_no_harm(void **state)
 {
     struct fixture *f = *state;
     int fd = open_now(f->hub, f->user);
-    free(database_ask(db, "SELECT pg_notify('task_events', 'nonsense'), pg_notify('task_events', '')"
-                          ", pg_notify('task_events', '1 2 3 unheard-of'), 1 AS answer"));
+    free(fixture_db_ask(test_db, "SELECT pg_notify('task_events', 'nonsense'), pg_notify('task_events', '')"
+                                 ", pg_notify('task_events', '1 2 3 unheard-of'), 1 AS answer"));
     expect(fd, "state", act(CREATE, f->user), "uploaded");
     close(fd);
 }
@@ -661,5 +649,5 @@ int main(void)
         TEST(foreign_notifications_do_no_harm),
         TEST(a_stop_ends_all),
     };
-    return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
+    return cmocka_run_group_tests(tests, set_up_all, fixture_db_teardown);
 }

@@ -1,7 +1,7 @@
 /* Several outputs of one job: their order, objects, names and types. */
 #include "shared/base/encoding.h"
-#include "tests/unit/database.h"
-#include "tests/unit/fake_http.h"
+#include "tests/unit/fixture_db.h"
+#include "tests/unit/fixture_storage.h"
 #include "worker/output_set.h"
 #include "worker/protocol.h"
 
@@ -11,34 +11,17 @@
 
 #include <cmocka.h>
 
-static char *conninfo;
-static struct mr_db *db;
-static struct mr_http_client *http;
-static struct fake_http *fake;
-static struct mr_storage *storage;
-
 static int setup(void **state)
 {
-    (void)state;
-    struct mr_err err = {0};
-    database_create(&conninfo);
-    db = database_open(conninfo);
-    fake = fake_http_start();
-    if (mr_http_client_new("test", &http, &err) != MR_OK)
-        return -1;
-    struct mr_storage_options options = {.base_url = fake_http_url(fake), .bucket = "b"};
-    return mr_storage_new(http, &options, &storage, &err) == MR_OK ? 0 : -1;
+    fixture_db_setup(state);
+    fixture_storage_start("b", 0);
+    return 0;
 }
 
 static int teardown(void **state)
 {
-    (void)state;
-    mr_storage_free(storage);
-    mr_http_client_free(http);
-    fake_http_stop(fake);
-    mr_db_close(db);
-    free(conninfo);
-    return 0;
+    fixture_storage_stop();
+    return fixture_db_teardown(state);
 }
 
 static struct mr_output_set *set_of(const char *file_name, const char *format, bool has_thumbnail)
@@ -48,7 +31,7 @@ static struct mr_output_set *set_of(const char *file_name, const char *format, b
                                         .format = mr_format_find(format),
                                         .has_thumbnail = has_thumbnail};
     struct mr_output_set *set = NULL;
-    assert_int_equal(mr_output_set_new(db, storage, &plan, &set, NULL), MR_OK);
+    assert_int_equal(mr_output_set_new(test_db, test_storage, &plan, &set, NULL), MR_OK);
     return set;
 }
 
@@ -74,7 +57,7 @@ static void storage_takes(const struct written *written)
         steps[count] = (struct fake_step){.status = 200, .body = bodies[count]};
     }
     steps[count] = (struct fake_step){.status = 403, .body = "{}"};
-    fake_http_script(fake, steps, count + 1, false);
+    fake_http_script(test_fake, steps, count + 1, false);
 }
 
 static enum mr_status write_all(struct mr_output_set *set, const struct written *written, struct mr_err *err)
@@ -213,15 +196,15 @@ static void a_failing_job_leaves_known_objects(void **state)
         .object = "results/left/1-1", .file_name = "a.mp4", .format = mr_format_find("mp4")};
     MR_AUTO(mr_output_set) struct mr_output_set *set = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_output_set_new(db, storage, &plan, &set, &err), MR_OK);
+    assert_int_equal(mr_output_set_new(test_db, test_storage, &plan, &set, &err), MR_OK);
     assert_int_equal(write_all(set, all, &err), MR_DENIED);
     size_t count = 0;
     const struct mr_output *outputs = mr_output_set_outputs(set, &count);
     assert_int_equal(count, 1);
     assert_string_equal(outputs[0].object, "results/left/1-1.mp4");
     MR_AUTO_STR char *orphans =
-        database_ask(db, "SELECT string_agg(name, ' ' ORDER BY name) AS answer FROM stray_objects"
-                         " WHERE name LIKE 'results/left/%'");
+        fixture_db_ask(test_db, "SELECT string_agg(name, ' ' ORDER BY name) AS answer FROM stray_objects"
+                                " WHERE name LIKE 'results/left/%'");
     assert_string_equal(orphans, "results/left/1-1-1.mp4 results/left/1-1.mp4");
 }
 

@@ -1,6 +1,6 @@
 /* The order of output frames, and what goes to storage for small and large outputs. */
-#include "tests/unit/database.h"
-#include "tests/unit/fake_http.h"
+#include "tests/unit/fixture_db.h"
+#include "tests/unit/fixture_storage.h"
 #include "worker/output_writer.h"
 #include "worker/protocol.h"
 
@@ -10,34 +10,17 @@
 
 #include <cmocka.h>
 
-static char *conninfo;
-static struct mr_db *db;
-static struct mr_http_client *http;
-static struct fake_http *fake;
-static struct mr_storage *storage;
-
 static int setup(void **state)
 {
-    (void)state;
-    struct mr_err err = {0};
-    database_create(&conninfo);
-    db = database_open(conninfo);
-    fake = fake_http_start();
-    if (mr_http_client_new("test", &http, &err) != MR_OK)
-        return -1;
-    struct mr_storage_options options = {.base_url = fake_http_url(fake), .bucket = "b"};
-    return mr_storage_new(http, &options, &storage, &err) == MR_OK ? 0 : -1;
+    fixture_db_setup(state);
+    fixture_storage_start("b", 0);
+    return 0;
 }
 
 static int teardown(void **state)
 {
-    (void)state;
-    mr_storage_free(storage);
-    mr_http_client_free(http);
-    fake_http_stop(fake);
-    mr_db_close(db);
-    free(conninfo);
-    return 0;
+    fixture_storage_stop();
+    return fixture_db_teardown(state);
 }
 
 struct frame {
@@ -72,7 +55,8 @@ static void frames_out_of_order_are_refused(void **state)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         MR_AUTO(mr_output_writer) struct mr_output_writer *writer = NULL;
         struct mr_err err = {0};
-        assert_int_equal(mr_output_writer_new(db, storage, "results/bad", "audio/wav", &writer, &err), MR_OK);
+        assert_int_equal(
+            mr_output_writer_new(test_db, test_storage, "results/bad", "audio/wav", &writer, &err), MR_OK);
         if (write_frames(writer, table[i], &err) != MR_INVALID)
             fail_msg("row %zu was taken", i);
         assert_string_equal(mr_code_name(err.code), "sandbox_protocol");
@@ -87,8 +71,8 @@ static void unfinished_outputs_are_refused(void **state)
         MR_AUTO(mr_output_writer) struct mr_output_writer *writer = NULL;
         struct mr_object object;
         struct mr_err err = {0};
-        assert_int_equal(mr_output_writer_new(db, storage, "results/short", "audio/wav", &writer, &err),
-                         MR_OK);
+        assert_int_equal(
+            mr_output_writer_new(test_db, test_storage, "results/short", "audio/wav", &writer, &err), MR_OK);
         assert_int_equal(write_frames(writer, table[i], &err), MR_OK);
         assert_int_equal(mr_output_writer_finish(writer, &object, &err), MR_INVALID);
         assert_string_equal(mr_code_name(err.code), "sandbox_protocol");
@@ -104,12 +88,13 @@ static void storage_refuses_and_the_ledger_knows(void **state)
     MR_AUTO(mr_output_writer) struct mr_output_writer *writer = NULL;
     struct mr_object object;
     struct mr_err err = {0};
-    FAKE_SCRIPT(fake, denied);
-    assert_int_equal(mr_output_writer_new(db, storage, "results/down", "audio/wav", &writer, &err), MR_OK);
+    FAKE_SCRIPT(test_fake, denied);
+    assert_int_equal(mr_output_writer_new(test_db, test_storage, "results/down", "audio/wav", &writer, &err),
+                     MR_OK);
     assert_int_equal(write_frames(writer, frames, &err), MR_OK);
     assert_int_equal(mr_output_writer_finish(writer, &object, &err), MR_DENIED);
     MR_AUTO_STR char *orphans =
-        database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'results/down'");
+        fixture_db_ask(test_db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'results/down'");
     assert_string_equal(orphans, "1");
 }
 

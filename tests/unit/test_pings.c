@@ -1,7 +1,7 @@
 /* Pings against a real PostgreSQL: shared for a second, answered once, forgotten, expired. */
 #include "shared/data/pings.h"
 #include "shared/data/publisher.h"
-#include "tests/unit/database.h"
+#include "tests/unit/fixture_db.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -9,45 +9,27 @@
 
 #include <cmocka.h>
 
-static struct mr_db *db;
-
-static int setup(void **state)
-{
-    (void)state;
-    MR_AUTO_STR char *conninfo = NULL;
-    database_create(&conninfo);
-    db = database_open(conninfo);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mr_db_close(db);
-    return 0;
-}
-
 /* Makes all pings so much older. */
 static void age(const char *interval)
 {
     static const struct mr_statement statement = {
         "test_age", "UPDATE pings SET sent_at = sent_at - $1::interval, pong_at = pong_at - $1::interval", 1};
     struct mr_err err = {0};
-    assert_int_equal(mr_db_exec(db, &statement, &interval, NULL, &err), MR_OK);
+    assert_int_equal(mr_db_exec(test_db, &statement, &interval, NULL, &err), MR_OK);
 }
 
 static void clear(void)
 {
     static const struct mr_statement statement = {"test_clear_pings", "DELETE FROM pings", 0};
     struct mr_err err = {0};
-    assert_int_equal(mr_db_exec(db, &statement, NULL, NULL, &err), MR_OK);
+    assert_int_equal(mr_db_exec(test_db, &statement, NULL, NULL, &err), MR_OK);
 }
 
 static struct mr_ping begin(bool *made)
 {
     struct mr_ping ping;
     struct mr_err err = {0};
-    assert_int_equal(mr_ping_begin(db, &ping, made, &err), MR_OK);
+    assert_int_equal(mr_ping_begin(test_db, &ping, made, &err), MR_OK);
     return ping;
 }
 
@@ -88,14 +70,14 @@ static void it_is_answered_once(void **state)
     struct mr_err err = {0};
     clear();
     struct mr_ping ping = begin(&made), seen;
-    assert_int_equal(mr_ping_answer(db, ping.id, &ms, &err), MR_OK);
+    assert_int_equal(mr_ping_answer(test_db, ping.id, &ms, &err), MR_OK);
     assert_true(ms >= 0);
-    assert_int_equal(mr_ping_get(db, ping.id, &seen, &err), MR_OK);
+    assert_int_equal(mr_ping_get(test_db, ping.id, &seen, &err), MR_OK);
     assert_int_equal(seen.ms, ms);
     assert_true(strcmp(seen.pong_at, seen.sent_at) >= 0);
-    assert_int_equal(mr_ping_answer(db, ping.id, &ms, &err), MR_OK);
+    assert_int_equal(mr_ping_answer(test_db, ping.id, &ms, &err), MR_OK);
     assert_int_equal(ms, -1);
-    assert_int_equal(mr_ping_answer(db, INT64_C(1) << 40, &ms, &err), MR_OK);
+    assert_int_equal(mr_ping_answer(test_db, INT64_C(1) << 40, &ms, &err), MR_OK);
     assert_int_equal(ms, -1);
 }
 
@@ -106,8 +88,8 @@ static void a_forgotten_one_makes_room(void **state)
     struct mr_err err = {0};
     clear();
     struct mr_ping ping = begin(&made), seen;
-    assert_int_equal(mr_ping_forget(db, ping.id, &err), MR_OK);
-    assert_int_equal(mr_ping_get(db, ping.id, &seen, &err), MR_NOT_FOUND);
+    assert_int_equal(mr_ping_forget(test_db, ping.id, &err), MR_OK);
+    assert_int_equal(mr_ping_get(test_db, ping.id, &seen, &err), MR_NOT_FOUND);
     struct mr_ping next = begin(&made);
     assert_true(made);
     assert_int_not_equal(next.id, ping.id);
@@ -149,10 +131,10 @@ static void old_ones_expire(void **state)
     begin(&made);
     age("2 hours");
     struct mr_ping fresh = begin(&made), seen;
-    assert_int_equal(mr_pings_expire(db, &count, &err), MR_OK);
+    assert_int_equal(mr_pings_expire(test_db, &count, &err), MR_OK);
     assert_true(count > 0);
-    assert_int_equal(mr_ping_get(db, fresh.id, &seen, &err), MR_OK);
-    assert_int_equal(mr_pings_expire(db, &count, &err), MR_OK);
+    assert_int_equal(mr_ping_get(test_db, fresh.id, &seen, &err), MR_OK);
+    assert_int_equal(mr_pings_expire(test_db, &count, &err), MR_OK);
     assert_int_equal(count, 0);
 }
 
@@ -163,5 +145,5 @@ int main(void)
         cmocka_unit_test(it_is_answered_once),           cmocka_unit_test(a_forgotten_one_makes_room),
         cmocka_unit_test(few_are_made_at_once),          cmocka_unit_test(old_ones_expire),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, fixture_db_setup, fixture_db_teardown);
 }

@@ -1,5 +1,5 @@
 /* The read-ahead over a scripted storage: what is asked for, in which order, and what a failure does. */
-#include "tests/unit/fake_http.h"
+#include "tests/unit/fixture_storage.h"
 #include "worker/read_ahead.h"
 
 #include <setjmp.h>
@@ -10,32 +10,23 @@
 
 enum { MIB = 1 << 20, BLOCKS = 6, TAIL = 1000, SIZE = BLOCKS * MIB + TAIL };
 
-static struct mr_http_client *http;
-static struct fake_http *fake;
-static struct mr_storage *storage;
 static char *content;
 static char headers[BLOCKS + 1][200];
 
 static int setup(void **state)
 {
     (void)state;
-    struct mr_err err = {0};
     content = malloc(SIZE);
     for (int i = 0; i < SIZE; i++)
         content[i] = (char)(i * 31 + (i >> 12));
-    fake = fake_http_start();
-    if (mr_http_client_new("test", &http, &err) != MR_OK)
-        return -1;
-    struct mr_storage_options options = {.base_url = fake_http_url(fake), .bucket = "b"};
-    return mr_storage_new(http, &options, &storage, &err) == MR_OK ? 0 : -1;
+    fixture_storage_start("b", 0);
+    return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    mr_storage_free(storage);
-    mr_http_client_free(http);
-    fake_http_stop(fake);
+    fixture_storage_stop();
     free(content);
     return 0;
 }
@@ -62,14 +53,14 @@ static void play(const int *blocks, size_t count)
     struct fake_step steps[16];
     for (size_t i = 0; i < count; i++)
         steps[i] = answer_of(blocks[i]);
-    fake_http_script(fake, steps, count, false);
+    fake_http_script(test_fake, steps, count, false);
 }
 
 static struct mr_read_ahead *open_input(void)
 {
     struct mr_read_ahead *input = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_read_ahead_new(storage, "inputs/x", 7, SIZE, &input, &err), MR_OK);
+    assert_int_equal(mr_read_ahead_new(test_storage, "inputs/x", 7, SIZE, &input, &err), MR_OK);
     return input;
 }
 
@@ -97,8 +88,8 @@ static void it_reads_through(void **state)
     MR_AUTO(mr_read_ahead) struct mr_read_ahead *input = open_input();
     for (int64_t offset = 0; offset < SIZE; offset += 100000)
         assert_reads(input, offset, SIZE - offset < 100000 ? (size_t)(SIZE - offset) : 100000);
-    assert_int_equal(fake_http_count(fake), 7); /* each block once */
-    assert_non_null(strstr(fake_http_head(fake, 0), "generation=7"));
+    assert_int_equal(fake_http_count(test_fake), 7); /* each block once */
+    assert_non_null(strstr(fake_http_head(test_fake, 0), "generation=7"));
     char past[10];
     size_t n = 1;
     struct mr_err err = {0};
@@ -119,14 +110,14 @@ static void it_jumps_and_remembers(void **state)
     assert_reads(input, SIZE - 128, 128);
     assert_reads(input, (int64_t)BLOCKS * MIB - 10, 20);
     assert_reads(input, SIZE - 128, 128);
-    assert_int_equal(fake_http_count(fake), 2);
+    assert_int_equal(fake_http_count(test_fake), 2);
 }
 
 static void a_failure_is_told_and_forgotten(void **state)
 {
     (void)state;
     struct fake_step steps[] = {{.status = 403, .body = "{}"}, answer_of(6)};
-    FAKE_SCRIPT(fake, steps);
+    FAKE_SCRIPT(test_fake, steps);
     MR_AUTO(mr_read_ahead) struct mr_read_ahead *input = open_input();
     char bytes[16];
     size_t n = 0;
@@ -141,7 +132,7 @@ static void a_lost_object_is_not_found(void **state)
 {
     (void)state;
     static const struct fake_step gone[] = {{.status = 404, .body = "{}"}};
-    FAKE_SCRIPT(fake, gone);
+    FAKE_SCRIPT(test_fake, gone);
     MR_AUTO(mr_read_ahead) struct mr_read_ahead *input = open_input();
     char bytes[16];
     size_t n = 0;

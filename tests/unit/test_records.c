@@ -1,33 +1,13 @@
 /* The records of kind insert_records against a real PostgreSQL: exact counts, whoever comes, dies or is late.
  */
 #include "shared/data/records.h"
-#include "tests/unit/database.h"
+#include "tests/unit/fixture_db.h"
 
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
-
-static struct mr_db *db;
-static int64_t user;
-
-static int setup(void **state)
-{
-    (void)state;
-    MR_AUTO_STR char *conninfo = NULL;
-    database_create(&conninfo);
-    db = database_open(conninfo);
-    user = database_user(db, "recorder");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mr_db_close(db);
-    return 0;
-}
 
 /* ---- a task and its lease -------------------------------------------------------- */
 
@@ -40,9 +20,9 @@ static int64_t new_task(void)
                                              1};
     struct mr_err err = {0};
     char text[MR_INT64_TEXT_MAX];
-    mr_int64_text(user, text);
+    mr_int64_text(test_owner, text);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    assert_int_equal(mr_db_exec(db, &make, (const char *const[]){text}, &rows, &err), MR_OK);
+    assert_int_equal(mr_db_exec(test_db, &make, (const char *const[]){text}, &rows, &err), MR_OK);
     return mr_rows_int64(rows, 0, "id");
 }
 
@@ -53,7 +33,7 @@ static int64_t ask(const struct mr_statement *statement, int64_t task)
     char text[MR_INT64_TEXT_MAX];
     mr_int64_text(task, text);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    assert_int_equal(mr_db_exec(db, statement, (const char *const[]){text}, &rows, &err), MR_OK);
+    assert_int_equal(mr_db_exec(test_db, statement, (const char *const[]){text}, &rows, &err), MR_OK);
     return mr_rows_count(rows) ? mr_rows_int64(rows, 0, "answer") : -1;
 }
 
@@ -86,7 +66,7 @@ static struct mr_claim claim(int64_t task, int64_t generation)
     enum mr_claim_outcome outcome = MR_CLAIM_STALE;
     struct mr_claim claim = {0};
     struct mr_err err = {0};
-    assert_int_equal(mr_lease_claim(db, &message, 60, 100, &outcome, &claim, &err), MR_OK);
+    assert_int_equal(mr_lease_claim(test_db, &message, 60, 100, &outcome, &claim, &err), MR_OK);
     assert_int_equal(outcome, MR_CLAIM_OURS);
     return claim;
 }
@@ -97,7 +77,7 @@ static enum mr_records_state begin(const struct mr_claim *held, int64_t *done)
 {
     enum mr_records_state state = MR_RECORDS_LOST;
     struct mr_err err = {0};
-    assert_int_equal(mr_records_begin(db, held, &state, done, &err), MR_OK);
+    assert_int_equal(mr_records_begin(test_db, held, &state, done, &err), MR_OK);
     return state;
 }
 
@@ -105,7 +85,7 @@ static enum mr_records_state insert(const struct mr_claim *held, int64_t done, i
 {
     enum mr_records_state state = MR_RECORDS_OLD;
     struct mr_err err = {0};
-    assert_int_equal(mr_records_insert(db, held, done, count, &state, &err), MR_OK);
+    assert_int_equal(mr_records_insert(test_db, held, done, count, &state, &err), MR_OK);
     return state;
 }
 
@@ -114,7 +94,7 @@ static void purge_all(void)
     struct mr_err err = {0};
     int64_t count = 0;
     for (bool any = true; any;)
-        assert_int_equal(mr_records_purge_orphan(db, &any, &count, &err), MR_OK);
+        assert_int_equal(mr_records_purge_orphan(test_db, &any, &count, &err), MR_OK);
 }
 
 /* Each table holds exactly the records 1 … n, and so says the run. */
@@ -235,7 +215,7 @@ static void a_failure_midway_leaves_nothing(void **state)
     assert_int_equal(begin(&held, &done), MR_RECORDS_OURS);
     assert_int_equal(insert(&held, 0, 100), MR_RECORDS_OURS);
     ask(&in_the_way, task);
-    assert_int_equal(mr_records_insert(db, &held, 100, 100, &got, &err), MR_CONFLICT);
+    assert_int_equal(mr_records_insert(test_db, &held, 100, 100, &got, &err), MR_CONFLICT);
     ask(&clear, task);
     assert_records(task, 100);
     assert_int_equal(insert(&held, 100, 100), MR_RECORDS_OURS);
@@ -277,18 +257,18 @@ static void rows_of_a_deleted_task_are_purged_in_portions(void **state)
     assert_int_equal(begin(&kept, &done), MR_RECORDS_OURS);
     assert_int_equal(insert(&held, 0, MR_RECORDS_PURGE_MAX + 7), MR_RECORDS_OURS);
     assert_int_equal(insert(&kept, 0, 7), MR_RECORDS_OURS);
-    assert_int_equal(mr_records_purge_orphan(db, &any, &count, &err), MR_OK);
+    assert_int_equal(mr_records_purge_orphan(test_db, &any, &count, &err), MR_OK);
     assert_false(any);
     delete_task(task);
     assert_int_equal(insert(&held, MR_RECORDS_PURGE_MAX + 7, 1), MR_RECORDS_LOST);
     assert_int_equal(begin(&held, &done), MR_RECORDS_LOST);
-    assert_int_equal(mr_records_purge_orphan(db, &any, &count, &err), MR_OK);
+    assert_int_equal(mr_records_purge_orphan(test_db, &any, &count, &err), MR_OK);
     assert_true(any && count == MR_RECORDS_PURGE_MAX);
     assert_records(task, 7);
-    assert_int_equal(mr_records_purge_orphan(db, &any, &count, &err), MR_OK);
+    assert_int_equal(mr_records_purge_orphan(test_db, &any, &count, &err), MR_OK);
     assert_true(any && count == 7);
     assert_records(task, NO_RUN);
-    assert_int_equal(mr_records_purge_orphan(db, &any, &count, &err), MR_OK);
+    assert_int_equal(mr_records_purge_orphan(test_db, &any, &count, &err), MR_OK);
     assert_true(!any && count == 0);
     assert_records(other, 7);
 }
@@ -314,9 +294,9 @@ static void *work(void *arg)
     enum mr_records_state state = MR_RECORDS_OURS;
     int64_t done = 0;
     struct mr_err err;
-    enum mr_status status = mr_records_begin(db, held, &state, &done, &err);
+    enum mr_status status = mr_records_begin(test_db, held, &state, &done, &err);
     while (status == MR_OK && state == MR_RECORDS_OURS && done < PORTION * STEPS) {
-        status = mr_records_insert(db, held, done, PORTION, &state, &err);
+        status = mr_records_insert(test_db, held, done, PORTION, &state, &err);
         done += PORTION;
     }
     return status == MR_OK ? NULL : arg;
@@ -378,5 +358,5 @@ int main(void)
         cmocka_unit_test(a_takeover_in_the_middle),
         cmocka_unit_test(a_deletion_in_the_middle),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);
 }

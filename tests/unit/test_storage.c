@@ -1,7 +1,7 @@
 /* shared/gcp/storage against a scripted Cloud Storage: the wire, and each way in which it can break. */
 #include "shared/base/encoding.h"
 #include "shared/gcp/storage.h"
-#include "tests/unit/fake_http.h"
+#include "tests/unit/fixture_storage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,9 +11,6 @@
 enum { CHUNK = 256 * 1024, BIG = 2 * CHUNK + 1000 };
 
 struct fixture {
-    struct mr_http_client *http;
-    struct fake_http *fake;
-    struct mr_storage *storage;
     char *data;         /* BIG bytes */
     char location[160]; /* a session's header line */
     char object[400];   /* the resource of BIG bytes */
@@ -32,17 +29,12 @@ static void object_json(char *out, size_t size, const char *data, size_t len)
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    struct mr_err err;
-    assert_int_equal(mr_http_client_new("mediarun-test/1", &f->http, &err), MR_OK);
-    f->fake = fake_http_start();
-    struct mr_storage_options options = {
-        .base_url = fake_http_url(f->fake), .bucket = "bucket", .chunk_bytes = CHUNK};
-    assert_int_equal(mr_storage_new(f->http, &options, &f->storage, &err), MR_OK);
+    fixture_storage_start("bucket", CHUNK);
     f->data = malloc(BIG);
     for (size_t i = 0; i < BIG; i++)
         f->data[i] = (char)(i * 7 + i / 256);
     snprintf(f->location, sizeof f->location, "Location: %s/session?upload_id=secret\r\n",
-             fake_http_url(f->fake));
+             fake_http_url(test_fake));
     object_json(f->object, sizeof f->object, f->data, BIG);
     *state = f;
     return 0;
@@ -51,9 +43,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    mr_storage_free(f->storage);
-    mr_http_client_free(f->http);
-    fake_http_stop(f->fake);
+    fixture_storage_stop();
     free(f->data);
     free(f);
     return 0;
@@ -82,16 +72,16 @@ static void stats(void **state)
         {"no object", {{.status = 200, .body = "{\"size\":5,\"generation\":\"1\"}"}}, 1, MR_UNAVAILABLE},
         {"no JSON", {{.status = 200, .body = "<html>"}}, 1, MR_UNAVAILABLE},
     };
-    struct fixture *f = *state;
+    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fake_http_script(f->fake, cases[i].steps, cases[i].count, false);
+        fake_http_script(test_fake, cases[i].steps, cases[i].count, false);
         struct mr_object object = {0};
         struct mr_err err = {0};
-        enum mr_status status = mr_storage_stat(f->storage, "in/\xc3\xa4 b?#%.mp3", &object, &err);
+        enum mr_status status = mr_storage_stat(test_storage, "in/\xc3\xa4 b?#%.mp3", &object, &err);
         if (status != cases[i].expected)
             fail_msg("%s: %s: %s", cases[i].name, mr_status_name(status), err.message);
-        assert_int_equal(fake_http_count(f->fake), cases[i].count);
-        assert_true(fake_http_has_line(f->fake, 0,
+        assert_int_equal(fake_http_count(test_fake), cases[i].count);
+        assert_true(fake_http_has_line(test_fake, 0,
                                        "GET /storage/v1/b/bucket/o/in%2F%C3%A4%20b%3F%23%25.mp3 HTTP/1.1"));
         if (status != MR_OK)
             continue;
@@ -103,22 +93,22 @@ static void stats(void **state)
 
 static void refuses_bad_names(void **state)
 {
-    struct fixture *f = *state;
+    (void)state;
     char long_name[MR_OBJECT_NAME_MAX + 2];
     memset(long_name, 'x', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = '\0';
     const char *const names[] = {"", ".", "..", "a\nb", "a\rb", "\xff", long_name};
-    FAKE_SCRIPT(f->fake, ((struct fake_step[]){{.status = 200}}));
+    FAKE_SCRIPT(test_fake, ((struct fake_step[]){{.status = 200}}));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct mr_object object;
         struct mr_upload *upload = NULL;
         struct mr_err err;
-        assert_int_equal(mr_storage_stat(f->storage, names[i], &object, &err), MR_INVALID);
-        assert_int_equal(mr_storage_delete(f->storage, names[i], &err), MR_INVALID);
-        assert_int_equal(mr_upload_begin(f->storage, names[i], "a/b", &upload, &err), MR_INVALID);
-        assert_int_equal(mr_storage_put(f->storage, names[i], "a/b", "x", 1, &object, &err), MR_INVALID);
+        assert_int_equal(mr_storage_stat(test_storage, names[i], &object, &err), MR_INVALID);
+        assert_int_equal(mr_storage_delete(test_storage, names[i], &err), MR_INVALID);
+        assert_int_equal(mr_upload_begin(test_storage, names[i], "a/b", &upload, &err), MR_INVALID);
+        assert_int_equal(mr_storage_put(test_storage, names[i], "a/b", "x", 1, &object, &err), MR_INVALID);
     }
-    assert_int_equal(fake_http_count(f->fake), 0);
+    assert_int_equal(fake_http_count(test_fake), 0);
 }
 
 static void deletes(void **state)
@@ -133,13 +123,13 @@ static void deletes(void **state)
         {{{.end = FAKE_RESET}, {.status = 404}}, 2, MR_OK}, /* the first one did it */
         {{{.status = 403}}, 1, MR_DENIED},
     };
-    struct fixture *f = *state;
+    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fake_http_script(f->fake, cases[i].steps, cases[i].count, false);
+        fake_http_script(test_fake, cases[i].steps, cases[i].count, false);
         struct mr_err err = {0};
-        assert_int_equal(mr_storage_delete(f->storage, "n", &err), cases[i].expected);
+        assert_int_equal(mr_storage_delete(test_storage, "n", &err), cases[i].expected);
         assert_int_equal(err.status, cases[i].expected);
-        assert_int_equal(fake_http_count(f->fake), cases[i].count);
+        assert_int_equal(fake_http_count(test_fake), cases[i].count);
     }
 }
 
@@ -159,16 +149,16 @@ static void composes(void **state)
     struct fake_step exists[] = {{.status = 412}};
     struct mr_object object = {0};
     struct mr_err err = {0};
-    FAKE_SCRIPT(f->fake, plain);
-    assert_int_equal(mr_storage_compose(f->storage, sources, 2, "c", "a/b", &object, &err), MR_OK);
+    FAKE_SCRIPT(test_fake, plain);
+    assert_int_equal(mr_storage_compose(test_storage, sources, 2, "c", "a/b", &object, &err), MR_OK);
     assert_int_equal(object.size, 200);
-    assert_true(
-        fake_http_has_line(f->fake, 0, "POST /storage/v1/b/bucket/o/c/compose?ifGenerationMatch=0 HTTP/1.1"));
-    FAKE_SCRIPT(f->fake, own_success);
-    assert_int_equal(mr_storage_compose(f->storage, sources, 2, "c", "a/b", &object, &err), MR_OK);
-    FAKE_SCRIPT(f->fake, exists);
-    assert_int_equal(mr_storage_compose(f->storage, sources, 2, "c", "a/b", &object, &err), MR_CONFLICT);
-    assert_int_equal(mr_storage_compose(f->storage, sources, 33, "c", "a/b", &object, &err), MR_INVALID);
+    assert_true(fake_http_has_line(test_fake, 0,
+                                   "POST /storage/v1/b/bucket/o/c/compose?ifGenerationMatch=0 HTTP/1.1"));
+    FAKE_SCRIPT(test_fake, own_success);
+    assert_int_equal(mr_storage_compose(test_storage, sources, 2, "c", "a/b", &object, &err), MR_OK);
+    FAKE_SCRIPT(test_fake, exists);
+    assert_int_equal(mr_storage_compose(test_storage, sources, 2, "c", "a/b", &object, &err), MR_CONFLICT);
+    assert_int_equal(mr_storage_compose(test_storage, sources, 33, "c", "a/b", &object, &err), MR_INVALID);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
@@ -346,22 +336,22 @@ static void reads_ranges(void **state)
          MR_UNAVAILABLE,
          ""},
     };
-    struct fixture *f = *state;
+    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fake_http_script(f->fake, cases[i].steps, cases[i].count, false);
+        fake_http_script(test_fake, cases[i].steps, cases[i].count, false);
         struct collected sink = {MR_BUF_INIT(1024), cases[i].refuse};
         struct mr_err err = {0};
-        enum mr_status status = mr_storage_read(f->storage, "n", cases[i].generation, cases[i].offset,
+        enum mr_status status = mr_storage_read(test_storage, "n", cases[i].generation, cases[i].offset,
                                                 cases[i].length, collect, &sink, &err);
         if (status != cases[i].expected)
             fail_msg("%s: %s: %s", cases[i].name, mr_status_name(status), err.message);
         assert_string_equal(mr_buf_str(&sink.buf), cases[i].data);
         mr_buf_free(&sink.buf);
-        assert_int_equal(fake_http_count(f->fake), cases[i].count);
+        assert_int_equal(fake_http_count(test_fake), cases[i].count);
         if (cases[i].last_range)
-            assert_true(fake_http_has_line(f->fake, cases[i].count - 1, cases[i].last_range));
+            assert_true(fake_http_has_line(test_fake, cases[i].count - 1, cases[i].last_range));
         if (cases[i].pinned)
-            assert_non_null(strstr(fake_http_head(f->fake, cases[i].count - 1), "generation=9"));
+            assert_non_null(strstr(fake_http_head(test_fake, cases[i].count - 1), "generation=9"));
     }
 }
 
@@ -369,18 +359,19 @@ static void reads_ranges(void **state)
 
 static void puts_in_one_request(void **state)
 {
-    struct fixture *f = *state;
+    (void)state;
     char json[300];
     object_json(json, sizeof json, "a\0b", 3);
     struct fake_step steps[] = {{.status = 200, .body = json}};
-    FAKE_SCRIPT(f->fake, steps);
+    FAKE_SCRIPT(test_fake, steps);
     struct mr_object object = {0};
     struct mr_err err = {0};
-    assert_int_equal(mr_storage_put(f->storage, "d/n", "audio/mpeg", "a\0b", 3, &object, &err), MR_OK);
+    assert_int_equal(mr_storage_put(test_storage, "d/n", "audio/mpeg", "a\0b", 3, &object, &err), MR_OK);
     assert_true(object.size == 3 && object.generation == 77);
     assert_true(fake_http_has_line(
-        f->fake, 0, "POST /upload/storage/v1/b/bucket/o?uploadType=multipart&ifGenerationMatch=0 HTTP/1.1"));
-    const char *type = strstr(fake_http_head(f->fake, 0), "boundary=\"");
+        test_fake, 0,
+        "POST /upload/storage/v1/b/bucket/o?uploadType=multipart&ifGenerationMatch=0 HTTP/1.1"));
+    const char *type = strstr(fake_http_head(test_fake, 0), "boundary=\"");
     assert_non_null(type);
     char boundary[64], crc[9], expected[1000];
     snprintf(boundary, sizeof boundary, "%.*s", (int)strcspn(type + 10, "\""), type + 10);
@@ -391,17 +382,17 @@ static void puts_in_one_request(void **state)
                         "--%s\r\nContent-Type: audio/mpeg\r\n\r\na.b\r\n--%s--\r\n",
                         boundary, crc, boundary, boundary);
     size_t len = 0;
-    const char *body = fake_http_body(f->fake, 0, &len);
+    const char *body = fake_http_body(test_fake, 0, &len);
     assert_int_equal(len, head);
     *strstr(expected, "a.b\r\n--") = 'a';
     strstr(expected, "a.b\r\n--")[1] = '\0';
     assert_memory_equal(body, expected, len);
-    assert_int_equal(mr_storage_put(f->storage, "n", "a/b\r\nX: y", "x", 1, &object, &err), MR_INVALID);
+    assert_int_equal(mr_storage_put(test_storage, "n", "a/b\r\nX: y", "x", 1, &object, &err), MR_INVALID);
 }
 
 static void puts_despite_failures(void **state)
 {
-    struct fixture *f = *state;
+    (void)state;
     char good[300], other[300];
     object_json(good, sizeof good, "hello", 5);
     object_json(other, sizeof other, "jello", 5);
@@ -430,13 +421,13 @@ static void puts_despite_failures(void **state)
          MR_INVALID},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fake_http_script(f->fake, cases[i].steps, cases[i].count, false);
+        fake_http_script(test_fake, cases[i].steps, cases[i].count, false);
         struct mr_object object = {0};
         struct mr_err err = {0};
-        enum mr_status status = mr_storage_put(f->storage, "n", "a/b", "hello", 5, &object, &err);
+        enum mr_status status = mr_storage_put(test_storage, "n", "a/b", "hello", 5, &object, &err);
         if (status != cases[i].expected)
             fail_msg("%s: %s: %s", cases[i].name, mr_status_name(status), err.message);
-        assert_int_equal(fake_http_count(f->fake), cases[i].count);
+        assert_int_equal(fake_http_count(test_fake), cases[i].count);
         assert_int_equal(object.size, status == MR_OK ? 5 : 0);
     }
 }
@@ -447,7 +438,7 @@ static void puts_despite_failures(void **state)
 static enum mr_status upload(struct fixture *f, size_t len, struct mr_object *ret, struct mr_err *err)
 {
     MR_AUTO(mr_upload) struct mr_upload *up = NULL;
-    enum mr_status status = mr_upload_begin(f->storage, "out/n", "audio/mpeg", &up, err);
+    enum mr_status status = mr_upload_begin(test_storage, "out/n", "audio/mpeg", &up, err);
     for (size_t at = 0; at < len && status == MR_OK; at += 30011) {
         size_t piece = len - at < 30011 ? len - at : 30011;
         status = mr_upload_write(up, f->data + at, piece, err);
@@ -465,14 +456,14 @@ static void small_uploads_take_one_request(void **state)
         char json[300];
         object_json(json, sizeof json, f->data, sizes[i]);
         struct fake_step steps[] = {{.status = 200, .body = json}};
-        FAKE_SCRIPT(f->fake, steps);
+        FAKE_SCRIPT(test_fake, steps);
         struct mr_object object = {0};
         struct mr_err err = {0};
         if (upload(f, sizes[i], &object, &err) != MR_OK)
             fail_msg("%zu bytes: %s", sizes[i], err.message);
         assert_int_equal(object.size, sizes[i]);
-        assert_int_equal(fake_http_count(f->fake), 1);
-        assert_non_null(strstr(fake_http_head(f->fake, 0), "uploadType=multipart"));
+        assert_int_equal(fake_http_count(test_fake), 1);
+        assert_non_null(strstr(fake_http_head(test_fake, 0), "uploadType=multipart"));
     }
 }
 
@@ -563,16 +554,16 @@ static void large_uploads_take_a_session(void **state)
         {"no session URI", {{.status = 200}}, 1, MR_UNAVAILABLE, {{0, NULL}}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fake_http_script(f->fake, cases[i].steps, cases[i].count, false);
+        fake_http_script(test_fake, cases[i].steps, cases[i].count, false);
         struct mr_object object = {0};
         struct mr_err err = {0};
         enum mr_status status = upload(f, BIG, &object, &err);
         if (status != cases[i].expected)
             fail_msg("%s: %s: %s", cases[i].name, mr_status_name(status), err.message);
-        if (fake_http_count(f->fake) != cases[i].count)
-            fail_msg("%s: %zu requests", cases[i].name, fake_http_count(f->fake));
+        if (fake_http_count(test_fake) != cases[i].count)
+            fail_msg("%s: %zu requests", cases[i].name, fake_http_count(test_fake));
         for (size_t k = 0; k < 4 && cases[i].lines[k].line; k++)
-            assert_true(fake_http_has_line(f->fake, cases[i].lines[k].i, cases[i].lines[k].line));
+            assert_true(fake_http_has_line(test_fake, cases[i].lines[k].i, cases[i].lines[k].line));
         assert_null(strstr(err.message, "secret"));
         assert_int_equal(object.size, status == MR_OK ? BIG : 0);
     }
@@ -585,23 +576,23 @@ static void sends_every_byte_and_its_checksum(void **state)
                                 STORED("bytes=0-99999"), /* as no server does, but as one may */
                                 STORED("bytes=0-362143"),
                                 {.status = 201, .body = f->object}};
-    FAKE_SCRIPT(f->fake, steps);
+    FAKE_SCRIPT(test_fake, steps);
     struct mr_object object = {0};
     struct mr_err err = {0};
     assert_int_equal(upload(f, BIG, &object, &err), MR_OK);
     static const size_t starts[] = {0, 100000, 362144};
     for (size_t i = 0; i < 3; i++) {
         size_t len = 0;
-        const char *body = fake_http_body(f->fake, i + 1, &len);
+        const char *body = fake_http_body(test_fake, i + 1, &len);
         assert_int_equal(len, i < 2 ? CHUNK : BIG - 362144);
         assert_memory_equal(body, f->data + starts[i], len);
-        assert_null(strstr(fake_http_head(f->fake, i + 1), "Authorization"));
+        assert_null(strstr(fake_http_head(test_fake, i + 1), "Authorization"));
     }
     char hash[64], crc[9];
     mr_crc32c_text(mr_crc32c(0, f->data, BIG), crc);
     snprintf(hash, sizeof hash, "x-goog-hash: crc32c=%s", crc);
-    assert_true(fake_http_has_line(f->fake, 3, hash));
-    assert_null(strstr(fake_http_head(f->fake, 2), "x-goog-hash"));
+    assert_true(fake_http_has_line(test_fake, 3, hash));
+    assert_null(strstr(fake_http_head(test_fake, 2), "x-goog-hash"));
 }
 
 static void refuses_a_wrong_object(void **state)
@@ -613,52 +604,52 @@ static void refuses_a_wrong_object(void **state)
     f->data[0] ^= 1;
     struct fake_step steps[] = {{.status = 200, .headers = f->location}, STORED(C1_END),  STORED(C2_END),
                                 {.status = 200, .body = wrong},          {.status = 204}, {.status = 404}};
-    FAKE_SCRIPT(f->fake, steps);
+    FAKE_SCRIPT(test_fake, steps);
     struct mr_object object = {0};
     struct mr_err err = {0};
     assert_int_equal(upload(f, BIG, &object, &err), MR_UNAVAILABLE);
     assert_string_equal(mr_code_name(err.code), "corrupted");
-    assert_true(fake_http_has_line(f->fake, 4, "DELETE /storage/v1/b/bucket/o/out%2Fn HTTP/1.1"));
+    assert_true(fake_http_has_line(test_fake, 4, "DELETE /storage/v1/b/bucket/o/out%2Fn HTTP/1.1"));
 }
 
 static void aborting_cancels_the_session(void **state)
 {
     struct fixture *f = *state;
     struct fake_step steps[] = {{.status = 200, .headers = f->location}, STORED(C1_END), {.status = 499}};
-    FAKE_SCRIPT(f->fake, steps);
+    FAKE_SCRIPT(test_fake, steps);
     struct mr_upload *up = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_upload_begin(f->storage, "n", "a/b", &up, &err), MR_OK);
+    assert_int_equal(mr_upload_begin(test_storage, "n", "a/b", &up, &err), MR_OK);
     assert_int_equal(mr_upload_write(up, f->data, CHUNK + 1, &err), MR_OK);
     mr_upload_free(up);
-    assert_int_equal(fake_http_count(f->fake), 3);
-    assert_true(fake_http_has_line(f->fake, 2, "DELETE /session?upload_id=secret HTTP/1.1"));
+    assert_int_equal(fake_http_count(test_fake), 3);
+    assert_true(fake_http_has_line(test_fake, 2, "DELETE /session?upload_id=secret HTTP/1.1"));
 
-    FAKE_SCRIPT(f->fake, steps); /* nothing was sent, nothing is to be canceled */
-    assert_int_equal(mr_upload_begin(f->storage, "n", "a/b", &up, &err), MR_OK);
+    FAKE_SCRIPT(test_fake, steps); /* nothing was sent, nothing is to be canceled */
+    assert_int_equal(mr_upload_begin(test_storage, "n", "a/b", &up, &err), MR_OK);
     assert_int_equal(mr_upload_write(up, f->data, CHUNK, &err), MR_OK);
     mr_upload_free(up);
-    assert_int_equal(fake_http_count(f->fake), 0);
+    assert_int_equal(fake_http_count(test_fake), 0);
 }
 
 static void a_failed_write_ends_the_upload(void **state)
 {
     struct fixture *f = *state;
     static const struct fake_step steps[] = {{.status = 403}, {.status = 200, .body = "{}"}};
-    FAKE_SCRIPT(f->fake, steps);
+    FAKE_SCRIPT(test_fake, steps);
     MR_AUTO(mr_upload) struct mr_upload *up = NULL;
     struct mr_object object = {0};
     struct mr_err err = {0};
-    assert_int_equal(mr_upload_begin(f->storage, "n", "a/b", &up, &err), MR_OK);
+    assert_int_equal(mr_upload_begin(test_storage, "n", "a/b", &up, &err), MR_OK);
     assert_int_equal(mr_upload_write(up, f->data, CHUNK + 1, &err), MR_DENIED);
     assert_int_equal(mr_upload_write(up, f->data, 1, &err), MR_INTERNAL);
     assert_int_equal(mr_upload_finish(up, &object, &err), MR_INTERNAL);
-    assert_int_equal(fake_http_count(f->fake), 1);
+    assert_int_equal(fake_http_count(test_fake), 1);
 }
 
 static void needs_its_options(void **state)
 {
-    struct fixture *f = *state;
+    (void)state;
     static const struct {
         struct mr_storage_options options;
         enum mr_status expected;
@@ -672,7 +663,7 @@ static void needs_its_options(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         MR_AUTO(mr_storage) struct mr_storage *storage = NULL;
         struct mr_err err = {0};
-        assert_int_equal(mr_storage_new(f->http, &cases[i].options, &storage, &err), cases[i].expected);
+        assert_int_equal(mr_storage_new(test_http, &cases[i].options, &storage, &err), cases[i].expected);
     }
 }
 

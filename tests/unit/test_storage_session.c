@@ -1,38 +1,24 @@
 /* Sessions that others upload by: what Cloud Storage is asked for, and how one is cancelled. */
 #include "shared/gcp/storage.h"
-#include "tests/unit/fake_http.h"
+#include "tests/unit/fixture_storage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
 
-struct fixture {
-    struct mr_http_client *http;
-    struct fake_http *fake;
-    struct mr_storage *storage;
-};
-
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    struct mr_err err;
-    assert_int_equal(mr_http_client_new("mediarun-test/1", &f->http, &err), MR_OK);
-    f->fake = fake_http_start();
-    struct mr_storage_options options = {.base_url = fake_http_url(f->fake), .bucket = "bucket"};
-    assert_int_equal(mr_storage_new(f->http, &options, &f->storage, &err), MR_OK);
-    assert_string_equal(mr_storage_base_url(f->storage), fake_http_url(f->fake));
-    *state = f;
+    (void)state;
+    fixture_storage_start("bucket", 0);
+    assert_string_equal(mr_storage_base_url(test_storage), fake_http_url(test_fake));
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fixture *f = *state;
-    mr_storage_free(f->storage);
-    mr_http_client_free(f->http);
-    fake_http_stop(f->fake);
-    free(f);
+    (void)state;
+    fixture_storage_stop();
     return 0;
 }
 
@@ -49,7 +35,7 @@ static int teardown(void **state)
 
 static void begins(void **state)
 {
-    struct fixture *f = *state;
+    (void)state;
     static const struct {
         struct mr_upload_session order;
         struct fake_step steps[2];
@@ -85,27 +71,27 @@ static void begins(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         MR_AUTO_STR char *uri = NULL;
         struct mr_err err = {0};
-        fake_http_script(f->fake, cases[i].steps, 2, false);
-        assert_int_equal(mr_storage_begin_session(f->storage, &cases[i].order, &uri, &err),
+        fake_http_script(test_fake, cases[i].steps, 2, false);
+        assert_int_equal(mr_storage_begin_session(test_storage, &cases[i].order, &uri, &err),
                          cases[i].expected);
-        assert_int_equal(fake_http_count(f->fake), cases[i].requests);
+        assert_int_equal(fake_http_count(test_fake), cases[i].requests);
         if (cases[i].expected != MR_OK) {
             assert_null(uri);
             continue;
         }
         size_t last = cases[i].requests - 1;
         assert_string_equal(uri, "http://s/?upload_id=secret");
-        assert_true(fake_http_has_line(f->fake, last, BEGIN));
+        assert_true(fake_http_has_line(test_fake, last, BEGIN));
         for (size_t line = 0; line < 2 && cases[i].there[line]; line++)
-            assert_true(fake_http_has_line(f->fake, last, cases[i].there[line]));
+            assert_true(fake_http_has_line(test_fake, last, cases[i].there[line]));
         if (cases[i].absent)
-            assert_null(strstr(fake_http_head(f->fake, last), cases[i].absent));
+            assert_null(strstr(fake_http_head(test_fake, last), cases[i].absent));
     }
 }
 
 static void cancels(void **state)
 {
-    struct fixture *f = *state;
+    (void)state;
     static const struct {
         struct fake_step step;
         enum mr_status expected;
@@ -116,13 +102,13 @@ static void cancels(void **state)
         {{.status = 429}, MR_EXHAUSTED}, {{.end = FAKE_RESET}, MR_UNAVAILABLE},
     };
     char uri[100];
-    snprintf(uri, sizeof uri, "%s/session?upload_id=secret", fake_http_url(f->fake));
+    snprintf(uri, sizeof uri, "%s/session?upload_id=secret", fake_http_url(test_fake));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct mr_err err = {0};
-        fake_http_script(f->fake, &cases[i].step, 1, false);
-        assert_int_equal(mr_storage_cancel_session(f->storage, uri, &err), cases[i].expected);
-        assert_int_equal(fake_http_count(f->fake), 1); /* never repeated here */
-        assert_true(fake_http_has_line(f->fake, 0, "DELETE /session?upload_id=secret HTTP/1.1"));
+        fake_http_script(test_fake, &cases[i].step, 1, false);
+        assert_int_equal(mr_storage_cancel_session(test_storage, uri, &err), cases[i].expected);
+        assert_int_equal(fake_http_count(test_fake), 1); /* never repeated here */
+        assert_true(fake_http_has_line(test_fake, 0, "DELETE /session?upload_id=secret HTTP/1.1"));
         assert_null(strstr(err.message, "secret"));
     }
 }

@@ -5,7 +5,7 @@
 #include "shared/data/orphans.h"
 #include "shared/data/tasks.h"
 #include "shared/media/presets.h"
-#include "tests/unit/database.h"
+#include "tests/unit/fixture_db.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -14,28 +14,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-
-static char *conninfo;
-static struct mr_db *db;
-static int64_t owner, stranger;
-
-static int setup(void **state)
-{
-    (void)state;
-    database_create(&conninfo);
-    db = database_open(conninfo);
-    owner = database_user(db, "owner");
-    stranger = database_user(db, "stranger");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mr_db_close(db);
-    free(conninfo);
-    return 0;
-}
 
 /* ---- helpers ---------------------------------------------------------------------- */
 
@@ -68,7 +46,7 @@ static json_t *insert(const struct mr_task_draft *draft)
 {
     json_t *view = NULL;
     struct mr_err err = {0};
-    if (mr_tasks_insert(db, &draft, 1, &view, &err) != MR_OK)
+    if (mr_tasks_insert(test_db, &draft, 1, &view, &err) != MR_OK)
         fail_msg("%s", err.message);
     return view;
 }
@@ -89,7 +67,7 @@ static void assert_resolves(const struct mr_task_draft *draft, const char *file_
 {
     MR_AUTO_JSON json_t *view = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_idempotency_resolve(db, draft, &view, &err), MR_OK);
+    assert_int_equal(mr_idempotency_resolve(test_db, draft, &view, &err), MR_OK);
     assert_string_equal(json_string_value(json_object_get(view, "file_id")), file_id);
 }
 
@@ -97,7 +75,7 @@ static void assert_unresolved(const struct mr_task_draft *draft, enum mr_status 
 {
     json_t *view = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_idempotency_resolve(db, draft, &view, &err), status);
+    assert_int_equal(mr_idempotency_resolve(test_db, draft, &view, &err), status);
     assert_string_equal(mr_code_name(err.code), code);
     assert_null(view);
 }
@@ -106,13 +84,13 @@ static void ask(const char *expected, const char *format, const char *argument)
 {
     char sql[500];
     snprintf(sql, sizeof sql, "SELECT (%s'%s') AS answer", format, argument);
-    MR_AUTO_STR char *answer = database_ask(db, sql);
+    MR_AUTO_STR char *answer = fixture_db_ask(test_db, sql);
     assert_string_equal(answer, expected);
 }
 
 static void run(const char *sql)
 {
-    MR_AUTO_STR char *answer = database_ask(db, sql);
+    MR_AUTO_STR char *answer = fixture_db_ask(test_db, sql);
     assert_string_equal(answer, "1");
 }
 
@@ -120,7 +98,7 @@ static json_t *view_of(const char *key)
 {
     json_t *view = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_tasks_get(db, owner, key, &view, &err), MR_OK);
+    assert_int_equal(mr_tasks_get(test_db, test_owner, key, &view, &err), MR_OK);
     return view;
 }
 
@@ -138,7 +116,7 @@ static void assert_text(const json_t *view, const char *key, const char *expecte
 static void a_task_from_an_url(void **state)
 {
     (void)state;
-    struct mr_task_draft draft = draft_of(owner);
+    struct mr_task_draft draft = draft_of(test_owner);
     draft.original_size = -1;
     draft.input_object = NULL;
     draft.input_generation = 0;
@@ -163,7 +141,7 @@ static void a_task_from_an_url(void **state)
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
     enum mr_claim_outcome outcome;
     struct mr_err err = {0};
-    assert_int_equal(mr_lease_claim(db, &message, 60, 3, &outcome, &claim, &err), MR_OK);
+    assert_int_equal(mr_lease_claim(test_db, &message, 60, 3, &outcome, &claim, &err), MR_OK);
     assert_string_equal(claim.url, draft.url);
     assert_string_equal(claim.input_object, "");
     assert_true(claim.has_deliveries);
@@ -172,7 +150,7 @@ static void a_task_from_an_url(void **state)
 static void an_input_that_was_fetched_is_kept(void **state)
 {
     (void)state;
-    struct mr_task_draft draft = draft_of(owner);
+    struct mr_task_draft draft = draft_of(test_owner);
     draft.original_size = -1;
     draft.input_object = NULL;
     draft.url = "https://example.com/b";
@@ -184,24 +162,25 @@ static void an_input_that_was_fetched_is_kept(void **state)
     enum mr_claim_outcome outcome;
     struct mr_err err = {0};
     bool ours = false;
-    assert_int_equal(mr_lease_claim(db, &message, 60, 3, &outcome, &claim, &err), MR_OK);
-    assert_int_equal(mr_orphans_add(db, "inputs/fetched", 1000, &err), MR_OK);
+    assert_int_equal(mr_lease_claim(test_db, &message, 60, 3, &outcome, &claim, &err), MR_OK);
+    assert_int_equal(mr_orphans_add(test_db, "inputs/fetched", 1000, &err), MR_OK);
     for (int i = 0; i < 2; i++) { /* it may be repeated */
         assert_int_equal(
-            mr_lease_set_input(db, &claim, "inputs/fetched", 9, 4567, "b.ogg", "ogg", &ours, &err), MR_OK);
+            mr_lease_set_input(test_db, &claim, "inputs/fetched", 9, 4567, "b.ogg", "ogg", &ours, &err),
+            MR_OK);
         assert_true(ours);
     }
     ask("0", "SELECT count(*) FROM stray_objects WHERE name = ", "inputs/fetched");
-    assert_int_equal(mr_lease_defer(db, &claim, &err), MR_OK);
+    assert_int_equal(mr_lease_defer(test_db, &claim, &err), MR_OK);
     MR_AUTO_JSON json_t *after = view_of(draft.file_id);
     assert_text(after, "status", "uploaded");
     assert_text(after, "original_file", "b.ogg");
     assert_int_equal(json_integer_value(json_object_get(after, "original_size")), 4567);
     assert_int_equal(json_integer_value(json_object_get(after, "attempts")), 1);
     ask("t", "SELECT published_at IS NULL FROM tasks WHERE file_id = ", draft.file_id);
-    assert_int_equal(mr_lease_set_input(db, &claim, "inputs/late", 9, 1, "c", "", &ours, &err), MR_OK);
+    assert_int_equal(mr_lease_set_input(test_db, &claim, "inputs/late", 9, 1, "c", "", &ours, &err), MR_OK);
     assert_false(ours);
-    assert_int_equal(mr_lease_claim(db, &message, 60, 3, &outcome, &again, &err), MR_OK);
+    assert_int_equal(mr_lease_claim(test_db, &message, 60, 3, &outcome, &again, &err), MR_OK);
     assert_string_equal(again.input_object, "inputs/fetched");
     assert_int_equal(again.attempts, 2);
 }
@@ -211,7 +190,7 @@ static void a_task_without_a_file_ends_with_a_result(void **state)
     (void)state;
     MR_AUTO_JSON json_t *options = json_pack("{s:i}", "records", 5);
     MR_AUTO_JSON json_t *result = json_pack("{s:{s:i}}", "insertedRecords", "users", 5);
-    struct mr_task_draft draft = {.user_id = owner,
+    struct mr_task_draft draft = {.user_id = test_owner,
                                   .kind = MR_KIND_INSERT_RECORDS,
                                   .priority = "normal",
                                   .options = options,
@@ -229,14 +208,15 @@ static void a_task_without_a_file_ends_with_a_result(void **state)
     enum mr_claim_outcome outcome;
     bool ours = false;
     const struct mr_commit commit = {.result = result};
-    assert_int_equal(mr_lease_claim(db, &message, 60, 3, &outcome, &claim, &err), MR_OK);
-    assert_int_equal(mr_lease_commit(db, &claim, &commit, &ours, &err), MR_OK);
+    assert_int_equal(mr_lease_claim(test_db, &message, 60, 3, &outcome, &claim, &err), MR_OK);
+    assert_int_equal(mr_lease_commit(test_db, &claim, &commit, &ours, &err), MR_OK);
     MR_AUTO_JSON json_t *after = view_of(draft.file_id);
     assert_true(json_equal(json_object_get(after, "result"), result));
     const struct mr_task_change change = {.new_format = "mp3"};
     json_t *objects = NULL, *anew = NULL;
-    assert_int_equal(mr_tasks_redo(db, owner, draft.file_id, &change, &anew, &objects, &message, &err),
-                     MR_CONFLICT);
+    assert_int_equal(
+        mr_tasks_redo(test_db, test_owner, draft.file_id, &change, &anew, &objects, &message, &err),
+        MR_CONFLICT);
     assert_string_equal(mr_code_name(err.code), "not_convertible");
 }
 
@@ -245,8 +225,8 @@ static void a_task_without_a_file_ends_with_a_result(void **state)
 static void a_key_makes_one_task(void **state)
 {
     (void)state;
-    struct mr_task_draft first = keyed(owner, "k1", "aa"), second = keyed(owner, "k1", "aa");
-    struct mr_task_draft other = keyed(owner, "k1", "bb"), strangers = keyed(stranger, "k1", "bb");
+    struct mr_task_draft first = keyed(test_owner, "k1", "aa"), second = keyed(test_owner, "k1", "aa");
+    struct mr_task_draft other = keyed(test_owner, "k1", "bb"), strangers = keyed(test_other, "k1", "bb");
     insert_new(&first);
     insert_new(&first); /* repeated after a lost answer */
     assert_left_out(&second);
@@ -267,10 +247,10 @@ static void one_batch_with_one_key(void **state)
     json_t *views[DRAFTS];
     struct mr_err err = {0};
     for (int i = 0; i < DRAFTS; i++) {
-        drafts[i] = i == 3 ? draft_of(owner) : keyed(owner, i == 4 ? "k3" : "k2", "aa");
+        drafts[i] = i == 3 ? draft_of(test_owner) : keyed(test_owner, i == 4 ? "k3" : "k2", "aa");
         pointers[i] = &drafts[i];
     }
-    assert_int_equal(mr_tasks_insert(db, pointers, DRAFTS, views, &err), MR_OK);
+    assert_int_equal(mr_tasks_insert(test_db, pointers, DRAFTS, views, &err), MR_OK);
     assert_non_null(views[3]);
     assert_non_null(views[4]);
     int made = 0;
@@ -285,12 +265,12 @@ static void one_batch_with_one_key(void **state)
 static void a_spent_key_and_an_old_one(void **state)
 {
     (void)state;
-    struct mr_task_draft first = keyed(owner, "k4", "aa"), late = keyed(owner, "k4", "cc");
+    struct mr_task_draft first = keyed(test_owner, "k4", "aa"), late = keyed(test_owner, "k4", "cc");
     struct mr_err err = {0};
     insert_new(&first);
     MR_AUTO_JSON json_t *objects = NULL;
-    assert_int_equal(mr_tasks_delete(db, owner, first.file_id, &objects, &err), MR_OK);
-    struct mr_task_draft again = keyed(owner, "k4", "aa");
+    assert_int_equal(mr_tasks_delete(test_db, test_owner, first.file_id, &objects, &err), MR_OK);
+    struct mr_task_draft again = keyed(test_owner, "k4", "aa");
     assert_left_out(&again);
     assert_unresolved(&again, MR_CONFLICT, "idempotency_key_spent");
     run("UPDATE idempotency_keys SET created_at = now() - interval '23 hours 59 minutes' WHERE key = 'k4'"
@@ -299,7 +279,7 @@ static void a_spent_key_and_an_old_one(void **state)
     run("UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second' WHERE key = 'k4'"
         " RETURNING 1 AS answer");
     insert_new(&late);
-    struct mr_task_draft repeated = keyed(owner, "k4", "cc");
+    struct mr_task_draft repeated = keyed(test_owner, "k4", "cc");
     assert_left_out(&repeated);
     assert_resolves(&repeated, late.file_id);
 }
@@ -309,11 +289,11 @@ static void old_keys_are_purged_in_portions(void **state)
     (void)state;
     struct mr_err err = {0};
     run("WITH a AS (INSERT INTO idempotency_keys SELECT id, 'old' || n, 'x', gen_random_uuid(), now() - "
-        "interval '25 hours' FROM users, generate_series(1, 5) n WHERE username = 'stranger' RETURNING 1)"
+        "interval '25 hours' FROM users, generate_series(1, 5) n WHERE username = 'other' RETURNING 1)"
         " SELECT (count(*) = 5)::int AS answer FROM a");
     int64_t counts[3];
     for (int i = 0; i < 3; i++)
-        assert_int_equal(mr_idempotency_purge(db, 3, &counts[i], &err), MR_OK);
+        assert_int_equal(mr_idempotency_purge(test_db, 3, &counts[i], &err), MR_OK);
     assert_int_equal(counts[0], 3);
     assert_int_equal(counts[1], 2);
     assert_int_equal(counts[2], 0);
@@ -333,9 +313,9 @@ static void *race(void *arg)
     const struct mr_task_draft *draft = &racer->draft;
     MR_AUTO_JSON json_t *view = NULL;
     pthread_barrier_wait(racer->barrier);
-    enum mr_status status = mr_tasks_insert(db, &draft, 1, &view, NULL);
+    enum mr_status status = mr_tasks_insert(test_db, &draft, 1, &view, NULL);
     if (status == MR_OK && !view)
-        status = mr_idempotency_resolve(db, draft, &view, NULL);
+        status = mr_idempotency_resolve(test_db, draft, &view, NULL);
     if (status == MR_OK)
         snprintf(racer->file_id, sizeof racer->file_id, "%s",
                  json_string_value(json_object_get(view, "file_id")));
@@ -354,7 +334,7 @@ static void one_key_at_once(void **state)
         struct racer racers[RACERS];
         pthread_t threads[RACERS];
         for (int i = 0; i < RACERS; i++) {
-            racers[i] = (struct racer){.draft = keyed(owner, key, "aa"), .barrier = &barrier};
+            racers[i] = (struct racer){.draft = keyed(test_owner, key, "aa"), .barrier = &barrier};
             assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
         }
         for (int i = 0; i < RACERS; i++)
@@ -398,15 +378,16 @@ static void an_upload_becomes_one_task(void **state)
 {
     (void)state;
     struct mr_err err = {0};
-    make_upload(UPLOAD_A, owner, "1 hour");
-    make_upload(UPLOAD_B, owner, "-1 second");
-    struct mr_task_draft strangers = uploaded(stranger, UPLOAD_A, NULL),
-                         expired = uploaded(owner, UPLOAD_B, NULL);
-    struct mr_task_draft first = uploaded(owner, UPLOAD_A, NULL), second = uploaded(owner, UPLOAD_A, NULL);
+    make_upload(UPLOAD_A, test_owner, "1 hour");
+    make_upload(UPLOAD_B, test_owner, "-1 second");
+    struct mr_task_draft strangers = uploaded(test_other, UPLOAD_A, NULL),
+                         expired = uploaded(test_owner, UPLOAD_B, NULL);
+    struct mr_task_draft first = uploaded(test_owner, UPLOAD_A, NULL),
+                         second = uploaded(test_owner, UPLOAD_A, NULL);
     assert_left_out(&strangers);
     assert_unresolved(&strangers, MR_NOT_FOUND, "unknown_upload");
     assert_left_out(&expired);
-    assert_int_equal(mr_orphans_add(db, "uploads/x", 1000, &err), MR_OK);
+    assert_int_equal(mr_orphans_add(test_db, "uploads/x", 1000, &err), MR_OK);
     insert_new(&first);
     insert_new(&first);
     ask("0", "SELECT count(*) FROM stray_objects WHERE name = ", "uploads/x");
@@ -419,12 +400,12 @@ static void an_upload_becomes_one_task(void **state)
 static void one_batch_with_one_upload(void **state)
 {
     (void)state;
-    make_upload(UPLOAD_C, owner, "1 hour");
-    struct mr_task_draft a = uploaded(owner, UPLOAD_C, NULL), b = uploaded(owner, UPLOAD_C, "k5");
+    make_upload(UPLOAD_C, test_owner, "1 hour");
+    struct mr_task_draft a = uploaded(test_owner, UPLOAD_C, NULL), b = uploaded(test_owner, UPLOAD_C, "k5");
     const struct mr_task_draft *drafts[] = {&a, &b};
     json_t *views[2];
     struct mr_err err = {0};
-    assert_int_equal(mr_tasks_insert(db, drafts, 2, views, &err), MR_OK);
+    assert_int_equal(mr_tasks_insert(test_db, drafts, 2, views, &err), MR_OK);
     assert_int_equal((views[0] != NULL) + (views[1] != NULL), 1);
     /* The loser has not spent its key. */
     ask(views[1] ? "1" : "0", "SELECT count(*) FROM idempotency_keys WHERE key = ", "k5");
@@ -435,12 +416,12 @@ static void one_batch_with_one_upload(void **state)
 static void keys_and_uploads_are_won_together(void **state)
 {
     (void)state;
-    make_upload(UPLOAD_A, owner, "1 hour");
-    make_upload(UPLOAD_C, owner, "1 hour");
-    struct mr_task_draft first = uploaded(owner, UPLOAD_A, "k6");
-    struct mr_task_draft repeated = uploaded(owner, UPLOAD_A, "k6");
-    struct mr_task_draft key_lost = uploaded(owner, UPLOAD_C, "k6");
-    struct mr_task_draft upload_lost = uploaded(owner, UPLOAD_A, "k7");
+    make_upload(UPLOAD_A, test_owner, "1 hour");
+    make_upload(UPLOAD_C, test_owner, "1 hour");
+    struct mr_task_draft first = uploaded(test_owner, UPLOAD_A, "k6");
+    struct mr_task_draft repeated = uploaded(test_owner, UPLOAD_A, "k6");
+    struct mr_task_draft key_lost = uploaded(test_owner, UPLOAD_C, "k6");
+    struct mr_task_draft upload_lost = uploaded(test_owner, UPLOAD_A, "k7");
     insert_new(&first);
     assert_left_out(&repeated);
     assert_resolves(&repeated, first.file_id);
@@ -462,7 +443,8 @@ static struct anew redo(const char *key, const struct mr_task_change *change)
 {
     struct anew anew = {0};
     struct mr_err err = {0};
-    if (mr_tasks_redo(db, owner, key, change, &anew.view, &anew.objects, &anew.message, &err) != MR_OK)
+    if (mr_tasks_redo(test_db, test_owner, key, change, &anew.view, &anew.objects, &anew.message, &err) !=
+        MR_OK)
         fail_msg("%s", err.message);
     return anew;
 }
@@ -480,7 +462,7 @@ static void claim_it(const json_t *view, int64_t generation, struct mr_claim *cl
     message.task_id = json_integer_value(json_object_get(view, "id"));
     enum mr_claim_outcome outcome = MR_CLAIM_STALE;
     struct mr_err err = {0};
-    assert_int_equal(mr_lease_claim(db, &message, 60, 3, &outcome, claim, &err), MR_OK);
+    assert_int_equal(mr_lease_claim(test_db, &message, 60, 3, &outcome, claim, &err), MR_OK);
     assert_int_equal(outcome, MR_CLAIM_OURS);
 }
 
@@ -492,14 +474,14 @@ static bool commit(const struct mr_claim *claim, const char *object)
     const struct mr_commit one = {.outputs = &output, .count = 1, .receipt = receipt};
     struct mr_err err = {0};
     bool ours = false;
-    assert_int_equal(mr_lease_commit(db, claim, &one, &ours, &err), MR_OK);
+    assert_int_equal(mr_lease_commit(test_db, claim, &one, &ours, &err), MR_OK);
     return ours;
 }
 
 static void a_finished_task_is_ordered_anew(void **state)
 {
     (void)state;
-    struct mr_task_draft draft = draft_of(owner);
+    struct mr_task_draft draft = draft_of(test_owner);
     draft.priority = "high";
     MR_AUTO_JSON json_t *view = insert(&draft);
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
@@ -532,7 +514,7 @@ static void a_finished_task_is_ordered_anew(void **state)
 static void running_work_loses_its_generation(void **state)
 {
     (void)state;
-    struct mr_task_draft draft = draft_of(owner);
+    struct mr_task_draft draft = draft_of(test_owner);
     MR_AUTO_JSON json_t *view = insert(&draft);
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
     struct mr_err err = {0};
@@ -540,12 +522,12 @@ static void running_work_loses_its_generation(void **state)
     claim_it(view, 1, &claim);
     MR_AUTO(anew) struct anew anew = redo(draft.file_id, &(struct mr_task_change){.new_format = "ogg"});
     assert_int_equal(anew.message.generation, 2);
-    assert_int_equal(mr_lease_heartbeat(db, &claim, 60, 500, &ours, &err), MR_OK);
+    assert_int_equal(mr_lease_heartbeat(test_db, &claim, 60, 500, &ours, &err), MR_OK);
     assert_false(ours);
     assert_false(commit(&claim, "results/late"));
-    assert_int_equal(mr_lease_fail(db, &claim, "x", "y", &err), MR_OK);
-    assert_int_equal(mr_lease_release(db, &claim, &err), MR_OK);
-    assert_int_equal(mr_lease_defer(db, &claim, &err), MR_OK);
+    assert_int_equal(mr_lease_fail(test_db, &claim, "x", "y", &err), MR_OK);
+    assert_int_equal(mr_lease_release(test_db, &claim, &err), MR_OK);
+    assert_int_equal(mr_lease_defer(test_db, &claim, &err), MR_OK);
     MR_AUTO_JSON json_t *after = view_of(draft.file_id);
     assert_text(after, "status", "uploaded");
     assert_int_equal(json_integer_value(json_object_get(after, "attempts")), 0);
@@ -593,7 +575,7 @@ static json_t *options_of(const char *preset, const char *text)
 
 static void check_change(size_t i)
 {
-    struct mr_task_draft draft = draft_of(owner);
+    struct mr_task_draft draft = draft_of(test_owner);
     MR_AUTO_JSON json_t *before = options_of(changes[i].preset, changes[i].options);
     MR_AUTO_JSON json_t *options = options_of(NULL, changes[i].change.options);
     const struct mr_task_change change = {changes[i].change.format, changes[i].change.preset, options};
@@ -606,8 +588,9 @@ static void check_change(size_t i)
         json_t *view = NULL, *objects = NULL;
         struct mr_message message;
         struct mr_err err = {0};
-        assert_int_equal(mr_tasks_redo(db, owner, draft.file_id, &change, &view, &objects, &message, &err),
-                         MR_INVALID);
+        assert_int_equal(
+            mr_tasks_redo(test_db, test_owner, draft.file_id, &change, &view, &objects, &message, &err),
+            MR_INVALID);
         assert_string_equal(mr_code_name(err.code), changes[i].code);
         assert_ptr_equal(strstr(err.message, changes[i].field), err.message);
         ask("1", "SELECT generation FROM tasks WHERE file_id = ", draft.file_id);
@@ -639,7 +622,7 @@ static void every_state_may_be_left(void **state)
         "status = 'canceled'",
     };
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
-        struct mr_task_draft draft = draft_of(owner);
+        struct mr_task_draft draft = draft_of(test_owner);
         insert_new(&draft);
         char sql[300];
         snprintf(sql, sizeof sql, "UPDATE tasks SET %s WHERE file_id = '%s' RETURNING 1 AS answer", states[i],
@@ -655,7 +638,7 @@ static void every_state_may_be_left(void **state)
 static void what_cannot_be_ordered_anew(void **state)
 {
     (void)state;
-    struct mr_task_draft draft = draft_of(owner);
+    struct mr_task_draft draft = draft_of(test_owner);
     const struct mr_task_change change = {.new_format = "wav"};
     insert_new(&draft);
     json_t *view = NULL, *objects = NULL;
@@ -664,18 +647,19 @@ static void what_cannot_be_ordered_anew(void **state)
     const struct {
         int64_t user;
         const char *key;
-    } table[] = {{stranger, draft.file_id}, {owner, "999999999"}, {owner, "a.wav"}, {owner, ""}};
+    } table[] = {
+        {test_other, draft.file_id}, {test_owner, "999999999"}, {test_owner, "a.wav"}, {test_owner, ""}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         assert_int_equal(
-            mr_tasks_redo(db, table[i].user, table[i].key, &change, &view, &objects, &message, &err),
+            mr_tasks_redo(test_db, table[i].user, table[i].key, &change, &view, &objects, &message, &err),
             MR_NOT_FOUND);
     char sql[300];
     snprintf(sql, sizeof sql,
              "INSERT INTO tasks (file_id, user_id, status, new_format) SELECT gen_random_uuid(), user_id,"
              " 'awaiting_upload', 'mp3' FROM tasks WHERE file_id = '%s' RETURNING file_id AS answer",
              draft.file_id);
-    MR_AUTO_STR char *awaiting = database_ask(db, sql);
-    assert_int_equal(mr_tasks_redo(db, owner, awaiting, &change, &view, &objects, &message, &err),
+    MR_AUTO_STR char *awaiting = fixture_db_ask(test_db, sql);
+    assert_int_equal(mr_tasks_redo(test_db, test_owner, awaiting, &change, &view, &objects, &message, &err),
                      MR_CONFLICT);
     assert_string_equal(mr_code_name(err.code), "awaiting_upload");
 }
@@ -685,7 +669,7 @@ static void what_cannot_be_ordered_anew(void **state)
 static void a_result_is_found_by_the_name_of_its_upload(void **state)
 {
     (void)state;
-    struct mr_task_draft drafts[3] = {draft_of(owner), draft_of(owner), draft_of(owner)};
+    struct mr_task_draft drafts[3] = {draft_of(test_owner), draft_of(test_owner), draft_of(test_owner)};
     char number[MR_INT64_TEXT_MAX];
     struct mr_err err = {0};
     struct mr_output output;
@@ -701,7 +685,7 @@ static void a_result_is_found_by_the_name_of_its_upload(void **state)
         char object[32];
         snprintf(object, sizeof object, "results/named%d", i);
         if (i == 1) { /* the newest of that name decides, ready or not */
-            assert_int_equal(mr_outputs_find(db, owner, drafts[0].original_file, 0, &output, &err),
+            assert_int_equal(mr_outputs_find(test_db, test_owner, drafts[0].original_file, 0, &output, &err),
                              MR_INVALID);
             assert_string_equal(mr_code_name(err.code), "not_ready");
         }
@@ -715,29 +699,30 @@ static void a_result_is_found_by_the_name_of_its_upload(void **state)
                  {drafts[2].file_id, "results/named2"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         MR_AUTO(mr_output) struct mr_output found = {0};
-        assert_int_equal(mr_outputs_find(db, owner, table[i].key, 0, &found, &err), MR_OK);
+        assert_int_equal(mr_outputs_find(test_db, test_owner, table[i].key, 0, &found, &err), MR_OK);
         assert_string_equal(found.object, table[i].object);
     }
-    assert_int_equal(mr_outputs_find(db, stranger, drafts[0].original_file, 0, &output, &err), MR_NOT_FOUND);
-    assert_int_equal(mr_outputs_find(db, owner, "no such name", 0, &output, &err), MR_NOT_FOUND);
-    struct mr_task_draft last = draft_of(owner);
+    assert_int_equal(mr_outputs_find(test_db, test_other, drafts[0].original_file, 0, &output, &err),
+                     MR_NOT_FOUND);
+    assert_int_equal(mr_outputs_find(test_db, test_owner, "no such name", 0, &output, &err), MR_NOT_FOUND);
+    struct mr_task_draft last = draft_of(test_owner);
     last.original_file = "4000000000"; /* looks like a number, but no task has it */
     insert_new(&last);
-    assert_int_equal(mr_outputs_find(db, owner, "4000000000", 0, &output, &err), MR_INVALID);
+    assert_int_equal(mr_outputs_find(test_db, test_owner, "4000000000", 0, &output, &err), MR_INVALID);
     assert_string_equal(mr_code_name(err.code), "not_ready");
 }
 
 static void everybodys_tasks_are_listed(void **state)
 {
     (void)state;
-    struct mr_task_draft a = draft_of(owner), b = draft_of(stranger);
+    struct mr_task_draft a = draft_of(test_owner), b = draft_of(test_other);
     insert_new(&a);
     insert_new(&b);
     for (int falling = 0; falling < 2; falling++) {
         struct mr_task_filter filter = {.max = 2, .falling = falling};
         MR_AUTO_JSON json_t *all = NULL;
         struct mr_err err = {0};
-        assert_int_equal(mr_tasks_list(db, MR_EVERYBODY, &filter, &all, &err), MR_OK);
+        assert_int_equal(mr_tasks_list(test_db, MR_EVERYBODY, &filter, &all, &err), MR_OK);
         assert_int_equal(json_array_size(all), 2);
         if (falling) {
             assert_text(json_array_get(all, 0), "file_id", b.file_id);
@@ -749,7 +734,7 @@ static void everybodys_tasks_are_listed(void **state)
 static void deliveries_of_the_present_order_are_told(void **state)
 {
     (void)state;
-    struct mr_task_draft draft = draft_of(owner);
+    struct mr_task_draft draft = draft_of(test_owner);
     draft.callback_url = "https://example.com/hook";
     draft.notify_mail = true;
     MR_AUTO_JSON json_t *view = insert(&draft);
@@ -788,5 +773,5 @@ int main(void)
         cmocka_unit_test(everybodys_tasks_are_listed),
         cmocka_unit_test(deliveries_of_the_present_order_are_told),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);
 }

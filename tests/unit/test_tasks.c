@@ -5,7 +5,7 @@
 #include "shared/data/outbox.h"
 #include "shared/data/task_state.h"
 #include "shared/data/tasks.h"
-#include "tests/unit/database.h"
+#include "tests/unit/fixture_db.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -13,28 +13,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-
-static char *conninfo;
-static struct mr_db *db;
-static int64_t owner, stranger;
-
-static int setup(void **state)
-{
-    (void)state;
-    database_create(&conninfo);
-    db = database_open(conninfo);
-    owner = database_user(db, "owner");
-    stranger = database_user(db, "stranger");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    mr_db_close(db);
-    free(conninfo);
-    return 0;
-}
 
 /* ---- helpers ---------------------------------------------------------------------- */
 
@@ -56,11 +34,11 @@ static struct mr_task_draft draft_of(int64_t user_id)
 
 static int64_t new_task(void)
 {
-    struct mr_task_draft draft = draft_of(owner);
+    struct mr_task_draft draft = draft_of(test_owner);
     const struct mr_task_draft *drafts[] = {&draft};
     json_t *view = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_tasks_insert(db, drafts, 1, &view, &err), MR_OK);
+    assert_int_equal(mr_tasks_insert(test_db, drafts, 1, &view, &err), MR_OK);
     int64_t id = json_integer_value(json_object_get(view, "id"));
     json_decref(view);
     return id;
@@ -72,7 +50,7 @@ static json_t *view_of(int64_t id)
     json_t *view = NULL;
     struct mr_err err = {0};
     mr_int64_text(id, key);
-    assert_int_equal(mr_tasks_get(db, owner, key, &view, &err), MR_OK);
+    assert_int_equal(mr_tasks_get(test_db, test_owner, key, &view, &err), MR_OK);
     return view;
 }
 
@@ -96,7 +74,7 @@ static enum mr_claim_outcome claim_task(int64_t id, int64_t generation, struct m
     struct mr_message message = {.kind = "convert", .task_id = id, .generation = generation};
     enum mr_claim_outcome outcome = MR_CLAIM_STALE;
     struct mr_err err = {0};
-    assert_int_equal(mr_lease_claim(db, &message, 60, 3, &outcome, claim, &err), MR_OK);
+    assert_int_equal(mr_lease_claim(test_db, &message, 60, 3, &outcome, claim, &err), MR_OK);
     return outcome;
 }
 
@@ -107,7 +85,7 @@ static void expire(int64_t id)
              "UPDATE tasks SET lease_expires_at = now() - interval '1 s' WHERE id = %" PRId64
              " RETURNING 1 AS answer",
              id);
-    MR_AUTO_STR char *answer = database_ask(db, sql);
+    MR_AUTO_STR char *answer = fixture_db_ask(test_db, sql);
     assert_string_equal(answer, "1");
 }
 
@@ -120,7 +98,7 @@ static bool commit(const struct mr_claim *claim, const char *object)
     struct mr_err err = {0};
     MR_AUTO_JSON json_t *receipt = json_pack("{s:b}", "copied", 0);
     const struct mr_commit commit = {.outputs = &output, .count = 1, .receipt = receipt};
-    assert_int_equal(mr_lease_commit(db, claim, &commit, &ours, &err), MR_OK);
+    assert_int_equal(mr_lease_commit(test_db, claim, &commit, &ours, &err), MR_OK);
     return ours;
 }
 
@@ -130,12 +108,12 @@ static void inserting_twice_makes_one_task(void **state)
 {
     (void)state;
     struct mr_err err = {0};
-    struct mr_task_draft a = draft_of(owner), b = draft_of(owner);
+    struct mr_task_draft a = draft_of(test_owner), b = draft_of(test_owner);
     const struct mr_task_draft *drafts[] = {&a, &b};
     json_t *first[2], *second[2];
-    assert_int_equal(mr_orphans_add(db, "inputs/x", 1000, &err), MR_OK);
-    assert_int_equal(mr_tasks_insert(db, drafts, 2, first, &err), MR_OK);
-    assert_int_equal(mr_tasks_insert(db, drafts, 2, second, &err), MR_OK);
+    assert_int_equal(mr_orphans_add(test_db, "inputs/x", 1000, &err), MR_OK);
+    assert_int_equal(mr_tasks_insert(test_db, drafts, 2, first, &err), MR_OK);
+    assert_int_equal(mr_tasks_insert(test_db, drafts, 2, second, &err), MR_OK);
     for (int i = 0; i < 2; i++) {
         assert_true(json_equal(first[i], second[i]));
         assert_text(first[i], "file_id", drafts[i]->file_id);
@@ -143,7 +121,7 @@ static void inserting_twice_makes_one_task(void **state)
         json_decref(second[i]);
     }
     MR_AUTO_STR char *orphans =
-        database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'inputs/x'");
+        fixture_db_ask(test_db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'inputs/x'");
     assert_string_equal(orphans, "0");
 }
 
@@ -154,7 +132,7 @@ static void a_draft_of_nobody_fails_alone(void **state)
     const struct mr_task_draft *drafts[] = {&draft};
     json_t *view = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_tasks_insert(db, drafts, 1, &view, &err), MR_NOT_FOUND);
+    assert_int_equal(mr_tasks_insert(test_db, drafts, 1, &view, &err), MR_NOT_FOUND);
     assert_null(view);
 }
 
@@ -179,7 +157,7 @@ static void a_new_task_shows_every_field(void **state)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         assert_text(view, texts[i].key, texts[i].text);
     assert_int_equal(json_integer_value(json_object_get(view, "original_size")), 123);
-    assert_int_equal(json_integer_value(json_object_get(view, "user_id")), owner);
+    assert_int_equal(json_integer_value(json_object_get(view, "user_id")), test_owner);
     assert_int_equal(json_array_size(json_object_get(view, "outputs")), 0);
     assert_true(json_is_array(json_object_get(view, "deliveries")));
     assert_true(json_is_null(json_object_get(view, "error")));
@@ -197,34 +175,35 @@ static void keys_that_find_nothing(void **state)
     const struct {
         int64_t user;
         const char *key;
-    } table[] = {{stranger, own},
-                 {owner, "999999999"},
-                 {owner, "0"},
-                 {owner, "-1"},
-                 {owner, "1; DROP TABLE tasks"},
-                 {owner, ""},
-                 {owner, "99999999999999999999"},
-                 {owner, "01234567-0123-0123-0123-0123456789ab"}};
+    } table[] = {{test_other, own},
+                 {test_owner, "999999999"},
+                 {test_owner, "0"},
+                 {test_owner, "-1"},
+                 {test_owner, "1; DROP TABLE tasks"},
+                 {test_owner, ""},
+                 {test_owner, "99999999999999999999"},
+                 {test_owner, "01234567-0123-0123-0123-0123456789ab"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct mr_err err = {0};
         json_t *view = NULL;
         struct mr_output output;
-        assert_int_equal(mr_tasks_get(db, table[i].user, table[i].key, &view, &err), MR_NOT_FOUND);
-        assert_int_equal(mr_outputs_find(db, table[i].user, table[i].key, 0, &output, &err), MR_NOT_FOUND);
-        assert_int_equal(mr_tasks_delete(db, table[i].user, table[i].key, &view, &err), MR_NOT_FOUND);
+        assert_int_equal(mr_tasks_get(test_db, table[i].user, table[i].key, &view, &err), MR_NOT_FOUND);
+        assert_int_equal(mr_outputs_find(test_db, table[i].user, table[i].key, 0, &output, &err),
+                         MR_NOT_FOUND);
+        assert_int_equal(mr_tasks_delete(test_db, table[i].user, table[i].key, &view, &err), MR_NOT_FOUND);
     }
 }
 
 static void lists_page_in_both_orders(void **state)
 {
     (void)state;
-    int64_t reader = database_user(db, "reader"), ids[3];
+    int64_t reader = fixture_db_user(test_db, "reader"), ids[3];
     for (int i = 0; i < 3; i++) {
         struct mr_task_draft draft = draft_of(reader);
         const struct mr_task_draft *drafts[] = {&draft};
         json_t *view = NULL;
         struct mr_err err = {0};
-        assert_int_equal(mr_tasks_insert(db, drafts, 1, &view, &err), MR_OK);
+        assert_int_equal(mr_tasks_insert(test_db, drafts, 1, &view, &err), MR_OK);
         ids[i] = json_integer_value(json_object_get(view, "id"));
         json_decref(view);
     }
@@ -241,7 +220,7 @@ static void lists_page_in_both_orders(void **state)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         MR_AUTO_JSON json_t *views = NULL;
         struct mr_err err = {0};
-        assert_int_equal(mr_tasks_list(db, reader, &table[i].filter, &views, &err), MR_OK);
+        assert_int_equal(mr_tasks_list(test_db, reader, &table[i].filter, &views, &err), MR_OK);
         assert_int_equal(json_array_size(views), table[i].count);
         if (table[i].count)
             assert_int_equal(json_integer_value(json_object_get(json_array_get(views, 0), "id")),
@@ -279,7 +258,7 @@ static void a_claim_says_how_long_the_task_waited(void **state)
              "UPDATE tasks SET uploaded_at = now() - interval '90 s' WHERE id = %" PRId64
              " RETURNING 1 AS answer",
              id);
-    MR_AUTO_STR char *answer = database_ask(db, sql);
+    MR_AUTO_STR char *answer = fixture_db_ask(test_db, sql);
     assert_string_equal(answer, "1");
     assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
     assert_in_range(claim.queued_ms, 90000, 200000);
@@ -293,7 +272,7 @@ static void a_commit_makes_the_result_visible(void **state)
     struct mr_claim none = {0};
     struct mr_err err = {0};
     assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
-    assert_int_equal(mr_orphans_add(db, "results/visible", 1000, &err), MR_OK);
+    assert_int_equal(mr_orphans_add(test_db, "results/visible", 1000, &err), MR_OK);
     assert_true(commit(&claim, "results/visible"));
     assert_true(commit(&claim, "results/visible")); /* the answer to the first was lost */
     MR_AUTO_JSON json_t *view = view_of(id);
@@ -306,13 +285,13 @@ static void a_commit_makes_the_result_visible(void **state)
     assert_text(json_array_get(json_object_get(view, "outputs"), 0), "url", url);
     assert_true(json_real_value(json_object_get(view, "progress")) == 100.0);
     assert_int_equal(claim_task(id, 1, &none), MR_CLAIM_STALE);
-    MR_AUTO_STR char *orphans =
-        database_ask(db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'results/visible'");
+    MR_AUTO_STR char *orphans = fixture_db_ask(
+        test_db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'results/visible'");
     assert_string_equal(orphans, "0");
     MR_AUTO(mr_output) struct mr_output output = {0};
-    assert_int_equal(mr_outputs_find(db, owner, claim.file_id, 0, &output, &err), MR_OK);
+    assert_int_equal(mr_outputs_find(test_db, test_owner, claim.file_id, 0, &output, &err), MR_OK);
     assert_string_equal(output.object, "results/visible");
-    assert_int_equal(mr_outputs_find(db, owner, claim.file_id, 1, &output, &err), MR_NOT_FOUND);
+    assert_int_equal(mr_outputs_find(test_db, test_owner, claim.file_id, 1, &output, &err), MR_NOT_FOUND);
 }
 
 static void a_late_worker_can_do_nothing(void **state)
@@ -327,16 +306,16 @@ static void a_late_worker_can_do_nothing(void **state)
     expire(id);
     assert_int_equal(claim_task(id, 1, &next), MR_CLAIM_OURS);
     assert_int_equal(next.fence, 2);
-    assert_int_equal(mr_lease_heartbeat(db, &late, 60, 500, &ours, &err), MR_OK);
+    assert_int_equal(mr_lease_heartbeat(test_db, &late, 60, 500, &ours, &err), MR_OK);
     assert_false(ours);
     assert_false(commit(&late, "results/late"));
-    assert_int_equal(mr_lease_fail(db, &late, "x", "y", &err), MR_OK);
-    assert_int_equal(mr_lease_release(db, &late, &err), MR_OK);
+    assert_int_equal(mr_lease_fail(test_db, &late, "x", "y", &err), MR_OK);
+    assert_int_equal(mr_lease_release(test_db, &late, &err), MR_OK);
     assert_state(id, "processing");
     assert_true(commit(&next, "results/next"));
     assert_false(commit(&late, "results/late"));
     MR_AUTO_STR char *outputs =
-        database_ask(db, "SELECT count(*) AS answer FROM outputs WHERE object = 'results/late'");
+        fixture_db_ask(test_db, "SELECT count(*) AS answer FROM outputs WHERE object = 'results/late'");
     assert_string_equal(outputs, "0");
 }
 
@@ -350,7 +329,7 @@ static void a_heartbeat_keeps_the_lease(void **state)
     bool ours = false;
     assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
     expire(id);
-    assert_int_equal(mr_lease_heartbeat(db, &claim, 60, 250, &ours, &err), MR_OK);
+    assert_int_equal(mr_lease_heartbeat(test_db, &claim, 60, 250, &ours, &err), MR_OK);
     assert_true(ours);
     assert_int_equal(claim_task(id, 1, &none), MR_CLAIM_ELSEWHERE);
     MR_AUTO_JSON json_t *view = view_of(id);
@@ -384,7 +363,7 @@ static void a_release_gives_the_attempt_back(void **state)
         assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
         assert_int_equal(claim.attempts, 1);
         assert_int_equal(claim.fence, i + 1);
-        assert_int_equal(mr_lease_release(db, &claim, &err), MR_OK);
+        assert_int_equal(mr_lease_release(test_db, &claim, &err), MR_OK);
         assert_state(id, "uploaded");
     }
 }
@@ -397,14 +376,14 @@ static void a_failure_says_why(void **state)
     struct mr_err err = {0};
     struct mr_output output;
     assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
-    assert_int_equal(mr_outputs_find(db, owner, claim.file_id, 0, &output, &err), MR_INVALID);
+    assert_int_equal(mr_outputs_find(test_db, test_owner, claim.file_id, 0, &output, &err), MR_INVALID);
     assert_string_equal(mr_code_name(err.code), "not_ready");
-    assert_int_equal(mr_lease_fail(db, &claim, "truncated", "it breaks off", &err), MR_OK);
-    assert_int_equal(mr_lease_fail(db, &claim, "other", "again", &err), MR_OK);
+    assert_int_equal(mr_lease_fail(test_db, &claim, "truncated", "it breaks off", &err), MR_OK);
+    assert_int_equal(mr_lease_fail(test_db, &claim, "other", "again", &err), MR_OK);
     MR_AUTO_JSON json_t *view = view_of(id);
     assert_text(json_object_get(view, "error"), "code", "truncated");
     assert_text(json_object_get(view, "error"), "detail", "it breaks off");
-    assert_int_equal(mr_outputs_find(db, owner, claim.file_id, 0, &output, &err), MR_INVALID);
+    assert_int_equal(mr_outputs_find(test_db, test_owner, claim.file_id, 0, &output, &err), MR_INVALID);
     assert_string_equal(mr_code_name(err.code), "failed");
 }
 
@@ -421,15 +400,15 @@ static void a_deleted_task_hands_over_its_objects(void **state)
     assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
     assert_true(commit(&claim, "results/deleted"));
     MR_AUTO_JSON json_t *objects = NULL;
-    assert_int_equal(mr_tasks_delete(db, owner, key, &objects, &err), MR_OK);
+    assert_int_equal(mr_tasks_delete(test_db, test_owner, key, &objects, &err), MR_OK);
     assert_int_equal(json_array_size(objects), 2);
     MR_AUTO_JSON json_t *due = NULL;
-    assert_int_equal(mr_orphans_due(db, 100, &due, &err), MR_OK);
+    assert_int_equal(mr_orphans_due(test_db, 100, &due, &err), MR_OK);
     assert_int_equal(json_array_size(due), 2);
     for (size_t i = 0; i < 2; i++)
-        assert_int_equal(mr_orphans_forget(db, json_string_value(json_array_get(due, i)), &err), MR_OK);
+        assert_int_equal(mr_orphans_forget(test_db, json_string_value(json_array_get(due, i)), &err), MR_OK);
     MR_AUTO_JSON json_t *after = NULL;
-    assert_int_equal(mr_orphans_due(db, 100, &after, &err), MR_OK);
+    assert_int_equal(mr_orphans_due(test_db, 100, &after, &err), MR_OK);
     assert_int_equal(json_array_size(after), 0);
 }
 
@@ -444,11 +423,11 @@ static void a_running_task_that_is_deleted_is_lost(void **state)
     mr_int64_text(id, key);
     assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
     MR_AUTO_JSON json_t *objects = NULL;
-    assert_int_equal(mr_tasks_delete(db, owner, key, &objects, &err), MR_OK);
-    assert_int_equal(mr_lease_heartbeat(db, &claim, 60, 0, &ours, &err), MR_OK);
+    assert_int_equal(mr_tasks_delete(test_db, test_owner, key, &objects, &err), MR_OK);
+    assert_int_equal(mr_lease_heartbeat(test_db, &claim, 60, 0, &ours, &err), MR_OK);
     assert_false(ours);
     assert_false(commit(&claim, "results/orphan"));
-    assert_int_equal(mr_orphans_forget(db, "inputs/x", &err), MR_OK);
+    assert_int_equal(mr_orphans_forget(test_db, "inputs/x", &err), MR_OK);
 }
 
 /* ---- outbox, dead letters ------------------------------------------------------------------ */
@@ -458,7 +437,7 @@ static size_t due_count(int64_t id)
     struct mr_message due[200];
     size_t count = 0, found = 0;
     struct mr_err err = {0};
-    assert_int_equal(mr_outbox_due(db, 600, due, 200, &count, &err), MR_OK);
+    assert_int_equal(mr_outbox_due(test_db, 600, due, 200, &count, &err), MR_OK);
     for (size_t i = 0; i < count; i++)
         if (due[i].task_id == id) {
             assert_string_equal(due[i].kind, "convert");
@@ -473,7 +452,7 @@ static void set(int64_t id, const char *assignments)
     char sql[400];
     snprintf(sql, sizeof sql, "UPDATE tasks SET %s WHERE id = %" PRId64 " RETURNING 1 AS answer", assignments,
              id);
-    MR_AUTO_STR char *answer = database_ask(db, sql);
+    MR_AUTO_STR char *answer = fixture_db_ask(test_db, sql);
     assert_string_equal(answer, "1");
 }
 
@@ -487,19 +466,19 @@ static void the_outbox_owes_what_was_not_heard_of(void **state)
     assert_int_equal(due_count(id), 0); /* admission is about to publish it */
     set(id, "uploaded_at = now() - interval '6 s'");
     assert_int_equal(due_count(id), 1);
-    assert_int_equal(mr_outbox_mark(db, &other, 1, &err), MR_OK); /* of another order: says nothing */
+    assert_int_equal(mr_outbox_mark(test_db, &other, 1, &err), MR_OK); /* of another order: says nothing */
     assert_int_equal(due_count(id), 1);
-    assert_int_equal(mr_outbox_mark(db, &sent, 1, &err), MR_OK);
+    assert_int_equal(mr_outbox_mark(test_db, &sent, 1, &err), MR_OK);
     assert_int_equal(due_count(id), 0);
     set(id, "published_at = now() - interval '601 s'");
     assert_int_equal(due_count(id), 1);
-    assert_int_equal(mr_outbox_mark(db, &sent, 1, &err), MR_OK);
+    assert_int_equal(mr_outbox_mark(test_db, &sent, 1, &err), MR_OK);
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
     assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
     assert_int_equal(due_count(id), 0);
     set(id, "published_at = now() - interval '30 s', lease_expires_at = now() - interval '1 s'");
     assert_int_equal(due_count(id), 1);
-    assert_int_equal(mr_outbox_mark(db, &sent, 1, &err), MR_OK);
+    assert_int_equal(mr_outbox_mark(test_db, &sent, 1, &err), MR_OK);
     assert_int_equal(due_count(id), 0);
 }
 
@@ -521,12 +500,12 @@ static void a_dead_letter_fails_what_was_tried_and_keeps_what_was_not(void **sta
     } table[] = {{tried, "failed"}, {fresh, "uploaded"}, {old, "failed"}, {running, "processing"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct mr_message message = {.kind = "convert", .task_id = table[i].id, .generation = 1};
-        assert_int_equal(mr_dead_letter_accept(db, &message, &err), MR_OK);
+        assert_int_equal(mr_dead_letter_accept(test_db, &message, &err), MR_OK);
         assert_state(table[i].id, table[i].after);
     }
     char sql[128];
     snprintf(sql, sizeof sql, "SELECT published_at IS NULL AS answer FROM tasks WHERE id = %" PRId64, fresh);
-    MR_AUTO_STR char *owed = database_ask(db, sql);
+    MR_AUTO_STR char *owed = fixture_db_ask(test_db, sql);
     assert_string_equal(owed, "t");
 }
 
@@ -554,7 +533,7 @@ static void the_database_allows_certain_changes_of_state(void **state)
                                          mr_task_state_name((enum mr_task_state)after)};
             struct mr_err err = {0};
             MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-            assert_int_equal(mr_db_exec(db, &ask, names, &rows, &err), MR_OK);
+            assert_int_equal(mr_db_exec(test_db, &ask, names, &rows, &err), MR_OK);
             assert_int_equal(mr_rows_int64(rows, 0, "allowed"), allowed[before][after]);
         }
 }
@@ -570,11 +549,11 @@ static void the_database_refuses_a_forbidden_way(void **state)
     struct mr_err err = {0};
     int64_t task = new_task();
     mr_int64_text(task, id);
-    assert_int_equal(mr_db_exec(db, &jump, (const char *const[]){id}, NULL, &err), MR_INVALID);
+    assert_int_equal(mr_db_exec(test_db, &jump, (const char *const[]){id}, NULL, &err), MR_INVALID);
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
     assert_int_equal(claim_task(task, 1, &claim), MR_CLAIM_OURS);
     assert_true(commit(&claim, "results/final"));
-    assert_int_equal(mr_db_exec(db, &back, (const char *const[]){id}, NULL, &err), MR_INVALID);
+    assert_int_equal(mr_db_exec(test_db, &back, (const char *const[]){id}, NULL, &err), MR_INVALID);
 }
 
 static void states_have_names(void **state)
@@ -614,5 +593,5 @@ int main(void)
         cmocka_unit_test(the_database_refuses_a_forbidden_way),
         cmocka_unit_test(states_have_names),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);
 }

@@ -1,4 +1,4 @@
-#include "tests/unit/database.h"
+#include "tests/unit/fixture_db.h"
 
 #include "shared/base/encoding.h"
 #include "shared/data/db_migrate.h"
@@ -9,6 +9,10 @@
 
 #include <cmocka.h>
 
+char *test_conninfo;
+struct mr_db *test_db;
+int64_t test_owner, test_other;
+
 static void must(enum mr_status status, const struct mr_err *err)
 {
     if (status == MR_OK)
@@ -17,10 +21,9 @@ static void must(enum mr_status status, const struct mr_err *err)
     exit(1);
 }
 
-char *database_ask(struct mr_db *db, const char *sql)
+char *fixture_db_ask(struct mr_db *db, const char *sql)
 {
-    /* The pool knows a statement by its address, so none may be given twice: they stay to the program's end.
-     */
+    /* The pool knows a statement by its address, so none is reused: they stay until the program ends. */
     static struct asked {
         struct mr_statement statement;
         char name[32], sql[600];
@@ -37,7 +40,7 @@ char *database_ask(struct mr_db *db, const char *sql)
     return strdup(mr_rows_count(rows) ? mr_rows_text(rows, 0, "answer") : "");
 }
 
-void database_create(char **ret_conninfo)
+void fixture_db_create(char **ret_conninfo)
 {
     const char *server = getenv("TEST_DATABASE");
     if (!server) {
@@ -58,7 +61,7 @@ void database_create(char **ret_conninfo)
     *ret_conninfo = strdup(conninfo);
 }
 
-struct mr_db *database_open(const char *conninfo)
+struct mr_db *fixture_db_open(const char *conninfo)
 {
     struct mr_db *db = NULL;
     struct mr_err err = {0};
@@ -68,7 +71,7 @@ struct mr_db *database_open(const char *conninfo)
     return db;
 }
 
-int64_t database_user(struct mr_db *db, const char *name)
+int64_t fixture_db_user(struct mr_db *db, const char *name)
 {
     static const struct mr_statement make = {"make_user",
                                              "INSERT INTO users (username, email, password_hash) VALUES ($1, "
@@ -78,4 +81,30 @@ int64_t database_user(struct mr_db *db, const char *name)
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     must(mr_db_exec(db, &make, &name, &rows, &err), &err);
     return mr_rows_int64(rows, 0, "id");
+}
+
+int fixture_db_setup(void **state)
+{
+    (void)state;
+    fixture_db_create(&test_conninfo);
+    test_db = fixture_db_open(test_conninfo);
+    return 0;
+}
+
+int fixture_db_setup_users(void **state)
+{
+    fixture_db_setup(state);
+    test_owner = fixture_db_user(test_db, "owner");
+    test_other = fixture_db_user(test_db, "other");
+    return 0;
+}
+
+int fixture_db_teardown(void **state)
+{
+    (void)state;
+    mr_db_close(test_db);
+    free(test_conninfo);
+    test_db = NULL;
+    test_conninfo = NULL;
+    return 0;
 }

@@ -1,0 +1,31 @@
+#include "tests/unit/fixture_storage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct mr_http_client *test_http;
+struct fake_http *test_fake;
+struct mr_storage *test_storage;
+
+void fixture_storage_start(const char *bucket, size_t chunk_bytes)
+{
+    struct mr_err err = {0};
+    test_fake = fake_http_start();
+    assert_int_equal(mr_http_client_new("mediarun-test/1", &test_http, &err), MR_OK);
+    struct mr_storage_options options = {
+        .base_url = fake_http_url(test_fake), .bucket = bucket, .chunk_bytes = chunk_bytes};
+    assert_int_equal(mr_storage_new(test_http, &options, &test_storage, &err), MR_OK);
+}
+
+void fixture_storage_stop(void)
+{
+    mr_storage_free(test_storage);
+    mr_http_client_free(test_http);
+    fake_http_stop(test_fake);
+    test_storage = NULL;
+    test_http = NULL;
+    test_fake = NULL;
+}
