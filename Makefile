@@ -2,6 +2,7 @@
 #
 #   make [VARIANT=release|debug|asan|tsan|cov] [CC=gcc|clang]
 #   make run | test | format | lint | bench | clean
+#   make variants WANTED="release asan"
 #   make unit [T=test_tasks]    unit tests, or some of their programs
 #   make e2e [K=put]            end-to-end tests, or those whose names fit pytest's -k
 #
@@ -71,6 +72,11 @@ programs: $(PROGRAMS)
 units: $(UNIT_TESTS)
 benches: $(BENCHES)
 
+# Programs and unit tests of several variants in one parallel make.
+variants: $(WANTED:%=variant-%)
+$(VARIANTS:%=variant-%): variant-%:
+	$(MAKE) --no-print-directory VARIANT=$* programs units
+
 $(BUILD)/libmediarun.a: $(call obj,$(shared_src))
 	@rm -f $@
 	ar rcsP $@ $^
@@ -112,9 +118,11 @@ $(BUILD)/mediarun-emulator: $(call obj,$(emulator_src)) $(BUILD)/libmediarun.a
 $(BUILD)/libunits.a: $(call obj,$(filter-out %/main.c,$(web_src) $(worker_src) $(emulator_src))) $(web_generated) $(worker_generated)
 	@rm -f $@
 	ar rcsP $@ $^
+# The default linker needs a second for each, because it loads all 200 libraries that FFmpeg's need; gold does not.
+QUICK_LINKER := $(if $(shell command -v ld.gold),-fuse-ld=gold)
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(unit_helpers)) $(BUILD)/libunits.a $(BUILD)/libmediarun.a
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS) -lcmocka -lssl
+	$(LINK) $(QUICK_LINKER) -o $@ $^ $(LIBS) $(AV_LIBS) -lcmocka -lssl
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libunits.a $(BUILD)/libmediarun.a
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Everything that proves mediarun: installs what is missing, builds, checks the house rules, runs the unit tests
-# and the end-to-end tests. The last line says "N passed, N failed"; exit status 1 on any failure.
+# Runs all tests: installs what is missing, builds, checks the rules, runs the unit and the end-to-end tests.
+# The last line says "N passed, N failed, N skipped"; exit status 1 on any failure. tests/README.md explains the stages.
 #
-#   tests/run.sh         release, address and thread sanitizer builds, deploying, the images
-#   tests/run.sh quick   the release build alone, deploying without the images
-# shellcheck disable=SC2317 # the functions are called by name, through stage
+#   tests/run.sh         the release build; deployment without the images
+#   tests/run.sh full    also the address and thread sanitizer builds, and the images: what CI runs
+# shellcheck disable=SC2317 # functions are called by name, through stage
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -15,48 +15,85 @@ cd "$root" || exit 1
 . "$root/infra/local/lib/packages.sh"
 
 case ${1:-} in
-    '')
-        variants=(release asan tsan)
-        without_images=()
-        ;;
-    quick)
-        variants=(release)
-        without_images=(quick)
-        ;;
-    *) die "usage: tests/run.sh [quick]" ;;
+    '') variants=(release) with_images=0 ;;
+    full) variants=(release asan tsan) with_images=1 ;;
+    *) die "usage: tests/run.sh [full]" ;;
 esac
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-passed=0
-failed=0
+passed=0 failed=0 skipped=0
 summary=()
 
-# The sum of the numbers that a pattern's group finds in the last output.
-sum_of() { sed -nE "s/$1/\1/p" "$scratch/out" | awk '{ sum += $1 } END { print sum + 0 }'; }
+# All temporary files of all stages are below $scratch. PostgreSQL, which never runs as root, must get to its own.
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/mediarun-tests.XXXXXX")
+((EUID != 0)) || chmod 711 "$scratch"
+mkdir "$scratch/tmp" "$scratch/logs"
+chmod 1777 "$scratch/tmp"
+export TMPDIR=$scratch/tmp
+declare -A beside=() # stages that run beside others: name → process group
+clean_up() {
+    local group
+    for group in "${beside[@]}"; do
+        kill -- "-$group" 2>/dev/null
+    done
+    wait
+    ((failed)) || rm -rf "$scratch"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
 
-# stage NAME COUNTER COMMAND…: runs, shows, and counts. A command that fails without saying what counts as one.
+# The sum of the numbers that a pattern's group finds in a file.
+sum_of() { sed -nE "s/$1/\1/p" "$2" | awk '{ sum += $1 } END { print sum + 0 }'; }
+
+# Counters print "PASSED FAILED SKIPPED" of a stage's output.
+count_nothing() { echo 0 0 0; }
+count_lint() { echo "$(grep -c '^ok ' "$1") $(grep -c '^FAIL ' "$1") $(grep -c '^skip ' "$1")"; }
+count_lines() { # "12 passed, 0 failed, 1 skipped"
+    local passed='^([0-9]+) passed, [0-9]+ failed.*' failed='^[0-9]+ passed, ([0-9]+) failed.*' skipped='^.* failed, ([0-9]+) skipped$'
+    echo "$(sum_of "$passed" "$1") $(sum_of "$failed" "$1") $(sum_of "$skipped" "$1")"
+}
+count_pytest() { # "2 failed, 535 passed, 1 skipped, 1 error in 9.81s"
+    grep -E '^[0-9]+ [a-z]+.* in [0-9.]+s' "$1" | tail -n 1 | awk '{ for (i = 2; i <= NF; i++) n[substr($i, 1, 5)] += $(i - 1) }
+        END { print n["passe"] + 0, n["faile"] + n["error"] + 0, n["skipp"] + 0 }'
+}
+
+# record NAME COUNTER STATUS SECONDS: counts a stage that is over. One that fails without saying what counts as one failure.
+record() {
+    local good=0 bad=0 skips=0
+    read -r good bad skips < <("$2" "$scratch/logs/$1")
+    (($3 == 0 || bad > 0)) || bad=1
+    passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skips))
+    summary+=("$(printf '%-24s %5d passed %3d failed %4d skipped %5d s' "$1" "$good" "$bad" "$skips" "$4")")
+    ((bad)) || rm -f "$scratch/logs/$1"
+}
+
+# stage NAME COUNTER COMMAND…: runs and shows it.
 stage() {
-    local name=$1 counter=$2 begin=$SECONDS status=0 good bad
+    local name=$1 counter=$2 begin=$SECONDS status=0
     shift 2
     echo "==== $name"
-    "$@" 2>&1 | tee "$scratch/out" || status=1
-    read -r good bad < <("$counter")
-    ((status == 0 || bad > 0)) || bad=1
-    passed=$((passed + good))
-    failed=$((failed + bad))
-    summary+=("$(printf '%-28s %5d passed %3d failed %5d s' "$name" "$good" "$bad" $((SECONDS - begin)))")
-}
-count_nothing() { echo 0 0; }
-count_lint() { echo "$(grep -c '^ok ' "$scratch/out") $(grep -c '^FAIL ' "$scratch/out")"; }
-count_units() { echo "$(sum_of '^([0-9]+) passed, [0-9]+ failed$') $(sum_of '^[0-9]+ passed, ([0-9]+) failed$')"; }
-count_pytest() { # "2 failed, 535 passed, 1 skipped, 1 error in 9.81s"
-    tail -n 1 "$scratch/out" | awk '{ for (i = 2; i <= NF; i++) n[substr($i, 1, 5)] += $(i - 1) }
-        END { print n["passe"] + 0, n["faile"] + n["error"] + 0 }'
+    "$@" 2>&1 | tee "$scratch/logs/$name" || status=1
+    record "$name" "$counter" $status $((SECONDS - begin))
 }
 
-build() { make --no-print-directory -s -k -j"$(nproc)" VARIANT="$1" programs units; }
+# begin NAME COMMAND…: starts a stage beside those that follow; end NAME COUNTER waits for it and shows it.
+begin() {
+    # shellcheck disable=SC2016 # for the inner shell
+    setsid bash -c 'SECONDS=0; "${@:2}" && status=0 || status=1; echo $status $SECONDS >"$1"' _ "$scratch/$1.result" "${@:2}" \
+        >"$scratch/logs/$1" 2>&1 </dev/null &
+    beside[$1]=$!
+}
+end() {
+    local status=1 seconds=0
+    wait "${beside[$1]}"
+    unset "beside[$1]"
+    echo "==== $1"
+    cat "$scratch/logs/$1"
+    read -r status seconds <"$scratch/$1.result"
+    record "$1" "$2" "$status" "$seconds"
+}
 
-# Sets `before`, what a program of the variant is started by; false, with a `reason`, if none can be. The thread
+build() { make --no-print-directory -s -k -j"$(nproc)" variants WANTED="${variants[*]}"; }
+
+# Sets `before`, what a program of the variant is started by; false, with a `reason`, if there is no way. The thread
 # sanitizer of gcc 12 cannot live with the wide address randomisation of newer kernels.
 find_starter() {
     before=()
@@ -64,43 +101,51 @@ find_starter() {
     [[ $1 == tsan ]] || return 0
     echo 'int main(void) { return 0; }' >"$scratch/probe.c"
     gcc -fsanitize=thread -pie -fPIE -o "$scratch/probe" "$scratch/probe.c" || return 0
-    local tries
-    for tries in 1 2 3 4 5 6 7 8; do
+    local attempt
+    for attempt in 1 2 3 4 5 6 7 8; do
         "$scratch/probe" 2>/dev/null || break
-        ((tries < 8)) || return 0
+        ((attempt < 8)) || return 0
     done
     before=(setarch "$(uname -m)" -R)
     reason="the kernel's address randomisation is too wide and cannot be turned off here"
     "${before[@]}" "$scratch/probe" 2>/dev/null
 }
 units() { "${before[@]}" tests/unit/run.sh "build/$1/unit"; }
-pytest() { VARIANT=$1 "${before[@]}" /usr/bin/python3 -B -m pytest -q -rs --durations=5 "${@:2}" tests/e2e; }
+end_to_end() {
+    VARIANT=$1 "${before[@]}" /usr/bin/python3 -B -m pytest -q -rs --durations=5 -n $((2 * $(nproc))) "${@:2}" tests/e2e
+}
 
 test_variant() {
     local variant=$1 before reason subset=(-m sanitized)
     if ! find_starter "$variant"; then
         echo "==== skipped: $variant: $reason"
+        skipped=$((skipped + 1))
         return
     fi
     [[ $variant != release ]] || subset=()
-    stage "build $variant" count_nothing build "$variant"
-    stage "unit tests, $variant" count_units units "$variant"
-    stage "end to end, $variant" count_pytest pytest "$variant" "${subset[@]}"
+    stage "unit tests, $variant" count_lines units "$variant"
+    stage "end to end, $variant" count_pytest end_to_end "$variant" "${subset[@]}"
 }
 
 main() {
     install_packages "${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
     export ASAN_OPTIONS=abort_on_error=0:detect_leaks=1:${ASAN_OPTIONS:-}
     export TSAN_OPTIONS=halt_on_error=0:exitcode=66:${TSAN_OPTIONS:-}
+    SECONDS=0
+    begin "deploy" tests/deploy/run.sh # one command after the other, so that it leaves a processor free
     stage "lint" count_lint tests/lint/run.sh
-    stage "deploy" count_units tests/deploy/run.sh "${without_images[@]}"
+    stage "build" count_nothing build
+    end "deploy" count_lines
     local variant
     for variant in "${variants[@]}"; do
         test_variant "$variant"
     done
+    ((!with_images)) || stage "images" count_lines tests/deploy/run.sh images
     echo "===="
     printf '%s\n' "${summary[@]}"
-    echo "$passed passed, $failed failed"
+    ((failed == 0)) || echo "logs and files of what failed: $scratch"
+    echo "took $((SECONDS / 60)) min $((SECONDS % 60)) s"
+    echo "$passed passed, $failed failed, $skipped skipped"
     ((failed == 0))
 }
 main

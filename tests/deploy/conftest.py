@@ -1,6 +1,7 @@
 """What the tests of infra/deploy.sh share: one project, set up once, and copies of it to spoil."""
 
 import copy
+import os
 import shutil
 import types
 
@@ -8,7 +9,10 @@ import pytest
 
 import cloud
 import recorder
+import warm_gcloud
 
+# Its own script runs it: tests/deploy/images.sh, which makes the images first.
+collect_ignore = [] if os.environ.get("IMAGE_STORE") else ["test_images.py"]
 OPTIONS = ("--email", "ops@example.com", "--repo", "someone/mediarun")
 
 
@@ -18,6 +22,19 @@ def clone(original):
     made.store, made.policies, made.enabled, made.count = copy.deepcopy(
         (original.store, original.policies, original.enabled, original.count))
     return made
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm(tmp_path_factory):
+    """Every gcloud of cloud.environment() starts warm."""
+    if cloud.missing():
+        yield
+        return
+    directory = tmp_path_factory.mktemp("warm")
+    server = warm_gcloud.WarmGcloud(directory, cloud.environment(0, directory / "configuration"))
+    cloud.PATH = f"{directory}:{cloud.PATH}"
+    yield
+    server.stop()
 
 
 @pytest.fixture(scope="session")
