@@ -1,6 +1,6 @@
 /*
- * Is the file shorter than its own container says? Told from sizes that the container states about itself,
- * before and besides any decoding: a cut file often still plays to its new end without an error.
+ * Is the file shorter than its own container says? Compares sizes that the container states about itself, without
+ * decoding: a file that is cut often still plays to its new end without an error.
  */
 #ifndef MR_WORKER_MEDIA_CUT_H
 #define MR_WORKER_MEDIA_CUT_H

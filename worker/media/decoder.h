@@ -1,6 +1,6 @@
 /*
- * A stream's decoder as a witness: packets in, frames out, and what was wrong with the packets is counted. A
- * damaged packet is no error; too many of them are. Used by one thread.
+ * A decoder that counts damage: packets in, frames out. A damaged packet is no error; too many of them are. Used by
+ * one thread.
  */
 #ifndef MR_WORKER_MEDIA_DECODER_H
 #define MR_WORKER_MEDIA_DECODER_H
@@ -20,20 +20,20 @@ struct mr_decoder {
     } packet_size;
 };
 
-/* Takes a frame; what is left of it is dropped. */
+/* Takes a frame. It is unreferenced afterwards. */
 typedef enum mr_status mr_frame_fn(void *ctx, AVFrame *frame, struct mr_err *err);
 
 MR_MUST_CHECK enum mr_status mr_decoder_init(struct mr_decoder *decoder, AVCodecContext *context,
                                              struct mr_err *err);
 void mr_decoder_free(struct mr_decoder *decoder);
 
-/* packet NULL: drain. Fails only where take fails, or for want of memory. */
+/* packet NULL: drain. Fails only if take fails, or without memory. Code: resource_limit. */
 MR_MUST_CHECK enum mr_status mr_decoder_push(struct mr_decoder *decoder, const AVPacket *packet,
                                              mr_frame_fn *take, void *ctx, struct mr_err *err);
 
-/* The demuxer could not read its last packet whole. */
+/* Counts a last packet that the demuxer could not read whole. */
 void mr_decoder_count_cut(struct mr_decoder *decoder);
-/* "invalid_media" if too much is damaged; a warning if a little is. */
+/* Fails if too much is damaged, with the code invalid_media; adds a warning if a little is. */
 MR_MUST_CHECK enum mr_status mr_decoder_check_damage(const struct mr_decoder *decoder, struct mr_notes *notes,
                                                      struct mr_err *err);
 /* True if the last packet was damaged or, at a constant bit rate, short. */

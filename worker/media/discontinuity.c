@@ -1,7 +1,7 @@
 #include "worker/media/discontinuity.h"
 
 enum {
-    FORWARD_US = 10 * 1000 * 1000, /* a longer silence of a stream is no hole but another clock */
+    FORWARD_US = 10 * 1000 * 1000, /* a longer silence of a stream is another clock, not a hole */
     BACKWARD_US = 250 * 1000,      /* time does not go back; libav's own guesses may, a little */
     APART_US = 5 * 1000 * 1000,    /* how far a stream may be from its neighbours in the file */
 };
@@ -53,8 +53,8 @@ static int64_t follow(struct mr_discontinuity *line, enum mr_slot slot, AVRation
     return offset_us;
 }
 
-void mr_discontinuity_mend(struct mr_discontinuity *line, enum mr_slot slot, AVRational base,
-                           AVPacket *packet)
+void mr_discontinuity_correct(struct mr_discontinuity *line, enum mr_slot slot, AVRational base,
+                              AVPacket *packet)
 {
     if (!line->can_jump)
         return;

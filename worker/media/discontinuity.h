@@ -1,8 +1,8 @@
 /*
- * The clock of MPEG streams may jump: recordings put together one behind the other, or a receiver that began
- * again. Here the time stamps of all streams become one line again: what follows a jump goes on where what was
- * before it ended. All streams are moved by the same amount, so that they stay in step, whichever of them is
- * the first to jump. A short hole is left as it is: something was lost there. Used by one thread.
+ * The clock of an MPEG stream may jump: recordings that were joined, or a receiver that started again. This makes
+ * the time stamps of all streams continuous: what follows a jump begins where what was before it ended. All
+ * streams are moved by the same amount, whichever jumps first, so that they stay in step. A short hole stays:
+ * something was lost there. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_DISCONTINUITY_H
 #define MR_WORKER_MEDIA_DISCONTINUITY_H
@@ -23,11 +23,11 @@ struct mr_discontinuity {
 
 void mr_discontinuity_init(struct mr_discontinuity *line, const struct mr_demuxer *input);
 
-/* Moves the packet's time stamps; packets of each stream in the order of the file. */
-void mr_discontinuity_mend(struct mr_discontinuity *line, enum mr_slot slot, AVRational base,
-                           AVPacket *packet);
+/* Corrects the packet's time stamps. Takes the packets of each stream in the order of the file. */
+void mr_discontinuity_correct(struct mr_discontinuity *line, enum mr_slot slot, AVRational base,
+                              AVPacket *packet);
 
-/* A warning if there were jumps. */
+/* Adds a warning to the receipt if there were jumps. */
 void mr_discontinuity_note(const struct mr_discontinuity *line, struct mr_notes *notes);
 
 #endif

@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { FULL_RATE = 44100, BIT_RATE_MIN = 24000, ATTEMPTS = 129, USUAL_RATE_MAX = 48000 };
-/* Of an order that the encoder does not take: 64 of these are a factor of 23, more than any range. */
+/* Of a bit rate that the encoder does not take: 64 of these are a factor of 23, more than any range. */
 #define BIT_RATE_STEP 1.05
 
 /* A rate that the encoder takes: the source's, else the next higher one, else the highest. */

@@ -1,6 +1,6 @@
 /*
- * The encoder of audio that a format or the options ask for, set up for a source: rate, channels, sample
- * format and bit rate are the nearest ones that codec and format take, ordered or not.
+ * The audio encoder that a format or the options ask for, set up for a source: rate, channels, sample format and bit
+ * rate are the nearest ones that codec and format take.
  */
 #ifndef MR_WORKER_MEDIA_ENCODER_H
 #define MR_WORKER_MEDIA_ENCODER_H

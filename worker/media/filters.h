@@ -44,7 +44,7 @@ MR_MUST_CHECK enum mr_status mr_filters_end(struct mr_filters *filters, int64_t 
 /* *ret_got false: nothing (more) for now. */
 MR_MUST_CHECK enum mr_status mr_filters_pull(struct mr_filters *filters, AVFrame *frame, bool *ret_got,
                                              struct mr_err *err);
-/* One frame into a form of its own: the logo, the thumbnail. As large as fits, bars around it. The caller
+/* Scales one frame by itself: the logo, the thumbnail. As large as fits, with bars around it. The caller
  * owns *ret. */
 MR_MUST_CHECK enum mr_status mr_filters_still(const AVFrame *frame, const char *turn,
                                               const struct mr_frame_size *out, enum AVPixelFormat pixels,

@@ -1,7 +1,7 @@
 /*
- * Bringing audio to the loudness asked for (EBU R 128): a gain and, where peaks would then go over the ceiling,
- * a limiter behind it. No formula says what a limiter takes away, so the audio is rehearsed: played through
- * the filters to a meter, until what comes out is what was ordered. Used by one thread.
+ * Brings audio to the loudness asked for (EBU R 128): a gain and, where peaks would then exceed the ceiling, a
+ * limiter after it. No formula says what a limiter takes away, so the audio is rehearsed: it goes through the
+ * filters to a meter until the result is what was asked for. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_LOUDNESS_H
 #define MR_WORKER_MEDIA_LOUDNESS_H

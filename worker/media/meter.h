@@ -1,8 +1,8 @@
 /*
- * How loud audio is: integrated loudness by EBU R 128 (ITU-R BS.1770-4, gated) and true peak. Frames pass by
- * and stay as they are. Made to be cheap beside any decoder, for every result says how loud it is. Audio
- * whose form changes goes on being measured: what was heard so far counts. Memory is bounded: blocks are
- * counted in bins. Used by one thread.
+ * Measures how loud audio is: integrated loudness by EBU R 128 (ITU-R BS.1770-4, gated) and true peak. Frames are
+ * read and stay as they are. It is cheap compared with a decoder, since every receipt states the loudness. Audio
+ * whose format changes is measured on: earlier samples count. Memory is bounded: blocks are counted in bins. Used
+ * by one thread.
  */
 #ifndef MR_WORKER_MEDIA_METER_H
 #define MR_WORKER_MEDIA_METER_H
@@ -18,7 +18,7 @@ enum { MR_METER_STEPS = 4, MR_METER_BINS_PER_LU = 10, MR_METER_BINS = 90 * MR_ME
 struct mr_meter_pair;
 
 struct mr_meter {
-    AVFrame *like;               /* without data: the form of the frames of late; NULL: there was none */
+    AVFrame *like;               /* without data: the format of the last frames; NULL: none yet */
     struct mr_meter_pair *pairs; /* of channels; owned */
     int pair_count;
     struct mr_k_weighting weighting;
@@ -36,14 +36,14 @@ struct mr_meter {
 void mr_meter_init(struct mr_meter *meter);
 void mr_meter_free(struct mr_meter *meter);
 MR_DEFINE_VALUE_CLEANUP(mr_meter, mr_meter_free)
-/* Fails for want of memory alone. */
+/* Measures a frame. Fails only without memory. */
 MR_MUST_CHECK enum mr_status mr_meter_listen(struct mr_meter *meter, const AVFrame *frame,
                                              struct mr_err *err);
 
-/* An empty meter goes on with what another has heard, in samples that end at full scale. */
+/* Gives an empty meter what another has measured, in samples that end at full scale. */
 void mr_meter_continue(struct mr_meter *meter, const struct mr_meter *other);
 
-/* LUFS, dBTP; NAN: silence, or less than 400 ms. More may be heard afterwards. */
+/* LUFS, dBTP; NAN: silence, or less than 400 ms. More frames may follow. */
 double mr_meter_integrated(const struct mr_meter *meter);
 double mr_meter_true_peak(const struct mr_meter *meter);
 /* {integrated, true_peak}, or null. The caller owns it. */

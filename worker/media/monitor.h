@@ -1,7 +1,6 @@
 /*
- * What a listener will hear of what is being encoded: a decoder behind a lossy encoder, and a meter behind
- * that. Codecs cut off the highest tones, turn the level down a little, and let peaks grow. Used by one
- * thread.
+ * Measures what a listener will hear of what is being encoded: a decoder after a lossy encoder, and a meter after
+ * that. Codecs cut off the highest frequencies, lower the level a little, and let peaks grow. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_MONITOR_H
 #define MR_WORKER_MEDIA_MONITOR_H

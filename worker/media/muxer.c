@@ -374,7 +374,7 @@ enum mr_status mr_muxer_go(struct mr_muxer *output, struct mr_err *err)
     return is_ready(output) && !output->begun ? flush_queue(output, err) : MR_OK;
 }
 
-/* GIF says how long a picture stays by when the next comes: of the last one it must be told. */
+/* GIF shows a frame until the next one comes; the length of the last one must be set. */
 static int set_last_delay(struct mr_muxer *output)
 {
     void *muxer = output->format->priv_data;

@@ -1,7 +1,7 @@
 /*
- * What the receipt says of every part of the input: kept, changed, dropped and why; and what was wrong.
- * Notes are for people: where memory fails, the receipt is shorter, nothing worse. NULL for notes is fine
- * everywhere: nothing is noted (of the second part of a video, which has the first one's fate).
+ * What the receipt says about each part of the input: kept, changed or dropped and why; and warnings. Notes are for
+ * people: without memory the receipt is shorter, nothing worse. Each function accepts NULL for notes and does
+ * nothing then (for parts after the first, which would repeat it).
  */
 #ifndef MR_WORKER_MEDIA_NOTES_H
 #define MR_WORKER_MEDIA_NOTES_H

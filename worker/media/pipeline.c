@@ -141,7 +141,7 @@ static enum mr_status take_packet(struct mr_pipeline *pipeline, AVPacket *packet
         struct mr_track *track = pipeline->tracks[i];
         if (!mr_track_is_active(track) || track->stream->index != packet->stream_index)
             continue;
-        mr_discontinuity_mend(&pipeline->clock, track->slot, track->stream->time_base, packet);
+        mr_discontinuity_correct(&pipeline->clock, track->slot, track->stream->time_base, packet);
         return mr_track_packet(track, packet, err);
     }
     return MR_OK;

@@ -1,6 +1,6 @@
 /*
- * A pass over the audio of an input that makes nothing: decoder, filters and encoder as in the conversion,
- * and a meter in the output's place. Used by one thread.
+ * A pass over the audio of an input without output: decoder, filters and encoder as in the conversion, and a meter
+ * in the place of the output. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_REHEARSAL_H
 #define MR_WORKER_MEDIA_REHEARSAL_H

@@ -1,5 +1,5 @@
 /*
- * Frames of audio: made, silenced, cut. Any sample format, any number of channels. Stateless.
+ * Makes, silences and crops frames of audio. Any sample format, any number of channels. Stateless.
  */
 #ifndef MR_WORKER_MEDIA_SAMPLES_H
 #define MR_WORKER_MEDIA_SAMPLES_H
@@ -14,8 +14,8 @@ AVFrame *mr_samples_new_silence(const AVCodecContext *encoder, int samples);
 /* Leaves `count` samples from `first` on; both within the frame. */
 void mr_samples_crop(AVFrame *frame, int first, int count);
 
-/* Leaves what of a frame that begins `at` samples after (or before) the beginning of a part lies in it;
- * length of the clip in samples, INT64_MAX: no end. May leave none. */
+/* Crops a frame that begins `at` samples after (or before) the beginning of a clip to what is in it. length: of
+ * the clip, in samples; INT64_MAX: no end. May leave no samples. */
 void mr_samples_crop_to(AVFrame *frame, int64_t at, int64_t length);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What goes along with audio and video: tags, cover art, chapters. Each is carried over where the target
- * can hold it (formats.h), and the receipt lists everything that was there. Used by one thread.
+ * Tags, cover art and chapters. Each is carried over where the target can hold it (formats.h), and the receipt lists
+ * everything that was there. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_TAGS_H
 #define MR_WORKER_MEDIA_TAGS_H

@@ -1,5 +1,5 @@
 /*
- * The encoder of frames that a format or the options ask for, with settings for one thread of a shared
+ * The video encoder that a format or the options ask for, with settings for one thread of a shared
  * machine: x264 at "veryfast" and a constant rate factor takes half the time of its default "medium" or less,
  * for a few per cent more bytes.
  */
