@@ -147,7 +147,7 @@ static enum mr_status answer_locked(const struct mr_oidc_keys *keys, enum findin
 {
     if (finding == FETCH_FAILED)
         return mr_fail_from(err, &keys->failure);
-    if (finding == UNKNOWN)
+    if (finding == UNKNOWN || !key)
         return mr_fail(err, MR_NOT_FOUND, "unknown key id");
     char *copy = strdup(key);
     if (!copy)
