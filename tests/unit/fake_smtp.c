@@ -32,8 +32,6 @@ struct fake_smtp {
     struct mr_buf said;
 };
 
-/* ---- certificates ------------------------------------------------------------------- */
-
 static X509 *certificate_for(EVP_PKEY *key, const char *names)
 {
     X509 *made = X509_new();
@@ -70,8 +68,6 @@ static SSL_CTX *context_for(const char *names, const char *file, const char *mod
     EVP_PKEY_free(key);
     return context;
 }
-
-/* ---- one connection --------------------------------------------------------------------- */
 
 struct talk {
     struct fake_smtp *fake;
@@ -213,8 +209,6 @@ static void *run(void *ctx)
         serve(fake, accept(fake->listener, NULL, NULL));
     }
 }
-
-/* ---- start, stop ---------------------------------------------------------------------------- */
 
 struct fake_smtp *fake_smtp_start(bool implicit)
 {

@@ -60,8 +60,6 @@ void expect_failure(const char *input, const char *format, const char *options, 
         fail_msg("%s to %s: %s (%s), not %s", input, format, mr_code_name(err.code), err.message, code);
 }
 
-/* ---- what ffprobe says ---- */
-
 static double number(const json_t *packet, const char *key)
 {
     const char *text = json_string_value(json_object_get(packet, key));

@@ -196,8 +196,6 @@ char *media_run(const struct media_dir *dir, size_t *ret_len, const char *format
     return run_program(dir, argv, ret_len);
 }
 
-/* ---- conversions ---- */
-
 /* An output as it comes: the body goes behind a head whose length is known at the end. */
 struct files {
     const struct media_dir *dir;

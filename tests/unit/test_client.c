@@ -36,8 +36,6 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- what is sent ---------------------------------------------------------------- */
-
 static void sends_what_was_asked(void **state)
 {
     static const char *const headers[] = {"X-One: 1", "Content-Type: text/plain", NULL};
@@ -164,8 +162,6 @@ static void sends_from_a_source(void **state)
     }
 }
 
-/* ---- what comes back --------------------------------------------------------------- */
-
 struct collected {
     struct mr_buf buf;
     enum mr_status refuse;
@@ -274,8 +270,6 @@ static void finds_headers(void **state)
         assert_string_equal(value, found ? cases[i].expected : "untouched");
     }
 }
-
-/* ---- failures ------------------------------------------------------------------------ */
 
 static void reports_broken_transfers(void **state)
 {
@@ -400,8 +394,6 @@ static void cancels_within_seconds(void **state)
     pthread_join(thread, NULL);
 }
 
-/* ---- retry policy ---------------------------------------------------------------------- */
-
 static void retries_as_often_as_the_policy_says(void **state)
 {
     (void)state;
@@ -449,8 +441,6 @@ static void maps_http_statuses(void **state)
         assert_int_equal(mr_http_status_is_transient(cases[i].http), cases[i].transient);
     }
 }
-
-/* ---- many threads ------------------------------------------------------------------------ */
 
 static void *many_requests(void *ctx)
 {

@@ -82,8 +82,6 @@ static void a_commit_after_a_failure_keeps_nothing(void **state)
     assert_string_equal(count, "0");
 }
 
-/* ---- copy --------------------------------------------------------------------- */
-
 #define COPY_ORPHANS "COPY stray_objects FROM STDIN"
 
 /* Whatever became of a copy: rolled back, its connection (the only one) takes the next statement. */
@@ -211,8 +209,6 @@ static void a_connection_that_dies_midway_is_unavailable(void **state)
     assert_int_equal(mr_db_tx_copy_begin(tx, COPY_ORPHANS, &err), MR_UNAVAILABLE);
     assert_int_equal(mr_db_commit(&tx, &err), MR_UNAVAILABLE);
 }
-
-/* ---- connections --------------------------------------------------------------- */
 
 /* A broken connection fails what was sent on it, and only that: the next statement gets a new one. */
 static void a_killed_connection_is_replaced(void **state)

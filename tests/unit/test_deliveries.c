@@ -11,8 +11,6 @@
 
 enum { ATTEMPTS = 8, LEASE = 60, DUE_MAX = 500, THREADS = 8 };
 
-/* ---- helpers ---------------------------------------------------------------------- */
-
 static char *ask(const struct mr_statement *statement, int64_t id)
 {
     char number[MR_INT64_TEXT_MAX];
@@ -97,8 +95,6 @@ static bool is_due(int64_t id)
     return false;
 }
 
-/* ---- what is owed -------------------------------------------------------------------- */
-
 static void an_end_owes_what_was_asked_for(void **state)
 {
     (void)state;
@@ -157,8 +153,6 @@ static void a_task_that_ends_publishes_what_it_owes(void **state)
     assert_int_equal(mr_deliveries_of_task(test_db, task, owed, &count, &err), MR_OK);
     assert_int_equal(count, 0);
 }
-
-/* ---- claim and outcome ----------------------------------------------------------------- */
 
 static void a_claim_is_ours_once(void **state)
 {
@@ -308,8 +302,6 @@ static void a_deleted_task_owes_nothing(void **state)
     assert_false(finish(&ours, MR_DELIVERY_SENT, 0));
     assert_int_equal(claim_it(id, &none), MR_DELIVERY_NOT_DUE);
 }
-
-/* ---- the sweep ------------------------------------------------------------------------- */
 
 static void what_is_due(void **state)
 {

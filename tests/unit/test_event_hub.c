@@ -27,8 +27,6 @@ static int set_up_all(void **state)
     return 0;
 }
 
-/* ---- fixture: a hub and three users ---------------------------------------------- */
-
 struct fixture {
     struct mr_event_hub *hub;
     int64_t user, other, witness;
@@ -50,8 +48,6 @@ static struct mr_event_hub *start_hub(const char *listen_on, int heartbeat_ms)
         fail_msg("%s", err.message);
     return hub;
 }
-
-/* ---- tasks ------------------------------------------------------------------------ */
 
 static const struct mr_statement statements[] = {
     {"t_create",
@@ -109,8 +105,6 @@ static int64_t act(enum statement which, int64_t task_or_user)
 {
     return do_in(NULL, which, task_or_user, 0);
 }
-
-/* ---- clients ------------------------------------------------------------------------ */
 
 static int open_with(struct mr_event_hub *hub, struct mr_event_subscription subscription)
 {
@@ -233,8 +227,6 @@ static struct event expect_at_last(int fd, const char *name, int64_t task)
     }
 }
 
-/* ---- the fixture's life ------------------------------------------------------------------ */
-
 static int set_up(void **state)
 {
     static int count;
@@ -265,8 +257,6 @@ static void settle(struct fixture *fixture)
 {
     expect_at_last(fixture->witnessed, "state", act(CREATE, fixture->witness));
 }
-
-/* ---- one task --------------------------------------------------------------------------- */
 
 static void a_task_from_first_to_last(void **state)
 {
@@ -326,8 +316,6 @@ static void only_this_task_is_told(void **state)
     expect(fd, "state", two, "processing");
     close(fd);
 }
-
-/* ---- all tasks of a user ------------------------------------------------------------------ */
 
 static void all_tasks_from_now_on(void **state)
 {
@@ -437,8 +425,6 @@ static void a_burst_on_one_task_ends_in_its_last_state(void **state)
     close(fd);
 }
 
-/* ---- clients that are slow, gone, too many ----------------------------------------------- */
-
 static void a_client_that_does_not_read_is_cut_off(void **state)
 {
     struct fixture *f = *state;
@@ -518,8 +504,6 @@ static void an_expired_token_ends_its_stream(void **state)
     expect(other, "state", act(CREATE, f->user), "uploaded");
     close(other);
 }
-
-/* ---- heartbeats, failures, the end ---------------------------------------------------------- */
 
 static void expect_heartbeats(int fd)
 {

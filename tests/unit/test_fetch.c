@@ -88,8 +88,6 @@ static enum mr_status fetch(struct fixture *f, const char *url, struct catch *c,
     return mr_fetch(f->http, &order, err);
 }
 
-/* ---- files -------------------------------------------------------------------------- */
-
 static void brings_the_file(void **state)
 {
     static const struct {
@@ -191,8 +189,6 @@ static void bounds_redirects(void **state)
     }
 }
 
-/* ---- the guard ------------------------------------------------------------------------ */
-
 /* A name is judged where it leads, when it is connected to: nobody is asked for a second time. */
 static void decides_at_the_connection(void **state)
 {
@@ -281,8 +277,6 @@ static void shares_no_connection(void **state)
     }
     assert_int_equal(fake_http_count(f->inside), 2);
 }
-
-/* ---- failures -------------------------------------------------------------------------- */
 
 static void judges_failures(void **state)
 {
@@ -462,8 +456,6 @@ static void refuses_bad_urls_at_once(void **state)
         assert_int_equal(fetch(f, urls[i], &c, NULL), MR_INVALID);
     }
 }
-
-/* ---- names ---------------------------------------------------------------------------- */
 
 static void reads_suggested_names(void **state)
 {

@@ -21,8 +21,6 @@ static struct mr_guard *guard_of(const char *hosts)
     return guard;
 }
 
-/* ---- addresses -------------------------------------------------------------------- */
-
 static bool text_is_public(const char *text)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET};
@@ -165,8 +163,6 @@ static void refuses_other_families_and_short_addresses(void **state)
     assert_false(mr_address_is_public((const struct sockaddr *)&v6, sizeof v6));
     assert_true(mr_address_is_public((const struct sockaddr *)&v4, sizeof v4));
 }
-
-/* ---- URLs -------------------------------------------------------------------------- */
 
 static void checks_urls(void **state)
 {
@@ -362,8 +358,6 @@ static void resolves_references(void **state)
             assert_string_equal(url, cases[i].expected);
     }
 }
-
-/* ---- the allow list ------------------------------------------------------------------ */
 
 static void reads_the_allow_list(void **state)
 {

@@ -57,8 +57,6 @@ static void assert_has(const char *said, const char *part)
         fail_msg("no \"%s\" in:\n%s", part, said);
 }
 
-/* ---- the dialogue -------------------------------------------------------------------- */
-
 static void a_mail_is_handed_over(void **state)
 {
     (void)state;
@@ -221,8 +219,6 @@ static void a_relay_that_is_not_trusted_or_not_there(void **state)
     }
 }
 
-/* ---- what may stand in a header --------------------------------------------------------- */
-
 static void no_field_breaks_out_of_its_line(void **state)
 {
     (void)state;
@@ -264,8 +260,6 @@ static void no_field_breaks_out_of_its_line(void **state)
     MR_AUTO_STR char *said = fake_smtp_said(starttls);
     assert_string_equal(said, "");
 }
-
-/* ---- the text ------------------------------------------------------------------------------ */
 
 static char *text_for(const char *task, const char *username, const char *public_url)
 {

@@ -27,8 +27,6 @@ static json_t *edit_ok(const char *input, const char *output, const char *format
     return receipt;
 }
 
-/* ---- loudness ---- */
-
 struct loudness {
     double integrated, true_peak;
 };
@@ -204,8 +202,6 @@ static void test_silence(void **state)
     }
 }
 
-/* ---- pieces and parts ---- */
-
 /* A ramp that never says the same twice within a second: each sample tells its place. */
 static void make_ramp(void)
 {
@@ -345,8 +341,6 @@ static void test_parts_are_dressed(void **state)
     }
 }
 
-/* ---- every order that web takes ---- */
-
 static void test_extremes(void **state)
 {
     (void)state;
@@ -412,8 +406,6 @@ static void test_nearest_bit_rate(void **state)
         assert_int_equal(strstr(why_changed(receipt, "audio.bit_rate"), "nearest") != NULL, cases[i].is_told);
     }
 }
-
-/* ---- with a picture ---- */
 
 /* In parts and between logos sound is as long as the picture, and the receipt says what that took. */
 static void test_ends_with_the_picture(void **state)

@@ -230,8 +230,6 @@ static void test_copies(void **state)
     }
 }
 
-/* ---- tags, covers, chapters ---- */
-
 static const char *find_tag(const json_t *probe, const char *key)
 {
     const json_t *places[] = {
@@ -350,8 +348,6 @@ static void test_video_gives_its_sound(void **state)
         check_result(receipt, output, "aac", "flac", 2, level_of(input));
     }
 }
-
-/* ---- bad input ---- */
 
 static void expect_failure(const char *input, const char *format, const char *code)
 {

@@ -41,8 +41,6 @@ static void behead(const char *from, const char *to, int permille)
     free(data);
 }
 
-/* ---- clocks that jump ---- */
-
 /* Two recordings in one file: copied or encoded, the second goes on where the first ends, in step. */
 static void test_clock_jumps(void **state)
 {
@@ -73,8 +71,6 @@ static void test_clock_jumps(void **state)
     assert_near(film.picture_s - film.sound_s, 0, 0.07, "the wrapped sound");
     assert_false(has_what(receipt, "warnings", "clock_jumps"));
 }
-
-/* ---- streams that change, or begin in the middle ---- */
 
 static void test_size_changes(void **state)
 {
@@ -172,8 +168,6 @@ static void test_damaged_key_frames(void **state)
     expect_failure("hit.avi", "mp4", NULL, "invalid_media", "damaged");
 }
 
-/* ---- counts, sizes, rates ---- */
-
 static void test_a_hundred_streams(void **state)
 {
     (void)state;
@@ -256,8 +250,6 @@ static void test_still_is_split(void **state)
     }
 }
 
-/* ---- step ---- */
-
 /* How loud the file's sound is in a piece of its time line. */
 static double loudness_of(const char *file, double from, double to)
 {
@@ -322,8 +314,6 @@ static void test_sound_apart(void **state)
         assert_near(look("step").picture_s, 1.5, 0.07, "the edited film's end");
     }
 }
-
-/* ---- fields, light, pixels ---- */
 
 /* The mean difference between neighbouring rows: fields of a moving picture comb. */
 static double combing(const char *file)

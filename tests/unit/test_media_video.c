@@ -10,8 +10,6 @@
 
 #include <cmocka.h>
 
-/* ---- any to any ---- */
-
 static const struct {
     const char *format;
     const char *arguments;
@@ -80,8 +78,6 @@ static void test_index_comes_first(void **state)
     }
     assert_true(media_file_size(films_dir(), "large.mp4") > 400000);
 }
-
-/* ---- what cameras do ---- */
 
 static void test_rotation(void **state)
 {
@@ -152,8 +148,6 @@ static void test_subtitles(void **state)
     MR_AUTO_JSON json_t *receipt = edit_ok("text.mkv", "text.avi", "avi", NULL);
     assert_true(has_what(receipt, "dropped", "subtitle"));
 }
-
-/* ---- editing ---- */
 
 static void make_film(void)
 {
@@ -266,8 +260,6 @@ static void test_loudness(void **state)
     const json_t *in = json_object_get(json_object_get(again, "loudness"), "in");
     assert_near(json_number_value(json_object_get(in, "integrated")), -16, 0.5, "the file's loudness");
 }
-
-/* ---- bad input ---- */
 
 static void test_bad_input(void **state)
 {

@@ -9,8 +9,6 @@
 
 #include <cmocka.h>
 
-/* ---- a task and its lease -------------------------------------------------------- */
-
 static int64_t new_task(void)
 {
     static const struct mr_statement make = {"test_make_task",
@@ -71,8 +69,6 @@ static struct mr_claim claim(int64_t task, int64_t generation)
     return claim;
 }
 
-/* ---- shorthands -------------------------------------------------------------------- */
-
 static enum mr_records_state begin(const struct mr_claim *held, int64_t *done)
 {
     enum mr_records_state state = MR_RECORDS_LOST;
@@ -122,8 +118,6 @@ static void assert_records(int64_t task, int64_t n)
 }
 
 enum { NO_RUN = -1 };
-
-/* ---- tests ------------------------------------------------------------------------- */
 
 static void portions_add_up(void **state)
 {

@@ -25,8 +25,6 @@
 
 #include <cmocka.h>
 
-/* ---- what the children do ---- */
-
 static void say(const struct mr_sandbox_fds *fds, const char *key)
 {
     MR_AUTO_JSON json_t *receipt = json_pack("{s:s}", "did", key);
@@ -473,8 +471,6 @@ static int entry(const void *spec, size_t len, const struct mr_sandbox_fds *fds)
             return acts[i].run(fds);
     return 99;
 }
-
-/* ---- the parent ---- */
 
 enum { INPUT_SIZE = 3 * 1000 * 1000, LOGO_SIZE = 1000 };
 

@@ -1,12 +1,8 @@
 /* Detached answers: streams that outlive their handler, their thread, and the server. */
-#include "shared/http/server.h"
-
 #include "shared/base/encoding.h"
+#include "tests/unit/fixture_server.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -17,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { THREADS = 4, STREAMS = 400, PATIENCE_MS = 10000, CLIENT_TIMEOUT_MS = 200 };
+enum { THREADS = 4, STREAMS = 400, CLIENT_TIMEOUT_MS = 200 };
 
 struct app {
     pthread_mutex_t lock;
@@ -28,8 +24,7 @@ struct app {
 
 struct fixture {
     struct app app;
-    struct mr_log log;
-    struct mr_server *server;
+    struct fixture_server http;
 };
 
 static enum mr_status detach(void *ctx, struct mr_request *req, struct mr_err *err)
@@ -76,47 +71,31 @@ static int set_up(void **state)
     struct fixture *fixture = calloc(1, sizeof *fixture);
     pthread_mutex_init(&fixture->app.lock, NULL);
     pthread_cond_init(&fixture->app.changed, NULL);
-    fixture->log = mr_log_init("test", MR_LOG_DEBUG);
-    fixture->log.fd = open("log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-    struct mr_server_options options = {
-        .loopback_only = true,
-        .threads = THREADS,
-        .max_head = 4096,
-        .client_timeout_ms = CLIENT_TIMEOUT_MS,
-        .routes = routes,
-        .route_count = sizeof routes / sizeof *routes,
-        .app = &fixture->app,
-        .log = &fixture->log,
-        .log_requests = true,
-    };
     *state = fixture;
-    return mr_server_start(&options, &fixture->server, NULL) == MR_OK ? 0 : -1;
+    return fixture_server_start(&fixture->http, (struct mr_server_options){
+                                                    .threads = THREADS,
+                                                    .max_head = 4096,
+                                                    .client_timeout_ms = CLIENT_TIMEOUT_MS,
+                                                    .routes = routes,
+                                                    .route_count = sizeof routes / sizeof *routes,
+                                                    .app = &fixture->app,
+                                                });
 }
 
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    mr_server_stop(fixture->server);
-    close(fixture->log.fd);
-    unlink("log");
+    fixture_server_stop(&fixture->http);
     pthread_mutex_destroy(&fixture->app.lock);
     pthread_cond_destroy(&fixture->app.changed);
     free(fixture);
     return 0;
 }
 
-/* ---- clients ------------------------------------------------------------------ */
-
 static int ask(const struct fixture *fixture, const char *request)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)mr_server_port(fixture->server)),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
+    int fd = fixture_server_connect(&fixture->http);
+    send_text(fd, request);
     return fd;
 }
 
@@ -182,8 +161,6 @@ static size_t open_descriptors(void)
     closedir(dir);
     return count;
 }
-
-/* ---- tests ---------------------------------------------------------------------- */
 
 static void the_head_has_no_framing(void **state)
 {
@@ -278,9 +255,9 @@ static void drain_and_stop_leave_streams_alone(void **state)
     struct fixture *fixture = *state;
     int end = -1;
     int client = open_stream(fixture, &end);
-    assert_true(mr_server_drain(fixture->server, PATIENCE_MS));
+    assert_true(mr_server_drain(fixture->http.server, PATIENCE_MS));
     assert_carries(end, client, "drained\n");
-    mr_server_stop(MR_TAKE(fixture->server));
+    mr_server_stop(MR_TAKE(fixture->http.server));
     assert_carries(end, client, "stopped\n");
     close(end);
     close(client);
@@ -310,10 +287,10 @@ static void no_descriptor_is_lost(void **state)
     for (size_t i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
     wait_for_streams(&fixture->app, 4 * 50);
-    assert_true(mr_server_drain(fixture->server, PATIENCE_MS));
+    assert_true(mr_server_drain(fixture->http.server, PATIENCE_MS));
     for (size_t i = 0; i < fixture->app.count; i++)
         assert_int_equal(close(fixture->app.fds[i]), 0);
-    mr_server_stop(MR_TAKE(fixture->server));
+    mr_server_stop(MR_TAKE(fixture->http.server));
     assert_true(open_descriptors() <= before);
 }
 
@@ -361,9 +338,9 @@ static void requests_are_logged_whole(void **state)
     struct fixture *fixture = *state;
     int end = -1;
     int client = open_stream(fixture, &end);
-    assert_true(mr_server_drain(fixture->server, PATIENCE_MS));
+    assert_true(mr_server_drain(fixture->http.server, PATIENCE_MS));
     char log[4096] = "";
-    assert_true(pread(fixture->log.fd, log, sizeof log - 1, 0) > 0);
+    assert_true(pread(fixture->http.log.fd, log, sizeof log - 1, 0) > 0);
     assert_non_null(strstr(log, "GET 200"));
     assert_non_null(strstr(log, "\"cut_off\":false"));
     close(end);

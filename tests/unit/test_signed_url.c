@@ -127,8 +127,6 @@ static void refuses(void **state)
     }
 }
 
-/* ---- signing ------------------------------------------------------------------------- */
-
 struct fixture {
     struct mr_http_client *http;
     struct fake_http *fake;

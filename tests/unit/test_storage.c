@@ -49,8 +49,6 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- single requests ----------------------------------------------------------------- */
-
 static void stats(void **state)
 {
     static const struct {
@@ -160,8 +158,6 @@ static void composes(void **state)
     assert_int_equal(mr_storage_compose(test_storage, sources, 2, "c", "a/b", &object, &err), MR_CONFLICT);
     assert_int_equal(mr_storage_compose(test_storage, sources, 33, "c", "a/b", &object, &err), MR_INVALID);
 }
-
-/* ---- reading ----------------------------------------------------------------------------- */
 
 struct collected {
     struct mr_buf buf;
@@ -355,8 +351,6 @@ static void reads_ranges(void **state)
     }
 }
 
-/* ---- multipart ---------------------------------------------------------------------------- */
-
 static void puts_in_one_request(void **state)
 {
     (void)state;
@@ -431,8 +425,6 @@ static void puts_despite_failures(void **state)
         assert_int_equal(object.size, status == MR_OK ? 5 : 0);
     }
 }
-
-/* ---- uploads ------------------------------------------------------------------------------- */
 
 /* Writes len bytes in pieces of an odd size and finishes. */
 static enum mr_status upload(struct fixture *f, size_t len, struct mr_object *ret, struct mr_err *err)

@@ -15,8 +15,6 @@
 
 #include <cmocka.h>
 
-/* ---- helpers ---------------------------------------------------------------------- */
-
 static struct mr_task_draft draft_of(int64_t user_id)
 {
     struct mr_task_draft draft = {.user_id = user_id,
@@ -110,8 +108,6 @@ static void assert_text(const json_t *view, const char *key, const char *expecte
     else
         assert_string_equal(json_is_string(value) ? json_string_value(value) : "(none)", expected);
 }
-
-/* ---- kinds of drafts ---------------------------------------------------------------- */
 
 static void a_task_from_an_url(void **state)
 {
@@ -219,8 +215,6 @@ static void a_task_without_a_file_ends_with_a_result(void **state)
         MR_CONFLICT);
     assert_string_equal(mr_code_name(err.code), "not_convertible");
 }
-
-/* ---- idempotency keys ----------------------------------------------------------------- */
 
 static void a_key_makes_one_task(void **state)
 {
@@ -350,8 +344,6 @@ static void one_key_at_once(void **state)
     }
 }
 
-/* ---- uploads --------------------------------------------------------------------------- */
-
 #define UPLOAD_A "00000000-0000-4000-8000-00000000000a"
 #define UPLOAD_B "00000000-0000-4000-8000-00000000000b"
 #define UPLOAD_C "00000000-0000-4000-8000-00000000000c"
@@ -431,8 +423,6 @@ static void keys_and_uploads_are_won_together(void **state)
     assert_unresolved(&upload_lost, MR_NOT_FOUND, "unknown_upload");
     ask("0", "SELECT count(*) FROM idempotency_keys WHERE key = ", "k7");
 }
-
-/* ---- anew ------------------------------------------------------------------------------- */
 
 struct anew {
     json_t *view, *objects;
@@ -663,8 +653,6 @@ static void what_cannot_be_ordered_anew(void **state)
                      MR_CONFLICT);
     assert_string_equal(mr_code_name(err.code), "awaiting_upload");
 }
-
-/* ---- names, everybody's list ---------------------------------------------------------------- */
 
 static void a_result_is_found_by_the_name_of_its_upload(void **state)
 {

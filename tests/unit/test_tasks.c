@@ -14,8 +14,6 @@
 
 #include <cmocka.h>
 
-/* ---- helpers ---------------------------------------------------------------------- */
-
 static struct mr_task_draft draft_of(int64_t user_id)
 {
     struct mr_task_draft draft = {.user_id = user_id,
@@ -101,8 +99,6 @@ static bool commit(const struct mr_claim *claim, const char *object)
     assert_int_equal(mr_lease_commit(test_db, claim, &commit, &ours, &err), MR_OK);
     return ours;
 }
-
-/* ---- insert, read ------------------------------------------------------------------- */
 
 static void inserting_twice_makes_one_task(void **state)
 {
@@ -227,8 +223,6 @@ static void lists_page_in_both_orders(void **state)
                              table[i].first);
     }
 }
-
-/* ---- leases ---------------------------------------------------------------------------- */
 
 static void a_claim_is_ours_once(void **state)
 {
@@ -387,8 +381,6 @@ static void a_failure_says_why(void **state)
     assert_string_equal(mr_code_name(err.code), "failed");
 }
 
-/* ---- delete ------------------------------------------------------------------------------ */
-
 static void a_deleted_task_hands_over_its_objects(void **state)
 {
     (void)state;
@@ -429,8 +421,6 @@ static void a_running_task_that_is_deleted_is_lost(void **state)
     assert_false(commit(&claim, "results/orphan"));
     assert_int_equal(mr_orphans_forget(test_db, "inputs/x", &err), MR_OK);
 }
-
-/* ---- outbox, dead letters ------------------------------------------------------------------ */
 
 static size_t due_count(int64_t id)
 {

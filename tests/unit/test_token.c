@@ -197,8 +197,6 @@ static void learns_the_project(void **state)
     assert_int_equal(mr_token_project(f->source, &none, &err), MR_UNAVAILABLE);
 }
 
-/* ---- shared/gcp/api ---------------------------------------------------------------- */
-
 static void learns_its_account(void **state)
 {
     static const struct fake_step steps[] = {{.status = 503},
@@ -286,8 +284,6 @@ static void reads_error_bodies(void **state)
         assert_null(strstr(fake_http_head(f->fake, 0), "Authorization"));
     }
 }
-
-/* ---- key files ------------------------------------------------------------------------ */
 
 static void write_file(const char *path, const char *text)
 {

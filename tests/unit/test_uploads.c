@@ -21,8 +21,6 @@ static void expect_sql(const char *sql, const char *expected)
     assert_string_equal(answer, expected);
 }
 
-/* ---- uploads ------------------------------------------------------------------------------ */
-
 /* An upload of test_owner that may be taken for expires_s seconds, with its entry in the ledger. */
 static void begin_upload(int64_t expires_s, char id[MR_UUID_TEXT_MAX], char object[64])
 {
@@ -182,8 +180,6 @@ static void what_a_task_has_in_hand_is_passed_over(void **state)
     clear();
 }
 
-/* ---- links --------------------------------------------------------------------------------- */
-
 static void a_link_opens_one_task(void **state)
 {
     (void)state;
@@ -224,8 +220,6 @@ static void a_link_opens_one_task(void **state)
     json_decref(views[0]);
     json_decref(views[1]);
 }
-
-/* ---- forms -------------------------------------------------------------------------------------- */
 
 static void file_names(void **state)
 {

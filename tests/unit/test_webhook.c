@@ -60,8 +60,6 @@ static enum mr_delivery_end send_to_fake(const struct fake_step *step, int *stat
     return mr_webhook_send(http, &webhook, status, reason);
 }
 
-/* ---- signature ------------------------------------------------------------------------ */
-
 /* The vector that the reference libraries of Standard Webhooks test with: the secret is the base64 of
  * whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw. */
 static void the_published_vector_is_met(void **state)
@@ -87,8 +85,6 @@ static void a_secret_that_is_no_key_is_refused(void **state)
         assert_null(signature);
     }
 }
-
-/* ---- what is sent ------------------------------------------------------------------------ */
 
 /* The value of a recorded header; fails the test without it. */
 static void header(const char *name, char *out, size_t size)
@@ -127,8 +123,6 @@ static void the_receiver_can_check_what_it_gets(void **state)
     assert_string_equal(value, expected);
     assert_string_equal(fake_http_body(fake, 0, NULL), "{\"id\":1}");
 }
-
-/* ---- judgement ---------------------------------------------------------------------------- */
 
 static void answers_are_judged(void **state)
 {
