@@ -19,7 +19,7 @@ CASES = [
     ("20 s 720p mp4 → mp3", "real", "mp3", ["-vn", "-c:a", "libmp3lame", "-b:a", "192k"]),
     ("6 s 360p mp4 → webm", "small", "webm", ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "6", "-b:v", "0",
                                               "-crf", "32", "-c:a", "libopus", "-b:a", "128k"]),
-    ("6 s 360p mp4 → mkv, H.264 anew", "small", "mkv", ["-c:v", "libx264", "-preset", "veryfast", "-crf", "24", "-c:a", "copy"]),
+    ("6 s 360p mp4 → mkv, H.264 encoded again", "small", "mkv", ["-c:v", "libx264", "-preset", "veryfast", "-crf", "24", "-c:a", "copy"]),
 ]
 OPTIONS = {"mkv": {"crf": 24}}
 
