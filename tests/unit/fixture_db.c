@@ -40,35 +40,71 @@ char *fixture_db_ask(struct mr_db *db, const char *sql)
     return strdup(mr_rows_count(rows) ? mr_rows_text(rows, 0, "answer") : "");
 }
 
-void fixture_db_create(char **ret_conninfo)
+/* A connection to the server, to create databases with. */
+static struct mr_db *open_server(void)
 {
     const char *server = getenv("TEST_DATABASE");
     if (!server) {
         fprintf(stderr, "TEST_DATABASE is not set: run the unit tests through tests/unit/run.sh\n");
         exit(1);
     }
-    char name[MR_UUID_TEXT_MAX], admin[512], sql[128], conninfo[512];
-    struct mr_err err = {0};
-    must(mr_uuid_generate(name, &err), &err);
+    char admin[512];
     snprintf(admin, sizeof admin, "%s dbname=postgres", server);
-    snprintf(sql, sizeof sql, "CREATE DATABASE \"%s\"", name);
-    snprintf(conninfo, sizeof conninfo, "%s dbname=%s", server, name);
     struct mr_db *db = NULL;
-    const struct mr_statement create = {"create", sql, 0};
+    struct mr_err err = {0};
     must(mr_db_open(admin, 1, &db, &err), &err);
-    must(mr_db_exec(db, &create, NULL, NULL, &err), &err);
-    mr_db_close(db);
-    *ret_conninfo = strdup(conninfo);
+    return db;
 }
 
-struct mr_db *fixture_db_open(const char *conninfo)
+static char *conninfo_of(const char *name)
 {
+    char conninfo[512];
+    snprintf(conninfo, sizeof conninfo, "%s dbname=%s", getenv("TEST_DATABASE"), name);
+    return strdup(conninfo);
+}
+
+static void migrate(const char *name)
+{
+    MR_AUTO_STR char *conninfo = conninfo_of(name);
     struct mr_db *db = NULL;
     struct mr_err err = {0};
     int applied = 0;
-    must(mr_db_open(conninfo, 4, &db, &err), &err);
+    must(mr_db_open(conninfo, 1, &db, &err), &err);
     must(mr_db_migrate(db, mr_migrations, &applied, &err), &err);
-    return db;
+    mr_db_close(db);
+}
+
+/* The first program on the server makes it for all. It gets its name when it is complete. */
+static void make_template(struct mr_db *server)
+{
+    free(fixture_db_ask(server, "SELECT pg_advisory_lock(1)"));
+    MR_AUTO_STR char *count =
+        fixture_db_ask(server, "SELECT count(*) AS answer FROM pg_database WHERE datname = 'migrated'");
+    if (strcmp(count, "0") == 0) {
+        free(fixture_db_ask(server, "CREATE DATABASE unfinished"));
+        migrate("unfinished");
+        free(fixture_db_ask(server, "ALTER DATABASE unfinished RENAME TO migrated"));
+    }
+    free(fixture_db_ask(server, "SELECT pg_advisory_unlock(1)"));
+}
+
+/* A new database like the template; returns how to connect to it. */
+static char *create_from(struct mr_db *server, const char *template)
+{
+    char name[MR_UUID_TEXT_MAX], sql[128];
+    struct mr_err err = {0};
+    must(mr_uuid_generate(name, &err), &err);
+    snprintf(sql, sizeof sql, "CREATE DATABASE \"%s\" TEMPLATE %s", name, template);
+    free(fixture_db_ask(server, sql));
+    return conninfo_of(name);
+}
+
+char *fixture_db_create(void)
+{
+    struct mr_db *server = open_server();
+    char *conninfo = create_from(server, "template1");
+    mr_db_close(server);
+    return conninfo;
 }
 
 int64_t fixture_db_user(struct mr_db *db, const char *name)
@@ -86,8 +122,12 @@ int64_t fixture_db_user(struct mr_db *db, const char *name)
 int fixture_db_setup(void **state)
 {
     (void)state;
-    fixture_db_create(&test_conninfo);
-    test_db = fixture_db_open(test_conninfo);
+    struct mr_err err = {0};
+    struct mr_db *server = open_server();
+    make_template(server);
+    test_conninfo = create_from(server, "migrated");
+    mr_db_close(server);
+    must(mr_db_open(test_conninfo, 4, &test_db, &err), &err);
     return 0;
 }
 

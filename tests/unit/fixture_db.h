@@ -1,5 +1,5 @@
-/* A fresh, migrated database for one test program, on the PostgreSQL that tests/unit/run.sh started. A PostgreSQL
- * that fails ends the program. */
+/* A fresh, migrated database for one test program, on the PostgreSQL that tests/unit/run.sh started. The migrations
+ * are applied once, to a template; the databases are copies of it. A PostgreSQL that fails ends the program. */
 #ifndef MR_TESTS_UNIT_FIXTURE_DB_H
 #define MR_TESTS_UNIT_FIXTURE_DB_H
 
@@ -16,10 +16,8 @@ int fixture_db_setup(void **state);
 int fixture_db_setup_users(void **state);
 int fixture_db_teardown(void **state);
 
-/* A new database without any table. *ret_conninfo is malloc'ed. */
-void fixture_db_create(char **ret_conninfo);
-/* Opens it and applies the migrations. */
-struct mr_db *fixture_db_open(const char *conninfo);
+/* A new database without any table; returns how to connect to it (malloc'ed). */
+char *fixture_db_create(void);
 /* Runs SQL without parameters and returns the field "answer" of its first row (malloc'ed; "" without rows). */
 char *fixture_db_ask(struct mr_db *db, const char *sql);
 /* Adds a user and returns its id. */

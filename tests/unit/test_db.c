@@ -306,7 +306,7 @@ static void two_migrators_apply_each_migration_once(void **state)
 {
     (void)state;
     char *kept = MR_TAKE(test_conninfo);
-    fixture_db_create(&test_conninfo);
+    test_conninfo = fixture_db_create();
     pthread_t threads[2];
     int applied[2] = {0};
     for (int i = 0; i < 2; i++)
