@@ -1,5 +1,5 @@
 /*
- * Over media_fixture.h, for films: one sandbox and one directory for a test program, conversions that must
+ * Over media_fixture.h, for videos: one sandbox and one directory for a test program, conversions that must
  * succeed or fail, and what ffprobe and ffmpeg say about the result. Helpers fail the running cmocka test.
  * Not for several threads.
  */
@@ -24,14 +24,14 @@ void expect_failure(const char *input, const char *format, const char *options, 
 /* All in seconds. */
 struct film {
     int width, height, frames;
-    double picture_from, picture_s; /* where the picture begins and ends; 0: there is none */
+    double picture_from, picture_s; /* where the video begins and ends; 0: there is none */
     double picture_at; /* where its last frame begins: how long that one lasts, not all containers tell */
     double sound_from, sound_s;
     char picture[24], sound[24]; /* the codecs' names */
 };
 struct film look(const char *file);
 
-/* The mean brightness of a piece of the picture (ffmpeg's crop) at a time, 0 to 255. */
+/* The mean brightness of a part of the video (ffmpeg's crop) at a time, 0 to 255. */
 double brightness(const char *file, double at, const char *crop);
 void assert_near(double value, double wanted, double slack, const char *what);
 /* True if the receipt's list (kept, changed, dropped, warnings) has an entry that begins so. */

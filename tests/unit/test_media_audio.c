@@ -1,4 +1,4 @@
-/* Sound: how loud it is, brought to a loudness, cut, at every rate; judged by ffmpeg's own filters and
+/* Audio: how loud it is, brought to a loudness, cut, at every rate; judged by ffmpeg's own filters and
  * decoders. */
 #include "tests/unit/media_fixture.h"
 
@@ -129,7 +129,7 @@ static void test_meter(void **state)
         assert_near(in.integrated, heard.integrated, 0.1, sounds[i].file);
         assert_peak(in.true_peak, heard.true_peak, 0.2, sounds[i].file);
         heard = hear("meter.out");
-        /* What a lossy codec itself does to the sound is not told, as no loudness was ordered. */
+        /* What a lossy codec itself does to the audio is not reported, as no loudness was asked for. */
         bool is_lossy = strcmp(format, "flac") && strcmp(format, "wav");
         assert_near(out.integrated, heard.integrated, is_lossy ? 0.6 : 0.2, sounds[i].file);
         assert_peak(out.true_peak, heard.true_peak, is_lossy ? 3 : 0.2, sounds[i].file);
@@ -172,7 +172,7 @@ static void test_targets(void **state)
         snprintf(options, sizeof options, "{\"loudness\":%.1f}", cases[i].target);
         snprintf(what, sizeof what, "%s to %s, %.0f", file, cases[i].format, cases[i].target);
         if (strcmp(cases[i].format, "mp4") == 0 || strcmp(cases[i].format, "webm") == 0) {
-            snprintf(film, sizeof film, "film.%.10s.mkv", file);
+            snprintf(film, sizeof film, "video.%.10s.mkv", file);
             media_ffmpeg(&dir, "-f lavfi -i testsrc=s=64x64:d=10:r=5 -i %s -c:v mpeg4 -c:a flac %s", file,
                          film);
             file = film;
@@ -226,7 +226,7 @@ static void assert_same_samples(const char *file, const int16_t *expected, size_
     free(samples);
 }
 
-/* A piece of a lossless sound is the same samples. */
+/* A part of lossless audio is the same samples. */
 static void test_trim(void **state)
 {
     (void)state;
@@ -407,7 +407,7 @@ static void test_nearest_bit_rate(void **state)
     }
 }
 
-/* In parts and between logos sound is as long as the picture, and the receipt says what that took. */
+/* In parts and between logos audio is as long as the video, and the receipt says what that took. */
 static void test_ends_with_the_picture(void **state)
 {
     (void)state;
@@ -422,11 +422,11 @@ static void test_ends_with_the_picture(void **state)
         MR_AUTO_JSON json_t *receipt = edit_ok("ends.mkv", "ends.mp4", "mp4", "{\"logo\":{\"intro\":1}}");
         const char *why = why_changed(receipt, "audio.duration");
         if (cases[i].why[0] ? !strstr(why, cases[i].why) : why[0])
-            fail_msg("%d s of picture, %d s of sound: %s", cases[i].picture_s, cases[i].sound_s, why);
+            fail_msg("%d s of video, %d s of audio: %s", cases[i].picture_s, cases[i].sound_s, why);
     }
 }
 
-/* A hole of a minute in the sound is a minute of silence. */
+/* A hole of a minute in the audio is a minute of silence. */
 static void test_hole(void **state)
 {
     (void)state;
@@ -437,12 +437,12 @@ static void test_hole(void **state)
     double power = 0;
     for (size_t i = 8000 * 10; i < 8000 * 60; i++)
         power += (double)samples.data[i] * (double)samples.data[i];
-    assert_near((double)samples.count / 8000, 70, 0.1, "the sound's length");
+    assert_near((double)samples.count / 8000, 70, 0.1, "the audio's length");
     assert_true(power < 0.01);
     media_samples_free(&samples);
 }
 
-/* Sound that changes its rate and channels under a picture goes on in step. */
+/* Audio that changes its rate and channels under a video goes on in step. */
 static void test_change_in_mid_stream(void **state)
 {
     (void)state;
@@ -458,7 +458,7 @@ static void test_change_in_mid_stream(void **state)
     free(one);
     MR_AUTO_JSON json_t *receipt = edit_ok("both.ts", "both.mp4", "mp4", "{}");
     struct media_samples samples = media_decode(&dir, "both.mp4", 8000);
-    assert_near((double)samples.count / 8000, 6, 0.15, "the sound's length");
+    assert_near((double)samples.count / 8000, 6, 0.15, "the audio's length");
     assert_true(media_tone_db(&samples, 997) > -25);
     media_samples_free(&samples);
     assert_near(told(receipt, "in").integrated, told(receipt, "out").integrated, 4, "loudness");
@@ -489,7 +489,7 @@ int main(void)
         cmocka_unit_test(test_hole),
         cmocka_unit_test(test_change_in_mid_stream),
     };
-    int failed = cmocka_run_group_tests_name("sound", tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("audio", tests, NULL, NULL);
     mr_sandbox_stop(sandbox);
     media_dir_remove(&dir);
     return failed;

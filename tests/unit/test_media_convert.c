@@ -315,7 +315,7 @@ static void test_tags_and_cover(void **state)
     check_tags("tagged.flac.tags.ogg", "ogg", true, false);
 }
 
-/* The head holds the picture, and the muxer still patches behind it. */
+/* The head holds the cover picture, and the muxer still patches behind it. */
 static void test_large_cover(void **state)
 {
     (void)state;
@@ -341,8 +341,8 @@ static void test_video_gives_its_sound(void **state)
     static const char *const containers[] = {"mp4", "mkv", "webm", "avi", "mov", "ts"};
     for (size_t i = 0; i < sizeof containers / sizeof *containers; i++) {
         char input[32], output[32];
-        snprintf(input, sizeof input, "film.%s", containers[i]);
-        snprintf(output, sizeof output, "film.%s.flac", containers[i]);
+        snprintf(input, sizeof input, "video.%s", containers[i]);
+        snprintf(output, sizeof output, "video.%s.flac", containers[i]);
         media_ffmpeg(&dir, "-f lavfi -i testsrc=s=64x64:d=2 -f lavfi -i sine=997:d=2:r=48000 %s", input);
         MR_AUTO_JSON json_t *receipt = convert_ok(input, output, "flac");
         check_result(receipt, output, "aac", "flac", 2, level_of(input));

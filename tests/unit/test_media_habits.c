@@ -1,4 +1,4 @@
-/* What cameras, recorders and hostile hands make of films, through the real sandbox. */
+/* What cameras, recorders and hostile hands make of videos, through the real sandbox. */
 #include "tests/unit/film_fixture.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@
 
 enum { TS_PACKET = 188 };
 
-/* A second of picture and of sound in one MPEG-TS: white from `white` s on. */
+/* A second of video and of audio in one MPEG-TS: white from `white` s on. */
 static void make_ts(const char *file, const char *size, const char *pixels, double white, int clock)
 {
     media_ffmpeg(
@@ -68,7 +68,7 @@ static void test_clock_jumps(void **state)
     MR_AUTO_JSON json_t *receipt = edit_ok("wrap.ts", "wrap.mp4", "mp4", NULL);
     struct film film = look("wrap.mp4");
     assert_near(film.picture_s, 2, 0.1, "the wrapped picture");
-    assert_near(film.picture_s - film.sound_s, 0, 0.07, "the wrapped sound");
+    assert_near(film.picture_s - film.sound_s, 0, 0.07, "the wrapped audio");
     assert_false(has_what(receipt, "warnings", "clock_jumps"));
 }
 
@@ -115,7 +115,7 @@ static void test_begins_without_key_frame(void **state)
     }
 }
 
-/* A piece of such a stream is whole, wherever its key frame is. */
+/* A part of such a stream is whole, wherever its key frame is. */
 static void test_trims_streams(void **state)
 {
     (void)state;
@@ -132,7 +132,7 @@ static void test_trims_streams(void **state)
     }
 }
 
-/* AVI states no times for H.264's pictures. */
+/* AVI states no times for H.264's frames. */
 static void test_no_time_stamps(void **state)
 {
     (void)state;
@@ -147,7 +147,7 @@ static void test_no_time_stamps(void **state)
     }
 }
 
-/* Key frames alone are hit: the film is refused, or what is left is told. */
+/* Key frames alone are hit: the video is refused, or what is left is reported. */
 static void test_damaged_key_frames(void **state)
 {
     (void)state;
@@ -181,7 +181,7 @@ static void test_a_hundred_streams(void **state)
     expect_failure("hundred.mkv", "mp3", NULL, "resource_limit", "100 streams");
 }
 
-/* Films of odd sides, odd rates, one frame; what is too small for a codec is enlarged, none fails. */
+/* Videos of odd sides, odd rates, one frame; what is too small for a codec is enlarged, none fails. */
 static void test_odd_films(void **state)
 {
     (void)state;
@@ -227,7 +227,7 @@ static void test_short_pieces(void **state)
         }
 }
 
-/* A picture that stands through several parts is in all of them. */
+/* A frame that is shown through several parts is in all of them. */
 static void test_still_is_split(void **state)
 {
     (void)state;
@@ -250,7 +250,7 @@ static void test_still_is_split(void **state)
     }
 }
 
-/* How loud the file's sound is in a piece of its time line. */
+/* How loud the file's audio is in a part of its time line. */
 static double loudness_of(const char *file, double from, double to)
 {
     enum { RATE = 8000 };
@@ -267,12 +267,12 @@ static double loudness_of(const char *file, double from, double to)
     return sum / (double)count;
 }
 
-/* Sound ends as far from the last picture as it did. */
+/* Audio ends as far from the last frame as it did. */
 static void expect_step(const char *input, const char *format)
 {
     json_decref(edit_ok(input, "step", format, "{\"resize\":{\"width\":32}}"));
     struct film before = look(input), film = look("step");
-    /* AVI counts in whole pictures and in whole packets of sound. */
+    /* AVI counts in whole frames and in whole packets of audio. */
     double slack = strcmp(format, "avi") == 0 ? 0.05 : 0.04;
     assert_near(film.sound_s - film.picture_at, before.sound_s - before.picture_at, slack, format);
 }
@@ -307,15 +307,15 @@ static void test_sound_apart(void **state)
         expect_step("early.mp4", with_sound[i]);
         assert_true(loudness_of("step", 0.05, 0.45) > 0.05);
     }
-    /* An edit list that begins in the middle of a group of pictures. */
+    /* An edit list that begins in the middle of a group of frames. */
     media_ffmpeg(films_dir(), "-ss 1.5 -i even.mp4 -c copy edited.mp4");
     for (size_t i = 0; i < WITH_SOUND; i++) {
         expect_step("edited.mp4", with_sound[i]);
-        assert_near(look("step").picture_s, 1.5, 0.07, "the edited film's end");
+        assert_near(look("step").picture_s, 1.5, 0.07, "the edited video's end");
     }
 }
 
-/* The mean difference between neighbouring rows: fields of a moving picture comb. */
+/* The mean difference between neighbouring rows: fields of a moving video comb. */
 static double combing(const char *file)
 {
     enum { WIDTH = 64, HEIGHT = 48 };
@@ -456,7 +456,7 @@ int main(void)
         cmocka_unit_test(test_codecs_and_pixels),
         cmocka_unit_test(test_delays_of_gif),
     };
-    int failed = cmocka_run_group_tests_name("films", tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("videos", tests, NULL, NULL);
     films_stop();
     return failed;
 }

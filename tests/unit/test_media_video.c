@@ -1,4 +1,4 @@
-/* Films through the real sandbox, judged by ffprobe and by the pictures that ffmpeg decodes. */
+/* Videos through the real sandbox, judged by ffprobe and by the frames that ffmpeg decodes. */
 #include "tests/unit/film_fixture.h"
 
 #include <math.h>
@@ -124,7 +124,7 @@ static void test_variable_rate(void **state)
     struct film after = look("vfr.mp4");
     assert_int_equal(after.frames, before.frames);
     assert_near(after.picture_s, before.picture_s, 0.04, "the end of the picture");
-    assert_near(after.sound_s, before.sound_s, 0.04, "the end of the sound");
+    assert_near(after.sound_s, before.sound_s, 0.04, "the end of the audio");
 }
 
 static void test_subtitles(void **state)
@@ -155,7 +155,7 @@ static void make_film(void)
     media_ffmpeg(films_dir(),
                  "-f lavfi -i color=black:s=320x240:r=30:d=7 -f lavfi -i sine=997:d=7:r=48000 -vf "
                  "drawbox=color=white:t=fill:enable='between(t,1.99,2.98)' -c:v libx264 -preset ultrafast "
-                 "-pix_fmt yuv420p -c:a aac film.mp4");
+                 "-pix_fmt yuv420p -c:a aac video.mp4");
     media_ffmpeg(films_dir(), "-f lavfi -i color=gray:s=64x36 -frames:v 1 logo.png");
 }
 
@@ -163,26 +163,26 @@ static void test_trim_is_exact(void **state)
 {
     (void)state;
     make_film();
-    json_decref(edit_ok("film.mp4", "trim.mp4", "mp4", "{\"trim\":{\"start\":2,\"duration\":1.5}}"));
+    json_decref(edit_ok("video.mp4", "trim.mp4", "mp4", "{\"trim\":{\"start\":2,\"duration\":1.5}}"));
     struct film film = look("trim.mp4");
     assert_int_equal(film.frames, 45);
     assert_near(film.picture_s, 1.5, 0.001, "the picture's end");
-    assert_near(film.sound_s, 1.5, 0.022, "the sound's end");
+    assert_near(film.sound_s, 1.5, 0.022, "the audio's end");
     assert_true(brightness("trim.mp4", 0, "64:64:0:0") > 200);
     assert_true(brightness("trim.mp4", 0.95, "64:64:0:0") > 200);
     assert_true(brightness("trim.mp4", 1.01, "64:64:0:0") < 40);
-    json_decref(edit_ok("film.mp4", "trim.wav", "wav", "{\"trim\":{\"start\":1.001,\"duration\":2.5}}"));
+    json_decref(edit_ok("video.mp4", "trim.wav", "wav", "{\"trim\":{\"start\":1.001,\"duration\":2.5}}"));
     struct media_samples samples = media_decode(films_dir(), "trim.wav", 48000);
     assert_int_equal(samples.count, 120000);
     media_samples_free(&samples);
-    expect_failure("film.mp4", "mp4", "{\"trim\":{\"start\":100}}", "bad_option", NULL);
-    expect_failure("film.mp4", "mp4", "{\"trim\":{\"start\":8}}", "bad_option", NULL);
+    expect_failure("video.mp4", "mp4", "{\"trim\":{\"start\":100}}", "bad_option", NULL);
+    expect_failure("video.mp4", "mp4", "{\"trim\":{\"start\":8}}", "bad_option", NULL);
 }
 
 static void test_fpv(void **state)
 {
     (void)state;
-    json_decref(edit_ok("film.mp4", "fpv.mp4", "mp4",
+    json_decref(edit_ok("video.mp4", "fpv.mp4", "mp4",
                         "{\"resize\":{\"width\":640,\"height\":360,\"fit\":\"pad\"},\"trim\":{\"start\":0,"
                         "\"duration\":5},\"logo\":{\"intro\":1,\"outro\":1}}"));
     struct film film = look("fpv.mp4");
@@ -190,7 +190,7 @@ static void test_fpv(void **state)
     assert_int_equal(film.height, 360);
     assert_int_equal(film.frames, 7 * 30);
     assert_near(film.picture_s, 7, 0.001, "the picture's end");
-    assert_near(film.sound_s, 7, 0.022, "the sound's end");
+    assert_near(film.sound_s, 7, 0.022, "the audio's end");
     static const struct {
         double at;
         const char *crop;
@@ -208,7 +208,7 @@ static void test_split(void **state)
 {
     (void)state;
     MR_AUTO_JSON json_t *receipt =
-        edit_ok("film.mp4", "part.mp4", "mp4",
+        edit_ok("video.mp4", "part.mp4", "mp4",
                 "{\"fps\":24,\"resize\":{\"aspect\":\"16:9\",\"fit\":\"crop\"},\"split\":{\"seconds\":3},"
                 "\"logo\":{\"intro\":1,\"outro\":1},\"thumbnail\":{\"at\":3.5,\"width\":64}}");
     assert_int_equal(json_array_size(json_object_get(receipt, "outputs")), 4);
@@ -241,7 +241,7 @@ static void test_resize_mute_rate(void **state)
         {"{\"resize\":{\"width\":64,\"height\":64,\"fit\":\"crop\"},\"codec\":\"mpeg4\"}", 64, 64, 210},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        json_decref(edit_ok("film.mp4", "sized.mp4", "mp4", cases[i].options));
+        json_decref(edit_ok("video.mp4", "sized.mp4", "mp4", cases[i].options));
         struct film film = look("sized.mp4");
         assert_int_equal(film.width, cases[i].width);
         assert_int_equal(film.height, cases[i].height);
@@ -253,7 +253,7 @@ static void test_resize_mute_rate(void **state)
 static void test_loudness(void **state)
 {
     (void)state;
-    MR_AUTO_JSON json_t *receipt = edit_ok("film.mp4", "loud.wav", "wav", "{\"loudness\":-16}");
+    MR_AUTO_JSON json_t *receipt = edit_ok("video.mp4", "loud.wav", "wav", "{\"loudness\":-16}");
     const json_t *out = json_object_get(json_object_get(receipt, "loudness"), "out");
     assert_near(json_number_value(json_object_get(out, "integrated")), -16, 0.5, "the receipt's loudness");
     MR_AUTO_JSON json_t *again = edit_ok("loud.wav", "again.flac", "flac", NULL);
@@ -269,11 +269,11 @@ static void test_bad_input(void **state)
     media_ffmpeg(films_dir(), "-f lavfi -i testsrc2=s=96x64:d=1 -an mute.mp4");
     expect_failure("mute.mp4", "mp3", NULL, "no_audio", NULL);
     json_decref(edit_ok("mute.mp4", "mute.webm", "webm", NULL));
-    media_cut_file(films_dir(), "film.mp4", "cut.mp4", 500);
+    media_cut_file(films_dir(), "video.mp4", "cut.mp4", 500);
     expect_failure("cut.mp4", "mkv", NULL, "truncated", NULL);
     media_cut_file(films_dir(), "long.mkv", "cut.mkv", 500);
     expect_failure("cut.mkv", "mp4", NULL, "truncated", NULL);
-    static const char list[] = "ffconcat version 1.0\nfile film.mp4\n";
+    static const char list[] = "ffconcat version 1.0\nfile video.mp4\n";
     media_write_file(films_dir(), "list.mp4", list, sizeof list - 1);
     expect_failure("list.mp4", "mp4", NULL, "invalid_media", NULL);
 }
@@ -290,7 +290,7 @@ int main(void)
         cmocka_unit_test(test_split),         cmocka_unit_test(test_resize_mute_rate),
         cmocka_unit_test(test_loudness),      cmocka_unit_test(test_bad_input),
     };
-    int failed = cmocka_run_group_tests_name("films", tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("videos", tests, NULL, NULL);
     films_stop();
     return failed;
 }
