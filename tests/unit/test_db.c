@@ -163,17 +163,17 @@ static void a_copy_that_is_left_unfinished_is_dropped(void **state)
     }
 }
 
-enum { PIECES = 2000, PIECE = 16 << 10 };
+enum { PARTS = 2000, PART = 16 << 10 };
 
 /* Writes rows until the server's refusal comes through: at a write or, at the latest, at the end. */
 static enum mr_status pour(struct mr_db_tx *tx, struct mr_err *err)
 {
-    static char piece[PIECE];
-    memset(piece, 'x', sizeof piece);
-    piece[sizeof piece - 1] = '\n'; /* a row of one column: the table has two */
+    static char part[PART];
+    memset(part, 'x', sizeof part);
+    part[sizeof part - 1] = '\n'; /* a row of one column: the table has two */
     enum mr_status status = MR_OK;
-    for (int i = 0; status == MR_OK && i < PIECES; i++)
-        status = mr_db_tx_copy_write(tx, piece, sizeof piece, err);
+    for (int i = 0; status == MR_OK && i < PARTS; i++)
+        status = mr_db_tx_copy_write(tx, part, sizeof part, err);
     return status == MR_OK ? mr_db_tx_copy_end(tx, NULL, err) : status;
 }
 

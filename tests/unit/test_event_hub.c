@@ -1,4 +1,4 @@
-/* The event hub, against a real PostgreSQL: what streams are told, in which order, and when they end. */
+/* The event hub, against a real PostgreSQL: what streams receive, in which order, and when they end. */
 #include "web/event_hub.h"
 
 #include "shared/base/encoding.h"
@@ -362,7 +362,7 @@ static void a_return_replays_the_newest_states(void **state)
     close(fd);
 }
 
-/* A transaction that took its number first commits last: it is told late, and told again to who was away. */
+/* A transaction that took its number first commits last: it is sent late, and sent again to clients that were away. */
 static void numbers_that_become_visible_late(void **state)
 {
     struct fixture *f = *state;
@@ -398,7 +398,7 @@ static void a_long_replay_comes_in_pages(void **state)
     for (int64_t i = 0; i < TASKS; i++) {
         struct event event = expect(fd, "state", first + i, "uploaded");
         assert_int_equal(event.id, seen + 1 + i);
-        if (i == 100) /* far from being there yet: told when its turn comes, or meanwhile; not lost */
+        if (i == 100) /* not yet there: sent when its turn comes, or earlier; not lost */
             act(CLAIM, first);
     }
     expect(fd, "state", first, "processing");

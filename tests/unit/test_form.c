@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-/* A body in memory, given out in pieces of at most `step` bytes, the first of `first` bytes. */
+/* A body in memory, given out in parts of at most `step` bytes, the first of `first` bytes. */
 struct body {
     const char *data;
     size_t len, at, first, step;

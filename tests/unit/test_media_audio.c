@@ -1,4 +1,4 @@
-/* Audio: how loud it is, brought to a loudness, cut, at every rate; judged by ffmpeg's own filters and
+/* Audio: its loudness, measured and set, cut, at every rate; judged by ffmpeg's own filters and
  * decoders. */
 #include "tests/unit/media_fixture.h"
 
@@ -88,7 +88,7 @@ static const struct {
     const char *file;
     const char *source;
     const char *arguments;
-} sounds[] = {
+} audio_cases[] = {
     {"sine.wav", "sine=1000:d=20:r=48000,volume=-4.94dB", "-ac 2 -c:a pcm_s24le"},
     {"gate.wav", "sine=1000:d=20:r=48000,volume=if(between(t\\,5\\,15)\\,0.5\\,0.1):eval=frame", "-ac 2"},
     {"between.wav", "aevalsrc=0.5*sin(2*PI*t*12000+PI/4):s=48000:d=4,afade=d=1,afade=out:st=3:d=1", "-ac 1"},
@@ -109,12 +109,13 @@ static const struct {
     {"quiet.wav", "anoisesrc=c=pink:d=10:r=48000:a=0.004:s=5", "-ac 2 -c:a pcm_s24le"},
     {"loud.wav", "anoisesrc=c=pink:d=10:r=48000:a=1:s=6,volume=18dB", "-ac 2"},
 };
-enum { SOUNDS = sizeof sounds / sizeof *sounds };
+enum { AUDIO_CASES = sizeof audio_cases / sizeof *audio_cases };
 
-static void make_sounds(void)
+static void make_audio(void)
 {
-    for (size_t i = 0; i < SOUNDS; i++)
-        media_ffmpeg(&dir, "-f lavfi -i %s %s %s", sounds[i].source, sounds[i].arguments, sounds[i].file);
+    for (size_t i = 0; i < AUDIO_CASES; i++)
+        media_ffmpeg(&dir, "-f lavfi -i %s %s %s", audio_cases[i].source, audio_cases[i].arguments,
+                     audio_cases[i].file);
 }
 
 /* What the receipt says of input and output is what ffmpeg hears, copied or not. */
@@ -122,17 +123,18 @@ static void test_meter(void **state)
 {
     (void)state;
     static const char *const formats[] = {"flac", "mp3", "wav", "opus", "m4a"};
-    for (size_t i = 0; i < SOUNDS; i++) {
+    for (size_t i = 0; i < AUDIO_CASES; i++) {
         const char *format = formats[i % 5];
-        MR_AUTO_JSON json_t *receipt = edit_ok(sounds[i].file, "meter.out", format, "{}");
-        struct loudness heard = hear(sounds[i].file), in = told(receipt, "in"), out = told(receipt, "out");
-        assert_near(in.integrated, heard.integrated, 0.1, sounds[i].file);
-        assert_peak(in.true_peak, heard.true_peak, 0.2, sounds[i].file);
+        MR_AUTO_JSON json_t *receipt = edit_ok(audio_cases[i].file, "meter.out", format, "{}");
+        struct loudness heard = hear(audio_cases[i].file), in = told(receipt, "in"),
+                        out = told(receipt, "out");
+        assert_near(in.integrated, heard.integrated, 0.1, audio_cases[i].file);
+        assert_peak(in.true_peak, heard.true_peak, 0.2, audio_cases[i].file);
         heard = hear("meter.out");
-        /* What a lossy codec itself does to the audio is not reported, as no loudness was asked for. */
+        /* What a lossy codec itself does to the audio is not reported: no loudness was requested. */
         bool is_lossy = strcmp(format, "flac") && strcmp(format, "wav");
-        assert_near(out.integrated, heard.integrated, is_lossy ? 0.6 : 0.2, sounds[i].file);
-        assert_peak(out.true_peak, heard.true_peak, is_lossy ? 3 : 0.2, sounds[i].file);
+        assert_near(out.integrated, heard.integrated, is_lossy ? 0.6 : 0.2, audio_cases[i].file);
+        assert_peak(out.true_peak, heard.true_peak, is_lossy ? 3 : 0.2, audio_cases[i].file);
     }
 }
 
@@ -167,15 +169,15 @@ static void test_targets(void **state)
         {"quiet.wav", "mp4", -16, true},    {"bursts.wav", "webm", -16, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char options[64], what[64], film[24];
+        char options[64], what[64], video[24];
         const char *file = cases[i].file;
         snprintf(options, sizeof options, "{\"loudness\":%.1f}", cases[i].target);
         snprintf(what, sizeof what, "%s to %s, %.0f", file, cases[i].format, cases[i].target);
         if (strcmp(cases[i].format, "mp4") == 0 || strcmp(cases[i].format, "webm") == 0) {
-            snprintf(film, sizeof film, "video.%.10s.mkv", file);
+            snprintf(video, sizeof video, "video.%.10s.mkv", file);
             media_ffmpeg(&dir, "-f lavfi -i testsrc=s=64x64:d=10:r=5 -i %s -c:v mpeg4 -c:a flac %s", file,
-                         film);
-            file = film;
+                         video);
+            file = video;
         }
         MR_AUTO_JSON json_t *receipt = edit_ok(file, "target.out", cases[i].format, options);
         struct loudness heard = hear("target.out"), out = told(receipt, "out");
@@ -202,7 +204,7 @@ static void test_silence(void **state)
     }
 }
 
-/* A ramp that never says the same twice within a second: each sample tells its place. */
+/* A ramp without equal samples within a second: each sample shows its position. */
 static void make_ramp(void)
 {
     media_ffmpeg(&dir, "-f lavfi -i aevalsrc=mod(n\\,44100)/44100-0.5+floor(n/44100)/1000:s=44100:d=10 -c:a "
@@ -226,7 +228,7 @@ static void assert_same_samples(const char *file, const int16_t *expected, size_
     free(samples);
 }
 
-/* A part of lossless audio is the same samples. */
+/* A part of lossless audio has the same samples. */
 static void test_trim(void **state)
 {
     (void)state;
@@ -393,7 +395,7 @@ static void test_nearest_bit_rate(void **state)
     (void)state;
     static const struct {
         const char *format, *options;
-        bool is_told;
+        bool is_reported;
     } cases[] = {
         {"ogg", "{\"channels\":1,\"bitrate\":480000}", true},
         {"opus", "{\"channels\":1,\"bitrate\":510000}", true},
@@ -403,30 +405,31 @@ static void test_nearest_bit_rate(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         MR_AUTO_JSON json_t *receipt = edit_ok("tiny.wav", "tiny.out", cases[i].format, cases[i].options);
-        assert_int_equal(strstr(why_changed(receipt, "audio.bit_rate"), "nearest") != NULL, cases[i].is_told);
+        assert_int_equal(strstr(why_changed(receipt, "audio.bit_rate"), "nearest") != NULL,
+                         cases[i].is_reported);
     }
 }
 
-/* In parts and between logos audio is as long as the video, and the receipt says what that took. */
-static void test_ends_with_the_picture(void **state)
+/* In parts and between logos the audio is as long as the video, and the receipt says what that took. */
+static void test_ends_with_the_video(void **state)
 {
     (void)state;
     static const struct {
-        int picture_s, sound_s;
+        int video_s, audio_s;
         const char *why;
     } cases[] = {{4, 8, "cut"}, {8, 4, "silence"}, {5, 5, ""}};
     media_ffmpeg(&dir, "-f lavfi -i testsrc=s=64x64 -frames:v 1 logo.png");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         media_ffmpeg(&dir, "-f lavfi -i testsrc=s=64x64:d=%d:r=5 -f lavfi -i sine=d=%d -c:v mpeg4 ends.mkv",
-                     cases[i].picture_s, cases[i].sound_s);
+                     cases[i].video_s, cases[i].audio_s);
         MR_AUTO_JSON json_t *receipt = edit_ok("ends.mkv", "ends.mp4", "mp4", "{\"logo\":{\"intro\":1}}");
         const char *why = why_changed(receipt, "audio.duration");
         if (cases[i].why[0] ? !strstr(why, cases[i].why) : why[0])
-            fail_msg("%d s of video, %d s of audio: %s", cases[i].picture_s, cases[i].sound_s, why);
+            fail_msg("%d s of video, %d s of audio: %s", cases[i].video_s, cases[i].audio_s, why);
     }
 }
 
-/* A hole of a minute in the audio is a minute of silence. */
+/* A gap of a minute in the audio is a minute of silence. */
 static void test_hole(void **state)
 {
     (void)state;
@@ -437,12 +440,12 @@ static void test_hole(void **state)
     double power = 0;
     for (size_t i = 8000 * 10; i < 8000 * 60; i++)
         power += (double)samples.data[i] * (double)samples.data[i];
-    assert_near((double)samples.count / 8000, 70, 0.1, "the audio's length");
+    assert_near((double)samples.count / 8000, 70, 0.1, "the length of the audio");
     assert_true(power < 0.01);
     media_samples_free(&samples);
 }
 
-/* Audio that changes its rate and channels under a video goes on in step. */
+/* Audio that changes its rate and channels stays in step with the video. */
 static void test_change_in_mid_stream(void **state)
 {
     (void)state;
@@ -458,7 +461,7 @@ static void test_change_in_mid_stream(void **state)
     free(one);
     MR_AUTO_JSON json_t *receipt = edit_ok("both.ts", "both.mp4", "mp4", "{}");
     struct media_samples samples = media_decode(&dir, "both.mp4", 8000);
-    assert_near((double)samples.count / 8000, 6, 0.15, "the audio's length");
+    assert_near((double)samples.count / 8000, 6, 0.15, "the length of the audio");
     assert_true(media_tone_db(&samples, 997) > -25);
     media_samples_free(&samples);
     assert_near(told(receipt, "in").integrated, told(receipt, "out").integrated, 4, "loudness");
@@ -472,7 +475,7 @@ int main(void)
         return 1;
     }
     media_dir_make(&dir);
-    make_sounds();
+    make_audio();
     make_ramp();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_meter),
@@ -485,7 +488,7 @@ int main(void)
         cmocka_unit_test(test_parts_are_dressed),
         cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_nearest_bit_rate),
-        cmocka_unit_test(test_ends_with_the_picture),
+        cmocka_unit_test(test_ends_with_the_video),
         cmocka_unit_test(test_hole),
         cmocka_unit_test(test_change_in_mid_stream),
     };

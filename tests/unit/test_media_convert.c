@@ -335,7 +335,7 @@ static void test_large_cover(void **state)
     }
 }
 
-static void test_video_gives_its_sound(void **state)
+static void test_video_gives_its_audio(void **state)
 {
     (void)state;
     static const char *const containers[] = {"mp4", "mkv", "webm", "avi", "mov", "ts"};
@@ -387,7 +387,7 @@ static void test_truncated(void **state)
     }
 }
 
-/* An MP3 that nowhere says how long it is: the frame that the cut went through tells. */
+/* An MP3 without a stated length: the frame that was cut shows the damage. */
 static void test_truncated_without_a_length(void **state)
 {
     (void)state;
@@ -451,7 +451,7 @@ static void test_garbage(void **state)
     expect_failure("fine.wav", "exe", "unsupported_format");
 }
 
-/* Damage inside: a little is repaired over and told, a lot is refused. */
+/* Damage inside: a little is repaired and reported, a lot is refused. */
 static void test_damage(void **state)
 {
     (void)state;
@@ -485,7 +485,7 @@ int main(void)
         cmocka_unit_test(test_matrix),      cmocka_unit_test(test_odd_sources),
         cmocka_unit_test(test_surround),    cmocka_unit_test(test_deep_samples_stay_deep),
         cmocka_unit_test(test_copies),      cmocka_unit_test(test_tags_and_cover),
-        cmocka_unit_test(test_large_cover), cmocka_unit_test(test_video_gives_its_sound),
+        cmocka_unit_test(test_large_cover), cmocka_unit_test(test_video_gives_its_audio),
         cmocka_unit_test(test_truncated),   cmocka_unit_test(test_truncated_without_a_length),
         cmocka_unit_test(test_garbage),     cmocka_unit_test(test_damage),
     };

@@ -1,5 +1,5 @@
-/* What cameras, recorders and hostile hands make of videos, through the real sandbox. */
-#include "tests/unit/film_fixture.h"
+/* Video as cameras, recorders and attackers make it, through the real sandbox. */
+#include "tests/unit/video_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -16,7 +16,7 @@ enum { TS_PACKET = 188 };
 static void make_ts(const char *file, const char *size, const char *pixels, double white, int clock)
 {
     media_ffmpeg(
-        films_dir(),
+        video_dir(),
         "-f lavfi -i color=black:s=%s:r=25:d=2 -f lavfi -i sine=997:d=2:r=48000 -vf "
         "drawbox=color=white:t=fill:enable='gte(t,%f)' -c:v libx264 -preset ultrafast -pix_fmt %s -g "
         "25 -c:a aac -output_ts_offset %d %s",
@@ -26,8 +26,8 @@ static void make_ts(const char *file, const char *size, const char *pixels, doub
 static void concatenate(const char *first, const char *second, const char *to)
 {
     size_t len;
-    char *data = media_run(films_dir(), &len, "cat %s %s", first, second);
-    media_write_file(films_dir(), to, data, len);
+    char *data = media_run(video_dir(), &len, "cat %s %s", first, second);
+    media_write_file(video_dir(), to, data, len);
     free(data);
 }
 
@@ -35,9 +35,9 @@ static void concatenate(const char *first, const char *second, const char *to)
 static void behead(const char *from, const char *to, int permille)
 {
     size_t len;
-    char *data = media_run(films_dir(), &len, "cat %s", from);
+    char *data = media_run(video_dir(), &len, "cat %s", from);
     size_t at = len / TS_PACKET * (size_t)permille / 1000 * TS_PACKET;
-    media_write_file(films_dir(), to, data + at, len - at);
+    media_write_file(video_dir(), to, data + at, len - at);
     free(data);
 }
 
@@ -55,10 +55,10 @@ static void test_clock_jumps(void **state)
     for (size_t i = 0; i < 3; i++)
         for (size_t f = 0; f < 4; f++) {
             MR_AUTO_JSON json_t *receipt = edit_ok(inputs[i], "joined", formats[f], NULL);
-            struct film film = look("joined");
+            struct video video = look("joined");
             assert_true(has_what(receipt, "warnings", "clock_jumps"));
-            assert_near(film.picture_s, 4, 0.1, inputs[i]);
-            assert_near(film.picture_s - film.sound_s, 0, 0.07, inputs[i]);
+            assert_near(video.video_s, 4, 0.1, inputs[i]);
+            assert_near(video.video_s - video.audio_s, 0, 0.07, inputs[i]);
             assert_true(brightness("joined", 1.5, "16:16:0:0") > 200);
             assert_true(brightness("joined", 2.5, "16:16:0:0") < 50);
             assert_true(brightness("joined", 3.5, "16:16:0:0") > 200);
@@ -66,9 +66,9 @@ static void test_clock_jumps(void **state)
     /* 33 bits of 90 kHz end after 26.5 hours. */
     make_ts("wrap.ts", "64x48", "yuv420p", 1, 95441);
     MR_AUTO_JSON json_t *receipt = edit_ok("wrap.ts", "wrap.mp4", "mp4", NULL);
-    struct film film = look("wrap.mp4");
-    assert_near(film.picture_s, 2, 0.1, "the wrapped picture");
-    assert_near(film.picture_s - film.sound_s, 0, 0.07, "the wrapped audio");
+    struct video video = look("wrap.mp4");
+    assert_near(video.video_s, 2, 0.1, "the wrapped video");
+    assert_near(video.video_s - video.audio_s, 0, 0.07, "the wrapped audio");
     assert_false(has_what(receipt, "warnings", "clock_jumps"));
 }
 
@@ -78,36 +78,36 @@ static void test_size_changes(void **state)
     make_ts("large.ts", "128x72", "yuv422p10le", 1, 0);
     concatenate("one.ts", "large.ts", "grows.ts");
     MR_AUTO_JSON json_t *encoded = edit_ok("grows.ts", "grown.webm", "webm", NULL);
-    struct film film = look("grown.webm");
-    assert_int_equal(film.width, 64);
-    assert_int_equal(film.height, 48);
-    assert_int_equal(film.frames, 100);
+    struct video video = look("grown.webm");
+    assert_int_equal(video.width, 64);
+    assert_int_equal(video.height, 48);
+    assert_int_equal(video.frames, 100);
     assert_true(has_what(encoded, "changed", "resolution"));
     assert_true(brightness("grown.webm", 3.5, "16:16:24:16") > 200);
     assert_true(brightness("grown.webm", 3.5, "64:4:0:0") < 40); /* 16:9 in 4:3: bars */
     MR_AUTO_JSON json_t *copied = edit_ok("grows.ts", "grown.mkv", "mkv", NULL);
     assert_true(has_what(copied, "warnings", "size_changes"));
     size_t len;
-    free(media_run(films_dir(), &len, "ffmpeg -v error -xerror -i grown.mkv -f null -"));
+    free(media_run(video_dir(), &len, "ffmpeg -v error -xerror -i grown.mkv -f null -"));
 }
 
 /* Cut out of a stream: what comes before the first key frame cannot be shown. */
 static void test_begins_without_key_frame(void **state)
 {
     (void)state;
-    media_ffmpeg(films_dir(), "-f lavfi -i testsrc2=s=64x48:r=25:d=4 -f lavfi -i sine=997:d=4:r=48000 -c:v "
+    media_ffmpeg(video_dir(), "-f lavfi -i testsrc2=s=64x48:r=25:d=4 -f lavfi -i sine=997:d=4:r=48000 -c:v "
                               "libx264 -pix_fmt yuv420p -bf 3 -g 50 -x264-params open-gop=1:scenecut=0 -c:a "
                               "aac open.ts");
     behead("open.ts", "headless.ts", 400);
     static const char *const formats[] = {"mp4", "mkv", "webm"};
     for (size_t i = 0; i < 3; i++) {
         MR_AUTO_JSON json_t *receipt = edit_ok("headless.ts", "headless", formats[i], NULL);
-        struct film film = look("headless");
-        assert_true(film.frames >= 45 && film.frames <= 60);
-        assert_near(film.picture_s - film.sound_s, 0, 0.08, formats[i]);
+        struct video video = look("headless");
+        assert_true(video.frames >= 45 && video.frames <= 60);
+        assert_near(video.video_s - video.audio_s, 0, 0.08, formats[i]);
         assert_int_equal(has_what(receipt, "warnings", "no_key_frame"), i < 2);
         size_t len;
-        char *first = media_run(films_dir(), &len,
+        char *first = media_run(video_dir(), &len,
                                 "ffprobe -v error -select_streams v -show_entries packet=flags -of csv=p=0 "
                                 "-read_intervals %%+#1 headless");
         assert_int_equal(first[0], 'K');
@@ -119,16 +119,16 @@ static void test_begins_without_key_frame(void **state)
 static void test_trims_streams(void **state)
 {
     (void)state;
-    media_ffmpeg(films_dir(),
+    media_ffmpeg(video_dir(),
                  "-f lavfi -i testsrc2=s=64x48:r=25:d=24 -c:v libx264 -preset ultrafast -pix_fmt "
                  "yuv420p -g 250 sparse.ts");
     static const char *const options[] = {"{\"trim\":{\"start\":8,\"duration\":1}}",
                                           "{\"trim\":{\"start\":19,\"duration\":1}}"};
     for (size_t i = 0; i < 2; i++) {
         json_decref(edit_ok("sparse.ts", "piece.mp4", "mp4", options[i]));
-        struct film film = look("piece.mp4");
-        assert_int_equal(film.frames, 25);
-        assert_near(film.picture_s, 1, 0.001, "the piece's end");
+        struct video video = look("piece.mp4");
+        assert_int_equal(video.frames, 25);
+        assert_near(video.video_s, 1, 0.001, "the piece's end");
     }
 }
 
@@ -136,14 +136,14 @@ static void test_trims_streams(void **state)
 static void test_no_time_stamps(void **state)
 {
     (void)state;
-    media_ffmpeg(films_dir(), "-f lavfi -i testsrc2=s=64x48:r=25:d=2 -c:v libx264 -pix_fmt yuv420p raw.h264");
-    media_ffmpeg(films_dir(), "-i raw.h264 -c copy untimed.avi");
+    media_ffmpeg(video_dir(), "-f lavfi -i testsrc2=s=64x48:r=25:d=2 -c:v libx264 -pix_fmt yuv420p raw.h264");
+    media_ffmpeg(video_dir(), "-i raw.h264 -c copy untimed.avi");
     static const char *const formats[] = {"mp4", "mkv", "webm", "gif"};
     for (size_t i = 0; i < 4; i++) {
         json_decref(edit_ok("untimed.avi", "timed", formats[i], NULL));
-        struct film film = look("timed");
-        assert_int_equal(film.frames, 50);
-        assert_near(film.picture_s, 2, 0.13, formats[i]);
+        struct video video = look("timed");
+        assert_int_equal(video.frames, 50);
+        assert_near(video.video_s, 2, 0.13, formats[i]);
     }
 }
 
@@ -151,18 +151,18 @@ static void test_no_time_stamps(void **state)
 static void test_damaged_key_frames(void **state)
 {
     (void)state;
-    media_ffmpeg(films_dir(), "-f lavfi -i testsrc2=s=64x48:r=25:d=2 -c:v mpeg4 -g 10 whole.avi");
+    media_ffmpeg(video_dir(), "-f lavfi -i testsrc2=s=64x48:r=25:d=2 -c:v mpeg4 -g 10 whole.avi");
     size_t len, places_len;
-    char *data = media_run(films_dir(), &len, "cat whole.avi");
+    char *data = media_run(video_dir(), &len, "cat whole.avi");
     char *places = media_run(
-        films_dir(), &places_len,
+        video_dir(), &places_len,
         "ffprobe -v error -select_streams v -show_entries packet=pos,size,flags -of csv=p=0 whole.avi");
     for (char *save = NULL, *line = strtok_r(places, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         long size = 0, at = 0;
         if (sscanf(line, "%ld,%ld,K", &size, &at) == 2 && strchr(line, 'K'))
             memset(data + at + 8, 0xff, (size_t)size);
     }
-    media_write_file(films_dir(), "hit.avi", data, len);
+    media_write_file(video_dir(), "hit.avi", data, len);
     free(places);
     free(data);
     expect_failure("hit.avi", "mp4", NULL, "invalid_media", "damaged");
@@ -174,15 +174,15 @@ static void test_a_hundred_streams(void **state)
     char maps[1000] = "";
     for (size_t i = 0; i < 100; i++)
         snprintf(maps + strlen(maps), sizeof maps - strlen(maps), " -map 0:v");
-    media_ffmpeg(films_dir(), "-f lavfi -i testsrc2=s=64x48:r=25:d=0.2 -c:v mpeg4 few.mp4");
-    media_ffmpeg(films_dir(), "-i few.mp4%s -c copy hundred.mp4", maps);
-    media_ffmpeg(films_dir(), "-i few.mp4%s -c copy hundred.mkv", maps);
+    media_ffmpeg(video_dir(), "-f lavfi -i testsrc2=s=64x48:r=25:d=0.2 -c:v mpeg4 few.mp4");
+    media_ffmpeg(video_dir(), "-i few.mp4%s -c copy hundred.mp4", maps);
+    media_ffmpeg(video_dir(), "-i few.mp4%s -c copy hundred.mkv", maps);
     expect_failure("hundred.mp4", "mp4", NULL, "resource_limit", "100 streams");
     expect_failure("hundred.mkv", "mp3", NULL, "resource_limit", "100 streams");
 }
 
-/* Videos of odd sides, odd rates, one frame; what is too small for a codec is enlarged, none fails. */
-static void test_odd_films(void **state)
+/* Videos with odd sides, odd rates, one frame; what is too small for a codec is enlarged, and nothing fails. */
+static void test_odd_videos(void **state)
 {
     (void)state;
     static const struct {
@@ -199,19 +199,19 @@ static void test_odd_films(void **state)
     };
     static const char *const formats[] = {"mp4", "webm", "avi", "gif"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        media_ffmpeg(films_dir(), "-f lavfi -i %s -c:v %s odd.mkv", cases[i].source, cases[i].encoder);
+        media_ffmpeg(video_dir(), "-f lavfi -i %s -c:v %s odd.mkv", cases[i].source, cases[i].encoder);
         for (size_t f = 0; f < 4; f++) {
             json_decref(edit_ok("odd.mkv", "odd", formats[f], NULL));
-            struct film film = look("odd");
-            assert_int_equal(film.width, cases[i].width);
-            assert_int_equal(film.height, cases[i].height);
-            assert_true(film.frames > 0 && (f > 0 || film.frames == cases[i].frames));
-            assert_near(film.picture_s, cases[i].seconds, 0.05, cases[i].source);
+            struct video video = look("odd");
+            assert_int_equal(video.width, cases[i].width);
+            assert_int_equal(video.height, cases[i].height);
+            assert_true(video.frames > 0 && (f > 0 || video.frames == cases[i].frames));
+            assert_near(video.video_s, cases[i].seconds, 0.05, cases[i].source);
         }
     }
 }
 
-/* A piece shorter than a frame has one. */
+/* A part shorter than a frame has one. */
 static void test_short_pieces(void **state)
 {
     (void)state;
@@ -222,16 +222,16 @@ static void test_short_pieces(void **state)
     for (size_t i = 0; i < 3; i++)
         for (size_t f = 0; f < 4; f++) {
             json_decref(edit_ok("one.ts", "short", formats[f], options[i]));
-            struct film film = look("short");
-            assert_int_equal(film.frames, 1);
+            struct video video = look("short");
+            assert_int_equal(video.frames, 1);
         }
 }
 
-/* A frame that is shown through several parts is in all of them. */
+/* A still that lasts through several parts is in all of them. */
 static void test_still_is_split(void **state)
 {
     (void)state;
-    media_ffmpeg(films_dir(),
+    media_ffmpeg(video_dir(),
                  "-f lavfi -i color=white:s=64x48:r=1/8:d=8 -f lavfi -i sine=997:d=8 -c:v libx264 "
                  "-pix_fmt yuv420p -c:a aac still.mp4");
     static const char *const formats[] = {"mp4", "avi"};
@@ -243,9 +243,9 @@ static void test_still_is_split(void **state)
         for (size_t i = 0; i < 3; i++) {
             char file[32];
             snprintf(file, sizeof file, i ? "stills.%zu" : "stills", i);
-            struct film film = look(file);
-            assert_near(film.picture_s, seconds[i], 0.002, file);
-            assert_near(film.sound_s, seconds[i], 0.06, file);
+            struct video video = look(file);
+            assert_near(video.video_s, seconds[i], 0.002, file);
+            assert_near(video.audio_s, seconds[i], 0.06, file);
         }
     }
 }
@@ -256,7 +256,7 @@ static double loudness_of(const char *file, double from, double to)
     enum { RATE = 8000 };
     size_t len;
     float *data = (float *)(void *)media_run(
-        films_dir(), &len,
+        video_dir(), &len,
         "ffmpeg -v error -i %s -af aresample=async=1:first_pts=0 -ar 8000 -ac 1 -f f32le -", file);
     double sum = 0;
     size_t count = 0;
@@ -267,61 +267,61 @@ static double loudness_of(const char *file, double from, double to)
     return sum / (double)count;
 }
 
-/* Audio ends as far from the last frame as it did. */
+/* The audio ends as far from the last frame as before. */
 static void expect_step(const char *input, const char *format)
 {
     json_decref(edit_ok(input, "step", format, "{\"resize\":{\"width\":32}}"));
-    struct film before = look(input), film = look("step");
-    /* AVI counts in whole frames and in whole packets of audio. */
+    struct video before = look(input), video = look("step");
+    /* AVI counts in whole frames and in whole audio packets. */
     double slack = strcmp(format, "avi") == 0 ? 0.05 : 0.04;
-    assert_near(film.sound_s - film.picture_at, before.sound_s - before.picture_at, slack, format);
+    assert_near(video.audio_s - video.video_at, before.audio_s - before.video_at, slack, format);
 }
 
-static const char *const with_sound[] = {"mp4", "mov", "mkv", "webm", "avi"};
-enum { WITH_SOUND = sizeof with_sound / sizeof *with_sound };
+static const char *const with_audio[] = {"mp4", "mov", "mkv", "webm", "avi"};
+enum { WITH_SOUND = sizeof with_audio / sizeof *with_audio };
 
 /* A minute of frames at odd times. */
 static void test_variable_rate_keeps_step(void **state)
 {
     (void)state;
-    media_ffmpeg(films_dir(),
+    media_ffmpeg(video_dir(),
                  "-f lavfi -i color=gray:s=64x48:r=20:d=60 -f lavfi -i sine=997:d=60:r=48000 -vf "
                  "select='not(mod(n,7))+lt(mod(t,9),4)*not(mod(n,2))' -vsync vfr -c:v libx264 -preset "
                  "ultrafast -pix_fmt yuv420p -c:a aac minute.mp4");
-    struct film before = look("minute.mp4");
+    struct video before = look("minute.mp4");
     assert_true(before.frames > 200 && before.frames < 1500);
     for (size_t i = 0; i < WITH_SOUND; i++)
-        expect_step("minute.mp4", with_sound[i]);
+        expect_step("minute.mp4", with_audio[i]);
 }
 
-static void test_sound_apart(void **state)
+static void test_audio_apart(void **state)
 {
     (void)state;
-    media_ffmpeg(films_dir(), "-f lavfi -i testsrc2=s=64x48:r=25:d=3 -f lavfi -i sine=997:d=3:r=48000 -c:v "
+    media_ffmpeg(video_dir(), "-f lavfi -i testsrc2=s=64x48:r=25:d=3 -f lavfi -i sine=997:d=3:r=48000 -c:v "
                               "libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac even.mp4");
-    media_ffmpeg(films_dir(), "-i even.mp4 -itsoffset 0.5 -i even.mp4 -map 0:v -map 1:a -c copy late.mp4");
-    media_ffmpeg(films_dir(), "-itsoffset 0.5 -i even.mp4 -i even.mp4 -map 0:v -map 1:a -c copy early.mp4");
+    media_ffmpeg(video_dir(), "-i even.mp4 -itsoffset 0.5 -i even.mp4 -map 0:v -map 1:a -c copy late.mp4");
+    media_ffmpeg(video_dir(), "-itsoffset 0.5 -i even.mp4 -i even.mp4 -map 0:v -map 1:a -c copy early.mp4");
     for (size_t i = 0; i < WITH_SOUND; i++) {
-        expect_step("late.mp4", with_sound[i]);
+        expect_step("late.mp4", with_audio[i]);
         assert_true(loudness_of("step", 0, 0.45) < 0.003 && loudness_of("step", 0.55, 1) > 0.05);
-        expect_step("early.mp4", with_sound[i]);
+        expect_step("early.mp4", with_audio[i]);
         assert_true(loudness_of("step", 0.05, 0.45) > 0.05);
     }
-    /* An edit list that begins in the middle of a group of frames. */
-    media_ffmpeg(films_dir(), "-ss 1.5 -i even.mp4 -c copy edited.mp4");
+    /* An edit list that begins in the middle of a group of pictures (GOP). */
+    media_ffmpeg(video_dir(), "-ss 1.5 -i even.mp4 -c copy edited.mp4");
     for (size_t i = 0; i < WITH_SOUND; i++) {
-        expect_step("edited.mp4", with_sound[i]);
-        assert_near(look("step").picture_s, 1.5, 0.07, "the edited video's end");
+        expect_step("edited.mp4", with_audio[i]);
+        assert_near(look("step").video_s, 1.5, 0.07, "the end of the edited video");
     }
 }
 
-/* The mean difference between neighbouring rows: fields of a moving video comb. */
+/* The mean difference between neighbouring rows: the fields of moving video comb. */
 static double combing(const char *file)
 {
     enum { WIDTH = 64, HEIGHT = 48 };
     size_t len;
     unsigned char *data = (unsigned char *)media_run(
-        films_dir(), &len, "ffmpeg -v error -i %s -frames:v 1 -vf select=eq(n\\,5),format=gray -f rawvideo -",
+        video_dir(), &len, "ffmpeg -v error -i %s -frames:v 1 -vf select=eq(n\\,5),format=gray -f rawvideo -",
         file);
     assert_int_equal(len, WIDTH * HEIGHT);
     double sum = 0;
@@ -337,8 +337,8 @@ static void test_fields(void **state)
     /* Columns that move to the side: each row is like the next one, unless it is of another time. */
     static const char source[] = "-f lavfi -i nullsrc=s=64x48:r=50:d=1 -vf "
                                  "geq=lum='255*lt(mod(X+N*4,32),16)':cb=128:cr=128,interlace=lowpass=0";
-    media_ffmpeg(films_dir(), "%s -c:v mpeg2video -q:v 2 -flags +ildct+ilme fields.mpg", source);
-    media_ffmpeg(films_dir(), "%s -c:v libx264 -crf 10 -pix_fmt yuv420p -flags +ildct+ilme fields.mp4",
+    media_ffmpeg(video_dir(), "%s -c:v mpeg2video -q:v 2 -flags +ildct+ilme fields.mpg", source);
+    media_ffmpeg(video_dir(), "%s -c:v libx264 -crf 10 -pix_fmt yuv420p -flags +ildct+ilme fields.mp4",
                  source);
     static const char *const cases[][2] = {
         {"fields.mpg", "mp4"}, {"fields.mp4", "webm"}, {"fields.mpg", "gif"}};
@@ -355,28 +355,28 @@ static void test_fields(void **state)
     assert_false(has_what(copied, "changed", "video.field_order"));
 }
 
-static const char *tag_of_picture(const json_t *probe, const char *key)
+static const char *tag_of_video(const json_t *probe, const char *key)
 {
     const json_t *stream = json_array_get(json_object_get(probe, "streams"), 0);
     const char *text = json_string_value(json_object_get(stream, key));
     return text ? text : "";
 }
 
-/* Tags stay where they can be told; where not, the tones are those of an ordinary screen. */
+/* Tags stay where the format has them; where not, the tones are those of an ordinary screen. */
 static void test_hdr(void **state)
 {
     (void)state;
     /* 100 cd/m², a sheet of paper, is 0.508 of PQ's range: 509 of 10 bits. */
-    media_ffmpeg(films_dir(),
+    media_ffmpeg(video_dir(),
                  "-f lavfi -i color=black:s=64x64:r=25:d=0.4 -vf "
                  "format=yuv420p10le,geq=lum=509:cb=512:cr=512 -c:v libx265 -preset ultrafast -x265-params "
                  "log-level=none -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc hdr.mp4");
     static const char *const tellers[] = {"mp4", "mkv", "webm"};
     for (size_t i = 0; i < 3; i++) {
         MR_AUTO_JSON json_t *receipt = edit_ok("hdr.mp4", "bright", tellers[i], "{\"fps\":25}");
-        MR_AUTO_JSON json_t *probe = media_probe(films_dir(), "bright");
-        assert_string_equal(tag_of_picture(probe, "color_transfer"), "smpte2084");
-        assert_string_equal(tag_of_picture(probe, "color_space"), "bt2020nc");
+        MR_AUTO_JSON json_t *probe = media_probe(video_dir(), "bright");
+        assert_string_equal(tag_of_video(probe, "color_transfer"), "smpte2084");
+        assert_string_equal(tag_of_video(probe, "color_space"), "bt2020nc");
         assert_true(has_what(receipt, "kept", "hdr"));
     }
     static const char *const others[] = {"avi", "gif"};
@@ -410,13 +410,13 @@ static void test_codecs_and_pixels(void **state)
         {"clear.gif", "gif"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        media_ffmpeg(films_dir(),
+        media_ffmpeg(video_dir(),
                      "-f lavfi -i color=0xc0c0c0:s=64x64:r=25:d=0.4 -vf noise=alls=8:allf=t -c:v %s %s",
                      cases[i].encoder, cases[i].file);
         json_decref(edit_ok(cases[i].file, "gray.mp4", "mp4", "{\"fps\":25}"));
-        struct film film = look("gray.mp4");
-        assert_string_equal(film.picture, "h264");
-        assert_near(film.picture_s, 0.4, 0.05, cases[i].file);
+        struct video video = look("gray.mp4");
+        assert_string_equal(video.video, "h264");
+        assert_near(video.video_s, 0.4, 0.05, cases[i].file);
         assert_near(brightness("gray.mp4", 0.1, "64:64:0:0"), 0xc0, 4, cases[i].file);
     }
 }
@@ -424,19 +424,19 @@ static void test_codecs_and_pixels(void **state)
 static void test_delays_of_gif(void **state)
 {
     (void)state;
-    media_ffmpeg(films_dir(), "-f lavfi -i testsrc2=s=64x48:r=10:d=1 -vf select='not(between(n,3,6))' -vsync "
+    media_ffmpeg(video_dir(), "-f lavfi -i testsrc2=s=64x48:r=10:d=1 -vf select='not(between(n,3,6))' -vsync "
                               "vfr delays.gif");
-    double wanted = look("delays.gif").picture_s;
+    double wanted = look("delays.gif").video_s;
     static const char *const formats[] = {"gif", "webm", "avi"};
     for (size_t i = 0; i < 3; i++) {
         json_decref(edit_ok("delays.gif", "delays", formats[i], NULL));
-        assert_near(look("delays").picture_s, wanted, 0.011, formats[i]);
+        assert_near(look("delays").video_s, wanted, 0.011, formats[i]);
     }
 }
 
 int main(void)
 {
-    if (!films_start())
+    if (!video_start())
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clock_jumps),
@@ -446,17 +446,17 @@ int main(void)
         cmocka_unit_test(test_no_time_stamps),
         cmocka_unit_test(test_damaged_key_frames),
         cmocka_unit_test(test_a_hundred_streams),
-        cmocka_unit_test(test_odd_films),
+        cmocka_unit_test(test_odd_videos),
         cmocka_unit_test(test_short_pieces),
         cmocka_unit_test(test_still_is_split),
         cmocka_unit_test(test_variable_rate_keeps_step),
-        cmocka_unit_test(test_sound_apart),
+        cmocka_unit_test(test_audio_apart),
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_hdr),
         cmocka_unit_test(test_codecs_and_pixels),
         cmocka_unit_test(test_delays_of_gif),
     };
-    int failed = cmocka_run_group_tests_name("videos", tests, NULL, NULL);
-    films_stop();
+    int failed = cmocka_run_group_tests_name("video", tests, NULL, NULL);
+    video_stop();
     return failed;
 }

@@ -1,5 +1,5 @@
 /* All eight ways in which a display matrix can turn and mirror a picture, by where a mark of it comes out. */
-#include "tests/unit/film_fixture.h"
+#include "tests/unit/video_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,7 +42,7 @@ static void set_matrix(struct matrix m)
     enum { AFTER_TYPE = 44, ONE = 1 << 16 };
     static unsigned char data[FILE_MAX_BYTES];
     char path[128];
-    snprintf(path, sizeof path, "%s/marked.mp4", films_dir()->path);
+    snprintf(path, sizeof path, "%s/marked.mp4", video_dir()->path);
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
     size_t len = fread(data, 1, sizeof data, file);
@@ -52,7 +52,7 @@ static void set_matrix(struct matrix m)
     const int numbers[] = {m.a, m.b, 0, m.c, m.d, 0, shift(m.a, m.c), shift(m.b, m.d)};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         put32(header + AFTER_TYPE + 4 * i, numbers[i] * ONE);
-    media_write_file(films_dir(), "turned.mp4", data, len);
+    media_write_file(video_dir(), "turned.mp4", data, len);
 }
 
 static void assert_brightness(struct matrix m, struct point at, int wanted)
@@ -70,7 +70,7 @@ static void test_all_eight(void **state)
     (void)state;
     static const struct matrix matrices[] = {{1, 0, 0, 1},  {-1, 0, 0, 1}, {1, 0, 0, -1}, {-1, 0, 0, -1},
                                              {0, 1, -1, 0}, {0, 1, 1, 0},  {0, -1, 1, 0}, {0, -1, -1, 0}};
-    media_ffmpeg(films_dir(),
+    media_ffmpeg(video_dir(),
                  "-f lavfi -i color=black:s=%dx%d:r=5:d=0.4,drawbox=0:0:48:16:white:fill -c:v libx264 "
                  "-pix_fmt yuv420p marked.mp4",
                  WIDTH, HEIGHT);
@@ -78,9 +78,9 @@ static void test_all_eight(void **state)
         struct matrix m = matrices[i];
         set_matrix(m);
         MR_AUTO_JSON json_t *receipt = edit_ok("turned.mp4", "upright.webm", "webm", NULL);
-        struct film film = look("upright.webm");
-        assert_int_equal(film.width, m.a ? WIDTH : HEIGHT);
-        assert_int_equal(film.height, m.a ? HEIGHT : WIDTH);
+        struct video video = look("upright.webm");
+        assert_int_equal(video.width, m.a ? WIDTH : HEIGHT);
+        assert_int_equal(video.height, m.a ? HEIGHT : WIDTH);
         assert_brightness(m, (struct point){24, 8}, WHITE);
         assert_brightness(m, (struct point){72, 8}, 16);
         assert_brightness(m, (struct point){24, 40}, 16);
@@ -89,10 +89,10 @@ static void test_all_eight(void **state)
 
 int main(void)
 {
-    if (!films_start())
+    if (!video_start())
         return 1;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_eight)};
     int failed = cmocka_run_group_tests_name("orientation", tests, NULL, NULL);
-    films_stop();
+    video_stop();
     return failed;
 }

@@ -132,7 +132,7 @@ static void outputs_are_named(void **state)
         struct written written[5];
         struct expected expected[5];
     } table[] = {
-        {"My film.mov", false, {{0, 0, body}}, {{"results/set/1-2.mp4", "My film.mp4", VIDEO}}},
+        {"My video.mov", false, {{0, 0, body}}, {{"results/set/1-2.mp4", "My video.mp4", VIDEO}}},
         {"Año 1.mov",
          false,
          {{0, 0, body}, {1, 0, body}, {2, 0, body}},
@@ -149,7 +149,7 @@ static void outputs_are_named(void **state)
          {{"results/set/1-2.mp4", "x-1.mp4", VIDEO},
           {"results/set/1-2-1.mp4", "x-2.mp4", VIDEO},
           {"results/set/1-2-2.jpg", "x.jpg", "jpg", "image/jpeg"}}},
-        /* nobody ordered a picture */
+        /* nobody requested a thumbnail */
         {"x.mp4",
          false,
          {{0, 0, body}, {1, 0, jpeg}},
@@ -185,7 +185,7 @@ static void a_long_name_is_cut_at_a_character(void **state)
     assert_string_equal(outputs[0].file_name + 197, "ñ.mp3");
 }
 
-/* What has been stored is told, so that it can be deleted; and the ledger knows it until then. */
+/* Stored objects are reported, so that they can be deleted; the ledger keeps them until then. */
 static void a_failing_job_leaves_known_objects(void **state)
 {
     (void)state;

@@ -79,7 +79,7 @@ static void unfinished_outputs_are_refused(void **state)
     }
 }
 
-/* Storage that refuses is told as it is, and the ledger knows the name that may have been stored. */
+/* A refusal by storage is reported unchanged, and the ledger keeps the name that may have been stored. */
 static void storage_refuses_and_the_ledger_knows(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* How a job's end is told to Pub/Sub: only what a retry can cure is refused. Source: DESIGN's table of the
+/* How the end of a job is reported to Pub/Sub: only what a retry can cure is refused. Source: DESIGN's table of the
  * push handler. */
 #include "worker/push.h"
 

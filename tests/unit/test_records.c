@@ -1,4 +1,4 @@
-/* The records of kind insert_records against a real PostgreSQL: exact counts, whoever comes, dies or is late.
+/* The records of kind insert_records against a real PostgreSQL: exact counts, also when workers overlap, die or are late.
  */
 #include "shared/data/records.h"
 #include "tests/unit/fixture_db.h"

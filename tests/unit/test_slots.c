@@ -99,7 +99,7 @@ static void a_slot_goes_back_to_its_pool(void **state)
     mr_slots_destroy(&slots);
 }
 
-/* With one slot one may wait; whoever comes then is refused at once, and the one who waits gets the slot. */
+/* With one slot one may wait; the next is refused at once, and the one who waits gets the slot. */
 static void one_waits_and_the_next_is_refused(void **state)
 {
     (void)state;

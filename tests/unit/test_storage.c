@@ -426,7 +426,7 @@ static void puts_despite_failures(void **state)
     }
 }
 
-/* Writes len bytes in pieces of an odd size and finishes. */
+/* Writes len bytes in parts of an odd size and finishes. */
 static enum mr_status upload(struct fixture *f, size_t len, struct mr_object *ret, struct mr_err *err)
 {
     MR_AUTO(mr_upload) struct mr_upload *up = NULL;

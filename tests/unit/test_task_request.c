@@ -1,4 +1,4 @@
-/* What a client may order: each field's type and meaning, which fields make which task, and the hash by which
+/* What a client may request: each field's type and meaning, which fields make which task, and the hash by which
  * a repetition is known. */
 #include "shared/media/presets.h"
 #include "web/api/task_request.h"
@@ -191,7 +191,7 @@ static void a_field_is_given_once(void **state)
 }
 
 #define UPLOAD "\"upload_id\":\"00000000-0000-4000-8000-000000000000\""
-#define FILM   "\"url\":\"https://example.com/a/Film.MP4?x=.avi\""
+#define FILM   "\"url\":\"https://example.com/a/Video.MP4?x=.avi\""
 
 static const struct {
     const char *fields; /* JSON */
@@ -390,7 +390,7 @@ static void a_url_without_a_word_follows_a_preset(void **state)
     fill(&wanted, "{" FILM "}", false);
     assert_int_equal(mr_task_request_plan(&wanted, &draft, &err), MR_OK);
     assert_follows(&draft, MR_PRESET_OF_URLS);
-    assert_string_equal(draft.original_file, "Film.MP4");
+    assert_string_equal(draft.original_file, "Video.MP4");
 }
 
 static void an_upload_with_a_format_is_what_it_is(void **state)

@@ -456,7 +456,7 @@ static void the_outbox_owes_what_was_not_heard_of(void **state)
     assert_int_equal(due_count(id), 0); /* admission is about to publish it */
     set(id, "uploaded_at = now() - interval '6 s'");
     assert_int_equal(due_count(id), 1);
-    assert_int_equal(mr_outbox_mark(test_db, &other, 1, &err), MR_OK); /* of another order: says nothing */
+    assert_int_equal(mr_outbox_mark(test_db, &other, 1, &err), MR_OK); /* of another request: has no effect */
     assert_int_equal(due_count(id), 1);
     assert_int_equal(mr_outbox_mark(test_db, &sent, 1, &err), MR_OK);
     assert_int_equal(due_count(id), 0);

@@ -1,4 +1,4 @@
-#include "tests/unit/film_fixture.h"
+#include "tests/unit/video_fixture.h"
 
 #include "worker/media/convert.h"
 
@@ -14,7 +14,7 @@
 static struct mr_sandbox *sandbox;
 static struct media_dir dir;
 
-bool films_start(void)
+bool video_start(void)
 {
     struct mr_err err;
     if (mr_sandbox_start(mr_media_run, &sandbox, &err)) {
@@ -25,13 +25,13 @@ bool films_start(void)
     return true;
 }
 
-void films_stop(void)
+void video_stop(void)
 {
     mr_sandbox_stop(sandbox);
     media_dir_remove(&dir);
 }
 
-const struct media_dir *films_dir(void)
+const struct media_dir *video_dir(void)
 {
     return &dir;
 }
@@ -66,24 +66,24 @@ static double number(const json_t *packet, const char *key)
     return text ? strtod(text, NULL) : NAN;
 }
 
-static void note_packet(struct film *film, const json_t *packet)
+static void note_packet(struct video *video, const json_t *packet)
 {
-    bool is_picture = strcmp(json_string_value(json_object_get(packet, "codec_type")), "video") == 0;
+    bool is_video = strcmp(json_string_value(json_object_get(packet, "codec_type")), "video") == 0;
     double at = number(packet, "pts_time"), length = number(packet, "duration_time");
-    double *from = is_picture ? &film->picture_from : &film->sound_from;
-    double *end = is_picture ? &film->picture_s : &film->sound_s;
-    film->frames += is_picture;
+    double *from = is_video ? &video->video_from : &video->audio_from;
+    double *end = is_video ? &video->video_s : &video->audio_s;
+    video->frames += is_video;
     if (isnan(at))
         return;
-    if (is_picture)
-        film->picture_at = fmax(film->picture_at, at);
+    if (is_video)
+        video->video_at = fmax(video->video_at, at);
     *from = fmin(*from, at);
     *end = fmax(*end, at + (isnan(length) ? 0 : length));
 }
 
-struct film look(const char *file)
+struct video look(const char *file)
 {
-    struct film film = {.picture_from = INFINITY, .sound_from = INFINITY};
+    struct video video = {.video_from = INFINITY, .audio_from = INFINITY};
     size_t i, len;
     const json_t *entry;
     char *text = media_run(&dir, &len,
@@ -95,18 +95,18 @@ struct film look(const char *file)
     free(text);
     json_array_foreach (json_object_get(probe, "streams"), i, entry) {
         const char *type = json_string_value(json_object_get(entry, "codec_type"));
-        bool is_picture = strcmp(type, "video") == 0;
-        if (is_picture || strcmp(type, "audio") == 0)
-            snprintf(is_picture ? film.picture : film.sound, sizeof film.sound, "%s",
+        bool is_video = strcmp(type, "video") == 0;
+        if (is_video || strcmp(type, "audio") == 0)
+            snprintf(is_video ? video.video : video.audio, sizeof video.audio, "%s",
                      json_string_value(json_object_get(entry, "codec_name")));
-        if (!is_picture)
+        if (!is_video)
             continue;
-        film.width = (int)json_integer_value(json_object_get(entry, "width"));
-        film.height = (int)json_integer_value(json_object_get(entry, "height"));
+        video.width = (int)json_integer_value(json_object_get(entry, "width"));
+        video.height = (int)json_integer_value(json_object_get(entry, "height"));
     }
     json_array_foreach (json_object_get(probe, "packets"), i, entry)
-        note_packet(&film, entry);
-    return film;
+        note_packet(&video, entry);
+    return video;
 }
 
 double brightness(const char *file, double at, const char *crop)
