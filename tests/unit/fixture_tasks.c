@@ -1,0 +1,71 @@
+#include "tests/unit/fixture_tasks.h"
+
+#include "shared/base/encoding.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct mr_task_draft task_draft(int64_t user_id)
+{
+    struct mr_task_draft draft = {.user_id = user_id,
+                                  .kind = MR_KIND_CONVERT,
+                                  .priority = "normal",
+                                  .new_format = "mp3",
+                                  .original_file = "a.wav",
+                                  .original_format = "wav",
+                                  .original_size = 123,
+                                  .input_object = "inputs/a",
+                                  .input_generation = 77};
+    struct mr_err err = {0};
+    assert_int_equal(mr_uuid_generate(draft.file_id, &err), MR_OK);
+    return draft;
+}
+
+json_t *task_insert(const struct mr_task_draft *draft)
+{
+    json_t *view = NULL;
+    struct mr_err err = {0};
+    if (mr_tasks_insert(test_db, &draft, 1, &view, &err) != MR_OK)
+        fail_msg("%s", err.message);
+    return view;
+}
+
+void task_insert_new(const struct mr_task_draft *draft)
+{
+    MR_AUTO_JSON json_t *view = task_insert(draft);
+    assert_non_null(view);
+}
+
+json_t *task_view(const char *key)
+{
+    json_t *view = NULL;
+    struct mr_err err = {0};
+    assert_int_equal(mr_tasks_get(test_db, test_owner, key, &view, &err), MR_OK);
+    return view;
+}
+
+void assert_answer(const char *expected, const char *format, const char *argument)
+{
+    char sql[500];
+    snprintf(sql, sizeof sql, "SELECT (%s'%s') AS answer", format, argument);
+    MR_AUTO_STR char *answer = fixture_db_ask(test_db, sql);
+    assert_string_equal(answer, expected);
+}
+
+void run_sql(const char *sql)
+{
+    MR_AUTO_STR char *answer = fixture_db_ask(test_db, sql);
+    assert_string_equal(answer, "1");
+}
+
+void assert_text(const json_t *view, const char *key, const char *expected)
+{
+    const json_t *value = json_object_get(view, key);
+    if (!expected)
+        assert_true(json_is_null(value));
+    else
+        assert_string_equal(json_is_string(value) ? json_string_value(value) : "(none)", expected);
+}
