@@ -18,7 +18,7 @@ enum { MAX_ARGUMENTS = 512, OUTPUT_MAX = 256 << 20 };
 
 void media_dir_make(struct media_dir *dir)
 {
-    snprintf(dir->path, sizeof dir->path, "/tmp/mr-media-XXXXXX");
+    snprintf(dir->path, sizeof dir->path, "media-XXXXXX");
     assert_non_null(mkdtemp(dir->path));
 }
 
@@ -81,9 +81,9 @@ static void split(char *text, char *argv[], size_t at)
 void media_dir_remove(const struct media_dir *dir)
 {
     char *argv[] = {(char *)"rm", (char *)"-rf", (char *)(uintptr_t)dir->path, NULL};
-    const struct media_dir root = {"/"};
+    const struct media_dir here = {"."};
     size_t len;
-    free(run_program(&root, argv, &len));
+    free(run_program(&here, argv, &len));
 }
 
 void media_ffmpeg(const struct media_dir *dir, const char *format, ...)

@@ -16,6 +16,7 @@
 struct media_dir {
     char path[64];
 };
+/* A new directory in the current one, which tests/unit/run.sh removes. */
 void media_dir_make(struct media_dir *dir);
 void media_dir_remove(const struct media_dir *dir);
 

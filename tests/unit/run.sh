@@ -32,7 +32,7 @@ list_programs() {
 run_program() {
     local begin=${EPOCHREALTIME/./} result=0
     mkdir "$scratch/$1"
-    (cd "$scratch/$1" && TMPDIR=$PWD exec timeout "$seconds_at_most" "$programs/$1") >"$scratch/$1.out" 2>&1 </dev/null || result=$?
+    (cd "$scratch/$1" && TMPDIR=$PWD exec timeout --foreground "$seconds_at_most" "$programs/$1") >"$scratch/$1.out" 2>&1 </dev/null || result=$?
     echo "$result $(((${EPOCHREALTIME/./} - begin) / 1000000))" >"$scratch/$1.result"
     rm -rf "${scratch:?}/$1"
 }
@@ -61,10 +61,19 @@ report() {
 show=${1:+yes}
 mapfile -t names < <(list_programs "$@")
 unit_database_start
-trap 'unit_database_stop; rm -rf "$scratch"' EXIT
+pool=
+clean_up() {
+    [ -z "$pool" ] || kill -- "-$pool" 2>/dev/null
+    unit_database_stop
+    rm -rf "$scratch"
+}
+trap clean_up EXIT
 trap 'exit 130' INT TERM
 export -f run_program
 export scratch programs seconds_at_most
-printf '%s\n' "${names[@]}" | xargs -P "${JOBS:-$(nproc)}" -I{} bash -c 'run_program {}' &
-wait $!
+printf '%s\n' "${names[@]}" >"$scratch/names"
+setsid xargs -a "$scratch/names" -P "${JOBS:-$(nproc)}" -I{} bash -c 'run_program {}' & # a group that can be stopped
+pool=$!
+wait $pool
+pool=
 report "${names[@]}"

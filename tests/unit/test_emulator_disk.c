@@ -26,7 +26,7 @@ static int remove_entry(const char *path, const struct stat *info, int flag, str
 static int make_directory(void **state)
 {
     (void)state;
-    snprintf(directory, sizeof directory, "/tmp/mediarun-emulator-XXXXXX");
+    snprintf(directory, sizeof directory, "emulator-XXXXXX");
     return mkdtemp(directory) ? 0 : -1;
 }
 

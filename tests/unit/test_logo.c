@@ -57,7 +57,7 @@ static void other_files_have_to_be_pngs(void **state)
         {FILE_OF("GIF89a, which is another picture"), MR_INVALID},
         {FILE_OF(""), MR_INVALID},
     };
-    char path[] = "/tmp/mr-logo-XXXXXX";
+    char path[] = "logo-XXXXXX";
     MR_AUTO_FD int fd = mkstemp(path);
     assert_true(fd >= 0);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

@@ -333,7 +333,7 @@ static void exchanges_a_key_file(void **state)
                   "private_key", key.private_pem, "private_key_id", "key-7", "token_uri",
                   fake_http_url(f->fake), "project_id", "key-project");
     MR_AUTO_STR char *text = json_dumps(json, 0);
-    char path[] = "/tmp/test_token_XXXXXX";
+    char path[] = "key-XXXXXX";
     close(mkstemp(path));
     write_file(path, text);
     struct mr_token_options options = {.credentials_file = path};
@@ -374,7 +374,7 @@ static void refuses_bad_key_files(void **state)
         {"{\"type\":\"service_account\",\"client_email\":\"a@b\"}", MR_INVALID},
     };
     struct fixture *f = *state;
-    char path[] = "/tmp/test_token_XXXXXX";
+    char path[] = "key-XXXXXX";
     close(mkstemp(path));
     struct mr_token_options options = {.credentials_file = path};
     struct mr_token_source *source = NULL;
