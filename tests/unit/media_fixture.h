@@ -50,6 +50,9 @@ struct media_samples {
     int rate;
 };
 struct media_samples media_decode(const struct media_dir *dir, const char *file, int rate);
+/* The same of several files, by one ffmpeg: its start takes longer than a short file. */
+void media_decode_all(const struct media_dir *dir, const char *const files[], size_t count, int rate,
+                      struct media_samples ret_samples[]);
 void media_samples_free(struct media_samples *samples);
 /* The level in dB of one frequency over the middle of the samples (0 dB: a full-scale sine). */
 double media_tone_db(const struct media_samples *samples, double frequency);
