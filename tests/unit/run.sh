@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs unit test programs, as many at a time as there are processors: tests/unit/run.sh DIRECTORY [NAME…]
+# Runs unit test programs, one more at a time than there are processors, because some wait: tests/unit/run.sh DIRECTORY [NAME…]
 # DIRECTORY is build/<variant>/unit; without a NAME, all programs in it run. Each runs in an empty directory of its own with
 # databases of its own, on one PostgreSQL that is started here. The output of programs that fail is shown, that of the named
 # ones always. SHUFFLE=1: random order. JOBS=N: N at a time. The last line counts tests, not programs.
@@ -72,7 +72,7 @@ trap 'exit 130' INT TERM
 export -f run_program
 export scratch programs seconds_at_most
 printf '%s\n' "${names[@]}" >"$scratch/names"
-setsid xargs -a "$scratch/names" -P "${JOBS:-$(nproc)}" -I{} bash -c 'run_program {}' & # a group that can be stopped
+setsid xargs -a "$scratch/names" -P "${JOBS:-$(($(nproc) + 1))}" -I{} bash -c 'run_program {}' & # a group that can be stopped
 pool=$!
 wait $pool
 pool=
