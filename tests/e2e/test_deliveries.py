@@ -310,7 +310,7 @@ def test_sweep_publishes_what_the_worker_could_not(make_delivering_stack, make_h
     stack = make_delivering_stack(hook, worker_settings={"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{free_port()}"})
     user = stack.client()
     task = user.finish(insert(user, callback_url=hook.url))
-    wait_for(lambda: "waits for the sweep" in stack.worker.log(), "the log line that nothing was published")
+    wait_for(lambda: "cannot publish the deliveries of a task" in stack.worker.log(), "the log line that nothing was published")
     assert deliveries(stack, task) == [("webhook", "pending", "0")]
     stack.sql("UPDATE deliveries SET created_at = now() - interval '6 s' RETURNING id")
     stack.sweep()
