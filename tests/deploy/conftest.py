@@ -7,6 +7,8 @@ import types
 
 import pytest
 
+pytest.register_assert_rewrite("resources")
+
 import cloud
 import recorder
 import warm_gcloud

@@ -48,7 +48,7 @@ def resource_name(path):
     return re.sub(r"^/v\d\w*/", "", path)
 
 
-# ---- how a POST to a collection names what it makes: pattern of the path → function of (body, query) ------------------
+# How a POST to a collection names what it makes: pattern of the path → function of (body, query).
 
 def account_id(body, _):
     return f"{body['accountId']}@{PROJECT}.iam.gserviceaccount.com"
@@ -95,8 +95,6 @@ class Recorder:
 
     def paths_of(self, pattern):
         return [path for path in self.store if re.search(pattern, path)]
-
-    # ---- one request ------------------------------------------------------------------------------------------------
 
     def answer(self, method, host, path, query, body, raw=b"", token=""):
         with self.lock:
@@ -166,7 +164,7 @@ class Recorder:
         return answer
 
 
-# ---- what an API adds to what it is given ------------------------------------------------------------------------------
+# What an API adds to what it is given.
 
 def named(_, path, value):
     return {**value, "name": resource_name(path)}
@@ -239,7 +237,7 @@ WRAPPED = [
 ]
 
 
-# ---- requests that are no plain reading or writing: pattern of "METHOD path" → function ------------------------------------
+# Requests that are more than reading or writing a resource: pattern of "METHOD path" → function.
 
 def project_of(cloud, *_):
     return {"projectId": PROJECT, "projectNumber": NUMBER, "name": PROJECT, "lifecycleState": "ACTIVE"}

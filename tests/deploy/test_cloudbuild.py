@@ -20,9 +20,6 @@ BUILT_IN = {"PROJECT_ID", "BUILD_ID", "COMMIT_SHA"}
 WEB, WORKER = (f"europe-west1-docker.pkg.dev/p/mediarun/mediarun-{name}@sha256:{digit * 64}" for name, digit in (("web", "a"), ("worker", "b")))
 
 
-# ---- cloudbuild.yaml -------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.skipif(not messages.sdk_library(), reason="gcloud's message classes are not installed")
 def test_message_classes():
     assert messages.faults(messages.message_class("cloudbuild", "v1", "Build"), BUILD) == []
@@ -71,9 +68,6 @@ def test_both_dockerfiles_begin_alike():
     stage = re.compile(r"^FROM \S+ AS toolchain\n.*?(?=^FROM)", re.MULTILINE | re.DOTALL)
     first, second = (stage.search((ROOT / f"Dockerfile.{name}").read_text("utf-8")).group().split("\n\n")[0] for name in ("web", "worker"))
     assert first == second
-
-
-# ---- infra/rollout.sh --------------------------------------------------------------------------------------------------------
 
 
 def rollout(google, directory, **settings):

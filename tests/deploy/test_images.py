@@ -44,9 +44,6 @@ def buildah(*words):
     return run("buildah", *STORE, *words)
 
 
-# ---- what is in them -------------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module", params=NAMES)
 def image(request):
     """(name, root directory) of an image."""
@@ -103,9 +100,6 @@ def test_size(image, tmp_path):
     print(f"size  mediarun-{name}: {mib:.1f} MiB compressed", flush=True)
     shutil.rmtree(tmp_path / name)
     assert mib <= COMPRESSED_MIB[name]
-
-
-# ---- what they do ----------------------------------------------------------------------------------------------------------
 
 
 class Container(Program):

@@ -101,8 +101,6 @@ def test_cloudbuild():
     assert given and given <= set(build["substitutions"])
 
 
-# ---- the embedded cloud is set up alike ---------------------------------------------------------------------------------------
-
 LOCAL = r"""
 set -euo pipefail
 exec 3>&1 >/dev/null

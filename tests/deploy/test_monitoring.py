@@ -60,8 +60,6 @@ def test_gcloud_loses_nothing_of_a_file(tmp_path, command, name):
         google.close()
 
 
-# ---- the checks themselves find what they are for ----------------------------------------------------------------------
-
 def at(*path):
     def change(value, new):
         for step in path[:-1]:
@@ -130,8 +128,6 @@ def test_overlapping_tiles_are_noticed():
     dashboard["mosaicLayout"]["tiles"][1]["xPos"] -= 1
     assert "overlaps" in "\n".join(monitoring.dashboard_faults(dashboard))
 
-
-# ---- what is watched ----------------------------------------------------------------------------------------------------
 
 def conditions(name, kind="conditionThreshold"):
     return [condition[kind] for condition in monitoring.load(f"policies/{name}")["conditions"] if kind in condition]
@@ -236,8 +232,6 @@ def test_dashboard():
     counted = {f"logging.googleapis.com/user/{name}" for name in monitoring.names("metrics")}
     assert alerting | counted <= set(metrics)
 
-
-# ---- what is said ---------------------------------------------------------------------------------------------------------
 
 def runbook(name):
     return monitoring.load(f"policies/{name}")["documentation"]["content"]

@@ -75,8 +75,6 @@ def test_budget_of_connections():
     assert f"+ worker `maxScale` × `DATABASE_POOL`) + {spare} ≤ `--max-connections`" in TEXT
 
 
-# ---- the commands -------------------------------------------------------------------------------------------------------
-
 def commands():
     """Each gcloud command of the text, alone: without what it is piped into, and with names for the variables."""
     text = re.sub(r"\\\n\s*", " ", TEXT)

@@ -95,7 +95,7 @@ def loaded():
 def serve(root, address):
     sys.path.insert(0, os.path.join(root, "lib"))
     import gcloud
-    import googlecloudsdk.gcloud_main
+    importlib.import_module("googlecloudsdk.gcloud_main")
     server = socket.socket(socket.AF_UNIX)
     server.bind(address)
     server.listen(64)

@@ -1,0 +1,85 @@
+"""What infra/deploy.sh checks before it makes anything."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import cloud as programs
+from recorder import PROJECT
+from resources import lines
+
+
+def test_what_is_missing_beforehand(empty, gcloud):
+    """Each in one line; nothing is made."""
+    empty.permissions_missing = {"run.services.create", "pubsub.topics.create"}
+    run = programs.deploy(empty, gcloud)
+    assert re.fullmatch(r"error: missing permissions on demo-project: pubsub\.topics\.create run\.services\.create — .*", lines(run)[-1])
+    empty.billing = False
+    assert lines(programs.deploy(empty, gcloud))[-1].startswith("error: billing is disabled for demo-project: gcloud billing projects link")
+    empty.fail("GET", r"/v1/projects/demo-project$", 403, "The caller does not have permission")
+    assert re.match(r"error: project demo-project does not exist or you cannot access it", lines(programs.deploy(empty, gcloud))[-1])
+    assert empty.mutations() == []
+
+
+def test_a_region_that_is_none(empty, gcloud):
+    empty.enabled |= {"run.googleapis.com"}
+    run = programs.deploy(empty, gcloud, "--region", "mars-north1", "--dry-run")
+    assert lines(run)[-1].startswith("error: --region 'mars-north1' is not a region of Cloud Run: choose one of us-central1 europe-west1")
+
+
+def without_gcloud(directory, tree, *options):
+    """infra/deploy.sh with a PATH that has no gcloud: what it checks before, it says before."""
+    tools = directory / "bin"
+    tools.mkdir(exist_ok=True)
+    for tool in ("bash", "dirname", "sed", "head", "grep", "mktemp", "rm", "env", "cat"):
+        if not (tools / tool).exists():
+            (tools / tool).symlink_to(shutil.which(tool))
+    return subprocess.run([tree / "infra/deploy.sh", *options], text=True, capture_output=True, check=False, env={"PATH": str(tools)})
+
+
+def test_without_gcloud(tmp_path):
+    run = without_gcloud(tmp_path, programs.ROOT, "--project", PROJECT)
+    assert run.returncode == 1 and run.stderr.startswith("error: gcloud is not installed: https://")
+    assert len(lines(run)) == 1
+
+
+OPTION_FAULTS = [
+    ([], "error: --project is missing"), (["--project"], "error: --project needs a value"),
+    (["--project", PROJECT, "--nonsense"], "error: unknown option '--nonsense'"),
+    (["--project", PROJECT, "--region", "Europe"], "error: --region must be a region such as"),
+    (["--project", PROJECT, "--db-availability", "often"], "error: --db-availability must be zonal or regional"),
+    (["--project", PROJECT, "--max-connections", "many"], "error: --max-connections must be a whole number"),
+    (["--project", PROJECT, "--public-url", "http://x"], "error: --public-url must start with https://"),
+]
+
+
+@pytest.mark.parametrize("options,said", OPTION_FAULTS)
+def test_options(tmp_path, options, said):
+    run = without_gcloud(tmp_path, programs.ROOT, *options)
+    assert run.returncode == 1 and run.stderr.startswith(said) and len(lines(run)) == 1
+
+
+# file, what is changed → what the one line says.
+BUDGETS = [
+    ("web.yaml", 'maxScale: "6"', 'maxScale: "60"', r"the services may open 951 connections .*, the database accepts 200: lower maxScale"),
+    ("worker.yaml", 'DATABASE_POOL, value: "3"', 'DATABASE_POOL, value: "30"', r"the services may open 1059 connections"),
+    ("worker.yaml", "containerConcurrency: 5", "containerConcurrency: 6", r"containerConcurrency 6 is above SLOTS .* = 5"),
+    ("web.yaml", "containerConcurrency: 240", "containerConcurrency: 1000", r"containerConcurrency 1000 is above WEB_THREADS .* = 240"),
+    ("worker.yaml", "memory: 4Gi", "memory: 2Gi", r"may use 3584 MiB, the limit is 2048 MiB: raise memory"),
+    ("worker.yaml", 'JOB_TIMEOUT_SECONDS, value: "3300"', 'JOB_TIMEOUT_SECONDS, value: "3600"', r"lower JOB_TIMEOUT_SECONDS"),
+    ("worker.yaml", "timeoutSeconds: 3600", "timeoutSeconds: 7200", r"above Cloud Run's limit of 3600"),
+    ("worker.yaml", 'cpu-throttling: "false"', 'cpu-throttling: "true"', r'outlives its push \(600 s\) .* or JOB_TIMEOUT_SECONDS to 540'),
+    ("worker.yaml", "DATABASE_POOL", "DATABASE_POOLS", r"worker.yaml has no number for DATABASE_POOL"),
+]
+
+
+@pytest.mark.parametrize("name,old,new,said", BUDGETS)
+def test_numbers_that_do_not_fit(tmp_path, tree, name, old, new, said):
+    file = tree / "infra/services" / name
+    text = file.read_text("utf-8")
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    run = without_gcloud(tmp_path, tree, "--project", PROJECT)
+    assert run.returncode == 1 and len(lines(run)) == 1 and re.search(said, run.stderr), run.stderr
