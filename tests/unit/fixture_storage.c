@@ -1,5 +1,7 @@
 #include "tests/unit/fixture_storage.h"
 
+#include "shared/base/encoding.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -28,4 +30,14 @@ void fixture_storage_stop(void)
     test_storage = NULL;
     test_http = NULL;
     test_fake = NULL;
+}
+
+void fixture_object_json(char *out, size_t size, const char *data, size_t len)
+{
+    char crc[9];
+    mr_crc32c_text(mr_crc32c(0, data, len), crc);
+    snprintf(out, size,
+             "{\"name\":\"n\",\"size\":\"%zu\",\"generation\":\"77\",\"metageneration\":\"1\","
+             "\"contentType\":\"audio/mpeg\",\"crc32c\":\"%s\"}",
+             len, crc);
 }

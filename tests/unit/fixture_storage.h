@@ -15,4 +15,7 @@ extern struct mr_storage *test_storage;
 void fixture_storage_start(const char *bucket, size_t chunk_bytes);
 void fixture_storage_stop(void);
 
+/* Cloud Storage's JSON of an object "n" of generation 77 with this content. */
+void fixture_object_json(char *out, size_t size, const char *data, size_t len);
+
 #endif
