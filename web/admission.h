@@ -1,12 +1,12 @@
 /*
  * Admission: the group commit on the hot path of creating tasks.
  *
- * Request threads hand over their drafts and wait. One committer thread takes all waiting drafts, inserts them with one
- * statement, publishes them with one REST call, and wakes the threads. Meanwhile the next batch gathers, so batches grow
- * with the load, and a single request does not wait for others.
+ * Request threads hand over their drafts and wait. One committer thread takes all waiting drafts, inserts
+ * them with one statement, publishes them with one REST call, and wakes the threads. Meanwhile the next batch
+ * gathers, so batches grow with the load, and a single request does not wait for others.
  *
- * The row is committed before the response. If Pub/Sub is down, the response still comes after a bounded time: the row
- * is its own outbox entry, and the sweep publishes it later.
+ * The row is committed before the response. If Pub/Sub is down, the response still comes after a bounded
+ * time: the row is its own outbox entry, and the sweep publishes it later.
  */
 #ifndef MR_WEB_ADMISSION_H
 #define MR_WEB_ADMISSION_H
@@ -26,9 +26,10 @@ void mr_admission_stop(struct mr_admission *admission);
 MR_DEFINE_CLEANUP(mr_admission, mr_admission_stop)
 
 /*
- * Returns when the task is committed and, normally, published; the caller owns *ret_view. If the idempotency key of the
- * draft has created a task before, *ret_view is that task: its file_id differs from the draft's, and the input of the
- * draft is not needed. MR_CONFLICT and MR_NOT_FOUND as mr_idempotency_resolve. Any thread.
+ * Returns when the task is committed and, normally, published; the caller owns *ret_view. If the idempotency
+ * key of the draft has created a task before, *ret_view is that task: its file_id differs from the draft's,
+ * and the input of the draft is not needed. MR_CONFLICT and MR_NOT_FOUND as mr_idempotency_resolve. Any
+ * thread.
  */
 MR_MUST_CHECK enum mr_status mr_admission_submit(struct mr_admission *admission,
                                                  const struct mr_task_draft *draft, json_t **ret_view,

@@ -1,6 +1,6 @@
 /*
- * How streams catch up that are behind, from the database, page by page: a client that returns with a Last-Event-ID, a
- * client that reads slowly, and all of them after a lost connection.
+ * How streams catch up that are behind, from the database, page by page: a client that returns with a
+ * Last-Event-ID, a client that reads slowly, and all of them after a lost connection.
  */
 #include "web/event_feed.h"
 #include "web/event_text.h"

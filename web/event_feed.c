@@ -1,7 +1,7 @@
 /*
- * The rounds of the feed: take the notifications that have arrived, send what has changed, let streams catch up, wait.
- * When the database fails, the feed drops the connection, marks all streams as lost (notifications may have been
- * missed), and connects again after a growing delay.
+ * The rounds of the feed: take the notifications that have arrived, send what has changed, let streams catch
+ * up, wait. When the database fails, the feed drops the connection, marks all streams as lost (notifications
+ * may have been missed), and connects again after a growing delay.
  */
 #include "web/event_feed.h"
 

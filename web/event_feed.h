@@ -1,8 +1,8 @@
 /*
- * The feed, the hub's thread that talks to the database (event_hub.h describes both threads). Its three parts share the
- * struct below: event_feed.c holds the connection and runs the rounds, event_notices.c sends changes to the streams
- * that are live, event_catch_up.c brings the other streams up to date. Everything here is called on the feed's thread,
- * without the hub's lock.
+ * The feed, the hub's thread that talks to the database (event_hub.h describes both threads). Its three parts
+ * share the struct below: event_feed.c holds the connection and runs the rounds, event_notices.c sends
+ * changes to the streams that are live, event_catch_up.c brings the other streams up to date. Everything here
+ * is called on the feed's thread, without the hub's lock.
  */
 #ifndef MR_WEB_EVENT_FEED_H
 #define MR_WEB_EVENT_FEED_H
@@ -26,14 +26,15 @@ struct mr_event_feed {
     bool failure_is_logged; /* the present failure is in the log */
 };
 
-/* Takes up to MR_EVENT_NOTICES_MAX notifications and keeps those that a stream wants; *ret_more if there may be more.
- * Fails when the connection is lost. */
+/* Takes up to MR_EVENT_NOTICES_MAX notifications and keeps those that a stream wants; *ret_more if there may
+ * be more. Fails when the connection is lost. */
 MR_MUST_CHECK enum mr_status mr_event_feed_take_notices(struct mr_event_feed *feed, bool *ret_more,
                                                         struct mr_err *err);
 /* Reads the changed tasks and sends them to the streams that want them. */
 MR_MUST_CHECK enum mr_status mr_event_feed_send_pending(struct mr_event_feed *feed, struct mr_err *err);
 
-/* Sends one page to each of some streams that are behind and have room, in turn; *ret_more if there may be others. */
+/* Sends one page to each of some streams that are behind and have room, in turn; *ret_more if there may be
+ * others. */
 MR_MUST_CHECK enum mr_status mr_event_feed_catch_up(struct mr_event_feed *feed, bool *ret_more,
                                                     struct mr_err *err);
 

@@ -1,4 +1,5 @@
-/* What the two threads of the hub share. Only event_hub.c (streams, writer) and event_feed.h (database) include it. */
+/* What the two threads of the hub share. Only event_hub.c (streams, writer) and event_feed.h (database)
+ * include it. */
 #ifndef MR_WEB_EVENT_HUB_INTERNAL_H
 #define MR_WEB_EVENT_HUB_INTERNAL_H
 

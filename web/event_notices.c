@@ -1,6 +1,6 @@
 /*
- * The feed's way from a notification to the streams that are live. Each changed task is read once, however many streams
- * want it; several changes of one task become one event with the newest state.
+ * The feed's way from a notification to the streams that are live. Each changed task is read once, however
+ * many streams want it; several changes of one task become one event with the newest state.
  */
 #include "shared/base/encoding.h"
 #include "web/event_feed.h"
@@ -59,8 +59,8 @@ enum mr_status mr_event_feed_take_notices(struct mr_event_feed *feed, bool *ret_
     return MR_OK;
 }
 
-/* True if the stream reads the change itself while it catches up. Sent now, its id would mean that the client has
- * everything before it. Deletions cannot be read later. */
+/* True if the stream reads the change itself while it catches up. Sent now, its id would mean that the client
+ * has everything before it. Deletions cannot be read later. */
 static bool will_read(const struct mr_event_stream *stream, const struct mr_event_notice *notice)
 {
     if (stream->place == MR_PLACE_LIVE)
@@ -141,8 +141,8 @@ static const struct mr_task_event *find_event(const struct mr_task_events *event
     return NULL;
 }
 
-/* Sends one pending change. *ret_keep if it must wait: the task has changed since, and its newer notification is on its
- * way. A task that is not found was deleted, and the notification of that is on its way. */
+/* Sends one pending change. *ret_keep if it must wait: the task has changed since, and its newer notification
+ * is on its way. A task that is not found was deleted, and the notification of that is on its way. */
 static enum mr_status send_one(struct mr_event_feed *feed, const struct mr_event_notice *notice,
                                const struct mr_task_events *events, bool *ret_keep, struct mr_err *err)
 {

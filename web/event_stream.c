@@ -14,8 +14,8 @@ enum {
     SCRAP_MAX = 64 << 10,
 };
 
-/* Reads and drops what the client has sent: closing a socket with unread input resets the connection, and the client
- * would lose what it has not read yet. */
+/* Reads and drops what the client has sent: closing a socket with unread input resets the connection, and the
+ * client would lose what it has not read yet. */
 static void drop_input(int fd)
 {
     char scrap[4096];

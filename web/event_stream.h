@@ -1,9 +1,10 @@
 /*
- * One open event stream (text/event-stream): its socket, what is queued for it, and how far its client is. Nothing here
- * blocks. The lock of the hub protects every field; only the writer thread of the hub frees an attached stream.
+ * One open event stream (text/event-stream): its socket, what is queued for it, and how far its client is.
+ * Nothing here blocks. The lock of the hub protects every field; only the writer thread of the hub frees an
+ * attached stream.
  *
- * A stream ends in one of two ways: mr_event_stream_end sends what is queued first, mr_event_stream_cut does not. Both
- * shut the socket down; epoll reports that, and the writer does the rest.
+ * A stream ends in one of two ways: mr_event_stream_end sends what is queued first, mr_event_stream_cut does
+ * not. Both shut the socket down; epoll reports that, and the writer does the rest.
  * Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 #ifndef MR_WEB_EVENT_STREAM_H
@@ -44,21 +45,22 @@ struct mr_event_stream {
 /* Closes the socket and frees. NULL is allowed. */
 void mr_event_stream_free(struct mr_event_stream *stream);
 
-/* Takes ownership of a socket and sets it up: non-blocking, with limits for a client that is gone or does not read. */
+/* Takes ownership of a socket and sets it up: non-blocking, with limits for a client that is gone or does not
+ * read. */
 void mr_event_stream_take_socket(struct mr_event_stream *stream, int fd);
 
 /* Queues text and sends what the socket takes. A stream whose queue would exceed its cap is cut off. */
 void mr_event_stream_push(struct mr_event_stream *stream, const char *text, size_t len);
 
-/* Queues an event, as mr_event_stream_push does. `text` has all its lines except the id, with the blank line at the end
- * (event_text.h). `seen` of the stream becomes event_id if that is higher, and is sent as id. */
+/* Queues an event, as mr_event_stream_push does. `text` has all its lines except the id, with the blank line
+ * at the end (event_text.h). `seen` of the stream becomes event_id if that is higher, and is sent as id. */
 void mr_event_stream_send(struct mr_event_stream *stream, int64_t event_id, const struct mr_buf *text);
 
 /* False when half of the queue is used: the other half is for what cannot be sent later. */
 bool mr_event_stream_has_room(const struct mr_event_stream *stream);
 
-/* Sends a comment, so that both sides and all proxies see that the stream is alive. A client that has read nothing of
- * its queue since the last heartbeat is cut off. */
+/* Sends a comment, so that both sides and all proxies see that the stream is alive. A client that has read
+ * nothing of its queue since the last heartbeat is cut off. */
 void mr_event_stream_heartbeat(struct mr_event_stream *stream);
 
 /* Sends what the socket takes of the queue. */

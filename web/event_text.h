@@ -1,4 +1,5 @@
-/* The text of an event (text/event-stream) without its id, which differs from stream to stream. Pure; any thread. */
+/* The text of an event (text/event-stream) without its id, which differs from stream to stream. Pure; any
+ * thread. */
 #ifndef MR_WEB_EVENT_TEXT_H
 #define MR_WEB_EVENT_TEXT_H
 
@@ -7,8 +8,8 @@
 
 enum { MR_EVENT_TEXT_MAX = 1 << 20 }; /* bytes, for the cap of the buffer */
 
-/* Appends the event for the present state of a task: "result" if it is final, otherwise "progress" or "state", as the
- * change says. */
+/* Appends the event for the present state of a task: "result" if it is final, otherwise "progress" or
+ * "state", as the change says. */
 MR_MUST_CHECK enum mr_status mr_event_text_task(struct mr_buf *text, const struct mr_task_event *event,
                                                 enum mr_event_change change, struct mr_err *err);
 

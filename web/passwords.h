@@ -1,8 +1,8 @@
 /*
  * Passwords: the rule for new ones, and their hashes (scrypt, RFC 7914).
  *
- * Hashing takes 16 MiB and tens of milliseconds, so at most `login_slots` hashes run at once and further callers
- * wait: a flood of logins can use up neither the memory nor all cores. Any thread may call.
+ * Hashing takes 16 MiB and tens of milliseconds, so at most `login_slots` hashes run at once and further
+ * callers wait: a flood of logins can use up neither the memory nor all cores. Any thread may call.
  */
 #ifndef MR_WEB_PASSWORDS_H
 #define MR_WEB_PASSWORDS_H
@@ -21,8 +21,8 @@ void mr_passwords_free(struct mr_passwords *passwords);
 MR_DEFINE_CLEANUP(mr_passwords, mr_passwords_free)
 
 /*
- * Accepts 8 to 128 characters with a lower-case letter, an upper-case letter and a digit, or 5 to 20 that also
- * contain one of $ # @; no spaces. MR_INVALID with code "weak_password" says what is missing.
+ * Accepts 8 to 128 characters with a lower-case letter, an upper-case letter and a digit, or 5 to 20 that
+ * also contain one of $ # @; no spaces. MR_INVALID with code "weak_password" says what is missing.
  */
 MR_MUST_CHECK enum mr_status mr_password_check_rule(const char *password, struct mr_err *err);
 
@@ -31,8 +31,9 @@ MR_MUST_CHECK enum mr_status mr_password_hash(struct mr_passwords *passwords, co
                                               char out[MR_PASSWORD_HASH_MAX], struct mr_err *err);
 
 /*
- * MR_OK if the password matches the hash, MR_UNAUTHENTICATED if not. With hash NULL (no such user) it takes the
- * same time and fails, so that the response time does not show which users exist. May wait for a login slot.
+ * MR_OK if the password matches the hash, MR_UNAUTHENTICATED if not. With hash NULL (no such user) it takes
+ * the same time and fails, so that the response time does not show which users exist. May wait for a login
+ * slot.
  */
 MR_MUST_CHECK enum mr_status mr_password_verify(struct mr_passwords *passwords, const char *password,
                                                 const char *hash, struct mr_err *err);

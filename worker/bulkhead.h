@@ -1,7 +1,8 @@
 /*
- * The bulkhead between the webhooks of different users. A user whose receivers answer slowly gets only a quarter of
- * the delivery slots until one of them answers quickly again, so a dead server delays the webhooks of other users
- * for at most one timeout. The state is kept in memory, each worker has its own. Any thread may call.
+ * The bulkhead between the webhooks of different users. A user whose receivers answer slowly gets only a
+ * quarter of the delivery slots until one of them answers quickly again, so a dead server delays the webhooks
+ * of other users for at most one timeout. The state is kept in memory, each worker has its own. Any thread
+ * may call.
  */
 #ifndef MR_WORKER_BULKHEAD_H
 #define MR_WORKER_BULKHEAD_H

@@ -1,7 +1,7 @@
 /*
- * The heartbeat of a job: a thread that, twice a second, extends the lease, stores the progress, and finds out
- * whether the task has been cancelled, deleted or taken over. A database that does not answer does not end the
- * job: the fence decides at the commit.
+ * The heartbeat of a job: a thread that, twice a second, extends the lease, stores the progress, and finds
+ * out whether the task has been cancelled, deleted or taken over. A database that does not answer does not
+ * end the job: the fence decides at the commit.
  */
 #ifndef MR_WORKER_HEARTBEAT_H
 #define MR_WORKER_HEARTBEAT_H

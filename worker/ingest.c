@@ -140,7 +140,8 @@ static enum mr_status fetch_with_retries(struct ingest *ingest, struct mr_err *e
     }
 }
 
-/* The extension of a name in lower case; false and "" without one, or with one that is not plain letters and digits. */
+/* The extension of a name in lower case; false and "" without one, or with one that is not plain letters and
+ * digits. */
 static bool take_extension(const char *name, char out[EXTENSION_MAX + 1])
 {
     const char *dot = strrchr(name, '.');
@@ -154,8 +155,8 @@ static bool take_extension(const char *name, char out[EXTENSION_MAX + 1])
     return plain;
 }
 
-/* The task's own name if it has an extension; otherwise the name that the server suggests, if that has one; otherwise
- * the task's name with the extension that fits the content. */
+/* The task's own name if it has an extension; otherwise the name that the server suggests, if that has one;
+ * otherwise the task's name with the extension that fits the content. */
 static char *name_file(const struct ingest *ingest)
 {
     const char *own = ingest->job->claim->original_file, *suggested = ingest->head.file_name;

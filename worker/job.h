@@ -32,8 +32,8 @@ mr_message_run mr_job_run;     /* the kinds of tasks: claim, run, commit */
 mr_message_run mr_deliver_run; /* kinds/deliver.c: one attempt to send a webhook or mail */
 mr_message_run mr_ping_run;    /* kinds/ping.c */
 
-/* Publishes the messages for the deliveries of a task that has just ended (kinds/deliver.c). The sweep publishes
- * what cannot be published now. */
+/* Publishes the messages for the deliveries of a task that has just ended (kinds/deliver.c). The sweep
+ * publishes what cannot be published now. */
 void mr_deliver_announce(struct mr_worker *worker, int64_t task_id, const struct mr_log *log);
 
 /* What a kind of task works with. It belongs to the thread that runs the job. */
@@ -48,8 +48,8 @@ struct mr_job {
 /* True when the job should end early: its lease is lost, or the worker is stopping. Any thread. */
 bool mr_job_should_stop(const struct mr_job *job);
 
-/* Commits the claimed task; repeats the commit when its answer is lost, which is safe (leases.h). *ret_committed is
- * false when the fence no longer held. */
+/* Commits the claimed task; repeats the commit when its answer is lost, which is safe (leases.h).
+ * *ret_committed is false when the fence no longer held. */
 MR_MUST_CHECK enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit,
                                            bool *ret_committed, struct mr_err *err);
 
@@ -58,8 +58,8 @@ void mr_job_drop_object(struct mr_job *job, const char *name);
 
 /*
  * Does the work of one claimed task and commits it. *ret_committed is false when the fence no longer held. A
- * transient failure releases the lease or, with remote_failed, defers the task until its attempts are used up; any
- * other failure fails the task with err's code and message.
+ * transient failure releases the lease or, with remote_failed, defers the task until its attempts are used
+ * up; any other failure fails the task with err's code and message.
  */
 typedef enum mr_status mr_kind_run(struct mr_job *job, bool *ret_committed, struct mr_err *err);
 

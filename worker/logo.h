@@ -1,6 +1,7 @@
 /*
- * The logo for edited videos, a PNG: the built-in one (worker/assets/logo.png, linked into the worker), or the file that
- * LOGO_FILE names. It is read once at start; then any thread may use it. Only the sandbox decodes it.
+ * The logo for edited videos, a PNG: the built-in one (worker/assets/logo.png, linked into the worker), or
+ * the file that LOGO_FILE names. It is read once at start; then any thread may use it. Only the sandbox
+ * decodes it.
  */
 #ifndef MR_WORKER_LOGO_H
 #define MR_WORKER_LOGO_H
@@ -15,8 +16,8 @@ struct mr_logo {
     struct mr_buf file; /* holds the data of LOGO_FILE */
 };
 
-/* path "": the built-in logo. MR_INVALID for a file that cannot be read, is larger than 4 MiB or is not a PNG of at most
- * 8192×8192 pixels. Free in every case. */
+/* path "": the built-in logo. MR_INVALID for a file that cannot be read, is larger than 4 MiB or is not a PNG
+ * of at most 8192×8192 pixels. Free in every case. */
 MR_MUST_CHECK enum mr_status mr_logo_load(const char *path, struct mr_logo *ret, struct mr_err *err);
 void mr_logo_free(struct mr_logo *logo);
 MR_DEFINE_VALUE_CLEANUP(mr_logo, mr_logo_free)

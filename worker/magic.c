@@ -71,8 +71,8 @@ static bool holds(const unsigned char *data, size_t len, const struct bytes *par
            (len >= part->at + part->len && memcmp(data + part->at, part->bytes, part->len) == 0);
 }
 
-/* An MPEG audio frame without a container (ISO 11172-3, 2.4.2.3), or an AAC frame in ADTS (ISO 13818-7, 6.2): eleven
- * or twelve bits of sync, then no forbidden value. */
+/* An MPEG audio frame without a container (ISO 11172-3, 2.4.2.3), or an AAC frame in ADTS (ISO 13818-7, 6.2):
+ * eleven or twelve bits of sync, then no forbidden value. */
 static const char *audio_frame(const unsigned char *data, size_t len)
 {
     if (len < 4 || data[0] != 0xff || (data[1] & 0xe0) != 0xe0)

@@ -8,8 +8,8 @@
 
 #include <unistd.h>
 
-/* Threads on top of those that hold or wait for a slot: they answer pings and health checks, refuse pushes, and
- * acknowledge stale ones. */
+/* Threads on top of those that hold or wait for a slot: they answer pings and health checks, refuse pushes,
+ * and acknowledge stale ones. */
 enum { SPARE_THREADS = 30, BODY_MAX = 1 << 20, DRAIN_MS = 8000, WATCH_MS = 500 };
 
 static enum mr_status alive(void *app, struct mr_request *req, struct mr_err *err)
@@ -80,8 +80,8 @@ static enum mr_status start_server(struct mr_worker *worker, const int slots[MR_
     return mr_server_start(&options, ret, err);
 }
 
-/* Waits for a signal. MR_UNAVAILABLE when the zygote dies: nothing can be converted without it, so the program ends
- * and the platform starts it again. */
+/* Waits for a signal. MR_UNAVAILABLE when the zygote dies: nothing can be converted without it, so the
+ * program ends and the platform starts it again. */
 static enum mr_status wait_for_signal(const struct mr_worker *worker, const sigset_t *signals,
                                       struct mr_err *err)
 {

@@ -98,8 +98,8 @@ static bool is_thumbnail(const struct mr_output *output)
     return strcmp(output->format, thumbnail_format.name) == 0;
 }
 
-/* "My video.mp4" for a single output, "My video-1.mp4", "My video-2.mp4", … for several; "My video.jpg" for the
- * thumbnail. */
+/* "My video.mp4" for a single output, "My video-1.mp4", "My video-2.mp4", … for several; "My video.jpg" for
+ * the thumbnail. */
 static enum mr_status name_files(struct mr_output_set *set, struct mr_err *err)
 {
     size_t parts = 0, part = 0;

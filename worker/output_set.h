@@ -1,13 +1,13 @@
 /*
  * The outputs of one job, stored one after the other while they are encoded.
  *
- * The sandbox says which output its bytes belong to (worker/protocol.h). An output begins with its first bytes and is
- * finished when those of the next one arrive, or at the end; so there is one mr_output_writer at a time, and only the
- * names of finished outputs are kept. All outputs have the job's format, with one exception: if the task asks for a
- * thumbnail, an output that begins like a JPEG file is the thumbnail.
+ * The sandbox says which output its bytes belong to (worker/protocol.h). An output begins with its first
+ * bytes and is finished when those of the next one arrive, or at the end; so there is one mr_output_writer at
+ * a time, and only the names of finished outputs are kept. All outputs have the job's format, with one
+ * exception: if the task asks for a thumbnail, an output that begins like a JPEG file is the thumbnail.
  *
- * The caller commits the results, or deletes their objects. Until the commit each object is in the ledger of orphaned
- * objects. Used by the job's thread.
+ * The caller commits the results, or deletes their objects. Until the commit each object is in the ledger of
+ * orphaned objects. Used by the job's thread.
  */
 #ifndef MR_WORKER_OUTPUT_SET_H
 #define MR_WORKER_OUTPUT_SET_H
@@ -35,17 +35,17 @@ MR_MUST_CHECK enum mr_status mr_output_set_new(struct mr_db *db, struct mr_stora
 void mr_output_set_free(struct mr_output_set *set);
 MR_DEFINE_CLEANUP(mr_output_set, mr_output_set_free)
 
-/* Takes bytes as mr_sandbox_callbacks.write_output gets them. Code "sandbox_protocol" for bytes out of order; failures
- * of storage. */
+/* Takes bytes as mr_sandbox_callbacks.write_output gets them. Code "sandbox_protocol" for bytes out of order;
+ * failures of storage. */
 MR_MUST_CHECK enum mr_status mr_output_set_write(struct mr_output_set *set, uint32_t output, int64_t offset,
                                                  const void *data, size_t len, struct mr_err *err);
 
-/* Finishes the last output and names the files; several parts are numbered from 1. Code "sandbox_protocol" without any
- * output. */
+/* Finishes the last output and names the files; several parts are numbered from 1. Code "sandbox_protocol"
+ * without any output. */
 MR_MUST_CHECK enum mr_status mr_output_set_finish(struct mr_output_set *set, struct mr_err *err);
 
-/* The stored outputs: after mr_output_set_finish all of them, ready for a commit; before it the finished ones, without
- * file names. Owned by set. */
+/* The stored outputs: after mr_output_set_finish all of them, ready for a commit; before it the finished
+ * ones, without file names. Owned by set. */
 const struct mr_output *mr_output_set_outputs(const struct mr_output_set *set, size_t *ret_count);
 
 #endif

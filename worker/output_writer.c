@@ -25,7 +25,8 @@ static enum mr_status misplaced(struct mr_err *err, const char *what)
     return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter wrote %s", what);
 }
 
-/* A body with a head is stored under a name of its own, to be composed later; a body without one is the result. */
+/* A body with a head is stored under a name of its own, to be composed later; a body without one is the
+ * result. */
 static enum mr_status begin_upload(struct mr_output_writer *writer, struct mr_err *err)
 {
     const char *name = writer->body_start > 0 ? writer->body_name : writer->name;

@@ -1,23 +1,25 @@
 /*
- * What a job's child and its parent send each other. Both ends are the same binary on the same machine, so the
- * records are plain structs in host byte order. The child decodes hostile bytes, so the parent (sandbox_job.c) checks
- * everything: every length has a bound here, and a child that breaks a rule loses only its own job.
+ * What a job's child and its parent send each other. Both ends are the same binary on the same machine, so
+ * the records are plain structs in host byte order. The child decodes hostile bytes, so the parent
+ * (sandbox_job.c) checks everything: every length has a bound here, and a child that breaks a rule loses only
+ * its own job.
  *
  *   input     (stream socket)   child → parent: mr_range_request
  *                               parent → child: mr_range_reply, then reply.len bytes
- *             One request at a time. len 0 is the end of the file. A parent that cannot read does not answer but
- *             kills, so for the child a closed socket is its own end. A request names its source: the input, or the
- *             logo.
+ *             One request at a time. len 0 is the end of the file. A parent that cannot read does not answer
+ *             but kills, so for the child a closed socket is its own end. A request names its source: the
+ *             input, or the logo.
  *   output    (pipe)            child → parent: mr_output_frame, then frame.len bytes
- *             The body first: from some offset H upwards without a gap. Then, if H > 0, the head: from 0 to H without
- *             a gap. (Muxers patch their head at the end; the child keeps it until then.) A head may have grown to
- *             more than H, up to MR_HEAD_MAX: then the body follows it, and its offsets shift. A job may have several
- *             outputs, numbered from 0: each is complete before the first frame of the next.
+ *             The body first: from some offset H upwards without a gap. Then, if H > 0, the head: from 0 to
+ *             H without a gap. (Muxers patch their head at the end; the child keeps it until then.) A head
+ *             may have grown to more than H, up to MR_HEAD_MAX: then the body follows it, and its offsets
+ *             shift. A job may have several outputs, numbered from 0: each is complete before the first
+ *             frame of the next.
  *   status    (pipe)            child → parent: mr_status_record, then record.len bytes
  *             Any number of progress records, then one result or one failure, then nothing.
  *   lifeline  (stream socket)   zygote → parent: one mr_exit_record when the child is reaped
- *             The child does not hold it, so it cannot forge a record. When the parent shuts down its half, the
- *             zygote kills the child.
+ *             The child does not hold it, so it cannot forge a record. When the parent shuts down its half,
+ *             the zygote kills the child.
  */
 #ifndef MR_WORKER_PROTOCOL_H
 #define MR_WORKER_PROTOCOL_H

@@ -25,8 +25,7 @@ struct mr_read_ahead {
     pthread_cond_t wanted;
     pthread_cond_t loaded;
     struct block blocks[BLOCKS];
-    int64_t
-        demanded; /* the block that the reader waits for, or -1; loaded before blocks that are only read ahead */
+    int64_t demanded; /* the block that the reader waits for, or -1; loaded before the others */
     uint64_t clock;
     bool stopping;
 };

@@ -1,9 +1,10 @@
 /*
- * The input of a job, read from Cloud Storage by ranges with read-ahead: a few blocks are in memory, however large the
- * object is.
+ * The input of a job, read from Cloud Storage by ranges with read-ahead: a few blocks are in memory, however
+ * large the object is.
  *
- * The job's thread reads, a thread of its own loads. While the reader moves forward, the next block is being loaded. A
- * jump (to an index at the end, to a tag) loads the block it lands in, in place of the least recently used one.
+ * The job's thread reads, a thread of its own loads. While the reader moves forward, the next block is being
+ * loaded. A jump (to an index at the end, to a tag) loads the block it lands in, in place of the least
+ * recently used one.
  */
 #ifndef MR_WORKER_READ_AHEAD_H
 #define MR_WORKER_READ_AHEAD_H
@@ -12,8 +13,8 @@
 
 struct mr_read_ahead;
 
-/* object must outlive it; generation selects the content of the object; size in bytes. MR_EXHAUSTED without memory or a
- * thread. */
+/* object must outlive it; generation selects the content of the object; size in bytes. MR_EXHAUSTED without
+ * memory or a thread. */
 MR_MUST_CHECK enum mr_status mr_read_ahead_new(struct mr_storage *storage, const char *object,
                                                int64_t generation, int64_t size, struct mr_read_ahead **ret,
                                                struct mr_err *err);
@@ -21,8 +22,8 @@ MR_MUST_CHECK enum mr_status mr_read_ahead_new(struct mr_storage *storage, const
 void mr_read_ahead_free(struct mr_read_ahead *input);
 MR_DEFINE_CLEANUP(mr_read_ahead, mr_read_ahead_free)
 
-/* Reads up to len bytes at offset; *ret_len may be short, and is 0 only at or past the end. Failures of storage are
- * returned unchanged. The job's thread only. */
+/* Reads up to len bytes at offset; *ret_len may be short, and is 0 only at or past the end. Failures of
+ * storage are returned unchanged. The job's thread only. */
 MR_MUST_CHECK enum mr_status mr_read_ahead_read(struct mr_read_ahead *input, int64_t offset, void *data,
                                                 size_t len, size_t *ret_len, struct mr_err *err);
 

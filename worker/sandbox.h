@@ -1,15 +1,15 @@
 /*
  * The sandbox: where hostile bytes are decoded.
  *
- * Model: before the program has a thread, a secret or a connection, mr_sandbox_start forks a single-threaded zygote.
- * It wipes its environment, closes every descriptor except its control socket, and from then on only forks: one child
- * per job (about a millisecond), which confines itself (sandbox_confine.h) and runs the entry function with the
- * descriptors below and nothing else. The zygote reaps every child and reports on the job's lifeline how it ended. A
- * child is killed when its lifeline is closed or the parent dies.
+ * Model: before the program has a thread, a secret or a connection, mr_sandbox_start forks a single-threaded
+ * zygote. It wipes its environment, closes every descriptor except its control socket, and from then on only
+ * forks: one child per job (about a millisecond), which confines itself (sandbox_confine.h) and runs the
+ * entry function with the descriptors below and nothing else. The zygote reaps every child and reports on the
+ * job's lifeline how it ended. A child is killed when its lifeline is closed or the parent dies.
  *
- * Invariants: no child outlives its zygote, no zygote its parent; no descriptor of one job reaches another job. The
- * program must not wait for arbitrary children (waitpid(-1)): mr_sandbox_stop reads the exit of the zygote. Works as
- * root, as any other user, and as PID 1.
+ * Invariants: no child outlives its zygote, no zygote its parent; no descriptor of one job reaches another
+ * job. The program must not wait for arbitrary children (waitpid(-1)): mr_sandbox_stop reads the exit of the
+ * zygote. Works as root, as any other user, and as PID 1.
  */
 #ifndef MR_WORKER_SANDBOX_H
 #define MR_WORKER_SANDBOX_H
@@ -31,8 +31,9 @@ typedef int mr_sandbox_entry(const void *spec, size_t len, const struct mr_sandb
 
 struct mr_sandbox;
 
-/* Forks the zygote. Call it first in main(), from the main thread (the kernel kills the zygote when that thread ends),
- * before any other thread exists and before secrets are in memory. MR_EXHAUSTED if the fork fails. */
+/* Forks the zygote. Call it first in main(), from the main thread (the kernel kills the zygote when that
+ * thread ends), before any other thread exists and before secrets are in memory. MR_EXHAUSTED if the fork
+ * fails. */
 MR_MUST_CHECK enum mr_status mr_sandbox_start(mr_sandbox_entry *entry, struct mr_sandbox **ret,
                                               struct mr_err *err);
 /* Ends the zygote with its children, waits for it, and frees. No job may be running. NULL is allowed. */
@@ -65,10 +66,10 @@ struct mr_sandbox_child {
     }
 
 /*
- * Starts one child. All of the parent's ends are non-blocking and close-on-exec. Returns before the child runs: a
- * failed fork is reported on the lifeline (MR_EXIT_NOT_FORKED). MR_UNAVAILABLE if the zygote has died, MR_EXHAUSTED
- * without descriptors, MR_INVALID for a spec over MR_SPEC_MAX. Any thread. Most callers want mr_sandbox_run
- * (sandbox_job.h).
+ * Starts one child. All of the parent's ends are non-blocking and close-on-exec. Returns before the child
+ * runs: a failed fork is reported on the lifeline (MR_EXIT_NOT_FORKED). MR_UNAVAILABLE if the zygote has
+ * died, MR_EXHAUSTED without descriptors, MR_INVALID for a spec over MR_SPEC_MAX. Any thread. Most callers
+ * want mr_sandbox_run (sandbox_job.h).
  */
 MR_MUST_CHECK enum mr_status mr_sandbox_spawn(struct mr_sandbox *sandbox, const void *spec, size_t len,
                                               const struct mr_sandbox_limits *limits,

@@ -1,7 +1,7 @@
 /*
- * The child's side of protocol.h: how the entry function of a sandbox talks to its parent. The calls block; they are
- * made by the child's only thread, inside the sandbox (they only read and write). All return false once the parent has
- * closed the channel or if an argument is out of range: then the child can only exit.
+ * The child's side of protocol.h: how the entry function of a sandbox talks to its parent. The calls block;
+ * they are made by the child's only thread, inside the sandbox (they only read and write). All return false
+ * once the parent has closed the channel or if an argument is out of range: then the child can only exit.
  */
 #ifndef MR_WORKER_SANDBOX_CLIENT_H
 #define MR_WORKER_SANDBOX_CLIENT_H
@@ -10,13 +10,13 @@
 #include "shared/base/json.h"
 #include "worker/sandbox.h"
 
-/* Reads up to len bytes, at most MR_RANGE_MAX, of a source (enum mr_source_index) at offset. *ret_len is 0 past the
- * end. */
+/* Reads up to len bytes, at most MR_RANGE_MAX, of a source (enum mr_source_index) at offset. *ret_len is 0
+ * past the end. */
 MR_MUST_CHECK bool mr_client_read(const struct mr_sandbox_fds *fds, uint32_t source, int64_t offset,
                                   void *buf, size_t len, size_t *ret_len);
 
-/* Writes len bytes of an output (0 … MR_OUTPUTS_MAX - 1) at offset, in as many frames as needed. The parent demands the
- * order of protocol.h, both of the bytes of an output and of the outputs. */
+/* Writes len bytes of an output (0 … MR_OUTPUTS_MAX - 1) at offset, in as many frames as needed. The parent
+ * demands the order of protocol.h, both of the bytes of an output and of the outputs. */
 MR_MUST_CHECK bool mr_client_write(const struct mr_sandbox_fds *fds, uint32_t output, int64_t offset,
                                    const void *data, size_t len);
 

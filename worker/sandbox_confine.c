@@ -40,7 +40,8 @@ static const int free_calls[] = {
     SCMP_SYS(gettid),
 };
 
-/* What a sanitizer needs for its maps, its shadow memory and its report. Files are opened only for reading (answer_open). */
+/* What a sanitizer needs for its maps, its shadow memory and its report. Files are opened only for reading
+ * (answer_open). */
 static const int sanitizer_calls[] = {
     SCMP_SYS(sigaltstack), SCMP_SYS(prlimit64), SCMP_SYS(getrlimit),  SCMP_SYS(readlink),
     SCMP_SYS(fstat),       SCMP_SYS(stat),      SCMP_SYS(newfstatat), SCMP_SYS(lseek),
@@ -71,8 +72,9 @@ static bool allow_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp argum
 }
 
 /*
- * Opening a file for reading fails with EACCES instead of killing: iconv(3), which libav's MPEG-TS demuxer calls with
- * character sets that the file names, looks for its modules and works without them. Any other way to open kills.
+ * Opening a file for reading fails with EACCES instead of killing: iconv(3), which libav's MPEG-TS demuxer
+ * calls with character sets that the file names, looks for its modules and works without them. Any other way
+ * to open kills.
  */
 static bool answer_open(scmp_filter_ctx filter)
 {

@@ -1,8 +1,10 @@
 /*
- * One job in the sandbox, seen from the parent: starts a child, serves it on the calling thread until it is dead and
- * reaped, and returns how it went. Every return path kills the child and waits for it; no descriptor stays open.
+ * One job in the sandbox, seen from the parent: starts a child, serves it on the calling thread until it is
+ * dead and reaped, and returns how it went. Every return path kills the child and waits for it; no descriptor
+ * stays open.
  *
- * Memory: one range and one frame (protocol.h), however large the file is. Any number of threads may run jobs.
+ * Memory: one range and one frame (protocol.h), however large the file is. Any number of threads may run
+ * jobs.
  */
 #ifndef MR_WORKER_SANDBOX_JOB_H
 #define MR_WORKER_SANDBOX_JOB_H
@@ -14,17 +16,18 @@
 /* What the parent does for its child. All are called on the thread of mr_sandbox_run, with the same ctx. */
 struct mr_sandbox_callbacks {
     /*
-     * Reads up to len bytes of a source (enum mr_source_index, checked before the call) at offset. *ret_len may be
-     * short; 0 means that the file ends before offset. A failure ends the job, and mr_sandbox_run returns it
-     * unchanged.
+     * Reads up to len bytes of a source (enum mr_source_index, checked before the call) at offset. *ret_len
+     * may be short; 0 means that the file ends before offset. A failure ends the job, and mr_sandbox_run
+     * returns it unchanged.
      */
     enum mr_status (*read_range)(void *ctx, uint32_t source, int64_t offset, void *buf, size_t len,
                                  size_t *ret_len, struct mr_err *err);
     /*
      * Takes output. The order is checked before the call: first the body, from an offset H (0 … MR_HEAD_MAX)
-     * upwards without a gap; then, if H > 0, the head, from 0 to H. A small output may be all head (or, where the
-     * container needs no patching, all body with H = 0). Outputs follow one another, numbered from 0; the first
-     * bytes of an output mean that the previous one is complete. A failure ends the job and is returned unchanged.
+     * upwards without a gap; then, if H > 0, the head, from 0 to H. A small output may be all head (or, where
+     * the container needs no patching, all body with H = 0). Outputs follow one another, numbered from 0; the
+     * first bytes of an output mean that the previous one is complete. A failure ends the job and is returned
+     * unchanged.
      */
     enum mr_status (*write_output)(void *ctx, uint32_t output, int64_t offset, const void *data, size_t len,
                                    struct mr_err *err);
@@ -35,18 +38,19 @@ struct mr_sandbox_callbacks {
 };
 
 /*
- * Runs one job. spec is a JSON object (not consumed) that the entry function reads; for the worker's mr_media_run see
- * worker/media/convert.h. On success the caller owns *ret_receipt, an object, and every output that was begun is
- * complete; the caller knows how many outputs there must be (a probe has none).
+ * Runs one job. spec is a JSON object (not consumed) that the entry function reads; for the worker's
+ * mr_media_run see worker/media/convert.h. On success the caller owns *ret_receipt, an object, and every
+ * output that was begun is complete; the caller knows how many outputs there must be (a probe has none).
  *
  * Failures caused by the input, which a retry cannot cure, by code:
- *   MR_INVALID      invalid_media, no_audio, no_video, truncated, bad_option (an option that does not fit this file),
- *                   decoder_crashed, sandbox_violation, sandbox_protocol
+ *   MR_INVALID      invalid_media, no_audio, no_video, truncated, bad_option (an option that does not fit
+ *                   this file), decoder_crashed, sandbox_violation, sandbox_protocol
  *   MR_UNSUPPORTED  unsupported_codec, unsupported_format
  *   MR_TOO_LARGE    resource_limit (memory, processor time, size, output), too_many_parts, output_too_large,
  *                   timed_out (total or stall time)
- * Other failures: MR_CANCELED; MR_INTERNAL, "internal" (a bug in the child); MR_UNAVAILABLE, "sandbox_unavailable"
- * (the zygote has died); MR_EXHAUSTED (no fork, no descriptors); and what a callback returned.
+ * Other failures: MR_CANCELED; MR_INTERNAL, "internal" (a bug in the child); MR_UNAVAILABLE,
+ * "sandbox_unavailable" (the zygote has died); MR_EXHAUSTED (no fork, no descriptors); and what a callback
+ * returned.
  */
 MR_MUST_CHECK enum mr_status mr_sandbox_run(struct mr_sandbox *sandbox, const json_t *spec,
                                             const struct mr_sandbox_callbacks *callbacks, void *ctx,

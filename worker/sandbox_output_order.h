@@ -1,7 +1,7 @@
 /*
- * Whether the output frames of a child come in the order that protocol.h demands: of each output the body, then the
- * head; one output after the other. It keeps numbers only, the bytes are the caller's. Private to sandbox*.c; used by
- * the thread of the job.
+ * Whether the output frames of a child come in the order that protocol.h demands: of each output the body,
+ * then the head; one output after the other. It keeps numbers only, the bytes are the caller's. Private to
+ * sandbox*.c; used by the thread of the job.
  */
 #ifndef MR_WORKER_SANDBOX_OUTPUT_ORDER_H
 #define MR_WORKER_SANDBOX_OUTPUT_ORDER_H

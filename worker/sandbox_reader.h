@@ -1,6 +1,7 @@
 /*
- * Reads the records of protocol.h from a non-blocking descriptor as their bytes arrive: a fixed head, then as many
- * bytes as the head says, up to a bound. The sender is hostile, so every length is checked. Owned by one thread.
+ * Reads the records of protocol.h from a non-blocking descriptor as their bytes arrive: a fixed head, then as
+ * many bytes as the head says, up to a bound. The sender is hostile, so every length is checked. Owned by one
+ * thread.
  */
 #ifndef MR_WORKER_SANDBOX_READER_H
 #define MR_WORKER_SANDBOX_READER_H
@@ -27,7 +28,8 @@ enum mr_read_state {
     MR_READ_BROKEN  /* a length over the bound, or a failed read */
 };
 
-/* head_len bytes of head, with the length of the body at len_at. MR_EXHAUSTED without memory for body_max bytes. */
+/* head_len bytes of head, with the length of the body at len_at. MR_EXHAUSTED without memory for body_max
+ * bytes. */
 MR_MUST_CHECK enum mr_status mr_reader_init(struct mr_reader *reader, size_t head_len, size_t len_at,
                                             size_t body_max, struct mr_err *err);
 void mr_reader_free(struct mr_reader *reader);

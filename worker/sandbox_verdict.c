@@ -14,7 +14,8 @@ enum mr_status mr_sandbox_broken_protocol(struct mr_err *err, const char *what)
     return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "decoder broke the protocol: %s", what);
 }
 
-/* The detail may quote the file. The JSON parser has checked that it is UTF-8; control characters are replaced. */
+/* The detail may quote the file. The JSON parser has checked that it is UTF-8; control characters are
+ * replaced. */
 static void make_printable(char *text)
 {
     for (; *text; text++)

@@ -1,7 +1,7 @@
 /*
- * How a job in the sandbox went: what the child reported on its status channel, and how its process ended. The child
- * decodes hostile bytes, so nothing it reports is believed without a check. Private to sandbox*.c; used by the thread
- * of the job.
+ * How a job in the sandbox went: what the child reported on its status channel, and how its process ended.
+ * The child decodes hostile bytes, so nothing it reports is believed without a check. Private to sandbox*.c;
+ * used by the thread of the job.
  */
 #ifndef MR_WORKER_SANDBOX_VERDICT_H
 #define MR_WORKER_SANDBOX_VERDICT_H
@@ -33,9 +33,9 @@ MR_MUST_CHECK enum mr_status mr_verdict_take(struct mr_verdict *verdict,
                                              struct mr_err *err);
 
 /*
- * The outcome, once the exit record is there and all channels are read to their end. is_output_complete: no output
- * lacks a part. On success the caller owns *ret_receipt. A killed process, a reported failure, an exit code and a
- * broken protocol are failures, in this order; sandbox_job.h lists their codes.
+ * The outcome, once the exit record is there and all channels are read to their end. is_output_complete: no
+ * output lacks a part. On success the caller owns *ret_receipt. A killed process, a reported failure, an exit
+ * code and a broken protocol are failures, in this order; sandbox_job.h lists their codes.
  */
 MR_MUST_CHECK enum mr_status mr_verdict_decide(struct mr_verdict *verdict, bool is_output_complete,
                                                json_t **ret_receipt, struct mr_err *err);

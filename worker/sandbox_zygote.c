@@ -45,8 +45,8 @@ static void wipe_environment(void)
     clearenv();
 }
 
-/* Leaves `keep` as descriptor 3, and /dev/null as standard input, output and error: what a decoder prints contains
- * bytes of the file. Sanitizer builds keep stderr for their reports. */
+/* Leaves `keep` as descriptor 3, and /dev/null as standard input, output and error: what a decoder prints
+ * contains bytes of the file. Sanitizer builds keep stderr for their reports. */
 static int close_descriptors(int keep)
 {
     keep = fcntl(keep, F_DUPFD_CLOEXEC, 4); /* not 0 to 3, which are replaced below */

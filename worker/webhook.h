@@ -1,7 +1,7 @@
 /*
- * One webhook: a POST of JSON, signed as the Standard Webhooks specification says, so that receivers can use its
- * libraries. Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
- * Any thread may call.
+ * One webhook: a POST of JSON, signed as the Standard Webhooks specification says, so that receivers can use
+ * its libraries. Any thread may call.
+ * Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  */
 #ifndef MR_WORKER_WEBHOOK_H
 #define MR_WORKER_WEBHOOK_H
@@ -23,10 +23,10 @@ struct mr_webhook {
 };
 
 /*
- * Makes one attempt. SENT: the receiver answered 2xx, whatever followed the head. FAILED: a retry would not help
- * (410, or a URL that is refused). RETRY: everything else, redirects included, which are not followed. *ret_status
- * is the HTTP status, 0 without an answer. reason is filled unless SENT; it never contains the URL, which may hold
- * secrets.
+ * Makes one attempt. SENT: the receiver answered 2xx, whatever followed the head. FAILED: a retry would not
+ * help (410, or a URL that is refused). RETRY: everything else, redirects included, which are not followed.
+ * *ret_status is the HTTP status, 0 without an answer. reason is filled unless SENT; it never contains the
+ * URL, which may hold secrets.
  */
 enum mr_delivery_end mr_webhook_send(struct mr_http_client *http, const struct mr_webhook *webhook,
                                      int *ret_status, struct mr_err *reason);

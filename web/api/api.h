@@ -1,5 +1,5 @@
-/* The handlers of web's API, one file per resource. The app of all of them is a struct mr_web; the route table is
- * web/routes.c. */
+/* The handlers of web's API, one file per resource. The app of all of them is a struct mr_web; the route
+ * table is web/routes.c. */
 #ifndef MR_WEB_API_API_H
 #define MR_WEB_API_API_H
 
@@ -34,8 +34,8 @@ mr_handler mr_api_report;
 mr_handler mr_api_sweep; /* internal.c */
 mr_handler mr_api_dead_letters;
 
-/* Deletes a task and its objects (tasks.c); key is its number or file_id. An object that cannot be deleted now is logged
- * and left to the sweep. MR_NOT_FOUND. Any thread. */
+/* Deletes a task and its objects (tasks.c); key is its number or file_id. An object that cannot be deleted
+ * now is logged and left to the sweep. MR_NOT_FOUND. Any thread. */
 MR_MUST_CHECK enum mr_status mr_api_remove_task(struct mr_web *web, const struct mr_log *log, int64_t user_id,
                                                 const char *key, struct mr_err *err);
 

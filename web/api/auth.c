@@ -1,5 +1,5 @@
-/* Signup, login, and who the caller is. Responses contain every spelling of the token that clients of the older systems
- * read. */
+/* Signup, login, and who the caller is. Responses contain every spelling of the token that clients of the
+ * older systems read. */
 #include "shared/base/encoding.h"
 #include "web/api/api.h"
 #include "web/api/body.h"
@@ -48,7 +48,8 @@ static enum mr_status check_username(const char *username, struct mr_err *err)
     return MR_OK;
 }
 
-/* One '@' with something before it and a dotted name after it. Only a mail could show whether the address exists. */
+/* One '@' with something before it and a dotted name after it. Only a mail could show whether the address
+ * exists. */
 static enum mr_status check_email(const char *email, struct mr_err *err)
 {
     const char *at = strchr(email, '@');

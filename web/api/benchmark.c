@@ -1,4 +1,5 @@
-/* The routes of the capacity test: POST /benchmark/conversion/start, and its results, GET …/data and …/result. */
+/* The routes of the capacity test: POST /benchmark/conversion/start, and its results, GET …/data and
+ * …/result. */
 #include "shared/data/benchmark_figures.h"
 
 #include "shared/base/fields.h"

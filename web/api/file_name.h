@@ -18,8 +18,8 @@ struct mr_file_name mr_file_name_of(const char *name);
 /* The last segment of a URL's path, decoded; "download" if it has none that could be a name. */
 struct mr_file_name mr_file_name_of_url(const char *url);
 
-/* True if the extension is that of a video format. For an unknown extension (or none) media_type decides, the one that came
- * with the file (RFC 9110, 8.3); NULL without one. */
+/* True if the extension is that of a video format. For an unknown extension (or none) media_type decides, the
+ * one that came with the file (RFC 9110, 8.3); NULL without one. */
 bool mr_file_is_video(const struct mr_file_name *name, const char *media_type);
 
 #endif

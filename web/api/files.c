@@ -1,6 +1,7 @@
 /*
- * GET /api/files/{file_id}: downloads an output under its Unicode name. DOWNLOAD_MODE decides whether web streams it from
- * storage, with Range, or redirects the client to storage with a signed URL. The token of a link replaces the login.
+ * GET /api/files/{file_id}: downloads an output under its Unicode name. DOWNLOAD_MODE decides whether web
+ * streams it from storage, with Range, or redirects the client to storage with a signed URL. The token of a
+ * link replaces the login.
  */
 #include "shared/base/encoding.h"
 #include "shared/data/links.h"
@@ -68,7 +69,8 @@ static struct mr_range wanted_range(const struct mr_request *req, const struct m
     return mr_range_parse(stale ? NULL : mr_request_header(req, "Range"), output->size);
 }
 
-/* The head is sent with the first bytes, so that a failure of storage before them can still get an error response. */
+/* The head is sent with the first bytes, so that a failure of storage before them can still get an error
+ * response. */
 struct download {
     struct mr_request *req;
     const struct mr_output *output;

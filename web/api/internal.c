@@ -1,5 +1,5 @@
-/* What the platform calls: Cloud Scheduler runs the sweep, Pub/Sub delivers the dead letters. Both send an OIDC
- * token. */
+/* What the platform calls: Cloud Scheduler runs the sweep, Pub/Sub delivers the dead letters. Both send an
+ * OIDC token. */
 #include "shared/data/dead_letters.h"
 #include "shared/gcp/push.h"
 #include "web/api/api.h"

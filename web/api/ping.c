@@ -1,8 +1,9 @@
 /*
- * GET /ping and /converter-health: send a message through the whole loop, from web over the queue to a worker and back
- * through the database.
+ * GET /ping and /converter-health: send a message through the whole loop, from web over the queue to a worker
+ * and back through the database.
  *
- * They need no login, so they must be cheap: requests share pings (pings.h), and only a few may wait for the pong.
+ * They need no login, so they must be cheap: requests share pings (pings.h), and only a few may wait for the
+ * pong.
  */
 #include "shared/data/pings.h"
 #include "web/api/api.h"

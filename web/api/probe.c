@@ -1,8 +1,9 @@
 /*
- * POST /api/probe: what a file is. web never opens a media file, so a probe is a task of the kind `probe` with high
- * priority. The request waits for its end, returns the result, and deletes the task.
+ * POST /api/probe: what a file is. web never opens a media file, so a probe is a task of the kind `probe`
+ * with high priority. The request waits for its end, returns the result, and deletes the task.
  *
- * Only a limited number of requests wait, and only for a limited time; the others get 202 with the location of the task.
+ * Only a limited number of requests wait, and only for a limited time; the others get 202 with the location
+ * of the task.
  */
 #include "shared/data/task_state.h"
 #include "web/api/api.h"

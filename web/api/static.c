@@ -1,4 +1,5 @@
-/* Pages and documents that are linked into the program: /openapi.json, /docs and /report; / redirects to /docs. */
+/* Pages and documents that are linked into the program: /openapi.json, /docs and /report; / redirects to
+ * /docs. */
 #include "web/static_files.h"
 
 #include "web/api/api.h"

@@ -1,12 +1,13 @@
 /*
- * A request to create or change a task (POST and PUT /api/tasks, POST /api/probe), from its body to the draft of a task.
+ * A request to create or change a task (POST and PUT /api/tasks, POST /api/probe), from its body to the draft
+ * of a task.
  *
- *   task_request_fields.c   the fields, as a table: name, type, check, and the kinds of task they belong to. They come as
- *                           JSON, as a urlencoded form or as multipart. Checked values go into `given` and, in canonical
- *                           form, into `fields`.
- *   task_request_file.c     the file of a multipart body, stored while it arrives. Its object is in the ledger of
- *                           orphaned objects before the first byte is stored, so that a request that ends early leaves
- *                           nothing behind.
+ *   task_request_fields.c   the fields, as a table: name, type, check, and the kinds of task they belong to.
+ *                           They come as JSON, as a urlencoded form or as multipart. Checked values go into
+ *                           `given` and, in canonical form, into `fields`.
+ *   task_request_file.c     the file of a multipart body, stored while it arrives. Its object is in the
+ *                           ledger of orphaned objects before the first byte is stored, so that a request
+ *                           that ends early leaves nothing behind.
  *   task_request_headers.c  Idempotency-Key, traceparent, and the hash that recognises a repeated request
  *   task_request_plan.c     what the fields together ask for: the draft
  *   task_request_submit.c   all of the above, in order, up to the task
@@ -74,9 +75,9 @@ enum mr_task_request_use {
 /* MR_INVALID with code "unknown_field" unless there is a field of that name. */
 MR_MUST_CHECK enum mr_status mr_task_request_check_name(const char *name, struct mr_err *err);
 /*
- * Checks one field and adds it to the request. is_form: the value comes from a form, where numbers and objects are text,
- * too, and an empty text means absent. MR_INVALID; the message begins with the name of the field. Codes "unknown_field",
- * "wrong_type", "repeated_field", and those of the field.
+ * Checks one field and adds it to the request. is_form: the value comes from a form, where numbers and
+ * objects are text, too, and an empty text means absent. MR_INVALID; the message begins with the name of the
+ * field. Codes "unknown_field", "wrong_type", "repeated_field", and those of the field.
  */
 MR_MUST_CHECK enum mr_status mr_task_request_take(struct mr_task_request *wanted, const char *name,
                                                   const json_t *value, bool is_form, struct mr_err *err);
@@ -93,27 +94,28 @@ MR_MUST_CHECK enum mr_status mr_task_request_check_preset(const struct mr_task_r
 
 /* True for the names that a file part may have. */
 bool mr_task_request_is_file(const char *name);
-/* Stores the part as the input of the task. MR_INVALID with code "repeated_field", "missing_field" (no file name) or
- * "empty_file"; failures of storage and database. */
+/* Stores the part as the input of the task. MR_INVALID with code "repeated_field", "missing_field" (no file
+ * name) or "empty_file"; failures of storage and database. */
 MR_MUST_CHECK enum mr_status mr_task_request_store_file(struct mr_task_request *wanted, struct mr_form *form,
                                                         const struct mr_form_part *part, struct mr_err *err);
 /* Deletes the stored file, if any. If that fails, the object stays in the ledger for the sweep. */
 void mr_task_request_drop_file(struct mr_task_request *wanted);
 
-/* Makes the draft that the fields ask for; it points into the request. MR_INVALID for fields that do not fit together. An
- * upload_id is only passed on: mr_task_request_plan_upload must follow, once the upload is known. */
+/* Makes the draft that the fields ask for; it points into the request. MR_INVALID for fields that do not fit
+ * together. An upload_id is only passed on: mr_task_request_plan_upload must follow, once the upload is
+ * known. */
 MR_MUST_CHECK enum mr_status mr_task_request_plan(struct mr_task_request *wanted, struct mr_task_draft *ret,
                                                   struct mr_err *err);
-/* Makes the upload the input of the draft; input must live as long as the draft. MR_INVALID with code "missing_field" if
- * newFormat is missing and the upload is not a video. */
+/* Makes the upload the input of the draft; input must live as long as the draft. MR_INVALID with code
+ * "missing_field" if newFormat is missing and the upload is not a video. */
 MR_MUST_CHECK enum mr_status mr_task_request_plan_upload(struct mr_task_request *wanted,
                                                          const struct mr_upload_input *input,
                                                          struct mr_task_draft *draft, struct mr_err *err);
 
 /*
- * Reads the body, with its file if it has one, and creates the task. The caller owns *ret_view; with *ret_is_replay it is
- * the task that the idempotency key has created before. After a failure the file is deleted, unless the task may have
- * been created all the same.
+ * Reads the body, with its file if it has one, and creates the task. The caller owns *ret_view; with
+ * *ret_is_replay it is the task that the idempotency key has created before. After a failure the file is
+ * deleted, unless the task may have been created all the same.
  */
 MR_MUST_CHECK enum mr_status mr_task_request_submit(struct mr_task_request *wanted, struct mr_request *req,
                                                     json_t **ret_view, bool *ret_is_replay,
@@ -122,8 +124,8 @@ MR_MUST_CHECK enum mr_status mr_task_request_submit(struct mr_task_request *want
 /* Takes Idempotency-Key and traceparent. MR_INVALID with code "invalid_idempotency_key". */
 MR_MUST_CHECK enum mr_status mr_task_request_take_headers(struct mr_task_request *wanted,
                                                           const struct mr_request *req, struct mr_err *err);
-/* With an idempotency key: fills request_hash with the hash of the checked fields and of the name and bytes of the file.
- * The raw body is not hashed: its multipart boundaries differ from attempt to attempt. */
+/* With an idempotency key: fills request_hash with the hash of the checked fields and of the name and bytes
+ * of the file. The raw body is not hashed: its multipart boundaries differ from attempt to attempt. */
 MR_MUST_CHECK enum mr_status mr_task_request_hash(struct mr_task_request *wanted, struct mr_err *err);
 
 #endif

@@ -163,8 +163,8 @@ static enum mr_status count_sources(const struct mr_task_request *wanted, int *r
     return mr_fail_code(err, MR_CODE_TOO_MANY_SOURCES, "fileName, url and upload_id cannot be combined");
 }
 
-/* Without a kind: a request with a source is a conversion if a format is given, otherwise an edit. The clients of one of
- * the older systems request records with a name and a description alone. */
+/* Without a kind: a request with a source is a conversion if a format is given, otherwise an edit. The
+ * clients of one of the older systems request records with a name and a description alone. */
 static enum mr_status guess_kind(const struct mr_task_request *wanted, int sources, const char **ret,
                                  struct mr_err *err)
 {

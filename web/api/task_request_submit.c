@@ -1,5 +1,5 @@
-/* The body is read, a file goes into storage while it arrives, and the task is created when everything is there. Fields
- * and parts may come in any order. */
+/* The body is read, a file goes into storage while it arrives, and the task is created when everything is
+ * there. Fields and parts may come in any order. */
 #include "shared/data/idempotency.h"
 #include "web/api/task_request.h"
 

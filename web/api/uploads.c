@@ -1,9 +1,9 @@
 /*
- * POST /api/uploads: opens a resumable session for a client that sends its file to Cloud Storage itself, because Cloud Run
- * limits requests to 32 MiB; and checks such an upload when a task is created from it.
+ * POST /api/uploads: opens a resumable session for a client that sends its file to Cloud Storage itself,
+ * because Cloud Run limits requests to 32 MiB; and checks such an upload when a task is created from it.
  *
- * The name of the object is in the ledger of orphaned objects before the session exists. A session whose row cannot be
- * inserted is cancelled: no client has its URI.
+ * The name of the object is in the ledger of orphaned objects before the session exists. A session whose row
+ * cannot be inserted is cancelled: no client has its URI.
  */
 #include "web/api/uploads.h"
 

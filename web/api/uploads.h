@@ -18,10 +18,11 @@ struct mr_upload_input {
 };
 
 /*
- * Checks an upload_id against the uploads of the user and the object in Cloud Storage. The upload is not taken yet:
- * mr_tasks_insert does that, by upload_id of the draft. MR_NOT_FOUND "unknown_upload": unknown, another user's, taken or
- * expired. MR_CONFLICT "upload_incomplete": bytes are missing. MR_INVALID "upload_mismatch": the object is not what was
- * announced; it stays until the upload expires. Messages begin with "upload_id: ".
+ * Checks an upload_id against the uploads of the user and the object in Cloud Storage. The upload is not
+ * taken yet: mr_tasks_insert does that, by upload_id of the draft. MR_NOT_FOUND "unknown_upload": unknown,
+ * another user's, taken or expired. MR_CONFLICT "upload_incomplete": bytes are missing. MR_INVALID
+ * "upload_mismatch": the object is not what was announced; it stays until the upload expires. Messages begin
+ * with "upload_id: ".
  */
 MR_MUST_CHECK enum mr_status mr_upload_check(struct mr_web *web, int64_t user_id, const char *upload_id,
                                              struct mr_upload_input *ret, struct mr_err *err);

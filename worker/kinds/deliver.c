@@ -1,7 +1,7 @@
 /*
- * The kind `deliver`: one attempt to send one webhook or mail. The outcome is stored in the row of the delivery, and
- * the message is acknowledged once it is stored: a receiver that fails does not slow down other messages. The sweep
- * publishes the next message when another attempt is due.
+ * The kind `deliver`: one attempt to send one webhook or mail. The outcome is stored in the row of the
+ * delivery, and the message is acknowledged once it is stored: a receiver that fails does not slow down other
+ * messages. The sweep publishes the next message when another attempt is due.
  */
 #include "shared/data/deliveries.h"
 #include "shared/data/tasks.h"
@@ -101,8 +101,8 @@ static enum mr_delivery_end attempt_delivery(struct attempt *attempt)
     return end == MR_DELIVERY_RETRY && last ? MR_DELIVERY_FAILED : end;
 }
 
-/* The reason that the row holds, which the user sees. Problems with the mail relay are for operators: only the log
- * has them. */
+/* The reason that the row holds, which the user sees. Problems with the mail relay are for operators: only
+ * the log has them. */
 static const char *reason_for_user(const struct attempt *attempt, enum mr_delivery_end end)
 {
     const struct mr_err *reason = &attempt->reason;

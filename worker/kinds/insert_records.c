@@ -1,13 +1,14 @@
 /*
- * The kind `insert_records`: inserts N users, products and order items in bounded transactions. Each transaction
- * stores how far the run has come, so the next attempt continues where the last one ended.
+ * The kind `insert_records`: inserts N users, products and order items in bounded transactions. Each
+ * transaction stores how far the run has come, so the next attempt continues where the last one ended.
  */
 #include "shared/data/records.h"
 #include "worker/heartbeat.h"
 #include "worker/job.h"
 
-/* Records of one transaction, with three rows each. Measured on a local database (tests/bench): a transaction takes
- * a tenth of a second, after which a cancellation takes effect and others get their turn; larger ones gain little. */
+/* Records of one transaction, with three rows each. Measured on a local database (tests/bench): a transaction
+ * takes a tenth of a second, after which a cancellation takes effect and others get their turn; larger ones
+ * gain little. */
 enum { BATCH = 10000, PROGRESS_MAX = 999 };
 
 static enum mr_status read_count(const struct mr_claim *claim, int64_t *ret, struct mr_err *err)
