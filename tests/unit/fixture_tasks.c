@@ -2,6 +2,7 @@
 
 #include "shared/base/encoding.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -68,4 +69,49 @@ void assert_text(const json_t *view, const char *key, const char *expected)
         assert_true(json_is_null(value));
     else
         assert_string_equal(json_is_string(value) ? json_string_value(value) : "(none)", expected);
+}
+
+json_t *task_view_of(int64_t id)
+{
+    char key[MR_INT64_TEXT_MAX];
+    mr_int64_text(id, key);
+    return task_view(key);
+}
+
+void assert_state(int64_t id, const char *expected)
+{
+    MR_AUTO_JSON json_t *view = task_view_of(id);
+    assert_text(view, "status", expected);
+}
+
+enum mr_claim_outcome task_claim(int64_t id, int64_t generation, struct mr_claim *claim)
+{
+    struct mr_message message = {.kind = "convert", .task_id = id, .generation = generation};
+    enum mr_claim_outcome outcome = MR_CLAIM_STALE;
+    struct mr_err err = {0};
+    assert_int_equal(mr_lease_claim(test_db, &message, 60, 3, &outcome, claim, &err), MR_OK);
+    return outcome;
+}
+
+void task_expire_lease(int64_t id)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql,
+             "UPDATE tasks SET lease_expires_at = now() - interval '1 s' WHERE id = %" PRId64
+             " RETURNING 1 AS answer",
+             id);
+    run_sql(sql);
+}
+
+bool task_commit(const struct mr_claim *claim, const char *object)
+{
+    MR_AUTO(mr_output)
+    struct mr_output output = {strdup(object),       5,  strdup("Canción.mp3"), strdup("mp3"),
+                               strdup("audio/mpeg"), 456};
+    bool ours = false;
+    struct mr_err err = {0};
+    MR_AUTO_JSON json_t *receipt = json_pack("{s:b}", "copied", 0);
+    const struct mr_commit commit = {.outputs = &output, .count = 1, .receipt = receipt};
+    assert_int_equal(mr_lease_commit(test_db, claim, &commit, &ours, &err), MR_OK);
+    return ours;
 }

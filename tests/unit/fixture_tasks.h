@@ -2,6 +2,7 @@
 #ifndef MR_TESTS_UNIT_FIXTURE_TASKS_H
 #define MR_TESTS_UNIT_FIXTURE_TASKS_H
 
+#include "shared/data/leases.h"
 #include "shared/data/tasks.h"
 #include "tests/unit/fixture_db.h"
 
@@ -13,6 +14,16 @@ json_t *task_insert(const struct mr_task_draft *draft);
 void task_insert_new(const struct mr_task_draft *draft);
 /* What test_owner sees of a task, by its id, file id or name. The caller owns it. */
 json_t *task_view(const char *key);
+json_t *task_view_of(int64_t id);
+
+/* Claims a conversion for 60 s and three attempts. MR_CLAIM_OURS fills the claim. */
+enum mr_claim_outcome task_claim(int64_t id, int64_t generation, struct mr_claim *claim);
+/* Ends the lease of a task as if its time were over. */
+void task_expire_lease(int64_t id);
+/* Commits one output of 456 bytes, "Canción.mp3"; false: the lease is lost. */
+bool task_commit(const struct mr_claim *claim, const char *object);
+/* A task's status, as test_owner sees it. */
+void assert_state(int64_t id, const char *expected);
 
 /* Runs SELECT (format'argument') and compares the answer. */
 void assert_answer(const char *expected, const char *format, const char *argument);

@@ -1,11 +1,10 @@
-/* Tasks, leases, outbox, orphaned objects and the changes of state, against a real PostgreSQL. */
+/* Tasks, outbox, dead letters, orphaned objects and the changes of state, against a real PostgreSQL. */
 #include "shared/data/dead_letters.h"
 #include "shared/data/leases.h"
 #include "shared/data/orphans.h"
 #include "shared/data/outbox.h"
 #include "shared/data/task_state.h"
-#include "shared/data/tasks.h"
-#include "tests/unit/fixture_db.h"
+#include "tests/unit/fixture_tasks.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -40,64 +39,6 @@ static int64_t new_task(void)
     int64_t id = json_integer_value(json_object_get(view, "id"));
     json_decref(view);
     return id;
-}
-
-static json_t *view_of(int64_t id)
-{
-    char key[MR_INT64_TEXT_MAX];
-    json_t *view = NULL;
-    struct mr_err err = {0};
-    mr_int64_text(id, key);
-    assert_int_equal(mr_tasks_get(test_db, test_owner, key, &view, &err), MR_OK);
-    return view;
-}
-
-static void assert_text(const json_t *view, const char *key, const char *expected)
-{
-    const char *text = json_string_value(json_object_get(view, key));
-    if (!expected)
-        assert_true(json_is_null(json_object_get(view, key)));
-    else
-        assert_string_equal(text ? text : "(none)", expected);
-}
-
-static void assert_state(int64_t id, const char *expected)
-{
-    MR_AUTO_JSON json_t *view = view_of(id);
-    assert_text(view, "status", expected);
-}
-
-static enum mr_claim_outcome claim_task(int64_t id, int64_t generation, struct mr_claim *claim)
-{
-    struct mr_message message = {.kind = "convert", .task_id = id, .generation = generation};
-    enum mr_claim_outcome outcome = MR_CLAIM_STALE;
-    struct mr_err err = {0};
-    assert_int_equal(mr_lease_claim(test_db, &message, 60, 3, &outcome, claim, &err), MR_OK);
-    return outcome;
-}
-
-static void expire(int64_t id)
-{
-    char sql[200];
-    snprintf(sql, sizeof sql,
-             "UPDATE tasks SET lease_expires_at = now() - interval '1 s' WHERE id = %" PRId64
-             " RETURNING 1 AS answer",
-             id);
-    MR_AUTO_STR char *answer = fixture_db_ask(test_db, sql);
-    assert_string_equal(answer, "1");
-}
-
-static bool commit(const struct mr_claim *claim, const char *object)
-{
-    MR_AUTO(mr_output)
-    struct mr_output output = {strdup(object),       5,  strdup("Canción.mp3"), strdup("mp3"),
-                               strdup("audio/mpeg"), 456};
-    bool ours = false;
-    struct mr_err err = {0};
-    MR_AUTO_JSON json_t *receipt = json_pack("{s:b}", "copied", 0);
-    const struct mr_commit commit = {.outputs = &output, .count = 1, .receipt = receipt};
-    assert_int_equal(mr_lease_commit(test_db, claim, &commit, &ours, &err), MR_OK);
-    return ours;
 }
 
 static void inserting_twice_makes_one_task(void **state)
@@ -135,7 +76,7 @@ static void a_draft_of_nobody_fails_alone(void **state)
 static void a_new_task_shows_every_field(void **state)
 {
     (void)state;
-    MR_AUTO_JSON json_t *view = view_of(new_task());
+    MR_AUTO_JSON json_t *view = task_view_of(new_task());
     static const struct {
         const char *key, *text;
     } texts[] = {{"kind", "convert"},
@@ -224,163 +165,6 @@ static void lists_page_in_both_orders(void **state)
     }
 }
 
-static void a_claim_is_ours_once(void **state)
-{
-    (void)state;
-    int64_t id = new_task();
-    MR_AUTO(mr_claim) struct mr_claim claim = {0};
-    struct mr_claim none = {0};
-    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
-    assert_int_equal(claim.attempts, 1);
-    assert_int_equal(claim.fence, 1);
-    assert_int_equal(claim.input_size, 123);
-    assert_string_equal(claim.new_format, "mp3");
-    assert_state(id, "processing");
-    assert_int_equal(claim_task(id, 1, &none), MR_CLAIM_ELSEWHERE);
-    assert_int_equal(claim_task(id, 2, &none), MR_CLAIM_STALE);
-    assert_int_equal(claim_task(id, INT64_MAX, &none), MR_CLAIM_STALE);
-    assert_int_equal(claim_task(987654321, 1, &none), MR_CLAIM_STALE);
-}
-
-static void a_claim_says_how_long_the_task_waited(void **state)
-{
-    (void)state;
-    int64_t id = new_task();
-    MR_AUTO(mr_claim) struct mr_claim claim = {0};
-    char sql[200];
-    snprintf(sql, sizeof sql,
-             "UPDATE tasks SET uploaded_at = now() - interval '90 s' WHERE id = %" PRId64
-             " RETURNING 1 AS answer",
-             id);
-    MR_AUTO_STR char *answer = fixture_db_ask(test_db, sql);
-    assert_string_equal(answer, "1");
-    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
-    assert_in_range(claim.queued_ms, 90000, 200000);
-}
-
-static void a_commit_makes_the_result_visible(void **state)
-{
-    (void)state;
-    int64_t id = new_task();
-    MR_AUTO(mr_claim) struct mr_claim claim = {0};
-    struct mr_claim none = {0};
-    struct mr_err err = {0};
-    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
-    assert_int_equal(mr_orphans_add(test_db, "results/visible", 1000, &err), MR_OK);
-    assert_true(commit(&claim, "results/visible"));
-    assert_true(commit(&claim, "results/visible")); /* the answer to the first was lost */
-    MR_AUTO_JSON json_t *view = view_of(id);
-    assert_text(view, "status", "processed");
-    assert_text(view, "processed_file", "Canción.mp3");
-    assert_int_equal(json_integer_value(json_object_get(view, "processed_size")), 456);
-    assert_int_equal(json_array_size(json_object_get(view, "outputs")), 1);
-    char url[64];
-    snprintf(url, sizeof url, "/api/files/%s?n=0", claim.file_id);
-    assert_text(json_array_get(json_object_get(view, "outputs"), 0), "url", url);
-    assert_true(json_real_value(json_object_get(view, "progress")) == 100.0);
-    assert_int_equal(claim_task(id, 1, &none), MR_CLAIM_STALE);
-    MR_AUTO_STR char *orphans = fixture_db_ask(
-        test_db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'results/visible'");
-    assert_string_equal(orphans, "0");
-    MR_AUTO(mr_output) struct mr_output output = {0};
-    assert_int_equal(mr_outputs_find(test_db, test_owner, claim.file_id, 0, &output, &err), MR_OK);
-    assert_string_equal(output.object, "results/visible");
-    assert_int_equal(mr_outputs_find(test_db, test_owner, claim.file_id, 1, &output, &err), MR_NOT_FOUND);
-}
-
-static void a_late_worker_can_do_nothing(void **state)
-{
-    (void)state;
-    int64_t id = new_task();
-    MR_AUTO(mr_claim) struct mr_claim late = {0};
-    MR_AUTO(mr_claim) struct mr_claim next = {0};
-    struct mr_err err = {0};
-    bool ours = true;
-    assert_int_equal(claim_task(id, 1, &late), MR_CLAIM_OURS);
-    expire(id);
-    assert_int_equal(claim_task(id, 1, &next), MR_CLAIM_OURS);
-    assert_int_equal(next.fence, 2);
-    assert_int_equal(mr_lease_heartbeat(test_db, &late, 60, 500, &ours, &err), MR_OK);
-    assert_false(ours);
-    assert_false(commit(&late, "results/late"));
-    assert_int_equal(mr_lease_fail(test_db, &late, "x", "y", &err), MR_OK);
-    assert_int_equal(mr_lease_release(test_db, &late, &err), MR_OK);
-    assert_state(id, "processing");
-    assert_true(commit(&next, "results/next"));
-    assert_false(commit(&late, "results/late"));
-    MR_AUTO_STR char *outputs =
-        fixture_db_ask(test_db, "SELECT count(*) AS answer FROM outputs WHERE object = 'results/late'");
-    assert_string_equal(outputs, "0");
-}
-
-static void a_heartbeat_keeps_the_lease(void **state)
-{
-    (void)state;
-    int64_t id = new_task();
-    MR_AUTO(mr_claim) struct mr_claim claim = {0};
-    struct mr_claim none = {0};
-    struct mr_err err = {0};
-    bool ours = false;
-    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
-    expire(id);
-    assert_int_equal(mr_lease_heartbeat(test_db, &claim, 60, 250, &ours, &err), MR_OK);
-    assert_true(ours);
-    assert_int_equal(claim_task(id, 1, &none), MR_CLAIM_ELSEWHERE);
-    MR_AUTO_JSON json_t *view = view_of(id);
-    assert_true(json_real_value(json_object_get(view, "progress")) == 25.0);
-}
-
-static void attempts_are_used_up(void **state)
-{
-    (void)state;
-    int64_t id = new_task();
-    struct mr_claim none = {0};
-    for (int i = 0; i < 3; i++) {
-        MR_AUTO(mr_claim) struct mr_claim claim = {0};
-        assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
-        expire(id);
-    }
-    assert_int_equal(claim_task(id, 1, &none), MR_CLAIM_EXHAUSTED);
-    MR_AUTO_JSON json_t *view = view_of(id);
-    assert_text(view, "status", "failed");
-    assert_text(json_object_get(view, "error"), "code", "attempts_exhausted");
-    assert_int_equal(claim_task(id, 1, &none), MR_CLAIM_STALE);
-}
-
-static void a_release_gives_the_attempt_back(void **state)
-{
-    (void)state;
-    int64_t id = new_task();
-    struct mr_err err = {0};
-    for (int i = 0; i < 10; i++) {
-        MR_AUTO(mr_claim) struct mr_claim claim = {0};
-        assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
-        assert_int_equal(claim.attempts, 1);
-        assert_int_equal(claim.fence, i + 1);
-        assert_int_equal(mr_lease_release(test_db, &claim, &err), MR_OK);
-        assert_state(id, "uploaded");
-    }
-}
-
-static void a_failure_says_why(void **state)
-{
-    (void)state;
-    int64_t id = new_task();
-    MR_AUTO(mr_claim) struct mr_claim claim = {0};
-    struct mr_err err = {0};
-    struct mr_output output;
-    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
-    assert_int_equal(mr_outputs_find(test_db, test_owner, claim.file_id, 0, &output, &err), MR_INVALID);
-    assert_string_equal(mr_code_name(err.code), "not_ready");
-    assert_int_equal(mr_lease_fail(test_db, &claim, "truncated", "it breaks off", &err), MR_OK);
-    assert_int_equal(mr_lease_fail(test_db, &claim, "other", "again", &err), MR_OK);
-    MR_AUTO_JSON json_t *view = view_of(id);
-    assert_text(json_object_get(view, "error"), "code", "truncated");
-    assert_text(json_object_get(view, "error"), "detail", "it breaks off");
-    assert_int_equal(mr_outputs_find(test_db, test_owner, claim.file_id, 0, &output, &err), MR_INVALID);
-    assert_string_equal(mr_code_name(err.code), "failed");
-}
-
 static void a_deleted_task_hands_over_its_objects(void **state)
 {
     (void)state;
@@ -389,8 +173,8 @@ static void a_deleted_task_hands_over_its_objects(void **state)
     struct mr_err err = {0};
     char key[MR_INT64_TEXT_MAX];
     mr_int64_text(id, key);
-    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
-    assert_true(commit(&claim, "results/deleted"));
+    assert_int_equal(task_claim(id, 1, &claim), MR_CLAIM_OURS);
+    assert_true(task_commit(&claim, "results/deleted"));
     MR_AUTO_JSON json_t *objects = NULL;
     assert_int_equal(mr_tasks_delete(test_db, test_owner, key, &objects, &err), MR_OK);
     assert_int_equal(json_array_size(objects), 2);
@@ -413,12 +197,12 @@ static void a_running_task_that_is_deleted_is_lost(void **state)
     char key[MR_INT64_TEXT_MAX];
     bool ours = true;
     mr_int64_text(id, key);
-    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
+    assert_int_equal(task_claim(id, 1, &claim), MR_CLAIM_OURS);
     MR_AUTO_JSON json_t *objects = NULL;
     assert_int_equal(mr_tasks_delete(test_db, test_owner, key, &objects, &err), MR_OK);
     assert_int_equal(mr_lease_heartbeat(test_db, &claim, 60, 0, &ours, &err), MR_OK);
     assert_false(ours);
-    assert_false(commit(&claim, "results/orphan"));
+    assert_false(task_commit(&claim, "results/orphan"));
     assert_int_equal(mr_orphans_forget(test_db, "inputs/x", &err), MR_OK);
 }
 
@@ -464,7 +248,7 @@ static void the_outbox_owes_what_was_not_heard_of(void **state)
     assert_int_equal(due_count(id), 1);
     assert_int_equal(mr_outbox_mark(test_db, &sent, 1, &err), MR_OK);
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
-    assert_int_equal(claim_task(id, 1, &claim), MR_CLAIM_OURS);
+    assert_int_equal(task_claim(id, 1, &claim), MR_CLAIM_OURS);
     assert_int_equal(due_count(id), 0);
     set(id, "published_at = now() - interval '30 s', lease_expires_at = now() - interval '1 s'");
     assert_int_equal(due_count(id), 1);
@@ -479,9 +263,9 @@ static void a_dead_letter_fails_what_was_tried_and_keeps_what_was_not(void **sta
     int64_t tried = new_task(), fresh = new_task(), old = new_task(), running = new_task();
     MR_AUTO(mr_claim) struct mr_claim a = {0};
     MR_AUTO(mr_claim) struct mr_claim b = {0};
-    assert_int_equal(claim_task(tried, 1, &a), MR_CLAIM_OURS);
-    expire(tried);
-    assert_int_equal(claim_task(running, 1, &b), MR_CLAIM_OURS);
+    assert_int_equal(task_claim(tried, 1, &a), MR_CLAIM_OURS);
+    task_expire_lease(tried);
+    assert_int_equal(task_claim(running, 1, &b), MR_CLAIM_OURS);
     set(old, "uploaded_at = now() - interval '25 h'");
     set(fresh, "published_at = now()");
     const struct {
@@ -541,8 +325,8 @@ static void the_database_refuses_a_forbidden_way(void **state)
     mr_int64_text(task, id);
     assert_int_equal(mr_db_exec(test_db, &jump, (const char *const[]){id}, NULL, &err), MR_INVALID);
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
-    assert_int_equal(claim_task(task, 1, &claim), MR_CLAIM_OURS);
-    assert_true(commit(&claim, "results/final"));
+    assert_int_equal(task_claim(task, 1, &claim), MR_CLAIM_OURS);
+    assert_true(task_commit(&claim, "results/final"));
     assert_int_equal(mr_db_exec(test_db, &back, (const char *const[]){id}, NULL, &err), MR_INVALID);
 }
 
@@ -567,14 +351,6 @@ int main(void)
         cmocka_unit_test(a_new_task_shows_every_field),
         cmocka_unit_test(keys_that_find_nothing),
         cmocka_unit_test(lists_page_in_both_orders),
-        cmocka_unit_test(a_claim_is_ours_once),
-        cmocka_unit_test(a_claim_says_how_long_the_task_waited),
-        cmocka_unit_test(a_commit_makes_the_result_visible),
-        cmocka_unit_test(a_late_worker_can_do_nothing),
-        cmocka_unit_test(a_heartbeat_keeps_the_lease),
-        cmocka_unit_test(attempts_are_used_up),
-        cmocka_unit_test(a_release_gives_the_attempt_back),
-        cmocka_unit_test(a_failure_says_why),
         cmocka_unit_test(a_deleted_task_hands_over_its_objects),
         cmocka_unit_test(a_running_task_that_is_deleted_is_lost),
         cmocka_unit_test(the_outbox_owes_what_was_not_heard_of),
