@@ -4,6 +4,7 @@
 #include "shared/base/encoding.h"
 #include "shared/base/json.h"
 #include "shared/data/events.h"
+#include "tests/unit/event_reader.h"
 #include "tests/unit/fixture_db.h"
 
 #include <fcntl.h>
@@ -143,88 +144,6 @@ static int open_now(struct mr_event_hub *hub, int64_t user_id)
     int64_t last = 0;
     assert_int_equal(mr_events_last(test_db, &last, NULL), MR_OK);
     return open_all(hub, user_id, last, false);
-}
-
-struct event {
-    int64_t id; /* -1: the stream has ended */
-    char name[20];
-    int64_t task;
-    char status[20];
-    double progress;
-};
-
-/* One line without its end; false at the end of the stream. */
-static bool read_line(int fd, struct mr_buf *line)
-{
-    mr_buf_clear(line);
-    for (;;) {
-        char c;
-        ssize_t n = recv(fd, &c, 1, 0);
-        if (n == 0)
-            return false;
-        assert_int_equal(n, 1);
-        if (c == '\n')
-            return true;
-        assert_int_equal(mr_buf_append(line, &c, 1, NULL), MR_OK);
-    }
-}
-
-static void read_data(const char *text, struct event *event)
-{
-    MR_AUTO_JSON json_t *view = json_loads(text, 0, NULL);
-    assert_non_null(view);
-    event->task = json_integer_value(json_object_get(view, "id"));
-    event->progress = json_number_value(json_object_get(view, "progress"));
-    const char *status = json_string_value(json_object_get(view, "status"));
-    snprintf(event->status, sizeof event->status, "%s", status ? status : "");
-}
-
-/* The next event, comments and retry left out, as an EventSource reads it. */
-static struct event next_event(int fd)
-{
-    MR_AUTO(mr_buf) struct mr_buf line = MR_BUF_INIT(100000);
-    struct event event = {0};
-    while (read_line(fd, &line)) {
-        const char *text = mr_buf_str(&line);
-        if (strncmp(text, "id: ", 4) == 0)
-            event.id = strtoll(text + 4, NULL, 10);
-        else if (strncmp(text, "event: ", 7) == 0)
-            snprintf(event.name, sizeof event.name, "%s", text + 7);
-        else if (strncmp(text, "data: ", 6) == 0)
-            read_data(text + 6, &event);
-        else if (!*text && event.name[0])
-            return event;
-        else
-            assert_true(!*text || *text == ':' || strcmp(text, "retry: 3000") == 0);
-    }
-    event.id = -1;
-    return event;
-}
-
-static struct event expect(int fd, const char *name, int64_t task, const char *status)
-{
-    struct event event = next_event(fd);
-    assert_string_equal(event.name, name);
-    assert_int_equal(event.task, task);
-    assert_string_equal(event.status, status);
-    return event;
-}
-
-static void expect_end(int fd)
-{
-    assert_int_equal(next_event(fd).id, -1);
-    close(fd);
-}
-
-/* Skips what comes before. */
-static struct event expect_at_last(int fd, const char *name, int64_t task)
-{
-    for (;;) {
-        struct event event = next_event(fd);
-        assert_int_not_equal(event.id, -1);
-        if (event.task == task && strcmp(event.name, name) == 0)
-            return event;
-    }
 }
 
 static int set_up(void **state)
@@ -509,7 +428,7 @@ static void expect_heartbeats(int fd)
 {
     MR_AUTO(mr_buf) struct mr_buf line = MR_BUF_INIT(1000);
     for (int beats = 0; beats < 3;) {
-        assert_true(read_line(fd, &line));
+        assert_true(read_event_line(fd, &line));
         beats += strcmp(mr_buf_str(&line), ":") == 0;
     }
 }
