@@ -10,6 +10,7 @@ import pytest
 
 from harness import measure
 from harness.client import Client
+from harness.jobs import start_job
 from harness.program import Program
 from harness.paths import BUILD, SANITIZED
 from harness.waiting import free_port, wait_for
@@ -19,17 +20,6 @@ from harness.waiting import free_port, wait_for
 def long_file(media):
     """Takes a second or more to encode, so that there is time to interfere."""
     return media.noise(60 if SANITIZED else 240)
-
-
-def start_job(stack, user, source, new_format="mp3"):
-    """Uploads, and waits until a child process converts. Returns (task, process id of the child, which is stopped)."""
-    zygote = set(stack.worker.descendants())
-    task = user.upload(source, new_format)
-    children = wait_for(lambda: set(stack.worker.descendants()) - zygote, "a child for the job", 20, 0.005)
-    child = children.pop()
-    os.kill(child, signal.SIGSTOP)
-    wait_for(lambda: user.task(task["id"])["status"] == "processing", "task in processing")
-    return task, child
 
 
 def row(stack, task):
@@ -92,7 +82,7 @@ def test_delete_removes_task_and_objects(stack, user, media):
 
 @pytest.mark.slow
 def test_delete_ends_a_running_conversion(stack, user, long_file):
-    task, child = start_job(stack, user, long_file)
+    task, child = start_job(stack, user, long_file, "mp3")
     assert user.delete(f"/api/tasks/{task['id']}").status_code in (200, 204)
     os.kill(child, signal.SIGCONT)
     wait_for(lambda: child not in stack.worker.descendants(), "end of the child", 60)
@@ -105,7 +95,7 @@ def test_delete_ends_a_running_conversion(stack, user, long_file):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT], ids=lambda number: number.name)
 def test_child_that_dies_fails_its_task_only(stack, user, long_file, media, number):
-    task, child = start_job(stack, user, long_file)
+    task, child = start_job(stack, user, long_file, "mp3")
     neighbour = user.upload(media.tone(), "mp3")
     os.kill(child, number)
     os.kill(child, signal.SIGCONT)
@@ -118,7 +108,7 @@ def test_child_that_dies_fails_its_task_only(stack, user, long_file, media, numb
 def test_child_that_hangs_is_killed(make_stack, media):
     stack = make_stack(worker_settings={"STALL_TIMEOUT_SECONDS": 2, "SLOTS": 1})
     user = stack.client()
-    task, _ = start_job(stack, user, media.noise(240))
+    task, _ = start_job(stack, user, media.noise(240), "mp3")
     failed = user.wait(task, 20)
     assert failed["status"] == "failed" and failed["error"]["code"] == "timed_out", failed
     user.convert(media.tone(), "mp3")
@@ -128,7 +118,7 @@ def test_child_that_hangs_is_killed(make_stack, media):
 def test_worker_killed_during_a_conversion(make_stack, media):
     stack = make_stack(worker_settings={"LEASE_SECONDS": 3})
     user = stack.client()
-    task, child = start_job(stack, user, media.noise(240))
+    task, child = start_job(stack, user, media.noise(240), "mp3")
     stack.worker.kill()
     wait_for(lambda: not os.path.exists(f"/proc/{child}"), "end of the orphaned child")
     stack.worker.start()
@@ -142,7 +132,7 @@ def test_worker_killed_during_a_conversion(make_stack, media):
 def test_stopped_worker_gives_the_lease_back(make_stack, media):
     stack = make_stack()
     user = stack.client()
-    task, child = start_job(stack, user, media.noise(240))
+    task, child = start_job(stack, user, media.noise(240), "mp3")
     os.kill(child, signal.SIGCONT)
     began = time.monotonic()
     assert stack.worker.stop(15) == 0

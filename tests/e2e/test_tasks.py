@@ -1,12 +1,12 @@
 """Tasks: PUT, DELETE, lists, aliases."""
 
-import os
 import signal
 import time
 
 import pytest
 import requests
 
+from harness.jobs import start_job
 from harness.paths import PATIENCE, SANITIZED
 from harness.problems import refused
 from harness.stack import PROJECT
@@ -18,16 +18,6 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 @pytest.fixture
 def long_file(media):
     return media.noise(60 if SANITIZED else 240)
-
-
-def start_job(stack, user, source, new_format="aac"):
-    """Uploads, and waits until a child process converts. Returns (task, process id of the child, which is stopped)."""
-    zygote = set(stack.worker.descendants())
-    task = user.upload(source, new_format)
-    child = wait_for(lambda: set(stack.worker.descendants()) - zygote, "a child for the job", 20, 0.005).pop()
-    os.kill(child, signal.SIGSTOP)
-    wait_for(lambda: user.task(task["id"])["status"] == "processing", "task in processing")
-    return task, child
 
 
 def wait_for_end(stack, child, seconds):
@@ -84,7 +74,7 @@ def test_put_of_a_waiting_task(make_stack, media):
 
 @pytest.mark.sanitized
 def test_put_of_a_running_task(stack, user, long_file):
-    task, child = start_job(stack, user, long_file)
+    task, child = start_job(stack, user, long_file, "aac")
     answer = user.request("PUT", f"/api/tasks/{task['id']}", json={"newFormat": "WAV"})
     assert answer.status_code == 200 and answer.json()["task"]["status"] == "uploaded"
     wait_for_end(stack, child, 2)
@@ -144,7 +134,7 @@ def test_put_of_options_alone_keeps_the_format(user, media):
 
 @pytest.mark.sanitized
 def test_delete_of_a_running_task(stack, user, long_file):
-    task, child = start_job(stack, user, long_file)
+    task, child = start_job(stack, user, long_file, "aac")
     answer = user.delete(f"/api/tasks//{task['id']}")
     assert answer.status_code == 200 and answer.json()["message"]
     wait_for_end(stack, child, 2)
