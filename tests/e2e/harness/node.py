@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from .machine import file_lock
 from .paths import PATIENCE, ROOT
 
 
@@ -15,16 +16,17 @@ def install(name):
         pytest.skip("node and npm are not installed")
     source, target = ROOT / "tests" / "e2e" / name, ROOT / "build" / name
     target.mkdir(parents=True, exist_ok=True)
-    installed = target / "installed-lock.json"  # written last, so that a broken installation is repeated
-    lock = (source / "package-lock.json").read_bytes()
-    if not installed.exists() or installed.read_bytes() != lock:
-        for file in ("package.json", "package-lock.json"):
-            shutil.copy(source / file, target)
-        done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=target,
-                              capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode:
-            pytest.skip(f"npm ci failed: {done.stderr.strip()[-300:]}")
-        installed.write_bytes(lock)
+    with file_lock(target / "install.lock"):  # another worker may be at it
+        installed = target / "installed-lock.json"  # written last, so that a broken installation is repeated
+        lock = (source / "package-lock.json").read_bytes()
+        if not installed.exists() or installed.read_bytes() != lock:
+            for file in ("package.json", "package-lock.json"):
+                shutil.copy(source / file, target)
+            done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=target,
+                                  capture_output=True, text=True, timeout=300, check=False)
+            if done.returncode:
+                pytest.skip(f"npm ci failed: {done.stderr.strip()[-300:]}")
+            installed.write_bytes(lock)
     return target
 
 
