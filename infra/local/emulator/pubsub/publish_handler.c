@@ -48,7 +48,8 @@ static enum mr_status publish_one_locked(struct em_pubsub *pubsub, struct em_top
     MR_AUTO(em_message) struct em_message *message = NULL;
     MR_TRY(em_message_new(input, ++pubsub->last_message_id, mr_time_now_us(), &message, err));
     MR_TRY(em_topic_deliver_locked(pubsub, topic, message, err));
-    if (json_array_append(ids, json_object_get(message->body, "messageId")) != 0)
+    /* A copy: the message belongs to the pushers from here on. */
+    if (json_array_append_new(ids, json_copy(json_object_get(message->body, "messageId"))) != 0)
         return mr_fail_oom(err);
     return MR_OK;
 }
