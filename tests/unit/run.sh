@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs unit test programs, one more at a time than there are processors, because some wait: tests/unit/run.sh DIRECTORY [NAME…]
-# DIRECTORY is build/<variant>/unit; without a NAME, all programs in it run. Each runs in an empty directory of its own with
+# DIRECTORY is build/<variant>/unit; without a NAME, all tests in it run. Each runs in an empty directory of its own with
 # databases of its own, on one PostgreSQL that is started here. The output of programs that fail is shown, that of the named
 # ones always. SHUFFLE=1: random order. JOBS=N: N at a time. The last line counts tests, not programs.
 set -u
@@ -16,15 +16,21 @@ scratch=$(mktemp -d) || exit 2
 
 seconds_at_most=600 # against a program that hangs; a busy machine takes its time
 
-# Those that take longest come first, so that none of them is left alone at the end.
+# Prints the programs that have a source: those of former sources may still lie there. Those that take longest come first, so
+# that none of them is left alone at the end.
 list_programs() {
     if [ $# -gt 0 ]; then
         printf '%s\n' "$@"
-    elif [ "${SHUFFLE:-0}" = 1 ]; then
-        find -L "$programs" -maxdepth 1 -type f -perm -u+x -printf '%f\n' | shuf
+        return
+    fi
+    local source name
+    for source in "$root"/tests/unit/test_*.c; do
+        name=$(basename "$source" .c)
+        [ ! -x "$programs/$name" ] || echo "$name"
+    done | if [ "${SHUFFLE:-0}" = 1 ]; then
+        shuf
     else
-        find -L "$programs" -maxdepth 1 -type f -perm -u+x -printf '%f\n' | sort |
-            awk '/^test_media_/ { print; next } { rest = rest $0 "\n" } END { printf "%s", rest }'
+        awk '/^test_media_/ { print; next } { rest = rest $0 "\n" } END { printf "%s", rest }'
     fi
 }
 
