@@ -156,24 +156,34 @@ static enum mr_status send_one(struct mr_event_feed *feed, const struct mr_event
     return *ret_keep ? MR_OK : send_to_all(feed, notice, event, err);
 }
 
+/* Sends a portion of the pending changes; those that must wait move to feed->pending[*kept] and up. A portion is
+ * small, because a task with hundreds of outputs takes a megabyte. */
+static enum mr_status send_portion(struct mr_event_feed *feed, size_t from, size_t count, size_t *kept,
+                                   struct mr_err *err)
+{
+    int64_t ids[MR_EVENT_PAGE];
+    for (size_t i = 0; i < count; i++)
+        ids[i] = feed->pending[from + i].task_id;
+    MR_AUTO(mr_task_events) struct mr_task_events events = {0};
+    MR_TRY(mr_events_read(feed->hub->options.db, ids, count, &events, err));
+    for (size_t i = from; i < from + count; i++) {
+        bool keep = false;
+        MR_TRY(send_one(feed, &feed->pending[i], &events, &keep, err));
+        if (keep)
+            feed->pending[(*kept)++] = feed->pending[i];
+    }
+    return MR_OK;
+}
+
 /* After a failure the pending changes do not matter: all streams read them again (lose_connection). */
 enum mr_status mr_event_feed_send_pending(struct mr_event_feed *feed, struct mr_err *err)
 {
     drop_unwanted(feed);
-    if (feed->pending_count == 0)
-        return MR_OK;
     qsort(feed->pending, feed->pending_count, sizeof feed->pending[0], by_event);
-    int64_t ids[MR_EVENT_PENDING_MAX];
-    for (size_t i = 0; i < feed->pending_count; i++)
-        ids[i] = feed->pending[i].task_id;
-    MR_AUTO(mr_task_events) struct mr_task_events events = {0};
-    MR_TRY(mr_events_read(feed->hub->options.db, ids, feed->pending_count, &events, err));
     size_t kept = 0;
-    for (size_t i = 0; i < feed->pending_count; i++) {
-        bool keep = false;
-        MR_TRY(send_one(feed, &feed->pending[i], &events, &keep, err));
-        if (keep)
-            feed->pending[kept++] = feed->pending[i];
+    for (size_t from = 0; from < feed->pending_count; from += MR_EVENT_PAGE) {
+        size_t left = feed->pending_count - from;
+        MR_TRY(send_portion(feed, from, left < MR_EVENT_PAGE ? left : MR_EVENT_PAGE, &kept, err));
     }
     feed->pending_count = kept;
     if (kept > MR_EVENT_PENDING_MAX - MR_EVENT_NOTICES_MAX)

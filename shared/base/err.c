@@ -41,6 +41,7 @@ static void fill(struct mr_err *err, enum mr_status status, enum mr_code code, c
         return;
     err->status = status;
     err->code = code;
+    err->retry_after_s = 0;
     vsnprintf(err->message, sizeof err->message, format, args);
 }
 
@@ -93,6 +94,13 @@ enum mr_status mr_fail_errno(struct mr_err *err, enum mr_status status, int errn
         const char *text = strerror_r(errnum, reason, sizeof reason);
         snprintf(err->message + used, sizeof err->message - used, ": %s", text);
     }
+    return status;
+}
+
+enum mr_status mr_retry_after(struct mr_err *err, enum mr_status status, int64_t seconds)
+{
+    if (err)
+        err->retry_after_s = seconds < 1 ? 1 : seconds > INT32_MAX ? INT32_MAX : (int)seconds;
     return status;
 }
 

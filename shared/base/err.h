@@ -16,12 +16,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define MR_ERR_MESSAGE_MAX 400
 
 struct mr_err {
     enum mr_status status;
     enum mr_code code;                /* for programs; never MR_CODE_NONE on failure */
+    int retry_after_s;                /* when the same may succeed; 0: not known */
     char message[MR_ERR_MESSAGE_MAX]; /* a sentence for people, cut if it does not fit */
 };
 
@@ -55,6 +57,10 @@ enum mr_status mr_fail_from(struct mr_err *err, const struct mr_err *failure);
 /* As mr_fail, with strerror(errnum) appended. */
 enum mr_status mr_fail_errno(struct mr_err *err, enum mr_status status, int errnum, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* Notes in a failed err (NULL allowed) after how many seconds the same may succeed, for the Retry-After of an answer.
+ * Returns status, so that `return mr_retry_after(err, mr_fail(…), 60)` reads well. */
+enum mr_status mr_retry_after(struct mr_err *err, enum mr_status status, int64_t seconds);
 
 /* MR_EXHAUSTED, "out of memory". */
 enum mr_status mr_fail_oom(struct mr_err *err);

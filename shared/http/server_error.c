@@ -18,15 +18,18 @@ static enum mr_status answer_problem(struct mr_request *req, int http_status, co
 }
 
 /* Headers that a status requires, whoever writes the body. */
-static enum mr_status add_status_headers(struct mr_request *req, int http_status, struct mr_err *err)
+static enum mr_status add_status_headers(struct mr_request *req, int http_status, const struct mr_err *cause,
+                                         struct mr_err *err)
 {
-    static const struct {
+    char retry_after[16];
+    snprintf(retry_after, sizeof retry_after, "%d", cause->retry_after_s > 0 ? cause->retry_after_s : 1);
+    const struct {
         int status;
         const char *name, *value;
     } headers[] = {
         {401, "WWW-Authenticate", "Bearer"},
-        {429, "Retry-After", "1"},
-        {503, "Retry-After", "1"},
+        {429, "Retry-After", retry_after},
+        {503, "Retry-After", retry_after},
     };
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
         if (headers[i].status == http_status)
@@ -50,7 +53,7 @@ static enum mr_status answer_failure(struct mr_request *req, int http_status, co
                                      struct mr_err *err)
 {
     mr_answer_error *answer = req->server->options.answer_error;
-    MR_TRY(add_status_headers(req, http_status, err));
+    MR_TRY(add_status_headers(req, http_status, cause, err));
     return (answer ? answer : answer_problem)(req, http_status, cause, err);
 }
 

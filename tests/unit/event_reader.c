@@ -34,6 +34,8 @@ static void read_data(const char *text, struct event *event)
     assert_non_null(view);
     event->task = json_integer_value(json_object_get(view, "id"));
     event->progress = json_number_value(json_object_get(view, "progress"));
+    event->partial = json_is_true(json_object_get(view, "partial"));
+    event->outputs = json_array_size(json_object_get(view, "outputs"));
     const char *status = json_string_value(json_object_get(view, "status"));
     snprintf(event->status, sizeof event->status, "%s", status ? status : "");
 }

@@ -14,6 +14,8 @@ struct event {
     int64_t task;
     char status[20];
     double progress;
+    bool partial;
+    size_t outputs;
 };
 
 /* One line without its end; false at the end of the stream. */

@@ -108,7 +108,10 @@ static enum mr_status fail_as_asked(void *ctx, struct mr_request *req, struct mr
     if (status == MR_STATUS_COUNT)
         return MR_OK; /* without an answer */
     enum mr_status added = mr_respond_header(req, "X-Left-Over", "1", err);
-    return added == MR_OK ? mr_fail(err, (enum mr_status)status, "the secret reason") : added;
+    if (added != MR_OK)
+        return added;
+    mr_fail(err, (enum mr_status)status, "the secret reason");
+    return mr_request_query(req, "later") ? mr_retry_after(err, err->status, 3600) : err->status;
 }
 
 static enum mr_status set_header(void *ctx, struct mr_request *req, struct mr_err *err)

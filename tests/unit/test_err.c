@@ -35,6 +35,21 @@ static void test_fail_as_and_from(void **state)
     assert_string_equal(err.message, "late by 2 s");
 }
 
+static void test_a_failure_says_when_to_retry(void **state)
+{
+    (void)state;
+    struct mr_err err;
+    assert_int_equal(mr_retry_after(&err, mr_fail(&err, MR_EXHAUSTED, "full"), 90), MR_EXHAUSTED);
+    assert_int_equal(err.retry_after_s, 90);
+    assert_int_equal(mr_wrap(&err, err.status, "task"), MR_EXHAUSTED);
+    assert_int_equal(err.retry_after_s, 90);
+    assert_int_equal(mr_retry_after(&err, mr_fail(&err, MR_EXHAUSTED, "full"), INT64_MAX), MR_EXHAUSTED);
+    assert_int_equal(err.retry_after_s, INT32_MAX);
+    assert_int_equal(mr_fail(&err, MR_EXHAUSTED, "another failure"), MR_EXHAUSTED);
+    assert_int_equal(err.retry_after_s, 0);
+    assert_int_equal(mr_retry_after(NULL, MR_EXHAUSTED, 1), MR_EXHAUSTED);
+}
+
 static void test_codes_are_words_that_find_their_row(void **state)
 {
     (void)state;
@@ -127,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fail_fills),
         cmocka_unit_test(test_fail_as_and_from),
+        cmocka_unit_test(test_a_failure_says_when_to_retry),
         cmocka_unit_test(test_codes_are_words_that_find_their_row),
         cmocka_unit_test(test_err_may_be_null),
         cmocka_unit_test(test_wrap_adds_context),

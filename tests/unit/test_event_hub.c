@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-enum { PATIENCE_MS = 10000, HOUR = 3600, MAX_STREAMS = 12, MAX_PER_USER = 8, MAX_QUEUED = 100000 };
+enum { PATIENCE_MS = 10000, HOUR = 3600, MAX_STREAMS = 12, MAX_PER_USER = 8, MAX_QUEUED = 256 << 10 };
 
 static struct mr_log quiet;
 
@@ -80,12 +80,17 @@ static const struct mr_statement statements[] = {
      "UPDATE tasks SET changed_at = now() - make_interval(secs => $2::int) WHERE user_id = $1::bigint"
      " RETURNING id AS number",
      2},
+    {"t_outputs",
+     "INSERT INTO outputs (task_id, n, object, object_generation, file_name, format, content_type, size)"
+     " SELECT $1::bigint, n, $1 || '/' || n, 1, 'a part of the song ' || n || '.mp3', 'mp3', 'audio/mpeg', 7"
+     " FROM generate_series(1, $2::int) n RETURNING n AS number",
+     2},
     {"t_kill",
      "SELECT count(pg_terminate_backend(pid)) AS number FROM pg_stat_activity"
      " WHERE datname = current_database() AND query LIKE 'LISTEN%'",
      0},
 };
-enum statement { CREATE, CREATE_MANY, CLAIM, PROGRESS, FINISH, REDO, DELETE, EVENT, AGE, KILL };
+enum statement { CREATE, CREATE_MANY, CLAIM, PROGRESS, FINISH, REDO, DELETE, EVENT, AGE, OUTPUTS, KILL };
 
 static int64_t do_in(struct mr_db_tx *tx, enum statement which, int64_t first, int64_t second)
 {
@@ -385,6 +390,35 @@ static void a_burst_does_not_cut_a_client_off(void **state)
     close(fd);
 }
 
+/* 600 outputs are 130 kB of JSON. */
+static void a_task_too_large_for_an_event_is_named(void **state)
+{
+    static const struct {
+        int outputs;
+        bool partial;
+    } table[] = {{100, false}, {600, true}};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        int64_t task = act(CREATE, f->user);
+        int all = open_now(f->hub, f->user), one = open_task(f->hub, f->user, task);
+        expect(one, "state", task, "uploaded");
+        act(CLAIM, task);
+        do_in(NULL, OUTPUTS, task, table[i].outputs);
+        act(FINISH, task);
+        int late = open_task(f->hub, f->user, task);
+        const int fds[] = {all, one, late};
+        for (size_t stream = 0; stream < 3; stream++) {
+            struct event event = expect_at_last(fds[stream], "result", task);
+            assert_string_equal(event.status, "processed");
+            assert_int_equal(event.partial, table[i].partial);
+            assert_int_equal(event.outputs, table[i].partial ? 0 : table[i].outputs);
+        }
+        expect_end(one);
+        expect_end(late);
+        close(all);
+    }
+}
+
 static void places_are_limited_and_given_back(void **state)
 {
     struct fixture *f = *state;
@@ -545,6 +579,7 @@ int main(void)
         TEST(a_burst_on_one_task_ends_in_its_last_state),
         TEST(a_client_that_does_not_read_is_cut_off),
         TEST(a_burst_does_not_cut_a_client_off),
+        TEST(a_task_too_large_for_an_event_is_named),
         TEST(places_are_limited_and_given_back),
         TEST(an_expired_token_ends_its_stream),
         TEST(hearts_beat_without_a_database),

@@ -118,6 +118,21 @@ static void test_failures_become_problems(void **state)
     }
 }
 
+static void test_a_failure_may_say_when_to_retry(void **state)
+{
+    static const struct {
+        int status;
+        bool has_header;
+    } failures[] = {{MR_EXHAUSTED, true}, {MR_UNAVAILABLE, true}, {MR_DENIED, false}};
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
+        char request[100];
+        snprintf(request, sizeof request, "GET /fail/%d?later=1 HTTP/1.1\r\n" HOST "\r\n",
+                 failures[i].status);
+        MR_AUTO(answer) struct answer answer = exchange(*state, request);
+        assert_int_equal(has_line(&answer, "Retry-After: 3600"), failures[i].has_header);
+    }
+}
+
 static void test_requests_are_logged_without_query(void **state)
 {
     struct served_fixture *fixture = *state;
@@ -277,6 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_exchanges),
         TEST(test_failures_become_problems),
+        TEST(test_a_failure_may_say_when_to_retry),
         TEST(test_requests_are_logged_without_query),
         TEST(test_keep_alive_and_pipelining),
         TEST(test_expect_continue),
