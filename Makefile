@@ -47,7 +47,7 @@ LINK    = $(CC) -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
 LIBS    = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lcivetweb -lisal -lm
 AV_LIBS = $(shell $(AV_PKG_CONFIG) --libs $(AV_PACKAGES))
 
-# ---- sources -----------------------------------------------------------------
+# Sources.
 shared_src   := $(sort $(wildcard shared/*/*.c))
 web_src      := $(sort $(wildcard web/*.c web/api/*.c))
 worker_src   := $(sort $(wildcard worker/*.c worker/kinds/*.c worker/media/*.c))
@@ -136,7 +136,7 @@ $(BUILD)/obj/%.o: %.c
 	$(COMPILE) -MMD -MP -c -o $@ $<
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-# ---- front doors -------------------------------------------------------------
+# What people call.
 run:
 	infra/local/run.sh
 test:
@@ -161,7 +161,7 @@ bench:
 sources = $(shared_src) $(web_src) $(worker_src) $(emulator_src) $(unit_helpers) $(unit_src) $(bench_src)
 compile_commands.json:
 	$(file >$@,[)
-	$(foreach source,$(sources),$(file >>$@,$(if $(filter-out $(firstword $(sources)),$(source)),$(comma)){"directory": "$(CURDIR)", "file": "$(source)", "command": "$(COMPILE) -c $(source)"}))
+	$(foreach source,$(sources),$(file >>$@,$(if $(filter-out $(firstword $(sources)),$(source)),$(comma)){"directory": "$(CURDIR)", "file": "$(source)", "command": "$(COMPILE)$(if $(filter %/version.c,$(source)), -DMR_VERSION='\"$(file <VERSION)\"') -c $(source)"}))
 	$(file >>$@,])
 	@echo "$@: $(words $(sources)) files"
 clean:

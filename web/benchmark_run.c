@@ -1,5 +1,7 @@
 #include "web/benchmark_run.h"
 
+#include "shared/base/encoding.h"
+#include "shared/base/random.h"
 #include "shared/data/outbox.h"
 #include "web/users.h"
 

@@ -1,6 +1,6 @@
 #include "web/event_hub.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 #include "web/event_hub_internal.h"
 
 #include <errno.h>

@@ -2,7 +2,6 @@
  * The feed's way from a notification to the streams that are live. Each changed task is read once, however
  * many streams want it; several changes of one task become one event with the newest state.
  */
-#include "shared/base/encoding.h"
 #include "web/event_feed.h"
 #include "web/event_text.h"
 

@@ -1,5 +1,6 @@
 #include "web/login_tokens.h"
 
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 #include "shared/base/json.h"
 #include "shared/base/jwt.h"

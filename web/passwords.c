@@ -1,6 +1,7 @@
 #include "web/passwords.h"
 
 #include "shared/base/encoding.h"
+#include "shared/base/random.h"
 
 #include <ctype.h>
 #include <inttypes.h>

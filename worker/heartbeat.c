@@ -1,6 +1,6 @@
 #include "worker/heartbeat.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,7 @@
 #include "worker/ingest.h"
 
+#include "shared/base/clock.h"
+#include "shared/base/utf8.h"
 #include "shared/data/object_names.h"
 #include "shared/data/orphans.h"
 #include "shared/http/fetch.h"

@@ -1,5 +1,6 @@
 #include "worker/job.h"
 
+#include "shared/base/clock.h"
 #include "shared/data/orphans.h"
 #include "worker/heartbeat.h"
 

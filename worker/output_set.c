@@ -1,6 +1,6 @@
 #include "worker/output_set.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/utf8.h"
 #include "shared/data/object_names.h"
 #include "worker/output_writer.h"
 #include "worker/protocol.h"

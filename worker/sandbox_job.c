@@ -1,6 +1,6 @@
 #include "worker/sandbox_job.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 #include "worker/protocol.h"
 #include "worker/sandbox_output_order.h"
 #include "worker/sandbox_reader.h"

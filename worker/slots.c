@@ -1,6 +1,6 @@
 #include "worker/slots.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 #include <errno.h>
 

@@ -1,5 +1,8 @@
 #include "worker/webhook.h"
 
+#include "shared/base/clock.h"
+#include "shared/base/encoding.h"
+
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/hmac.h>

@@ -3,10 +3,8 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <isa-l/crc.h>
 #include <limits.h>
 #include <openssl/evp.h>
-#include <sys/random.h>
 
 enum mr_status mr_base64_encode(const void *data, size_t len, char **ret, struct mr_err *err)
 {
@@ -132,80 +130,6 @@ enum mr_status mr_percent_decode(char *text, bool plus_is_blank, struct mr_err *
     return MR_OK;
 }
 
-enum mr_status mr_random_bytes(void *out, size_t len, struct mr_err *err)
-{
-    unsigned char *bytes = out;
-    while (len) {
-        ssize_t n = getrandom(bytes, len, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return mr_fail_errno(err, MR_INTERNAL, errno, "getrandom");
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return MR_OK;
-}
-
-enum mr_status mr_uuid_generate(char out[MR_UUID_TEXT_MAX], struct mr_err *err)
-{
-    unsigned char b[16];
-    MR_TRY(mr_random_bytes(b, sizeof b, err));
-    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* version 4 */
-    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80); /* variant 10 */
-    char hex[33];
-    mr_hex_encode(b, sizeof b, hex);
-    snprintf(out, MR_UUID_TEXT_MAX, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-    return MR_OK;
-}
-
-bool mr_uuid_is_valid(const char *text)
-{
-    for (size_t i = 0; i < 36; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text[i] != '-' : hex_value(text[i]) < 0)
-            return false;
-    }
-    return text[36] == '\0';
-}
-
-static int64_t clock_us(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-int64_t mr_time_now_us(void)
-{
-    return clock_us(CLOCK_REALTIME);
-}
-
-int64_t mr_time_monotonic_us(void)
-{
-    return clock_us(CLOCK_MONOTONIC);
-}
-
-struct timespec mr_time_deadline(int ms)
-{
-    int64_t us = mr_time_monotonic_us() + (int64_t)ms * 1000;
-    return (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
-}
-
-void mr_time_format(int64_t us, char out[MR_TIME_TEXT_MAX])
-{
-    int64_t fraction = us % 1000000;
-    time_t seconds = (time_t)(us / 1000000);
-    if (fraction < 0) {
-        fraction += 1000000;
-        seconds--;
-    }
-    struct tm parts;
-    gmtime_r(&seconds, &parts);
-    size_t used = strftime(out, MR_TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(out + used, MR_TIME_TEXT_MAX - used, ".%06" PRId64 "Z", fraction);
-}
-
 void mr_int64_text(int64_t value, char out[MR_INT64_TEXT_MAX])
 {
     snprintf(out, MR_INT64_TEXT_MAX, "%" PRId64, value);
@@ -222,71 +146,4 @@ bool mr_parse_int64(const char *text, int64_t min, int64_t max, int64_t *ret)
         return false;
     *ret = value;
     return true;
-}
-
-uint32_t mr_crc32c(uint32_t crc, const void *data, size_t len)
-{
-    /* ISA-L expects its caller to invert the value before and after, and takes an int as length. */
-    const unsigned char *bytes = data;
-    crc = ~crc;
-    while (len) {
-        int step = len > (1 << 30) ? 1 << 30 : (int)len;
-        crc = crc32_iscsi((unsigned char *)(uintptr_t)bytes, step, crc);
-        bytes += step;
-        len -= (size_t)step;
-    }
-    return ~crc;
-}
-
-void mr_crc32c_text(uint32_t crc, char out[9])
-{
-    unsigned char big_endian[4] = {(unsigned char)(crc >> 24), (unsigned char)(crc >> 16),
-                                   (unsigned char)(crc >> 8), (unsigned char)crc};
-    EVP_EncodeBlock((unsigned char *)out, big_endian, sizeof big_endian);
-}
-
-/* The length of the sequence that starts with `lead`, and the smallest code point it may carry; 0 if it is no
- * lead. */
-static size_t utf8_sequence(unsigned char lead, uint32_t *ret_bits, uint32_t *ret_smallest)
-{
-    static const struct {
-        unsigned char mask, value, len;
-        uint32_t smallest;
-    } leads[] = {{0x80, 0x00, 1, 1}, {0xe0, 0xc0, 2, 0x80}, {0xf0, 0xe0, 3, 0x800}, {0xf8, 0xf0, 4, 0x10000}};
-    for (size_t i = 0; i < sizeof leads / sizeof *leads; i++)
-        if ((lead & leads[i].mask) == leads[i].value) {
-            *ret_bits = lead & (unsigned char)~leads[i].mask;
-            *ret_smallest = leads[i].smallest;
-            return leads[i].len;
-        }
-    return 0;
-}
-
-bool mr_utf8_is_valid(const char *text, size_t len)
-{
-    const unsigned char *p = (const unsigned char *)text, *end = p + len;
-    while (p < end) {
-        uint32_t point = 0, smallest = 0;
-        size_t size = utf8_sequence(*p, &point, &smallest);
-        if (!size || (size_t)(end - p) < size)
-            return false;
-        for (size_t i = 1; i < size; i++) {
-            if ((p[i] & 0xc0) != 0x80)
-                return false;
-            point = point << 6 | (p[i] & 0x3f);
-        }
-        if (point < smallest || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-            return false;
-        p += size;
-    }
-    return true;
-}
-
-size_t mr_utf8_prefix(const char *text, size_t max)
-{
-    size_t len = strnlen(text, max + 1);
-    if (len > max)
-        for (len = max; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80;)
-            len--;
-    return len;
 }

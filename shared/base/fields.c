@@ -1,6 +1,7 @@
 #include "shared/base/fields.h"
 
 #include "shared/base/encoding.h"
+#include "shared/base/utf8.h"
 
 #include <inttypes.h>
 #include <math.h>

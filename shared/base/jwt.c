@@ -1,5 +1,7 @@
 #include "shared/base/jwt.h"
-#include "shared/base/encoding.h"
+
+#include "shared/base/cleanup.h"
+#include "shared/base/clock.h"
 
 #include <errno.h>
 #include <jwt.h>

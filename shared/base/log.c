@@ -1,6 +1,6 @@
 #include "shared/base/log.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 #include <ctype.h>
 #include <errno.h>

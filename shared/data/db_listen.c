@@ -1,6 +1,6 @@
 #include "shared/data/db_listen.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 #include "shared/data/db_connection.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "shared/data/db_pool.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,6 @@
 #include "shared/data/dead_letters.h"
 
+#include "shared/base/encoding.h"
 #include "shared/data/lease_sql.h"
 
 enum mr_status mr_dead_letter_accept(struct mr_db *db, const struct mr_message *message, struct mr_err *err)

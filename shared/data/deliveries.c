@@ -1,5 +1,7 @@
 #include "shared/data/deliveries.h"
 
+#include "shared/base/encoding.h"
+
 #include <inttypes.h>
 
 enum { ARRAY_TEXT_MAX = 1 << 20 };

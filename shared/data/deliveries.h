@@ -11,7 +11,7 @@
 #ifndef MR_DATA_DELIVERIES_H
 #define MR_DATA_DELIVERIES_H
 
-#include "shared/base/encoding.h"
+#include "shared/base/random.h"
 #include "shared/data/db.h"
 #include "shared/data/message.h"
 

@@ -1,5 +1,6 @@
 #include "shared/data/idempotency.h"
 
+#include "shared/base/encoding.h"
 #include "shared/data/task_rows.h"
 
 /* Why there is no task to answer with. */

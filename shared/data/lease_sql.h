@@ -2,6 +2,7 @@
 #ifndef MR_DATA_LEASE_SQL_H
 #define MR_DATA_LEASE_SQL_H
 
+#include "shared/base/encoding.h"
 #include "shared/data/leases.h"
 
 /* The parameters that every statement about a held lease begins with: $1 task, $2 generation, $3 fence. */

@@ -1,5 +1,6 @@
 #include "shared/data/leases.h"
 
+#include "shared/base/encoding.h"
 #include "shared/data/lease_sql.h"
 
 void mr_claim_free(struct mr_claim *claim)

@@ -8,8 +8,8 @@
 #ifndef MR_DATA_LEASES_H
 #define MR_DATA_LEASES_H
 
-#include "shared/base/encoding.h"
 #include "shared/base/json.h"
+#include "shared/base/random.h"
 #include "shared/data/db.h"
 #include "shared/data/message.h"
 #include "shared/data/outputs.h"

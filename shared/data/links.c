@@ -1,6 +1,7 @@
 #include "shared/data/links.h"
 
 #include "shared/base/encoding.h"
+#include "shared/base/random.h"
 
 #include <openssl/sha.h>
 

@@ -1,5 +1,6 @@
 #include "shared/data/outputs.h"
 
+#include "shared/base/encoding.h"
 #include "shared/data/task_rows.h"
 
 void mr_output_free(struct mr_output *output)

@@ -1,5 +1,7 @@
 #include "shared/data/pings.h"
 
+#include "shared/base/encoding.h"
+
 /* The columns of a struct mr_ping. */
 #define PING                                                                                                 \
     " id, to_char(sent_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS sent_at,"              \

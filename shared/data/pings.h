@@ -5,7 +5,7 @@
 #ifndef MR_DATA_PINGS_H
 #define MR_DATA_PINGS_H
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 #include "shared/data/db.h"
 #include "shared/data/message.h"
 

@@ -1,5 +1,6 @@
 #include "shared/data/records.h"
 
+#include "shared/base/encoding.h"
 #include "shared/data/lease_sql.h"
 #include "shared/data/records_rows.h"
 

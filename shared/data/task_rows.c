@@ -1,5 +1,7 @@
 #include "shared/data/task_rows.h"
 
+#include "shared/base/random.h"
+
 enum column_type { TEXT, INTEGER, JSON, PERMILLE };
 
 /* The fields of a view, in order. */

@@ -1,6 +1,7 @@
 /* Tasks are read: one, or a list. */
 #include "shared/data/tasks.h"
 
+#include "shared/base/encoding.h"
 #include "shared/data/task_rows.h"
 
 enum mr_status mr_tasks_get(struct mr_db *db, int64_t user_id, const char *key, json_t **ret_view,

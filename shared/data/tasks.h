@@ -7,8 +7,8 @@
 #ifndef MR_DATA_TASKS_H
 #define MR_DATA_TASKS_H
 
-#include "shared/base/encoding.h"
 #include "shared/base/json.h"
+#include "shared/base/random.h"
 #include "shared/data/db.h"
 #include "shared/data/message.h"
 

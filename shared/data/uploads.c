@@ -1,5 +1,6 @@
 #include "shared/data/uploads.h"
 
+#include "shared/base/encoding.h"
 #include "shared/base/json.h"
 
 #define UTC(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"

@@ -11,7 +11,8 @@
 #ifndef MR_DATA_UPLOADS_H
 #define MR_DATA_UPLOADS_H
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
+#include "shared/base/random.h"
 #include "shared/data/db.h"
 
 /* An upload that has begun; its texts are owned. session_uri is a bearer secret: never log it. */

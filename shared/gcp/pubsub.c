@@ -1,4 +1,5 @@
 #include "shared/gcp/pubsub.h"
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 #include "shared/gcp/answer.h"
 #include "shared/gcp/authorized_call.h"

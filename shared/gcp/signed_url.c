@@ -1,5 +1,6 @@
 #include "shared/gcp/signed_url.h"
 
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 
 #include <inttypes.h>

@@ -2,6 +2,7 @@
 #include "shared/gcp/storage_object.h"
 
 #include "shared/base/encoding.h"
+#include "shared/base/utf8.h"
 #include "shared/gcp/answer.h"
 
 #include <stdarg.h>

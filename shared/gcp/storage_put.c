@@ -2,7 +2,8 @@
  * body that arrived damaged. Source: https://cloud.google.com/storage/docs/uploading-objects (multipart) */
 #include "shared/gcp/storage_put.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/crc32c.h"
+#include "shared/base/random.h"
 #include "shared/gcp/storage_object.h"
 
 enum { BOUNDARY_MAX = 48 };

@@ -3,6 +3,7 @@
  * longer one a resumable session begins, and each chunk stays in memory until Cloud Storage has confirmed it.
  * Source: https://cloud.google.com/storage/docs/performing-resumable-uploads
  */
+#include "shared/base/crc32c.h"
 #include "shared/base/encoding.h"
 #include "shared/gcp/answer.h"
 #include "shared/gcp/storage_object.h"

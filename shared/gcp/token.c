@@ -1,5 +1,6 @@
 #include "shared/gcp/token.h"
 
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 #include "shared/gcp/answer.h"
 #include "shared/gcp/metadata.h"

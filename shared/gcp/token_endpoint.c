@@ -1,6 +1,6 @@
 #include "shared/gcp/token_endpoint.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 #include "shared/base/jwt.h"
 #include "shared/gcp/answer.h"
 #include "shared/gcp/unauthenticated_call.h"

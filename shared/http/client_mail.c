@@ -1,7 +1,7 @@
 #include "shared/http/client_mail.h"
 
 #include "shared/base/cleanup.h"
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 #include <ctype.h>
 #include <curl/curl.h>

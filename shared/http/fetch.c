@@ -1,5 +1,6 @@
 #include "shared/http/fetch.h"
 
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 #include "shared/http/client_url.h"
 #include "shared/http/disposition.h"

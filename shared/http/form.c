@@ -1,6 +1,7 @@
 #include "shared/http/form.h"
 
 #include "shared/base/encoding.h"
+#include "shared/base/utf8.h"
 #include "shared/http/form_head.h"
 
 enum {

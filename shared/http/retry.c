@@ -1,6 +1,7 @@
 #include "shared/http/retry.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
+#include "shared/base/random.h"
 
 #include <errno.h>
 

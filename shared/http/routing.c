@@ -1,6 +1,7 @@
 #include "shared/http/routing.h"
 
 #include "shared/base/encoding.h"
+#include "shared/base/utf8.h"
 
 /* Copies raw without doubled and trailing slashes and notes where its segments begin. */
 static enum mr_status split(const char *raw, struct mr_path *path, struct mr_err *err)

@@ -1,7 +1,7 @@
 /* The server started, drained and stopped; civetweb's callbacks. */
 #include "shared/http/server.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 #include "shared/http/server_connection.h"
 #include "shared/http/server_dispatch.h"
 #include "shared/http/server_error.h"

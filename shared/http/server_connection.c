@@ -1,5 +1,6 @@
 #include "shared/http/server_connection.h"
 
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,6 @@
 #include "shared/http/server_dispatch.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 #include "shared/http/server_body.h"
 #include "shared/http/server_connection.h"
 #include "shared/http/server_error.h"

@@ -1,6 +1,6 @@
 #include "shared/http/server_wire.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 #include <sys/socket.h>
 

@@ -1,6 +1,6 @@
 #include "shared/http/slow_client.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 #include <pthread.h>
 #include <sys/socket.h>

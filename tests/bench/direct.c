@@ -5,6 +5,7 @@
  *
  *   direct FORMAT ROUNDS FILE
  */
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 #include "worker/media/convert.h"
 #include "worker/protocol.h"

@@ -26,7 +26,7 @@ LIBRARIES = {
     r"lib(av|sw)\w+/.*": r"worker/media/\w+\.[ch]",
     r"jwt\.h": r"shared/base/jwt\.c",
     r"seccomp\.h": r"worker/sandbox\w*\.c",
-    r"isa-l.*": r"shared/base/encoding\.c",
+    r"isa-l.*": r"shared/base/crc32c\.c",
 }
 
 # What must not be written: (pattern, where, why).

@@ -29,7 +29,7 @@ python() { /usr/bin/python3 -B tests/lint/check.py "$@"; }
 
 config_table() {
     gcc -std=c17 -I. -D_GNU_SOURCE -include shared/base/banned.h -o "$scratch/print_config" tests/lint/print_config.c \
-        shared/base/config.c shared/base/encoding.c shared/base/buf.c shared/base/err.c shared/base/codes.c -lisal -lcrypto -ljansson &&
+        shared/base/config.c shared/base/encoding.c shared/base/buf.c shared/base/err.c shared/base/codes.c -lcrypto -ljansson &&
         "$scratch/print_config" >"$scratch/table" && python config "$scratch/table"
 }
 shell_scripts() {
@@ -58,8 +58,7 @@ check "system calls: docs/security.md and the code agree" python syscalls
 check "documents: paths, links and anchors lead somewhere" python paths
 check "version: the same everywhere" python version
 check "circles: no C files call each other in a circle" python circles
-# tests/unit joins when its texts are rewritten.
-check "vocabulary: one word per thing" python vocabulary README.md docs/ infra/ shared/ web/ worker/ tests/deploy/ tests/e2e/
+check "vocabulary: one word per thing" python vocabulary README.md docs/ infra/ shared/ web/ worker/ tests/
 check "python compiles" python python
 have clang-format format && check "format" make -s format-check
 have shellcheck shell && check "shell scripts" shell_scripts

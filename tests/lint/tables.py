@@ -58,9 +58,9 @@ def code_schema(place, description):
 def media(table):
     """The rows of formats, codecs, options or presets."""
     if not hasattr(media, "rows"):
-        base = [f"shared/base/{name}.c" for name in ("fields", "buf", "encoding", "err", "codes")]
+        base = [f"shared/base/{name}.c" for name in ("fields", "buf", "encoding", "utf8", "err", "codes")]
         own = [f"shared/media/{name}.c" for name in ("formats", "options", "options_rules", "presets")]
-        media.rows = run_printer("print_options", base + own, ["-ljansson", "-lisal", "-lcrypto", "-lm"])
+        media.rows = run_printer("print_options", base + own, ["-ljansson", "-lcrypto", "-lm"])
     return [row for row in media.rows if row["table"] == table]
 
 

@@ -1,6 +1,6 @@
 #include "tests/unit/fixture_db.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/random.h"
 #include "shared/data/db_migrate.h"
 
 #include <setjmp.h>

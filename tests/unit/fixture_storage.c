@@ -1,6 +1,6 @@
 #include "tests/unit/fixture_storage.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/crc32c.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

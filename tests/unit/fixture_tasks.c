@@ -1,6 +1,7 @@
 #include "tests/unit/fixture_tasks.h"
 
 #include "shared/base/encoding.h"
+#include "shared/base/random.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

@@ -1,6 +1,5 @@
 #include "tests/unit/sandbox_acts.h"
 
-#include "shared/base/encoding.h"
 #include "worker/protocol.h"
 #include "worker/sandbox_client.h"
 #include "worker/sandbox_confine.h"

@@ -1,5 +1,6 @@
 /* The group commit: every submit gets its own task, one bad row fails alone, and a Pub/Sub that is down costs
  * nothing. */
+#include "shared/base/random.h"
 #include "tests/unit/fake_http.h"
 #include "tests/unit/fixture_db.h"
 #include "web/admission.h"

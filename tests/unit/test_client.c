@@ -1,6 +1,6 @@
 /* shared/http/client against a scripted server: what arrives, what is reported, and what is never repeated.
  */
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 #include "shared/http/client.h"
 #include "shared/http/retry.h"
 #include "tests/unit/fake_http.h"

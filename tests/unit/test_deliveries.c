@@ -1,4 +1,6 @@
 /* Deliveries: owed by the trigger, claimed once, fenced, tried again; against a real PostgreSQL. */
+#include "shared/base/encoding.h"
+#include "shared/base/random.h"
 #include "shared/data/deliveries.h"
 #include "tests/unit/fixture_db.h"
 

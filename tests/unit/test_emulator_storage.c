@@ -4,7 +4,6 @@
 #include "infra/local/emulator/storage/range.h"
 #include "infra/local/emulator/storage/related.h"
 #include "infra/local/emulator/storage/settings.h"
-#include "shared/base/encoding.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,8 @@
+#include "shared/base/clock.h"
+#include "shared/base/crc32c.h"
 #include "shared/base/encoding.h"
+#include "shared/base/random.h"
+#include "shared/base/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

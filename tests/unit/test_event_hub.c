@@ -1,6 +1,7 @@
 /* The event hub, against a real PostgreSQL: what streams receive, in which order, and when they end. */
 #include "web/event_hub.h"
 
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 #include "shared/base/json.h"
 #include "shared/data/events.h"

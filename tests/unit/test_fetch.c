@@ -1,5 +1,5 @@
 /* shared/http/fetch and disposition: redirects, limits, broken bodies, and what is refused on the way. */
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 #include "shared/http/disposition.h"
 #include "shared/http/fetch.h"
 #include "tests/unit/fake_http.h"

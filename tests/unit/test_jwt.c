@@ -1,4 +1,5 @@
 /* shared/base/jwt: what it signs it accepts, and each forgery known to the field it refuses. */
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 #include "shared/base/jwt.h"
 #include "tests/unit/fake_keys.h"

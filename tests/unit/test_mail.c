@@ -1,6 +1,6 @@
 /* Mails: the dialogue with a scripted relay, what a refusal means, and that no name breaks out of its place.
  */
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 #include "shared/http/client.h"
 #include "tests/unit/fake_http.h"
 #include "tests/unit/fake_smtp.h"

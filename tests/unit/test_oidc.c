@@ -1,4 +1,5 @@
 /* shared/gcp/oidc: tokens as Google's pushes carry them, and everything that only looks like one. */
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 #include "shared/base/jwt.h"
 #include "shared/gcp/oidc.h"

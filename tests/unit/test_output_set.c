@@ -1,5 +1,5 @@
 /* Several outputs of one job: their order, objects, names and types. */
-#include "shared/base/encoding.h"
+#include "shared/base/crc32c.h"
 #include "tests/unit/fixture_db.h"
 #include "tests/unit/fixture_storage.h"
 #include "worker/output_set.h"

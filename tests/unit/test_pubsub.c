@@ -1,5 +1,5 @@
 /* shared/gcp/pubsub against a scripted Pub/Sub: requests, batches, retries and the time they may take. */
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 #include "shared/gcp/pubsub.h"
 #include "tests/unit/fake_http.h"
 

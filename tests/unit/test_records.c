@@ -1,5 +1,6 @@
 /* The records of kind insert_records against a real PostgreSQL: exact counts, also when workers overlap, die or are late.
  */
+#include "shared/base/encoding.h"
 #include "shared/data/records.h"
 #include "tests/unit/fixture_db.h"
 

@@ -1,8 +1,6 @@
 /* shared/http/server: requests and their answers, connections kept alive and side by side, drain. */
 #include "tests/unit/served_app.h"
 
-#include "shared/base/encoding.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>

@@ -1,5 +1,4 @@
 /* Detached answers: streams that outlive their handler, their thread, and the server. */
-#include "shared/base/encoding.h"
 #include "tests/unit/fixture_server.h"
 
 #include <dirent.h>

@@ -1,7 +1,7 @@
 /* shared/http/server: clients that are slow, break off, or send too much. */
 #include "tests/unit/served_app.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 #include <poll.h>
 #include <setjmp.h>

@@ -1,5 +1,4 @@
 /* Objects in a scripted Cloud Storage: state, reading, composing, deleting, and each way in which it can break. */
-#include "shared/base/encoding.h"
 #include "shared/gcp/storage.h"
 #include "tests/unit/fixture_storage.h"
 

@@ -1,5 +1,5 @@
 /* Uploads to a scripted Cloud Storage: in one request, in a session, and each way in which they can break. */
-#include "shared/base/encoding.h"
+#include "shared/base/crc32c.h"
 #include "shared/gcp/storage.h"
 #include "tests/unit/fixture_storage.h"
 

@@ -1,4 +1,5 @@
 /* Tasks that are run again with changes, and how they are found and listed, against a real PostgreSQL. */
+#include "shared/base/encoding.h"
 #include "shared/data/leases.h"
 #include "shared/data/orphans.h"
 #include "shared/media/presets.h"

@@ -1,5 +1,6 @@
 /* Requests for tasks, against a real PostgreSQL: from a URL, without a file, and one task for each idempotency key
  * and upload. */
+#include "shared/base/random.h"
 #include "shared/data/idempotency.h"
 #include "shared/data/leases.h"
 #include "shared/data/orphans.h"

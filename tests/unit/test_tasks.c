@@ -1,4 +1,6 @@
 /* Tasks, outbox, dead letters, orphaned objects and the changes of state, against a real PostgreSQL. */
+#include "shared/base/encoding.h"
+#include "shared/base/random.h"
 #include "shared/data/dead_letters.h"
 #include "shared/data/leases.h"
 #include "shared/data/orphans.h"

@@ -1,5 +1,5 @@
 /* shared/gcp/token against a scripted metadata server and token endpoint, and shared/gcp/api's use of it. */
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 #include "shared/base/jwt.h"
 #include "shared/gcp/authorized_call.h"
 #include "shared/gcp/token.h"

@@ -1,5 +1,6 @@
 /* Direct uploads and links in the database; and the forms of names, types and origins that clients send. */
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
+#include "shared/base/random.h"
 #include "shared/data/links.h"
 #include "shared/data/orphans.h"
 #include "shared/data/tasks.h"

@@ -1,4 +1,6 @@
 /* Webhooks: the signature against the published vector, what is sent, and how answers are judged. */
+#include "shared/base/clock.h"
+#include "shared/base/encoding.h"
 #include "shared/base/json.h"
 #include "tests/unit/fake_http.h"
 #include "worker/webhook.h"

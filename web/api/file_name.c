@@ -1,6 +1,7 @@
 #include "web/api/file_name.h"
 
 #include "shared/base/encoding.h"
+#include "shared/base/utf8.h"
 #include "shared/http/client_url.h"
 #include "shared/media/formats.h"
 

@@ -5,6 +5,7 @@
  * They need no login, so they must be cheap: requests share pings (pings.h), and only a few may wait for the
  * pong.
  */
+#include "shared/base/clock.h"
 #include "shared/data/pings.h"
 #include "web/api/api.h"
 

@@ -5,6 +5,7 @@
  * Only a limited number of requests wait, and only for a limited time; the others get 202 with the location
  * of the task.
  */
+#include "shared/base/clock.h"
 #include "shared/data/task_state.h"
 #include "web/api/api.h"
 #include "web/api/task_request.h"

@@ -17,6 +17,7 @@
 #ifndef MR_WEB_API_TASK_REQUEST_H
 #define MR_WEB_API_TASK_REQUEST_H
 
+#include "shared/base/random.h"
 #include "shared/data/tasks.h"
 #include "shared/http/form.h"
 #include "web/api/file_name.h"

@@ -1,3 +1,4 @@
+#include "shared/base/random.h"
 #include "shared/media/options.h"
 #include "shared/media/presets.h"
 #include "web/api/body.h"

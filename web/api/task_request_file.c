@@ -1,3 +1,4 @@
+#include "shared/base/encoding.h"
 #include "shared/data/object_names.h"
 #include "shared/data/orphans.h"
 #include "web/api/task_request.h"

@@ -1,3 +1,4 @@
+#include "shared/base/encoding.h"
 #include "web/api/task_request.h"
 
 #include <ctype.h>

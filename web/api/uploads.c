@@ -7,6 +7,7 @@
  */
 #include "web/api/uploads.h"
 
+#include "shared/base/clock.h"
 #include "shared/base/fields.h"
 #include "shared/data/object_names.h"
 #include "shared/data/orphans.h"

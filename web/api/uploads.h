@@ -2,6 +2,7 @@
 #ifndef MR_WEB_API_UPLOADS_H
 #define MR_WEB_API_UPLOADS_H
 
+#include "shared/base/random.h"
 #include "shared/data/object_names.h"
 #include "shared/data/uploads.h"
 #include "web/api/file_name.h"

@@ -3,6 +3,9 @@
  * delivery, and the message is acknowledged once it is stored: a receiver that fails does not slow down other
  * messages. The sweep publishes the next message when another attempt is due.
  */
+#include "shared/base/clock.h"
+#include "shared/base/encoding.h"
+#include "shared/base/utf8.h"
 #include "shared/data/deliveries.h"
 #include "shared/data/tasks.h"
 #include "shared/http/retry.h"

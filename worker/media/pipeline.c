@@ -1,6 +1,6 @@
 #include "worker/media/pipeline.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 #include "worker/media/completeness.h"
 #include "worker/protocol.h"
 #include "worker/sandbox_client.h"

@@ -1,6 +1,7 @@
 #include "worker/media/tags.h"
 
 #include "shared/base/encoding.h"
+#include "shared/base/utf8.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -2,6 +2,7 @@
 
 #include "infra/local/emulator/identity.h"
 #include "shared/base/encoding.h"
+#include "shared/base/random.h"
 #include "shared/http/form.h"
 
 enum { TOKEN_RANDOM_BYTES = 24, EXPIRES_IN_S = 3599, FORM_VALUE_MAX = 64 * 1024 };

@@ -1,6 +1,7 @@
 #include "infra/local/emulator/identity.h"
 
 #include "infra/local/emulator/pem.h"
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 #include "shared/base/jwt.h"
 

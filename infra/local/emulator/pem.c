@@ -1,7 +1,7 @@
 #include "infra/local/emulator/pem.h"
 
 #include "shared/base/cleanup.h"
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 #include "infra/local/emulator/pubsub/backlog.h"
 
 #include "infra/local/emulator/pubsub/delivery_queues.h"
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 void em_subscription_expire_locked(struct em_pubsub *pubsub, struct em_subscription *subscription)
 {

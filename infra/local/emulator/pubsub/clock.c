@@ -3,7 +3,7 @@
 #include "infra/local/emulator/pubsub/backlog.h"
 #include "infra/local/emulator/pubsub/delivery.h"
 #include "infra/local/emulator/pubsub/subscription.h"
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 #define EXPIRE_EVERY_US INT64_C(60000000)
 

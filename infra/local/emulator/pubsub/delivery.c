@@ -2,7 +2,7 @@
 
 #include "infra/local/emulator/pubsub/delivery_queues.h"
 #include "infra/local/emulator/pubsub/topic.h"
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 static enum mr_status deliver(struct em_pubsub *pubsub, struct em_subscription *subscription,
                               struct em_message *message, struct mr_err *err)

@@ -1,6 +1,7 @@
 #include "infra/local/emulator/pubsub/message.h"
 
 #include "infra/local/emulator/api/fields.h"
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 
 #include <inttypes.h>

@@ -4,7 +4,7 @@
 #include "infra/local/emulator/pubsub/delivery.h"
 #include "infra/local/emulator/pubsub/handlers.h"
 #include "infra/local/emulator/pubsub/request.h"
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 enum { MESSAGES_MAX = 1000, PUBLISH_BYTES_MAX = 10 * 1000 * 1000 };
 

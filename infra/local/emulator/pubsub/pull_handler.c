@@ -6,7 +6,7 @@
 #include "infra/local/emulator/pubsub/handlers.h"
 #include "infra/local/emulator/pubsub/request.h"
 #include "infra/local/emulator/pubsub/subscription.h"
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 enum { PULL_MAX = 1000 };
 /* How long a pull without returnImmediately waits for a first message. Production waits "a bounded amount of

@@ -3,7 +3,7 @@
 #include "infra/local/emulator/identity.h"
 #include "infra/local/emulator/pubsub/push_request.h"
 #include "infra/local/emulator/pubsub/subscription.h"
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 /* Half the life of a token, so that no push carries one that is about to expire. */
 #define TOKEN_REUSE_US INT64_C(1800000000)

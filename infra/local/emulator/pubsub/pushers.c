@@ -1,7 +1,7 @@
 #include "infra/local/emulator/pubsub/pushers.h"
 
 #include "infra/local/emulator/pubsub/push.h"
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 #define FOREVER_US (INT64_C(3600) * 1000000)
 

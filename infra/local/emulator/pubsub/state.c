@@ -1,6 +1,6 @@
 #include "infra/local/emulator/pubsub/state.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 #include <errno.h>
 

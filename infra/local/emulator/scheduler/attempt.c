@@ -2,7 +2,7 @@
 
 #include "infra/local/emulator/api/header_list.h"
 #include "infra/local/emulator/identity.h"
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 /* True for the headers that Scheduler sets itself. As in production, a job's own headers of these names are left
  * out. */

@@ -1,7 +1,7 @@
 #include "infra/local/emulator/scheduler/job.h"
 
 #include "infra/local/emulator/scheduler/attempt.h"
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -2,7 +2,7 @@
 #include "infra/local/emulator/api/google_request.h"
 #include "infra/local/emulator/app.h"
 #include "infra/local/emulator/scheduler/scheduler_internal.h"
-#include "shared/base/encoding.h"
+#include "shared/base/random.h"
 
 #include <ctype.h>
 

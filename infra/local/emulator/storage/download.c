@@ -3,7 +3,7 @@
 #include "infra/local/emulator/api/google_error.h"
 #include "infra/local/emulator/storage/range.h"
 #include "infra/local/emulator/storage/request.h"
-#include "shared/base/encoding.h"
+#include "shared/base/crc32c.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,5 +1,6 @@
 #include "infra/local/emulator/storage/hash.h"
 
+#include "shared/base/crc32c.h"
 #include "shared/base/encoding.h"
 
 enum mr_status em_hash_begin(struct em_hash *hash, struct mr_err *err)

@@ -1,5 +1,7 @@
 #include "infra/local/emulator/storage/object.h"
 
+#include "shared/base/clock.h"
+#include "shared/base/crc32c.h"
 #include "shared/base/encoding.h"
 
 #include <inttypes.h>

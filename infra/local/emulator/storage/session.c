@@ -1,6 +1,8 @@
 #include "infra/local/emulator/storage/file.h"
 #include "infra/local/emulator/storage/session_internal.h"
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
+#include "shared/base/random.h"
 
 #define SESSION_LIFE_US (7LL * 24 * 3600 * 1000000)
 

@@ -1,7 +1,7 @@
 /* One resumable session: in memory, and in its files. */
 #include "infra/local/emulator/storage/file.h"
 #include "infra/local/emulator/storage/session_internal.h"
-#include "shared/base/encoding.h"
+#include "shared/base/crc32c.h"
 
 void em_session_entry_free(struct em_session_entry *entry)
 {

@@ -1,6 +1,6 @@
 #include "infra/local/emulator/storage/settings.h"
 
-#include "shared/base/encoding.h"
+#include "shared/base/utf8.h"
 
 static const char *const text_settings[] = {"contentType",     "cacheControl",    "contentDisposition",
                                             "contentEncoding", "contentLanguage", "customTime",

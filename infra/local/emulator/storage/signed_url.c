@@ -1,6 +1,7 @@
 #include "infra/local/emulator/storage/signed_url.h"
 
 #include "infra/local/emulator/storage/canonical_request.h"
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 
 #include <ctype.h>

@@ -1,6 +1,7 @@
 /* Operations on buckets; see storage/store.h. */
 #include "infra/local/emulator/storage/file.h"
 #include "infra/local/emulator/storage/store_internal.h"
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 
 #include <errno.h>

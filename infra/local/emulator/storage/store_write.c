@@ -2,7 +2,7 @@
 #include "infra/local/emulator/storage/file.h"
 #include "infra/local/emulator/storage/settings.h"
 #include "infra/local/emulator/storage/store_internal.h"
-#include "shared/base/encoding.h"
+#include "shared/base/clock.h"
 
 #include <errno.h>
 
