@@ -69,7 +69,8 @@ enum mr_status mr_delivery_claim(struct mr_db *db, int64_t id, int64_t lease_sec
     /* `due` waits for the row's lock, so that `verdict` sees the row as it is changed. */
     static const struct mr_statement claim = {
         "delivery_claim",
-        "WITH due AS (SELECT * FROM deliveries WHERE id = $1::bigint AND ((status = 'pending'"
+        "WITH due AS (SELECT id, task_id, generation, attempts FROM deliveries"
+        " WHERE id = $1::bigint AND ((status = 'pending'"
         " AND next_attempt_at <= now()) OR (status = 'sending' AND lease_expires_at < now())) FOR UPDATE),"
         " verdict AS (SELECT due.id, t.user_id, u.username, u.webhook_secret, CASE"
         " WHEN t.generation <> due.generation OR t.status NOT IN ('processed', 'failed') THEN 'skipped'"
@@ -81,7 +82,8 @@ enum mr_status mr_delivery_claim(struct mr_db *db, int64_t id, int64_t lease_sec
         " error = CASE v.status WHEN 'skipped' THEN 'the task was run again'"
         " WHEN 'failed' THEN coalesce(d.error, 'no attempt ended') ELSE d.error END"
         " FROM verdict v WHERE d.id = v.id"
-        " RETURNING d.*, v.user_id, v.username, v.webhook_secret",
+        " RETURNING d.id, d.task_id, d.generation, d.fence, d.attempts, d.channel, d.target, d.public_id,"
+        " d.status, v.user_id, v.username, v.webhook_secret",
         3};
     char key[MR_INT64_TEXT_MAX], lease[MR_INT64_TEXT_MAX], attempts[MR_INT64_TEXT_MAX];
     mr_int64_text(id, key);

@@ -76,7 +76,10 @@ enum mr_status mr_lease_claim(struct mr_db *db, const struct mr_message *message
         "UPDATE tasks SET status = 'processing', attempts = attempts + 1, fence = fence + 1, progress = 0,"
         " lease_expires_at = now() + make_interval(secs => $4::int)"
         " WHERE id = $1::bigint AND generation = $2::int AND attempts < $3::int AND" MR_LEASE_IS_CLAIMABLE
-        " RETURNING *, (extract(epoch FROM now() - uploaded_at) * 1000)::bigint AS queued_ms",
+        " RETURNING id, generation, fence, attempts, file_id, kind, input_object, input_generation, "
+        "original_size,"
+        " original_file, new_format, options, url, callback_url, notify_mail,"
+        " (extract(epoch FROM now() - uploaded_at) * 1000)::bigint AS queued_ms",
         4};
     char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX], attempts[MR_INT64_TEXT_MAX],
         lease[MR_INT64_TEXT_MAX];
@@ -171,7 +174,8 @@ enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim, c
         " RETURNING id),"
         " stored AS (INSERT INTO outputs (task_id, n, object, object_generation, file_name, format,"
         " content_type, size)"
-        " SELECT done.id, r.* FROM done, jsonb_to_recordset($4::jsonb) AS r (n int, object text,"
+        " SELECT done.id, n, object, object_generation, file_name, format, content_type, size"
+        " FROM done, jsonb_to_recordset($4::jsonb) AS r (n int, object text,"
         " object_generation bigint, file_name text, format text, content_type text, size bigint)"
         " RETURNING object),"
         " owned AS (DELETE FROM stray_objects s USING stored WHERE s.name = stored.object)"

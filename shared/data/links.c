@@ -32,7 +32,9 @@ enum mr_status mr_link_create(struct mr_db *db, int64_t task_id, int64_t seconds
 {
     static const struct mr_statement create = {
         "link_create",
-        "INSERT INTO download_links VALUES ($1, $2::bigint, now() + make_interval(secs => $3::int))", 3};
+        "INSERT INTO download_links (token_hash, task_id, expires_at)"
+        " VALUES ($1, $2::bigint, now() + make_interval(secs => $3::int))",
+        3};
     char token[MR_LINK_TOKEN_MAX], hash[HASH_MAX], task[MR_INT64_TEXT_MAX], lifetime[MR_INT64_TEXT_MAX];
     MR_TRY(make_token(token, err));
     hash_of(token, hash);

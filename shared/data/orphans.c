@@ -6,7 +6,7 @@ enum mr_status mr_orphans_add(struct mr_db *db, const char *name, int64_t delete
 {
     static const struct mr_statement add = {
         "orphans_add",
-        "INSERT INTO stray_objects VALUES ($1, now() + make_interval(secs => $2::int))"
+        "INSERT INTO stray_objects (name, delete_after) VALUES ($1, now() + make_interval(secs => $2::int))"
         " ON CONFLICT (name) DO UPDATE SET delete_after = excluded.delete_after",
         2};
     char seconds[MR_INT64_TEXT_MAX];

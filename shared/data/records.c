@@ -45,7 +45,7 @@ static enum mr_status find_or_make_run(struct mr_db_tx *tx, const struct mr_clai
     static const struct mr_statement begin = {
         "records_begin",
         "WITH held AS (" LOCK_HELD_TASK
-        ") INSERT INTO records.runs AS r (task_id, generation) SELECT * FROM held"
+        ") INSERT INTO records.runs AS r (task_id, generation) SELECT id, generation FROM held"
         " ON CONFLICT (task_id) DO UPDATE SET done = r.done RETURNING r.generation, r.done",
         3};
     const struct mr_held held = mr_held_of(claim);

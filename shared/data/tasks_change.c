@@ -32,7 +32,7 @@ static enum mr_status names_of(const struct mr_rows *rows, json_t **ret, struct 
 
 /* Makes the objects named by the CTE `names (name)` due in the ledger of orphaned objects. */
 #define DUE                                                                                                  \
-    " due AS (INSERT INTO stray_objects SELECT name, now() FROM names"                                       \
+    " due AS (INSERT INTO stray_objects (name, delete_after) SELECT name, now() FROM names"                  \
     "  ON CONFLICT (name) DO UPDATE SET delete_after = now() RETURNING name)"
 #define DUE_NAMES " (SELECT coalesce(json_agg(name), '[]') FROM due) AS names"
 
@@ -129,7 +129,7 @@ static enum mr_status redo(struct mr_db_tx *tx, const char *id, const struct pla
         "  preset = $4, options = $5::jsonb, uploaded_at = now(), processed_at = NULL,"
         "  error_code = NULL, error_detail = NULL, receipt = NULL, result = NULL WHERE id = $1::bigint"
         "  RETURNING" MR_TASK_MESSAGE_COLUMNS ")"
-        " SELECT again.*," DUE_NAMES " FROM again",
+        " SELECT id, kind, generation, high, traceparent," DUE_NAMES " FROM again",
         5};
     MR_AUTO_STR char *options = NULL;
     if (plan->options && !(options = json_dumps(plan->options, JSON_COMPACT)))

@@ -49,11 +49,23 @@ static enum mr_status assign_views(const struct mr_rows *rows, const struct mr_t
 }
 
 /* clang-format off */
+#define DRAFT_COLUMNS                                                                                        \
+    " file_id, user_id, kind, priority, new_format, preset, options, original_file, original_format,"        \
+    " original_size, input_object, input_generation, url, callback_url, notify_mail, upload_id,"             \
+    " idempotency_key, request_hash, traceparent"
+
 #define DRAFTS                                                                                               \
-    " d AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS r (file_id uuid, user_id bigint, kind text,"      \
+    " d AS (SELECT" DRAFT_COLUMNS                                                                            \
+    "  FROM jsonb_to_recordset($1::jsonb) AS r (file_id uuid, user_id bigint, kind text,"                    \
     "  priority text, new_format text, preset text, options jsonb, original_file text, original_format text,"  \
     "  original_size bigint, input_object text, input_generation bigint, url text, callback_url text,"       \
     "  notify_mail boolean, upload_id uuid, idempotency_key text, request_hash text, traceparent text)),"
+
+/* What the view of a new task is made of. */
+#define TASK_COLUMNS                                                                                         \
+    " id, file_id, user_id, kind, status, progress, generation, new_format, preset, options, priority,"      \
+    " original_file, original_format, original_size, input_object, url, callback_url, attempts, receipt,"    \
+    " result, created_at, uploaded_at, processed_at, error_code, error_detail"
 
 /* The no-op update makes the statement return the row of an earlier attempt that this one did not see. */
 #define INSERT_FROM(source)                                                                                  \
@@ -63,7 +75,7 @@ static enum mr_status assign_views(const struct mr_rows *rows, const struct mr_t
     "  SELECT file_id, user_id, kind, priority, new_format, preset, options, original_file,"                 \
     "  original_format, nullif(original_size, -1), input_object, nullif(input_generation, 0), url,"          \
     "  callback_url, notify_mail, nullif(traceparent, ''), now() FROM " source                               \
-    "  ON CONFLICT (file_id) DO UPDATE SET file_id = excluded.file_id RETURNING *),"
+    "  ON CONFLICT (file_id) DO UPDATE SET file_id = excluded.file_id RETURNING" TASK_COLUMNS "),"
 
 #define OWN_AND_VIEW                                                                                      \
     " owned AS (DELETE FROM stray_objects s USING t WHERE s.name = t.input_object)"                         \
@@ -83,13 +95,14 @@ static const struct mr_statement insert_contested = {
     "WITH" DRAFTS " locked AS (SELECT u.id, u.user_id FROM uploads u WHERE u.expires_at > now()"
     "  AND u.id = ANY (ARRAY(SELECT upload_id FROM d WHERE upload_id IS NOT NULL))"
     "  ORDER BY u.id FOR UPDATE),"
-    " fit AS (SELECT DISTINCT ON (coalesce(upload_id, file_id)) * FROM d"
+    " fit AS (SELECT DISTINCT ON (coalesce(upload_id, file_id))" DRAFT_COLUMNS " FROM d"
     "  WHERE upload_id IS NULL OR (upload_id, user_id) IN (SELECT id, user_id FROM locked)"
     "  ORDER BY coalesce(upload_id, file_id), file_id),"
     " keyed AS (" MR_IDEMPOTENCY_TAKE_KEYS("fit") "),"
-    " won AS (SELECT * FROM fit WHERE idempotency_key IS NULL OR file_id IN (SELECT file_id FROM keyed)),"
+    " won AS (SELECT" DRAFT_COLUMNS " FROM fit"
+    "  WHERE idempotency_key IS NULL OR file_id IN (SELECT file_id FROM keyed)),"
     " made AS" INSERT_FROM("won")
-    " t AS (SELECT * FROM made UNION ALL SELECT * FROM tasks"
+    " t AS (SELECT" TASK_COLUMNS " FROM made UNION ALL SELECT" TASK_COLUMNS " FROM tasks"
     "  WHERE file_id = ANY (ARRAY(SELECT file_id FROM d EXCEPT SELECT file_id FROM won))),"
     " taken AS (DELETE FROM uploads u USING won WHERE u.id = won.upload_id)," OWN_AND_VIEW,
     1};

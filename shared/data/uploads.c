@@ -118,7 +118,8 @@ enum mr_status mr_uploads_forget(struct mr_db *db, const char *id, int64_t keep_
     static const struct mr_statement keep = {
         "uploads_forget_later",
         "WITH gone AS (DELETE FROM uploads WHERE id = $1::uuid AND expires_at = '-infinity' RETURNING object)"
-        " INSERT INTO stray_objects SELECT object, now() + make_interval(secs => $2::int) FROM gone"
+        " INSERT INTO stray_objects (name, delete_after) SELECT object, now() + make_interval(secs => "
+        "$2::int) FROM gone"
         " ON CONFLICT (name) DO UPDATE SET delete_after = excluded.delete_after",
         2};
     char seconds[MR_INT64_TEXT_MAX];

@@ -278,6 +278,24 @@ def check_vocabulary(*prefixes):
                 yield f"{name}:{line_of(text, position)}: {word!r}: {instead}"
 
 
+def sql_texts(text):
+    """(position, string) of each group of adjacent string literals of a C file, macros between them left out."""
+    literal = r'"(?:[^"\\\n]|\\.)*"'
+    for group in re.finditer(rf"{literal}(?:[\s\\]*(?:\w+(?:\([^()]*\))?[\s\\]*)?{literal})*", text):
+        yield group.start(), "".join(part[1:-1] for part in re.findall(literal, group.group(0)))
+
+
+def check_columns():
+    """SQL names its columns, so that a migration can add one beside running programs."""
+    for name in files(r"(shared|web|worker)/.*\.[ch]"):
+        text = read(name)
+        for position, sql in sql_texts(text):
+            if not re.search(r"\b(SELECT|INSERT|UPDATE|DELETE|RETURNING)\b", sql):
+                continue
+            for match in re.finditer("|".join(rules.BANNED_SQL), sql):
+                yield f"{name}:{line_of(text, position)}: {match.group(0)!r}: name the columns"
+
+
 def check_error_texts():
     """Error texts begin with the subject, have no first person, and stay short (error_texts.py)."""
     yield from (f"tests/lint/error_texts.py does not report: {call}" for call in error_texts.blind())

@@ -39,6 +39,14 @@ BANNED_TEXT = [
     (r"(?<![\w.])/root/\w", r".*", "a path of somebody's machine"),
 ]
 
+# What SQL in C must not contain: "every column" in its spellings, and INSERT without the names of columns.
+BANNED_SQL = [
+    r"\b(?:SELECT|RETURNING|DISTINCT|ALL) +\*",
+    r"[,)] *\* *(?:,|FROM\b|$)",
+    r"\b\w+\.\*",
+    r"\bINSERT INTO [\w.]+(?: AS \w+)? (?:VALUES|SELECT|TABLE)\b",
+]
+
 # The only files that are no text, and how large they may be.
 BINARIES = {"worker/assets/logo.png": 30_000}
 

@@ -52,6 +52,7 @@ check "README.md: short" python readme
 check "configuration: docs/configuration.md and the code agree" config_table
 check "routes: docs/api.md, openapi.json and the code agree" python routes
 check "error codes: none unused, none outside the table" python codes
+check "columns: SQL names them" python columns
 check "error texts: the subject first, no first person, short" python error_texts
 check "tables: documents agree with the code" /usr/bin/python3 -B tests/lint/tables.py
 check "system calls: docs/security.md and the code agree" python syscalls
