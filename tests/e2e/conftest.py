@@ -8,10 +8,13 @@ Fixtures of the end-to-end tests. What they need: `make programs`, and the Debia
 Each worker has its own PostgreSQL and its own shared stack, started when a test first needs them. Media files are made once
 for all workers. pytest-xdist gives each test to the next free worker, except that the tests of an xdist_group all run in one:
 they share a stack, or need each other's order. Tests marked `slow` start first, so that none is left alone at the end.
+SHUFFLE=SEED puts the others, and the slow ones among themselves, in another order.
 
 All files of a run are in one directory of /tmp. It is removed if all tests pass; otherwise the last lines name it.
 """
 
+import os
+import random
 import shutil
 import tempfile
 
@@ -54,6 +57,15 @@ def pytest_unconfigure(config):
 
 
 def pytest_collection_modifyitems(items):
+    seed = os.environ.get("SHUFFLE")
+    if seed:  # the order within a group is part of the test
+        groups = {}
+        for item in items:
+            group = item.get_closest_marker("xdist_group")
+            groups.setdefault(group.args or group.kwargs["name"] if group else item.nodeid, []).append(item)
+        shuffled = list(groups.values())
+        random.Random(seed).shuffle(shuffled)
+        items[:] = [item for group in shuffled for item in group]
     order = ("alone", "slow", "xdist_group")
     items.sort(key=lambda item: next((i for i, mark in enumerate(order) if item.get_closest_marker(mark)), len(order)))
 
