@@ -38,7 +38,7 @@ static enum mr_status start_events(struct mr_web *web, struct mr_err *err)
 static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr_err *err)
 {
     const struct mr_config *config = web->config;
-    MR_TRY(mr_cloud_open(config, "mediarun-web", &web->cloud, err));
+    MR_TRY(mr_cloud_open(config, "mediarun-web", log, &web->cloud, err));
     log->project = web->cloud.project;
     web->publisher = mr_publisher_of(config, web->cloud.pubsub);
     MR_TRY(mr_ready_cloud(web->cloud.storage, &web->publisher, ALL_LANES, web->log, err));

@@ -36,7 +36,7 @@ static void count_slots(const struct mr_config *config, int ret_counts[MR_LANES]
 static enum mr_status open_app(struct mr_worker *worker, struct mr_log *log, struct mr_err *err)
 {
     const struct mr_config *config = worker->config;
-    MR_TRY(mr_cloud_open(config, "mediarun-worker", &worker->cloud, err));
+    MR_TRY(mr_cloud_open(config, "mediarun-worker", log, &worker->cloud, err));
     log->project = worker->cloud.project;
     worker->publisher = mr_publisher_of(config, worker->cloud.pubsub);
     MR_TRY(mr_db_open(config->database_url, (int)config->database_pool, &worker->db, err));

@@ -5,11 +5,16 @@
 #include "worker/read_ahead.h"
 #include "worker/sandbox_job.h"
 
+/* How much is read to verify an input of which a job has read only parts: that a result was made from the right
+ * bytes, and, more thoroughly, that a failure is the file's and not one of reading it. */
+enum { VERIFY_RESULT_MAX = 64 << 20, VERIFY_VERDICT_MAX = 1 << 30 };
+
 struct media_job {
     struct mr_job *job;
     const struct mr_input *source;
     struct mr_read_ahead *input;
     struct mr_output_set *outputs;
+    bool transfer_failed; /* of the input or an output: that ended the job, not the file */
 };
 
 static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, void *buf, size_t len,
@@ -21,6 +26,7 @@ static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, voi
         return MR_OK;
     }
     enum mr_status status = mr_read_ahead_read(media->input, offset, buf, len, ret_len, err);
+    media->transfer_failed = status != MR_OK;
     if (status == MR_NOT_FOUND) /* lost, or the task was deleted: a retry would not help */
         return mr_fail_code(err, MR_CODE_INPUT_GONE, "input of the task is no longer in storage");
     if (status != MR_OK)
@@ -36,6 +42,7 @@ static enum mr_status write_output(void *ctx, uint32_t output, int64_t offset, c
         return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL,
                             "converter wrote output for a job without outputs");
     enum mr_status status = mr_output_set_write(media->outputs, output, offset, data, len, err);
+    media->transfer_failed = status != MR_OK;
     if (status != MR_OK)
         return mr_wrap(err, status, "write the output");
     return MR_OK;
@@ -70,6 +77,31 @@ static enum mr_status complete_spec(const struct mr_worker *worker, const struct
     return common && json_object_update(spec, common) == 0 ? MR_OK : mr_fail_oom(err);
 }
 
+static enum mr_status verify_input(struct media_job *media, int64_t max_bytes, struct mr_err *err)
+{
+    return mr_read_ahead_verify(media->input, max_bytes, should_stop, media, err);
+}
+
+/* Nothing counts that was made from damaged bytes: neither a result nor a verdict about the file. */
+static enum mr_status run_verified(struct media_job *media, const json_t *spec,
+                                   const struct mr_sandbox_limits *limits, json_t **ret_receipt,
+                                   struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *receipt = NULL;
+    struct mr_err failure = {0};
+    enum mr_status status =
+        mr_sandbox_run(media->job->worker->sandbox, spec, &callbacks, media, limits, &receipt, &failure);
+    if (status == MR_OK) {
+        MR_TRY(verify_input(media, VERIFY_RESULT_MAX, err));
+        *ret_receipt = MR_TAKE(receipt);
+        return MR_OK;
+    }
+    bool is_verdict = !media->transfer_failed && status != MR_CANCELED && !mr_status_is_transient(status);
+    if (is_verdict)
+        MR_TRY(verify_input(media, VERIFY_VERDICT_MAX, err));
+    return mr_fail_from(err, &failure);
+}
+
 enum mr_status mr_media_job_run(struct mr_job *job, const struct mr_input *input, json_t *spec,
                                 struct mr_output_set *outputs, json_t **ret_receipt, struct mr_err *err)
 {
@@ -83,6 +115,6 @@ enum mr_status mr_media_job_run(struct mr_job *job, const struct mr_input *input
     MR_TRY(complete_spec(worker, input, spec, err));
     MR_TRY(
         mr_read_ahead_new(worker->cloud.storage, input->object, input->generation, input->size, &ahead, err));
-    struct media_job media = {job, input, ahead, outputs};
-    return mr_sandbox_run(worker->sandbox, spec, &callbacks, &media, &limits, ret_receipt, err);
+    struct media_job media = {.job = job, .source = input, .input = ahead, .outputs = outputs};
+    return run_verified(&media, spec, &limits, ret_receipt, err);
 }

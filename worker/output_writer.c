@@ -1,5 +1,6 @@
 #include "worker/output_writer.h"
 
+#include "shared/base/crc32c.h"
 #include "shared/data/object_names.h"
 #include "shared/data/orphans.h"
 #include "worker/protocol.h"
@@ -92,24 +93,33 @@ static void drop_part(struct mr_output_writer *writer, const char *name)
         (void)!mr_orphans_forget(writer->db, name, NULL);
 }
 
-static enum mr_status compose_parts(struct mr_output_writer *writer, struct mr_object *ret,
-                                    struct mr_err *err)
+/* Cloud Storage composed the right bytes: their number and CRC32C follow from those of the parts. */
+static enum mr_status check_composed(const struct mr_object *head, const struct mr_object *body,
+                                     const struct mr_object *whole, struct mr_err *err)
 {
-    const char *const parts[] = {writer->head_name, writer->body_name};
-    struct mr_object head;
-    int64_t whole = (int64_t)writer->head.len + writer->body_end - writer->body_start;
-    MR_TRY(put(writer, writer->head_name, &writer->head, &head, err));
-    MR_TRY(mr_orphans_add(writer->db, writer->name, ORPHAN_AFTER_S, err));
-    MR_TRY(mr_storage_compose(writer->storage, parts, 2, writer->name, writer->content_type, ret, err));
-    if (ret->size != whole)
-        return mr_fail(err, MR_UNAVAILABLE, "composed object has %lld of %lld bytes", (long long)ret->size,
-                       (long long)whole);
+    if (whole->size != head->size + body->size)
+        return mr_fail(err, MR_UNAVAILABLE, "composed object has %lld of %lld bytes", (long long)whole->size,
+                       (long long)(head->size + body->size));
+    if (!whole->has_crc32c || whole->crc32c != mr_crc32c_combine(head->crc32c, body->crc32c, body->size))
+        return mr_fail_code(err, MR_CODE_CORRUPTED, "composed object differs from its parts");
     return MR_OK;
 }
 
-static enum mr_status compose(struct mr_output_writer *writer, struct mr_object *ret, struct mr_err *err)
+static enum mr_status compose_parts(struct mr_output_writer *writer, const struct mr_object *body,
+                                    struct mr_object *ret, struct mr_err *err)
 {
-    enum mr_status status = compose_parts(writer, ret, err);
+    const char *const parts[] = {writer->head_name, writer->body_name};
+    struct mr_object head;
+    MR_TRY(put(writer, writer->head_name, &writer->head, &head, err));
+    MR_TRY(mr_orphans_add(writer->db, writer->name, ORPHAN_AFTER_S, err));
+    MR_TRY(mr_storage_compose(writer->storage, parts, 2, writer->name, writer->content_type, ret, err));
+    return check_composed(&head, body, ret, err);
+}
+
+static enum mr_status compose(struct mr_output_writer *writer, const struct mr_object *body,
+                              struct mr_object *ret, struct mr_err *err)
+{
+    enum mr_status status = compose_parts(writer, body, ret, err);
     drop_part(writer, writer->head_name);
     drop_part(writer, writer->body_name);
     return status;
@@ -128,7 +138,7 @@ enum mr_status mr_output_writer_finish(struct mr_output_writer *writer, struct m
     MR_TRY(mr_upload_finish(writer->upload, &body, err));
     mr_upload_free(MR_TAKE(writer->upload));
     if (writer->body_start > 0)
-        return compose(writer, ret, err);
+        return compose(writer, &body, ret, err);
     *ret = body;
     return MR_OK;
 }

@@ -1,8 +1,11 @@
 #include "worker/read_ahead.h"
 
+#include "shared/base/crc32c.h"
+#include "worker/input_checksum.h"
+
 #include <pthread.h>
 
-enum { BLOCK_BYTES = 1 << 20, BLOCKS = 4 };
+enum { BLOCK_BYTES = 1 << 20, BLOCKS = 4, LOADS_MAX = 3 };
 
 enum block_state { EMPTY, WANTED, LOADING, READY, FAILED };
 
@@ -20,6 +23,8 @@ struct mr_read_ahead {
     const char *object;
     int64_t generation;
     int64_t size;
+    struct mr_input_checksum checksum; /* the loader's alone while it runs */
+    bool loading;                      /* the loader runs */
     pthread_t loader;
     pthread_mutex_t lock; /* protects all fields below */
     pthread_cond_t wanted;
@@ -57,18 +62,37 @@ static enum mr_status take_bytes(void *ctx, const void *data, size_t len, struct
     return MR_OK;
 }
 
+/* An object of a single block is verified by the read itself: then damage is read again here. */
+static enum mr_status read_block(struct load *load, const struct mr_read *read, struct mr_err *err)
+{
+    struct mr_err failure = {0};
+    for (int i = 0; i < LOADS_MAX; i++) {
+        load->block->len = 0;
+        if (mr_storage_read(load->input->storage, read, &load->input->checksum.whole, &failure) == MR_OK)
+            return MR_OK;
+        if (failure.code != MR_CODE_CORRUPTED)
+            break;
+    }
+    return mr_fail_from(err, &failure);
+}
+
 static enum mr_status load_block(struct mr_read_ahead *input, struct block *block, struct mr_err *err)
 {
     int64_t offset = block->index * BLOCK_BYTES;
     int64_t left = input->size - offset;
     struct load load = {input, block, (size_t)(left < BLOCK_BYTES ? left : BLOCK_BYTES)};
-    block->len = 0;
+    const struct mr_read read = {.name = input->object,
+                                 .generation = input->generation,
+                                 .offset = offset,
+                                 .length = (int64_t)load.expected,
+                                 .sink = take_bytes,
+                                 .sink_ctx = &load};
     if (!block->data && !(block->data = malloc(BLOCK_BYTES)))
         return mr_fail_oom(err);
-    MR_TRY(mr_storage_read(input->storage, input->object, input->generation, offset, (int64_t)load.expected,
-                           take_bytes, &load, err));
+    MR_TRY(read_block(&load, &read, err));
     if (block->len != load.expected)
         return mr_fail(err, MR_UNAVAILABLE, "storage sent %zu of %zu bytes", block->len, load.expected);
+    mr_input_checksum_note(&input->checksum, block->index, mr_crc32c(0, block->data, block->len));
     return MR_OK;
 }
 
@@ -188,10 +212,36 @@ enum mr_status mr_read_ahead_read(struct mr_read_ahead *input, int64_t offset, v
     return status;
 }
 
+static void stop_loader(struct mr_read_ahead *input)
+{
+    if (!input->loading)
+        return;
+    pthread_mutex_lock(&input->lock);
+    input->stopping = true;
+    pthread_cond_signal(&input->wanted);
+    pthread_mutex_unlock(&input->lock);
+    pthread_join(input->loader, NULL);
+    input->loading = false;
+}
+
+enum mr_status mr_read_ahead_verify(struct mr_read_ahead *input, int64_t max_bytes,
+                                    bool (*canceled)(void *ctx), void *canceled_ctx, struct mr_err *err)
+{
+    const struct mr_input_source source = {.storage = input->storage,
+                                           .object = input->object,
+                                           .generation = input->generation,
+                                           .max_bytes = max_bytes,
+                                           .canceled = canceled,
+                                           .canceled_ctx = canceled_ctx};
+    stop_loader(input);
+    enum mr_status status = mr_input_checksum_verify(&input->checksum, &source, err);
+    return mr_wrap(err, status, "verify the input");
+}
+
 enum mr_status mr_read_ahead_new(struct mr_storage *storage, const char *object, int64_t generation,
                                  int64_t size, struct mr_read_ahead **ret, struct mr_err *err)
 {
-    struct mr_read_ahead *input = calloc(1, sizeof *input);
+    MR_AUTO(mr_read_ahead) struct mr_read_ahead *input = calloc(1, sizeof *input);
     if (!input)
         return mr_fail_oom(err);
     input->storage = storage;
@@ -202,12 +252,12 @@ enum mr_status mr_read_ahead_new(struct mr_storage *storage, const char *object,
     pthread_mutex_init(&input->lock, NULL);
     pthread_cond_init(&input->wanted, NULL);
     pthread_cond_init(&input->loaded, NULL);
+    MR_TRY(mr_input_checksum_init(&input->checksum, size, BLOCK_BYTES, err));
     int failure = pthread_create(&input->loader, NULL, loader, input);
-    if (failure) {
-        free(input);
+    if (failure)
         return mr_fail_errno(err, MR_EXHAUSTED, failure, "start the loader thread");
-    }
-    *ret = input;
+    input->loading = true;
+    *ret = MR_TAKE(input);
     return MR_OK;
 }
 
@@ -215,13 +265,10 @@ void mr_read_ahead_free(struct mr_read_ahead *input)
 {
     if (!input)
         return;
-    pthread_mutex_lock(&input->lock);
-    input->stopping = true;
-    pthread_cond_signal(&input->wanted);
-    pthread_mutex_unlock(&input->lock);
-    pthread_join(input->loader, NULL);
+    stop_loader(input);
     for (int i = 0; i < BLOCKS; i++)
         free(input->blocks[i].data);
+    mr_input_checksum_free(&input->checksum);
     pthread_cond_destroy(&input->loaded);
     pthread_cond_destroy(&input->wanted);
     pthread_mutex_destroy(&input->lock);

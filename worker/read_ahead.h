@@ -4,7 +4,7 @@
  *
  * The job's thread reads, a thread of its own loads. While the reader moves forward, the next block is being
  * loaded. A jump (to an index at the end, to a tag) loads the block it lands in, in place of the least
- * recently used one.
+ * recently used one. The checksum of each block is kept, so that the job can verify at its end what it has read.
  */
 #ifndef MR_WORKER_READ_AHEAD_H
 #define MR_WORKER_READ_AHEAD_H
@@ -21,6 +21,14 @@ MR_MUST_CHECK enum mr_status mr_read_ahead_new(struct mr_storage *storage, const
 /* Ends the loader, even during a transfer. NULL is allowed. */
 void mr_read_ahead_free(struct mr_read_ahead *input);
 MR_DEFINE_CLEANUP(mr_read_ahead, mr_read_ahead_free)
+
+/*
+ * Ends the loader and verifies what was read (input_checksum.h), reading up to max_bytes; nothing can be read after
+ * it. canceled as in struct mr_input_source. The job's thread only.
+ */
+MR_MUST_CHECK enum mr_status mr_read_ahead_verify(struct mr_read_ahead *input, int64_t max_bytes,
+                                                  bool (*canceled)(void *ctx), void *canceled_ctx,
+                                                  struct mr_err *err);
 
 /* Reads up to len bytes at offset; *ret_len may be short, and is 0 only at or past the end. Failures of
  * storage are returned unchanged. The job's thread only. */

@@ -26,15 +26,21 @@ static enum mr_status fail_without_output(const struct mr_rows *rows, struct mr_
 static enum mr_status find(struct mr_db *db, int64_t user_id, const char *key, int64_t n,
                            struct mr_rows **ret_rows, struct mr_err *err)
 {
-    static const struct mr_statement find = {
-        "outputs_find",
-        "WITH named AS ((SELECT t.id, t.status, 0 AS rank FROM tasks t WHERE" MR_TASK_BY_KEY ")"
-        " UNION ALL (SELECT t.id, t.status, 1 FROM tasks t WHERE t.user_id = $1::bigint"
-        "  AND t.original_file = $4 ORDER BY t.id DESC LIMIT 1) ORDER BY rank LIMIT 1)"
-        " SELECT t.status, a.object, a.object_generation, a.file_name, a.format, a.content_type, a.size"
-        " FROM named t"
-        " LEFT JOIN outputs a ON a.task_id = t.id AND a.n = $5::bigint AND t.status = 'processed'",
-        5};
+    static const struct mr_statement find = {"outputs_find",
+                                             "WITH named AS ((SELECT t.id, t.status, t.processed_at, 0 AS "
+                                             "rank FROM tasks t WHERE" MR_TASK_BY_KEY
+                                             ") UNION ALL (SELECT t.id, t.status, t.processed_at, 1 FROM "
+                                             "tasks t WHERE t.user_id = $1::bigint"
+                                             "  AND t.original_file = $4 ORDER BY t.id DESC LIMIT 1) ORDER "
+                                             "BY rank LIMIT 1)"
+                                             " SELECT t.status, a.object, a.object_generation, a.file_name, "
+                                             "a.format, a.content_type, a.size,"
+                                             " coalesce(t.processed_at < now() - interval '29 days', false) "
+                                             "AS is_old" /* infra/storage/lifecycle.json */
+                                             " FROM named t"
+                                             " LEFT JOIN outputs a ON a.task_id = t.id AND a.n = $5::bigint "
+                                             "AND t.status = 'processed'",
+                                             5};
     struct mr_task_key by = {0};
     struct mr_err no_key;
     char number[MR_INT64_TEXT_MAX];
@@ -64,6 +70,7 @@ enum mr_status mr_outputs_find(struct mr_db *db, int64_t user_id, const char *ke
         .format = strdup(mr_rows_text(rows, 0, "format")),
         .content_type = strdup(mr_rows_text(rows, 0, "content_type")),
         .size = mr_rows_int64(rows, 0, "size"),
+        .is_old = strcmp(mr_rows_text(rows, 0, "is_old"), "t") == 0,
     };
     if (!output.object || !output.file_name || !output.format || !output.content_type)
         return mr_fail_oom(err);

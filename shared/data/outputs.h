@@ -12,6 +12,7 @@ struct mr_output {
     char *format;
     char *content_type;
     int64_t size; /* bytes */
+    bool is_old;  /* the bucket's lifecycle may have deleted the object */
 };
 void mr_output_free(struct mr_output *output);
 MR_DEFINE_VALUE_CLEANUP(mr_output, mr_output_free)

@@ -43,9 +43,11 @@ bool mr_answer_may_retry(enum mr_status status, const struct mr_http_response *r
 
 enum mr_status mr_answer_own_fault(enum mr_status status, struct mr_err *err)
 {
-    if (status == MR_OK || mr_status_is_transient(status))
+    if (status == MR_OK || status == MR_CANCELED || mr_status_is_transient(status))
         return status;
-    if (err)
-        err->status = MR_INTERNAL;
-    return MR_INTERNAL;
+    if (err) {
+        err->status = MR_UNAVAILABLE;
+        err->code = MR_CODE_UNAVAILABLE;
+    }
+    return MR_UNAVAILABLE;
 }

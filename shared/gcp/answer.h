@@ -18,8 +18,8 @@ MR_MUST_CHECK enum mr_status mr_answer_check(const struct mr_http_response *res,
 /* True if repeating the request may cure the failure `status` with the answer res. */
 bool mr_answer_may_retry(enum mr_status status, const struct mr_http_response *res);
 
-/* For failures with our own credentials, which are no fault of the client whose request needed them: turns one
- * that is not transient into MR_INTERNAL. Does nothing to MR_OK. */
+/* For failures of our own parts, which are no fault of the client whose request needed them, and which an operator
+ * can cure: turns one that is not transient into MR_UNAVAILABLE. Does nothing to MR_OK and MR_CANCELED. */
 enum mr_status mr_answer_own_fault(enum mr_status status, struct mr_err *err);
 
 #endif

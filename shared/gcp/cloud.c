@@ -37,7 +37,8 @@ static enum mr_status find_project(const struct mr_config *config, struct mr_clo
 
 static enum mr_status open_signer(const struct mr_config *config, struct mr_cloud *cloud, struct mr_err *err)
 {
-    struct mr_signer_options options = {.tokens = cloud->tokens, .iam_url = config->iam_url};
+    struct mr_signer_options options = {
+        .tokens = cloud->tokens, .iam_url = config->iam_url, .refusals = cloud->refusals};
     return mr_signer_new(cloud->http, &options, &cloud->signer, err);
 }
 
@@ -46,10 +47,12 @@ static enum mr_status open_services(const struct mr_config *config, struct mr_cl
 {
     struct mr_storage_options storage = {.base_url = config->storage_host,
                                          .bucket = config->bucket,
-                                         .tokens = config->storage_host[0] ? NULL : cloud->tokens};
+                                         .tokens = config->storage_host[0] ? NULL : cloud->tokens,
+                                         .refusals = cloud->refusals};
     struct mr_pubsub_options pubsub = {.emulator_host = config->pubsub_host,
                                        .project = cloud->project,
-                                       .tokens = config->pubsub_host[0] ? NULL : cloud->tokens};
+                                       .tokens = config->pubsub_host[0] ? NULL : cloud->tokens,
+                                       .refusals = cloud->refusals};
     struct mr_oidc_options oidc = {.mode = mode_of(config->push_auth),
                                    .certs_url = config->certs_url,
                                    .audience = config->push_audience,
@@ -60,13 +63,14 @@ static enum mr_status open_services(const struct mr_config *config, struct mr_cl
     return signs_urls(config) ? open_signer(config, cloud, err) : MR_OK;
 }
 
-enum mr_status mr_cloud_open(const struct mr_config *config, const char *program, struct mr_cloud *ret,
-                             struct mr_err *err)
+enum mr_status mr_cloud_open(const struct mr_config *config, const char *program, const struct mr_log *log,
+                             struct mr_cloud *ret, struct mr_err *err)
 {
     *ret = (struct mr_cloud){0};
     char user_agent[64];
     snprintf(user_agent, sizeof user_agent, "%s/%s", program, mr_version);
     MR_TRY(mr_http_client_new(user_agent, &ret->http, err));
+    MR_TRY(mr_refusals_new(log, &ret->refusals, err));
     MR_TRY(open_tokens(config, ret, err));
     MR_TRY(find_project(config, ret, err));
     return open_services(config, ret, err);
@@ -79,6 +83,7 @@ void mr_cloud_close(struct mr_cloud *cloud)
     mr_pubsub_free(cloud->pubsub);
     mr_storage_free(cloud->storage);
     mr_token_source_free(cloud->tokens);
+    mr_refusals_free(cloud->refusals);
     mr_http_client_free(cloud->http);
     free(cloud->project);
     *cloud = (struct mr_cloud){0};

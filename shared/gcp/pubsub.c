@@ -42,7 +42,8 @@ enum mr_status mr_pubsub_new(struct mr_http_client *http, const struct mr_pubsub
     struct mr_pubsub *pubsub = calloc(1, sizeof *pubsub);
     if (!pubsub)
         return mr_fail_oom(err);
-    pubsub->caller = (struct mr_caller){.http = http, .tokens = options->tokens};
+    pubsub->caller =
+        (struct mr_caller){.http = http, .tokens = options->tokens, .refusals = options->refusals};
     pubsub->topics_url = mr_buf_take(&url);
     *ret = pubsub;
     return MR_OK;
@@ -81,7 +82,7 @@ static enum mr_status check_access(struct mr_pubsub *pubsub, const char *topic, 
                                   .body = body,
                                   .body_len = sizeof body - 1,
                                   .timeout_ms = CHECK_TIMEOUT_MS};
-    MR_TRY(mr_authorized_call(&pubsub->caller, &req, &policy, &retry, &res, err));
+    MR_TRY(mr_authorized_call(&pubsub->caller, NULL, &req, &policy, &retry, &res, err));
     return mr_permissions_check(&res, wanted, err);
 }
 
@@ -168,15 +169,18 @@ static enum mr_status check_ids(const struct mr_http_response *res, size_t count
 }
 
 /* One request: MR_OK if each of count messages got its id. */
-static enum mr_status send_once(struct mr_pubsub *pubsub, const struct mr_http_request *req, size_t count,
-                                struct mr_http_response *res, struct mr_err *err)
+static enum mr_status send_once(struct mr_pubsub *pubsub, const char *topic,
+                                const struct mr_http_request *req, size_t count, struct mr_http_response *res,
+                                struct mr_err *err)
 {
-    MR_TRY(mr_authorized_once(&pubsub->caller, req, res, err));
+    const struct mr_need need = {.permission = "pubsub.topics.publish", .resource = topic};
+    MR_TRY(mr_authorized_once(&pubsub->caller, &need, req, res, err));
     return check_ids(res, count, err);
 }
 
-static enum mr_status send_batch(struct mr_pubsub *pubsub, const char *url, const char *body, size_t count,
-                                 int64_t deadline_us, struct mr_retry_state *retry, struct mr_err *err)
+static enum mr_status send_batch(struct mr_pubsub *pubsub, const char *topic, const char *url,
+                                 const char *body, size_t count, int64_t deadline_us,
+                                 struct mr_retry_state *retry, struct mr_err *err)
 {
     static const char *const headers[] = {"Content-Type: application/json", NULL};
     struct mr_retry policy = publish_policy;
@@ -190,7 +194,7 @@ static enum mr_status send_batch(struct mr_pubsub *pubsub, const char *url, cons
                                       .body_len = strlen(body),
                                       .timeout_ms = left_ms > 1 ? (int)left_ms : 1};
         MR_AUTO(mr_http_response) struct mr_http_response res = {0};
-        enum mr_status status = send_once(pubsub, &req, count, &res, err);
+        enum mr_status status = send_once(pubsub, topic, &req, count, &res, err);
         policy.total_ms = (deadline_us - retry->started_us) / 1000;
         if (status == MR_OK || !may_retry(status, &res) || !mr_retry_again(&policy, retry))
             return status;
@@ -211,7 +215,7 @@ static enum mr_status publish(struct mr_pubsub *pubsub, const char *topic,
             return mr_fail(err, MR_TOO_LARGE, "message of %zu bytes", strlen(messages->data));
         MR_AUTO_STR char *body = NULL;
         MR_TRY(request_text(messages, n, &body, err));
-        MR_TRY(send_batch(pubsub, mr_buf_str(&url), body, n, deadline_us, &retry, err));
+        MR_TRY(send_batch(pubsub, topic, mr_buf_str(&url), body, n, deadline_us, &retry, err));
         messages += n;
         count -= n;
     }

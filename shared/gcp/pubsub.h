@@ -6,6 +6,7 @@
 #define MR_GCP_PUBSUB_H
 
 #include "shared/base/json.h"
+#include "shared/gcp/refusals.h"
 #include "shared/gcp/token.h"
 #include "shared/http/client.h"
 
@@ -16,9 +17,10 @@ struct mr_pubsub_options {
                                   https://pubsub.googleapis.com */
     const char *project;
     struct mr_token_source *tokens; /* NULL: no Authorization (emulators) */
+    struct mr_refusals *refusals;   /* NULL: refusals are not reported */
 };
 
-/* Texts are copied; http and the tokens are not owned and must outlive the client. */
+/* Texts are copied; http, tokens and refusals are not owned and must outlive the client. */
 MR_MUST_CHECK enum mr_status mr_pubsub_new(struct mr_http_client *http,
                                            const struct mr_pubsub_options *options, struct mr_pubsub **ret,
                                            struct mr_err *err);
@@ -38,7 +40,8 @@ struct mr_pubsub_message {
 /*
  * Publishes count messages to topic (short name), in requests of at most 1,000 messages and 9 MB. Retries
  * transient failures for up to timeout_ms in all. MR_OK: all of them are published. After a failure some may
- * be published: subscribers must expect duplicates anyway. MR_TOO_LARGE for a message over 9 MB.
+ * be published: subscribers must expect duplicates anyway. MR_TOO_LARGE for a message over 9 MB. A refusal by
+ * Pub/Sub is MR_UNAVAILABLE (refusals.h).
  */
 MR_MUST_CHECK enum mr_status mr_pubsub_publish(struct mr_pubsub *pubsub, const char *topic,
                                                const struct mr_pubsub_message *messages, size_t count,

@@ -29,7 +29,8 @@ enum mr_status mr_signer_new(struct mr_http_client *http, const struct mr_signer
     pthread_mutex_init(&created->lock, NULL);
     MR_AUTO(mr_signer) struct mr_signer *signer = created;
     bool given = options->iam_url && *options->iam_url;
-    signer->caller = (struct mr_caller){.http = http, .tokens = options->tokens};
+    signer->caller =
+        (struct mr_caller){.http = http, .tokens = options->tokens, .refusals = options->refusals};
     signer->iam_url = strdup(given ? options->iam_url : GOOGLE_IAM_URL);
     if (!signer->iam_url)
         return mr_fail_oom(err);
@@ -109,8 +110,9 @@ static enum mr_status call_sign_blob(struct mr_signer *signer, const char *email
                                   .body = body,
                                   .body_len = strlen(body),
                                   .timeout_ms = SIGN_TIMEOUT_MS};
+    const struct mr_need need = {.permission = "iam.serviceAccounts.signBlob", .resource = email};
     struct mr_retry_state retry = {0};
-    return mr_authorized_call(&signer->caller, &req, &sign_policy, &retry, res, err);
+    return mr_authorized_call(&signer->caller, &need, &req, &sign_policy, &retry, res, err);
 }
 
 static enum mr_status sign_remotely(struct mr_signer *signer, const void *data, size_t len,

@@ -37,7 +37,8 @@ enum mr_status mr_storage_new(struct mr_http_client *http, const struct mr_stora
     MR_AUTO(mr_storage) struct mr_storage *storage = calloc(1, sizeof *storage);
     if (!storage)
         return mr_fail_oom(err);
-    storage->caller = (struct mr_caller){.http = http, .tokens = options->tokens};
+    storage->caller =
+        (struct mr_caller){.http = http, .tokens = options->tokens, .refusals = options->refusals};
     storage->chunk_bytes = chunk;
     MR_TRY(copy_options(storage, options, err));
     *ret = MR_TAKE(storage);
@@ -51,6 +52,11 @@ void mr_storage_free(struct mr_storage *storage)
     free(storage->base_url);
     free(storage->bucket);
     free(storage);
+}
+
+struct mr_need mr_storage_need(const struct mr_storage *storage, const char *permission, const char *object)
+{
+    return (struct mr_need){.permission = permission, .resource = storage->bucket, .object = object};
 }
 
 const char *mr_storage_base_url(const struct mr_storage *storage)
@@ -71,7 +77,7 @@ static enum mr_status check_access(struct mr_storage *storage, struct mr_err *er
     MR_AUTO(mr_http_response) struct mr_http_response res = {0};
     struct mr_retry_state retry = {0};
     struct mr_http_request req = {.method = "GET", .url = mr_buf_str(&url), .timeout_ms = CHECK_TIMEOUT_MS};
-    MR_TRY(mr_authorized_call(&storage->caller, &req, &policy, &retry, &res, err));
+    MR_TRY(mr_authorized_call(&storage->caller, NULL, &req, &policy, &retry, &res, err));
     return mr_permissions_check(&res, wanted, err);
 }
 

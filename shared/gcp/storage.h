@@ -3,14 +3,16 @@
  * https://cloud.google.com/storage/docs/performing-resumable-uploads
  *
  * Requests that may be repeated are retried here, with backoff: reads always, writes because each carries
- * ifGenerationMatch=0 (an object name is written once; MR_CONFLICT if it exists). Uploads hold one chunk in
- * memory, whatever the size, and compare the CRC32C that Cloud Storage computed with their own. A struct
- * mr_storage is shared by all threads; an upload belongs to one.
+ * ifGenerationMatch=0 (an object name is written once; MR_UNAVAILABLE if it exists). Uploads hold one chunk in
+ * memory, whatever the size, and compare the CRC32C that Cloud Storage computed with their own. A call that Cloud
+ * Storage refuses is MR_UNAVAILABLE, except where a function says otherwise (refusals.h). A struct mr_storage is
+ * shared by all threads; an upload belongs to one.
  */
 #ifndef MR_GCP_STORAGE_H
 #define MR_GCP_STORAGE_H
 
 #include "shared/base/json.h"
+#include "shared/gcp/refusals.h"
 #include "shared/gcp/token.h"
 #include "shared/http/client.h"
 
@@ -20,10 +22,11 @@ struct mr_storage_options {
     const char *base_url; /* STORAGE_EMULATOR_HOST with scheme; NULL or "": https://storage.googleapis.com */
     const char *bucket;
     struct mr_token_source *tokens; /* NULL: no Authorization (emulators) */
+    struct mr_refusals *refusals;   /* NULL: refusals are not reported */
     size_t chunk_bytes;             /* of resumable uploads; a multiple of 256 KiB; 0: 2 MiB */
 };
 
-/* Texts are copied; http and the tokens are not owned and must outlive the client. */
+/* Texts are copied; http, tokens and refusals are not owned and must outlive the client. */
 MR_MUST_CHECK enum mr_status mr_storage_new(struct mr_http_client *http,
                                             const struct mr_storage_options *options, struct mr_storage **ret,
                                             struct mr_err *err);
@@ -51,14 +54,37 @@ struct mr_object {
 MR_MUST_CHECK enum mr_status mr_storage_stat(struct mr_storage *storage, const char *name,
                                              struct mr_object *ret, struct mr_err *err);
 
+struct mr_read {
+    const char *name;
+    int64_t generation; /* > 0: this one only; 0: the newest */
+    int64_t offset;
+    int64_t length; /* -1: to the end */
+    mr_http_sink *sink;
+    void *sink_ctx;
+};
+
+/* CRC32C of a whole object, as Cloud Storage says. */
+struct mr_checksum {
+    bool is_known;
+    uint32_t crc32c;
+};
+
 /*
- * Reads [offset, offset + length) of an object in order into the sink; length -1 reads to its end, generation
- * > 0 reads that generation only. A transfer that breaks is resumed where it stopped. MR_NOT_FOUND; MR_INVALID
- * if the range starts past the end (an empty range of an empty object is MR_OK); what the sink returns.
+ * Reads [offset, offset + length) of an object in order into the sink. A transfer that breaks is resumed where it
+ * stopped. If these are all bytes of the object, their CRC32C is compared before the sink gets the last of them.
+ * When it differs the object is read again as long as the sink has nothing, then it is MR_UNAVAILABLE with code
+ * "corrupted". A part has no checksum of its own: *ret_whole, which may be NULL, gets that of the object, so that the
+ * caller can compare once it has all parts (mr_crc32c_combine).
+ * MR_NOT_FOUND; MR_INVALID if the range starts past the end (an empty range of an empty object is MR_OK); what the
+ * sink returns.
  */
-MR_MUST_CHECK enum mr_status mr_storage_read(struct mr_storage *storage, const char *name, int64_t generation,
-                                             int64_t offset, int64_t length, mr_http_sink *sink,
-                                             void *sink_ctx, struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_storage_read(struct mr_storage *storage, const struct mr_read *read,
+                                             struct mr_checksum *ret_whole, struct mr_err *err);
+
+/* Reads a whole object into out, which is cleared first, and reads it again if its CRC32C differs. MR_TOO_LARGE if it
+ * does not fit; else as mr_storage_read. */
+MR_MUST_CHECK enum mr_status mr_storage_load(struct mr_storage *storage, const char *name, int64_t generation,
+                                             struct mr_buf *out, struct mr_err *err);
 
 /*
  * Uploads an object of unknown length: begin, write any number of times, finish. Up to one chunk goes as a

@@ -17,6 +17,9 @@ struct mr_storage {
     size_t chunk_bytes;
 };
 
+/* What a call on an object of the bucket needs; object NULL: one on the bucket. */
+struct mr_need mr_storage_need(const struct mr_storage *storage, const char *permission, const char *object);
+
 /* For requests that may be repeated, and for each chunk of an upload that makes no progress. */
 extern const struct mr_retry mr_storage_retry;
 

@@ -47,8 +47,10 @@ static enum mr_status compose(struct mr_storage *storage, const char *const *sou
                                   .body = text,
                                   .body_len = strlen(text)};
     MR_AUTO(mr_http_response) struct mr_http_response res = {0};
+    const struct mr_need need = mr_storage_need(storage, "storage.objects.create", name);
     struct mr_retry_state retry = {0};
-    enum mr_status status = mr_authorized_call(&storage->caller, &req, &mr_storage_retry, &retry, &res, err);
+    enum mr_status status =
+        mr_authorized_call(&storage->caller, &need, &req, &mr_storage_retry, &retry, &res, err);
     if (status == MR_CONFLICT && retry.failures)
         return adopt_composed(storage, sources, count, name, ret);
     if (status != MR_OK)
@@ -62,5 +64,6 @@ enum mr_status mr_storage_compose(struct mr_storage *storage, const char *const 
 {
     if (!count || count > SOURCES_MAX)
         return mr_fail(err, MR_INVALID, "compose of %zu objects, must be 1 to %d", count, SOURCES_MAX);
-    return mr_wrap(err, compose(storage, sources, count, name, content_type, ret, err), "compose object");
+    enum mr_status status = compose(storage, sources, count, name, content_type, ret, err);
+    return mr_storage_conflict(mr_wrap(err, status, "compose object"), err);
 }

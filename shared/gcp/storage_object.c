@@ -54,6 +54,19 @@ static bool parse_crc32c(const char *text, uint32_t *ret)
     return true;
 }
 
+bool mr_storage_parse_hash(const char *value, uint32_t *ret_crc32c)
+{
+    static const char name[] = "crc32c=";
+    enum { TEXT_LEN = 8 };
+    const char *found = strstr(value, name);
+    char text[TEXT_LEN + 1];
+    if (!found || strnlen(found + sizeof name - 1, TEXT_LEN) < TEXT_LEN)
+        return false;
+    memcpy(text, found + sizeof name - 1, TEXT_LEN);
+    text[TEXT_LEN] = '\0';
+    return parse_crc32c(text, ret_crc32c);
+}
+
 enum mr_status mr_storage_parse_object(const struct mr_http_response *res, struct mr_object *ret,
                                        struct mr_err *err)
 {
@@ -69,21 +82,23 @@ enum mr_status mr_storage_parse_object(const struct mr_http_response *res, struc
     return MR_OK;
 }
 
-static enum mr_status call(struct mr_storage *storage, const char *method, const char *name,
-                           struct mr_http_response *res, struct mr_err *err)
+static enum mr_status call(struct mr_storage *storage, const char *method, const char *permission,
+                           const char *name, struct mr_http_response *res, struct mr_err *err)
 {
+    struct mr_need need = mr_storage_need(storage, permission, name);
+    need.may_be_absent = true;
     MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(MR_STORAGE_URL_MAX);
     MR_TRY(mr_storage_object_url(storage, name, &url, err, "%s", ""));
     struct mr_http_request req = {.method = method, .url = mr_buf_str(&url)};
     struct mr_retry_state retry = {0};
-    return mr_authorized_call(&storage->caller, &req, &mr_storage_retry, &retry, res, err);
+    return mr_authorized_call(&storage->caller, &need, &req, &mr_storage_retry, &retry, res, err);
 }
 
 static enum mr_status stat_object(struct mr_storage *storage, const char *name, struct mr_object *ret,
                                   struct mr_err *err)
 {
     MR_AUTO(mr_http_response) struct mr_http_response res = {0};
-    MR_TRY(call(storage, "GET", name, &res, err));
+    MR_TRY(call(storage, "GET", "storage.objects.get", name, &res, err));
     return mr_storage_parse_object(&res, ret, err);
 }
 
@@ -98,7 +113,7 @@ enum mr_status mr_storage_delete(struct mr_storage *storage, const char *name, s
 {
     MR_AUTO(mr_http_response) struct mr_http_response res = {0};
     struct mr_err failure = {0};
-    enum mr_status status = call(storage, "DELETE", name, &res, &failure);
+    enum mr_status status = call(storage, "DELETE", "storage.objects.delete", name, &res, &failure);
     if (status == MR_OK || res.status == 404)
         return MR_OK;
     return mr_wrap(err, mr_fail_from(err, &failure), "delete object");
@@ -113,6 +128,11 @@ enum mr_status mr_storage_adopt(struct mr_storage *storage, const char *name, in
         return otherwise;
     *ret = found;
     return MR_OK;
+}
+
+enum mr_status mr_storage_conflict(enum mr_status status, struct mr_err *err)
+{
+    return status == MR_CONFLICT ? mr_answer_own_fault(status, err) : status;
 }
 
 enum mr_status mr_storage_verify(struct mr_storage *storage, const char *name, int64_t size, uint32_t crc32c,

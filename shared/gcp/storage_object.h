@@ -13,6 +13,9 @@ MR_MUST_CHECK enum mr_status mr_storage_object_url(const struct mr_storage *stor
                                                    const char *tail, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* The CRC32C of an x-goog-hash header ("crc32c=…,md5=…"); false if it has none. */
+bool mr_storage_parse_hash(const char *value, uint32_t *ret_crc32c);
+
 /* Reads an object resource. MR_UNAVAILABLE if the answer is something else. */
 MR_MUST_CHECK enum mr_status mr_storage_parse_object(const struct mr_http_response *res,
                                                      struct mr_object *ret, struct mr_err *err);
@@ -25,6 +28,10 @@ MR_MUST_CHECK enum mr_status mr_storage_parse_object(const struct mr_http_respon
 MR_MUST_CHECK enum mr_status mr_storage_adopt(struct mr_storage *storage, const char *name, int64_t size,
                                               uint32_t crc32c, struct mr_object *ret,
                                               enum mr_status otherwise);
+
+/* What the caller of a write learns of a conflict: a name is written once, so that it is in use is no fault of the
+ * caller, and another attempt uses another name. MR_UNAVAILABLE for MR_CONFLICT, any other status as it is. */
+enum mr_status mr_storage_conflict(enum mr_status status, struct mr_err *err);
 
 /* Compares what Cloud Storage stored with what was sent. Deletes an object that differs: code "corrupted". */
 MR_MUST_CHECK enum mr_status mr_storage_verify(struct mr_storage *storage, const char *name, int64_t size,

@@ -47,8 +47,9 @@ static enum mr_status wrap_in_multipart(struct mr_buf *data, const struct mr_buf
     return mr_buf_appendf(data, err, "\r\n--%s--\r\n", boundary);
 }
 
-static enum mr_status post(struct mr_storage *storage, const char *boundary, const struct mr_buf *body,
-                           struct mr_retry_state *retry, struct mr_http_response *res, struct mr_err *err)
+static enum mr_status post(struct mr_storage *storage, const char *name, const char *boundary,
+                           const struct mr_buf *body, struct mr_retry_state *retry,
+                           struct mr_http_response *res, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(MR_STORAGE_URL_MAX);
     MR_TRY(mr_buf_appendf(&url, err, "%s/upload/storage/v1/b/%s/o?uploadType=multipart&ifGenerationMatch=0",
@@ -61,7 +62,8 @@ static enum mr_status post(struct mr_storage *storage, const char *boundary, con
                                   .headers = headers,
                                   .body = body->data,
                                   .body_len = body->len};
-    return mr_authorized_call(&storage->caller, &req, &mr_storage_retry, retry, res, err);
+    const struct mr_need need = mr_storage_need(storage, "storage.objects.create", name);
+    return mr_authorized_call(&storage->caller, &need, &req, &mr_storage_retry, retry, res, err);
 }
 
 enum mr_status mr_storage_insert(struct mr_storage *storage, const char *name, const char *content_type,
@@ -77,7 +79,7 @@ enum mr_status mr_storage_insert(struct mr_storage *storage, const char *name, c
     MR_TRY(make_boundary(boundary, err));
     MR_TRY(write_head(&head, boundary, name, content_type, crc32c, err));
     MR_TRY(wrap_in_multipart(data, &head, boundary, err));
-    enum mr_status status = post(storage, boundary, data, &retry, &res, err);
+    enum mr_status status = post(storage, name, boundary, data, &retry, &res, err);
     if (status == MR_CONFLICT && retry.failures) /* the answer to the first attempt may have been lost */
         return mr_storage_adopt(storage, name, size, crc32c, ret, status);
     if (status != MR_OK)
@@ -98,5 +100,5 @@ enum mr_status mr_storage_put(struct mr_storage *storage, const char *name, cons
     MR_TRY(mr_buf_append(&body, data, len, err));
     enum mr_status status =
         mr_storage_insert(storage, name, content_type, &body, mr_crc32c(0, data, len), ret, err);
-    return mr_wrap(err, status, "store object");
+    return mr_storage_conflict(mr_wrap(err, status, "store object"), err);
 }

@@ -61,8 +61,9 @@ static enum mr_status post(struct mr_storage *storage, const struct mr_upload_se
                                   .headers = head.headers,
                                   .body = body,
                                   .body_len = strlen(body)};
+    const struct mr_need need = mr_storage_need(storage, "storage.objects.create", session->name);
     struct mr_retry_state retry = {0};
-    return mr_authorized_call(&storage->caller, &req, &mr_storage_retry, &retry, res, err);
+    return mr_authorized_call(&storage->caller, &need, &req, &mr_storage_retry, &retry, res, err);
 }
 
 enum mr_status mr_storage_begin_session(struct mr_storage *storage, const struct mr_upload_session *session,
@@ -75,7 +76,7 @@ enum mr_status mr_storage_begin_session(struct mr_storage *storage, const struct
     if (!text)
         return mr_fail_oom(err);
     MR_AUTO(mr_http_response) struct mr_http_response res = {0};
-    MR_TRY(post(storage, session, text, &res, err));
+    MR_TRY(mr_storage_conflict(post(storage, session, text, &res, err), err));
     char location[MR_STORAGE_URL_MAX];
     if (!mr_http_response_header(&res, "Location", location, sizeof location))
         return mr_fail(err, MR_UNAVAILABLE, "the answer has no session URI");

@@ -64,6 +64,16 @@ static enum mr_status parse_stored(const struct mr_http_response *res, int64_t *
     return MR_OK;
 }
 
+/* A session may be gone: step() judges that. A 2xx other than those of a complete upload is no answer to it. */
+static enum mr_status refuse(const struct mr_upload *upload, const struct mr_http_response *res,
+                             struct mr_err *err)
+{
+    struct mr_need need = mr_storage_need(upload->storage, "storage.objects.create", upload->name);
+    need.may_be_absent = true;
+    MR_TRY(mr_refusals_judge(upload->storage->caller.refusals, &need, res, err));
+    return mr_fail(err, MR_UNAVAILABLE, "the session answered with HTTP %d", res->status);
+}
+
 /* The session URI is itself the secret: no Authorization. */
 static enum mr_status call_session(struct mr_upload *upload, const char *const *headers, const void *body,
                                    size_t len, struct mr_http_response *res, struct session_answer *ret,
@@ -71,14 +81,16 @@ static enum mr_status call_session(struct mr_upload *upload, const char *const *
 {
     struct mr_http_request req = {
         .method = "PUT", .url = upload->session, .headers = headers, .body = body, .body_len = len};
-    MR_TRY(mr_http_perform(upload->storage->caller.http, &req, res, err));
+    enum mr_status status = mr_http_perform(upload->storage->caller.http, &req, res, err);
+    if (status != MR_OK)
+        return mr_answer_own_fault(status, err);
     struct session_answer answer = {.complete = res->status == 200 || res->status == 201};
     if (answer.complete)
         MR_TRY(mr_storage_parse_object(res, &answer.object, err));
     else if (res->status == 308)
         MR_TRY(parse_stored(res, &answer.stored, err));
     else
-        return mr_answer_fail(res, err);
+        return refuse(upload, res, err);
     *ret = answer;
     return MR_OK;
 }
@@ -215,7 +227,7 @@ enum mr_status mr_upload_write(struct mr_upload *upload, const void *data, size_
         return mr_fail(err, MR_INTERNAL, "write to an upload that is finished or has failed");
     enum mr_status status = write_chunks(upload, data, len, err);
     upload->closed = status != MR_OK;
-    return mr_wrap(err, status, "upload object");
+    return mr_storage_conflict(mr_wrap(err, status, "upload object"), err);
 }
 
 /* Sends what is left. The attempt whose answer was lost may be the one that completed the object. */
@@ -267,7 +279,7 @@ enum mr_status mr_upload_finish(struct mr_upload *upload, struct mr_object *ret,
     enum mr_status status =
         upload->session ? finish_session(upload, ret, err) : finish_in_one_request(upload, ret, err);
     upload->finished = status == MR_OK;
-    return mr_wrap(err, status, "upload object");
+    return mr_storage_conflict(mr_wrap(err, status, "upload object"), err);
 }
 
 void mr_upload_free(struct mr_upload *upload)

@@ -82,6 +82,10 @@ MR_MUST_CHECK enum mr_status mr_http_perform(struct mr_http_client *client, cons
 bool mr_http_response_header(const struct mr_http_response *res, const char *name, char *out,
                              size_t out_size);
 
+/* The values of all occurrences, joined by ", ": for headers that are lists (RFC 9110 §5.3). */
+bool mr_http_response_header_list(const struct mr_http_response *res, const char *name, char *out,
+                                  size_t out_size);
+
 /* True for 408, 429, 500, 502, 503, 504 (Cloud Storage's and Pub/Sub's retry lists). */
 bool mr_http_status_is_transient(int http_status);
 /* The mr_status for an HTTP answer that is not 2xx: 400 INVALID, 401/403 DENIED, 404/410 NOT_FOUND, 409/412

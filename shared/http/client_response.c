@@ -27,26 +27,45 @@ static const char *header_value(const char *line, size_t line_len, const char *n
     return value;
 }
 
+/* The value of the next such header from *line on, which moves behind it; NULL if there is none. */
+static const char *next_value(const char **line, const char *name, size_t *ret_len)
+{
+    const char *value = NULL;
+    while (**line && !value) {
+        size_t line_len = strcspn(*line, "\n");
+        value = header_value(*line, line_len, name, ret_len);
+        *line += line_len + ((*line)[line_len] == '\n');
+    }
+    return value;
+}
+
 bool mr_http_response_header(const struct mr_http_response *res, const char *name, char *out, size_t out_size)
 {
-    const char *found = NULL;
-    size_t found_len = 0;
-    const char *line = mr_buf_str(&res->head);
-    while (*line) {
-        size_t line_len = strcspn(line, "\n");
-        size_t len = 0;
-        const char *value = header_value(line, line_len, name, &len);
-        if (value) {
-            found = value;
-            found_len = len;
-        }
-        line += line_len + (line[line_len] == '\n');
+    const char *found = NULL, *line = mr_buf_str(&res->head), *value;
+    size_t found_len = 0, len = 0;
+    while ((value = next_value(&line, name, &len))) {
+        found = value;
+        found_len = len;
     }
     if (!found || found_len >= out_size)
         return false;
     memcpy(out, found, found_len);
     out[found_len] = '\0';
     return true;
+}
+
+bool mr_http_response_header_list(const struct mr_http_response *res, const char *name, char *out,
+                                  size_t out_size)
+{
+    const char *line = mr_buf_str(&res->head), *value;
+    size_t used = 0, len = 0;
+    while ((value = next_value(&line, name, &len))) {
+        int n = snprintf(out + used, out_size - used, "%s%.*s", used ? ", " : "", (int)len, value);
+        if (n < 0 || (size_t)n >= out_size - used)
+            return false;
+        used += (size_t)n;
+    }
+    return used > 0;
 }
 
 bool mr_http_status_is_transient(int http_status)

@@ -107,8 +107,8 @@ void task_expire_lease(int64_t id)
 bool task_commit(const struct mr_claim *claim, const char *object)
 {
     MR_AUTO(mr_output)
-    struct mr_output output = {strdup(object),       5,  strdup("Canción.mp3"), strdup("mp3"),
-                               strdup("audio/mpeg"), 456};
+    struct mr_output output = {
+        strdup(object), 5, strdup("Canción.mp3"), strdup("mp3"), strdup("audio/mpeg"), 456, false};
     bool ours = false;
     struct mr_err err = {0};
     MR_AUTO_JSON json_t *receipt = json_pack("{s:b}", "copied", 0);

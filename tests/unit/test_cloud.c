@@ -12,6 +12,8 @@ struct settings {
     const char *pairs[20]; /* name, value, … */
 };
 
+static const struct mr_log quiet = {.fd = -1, .min = MR_LOG_CRITICAL};
+
 static const char *get(void *ctx, const char *name)
 {
     const struct settings *settings = ctx;
@@ -25,7 +27,7 @@ static enum mr_status open_with(struct settings *settings, struct mr_cloud *clou
                                 struct mr_err *err)
 {
     assert_int_equal(mr_config_load_from(MR_PROGRAM_WORKER, get, settings, config, err), MR_OK);
-    return mr_cloud_open(config, "test", cloud, err);
+    return mr_cloud_open(config, "test", &quiet, cloud, err);
 }
 
 #define NEEDED "DATABASE_URL", "x", "BUCKET", "b", "PUSH_AUTH", "none"
@@ -103,7 +105,7 @@ static void who_redirects_can_sign(void **state)
         struct mr_cloud cloud;
         struct mr_err err = {0};
         assert_int_equal(mr_config_load_from(signing_cases[i].program, get, &settings, &config, &err), MR_OK);
-        assert_int_equal(mr_cloud_open(&config, "test", &cloud, &err), MR_OK);
+        assert_int_equal(mr_cloud_open(&config, "test", &quiet, &cloud, &err), MR_OK);
         assert_int_equal(cloud.signer != NULL, signing_cases[i].signs);
         assert_int_equal(cloud.tokens != NULL, signing_cases[i].signs);
         mr_cloud_close(&cloud);

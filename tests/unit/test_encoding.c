@@ -194,6 +194,13 @@ static void test_crc32c(void **state)
     assert_int_equal(mr_crc32c(0, bytes, sizeof bytes), 0x8a9136aa);
     memset(bytes, 0xff, sizeof bytes);
     assert_int_equal(mr_crc32c(0, bytes, sizeof bytes), 0x62a8ab43);
+    assert_int_equal(mr_crc32c_combine(mr_crc32c(0, "1234", 4), mr_crc32c(0, "56789", 5), 5), 0xe3069283);
+    assert_int_equal(mr_crc32c_combine(0, 0xe3069283, 9), 0xe3069283);
+    assert_int_equal(mr_crc32c_combine(0xe3069283, 0, 0), 0xe3069283);
+    /* 2^40 zero bytes in one step, and in two. */
+    assert_int_equal(
+        mr_crc32c_combine(0xe3069283, 7, INT64_C(1) << 40),
+        mr_crc32c_combine(mr_crc32c_combine(0xe3069283, 0, INT64_C(1) << 39), 7, INT64_C(1) << 39));
     char text[9];
     mr_crc32c_text(0xe3069283, text);
     assert_string_equal(text, "4waSgw==");

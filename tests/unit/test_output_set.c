@@ -197,7 +197,7 @@ static void a_failing_job_leaves_known_objects(void **state)
     MR_AUTO(mr_output_set) struct mr_output_set *set = NULL;
     struct mr_err err = {0};
     assert_int_equal(mr_output_set_new(test_db, test_storage, &plan, &set, &err), MR_OK);
-    assert_int_equal(write_all(set, all, &err), MR_DENIED);
+    assert_int_equal(write_all(set, all, &err), MR_UNAVAILABLE);
     size_t count = 0;
     const struct mr_output *outputs = mr_output_set_outputs(set, &count);
     assert_int_equal(count, 1);

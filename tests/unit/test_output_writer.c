@@ -92,7 +92,7 @@ static void storage_refuses_and_the_ledger_knows(void **state)
     assert_int_equal(mr_output_writer_new(test_db, test_storage, "results/down", "audio/wav", &writer, &err),
                      MR_OK);
     assert_int_equal(write_frames(writer, frames, &err), MR_OK);
-    assert_int_equal(mr_output_writer_finish(writer, &object, &err), MR_DENIED);
+    assert_int_equal(mr_output_writer_finish(writer, &object, &err), MR_UNAVAILABLE);
     MR_AUTO_STR char *orphans =
         fixture_db_ask(test_db, "SELECT count(*) AS answer FROM stray_objects WHERE name = 'results/down'");
     assert_string_equal(orphans, "1");

@@ -105,9 +105,9 @@ static void repeats_what_may_be_repeated(void **state)
         {"no such topic",
          {{.status = 404, .body = "{\"error\":{\"code\":404,\"message\":\"m\",\"status\":\"NOT_FOUND\"}}"}},
          1,
-         MR_NOT_FOUND},
-        {"invalid", {{.status = 400, .body = "no JSON"}}, 1, MR_INVALID},
-        {"denied", {{.status = 403}}, 1, MR_DENIED},
+         MR_UNAVAILABLE},
+        {"invalid", {{.status = 400, .body = "no JSON"}}, 1, MR_UNAVAILABLE},
+        {"denied", {{.status = 403}}, 1, MR_UNAVAILABLE},
     };
     static const struct mr_pubsub_message message = {"x", NULL};
     struct fixture *f = *state;

@@ -1,4 +1,5 @@
 /* The read-ahead over a scripted storage: what is asked for, in which order, and what a failure does. */
+#include "shared/base/crc32c.h"
 #include "tests/unit/fixture_storage.h"
 #include "worker/read_ahead.h"
 
@@ -11,7 +12,8 @@
 enum { MIB = 1 << 20, BLOCKS = 6, TAIL = 1000, SIZE = BLOCKS * MIB + TAIL };
 
 static char *content;
-static char headers[BLOCKS + 1][200];
+static char headers[BLOCKS + 1][300];
+static char whole_crc[9];
 
 static int setup(void **state)
 {
@@ -19,6 +21,7 @@ static int setup(void **state)
     content = malloc(SIZE);
     for (int i = 0; i < SIZE; i++)
         content[i] = (char)(i * 31 + (i >> 12));
+    mr_crc32c_text(mr_crc32c(0, content, SIZE), whole_crc);
     fixture_storage_start("b", 0);
     return 0;
 }
@@ -42,8 +45,9 @@ static struct fake_step answer_of(int block)
     size_t len = block_len(block);
     long long first = (long long)block * MIB;
     snprintf(headers[block], sizeof headers[block],
-             "Content-Range: bytes %lld-%lld/%d\r\nx-goog-generation: 7\r\n", first,
-             first + (long long)len - 1, SIZE);
+             "Content-Range: bytes %lld-%lld/%d\r\nx-goog-generation: 7\r\n"
+             "x-goog-hash: crc32c=%s\r\nx-goog-hash: md5=1B2M2Y8AsgTpgAmY7PhCfg==\r\n",
+             first, first + (long long)len - 1, SIZE, whole_crc);
     return (struct fake_step){
         .status = 206, .headers = headers[block], .body = content + first, .body_len = len};
 }
@@ -152,6 +156,98 @@ static void it_ends_while_it_loads(void **state)
     }
 }
 
+/* Storage that sends these blocks, of which some are damaged, and then this part of the object, if any. */
+struct verified {
+    const char *name;
+    int blocks[8];
+    size_t count;
+    int damaged;            /* the index in blocks; -1: none */
+    int rest_from, rest_to; /* further blocks, in one answer */
+    bool rest_damaged;
+    int64_t max_bytes;
+    enum mr_status expected;
+};
+
+static void play_verified(const struct verified *wanted, char *bad)
+{
+    struct fake_step steps[9];
+    static char range[300];
+    size_t count = wanted->count;
+    for (size_t i = 0; i < count; i++) {
+        steps[i] = answer_of(wanted->blocks[i]);
+        if ((int)i != wanted->damaged)
+            continue;
+        char *copy = bad + SIZE;
+        memcpy(copy, steps[i].body, steps[i].body_len);
+        copy[steps[i].body_len - 1] ^= 1;
+        steps[i].body = copy;
+    }
+    if (wanted->rest_to > wanted->rest_from) {
+        long long first = (long long)wanted->rest_from * MIB;
+        long long end = wanted->rest_to > BLOCKS ? SIZE : (long long)wanted->rest_to * MIB;
+        snprintf(range, sizeof range, "Content-Range: bytes %lld-%lld/%d\r\nx-goog-hash: crc32c=%s\r\n",
+                 first, end - 1, SIZE, whole_crc);
+        memcpy(bad, content + first, (size_t)(end - first));
+        bad[0] = (char)(wanted->rest_damaged ? ~bad[0] : bad[0]);
+        steps[count++] = (struct fake_step){
+            .status = 206, .headers = range, .body = bad, .body_len = (size_t)(end - first)};
+    }
+    fake_http_script(test_fake, steps, count, false);
+}
+
+static void it_verifies_what_was_read(void **state)
+{
+    (void)state;
+    static const struct verified cases[] = {
+        {"all, in order", {0, 1, 2, 3, 4, 5, 6}, 7, -1, 0, 0, false, 0, MR_OK},
+        {"all, one damaged", {0, 1, 2, 3, 4, 5, 6}, 7, 3, 0, 0, false, 0, MR_UNAVAILABLE},
+        {"the rest is read", {6}, 1, -1, 0, 6, false, 6 * MIB, MR_OK},
+        {"damage shows with the rest", {6}, 1, 0, 0, 6, false, 6 * MIB, MR_UNAVAILABLE},
+        {"the rest is too much: once more", {6}, 1, -1, 6, 7, false, 6 * MIB - 1, MR_OK},
+        {"once more, and it differs", {6}, 1, 0, 6, 7, false, TAIL, MR_UNAVAILABLE},
+        {"the second time differs", {6}, 1, -1, 6, 7, true, TAIL, MR_UNAVAILABLE},
+        {"both are too much", {6}, 1, 0, 0, 0, false, TAIL - 1, MR_OK},
+    };
+    char *bad = malloc(SIZE + MIB);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mr_err err = {0};
+        char bytes[8];
+        size_t n = 0;
+        play_verified(&cases[i], bad);
+        MR_AUTO(mr_read_ahead) struct mr_read_ahead *input = open_input();
+        for (size_t k = 0; k < cases[i].count; k++)
+            assert_int_equal(mr_read_ahead_read(input, (int64_t)cases[i].blocks[k] * MIB, bytes, 8, &n, &err),
+                             MR_OK);
+        enum mr_status status = mr_read_ahead_verify(input, cases[i].max_bytes, NULL, NULL, &err);
+        if (status != cases[i].expected)
+            fail_msg("%s: %s: %s", cases[i].name, mr_status_name(status), err.message);
+        if (status != MR_OK)
+            assert_int_equal(err.code, MR_CODE_CORRUPTED);
+        assert_int_equal(fake_http_count(test_fake), cases[i].count + (cases[i].rest_to > 0));
+    }
+    free(bad);
+}
+
+static bool always(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
+static void verifying_can_be_canceled(void **state)
+{
+    (void)state;
+    static const struct verified rest = {.blocks = {6}, .count = 1, .damaged = -1, .rest_to = 6};
+    char *bad = malloc(SIZE + MIB), byte;
+    size_t n = 0;
+    struct mr_err err = {0};
+    play_verified(&rest, bad);
+    MR_AUTO(mr_read_ahead) struct mr_read_ahead *input = open_input();
+    assert_int_equal(mr_read_ahead_read(input, (int64_t)BLOCKS * MIB, &byte, 1, &n, &err), MR_OK);
+    assert_int_equal(mr_read_ahead_verify(input, SIZE, always, NULL, &err), MR_CANCELED);
+    free(bad);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +256,8 @@ int main(void)
         cmocka_unit_test(a_failure_is_told_and_forgotten),
         cmocka_unit_test(a_lost_object_is_not_found),
         cmocka_unit_test(it_ends_while_it_loads),
+        cmocka_unit_test(it_verifies_what_was_read),
+        cmocka_unit_test(verifying_can_be_canceled),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

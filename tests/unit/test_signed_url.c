@@ -273,10 +273,12 @@ static void sign_blob_signs(void **state)
     } cases[] = {
         {{ACCOUNT, TOKEN, BLOB}, 3, MR_OK},
         {{ACCOUNT, TOKEN, {.status = 503}, {.status = 429}, BLOB}, 5, MR_OK},
-        {{ACCOUNT, TOKEN, {.status = 403, .body = "{\"error\":{\"message\":\"no role\"}}"}}, 3, MR_INTERNAL},
+        {{ACCOUNT, TOKEN, {.status = 403, .body = "{\"error\":{\"message\":\"no role\"}}"}},
+         3,
+         MR_UNAVAILABLE},
         {{ACCOUNT, TOKEN, {.status = 200, .body = "{}"}}, 3, MR_UNAVAILABLE},
         {{ACCOUNT, TOKEN, {.status = 200, .body = "{\"signedBlob\":\"!\"}"}}, 3, MR_UNAVAILABLE},
-        {{{.status = 404, .headers = FLAVOR}}, 1, MR_INTERNAL},
+        {{{.status = 404, .headers = FLAVOR}}, 1, MR_UNAVAILABLE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct mr_err err = {0};

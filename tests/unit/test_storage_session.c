@@ -61,7 +61,7 @@ static void begins(void **state)
          MR_OK,
          {"X-Upload-Content-Length: 0"},
          "Origin"},
-        {{"n", "a/b", 1, NULL}, {{.status = 403}}, 1, MR_DENIED, {NULL}, NULL},
+        {{"n", "a/b", 1, NULL}, {{.status = 403}}, 1, MR_UNAVAILABLE, {NULL}, NULL},
         {{"n", "a/b", 1, NULL}, {{.status = 200}}, 1, MR_UNAVAILABLE, {NULL}, NULL},
         {{"", "a/b", 1, NULL}, {ANSWERED}, 0, MR_INVALID, {NULL}, NULL},
         {{"n", "a/b\r\nX: y", 1, NULL}, {ANSWERED}, 0, MR_INVALID, {NULL}, NULL},

@@ -86,7 +86,7 @@ static void puts_despite_failures(void **state)
     } cases[] = {
         {"503 then 200", {{.status = 503}, {.status = 200, .body = good}}, 2, MR_OK},
         {"429 then 200", {{.status = 429}, {.status = 200, .body = good}}, 2, MR_OK},
-        {"exists", {{.status = 412}}, 1, MR_CONFLICT},
+        {"exists", {{.status = 412}}, 1, MR_UNAVAILABLE},
         {"our own lost success",
          {{.end = FAKE_RESET}, {.status = 412}, {.status = 200, .body = good}},
          3,
@@ -94,13 +94,13 @@ static void puts_despite_failures(void **state)
         {"someone else's object",
          {{.end = FAKE_RESET}, {.status = 412}, {.status = 200, .body = other}},
          3,
-         MR_CONFLICT},
-        {"gone again", {{.end = FAKE_RESET}, {.status = 412}, {.status = 404}}, 3, MR_CONFLICT},
+         MR_UNAVAILABLE},
+        {"gone again", {{.end = FAKE_RESET}, {.status = 412}, {.status = 404}}, 3, MR_UNAVAILABLE},
         {"wrong checksum, deleted", {{.status = 200, .body = other}, {.status = 204}}, 2, MR_UNAVAILABLE},
         {"refused by the server",
          {{.status = 400, .body = "{\"error\":{\"message\":\"crc\"}}"}},
          1,
-         MR_INVALID},
+         MR_UNAVAILABLE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fake_http_script(test_fake, cases[i].steps, cases[i].count, false);
@@ -221,7 +221,7 @@ static void large_uploads_take_a_session(void **state)
          MR_OK,
          {{5, "GET /storage/v1/b/bucket/o/out%2Fn HTTP/1.1"}}},
         {"410 after our own success", {begin, c1, c2, lost, {.status = 410}, done}, 6, MR_OK, {{0, NULL}}},
-        {"exists", {begin, c1, c2, {.status = 412}, cancel}, 5, MR_CONFLICT, {{0, NULL}}},
+        {"exists", {begin, c1, c2, {.status = 412}, cancel}, 5, MR_UNAVAILABLE, {{0, NULL}}},
         {"session gone",
          {begin, c1, {.status = 410}, cancel},
          4,
@@ -230,7 +230,7 @@ static void large_uploads_take_a_session(void **state)
         {"session forgot bytes", {begin, c1, half, cancel}, 4, MR_UNAVAILABLE, {{0, NULL}}},
         {"session invents bytes", {begin, nearly, cancel}, 3, MR_UNAVAILABLE, {{0, NULL}}},
         {"unreadable Range", {begin, STORED("bytes=5-9"), cancel}, 3, MR_UNAVAILABLE, {{0, NULL}}},
-        {"forbidden", {begin, {.status = 403}, cancel}, 3, MR_DENIED, {{0, NULL}}},
+        {"forbidden", {begin, {.status = 403}, cancel}, 3, MR_UNAVAILABLE, {{0, NULL}}},
         {"no session URI", {{.status = 200}}, 1, MR_UNAVAILABLE, {{0, NULL}}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -321,7 +321,7 @@ static void a_failed_write_ends_the_upload(void **state)
     struct mr_object object = {0};
     struct mr_err err = {0};
     assert_int_equal(mr_upload_begin(test_storage, "n", "a/b", &up, &err), MR_OK);
-    assert_int_equal(mr_upload_write(up, f->data, CHUNK + 1, &err), MR_DENIED);
+    assert_int_equal(mr_upload_write(up, f->data, CHUNK + 1, &err), MR_UNAVAILABLE);
     assert_int_equal(mr_upload_write(up, f->data, 1, &err), MR_INTERNAL);
     assert_int_equal(mr_upload_finish(up, &object, &err), MR_INTERNAL);
     assert_int_equal(fake_http_count(test_fake), 1);

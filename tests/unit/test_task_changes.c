@@ -47,7 +47,8 @@ static void claim_it(const json_t *view, int64_t generation, struct mr_claim *cl
 static bool commit(const struct mr_claim *claim, const char *object)
 {
     MR_AUTO(mr_output)
-    struct mr_output output = {strdup(object), 5, strdup("a.mp3"), strdup("mp3"), strdup("audio/mpeg"), 456};
+    struct mr_output output = {strdup(object), 5, strdup("a.mp3"), strdup("mp3"), strdup("audio/mpeg"), 456,
+                               false};
     MR_AUTO_JSON json_t *receipt = json_pack("{s:b}", "copied", 0);
     const struct mr_commit one = {.outputs = &output, .count = 1, .receipt = receipt};
     struct mr_err err = {0};

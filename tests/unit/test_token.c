@@ -102,7 +102,7 @@ static void repeats_and_refuses(void **state)
          {{.status = 200, .headers = FLAVOR, .body = "{\"access_token\":\"t\"}"}},
          1,
          MR_UNAVAILABLE},
-        {"no such account", {{.status = 404, .headers = FLAVOR, .body = "no"}}, 1, MR_INTERNAL},
+        {"no such account", {{.status = 404, .headers = FLAVOR, .body = "no"}}, 1, MR_UNAVAILABLE},
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -129,7 +129,7 @@ static void *want_failure(void *ctx)
 {
     struct fixture *f = ctx;
     struct mr_err err = {0};
-    return header_status(f->source, &err) == MR_INTERNAL && err.message[0] ? NULL : ctx;
+    return header_status(f->source, &err) == MR_UNAVAILABLE && err.message[0] ? NULL : ctx;
 }
 
 static void run_threads(struct fixture *f, void *(*body)(void *))
@@ -248,7 +248,7 @@ static void renews_a_refused_token_once(void **state)
         struct mr_http_request req = {.method = "GET", .url = fake_http_url(f->fake)};
         MR_AUTO(mr_http_response) struct mr_http_response res = {0};
         struct mr_err err = {0};
-        assert_int_equal(mr_authorized_once(&caller, &req, &res, &err), cases[i].expected);
+        assert_int_equal(mr_authorized_once(&caller, NULL, &req, &res, &err), cases[i].expected);
         assert_int_equal(fake_http_count(f->fake), cases[i].requests);
         assert_true(fake_http_has_line(f->fake, 3, cases[i].used));
     }
@@ -279,7 +279,7 @@ static void reads_error_bodies(void **state)
         struct mr_http_request req = {.method = "GET", .url = fake_http_url(f->fake)};
         MR_AUTO(mr_http_response) struct mr_http_response res = {0};
         struct mr_err err = {0};
-        assert_int_equal(mr_authorized_once(&caller, &req, &res, &err), cases[i].expected);
+        assert_int_equal(mr_authorized_once(&caller, NULL, &req, &res, &err), cases[i].expected);
         assert_string_equal(err.message, cases[i].text);
         assert_null(strstr(fake_http_head(f->fake, 0), "Authorization"));
     }
@@ -355,7 +355,7 @@ static void exchanges_a_key_file(void **state)
 
     FAKE_SCRIPT(f->fake, refusal);
     mr_token_invalidate(source);
-    assert_int_equal(header_status(source, &err), MR_INTERNAL);
+    assert_int_equal(header_status(source, &err), MR_UNAVAILABLE);
     assert_non_null(strstr(err.message, "Invalid JWT"));
     assert_int_equal(fake_http_count(f->fake), 1);
     fake_key_free(&key);

@@ -15,6 +15,8 @@
 
 /* Cloud Run cuts off responses above 32 MiB unless they are chunked: https://cloud.google.com/run/quotas */
 enum { CLOUD_RUN_RESPONSE_MAX = 32 << 20, DISPOSITION_MAX = 4096, SIGNED_URL_SECONDS = 900 };
+/* A file up to this size is verified as a whole before its first byte is sent. */
+enum { SMALL_FILE_MAX = 256 << 10 };
 
 /* RFC 6266: an ASCII name for old clients, and filename* with the real name (RFC 8187). */
 static enum mr_status make_disposition(const char *file_name, struct mr_buf *value, struct mr_err *err)
@@ -92,6 +94,34 @@ static enum mr_status pass_on(void *ctx, const void *data, size_t len, struct mr
     return mr_respond_write(download->req, data, len, err);
 }
 
+/* Bytes that were damaged on their way from storage are read again, so that the client gets the right ones. */
+static enum mr_status send_small(struct mr_web *web, struct download *download, const struct mr_range *range,
+                                 struct mr_err *err)
+{
+    const struct mr_output *output = download->output;
+    MR_AUTO(mr_buf) struct mr_buf file = MR_BUF_INIT(SMALL_FILE_MAX);
+    MR_TRY(mr_storage_load(web->cloud.storage, output->object, output->object_generation, &file, err));
+    if ((int64_t)file.len != output->size)
+        return mr_fail(err, MR_UNAVAILABLE, "object %s has %zu bytes, but %" PRId64 " were stored",
+                       output->object, file.len, output->size);
+    return pass_on(download, file.data + range->first, (size_t)download->length, err);
+}
+
+/* Damage in a whole file shows before its last bytes are sent: then they are not, and the connection is cut, so that
+ * the client sees an incomplete file. A part of a larger file has no checksum. */
+static enum mr_status send_large(struct mr_web *web, struct download *download, const struct mr_range *range,
+                                 struct mr_err *err)
+{
+    const struct mr_output *output = download->output;
+    const struct mr_read read = {.name = output->object,
+                                 .generation = output->object_generation,
+                                 .offset = range->first,
+                                 .length = download->length,
+                                 .sink = pass_on,
+                                 .sink_ctx = download};
+    return mr_storage_read(web->cloud.storage, &read, NULL, err);
+}
+
 static enum mr_status stream(struct mr_web *web, struct mr_request *req, const struct mr_output *output,
                              const struct mr_range *range, struct mr_err *err)
 {
@@ -99,17 +129,44 @@ static enum mr_status stream(struct mr_web *web, struct mr_request *req, const s
                                 .output = output,
                                 .http_status = range->kind == MR_RANGE_PART ? 206 : 200,
                                 .length = range->last - range->first + 1};
-    enum mr_status status = MR_OK;
     if (download.length > 0 && strcmp(mr_request_method(req), "HEAD") != 0)
-        status = mr_storage_read(web->cloud.storage, output->object, output->object_generation, range->first,
-                                 download.length, pass_on, &download, err);
-    if (status == MR_NOT_FOUND) /* the task has just been deleted or run again */
-        return mr_fail(err, MR_NOT_FOUND, "file does not exist any more");
-    if (status != MR_OK)
-        return status;
+        MR_TRY(output->size <= SMALL_FILE_MAX ? send_small(web, &download, range, err)
+                                              : send_large(web, &download, range, err));
     if (!mr_respond_started(req))
         MR_TRY(begin(&download, err));
     return mr_respond_end(req, err);
+}
+
+static enum mr_status find_user(struct mr_web *web, const struct mr_request *req, int64_t *ret,
+                                struct mr_err *err)
+{
+    const char *token = mr_request_query(req, "token");
+    return token ? mr_link_owner(web->db, token, mr_request_param(req, "file_id"), ret, err)
+                 : mr_login_user(web->config->jwt_secret, req, ret, err);
+}
+
+static enum mr_status find_output(struct mr_web *web, struct mr_request *req, struct mr_output *ret,
+                                  struct mr_err *err)
+{
+    int64_t user_id = 0, n = 0;
+    MR_TRY(find_user(web, req, &user_id, err));
+    const char *number = mr_request_query(req, "n");
+    if (number && !mr_parse_int64(number, 0, INT32_MAX, &n))
+        return mr_fail(err, MR_INVALID, "n must be the number of an output");
+    return mr_outputs_find(web->db, user_id, mr_request_param(req, "file_id"), n, ret, err);
+}
+
+/* Storage does not have the object. If the task still says so, it is lost, which is the service's fault. */
+static enum mr_status fail_missing(struct mr_web *web, struct mr_request *req, const struct mr_output *output,
+                                   struct mr_err *err)
+{
+    MR_AUTO(mr_output) struct mr_output now = {0};
+    if (output->is_old)
+        return mr_fail(err, MR_NOT_FOUND, "file has expired");
+    if (find_output(web, req, &now, NULL) != MR_OK || strcmp(now.object, output->object) != 0)
+        return mr_fail(err, MR_NOT_FOUND,
+                       "file does not exist any more"); /* deleted or run again meanwhile */
+    return mr_fail(err, MR_UNAVAILABLE, "object %s of a task is missing in the bucket", output->object);
 }
 
 static enum mr_status answer_streamed(struct mr_web *web, struct mr_request *req,
@@ -121,7 +178,8 @@ static enum mr_status answer_streamed(struct mr_web *web, struct mr_request *req
     if (range.kind == MR_RANGE_UNSATISFIABLE)
         return mr_respond_empty(req, 416, err);
     MR_TRY(add_headers(req, output, err));
-    return stream(web, req, output, &range, err);
+    enum mr_status status = stream(web, req, output, &range, err);
+    return status == MR_NOT_FOUND ? fail_missing(web, req, output, err) : status;
 }
 
 /* The URL is valid for this method only: Cloud Storage refuses a HEAD with the signature of a GET. */
@@ -156,25 +214,6 @@ static enum mr_status answer_redirected(struct mr_web *web, struct mr_request *r
     MR_TRY(mr_respond_header(req, "Location", mr_buf_str(&url), err));
     MR_TRY(mr_respond_header(req, "Cache-Control", "no-store", err));
     return mr_respond_empty(req, 302, err);
-}
-
-static enum mr_status find_user(struct mr_web *web, const struct mr_request *req, int64_t *ret,
-                                struct mr_err *err)
-{
-    const char *token = mr_request_query(req, "token");
-    return token ? mr_link_owner(web->db, token, mr_request_param(req, "file_id"), ret, err)
-                 : mr_login_user(web->config->jwt_secret, req, ret, err);
-}
-
-static enum mr_status find_output(struct mr_web *web, struct mr_request *req, struct mr_output *ret,
-                                  struct mr_err *err)
-{
-    int64_t user_id = 0, n = 0;
-    MR_TRY(find_user(web, req, &user_id, err));
-    const char *number = mr_request_query(req, "n");
-    if (number && !mr_parse_int64(number, 0, INT32_MAX, &n))
-        return mr_fail(err, MR_INVALID, "n must be the number of an output");
-    return mr_outputs_find(web->db, user_id, mr_request_param(req, "file_id"), n, ret, err);
 }
 
 enum mr_status mr_api_file_get(void *app, struct mr_request *req, struct mr_err *err)

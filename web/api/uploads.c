@@ -103,14 +103,6 @@ static enum mr_status take_origin(struct announcement *announcement, const struc
     return MR_OK;
 }
 
-/* A permanent refusal by storage (no bucket, no permission) is an internal error, not the client's. */
-static enum mr_status storage_failed(enum mr_status status, struct mr_err *err)
-{
-    if (mr_status_is_transient(status))
-        return status;
-    return err->status = MR_INTERNAL;
-}
-
 /* A new record; its texts are copies. */
 static enum mr_status make_record(const struct announcement *announcement, int64_t user_id,
                                   struct mr_upload_record *ret, struct mr_err *err)
@@ -142,10 +134,7 @@ static enum mr_status begin_at_storage(struct mr_web *web, const struct announce
                                               .content_type = record->content_type,
                                               .size = record->size,
                                               .origin = announcement->origin};
-    enum mr_status status = mr_storage_begin_session(web->cloud.storage, &session, &record->session_uri, err);
-    if (status != MR_OK)
-        return storage_failed(status, err);
-    return MR_OK;
+    return mr_storage_begin_session(web->cloud.storage, &session, &record->session_uri, err);
 }
 
 static enum mr_status try_to_begin(struct mr_web *web, const struct announcement *announcement,
@@ -224,7 +213,7 @@ static enum mr_status look_up(struct mr_web *web, const struct mr_upload_record 
     if (status == MR_NOT_FOUND)
         return mr_fail_code(err, MR_CODE_UPLOAD_INCOMPLETE, "file is incomplete: finish the upload first");
     if (status != MR_OK)
-        return storage_failed(status, err);
+        return status;
     return compare(record, ret, err);
 }
 
