@@ -12,6 +12,7 @@ struct ticket {
     struct ticket *next;
     const struct mr_task_draft *draft;
     json_t *view;
+    enum mr_quota over; /* the quota that the user would exceed */
     enum mr_status status;
     struct mr_err err;
     bool done;
@@ -20,6 +21,7 @@ struct ticket {
 struct mr_admission {
     struct mr_db *db;
     const struct mr_publisher *publisher;
+    const struct mr_quotas *quotas;
     const struct mr_log *log;
     pthread_t committer;
     pthread_mutex_t lock; /* protects all fields below */
@@ -33,6 +35,7 @@ struct batch {
     struct ticket *tickets[BATCH_MAX];
     const struct mr_task_draft *drafts[BATCH_MAX];
     json_t *views[BATCH_MAX];
+    enum mr_quota over[BATCH_MAX];
     size_t count;
 };
 
@@ -40,16 +43,23 @@ static void insert_one_by_one(struct mr_admission *admission, struct batch *batc
 {
     for (size_t i = 0; i < batch->count; i++) {
         struct ticket *ticket = batch->tickets[i];
-        ticket->status = mr_tasks_insert(admission->db, &ticket->draft, 1, &ticket->view, &ticket->err);
+        ticket->status = mr_tasks_insert_within(admission->db, admission->quotas, &ticket->draft, 1,
+                                                &ticket->view, &ticket->over, &ticket->err);
     }
+}
+
+static enum mr_status insert_batch(struct mr_admission *admission, struct batch *batch, struct mr_err *err)
+{
+    return mr_tasks_insert_within(admission->db, admission->quotas, batch->drafts, batch->count, batch->views,
+                                  batch->over, err);
 }
 
 static void insert_all(struct mr_admission *admission, struct batch *batch)
 {
     struct mr_err err = {0};
-    enum mr_status status = mr_tasks_insert(admission->db, batch->drafts, batch->count, batch->views, &err);
+    enum mr_status status = insert_batch(admission, batch, &err);
     if (status == MR_UNAVAILABLE) /* perhaps a stale connection; safe to repeat, because file_id is unique */
-        status = mr_tasks_insert(admission->db, batch->drafts, batch->count, batch->views, &err);
+        status = insert_batch(admission, batch, &err);
     if (status != MR_OK && !mr_status_is_transient(status) && batch->count > 1) {
         insert_one_by_one(admission, batch); /* one bad row must not fail the others */
         return;
@@ -58,6 +68,7 @@ static void insert_all(struct mr_admission *admission, struct batch *batch)
         batch->tickets[i]->status = status;
         batch->tickets[i]->err = err;
         batch->tickets[i]->view = status == MR_OK ? batch->views[i] : NULL;
+        batch->tickets[i]->over = status == MR_OK ? batch->over[i] : MR_QUOTA_NONE;
     }
 }
 
@@ -142,6 +153,19 @@ static void *committer(void *arg)
     return NULL;
 }
 
+/* A draft was left out: its key or its upload has been used before, or a quota is used up. A repeated request gets the
+ * task of its key all the same. */
+static enum mr_status resolve(struct mr_admission *admission, const struct ticket *ticket, json_t **ret_view,
+                              struct mr_err *err)
+{
+    if (!ticket->over)
+        return mr_idempotency_resolve(admission->db, ticket->draft, ret_view, err);
+    if (ticket->draft->idempotency_key &&
+        mr_idempotency_resolve(admission->db, ticket->draft, ret_view, NULL) == MR_OK)
+        return MR_OK;
+    return mr_quota_refuse(admission->quotas, ticket->over, err);
+}
+
 enum mr_status mr_admission_submit(struct mr_admission *admission, const struct mr_task_draft *draft,
                                    json_t **ret_view, struct mr_err *err)
 {
@@ -155,20 +179,22 @@ enum mr_status mr_admission_submit(struct mr_admission *admission, const struct 
     pthread_mutex_unlock(&admission->lock);
     if (ticket.status != MR_OK)
         return mr_fail_from(err, &ticket.err);
-    if (!ticket.view) /* its key or its upload has been used before */
-        return mr_idempotency_resolve(admission->db, draft, ret_view, err);
+    if (!ticket.view)
+        return resolve(admission, &ticket, ret_view, err);
     *ret_view = ticket.view;
     return MR_OK;
 }
 
 enum mr_status mr_admission_start(struct mr_db *db, const struct mr_publisher *publisher,
-                                  const struct mr_log *log, struct mr_admission **ret, struct mr_err *err)
+                                  const struct mr_quotas *quotas, const struct mr_log *log,
+                                  struct mr_admission **ret, struct mr_err *err)
 {
     struct mr_admission *admission = calloc(1, sizeof *admission);
     if (!admission)
         return mr_fail_oom(err);
     admission->db = db;
     admission->publisher = publisher;
+    admission->quotas = quotas;
     admission->log = log;
     admission->last = &admission->first;
     pthread_mutex_init(&admission->lock, NULL);

@@ -17,10 +17,10 @@
 
 struct mr_admission;
 
-/* db, publisher and log must outlive it. MR_EXHAUSTED without memory or a thread. */
+/* db, publisher, quotas and log must outlive it. MR_EXHAUSTED without memory or a thread. */
 MR_MUST_CHECK enum mr_status mr_admission_start(struct mr_db *db, const struct mr_publisher *publisher,
-                                                const struct mr_log *log, struct mr_admission **ret,
-                                                struct mr_err *err);
+                                                const struct mr_quotas *quotas, const struct mr_log *log,
+                                                struct mr_admission **ret, struct mr_err *err);
 /* No call of mr_admission_submit may be running. NULL is allowed. */
 void mr_admission_stop(struct mr_admission *admission);
 MR_DEFINE_CLEANUP(mr_admission, mr_admission_stop)
@@ -28,8 +28,8 @@ MR_DEFINE_CLEANUP(mr_admission, mr_admission_stop)
 /*
  * Returns when the task is committed and, normally, published; the caller owns *ret_view. If the idempotency
  * key of the draft has created a task before, *ret_view is that task: its file_id differs from the draft's,
- * and the input of the draft is not needed. MR_CONFLICT and MR_NOT_FOUND as mr_idempotency_resolve. Any
- * thread.
+ * and the input of the draft is not needed. MR_CONFLICT and MR_NOT_FOUND as mr_idempotency_resolve; MR_EXHAUSTED
+ * and MR_DENIED as mr_quota_refuse. Any thread.
  */
 MR_MUST_CHECK enum mr_status mr_admission_submit(struct mr_admission *admission,
                                                  const struct mr_task_draft *draft, json_t **ret_view,

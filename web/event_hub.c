@@ -33,25 +33,30 @@ static void remove_locked(struct mr_event_hub *hub, struct mr_event_stream *stre
     mr_event_stream_free(stream);
 }
 
-static enum mr_status check_room_locked(const struct mr_event_hub *hub, int64_t user_id, struct mr_err *err)
+/* The last quarter of the places is for users without a stream, so that some users cannot take all of them. */
+static enum mr_status check_room_locked(const struct mr_event_hub *hub,
+                                        const struct mr_event_subscription *subscription, struct mr_err *err)
 {
+    const struct mr_event_hub_options *options = &hub->options;
+    size_t all = 0, own = 0;
     if (hub->stopped)
         return mr_fail_code(err, MR_CODE_SHUTTING_DOWN, "server is shutting down");
-    size_t all = 0, own = 0;
     for (const struct mr_event_stream *stream = hub->first; stream; stream = stream->next, all++)
-        own += stream->user_id == user_id;
-    if (own >= hub->options.max_per_user)
-        return mr_fail_code(err, MR_CODE_TOO_MANY_STREAMS,
-                            "event streams of this user: %zu are open, close some", own);
-    if (all >= hub->options.max_streams)
+        own += stream->user_id == subscription->user_id;
+    if (!subscription->is_exempt && (int64_t)own >= options->quotas->limits[MR_QUOTA_EVENT_STREAMS])
+        return mr_quota_refuse(options->quotas, MR_QUOTA_EVENT_STREAMS, err);
+    size_t room = own && !subscription->is_exempt ? options->max_streams - options->max_streams / 4
+                                                  : options->max_streams;
+    if (all >= room)
         return mr_fail_code(err, MR_CODE_TOO_MANY_STREAMS,
                             "too many event streams are open: try again later");
     return MR_OK;
 }
 
-static enum mr_status add_locked(struct mr_event_hub *hub, struct mr_event_stream *stream, struct mr_err *err)
+static enum mr_status add_locked(struct mr_event_hub *hub, const struct mr_event_subscription *subscription,
+                                 struct mr_event_stream *stream, struct mr_err *err)
 {
-    MR_TRY(check_room_locked(hub, stream->user_id, err));
+    MR_TRY(check_room_locked(hub, subscription, err));
     append_locked(hub, stream);
     return MR_OK;
 }
@@ -74,7 +79,7 @@ enum mr_status mr_event_hub_reserve(struct mr_event_hub *hub,
         .cursor = subscription->seen,
     };
     pthread_mutex_lock(&hub->lock);
-    enum mr_status status = add_locked(hub, stream, err);
+    enum mr_status status = add_locked(hub, subscription, stream, err);
     pthread_mutex_unlock(&hub->lock);
     if (status != MR_OK) {
         mr_event_stream_free(stream);

@@ -26,6 +26,7 @@
 
 #include "shared/base/cleanup.h"
 #include "shared/base/log.h"
+#include "shared/base/quotas.h"
 #include "shared/data/db.h"
 
 #include <stdint.h>
@@ -35,12 +36,12 @@ struct mr_event_stream;
 
 struct mr_event_hub_options {
     struct mr_db *db;
-    const char *conninfo;     /* of the listening connection */
-    const struct mr_log *log; /* these three are not owned and must outlive the hub */
-    size_t max_streams;       /* of all users together */
-    size_t max_per_user;
-    size_t max_queued; /* bytes queued for one client */
-    int heartbeat_ms;  /* how often a comment is sent */
+    const char *conninfo;           /* of the listening connection */
+    const struct mr_log *log;       /* these three are not owned and must outlive the hub */
+    size_t max_streams;             /* of all users together */
+    const struct mr_quotas *quotas; /* not owned: streams of one user */
+    size_t max_queued;              /* bytes queued for one client */
+    int heartbeat_ms;               /* how often a comment is sent */
 };
 
 /* MR_EXHAUSTED without memory, descriptors or threads. */
@@ -63,10 +64,11 @@ struct mr_event_subscription {
      * well. */
     bool resumes;
     int64_t expires_s; /* seconds since 1970: the stream ends then */
+    bool is_exempt;    /* from the quota: an operator */
 };
 
 /* Reserves a stream. mr_event_hub_attach must follow, or mr_event_hub_cancel. MR_EXHAUSTED with code
- * "too_many_streams" or, while the hub stops, MR_UNAVAILABLE with code "shutting_down". */
+ * "quota_event_streams" or "too_many_streams" or, while the hub stops, MR_UNAVAILABLE with code "shutting_down". */
 MR_MUST_CHECK enum mr_status mr_event_hub_reserve(struct mr_event_hub *hub,
                                                   const struct mr_event_subscription *subscription,
                                                   struct mr_event_stream **ret, struct mr_err *err);

@@ -8,7 +8,7 @@
 #include "web/routes.h"
 
 enum { UPLOAD_OVERHEAD = 64 << 10, DRAIN_MS = 8000 };
-enum { STREAMS_PER_USER = 100, STREAM_QUEUE = 256 << 10, HEARTBEAT_MS = 15000 };
+enum { STREAM_QUEUE = 256 << 10, HEARTBEAT_MS = 15000 };
 enum { ALL_LANES = (1 << MR_LANES) - 1 };
 
 static enum mr_status open_database(struct mr_web *web, struct mr_err *err)
@@ -29,7 +29,7 @@ static enum mr_status start_events(struct mr_web *web, struct mr_err *err)
                                                  .conninfo = web->config->database_url,
                                                  .log = web->log,
                                                  .max_streams = (size_t)web->config->max_event_streams,
-                                                 .max_per_user = STREAMS_PER_USER,
+                                                 .quotas = &web->config->quotas,
                                                  .max_queued = STREAM_QUEUE,
                                                  .heartbeat_ms = HEARTBEAT_MS};
     return mr_event_hub_start(&options, &web->events, err);
@@ -45,7 +45,7 @@ static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr
     MR_TRY(open_database(web, err));
     MR_TRY(mr_passwords_new((int)config->login_slots, &web->passwords, err));
     MR_TRY(mr_guard_new(config->fetch_allow_hosts, &web->guard, err));
-    MR_TRY(mr_admission_start(web->db, &web->publisher, web->log, &web->admission, err));
+    MR_TRY(mr_admission_start(web->db, &web->publisher, &config->quotas, web->log, &web->admission, err));
     return start_events(web, err);
 }
 

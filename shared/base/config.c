@@ -70,6 +70,10 @@ static const struct entry entries[] = {
     NUMBER("MAX_EVENT_STREAMS", WEB, max_event_streams, 2000, 1, 100000, "event streams open at once in one process; they need no thread, but count towards Cloud Run's concurrency"),
     NUMBER("PROBE_WAIT_SECONDS", WEB, probe_wait_s, 15, 0, 300, "time that POST /api/probe waits for the result before it answers 202"),
     TEXT("ENABLE_BENCHMARK", WEB, 0, enable_benchmark, "0", 1, "0|1", "1: serve /benchmark/conversion/* and /report"),
+#define MR_QUOTA(name, word, variable, fallback, what, unit, code, wait_s, remedy) \
+    NUMBER(variable, WEB, quotas.limits[MR_QUOTA_##name], fallback, 1, INT64_C(1) << 50, "quota of each user: " what),
+#include "shared/base/quotas.def"
+#undef MR_QUOTA
     NUMBER("SLOTS", WORKER, slots, 0, 0, 256, "conversions at once; 0: the number of cores"),
     NUMBER("HIGH_SLOTS", WORKER, high_slots, 1, 0, 256, "tasks with priority high at once, in addition to SLOTS"),
     NUMBER("DELIVERY_SLOTS", WORKER, delivery_slots, 8, 1, 256, "webhooks and mails at once"),

@@ -11,6 +11,7 @@
 
 #include "shared/base/cleanup.h"
 #include "shared/base/err.h"
+#include "shared/base/quotas.h"
 
 #include <stdint.h>
 
@@ -57,6 +58,7 @@ struct mr_config {
     int64_t max_event_streams;
     int64_t probe_wait_s;
     char *enable_benchmark;
+    struct mr_quotas quotas;
     /* worker */
     int64_t slots;
     int64_t high_slots;

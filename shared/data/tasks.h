@@ -8,6 +8,7 @@
 #define MR_DATA_TASKS_H
 
 #include "shared/base/json.h"
+#include "shared/base/quotas.h"
 #include "shared/base/random.h"
 #include "shared/data/db.h"
 #include "shared/data/message.h"
@@ -34,6 +35,16 @@ struct mr_task_draft {
     const char *request_hash; /* of the request that has the key */
     char traceparent[MR_TRACEPARENT_MAX];
 };
+
+/*
+ * As mr_tasks_insert, for drafts whose users keep these quotas. ret_over[i] is the quota that the user of drafts[i]
+ * would exceed (mr_quota_refuse has the failure): then ret_views[i] is NULL and nothing was inserted for it. It is
+ * MR_QUOTA_NONE for all others.
+ */
+MR_MUST_CHECK enum mr_status mr_tasks_insert_within(struct mr_db *db, const struct mr_quotas *quotas,
+                                                    const struct mr_task_draft *const *drafts, size_t count,
+                                                    json_t **ret_views, enum mr_quota *ret_over,
+                                                    struct mr_err *err);
 
 /*
  * Inserts count drafts in one statement, all or none, and takes their input objects out of the ledger of orphaned

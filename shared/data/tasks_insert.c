@@ -1,5 +1,6 @@
 /* Tasks are made: mr_tasks_insert. */
 #include "shared/data/idempotency.h"
+#include "shared/data/quota_check.h"
 #include "shared/data/task_rows.h"
 #include "shared/data/tasks.h"
 
@@ -29,21 +30,35 @@ static enum mr_status drafts_text(const struct mr_task_draft *const *drafts, siz
     return *ret ? MR_OK : mr_fail_oom(err);
 }
 
-/* Rows come in any order: each view belongs to the draft with its file_id. */
-static enum mr_status assign_views(const struct mr_rows *rows, const struct mr_task_draft *const *drafts,
-                                   size_t count, json_t **views, struct mr_err *err)
+/* What became of each draft: a view, or the quota that its user is over. */
+struct outcomes {
+    json_t **views;
+    enum mr_quota *over;
+};
+
+static size_t find_draft(const struct mr_task_draft *const *drafts, size_t count, const char *file_id)
+{
+    size_t i = 0;
+    while (i < count && strcmp(drafts[i]->file_id, file_id) != 0)
+        i++;
+    return i;
+}
+
+/* The rows come in any order. A row has the view of a task, a quota, or neither. */
+static enum mr_status read_outcomes(const struct mr_rows *rows, const struct mr_task_draft *const *drafts,
+                                    size_t count, const struct outcomes *ret, struct mr_err *err)
 {
     for (int row = 0; row < mr_rows_count(rows); row++) {
-        const char *file_id = mr_rows_text(rows, row, "file_id");
-        for (size_t i = 0; i < count; i++) {
-            if (views[i] || strcmp(drafts[i]->file_id, file_id) != 0)
-                continue;
-            MR_TRY(mr_task_view_of(rows, row, &views[i], err));
-            break;
-        }
+        size_t i = find_draft(drafts, count, mr_rows_text(rows, row, "draft_id"));
+        if (i == count || ret->views[i])
+            continue;
+        if (!mr_rows_is_null(rows, row, "quota"))
+            ret->over[i] = mr_quota_find(mr_rows_text(rows, row, "quota"));
+        else if (!mr_rows_is_null(rows, row, "id"))
+            MR_TRY(mr_task_view_of(rows, row, &ret->views[i], err));
     }
     for (size_t i = 0; i < count; i++)
-        if (!views[i] && !drafts[i]->idempotency_key && !drafts[i]->upload_id)
+        if (!ret->views[i] && !ret->over[i] && !drafts[i]->idempotency_key && !drafts[i]->upload_id)
             return mr_fail(err, MR_INTERNAL, "task %s was not inserted", drafts[i]->file_id);
     return MR_OK;
 }
@@ -60,6 +75,23 @@ static enum mr_status assign_views(const struct mr_rows *rows, const struct mr_t
     "  priority text, new_format text, preset text, options jsonb, original_file text, original_format text,"  \
     "  original_size bigint, input_object text, input_generation bigint, url text, callback_url text,"       \
     "  notify_mail boolean, upload_id uuid, idempotency_key text, request_hash text, traceparent text)),"
+
+/*
+ * Leaves out the drafts of users who are over a quota: `ok` has the others. What the drafts of a user add is summed up,
+ * so that a batch counts like single requests; a direct upload counts since it was opened. A task that exists already
+ * (the statement is repeated) is counted, too: it is no reason to refuse it.
+ */
+#define WITHIN_QUOTAS                                                                                        \
+    MR_QUOTA_LIMITS("$2") ","                                                                                \
+    " w AS (SELECT file_id, user_id, row_number() OVER mine AS tasks,"                                       \
+    "  sum(CASE WHEN upload_id IS NULL THEN greatest(original_size, 0) ELSE 0 END) OVER mine AS bytes,"      \
+    "  task_records(kind, options) AS records_of_task, sum(task_records(kind, options)) OVER mine AS records," \
+    "  callback_url IS NOT NULL AS has_delivery, count(callback_url) OVER mine AS deliveries, 0 AS uploads"  \
+    "  FROM d WINDOW mine AS (PARTITION BY user_id ORDER BY file_id)),"                                      \
+    " judged AS (SELECT w.file_id," MR_QUOTA_VERDICT " AS quota FROM w" MR_QUOTA_JOIN "),"                   \
+    " refused AS (SELECT file_id, quota FROM judged WHERE quota IS NOT NULL"                                 \
+    "  AND NOT EXISTS (SELECT FROM tasks t WHERE t.file_id = judged.file_id)),"                              \
+    " ok AS (SELECT" DRAFT_COLUMNS " FROM d WHERE file_id NOT IN (SELECT file_id FROM refused)),"
 
 /* What the view of a new task is made of. */
 #define TASK_COLUMNS                                                                                         \
@@ -79,11 +111,13 @@ static enum mr_status assign_views(const struct mr_rows *rows, const struct mr_t
 
 #define OWN_AND_VIEW                                                                                      \
     " owned AS (DELETE FROM stray_objects s USING t WHERE s.name = t.input_object)"                         \
-    " SELECT" MR_TASK_VIEW_COLUMNS " FROM t" MR_TASK_VIEW_JOIN
+    " SELECT d.file_id AS draft_id, refused.quota," MR_TASK_VIEW_COLUMNS                                     \
+    "  FROM d LEFT JOIN refused ON refused.file_id = d.file_id LEFT JOIN t ON t.file_id = d.file_id"         \
+    MR_TASK_VIEW_JOIN
 
 /* For drafts without keys and uploads, the common case: half the work of the other statement. */
 static const struct mr_statement insert_plain = {
-    "tasks_insert", "WITH" DRAFTS " t AS" INSERT_FROM("d") OWN_AND_VIEW, 1};
+    "tasks_insert", "WITH" DRAFTS WITHIN_QUOTAS " t AS" INSERT_FROM("ok") OWN_AND_VIEW, 2};
 
 /*
  * locked: the uploads, in an order that prevents deadlocks. fit: the drafts that need no upload, and one for each
@@ -92,10 +126,10 @@ static const struct mr_statement insert_plain = {
  */
 static const struct mr_statement insert_contested = {
     "tasks_insert_contested",
-    "WITH" DRAFTS " locked AS (SELECT u.id, u.user_id FROM uploads u WHERE u.expires_at > now()"
+    "WITH" DRAFTS WITHIN_QUOTAS " locked AS (SELECT u.id, u.user_id FROM uploads u WHERE u.expires_at > now()"
     "  AND u.id = ANY (ARRAY(SELECT upload_id FROM d WHERE upload_id IS NOT NULL))"
     "  ORDER BY u.id FOR UPDATE),"
-    " fit AS (SELECT DISTINCT ON (coalesce(upload_id, file_id))" DRAFT_COLUMNS " FROM d"
+    " fit AS (SELECT DISTINCT ON (coalesce(upload_id, file_id))" DRAFT_COLUMNS " FROM ok"
     "  WHERE upload_id IS NULL OR (upload_id, user_id) IN (SELECT id, user_id FROM locked)"
     "  ORDER BY coalesce(upload_id, file_id), file_id),"
     " keyed AS (" MR_IDEMPOTENCY_TAKE_KEYS("fit") "),"
@@ -105,7 +139,7 @@ static const struct mr_statement insert_contested = {
     " t AS (SELECT" TASK_COLUMNS " FROM made UNION ALL SELECT" TASK_COLUMNS " FROM tasks"
     "  WHERE file_id = ANY (ARRAY(SELECT file_id FROM d EXCEPT SELECT file_id FROM won))),"
     " taken AS (DELETE FROM uploads u USING won WHERE u.id = won.upload_id)," OWN_AND_VIEW,
-    1};
+    2};
 /* clang-format on */
 
 static const struct mr_statement *statement_for(const struct mr_task_draft *const *drafts, size_t count)
@@ -116,18 +150,37 @@ static const struct mr_statement *statement_for(const struct mr_task_draft *cons
     return &insert_plain;
 }
 
-enum mr_status mr_tasks_insert(struct mr_db *db, const struct mr_task_draft *const *drafts, size_t count,
-                               json_t **ret_views, struct mr_err *err)
+enum mr_status mr_tasks_insert_within(struct mr_db *db, const struct mr_quotas *quotas,
+                                      const struct mr_task_draft *const *drafts, size_t count,
+                                      json_t **ret_views, enum mr_quota *ret_over, struct mr_err *err)
 {
+    char limits[MR_QUOTA_LIMITS_MAX];
     MR_AUTO_STR char *text = NULL;
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_TRY(drafts_text(drafts, count, &text, err));
-    MR_TRY(mr_db_exec(db, statement_for(drafts, count), (const char *const[]){text}, &rows, err));
-    for (size_t i = 0; i < count; i++)
+    if (quotas)
+        MR_TRY(mr_quota_limits_text(quotas, limits, err));
+    const char *const params[] = {text, quotas ? limits : NULL};
+    MR_TRY(mr_db_exec(db, statement_for(drafts, count), params, &rows, err));
+    const struct outcomes outcomes = {ret_views, ret_over};
+    for (size_t i = 0; i < count; i++) {
         ret_views[i] = NULL;
-    enum mr_status status = assign_views(rows, drafts, count, ret_views, err);
+        ret_over[i] = MR_QUOTA_NONE;
+    }
+    enum mr_status status = read_outcomes(rows, drafts, count, &outcomes, err);
     if (status != MR_OK)
         for (size_t i = 0; i < count; i++)
             json_decref(MR_TAKE(ret_views[i]));
+    return status;
+}
+
+enum mr_status mr_tasks_insert(struct mr_db *db, const struct mr_task_draft *const *drafts, size_t count,
+                               json_t **ret_views, struct mr_err *err)
+{
+    enum mr_quota *over = calloc(count, sizeof *over);
+    if (!over)
+        return mr_fail_oom(err);
+    enum mr_status status = mr_tasks_insert_within(db, NULL, drafts, count, ret_views, over, err);
+    free(over);
     return status;
 }

@@ -190,7 +190,7 @@ def check_routes():
 def check_codes():
     """Every row of the table of error codes is used; no code is written as a text beside it."""
     rows = re.findall(r'^MR_CODE\((\w+), "(\w+)"', read("shared/base/codes.def"), re.MULTILINE)
-    sources = {name: read(name) for name in files(r"(shared|web|worker|infra)/.*\.[ch]")}
+    sources = {name: read(name) for name in files(r"(shared|web|worker|infra)/.*\.([ch]|def)")}
     used = set(re.findall(r"\bMR_CODE_(\w+)", "\n".join(sources.values())))
     yield from (f"shared/base/codes.def: nothing uses {name}" for name, _ in rows if name not in used)
     words = "|".join(word for _, word in rows)

@@ -41,6 +41,15 @@ def codes_of(place):
     return [row for row in codes() if row["places"] & place]
 
 
+def quota_table():
+    sources = [f"shared/base/{name}.c" for name in ("quotas", "codes", "err", "clock")] + ["shared/http/problem.c"]
+    yield "| what | default | setting | over it | what to do |"
+    yield "| --- | --- | --- | --- | --- |"
+    for row in run_printer("print_quotas", sources, ["-ljansson"]):
+        yield (f"| {row['what']} | {row['default']:,} {row['unit']} | `{row['variable']}` | {row['http']} `{row['code']}` "
+               f"| {row['remedy']} |")
+
+
 def code_table(place, with_status):
     yield "| code | HTTP status | meaning | what to do |" if with_status else "| code | meaning | what to do |"
     yield "| --- | --- | --- | --- |" if with_status else "| --- | --- | --- |"
@@ -238,10 +247,12 @@ def options_schema():
             **object_schema(options, "options", more), "allOf": exclusions(options), **BEYOND["options"]}
 
 
+API = "docs/api.md"
 ERRORS = "docs/errors.md"
 GUIDE = "docs/guide.md"
 OPENAPI = "web/static/openapi.json"
 TABLES = [
+    (API, "quotas", quota_table),
     (ERRORS, "answers", lambda: code_table(ANSWER, True)),
     (ERRORS, "tasks", lambda: code_table(TASK, False)),
     (ERRORS, "warnings", lambda: code_table(WARNING, False)),

@@ -19,12 +19,15 @@ static struct fake_http *fake;
 static struct mr_pubsub *pubsub;
 static struct mr_publisher publisher;
 static struct mr_log quiet;
+static struct mr_quotas quotas;
 
 static int setup(void **state)
 {
     struct mr_err err = {0};
     fixture_db_setup_users(state);
     quiet = mr_log_init("test", MR_LOG_CRITICAL);
+    for (int i = 0; i < MR_QUOTA_COUNT; i++)
+        quotas.limits[i] = 1000000;
     fake = fake_http_start();
     if (mr_http_client_new("test", &http, &err) != MR_OK)
         return -1;
@@ -93,7 +96,7 @@ static void every_thread_gets_its_own_task(void **state)
     struct mr_err err = {0};
     struct submit submits[THREADS];
     fake_http_script(fake, refused, 1, true);
-    assert_int_equal(mr_admission_start(test_db, &publisher, &quiet, &admission, &err), MR_OK);
+    assert_int_equal(mr_admission_start(test_db, &publisher, &quotas, &quiet, &admission, &err), MR_OK);
     for (size_t i = 0; i < THREADS; i++)
         prepare(&submits[i], admission, i == 5 ? 424242 : test_owner); /* one of them belongs to nobody */
     run_all(submits, THREADS);
@@ -127,7 +130,7 @@ static void submit_one(struct mr_db *where, struct submit *one)
 {
     struct mr_admission *admission = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_admission_start(where, &publisher, &quiet, &admission, &err), MR_OK);
+    assert_int_equal(mr_admission_start(where, &publisher, &quotas, &quiet, &admission, &err), MR_OK);
     prepare(one, admission, test_owner);
     run_all(one, 1);
     mr_admission_stop(admission);
@@ -169,7 +172,7 @@ static void each_priority_has_its_topic(void **state)
         struct mr_err err = {0};
         struct submit one;
         FAKE_SCRIPT(fake, ok);
-        assert_int_equal(mr_admission_start(test_db, &publisher, &quiet, &admission, &err), MR_OK);
+        assert_int_equal(mr_admission_start(test_db, &publisher, &quotas, &quiet, &admission, &err), MR_OK);
         prepare(&one, admission, test_owner);
         one.draft.priority = high ? "high" : "normal";
         snprintf(one.draft.traceparent, sizeof one.draft.traceparent,
@@ -194,7 +197,7 @@ static void one_key_at_once_makes_one_task(void **state)
     struct mr_err err = {0};
     struct submit submits[THREADS];
     fake_http_script(fake, refused, 1, true);
-    assert_int_equal(mr_admission_start(test_db, &publisher, &quiet, &admission, &err), MR_OK);
+    assert_int_equal(mr_admission_start(test_db, &publisher, &quotas, &quiet, &admission, &err), MR_OK);
     for (size_t i = 0; i < THREADS; i++) {
         prepare(&submits[i], admission, test_owner);
         submits[i].draft.idempotency_key = "one";
@@ -230,7 +233,7 @@ static void a_database_that_is_down_is_told_to_all(void **state)
     struct mr_err err = {0};
     struct submit two[2];
     assert_int_equal(mr_db_open("host=/nonexistent dbname=x user=x", 1, &nowhere, &err), MR_OK);
-    assert_int_equal(mr_admission_start(nowhere, &publisher, &quiet, &admission, &err), MR_OK);
+    assert_int_equal(mr_admission_start(nowhere, &publisher, &quotas, &quiet, &admission, &err), MR_OK);
     for (int i = 0; i < 2; i++)
         prepare(&two[i], admission, test_owner);
     run_all(two, 2);

@@ -21,6 +21,7 @@
 enum { PATIENCE_MS = 10000, HOUR = 3600, MAX_STREAMS = 12, MAX_PER_USER = 8, MAX_QUEUED = 256 << 10 };
 
 static struct mr_log quiet;
+static const struct mr_quotas quotas = {.limits = {[MR_QUOTA_EVENT_STREAMS] = MAX_PER_USER}};
 
 static int set_up_all(void **state)
 {
@@ -41,7 +42,7 @@ static struct mr_event_hub *start_hub(const char *listen_on, int heartbeat_ms)
                                            .conninfo = listen_on,
                                            .log = &quiet,
                                            .max_streams = MAX_STREAMS,
-                                           .max_per_user = MAX_PER_USER,
+                                           .quotas = &quotas,
                                            .max_queued = MAX_QUEUED,
                                            .heartbeat_ms = heartbeat_ms};
     struct mr_event_hub *hub = NULL;
@@ -293,21 +294,22 @@ static void numbers_that_become_visible_late(void **state)
     struct fixture *f = *state;
     struct mr_db_tx *tx = NULL;
     struct mr_err err = {0};
+    int64_t slow = act(CREATE, f->user);
     int fd = open_now(f->hub, f->user);
     assert_int_equal(mr_db_begin(test_db, &tx, &err), MR_OK);
-    int64_t slow = do_in(tx, CREATE, f->user, 0);
+    do_in(tx, CLAIM, slow, 0);
     int64_t fast = act(CREATE, f->user);
     int64_t seen = expect(fd, "state", fast, "uploaded").id;
     assert_int_equal(mr_db_commit(&tx, &err), MR_OK);
-    assert_int_equal(expect(fd, "state", slow, "uploaded").id, seen); /* ids never fall */
+    assert_int_equal(expect(fd, "state", slow, "processing").id, seen); /* ids never fall */
     settle(f);
     assert_true(act(EVENT, slow) < seen);
     int back = open_all(f->hub, f->user, seen, true);
-    assert_int_equal(expect(back, "state", slow, "uploaded").id, seen);
+    assert_int_equal(expect(back, "state", slow, "processing").id, seen);
     close(back);
     do_in(NULL, AGE, f->user, 60); /* years later, nothing else having happened, it still is */
     back = open_all(f->hub, f->user, seen, true);
-    expect(back, "state", slow, "uploaded");
+    expect(back, "state", slow, "processing");
     close(back);
     close(fd);
 }
@@ -420,29 +422,41 @@ static void a_task_too_large_for_an_event_is_named(void **state)
     }
 }
 
+static void expect_refusal(struct mr_event_hub *hub, int64_t user_id, bool is_exempt, const char *code)
+{
+    struct mr_event_subscription subscription = {
+        .user_id = user_id, .expires_s = an_hour_from_now(), .is_exempt = is_exempt};
+    struct mr_event_stream *stream = NULL;
+    struct mr_err err = {0};
+    assert_int_equal(mr_event_hub_reserve(hub, &subscription, &stream, &err), MR_EXHAUSTED);
+    assert_string_equal(mr_code_name(err.code), code);
+}
+
+/* 12 places: 8 for one user, and the last three are for users without a stream. The witness has one. */
 static void places_are_limited_and_given_back(void **state)
 {
     struct fixture *f = *state;
-    struct mr_event_subscription mine = {.user_id = f->user, .expires_s = an_hour_from_now()};
-    struct mr_event_subscription others = {.user_id = f->other, .expires_s = an_hour_from_now()};
+    struct mr_event_subscription operator= {
+        .user_id = f->user, .expires_s = an_hour_from_now(), .is_exempt = true};
     struct mr_event_stream *stream = NULL;
-    struct mr_err err = {0};
-    int fds[MAX_STREAMS];
+    int fds[MAX_STREAMS - 1];
     for (int i = 0; i < MAX_PER_USER; i++)
         fds[i] = open_now(f->hub, f->user);
-    assert_int_equal(mr_event_hub_reserve(f->hub, &mine, &stream, &err), MR_EXHAUSTED);
-    assert_string_equal(mr_code_name(err.code), "too_many_streams");
-    for (int i = MAX_PER_USER; i < MAX_STREAMS - 1; i++) /* the witness has one as well */
-        fds[i] = open_now(f->hub, f->other);
-    assert_int_equal(mr_event_hub_reserve(f->hub, &others, &stream, &err), MR_EXHAUSTED);
+    expect_refusal(f->hub, f->user, false, "quota_event_streams");
+    fds[MAX_PER_USER] = open_now(f->hub, f->other);
+    expect_refusal(f->hub, f->other, false, "too_many_streams");
+    for (int i = MAX_PER_USER + 1; i < MAX_STREAMS - 1; i++)
+        fds[i] = open_with(f->hub, operator);
+    expect_refusal(f->hub, f->user, true, "too_many_streams");
+    expect_refusal(f->hub, INT64_MAX, false, "too_many_streams");
     close(fds[0]);
-    for (int tries = 0; mr_event_hub_reserve(f->hub, &others, &stream, NULL) != MR_OK; tries++) {
+    for (int tries = 0; mr_event_hub_reserve(f->hub, &operator, & stream, NULL) != MR_OK; tries++) {
         assert_true(tries < PATIENCE_MS);
         poll(NULL, 0, 1);
     }
-    assert_int_equal(mr_event_hub_reserve(f->hub, &others, &stream, &err), MR_EXHAUSTED);
+    expect_refusal(f->hub, f->user, true, "too_many_streams");
     mr_event_hub_cancel(f->hub, stream);
-    assert_int_equal(mr_event_hub_reserve(f->hub, &others, &stream, &err), MR_OK);
+    assert_int_equal(mr_event_hub_reserve(f->hub, &operator, & stream, NULL), MR_OK);
     mr_event_hub_cancel(f->hub, stream);
     for (int i = 1; i < MAX_STREAMS - 1; i++)
         close(fds[i]);

@@ -74,7 +74,7 @@ enum mr_status mr_task_request_submit(struct mr_task_request *wanted, struct mr_
         return status;
     }
     status = admit(wanted, &draft, &view, err);
-    if (mr_status_is_transient(status))
+    if (mr_status_is_transient(status) && !mr_quota_refused(err))
         return status; /* the row may have been inserted: the object stays, and the sweep decides */
     if (status != MR_OK) {
         mr_task_request_drop_file(wanted);

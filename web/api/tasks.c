@@ -2,6 +2,7 @@
 #include "shared/base/encoding.h"
 #include "shared/data/orphans.h"
 #include "shared/data/outbox.h"
+#include "shared/data/quota_check.h"
 #include "shared/data/task_state.h"
 #include "web/api/api.h"
 #include "web/api/task_request.h"
@@ -163,6 +164,7 @@ enum mr_status mr_api_task_redo(void *app, struct mr_request *req, struct mr_err
     MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
     MR_TRY(mr_task_request_init(&wanted, web, user_id, err));
     MR_TRY(read_change(&wanted, req, &change, err));
+    MR_TRY(mr_quota_check(web->db, &web->config->quotas, user_id, &(struct mr_quota_need){.tasks = 1}, err));
     MR_TRY(mr_tasks_redo(web->db, user_id, mr_request_param(req, "id"), &change, &view, &objects, &message,
                          err));
     struct mr_err cause;

@@ -11,6 +11,7 @@
 #include "shared/base/fields.h"
 #include "shared/data/object_names.h"
 #include "shared/data/orphans.h"
+#include "shared/data/quota_check.h"
 #include "web/api/api.h"
 #include "web/api/body.h"
 #include "web/api/header_forms.h"
@@ -188,6 +189,8 @@ enum mr_status mr_api_upload_create(void *app, struct mr_request *req, struct mr
     MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
     MR_TRY(take_origin(&announcement, req, err));
     MR_TRY(take_fields(&announcement, req, err));
+    const struct mr_quota_need need = {.uploads = 1, .bytes = announcement.size};
+    MR_TRY(mr_quota_check(web->db, &web->config->quotas, user_id, &need, err));
     MR_TRY(make_record(&announcement, user_id, &record, err));
     MR_TRY(begin_session(web, &announcement, &record, expires_at, err));
     return answer(req, &record, expires_at, err);
