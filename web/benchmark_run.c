@@ -3,6 +3,7 @@
 #include "shared/base/encoding.h"
 #include "shared/base/random.h"
 #include "shared/data/outbox.h"
+#include "shared/data/quota_check.h"
 #include "web/users.h"
 
 enum { BATCH = 250, INSERT_ATTEMPTS = 3, PASSWORD_BYTES = 32 };
@@ -52,6 +53,15 @@ enum mr_status mr_benchmark_make_user(struct mr_web *web, int64_t *ret_id, struc
     if (status == MR_CONFLICT) /* another request has just created it */
         return mr_benchmark_find_user(web, ret_id, err);
     return status;
+}
+
+enum mr_status mr_benchmark_check_room(struct mr_web *web, int64_t user_id, int64_t count, struct mr_err *err)
+{
+    struct mr_quotas queue_alone;
+    for (int i = 0; i < MR_QUOTA_COUNT; i++)
+        queue_alone.limits[i] = MR_QUOTA_LIMIT_MAX;
+    queue_alone.limits[MR_QUOTA_TASKS] = web->config->quotas.limits[MR_QUOTA_TASKS];
+    return mr_quota_check(web->db, &queue_alone, user_id, &(struct mr_quota_need){.tasks = count}, err);
 }
 
 struct batch {

@@ -21,6 +21,11 @@ MR_MUST_CHECK enum mr_status mr_benchmark_find_user(struct mr_web *web, int64_t 
 /* The user of the tasks, created if it does not exist yet. */
 MR_MUST_CHECK enum mr_status mr_benchmark_make_user(struct mr_web *web, int64_t *ret_id, struct mr_err *err);
 
+/* The failure of the quota of queued tasks (quota_check.h) if count more are too many: anybody may start a run. The
+ * other quotas do not apply. */
+MR_MUST_CHECK enum mr_status mr_benchmark_check_room(struct mr_web *web, int64_t user_id, int64_t count,
+                                                     struct mr_err *err);
+
 /*
  * Creates count tasks (1 … MR_BENCHMARK_TASKS_MAX) with the input, format and user of `model`, whose file_id
  * is not used, and publishes them; the sweep publishes those that cannot be published now. *ret_made is the

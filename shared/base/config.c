@@ -66,12 +66,12 @@ static const struct entry entries[] = {
     TEXT("IAM_CREDENTIALS_URL", WEB, 0, iam_url, "https://iamcredentials.googleapis.com", 500, NULL, "base URL of signBlob, for signed URLs without a key file"),
     NUMBER("MAX_DIRECT_UPLOAD_BYTES", WEB, max_direct_upload_bytes, INT64_C(1) << 36, 1, INT64_C(5) << 40, "largest direct upload to Cloud Storage"),
     NUMBER("UPLOAD_EXPIRES_SECONDS", WEB, upload_expires_s, 86400, 1, 604800, "time after which a direct upload that no task uses is deleted"),
-    NUMBER("MAX_RECORDS", WEB, max_records, 10000000, 1, INT64_C(1000000000), "most records a task may insert"),
+    NUMBER("MAX_RECORDS", WEB, max_records, 10000000, 1, INT64_C(1000000000), "most records a task may insert, of an operator too"),
     NUMBER("MAX_EVENT_STREAMS", WEB, max_event_streams, 2000, 1, 100000, "event streams open at once in one process; they need no thread, but count towards Cloud Run's concurrency"),
     NUMBER("PROBE_WAIT_SECONDS", WEB, probe_wait_s, 15, 0, 300, "time that POST /api/probe waits for the result before it answers 202"),
     TEXT("ENABLE_BENCHMARK", WEB, 0, enable_benchmark, "0", 1, "0|1", "1: serve /benchmark/conversion/* and /report"),
 #define MR_QUOTA(name, word, variable, fallback, what, unit, code, wait_s, remedy) \
-    NUMBER(variable, WEB, quotas.limits[MR_QUOTA_##name], fallback, 1, INT64_C(1) << 50, "quota of each user: " what),
+    NUMBER(variable, WEB, quotas.limits[MR_QUOTA_##name], fallback, 1, MR_QUOTA_LIMIT_MAX, "quota of each user: " what),
 #include "shared/base/quotas.def"
 #undef MR_QUOTA
     NUMBER("SLOTS", WORKER, slots, 0, 0, 256, "conversions at once; 0: the number of cores"),

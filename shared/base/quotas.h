@@ -16,6 +16,7 @@ enum mr_quota {
 };
 
 enum { MR_QUOTA_WAIT_DAY = -1 };
+#define MR_QUOTA_LIMIT_MAX (INT64_C(1) << 50)
 
 struct mr_quota_row {
     const char *name; /* the word in SQL */

@@ -202,7 +202,7 @@ def resident_mib(program):
 def test_600_streams_need_no_threads(make_stack, media):
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    stack = make_stack(web_settings={"WEB_THREADS": 8})
+    stack = make_stack(web_settings={"WEB_THREADS": 8, "QUOTA_EVENT_STREAMS": 100})
     users = [stack.client() for _ in range(6)]
     users[0].convert(media.tone(), "mp3")
     before = resident_mib(stack.web)
@@ -230,7 +230,7 @@ def test_600_streams_need_no_threads(make_stack, media):
 
 def test_clients_that_do_not_read_need_little_memory(make_stack):
     """With 40 of them and 3000 new tasks at once, memory is bounded, and a client that reads gets every event."""
-    stack = make_stack()
+    stack = make_stack(web_settings={"QUOTA_EVENT_STREAMS": 50})
     user = stack.client()
     idle = [open_stream(stack, user, receive_buffer=4096) for _ in range(40)]
     with open_stream(stack, user) as reader:

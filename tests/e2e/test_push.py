@@ -119,7 +119,7 @@ def test_busy_worker_answers_429(make_stack, media):
 
 def test_busy_lanes_do_not_block_each_other(make_stack):
     """With every normal slot taken, high priority, deliveries and pings are answered, and normal tasks are refused."""
-    stack = make_stack(worker_settings={"SLOTS": 1, "HIGH_SLOTS": 1})
+    stack = make_stack(worker_settings={"SLOTS": 1, "HIGH_SLOTS": 1}, web_settings={"QUOTA_RECORDS_PER_TASK": 3_000_000})
     user = stack.client()
     running = user.post("/api/tasks", json={"kind": "insert_records", "records": 3_000_000}).json()["task"]
     wait_for(lambda: user.task(running["id"])["status"] == "processing", "the start of the work", interval=0.01)

@@ -1,7 +1,6 @@
 /* The routes of the capacity test: POST /benchmark/conversion/start, and its results, GET …/data and
  * …/result. */
 #include "shared/data/benchmark_figures.h"
-#include "shared/data/quota_check.h"
 
 #include "shared/base/fields.h"
 #include "shared/media/formats.h"
@@ -94,9 +93,8 @@ enum mr_status mr_api_benchmark_start(void *app, struct mr_request *req, struct 
     MR_TRY(mr_benchmark_make_user(web, &user_id, err));
     MR_TRY(mr_task_request_init(&start.wanted, web, user_id, err));
     enum mr_status status = read_start(&start, req, &model, err);
-    if (status == MR_OK) /* anybody may start a run: the queue stays bounded */
-        status = mr_quota_check(web->db, &web->config->quotas, user_id,
-                                &(struct mr_quota_need){.tasks = start.count}, err);
+    if (status == MR_OK)
+        status = mr_benchmark_check_room(web, user_id, start.count, err);
     if (status != MR_OK) {
         mr_task_request_drop_file(&start.wanted);
         return status;

@@ -38,6 +38,12 @@ class Environment:
     def records_task(self):
         return self.user.post("/api/tasks", json={"kind": "insert_records", "records": 1}).json()["task"]
 
+    def user_over(self, column):
+        """A new user who has a lot of what this column of user_usage counts."""
+        user = self.stack.client()
+        self.stack.sql(f"INSERT INTO user_usage (user_id, {column}) SELECT id, 1000000000000000 FROM users WHERE username = '{user.username}'")
+        return user
+
     @contextlib.contextmanager
     def worker_stopped(self):
         """The worker is stopped meanwhile, so that tasks wait."""

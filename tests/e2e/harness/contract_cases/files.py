@@ -34,6 +34,26 @@ def _over_the_limit(env, call):
     return call(who=env.user, json={"fileName": "a.wav", "size": DIRECT_UPLOAD_MAX + 1})
 
 
+@case("createUpload", 403)
+def _with_too_many_bytes(env, call):
+    return call(who=env.user_over("stored_bytes"), json={"fileName": "a.wav", "size": 1})
+
+
+@case("createUpload", 429)
+def _with_many_open(env, call):
+    return call(who=env.user_over("uploads"), json={"fileName": "a.wav", "size": 1})
+
+
+@case("probe", 403)
+def _probe_with_too_many_bytes(env, call):
+    return call(who=env.user_over("stored_bytes"), json={"url": "https://example.com/a.wav"})
+
+
+@case("probe", 429)
+def _probe_with_a_full_queue(env, call):
+    return call(who=env.user_over("tasks"), json={"url": "https://example.com/a.wav"})
+
+
 @case("getFile", 200)
 def _whole(env, call):
     answer = call(who=env.user, path={"file_id": env.done["file_id"]}, params={"n": 0})

@@ -74,6 +74,17 @@ def _without_tasks(env, call):
     return call(**benchmark_form(env, taskNumber="0"))
 
 
+@case("benchmarkStart", 429)
+def _with_a_full_queue(env, call):
+    call(**benchmark_form(env))
+    mine = "WHERE user_id = (SELECT id FROM users WHERE username = 'capacity test')"
+    env.stack.sql(f"UPDATE user_usage SET tasks = tasks + 1000000 {mine}")
+    try:
+        return call(**benchmark_form(env))
+    finally:
+        env.stack.sql(f"UPDATE user_usage SET tasks = tasks - 1000000 {mine}")
+
+
 @case("benchmarkStart", 404)
 def _start_where_it_is_off(env, call):
     return call(stack=env.plain, **benchmark_form(env))

@@ -91,6 +91,31 @@ def _from_an_unfinished_upload(env, call):
     return call(who=env.user, json={"upload_id": begin_upload(env, 5)["upload_id"], "newFormat": "wav"})
 
 
+@case("createTask", 403)
+def _more_records_than_allowed(env, call):
+    answer = call(who=env.user, json={"kind": "insert_records", "records": 1_000_001})
+    assert answer.json()["code"] == "quota_records_per_task"
+    return answer
+
+
+@case("createTask", 429)
+def _with_a_full_queue(env, call):
+    with open(env.media.tone("mp3"), "rb") as file:
+        answer = call(who=env.user_over("tasks"), files={"fileName": file}, data={"newFormat": "ogg"})
+    assert answer.json()["code"] == "quota_tasks" and int(answer.headers["Retry-After"]) == 60
+    return answer
+
+
+@case("redoTask", 403)
+def _redo_with_too_many_bytes(env, call):
+    return call(who=env.user_over("stored_bytes"), path={"id": NOWHERE}, json={"newFormat": "ogg"})
+
+
+@case("redoTask", 429)
+def _redo_with_a_full_queue(env, call):
+    return call(who=env.user_over("tasks"), path={"id": NOWHERE}, json={"newFormat": "ogg"})
+
+
 @case("createTask", 404)
 def _from_an_unknown_upload(env, call):
     return call(who=env.user, json={"upload_id": str(uuid.uuid4()), "newFormat": "wav"})
