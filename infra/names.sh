@@ -12,7 +12,7 @@ MR_QUEUES=("$MR_TOPIC" "$MR_TOPIC_HIGH" "$MR_TOPIC_DELIVERIES")
 MR_SUBSCRIPTION_DEAD=$MR_TOPIC_DEAD-web
 
 # The longest time that Pub/Sub can wait for the answer to a push. A conversion may take longer: the second push finds the
-# lease and is acknowledged.
+# lease and is held until the task is done (ACK_DEADLINE_SECONDS of the worker is this number).
 MR_ACK_DEADLINE_S=600
 MR_RETRY_MIN_S=1
 MR_RETRY_MAX_S=60

@@ -24,6 +24,7 @@ struct mr_worker {
     struct mr_sandbox *sandbox;
     struct mr_logo logo;
     struct mr_slots slots;
+    struct mr_dispatcher *dispatcher; /* of the pushes */
 };
 
 #endif

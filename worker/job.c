@@ -25,6 +25,7 @@ static const struct {
     [MR_JOB_ELSEWHERE] = {"elsewhere", MR_LOG_INFO},  [MR_JOB_LOST] = {"lost", MR_LOG_NOTICE},
     [MR_JOB_RELEASED] = {"released", MR_LOG_WARNING}, [MR_JOB_STOPPED] = {"stopped", MR_LOG_NOTICE},
     [MR_JOB_DEFERRED] = {"deferred", MR_LOG_NOTICE},  [MR_JOB_BUSY] = {"busy", MR_LOG_INFO},
+    [MR_JOB_YIELDED] = {"yielded", MR_LOG_NOTICE},
 };
 
 const char *mr_job_end_name(enum mr_job_end end)
@@ -34,7 +35,8 @@ const char *mr_job_end_name(enum mr_job_end end)
 
 bool mr_job_should_stop(const struct mr_job *job)
 {
-    return mr_heartbeat_lost(job->heartbeat) || mr_slots_stopping(&job->worker->slots);
+    return mr_heartbeat_lost(job->heartbeat) || mr_slots_stopping(&job->worker->slots) ||
+           atomic_load(&job->ticket->yields);
 }
 
 enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit, bool *ret_committed,
@@ -96,6 +98,8 @@ static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
         return MR_JOB_LOST;
     if (mr_slots_stopping(&job->worker->slots))
         return release(job, MR_JOB_STOPPED);
+    if (atomic_load(&job->ticket->yields))
+        return release(job, MR_JOB_YIELDED);
     if (cause->status != MR_CANCELED && !mr_status_is_transient(cause->status))
         return fail(job, cause);
     if (!job->remote_failed)
@@ -106,7 +110,8 @@ static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
 }
 
 static enum mr_job_end run_with_heartbeat(struct mr_worker *worker, const struct mr_claim *claim,
-                                          const struct mr_log *log, struct mr_err *ret_cause)
+                                          const struct mr_log *log, const struct mr_ticket *ticket,
+                                          struct mr_err *ret_cause)
 {
     MR_AUTO(mr_heartbeat) struct mr_heartbeat *heartbeat = NULL;
     if (mr_heartbeat_start(worker->db, claim, worker->config->lease_seconds, log, &heartbeat, ret_cause) !=
@@ -114,7 +119,8 @@ static enum mr_job_end run_with_heartbeat(struct mr_worker *worker, const struct
         (void)!mr_lease_release(worker->db, claim, NULL);
         return MR_JOB_RELEASED;
     }
-    struct mr_job job = {.worker = worker, .claim = claim, .log = log, .heartbeat = heartbeat};
+    struct mr_job job = {
+        .worker = worker, .claim = claim, .log = log, .heartbeat = heartbeat, .ticket = ticket};
     bool committed = false;
     if (run_kind(&job, &committed, ret_cause) != MR_OK)
         return settle(&job, ret_cause);
@@ -140,19 +146,26 @@ static void log_end(const struct mr_log *log, const struct mr_claim *claim, enum
 }
 
 static enum mr_job_end run_claimed(struct mr_worker *worker, const struct mr_claim *claim,
-                                   const struct mr_log *log)
+                                   const struct mr_log *log, const struct mr_ticket *ticket)
 {
     int64_t started_us = mr_time_monotonic_us();
     struct mr_err cause = {0};
-    enum mr_job_end end = run_with_heartbeat(worker, claim, log, &cause);
+    enum mr_job_end end = run_with_heartbeat(worker, claim, log, ticket, &cause);
     log_end(log, claim, end, started_us, &cause);
     if (claim->has_deliveries && (end == MR_JOB_COMMITTED || end == MR_JOB_FAILED))
         mr_deliver_announce(worker, claim->task_id, log);
     return end;
 }
 
+void mr_job_log_unclaimed(const struct mr_log *log, const struct mr_message *message, enum mr_job_end end)
+{
+    mr_log_write(log, ends[end].severity, "job", "{s:s,s:I,s:I,s:s}", "end", ends[end].name, "task_id",
+                 (json_int_t)message->task_id, "generation", (json_int_t)message->generation, "kind",
+                 message->kind);
+}
+
 enum mr_job_end mr_job_run(struct mr_worker *worker, const struct mr_message *message,
-                           const struct mr_log *log)
+                           const struct mr_log *log, const struct mr_ticket *ticket)
 {
     static const enum mr_job_end unclaimed[] = {[MR_CLAIM_STALE] = MR_JOB_STALE,
                                                 [MR_CLAIM_ELSEWHERE] = MR_JOB_ELSEWHERE,
@@ -167,10 +180,7 @@ enum mr_job_end mr_job_run(struct mr_worker *worker, const struct mr_message *me
         return MR_JOB_RELEASED;
     }
     if (outcome == MR_CLAIM_OURS)
-        return run_claimed(worker, &claim, log);
-    enum mr_job_end end = unclaimed[outcome];
-    mr_log_write(log, ends[end].severity, "job", "{s:s,s:I,s:I,s:s}", "end", ends[end].name, "task_id",
-                 (json_int_t)message->task_id, "generation", (json_int_t)message->generation, "kind",
-                 message->kind);
-    return end;
+        return run_claimed(worker, &claim, log, ticket);
+    mr_job_log_unclaimed(log, message, unclaimed[outcome]);
+    return unclaimed[outcome];
 }

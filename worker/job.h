@@ -15,22 +15,27 @@ enum mr_job_end {
     MR_JOB_ELSEWHERE, /* another worker holds a live lease */
     MR_JOB_LOST,      /* cancelled, deleted or taken over while it ran; its outputs are deleted */
     MR_JOB_RELEASED,  /* storage, database or the machine failed: Pub/Sub delivers the message again */
-    MR_JOB_DEFERRED,  /* a third-party server failed: a later sweep publishes the message again */
+    MR_JOB_DEFERRED,  /* a third-party server failed, or others go first: a later sweep publishes it again */
     MR_JOB_STOPPED,   /* the worker is shutting down: another worker gets the message */
     MR_JOB_BUSY,      /* no slot came free, nothing was done: another worker gets the message */
+    MR_JOB_YIELDED,   /* another user's task gets the slot: the message waits for one again */
     MR_JOB_ENDS
 };
 
 /* A word for logs. */
 const char *mr_job_end_name(enum mr_job_end end);
 
-/* Does what a message asks for, on the calling thread, and logs how it ended. */
+/* Does what a message asks for, on the calling thread, and logs how it ended. ticket holds the slot; NULL for work
+ * without one. */
 typedef enum mr_job_end mr_message_run(struct mr_worker *worker, const struct mr_message *message,
-                                       const struct mr_log *log);
+                                       const struct mr_log *log, const struct mr_ticket *ticket);
 
 mr_message_run mr_job_run;     /* the kinds of tasks: claim, run, commit */
 mr_message_run mr_deliver_run; /* kinds/deliver.c: one attempt to send a webhook or mail */
 mr_message_run mr_ping_run;    /* kinds/ping.c */
+
+/* Logs the end of a message that was not claimed. */
+void mr_job_log_unclaimed(const struct mr_log *log, const struct mr_message *message, enum mr_job_end end);
 
 /* Publishes the messages for the deliveries of a task that has just ended (kinds/deliver.c). The sweep
  * publishes what cannot be published now. */
@@ -42,10 +47,12 @@ struct mr_job {
     const struct mr_claim *claim;
     const struct mr_log *log;
     struct mr_heartbeat *heartbeat;
+    const struct mr_ticket *ticket;
     bool remote_failed; /* set by a kind that fails: a third-party server failed, and may recover */
 };
 
-/* True when the job should end early: its lease is lost, or the worker is stopping. Any thread. */
+/* True when the job should end early: its lease is lost, the worker is stopping, or another user's task is to have
+ * the slot. Any thread. */
 bool mr_job_should_stop(const struct mr_job *job);
 
 /* Commits the claimed task; repeats the commit when its answer is lost, which is safe (leases.h).

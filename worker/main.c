@@ -3,14 +3,14 @@
 #include "shared/base/process.h"
 #include "shared/base/version.h"
 #include "shared/data/readiness.h"
+#include "worker/dispatcher.h"
 #include "worker/media/convert.h"
 #include "worker/push.h"
 
 #include <unistd.h>
 
-/* Threads on top of those that hold or wait for a slot: they answer pings and health checks, refuse pushes,
- * and acknowledge stale ones. */
-enum { SPARE_THREADS = 30, BODY_MAX = 1 << 20, DRAIN_MS = 8000, WATCH_MS = 500 };
+/* Request threads only look pushes up and hand them to the dispatcher, and answer pings and health checks. */
+enum { THREADS = 32, BODY_MAX = 1 << 20, DRAIN_MS = 8000, WATCH_MS = 500 };
 
 static enum mr_status alive(void *app, struct mr_request *req, struct mr_err *err)
 {
@@ -56,19 +56,16 @@ static void close_app(struct mr_worker *worker)
     mr_guard_free(worker->guard);
     mr_db_close(worker->db);
     mr_cloud_close(&worker->cloud);
+    mr_dispatcher_free(worker->dispatcher);
     mr_slots_destroy(&worker->slots);
 }
 MR_DEFINE_VALUE_CLEANUP(mr_worker, close_app)
 
-static enum mr_status start_server(struct mr_worker *worker, const int slots[MR_LANES],
-                                   struct mr_server **ret, struct mr_err *err)
+static enum mr_status start_server(struct mr_worker *worker, struct mr_server **ret, struct mr_err *err)
 {
     const struct mr_config *config = worker->config;
-    int threads = SPARE_THREADS;
-    for (int lane = 0; lane < MR_LANES; lane++)
-        threads += 2 * slots[lane] + 1;
     const struct mr_server_options options = {.port = (int)config->port,
-                                              .threads = threads,
+                                              .threads = THREADS,
                                               .max_body = BODY_MAX,
                                               .max_head = (int)config->max_header_bytes,
                                               .client_timeout_ms = (int)config->client_timeout_ms,
@@ -96,13 +93,18 @@ static enum mr_status serve(struct mr_worker *worker, const int slots[MR_LANES],
                             struct mr_err *err)
 {
     struct mr_server *server = NULL;
-    MR_TRY(start_server(worker, slots, &server, err));
+    MR_TRY(mr_dispatcher_start(worker, slots, &worker->dispatcher, err));
+    enum mr_status status = start_server(worker, &server, err);
+    if (status != MR_OK) {
+        mr_dispatcher_stop(worker->dispatcher);
+        return status;
+    }
     mr_log_write(worker->log, MR_LOG_NOTICE, "listening", "{s:i,s:s,s:i,s:i,s:i}", "port",
                  mr_server_port(server), "version", mr_version, "slots", slots[MR_LANE_NORMAL], "high_slots",
                  slots[MR_LANE_HIGH], "delivery_slots", slots[MR_LANE_DELIVERIES]);
-    enum mr_status status = wait_for_signal(worker, signals, err);
+    status = wait_for_signal(worker, signals, err);
     mr_log_write(worker->log, MR_LOG_NOTICE, "stopping: releasing leases", NULL);
-    mr_slots_stop(&worker->slots);
+    mr_dispatcher_stop(worker->dispatcher);
     mr_server_drain(server, DRAIN_MS);
     mr_server_stop(server);
     return status;
@@ -115,7 +117,7 @@ static enum mr_status run(const struct mr_config *config, struct mr_log log, str
     int slots[MR_LANES];
     MR_AUTO(mr_worker) struct mr_worker worker = {.config = config, .log = &log, .sandbox = sandbox};
     count_slots(config, slots);
-    mr_slots_init(&worker.slots, slots);
+    mr_slots_init(&worker.slots, slots, (int)config->parked_pushes, (int)config->user_share);
     MR_TRY(open_app(&worker, &log, err));
     return serve(&worker, slots, signals, err);
 }

@@ -1,24 +1,10 @@
 #include "worker/push.h"
 
 #include "shared/gcp/push.h"
-#include "worker/app.h"
+#include "worker/dispatcher.h"
+#include "worker/push_answer.h"
 
-enum { ENVELOPE_MAX = 1 << 20, HTTP_ACK = 204, HTTP_NACK = 503, HTTP_BUSY = 429 };
-/* As long as Cloud Run holds a request when no instance is free:
- * https://cloud.google.com/run/docs/about-instance-autoscaling */
-enum { SLOT_WAIT_MS = 10000 };
-
-static const int answers[MR_JOB_ENDS] = {
-    [MR_JOB_COMMITTED] = HTTP_ACK, [MR_JOB_FAILED] = HTTP_ACK,    [MR_JOB_EXHAUSTED] = HTTP_ACK,
-    [MR_JOB_STALE] = HTTP_ACK,     [MR_JOB_ELSEWHERE] = HTTP_ACK, [MR_JOB_LOST] = HTTP_ACK,
-    [MR_JOB_RELEASED] = HTTP_NACK, [MR_JOB_STOPPED] = HTTP_BUSY,  [MR_JOB_BUSY] = HTTP_BUSY,
-    [MR_JOB_DEFERRED] = HTTP_ACK, /* a refusal would slow down the whole subscription */
-};
-
-int mr_push_answer(enum mr_job_end end)
-{
-    return answers[end];
-}
+enum { ENVELOPE_MAX = 1 << 20, HTTP_ACK = 204 };
 
 static enum mr_status read_push(struct mr_request *req, struct mr_push *ret, struct mr_err *err)
 {
@@ -37,25 +23,19 @@ static const struct {
     {MR_KIND_PING, mr_ping_run, true},
 };
 
-static enum mr_job_end run_with_slot(struct mr_worker *worker, mr_message_run *run,
-                                     const struct mr_message *message, const struct mr_log *log)
+static enum mr_status dispatch(struct mr_worker *worker, struct mr_request *req,
+                               const struct mr_message *message, const struct mr_log *log, struct mr_err *err)
 {
-    enum mr_lane pool;
-    if (!mr_slots_take(&worker->slots, mr_lane_of(message), SLOT_WAIT_MS, &pool))
-        return MR_JOB_BUSY;
-    enum mr_job_end end = run(worker, message, log);
-    mr_slots_give_back(&worker->slots, pool);
-    return end;
-}
-
-static enum mr_job_end run_message(struct mr_worker *worker, const struct mr_message *message,
-                                   const struct mr_log *log)
-{
+    mr_message_run *run = mr_job_run;
+    bool without_slot = false;
     for (size_t i = 0; i < sizeof runs / sizeof *runs; i++)
         if (strcmp(message->kind, runs[i].kind) == 0)
-            return runs[i].without_slot ? runs[i].run(worker, message, log)
-                                        : run_with_slot(worker, runs[i].run, message, log);
-    return run_with_slot(worker, mr_job_run, message, log);
+            run = runs[i].run, without_slot = runs[i].without_slot;
+    if (without_slot)
+        return mr_respond_empty(req, mr_push_answer(run(worker, message, log, NULL)), err);
+    if (mr_slots_stopping(&worker->slots))
+        return mr_respond_empty(req, mr_push_answer(MR_JOB_BUSY), err);
+    return mr_dispatcher_take(worker->dispatcher, req, run, message, log, err);
 }
 
 static const char *attribute(const struct mr_push *push, const char *name)
@@ -98,5 +78,5 @@ enum mr_status mr_push_handle(void *app, struct mr_request *req, struct mr_err *
         mr_log_err(&log, MR_LOG_ERROR, "message dropped", &reason, "{s:s}", "message_id", push.message_id);
         return mr_respond_empty(req, HTTP_ACK, err);
     }
-    return mr_respond_empty(req, answers[run_message(worker, &message, &log)], err);
+    return dispatch(worker, req, &message, &log, err);
 }

@@ -7,8 +7,4 @@
 
 mr_handler mr_push_handle;
 
-/* The HTTP status that acknowledges (2xx) or refuses the message of a job that ended this way
- * (docs/architecture.md). */
-int mr_push_answer(enum mr_job_end end);
-
 #endif

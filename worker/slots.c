@@ -1,93 +1,249 @@
 #include "worker/slots.h"
 
-#include "shared/base/clock.h"
+enum { PERCENT = 100 };
 
-#include <errno.h>
-
-void mr_slots_init(struct mr_slots *slots, const int counts[MR_LANES])
+void mr_slots_init(struct mr_slots *slots, const int counts[MR_LANES], int waiting_max, int share_percent)
 {
+    *slots = (struct mr_slots){.waiting_max = waiting_max, .share_percent = share_percent};
     atomic_init(&slots->stopping, false);
     for (int lane = 0; lane < MR_LANES; lane++) {
-        slots->lanes[lane].free = counts[lane];
-        slots->lanes[lane].waiting = 0;
-        slots->lanes[lane].waiting_max = counts[lane] > 0 ? counts[lane] : 1;
+        slots->lanes[lane].slots = counts[lane];
+        TAILQ_INIT(&slots->lanes[lane].queue);
+        TAILQ_INIT(&slots->lanes[lane].running);
     }
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&slots->freed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&slots->changed, NULL);
     pthread_mutex_init(&slots->lock, NULL);
 }
 
 void mr_slots_destroy(struct mr_slots *slots)
 {
-    pthread_cond_destroy(&slots->freed);
+    pthread_cond_destroy(&slots->changed);
     pthread_mutex_destroy(&slots->lock);
 }
 
-static bool take_from_locked(struct mr_slots *slots, enum mr_lane pool, enum mr_lane *ret_pool)
+static int share_of(const struct mr_slots *slots, int whole)
 {
-    if (slots->lanes[pool].free == 0)
+    int share = whole * slots->share_percent / PERCENT;
+    return share > 1 ? share : 1;
+}
+
+/* The user's tickets in a list, up to `end` or with NULL all. Those that yield do not count. */
+static int count_user(const struct mr_tickets *list, int64_t user, const struct mr_ticket *end)
+{
+    int count = 0;
+    const struct mr_ticket *ticket;
+    TAILQ_FOREACH(ticket, list, entry)
+    {
+        if (ticket == end)
+            break;
+        count += ticket->user == user && !atomic_load(&ticket->yields);
+    }
+    return count;
+}
+
+/* How many slots of the pool the user may still take without exceeding the share. */
+static int left_locked(const struct mr_slots *slots, enum mr_lane pool, int64_t user)
+{
+    if (user == 0)
+        return slots->lanes[pool].slots;
+    return share_of(slots, slots->lanes[pool].slots) - count_user(&slots->lanes[pool].running, user, NULL);
+}
+
+static bool serves(enum mr_lane pool, enum mr_lane lane)
+{
+    return pool == lane || (pool == MR_LANE_NORMAL && lane == MR_LANE_HIGH);
+}
+
+/* The first ticket that a free slot of the pool is for: high priority first, but users below their share before
+ * all others. */
+static struct mr_ticket *choose_locked(struct mr_slots *slots, enum mr_lane pool)
+{
+    static const enum mr_lane order[] = {MR_LANE_HIGH, MR_LANE_NORMAL, MR_LANE_DELIVERIES};
+    struct mr_ticket *first = NULL, *ticket;
+    for (size_t i = 0; i < MR_LANES; i++) {
+        if (!serves(pool, order[i]))
+            continue;
+        TAILQ_FOREACH(ticket, &slots->lanes[order[i]].queue, entry)
+        {
+            if (left_locked(slots, pool, ticket->user) > 0)
+                return ticket;
+            if (!first)
+                first = ticket;
+        }
+    }
+    return first;
+}
+
+/* High-priority work prefers a normal slot, which keeps the reserved ones for when all normal slots are busy. */
+static bool may_take_locked(const struct mr_slots *slots, enum mr_lane pool)
+{
+    return pool != MR_LANE_HIGH || slots->lanes[MR_LANE_HIGH].waiting > slots->lanes[MR_LANE_NORMAL].idle;
+}
+
+/* Tickets that a slot of the pool is for and whose users are below their share of it. */
+static int entitled_locked(const struct mr_slots *slots, enum mr_lane pool)
+{
+    int count = 0;
+    for (enum mr_lane lane = MR_LANE_NORMAL; lane < MR_LANES; lane++) {
+        const struct mr_ticket *ticket;
+        if (!serves(pool, lane))
+            continue;
+        TAILQ_FOREACH(ticket, &slots->lanes[lane].queue, entry)
+        {
+            int before = count_user(&slots->lanes[lane].queue, ticket->user, ticket);
+            count += ticket->user != 0 && before < left_locked(slots, pool, ticket->user);
+        }
+    }
+    return count;
+}
+
+/* The newest job of a user above the share; NULL: there is none. */
+static struct mr_ticket *excess_locked(struct mr_slots *slots, enum mr_lane pool)
+{
+    struct mr_ticket *ticket;
+    TAILQ_FOREACH_REVERSE(ticket, &slots->lanes[pool].running, mr_tickets, entry)
+    {
+        if (!atomic_load(&ticket->yields) && left_locked(slots, pool, ticket->user) < 0)
+            return ticket;
+    }
+    return NULL;
+}
+
+static int yielding_locked(const struct mr_slots *slots, enum mr_lane pool)
+{
+    int count = 0;
+    const struct mr_ticket *ticket;
+    TAILQ_FOREACH(ticket, &slots->lanes[pool].running, entry)
+    {
+        count += atomic_load(&ticket->yields);
+    }
+    return count;
+}
+
+/* Asks for as many slots back as entitled tickets wait for. A ticket of the high lane that gets a normal slot needs
+ * none of its own. */
+static void reclaim_locked(struct mr_slots *slots)
+{
+    int coming = 0;
+    for (enum mr_lane pool = MR_LANE_NORMAL; pool <= MR_LANE_HIGH; pool++) {
+        int wanted = entitled_locked(slots, pool);
+        struct mr_ticket *excess = NULL;
+        coming += slots->lanes[pool].idle + yielding_locked(slots, pool);
+        for (; coming < wanted && (excess = excess_locked(slots, pool)); coming++)
+            atomic_store(&excess->yields, true);
+    }
+}
+
+static bool join_locked(struct mr_slots *slots, struct mr_ticket *ticket)
+{
+    enum mr_lane lane = ticket->lane;
+    const struct mr_tickets *queue = &slots->lanes[lane].queue;
+    if (atomic_load(&slots->stopping) || slots->lanes[lane].waiting >= slots->waiting_max)
         return false;
-    slots->lanes[pool].free--;
-    *ret_pool = pool;
+    if (ticket->user && count_user(queue, ticket->user, NULL) >= share_of(slots, slots->waiting_max))
+        return false;
+    atomic_store(&ticket->yields, false);
+    TAILQ_INSERT_TAIL(&slots->lanes[lane].queue, ticket, entry);
+    slots->lanes[lane].waiting++;
+    reclaim_locked(slots);
+    pthread_cond_broadcast(&slots->changed);
     return true;
 }
 
-/* High-priority work prefers a normal slot, which keeps the reserved ones for when all normal slots are busy.
- * Normal work lets waiting high-priority work go first. */
-static bool take_free_locked(struct mr_slots *slots, enum mr_lane lane, enum mr_lane *ret_pool)
+bool mr_slots_join(struct mr_slots *slots, struct mr_ticket *ticket)
 {
-    if (atomic_load(&slots->stopping))
-        return false;
-    if (lane == MR_LANE_HIGH && take_from_locked(slots, MR_LANE_NORMAL, ret_pool))
-        return true;
-    if (lane == MR_LANE_NORMAL && slots->lanes[MR_LANE_NORMAL].free <= slots->lanes[MR_LANE_HIGH].waiting)
-        return false;
-    return take_from_locked(slots, lane, ret_pool);
+    pthread_mutex_lock(&slots->lock);
+    bool joined = join_locked(slots, ticket);
+    pthread_mutex_unlock(&slots->lock);
+    return joined;
 }
 
-static bool take_locked(struct mr_slots *slots, enum mr_lane lane, int wait_ms, enum mr_lane *ret_pool)
+static struct mr_ticket *take_locked(struct mr_slots *slots, enum mr_lane pool)
 {
-    if (take_free_locked(slots, lane, ret_pool))
-        return true;
-    if (slots->lanes[lane].waiting >= slots->lanes[lane].waiting_max)
+    struct mr_ticket *ticket = may_take_locked(slots, pool) ? choose_locked(slots, pool) : NULL;
+    if (!ticket)
+        return NULL;
+    TAILQ_REMOVE(&slots->lanes[ticket->lane].queue, ticket, entry);
+    slots->lanes[ticket->lane].waiting--;
+    TAILQ_INSERT_TAIL(&slots->lanes[pool].running, ticket, entry);
+    ticket->pool = pool;
+    return ticket;
+}
+
+struct mr_ticket *mr_slots_next(struct mr_slots *slots, enum mr_lane pool)
+{
+    struct mr_ticket *ticket = NULL;
+    pthread_mutex_lock(&slots->lock);
+    slots->lanes[pool].idle++;
+    while (!atomic_load(&slots->stopping) && !(ticket = take_locked(slots, pool)))
+        pthread_cond_wait(&slots->changed, &slots->lock);
+    slots->lanes[pool].idle--;
+    if (ticket)
+        reclaim_locked(slots);
+    pthread_cond_broadcast(&slots->changed); /* another pool may be asked now */
+    pthread_mutex_unlock(&slots->lock);
+    return ticket;
+}
+
+void mr_slots_leave(struct mr_slots *slots, struct mr_ticket *ticket)
+{
+    pthread_mutex_lock(&slots->lock);
+    TAILQ_REMOVE(&slots->lanes[ticket->pool].running, ticket, entry);
+    pthread_mutex_unlock(&slots->lock);
+}
+
+static bool has_share_locked(const struct mr_slots *slots, const struct mr_ticket *ticket)
+{
+    if (ticket->user == 0)
         return false;
-    const struct timespec until = mr_time_deadline(wait_ms);
-    int waited = 0;
-    bool taken = false;
-    slots->lanes[lane].waiting++;
-    while (!taken && waited != ETIMEDOUT && !atomic_load(&slots->stopping)) {
-        waited = pthread_cond_timedwait(&slots->freed, &slots->lock, &until);
-        taken = take_free_locked(slots, lane, ret_pool);
+    for (enum mr_lane pool = MR_LANE_NORMAL; pool < MR_LANES; pool++)
+        if (serves(pool, ticket->lane) && slots->lanes[pool].slots &&
+            left_locked(slots, pool, ticket->user) > 0)
+            return false;
+    return true;
+}
+
+bool mr_slots_has_share(struct mr_slots *slots, const struct mr_ticket *ticket)
+{
+    pthread_mutex_lock(&slots->lock);
+    bool has_share = has_share_locked(slots, ticket);
+    pthread_mutex_unlock(&slots->lock);
+    return has_share;
+}
+
+/* wanted NULL: those whose users have a full share. */
+static void move_waiting(struct mr_slots *slots, mr_ticket_test *wanted, void *ctx, struct mr_tickets *ret)
+{
+    pthread_mutex_lock(&slots->lock);
+    for (enum mr_lane lane = MR_LANE_NORMAL; lane < MR_LANES; lane++) {
+        struct mr_ticket *next;
+        for (struct mr_ticket *ticket = TAILQ_FIRST(&slots->lanes[lane].queue); ticket; ticket = next) {
+            next = TAILQ_NEXT(ticket, entry);
+            if (wanted ? !wanted(ticket, ctx) : !has_share_locked(slots, ticket))
+                continue;
+            TAILQ_REMOVE(&slots->lanes[lane].queue, ticket, entry);
+            slots->lanes[lane].waiting--;
+            TAILQ_INSERT_TAIL(ret, ticket, entry);
+        }
     }
-    slots->lanes[lane].waiting--;
-    return taken;
+    pthread_mutex_unlock(&slots->lock);
 }
 
-bool mr_slots_take(struct mr_slots *slots, enum mr_lane lane, int wait_ms, enum mr_lane *ret_pool)
+void mr_slots_take_out(struct mr_slots *slots, mr_ticket_test *wanted, void *ctx, struct mr_tickets *ret)
 {
-    pthread_mutex_lock(&slots->lock);
-    bool taken = take_locked(slots, lane, wait_ms, ret_pool);
-    pthread_mutex_unlock(&slots->lock);
-    return taken;
+    move_waiting(slots, wanted, ctx, ret);
 }
 
-/* Wakes all waiters: a single one could be of a lane that this pool does not serve. */
-void mr_slots_give_back(struct mr_slots *slots, enum mr_lane pool)
+void mr_slots_take_out_excess(struct mr_slots *slots, struct mr_tickets *ret)
 {
-    pthread_mutex_lock(&slots->lock);
-    slots->lanes[pool].free++;
-    pthread_cond_broadcast(&slots->freed);
-    pthread_mutex_unlock(&slots->lock);
+    move_waiting(slots, NULL, NULL, ret);
 }
 
 void mr_slots_stop(struct mr_slots *slots)
 {
     pthread_mutex_lock(&slots->lock);
     atomic_store(&slots->stopping, true);
-    pthread_cond_broadcast(&slots->freed);
+    pthread_cond_broadcast(&slots->changed);
     pthread_mutex_unlock(&slots->lock);
 }
 

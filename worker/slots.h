@@ -1,11 +1,17 @@
 /*
- * Slots: how many jobs run at once, and whether the worker is stopping.
+ * Slots: how many jobs run at once, which pushes wait for them, and whose turn it is.
  *
- * Every lane has its own pool of slots, so that a flood in one lane does not delay the others. High-priority
- * work takes a slot of the normal pool while one is free, and otherwise one that is reserved for it. A push
- * that finds no free slot waits for a few seconds, as it would in front of Cloud Run, because a refusal (429)
- * slows down the whole subscription. Only a few pushes of each lane may wait; the others are refused at once,
- * so that Pub/Sub sends them to another worker. Any thread may call.
+ * Every lane has its own pool of slots, so that a flood in one lane does not delay the others. High-priority work
+ * takes a slot of the normal pool while one is free, and otherwise one that is reserved for it. A push without a
+ * slot waits in its lane's queue as a ticket, without a thread; each slot is a thread that asks for the next
+ * ticket.
+ *
+ * Fair share: a slot goes to the first ticket whose user has less than a share of the pool; only when there is none
+ * does a user get more. A job above its user's share is asked to give its slot back as soon as a ticket of a user
+ * below the share waits: the newest first, as it loses the least work. So one user can use every slot, but not
+ * while others wait. A user also has no more than a share of the queue's places.
+ *
+ * Any thread may call.
  */
 #ifndef MR_WORKER_SLOTS_H
 #define MR_WORKER_SLOTS_H
@@ -14,30 +20,60 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+/* A push that waits for a slot or holds one; embedded in what the caller knows of the push. */
+struct mr_ticket {
+    enum mr_lane lane;
+    int64_t user;       /* 0: without a share (deliveries) */
+    atomic_bool yields; /* its job is asked to end early and to give the slot back */
+    /* The fields below belong to the slots while the ticket waits or holds a slot. */
+    TAILQ_ENTRY(mr_ticket) entry;
+    enum mr_lane pool; /* of the slot that it holds */
+};
+TAILQ_HEAD(mr_tickets, mr_ticket);
 
 struct mr_slots {
     atomic_bool stopping;
+    int waiting_max;      /* tickets of each lane */
+    int share_percent;    /* of a pool's slots, and of waiting_max, for each user */
     pthread_mutex_t lock; /* protects all fields below */
-    pthread_cond_t freed;
+    pthread_cond_t changed;
     struct {
-        int free;
-        int waiting;
-        int waiting_max;
+        int slots;
+        int idle;                  /* threads that wait for a ticket */
+        int waiting;               /* length of the queue */
+        struct mr_tickets queue;   /* of the lane; first come, first */
+        struct mr_tickets running; /* on slots of the pool; newest last */
     } lanes[MR_LANES];
 };
 
-/* counts[lane] slots of each lane; normal must have one. As many pushes, at least one, may wait for them. */
-void mr_slots_init(struct mr_slots *slots, const int counts[MR_LANES]);
+/* counts[lane] slots of each lane; normal must have one. waiting_max tickets, at least 1, wait in each lane. */
+void mr_slots_init(struct mr_slots *slots, const int counts[MR_LANES], int waiting_max, int share_percent);
 void mr_slots_destroy(struct mr_slots *slots);
 
-/*
- * Takes a slot for work of a lane and waits for it up to wait_ms. False if none came free, if too many of the
- * lane are waiting already, or if the worker is stopping. Give the slot back to *ret_pool.
- */
-bool mr_slots_take(struct mr_slots *slots, enum mr_lane lane, int wait_ms, enum mr_lane *ret_pool);
-void mr_slots_give_back(struct mr_slots *slots, enum mr_lane pool);
+/* Lets a ticket wait for its slot. False if its lane's queue is full or has enough of this user, or if the worker
+ * is stopping. */
+bool mr_slots_join(struct mr_slots *slots, struct mr_ticket *ticket);
 
-/* No slot is given any more, waiting ends, and running jobs end early. */
+/* The next ticket for a slot of this pool, which it then holds; waits for one. NULL once the worker is stopping. */
+struct mr_ticket *mr_slots_next(struct mr_slots *slots, enum mr_lane pool);
+/* Gives the ticket's slot back. */
+void mr_slots_leave(struct mr_slots *slots, struct mr_ticket *ticket);
+
+/* Moves the waiting tickets for which `wanted` is true to the end of *ret. `wanted` must not call these
+ * functions. */
+typedef bool mr_ticket_test(const struct mr_ticket *ticket, void *ctx);
+void mr_slots_take_out(struct mr_slots *slots, mr_ticket_test *wanted, void *ctx, struct mr_tickets *ret);
+
+/* The same for those whose users hold a full share, or more, of each pool that would serve them. */
+void mr_slots_take_out_excess(struct mr_slots *slots, struct mr_tickets *ret);
+
+/* True if the ticket's user, ticket->user, holds a full share, or more, of each pool that would serve it. */
+bool mr_slots_has_share(struct mr_slots *slots, const struct mr_ticket *ticket);
+
+/* No ticket gets a slot any more, and running jobs end early. Tickets that wait stay where they are. */
 void mr_slots_stop(struct mr_slots *slots);
 bool mr_slots_stopping(const struct mr_slots *slots);
 

@@ -63,6 +63,9 @@ struct mr_config {
     int64_t slots;
     int64_t high_slots;
     int64_t delivery_slots;
+    int64_t user_share;
+    int64_t parked_pushes;
+    int64_t ack_deadline_s;
     int64_t lease_seconds;
     int64_t max_attempts;
     int64_t job_timeout_s;

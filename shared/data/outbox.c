@@ -7,6 +7,9 @@
 #include <inttypes.h>
 
 enum { ARRAY_TEXT_MAX = 1 << 20 };
+/* A message that was lost must not cost minutes, and one that waits in a long queue must not be repeated for ever: so
+ * the pause grows with the time that the task has waited, up to this many times the first. */
+#define REPUBLISH_MAX "5"
 
 enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_message *messages, size_t count,
                               struct mr_err *err)
@@ -40,7 +43,9 @@ enum mr_status mr_outbox_due(struct mr_db *db, int64_t republish_after_s, struct
         "SELECT" MR_TASK_MESSAGE_COLUMNS " FROM tasks WHERE"
         " (status = 'uploaded' AND published_at IS NULL"
         " AND coalesce(uploaded_at, created_at) < now() - interval '5 s')"
-        " OR (status = 'uploaded' AND published_at < now() - make_interval(secs => $1::int))"
+        " OR (status = 'uploaded' AND published_at < now() - least(" REPUBLISH_MAX
+        " * make_interval(secs => $1::int),"
+        " greatest(make_interval(secs => $1::int), published_at - coalesce(uploaded_at, created_at))))"
         " OR (status = 'processing' AND lease_expires_at < now() AND (published_at IS NULL"
         " OR published_at < lease_expires_at OR published_at < now() - make_interval(secs => $1::int)))"
         " ORDER BY published_at NULLS FIRST LIMIT $2::int",

@@ -157,6 +157,20 @@ MR_MUST_CHECK enum mr_status mr_respond_end(struct mr_request *req, struct mr_er
  */
 MR_MUST_CHECK enum mr_status mr_respond_detach(struct mr_request *req, int http_status,
                                                const char *content_type, int *ret_fd, struct mr_err *err);
+/*
+ * A request that waits for its answer without a thread: its handler has returned, another thread answers.
+ * mr_request_park takes the client's socket from the server, for which the request is done: mr_server_drain and
+ * mr_server_stop do not touch it. The body must have been read. One mr_parked_answer must follow. MR_EXHAUSTED
+ * without descriptors or memory, MR_UNAVAILABLE if the socket was not found: the handler can still answer.
+ */
+struct mr_parked;
+MR_MUST_CHECK enum mr_status mr_request_park(struct mr_request *req, struct mr_parked **ret,
+                                             struct mr_err *err);
+/* Answers with a status and no body, closes the connection, writes the request's log line and frees. Does not
+ * wait for the client. Any thread. */
+void mr_parked_answer(struct mr_parked *parked, int http_status);
+/* True if the client has disconnected. Any thread. */
+bool mr_parked_is_gone(const struct mr_parked *parked);
 /* True once the head of an answer has been sent. */
 bool mr_respond_started(const struct mr_request *req);
 

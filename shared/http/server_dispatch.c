@@ -4,6 +4,7 @@
 #include "shared/http/server_body.h"
 #include "shared/http/server_connection.h"
 #include "shared/http/server_error.h"
+#include "shared/http/server_log.h"
 #include "shared/http/server_request.h"
 
 static void fail_request(struct mr_request *req, int http_status, enum mr_status status, const char *message)
@@ -69,17 +70,16 @@ static void answer(struct mr_request *req, bool accepting)
 
 static void log_request(const struct mr_request *req)
 {
-    const struct mr_server_options *options = &req->server->options;
-    if (!options->log_requests && req->out.status < 500)
-        return;
-    char message[128];
-    snprintf(message, sizeof message, "%s %d", mr_request_method(req), req->out.status);
-    mr_log_write(&req->log, req->out.status >= 500 ? MR_LOG_WARNING : MR_LOG_INFO, message,
-                 "{s:s, s:s, s:i, s:f, s:I, s:I, s:s, s:b}", "method", mr_request_method(req), "path",
-                 req->path.text, "status", req->out.status, "ms",
-                 (double)(mr_time_monotonic_us() - req->started_us) / 1000.0, "request_bytes",
-                 (json_int_t)req->body.received, "response_bytes", (json_int_t)req->out.sent, "remote",
-                 mr_request_remote(req), "cut_off", !req->out.ended);
+    const struct mr_request_line line = {.method = mr_request_method(req),
+                                         .path = req->path.text,
+                                         .remote = mr_request_remote(req),
+                                         .status = req->out.status,
+                                         .started_us = req->started_us,
+                                         .request_bytes = req->body.received,
+                                         .response_bytes = req->out.sent,
+                                         .cut_off = !req->out.ended};
+    if (!req->out.parked)
+        mr_request_line_log(&req->log, req->server->options.log_requests, &line);
 }
 
 /* Leaves the connection ready for the next request, or closes it so that the client can still read the answer. */

@@ -76,7 +76,8 @@ struct mr_request {
         bool no_body;     /* HEAD, 204, 304 */
         bool until_close; /* detached: closing ends the body, whatever the version */
         bool close;
-        bool gone; /* a write failed: the client has disconnected */
+        bool parked; /* answered and logged later, by another thread */
+        bool gone;   /* a write failed: the client has disconnected */
     } out;
 };
 

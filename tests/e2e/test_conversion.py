@@ -118,13 +118,15 @@ def test_child_that_hangs_is_killed(make_stack, media):
 
 @pytest.mark.slow
 def test_worker_killed_during_a_conversion(make_stack, media):
+    """Pub/Sub delivers the message again; the push is held until the lease ends, and the task goes on without a sweep."""
     stack = make_stack(worker_settings={"LEASE_SECONDS": 3})
     user = stack.client()
     task, child = start_job(stack, user, media.noise(240), "mp3")
     stack.worker.kill()
     wait_for(lambda: not os.path.exists(f"/proc/{child}"), "end of the orphaned child")
     stack.worker.start()
-    sweep_until(stack, lambda: user.task(task["id"])["status"] == "processed", "task done by another worker", 60)
+    wait_for(lambda: user.task(task["id"])["attempts"] == 2, "the second attempt", 3 + 4)
+    wait_for(lambda: user.task(task["id"])["status"] == "processed", "task done by another worker", 60)
     attempts, fence, outputs = row(stack, task)
     assert (attempts, outputs) == (2, 1) and fence == 2
     assert len([name for name in stack.objects() if name.startswith("results/")]) == 1

@@ -3,6 +3,7 @@
 import base64
 import concurrent.futures
 import json
+import time
 
 import pytest
 import requests
@@ -106,33 +107,114 @@ def test_same_message_many_times_at_once(make_stack, media):
     assert stack.sql(f"SELECT attempts, fence FROM tasks WHERE id = {task['id']}") == [["1", "1"]]
 
 
-def test_busy_worker_answers_429(make_stack, media):
+RECORDS = 3_000_000  # many seconds of work
+LONG_TASKS = {"QUOTA_RECORDS_PER_TASK": RECORDS, "QUOTA_RECORDS": 100 * RECORDS}
+
+
+def create(user, records, **fields):
+    return user.post("/api/tasks", json={"kind": "insert_records", "records": records, **fields}).json()["task"]
+
+
+def ends(stack):
+    return [record["end"] for record in stack.worker.records() if "end" in record]
+
+
+def test_pushes_wait_for_a_slot(make_stack):
+    """None is refused: a refusal would slow down the whole subscription."""
     stack = make_stack(worker_settings={"SLOTS": 1})
     user = stack.client()
-    first = user.upload(media.noise(240), "mp3")
-    wait_for(lambda: user.task(first["id"])["status"] != "uploaded", "the start of the first task", interval=0.01)
-    answer = push(stack, envelope(UNKNOWN), stack.token_of_platform(stack.worker_url))
-    if user.task(first["id"])["status"] == "processing":
-        assert answer.status_code == 429
-    user.finish(first)
+    for task in [create(user, 50_000) for _ in range(6)]:
+        assert user.finish(task)["attempts"] == 1
+    assert set(ends(stack)) == {"committed"}
+
+
+def test_full_queue_answers_429(make_stack):
+    stack = make_stack(web_settings=LONG_TASKS, worker_settings={"SLOTS": 1, "PARKED_PUSHES": 1})
+    user = stack.client()
+    tasks = [create(user, RECORDS) for _ in range(3)]
+    wait_for(lambda: "busy" in ends(stack), "a refused push")
+    assert stack.sql("SELECT sum(attempts) FROM tasks") == [["1"]]
+    for task in tasks:
+        user.delete(f"/api/tasks/{task['id']}")
 
 
 def test_busy_lanes_do_not_block_each_other(make_stack):
-    """With every normal slot taken, high priority, deliveries and pings are answered, and normal tasks are refused."""
-    stack = make_stack(worker_settings={"SLOTS": 1, "HIGH_SLOTS": 1}, web_settings={"QUOTA_RECORDS_PER_TASK": 3_000_000})
+    """With every normal slot taken, high priority, deliveries and pings are served, and so are stale messages."""
+    stack = make_stack(web_settings=LONG_TASKS, worker_settings={"SLOTS": 1, "HIGH_SLOTS": 1})
     user = stack.client()
-    running = user.post("/api/tasks", json={"kind": "insert_records", "records": 3_000_000}).json()["task"]
+    running = create(user, RECORDS)
     wait_for(lambda: user.task(running["id"])["status"] == "processing", "the start of the work", interval=0.01)
     token = stack.token_of_platform(stack.worker_url)
     for message, attributes in ((UNKNOWN, {"priority": "high"}), ({"v": 1, "kind": "deliver", "id": 999999999}, {}),
-                                ({"v": 1, "kind": "ping", "id": 999999999}, {"traceparent": "x" * 500})):
+                                ({"v": 1, "kind": "ping", "id": 999999999}, {"traceparent": "x" * 500}), (UNKNOWN, {})):
         answer = push(stack, envelope(message, attributes), token)
         assert answer.status_code == 204 and answer.elapsed.total_seconds() < 5 * PATIENCE, message
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        normal = list(pool.map(lambda priority: push(stack, envelope(UNKNOWN, {"priority": priority}), token).status_code,
-                               ("normal", "unknown")))
-    assert normal == [429, 429]
+    high = user.finish(create(user, 10, priority="high"))
+    assert high["status"] == "processed" and user.task(running["id"])["status"] == "processing"
     assert user.delete(f"/api/tasks/{running['id']}").status_code == 200
+
+
+def test_a_push_is_held_while_another_lease_lives(make_stack):
+    """Until the task is final, then it is acknowledged; without a slot, and without a second attempt."""
+    stack = make_stack(web_settings=LONG_TASKS, worker_settings={"SLOTS": 1})
+    user = stack.client()
+    running = create(user, RECORDS)
+    wait_for(lambda: user.task(running["id"])["status"] == "processing", "the start of the work", interval=0.01)
+    token = stack.token_of_platform(stack.worker_url)
+    message = envelope({"v": 1, "kind": "insert_records", "task_id": running["id"], "generation": 1})
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        held = [pool.submit(push, stack, message, token) for _ in range(40)]  # more than there are request threads
+        assert push(stack, envelope(UNKNOWN), token).status_code == 204
+        assert not concurrent.futures.wait(held, 1.2, concurrent.futures.FIRST_COMPLETED).done  # the time of a look at the lease
+        assert user.delete(f"/api/tasks/{running['id']}").status_code == 200
+        assert {one.result(10).status_code for one in held} == {204}
+
+
+def test_held_pushes_take_over_when_the_lease_ends(make_stack):
+    stack = make_stack(web_settings=LONG_TASKS, worker_settings={"LEASE_SECONDS": 3, "PARKED_PUSHES": 2})
+    user = stack.client()
+    stack.worker.stop()
+    task = create(user, 10)
+    stack.sql(f"UPDATE tasks SET status = 'processing', lease_expires_at = now() + interval '3 s', fence = 1 WHERE id = {task['id']}")
+    stack.worker.start()  # the emulator pushes: the lease is of a worker that is dead
+    done = user.finish(task, 3 + 4)
+    assert done["status"] == "processed" and "elsewhere" not in ends(stack)
+
+
+def test_held_and_waiting_pushes_end_with_the_worker(make_stack):
+    """On SIGTERM all are answered 429, so that another worker gets them at once."""
+    stack = make_stack(web_settings=LONG_TASKS, worker_settings={"SLOTS": 1})
+    user = stack.client()
+    tasks = [create(user, RECORDS) for _ in range(2)]
+    wait_for(lambda: user.task(tasks[0]["id"])["status"] == "processing", "the start of the work", interval=0.01)
+    token = stack.token_of_platform(stack.worker_url)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(push, stack, envelope({"v": 1, "kind": "insert_records", "task_id": task["id"], "generation": 1}),
+                               token) for task in tasks]
+        assert not concurrent.futures.wait(answers, 0.5, concurrent.futures.FIRST_COMPLETED).done
+        assert stack.worker.stop(15) == 0
+        assert [one.result(10).status_code for one in answers] == [429, 429]
+    for task in tasks:
+        user.delete(f"/api/tasks/{task['id']}")
+
+
+def test_one_user_does_not_keep_all_slots(make_stack):
+    """Twenty long tasks of one user, then one of another, in both lanes: it runs within seconds, and none is lost or failed."""
+    stack = make_stack(web_settings=LONG_TASKS, worker_settings={"SLOTS": 2, "HIGH_SLOTS": 1})
+    greedy, other = stack.client(), stack.client()
+    tasks = [create(greedy, RECORDS, priority="high" if n % 2 else "normal") for n in range(20)]
+    running = f"SELECT count(*) FROM tasks WHERE status = 'processing' AND id <= {tasks[-1]['id']}"
+    wait_for(lambda: stack.sql(running) == [["3"]], "busy slots")  # nobody else waits: all slots are used
+    for priority in ("normal", "high"):
+        began = time.monotonic()
+        assert other.finish(create(other, 10, priority=priority), 6)["status"] == "processed"
+        print(f"{priority}: {time.monotonic() - began:.1f} s")
+    states = {greedy.task(task["id"])["status"] for task in tasks}
+    assert states <= {"uploaded", "processing"}
+    assert stack.sql("SELECT max(attempts) FROM tasks") == [["1"]]
+    assert "busy" not in ends(stack)
+    for task in tasks:
+        greedy.delete(f"/api/tasks/{task['id']}")
 
 
 def test_mode_none(make_stack, media):

@@ -66,7 +66,7 @@ static void test_defaults(void **state)
     assert_int_equal(config.slots, 0); /* the worker's alone */
     mr_config_free(&config);
     assert_int_equal(load(MR_PROGRAM_WORKER, "BUCKET", "b", &config, &err), MR_OK);
-    assert_int_equal(config.lease_seconds, 60);
+    assert_int_equal(config.lease_seconds, 10);
     assert_int_equal(config.sandbox_memory_mib, 1024);
     assert_null(config.jwt_secret); /* the worker has no business with it */
     mr_config_free(&config);

@@ -1,6 +1,6 @@
 /* How the end of a job is reported to Pub/Sub: only what a retry can cure is refused. Source: DESIGN's table of the
  * push handler. */
-#include "worker/push.h"
+#include "worker/push_answer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@ static void every_end_has_its_answer(void **state)
     } table[] = {
         {MR_JOB_COMMITTED, 204}, {MR_JOB_FAILED, 204}, {MR_JOB_EXHAUSTED, 204}, {MR_JOB_STALE, 204},
         {MR_JOB_ELSEWHERE, 204}, {MR_JOB_LOST, 204},   {MR_JOB_RELEASED, 503},  {MR_JOB_STOPPED, 429},
-        {MR_JOB_DEFERRED, 204},  {MR_JOB_BUSY, 429},
+        {MR_JOB_DEFERRED, 204},  {MR_JOB_BUSY, 429},   {MR_JOB_YIELDED, 429},
     };
     assert_int_equal(sizeof table / sizeof *table, MR_JOB_ENDS);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

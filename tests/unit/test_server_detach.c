@@ -1,4 +1,5 @@
 /* Detached answers: streams that outlive their handler, their thread, and the server. */
+#include "shared/base/clock.h"
 #include "tests/unit/fixture_server.h"
 
 #include <dirent.h>
@@ -17,7 +18,8 @@ enum { THREADS = 4, STREAMS = 400, CLIENT_TIMEOUT_MS = 200 };
 struct app {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int fds[STREAMS]; /* handed out so far */
+    int fds[STREAMS]; /* handed out so far; or requests that were parked */
+    struct mr_parked *parked[STREAMS];
     size_t count;
 };
 
@@ -42,6 +44,31 @@ static enum mr_status detach(void *ctx, struct mr_request *req, struct mr_err *e
     return MR_OK;
 }
 
+static enum mr_status park(void *ctx, struct mr_request *req, struct mr_err *err)
+{
+    struct app *app = ctx;
+    struct mr_parked *parked = NULL;
+    MR_AUTO(mr_buf) struct mr_buf body = MR_BUF_INIT(1000);
+    MR_TRY(mr_request_body(req, &body, err));
+    MR_TRY(mr_request_park(req, &parked, err));
+    pthread_mutex_lock(&app->lock);
+    app->parked[app->count++] = parked;
+    pthread_cond_signal(&app->changed);
+    pthread_mutex_unlock(&app->lock);
+    return MR_OK;
+}
+
+static enum mr_status answer_and_park(void *ctx, struct mr_request *req, struct mr_err *err)
+{
+    (void)ctx;
+    struct mr_parked *parked = NULL;
+    enum mr_status status = mr_respond_empty(req, 204, err);
+    if (status == MR_OK)
+        assert_int_equal(mr_request_park(req, &parked, err), MR_INTERNAL);
+    assert_null(parked);
+    return status;
+}
+
 static enum mr_status answer_twice(void *ctx, struct mr_request *req, struct mr_err *err)
 {
     (void)ctx;
@@ -60,8 +87,8 @@ static enum mr_status plain(void *ctx, struct mr_request *req, struct mr_err *er
 }
 
 static const struct mr_route routes[] = {
-    {"GET", "/stream", detach, 0, 0},
-    {"GET", "/twice", answer_twice, 0, 0},
+    {"GET", "/stream", detach, 0, 0}, {"GET", "/twice", answer_twice, 0, 0},
+    {"POST", "/park", park, 1000, 0}, {"GET", "/answered", answer_and_park, 0, 0},
     {"GET", "/plain", plain, 0, 0},
 };
 
@@ -346,15 +373,110 @@ static void requests_are_logged_whole(void **state)
     close(client);
 }
 
+/* Sends a request that is parked, as the count'th. */
+static int park_one(struct fixture *fixture, size_t count)
+{
+    int client = ask(fixture, "POST /park HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody");
+    wait_for_streams(&fixture->app, count);
+    return client;
+}
+
+/* In any order, from another thread than the handler's; each gets its own status and the end of its connection. */
+static void parked_requests_hold_no_threads(void **state)
+{
+    struct fixture *fixture = *state;
+    static const int statuses[] = {204, 429, 503};
+    int clients[STREAMS];
+    for (size_t i = 0; i < STREAMS; i++)
+        clients[i] = park_one(fixture, i + 1);
+    assert_plain_works(fixture);
+    for (size_t i = STREAMS; i-- > 0;)
+        mr_parked_answer(fixture->app.parked[i], statuses[i % 3]);
+    for (size_t i = 0; i < STREAMS; i++) {
+        char text[1000], line[40];
+        snprintf(line, sizeof line, "HTTP/1.1 %d ", statuses[i % 3]);
+        read_until(clients[i], NULL, text, sizeof text);
+        assert_ptr_equal(strstr(text, line), text);
+        assert_non_null(strstr(text, "\r\nConnection: close\r\n"));
+        assert_int_equal(strstr(text, "\r\nContent-Length: 0\r\n") != NULL, statuses[i % 3] != 204);
+        assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
+        close(clients[i]);
+    }
+}
+
+static void parked_requests_outlive_the_server(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[1000];
+    int client = park_one(fixture, 1);
+    assert_true(mr_server_drain(fixture->http.server, PATIENCE_MS));
+    mr_server_stop(MR_TAKE(fixture->http.server));
+    assert_false(mr_parked_is_gone(fixture->app.parked[0]));
+    mr_parked_answer(fixture->app.parked[0], 204);
+    read_until(client, NULL, text, sizeof text);
+    assert_non_null(strstr(text, "HTTP/1.1 204 No Content\r\n"));
+    close(client);
+}
+
+static void parked_clients_that_leave_are_seen(void **state)
+{
+    struct fixture *fixture = *state;
+    int client = park_one(fixture, 1);
+    struct mr_parked *parked = fixture->app.parked[0];
+    assert_false(mr_parked_is_gone(parked));
+    close(client);
+    for (int64_t end = mr_time_monotonic_us() + PATIENCE_MS * 1000; !mr_parked_is_gone(parked);)
+        assert_true(mr_time_monotonic_us() < end);
+    mr_parked_answer(parked, 429);
+}
+
+/* Once, when it is answered, with what it was answered. */
+static void parked_requests_are_logged(void **state)
+{
+    struct fixture *fixture = *state;
+    char log[4096] = "";
+    int client = park_one(fixture, 1);
+    assert_true(mr_server_drain(fixture->http.server, PATIENCE_MS));
+    assert_true(pread(fixture->http.log.fd, log, sizeof log - 1, 0) >= 0);
+    assert_null(strstr(log, "POST"));
+    mr_parked_answer(fixture->app.parked[0], 503);
+    assert_true(pread(fixture->http.log.fd, log, sizeof log - 1, 0) > 0);
+    assert_non_null(strstr(log, "POST 503"));
+    assert_non_null(strstr(log, "\"path\":\"/park\""));
+    assert_non_null(strstr(log, "\"request_bytes\":4"));
+    assert_non_null(strstr(log, "\"cut_off\":false"));
+    close(client);
+}
+
+static void an_answered_request_is_not_parked(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[1000];
+    int client = ask(fixture, "GET /answered HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    read_until(client, NULL, text, sizeof text);
+    assert_non_null(strstr(text, "HTTP/1.1 204 "));
+    close(client);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(the_head_has_no_framing),    TEST(head_and_second_answers_detach_nothing),
-        TEST(streams_hold_no_threads),    TEST(a_client_that_leaves_is_seen),
-        TEST(silence_is_no_time_out),     TEST(drain_and_stop_leave_streams_alone),
-        TEST(no_descriptor_is_lost),      TEST(without_descriptors_the_answer_is_429),
-        TEST(few_descriptors_are_enough), TEST(requests_are_logged_whole),
+        TEST(the_head_has_no_framing),
+        TEST(head_and_second_answers_detach_nothing),
+        TEST(streams_hold_no_threads),
+        TEST(a_client_that_leaves_is_seen),
+        TEST(silence_is_no_time_out),
+        TEST(drain_and_stop_leave_streams_alone),
+        TEST(no_descriptor_is_lost),
+        TEST(without_descriptors_the_answer_is_429),
+        TEST(few_descriptors_are_enough),
+        TEST(requests_are_logged_whole),
+        TEST(parked_requests_hold_no_threads),
+        TEST(parked_requests_outlive_the_server),
+        TEST(parked_clients_that_leave_are_seen),
+        TEST(parked_requests_are_logged),
+        TEST(an_answered_request_is_not_parked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

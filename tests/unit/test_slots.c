@@ -1,154 +1,288 @@
-/* The pools of slots: what each lane may take, who waits, who goes first, and who is refused. */
+/* The slots of each lane: whose turn it is, what one user may hold while others wait, and who gives a slot back. */
 #include "worker/slots.h"
 
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-enum { NO_WAIT = 0, SHORT_WAIT_MS = 10, LONG_WAIT_MS = 20000 };
+enum { MAX = 32, ROOMY = 1000, HALF = 50, DELIVERER = 0 };
 
 static const enum mr_lane NORMAL = MR_LANE_NORMAL, HIGH = MR_LANE_HIGH, DELIVERIES = MR_LANE_DELIVERIES;
 
 static struct mr_slots slots;
+static struct mr_ticket tickets[MAX];
 
-static void begin(int normal, int high, int deliveries)
+static void begin(int normal, int high, int deliveries, int waiting_max, int share)
 {
-    mr_slots_init(&slots, (const int[MR_LANES]){normal, high, deliveries});
+    memset(tickets, 0, sizeof tickets);
+    mr_slots_init(&slots, (const int[MR_LANES]){normal, high, deliveries}, waiting_max, share);
 }
 
-/* The pool that a slot came from, or MR_LANES. */
-static enum mr_lane take(enum mr_lane lane, int wait_ms)
+static bool join(int n, enum mr_lane lane, int64_t user)
 {
-    enum mr_lane pool = MR_LANES;
-    return mr_slots_take(&slots, lane, wait_ms, &pool) ? pool : MR_LANES;
+    tickets[n].lane = lane;
+    tickets[n].user = user;
+    return mr_slots_join(&slots, &tickets[n]);
 }
 
-/* A thread that waits for a slot of a lane. */
+/* The number of the ticket that a slot of the pool goes to; there must be one. */
+static int next(enum mr_lane pool)
+{
+    return (int)(mr_slots_next(&slots, pool) - tickets);
+}
+
+static void leave(int n)
+{
+    mr_slots_leave(&slots, &tickets[n]);
+}
+
+/* Each letter of `users` is a ticket of a lane (capital: high) for its user; expected: the order in which slots of
+ * the normal pool go to them, one after the other, while all before are held (hold) or given back. */
+static void turns(void **state)
+{
+    (void)state;
+    static const struct {
+        int normal;
+        bool hold;
+        const char *users, *expected;
+    } table[] = {
+        {4, true, "aaaa", "aaaa"},   /* alone: everything */
+        {4, true, "aaab", "aaba"},   /* the share is two */
+        {4, true, "aaaabb", "aabb"}, /* */
+        {2, true, "aaab", "ab"},     /* the share is one */
+        {1, true, "ab", "a"},        /* one slot is nobody's share */
+        {2, false, "aaab", "aaab"},  /* who gave the slot back is below the share again */
+        {2, false, "aB", "Ba"},      /* high priority first */
+        {4, true, "aAAA", "AAAa"},   /* within one user as well */
+        {4, true, "AAAb", "AAbA"},   /* but not beyond a share */
+        {3, true, "aab", "aba"},     /* half of three is one */
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char got[MAX + 1] = "";
+        begin(table[i].normal, 1, 1, ROOMY, HALF);
+        for (int n = 0; table[i].users[n]; n++) {
+            char user = table[i].users[n];
+            assert_true(join(n, user < 'a' ? HIGH : NORMAL, user | ' '));
+        }
+        for (size_t n = 0; n < strlen(table[i].expected); n++) {
+            int taken = next(NORMAL);
+            got[n] = table[i].users[taken];
+            if (!table[i].hold)
+                leave(taken);
+        }
+        assert_string_equal(got, table[i].expected);
+        mr_slots_destroy(&slots);
+    }
+}
+
+static void the_share_is_a_percentage(void **state)
+{
+    (void)state;
+    static const struct {
+        int slots, percent, share;
+    } table[] = {{10, 50, 5}, {10, 10, 1}, {10, 1, 1}, {10, 99, 9}, {10, 100, 10}, {3, 67, 2}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        begin(table[i].slots, 0, 1, ROOMY, table[i].percent);
+        for (int n = 0; n < 10; n++)
+            assert_true(join(n, NORMAL, 1));
+        assert_true(join(10, NORMAL, 2));
+        int before = 0;
+        while (before < table[i].slots && next(NORMAL) != 10)
+            before++;
+        assert_int_equal(before, table[i].share);
+        mr_slots_destroy(&slots);
+    }
+}
+
+/* With all slots taken by one user, each that comes gets one back, the newest, until that user has just a share. */
+static void excess_is_given_back(void **state)
+{
+    (void)state;
+    begin(4, 0, 1, ROOMY, HALF);
+    for (int n = 0; n < 6; n++)
+        assert_true(join(n, NORMAL, 1));
+    for (int n = 0; n < 4; n++)
+        assert_int_equal(next(NORMAL), n);
+    for (int n = 0; n < 4; n++)
+        assert_false(tickets[n].yields);
+    assert_true(join(10, NORMAL, 2));
+    assert_true(tickets[3].yields);
+    assert_false(tickets[2].yields);
+    assert_true(join(11, NORMAL, 2));
+    assert_true(tickets[2].yields);
+    assert_true(join(12, NORMAL, 2)); /* above its own share */
+    assert_true(join(13, NORMAL, 3)); /* nobody is above the share any more */
+    assert_false(tickets[0].yields || tickets[1].yields);
+    leave(3);
+    assert_int_equal(next(NORMAL), 10);
+    assert_false(tickets[0].yields || tickets[1].yields);
+    leave(2);
+    assert_int_equal(next(NORMAL), 11);
+    leave(11);
+    assert_int_equal(next(NORMAL), 12); /* first come, first: both are below the share */
+    mr_slots_destroy(&slots);
+}
+
+/* A job that gave its slot back joins again and is not asked at once. */
+static void yielding_ends_with_the_slot(void **state)
+{
+    (void)state;
+    begin(2, 0, 1, ROOMY, HALF);
+    assert_true(join(0, NORMAL, 1) && join(1, NORMAL, 1));
+    assert_int_equal(next(NORMAL), 0);
+    assert_int_equal(next(NORMAL), 1);
+    assert_true(join(2, NORMAL, 2));
+    assert_true(tickets[1].yields);
+    leave(1);
+    assert_true(join(1, NORMAL, 1));
+    assert_false(tickets[1].yields);
+    assert_int_equal(next(NORMAL), 2);
+    leave(2);
+    assert_int_equal(next(NORMAL), 1);
+    assert_false(tickets[0].yields || tickets[1].yields);
+    mr_slots_destroy(&slots);
+}
+
+/* A ticket of high priority needs one slot, not one of each pool; deliveries take none from anybody. */
+static void one_slot_is_asked_for(void **state)
+{
+    (void)state;
+    begin(2, 2, 1, ROOMY, HALF);
+    for (int n = 0; n < 4; n++)
+        assert_true(join(n, HIGH, 1));
+    for (int n = 0; n < 4; n++)
+        assert_int_equal(next(n < 2 ? NORMAL : HIGH), n);
+    assert_true(join(5, DELIVERIES, DELIVERER));
+    for (int n = 0; n < 4; n++)
+        assert_false(tickets[n].yields);
+    assert_true(join(4, HIGH, 2));
+    assert_true(tickets[1].yields);
+    assert_false(tickets[3].yields);
+    assert_true(join(6, HIGH, 3));
+    assert_true(tickets[3].yields);
+    mr_slots_destroy(&slots);
+}
+
+static void lanes_are_served_by_their_pools(void **state)
+{
+    (void)state;
+    begin(1, 1, 2, ROOMY, HALF);
+    assert_true(join(0, NORMAL, 1) && join(1, DELIVERIES, DELIVERER) && join(2, HIGH, 1));
+    assert_true(join(3, DELIVERIES, DELIVERER));
+    assert_int_equal(next(HIGH), 2);
+    assert_int_equal(next(DELIVERIES), 1);
+    assert_int_equal(next(DELIVERIES), 3); /* there is no share */
+    assert_int_equal(next(NORMAL), 0);
+    mr_slots_destroy(&slots);
+}
+
+static void queues_are_bounded(void **state)
+{
+    (void)state;
+    begin(1, 0, 1, 4, HALF);
+    assert_true(join(0, NORMAL, 1) && join(1, NORMAL, 1));
+    assert_false(join(2, NORMAL, 1)); /* half of the places */
+    assert_true(join(3, NORMAL, 2) && join(4, NORMAL, 3));
+    assert_false(join(5, NORMAL, 4));
+    assert_true(join(6, HIGH, 1));
+    for (int n = 7; n < 11; n++)
+        assert_true(join(n, DELIVERIES, DELIVERER));
+    assert_false(join(11, DELIVERIES, DELIVERER));
+    mr_slots_destroy(&slots);
+    begin(1, 0, 1, 1, HALF);
+    assert_true(join(0, NORMAL, 1));
+    assert_false(join(1, NORMAL, 2));
+    mr_slots_destroy(&slots);
+}
+
+static bool is_of_user(const struct mr_ticket *ticket, void *ctx)
+{
+    return ticket->user == *(const int64_t *)ctx;
+}
+
+static size_t count(struct mr_tickets *list)
+{
+    size_t n = 0;
+    struct mr_ticket *ticket;
+    TAILQ_FOREACH(ticket, list, entry)
+    {
+        n++;
+    }
+    return n;
+}
+
+static void tickets_are_taken_out(void **state)
+{
+    (void)state;
+    struct mr_tickets out = TAILQ_HEAD_INITIALIZER(out), excess = TAILQ_HEAD_INITIALIZER(excess);
+    int64_t user = 2;
+    begin(2, 0, 1, ROOMY, HALF);
+    for (int n = 0; n < 4; n++)
+        assert_true(join(n, NORMAL, 1));
+    assert_true(join(4, NORMAL, 2) && join(5, HIGH, 2) && join(6, DELIVERIES, DELIVERER));
+    assert_false(mr_slots_has_share(&slots, &tickets[0]));
+    assert_int_equal(next(NORMAL), 5);
+    assert_true(mr_slots_has_share(&slots, &tickets[4]));
+    assert_int_equal(next(NORMAL), 0);
+    mr_slots_take_out(&slots, is_of_user, &user, &out);
+    assert_int_equal(count(&out), 1);
+    mr_slots_take_out_excess(&slots, &excess);
+    assert_int_equal(count(&excess), 3);
+    assert_ptr_equal(TAILQ_FIRST(&excess), &tickets[1]);
+    assert_int_equal(next(DELIVERIES), 6);
+    assert_true(join(1, NORMAL, 1));
+    leave(0);
+    assert_int_equal(next(NORMAL), 1);
+    mr_slots_destroy(&slots);
+}
+
+/* A thread that waits for a ticket. */
 struct waiter {
     pthread_t thread;
-    enum mr_lane lane;
     enum mr_lane pool;
+    struct mr_ticket *ticket;
 };
 
-static void *wait_for_slot(void *arg)
+static void *wait_for_ticket(void *arg)
 {
     struct waiter *waiter = arg;
-    waiter->pool = take(waiter->lane, LONG_WAIT_MS);
+    waiter->ticket = mr_slots_next(&slots, waiter->pool);
     return NULL;
 }
 
-/* Returns once the thread waits, as the count'th of its lane. */
-static void start(struct waiter *waiter, enum mr_lane lane, int count)
+static void start(struct waiter *waiter, enum mr_lane pool)
 {
-    waiter->lane = lane;
-    assert_int_equal(pthread_create(&waiter->thread, NULL, wait_for_slot, waiter), 0);
-    for (bool waiting = false; !waiting; sched_yield()) {
+    waiter->pool = pool;
+    assert_int_equal(pthread_create(&waiter->thread, NULL, wait_for_ticket, waiter), 0);
+    for (bool waits = false; !waits; sched_yield()) {
         pthread_mutex_lock(&slots.lock);
-        waiting = slots.lanes[lane].waiting == count;
+        waits = slots.lanes[pool].idle > 0;
         pthread_mutex_unlock(&slots.lock);
     }
 }
 
-static enum mr_lane result_of(struct waiter *waiter)
+static struct mr_ticket *result_of(struct waiter *waiter)
 {
     pthread_join(waiter->thread, NULL);
-    return waiter->pool;
+    return waiter->ticket;
 }
 
-/* Each letter takes without waiting: n(ormal), h(igh), d(elivery). Expected: the pool each slot comes from,
- * or
- * '-'. */
-static void lanes_take_what_is_theirs(void **state)
-{
-    (void)state;
-    static const struct {
-        int normal, high, deliveries;
-        const char *takes, *expected;
-    } table[] = {
-        {2, 1, 1, "nnn", "nn-"},         {2, 1, 1, "nnh", "nnh"},   {2, 1, 1, "nnhh", "nnh-"},
-        {2, 1, 1, "hhhh", "nnh-"},       {2, 1, 1, "hn", "nn"},     {2, 1, 1, "hhn", "nn-"},
-        {1, 0, 1, "nh", "n-"},           {1, 0, 1, "h", "n"},       {1, 1, 2, "ddd", "dd-"},
-        {1, 1, 2, "nhddnhd", "nhdd---"}, {1, 1, 2, "ddnh", "ddnh"},
-    };
-    static const char letters[] = {
-        [MR_LANE_NORMAL] = 'n', [MR_LANE_HIGH] = 'h', [MR_LANE_DELIVERIES] = 'd', [MR_LANES] = '-'};
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        begin(table[i].normal, table[i].high, table[i].deliveries);
-        for (size_t n = 0; table[i].takes[n]; n++) {
-            char wanted = table[i].takes[n];
-            enum mr_lane lane = wanted == 'n' ? NORMAL : wanted == 'h' ? HIGH : DELIVERIES;
-            assert_int_equal(letters[take(lane, NO_WAIT)], table[i].expected[n]);
-        }
-        mr_slots_destroy(&slots);
-    }
-}
-
-static void a_slot_goes_back_to_its_pool(void **state)
-{
-    (void)state;
-    begin(1, 1, 1);
-    assert_int_equal(take(NORMAL, NO_WAIT), NORMAL);
-    assert_int_equal(take(HIGH, NO_WAIT), HIGH);
-    mr_slots_give_back(&slots, HIGH);
-    assert_int_equal(take(NORMAL, SHORT_WAIT_MS), MR_LANES);
-    assert_int_equal(take(HIGH, NO_WAIT), HIGH);
-    mr_slots_give_back(&slots, NORMAL);
-    assert_int_equal(take(NORMAL, NO_WAIT), NORMAL);
-    mr_slots_destroy(&slots);
-}
-
-/* With one slot one may wait; the next is refused at once, and the one who waits gets the slot. */
-static void one_waits_and_the_next_is_refused(void **state)
-{
-    (void)state;
-    for (enum mr_lane lane = NORMAL; lane < MR_LANES; lane++) {
-        struct waiter waiter;
-        begin(1, 0, 1);
-        enum mr_lane pool = take(lane, NO_WAIT);
-        start(&waiter, lane, 1);
-        assert_int_equal(take(lane, LONG_WAIT_MS), MR_LANES);
-        mr_slots_give_back(&slots, pool);
-        assert_int_equal(result_of(&waiter), pool);
-        mr_slots_destroy(&slots);
-    }
-}
-
-/* Normal work that has waited longer lets high work go first, and is not forgotten. */
-static void high_work_goes_first(void **state)
+/* High priority takes a normal slot while one is idle, and leaves the reserved one. */
+static void normal_slots_first(void **state)
 {
     (void)state;
     struct waiter normal, high;
-    begin(1, 0, 1);
-    assert_int_equal(take(NORMAL, NO_WAIT), NORMAL);
-    start(&normal, NORMAL, 1);
-    start(&high, HIGH, 1);
-    mr_slots_give_back(&slots, NORMAL);
-    assert_int_equal(result_of(&high), NORMAL);
-    mr_slots_give_back(&slots, NORMAL);
-    assert_int_equal(result_of(&normal), NORMAL);
-    mr_slots_destroy(&slots);
-}
-
-/* A slot of one pool wakes who can use it, whoever else waits. */
-static void lanes_wait_side_by_side(void **state)
-{
-    (void)state;
-    struct waiter normal, high, delivery;
-    begin(1, 1, 1);
-    assert_int_equal(take(NORMAL, NO_WAIT), NORMAL);
-    assert_int_equal(take(HIGH, NO_WAIT), HIGH);
-    assert_int_equal(take(DELIVERIES, NO_WAIT), DELIVERIES);
-    start(&normal, NORMAL, 1);
-    start(&delivery, DELIVERIES, 1);
-    start(&high, HIGH, 1);
-    mr_slots_give_back(&slots, DELIVERIES);
-    assert_int_equal(result_of(&delivery), DELIVERIES);
-    mr_slots_give_back(&slots, HIGH);
-    assert_int_equal(result_of(&high), HIGH);
-    mr_slots_give_back(&slots, NORMAL);
-    assert_int_equal(result_of(&normal), NORMAL);
+    begin(1, 1, 1, ROOMY, HALF);
+    start(&high, HIGH);
+    start(&normal, NORMAL);
+    assert_true(join(0, HIGH, 1));
+    assert_ptr_equal(result_of(&normal), &tickets[0]);
+    assert_true(join(1, NORMAL, 1));
+    assert_true(join(2, HIGH, 1));
+    assert_ptr_equal(result_of(&high), &tickets[2]);
     mr_slots_destroy(&slots);
 }
 
@@ -156,27 +290,32 @@ static void stopping_wakes_who_waits(void **state)
 {
     (void)state;
     struct waiter waiters[MR_LANES];
-    begin(1, 1, 1);
+    begin(1, 1, 1, ROOMY, HALF);
     for (enum mr_lane lane = NORMAL; lane < MR_LANES; lane++)
-        assert_int_equal(take(lane, NO_WAIT), lane);
-    for (enum mr_lane lane = NORMAL; lane < MR_LANES; lane++)
-        start(&waiters[lane], lane, 1);
+        start(&waiters[lane], lane);
     assert_false(mr_slots_stopping(&slots));
     mr_slots_stop(&slots);
     for (enum mr_lane lane = NORMAL; lane < MR_LANES; lane++)
-        assert_int_equal(result_of(&waiters[lane]), MR_LANES);
-    mr_slots_give_back(&slots, NORMAL);
+        assert_null(result_of(&waiters[lane]));
     assert_true(mr_slots_stopping(&slots));
-    assert_int_equal(take(NORMAL, LONG_WAIT_MS), MR_LANES);
+    assert_false(join(0, NORMAL, 1));
+    assert_null(mr_slots_next(&slots, NORMAL));
     mr_slots_destroy(&slots);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lanes_take_what_is_theirs),         cmocka_unit_test(a_slot_goes_back_to_its_pool),
-        cmocka_unit_test(one_waits_and_the_next_is_refused), cmocka_unit_test(high_work_goes_first),
-        cmocka_unit_test(lanes_wait_side_by_side),           cmocka_unit_test(stopping_wakes_who_waits),
+        cmocka_unit_test(turns),
+        cmocka_unit_test(the_share_is_a_percentage),
+        cmocka_unit_test(excess_is_given_back),
+        cmocka_unit_test(yielding_ends_with_the_slot),
+        cmocka_unit_test(one_slot_is_asked_for),
+        cmocka_unit_test(lanes_are_served_by_their_pools),
+        cmocka_unit_test(queues_are_bounded),
+        cmocka_unit_test(tickets_are_taken_out),
+        cmocka_unit_test(normal_slots_first),
+        cmocka_unit_test(stopping_wakes_who_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -191,8 +191,9 @@ static enum mr_job_end deliver(struct mr_worker *worker, const struct mr_deliver
 }
 
 enum mr_job_end mr_deliver_run(struct mr_worker *worker, const struct mr_message *message,
-                               const struct mr_log *log)
+                               const struct mr_log *log, const struct mr_ticket *ticket)
 {
+    (void)ticket;
     static const struct {
         const char *name;
         enum mr_severity severity;

@@ -3,8 +3,9 @@
 #include "worker/job.h"
 
 enum mr_job_end mr_ping_run(struct mr_worker *worker, const struct mr_message *message,
-                            const struct mr_log *log)
+                            const struct mr_log *log, const struct mr_ticket *ticket)
 {
+    (void)ticket;
     int64_t ms = -1;
     struct mr_err err;
     if (mr_ping_answer(worker->db, message->id, &ms, &err) != MR_OK) {

@@ -1,0 +1,88 @@
+#include "shared/data/waiting.h"
+
+#include "shared/base/buf.h"
+#include "shared/base/encoding.h"
+#include "shared/data/lease_sql.h"
+
+#include <inttypes.h>
+
+enum { ARRAY_TEXT_MAX = 1 << 20 };
+
+static int64_t known_generation(int64_t generation)
+{
+    return generation <= INT32_MAX ? generation : 0;
+}
+
+static enum mr_status array_texts(const struct mr_waiting *tasks, size_t count, struct mr_buf *ids,
+                                  struct mr_buf *generations, struct mr_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *before = i ? "," : "{";
+        MR_TRY(mr_buf_appendf(ids, err, "%s%" PRId64, before, tasks[i].task_id));
+        MR_TRY(mr_buf_appendf(generations, err, "%s%" PRId64, before, known_generation(tasks[i].generation)));
+    }
+    MR_TRY(mr_buf_append_str(ids, "}", err));
+    return mr_buf_append_str(generations, "}", err);
+}
+
+static enum mr_waiting_state state_of(const char *name)
+{
+    return strcmp(name, "ready") == 0       ? MR_WAITING_READY
+           : strcmp(name, "elsewhere") == 0 ? MR_WAITING_ELSEWHERE
+                                            : MR_WAITING_STALE;
+}
+
+enum mr_status mr_waiting_look(struct mr_db *db, struct mr_waiting *tasks, size_t count, struct mr_err *err)
+{
+    static const struct mr_statement look = {
+        "waiting_look",
+        "SELECT m.n, t.user_id, CASE WHEN" MR_LEASE_IS_CLAIMABLE " THEN 'ready'"
+        " WHEN status = 'processing' THEN 'elsewhere' ELSE 'stale' END AS state"
+        " FROM unnest($1::bigint[], $2::int[]) WITH ORDINALITY AS m (id, generation, n)"
+        " JOIN tasks t ON t.id = m.id AND t.generation = m.generation",
+        2};
+    if (count == 0)
+        return MR_OK;
+    MR_AUTO(mr_buf) struct mr_buf ids = MR_BUF_INIT(ARRAY_TEXT_MAX);
+    MR_AUTO(mr_buf) struct mr_buf generations = MR_BUF_INIT(ARRAY_TEXT_MAX);
+    MR_TRY(array_texts(tasks, count, &ids, &generations, err));
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    const char *const params[] = {mr_buf_str(&ids), mr_buf_str(&generations)};
+    MR_TRY(mr_db_exec(db, &look, params, &rows, err));
+    for (size_t i = 0; i < count; i++)
+        tasks[i].user = 0, tasks[i].state = MR_WAITING_STALE;
+    for (int row = 0; row < mr_rows_count(rows); row++) {
+        struct mr_waiting *task = &tasks[mr_rows_int64(rows, row, "n") - 1];
+        task->user = mr_rows_int64(rows, row, "user_id");
+        task->state = state_of(mr_rows_text(rows, row, "state"));
+    }
+    return MR_OK;
+}
+
+/* The smallest and the largest are found at once in the index tasks_waiting, however many tasks one user has. */
+enum mr_status mr_waiting_has_others(struct mr_db *db, int64_t user, bool high, bool *ret, struct mr_err *err)
+{
+    static const struct mr_statement ask = {
+        "waiting_has_others",
+        "SELECT 1 FROM (SELECT min(user_id) AS first, max(user_id) AS last FROM tasks"
+        " WHERE status = 'uploaded' AND priority = $2) w WHERE first <> $1::bigint OR last <> $1::bigint",
+        2};
+    char text[MR_INT64_TEXT_MAX];
+    mr_int64_text(user, text);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec(db, &ask, (const char *const[]){text, high ? "high" : "normal"}, &rows, err));
+    *ret = mr_rows_count(rows) > 0;
+    return MR_OK;
+}
+
+enum mr_status mr_waiting_put_off(struct mr_db *db, const struct mr_message *message, struct mr_err *err)
+{
+    static const struct mr_statement put_off = {"waiting_put_off",
+                                                "UPDATE tasks SET published_at = NULL WHERE id = $1::bigint"
+                                                " AND generation = $2::int AND status = 'uploaded'",
+                                                2};
+    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
+    mr_int64_text(message->task_id, task);
+    mr_int64_text(known_generation(message->generation), generation);
+    return mr_db_exec(db, &put_off, (const char *const[]){task, generation}, NULL, err);
+}

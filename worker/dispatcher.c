@@ -1,0 +1,366 @@
+#include "worker/dispatcher.h"
+
+#include "shared/base/clock.h"
+#include "shared/data/waiting.h"
+#include "worker/push_answer.h"
+
+#include <errno.h>
+
+enum {
+    WATCH_MS = 1000,       /* how soon the end of a lease or of a task is seen */
+    DEADLINE_PERCENT = 90, /* of the ack deadline, when a push that waits is answered */
+    LOOK_MAX = 256,        /* held pushes looked up in one statement */
+};
+
+struct push {
+    struct mr_ticket ticket; /* the first member: push_of gets its address */
+    struct mr_parked *request;
+    struct mr_message message;
+    struct mr_log log;
+    mr_message_run *run;
+    int64_t due_us; /* to be answered by then if no job has begun */
+};
+
+struct slot_thread {
+    struct mr_dispatcher *dispatcher;
+    enum mr_lane pool;
+    pthread_t id;
+};
+
+struct mr_dispatcher {
+    struct mr_worker *worker;
+    int held_max;
+    pthread_t watcher;
+    bool has_watcher;
+    size_t thread_count;  /* of those that run */
+    pthread_mutex_t lock; /* protects all fields below */
+    pthread_cond_t stop;
+    bool stopping;
+    int held_count;
+    struct mr_tickets held;
+    struct slot_thread threads[]; /* not protected: written at the start */
+};
+
+static struct push *push_of(struct mr_ticket *ticket)
+{
+    return (struct push *)ticket;
+}
+
+static void answer(struct push *push, int http_status)
+{
+    mr_parked_answer(push->request, http_status);
+    free(push);
+}
+
+/* Answers a push whose job has not begun. */
+static void finish(struct push *push, enum mr_job_end end)
+{
+    mr_job_log_unclaimed(&push->log, &push->message, end);
+    answer(push, mr_push_answer(end));
+}
+
+/* Beyond the bound the push is acknowledged, and the sweep sees to the task. */
+static void hold(struct mr_dispatcher *dispatcher, struct push *push)
+{
+    pthread_mutex_lock(&dispatcher->lock);
+    bool stopping = dispatcher->stopping;
+    bool held = !stopping && dispatcher->held_count < dispatcher->held_max;
+    if (held) {
+        TAILQ_INSERT_TAIL(&dispatcher->held, &push->ticket, entry);
+        dispatcher->held_count++;
+    }
+    pthread_mutex_unlock(&dispatcher->lock);
+    if (!held)
+        finish(push, stopping ? MR_JOB_BUSY : MR_JOB_ELSEWHERE);
+}
+
+/* True if the push was put off. Without the database it stays. */
+static bool put_off(struct mr_dispatcher *dispatcher, struct push *push)
+{
+    struct mr_db *db = dispatcher->worker->db;
+    bool others = false;
+    struct mr_err err;
+    if (mr_waiting_has_others(db, push->ticket.user, push->message.high, &others, &err) != MR_OK ||
+        (others && mr_waiting_put_off(db, &push->message, &err) != MR_OK)) {
+        mr_log_err(&push->log, MR_LOG_WARNING, "cannot put a task off", &err, NULL);
+        return false;
+    }
+    if (others)
+        finish(push, MR_JOB_DEFERRED);
+    return others;
+}
+
+/* The push may be answered and freed when this returns, as with all functions that hand it on. */
+static void await_slot(struct mr_dispatcher *dispatcher, struct push *push)
+{
+    struct mr_slots *slots = &dispatcher->worker->slots;
+    if (mr_slots_has_share(slots, &push->ticket) && put_off(dispatcher, push))
+        return;
+    if (!mr_slots_join(slots, &push->ticket))
+        finish(push, MR_JOB_BUSY);
+}
+
+static void place(struct mr_dispatcher *dispatcher, struct push *push, const struct mr_waiting *task)
+{
+    switch (task->state) {
+    case MR_WAITING_STALE:
+        finish(push, MR_JOB_STALE);
+        break;
+    case MR_WAITING_ELSEWHERE:
+        hold(dispatcher, push);
+        break;
+    case MR_WAITING_READY:
+        push->ticket.user = task->user;
+        await_slot(dispatcher, push);
+        break;
+    }
+}
+
+static bool is_of_task(const struct push *push)
+{
+    return push->run == mr_job_run;
+}
+
+static struct mr_waiting task_of(const struct push *push)
+{
+    return (struct mr_waiting){.task_id = push->message.task_id, .generation = push->message.generation};
+}
+
+static void admit(struct mr_dispatcher *dispatcher, struct push *push)
+{
+    struct mr_waiting task = task_of(push);
+    struct mr_err err;
+    if (!is_of_task(push)) {
+        await_slot(dispatcher, push);
+    } else if (mr_waiting_look(dispatcher->worker->db, &task, 1, &err) != MR_OK) {
+        mr_log_err(&push->log, MR_LOG_WARNING, "cannot look the task up", &err, "{s:I}", "task_id",
+                   (json_int_t)task.task_id);
+        answer(push, mr_push_answer(MR_JOB_RELEASED));
+    } else {
+        place(dispatcher, push, &task);
+    }
+}
+
+enum mr_status mr_dispatcher_take(struct mr_dispatcher *dispatcher, struct mr_request *req,
+                                  mr_message_run *run, const struct mr_message *message,
+                                  const struct mr_log *log, struct mr_err *err)
+{
+    int64_t wait_us = dispatcher->worker->config->ack_deadline_s * 1000000 * DEADLINE_PERCENT / 100;
+    struct push *push = calloc(1, sizeof *push);
+    if (!push)
+        return mr_fail_oom(err);
+    *push = (struct push){.ticket = {.lane = mr_lane_of(message)},
+                          .message = *message,
+                          .log = *log,
+                          .run = run,
+                          .due_us = mr_time_monotonic_us() + wait_us};
+    enum mr_status status = mr_request_park(req, &push->request, err);
+    if (status != MR_OK) {
+        free(push);
+        return status;
+    }
+    admit(dispatcher, push);
+    return MR_OK;
+}
+
+static void *run_slot(void *arg)
+{
+    const struct slot_thread *thread = arg;
+    struct mr_dispatcher *dispatcher = thread->dispatcher;
+    struct mr_slots *slots = &dispatcher->worker->slots;
+    struct mr_ticket *ticket;
+    while ((ticket = mr_slots_next(slots, thread->pool))) {
+        struct push *push = push_of(ticket);
+        enum mr_job_end end = push->run(dispatcher->worker, &push->message, &push->log, ticket);
+        mr_slots_leave(slots, ticket);
+        if (end == MR_JOB_YIELDED)
+            admit(dispatcher, push);
+        else if (end == MR_JOB_ELSEWHERE && is_of_task(push))
+            hold(dispatcher, push);
+        else
+            answer(push, mr_push_answer(end));
+    }
+    return NULL;
+}
+
+static bool is_over(const struct mr_ticket *ticket, void *ctx)
+{
+    const struct push *push = (const struct push *)ticket; /* as push_of */
+    return *(const int64_t *)ctx >= push->due_us || mr_parked_is_gone(push->request);
+}
+
+static bool is_any(const struct mr_ticket *ticket, void *ctx)
+{
+    (void)ticket;
+    (void)ctx;
+    return true;
+}
+
+static void refuse_all(struct mr_tickets *tickets)
+{
+    for (struct mr_ticket *ticket; (ticket = TAILQ_FIRST(tickets));) {
+        TAILQ_REMOVE(tickets, ticket, entry);
+        finish(push_of(ticket), MR_JOB_BUSY);
+    }
+}
+
+static void refuse_waiting(struct mr_dispatcher *dispatcher, mr_ticket_test *is_refused)
+{
+    struct mr_tickets refused = TAILQ_HEAD_INITIALIZER(refused);
+    int64_t now_us = mr_time_monotonic_us();
+    mr_slots_take_out(&dispatcher->worker->slots, is_refused, &now_us, &refused);
+    refuse_all(&refused);
+}
+
+/* Others' tasks may wait by now. */
+static void reconsider_excess(struct mr_dispatcher *dispatcher)
+{
+    struct mr_tickets excess = TAILQ_HEAD_INITIALIZER(excess);
+    mr_slots_take_out_excess(&dispatcher->worker->slots, &excess);
+    for (struct mr_ticket *ticket; (ticket = TAILQ_FIRST(&excess));) {
+        TAILQ_REMOVE(&excess, ticket, entry);
+        await_slot(dispatcher, push_of(ticket));
+    }
+}
+
+/* Takes the first of the held pushes, at most LOOK_MAX, to where they belong by now. */
+static void look_at_first(struct mr_dispatcher *dispatcher, struct mr_tickets *held)
+{
+    struct mr_waiting tasks[LOOK_MAX];
+    size_t count = 0;
+    struct mr_ticket *ticket;
+    struct mr_err err;
+    for (ticket = TAILQ_FIRST(held); ticket && count < LOOK_MAX; ticket = TAILQ_NEXT(ticket, entry))
+        tasks[count++] = task_of(push_of(ticket));
+    bool failed = mr_waiting_look(dispatcher->worker->db, tasks, count, &err) != MR_OK;
+    if (failed)
+        mr_log_err(dispatcher->worker->log, MR_LOG_WARNING, "cannot look at held tasks", &err, NULL);
+    int64_t now_us = mr_time_monotonic_us();
+    for (size_t i = 0; i < count; i++) {
+        ticket = TAILQ_FIRST(held);
+        TAILQ_REMOVE(held, ticket, entry);
+        if (failed)
+            tasks[i].state = MR_WAITING_ELSEWHERE; /* still, as far as we know */
+        if (is_over(ticket, &now_us))
+            finish(push_of(ticket), MR_JOB_BUSY);
+        else
+            place(dispatcher, push_of(ticket), &tasks[i]);
+    }
+}
+
+static void take_held(struct mr_dispatcher *dispatcher, struct mr_tickets *ret)
+{
+    pthread_mutex_lock(&dispatcher->lock);
+    TAILQ_CONCAT(ret, &dispatcher->held, entry);
+    dispatcher->held_count = 0;
+    pthread_mutex_unlock(&dispatcher->lock);
+}
+
+static void watch_held(struct mr_dispatcher *dispatcher)
+{
+    struct mr_tickets held = TAILQ_HEAD_INITIALIZER(held);
+    take_held(dispatcher, &held);
+    while (!TAILQ_EMPTY(&held))
+        look_at_first(dispatcher, &held);
+}
+
+/* False when it is time to stop. */
+static bool wait_for_round(struct mr_dispatcher *dispatcher)
+{
+    const struct timespec until = mr_time_deadline(WATCH_MS);
+    int waited = 0;
+    pthread_mutex_lock(&dispatcher->lock);
+    while (!dispatcher->stopping && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&dispatcher->stop, &dispatcher->lock, &until);
+    bool stopping = dispatcher->stopping;
+    pthread_mutex_unlock(&dispatcher->lock);
+    return !stopping;
+}
+
+static void *watch(void *arg)
+{
+    struct mr_dispatcher *dispatcher = arg;
+    while (wait_for_round(dispatcher)) {
+        refuse_waiting(dispatcher, is_over);
+        reconsider_excess(dispatcher);
+        watch_held(dispatcher);
+    }
+    struct mr_tickets held = TAILQ_HEAD_INITIALIZER(held);
+    take_held(dispatcher, &held);
+    refuse_all(&held);
+    refuse_waiting(dispatcher, is_any);
+    return NULL;
+}
+
+static struct mr_dispatcher *new_dispatcher(struct mr_worker *worker, size_t slots)
+{
+    struct mr_dispatcher *dispatcher = calloc(1, sizeof *dispatcher + slots * sizeof *dispatcher->threads);
+    if (!dispatcher)
+        return NULL;
+    dispatcher->worker = worker;
+    dispatcher->held_max = (int)worker->config->parked_pushes;
+    TAILQ_INIT(&dispatcher->held);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&dispatcher->stop, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&dispatcher->lock, NULL);
+    return dispatcher;
+}
+
+static enum mr_status start_threads(struct mr_dispatcher *dispatcher, const int counts[MR_LANES],
+                                    struct mr_err *err)
+{
+    int failure = pthread_create(&dispatcher->watcher, NULL, watch, dispatcher);
+    dispatcher->has_watcher = failure == 0;
+    for (enum mr_lane lane = MR_LANE_NORMAL; lane < MR_LANES; lane++)
+        for (int i = 0; i < counts[lane] && !failure; i++) {
+            struct slot_thread *thread = &dispatcher->threads[dispatcher->thread_count];
+            *thread = (struct slot_thread){.dispatcher = dispatcher, .pool = lane};
+            failure = pthread_create(&thread->id, NULL, run_slot, thread);
+            dispatcher->thread_count += failure == 0;
+        }
+    return failure ? mr_fail_errno(err, MR_EXHAUSTED, failure, "start the threads of the slots") : MR_OK;
+}
+
+enum mr_status mr_dispatcher_start(struct mr_worker *worker, const int counts[MR_LANES],
+                                   struct mr_dispatcher **ret, struct mr_err *err)
+{
+    size_t slots = 0;
+    for (int lane = 0; lane < MR_LANES; lane++)
+        slots += (size_t)counts[lane];
+    struct mr_dispatcher *dispatcher = new_dispatcher(worker, slots);
+    if (!dispatcher)
+        return mr_fail_oom(err);
+    enum mr_status status = start_threads(dispatcher, counts, err);
+    if (status != MR_OK) {
+        mr_dispatcher_stop(dispatcher);
+        mr_dispatcher_free(dispatcher);
+        return status;
+    }
+    *ret = dispatcher;
+    return MR_OK;
+}
+
+void mr_dispatcher_stop(struct mr_dispatcher *dispatcher)
+{
+    mr_slots_stop(&dispatcher->worker->slots);
+    pthread_mutex_lock(&dispatcher->lock);
+    dispatcher->stopping = true;
+    pthread_cond_signal(&dispatcher->stop);
+    pthread_mutex_unlock(&dispatcher->lock);
+    if (dispatcher->has_watcher)
+        pthread_join(dispatcher->watcher, NULL);
+    for (size_t i = 0; i < dispatcher->thread_count; i++)
+        pthread_join(dispatcher->threads[i].id, NULL);
+}
+
+void mr_dispatcher_free(struct mr_dispatcher *dispatcher)
+{
+    if (!dispatcher)
+        return;
+    pthread_cond_destroy(&dispatcher->stop);
+    pthread_mutex_destroy(&dispatcher->lock);
+    free(dispatcher);
+}
