@@ -1,5 +1,6 @@
 #include "web/admission.h"
 
+#include "shared/base/clock.h"
 #include "shared/data/idempotency.h"
 #include "shared/data/outbox.h"
 
@@ -39,12 +40,22 @@ struct batch {
     size_t count;
 };
 
-static void insert_one_by_one(struct mr_admission *admission, struct batch *batch)
+static bool is_in_time(int64_t due_us)
+{
+    return mr_time_monotonic_us() < due_us;
+}
+
+/* Those whose turn does not come in time share the batch's failure. */
+static void insert_one_by_one(struct mr_admission *admission, struct batch *batch, int64_t due_us,
+                              const struct mr_err *failure)
 {
     for (size_t i = 0; i < batch->count; i++) {
         struct ticket *ticket = batch->tickets[i];
-        ticket->status = mr_tasks_insert_within(admission->db, admission->quotas, &ticket->draft, 1,
-                                                &ticket->view, &ticket->over, &ticket->err);
+        ticket->err = *failure;
+        ticket->status = failure->status;
+        if (is_in_time(due_us))
+            ticket->status = mr_tasks_insert_within(admission->db, admission->quotas, &ticket->draft, 1,
+                                                    &ticket->view, &ticket->over, &ticket->err);
     }
 }
 
@@ -54,14 +65,16 @@ static enum mr_status insert_batch(struct mr_admission *admission, struct batch 
                                   batch->over, err);
 }
 
+/* A database that does not answer keeps no request longer than a statement and the rest of this time. */
 static void insert_all(struct mr_admission *admission, struct batch *batch)
 {
+    const int64_t due_us = mr_time_monotonic_us() + MR_TASKS_INSERT_MS * INT64_C(1000);
     struct mr_err err = {0};
     enum mr_status status = insert_batch(admission, batch, &err);
-    if (status == MR_UNAVAILABLE) /* perhaps a stale connection; safe to repeat, because file_id is unique */
+    if (status == MR_UNAVAILABLE && is_in_time(due_us)) /* a stale connection? safe: file_id is unique */
         status = insert_batch(admission, batch, &err);
-    if (status != MR_OK && !mr_status_is_transient(status) && batch->count > 1) {
-        insert_one_by_one(admission, batch); /* one bad row must not fail the others */
+    if (status != MR_OK && batch->count > 1) {
+        insert_one_by_one(admission, batch, due_us, &err); /* one bad row must not fail the others */
         return;
     }
     for (size_t i = 0; i < batch->count; i++) {
@@ -72,57 +85,72 @@ static void insert_all(struct mr_admission *admission, struct batch *batch)
     }
 }
 
-/* Collects the messages of the inserted tasks; drafts that were not inserted have none. Returns how many. */
-static size_t collect(const struct batch *batch, struct mr_message *messages)
+/* The inserted tasks of one priority: a lane that cannot be published concerns no other. */
+struct outgoing {
+    struct mr_message messages[BATCH_MAX];
+    size_t count;
+    bool is_published;
+};
+
+/* Drafts that were not inserted have no message. */
+static void collect(const struct batch *batch, bool high, struct outgoing *ret)
 {
-    size_t count = 0;
+    ret->count = 0;
     for (size_t i = 0; i < batch->count; i++) {
-        if (!batch->tickets[i]->view)
-            continue;
         const struct mr_task_draft *draft = batch->drafts[i];
-        struct mr_message *message = &messages[count++];
+        if (!batch->tickets[i]->view || (strcmp(draft->priority, "high") == 0) != high)
+            continue;
+        struct mr_message *message = &ret->messages[ret->count++];
         *message = (struct mr_message){
             .task_id = json_integer_value(json_object_get(batch->tickets[i]->view, "id")),
             .generation = 1,
-            .high = strcmp(draft->priority, "high") == 0,
+            .high = high,
         };
         snprintf(message->kind, sizeof message->kind, "%s", draft->kind);
         snprintf(message->traceparent, sizeof message->traceparent, "%s", draft->traceparent);
     }
-    return count;
 }
 
-static bool publish(struct mr_admission *admission, const struct mr_message *messages, size_t count)
+static void publish(struct mr_admission *admission, struct outgoing *outgoing)
 {
     struct mr_err err;
-    if (mr_publish(admission->publisher, messages, count, MR_PUBLISH_REQUEST_MS, &err) == MR_OK)
-        return true;
-    mr_log_err(admission->log, MR_LOG_WARNING, "cannot publish tasks: the sweep will", &err, "{s:I}", "tasks",
-               (json_int_t)count);
-    return false;
+    outgoing->is_published = mr_publish(admission->publisher, outgoing->messages, outgoing->count,
+                                        MR_PUBLISH_REQUEST_MS, &err) == MR_OK;
+    if (!outgoing->is_published)
+        mr_log_err(admission->log, MR_LOG_WARNING, "cannot publish tasks: the sweep will", &err, "{s:I,s:b}",
+                   "tasks", (json_int_t)outgoing->count, "high", outgoing->messages[0].high);
 }
 
-static void answer_locked(struct mr_admission *admission, const struct batch *batch)
+static void mark(struct mr_admission *admission, const struct outgoing *outgoing)
 {
+    struct mr_err err;
+    if (outgoing->is_published &&
+        mr_outbox_mark(admission->db, outgoing->messages, outgoing->count, &err) != MR_OK)
+        mr_log_err(admission->log, MR_LOG_WARNING,
+                   "cannot mark tasks as published: they will be published twice", &err, "{s:I}", "tasks",
+                   (json_int_t)outgoing->count);
+}
+
+static void answer(struct mr_admission *admission, const struct batch *batch)
+{
+    pthread_mutex_lock(&admission->lock);
     for (size_t i = 0; i < batch->count; i++)
         batch->tickets[i]->done = true;
     pthread_cond_broadcast(&admission->answered);
+    pthread_mutex_unlock(&admission->lock);
 }
 
 static void admit(struct mr_admission *admission, struct batch *batch)
 {
-    struct mr_message messages[BATCH_MAX];
+    struct outgoing lanes[2]; /* normal, high */
     insert_all(admission, batch);
-    size_t count = collect(batch, messages);
-    bool published = publish(admission, messages, count);
-    pthread_mutex_lock(&admission->lock);
-    answer_locked(admission, batch); /* from here on the tickets belong to their threads */
-    pthread_mutex_unlock(&admission->lock);
-    struct mr_err err;
-    if (published && mr_outbox_mark(admission->db, messages, count, &err) != MR_OK)
-        mr_log_err(admission->log, MR_LOG_WARNING,
-                   "cannot mark tasks as published: they will be published twice", &err, "{s:I}", "tasks",
-                   (json_int_t)count);
+    for (int high = 0; high < 2; high++) {
+        collect(batch, high, &lanes[high]);
+        publish(admission, &lanes[high]);
+    }
+    answer(admission, batch); /* from here on the tickets belong to their threads */
+    for (int high = 0; high < 2; high++)
+        mark(admission, &lanes[high]);
 }
 
 /* Waits for tickets and takes up to BATCH_MAX of them; false when the admission stops and none is left. */

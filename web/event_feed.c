@@ -1,15 +1,17 @@
 /*
  * The rounds of the feed: take the notifications that have arrived, send what has changed, let streams catch
- * up, wait. When the database fails, the feed drops the connection, marks all streams as lost (notifications
+ * up, wait. Every some seconds it asks for a sign of life: a connection that a network dropped silently looks like one
+ * without notifications. When the database fails, the feed drops the connection, marks all streams as lost (notifications
  * may have been missed), and connects again after a growing delay.
  */
 #include "web/event_feed.h"
+#include "shared/base/clock.h"
 
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CONNECT_MS = 10000, DELAY_MIN_MS = 100, DELAY_MAX_MS = 5000 };
+enum { CONNECT_MS = 10000, DELAY_MIN_MS = 100, DELAY_MAX_MS = 5000, CHECK_EVERY_MS = 10000, CHECK_MS = 5000 };
 
 /* Waits until there is something to do, or for timeout_ms; false when the hub stops. */
 static bool wait_for_work(struct mr_event_feed *feed, int timeout_ms)
@@ -32,13 +34,24 @@ static void note_success(struct mr_event_feed *feed)
     feed->delay_ms = DELAY_MIN_MS;
 }
 
+static enum mr_status check_if_due(struct mr_event_feed *feed, struct mr_err *err)
+{
+    if (mr_time_monotonic_us() - feed->checked_us < CHECK_EVERY_MS * INT64_C(1000))
+        return MR_OK;
+    MR_TRY(mr_db_listener_check(feed->listener, CHECK_MS, feed->hub->stop, err));
+    feed->checked_us = mr_time_monotonic_us();
+    return MR_OK;
+}
+
 /* Runs rounds until the hub stops (MR_OK) or the database fails. */
 static enum mr_status serve(struct mr_event_feed *feed, struct mr_err *err)
 {
     MR_TRY(mr_db_listen(feed->hub->options.conninfo, MR_EVENTS_CHANNEL, CONNECT_MS, feed->hub->stop,
                         &feed->listener, err));
     bool more_notices = false, more_pages = true;
-    while (wait_for_work(feed, more_notices || more_pages ? 0 : -1)) {
+    feed->checked_us = mr_time_monotonic_us();
+    while (wait_for_work(feed, more_notices || more_pages ? 0 : CHECK_EVERY_MS)) {
+        MR_TRY(check_if_due(feed, err));
         MR_TRY(mr_event_feed_take_notices(feed, &more_notices, err));
         MR_TRY(mr_event_feed_send_pending(feed, err));
         MR_TRY(mr_event_feed_catch_up(feed, &more_pages, err));

@@ -22,6 +22,7 @@ struct mr_event_feed {
     struct mr_event_notice pending[MR_EVENT_PENDING_MAX];
     size_t pending_count;
     int64_t turn;           /* serial of the stream that was the last to catch up */
+    int64_t checked_us;     /* when the connection showed its last sign of life */
     int delay_ms;           /* before the next attempt to connect */
     bool failure_is_logged; /* the present failure is in the log */
 };

@@ -88,6 +88,7 @@ static enum mr_status serve(struct mr_web *web, const sigset_t *signals, struct 
     sigwait(signals, &signal_number);
     mr_log_write(web->log, MR_LOG_NOTICE, "stopping: finishing open requests", "{s:i}", "signal",
                  signal_number);
+    mr_db_hurry(web->db);
     mr_event_hub_stop(web->events);
     if (!mr_server_drain(server, DRAIN_MS))
         mr_log_write(web->log, MR_LOG_WARNING, "some requests were cut off", NULL);

@@ -54,10 +54,25 @@ static enum mr_status publish_owed(struct mr_web *web, const struct owed *owed, 
     return MR_OK;
 }
 
+static enum mr_status normal_due(struct mr_db *db, int64_t republish_after_s, struct mr_message *due,
+                                 size_t max, size_t *ret_count, struct mr_err *err)
+{
+    return mr_outbox_due(db, false, republish_after_s, due, max, ret_count, err);
+}
+
+static enum mr_status high_due(struct mr_db *db, int64_t republish_after_s, struct mr_message *due,
+                               size_t max, size_t *ret_count, struct mr_err *err)
+{
+    return mr_outbox_due(db, true, republish_after_s, due, max, ret_count, err);
+}
+
+/* A lane whose topic fails does not keep the other's tasks waiting. */
 static enum mr_status publish_tasks(struct mr_web *web, int64_t *total, struct mr_err *err)
 {
-    static const struct owed tasks = {mr_outbox_due, mr_outbox_mark};
-    return publish_owed(web, &tasks, total, err);
+    static const struct owed normal = {normal_due, mr_outbox_mark}, high = {high_due, mr_outbox_mark};
+    enum mr_status of_normal = publish_owed(web, &normal, total, err);
+    enum mr_status of_high = publish_owed(web, &high, total, of_normal == MR_OK ? err : NULL);
+    return of_normal == MR_OK ? of_high : of_normal;
 }
 
 static enum mr_status publish_deliveries(struct mr_web *web, int64_t *total, struct mr_err *err)

@@ -104,6 +104,7 @@ static enum mr_status serve(struct mr_worker *worker, const int slots[MR_LANES],
                  slots[MR_LANE_HIGH], "delivery_slots", slots[MR_LANE_DELIVERIES]);
     status = wait_for_signal(worker, signals, err);
     mr_log_write(worker->log, MR_LOG_NOTICE, "stopping: releasing leases", NULL);
+    mr_db_hurry(worker->db);
     mr_dispatcher_stop(worker->dispatcher);
     mr_server_drain(server, DRAIN_MS);
     mr_server_stop(server);

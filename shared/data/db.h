@@ -6,8 +6,13 @@
  *
  * A statement is a static const struct; its address identifies it. A connection that broke is replaced, but a
  * statement that was sent on it is not repeated, because it may have been carried out: the caller gets
- * MR_UNAVAILABLE. Every connection has statement_timeout and TCP keepalives, because Cloud Run drops idle
- * connections silently.
+ * MR_UNAVAILABLE. One that the server refused without doing anything, because the connection is out of date (a
+ * migration, a failover; db_sqlstate.h), is tried once more on a new connection, unless a transaction has already
+ * worked on the old one.
+ *
+ * Nothing waits without end: the server ends a statement after 30 s, and a server from which no answer comes for
+ * MR_DB_ANSWER_MS is given up, with the connection. Idle connections have TCP keepalives, because Cloud Run drops them
+ * silently.
  */
 #ifndef MR_DATA_DB_H
 #define MR_DATA_DB_H
@@ -16,6 +21,8 @@
 #include "shared/base/err.h"
 
 #include <stdint.h>
+
+enum { MR_DB_ANSWER_MS = 35000 }; /* more than statement_timeout, so that a server that lives answers first */
 
 struct mr_db;
 struct mr_db_tx;
@@ -33,18 +40,27 @@ MR_MUST_CHECK enum mr_status mr_db_open(const char *conninfo, int pool_size, str
                                         struct mr_err *err);
 void mr_db_close(struct mr_db *db);
 
+/* The program stops: from now on calls end within about 1.5 s, those that wait already included. Any thread. */
+void mr_db_hurry(struct mr_db *db);
+
 /*
  * Executes one statement in its own transaction. params holds statement->params texts (NULL: SQL NULL).
  * ret_rows may be NULL if the rows do not matter; the caller frees *ret_rows. Waits up to 5 s for a free
- * connection (MR_EXHAUSTED). SQLSTATE → status: unique violation CONFLICT, foreign key NOT_FOUND, check and
- * data errors INVALID, connection failures, shutdown and serialisation UNAVAILABLE, resources EXHAUSTED,
- * statement_timeout TIMEOUT, the rest INTERNAL.
+ * connection (MR_EXHAUSTED). db_sqlstate.h says which status a failure has: CONFLICT, NOT_FOUND or INVALID for the
+ * values of a request, with a message without SQL; TIMEOUT for statement_timeout; UNAVAILABLE for all else, with
+ * SQLSTATE and the server's words, which are for operators alone.
  */
 MR_MUST_CHECK enum mr_status mr_db_exec(struct mr_db *db, const struct mr_statement *statement,
                                         const char *const *params, struct mr_rows **ret_rows,
                                         struct mr_err *err);
 
-/* MR_OK if the database answers. A failure on a stale connection proves nothing: a second one is tried. */
+/* As mr_db_exec, and gives up after timeout_ms: MR_UNAVAILABLE. The server may still do it. */
+MR_MUST_CHECK enum mr_status mr_db_exec_within(struct mr_db *db, int timeout_ms,
+                                               const struct mr_statement *statement,
+                                               const char *const *params, struct mr_rows **ret_rows,
+                                               struct mr_err *err);
+
+/* MR_OK if the database answers within some seconds. A failure on a stale connection proves nothing: a second one is tried. */
 MR_MUST_CHECK enum mr_status mr_db_ping(struct mr_db *db, struct mr_err *err);
 
 /* A transaction on one connection: begin, execute, then commit or roll back. Statuses as of mr_db_exec. */

@@ -1,39 +1,35 @@
 #include "shared/data/db_connection.h"
 
+#include "shared/base/clock.h"
+#include "shared/data/db_sqlstate.h"
+
 #include <poll.h>
 
-enum { REASON_MAX = 300 };
+enum { CONNECT_MS = 10000, REASON_MAX = 300 };
 
-static enum mr_status status_of_sqlstate(const char *state)
+void mr_db_connection_close(struct mr_db_connection *connection)
 {
-    static const struct {
-        const char *prefix;
-        enum mr_status status;
-    } table[] = {
-        {"23505", MR_CONFLICT}, {"23503", MR_NOT_FOUND},   {"23", MR_INVALID},        {"22", MR_INVALID},
-        {"08", MR_UNAVAILABLE}, {"57014", MR_TIMEOUT},     {"57P", MR_UNAVAILABLE},   {"40", MR_UNAVAILABLE},
-        {"53", MR_EXHAUSTED},   {"55P03", MR_UNAVAILABLE}, {"42P01", MR_UNAVAILABLE},
-        /* 42P01, undefined table: the worker started before web had migrated. */
-    };
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (strncmp(state, table[i].prefix, strlen(table[i].prefix)) == 0)
-            return table[i].status;
-    return MR_INTERNAL;
-}
-
-/* The first line of a message of libpq, as %.*s takes it. */
-static int reason_length(const char *message)
-{
-    size_t len = strcspn(message, "\n");
-    return (int)(len < REASON_MAX ? len : REASON_MAX);
+    PQfinish(connection->pg);
+    connection->pg = NULL;
 }
 
 enum mr_status mr_db_connection_failure(struct mr_db_connection *connection, struct mr_err *err)
 {
-    const char *message = connection->pg ? PQerrorMessage(connection->pg) : "no memory for a connection";
-    mr_fail(err, MR_UNAVAILABLE, "database: %.*s", reason_length(message), message);
-    PQfinish(connection->pg);
-    connection->pg = NULL;
+    enum mr_status status = mr_db_fail_pg(connection->pg, err);
+    mr_db_connection_close(connection);
+    return status;
+}
+
+/* A wait's own words say what happened; for the caller all are the same: the other side does not answer. */
+enum mr_status mr_db_connection_lost(struct mr_db_connection *connection, enum mr_status waited,
+                                     struct mr_err *err)
+{
+    connection->silent = waited == MR_TIMEOUT;
+    mr_db_connection_close(connection);
+    if (err) {
+        err->status = MR_UNAVAILABLE;
+        err->code = mr_code_of_status(MR_UNAVAILABLE);
+    }
     return MR_UNAVAILABLE;
 }
 
@@ -44,8 +40,18 @@ enum mr_status mr_db_result_failure(struct mr_db_connection *connection, const P
         return mr_db_connection_failure(connection, err);
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorMessage(result);
-    return mr_fail(err, status_of_sqlstate(state ? state : ""), "database: %.*s", reason_length(message),
-                   message);
+    const struct mr_sqlstate *row = mr_sqlstate_find(state ? state : "");
+    state = state ? state : "unknown";
+    if (row->verdict)
+        return mr_fail(err, row->status, "database: %s (SQLSTATE %s)", row->verdict, state);
+    size_t len = strcspn(message, "\n");
+    mr_fail(err, row->status, "database: SQLSTATE %s: %.*s", state,
+            (int)(len < REASON_MAX ? len : REASON_MAX), message);
+    if (row->try_again) {
+        connection->outdated = true;
+        mr_db_connection_close(connection);
+    }
+    return row->status;
 }
 
 void mr_db_ignore_notice(void *arg, const char *message)
@@ -54,18 +60,32 @@ void mr_db_ignore_notice(void *arg, const char *message)
     (void)message;
 }
 
+/* Connecting gets less time than the call, unless the call has to hurry by now. */
+static enum mr_status finish_connecting(struct mr_db_connection *connection, struct mr_err *err)
+{
+    const struct mr_db_wait whole = connection->wait;
+    const int64_t due_us = mr_time_monotonic_us() + CONNECT_MS * INT64_C(1000);
+    if (due_us < whole.due_us)
+        connection->wait.due_us = due_us;
+    enum mr_status status = mr_db_wait_connected(&connection->wait, connection->pg, err);
+    if (connection->wait.hurry_fd == whole.hurry_fd)
+        connection->wait.due_us = whole.due_us;
+    return status;
+}
+
 enum mr_status mr_db_connection_open(struct mr_db_connection *connection, const char *conninfo,
                                      struct mr_err *err)
 {
-    /* Later keywords win over earlier ones, so the conninfo may override these. */
-    static const char *const keys[] = {"connect_timeout", "keepalives_idle", "tcp_user_timeout",
-                                       "options",         "dbname",          NULL};
-    const char *values[] = {
-        "10", "60", "30000", "-c statement_timeout=30000 -c client_min_messages=warning", conninfo, NULL};
+    /* Later keywords win over earlier ones, so the conninfo may override these. The server gives up first. */
+    static const char *const keys[] = {"keepalives_idle", "tcp_user_timeout", "options", "dbname", NULL};
+    const char *values[] = {"60", "30000", "-c statement_timeout=30000 -c client_min_messages=warning",
+                            conninfo, NULL};
     connection->prepared_count = 0;
-    connection->pg = PQconnectdbParams(keys, values, 1);
-    if (!connection->pg || PQstatus(connection->pg) != CONNECTION_OK)
-        return mr_db_connection_failure(connection, err);
+    connection->outdated = connection->silent = false;
+    connection->pg = PQconnectStartParams(keys, values, 1);
+    enum mr_status status = finish_connecting(connection, err);
+    if (status != MR_OK)
+        return mr_db_connection_lost(connection, status, err);
     PQsetNoticeProcessor(connection->pg, mr_db_ignore_notice, NULL);
     return MR_OK;
 }
@@ -79,52 +99,69 @@ bool mr_db_connection_is_open(struct mr_db_connection *connection)
     struct pollfd readable = {.fd = PQsocket(connection->pg), .events = POLLIN};
     while (poll(&readable, 1, 0) > 0)
         if (!PQconsumeInput(connection->pg) || PQstatus(connection->pg) != CONNECTION_OK) {
-            PQfinish(connection->pg);
-            connection->pg = NULL;
+            mr_db_connection_close(connection);
             return false;
         }
     return true;
 }
 
-enum mr_status mr_db_connection_command(struct mr_db_connection *connection, const char *sql,
-                                        struct mr_err *err)
+enum mr_status mr_db_connection_finish(struct mr_db_connection *connection, int sent, PGresult **ret,
+                                       struct mr_err *err)
 {
-    MR_AUTO_RESULT PGresult *result = PQexec(connection->pg, sql);
+    if (!sent)
+        return mr_db_connection_failure(connection, err);
+    enum mr_status status = mr_db_wait_last_result(&connection->wait, connection->pg, ret, err);
+    return status == MR_OK ? MR_OK : mr_db_connection_lost(connection, status, err);
+}
+
+/* As mr_db_connection_finish, and the outcome is a success. */
+static enum mr_status succeed(struct mr_db_connection *connection, int sent, PGresult **ret,
+                              struct mr_err *err)
+{
+    MR_AUTO_RESULT PGresult *result = NULL;
+    MR_TRY(mr_db_connection_finish(connection, sent, &result, err));
     ExecStatusType outcome = PQresultStatus(result);
     if (outcome != PGRES_COMMAND_OK && outcome != PGRES_TUPLES_OK)
         return mr_db_result_failure(connection, result, err);
+    if (ret)
+        *ret = MR_TAKE(result);
     return MR_OK;
 }
 
-enum mr_status mr_db_connection_prepare(struct mr_db_connection *connection,
-                                        const struct mr_statement *statement, struct mr_err *err)
+enum mr_status mr_db_connection_command(struct mr_db_connection *connection, const char *sql,
+                                        struct mr_err *err)
+{
+    return succeed(connection, PQsendQuery(connection->pg, sql), NULL, err);
+}
+
+static enum mr_status prepare(struct mr_db_connection *connection, const struct mr_statement *statement,
+                              struct mr_err *err)
 {
     for (int i = 0; i < connection->prepared_count; i++)
         if (connection->prepared[i] == statement)
             return MR_OK;
     if (connection->prepared_count == MR_DB_PREPARED_MAX)
         return mr_fail(err, MR_INTERNAL, "more than %d statements", MR_DB_PREPARED_MAX);
-    MR_AUTO_RESULT PGresult *result = PQprepare(connection->pg, statement->name, statement->sql, 0, NULL);
-    if (PQresultStatus(result) != PGRES_COMMAND_OK)
-        return mr_db_result_failure(connection, result, err);
+    int sent = PQsendPrepare(connection->pg, statement->name, statement->sql, 0, NULL);
+    MR_TRY(succeed(connection, sent, NULL, err));
     connection->prepared[connection->prepared_count++] = statement;
     return MR_OK;
 }
 
-void mr_db_connection_drain(struct mr_db_connection *connection)
+enum mr_status mr_db_connection_execute(struct mr_db_connection *connection,
+                                        const struct mr_statement *statement, const char *const *params,
+                                        PGresult **ret, struct mr_err *err)
 {
-    for (PGresult *result = PQgetResult(connection->pg); result; result = PQgetResult(connection->pg)) {
-        bool copying = PQresultStatus(result) == PGRES_COPY_IN;
-        PQclear(result);
-        if (copying) /* libpq would return it for ever */
-            return;
-    }
+    MR_TRY(prepare(connection, statement, err));
+    int sent = PQsendQueryPrepared(connection->pg, statement->name, statement->params, params, NULL, NULL, 0);
+    return succeed(connection, sent, ret, err);
 }
 
 void mr_db_connection_end_copy(struct mr_db_connection *connection)
 {
+    MR_AUTO_RESULT PGresult *ignored = NULL;
     if (PQtransactionStatus(connection->pg) != PQTRANS_ACTIVE)
         return;
     if (PQputCopyEnd(connection->pg, "abandoned") == 1)
-        mr_db_connection_drain(connection);
+        (void)!mr_db_connection_finish(connection, 1, &ignored, NULL);
 }

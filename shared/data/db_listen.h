@@ -25,6 +25,14 @@ MR_MUST_CHECK enum mr_status mr_db_listen(const char *conninfo, const char *chan
 void mr_db_listener_free(struct mr_db_listener *listener);
 MR_DEFINE_CLEANUP(mr_db_listener, mr_db_listener_free)
 
+/*
+ * Asks the server for a sign of life: a connection that a network dropped silently stays quiet for ever, and so does
+ * one on which nothing happens. MR_TIMEOUT after timeout_ms; MR_CANCELED as mr_db_listen; MR_UNAVAILABLE. Free the
+ * listener then. Notifications that arrive meanwhile are kept for mr_db_listener_next.
+ */
+MR_MUST_CHECK enum mr_status mr_db_listener_check(struct mr_db_listener *listener, int timeout_ms,
+                                                  int cancel_fd, struct mr_err *err);
+
 /* Readable when a notification came or the connection broke. Owned by the listener. */
 int mr_db_listener_fd(const struct mr_db_listener *listener);
 

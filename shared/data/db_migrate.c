@@ -2,10 +2,13 @@
 
 #include "shared/data/db_pool.h"
 
+enum { COMMAND_MS = 11 * 60 * 1000 }; /* more than the statement_timeout below */
+
 static enum mr_status apply(struct mr_db_tx *tx, const struct mr_migration *migration, struct mr_err *err)
 {
     static const struct mr_statement record = {"migration_record",
                                                "INSERT INTO schema_migrations (name) VALUES ($1)", 1};
+    mr_db_tx_allow(tx, COMMAND_MS);
     MR_TRY(mr_db_connection_command(tx->connection, migration->sql, err));
     return mr_db_tx_exec(tx, &record, &migration->name, NULL, err);
 }
@@ -37,7 +40,9 @@ enum mr_status mr_db_migrate(struct mr_db *db, const struct mr_migration *migrat
     MR_AUTO(mr_db_tx) struct mr_db_tx *tx = NULL;
     int applied = 0;
     MR_TRY(mr_db_begin(db, &tx, err));
+    mr_db_tx_allow(tx, COMMAND_MS);
     MR_TRY(mr_db_connection_command(tx->connection, start, err));
+    tx->has_worked = true;
     for (const struct mr_migration *m = migrations; m->name; m++)
         MR_TRY(apply_if_new(tx, m, &applied, err));
     MR_TRY(mr_db_commit(&tx, err));

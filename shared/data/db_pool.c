@@ -4,16 +4,21 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
-enum { WAIT_FOR_CONNECTION_MS = 5000 };
+enum { WAIT_FOR_CONNECTION_MS = 5000, HURRY_MS = 1500 };
 
 struct mr_db {
     char *conninfo;
+    int hurry_fd; /* readable since mr_db_hurry */
     pthread_mutex_t lock;
     pthread_cond_t freed; /* waits on CLOCK_MONOTONIC */
     /* All fields below are protected by lock. */
     struct mr_db_connection *idle; /* the most recently used first */
     struct mr_db_connection *all;  /* pool_size of them */
+    int era;                       /* connections of an earlier one are not used again */
+    bool hurried;
 };
 
 enum mr_status mr_db_open(const char *conninfo, int pool_size, struct mr_db **ret, struct mr_err *err)
@@ -23,11 +28,14 @@ enum mr_status mr_db_open(const char *conninfo, int pool_size, struct mr_db **re
         return mr_fail_oom(err);
     db->conninfo = strdup(conninfo);
     db->all = calloc((size_t)pool_size, sizeof *db->all);
-    if (!db->conninfo || !db->all) {
+    db->hurry_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!db->conninfo || !db->all || db->hurry_fd < 0) {
+        if (db->hurry_fd >= 0)
+            close(db->hurry_fd);
         free(db->conninfo);
         free(db->all);
         free(db);
-        return mr_fail_oom(err);
+        return mr_fail(err, MR_EXHAUSTED, "database: memory or descriptors are used up");
     }
     for (int i = pool_size - 1; i >= 0; i--) {
         db->all[i].next = db->idle;
@@ -48,25 +56,47 @@ void mr_db_close(struct mr_db *db)
     if (!db)
         return;
     for (struct mr_db_connection *c = db->idle; c; c = c->next)
-        PQfinish(c->pg);
+        mr_db_connection_close(c);
     pthread_cond_destroy(&db->freed);
     pthread_mutex_destroy(&db->lock);
+    close(db->hurry_fd);
     explicit_bzero(db->conninfo, strlen(db->conninfo));
     free(db->conninfo);
     free(db->all);
     free(db);
 }
 
-static struct mr_db_connection *take_idle(struct mr_db *db)
+void mr_db_hurry(struct mr_db *db)
 {
-    const struct timespec deadline = mr_time_deadline(WAIT_FOR_CONNECTION_MS);
+    const uint64_t one = 1;
+    (void)!write(db->hurry_fd, &one, sizeof one);
+    pthread_mutex_lock(&db->lock);
+    db->hurried = true;
+    pthread_cond_broadcast(&db->freed);
+    pthread_mutex_unlock(&db->lock);
+}
+
+/* NULL if none came free in time. *ret_distrusted: it is of an earlier era. */
+static struct mr_db_connection *take_idle(struct mr_db *db, int timeout_ms, bool *ret_distrusted)
+{
+    struct timespec deadline =
+        mr_time_deadline(timeout_ms < WAIT_FOR_CONNECTION_MS ? timeout_ms : WAIT_FOR_CONNECTION_MS);
+    bool hurrying = false;
     pthread_mutex_lock(&db->lock);
     int waited = 0;
-    while (!db->idle && waited != ETIMEDOUT)
+    while (!db->idle && waited != ETIMEDOUT) {
+        if (db->hurried && !hurrying) {
+            deadline = mr_time_deadline(timeout_ms < HURRY_MS ? timeout_ms : HURRY_MS);
+            hurrying = true;
+        }
         waited = pthread_cond_timedwait(&db->freed, &db->lock, &deadline);
+    }
     struct mr_db_connection *connection = db->idle;
-    if (connection)
+    if (connection) {
         db->idle = connection->next;
+        *ret_distrusted = connection->era != db->era;
+        connection->era = db->era;
+    }
     pthread_mutex_unlock(&db->lock);
     return connection;
 }
@@ -74,19 +104,32 @@ static struct mr_db_connection *take_idle(struct mr_db *db)
 void mr_db_pool_give_back(struct mr_db *db, struct mr_db_connection *connection)
 {
     pthread_mutex_lock(&db->lock);
+    if (connection->silent)
+        db->era++;
+    connection->silent = false;
     connection->next = db->idle;
     db->idle = connection;
     pthread_cond_signal(&db->freed);
     pthread_mutex_unlock(&db->lock);
 }
 
-enum mr_status mr_db_pool_take(struct mr_db *db, struct mr_db_connection **ret, struct mr_err *err)
+enum mr_status mr_db_pool_open(struct mr_db *db, struct mr_db_connection *connection, struct mr_err *err)
 {
-    struct mr_db_connection *connection = take_idle(db);
+    return mr_db_connection_open(connection, db->conninfo, err);
+}
+
+enum mr_status mr_db_pool_take(struct mr_db *db, int timeout_ms, struct mr_db_connection **ret,
+                               struct mr_err *err)
+{
+    bool distrusted = false;
+    struct mr_db_connection *connection = take_idle(db, timeout_ms, &distrusted);
     if (!connection)
         return mr_fail(err, MR_EXHAUSTED, "database: every connection is busy");
+    connection->wait = mr_db_wait_of(timeout_ms, db->hurry_fd, HURRY_MS);
+    if (distrusted)
+        mr_db_connection_close(connection);
     if (!mr_db_connection_is_open(connection)) {
-        enum mr_status status = mr_db_connection_open(connection, db->conninfo, err);
+        enum mr_status status = mr_db_pool_open(db, connection, err);
         if (status != MR_OK) {
             mr_db_pool_give_back(db, connection);
             return status;
@@ -94,4 +137,9 @@ enum mr_status mr_db_pool_take(struct mr_db *db, struct mr_db_connection **ret, 
     }
     *ret = connection;
     return MR_OK;
+}
+
+void mr_db_tx_allow(struct mr_db_tx *tx, int timeout_ms)
+{
+    tx->connection->wait = mr_db_wait_of(timeout_ms, tx->db->hurry_fd, HURRY_MS);
 }

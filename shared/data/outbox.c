@@ -32,29 +32,29 @@ enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_message *message
     MR_TRY(mr_buf_append_str(&ids, "}", err));
     MR_TRY(mr_buf_append_str(&generations, "}", err));
     const char *const params[] = {mr_buf_str(&ids), mr_buf_str(&generations)};
-    return mr_db_exec(db, &mark, params, NULL, err);
+    return mr_db_exec_within(db, MR_OUTBOX_MARK_MS, &mark, params, NULL, err);
 }
 
-enum mr_status mr_outbox_due(struct mr_db *db, int64_t republish_after_s, struct mr_message *due, size_t max,
-                             size_t *ret_count, struct mr_err *err)
+enum mr_status mr_outbox_due(struct mr_db *db, bool high, int64_t republish_after_s, struct mr_message *due,
+                             size_t max, size_t *ret_count, struct mr_err *err)
 {
     static const struct mr_statement look = {
         "outbox_due",
-        "SELECT" MR_TASK_MESSAGE_COLUMNS " FROM tasks WHERE"
-        " (status = 'uploaded' AND published_at IS NULL"
+        "SELECT" MR_TASK_MESSAGE_COLUMNS " FROM tasks WHERE priority = $3 AND"
+        " ((status = 'uploaded' AND published_at IS NULL"
         " AND coalesce(uploaded_at, created_at) < now() - interval '5 s')"
         " OR (status = 'uploaded' AND published_at < now() - least(" REPUBLISH_MAX
         " * make_interval(secs => $1::int),"
         " greatest(make_interval(secs => $1::int), published_at - coalesce(uploaded_at, created_at))))"
         " OR (status = 'processing' AND lease_expires_at < now() AND (published_at IS NULL"
-        " OR published_at < lease_expires_at OR published_at < now() - make_interval(secs => $1::int)))"
+        " OR published_at < lease_expires_at OR published_at < now() - make_interval(secs => $1::int))))"
         " ORDER BY published_at NULLS FIRST LIMIT $2::int",
-        2};
+        3};
     char after[MR_INT64_TEXT_MAX], limit[MR_INT64_TEXT_MAX];
     mr_int64_text(republish_after_s, after);
     mr_int64_text((int64_t)max, limit);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, &look, (const char *const[]){after, limit}, &rows, err));
+    MR_TRY(mr_db_exec(db, &look, (const char *const[]){after, limit, high ? "high" : "normal"}, &rows, err));
     *ret_count = (size_t)mr_rows_count(rows);
     for (int row = 0; row < mr_rows_count(rows); row++)
         due[row] = mr_task_message_of(rows, row);

@@ -55,31 +55,29 @@ static enum mr_status add(struct batch *batch, const struct mr_message *message,
     return MR_OK;
 }
 
-static enum mr_status publish_lane(const struct mr_publisher *publisher, enum mr_lane lane,
-                                   const struct mr_message *messages, size_t count, int timeout_ms,
-                                   struct mr_err *err)
+static enum mr_status fill(struct batch *batch, const struct mr_message *messages, size_t count,
+                           struct mr_err *err)
 {
+    for (size_t i = 0; i < count; i++) {
+        if (mr_lane_of(&messages[i]) != mr_lane_of(&messages[0]))
+            return mr_fail(err, MR_INTERNAL, "messages of two lanes in one call");
+        MR_TRY(add(batch, &messages[i], err));
+    }
+    return MR_OK;
+}
+
+enum mr_status mr_publish(const struct mr_publisher *publisher, const struct mr_message *messages,
+                          size_t count, int timeout_ms, struct mr_err *err)
+{
+    if (count == 0)
+        return MR_OK;
     MR_AUTO(batch)
     struct batch batch = {.wire = calloc(count, sizeof *batch.wire),
                           .texts = calloc(count, sizeof *batch.texts),
                           .attributes = calloc(count, ATTRIBUTE_SLOTS * sizeof *batch.attributes)};
     if (!batch.wire || !batch.texts || !batch.attributes)
         return mr_fail_oom(err);
-    for (size_t i = 0; i < count; i++) {
-        if (mr_lane_of(&messages[i]) != lane)
-            continue;
-        MR_TRY(add(&batch, &messages[i], err));
-    }
-    if (batch.count == 0)
-        return MR_OK;
-    return mr_pubsub_publish(publisher->pubsub, publisher->topics[lane], batch.wire, batch.count, timeout_ms,
-                             err);
-}
-
-enum mr_status mr_publish(const struct mr_publisher *publisher, const struct mr_message *messages,
-                          size_t count, int timeout_ms, struct mr_err *err)
-{
-    for (int lane = 0; count > 0 && lane < MR_LANES; lane++)
-        MR_TRY(publish_lane(publisher, (enum mr_lane)lane, messages, count, timeout_ms, err));
-    return MR_OK;
+    MR_TRY(fill(&batch, messages, count, err));
+    return mr_pubsub_publish(publisher->pubsub, publisher->topics[mr_lane_of(&messages[0])], batch.wire,
+                             batch.count, timeout_ms, err);
 }

@@ -32,8 +32,8 @@ struct mr_publisher mr_publisher_of(const struct mr_config *config, struct mr_pu
 /* Kind deliver: deliveries; kind ping and priority high: high; the rest: normal. */
 enum mr_lane mr_lane_of(const struct mr_message *message);
 
-/* Publishes each message, in as few requests as possible, within timeout_ms in all. MR_OK: all are published;
- * after a failure some may be. */
+/* Publishes messages of one lane, so that a topic that fails concerns no other, in as few requests as possible, within
+ * timeout_ms in all. MR_OK: all are published; after a failure some may be. */
 MR_MUST_CHECK enum mr_status mr_publish(const struct mr_publisher *publisher,
                                         const struct mr_message *messages, size_t count, int timeout_ms,
                                         struct mr_err *err);

@@ -36,6 +36,7 @@ struct mr_task_draft {
     char traceparent[MR_TRACEPARENT_MAX];
 };
 
+enum { MR_TASKS_INSERT_MS = 6000 };
 /*
  * As mr_tasks_insert, for drafts whose users keep these quotas. ret_over[i] is the quota that the user of drafts[i]
  * would exceed (mr_quota_refuse has the failure): then ret_views[i] is NULL and nothing was inserted for it. It is
@@ -50,7 +51,8 @@ MR_MUST_CHECK enum mr_status mr_tasks_insert_within(struct mr_db *db, const stru
  * Inserts count drafts in one statement, all or none, and takes their input objects out of the ledger of orphaned
  * objects. ret_views[i] is the view of drafts[i], owned by the caller; NULL if the draft's idempotency key or
  * upload was used before: mr_idempotency_resolve (idempotency.h) finds the answer then. Repeating it with the
- * same drafts changes nothing and returns the same views, so it may be retried after MR_UNAVAILABLE.
+ * same drafts changes nothing and returns the same views, so it may be retried after MR_UNAVAILABLE. Gives up after
+ * MR_TASKS_INSERT_MS: MR_UNAVAILABLE. MR_UNAUTHENTICATED if the user is deleted.
  */
 MR_MUST_CHECK enum mr_status mr_tasks_insert(struct mr_db *db, const struct mr_task_draft *const *drafts,
                                              size_t count, json_t **ret_views, struct mr_err *err);

@@ -161,13 +161,18 @@ enum mr_status mr_tasks_insert_within(struct mr_db *db, const struct mr_quotas *
     if (quotas)
         MR_TRY(mr_quota_limits_text(quotas, limits, err));
     const char *const params[] = {text, quotas ? limits : NULL};
-    MR_TRY(mr_db_exec(db, statement_for(drafts, count), params, &rows, err));
+    enum mr_status status =
+        mr_db_exec_within(db, MR_TASKS_INSERT_MS, statement_for(drafts, count), params, &rows, err);
+    if (status == MR_NOT_FOUND) /* the one row that others refer to */
+        return mr_fail(err, MR_UNAUTHENTICATED, "token rejected: its user no longer exists");
+    if (status != MR_OK)
+        return status;
     const struct outcomes outcomes = {ret_views, ret_over};
     for (size_t i = 0; i < count; i++) {
         ret_views[i] = NULL;
         ret_over[i] = MR_QUOTA_NONE;
     }
-    enum mr_status status = read_outcomes(rows, drafts, count, &outcomes, err);
+    status = read_outcomes(rows, drafts, count, &outcomes, err);
     if (status != MR_OK)
         for (size_t i = 0; i < count; i++)
             json_decref(MR_TAKE(ret_views[i]));

@@ -52,7 +52,11 @@ enum mr_status mr_uploads_insert(struct mr_db *db, const struct mr_upload_record
         record->id,           user, record->object, record->session_uri, record->file_name,
         record->content_type, size, seconds};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, &insert, params, &rows, err));
+    enum mr_status status = mr_db_exec(db, &insert, params, &rows, err);
+    if (status == MR_NOT_FOUND) /* the row that it refers to */
+        return mr_fail(err, MR_UNAUTHENTICATED, "token rejected: its user no longer exists");
+    if (status != MR_OK)
+        return status;
     snprintf(ret_expires_at, MR_TIME_TEXT_MAX, "%s", mr_rows_text(rows, 0, "expires_at"));
     return MR_OK;
 }

@@ -99,7 +99,7 @@ static size_t due_count(void)
     struct mr_message due[10];
     struct mr_err err;
     size_t count = 0;
-    assert_int_equal(mr_outbox_due(test_db, 600, due, 10, &count, &err), MR_OK);
+    assert_int_equal(mr_outbox_due(test_db, false, 600, due, 10, &count, &err), MR_OK);
     return count;
 }
 
@@ -145,7 +145,7 @@ static void a_waiting_task_is_published_again(void **state)
         struct mr_message due[10];
         struct mr_err err;
         size_t count = 0;
-        assert_int_equal(mr_outbox_due(test_db, 120, due, 10, &count, &err), MR_OK);
+        assert_int_equal(mr_outbox_due(test_db, false, 120, due, 10, &count, &err), MR_OK);
         assert_int_equal(count, table[i].is_due);
     }
 }
