@@ -108,7 +108,7 @@ def test_same_message_many_times_at_once(make_stack, media):
 
 
 RECORDS = 3_000_000  # many seconds of work
-LONG_TASKS = {"QUOTA_RECORDS_PER_TASK": RECORDS, "QUOTA_RECORDS": 100 * RECORDS}
+LONG_TASKS = {"QUOTA_RECORDS_PER_TASK": RECORDS, "QUOTA_RECORDS_STORED": 100 * RECORDS}
 
 
 def create(user, records, **fields):
@@ -186,7 +186,7 @@ def test_held_and_waiting_pushes_end_with_the_worker(make_stack):
     stack = make_stack(web_settings=LONG_TASKS, worker_settings={"SLOTS": 1})
     user = stack.client()
     tasks = [create(user, RECORDS) for _ in range(2)]
-    wait_for(lambda: user.task(tasks[0]["id"])["status"] == "processing", "the start of the work", interval=0.01)
+    wait_for(lambda: stack.sql("SELECT count(*) FROM tasks WHERE status = 'processing'") == [["1"]], "the start of the work")
     token = stack.token_of_platform(stack.worker_url)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         answers = [pool.submit(push, stack, envelope({"v": 1, "kind": "insert_records", "task_id": task["id"], "generation": 1}),
