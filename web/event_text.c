@@ -1,10 +1,8 @@
 #include "web/event_text.h"
 
-enum { DECIMAL_DIGITS = 15 }; /* as in responses: 12.3 stays 12.3 */
-
 static char *dump(const json_t *data)
 {
-    return json_dumps(data, JSON_COMPACT | JSON_REAL_PRECISION(DECIMAL_DIGITS));
+    return json_dumps(data, MR_JSON_FLAGS);
 }
 
 static enum mr_status append(struct mr_buf *text, const char *name, const json_t *data, struct mr_err *err)
@@ -32,7 +30,7 @@ enum mr_status mr_event_text_task(struct mr_buf *text, const struct mr_task_even
 {
     const char *name = event->is_final ? "result" : change == MR_CHANGED_PROGRESS ? "progress" : "state";
     /* A queue holds a few events of full size (event_hub.h); what never fits would never arrive. */
-    if (json_dumpb(event->view, NULL, 0, JSON_COMPACT | JSON_REAL_PRECISION(DECIMAL_DIGITS)) >
+    if (json_dumpb(event->view, NULL, 0, MR_JSON_FLAGS) >
         MR_EVENT_DATA_MAX)
         return append_partial(text, name, event->view, err);
     return append(text, name, event->view, err);

@@ -10,4 +10,7 @@ static inline void mr_json_cleanup(json_t **json)
 }
 #define MR_AUTO_JSON __attribute__((cleanup(mr_json_cleanup)))
 
+/* How values are written for clients: with the 15 digits that a double keeps for certain, so 12.3 stays 12.3. */
+#define MR_JSON_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
+
 #endif

@@ -67,6 +67,15 @@ enum mr_status mr_task_view_of(const struct mr_rows *rows, int row, json_t **ret
     return MR_OK;
 }
 
+enum mr_status mr_task_summary_of(const struct mr_rows *rows, int row, json_t **ret, struct mr_err *err)
+{
+    json_t *view = NULL;
+    MR_TRY(mr_task_view_of(rows, row, &view, err));
+    (void)json_object_del(view, "receipt");
+    *ret = view;
+    return MR_OK;
+}
+
 enum mr_status mr_task_not_found(struct mr_err *err)
 {
     return mr_fail(err, MR_NOT_FOUND, "task not found");

@@ -14,14 +14,15 @@
     " to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 /*
- * The columns that a statement selects for a view: t is the task, o its first output. uploaded_filename and
+ * The columns that a statement selects for a view, or for a summary, which has no receipt: t is the task, o its
+ * first output. uploaded_filename and
  * original_file are two older systems' names for the same thing. Only deliveries of the present generation count.
  */
 /* clang-format off */
-#define MR_TASK_VIEW_COLUMNS                                                                                 \
+#define MR_TASK_SUMMARY_COLUMNS                                                                              \
     " t.id, t.file_id, t.kind, t.status, t.progress, t.user_id, t.new_format, t.preset, t.options,"          \
     " t.priority, t.original_file, t.original_format, t.original_size,"                                      \
-    " t.original_file AS uploaded_filename, t.url, t.callback_url, t.attempts, t.receipt, t.result,"         \
+    " t.original_file AS uploaded_filename, t.url, t.callback_url, t.attempts, t.result,"                    \
     MR_TASK_VIEW_UTC("t.created_at") " AS timestamp,"                                                        \
     MR_TASK_VIEW_UTC("t.uploaded_at") " AS uploaded_at,"                                                     \
     MR_TASK_VIEW_UTC("t.processed_at") " AS processed_at,"                                                   \
@@ -35,11 +36,27 @@
     "   'attempts', d.attempts, 'error', d.error) ORDER BY d.id), '[]')"                                     \
     "  FROM deliveries d WHERE d.task_id = t.id AND d.generation = t.generation) AS deliveries"
 /* clang-format on */
-#define MR_TASK_VIEW_JOIN " LEFT JOIN outputs o ON o.task_id = t.id AND o.n = 0"
+#define MR_TASK_VIEW_COLUMNS MR_TASK_SUMMARY_COLUMNS ", t.receipt"
+#define MR_TASK_VIEW_JOIN    " LEFT JOIN outputs o ON o.task_id = t.id AND o.n = 0"
 
-/* The view of one row with these columns; the caller owns *ret. */
+/* The view or the summary of one row with these columns; the caller owns *ret. */
 MR_MUST_CHECK enum mr_status mr_task_view_of(const struct mr_rows *rows, int row, json_t **ret,
                                              struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_task_summary_of(const struct mr_rows *rows, int row, json_t **ret,
+                                                struct mr_err *err);
+
+/*
+ * How many bytes the summary of the task t takes as JSON, roughly: what varies, and the room of the rest. It may be
+ * wrong by a factor of two.
+ */
+/* clang-format off */
+#define MR_TASK_SUMMARY_BYTES                                                                                \
+    " (1200 + coalesce(octet_length(t.options::text), 0) + coalesce(octet_length(t.result::text), 0)"        \
+    " + 2 * coalesce(octet_length(t.original_file), 0) + coalesce(octet_length(t.url), 0)"                   \
+    " + coalesce(octet_length(t.callback_url), 0) + coalesce(octet_length(t.error_detail), 0)"               \
+    " + (SELECT coalesce(sum(160 + octet_length(a.file_name) + octet_length(a.content_type)), 0)"            \
+    "    FROM outputs a WHERE a.task_id = t.id))"
+/* clang-format on */
 
 /* A task's number or its file_id, as a user gave it; the other one is NULL, as MR_TASK_BY_KEY expects. */
 struct mr_task_key {

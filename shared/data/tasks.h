@@ -70,10 +70,24 @@ struct mr_task_filter {
     int64_t after;      /* only ids behind this one in the list's order; 0: from the start */
     const char *status; /* NULL: any */
 };
-/* *ret_views is an array; the caller owns it. */
+/*
+ * A page of a list: the tasks as mr_tasks_get has them, but without `receipt`, which may be long. A page has at
+ * most filter->max tasks and ends with the one that makes it as long as MR_TASK_PAGE_BYTES (as estimated from
+ * the rows), so memory stays bounded whatever the tasks hold. Owned and used by one thread.
+ */
+struct mr_task_page;
+enum { MR_TASK_PAGE_BYTES = 1 << 20 };
 MR_MUST_CHECK enum mr_status mr_tasks_list(struct mr_db *db, int64_t user_id,
-                                           const struct mr_task_filter *filter, json_t **ret_views,
+                                           const struct mr_task_filter *filter, struct mr_task_page **ret,
                                            struct mr_err *err);
+void mr_task_page_free(struct mr_task_page *page);
+MR_DEFINE_CLEANUP(mr_task_page, mr_task_page_free)
+int mr_task_page_count(const struct mr_task_page *page);
+/* Whether there may be more tasks behind the last one. */
+bool mr_task_page_is_full(const struct mr_task_page *page);
+/* The task at index, which is below the count. The caller owns *ret_view. */
+MR_MUST_CHECK enum mr_status mr_task_page_view(const struct mr_task_page *page, int index, json_t **ret_view,
+                                               struct mr_err *err);
 
 /*
  * Deletes a task; a worker that runs it notices at its next heartbeat. The task's objects become due in the

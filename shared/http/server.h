@@ -135,6 +135,7 @@ MR_MUST_CHECK enum mr_status mr_respond_header(struct mr_request *req, const cha
 MR_MUST_CHECK enum mr_status mr_respond_bytes(struct mr_request *req, int http_status,
                                               const char *content_type, const void *data, size_t len,
                                               struct mr_err *err);
+#define MR_JSON_TYPE "application/json; charset=utf-8"
 /* Takes the reference of `body`, also on failure. */
 MR_MUST_CHECK enum mr_status mr_respond_json(struct mr_request *req, int http_status, json_t *body,
                                              struct mr_err *err);

@@ -8,7 +8,6 @@ enum {
     JOIN_MAX = 16 * 1024,                /* a body up to this size is sent together with its head */
     CHUNK_MAX = 16 * 1024,               /* data of one chunk */
     CHUNK_FRAME = sizeof "4000\r\n" + 2, /* what surrounds it */
-    DECIMAL_DIGITS = 15,                 /* what a double keeps for certain: 12.3 stays 12.3 */
 };
 
 static bool is_token(const char *text)
@@ -134,11 +133,10 @@ enum mr_status mr_respond_bytes(struct mr_request *req, int http_status, const c
 enum mr_status mr_respond_json(struct mr_request *req, int http_status, json_t *body, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *owned = body;
-    MR_AUTO_STR char *text =
-        json_dumps(owned, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(DECIMAL_DIGITS));
+    MR_AUTO_STR char *text = json_dumps(owned, MR_JSON_FLAGS);
     if (!text)
         return mr_fail_oom(err);
-    return mr_respond_bytes(req, http_status, "application/json; charset=utf-8", text, strlen(text), err);
+    return mr_respond_bytes(req, http_status, MR_JSON_TYPE, text, strlen(text), err);
 }
 
 enum mr_status mr_respond_empty(struct mr_request *req, int http_status, struct mr_err *err)

@@ -298,13 +298,14 @@ static void tasks_of_all_users_are_listed(void **state)
     task_insert_new(&b);
     for (int falling = 0; falling < 2; falling++) {
         struct mr_task_filter filter = {.max = 2, .falling = falling};
-        MR_AUTO_JSON json_t *all = NULL;
+        MR_AUTO(mr_task_page) struct mr_task_page *page = NULL;
         struct mr_err err = {0};
-        assert_int_equal(mr_tasks_list(test_db, MR_EVERYBODY, &filter, &all, &err), MR_OK);
-        assert_int_equal(json_array_size(all), 2);
-        if (falling) {
-            assert_text(json_array_get(all, 0), "file_id", b.file_id);
-            assert_text(json_array_get(all, 1), "file_id", a.file_id);
+        assert_int_equal(mr_tasks_list(test_db, MR_EVERYBODY, &filter, &page, &err), MR_OK);
+        assert_int_equal(mr_task_page_count(page), 2);
+        for (int i = 0; falling && i < 2; i++) {
+            MR_AUTO_JSON json_t *one = NULL;
+            assert_int_equal(mr_task_page_view(page, i, &one, &err), MR_OK);
+            assert_text(one, "file_id", i ? a.file_id : b.file_id);
         }
     }
 }

@@ -134,6 +134,14 @@ static void keys_that_find_nothing(void **state)
     }
 }
 
+static int64_t page_id(const struct mr_task_page *page, int index)
+{
+    struct mr_err err = {0};
+    MR_AUTO_JSON json_t *view = NULL;
+    assert_int_equal(mr_task_page_view(page, index, &view, &err), MR_OK);
+    return json_integer_value(json_object_get(view, "id"));
+}
+
 static void lists_page_in_both_orders(void **state)
 {
     (void)state;
@@ -158,14 +166,79 @@ static void lists_page_in_both_orders(void **state)
         {{10, false, 0, "uploaded"}, 3, ids[0]}, {{10, false, 0, "failed"}, 0, 0},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        MR_AUTO_JSON json_t *views = NULL;
+        MR_AUTO(mr_task_page) struct mr_task_page *page = NULL;
         struct mr_err err = {0};
-        assert_int_equal(mr_tasks_list(test_db, reader, &table[i].filter, &views, &err), MR_OK);
-        assert_int_equal(json_array_size(views), table[i].count);
+        assert_int_equal(mr_tasks_list(test_db, reader, &table[i].filter, &page, &err), MR_OK);
+        assert_int_equal(mr_task_page_count(page), table[i].count);
+        assert_int_equal(mr_task_page_is_full(page), (int64_t)table[i].count == table[i].filter.max);
         if (table[i].count)
-            assert_int_equal(json_integer_value(json_object_get(json_array_get(views, 0), "id")),
-                             table[i].first);
+            assert_int_equal(page_id(page, 0), table[i].first);
     }
+}
+
+/* Tasks with long options; returns the id of the first. */
+static int64_t long_tasks(int64_t user, int count, int bytes)
+{
+    static const struct mr_statement insert = {
+        "long_tasks",
+        "WITH made AS (INSERT INTO tasks (file_id, user_id, new_format, options, receipt, status)"
+        " SELECT gen_random_uuid(), $1::bigint, 'mp3', jsonb_build_object('long', repeat('x', $3::int)),"
+        " jsonb_build_object('kept', repeat('y', 200000)), 'processed' FROM generate_series(1, $2::int)"
+        " RETURNING id) SELECT min(id) AS first FROM made",
+        3};
+    char owner[MR_INT64_TEXT_MAX], number[MR_INT64_TEXT_MAX], length[MR_INT64_TEXT_MAX];
+    struct mr_err err = {0};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    mr_int64_text(user, owner);
+    mr_int64_text(count, number);
+    mr_int64_text(bytes, length);
+    assert_int_equal(mr_db_exec(test_db, &insert, (const char *const[]){owner, number, length}, &rows, &err),
+                     MR_OK);
+    return mr_rows_int64(rows, 0, "first");
+}
+
+/* Bytes of all tasks of a page as JSON. */
+static size_t page_bytes(const struct mr_task_page *page)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < mr_task_page_count(page); i++) {
+        struct mr_err err = {0};
+        MR_AUTO_JSON json_t *view = NULL;
+        assert_int_equal(mr_task_page_view(page, i, &view, &err), MR_OK);
+        assert_null(json_object_get(view, "receipt"));
+        bytes += json_dumpb(view, NULL, 0, MR_JSON_FLAGS);
+    }
+    return bytes;
+}
+
+/* Each task stands on one page, and no page is longer than the bound and a task. */
+static void pages_are_bounded_in_bytes(void **state)
+{
+    (void)state;
+    enum { SMALL = 1000, LARGE = 30000, HUGE_ONE = 3 << 20, COUNT = 80 };
+    static const int sizes[] = {SMALL, LARGE, HUGE_ONE};
+    static const int counts[] = {COUNT, COUNT, 2};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int falling = 0; falling < 2; falling++) {
+            char name[] = {'l', (char)('0' + i), (char)('0' + falling), 0};
+            int64_t user = fixture_db_user(test_db, name), first = long_tasks(user, counts[i], sizes[i]);
+            struct mr_task_filter filter = {.max = 1000, .falling = falling};
+            int seen = 0;
+            for (bool more = true; more;) {
+                MR_AUTO(mr_task_page) struct mr_task_page *page = NULL;
+                struct mr_err err = {0};
+                assert_int_equal(mr_tasks_list(test_db, user, &filter, &page, &err), MR_OK);
+                int count = mr_task_page_count(page);
+                for (int row = 0; row < count; row++, seen++)
+                    assert_int_equal(page_id(page, row), first + (falling ? counts[i] - 1 - seen : seen));
+                assert_true(page_bytes(page) <= MR_TASK_PAGE_BYTES + (size_t)sizes[i] + 2000);
+                more = mr_task_page_is_full(page);
+                assert_true(count > 0 || !more);
+                if (count)
+                    filter.after = page_id(page, count - 1);
+            }
+            assert_int_equal(seen, counts[i]);
+        }
 }
 
 static void a_deleted_task_hands_over_its_objects(void **state)
@@ -374,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_new_task_shows_every_field),
         cmocka_unit_test(keys_that_find_nothing),
         cmocka_unit_test(lists_page_in_both_orders),
+        cmocka_unit_test(pages_are_bounded_in_bytes),
         cmocka_unit_test(a_deleted_task_hands_over_its_objects),
         cmocka_unit_test(a_running_task_that_is_deleted_is_lost),
         cmocka_unit_test(the_outbox_owes_what_was_not_heard_of),

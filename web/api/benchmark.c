@@ -150,23 +150,22 @@ static enum mr_status write_row(struct mr_request *req, const json_t *view, bool
     return mr_respond_write(req, text, strlen(text), err);
 }
 
-/* Writes the tasks after *after, which becomes the last of them; *ret_count is their number. */
+/* Writes the tasks after *after, which becomes the last of them. */
 static enum mr_status write_page(struct mr_web *web, struct mr_request *req, int64_t user_id, int64_t *after,
-                                 size_t *ret_count, struct mr_err *err)
+                                 bool *ret_more, struct mr_err *err)
 {
     const struct mr_task_filter filter = {.max = PAGE, .after = *after};
-    const bool is_start = *after == 0;
-    size_t i;
-    json_t *view;
-    MR_AUTO_JSON json_t *views = NULL;
-    MR_TRY(mr_tasks_list(web->db, user_id, &filter, &views, err));
-    if (is_start)
+    MR_AUTO(mr_task_page) struct mr_task_page *page = NULL;
+    MR_TRY(mr_tasks_list(web->db, user_id, &filter, &page, err));
+    if (!mr_respond_started(req))
         MR_TRY(mr_respond_begin(req, 200, "application/json", -1, err));
-    json_array_foreach (views, i, view) {
-        MR_TRY(write_row(req, view, is_start && i == 0, err));
+    for (int i = 0; i < mr_task_page_count(page); i++) {
+        MR_AUTO_JSON json_t *view = NULL;
+        MR_TRY(mr_task_page_view(page, i, &view, err));
+        MR_TRY(write_row(req, view, *after == 0, err));
         *after = json_integer_value(json_object_get(view, "id"));
     }
-    *ret_count = json_array_size(views);
+    *ret_more = mr_task_page_is_full(page);
     return MR_OK;
 }
 
@@ -174,13 +173,13 @@ enum mr_status mr_api_benchmark_result(void *app, struct mr_request *req, struct
 {
     struct mr_web *web = app;
     int64_t user_id = 0, after = 0;
-    size_t count = PAGE;
+    bool more = true;
     MR_TRY(mr_benchmark_check_enabled(web, err));
     MR_TRY(mr_benchmark_find_user(web, &user_id, err));
     if (user_id == 0)
         return mr_respond_json(req, 200, json_array(), err);
-    while (count == PAGE)
-        MR_TRY(write_page(web, req, user_id, &after, &count, err));
+    while (more)
+        MR_TRY(write_page(web, req, user_id, &after, &more, err));
     MR_TRY(mr_respond_write(req, after ? "]" : "[]", after ? 1 : 2, err));
     return mr_respond_end(req, err);
 }

@@ -10,7 +10,8 @@
 
 #include <inttypes.h>
 
-enum { LIST_DEFAULT = 100, LIST_MAX = 1000 };
+/* A page ends before it is longer than MR_TASK_PAGE_BYTES; a single task may be. */
+enum { LIST_DEFAULT = 100, LIST_MAX = 1000, LIST_BODY_MAX = 16 << 20 };
 
 static enum mr_status query_number(const struct mr_request *req, const char *name, int64_t min, int64_t max,
                                    int64_t *value, struct mr_err *err)
@@ -37,17 +38,54 @@ static enum mr_status read_filter(const struct mr_request *req, struct mr_task_f
     return MR_OK;
 }
 
-/* RFC 8288: rel="next" when the page is full, with the path of the request. */
-static enum mr_status add_next_link(struct mr_request *req, const struct mr_task_filter *filter,
-                                    const json_t *views, struct mr_err *err)
+/* A page as it is sent: a JSON array. */
+struct list {
+    struct mr_buf body;
+    int64_t last; /* id of the last task in it */
+    bool has_more;
+};
+
+static void list_free(struct list *list)
 {
-    size_t count = json_array_size(views);
-    if ((int64_t)count < filter->max)
+    mr_buf_free(&list->body);
+}
+MR_DEFINE_VALUE_CLEANUP(list, list_free)
+
+/* Appends the task if there is room, the first one in any case. */
+static enum mr_status add_to_list(struct list *list, json_t *view, struct mr_err *err)
+{
+    MR_AUTO_STR char *text = json_dumps(view, MR_JSON_FLAGS);
+    if (!text)
+        return mr_fail_oom(err);
+    list->has_more = list->last && list->body.len + strlen(text) > MR_TASK_PAGE_BYTES;
+    if (list->has_more)
         return MR_OK;
-    int64_t last = json_integer_value(json_object_get(json_array_get(views, count - 1), "id"));
+    MR_TRY(mr_buf_append_str(&list->body, list->last ? "," : "[", err));
+    list->last = json_integer_value(json_object_get(view, "id"));
+    return mr_buf_append_str(&list->body, text, err);
+}
+
+/* Task by task, so that the page exists once as rows and once as text, never as a whole tree. */
+static enum mr_status write_list(const struct mr_task_page *page, struct list *list, struct mr_err *err)
+{
+    for (int i = 0; i < mr_task_page_count(page) && !list->has_more; i++) {
+        MR_AUTO_JSON json_t *view = NULL;
+        MR_TRY(mr_task_page_view(page, i, &view, err));
+        MR_TRY(add_to_list(list, view, err));
+    }
+    list->has_more |= mr_task_page_is_full(page);
+    return mr_buf_append_str(&list->body, list->last ? "]" : "[]", err);
+}
+
+/* RFC 8288: rel="next" when there may be more tasks, with the path of the request. */
+static enum mr_status add_next_link(struct mr_request *req, const struct mr_task_filter *filter,
+                                    const struct list *list, struct mr_err *err)
+{
+    if (!list->has_more)
+        return MR_OK;
     char link[256];
     snprintf(link, sizeof link, "<%s?max=%" PRId64 "&order=%d&after=%" PRId64 "%s%s>; rel=\"next\"",
-             mr_request_route(req)->pattern, filter->max, filter->falling, last,
+             mr_request_route(req)->pattern, filter->max, filter->falling, list->last,
              filter->status ? "&status=" : "", filter->status ? filter->status : "");
     return mr_respond_header(req, "Link", link, err);
 }
@@ -56,11 +94,14 @@ static enum mr_status answer_list(struct mr_web *web, struct mr_request *req, in
                                   struct mr_err *err)
 {
     struct mr_task_filter filter = {.max = LIST_DEFAULT};
-    MR_AUTO_JSON json_t *views = NULL;
+    MR_AUTO(mr_task_page) struct mr_task_page *page = NULL;
+    MR_AUTO(list) struct list list = {.body = MR_BUF_INIT(LIST_BODY_MAX)};
     MR_TRY(read_filter(req, &filter, err));
-    MR_TRY(mr_tasks_list(web->db, whose, &filter, &views, err));
-    MR_TRY(add_next_link(req, &filter, views, err));
-    return mr_respond_json(req, 200, MR_TAKE(views), err);
+    MR_TRY(mr_tasks_list(web->db, whose, &filter, &page, err));
+    MR_TRY(write_list(page, &list, err));
+    mr_task_page_free(MR_TAKE(page)); /* the client may read slowly */
+    MR_TRY(add_next_link(req, &filter, &list, err));
+    return mr_respond_bytes(req, 200, MR_JSON_TYPE, mr_buf_str(&list.body), list.body.len, err);
 }
 
 enum mr_status mr_api_task_list(void *app, struct mr_request *req, struct mr_err *err)
