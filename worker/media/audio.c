@@ -7,10 +7,7 @@
 #include <libavutil/channel_layout.h>
 #include <libavutil/common.h>
 
-enum {
-    CHANNELS_MAX = 64,
-    HIDDEN_KEPT_US = 30 * 1000, /* a decoder needs a few frames before the first that is heard */
-};
+enum { HIDDEN_KEPT_US = 30 * 1000 }; /* a decoder needs a few frames before the first that is heard */
 
 #define FULL_SCALE 1.0F
 
@@ -142,11 +139,7 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
     struct mr_audio *audio = ctx;
     if (frame->nb_samples <= 0)
         return MR_OK;
-    if (frame->sample_rate <= 0 || frame->ch_layout.nb_channels <= 0 ||
-        frame->ch_layout.nb_channels > CHANNELS_MAX)
-        return mr_fail_code(err, MR_CODE_INVALID_MEDIA,
-                            "the file has audio of %d Hz with %d channels, which cannot be converted",
-                            frame->sample_rate, frame->ch_layout.nb_channels);
+    MR_TRY(mr_samples_check_form(frame->sample_rate, frame->ch_layout.nb_channels, err));
     int64_t decoded_us = decoded_us_of(audio);
     count_samples(audio, frame);
     if (audio->copies)

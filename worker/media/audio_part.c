@@ -48,7 +48,7 @@ static enum mr_status encode(struct mr_audio_part *part, AVFrame *frame, struct 
         MR_TRY(mr_muxer_write(output, MR_SLOT_AUDIO, packet, err));
     }
     if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
-        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "encode");
+        return mr_encoder_refuses(part->encoder, part->parts->options, rc, err);
     if (!frame && part->monitor.decoder)
         return mr_monitor_listen(&part->monitor, NULL, &part->out, err);
     return MR_OK;

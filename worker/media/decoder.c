@@ -1,5 +1,7 @@
 #include "worker/media/decoder.h"
 
+#include "worker/media/samples.h"
+
 #include <errno.h>
 #include <libavutil/common.h>
 
@@ -26,12 +28,21 @@ static void note_size(struct mr_decoder *decoder, int size)
     decoder->packet_size.last = size;
 }
 
+static enum mr_status take_frame(struct mr_decoder *decoder, mr_frame_fn *take, void *ctx, struct mr_err *err)
+{
+    int64_t bad = 0;
+    if (decoder->context->codec_type == AVMEDIA_TYPE_AUDIO)
+        MR_TRY(mr_samples_repair(decoder->frame, &bad, err));
+    decoder->bad_samples += bad;
+    return take(ctx, decoder->frame, err);
+}
+
 enum mr_status mr_decoder_push(struct mr_decoder *decoder, const AVPacket *packet, mr_frame_fn *take,
                                void *ctx, struct mr_err *err)
 {
     int rc = avcodec_send_packet(decoder->context, packet);
     while (rc >= 0 && (rc = avcodec_receive_frame(decoder->context, decoder->frame)) >= 0) {
-        enum mr_status status = take(ctx, decoder->frame, err);
+        enum mr_status status = take_frame(decoder, take, ctx, err);
         av_frame_unref(decoder->frame);
         if (status)
             return status;
@@ -64,6 +75,9 @@ enum mr_status mr_decoder_check_damage(const struct mr_decoder *decoder, struct 
     if (decoder->bad_packets)
         mr_notes_warn(notes, MR_CODE_DAMAGED_PACKETS, "%lld of %lld packets are damaged",
                       (long long)decoder->bad_packets, (long long)decoder->packets);
+    if (decoder->bad_samples)
+        mr_notes_warn(notes, MR_CODE_BAD_SAMPLES, "%lld samples are no numbers or far beyond full scale",
+                      (long long)decoder->bad_samples);
     return MR_OK;
 }
 

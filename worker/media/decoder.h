@@ -1,6 +1,6 @@
 /*
- * A decoder that counts damage: packets in, frames out. A damaged packet is no error; too many of them are. Used by
- * one thread.
+ * A decoder that counts damage: packets in, frames out. A damaged packet is no error; too many of them are. Samples
+ * that are no numbers are repaired. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_DECODER_H
 #define MR_WORKER_MEDIA_DECODER_H
@@ -13,6 +13,7 @@ struct mr_decoder {
     AVFrame *frame;
     int64_t packets;
     int64_t bad_packets;
+    int64_t bad_samples; /* repaired: samples.h */
     bool last_is_bad;
     struct {
         int smallest, largest; /* of all packets but the last; valid once there were two */
@@ -33,7 +34,7 @@ MR_MUST_CHECK enum mr_status mr_decoder_push(struct mr_decoder *decoder, const A
 
 /* Counts a last packet that the demuxer could not read whole. */
 void mr_decoder_count_cut(struct mr_decoder *decoder);
-/* Fails if too much is damaged, with the code invalid_media; adds a warning if a little is. */
+/* Fails if too many packets are damaged, with the code invalid_media; warns of a few, and of bad samples. */
 MR_MUST_CHECK enum mr_status mr_decoder_check_damage(const struct mr_decoder *decoder, struct mr_notes *notes,
                                                      struct mr_err *err);
 /* True if the last packet was damaged or, at a constant bit rate, short. */

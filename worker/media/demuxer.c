@@ -1,6 +1,7 @@
 #include "worker/media/demuxer.h"
 
 #include "worker/media/cut.h"
+#include "worker/media/samples.h"
 
 #include <errno.h>
 #include <libavutil/avstring.h>
@@ -225,6 +226,8 @@ static enum mr_status open_decoder(AVStream *stream, int64_t max_pixels, AVCodec
                             is_audio ? "audio" : "video", avcodec_get_name(params->codec_id));
     if (!is_audio)
         MR_TRY(check_frame_size(params, max_pixels, err));
+    else if (params->sample_rate) /* else the first frame tells it */
+        MR_TRY(mr_samples_check_form(params->sample_rate, FFMAX(params->ch_layout.nb_channels, 1), err));
     AVCodecContext *decoder = *ret = avcodec_alloc_context3(codec);
     if (!decoder)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the decoder");

@@ -6,7 +6,13 @@
 #include <libavutil/pixdesc.h>
 #include <limits.h>
 
-enum { TAGS_MAX = 64, KEY_MAX = 64, VALUE_MAX = 1000 };
+/* A file may hold any number of tags of any length. In bytes of JSON, so that escapes count. */
+enum { TAGS_MAX = 64, KEY_MAX = 64, VALUE_MAX = 1000, TAGS_BYTES = 16 << 10, TITLE_MAX = 200 };
+
+static size_t size_of(const json_t *value)
+{
+    return json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
+}
 
 /* The setters leave out what is not known; json_object_set_new refuses what is no UTF-8, or NULL. */
 static void set_text(json_t *to, const char *key, const char *text)
@@ -70,10 +76,14 @@ static void describe_audio(json_t *to, const AVStream *stream)
         set_text(to, "layout", layout);
 }
 
-static const char *tag_of(const AVDictionary *tags, const char *key)
+/* Leaves out what is too long. */
+static void set_tag(json_t *to, const char *key, const AVDictionary *tags)
 {
     const AVDictionaryEntry *entry = av_dict_get(tags, key, NULL, 0);
-    return entry && strlen(entry->value) <= VALUE_MAX ? entry->value : NULL;
+    json_t *value = entry && entry->value[0] ? json_string(entry->value) : NULL;
+    if (value && size_of(value) <= TITLE_MAX)
+        (void)json_object_set(to, key, value);
+    json_decref(value);
 }
 
 static json_t *describe_stream(const AVStream *stream)
@@ -87,8 +97,8 @@ static json_t *describe_stream(const AVStream *stream)
         describe_video(to, stream);
     else if (params->codec_type == AVMEDIA_TYPE_AUDIO)
         describe_audio(to, stream);
-    set_text(to, "language", tag_of(stream->metadata, "language"));
-    set_text(to, "title", tag_of(stream->metadata, "title"));
+    set_tag(to, "language", stream->metadata);
+    set_tag(to, "title", stream->metadata);
     return to;
 }
 
@@ -118,23 +128,34 @@ static const AVDictionary *tags_of_file(const AVFormatContext *format)
     return with_stream ? format->streams[0]->metadata : format->metadata;
 }
 
-static json_t *describe_tags(const AVFormatContext *format)
+/* Adds the tag, its key in lower case, if it is text and within *room, which shrinks. */
+static bool add_tag(json_t *tags, const AVDictionaryEntry *entry, size_t *room)
+{
+    char key[KEY_MAX + 1];
+    size_t len = strlen(entry->key);
+    if (len > KEY_MAX || json_object_size(tags) >= TAGS_MAX)
+        return false;
+    for (size_t i = 0; i <= len; i++)
+        key[i] = (char)tolower((unsigned char)entry->key[i]);
+    MR_AUTO_JSON json_t *value = json_string(entry->value);
+    MR_AUTO_JSON json_t *name = json_string(key);
+    if (!value || !name || size_of(value) > VALUE_MAX || size_of(value) + size_of(name) + 2 > *room)
+        return false;
+    *room -= size_of(value) + size_of(name) + 2;
+    return json_object_set(tags, key, value) == 0;
+}
+
+static void describe_tags(json_t *to, const AVFormatContext *format)
 {
     json_t *tags = json_object();
     const AVDictionaryEntry *entry = NULL;
     const AVDictionary *from = tags_of_file(format);
-    while (tags && json_object_size(tags) < TAGS_MAX &&
-           (entry = av_dict_get(from, "", entry, AV_DICT_IGNORE_SUFFIX))) {
-        char key[KEY_MAX + 1];
-        if (strlen(entry->key) > KEY_MAX || strlen(entry->value) > VALUE_MAX)
-            continue;
-        size_t len = 0;
-        for (; entry->key[len]; len++)
-            key[len] = (char)tolower((unsigned char)entry->key[len]);
-        key[len] = '\0';
-        (void)json_object_set_new(tags, key, json_string(entry->value));
-    }
-    return tags;
+    size_t room = TAGS_BYTES;
+    int64_t left_out = 0;
+    while (tags && (entry = av_dict_get(from, "", entry, AV_DICT_IGNORE_SUFFIX)))
+        left_out += !add_tag(tags, entry, &room);
+    (void)json_object_set_new(to, "tags", tags);
+    set_positive(to, "tags_left_out", left_out);
 }
 
 static const AVStream *first_of(const AVFormatContext *format, const char *type)
@@ -167,14 +188,16 @@ json_t *mr_describe_input(const struct mr_demuxer *input)
     char container[32];
     mr_demuxer_container(input, container, sizeof container);
     int64_t us = format->duration != AV_NOPTS_VALUE ? format->duration : 0;
-    json_t *to = json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:i}", "container", container, "duration_ms",
-                           (json_int_t)milliseconds(us), "size", (json_int_t)input->source->size, "bit_rate",
-                           (json_int_t)(format->bit_rate > 0 ? format->bit_rate : 0), "streams",
-                           describe_streams(format, describe_input_stream), "tags", describe_tags(format),
-                           "chapters", (int)format->nb_chapters);
-    if (to)
-        describe_main(to, input->video ? input->video : first_of(format, "video"),
-                      input->audio ? input->audio : first_of(format, "audio"));
+    json_t *to =
+        json_pack("{s:s, s:I, s:I, s:I, s:o, s:i}", "container", container, "duration_ms",
+                  (json_int_t)milliseconds(us), "size", (json_int_t)input->source->size, "bit_rate",
+                  (json_int_t)(format->bit_rate > 0 ? format->bit_rate : 0), "streams",
+                  describe_streams(format, describe_input_stream), "chapters", (int)format->nb_chapters);
+    if (!to)
+        return NULL;
+    describe_tags(to, format);
+    describe_main(to, input->video ? input->video : first_of(format, "video"),
+                  input->audio ? input->audio : first_of(format, "audio"));
     return to;
 }
 

@@ -17,6 +17,7 @@
  *                sample_aspect_ratio, pixel_format; of audio sample_rate, channels, layout; where it is said
  *                language, title, duration_ms, bit_rate
  *   tags         {key: value}, keys in lower case; only so many and so long
+ *   tags_left_out  how many tags are not in it, if any
  *   chapters     how many
  * and, for programs that know one stream alone, codec of the video or else of the audio, width, height,
  * sample_rate, channels. NULL for want of memory.

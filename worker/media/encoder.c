@@ -195,3 +195,16 @@ enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct 
                                 options->sample_rate ? options->sample_rate : frame->sample_rate,
                                 options->channels ? options->channels : frame->ch_layout.nb_channels);
 }
+
+enum mr_status mr_encoder_refuses(const AVCodecContext *encoder, const struct mr_options *options, int rc,
+                                  struct mr_err *err)
+{
+    if (rc != AVERROR(EINVAL))
+        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "encode");
+    if (options->bit_rate)
+        return mr_fail_code(err, MR_CODE_BAD_OPTION,
+                            "options.bitrate is too low: the %s encoder cannot hold this audio in %lld b/s",
+                            encoder->codec->name, (long long)encoder->bit_rate);
+    return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "audio cannot be held by the %s encoder",
+                        encoder->codec->name);
+}

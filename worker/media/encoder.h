@@ -16,4 +16,9 @@ MR_MUST_CHECK enum mr_status mr_encoder_open(const struct mr_media_format *spec,
                                              const AVFrame *frame, bool global_header, AVCodecContext **ret,
                                              struct mr_err *err);
 
+/* What an encoder's refusal of audio means: EINVAL is said of audio that does not fit into the bit rate. Codes:
+ * bad_option if the bit rate was asked for, else invalid_media; internal for any other error. */
+enum mr_status mr_encoder_refuses(const AVCodecContext *encoder, const struct mr_options *options, int rc,
+                                  struct mr_err *err);
+
 #endif

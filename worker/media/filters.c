@@ -110,10 +110,12 @@ enum mr_status mr_filters_open_audio(struct mr_filters *filters, const AVFrame *
     if (av_channel_layout_describe(&encoder->ch_layout, layout, sizeof layout) < 0)
         return mr_fail_code(err, MR_CODE_INTERNAL, "the encoder's channels have no names");
     const char *form = av_get_sample_fmt_name(samples);
+    /* libav's WMA encoder has no room above full scale; whole numbers have none either. */
+    const char *clip = encoder->codec_id == AV_CODEC_ID_WMAV2 ? ",aformat=sample_fmts=s32" : "";
     snprintf(chain, sizeof chain,
-             "aresample,aformat=sample_fmts=%s:sample_rates=%d:channel_layouts=%s%s%s,"
+             "aresample,aformat=sample_fmts=%s:sample_rates=%d:channel_layouts=%s%s%s%s,"
              "aformat=sample_fmts=%s",
-             gain[0] ? "dbl" : form, encoder->sample_rate, layout, gain[0] ? "," : "", gain, form);
+             gain[0] ? "dbl" : form, encoder->sample_rate, layout, gain[0] ? "," : "", gain, clip, form);
     int rc = begin(filters, frame);
     if (rc >= 0)
         rc = build_audio(filters, chain);

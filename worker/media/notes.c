@@ -5,7 +5,7 @@
 
 enum mr_status mr_notes_init(struct mr_notes *notes, struct mr_err *err)
 {
-    *notes = (struct mr_notes){json_array(), json_array(), json_array(), json_array()};
+    *notes = (struct mr_notes){json_array(), json_array(), json_array(), json_array(), 0, false};
     return notes->kept && notes->changed && notes->dropped && notes->warnings ? MR_OK : mr_fail_oom(err);
 }
 
@@ -18,24 +18,40 @@ void mr_notes_free(struct mr_notes *notes)
     *notes = (struct mr_notes){0};
 }
 
+/* Takes the reference of note. */
+static void add(struct mr_notes *notes, json_t *to, json_t *note)
+{
+    size_t bytes = note ? json_dumpb(note, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) + 1 : 0;
+    if (notes->bytes + bytes <= MR_NOTES_BYTES) {
+        notes->bytes += bytes;
+        (void)json_array_append_new(to, note);
+        return;
+    }
+    json_decref(note);
+    if (!notes->is_short)
+        mr_notes_warn(notes, MR_CODE_RECEIPT_SHORTENED, "the receipt leaves out notes beyond %d bytes",
+                      MR_NOTES_BYTES);
+    notes->is_short = true;
+}
+
 void mr_notes_kept(struct mr_notes *notes, const char *what)
 {
     if (notes)
-        json_array_append_new(notes->kept, json_string(what));
+        add(notes, notes->kept, json_string(what));
 }
 
 void mr_notes_changed(struct mr_notes *notes, const char *what, const char *from, const char *to,
                       const char *why)
 {
     if (notes)
-        json_array_append_new(notes->changed, json_pack("{s:s, s:s, s:s, s:s}", "what", what, "from", from,
-                                                        "to", to, "why", why));
+        add(notes, notes->changed,
+            json_pack("{s:s, s:s, s:s, s:s}", "what", what, "from", from, "to", to, "why", why));
 }
 
 void mr_notes_dropped(struct mr_notes *notes, const char *what, const char *why)
 {
     if (notes)
-        json_array_append_new(notes->dropped, json_pack("{s:s, s:s}", "what", what, "why", why));
+        add(notes, notes->dropped, json_pack("{s:s, s:s}", "what", what, "why", why));
 }
 
 void mr_notes_warn(struct mr_notes *notes, enum mr_code code, const char *format, ...)

@@ -1,7 +1,8 @@
 /*
  * What the receipt says about each part of the input: kept, changed or dropped and why; and warnings. Notes are for
- * people: without memory the receipt is shorter, nothing worse. Each function accepts NULL for notes and does
- * nothing then (for parts after the first, which would repeat it).
+ * people: without memory the receipt is shorter, nothing worse. A file may hold any number of things to note, so
+ * kept, changed and dropped together are bounded by MR_NOTES_BYTES; a warning says so. Each function accepts NULL
+ * for notes and does nothing then (for parts after the first, which would repeat it).
  */
 #ifndef MR_WORKER_MEDIA_NOTES_H
 #define MR_WORKER_MEDIA_NOTES_H
@@ -10,12 +11,16 @@
 #include "shared/base/err.h"
 #include "shared/base/json.h"
 
+enum { MR_NOTES_BYTES = 24 << 10 }; /* as JSON */
+
 /* All arrays, owned. */
 struct mr_notes {
     json_t *kept;     /* strings */
     json_t *changed;  /* {what, from, to, why} */
     json_t *dropped;  /* {what, why} */
     json_t *warnings; /* {code, detail} */
+    size_t bytes;     /* of kept, changed and dropped */
+    bool is_short;    /* notes were left out */
 };
 MR_MUST_CHECK enum mr_status mr_notes_init(struct mr_notes *notes, struct mr_err *err);
 void mr_notes_free(struct mr_notes *notes);

@@ -70,12 +70,24 @@ enum mr_status mr_parts_get(struct mr_parts *parts, int64_t part, struct mr_muxe
     return MR_OK;
 }
 
+/* A receipt has room for all about so many parts, which are alike anyway: later ones have only what differs. */
+static enum mr_status describe(struct mr_parts *parts, const struct mr_muxer *output, int64_t length_us,
+                               struct mr_err *err)
+{
+    static const char *const alike[] = {"streams", "codec", "width", "height", "sample_rate", "channels"};
+    json_t *facts = mr_describe_output(output, length_us);
+    parts->described_bytes += facts ? json_dumpb(facts, NULL, 0, JSON_COMPACT) : 0;
+    for (size_t i = 0; parts->described_bytes > MR_PARTS_DESCRIBED_BYTES && i < sizeof alike / sizeof *alike;
+         i++)
+        (void)json_object_del(facts, alike[i]);
+    return json_array_append_new(parts->outputs, facts) < 0 ? mr_fail_oom(err) : MR_OK;
+}
+
 static enum mr_status finish_first(struct mr_parts *parts, struct mr_err *err)
 {
     struct mr_muxer *output = parts->open[0];
     MR_TRY(mr_muxer_finish(output, err));
-    if (json_array_append_new(parts->outputs, mr_describe_output(output, parts->length_us[0])) < 0)
-        return mr_fail_oom(err);
+    MR_TRY(describe(parts, output, parts->length_us[0], err));
     close_output(&parts->open[0]);
     parts->first++;
     parts->count--;

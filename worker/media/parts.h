@@ -9,7 +9,10 @@
 #include "worker/media/muxer.h"
 #include "worker/media/timeline.h"
 
-enum { MR_PARTS_OPEN = 32 }; /* the most that are open at a time */
+enum {
+    MR_PARTS_OPEN = 32,                  /* the most that are open at a time */
+    MR_PARTS_DESCRIBED_BYTES = 32 << 10, /* of the receipt, for parts with their streams */
+};
 
 struct mr_parts {
     const struct mr_media_format *spec; /* not owned; nor are the next five */
@@ -26,6 +29,7 @@ struct mr_parts {
     int64_t left[MR_SLOTS];           /* how many parts each track has left */
     int64_t length_us[MR_PARTS_OPEN]; /* of the open parts: the longest track's */
     json_t *outputs;                  /* the receipt's array of the finished ones; owned */
+    size_t described_bytes;           /* of outputs, had none been shortened */
 };
 
 MR_MUST_CHECK enum mr_status mr_parts_init(struct mr_parts *parts, struct mr_err *err);

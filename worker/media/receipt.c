@@ -206,6 +206,10 @@ static json_t *describe_input(const struct mr_pipeline *pipeline)
         (void)json_object_set_new(json, "sample_rate", json_integer(pipeline->audio.rate));
         (void)json_object_set_new(json, "channels", json_integer(pipeline->audio.channels));
     }
+    json_int_t left_out = json_integer_value(json_object_get(json, "tags_left_out"));
+    if (left_out)
+        mr_notes_warn(pipeline->notes, MR_CODE_RECEIPT_SHORTENED,
+                      "the receipt leaves out %lld tags of the file", left_out);
     return json;
 }
 

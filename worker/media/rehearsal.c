@@ -34,7 +34,7 @@ static enum mr_status encode(struct rehearsal *rehearsal, const AVFrame *frame, 
     if (rc == AVERROR(EAGAIN))
         return MR_OK;
     return rc == AVERROR_EOF ? mr_monitor_listen(&rehearsal->monitor, NULL, &rehearsal->meter, err)
-                             : mr_av_fail(err, MR_CODE_INTERNAL, rc, "encode");
+                             : mr_encoder_refuses(rehearsal->encoder, rehearsal->options, rc, err);
 }
 
 static enum mr_status measure(struct rehearsal *rehearsal, struct mr_err *err)
@@ -100,8 +100,11 @@ static enum mr_status open_filters(struct rehearsal *rehearsal, const AVFrame *f
 
 static enum mr_status take(struct rehearsal *rehearsal, AVFrame *frame, struct mr_err *err)
 {
-    if (frame->nb_samples <= 0 || frame->sample_rate <= 0 || frame->ch_layout.nb_channels <= 0)
+    int64_t bad_samples = 0; /* the conversion will count them */
+    if (frame->nb_samples <= 0)
         return MR_OK;
+    MR_TRY(mr_samples_check_form(frame->sample_rate, frame->ch_layout.nb_channels, err));
+    MR_TRY(mr_samples_repair(frame, &bad_samples, err));
     crop(rehearsal, frame);
     if (frame->nb_samples == 0)
         return MR_OK;
