@@ -81,10 +81,11 @@ $(BUILD)/libmediarun.a: $(call obj,$(shared_src))
 	@rm -f $@
 	ar rcsP $@ $^
 
-# The SQL of the migrations is linked into web, which applies it at its start.
-$(BUILD)/gen/migrations.c: infra/embed.sh $(migrations)
+# The SQL of the migrations and of the grants is linked into web, which applies it at its start.
+$(BUILD)/gen/migrations.c: infra/embed.sh $(migrations) infra/grants.sql
 	@mkdir -p $(@D)
 	infra/embed.sh migrations $(migrations) > $@
+	infra/embed.sh grants infra/grants.sql >> $@
 $(BUILD)/obj/gen/migrations.o: $(BUILD)/gen/migrations.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<

@@ -121,7 +121,7 @@ deploy() {
     ensure_grants "${GRANTS[@]}"
     ensure_instance
     ensure_database
-    ensure_login
+    ensure_logins
     read_services
     choose_images
     ensure_services

@@ -11,16 +11,29 @@ enum { UPLOAD_OVERHEAD = 64 << 10, DRAIN_MS = 8000 };
 enum { STREAM_QUEUE = 256 << 10, HEARTBEAT_MS = 15000 };
 enum { ALL_LANES = (1 << MR_LANES) - 1 };
 
-static enum mr_status open_database(struct mr_web *web, struct mr_err *err)
+/* As the owner of the tables, on a connection of its own, which is closed before the first request. */
+static enum mr_status migrate(const struct mr_web *web, struct mr_err *err)
 {
-    const struct mr_config *config = web->config;
+    const char *owner = web->config->migration_database_url;
+    MR_AUTO(mr_db) struct mr_db *db = NULL;
     int applied = 0;
-    MR_TRY(mr_db_open(config->database_url, (int)config->database_pool, &web->db, err));
-    MR_TRY(mr_ready_database(web->db, err));
-    MR_TRY(mr_db_migrate(web->db, mr_migrations, &applied, err));
+    MR_TRY(mr_db_open(owner[0] ? owner : web->config->database_url, 1, &db, err));
+    enum mr_status status = mr_ready_database(db, err);
+    if (status != MR_OK)
+        return owner[0] ? mr_wrap(err, status, "MIGRATION_DATABASE_URL") : status;
+    MR_TRY(mr_db_migrate(db, mr_migrations, &applied, err));
+    MR_TRY(mr_db_grant(db, mr_grants_sql, err));
     if (applied)
         mr_log_write(web->log, MR_LOG_NOTICE, "migrations applied", "{s:i}", "count", applied);
     return MR_OK;
+}
+
+static enum mr_status open_database(struct mr_web *web, struct mr_err *err)
+{
+    const struct mr_config *config = web->config;
+    MR_TRY(migrate(web, err));
+    MR_TRY(mr_db_open(config->database_url, (int)config->database_pool, &web->db, err));
+    return mr_ready_database(web->db, err);
 }
 
 static enum mr_status start_events(struct mr_web *web, struct mr_err *err)

@@ -41,27 +41,33 @@ has_version() {
     [[ -n $version ]]
 }
 
-# Only the secret holds the password of the database user. If a step fails, the next run makes a new password.
+# ensure_login USER SECRET: only the secret holds the password. If a step fails, the next run makes a new password.
 ensure_login() {
-    local users="" verb=create
-    [[ -z $INSTANCE_THERE ]] || users=$(ask sqladmin sql users list --instance="$SQL_INSTANCE" --format='value(name)')
-    if has_line "$users" "$DATABASE_USER"; then
-        ! has_version "$SECRET_DATABASE" || return 0
+    local user=$1 secret=$2 verb=create password
+    if has_line "$DATABASE_USERS" "$user"; then
+        ! has_version "$secret" || return 0
         verb=set-password
     fi
-    local password
     password=$(random_text)
-    printf 'host=/cloudsql/%s dbname=%s user=%s password=%s connect_timeout=10' "$DATABASE" "$DATABASE_NAME" "$DATABASE_USER" \
+    printf 'host=/cloudsql/%s dbname=%s user=%s password=%s connect_timeout=10' "$DATABASE" "$DATABASE_NAME" "$user" \
         "$password" >"$SCRATCH/secret"
     printf -- '--password: "%s"\n' "$password" >"$SCRATCH/flags"
-    [[ $verb != create ]] || store_secret "$SECRET_DATABASE"
-    change sql users "$verb" "$DATABASE_USER" --instance="$SQL_INSTANCE" --flags-file="$SCRATCH/flags"
-    [[ $verb == create ]] || store_secret "$SECRET_DATABASE"
+    [[ $verb != create ]] || store_secret "$secret"
+    change sql users "$verb" "$user" --instance="$SQL_INSTANCE" --flags-file="$SCRATCH/flags"
+    [[ $verb == create ]] || store_secret "$secret"
     rm -f "$SCRATCH/secret" "$SCRATCH/flags"
 }
 
+ensure_logins() {
+    DATABASE_USERS=
+    [[ -z $INSTANCE_THERE ]] || DATABASE_USERS=$(ask sqladmin sql users list --instance="$SQL_INSTANCE" --format='value(name)')
+    ensure_login "$DATABASE_OWNER" "$SECRET_DATABASE"
+    ensure_login "$DATABASE_WEB" "$SECRET_DATABASE_WEB"
+    ensure_login "$DATABASE_WORKER" "$SECRET_DATABASE_WORKER"
+}
+
 ensure_secrets() {
-    local name names=("$SECRET_DATABASE" "$SECRET_JWT")
+    local name names=("$SECRET_DATABASE" "$SECRET_DATABASE_WEB" "$SECRET_DATABASE_WORKER" "$SECRET_JWT")
     [[ -z $SMTP_URL ]] || names+=("$SECRET_SMTP")
     SECRETS=$(ask secretmanager secrets list --format='value(name.basename())')
     note secret "$SECRETS"

@@ -8,8 +8,13 @@ WORKER_SERVICE=mediarun-worker
 REPOSITORY=mediarun
 SQL_INSTANCE=mediarun
 DATABASE_NAME=mediarun
-DATABASE_USER=mediarun
+# Who logs in to the database, and the secret that holds how: the owner of the tables, web, worker (infra/grants.sql).
+DATABASE_OWNER=mediarun
 SECRET_DATABASE=mediarun-database-url
+DATABASE_WEB=mr_web
+SECRET_DATABASE_WEB=mediarun-database-url-web
+DATABASE_WORKER=mr_worker
+SECRET_DATABASE_WORKER=mediarun-database-url-worker
 SECRET_JWT=mediarun-jwt-secret
 SECRET_SMTP=mediarun-smtp-password
 TRIGGER=mediarun-push

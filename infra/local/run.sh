@@ -87,7 +87,6 @@ export_environment() {
     export OIDC_CERTS_URL=http://127.0.0.1:$emulator_port/oauth2/v1/certs
     export IAM_CREDENTIALS_URL=http://127.0.0.1:$emulator_port
     export PUBLIC_URL=${PUBLIC_URL:-http://localhost:$port}
-    export DATABASE_URL="host=$sockets user=$MR_POSTGRES_ROLE dbname=mediarun"
     # The emulator's queue is lost when it ends; waiting tasks are published again soon after the next start.
     export REPUBLISH_AFTER_SECONDS=${REPUBLISH_AFTER_SECONDS:-30}
     STORAGE_URL=http://127.0.0.1:$emulator_port
@@ -114,11 +113,16 @@ make_socket_directory() {
 become() { exec setsid setpriv --pdeathsig TERM -- "$@"; }
 run_postgres() { postgres_run "$data/postgres" "$sockets" setsid 2>>"$data/postgres.log"; }
 run_emulator() { EMULATOR_PORT=$emulator_port DATA_DIR=$data/emulator become "$bin/mediarun-emulator"; }
-run_web() { PORT=$port PUSH_AUDIENCE=$WEB_URL become "$bin/mediarun-web"; }
+# database_url LOGIN: with the rights of infra/grants.sql; $MR_POSTGRES_ROLE owns the tables.
+database_url() { printf 'host=%s user=%s dbname=mediarun' "$sockets" "$1"; }
+run_web() {
+    PORT=$port PUSH_AUDIENCE=$WEB_URL DATABASE_URL=$(database_url mr_web) \
+        MIGRATION_DATABASE_URL=$(database_url "$MR_POSTGRES_ROLE") become "$bin/mediarun-web"
+}
 run_worker() {
     local number=$1 own_port=$worker_port
     ((workers == 1)) || own_port=$((worker_port + number))
-    PORT=$own_port SLOTS=$slots PUSH_AUDIENCE=$WORKER_URL become "$bin/mediarun-worker"
+    PORT=$own_port SLOTS=$slots PUSH_AUDIENCE=$WORKER_URL DATABASE_URL=$(database_url mr_worker) become "$bin/mediarun-worker"
 }
 # Stands in for Cloud Run's front end, which spreads a service's requests over its instances.
 run_front() {
@@ -172,6 +176,7 @@ answers_at_all() { [[ $(http_status "$1") != 000 ]]; }
 start_all() {
     start postgres
     expect 60 "PostgreSQL" postgres postgres_ready "$sockets"
+    postgres_roles "$sockets"
     postgres_database "$sockets" mediarun
     (umask 077 && mkdir -p "$data/emulator")
     start emulator

@@ -36,6 +36,7 @@ static const struct entry entries[] = {
     TEXT("LOG_LEVEL", BOTH, 0, log_level, "info", 20, "debug|info|notice|warning|error|critical", "lowest severity that is logged"),
     TEXT("GOOGLE_CLOUD_PROJECT", BOTH, 0, project, "", 100, NULL, "project id; empty: from the metadata server"),
     TEXT("DATABASE_URL", BOTH, REQUIRED | SECRET, database_url, "", 2000, NULL, "PostgreSQL connection string (libpq, URI or key=value)"),
+    TEXT("MIGRATION_DATABASE_URL", WEB, SECRET, migration_database_url, "", 2000, NULL, "connection string of the owner of the tables, with which web migrates at its start; empty: DATABASE_URL"),
     NUMBER("DATABASE_POOL", BOTH, database_pool, 8, 1, 200, "most PostgreSQL connections of one process; web opens one more, for LISTEN"),
     TEXT("BUCKET", BOTH, REQUIRED, bucket, "", 222, NULL, "Cloud Storage bucket for inputs and outputs"),
     TEXT("PUBSUB_TOPIC", BOTH, 0, topic, "mediarun-tasks", 255, NULL, "Pub/Sub topic for tasks (short name)"),

@@ -23,6 +23,7 @@ struct mr_config {
     char *log_level;
     char *project;
     char *database_url;
+    char *migration_database_url;
     int64_t database_pool;
     char *bucket;
     char *topic;

@@ -39,6 +39,7 @@ struct mr_statement {
 MR_MUST_CHECK enum mr_status mr_db_open(const char *conninfo, int pool_size, struct mr_db **ret,
                                         struct mr_err *err);
 void mr_db_close(struct mr_db *db);
+MR_DEFINE_CLEANUP(mr_db, mr_db_close)
 
 /* The program stops: from now on calls end within about 1.5 s, those that wait already included. Any thread. */
 void mr_db_hurry(struct mr_db *db);

@@ -29,14 +29,16 @@ static enum mr_status apply_if_new(struct mr_db_tx *tx, const struct mr_migratio
     return MR_OK;
 }
 
+/* The lock's number is arbitrary but must never change: two versions of web exclude each other by it. */
+#define LOCK                                                                                                 \
+    "SET LOCAL statement_timeout = '10min';"                                                                 \
+    "SELECT pg_advisory_xact_lock(7461726);"
+
 enum mr_status mr_db_migrate(struct mr_db *db, const struct mr_migration *migrations, int *ret_applied,
                              struct mr_err *err)
 {
-    /* The lock's number is arbitrary but must never change: two versions of web exclude each other by it. */
-    static const char start[] = "SET LOCAL statement_timeout = '10min';"
-                                "SELECT pg_advisory_xact_lock(7461726);"
-                                "CREATE TABLE IF NOT EXISTS schema_migrations (name text PRIMARY KEY,"
-                                " applied_at timestamptz NOT NULL DEFAULT now())";
+    static const char start[] = LOCK "CREATE TABLE IF NOT EXISTS schema_migrations (name text PRIMARY KEY,"
+                                     " applied_at timestamptz NOT NULL DEFAULT now())";
     MR_AUTO(mr_db_tx) struct mr_db_tx *tx = NULL;
     int applied = 0;
     MR_TRY(mr_db_begin(db, &tx, err));
@@ -48,4 +50,15 @@ enum mr_status mr_db_migrate(struct mr_db *db, const struct mr_migration *migrat
     MR_TRY(mr_db_commit(&tx, err));
     *ret_applied = applied;
     return MR_OK;
+}
+
+enum mr_status mr_db_grant(struct mr_db *db, const char *sql, struct mr_err *err)
+{
+    MR_AUTO(mr_db_tx) struct mr_db_tx *tx = NULL;
+    MR_TRY(mr_db_begin(db, &tx, err));
+    MR_TRY(mr_db_connection_command(tx->connection, LOCK, err));
+    enum mr_status status = mr_db_connection_command(tx->connection, sql, err);
+    if (status != MR_OK)
+        return mr_wrap(err, status, "grants");
+    return mr_db_commit(&tx, err);
 }

@@ -115,6 +115,13 @@ def test_the_newest_secret_holds_the_users_password(world):
                           "connect_timeout=10")
 
 
+@pytest.mark.parametrize("program, user", [("web", "mr_web"), ("worker", "mr_worker")])
+def test_each_program_has_its_own_login(world, program, user):
+    (stored,) = payloads(world, f"mediarun-database-url-{program}")
+    password = one(world, rf"/users/{user}$")["password"]
+    assert f" user={user} password={password} " in stored and password not in payloads(world, "mediarun-database-url")[-1]
+
+
 def test_the_key_of_the_logins(world):
     (key,) = payloads(world, "mediarun-jwt-secret")
     assert re.fullmatch(r"[A-Za-z0-9]{40,64}", key)
@@ -122,8 +129,8 @@ def test_the_key_of_the_logins(world):
 
 def test_no_secret_is_shown(world):
     shown = "".join(run.stdout + run.stderr for run in (world.broken, world.first, world.second))
-    hidden = {text for secret in ("mediarun-jwt-secret", "mediarun-database-url") for text in payloads(world, secret)}
-    hidden |= {text.split("password=")[1].split()[0] for text in payloads(world, "mediarun-database-url")}
+    urls = [text for name in ("", "-web", "-worker") for text in payloads(world, "mediarun-database-url" + name)]
+    hidden = {*payloads(world, "mediarun-jwt-secret"), *urls, *(text.split("password=")[1].split()[0] for text in urls)}
     assert hidden and not [text for text in hidden if text in shown]
     assert "no-real-token" not in shown
 

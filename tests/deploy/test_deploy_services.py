@@ -18,7 +18,7 @@ SERVICES = {
                       "livenessProbe.httpGet.path": "/alive", "ports.0.containerPort": 8080},
         "env": {"BUCKET": f"{PROJECT}-mediarun", "GOOGLE_CLOUD_PROJECT": PROJECT, "PUSH_AUTH": "oidc", "PUSH_AUDIENCE": "mediarun-web",
                 "PUSH_SERVICE_ACCOUNT": SCHEDULER, "PUBLIC_URL": f"https://mediarun-web-{NUMBER}.{REGION}.run.app"},
-        "secrets": {"DATABASE_URL": "mediarun-database-url", "JWT_SECRET": "mediarun-jwt-secret"}},
+        "secrets": {"DATABASE_URL": "mediarun-database-url-web", "MIGRATION_DATABASE_URL": "mediarun-database-url", "JWT_SECRET": "mediarun-jwt-secret"}},
     "worker": {
         "service": {"run.googleapis.com/ingress": "internal", "run.googleapis.com/custom-audiences": '["mediarun-worker"]'},
         "template": {**ANNOTATIONS, "autoscaling.knative.dev/maxScale": "16", "run.googleapis.com/cpu-throttling": "false"},
@@ -27,7 +27,7 @@ SERVICES = {
                       "livenessProbe.httpGet.path": "/alive", "ports.0.containerPort": 8080},
         "env": {"BUCKET": f"{PROJECT}-mediarun", "GOOGLE_CLOUD_PROJECT": PROJECT, "PUSH_AUTH": "iam", "PUSH_AUDIENCE": "mediarun-worker",
                 "PUSH_SERVICE_ACCOUNT": PUSHER},
-        "secrets": {"DATABASE_URL": "mediarun-database-url"}},
+        "secrets": {"DATABASE_URL": "mediarun-database-url-worker"}},
 }
 
 
@@ -71,7 +71,9 @@ GRANTS = {
     (f"b/{PROJECT}-mediarun", "roles/storage.objectUser"): {WEB, WORKER},
     (f"b/{PROJECT}-mediarun-build", "roles/storage.objectViewer"): {BUILDER},
     (f"{PROJECTS}/locations/{REGION}/repositories/mediarun", "roles/artifactregistry.writer"): {BUILDER},
-    (f"{PROJECTS}/secrets/mediarun-database-url", "roles/secretmanager.secretAccessor"): {WEB, WORKER},
+    (f"{PROJECTS}/secrets/mediarun-database-url", "roles/secretmanager.secretAccessor"): {WEB},
+    (f"{PROJECTS}/secrets/mediarun-database-url-web", "roles/secretmanager.secretAccessor"): {WEB},
+    (f"{PROJECTS}/secrets/mediarun-database-url-worker", "roles/secretmanager.secretAccessor"): {WORKER},
     (f"{PROJECTS}/secrets/mediarun-jwt-secret", "roles/secretmanager.secretAccessor"): {WEB},
     (f"{PROJECTS}/serviceAccounts/{WEB}", "roles/iam.serviceAccountTokenCreator"): {WEB},
     (f"{PROJECTS}/serviceAccounts/{WEB}", "roles/iam.serviceAccountUser"): {BUILDER},

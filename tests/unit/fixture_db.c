@@ -71,6 +71,7 @@ static void migrate(const char *name)
     int applied = 0;
     must(mr_db_open(conninfo, 1, &db, &err), &err);
     must(mr_db_migrate(db, mr_migrations, &applied, &err), &err);
+    must(mr_db_grant(db, mr_grants_sql, &err), &err);
     mr_db_close(db);
 }
 

@@ -61,6 +61,14 @@ postgres_run() {
 # postgres_ready SOCKETS
 postgres_ready() { pg_isready -q -h "$1" -U "$MR_POSTGRES_ROLE" -d postgres; }
 
+# postgres_roles SOCKETS: creates the logins of web and worker if they do not exist. infra/grants.sql says what they may do.
+postgres_roles() {
+    local psql=(psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$1" -U "$MR_POSTGRES_ROLE" -d postgres) role
+    for role in mr_web mr_worker; do
+        [[ $("${psql[@]}" -c "SELECT 1 FROM pg_roles WHERE rolname = '$role'") == 1 ]] || "${psql[@]}" -c "CREATE ROLE $role LOGIN"
+    done
+}
+
 # postgres_database SOCKETS NAME: creates the database if it does not exist.
 postgres_database() {
     local psql=(psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$1" -U "$MR_POSTGRES_ROLE" -d postgres)

@@ -32,6 +32,7 @@ class Postgres:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(_bash('postgres_run "$1" "$2"', self.data, self.sockets), stdout=log, stderr=log)
         wait_for(self._ready, "start of PostgreSQL", 60)
+        subprocess.run(_bash('postgres_roles "$1"', self.sockets), check=True)
         return self
 
     def _ready(self):
@@ -54,8 +55,9 @@ class Postgres:
         self.sql(f'CREATE DATABASE "{name}"', "dbname=postgres")
         return f"dbname={name}"
 
-    def url(self, database):
-        return f"host={self.sockets} user=mediarun {database}"
+    def url(self, database, user="mediarun"):
+        """user: the owner of the tables, or one of the logins of infra/grants.sql."""
+        return f"host={self.sockets} user={user} {database}"
 
     def sql(self, statement, database):
         """Runs a statement. Returns the rows, as lists of texts."""

@@ -77,7 +77,6 @@ class Stack:
             "GCE_METADATA_HOST": f"127.0.0.1:{self.emulator.port}",
             "OIDC_CERTS_URL": f"{self.emulator.url}/oauth2/v1/certs",
             "IAM_CREDENTIALS_URL": self.emulator.url, "PUBLIC_URL": self.url,
-            "DATABASE_URL": postgres.url(self.database),
             **(settings or {}),
         }
         if SANITIZED:
@@ -90,11 +89,14 @@ class Stack:
         self.front = self._make_front(ports) if workers > 1 else None
 
     def _make_web(self, settings):
-        env = {**self.common, "PORT": self.web_port, "PUSH_AUDIENCE": self.url, "JWT_SECRET": self.jwt_secret, **settings}
+        env = {"DATABASE_URL": self.postgres.url(self.database, "mr_web"),
+               "MIGRATION_DATABASE_URL": self.postgres.url(self.database), **self.common, "PORT": self.web_port,
+               "PUSH_AUDIENCE": self.url, "JWT_SECRET": self.jwt_secret, **settings}
         return Program("web", [BUILD / "mediarun-web"], env, self.directory / "web.log", LISTENING)
 
     def _make_worker(self, number, port, settings):
-        env = {**self.common, "PORT": port, "PUSH_AUDIENCE": self.worker_url, "SLOTS": 2, **settings}
+        env = {"DATABASE_URL": self.postgres.url(self.database, "mr_worker"), **self.common, "PORT": port,
+               "PUSH_AUDIENCE": self.worker_url, "SLOTS": 2, **settings}
         return Program(f"worker{number}", [BUILD / "mediarun-worker"], env,
                        self.directory / f"worker{number}.log", LISTENING)
 
