@@ -20,6 +20,7 @@ BEGIN
     FOR wanted IN SELECT r.oid AS role, r.rolname, g.relation, p.privilege FROM (VALUES
         -- login, table, rights
         ('mr_web', 'users', 'SELECT INSERT UPDATE'),
+        ('mr_web', 'user_usage', 'SELECT'),
         ('mr_web', 'tasks', 'SELECT INSERT UPDATE DELETE'),
         ('mr_web', 'outputs', 'SELECT DELETE'),
         ('mr_web', 'stray_objects', 'SELECT INSERT UPDATE DELETE'),

@@ -70,6 +70,7 @@ static void each_login_has_these_rights(void **state)
                    "stray_objects: SELECT INSERT UPDATE DELETE\n"
                    "tasks: SELECT INSERT UPDATE DELETE\n"
                    "uploads: SELECT INSERT UPDATE DELETE\n"
+                   "user_usage: SELECT\n"
                    "users: SELECT INSERT UPDATE"},
         {"mr_worker", "deliveries: SELECT INSERT UPDATE\n"
                       "download_links: INSERT\n"
