@@ -1,6 +1,6 @@
 # mediarun: one non-recursive build. Every variant lives in build/<variant>/.
 #
-#   make [VARIANT=release|debug|asan|tsan|cov] [CC=gcc|clang]
+#   make [VARIANT=release|debug|asan|tsan|cov|fuzz] [CC=gcc|clang]
 #   make run | test | format | lint | bench | clean
 #   make variants WANTED="release asan"
 #   make unit [T=test_tasks]    unit tests, or some of their programs
@@ -10,7 +10,7 @@
 
 VARIANT ?= release
 comma   := ,
-CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CC      := $(if $(filter default,$(origin CC)),$(if $(filter fuzz,$(VARIANT)),clang,gcc),$(CC))
 BUILD   := build/$(VARIANT)
 
 PACKAGES := jansson libjwt libcrypto libcurl libpq libseccomp
@@ -36,7 +36,10 @@ CFLAGS_tsan  := -O1 -fsanitize=thread -fno-omit-frame-pointer
 LDFLAGS_tsan := -fsanitize=thread
 CFLAGS_cov   := -O0 --coverage
 LDFLAGS_cov  := --coverage
-VARIANTS := release debug asan tsan cov
+# libFuzzer is clang's.
+CFLAGS_fuzz  := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS_fuzz := -fsanitize=address,undefined
+VARIANTS := release debug asan tsan cov fuzz
 $(if $(filter $(VARIANT),$(VARIANTS)),,$(error VARIANT=$(VARIANT): one of $(VARIANTS)))
 
 # Whoever builds web alone need not have libav.
@@ -57,6 +60,7 @@ migrations   := $(sort $(wildcard infra/migrations/*.sql))
 unit_src     := $(sort $(wildcard tests/unit/test_*.c))
 unit_helpers := $(sort $(filter-out $(unit_src),$(wildcard tests/unit/*.c)))
 bench_src    := $(sort $(wildcard tests/bench/*.c))
+fuzz_src     := $(sort $(filter-out %/main.c,$(wildcard tests/fuzz/*.c)))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 PROGRAMS := $(BUILD)/mediarun-web $(BUILD)/mediarun-worker $(BUILD)/mediarun-emulator
@@ -124,6 +128,21 @@ QUICK_LINKER := $(if $(shell command -v ld.gold),-fuse-ld=gold)
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(unit_helpers)) $(BUILD)/libunits.a $(BUILD)/libmediarun.a
 	@mkdir -p $(@D)
 	$(LINK) $(QUICK_LINKER) -o $@ $^ $(LIBS) $(AV_LIBS) -lcmocka -lssl
+
+# The fuzz targets are in a program of libFuzzer's, and in the unit test that replays their inputs. A target stands in for
+# the functions that start and end a sandboxed child.
+FUZZ_LINK := -Wl,--wrap=mr_sandbox_spawn,--wrap=mr_sandbox_child_end
+$(BUILD)/gen/corpus.c: tests/fuzz/corpus.py $(wildcard tests/fuzz/corpus/*.txt)
+	@mkdir -p $(@D)
+	/usr/bin/python3 -B tests/fuzz/corpus.py c > $@
+$(BUILD)/obj/gen/corpus.o: $(BUILD)/gen/corpus.c
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+$(BUILD)/unit/test_fuzz_corpus: $(call obj,tests/unit/test_fuzz_corpus.c $(fuzz_src)) $(BUILD)/obj/gen/corpus.o $(BUILD)/libunits.a $(BUILD)/libmediarun.a
+	@mkdir -p $(@D)
+	$(LINK) $(QUICK_LINKER) $(FUZZ_LINK) -o $@ $^ $(LIBS) $(AV_LIBS) -lcmocka -lssl
+$(BUILD)/mediarun-fuzz: $(call obj,tests/fuzz/main.c $(fuzz_src)) $(BUILD)/libunits.a $(BUILD)/libmediarun.a
+	$(LINK) -fsanitize=fuzzer $(FUZZ_LINK) -o $@ $^ $(LIBS) $(AV_LIBS) -lssl
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libunits.a $(BUILD)/libmediarun.a
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS)
@@ -159,7 +178,7 @@ tables:
 bench:
 	tests/bench/run.sh
 # For editors: how each source is compiled in this VARIANT.
-sources = $(shared_src) $(web_src) $(worker_src) $(emulator_src) $(unit_helpers) $(unit_src) $(bench_src)
+sources = $(shared_src) $(web_src) $(worker_src) $(emulator_src) $(unit_helpers) $(unit_src) $(bench_src) $(fuzz_src)
 compile_commands.json:
 	$(file >$@,[)
 	$(foreach source,$(sources),$(file >>$@,$(if $(filter-out $(firstword $(sources)),$(source)),$(comma)){"directory": "$(CURDIR)", "file": "$(source)", "command": "$(COMPILE)$(if $(filter %/version.c,$(source)), -DMR_VERSION='\"$(file <VERSION)\"') -c $(source)"}))
