@@ -47,11 +47,11 @@ static bool parse_crc32c(const char *text, uint32_t *ret)
     size_t len = 0;
     if (!text || mr_base64_decode(text, strlen(text), &bytes, &len, NULL) != MR_OK)
         return false;
-    MR_AUTO_STR char *owned = (char *)bytes;
-    if (len != 4)
-        return false;
-    *ret = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
-    return true;
+    bool is_crc = len == 4;
+    if (is_crc)
+        *ret = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+    free(bytes);
+    return is_crc;
 }
 
 bool mr_storage_parse_hash(const char *value, uint32_t *ret_crc32c)
