@@ -7,7 +7,7 @@
 #include "web/app.h"
 #include "web/routes.h"
 
-enum { UPLOAD_OVERHEAD = 64 << 10, DRAIN_MS = 8000 };
+enum { UPLOAD_OVERHEAD = 64 << 10, DRAIN_MS = 8000, VITAL_THREADS = 4 };
 enum { STREAM_QUEUE = 256 << 10, HEARTBEAT_MS = 15000 };
 enum { ALL_LANES = (1 << MR_LANES) - 1 };
 
@@ -79,6 +79,10 @@ static enum mr_status start_server(struct mr_web *web, struct mr_server **ret, s
     const struct mr_config *config = web->config;
     const struct mr_server_options options = {.port = (int)config->port,
                                               .threads = (int)config->web_threads,
+                                              .slow_threads = (int)config->slow_threads,
+                                              .vital_threads = VITAL_THREADS,
+                                              .max_connections = (int)config->max_connections,
+                                              .proxies = (int)config->trusted_proxies,
                                               .max_body = config->max_upload_bytes + UPLOAD_OVERHEAD,
                                               .max_head = (int)config->max_header_bytes,
                                               .client_timeout_ms = (int)config->client_timeout_ms,

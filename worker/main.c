@@ -9,8 +9,15 @@
 
 #include <unistd.h>
 
-/* Request threads only look pushes up and hand them to the dispatcher, and answer pings and health checks. */
-enum { THREADS = 32, BODY_MAX = 1 << 20, DRAIN_MS = 8000, WATCH_MS = 500 };
+/* Request threads only look pushes up and hand them to the dispatcher, and answer pings. Liveness has its own. */
+enum {
+    THREADS = 32,
+    SLOW_THREADS = 2,
+    VITAL_THREADS = 2,
+    BODY_MAX = 1 << 20,
+    DRAIN_MS = 8000,
+    WATCH_MS = 500
+};
 
 static enum mr_status alive(void *app, struct mr_request *req, struct mr_err *err)
 {
@@ -21,8 +28,8 @@ static enum mr_status alive(void *app, struct mr_request *req, struct mr_err *er
 }
 
 static const struct mr_route routes[] = {
-    {"POST", "/", mr_push_handle, BODY_MAX, 0},
-    {"GET", "/alive", alive, 0, 0},
+    {"POST", "/", mr_push_handle, BODY_MAX, MR_ROUTE_NORMAL},
+    {"GET", "/alive", alive, 0, MR_ROUTE_VITAL},
 };
 
 static void count_slots(const struct mr_config *config, int ret_counts[MR_LANES])
@@ -66,6 +73,9 @@ static enum mr_status start_server(struct mr_worker *worker, struct mr_server **
     const struct mr_config *config = worker->config;
     const struct mr_server_options options = {.port = (int)config->port,
                                               .threads = THREADS,
+                                              .slow_threads = SLOW_THREADS,
+                                              .vital_threads = VITAL_THREADS,
+                                              .max_connections = (int)config->max_connections,
                                               .max_body = BODY_MAX,
                                               .max_head = (int)config->max_header_bytes,
                                               .client_timeout_ms = (int)config->client_timeout_ms,
@@ -129,6 +139,7 @@ static enum mr_status configure_and_run(struct mr_log *log, struct mr_err *err)
     MR_TRY(mr_sandbox_start(mr_media_run, &sandbox, err));
     sigset_t signals;
     mr_process_prepare(&signals);
+    mr_process_raise_descriptors();
     MR_AUTO(mr_config) struct mr_config config = {0};
     MR_TRY(mr_config_load(MR_PROGRAM_WORKER, &config, err));
     mr_log_parse_severity(config.log_level, &log->min);

@@ -54,11 +54,11 @@ check_slots() {
     ((concurrency <= slots)) ||
         die "worker.yaml: containerConcurrency $concurrency is above SLOTS + HIGH_SLOTS + DELIVERY_SLOTS = $slots:" \
             "pushes would be refused; lower containerConcurrency or raise the slots"
-    slots=$((WEB[WEB_THREADS] + WEB[MAX_EVENT_STREAMS]))
+    slots=${WEB[MAX_CONNECTIONS]}
     concurrency=${WEB[containerConcurrency]}
     ((concurrency <= slots)) ||
-        die "web.yaml: containerConcurrency $concurrency is above WEB_THREADS + MAX_EVENT_STREAMS = $slots: requests would wait;" \
-            "lower containerConcurrency or raise the others"
+        die "web.yaml: containerConcurrency $concurrency is above MAX_CONNECTIONS = $slots: connections would be closed;" \
+            "lower containerConcurrency or raise MAX_CONNECTIONS"
 }
 
 check_memory() {
@@ -91,7 +91,7 @@ check_socket() {
 }
 
 check_budget() {
-    read_numbers WEB "$ROOT/infra/services/web.yaml" maxScale DATABASE_POOL containerConcurrency WEB_THREADS MAX_EVENT_STREAMS
+    read_numbers WEB "$ROOT/infra/services/web.yaml" maxScale DATABASE_POOL containerConcurrency MAX_CONNECTIONS
     read_numbers WORKER "$ROOT/infra/services/worker.yaml" maxScale DATABASE_POOL containerConcurrency timeoutSeconds \
         SLOTS HIGH_SLOTS DELIVERY_SLOTS JOB_TIMEOUT_SECONDS SANDBOX_MEMORY_MIB
     check_connections

@@ -38,6 +38,7 @@ struct mr_config {
     char *push_account;
     char *certs_url;
     int64_t client_timeout_ms;
+    int64_t max_connections;
     int64_t max_header_bytes;
     char *fetch_allow_hosts;
     char *tls_ca_file;
@@ -47,6 +48,8 @@ struct mr_config {
     char *stress_test;
     /* web */
     int64_t web_threads;
+    int64_t slow_threads;
+    int64_t trusted_proxies;
     char *jwt_secret;
     int64_t max_upload_bytes;
     int64_t republish_after_s;

@@ -1,16 +1,21 @@
 /*
- * The HTTP server; the files server*.c are the only users of civetweb. A program gives it one const route table;
- * the server matches method and path, limits everything that a client may send, and answers for a failed handler
- * with problem+json (RFC 9457).
+ * The HTTP/1.1 server. A program gives it one const route table; the server matches method and path, limits
+ * everything that a client may send, and answers for a failed handler with problem+json (RFC 9457).
  *
- * Model: each request runs on one request thread from head to answer. A handler reads the body (whole, as a
- * stream, or as form fields: form.h), then either answers with one of mr_respond_*() and returns MR_OK, or
+ * Model: one thread, the loop, holds all connections that wait for their client. It reads heads and small bodies,
+ * then gives the request to a request thread, which runs it from head to answer. A handler reads the body (whole,
+ * as a stream, or as form fields: form.h), then either answers with one of mr_respond_*() and returns MR_OK, or
  * returns a failure with err filled, and the server answers for it. Everything in a struct mr_request belongs
  * to the server and lives until the handler returns. A request is used by its own thread only; that thread
  * has a stack of 2 MiB.
  *
- * Limits: size of the head, size of the body (per route), and time. A client must send each 16 KiB, and read
- * each 64 KiB, within client_timeout_ms; otherwise its socket is shut down (slow_client.h).
+ * Threads: each class of routes has its own, so that none can take those of another (enum mr_route_class). A body of
+ * more than 32 KiB makes any request a slow one.
+ *
+ * Limits: size of the head, size of the body (per route), number of connections, and time. A client must send the
+ * head within client_timeout_ms, a small body within that time again, and move each 256 KiB of a larger body or
+ * of an answer within it. When there are too many connections, the one that has waited longest for its client is
+ * closed. Heads that could be read in two ways are refused (server_head.h).
  *
  * Paths: repeated slashes count as one, a trailing slash is ignored, segments are percent-decoded after
  * splitting.
@@ -38,6 +43,14 @@ typedef enum mr_status mr_answer_error(struct mr_request *req, int http_status, 
 
 enum { MR_ROUTE_PARAMS_MAX = 6 };
 
+/* Which request threads serve a route. */
+enum mr_route_class {
+    MR_ROUTE_NORMAL, /* answers from memory and the database */
+    MR_ROUTE_SLOW,   /* waits for the client or for other servers: transfers, probes */
+    MR_ROUTE_VITAL,  /* must always be served: liveness, calls by our own cloud */
+    MR_ROUTE_CLASSES,
+};
+
 /*
  * Pattern: segments separated by '/', e.g. "/api/tasks/{id}". "{name}" matches one non-empty segment (decoded:
  * it may then contain '/'), "{name*}" as the last segment matches the rest of the path, undecoded. A literal may
@@ -50,15 +63,19 @@ struct mr_route {
     const char *pattern;
     mr_handler *handler;
     int64_t max_body; /* bytes; -1: the server's default; 0: no body at all */
-    unsigned flags;   /* for the program: mr_request_route(req)->flags */
+    enum mr_route_class class;
 };
 
 struct mr_server_options {
-    int port;           /* 0: any free port, see mr_server_port */
-    bool loopback_only; /* bind 127.0.0.1 instead of every address */
-    int threads;        /* requests served at once, at least 1 */
-    int64_t max_body;   /* default body limit in bytes */
-    int max_head;       /* request line and headers together, at least 1,024 bytes; over it: 431 */
+    int port;            /* 0: any free port, see mr_server_port */
+    bool loopback_only;  /* bind 127.0.0.1 instead of every address */
+    int threads;         /* for normal routes, at least 1 */
+    int slow_threads;    /* for slow ones; 0: as many as for normal ones */
+    int vital_threads;   /* for vital ones; 0: 1 */
+    int max_connections; /* open at once; 0: 2,000 */
+    int proxies;         /* in front of us, each of which appends to X-Forwarded-For; 0: none is believed */
+    int64_t max_body;    /* default body limit in bytes */
+    int max_head;        /* request line and headers together, at least 1,024 bytes; over it: 431 */
     int client_timeout_ms;
     const struct mr_route *routes; /* must outlive the server */
     size_t route_count;
@@ -75,7 +92,7 @@ MR_MUST_CHECK enum mr_status mr_server_start(const struct mr_server_options *opt
 int mr_server_port(const struct mr_server *server);
 
 /* Answers new requests with 503 and Connection: close from now on, and waits up to deadline_ms for those that
- * run. True if none runs any more. */
+ * run, until their answers are sent. True if none runs any more. */
 bool mr_server_drain(struct mr_server *server, int deadline_ms);
 /* Ends the threads and frees; requests that still run lose their sockets. Accepts NULL. */
 void mr_server_stop(struct mr_server *server);
@@ -99,7 +116,7 @@ bool mr_request_header_at(const struct mr_request *req, size_t n, const char **r
                           const char **ret_value);
 /* "http://HOST" from the Host header (or X-Forwarded-Proto/-Host, if given), for absolute links. Never NULL. */
 const char *mr_request_base_url(const struct mr_request *req);
-/* The client's address. */
+/* The client's address: the peer's, or what the proxies in front have noted (RFC 7239 §5.2 has the risks). */
 const char *mr_request_remote(const struct mr_request *req);
 /* The request's own logger: it has the request's trace. */
 const struct mr_log *mr_request_log(const struct mr_request *req);
@@ -153,8 +170,7 @@ MR_MUST_CHECK enum mr_status mr_respond_end(struct mr_request *req, struct mr_er
  * returned and must not occupy a request thread. The caller writes the body to *ret_fd, with its own deadlines,
  * and closes it, which ends the body: there is no length and no framing. *ret_fd is -1 for a HEAD request, which
  * is answered by then. The request is logged and counts as done when the handler returns: mr_server_drain and
- * mr_server_stop do not touch the socket. MR_EXHAUSTED without descriptors (the server then answers),
- * MR_UNAVAILABLE if the client has disconnected.
+ * mr_server_stop do not touch the socket, which does not block. MR_UNAVAILABLE if the client has disconnected.
  */
 MR_MUST_CHECK enum mr_status mr_respond_detach(struct mr_request *req, int http_status,
                                                const char *content_type, int *ret_fd, struct mr_err *err);
@@ -162,7 +178,7 @@ MR_MUST_CHECK enum mr_status mr_respond_detach(struct mr_request *req, int http_
  * A request that waits for its answer without a thread: its handler has returned, another thread answers.
  * mr_request_park takes the client's socket from the server, for which the request is done: mr_server_drain and
  * mr_server_stop do not touch it. The body must have been read. One mr_parked_answer must follow. MR_EXHAUSTED
- * without descriptors or memory, MR_UNAVAILABLE if the socket was not found: the handler can still answer.
+ * without memory: the handler can still answer.
  */
 struct mr_parked;
 MR_MUST_CHECK enum mr_status mr_request_park(struct mr_request *req, struct mr_parked **ret,

@@ -1,38 +1,15 @@
 #include "shared/http/server_body.h"
 
-#include "shared/base/encoding.h"
 #include "shared/http/server_wire.h"
 
-enum { DROP_MAX = MR_READ_CHUNK }; /* an unread body up to this size is dropped to keep the connection */
+enum { BODY_CHUNK = 16 * 1024 };
 
-/* Checks Content-Length and Transfer-Encoding strictly: civetweb reads only the first of each, and leniently. If
- * a proxy in front reads them differently, requests can be smuggled (RFC 9112 §6.3). */
-enum mr_status mr_body_prepare(struct mr_request *req, struct mr_err *err)
+void mr_body_prepare(struct mr_request *req)
 {
-    const char *length = NULL, *name = NULL, *value = NULL;
-    bool chunked = false;
-    for (size_t i = 0; mr_request_header_at(req, i, &name, &value); i++) {
-        if (strcasecmp(name, "Content-Length") == 0) {
-            if (length && strcmp(length, value) != 0)
-                return mr_fail(err, MR_INVALID, "Content-Length is given more than once");
-            length = value;
-        } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
-            chunked = true;
-        }
-    }
-    req->body.length = chunked ? -1 : 0;
-    if (chunked && length)
-        return mr_fail(err, MR_INVALID, "Content-Length and Transfer-Encoding exclude each other");
-    if (length && (!*length || strspn(length, "0123456789") != strlen(length) ||
-                   !mr_parse_int64(length, 0, INT64_MAX, &req->body.length)))
-        return mr_fail(err, MR_INVALID, "Content-Length must be a whole number");
-    if (req->body.length == 0)
+    struct mr_connection *conn = req->conn;
+    conn->chunks = (struct mr_chunks){0}; /* the loop has scanned them; now they are read */
+    if (conn->framing.length == 0)
         req->body.state = MR_BODY_ENDED;
-    const char *expect = mr_request_header(req, "Expect");
-    if (expect && strcasecmp(expect, "100-continue") != 0)
-        return mr_fail_code(err, MR_CODE_EXPECTATION_FAILED, "Expect must be 100-continue");
-    req->body.expect_continue = expect && strcmp(req->info->http_version, "1.1") == 0;
-    return MR_OK;
 }
 
 /* Keeps the first failure, so that further reads fail with it; failure is NULL on those. */
@@ -58,23 +35,12 @@ static enum mr_status check_limit(const struct mr_request *req, int64_t size, st
     return mr_fail(err, MR_TOO_LARGE, "the body is larger than %lld bytes", (long long)limit);
 }
 
-static enum mr_status begin_body(struct mr_request *req, struct mr_err *err)
-{
-    if (req->body.begun)
-        return MR_OK;
-    req->body.begun = true;
-    MR_TRY(check_limit(req, req->body.length, err));
-    if (!req->body.expect_continue)
-        return MR_OK;
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    req->body.expect_continue = false;
-    return mr_wire_write(req, go_on, sizeof go_on - 1, err);
-}
-
+/* A declared length is checked before the first byte. */
 static enum mr_status read_open_body(struct mr_request *req, void *data, size_t len, size_t *ret_len,
                                      struct mr_err *err)
 {
-    MR_TRY(begin_body(req, err));
+    if (!req->body.received)
+        MR_TRY(check_limit(req, req->conn->framing.length, err));
     MR_TRY(mr_wire_read(req, data, len, ret_len, err));
     return check_limit(req, req->body.received + (int64_t)*ret_len, err);
 }
@@ -90,7 +56,7 @@ enum mr_status mr_request_read(struct mr_request *req, void *data, size_t len, s
         if (read_open_body(req, data, len, &got, &failure) != MR_OK)
             return fail_body(req, &failure, err);
         req->body.received += (int64_t)got;
-        if (!got || req->body.received == req->body.length)
+        if (!got || req->body.received == req->conn->framing.length)
             req->body.state = MR_BODY_ENDED;
     }
     *ret_len = got;
@@ -100,7 +66,7 @@ enum mr_status mr_request_read(struct mr_request *req, void *data, size_t len, s
 enum mr_status mr_request_body(struct mr_request *req, struct mr_buf *buf, struct mr_err *err)
 {
     /* In chunks: the declared length may be false, so nothing is allocated for it. */
-    char chunk[MR_READ_CHUNK];
+    char chunk[BODY_CHUNK];
     for (size_t got = 1; got;) {
         MR_TRY(mr_request_read(req, chunk, sizeof chunk, &got, err));
         MR_TRY(mr_buf_append(buf, chunk, got, err));
@@ -134,19 +100,12 @@ enum mr_status mr_request_json(struct mr_request *req, size_t max, json_t **ret,
 
 bool mr_body_can_finish(const struct mr_request *req)
 {
-    return req->body.state == MR_BODY_ENDED ||
-           (req->body.state == MR_BODY_OPEN && !req->body.expect_continue && req->body.length >= 0 &&
-            req->body.length - req->body.received <= DROP_MAX);
+    return req->conn->whole || req->body.state == MR_BODY_ENDED;
 }
 
-bool mr_body_finish(struct mr_request *req)
+void mr_body_finish(struct mr_request *req)
 {
-    if (req->body.state == MR_BODY_OPEN && mr_body_can_finish(req)) {
-        char scrap[DROP_MAX];
-        size_t got = 0;
-        if (mr_wire_read(req, scrap, sizeof scrap, &got, NULL) == MR_OK)
-            req->body.received += (int64_t)got;
-        req->body.state = req->body.received == req->body.length ? MR_BODY_ENDED : MR_BODY_FAILED;
-    }
-    return req->body.state == MR_BODY_ENDED;
+    if (!req->conn->whole) /* otherwise the loop has set it, and nothing was received since */
+        req->conn->body_size = req->body.used;
+    req->body.state = MR_BODY_ENDED;
 }

@@ -4,12 +4,12 @@
 
 #include "shared/http/server_state.h"
 
-/* Reads the framing headers. MR_INVALID if they contradict each other. */
-MR_MUST_CHECK enum mr_status mr_body_prepare(struct mr_request *req, struct mr_err *err);
+/* Before the first byte is read. */
+void mr_body_prepare(struct mr_request *req);
 
-/* True if the body is read, or small enough to be dropped, so that another request can follow it. */
+/* True if the body is received completely, so that another request can follow it. */
 bool mr_body_can_finish(const struct mr_request *req);
-/* Drops a small unread body; false if the connection must be closed. */
-bool mr_body_finish(struct mr_request *req);
+/* After the answer: marks in the connection where the body ends. Requires mr_body_can_finish. */
+void mr_body_finish(struct mr_request *req);
 
 #endif

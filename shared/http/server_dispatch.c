@@ -2,9 +2,9 @@
 
 #include "shared/base/clock.h"
 #include "shared/http/server_body.h"
-#include "shared/http/server_connection.h"
 #include "shared/http/server_error.h"
 #include "shared/http/server_log.h"
+#include "shared/http/server_loop.h"
 #include "shared/http/server_request.h"
 
 static void fail_request(struct mr_request *req, int http_status, enum mr_status status, const char *message)
@@ -20,19 +20,6 @@ static enum mr_status run_handler(struct mr_request *req, struct mr_err *err)
     if (!req->out.ended)
         return mr_fail(err, MR_INTERNAL, "the handler did not complete its answer");
     return MR_OK;
-}
-
-/* After a malformed request the connection is closed: where its body ends is unknown. */
-static void refuse_malformed(struct mr_request *req, const struct mr_err *cause)
-{
-    req->out.close = true;
-    mr_request_fail(req, mr_http_status_of(cause), cause);
-}
-
-static enum mr_status prepare(struct mr_request *req, struct mr_err *err)
-{
-    MR_TRY(mr_request_prepare(req, err));
-    return mr_body_prepare(req, err);
 }
 
 static void route(struct mr_request *req)
@@ -54,18 +41,16 @@ static void route(struct mr_request *req)
     }
 }
 
-static void answer(struct mr_request *req, bool accepting)
+static void answer(struct mr_request *req)
 {
     struct mr_err cause = {0};
-    if (prepare(req, &cause) != MR_OK) {
-        refuse_malformed(req, &cause);
-    } else if (!accepting) {
-        mr_fail_code(&cause, MR_CODE_SHUTTING_DOWN, "the server is shutting down");
-        req->out.close = true;
-        mr_request_answer_failure(req, 503, &cause);
-    } else {
+    mr_body_prepare(req);
+    if (mr_request_prepare(req, &cause) == MR_OK) {
         route(req);
+        return;
     }
+    req->out.close = true;
+    mr_request_fail(req, mr_http_status_of(&cause), &cause);
 }
 
 static void log_request(const struct mr_request *req)
@@ -82,30 +67,31 @@ static void log_request(const struct mr_request *req)
         mr_request_line_log(&req->log, req->server->options.log_requests, &line);
 }
 
-/* Leaves the connection ready for the next request, or closes it so that the client can still read the answer. */
-static void finish_connection(struct mr_request *req)
+/* What becomes of the connection. A client that still sends must be able to read the answer. */
+static enum mr_after after(struct mr_request *req)
 {
-    if (!req->out.close && req->out.ended && mr_body_finish(req))
-        return;
-    mg_disable_connection_keep_alive(req->conn);
-    if (req->out.ended && req->body.state != MR_BODY_ENDED)
-        mr_connection_linger(req->fd);
+    bool finished = mr_body_can_finish(req);
+    if (finished)
+        mr_body_finish(req);
+    if (req->out.ended && finished)
+        return req->out.close ? MR_AFTER_CLOSE : MR_AFTER_KEEP;
+    return req->out.ended ? MR_AFTER_LINGER : MR_AFTER_CLOSE;
 }
 
-void mr_server_dispatch(struct mr_server *server, struct mg_connection *conn, bool accepting)
+void mr_server_dispatch(struct mr_server *server, struct mr_connection *conn)
 {
     struct mr_request req = {
         .server = server,
         .conn = conn,
-        .info = mg_get_request_info(conn),
-        .fd = mr_connection_socket(server, conn),
+        .head = &conn->head,
         .started_us = mr_time_monotonic_us(),
         .log = *server->options.log,
         .out.headers = MR_BUF_INIT(MR_HEAD_OUT_MAX),
     };
-    answer(&req, accepting);
-    finish_connection(&req);
+    answer(&req);
+    conn->after = after(&req);
     log_request(&req);
-    mr_request_release(&req);
-    mr_connection_served(conn);
+    free(req.query_text);
+    mr_buf_free(&req.out.headers);
+    mr_loop_return(server, conn);
 }

@@ -4,8 +4,7 @@
 
 #include "shared/http/server_state.h"
 
-/* Routes the request on the connection to its handler, or answers for it, and logs it. accepting is false while
- * the server drains: then the answer is 503. */
-void mr_server_dispatch(struct mr_server *server, struct mg_connection *conn, bool accepting);
+/* Routes the connection's request to its handler, or answers for it, logs it, and gives the connection back. */
+void mr_server_dispatch(struct mr_server *server, struct mr_connection *conn);
 
 #endif

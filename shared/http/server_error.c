@@ -1,10 +1,6 @@
 #include "shared/http/server_error.h"
 
 #include "shared/http/problem.h"
-#include "shared/http/server_connection.h"
-#include "shared/http/server_wire.h"
-
-enum { REFUSAL_MAX = 4096 };
 
 static enum mr_status answer_problem(struct mr_request *req, int http_status, const struct mr_err *cause,
                                      struct mr_err *err)
@@ -72,36 +68,18 @@ void mr_request_answer_failure(struct mr_request *req, int http_status, const st
         mr_log_err(&req->log, MR_LOG_ERROR, "cannot answer the request", &fault, NULL);
 }
 
-/* civetweb has no request here, only a connection: the answer is written directly. */
-static enum mr_status write_refusal(struct mr_request *req, int http_status, const char *reason,
-                                    struct mr_err *err)
+enum mr_status mr_server_refusal(const struct mr_err *cause, struct mr_buf *ret)
 {
-    struct mr_err cause;
-    mr_fail(&cause, http_status == 408 ? MR_TIMEOUT : MR_INVALID, "%s", reason);
+    const int http_status = mr_http_status_of(cause);
     MR_AUTO_JSON json_t *problem = NULL;
-    MR_TRY(mr_problem_json(http_status, &cause, &problem, err));
+    MR_TRY(mr_problem_json(http_status, cause, &problem, NULL));
     MR_AUTO_STR char *text = json_dumps(problem, JSON_COMPACT);
     if (!text)
-        return mr_fail_oom(err);
-    MR_AUTO(mr_buf) struct mr_buf answer = MR_BUF_INIT(REFUSAL_MAX);
-    MR_TRY(mr_buf_appendf(&answer, err,
+        return MR_EXHAUSTED;
+    return mr_buf_appendf(ret, NULL,
                           "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\n"
-                          "X-Content-Type-Options: nosniff\r\nContent-Length: %zu\r\n"
+                          "X-Content-Type-Options: nosniff\r\n%sContent-Length: %zu\r\n"
                           "Connection: close\r\n\r\n%s",
-                          http_status, mr_http_reason(http_status), strlen(text), text));
-    return mr_wire_write(req, answer.data, answer.len, err);
-}
-
-void mr_server_refuse(struct mr_server *server, struct mg_connection *conn, int http_status,
-                      const char *reason)
-{
-    if (http_status == 400 && strcmp(reason, "Malformed message") == 0) {
-        http_status = mr_connection_head_fault(server, conn);
-        reason = mr_http_reason(http_status);
-    }
-    struct mr_request req = {.server = server, .conn = conn, .fd = mr_connection_socket(server, conn)};
-    if (write_refusal(&req, http_status, reason, NULL) == MR_OK)
-        mr_connection_linger(req.fd);
-    mr_log_write(server->options.log, MR_LOG_INFO, reason, "{s:i, s:s}", "status", http_status, "remote",
-                 mg_get_request_info(conn)->remote_addr);
+                          http_status, mr_http_reason(http_status),
+                          http_status == 503 ? "Retry-After: 1\r\n" : "", strlen(text), text);
 }

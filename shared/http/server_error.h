@@ -8,8 +8,7 @@
 void mr_request_answer_failure(struct mr_request *req, int http_status, const struct mr_err *cause);
 /* As mr_request_answer_failure, and logs failures of the service itself (5xx). */
 void mr_request_fail(struct mr_request *req, int http_status, const struct mr_err *cause);
-/* Answers what civetweb refused before it was a request: a broken or oversize head, a timeout. */
-void mr_server_refuse(struct mr_server *server, struct mg_connection *conn, int http_status,
-                      const char *reason);
+/* The whole answer to what is no request, or cannot be served: problem+json, and the connection closes. */
+MR_MUST_CHECK enum mr_status mr_server_refusal(const struct mr_err *cause, struct mr_buf *ret);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include "shared/base/encoding.h"
 
-#include <ctype.h>
+#include <arpa/inet.h>
 
 /* Decodes one "name=value"; a pair with a broken escape is left out. */
 static void add_query_pair(struct mr_request *req, char *pair)
@@ -22,9 +22,9 @@ static void add_query_pair(struct mr_request *req, char *pair)
 
 static enum mr_status prepare_query(struct mr_request *req, struct mr_err *err)
 {
-    if (!req->info->query_string || !*req->info->query_string)
+    if (!*req->head->query)
         return MR_OK;
-    req->query_text = strdup(req->info->query_string);
+    req->query_text = strdup(req->head->query);
     if (!req->query_text)
         return mr_fail_oom(err);
     char *rest = NULL;
@@ -36,12 +36,7 @@ static enum mr_status prepare_query(struct mr_request *req, struct mr_err *err)
 
 static bool is_host(const char *text)
 {
-    if (!text || !*text)
-        return false;
-    for (; *text; text++)
-        if (!isalnum((unsigned char)*text) && !strchr(".-_:[]", *text))
-            return false;
-    return true;
+    return text && *text && mr_head_is_host(text);
 }
 
 static void prepare_base_url(struct mr_request *req)
@@ -57,27 +52,58 @@ static void prepare_base_url(struct mr_request *req)
         snprintf(req->base_url, sizeof req->base_url, "http://localhost:%d", req->server->port);
 }
 
+/* The n-th last address of X-Forwarded-For: each proxy appends the one that it was called from, so what stands
+ * before our own proxies' entries may be invented. NULL if there are fewer. */
+static const char *nth_last(const char *list, int n, size_t *ret_len)
+{
+    for (const char *end = list + strlen(list);;) {
+        const char *start = end;
+        while (start > list && start[-1] != ',')
+            start--;
+        if (--n == 0) {
+            start += strspn(start, " \t");
+            *ret_len = strcspn(start, " \t,");
+            return start;
+        }
+        if (start == list)
+            return NULL;
+        end = start - 1;
+    }
+}
+
+static bool is_address(const char *text)
+{
+    struct in6_addr scrap;
+    return inet_pton(AF_INET, text, &scrap) == 1 || inet_pton(AF_INET6, text, &scrap) == 1;
+}
+
+static void prepare_remote(struct mr_request *req)
+{
+    const int proxies = req->server->options.proxies;
+    const char *list = NULL; /* of several lines the last was added last */
+    for (size_t i = 0; proxies > 0 && i < req->head->header_count; i++)
+        if (strcasecmp(req->head->headers[i].name, "X-Forwarded-For") == 0)
+            list = req->head->headers[i].value;
+    size_t len = 0;
+    const char *found = list ? nth_last(list, proxies, &len) : NULL;
+    if (found && len < sizeof req->remote)
+        snprintf(req->remote, sizeof req->remote, "%.*s", (int)len, found);
+    if (!is_address(req->remote))
+        snprintf(req->remote, sizeof req->remote, "%s", req->conn->address);
+}
+
 enum mr_status mr_request_prepare(struct mr_request *req, struct mr_err *err)
 {
     mr_log_set_trace(&req->log, mr_request_header(req, "traceparent"),
                      mr_request_header(req, "X-Cloud-Trace-Context"));
     prepare_base_url(req);
-    /* civetweb silently drops the headers that it has no room for. */
-    if (req->info->num_headers >= MG_MAX_HEADERS)
-        return mr_fail_code(err, MR_CODE_TOO_MANY_HEADERS, "the request has more than %d headers",
-                            MG_MAX_HEADERS - 1);
-    enum mr_status status = mr_path_parse(req->info->local_uri_raw, &req->path, err);
+    prepare_remote(req);
+    enum mr_status status = mr_path_parse(req->head->path, &req->path, err);
     if (status != MR_OK) {
         req->path.text[0] = '\0'; /* it must not reach the log */
         return status;
     }
     return prepare_query(req, err);
-}
-
-void mr_request_release(struct mr_request *req)
-{
-    free(req->query_text);
-    mr_buf_free(&req->out.headers);
 }
 
 bool mr_request_header_has(const struct mr_request *req, const char *name, const char *token)
@@ -96,7 +122,7 @@ bool mr_request_header_has(const struct mr_request *req, const char *name, const
 
 const char *mr_request_method(const struct mr_request *req)
 {
-    return req->info->request_method;
+    return req->head->method;
 }
 
 const char *mr_request_path(const struct mr_request *req)
@@ -106,7 +132,7 @@ const char *mr_request_path(const struct mr_request *req)
 
 const char *mr_request_query_string(const struct mr_request *req)
 {
-    return req->info->query_string ? req->info->query_string : "";
+    return req->head->query;
 }
 
 const struct mr_route *mr_request_route(const struct mr_request *req)
@@ -129,16 +155,16 @@ const char *mr_request_query(const struct mr_request *req, const char *name)
 
 const char *mr_request_header(const struct mr_request *req, const char *name)
 {
-    return mg_get_header(req->conn, name);
+    return mr_head_find(req->head, name);
 }
 
 bool mr_request_header_at(const struct mr_request *req, size_t n, const char **ret_name,
                           const char **ret_value)
 {
-    if (n >= (size_t)req->info->num_headers)
+    if (n >= req->head->header_count)
         return false;
-    *ret_name = req->info->http_headers[n].name;
-    *ret_value = req->info->http_headers[n].value;
+    *ret_name = req->head->headers[n].name;
+    *ret_value = req->head->headers[n].value;
     return true;
 }
 
@@ -149,7 +175,7 @@ const char *mr_request_base_url(const struct mr_request *req)
 
 const char *mr_request_remote(const struct mr_request *req)
 {
-    return req->info->remote_addr;
+    return req->remote;
 }
 
 const struct mr_log *mr_request_log(const struct mr_request *req)
@@ -159,7 +185,7 @@ const struct mr_log *mr_request_log(const struct mr_request *req)
 
 int64_t mr_request_content_length(const struct mr_request *req)
 {
-    return req->body.length;
+    return req->conn->framing.length;
 }
 
 bool mr_request_is_type(const struct mr_request *req, const char *type)

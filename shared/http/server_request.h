@@ -6,7 +6,6 @@
 
 /* Reads trace, base URL, path and query. MR_INVALID, MR_TOO_LARGE. */
 MR_MUST_CHECK enum mr_status mr_request_prepare(struct mr_request *req, struct mr_err *err);
-void mr_request_release(struct mr_request *req);
 /* True if a comma-separated header of the request contains the token, ASCII case ignored. */
 bool mr_request_header_has(const struct mr_request *req, const char *name, const char *token);
 

@@ -5,17 +5,10 @@
 #include "shared/http/server_wire.h"
 
 enum {
-    JOIN_MAX = 16 * 1024,                /* a body up to this size is sent together with its head */
+    HEAD_MAX = MR_HEAD_OUT_MAX + 1024,
     CHUNK_MAX = 16 * 1024,               /* data of one chunk */
     CHUNK_FRAME = sizeof "4000\r\n" + 2, /* what surrounds it */
 };
-
-static bool is_token(const char *text)
-{
-    /* RFC 9110 §5.6.2 */
-    return *text && strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == strlen(text);
-}
 
 static bool has_control(const char *text)
 {
@@ -30,9 +23,9 @@ enum mr_status mr_respond_header(struct mr_request *req, const char *name, const
 {
     if (req->out.started)
         return mr_fail(err, MR_INTERNAL, "header %s: the head was already sent", name);
-    if (!is_token(name) || has_control(value))
+    if (!mr_head_is_token(name) || has_control(value))
         return mr_fail(err, MR_INVALID, "header %s contains an illegal character",
-                       is_token(name) ? name : "name");
+                       mr_head_is_token(name) ? name : "name");
     return mr_buf_appendf(&req->out.headers, err, "%s: %s\r\n", name, value);
 }
 
@@ -42,25 +35,15 @@ static bool client_keeps_alive(const struct mr_request *req)
         return false;
     if (mr_request_header(req, "Connection"))
         return mr_request_header_has(req, "Connection", "keep-alive");
-    return strcmp(req->info->http_version, "1.1") == 0;
-}
-
-/* A kept connection occupies a thread while it is idle. A quarter of the threads is kept free of that, so that
- * new connections never wait for idle ones. */
-static bool has_spare_threads(struct mr_server *server)
-{
-    return atomic_load(&server->connection_count) <=
-           server->options.threads - (server->options.threads + 3) / 4;
+    return req->head->minor >= 1;
 }
 
 static void decide_connection(struct mr_request *req)
 {
-    if (!mr_body_can_finish(req) || !client_keeps_alive(req) || !has_spare_threads(req->server))
+    if (!mr_body_can_finish(req) || !client_keeps_alive(req))
         req->out.close = true;
     if (req->out.left < 0 && !req->out.no_body && !req->out.chunked)
         req->out.close = true; /* HTTP/1.0: closing ends the body */
-    if (req->out.close)
-        mg_disable_connection_keep_alive(req->conn);
 }
 
 static void decide_framing(struct mr_request *req, int http_status, int64_t length)
@@ -69,7 +52,7 @@ static void decide_framing(struct mr_request *req, int http_status, int64_t leng
     req->out.left = length;
     req->out.no_body =
         strcmp(mr_request_method(req), "HEAD") == 0 || http_status == 204 || http_status == 304;
-    req->out.chunked = length < 0 && !req->out.until_close && strcmp(req->info->http_version, "1.1") == 0;
+    req->out.chunked = length < 0 && !req->out.until_close && req->head->minor >= 1;
 }
 
 static enum mr_status append_framing(struct mr_request *req, struct mr_buf *head, struct mr_err *err)
@@ -98,9 +81,8 @@ static enum mr_status build_head(struct mr_request *req, const char *content_typ
     return mr_buf_appendf(head, err, "Connection: %s\r\n\r\n", req->out.close ? "close" : "keep-alive");
 }
 
-/* Sends the head, and `body` with it if that is small: then *ret_joined is true. */
-static enum mr_status send_head(struct mr_request *req, int http_status, const char *content_type,
-                                int64_t length, const void *body, bool *ret_joined, struct mr_err *err)
+static enum mr_status begin_answer(struct mr_request *req, int http_status, const char *content_type,
+                                   int64_t length, struct mr_buf *head, struct mr_err *err)
 {
     if (req->out.started)
         return mr_fail(err, MR_INTERNAL, "the request is already answered");
@@ -108,24 +90,20 @@ static enum mr_status send_head(struct mr_request *req, int http_status, const c
         return mr_fail(err, MR_INVALID, "header Content-Type contains an illegal character");
     decide_framing(req, http_status, length);
     decide_connection(req);
-    MR_AUTO(mr_buf) struct mr_buf head = MR_BUF_INIT(MR_HEAD_OUT_MAX + 1024 + JOIN_MAX);
-    MR_TRY(build_head(req, content_type, &head, err));
-    bool join = body && length <= JOIN_MAX && !req->out.no_body;
-    if (join)
-        MR_TRY(mr_buf_append(&head, body, (size_t)length, err));
+    MR_TRY(build_head(req, content_type, head, err));
     req->out.started = true;
-    *ret_joined = join;
-    return mr_wire_write(req, head.data, head.len, err);
+    return MR_OK;
 }
 
 enum mr_status mr_respond_bytes(struct mr_request *req, int http_status, const char *content_type,
                                 const void *data, size_t len, struct mr_err *err)
 {
-    bool joined = false;
-    MR_TRY(send_head(req, http_status, content_type, (int64_t)len, len ? data : NULL, &joined, err));
-    if (!joined && !req->out.no_body)
-        MR_TRY(mr_wire_write(req, data, len, err));
-    req->out.sent = req->out.no_body ? 0 : (int64_t)len;
+    MR_AUTO(mr_buf) struct mr_buf head = MR_BUF_INIT(HEAD_MAX);
+    MR_TRY(begin_answer(req, http_status, content_type, (int64_t)len, &head, err));
+    if (req->out.no_body)
+        len = 0;
+    MR_TRY(mr_wire_finish(req, head.data, head.len, data, len, err));
+    req->out.sent = (int64_t)len;
     req->out.ended = true;
     return MR_OK;
 }
@@ -147,8 +125,9 @@ enum mr_status mr_respond_empty(struct mr_request *req, int http_status, struct 
 enum mr_status mr_respond_begin(struct mr_request *req, int http_status, const char *content_type,
                                 int64_t length, struct mr_err *err)
 {
-    bool joined = false;
-    return send_head(req, http_status, content_type, length, NULL, &joined, err);
+    MR_AUTO(mr_buf) struct mr_buf head = MR_BUF_INIT(HEAD_MAX);
+    MR_TRY(begin_answer(req, http_status, content_type, length, &head, err));
+    return mr_wire_write(req, head.data, head.len, err);
 }
 
 /* Size line, data and line end in one write, so that a small event is one packet. */

@@ -1,21 +1,24 @@
-/* Reading and writing a client's socket, each chunk within client_timeout_ms; for the files server*.c. */
+/*
+ * Reading and writing a client's socket from a request thread, for the files server*.c. A client must move
+ * MR_RATE_BYTES within client_timeout_ms of waiting for it; what the handler does in between does not count.
+ */
 #ifndef MR_HTTP_SERVER_WIRE_H
 #define MR_HTTP_SERVER_WIRE_H
 
 #include "shared/http/server_state.h"
 
-enum {
-    MR_READ_CHUNK = 16 * 1024,  /* bytes read under one deadline */
-    MR_WRITE_CHUNK = 64 * 1024, /* bytes written under one deadline */
-};
-
-/* Reads up to min(len, MR_READ_CHUNK) bytes of the body, but not past its length; *ret_len is 0 at the end of a
- * chunked body. Codes "slow_client" and "incomplete_body". */
+/* Reads up to len bytes of the body; *ret_len is 0 at its end. Codes "slow_client", "incomplete_body" and
+ * "malformed_request". */
 MR_MUST_CHECK enum mr_status mr_wire_read(struct mr_request *req, void *data, size_t len, size_t *ret_len,
                                           struct mr_err *err);
 
 /* Writes all of data. Codes "slow_client" and "client_gone"; the answer cannot be continued then. */
 MR_MUST_CHECK enum mr_status mr_wire_write(struct mr_request *req, const void *data, size_t len,
                                            struct mr_err *err);
+
+/* Writes the last bytes of the answer as far as the client reads now; the loop writes the rest. Code "client_gone".
+ */
+MR_MUST_CHECK enum mr_status mr_wire_finish(struct mr_request *req, const void *head, size_t head_len,
+                                            const void *body, size_t body_len, struct mr_err *err);
 
 #endif

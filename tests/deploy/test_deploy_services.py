@@ -13,7 +13,7 @@ SERVICES = {
     "web": {
         "service": {"run.googleapis.com/ingress": "all", "run.googleapis.com/custom-audiences": '["mediarun-web"]'},
         "template": {**ANNOTATIONS, "autoscaling.knative.dev/maxScale": "6", "run.googleapis.com/cpu-throttling": "true"},
-        "spec": {"containerConcurrency": 240, "timeoutSeconds": 3600, "serviceAccountName": WEB},
+        "spec": {"containerConcurrency": 1000, "timeoutSeconds": 3600, "serviceAccountName": WEB},
         "container": {"resources.limits": {"cpu": "1", "memory": "512Mi"}, "startupProbe.httpGet.path": "/api-health",
                       "livenessProbe.httpGet.path": "/alive", "ports.0.containerPort": 8080},
         "env": {"BUCKET": f"{PROJECT}-mediarun", "GOOGLE_CLOUD_PROJECT": PROJECT, "PUSH_AUTH": "oidc", "PUSH_AUDIENCE": "mediarun-web",

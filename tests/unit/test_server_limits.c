@@ -18,15 +18,13 @@ static void test_broken_off_body(void **state)
         "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nabc",
         "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
     };
-    struct served_fixture *fixture = *state;
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
-        int fd = fixture_server_connect(&fixture->http);
+        int fd = fixture_server_connect(*state);
         send_text(fd, requests[i]);
         shutdown(fd, SHUT_WR);
         MR_AUTO(answer) struct answer answer = read_answer(fd, false);
         assert_int_equal(answer.status, 400);
         assert_non_null(strstr(answer.body, "incomplete_body"));
-        assert_int_equal(atomic_load(&fixture->app.last_status), MR_INVALID);
         close(fd);
     }
 }
