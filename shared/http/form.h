@@ -3,8 +3,7 @@
  *
  * Pull model; no file is held in memory: mr_form_next() goes to the next part (skipping the unread rest of the last
  * one), mr_form_read() reads its bytes. A body that ends before the closing boundary is MR_INVALID, never a short
- * file. Names and file names are UTF-8 without control characters. This is our own parser, because civetweb's cannot
- * tell a body that was cut off from one that ended. Used by the request's thread.
+ * file. Names and file names are UTF-8 without control characters. Used by the request's thread.
  */
 #ifndef MR_HTTP_FORM_H
 #define MR_HTTP_FORM_H

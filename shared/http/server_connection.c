@@ -72,6 +72,9 @@ static void uncharge(struct mr_server *server, struct mr_connection *conn)
 
 void mr_connection_close(struct mr_server *server, struct mr_connection *conn)
 {
+    const struct linger reset = {.l_onoff = 1};
+    if (conn->unread || conn->phase == MR_PHASE_WRITE)
+        setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     if (conn->fd >= 0)
         close(conn->fd);
     uncharge(server, conn);
@@ -125,6 +128,7 @@ static bool finish_answer(struct mr_server *server, struct mr_connection *conn)
         mr_connection_await(server, conn, EPOLLIN);
         return false;
     case MR_AFTER_CLOSE:
+        conn->phase = MR_PHASE_LINGER; /* nothing is left to be read */
         mr_connection_close(server, conn);
         break;
     }

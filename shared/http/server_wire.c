@@ -98,6 +98,7 @@ enum mr_status mr_wire_read(struct mr_request *req, void *data, size_t len, size
 static enum mr_status fail_write(struct mr_request *req, bool late, struct mr_err *err)
 {
     req->out.gone = true;
+    req->conn->unread = late;
     return late
                ? mr_fail_as(err, MR_UNAVAILABLE, MR_CODE_SLOW_CLIENT, "the client read the answer too slowly")
                : mr_fail_code(err, MR_CODE_CLIENT_GONE, "the client disconnected");

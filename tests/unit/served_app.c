@@ -146,29 +146,31 @@ const struct mr_route served_routes[] = {
     {"POST", "/json", take_json, -1, 0},
     {"POST", "/form", take_form, -1, 0},
     {"GET", "/chunks", stream_chunks, 0, 0},
-    {"GET", "/big", stream_big, 0, 0},
+    {"GET", "/big", stream_big, 0, MR_ROUTE_SLOW},
     {"GET", "/fail/{status}", fail_as_asked, 0, 0},
     {"GET", "/header", set_header, 0, 0},
     {"GET", "/stack", use_stack, 0, 0},
     {"GET", "/wait", wait_for_release, 0, 0},
+    {"GET", "/vital/{id}", get_param, 0, MR_ROUTE_VITAL},
 };
 
-int served_set_up(void **state)
+int served_start(void **state, struct mr_server_options options)
 {
     struct served_fixture *fixture = calloc(1, sizeof *fixture);
     pthread_mutex_init(&fixture->app.lock, NULL);
     pthread_cond_init(&fixture->app.changed, NULL);
     *state = fixture;
-    return fixture_server_start(&fixture->http,
-                                (struct mr_server_options){
-                                    .threads = 8,
-                                    .max_body = MAX_BODY,
-                                    .max_head = MAX_HEAD,
-                                    .client_timeout_ms = TIMEOUT_MS,
-                                    .routes = served_routes,
-                                    .route_count = sizeof served_routes / sizeof *served_routes,
-                                    .app = &fixture->app,
-                                });
+    options.max_body = MAX_BODY;
+    options.max_head = MAX_HEAD;
+    options.routes = served_routes;
+    options.route_count = sizeof served_routes / sizeof *served_routes;
+    options.app = &fixture->app;
+    return fixture_server_start(&fixture->http, options);
+}
+
+int served_set_up(void **state)
+{
+    return served_start(state, (struct mr_server_options){.threads = 8, .client_timeout_ms = TIMEOUT_MS});
 }
 
 int served_tear_down(void **state)

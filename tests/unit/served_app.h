@@ -30,6 +30,8 @@ extern const struct mr_route served_routes[];
 void served_app_raise(struct served_app *app, bool *flag);
 void served_app_wait(struct served_app *app, const bool *flag);
 
+/* Starts a server with these options, completed; *state becomes the fixture. */
+int served_start(void **state, struct mr_server_options options);
 /* For cmocka: a server of its own for each test. */
 int served_set_up(void **state);
 int served_tear_down(void **state);

@@ -1,0 +1,205 @@
+/* Strict framing (RFC 9112): heads that two programs could read differently are refused, and the connection closes. */
+#include "shared/http/server_chunks.h"
+#include "shared/http/server_head.h"
+#include "tests/unit/served_app.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define POST     "POST /echo HTTP/1.1\r\n"
+#define SMUGGLED "GET /items/9 HTTP/1.1\r\n" HOST "\r\n"
+
+static const struct {
+    const char *request;
+    int status;
+} requests[] = {
+    {POST HOST "Content-Length : 3\r\n\r\nabc", 400},
+    {POST HOST "Content-Length\t: 3\r\n\r\nabc", 400},
+    {POST HOST " Content-Length: 3\r\n\r\nabc", 400},
+    {POST "Content-Length: 3\r\n\r\nabc", 400},
+    {POST HOST HOST "Content-Length: 3\r\n\r\nabc", 400},
+    {POST HOST "Host: other\r\nContent-Length: 3\r\n\r\nabc", 400},
+    {"GET /items/1 HTTP/1.0\r\n" HOST HOST "\r\n", 400},
+    {"GET /items/1 HTTP/1.1\r\nHost: a/b\r\n\r\n", 400},
+    {"GET /items/1 HTTP/1.1\r\nHost: a b\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding: identity\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding:\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400},
+    {POST HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+    {"POST /echo HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+    {POST HOST "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400},
+    {POST HOST "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400},
+    {POST HOST "Content-Length: 3, 3\r\n\r\nabc", 400},
+    {POST HOST "Content-Length: +3\r\n\r\nabc", 400},
+    {POST HOST "Content-Length: 0x3\r\n\r\nabc", 400},
+    {POST HOST "Content-Length: 99999999999999999999\r\n\r\nabc", 400},
+    {POST HOST "Content-Length:\r\n\r\nabc", 400},
+    {POST HOST "X: a\r\n b\r\nContent-Length: 3\r\n\r\nabc", 400}, /* obs-fold */
+    {POST HOST "X: a\r\n\tb\r\nContent-Length: 3\r\n\r\nabc", 400},
+    {POST HOST "X: a\rContent-Length: 3\r\n\r\nabc", 400}, /* a CR alone */
+    {POST HOST "X: a\nContent-Length: 3\r\n\r\nabc", 400}, /* an LF alone */
+    {POST HOST "X: a\r\r\nContent-Length: 3\r\n\r\nabc", 400},
+    {POST HOST "X\x01: a\r\n\r\n", 400},
+    {POST HOST "X: \x01\r\n\r\n", 400},
+    {POST HOST "X(: a\r\n\r\n", 400},
+    {POST HOST ": a\r\n\r\n", 400},
+    {POST HOST "no colon\r\n\r\n", 400},
+    {"GET  /items/1 HTTP/1.1\r\n" HOST "\r\n", 400},
+    {"GET /items/1  HTTP/1.1\r\n" HOST "\r\n", 400},
+    {"GET /items/1\tHTTP/1.1\r\n" HOST "\r\n", 400},
+    {"GET /items/1 HTTP/1.1 \r\n" HOST "\r\n", 400},
+    {"GET /items/1 http/1.1\r\n" HOST "\r\n", 400},
+    {"GET /items/1 HTTP/11\r\n" HOST "\r\n", 400},
+    {"GET /items/1\r\n\r\n", 400},
+    {"G(T /items/1 HTTP/1.1\r\n" HOST "\r\n", 400},
+    {"GET /items/1 HTTP/2.0\r\n" HOST "\r\n", 505},
+    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
+    {POST HOST "Transfer-Encoding: chunked\r\n\r\n 3\r\nabc\r\n0\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding: chunked\r\n\r\n+3\r\nabc\r\n0\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n0\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\n0\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding: chunked\r\n\r\n10000000000000003\r\nabc\r\n0\r\n\r\n", 400},
+    {POST HOST "Transfer-Encoding: chunked\r\n\r\n;x\r\n\r\n", 400},
+};
+
+/* What follows in the same packet is not answered: it may be a part of the request. */
+static void test_refused_requests(void **state)
+{
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        int fd = fixture_server_connect(*state);
+        send_text(fd, requests[i].request);
+        send_text(fd, SMUGGLED);
+        MR_AUTO(answer) struct answer answer = read_answer(fd, false);
+        if (answer.status != requests[i].status)
+            print_error("%s\n->\n%s\n", requests[i].request, answer.text ? answer.text : "(nothing)");
+        assert_int_equal(answer.status, requests[i].status);
+        assert_true(has_line(&answer, "Connection: close"));
+        assert_true(has_line(&answer, "Content-Type: application/problem+json"));
+        assert_true(is_at_end(fd));
+        close(fd);
+    }
+}
+
+static void test_unusual_requests_that_are_right(void **state)
+{
+    static const struct {
+        const char *request, *body;
+    } good[] = {
+        {"\r\n\r\nGET /items/1 HTTP/1.1\r\n" HOST "\r\n", "{\"id\":\"1\""},
+        {POST "host:h\r\ncontent-length:3\r\n\r\nabc", "abc"},
+        {POST HOST "Content-Length: \t 003 \t\r\n\r\nabc", "abc"},
+        {POST HOST "Transfer-Encoding: CHUNKED\r\n\r\n3;a=b\r\nabc\r\n00\r\nX: y\r\n\r\n", "abc"},
+        {POST HOST "Transfer-Encoding: chunked\r\n\r\nA \r\n0123456789\r\n0\r\n\r\n", "0123456789"},
+        {"GET HTTP://x/items/1 HTTP/1.1\r\n" HOST "\r\n", "{\"id\":\"1\""},
+        {"GET /items/1 HTTP/1.9\r\n" HOST "\r\n", "{\"id\":\"1\""},
+        {"GET /items/1 HTTP/1.0\r\n\r\n", "{\"id\":\"1\""},
+        {"GET /items/1 HTTP/1.1\r\n" HOST "X: caf\xc3\xa9\r\n\r\n", "{\"id\":\"1\""},
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        MR_AUTO(answer) struct answer answer = exchange(*state, good[i].request);
+        if (answer.status != 200)
+            print_error("%s\n->\n%s\n", good[i].request, answer.text ? answer.text : "(nothing)");
+        assert_int_equal(answer.status, 200);
+        assert_memory_equal(answer.body, good[i].body, strlen(good[i].body));
+    }
+}
+
+/* However the bytes are split, the head ends at the same place, or is refused. */
+static void test_heads_in_pieces(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        const char *text = requests[i].request;
+        size_t scanned = 0, at_once = 0, piecewise = 0;
+        enum mr_status whole = mr_head_find_end(text, strlen(text), &scanned, &at_once, NULL);
+        enum mr_status status = MR_OK;
+        scanned = 0;
+        for (size_t len = 1; len <= strlen(text) && status == MR_OK && !piecewise; len++)
+            status = mr_head_find_end(text, len, &scanned, &piecewise, NULL);
+        assert_int_equal(status, whole);
+        assert_int_equal(piecewise, at_once);
+    }
+}
+
+static void test_chunks_in_pieces(void **state)
+{
+    (void)state;
+    static const char text[] = "3;x\r\nabc\r\n1f\r\n0123456789012345678901234567890\r\n0\r\nT: u\r\n\r\nrest";
+    for (size_t step = 1; step < sizeof text; step++) {
+        struct mr_chunks chunks = {0};
+        char got[64] = "";
+        size_t at = 0;
+        while (chunks.state != MR_CHUNKS_ENDED && at < strlen(text)) {
+            size_t used = 0, len = 0, left = strlen(text) - at;
+            assert_int_equal(mr_chunks_next(&chunks, text + at, left < step ? left : step, &used, &len, NULL),
+                             MR_OK);
+            memcpy(got + strlen(got), text + at + used - len, len);
+            at += used;
+        }
+        assert_string_equal(got, "abc0123456789012345678901234567890");
+        assert_string_equal(text + at, "rest");
+    }
+}
+
+static void test_forwarded_addresses(void **state)
+{
+    static const struct {
+        const char *lines, *remote;
+        int proxies;
+    } cases[] = {
+        {"X-Forwarded-For: 1.2.3.4\r\n", "127.0.0.1", 0},
+        {"X-Forwarded-For: 1.2.3.4\r\n", "1.2.3.4", 1},
+        {"X-Forwarded-For: 9.9.9.9, 1.2.3.4\r\n", "1.2.3.4", 1},
+        {"X-Forwarded-For: 9.9.9.9,1.2.3.4 , 5.6.7.8\r\n", "1.2.3.4", 2},
+        {"X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-For: 2001:db8::1\r\n", "2001:db8::1", 1},
+        {"X-Forwarded-For: 1.2.3.4\r\n", "127.0.0.1", 2},
+        {"X-Forwarded-For: unknown\r\n", "127.0.0.1", 1},
+        {"X-Forwarded-For: 1.2.3.4, \r\n", "127.0.0.1", 1},
+        {"X-Forwarded-For:\r\n", "127.0.0.1", 1},
+        {"", "127.0.0.1", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture_server http;
+        assert_int_equal(fixture_server_start(&http, (struct mr_server_options){.threads = 1,
+                                                                                .max_head = MAX_HEAD,
+                                                                                .client_timeout_ms = 2000,
+                                                                                .routes = served_routes,
+                                                                                .route_count = 1,
+                                                                                .proxies = cases[i].proxies}),
+                         0);
+        char request[300], expected[64], log[4096] = "";
+        snprintf(request, sizeof request, "GET /items/1 HTTP/1.1\r\n" HOST "%s\r\n", cases[i].lines);
+        MR_AUTO(answer) struct answer answer = exchange(&http, request);
+        assert_int_equal(answer.status, 200);
+        assert_true(mr_server_drain(http.server, PATIENCE_MS));
+        assert_true(pread(http.log.fd, log, sizeof log - 1, 0) > 0);
+        snprintf(expected, sizeof expected, "\"remote\":\"%s\"", cases[i].remote);
+        if (!strstr(log, expected))
+            assert_string_equal(log, expected);
+        fixture_server_stop(&http);
+    }
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, served_set_up, served_tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_refused_requests),
+        TEST(test_unusual_requests_that_are_right),
+        cmocka_unit_test(test_heads_in_pieces),
+        cmocka_unit_test(test_chunks_in_pieces),
+        cmocka_unit_test(test_forwarded_addresses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
