@@ -58,7 +58,7 @@ struct mr_connection {
     struct mr_buf out; /* the rest of the answer */
     size_t out_sent;
     enum mr_after after;
-    bool unread; /* the client does not read: what the kernel holds for it is dropped */
+    bool unread;    /* the client does not read: what the kernel holds for it is dropped */
     bool counted;   /* in the server's `running` */
     bool polled;    /* known to epoll */
     size_t charged; /* to the server's `unread` */
