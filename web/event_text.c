@@ -30,7 +30,7 @@ enum mr_status mr_event_text_task(struct mr_buf *text, const struct mr_task_even
 {
     const char *name = event->is_final ? "result" : change == MR_CHANGED_PROGRESS ? "progress" : "state";
     /* A queue holds a few events of full size (event_hub.h); what never fits would never arrive. */
-    if (json_dumpb(event->view, NULL, 0, MR_JSON_FLAGS) > MR_EVENT_DATA_MAX)
+    if (event->is_brief || json_dumpb(event->view, NULL, 0, MR_JSON_FLAGS) > MR_EVENT_DATA_MAX)
         return append_partial(text, name, event->view, err);
     return append(text, name, event->view, err);
 }

@@ -81,6 +81,8 @@ MR_DEFINE_CLEANUP(mr_rows, mr_rows_free)
 int mr_rows_count(const struct mr_rows *rows);
 /* How many rows an UPDATE, INSERT or DELETE changed. */
 int64_t mr_rows_affected(const struct mr_rows *rows);
+/* The length of all fields of a row together. */
+size_t mr_rows_bytes(const struct mr_rows *rows, int row);
 /* A field's text, "" for NULL; valid as long as the rows. row is below mr_rows_count. An unknown column is a
  * bug of the caller and reads as NULL. */
 const char *mr_rows_text(const struct mr_rows *rows, int row, const char *column);

@@ -38,6 +38,14 @@ int64_t mr_rows_affected(const struct mr_rows *rows)
     return count;
 }
 
+size_t mr_rows_bytes(const struct mr_rows *rows, int row)
+{
+    size_t bytes = 0;
+    for (int field = 0; field < PQnfields(rows->result); field++)
+        bytes += (size_t)PQgetlength(rows->result, row, field);
+    return bytes;
+}
+
 const char *mr_rows_text(const struct mr_rows *rows, int row, const char *column)
 {
     int field = PQfnumber(rows->result, column);

@@ -7,7 +7,7 @@
 
 #include <inttypes.h>
 
-enum { IDS_TEXT_MAX = 64 << 10 };
+enum { IDS_TEXT_MAX = 64 << 10, PARSED_MAX = 256 << 10 /* parsed, a row takes several times its length */ };
 
 enum mr_status mr_event_notice_parse(const char *payload, struct mr_event_notice *ret, struct mr_err *err)
 {
@@ -58,7 +58,8 @@ static enum mr_status query(struct mr_db *db, const struct mr_statement *stateme
         event->task_id = mr_rows_int64(rows, row, "id");
         event->event_id = mr_rows_int64(rows, row, "event_id");
         event->is_final = is_final(mr_rows_text(rows, row, "status"));
-        MR_TRY(mr_task_view_of(rows, row, &event->view, err));
+        event->is_brief = mr_rows_bytes(rows, row) > PARSED_MAX;
+        MR_TRY((event->is_brief ? mr_task_brief_of : mr_task_view_of)(rows, row, &event->view, err));
     }
     *ret = events;
     events = (struct mr_task_events){0};

@@ -33,7 +33,8 @@ MR_MUST_CHECK enum mr_status mr_event_notice_parse(const char *payload, struct m
 struct mr_task_event {
     int64_t task_id;
     int64_t event_id;
-    json_t *view;  /* as mr_tasks_get */
+    json_t *view;  /* as mr_tasks_get; of a very long one only id, file_id, status and progress */
+    bool is_brief; /* the latter */
     bool is_final; /* the task's state */
 };
 struct mr_task_events {

@@ -57,23 +57,49 @@ static json_t *field_of(const struct mr_rows *rows, int row, size_t column)
     return json_string(mr_rows_text(rows, row, name));
 }
 
-enum mr_status mr_task_view_of(const struct mr_rows *rows, int row, json_t **ret, struct mr_err *err)
+static enum mr_status object_of(const struct mr_rows *rows, int row, bool (*wants)(const char *name),
+                                json_t **ret, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *view = json_object();
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        if (json_object_set_new(view, columns[i].name, field_of(rows, row, i)) != 0)
+        if (wants(columns[i].name) && json_object_set_new(view, columns[i].name, field_of(rows, row, i)) != 0)
             return mr_fail_oom(err);
     *ret = MR_TAKE(view);
     return MR_OK;
 }
 
+static bool of_view(const char *name)
+{
+    return name[0];
+}
+
+static bool of_summary(const char *name)
+{
+    return strcmp(name, "receipt") != 0;
+}
+
+static bool of_brief(const char *name)
+{
+    static const char *const names[] = {"id", "file_id", "status", "progress"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+enum mr_status mr_task_view_of(const struct mr_rows *rows, int row, json_t **ret, struct mr_err *err)
+{
+    return object_of(rows, row, of_view, ret, err);
+}
+
 enum mr_status mr_task_summary_of(const struct mr_rows *rows, int row, json_t **ret, struct mr_err *err)
 {
-    json_t *view = NULL;
-    MR_TRY(mr_task_view_of(rows, row, &view, err));
-    (void)json_object_del(view, "receipt");
-    *ret = view;
-    return MR_OK;
+    return object_of(rows, row, of_summary, ret, err);
+}
+
+enum mr_status mr_task_brief_of(const struct mr_rows *rows, int row, json_t **ret, struct mr_err *err)
+{
+    return object_of(rows, row, of_brief, ret, err);
 }
 
 enum mr_status mr_task_not_found(struct mr_err *err)

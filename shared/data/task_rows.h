@@ -44,6 +44,9 @@ MR_MUST_CHECK enum mr_status mr_task_view_of(const struct mr_rows *rows, int row
                                              struct mr_err *err);
 MR_MUST_CHECK enum mr_status mr_task_summary_of(const struct mr_rows *rows, int row, json_t **ret,
                                                 struct mr_err *err);
+/* Only id, file_id, status and progress, of a row with any of these columns. */
+MR_MUST_CHECK enum mr_status mr_task_brief_of(const struct mr_rows *rows, int row, json_t **ret,
+                                              struct mr_err *err);
 
 /*
  * How many bytes the summary of the task t takes as JSON, roughly: what varies, and the room of the rest. It may be

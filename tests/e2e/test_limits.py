@@ -117,6 +117,35 @@ def test_upload_that_breaks_off(stack, user):
 
 @pytest.mark.slow
 @pytest.mark.skipif(SANITIZED, reason="sanitizers change how much memory a program needs")
+def test_memory_of_web_while_long_lists_are_read(make_stack):
+    """12 clients at once read lists of 160 tasks with 32 KB of options and a receipt each: page by page."""
+    stack = make_stack()
+    user = stack.client()
+    stack.sql("INSERT INTO tasks (file_id, user_id, new_format, status, options, receipt) SELECT gen_random_uuid(), id, 'mp3',"
+              " 'processed', jsonb_build_object('long', repeat('x', 32000)), jsonb_build_object('kept', repeat('y', 48000))"
+              " FROM users, generate_series(1, 160)")
+    idle = stack.web.peak_rss_mib()
+
+    def read(_):
+        client, path, ids, longest = Client(stack.url).use_token(user.token), "/api/tasks?max=1000", [], 0
+        while path:
+            answer = client.get(path)
+            assert answer.status_code == 200, answer.text[:500]
+            ids += [task["id"] for task in answer.json() if "receipt" not in task]
+            longest = max(longest, len(answer.content))
+            path = answer.links.get("next", {}).get("url")
+        return len(ids), len(set(ids)), longest
+
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        for count, distinct, longest in pool.map(read, range(12)):
+            assert count == distinct == 160 and longest <= MIB + 2
+    peak = stack.web.peak_rss_mib()
+    print(f"memory of web: idle {idle:.0f} MiB, peak {peak:.0f} MiB")
+    assert peak - idle < 100
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SANITIZED, reason="sanitizers change how much memory a program needs")
 def test_memory_of_web_while_32_clients_upload(make_stack):
     stack = make_stack()
     stack.worker.stop()

@@ -399,7 +399,7 @@ static void a_task_too_large_for_an_event_is_named(void **state)
     static const struct {
         int outputs;
         bool partial;
-    } table[] = {{100, false}, {600, true}};
+    } table[] = {{100, false}, {600, true}, {1500, true}};
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         int64_t task = act(CREATE, f->user);
