@@ -18,7 +18,10 @@ def _bash(script, *arguments):
 
 
 class Postgres:
-    def __init__(self, directory):
+    """settings: further lines of postgresql.conf."""
+
+    def __init__(self, directory, settings=""):
+        self.settings = settings
         self.data = pathlib.Path(directory) / "postgres"
         self.log_path = pathlib.Path(directory) / "postgres.log"
         self.sockets = tempfile.mkdtemp(prefix="mediarun.", dir="/tmp")
@@ -29,15 +32,29 @@ class Postgres:
         subprocess.run(_bash('postgres_init "$1"; postgres_directory "$2"', self.data, self.sockets), check=True)
         with open(self.data / "postgresql.conf", "a", encoding="ascii") as settings:
             settings.write("fsync = off\n")  # for speed; the data need not survive a crash of the machine
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(_bash('postgres_run "$1" "$2"', self.data, self.sockets), stdout=log, stderr=log)
-        wait_for(self._ready, "start of PostgreSQL", 60)
+            settings.write(self.settings)
+        self.run()
         subprocess.run(_bash('postgres_roles "$1"', self.sockets), check=True)
         return self
 
-    def _ready(self):
+    def run(self):
+        """Starts the server with the data that is there."""
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(_bash('postgres_run "$1" "$2"', self.data, self.sockets), stdout=log, stderr=log)
+        wait_for(self._started, "start of PostgreSQL", 60)
+        return self
+
+    def _started(self):
         assert self.process.poll() is None, self.log_path.read_text()
+        return self.ready()
+
+    def ready(self):
         return subprocess.run(["pg_isready", "-q", "-h", self.sockets], check=False).returncode == 0
+
+    def crash(self):
+        """Ends the server without a checkpoint; run() recovers."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(30)
 
     def stop(self):
         if self.process and self.process.poll() is None:

@@ -56,11 +56,11 @@ def emulator_program(directory, port=None, name="emulator"):
 class Stack:
     """
     settings: environment of web and workers; web_settings, worker_settings: of one of them.
-    pubsub_host: host:port of a Pub/Sub other than the emulator.
+    pubsub_host: host:port of a Pub/Sub other than the emulator. push_url: where it pushes to, if not to the workers themselves.
     """
 
     def __init__(self, directory, postgres, workers=1, settings=None, web_settings=None, worker_settings=None,
-                 pubsub_host=None):
+                 pubsub_host=None, push_url=None):
         self.directory = pathlib.Path(directory)
         self.postgres = postgres
         self.database = postgres.create_database()
@@ -83,7 +83,7 @@ class Stack:
             worker_settings = {"SANDBOX_MEMORY_MIB": 0, **(worker_settings or {})}
         self.web = self._make_web(web_settings or {})
         self.push_port = free_port()
-        self.worker_url = f"http://127.0.0.1:{self.push_port}"
+        self.worker_url = push_url or f"http://127.0.0.1:{self.push_port}"
         ports = [self.push_port] if workers == 1 else [free_port() for _ in range(workers)]
         self.workers = [self._make_worker(i, port, worker_settings or {}) for i, port in enumerate(ports)]
         self.front = self._make_front(ports) if workers > 1 else None
