@@ -3,7 +3,7 @@
 # The last line says "N passed, N failed, N skipped"; exit status 1 on any failure. tests/README.md explains the stages.
 #
 #   tests/run.sh         the release build; deployment without the images
-#   tests/run.sh full    also the address and thread sanitizer builds, and the images: what CI runs
+#   tests/run.sh full    also the address and thread sanitizer builds, the fault suite, and the images: what CI runs
 # shellcheck disable=SC2317 # functions are called by name, through stage
 set -uo pipefail
 
@@ -15,8 +15,8 @@ cd "$root" || exit 1
 . "$root/infra/local/lib/packages.sh"
 
 case ${1:-} in
-    '') variants=(release) with_images=0 ;;
-    full) variants=(release asan tsan) with_images=1 ;;
+    '') variants=(release) is_full=0 ;;
+    full) variants=(release asan tsan) is_full=1 ;;
     *) die "usage: tests/run.sh [full]" ;;
 esac
 passed=0 failed=0 skipped=0
@@ -115,6 +115,8 @@ end_to_end() {
     VARIANT=$1 "${before[@]}" /usr/bin/python3 -B -m pytest -q -rs --durations=5 -n $((2 * $(nproc))) "${@:2}" tests/e2e
 }
 
+faults() { VARIANT=$1 "${before[@]}" tests/faults/run.sh; }
+
 test_variant() {
     local variant=$1 before reason subset=(-m sanitized)
     if ! find_starter "$variant"; then
@@ -125,6 +127,7 @@ test_variant() {
     [[ $variant != release ]] || subset=()
     stage "unit tests, $variant" count_lines units "$variant"
     stage "end to end, $variant" count_pytest end_to_end "$variant" "${subset[@]}"
+    ((!is_full)) || stage "faults, $variant" count_lines faults "$variant"
 }
 
 main() {
@@ -140,7 +143,7 @@ main() {
     for variant in "${variants[@]}"; do
         test_variant "$variant"
     done
-    ((!with_images)) || stage "images" count_lines tests/deploy/run.sh images
+    ((!is_full)) || stage "images" count_lines tests/deploy/run.sh images
     echo "===="
     printf '%s\n' "${summary[@]}"
     ((failed == 0)) || echo "logs and files of what failed: $scratch"

@@ -1,10 +1,12 @@
 """What a run must not leave behind: objects, rows, processes, descriptors, memory."""
 
+import collections
+import contextlib
 import os
 import pathlib
 import re
 
-from harness.paths import SANITIZED
+from harness.paths import PATIENCE, SANITIZED
 from harness.waiting import wait_for
 
 DESCRIPTORS = 32  # connections that may be open at the end and were not at the start: pools grow with the load
@@ -28,10 +30,29 @@ def usage(world):
     return found
 
 
+def kinds_of_descriptors(program):
+    """What the descriptors of a program lead to, without numbers: "socket 40, anon_inode 3"."""
+    found = collections.Counter()
+    for number in os.listdir(f"/proc/{program.pid}/fd"):
+        with contextlib.suppress(OSError):
+            found[os.readlink(f"/proc/{program.pid}/fd/{number}").split(":")[0]] += 1
+    return ", ".join(f"{name} {count}" for name, count in found.most_common(6))
+
+
+def descriptors_left(world, before):
+    """Connections that nobody uses are closed within a minute."""
+    def too_many():
+        return [program for program in world.stack.programs if program.open_descriptors() > before[program.name][0] + DESCRIPTORS]
+    try:
+        wait_for(lambda: not too_many(), "end of unused connections", 60 / PATIENCE, 1)
+    except AssertionError:
+        for program in too_many():
+            yield (f"{program.name} has {program.open_descriptors()} open descriptors, {before[program.name][0]} before the load: "
+                   + kinds_of_descriptors(program))
+
+
 def growth(before, after):
-    for name, (descriptors, memory) in after.items():
-        if descriptors > before[name][0] + DESCRIPTORS:
-            yield f"{name} has {descriptors} open descriptors, {before[name][0]} before the load"
+    for name, (_, memory) in after.items():
         if not SANITIZED and memory > before[name][1] * 1.3 + MEMORY_MIB:
             yield f"{name} has {memory:.0f} MiB, {before[name][1]:.0f} before the load"
 

@@ -48,9 +48,7 @@ class Run:
         try:
             possible = [name for name in FAULTS if self.options.only in name and self._possible(world, name)]
             plan = draw(self.options.seed, self.options.tasks, self.options.minutes * 60, self.options.faults, possible)
-            self.say("PostgreSQL runs")
             world.stack.start()
-            self.say("mediarun runs")
             self._measured(world, plan)
         finally:
             world.close()
@@ -82,7 +80,7 @@ class Run:
     def _judge(self, world, users, references, before, platform):
         left = list(leaks.objects_and_rows(world))
         self.findings = verify.Check(world, users, references, self.directory).run()
-        self.findings.left += left + list(leaks.growth(before, leaks.usage(world)))
+        self.findings.left += left + list(leaks.growth(before, leaks.usage(world))) + list(leaks.descriptors_left(world, before))
         self.findings.wrong += platform.crashes
         try:
             world.stack.stop()

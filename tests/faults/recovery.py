@@ -15,6 +15,7 @@ class Watch:
     def __init__(self, world):
         self.world = world
         self.seen = []
+        self.fences = {}  # the last of each task
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -22,6 +23,8 @@ class Watch:
     def stop(self):
         self._stop.set()
         self._thread.join()
+        self.fences = {(int(row[0]), int(row[1])): int(row[2])
+                       for row in self.world.sql("SELECT id, generation, fence FROM tasks")}
 
     def _run(self):
         while not self._stop.wait(PERIOD_S):
@@ -34,12 +37,12 @@ class Watch:
         return max((look for look in self.seen if look[0] <= moment), default=(0, {}), key=lambda look: look[0])[1]
 
     def stood_still(self, moment):
-        """The longest time after the moment that a task which was running then waited to be claimed again, or for its end."""
+        """The longest time after the moment until a task that ran then, and had to run again, was claimed again."""
         longest = None
         for task, (fence, running) in self.at(moment).items():
-            if running:
-                went_on = next((at for at, tasks in self.seen if at > moment and tasks.get(task, (fence + 1,))[0] > fence), None)
-                longest = max(longest or 0, (went_on or time.time()) - moment)
+            if running and self.fences.get(task, 0) > fence:
+                went_on = next((at for at, tasks in self.seen if at > moment and tasks.get(task, (fence + 1,))[0] > fence), time.time())
+                longest = max(longest or 0, went_on - moment)
         return longest
 
     def next_end(self, moment):

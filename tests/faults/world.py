@@ -23,7 +23,7 @@ WORKERS = 2
 RESTART_S = 1  # the platform's time to notice that a program has ended
 SWEEP_S = 5  # Cloud Scheduler runs it every 60 s: the suite has less time
 SETTINGS = {"LOG_LEVEL": "info"}
-WEB_SETTINGS = {"REPUBLISH_AFTER_SECONDS": 10}  # lost messages come again after 600 s by default
+WEB_SETTINGS = {"REPUBLISH_AFTER_SECONDS": 5}  # lost messages come again after 120 s by default
 PR_SET_CHILD_SUBREAPER = 36
 DISK_MIB = {"database": 640, "storage": 1024}
 
