@@ -64,7 +64,7 @@ delete_data() {
         change sql instances delete "$SQL_INSTANCE"
     fi
     present=$(ask secretmanager secrets list --format='value(name.basename())')
-    delete_each "$(ours "$present" "$SECRET_DATABASE" "$SECRET_JWT" "$SECRET_SMTP")" secrets delete NAME
+    delete_each "$(ours "$present" "$SECRET_DATABASE" "$SECRET_DATABASE_WEB" "$SECRET_DATABASE_WORKER" "$SECRET_JWT" "$SECRET_SMTP")" secrets delete NAME
     present=$(ask artifactregistry artifacts repositories list --location="$REGION" --format='value(name.basename())')
     delete_each "$(ours "$present" "$REPOSITORY")" artifacts repositories delete NAME --location="$REGION"
     present=$(ask storage storage buckets list --format='value(name)')
