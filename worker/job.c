@@ -2,9 +2,13 @@
 
 #include "shared/base/clock.h"
 #include "shared/data/orphans.h"
+#include "shared/http/retry.h"
 #include "worker/heartbeat.h"
 
 enum { COMMIT_ATTEMPTS = 3 };
+
+/* A claim or a start whose answer was lost is repeated, which is safe (leases.h). */
+static const struct mr_retry lost_answer = {.attempts = 4, .base_ms = 100, .cap_ms = 1000, .total_ms = 5000};
 
 static const struct {
     const char *name;
@@ -23,7 +27,7 @@ static const struct {
     [MR_JOB_COMMITTED] = {"committed", MR_LOG_INFO},  [MR_JOB_FAILED] = {"failed", MR_LOG_NOTICE},
     [MR_JOB_EXHAUSTED] = {"exhausted", MR_LOG_ERROR}, [MR_JOB_STALE] = {"stale", MR_LOG_INFO},
     [MR_JOB_ELSEWHERE] = {"elsewhere", MR_LOG_INFO},  [MR_JOB_LOST] = {"lost", MR_LOG_NOTICE},
-    [MR_JOB_RELEASED] = {"released", MR_LOG_WARNING}, [MR_JOB_STOPPED] = {"stopped", MR_LOG_NOTICE},
+    [MR_JOB_RELEASED] = {"released", MR_LOG_ERROR},   [MR_JOB_STOPPED] = {"stopped", MR_LOG_NOTICE},
     [MR_JOB_DEFERRED] = {"deferred", MR_LOG_NOTICE},  [MR_JOB_BUSY] = {"busy", MR_LOG_INFO},
     [MR_JOB_YIELDED] = {"yielded", MR_LOG_NOTICE},
 };
@@ -37,6 +41,22 @@ bool mr_job_should_stop(const struct mr_job *job)
 {
     return mr_heartbeat_lost(job->heartbeat) || mr_slots_stopping(&job->worker->slots) ||
            atomic_load(&job->ticket->yields);
+}
+
+enum mr_status mr_job_start(struct mr_job *job, struct mr_err *err)
+{
+    struct mr_retry_state retry = {0};
+    struct mr_err failure = {0};
+    bool ours = false;
+    enum mr_status status;
+    do
+        status = mr_lease_start(job->worker->db, job->claim, &ours, &failure);
+    while (status != MR_OK && mr_status_is_transient(status) && !mr_job_should_stop(job) &&
+           mr_retry_again(&lost_answer, &retry));
+    if (status != MR_OK)
+        return mr_fail_from(err, &failure);
+    job->lost = !ours;
+    return ours ? MR_OK : mr_fail(err, MR_CANCELED, "lease is lost");
 }
 
 enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit, bool *ret_committed,
@@ -67,46 +87,78 @@ static enum mr_status run_kind(struct mr_job *job, bool *ret_committed, struct m
 }
 
 /* What follows decides what a failure means. The database may be down as well: then the lease expires. */
-static enum mr_job_end release(struct mr_job *job, enum mr_job_end end)
+static enum mr_job_end end_unless_lost(struct mr_job *job, enum mr_status status, bool ours,
+                                       enum mr_job_end end, const struct mr_err *err)
 {
-    struct mr_err err;
-    if (mr_lease_release(job->worker->db, job->claim, &err) != MR_OK)
-        mr_log_err(job->log, MR_LOG_WARNING, "cannot release the lease: it will expire", &err, NULL);
-    return end;
+    if (status == MR_OK)
+        return ours ? end : MR_JOB_LOST;
+    mr_log_err(job->log, MR_LOG_ERROR, "cannot give the lease back: it will expire", err, "{s:s}", "wanted",
+               ends[end].name);
+    return end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED ? MR_JOB_RELEASED : end;
 }
 
-static enum mr_job_end defer(struct mr_job *job)
+static enum mr_job_end release(struct mr_job *job, enum mr_release reason, enum mr_job_end end)
 {
-    struct mr_err err;
-    if (mr_lease_defer(job->worker->db, job->claim, &err) != MR_OK)
-        mr_log_err(job->log, MR_LOG_WARNING, "cannot defer the task: its lease will expire", &err, NULL);
-    return MR_JOB_DEFERRED;
+    struct mr_err err = {0};
+    bool ours = false;
+    enum mr_status status = mr_lease_release(job->worker->db, job->claim, reason, &ours, &err);
+    return end_unless_lost(job, status, ours, end, &err);
 }
 
-static enum mr_job_end fail(struct mr_job *job, const struct mr_err *cause)
+static enum mr_job_end fail(struct mr_job *job, enum mr_code code, const char *detail, enum mr_job_end end)
 {
-    struct mr_err err;
-    if (mr_lease_fail(job->worker->db, job->claim, mr_code_name(cause->code), cause->message, &err) == MR_OK)
-        return MR_JOB_FAILED;
-    mr_log_err(job->log, MR_LOG_WARNING, "cannot store the failure: the task will run again", &err, NULL);
-    return MR_JOB_RELEASED;
+    struct mr_err err = {0};
+    bool ours = false;
+    enum mr_status status =
+        mr_lease_fail(job->worker->db, job->claim, mr_code_name(code), detail, &ours, &err);
+    return end_unless_lost(job, status, ours, end, &err);
+}
+
+/* A third-party server failed, and may recover. */
+static enum mr_job_end defer(struct mr_job *job, const struct mr_err *cause)
+{
+    struct mr_err err = {0};
+    bool ours = false;
+    if (job->claim->attempts - job->claim->interruptions >= job->worker->config->max_attempts)
+        return fail(job, cause->code, cause->message, MR_JOB_FAILED);
+    enum mr_status status = mr_lease_defer(job->worker->db, job->claim, &ours, &err);
+    return end_unless_lost(job, status, ours, MR_JOB_DEFERRED, &err);
+}
+
+static bool is_given_up(const struct mr_job *job)
+{
+    int64_t age_ms = job->claim->queued_ms + (mr_time_monotonic_us() - job->started_us) / 1000;
+    return age_ms / 1000 >= job->worker->config->give_up_s;
+}
+
+/* The service failed, not the file: the task runs again until it is too old. Users get a code of their own, or
+ * a fixed text: the cause is about our parts. */
+static enum mr_job_end settle_fault(struct mr_job *job, const struct mr_err *cause)
+{
+    if (cause->code == MR_CODE_CHILD_KILLED || cause->code == MR_CODE_CHILD_KILLED_FULL)
+        return release(job, cause->code == MR_CODE_CHILD_KILLED ? MR_RELEASE_KILL : MR_RELEASE_KILL_FULL,
+                       MR_JOB_RELEASED);
+    if (!is_given_up(job))
+        return release(job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
+    if (mr_code_row(cause->code)->places & MR_CODE_IN_TASK)
+        return fail(job, cause->code, cause->message, MR_JOB_EXHAUSTED);
+    return fail(job, MR_CODE_SERVICE_FAULT,
+                "service could not run the task for a long time: the input is not at fault",
+                MR_JOB_EXHAUSTED);
 }
 
 static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
 {
-    if (mr_heartbeat_lost(job->heartbeat))
+    bool is_verdict = !job->remote_failed && mr_code_is_verdict(cause->code);
+    if (job->lost || mr_heartbeat_lost(job->heartbeat))
         return MR_JOB_LOST;
+    if (is_verdict)
+        return fail(job, cause->code, cause->message, MR_JOB_FAILED);
     if (mr_slots_stopping(&job->worker->slots))
-        return release(job, MR_JOB_STOPPED);
+        return release(job, MR_RELEASE_STOP, MR_JOB_STOPPED);
     if (atomic_load(&job->ticket->yields))
-        return release(job, MR_JOB_YIELDED);
-    if (cause->status != MR_CANCELED && !mr_status_is_transient(cause->status))
-        return fail(job, cause);
-    if (!job->remote_failed)
-        return release(job, MR_JOB_RELEASED);
-    if (job->claim->attempts >= job->worker->config->max_attempts)
-        return fail(job, cause);
-    return defer(job);
+        return release(job, MR_RELEASE_UNCOUNTED, MR_JOB_YIELDED);
+    return job->remote_failed ? defer(job, cause) : settle_fault(job, cause);
 }
 
 static enum mr_job_end run_with_heartbeat(struct mr_worker *worker, const struct mr_claim *claim,
@@ -114,13 +166,12 @@ static enum mr_job_end run_with_heartbeat(struct mr_worker *worker, const struct
                                           struct mr_err *ret_cause)
 {
     MR_AUTO(mr_heartbeat) struct mr_heartbeat *heartbeat = NULL;
-    if (mr_heartbeat_start(worker->db, claim, worker->config->lease_seconds, log, &heartbeat, ret_cause) !=
-        MR_OK) {
-        (void)!mr_lease_release(worker->db, claim, NULL);
-        return MR_JOB_RELEASED;
-    }
     struct mr_job job = {
-        .worker = worker, .claim = claim, .log = log, .heartbeat = heartbeat, .ticket = ticket};
+        .worker = worker, .claim = claim, .log = log, .ticket = ticket, .started_us = mr_time_monotonic_us()};
+    if (mr_heartbeat_start(worker->db, claim, worker->config->lease_seconds, log, &heartbeat, ret_cause) !=
+        MR_OK)
+        return release(&job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
+    job.heartbeat = heartbeat;
     bool committed = false;
     if (run_kind(&job, &committed, ret_cause) != MR_OK)
         return settle(&job, ret_cause);
@@ -131,17 +182,19 @@ static enum mr_job_end run_with_heartbeat(struct mr_worker *worker, const struct
 static void log_end(const struct mr_log *log, const struct mr_claim *claim, enum mr_job_end end,
                     int64_t started_us, const struct mr_err *cause)
 {
-    const char fields[] = "{s:s,s:I,s:I,s:s,s:s,s:I,s:I,s:f,s:f}";
+    const char fields[] = "{s:s,s:I,s:I,s:s,s:s,s:I,s:I,s:I,s:f,s:f}";
+    /* A verdict that only a bug of ours can give is for the operators. */
+    enum mr_severity severity = cause->status == MR_INTERNAL ? MR_LOG_ERROR : ends[end].severity;
     double seconds = (double)(mr_time_monotonic_us() - started_us) / 1e6;
 #define FIELDS                                                                                               \
     "end", ends[end].name, "task_id", (json_int_t)claim->task_id, "generation",                              \
         (json_int_t)claim->generation, "kind", claim->kind, "format", claim->new_format, "attempt",          \
-        (json_int_t)claim->attempts, "fence", (json_int_t)claim->fence, "queue_seconds",                     \
-        (double)claim->queued_ms / 1e3, "seconds", seconds
+        (json_int_t)claim->attempts, "interruptions", (json_int_t)claim->interruptions, "fence",             \
+        (json_int_t)claim->fence, "queue_seconds", (double)claim->queued_ms / 1e3, "seconds", seconds
     if (cause->status != MR_OK)
-        mr_log_err(log, ends[end].severity, "job", cause, fields, FIELDS);
+        mr_log_err(log, severity, "job", cause, fields, FIELDS);
     else
-        mr_log_write(log, ends[end].severity, "job", fields, FIELDS);
+        mr_log_write(log, severity, "job", fields, FIELDS);
 #undef FIELDS
 }
 
@@ -152,7 +205,7 @@ static enum mr_job_end run_claimed(struct mr_worker *worker, const struct mr_cla
     struct mr_err cause = {0};
     enum mr_job_end end = run_with_heartbeat(worker, claim, log, ticket, &cause);
     log_end(log, claim, end, started_us, &cause);
-    if (claim->has_deliveries && (end == MR_JOB_COMMITTED || end == MR_JOB_FAILED))
+    if (claim->has_deliveries && (end == MR_JOB_COMMITTED || end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED))
         mr_deliver_announce(worker, claim->task_id, log);
     return end;
 }
@@ -164,6 +217,28 @@ void mr_job_log_unclaimed(const struct mr_log *log, const struct mr_message *mes
                  message->kind);
 }
 
+/* The claim id belongs to this delivery, so a lost answer costs neither an attempt nor the wait for a lease. */
+static enum mr_status claim_task(struct mr_worker *worker, const struct mr_message *message,
+                                 enum mr_claim_outcome *ret_outcome, struct mr_claim *ret, struct mr_err *err)
+{
+    const struct mr_config *config = worker->config;
+    const struct mr_lease_terms terms = {.seconds = config->lease_seconds,
+                                         .max_attempts = config->max_attempts,
+                                         .max_interruptions = config->max_interruptions,
+                                         .max_stops = config->max_stops,
+                                         .give_up_seconds = config->give_up_s};
+    char claim_id[MR_UUID_TEXT_MAX];
+    struct mr_retry_state retry = {0};
+    struct mr_err failure = {0};
+    enum mr_status status;
+    MR_TRY(mr_uuid_generate(claim_id, err));
+    do
+        status = mr_lease_claim(worker->db, message, claim_id, &terms, ret_outcome, ret, &failure);
+    while (status == MR_UNAVAILABLE && !mr_slots_stopping(&worker->slots) &&
+           mr_retry_again(&lost_answer, &retry));
+    return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
+}
+
 enum mr_job_end mr_job_run(struct mr_worker *worker, const struct mr_message *message,
                            const struct mr_log *log, const struct mr_ticket *ticket)
 {
@@ -173,9 +248,8 @@ enum mr_job_end mr_job_run(struct mr_worker *worker, const struct mr_message *me
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
     enum mr_claim_outcome outcome = MR_CLAIM_STALE;
     struct mr_err err;
-    if (mr_lease_claim(worker->db, message, worker->config->lease_seconds, worker->config->max_attempts,
-                       &outcome, &claim, &err) != MR_OK) {
-        mr_log_err(log, MR_LOG_WARNING, "cannot claim the task", &err, "{s:I}", "task_id",
+    if (claim_task(worker, message, &outcome, &claim, &err) != MR_OK) {
+        mr_log_err(log, MR_LOG_ERROR, "cannot claim the task", &err, "{s:I}", "task_id",
                    (json_int_t)message->task_id);
         return MR_JOB_RELEASED;
     }

@@ -10,11 +10,11 @@
 enum mr_job_end {
     MR_JOB_COMMITTED,
     MR_JOB_FAILED,    /* for good: the task holds the reason */
-    MR_JOB_EXHAUSTED, /* all attempts are used up: the task has been failed */
+    MR_JOB_EXHAUSTED, /* a limit is reached that is not about the file: the task has been failed */
     MR_JOB_STALE,     /* nothing to do: done, cancelled, another generation, unknown */
     MR_JOB_ELSEWHERE, /* another worker holds a live lease */
     MR_JOB_LOST,      /* cancelled, deleted or taken over while it ran; its outputs are deleted */
-    MR_JOB_RELEASED,  /* storage, database or the machine failed: Pub/Sub delivers the message again */
+    MR_JOB_RELEASED,  /* storage, database or the machine failed: for the alert; the message comes again */
     MR_JOB_DEFERRED,  /* a third-party server failed, or others go first: a later sweep publishes it again */
     MR_JOB_STOPPED,   /* the worker is shutting down: another worker gets the message */
     MR_JOB_BUSY,      /* no slot came free, nothing was done: another worker gets the message */
@@ -48,12 +48,18 @@ struct mr_job {
     const struct mr_log *log;
     struct mr_heartbeat *heartbeat;
     const struct mr_ticket *ticket;
+    int64_t started_us; /* CLOCK_MONOTONIC, of the claim */
+    bool lost;          /* the start of the work found the lease lost */
     bool remote_failed; /* set by a kind that fails: a third-party server failed, and may recover */
 };
 
 /* True when the job should end early: its lease is lost, the worker is stopping, or another user's task is to have
  * the slot. Any thread. */
 bool mr_job_should_stop(const struct mr_job *job);
+
+/* Counts the attempt. A kind calls it right before the work that the file decides: a decoder, or the rows of
+ * records. MR_CANCELED if the lease is lost. */
+MR_MUST_CHECK enum mr_status mr_job_start(struct mr_job *job, struct mr_err *err);
 
 /* Commits the claimed task; repeats the commit when its answer is lost, which is safe (leases.h).
  * *ret_committed is false when the fence no longer held. */
@@ -65,8 +71,9 @@ void mr_job_drop_object(struct mr_job *job, const char *name);
 
 /*
  * Does the work of one claimed task and commits it. *ret_committed is false when the fence no longer held. A
- * transient failure releases the lease or, with remote_failed, defers the task until its attempts are used
- * up; any other failure fails the task with err's code and message.
+ * failure whose code is a verdict (codes.def) fails the task, with err's code and message. With remote_failed the
+ * task is deferred until its attempts are used up. Any other failure is the service's own: the lease is released,
+ * and the task fails only when it is older than GIVE_UP_AFTER_SECONDS.
  */
 typedef enum mr_status mr_kind_run(struct mr_job *job, bool *ret_committed, struct mr_err *err);
 

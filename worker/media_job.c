@@ -14,7 +14,6 @@ struct media_job {
     const struct mr_input *source;
     struct mr_read_ahead *input;
     struct mr_output_set *outputs;
-    bool transfer_failed; /* of the input or an output: that ended the job, not the file */
 };
 
 static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, void *buf, size_t len,
@@ -26,8 +25,7 @@ static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, voi
         return MR_OK;
     }
     enum mr_status status = mr_read_ahead_read(media->input, offset, buf, len, ret_len, err);
-    media->transfer_failed = status != MR_OK;
-    if (status == MR_NOT_FOUND) /* lost, or the task was deleted: a retry would not help */
+    if (status == MR_NOT_FOUND) /* lost by us, unless the task was just deleted */
         return mr_fail_code(err, MR_CODE_INPUT_GONE, "input of the task is no longer in storage");
     if (status != MR_OK)
         return mr_wrap(err, status, "read the input");
@@ -42,7 +40,6 @@ static enum mr_status write_output(void *ctx, uint32_t output, int64_t offset, c
         return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL,
                             "converter wrote output for a job without outputs");
     enum mr_status status = mr_output_set_write(media->outputs, output, offset, data, len, err);
-    media->transfer_failed = status != MR_OK;
     if (status != MR_OK)
         return mr_wrap(err, status, "write the output");
     return MR_OK;
@@ -96,8 +93,7 @@ static enum mr_status run_verified(struct media_job *media, const json_t *spec,
         *ret_receipt = MR_TAKE(receipt);
         return MR_OK;
     }
-    bool is_verdict = !media->transfer_failed && status != MR_CANCELED && !mr_status_is_transient(status);
-    if (is_verdict)
+    if (mr_code_is_verdict(failure.code))
         MR_TRY(verify_input(media, VERIFY_VERDICT_MAX, err));
     return mr_fail_from(err, &failure);
 }
@@ -116,5 +112,6 @@ enum mr_status mr_media_job_run(struct mr_job *job, const struct mr_input *input
     MR_TRY(
         mr_read_ahead_new(worker->cloud.storage, input->object, input->generation, input->size, &ahead, err));
     struct media_job media = {.job = job, .source = input, .input = ahead, .outputs = outputs};
+    MR_TRY(mr_job_start(job, err));
     return run_verified(&media, spec, &limits, ret_receipt, err);
 }

@@ -78,6 +78,8 @@ enum mr_exit_type {
 struct mr_exit_record {
     uint32_t type; /* enum mr_exit_type */
     int32_t value;
+    int64_t peak_kib; /* most memory that was resident */
+    int64_t cpu_ms;   /* processor time, user and system */
 };
 
 #endif

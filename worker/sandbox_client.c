@@ -103,9 +103,18 @@ bool mr_client_result(const struct mr_sandbox_fds *fds, const json_t *receipt)
     return write_text(fds, MR_STATUS_RESULT, receipt);
 }
 
+/* The child knows nothing but its file: memory that runs out is its limit, and what has no code of its own is a
+ * fault of the converter that this file met. */
+static enum mr_code reported_code(const struct mr_err *cause)
+{
+    if (mr_code_row(cause->code)->places & MR_CODE_IN_CHILD)
+        return cause->code;
+    return cause->status == MR_EXHAUSTED ? MR_CODE_RESOURCE_LIMIT : MR_CODE_CONVERTER_FAULT;
+}
+
 bool mr_client_failure(const struct mr_sandbox_fds *fds, const struct mr_err *cause)
 {
     MR_AUTO_JSON json_t *value =
-        json_pack("{s:s, s:s}", "code", mr_code_name(cause->code), "detail", cause->message);
+        json_pack("{s:s, s:s}", "code", mr_code_name(reported_code(cause)), "detail", cause->message);
     return value && write_text(fds, MR_STATUS_FAILURE, value);
 }

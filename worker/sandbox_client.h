@@ -23,7 +23,8 @@ MR_MUST_CHECK bool mr_client_write(const struct mr_sandbox_fds *fds, uint32_t ou
 /* permille: 0 … MR_PROGRESS_DONE. */
 MR_MUST_CHECK bool mr_client_progress(const struct mr_sandbox_fds *fds, int permille);
 
-/* The last record: the receipt (not consumed), or the code and message of a failure. */
+/* The last record: the receipt (not consumed), or the code and message of a failure. A code that no child may
+ * report becomes "resource_limit" (MR_EXHAUSTED) or "converter_fault". */
 MR_MUST_CHECK bool mr_client_result(const struct mr_sandbox_fds *fds, const json_t *receipt);
 MR_MUST_CHECK bool mr_client_failure(const struct mr_sandbox_fds *fds, const struct mr_err *cause);
 

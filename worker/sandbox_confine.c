@@ -100,10 +100,13 @@ static bool allow_maps(scmp_filter_ctx filter)
            allow_if(filter, SCMP_SYS(mmap), SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_WRITE, 0));
 }
 
-/* abort(3) sends a signal to its own process; no other process may get one. */
+/* abort(3) sends a signal to its own process; no other process may get one, and no other signal may be sent: a
+ * SIGKILL would look as if the machine had killed the child. */
 static bool allow_abort(scmp_filter_ctx filter)
 {
-    return allow_if(filter, SCMP_SYS(tgkill), SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
+    const struct scmp_arg_cmp self = SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0);
+    const struct scmp_arg_cmp abort_signal = SCMP_A2_64(SCMP_CMP_EQ, SIGABRT, 0);
+    return succeeded(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 2, self, abort_signal));
 }
 
 static bool fill_filter(scmp_filter_ctx filter)

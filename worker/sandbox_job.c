@@ -2,6 +2,7 @@
 
 #include "shared/base/clock.h"
 #include "worker/protocol.h"
+#include "worker/sandbox_clock.h"
 #include "worker/sandbox_output_order.h"
 #include "worker/sandbox_reader.h"
 #include "worker/sandbox_verdict.h"
@@ -20,8 +21,7 @@ struct job {
     const struct mr_sandbox_callbacks *callbacks;
     void *ctx;
     const struct mr_sandbox_limits *limits;
-    int64_t started_us;
-    int64_t alive_us; /* when the child last sent something, or a callback last returned */
+    struct mr_sandbox_clock clock;
 
     struct mr_reader requests;
     struct mr_reader frames;
@@ -60,7 +60,7 @@ static enum mr_status job_new(const struct mr_sandbox_callbacks *callbacks, void
     job->callbacks = callbacks;
     job->ctx = ctx;
     job->limits = limits;
-    job->started_us = job->alive_us = mr_time_monotonic_us();
+    job->clock.started = job->clock.alive = mr_time_monotonic_us();
     MR_TRY(mr_reader_init(&job->requests, sizeof(struct mr_range_request),
                           offsetof(struct mr_range_request, len), 0, err));
     MR_TRY(mr_reader_init(&job->frames, sizeof(struct mr_output_frame), offsetof(struct mr_output_frame, len),
@@ -88,7 +88,7 @@ static enum mr_status send_reply(struct job *job, struct mr_err *err)
         if (n < 0)
             return mr_fail_errno(err, MR_EXHAUSTED, errno, "send input to the sandbox");
         job->reply_sent += (size_t)n;
-        job->alive_us = mr_time_monotonic_us();
+        job->clock.alive = mr_time_monotonic_us();
     }
     return MR_OK;
 }
@@ -108,7 +108,7 @@ static enum mr_status take_request(struct job *job, struct mr_err *err)
     job->reply.head = (struct mr_range_reply){.len = (uint32_t)len};
     job->reply_len = sizeof job->reply.head + len;
     job->reply_sent = 0;
-    job->alive_us = mr_time_monotonic_us();
+    job->clock.alive = mr_time_monotonic_us();
     return send_reply(job, err);
 }
 
@@ -123,7 +123,7 @@ static enum mr_status take_frame(struct job *job, struct mr_err *err)
                             (long long)job->limits->output_max);
     enum mr_status status =
         job->callbacks->write_output(job->ctx, frame.output, frame.offset, job->frames.body, frame.len, err);
-    job->alive_us = mr_time_monotonic_us();
+    job->clock.alive = mr_time_monotonic_us();
     return status;
 }
 
@@ -137,7 +137,7 @@ static enum mr_status take_record(struct job *job, struct mr_err *err)
         return MR_OK;
     if (job->callbacks->progress)
         job->callbacks->progress(job->ctx, job->verdict.permille);
-    job->alive_us = mr_time_monotonic_us();
+    job->clock.alive = mr_time_monotonic_us();
     return MR_OK;
 }
 
@@ -150,7 +150,7 @@ static enum mr_status serve_channel(struct job *job, struct mr_reader *reader, i
     bool any;
     enum mr_read_state state = mr_reader_next(reader, *fd, &any);
     if (any)
-        job->alive_us = mr_time_monotonic_us();
+        job->clock.alive = mr_time_monotonic_us();
     switch (state) {
     case MR_READ_AGAIN:
         return MR_OK;
@@ -187,10 +187,10 @@ static enum mr_status check_limits(const struct job *job, struct mr_err *err)
     int64_t now = mr_time_monotonic_us();
     if (job->callbacks->canceled && job->callbacks->canceled(job->ctx))
         return mr_fail(err, MR_CANCELED, "job cancelled");
-    if (limits->total_ms && now - job->started_us > limits->total_ms * 1000)
+    if (limits->total_ms && now - job->clock.started > limits->total_ms * 1000)
         return mr_fail_code(err, MR_CODE_TIMED_OUT, "conversion took longer than %lld s",
                             (long long)limits->total_ms / 1000);
-    if (limits->stall_ms && now - job->alive_us > limits->stall_ms * 1000)
+    if (limits->stall_ms && now - job->clock.alive > limits->stall_ms * 1000)
         return mr_fail_code(err, MR_CODE_TIMED_OUT, "conversion made no progress for %lld s",
                             (long long)limits->stall_ms / 1000);
     return MR_OK;
@@ -217,6 +217,15 @@ static enum mr_status serve_ready(struct job *job, const struct pollfd pollers[4
     return MR_OK;
 }
 
+static enum mr_status wait_for_child(struct job *job, struct pollfd pollers[4], struct mr_err *err)
+{
+    int64_t before = mr_time_monotonic_us();
+    if (poll(pollers, 4, POLL_MS) < 0 && errno != EINTR)
+        return mr_fail_errno(err, MR_INTERNAL, errno, "poll the sandbox");
+    mr_sandbox_clock_waited(&job->clock, before, mr_time_monotonic_us(), POLL_MS * 1000);
+    return MR_OK;
+}
+
 /* Until the child is reaped and everything that it sent is taken. */
 static enum mr_status serve(struct job *job, struct mr_err *err)
 {
@@ -228,8 +237,7 @@ static enum mr_status serve(struct job *job, struct mr_err *err)
             {child->status, POLLIN, 0},
             {job->verdict.has_exit ? -1 : child->lifeline, POLLIN, 0},
         };
-        if (poll(pollers, 4, POLL_MS) < 0 && errno != EINTR)
-            return mr_fail_errno(err, MR_INTERNAL, errno, "poll the sandbox");
+        MR_TRY(wait_for_child(job, pollers, err));
         MR_TRY(serve_ready(job, pollers, err));
         MR_TRY(check_limits(job, err));
     }
@@ -248,5 +256,6 @@ enum mr_status mr_sandbox_run(struct mr_sandbox *sandbox, const json_t *spec,
     MR_TRY(job_new(callbacks, ctx, limits, &job, err));
     MR_TRY(mr_sandbox_spawn(sandbox, text, strlen(text), limits, &job->child, err));
     MR_TRY(serve(job, err));
-    return mr_verdict_decide(&job->verdict, mr_output_order_is_complete(&job->order), ret_receipt, err);
+    return mr_verdict_decide(&job->verdict, limits, mr_output_order_is_complete(&job->order), ret_receipt,
+                             err);
 }

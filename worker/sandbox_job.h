@@ -42,15 +42,16 @@ struct mr_sandbox_callbacks {
  * mr_media_run see worker/media/convert.h. On success the caller owns *ret_receipt, an object, and every
  * output that was begun is complete; the caller knows how many outputs there must be (a probe has none).
  *
- * Failures caused by the input, which a retry cannot cure, by code:
+ * Failures caused by the input, which a retry cannot cure, by code (all of them verdicts, codes.def):
  *   MR_INVALID      invalid_media, no_audio, no_video, truncated, bad_option (an option that does not fit
  *                   this file), decoder_crashed, sandbox_violation, sandbox_protocol
  *   MR_UNSUPPORTED  unsupported_codec, unsupported_format
  *   MR_TOO_LARGE    resource_limit (memory, processor time, size, output), too_many_parts, output_too_large,
  *                   timed_out (total or stall time)
- * Other failures: MR_CANCELED; MR_INTERNAL, "internal" (a bug in the child); MR_UNAVAILABLE,
- * "sandbox_unavailable" (the zygote has died); MR_EXHAUSTED (no fork, no descriptors); and what a callback
- * returned.
+ *   MR_INTERNAL     converter_fault (a bug in the child)
+ * Other failures: MR_CANCELED; MR_UNAVAILABLE, "sandbox_unavailable" (the zygote has died); MR_EXHAUSTED (no
+ * fork, no descriptors; killed from outside: "child_killed" or, near the memory limit, "child_killed_full");
+ * and what a callback returned.
  */
 MR_MUST_CHECK enum mr_status mr_sandbox_run(struct mr_sandbox *sandbox, const json_t *spec,
                                             const struct mr_sandbox_callbacks *callbacks, void *ctx,

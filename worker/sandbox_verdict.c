@@ -64,7 +64,22 @@ enum mr_status mr_verdict_take(struct mr_verdict *verdict, const struct mr_statu
     return MR_OK;
 }
 
-static enum mr_status judge_signal(int signal_number, struct mr_err *err)
+/* The parent has not sent it: the kernel, at the hard limit of processor time or for lack of memory, or somebody
+ * else on the machine. Only the first is a verdict about the file; for the others, see worker/job.c. */
+static enum mr_status judge_kill(const struct mr_exit_record *record, const struct mr_sandbox_limits *limits,
+                                 struct mr_err *err)
+{
+    if (limits->cpu_seconds > 0 && record->cpu_ms >= limits->cpu_seconds * 1000)
+        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "decoder used up its processor time");
+    /* Resident memory is always less than the address space that the limit is about. */
+    if (limits->memory_mib > 0 && record->peak_kib / 1024 >= limits->memory_mib * 3 / 4)
+        return mr_fail_code(err, MR_CODE_CHILD_KILLED_FULL, "decoder was killed with %lld MiB in memory",
+                            (long long)record->peak_kib / 1024);
+    return mr_fail_code(err, MR_CODE_CHILD_KILLED, "decoder was killed from outside");
+}
+
+static enum mr_status judge_signal(int signal_number, const struct mr_exit_record *record,
+                                   const struct mr_sandbox_limits *limits, struct mr_err *err)
 {
     switch (signal_number) {
     case SIGSYS:
@@ -72,22 +87,22 @@ static enum mr_status judge_signal(int signal_number, struct mr_err *err)
                             "sandbox violation: decoder made a forbidden system call");
     case SIGXCPU:
         return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "decoder used up its processor time");
-    case SIGKILL: /* the parent has not sent it */
-        return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "decoder was killed, probably for lack of memory");
+    case SIGKILL:
+        return judge_kill(record, limits, err);
     default:
         return mr_fail_code(err, MR_CODE_DECODER_CRASHED, "decoder crashed (SIG%s)",
                             sigabbrev_np(signal_number) ? sigabbrev_np(signal_number) : "?");
     }
 }
 
-enum mr_status mr_verdict_decide(struct mr_verdict *verdict, bool is_output_complete, json_t **ret_receipt,
-                                 struct mr_err *err)
+enum mr_status mr_verdict_decide(struct mr_verdict *verdict, const struct mr_sandbox_limits *limits,
+                                 bool is_output_complete, json_t **ret_receipt, struct mr_err *err)
 {
     if (verdict->exit.type != MR_EXIT_WAITED)
         return mr_fail_errno(err, MR_EXHAUSTED, verdict->exit.value, "fork a child of the sandbox");
     int wait_status = verdict->exit.value;
     if (WIFSIGNALED(wait_status))
-        return judge_signal(WTERMSIG(wait_status), err);
+        return judge_signal(WTERMSIG(wait_status), &verdict->exit, limits, err);
     if (verdict->failure.status != MR_OK)
         return mr_fail_from(err, &verdict->failure);
     if (WEXITSTATUS(wait_status) != 0)

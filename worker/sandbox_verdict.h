@@ -10,6 +10,7 @@
 #include "shared/base/err.h"
 #include "shared/base/json.h"
 #include "worker/protocol.h"
+#include "worker/sandbox.h"
 
 #include <stdbool.h>
 
@@ -37,7 +38,9 @@ MR_MUST_CHECK enum mr_status mr_verdict_take(struct mr_verdict *verdict,
  * output lacks a part. On success the caller owns *ret_receipt. A killed process, a reported failure, an exit
  * code and a broken protocol are failures, in this order; sandbox_job.h lists their codes.
  */
-MR_MUST_CHECK enum mr_status mr_verdict_decide(struct mr_verdict *verdict, bool is_output_complete,
-                                               json_t **ret_receipt, struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_verdict_decide(struct mr_verdict *verdict,
+                                               const struct mr_sandbox_limits *limits,
+                                               bool is_output_complete, json_t **ret_receipt,
+                                               struct mr_err *err);
 
 #endif

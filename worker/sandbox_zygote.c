@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -81,11 +82,10 @@ static void set_signals(sigset_t *ret_blocked)
     sigprocmask(SIG_SETMASK, ret_blocked, NULL);
 }
 
-static void send_exit(int lifeline, enum mr_exit_type type, int value)
+static void send_exit(int lifeline, const struct mr_exit_record *record)
 {
-    const struct mr_exit_record record = {type, value};
     /* Never blocks: nothing else is ever sent here. If the parent has died, nobody needs it. */
-    (void)!send(lifeline, &record, sizeof record, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)!send(lifeline, record, sizeof *record, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(lifeline);
 }
 
@@ -127,7 +127,7 @@ static void start_job(struct zygote *zygote, const int fds[MR_SPAWN_FDS],
     close(fds[FD_OUTPUT]);
     close(fds[FD_STATUS]);
     if (pid < 0)
-        send_exit(fds[FD_LIFELINE], MR_EXIT_NOT_FORKED, errnum);
+        send_exit(fds[FD_LIFELINE], &(struct mr_exit_record){.type = MR_EXIT_NOT_FORKED, .value = errnum});
     else
         zygote->jobs[zygote->job_count++] = (struct job){pid, fds[FD_LIFELINE], false};
 }
@@ -161,15 +161,26 @@ static bool receive_request(struct zygote *zygote)
     return true;
 }
 
+static int64_t milliseconds(struct timeval time)
+{
+    return (int64_t)time.tv_sec * 1000 + time.tv_usec / 1000;
+}
+
 static void reap(struct zygote *zygote)
 {
     int status;
+    struct rusage usage;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+    while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+        const struct mr_exit_record record = {.type = MR_EXIT_WAITED,
+                                              .value = status,
+                                              .peak_kib = usage.ru_maxrss,
+                                              .cpu_ms = milliseconds(usage.ru_utime) +
+                                                        milliseconds(usage.ru_stime)};
         for (size_t i = 0; i < zygote->job_count; i++) {
             if (zygote->jobs[i].pid != pid)
                 continue;
-            send_exit(zygote->jobs[i].lifeline, MR_EXIT_WAITED, status);
+            send_exit(zygote->jobs[i].lifeline, &record);
             zygote->jobs[i] = zygote->jobs[--zygote->job_count];
             break;
         }

@@ -10,6 +10,7 @@ enum {
     LOG = MR_CODE_IN_LOG,
     EMULATOR = MR_CODE_IN_EMULATOR,
     CHILD = MR_CODE_IN_CHILD,
+    VERDICT = MR_CODE_IS_VERDICT,
 };
 
 static const struct mr_code_row rows[MR_CODE_COUNT] = {
@@ -37,6 +38,11 @@ const struct mr_code_row *mr_code_row(enum mr_code code)
 const char *mr_code_name(enum mr_code code)
 {
     return mr_code_row(code)->name;
+}
+
+bool mr_code_is_verdict(enum mr_code code)
+{
+    return (mr_code_row(code)->places & MR_CODE_IS_VERDICT) != 0;
 }
 
 enum mr_code mr_code_find(const char *name)

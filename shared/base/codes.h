@@ -26,6 +26,7 @@ enum mr_code_place {
     MR_CODE_IN_LOG = 16,
     MR_CODE_IN_EMULATOR = 32,
     MR_CODE_IN_CHILD = 64,
+    MR_CODE_IS_VERDICT = 128,
 };
 
 struct mr_code_row {
@@ -41,6 +42,9 @@ const struct mr_code_row *mr_code_row(enum mr_code code);
 
 /* The word of a code. Never NULL. */
 const char *mr_code_name(enum mr_code code);
+
+/* True if a failure with this code is about the input, or what was asked of it: a task ends at once. */
+bool mr_code_is_verdict(enum mr_code code);
 
 /* The code of a word, MR_CODE_NONE for an unknown one. */
 enum mr_code mr_code_find(const char *name);

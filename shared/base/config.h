@@ -40,6 +40,7 @@ struct mr_config {
     int64_t client_timeout_ms;
     int64_t max_connections;
     int64_t max_header_bytes;
+    int64_t give_up_s;
     char *fetch_allow_hosts;
     char *tls_ca_file;
     char *public_url;
@@ -72,6 +73,8 @@ struct mr_config {
     int64_t ack_deadline_s;
     int64_t lease_seconds;
     int64_t max_attempts;
+    int64_t max_interruptions;
+    int64_t max_stops;
     int64_t job_timeout_s;
     int64_t stall_timeout_s;
     int64_t sandbox_memory_mib;

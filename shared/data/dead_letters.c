@@ -3,24 +3,26 @@
 #include "shared/base/encoding.h"
 #include "shared/data/lease_sql.h"
 
-enum mr_status mr_dead_letter_accept(struct mr_db *db, const struct mr_message *message, struct mr_err *err)
+enum mr_status mr_dead_letter_accept(struct mr_db *db, const struct mr_message *message,
+                                     int64_t give_up_seconds, struct mr_err *err)
 {
     static const struct mr_statement fail = {
         "dead_letter_fail",
         "UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(),"
         " error_code = $3,"
-        " error_detail = 'the task was delivered to workers several times and none finished it'"
+        " error_detail = 'task waited for too long: no worker could take it'"
         " WHERE id = $1::bigint AND generation = $2::int AND" MR_LEASE_IS_CLAIMABLE
-        " AND (attempts > 0 OR uploaded_at < now() - interval '1 day')",
-        3};
+        " AND coalesce(uploaded_at, created_at) < now() - make_interval(secs => $4::int)",
+        4};
     static const struct mr_statement again = {"dead_letter_again",
                                               "UPDATE tasks SET published_at = NULL WHERE id = $1::bigint"
                                               " AND generation = $2::int AND status = 'uploaded'",
                                               2};
-    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
+    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX], give_up[MR_INT64_TEXT_MAX];
     mr_int64_text(message->task_id, task);
     mr_int64_text(message->generation <= INT32_MAX ? message->generation : 0, generation);
-    const char *const params[] = {task, generation, mr_code_name(MR_CODE_DELIVERY_EXHAUSTED)};
+    mr_int64_text(give_up_seconds, give_up);
+    const char *const params[] = {task, generation, mr_code_name(MR_CODE_DELIVERY_EXHAUSTED), give_up};
     MR_TRY(mr_db_exec(db, &fail, params, NULL, err));
     return mr_db_exec(db, &again, params, NULL, err);
 }

@@ -6,11 +6,12 @@
 #include "shared/data/message.h"
 
 /*
- * Fails the message's task (code "delivery_exhausted") if it was ever attempted or has waited for a day.
- * Otherwise the queue was only full: the task goes back to the outbox. Does nothing if the task has another
+ * A dead letter says only that the message was refused often: the queue was full, or the service failed. So the
+ * task goes back to the outbox, and its own limits decide at the next claim (leases.h). It fails (code
+ * "delivery_exhausted") only when it was queued give_up_seconds ago. Does nothing if the task has another
  * generation, a live lease or a final state.
  */
 MR_MUST_CHECK enum mr_status mr_dead_letter_accept(struct mr_db *db, const struct mr_message *message,
-                                                   struct mr_err *err);
+                                                   int64_t give_up_seconds, struct mr_err *err);
 
 #endif

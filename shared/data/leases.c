@@ -3,98 +3,25 @@
 #include "shared/base/encoding.h"
 #include "shared/data/lease_sql.h"
 
-void mr_claim_free(struct mr_claim *claim)
+/* Runs an UPDATE of the row of a held lease. *ret_ours is false when the lease is no longer held. */
+static enum mr_status affect(struct mr_db *db, const struct mr_statement *update, const char *const *params,
+                             bool *ret_ours, struct mr_err *err)
 {
-    free(claim->input_object);
-    free(claim->original_file);
-    free(claim->new_format);
-    free(claim->options);
-    free(claim->url);
-    *claim = (struct mr_claim){0};
-}
-
-static enum mr_status claim_of(const struct mr_rows *rows, struct mr_claim *ret, struct mr_err *err)
-{
-    MR_AUTO(mr_claim)
-    struct mr_claim claim = {
-        .task_id = mr_rows_int64(rows, 0, "id"),
-        .generation = mr_rows_int64(rows, 0, "generation"),
-        .fence = mr_rows_int64(rows, 0, "fence"),
-        .attempts = mr_rows_int64(rows, 0, "attempts"),
-        .queued_ms = mr_rows_int64(rows, 0, "queued_ms"),
-        .input_object = strdup(mr_rows_text(rows, 0, "input_object")),
-        .input_generation = mr_rows_int64(rows, 0, "input_generation"),
-        .input_size = mr_rows_int64(rows, 0, "original_size"),
-        .original_file = strdup(mr_rows_text(rows, 0, "original_file")),
-        .new_format = strdup(mr_rows_text(rows, 0, "new_format")),
-        .options = strdup(mr_rows_text(rows, 0, "options")),
-        .url = strdup(mr_rows_text(rows, 0, "url")),
-        .has_deliveries = !mr_rows_is_null(rows, 0, "callback_url") ||
-                          strcmp(mr_rows_text(rows, 0, "notify_mail"), "t") == 0,
-    };
-    snprintf(claim.file_id, sizeof claim.file_id, "%s", mr_rows_text(rows, 0, "file_id"));
-    snprintf(claim.kind, sizeof claim.kind, "%s", mr_rows_text(rows, 0, "kind"));
-    if (!claim.input_object || !claim.original_file || !claim.new_format || !claim.options || !claim.url)
-        return mr_fail_oom(err);
-    *ret = claim;
-    claim = (struct mr_claim){0};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec(db, update, params, &rows, err));
+    *ret_ours = mr_rows_affected(rows) > 0;
     return MR_OK;
 }
 
-/* Why a claim got no row. Fails a task that has no attempts left. */
-static enum mr_status why_not(struct mr_db *db, const char *task, const char *generation,
-                              const char *max_attempts, enum mr_claim_outcome *ret_outcome,
+enum mr_status mr_lease_start(struct mr_db *db, const struct mr_claim *claim, bool *ret_ours,
                               struct mr_err *err)
 {
-    static const struct mr_statement exhaust = {
-        "lease_exhaust",
-        "WITH failed AS (UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(),"
-        " error_code = $4, error_detail = 'the conversion was started ' || attempts ||"
-        " ' times and never finished'"
-        " WHERE id = $1::bigint AND generation = $2::int AND attempts >= $3::int AND" MR_LEASE_IS_CLAIMABLE
-        " RETURNING id)"
-        " SELECT CASE WHEN EXISTS (SELECT FROM failed) THEN 'exhausted'"
-        " WHEN status = 'processing' AND generation = $2::int THEN 'elsewhere' ELSE 'stale' END AS outcome"
-        " FROM tasks WHERE id = $1::bigint",
-        4};
-    const char *const params[] = {task, generation, max_attempts, mr_code_name(MR_CODE_ATTEMPTS_EXHAUSTED)};
-    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, &exhaust, params, &rows, err));
-    const char *outcome = mr_rows_count(rows) ? mr_rows_text(rows, 0, "outcome") : "stale";
-    *ret_outcome = strcmp(outcome, "exhausted") == 0   ? MR_CLAIM_EXHAUSTED
-                   : strcmp(outcome, "elsewhere") == 0 ? MR_CLAIM_ELSEWHERE
-                                                       : MR_CLAIM_STALE;
-    return MR_OK;
-}
-
-enum mr_status mr_lease_claim(struct mr_db *db, const struct mr_message *message, int64_t lease_seconds,
-                              int64_t max_attempts, enum mr_claim_outcome *ret_outcome, struct mr_claim *ret,
-                              struct mr_err *err)
-{
-    static const struct mr_statement claim = {
-        "lease_claim",
-        "UPDATE tasks SET status = 'processing', attempts = attempts + 1, fence = fence + 1, progress = 0,"
-        " lease_expires_at = now() + make_interval(secs => $4::int)"
-        " WHERE id = $1::bigint AND generation = $2::int AND attempts < $3::int AND" MR_LEASE_IS_CLAIMABLE
-        " RETURNING id, generation, fence, attempts, file_id, kind, input_object, input_generation, "
-        "original_size,"
-        " original_file, new_format, options, url, callback_url, notify_mail,"
-        " (extract(epoch FROM now() - uploaded_at) * 1000)::bigint AS queued_ms",
-        4};
-    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX], attempts[MR_INT64_TEXT_MAX],
-        lease[MR_INT64_TEXT_MAX];
-    mr_int64_text(message->task_id, task);
-    mr_int64_text(message->generation <= INT32_MAX ? message->generation : 0, generation);
-    mr_int64_text(max_attempts, attempts);
-    mr_int64_text(lease_seconds, lease);
-    const char *const params[] = {task, generation, attempts, lease};
-    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, &claim, params, &rows, err));
-    if (mr_rows_count(rows) == 0)
-        return why_not(db, task, generation, attempts, ret_outcome, err);
-    MR_TRY(claim_of(rows, ret, err));
-    *ret_outcome = MR_CLAIM_OURS;
-    return MR_OK;
+    static const struct mr_statement start = {
+        "lease_start",
+        "UPDATE tasks SET attempts = attempts + (NOT started)::int, started = true WHERE" MR_LEASE_IS_HELD,
+        3};
+    const struct mr_held held = mr_held_of(claim);
+    return affect(db, &start, (const char *const[]){held.task, held.generation, held.fence}, ret_ours, err);
 }
 
 enum mr_status mr_lease_heartbeat(struct mr_db *db, const struct mr_claim *claim, int64_t lease_seconds,
@@ -110,10 +37,7 @@ enum mr_status mr_lease_heartbeat(struct mr_db *db, const struct mr_claim *claim
     mr_int64_text(lease_seconds, lease);
     mr_int64_text(progress, permille);
     const char *const params[] = {held.task, held.generation, held.fence, lease, permille};
-    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, &heartbeat, params, &rows, err));
-    *ret_ours = mr_rows_affected(rows) > 0;
-    return MR_OK;
+    return affect(db, &heartbeat, params, ret_ours, err);
 }
 
 enum mr_status mr_lease_set_input(struct mr_db *db, const struct mr_claim *claim, const char *object,
@@ -197,7 +121,7 @@ enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim, c
 }
 
 enum mr_status mr_lease_fail(struct mr_db *db, const struct mr_claim *claim, const char *code,
-                             const char *detail, struct mr_err *err)
+                             const char *detail, bool *ret_ours, struct mr_err *err)
 {
     static const struct mr_statement fail = {
         "lease_fail",
@@ -205,28 +129,45 @@ enum mr_status mr_lease_fail(struct mr_db *db, const struct mr_claim *claim, con
         " error_detail = $5 WHERE" MR_LEASE_IS_HELD,
         5};
     const struct mr_held held = mr_held_of(claim);
-    return mr_db_exec(db, &fail, (const char *const[]){held.task, held.generation, held.fence, code, detail},
-                      NULL, err);
+    return affect(db, &fail, (const char *const[]){held.task, held.generation, held.fence, code, detail},
+                  ret_ours, err);
 }
 
-enum mr_status mr_lease_release(struct mr_db *db, const struct mr_claim *claim, struct mr_err *err)
+enum mr_status mr_lease_release(struct mr_db *db, const struct mr_claim *claim, enum mr_release reason,
+                                bool *ret_ours, struct mr_err *err)
 {
     static const struct mr_statement release = {
         "lease_release",
-        "UPDATE tasks SET status = 'uploaded', lease_expires_at = NULL, progress = 0, attempts = attempts - 1"
+        "UPDATE tasks SET status = 'uploaded', lease_expires_at = NULL, progress = 0, started = false,"
+        " attempts = attempts - (started AND $4::int = 0)::int,"
+        " interruptions = interruptions + (started AND $4::int = 1)::int,"
+        " kills = kills + (started AND $5::int = 1)::int, stops = stops + $6::int"
         " WHERE" MR_LEASE_IS_HELD,
-        3};
+        6};
+    static const struct {
+        const char *is_interruption, *is_kill, *is_stop;
+    } counts[] = {[MR_RELEASE_UNCOUNTED] = {"0", "0", "0"},
+                  [MR_RELEASE_STOP] = {"0", "0", "1"},
+                  [MR_RELEASE_KILL] = {"1", "0", "0"},
+                  [MR_RELEASE_KILL_FULL] = {"1", "1", "0"}};
     const struct mr_held held = mr_held_of(claim);
-    return mr_db_exec(db, &release, (const char *const[]){held.task, held.generation, held.fence}, NULL, err);
+    const char *const params[] = {held.task,
+                                  held.generation,
+                                  held.fence,
+                                  counts[reason].is_interruption,
+                                  counts[reason].is_kill,
+                                  counts[reason].is_stop};
+    return affect(db, &release, params, ret_ours, err);
 }
 
-enum mr_status mr_lease_defer(struct mr_db *db, const struct mr_claim *claim, struct mr_err *err)
+enum mr_status mr_lease_defer(struct mr_db *db, const struct mr_claim *claim, bool *ret_ours,
+                              struct mr_err *err)
 {
     static const struct mr_statement defer = {
         "lease_defer",
-        "UPDATE tasks SET status = 'uploaded', lease_expires_at = NULL, progress = 0, published_at = NULL"
-        " WHERE" MR_LEASE_IS_HELD,
+        "UPDATE tasks SET status = 'uploaded', lease_expires_at = NULL, progress = 0, published_at = NULL,"
+        " attempts = attempts + (NOT started)::int, started = false WHERE" MR_LEASE_IS_HELD,
         3};
     const struct mr_held held = mr_held_of(claim);
-    return mr_db_exec(db, &defer, (const char *const[]){held.task, held.generation, held.fence}, NULL, err);
+    return affect(db, &defer, (const char *const[]){held.task, held.generation, held.fence}, ret_ours, err);
 }

@@ -1,9 +1,17 @@
 /*
  * Leases: exactly one worker at a time may finish a task.
  *
- * A claim takes the lease: attempts and fence rise before a byte is decoded. A heartbeat extends it. A commit,
- * failure or release requires the same generation and fence, so a worker that was presumed dead can neither
- * publish nor overwrite. Each call is one statement. Any thread may call.
+ * A claim takes the lease and raises the fence. The start of the work counts the attempt, before a byte is
+ * decoded. A heartbeat extends the lease. A commit, failure or release requires the same generation and fence,
+ * so a worker that was presumed dead can neither publish nor overwrite.
+ *
+ * What ends a run without a result is counted by whose doing it was, and each count has a bound of its own that
+ * the next claim checks: attempts less interruptions (the file, or a server that its URL names), interruptions
+ * (the machine: killed, or frozen until the lease expired), stops (the worker was told to end). Failures of
+ * our own infrastructure are not counted: the age of the task bounds them (worker/job.c).
+ *
+ * *ret_ours is always false when the lease is no longer held: the task was cancelled, deleted, run again or
+ * claimed by another worker. Each call but the claim is one statement. Any thread may call.
  */
 #ifndef MR_DATA_LEASES_H
 #define MR_DATA_LEASES_H
@@ -18,7 +26,7 @@ enum mr_claim_outcome {
     MR_CLAIM_OURS,
     MR_CLAIM_STALE,     /* unknown task, another generation, or a final state: nothing to do */
     MR_CLAIM_ELSEWHERE, /* another worker has a live lease */
-    MR_CLAIM_EXHAUSTED, /* no attempts are left: the task was failed */
+    MR_CLAIM_EXHAUSTED, /* a limit of the terms is reached: the task was failed */
 };
 
 /* A claimed task; its texts are owned. */
@@ -26,8 +34,9 @@ struct mr_claim {
     int64_t task_id;
     int64_t generation;
     int64_t fence;
-    int64_t attempts;  /* this one included */
-    int64_t queued_ms; /* from the upload, or the request to run it again, to this claim */
+    int64_t attempts;      /* this one included, although it has not started yet */
+    int64_t interruptions; /* of the attempts before: those that the machine ended */
+    int64_t queued_ms;     /* from the upload, or the request to run it again, to this claim */
     char file_id[MR_UUID_TEXT_MAX];
     char kind[MR_KIND_MAX];
     char *input_object; /* "" while the input is not fetched from url */
@@ -42,20 +51,36 @@ struct mr_claim {
 void mr_claim_free(struct mr_claim *claim);
 MR_DEFINE_VALUE_CLEANUP(mr_claim, mr_claim_free)
 
-/* Claims the message's task for lease_seconds. *ret is filled for MR_CLAIM_OURS only; the caller frees it. */
+/* How long a lease lasts, and what may happen to a task before it fails instead of being claimed again. */
+struct mr_lease_terms {
+    int64_t seconds;
+    int64_t max_attempts; /* less interruptions */
+    int64_t max_interruptions;
+    int64_t max_stops;
+    int64_t give_up_seconds; /* since the task was queued: bounds leases that expire before the work starts */
+};
+
+/*
+ * Claims the message's task. claim_id is a UUID of this delivery: a claim whose answer was lost (MR_UNAVAILABLE)
+ * is repeated with the same one, and gets the lease that it holds already. *ret is filled for MR_CLAIM_OURS only;
+ * the caller frees it.
+ */
 MR_MUST_CHECK enum mr_status mr_lease_claim(struct mr_db *db, const struct mr_message *message,
-                                            int64_t lease_seconds, int64_t max_attempts,
+                                            const char *claim_id, const struct mr_lease_terms *terms,
                                             enum mr_claim_outcome *ret_outcome, struct mr_claim *ret,
                                             struct mr_err *err);
 
-/* Extends the lease and notes progress (permille). *ret_ours is false when the task was canceled, deleted or
- * claimed by another worker. */
+/* Counts the attempt, once for each lease: the work starts. Safe to repeat. */
+MR_MUST_CHECK enum mr_status mr_lease_start(struct mr_db *db, const struct mr_claim *claim, bool *ret_ours,
+                                            struct mr_err *err);
+
+/* Extends the lease and notes progress (permille). */
 MR_MUST_CHECK enum mr_status mr_lease_heartbeat(struct mr_db *db, const struct mr_claim *claim,
                                                 int64_t lease_seconds, int progress, bool *ret_ours,
                                                 struct mr_err *err);
 
 /* Notes the input that was fetched from the task's url, and takes it out of the ledger of orphaned objects.
- * *ret_ours as above; when false, the object has no owner. Safe to repeat. */
+ * When the lease is no longer held, the object has no owner. Safe to repeat. */
 MR_MUST_CHECK enum mr_status mr_lease_set_input(struct mr_db *db, const struct mr_claim *claim,
                                                 const char *object, int64_t object_generation, int64_t size,
                                                 const char *original_file, const char *original_format,
@@ -70,25 +95,31 @@ struct mr_commit {
 };
 /*
  * Makes the outputs visible and the task processed, and takes the objects out of the ledger of orphaned objects,
- * in one statement. *ret_ours is false when the fence no longer matches. Safe to repeat after MR_UNAVAILABLE:
- * *ret_ours is true if an earlier attempt was committed.
+ * in one statement. Safe to repeat after MR_UNAVAILABLE: *ret_ours is true if an earlier call was committed.
  */
 MR_MUST_CHECK enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim,
                                              const struct mr_commit *commit, bool *ret_ours,
                                              struct mr_err *err);
 
-/* Ends the task as failed. Safe to repeat. */
+/* Ends the task as failed. */
 MR_MUST_CHECK enum mr_status mr_lease_fail(struct mr_db *db, const struct mr_claim *claim, const char *code,
-                                           const char *detail, struct mr_err *err);
+                                           const char *detail, bool *ret_ours, struct mr_err *err);
 
-/* Gives the lease back and does not count the attempt, because the input was not at fault: the task waits
- * again. */
+/* Why a lease is given back, and what of a started run is counted. */
+enum mr_release {
+    MR_RELEASE_UNCOUNTED, /* our infrastructure failed, or others go first: nothing */
+    MR_RELEASE_STOP,      /* the worker is stopping: a stop, also of a run that has not started */
+    MR_RELEASE_KILL,      /* the machine killed the conversion: an attempt and an interruption */
+    MR_RELEASE_KILL_FULL, /* … while its memory was near the limit */
+};
+
+/* Gives the lease back: the task waits for the next delivery of its message. */
 MR_MUST_CHECK enum mr_status mr_lease_release(struct mr_db *db, const struct mr_claim *claim,
-                                              struct mr_err *err);
+                                              enum mr_release reason, bool *ret_ours, struct mr_err *err);
 
 /* Gives the lease back and counts the attempt: something outside failed that may recover (a third-party
  * server). The next sweep publishes the task again. */
-MR_MUST_CHECK enum mr_status mr_lease_defer(struct mr_db *db, const struct mr_claim *claim,
+MR_MUST_CHECK enum mr_status mr_lease_defer(struct mr_db *db, const struct mr_claim *claim, bool *ret_ours,
                                             struct mr_err *err);
 
 #endif

@@ -192,7 +192,7 @@ def test_malformed_files(stack, user, media, source):
         done = user.wait(task, 120)
         assert done["status"] in ("processed", "failed")
         if done["status"] == "failed":
-            assert done["error"]["code"] not in ("internal", "sandbox_violation", "delivery_exhausted"), done["error"]
+            assert done["error"]["code"] not in ("internal", "converter_fault", "sandbox_violation", "delivery_exhausted"), done["error"]
             assert done["attempts"] == 1, "no retry of a file that cannot be converted"
     assert len(stack.worker.descendants()) <= 3, "no child is left behind"
 

@@ -245,11 +245,12 @@ def test_internal_paths_are_for_the_platform(stack, user, path):
 
 
 def test_dead_letter_fails_the_task(make_stack, media):
+    """Only a task that has waited for too long: the others are published again."""
     stack = make_stack()
     user = stack.client()
     stack.worker.stop()
     task = user.upload(media.tone(), "mp3")
-    stack.sql(f"UPDATE tasks SET attempts = 3 WHERE id = {task['id']}")
+    stack.sql(f"UPDATE tasks SET uploaded_at = now() - interval '25 h' WHERE id = {task['id']}")
     letter = envelope({"v": 1, "kind": "convert", "task_id": task["id"], "generation": 1})
     answer = stack.anonymous().post("/internal/dead-letters", json=letter, headers={
         "Authorization": f"Bearer {stack.token_of_platform(stack.url)}"})

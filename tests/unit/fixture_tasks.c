@@ -85,23 +85,78 @@ void assert_state(int64_t id, const char *expected)
     assert_text(view, "status", expected);
 }
 
-enum mr_claim_outcome task_claim(int64_t id, int64_t generation, struct mr_claim *claim)
+void assert_counts(int64_t id, const char *expected)
 {
+    char key[MR_INT64_TEXT_MAX];
+    mr_int64_text(id, key);
+    assert_answer(expected,
+                  "SELECT concat_ws(' ', attempts, interruptions, kills, stops) FROM tasks WHERE id = ", key);
+}
+
+enum mr_claim_outcome task_claim_as(const char *claim_id, int64_t id, int64_t generation,
+                                    struct mr_claim *claim)
+{
+    static const struct mr_lease_terms terms = {
+        .seconds = 60, .max_attempts = 3, .max_interruptions = 4, .max_stops = 5, .give_up_seconds = 86400};
     struct mr_message message = {.kind = "convert", .task_id = id, .generation = generation};
     enum mr_claim_outcome outcome = MR_CLAIM_STALE;
     struct mr_err err = {0};
-    assert_int_equal(mr_lease_claim(test_db, &message, 60, 3, &outcome, claim, &err), MR_OK);
+    if (mr_lease_claim(test_db, &message, claim_id, &terms, &outcome, claim, &err) != MR_OK)
+        fail_msg("%s", err.message);
     return outcome;
+}
+
+enum mr_claim_outcome task_claim(int64_t id, int64_t generation, struct mr_claim *claim)
+{
+    char claim_id[MR_UUID_TEXT_MAX];
+    struct mr_err err = {0};
+    assert_int_equal(mr_uuid_generate(claim_id, &err), MR_OK);
+    return task_claim_as(claim_id, id, generation, claim);
+}
+
+bool task_start(const struct mr_claim *claim)
+{
+    bool ours = false;
+    struct mr_err err = {0};
+    assert_int_equal(mr_lease_start(test_db, claim, &ours, &err), MR_OK);
+    return ours;
+}
+
+bool task_release(const struct mr_claim *claim, enum mr_release reason)
+{
+    bool ours = false;
+    struct mr_err err = {0};
+    assert_int_equal(mr_lease_release(test_db, claim, reason, &ours, &err), MR_OK);
+    return ours;
+}
+
+bool task_defer(const struct mr_claim *claim)
+{
+    bool ours = false;
+    struct mr_err err = {0};
+    assert_int_equal(mr_lease_defer(test_db, claim, &ours, &err), MR_OK);
+    return ours;
+}
+
+bool task_fail(const struct mr_claim *claim, const char *code, const char *detail)
+{
+    bool ours = false;
+    struct mr_err err = {0};
+    assert_int_equal(mr_lease_fail(test_db, claim, code, detail, &ours, &err), MR_OK);
+    return ours;
+}
+
+void task_set(int64_t id, const char *assignments)
+{
+    char sql[400];
+    snprintf(sql, sizeof sql, "UPDATE tasks SET %s WHERE id = %" PRId64 " RETURNING 1 AS answer", assignments,
+             id);
+    run_sql(sql);
 }
 
 void task_expire_lease(int64_t id)
 {
-    char sql[200];
-    snprintf(sql, sizeof sql,
-             "UPDATE tasks SET lease_expires_at = now() - interval '1 s' WHERE id = %" PRId64
-             " RETURNING 1 AS answer",
-             id);
-    run_sql(sql);
+    task_set(id, "lease_expires_at = now() - interval '1 s'");
 }
 
 bool task_commit(const struct mr_claim *claim, const char *object)

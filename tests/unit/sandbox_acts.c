@@ -1,5 +1,6 @@
 #include "tests/unit/sandbox_acts.h"
 
+#include "shared/base/clock.h"
 #include "worker/protocol.h"
 #include "worker/sandbox_client.h"
 #include "worker/sandbox_confine.h"
@@ -86,6 +87,45 @@ static int act_sleep_on_input(const struct mr_sandbox_fds *fds)
 {
     char byte;
     return (int)read(fds->input, &byte, 1); /* nobody answers what was not asked */
+}
+
+/* Works for a second and shows it, as an encoder does. */
+static int act_tick(const struct mr_sandbox_fds *fds)
+{
+    int64_t begin_us = mr_time_monotonic_us();
+    for (int i = 1; i <= 10; i++) {
+        while (mr_time_monotonic_us() - begin_us < i * 100000)
+            ;
+        if (!mr_client_progress(fds, i))
+            return 1;
+    }
+    say(fds, "tick");
+    return 0;
+}
+
+/* A code that no child may report. */
+static int fail_with(const struct mr_sandbox_fds *fds, enum mr_status status)
+{
+    struct mr_err err;
+    mr_fail(&err, status, "no code for this");
+    return !mr_client_failure(fds, &err);
+}
+
+static int act_fail_unnamed(const struct mr_sandbox_fds *fds)
+{
+    return fail_with(fds, MR_INTERNAL);
+}
+
+static int act_fail_without_memory(const struct mr_sandbox_fds *fds)
+{
+    return fail_with(fds, MR_EXHAUSTED);
+}
+
+static int act_kill_itself(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    raise(SIGKILL);
+    return 0;
 }
 
 __attribute__((unused)) static int act_open(const struct mr_sandbox_fds *fds)
@@ -338,9 +378,11 @@ static int act_failure(const struct mr_sandbox_fds *fds)
 
 static int act_unknown_failure(const struct mr_sandbox_fds *fds)
 {
-    struct mr_err err;
-    mr_fail_code(&err, MR_CODE_ATTEMPTS_EXHAUSTED, "please");
-    return !mr_client_failure(fds, &err);
+    static const char text[] = "{\"code\":\"attempts_exhausted\",\"detail\":\"please\"}";
+    const struct mr_status_record record = {.type = MR_STATUS_FAILURE, .len = sizeof text - 1};
+    send_raw(fds->status, &record, sizeof record);
+    send_raw(fds->status, text, sizeof text - 1);
+    return 0;
 }
 
 static int act_flood(const struct mr_sandbox_fds *fds)
@@ -398,6 +440,19 @@ static int act_eat_memory(const struct mr_sandbox_fds *fds)
     say(fds, "eat");
     return 0;
 }
+
+/* Fills most of its memory, then hangs. */
+static int act_hold_memory(const struct mr_sandbox_fds *fds)
+{
+    enum { BYTES = 52 << 20 };
+    char *held = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (held == MAP_FAILED)
+        return 1;
+    memset(held, 1, BYTES);
+    if (!mr_client_progress(fds, 1))
+        return 1;
+    return act_sleep_on_input(fds);
+}
 #endif
 
 const struct sandbox_act sandbox_acts[] = {
@@ -439,12 +494,17 @@ const struct sandbox_act sandbox_acts[] = {
     {"close and spin", act_close_and_spin, MR_TOO_LARGE, "timed_out"},
     {"two results", act_two_results, MR_INVALID, "sandbox_protocol"},
     {"failure", act_failure, MR_INVALID, "no_audio"},
+    {"tick", act_tick, MR_OK, NULL},
+    {"fail unnamed", act_fail_unnamed, MR_INTERNAL, "converter_fault"},
+    {"fail without memory", act_fail_without_memory, MR_TOO_LARGE, "resource_limit"},
+    {"kill itself", act_kill_itself, MR_INVALID, "sandbox_violation"},
     {"unknown failure", act_unknown_failure, MR_INVALID, "sandbox_protocol"},
     {"flood", act_flood, MR_TOO_LARGE, "resource_limit"},
     {"flood in parts", act_flood_in_parts, MR_TOO_LARGE, "resource_limit"},
 #if !MR_SANITIZED
     {"read a file", act_read_file, MR_OK, NULL},
     {"eat memory", act_eat_memory, MR_TOO_LARGE, "resource_limit"},
+    {"hold memory", act_hold_memory, MR_TOO_LARGE, "timed_out"},
 #endif
     {"look around", act_look_around, MR_OK, NULL},
 };

@@ -60,7 +60,16 @@ static void test_codes_are_words_that_find_their_row(void **state)
         assert_int_not_equal(row->status, MR_OK);
         assert_int_not_equal(row->places, 0);
         assert_true(row->meaning[0] && row->remedy[0]);
+        /* What a child says about its file is a verdict, and owners of tasks see verdicts. */
+        if (row->places & MR_CODE_IN_CHILD)
+            assert_true(row->places & MR_CODE_IS_VERDICT);
+        if (row->places & MR_CODE_IS_VERDICT)
+            assert_true(row->places & MR_CODE_IN_TASK);
     }
+    for (enum mr_status status = MR_OK + 1; status < MR_STATUS_COUNT;
+         status++) /* "too_large": of a URL's file */
+        if (status != MR_TOO_LARGE)
+            assert_false(mr_code_row(mr_code_of_status(status))->places & MR_CODE_IN_TASK);
     for (enum mr_status status = MR_OK + 1; status < MR_STATUS_COUNT; status++) {
         enum mr_code code = mr_code_of_status(status);
         assert_int_equal(mr_code_row(code)->status, status);

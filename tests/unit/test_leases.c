@@ -40,13 +40,7 @@ static void a_claim_says_how_long_the_task_waited(void **state)
     (void)state;
     int64_t id = new_task();
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
-    char sql[200];
-    snprintf(sql, sizeof sql,
-             "UPDATE tasks SET uploaded_at = now() - interval '90 s' WHERE id = %" PRId64
-             " RETURNING 1 AS answer",
-             id);
-    MR_AUTO_STR char *answer = fixture_db_ask(test_db, sql);
-    assert_string_equal(answer, "1");
+    task_set(id, "uploaded_at = now() - interval '90 s'");
     assert_int_equal(task_claim(id, 1, &claim), MR_CLAIM_OURS);
     assert_in_range(claim.queued_ms, 90000, 200000);
 }
@@ -96,8 +90,9 @@ static void a_late_worker_can_do_nothing(void **state)
     assert_int_equal(mr_lease_heartbeat(test_db, &late, 60, 500, &ours, &err), MR_OK);
     assert_false(ours);
     assert_false(task_commit(&late, "results/late"));
-    assert_int_equal(mr_lease_fail(test_db, &late, "x", "y", &err), MR_OK);
-    assert_int_equal(mr_lease_release(test_db, &late, &err), MR_OK);
+    assert_false(task_start(&late));
+    assert_false(task_fail(&late, "x", "y"));
+    assert_false(task_release(&late, MR_RELEASE_UNCOUNTED));
     assert_state(id, "processing");
     assert_true(task_commit(&next, "results/next"));
     assert_false(task_commit(&late, "results/late"));
@@ -123,36 +118,120 @@ static void a_heartbeat_keeps_the_lease(void **state)
     assert_true(json_real_value(json_object_get(view, "progress")) == 25.0);
 }
 
-static void attempts_are_used_up(void **state)
+static void a_claim_whose_answer_was_lost_is_repeated(void **state)
 {
     (void)state;
+    static const char *const delivery = "0b8e5a53-6b3f-4c3e-9d0c-6c0a4f1f7a01",
+                             *const other = "0b8e5a53-6b3f-4c3e-9d0c-6c0a4f1f7a02";
     int64_t id = new_task();
     struct mr_claim none = {0};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 6; i++) { /* more than any limit */
         MR_AUTO(mr_claim) struct mr_claim claim = {0};
-        assert_int_equal(task_claim(id, 1, &claim), MR_CLAIM_OURS);
-        task_expire_lease(id);
+        assert_int_equal(task_claim_as(delivery, id, 1, &claim), MR_CLAIM_OURS);
+        assert_int_equal(claim.attempts, 1);
+        assert_int_equal(task_claim_as(other, id, 1, &none), MR_CLAIM_ELSEWHERE);
     }
-    assert_int_equal(task_claim(id, 1, &none), MR_CLAIM_EXHAUSTED);
-    MR_AUTO_JSON json_t *view = task_view_of(id);
-    assert_text(view, "status", "failed");
-    assert_text(json_object_get(view, "error"), "code", "attempts_exhausted");
-    assert_int_equal(task_claim(id, 1, &none), MR_CLAIM_STALE);
+    MR_AUTO(mr_claim) struct mr_claim last = {0};
+    assert_int_equal(task_claim_as(delivery, id, 1, &last), MR_CLAIM_OURS);
+    assert_true(task_start(&last));
+    assert_true(task_commit(&last, "results/repeated"));
+    assert_int_equal(task_claim_as(delivery, id, 1, &none), MR_CLAIM_STALE);
+    assert_counts(id, "1 0 0 0");
 }
 
-static void a_release_gives_the_attempt_back(void **state)
+/* A run of a task: how far it came, and how it ended. */
+enum run_end {
+    RUN_LOST_EARLY,
+    RUN_LOST,
+    RUN_DEFERRED,
+    RUN_RELEASED,
+    RUN_STOPPED,
+    RUN_KILLED,
+    RUN_KILLED_FULL
+};
+
+static void run_task(int64_t id, enum run_end how)
+{
+    static const enum mr_release reasons[] = {[RUN_RELEASED] = MR_RELEASE_UNCOUNTED,
+                                              [RUN_STOPPED] = MR_RELEASE_STOP,
+                                              [RUN_KILLED] = MR_RELEASE_KILL,
+                                              [RUN_KILLED_FULL] = MR_RELEASE_KILL_FULL};
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    assert_int_equal(task_claim(id, 1, &claim), MR_CLAIM_OURS);
+    if (how != RUN_LOST_EARLY)
+        assert_true(task_start(&claim) && task_start(&claim)); /* the answer to the first was lost */
+    if (how == RUN_LOST_EARLY || how == RUN_LOST)
+        task_expire_lease(id);
+    else if (how == RUN_DEFERRED)
+        assert_true(task_defer(&claim));
+    else
+        assert_true(task_release(&claim, reasons[how]));
+}
+
+/* Each kind of end has a count and a bound of its own. counts: attempts, interruptions, kills, stops. */
+static const struct {
+    enum run_end how;
+    int times; /* that the task bears */
+    const char *counts;
+    const char *code; /* of the failure at the next claim; NULL: there is no bound */
+} bounds[] = {
+    {RUN_LOST_EARLY, 7, "0 0 0 0", NULL},
+    {RUN_RELEASED, 7, "0 0 0 0", NULL},
+    {RUN_DEFERRED, 3, "3 0 0 0", "attempts_exhausted"},
+    {RUN_LOST, 4, "4 3 0 0", "interrupted"}, /* the last one is noted by the next claim */
+    {RUN_KILLED, 4, "4 4 0 0", "interrupted"},
+    {RUN_KILLED_FULL, 3, "3 3 3 0", "resource_limit"},
+    {RUN_STOPPED, 5, "0 0 0 5", "interrupted"},
+};
+
+static void every_end_of_a_run_has_a_bound_of_its_own(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
+        int64_t id = new_task();
+        MR_AUTO(mr_claim) struct mr_claim claim = {0};
+        for (int run = 0; run < bounds[i].times; run++)
+            run_task(id, bounds[i].how);
+        assert_counts(id, bounds[i].counts);
+        enum mr_claim_outcome outcome = task_claim(id, 1, &claim);
+        assert_int_equal(outcome, bounds[i].code ? MR_CLAIM_EXHAUSTED : MR_CLAIM_OURS);
+        if (!bounds[i].code)
+            continue;
+        MR_AUTO_JSON json_t *view = task_view_of(id);
+        assert_text(view, "status", "failed");
+        assert_text(json_object_get(view, "error"), "code", bounds[i].code);
+        assert_int_equal(task_claim(id, 1, &claim), MR_CLAIM_STALE);
+    }
+}
+
+static void ends_of_different_kinds_are_counted_apart(void **state)
 {
     (void)state;
     int64_t id = new_task();
-    struct mr_err err = {0};
-    for (int i = 0; i < 10; i++) {
-        MR_AUTO(mr_claim) struct mr_claim claim = {0};
-        assert_int_equal(task_claim(id, 1, &claim), MR_CLAIM_OURS);
-        assert_int_equal(claim.attempts, 1);
-        assert_int_equal(claim.fence, i + 1);
-        assert_int_equal(mr_lease_release(test_db, &claim, &err), MR_OK);
-        assert_state(id, "uploaded");
-    }
+    static const enum run_end ends[] = {RUN_LOST,        RUN_DEFERRED,   RUN_STOPPED,
+                                        RUN_KILLED,      RUN_LOST_EARLY, RUN_DEFERRED,
+                                        RUN_KILLED_FULL, RUN_STOPPED,    RUN_RELEASED};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        run_task(id, ends[i]);
+    assert_counts(id, "5 3 1 2");
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    assert_int_equal(task_claim(id, 1, &claim), MR_CLAIM_OURS);
+    assert_int_equal(claim.attempts, 6);
+    assert_int_equal(claim.interruptions, 3);
+    assert_true(task_start(&claim));
+    assert_true(task_commit(&claim, "results/patient"));
+}
+
+static void a_lease_that_is_lost_before_the_start_is_bounded_by_age(void **state)
+{
+    (void)state;
+    int64_t id = new_task();
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    task_set(id, "uploaded_at = now() - interval '25 h'"); /* it waited for long: that is no failure */
+    run_task(id, RUN_LOST_EARLY);
+    assert_int_equal(task_claim(id, 1, &claim), MR_CLAIM_EXHAUSTED);
+    MR_AUTO_JSON json_t *view = task_view_of(id);
+    assert_text(json_object_get(view, "error"), "code", "service_fault");
 }
 
 static void a_failure_says_why(void **state)
@@ -165,8 +244,8 @@ static void a_failure_says_why(void **state)
     assert_int_equal(task_claim(id, 1, &claim), MR_CLAIM_OURS);
     assert_int_equal(mr_outputs_find(test_db, test_owner, claim.file_id, 0, &output, &err), MR_INVALID);
     assert_string_equal(mr_code_name(err.code), "not_ready");
-    assert_int_equal(mr_lease_fail(test_db, &claim, "truncated", "it breaks off", &err), MR_OK);
-    assert_int_equal(mr_lease_fail(test_db, &claim, "other", "again", &err), MR_OK);
+    assert_true(task_fail(&claim, "truncated", "it breaks off"));
+    assert_false(task_fail(&claim, "other", "again"));
     MR_AUTO_JSON json_t *view = task_view_of(id);
     assert_text(json_object_get(view, "error"), "code", "truncated");
     assert_text(json_object_get(view, "error"), "detail", "it breaks off");
@@ -182,8 +261,10 @@ int main(void)
         cmocka_unit_test(a_commit_makes_the_result_visible),
         cmocka_unit_test(a_late_worker_can_do_nothing),
         cmocka_unit_test(a_heartbeat_keeps_the_lease),
-        cmocka_unit_test(attempts_are_used_up),
-        cmocka_unit_test(a_release_gives_the_attempt_back),
+        cmocka_unit_test(a_claim_whose_answer_was_lost_is_repeated),
+        cmocka_unit_test(every_end_of_a_run_has_a_bound_of_its_own),
+        cmocka_unit_test(ends_of_different_kinds_are_counted_apart),
+        cmocka_unit_test(a_lease_that_is_lost_before_the_start_is_bounded_by_age),
         cmocka_unit_test(a_failure_says_why),
     };
     return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);

@@ -2,7 +2,7 @@
  */
 #include "shared/base/encoding.h"
 #include "shared/data/records.h"
-#include "tests/unit/fixture_db.h"
+#include "tests/unit/fixture_tasks.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -61,12 +61,8 @@ static void delete_task(int64_t task)
 
 static struct mr_claim claim(int64_t task, int64_t generation)
 {
-    struct mr_message message = {.kind = MR_KIND_INSERT_RECORDS, .task_id = task, .generation = generation};
-    enum mr_claim_outcome outcome = MR_CLAIM_STALE;
     struct mr_claim claim = {0};
-    struct mr_err err = {0};
-    assert_int_equal(mr_lease_claim(test_db, &message, 60, 100, &outcome, &claim, &err), MR_OK);
-    assert_int_equal(outcome, MR_CLAIM_OURS);
+    assert_int_equal(task_claim(task, generation, &claim), MR_CLAIM_OURS);
     return claim;
 }
 

@@ -27,6 +27,8 @@ struct parent {
     bool fail_read;
     bool fail_write;
     int cancel_after; /* questions; -1: never */
+    bool kill_child;  /* once it has reported progress, or with kill_early at once */
+    bool kill_early;
 };
 
 static unsigned char byte_at(int64_t offset)
@@ -70,9 +72,26 @@ static void progress(void *ctx, int permille)
     parent->progress = permille;
 }
 
+/* A process's only child. */
+static pid_t only_child(pid_t of)
+{
+    char path[64];
+    int pid = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", of, of);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%d", &pid), 1);
+    fclose(file);
+    return pid;
+}
+
 static bool canceled(void *ctx)
 {
     struct parent *parent = ctx;
+    if (parent->kill_child && (parent->progress > 0 || parent->kill_early)) {
+        parent->kill_child = false;
+        kill(only_child(only_child(getpid())), SIGKILL);
+    }
     return parent->cancel_after >= 0 && parent->cancel_after-- == 0;
 }
 
@@ -197,6 +216,58 @@ static void test_time_limits(void **state)
     assert_null(receipt);
 }
 
+/* From outside, as the machine does that runs out of memory: not the fault of the file, or not surely. */
+static void test_child_is_killed_from_outside(void **state)
+{
+    (void)state;
+    const struct mr_sandbox_limits limits = usual();
+    json_t *receipt = NULL;
+    struct mr_err err;
+    struct parent small = {.cancel_after = -1, .kill_child = true, .kill_early = true};
+    assert_int_equal(run("sleep", &small, &limits, &receipt, &err), MR_EXHAUSTED);
+    assert_string_equal(mr_code_name(err.code), "child_killed");
+#if !MR_SANITIZED /* these have no limit of memory */
+    struct parent full = {.cancel_after = -1, .kill_child = true};
+    assert_int_equal(run("hold memory", &full, &limits, &receipt, &err), MR_EXHAUSTED);
+    assert_string_equal(mr_code_name(err.code), "child_killed_full");
+#endif
+    assert_null(receipt);
+}
+
+/* Freezes this process, its zygote and the child for three times the stall time. */
+static pid_t freeze_all(void)
+{
+    pid_t self = getpid(), zygote = only_child(self);
+    pid_t freezer = fork();
+    if (freezer != 0)
+        return freezer;
+    const struct timespec start = {.tv_nsec = 300 * 1000 * 1000}, frozen = {.tv_sec = 2};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &start, NULL);
+    pid_t child = only_child(zygote);
+    const pid_t all[] = {child, zygote, self};
+    for (size_t i = 0; i < 3; i++)
+        kill(all[i], SIGSTOP);
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &frozen, NULL);
+    for (size_t i = 3; i-- > 0;)
+        kill(all[i], SIGCONT);
+    _exit(0);
+}
+
+static void test_frozen_time_is_not_counted(void **state)
+{
+    (void)state;
+    struct parent parent = {.cancel_after = -1};
+    struct mr_sandbox_limits limits = usual();
+    MR_AUTO_JSON json_t *receipt = NULL;
+    struct mr_err err = {0};
+    limits.total_ms = 2500; /* the work takes one second */
+    pid_t freezer = freeze_all();
+    enum mr_status status = run("tick", &parent, &limits, &receipt, &err);
+    waitpid(freezer, NULL, 0);
+    if (status != MR_OK)
+        fail_msg("%s", err.message);
+}
+
 static void *run_many(void *arg)
 {
     (void)arg;
@@ -241,18 +312,6 @@ static int count_grandchildren(pid_t zygote)
     for (size_t i = 0; i < n; i++)
         count += text[i] == ' ';
     return count;
-}
-
-static pid_t only_child(pid_t of)
-{
-    char path[64];
-    int pid = 0;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", of, of);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%d", &pid), 1);
-    fclose(file);
-    return pid;
 }
 
 static void test_no_zombies(void **state)
@@ -311,10 +370,16 @@ int main(void)
         return 1;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_act),       cmocka_unit_test(test_copy_is_exact),
-        cmocka_unit_test(test_callbacks_fail),  cmocka_unit_test(test_time_limits),
-        cmocka_unit_test(test_many_at_once),    cmocka_unit_test(test_no_zombies),
-        cmocka_unit_test(test_spec_is_bounded), cmocka_unit_test(test_outputs_are_counted),
+        cmocka_unit_test(test_every_act),
+        cmocka_unit_test(test_copy_is_exact),
+        cmocka_unit_test(test_callbacks_fail),
+        cmocka_unit_test(test_time_limits),
+        cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_no_zombies),
+        cmocka_unit_test(test_spec_is_bounded),
+        cmocka_unit_test(test_outputs_are_counted),
+        cmocka_unit_test(test_child_is_killed_from_outside),
+        cmocka_unit_test(test_frozen_time_is_not_counted),
         cmocka_unit_test(test_zygote_dies),
     };
     int failed = cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);

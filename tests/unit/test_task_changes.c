@@ -36,12 +36,8 @@ MR_DEFINE_VALUE_CLEANUP(redone, redone_free)
 
 static void claim_it(const json_t *view, int64_t generation, struct mr_claim *claim)
 {
-    struct mr_message message = {.kind = "convert", .generation = generation};
-    message.task_id = json_integer_value(json_object_get(view, "id"));
-    enum mr_claim_outcome outcome = MR_CLAIM_STALE;
-    struct mr_err err = {0};
-    assert_int_equal(mr_lease_claim(test_db, &message, 60, 3, &outcome, claim, &err), MR_OK);
-    assert_int_equal(outcome, MR_CLAIM_OURS);
+    int64_t id = json_integer_value(json_object_get(view, "id"));
+    assert_int_equal(task_claim(id, generation, claim), MR_CLAIM_OURS);
 }
 
 static bool commit(const struct mr_claim *claim, const char *object)
@@ -105,9 +101,10 @@ static void running_work_loses_its_generation(void **state)
     assert_int_equal(mr_lease_heartbeat(test_db, &claim, 60, 500, &ours, &err), MR_OK);
     assert_false(ours);
     assert_false(commit(&claim, "results/late"));
-    assert_int_equal(mr_lease_fail(test_db, &claim, "x", "y", &err), MR_OK);
-    assert_int_equal(mr_lease_release(test_db, &claim, &err), MR_OK);
-    assert_int_equal(mr_lease_defer(test_db, &claim, &err), MR_OK);
+    assert_false(task_start(&claim));
+    assert_false(task_fail(&claim, "x", "y"));
+    assert_false(task_release(&claim, MR_RELEASE_UNCOUNTED));
+    assert_false(task_defer(&claim));
     MR_AUTO_JSON json_t *after = task_view(draft.file_id);
     assert_text(after, "status", "uploaded");
     assert_int_equal(json_integer_value(json_object_get(after, "attempts")), 0);

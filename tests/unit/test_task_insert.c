@@ -72,9 +72,7 @@ static void a_task_from_an_url(void **state)
     struct mr_message message = {.kind = "convert", .generation = 1};
     message.task_id = json_integer_value(json_object_get(view, "id"));
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
-    enum mr_claim_outcome outcome;
-    struct mr_err err = {0};
-    assert_int_equal(mr_lease_claim(test_db, &message, 60, 3, &outcome, &claim, &err), MR_OK);
+    assert_int_equal(task_claim(message.task_id, 1, &claim), MR_CLAIM_OURS);
     assert_string_equal(claim.url, draft.url);
     assert_string_equal(claim.input_object, "");
     assert_true(claim.has_deliveries);
@@ -92,10 +90,9 @@ static void an_input_that_was_fetched_is_kept(void **state)
     message.task_id = json_integer_value(json_object_get(view, "id"));
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
     MR_AUTO(mr_claim) struct mr_claim again = {0};
-    enum mr_claim_outcome outcome;
     struct mr_err err = {0};
     bool ours = false;
-    assert_int_equal(mr_lease_claim(test_db, &message, 60, 3, &outcome, &claim, &err), MR_OK);
+    assert_int_equal(task_claim(message.task_id, 1, &claim), MR_CLAIM_OURS);
     assert_int_equal(mr_orphans_add(test_db, "inputs/fetched", 1000, &err), MR_OK);
     for (int i = 0; i < 2; i++) { /* it may be repeated */
         assert_int_equal(
@@ -104,7 +101,7 @@ static void an_input_that_was_fetched_is_kept(void **state)
         assert_true(ours);
     }
     assert_answer("0", "SELECT count(*) FROM stray_objects WHERE name = ", "inputs/fetched");
-    assert_int_equal(mr_lease_defer(test_db, &claim, &err), MR_OK);
+    assert_true(task_defer(&claim));
     MR_AUTO_JSON json_t *after = task_view(draft.file_id);
     assert_text(after, "status", "uploaded");
     assert_text(after, "original_file", "b.ogg");
@@ -113,7 +110,7 @@ static void an_input_that_was_fetched_is_kept(void **state)
     assert_answer("t", "SELECT published_at IS NULL FROM tasks WHERE file_id = ", draft.file_id);
     assert_int_equal(mr_lease_set_input(test_db, &claim, "inputs/late", 9, 1, "c", "", &ours, &err), MR_OK);
     assert_false(ours);
-    assert_int_equal(mr_lease_claim(test_db, &message, 60, 3, &outcome, &again, &err), MR_OK);
+    assert_int_equal(task_claim(message.task_id, 1, &again), MR_CLAIM_OURS);
     assert_string_equal(again.input_object, "inputs/fetched");
     assert_int_equal(again.attempts, 2);
 }
@@ -138,10 +135,9 @@ static void a_task_without_a_file_ends_with_a_result(void **state)
     struct mr_message message = {.kind = "insert_records", .generation = 1};
     message.task_id = json_integer_value(json_object_get(view, "id"));
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
-    enum mr_claim_outcome outcome;
     bool ours = false;
     const struct mr_commit commit = {.result = result};
-    assert_int_equal(mr_lease_claim(test_db, &message, 60, 3, &outcome, &claim, &err), MR_OK);
+    assert_int_equal(task_claim(message.task_id, 1, &claim), MR_CLAIM_OURS);
     assert_int_equal(mr_lease_commit(test_db, &claim, &commit, &ours, &err), MR_OK);
     MR_AUTO_JSON json_t *after = task_view(draft.file_id);
     assert_true(json_equal(json_object_get(after, "result"), result));

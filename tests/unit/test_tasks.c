@@ -304,15 +304,6 @@ static size_t due_count(int64_t id)
     return due_of_lane(id, false);
 }
 
-static void set(int64_t id, const char *assignments)
-{
-    char sql[400];
-    snprintf(sql, sizeof sql, "UPDATE tasks SET %s WHERE id = %" PRId64 " RETURNING 1 AS answer", assignments,
-             id);
-    MR_AUTO_STR char *answer = fixture_db_ask(test_db, sql);
-    assert_string_equal(answer, "1");
-}
-
 static void the_outbox_owes_what_was_not_heard_of(void **state)
 {
     (void)state;
@@ -321,49 +312,51 @@ static void the_outbox_owes_what_was_not_heard_of(void **state)
     const struct mr_message sent = {.kind = "convert", .task_id = id, .generation = 1};
     const struct mr_message other = {.kind = "convert", .task_id = id, .generation = 2};
     assert_int_equal(due_count(id), 0); /* admission is about to publish it */
-    set(id, "uploaded_at = now() - interval '6 s'");
+    task_set(id, "uploaded_at = now() - interval '6 s'");
     assert_int_equal(due_count(id), 1);
     assert_int_equal(mr_outbox_mark(test_db, &other, 1, &err), MR_OK); /* of another request: has no effect */
     assert_int_equal(due_count(id), 1);
     assert_int_equal(mr_outbox_mark(test_db, &sent, 1, &err), MR_OK);
     assert_int_equal(due_count(id), 0);
-    set(id, "published_at = now() - interval '601 s'");
+    task_set(id, "published_at = now() - interval '601 s'");
     assert_int_equal(due_count(id), 1);
     assert_int_equal(mr_outbox_mark(test_db, &sent, 1, &err), MR_OK);
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
     assert_int_equal(task_claim(id, 1, &claim), MR_CLAIM_OURS);
     assert_int_equal(due_count(id), 0);
-    set(id, "published_at = now() - interval '30 s', lease_expires_at = now() - interval '1 s'");
+    task_set(id, "published_at = now() - interval '30 s', lease_expires_at = now() - interval '1 s'");
     assert_int_equal(due_count(id), 1);
     assert_int_equal(mr_outbox_mark(test_db, &sent, 1, &err), MR_OK);
     assert_int_equal(due_count(id), 0);
 }
 
-static void a_dead_letter_fails_what_was_tried_and_keeps_what_was_not(void **state)
+static void a_dead_letter_fails_only_what_has_waited_for_too_long(void **state)
 {
     (void)state;
     struct mr_err err = {0};
-    int64_t tried = new_task(), fresh = new_task(), old = new_task(), running = new_task();
+    int64_t interrupted = new_task(), released = new_task(), old = new_task(), running = new_task();
     MR_AUTO(mr_claim) struct mr_claim a = {0};
     MR_AUTO(mr_claim) struct mr_claim b = {0};
-    assert_int_equal(task_claim(tried, 1, &a), MR_CLAIM_OURS);
-    task_expire_lease(tried);
+    task_set(interrupted,
+             "attempts = 1, interruptions = 1, published_at = now()"); /* a kill, then a full queue */
+    assert_int_equal(task_claim(released, 1, &a), MR_CLAIM_OURS);
+    assert_true(task_start(&a) && task_release(&a, MR_RELEASE_KILL));
+    task_set(released, "published_at = now()");
     assert_int_equal(task_claim(running, 1, &b), MR_CLAIM_OURS);
-    set(old, "uploaded_at = now() - interval '25 h'");
-    set(fresh, "published_at = now()");
+    task_set(running, "uploaded_at = now() - interval '25 h'");
+    task_set(old, "uploaded_at = now() - interval '25 h'");
     const struct {
         int64_t id;
         const char *after;
-    } table[] = {{tried, "failed"}, {fresh, "uploaded"}, {old, "failed"}, {running, "processing"}};
+    } table[] = {{interrupted, "uploaded"}, {released, "uploaded"}, {old, "failed"}, {running, "processing"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct mr_message message = {.kind = "convert", .task_id = table[i].id, .generation = 1};
-        assert_int_equal(mr_dead_letter_accept(test_db, &message, &err), MR_OK);
+        assert_int_equal(mr_dead_letter_accept(test_db, &message, 86400, &err), MR_OK);
         assert_state(table[i].id, table[i].after);
+        char key[MR_INT64_TEXT_MAX];
+        mr_int64_text(table[i].id, key);
+        assert_answer("t", "SELECT published_at IS NULL FROM tasks WHERE id = ", key);
     }
-    char sql[128];
-    snprintf(sql, sizeof sql, "SELECT published_at IS NULL AS answer FROM tasks WHERE id = %" PRId64, fresh);
-    MR_AUTO_STR char *owed = fixture_db_ask(test_db, sql);
-    assert_string_equal(owed, "t");
 }
 
 static void the_database_allows_certain_changes_of_state(void **state)
@@ -431,10 +424,10 @@ static void each_priority_is_due_apart(void **state)
 {
     (void)state;
     int64_t id = new_task();
-    set(id, "uploaded_at = now() - interval '10 s'");
+    task_set(id, "uploaded_at = now() - interval '10 s'");
     assert_int_equal(due_of_lane(id, false), 1);
     assert_int_equal(due_of_lane(id, true), 0);
-    set(id, "priority = 'high'");
+    task_set(id, "priority = 'high'");
     assert_int_equal(due_of_lane(id, false), 0);
     assert_int_equal(due_of_lane(id, true), 1);
 }
@@ -451,7 +444,7 @@ int main(void)
         cmocka_unit_test(a_deleted_task_hands_over_its_objects),
         cmocka_unit_test(a_running_task_that_is_deleted_is_lost),
         cmocka_unit_test(the_outbox_owes_what_was_not_heard_of),
-        cmocka_unit_test(a_dead_letter_fails_what_was_tried_and_keeps_what_was_not),
+        cmocka_unit_test(a_dead_letter_fails_only_what_has_waited_for_too_long),
         cmocka_unit_test(the_database_allows_certain_changes_of_state),
         cmocka_unit_test(the_database_refuses_a_forbidden_way),
         cmocka_unit_test(states_have_names),

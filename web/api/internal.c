@@ -36,7 +36,7 @@ enum mr_status mr_api_dead_letters(void *app, struct mr_request *req, struct mr_
     }
     /* A message with an id is a delivery, which the sweep publishes again, or a ping: no task fails. */
     if (!message.id)
-        MR_TRY(mr_dead_letter_accept(web->db, &message, err));
+        MR_TRY(mr_dead_letter_accept(web->db, &message, web->config->give_up_s, err));
     mr_log_write(mr_request_log(req), MR_LOG_ERROR, "dead letter", "{s:I,s:I,s:s,s:I}", "task_id",
                  (json_int_t)message.task_id, "generation", (json_int_t)message.generation, "kind",
                  message.kind, "id", (json_int_t)message.id);

@@ -70,6 +70,7 @@ enum mr_status mr_kind_insert_records(struct mr_job *job, bool *ret_committed, s
     enum mr_records_state state = MR_RECORDS_OLD;
     *ret_committed = false;
     MR_TRY(read_count(job->claim, &total, err));
+    MR_TRY(mr_job_start(job, err));
     MR_TRY(begin(job, &state, &done, err));
     MR_TRY(insert(job, total, done, &state, err));
     return state == MR_RECORDS_LOST ? MR_OK : commit(job, total, ret_committed, err);
