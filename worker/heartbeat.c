@@ -16,22 +16,43 @@ struct mr_heartbeat {
     const struct mr_log *log;
     atomic_int progress;
     atomic_bool lost;
+    atomic_int_least64_t held_until_us; /* CLOCK_MONOTONIC: the lease's end at the earliest */
+    bool is_failing;                    /* of the thread: the last heartbeat was not stored */
     pthread_t thread;
     pthread_mutex_t lock; /* protects stopping */
     pthread_cond_t stop;
     bool stopping;
 };
 
+static void hold(struct mr_heartbeat *heartbeat, int64_t since_us)
+{
+    atomic_store(&heartbeat->held_until_us, since_us + heartbeat->lease_seconds * INT64_C(1000000));
+}
+
+/* One line for an outage, and one for its end. */
+static void note_outcome(struct mr_heartbeat *heartbeat, const struct mr_err *failure)
+{
+    const json_int_t task_id = heartbeat->claim->task_id;
+    if (failure && !heartbeat->is_failing)
+        mr_log_err(heartbeat->log, MR_LOG_WARNING, "heartbeats fail", failure, "{s:I}", "task_id", task_id);
+    if (!failure && heartbeat->is_failing)
+        mr_log_write(heartbeat->log, MR_LOG_NOTICE, "heartbeats are stored again", "{s:I}", "task_id",
+                     task_id);
+    heartbeat->is_failing = failure != NULL;
+}
+
 static void send_heartbeat(struct mr_heartbeat *heartbeat)
 {
     struct mr_err err;
     bool ours = true;
-    if (mr_lease_heartbeat(heartbeat->db, heartbeat->claim, heartbeat->lease_seconds,
-                           atomic_load(&heartbeat->progress), &ours, &err) != MR_OK)
-        mr_log_err(heartbeat->log, MR_LOG_WARNING, "heartbeat failed", &err, "{s:I}", "task_id",
-                   (json_int_t)heartbeat->claim->task_id);
-    else if (!ours)
+    const int64_t began_us = mr_time_monotonic_us();
+    enum mr_status status = mr_lease_heartbeat(heartbeat->db, heartbeat->claim, heartbeat->lease_seconds,
+                                               atomic_load(&heartbeat->progress), &ours, &err);
+    if (status == MR_OK && ours)
+        hold(heartbeat, began_us);
+    else if (status == MR_OK)
         atomic_store(&heartbeat->lost, true);
+    note_outcome(heartbeat, status == MR_OK ? NULL : &err);
 }
 
 /* Waits for the next heartbeat; false when it is time to stop. */
@@ -67,6 +88,7 @@ enum mr_status mr_heartbeat_start(struct mr_db *db, const struct mr_claim *claim
     heartbeat->claim = claim;
     heartbeat->lease_seconds = lease_seconds;
     heartbeat->log = log;
+    hold(heartbeat, mr_time_monotonic_us()); /* the claim is a moment older */
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -104,4 +126,10 @@ void mr_heartbeat_progress(struct mr_heartbeat *heartbeat, int permille)
 bool mr_heartbeat_lost(const struct mr_heartbeat *heartbeat)
 {
     return atomic_load(&heartbeat->lost);
+}
+
+int64_t mr_heartbeat_left_ms(const struct mr_heartbeat *heartbeat)
+{
+    int64_t left_us = atomic_load(&heartbeat->held_until_us) - mr_time_monotonic_us();
+    return left_us > 0 ? left_us / 1000 : 0;
 }

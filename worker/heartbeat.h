@@ -1,7 +1,7 @@
 /*
  * The heartbeat of a job: a thread that, twice a second, extends the lease, stores the progress, and finds
  * out whether the task has been cancelled, deleted or taken over. A database that does not answer does not
- * end the job: the fence decides at the commit.
+ * end the job: the heartbeats go on, and the fence decides at the commit.
  */
 #ifndef MR_WORKER_HEARTBEAT_H
 #define MR_WORKER_HEARTBEAT_H
@@ -21,6 +21,8 @@ MR_DEFINE_CLEANUP(mr_heartbeat, mr_heartbeat_stop)
 
 /* Progress in permille, stored with the next heartbeat. Any thread. */
 void mr_heartbeat_progress(struct mr_heartbeat *heartbeat, int permille);
+/* How long the lease still lasts, in ms, going by the last heartbeat that was stored; 0: it may have ended. Any thread. */
+int64_t mr_heartbeat_left_ms(const struct mr_heartbeat *heartbeat);
 /* True once a heartbeat found the task cancelled, deleted or taken over. Any thread. */
 bool mr_heartbeat_lost(const struct mr_heartbeat *heartbeat);
 

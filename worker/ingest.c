@@ -3,7 +3,6 @@
 #include "shared/base/clock.h"
 #include "shared/base/utf8.h"
 #include "shared/data/object_names.h"
-#include "shared/data/orphans.h"
 #include "shared/http/fetch.h"
 #include "shared/http/retry.h"
 #include "worker/heartbeat.h"
@@ -11,9 +10,7 @@
 
 #include <ctype.h>
 
-enum { STALL_SECONDS = 30, NOTE_ATTEMPTS = 3, NAME_MAX_BYTES = 255, EXTENSION_MAX = 10 };
-/* As for outputs: longer than a job may run. */
-enum { ORPHAN_AFTER_S = 2 * 86400 };
+enum { STALL_SECONDS = 30, NAME_MAX_BYTES = 255, EXTENSION_MAX = 10 };
 
 static const struct mr_retry fetch_policy = {
     .attempts = 3, .base_ms = 500, .cap_ms = 1000, .total_ms = 60000};
@@ -66,7 +63,7 @@ static enum mr_status begin_upload(struct ingest *ingest, struct mr_err *err)
     if (!ingest->extension)
         return not_media(err, ingest->start_len ? "its content is not a known media file" : "it is empty",
                          "");
-    MR_TRY(mr_orphans_add(worker->db, ingest->object, ORPHAN_AFTER_S, err));
+    MR_TRY(mr_job_note_object(ingest->job, ingest->object, err));
     MR_TRY(mr_upload_begin(worker->cloud.storage, ingest->object, "application/octet-stream", &ingest->upload,
                            err));
     return mr_upload_write(ingest->upload, ingest->start, ingest->start_len, err);
@@ -174,17 +171,19 @@ static char *name_file(const struct ingest *ingest)
     return made >= 0 ? name : NULL;
 }
 
-/* Repeated when its answer is lost, which is safe (leases.h). */
+/* Safe to repeat (leases.h). */
 static enum mr_status note_input(struct mr_job *job, const struct mr_input *input, bool *ret_ours,
                                  struct mr_err *err)
 {
     char extension[EXTENSION_MAX + 1];
     (void)take_extension(input->name, extension);
     struct mr_err failure = {0};
-    enum mr_status status = MR_UNAVAILABLE;
-    for (int i = 0; i < NOTE_ATTEMPTS && status == MR_UNAVAILABLE; i++)
+    int wait_ms = 0;
+    enum mr_status status;
+    do
         status = mr_lease_set_input(job->worker->db, job->claim, input->object, input->generation,
                                     input->size, input->name, extension, ret_ours, &failure);
+    while (mr_job_retry(job, status, &wait_ms));
     if (status != MR_OK)
         return mr_fail_from(err, &failure);
     return MR_OK;

@@ -5,9 +5,7 @@
 #include "shared/http/retry.h"
 #include "worker/heartbeat.h"
 
-enum { COMMIT_ATTEMPTS = 3 };
-
-/* A claim or a start whose answer was lost is repeated, which is safe (leases.h). */
+/* A claim whose answer was lost is repeated, which is safe (leases.h). */
 static const struct mr_retry lost_answer = {.attempts = 4, .base_ms = 100, .cap_ms = 1000, .total_ms = 5000};
 
 static const struct {
@@ -45,14 +43,13 @@ bool mr_job_should_stop(const struct mr_job *job)
 
 enum mr_status mr_job_start(struct mr_job *job, struct mr_err *err)
 {
-    struct mr_retry_state retry = {0};
     struct mr_err failure = {0};
+    int wait_ms = 0;
     bool ours = false;
     enum mr_status status;
     do
         status = mr_lease_start(job->worker->db, job->claim, &ours, &failure);
-    while (status != MR_OK && mr_status_is_transient(status) && !mr_job_should_stop(job) &&
-           mr_retry_again(&lost_answer, &retry));
+    while (mr_job_retry(job, status, &wait_ms));
     if (status != MR_OK)
         return mr_fail_from(err, &failure);
     job->lost = !ours;
@@ -63,9 +60,11 @@ enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit,
                              struct mr_err *err)
 {
     struct mr_err failure = {0}; /* kept from err until the last attempt has failed */
-    enum mr_status status = MR_UNAVAILABLE;
-    for (int i = 0; i < COMMIT_ATTEMPTS && status == MR_UNAVAILABLE; i++)
+    int wait_ms = 0;
+    enum mr_status status;
+    do
         status = mr_lease_commit(job->worker->db, job->claim, commit, ret_committed, &failure);
+    while (mr_job_retry(job, status, &wait_ms));
     if (status != MR_OK)
         return mr_fail_from(err, &failure);
     return MR_OK;
@@ -86,7 +85,8 @@ static enum mr_status run_kind(struct mr_job *job, bool *ret_committed, struct m
                         job->claim->kind);
 }
 
-/* What follows decides what a failure means. The database may be down as well: then the lease expires. */
+/* What follows decides what a failure means. The database may be down as well: then the lease expires. A call that was
+ * repeated cannot tell a lost lease from its own earlier success, so it counts as one. */
 static enum mr_job_end end_unless_lost(struct mr_job *job, enum mr_status status, bool ours,
                                        enum mr_job_end end, const struct mr_err *err)
 {
@@ -100,29 +100,40 @@ static enum mr_job_end end_unless_lost(struct mr_job *job, enum mr_status status
 static enum mr_job_end release(struct mr_job *job, enum mr_release reason, enum mr_job_end end)
 {
     struct mr_err err = {0};
+    int wait_ms = 0;
     bool ours = false;
-    enum mr_status status = mr_lease_release(job->worker->db, job->claim, reason, &ours, &err);
-    return end_unless_lost(job, status, ours, end, &err);
+    enum mr_status status;
+    do
+        status = mr_lease_release(job->worker->db, job->claim, reason, &ours, &err);
+    while (mr_job_retry(job, status, &wait_ms));
+    return end_unless_lost(job, status, ours || wait_ms, end, &err);
 }
 
 static enum mr_job_end fail(struct mr_job *job, enum mr_code code, const char *detail, enum mr_job_end end)
 {
     struct mr_err err = {0};
+    int wait_ms = 0;
     bool ours = false;
-    enum mr_status status =
-        mr_lease_fail(job->worker->db, job->claim, mr_code_name(code), detail, &ours, &err);
-    return end_unless_lost(job, status, ours, end, &err);
+    enum mr_status status;
+    do
+        status = mr_lease_fail(job->worker->db, job->claim, mr_code_name(code), detail, &ours, &err);
+    while (mr_job_retry(job, status, &wait_ms));
+    return end_unless_lost(job, status, ours || wait_ms, end, &err);
 }
 
 /* A third-party server failed, and may recover. */
 static enum mr_job_end defer(struct mr_job *job, const struct mr_err *cause)
 {
     struct mr_err err = {0};
+    int wait_ms = 0;
     bool ours = false;
+    enum mr_status status;
     if (job->claim->attempts - job->claim->interruptions >= job->worker->config->max_attempts)
         return fail(job, cause->code, cause->message, MR_JOB_FAILED);
-    enum mr_status status = mr_lease_defer(job->worker->db, job->claim, &ours, &err);
-    return end_unless_lost(job, status, ours, MR_JOB_DEFERRED, &err);
+    do
+        status = mr_lease_defer(job->worker->db, job->claim, &ours, &err);
+    while (mr_job_retry(job, status, &wait_ms));
+    return end_unless_lost(job, status, ours || wait_ms, MR_JOB_DEFERRED, &err);
 }
 
 static bool is_given_up(const struct mr_job *job)

@@ -61,7 +61,18 @@ bool mr_job_should_stop(const struct mr_job *job);
  * records. MR_CANCELED if the lease is lost. */
 MR_MUST_CHECK enum mr_status mr_job_start(struct mr_job *job, struct mr_err *err);
 
-/* Commits the claimed task; repeats the commit when its answer is lost, which is safe (leases.h).
+/*
+ * Whether to repeat a call to the database that is safe to repeat and ended with status: true after a wait (*wait_ms
+ * begins with 0 and grows) if the failure may pass. False once the lease has ended or is lost, or the worker is
+ * stopping. A call then looks like this: do status = call(…); while (mr_job_retry(job, status, &wait_ms));
+ */
+bool mr_job_retry(const struct mr_job *job, enum mr_status status, int *wait_ms);
+
+/* Notes an object in the ledger of orphaned objects, before its first byte is stored. Repeated as mr_job_retry says. */
+MR_MUST_CHECK enum mr_status mr_job_note_object(const struct mr_job *job, const char *name,
+                                                struct mr_err *err);
+
+/* Commits the claimed task; repeats the commit as mr_job_retry says, which is safe (leases.h).
  * *ret_committed is false when the fence no longer held. */
 MR_MUST_CHECK enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit,
                                            bool *ret_committed, struct mr_err *err);

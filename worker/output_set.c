@@ -8,8 +8,7 @@
 enum { NUMBER_AND_EXTENSION_MAX = 32, STEM_MAX = 200 };
 
 struct mr_output_set {
-    struct mr_db *db;
-    struct mr_storage *storage;
+    const struct mr_job *job;
     char object[MR_OBJECT_NAME_SIZE - NUMBER_AND_EXTENSION_MAX]; /* the names of the objects begin with it */
     char stem[STEM_MAX + 1];                                     /* of the file names of the outputs */
     const struct mr_format *format;
@@ -43,8 +42,7 @@ static enum mr_status begin_one(struct mr_output_set *set, bool is_thumbnail, st
 {
     set->writer_format = is_thumbnail ? &thumbnail_format : set->format;
     mr_object_name_output(set->object, set->count, set->writer_format->extension, set->writer_object);
-    return mr_output_writer_new(set->db, set->storage, set->writer_object, set->writer_format->mime,
-                                &set->writer, err);
+    return mr_output_writer_new(set->job, set->writer_object, set->writer_format->mime, &set->writer, err);
 }
 
 static enum mr_status reserve_output(struct mr_output_set *set, struct mr_err *err)
@@ -142,17 +140,15 @@ static void take_stem(const char *file_name, char stem[STEM_MAX + 1])
     snprintf(stem, STEM_MAX + 1, "%.*s", len ? (int)len : STEM_MAX, len ? file_name : "output");
 }
 
-enum mr_status mr_output_set_new(struct mr_db *db, struct mr_storage *storage,
-                                 const struct mr_output_plan *plan, struct mr_output_set **ret,
-                                 struct mr_err *err)
+enum mr_status mr_output_set_new(const struct mr_job *job, const struct mr_output_plan *plan,
+                                 struct mr_output_set **ret, struct mr_err *err)
 {
     MR_AUTO(mr_output_set) struct mr_output_set *set = calloc(1, sizeof *set);
     if (!set)
         return mr_fail_oom(err);
     if (strlen(plan->object) >= sizeof set->object)
         return mr_fail(err, MR_INTERNAL, "object name of the outputs is too long");
-    set->db = db;
-    set->storage = storage;
+    set->job = job;
     set->format = plan->format;
     set->has_thumbnail = plan->has_thumbnail;
     snprintf(set->object, sizeof set->object, "%s", plan->object);

@@ -12,10 +12,9 @@
 #ifndef MR_WORKER_OUTPUT_SET_H
 #define MR_WORKER_OUTPUT_SET_H
 
-#include "shared/data/db.h"
 #include "shared/data/outputs.h"
-#include "shared/gcp/storage.h"
 #include "shared/media/formats.h"
+#include "worker/job.h"
 
 /* Texts are copied. */
 struct mr_output_plan {
@@ -27,10 +26,9 @@ struct mr_output_plan {
 
 struct mr_output_set;
 
-/* MR_EXHAUSTED without memory. */
-MR_MUST_CHECK enum mr_status mr_output_set_new(struct mr_db *db, struct mr_storage *storage,
-                                               const struct mr_output_plan *plan, struct mr_output_set **ret,
-                                               struct mr_err *err);
+/* job must outlive it. MR_EXHAUSTED without memory. */
+MR_MUST_CHECK enum mr_status mr_output_set_new(const struct mr_job *job, const struct mr_output_plan *plan,
+                                               struct mr_output_set **ret, struct mr_err *err);
 /* Cancels an unfinished output. NULL is allowed. */
 void mr_output_set_free(struct mr_output_set *set);
 MR_DEFINE_CLEANUP(mr_output_set, mr_output_set_free)

@@ -6,11 +6,9 @@
 #include "worker/protocol.h"
 
 enum { INLINE_MAX = 1 << 20 };
-/* Longer than a job may run, so that the sweep never deletes what a running job is about to commit. */
-enum { ORPHAN_AFTER_S = 2 * 86400 };
 
 struct mr_output_writer {
-    struct mr_db *db;
+    const struct mr_job *job;
     struct mr_storage *storage;
     char name[MR_OBJECT_NAME_SIZE], body_name[MR_OBJECT_NAME_SIZE], head_name[MR_OBJECT_NAME_SIZE];
     char content_type[128];
@@ -31,7 +29,7 @@ static enum mr_status misplaced(struct mr_err *err, const char *what)
 static enum mr_status begin_upload(struct mr_output_writer *writer, struct mr_err *err)
 {
     const char *name = writer->body_start > 0 ? writer->body_name : writer->name;
-    MR_TRY(mr_orphans_add(writer->db, name, ORPHAN_AFTER_S, err));
+    MR_TRY(mr_job_note_object(writer->job, name, err));
     MR_TRY(mr_upload_begin(writer->storage, name, writer->content_type, &writer->upload, err));
     MR_TRY(mr_upload_write(writer->upload, writer->body.data, writer->body.len, err));
     mr_buf_free(&writer->body);
@@ -75,7 +73,7 @@ enum mr_status mr_output_writer_write(struct mr_output_writer *writer, int64_t o
 static enum mr_status put(struct mr_output_writer *writer, const char *name, const struct mr_buf *bytes,
                           struct mr_object *ret, struct mr_err *err)
 {
-    MR_TRY(mr_orphans_add(writer->db, name, ORPHAN_AFTER_S, err));
+    MR_TRY(mr_job_note_object(writer->job, name, err));
     return mr_storage_put(writer->storage, name, writer->content_type, bytes->data, bytes->len, ret, err);
 }
 
@@ -90,7 +88,7 @@ static enum mr_status put_whole(struct mr_output_writer *writer, struct mr_objec
 static void drop_part(struct mr_output_writer *writer, const char *name)
 {
     if (mr_storage_delete(writer->storage, name, NULL) == MR_OK)
-        (void)!mr_orphans_forget(writer->db, name, NULL);
+        (void)!mr_orphans_forget(writer->job->worker->db, name, NULL);
 }
 
 /* Cloud Storage composed the right bytes: their number and CRC32C follow from those of the parts. */
@@ -111,7 +109,7 @@ static enum mr_status compose_parts(struct mr_output_writer *writer, const struc
     const char *const parts[] = {writer->head_name, writer->body_name};
     struct mr_object head;
     MR_TRY(put(writer, writer->head_name, &writer->head, &head, err));
-    MR_TRY(mr_orphans_add(writer->db, writer->name, ORPHAN_AFTER_S, err));
+    MR_TRY(mr_job_note_object(writer->job, writer->name, err));
     MR_TRY(mr_storage_compose(writer->storage, parts, 2, writer->name, writer->content_type, ret, err));
     return check_composed(&head, body, ret, err);
 }
@@ -143,15 +141,14 @@ enum mr_status mr_output_writer_finish(struct mr_output_writer *writer, struct m
     return MR_OK;
 }
 
-enum mr_status mr_output_writer_new(struct mr_db *db, struct mr_storage *storage, const char *name,
-                                    const char *content_type, struct mr_output_writer **ret,
-                                    struct mr_err *err)
+enum mr_status mr_output_writer_new(const struct mr_job *job, const char *name, const char *content_type,
+                                    struct mr_output_writer **ret, struct mr_err *err)
 {
     struct mr_output_writer *writer = calloc(1, sizeof *writer);
     if (!writer)
         return mr_fail_oom(err);
-    writer->db = db;
-    writer->storage = storage;
+    writer->job = job;
+    writer->storage = job->worker->cloud.storage;
     writer->head = MR_BUF_INIT(MR_HEAD_MAX);
     writer->body = MR_BUF_INIT(INLINE_MAX);
     writer->body_start = -1;

@@ -13,15 +13,15 @@
 #ifndef MR_WORKER_OUTPUT_WRITER_H
 #define MR_WORKER_OUTPUT_WRITER_H
 
-#include "shared/data/db.h"
 #include "shared/gcp/storage.h"
+#include "worker/job.h"
 
 struct mr_output_writer;
 
-/* name, of the object, and content_type are copied. MR_EXHAUSTED without memory. */
-MR_MUST_CHECK enum mr_status mr_output_writer_new(struct mr_db *db, struct mr_storage *storage,
-                                                  const char *name, const char *content_type,
-                                                  struct mr_output_writer **ret, struct mr_err *err);
+/* name, of the object, and content_type are copied; job must outlive it. MR_EXHAUSTED without memory. */
+MR_MUST_CHECK enum mr_status mr_output_writer_new(const struct mr_job *job, const char *name,
+                                                  const char *content_type, struct mr_output_writer **ret,
+                                                  struct mr_err *err);
 /* Cancels an unfinished upload. NULL is allowed. */
 void mr_output_writer_free(struct mr_output_writer *writer);
 MR_DEFINE_CLEANUP(mr_output_writer, mr_output_writer_free)

@@ -2,8 +2,6 @@
 #include "shared/data/db_pool.h"
 #include "shared/data/db_rows.h"
 
-enum { PING_MS = 5000, ROLLBACK_MS = 5000 };
-
 static enum mr_status execute(struct mr_db_connection *connection, const struct mr_statement *statement,
                               const char *const *params, struct mr_rows **ret_rows, struct mr_err *err)
 {
@@ -40,11 +38,11 @@ enum mr_status mr_db_ping(struct mr_db *db, struct mr_err *err)
 {
     static const struct mr_statement one = {"ping", "SELECT 1", 0};
     struct mr_err first;
-    if (mr_db_exec_within(db, PING_MS, &one, NULL, NULL, &first) == MR_OK)
+    if (mr_db_exec_within(db, MR_DB_QUICK_MS, &one, NULL, NULL, &first) == MR_OK)
         return MR_OK;
     if (first.status != MR_UNAVAILABLE)
         return mr_fail_from(err, &first);
-    return mr_db_exec_within(db, PING_MS, &one, NULL, NULL, err);
+    return mr_db_exec_within(db, MR_DB_QUICK_MS, &one, NULL, NULL, err);
 }
 
 static void end_tx(struct mr_db_tx *tx)
@@ -122,7 +120,7 @@ void mr_db_rollback(struct mr_db_tx *tx)
 {
     if (!tx)
         return;
-    mr_db_tx_allow(tx, ROLLBACK_MS);
+    mr_db_tx_allow(tx, MR_DB_QUICK_MS);
     if (tx->connection->pg)
         mr_db_connection_end_copy(tx->connection);
     if (tx->connection->pg)

@@ -22,7 +22,10 @@
 
 #include <stdint.h>
 
-enum { MR_DB_ANSWER_MS = 35000 }; /* more than statement_timeout, so that a server that lives answers first */
+enum {
+    MR_DB_ANSWER_MS = 35000, /* more than statement_timeout, so that a server that lives answers first */
+    MR_DB_QUICK_MS = 5000,   /* for statements of few rows, for which a lease or a client waits */
+};
 
 struct mr_db;
 struct mr_db_tx;

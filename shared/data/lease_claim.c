@@ -90,7 +90,7 @@ static enum mr_status exhaust(struct mr_db *db, const char *const params[PARAMS]
     const char *const values[] = {params[0], params[1], fence, mr_code_name(limits[limit].code),
                                   limits[limit].detail};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, &statement, values, &rows, err));
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &statement, values, &rows, err));
     *ret_failed = mr_rows_affected(rows) > 0;
     return MR_OK;
 }
@@ -111,7 +111,7 @@ static enum mr_status why_not(struct mr_db *db, const char *const params[PARAMS]
         " AS is_open," LIMIT " AS limit_reached FROM tasks WHERE id = $1::bigint",
         7};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, &look, params, &rows, err));
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &look, params, &rows, err));
     *ret_decided = true;
     *ret_outcome = MR_CLAIM_STALE;
     if (mr_rows_count(rows) == 0)
@@ -142,7 +142,7 @@ static enum mr_status try_claim(struct mr_db *db, const char *const params[PARAM
         " notify_mail, (extract(epoch FROM now() - uploaded_at) * 1000)::bigint AS queued_ms",
         PARAMS};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, &claim, params, &rows, err));
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &claim, params, &rows, err));
     *ret_ours = mr_rows_count(rows) > 0;
     return *ret_ours ? claim_of(rows, ret, err) : MR_OK;
 }

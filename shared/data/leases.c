@@ -8,7 +8,7 @@ static enum mr_status affect(struct mr_db *db, const struct mr_statement *update
                              bool *ret_ours, struct mr_err *err)
 {
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, update, params, &rows, err));
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, update, params, &rows, err));
     *ret_ours = mr_rows_affected(rows) > 0;
     return MR_OK;
 }
@@ -59,7 +59,7 @@ enum mr_status mr_lease_set_input(struct mr_db *db, const struct mr_claim *claim
     const char *const params[] = {held.task,  held.generation, held.fence,    object,
                                   generation, bytes,           original_file, original_format};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, &set, params, &rows, err));
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &set, params, &rows, err));
     *ret_ours = mr_rows_count(rows) > 0;
     return MR_OK;
 }
@@ -115,7 +115,7 @@ enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim, c
     MR_TRY(json_text(commit->result, &result, err));
     const char *const params[] = {held.task, held.generation, held.fence, outputs, receipt, result};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, &statement, params, &rows, err));
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &statement, params, &rows, err));
     *ret_ours = mr_rows_count(rows) > 0;
     return MR_OK;
 }

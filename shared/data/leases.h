@@ -11,7 +11,8 @@
  * our own infrastructure are not counted: the age of the task bounds them (worker/job.c).
  *
  * *ret_ours is always false when the lease is no longer held: the task was cancelled, deleted, run again or
- * claimed by another worker. Each call but the claim is one statement. Any thread may call.
+ * claimed by another worker. Each call but the claim is one statement, and gives up after MR_DB_QUICK_MS: a lease
+ * waits for it. Any thread may call.
  */
 #ifndef MR_DATA_LEASES_H
 #define MR_DATA_LEASES_H

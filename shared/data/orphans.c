@@ -11,14 +11,14 @@ enum mr_status mr_orphans_add(struct mr_db *db, const char *name, int64_t delete
         2};
     char seconds[MR_INT64_TEXT_MAX];
     mr_int64_text(delete_after_s, seconds);
-    return mr_db_exec(db, &add, (const char *const[]){name, seconds}, NULL, err);
+    return mr_db_exec_within(db, MR_DB_QUICK_MS, &add, (const char *const[]){name, seconds}, NULL, err);
 }
 
 enum mr_status mr_orphans_forget(struct mr_db *db, const char *name, struct mr_err *err)
 {
     static const struct mr_statement forget = {"orphans_forget", "DELETE FROM stray_objects WHERE name = $1",
                                                1};
-    return mr_db_exec(db, &forget, &name, NULL, err);
+    return mr_db_exec_within(db, MR_DB_QUICK_MS, &forget, &name, NULL, err);
 }
 
 enum mr_status mr_orphans_due(struct mr_db *db, int max, json_t **ret_names, struct mr_err *err)

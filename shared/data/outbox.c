@@ -32,7 +32,7 @@ enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_message *message
     MR_TRY(mr_buf_append_str(&ids, "}", err));
     MR_TRY(mr_buf_append_str(&generations, "}", err));
     const char *const params[] = {mr_buf_str(&ids), mr_buf_str(&generations)};
-    return mr_db_exec_within(db, MR_OUTBOX_MARK_MS, &mark, params, NULL, err);
+    return mr_db_exec_within(db, MR_DB_QUICK_MS, &mark, params, NULL, err);
 }
 
 enum mr_status mr_outbox_due(struct mr_db *db, bool high, int64_t republish_after_s, struct mr_message *due,

@@ -8,9 +8,8 @@
 #include "shared/data/db.h"
 #include "shared/data/message.h"
 
-enum { MR_OUTBOX_MARK_MS = 3000 };
 /* Notes that these messages were published. A task that has another generation by now is left as it is. Gives up after
- * MR_OUTBOX_MARK_MS: without the note they are published twice, which harms less than to wait. */
+ * MR_DB_QUICK_MS: without the note they are published twice, which harms less than to wait. */
 MR_MUST_CHECK enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_message *messages, size_t count,
                                             struct mr_err *err);
 

@@ -1,9 +1,44 @@
 #include "shared/data/readiness.h"
 
+#include "shared/data/leases.h"
+#include "shared/data/orphans.h"
+#include "shared/data/tasks.h"
+
 enum mr_status mr_ready_database(struct mr_db *db, struct mr_err *err)
 {
     return mr_wrap(err, mr_db_ping(db, err),
                    "check DATABASE_URL and that the server runs and accepts this account");
+}
+
+enum mr_status mr_ready_to_create(struct mr_db *db, struct mr_err *err)
+{
+    json_t *no_view = NULL;
+    return mr_tasks_insert(db, NULL, 0, &no_view, err);
+}
+
+/* Ids begin with 1. */
+static enum mr_status claim_nothing(struct mr_db *db, struct mr_err *err)
+{
+    static const struct mr_lease_terms terms = {.seconds = 1};
+    const struct mr_message nothing = {.kind = MR_KIND_CONVERT};
+    enum mr_claim_outcome outcome = MR_CLAIM_STALE;
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    char claim_id[MR_UUID_TEXT_MAX];
+    MR_TRY(mr_uuid_generate(claim_id, err));
+    return mr_lease_claim(db, &nothing, claim_id, &terms, &outcome, &claim, err);
+}
+
+enum mr_status mr_ready_to_convert(struct mr_db *db, struct mr_err *err)
+{
+    const struct mr_claim nothing = {0};
+    bool ours = false;
+    MR_TRY(claim_nothing(db, err));
+    MR_TRY(mr_lease_start(db, &nothing, &ours, err));
+    MR_TRY(mr_lease_heartbeat(db, &nothing, 1, 0, &ours, err));
+    MR_TRY(mr_lease_commit(db, &nothing, &(struct mr_commit){0}, &ours, err));
+    MR_TRY(mr_lease_fail(db, &nothing, "", "", &ours, err));
+    MR_TRY(mr_lease_release(db, &nothing, MR_RELEASE_UNCOUNTED, &ours, err));
+    return mr_orphans_forget(db, "", err);
 }
 
 /* Only a clear answer ends the start; any other is logged. */

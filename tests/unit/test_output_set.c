@@ -11,10 +11,15 @@
 
 #include <cmocka.h>
 
+static struct mr_worker worker;
+static const struct mr_job job = {.worker = &worker};
+
 static int setup(void **state)
 {
     fixture_db_setup(state);
     fixture_storage_start("b", 0);
+    worker.db = test_db;
+    worker.cloud.storage = test_storage;
     return 0;
 }
 
@@ -31,7 +36,7 @@ static struct mr_output_set *set_of(const char *file_name, const char *format, b
                                         .format = mr_format_find(format),
                                         .has_thumbnail = has_thumbnail};
     struct mr_output_set *set = NULL;
-    assert_int_equal(mr_output_set_new(test_db, test_storage, &plan, &set, NULL), MR_OK);
+    assert_int_equal(mr_output_set_new(&job, &plan, &set, NULL), MR_OK);
     return set;
 }
 
@@ -196,7 +201,7 @@ static void a_failing_job_leaves_known_objects(void **state)
         .object = "results/left/1-1", .file_name = "a.mp4", .format = mr_format_find("mp4")};
     MR_AUTO(mr_output_set) struct mr_output_set *set = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_output_set_new(test_db, test_storage, &plan, &set, &err), MR_OK);
+    assert_int_equal(mr_output_set_new(&job, &plan, &set, &err), MR_OK);
     assert_int_equal(write_all(set, all, &err), MR_UNAVAILABLE);
     size_t count = 0;
     const struct mr_output *outputs = mr_output_set_outputs(set, &count);

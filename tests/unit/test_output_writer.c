@@ -10,10 +10,15 @@
 
 #include <cmocka.h>
 
+static struct mr_worker worker;
+static const struct mr_job job = {.worker = &worker};
+
 static int setup(void **state)
 {
     fixture_db_setup(state);
     fixture_storage_start("b", 0);
+    worker.db = test_db;
+    worker.cloud.storage = test_storage;
     return 0;
 }
 
@@ -55,8 +60,7 @@ static void frames_out_of_order_are_refused(void **state)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         MR_AUTO(mr_output_writer) struct mr_output_writer *writer = NULL;
         struct mr_err err = {0};
-        assert_int_equal(
-            mr_output_writer_new(test_db, test_storage, "results/bad", "audio/wav", &writer, &err), MR_OK);
+        assert_int_equal(mr_output_writer_new(&job, "results/bad", "audio/wav", &writer, &err), MR_OK);
         if (write_frames(writer, table[i], &err) != MR_INVALID)
             fail_msg("row %zu was taken", i);
         assert_string_equal(mr_code_name(err.code), "sandbox_protocol");
@@ -71,8 +75,7 @@ static void unfinished_outputs_are_refused(void **state)
         MR_AUTO(mr_output_writer) struct mr_output_writer *writer = NULL;
         struct mr_object object;
         struct mr_err err = {0};
-        assert_int_equal(
-            mr_output_writer_new(test_db, test_storage, "results/short", "audio/wav", &writer, &err), MR_OK);
+        assert_int_equal(mr_output_writer_new(&job, "results/short", "audio/wav", &writer, &err), MR_OK);
         assert_int_equal(write_frames(writer, table[i], &err), MR_OK);
         assert_int_equal(mr_output_writer_finish(writer, &object, &err), MR_INVALID);
         assert_string_equal(mr_code_name(err.code), "sandbox_protocol");
@@ -89,8 +92,7 @@ static void storage_refuses_and_the_ledger_knows(void **state)
     struct mr_object object;
     struct mr_err err = {0};
     FAKE_SCRIPT(test_fake, denied);
-    assert_int_equal(mr_output_writer_new(test_db, test_storage, "results/down", "audio/wav", &writer, &err),
-                     MR_OK);
+    assert_int_equal(mr_output_writer_new(&job, "results/down", "audio/wav", &writer, &err), MR_OK);
     assert_int_equal(write_frames(writer, frames, &err), MR_OK);
     assert_int_equal(mr_output_writer_finish(writer, &object, &err), MR_UNAVAILABLE);
     MR_AUTO_STR char *orphans =

@@ -1,7 +1,9 @@
 /* Pings against a real PostgreSQL: shared for a second, answered once, forgotten, expired. */
 #include "shared/data/pings.h"
 #include "shared/data/publisher.h"
+#include "shared/data/readiness.h"
 #include "tests/unit/fixture_db.h"
+#include "worker/job.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -138,12 +140,70 @@ static void old_ones_expire(void **state)
     assert_int_equal(count, 0);
 }
 
+/* Runs SQL that returns nothing. */
+static void run(const char *sql)
+{
+    free(fixture_db_ask(test_db, sql));
+}
+
+static enum mr_job_end answer(int64_t id)
+{
+    struct mr_log quiet = mr_log_init("test", MR_LOG_CRITICAL);
+    struct mr_worker worker = {.db = test_db, .log = &quiet};
+    const struct mr_message message = {.kind = MR_KIND_PING, .id = id};
+    return mr_ping_run(&worker, &message, &quiet, NULL);
+}
+
+/* The database answers, but the claim does not fit the schema: the health check must not see a pong. */
+static void a_worker_that_cannot_run_tasks_is_silent(void **state)
+{
+    (void)state;
+    bool made = false;
+    struct mr_ping seen;
+    struct mr_err err = {0};
+    clear();
+    struct mr_ping ping = begin(&made);
+    run("ALTER TABLE tasks RENAME COLUMN fence TO fence_away");
+    assert_int_equal(answer(ping.id), MR_JOB_FAILED);
+    assert_int_equal(mr_ping_get(test_db, ping.id, &seen, &err), MR_OK);
+    assert_int_equal(seen.ms, -1);
+    run("ALTER TABLE tasks RENAME COLUMN fence_away TO fence");
+    assert_int_equal(answer(ping.id), MR_JOB_COMMITTED);
+}
+
+static void a_missing_grant_is_found(void **state)
+{
+    (void)state;
+    MR_AUTO_STR char *conninfo = NULL;
+    struct mr_db *limited = NULL;
+    struct mr_err err = {0};
+    run("CREATE ROLE limited_by_test_pings");
+    run("GRANT SELECT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO limited_by_test_pings");
+    assert_true(asprintf(&conninfo, "%s options='-c role=limited_by_test_pings'", test_conninfo) > 0);
+    assert_int_equal(mr_db_open(conninfo, 1, &limited, &err), MR_OK);
+    assert_int_equal(mr_ready_to_convert(limited, &err), MR_UNAVAILABLE);
+    assert_non_null(strstr(err.message, "42501"));
+    assert_int_equal(mr_ready_to_create(limited, &err), MR_UNAVAILABLE);
+    assert_non_null(strstr(err.message, "42501"));
+    run("GRANT ALL ON ALL TABLES IN SCHEMA public TO limited_by_test_pings");
+    assert_int_equal(mr_ready_to_convert(limited, &err), MR_OK);
+    assert_int_equal(mr_ready_to_create(limited, &err), MR_OK);
+    mr_db_close(limited);
+    run("DROP OWNED BY limited_by_test_pings");
+    run("DROP ROLE limited_by_test_pings");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_ping_is_shared_for_a_second), cmocka_unit_test(its_message_goes_the_high_lane),
-        cmocka_unit_test(it_is_answered_once),           cmocka_unit_test(a_forgotten_one_makes_room),
-        cmocka_unit_test(few_are_made_at_once),          cmocka_unit_test(old_ones_expire),
+        cmocka_unit_test(a_ping_is_shared_for_a_second),
+        cmocka_unit_test(its_message_goes_the_high_lane),
+        cmocka_unit_test(it_is_answered_once),
+        cmocka_unit_test(a_forgotten_one_makes_room),
+        cmocka_unit_test(few_are_made_at_once),
+        cmocka_unit_test(old_ones_expire),
+        cmocka_unit_test(a_worker_that_cannot_run_tasks_is_silent),
+        cmocka_unit_test(a_missing_grant_is_found),
     };
     return cmocka_run_group_tests(tests, fixture_db_setup, fixture_db_teardown);
 }

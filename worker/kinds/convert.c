@@ -64,7 +64,7 @@ static enum mr_status convert_input(struct mr_job *job, const struct mr_input *i
                                         .has_thumbnail = json_object_get(options, "thumbnail") != NULL};
     MR_AUTO(mr_output_set) struct mr_output_set *outputs = NULL;
     MR_AUTO_JSON json_t *receipt = NULL;
-    MR_TRY(mr_output_set_new(job->worker->db, job->worker->cloud.storage, &plan, &outputs, err));
+    MR_TRY(mr_output_set_new(job, &plan, &outputs, err));
     enum mr_status status = make_outputs(job, input, options, outputs, &receipt, err);
     if (status != MR_OK) {
         drop_outputs(job, outputs);

@@ -53,6 +53,22 @@ static enum mr_status insert(struct mr_job *job, int64_t total, int64_t done,
     return MR_OK;
 }
 
+/* After a failure the run itself says how far it has come: an answer that was lost may have been a success. */
+static enum mr_status make_records(struct mr_job *job, int64_t total, enum mr_records_state *ret_state,
+                                   struct mr_err *err)
+{
+    struct mr_err failure = {0}; /* kept from err until the last attempt has failed */
+    int wait_ms = 0;
+    enum mr_status status;
+    do {
+        int64_t done = 0;
+        status = begin(job, ret_state, &done, &failure);
+        if (status == MR_OK)
+            status = insert(job, total, done, ret_state, &failure);
+    } while (mr_job_retry(job, status, &wait_ms));
+    return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
+}
+
 static enum mr_status commit(struct mr_job *job, int64_t total, bool *ret_committed, struct mr_err *err)
 {
     const json_int_t n = total;
@@ -66,12 +82,11 @@ static enum mr_status commit(struct mr_job *job, int64_t total, bool *ret_commit
 
 enum mr_status mr_kind_insert_records(struct mr_job *job, bool *ret_committed, struct mr_err *err)
 {
-    int64_t total = 0, done = 0;
+    int64_t total = 0;
     enum mr_records_state state = MR_RECORDS_OLD;
     *ret_committed = false;
     MR_TRY(read_count(job->claim, &total, err));
     MR_TRY(mr_job_start(job, err));
-    MR_TRY(begin(job, &state, &done, err));
-    MR_TRY(insert(job, total, done, &state, err));
+    MR_TRY(make_records(job, total, &state, err));
     return state == MR_RECORDS_LOST ? MR_OK : commit(job, total, ret_committed, err);
 }
