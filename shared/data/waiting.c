@@ -48,7 +48,7 @@ enum mr_status mr_waiting_look(struct mr_db *db, struct mr_waiting *tasks, size_
     MR_TRY(array_texts(tasks, count, &ids, &generations, err));
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     const char *const params[] = {mr_buf_str(&ids), mr_buf_str(&generations)};
-    MR_TRY(mr_db_exec(db, &look, params, &rows, err));
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &look, params, &rows, err));
     for (size_t i = 0; i < count; i++)
         tasks[i].user = 0, tasks[i].state = MR_WAITING_STALE;
     for (int row = 0; row < mr_rows_count(rows); row++) {
@@ -70,7 +70,7 @@ enum mr_status mr_waiting_has_others(struct mr_db *db, int64_t user, bool high, 
     char text[MR_INT64_TEXT_MAX];
     mr_int64_text(user, text);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, &ask, (const char *const[]){text, high ? "high" : "normal"}, &rows, err));
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &ask, (const char *const[]){text, high ? "high" : "normal"}, &rows, err));
     *ret = mr_rows_count(rows) > 0;
     return MR_OK;
 }
@@ -84,5 +84,5 @@ enum mr_status mr_waiting_put_off(struct mr_db *db, const struct mr_message *mes
     char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
     mr_int64_text(message->task_id, task);
     mr_int64_text(known_generation(message->generation), generation);
-    return mr_db_exec(db, &put_off, (const char *const[]){task, generation}, NULL, err);
+    return mr_db_exec_within(db, MR_DB_QUICK_MS, &put_off, (const char *const[]){task, generation}, NULL, err);
 }
