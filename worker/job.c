@@ -194,7 +194,7 @@ static void log_end(const struct mr_log *log, const struct mr_claim *claim, enum
                     int64_t started_us, const struct mr_err *cause)
 {
     const char fields[] = "{s:s,s:I,s:I,s:s,s:s,s:I,s:I,s:I,s:f,s:f}";
-    /* A verdict that only a bug of ours can give is for the operators. */
+    /* A verdict that only a bug of the service can give is for the operators. */
     enum mr_severity severity = cause->status == MR_INTERNAL ? MR_LOG_ERROR : ends[end].severity;
     double seconds = (double)(mr_time_monotonic_us() - started_us) / 1e6;
 #define FIELDS                                                                                               \

@@ -70,7 +70,8 @@ enum mr_status mr_waiting_has_others(struct mr_db *db, int64_t user, bool high, 
     char text[MR_INT64_TEXT_MAX];
     mr_int64_text(user, text);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &ask, (const char *const[]){text, high ? "high" : "normal"}, &rows, err));
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &ask, (const char *const[]){text, high ? "high" : "normal"},
+                             &rows, err));
     *ret = mr_rows_count(rows) > 0;
     return MR_OK;
 }
@@ -84,5 +85,6 @@ enum mr_status mr_waiting_put_off(struct mr_db *db, const struct mr_message *mes
     char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
     mr_int64_text(message->task_id, task);
     mr_int64_text(known_generation(message->generation), generation);
-    return mr_db_exec_within(db, MR_DB_QUICK_MS, &put_off, (const char *const[]){task, generation}, NULL, err);
+    return mr_db_exec_within(db, MR_DB_QUICK_MS, &put_off, (const char *const[]){task, generation}, NULL,
+                             err);
 }
