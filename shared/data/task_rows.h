@@ -54,7 +54,7 @@ MR_MUST_CHECK enum mr_status mr_task_brief_of(const struct mr_rows *rows, int ro
  */
 /* clang-format off */
 #define MR_TASK_SUMMARY_BYTES                                                                                \
-    " (1200 + coalesce(octet_length(t.options::text), 0) + coalesce(octet_length(t.result::text), 0)"        \
+    " (800 + coalesce(octet_length(t.options::text), 0) + coalesce(octet_length(t.result::text), 0)"        \
     " + 2 * coalesce(octet_length(t.original_file), 0) + coalesce(octet_length(t.url), 0)"                   \
     " + coalesce(octet_length(t.callback_url), 0) + coalesce(octet_length(t.error_detail), 0)"               \
     " + (SELECT coalesce(sum(160 + octet_length(a.file_name) + octet_length(a.content_type)), 0)"            \

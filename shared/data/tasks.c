@@ -26,30 +26,34 @@ struct mr_task_page {
 
 /*
  * Pages of summaries. `page` walks along an index, a task at each step, and stops when it has max tasks or the
- * bytes of a page: what lies behind is not read. whose: a condition on the owner; beyond: on the id.
+ * bytes of a page: what lies behind is not read. from: where a step begins, behind $3 or the task before. The
+ * rows are compared as (user, id), because the index on both then serves each step, whatever PostgreSQL thinks
+ * of the user's share of all tasks.
  */
 /* clang-format off */
-#define NEXT_OF(whose, beyond, order)                                                                        \
-    "(SELECT t.id," MR_TASK_SUMMARY_BYTES " AS size FROM tasks t WHERE " whose                               \
-    " AND ($2::text IS NULL OR t.status = $2) AND t.id " beyond " ORDER BY t.id " order " LIMIT 1)"
-#define LIST_OF(whose, than, order)                                                                          \
-    "WITH RECURSIVE page (id, bytes, n) AS ("                                                                \
-    " (SELECT id, size, 1 FROM " NEXT_OF(whose, than " $3::bigint", order) " first)"                         \
-    " UNION ALL SELECT next.id, page.bytes + next.size, page.n + 1 FROM page, LATERAL "                      \
-    NEXT_OF(whose, than " page.id", order) " next WHERE page.n < $4::bigint AND page.bytes < $5::bigint)"    \
+#define STEP(from, order)                                                                                    \
+    "(SELECT t.id," MR_TASK_SUMMARY_BYTES " AS size FROM tasks t WHERE " from                                \
+    " AND ($2::text IS NULL OR t.status = $2) ORDER BY " order " LIMIT 1)"
+#define LIST(first, next, order)                                                                             \
+    "WITH RECURSIVE page (id, bytes, n) AS ((SELECT id, size, 1 FROM " STEP(first, order) " first)"          \
+    " UNION ALL SELECT next.id, page.bytes + next.size, page.n + 1 FROM page, LATERAL " STEP(next, order)    \
+    " next WHERE page.n < $4::bigint AND page.bytes < $5::bigint)"                                           \
     " SELECT page.bytes," MR_TASK_SUMMARY_COLUMNS " FROM page JOIN tasks t ON t.id = page.id"                \
     MR_TASK_VIEW_JOIN " ORDER BY page.n"
-/* clang-format on */
-#define ONE_USERS   "t.user_id = $1::bigint"
-#define EVERYBODYS  "$1::bigint = 0"
-#define RISING(of)  LIST_OF(of, ">", "ASC")
-#define FALLING(of) LIST_OF(of, "<", "DESC")
+#define MINE_ABOVE(id)   "(t.user_id, t.id) > ($1::bigint, " id ") AND t.user_id <= $1::bigint"
+#define MINE_BELOW(id)   "(t.user_id, t.id) < ($1::bigint, " id ") AND t.user_id >= $1::bigint"
+#define ANYS_ABOVE(id)   "$1::bigint = 0 AND t.id > " id
+#define ANYS_BELOW(id)   "$1::bigint = 0 AND t.id < " id
+#define PAGE_FROM(from, order) LIST(from("$3::bigint"), from("page.id"), order)
 
 /* [everybody's][falling]: a statement each, so that each can follow an index. */
 static const struct mr_statement lists[2][2] = {
-    {{"tasks_list_rising", RISING(ONE_USERS), 5}, {"tasks_list_falling", FALLING(ONE_USERS), 5}},
-    {{"tasks_all_rising", RISING(EVERYBODYS), 5}, {"tasks_all_falling", FALLING(EVERYBODYS), 5}},
+    {{"tasks_list_rising", PAGE_FROM(MINE_ABOVE, "t.user_id, t.id"), 5},
+     {"tasks_list_falling", PAGE_FROM(MINE_BELOW, "t.user_id DESC, t.id DESC"), 5}},
+    {{"tasks_all_rising", PAGE_FROM(ANYS_ABOVE, "t.id"), 5},
+     {"tasks_all_falling", PAGE_FROM(ANYS_BELOW, "t.id DESC"), 5}},
 };
+/* clang-format on */
 
 enum mr_status mr_tasks_list(struct mr_db *db, int64_t user_id, const struct mr_task_filter *filter,
                              struct mr_task_page **ret, struct mr_err *err)

@@ -211,6 +211,25 @@ static size_t page_bytes(const struct mr_task_page *page)
     return bytes;
 }
 
+/* The usual thousand tasks still fit on one page. */
+static void a_page_holds_a_thousand_usual_tasks(void **state)
+{
+    (void)state;
+    enum { THOUSAND = 1000, OPTIONS = 10 };
+    int64_t user = fixture_db_user(test_db, "usual");
+    long_tasks(user, THOUSAND, OPTIONS);
+    run_sql("WITH made AS (INSERT INTO outputs SELECT t.id, 0, 'of-usual/' || t.id, 1, 'Song.mp3', 'mp3', "
+            "'audio/mpeg', 9"
+            " FROM tasks t JOIN users u ON u.id = t.user_id WHERE u.username = 'usual' RETURNING 1)"
+            " SELECT (count(*) = 1000)::int AS answer FROM made");
+    const struct mr_task_filter filter = {.max = THOUSAND};
+    MR_AUTO(mr_task_page) struct mr_task_page *page = NULL;
+    struct mr_err err = {0};
+    assert_int_equal(mr_tasks_list(test_db, user, &filter, &page, &err), MR_OK);
+    assert_int_equal(mr_task_page_count(page), THOUSAND);
+    assert_true(page_bytes(page) < MR_TASK_PAGE_BYTES);
+}
+
 /* Each task stands on one page, and no page is longer than the bound and a task. */
 static void pages_are_bounded_in_bytes(void **state)
 {
@@ -441,6 +460,7 @@ int main(void)
         cmocka_unit_test(keys_that_find_nothing),
         cmocka_unit_test(lists_page_in_both_orders),
         cmocka_unit_test(pages_are_bounded_in_bytes),
+        cmocka_unit_test(a_page_holds_a_thousand_usual_tasks),
         cmocka_unit_test(a_deleted_task_hands_over_its_objects),
         cmocka_unit_test(a_running_task_that_is_deleted_is_lost),
         cmocka_unit_test(the_outbox_owes_what_was_not_heard_of),
