@@ -67,10 +67,10 @@ static enum mr_status complete_spec(const struct mr_worker *worker, const struct
                                     json_t *spec, struct mr_err *err)
 {
     const struct mr_config *config = worker->config;
-    MR_AUTO_JSON json_t *common =
-        json_pack("{s:I,s:s,s:I,s:I,s:I}", "input_size", (json_int_t)source->size, "input_name", source->name,
-                  "logo_size", (json_int_t)worker->logo.len, "max_pixels", (json_int_t)config->max_pixels,
-                  "max_duration_seconds", (json_int_t)config->max_duration_s);
+    MR_AUTO_JSON json_t *common = json_pack(
+        "{s:I,s:s,s:I,s:I,s:I,s:I}", "input_size", (json_int_t)source->size, "input_name", source->name,
+        "logo_size", (json_int_t)worker->logo.len, "max_pixels", (json_int_t)config->max_pixels, "max_work",
+        (json_int_t)config->max_work, "max_duration_seconds", (json_int_t)config->max_duration_s);
     return common && json_object_update(spec, common) == 0 ? MR_OK : mr_fail_oom(err);
 }
 

@@ -94,6 +94,7 @@ static const struct entry entries[] = {
     NUMBER("SANDBOX_MEMORY_MIB", WORKER, sandbox_memory_mib, 1024, 0, 1048576, "memory of one conversion, in addition to the libraries; 0: no limit"),
     NUMBER("MAX_PIXELS", BOTH, max_pixels, 8912896, 256, INT64_C(1) << 28, "largest width × height of an input or output picture (4096×2176)"),
     NUMBER("MAX_DURATION_SECONDS", WORKER, max_duration_s, 86400, 1, 86400, "longest input"),
+    NUMBER("MAX_WORK_MEGAPIXELS", WORKER, max_work, 600000, 0, INT64_C(1) << 40, "most work of a task, in megapixels encoded as H.264 (two hours of 1080p at 30 fps: 447,898), and at most a tenth of it plus 20 for each KiB of the input; 0: no limit"),
     NUMBER("MAX_OUTPUT_BYTES", WORKER, max_output_bytes, INT64_C(1) << 36, 1, INT64_C(5) << 40, "largest output of a task, all files together"),
     TEXT("LOGO_FILE", WORKER, 0, logo_file, "", 4000, NULL, "PNG file with the logo of edited videos; empty: mediarun's own"),
     NUMBER("MAX_FETCH_BYTES", WORKER, max_fetch_bytes, INT64_C(5) << 30, 1, INT64_C(5) << 40, "largest file fetched from a URL"),

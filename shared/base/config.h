@@ -80,6 +80,7 @@ struct mr_config {
     int64_t sandbox_memory_mib;
     int64_t max_pixels;
     int64_t max_duration_s;
+    int64_t max_work;
     int64_t max_output_bytes;
     char *logo_file;
     int64_t max_fetch_bytes;

@@ -47,3 +47,22 @@ NOT_VIDEOS = {
 def test_files_that_refer_to_others(user, name):
     task = user.wait(user.upload(NOT_VIDEOS[name] * 3, "mp4", name=name))
     assert task["status"] == "failed" and task["error"]["code"] in ("invalid_media", "no_video", "unsupported_codec"), task
+
+
+def gif_of(delays):
+    """A GIF of one pixel, shown for so many hundredths of a second each time."""
+    frames = b"".join(b"!\xf9\x04\x00" + delay.to_bytes(2, "little") + b"\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00"
+                      for delay in delays)
+    return b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff" + frames + b";"
+
+
+def test_small_files_cannot_ask_for_hours_of_work(stack, user):
+    """Refused before the first frame is encoded; the text says what was asked for, what is accepted, and what to do."""
+    options = {"fps": 120, "resize": {"width": 4096, "height": 2176}}
+    task = user.upload(gif_of([65535] * 5), "webm", "bomb.gif", options=json.dumps(options))
+    failed = user.wait(task, 10)
+    assert failed["status"] == "failed" and failed["error"]["code"] == "too_expensive", failed
+    for part in ("4096x2176", "120 fps", "3277 s", "megapixels", "trim"):
+        assert part in failed["error"]["detail"], failed
+    short = user.upload(gif_of([5, 5]), "webm", "short.gif", options=json.dumps({"fps": 30}))
+    assert user.finish(short)["status"] == "processed"

@@ -57,7 +57,11 @@ enum mr_status mr_audio_clip_open(struct mr_audio_clip *clip, const AVFrame *fra
     MR_TRY(mr_audio_part_open(&clip->part, frame, err));
     const AVCodecContext *encoder = clip->part.encoder;
     clip->waiting = av_audio_fifo_alloc(encoder->sample_fmt, encoder->ch_layout.nb_channels, CHUNK);
-    return clip->waiting ? MR_OK : mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the encoder up");
+    if (!clip->waiting)
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the encoder up");
+    const struct mr_parts *parts = clip->part.parts;
+    return mr_work_plan_audio(parts->work, encoder->sample_rate, encoder->ch_layout.nb_channels,
+                              mr_parts_expected_s(parts), err);
 }
 
 /* Moves samples that have waited into the present part. */

@@ -82,6 +82,7 @@ static enum mr_status encode_queue(struct mr_audio_part *part, bool is_last, str
 enum mr_status mr_audio_part_write(struct mr_audio_part *part, uint8_t *const *data, int samples,
                                    struct mr_err *err)
 {
+    MR_TRY(mr_work_samples(part->parts->work, samples, part->encoder->ch_layout.nb_channels, err));
     int rc = av_audio_fifo_write(part->queue, (void **)(uintptr_t)data, samples);
     if (rc < 0)
         return mr_av_fail(err, MR_CODE_INTERNAL, rc, "keep the audio");

@@ -20,6 +20,7 @@ struct spec {
     int64_t logo_size; /* 0: none */
     int64_t max_pixels;
     int64_t max_us;
+    int64_t max_work;
     struct mr_options options;
 };
 
@@ -37,12 +38,12 @@ static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_
 {
     const char *format = NULL, *name = NULL;
     json_t *options = NULL;
-    json_int_t size = 0, logo_size = 0, max_pixels = 0, max_seconds = DAY;
+    json_int_t size = 0, logo_size = 0, max_pixels = 0, max_work = 0, max_seconds = DAY;
     int is_probe = false;
-    if (json_unpack((json_t *)(uintptr_t)json, "{s?s, s?b, s:I, s?s, s?o, s?I, s?I, s?I}", "format", &format,
-                    "probe", &is_probe, "input_size", &size, "input_name", &name, "options", &options,
-                    "logo_size", &logo_size, "max_pixels", &max_pixels, "max_duration_seconds",
-                    &max_seconds) < 0 ||
+    if (json_unpack((json_t *)(uintptr_t)json, "{s?s, s?b, s:I, s?s, s?o, s?I, s?I, s?I, s?I}", "format",
+                    &format, "probe", &is_probe, "input_size", &size, "input_name", &name, "options",
+                    &options, "logo_size", &logo_size, "max_pixels", &max_pixels, "max_work", &max_work,
+                    "max_duration_seconds", &max_seconds) < 0 ||
         size < 0 || (!format && !is_probe))
         return mr_fail_code(err, MR_CODE_INTERNAL, "the job's spec is incomplete");
     *ret = (struct spec){.is_probe = is_probe,
@@ -51,6 +52,7 @@ static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_
                          .input_name = name,
                          .logo_size = logo_size,
                          .max_pixels = max_pixels,
+                         .max_work = max_work,
                          .max_us = FFMIN(max_seconds > 0 ? max_seconds : DAY, DAY) * 1000000};
     if (!ret->format && !is_probe)
         return mr_fail_code(err, MR_CODE_UNSUPPORTED_FORMAT, "format is unknown: %s", format);
@@ -108,6 +110,7 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
                                    .fds = fds,
                                    .notes = &notes,
                                    .max_us = spec->max_us,
+                                   .work = mr_work_of(spec->max_work, spec->input_size),
                                    .gain = &gain};
     MR_TRY(mr_notes_init(&notes, err));
     if (spec->options.loudness < 0)

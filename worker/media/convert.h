@@ -10,6 +10,7 @@
  *   input_name  its file name, a hint for the demuxer's choice; may be absent
  *   logo_size   bytes of the source MR_SOURCE_LOGO, a PNG; may be absent
  *   max_pixels, max_duration_seconds  the most that a video frame and a file may have; may be absent
+ *   max_work    the most that the conversion may cost (work.h); may be absent
  *
  * The receipt (the result record):
  *   input        what describe.h says of it; duration_ms is what was decoded

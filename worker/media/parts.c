@@ -122,3 +122,13 @@ void mr_parts_give_up(struct mr_parts *parts, enum mr_slot slot)
     for (int64_t i = 0; i < parts->count; i++)
         mr_muxer_give_up(parts->open[i], slot);
 }
+
+double mr_parts_expected_s(const struct mr_parts *parts)
+{
+    const struct mr_timeline *timeline = parts->timeline;
+    int64_t all_us = parts->input->estimated_us;
+    if (all_us <= 0 || mr_demuxer_is_mpeg(parts->input)) /* whose last time stamp may be anything */
+        return 0;
+    int64_t clip_us = FFMIN(all_us - timeline->skip_us, timeline->length_us);
+    return clip_us > 0 ? (double)clip_us / 1e6 : 0;
+}

@@ -8,6 +8,7 @@
 
 #include "worker/media/muxer.h"
 #include "worker/media/timeline.h"
+#include "worker/media/work.h"
 
 enum {
     MR_PARTS_OPEN = 32,                  /* the most that are open at a time */
@@ -15,12 +16,13 @@ enum {
 };
 
 struct mr_parts {
-    const struct mr_media_format *spec; /* not owned; nor are the next five */
+    const struct mr_media_format *spec; /* not owned; nor are the next six */
     const struct mr_options *options;
     const struct mr_demuxer *input;
     const struct mr_sandbox_fds *fds;
     struct mr_notes *notes;
     const struct mr_timeline *timeline;
+    struct mr_work *work;
     bool expects[MR_SLOTS]; /* the tracks that each part waits for */
 
     struct mr_muxer *open[MR_PARTS_OPEN]; /* parts first … first + count - 1; owned */
@@ -42,6 +44,8 @@ MR_MUST_CHECK enum mr_status mr_parts_get(struct mr_parts *parts, int64_t part, 
 /* The track has written all of its present part, which is so long; a part that all have left is finished. */
 MR_MUST_CHECK enum mr_status mr_parts_leave(struct mr_parts *parts, enum mr_slot slot, int64_t length_us,
                                             struct mr_err *err);
+/* How long the clip will be by what the file says of itself, in seconds; 0: it does not say, or not reliably. */
+double mr_parts_expected_s(const struct mr_parts *parts);
 /* No part waits for this track any longer: it has no data. */
 void mr_parts_give_up(struct mr_parts *parts, enum mr_slot slot);
 

@@ -75,7 +75,8 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
                                         .input = pipeline->input,
                                         .fds = pipeline->fds,
                                         .notes = pipeline->notes,
-                                        .timeline = &pipeline->timeline};
+                                        .timeline = &pipeline->timeline,
+                                        .work = &pipeline->work};
     pipeline->sync = (struct mr_sync){.parts = &pipeline->parts};
     pipeline->thumbnail =
         (struct mr_thumbnail){.at_us = options->thumbnail_us, .width = options->thumbnail_width};

@@ -20,6 +20,7 @@ struct mr_pipeline {
     const AVFrame *logo;        /* NULL: none */
     const struct mr_gain *gain; /* for the option loudness */
     int64_t max_us;             /* a longer input is refused */
+    struct mr_work work;        /* what it costs, and may cost */
 
     struct mr_timeline timeline;
     struct mr_discontinuity clock; /* of the input */

@@ -60,6 +60,23 @@ static void plan_geometry(struct mr_video *video, const AVFrame *frame, struct m
     ret->deinterlaces = video->deinterlaces;
 }
 
+/* A rate that varies is known as an average, if at all. */
+static enum mr_status plan_work(struct mr_video *video, struct mr_err *err)
+{
+    const struct mr_parts *parts = video->track.parts;
+    struct mr_video_clip *clip = &video->clip;
+    const struct mr_video_plan *plan = &clip->plan;
+    double fps = av_q2d(plan->fps);
+    AVRational average = video->track.stream->avg_frame_rate;
+    clip->weight = mr_work_weight(plan->codec->name, parts->options->preset);
+    if (clip->frames > 0 || (!plan->is_constant && average.num <= 0))
+        return MR_OK;
+    if (!plan->is_constant)
+        fps = FFMIN(fps, av_q2d(average));
+    return mr_work_plan_video(parts->work, clip->weight, clip->size.width, clip->size.height, fps,
+                              mr_parts_expected_s(parts), err);
+}
+
 static enum mr_status open_filters(struct mr_video *video, const AVFrame *frame, struct mr_err *err)
 {
     const struct mr_video_plan *plan = &video->clip.plan;
@@ -71,6 +88,7 @@ static enum mr_status open_filters(struct mr_video *video, const AVFrame *frame,
         return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT,
                             "options.resize would make frames of %dx%d, more than %lld pixels",
                             geometry.out.width, geometry.out.height, (long long)most);
+    MR_TRY(plan_work(video, err));
     mr_geometry_chain(&geometry, frame, plan->pixels, plan->is_constant ? plan->fps : (AVRational){0, 1},
                       chain);
     return mr_filters_open_video(&video->filters, frame, AV_TIME_BASE_Q, chain, err);
@@ -150,6 +168,7 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
         return witness(video, frame, err);
     if (clip->is_done)
         return MR_OK;
+    MR_TRY(mr_work_decoded(video->track.parts->work, frame->width, frame->height, err));
     int64_t at_us = time_of(video, frame), length_us = video->track.parts->timeline->length_us;
     video->track.next_us = at_us + length_of(video, frame);
     if (at_us < -SLACK_US)

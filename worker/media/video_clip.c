@@ -77,6 +77,7 @@ static enum mr_status send(struct mr_video_clip *clip, const AVFrame *frame, int
     copy->pict_type = AV_PICTURE_TYPE_NONE; /* the encoder's choice, not the input's */
     clip->sent = at;
     clip->frames++;
+    MR_TRY(mr_work_encoded(clip->parts->work, clip->weight, frame->width, frame->height, err));
     return encode(clip, copy, err);
 }
 

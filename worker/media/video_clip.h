@@ -16,7 +16,8 @@ struct mr_video_clip {
     const AVFrame *logo;            /* as decoded; NULL: none */
     struct mr_thumbnail *thumbnail; /* is offered the frames of the first part */
     struct mr_video_plan plan;
-    struct mr_frame_size size; /* of the frames; set before the first */
+    struct mr_frame_size size; /* of the frames; set before the first, as is the next */
+    double weight;             /* of the encoder: work.h */
 
     AVCodecContext *encoder; /* of the present part; NULL: none is open */
     AVFrame *fitted_logo;
