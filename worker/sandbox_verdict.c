@@ -14,15 +14,6 @@ enum mr_status mr_sandbox_broken_protocol(struct mr_err *err, const char *what)
     return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "decoder broke the protocol: %s", what);
 }
 
-/* The detail may quote the file. The JSON parser has checked that it is UTF-8; control characters are
- * replaced. */
-static void make_printable(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = ' ';
-}
-
 static enum mr_status take_failure(struct mr_verdict *verdict, const json_t *value, struct mr_err *err)
 {
     const char *name, *detail;
@@ -31,8 +22,7 @@ static enum mr_status take_failure(struct mr_verdict *verdict, const json_t *val
     enum mr_code code = mr_code_find(name);
     if (code == MR_CODE_NONE || !(mr_code_row(code)->places & MR_CODE_IN_CHILD))
         return mr_sandbox_broken_protocol(err, "failure with an unknown code");
-    mr_fail_code(&verdict->failure, code, "%s", detail);
-    make_printable(verdict->failure.message);
+    mr_fail_code(&verdict->failure, code, "%s", detail); /* may quote the file */
     return MR_OK;
 }
 

@@ -1,5 +1,7 @@
 #include "shared/base/err.h"
 
+#include "shared/base/utf8.h"
+
 #include <stdarg.h>
 
 static const struct {
@@ -31,6 +33,12 @@ const char *mr_status_name(enum mr_status status)
     return (unsigned)status < MR_STATUS_COUNT ? statuses[status].name : "unknown";
 }
 
+/* A message may quote a file, a server or a client: whoever stores or prints it need not look at it again. */
+static void make_storable(struct mr_err *err)
+{
+    mr_utf8_storable(err->message, strlen(err->message), err->message, sizeof err->message);
+}
+
 static void fill(struct mr_err *err, enum mr_status status, enum mr_code code, const char *format,
                  va_list args) __attribute__((format(printf, 4, 0)));
 
@@ -43,6 +51,7 @@ static void fill(struct mr_err *err, enum mr_status status, enum mr_code code, c
     err->code = code;
     err->retry_after_s = 0;
     vsnprintf(err->message, sizeof err->message, format, args);
+    make_storable(err);
 }
 
 enum mr_status mr_fail(struct mr_err *err, enum mr_status status, const char *format, ...)
@@ -93,6 +102,7 @@ enum mr_status mr_fail_errno(struct mr_err *err, enum mr_status status, int errn
         /* The GNU strerror_r: thread-safe, and returns the text to use. */
         const char *text = strerror_r(errnum, reason, sizeof reason);
         snprintf(err->message + used, sizeof err->message - used, ": %s", text);
+        make_storable(err);
     }
     return status;
 }
@@ -123,5 +133,6 @@ enum mr_status mr_wrap(struct mr_err *err, enum mr_status status, const char *fo
         size_t room = sizeof err->message - (size_t)used;
         snprintf(err->message + used, room, ": %.*s", (int)room, old);
     }
+    make_storable(err);
     return status;
 }

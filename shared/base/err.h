@@ -24,7 +24,8 @@ struct mr_err {
     enum mr_status status;
     enum mr_code code;                /* for programs; never MR_CODE_NONE on failure */
     int retry_after_s;                /* when the same may succeed; 0: not known */
-    char message[MR_ERR_MESSAGE_MAX]; /* a sentence for people, cut if it does not fit */
+    char message[MR_ERR_MESSAGE_MAX]; /* a sentence for people, UTF-8 without control characters, whatever it
+                                         quotes; cut if it does not fit */
 };
 
 #define MR_MUST_CHECK __attribute__((warn_unused_result))

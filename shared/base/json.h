@@ -13,4 +13,7 @@ static inline void mr_json_cleanup(json_t **json)
 /* How values are written for clients: with the 15 digits that a double keeps for certain, so 12.3 stays 12.3. */
 #define MR_JSON_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
 
+/* A string of what somebody else wrote: bytes that are no UTF-8 are replaced (mr_utf8_storable). NULL without memory. */
+json_t *mr_json_text(const char *text);
+
 #endif

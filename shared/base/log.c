@@ -77,10 +77,7 @@ static void write_line(int fd, const char *line, size_t len)
 
 static void set_string(json_t *entry, const char *key, const char *value)
 {
-    json_t *text = json_string(value);
-    if (!text) /* not UTF-8: it may contain input */
-        text = json_string("(not UTF-8)");
-    json_object_set_new(entry, key, text);
+    json_object_set_new(entry, key, mr_json_text(value)); /* it may contain input */
 }
 
 static json_t *new_entry(const struct mr_log *log, enum mr_severity severity, const char *message)

@@ -82,19 +82,19 @@ static const char *public_detail(int http_status, const struct mr_err *cause)
     }
 }
 
+/* What concerns operators alone is for clients no more than its status. */
+static enum mr_code public_code(const struct mr_err *cause)
+{
+    bool shown = mr_code_row(cause->code)->places & MR_CODE_IN_ANSWER;
+    return shown ? cause->code : mr_code_of_status(cause->status);
+}
+
 enum mr_status mr_problem_json(int http_status, const struct mr_err *cause, json_t **ret, struct mr_err *err)
 {
     const char *detail = public_detail(http_status, cause);
     json_t *problem = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "type", "about:blank", "title",
                                 mr_http_reason(http_status), "status", http_status, "detail", detail, "code",
-                                mr_code_name(cause->code), "message", detail);
-    if (!problem) {
-        /* A message that is cut within a character, or quotes invalid bytes, is not UTF-8. */
-        const char *title = mr_http_reason(http_status);
-        problem =
-            json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "type", "about:blank", "title", title, "status",
-                      http_status, "detail", title, "code", mr_code_name(cause->code), "message", title);
-    }
+                                mr_code_name(public_code(cause)), "message", detail);
     if (!problem)
         return mr_fail_oom(err);
     *ret = problem;

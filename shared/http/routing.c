@@ -52,6 +52,8 @@ enum mr_status mr_path_parse(const char *raw, struct mr_path *ret, struct mr_err
     ret->count = 0;
     if (*raw != '/')
         return mr_fail(err, MR_INVALID, "the path must begin with a slash");
+    if (!mr_utf8_is_valid(raw, strlen(raw)))
+        return mr_fail(err, MR_INVALID, "the path must be UTF-8");
     MR_TRY(split(raw, ret, err));
     return decode_segments(ret, err);
 }

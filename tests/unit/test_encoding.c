@@ -1,6 +1,7 @@
 #include "shared/base/clock.h"
 #include "shared/base/crc32c.h"
 #include "shared/base/encoding.h"
+#include "shared/base/json.h"
 #include "shared/base/random.h"
 #include "shared/base/utf8.h"
 
@@ -257,6 +258,40 @@ static void test_utf8_prefix(void **state)
         assert_int_equal(mr_utf8_prefix(cases[i].text, cases[i].max), cases[i].expected);
 }
 
+static void test_utf8_storable(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t len, size;
+        const char *expected;
+    } cases[] = {
+        {"", 0, 10, ""},
+        {"abc", 3, 10, "abc"},
+        {"abc", 3, 3, "ab"},
+        {"a\0b\tc\x7f", 6, 10, "a b c "},
+        {"\xc3\xa4\xff\xc3\xa4", 5, 10, "\xc3\xa4?\xc3\xa4"},
+        {"\xc3\xa4\xc3\xa4", 4, 4, "\xc3\xa4"}, /* whole characters */
+        {"\xed\xa0\x80z", 4, 10, "???z"},       /* a surrogate */
+        {"\xc0\xaf", 2, 10, "??"},              /* overlong */
+        {"a\xe2\x82", 3, 10, "a"},              /* cut off */
+        {"\xe2(\xa1", 3, 10,
+         "?"
+         "(?"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char out[10];
+        mr_utf8_storable(cases[i].text, cases[i].len, out, cases[i].size);
+        assert_string_equal(out, cases[i].expected);
+        memcpy(out, cases[i].text, cases[i].len);
+        mr_utf8_storable(out, cases[i].len, out, cases[i].size); /* in place */
+        assert_string_equal(out, cases[i].expected);
+    }
+    json_t *json = mr_json_text("\xff!");
+    assert_string_equal(json_string_value(json), "?!");
+    json_decref(json);
+}
+
 static void test_random_bytes(void **state)
 {
     (void)state;
@@ -270,12 +305,12 @@ static void test_random_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_base64),       cmocka_unit_test(test_base64_of_all_bytes),
-        cmocka_unit_test(test_hex),          cmocka_unit_test(test_percent),
-        cmocka_unit_test(test_uuid),         cmocka_unit_test(test_time),
-        cmocka_unit_test(test_parse_int64),  cmocka_unit_test(test_crc32c),
-        cmocka_unit_test(test_utf8),         cmocka_unit_test(test_utf8_prefix),
-        cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_base64),        cmocka_unit_test(test_base64_of_all_bytes),
+        cmocka_unit_test(test_hex),           cmocka_unit_test(test_percent),
+        cmocka_unit_test(test_uuid),          cmocka_unit_test(test_time),
+        cmocka_unit_test(test_parse_int64),   cmocka_unit_test(test_crc32c),
+        cmocka_unit_test(test_utf8),          cmocka_unit_test(test_utf8_prefix),
+        cmocka_unit_test(test_utf8_storable), cmocka_unit_test(test_random_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 #include "shared/base/err.h"
+#include "shared/base/utf8.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -21,6 +22,26 @@ static void test_fail_fills(void **state)
     assert_int_equal(mr_fail_errno(&err, MR_UNAVAILABLE, ENOENT, "open %s", "x"), MR_UNAVAILABLE);
     assert_string_equal(err.message, "open x: No such file or directory");
     assert_int_equal(mr_fail_oom(&err), MR_EXHAUSTED);
+}
+
+/* Whatever a message quotes, it can be stored and printed. */
+static void test_messages_are_storable(void **state)
+{
+    (void)state;
+    struct mr_err err;
+    mr_fail(&err, MR_INVALID, "type is %s", "audio/\xff\xc3(\n\x7f");
+    assert_string_equal(err.message, "type is audio/?"
+                                     "?(  ");
+    mr_fail_errno(&err, MR_INVALID, ENOENT, "open \xe2\x82");
+    assert_string_equal(err.message, "open : No such file or directory");
+    char longer[MR_ERR_MESSAGE_MAX + 10];
+    for (size_t i = 0; i + 2 < sizeof longer; i += 2)
+        memcpy(longer + i, "\xc3\xa4", 3);
+    mr_fail(&err, MR_INVALID, "%s", longer);
+    assert_int_equal(strlen(err.message), MR_ERR_MESSAGE_MAX - 2); /* no half character at the end */
+    assert_true(mr_utf8_is_valid(err.message, strlen(err.message)));
+    (void)!mr_wrap(&err, MR_INVALID, "x");
+    assert_true(mr_utf8_is_valid(err.message, strlen(err.message)));
 }
 
 static void test_fail_as_and_from(void **state)
@@ -150,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fail_fills),
+        cmocka_unit_test(test_messages_are_storable),
         cmocka_unit_test(test_fail_as_and_from),
         cmocka_unit_test(test_a_failure_says_when_to_retry),
         cmocka_unit_test(test_codes_are_words_that_find_their_row),

@@ -5,7 +5,6 @@
  */
 #include "shared/base/clock.h"
 #include "shared/base/encoding.h"
-#include "shared/base/utf8.h"
 #include "shared/data/deliveries.h"
 #include "shared/data/tasks.h"
 #include "shared/http/retry.h"
@@ -60,7 +59,7 @@ static enum mr_delivery_end send_webhook(struct attempt *attempt, json_t *task)
                                        .canceled_ctx = attempt};
     if (!mr_bulkhead_enter(worker->bulkhead, delivery->user_id)) {
         mr_fail(&attempt->reason, MR_EXHAUSTED,
-                "webhook postponed: other receivers of this user answer slowly");
+                "webhook postponed: as many of this user's as may run at once have no answer yet");
         return MR_DELIVERY_POSTPONED;
     }
     int64_t began_us = mr_time_monotonic_us();
@@ -114,8 +113,7 @@ static const char *reason_for_user(const struct attempt *attempt, enum mr_delive
     if (attempt->delivery->channel == MR_CHANNEL_MAIL && reason->status != MR_INVALID &&
         end != MR_DELIVERY_SKIPPED)
         return "mail could not be sent";
-    return mr_utf8_is_valid(reason->message, strlen(reason->message)) ? reason->message
-                                                                      : mr_status_name(reason->status);
+    return reason->message;
 }
 
 /* If the outcome is lost, the delivery is sent once more: so this is retried for a while. */

@@ -14,11 +14,11 @@ static size_t size_of(const json_t *value)
     return json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
 }
 
-/* The setters leave out what is not known; json_object_set_new refuses what is no UTF-8, or NULL. */
+/* The setters leave out what is not known; json_object_set_new refuses NULL. */
 static void set_text(json_t *to, const char *key, const char *text)
 {
     if (text && text[0])
-        (void)json_object_set_new(to, key, json_string(text));
+        (void)json_object_set_new(to, key, mr_json_text(text));
 }
 
 static void set_positive(json_t *to, const char *key, int64_t number)

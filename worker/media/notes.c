@@ -37,7 +37,7 @@ static void add(struct mr_notes *notes, json_t *to, json_t *note)
 void mr_notes_kept(struct mr_notes *notes, const char *what)
 {
     if (notes)
-        add(notes, notes->kept, json_string(what));
+        add(notes, notes->kept, mr_json_text(what));
 }
 
 void mr_notes_changed(struct mr_notes *notes, const char *what, const char *from, const char *to,
@@ -45,13 +45,14 @@ void mr_notes_changed(struct mr_notes *notes, const char *what, const char *from
 {
     if (notes)
         add(notes, notes->changed,
-            json_pack("{s:s, s:s, s:s, s:s}", "what", what, "from", from, "to", to, "why", why));
+            json_pack("{s:o, s:o, s:o, s:s}", "what", mr_json_text(what), "from", mr_json_text(from), "to",
+                      mr_json_text(to), "why", why));
 }
 
 void mr_notes_dropped(struct mr_notes *notes, const char *what, const char *why)
 {
     if (notes)
-        add(notes, notes->dropped, json_pack("{s:s, s:s}", "what", what, "why", why));
+        add(notes, notes->dropped, json_pack("{s:o, s:s}", "what", mr_json_text(what), "why", why));
 }
 
 void mr_notes_warn(struct mr_notes *notes, enum mr_code code, const char *format, ...)
@@ -62,6 +63,6 @@ void mr_notes_warn(struct mr_notes *notes, enum mr_code code, const char *format
     vsnprintf(detail, sizeof detail, format, args);
     va_end(args);
     if (notes)
-        json_array_append_new(notes->warnings,
-                              json_pack("{s:s, s:s}", "code", mr_code_name(code), "detail", detail));
+        json_array_append_new(notes->warnings, json_pack("{s:s, s:o}", "code", mr_code_name(code), "detail",
+                                                         mr_json_text(detail)));
 }
