@@ -70,20 +70,28 @@ static enum mr_status add_headers(struct mr_request *req, const struct em_stored
     return add_settings(req, stored, err);
 }
 
+/* A broken stream ends with a failure after its first half: the server closes the connection then. */
 static enum mr_status send_file(struct mr_request *req, int fd, int64_t first, int64_t length,
-                                struct mr_err *err)
+                                enum em_fault fault, struct mr_err *err)
 {
+    int64_t half = length / 2;
     MR_AUTO_STR char *chunk = malloc(CHUNK_BYTES);
     if (!chunk)
         return mr_fail_oom(err);
     while (length > 0) {
-        size_t want = length < CHUNK_BYTES ? (size_t)length : CHUNK_BYTES;
+        int64_t left = fault == EM_FAULT_BREAK ? length - half : length;
+        size_t want = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
         ssize_t got = pread(fd, chunk, want, first);
         if (got <= 0)
             return mr_fail_errno(err, MR_UNAVAILABLE, got < 0 ? errno : EIO, "read an object");
+        if (fault == EM_FAULT_CORRUPT)
+            chunk[0] = (char)~chunk[0];
+        fault = fault == EM_FAULT_CORRUPT ? EM_FAULT_NONE : fault;
         MR_TRY(mr_respond_write(req, chunk, (size_t)got, err));
         first += got;
         length -= got;
+        if (fault == EM_FAULT_BREAK && length <= half)
+            return mr_fail(err, MR_UNAVAILABLE, "this fault was ordered");
     }
     return mr_respond_end(req, err);
 }
@@ -101,7 +109,7 @@ static enum mr_status answer_unsatisfiable(struct mr_request *req, const struct 
 }
 
 static enum mr_status send_object(struct mr_request *req, const struct em_stored *stored, int fd,
-                                  struct mr_err *err)
+                                  enum em_fault fault, struct mr_err *err)
 {
     int64_t first, length;
     enum em_object_range kind =
@@ -118,16 +126,16 @@ static enum mr_status send_object(struct mr_request *req, const struct em_stored
     const char *type = shown(req, stored, "contentType", "response-content-type");
     MR_TRY(mr_respond_begin(req, kind == EM_OBJECT_PART ? 206 : 200, type ? type : "application/octet-stream",
                             length, err));
-    return send_file(req, fd, first, length, err);
+    return send_file(req, fd, first, length, fault, err);
 }
 
-enum mr_status em_download(struct em_store *store, struct mr_request *req, const char *bucket,
-                           const char *name, struct mr_err *err)
+enum mr_status em_download(struct em_store *store, struct em_faults *faults, struct mr_request *req,
+                           const char *bucket, const char *name, struct mr_err *err)
 {
     struct em_conditions conditions;
     MR_AUTO(em_stored) struct em_stored *stored = NULL;
     MR_AUTO_FD int fd = -1;
     MR_TRY(em_conditions_of_request(req, false, &conditions, err));
     MR_TRY(em_store_get(store, bucket, name, &conditions, &stored, &fd, err));
-    return send_object(req, stored, fd, err);
+    return send_object(req, stored, fd, em_faults_take_download(faults), err);
 }

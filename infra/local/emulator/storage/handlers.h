@@ -3,14 +3,23 @@
 #define EM_STORAGE_HANDLERS_H
 
 #include "infra/local/emulator/app.h"
+#include "infra/local/emulator/storage/faults.h"
 #include "infra/local/emulator/storage/session.h"
 #include "infra/local/emulator/storage/store.h"
 
 /* What the handlers work with. */
 struct em_storage {
     struct em_store *store;
+    struct em_faults *faults;
     struct em_upload_sessions *sessions;
 };
+
+enum { EM_FAULTS_BYTES_MAX = 64 << 10 };
+
+/* fault_handlers.c: the faults, and the handlers that may have one */
+mr_handler em_faults_put, em_faults_list;
+mr_handler em_object_get_or_fault, em_object_delete_or_fault, em_object_compose_or_fault;
+mr_handler em_upload_post_or_fault, em_upload_put_or_fault;
 
 /* bucket_handlers.c */
 mr_handler em_bucket_insert, em_bucket_list, em_bucket_get, em_bucket_patch, em_bucket_delete;

@@ -50,8 +50,8 @@ enum mr_status em_object_list(void *app, struct mr_request *req, struct mr_err *
 enum mr_status em_object_download(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct em_app *emulator = app;
-    return em_download(emulator->storage->store, req, mr_request_param(req, "bucket"),
-                       mr_request_param(req, "object"), err);
+    return em_download(emulator->storage->store, emulator->storage->faults, req,
+                       mr_request_param(req, "bucket"), mr_request_param(req, "object"), err);
 }
 
 enum mr_status em_object_get(void *app, struct mr_request *req, struct mr_err *err)

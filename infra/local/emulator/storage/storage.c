@@ -6,6 +6,7 @@
 
 static enum mr_status open_files(struct em_storage *storage, const char *data_dir, struct mr_err *err)
 {
+    MR_TRY(em_faults_new(&storage->faults, err));
     MR_TRY(em_store_open(data_dir, &storage->store, err));
     return em_upload_sessions_open(em_store_session_directory(storage->store), &storage->sessions, err);
 }
@@ -28,6 +29,7 @@ void em_storage_free(struct em_storage *storage)
         return;
     em_upload_sessions_free(storage->sessions);
     em_store_free(storage->store);
+    em_faults_free(storage->faults);
     free(storage);
 }
 
@@ -42,6 +44,8 @@ const struct mr_route *em_storage_routes(size_t *ret_count)
 {
     enum { JSON = EM_RESOURCE_BYTES_MAX };
     static const struct mr_route routes[] = {
+        {"PUT", "/emulator/storage/faults", em_faults_put, EM_FAULTS_BYTES_MAX, 0},
+        {"GET", "/emulator/storage/faults", em_faults_list, 0, 0},
         JSON_API("POST", "/b", em_bucket_insert, JSON),
         JSON_API("GET", "/b", em_bucket_list, 0),
         JSON_API("GET", "/b/{bucket}", em_bucket_get, 0),
@@ -49,17 +53,17 @@ const struct mr_route *em_storage_routes(size_t *ret_count)
         JSON_API("PATCH", "/b/{bucket}", em_bucket_patch, JSON),
         JSON_API("DELETE", "/b/{bucket}", em_bucket_delete, JSON),
         JSON_API("GET", "/b/{bucket}/o", em_object_list, 0),
-        JSON_API("GET", "/b/{bucket}/o/{object}", em_object_get, 0),
+        JSON_API("GET", "/b/{bucket}/o/{object}", em_object_get_or_fault, 0),
         JSON_API("PATCH", "/b/{bucket}/o/{object}", em_object_patch, JSON),
         JSON_API("PUT", "/b/{bucket}/o/{object}", em_object_update, JSON),
-        JSON_API("DELETE", "/b/{bucket}/o/{object}", em_object_delete, JSON),
-        JSON_API("POST", "/b/{bucket}/o/{object}/compose", em_object_compose, JSON),
+        JSON_API("DELETE", "/b/{bucket}/o/{object}", em_object_delete_or_fault, JSON),
+        JSON_API("POST", "/b/{bucket}/o/{object}/compose", em_object_compose_or_fault, JSON),
         JSON_API("POST", "/b/{sourceBucket}/o/{sourceObject}/rewriteTo/b/{bucket}/o/{object}",
                  em_object_rewrite, JSON),
         JSON_API("POST", "/b/{sourceBucket}/o/{sourceObject}/copyTo/b/{bucket}/o/{object}", em_object_copy,
                  JSON),
-        {"POST", "/upload/storage/v1/b/{bucket}/o", em_upload_post, EM_OBJECT_BYTES_MAX, 0},
-        {"PUT", "/upload/storage/v1/b/{bucket}/o", em_upload_put, EM_OBJECT_BYTES_MAX, 0},
+        {"POST", "/upload/storage/v1/b/{bucket}/o", em_upload_post_or_fault, EM_OBJECT_BYTES_MAX, 0},
+        {"PUT", "/upload/storage/v1/b/{bucket}/o", em_upload_put_or_fault, EM_OBJECT_BYTES_MAX, 0},
         {"DELETE", "/upload/storage/v1/b/{bucket}/o", em_upload_delete, JSON, 0},
         {"OPTIONS", "/upload/storage/v1/b/{bucket}/o", em_upload_preflight, 0, 0},
         {"GET", "/download/storage/v1/b/{bucket}/o/{object}", em_object_download, 0, 0},

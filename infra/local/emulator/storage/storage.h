@@ -8,6 +8,7 @@
  *   cors*, signed*               cross-origin headers, signed URLs
  *   session*                     resumable uploads
  *   store*, bucket_table         buckets and objects on disk
+ *   faults, fault_handlers       faults on request, for tests of clients
  *   index, listing               the objects of a bucket in memory, and lists of them
  *   object, settings, conditions one generation of an object, and what clients may set and require
  *   incoming, hash, file         bytes, checksums and small files

@@ -20,7 +20,8 @@ static enum mr_status xml_get(void *app, struct mr_request *req, struct mr_err *
         return mr_fail_oom(err);
     MR_TRY(em_signed_url_check(emulator->identity, req, err));
     MR_TRY(mr_percent_decode(name, false, err));
-    return em_download(emulator->storage->store, req, mr_request_param(req, "bucket"), name, err);
+    return em_download(emulator->storage->store, emulator->storage->faults, req,
+                       mr_request_param(req, "bucket"), name, err);
 }
 
 enum mr_status em_xml_get(void *app, struct mr_request *req, struct mr_err *err)
