@@ -16,7 +16,8 @@ enum {
     VITAL_THREADS = 2,
     BODY_MAX = 1 << 20,
     DRAIN_MS = 8000,
-    WATCH_MS = 500
+    WATCH_MS = 500,
+    WEBHOOK_WAIT_MS = 1000
 };
 
 static enum mr_status alive(void *app, struct mr_request *req, struct mr_err *err)
@@ -49,7 +50,7 @@ static enum mr_status open_app(struct mr_worker *worker, struct mr_log *log, str
     MR_TRY(mr_db_open(config->database_url, (int)config->database_pool, &worker->db, err));
     MR_TRY(mr_guard_new(config->fetch_allow_hosts, &worker->guard, err));
     MR_TRY(mr_logo_load(config->logo_file, &worker->logo, err));
-    MR_TRY(mr_bulkhead_new((int)config->delivery_slots, &worker->bulkhead, err));
+    MR_TRY(mr_bulkhead_new((int)config->delivery_slots, WEBHOOK_WAIT_MS, &worker->bulkhead, err));
     MR_TRY(mr_ready_database(worker->db, err));
     /* The worker publishes deliveries only. */
     return mr_ready_cloud(worker->cloud.storage, &worker->publisher, 1u << MR_LANE_DELIVERIES, log, err);
