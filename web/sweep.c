@@ -1,5 +1,6 @@
 #include "web/sweep.h"
 
+#include "shared/base/clock.h"
 #include "shared/data/deliveries.h"
 #include "shared/data/idempotency.h"
 #include "shared/data/links.h"
@@ -14,6 +15,9 @@ enum {
     MESSAGES_BATCH = 500,
     KEYS_BATCH = 1000,
     ORPHANS_BATCH = 200,
+    ORPHAN_PAUSE_S = 3600,
+    ORPHAN_FAILURES_MAX = 5,
+    ORPHANS_PATIENCE_US = 20 * 1000000,
     UPLOADS_BATCH = 100,
     LINKS_BATCH = 1000,
     RECORDS_ROUNDS = 50,        /* each of up to MR_RECORDS_PURGE_MAX records */
@@ -81,15 +85,33 @@ static enum mr_status publish_deliveries(struct mr_web *web, int64_t *total, str
     return publish_owed(web, &deliveries, total, err);
 }
 
+/* An object that cannot be deleted waits, so that it does not keep the others: it may be under a hold. */
+static enum mr_status put_orphan_off(struct mr_web *web, const char *name, const struct mr_err *cause,
+                                     struct mr_err *err)
+{
+    mr_log_err(web->log, MR_LOG_ERROR, "cannot delete an orphaned object: tried again later", cause,
+               "{s:s,s:i}", "object", name, "seconds", ORPHAN_PAUSE_S);
+    return mr_orphans_add(web->db, name, ORPHAN_PAUSE_S, err);
+}
+
+/* Gives up when storage fails as such. */
 static enum mr_status delete_orphans(struct mr_web *web, int64_t *total, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *names = NULL;
+    struct mr_err cause = {0};
+    int failures = 0;
+    int64_t give_up_us = mr_time_monotonic_us() + ORPHANS_PATIENCE_US;
     MR_TRY(mr_orphans_due(web->db, ORPHANS_BATCH, &names, err));
     for (size_t i = 0; i < json_array_size(names); i++) {
         const char *name = json_string_value(json_array_get(names, i));
-        MR_TRY(mr_storage_delete(web->cloud.storage, name, err));
-        MR_TRY(mr_orphans_forget(web->db, name, err));
-        ++*total;
+        if (mr_storage_delete(web->cloud.storage, name, &cause) == MR_OK) {
+            MR_TRY(mr_orphans_forget(web->db, name, err));
+            ++*total;
+            continue;
+        }
+        MR_TRY(put_orphan_off(web, name, &cause, err));
+        if (++failures == ORPHAN_FAILURES_MAX || mr_time_monotonic_us() > give_up_us)
+            return mr_fail_from(err, &cause);
     }
     return MR_OK;
 }
