@@ -110,6 +110,7 @@ static enum mr_status fetch_once(struct ingest *ingest, struct mr_err *err)
                                    .max_bytes = worker->config->max_fetch_bytes,
                                    .timeout_ms = worker->config->fetch_timeout_s * 1000,
                                    .stall_seconds = STALL_SECONDS,
+                                   .min_bytes_per_s = worker->config->fetch_min_bytes_per_s,
                                    .begin = on_head,
                                    .sink = on_bytes,
                                    .ctx = ingest,

@@ -99,6 +99,7 @@ static const struct entry entries[] = {
     TEXT("LOGO_FILE", WORKER, 0, logo_file, "", 4000, NULL, "PNG file with the logo of edited videos; empty: mediarun's own"),
     NUMBER("MAX_FETCH_BYTES", WORKER, max_fetch_bytes, INT64_C(5) << 30, 1, INT64_C(5) << 40, "largest file fetched from a URL"),
     NUMBER("FETCH_TIMEOUT_SECONDS", WORKER, fetch_timeout_s, 1800, 1, 86400, "longest fetch from a URL"),
+    NUMBER("FETCH_MIN_BYTES_PER_SECOND", WORKER, fetch_min_bytes_per_s, 10240, 1, INT64_C(1) << 30, "slowest fetch from a URL, on average over 30 s"),
     NUMBER("DELIVERY_TIMEOUT_SECONDS", WORKER, delivery_timeout_s, 15, 1, 300, "time a webhook receiver or the mail relay has to answer"),
     NUMBER("DELIVERY_ATTEMPTS", WORKER, delivery_attempts, 8, 1, 100, "attempts to deliver a webhook or mail"),
     TEXT("SMTP_USER", WORKER, 0, smtp_user, "", 320, NULL, "user name at the mail relay (SendGrid: apikey); empty: no login"),

@@ -85,6 +85,7 @@ struct mr_config {
     char *logo_file;
     int64_t max_fetch_bytes;
     int64_t fetch_timeout_s;
+    int64_t fetch_min_bytes_per_s;
     int64_t delivery_timeout_s;
     int64_t delivery_attempts;
     char *smtp_user;

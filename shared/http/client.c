@@ -1,6 +1,7 @@
 /* One request: its options for libcurl, and its outcome. */
 #include "shared/http/client.h"
 
+#include "shared/base/clock.h"
 #include "shared/http/client_handles.h"
 #include "shared/http/client_transfer.h"
 
@@ -87,7 +88,7 @@ static void set_connection_options(CURL *curl, const struct mr_http_request *req
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
     if (req->timeout_ms)
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)req->timeout_ms);
-    if (req->stall_seconds || !req->timeout_ms) {
+    if (!req->min_bytes_per_s && (req->stall_seconds || !req->timeout_ms)) {
         curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
         curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
                          (long)(req->stall_seconds ? req->stall_seconds : STALL_SECONDS));
@@ -157,7 +158,13 @@ static enum mr_status perform(const struct mr_http_request *req, const struct cu
                               CURL *curl, struct mr_http_response *res, struct mr_err *err)
 {
     struct mr_transfer transfer = {
-        .req = req, .res = res, .err = err, .curl = curl, .repeatable = is_safe(req->method)};
+        .req = req,
+        .res = res,
+        .err = err,
+        .curl = curl,
+        .repeatable = is_safe(req->method),
+        .pace = {.began_us = mr_time_monotonic_us(),
+                 .window_s = req->stall_seconds ? req->stall_seconds : STALL_SECONDS}};
     curl_easy_setopt(curl, CURLOPT_URL, req->url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers->list);
     set_connection_options(curl, req);

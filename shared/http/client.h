@@ -45,6 +45,9 @@ struct mr_http_request {
     int connect_timeout_ms; /* 0: 10 s */
     int timeout_ms;         /* whole transfer; 0: none, but a stall ends it */
     int stall_seconds; /* less than 1 byte/s for this long ends it; 0: 30 if timeout_ms is 0, else never */
+    /* Less than this on average over each stall_seconds ends it with MR_TIMEOUT, so that a transfer takes no longer
+     * than its size demands; time that the sink takes does not count. 0: only a stall ends it. */
+    int64_t min_bytes_per_s;
     int64_t max_announced; /* a larger Content-Length ends the transfer at once: MR_TOO_LARGE; 0: any */
     /* For URLs from users: connects only to public addresses, unless the guard's allow list has the URL's host
      * (else MR_INVALID, code "address_refused"); the connection is new and is not kept. NULL: no such check. */

@@ -1,5 +1,6 @@
 #include "shared/http/client_transfer.h"
 
+#include "shared/base/clock.h"
 #include "shared/http/client_url.h"
 #include "shared/http/public_address.h"
 
@@ -60,6 +61,16 @@ static bool wants_sink(const struct mr_transfer *t)
     return t->req->sink && (t->req->sink_errors_too || good);
 }
 
+static enum mr_status give_to_sink(struct mr_transfer *t, const char *data, size_t len)
+{
+    if (!t->req->min_bytes_per_s)
+        return t->req->sink(t->req->sink_ctx, data, len, t->err);
+    int64_t began_us = mr_time_monotonic_us();
+    enum mr_status status = t->req->sink(t->req->sink_ctx, data, len, t->err);
+    t->pace.in_sink_us += mr_time_monotonic_us() - began_us;
+    return status;
+}
+
 static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 {
     struct mr_transfer *t = ctx;
@@ -67,7 +78,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     t->body_begun = true;
     mr_transfer_note_status(t);
     if (wants_sink(t)) {
-        t->callback_status = t->req->sink(t->req->sink_ctx, data, len, t->err);
+        t->callback_status = give_to_sink(t, data, len);
         if (t->callback_status != MR_OK)
             return CURL_WRITEFUNC_ERROR;
         t->res->received += (int64_t)len;
@@ -99,14 +110,28 @@ static size_t on_read(char *data, size_t size, size_t count, void *ctx)
     return got;
 }
 
+/* False if a window has ended in which too little arrived. */
+static bool keeps_pace(struct mr_pace *pace, int64_t received, int64_t min_bytes_per_s)
+{
+    int64_t waited_us = mr_time_monotonic_us() - pace->began_us - pace->in_sink_us;
+    if (!min_bytes_per_s || waited_us - pace->window_began_us < pace->window_s * INT64_C(1000000))
+        return true;
+    bool enough = received - pace->window_bytes >= min_bytes_per_s * pace->window_s;
+    pace->window_began_us = waited_us;
+    pace->window_bytes = received;
+    return enough;
+}
+
 static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
 {
-    (void)down_total, (void)down, (void)up_total, (void)up;
+    (void)down_total, (void)up_total, (void)up;
     struct mr_transfer *t = ctx;
-    if (!t->req->canceled(t->req->canceled_ctx))
-        return 0;
-    t->callback_status = mr_fail(t->err, MR_CANCELED, "%s was canceled", t->req->method);
-    return 1;
+    if (t->req->canceled && t->req->canceled(t->req->canceled_ctx))
+        t->callback_status = mr_fail(t->err, MR_CANCELED, "%s was canceled", t->req->method);
+    else if (!keeps_pace(&t->pace, down, t->req->min_bytes_per_s))
+        t->callback_status = mr_fail(t->err, MR_TIMEOUT, "less than %lld bytes/s arrived for %d s",
+                                     (long long)t->req->min_bytes_per_s, t->pace.window_s);
+    return t->callback_status != MR_OK;
 }
 
 /* The connection is new and is not kept: each one is checked. */
@@ -136,7 +161,7 @@ enum mr_status mr_transfer_set_callbacks(struct mr_transfer *t)
         curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_read);
         curl_easy_setopt(curl, CURLOPT_READDATA, t);
     }
-    if (t->req->canceled) {
+    if (t->req->canceled || t->req->min_bytes_per_s) {
         curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
         curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
         curl_easy_setopt(curl, CURLOPT_XFERINFODATA, t);

@@ -6,6 +6,15 @@
 
 #include <curl/curl.h>
 
+/* How fast the other side sends: over windows of time, in which the sink's own time does not count. */
+struct mr_pace {
+    int64_t began_us;
+    int64_t in_sink_us;
+    int window_s;
+    int64_t window_began_us; /* waiting time when the window began */
+    int64_t window_bytes;    /* received by then */
+};
+
 /* One request in progress; used by one thread. */
 struct mr_transfer {
     const struct mr_http_request *req;
@@ -15,6 +24,7 @@ struct mr_transfer {
     enum mr_status
         callback_status; /* why a callback ended the transfer, with err filled; MR_OK if none did */
     size_t source_given;
+    struct mr_pace pace;
     bool repeatable; /* the request may reach the server twice */
     bool body_begun;
     bool exempt;          /* from the guard: the operator allows this host */

@@ -2,6 +2,7 @@
 
 #include "shared/base/clock.h"
 #include "shared/base/encoding.h"
+#include "shared/base/utf8.h"
 #include "shared/http/client_url.h"
 #include "shared/http/disposition.h"
 
@@ -45,6 +46,7 @@ static void read_type(const struct mr_http_response *res, char *out, size_t size
     if (!mr_http_response_header(res, "Content-Type", out, size))
         out[0] = '\0';
     out[strcspn(out, "; \t")] = '\0';
+    mr_utf8_storable(out, strlen(out), out, size);
     for (char *c = out; *c; c++)
         *c = (char)tolower((unsigned char)*c);
 }
@@ -137,6 +139,7 @@ static enum mr_status request(struct mr_http_client *http, struct hop *hop, cons
                                   .sink_errors_too = true,
                                   .timeout_ms = left_ms < INT32_MAX ? (int)left_ms : INT32_MAX,
                                   .stall_seconds = fetch->stall_seconds,
+                                  .min_bytes_per_s = fetch->min_bytes_per_s,
                                   .max_announced = fetch->max_bytes,
                                   .guard = fetch->guard,
                                   .ca_file = fetch->ca_file,

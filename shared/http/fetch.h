@@ -29,8 +29,9 @@ struct mr_fetch {
     const struct mr_guard *guard;
     const char *ca_file; /* as in struct mr_http_request */
     int64_t max_bytes;
-    int64_t timeout_ms; /* all requests together */
-    int stall_seconds;  /* how long the server may be silent */
+    int64_t timeout_ms;      /* all requests together */
+    int64_t min_bytes_per_s; /* less, on average over stall_seconds, is a failure; 0: any pace */
+    int stall_seconds;       /* how long the server may be silent */
     /* Called once, before the first byte, also for an empty file. A failure of it or of the sink ends the fetch
      * with that status and err. */
     enum mr_status (*begin)(void *ctx, const struct mr_fetch_head *head, struct mr_err *err);

@@ -133,6 +133,16 @@ static void reset_on_close(int fd)
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
+static void drip(int fd)
+{
+    enum { BYTES_MAX = 1000, PAUSE_MS = 50 };
+    for (int i = 0; i < BYTES_MAX; i++) {
+        struct pollfd client = {.fd = fd, .events = POLLIN};
+        if (poll(&client, 1, PAUSE_MS) != 0 || send(fd, "x", 1, MSG_NOSIGNAL) != 1)
+            return;
+    }
+}
+
 /* Answers what is complete; false when the connection is to be closed. */
 static bool serve(struct fake_http *fake, struct connection *c)
 {
@@ -145,6 +155,8 @@ static bool serve(struct fake_http *fake, struct connection *c)
         free(step.answer);
         if (step.end == FAKE_RESET)
             reset_on_close(c->fd);
+        if (step.end == FAKE_DRIP)
+            drip(c->fd);
         if (step.end != FAKE_KEEP)
             return false;
     }

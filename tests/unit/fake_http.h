@@ -13,6 +13,7 @@ enum fake_end {
     FAKE_KEEP,  /* the connection stays open for the next request */
     FAKE_CLOSE, /* closed properly after the answer */
     FAKE_RESET, /* RST after the answer */
+    FAKE_DRIP,  /* a byte more every 50 ms until the client closes; nobody else is served meanwhile */
 };
 
 struct fake_step {

@@ -425,6 +425,54 @@ static void gives_up_silent_servers(void **state)
     mr_buf_free(&c.body);
 }
 
+/* 20 bytes a second: no stall, but it would hold its slot for hours. */
+static void gives_up_slow_servers(void **state)
+{
+    struct fixture *f = *state;
+    static const struct fake_step steps[] = {
+        {.status = 200, .body = "abc", .announced = 100000, .end = FAKE_DRIP}};
+    static const struct {
+        int64_t min_bytes_per_s;
+        int timeout_ms;
+        const char *why;
+    } cases[] = {{0, 3000, "timed out"},
+                 {5, 3000, "timed out"},
+                 {1000, 60000, "less than 1000 bytes/s arrived for 1 s"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        FAKE_SCRIPT(f->fake, steps);
+        struct catch c = {.body = MR_BUF_INIT(1000)};
+        const struct mr_fetch order = {.url = fake_http_url(f->fake),
+                                       .guard = f->guard,
+                                       .max_bytes = 1000000,
+                                       .timeout_ms = cases[i].timeout_ms,
+                                       .min_bytes_per_s = cases[i].min_bytes_per_s,
+                                       .stall_seconds = 1,
+                                       .begin = on_begin,
+                                       .sink = on_body,
+                                       .ctx = &c};
+        struct mr_err err = {0};
+        int64_t begun = mr_time_monotonic_us();
+        assert_int_equal(mr_fetch(f->http, &order, &err), MR_TIMEOUT);
+        assert_int_equal(err.code, MR_CODE_FETCH_FAILED);
+        assert_non_null(strstr(err.message, cases[i].why));
+        assert_true(mr_time_monotonic_us() - begun < 20000000);
+        mr_buf_free(&c.body);
+    }
+}
+
+static void makes_the_type_storable(void **state)
+{
+    struct fixture *f = *state;
+    static const struct fake_step steps[] = {
+        {.status = 200, .headers = "Content-Type: audio/\xff\xc3\x28\r\n", .body = "abc"}};
+    struct catch c = {.body = MR_BUF_INIT(1000)};
+    FAKE_SCRIPT(f->fake, steps);
+    assert_int_equal(fetch(f, fake_http_url(f->fake), &c, NULL), MR_OK);
+    assert_string_equal(c.head.content_type, "audio/?"
+                                             "?(");
+    mr_buf_free(&c.body);
+}
+
 static void is_canceled_within_seconds(void **state)
 {
     struct fixture *f = *state;
@@ -502,6 +550,8 @@ int main(void)
         WITH_SERVERS(judges_failures),
         WITH_SERVERS(counts_what_comes),
         WITH_SERVERS(gives_up_silent_servers),
+        WITH_SERVERS(gives_up_slow_servers),
+        WITH_SERVERS(makes_the_type_storable),
         WITH_SERVERS(is_canceled_within_seconds),
         WITH_SERVERS(refuses_bad_urls_at_once),
         cmocka_unit_test(reads_suggested_names),

@@ -180,6 +180,12 @@ class Stack:
         answer = requests.post(f"{self.emulator.url}/v1/{JOB}:run", json={}, timeout=30)
         assert answer.status_code == 200, answer.text
 
+    def storage_faults(self, *faults):
+        """Storage has these faults from now on, and no others: (method, fault, count), count -1 without end."""
+        body = {"faults": [{"method": method, "fault": fault, "count": count} for method, fault, count in faults]}
+        answer = requests.put(f"{self.emulator.url}/emulator/storage/faults", json=body, timeout=10)
+        assert answer.status_code == 204, answer.text
+
     def objects(self):
         """The names of all objects in the bucket."""
         names, token = [], None
