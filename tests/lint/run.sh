@@ -29,7 +29,7 @@ python() { /usr/bin/python3 -B tests/lint/check.py "$@"; }
 
 config_table() {
     gcc -std=c17 -I. -D_GNU_SOURCE -include shared/base/banned.h -o "$scratch/print_config" tests/lint/print_config.c \
-        shared/base/config.c shared/base/encoding.c shared/base/buf.c shared/base/err.c shared/base/codes.c -lcrypto -ljansson &&
+        shared/base/config.c shared/base/encoding.c shared/base/buf.c shared/base/err.c shared/base/utf8.c shared/base/codes.c -lcrypto -ljansson &&
         "$scratch/print_config" >"$scratch/table" && python config "$scratch/table"
 }
 shell_scripts() {

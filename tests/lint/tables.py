@@ -33,7 +33,7 @@ ANSWER, TASK, WARNING, DELIVERY, LOG, EMULATOR = 1, 2, 4, 8, 16, 32
 
 def codes():
     if not hasattr(codes, "rows"):
-        codes.rows = run_printer("print_codes", ["shared/base/codes.c", "shared/base/err.c", "shared/http/problem.c"], ["-ljansson"])
+        codes.rows = run_printer("print_codes", ["shared/base/codes.c", "shared/base/err.c", "shared/base/utf8.c", "shared/http/problem.c"], ["-ljansson"])
     return codes.rows
 
 
@@ -42,7 +42,7 @@ def codes_of(place):
 
 
 def quota_table():
-    sources = [f"shared/base/{name}.c" for name in ("quotas", "codes", "err", "clock")] + ["shared/http/problem.c"]
+    sources = [f"shared/base/{name}.c" for name in ("quotas", "codes", "err", "utf8", "clock")] + ["shared/http/problem.c"]
     yield "| what | default | setting | over it | what to do |"
     yield "| --- | --- | --- | --- | --- |"
     for row in run_printer("print_quotas", sources, ["-ljansson"]):
