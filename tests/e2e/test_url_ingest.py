@@ -117,7 +117,7 @@ def test_https_is_verified(ingest, make_ingest, media):
     ("text/html; charset=utf-8", b"<!doctype html><html></html>"), ("text/plain", None), ("application/json", b"{}"),
     ("application/xhtml+xml", None), ("image/png", b"\x89PNG\r\n\x1a\n" + bytes(100)), ("application/pdf", b"%PDF-1.7"),
     ("application/octet-stream", b"<html>" * 500), ("audio/mpeg", b"PK\x03\x04" + bytes(1000)), ("audio/wav", b"R"),
-    ("audio/wav", b""), (None, b"#!/bin/sh\n"), ("video/mp4", bytes(5000))])
+    ("audio/wav", b""), (None, b"#!/bin/sh\n"), ("video/mp4", bytes(5000)), ("text/\xff\xc3(", b"x")])
 def test_not_media(ingest, media, content_type, body):
     body = media.tone().read_bytes() if body is None else body
     error = ingest.fail(ingest.origin.file("/thing", body, content_type))

@@ -100,12 +100,49 @@ static void storage_refuses_and_the_ledger_knows(void **state)
     assert_string_equal(orphans, "1");
 }
 
+/* What Cloud Storage composes must be its parts: another size or checksum is never committed. */
+static void a_composed_object_is_compared_with_its_parts(void **state)
+{
+    (void)state;
+    enum { HEAD = 100, FRAME = 64 << 10, FRAMES = 17, BODY = FRAME * FRAMES };
+    static char bytes[HEAD + BODY];
+    char head[300], body[300], whole[300];
+    memset(bytes, 'x', sizeof bytes);
+    fixture_object_json(head, sizeof head, bytes, HEAD);
+    fixture_object_json(body, sizeof body, bytes, BODY);
+    for (int damaged = 0; damaged < 2; damaged++) {
+        MR_AUTO(mr_output_writer) struct mr_output_writer *writer = NULL;
+        struct mr_object object;
+        struct mr_err err = {0};
+        bytes[HEAD] = damaged ? 'y' : 'x';
+        fixture_object_json(whole, sizeof whole, bytes, sizeof bytes);
+        const struct fake_step steps[] = {{.status = 200, .body = body},
+                                          {.status = 200, .body = head},
+                                          {.status = 200, .body = whole},
+                                          {.status = 204},
+                                          {.status = 204}};
+        FAKE_SCRIPT(test_fake, steps);
+        assert_int_equal(
+            mr_output_writer_new(test_db, test_storage, "results/sum", "audio/wav", &writer, &err), MR_OK);
+        for (int i = 0; i < FRAMES; i++)
+            assert_int_equal(write_frames(writer, (struct frame[]){{HEAD + i * FRAME, FRAME}, {0, 0}}, &err),
+                             MR_OK);
+        assert_int_equal(write_frames(writer, (struct frame[]){{0, HEAD}, {0, 0}}, &err), MR_OK);
+        enum mr_status status = mr_output_writer_finish(writer, &object, &err);
+        assert_int_equal(status, damaged ? MR_UNAVAILABLE : MR_OK);
+        if (damaged)
+            assert_int_equal(err.code, MR_CODE_CORRUPTED);
+        assert_int_equal(fake_http_count(test_fake), 5);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_out_of_order_are_refused),
         cmocka_unit_test(unfinished_outputs_are_refused),
         cmocka_unit_test(storage_refuses_and_the_ledger_knows),
+        cmocka_unit_test(a_composed_object_is_compared_with_its_parts),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
