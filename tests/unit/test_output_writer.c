@@ -122,8 +122,7 @@ static void a_composed_object_is_compared_with_its_parts(void **state)
                                           {.status = 204},
                                           {.status = 204}};
         FAKE_SCRIPT(test_fake, steps);
-        assert_int_equal(
-            mr_output_writer_new(test_db, test_storage, "results/sum", "audio/wav", &writer, &err), MR_OK);
+        assert_int_equal(mr_output_writer_new(&job, "results/sum", "audio/wav", &writer, &err), MR_OK);
         for (int i = 0; i < FRAMES; i++)
             assert_int_equal(write_frames(writer, (struct frame[]){{HEAD + i * FRAME, FRAME}, {0, 0}}, &err),
                              MR_OK);
