@@ -10,6 +10,7 @@
 #include "shared/http/guard.h"
 #include "web/admission.h"
 #include "web/event_hub.h"
+#include "web/login_guard.h"
 #include "web/login_tokens.h"
 #include "web/passwords.h"
 
@@ -23,6 +24,7 @@ struct mr_web {
     struct mr_publisher publisher;
     struct mr_guard *guard; /* checks the URLs that users give */
     struct mr_passwords *passwords;
+    struct mr_login_guard *logins;
     struct mr_admission *admission;
     struct mr_event_hub *events;
     atomic_int ping_waiters;  /* requests waiting for a pong */

@@ -31,7 +31,7 @@ static enum mr_status hash_random_password(struct mr_web *web, char hash[MR_PASS
     char password[2 * PASSWORD_BYTES + 1];
     MR_TRY(mr_random_bytes(bytes, sizeof bytes, err));
     mr_hex_encode(bytes, sizeof bytes, password);
-    enum mr_status status = mr_password_hash(web->passwords, password, hash, err);
+    enum mr_status status = mr_password_hash(web->passwords, "benchmark", password, hash, err);
     explicit_bzero(password, sizeof password);
     explicit_bzero(bytes, sizeof bytes);
     return status;

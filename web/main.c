@@ -51,12 +51,16 @@ static enum mr_status start_events(struct mr_web *web, struct mr_err *err)
 static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr_err *err)
 {
     const struct mr_config *config = web->config;
+    const struct mr_login_limits limits = {.failures_address = config->login_failures_address,
+                                           .failures_account = config->login_failures_account,
+                                           .signups_address = config->signups_address};
     MR_TRY(mr_cloud_open(config, "mediarun-web", log, &web->cloud, err));
     log->project = web->cloud.project;
     web->publisher = mr_publisher_of(config, web->cloud.pubsub);
     MR_TRY(mr_ready_cloud(web->cloud.storage, &web->publisher, ALL_LANES, web->log, err));
     MR_TRY(open_database(web, err));
-    MR_TRY(mr_passwords_new((int)config->login_slots, &web->passwords, err));
+    MR_TRY(mr_passwords_new((int)config->login_slots, (int)config->login_waiters, &web->passwords, err));
+    MR_TRY(mr_login_guard_new(&limits, &web->logins, err));
     MR_TRY(mr_guard_new(config->fetch_allow_hosts, &web->guard, err));
     MR_TRY(mr_admission_start(web->db, &web->publisher, &config->quotas, web->log, &web->admission, err));
     return start_events(web, err);
@@ -68,6 +72,7 @@ static void close_app(struct mr_web *web)
     mr_event_hub_free(web->events);
     mr_admission_stop(web->admission);
     mr_guard_free(web->guard);
+    mr_login_guard_free(web->logins);
     mr_passwords_free(web->passwords);
     mr_db_close(web->db);
     mr_cloud_close(&web->cloud);

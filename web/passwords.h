@@ -1,8 +1,9 @@
 /*
  * Passwords: the rule for new ones, and their hashes (scrypt, RFC 7914).
  *
- * Hashing takes 16 MiB and tens of milliseconds, so at most `login_slots` hashes run at once and further
- * callers wait: a flood of logins can use up neither the memory nor all cores. Any thread may call.
+ * Hashing takes 32 MiB and about a tenth of a second, so at most `slots` hashes run at once and `waiters` further
+ * callers wait; the others fail at once. Of both together one address may have half, so that a flood from one address
+ * leaves room for others. Any thread may call.
  */
 #ifndef MR_WEB_PASSWORDS_H
 #define MR_WEB_PASSWORDS_H
@@ -14,8 +15,9 @@ enum { MR_PASSWORD_HASH_MAX = 128 }; /* bytes, with the NUL */
 
 struct mr_passwords; /* the login slots */
 
-/* login_slots ≥ 1. MR_EXHAUSTED without memory. */
-MR_MUST_CHECK enum mr_status mr_passwords_new(int login_slots, struct mr_passwords **ret, struct mr_err *err);
+/* slots ≥ 1, waiters ≥ 0. MR_EXHAUSTED without memory. */
+MR_MUST_CHECK enum mr_status mr_passwords_new(int slots, int waiters, struct mr_passwords **ret,
+                                              struct mr_err *err);
 /* No call may be running. NULL is allowed. */
 void mr_passwords_free(struct mr_passwords *passwords);
 MR_DEFINE_CLEANUP(mr_passwords, mr_passwords_free)
@@ -26,16 +28,21 @@ MR_DEFINE_CLEANUP(mr_passwords, mr_passwords_free)
  */
 MR_MUST_CHECK enum mr_status mr_password_check_rule(const char *password, struct mr_err *err);
 
-/* Writes "scrypt$N$r$p$salt$key" with a new random salt. May wait for a login slot. */
-MR_MUST_CHECK enum mr_status mr_password_hash(struct mr_passwords *passwords, const char *password,
-                                              char out[MR_PASSWORD_HASH_MAX], struct mr_err *err);
+/* Writes "scrypt$N$r$p$salt$key" with a new random salt. address: whose call it is. May wait for a login slot;
+ * MR_EXHAUSTED with code "login_busy" if too many wait. */
+MR_MUST_CHECK enum mr_status mr_password_hash(struct mr_passwords *passwords, const char *address,
+                                              const char *password, char out[MR_PASSWORD_HASH_MAX],
+                                              struct mr_err *err);
 
 /*
  * MR_OK if the password matches the hash, MR_UNAUTHENTICATED if not. With hash NULL (no such user) it takes
- * the same time and fails, so that the response time does not show which users exist. May wait for a login
- * slot.
+ * the same time and fails, so that the response time does not show which users exist. May wait, and fail, as
+ * mr_password_hash.
  */
-MR_MUST_CHECK enum mr_status mr_password_verify(struct mr_passwords *passwords, const char *password,
-                                                const char *hash, struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_password_verify(struct mr_passwords *passwords, const char *address,
+                                                const char *password, const char *hash, struct mr_err *err);
+
+/* False if the hash was made with other parameters than new ones are: it should be replaced at the next login. */
+bool mr_password_hash_is_current(const char *hash);
 
 #endif

@@ -42,6 +42,18 @@ enum mr_status mr_user_find(struct mr_db *db, const char *login, int64_t *ret_id
     return MR_OK;
 }
 
+enum mr_status mr_user_replace_hash(struct mr_db *db, int64_t id, const char *old_hash, const char *new_hash,
+                                    struct mr_err *err)
+{
+    static const struct mr_statement replace = {
+        "user_replace_hash",
+        "UPDATE users SET password_hash = $3 WHERE id = $1::bigint AND password_hash = $2", 3};
+    char number[MR_INT64_TEXT_MAX];
+    mr_int64_text(id, number);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    return mr_db_exec(db, &replace, (const char *const[]){number, old_hash, new_hash}, &rows, err);
+}
+
 void mr_user_free(struct mr_user *user)
 {
     if (user->webhook_secret)

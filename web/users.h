@@ -27,4 +27,8 @@ MR_MUST_CHECK enum mr_status mr_user_find(struct mr_db *db, const char *login, i
 MR_MUST_CHECK enum mr_status mr_user_get(struct mr_db *db, int64_t id, struct mr_user *ret,
                                          struct mr_err *err);
 
+/* Replaces the hash of a user's password unless it has changed meanwhile. */
+MR_MUST_CHECK enum mr_status mr_user_replace_hash(struct mr_db *db, int64_t id, const char *old_hash,
+                                                  const char *new_hash, struct mr_err *err);
+
 #endif

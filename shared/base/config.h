@@ -55,6 +55,10 @@ struct mr_config {
     int64_t max_upload_bytes;
     int64_t republish_after_s;
     int64_t login_slots;
+    int64_t login_waiters;
+    int64_t login_failures_address;
+    int64_t login_failures_account;
+    int64_t signups_address;
     char *download_mode;
     char *iam_url;
     int64_t max_direct_upload_bytes;

@@ -176,6 +176,7 @@ int served_set_up(void **state)
 int served_tear_down(void **state)
 {
     struct served_fixture *fixture = *state;
+    served_app_raise(&fixture->app, &fixture->app.released); /* of a test that failed */
     fixture_server_stop(&fixture->http);
     pthread_mutex_destroy(&fixture->app.lock);
     pthread_cond_destroy(&fixture->app.changed);

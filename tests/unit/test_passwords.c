@@ -2,8 +2,11 @@
  * are tested through web's API (tests/e2e/test_auth.py). */
 #include "web/passwords.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 
 #include <cmocka.h>
 
@@ -44,15 +47,15 @@ static void only_the_right_password_fits(void **state)
     MR_AUTO(mr_passwords) struct mr_passwords *passwords = NULL;
     char hash[MR_PASSWORD_HASH_MAX], other[MR_PASSWORD_HASH_MAX];
     struct mr_err err = {0};
-    assert_int_equal(mr_passwords_new(1, &passwords, &err), MR_OK);
-    assert_int_equal(mr_password_hash(passwords, "Secret12", hash, &err), MR_OK);
-    assert_int_equal(mr_password_hash(passwords, "Secret12", other, &err), MR_OK);
+    assert_int_equal(mr_passwords_new(1, 1, &passwords, &err), MR_OK);
+    assert_int_equal(mr_password_hash(passwords, "a", "Secret12", hash, &err), MR_OK);
+    assert_int_equal(mr_password_hash(passwords, "a", "Secret12", other, &err), MR_OK);
     assert_string_not_equal(hash, other); /* salted */
-    assert_int_equal(mr_password_verify(passwords, "Secret12", hash, &err), MR_OK);
-    assert_int_equal(mr_password_verify(passwords, "Secret13", hash, &err), MR_UNAUTHENTICATED);
-    assert_int_equal(mr_password_verify(passwords, "", hash, &err), MR_UNAUTHENTICATED);
+    assert_int_equal(mr_password_verify(passwords, "a", "Secret12", hash, &err), MR_OK);
+    assert_int_equal(mr_password_verify(passwords, "a", "Secret13", hash, &err), MR_UNAUTHENTICATED);
+    assert_int_equal(mr_password_verify(passwords, "a", "", hash, &err), MR_UNAUTHENTICATED);
     struct mr_err nobody = {0};
-    assert_int_equal(mr_password_verify(passwords, "Secret12", NULL, &nobody), MR_UNAUTHENTICATED);
+    assert_int_equal(mr_password_verify(passwords, "a", "Secret12", NULL, &nobody), MR_UNAUTHENTICATED);
     assert_string_equal(nobody.message, err.message);
 }
 
@@ -61,10 +64,70 @@ static void a_malformed_hash_is_an_internal_error(void **state)
     (void)state;
     MR_AUTO(mr_passwords) struct mr_passwords *passwords = NULL;
     struct mr_err err = {0};
-    assert_int_equal(mr_passwords_new(1, &passwords, &err), MR_OK);
+    assert_int_equal(mr_passwords_new(1, 1, &passwords, &err), MR_OK);
     static const char *const hashes[] = {"", "plain", "scrypt$1$2$3$zz$00", "scrypt$16384$8$1$00$00"};
     for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++)
-        assert_int_equal(mr_password_verify(passwords, "Secret12", hashes[i], &err), MR_INTERNAL);
+        assert_int_equal(mr_password_verify(passwords, "a", "Secret12", hashes[i], &err), MR_INTERNAL);
+}
+
+/* 16384 was used before; such hashes still fit, and are known as old. */
+static void hashes_of_former_parameters_fit(void **state)
+{
+    (void)state;
+    MR_AUTO(mr_passwords) struct mr_passwords *passwords = NULL;
+    struct mr_err err = {0};
+    char hash[MR_PASSWORD_HASH_MAX];
+    const char *former = "scrypt$16384$8$1$000102030405060708090a0b0c0d0e0f$"
+                         "4b9d98a576ad46f02cb1f84d73d63280939d22c062fa8b9be97ff2db7f11b77d";
+    assert_int_equal(mr_passwords_new(2, 0, &passwords, &err), MR_OK);
+    assert_int_equal(mr_password_verify(passwords, "a", "Secret12", former, &err), MR_OK);
+    assert_int_equal(mr_password_verify(passwords, "a", "Secret13", former, &err), MR_UNAUTHENTICATED);
+    assert_false(mr_password_hash_is_current(former));
+    assert_int_equal(mr_password_hash(passwords, "a", "Secret12", hash, &err), MR_OK);
+    assert_true(mr_password_hash_is_current(hash));
+    assert_false(mr_password_hash_is_current(""));
+}
+
+struct caller {
+    struct mr_passwords *passwords;
+    const char *address;
+    atomic_int *passed, *busy;
+};
+
+static void *hash_once(void *arg)
+{
+    const struct caller *caller = arg;
+    char hash[MR_PASSWORD_HASH_MAX];
+    struct mr_err err = {0};
+    enum mr_status status = mr_password_hash(caller->passwords, caller->address, "Secret12", hash, &err);
+    atomic_fetch_add(status == MR_OK ? caller->passed : caller->busy, 1);
+    if (status != MR_OK)
+        assert_int_equal(err.code, MR_CODE_LOGIN_BUSY);
+    return NULL;
+}
+
+/* Of 200 calls of one address a few are computed, the others fail at once; another address still has room. */
+static void a_flood_is_refused(void **state)
+{
+    enum { CALLERS = 200, SLOTS = 1, WAITERS = 5 };
+    (void)state;
+    MR_AUTO(mr_passwords) struct mr_passwords *passwords = NULL;
+    struct mr_err err = {0};
+    char hash[MR_PASSWORD_HASH_MAX];
+    atomic_int passed = 0, busy = 0;
+    pthread_t threads[CALLERS];
+    assert_int_equal(mr_passwords_new(SLOTS, WAITERS, &passwords, &err), MR_OK);
+    struct caller caller = {passwords, "flood", &passed, &busy};
+    for (size_t i = 0; i < CALLERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, hash_once, &caller), 0);
+    while (!atomic_load(&busy))
+        sched_yield();
+    assert_int_equal(mr_password_hash(passwords, "other", "Secret12", hash, &err), MR_OK);
+    for (size_t i = 0; i < CALLERS; i++)
+        pthread_join(threads[i], NULL);
+    assert_true(atomic_load(&passed) >= (SLOTS + WAITERS) / 2);
+    assert_int_equal(atomic_load(&passed) + atomic_load(&busy), CALLERS);
+    assert_true(atomic_load(&busy) > CALLERS / 2);
 }
 
 int main(void)
@@ -73,6 +136,8 @@ int main(void)
         cmocka_unit_test(the_rule),
         cmocka_unit_test(only_the_right_password_fits),
         cmocka_unit_test(a_malformed_hash_is_an_internal_error),
+        cmocka_unit_test(hashes_of_former_parameters_fit),
+        cmocka_unit_test(a_flood_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,12 @@
 
 #include <cmocka.h>
 
-enum { ATTACKERS = 1000, PATIENT_MS = 2500, ANSWER_MS = 1000, CONNECTIONS = 1200, FEW = 20 };
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { ANSWER_MS = 10000 };
+#else
+enum { ANSWER_MS = 1000 };
+#endif
+enum { ATTACKERS = 1000, PATIENT_MS = 2500, CONNECTIONS = 1200, FEW = 20 };
 
 static int set_up(void **state)
 {

@@ -89,15 +89,46 @@ enum mr_status mr_api_signup(void *app, struct mr_request *req, struct mr_err *e
     struct mr_web *web = app;
     MR_AUTO_JSON json_t *fields = NULL;
     struct signup signup = {0};
-    char hash[MR_PASSWORD_HASH_MAX];
+    char hash[MR_PASSWORD_HASH_MAX], address[MR_LOGIN_ADDRESS_MAX];
     int64_t user_id = 0;
     MR_TRY(mr_body_fields(req, &fields, err));
     MR_TRY(read_signup(fields, &signup, err));
-    MR_TRY(mr_password_hash(web->passwords, signup.password, hash, err));
+    MR_TRY(mr_login_count_signup(web->logins, mr_request_remote(req), err));
+    mr_login_address(mr_request_remote(req), address);
+    MR_TRY(mr_password_hash(web->passwords, address, signup.password, hash, err));
     MR_TRY(mr_user_create(web->db, signup.username, signup.email, hash, &user_id, err));
     mr_log_write(mr_request_log(req), MR_LOG_NOTICE, "user signed up", "{s:I}", "user_id",
                  (json_int_t)user_id);
     return answer_token(web, req, 201, "the user was created", user_id, signup.username, err);
+}
+
+/* A hash of former parameters is replaced now that the password is known. If that fails, the next login does it. */
+static void renew_hash(struct mr_web *web, const struct mr_request *req, const char *address, int64_t user_id,
+                       const char *password, const char *old_hash)
+{
+    char hash[MR_PASSWORD_HASH_MAX];
+    struct mr_err err = {0};
+    if (mr_password_hash_is_current(old_hash))
+        return;
+    enum mr_status status = mr_password_hash(web->passwords, address, password, hash, &err);
+    if (status == MR_OK)
+        status = mr_user_replace_hash(web->db, user_id, old_hash, hash, &err);
+    if (status != MR_OK)
+        mr_log_err(mr_request_log(req), MR_LOG_WARNING, "cannot renew the hash of a password", &err, NULL);
+}
+
+/* *ret_user_id belongs to whom login and password fit. */
+static enum mr_status check_login(struct mr_web *web, const struct mr_request *req, const char *login,
+                                  const char *password, int64_t *ret_user_id, struct mr_err *err)
+{
+    char hash[MR_PASSWORD_HASH_MAX], address[MR_LOGIN_ADDRESS_MAX];
+    int64_t user_id = 0;
+    mr_login_address(mr_request_remote(req), address);
+    MR_TRY(mr_user_find(web->db, login, &user_id, hash, err));
+    MR_TRY(mr_password_verify(web->passwords, address, password, user_id ? hash : NULL, err));
+    renew_hash(web, req, address, user_id, password, hash);
+    *ret_user_id = user_id;
+    return MR_OK;
 }
 
 enum mr_status mr_api_login(void *app, struct mr_request *req, struct mr_err *err)
@@ -105,13 +136,19 @@ enum mr_status mr_api_login(void *app, struct mr_request *req, struct mr_err *er
     struct mr_web *web = app;
     MR_AUTO_JSON json_t *fields = NULL;
     const char *login = NULL, *password = NULL;
-    char hash[MR_PASSWORD_HASH_MAX];
+    struct mr_login_attempt attempt;
     int64_t user_id = 0;
     MR_TRY(mr_body_fields(req, &fields, err));
     MR_TRY(mr_body_text(fields, login_names, &login, err));
     MR_TRY(mr_body_text(fields, login_password_names, &password, err));
-    MR_TRY(mr_user_find(web->db, login, &user_id, hash, err));
-    MR_TRY(mr_password_verify(web->passwords, password, user_id ? hash : NULL, err));
+    MR_TRY(mr_login_begin(web->logins, mr_request_remote(req), login, &attempt, err));
+    enum mr_status status = check_login(web, req, login, password, &user_id, err);
+    mr_login_end(web->logins, &attempt,
+                 status == MR_OK                ? MR_LOGIN_RIGHT
+                 : status == MR_UNAUTHENTICATED ? MR_LOGIN_WRONG
+                                                : MR_LOGIN_UNDECIDED);
+    if (status != MR_OK)
+        return status;
     return answer_token(web, req, 200, "logged in", user_id, NULL, err);
 }
 

@@ -17,6 +17,8 @@ BUCKET = "mediarun-test"
 TOPIC = "mediarun-tasks"
 ACCOUNT = f"push@{PROJECT}.iam.gserviceaccount.com"
 JOB = f"projects/{PROJECT}/locations/local/jobs/mediarun-sweep"
+# All users of the tests come from one address.
+MANY_USERS = {"SIGNUPS_PER_ADDRESS": 1000000, "LOGIN_FAILURES_PER_ADDRESS": 1000000, "LOGIN_WAITERS": 500}
 LISTENING = r'"message":\s*"listening"'
 
 
@@ -91,7 +93,7 @@ class Stack:
     def _make_web(self, settings):
         env = {"DATABASE_URL": self.postgres.url(self.database, "mr_web"),
                "MIGRATION_DATABASE_URL": self.postgres.url(self.database), **self.common, "PORT": self.web_port,
-               "PUSH_AUDIENCE": self.url, "JWT_SECRET": self.jwt_secret, **settings}
+               "PUSH_AUDIENCE": self.url, "JWT_SECRET": self.jwt_secret, **MANY_USERS, **settings}
         return Program("web", [BUILD / "mediarun-web"], env, self.directory / "web.log", LISTENING)
 
     def _make_worker(self, number, port, settings):
