@@ -91,6 +91,12 @@ static void test_slow_reader_is_cut(void **state)
     close(fd);
 }
 
+/* The client stops reading now and then, to enlarge its buffer. */
+static int set_up_patient(void **state)
+{
+    return served_start(state, (struct mr_server_options){.threads = 1, .client_timeout_ms = PATIENCE_MS});
+}
+
 static void test_big_answer(void **state)
 {
     MR_AUTO(answer) struct answer answer = exchange(*state, "GET /big HTTP/1.1\r\n" HOST "\r\n");
@@ -168,7 +174,7 @@ int main(void)
         TEST(test_silent_body),
         TEST(test_slow_head),
         TEST(test_slow_reader_is_cut),
-        TEST(test_big_answer),
+        cmocka_unit_test_setup_teardown(test_big_answer, set_up_patient, served_tear_down),
         TEST(test_unended_chunks_are_cut_visibly),
         TEST(test_oversize_head),
         TEST(test_too_many_headers),
