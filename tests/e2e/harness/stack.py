@@ -17,7 +17,7 @@ BUCKET = "mediarun-test"
 TOPIC = "mediarun-tasks"
 ACCOUNT = f"push@{PROJECT}.iam.gserviceaccount.com"
 JOB = f"projects/{PROJECT}/locations/local/jobs/mediarun-sweep"
-# All users of the tests come from one address.
+# Most users of the tests come from one address.
 MANY_USERS = {"SIGNUPS_PER_ADDRESS": 1000000, "LOGIN_FAILURES_PER_ADDRESS": 1000000, "LOGIN_WAITERS": 500}
 LISTENING = r'"message":\s*"listening"'
 

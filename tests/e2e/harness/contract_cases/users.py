@@ -38,6 +38,13 @@ def _name_taken(env, call):
     return call(json=signup_body(username=env.user.username))
 
 
+@case("signup", 429)
+def _many_from_one_address(env, call):
+    answers = [call(json=signup_body(), headers={"X-Forwarded-For": "192.0.2.7"}) for _ in range(13)]
+    assert [answer.status_code for answer in answers[:12]] == [201] * 12
+    return answers[-1]
+
+
 @case("login", 200)
 def _by_name(env, call):
     return call(json={"username": env.user.username, "password": PASSWORD})
@@ -56,6 +63,11 @@ def _no_password(env, call):
 @case("login", 401)
 def _wrong_password(env, call):
     return call(json={"username": env.user.username, "password": PASSWORD + "x"})
+
+
+@case("login", 429)
+def _many_wrong_passwords(env, call):
+    return [call(json={"username": "guessed", "password": PASSWORD}) for _ in range(6)][-1]
 
 
 @case("me", 200)
