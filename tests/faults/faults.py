@@ -225,7 +225,12 @@ def storage_busy(self):
 
 @fault("storage 403 and 404", 2, "storage")
 def storage_refuses(self):
-    inject(self, self.world.storage, respond(401, 403, 404), self.chance.choice((0.2, 1)))
+    """A false 404 to a DELETE is left out: nobody could know that the object is still there."""
+    lie, refuse = respond(401, 403, 404), respond(401, 403)
+
+    async def handler(exchange):
+        await (refuse if exchange.request.method == "DELETE" else lie)(exchange)
+    inject(self, self.world.storage, handler, self.chance.choice((0.2, 1)))
 
 
 @fault("storage breaks requests", 2, "storage")

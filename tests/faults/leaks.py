@@ -9,7 +9,7 @@ import re
 from harness.paths import PATIENCE, SANITIZED
 from harness.waiting import wait_for
 
-DESCRIPTORS = 32  # connections that may be open at the end and were not at the start: pools grow with the load
+DESCRIPTORS = 80  # idle connections that a program may keep: 64 handles of its HTTP client, and those to the database
 MEMORY_MIB = 48  # allocators keep some
 LEFT_ROWS = {
     "rows in stray_objects": "SELECT count(*) FROM stray_objects",
@@ -78,7 +78,7 @@ def objects_and_rows(world):
     owned = {row[0] for row in world.sql("SELECT input_object FROM tasks WHERE input_object IS NOT NULL UNION ALL "
                                          "SELECT object FROM outputs")}
     there = world.objects()
-    yield from (f"object {name} has no owner" for name in sorted(there - owned))
+    yield from (f"object {name} of {world.stored_at(name)} has no owner" for name in sorted(there - owned))
     yield from (f"object {name} is missing" for name in sorted(owned - there))
 
 

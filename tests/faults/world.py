@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import threading
 import time
+import urllib.parse
 
 import requests
 from harness.origin import Origin
@@ -103,6 +104,12 @@ class World:
     def objects(self):
         return set(self.stack.objects())
 
+    def stored_at(self, name):
+        """When and how large."""
+        url = f"{self.stack.emulator.url}/storage/v1/b/{BUCKET}/o/{urllib.parse.quote(name, safe='')}"
+        about = requests.get(url, timeout=10).json()
+        return f"{about.get('timeCreated')}, {about.get('size')} bytes"
+
     def close(self):
         for disk in self.disks.values():
             disk.empty()
@@ -193,10 +200,6 @@ class Platform:
 
 def last_lines(program):
     return " | ".join(program.log().splitlines()[-3:])[-600:]
-
-
-def bucket_url(world):
-    return f"{world.stack.emulator.url}/storage/v1/b/{BUCKET}"
 
 
 def seconds(number):
