@@ -4,6 +4,7 @@ import argparse
 import pathlib
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -44,7 +45,7 @@ class Run:
         print(f"{time.monotonic() - self.began:6.1f} s  {text}", flush=True)
 
     def run(self):
-        world = World(self.directory)
+        world = World(self.directory, self.options.tasks)
         try:
             possible = [name for name in FAULTS if self.options.only in name and self._possible(world, name)]
             plan = draw(self.options.seed, self.options.tasks, self.options.minutes * 60, self.options.faults, possible)
@@ -105,6 +106,7 @@ class Run:
 
 def main():
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started and mounted is ended and unmounted
     assert (BUILD / "mediarun-web").exists(), f"{BUILD} is not built"
     print(f"seed {options.seed}", flush=True)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="mediarun-faults."))

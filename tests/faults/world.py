@@ -26,7 +26,8 @@ SWEEP_S = 5  # Cloud Scheduler runs it every 60 s: the suite has less time
 SETTINGS = {"LOG_LEVEL": "info"}
 WEB_SETTINGS = {"REPUBLISH_AFTER_SECONDS": 5}  # lost messages come again after 120 s by default
 PR_SET_CHILD_SUBREAPER = 36
-DISK_MIB = {"database": 640, "storage": 1024}
+DISK_MIB = {"database": 640, "storage": 512}  # without the tasks
+TASK_MIB = 2  # of storage that a task needs at most on average
 
 
 class Disk:
@@ -62,12 +63,13 @@ class World:
     through `database`, `storage` and `pubsub`, and Pub/Sub the workers through `push`.
     """
 
-    def __init__(self, directory):
+    def __init__(self, directory, tasks):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # a process that outlives its parent becomes a child of this one
         self.directory = pathlib.Path(directory)
         self.loop = Loop()
         self.origin, self.receiver = Origin(), WebhookReceiver()
-        self.disks = {name: Disk(self.directory / name, size) for name, size in DISK_MIB.items()}
+        sizes = {**DISK_MIB, "storage": DISK_MIB["storage"] + TASK_MIB * tasks}
+        self.disks = {name: Disk(self.directory / name, size) for name, size in sizes.items()}
         # The write-ahead log is kept small, so that the small disk has room for it.
         self.postgres = Postgres(self.disks["database"].directory, "max_wal_size = 96MB\nmin_wal_size = 32MB\n")
         self.postgres.log_path = self.directory / "postgres.log"
