@@ -14,6 +14,7 @@ from harness.client import Client
 from harness.jobs import start_job
 from harness.program import Program
 from harness.paths import BUILD, SANITIZED
+from harness.storage_relay import StorageRelay
 from harness.waiting import free_port, wait_for
 
 
@@ -116,6 +117,27 @@ def test_child_that_the_machine_kills_runs_again(stack, user, long_file):
     done = user.finish(task)
     assert done["attempts"] == 2
     assert stack.sql(f"SELECT interruptions, kills FROM tasks WHERE id = {task['id']}") == [["1", "0"]]
+
+
+def test_storage_that_refuses_for_a_while_fails_no_task(make_stack, media):
+    """A 403 on our own bucket is our fault: the tasks that run are released, reported as ERROR, and run again."""
+    stack = make_stack(worker_settings={"SLOTS": 5})
+    user = stack.client()
+    stack.worker.stop()
+    with StorageRelay(stack.emulator.url) as relay:
+        stack.worker.env["STORAGE_EMULATOR_HOST"] = relay.url
+        stack.worker.start()
+        tasks = [user.upload(media.noise(20), "mp3") for _ in range(5)]
+        wait_for(lambda: {user.task(task["id"])["status"] for task in tasks} != {"uploaded"}, "the first claims", interval=0.01)
+        relay.refuse = 403
+        threading.Timer(5, setattr, (relay, "refuse", None)).start()
+        wait_for(lambda: relay.refuse is None, "the end of the fault", 10)
+        assert relay.refused > 0
+        stack.sql("UPDATE tasks SET published_at = NULL, uploaded_at = now() - interval '9 s' WHERE status = 'uploaded'")
+        stack.sweep()  # before the backoff of the redeliveries is over
+        assert {user.finish(task, 60)["attempts"] for task in tasks} == {1}
+        released = [line for line in stack.worker.records() if line.get("end") == "released"]
+        assert released and {line["severity"] for line in released} == {"ERROR"}
 
 
 def test_child_that_hangs_is_killed(make_stack, media):

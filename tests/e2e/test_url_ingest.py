@@ -218,6 +218,21 @@ def test_stopped_worker_gives_the_task_back(make_ingest, media):
     assert done["attempts"] == 1 and len(objects_of(ingest.stack, done, "inputs/")) == 1
 
 
+def test_worker_killed_often_before_the_work_starts(make_ingest, media):
+    """Nothing is known against a file that no child has read: the task has no attempt, and is done by the next worker."""
+    ingest = make_ingest(MAX_ATTEMPTS=2, MAX_INTERRUPTIONS=2)
+    task = ingest.task(ingest.origin.gated("/often.wav", media.tone().read_bytes(), first=100))
+    for kill in range(1, 6):
+        wait_for(lambda: ingest.origin.hits["/often.wav"] == kill, f"fetch {kill}", 20)
+        ingest.stack.worker.kill()
+        ingest.stack.sql(f"UPDATE tasks SET lease_expires_at = now() - interval '1 s' WHERE id = {task['id']}")
+        ingest.stack.worker.start()
+        ingest.stack.sweep()
+    assert ingest.stack.sql(f"SELECT attempts, interruptions FROM tasks WHERE id = {task['id']}") == [["0", "0"]]
+    ingest.origin.gate.set()
+    assert ingest.user.finish(task)["attempts"] == 1
+
+
 def test_killed_worker_leaves_one_input(make_ingest, media):
     ingest = make_ingest(MAX_ATTEMPTS=3, LEASE_SECONDS=5)
     body = media.tone(seconds=30).read_bytes()
