@@ -179,12 +179,12 @@ static enum mr_status note_input(struct mr_job *job, const struct mr_input *inpu
     char extension[EXTENSION_MAX + 1];
     (void)take_extension(input->name, extension);
     struct mr_err failure = {0};
-    int wait_ms = 0;
+    struct mr_job_retries retries = {0};
     enum mr_status status;
     do
         status = mr_lease_set_input(job->worker->db, job->claim, input->object, input->generation,
                                     input->size, input->name, extension, ret_ours, &failure);
-    while (mr_job_retry(job, status, &wait_ms));
+    while (mr_job_retry(job, status, &retries));
     if (status != MR_OK)
         return mr_fail_from(err, &failure);
     return MR_OK;

@@ -44,12 +44,12 @@ bool mr_job_should_stop(const struct mr_job *job)
 enum mr_status mr_job_start(struct mr_job *job, struct mr_err *err)
 {
     struct mr_err failure = {0};
-    int wait_ms = 0;
+    struct mr_job_retries retries = {0};
     bool ours = false;
     enum mr_status status;
     do
         status = mr_lease_start(job->worker->db, job->claim, &ours, &failure);
-    while (mr_job_retry(job, status, &wait_ms));
+    while (mr_job_retry(job, status, &retries));
     if (status != MR_OK)
         return mr_fail_from(err, &failure);
     job->lost = !ours;
@@ -60,11 +60,11 @@ enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit,
                              struct mr_err *err)
 {
     struct mr_err failure = {0}; /* kept from err until the last attempt has failed */
-    int wait_ms = 0;
+    struct mr_job_retries retries = {0};
     enum mr_status status;
     do
         status = mr_lease_commit(job->worker->db, job->claim, commit, ret_committed, &failure);
-    while (mr_job_retry(job, status, &wait_ms));
+    while (mr_job_retry(job, status, &retries));
     if (status != MR_OK)
         return mr_fail_from(err, &failure);
     return MR_OK;
@@ -100,40 +100,40 @@ static enum mr_job_end end_unless_lost(struct mr_job *job, enum mr_status status
 static enum mr_job_end release(struct mr_job *job, enum mr_release reason, enum mr_job_end end)
 {
     struct mr_err err = {0};
-    int wait_ms = 0;
+    struct mr_job_retries retries = {0};
     bool ours = false;
     enum mr_status status;
     do
         status = mr_lease_release(job->worker->db, job->claim, reason, &ours, &err);
-    while (mr_job_retry(job, status, &wait_ms));
-    return end_unless_lost(job, status, ours || wait_ms, end, &err);
+    while (mr_job_retry(job, status, &retries));
+    return end_unless_lost(job, status, ours || retries.wait_ms, end, &err);
 }
 
 static enum mr_job_end fail(struct mr_job *job, enum mr_code code, const char *detail, enum mr_job_end end)
 {
     struct mr_err err = {0};
-    int wait_ms = 0;
+    struct mr_job_retries retries = {0};
     bool ours = false;
     enum mr_status status;
     do
         status = mr_lease_fail(job->worker->db, job->claim, mr_code_name(code), detail, &ours, &err);
-    while (mr_job_retry(job, status, &wait_ms));
-    return end_unless_lost(job, status, ours || wait_ms, end, &err);
+    while (mr_job_retry(job, status, &retries));
+    return end_unless_lost(job, status, ours || retries.wait_ms, end, &err);
 }
 
 /* A third-party server failed, and may recover. */
 static enum mr_job_end defer(struct mr_job *job, const struct mr_err *cause)
 {
     struct mr_err err = {0};
-    int wait_ms = 0;
+    struct mr_job_retries retries = {0};
     bool ours = false;
     enum mr_status status;
     if (job->claim->attempts - job->claim->interruptions >= job->worker->config->max_attempts)
         return fail(job, cause->code, cause->message, MR_JOB_FAILED);
     do
         status = mr_lease_defer(job->worker->db, job->claim, &ours, &err);
-    while (mr_job_retry(job, status, &wait_ms));
-    return end_unless_lost(job, status, ours || wait_ms, MR_JOB_DEFERRED, &err);
+    while (mr_job_retry(job, status, &retries));
+    return end_unless_lost(job, status, ours || retries.wait_ms, MR_JOB_DEFERRED, &err);
 }
 
 static bool is_given_up(const struct mr_job *job)

@@ -61,12 +61,18 @@ bool mr_job_should_stop(const struct mr_job *job);
  * records. MR_CANCELED if the lease is lost. */
 MR_MUST_CHECK enum mr_status mr_job_start(struct mr_job *job, struct mr_err *err);
 
+/* How far the repetitions of one call have come; begins with zeros. */
+struct mr_job_retries {
+    int wait_ms;      /* the last wait; 0: nothing was repeated yet */
+    int64_t until_us; /* CLOCK_MONOTONIC: the end of the lease as it was at the first failure */
+};
 /*
- * Whether to repeat a call to the database that is safe to repeat and ended with status: true after a wait (*wait_ms
- * begins with 0 and grows) if the failure may pass. False once the lease has ended or is lost, or the worker is
- * stopping. A call then looks like this: do status = call(…); while (mr_job_retry(job, status, &wait_ms));
+ * Whether to repeat a call to the database that is safe to repeat and ended with status: true, after a wait that grows,
+ * if the failure may pass. False when the lease that was held at the first failure would have ended, also if heartbeats
+ * extend it (a table that refuses rows must not hold a slot for ever), when the lease is lost, and when the worker is
+ * stopping. A call then looks like this: do status = call(…); while (mr_job_retry(job, status, &retries));
  */
-bool mr_job_retry(const struct mr_job *job, enum mr_status status, int *wait_ms);
+bool mr_job_retry(const struct mr_job *job, enum mr_status status, struct mr_job_retries *retries);
 
 /* Notes an object in the ledger of orphaned objects, before its first byte is stored. Repeated as mr_job_retry says. */
 MR_MUST_CHECK enum mr_status mr_job_note_object(const struct mr_job *job, const char *name,

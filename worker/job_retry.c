@@ -1,4 +1,5 @@
 /* A database that is away for a moment does not end a job: its calls are repeated for as long as the lease lasts. */
+#include "shared/base/clock.h"
 #include "shared/data/orphans.h"
 #include "worker/heartbeat.h"
 #include "worker/job.h"
@@ -14,15 +15,23 @@ static bool may_go_on(const struct mr_job *job)
     return job->heartbeat && !mr_heartbeat_lost(job->heartbeat) && !mr_slots_stopping(&job->worker->slots);
 }
 
-bool mr_job_retry(const struct mr_job *job, enum mr_status status, int *wait_ms)
+/* False if the lease would end during the wait. */
+static bool plan_wait(const struct mr_job *job, struct mr_job_retries *retries)
+{
+    const int64_t now_us = mr_time_monotonic_us();
+    if (retries->wait_ms == 0)
+        retries->until_us = now_us + mr_heartbeat_left_ms(job->heartbeat) * 1000;
+    const int twice = retries->wait_ms ? 2 * retries->wait_ms : FIRST_MS;
+    retries->wait_ms = twice < LAST_MS ? twice : LAST_MS;
+    return now_us + retries->wait_ms * INT64_C(1000) < retries->until_us;
+}
+
+bool mr_job_retry(const struct mr_job *job, enum mr_status status, struct mr_job_retries *retries)
 {
     const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
-    if (!mr_status_is_transient(status) || !may_go_on(job))
+    if (!mr_status_is_transient(status) || !may_go_on(job) || !plan_wait(job, retries))
         return false;
-    *wait_ms = *wait_ms == 0 ? FIRST_MS : *wait_ms * 2 < LAST_MS ? *wait_ms * 2 : LAST_MS;
-    if (mr_heartbeat_left_ms(job->heartbeat) <= *wait_ms)
-        return false;
-    for (int waited = 0; waited < *wait_ms && may_go_on(job); waited += STEP_MS)
+    for (int waited = 0; waited < retries->wait_ms && may_go_on(job); waited += STEP_MS)
         nanosleep(&step, NULL);
     return may_go_on(job);
 }
@@ -30,10 +39,10 @@ bool mr_job_retry(const struct mr_job *job, enum mr_status status, int *wait_ms)
 enum mr_status mr_job_note_object(const struct mr_job *job, const char *name, struct mr_err *err)
 {
     struct mr_err failure = {0}; /* kept from err until the last attempt has failed */
-    int wait_ms = 0;
+    struct mr_job_retries retries = {0};
     enum mr_status status;
     do
         status = mr_orphans_add(job->worker->db, name, ORPHAN_AFTER_S, &failure);
-    while (mr_job_retry(job, status, &wait_ms));
+    while (mr_job_retry(job, status, &retries));
     return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
 }

@@ -107,6 +107,22 @@ static void a_commit_waits_as_well(void **state)
     stop(&running);
 }
 
+/* Heartbeats extend the lease, but a table that is gone for good does not keep the job. */
+static void a_failure_that_lasts_ends_the_job(void **state)
+{
+    (void)state;
+    struct running running;
+    struct mr_err err = {0};
+    start(&running, SHORT_LEASE_S);
+    take_away("stray_objects");
+    int64_t began_us = mr_time_monotonic_us();
+    assert_int_equal(mr_job_note_object(&running.job, "results/never", &err), MR_UNAVAILABLE);
+    assert_in_range(mr_time_monotonic_us() - began_us, 0, SOON_MS * INT64_C(1000));
+    assert_true(mr_heartbeat_left_ms(running.job.heartbeat) > 0);
+    bring_back("stray_objects");
+    stop(&running);
+}
+
 /* The heartbeat fails, too, so that the lease ends. */
 static void nothing_is_repeated_after_the_lease(void **state)
 {
@@ -135,15 +151,15 @@ static void what_cannot_pass_is_not_repeated(void **state)
 {
     (void)state;
     struct running running;
-    int wait_ms = 0;
+    struct mr_job_retries retries = {0};
     start(&running, LEASE_S);
-    assert_false(mr_job_retry(&running.job, MR_OK, &wait_ms));
-    assert_false(mr_job_retry(&running.job, MR_INVALID, &wait_ms));
-    assert_int_equal(wait_ms, 0);
-    assert_true(mr_job_retry(&running.job, MR_UNAVAILABLE, &wait_ms));
-    assert_true(mr_job_retry(&running.job, MR_TIMEOUT, &wait_ms));
+    assert_false(mr_job_retry(&running.job, MR_OK, &retries));
+    assert_false(mr_job_retry(&running.job, MR_INVALID, &retries));
+    assert_int_equal(retries.wait_ms, 0);
+    assert_true(mr_job_retry(&running.job, MR_UNAVAILABLE, &retries));
+    assert_true(mr_job_retry(&running.job, MR_TIMEOUT, &retries));
     mr_slots_stop(&running.worker.slots);
-    assert_false(mr_job_retry(&running.job, MR_UNAVAILABLE, &wait_ms));
+    assert_false(mr_job_retry(&running.job, MR_UNAVAILABLE, &retries));
     stop(&running);
 }
 
@@ -152,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_back_in_time_is_used),
         cmocka_unit_test(a_commit_waits_as_well),
+        cmocka_unit_test(a_failure_that_lasts_ends_the_job),
         cmocka_unit_test(nothing_is_repeated_after_the_lease),
         cmocka_unit_test(what_cannot_pass_is_not_repeated),
     };

@@ -58,14 +58,14 @@ static enum mr_status make_records(struct mr_job *job, int64_t total, enum mr_re
                                    struct mr_err *err)
 {
     struct mr_err failure = {0}; /* kept from err until the last attempt has failed */
-    int wait_ms = 0;
+    struct mr_job_retries retries = {0};
     enum mr_status status;
     do {
         int64_t done = 0;
         status = begin(job, ret_state, &done, &failure);
         if (status == MR_OK)
             status = insert(job, total, done, ret_state, &failure);
-    } while (mr_job_retry(job, status, &wait_ms));
+    } while (mr_job_retry(job, status, &retries));
     return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
 }
 
