@@ -143,7 +143,12 @@ main() {
     for variant in "${variants[@]}"; do
         test_variant "$variant"
     done
-    ((!is_full)) || stage "images" count_lines tests/deploy/run.sh images
+    if ((is_full)); then
+        for variant in release asan; do
+            stage "hostile media, $variant" count_lines env VARIANT=$variant tests/hostile/run.sh --files 150 --seed 1
+        done
+        stage "images" count_lines tests/deploy/run.sh images
+    fi
     echo "===="
     printf '%s\n' "${summary[@]}"
     ((failed == 0)) || echo "logs and files of what failed: $scratch"
