@@ -43,7 +43,10 @@ enum mr_status mr_verdict_take(struct mr_verdict *verdict, const struct mr_statu
     if (record->type == MR_STATUS_PROGRESS && record->len == 0)
         return take_progress(verdict, record->value, err);
 
-    MR_AUTO_JSON json_t *value = json_loadb(text, record->len, JSON_REJECT_DUPLICATES, NULL);
+    MR_AUTO_JSON json_t *value = NULL;
+    enum mr_status status = mr_json_parse(text, record->len, JSON_REJECT_DUPLICATES, &value, err);
+    if (status == MR_EXHAUSTED)
+        return status;
     if (!json_is_object(value))
         return mr_sandbox_broken_protocol(err, "status is not a JSON object");
     if (record->type == MR_STATUS_FAILURE)

@@ -3,6 +3,7 @@
 #include "shared/base/encoding.h"
 #include "shared/base/utf8.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -348,10 +349,11 @@ enum mr_status mr_fields_take(const struct mr_field_table *table, void *base, js
     if (json_object_get(kept, name))
         return mr_fail_code(err, MR_CODE_REPEATED_FIELD, "%s is given twice", path);
     bool is_text = json_is_string(value) && (is_form || field->text_too);
+    errno = 0;
     MR_AUTO_JSON json_t *typed =
         is_text ? parse_text(field, json_string_value(value)) : json_incref((json_t *)(uintptr_t)value);
-    if (!typed)
-        return must_be(field, path, MR_CODE_WRONG_TYPE, err);
+    if (!typed) /* jansson does not always say that memory ran out, but malloc does */
+        return errno == ENOMEM ? mr_fail_oom(err) : must_be(field, path, MR_CODE_WRONG_TYPE, err);
     MR_TRY(check_value(&reader, field, path, &typed, err));
     return keep(field, kept, typed, base, err);
 }

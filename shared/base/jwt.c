@@ -57,6 +57,15 @@ enum mr_status mr_jwt_sign_rs256(const char *private_key, const char *key_id, co
     return sign(JWT_ALG_RS256, private_key, key_id, claims, ret_token, err);
 }
 
+/* What a failed jwt_decode means; errno was 0 before. libjwt calls a token invalid when memory ran out for its
+ * JSON or its digest, but malloc says so. */
+static enum mr_status refuse(int error, const char *fault, struct mr_err *err)
+{
+    if (error == ENOMEM || errno == ENOMEM)
+        return mr_fail_oom(err);
+    return mr_fail(err, MR_UNAUTHENTICATED, "%s", fault);
+}
+
 /* Reads the token without a key: libjwt then checks only its form, and drops the algorithm, but keeps the header.
  * The header's alg must be exactly the one that the caller pinned. */
 static enum mr_status open_pinned(const char *token, jwt_alg_t alg, jwt_t **ret, struct mr_err *err)
@@ -64,14 +73,13 @@ static enum mr_status open_pinned(const char *token, jwt_alg_t alg, jwt_t **ret,
     if (strlen(token) > TOKEN_MAX)
         return mr_fail(err, MR_UNAUTHENTICATED, "token too long");
     AUTO_JWT jwt_t *jwt = NULL;
+    errno = 0;
     int error = jwt_decode(&jwt, token, NULL, 0);
-    if (error == ENOMEM)
-        return mr_fail_oom(err);
     if (error)
-        return mr_fail(err, MR_UNAUTHENTICATED, "malformed token");
+        return refuse(error, "malformed token", err);
     const char *claimed = jwt_get_header(jwt, "alg");
     if (!claimed || strcmp(claimed, jwt_alg_str(alg)) != 0)
-        return mr_fail(err, MR_UNAUTHENTICATED, "token algorithm not accepted");
+        return refuse(0, "token algorithm not accepted", err);
     *ret = MR_TAKE(jwt);
     return MR_OK;
 }
@@ -83,11 +91,10 @@ static enum mr_status open_verified(const char *token, jwt_alg_t alg, const char
     if (!*key) /* libjwt does not verify with an empty key */
         return mr_fail(err, MR_INTERNAL, "empty token key");
     AUTO_JWT jwt_t *jwt = NULL;
+    errno = 0;
     int error = jwt_decode(&jwt, token, (const unsigned char *)key, (int)strlen(key));
-    if (error == ENOMEM)
-        return mr_fail_oom(err);
     if (error || jwt_get_alg(jwt) != alg)
-        return mr_fail(err, MR_UNAUTHENTICATED, "token signature is not valid");
+        return refuse(error, "token signature is not valid", err);
     *ret = MR_TAKE(jwt);
     return MR_OK;
 }
@@ -129,8 +136,14 @@ static enum mr_status check_times(const json_t *claims, struct mr_err *err)
 
 static enum mr_status take_claims(jwt_t *jwt, json_t **ret_claims, struct mr_err *err)
 {
+    errno = 0;
     MR_AUTO_STR char *text = jwt_get_grants_json(jwt, NULL);
-    MR_AUTO_JSON json_t *claims = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    if (!text)
+        return refuse(0, "malformed token", err);
+    MR_AUTO_JSON json_t *claims = NULL;
+    enum mr_status status = mr_json_parse(text, strlen(text), JSON_REJECT_DUPLICATES, &claims, err);
+    if (status == MR_EXHAUSTED)
+        return status;
     if (!json_is_object(claims))
         return mr_fail(err, MR_UNAUTHENTICATED, "malformed token");
     MR_TRY(check_times(claims, err));

@@ -1,5 +1,7 @@
 #include "shared/base/process.h"
 
+#include "shared/base/json.h"
+
 #include <malloc.h>
 #include <pthread.h>
 #include <sys/resource.h>
@@ -11,6 +13,7 @@ void mr_process_prepare(sigset_t *ret_signals)
 {
     mallopt(M_ARENA_MAX, ARENAS);
     mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+    mr_json_prepare();
     sigemptyset(ret_signals);
     sigaddset(ret_signals, SIGTERM);
     sigaddset(ret_signals, SIGINT);

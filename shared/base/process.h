@@ -7,7 +7,7 @@
 /*
  * Call in main before any thread exists: blocks SIGTERM and SIGINT in all threads to come, so that main can
  * wait for them (*ret_signals), ignores SIGPIPE, and bounds what malloc keeps: a program that serves many
- * requests from many threads would otherwise hold their peaks for ever.
+ * requests from many threads would otherwise hold their peaks for ever. Prepares jansson (json.h).
  */
 void mr_process_prepare(sigset_t *ret_signals);
 

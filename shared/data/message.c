@@ -42,8 +42,10 @@ static enum mr_status natural(const json_t *root, const char *key, int64_t *ret,
 
 enum mr_status mr_message_decode(const char *text, size_t len, struct mr_message *ret, struct mr_err *err)
 {
-    json_error_t fault;
-    MR_AUTO_JSON json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &fault);
+    MR_AUTO_JSON json_t *root = NULL;
+    enum mr_status status = mr_json_parse(text, len, JSON_REJECT_DUPLICATES, &root, err);
+    if (status == MR_EXHAUSTED)
+        return status;
     if (!json_is_object(root))
         return mr_fail(err, MR_INVALID, "message must be a JSON object");
     if (json_integer_value(json_object_get(root, "v")) != VERSION)

@@ -1,5 +1,7 @@
 #include "shared/http/client_handles.h"
 
+#include "shared/base/memory.h"
+
 #include <pthread.h>
 
 enum { POOL_MAX = 64 }; /* idle handles kept */
@@ -14,7 +16,8 @@ struct mr_http_client {
 
 enum mr_status mr_http_client_new(const char *user_agent, struct mr_http_client **ret, struct mr_err *err)
 {
-    CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+    CURLcode code = curl_global_init_mem(CURL_GLOBAL_DEFAULT, mr_memory_malloc, free, mr_memory_realloc,
+                                         mr_memory_strdup, mr_memory_calloc);
     if (code != CURLE_OK)
         return mr_fail(err, MR_INTERNAL, "libcurl: %s", curl_easy_strerror(code));
     struct mr_http_client *client = calloc(1, sizeof *client);

@@ -89,13 +89,11 @@ enum mr_status mr_request_json(struct mr_request *req, size_t max, json_t **ret,
         return mr_fail(err, MR_UNSUPPORTED, "the body must be application/json");
     MR_AUTO(mr_buf) struct mr_buf body = MR_BUF_INIT(max);
     MR_TRY(mr_request_body(req, &body, err));
-    json_error_t fault;
-    json_t *json = json_loadb(mr_buf_str(&body), body.len, JSON_REJECT_DUPLICATES, &fault);
-    if (!json)
-        return mr_fail_code(err, MR_CODE_INVALID_JSON, "the body is not JSON: line %d, column %d: %s",
-                            fault.line, fault.column, fault.text);
-    *ret = json;
-    return MR_OK;
+    struct mr_err fault = {0};
+    enum mr_status status = mr_json_parse(mr_buf_str(&body), body.len, JSON_REJECT_DUPLICATES, ret, &fault);
+    if (status == MR_INVALID)
+        return mr_fail_code(err, MR_CODE_INVALID_JSON, "the body is not JSON: %s", fault.message);
+    return status == MR_OK ? MR_OK : mr_fail_from(err, &fault);
 }
 
 bool mr_body_can_finish(const struct mr_request *req)
