@@ -96,7 +96,8 @@ static size_t allowed(size_t wanted)
 
 static int is_disk_full(int fd)
 {
-    if (!atomic_load_explicit(&control->disk, memory_order_relaxed) || (fd != STDOUT_FILENO && fd != STDERR_FILENO))
+    if (!atomic_load_explicit(&control->disk, memory_order_relaxed) ||
+        (fd != STDOUT_FILENO && fd != STDERR_FILENO))
         return 0;
     errno = ENOSPC;
     return 1;
