@@ -49,11 +49,11 @@ check_connections() {
 
 check_slots() {
     local slots concurrency
-    slots=$((WORKER[SLOTS] + WORKER[HIGH_SLOTS] + WORKER[DELIVERY_SLOTS]))
+    slots=$((WORKER[SLOTS] + WORKER[HIGH_SLOTS] + WORKER[DELIVERY_SLOTS] + WORKER[PARKED_PUSHES]))
     concurrency=${WORKER[containerConcurrency]}
     ((concurrency <= slots)) ||
-        die "worker.yaml: containerConcurrency $concurrency is above SLOTS + HIGH_SLOTS + DELIVERY_SLOTS = $slots:" \
-            "pushes would be refused; lower containerConcurrency or raise the slots"
+        die "worker.yaml: containerConcurrency $concurrency is above SLOTS + HIGH_SLOTS + DELIVERY_SLOTS + PARKED_PUSHES = $slots:" \
+            "pushes would be refused; lower containerConcurrency or raise PARKED_PUSHES"
     slots=${WEB[MAX_CONNECTIONS]}
     concurrency=${WEB[containerConcurrency]}
     ((concurrency <= slots)) ||
@@ -80,6 +80,9 @@ check_times() {
     ((job + COMMIT_S <= MR_ACK_DEADLINE_S)) || grep -q 'cpu-throttling: "false"' "$ROOT/infra/services/worker.yaml" ||
         die "worker.yaml: a conversion of JOB_TIMEOUT_SECONDS $job outlives its push ($MR_ACK_DEADLINE_S s) and would lose the CPU:" \
             "set cpu-throttling to \"false\", or JOB_TIMEOUT_SECONDS to $((MR_ACK_DEADLINE_S - COMMIT_S)) or less"
+    ((WORKER[ACK_DEADLINE_SECONDS] <= MR_ACK_DEADLINE_S)) ||
+        die "worker.yaml: ACK_DEADLINE_SECONDS ${WORKER[ACK_DEADLINE_SECONDS]} is above the subscriptions' $MR_ACK_DEADLINE_S s:" \
+            "pushes that wait would be answered too late; lower it"
     ((MR_ACK_DEADLINE_S >= 10 && MR_ACK_DEADLINE_S <= 600)) || die "names.sh: MR_ACK_DEADLINE_S must be 10 to 600"
 }
 
@@ -93,7 +96,7 @@ check_socket() {
 check_budget() {
     read_numbers WEB "$ROOT/infra/services/web.yaml" maxScale DATABASE_POOL containerConcurrency MAX_CONNECTIONS
     read_numbers WORKER "$ROOT/infra/services/worker.yaml" maxScale DATABASE_POOL containerConcurrency timeoutSeconds \
-        SLOTS HIGH_SLOTS DELIVERY_SLOTS JOB_TIMEOUT_SECONDS SANDBOX_MEMORY_MIB
+        SLOTS HIGH_SLOTS DELIVERY_SLOTS PARKED_PUSHES ACK_DEADLINE_SECONDS JOB_TIMEOUT_SECONDS SANDBOX_MEMORY_MIB
     check_connections
     check_slots
     check_memory

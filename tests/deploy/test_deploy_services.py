@@ -22,7 +22,7 @@ SERVICES = {
     "worker": {
         "service": {"run.googleapis.com/ingress": "internal", "run.googleapis.com/custom-audiences": '["mediarun-worker"]'},
         "template": {**ANNOTATIONS, "autoscaling.knative.dev/maxScale": "16", "run.googleapis.com/cpu-throttling": "false"},
-        "spec": {"containerConcurrency": 5, "timeoutSeconds": 3600, "serviceAccountName": WORKER},
+        "spec": {"containerConcurrency": 8, "timeoutSeconds": 3600, "serviceAccountName": WORKER},
         "container": {"resources.limits": {"cpu": "2", "memory": "4Gi"}, "startupProbe.httpGet.path": "/alive",
                       "livenessProbe.httpGet.path": "/alive", "ports.0.containerPort": 8080},
         "env": {"BUCKET": f"{PROJECT}-mediarun", "GOOGLE_CLOUD_PROJECT": PROJECT, "PUSH_AUTH": "iam", "PUSH_AUDIENCE": "mediarun-worker",
