@@ -26,7 +26,7 @@ def delete_all(user, tasks):
 @pytest.fixture
 def busy(make_stack):
     """(stack, user): MANY normal tasks of several seconds each are queued, and both slots are busy."""
-    stack = make_stack(worker_settings={"SLOTS": 2})
+    stack = make_stack(web_settings={"QUOTA_RECORDS_STORED": 2 * MANY * LONG}, worker_settings={"SLOTS": 2})
     user = stack.client()
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         tasks = list(pool.map(lambda _: create(user, LONG), range(MANY)))
