@@ -16,6 +16,17 @@ struct media_job {
     struct mr_output_set *outputs;
 };
 
+/* Users learn that it is gone, operators also what. */
+static enum mr_status fail_gone(const struct media_job *media, struct mr_err *err)
+{
+    const struct mr_worker *worker = media->job->worker;
+    const struct mr_need need = {.permission = "storage.objects.get",
+                                 .resource = worker->config->bucket,
+                                 .object = media->source->object};
+    mr_refusals_report(worker->cloud.refusals, &need, 404, "the input of a task is missing");
+    return mr_fail_code(err, MR_CODE_INPUT_GONE, "input of the task is no longer in storage");
+}
+
 static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, void *buf, size_t len,
                                  size_t *ret_len, struct mr_err *err)
 {
@@ -26,7 +37,7 @@ static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, voi
     }
     enum mr_status status = mr_read_ahead_read(media->input, offset, buf, len, ret_len, err);
     if (status == MR_NOT_FOUND) /* lost by us, unless the task was just deleted */
-        return mr_fail_code(err, MR_CODE_INPUT_GONE, "input of the task is no longer in storage");
+        return fail_gone(media, err);
     if (status != MR_OK)
         return mr_wrap(err, status, "read the input");
     return MR_OK;

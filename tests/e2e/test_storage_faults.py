@@ -83,6 +83,18 @@ def test_lost_object(faulty, media):
     assert answer.status_code == 404 and answer.json()["message"] == "file has expired"
 
 
+def test_lost_input(faulty, media):
+    """The task waits for it, and operators learn which object it is."""
+    user = faulty.client()
+    faulty.storage_faults((GET, "return-404", -1))
+    task = user.upload(media.tone("wav", seconds=2), "mp3")
+    name = faulty.sql(f"SELECT input_object FROM tasks WHERE id = {task['id']}")[0][0]
+    wait_for(lambda: any(line["status"] == 404 and line["object"] == name for line in refusals(faulty.worker)),
+             "the line that names the object", 20)
+    faulty.storage_faults()
+    user.finish(task)
+
+
 def test_damaged_download_of_a_small_file(faulty, results):
     user, small, content, _, _ = results
     for headers, status, expected in (({}, 200, content), ({"Range": "bytes=10-19"}, 206, content[10:20])):
