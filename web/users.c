@@ -68,7 +68,8 @@ enum mr_status mr_user_get(struct mr_db *db, int64_t id, struct mr_user *ret, st
 {
     static const struct mr_statement get = {
         "user_get",
-        "SELECT username, email, webhook_secret, is_operator::int AS is_operator FROM users"
+        "SELECT username, email, webhook_secret, is_operator::int AS is_operator,"
+        " (email_confirmed_at IS NOT NULL)::int AS is_confirmed FROM users"
         " WHERE id = $1::bigint",
         1};
     char number[MR_INT64_TEXT_MAX];
@@ -83,6 +84,7 @@ enum mr_status mr_user_get(struct mr_db *db, int64_t id, struct mr_user *ret, st
         .username = strdup(mr_rows_text(rows, 0, "username")),
         .email = strdup(mr_rows_text(rows, 0, "email")),
         .webhook_secret = strdup(mr_rows_text(rows, 0, "webhook_secret")),
+        .is_confirmed = mr_rows_int64(rows, 0, "is_confirmed") != 0,
         .is_operator = mr_rows_int64(rows, 0, "is_operator") != 0,
     };
     if (!user.username || !user.email || !user.webhook_secret)

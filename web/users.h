@@ -10,6 +10,7 @@ struct mr_user {
     char *username;
     char *email;
     char *webhook_secret; /* hexadecimal; a secret */
+    bool is_confirmed;    /* the mail address */
     bool is_operator;     /* may list the tasks of all users */
 };
 void mr_user_free(struct mr_user *user);

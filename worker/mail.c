@@ -1,21 +1,11 @@
 #include "worker/mail.h"
 
+#include "shared/data/confirmations.h"
 #include "shared/data/links.h"
 
 #include <ctype.h>
 
-enum { TEXT_MAX = 256 << 10 };
-
-/* A name within a line: control characters become spaces. */
-static enum mr_status append_name(struct mr_buf *out, const char *name, struct mr_err *err)
-{
-    size_t start = out->len;
-    MR_TRY(mr_buf_append_str(out, name, err));
-    for (size_t i = start; i < out->len; i++)
-        if (iscntrl((unsigned char)out->data[i]))
-            out->data[i] = ' ';
-    return MR_OK;
-}
+enum { TEXT_MAX = 256 << 10, EXTENSION_MAX = 8 };
 
 static const char *text_of(const json_t *task, const char *key)
 {
@@ -23,16 +13,35 @@ static const char *text_of(const json_t *task, const char *key)
     return text ? text : "";
 }
 
+/* The address of web, without the slashes at its end. */
+static int base_length(const char *public_url)
+{
+    size_t len = strlen(public_url);
+    while (len > 0 && public_url[len - 1] == '/')
+        len--;
+    return (int)len;
+}
+
+/* An extension says what a file is; a name could say anything, to anybody. */
+static bool is_extension(const char *text)
+{
+    size_t len = strlen(text);
+    if (len == 0 || len > EXTENSION_MAX)
+        return false;
+    for (; *text; text++)
+        if (!isascii((unsigned char)*text) || !isalnum((unsigned char)*text))
+            return false;
+    return true;
+}
+
 /* The link of the first output has no number; the others are requested with n. */
 static enum mr_status append_link(struct mr_buf *out, const json_t *task, const json_t *output,
                                   const char *public_url, const char *token, struct mr_err *err)
 {
     json_int_t n = json_integer_value(json_object_get(output, "n"));
-    size_t base = strlen(public_url);
-    while (base > 0 && public_url[base - 1] == '/')
-        base--;
-    MR_TRY(append_name(out, text_of(output, "file_name"), err));
-    MR_TRY(mr_buf_appendf(out, err, "\r\n%.*s/api/files/%s?token=%s", (int)base, public_url,
+    const char *format = text_of(output, "format");
+    MR_TRY(mr_buf_appendf(out, err, "%s\r\n%.*s/api/files/%s?token=%s",
+                          is_extension(format) ? format : "file", base_length(public_url), public_url,
                           text_of(task, "file_id"), token));
     if (n > 0)
         MR_TRY(mr_buf_appendf(out, err, "&n=%" JSON_INTEGER_FORMAT, n));
@@ -43,9 +52,11 @@ static enum mr_status append_files(struct mr_buf *out, const json_t *task, const
                                    const char *token, struct mr_err *err)
 {
     const json_t *outputs = json_object_get(task, "outputs");
-    MR_TRY(mr_buf_append_str(out, "your file \"", err));
-    MR_TRY(append_name(out, text_of(task, "original_file"), err));
-    MR_TRY(mr_buf_append_str(out, "\" has been converted:\r\n\r\n", err));
+    const char *extension = text_of(task, "original_format");
+    MR_TRY(mr_buf_append_str(out, "your file ", err));
+    if (is_extension(extension))
+        MR_TRY(mr_buf_appendf(out, err, "(%s) ", extension));
+    MR_TRY(mr_buf_append_str(out, "has been converted:\r\n\r\n", err));
     for (size_t i = 0; i < json_array_size(outputs); i++)
         MR_TRY(append_link(out, task, json_array_get(outputs, i), public_url, token, err));
     return mr_buf_appendf(out, err,
@@ -53,18 +64,31 @@ static enum mr_status append_files(struct mr_buf *out, const json_t *task, const
                           MR_LINK_SECONDS / 86400);
 }
 
-enum mr_status mr_mail_text(const json_t *task, const char *username, const char *public_url,
-                            const char *token, char **ret, struct mr_err *err)
+enum mr_status mr_mail_text(const json_t *task, const char *public_url, const char *token, char **ret,
+                            struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf out = MR_BUF_INIT(TEXT_MAX);
-    MR_TRY(mr_buf_append_str(&out, "Hello ", err));
-    MR_TRY(append_name(&out, username, err));
-    MR_TRY(mr_buf_append_str(&out, ",\r\n\r\n", err));
+    MR_TRY(mr_buf_append_str(&out, "Hello,\r\n\r\n", err));
     if (json_array_size(json_object_get(task, "outputs")) > 0)
         MR_TRY(append_files(&out, task, public_url, token, err));
     else
-        MR_TRY(mr_buf_appendf(&out, err, "your task %" JSON_INTEGER_FORMAT " (%s) is done.\r\n",
-                              json_integer_value(json_object_get(task, "id")), text_of(task, "kind")));
+        MR_TRY(mr_buf_appendf(&out, err, "your task %" JSON_INTEGER_FORMAT " is done.\r\n",
+                              json_integer_value(json_object_get(task, "id"))));
+    *ret = mr_buf_take(&out);
+    return MR_OK;
+}
+
+enum mr_status mr_mail_confirmation_text(const char *public_url, const char *token, char **ret,
+                                         struct mr_err *err)
+{
+    MR_AUTO(mr_buf) struct mr_buf out = MR_BUF_INIT(TEXT_MAX);
+    MR_TRY(mr_buf_appendf(
+        &out, err,
+        "Hello,\r\n\r\nan account of mediarun was created with this mail address. Open this link "
+        "within %d hours to confirm\r\nthat mails about finished conversions may come here:\r\n\r\n"
+        "%.*s/api/auth/confirm?token=%s\r\n\r\n"
+        "If the account is not yours, do nothing: no mails follow without the confirmation.\r\n",
+        MR_CONFIRMATION_SECONDS / 3600, base_length(public_url), public_url, token));
     *ret = mr_buf_take(&out);
     return MR_OK;
 }
@@ -75,9 +99,10 @@ struct canceler {
     void *ctx;
 };
 
+/* Overwrites and frees text, which holds a token. */
 static enum mr_status send_text(const struct mr_config *config, const struct mr_delivery *delivery,
-                                const char *text, const struct canceler *canceler, int *ret_reply,
-                                struct mr_err *err)
+                                const char *subject, char *text, const struct canceler *canceler,
+                                int *ret_reply, struct mr_err *err)
 {
     const struct mr_mail_relay relay = {.url = config->smtp_url,
                                         .user = config->smtp_user,
@@ -88,33 +113,50 @@ static enum mr_status send_text(const struct mr_config *config, const struct mr_
                                         .canceled_ctx = canceler->ctx};
     const struct mr_mail mail = {.from = config->mail_from,
                                  .to = delivery->target,
-                                 .subject = "Your file is ready",
+                                 .subject = subject,
                                  .message_id = delivery->public_id,
                                  .text = text};
-    return mr_mail_send(&relay, &mail, ret_reply, err);
-}
-
-static enum mr_status write_and_send(struct mr_worker *worker, const struct mr_delivery *delivery,
-                                     const json_t *task, const struct canceler *canceler, int *ret_reply,
-                                     struct mr_err *err)
-{
-    const struct mr_config *config = worker->config;
-    char token[MR_LINK_TOKEN_MAX];
-    char *text = NULL;
-    MR_TRY(mr_link_create(worker->db, delivery->task_id, MR_LINK_SECONDS, token, err));
-    enum mr_status written = mr_mail_text(task, delivery->username, config->public_url, token, &text, err);
-    explicit_bzero(token, sizeof token);
-    if (written != MR_OK)
-        return written;
-    enum mr_status sent = send_text(config, delivery, text, canceler, ret_reply, err);
+    enum mr_status sent = mr_mail_send(&relay, &mail, ret_reply, err);
     explicit_bzero(text, strlen(text));
     free(text);
     return sent;
 }
 
-enum mr_delivery_end mr_result_mail_send(struct mr_worker *worker, const struct mr_delivery *delivery,
-                                         const json_t *task, bool (*canceled)(void *ctx), void *canceled_ctx,
-                                         int *ret_reply, struct mr_err *reason)
+static enum mr_status send_result(struct mr_worker *worker, const struct mr_delivery *delivery,
+                                  const json_t *task, const struct canceler *canceler, int *ret_reply,
+                                  struct mr_err *err)
+{
+    const struct mr_config *config = worker->config;
+    char token[MR_SECRET_TOKEN_MAX];
+    char *text = NULL;
+    MR_TRY(mr_link_create(worker->db, delivery->task_id, MR_LINK_SECONDS, token, err));
+    enum mr_status written = mr_mail_text(task, config->public_url, token, &text, err);
+    explicit_bzero(token, sizeof token);
+    if (written != MR_OK)
+        return written;
+    return send_text(config, delivery, "Your file is ready", text, canceler, ret_reply, err);
+}
+
+static enum mr_status send_confirmation(struct mr_worker *worker, const struct mr_delivery *delivery,
+                                        const struct canceler *canceler, int *ret_reply, struct mr_err *err)
+{
+    const struct mr_config *config = worker->config;
+    char token[MR_SECRET_TOKEN_MAX];
+    char *text = NULL;
+    bool ours = false;
+    MR_TRY(mr_confirmation_token(worker->db, delivery, token, &ours, err));
+    if (!ours)
+        return mr_fail(err, MR_UNAVAILABLE, "mail is sent by another worker");
+    enum mr_status written = mr_mail_confirmation_text(config->public_url, token, &text, err);
+    explicit_bzero(token, sizeof token);
+    if (written != MR_OK)
+        return written;
+    return send_text(config, delivery, "Please confirm your mail address", text, canceler, ret_reply, err);
+}
+
+enum mr_delivery_end mr_delivery_mail_send(struct mr_worker *worker, const struct mr_delivery *delivery,
+                                           const json_t *task, bool (*canceled)(void *ctx),
+                                           void *canceled_ctx, int *ret_reply, struct mr_err *reason)
 {
     const struct canceler canceler = {canceled, canceled_ctx};
     *ret_reply = 0;
@@ -122,7 +164,8 @@ enum mr_delivery_end mr_result_mail_send(struct mr_worker *worker, const struct 
         mr_fail(reason, MR_UNSUPPORTED, "mail is switched off");
         return MR_DELIVERY_SKIPPED;
     }
-    switch (write_and_send(worker, delivery, task, &canceler, ret_reply, reason)) {
+    switch (task ? send_result(worker, delivery, task, &canceler, ret_reply, reason)
+                 : send_confirmation(worker, delivery, &canceler, ret_reply, reason)) {
     case MR_OK:
         return MR_DELIVERY_SENT;
     case MR_INVALID:

@@ -7,7 +7,7 @@
 enum { ARRAY_TEXT_MAX = 1 << 20 };
 
 static const char *const channel_names[MR_CHANNELS] = {
-    [MR_CHANNEL_WEBHOOK] = "webhook", [MR_CHANNEL_MAIL] = "mail"};
+    [MR_CHANNEL_WEBHOOK] = "webhook", [MR_CHANNEL_MAIL] = "mail", [MR_CHANNEL_CONFIRMATION] = "confirmation"};
 
 const char *mr_channel_name(enum mr_channel channel)
 {
@@ -17,7 +17,6 @@ const char *mr_channel_name(enum mr_channel channel)
 void mr_delivery_free(struct mr_delivery *delivery)
 {
     free(delivery->target);
-    free(delivery->username);
     if (delivery->webhook_secret)
         explicit_bzero(delivery->webhook_secret, strlen(delivery->webhook_secret));
     free(delivery->webhook_secret);
@@ -26,7 +25,10 @@ void mr_delivery_free(struct mr_delivery *delivery)
 
 static enum mr_channel channel_of(const char *name)
 {
-    return strcmp(name, channel_names[MR_CHANNEL_MAIL]) == 0 ? MR_CHANNEL_MAIL : MR_CHANNEL_WEBHOOK;
+    enum mr_channel channel = 0;
+    while (channel + 1 < MR_CHANNELS && strcmp(name, channel_names[channel]) != 0)
+        channel++;
+    return channel;
 }
 
 static enum mr_status delivery_of(const struct mr_rows *rows, struct mr_delivery *ret, struct mr_err *err)
@@ -41,11 +43,10 @@ static enum mr_status delivery_of(const struct mr_rows *rows, struct mr_delivery
         .attempts = mr_rows_int64(rows, 0, "attempts"),
         .channel = channel_of(mr_rows_text(rows, 0, "channel")),
         .target = strdup(mr_rows_text(rows, 0, "target")),
-        .username = strdup(mr_rows_text(rows, 0, "username")),
         .webhook_secret = strdup(mr_rows_text(rows, 0, "webhook_secret")),
     };
     snprintf(delivery.public_id, sizeof delivery.public_id, "%s", mr_rows_text(rows, 0, "public_id"));
-    if (!delivery.target || !delivery.username || !delivery.webhook_secret)
+    if (!delivery.target || !delivery.webhook_secret)
         return mr_fail_oom(err);
     *ret = delivery;
     delivery = (struct mr_delivery){0};
@@ -69,21 +70,28 @@ enum mr_status mr_delivery_claim(struct mr_db *db, int64_t id, int64_t lease_sec
     /* `due` waits for the row's lock, so that `verdict` sees the row as it is changed. */
     static const struct mr_statement claim = {
         "delivery_claim",
-        "WITH due AS (SELECT id, task_id, generation, attempts FROM deliveries"
+        "WITH due AS (SELECT id, task_id, user_id, generation, channel, attempts FROM deliveries"
         " WHERE id = $1::bigint AND ((status = 'pending'"
         " AND next_attempt_at <= now()) OR (status = 'sending' AND lease_expires_at < now())) FOR UPDATE),"
-        " verdict AS (SELECT due.id, t.user_id, u.username, u.webhook_secret, CASE"
-        " WHEN t.generation <> due.generation OR t.status NOT IN ('processed', 'failed') THEN 'skipped'"
-        " WHEN due.attempts >= $3::int THEN 'failed' ELSE 'sending' END AS status"
-        " FROM due JOIN tasks t ON t.id = due.task_id JOIN users u ON u.id = t.user_id)"
+        " found AS (SELECT due.id, due.attempts, u.id AS user_id, u.webhook_secret, CASE"
+        " WHEN due.channel = 'confirmation' AND u.email_confirmed_at IS NOT NULL THEN 'the address is "
+        "confirmed'"
+        " WHEN due.channel = 'mail' AND u.email_confirmed_at IS NULL THEN mail_needs_confirmation()"
+        " WHEN t.generation <> due.generation OR t.status NOT IN ('processed', 'failed')"
+        "  THEN 'the task was run again' END AS unwanted"
+        " FROM due LEFT JOIN tasks t ON t.id = due.task_id JOIN users u ON u.id = coalesce(due.user_id, "
+        "t.user_id)),"
+        " verdict AS (SELECT id, user_id, webhook_secret, unwanted, CASE WHEN unwanted IS NOT NULL THEN "
+        "'skipped'"
+        "  WHEN attempts >= $3::int THEN 'failed' ELSE 'sending' END AS status FROM found)"
         " UPDATE deliveries d SET status = v.status, fence = d.fence + 1,"
         " attempts = d.attempts + (v.status = 'sending')::int,"
         " lease_expires_at = CASE v.status WHEN 'sending' THEN now() + make_interval(secs => $2::int) END,"
-        " error = CASE v.status WHEN 'skipped' THEN 'the task was run again'"
+        " error = CASE v.status WHEN 'skipped' THEN v.unwanted"
         " WHEN 'failed' THEN coalesce(d.error, 'no attempt ended') ELSE d.error END"
         " FROM verdict v WHERE d.id = v.id"
         " RETURNING d.id, d.task_id, d.generation, d.fence, d.attempts, d.channel, d.target, d.public_id,"
-        " d.status, v.user_id, v.username, v.webhook_secret",
+        " d.status, v.user_id, v.webhook_secret",
         3};
     char key[MR_INT64_TEXT_MAX], lease[MR_INT64_TEXT_MAX], attempts[MR_INT64_TEXT_MAX];
     mr_int64_text(id, key);
@@ -186,7 +194,7 @@ enum mr_status mr_deliveries_due(struct mr_db *db, int64_t republish_after_s, st
     /* next_attempt_at is in the past for `sending`, too: the index on it serves both. */
     static const struct mr_statement look = {
         "deliveries_due",
-        "SELECT" MESSAGE_COLUMNS " FROM deliveries d JOIN tasks t ON t.id = d.task_id"
+        "SELECT" MESSAGE_COLUMNS " FROM deliveries d LEFT JOIN tasks t ON t.id = d.task_id"
         " WHERE d.status IN ('pending', 'sending') AND d.next_attempt_at <= now() AND"
         " ((d.status = 'pending' AND d.published_at IS NULL AND d.created_at < now() - interval '5 s')"
         " OR (d.status = 'pending' AND (d.published_at < d.next_attempt_at"

@@ -1,5 +1,6 @@
 /*
- * Deliveries: the webhooks and mails that report the end of a task.
+ * Deliveries: the webhooks and mails that report the end of a task, and the mails that ask users to confirm their
+ * address (confirmations.h), which have no task.
  *
  * A trigger writes the row in the transaction that ends the task, so neither exists without the other. A claim
  * takes a lease: attempts and fence rise before anything is sent. The outcome requires the same fence, so a
@@ -15,7 +16,7 @@
 #include "shared/data/db.h"
 #include "shared/data/message.h"
 
-enum mr_channel { MR_CHANNEL_WEBHOOK, MR_CHANNEL_MAIL, MR_CHANNELS };
+enum mr_channel { MR_CHANNEL_WEBHOOK, MR_CHANNEL_MAIL, MR_CHANNEL_CONFIRMATION, MR_CHANNELS };
 
 /* The word in the database and in logs. */
 const char *mr_channel_name(enum mr_channel channel);
@@ -23,13 +24,13 @@ const char *mr_channel_name(enum mr_channel channel);
 enum mr_delivery_claim {
     MR_DELIVERY_OURS,
     MR_DELIVERY_NOT_DUE,   /* unknown, finished, too early, or claimed by another worker: nothing to do */
-    MR_DELIVERY_OUTDATED,  /* the task was run again since: the delivery was skipped */
+    MR_DELIVERY_OUTDATED,  /* no longer wanted: the task was run again, or the address is (not) confirmed */
     MR_DELIVERY_EXHAUSTED, /* no attempts are left, because workers died: the delivery was failed */
 };
 
 struct mr_delivery {
     int64_t id;
-    int64_t task_id;
+    int64_t task_id; /* 0: none */
     int64_t user_id;
     int64_t generation;
     int64_t fence;
@@ -37,7 +38,6 @@ struct mr_delivery {
     enum mr_channel channel;
     char public_id[MR_UUID_TEXT_MAX]; /* what the receiver sees, the same for every attempt */
     char *target;                     /* a URL or a mail address, as the user gave it */
-    char *username;
     char *webhook_secret; /* of the user, hexadecimal; a secret */
 };
 void mr_delivery_free(struct mr_delivery *delivery);
@@ -67,7 +67,7 @@ MR_MUST_CHECK enum mr_status mr_delivery_finish(struct mr_db *db, const struct m
 int64_t mr_delivery_backoff_s(int64_t attempts);
 
 /* A task has at most one webhook and one mail. */
-enum { MR_DELIVERIES_OF_TASK = MR_CHANNELS };
+enum { MR_DELIVERIES_OF_TASK = 2 };
 
 /* Fills owed with the messages that were never published, of a task that has just ended. */
 MR_MUST_CHECK enum mr_status mr_deliveries_of_task(struct mr_db *db, int64_t task_id,

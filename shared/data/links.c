@@ -3,41 +3,18 @@
 #include "shared/base/encoding.h"
 #include "shared/base/random.h"
 
-#include <openssl/sha.h>
-
-enum { TOKEN_BYTES = 32, HASH_MAX = 2 * SHA256_DIGEST_LENGTH + 1 };
-
-static void hash_of(const char *token, char out[HASH_MAX])
-{
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    SHA256((const unsigned char *)token, strlen(token), digest);
-    mr_hex_encode(digest, sizeof digest, out);
-}
-
-/* base64url without padding (RFC 4648 §5), which needs no escapes in a query. */
-static enum mr_status make_token(char out[MR_LINK_TOKEN_MAX], struct mr_err *err)
-{
-    unsigned char random[TOKEN_BYTES];
-    MR_AUTO_STR char *text = NULL;
-    MR_TRY(mr_random_bytes(random, sizeof random, err));
-    MR_TRY(mr_base64_encode(random, sizeof random, &text, err));
-    for (char *p = text; *p; p++)
-        *p = *p == '+' ? '-' : *p == '/' ? '_' : *p;
-    snprintf(out, MR_LINK_TOKEN_MAX, "%.*s", (int)strcspn(text, "="), text);
-    return MR_OK;
-}
-
 enum mr_status mr_link_create(struct mr_db *db, int64_t task_id, int64_t seconds,
-                              char ret_token[MR_LINK_TOKEN_MAX], struct mr_err *err)
+                              char ret_token[MR_SECRET_TOKEN_MAX], struct mr_err *err)
 {
     static const struct mr_statement create = {
         "link_create",
         "INSERT INTO download_links (token_hash, task_id, expires_at)"
         " VALUES ($1, $2::bigint, now() + make_interval(secs => $3::int))",
         3};
-    char token[MR_LINK_TOKEN_MAX], hash[HASH_MAX], task[MR_INT64_TEXT_MAX], lifetime[MR_INT64_TEXT_MAX];
-    MR_TRY(make_token(token, err));
-    hash_of(token, hash);
+    char token[MR_SECRET_TOKEN_MAX], hash[MR_SECRET_HASH_MAX], task[MR_INT64_TEXT_MAX],
+        lifetime[MR_INT64_TEXT_MAX];
+    MR_TRY(mr_secret_token_make(token, err));
+    mr_secret_token_hash(token, hash);
     mr_int64_text(task_id, task);
     mr_int64_text(seconds, lifetime);
     MR_TRY(mr_db_exec(db, &create, (const char *const[]){hash, task, lifetime}, NULL, err));
@@ -53,9 +30,9 @@ enum mr_status mr_link_owner(struct mr_db *db, const char *token, const char *fi
         "SELECT t.user_id FROM download_links l JOIN tasks t ON t.id = l.task_id"
         " WHERE l.token_hash = $1 AND l.expires_at > now() AND t.file_id = $2::uuid",
         2};
-    char hash[HASH_MAX];
+    char hash[MR_SECRET_HASH_MAX];
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    hash_of(token, hash);
+    mr_secret_token_hash(token, hash);
     if (mr_uuid_is_valid(file_id))
         MR_TRY(mr_db_exec(db, &look, (const char *const[]){hash, file_id}, &rows, err));
     if (!rows || mr_rows_count(rows) == 0)

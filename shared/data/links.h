@@ -1,18 +1,19 @@
 /*
- * Download links that need no login: a token of 32 random bytes gives access to the outputs of one task until it
- * expires. The database stores only the SHA-256 of tokens, so reading it reveals none. Any thread may call.
+ * Download links that need no login: a token (secret_token.h) gives access to the outputs of one task until it
+ * expires. Any thread may call.
  */
 #ifndef MR_DATA_LINKS_H
 #define MR_DATA_LINKS_H
 
 #include "shared/data/db.h"
+#include "shared/data/secret_token.h"
 
-enum { MR_LINK_TOKEN_MAX = 44, MR_LINK_SECONDS = 7 * 86400 };
+enum { MR_LINK_SECONDS = 7 * 86400 };
 
 /* Makes a link to the task's outputs, valid for `seconds` (in mails: MR_LINK_SECONDS). ret_token gets 43
  * characters of base64url, a bearer secret. MR_NOT_FOUND if the task does not exist. */
 MR_MUST_CHECK enum mr_status mr_link_create(struct mr_db *db, int64_t task_id, int64_t seconds,
-                                            char ret_token[MR_LINK_TOKEN_MAX], struct mr_err *err);
+                                            char ret_token[MR_SECRET_TOKEN_MAX], struct mr_err *err);
 
 /* The owner of the task that `token` gives access to. MR_UNAUTHENTICATED with code "bad_link" if it is unknown,
  * expired, or for another task than file_id's. */

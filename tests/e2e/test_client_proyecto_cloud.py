@@ -145,14 +145,17 @@ def test_mail_can_be_turned_off(make_stack, media, tmp_path, enabled):
         stack = make_stack(settings={
             "SMTP_URL": relay.url, "SMTP_USER": RELAY_USER, "SMTP_PASSWORD": RELAY_PASSWORD,
             "MAIL_FROM": "no-reply@example.com", "TLS_CA_FILE": certificate.file, "ENABLED_EMAIL": enabled})
-        stack.client().convert(media.tone("mp3"), "wav")
+        user = stack.client()
+        if enabled == "true":
+            relay.confirm(user)
+        user.convert(media.tone("mp3"), "wav")
         if enabled == "true":
             relay.wait()
         else:
             stack.sweep()
             assert stack.sql("SELECT count(*) FROM deliveries WHERE status NOT IN ('skipped', 'failed')") == [["0"]]
         assert len(relay.mails) == (enabled == "true")
-        assert relay.logins == ([(True, True)] if enabled == "true" else [])
+        assert set(relay.logins) == ({(True, True)} if enabled == "true" else set())
     finally:
         relay.close()
 

@@ -210,7 +210,7 @@ def mail_stack(make_stack, tmp_path):
 
 def test_mail_with_a_link_without_login(mail_stack, media):
     stack, relay = mail_stack
-    user = stack.client()
+    user = relay.confirm(stack.client())
     bearer = {"Authorization": f"Bearer {user.token}"}
     task = create(stack.url, bearer, media.tone("mp3"), "wav").json()["task"]
     poll(stack.url, bearer, task["id"])

@@ -156,10 +156,10 @@ def test_database_down(env):
     """Operations that need the database answer 503; the others answer as usual. Both are documented."""
     stack, name = env.stack, env.stack.database.partition("=")[2]
     allow = f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {{}}'
-    needs_none = {"alive": 200, "index": 302, "openapi": 200, "docs": 200, "report": 200}
+    needs_none = {"alive": 200, "index": 302, "openapi": 200, "docs": 200, "report": 200, "confirmPage": 200}
     bodies = {
         "signup": {"json": signup_body()}, "login": {"json": {"username": "ana", "password": "x"}},
-        "createTask": {"json": {"kind": "insert_records"}}, "redoTask": {"json": {"newFormat": "mp3"}},
+        "confirmEmail": {"json": {"token": "x"}}, "createTask": {"json": {"kind": "insert_records"}}, "redoTask": {"json": {"newFormat": "mp3"}},
         "createUpload": {"json": {"fileName": "a.wav", "size": 1}}, "probe": {"json": {"upload_id": str(uuid.uuid4())}},
         "deadLetters": {"json": envelope({"v": 1, "kind": "convert", "task_id": int(NOWHERE), "generation": 1})},
         "benchmarkStart": benchmark_form(env)}

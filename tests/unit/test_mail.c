@@ -261,13 +261,13 @@ static void no_field_breaks_out_of_its_line(void **state)
     assert_string_equal(said, "");
 }
 
-static char *text_for(const char *task, const char *username, const char *public_url)
+static char *text_for(const char *task, const char *public_url)
 {
     MR_AUTO_JSON json_t *view = json_loads(task, 0, NULL);
     char *text = NULL;
     struct mr_err err = {0};
     assert_non_null(view);
-    assert_int_equal(mr_mail_text(view, username, public_url, "TOKEN", &text, &err), MR_OK);
+    assert_int_equal(mr_mail_text(view, public_url, "TOKEN", &text, &err), MR_OK);
     return text;
 }
 
@@ -275,34 +275,52 @@ static void the_text_links_each_file(void **state)
 {
     (void)state;
     MR_AUTO_STR char *text =
-        text_for("{\"id\":7,\"file_id\":\"F\",\"original_file\":\"Canción.wav\",\"outputs\":["
-                 "{\"n\":0,\"file_name\":\"a.mp3\"},{\"n\":1,\"file_name\":\"b.mp3\"}]}",
-                 "Ana", "https://mr.example/base//");
-    assert_string_equal(text,
-                        "Hello Ana,\r\n\r\nyour file \"Canción.wav\" has been converted:\r\n\r\n"
-                        "a.mp3\r\nhttps://mr.example/base/api/files/F?token=TOKEN\r\n\r\n"
-                        "b.mp3\r\nhttps://mr.example/base/api/files/F?token=TOKEN&n=1\r\n\r\n"
-                        "No login is needed for 7 days: anybody who has a link can download the file.\r\n");
+        text_for("{\"id\":7,\"file_id\":\"F\",\"original_file\":\"Canción.wav\",\"original_format\":\"wav\","
+                 "\"outputs\":[{\"n\":0,\"file_name\":\"a.mp3\",\"format\":\"mp3\"},"
+                 "{\"n\":1,\"file_name\":\"b.mp3\",\"format\":\"mp3\"}]}",
+                 "https://mr.example/base//");
+    assert_string_equal(text, "Hello,\r\n\r\nyour file (wav) has been converted:\r\n\r\n"
+                              "mp3\r\nhttps://mr.example/base/api/files/F?token=TOKEN\r\n\r\n"
+                              "mp3\r\nhttps://mr.example/base/api/files/F?token=TOKEN&n=1\r\n\r\n"
+                              "No login is needed for 7 days: anybody who has a link can download the file.\r\n");
 }
 
 static void a_task_without_files_has_no_link(void **state)
 {
     (void)state;
     MR_AUTO_STR char *text =
-        text_for("{\"id\":7,\"kind\":\"insert_records\",\"outputs\":[]}", "Ana", "https://mr.example");
-    assert_string_equal(text, "Hello Ana,\r\n\r\nyour task 7 (insert_records) is done.\r\n");
+        text_for("{\"id\":7,\"kind\":\"insert_records\",\"outputs\":[]}", "https://mr.example");
+    assert_string_equal(text, "Hello,\r\n\r\nyour task 7 is done.\r\n");
 }
 
-static void names_stay_within_their_line(void **state)
+/* An extension comes from the name of the user's file. */
+static void nothing_that_a_user_wrote_is_in_the_text(void **state)
 {
     (void)state;
-    MR_AUTO_STR char *text = text_for(
-        "{\"file_id\":\"F\",\"original_file\":\"a\\r\\n.\\r\\nQUIT\",\"outputs\":[{\"n\":0,\"file_name\":"
-        "\"b\\r\\nhttps://evil.example/\\u0007\"}]}",
-        "Eve\r\nBcc: x", "https://mr.example");
-    assert_has(text, "Hello Eve  Bcc: x,\r\n");
-    assert_has(text, "your file \"a  .  QUIT\" has");
-    assert_has(text, "b  https://evil.example/ \r\n");
+    static const char *const extensions[] = {"BUY NOW", "a\\r\\nBcc: x", "exämple", "https://evil.example",
+                                             "longerthan8", "", "a.b", "<b>"};
+    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
+        char task[400];
+        snprintf(task, sizeof task,
+                 "{\"id\":7,\"file_id\":\"F\",\"original_file\":\"Buy now at evil.example\",\"url\":\"https://evil.example\","
+                 "\"original_format\":\"%s\",\"outputs\":[{\"n\":0,\"file_name\":\"Buy now.mp3\",\"format\":\"mp3\"}]}",
+                 extensions[i]);
+        MR_AUTO_STR char *text = text_for(task, "https://mr.example");
+        assert_string_equal(text, "Hello,\r\n\r\nyour file has been converted:\r\n\r\n"
+                                  "mp3\r\nhttps://mr.example/api/files/F?token=TOKEN\r\n\r\n"
+                                  "No login is needed for 7 days: anybody who has a link can download the file.\r\n");
+    }
+}
+
+static void the_confirmation_has_one_link(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    struct mr_err err = {0};
+    assert_int_equal(mr_mail_confirmation_text("https://mr.example/", "TOKEN", &text, &err), MR_OK);
+    assert_has(text, "\r\n\r\nhttps://mr.example/api/auth/confirm?token=TOKEN\r\n\r\n");
+    assert_has(text, "within 24 hours");
+    free(text);
 }
 
 int main(void)
@@ -316,7 +334,8 @@ int main(void)
         cmocka_unit_test(no_field_breaks_out_of_its_line),
         cmocka_unit_test(the_text_links_each_file),
         cmocka_unit_test(a_task_without_files_has_no_link),
-        cmocka_unit_test(names_stay_within_their_line),
+        cmocka_unit_test(nothing_that_a_user_wrote_is_in_the_text),
+        cmocka_unit_test(the_confirmation_has_one_link),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -189,7 +189,7 @@ static void a_link_opens_one_task(void **state)
     int64_t id = json_integer_value(json_object_get(views[0], "id")), user = 0, total = 0;
     const char *file = json_string_value(json_object_get(views[0], "file_id"));
     const char *other_file = json_string_value(json_object_get(views[1], "file_id"));
-    char token[MR_LINK_TOKEN_MAX], over[MR_LINK_TOKEN_MAX], sql[200];
+    char token[MR_SECRET_TOKEN_MAX], over[MR_SECRET_TOKEN_MAX], sql[200];
     assert_int_equal(mr_link_create(test_db, id, MR_LINK_SECONDS, token, &err), MR_OK);
     assert_int_equal(mr_link_create(test_db, id, 0, over, &err), MR_OK);
     assert_int_equal(strlen(token), 43);

@@ -9,6 +9,8 @@
 mr_handler mr_api_signup; /* auth.c */
 mr_handler mr_api_login;
 mr_handler mr_api_me;
+mr_handler mr_api_confirm; /* confirm.c */
+mr_handler mr_api_confirmation_create;
 mr_handler mr_api_task_create; /* task_create.c */
 mr_handler mr_api_task_list;   /* tasks.c */
 mr_handler mr_api_task_list_all;
@@ -31,6 +33,7 @@ mr_handler mr_api_index; /* static.c */
 mr_handler mr_api_openapi;
 mr_handler mr_api_docs;
 mr_handler mr_api_report;
+mr_handler mr_api_confirm_page;
 mr_handler mr_api_sweep; /* internal.c */
 mr_handler mr_api_dead_letters;
 

@@ -3,6 +3,7 @@
 #include "shared/base/encoding.h"
 #include "web/api/api.h"
 #include "web/api/body.h"
+#include "web/confirmation.h"
 #include "web/users.h"
 
 #include <ctype.h>
@@ -84,6 +85,17 @@ static enum mr_status read_signup(const json_t *fields, struct signup *ret, stru
     return mr_password_check_rule(ret->password, err);
 }
 
+/* The account exists: what fails here the user can ask for again. */
+static void ask_confirmation(struct mr_web *web, const struct mr_log *log, int64_t user_id)
+{
+    struct mr_err err;
+    enum mr_confirmation_answer answer = MR_CONFIRMATION_DONE;
+    if (mr_config_sends_mail(web->config) &&
+        mr_web_ask_confirmation(web, log, user_id, &answer, &err) != MR_OK)
+        mr_log_err(log, MR_LOG_WARNING, "cannot ask for the confirmation of a mail address", &err, "{s:I}",
+                   "user_id", (json_int_t)user_id);
+}
+
 enum mr_status mr_api_signup(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
@@ -99,6 +111,7 @@ enum mr_status mr_api_signup(void *app, struct mr_request *req, struct mr_err *e
     MR_TRY(mr_user_create(web->db, signup.username, signup.email, hash, &user_id, err));
     mr_log_write(mr_request_log(req), MR_LOG_NOTICE, "user signed up", "{s:I}", "user_id",
                  (json_int_t)user_id);
+    ask_confirmation(web, mr_request_log(req), user_id);
     return answer_token(web, req, 201, "the user was created", user_id, signup.username, err);
 }
 
@@ -184,7 +197,8 @@ enum mr_status mr_api_me(void *app, struct mr_request *req, struct mr_err *err)
     MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
     MR_TRY(mr_user_get(web->db, user_id, &user, err));
     MR_TRY(portable_secret(user.webhook_secret, &secret, err));
-    json_t *body = json_pack("{s:I,s:s,s:s,s:b,s:s}", "id", (json_int_t)user.id, "username", user.username,
-                             "email", user.email, "is_operator", user.is_operator, "webhook_secret", secret);
+    json_t *body = json_pack("{s:I,s:s,s:s,s:b,s:b,s:s}", "id", (json_int_t)user.id, "username",
+                             user.username, "email", user.email, "email_confirmed", user.is_confirmed,
+                             "is_operator", user.is_operator, "webhook_secret", secret);
     return answer_secret(req, 200, body, err);
 }

@@ -73,12 +73,14 @@ static enum mr_delivery_end send_webhook(struct attempt *attempt, json_t *task)
 
 static enum mr_delivery_end send_mail(struct attempt *attempt, json_t *task)
 {
-    return mr_result_mail_send(attempt->worker, attempt->delivery, task, should_cancel, attempt,
-                               &attempt->status, &attempt->reason);
+    return mr_delivery_mail_send(attempt->worker, attempt->delivery, task, should_cancel, attempt,
+                                 &attempt->status, &attempt->reason);
 }
 
 static enum mr_delivery_end (*const senders[MR_CHANNELS])(struct attempt *attempt, json_t *task) = {
-    [MR_CHANNEL_WEBHOOK] = send_webhook, [MR_CHANNEL_MAIL] = send_mail};
+    [MR_CHANNEL_WEBHOOK] = send_webhook,
+    [MR_CHANNEL_MAIL] = send_mail,
+    [MR_CHANNEL_CONFIRMATION] = send_mail};
 
 static bool has_ended(const json_t *task)
 {
@@ -86,19 +88,30 @@ static bool has_ended(const json_t *task)
     return status && (strcmp(status, "processed") == 0 || strcmp(status, "failed") == 0);
 }
 
-static enum mr_delivery_end attempt_delivery(struct attempt *attempt)
+/* The task that a delivery reports. False when there is nothing to send; then *ret_end says how the attempt ends. */
+static bool read_task(struct attempt *attempt, json_t **ret, enum mr_delivery_end *ret_end)
 {
     const struct mr_delivery *delivery = attempt->delivery;
     char key[MR_INT64_TEXT_MAX];
-    MR_AUTO_JSON json_t *task = NULL;
     mr_int64_text(delivery->task_id, key);
-    if (mr_tasks_get(attempt->worker->db, delivery->user_id, key, &task, &attempt->reason) != MR_OK)
-        return MR_DELIVERY_RETRY;
-    if (!has_ended(task)) {
-        mr_fail(&attempt->reason, MR_CONFLICT, "task runs again: its result is out of date");
-        return MR_DELIVERY_SKIPPED;
-    }
-    enum mr_delivery_end end = senders[delivery->channel](attempt, task);
+    *ret_end = MR_DELIVERY_RETRY;
+    if (mr_tasks_get(attempt->worker->db, delivery->user_id, key, ret, &attempt->reason) != MR_OK)
+        return false;
+    if (has_ended(*ret))
+        return true;
+    mr_fail(&attempt->reason, MR_CONFLICT, "task runs again: its result is out of date");
+    *ret_end = MR_DELIVERY_SKIPPED;
+    return false;
+}
+
+static enum mr_delivery_end attempt_delivery(struct attempt *attempt)
+{
+    const struct mr_delivery *delivery = attempt->delivery;
+    MR_AUTO_JSON json_t *task = NULL;
+    enum mr_delivery_end end = MR_DELIVERY_RETRY;
+    if (delivery->channel != MR_CHANNEL_CONFIRMATION && !read_task(attempt, &task, &end))
+        return end;
+    end = senders[delivery->channel](attempt, task);
     bool last = delivery->attempts >= attempt->worker->config->delivery_attempts;
     return end == MR_DELIVERY_RETRY && last ? MR_DELIVERY_FAILED : end;
 }
@@ -110,7 +123,7 @@ static const char *reason_for_user(const struct attempt *attempt, enum mr_delive
     const struct mr_err *reason = &attempt->reason;
     if (end == MR_DELIVERY_SENT)
         return NULL;
-    if (attempt->delivery->channel == MR_CHANNEL_MAIL && reason->status != MR_INVALID &&
+    if (attempt->delivery->channel != MR_CHANNEL_WEBHOOK && reason->status != MR_INVALID &&
         end != MR_DELIVERY_SKIPPED)
         return "mail could not be sent";
     return reason->message;

@@ -15,10 +15,10 @@ NOWHERE = "999999999"  # the number of no task
 
 
 def contract_stack(directory, postgres, hook):
-    """A stack with low limits, so that each can be exceeded, which may call the hook."""
+    """A stack with low limits, so that each can be exceeded, which may call the hook. Web thinks that mails can be sent."""
     return Stack(directory, postgres, settings={"FETCH_ALLOW_HOSTS": hook.host}, web_settings={
         "ENABLE_BENCHMARK": 1, "MAX_UPLOAD_BYTES": UPLOAD_MAX, "MAX_DIRECT_UPLOAD_BYTES": DIRECT_UPLOAD_MAX,
-        "MAX_EVENT_STREAMS": 2, "PROBE_WAIT_SECONDS": 5,
+        "MAX_EVENT_STREAMS": 2, "PROBE_WAIT_SECONDS": 5, "SMTP_URL": "smtp://127.0.0.1:9",
         "TRUSTED_PROXIES": 1, "SIGNUPS_PER_ADDRESS": 12, "LOGIN_FAILURES_PER_ACCOUNT": 5})
 
 

@@ -73,3 +73,60 @@ def _many_wrong_passwords(env, call):
 @case("me", 200)
 def _me(env, call):
     return call(who=env.user)
+
+
+@case("confirmPage", 200)
+def _the_linked_page(env, call):
+    return call(params={"token": "x"})
+
+
+@case("confirmEmail", 200)
+def _by_the_token(env, call):
+    user = env.stack.client()
+    env.stack.sql("UPDATE deliveries SET token_hash = encode(sha256(convert_to(u.username, 'UTF8')), 'hex'), token_expires_at = now() + "
+                  f"interval '1 h' FROM users u WHERE u.id = user_id AND u.username = '{user.username}' RETURNING u.id")
+    return call(json={"token": user.username})
+
+
+@case("confirmEmail", 400)
+def _by_an_unknown_token(env, call):
+    return call(json={"token": "unknown"})
+
+
+@case("askConfirmation", 200)
+def _of_a_confirmed_address(env, call):
+    user = env.stack.client()
+    env.stack.sql(f"UPDATE users SET email_confirmed_at = now() WHERE username = '{user.username}' RETURNING id")
+    return call(who=user)
+
+
+def asked_before(env, times, age):
+    """A user who was asked so often; the last time is this long ago."""
+    user = env.stack.client()
+    owner = f"(SELECT id FROM users WHERE username = '{user.username}')"
+    env.stack.sql("INSERT INTO deliveries (user_id, generation, channel, target, status) "
+                  f"SELECT {owner}, 0, 'confirmation', 'x', 'sent' FROM generate_series(2, {times}) RETURNING id")
+    env.stack.sql(f"UPDATE deliveries SET created_at = now() - interval '{age}' WHERE user_id = {owner} RETURNING id")
+    return user
+
+
+@case("askConfirmation", 202)
+def _after_two_days(env, call):
+    return call(who=asked_before(env, 3, "2 days"))
+
+
+@case("askConfirmation", 429)
+def _at_once(env, call):
+    answer = call(who=asked_before(env, 1, "1 min"))
+    assert 3000 < int(answer.headers["Retry-After"]) <= 3600
+    return answer
+
+
+@case("askConfirmation", 403)
+def _for_the_eleventh_time(env, call):
+    return call(who=asked_before(env, 10, "9 days"))
+
+
+@case("askConfirmation", 409)
+def _without_mails(env, call):
+    return call(who=env.plain.client(), stack=env.plain)
