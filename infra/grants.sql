@@ -53,7 +53,7 @@ BEGIN
 
     -- Of users, the worker reads what a webhook and a mail need: not the hash of the password.
     FOR wanted IN SELECT r.rolname, c.name FROM pg_roles r,
-        unnest(ARRAY['id', 'username', 'email', 'webhook_secret']) AS c (name)
+        unnest(ARRAY['id', 'username', 'email', 'email_confirmed_at', 'webhook_secret']) AS c (name)
         WHERE r.rolname = 'mr_worker' AND NOT has_column_privilege(r.oid, 'users', c.name, 'SELECT')
     LOOP
         EXECUTE format('GRANT SELECT (%I) ON users TO %I', wanted.name, wanted.rolname);

@@ -48,6 +48,26 @@ def test_body_over_the_limit(make_stack, media):
 
 
 @pytest.mark.sanitized
+def test_nothing_is_kept_of_a_request_over_a_quota(make_stack, media):
+    stack = make_stack(web_settings={"QUOTA_STORED_BYTES": MIB})
+    user = stack.client()
+    user.convert(media.tone("mp3"), "ogg")
+    before = len(stack.objects())
+    owner = f"(SELECT id FROM users WHERE username = '{user.username}')"
+
+    def refused(size, status, code):
+        answer = user.try_upload(bytes(size), "mp3")
+        assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+        assert len(stack.objects()) == before and stack.sql("SELECT count(*) FROM stray_objects") == [["0"]]
+
+    refused(MIB, 403, "quota_stored_bytes")
+    stack.sql(f"UPDATE user_usage SET tasks = 1000000 WHERE user_id = {owner} RETURNING tasks")
+    refused(1000, 429, "quota_tasks")
+    stack.sql(f"UPDATE users SET is_operator = true WHERE id = {owner} RETURNING id")
+    assert user.try_upload(bytes(MIB), "mp3").status_code == 201
+
+
+@pytest.mark.sanitized
 def test_headers_over_the_limit(stack):
     answer = stack.anonymous().get("/alive", headers={"X-Long": "x" * 40000})
     assert answer.status_code in (400, 413, 431)

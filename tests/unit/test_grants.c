@@ -168,7 +168,7 @@ static void the_logins_suffice(void **state)
     enum mr_delivery_claim outcome;
     assert_int_equal(mr_delivery_claim(worker, owed[0].id, 60, 3, &outcome, &delivery, &err), MR_OK);
     assert_int_equal(outcome, MR_DELIVERY_OURS);
-    char token[MR_LINK_TOKEN_MAX];
+    char token[MR_SECRET_TOKEN_MAX];
     int64_t user = 0;
     assert_int_equal(mr_link_create(worker, id, 60, token, &err), MR_OK);
     test_db = web;
