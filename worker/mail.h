@@ -26,7 +26,7 @@ MR_MUST_CHECK enum mr_status mr_mail_confirmation_text(const char *public_url, c
  * the relay, 0 without one.
  */
 enum mr_delivery_end mr_delivery_mail_send(struct mr_worker *worker, const struct mr_delivery *delivery,
-                                           const json_t *task, bool (*canceled)(void *ctx), void *canceled_ctx,
-                                           int *ret_reply, struct mr_err *reason);
+                                           const json_t *task, bool (*canceled)(void *ctx),
+                                           void *canceled_ctx, int *ret_reply, struct mr_err *reason);
 
 #endif

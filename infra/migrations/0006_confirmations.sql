@@ -15,7 +15,7 @@ CREATE UNIQUE INDEX deliveries_by_token ON deliveries (token_hash) WHERE token_h
 CREATE INDEX deliveries_by_user ON deliveries (user_id, created_at) WHERE user_id IS NOT NULL;
 
 -- Asks the owner of the account's address to confirm it: at most once an hour, 3 times a day, 10 times altogether, because
--- the address may be a stranger's. wait_s: seconds until it can be asked again; NULL: never. A confirmed address is not asked.
+-- the address may be another person's. wait_s: seconds until it can be asked again; NULL: never. A confirmed address is not asked.
 CREATE FUNCTION ask_for_confirmation(asker bigint, OUT delivery_id bigint, OUT confirmed boolean, OUT wait_s bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE

@@ -12,8 +12,8 @@
 enum { MR_CONFIRMATION_SECONDS = 86400 };
 
 enum mr_confirmation_answer {
-    MR_CONFIRMATION_ASKED,   /* *ret_message is to be published; the sweep does what fails */
-    MR_CONFIRMATION_DONE,    /* the address is confirmed: nothing to ask */
+    MR_CONFIRMATION_ASKED,    /* *ret_message is to be published; the sweep does what fails */
+    MR_CONFIRMATION_DONE,     /* the address is confirmed: nothing to ask */
     MR_CONFIRMATION_TOO_OFTEN /* asked a short time ago */
 };
 

@@ -38,7 +38,7 @@ struct mr_delivery {
     enum mr_channel channel;
     char public_id[MR_UUID_TEXT_MAX]; /* what the receiver sees, the same for every attempt */
     char *target;                     /* a URL or a mail address, as the user gave it */
-    char *webhook_secret; /* of the user, hexadecimal; a secret */
+    char *webhook_secret;             /* of the user, hexadecimal; a secret */
 };
 void mr_delivery_free(struct mr_delivery *delivery);
 MR_DEFINE_VALUE_CLEANUP(mr_delivery, mr_delivery_free)

@@ -170,7 +170,7 @@ def test_exactly_once_when_every_third_attempt_fails(make_delivering_stack, make
 
 @pytest.mark.sanitized
 def test_no_mail_to_an_address_that_is_not_confirmed(make_delivering_stack, make_relay, media):
-    """Somebody signs up with a stranger's address: the stranger gets one fixed mail, and no other without consent."""
+    """Somebody signs up with another person's address: one fixed mail goes there, and no other without consent."""
     relay = make_relay()
     stack = make_delivering_stack(relay=relay)
     user = stack.client()

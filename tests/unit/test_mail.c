@@ -279,10 +279,11 @@ static void the_text_links_each_file(void **state)
                  "\"outputs\":[{\"n\":0,\"file_name\":\"a.mp3\",\"format\":\"mp3\"},"
                  "{\"n\":1,\"file_name\":\"b.mp3\",\"format\":\"mp3\"}]}",
                  "https://mr.example/base//");
-    assert_string_equal(text, "Hello,\r\n\r\nyour file (wav) has been converted:\r\n\r\n"
-                              "mp3\r\nhttps://mr.example/base/api/files/F?token=TOKEN\r\n\r\n"
-                              "mp3\r\nhttps://mr.example/base/api/files/F?token=TOKEN&n=1\r\n\r\n"
-                              "No login is needed for 7 days: anybody who has a link can download the file.\r\n");
+    assert_string_equal(text,
+                        "Hello,\r\n\r\nyour file (wav) has been converted:\r\n\r\n"
+                        "mp3\r\nhttps://mr.example/base/api/files/F?token=TOKEN\r\n\r\n"
+                        "mp3\r\nhttps://mr.example/base/api/files/F?token=TOKEN&n=1\r\n\r\n"
+                        "No login is needed for 7 days: anybody who has a link can download the file.\r\n");
 }
 
 static void a_task_without_files_has_no_link(void **state)
@@ -297,18 +298,21 @@ static void a_task_without_files_has_no_link(void **state)
 static void nothing_that_a_user_wrote_is_in_the_text(void **state)
 {
     (void)state;
-    static const char *const extensions[] = {"BUY NOW", "a\\r\\nBcc: x", "exämple", "https://evil.example",
-                                             "longerthan8", "", "a.b", "<b>"};
+    static const char *const extensions[] = {
+        "BUY NOW", "a\\r\\nBcc: x", "exämple", "https://evil.example", "longerthan8", "", "a.b", "<b>"};
     for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
         char task[400];
         snprintf(task, sizeof task,
-                 "{\"id\":7,\"file_id\":\"F\",\"original_file\":\"Buy now at evil.example\",\"url\":\"https://evil.example\","
-                 "\"original_format\":\"%s\",\"outputs\":[{\"n\":0,\"file_name\":\"Buy now.mp3\",\"format\":\"mp3\"}]}",
+                 "{\"id\":7,\"file_id\":\"F\",\"original_file\":\"Buy now at "
+                 "evil.example\",\"url\":\"https://evil.example\","
+                 "\"original_format\":\"%s\",\"outputs\":[{\"n\":0,\"file_name\":\"Buy "
+                 "now.mp3\",\"format\":\"mp3\"}]}",
                  extensions[i]);
         MR_AUTO_STR char *text = text_for(task, "https://mr.example");
-        assert_string_equal(text, "Hello,\r\n\r\nyour file has been converted:\r\n\r\n"
-                                  "mp3\r\nhttps://mr.example/api/files/F?token=TOKEN\r\n\r\n"
-                                  "No login is needed for 7 days: anybody who has a link can download the file.\r\n");
+        assert_string_equal(
+            text, "Hello,\r\n\r\nyour file has been converted:\r\n\r\n"
+                  "mp3\r\nhttps://mr.example/api/files/F?token=TOKEN\r\n\r\n"
+                  "No login is needed for 7 days: anybody who has a link can download the file.\r\n");
     }
 }
 
