@@ -1,6 +1,7 @@
 """A running mediarun for the tests of the API contract: stacks, users and a finished task."""
 
 import contextlib
+import itertools
 import signal
 
 import requests
@@ -28,6 +29,7 @@ class Environment:
     def __init__(self, stack, plain, media):
         """stack: of contract_stack; plain: one with the default settings."""
         self.stack, self.plain, self.media = stack, plain, media
+        self.addresses = itertools.count(1)
         self.user, self.other, self.operator = stack.client(), stack.client(), stack.client()
         self.platform = stack.anonymous().use_token(stack.token_of_platform(stack.url))
         stack.sql(f"UPDATE users SET is_operator = true WHERE username = '{self.operator.username}'")
@@ -39,9 +41,15 @@ class Environment:
     def records_task(self):
         return self.user.post("/api/tasks", json={"kind": "insert_records", "records": 1}).json()["task"]
 
+    def new_user(self):
+        """Signs up from an address of its own: the signups of one are limited."""
+        client = self.stack.anonymous()
+        client.http.headers["X-Forwarded-For"] = f"198.51.100.{next(self.addresses)}"
+        return client.signup()
+
     def user_over(self, column):
         """A new user who has a lot of what this column of user_usage counts."""
-        user = self.stack.client()
+        user = self.new_user()
         self.stack.sql(f"INSERT INTO user_usage (user_id, {column}) SELECT id, 1000000000000000 FROM users WHERE username = '{user.username}'")
         return user
 

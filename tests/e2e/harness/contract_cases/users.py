@@ -82,7 +82,7 @@ def _the_linked_page(env, call):
 
 @case("confirmEmail", 200)
 def _by_the_token(env, call):
-    user = env.stack.client()
+    user = env.new_user()
     env.stack.sql("UPDATE deliveries SET token_hash = encode(sha256(convert_to(u.username, 'UTF8')), 'hex'), token_expires_at = now() + "
                   f"interval '1 h' FROM users u WHERE u.id = user_id AND u.username = '{user.username}' RETURNING u.id")
     return call(json={"token": user.username})
@@ -95,14 +95,14 @@ def _by_an_unknown_token(env, call):
 
 @case("askConfirmation", 200)
 def _of_a_confirmed_address(env, call):
-    user = env.stack.client()
+    user = env.new_user()
     env.stack.sql(f"UPDATE users SET email_confirmed_at = now() WHERE username = '{user.username}' RETURNING id")
     return call(who=user)
 
 
 def asked_before(env, times, age):
     """A user who was asked so often; the last time is this long ago."""
-    user = env.stack.client()
+    user = env.new_user()
     owner = f"(SELECT id FROM users WHERE username = '{user.username}')"
     env.stack.sql("INSERT INTO deliveries (user_id, generation, channel, target, status) "
                   f"SELECT {owner}, 0, 'confirmation', 'x', 'sent' FROM generate_series(2, {times}) RETURNING id")
