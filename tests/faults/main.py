@@ -22,7 +22,7 @@ from sources import Sources
 from users import Users
 from world import Platform, World, seconds
 
-SETTLE_S = 90
+SETTLE_S = 90  # without any task's end
 
 
 def arguments():

@@ -137,7 +137,8 @@ class Exchange:
     async def twice(self):
         """Sends the request twice at once; the client gets the first one's response."""
         again = asyncio.ensure_future(self.forward())
-        again.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self.proxy.doubles.add(again)  # the loop itself does not hold it
+        again.add_done_callback(lambda done: self.proxy.doubles.discard(done) or done.cancelled() or done.exception())
         await self.relay()
 
     @staticmethod
@@ -158,6 +159,7 @@ class Proxy:
         self.upstream = upstream
         self.inject = lambda request: None
         self.hits = 0
+        self.doubles = set()
         self._server = loop.run(asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 20, backlog=256))
         self.port = self._server.sockets[0].getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
