@@ -397,13 +397,13 @@ def test_session_that_cannot_be_cancelled(stack, user):
 
 
 @pytest.mark.sanitized
-def test_missing_bucket_is_an_internal_error(make_stack):
+def test_missing_bucket_is_our_own_fault(make_stack):
     """The bucket is deleted after web has started."""
     stack = make_stack()
     user = stack.client()
     assert requests.delete(f"{stack.emulator.url}/storage/v1/b/{BUCKET}", timeout=10).ok
     answer = user.post("/api/uploads", json={"fileName": "a", "size": 1})
-    assert answer.status_code == 500 and "bucket" not in answer.text
+    assert answer.status_code == 503 and "bucket" not in answer.text
     assert count(stack, "uploads") == 0 and not unclaimed(stack)
 
 

@@ -26,8 +26,8 @@ AT_ONCE = 12
 FINAL_WITHIN_S = 180
 VALID_EVERY = 10
 # A file is never the cause of these.
-NOT_A_VERDICT = {"internal", "sandbox_unavailable", "attempts_exhausted", "delivery_exhausted", "unavailable", "denied",
-                 "sandbox_protocol", "sandbox_violation"}
+NOT_A_VERDICT = {"internal", "converter_fault", "service_fault", "input_gone", "interrupted", "sandbox_unavailable",
+                 "attempts_exhausted", "delivery_exhausted", "unavailable", "sandbox_protocol", "sandbox_violation"}
 
 
 def arguments():
