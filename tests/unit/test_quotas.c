@@ -190,7 +190,7 @@ static void other_kinds_and_uploads_are_counted(void **state)
 /* Inserts drafts within the quotas; returns which were refused, by index, as a text like "2:tasks 3:tasks". */
 static char *refused(const struct mr_quotas *quotas, const struct mr_task_draft *drafts, size_t count)
 {
-    const struct mr_task_draft *pointers[16];
+    const struct mr_task_draft *pointers[16] = {0};
     json_t *views[16];
     enum mr_quota over[16];
     struct mr_err err = {0};
