@@ -139,7 +139,8 @@ class Users:
             while time.monotonic() < give_up:
                 try:
                     stored = direct_upload.ask(upload["upload_url"], len(data))
-                    if stored is None or direct_upload.send(upload["upload_url"], data[stored:], stored, len(data)).ok:
+                    if stored is None or direct_upload.send(upload["upload_url"], data[stored:], stored,
+                                                            len(data)).status_code in (200, 201):
                         return upload["upload_id"]
                 except AssertionError as error:  # not 308
                     if str(error)[:3] in ("404", "410"):
