@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from harness.paths import BUILD, VARIANT
+from harness.paths import BUILD, PATIENCE, VARIANT
 
 import leaks
 import recovery
@@ -20,7 +20,7 @@ from reference import References
 from schedule import Schedule
 from sources import Sources
 from users import Users
-from world import Platform, World, seconds
+from world import Platform, World
 
 SETTLE_S = 90  # without any task's end
 
@@ -71,7 +71,7 @@ class Run:
         users.run(plan.orders, schedule.start())
         schedule.join()
         self.say("the last fault is over")
-        settled = verify.settle(world, seconds(SETTLE_S))
+        settled = verify.settle(world, SETTLE_S * PATIENCE)
         self.say(f"all tasks are final after {settled:.0f} s")
         watch.stop()
         platform.stop()

@@ -11,7 +11,6 @@ import urllib.parse
 
 import requests
 from harness.origin import Origin
-from harness.paths import PATIENCE, SANITIZED
 from harness.postgres import Postgres
 from harness.stack import BUCKET, Stack
 from harness.waiting import wait_for
@@ -202,8 +201,3 @@ class Platform:
 
 def last_lines(program):
     return " | ".join(program.log().splitlines()[-3:])[-600:]
-
-
-def seconds(number):
-    """A deadline for this build."""
-    return number * (PATIENCE if SANITIZED else 1)
