@@ -48,7 +48,7 @@ enum mr_status mr_outbox_due(struct mr_db *db, bool high, int64_t republish_afte
         " greatest(make_interval(secs => $1::int), published_at - coalesce(uploaded_at, created_at))))"
         " OR (status = 'processing' AND lease_expires_at < now() AND (published_at IS NULL"
         " OR published_at < lease_expires_at OR published_at < now() - make_interval(secs => $1::int))))"
-        " ORDER BY published_at NULLS FIRST LIMIT $2::int",
+        " ORDER BY published_at NULLS FIRST, id LIMIT $2::int",
         3};
     char after[MR_INT64_TEXT_MAX], limit[MR_INT64_TEXT_MAX];
     mr_int64_text(republish_after_s, after);

@@ -14,11 +14,11 @@ MR_MUST_CHECK enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_me
                                             struct mr_err *err);
 
 /*
- * Fills due (room for max) with the messages to publish now, of one priority, because each priority is a lane of its
- * own: never published and 5 s old; waiting, and last published republish_after_s seconds ago, or as long ago as the
- * task had waited then, whichever is later, but at most 5 times republish_after_s; or processing with a lease that
- * expired after the last message. So a message that Pub/Sub lost delays a task to at most twice its waiting time, or by
- * republish_after_s, and a sweep.
+ * Fills due (room for max) with the messages to publish now, oldest tasks first, of one priority, because each
+ * priority is a lane of its own: never published and 5 s old; waiting, and last published republish_after_s seconds
+ * ago, or as long ago as the task had waited then, whichever is later, but at most 5 times republish_after_s; or
+ * processing with a lease that expired after the last message. So a message that Pub/Sub lost delays a task to at
+ * most twice its waiting time, or by republish_after_s, and a sweep.
  */
 MR_MUST_CHECK enum mr_status mr_outbox_due(struct mr_db *db, bool high, int64_t republish_after_s,
                                            struct mr_message *due, size_t max, size_t *ret_count,
