@@ -82,6 +82,8 @@ static void no_error_of_the_database_ends_a_task(void **state)
     execute("CREATE TRIGGER refuse BEFORE INSERT ON records.users FOR EACH ROW"
             " EXECUTE FUNCTION broken.refuse()");
     int64_t id = new_task(MR_KIND_INSERT_RECORDS, NULL, 3);
+    int64_t usual_lease = config.lease_seconds;
+    config.lease_seconds = 1; /* each run repeats its call for that long */
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         char sql[128];
         execute("DELETE FROM broken.state");
@@ -94,6 +96,7 @@ static void no_error_of_the_database_ends_a_task(void **state)
     task_set(id, "uploaded_at = now() - interval '25 h'");
     assert_int_equal(run(id, MR_KIND_INSERT_RECORDS), MR_JOB_EXHAUSTED);
     assert_failed(id, "service_fault");
+    config.lease_seconds = usual_lease;
     execute("DROP TRIGGER refuse ON records.users");
 }
 
