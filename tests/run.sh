@@ -115,7 +115,7 @@ end_to_end() {
     VARIANT=$1 "${before[@]}" /usr/bin/python3 -B -m pytest -q -rs --durations=5 -n $((2 * $(nproc))) "${@:2}" tests/e2e
 }
 
-faults() { VARIANT=$1 "${before[@]}" tests/faults/run.sh; }
+faults() { VARIANT=$1 "${before[@]}" tests/faults/run.sh --seed 3; }
 
 test_variant() {
     local variant=$1 before reason subset=(-m sanitized)

@@ -128,8 +128,10 @@ static enum mr_job_end defer(struct mr_job *job, const struct mr_err *cause)
     struct mr_job_retries retries = {0};
     bool ours = false;
     enum mr_status status;
-    if (job->claim->attempts - job->claim->interruptions >= job->worker->config->max_attempts)
+    if (job->claim->attempts - job->claim->interruptions >= job->worker->config->max_attempts) {
+        (void)!mr_job_start(job, &err); /* counts this attempt, as a deferral does */
         return fail(job, cause->code, cause->message, MR_JOB_FAILED);
+    }
     do
         status = mr_lease_defer(job->worker->db, job->claim, &ours, &err);
     while (mr_job_retry(job, status, &retries));

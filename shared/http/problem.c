@@ -82,10 +82,10 @@ static const char *public_detail(int http_status, const struct mr_err *cause)
     }
 }
 
-/* What concerns operators alone is for clients no more than its status. */
+/* What concerns operators alone is for clients no more than its status. A probe answers for its task. */
 static enum mr_code public_code(const struct mr_err *cause)
 {
-    bool shown = mr_code_row(cause->code)->places & MR_CODE_IN_ANSWER;
+    bool shown = mr_code_row(cause->code)->places & (MR_CODE_IN_ANSWER | MR_CODE_IN_TASK);
     return shown ? cause->code : mr_code_of_status(cause->status);
 }
 
