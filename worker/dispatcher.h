@@ -7,8 +7,8 @@
  * a thread that runs one job after the other.
  *
  * A push of a user who has a full share of the slots is put off while tasks of other users wait: acknowledged, for the
- * next sweep to publish again. Held open it would keep Pub/Sub from pushing theirs. In the normal lane as many
- * pushes as there are slots may wait all the same, so that no slot is idle until the sweep.
+ * next sweep to publish again. Held open it would keep Pub/Sub from pushing theirs. As many pushes as there are slots
+ * may wait all the same, so that no slot is idle until the sweep.
  *
  * The number of pushes that wait is bounded, and so is the time: each is answered before Pub/Sub's ack deadline.
  */
