@@ -94,8 +94,7 @@ static bool put_off(struct mr_dispatcher *dispatcher, struct push *push)
 static void await_slot(struct mr_dispatcher *dispatcher, struct push *push)
 {
     struct mr_slots *slots = &dispatcher->worker->slots;
-    if (mr_slots_are_fed(slots, push->ticket.lane) && mr_slots_has_share(slots, &push->ticket) &&
-        put_off(dispatcher, push))
+    if (mr_slots_has_share(slots, &push->ticket) && put_off(dispatcher, push))
         return;
     if (!mr_slots_join(slots, &push->ticket))
         finish(push, MR_JOB_BUSY);
@@ -217,9 +216,6 @@ static void refuse_waiting(struct mr_dispatcher *dispatcher, mr_ticket_test *is_
 static void reconsider_excess(struct mr_dispatcher *dispatcher)
 {
     struct mr_tickets excess = TAILQ_HEAD_INITIALIZER(excess);
-    if (!mr_slots_are_fed(&dispatcher->worker->slots, MR_LANE_NORMAL) &&
-        !mr_slots_are_fed(&dispatcher->worker->slots, MR_LANE_HIGH))
-        return;
     mr_slots_take_out_excess(&dispatcher->worker->slots, &excess);
     for (struct mr_ticket *ticket; (ticket = TAILQ_FIRST(&excess));) {
         TAILQ_REMOVE(&excess, ticket, entry);

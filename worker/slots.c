@@ -192,14 +192,6 @@ void mr_slots_leave(struct mr_slots *slots, struct mr_ticket *ticket)
     pthread_mutex_unlock(&slots->lock);
 }
 
-bool mr_slots_are_fed(struct mr_slots *slots, enum mr_lane lane)
-{
-    pthread_mutex_lock(&slots->lock);
-    bool are_fed = slots->lanes[lane].waiting > 0 && slots->lanes[lane].waiting >= slots->lanes[lane].slots;
-    pthread_mutex_unlock(&slots->lock);
-    return are_fed;
-}
-
 static bool has_share_locked(const struct mr_slots *slots, const struct mr_ticket *ticket)
 {
     if (ticket->user == 0)

@@ -70,9 +70,6 @@ void mr_slots_take_out(struct mr_slots *slots, mr_ticket_test *wanted, void *ctx
 /* The same for those whose users hold a full share, or more, of each pool that would serve them. */
 void mr_slots_take_out_excess(struct mr_slots *slots, struct mr_tickets *ret);
 
-/* True if as many tickets of the lane wait as its pool has slots, and one at least. */
-bool mr_slots_are_fed(struct mr_slots *slots, enum mr_lane lane);
-
 /* True if the ticket's user, ticket->user, holds a full share, or more, of each pool that would serve it. */
 bool mr_slots_has_share(struct mr_slots *slots, const struct mr_ticket *ticket);
 

@@ -226,8 +226,6 @@ static void tickets_are_taken_out(void **state)
     assert_false(mr_slots_has_share(&slots, &tickets[0]));
     assert_int_equal(next(NORMAL), 5);
     assert_true(mr_slots_has_share(&slots, &tickets[4]));
-    assert_true(mr_slots_are_fed(&slots, MR_LANE_NORMAL) && mr_slots_are_fed(&slots, MR_LANE_DELIVERIES));
-    assert_false(mr_slots_are_fed(&slots, MR_LANE_HIGH));
     assert_int_equal(next(NORMAL), 0);
     mr_slots_take_out(&slots, is_of_user, &user, &out);
     assert_int_equal(count(&out), 1);
