@@ -300,9 +300,15 @@ static void a_database_that_says_nothing_is_given_up(void **state)
     json_decref(submits[0].view);
     for (int tries = 0; !is_published(submits[0].draft.file_id) && tries < 2000; tries++)
         poll(NULL, 0, 5);
-    relay_forget(relay);
-    int64_t began_us = mr_time_monotonic_us();
-    run_all(submits + 1, 1);
+    int64_t began_us = 0;
+    /* The answer to the mark may be under way: then that call is the silent one, and the next gets a new connection. */
+    for (int tries = 0; submits[1].status != MR_UNAVAILABLE && tries < 5; tries++) {
+        prepare(&submits[1], admission, test_owner);
+        relay_forget(relay);
+        began_us = mr_time_monotonic_us();
+        run_all(submits + 1, 1);
+        json_decref(submits[1].view);
+    }
     assert_int_equal(submits[1].status, MR_UNAVAILABLE);
     assert_in_range(mr_time_monotonic_us() - began_us, 0, 2 * MR_TASKS_INSERT_MS * INT64_C(1000));
     run_all(submits + 2, 1);
