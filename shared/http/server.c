@@ -1,12 +1,13 @@
 /* The server started, drained and stopped. */
 #include "shared/http/server.h"
+
 #include "shared/base/clock.h"
-
+#include "shared/http/server_civetweb.h"
 #include "shared/http/server_dispatch.h"
-#include "shared/http/server_loop.h"
 #include "shared/http/server_pool.h"
+#include "shared/http/server_watch.h"
 
-enum { MAX_HEAD_MIN = 1024, MAX_CONNECTIONS = 2000, SLOW_QUEUE_FACTOR = 4 };
+enum { MAX_HEAD_MIN = 1024 /* civetweb's own minimum */, MAX_CONNECTIONS = 500, SLOW_QUEUE_FACTOR = 4 };
 
 static void init_lock(struct mr_server *server)
 {
@@ -15,6 +16,7 @@ static void init_lock(struct mr_server *server)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->idle, &attributes);
+    pthread_cond_init(&server->changed, &attributes);
     pthread_condattr_destroy(&attributes);
 }
 
@@ -30,9 +32,9 @@ static enum mr_status start_parts(struct mr_server *server, struct mr_err *err)
         [MR_ROUTE_VITAL] = {options->vital_threads, options->max_connections},
     };
     for (int i = 0; i < MR_ROUTE_CLASSES; i++)
-        MR_TRY(mr_pool_start(pools[i].threads, pools[i].queue_max, mr_server_dispatch, server,
-                             &server->pools[i], err));
-    return mr_loop_start(server, err);
+        MR_TRY(mr_pool_start(pools[i].threads, pools[i].queue_max, mr_server_dispatch, &server->pools[i], err));
+    MR_TRY(mr_watch_start(server, err));
+    return mr_civetweb_start(server, err);
 }
 
 static struct mr_server_options with_defaults(struct mr_server_options options)
@@ -56,8 +58,9 @@ enum mr_status mr_server_start(const struct mr_server_options *options, struct m
     if (!server)
         return mr_fail_oom(err);
     server->options = with_defaults(*options);
-    server->listener = server->epoll = server->wake = -1;
+    server->listener = -1;
     init_lock(server);
+    mg_init_library(0);
     enum mr_status status = start_parts(server, err);
     if (status != MR_OK) {
         mr_server_stop(server);
@@ -89,11 +92,12 @@ void mr_server_stop(struct mr_server *server)
 {
     if (!server)
         return;
-    mr_loop_stop(server);
+    mr_civetweb_stop(server);
     for (int i = 0; i < MR_ROUTE_CLASSES; i++)
         mr_pool_stop(server->pools[i]);
-    mr_loop_close(server);
+    mr_watch_stop(server);
     pthread_cond_destroy(&server->idle);
+    pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
     free(server);
 }

@@ -1,10 +1,11 @@
 /*
- * The HTTP/1.1 server. A program gives it one const route table; the server matches method and path, limits
- * everything that a client may send, and answers for a failed handler with problem+json (RFC 9457).
+ * The HTTP/1.1 server; the files server*.c are the only users of civetweb, which accepts, reads and writes. A program
+ * gives it one const route table; the server matches method and path, limits everything that a client may send, and
+ * answers for a failed handler with problem+json (RFC 9457).
  *
- * Model: one thread, the loop, holds all connections that wait for their client. It reads heads and small bodies,
- * then gives the request to a request thread, which runs it from head to answer. A handler reads the body (whole,
- * as a stream, or as form fields: form.h), then either answers with one of mr_respond_*() and returns MR_OK, or
+ * Model: each connection has a small thread of civetweb's, which waits for the client: it reads heads and small bodies,
+ * has the request served by a request thread, which runs the handler, and writes the answer. A handler reads the body
+ * (whole, as a stream, or as form fields: form.h), then either answers with one of mr_respond_*() and returns MR_OK, or
  * returns a failure with err filled, and the server answers for it. Everything in a struct mr_request belongs
  * to the server and lives until the handler returns. A request is used by its own thread only; that thread
  * has a stack of 2 MiB.
@@ -72,7 +73,7 @@ struct mr_server_options {
     int threads;         /* for normal routes, at least 1 */
     int slow_threads;    /* for slow ones; 0: as many as for normal ones */
     int vital_threads;   /* for vital ones; 0: 1 */
-    int max_connections; /* open at once; 0: 2,000 */
+    int max_connections; /* open at once, each with a thread of about 30 KiB; 0: 500 */
     int proxies;         /* in front of us, each of which appends to X-Forwarded-For; 0: none is believed */
     int64_t max_body;    /* default body limit in bytes */
     int max_head;        /* request line and headers together, at least 1,024 bytes; over it: 431 */
@@ -170,7 +171,8 @@ MR_MUST_CHECK enum mr_status mr_respond_end(struct mr_request *req, struct mr_er
  * returned and must not occupy a request thread. The caller writes the body to *ret_fd, with its own deadlines,
  * and closes it, which ends the body: there is no length and no framing. *ret_fd is -1 for a HEAD request, which
  * is answered by then. The request is logged and counts as done when the handler returns: mr_server_drain and
- * mr_server_stop do not touch the socket, which does not block. MR_UNAVAILABLE if the client has disconnected.
+ * mr_server_stop do not touch the socket, which does not block. MR_EXHAUSTED without descriptors (the server then
+ * answers), MR_UNAVAILABLE if the client has disconnected.
  */
 MR_MUST_CHECK enum mr_status mr_respond_detach(struct mr_request *req, int http_status,
                                                const char *content_type, int *ret_fd, struct mr_err *err);
@@ -178,7 +180,7 @@ MR_MUST_CHECK enum mr_status mr_respond_detach(struct mr_request *req, int http_
  * A request that waits for its answer without a thread: its handler has returned, another thread answers.
  * mr_request_park takes the client's socket from the server, for which the request is done: mr_server_drain and
  * mr_server_stop do not touch it. The body must have been read. One mr_parked_answer must follow. MR_EXHAUSTED
- * without memory: the handler can still answer.
+ * without descriptors or memory: the handler can still answer.
  */
 struct mr_parked;
 MR_MUST_CHECK enum mr_status mr_request_park(struct mr_request *req, struct mr_parked **ret,

@@ -6,9 +6,7 @@ enum { BODY_CHUNK = 16 * 1024 };
 
 void mr_body_prepare(struct mr_request *req)
 {
-    struct mr_connection *conn = req->conn;
-    conn->chunks = (struct mr_chunks){0}; /* the loop has scanned them; now they are read */
-    if (conn->framing.length == 0)
+    if (req->conn->framing.length == 0)
         req->body.state = MR_BODY_ENDED;
 }
 
@@ -99,11 +97,4 @@ enum mr_status mr_request_json(struct mr_request *req, size_t max, json_t **ret,
 bool mr_body_can_finish(const struct mr_request *req)
 {
     return req->conn->whole || req->body.state == MR_BODY_ENDED;
-}
-
-void mr_body_finish(struct mr_request *req)
-{
-    if (!req->conn->whole) /* otherwise the loop has set it, and nothing was received since */
-        req->conn->body_size = req->body.used;
-    req->body.state = MR_BODY_ENDED;
 }

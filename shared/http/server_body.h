@@ -9,7 +9,5 @@ void mr_body_prepare(struct mr_request *req);
 
 /* True if the body is received completely, so that another request can follow it. */
 bool mr_body_can_finish(const struct mr_request *req);
-/* After the answer: marks in the connection where the body ends. Requires mr_body_can_finish. */
-void mr_body_finish(struct mr_request *req);
 
 #endif

@@ -4,7 +4,6 @@
 #include "shared/http/server_body.h"
 #include "shared/http/server_error.h"
 #include "shared/http/server_log.h"
-#include "shared/http/server_loop.h"
 #include "shared/http/server_request.h"
 
 static void fail_request(struct mr_request *req, int http_status, enum mr_status status, const char *message)
@@ -71,27 +70,28 @@ static void log_request(const struct mr_request *req)
 static enum mr_after after(struct mr_request *req)
 {
     bool finished = mr_body_can_finish(req);
-    if (finished)
-        mr_body_finish(req);
     if (req->out.ended && finished)
         return req->out.close ? MR_AFTER_CLOSE : MR_AFTER_KEEP;
     return req->out.ended ? MR_AFTER_LINGER : MR_AFTER_CLOSE;
 }
 
-void mr_server_dispatch(struct mr_server *server, struct mr_connection *conn)
+void mr_server_dispatch(struct mr_connection *conn)
 {
+    conn->after = MR_AFTER_CLOSE;
+    if (atomic_load(&conn->server->stopping))
+        return;
     struct mr_request req = {
-        .server = server,
+        .server = conn->server,
         .conn = conn,
         .head = &conn->head,
         .started_us = mr_time_monotonic_us(),
-        .log = *server->options.log,
+        .log = *conn->server->options.log,
         .out.headers = MR_BUF_INIT(MR_HEAD_OUT_MAX),
+        .out.close = conn->closing,
     };
     answer(&req);
     conn->after = after(&req);
     log_request(&req);
     free(req.query_text);
     mr_buf_free(&req.out.headers);
-    mr_loop_return(server, conn);
 }

@@ -9,145 +9,121 @@ static enum mr_status malformed(struct mr_err *err, const char *what)
     return mr_fail_code(err, MR_CODE_MALFORMED_REQUEST, "%s", what);
 }
 
-enum mr_status mr_head_find_end(const char *data, size_t len, size_t *scanned, size_t *ret_len,
-                                struct mr_err *err)
-{
-    *ret_len = 0;
-    for (size_t i = *scanned; i < len; i++) {
-        if (data[i] == '\0')
-            return malformed(err, "the head contains a NUL");
-        if (i && (data[i - 1] == '\r') != (data[i] == '\n'))
-            return malformed(err, "lines of the head must end with CRLF");
-        if (data[i] != '\n' || i == 0)
-            continue;
-        /* An empty line before the request line is ignored: RFC 9112 §2.2. */
-        if (i >= 3 && data[i - 2] == '\n' && strspn(data, "\r\n") < i) {
-            *ret_len = i + 1;
-            break;
-        }
-    }
-    *scanned = len;
-    return len && data[0] == '\n' ? malformed(err, "lines of the head must end with CRLF") : MR_OK;
-}
-
 bool mr_head_is_token(const char *text)
 {
     return *text && strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == strlen(text);
 }
 
-static bool is_value(const char *text)
+/* "METHOD TARGET HTTP/1.1", each end now a NUL; the query has been cut off if `query` is not NULL. */
+static enum mr_status check_request_line(const struct mg_request_info *info, const char *query,
+                                         struct mr_err *err)
 {
-    for (; *text; text++)
-        if (((unsigned char)*text < 0x20 && *text != '\t') || *text == 0x7f)
-            return false;
-    return true;
-}
-
-/* The next line of *rest without its CRLF; NULL after the last. */
-static char *take_line(char **rest)
-{
-    char *line = *rest;
-    char *end = strstr(line, "\r\n");
-    if (!end)
-        return NULL;
-    *end = '\0';
-    *rest = end + 2;
-    return line;
-}
-
-static enum mr_status read_version(const char *text, int *ret_minor, struct mr_err *err)
-{
-    if (strlen(text) != strlen("HTTP/1.1") || strncmp(text, "HTTP/", 5) != 0 ||
-        !isdigit((unsigned char)text[5]) || text[6] != '.' || !isdigit((unsigned char)text[7]))
+    const char *method_end = info->request_method + strlen(info->request_method);
+    const char *target_end = query ? query + strlen(query) : info->request_uri + strlen(info->request_uri);
+    if (info->request_uri != method_end + 1 || info->http_version != target_end + 1 + strlen("HTTP/"))
         return malformed(err, "the request line must be METHOD TARGET HTTP/1.1");
-    if (text[5] != '1')
-        return mr_fail_code(err, MR_CODE_HTTP_VERSION_NOT_SUPPORTED,
-                            "the version must be HTTP/1.0 or HTTP/1.1");
-    *ret_minor = text[7] > '0';
+    return MR_OK;
+}
+
+/*
+ * Of "Name: value CR LF" there is left: Name NUL, blanks, value NUL NUL. A blank before the colon has become a second
+ * NUL there, and a line that ended with LF alone has only one at its end. *line_end is the end of the line before,
+ * and then of this one.
+ */
+static enum mr_status check_header(const struct mg_header *header, const char **line_end, struct mr_err *err)
+{
+    const char *name_end = header->name + strlen(header->name);
+    if (header->name != *line_end + 2 || (*line_end)[1] != '\0')
+        return malformed(err, "lines of the head must end with CRLF");
+    if (!mr_head_is_token(header->name) || name_end + 1 + strspn(name_end + 1, " ") != header->value)
+        return malformed(err, "a header name must be a token that ends with its colon");
+    *line_end = header->value + strlen(header->value);
+    return MR_OK;
+}
+
+/* The empty line is now CR NUL, or, where it follows the request line, NUL NUL. civetweb stops before it at a line that
+ * it does not understand, such as a continued one. */
+static enum mr_status check_end(const struct mg_request_info *info, const char *line_end, const char *limit,
+                                struct mr_err *err)
+{
+    const char cr = info->num_headers ? '\r' : '\0';
+    if (limit - line_end >= 4 && line_end[1] == '\0' && line_end[2] == cr && line_end[3] == '\0')
+        return MR_OK;
+    if (info->num_headers == MG_MAX_HEADERS)
+        return mr_fail_code(err, MR_CODE_TOO_MANY_HEADERS, "the request has more than %d headers",
+                            MG_MAX_HEADERS);
+    return malformed(err, "a header line must be NAME: VALUE");
+}
+
+static enum mr_status check(const struct mg_request_info *info, const char *query, const char *limit,
+                            size_t *ret_len, struct mr_err *err)
+{
+    const char *line_end = info->http_version + strlen(info->http_version);
+    MR_TRY(check_request_line(info, query, err));
+    for (int i = 0; i < info->num_headers; i++)
+        MR_TRY(check_header(&info->http_headers[i], &line_end, err));
+    MR_TRY(check_end(info, line_end, limit, err));
+    *ret_len = (size_t)(line_end - info->request_method) + 4;
     return MR_OK;
 }
 
 /* Of the absolute form, which proxies use, the path is what counts (RFC 9112 §3.2.2). */
 static char *without_origin(char *target)
 {
-    static char root[] = "/";
     char *host = strncasecmp(target, "http://", 7) == 0    ? target + 7
                  : strncasecmp(target, "https://", 8) == 0 ? target + 8
                                                            : NULL;
     if (!host)
         return target;
     char *path = host + strcspn(host, "/?");
-    return *path == '/' ? path : *path ? NULL : root;
+    return *path == '/' ? path : NULL;
 }
 
-static enum mr_status read_target(char *target, struct mr_head *ret, struct mr_err *err)
+/* `query` is where civetweb has cut it off; NULL: nobody has yet. */
+static enum mr_status read_target(char *target, char *query, struct mr_head *ret, struct mr_err *err)
 {
-    for (const char *p = target; *p; p++)
-        if ((unsigned char)*p <= 0x20 || *p == 0x7f)
-            return malformed(err, "the request target contains a control character");
     char *path = without_origin(target);
     if (!path)
         return malformed(err, "the request target has no path");
-    char *query = strchr(path, '?');
-    if (query)
+    if (!query && (query = strchr(path, '?')))
         *query++ = '\0';
     ret->path = path;
     ret->query = query ? query : "";
     return MR_OK;
 }
 
-static enum mr_status read_request_line(char *line, struct mr_head *ret, struct mr_err *err)
+static void read_header(char *name, char *value, struct mr_head *ret)
 {
-    char *target = line ? strchr(line, ' ') : NULL;
-    char *version = target ? strchr(target + 1, ' ') : NULL;
-    if (!version)
-        return malformed(err, "the request line must be METHOD TARGET HTTP/1.1");
-    *target++ = '\0';
-    *version++ = '\0';
-    if (!mr_head_is_token(line) || !*target)
-        return malformed(err, "the request line must be METHOD TARGET HTTP/1.1");
-    ret->method = line;
-    MR_TRY(read_version(version, &ret->minor, err));
-    return read_target(target, ret, err);
-}
-
-/* A name ends with its colon: a blank before it, or a continued line, is read in different ways (RFC 9112 §5). */
-static enum mr_status read_header(char *line, struct mr_head *ret, struct mr_err *err)
-{
-    char *colon = strchr(line, ':');
-    if (!colon)
-        return malformed(err, "a header line must be NAME: VALUE");
-    *colon = '\0';
-    if (!mr_head_is_token(line))
-        return malformed(err, "a header name must be a token that ends with its colon");
-    char *value = colon + 1 + strspn(colon + 1, " \t");
     size_t len = strlen(value);
-    while (len && (value[len - 1] == ' ' || value[len - 1] == '\t'))
+    while (len && value[len - 1] == ' ')
         value[--len] = '\0';
-    if (!is_value(value))
-        return malformed(err, "a header value contains a control character");
-    if (ret->header_count == MR_HEADERS_MAX)
-        return mr_fail_code(err, MR_CODE_TOO_MANY_HEADERS, "the request has more than %d headers",
-                            MR_HEADERS_MAX);
-    ret->headers[ret->header_count].name = line;
+    ret->headers[ret->header_count].name = name;
     ret->headers[ret->header_count].value = value;
     ret->header_count++;
-    return MR_OK;
 }
 
-enum mr_status mr_head_parse(const char *data, size_t len, struct mr_head *ret, struct mr_err *err)
+enum mr_status mr_head_read(const struct mg_request_info *info, const char *limit, struct mr_head *ret,
+                            struct mr_err *err)
 {
+    /* Without a local URI civetweb does not serve the request, and leaves target and query as they were. */
+    const char *query = info->local_uri_raw ? info->query_string : NULL;
+    const char *start = info->request_method;
     *ret = (struct mr_head){.method = "", .path = "", .query = ""};
-    size_t blank = strspn(data, "\r\n");
-    ret->text = strndup(data + blank, len - blank);
-    if (!ret->text)
+    size_t len = 0;
+    MR_TRY(check(info, query, limit, &len, err));
+    char *text = malloc(len);
+    if (!text)
         return mr_fail_oom(err);
-    char *rest = ret->text;
-    MR_TRY(read_request_line(take_line(&rest), ret, err));
-    for (char *line; (line = take_line(&rest)) && *line;)
-        MR_TRY(read_header(line, ret, err));
-    return MR_OK;
+    memcpy(text, start, len);
+    ret->text = text;
+    ret->len = len;
+    ret->method = text;
+    ret->minor = strcmp(info->http_version, "1.0") != 0;
+    for (int i = 0; i < info->num_headers; i++)
+        read_header(text + (info->http_headers[i].name - start), text + (info->http_headers[i].value - start),
+                    ret);
+    return read_target(text + (info->request_uri - start), query ? text + (query - start) : NULL, ret, err);
 }
 
 void mr_head_free(struct mr_head *head)

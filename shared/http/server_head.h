@@ -1,29 +1,30 @@
 /*
- * The head of an HTTP/1 request and the framing of its body, strictly as RFC 9112 has them: what two programs could
- * read differently is refused, because a proxy in front may then see another request than we do (request smuggling).
- * Pure functions on the caller's bytes; any thread.
+ * The head of a request as civetweb has parsed it, and the framing of its body, strictly as RFC 9112 has them: what two
+ * programs could read differently is refused, because a proxy in front may then see another request than we do (request
+ * smuggling). civetweb reads leniently, but it parses in place, and what its buffer looks like afterwards shows what
+ * the bytes were. Pure functions on that memory; any thread.
  */
 #ifndef MR_HTTP_SERVER_HEAD_H
 #define MR_HTTP_SERVER_HEAD_H
 
 #include "shared/base/err.h"
 
+#include <civetweb.h>
 #include <stdint.h>
 
-enum { MR_HEADERS_MAX = 64 };
-
-/* A parsed head. All texts point into `text`. */
+/* A checked copy of a head. All texts point into `text`. */
 struct mr_head {
     char *text; /* malloc'ed */
+    size_t len; /* bytes that the head had */
     const char *method;
     const char
         *path; /* undecoded, begins with '/' but for "*"; of an absolute target without scheme and host */
     const char *query; /* without '?'; "" if there is none */
-    int minor;         /* HTTP/1.minor; above 1 counts as 1 */
+    int minor;         /* HTTP/1.minor */
     size_t header_count;
     struct {
         const char *name, *value; /* blanks around the value are removed */
-    } headers[MR_HEADERS_MAX];
+    } headers[MG_MAX_HEADERS];
 };
 
 /* How the body of a request is framed. */
@@ -33,17 +34,11 @@ struct mr_framing {
 };
 
 /*
- * Looks for the end of the head in the len bytes received so far, from *scanned on, which is kept between calls and
- * begins with 0. *ret_len is the length of the head with its last line end, or 0 while it is not complete.
- * MR_INVALID ("malformed_request") for a line end that is not CRLF, and for NUL.
+ * Checks and copies what civetweb has parsed. `limit` is the end of its buffer. Codes "malformed_request" and
+ * "too_many_headers". The caller frees *ret with mr_head_free, also after a failure.
  */
-MR_MUST_CHECK enum mr_status mr_head_find_end(const char *data, size_t len, size_t *scanned, size_t *ret_len,
-                                              struct mr_err *err);
-
-/* Parses a complete head. Codes "malformed_request", "too_many_headers", "http_version_not_supported". The caller
- * frees *ret with mr_head_free, also after a failure. */
-MR_MUST_CHECK enum mr_status mr_head_parse(const char *data, size_t len, struct mr_head *ret,
-                                           struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_head_read(const struct mg_request_info *info, const char *limit,
+                                          struct mr_head *ret, struct mr_err *err);
 /* Leaves an empty head. */
 void mr_head_free(struct mr_head *head);
 

@@ -1,16 +1,40 @@
 #include "shared/http/server_intake.h"
-#include "shared/base/clock.h"
 
-#include <sys/socket.h>
+#include "shared/http/server_connection.h"
+#include "shared/http/server_error.h"
+#include "shared/http/server_pool.h"
+#include "shared/http/server_watch.h"
+#include "shared/http/server_wire.h"
 
-void mr_intake_enter(struct mr_server *server, struct mr_connection *conn, enum mr_phase phase, int ms)
+#include <ctype.h>
+
+static enum mr_status malformed(struct mr_err *err, const char *what)
 {
-    conn->phase = phase;
-    conn->moved = 0;
-    conn->since_us = mr_time_monotonic_us();
-    conn->due_us = conn->since_us + (int64_t)ms * 1000;
-    if (phase != MR_PHASE_BUSY && conn->due_us < server->next_check_us)
-        server->next_check_us = conn->due_us;
+    return mr_fail_code(err, MR_CODE_MALFORMED_REQUEST, "%s", what);
+}
+
+/* Before the first request of a connection there is nothing (server_connection.c). Before a later one, one empty line
+ * may be: of several, civetweb would end the head at the first, but read the request after the last. */
+static enum mr_status check_start(struct mr_connection *conn, const char *start, struct mr_err *err)
+{
+    if (!conn->buffer)
+        conn->buffer = start;
+    if (start == conn->buffer || (start == conn->buffer + 2 && memcmp(conn->buffer, "\r\n", 2) == 0))
+        return MR_OK;
+    return malformed(err, "blanks or lines stand before the request");
+}
+
+/* Without its socket a connection cannot be watched. */
+static enum mr_status take_head(struct mr_connection *conn, struct mr_err *err)
+{
+    const struct mg_request_info *info = mg_get_request_info(conn->civetweb);
+    if (conn->fd < 0)
+        return mr_fail_code(err, MR_CODE_CLIENT_GONE, "the client's socket was not found");
+    MR_TRY(check_start(conn, info->request_method, err));
+    MR_TRY(mr_head_read(info, conn->buffer + conn->server->options.max_head, &conn->head, err));
+    MR_TRY(mr_head_framing(&conn->head, &conn->framing, err));
+    conn->taken += (int64_t)conn->head.len + (conn->framing.length > 0 ? conn->framing.length : 0);
+    return MR_OK;
 }
 
 /* The route, or NULL if the path has none for the method. */
@@ -26,95 +50,169 @@ static const struct mr_route *find_route(const struct mr_server *server, const s
 }
 
 /* True if the request will be refused whatever its body is. */
-static bool is_hopeless(const struct mr_server *server, const struct mr_route *route, int64_t length)
+static bool is_hopeless(const struct mr_server *server, const struct mr_route *route,
+                        const struct mr_framing *framing)
 {
     if (!route)
-        return length > MR_SMALL_BODY;
-    return length > (route->max_body < 0 ? server->options.max_body : route->max_body);
+        return framing->length > MR_SMALL_BODY || framing->expect_continue;
+    return framing->length > (route->max_body < 0 ? server->options.max_body : route->max_body);
 }
 
 static void send_continue(struct mr_connection *conn)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    (void)!send(conn->fd, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    conn->framing.expect_continue = false;
+    mr_wait_begin(conn, MR_PHASE_WRITE, conn->server->options.client_timeout_ms);
+    (void)!mg_write(conn->civetweb, text, sizeof text - 1);
+    mr_wait_end(conn);
 }
 
-static enum mr_status take_head(struct mr_server *server, struct mr_connection *conn, bool *ret_ready,
-                                struct mr_err *err)
+/* A chunked body that ends just with the last byte of the buffer counts as a large one. */
+static enum mr_status take_body(struct mr_connection *conn, struct mr_err *err)
 {
-    size_t len = 0;
-    MR_TRY(mr_head_find_end(conn->in.data, conn->in.len, &conn->scanned, &len, err));
-    if ((len ? len : conn->in.len) > (size_t)server->options.max_head)
-        return mr_fail_code(err, MR_CODE_HEAD_TOO_LARGE, "the head is larger than %d bytes",
-                            server->options.max_head);
-    if (!len)
+    const int64_t length = conn->framing.length;
+    const size_t wanted = length < 0 || length > MR_SMALL_BODY ? MR_SMALL_BODY : (size_t)length;
+    conn->whole = !wanted;
+    if (!wanted)
         return MR_OK;
-    MR_TRY(mr_head_parse(conn->in.data, len, &conn->head, err));
-    MR_TRY(mr_head_framing(&conn->head, &conn->framing, err));
-    mr_buf_consume(&conn->in, len);
-    conn->scanned = 0;
-    const struct mr_route *route = find_route(server, &conn->head);
-    conn->class = route ? route->class : MR_ROUTE_NORMAL;
-    mr_intake_enter(server, conn, MR_PHASE_BODY, server->options.client_timeout_ms);
-    if (is_hopeless(server, route, conn->framing.length) || (!route && conn->framing.expect_continue))
-        *ret_ready = true;
-    else if (conn->framing.expect_continue)
+    if (conn->framing.expect_continue)
         send_continue(conn);
+    MR_TRY(mr_buf_reserve(&conn->in, wanted, err));
+    mr_wait_begin(conn, MR_PHASE_BODY, conn->server->options.client_timeout_ms);
+    int n = mg_read(conn->civetweb, conn->in.data, wanted);
+    bool in_time = mr_wait_end(conn);
+    if (n < 0 || (length >= 0 && (size_t)n < wanted))
+        return mr_wire_read_failed(conn, in_time, err);
+    conn->in.len = (size_t)n;
+    conn->in.data[n] = '\0';
+    conn->whole = length < 0 ? (size_t)n < wanted : length <= MR_SMALL_BODY;
     return MR_OK;
 }
 
-static enum mr_status scan_chunks(struct mr_connection *conn, struct mr_err *err)
+static enum mr_status take_in(struct mr_connection *conn, struct mr_err *err)
 {
-    while (conn->scanned < conn->in.len && conn->chunks.state != MR_CHUNKS_ENDED) {
-        size_t used = 0, content = 0;
-        MR_TRY(mr_chunks_next(&conn->chunks, conn->in.data + conn->scanned, conn->in.len - conn->scanned,
-                              &used, &content, err));
-        conn->scanned += used;
-    }
-    conn->whole = conn->chunks.state == MR_CHUNKS_ENDED;
-    conn->body_size = conn->scanned;
-    return MR_OK;
-}
-
-static enum mr_status take_body(struct mr_connection *conn, bool *ret_ready, struct mr_err *err)
-{
-    if (conn->framing.length < 0) {
-        MR_TRY(scan_chunks(conn, err));
-    } else if (conn->framing.length <= MR_SMALL_BODY) {
-        conn->body_size = (size_t)conn->framing.length;
-        conn->whole = conn->in.len >= conn->body_size;
-    }
-    bool large = !conn->whole && conn->in.len >= MR_SMALL_BODY;
-    if (large)
+    MR_TRY(take_head(conn, err));
+    const struct mr_route *route = find_route(conn->server, &conn->head);
+    conn->class = route ? route->class : MR_ROUTE_NORMAL;
+    if (is_hopeless(conn->server, route, &conn->framing))
+        return MR_OK;
+    MR_TRY(take_body(conn, err));
+    if (!conn->whole)
         conn->class = MR_ROUTE_SLOW;
-    *ret_ready = conn->whole || large;
     return MR_OK;
 }
 
-enum mr_status mr_intake_advance(struct mr_server *server, struct mr_connection *conn, bool *ret_ready,
-                                 struct mr_err *err)
+static bool enter(struct mr_server *server)
 {
-    *ret_ready = false;
-    if (conn->phase == MR_PHASE_IDLE && conn->in.len)
-        mr_intake_enter(server, conn, MR_PHASE_HEAD, server->options.client_timeout_ms);
-    if (conn->phase == MR_PHASE_HEAD)
-        MR_TRY(take_head(server, conn, ret_ready, err));
-    if (conn->phase == MR_PHASE_BODY && !*ret_ready)
-        MR_TRY(take_body(conn, ret_ready, err));
-    return MR_OK;
+    pthread_mutex_lock(&server->lock);
+    bool open = !server->draining;
+    server->running += open;
+    pthread_mutex_unlock(&server->lock);
+    return open;
 }
 
-void mr_intake_finish(struct mr_connection *conn)
+static void leave(struct mr_server *server)
 {
-    mr_buf_consume(&conn->in, conn->body_size);
-    if (!conn->in.len)
-        mr_buf_free(&conn->in);
+    pthread_mutex_lock(&server->lock);
+    if (--server->running == 0)
+        pthread_cond_broadcast(&server->idle);
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void write_answer(struct mr_connection *conn)
+{
+    mr_watch_unread(conn, conn->out.len);
+    for (size_t sent = 0; sent < conn->out.len;) {
+        size_t part = conn->out.len - sent < MR_RATE_BYTES ? conn->out.len - sent : MR_RATE_BYTES;
+        mr_wait_begin(conn, MR_PHASE_WRITE, conn->server->options.client_timeout_ms);
+        int n = mg_write(conn->civetweb, conn->out.data + sent, part);
+        if (!mr_wait_end(conn) || n < 0 || (size_t)n != part) {
+            conn->after = MR_AFTER_CLOSE;
+            break;
+        }
+        sent += part;
+    }
+    mr_watch_unread(conn, 0);
+}
+
+static enum mr_status run(struct mr_connection *conn, struct mr_err *err)
+{
+    if (!enter(conn->server))
+        return mr_fail_code(err, MR_CODE_SHUTTING_DOWN, "the server is shutting down");
+    bool served = mr_pool_run(conn->server->pools[conn->class], conn);
+    if (served)
+        write_answer(conn);
+    leave(conn->server);
+    return served ? MR_OK
+                  : mr_fail_code(err, MR_CODE_OVERLOADED, "too many requests of this kind wait for a thread");
+}
+
+static void refuse(struct mr_connection *conn, const struct mr_err *cause)
+{
+    conn->refused = true;
+    conn->after = MR_AFTER_LINGER;
     mr_buf_free(&conn->out);
+    if (mr_server_refusal(cause, &conn->out) == MR_OK)
+        write_answer(conn);
+    mr_log_write(conn->server->options.log, MR_LOG_INFO, cause->message, "{s:s, s:s}", "code",
+                 mr_code_name(cause->code), "remote", conn->address);
+}
+
+/* Leaves the connection ready for the next request, or closes it so that the client can still read the answer. */
+static void finish(struct mr_connection *conn)
+{
+    const int timeout_ms = conn->server->options.client_timeout_ms;
     mr_head_free(&conn->head);
+    mr_buf_free(&conn->in);
+    mr_buf_free(&conn->out);
     conn->framing = (struct mr_framing){0};
-    conn->chunks = (struct mr_chunks){0};
-    conn->scanned = conn->body_size = conn->out_sent = 0;
     conn->whole = false;
-    conn->served = true;
+    if (conn->after == MR_AFTER_KEEP && !conn->closing) {
+        mr_wait_begin(conn, MR_PHASE_HEAD, timeout_ms < MR_KEEP_ALIVE_MS ? timeout_ms : MR_KEEP_ALIVE_MS);
+        return;
+    }
+    mg_disable_connection_keep_alive(conn->civetweb);
+    if (conn->after == MR_AFTER_LINGER)
+        mr_connection_linger(conn);
+}
+
+void mr_intake_serve(struct mr_connection *conn)
+{
+    struct mr_err cause = {0};
+    mr_wait_end(conn);
+    if (conn->evicted)
+        conn->after = MR_AFTER_CLOSE;
+    else if (take_in(conn, &cause) != MR_OK || run(conn, &cause) != MR_OK)
+        refuse(conn, &cause);
+    finish(conn);
+}
+
+/* A version that is one, but not ours. */
+static bool is_other_version(const char *version)
+{
+    return version && isdigit((unsigned char)version[0]) && version[1] == '.' &&
+           isdigit((unsigned char)version[2]) && !version[3] && strcmp(version, "1.0") != 0 &&
+           strcmp(version, "1.1") != 0;
+}
+
+/* civetweb calls a head malformed if it is broken, too slow, or fills its whole buffer. */
+static void explain(struct mr_connection *conn, bool in_time, struct mr_err *ret)
+{
+    const struct mg_request_info *info = mg_get_request_info(conn->civetweb);
+    const int max_head = conn->server->options.max_head;
+    if (!in_time)
+        mr_fail_code(ret, MR_CODE_SLOW_CLIENT, "the head was sent too slowly");
+    else if (info && is_other_version(info->http_version))
+        mr_fail_code(ret, MR_CODE_HTTP_VERSION_NOT_SUPPORTED, "the version must be HTTP/1.0 or HTTP/1.1");
+    else if (mr_connection_consumed(conn) - conn->taken >= max_head)
+        mr_fail_code(ret, MR_CODE_HEAD_TOO_LARGE, "the head is larger than %d bytes", max_head);
+    else
+        malformed(ret, "the request line or a header is malformed");
+}
+
+void mr_intake_refuse(struct mr_connection *conn)
+{
+    struct mr_err cause = {0};
+    explain(conn, mr_wait_end(conn), &cause);
+    refuse(conn, &cause);
+    finish(conn);
 }

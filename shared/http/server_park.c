@@ -1,6 +1,6 @@
 /* Requests that wait for their answer without a thread. */
 #include "shared/http/problem.h"
-#include "shared/http/server_connection.h"
+#include "shared/http/server_detach.h"
 #include "shared/http/server_log.h"
 
 #include <poll.h>
@@ -58,10 +58,11 @@ enum mr_status mr_request_park(struct mr_request *req, struct mr_parked **ret, s
 {
     if (req->out.started)
         return mr_fail(err, MR_INTERNAL, "the request is already answered");
+    MR_AUTO(mr_detachment) struct mr_detachment detachment = MR_DETACHMENT_INIT;
     MR_AUTO(parked) struct mr_parked *parked = NULL;
     MR_TRY(describe(req, &parked, err));
-    parked->fd = mr_connection_give_away(req->server, req->conn);
-    req->out.ended = true;
+    MR_TRY(mr_detachment_reserve(&detachment, req, err));
+    MR_TRY(mr_detachment_complete(&detachment, req, &parked->fd, err));
     req->out.parked = true;
     req->out.close = true;
     *ret = MR_TAKE(parked);

@@ -3,8 +3,7 @@
 enum { STACK_BYTES = 2 * 1024 * 1024 }; /* of address space; only used pages take memory */
 
 struct mr_pool {
-    void (*serve)(struct mr_server *server, struct mr_connection *conn);
-    struct mr_server *server;
+    void (*serve)(struct mr_connection *conn);
     int queue_max;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -38,8 +37,10 @@ static void *thread_main(void *arg)
             break;
         struct mr_connection *conn = take_locked(pool);
         pthread_mutex_unlock(&pool->lock);
-        pool->serve(pool->server, conn);
+        pool->serve(conn);
         pthread_mutex_lock(&pool->lock);
+        conn->is_served = true;
+        pthread_cond_signal(&conn->served);
     }
     pthread_mutex_unlock(&pool->lock);
     return NULL;
@@ -59,15 +60,13 @@ static enum mr_status start_threads(struct mr_pool *pool, int count, struct mr_e
     return fault ? mr_fail_errno(err, MR_EXHAUSTED, fault, "start a request thread") : MR_OK;
 }
 
-enum mr_status mr_pool_start(int count, int queue_max,
-                             void (*serve)(struct mr_server *server, struct mr_connection *conn),
-                             struct mr_server *server, struct mr_pool **ret, struct mr_err *err)
+enum mr_status mr_pool_start(int count, int queue_max, void (*serve)(struct mr_connection *conn),
+                             struct mr_pool **ret, struct mr_err *err)
 {
     struct mr_pool *pool = calloc(1, sizeof *pool + (size_t)count * sizeof *pool->threads);
     if (!pool)
         return mr_fail_oom(err);
     pool->serve = serve;
-    pool->server = server;
     pool->queue_max = queue_max;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->changed, NULL);
@@ -95,17 +94,24 @@ void mr_pool_stop(struct mr_pool *pool)
     free(pool);
 }
 
-bool mr_pool_push(struct mr_pool *pool, struct mr_connection *conn)
+static void append_locked(struct mr_pool *pool, struct mr_connection *conn)
+{
+    conn->is_served = false;
+    conn->next_queued = NULL;
+    *(pool->last ? &pool->last->next_queued : &pool->first) = conn;
+    pool->last = conn;
+    pool->queued++;
+    pthread_cond_signal(&pool->changed);
+}
+
+bool mr_pool_run(struct mr_pool *pool, struct mr_connection *conn)
 {
     pthread_mutex_lock(&pool->lock);
     bool room = pool->queued < pool->queue_max;
-    if (room) {
-        conn->next_queued = NULL;
-        *(pool->last ? &pool->last->next_queued : &pool->first) = conn;
-        pool->last = conn;
-        pool->queued++;
-        pthread_cond_signal(&pool->changed);
-    }
+    if (room)
+        append_locked(pool, conn);
+    while (room && !conn->is_served)
+        pthread_cond_wait(&conn->served, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
     return room;
 }

@@ -102,7 +102,11 @@ enum mr_status mr_respond_bytes(struct mr_request *req, int http_status, const c
     MR_TRY(begin_answer(req, http_status, content_type, (int64_t)len, &head, err));
     if (req->out.no_body)
         len = 0;
-    MR_TRY(mr_wire_finish(req, head.data, head.len, data, len, err));
+    enum mr_status status = mr_wire_finish(req, head.data, head.len, data, len, err);
+    if (status != MR_OK) {
+        req->out.started = false; /* nothing was sent, so there can still be another answer */
+        return status;
+    }
     req->out.sent = (int64_t)len;
     req->out.ended = true;
     return MR_OK;

@@ -1,12 +1,13 @@
-/* What a running server, a connection and a request in progress consist of, for the files server*.c. */
+/* What a running server, a connection and a request in progress consist of, for the files server*.c: the only ones
+ * that know civetweb. */
 #ifndef MR_HTTP_SERVER_STATE_H
 #define MR_HTTP_SERVER_STATE_H
 
 #include "shared/http/routing.h"
 #include "shared/http/server.h"
-#include "shared/http/server_chunks.h"
 #include "shared/http/server_head.h"
 
+#include <civetweb.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,75 +16,86 @@ enum {
     MR_QUERY_MAX = 64, /* query parameters; more are ignored */
     MR_HEAD_OUT_MAX = 16 * 1024,
     MR_BASE_URL_MAX = 300,
-    MR_SMALL_BODY = 32 * 1024,  /* a body up to this size is read before a thread is taken */
+    MR_SMALL_BODY = 32 * 1024,  /* a body up to this size is read before a request thread is taken */
     MR_RATE_BYTES = 256 * 1024, /* a client must move so much within client_timeout_ms of waiting for it */
     MR_KEEP_ALIVE_MS = 5000,    /* how long a connection may wait for its next request */
     MR_ADDRESS_MAX = INET6_ADDRSTRLEN,
+    MR_KNOWN_SOCKETS = 16 * 1024,
+    MR_START_FAULT_MAX = 200,
 };
 
 struct mr_pool;
 
 /* Whom a connection waits for. */
 enum mr_phase {
-    MR_PHASE_IDLE,   /* for the first byte of a request */
-    MR_PHASE_HEAD,   /* for the rest of its head */
-    MR_PHASE_BODY,   /* for its small body, or for the beginning of a large one */
-    MR_PHASE_BUSY,   /* for a request thread, which then owns it; all other phases belong to the loop */
-    MR_PHASE_WRITE,  /* for the client to read the rest of the answer */
+    MR_PHASE_BUSY, /* not for its client */
+    MR_PHASE_HEAD, /* for a request's head */
+    MR_PHASE_BODY,
+    MR_PHASE_WRITE,  /* for the client to read the answer */
     MR_PHASE_LINGER, /* for the client to see the answer, before it is closed */
 };
 
 /* What is left to do after an answer. */
 enum mr_after { MR_AFTER_KEEP, MR_AFTER_LINGER, MR_AFTER_CLOSE };
 
+/* A connection lives from civetweb's init_connection to connection_close. civetweb's thread owns it, but for the time
+ * in which that thread waits for a request thread, which owns it then. */
 struct mr_connection {
-    /* Of the loop. */
+    struct mr_server *server;
+    struct mg_connection *civetweb;
+
+    /* Protected by the server's lock. */
     struct mr_connection *prev, *next;
+    int fd; /* the client's socket; -1: not found, or handed over. Its owner may read it without the lock. */
     enum mr_phase phase;
     int64_t since_us, due_us; /* of the phase */
-    size_t scanned;           /* bytes of `in` that were looked at */
-    size_t moved;             /* bytes written or dropped in this phase */
-    bool served;              /* an earlier request */
+    size_t unread;            /* bytes of the answer that wait for the client, counted in the server's `unread` */
+    bool shut;                /* the phase took too long, or room was needed: the socket was shut down */
+    bool evicted;             /* the second of these */
 
-    struct mr_connection *next_queued; /* in a pool, or on the way back to the loop */
-    int fd;                            /* changed under the server's lock only; -1: it was handed over */
     char address[MR_ADDRESS_MAX];
-    struct mr_buf in; /* received: the body, and what follows it */
+    const char *buffer; /* where civetweb puts what it receives; NULL before the first request */
+    int64_t taken;      /* bytes of earlier requests, at least */
+    bool refused;       /* an answer was given to what is no request */
+    bool closing;       /* civetweb closes it after this request */
     struct mr_head head;
     struct mr_framing framing;
-    struct mr_chunks chunks;
-    bool whole;       /* the body lies complete at the start of `in`… */
-    size_t body_size; /* … with so many bytes, chunk framing included */
     enum mr_route_class class;
-    struct mr_buf out; /* the rest of the answer */
-    size_t out_sent;
+    struct mr_buf in;  /* the body, or its beginning */
+    bool whole;        /* `in` has all of it */
+    struct mr_buf out; /* the answer, which civetweb's thread writes */
     enum mr_after after;
-    bool unread;    /* the client does not read: what the kernel holds for it is dropped */
-    bool counted;   /* in the server's `running` */
-    bool polled;    /* known to epoll */
-    size_t charged; /* to the server's `unread` */
+
+    /* Protected by the lock of the pool that it waits for. */
+    struct mr_connection *next_queued;
+    pthread_cond_t served;
+    bool is_served;
 };
 
 struct mr_server {
     struct mr_server_options options;
+    struct mg_context *civetweb;
     int port;
-    int listener, epoll, wake; /* wake: an eventfd that the loop waits on as well */
-    pthread_t loop;
-    bool loop_runs;
+    int listener; /* civetweb's */
+    pthread_t watchdog;
+    bool watchdog_runs;
     struct mr_pool *pools[MR_ROUTE_CLASSES];
+    char start_fault[MR_START_FAULT_MAX]; /* civetweb's first message before it started */
+    atomic_bool started, stopping;
+    atomic_size_t info_offset;            /* of a connection's request_info; 0: not known yet */
+    atomic_bool known[MR_KNOWN_SOCKETS]; /* descriptors that belong to connections */
 
     pthread_mutex_t lock;
-    pthread_cond_t idle; /* running became 0; waits on CLOCK_MONOTONIC */
+    pthread_cond_t idle;    /* running became 0, or info_offset was set; waits on CLOCK_MONOTONIC */
+    pthread_cond_t changed; /* wakes the watchdog; waits on CLOCK_MONOTONIC */
     /* All fields below are protected by lock. */
-    int running; /* requests whose answer is not complete */
-    bool draining, stopping;
-    struct mr_connection *returned; /* from request threads */
-
-    /* All fields below belong to the loop. */
+    int running; /* requests whose answers are not complete */
+    bool draining;
+    bool watch_ended;
     struct mr_connection *connections;
     int connection_count;
-    size_t unread;         /* bytes in `out` of all connections */
-    bool paused;           /* no connection is accepted for a moment */
+    int evicted_count;     /* of these, those that were shut down to make room */
+    size_t unread;         /* bytes of answers that wait for their clients */
     int64_t next_check_us; /* when the first connection may be overdue */
 };
 

@@ -16,9 +16,13 @@ MR_MUST_CHECK enum mr_status mr_wire_read(struct mr_request *req, void *data, si
 MR_MUST_CHECK enum mr_status mr_wire_write(struct mr_request *req, const void *data, size_t len,
                                            struct mr_err *err);
 
-/* Writes the last bytes of the answer as far as the client reads now; the loop writes the rest. Code "client_gone".
- */
+/* Leaves the last bytes of the answer to the connection's own thread, so that the request thread does not wait for the
+ * client. MR_EXHAUSTED: nothing of them will be written. */
 MR_MUST_CHECK enum mr_status mr_wire_finish(struct mr_request *req, const void *head, size_t head_len,
                                             const void *body, size_t body_len, struct mr_err *err);
+
+/* The failure of an mg_read that did not return what it should have. */
+MR_MUST_CHECK enum mr_status mr_wire_read_failed(const struct mr_connection *conn, bool in_time,
+                                                 struct mr_err *err);
 
 #endif

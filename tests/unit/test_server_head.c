@@ -1,6 +1,4 @@
 /* Strict framing (RFC 9112): heads that two programs could read differently are refused, and the connection closes. */
-#include "shared/http/server_chunks.h"
-#include "shared/http/server_head.h"
 #include "tests/unit/served_app.h"
 
 #include <setjmp.h>
@@ -114,43 +112,6 @@ static void test_unusual_requests_that_are_right(void **state)
     }
 }
 
-/* However the bytes are split, the head ends at the same place, or is refused. */
-static void test_heads_in_pieces(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
-        const char *text = requests[i].request;
-        size_t scanned = 0, at_once = 0, piecewise = 0;
-        enum mr_status whole = mr_head_find_end(text, strlen(text), &scanned, &at_once, NULL);
-        enum mr_status status = MR_OK;
-        scanned = 0;
-        for (size_t len = 1; len <= strlen(text) && status == MR_OK && !piecewise; len++)
-            status = mr_head_find_end(text, len, &scanned, &piecewise, NULL);
-        assert_int_equal(status, whole);
-        assert_int_equal(piecewise, at_once);
-    }
-}
-
-static void test_chunks_in_pieces(void **state)
-{
-    (void)state;
-    static const char text[] = "3;x\r\nabc\r\n1f\r\n0123456789012345678901234567890\r\n0\r\nT: u\r\n\r\nrest";
-    for (size_t step = 1; step < sizeof text; step++) {
-        struct mr_chunks chunks = {0};
-        char got[64] = "";
-        size_t at = 0;
-        while (chunks.state != MR_CHUNKS_ENDED && at < strlen(text)) {
-            size_t used = 0, len = 0, left = strlen(text) - at;
-            assert_int_equal(mr_chunks_next(&chunks, text + at, left < step ? left : step, &used, &len, NULL),
-                             MR_OK);
-            memcpy(got + strlen(got), text + at + used - len, len);
-            at += used;
-        }
-        assert_string_equal(got, "abc0123456789012345678901234567890");
-        assert_string_equal(text + at, "rest");
-    }
-}
-
 static void test_forwarded_addresses(void **state)
 {
     static const struct {
@@ -197,8 +158,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_refused_requests),
         TEST(test_unusual_requests_that_are_right),
-        cmocka_unit_test(test_heads_in_pieces),
-        cmocka_unit_test(test_chunks_in_pieces),
         cmocka_unit_test(test_forwarded_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
