@@ -188,6 +188,20 @@ static void test_the_oldest_waiting_connection_makes_room(void **state)
         close(late[i]);
 }
 
+/* Also those that have never sent a whole head. */
+static void test_clients_that_only_wait_make_room(void **state)
+{
+    const struct served_fixture *fixture = *state;
+    int fds[3 * FEW];
+    for (size_t i = 0; i < 3 * FEW; i++) {
+        fds[i] = fixture_server_connect(&fixture->http);
+        send_text(fds[i], i % 2 ? drips[i % DRIPS].first : "");
+    }
+    assert_others_are_served(&fixture->http);
+    for (size_t i = 0; i < 3 * FEW; i++)
+        close(fds[i]);
+}
+
 /* An answer that nobody reads does not hold its thread. */
 static void test_unread_answers_hold_no_thread(void **state)
 {
@@ -218,6 +232,7 @@ int main(void)
         TEST(test_classes_have_threads_of_their_own),
         TEST(test_too_many_transfers_are_refused),
         TEST(test_unread_answers_hold_no_thread),
+        cmocka_unit_test_setup_teardown(test_clients_that_only_wait_make_room, set_up_few, served_tear_down),
         cmocka_unit_test_setup_teardown(test_the_oldest_waiting_connection_makes_room, set_up_few,
                                         served_tear_down),
     };

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
@@ -319,6 +320,45 @@ static void no_descriptor_is_lost(void **state)
     assert_true(open_descriptors() <= before);
 }
 
+/* On a connection that is known already, because looking for its socket takes a descriptor as well. */
+static void without_descriptors_the_answer_is_429(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rlimit limit, low;
+    char text[1000];
+    int client = ask(fixture, "GET /plain HTTP/1.1\r\nHost: h\r\n\r\n");
+    read_until(client, "plain", text, sizeof text); /* of Content-Type */
+    read_until(client, "plain", text, sizeof text);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    low = limit;
+    low.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    const char *request = "GET /stream HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    assert_int_equal(send(client, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
+    read_until(client, NULL, text, sizeof text);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_non_null(strstr(text, "HTTP/1.1 429 "));
+    assert_int_equal(fixture->app.count, 0);
+    close(client);
+}
+
+static void few_descriptors_are_enough(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rlimit limit, low;
+    int end = -1;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    low = limit;
+    low.rlim_cur = 512;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    int client = open_stream(fixture, &end);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(end < 512);
+    assert_carries(end, client, "low\n");
+    close(end);
+    close(client);
+}
+
 static void requests_are_logged_whole(void **state)
 {
     struct fixture *fixture = *state;
@@ -429,6 +469,8 @@ int main(void)
         TEST(silence_is_no_time_out),
         TEST(drain_and_stop_leave_streams_alone),
         TEST(no_descriptor_is_lost),
+        TEST(without_descriptors_the_answer_is_429),
+        TEST(few_descriptors_are_enough),
         TEST(requests_are_logged_whole),
         TEST(parked_requests_hold_no_threads),
         TEST(parked_requests_outlive_the_server),
