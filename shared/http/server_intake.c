@@ -212,7 +212,11 @@ static void explain(struct mr_connection *conn, bool in_time, struct mr_err *ret
 void mr_intake_refuse(struct mr_connection *conn)
 {
     struct mr_err cause = {0};
-    explain(conn, mr_wait_end(conn), &cause);
-    refuse(conn, &cause);
+    bool in_time = mr_wait_end(conn);
+    conn->after = MR_AFTER_CLOSE;
+    if (!conn->evicted && !atomic_load(&conn->server->stopping)) {
+        explain(conn, in_time, &cause);
+        refuse(conn, &cause);
+    }
     finish(conn);
 }
