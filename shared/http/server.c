@@ -32,7 +32,8 @@ static enum mr_status start_parts(struct mr_server *server, struct mr_err *err)
         [MR_ROUTE_VITAL] = {options->vital_threads, options->max_connections},
     };
     for (int i = 0; i < MR_ROUTE_CLASSES; i++)
-        MR_TRY(mr_pool_start(pools[i].threads, pools[i].queue_max, mr_server_dispatch, &server->pools[i], err));
+        MR_TRY(
+            mr_pool_start(pools[i].threads, pools[i].queue_max, mr_server_dispatch, &server->pools[i], err));
     MR_TRY(mr_watch_start(server, err));
     return mr_civetweb_start(server, err);
 }

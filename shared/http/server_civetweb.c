@@ -5,8 +5,8 @@
 #include "shared/http/server_socket.h"
 
 enum {
-    SPARE_THREADS = 1,   /* for the connection that another one makes room for */
-    ACCEPT_QUEUE = 256,  /* accepted connections that wait for a thread */
+    SPARE_THREADS = 1,  /* for the connection that another one makes room for */
+    ACCEPT_QUEUE = 256, /* accepted connections that wait for a thread */
     LISTEN_BACKLOG = 4096,
     GRACE_MS = 2000, /* civetweb's own time-outs only matter where ours do not work */
     OPTION_TEXT = 32,
@@ -23,8 +23,8 @@ static int on_connection(const struct mg_connection *civetweb, void **ret_data)
     return 0;
 }
 
-/* The number that is returned is only for civetweb's own log. Without a connection of ours, for want of memory, there is
- * no answer. */
+/* The number that is returned is only for civetweb's own log. Without a connection of ours, for want of memory,
+ * there is no answer. */
 static int on_request(struct mg_connection *civetweb)
 {
     struct mr_connection *conn = mg_get_user_connection_data(civetweb);
@@ -50,8 +50,8 @@ static int on_refusal(struct mg_connection *civetweb, int http_status, const cha
     return 0;
 }
 
-/* True if the connection ends because civetweb has read a request, but does not serve its target: it takes absolute ones
- * for those of another server. */
+/* True if the connection ends because civetweb has read a request, but does not serve its target: it takes absolute
+ * ones for those of another server. */
 static bool is_unserved(const struct mr_connection *conn, const struct mg_request_info *info)
 {
     return info && info->request_uri && !info->local_uri_raw && !conn->refused;
@@ -108,8 +108,8 @@ static enum mr_status configure_and_start(struct mr_server *server, struct mr_er
 {
     const struct mr_server_options *options = &server->options;
     const int timeout_ms = options->client_timeout_ms + GRACE_MS;
-    char ports[OPTION_TEXT], threads[OPTION_TEXT], head[OPTION_TEXT], timeout[OPTION_TEXT], queue[OPTION_TEXT],
-        backlog[OPTION_TEXT];
+    char ports[OPTION_TEXT], threads[OPTION_TEXT], head[OPTION_TEXT], timeout[OPTION_TEXT],
+        queue[OPTION_TEXT], backlog[OPTION_TEXT];
     snprintf(ports, sizeof ports, "%s%d", options->loopback_only ? "127.0.0.1:" : "", options->port);
     snprintf(threads, sizeof threads, "%d", options->max_connections + SPARE_THREADS);
     snprintf(head, sizeof head, "%d", options->max_head);

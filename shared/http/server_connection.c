@@ -51,7 +51,8 @@ static void await_request(struct mr_connection *conn)
     char bytes[64];
     for (size_t dropped = 0; dropped < EMPTY_LINES_MAX;) {
         struct pollfd waiting = {.fd = conn->fd, .events = POLLIN};
-        ssize_t n = poll(&waiting, 1, -1) > 0 ? recv(conn->fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT) : -1;
+        ssize_t n =
+            poll(&waiting, 1, -1) > 0 ? recv(conn->fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT) : -1;
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         if (n <= 0)

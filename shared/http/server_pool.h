@@ -10,8 +10,9 @@
 
 /* Starts `count` threads that call serve(connection). At most queue_max connections wait for a thread. MR_EXHAUSTED
  * without memory or threads. */
-MR_MUST_CHECK enum mr_status mr_pool_start(int count, int queue_max, void (*serve)(struct mr_connection *conn),
-                                           struct mr_pool **ret, struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_pool_start(int count, int queue_max,
+                                           void (*serve)(struct mr_connection *conn), struct mr_pool **ret,
+                                           struct mr_err *err);
 /* Ends the threads, which must be idle, and frees. Accepts NULL. */
 void mr_pool_stop(struct mr_pool *pool);
 

@@ -89,14 +89,13 @@ enum mr_status mr_sockets_prepare(struct mr_server *server, struct mr_err *err)
     if (server->listener < 0)
         return mr_fail(err, MR_UNAVAILABLE, "listen on port %d: the socket was not found", server->port);
     setsockopt(server->listener, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent); /* is inherited */
-    struct mg_connection *ourselves =
-        mg_connect_client("127.0.0.1", server->port, 0, fault, sizeof fault);
+    struct mg_connection *ourselves = mg_connect_client("127.0.0.1", server->port, 0, fault, sizeof fault);
     if (!ourselves)
         return mr_fail(err, MR_UNAVAILABLE, "connect to port %d: %s", server->port, fault);
     mg_close_connection(ourselves);
-    return wait_for_offset(server)
-               ? MR_OK
-               : mr_fail(err, MR_UNAVAILABLE, "connect to port %d: the connection was not seen", server->port);
+    return wait_for_offset(server) ? MR_OK
+                                   : mr_fail(err, MR_UNAVAILABLE,
+                                             "connect to port %d: the connection was not seen", server->port);
 }
 
 static void set_known(struct mr_server *server, int fd, bool known)

@@ -1,12 +1,12 @@
 /*
  * The sockets behind civetweb's connections, for the files server*.c. civetweb hides them, and tells the client's
- * address (request_info) only once it reads a request, though it has noted it before; but deadlines, bounds and streams
- * that are handed over need the socket from the start of a connection.
+ * address (request_info) only once it reads a request, though it has noted it before; but deadlines, bounds and
+ * streams that are handed over need the socket from the start of a connection.
  *
  * A request_info lies at the same place of each connection. The place is learnt from a connection that we make and
  * break ourselves. The socket is then the one whose ends have these addresses. Descriptors are given out from the
- * lowest free number, so new ones lie among the others; the search skips those of known connections and looks at the few
- * that the rest of the program has open.
+ * lowest free number, so new ones lie among the others; the search skips those of known connections and looks at
+ * the few that the rest of the program has open.
  */
 #ifndef MR_HTTP_SERVER_SOCKET_H
 #define MR_HTTP_SERVER_SOCKET_H

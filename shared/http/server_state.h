@@ -49,9 +49,9 @@ struct mr_connection {
     int fd; /* the client's socket; -1: not found, or handed over. Its owner may read it without the lock. */
     enum mr_phase phase;
     int64_t since_us, due_us; /* of the phase */
-    size_t unread;            /* bytes of the answer that wait for the client, counted in the server's `unread` */
-    bool shut;                /* the phase took too long, or room was needed: the socket was shut down */
-    bool evicted;             /* the second of these */
+    size_t unread; /* bytes of the answer that wait for the client, counted in the server's `unread` */
+    bool shut;     /* the phase took too long, or room was needed: the socket was shut down */
+    bool evicted;  /* the second of these */
 
     char address[MR_ADDRESS_MAX];
     const char *buffer; /* where civetweb puts what it receives; NULL before the first request */
@@ -82,7 +82,7 @@ struct mr_server {
     struct mr_pool *pools[MR_ROUTE_CLASSES];
     char start_fault[MR_START_FAULT_MAX]; /* civetweb's first message before it started */
     atomic_bool started, stopping;
-    atomic_size_t info_offset;            /* of a connection's request_info; 0: not known yet */
+    atomic_size_t info_offset;           /* of a connection's request_info; 0: not known yet */
     atomic_bool known[MR_KNOWN_SOCKETS]; /* descriptors that belong to connections */
 
     pthread_mutex_t lock;
