@@ -23,8 +23,8 @@ static int on_connection(const struct mg_connection *civetweb, void **ret_data)
     return 0;
 }
 
-/* The number that is returned is only for civetweb's own log. Without a connection of ours, for want of memory,
- * there is no answer. */
+/* The number that is returned is only for civetweb's own log. Without a struct mr_connection, for want of
+ * memory, there is no answer. */
 static int on_request(struct mg_connection *civetweb)
 {
     struct mr_connection *conn = mg_get_user_connection_data(civetweb);
