@@ -3,6 +3,7 @@
 #include "shared/base/clock.h"
 #include "shared/data/waiting.h"
 #include "worker/push_answer.h"
+#include "worker/recall.h"
 
 #include <errno.h>
 
@@ -284,6 +285,7 @@ static void *watch(void *arg)
         refuse_waiting(dispatcher, is_over);
         reconsider_excess(dispatcher);
         watch_held(dispatcher);
+        mr_recall(dispatcher->worker);
     }
     struct mr_tickets held = TAILQ_HEAD_INITIALIZER(held);
     take_held(dispatcher, &held);

@@ -6,8 +6,8 @@
  * so the death of a worker is noticed as soon as its lease ends. All others wait for a slot (slots.h). Each slot is
  * a thread that runs one job after the other.
  *
- * A push of a user who has a full share of the slots is put off while tasks of other users wait: acknowledged, for
- * the next sweep to publish again. Held open it would keep Pub/Sub from pushing theirs.
+ * A push of a user who has a full share of the slots is put off while tasks of other users wait: acknowledged, to be
+ * published again when slots are idle (recall.h). Held open it would keep Pub/Sub from pushing theirs.
  *
  * The number of pushes that wait is bounded, and so is the time: each is answered before Pub/Sub's ack deadline.
  */

@@ -211,6 +211,18 @@ bool mr_slots_has_share(struct mr_slots *slots, const struct mr_ticket *ticket)
     return has_share;
 }
 
+int mr_slots_idle(struct mr_slots *slots, enum mr_lane lane)
+{
+    int idle = 0;
+    pthread_mutex_lock(&slots->lock);
+    for (enum mr_lane pool = MR_LANE_NORMAL; pool < MR_LANES; pool++)
+        idle += serves(pool, lane) ? slots->lanes[pool].idle : 0;
+    if (slots->lanes[lane].waiting)
+        idle = 0;
+    pthread_mutex_unlock(&slots->lock);
+    return idle;
+}
+
 /* wanted NULL: those whose users have a full share. */
 static void move_waiting(struct mr_slots *slots, mr_ticket_test *wanted, void *ctx, struct mr_tickets *ret)
 {

@@ -73,6 +73,9 @@ void mr_slots_take_out_excess(struct mr_slots *slots, struct mr_tickets *ret);
 /* True if the ticket's user, ticket->user, holds a full share, or more, of each pool that would serve it. */
 bool mr_slots_has_share(struct mr_slots *slots, const struct mr_ticket *ticket);
 
+/* Slots that tickets of the lane could have at once: they are idle, and no ticket of the lane waits. */
+int mr_slots_idle(struct mr_slots *slots, enum mr_lane lane);
+
 /* No ticket gets a slot any more, and running jobs end early. Tickets that wait stay where they are. */
 void mr_slots_stop(struct mr_slots *slots);
 bool mr_slots_stopping(const struct mr_slots *slots);

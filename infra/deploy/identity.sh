@@ -34,6 +34,8 @@ declare_grants() {
         "account $(account web)|roles/iam.serviceAccountTokenCreator|$web|signs links to results as itself (signBlob)"
         "account $(account web)|roles/iam.serviceAccountUser|$builder|deploys what runs as it"
         "account $(account worker)|roles/iam.serviceAccountUser|$builder|deploys what runs as it"
+        "topic $TOPIC|roles/pubsub.publisher|$worker|publishes again what it put off for other users"
+        "topic $TOPIC_HIGH|roles/pubsub.publisher|$worker|publishes again what it put off for other users"
         "topic $TOPIC_DELIVERIES|roles/pubsub.publisher|$worker|publishes deliveries of a finished task"
         "topic $TOPIC_DEAD|roles/pubsub.publisher|serviceAccount:$PUBSUB_AGENT|publishes dead letters"
     )

@@ -1,6 +1,7 @@
 /*
  * The outbox: tasks whose message must be published, or published again. A task's row is its own outbox entry:
- * published_at is NULL until a message was published for its present generation. Any thread may call.
+ * published_at is NULL until a message was published for its present generation, and the epoch while the task is put
+ * off (waiting.h). Any thread may call.
  */
 #ifndef MR_DATA_OUTBOX_H
 #define MR_DATA_OUTBOX_H

@@ -3,10 +3,13 @@
 #include "shared/base/buf.h"
 #include "shared/base/encoding.h"
 #include "shared/data/lease_sql.h"
+#include "shared/data/task_rows.h"
 
 #include <inttypes.h>
 
 enum { ARRAY_TEXT_MAX = 1 << 20 };
+/* published_at of a task that is put off: so old that any sweep publishes it again. */
+#define PUT_OFF " timestamptz 'epoch' "
 
 static int64_t known_generation(int64_t generation)
 {
@@ -79,7 +82,8 @@ enum mr_status mr_waiting_has_others(struct mr_db *db, int64_t user, bool high, 
 enum mr_status mr_waiting_put_off(struct mr_db *db, const struct mr_message *message, struct mr_err *err)
 {
     static const struct mr_statement put_off = {"waiting_put_off",
-                                                "UPDATE tasks SET published_at = NULL WHERE id = $1::bigint"
+                                                "UPDATE tasks SET published_at =" PUT_OFF
+                                                "WHERE id = $1::bigint"
                                                 " AND generation = $2::int AND status = 'uploaded'",
                                                 2};
     char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
@@ -87,4 +91,25 @@ enum mr_status mr_waiting_put_off(struct mr_db *db, const struct mr_message *mes
     mr_int64_text(known_generation(message->generation), generation);
     return mr_db_exec_within(db, MR_DB_QUICK_MS, &put_off, (const char *const[]){task, generation}, NULL,
                              err);
+}
+
+/* They count as published before they are, so that no two workers recall the same ones. */
+enum mr_status mr_waiting_recall(struct mr_db *db, bool high, struct mr_message *recalled, size_t max,
+                                 size_t *ret_count, struct mr_err *err)
+{
+    static const struct mr_statement recall = {
+        "waiting_recall",
+        "UPDATE tasks SET published_at = now() WHERE id IN (SELECT id FROM tasks WHERE status = 'uploaded'"
+        " AND published_at =" PUT_OFF "AND priority = $1 ORDER BY published_at NULLS FIRST LIMIT $2::int"
+        " FOR UPDATE SKIP LOCKED) RETURNING" MR_TASK_MESSAGE_COLUMNS,
+        2};
+    char limit[MR_INT64_TEXT_MAX];
+    mr_int64_text((int64_t)max, limit);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    const char *const params[] = {high ? "high" : "normal", limit};
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &recall, params, &rows, err));
+    *ret_count = (size_t)mr_rows_count(rows);
+    for (int row = 0; row < mr_rows_count(rows); row++)
+        recalled[row] = mr_task_message_of(rows, row);
+    return MR_OK;
 }

@@ -28,9 +28,15 @@ MR_MUST_CHECK enum mr_status mr_waiting_look(struct mr_db *db, struct mr_waiting
 MR_MUST_CHECK enum mr_status mr_waiting_has_others(struct mr_db *db, int64_t user, bool high, bool *ret,
                                                    struct mr_err *err);
 
-/* Puts a waiting task off: the message is acknowledged, and the next sweep publishes another. Counts no attempt.
- * Does nothing if the task has another generation or does not wait. */
+/* Puts a waiting task off: the message is acknowledged, and another is published when slots are idle
+ * (mr_waiting_recall), or by the next sweep. Counts no attempt. Does nothing if the task has another generation or does
+ * not wait. */
 MR_MUST_CHECK enum mr_status mr_waiting_put_off(struct mr_db *db, const struct mr_message *message,
                                                 struct mr_err *err);
+
+/* Takes up to max tasks of one priority that were put off, the first ones first, and fills recalled (room for max) with
+ * their messages, which the caller must publish, or put off again. */
+MR_MUST_CHECK enum mr_status mr_waiting_recall(struct mr_db *db, bool high, struct mr_message *recalled,
+                                               size_t max, size_t *ret_count, struct mr_err *err);
 
 #endif

@@ -217,6 +217,18 @@ def test_one_user_does_not_keep_all_slots(make_stack):
         greedy.delete(f"/api/tasks/{task['id']}")
 
 
+def test_what_was_put_off_keeps_the_slots_busy(make_stack):
+    """Two users with a backlog each: what one's share puts off runs as soon as slots are idle, and waits for no sweep."""
+    stack = make_stack(worker_settings={"SLOTS": 2, "HIGH_SLOTS": 1})
+    users = stack.client(), stack.client()
+    began = time.monotonic()
+    tasks = [(user, create(user, 20000, priority="high" if n % 4 == 3 else "normal")) for user in users for n in range(24)]
+    for user, task in tasks:
+        assert user.finish(task, 30)["status"] == "processed"
+    print(f"{len(tasks)} tasks: {time.monotonic() - began:.1f} s")
+    assert "deferred" in ends(stack)
+
+
 def test_mode_none(make_stack, media):
     stack = make_stack(settings={"PUSH_AUTH": "none"})
     assert push(stack, envelope(UNKNOWN), None).status_code == 204

@@ -278,11 +278,16 @@ static void normal_slots_first(void **state)
     begin(1, 1, 1, ROOMY, HALF);
     start(&high, HIGH);
     start(&normal, NORMAL);
+    assert_int_equal(mr_slots_idle(&slots, HIGH), 2);
+    assert_int_equal(mr_slots_idle(&slots, NORMAL), 1);
     assert_true(join(0, HIGH, 1));
     assert_ptr_equal(result_of(&normal), &tickets[0]);
     assert_true(join(1, NORMAL, 1));
+    assert_int_equal(mr_slots_idle(&slots, HIGH), 1);
+    assert_int_equal(mr_slots_idle(&slots, NORMAL), 0); /* the slot that is idle is for the other lane */
     assert_true(join(2, HIGH, 1));
     assert_ptr_equal(result_of(&high), &tickets[2]);
+    assert_int_equal(mr_slots_idle(&slots, HIGH), 0);
     mr_slots_destroy(&slots);
 }
 

@@ -121,6 +121,34 @@ static void a_task_that_is_put_off_is_published_again(void **state)
     assert_answer("0", "SELECT attempts FROM tasks WHERE status = ", "uploaded");
 }
 
+/* Each one once, by priority; those that were never published are left to the sweep. */
+static void what_was_put_off_is_recalled_once(void **state)
+{
+    (void)state;
+    struct mr_message recalled[10];
+    struct mr_err err;
+    size_t count = 0;
+    run_sql("WITH gone AS (DELETE FROM tasks) SELECT 1 AS answer");
+    for (int i = 0; i < 5; i++)
+        (void)new_task(test_owner, i == 4);
+    assert_int_equal(mr_waiting_recall(test_db, false, recalled, 10, &count, &err), MR_OK);
+    assert_int_equal(count, 0);
+    run_sql("WITH put AS (UPDATE tasks SET published_at = timestamptz 'epoch'"
+            " WHERE id > (SELECT min(id) FROM tasks) RETURNING id) SELECT count(*) / 4 AS answer FROM put");
+    assert_int_equal(mr_waiting_recall(test_db, false, recalled, 2, &count, &err), MR_OK);
+    assert_int_equal(count, 2);
+    assert_false(recalled[0].high);
+    int64_t first = recalled[0].task_id, second = recalled[1].task_id;
+    assert_int_equal(mr_waiting_recall(test_db, false, recalled, 10, &count, &err), MR_OK);
+    assert_int_equal(count, 1);
+    assert_true(recalled[0].task_id != first && recalled[0].task_id != second);
+    assert_int_equal(mr_waiting_put_off(test_db, &recalled[0], &err), MR_OK);
+    assert_int_equal(mr_waiting_recall(test_db, true, recalled, 10, &count, &err), MR_OK);
+    assert_int_equal(count, 1);
+    assert_true(recalled[0].high);
+    assert_int_equal(due_count(), 1); /* what was put off once more; not what was recalled */
+}
+
 /* Of a message that Pub/Sub lost: at first soon, later after as long as the task had waited, then at a fixed pace. */
 static void a_waiting_task_is_published_again(void **state)
 {
@@ -157,6 +185,7 @@ int main(void)
         cmocka_unit_test(many_are_looked_at_in_their_order),
         cmocka_unit_test(others_are_seen_by_priority),
         cmocka_unit_test(a_task_that_is_put_off_is_published_again),
+        cmocka_unit_test(what_was_put_off_is_recalled_once),
         cmocka_unit_test(a_waiting_task_is_published_again),
     };
     return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);
