@@ -222,7 +222,7 @@ def test_what_was_put_off_keeps_the_slots_busy(make_stack):
     stack = make_stack(worker_settings={"SLOTS": 2, "HIGH_SLOTS": 1})
     users = stack.client(), stack.client()
     began = time.monotonic()
-    tasks = [(user, create(user, 20000, priority="high" if n % 4 == 3 else "normal")) for user in users for n in range(24)]
+    tasks = [(user, create(user, 10000, priority="high" if n % 4 == 3 else "normal")) for user in users for n in range(24)]
     for user, task in tasks:
         assert user.finish(task, 30)["status"] == "processed"
     print(f"{len(tasks)} tasks: {time.monotonic() - began:.1f} s")
