@@ -7,7 +7,7 @@
 #include "web/app.h"
 #include "web/routes.h"
 
-enum { UPLOAD_OVERHEAD = 64 << 10, DRAIN_MS = 8000, VITAL_THREADS = 4 };
+enum { UPLOAD_OVERHEAD = 64 << 10, DRAIN_MS = 8000, VITAL_THREADS = 4, ADDRESS_SHARE = 50 };
 enum { STREAM_QUEUE = 256 << 10, HEARTBEAT_MS = 15000 };
 enum { ALL_LANES = (1 << MR_LANES) - 1 };
 
@@ -85,6 +85,7 @@ static enum mr_status start_server(struct mr_web *web, struct mr_server **ret, s
     const struct mr_server_options options = {.port = (int)config->port,
                                               .threads = (int)config->web_threads,
                                               .slow_threads = (int)config->slow_threads,
+                                              .address_share = ADDRESS_SHARE,
                                               .vital_threads = VITAL_THREADS,
                                               .max_connections = (int)config->max_connections,
                                               .proxies = (int)config->trusted_proxies,

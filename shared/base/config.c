@@ -61,7 +61,7 @@ static const struct entry entries[] = {
     TEXT("ENABLED_EMAIL", BOTH, 0, enabled_email, "true", 5, "true|false", "false: no mail is sent"),
     TEXT("STRESS_TEST", BOTH, 0, stress_test, "0", 1, "0|1", "1: no mail is sent"),
     NUMBER("WEB_THREADS", WEB, web_threads, 96, 1, 1000, "requests served at once, apart from uploads and downloads; further ones wait"),
-    NUMBER("SLOW_THREADS", WEB, slow_threads, 48, 1, 1000, "uploads of more than 32 KiB, downloads, probes and health checks of the converter at once; of further ones four times as many wait, the rest get 503"),
+    NUMBER("SLOW_THREADS", WEB, slow_threads, 48, 1, 1000, "uploads of more than 32 KiB, downloads, probes and health checks of the converter at once; of further ones four times as many wait, the rest get 503. One client address may have half"),
     NUMBER("TRUSTED_PROXIES", WEB, trusted_proxies, 0, 0, 10, "proxies in front of web, each of which appends the client's address to X-Forwarded-For; Cloud Run: 1, behind a load balancer: 2; 0: the header is not believed"),
     TEXT("JWT_SECRET", WEB, REQUIRED | SECRET, jwt_secret, "", 1000, NULL, "key that signs login tokens (HS256); at least 32 characters"),
     NUMBER("MAX_UPLOAD_BYTES", WEB, max_upload_bytes, 1073741824, 1, INT64_C(1) << 42, "largest upload through web (Cloud Run limits HTTP/1 requests to 32 MiB)"),

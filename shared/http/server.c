@@ -7,7 +7,12 @@
 #include "shared/http/server_pool.h"
 #include "shared/http/server_watch.h"
 
-enum { MAX_HEAD_MIN = 1024 /* civetweb's own minimum */, MAX_CONNECTIONS = 500, SLOW_QUEUE_FACTOR = 4 };
+enum {
+    MAX_HEAD_MIN = 1024 /* civetweb's own minimum */,
+    MAX_CONNECTIONS = 500,
+    SLOW_QUEUE_FACTOR = 4,
+    WHOLE = 100 /* percent */
+};
 
 static void init_lock(struct mr_server *server)
 {
@@ -24,16 +29,14 @@ static void init_lock(struct mr_server *server)
 static enum mr_status start_parts(struct mr_server *server, struct mr_err *err)
 {
     const struct mr_server_options *options = &server->options;
-    const struct {
-        int threads, queue_max;
-    } pools[MR_ROUTE_CLASSES] = {
-        [MR_ROUTE_NORMAL] = {options->threads, options->max_connections},
-        [MR_ROUTE_SLOW] = {options->slow_threads, SLOW_QUEUE_FACTOR * options->slow_threads},
-        [MR_ROUTE_VITAL] = {options->vital_threads, options->max_connections},
+    const struct mr_pool_bounds pools[MR_ROUTE_CLASSES] = {
+        [MR_ROUTE_NORMAL] = {options->threads, options->max_connections, WHOLE},
+        [MR_ROUTE_SLOW] = {options->slow_threads, SLOW_QUEUE_FACTOR * options->slow_threads,
+                           options->address_share},
+        [MR_ROUTE_VITAL] = {options->vital_threads, options->max_connections, WHOLE},
     };
     for (int i = 0; i < MR_ROUTE_CLASSES; i++)
-        MR_TRY(
-            mr_pool_start(pools[i].threads, pools[i].queue_max, mr_server_dispatch, &server->pools[i], err));
+        MR_TRY(mr_pool_start(&pools[i], mr_server_dispatch, &server->pools[i], err));
     MR_TRY(mr_watch_start(server, err));
     return mr_civetweb_start(server, err);
 }
@@ -42,6 +45,8 @@ static struct mr_server_options with_defaults(struct mr_server_options options)
 {
     if (!options.slow_threads)
         options.slow_threads = options.threads;
+    if (!options.address_share)
+        options.address_share = WHOLE;
     if (!options.vital_threads)
         options.vital_threads = 1;
     if (!options.max_connections)
@@ -53,7 +58,8 @@ enum mr_status mr_server_start(const struct mr_server_options *options, struct m
                                struct mr_err *err)
 {
     if (options->threads < 1 || options->slow_threads < 0 || options->vital_threads < 0 ||
-        options->max_connections < 0 || options->client_timeout_ms < 1 || options->max_head < MAX_HEAD_MIN)
+        options->address_share < 0 || options->address_share > WHOLE || options->max_connections < 0 ||
+        options->client_timeout_ms < 1 || options->max_head < MAX_HEAD_MIN)
         return mr_fail(err, MR_INVALID, "threads, client_timeout_ms or max_head is out of bounds");
     struct mr_server *server = calloc(1, sizeof *server);
     if (!server)

@@ -11,7 +11,7 @@
  * has a stack of 2 MiB.
  *
  * Threads: each class of routes has its own, so that none can take those of another (enum mr_route_class). A body of
- * more than 32 KiB makes any request a slow one.
+ * more than 32 KiB makes any request a slow one. One client may have a share of the slow threads (address_share).
  *
  * Limits: size of the head, size of the body (per route), number of connections, and time. A client must send the
  * head within client_timeout_ms, a small body within that time again, and move each 256 KiB of a larger body or
@@ -68,10 +68,11 @@ struct mr_route {
 };
 
 struct mr_server_options {
-    int port;            /* 0: any free port, see mr_server_port */
-    bool loopback_only;  /* bind 127.0.0.1 instead of every address */
-    int threads;         /* for normal routes, at least 1 */
-    int slow_threads;    /* for slow ones; 0: as many as for normal ones */
+    int port;           /* 0: any free port, see mr_server_port */
+    bool loopback_only; /* bind 127.0.0.1 instead of every address */
+    int threads;        /* for normal routes, at least 1 */
+    int slow_threads;   /* for slow ones; 0: as many as for normal ones */
+    int address_share; /* percent of the slow threads, and of the places to wait for one, for a client's address */
     int vital_threads;   /* for vital ones; 0: 1 */
     int max_connections; /* open at once, each with a thread of 20 to 65 KiB; 0: 500 */
     int proxies;         /* in front of us, each of which appends to X-Forwarded-For; 0: none is believed */

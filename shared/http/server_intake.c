@@ -3,6 +3,7 @@
 #include "shared/http/server_connection.h"
 #include "shared/http/server_error.h"
 #include "shared/http/server_pool.h"
+#include "shared/http/server_remote.h"
 #include "shared/http/server_watch.h"
 #include "shared/http/server_wire.h"
 
@@ -33,6 +34,7 @@ static enum mr_status take_head(struct mr_connection *conn, struct mr_err *err)
     MR_TRY(check_start(conn, info->request_method, err));
     MR_TRY(mr_head_read(info, conn->buffer + conn->server->options.max_head, &conn->head, err));
     MR_TRY(mr_head_framing(&conn->head, &conn->framing, err));
+    mr_remote_of(&conn->head, conn->server->options.proxies, conn->address, conn->remote);
     conn->taken += (int64_t)conn->head.len + (conn->framing.length > 0 ? conn->framing.length : 0);
     return MR_OK;
 }

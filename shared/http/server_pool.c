@@ -1,28 +1,55 @@
 #include "shared/http/server_pool.h"
 
-enum { STACK_BYTES = 2 * 1024 * 1024 }; /* of address space; only used pages take memory */
+enum { STACK_BYTES = 2 * 1024 * 1024 /* of address space; only used pages take memory */, PERCENT = 100 };
 
 struct mr_pool {
     void (*serve)(struct mr_connection *conn);
-    int queue_max;
+    struct mr_pool_bounds bounds;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* All fields below are protected by lock. */
-    struct mr_connection *first, *last;
+    struct mr_connections queue, served;
     int queued;
     bool ended;
     int count;
     pthread_t threads[];
 };
 
+static int count_client(const struct mr_connections *list, const char *remote)
+{
+    int count = 0;
+    const struct mr_connection *conn;
+    TAILQ_FOREACH(conn, list, in_pool)
+    {
+        count += strcmp(conn->remote, remote) == 0;
+    }
+    return count;
+}
+
+/* True if the client may have one more of `whole` threads or places. */
+static bool has_share_left(const struct mr_pool *pool, const struct mr_connections *list, const char *remote,
+                           int whole)
+{
+    if (pool->bounds.share_percent >= PERCENT)
+        return true;
+    const int share = whole * pool->bounds.share_percent / PERCENT;
+    return count_client(list, remote) < (share > 1 ? share : 1);
+}
+
+/* NULL if nobody waits who may have a thread. */
 static struct mr_connection *take_locked(struct mr_pool *pool)
 {
-    struct mr_connection *conn = pool->first;
-    pool->first = conn->next_queued;
-    if (!pool->first)
-        pool->last = NULL;
+    struct mr_connection *conn;
+    TAILQ_FOREACH(conn, &pool->queue, in_pool)
+    {
+        if (has_share_left(pool, &pool->served, conn->remote, pool->bounds.threads))
+            break;
+    }
+    if (!conn)
+        return NULL;
+    TAILQ_REMOVE(&pool->queue, conn, in_pool);
     pool->queued--;
-    conn->next_queued = NULL;
+    TAILQ_INSERT_TAIL(&pool->served, conn, in_pool);
     return conn;
 }
 
@@ -31,14 +58,15 @@ static void *thread_main(void *arg)
     struct mr_pool *pool = arg;
     pthread_mutex_lock(&pool->lock);
     for (;;) {
-        while (!pool->first && !pool->ended)
+        struct mr_connection *conn = NULL;
+        while (!pool->ended && !(conn = take_locked(pool)))
             pthread_cond_wait(&pool->changed, &pool->lock);
-        if (pool->ended)
+        if (!conn)
             break;
-        struct mr_connection *conn = take_locked(pool);
         pthread_mutex_unlock(&pool->lock);
         pool->serve(conn);
         pthread_mutex_lock(&pool->lock);
+        TAILQ_REMOVE(&pool->served, conn, in_pool);
         conn->is_served = true;
         pthread_cond_signal(&conn->served);
     }
@@ -60,17 +88,19 @@ static enum mr_status start_threads(struct mr_pool *pool, int count, struct mr_e
     return fault ? mr_fail_errno(err, MR_EXHAUSTED, fault, "start a request thread") : MR_OK;
 }
 
-enum mr_status mr_pool_start(int count, int queue_max, void (*serve)(struct mr_connection *conn),
+enum mr_status mr_pool_start(const struct mr_pool_bounds *bounds, void (*serve)(struct mr_connection *conn),
                              struct mr_pool **ret, struct mr_err *err)
 {
-    struct mr_pool *pool = calloc(1, sizeof *pool + (size_t)count * sizeof *pool->threads);
+    struct mr_pool *pool = calloc(1, sizeof *pool + (size_t)bounds->threads * sizeof *pool->threads);
     if (!pool)
         return mr_fail_oom(err);
     pool->serve = serve;
-    pool->queue_max = queue_max;
+    pool->bounds = *bounds;
+    TAILQ_INIT(&pool->queue);
+    TAILQ_INIT(&pool->served);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->changed, NULL);
-    enum mr_status status = start_threads(pool, count, err);
+    enum mr_status status = start_threads(pool, bounds->threads, err);
     if (status != MR_OK) {
         mr_pool_stop(pool);
         return status;
@@ -94,24 +124,24 @@ void mr_pool_stop(struct mr_pool *pool)
     free(pool);
 }
 
-static void append_locked(struct mr_pool *pool, struct mr_connection *conn)
+static bool append_locked(struct mr_pool *pool, struct mr_connection *conn)
 {
+    if (pool->queued >= pool->bounds.queue_max ||
+        !has_share_left(pool, &pool->queue, conn->remote, pool->bounds.queue_max))
+        return false;
     conn->is_served = false;
-    conn->next_queued = NULL;
-    *(pool->last ? &pool->last->next_queued : &pool->first) = conn;
-    pool->last = conn;
+    TAILQ_INSERT_TAIL(&pool->queue, conn, in_pool);
     pool->queued++;
     pthread_cond_signal(&pool->changed);
+    return true;
 }
 
 bool mr_pool_run(struct mr_pool *pool, struct mr_connection *conn)
 {
     pthread_mutex_lock(&pool->lock);
-    bool room = pool->queued < pool->queue_max;
-    if (room)
-        append_locked(pool, conn);
-    while (room && !conn->is_served)
+    bool appended = append_locked(pool, conn);
+    while (appended && !conn->is_served)
         pthread_cond_wait(&conn->served, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
-    return room;
+    return appended;
 }

@@ -2,8 +2,6 @@
 
 #include "shared/base/encoding.h"
 
-#include <arpa/inet.h>
-
 /* Decodes one "name=value"; a pair with a broken escape is left out. */
 static void add_query_pair(struct mr_request *req, char *pair)
 {
@@ -52,52 +50,11 @@ static void prepare_base_url(struct mr_request *req)
         snprintf(req->base_url, sizeof req->base_url, "http://localhost:%d", req->server->port);
 }
 
-/* The n-th last address of X-Forwarded-For: each proxy appends the one that it was called from, so what stands
- * before our own proxies' entries may be invented. NULL if there are fewer. */
-static const char *nth_last(const char *list, int n, size_t *ret_len)
-{
-    for (const char *end = list + strlen(list);;) {
-        const char *start = end;
-        while (start > list && start[-1] != ',')
-            start--;
-        if (--n == 0) {
-            start += strspn(start, " \t");
-            *ret_len = strcspn(start, " \t,");
-            return start;
-        }
-        if (start == list)
-            return NULL;
-        end = start - 1;
-    }
-}
-
-static bool is_address(const char *text)
-{
-    struct in6_addr scrap;
-    return inet_pton(AF_INET, text, &scrap) == 1 || inet_pton(AF_INET6, text, &scrap) == 1;
-}
-
-static void prepare_remote(struct mr_request *req)
-{
-    const int proxies = req->server->options.proxies;
-    const char *list = NULL; /* of several lines the last was added last */
-    for (size_t i = 0; proxies > 0 && i < req->head->header_count; i++)
-        if (strcasecmp(req->head->headers[i].name, "X-Forwarded-For") == 0)
-            list = req->head->headers[i].value;
-    size_t len = 0;
-    const char *found = list ? nth_last(list, proxies, &len) : NULL;
-    if (found && len < sizeof req->remote)
-        snprintf(req->remote, sizeof req->remote, "%.*s", (int)len, found);
-    if (!is_address(req->remote))
-        snprintf(req->remote, sizeof req->remote, "%s", req->conn->address);
-}
-
 enum mr_status mr_request_prepare(struct mr_request *req, struct mr_err *err)
 {
     mr_log_set_trace(&req->log, mr_request_header(req, "traceparent"),
                      mr_request_header(req, "X-Cloud-Trace-Context"));
     prepare_base_url(req);
-    prepare_remote(req);
     enum mr_status status = mr_path_parse(req->head->path, &req->path, err);
     if (status != MR_OK) {
         req->path.text[0] = '\0'; /* it must not reach the log */
@@ -175,7 +132,7 @@ const char *mr_request_base_url(const struct mr_request *req)
 
 const char *mr_request_remote(const struct mr_request *req)
 {
-    return req->remote;
+    return req->conn->remote;
 }
 
 const struct mr_log *mr_request_log(const struct mr_request *req)

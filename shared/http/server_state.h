@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 enum {
     MR_QUERY_MAX = 64, /* query parameters; more are ignored */
@@ -54,10 +55,11 @@ struct mr_connection {
     bool evicted;  /* the second of these */
 
     char address[MR_ADDRESS_MAX];
-    const char *buffer; /* where civetweb puts what it receives; NULL before the first request */
-    int64_t taken;      /* bytes of earlier requests, at least */
-    bool refused;       /* an answer was given to what is no request */
-    bool closing;       /* civetweb closes it after this request */
+    char remote[MR_ADDRESS_MAX]; /* the client of the request, behind the proxies */
+    const char *buffer;          /* where civetweb puts what it receives; NULL before the first request */
+    int64_t taken;               /* bytes of earlier requests, at least */
+    bool refused;                /* an answer was given to what is no request */
+    bool closing;                /* civetweb closes it after this request */
     struct mr_head head;
     struct mr_framing framing;
     enum mr_route_class class;
@@ -67,10 +69,12 @@ struct mr_connection {
     enum mr_after after;
 
     /* Protected by the lock of the pool that it waits for. */
-    struct mr_connection *next_queued;
+    TAILQ_ENTRY(mr_connection) in_pool;
     pthread_cond_t served;
     bool is_served;
 };
+
+TAILQ_HEAD(mr_connections, mr_connection);
 
 struct mr_server {
     struct mr_server_options options;
@@ -111,7 +115,6 @@ struct mr_request {
     struct mr_path path;
     struct mr_route_match match;
     char base_url[MR_BASE_URL_MAX];
-    char remote[MR_ADDRESS_MAX];
     char *query_text; /* decoded copy that query[] points into */
     size_t query_count;
     struct {

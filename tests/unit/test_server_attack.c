@@ -38,6 +38,15 @@ static int set_up_few(void **state)
                                    .threads = 2, .max_connections = FEW, .client_timeout_ms = PATIENCE_MS});
 }
 
+static int set_up_shared(void **state)
+{
+    return served_start(state, (struct mr_server_options){.threads = 2,
+                                                          .slow_threads = 2,
+                                                          .address_share = 50,
+                                                          .proxies = 1,
+                                                          .client_timeout_ms = PATIENT_MS});
+}
+
 static void assert_served(const struct fixture_server *http, const char *request)
 {
     const int64_t began_us = mr_time_monotonic_us();
@@ -165,6 +174,23 @@ static void test_too_many_transfers_are_refused(void **state)
     assert_in_range(refused, TRANSFERS - 12, TRANSFERS - 2);
 }
 
+/* One client's transfers leave the others half of the threads, and of the places to wait for one. */
+static void test_one_client_leaves_threads_to_others(void **state)
+{
+    const struct served_fixture *fixture = *state;
+    enum { TRANSFERS = 20 };
+    int fds[TRANSFERS];
+    for (size_t i = 0; i < TRANSFERS; i++) {
+        fds[i] = fixture_server_connect(&fixture->http);
+        send_text(fds[i], "GET /big HTTP/1.1\r\n" HOST "X-Forwarded-For: 10.0.0.1\r\n\r\n");
+    }
+    assert_others_are_served(&fixture->http);
+    for (int i = 0; i < 3; i++)
+        assert_served(&fixture->http, "GET /big HTTP/1.1\r\n" HOST "X-Forwarded-For: 10.0.0.2\r\n\r\n");
+    for (size_t i = 0; i < TRANSFERS; i++)
+        close(fds[i]);
+}
+
 static void test_the_oldest_waiting_connection_makes_room(void **state)
 {
     const struct served_fixture *fixture = *state;
@@ -232,6 +258,8 @@ int main(void)
         TEST(test_classes_have_threads_of_their_own),
         TEST(test_too_many_transfers_are_refused),
         TEST(test_unread_answers_hold_no_thread),
+        cmocka_unit_test_setup_teardown(test_one_client_leaves_threads_to_others, set_up_shared,
+                                        served_tear_down),
         cmocka_unit_test_setup_teardown(test_clients_that_only_wait_make_room, set_up_few, served_tear_down),
         cmocka_unit_test_setup_teardown(test_the_oldest_waiting_connection_makes_room, set_up_few,
                                         served_tear_down),
