@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds FFmpeg's libraries from Debian's source package, with only those components that the worker uses: unused components
 # cannot be attacked, and the image is a third of the size that it has with Debian's libraries and their 130 dependencies.
-# The list of components is read from worker/media.
+# The lists of components are read from worker/media (inputs.def, formats.c).
 #
 #   infra/ffmpeg.sh PREFIX     install static libraries and headers in PREFIX; needs apt's deb-src lists and FFMPEG_PACKAGES
 set -euo pipefail
@@ -12,7 +12,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 media=$root/worker/media
 
 # The components whose name in configure differs from their name in libav.
-declare -A configures=([mpeg]=mpegps [msmpeg4]=msmpeg4v3 [libvpx-vp9]=libvpx_vp9 [mov_text]=movtext)
+declare -A configures=([mpeg]=mpegps [msmpeg4]=msmpeg4v3 [libvpx-vp9]=libvpx_vp9 [mov_text]=movtext [8bps]=eightbps
+    [atrac3plus]=atrac3p [atrac3plusal]=atrac3pal [camtasia]=tscc [camstudio]=cscd [g722]=adpcm_g722 [g726]=adpcm_g726
+    [g726le]=adpcm_g726le [real_144]=ra_144 [real_288]=ra_288)
 
 # enable KIND: reads "name,name" on standard input and prints --enable-KIND=NAME for each.
 enable() {
@@ -21,16 +23,14 @@ enable() {
         [[ -z $name ]] || printf -- '--enable-%s=%s\n' "$kind" "${configures[$name]:-$name}"
     done
 }
-# text_of NAME: prints the text of `static const char NAME[] = "…" "…";`
-text_of() { tr -d '\n' <"$media/demuxer.c" | sed -E "s/.* $1\[\] = *([^;]*);.*/\1/; s/\"[^\"]*\$//" | tr -d '" '; }
+# inputs ROW: prints the names in the rows MR_CONTAINER or MR_READS.
+inputs() { sed -nE "s/^$1\(([A-Z]+, )?\"[^\"]*\", \"([^\"]*)\".*/\2/p" "$media/inputs.def" | tr '\n' ','; }
 # fields NAME: prints the values of the fields `.NAME = "…"` in the table of formats.
 fields() { sed -nE "s/^ *\.($1) = \"([^\"]*)\".*/\2/p" "$media/formats.c" | tr '\n' ','; }
 
 components() {
-    text_of demuxers | enable demuxer
-    # libav needs these to identify streams within MPEG (set_codec_from_probe_data). The worker refuses them as files.
-    echo 'dts,eac3,h264,hevc,loas,m4v,mpegvideo,truehd' | enable demuxer
-    text_of decoders | enable decoder
+    inputs MR_CONTAINER | enable demuxer
+    inputs MR_READS | enable decoder
     fields muxer | enable muxer
     { fields 'encoder|deep_encoder' && echo 'mjpeg,mov_text,subrip,webvtt'; } | enable encoder
     echo 'aformat,alimiter,anull,aresample,volume' | enable filter

@@ -59,10 +59,41 @@ static const struct {
     {"rm", {BYTES(0, ".RMF")}},
     {"aac", {BYTES(0, "ADIF")}},
     {"ac3", {BYTES(0, "\x0b\x77")}},
+    {"thd", {BYTES(4, "\xf8\x72\x6f\xba")}},
+    {"mlp", {BYTES(4, "\xf8\x72\x6f\xbb")}},
+    /* Words of 16 or of 14 bits, of either byte order (ETSI TS 102 114, 6.1.3.1). */
     {"dts", {BYTES(0, "\x7f\xfe\x80\x01")}},
+    {"dts", {BYTES(0, "\xfe\x7f\x01\x80")}},
+    {"dts", {BYTES(0, "\x1f\xff\xe8\x00\x07")}},
+    {"dts", {BYTES(0, "\xff\x1f\x00\xe8"), BYTES(5, "\x07")}},
+    {"dtshd", {BYTES(0, "DTSHDHDR")}},
     {"voc", {BYTES(0, "Creative Voice File")}},
     {"ivf", {BYTES(0, "DKIF")}},
     {"mxf", {BYTES(0, "\x06\x0e\x2b\x34\x02\x05\x01\x01")}},
+    {"dv", {BYTES(0, "\x1f\x07\x00"), BYTES(80, "\x3f")}},
+    {"wtv", {BYTES(0, "\xb7\xd8\x00\x20\x37\x49\xda\x11\xa6\x4e\x00\x07\xe9\x5e\xad\x8d")}},
+    {"nut", {BYTES(0, "nut/multimedia container")}},
+    {"y4m", {BYTES(0, "YUV4MPEG2 ")}},
+    {"ra", {BYTES(0, ".ra\xfd")}},
+    {"tak", {BYTES(0, "tBaK")}},
+    {"shn", {BYTES(0, "ajkg")}},
+    {"dsf", {BYTES(0, "DSD ")}},
+    {"dff", {BYTES(0, "FRM8"), BYTES(12, "DSD ")}},
+    {"oma", {BYTES(0, "ea3\3")}},
+    {"oma", {BYTES(0, "EA3"), BYTES(4, "\0\x60")}},
+    {"dss", {BYTES(0, "\2dss")}},
+    {"ds2", {BYTES(0, "\3ds2")}},
+    {"qcp", {BYTES(0, "RIFF"), BYTES(8, "QLCMfmt ")}},
+    /* Without a container, the first unit of H.264 and HEVC (parameters, or a delimiter), MPEG-4, VC-1, AV1. */
+    {"h264", {BYTES(0, "\0\0\0\1\x67")}},
+    {"h264", {BYTES(0, "\0\0\0\1\x27")}},
+    {"h264", {BYTES(0, "\0\0\0\1\x09")}},
+    {"hevc", {BYTES(0, "\0\0\0\1\x40\x01")}},
+    {"hevc", {BYTES(0, "\0\0\0\1\x46\x01")}},
+    {"m4v", {BYTES(0, "\0\0\1\xb0")}},
+    {"vc1", {BYTES(0, "\0\0\1\x0f")}},
+    {"obu", {BYTES(0, "\x12\0\x0a")}},
+    {"loas", {BYTES(0, "\x56\xe0")}},
 };
 
 static bool holds(const unsigned char *data, size_t len, const struct bytes *part)
@@ -84,12 +115,30 @@ static const char *audio_frame(const unsigned char *data, size_t len)
     return version != 1 && layer != 0 && bit_rate != 15 && rate != 3 ? "mp3" : NULL;
 }
 
+/* A PNG file that says before its first picture that it is animated (PNG 3, 11.3.6); the others are pictures. */
+static const char *animation(const unsigned char *data, size_t len)
+{
+    static const struct bytes signature = BYTES(0, "\x89PNG\r\n\x1a\n");
+    enum { CHUNK = 8, CHUNK_AND_SUM = 12 };
+    if (!holds(data, len, &signature))
+        return NULL;
+    for (size_t at = signature.len; at + CHUNK <= len;) {
+        if (memcmp(data + at + 4, "acTL", 4) == 0)
+            return "apng";
+        size_t size =
+            (size_t)data[at] << 24 | (size_t)data[at + 1] << 16 | (size_t)data[at + 2] << 8 | data[at + 3];
+        at += size + CHUNK_AND_SUM;
+    }
+    return NULL;
+}
+
 const char *mr_magic_extension(const void *data, size_t len)
 {
     for (size_t i = 0; i < sizeof signatures / sizeof *signatures; i++)
         if (holds(data, len, &signatures[i].parts[0]) && holds(data, len, &signatures[i].parts[1]))
             return signatures[i].extension;
-    return audio_frame(data, len);
+    const char *found = animation(data, len);
+    return found ? found : audio_frame(data, len);
 }
 
 bool mr_magic_excludes_type(const char *type)

@@ -51,6 +51,17 @@ static void print_codec(const struct mr_codec *codec)
                     "limits", limits, "sample_rates", rates, "has_presets", codec->speed_presets != NULL));
 }
 
+static void print_inputs(void)
+{
+#define MR_CONTAINER(title, demuxers, extensions)                                                            \
+    print(json_pack("{s:s,s:s,s:s}", "table", "container", "title", title, "extensions", extensions));
+#define MR_READS(kind, title, decoders)                                                                      \
+    print(json_pack("{s:s,s:s,s:s}", "table", "reads", "kind", #kind, "title", title));
+#include "worker/media/inputs.def"
+#undef MR_READS
+#undef MR_CONTAINER
+}
+
 static json_t *describe(const struct mr_field *field)
 {
     static const char *const types[] = {
@@ -95,6 +106,7 @@ int main(void)
     const struct mr_preset *preset;
     for (size_t i = 0; (format = mr_format_at(i)); i++)
         print_format(format);
+    print_inputs();
     for (size_t i = 0; (codec = mr_codec_at(i)); i++)
         print_codec(codec);
     for (size_t i = 0; (option = mr_option_at(i)); i++)

@@ -65,7 +65,7 @@ def code_schema(place, description):
 
 
 def media(table):
-    """The rows of formats, codecs, options or presets."""
+    """The rows of formats, containers and codecs that are read, codecs, options or presets."""
     if not hasattr(media, "rows"):
         base = [f"shared/base/{name}.c" for name in ("fields", "buf", "encoding", "utf8", "err", "codes")]
         own = [f"shared/media/{name}.c" for name in ("formats", "options", "options_rules", "presets")]
@@ -86,6 +86,18 @@ def format_table():
         holds = "audio" if not row["video"] else "video, audio" if row["audio_codec"] else "video"
         aliases = f" {', '.join(row['aliases'])} |" if row["aliases"] else " |"
         yield f"| {row['name']} |{aliases} {holds} | {', '.join(usual)}{f'; `codec` {others}' if others else ''} |"
+
+
+def input_table():
+    yield "| file | names end with |"
+    yield "| --- | --- |"
+    for row in media("container"):
+        yield f"| {row['title']} | {', '.join(row['extensions'].split())} |"
+
+
+def input_codecs():
+    for kind, name in (("VIDEO", "Video"), ("AUDIO", "Audio"), ("TEXT", "Subtitles")):
+        yield f"- {name}: {', '.join(row['title'] for row in media('reads') if row['kind'] == kind and row['title'])}"
 
 
 def span(low, high):
@@ -260,6 +272,8 @@ TABLES = [
     (ERRORS, "log", lambda: code_table(LOG, False)),
     (ERRORS, "emulator", lambda: code_table(EMULATOR, True)),
     (GUIDE, "formats", format_table),
+    (GUIDE, "inputs", input_table),
+    (GUIDE, "input-codecs", input_codecs),
     (GUIDE, "options", option_table),
     (GUIDE, "codecs", codec_table),
     (GUIDE, "presets", preset_table),

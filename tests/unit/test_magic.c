@@ -54,6 +54,21 @@ static void knows_media_by_their_start(void **state)
         {STARTS("#!AMR\n"), "amr"},
         {STARTS("wvpk"), "wv"},
         {STARTS("\x7f\xfe\x80\x01"), "dts"},
+        {STARTS("\xff\x1f\x00\xe8\xf1\x07"), "dts"},
+        {STARTS("\xc1\x00\x00\x00\xf8\x72\x6f\xba"), "thd"},
+        {STARTS("\x89PNG\r\n\x1a\n\0\0\0\1IHDRx1234\0\0\0\2pHYsxy1234\0\0\0\10acTL"), "apng"},
+        {STARTS("\x89PNG\r\n\x1a\n\0\0\0\1IHDRx1234\0\0\0\10IDAT"), NULL}, /* not animated */
+        {STARTS("\0\0\0\1\x67\x64\0\x0a"), "h264"},
+        {STARTS("\0\0\0\1\x40\x01\x0c\x01"), "hevc"},
+        {STARTS("\x12\0\x0a\x0a"), "obu"},
+        {STARTS("DKIF\0\0\x20\0VP90"), "ivf"},
+        {STARTS("YUV4MPEG2 W160"), "y4m"},
+        {STARTS("FRM8\0\0\0\0\0\0\1\0DSD FVER"), "dff"},
+        {STARTS("FRM8\0\0\0\0\0\0\1\0DST FVER"), NULL},
+        {STARTS("RIFF\x24\0\0\0QLCMfmt "), "qcp"},
+        {STARTS("tBaK"), "tak"},
+        {STARTS("MPCK"), "mpc"},
+        {STARTS("MAC \x96\x0f"), "ape"},
         {STARTS("\xff\xff\xff\xff"), NULL}, /* no rate, no bit rate */
         {STARTS("\xff\xfb\xf0\x64"), NULL}, /* forbidden bit rate */
         {STARTS("\xff\xfb\x9c\x64"), NULL}, /* reserved sampling rate */

@@ -1,6 +1,6 @@
 #include "worker/media/copy_rules.h"
 
-#include <string.h>
+#include <libavutil/avstring.h>
 
 /* The AAC profiles that every player of .aac and .m4a knows; the others are encoded again. */
 static bool is_common_aac(int profile)
@@ -13,12 +13,18 @@ static bool is_plain(int pixels)
     return pixels == AV_PIX_FMT_YUV420P || pixels == AV_PIX_FMT_YUVJ420P;
 }
 
-/* AVI states no time of presentation, only the order of decoding. */
+/* These state no time of presentation, only the order of decoding. */
+static bool states_times(const struct mr_demuxer *input)
+{
+    static const char bare[] = "avi,h264,hevc,mpegvideo,m4v,vc1";
+    return !av_match_list(input->format->iformat->name, bare, ',');
+}
+
 static bool can_copy_video(const struct mr_demuxer *input, const AVCodecParameters *params,
                            const struct mr_media_format *spec)
 {
     const int32_t *matrix = mr_demuxer_display_matrix(input);
-    if (strcmp(input->format->iformat->name, "avi") == 0)
+    if (!states_times(input))
         return false;
     if (matrix && !spec->holds_rotation && !mr_demuxer_is_upright(input))
         return false;

@@ -1,27 +1,12 @@
 #include "worker/media/demuxer.h"
 
 #include "worker/media/cut.h"
+#include "worker/media/inputs.h"
 #include "worker/media/samples.h"
 
 #include <errno.h>
 #include <libavutil/avstring.h>
 #include <string.h>
-
-/* Containers of one self-contained file. Playlists (hls, concat, dash), image lists, network and script
- * formats open further files or URLs: they stay out. */
-static const char demuxers[] =
-    "mp3,aac,mov,ogg,wav,w64,aiff,caf,au,flac,asf,matroska,avi,mpegts,mpeg,flv,amr,ac3,gif";
-
-/* Decoders of audio, video and text. PNG and Motion JPEG are cover art and thumbnails, too. */
-static const char decoders[] =
-    "mp3,mp3float,mp2,mp2float,mp1,mp1float,aac,aac_latm,vorbis,opus,flac,alac,wmav1,wmav2,wmapro,"
-    "wmalossless,"
-    "ac3,eac3,dca,amrnb,amrwb,speex,adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,gsm,gsm_ms,"
-    "pcm_u8,pcm_s8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,"
-    "pcm_f64be,pcm_alaw,pcm_mulaw,pcm_bluray,mjpeg,png,"
-    "h264,hevc,mpeg4,mpeg2video,mpeg1video,vp8,vp9,libdav1d,gif,theora,h263,flv,msmpeg4v1,msmpeg4v2,msmpeg4,"
-    "wmv1,wmv2,wmv3,vc1,prores,dnxhd,dvvideo,rawvideo,huffyuv,ffvhuff,ffv1,cinepak,"
-    "srt,subrip,ass,ssa,mov_text,webvtt";
 
 /* How far libav may read to find out what it has. */
 enum { PROBE_BYTES = 5 << 20, ANALYZE_US = 10 * 1000 * 1000 };
@@ -53,9 +38,9 @@ static void make_hint(const char *name, char *out, size_t size)
 
 static enum mr_status set_options(AVDictionary **options, struct mr_err *err)
 {
-    int rc = av_dict_set(options, "format_whitelist", demuxers, 0);
+    int rc = av_dict_set(options, "format_whitelist", mr_inputs_demuxers(), 0);
     if (rc >= 0)
-        rc = av_dict_set(options, "codec_whitelist", decoders, 0);
+        rc = av_dict_set(options, "codec_whitelist", mr_inputs_decoders(), 0);
     if (rc >= 0)
         rc = av_dict_set(options, "protocol_whitelist", "", 0);
     if (rc >= 0)
@@ -121,7 +106,7 @@ static enum mr_status find_streams(const struct mr_demuxer *input, struct mr_err
 static const AVCodec *find_decoder(const AVCodecParameters *params)
 {
     const AVCodec *codec = avcodec_find_decoder(params->codec_id);
-    return codec && av_match_list(codec->name, decoders, ',') ? codec : NULL;
+    return codec && av_match_list(codec->name, mr_inputs_decoders(), ',') ? codec : NULL;
 }
 
 static bool is_video(const AVStream *stream)
