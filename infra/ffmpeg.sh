@@ -12,7 +12,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 media=$root/worker/media
 
 # The components whose name in configure differs from their name in libav.
-declare -A configures=([mpeg]=mpegps [msmpeg4]=msmpeg4v3 [libvpx-vp9]=libvpx_vp9 [mov_text]=movtext [8bps]=eightbps
+declare -A configures=([mpeg]=mpegps [msmpeg4]=msmpeg4v3 [libvpx-vp9]=libvpx_vp9 [mov_text]=movtext [8bps]=eightbps [3gp]=tgp [shn]=shorten
     [atrac3plus]=atrac3p [atrac3plusal]=atrac3pal [camtasia]=tscc [camstudio]=cscd [g722]=adpcm_g722 [g726]=adpcm_g726
     [g726le]=adpcm_g726le [real_144]=ra_144 [real_288]=ra_288)
 
@@ -26,7 +26,7 @@ enable() {
 # inputs ROW: prints the names in the rows MR_CONTAINER or MR_READS.
 inputs() { sed -nE "s/^$1\(([A-Z]+, )?\"[^\"]*\", \"([^\"]*)\".*/\2/p" "$media/inputs.def" | tr '\n' ','; }
 # fields NAME: prints the values of the fields `.NAME = "…"` in the table of formats.
-fields() { sed -nE "s/^ *\.($1) = \"([^\"]*)\".*/\2/p" "$media/formats.c" | tr '\n' ','; }
+fields() { grep -oE "\.($1) = \"[^\"]*\"" "$media/formats.c" | sed -E 's/.*"(.*)"/\1/' | tr '\n' ','; }
 
 components() {
     inputs MR_CONTAINER | enable demuxer

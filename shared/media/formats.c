@@ -7,20 +7,29 @@
 /* "acc" is the spelling of aac that one of the older systems' clients sends. */
 /* clang-format off */
 static const struct mr_format formats[] = {
-    {"mp3",  {NULL},              "mp3",  "audio/mpeg",             MR_MEDIA_AUDIO, {"mp3"},                  NULL},
-    {"aac",  {"acc", "adts"},     "aac",  "audio/aac",              MR_MEDIA_AUDIO, {"aac"},                  NULL},
-    {"m4a",  {NULL},              "m4a",  "audio/mp4",              MR_MEDIA_AUDIO, {"aac"},                  NULL},
-    {"ogg",  {"oga", "vorbis"},   "ogg",  "audio/ogg",              MR_MEDIA_AUDIO, {"vorbis", "flac"},       NULL},
-    {"opus", {NULL},              "opus", "audio/ogg; codecs=opus", MR_MEDIA_AUDIO, {"opus"},                 NULL},
-    {"wav",  {"wave"},            "wav",  "audio/wav",              MR_MEDIA_AUDIO, {"pcm"},                  NULL},
-    {"flac", {NULL},              "flac", "audio/flac",             MR_MEDIA_AUDIO, {"flac"},                 NULL},
-    {"wma",  {NULL},              "wma",  "audio/x-ms-wma",         MR_MEDIA_AUDIO, {"wma"},                  NULL},
-    {"mp4",  {"m4v"},             "mp4",  "video/mp4",              MR_MEDIA_VIDEO, {"h264", "mpeg4"},        "aac"},
-    {"mov",  {"qt", "quicktime"}, "mov",  "video/quicktime",        MR_MEDIA_VIDEO, {"h264", "mpeg4"},        "aac"},
-    {"mkv",  {"matroska"},        "mkv",  "video/x-matroska",       MR_MEDIA_VIDEO, {"h264", "vp9", "mpeg4"}, "aac"},
-    {"webm", {NULL},              "webm", "video/webm",             MR_MEDIA_VIDEO, {"vp9"},                  "opus"},
-    {"avi",  {NULL},              "avi",  "video/x-msvideo",        MR_MEDIA_VIDEO, {"mpeg4", "h264"},        "mp3"},
-    {"gif",  {NULL},              "gif",  "image/gif",              MR_MEDIA_VIDEO, {"gif"},                  NULL},
+    {"mp3",    {NULL},              "mp3",  "audio/mpeg",             MR_MEDIA_AUDIO, {"mp3"},                    NULL},
+    {"aac",    {"acc", "adts"},     "aac",  "audio/aac",              MR_MEDIA_AUDIO, {"aac"},                    NULL},
+    {"m4a",    {NULL},              "m4a",  "audio/mp4",              MR_MEDIA_AUDIO, {"aac", "alac"},            NULL},
+    {"m4b",    {NULL},              "m4b",  "audio/mp4",              MR_MEDIA_AUDIO, {"aac", "alac"},            NULL},
+    {"ogg",    {"oga", "vorbis"},   "ogg",  "audio/ogg",              MR_MEDIA_AUDIO, {"vorbis", "flac"},         NULL},
+    {"opus",   {NULL},              "opus", "audio/ogg; codecs=opus", MR_MEDIA_AUDIO, {"opus"},                   NULL},
+    {"wav",    {"wave"},            "wav",  "audio/wav",              MR_MEDIA_AUDIO, {"pcm"},                    NULL},
+    {"aiff",   {"aif"},             "aiff", "audio/aiff",             MR_MEDIA_AUDIO, {"pcm"},                    NULL},
+    {"caf",    {NULL},              "caf",  "audio/x-caf",            MR_MEDIA_AUDIO, {"pcm"},                    NULL},
+    {"flac",   {NULL},              "flac", "audio/flac",             MR_MEDIA_AUDIO, {"flac"},                   NULL},
+    {"wma",    {NULL},              "wma",  "audio/x-ms-wma",         MR_MEDIA_AUDIO, {"wma"},                    NULL},
+    {"ac3",    {NULL},              "ac3",  "audio/ac3",              MR_MEDIA_AUDIO, {"ac3"},                    NULL},
+    {"eac3",   {"ec3"},             "eac3", "audio/eac3",             MR_MEDIA_AUDIO, {"eac3"},                   NULL},
+    {"mka",    {NULL},              "mka",  "audio/x-matroska",       MR_MEDIA_AUDIO,
+     {"aac", "opus", "vorbis", "mp3", "ac3", "eac3", "flac", "alac", "pcm"},                                      NULL},
+    {"mp4",    {"m4v"},             "mp4",  "video/mp4",              MR_MEDIA_VIDEO, {"h264", "mpeg4"},          "aac"},
+    {"mov",    {"qt", "quicktime"}, "mov",  "video/quicktime",        MR_MEDIA_VIDEO, {"h264", "mpeg4"},          "aac"},
+    {"mkv",    {"matroska"},        "mkv",  "video/x-matroska",       MR_MEDIA_VIDEO, {"h264", "vp9", "mpeg4"},   "aac"},
+    {"webm",   {NULL},              "webm", "video/webm",             MR_MEDIA_VIDEO, {"vp9"},                    "opus"},
+    {"avi",    {NULL},              "avi",  "video/x-msvideo",        MR_MEDIA_VIDEO, {"mpeg4", "h264"},          "mp3"},
+    {"mpegts", {"ts", "mts"},       "ts",   "video/mp2t",             MR_MEDIA_VIDEO, {"h264"},                   "aac"},
+    {"3gp",    {"3gpp"},            "3gp",  "video/3gpp",             MR_MEDIA_VIDEO, {"h264", "mpeg4"},          "aac"},
+    {"gif",    {NULL},              "gif",  "image/gif",              MR_MEDIA_VIDEO, {"gif"},                    NULL},
 };
 /* clang-format on */
 
@@ -28,6 +37,7 @@ static const struct mr_format formats[] = {
 static const int aac_rates[] = {8000,  11025, 12000, 16000, 22050, 24000, 32000,
                                 44100, 48000, 64000, 88200, 96000, 0};
 static const int mp3_rates[] = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 0};
+static const int ac3_rates[] = {32000, 44100, 48000, 0};
 static const int opus_rates[] = {48000, 0};
 
 static const char *const x264_presets[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
@@ -114,6 +124,31 @@ static const struct mr_codec codecs[] = {
         .media_class = MR_MEDIA_AUDIO,
         .sample_rate = {8000, 192000},
         .channels = {1, 8},
+    },
+    {
+        .name = "alac",
+        .title = "ALAC",
+        .media_class = MR_MEDIA_AUDIO,
+        .sample_rate = {8000, 192000},
+        .channels = {1, 8},
+    },
+    {
+        .name = "ac3",
+        .title = "AC-3",
+        .media_class = MR_MEDIA_AUDIO,
+        .bit_rate = {32000, 640000},
+        .sample_rate = {32000, 48000},
+        .sample_rates = ac3_rates,
+        .channels = {1, 6},
+    },
+    {
+        .name = "eac3",
+        .title = "E-AC-3",
+        .media_class = MR_MEDIA_AUDIO,
+        .bit_rate = {32000, 3024000},
+        .sample_rate = {32000, 48000},
+        .sample_rates = ac3_rates,
+        .channels = {1, 6},
     },
     {
         .name = "pcm",

@@ -10,7 +10,7 @@
 
 enum mr_media_class { MR_MEDIA_AUDIO = 1, MR_MEDIA_VIDEO };
 
-enum { MR_CODECS_OF_FORMAT_MAX = 3 };
+enum { MR_CODECS_OF_FORMAT_MAX = 9 };
 /* What options may ask of any codec: bits per second, frames per second. */
 enum { MR_BIT_RATE_MIN = 8000, MR_BIT_RATE_MAX = 100000000, MR_FRAME_RATE_MAX = 120 };
 

@@ -11,8 +11,9 @@
 
 void mr_fuzz_options(const uint8_t *data, size_t len)
 {
-    static const char *const names[] = {"mp3", "aac", "m4a", "ogg", "opus", "wav", "flac",
-                                        "wma", "mp4", "mov", "mkv", "webm", "avi", "gif"};
+    static const char *const names[] = {"mp3", "aac", "m4a",  "ogg",  "opus",   "wav", "flac", "wma",
+                                        "mp4", "mov", "mkv",  "webm", "avi",    "gif", "m4b",  "aiff",
+                                        "caf", "ac3", "eac3", "mka",  "mpegts", "3gp"};
     if (len == 0)
         return;
     const struct mr_format *format = mr_format_find(names[*data % (sizeof names / sizeof *names)]);

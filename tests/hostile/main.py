@@ -19,7 +19,8 @@ from harness.stack import Stack
 import mutate
 import sources
 
-TARGETS = ["mp3", "aac", "m4a", "ogg", "opus", "wav", "flac", "wma", "mp4", "mov", "mkv", "webm", "avi", "gif"]
+TARGETS = ["mp3", "aac", "m4a", "ogg", "opus", "wav", "flac", "wma", "mp4", "mov", "mkv", "webm", "avi", "gif",
+           "m4b", "aiff", "caf", "ac3", "eac3", "mka", "mpegts", "3gp"]
 OPTIONS = ['{}', '{"trim":{"start":0.2}}', '{"split":{"seconds":1}}', '{"loudness":-16}', '{"resize":{"width":64}}',
            '{"thumbnail":{"at":0.1}}', '{"channels":1}', '{"fps":5}', '{"mute":true}']
 AT_ONCE = 12

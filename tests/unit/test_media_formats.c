@@ -58,6 +58,10 @@ static void test_libav_has_them(void **state)
         assert_non_null(av_guess_format(media->muxer, NULL, NULL));
         assert_int_equal(mr_media_has_video(media), format->media_class == MR_MEDIA_VIDEO);
         assert_int_equal(mr_media_has_audio(media), strcmp(format->name, "gif") != 0);
+        if (media->encoder)
+            assert_non_null(avcodec_find_encoder_by_name(media->encoder));
+        if (media->deep_encoder)
+            assert_non_null(avcodec_find_encoder_by_name(media->deep_encoder));
         if (media->copy_filter)
             assert_non_null(av_bsf_get_by_name(media->copy_filter));
         AVDictionary *options = NULL;
@@ -88,9 +92,12 @@ static void test_codecs_have_encoders(void **state)
     (void)state;
     const struct mr_codec *codec;
     for (size_t i = 0; (codec = mr_codec_at(i)); i++) {
-        const AVCodec *encoder = avcodec_find_encoder_by_name(mr_media_encoder(codec, false));
+        const struct mr_media_codec *media = mr_media_codec_find(codec->name);
+        assert_non_null(media);
+        const AVCodec *encoder = avcodec_find_encoder_by_name(media->encoder);
         assert_non_null(encoder);
-        assert_non_null(avcodec_find_encoder_by_name(mr_media_encoder(codec, true)));
+        if (media->deep_encoder)
+            assert_non_null(avcodec_find_encoder_by_name(media->deep_encoder));
         assert_int_equal(encoder->type == AVMEDIA_TYPE_VIDEO, codec->media_class == MR_MEDIA_VIDEO);
         assert_ptr_equal(mr_codec_find(codec->name), codec);
         assert_int_equal(codec->frame_rate.max > 0, codec->media_class == MR_MEDIA_VIDEO);

@@ -95,12 +95,12 @@ static enum AVSampleFormat choose_sample_format(const AVCodec *codec, bool lossl
     return best;
 }
 
-/* The format's bit rate is for two channels at 44.1 kHz. Less is enough for less; and a lossy source of 64
+/* The codec's bit rate is for two channels at 44.1 kHz. Less is enough for less; and a lossy source of 64
  * kb/s gains nothing from 192. */
-static int64_t choose_bit_rate(const struct mr_media_format *spec, const struct mr_demuxer *input, int rate,
+static int64_t choose_bit_rate(const struct mr_media_codec *codec, const struct mr_demuxer *input, int rate,
                                int channels)
 {
-    int64_t bits = channels == 1 ? spec->bit_rate * 5 / 8 : spec->bit_rate * channels / 2;
+    int64_t bits = channels == 1 ? codec->bit_rate * 5 / 8 : codec->bit_rate * channels / 2;
     if (rate < FULL_RATE)
         bits = bits * rate / FULL_RATE;
     const AVCodecDescriptor *descriptor = avcodec_descriptor_get(input->audio->codecpar->codec_id);
@@ -122,7 +122,8 @@ static int configure(AVCodecContext *encoder, const struct mr_media_format *spec
 {
     const struct mr_codec *limits = mr_media_audio_codec(spec, options);
     int rate = FFMIN(options->sample_rate ? options->sample_rate : frame->sample_rate, rate_max);
-    bool lossless = spec->bit_rate == 0 && spec->quality == 0, deep = is_deep(input);
+    const struct mr_media_codec *codec = mr_media_codec_find(limits->name);
+    bool lossless = codec->bit_rate == 0 && codec->quality == 0, deep = is_deep(input);
     encoder->sample_rate = choose_rate(limits, encoder->codec, rate);
     encoder->sample_fmt = choose_sample_format(encoder->codec, lossless, deep, frame->format);
     encoder->time_base = (AVRational){1, encoder->sample_rate};
@@ -134,12 +135,12 @@ static int configure(AVCodecContext *encoder, const struct mr_media_format *spec
                  : choose_layout(limits, encoder->codec, lossless, &frame->ch_layout, &encoder->ch_layout);
     if (options->bit_rate && !mr_media_has_video(spec))
         return rc;
-    if (spec->quality) {
+    if (codec->quality) {
         encoder->flags |= AV_CODEC_FLAG_QSCALE;
-        encoder->global_quality = spec->quality * FF_QP2LAMBDA;
+        encoder->global_quality = codec->quality * FF_QP2LAMBDA;
     } else if (!lossless) {
         encoder->bit_rate =
-            choose_bit_rate(spec, input, encoder->sample_rate, encoder->ch_layout.nb_channels);
+            choose_bit_rate(codec, input, encoder->sample_rate, encoder->ch_layout.nb_channels);
     }
     return rc;
 }
@@ -155,7 +156,7 @@ static const AVCodec *find_codec(const struct mr_media_format *spec, const struc
                                  const struct mr_demuxer *input, struct mr_err *err)
 {
     const struct mr_codec *wanted = mr_media_audio_codec(spec, options);
-    const char *name = wanted ? mr_media_encoder(wanted, is_deep(input)) : NULL;
+    const char *name = wanted ? mr_media_encoder(spec, wanted, is_deep(input)) : NULL;
     const AVCodec *codec = name ? avcodec_find_encoder_by_name(name) : NULL;
     if (!name)
         (void)mr_fail_code(err, MR_CODE_UNSUPPORTED_CODEC, "%s cannot hold the codec %s", spec->name,

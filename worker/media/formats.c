@@ -28,7 +28,6 @@ static const struct mr_media_format formats[] = {
         .muxer = "mp3",
         .muxer_options = "id3v2_version=4:write_xing=1",
         .patches = true,
-        .bit_rate = 192000,
         .copies = {AV_CODEC_ID_MP3},
         .has_tags = true,
         .cover = MR_COVER_STREAM,
@@ -38,7 +37,6 @@ static const struct mr_media_format formats[] = {
         .name = "aac",
         .muxer = "adts",
         .muxer_options = "write_id3v2=1",
-        .bit_rate = 160000,
         .copies = {AV_CODEC_ID_AAC},
         .has_tags = true,
     },
@@ -46,7 +44,18 @@ static const struct mr_media_format formats[] = {
         .name = "m4a",
         .muxer = "ipod",
         .patches = true,
-        .bit_rate = 160000,
+        .copies = {AV_CODEC_ID_AAC, AV_CODEC_ID_ALAC},
+        .copy_filter = "aac_adtstoasc",
+        .tags = m4a_tags,
+        .has_tags = true,
+        .cover = MR_COVER_STREAM,
+        .chapters = MR_CHAPTERS_NATIVE,
+    },
+    {
+        .name = "m4b",
+        .muxer = "ipod",
+        .muxer_options = "brand=M4B\\ ",
+        .patches = true,
         .copies = {AV_CODEC_ID_AAC, AV_CODEC_ID_ALAC},
         .copy_filter = "aac_adtstoasc",
         .tags = m4a_tags,
@@ -57,7 +66,6 @@ static const struct mr_media_format formats[] = {
     {
         .name = "ogg",
         .muxer = "ogg",
-        .quality = 5,
         .copies = {AV_CODEC_ID_VORBIS},
         .has_tags = true,
         .tags_on_stream = true,
@@ -67,7 +75,6 @@ static const struct mr_media_format formats[] = {
     {
         .name = "opus",
         .muxer = "opus",
-        .bit_rate = 128000,
         .copies = {AV_CODEC_ID_OPUS},
         .has_tags = true,
         .tags_on_stream = true,
@@ -81,6 +88,27 @@ static const struct mr_media_format formats[] = {
         .patches = true,
         .copies = {AV_CODEC_ID_PCM_S16LE, AV_CODEC_ID_PCM_S24LE},
         .tags = wav_tags,
+        .has_tags = true,
+    },
+    {
+        .name = "aiff",
+        .muxer = "aiff",
+        .muxer_options = "write_id3v2=1",
+        .patches = true,
+        .max_bytes = UINT32_MAX - (64 << 20), /* its sizes have 32 bits; the tags follow */
+        .encoder = "pcm_s16be",
+        .deep_encoder = "pcm_s24be",
+        .copies = {AV_CODEC_ID_PCM_S16BE, AV_CODEC_ID_PCM_S24BE},
+        .has_tags = true,
+        .cover = MR_COVER_STREAM,
+        .chapters = MR_CHAPTERS_NATIVE,
+    },
+    {
+        .name = "caf",
+        .muxer = "caf",
+        .patches = true,
+        .copies = {AV_CODEC_ID_PCM_S16LE, AV_CODEC_ID_PCM_S24LE, AV_CODEC_ID_PCM_S16BE,
+                   AV_CODEC_ID_PCM_S24BE},
         .has_tags = true,
     },
     {
@@ -98,8 +126,28 @@ static const struct mr_media_format formats[] = {
         .muxer_options = "avoid_negative_ts=disabled", /* the preroll has room for the lead-in */
         .patches = true,
         .needs_lead_in = true,
-        .bit_rate = 160000,
         .copies = {AV_CODEC_ID_WMAV1, AV_CODEC_ID_WMAV2, AV_CODEC_ID_WMAPRO, AV_CODEC_ID_WMALOSSLESS},
+        .has_tags = true,
+        .chapters = MR_CHAPTERS_NATIVE,
+    },
+    {
+        .name = "ac3",
+        .muxer = "ac3",
+        .copies = {AV_CODEC_ID_AC3},
+    },
+    {
+        .name = "eac3",
+        .muxer = "eac3",
+        .copies = {AV_CODEC_ID_EAC3},
+    },
+    {
+        .name = "mka",
+        .muxer = "matroska",
+        .patches = true,
+        .copies = {AV_CODEC_ID_AAC, AV_CODEC_ID_MP3, AV_CODEC_ID_AC3, AV_CODEC_ID_EAC3, AV_CODEC_ID_DTS,
+                   AV_CODEC_ID_OPUS, AV_CODEC_ID_VORBIS, AV_CODEC_ID_FLAC, AV_CODEC_ID_PCM_S16LE,
+                   AV_CODEC_ID_PCM_S24LE},
+        .copy_filter = "aac_adtstoasc",
         .has_tags = true,
         .chapters = MR_CHAPTERS_NATIVE,
     },
@@ -112,7 +160,6 @@ static const struct mr_media_format formats[] = {
         .holds_rotation = true,
         .only_plain_h264 = true,
         .text_subtitle = AV_CODEC_ID_MOV_TEXT,
-        .bit_rate = 160000,
         .copies = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_AAC},
         .copy_filter = "aac_adtstoasc",
         .tags = m4a_tags,
@@ -129,7 +176,6 @@ static const struct mr_media_format formats[] = {
         .holds_rotation = true,
         .only_plain_h264 = true,
         .text_subtitle = AV_CODEC_ID_MOV_TEXT,
-        .bit_rate = 160000,
         .copies = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_PRORES, AV_CODEC_ID_AAC, AV_CODEC_ID_ALAC},
         .copy_filter = "aac_adtstoasc",
         .tags = mov_tags,
@@ -142,7 +188,6 @@ static const struct mr_media_format formats[] = {
         .patches = true,
         .tells_colours = true,
         .text_subtitle = AV_CODEC_ID_SUBRIP,
-        .bit_rate = 160000,
         .copies = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_VP8, AV_CODEC_ID_VP9, AV_CODEC_ID_AV1,
                    AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_AAC, AV_CODEC_ID_MP3, AV_CODEC_ID_AC3,
                    AV_CODEC_ID_EAC3, AV_CODEC_ID_DTS, AV_CODEC_ID_OPUS, AV_CODEC_ID_VORBIS, AV_CODEC_ID_FLAC,
@@ -157,7 +202,6 @@ static const struct mr_media_format formats[] = {
         .patches = true,
         .tells_colours = true,
         .text_subtitle = AV_CODEC_ID_WEBVTT,
-        .bit_rate = 128000,
         .copies = {AV_CODEC_ID_VP8, AV_CODEC_ID_VP9, AV_CODEC_ID_AV1, AV_CODEC_ID_OPUS, AV_CODEC_ID_VORBIS},
         .has_tags = true,
         .chapters = MR_CHAPTERS_NATIVE,
@@ -169,10 +213,29 @@ static const struct mr_media_format formats[] = {
         .max_bytes =
             1 << 30, /* then it begins a second RIFF chunk, whose size it would patch in the middle */
         .constant_rate = true,
-        .bit_rate = 192000,
         .copies = {AV_CODEC_ID_MP3},
         .tags = wav_tags,
         .has_tags = true,
+    },
+    {
+        .name = "mpegts",
+        .muxer = "mpegts",
+        .tells_colours = true,
+        .copies = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_AAC,
+                   AV_CODEC_ID_MP3, AV_CODEC_ID_AC3, AV_CODEC_ID_EAC3},
+    },
+    {
+        .name = "3gp",
+        .muxer = "3gp", /* its tags are others, which libav does not read */
+        .patches = true,
+        .index_first = true,
+        .tells_colours = true,
+        .holds_rotation = true,
+        .only_plain_h264 = true,
+        .text_subtitle = AV_CODEC_ID_MOV_TEXT,
+        .copies = {AV_CODEC_ID_H264, AV_CODEC_ID_H263, AV_CODEC_ID_AAC, AV_CODEC_ID_AMR_NB,
+                   AV_CODEC_ID_AMR_WB},
+        .copy_filter = "aac_adtstoasc",
     },
     {
         .name = "gif",
@@ -181,57 +244,22 @@ static const struct mr_media_format formats[] = {
     },
 };
 
-/* The encoders of codecs (shared/media/formats.h). infra/ffmpeg.sh reads these lines, and the muxers above. */
-static const struct {
-    const char *codec;
-    const char *encoder;
-    const char *deep_encoder; /* for sources of more than 16 bits; NULL: the same */
-} encoders[] = {
-    {
-        .codec = "h264",
-        .encoder = "libx264",
-    },
-    {
-        .codec = "vp9",
-        .encoder = "libvpx-vp9",
-    },
-    {
-        .codec = "mpeg4",
-        .encoder = "mpeg4",
-    },
-    {
-        .codec = "gif",
-        .encoder = "gif",
-    },
-    {
-        .codec = "mp3",
-        .encoder = "libmp3lame",
-    },
-    {
-        .codec = "aac",
-        .encoder = "aac",
-    },
-    {
-        .codec = "vorbis",
-        .encoder = "libvorbis",
-    },
-    {
-        .codec = "opus",
-        .encoder = "libopus",
-    },
-    {
-        .codec = "flac",
-        .encoder = "flac",
-    },
-    {
-        .codec = "pcm",
-        .encoder = "pcm_s16le",
-        .deep_encoder = "pcm_s24le",
-    },
-    {
-        .codec = "wma",
-        .encoder = "wmav2",
-    },
+/* infra/ffmpeg.sh reads the encoders from these lines and the formats, and the muxers above. */
+static const struct mr_media_codec codecs[] = {
+    {.name = "h264", .encoder = "libx264"},
+    {.name = "vp9", .encoder = "libvpx-vp9"},
+    {.name = "mpeg4", .encoder = "mpeg4"},
+    {.name = "gif", .encoder = "gif"},
+    {.name = "mp3", .encoder = "libmp3lame", .bit_rate = 192000},
+    {.name = "aac", .encoder = "aac", .bit_rate = 160000},
+    {.name = "vorbis", .encoder = "libvorbis", .quality = 5},
+    {.name = "opus", .encoder = "libopus", .bit_rate = 128000},
+    {.name = "flac", .encoder = "flac"},
+    {.name = "alac", .encoder = "alac"},
+    {.name = "ac3", .encoder = "ac3", .bit_rate = 192000},
+    {.name = "eac3", .encoder = "eac3", .bit_rate = 192000},
+    {.name = "pcm", .encoder = "pcm_s16le", .deep_encoder = "pcm_s24le"},
+    {.name = "wma", .encoder = "wmav2", .bit_rate = 160000},
 };
 
 const struct mr_media_format *mr_media_format_find(const char *name)
@@ -242,12 +270,20 @@ const struct mr_media_format *mr_media_format_find(const char *name)
     return NULL;
 }
 
-const char *mr_media_encoder(const struct mr_codec *codec, bool is_deep)
+const struct mr_media_codec *mr_media_codec_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof encoders / sizeof *encoders; i++)
-        if (strcmp(encoders[i].codec, codec->name) == 0)
-            return is_deep && encoders[i].deep_encoder ? encoders[i].deep_encoder : encoders[i].encoder;
+    for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++)
+        if (strcmp(codecs[i].name, name) == 0)
+            return &codecs[i];
     return NULL;
+}
+
+const char *mr_media_encoder(const struct mr_media_format *format, const struct mr_codec *codec, bool is_deep)
+{
+    const struct mr_media_codec *own = mr_media_codec_find(codec->name);
+    const char *usual = format->encoder ? format->encoder : own ? own->encoder : NULL;
+    const char *deep = format->deep_encoder ? format->deep_encoder : own ? own->deep_encoder : NULL;
+    return is_deep && deep ? deep : usual;
 }
 
 bool mr_media_has_video(const struct mr_media_format *format)

@@ -33,9 +33,9 @@ struct mr_media_format {
     bool only_plain_h264;         /* its players expect 8 bits, 4:2:0 */
     enum AVCodecID text_subtitle; /* how it holds subtitles; AV_CODEC_ID_NONE: not */
 
-    int64_t bit_rate;   /* for up to two channels, 0: lossless or by quality */
-    bool needs_lead_in; /* decoders drop the first frame: give them one of silence to drop */
-    int quality;        /* FF_QP2LAMBDA units' factor, used when bit_rate is 0; 0: none */
+    bool needs_lead_in;       /* decoders drop the first frame: give them one of silence to drop */
+    const char *encoder;      /* in the place of the codec's; NULL: that */
+    const char *deep_encoder; /* likewise */
 
     enum AVCodecID copies[MR_COPY_CODECS_MAX]; /* codecs that the container takes as they are */
     const char *copy_filter;                   /* bitstream filter for that; NULL: none */
@@ -45,6 +45,15 @@ struct mr_media_format {
     bool tags_on_stream; /* the muxer reads them from the stream, not the container */
     enum mr_cover cover;
     enum mr_chapters chapters;
+};
+
+/* How a codec is written. */
+struct mr_media_codec {
+    const char *name;
+    const char *encoder;      /* as libav calls it */
+    const char *deep_encoder; /* for sources of more than 16 bits; NULL: the same */
+    int64_t bit_rate; /* of audio, for two channels, if the task asks for none; 0: lossless, or by quality */
+    int quality;      /* FF_QP2LAMBDA units' factor, used when bit_rate is 0; 0: none */
 };
 
 /* NULL if there is no such format. */
@@ -59,7 +68,10 @@ const struct mr_codec *mr_media_video_codec(const struct mr_media_format *format
 const struct mr_codec *mr_media_audio_codec(const struct mr_media_format *format,
                                             const struct mr_options *options);
 
-/* libav's name of the codec's encoder; is_deep: for a source of more than 16 bits. */
-const char *mr_media_encoder(const struct mr_codec *codec, bool is_deep);
+/* NULL if there is no such codec. */
+const struct mr_media_codec *mr_media_codec_find(const char *name);
+/* libav's name of the encoder; is_deep: for a source of more than 16 bits. */
+const char *mr_media_encoder(const struct mr_media_format *format, const struct mr_codec *codec,
+                             bool is_deep);
 
 #endif

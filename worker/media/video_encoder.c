@@ -81,7 +81,7 @@ enum mr_status mr_video_plan(const struct mr_media_format *format, const struct 
                              const struct mr_demuxer *input, struct mr_video_plan *ret, struct mr_err *err)
 {
     const struct mr_codec *limits = mr_media_video_codec(format, options);
-    const char *name = limits ? mr_media_encoder(limits, false) : NULL;
+    const char *name = limits ? mr_media_encoder(format, limits, false) : NULL;
     const AVCodec *codec = name ? avcodec_find_encoder_by_name(name) : NULL;
     const struct settings *set = codec ? settings_of(codec) : NULL;
     if (!set)

@@ -1,0 +1,178 @@
+/* Outputs beside the usual ones: containers and codecs that people ask for, with what they hold. */
+#include "tests/unit/video_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { RATE = 16000 };
+
+static const char chapters[] = ";FFMETADATA1\ntitle=Gr\xc3\xb6\xc3\x9f"
+                               "e\nartist=A\n"
+                               "[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=500\ntitle=One\n"
+                               "[CHAPTER]\nTIMEBASE=1/1000\nSTART=500\nEND=1000\ntitle=Two\n";
+
+static int make_inputs(void **state)
+{
+    (void)state;
+    media_write_file(video_dir(), "chapters.txt", chapters, sizeof chapters - 1);
+    media_ffmpeg(video_dir(),
+                 "-f lavfi -i sine=440:d=1:r=48000,aformat=channel_layouts=stereo "
+                 "-f lavfi -i color=red:s=64x64,trim=end_frame=1 -i chapters.txt "
+                 "-f lavfi -i testsrc2=s=160x90:r=25:d=1 -f lavfi -i anoisesrc=d=1:a=0.3:r=96000:seed=1 "
+                 "-map 0 -map 1 -map_metadata 2 -map_chapters 2 -c:v mjpeg -pix_fmt yuvj420p "
+                 "-disposition:v attached_pic book.mp3 "
+                 "-map 3 -map 0 -map_chapters -1 -map_metadata 2 -c:v libx264 -bf 2 -c:a aac film.mp4 "
+                 "-map 4 -map_chapters -1 -ac 6 -c:a pcm_s24le deep.wav");
+    return 0;
+}
+
+static const char *text_of(const json_t *json, const char *first, const char *second)
+{
+    const char *text = json_string_value(json_object_get(json_object_get(json, first), second));
+    return text ? text : "";
+}
+
+static size_t count_of(const json_t *json, const char *list)
+{
+    return json_array_size(json_object_get(json, list));
+}
+
+static const struct {
+    const char *format, *options; /* of the task */
+    const char *container;        /* of ffprobe */
+    const char *codec, *deep;     /* of a source of 16 bits, of one of 24 bits and six channels */
+    bool exact;                   /* not a sample differs */
+    bool has_title, has_cover;
+    size_t chapters;
+} audio[] = {
+    {"m4a", "{\"codec\":\"alac\"}", "mov", "alac", "alac", true, true, true, 2},
+    {"m4b", NULL, "mov", "aac", "aac", false, true, true, 2},
+    {"m4b", "{\"codec\":\"alac\"}", "mov", "alac", "alac", true, true, true, 2},
+    {"ogg", "{\"codec\":\"flac\"}", "ogg", "flac", "flac", true, false, true, 2}, /* with the stream */
+    {"aiff", NULL, "aiff", "pcm_s16be", "pcm_s24be", true, true, true, 2},
+    {"caf", NULL, "caf", "pcm_s16le", "pcm_s24le", true, true, false, 0},
+    {"ac3", NULL, "ac3", "ac3", "ac3", false, false, false, 0},
+    {"eac3", NULL, "eac3", "eac3", "eac3", false, false, false, 0},
+    {"mka", "{\"codec\":\"aac\"}", "matroska", "aac", "aac", false, true, false, 2},
+    {"mka", "{\"codec\":\"opus\"}", "matroska", "opus", "opus", false, true, false, 2},
+    {"mka", "{\"codec\":\"vorbis\"}", "matroska", "vorbis", "vorbis", false, true, false, 2},
+    {"mka", "{\"codec\":\"mp3\"}", "matroska", "mp3", "mp3", false, true, false, 2},
+    {"mka", "{\"codec\":\"ac3\"}", "matroska", "ac3", "ac3", false, true, false, 2},
+    {"mka", "{\"codec\":\"eac3\"}", "matroska", "eac3", "eac3", false, true, false, 2},
+    {"mka", "{\"codec\":\"flac\"}", "matroska", "flac", "flac", true, true, false, 2},
+    {"mka", "{\"codec\":\"alac\"}", "matroska", "alac", "alac", true, true, false, 2},
+    {"mka", "{\"codec\":\"pcm\"}", "matroska", "pcm_s16le", "pcm_s24le", true, true, false, 2},
+};
+enum { AUDIO = sizeof audio / sizeof *audio };
+
+static void test_audio(void **state)
+{
+    (void)state;
+    char names[AUDIO][16];
+    const char *files[AUDIO];
+    struct media_samples samples[AUDIO];
+    for (size_t i = 0; i < AUDIO; i++) {
+        snprintf(names[i], sizeof *names, "audio.%zu", i);
+        files[i] = names[i];
+        MR_AUTO_JSON json_t *receipt = edit_ok("book.mp3", names[i], audio[i].format, audio[i].options);
+        MR_AUTO_JSON json_t *probe = media_probe(video_dir(), names[i]);
+        const json_t *format = json_object_get(probe, "format"), *streams = json_object_get(probe, "streams");
+        assert_non_null(strstr(text_of(probe, "format", "format_name"), audio[i].container));
+        assert_string_equal(json_string_value(json_object_get(json_array_get(streams, 0), "codec_name")),
+                            audio[i].codec);
+        assert_int_equal(strcmp(text_of(format, "tags", "title"), "Gr\xc3\xb6\xc3\x9f"
+                                                                  "e") == 0,
+                         audio[i].has_title);
+        assert_int_equal(has_what(receipt, "kept", "cover_art"), audio[i].has_cover);
+        MR_AUTO_STR char *text = json_dumps(streams, 0);
+        assert_int_equal(strstr(text, "attached_pic\": 1") != NULL, audio[i].has_cover);
+        assert_int_equal(count_of(probe, "chapters"), audio[i].chapters);
+    }
+    media_decode_all(video_dir(), files, AUDIO, RATE, samples);
+    for (size_t i = 0; i < AUDIO; i++) {
+        assert_near((double)samples[i].count / RATE, 1.02, 0.04, audio[i].format);
+        assert_near(media_tone_db(&samples[i], 440), -18, 6, audio[i].format);
+        media_samples_free(&samples[i]);
+    }
+}
+
+static char *hash_of(const char *file)
+{
+    size_t len;
+    return media_run(video_dir(), &len, "ffmpeg -v error -i %s -map 0:a -c:a pcm_s24le -f md5 -", file);
+}
+
+/* Six channels of 24 bits at 96 kHz: exact where the codec is lossless, within its limits elsewhere. */
+static void test_deep_audio(void **state)
+{
+    (void)state;
+    char *wanted = hash_of("deep.wav");
+    for (size_t i = 0; i < AUDIO; i++) {
+        json_decref(edit_ok("deep.wav", "deep.out", audio[i].format, audio[i].options));
+        struct video seen = look("deep.out");
+        assert_string_equal(seen.audio, audio[i].deep);
+        if (!audio[i].exact)
+            continue;
+        char *hash = hash_of("deep.out");
+        if (strcmp(hash, wanted) != 0)
+            fail_msg("%s of %s differs", audio[i].deep, audio[i].format);
+        free(hash);
+    }
+    free(wanted);
+}
+
+/* The brand by which players know a book. */
+static void test_a_book_is_one(void **state)
+{
+    (void)state;
+    json_decref(edit_ok("book.mp3", "book.m4b", "m4b", NULL));
+    MR_AUTO_JSON json_t *probe = media_probe(video_dir(), "book.m4b");
+    assert_string_equal(text_of(json_object_get(probe, "format"), "tags", "major_brand"), "M4B ");
+}
+
+static const struct {
+    const char *format, *options;
+    const char *video, *audio; /* codecs of the result */
+} films[] = {
+    {"mpegts", NULL, "h264", "aac"},
+    {"mpegts", "{\"crf\":30}", "h264", "aac"},
+    {"3gp", NULL, "h264", "aac"},
+    {"3gp", "{\"crf\":30}", "h264", "aac"},
+    {"3gp", "{\"codec\":\"mpeg4\"}", "mpeg4", "aac"},
+};
+
+static void test_video(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof films / sizeof *films; i++) {
+        json_decref(edit_ok("film.mp4", "film.out", films[i].format, films[i].options));
+        struct video seen = look("film.out");
+        assert_string_equal(seen.video, films[i].video);
+        assert_string_equal(seen.audio, films[i].audio);
+        assert_int_equal(seen.frames, 25);
+        assert_near(seen.video_s - seen.video_from, 1, 0.041, films[i].format);
+        assert_near(seen.audio_s - seen.audio_from, 1.01, 0.03, films[i].format);
+        assert_near(seen.audio_from - seen.video_from, 0, 0.03, films[i].format);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_audio),
+        cmocka_unit_test(test_deep_audio),
+        cmocka_unit_test(test_a_book_is_one),
+        cmocka_unit_test(test_video),
+    };
+    if (!video_start())
+        return 1;
+    int failed = cmocka_run_group_tests_name("media outputs", tests, make_inputs, NULL);
+    video_stop();
+    return failed;
+}
