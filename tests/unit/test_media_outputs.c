@@ -27,7 +27,7 @@ static int make_inputs(void **state)
                  "-f lavfi -i testsrc2=s=160x90:r=25:d=1 -f lavfi -i anoisesrc=d=1:a=0.3:r=96000:seed=1 "
                  "-map 0 -map 1 -map_metadata 2 -map_chapters 2 -c:v mjpeg -pix_fmt yuvj420p "
                  "-disposition:v attached_pic book.mp3 "
-                 "-map 3 -map 0 -map_chapters -1 -map_metadata 2 -c:v libx264 -bf 2 -c:a aac film.mp4 "
+                 "-map 3 -map 0 -map_chapters -1 -map_metadata 2 -c:v libx264 -bf 2 -c:a aac clip.mp4 "
                  "-map 4 -map_chapters -1 -ac 6 -c:a pcm_s24le deep.wav");
     return 0;
 }
@@ -139,7 +139,7 @@ static void test_a_book_is_one(void **state)
 static const struct {
     const char *format, *options;
     const char *video, *audio; /* codecs of the result */
-} films[] = {
+} clips[] = {
     {"mpegts", NULL, "h264", "aac"},
     {"mpegts", "{\"crf\":30}", "h264", "aac"},
     {"3gp", NULL, "h264", "aac"},
@@ -150,15 +150,15 @@ static const struct {
 static void test_video(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof films / sizeof *films; i++) {
-        json_decref(edit_ok("film.mp4", "film.out", films[i].format, films[i].options));
-        struct video seen = look("film.out");
-        assert_string_equal(seen.video, films[i].video);
-        assert_string_equal(seen.audio, films[i].audio);
+    for (size_t i = 0; i < sizeof clips / sizeof *clips; i++) {
+        json_decref(edit_ok("clip.mp4", "clip.out", clips[i].format, clips[i].options));
+        struct video seen = look("clip.out");
+        assert_string_equal(seen.video, clips[i].video);
+        assert_string_equal(seen.audio, clips[i].audio);
         assert_int_equal(seen.frames, 25);
-        assert_near(seen.video_s - seen.video_from, 1, 0.041, films[i].format);
-        assert_near(seen.audio_s - seen.audio_from, 1.01, 0.03, films[i].format);
-        assert_near(seen.audio_from - seen.video_from, 0, 0.03, films[i].format);
+        assert_near(seen.video_s - seen.video_from, 1, 0.041, clips[i].format);
+        assert_near(seen.audio_s - seen.audio_from, 1.01, 0.03, clips[i].format);
+        assert_near(seen.audio_from - seen.video_from, 0, 0.03, clips[i].format);
     }
 }
 
