@@ -30,7 +30,7 @@ fields() { grep -oE "\.($1) = \"[^\"]*\"" "$media/formats.c" | sed -E 's/.*"(.*)
 
 components() {
     inputs MR_CONTAINER | enable demuxer
-    inputs MR_READS | enable decoder
+    { inputs MR_READS && echo 'bmp,webp'; } | enable decoder # those of covers, too
     fields muxer | enable muxer
     { fields 'encoder|deep_encoder' && echo 'mjpeg,mov_text,subrip,webvtt'; } | enable encoder
     echo 'aformat,alimiter,anull,aresample,volume' | enable filter

@@ -26,7 +26,7 @@ KEPT = {
                    **dict.fromkeys(["aac", "wav"], {"tag:title"})},
     "phone.mp4": {"mp4": {"tag:title", "rotation", "cover_art"}, "mov": {"tag:title", "rotation"}, "gif": set(),
                   **dict.fromkeys(["mp3", "m4a", "ogg", "opus", "flac"], {"tag:title", "cover_art"}),
-                  **dict.fromkeys(["mkv", "webm", "avi", "aac", "wav", "wma"], {"tag:title"})},
+                  "mkv": {"tag:title", "cover_art"}, **dict.fromkeys(["webm", "avi", "aac", "wav", "wma"], {"tag:title"})},
 }
 DRIFT = 0.04  # seconds that video and audio may be apart
 ROUNDING = 0.001  # of times in a container

@@ -3,6 +3,7 @@
 #include "worker/media/cut.h"
 #include "worker/media/inputs.h"
 #include "worker/media/samples.h"
+#include "worker/media/tag_text.h"
 
 #include <errno.h>
 #include <libavutil/avstring.h>
@@ -64,6 +65,20 @@ static enum mr_status break_off(const struct mr_demuxer *input, struct mr_err *e
                         (long long)input->missing_bytes);
 }
 
+int mr_demuxer_read_head(AVIOContext *io, const char *name, AVFormatContext **ret)
+{
+    MR_AUTO_DICT AVDictionary *options = NULL;
+    AVFormatContext *format = set_options(&options, NULL) ? NULL : avformat_alloc_context();
+    if (!format)
+        return AVERROR(ENOMEM);
+    format->pb = io;
+    format->io_open = refuse_open;
+    int rc = avformat_open_input(&format, name, NULL, &options); /* frees format when it fails */
+    if (rc >= 0)
+        *ret = format;
+    return rc;
+}
+
 static enum mr_status open_container(struct mr_demuxer *input, const char *name, struct mr_err *err)
 {
     MR_AUTO_DICT AVDictionary *options = NULL;
@@ -99,8 +114,10 @@ static enum mr_status find_streams(const struct mr_demuxer *input, struct mr_err
 {
     MR_TRY(count_streams(input->format, err));
     int rc = avformat_find_stream_info(input->format, NULL);
-    return rc < 0 ? mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the streams of the file cannot be read")
-                  : count_streams(input->format, err);
+    if (rc < 0)
+        return mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the streams of the file cannot be read");
+    MR_TRY(mr_tag_text_decode(input->format, err));
+    return count_streams(input->format, err);
 }
 
 static const AVCodec *find_decoder(const AVCodecParameters *params)

@@ -49,6 +49,10 @@ MR_MUST_CHECK enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr
 void mr_demuxer_close(struct mr_demuxer *input);
 MR_DEFINE_VALUE_CLEANUP(mr_demuxer, mr_demuxer_close)
 
+/* Opens a file with the same demuxers, but reads only its head: tags, pictures, chapters. name: a hint. An error of
+ * libav's, or 0 and *ret, which the caller closes (avformat_close_input). */
+MR_MUST_CHECK int mr_demuxer_read_head(AVIOContext *io, const char *name, AVFormatContext **ret);
+
 /* The container's short name, e.g. "mov". */
 void mr_demuxer_container(const struct mr_demuxer *input, char *out, size_t size);
 

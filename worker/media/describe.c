@@ -32,8 +32,17 @@ static int64_t milliseconds(int64_t us)
     return us > 0 ? (us + 500) / 1000 : 0;
 }
 
+/* Matroska's covers are attached files; demuxers show those of these codecs as pictures. */
+static bool is_attached_picture(const AVCodecParameters *params)
+{
+    return params->codec_type == AVMEDIA_TYPE_ATTACHMENT &&
+           (params->codec_id == AV_CODEC_ID_MJPEG || params->codec_id == AV_CODEC_ID_PNG);
+}
+
 static const char *type_of(const AVStream *stream)
 {
+    if (is_attached_picture(stream->codecpar))
+        return "cover";
     if (stream->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS))
         return "cover";
     const char *name = av_get_media_type_string(stream->codecpar->codec_type);
@@ -201,20 +210,22 @@ json_t *mr_describe_input(const struct mr_demuxer *input)
     return to;
 }
 
-/* As a comment it is no stream of the muxer's, but players find one behind the others. */
-static json_t *describe_comment_cover(const struct mr_muxer *output)
+/* As comments they are no streams of the muxer's, but players find them behind the others. */
+static void describe_comment_covers(const struct mr_muxer *output, json_t *streams)
 {
-    const AVStream *from = output->input->format->streams[output->cover_image->stream_index];
-    return json_pack("{s:i, s:s, s:s}", "index", (int)output->format->nb_streams, "type", "cover", "codec",
-                     avcodec_get_name(from->codecpar->codec_id));
+    int index = (int)output->format->nb_streams;
+    for (size_t i = 0; streams && i < output->covers.count; i++)
+        if (!output->covers.at[i].stream)
+            (void)json_array_append_new(streams,
+                                        json_pack("{s:i, s:s, s:s}", "index", index++, "type", "cover",
+                                                  "codec", avcodec_get_name(output->covers.at[i].codec)));
 }
 
 json_t *mr_describe_output(const struct mr_muxer *output, int64_t us)
 {
     int64_t size = output->sink.end;
     json_t *streams = describe_streams(output->format, describe_stream);
-    if (streams && output->cover_image && !output->cover)
-        (void)json_array_append_new(streams, describe_comment_cover(output));
+    describe_comment_covers(output, streams);
     json_t *to = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o}", "format", output->spec->name, "container",
                            output->spec->name, "duration_ms", (json_int_t)milliseconds(us), "bit_rate",
                            (json_int_t)(us > 0 ? av_rescale(size, 8 * 1000000, us) : 0), "size",

@@ -11,15 +11,17 @@ static const char *const wav_tags[] = {
 
 /* iTunes atoms that libavformat writes (movenc.c, mov_write_ilst_tag). */
 static const char *const m4a_tags[] = {
-    "title",    "artist",      "album_artist",     "composer", "album",    "date",
-    "comment",  "genre",       "copyright",        "grouping", "lyrics",   "description",
-    "synopsis", "show",        "episode_id",       "network",  "keywords", "track",
-    "disc",     "compilation", "gapless_playback", NULL,
+    "title",    "artist",      "album_artist",     "composer",     "album",    "date",
+    "comment",  "genre",       "copyright",        "grouping",     "lyrics",   "description",
+    "synopsis", "show",        "episode_id",       "network",      "keywords", "track",
+    "disc",     "compilation", "gapless_playback", "tmpo",         "location", "creation_time",
+    "hd_video", "media_type",  "season_number",    "episode_sort", NULL,
 };
 
 /* The user data that libavformat writes into a QuickTime file (movenc.c, mov_write_udta_tag). */
 static const char *const mov_tags[] = {
-    "title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", NULL,
+    "title",     "artist", "author", "album",    "date",     "comment",       "genre",
+    "copyright", "make",   "model",  "location", "keywords", "creation_time", NULL,
 };
 
 static const struct mr_media_format formats[] = {
@@ -30,6 +32,7 @@ static const struct mr_media_format formats[] = {
         .patches = true,
         .copies = {AV_CODEC_ID_MP3},
         .has_tags = true,
+        .has_id3 = true,
         .cover = MR_COVER_STREAM,
         .chapters = MR_CHAPTERS_NATIVE,
     },
@@ -39,6 +42,7 @@ static const struct mr_media_format formats[] = {
         .muxer_options = "write_id3v2=1",
         .copies = {AV_CODEC_ID_AAC},
         .has_tags = true,
+        .has_id3 = true,
     },
     {
         .name = "m4a",
@@ -194,6 +198,7 @@ static const struct mr_media_format formats[] = {
                    AV_CODEC_ID_PCM_S16LE, AV_CODEC_ID_PCM_S24LE},
         .copy_filter = "aac_adtstoasc",
         .has_tags = true,
+        .cover = MR_COVER_ATTACHMENT,
         .chapters = MR_CHAPTERS_NATIVE,
     },
     {

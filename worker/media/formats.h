@@ -11,7 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum mr_cover { MR_COVER_NONE, MR_COVER_STREAM /* an attached picture */, MR_COVER_COMMENT /* a tag */ };
+enum mr_cover {
+    MR_COVER_NONE,
+    MR_COVER_STREAM,     /* an attached picture */
+    MR_COVER_COMMENT,    /* a tag */
+    MR_COVER_ATTACHMENT, /* a file within the file */
+};
 
 /* NATIVE: the muxer writes libav's chapters. COMMENT: as tags CHAPTER001, CHAPTER001NAME. */
 enum mr_chapters { MR_CHAPTERS_NONE, MR_CHAPTERS_NATIVE, MR_CHAPTERS_COMMENT };
@@ -42,6 +47,7 @@ struct mr_media_format {
 
     const char *const *tags; /* the keys that the muxer can write, NULL-terminated; NULL: any */
     bool has_tags;
+    bool has_id3;        /* the tags are of ID3v2 */
     bool tags_on_stream; /* the muxer reads them from the stream, not the container */
     enum mr_cover cover;
     enum mr_chapters chapters;

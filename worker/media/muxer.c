@@ -1,5 +1,7 @@
 #include "worker/media/muxer.h"
 
+#include "worker/media/readback.h"
+
 #include <errno.h>
 #include <libavutil/opt.h>
 #include <string.h>
@@ -18,6 +20,7 @@ enum mr_status mr_muxer_open(struct mr_muxer *output, const struct mr_media_form
 {
     *output = (struct mr_muxer){
         .spec = spec, .options = options, .input = input, .notes = notes, .length_us = INT64_MAX};
+    output->claims = notes ? json_array() : NULL;
     MR_TRY(mr_sink_open(&output->sink, fds, index, spec->patches, spec->index_first, err));
     int rc = avformat_alloc_output_context2(&output->format, NULL, spec->muxer, NULL);
     if (rc < 0)
@@ -40,6 +43,9 @@ void mr_muxer_close(struct mr_muxer *output)
     output->queued = 0;
     avformat_free_context(output->format);
     output->format = NULL;
+    mr_covers_free(&output->covers);
+    json_decref(output->claims);
+    output->claims = NULL;
     mr_sink_close(&output->sink);
 }
 
@@ -118,22 +124,6 @@ static void copy_priming(AVCodecParameters *params, const AVPacket *first)
         params->initial_padding = (int)((unsigned)skip[0] | (unsigned)skip[1] << 8 | (unsigned)skip[2] << 16);
 }
 
-static int write_cover(struct mr_muxer *output)
-{
-    if (!output->cover)
-        return 0;
-    AVPacket *packet = av_packet_clone(output->cover_image);
-    if (!packet)
-        return AVERROR(ENOMEM);
-    packet->stream_index = output->cover->index;
-    packet->pts = packet->dts = 0;
-    packet->pos = -1;
-    packet->flags |= AV_PKT_FLAG_KEY;
-    int rc = av_write_frame(output->format, packet);
-    av_packet_free(&packet);
-    return rc;
-}
-
 /* An Ogg stream has a random serial number, for which libav would open /dev/urandom: forbidden here. Told to
  * be exact to the bit it takes the number from an option. */
 static int set_serial_number(AVFormatContext *format)
@@ -203,6 +193,9 @@ static int add_stream(struct mr_muxer *output, enum mr_slot slot)
     stream->codecpar->codec_tag = is_hevc ? MKTAG('h', 'v', 'c', '1') : 0;
     stream->codecpar->block_align = is_compressed(stream->codecpar) ? 0 : stream->codecpar->block_align;
     stream->disposition = track->copied->disposition;
+    const AVDictionaryEntry *alpha = av_dict_get(track->copied->metadata, "alpha_mode", NULL, 0);
+    if (alpha && av_dict_set(&stream->metadata, alpha->key, alpha->value, 0) < 0)
+        return AVERROR(ENOMEM);
     const AVPacket *first = first_packet(output, slot);
     if (first)
         copy_priming(stream->codecpar, first);
@@ -215,9 +208,11 @@ static enum mr_status carry_along(struct mr_muxer *output, struct mr_err *err)
     AVStream *main = output->tracks[MR_SLOT_AUDIO].stream;
     if (!main)
         main = output->tracks[MR_SLOT_VIDEO].stream;
-    MR_TRY(mr_tags_carry(output->input, spec, output->format, main, output->notes, err));
-    MR_TRY(mr_cover_carry(output->input, spec, output->format, main, &output->cover, &output->cover_image,
-                          output->notes, err));
+    const struct mr_carry carry = {
+        output->input, spec, output->options, output->format, main, output->notes, output->claims,
+    };
+    MR_TRY(mr_tags_carry(&carry, err));
+    MR_TRY(mr_covers_carry(&carry, &output->covers, err));
     MR_TRY(mr_chapters_carry(output->input, spec, output->from_us, output->length_us, output->format, main,
                              output->notes, err));
     return MR_OK;
@@ -248,7 +243,7 @@ static int write_header(struct mr_muxer *output)
         rc = set_shift(output, &options);
     if (rc >= 0)
         rc = avformat_write_header(output->format, &options);
-    return rc < 0 ? rc : write_cover(output);
+    return rc < 0 ? rc : mr_covers_write(&output->covers, output->format);
 }
 
 static enum mr_status begin(struct mr_muxer *output, struct mr_err *err)
@@ -399,5 +394,8 @@ enum mr_status mr_muxer_finish(struct mr_muxer *output, struct mr_err *err)
         rc = av_write_trailer(output->format);
     if (rc < 0)
         return mr_av_fail(err, blame(output, rc), rc, "write the %s trailer", output->spec->muxer);
+    MR_TRY(mr_sink_settle(&output->sink, err));
+    if (output->notes)
+        mr_readback(output);
     return mr_sink_finish(&output->sink, err);
 }

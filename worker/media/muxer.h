@@ -7,8 +7,8 @@
 #define MR_WORKER_MEDIA_MUXER_H
 
 #include "shared/media/options.h"
+#include "worker/media/covers.h"
 #include "worker/media/sink.h"
-#include "worker/media/tags.h"
 
 #include <libavcodec/bsf.h>
 
@@ -34,8 +34,8 @@ struct mr_muxer {
     struct mr_sink sink;
     AVFormatContext *format;
     struct mr_muxer_track tracks[MR_SLOTS];
-    AVStream *cover;             /* NULL: none */
-    const AVPacket *cover_image; /* the input's */
+    struct mr_covers covers;
+    json_t *claims; /* the tags that it should have (tags.h); NULL but for the first output */
     AVPacket **queue;
     size_t queued, queue_capacity;
     int64_t queued_bytes;

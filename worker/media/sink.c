@@ -1,6 +1,7 @@
 #include "worker/media/sink.h"
 
 #include "worker/media/faststart.h"
+#include "worker/media/id3.h"
 #include "worker/protocol.h"
 #include "worker/sandbox_client.h"
 
@@ -8,7 +9,14 @@
 #include <string.h>
 
 /* The index of a day of AAC in MP4 has some 20 MiB; libav's own table of it has more. */
-enum { HEAD_MIN = 64 * 1024, BUFFER = 128 * 1024, PART_MIN = 256 * 1024, TAIL_MAX = 128 * 1024 * 1024 };
+/* PACKETS_MIN: demuxers look at the first packets as well. */
+enum {
+    HEAD_MIN = 64 * 1024,
+    PACKETS_MIN = 16 * 1024,
+    BUFFER = 128 * 1024,
+    PART_MIN = 256 * 1024,
+    TAIL_MAX = 128 * 1024 * 1024
+};
 
 static int part_reserve(struct mr_sink_part *part, size_t len)
 {
@@ -42,7 +50,7 @@ static int part_write(struct mr_sink_part *part, int64_t at, const uint8_t *buf,
 static int write_some(struct mr_sink *sink, const uint8_t *buf, size_t len)
 {
     int rc = 0;
-    if (sink->patches && !sink->sealed) {
+    if (!sink->sealed) {
         rc = part_write(&sink->head, sink->at, buf, len);
     } else if (sink->at < (int64_t)sink->head.len) {
         len = FFMIN(len, sink->head.len - (size_t)sink->at);
@@ -60,7 +68,7 @@ static int write_some(struct mr_sink *sink, const uint8_t *buf, size_t len)
 static int write_packet(void *opaque, uint8_t *buf, int size)
 {
     struct mr_sink *sink = opaque;
-    if (sink->may_seal && sink->head.len >= HEAD_MIN)
+    if (sink->may_seal && sink->head.len >= sink->seal_at)
         sink->sealed = true;
     for (int done = 0; done < size;) {
         int n = write_some(sink, buf + done, (size_t)(size - done));
@@ -92,7 +100,6 @@ enum mr_status mr_sink_open(struct mr_sink *sink, const struct mr_sandbox_fds *f
 {
     *sink = (struct mr_sink){.fds = fds,
                              .index = index,
-                             .patches = patches,
                              .index_first = index_first,
                              .head.max = MR_HEAD_MAX,
                              .tail.max = TAIL_MAX};
@@ -119,16 +126,15 @@ void mr_sink_close(struct mr_sink *sink)
 
 void mr_sink_begin_body(struct mr_sink *sink)
 {
-    if (!sink->patches || sink->may_seal)
+    if (sink->may_seal)
         return;
     avio_flush(sink->io); /* what belongs into the head may still be in the buffer */
     sink->may_seal = true;
+    sink->seal_at = FFMAX(sink->head.len + PACKETS_MIN, HEAD_MIN);
 }
 
 void mr_sink_begin_tail(struct mr_sink *sink)
 {
-    if (!sink->patches)
-        return;
     avio_flush(sink->io);
     sink->sealed = sink->head.len >= HEAD_MIN; /* a small output stays in the head altogether */
     sink->in_tail = sink->sealed;
@@ -145,6 +151,7 @@ static bool insert_into_head(struct mr_sink *sink, size_t at, const uint8_t *dat
     memmove(head->data + at + len, head->data + at, head->len - at);
     memcpy(head->data + at, data, len);
     head->len += len;
+    sink->head_grown += sink->sealed ? (int64_t)len : 0;
     return true;
 }
 
@@ -166,15 +173,37 @@ static void move_index(struct mr_sink *sink, struct mr_sink_part *part, int64_t 
     av_free(copy);
 }
 
-enum mr_status mr_sink_finish(struct mr_sink *sink, struct mr_err *err)
+enum mr_status mr_sink_settle(struct mr_sink *sink, struct mr_err *err)
 {
     avio_flush(sink->io);
     if (sink->io->error)
         return mr_av_fail(err, MR_CODE_INTERNAL, sink->io->error, "write the output");
+    mr_id3_restore(sink->head.data, sink->head.len);
     if (sink->index_first && sink->in_tail)
         move_index(sink, &sink->tail, sink->tail_start);
     else if (sink->index_first)
         move_index(sink, &sink->head, 0);
+    return MR_OK;
+}
+
+/* Up to len bytes of one part from `at` on. */
+static int peek_part(const struct mr_sink_part *part, int64_t at, uint8_t *buf, int len)
+{
+    if (at < 0 || at >= (int64_t)part->len)
+        return 0;
+    len = (int)FFMIN(len, (int64_t)part->len - at);
+    memcpy(buf, part->data + at, (size_t)len);
+    return len;
+}
+
+int mr_sink_peek(const struct mr_sink *sink, int64_t at, uint8_t *buf, int len)
+{
+    int n = peek_part(&sink->head, at, buf, len);
+    return n ? n : peek_part(&sink->tail, at - sink->tail_start - sink->head_grown, buf, len);
+}
+
+enum mr_status mr_sink_finish(struct mr_sink *sink, struct mr_err *err)
+{
     if (!mr_client_write(sink->fds, sink->index, sink->tail_start, sink->tail.data, sink->tail.len) ||
         !mr_client_write(sink->fds, sink->index, 0, sink->head.data, sink->head.len))
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(EPIPE), "write the output");

@@ -1,23 +1,16 @@
 #include "worker/media/tags.h"
 
-#include "shared/base/encoding.h"
 #include "shared/base/utf8.h"
+#include "worker/media/id3.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <libavutil/intreadwrite.h>
 #include <libavutil/mathematics.h>
 #include <string.h>
 #include <strings.h>
 
 /* A file may hold any number of tags of any length; a tag is a line of text. */
-enum {
-    COVER_MAX = 12 * 1024 * 1024,
-    TAGS_MAX = 200,
-    KEY_MAX = 100,
-    VALUE_MAX = 64 * 1024,
-    CHAPTERS_MAX = 999
-};
+enum { TAGS_MAX = 200, KEY_MAX = 100, VALUE_MAX = 64 * 1024, CHAPTERS_MAX = 999 };
 
 /* What containers write about themselves: not the user's, and wrong in another container. */
 static const char *const technical[] = {
@@ -25,12 +18,17 @@ static const char *const technical[] = {
     "major_brand",
     "minor_version",
     "compatible_brands",
-    "creation_time",
     "handler_name",
     "vendor_id",
     "duration",
     "bps",
     "iTunSMPB",
+    "alpha_mode",
+    "encoder_options",
+    "encoder_settings",
+    "encodersettings",
+    "encoding_settings",
+    "encoding_tool",
     "WMFSDKVersion",
     "WMFSDKNeeded",
     "IsVBR",
@@ -60,37 +58,111 @@ static bool is_listed(const char *const *list, const char *key)
     return false;
 }
 
-/* NULL if the tag can be carried over. */
-static const char *why_not(const AVDictionaryEntry *tag, const struct mr_media_format *format)
+/* What QuickTime's newer metadata call these; a format that has no place for any key may have one for its facts. */
+static const struct {
+    const char *key, *plain;
+} quicktime_keys[] = {
+    {"com.apple.quicktime.album", "album"},
+    {"com.apple.quicktime.artist", "artist"},
+    {"com.apple.quicktime.author", "author"},
+    {"com.apple.quicktime.comment", "comment"},
+    {"com.apple.quicktime.copyright", "copyright"},
+    {"com.apple.quicktime.creationdate", "date"},
+    {"com.apple.quicktime.description", "description"},
+    {"com.apple.quicktime.genre", "genre"},
+    {"com.apple.quicktime.keywords", "keywords"},
+    {"com.apple.quicktime.location.ISO6709", "location"},
+    {"com.apple.quicktime.make", "make"},
+    {"com.apple.quicktime.model", "model"},
+    {"com.apple.quicktime.title", "title"},
+};
+
+static bool is_lyrics(const char *key)
 {
-    if (!mr_utf8_is_valid(tag->key, strlen(tag->key)) || !mr_utf8_is_valid(tag->value, strlen(tag->value)))
-        return "it is not text";
-    if (!format->has_tags || (format->tags && !is_listed(format->tags, tag->key)))
+    return strcasecmp(key, "lyrics") == 0 || strcasecmp(key, "unsyncedlyrics") == 0 ||
+           strncasecmp(key, MR_ID3_LYRICS, strlen(MR_ID3_LYRICS)) == 0;
+}
+
+/* The key under which the format holds the tag; NULL: it has no place for it. */
+static const char *key_in(const struct mr_media_format *format, const char *key)
+{
+    if (!format->has_tags)
+        return NULL;
+    if (is_lyrics(key) && !format->has_id3)
+        key = "lyrics";
+    else if (is_lyrics(key) && strncasecmp(key, MR_ID3_LYRICS, strlen(MR_ID3_LYRICS)) != 0)
+        key = MR_ID3_LYRICS MR_ID3_NO_LANGUAGE;
+    if (!format->tags || is_listed(format->tags, key))
+        return key;
+    for (size_t i = 0; i < sizeof quicktime_keys / sizeof *quicktime_keys; i++)
+        if (strcasecmp(quicktime_keys[i].key, key) == 0 && is_listed(format->tags, quicktime_keys[i].plain))
+            return quicktime_keys[i].plain;
+    return NULL;
+}
+
+/* How loud the audio is, as players that play all titles alike know it. */
+static bool is_gain(const char *key)
+{
+    return strncasecmp(key, "replaygain_", 11) == 0 || strncasecmp(key, "r128_", 5) == 0 ||
+           strcasecmp(key, "iTunNORM") == 0;
+}
+
+/* Vorbis comments have one field for both. */
+static bool is_second_comment(const AVDictionaryEntry *tag, const struct mr_carry *carry)
+{
+    return carry->format->chapters == MR_CHAPTERS_COMMENT && strcasecmp(tag->key, "description") == 0 &&
+           av_dict_get(carry->input->format->metadata, "comment", NULL, 0);
+}
+
+/* Muxers take "now" for a time as well. */
+static bool is_no_time(const AVDictionaryEntry *tag)
+{
+    int year, month, day;
+    return strcmp(tag->key, "creation_time") == 0 &&
+           sscanf(tag->value, "%4d-%2d-%2d", &year, &month, &day) != 3;
+}
+
+/* NULL if the tag can be carried over. */
+static const char *why_not(const AVDictionaryEntry *tag, const char *key, const struct mr_carry *carry)
+{
+    if (!key)
         return "the format has no place for it";
+    if (is_no_time(tag))
+        return "it is no time";
+    if (is_second_comment(tag, carry))
+        return "the format has one place for it and the comment";
+    if (carry->options->loudness < 0 && is_gain(tag->key))
+        return "the loudness was changed";
     if (strlen(tag->value) > VALUE_MAX)
         return "it is too long";
     return NULL;
 }
 
-static enum mr_status carry_one(const AVDictionaryEntry *tag, const struct mr_media_format *format,
-                                AVDictionary **target, struct mr_notes *notes, struct mr_err *err)
+static enum mr_status carry_one(const AVDictionaryEntry *tag, const struct mr_carry *carry,
+                                AVDictionary **target, struct mr_err *err)
 {
     char what[KEY_MAX + 8] = "tag:";
     size_t len = strlen(tag->key);
-    if (len == 0 || len > KEY_MAX || is_technical(tag->key) || av_dict_get(*target, tag->key, NULL, 0) ||
-        av_dict_count(*target) >= TAGS_MAX)
+    if (len == 0 || len > KEY_MAX || is_technical(tag->key) || av_dict_count(*target) >= TAGS_MAX)
         return MR_OK;
     for (size_t i = 0; i < len; i++)
         what[4 + i] = (char)tolower((unsigned char)tag->key[i]);
-    const char *reason = why_not(tag, format);
-    if (reason) {
-        mr_notes_dropped(notes, what, reason);
+    const char *key = key_in(carry->format, tag->key);
+    const char *reason = why_not(tag, key, carry);
+    const AVDictionaryEntry *taken = key ? av_dict_get(*target, key, NULL, 0) : NULL;
+    if (!reason && taken && strcmp(taken->value, tag->value) != 0 && strcasecmp(key, tag->key) != 0)
+        reason = "the format holds one of them";
+    if (reason || taken) {
+        if (reason)
+            mr_notes_dropped(carry->notes, what, reason);
         return MR_OK;
     }
-    int rc = av_dict_set(target, tag->key, tag->value, 0);
+    int rc = av_dict_set(target, key, tag->value, 0);
     if (rc < 0)
         return mr_av_fail(err, MR_CODE_INTERNAL, rc, "carry the tags over");
-    mr_notes_kept(notes, what);
+    if (carry->claims)
+        (void)json_array_append_new(
+            carry->claims, json_pack("{s:s, s:s, s:s}", "what", what, "key", key, "value", tag->value));
     return MR_OK;
 }
 
@@ -99,106 +171,19 @@ static const AVStream *main_of(const struct mr_demuxer *input)
     return input->audio ? input->audio : input->video;
 }
 
-enum mr_status mr_tags_carry(const struct mr_demuxer *input, const struct mr_media_format *format,
-                             AVFormatContext *output, AVStream *main, struct mr_notes *notes,
-                             struct mr_err *err)
+enum mr_status mr_tags_carry(const struct mr_carry *carry, struct mr_err *err)
 {
-    AVDictionary **target = format->tags_on_stream ? &main->metadata : &output->metadata;
+    const struct mr_demuxer *input = carry->input;
+    AVDictionary **target = carry->format->tags_on_stream ? &carry->main->metadata : &carry->output->metadata;
     /* Ogg keeps its tags with the stream, others with the file; where both speak, the file's word counts. */
     const AVDictionary *sources[] = {input->format->metadata, main_of(input)->metadata};
     for (size_t i = 0; i < 2; i++) {
         const AVDictionaryEntry *tag = NULL;
         while ((tag = av_dict_get(sources[i], "", tag, AV_DICT_IGNORE_SUFFIX))) {
             bool of_stream = i == 1 && strcmp(tag->key, "language") == 0;
-            MR_TRY(of_stream ? MR_OK : carry_one(tag, format, target, notes, err));
+            MR_TRY(of_stream ? MR_OK : carry_one(tag, carry, target, err));
         }
     }
-    return MR_OK;
-}
-
-static const AVStream *find_cover(const AVFormatContext *format)
-{
-    for (unsigned i = 0; i < format->nb_streams; i++) {
-        const AVStream *stream = format->streams[i];
-        if ((stream->disposition & AV_DISPOSITION_ATTACHED_PIC) && stream->attached_pic.size > 0)
-            return stream;
-    }
-    return NULL;
-}
-
-static const char *mime_of(enum AVCodecID codec)
-{
-    return codec == AV_CODEC_ID_MJPEG ? "image/jpeg" : codec == AV_CODEC_ID_PNG ? "image/png" : NULL;
-}
-
-static enum mr_status cover_as_stream(const AVStream *cover, AVFormatContext *output, AVStream **ret_stream,
-                                      struct mr_err *err)
-{
-    AVStream *stream = avformat_new_stream(output, NULL);
-    int rc = stream ? avcodec_parameters_copy(stream->codecpar, cover->codecpar) : AVERROR(ENOMEM);
-    if (rc >= 0)
-        rc = av_dict_copy(&stream->metadata, cover->metadata, 0);
-    if (rc < 0)
-        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "carry the cover art over");
-    stream->codecpar->codec_tag = 0;
-    stream->time_base = (AVRational){1, 90000};
-    stream->disposition = AV_DISPOSITION_ATTACHED_PIC;
-    *ret_stream = stream;
-    return MR_OK;
-}
-
-/* The picture block of FLAC (RFC 9639, section 8.8), as Ogg's comments hold it: in base64. */
-static enum mr_status cover_as_comment(const AVStream *cover, AVStream *main, struct mr_err *err)
-{
-    enum { FIXED = 8 * 4, FRONT_COVER = 3 };
-    const AVPacket *image = &cover->attached_pic;
-    const char *mime = mime_of(cover->codecpar->codec_id);
-    size_t mime_len = strlen(mime), len = FIXED + mime_len + (size_t)image->size;
-    uint8_t *block = av_malloc(len);
-    if (!block)
-        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "carry the cover art over");
-    uint8_t *at = block;
-    AV_WB32(at, FRONT_COVER);
-    AV_WB32(at + 4, (uint32_t)mime_len);
-    memcpy(at + 8, mime, mime_len);
-    at += 8 + mime_len;
-    AV_WB32(at, 0); /* no description */
-    AV_WB32(at + 4, (uint32_t)cover->codecpar->width);
-    AV_WB32(at + 8, (uint32_t)cover->codecpar->height);
-    AV_WB32(at + 12, 24); /* bits per pixel */
-    AV_WB32(at + 16, 0);  /* no palette */
-    AV_WB32(at + 20, (uint32_t)image->size);
-    memcpy(at + 24, image->data, (size_t)image->size);
-    MR_AUTO_STR char *text = NULL;
-    enum mr_status status = mr_base64_encode(block, len, &text, err);
-    av_free(block);
-    if (status)
-        return status;
-    int rc = av_dict_set(&main->metadata, "METADATA_BLOCK_PICTURE", text, 0);
-    return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "carry the cover art over") : MR_OK;
-}
-
-enum mr_status mr_cover_carry(const struct mr_demuxer *input, const struct mr_media_format *format,
-                              AVFormatContext *output, AVStream *main, AVStream **ret_stream,
-                              const AVPacket **ret_packet, struct mr_notes *notes, struct mr_err *err)
-{
-    const AVStream *cover = find_cover(input->format);
-    if (!cover)
-        return MR_OK;
-    const AVCodecParameters *params = cover->codecpar;
-    const char *reason = format->cover == MR_COVER_NONE              ? "the format has no place for it"
-                         : cover->attached_pic.size > COVER_MAX      ? "the picture is too large"
-                         : !mime_of(params->codec_id)                ? "it is neither JPEG nor PNG"
-                         : params->width <= 0 || params->height <= 0 ? "the picture cannot be read"
-                                                                     : NULL;
-    if (reason) {
-        mr_notes_dropped(notes, "cover_art", reason);
-        return MR_OK;
-    }
-    MR_TRY(format->cover == MR_COVER_STREAM ? cover_as_stream(cover, output, ret_stream, err)
-                                            : cover_as_comment(cover, main, err));
-    *ret_packet = &cover->attached_pic;
-    mr_notes_kept(notes, "cover_art");
     return MR_OK;
 }
 

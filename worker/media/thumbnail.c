@@ -2,33 +2,12 @@
 
 #include "worker/media/filters.h"
 #include "worker/media/geometry.h"
+#include "worker/media/picture.h"
 #include "worker/sandbox_client.h"
 
 #include <errno.h>
 
-enum { QUALITY = 3, SLACK_US = 1000 /* half of the coarsest time base there is */ };
-
-static int encode(const AVFrame *frame, AVPacket *packet)
-{
-    AVCodecContext *encoder = avcodec_alloc_context3(avcodec_find_encoder(AV_CODEC_ID_MJPEG));
-    if (!encoder)
-        return AVERROR(ENOMEM);
-    encoder->width = frame->width;
-    encoder->height = frame->height;
-    encoder->pix_fmt = frame->format;
-    encoder->color_range = AVCOL_RANGE_JPEG;
-    encoder->time_base = (AVRational){1, 1};
-    encoder->flags |= AV_CODEC_FLAG_QSCALE;
-    encoder->global_quality = QUALITY * FF_QP2LAMBDA;
-    encoder->thread_count = 1; /* the sandbox has no threads */
-    int rc = avcodec_open2(encoder, encoder->codec, NULL);
-    if (rc >= 0)
-        rc = avcodec_send_frame(encoder, frame);
-    if (rc >= 0)
-        rc = avcodec_receive_packet(encoder, packet);
-    avcodec_free_context(&encoder);
-    return rc;
-}
+enum { SLACK_US = 1000 /* half of the coarsest time base there is */ };
 
 /* Without a width it is as wide as the frame is shown: pixels of an image are square. */
 static struct mr_frame_size choose_size(const AVFrame *frame, const char *turn, int width)
@@ -75,7 +54,7 @@ enum mr_status mr_thumbnail_write(const struct mr_thumbnail *thumbnail, struct m
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "make the thumbnail");
     struct mr_frame_size size = choose_size(thumbnail->frame, thumbnail->turn, thumbnail->width);
     MR_TRY(mr_filters_still(thumbnail->frame, thumbnail->turn, &size, AV_PIX_FMT_YUVJ420P, &scaled, err));
-    int rc = encode(scaled, packet);
+    int rc = mr_picture_encode_jpeg(scaled, packet);
     if (rc < 0)
         return mr_av_fail(err, MR_CODE_INTERNAL, rc, "make the thumbnail");
     if (!mr_client_write(parts->fds, (uint32_t)parts->first, 0, packet->data, (size_t)packet->size))

@@ -1,0 +1,364 @@
+/* What a file says of itself: tags and covers. A receipt's "kept" is compared with what ffprobe reads. */
+#include "tests/unit/video_fixture.h"
+
+#include <ctype.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <cmocka.h>
+
+enum { TAG_MAX = 8192 };
+
+/* An ID3v2.3 tag of frames with texts or pictures. */
+struct tag {
+    uint8_t data[TAG_MAX];
+    size_t len;
+};
+
+static void put_number(uint8_t *at, size_t number, int bits)
+{
+    for (int i = 0; i < 4; i++)
+        at[i] = (uint8_t)(number >> (3 - i) * bits & ((1U << bits) - 1));
+}
+
+static void add_frame(struct tag *tag, const char *name, const void *body, size_t len)
+{
+    if (!tag->len)
+        tag->len = 10;
+    assert_true(tag->len + 10 + len <= TAG_MAX);
+    memcpy(tag->data + tag->len, name, 4);
+    put_number(tag->data + tag->len + 4, len, 8);
+    memcpy(tag->data + tag->len + 10, body, len);
+    tag->len += 10 + len;
+    memcpy(tag->data, "ID3\3\0\0", 6);
+    put_number(tag->data + 6, tag->len - 10, 7);
+}
+
+static void add_picture(struct tag *tag, const char *mime, int type, const char *file)
+{
+    uint8_t body[TAG_MAX];
+    size_t len = 0, at = strlen(mime) + 4;
+    char *image = media_run(video_dir(), &len, "cat %s", file);
+    assert_true(at + len <= sizeof body);
+    memset(body, 0, at);
+    memcpy(body + 1, mime, strlen(mime));
+    body[at - 2] = (uint8_t)type;
+    memcpy(body + at, image, len);
+    free(image);
+    add_frame(tag, "APIC", body, at + len);
+}
+
+/* Puts bytes before and behind tone.mp3, which has no tag. */
+static void wrap_mp3(const char *file, const void *before, size_t before_len, const void *behind,
+                     size_t behind_len)
+{
+    size_t len;
+    char *tone = media_run(video_dir(), &len, "cat tone.mp3");
+    char *all = malloc(before_len + len + behind_len);
+    assert_non_null(all);
+    if (before_len)
+        memcpy(all, before, before_len);
+    memcpy(all + before_len, tone, len);
+    if (behind_len)
+        memcpy(all + before_len + len, behind, behind_len);
+    media_write_file(video_dir(), file, all, before_len + len + behind_len);
+    free(tone);
+    free(all);
+}
+
+static const char *find_in(const json_t *tags, const char *key)
+{
+    const char *name;
+    const json_t *value;
+    json_object_foreach ((json_t *)(uintptr_t)tags, name, value)
+        if (strcasecmp(name, key) == 0)
+            return json_string_value(value);
+    return NULL;
+}
+
+/* A tag as ffprobe shows it, of the file or of its first stream. */
+static const char *tag_of(const json_t *probe, const char *key)
+{
+    const json_t *format = json_object_get(probe, "format"),
+                 *stream = json_array_get(json_object_get(probe, "streams"), 0);
+    const char *value = find_in(json_object_get(format, "tags"), key);
+    return value ? value : find_in(json_object_get(stream, "tags"), key);
+}
+
+/* Each tag of the input is kept, and can be read; or is changed into what can be read; or is dropped. */
+static void check_tags(const json_t *receipt, const json_t *before, const json_t *after, const char *format)
+{
+    size_t i;
+    const json_t *entry, *ignored;
+    const char *key;
+    json_array_foreach (json_object_get(receipt, "kept"), i, entry) {
+        const char *what = json_string_value(entry);
+        if (strncmp(what, "tag:", 4) != 0)
+            continue;
+        const char *was = tag_of(before, what + 4), *is = tag_of(after, what + 4);
+        if (!was || !is || strncmp(was, is, strcmp(what, "tag:location") == 0 ? 8 : strlen(was)) != 0)
+            fail_msg("%s: %s is kept, but %s became %s", format, what, was ? was : "?", is ? is : "?");
+    }
+    json_array_foreach (json_object_get(receipt, "changed"), i, entry) {
+        const char *what = json_string_value(json_object_get(entry, "what"));
+        const char *to = json_string_value(json_object_get(entry, "to"));
+        if (strncmp(what, "tag:", 4) != 0)
+            continue;
+        const char *is = tag_of(after, what + 4);
+        if (!tag_of(after, to) && (!is || strcmp(is, to) != 0))
+            fail_msg("%s: %s is not %s", format, what, to);
+    }
+    json_object_foreach (json_object_get(json_object_get(before, "format"), "tags"), key, ignored) {
+        char what[128];
+        snprintf(what, sizeof what, "tag:%s", key);
+        for (char *at = what; *at; at++)
+            *at = (char)tolower((unsigned char)*at);
+        bool is_told = has_what(receipt, "kept", what) || has_what(receipt, "changed", what) ||
+                       has_what(receipt, "dropped", what);
+        static const char *const ours[] = {"major_brand", "minor_version", "compatible_brands", "encoder"};
+        for (size_t k = 0; k < 4; k++)
+            is_told |= strcasecmp(key, ours[k]) == 0;
+        if (!is_told)
+            fail_msg("%s: the receipt is silent about %s", format, key);
+    }
+}
+
+static void test_what_is_kept_can_be_read(void **state)
+{
+    (void)state;
+    media_ffmpeg(video_dir(),
+                 "-f lavfi -i testsrc2=s=32x32:r=10:d=0.3 -f lavfi -i sine=d=0.3 -c:v libx264 -c:a aac "
+                 "-metadata creation_time=2021-05-06T07:08:09Z -metadata location=+48.1000+011.5000+500.000/ "
+                 "-metadata make=Maker -metadata model=Model -metadata album=Album -metadata title=Title "
+                 "-metadata genre=Genre -metadata comment=Comment phone.mov");
+    media_ffmpeg(
+        video_dir(),
+        "-f lavfi -i testsrc2=s=32x32:r=10:d=0.3 -f lavfi -i sine=d=0.3 -c:v libx264 -c:a aac "
+        "-metadata title=Title -metadata artist=Artist -metadata album_artist=Various -metadata "
+        "composer=Composer -metadata description=About -metadata comment=Comment -metadata track=3/12 "
+        "-metadata disc=1/2 -metadata grouping=Group -metadata lyrics=La -metadata isrc=X "
+        "-metadata date=2001-02-03 -metadata creation_time=now_and_then -metadata synopsis=S tags.mkv");
+    media_ffmpeg(
+        video_dir(),
+        "-f lavfi -i testsrc2=s=32x32:r=10:d=0.3 -f lavfi -i sine=d=0.3 -c:v libx264 -c:a aac -movflags "
+        "use_metadata_tags -metadata com.apple.quicktime.make=Maker -metadata "
+        "com.apple.quicktime.location.ISO6709=+48.1000+011.5000+500.000/ apple.mov");
+    static const struct {
+        const char *input, *formats[9];
+    } cases[] = {{"phone.mov", {"mov", "mp4", "mkv", "avi", "m4a"}},
+                 {"tags.mkv", {"mov", "mp4", "mkv", "mp3", "aac", "ogg", "flac", "wma", "wav"}},
+                 {"apple.mov", {"mov", "mp4"}}};
+    for (size_t i = 0; i < 3; i++) {
+        MR_AUTO_JSON json_t *before = media_probe(video_dir(), cases[i].input);
+        for (size_t f = 0; f < 9 && cases[i].formats[f]; f++) {
+            MR_AUTO_JSON json_t *receipt = edit_ok(cases[i].input, "facts.out", cases[i].formats[f], NULL);
+            MR_AUTO_JSON json_t *after = media_probe(video_dir(), "facts.out");
+            check_tags(receipt, before, after, cases[i].formats[f]);
+            if (i == 0 && f < 3)
+                assert_true(has_what(receipt, "kept", "tag:creation_time") &&
+                            has_what(receipt, "kept", "tag:location"));
+            if (i == 0 && f == 0)
+                assert_true(has_what(receipt, "kept", "tag:make") && has_what(receipt, "kept", "tag:model"));
+            if (i == 2 && f == 0)
+                assert_string_equal(tag_of(after, "make"), "Maker");
+        }
+    }
+}
+
+static size_t count_in(const char *file, const char *word)
+{
+    size_t len, count = 0;
+    char *data = media_run(video_dir(), &len, "cat %s", file);
+    for (size_t i = 0; i + 4 <= len && i < TAG_MAX; i++)
+        count += memcmp(data + i, word, 4) == 0;
+    free(data);
+    return count;
+}
+
+static void test_lyrics_and_comments(void **state)
+{
+    (void)state;
+    struct tag tag = {.len = 0};
+    add_frame(&tag, "TIT2", "\0Song", 5);
+    add_frame(&tag, "USLT", "\0eng\0la la\nla", 13);
+    add_frame(&tag, "USLT", "\0deuchorus\0hei ho", 17);
+    add_frame(&tag, "COMM", "\0eng\0a comment", 14);
+    wrap_mp3("lyrics.mp3", tag.data, tag.len, NULL, 0);
+    MR_AUTO_JSON json_t *kept = edit_ok("lyrics.mp3", "copy.mp3", "mp3", NULL);
+    MR_AUTO_JSON json_t *copy = media_probe(video_dir(), "copy.mp3");
+    assert_true(has_what(kept, "kept", "tag:lyrics-eng") && has_what(kept, "kept", "tag:comment"));
+    assert_string_equal(tag_of(copy, "lyrics-eng"), "la la\nla");
+    assert_string_equal(tag_of(copy, "lyrics-chorus-deu"), "hei ho");
+    assert_string_equal(tag_of(copy, "comment"), "a comment");
+    assert_int_equal(count_in("copy.mp3", "USLT"), 2);
+    assert_int_equal(count_in("copy.mp3", "COMM"), 1);
+    assert_int_equal(count_in("copy.mp3", "TXXX"), 0);
+    static const char *const formats[] = {"m4a", "flac", "ogg", "opus"};
+    for (size_t f = 0; f < 4; f++) {
+        MR_AUTO_JSON json_t *receipt = edit_ok("lyrics.mp3", "lyrics.out", formats[f], NULL);
+        MR_AUTO_JSON json_t *after = media_probe(video_dir(), "lyrics.out");
+        assert_string_equal(tag_of(after, "lyrics"), "la la\nla");
+        assert_string_equal(tag_of(after, "comment"), "a comment");
+        assert_true(has_what(receipt, "dropped", "tag:lyrics-chorus-deu"));
+    }
+    json_decref(edit_ok("lyrics.out", "back.mp3", "mp3", NULL));
+    MR_AUTO_JSON json_t *back = media_probe(video_dir(), "back.mp3");
+    assert_string_equal(tag_of(back, "lyrics-XXX"), "la la\nla");
+    assert_int_equal(count_in("back.mp3", "USLT"), 1);
+}
+
+/* A text of ID3v1, 30 bytes. */
+static void put_v1(uint8_t *tag, size_t at, const char *text)
+{
+    memcpy(tag + at, text, strnlen(text, 30));
+}
+
+static void test_texts_without_an_encoding(void **state)
+{
+    (void)state;
+    uint8_t tag[128] = "TAG", wide[128] = "TAG";
+    put_v1(tag, 3,
+           "Gr\xf6\xdf"
+           "e");
+    put_v1(tag, 33, "M\xfcller \x96 \x80");
+    /* UTF-8 that is cut within a character. */
+    put_v1(wide, 3, "\xc3\x84hnlich, aber viel zu lang f\xc3\xbcr");
+    wrap_mp3("v1.mp3", NULL, 0, tag, sizeof tag);
+    wrap_mp3("wide.mp3", NULL, 0, wide, sizeof wide);
+    media_ffmpeg(video_dir(), "-f lavfi -i sine=d=0.3 -metadata title=Gruse_x info.wav");
+    size_t len;
+    char *wav = media_run(video_dir(), &len, "cat info.wav");
+    memcpy(memmem(wav, len, "Gruse_x", 7),
+           "Gr\xfc\xdf"
+           "e x",
+           7);
+    media_write_file(video_dir(), "info.wav", wav, len);
+    free(wav);
+    static const struct {
+        const char *input, *title, *artist;
+    } cases[] = {{"v1.mp3", "Größe", "Müller – €"},
+                 {"wide.mp3", "Ähnlich, aber viel zu lang f", NULL},
+                 {"info.wav", "Grüße x", NULL}};
+    static const char *const formats[] = {"mp3", "flac"};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t f = 0; f < 2; f++) {
+            MR_AUTO_JSON json_t *receipt = edit_ok(cases[i].input, "text.out", formats[f], NULL);
+            MR_AUTO_JSON json_t *after = media_probe(video_dir(), "text.out");
+            assert_string_equal(tag_of(after, "title"), cases[i].title);
+            if (cases[i].artist)
+                assert_string_equal(tag_of(after, "artist"), cases[i].artist);
+            assert_true(has_what(receipt, "kept", "tag:title"));
+            const json_t *input = json_object_get(json_object_get(receipt, "input"), "tags");
+            assert_string_equal(find_in(input, "title"), cases[i].title);
+        }
+}
+
+static const char *picture_type(const json_t *probe, size_t index)
+{
+    const json_t *stream = json_array_get(json_object_get(probe, "streams"), index);
+    return find_in(json_object_get(stream, "tags"), "comment");
+}
+
+static size_t count_covers(const json_t *probe)
+{
+    size_t i, count = 0;
+    const json_t *stream;
+    json_array_foreach (json_object_get(probe, "streams"), i, stream)
+        count +=
+            json_integer_value(json_object_get(json_object_get(stream, "disposition"), "attached_pic")) == 1;
+    return count;
+}
+
+static void make_pictures(void)
+{
+    media_ffmpeg(video_dir(),
+                 "-f lavfi -i color=blue:s=16x16:d=1 -frames:v 1 back.jpg -frames:v 1 other.bmp");
+    media_ffmpeg(video_dir(), "-f lavfi -i color=red:s=16x16:d=1 -frames:v 1 front.png");
+}
+
+/* In the file the back comes first, and one is no JPEG. */
+static void test_covers(void **state)
+{
+    (void)state;
+    struct tag tag = {.len = 0};
+    make_pictures();
+    add_picture(&tag, "image/jpeg", 4, "back.jpg");
+    add_picture(&tag, "image/jpeg", 3, "front.png"); /* which it is not */
+    add_picture(&tag, "image/bmp", 6, "other.bmp");
+    wrap_mp3("covers.mp3", tag.data, tag.len, NULL, 0);
+    media_ffmpeg(video_dir(),
+                 "-f lavfi -i testsrc2=s=32x32:r=10:d=0.5 -i covers.mp3 -map 0 -map 1:a -map 1:v:0 "
+                 "-map 1:v:1 -c copy -c:v:0 libx264 -c:v:1 copy -disposition:v:1 attached_pic "
+                 "-disposition:v:2 attached_pic covers.mp4");
+    static const char *const formats[] = {"mp3", "flac", "ogg", "opus", "m4a"};
+    for (size_t f = 0; f < 5; f++) {
+        MR_AUTO_JSON json_t *receipt = edit_ok("covers.mp3", "covers.out", formats[f], NULL);
+        MR_AUTO_JSON json_t *after = media_probe(video_dir(), "covers.out");
+        const json_t *streams = json_object_get(after, "streams");
+        assert_true(has_what(receipt, "kept", "cover_art") && !has_what(receipt, "dropped", "cover_art"));
+        assert_true(has_what(receipt, "changed", "cover_art:3"));
+        assert_int_equal(count_covers(after), 3);
+        assert_string_equal(json_string_value(json_object_get(json_array_get(streams, 1), "codec_name")),
+                            "png");
+        assert_int_equal(json_array_size(json_object_get(json_object_get(receipt, "output"), "streams")), 4);
+        if (f == 4)
+            continue;
+        assert_string_equal(picture_type(after, 1), "Cover (front)");
+        assert_string_equal(picture_type(after, 2), "Cover (back)");
+        assert_string_equal(picture_type(after, 3), "Media (e.g. label side of CD)");
+    }
+    static const char *const videos[] = {"mkv", "mp4", "mov", "webm"};
+    for (size_t f = 0; f < 4; f++) {
+        MR_AUTO_JSON json_t *receipt = edit_ok("covers.mp4", "covers.out", videos[f], NULL);
+        MR_AUTO_JSON json_t *after = media_probe(video_dir(), "covers.out");
+        assert_int_equal(count_covers(after), f < 2 ? 2 : 0);
+        assert_int_equal(has_what(receipt, "kept", "cover_art"), f < 2);
+        assert_int_equal(has_what(receipt, "dropped", "cover_art"), f >= 2);
+    }
+}
+
+/* What was true of the audio before its level was changed. */
+static void test_stale_gain(void **state)
+{
+    (void)state;
+    media_ffmpeg(video_dir(), "-f lavfi -i sine=d=1 -metadata REPLAYGAIN_TRACK_GAIN=-8.00 -metadata "
+                              "replaygain_track_peak=0.9 -metadata R128_TRACK_GAIN=5 -metadata title=T "
+                              "-metadata ENCODER_OPTIONS=x gain.flac");
+    static const char *const formats[] = {"flac", "opus"};
+    for (size_t f = 0; f < 2; f++) {
+        MR_AUTO_JSON json_t *same = edit_ok("gain.flac", "gain.out", formats[f], NULL);
+        MR_AUTO_JSON json_t *before = media_probe(video_dir(), "gain.out");
+        assert_string_equal(tag_of(before, "replaygain_track_gain"), "-8.00");
+        assert_null(tag_of(before, "encoder_options"));
+        assert_true(has_what(same, "kept", "tag:r128_track_gain"));
+        MR_AUTO_JSON json_t *louder = edit_ok("gain.flac", "gain.out", formats[f], "{\"loudness\":-23}");
+        MR_AUTO_JSON json_t *after = media_probe(video_dir(), "gain.out");
+        assert_null(tag_of(after, "replaygain_track_gain"));
+        assert_null(tag_of(after, "replaygain_track_peak"));
+        assert_null(tag_of(after, "r128_track_gain"));
+        assert_string_equal(tag_of(after, "title"), "T");
+        assert_true(has_what(louder, "dropped", "tag:replaygain_track_gain"));
+    }
+}
+
+int main(void)
+{
+    if (!video_start())
+        return 1;
+    media_ffmpeg(video_dir(),
+                 "-f lavfi -i sine=d=0.5 -c:a libmp3lame -id3v2_version 0 -write_id3v1 0 tone.mp3");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_kept_can_be_read),
+        cmocka_unit_test(test_lyrics_and_comments),
+        cmocka_unit_test(test_texts_without_an_encoding),
+        cmocka_unit_test(test_covers),
+        cmocka_unit_test(test_stale_gain),
+    };
+    int failed = cmocka_run_group_tests_name("facts of media", tests, NULL, NULL);
+    video_stop();
+    return failed;
+}

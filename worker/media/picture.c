@@ -1,0 +1,91 @@
+#include "worker/media/picture.h"
+
+#include "worker/media/filters.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { QUALITY = 3, PIXELS_MAX = 32 << 20 };
+
+enum AVCodecID mr_picture_codec(const uint8_t *data, int size)
+{
+    static const struct {
+        const char *bytes;
+        int len, at;
+        enum AVCodecID codec;
+    } signs[] = {
+        {"\xff\xd8\xff", 3, 0, AV_CODEC_ID_MJPEG},
+        {"\x89PNG\r\n\x1a\n", 8, 0, AV_CODEC_ID_PNG},
+        {"WEBP", 4, 8, AV_CODEC_ID_WEBP},
+        {"GIF8", 4, 0, AV_CODEC_ID_GIF},
+        {"BM", 2, 0, AV_CODEC_ID_BMP},
+    };
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (size >= signs[i].at + signs[i].len &&
+            memcmp(data + signs[i].at, signs[i].bytes, (size_t)signs[i].len) == 0)
+            return signs[i].codec;
+    return AV_CODEC_ID_NONE;
+}
+
+const char *mr_picture_mime(enum AVCodecID codec)
+{
+    return codec == AV_CODEC_ID_MJPEG ? "image/jpeg" : codec == AV_CODEC_ID_PNG ? "image/png" : NULL;
+}
+
+int mr_picture_encode_jpeg(const AVFrame *frame, AVPacket *ret)
+{
+    AVCodecContext *encoder = avcodec_alloc_context3(avcodec_find_encoder(AV_CODEC_ID_MJPEG));
+    if (!encoder)
+        return AVERROR(ENOMEM);
+    encoder->width = frame->width;
+    encoder->height = frame->height;
+    encoder->pix_fmt = frame->format;
+    encoder->color_range = AVCOL_RANGE_JPEG;
+    encoder->time_base = (AVRational){1, 1};
+    encoder->flags |= AV_CODEC_FLAG_QSCALE;
+    encoder->global_quality = QUALITY * FF_QP2LAMBDA;
+    encoder->thread_count = 1; /* the sandbox has no threads */
+    int rc = avcodec_open2(encoder, encoder->codec, NULL);
+    if (rc >= 0)
+        rc = avcodec_send_frame(encoder, frame);
+    if (rc >= 0)
+        rc = avcodec_receive_packet(encoder, ret);
+    avcodec_free_context(&encoder);
+    return rc;
+}
+
+static int decode(const AVPacket *packet, enum AVCodecID codec, AVFrame *frame)
+{
+    const AVCodec *type = avcodec_find_decoder(codec);
+    AVCodecContext *decoder = type ? avcodec_alloc_context3(type) : NULL;
+    if (!decoder)
+        return AVERROR(ENOMEM);
+    decoder->thread_count = 1; /* the sandbox has no threads */
+    decoder->max_pixels = PIXELS_MAX;
+    int rc = avcodec_open2(decoder, type, NULL);
+    if (rc >= 0)
+        rc = avcodec_send_packet(decoder, packet);
+    if (rc >= 0)
+        rc = avcodec_send_packet(decoder, NULL);
+    if (rc >= 0)
+        rc = avcodec_receive_frame(decoder, frame);
+    avcodec_free_context(&decoder);
+    return rc;
+}
+
+AVPacket *mr_picture_to_jpeg(const AVPacket *image, enum AVCodecID codec, int *ret_width, int *ret_height)
+{
+    MR_AUTO_FRAME AVFrame *frame = av_frame_alloc();
+    MR_AUTO_FRAME AVFrame *scaled = NULL;
+    AVPacket *packet = av_packet_alloc();
+    bool done = frame && packet && decode(image, codec, frame) >= 0;
+    struct mr_frame_size size = {
+        done ? FFMAX(frame->width & ~1, 2) : 0, done ? FFMAX(frame->height & ~1, 2) : 0, {1, 1}};
+    done = done && mr_filters_still(frame, "", &size, AV_PIX_FMT_YUVJ420P, &scaled, NULL) == MR_OK &&
+           mr_picture_encode_jpeg(scaled, packet) >= 0;
+    if (!done)
+        av_packet_free(&packet);
+    *ret_width = size.width;
+    *ret_height = size.height;
+    return packet;
+}
