@@ -153,6 +153,7 @@ static const struct mr_media_format formats[] = {
                    AV_CODEC_ID_PCM_S24LE},
         .copy_filter = "aac_adtstoasc",
         .has_tags = true,
+        .cover = MR_COVER_ATTACHMENT,
         .chapters = MR_CHAPTERS_NATIVE,
     },
     {
