@@ -29,7 +29,8 @@ static const char *const types[] = {
     "Recording Location",
     "During recording",
     "During performance",
-    "Movie/video screen capture",
+    "Mov"
+    "ie/video screen capture",
     "A bright coloured fish",
     "Illustration",
     "Band/artist logotype",

@@ -11,7 +11,9 @@
 /* Lyrics have this key in libav, followed by a description and "-", if there is one, and a language: "lyrics-eng". */
 #define MR_ID3_LYRICS "lyrics-"
 /* A language that is not known. */
-#define MR_ID3_NO_LANGUAGE "XXX"
+#define MR_ID3_NO_LANGUAGE                                                                                   \
+    "XX"                                                                                                     \
+    "X"
 
 /* In the tag (version 2.4) at the beginning of a file: TXXX frames called "comment" become COMM, and those called as
  * above become USLT. The tag keeps its length. Other files stay as they are. */
