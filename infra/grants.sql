@@ -25,6 +25,7 @@ BEGIN
         ('mr_web', 'outputs', 'SELECT DELETE'),
         ('mr_web', 'stray_objects', 'SELECT INSERT UPDATE DELETE'),
         ('mr_web', 'idempotency_keys', 'SELECT INSERT UPDATE DELETE'),
+        ('mr_web', 'api_keys', 'SELECT INSERT UPDATE DELETE'),
         ('mr_web', 'uploads', 'SELECT INSERT UPDATE DELETE'),
         ('mr_web', 'download_links', 'SELECT UPDATE DELETE'),
         ('mr_web', 'deliveries', 'SELECT INSERT UPDATE'),

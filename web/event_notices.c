@@ -37,6 +37,18 @@ static void add_pending(struct mr_event_feed *feed, const struct mr_event_notice
     feed->pending[feed->pending_count++] = *notice;
 }
 
+/* Ends all streams of the user: clients that are still permitted connect again. */
+static void end_streams_locked(struct mr_event_hub *hub, int64_t user_id)
+{
+    for (struct mr_event_stream *stream = hub->first; stream; stream = stream->next) {
+        if (stream->user_id != user_id)
+            continue;
+        stream->ends_us = 0; /* also of one that is only reserved */
+        if (stream->fd >= 0)
+            mr_event_stream_end(stream);
+    }
+}
+
 enum mr_status mr_event_feed_take_notices(struct mr_event_feed *feed, bool *ret_more, struct mr_err *err)
 {
     struct mr_event_notice notices[MR_EVENT_NOTICES_MAX];
@@ -52,7 +64,9 @@ enum mr_status mr_event_feed_take_notices(struct mr_event_feed *feed, bool *ret_
     *ret_more = any;
     pthread_mutex_lock(&feed->hub->lock);
     for (size_t i = 0; i < count; i++)
-        if (is_wanted_locked(feed->hub, &notices[i]))
+        if (notices[i].change == MR_CHANGED_ACCESS)
+            end_streams_locked(feed->hub, notices[i].user_id);
+        else if (is_wanted_locked(feed->hub, &notices[i]))
             add_pending(feed, &notices[i]);
     pthread_mutex_unlock(&feed->hub->lock);
     return MR_OK;

@@ -6,7 +6,6 @@
 #include "shared/base/jwt.h"
 
 #include <string.h>
-#include <strings.h>
 
 static const char issuer[] = "mediarun";
 
@@ -24,20 +23,9 @@ enum mr_status mr_login_token_issue(const char *jwt_secret, int64_t user_id, cha
     return mr_jwt_sign_hs256(jwt_secret, claims, ret_token, err);
 }
 
-enum mr_status mr_login_user(const char *jwt_secret, const struct mr_request *req, int64_t *ret_user_id,
-                             struct mr_err *err)
+enum mr_status mr_login_token_check(const char *jwt_secret, const char *token, int64_t *ret_user_id,
+                                    int64_t *ret_expires_s, struct mr_err *err)
 {
-    int64_t expires_s = 0;
-    return mr_login_user_until(jwt_secret, req, ret_user_id, &expires_s, err);
-}
-
-enum mr_status mr_login_user_until(const char *jwt_secret, const struct mr_request *req, int64_t *ret_user_id,
-                                   int64_t *ret_expires_s, struct mr_err *err)
-{
-    const char *header = mr_request_header(req, "Authorization");
-    if (!header || strncasecmp(header, "Bearer ", 7) != 0)
-        return mr_fail(err, MR_UNAUTHENTICATED, "Authorization: Bearer TOKEN is required: log in first");
-    const char *token = header + 7 + strspn(header + 7, " ");
     MR_AUTO_JSON json_t *claims = NULL;
     MR_TRY(mr_jwt_verify_hs256(jwt_secret, token, &claims, err));
     const char *by = json_string_value(json_object_get(claims, "iss"));

@@ -5,7 +5,7 @@
 #ifndef MR_WEB_LOGIN_TOKENS_H
 #define MR_WEB_LOGIN_TOKENS_H
 
-#include "shared/http/server.h"
+#include "shared/base/err.h"
 
 #include <stdint.h>
 
@@ -15,13 +15,9 @@ enum { MR_LOGIN_TOKEN_SECONDS = 3600 };
 MR_MUST_CHECK enum mr_status mr_login_token_issue(const char *jwt_secret, int64_t user_id, char **ret_token,
                                                   struct mr_err *err);
 
-/* The user whom the request's `Authorization: Bearer` token names; MR_UNAUTHENTICATED without a valid token. */
-MR_MUST_CHECK enum mr_status mr_login_user(const char *jwt_secret, const struct mr_request *req,
-                                           int64_t *ret_user_id, struct mr_err *err);
-
-/* As mr_login_user; *ret_expires_s is when the token expires, in seconds since 1970. For long responses. */
-MR_MUST_CHECK enum mr_status mr_login_user_until(const char *jwt_secret, const struct mr_request *req,
-                                                 int64_t *ret_user_id, int64_t *ret_expires_s,
-                                                 struct mr_err *err);
+/* The user whom a token names, and when it expires, in seconds since 1970. MR_UNAUTHENTICATED for an invalid one. */
+MR_MUST_CHECK enum mr_status mr_login_token_check(const char *jwt_secret, const char *token,
+                                                  int64_t *ret_user_id, int64_t *ret_expires_s,
+                                                  struct mr_err *err);
 
 #endif

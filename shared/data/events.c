@@ -11,7 +11,7 @@ enum { IDS_TEXT_MAX = 64 << 10, PARSED_MAX = 256 << 10 /* parsed, a row takes se
 
 enum mr_status mr_event_notice_parse(const char *payload, struct mr_event_notice *ret, struct mr_err *err)
 {
-    static const char *const changes[] = {"progress", "state", "deleted"};
+    static const char *const changes[] = {"progress", "state", "deleted", "access"};
     struct mr_event_notice notice = {0};
     int end = 0;
     if (sscanf(payload, "%19" SCNd64 " %19" SCNd64 " %19" SCNd64 " %n", &notice.user_id, &notice.task_id,

@@ -15,8 +15,9 @@
 
 #define MR_EVENTS_CHANNEL "task_events"
 
-/* What changed, the weakest first: if two changes are reported as one, the stronger one is. */
-enum mr_event_change { MR_CHANGED_PROGRESS, MR_CHANGED_STATE, MR_CHANGED_DELETED };
+/* What changed, the weakest first: if two changes are reported as one, the stronger one is. MR_CHANGED_ACCESS is of no
+ * task: the user has revoked a permission. */
+enum mr_event_change { MR_CHANGED_PROGRESS, MR_CHANGED_STATE, MR_CHANGED_DELETED, MR_CHANGED_ACCESS };
 
 /* A notification. */
 struct mr_event_notice {

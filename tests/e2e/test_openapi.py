@@ -29,7 +29,7 @@ OPERATIONS = list(CONTRACT.operations.values())
 # Documented, but not caused here: internal errors, and a storage that does not answer.
 NOT_CAUSED = {500, 504}
 # Caused by the tests below for all operations, without a case for each.
-FOR_ALL_OPERATIONS = {401, 413, 415, 503}
+FOR_ALL_OPERATIONS = {401, 403, 413, 415, 503}
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +134,36 @@ def test_without_a_token(env, operation):
         assert env.call(operation, who=anonymous, path=filled(operation)).status_code == 401
 
 
+# A key is refused here whatever its scopes.
+FOR_LOGINS_ALONE = {"createKey", "listKeys", "deleteKey", "askConfirmation"}
+
+
+@pytest.fixture(scope="module")
+def keys(env):
+    """Keys that must not work anywhere, and keys that have one scope only."""
+    revoked, expired = env.key("read write"), env.key("read write")
+    assert env.user.delete(f"/api/keys/{revoked.key_id}").status_code == 200
+    env.stack.sql(f"UPDATE api_keys SET expires_at = now() WHERE id = {expired.key_id} RETURNING id")
+    return {"bad": (revoked, expired), "read": env.key("read"), "write": env.key("write")}
+
+
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if "bearer" in CONTRACT.security(one)], ids=lambda one: one.id)
+def test_with_a_key_that_is_not_good_enough(env, keys, operation):
+    for key in keys["bad"]:
+        answer = env.call(operation, who=key, path=filled(operation))
+        assert answer.status_code == 401 and answer.json()["code"] == "bad_api_key"
+    lacking = ["write" if operation.method == "GET" else "read"]
+    for scope in ["read", "write"] if operation.id in FOR_LOGINS_ALONE else lacking:
+        answer = env.call(operation, who=keys[scope], path=filled(operation))
+        assert answer.status_code == 403 and answer.json()["code"] == "out_of_scope"
+
+
+def test_a_key_is_never_logged(env, keys):
+    log = env.stack.web.log_path.read_text()
+    assert all(key.token not in log and key.token[3:] not in log for key in (*keys["bad"], keys["read"], keys["write"]))
+    assert "API key made" in log
+
+
 @pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.aliases], ids=lambda one: one.id)
 def test_aliases(env, operation):
     """An alias is the same operation: without a token it refuses with the same text."""
@@ -160,7 +190,7 @@ def test_database_down(env):
     bodies = {
         "signup": {"json": signup_body()}, "login": {"json": {"username": "ana", "password": "x"}},
         "confirmEmail": {"json": {"token": "x"}}, "createTask": {"json": {"kind": "insert_records"}}, "redoTask": {"json": {"newFormat": "mp3"}},
-        "createUpload": {"json": {"fileName": "a.wav", "size": 1}}, "probe": {"json": {"upload_id": str(uuid.uuid4())}},
+        "createUpload": {"json": {"fileName": "a.wav", "size": 1}}, "createKey": {"json": {"name": "x", "scopes": ["read"]}}, "probe": {"json": {"upload_id": str(uuid.uuid4())}},
         "deadLetters": {"json": envelope({"v": 1, "kind": "convert", "task_id": int(NOWHERE), "generation": 1})},
         "benchmarkStart": benchmark_form(env)}
     stack.postgres.sql(allow.format("false"), "dbname=postgres")

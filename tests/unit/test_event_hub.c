@@ -91,8 +91,9 @@ static const struct mr_statement statements[] = {
      "SELECT count(pg_terminate_backend(pid)) AS number FROM pg_stat_activity"
      " WHERE datname = current_database() AND query LIKE 'LISTEN%'",
      0},
+    {"t_key", "SELECT pg_notify('task_events', $1 || ' 0 0 access') IS NULL AS number", 1},
 };
-enum statement { CREATE, CREATE_MANY, CLAIM, PROGRESS, FINISH, REDO, DELETE, EVENT, AGE, OUTPUTS, KILL };
+enum statement { CREATE, CREATE_MANY, CLAIM, PROGRESS, FINISH, REDO, DELETE, EVENT, AGE, OUTPUTS, KILL, KEY };
 
 static int64_t do_in(struct mr_db_tx *tx, enum statement which, int64_t first, int64_t second)
 {
@@ -482,6 +483,25 @@ static void expect_heartbeats(int fd)
     }
 }
 
+static void a_revoked_permission_ends_the_streams_of_its_user(void **state)
+{
+    struct fixture *f = *state;
+    struct mr_event_subscription subscription = {.user_id = f->user, .expires_s = an_hour_from_now()};
+    struct mr_event_stream *reserved = NULL;
+    struct mr_err err = {0};
+    int pair[2];
+    int fd = open_now(f->hub, f->user), other = open_now(f->hub, f->other);
+    settle(f);
+    assert_int_equal(mr_event_hub_reserve(f->hub, &subscription, &reserved, &err), MR_OK);
+    act(KEY, f->user);
+    expect_end(fd);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    mr_event_hub_attach(f->hub, reserved, pair[0]);
+    expect_end(pair[1]);
+    expect(other, "state", act(CREATE, f->other), "uploaded");
+    close(other);
+}
+
 static void hearts_beat_without_a_database(void **state)
 {
     struct fixture *f = *state;
@@ -597,6 +617,7 @@ int main(void)
         TEST(a_task_too_large_for_an_event_is_named),
         TEST(places_are_limited_and_given_back),
         TEST(an_expired_token_ends_its_stream),
+        TEST(a_revoked_permission_ends_the_streams_of_its_user),
         TEST(hearts_beat_without_a_database),
         TEST(nothing_is_lost_with_the_listening_connection),
         TEST(foreign_notifications_do_no_harm),

@@ -58,7 +58,8 @@ static void each_login_has_these_rights(void **state)
     static const struct {
         const char *login, *rights;
     } table[] = {
-        {"mr_web", "deliveries: SELECT INSERT UPDATE\n"
+        {"mr_web", "api_keys: SELECT INSERT UPDATE DELETE\n"
+                   "deliveries: SELECT INSERT UPDATE\n"
                    "download_links: SELECT UPDATE DELETE\n"
                    "idempotency_keys: SELECT INSERT UPDATE DELETE\n"
                    "outputs: SELECT DELETE\n"
@@ -113,6 +114,7 @@ static void what_is_refused(void **state)
         {"operator", "UPDATE users SET is_operator = true", 0},
         {"sessions", "SELECT session_uri FROM uploads", 0},
         {"keys", "SELECT key FROM idempotency_keys", 0},
+        {"api_keys", "SELECT key_hash FROM api_keys", 0},
         {"links", "SELECT token_hash FROM download_links", 0},
         {"new_task", "INSERT INTO tasks (file_id, user_id) SELECT gen_random_uuid(), id FROM users", 0},
         {"no_task", "DELETE FROM tasks", 0},

@@ -11,6 +11,9 @@ mr_handler mr_api_login;
 mr_handler mr_api_me;
 mr_handler mr_api_confirm; /* confirm.c */
 mr_handler mr_api_confirmation_create;
+mr_handler mr_api_key_post; /* keys.c */
+mr_handler mr_api_key_list;
+mr_handler mr_api_key_revoke;
 mr_handler mr_api_task_create; /* task_create.c */
 mr_handler mr_api_task_list;   /* tasks.c */
 mr_handler mr_api_task_list_all;

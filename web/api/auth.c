@@ -3,6 +3,7 @@
 #include "shared/base/encoding.h"
 #include "web/api/api.h"
 #include "web/api/body.h"
+#include "web/caller.h"
 #include "web/confirmation.h"
 #include "web/users.h"
 
@@ -191,13 +192,14 @@ static enum mr_status portable_secret(const char *hex, char **ret, struct mr_err
 enum mr_status mr_api_me(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
-    int64_t user_id = 0;
+    struct mr_caller caller = {0};
     MR_AUTO(mr_user) struct mr_user user = {0};
     MR_AUTO_STR char *secret = NULL;
-    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
-    MR_TRY(mr_user_get(web->db, user_id, &user, err));
-    MR_TRY(portable_secret(user.webhook_secret, &secret, err));
-    json_t *body = json_pack("{s:I,s:s,s:s,s:b,s:b,s:s}", "id", (json_int_t)user.id, "username",
+    MR_TRY(mr_caller_of(web, req, &caller, err));
+    MR_TRY(mr_user_get(web->db, caller.user_id, &user, err));
+    if (!caller.by_key) /* a key that only reads must not let anybody sign webhooks */
+        MR_TRY(portable_secret(user.webhook_secret, &secret, err));
+    json_t *body = json_pack("{s:I,s:s,s:s,s:b,s:b,s:s*}", "id", (json_int_t)user.id, "username",
                              user.username, "email", user.email, "email_confirmed", user.is_confirmed,
                              "is_operator", user.is_operator, "webhook_secret", secret);
     return answer_secret(req, 200, body, err);

@@ -4,6 +4,7 @@
  */
 #include "web/api/api.h"
 #include "web/api/body.h"
+#include "web/caller.h"
 #include "web/confirmation.h"
 
 static const char *const token_names[] = {"token", NULL};
@@ -37,7 +38,7 @@ enum mr_status mr_api_confirmation_create(void *app, struct mr_request *req, str
     struct mr_web *web = app;
     int64_t user_id = 0;
     enum mr_confirmation_answer answer = MR_CONFIRMATION_DONE;
-    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_caller_account(web, req, &user_id, err));
     MR_TRY(mr_web_ask_confirmation(web, mr_request_log(req), user_id, &answer, err));
     if (answer == MR_CONFIRMATION_DONE)
         return mr_respond_json(req, 200, json_pack("{s:s}", "message", "the mail address is confirmed"), err);

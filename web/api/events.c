@@ -3,6 +3,7 @@
 
 #include "shared/base/encoding.h"
 #include "web/api/api.h"
+#include "web/caller.h"
 #include "web/users.h"
 
 /* The caller of one of the two routes. */
@@ -12,11 +13,13 @@ struct listener {
     int64_t last_id; /* … and this was the last event that it received */
 };
 
-static enum mr_status read_listener(const struct mr_web *web, const struct mr_request *req,
-                                    struct listener *ret, struct mr_err *err)
+static enum mr_status read_listener(struct mr_web *web, const struct mr_request *req, struct listener *ret,
+                                    struct mr_err *err)
 {
-    MR_TRY(mr_login_user_until(web->config->jwt_secret, req, &ret->subscription.user_id,
-                               &ret->subscription.expires_s, err));
+    struct mr_caller caller = {0};
+    MR_TRY(mr_caller_of(web, req, &caller, err));
+    ret->subscription.user_id = caller.user_id;
+    ret->subscription.expires_s = caller.expires_s;
     const char *text = mr_request_header(req, "Last-Event-ID");
     ret->returns = text && text[0]; /* clients without an id may send an empty one */
     if (ret->returns && !mr_parse_int64(text, 0, INT64_MAX, &ret->last_id))

@@ -9,6 +9,7 @@
 #include "shared/gcp/signed_url.h"
 #include "web/api/api.h"
 #include "web/api/range.h"
+#include "web/caller.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -142,7 +143,7 @@ static enum mr_status find_user(struct mr_web *web, const struct mr_request *req
 {
     const char *token = mr_request_query(req, "token");
     return token ? mr_link_owner(web->db, token, mr_request_param(req, "file_id"), ret, err)
-                 : mr_login_user(web->config->jwt_secret, req, ret, err);
+                 : mr_caller_user(web, req, ret, err);
 }
 
 static enum mr_status find_output(struct mr_web *web, struct mr_request *req, struct mr_output *ret,

@@ -9,6 +9,7 @@
 #include "shared/data/task_state.h"
 #include "web/api/api.h"
 #include "web/api/task_request.h"
+#include "web/caller.h"
 
 #include <time.h>
 
@@ -106,7 +107,7 @@ enum mr_status mr_api_probe(void *app, struct mr_request *req, struct mr_err *er
     int64_t user_id = 0;
     MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     MR_AUTO_JSON json_t *view = NULL;
-    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_caller_user(web, req, &user_id, err));
     MR_TRY(mr_task_request_init(&wanted, web, user_id, err));
     MR_TRY(submit(&wanted, req, &view, err));
     MR_TRY(wait_if_allowed(web, user_id, wanted.file_id, &view, err));

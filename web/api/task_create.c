@@ -1,6 +1,7 @@
 /* POST /api/tasks. */
 #include "web/api/api.h"
 #include "web/api/task_request.h"
+#include "web/caller.h"
 
 /* Takes the reference of view. */
 static enum mr_status answer(struct mr_request *req, json_t *view, bool is_replay, struct mr_err *err)
@@ -25,7 +26,7 @@ enum mr_status mr_api_task_create(void *app, struct mr_request *req, struct mr_e
     MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     json_t *view = NULL;
     bool is_replay = false;
-    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_caller_user(web, req, &user_id, err));
     MR_TRY(mr_task_request_init(&wanted, web, user_id, err));
     MR_TRY(mr_task_request_take_headers(&wanted, req, err));
     MR_TRY(mr_task_request_submit(&wanted, req, &view, &is_replay, err));

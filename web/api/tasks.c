@@ -6,6 +6,7 @@
 #include "shared/data/task_state.h"
 #include "web/api/api.h"
 #include "web/api/task_request.h"
+#include "web/caller.h"
 #include "web/users.h"
 
 #include <inttypes.h>
@@ -108,7 +109,7 @@ enum mr_status mr_api_task_list(void *app, struct mr_request *req, struct mr_err
 {
     struct mr_web *web = app;
     int64_t user_id = 0;
-    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_caller_user(web, req, &user_id, err));
     return answer_list(web, req, user_id, err);
 }
 
@@ -117,7 +118,7 @@ enum mr_status mr_api_task_list_all(void *app, struct mr_request *req, struct mr
     struct mr_web *web = app;
     int64_t user_id = 0;
     MR_AUTO(mr_user) struct mr_user user = {0};
-    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_caller_user(web, req, &user_id, err));
     MR_TRY(mr_user_get(web->db, user_id, &user, err));
     if (!user.is_operator)
         return mr_fail(err, MR_DENIED, "tasks of all users are for operators only");
@@ -129,7 +130,7 @@ enum mr_status mr_api_task_get(void *app, struct mr_request *req, struct mr_err 
     struct mr_web *web = app;
     int64_t user_id = 0;
     json_t *view = NULL;
-    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_caller_user(web, req, &user_id, err));
     MR_TRY(mr_tasks_get(web->db, user_id, mr_request_param(req, "id"), &view, err));
     return mr_respond_json(req, 200, view, err);
 }
@@ -167,7 +168,7 @@ enum mr_status mr_api_task_delete(void *app, struct mr_request *req, struct mr_e
 {
     struct mr_web *web = app;
     int64_t user_id = 0;
-    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_caller_user(web, req, &user_id, err));
     MR_TRY(mr_api_remove_task(web, mr_request_log(req), user_id, mr_request_param(req, "id"), err));
     return mr_respond_json(req, 200, json_pack("{s:s}", "message", "the task and its files were deleted"),
                            err);
@@ -202,7 +203,7 @@ enum mr_status mr_api_task_redo(void *app, struct mr_request *req, struct mr_err
     MR_AUTO_JSON json_t *objects = NULL;
     struct mr_task_change change = {0};
     struct mr_message message;
-    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_caller_user(web, req, &user_id, err));
     MR_TRY(mr_task_request_init(&wanted, web, user_id, err));
     MR_TRY(read_change(&wanted, req, &change, err));
     MR_TRY(mr_quota_check(web->db, &web->config->quotas, user_id, &(struct mr_quota_need){.tasks = 1}, err));

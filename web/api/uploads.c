@@ -15,6 +15,7 @@
 #include "web/api/api.h"
 #include "web/api/body.h"
 #include "web/api/header_forms.h"
+#include "web/caller.h"
 
 #include <inttypes.h>
 
@@ -186,7 +187,7 @@ enum mr_status mr_api_upload_create(void *app, struct mr_request *req, struct mr
     MR_AUTO(mr_upload_record) struct mr_upload_record record = {0};
     if (!announcement.fields)
         return mr_fail_oom(err);
-    MR_TRY(mr_login_user(web->config->jwt_secret, req, &user_id, err));
+    MR_TRY(mr_caller_user(web, req, &user_id, err));
     MR_TRY(take_origin(&announcement, req, err));
     MR_TRY(take_fields(&announcement, req, err));
     const struct mr_quota_need need = {.uploads = 1, .bytes = announcement.size};

@@ -47,6 +47,13 @@ class Environment:
         client.http.headers["X-Forwarded-For"] = f"198.51.100.{next(self.addresses)}"
         return client.signup()
 
+    def key(self, scopes):
+        """A client with a new API key of the user; key_id names the key."""
+        made = self.user.post("/api/keys", json={"name": f"for {scopes}", "scopes": scopes.split()}).json()
+        client = self.stack.anonymous().use_token(made["key"])
+        client.key_id = made["id"]
+        return client
+
     def user_over(self, column):
         """A new user who has a lot of what this column of user_usage counts."""
         user = self.new_user()

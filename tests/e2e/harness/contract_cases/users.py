@@ -1,4 +1,4 @@
-"""Cases of signup, login and me."""
+"""Cases of signup, login, me and API keys."""
 
 import uuid
 
@@ -130,3 +130,71 @@ def _for_the_eleventh_time(env, call):
 @case("askConfirmation", 409)
 def _without_mails(env, call):
     return call(who=env.plain.client(), stack=env.plain)
+
+
+@case("createKey", 201)
+def _a_key(env, call):
+    answer = call(who=env.user, json={"name": "batch", "scopes": ["read", "write"], "expires_in": 3600})
+    with_key = env.stack.anonymous().use_token(answer.json()["key"])
+    assert with_key.get("/api/tasks").status_code == 200 and "webhook_secret" not in with_key.get("/api/auth/me").json()
+    return answer
+
+
+@case("createKey", 201)
+def _a_key_by_a_form(env, call):
+    answer = call(who=env.user, data={"name": "batch", "scopes": "write,read"})
+    assert answer.json()["scopes"] == ["read", "write"] and answer.json()["expires_at"] is None
+    return answer
+
+
+@case("createKey", 400)
+def _a_key_without_scopes(env, call):
+    for scopes in (None, [], ["admin"], "", 5):
+        assert call(who=env.user, json={"name": "x", "scopes": scopes}).status_code == 400
+    return call(who=env.user, json={"name": "x", "scopes": ["read"], "expires_in": 0})
+
+
+@case("createKey", 403)
+def _a_key_by_a_key(env, call):
+    return call(who=env.key("read write"), json={"name": "x", "scopes": ["read"]})
+
+
+@case("createKey", 409)
+def _too_many_keys(env, call):
+    user = env.new_user()
+    env.stack.sql("INSERT INTO api_keys (user_id, name, key_hash, can_read, can_write) SELECT u.id, 'x', u.id || '-' || n, true, true "
+                  f"FROM users u, generate_series(1, 100) n WHERE u.username = '{user.username}' RETURNING id")
+    return call(who=user, json={"name": "x", "scopes": ["read"]})
+
+
+@case("listKeys", 200)
+def _keys(env, call):
+    key = env.key("read")
+    assert key.get("/api/tasks").status_code == 200
+    answer = call(who=env.user)
+    assert answer.json()[-1]["last_used_at"] and key.token not in answer.text
+    return answer
+
+
+@case("listKeys", 403)
+def _keys_by_a_key(env, call):
+    return call(who=env.key("read"))
+
+
+@case("deleteKey", 200)
+def _revoked(env, call):
+    key = env.key("read")
+    answer = call(who=env.user, path={"id": key.key_id})
+    assert key.get("/api/tasks").json()["code"] == "bad_api_key"
+    return answer
+
+
+@case("deleteKey", 403)
+def _revoked_by_itself(env, call):
+    key = env.key("read write")
+    return call(who=key, path={"id": key.key_id})
+
+
+@case("deleteKey", 404)
+def _key_of_another_user(env, call):
+    return call(who=env.other, path={"id": env.key("read").key_id})

@@ -1,0 +1,73 @@
+#include "web/caller.h"
+
+#include "shared/base/clock.h"
+#include "shared/data/api_keys.h"
+
+#include <strings.h>
+
+static bool only_reads(const struct mr_request *req)
+{
+    const char *method = mr_request_method(req);
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+static enum mr_status of_key(struct mr_web *web, const struct mr_request *req, const char *key,
+                             struct mr_caller *ret, struct mr_err *err)
+{
+    struct mr_api_key_use use = {0};
+    MR_TRY(mr_api_key_use(web->db, key, &use, err));
+    bool reads = only_reads(req);
+    if (reads ? !use.can_read : !use.can_write)
+        return mr_fail_code(err, MR_CODE_OUT_OF_SCOPE, "key: its scopes must include %s",
+                            reads ? "read" : "write");
+    /* As long as a login token lives: a client with a key connects again. */
+    int64_t latest = mr_time_now_us() / 1000000 + MR_LOGIN_TOKEN_SECONDS;
+    *ret = (struct mr_caller){.user_id = use.user_id,
+                              .by_key = true,
+                              .expires_s = use.expires_s && use.expires_s < latest ? use.expires_s : latest};
+    return MR_OK;
+}
+
+/* The token of `Authorization: Bearer`, or NULL. */
+static const char *bearer_of(const struct mr_request *req)
+{
+    const char *header = mr_request_header(req, "Authorization");
+    if (!header || strncasecmp(header, "Bearer ", 7) != 0)
+        return NULL;
+    return header + 7 + strspn(header + 7, " ");
+}
+
+enum mr_status mr_caller_of(struct mr_web *web, const struct mr_request *req, struct mr_caller *ret,
+                            struct mr_err *err)
+{
+    const char *token = bearer_of(req);
+    struct mr_caller caller = {0};
+    if (!token)
+        return mr_fail(err, MR_UNAUTHENTICATED,
+                       "Authorization: Bearer TOKEN is required: log in first, or send an API key");
+    if (strncmp(token, MR_API_KEY_PREFIX, strlen(MR_API_KEY_PREFIX)) == 0)
+        return of_key(web, req, token, ret, err);
+    MR_TRY(mr_login_token_check(web->config->jwt_secret, token, &caller.user_id, &caller.expires_s, err));
+    *ret = caller;
+    return MR_OK;
+}
+
+enum mr_status mr_caller_user(struct mr_web *web, const struct mr_request *req, int64_t *ret_user_id,
+                              struct mr_err *err)
+{
+    struct mr_caller caller = {0};
+    MR_TRY(mr_caller_of(web, req, &caller, err));
+    *ret_user_id = caller.user_id;
+    return MR_OK;
+}
+
+enum mr_status mr_caller_account(struct mr_web *web, const struct mr_request *req, int64_t *ret_user_id,
+                                 struct mr_err *err)
+{
+    struct mr_caller caller = {0};
+    MR_TRY(mr_caller_of(web, req, &caller, err));
+    if (caller.by_key)
+        return mr_fail_code(err, MR_CODE_OUT_OF_SCOPE, "key: this route needs a login token");
+    *ret_user_id = caller.user_id;
+    return MR_OK;
+}
