@@ -12,7 +12,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 media=$root/worker/media
 
 # The components whose name in configure differs from their name in libav.
-declare -A configures=([mpeg]=mpegps [msmpeg4]=msmpeg4v3 [libvpx-vp9]=libvpx_vp9 [mov_text]=movtext [8bps]=eightbps [3gp]=tgp [shn]=shorten
+declare -A configures=([mpeg]=mpegps [msmpeg4]=msmpeg4v3 [libvpx]=libvpx_vp8 [libvpx-vp9]=libvpx_vp9 [mov_text]=movtext [8bps]=eightbps [3gp]=tgp [shn]=shorten
     [atrac3plus]=atrac3p [atrac3plusal]=atrac3pal [camtasia]=tscc [camstudio]=cscd [g722]=adpcm_g722 [g726]=adpcm_g726
     [g726le]=adpcm_g726le [real_144]=ra_144 [real_288]=ra_288)
 
@@ -34,7 +34,7 @@ components() {
     fields muxer | enable muxer
     { fields 'encoder|deep_encoder' && echo 'mjpeg,mov_text,subrip,webvtt'; } | enable encoder
     echo 'aformat,alimiter,anull,aresample,volume' | enable filter
-    echo 'bwdif,crop,format,fps,hflip,null,pad,palettegen,paletteuse,scale,setsar,split,tonemap,transpose,vflip,zscale' | enable filter
+    echo 'bwdif,crop,format,fps,hflip,lutrgb,null,overlay,pad,palettegen,paletteuse,scale,setsar,split,tonemap,transpose,vflip,zscale' | enable filter
     echo 'libdav1d,libmp3lame,libopus,libvorbis,libvpx,libx264,libzimg,zlib' | tr ',' '\n' | sed 's/^/--enable-/'
 }
 

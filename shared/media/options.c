@@ -2,6 +2,7 @@
 
 #include "shared/media/options_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { HUNDRED_HOURS = 360000, SHAPE_MAX = 10 };
@@ -70,6 +71,18 @@ static const struct mr_field_rows resize = MR_FIELD_ROWS(resize_parts), trim = M
                                   split = MR_FIELD_ROWS(split_parts), logo = MR_FIELD_ROWS(logo_parts),
                                   thumbnail = MR_FIELD_ROWS(thumbnail_parts);
 
+/* "#rrggbb". */
+static enum mr_status check_colour(void *base, const char *path, json_t **value, struct mr_err *err)
+{
+    enum { LENGTH = 7, HEX = 16 };
+    struct mr_options *read = base;
+    const char *text = json_string_value(*value);
+    if (strlen(text) != LENGTH || text[0] != '#' || strspn(text + 1, "0123456789abcdefABCDEF") != LENGTH - 1)
+        return mr_fail_code(err, MR_CODE_OUT_OF_RANGE, "%s must be a colour like #ffffff", path);
+    read->background = (unsigned)strtoul(text + 1, NULL, HEX);
+    return MR_OK;
+}
+
 static const struct mr_option options[] = {
     {{"bitrate", MR_FIELD_INTEGER, AT(bit_rate), .min = MR_BIT_RATE_MIN, .max = MR_BIT_RATE_MAX,
       .meaning = "Bits per second, of the video or, in an audio format, of the audio."},
@@ -104,6 +117,9 @@ static const struct mr_option options[] = {
      .changes = MR_OF_AUDIO | MR_OF_VIDEO},
     {{"logo", MR_FIELD_OBJECT, .parts = &logo, .meaning = "Shows the logo before and after the video, or each of its parts."},
      .needs = MR_OF_VIDEO, .changes = MR_OF_AUDIO | MR_OF_VIDEO},
+    {{"background", MR_FIELD_TEXT, .max = 7, .code = MR_CODE_OUT_OF_RANGE, .check = check_colour,
+      .meaning = "Colour like #ffcc00 under transparent pixels, where the output cannot have any; default: white, #ffffff."},
+     .needs = MR_OF_VIDEO},
     {{"thumbnail", MR_FIELD_OBJECT, .parts = &thumbnail,
       .meaning = "Adds a picture as the last output."},
      .needs = MR_OF_VIDEO},
@@ -115,7 +131,8 @@ static const struct mr_field_table table = {.rows = MR_FIELD_LARGER_ROWS(options
                                             .unknown = MR_CODE_UNKNOWN_OPTION,
                                             .missing = MR_CODE_MISSING_OPTION};
 
-static const struct mr_options defaults = {.crf = -1, .trim_us = INT64_MAX, .thumbnail_us = -1};
+static const struct mr_options defaults = {
+    .crf = -1, .trim_us = INT64_MAX, .thumbnail_us = -1, .background = 0xffffff};
 
 enum mr_status mr_options_fill(const json_t *json, struct mr_options *ret, struct mr_err *err)
 {

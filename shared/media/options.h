@@ -43,6 +43,7 @@ struct mr_options {
     int64_t thumbnail_us;       /* -1: none */
     int thumbnail_width;        /* 0: the video's */
     bool mute;
+    unsigned background; /* RGB, 24 bits */
 };
 
 /* What an option concerns: the audio, the video, or one of them: the video where the format has it, else the audio. */

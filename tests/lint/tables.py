@@ -187,6 +187,7 @@ BEYOND = {
                        "not": {"required": ["width", "height", "aspect"]}},
     "options.resize.fit": {"default": "pad"},
     "options.mute": {"default": False},
+    "options.background": {"pattern": "^#[0-9A-Fa-f]{6}$", "default": "#ffffff"},
     **{f"options.{name}": {"default": 0} for name in ("trim.start", "logo.intro", "logo.outro")},
 }
 

@@ -134,6 +134,7 @@ static const char *const taken[][2] = {
     {"{\"trim\":{\"duration\":1000},\"split\":{\"seconds\":1}}", "mp4"},
     {"{\"logo\":{\"outro\":2}}", "gif"},
     {"{\"thumbnail\":{\"at\":1.5}}", "mp4"},
+    {"{\"background\":\"#0aF09c\"}", "mp4"},
 };
 
 static const struct {
@@ -176,6 +177,12 @@ static const struct {
     {"{\"resize\":{\"aspect\":\"99999999999:9\"}}", "mp4", "out_of_range", "options.resize.aspect"},
     {"{\"resize\":{\"aspect\":\"1:9\",\"width\":7680}}", "mp4", "out_of_range", "options.resize.aspect"},
     {"{\"trim\":{\"duration\":1001},\"split\":{\"seconds\":1}}", NULL, "out_of_range", "options.split"},
+
+    {"{\"background\":\"white\"}", "mp4", "out_of_range", "options.background"},
+    {"{\"background\":\"#12345g\"}", "mp4", "out_of_range", "options.background"},
+    {"{\"background\":\"#fffffff\"}", NULL, "out_of_range", "options.background"},
+    {"{\"background\":16777215}", "mp4", "wrong_type", "options.background"},
+    {"{\"background\":\"#ffffff\"}", "mp3", "bad_option", "options.background"},
 
     {"{\"split\":{}}", "mp4", "missing_option", "options.split.seconds"},
     {"{\"thumbnail\":{\"width\":100}}", "mp4", "missing_option", "options.thumbnail.at"},

@@ -1,5 +1,7 @@
 #include "worker/media/copy_rules.h"
 
+#include "worker/media/loops.h"
+
 #include <libavutil/avstring.h>
 
 /* The AAC profiles that every player of .aac and .m4a knows; the others are encoded again. */
@@ -25,6 +27,8 @@ static bool can_copy_video(const struct mr_demuxer *input, const AVCodecParamete
 {
     const int32_t *matrix = mr_demuxer_display_matrix(input);
     if (!states_times(input))
+        return false;
+    if (params->codec_id == AV_CODEC_ID_GIF && !mr_loops_can_copy(input->source))
         return false;
     if (matrix && !spec->holds_rotation && !mr_demuxer_is_upright(input))
         return false;

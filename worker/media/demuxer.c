@@ -1,5 +1,6 @@
 #include "worker/media/demuxer.h"
 
+#include "worker/media/alpha.h"
 #include "worker/media/cut.h"
 #include "worker/media/inputs.h"
 #include "worker/media/samples.h"
@@ -222,7 +223,8 @@ static enum mr_status open_decoder(AVStream *stream, int64_t max_pixels, AVCodec
         return MR_OK;
     const AVCodecParameters *params = stream->codecpar;
     bool is_audio = params->codec_type == AVMEDIA_TYPE_AUDIO;
-    const AVCodec *codec = find_decoder(params);
+    const AVCodec *codec = mr_alpha_decoder(stream);
+    codec = codec ? codec : find_decoder(params);
     if (!codec)
         return mr_fail_code(err, MR_CODE_UNSUPPORTED_CODEC, "%s in %s cannot be decoded",
                             is_audio ? "audio" : "video", avcodec_get_name(params->codec_id));

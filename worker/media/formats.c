@@ -246,6 +246,7 @@ static const struct mr_media_format formats[] = {
     {
         .name = "gif",
         .muxer = "gif",
+        .copies = {AV_CODEC_ID_GIF},
         .square_pixels = true,
     },
 };

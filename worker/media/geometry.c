@@ -1,5 +1,7 @@
 #include "worker/media/geometry.h"
 
+#include "worker/media/alpha.h"
+
 #include <libavutil/common.h>
 #include <libavutil/display.h>
 #include <libavutil/pixdesc.h>
@@ -110,7 +112,8 @@ static void keep_size(struct mr_geometry *g, const struct mr_frame_size *from, b
 
 static struct mr_frame_size begin(struct mr_geometry *g, const AVFrame *frame, const char *turn)
 {
-    *g = (struct mr_geometry){.in = {frame->width, frame->height, known(frame->sample_aspect_ratio)},
+    *g = (struct mr_geometry){.background = MR_WHITE,
+                              .in = {frame->width, frame->height, known(frame->sample_aspect_ratio)},
                               .deinterlaces = frame->interlaced_frame};
     snprintf(g->turn, sizeof g->turn, "%s", turn);
     return turned(g->in, g->turn);
@@ -128,6 +131,7 @@ void mr_geometry_turn(struct mr_geometry *ret, const AVFrame *frame, const char 
     struct mr_frame_size from = begin(ret, frame, turn);
     double width = from.width * av_q2d(from.sar), height = from.height;
     ret->tells_colours = format->tells_colours;
+    ret->background = options->background;
     if (!mr_options_resize(options)) {
         keep_size(ret, &from, format->square_pixels);
         return;
@@ -176,10 +180,10 @@ static void append(struct text *text, const char *format, ...)
 
 /* RGB has no matrix to keep, and that of wide colours must be told: the one that players assume for such a
  * size. */
-static const char *matrix_for(const struct mr_geometry *g, const AVFrame *frame)
+static const char *matrix_for(const struct mr_geometry *g, const AVFrame *frame, bool blends)
 {
     const AVPixFmtDescriptor *pixels = av_pix_fmt_desc_get(frame->format);
-    bool has_none = pixels && (pixels->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL));
+    bool has_none = blends || (pixels && (pixels->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL)));
     if (!has_none && (g->tells_colours || frame->colorspace != AVCOL_SPC_BT2020_NCL))
         return "";
     return g->out.height >= HD_HEIGHT ? ":out_color_matrix=bt709" : ":out_color_matrix=smpte170m";
@@ -214,12 +218,27 @@ static const char *range_for(enum AVPixelFormat pixels)
     return pixels == AV_PIX_FMT_PAL8 ? "" : pixels == AV_PIX_FMT_YUVJ420P ? ":out_range=pc" : ":out_range=tv";
 }
 
-static void append_palette(struct text *text)
+static void append_palette(struct text *text, bool is_transparent)
 {
     /* A palette for each frame: one for the whole clip would need the whole clip in memory. */
     append(text,
-           "split[a][b];[a]palettegen=stats_mode=single:reserve_transparent=0[p];[b][p]paletteuse=new=1:"
-           "dither=bayer:bayer_scale=3,");
+           "split[a][b];[a]palettegen=stats_mode=single:reserve_transparent=%d[p];[b][p]paletteuse=new=1:"
+           "dither=bayer:bayer_scale=3,",
+           is_transparent);
+}
+
+static bool blends(const AVFrame *frame, enum AVPixelFormat pixels)
+{
+    return mr_alpha_is_possible(frame->format) && !mr_alpha_is_possible(pixels);
+}
+
+/* Puts the frame on a copy of itself that is all background. */
+static void append_background(struct text *text, unsigned colour)
+{
+    append(text,
+           "format=rgba,split[top][under];[under]lutrgb=r=%u:g=%u:b=%u:a=255[ground];[ground][top]overlay="
+           "format=rgb,",
+           colour >> 16 & 0xff, colour >> 8 & 0xff, colour & 0xff);
 }
 
 /* Size, pixel format and meaning of the numbers. `now` is what the frames have come to. */
@@ -228,7 +247,7 @@ static void append_scaling(struct text *text, const struct mr_geometry *g, const
 {
     bool palette = pixels == AV_PIX_FMT_PAL8;
     bool maps_tones = mr_geometry_is_hdr(frame->color_trc) && !g->tells_colours;
-    const char *matrix = palette || maps_tones ? "" : matrix_for(g, frame);
+    const char *matrix = palette || maps_tones ? "" : matrix_for(g, frame, blends(frame, pixels));
     bool converts = frame->format != (int)pixels || is_full_range(frame) || matrix[0];
     if (maps_tones) {
         append(text, "scale=%d:%d,", g->scaled.width, g->scaled.height);
@@ -256,11 +275,13 @@ void mr_geometry_chain(const struct mr_geometry *g, const AVFrame *frame, enum A
         now.width = g->crop_width;
         now.height = g->crop_height;
     }
+    if (blends(frame, pixels))
+        append_background(&text, g->background);
     append_scaling(&text, g, frame, &now, pixels);
     if (g->scaled.width != g->out.width || g->scaled.height != g->out.height)
         append(&text, "pad=%d:%d:%d:%d:black,", g->out.width, g->out.height,
                (g->out.width - g->scaled.width) / 4 * 2, (g->out.height - g->scaled.height) / 4 * 2);
     if (pixels == AV_PIX_FMT_PAL8)
-        append_palette(&text);
+        append_palette(&text, mr_alpha_is_possible(frame->format));
     append(&text, "setsar=%d/%d", g->out.sar.num, g->out.sar.den);
 }

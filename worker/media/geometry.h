@@ -10,7 +10,7 @@
 
 #include <libavutil/frame.h>
 
-enum { MR_CHAIN_MAX = 768 };
+enum { MR_CHAIN_MAX = 1024, MR_WHITE = 0xffffff };
 
 struct mr_frame_size {
     int width, height;
@@ -25,6 +25,7 @@ struct mr_geometry {
     struct mr_frame_size scaled; /* within out, the rest is black */
     char turn[40];               /* the filters of the rotation, each followed by a comma */
     bool deinterlaces;           /* the frames hold two fields, or may */
+    unsigned background;         /* RGB, 24 bits: takes the place of transparency where the output has none */
     bool tells_colours;          /* the output says what its numbers mean, so they may stay */
 };
 

@@ -1,5 +1,7 @@
 #include "worker/media/muxer.h"
 
+#include "worker/media/alpha.h"
+#include "worker/media/loops.h"
 #include "worker/media/readback.h"
 
 #include <errno.h>
@@ -80,6 +82,7 @@ enum mr_status mr_muxer_open_encoded(struct mr_muxer *output, enum mr_slot slot,
     struct mr_muxer_track *track = &output->tracks[slot];
     MR_TRY(open_track(track, encoder->time_base, err));
     track->rate = encoder->framerate;
+    track->has_alpha = encoder->pix_fmt == AV_PIX_FMT_YUVA420P;
     int rc = avcodec_parameters_from_context(track->params, encoder);
     return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "describe the stream") : MR_OK;
 }
@@ -110,6 +113,7 @@ enum mr_status mr_muxer_open_copied(struct mr_muxer *output, enum mr_slot slot, 
     MR_TRY(open_copy_filter(output, track, stream, err));
     track->copied = stream;
     track->rate = stream->avg_frame_rate;
+    track->has_alpha = mr_alpha_decoder(stream) != NULL;
     int rc = avcodec_parameters_copy(track->params, stream->codecpar);
     return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "copy the stream") : MR_OK;
 }
@@ -186,6 +190,8 @@ static int add_stream(struct mr_muxer *output, enum mr_slot slot)
     stream->time_base = track->packet_base;
     stream->avg_frame_rate = track->rate;
     stream->sample_aspect_ratio = stream->codecpar->sample_aspect_ratio;
+    if (rc >= 0 && track->has_alpha)
+        rc = av_dict_set(&stream->metadata, "alpha_mode", "1", 0);
     if (!track->copied || rc < 0)
         return rc;
     /* The muxer's own tag; but "hvc1" is the one by which Apple's players know HEVC. */
@@ -193,9 +199,6 @@ static int add_stream(struct mr_muxer *output, enum mr_slot slot)
     stream->codecpar->codec_tag = is_hevc ? MKTAG('h', 'v', 'c', '1') : 0;
     stream->codecpar->block_align = is_compressed(stream->codecpar) ? 0 : stream->codecpar->block_align;
     stream->disposition = track->copied->disposition;
-    const AVDictionaryEntry *alpha = av_dict_get(track->copied->metadata, "alpha_mode", NULL, 0);
-    if (alpha && av_dict_set(&stream->metadata, alpha->key, alpha->value, 0) < 0)
-        return AVERROR(ENOMEM);
     const AVPacket *first = first_packet(output, slot);
     if (first)
         copy_priming(stream->codecpar, first);
@@ -229,6 +232,15 @@ static int set_shift(const struct mr_muxer *output, AVDictionary **options)
     return av_dict_set(options, "avoid_negative_ts", "disabled", 0);
 }
 
+/* Only GIF has such an option. */
+static int set_loops(const struct mr_muxer *output)
+{
+    void *muxer = output->format->priv_data;
+    if (!output->format->oformat->priv_class || !av_opt_find(muxer, "loop", NULL, 0, 0))
+        return 0;
+    return av_opt_set_int(muxer, "loop", mr_loops_of(output->input->source), 0);
+}
+
 static int write_header(struct mr_muxer *output)
 {
     MR_AUTO_DICT AVDictionary *options = NULL;
@@ -239,6 +251,8 @@ static int write_header(struct mr_muxer *output)
         rc = av_dict_set(&options, "write_id3v2", "0", 0);
     if (rc >= 0)
         rc = set_serial_number(output->format);
+    if (rc >= 0)
+        rc = set_loops(output);
     if (rc >= 0)
         rc = set_shift(output, &options);
     if (rc >= 0)

@@ -22,6 +22,7 @@ struct mr_muxer_track {
     AVBSFContext *copy_filter; /* NULL: encoded, or nothing to filter */
     const AVStream *copied;    /* the input's stream; NULL: encoded */
     AVRational rate;           /* frames per second of video; 0/1: not known */
+    bool has_alpha;            /* beside the stream, as VP9 has it */
     AVStream *stream;          /* once begun */
     int64_t last_duration;     /* of the last packet, in the stream's time base */
 };

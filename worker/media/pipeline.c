@@ -23,6 +23,13 @@ static enum mr_status too_long(const struct mr_pipeline *pipeline, struct mr_err
                         (long long)(pipeline->max_us / 1000000));
 }
 
+static enum mr_status thumbnail_too_late(int64_t end_us, struct mr_err *err)
+{
+    return mr_fail_code(err, MR_CODE_BAD_OPTION,
+                        "options.thumbnail.at must be before the end of the video, at %.3f s",
+                        (double)end_us / 1e6);
+}
+
 /* What can be known before any work is done. */
 static enum mr_status check_options(const struct mr_pipeline *pipeline, struct mr_err *err)
 {
@@ -36,6 +43,8 @@ static enum mr_status check_options(const struct mr_pipeline *pipeline, struct m
         return mr_fail_code(err, MR_CODE_BAD_OPTION,
                             "options.trim.start must be before the end of the file, at %.3f s",
                             (double)all / 1e6);
+    if (options->thumbnail_us >= all + ESTIMATE_SLACK_US + options->intro_us + options->outro_us)
+        return thumbnail_too_late(all, err);
     int64_t clip = FFMIN(options->trim_us, all - options->trim_start_us);
     if (options->split_us && clip / options->split_us >= MR_OUTPUTS_MAX)
         return mr_fail_code(err, MR_CODE_TOO_MANY_PARTS,
@@ -178,11 +187,21 @@ static enum mr_status drain(struct mr_pipeline *pipeline, struct mr_err *err)
     return MR_OK;
 }
 
+/* A picture of a time that the first output does not have would show another one. */
+static enum mr_status check_thumbnail(const struct mr_pipeline *pipeline, struct mr_err *err)
+{
+    const struct mr_timeline *timeline = &pipeline->timeline;
+    int64_t end_us = FFMIN(mr_track_position_us(pipeline->tracks[MR_SLOT_VIDEO]), timeline->part_us) +
+                     timeline->intro_us + timeline->outro_us;
+    return pipeline->thumbnail.at_us > end_us ? thumbnail_too_late(end_us, err) : MR_OK;
+}
+
 /* Video first: where it ends, audio may have to end. */
 static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
 {
     MR_TRY(mr_track_finish(pipeline->tracks[MR_SLOT_VIDEO], INT64_MAX, err));
     MR_TRY(mr_track_finish(pipeline->tracks[MR_SLOT_AUDIO], mr_sync_audio_end_us(&pipeline->sync), err));
+    MR_TRY(check_thumbnail(pipeline, err));
     return mr_thumbnail_write(&pipeline->thumbnail, &pipeline->parts, err);
 }
 

@@ -1,5 +1,6 @@
 #include "worker/media/receipt.h"
 
+#include "worker/media/alpha.h"
 #include "worker/media/describe.h"
 
 #include <libavfilter/avfilter.h>
@@ -99,6 +100,25 @@ static void note_light(const struct mr_pipeline *pipeline)
                          "the format cannot say that it is HDR: the tones were mapped");
 }
 
+/* What players see through. */
+static void note_transparency(const struct mr_pipeline *pipeline)
+{
+    const struct mr_video *video = &pipeline->video;
+    char colour[VALUE_MAX], why[WHAT_MAX];
+    if (!video->is_transparent)
+        return;
+    if (video->copies || mr_alpha_is_possible(video->clip.plan.pixels)) {
+        mr_notes_kept(pipeline->notes, "transparency");
+        return;
+    }
+    const struct mr_codec *codec = mr_media_video_codec(pipeline->spec, pipeline->options);
+    bool depends =
+        strcmp(pipeline->spec->muxer, "matroska") == 0 || strcmp(pipeline->spec->muxer, "webm") == 0;
+    snprintf(why, sizeof why, "%s holds no transparency", depends ? codec->name : pipeline->spec->name);
+    snprintf(colour, sizeof colour, "#%06x", video->geometry.background);
+    mr_notes_changed(pipeline->notes, "transparency", "alpha", colour, why);
+}
+
 static void note_video(const struct mr_pipeline *pipeline)
 {
     const struct mr_video *video = &pipeline->video;
@@ -107,6 +127,7 @@ static void note_video(const struct mr_pipeline *pipeline)
     const AVCodecParameters *params = pipeline->input->video->codecpar;
     note_rotation(pipeline);
     note_light(pipeline);
+    note_transparency(pipeline);
     note_codec(notes, "video.codec", params->codec_id, video->clip.plan.codec->id, video->copies);
     if (video->copies) {
         mr_video_copy_note(&video->copy, notes);
@@ -124,7 +145,8 @@ static void note_video(const struct mr_pipeline *pipeline)
     if (strcmp(from, to) != 0)
         mr_notes_changed(notes, "video.size", from, to,
                          is_asked ? "asked for" : "rotated, even width and height, or square pixels");
-    const char *before = av_get_pix_fmt_name(params->format),
+    const AVCodecContext *decoder = pipeline->input->video_decoder;
+    const char *before = av_get_pix_fmt_name(decoder->pix_fmt),
                *after = av_get_pix_fmt_name(video->clip.plan.pixels);
     if (before && after && strcmp(before, after) != 0)
         mr_notes_changed(notes, "video.pixel_format", before, after, "what players of the format expect");

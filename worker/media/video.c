@@ -1,5 +1,6 @@
 #include "worker/media/video.h"
 
+#include "worker/media/alpha.h"
 #include "worker/media/copy_rules.h"
 
 #include <errno.h>
@@ -47,6 +48,8 @@ static void plan_geometry(struct mr_video *video, const AVFrame *frame, struct m
     if (!video->is_planned)
         mr_geometry_plan(&video->geometry, frame, mr_demuxer_display_matrix(parts->input), parts->options,
                          parts->spec);
+    if (!video->is_planned && video->clip.plan.holds_alpha && mr_alpha_is_used(frame))
+        video->clip.plan.pixels = AV_PIX_FMT_YUVA420P;
     video->is_planned = true;
     video->clip.size = first->out;
     if (mr_geometry_is_for(first, frame)) {
@@ -54,6 +57,7 @@ static void plan_geometry(struct mr_video *video, const AVFrame *frame, struct m
     } else {
         mr_geometry_fit(ret, frame, first->turn, first->out);
         ret->tells_colours = first->tells_colours;
+        ret->background = first->background;
         video->sizes_changed = true;
     }
     video->deinterlaces |= frame->interlaced_frame;
@@ -164,6 +168,7 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
 {
     struct mr_video *video = ctx;
     struct mr_video_clip *clip = &video->clip;
+    video->is_transparent = video->is_transparent || mr_alpha_is_used(frame);
     if (video->copies)
         return witness(video, frame, err);
     if (clip->is_done)
@@ -294,7 +299,8 @@ enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, con
                     mr_copy_is_possible(input, input->video, parts->spec);
     if (!video->filtered)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
-    if (video->copies && parts->options->thumbnail_us < 0)
+    bool is_simple = input->video->codecpar->codec_id == AV_CODEC_ID_GIF; /* all of it can be looked at */
+    if (video->copies && parts->options->thumbnail_us < 0 && !is_simple)
         input->video_decoder->skip_frame = AVDISCARD_NONKEY;
     return mr_decoder_init(&video->track.decoder, input->video_decoder, err);
 }

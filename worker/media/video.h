@@ -24,6 +24,7 @@ struct mr_video {
     bool is_planned;
     struct mr_geometry geometry; /* of the first frame; once is_planned */
     bool deinterlaces;           /* the filters do, since a frame of two fields was met */
+    bool is_transparent;         /* some frame is, in part */
     bool sizes_changed;          /* in mid-stream */
     AVFrame *before;             /* the last frame decoded before the clip begins; NULL: none */
     int64_t last_us;             /* of the last frame that went into the filters, on the clip; -1: none yet */

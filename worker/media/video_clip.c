@@ -21,6 +21,7 @@ void mr_video_clip_free(struct mr_video_clip *clip)
 {
     av_frame_free(&clip->last);
     av_frame_free(&clip->fitted_logo);
+    av_packet_free(&clip->held);
     avcodec_free_context(&clip->encoder);
 }
 
@@ -44,6 +45,17 @@ static int64_t to_us(const struct mr_video_clip *clip, int64_t ticks)
     return av_rescale_q(ticks, clip->plan.base, AV_TIME_BASE_Q);
 }
 
+/* How long the last frame is shown is known when the part ends, which encoders without delay do not wait for. */
+static enum mr_status write_held(struct mr_video_clip *clip, struct mr_muxer *output, struct mr_err *err)
+{
+    MR_AUTO_PACKET AVPacket *packet = MR_TAKE(clip->held);
+    if (!packet)
+        return MR_OK;
+    bool is_last = clip->length && packet->pts == clip->sent;
+    packet->duration = is_last ? clip->length : FFMAX(to_ticks(clip, mr_video_clip_usual_us(clip)), 1);
+    return mr_muxer_write(output, MR_SLOT_VIDEO, packet, err);
+}
+
 /* frame NULL: drain. */
 static enum mr_status encode(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
 {
@@ -52,10 +64,14 @@ static enum mr_status encode(struct mr_video_clip *clip, const AVFrame *frame, s
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
     int rc = packet ? avcodec_send_frame(clip->encoder, frame) : AVERROR(ENOMEM);
     while (rc >= 0 && (rc = avcodec_receive_packet(clip->encoder, packet)) >= 0) {
-        bool is_last = clip->length && packet->pts == clip->sent;
-        packet->duration = is_last ? clip->length : FFMAX(to_ticks(clip, mr_video_clip_usual_us(clip)), 1);
-        MR_TRY(mr_muxer_write(output, MR_SLOT_VIDEO, packet, err));
+        MR_TRY(write_held(clip, output, err));
+        clip->held = av_packet_clone(packet);
+        if (!clip->held)
+            return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "encode the video");
+        av_packet_unref(packet);
     }
+    if (!frame)
+        MR_TRY(write_held(clip, output, err));
     if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
         return mr_av_fail(err, MR_CODE_INTERNAL, rc, "encode the video");
     return MR_OK;

@@ -16,6 +16,7 @@ struct mr_video_clip {
     const AVFrame *logo;            /* as decoded; NULL: none */
     struct mr_thumbnail *thumbnail; /* is offered the frames of the first part */
     struct mr_video_plan plan;
+    AVPacket *held;            /* the last packet, until its length is known; NULL: none */
     struct mr_frame_size size; /* of the frames; set before the first, as is the next */
     double weight;             /* of the encoder: work.h */
 

@@ -89,6 +89,8 @@ enum mr_status mr_video_plan(const struct mr_media_format *format, const struct 
                             options->codec ? options->codec : format->name);
     *ret = (struct mr_video_plan){.codec = codec, .fps = usual_rate(input)};
     ret->pixels = strcmp(name, "gif") == 0 ? AV_PIX_FMT_PAL8 : AV_PIX_FMT_YUV420P;
+    ret->holds_alpha = strcmp(name, "libvpx-vp9") == 0 &&
+                       (strcmp(format->muxer, "webm") == 0 || strcmp(format->muxer, "matroska") == 0);
     ret->is_ordered = format->constant_rate;
     ret->is_constant = format->constant_rate || options->fps > 0;
     if (options->fps > 0)
@@ -132,7 +134,7 @@ static void configure(AVCodecContext *encoder, const struct mr_video_plan *plan,
     encoder->sample_aspect_ratio = frame->sample_aspect_ratio;
     encoder->time_base = plan->base;
     encoder->framerate = plan->fps;
-    encoder->color_range = plan->pixels == AV_PIX_FMT_YUV420P ? AVCOL_RANGE_MPEG : frame->color_range;
+    encoder->color_range = plan->pixels != AV_PIX_FMT_PAL8 ? AVCOL_RANGE_MPEG : frame->color_range;
     encoder->colorspace = frame->colorspace;
     encoder->color_primaries = frame->color_primaries;
     encoder->color_trc = frame->color_trc;

@@ -16,6 +16,7 @@ struct mr_video_plan {
     enum AVPixelFormat pixels;
     AVRational fps;   /* a frame's usual length is 1/fps; never 0 */
     bool is_constant; /* every frame is as long: time stamps are counts of frames */
+    bool holds_alpha; /* the encoder and the container can, as yuva420p */
     bool is_ordered;  /* the container has one order for decoding and showing */
     AVRational base;  /* the encoder's time base */
 };

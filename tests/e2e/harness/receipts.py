@@ -84,6 +84,8 @@ def assert_stream(reported, seen):
     expected = {key: see(seen) for key, see in {**EVERY, **FACTS.get(kind(seen), {})}.items()}
     expected.update({key: see(seen) for key, see in MAYBE.items() if key in reported})
     expected = {key: value for key, value in expected.items() if value is not None}
+    if seen.get("tags", {}).get("ALPHA_MODE", seen.get("tags", {}).get("alpha_mode")) == "1":
+        expected["pixel_format"] = expected["pixel_format"].replace("yuv", "yuva")  # ffprobe does not decode the alpha
     if seen["codec_name"] == "gif" and reported.get("pixel_format") == "pal8":
         expected["pixel_format"] = "pal8"  # a palette; ffprobe reports the format it decodes to
     assert {key: reported.get(key) for key in expected} == expected
@@ -200,6 +202,7 @@ class Changes:
                                  if see(before) != see(after)})
         rest = {what: values for what, values in self.changed.items() if what not in ALWAYS_LISTED or values[0] != values[1]}
         self.check_rate(rest.pop("video.fps", None))
+        assert rest.pop("transparency", ("", "#"))[1].startswith("#")
         if "video.pixel_format" in rest and self.main(self.after, "video")["codec_name"] == "gif":
             assert rest.pop("video.pixel_format")[1] == "pal8"  # a palette; ffprobe reports the format it decodes to
             expected.pop("video.pixel_format", None)
