@@ -31,6 +31,7 @@ const struct mr_route mr_web_routes[] = {
     {"PUT",    "/tasks/{id}",            mr_api_task_redo,   FIELDS_BODY, MR_ROUTE_NORMAL},
     {"DELETE", "/api/tasks/{id}",        mr_api_task_delete, NO_BODY,     MR_ROUTE_NORMAL},
     {"DELETE", "/tasks/{id}",            mr_api_task_delete, NO_BODY,     MR_ROUTE_NORMAL},
+    {"POST",   "/api/tasks/{id}/cancel", mr_api_task_cancel, NO_BODY,     MR_ROUTE_NORMAL},
     {"GET",    "/api/tasks/{id}/events", mr_api_task_events, NO_BODY,     MR_ROUTE_NORMAL},
     {"GET",    "/tasks/{id}/events",     mr_api_task_events, NO_BODY,     MR_ROUTE_NORMAL},
     {"GET",    "/api/events",            mr_api_events,      NO_BODY,     MR_ROUTE_NORMAL},

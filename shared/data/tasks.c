@@ -3,6 +3,7 @@
 
 #include "shared/base/encoding.h"
 #include "shared/data/task_rows.h"
+#include "shared/data/tasks_search.h"
 
 enum mr_status mr_tasks_get(struct mr_db *db, int64_t user_id, const char *key, json_t **ret_view,
                             struct mr_err *err)
@@ -55,19 +56,28 @@ static const struct mr_statement lists[2][2] = {
 };
 /* clang-format on */
 
-enum mr_status mr_tasks_list(struct mr_db *db, int64_t user_id, const struct mr_task_filter *filter,
-                             struct mr_task_page **ret, struct mr_err *err)
+/* The rows of a page that is not a search. */
+static enum mr_status read_page(struct mr_db *db, int64_t user_id, const struct mr_task_filter *filter,
+                                int64_t behind, struct mr_rows **ret, struct mr_err *err)
 {
     char user[MR_INT64_TEXT_MAX], after[MR_INT64_TEXT_MAX], max[MR_INT64_TEXT_MAX], bytes[MR_INT64_TEXT_MAX];
     mr_int64_text(user_id, user);
-    mr_int64_text(filter->falling && !filter->after ? INT64_MAX : filter->after, after);
+    mr_int64_text(behind, after);
     mr_int64_text(filter->max, max);
     mr_int64_text(MR_TASK_PAGE_BYTES, bytes);
+    return mr_db_exec(db, &lists[user_id == MR_EVERYBODY][filter->falling],
+                      (const char *const[]){user, filter->status, after, max, bytes}, ret, err);
+}
+
+enum mr_status mr_tasks_list(struct mr_db *db, int64_t user_id, const struct mr_task_filter *filter,
+                             struct mr_task_page **ret, struct mr_err *err)
+{
+    int64_t after = filter->falling && !filter->after ? INT64_MAX : filter->after;
     MR_AUTO(mr_task_page) struct mr_task_page *page = calloc(1, sizeof *page);
     if (!page)
         return mr_fail_oom(err);
-    MR_TRY(mr_db_exec(db, &lists[user_id == MR_EVERYBODY][filter->falling],
-                      (const char *const[]){user, filter->status, after, max, bytes}, &page->rows, err));
+    MR_TRY((mr_task_filter_searches(filter) ? mr_tasks_search : read_page)(db, user_id, filter, after,
+                                                                           &page->rows, err));
     int count = mr_rows_count(page->rows);
     page->is_full = count > 0 && (count >= filter->max ||
                                   mr_rows_int64(page->rows, count - 1, "bytes") >= MR_TASK_PAGE_BYTES);

@@ -69,6 +69,11 @@ struct mr_task_filter {
     bool falling;       /* by falling id; else rising */
     int64_t after;      /* only ids behind this one in the list's order; 0: from the start */
     const char *status; /* NULL: any */
+    /* These make a search (tasks_search.c), which may read all tasks of the user. NULL or "": any. */
+    const char *statuses; /* several states, with commas between them */
+    const char *kind, *format;
+    const char *name;                           /* a part of the file's name, without regard to case */
+    const char *created_after, *created_before; /* RFC 3339 */
 };
 /*
  * A page of a list: the tasks as mr_tasks_get has them, but without `receipt`, which may be long. A page has at
@@ -80,6 +85,10 @@ enum { MR_TASK_PAGE_BYTES = 1 << 20 };
 MR_MUST_CHECK enum mr_status mr_tasks_list(struct mr_db *db, int64_t user_id,
                                            const struct mr_task_filter *filter, struct mr_task_page **ret,
                                            struct mr_err *err);
+/* How many tasks the filter lets through, whatever its max and after. */
+MR_MUST_CHECK enum mr_status mr_tasks_count(struct mr_db *db, int64_t user_id,
+                                            const struct mr_task_filter *filter, int64_t *ret,
+                                            struct mr_err *err);
 void mr_task_page_free(struct mr_task_page *page);
 MR_DEFINE_CLEANUP(mr_task_page, mr_task_page_free)
 int mr_task_page_count(const struct mr_task_page *page);
@@ -97,11 +106,20 @@ MR_MUST_CHECK enum mr_status mr_task_page_view(const struct mr_task_page *page, 
 MR_MUST_CHECK enum mr_status mr_tasks_delete(struct mr_db *db, int64_t user_id, const char *key,
                                              json_t **ret_objects, struct mr_err *err);
 
+/*
+ * Ends a task that waits or runs as `canceled`: a worker that runs it notices at its next heartbeat. The input is kept,
+ * so that the task can run again. One that is canceled already stays so; MR_CONFLICT with code "task_has_ended" for
+ * other final states. The caller owns *ret_view.
+ */
+MR_MUST_CHECK enum mr_status mr_tasks_cancel(struct mr_db *db, int64_t user_id, const char *key,
+                                             json_t **ret_view, struct mr_err *err);
+
 /* What PUT changes: a preset or options; NULL leaves a field as it is. */
 struct mr_task_change {
     const char *new_format;
     const char *preset;    /* of the table: the task becomes an edit that follows it */
     const json_t *options; /* checked, but not for the format: the task becomes a conversion with these */
+    const char *priority, *callback_url;
 };
 /*
  * Runs a task again: generation + 1, `uploaded`, attempts 0, no message published yet. The old outputs become due

@@ -1,4 +1,4 @@
-/* Tasks are deleted and run again: mr_tasks_delete and mr_tasks_redo. */
+/* Tasks are deleted, canceled and run again. */
 #include "shared/data/task_rows.h"
 #include "shared/data/tasks.h"
 #include "shared/media/options.h"
@@ -119,7 +119,7 @@ static enum mr_status make_plan(const struct mr_rows *found, const struct mr_tas
 }
 
 static enum mr_status redo(struct mr_db_tx *tx, const char *id, const struct plan *plan,
-                           struct mr_rows **ret_rows, struct mr_err *err)
+                           const struct mr_task_change *change, struct mr_rows **ret_rows, struct mr_err *err)
 {
     static const struct mr_statement statement = {
         "tasks_redo",
@@ -127,17 +127,19 @@ static enum mr_status redo(struct mr_db_tx *tx, const char *id, const struct pla
         ", again AS (UPDATE tasks SET generation = generation + 1, status = 'uploaded', attempts = 0,"
         "  interruptions = 0, kills = 0, stops = 0, started = false, lease_expires_at = NULL, published_at = "
         "NULL, progress = 0, kind = $2, new_format = $3,"
-        "  preset = $4, options = $5::jsonb, uploaded_at = now(), processed_at = NULL,"
+        "  preset = $4, options = $5::jsonb, priority = coalesce($6, priority),"
+        "  callback_url = coalesce($7, callback_url), uploaded_at = now(), processed_at = NULL,"
         "  error_code = NULL, error_detail = NULL, receipt = NULL, result = NULL WHERE id = $1::bigint"
         "  RETURNING" MR_TASK_MESSAGE_COLUMNS ")"
         " SELECT id, kind, generation, high, traceparent," DUE_NAMES " FROM again",
-        5};
+        7};
     MR_AUTO_STR char *options = NULL;
     if (plan->options && !(options = json_dumps(plan->options, JSON_COMPACT)))
         return mr_fail_oom(err);
     return mr_db_tx_exec(tx, &statement,
                          (const char *const[]){id, plan->kind, plan->format->name,
-                                               plan->preset ? plan->preset->name : NULL, options},
+                                               plan->preset ? plan->preset->name : NULL, options,
+                                               change->priority, change->callback_url},
                          ret_rows, err);
 }
 
@@ -166,12 +168,36 @@ enum mr_status mr_tasks_redo(struct mr_db *db, int64_t user_id, const char *key,
     MR_TRY(lock_task(tx, user_id, key, &found, err));
     MR_TRY(check_can_redo(found, err));
     MR_TRY(make_plan(found, change, &plan, err));
-    MR_TRY(redo(tx, mr_rows_text(found, 0, "id"), &plan, &again, err));
+    MR_TRY(redo(tx, mr_rows_text(found, 0, "id"), &plan, change, &again, err));
     MR_TRY(view_task(tx, mr_rows_text(found, 0, "id"), &view, err));
     MR_TRY(names_of(again, &objects, err));
     MR_TRY(mr_db_commit(&tx, err));
     *ret_view = MR_TAKE(view);
     *ret_objects = MR_TAKE(objects);
     *ret_message = mr_task_message_of(again, 0);
+    return MR_OK;
+}
+
+enum mr_status mr_tasks_cancel(struct mr_db *db, int64_t user_id, const char *key, json_t **ret_view,
+                               struct mr_err *err)
+{
+    static const struct mr_statement cancel = {
+        "tasks_cancel",
+        "UPDATE tasks SET status = 'canceled', lease_expires_at = NULL, processed_at = now()"
+        " WHERE id = $1::bigint AND status IN ('awaiting_upload', 'uploaded', 'processing')",
+        1};
+    MR_AUTO(mr_db_tx) struct mr_db_tx *tx = NULL;
+    MR_AUTO(mr_rows) struct mr_rows *found = NULL;
+    MR_AUTO_JSON json_t *view = NULL;
+    MR_TRY(mr_db_begin(db, &tx, err));
+    MR_TRY(lock_task(tx, user_id, key, &found, err));
+    const char *id = mr_rows_text(found, 0, "id"), *status = mr_rows_text(found, 0, "status");
+    if (strcmp(status, "processed") == 0 || strcmp(status, "failed") == 0)
+        return mr_fail_code(err, MR_CODE_TASK_HAS_ENDED, "task must wait or run to be canceled; it is %s",
+                            status);
+    MR_TRY(mr_db_tx_exec(tx, &cancel, &id, NULL, err));
+    MR_TRY(view_task(tx, id, &view, err));
+    MR_TRY(mr_db_commit(&tx, err));
+    *ret_view = MR_TAKE(view);
     return MR_OK;
 }

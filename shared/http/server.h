@@ -111,6 +111,9 @@ const struct mr_route *mr_request_route(const struct mr_request *req);
 const char *mr_request_param(const struct mr_request *req, const char *name);
 /* The decoded query parameter, or NULL. The first occurrence wins. */
 const char *mr_request_query(const struct mr_request *req, const char *name);
+/* The n-th query parameter, decoded, from 0; false past the last. */
+bool mr_request_query_at(const struct mr_request *req, size_t n, const char **ret_name,
+                         const char **ret_value);
 /* A header's value, or NULL. */
 const char *mr_request_header(const struct mr_request *req, const char *name);
 /* The n-th header, from 0; false past the last. */

@@ -102,6 +102,16 @@ const char *mr_request_param(const struct mr_request *req, const char *name)
     return mr_route_param(&req->match, name);
 }
 
+bool mr_request_query_at(const struct mr_request *req, size_t n, const char **ret_name,
+                         const char **ret_value)
+{
+    if (n >= req->query_count)
+        return false;
+    *ret_name = req->query[n].name;
+    *ret_value = req->query[n].value;
+    return true;
+}
+
 const char *mr_request_query(const struct mr_request *req, const char *name)
 {
     for (size_t i = 0; i < req->query_count; i++)

@@ -155,7 +155,8 @@ static void check_change(size_t i)
     struct mr_task_draft draft = task_draft(test_owner);
     MR_AUTO_JSON json_t *before = options_of(changes[i].preset, changes[i].options);
     MR_AUTO_JSON json_t *options = options_of(NULL, changes[i].change.options);
-    const struct mr_task_change change = {changes[i].change.format, changes[i].change.preset, options};
+    const struct mr_task_change change = {
+        .new_format = changes[i].change.format, .preset = changes[i].change.preset, .options = options};
     draft.kind = changes[i].preset ? MR_KIND_EDIT : MR_KIND_CONVERT;
     draft.preset = changes[i].preset;
     draft.new_format = changes[i].format;

@@ -160,10 +160,26 @@ static void lists_page_in_both_orders(void **state)
         size_t count;
         int64_t first;
     } table[] = {
-        {{10, false, 0, NULL}, 3, ids[0]},       {{2, false, 0, NULL}, 2, ids[0]},
-        {{2, false, ids[1], NULL}, 1, ids[2]},   {{10, true, 0, NULL}, 3, ids[2]},
-        {{2, true, ids[2], NULL}, 2, ids[1]},    {{10, true, ids[0], NULL}, 0, 0},
-        {{10, false, 0, "uploaded"}, 3, ids[0]}, {{10, false, 0, "failed"}, 0, 0},
+        {{.max = 10}, 3, ids[0]},
+        {{.max = 2}, 2, ids[0]},
+        {{.max = 2, .after = ids[1]}, 1, ids[2]},
+        {{.max = 10, .falling = true}, 3, ids[2]},
+        {{.max = 2, .falling = true, .after = ids[2]}, 2, ids[1]},
+        {{.max = 10, .falling = true, .after = ids[0]}, 0, 0},
+        {{.max = 10, .status = "uploaded"}, 3, ids[0]},
+        {{.max = 10, .status = "failed"}, 0, 0},
+        {{.max = 10, .statuses = "failed,uploaded"}, 3, ids[0]},
+        {{.max = 10, .statuses = "failed,processed"}, 0, 0},
+        {{.max = 2, .kind = "convert"}, 2, ids[0]},
+        {{.max = 2, .kind = "convert", .after = ids[1]}, 1, ids[2]},
+        {{.max = 2, .kind = "convert", .falling = true}, 2, ids[2]},
+        {{.max = 2, .kind = "convert", .falling = true, .after = ids[2]}, 2, ids[1]},
+        {{.max = 10, .kind = "probe"}, 0, 0},
+        {{.max = 10, .format = "mp3"}, 3, ids[0]},
+        {{.max = 10, .format = "wav"}, 0, 0},
+        {{.max = 10, .name = "%"}, 0, 0},
+        {{.max = 10, .created_before = "2020-01-01"}, 0, 0},
+        {{.max = 10, .created_after = "2020-01-01T00:00:00Z"}, 3, ids[0]},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         MR_AUTO(mr_task_page) struct mr_task_page *page = NULL;
@@ -173,6 +189,10 @@ static void lists_page_in_both_orders(void **state)
         assert_int_equal(mr_task_page_is_full(page), (int64_t)table[i].count == table[i].filter.max);
         if (table[i].count)
             assert_int_equal(page_id(page, 0), table[i].first);
+        int64_t all = -1;
+        assert_int_equal(mr_tasks_count(test_db, reader, &table[i].filter, &all, &err), MR_OK);
+        assert_true(all == 0 || all == 3);
+        assert_true(all >= (int64_t)table[i].count);
     }
 }
 
@@ -451,6 +471,35 @@ static void each_priority_is_due_apart(void **state)
     assert_int_equal(due_of_lane(id, true), 1);
 }
 
+static void a_canceled_task_keeps_its_input(void **state)
+{
+    (void)state;
+    struct mr_task_draft draft = task_draft(test_owner);
+    struct mr_claim claim;
+    struct mr_err err = {0};
+    task_insert_new(&draft);
+    MR_AUTO_JSON json_t *before = task_view(draft.file_id);
+    int64_t id = json_integer_value(json_object_get(before, "id"));
+    assert_int_equal(task_claim(id, 1, &claim), MR_CLAIM_OURS);
+    MR_AUTO_JSON json_t *view = NULL;
+    json_t *none = NULL;
+    assert_int_equal(mr_tasks_cancel(test_db, test_other, draft.file_id, &none, &err), MR_NOT_FOUND);
+    assert_int_equal(mr_tasks_cancel(test_db, test_owner, draft.file_id, &view, &err), MR_OK);
+    assert_text(view, "status", "canceled");
+    assert_false(task_start(&claim));
+    assert_false(task_commit(&claim, "outputs/late"));
+    MR_AUTO_JSON json_t *again = NULL;
+    assert_int_equal(mr_tasks_cancel(test_db, test_owner, draft.file_id, &again, &err), MR_OK);
+    run_sql("SELECT count(*) AS answer FROM tasks WHERE status = 'canceled' AND input_object IS NOT NULL");
+    struct mr_task_draft ended = task_draft(test_owner);
+    task_insert_new(&ended);
+    MR_AUTO_JSON json_t *other = task_view(ended.file_id);
+    assert_int_equal(task_claim(json_integer_value(json_object_get(other, "id")), 1, &claim), MR_CLAIM_OURS);
+    assert_true(task_fail(&claim, "invalid_media", "no media"));
+    assert_int_equal(mr_tasks_cancel(test_db, test_owner, ended.file_id, &none, &err), MR_CONFLICT);
+    assert_int_equal(err.code, MR_CODE_TASK_HAS_ENDED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +518,7 @@ int main(void)
         cmocka_unit_test(the_database_refuses_a_forbidden_way),
         cmocka_unit_test(states_have_names),
         cmocka_unit_test(each_priority_is_due_apart),
+        cmocka_unit_test(a_canceled_task_keeps_its_input),
     };
     return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);
 }

@@ -15,9 +15,10 @@ mr_handler mr_api_key_post; /* keys.c */
 mr_handler mr_api_key_list;
 mr_handler mr_api_key_revoke;
 mr_handler mr_api_task_create; /* task_create.c */
-mr_handler mr_api_task_list;   /* tasks.c */
+mr_handler mr_api_task_list;   /* task_list.c */
 mr_handler mr_api_task_list_all;
-mr_handler mr_api_task_get;
+mr_handler mr_api_task_get; /* tasks.c */
+mr_handler mr_api_task_cancel;
 mr_handler mr_api_task_redo;
 mr_handler mr_api_task_delete;
 mr_handler mr_api_probe;         /* probe.c */

@@ -98,8 +98,9 @@ static const struct request_field {
     {{"upload_id", MR_FIELD_TEXT, AT(upload_id), .check = check_upload_id},
      FILE_TASK | MR_TASK_REQUEST_PROBE},
     {{"priority", MR_FIELD_WORD, AT(priority), .words = &priority_words, .code = MR_CODE_UNKNOWN_PRIORITY},
-     ANY_TASK},
-    {{"callback_url", MR_FIELD_TEXT, AT(callback_url), .check = check_callback_url}, ANY_TASK},
+     ANY_TASK | MR_TASK_REQUEST_REDO},
+    {{"callback_url", MR_FIELD_TEXT, AT(callback_url), .check = check_callback_url},
+     ANY_TASK | MR_TASK_REQUEST_REDO},
     {{"kind", MR_FIELD_WORD, AT(kind), .words = &kind_words, .code = MR_CODE_UNKNOWN_KIND}, ANY_TASK},
     {{"records", MR_FIELD_INTEGER, AT(records), .check = check_records}, MR_TASK_REQUEST_INSERT_RECORDS},
     {{"name", MR_FIELD_TEXT, AT(name), .max = TEXT_MAX}, MR_TASK_REQUEST_INSERT_RECORDS},
@@ -110,18 +111,24 @@ static const struct mr_field_table table = {.rows = MR_FIELD_LARGER_ROWS(fields)
                                             .unknown = MR_CODE_UNKNOWN_FIELD,
                                             .missing = MR_CODE_MISSING_FIELD};
 
+/* Two of the older systems spell the format of a task in answers otherwise than in requests: both are accepted. */
+static const char *canonical(const char *name)
+{
+    return strcmp(name, "new_format") == 0 ? "newFormat" : name;
+}
+
 enum mr_status mr_task_request_check_name(const char *name, struct mr_err *err)
 {
     if (mr_task_request_is_file(name))
         return mr_fail_code(err, MR_CODE_WRONG_TYPE, "%s must be a file, in multipart/form-data", name);
-    return mr_fields_check_name(&table, name, err);
+    return mr_fields_check_name(&table, canonical(name), err);
 }
 
 enum mr_status mr_task_request_take(struct mr_task_request *wanted, const char *name, const json_t *value,
                                     bool is_form, struct mr_err *err)
 {
     MR_TRY(mr_task_request_check_name(name, err));
-    return mr_fields_take(&table, wanted, wanted->fields, name, value, is_form, err);
+    return mr_fields_take(&table, wanted, wanted->fields, canonical(name), value, is_form, err);
 }
 
 enum mr_status mr_task_request_take_body(struct mr_task_request *wanted, struct mr_request *req,

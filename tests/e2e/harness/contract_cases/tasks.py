@@ -284,3 +284,53 @@ def _own_task(env, call):
 @case("deleteTask", 404)
 def _task_of_another_user(env, call):
     return call(who=env.other, path={"id": env.done["id"]})
+
+
+@case("cancelTask", 200)
+def _waiting(env, call):
+    with env.worker_stopped():
+        task = env.new_task()
+        answer = call(who=env.user, path={"id": task["id"]})
+        assert answer.json()["task"]["status"] == "canceled" and call(who=env.user, path={"id": task["id"]}).status_code == 200
+        assert env.user.request("PUT", f"/api/tasks/{task['id']}", json={"priority": "high", "new_format": "mp3"}).json()["task"]["priority"] == "high"
+    assert env.user.finish(task["id"])["new_format"] == "mp3"
+    return answer
+
+
+@case("cancelTask", 404)
+def _canceled_by_another_user(env, call):
+    return call(who=env.other, path={"id": env.done["id"]})
+
+
+@case("cancelTask", 409)
+def _canceled_too_late(env, call):
+    return call(who=env.user, path={"id": env.done["id"]})
+
+
+@case("listTasks", 200)
+def _filtered(env, call):
+    def ids(**params):
+        answer = call(who=env.user, params={"max": 1000, **params})
+        assert "Link" not in answer.headers
+        return {task["id"] for task in answer.json()}
+    done, created = env.done["id"], env.done["timestamp"]
+    for fits in ({"kind": "convert"}, {"format": "oga"}, {"name": env.done["original_file"][1:].upper()}, {"status": "failed,processed"},
+                 {"created_after": "2020-01-01"}, {"created_before": "2999-01-01T00:00:00+02:00"}):
+        assert done in ids(**fits), fits
+    for other in ({"kind": "edit"}, {"format": "wav"}, {"name": "%"}, {"status": "failed,canceled"}, {"created_after": created},
+                  {"created_before": created}):
+        assert done not in ids(**other), other
+    page = call(who=env.user, params={"max": 1, "kind": "convert", "name": ".", "count": 1})
+    total = int(page.headers["Total-Count"])
+    assert total == len(ids(kind="convert", name="."))
+    following = env.user.get(page.headers["Link"].partition(">")[0][1:])
+    assert total == 1 or following.json()[0]["id"] > page.json()[0]["id"]
+    return call(who=env.user, headers={"Prefer": "count"})
+
+
+@case("listTasks", 400)
+def _unknown_parameters(env, call):
+    for query in ("page=2", "limit=1", "status[]=failed", "kind=x", "format=x", "status=failed,x", "status=", "created_after=x",
+                  "created_after=2026-02-31", "created_before=2026-01-01T25:00:00Z", "count=2", f"name={'a' * 256}"):
+        assert call(who=env.user, params=query).status_code == 400, query
+    return call(who=env.user, params="maximum=1")
