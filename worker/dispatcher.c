@@ -75,20 +75,20 @@ static void hold(struct mr_dispatcher *dispatcher, struct push *push)
         finish(push, stopping ? MR_JOB_BUSY : MR_JOB_ELSEWHERE);
 }
 
-/* True if the push was put off. Without the database it stays. */
+/* True if the push was put off. Without the database it stays, and so it does if the task was claimed meanwhile. */
 static bool put_off(struct mr_dispatcher *dispatcher, struct push *push)
 {
     struct mr_db *db = dispatcher->worker->db;
-    bool others = false;
+    bool others = false, done = false;
     struct mr_err err;
     if (mr_waiting_has_others(db, push->ticket.user, push->message.high, &others, &err) != MR_OK ||
-        (others && mr_waiting_put_off(db, &push->message, &err) != MR_OK)) {
+        (others && mr_waiting_put_off(db, &push->message, &done, &err) != MR_OK)) {
         mr_log_err(&push->log, MR_LOG_WARNING, "cannot put a task off", &err, NULL);
         return false;
     }
-    if (others)
+    if (done)
         finish(push, MR_JOB_DEFERRED);
-    return others;
+    return done;
 }
 
 /* The push may be answered and freed when this returns, as with all functions that hand it on. */

@@ -8,8 +8,9 @@ static enum mr_status publish(struct mr_worker *worker, const struct mr_message 
                               struct mr_err *err)
 {
     enum mr_status status = mr_publish(&worker->publisher, messages, count, MR_PUBLISH_JOB_MS, err);
+    bool done = false; /* not: the task runs, which is as good */
     for (size_t i = 0; status != MR_OK && i < count; i++)
-        if (mr_waiting_put_off(worker->db, &messages[i], NULL) != MR_OK)
+        if (mr_waiting_put_off(worker->db, &messages[i], &done, NULL) != MR_OK)
             break; /* REPUBLISH_AFTER_SECONDS, then */
     return status;
 }

@@ -79,7 +79,8 @@ enum mr_status mr_waiting_has_others(struct mr_db *db, int64_t user, bool high, 
     return MR_OK;
 }
 
-enum mr_status mr_waiting_put_off(struct mr_db *db, const struct mr_message *message, struct mr_err *err)
+enum mr_status mr_waiting_put_off(struct mr_db *db, const struct mr_message *message, bool *ret_done,
+                                  struct mr_err *err)
 {
     static const struct mr_statement put_off = {"waiting_put_off",
                                                 "UPDATE tasks SET published_at =" PUT_OFF
@@ -89,8 +90,11 @@ enum mr_status mr_waiting_put_off(struct mr_db *db, const struct mr_message *mes
     char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
     mr_int64_text(message->task_id, task);
     mr_int64_text(known_generation(message->generation), generation);
-    return mr_db_exec_within(db, MR_DB_QUICK_MS, &put_off, (const char *const[]){task, generation}, NULL,
-                             err);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(
+        mr_db_exec_within(db, MR_DB_QUICK_MS, &put_off, (const char *const[]){task, generation}, &rows, err));
+    *ret_done = mr_rows_affected(rows) > 0;
+    return MR_OK;
 }
 
 /* They count as published before they are, so that no two workers recall the same ones. */

@@ -29,10 +29,10 @@ MR_MUST_CHECK enum mr_status mr_waiting_has_others(struct mr_db *db, int64_t use
                                                    struct mr_err *err);
 
 /* Puts a waiting task off: the message is acknowledged, and another is published when slots are idle
- * (mr_waiting_recall), or by the next sweep. Counts no attempt. Does nothing if the task has another generation or does
- * not wait. */
+ * (mr_waiting_recall), or by the next sweep. Counts no attempt. *ret_done is false if the task has another generation or
+ * does not wait any more, for example because another worker has claimed it: then the message must be kept. */
 MR_MUST_CHECK enum mr_status mr_waiting_put_off(struct mr_db *db, const struct mr_message *message,
-                                                struct mr_err *err);
+                                                bool *ret_done, struct mr_err *err);
 
 /* Takes up to max tasks of one priority that were put off, the first ones first, and fills recalled (room for max) with
  * their messages, which the caller must publish, or put off again. */

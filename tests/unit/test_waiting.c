@@ -107,6 +107,7 @@ static void a_task_that_is_put_off_is_published_again(void **state)
 {
     (void)state;
     struct mr_err err;
+    bool done = true;
     run_sql("WITH gone AS (DELETE FROM tasks) SELECT 1 AS answer");
     const struct mr_message message = {.kind = MR_KIND_CONVERT,
                                        .task_id = new_task(test_owner, false),
@@ -114,9 +115,11 @@ static void a_task_that_is_put_off_is_published_again(void **state)
                             stale = {.kind = MR_KIND_CONVERT, .task_id = message.task_id, .generation = 2};
     run_sql(
         "UPDATE tasks SET published_at = now(), uploaded_at = now() - interval '10 s' RETURNING 1 AS answer");
-    assert_int_equal(mr_waiting_put_off(test_db, &stale, &err), MR_OK);
+    assert_int_equal(mr_waiting_put_off(test_db, &stale, &done, &err), MR_OK);
+    assert_false(done);
     assert_int_equal(due_count(), 0);
-    assert_int_equal(mr_waiting_put_off(test_db, &message, &err), MR_OK);
+    assert_int_equal(mr_waiting_put_off(test_db, &message, &done, &err), MR_OK);
+    assert_true(done);
     assert_int_equal(due_count(), 1);
     assert_answer("0", "SELECT attempts FROM tasks WHERE status = ", "uploaded");
 }
@@ -142,11 +145,27 @@ static void what_was_put_off_is_recalled_once(void **state)
     assert_int_equal(mr_waiting_recall(test_db, false, recalled, 10, &count, &err), MR_OK);
     assert_int_equal(count, 1);
     assert_true(recalled[0].task_id != first && recalled[0].task_id != second);
-    assert_int_equal(mr_waiting_put_off(test_db, &recalled[0], &err), MR_OK);
+    bool done = false;
+    assert_int_equal(mr_waiting_put_off(test_db, &recalled[0], &done, &err), MR_OK);
+    assert_true(done);
     assert_int_equal(mr_waiting_recall(test_db, true, recalled, 10, &count, &err), MR_OK);
     assert_int_equal(count, 1);
     assert_true(recalled[0].high);
     assert_int_equal(due_count(), 1); /* what was put off once more; not what was recalled */
+}
+
+/* Its message must be kept then: nothing is owed for it. */
+static void a_task_that_is_claimed_meanwhile_is_not_put_off(void **state)
+{
+    (void)state;
+    struct mr_err err;
+    bool done = true;
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    const struct mr_message message = {
+        .kind = MR_KIND_CONVERT, .task_id = new_task(test_owner, false), .generation = 1};
+    assert_int_equal(task_claim(message.task_id, 1, &claim), MR_CLAIM_OURS);
+    assert_int_equal(mr_waiting_put_off(test_db, &message, &done, &err), MR_OK);
+    assert_false(done);
 }
 
 /* Of a message that Pub/Sub lost: at first soon, later after as long as the task had waited, then at a fixed pace. */
@@ -186,6 +205,7 @@ int main(void)
         cmocka_unit_test(others_are_seen_by_priority),
         cmocka_unit_test(a_task_that_is_put_off_is_published_again),
         cmocka_unit_test(what_was_put_off_is_recalled_once),
+        cmocka_unit_test(a_task_that_is_claimed_meanwhile_is_not_put_off),
         cmocka_unit_test(a_waiting_task_is_published_again),
     };
     return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);
