@@ -4,6 +4,7 @@
 #   make run | test | format | lint | bench | clean
 #   make variants WANTED="release asan"
 #   make unit [T=test_tasks]    unit tests, or some of their programs
+#   make model                  the model of the protocol, and the faults planted in it
 #   make e2e [K=put]            end-to-end tests, or those whose names fit pytest's -k
 #
 # A program is the list of its sources below; headers are tracked by the compiler (-MMD).
@@ -60,6 +61,7 @@ migrations   := $(sort $(wildcard infra/migrations/*.sql))
 unit_src     := $(sort $(wildcard tests/unit/test_*.c))
 unit_helpers := $(sort $(filter-out $(unit_src),$(wildcard tests/unit/*.c)))
 bench_src    := $(sort $(wildcard tests/bench/*.c))
+model_src    := $(sort $(wildcard tests/model/*.c))
 fuzz_src     := $(sort $(filter-out %/main.c,$(wildcard tests/fuzz/*.c)))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -67,7 +69,7 @@ PROGRAMS := $(BUILD)/mediarun-web $(BUILD)/mediarun-worker $(BUILD)/mediarun-emu
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
 
-.PHONY: compile_commands.json all programs units benches run test unit e2e format format-check lint tables bench clean
+.PHONY: compile_commands.json all programs units benches run test unit model e2e format format-check lint tables bench clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -143,6 +145,15 @@ $(BUILD)/unit/test_fuzz_corpus: $(call obj,tests/unit/test_fuzz_corpus.c $(fuzz_
 	$(LINK) $(QUICK_LINKER) $(FUZZ_LINK) -o $@ $^ $(LIBS) $(AV_LIBS) -lcmocka -lssl
 $(BUILD)/mediarun-fuzz: $(call obj,tests/fuzz/main.c $(fuzz_src)) $(BUILD)/libunits.a $(BUILD)/libmediarun.a
 	$(LINK) -fsanitize=fuzzer $(FUZZ_LINK) -o $@ $^ $(LIBS) $(AV_LIBS) -lssl
+# The model of the protocol: the product's code, with its world wrapped.
+MODEL_WRAPS := PQsendPrepare PQsendQueryPrepared mr_db_exec_within mr_db_exec mr_db_begin mr_db_commit \
+               mr_lease_claim mr_lease_heartbeat mr_lease_commit mr_lease_fail mr_lease_release mr_lease_defer mr_delivery_claim \
+               mr_publish mr_storage_delete mr_storage_cancel_session mr_webhook_send mr_delivery_mail_send \
+               mr_bulkhead_enter mr_bulkhead_leave mr_time_monotonic_us nanosleep mr_random_bytes mr_uuid_generate \
+               mr_heartbeat_start mr_heartbeat_stop mr_heartbeat_progress mr_heartbeat_lost mr_heartbeat_left_ms \
+               mr_slots_stopping mr_slots_idle mr_kind_convert mr_kind_probe mr_kind_insert_records
+$(BUILD)/model: $(call obj,$(model_src)) $(BUILD)/libunits.a $(BUILD)/libmediarun.a
+	$(LINK) $(QUICK_LINKER) -Wl,--as-needed $(MODEL_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS) $(AV_LIBS)
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libunits.a $(BUILD)/libmediarun.a
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS)
@@ -163,6 +174,8 @@ test:
 	tests/run.sh
 unit: $(if $(T),$(T:%=$(BUILD)/unit/%),$(UNIT_TESTS))
 	tests/unit/run.sh $(BUILD)/unit $(T)
+model: $(BUILD)/model
+	tests/model/run.sh
 e2e: programs
 	VARIANT=$(VARIANT) /usr/bin/python3 -B -m pytest -q -rs $(if $(K),-k '$(K)') tests/e2e
 FORMATTED = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
@@ -178,7 +191,7 @@ tables:
 bench:
 	tests/bench/run.sh
 # For editors: how each source is compiled in this VARIANT.
-sources = $(shared_src) $(web_src) $(worker_src) $(emulator_src) $(unit_helpers) $(unit_src) $(bench_src) $(fuzz_src)
+sources = $(shared_src) $(web_src) $(worker_src) $(emulator_src) $(unit_helpers) $(unit_src) $(model_src) $(bench_src) $(fuzz_src)
 compile_commands.json:
 	$(file >$@,[)
 	$(foreach source,$(sources),$(file >>$@,$(if $(filter-out $(firstword $(sources)),$(source)),$(comma)){"directory": "$(CURDIR)", "file": "$(source)", "command": "$(COMPILE)$(if $(filter %/version.c,$(source)), -DMR_VERSION='\"$(file <VERSION)\"') -c $(source)"}))

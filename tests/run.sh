@@ -3,7 +3,7 @@
 # The last line says "N passed, N failed, N skipped"; exit status 1 on any failure. tests/README.md explains the stages.
 #
 #   tests/run.sh         the release build; deployment without the images
-#   tests/run.sh full    also the address and thread sanitizer builds, the fault suite, and the images: what CI runs
+#   tests/run.sh full    also the address and thread sanitizer builds, the model, the fault suite, and the images: what CI runs
 # shellcheck disable=SC2317 # functions are called by name, through stage
 set -uo pipefail
 
@@ -115,6 +115,7 @@ end_to_end() {
     VARIANT=$1 "${before[@]}" /usr/bin/python3 -B -m pytest -q -rs --durations=5 -n $((2 * $(nproc))) "${@:2}" tests/e2e
 }
 
+model() { make --no-print-directory -s build/release/model && tests/model/run.sh --seeds 10 --every 2; }
 faults() { VARIANT=$1 "${before[@]}" tests/faults/run.sh --seed 3; }
 
 test_variant() {
@@ -144,6 +145,7 @@ main() {
         test_variant "$variant"
     done
     if ((is_full)); then
+        stage "model" count_lines model
         for variant in release asan; do
             stage "hostile media, $variant" count_lines env VARIANT=$variant tests/hostile/run.sh --files 150 --seed 1
         done

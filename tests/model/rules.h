@@ -1,0 +1,10 @@
+/* Rules about single rows. Each reports through model_violate. */
+#ifndef MR_TESTS_MODEL_RULES_H
+#define MR_TESTS_MODEL_RULES_H
+
+#include "tests/model/model.h"
+
+/* A task's row before and after a step that changed it. */
+void task_rules_check(struct model *model, const struct task_row *before, const struct task_row *after);
+
+#endif
