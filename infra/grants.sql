@@ -21,6 +21,7 @@ BEGIN
         -- login, table, rights
         ('mr_web', 'users', 'SELECT INSERT UPDATE'),
         ('mr_web', 'user_usage', 'SELECT'),
+        ('mr_web', 'lanes', 'SELECT'),
         ('mr_web', 'tasks', 'SELECT INSERT UPDATE DELETE'),
         ('mr_web', 'outputs', 'SELECT DELETE'),
         ('mr_web', 'stray_objects', 'SELECT INSERT UPDATE DELETE'),
@@ -35,6 +36,7 @@ BEGIN
         ('mr_web', 'records.products', 'SELECT DELETE'),
         ('mr_web', 'records.order_items', 'SELECT DELETE'),
         ('mr_worker', 'tasks', 'SELECT UPDATE'),
+        ('mr_worker', 'lanes', 'SELECT UPDATE'),
         ('mr_worker', 'outputs', 'SELECT INSERT'),
         ('mr_worker', 'stray_objects', 'SELECT INSERT UPDATE DELETE'),
         ('mr_worker', 'download_links', 'INSERT'),

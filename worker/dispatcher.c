@@ -1,6 +1,7 @@
 #include "worker/dispatcher.h"
 
 #include "shared/base/clock.h"
+#include "shared/data/outbox.h"
 #include "shared/data/waiting.h"
 #include "worker/push_answer.h"
 #include "worker/recall.h"
@@ -39,6 +40,7 @@ struct mr_dispatcher {
     bool stopping;
     int held_count;
     struct mr_tickets held;
+    int64_t newest_s[MR_LANES]; /* when the newest message of each lane was published */
     struct slot_thread threads[]; /* not protected: written at the start */
 };
 
@@ -142,6 +144,30 @@ static void admit(struct mr_dispatcher *dispatcher, struct push *push)
     }
 }
 
+/* The sweep tells by it which messages were lost. */
+static void note_newest(struct mr_dispatcher *dispatcher, const struct push *push)
+{
+    int64_t *newest_s = &dispatcher->newest_s[push->ticket.lane];
+    pthread_mutex_lock(&dispatcher->lock);
+    if (is_of_task(push) && push->message.published_s > *newest_s)
+        *newest_s = push->message.published_s;
+    pthread_mutex_unlock(&dispatcher->lock);
+}
+
+static void tell_newest(struct mr_dispatcher *dispatcher, enum mr_lane lane, int64_t *told_s)
+{
+    struct mr_err err;
+    pthread_mutex_lock(&dispatcher->lock);
+    int64_t newest_s = dispatcher->newest_s[lane];
+    pthread_mutex_unlock(&dispatcher->lock);
+    if (newest_s <= *told_s)
+        return;
+    *told_s = newest_s;
+    if (mr_outbox_heard(dispatcher->worker->db, lane == MR_LANE_HIGH, newest_s, &err) != MR_OK)
+        mr_log_err(dispatcher->worker->log, MR_LOG_WARNING, "cannot note how far the queue has come", &err,
+                   NULL);
+}
+
 enum mr_status mr_dispatcher_take(struct mr_dispatcher *dispatcher, struct mr_request *req,
                                   mr_message_run *run, const struct mr_message *message,
                                   const struct mr_log *log, struct mr_err *err)
@@ -160,6 +186,7 @@ enum mr_status mr_dispatcher_take(struct mr_dispatcher *dispatcher, struct mr_re
         free(push);
         return status;
     }
+    note_newest(dispatcher, push);
     admit(dispatcher, push);
     return MR_OK;
 }
@@ -281,7 +308,10 @@ static bool wait_for_round(struct mr_dispatcher *dispatcher)
 static void *watch(void *arg)
 {
     struct mr_dispatcher *dispatcher = arg;
+    int64_t told_s[MR_LANES] = {0};
     while (wait_for_round(dispatcher)) {
+        tell_newest(dispatcher, MR_LANE_HIGH, &told_s[MR_LANE_HIGH]);
+        tell_newest(dispatcher, MR_LANE_NORMAL, &told_s[MR_LANE_NORMAL]);
         refuse_waiting(dispatcher, is_over);
         reconsider_excess(dispatcher);
         watch_held(dispatcher);

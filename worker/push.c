@@ -50,6 +50,7 @@ static enum mr_status read_message(const struct mr_push *push, struct mr_message
     const char *trace = attribute(push, "traceparent");
     MR_TRY(mr_message_decode(push->data, push->data_len, ret, err));
     ret->high = strcmp(attribute(push, "priority"), "high") == 0;
+    ret->published_s = push->published_s;
     if (strlen(trace) < sizeof ret->traceparent)
         snprintf(ret->traceparent, sizeof ret->traceparent, "%s", trace);
     return MR_OK;

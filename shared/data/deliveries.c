@@ -67,20 +67,21 @@ enum mr_status mr_delivery_claim(struct mr_db *db, int64_t id, int64_t lease_sec
                                  enum mr_delivery_claim *ret_claim, struct mr_delivery *ret,
                                  struct mr_err *err)
 {
-    /* `due` waits for the row's lock, so that `verdict` sees the row as it is changed. */
+    /* `due` waits for the row's lock, so that `verdict` sees the row as it is changed. Its CASE keeps PostgreSQL from
+     * looking for the row in the index of all unfinished deliveries, = ANY from joining with whole tables. */
     static const struct mr_statement claim = {
         "delivery_claim",
         "WITH due AS (SELECT id, task_id, user_id, generation, channel, attempts FROM deliveries"
-        " WHERE id = $1::bigint AND ((status = 'pending'"
-        " AND next_attempt_at <= now()) OR (status = 'sending' AND lease_expires_at < now())) FOR UPDATE),"
+        " WHERE id = $1::bigint AND CASE status WHEN 'pending' THEN next_attempt_at <= now()"
+        " WHEN 'sending' THEN lease_expires_at < now() END FOR UPDATE),"
         " found AS (SELECT due.id, due.attempts, u.id AS user_id, u.webhook_secret, CASE"
         " WHEN due.channel = 'confirmation' AND u.email_confirmed_at IS NOT NULL THEN 'the address is "
         "confirmed'"
         " WHEN due.channel = 'mail' AND u.email_confirmed_at IS NULL THEN mail_needs_confirmation()"
         " WHEN t.generation <> due.generation OR t.status NOT IN ('processed', 'failed')"
         "  THEN 'the task was run again' END AS unwanted"
-        " FROM due LEFT JOIN tasks t ON t.id = due.task_id JOIN users u ON u.id = coalesce(due.user_id, "
-        "t.user_id)),"
+        " FROM due LEFT JOIN tasks t ON t.id = ANY (ARRAY[due.task_id])"
+        " JOIN users u ON u.id = ANY (ARRAY[coalesce(due.user_id, t.user_id)])),"
         " verdict AS (SELECT id, user_id, webhook_secret, unwanted, CASE WHEN unwanted IS NOT NULL THEN "
         "'skipped'"
         "  WHEN attempts >= $3::int THEN 'failed' ELSE 'sending' END AS status FROM found)"
@@ -121,7 +122,8 @@ enum mr_status mr_delivery_finish(struct mr_db *db, const struct mr_delivery *de
         "WITH done AS (UPDATE deliveries SET status = $3, lease_expires_at = NULL, error = $5,"
         " attempts = attempts - $6::int, next_attempt_at = now() + make_interval(secs => $4::int),"
         " sent_at = CASE $3 WHEN 'sent' THEN now() END"
-        " WHERE id = $1::bigint AND fence = $2::bigint AND status = 'sending' RETURNING id)"
+        " WHERE id = $1::bigint AND fence = $2::bigint AND CASE status WHEN 'sending' THEN true END"
+        " RETURNING id)"
         " SELECT 1 FROM done UNION ALL SELECT 1 FROM deliveries before"
         " WHERE before.id = $1::bigint AND before.fence = $2::bigint AND before.status = $3",
         6};
@@ -176,8 +178,8 @@ enum mr_status mr_deliveries_of_task(struct mr_db *db, int64_t task_id,
     static const struct mr_statement look = {
         "deliveries_of_task",
         "SELECT" MESSAGE_COLUMNS " FROM deliveries d JOIN tasks t ON t.id = d.task_id AND"
-        " t.generation = d.generation WHERE d.task_id = $1::bigint AND d.status = 'pending'"
-        " AND d.published_at IS NULL ORDER BY d.id LIMIT $2::int",
+        " t.generation = d.generation WHERE d.task_id = $1::bigint"
+        " AND CASE d.status WHEN 'pending' THEN d.published_at IS NULL END ORDER BY d.id LIMIT $2::int",
         2};
     char task[MR_INT64_TEXT_MAX], limit[MR_INT64_TEXT_MAX];
     mr_int64_text(task_id, task);
@@ -194,7 +196,7 @@ enum mr_status mr_deliveries_due(struct mr_db *db, int64_t republish_after_s, st
     /* next_attempt_at is in the past for `sending`, too: the index on it serves both. */
     static const struct mr_statement look = {
         "deliveries_due",
-        "SELECT" MESSAGE_COLUMNS " FROM deliveries d LEFT JOIN tasks t ON t.id = d.task_id"
+        "SELECT" MESSAGE_COLUMNS " FROM deliveries d LEFT JOIN tasks t ON t.id = ANY (ARRAY[d.task_id])"
         " WHERE d.status IN ('pending', 'sending') AND d.next_attempt_at <= now() AND"
         " ((d.status = 'pending' AND d.published_at IS NULL AND d.created_at < now() - interval '5 s')"
         " OR (d.status = 'pending' AND (d.published_at < d.next_attempt_at"

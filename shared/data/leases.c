@@ -49,7 +49,7 @@ enum mr_status mr_lease_set_input(struct mr_db *db, const struct mr_claim *claim
         "WITH t AS (UPDATE tasks SET input_object = $4, input_generation = $5::bigint,"
         " original_size = $6::bigint, original_file = $7, original_format = $8 WHERE" MR_LEASE_IS_HELD
         " RETURNING input_object),"
-        " owned AS (DELETE FROM stray_objects s USING t WHERE s.name = t.input_object)"
+        " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT input_object FROM t)))"
         " SELECT 1 FROM t",
         8};
     const struct mr_held held = mr_held_of(claim);
@@ -102,7 +102,7 @@ enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim, c
         " FROM done, jsonb_to_recordset($4::jsonb) AS r (n int, object text,"
         " object_generation bigint, file_name text, format text, content_type text, size bigint)"
         " RETURNING object),"
-        " owned AS (DELETE FROM stray_objects s USING stored WHERE s.name = stored.object)"
+        " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT object FROM stored)))"
         " SELECT 1 FROM done UNION ALL SELECT 1 FROM tasks before WHERE before.id = $1::bigint"
         " AND before.generation = $2::int AND before.fence = $3::bigint AND before.status = 'processed'",
         6};

@@ -7,9 +7,11 @@
 #include <inttypes.h>
 
 enum { ARRAY_TEXT_MAX = 1 << 20 };
-/* A message that was lost must not cost minutes, and one that waits in a long queue must not be repeated for ever: so
- * the pause grows with the time that the task has waited, up to this many times the first. */
+/* A message that was lost must not cost minutes, and one that waits must not be repeated for ever: so the pause grows
+ * with the time that the task has waited, up to this many times the first. */
 #define REPUBLISH_MAX "5"
+/* Messages that are tried in a run while the queue says nothing of its length. */
+#define TRIED_MAX "100"
 
 enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_message *messages, size_t count,
                               struct mr_err *err)
@@ -18,7 +20,7 @@ enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_message *message
     static const struct mr_statement mark = {"outbox_mark",
                                              "UPDATE tasks t SET published_at = now()"
                                              " FROM unnest($1::bigint[], $2::int[]) AS m (id, generation)"
-                                             " WHERE t.id = m.id AND t.generation = m.generation",
+                                             " WHERE" MR_TASK_OF_MESSAGE,
                                              2};
     if (count == 0)
         return MR_OK;
@@ -35,21 +37,57 @@ enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_message *message
     return mr_db_exec_within(db, MR_DB_QUICK_MS, &mark, params, NULL, err);
 }
 
+enum mr_status mr_outbox_heard(struct mr_db *db, bool high, int64_t published_s, struct mr_err *err)
+{
+    static const struct mr_statement heard = {
+        "outbox_heard",
+        "UPDATE lanes SET front = least(to_timestamp($2::bigint), now()), changed_at = now()"
+        " WHERE priority = $1 AND front < to_timestamp($2::bigint)",
+        2};
+    char published[MR_INT64_TEXT_MAX];
+    mr_int64_text(published_s, published);
+    return mr_db_exec_within(db, MR_DB_QUICK_MS, &heard,
+                             (const char *const[]){high ? "high" : "normal", published}, NULL, err);
+}
+
+/* clang-format off */
+/* The parts of outbox_due: $1 republish_after_s, $2 max, $3 priority. Each walks along an index of the queue from its
+ * oldest message, and stops behind what is due, so the length of the queue does not matter. */
+#define REPUBLISH_AFTER "make_interval(secs => $1::int)"
+#define WALK(condition, order, limit)                                                                        \
+    " (SELECT" MR_TASK_MESSAGE_COLUMNS ", published_at FROM tasks WHERE priority = $3 AND" condition         \
+    order " LIMIT " limit ")"
+#define QUEUED(condition, limit)                                                                             \
+    WALK(MR_TASK_IS_QUEUED " AND " condition, " ORDER BY published_at NULLS FIRST", limit)
+/* Published, and not put off, as long ago as the pause. */
+#define OVERDUE                                                                                              \
+    " AND published_at > 'epoch' AND published_at < now() - " REPUBLISH_AFTER                                \
+    " AND published_at < now() - least(" REPUBLISH_MAX " * " REPUBLISH_AFTER ","                             \
+    " greatest(" REPUBLISH_AFTER ", published_at - coalesce(uploaded_at, created_at)))"
+#define NEVER_PUBLISHED                                                                                      \
+    QUEUED("published_at IS NULL AND coalesce(uploaded_at, created_at) < now() - interval '5 s'", "$2::int")
+#define PUT_OFF QUEUED("published_at = 'epoch'", "$2::int")
+/* Workers received messages that were published long after this one. */
+#define OVERTAKEN QUEUED("published_at < (SELECT front FROM lane) - " REPUBLISH_AFTER OVERDUE, "$2::int")
+#define TRIED                                                                                                \
+    QUEUED("(SELECT is_still FROM lane) AND published_at >= (SELECT front FROM lane) - " REPUBLISH_AFTER      \
+           OVERDUE, "least($2::int, " TRIED_MAX ")")
+#define EXPIRED                                                                                              \
+    WALK(MR_TASK_IS_RUNNING " AND lease_expires_at < now() AND (published_at IS NULL"                        \
+         " OR published_at < lease_expires_at OR published_at < now() - " REPUBLISH_AFTER ")", "", "$2::int")
+
 enum mr_status mr_outbox_due(struct mr_db *db, bool high, int64_t republish_after_s, struct mr_message *due,
                              size_t max, size_t *ret_count, struct mr_err *err)
 {
     static const struct mr_statement look = {
         "outbox_due",
-        "SELECT" MR_TASK_MESSAGE_COLUMNS " FROM tasks WHERE priority = $3 AND"
-        " ((status = 'uploaded' AND published_at IS NULL"
-        " AND coalesce(uploaded_at, created_at) < now() - interval '5 s')"
-        " OR (status = 'uploaded' AND published_at < now() - least(" REPUBLISH_MAX
-        " * make_interval(secs => $1::int),"
-        " greatest(make_interval(secs => $1::int), published_at - coalesce(uploaded_at, created_at))))"
-        " OR (status = 'processing' AND lease_expires_at < now() AND (published_at IS NULL"
-        " OR published_at < lease_expires_at OR published_at < now() - make_interval(secs => $1::int))))"
-        " ORDER BY published_at NULLS FIRST, id LIMIT $2::int",
+        "WITH lane AS MATERIALIZED (SELECT front, changed_at < now() - " REPUBLISH_AFTER " AS is_still"
+        " FROM lanes WHERE priority = $3)"
+        " SELECT id, kind, generation, high, traceparent FROM ("
+        NEVER_PUBLISHED " UNION ALL" PUT_OFF " UNION ALL" OVERTAKEN " UNION ALL" TRIED " UNION ALL" EXPIRED
+        ") due ORDER BY published_at NULLS FIRST, id LIMIT $2::int",
         3};
+    /* clang-format on */
     char after[MR_INT64_TEXT_MAX], limit[MR_INT64_TEXT_MAX];
     mr_int64_text(republish_after_s, after);
     mr_int64_text((int64_t)max, limit);

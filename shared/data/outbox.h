@@ -14,12 +14,23 @@
 MR_MUST_CHECK enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_message *messages, size_t count,
                                             struct mr_err *err);
 
+/* Notes that a worker received a message that was published at this time, in seconds since 1970: the front of the queue,
+ * by which mr_outbox_due tells messages that wait from those that were lost. Gives up after MR_DB_QUICK_MS. */
+MR_MUST_CHECK enum mr_status mr_outbox_heard(struct mr_db *db, bool high, int64_t published_s,
+                                             struct mr_err *err);
+
 /*
- * Fills due (room for max) with the messages to publish now, oldest tasks first, of one priority, because each
- * priority is a lane of its own: never published and 5 s old; waiting, and last published republish_after_s seconds
- * ago, or as long ago as the task had waited then, whichever is later, but at most 5 times republish_after_s; or
- * processing with a lease that expired after the last message. So a message that Pub/Sub lost delays a task to at
- * most twice its waiting time, or by republish_after_s, and a sweep.
+ * Fills due (room for max) with the messages to publish now, oldest first, of one priority, because each priority is a
+ * lane of its own:
+ * - never published, and 5 s old; or put off;
+ * - waiting, and probably lost: workers received messages that were published republish_after_s later. A message that
+ *   waits in a long queue is not repeated;
+ * - if workers have received nothing newer for republish_after_s, the 100 oldest that wait: when these arrive, the front
+ *   of the queue is known, and the others follow in the next run;
+ * - processing with a lease that expired after the last message.
+ * No waiting task is published again before republish_after_s, or the time that it had waited at its last message,
+ * whichever is longer, but at most 5 times republish_after_s. With mr_outbox_mark after each call, a run that calls until
+ * nothing is left gets no task twice.
  */
 MR_MUST_CHECK enum mr_status mr_outbox_due(struct mr_db *db, bool high, int64_t republish_after_s,
                                            struct mr_message *due, size_t max, size_t *ret_count,

@@ -31,7 +31,8 @@ static enum mr_status find(struct mr_db *db, int64_t user_id, const char *key, i
                                              "rank FROM tasks t WHERE" MR_TASK_BY_KEY
                                              ") UNION ALL (SELECT t.id, t.status, t.processed_at, 1 FROM "
                                              "tasks t WHERE t.user_id = $1::bigint"
-                                             "  AND t.original_file = $4 ORDER BY t.id DESC LIMIT 1) ORDER "
+                                             "  AND t.original_file = $4 ORDER BY t.user_id DESC, "
+                                             "t.original_file DESC, t.id DESC LIMIT 1) ORDER "
                                              "BY rank LIMIT 1)"
                                              " SELECT t.status, a.object, a.object_generation, a.file_name, "
                                              "a.format, a.content_type, a.size,"

@@ -37,7 +37,10 @@
     "  FROM deliveries d WHERE d.task_id = t.id AND d.generation = t.generation) AS deliveries"
 /* clang-format on */
 #define MR_TASK_VIEW_COLUMNS MR_TASK_SUMMARY_COLUMNS ", t.receipt"
-#define MR_TASK_VIEW_JOIN    " LEFT JOIN outputs o ON o.task_id = t.id AND o.n = 0"
+/* With the limit it is looked up for each task, never joined with the whole table. */
+#define MR_TASK_VIEW_JOIN                                                                                    \
+    " LEFT JOIN LATERAL (SELECT file_name, format, size FROM outputs WHERE task_id = t.id AND n = 0"         \
+    " LIMIT 1) o ON true"
 
 /* The view or the summary of one row with these columns; the caller owns *ret. */
 MR_MUST_CHECK enum mr_status mr_task_view_of(const struct mr_rows *rows, int row, json_t **ret,
@@ -71,8 +74,22 @@ MR_MUST_CHECK enum mr_status mr_task_key_of(int64_t user_id, const char *text, s
                                             struct mr_err *err);
 /* MR_NOT_FOUND. */
 enum mr_status mr_task_not_found(struct mr_err *err);
-/* $1 user, $2 id, $3 file_id */
-#define MR_TASK_BY_KEY " t.user_id = $1::bigint AND (t.id = $2::bigint OR t.file_id = $3::uuid)"
+/* $1 user, $2 id, $3 file_id. By the number, whatever PostgreSQL thinks of how many tasks the user has. */
+#define MR_TASK_BY_KEY                                                                                       \
+    " t.user_id = $1::bigint"                                                                                \
+    " AND t.id = coalesce($2::bigint, (SELECT k.id FROM tasks k WHERE k.file_id = $3::uuid))"
+
+/*
+ * The conditions of the indexes tasks_queue, tasks_queue_users and tasks_running, word for word. PostgreSQL cannot
+ * conclude them from status = '…', so these indexes serve only the statements that look for tasks of a state, and a
+ * statement that knows its task goes by its number, whatever the statistics say of the length of the queue.
+ */
+#define MR_TASK_IS_QUEUED  " CASE status WHEN 'uploaded' THEN true END"
+#define MR_TASK_IS_RUNNING " CASE status WHEN 'processing' THEN true END"
+
+/* Joins tasks t with a list of messages m (id, generation). Each is looked up by its number: in this form the condition
+ * cannot lead to a join with the whole table. */
+#define MR_TASK_OF_MESSAGE " t.id = ANY (ARRAY[m.id]) AND (t.generation = m.generation) IS TRUE"
 
 /* The message for a row with these columns. */
 #define MR_TASK_MESSAGE_COLUMNS " id, kind, generation, (priority = 'high')::int AS high, traceparent"

@@ -28,31 +28,41 @@ struct mr_task_page {
 /*
  * Pages of summaries. `page` walks along an index, a task at each step, and stops when it has max tasks or the
  * bytes of a page: what lies behind is not read. from: where a step begins, behind $3 or the task before. The
- * rows are compared as (user, id), because the index on both then serves each step, whatever PostgreSQL thinks
- * of the user's share of all tasks.
+ * rows are compared as (user, id), or (user, status, id): the index on these columns then serves each step, whatever
+ * PostgreSQL thinks of the user's share of all tasks, or of the status.
  */
 /* clang-format off */
 #define STEP(from, order)                                                                                    \
-    "(SELECT t.id," MR_TASK_SUMMARY_BYTES " AS size FROM tasks t WHERE " from                                \
-    " AND ($2::text IS NULL OR t.status = $2) ORDER BY " order " LIMIT 1)"
+    "(SELECT t.id," MR_TASK_SUMMARY_BYTES " AS size FROM tasks t WHERE " from " ORDER BY " order " LIMIT 1)"
 #define LIST(first, next, order)                                                                             \
     "WITH RECURSIVE page (id, bytes, n) AS ((SELECT id, size, 1 FROM " STEP(first, order) " first)"          \
     " UNION ALL SELECT next.id, page.bytes + next.size, page.n + 1 FROM page, LATERAL " STEP(next, order)    \
     " next WHERE page.n < $4::bigint AND page.bytes < $5::bigint)"                                           \
-    " SELECT page.bytes," MR_TASK_SUMMARY_COLUMNS " FROM page JOIN tasks t ON t.id = page.id"                \
+    " SELECT page.bytes," MR_TASK_SUMMARY_COLUMNS " FROM page JOIN tasks t"                                  \
+    " ON t.id = ANY (ARRAY[page.id])" /* only looked up, never joined with all */                            \
     MR_TASK_VIEW_JOIN " ORDER BY page.n"
-#define MINE_ABOVE(id)   "(t.user_id, t.id) > ($1::bigint, " id ") AND t.user_id <= $1::bigint"
-#define MINE_BELOW(id)   "(t.user_id, t.id) < ($1::bigint, " id ") AND t.user_id >= $1::bigint"
-#define ANYS_ABOVE(id)   "$1::bigint = 0 AND t.id > " id
-#define ANYS_BELOW(id)   "$1::bigint = 0 AND t.id < " id
+#define MINE_ABOVE(id)    "$2::text IS NULL AND (t.user_id, t.id) > ($1::bigint, " id ") AND t.user_id <= $1::bigint"
+#define MINE_BELOW(id)    "$2::text IS NULL AND (t.user_id, t.id) < ($1::bigint, " id ") AND t.user_id >= $1::bigint"
+#define ANYS_ABOVE(id)    "$1::bigint = 0 AND $2::text IS NULL AND t.id > " id
+#define ANYS_BELOW(id)    "$1::bigint = 0 AND $2::text IS NULL AND t.id < " id
+#define MINE_IN_ABOVE(id) "(t.user_id, t.status, t.id) > ($1::bigint, $2::text, " id ")"                     \
+                          " AND (t.user_id, t.status) <= ($1::bigint, $2::text)"
+#define MINE_IN_BELOW(id) "(t.user_id, t.status, t.id) < ($1::bigint, $2::text, " id ")"                     \
+                          " AND (t.user_id, t.status) >= ($1::bigint, $2::text)"
+#define ANYS_IN_ABOVE(id) "$1::bigint = 0 AND (t.status, t.id) > ($2::text, " id ") AND t.status <= $2::text"
+#define ANYS_IN_BELOW(id) "$1::bigint = 0 AND (t.status, t.id) < ($2::text, " id ") AND t.status >= $2::text"
 #define PAGE_FROM(from, order) LIST(from("$3::bigint"), from("page.id"), order)
 
-/* [everybody's][falling]: a statement each, so that each can follow an index. */
-static const struct mr_statement lists[2][2] = {
-    {{"tasks_list_rising", PAGE_FROM(MINE_ABOVE, "t.user_id, t.id"), 5},
-     {"tasks_list_falling", PAGE_FROM(MINE_BELOW, "t.user_id DESC, t.id DESC"), 5}},
-    {{"tasks_all_rising", PAGE_FROM(ANYS_ABOVE, "t.id"), 5},
-     {"tasks_all_falling", PAGE_FROM(ANYS_BELOW, "t.id DESC"), 5}},
+/* [everybody's][of one status][falling]: a statement each, so that each can follow an index. */
+static const struct mr_statement lists[2][2][2] = {
+    {{{"tasks_list_rising", PAGE_FROM(MINE_ABOVE, "t.user_id, t.id"), 5},
+      {"tasks_list_falling", PAGE_FROM(MINE_BELOW, "t.user_id DESC, t.id DESC"), 5}},
+     {{"tasks_list_of_status_rising", PAGE_FROM(MINE_IN_ABOVE, "t.user_id, t.status, t.id"), 5},
+      {"tasks_list_of_status_falling", PAGE_FROM(MINE_IN_BELOW, "t.user_id DESC, t.status DESC, t.id DESC"), 5}}},
+    {{{"tasks_all_rising", PAGE_FROM(ANYS_ABOVE, "t.id"), 5},
+      {"tasks_all_falling", PAGE_FROM(ANYS_BELOW, "t.id DESC"), 5}},
+     {{"tasks_all_of_status_rising", PAGE_FROM(ANYS_IN_ABOVE, "t.status, t.id"), 5},
+      {"tasks_all_of_status_falling", PAGE_FROM(ANYS_IN_BELOW, "t.status DESC, t.id DESC"), 5}}},
 };
 /* clang-format on */
 
@@ -65,7 +75,7 @@ static enum mr_status read_page(struct mr_db *db, int64_t user_id, const struct 
     mr_int64_text(behind, after);
     mr_int64_text(filter->max, max);
     mr_int64_text(MR_TASK_PAGE_BYTES, bytes);
-    return mr_db_exec(db, &lists[user_id == MR_EVERYBODY][filter->falling],
+    return mr_db_exec(db, &lists[user_id == MR_EVERYBODY][filter->status != NULL][filter->falling],
                       (const char *const[]){user, filter->status, after, max, bytes}, ret, err);
 }
 

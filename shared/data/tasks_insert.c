@@ -90,7 +90,7 @@ static enum mr_status read_outcomes(const struct mr_rows *rows, const struct mr_
     "  FROM d WINDOW mine AS (PARTITION BY user_id ORDER BY file_id)),"                                      \
     " judged AS (SELECT w.file_id," MR_QUOTA_VERDICT " AS quota FROM w" MR_QUOTA_JOIN "),"                   \
     " refused AS (SELECT file_id, quota FROM judged WHERE quota IS NOT NULL"                                 \
-    "  AND NOT EXISTS (SELECT FROM tasks t WHERE t.file_id = judged.file_id)),"                              \
+    "  AND (SELECT t.id FROM tasks t WHERE t.file_id = judged.file_id) IS NULL),"                              \
     " ok AS (SELECT" DRAFT_COLUMNS " FROM d WHERE file_id NOT IN (SELECT file_id FROM refused)),"
 
 /* What the view of a new task is made of. */
@@ -110,7 +110,7 @@ static enum mr_status read_outcomes(const struct mr_rows *rows, const struct mr_
     "  ON CONFLICT (file_id) DO UPDATE SET file_id = excluded.file_id RETURNING" TASK_COLUMNS "),"
 
 #define OWN_AND_VIEW                                                                                      \
-    " owned AS (DELETE FROM stray_objects s USING t WHERE s.name = t.input_object)"                         \
+    " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT input_object FROM t)))"            \
     " SELECT d.file_id AS draft_id, refused.quota," MR_TASK_VIEW_COLUMNS                                     \
     "  FROM d LEFT JOIN refused ON refused.file_id = d.file_id LEFT JOIN t ON t.file_id = d.file_id"         \
     MR_TASK_VIEW_JOIN
@@ -138,7 +138,7 @@ static const struct mr_statement insert_contested = {
     " made AS" INSERT_FROM("won")
     " t AS (SELECT" TASK_COLUMNS " FROM made UNION ALL SELECT" TASK_COLUMNS " FROM tasks"
     "  WHERE file_id = ANY (ARRAY(SELECT file_id FROM d EXCEPT SELECT file_id FROM won))),"
-    " taken AS (DELETE FROM uploads u USING won WHERE u.id = won.upload_id)," OWN_AND_VIEW,
+    " taken AS (DELETE FROM uploads WHERE id = ANY (ARRAY(SELECT upload_id FROM won)))," OWN_AND_VIEW,
     2};
 /* clang-format on */
 

@@ -117,7 +117,7 @@ enum mr_status mr_uploads_forget(struct mr_db *db, const char *id, int64_t keep_
     static const struct mr_statement forget = {
         "uploads_forget",
         "WITH gone AS (DELETE FROM uploads WHERE id = $1::uuid AND expires_at = '-infinity' RETURNING object)"
-        " DELETE FROM stray_objects s USING gone WHERE s.name = gone.object",
+        " DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT object FROM gone))",
         1};
     static const struct mr_statement keep = {
         "uploads_forget_later",

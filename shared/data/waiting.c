@@ -42,7 +42,7 @@ enum mr_status mr_waiting_look(struct mr_db *db, struct mr_waiting *tasks, size_
         "SELECT m.n, t.user_id, CASE WHEN" MR_LEASE_IS_CLAIMABLE " THEN 'ready'"
         " WHEN status = 'processing' THEN 'elsewhere' ELSE 'stale' END AS state"
         " FROM unnest($1::bigint[], $2::int[]) WITH ORDINALITY AS m (id, generation, n)"
-        " JOIN tasks t ON t.id = m.id AND t.generation = m.generation",
+        " JOIN tasks t ON" MR_TASK_OF_MESSAGE,
         2};
     if (count == 0)
         return MR_OK;
@@ -62,13 +62,15 @@ enum mr_status mr_waiting_look(struct mr_db *db, struct mr_waiting *tasks, size_
     return MR_OK;
 }
 
-/* The smallest and the largest are found at once in the index tasks_waiting, however many tasks one user has. */
+/* Neighbours of the user in the index tasks_queue_users, however many tasks each of them has. */
+#define NEIGHBOUR(compare, order)                                                                            \
+    "(SELECT user_id FROM tasks WHERE" MR_TASK_IS_QUEUED " AND priority = $2 AND user_id " compare           \
+    " $1::bigint ORDER BY user_id" order " LIMIT 1)"
 enum mr_status mr_waiting_has_others(struct mr_db *db, int64_t user, bool high, bool *ret, struct mr_err *err)
 {
     static const struct mr_statement ask = {
         "waiting_has_others",
-        "SELECT 1 FROM (SELECT min(user_id) AS first, max(user_id) AS last FROM tasks"
-        " WHERE status = 'uploaded' AND priority = $2) w WHERE first <> $1::bigint OR last <> $1::bigint",
+        "SELECT 1 WHERE EXISTS " NEIGHBOUR("<", " DESC") " OR EXISTS " NEIGHBOUR(">", ""),
         2};
     char text[MR_INT64_TEXT_MAX];
     mr_int64_text(user, text);
@@ -103,9 +105,9 @@ enum mr_status mr_waiting_recall(struct mr_db *db, bool high, struct mr_message 
 {
     static const struct mr_statement recall = {
         "waiting_recall",
-        "UPDATE tasks SET published_at = now() WHERE id IN (SELECT id FROM tasks WHERE status = 'uploaded'"
+        "UPDATE tasks SET published_at = now() WHERE id = ANY (ARRAY(SELECT id FROM tasks WHERE" MR_TASK_IS_QUEUED
         " AND published_at =" PUT_OFF "AND priority = $1 ORDER BY published_at NULLS FIRST LIMIT $2::int"
-        " FOR UPDATE SKIP LOCKED) RETURNING" MR_TASK_MESSAGE_COLUMNS,
+        " FOR UPDATE SKIP LOCKED)) RETURNING" MR_TASK_MESSAGE_COLUMNS,
         2};
     char limit[MR_INT64_TEXT_MAX];
     mr_int64_text((int64_t)max, limit);

@@ -2,6 +2,8 @@
 
 #include "shared/base/encoding.h"
 
+#include <time.h>
+
 static enum mr_status bad(struct mr_err *err, const char *what)
 {
     return mr_fail_code(err, MR_CODE_NOT_AN_ENVELOPE, "body must be a Pub/Sub push envelope: %s", what);
@@ -29,6 +31,14 @@ static enum mr_status read_attributes(const json_t *message, struct mr_push *pus
     return push->attributes ? MR_OK : mr_fail_oom(err);
 }
 
+/* "2021-02-26T19:13:55.749Z": always UTC. */
+static int64_t seconds_of(const json_t *publish_time)
+{
+    struct tm time = {0};
+    const char *text = json_string_value(publish_time);
+    return text && strptime(text, "%Y-%m-%dT%H:%M:%S", &time) ? (int64_t)timegm(&time) : 0;
+}
+
 static enum mr_status read_message(const json_t *message, struct mr_push *push, struct mr_err *err)
 {
     const json_t *id = json_object_get(message, "messageId");
@@ -39,6 +49,7 @@ static enum mr_status read_message(const json_t *message, struct mr_push *push, 
     push->message_id = strdup(json_string_value(id));
     if (!push->message_id)
         return mr_fail_oom(err);
+    push->published_s = seconds_of(json_object_get(message, "publishTime"));
     MR_TRY(read_data(message, push, err));
     return read_attributes(message, push, err);
 }

@@ -17,6 +17,7 @@ struct mr_push {
     char *message_id;
     json_t *attributes;       /* an object of strings, never NULL */
     int64_t delivery_attempt; /* 0 without a dead-letter policy */
+    int64_t published_s;      /* of publishTime, in seconds since 1970; 0 if it cannot be read */
 };
 
 /* Reads an envelope (not consumed); free *ret. MR_INVALID with code "not_an_envelope" says what is wrong. */

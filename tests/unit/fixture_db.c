@@ -26,7 +26,7 @@ char *fixture_db_ask(struct mr_db *db, const char *sql)
     /* The pool knows a statement by its address, so none is reused: they stay until the program ends. */
     static struct asked {
         struct mr_statement statement;
-        char name[32], sql[600];
+        char name[32], sql[1000];
     } asked[100];
     static size_t count;
     assert_true(count < sizeof asked / sizeof *asked);

@@ -62,6 +62,7 @@ static void each_login_has_these_rights(void **state)
                    "deliveries: SELECT INSERT UPDATE\n"
                    "download_links: SELECT UPDATE DELETE\n"
                    "idempotency_keys: SELECT INSERT UPDATE DELETE\n"
+                   "lanes: SELECT\n"
                    "outputs: SELECT DELETE\n"
                    "pings: SELECT INSERT UPDATE DELETE\n"
                    "records.order_items: SELECT DELETE\n"
@@ -75,6 +76,7 @@ static void each_login_has_these_rights(void **state)
                    "users: SELECT INSERT UPDATE"},
         {"mr_worker", "deliveries: SELECT INSERT UPDATE\n"
                       "download_links: INSERT\n"
+                      "lanes: SELECT UPDATE\n"
                       "outputs: SELECT INSERT\n"
                       "pings: SELECT UPDATE\n"
                       "records.order_items: SELECT INSERT DELETE\n"

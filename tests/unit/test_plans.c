@@ -1,0 +1,369 @@
+/*
+ * No statement that runs while tasks are made, run, read or swept depends on the length of the queue, on the number of
+ * finished tasks, or on how old PostgreSQL's statistics are: against a real PostgreSQL with many rows. Each call may read
+ * a fixed number of rows, and each plan that is kept may only use indexes by key.
+ */
+#include "shared/base/encoding.h"
+#include "shared/base/json.h"
+#include "shared/data/dead_letters.h"
+#include "shared/data/deliveries.h"
+#include "shared/data/events.h"
+#include "shared/data/idempotency.h"
+#include "shared/data/orphans.h"
+#include "shared/data/outbox.h"
+#include "shared/data/outputs.h"
+#include "shared/data/quota_check.h"
+#include "shared/data/uploads.h"
+#include "shared/data/waiting.h"
+#include "tests/unit/fixture_tasks.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+enum { QUEUED = 100000, FINISHED = 200000, ROUNDS = 12 /* more than PostgreSQL plans anew */, PAGE = 100 };
+
+static const struct mr_quotas no_quotas = {.limits = {[0 ... MR_QUOTA_COUNT - 1] = INT32_MAX}};
+
+static void ask(const char *sql)
+{
+    free(fixture_db_ask(test_db, sql));
+}
+
+/* Rows that are added as they would be after a long time, without the triggers. */
+static void make_functions(void)
+{
+    ask("CREATE FUNCTION fill(owner bigint, amount bigint, state text) RETURNS void LANGUAGE sql AS $$"
+        " SELECT set_config('session_replication_role', 'replica', false);"
+        " INSERT INTO tasks (file_id, user_id, status, original_file, published_at, uploaded_at, created_at, event_id)"
+        " SELECT gen_random_uuid(), owner, state, 'a.wav', now() - interval '1 h', now() - interval '1 h',"
+        " now() - interval '1 h', nextval('task_events') FROM generate_series(1, amount);"
+        " SELECT set_config('session_replication_role', 'origin', false) $$");
+    ask("CREATE FUNCTION rows_read() RETURNS bigint LANGUAGE sql AS $$ SELECT (SELECT sum(seq_tup_read) FROM"
+        " pg_stat_user_tables)::bigint + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)::bigint $$");
+    ask("CREATE FUNCTION plans() RETURNS text LANGUAGE plpgsql AS $$ DECLARE made record; plan json; answer text := '';"
+        " BEGIN PERFORM set_config('plan_cache_mode', 'force_generic_plan', true); FOR made IN SELECT name, repeat("
+        "'NULL, ', cardinality(parameter_types) - 1) || 'NULL' AS nulls, cardinality(parameter_types) AS n FROM"
+        " pg_prepared_statements WHERE name !~ '^(asked_|rows_|flush_)' LOOP EXECUTE format('EXPLAIN (FORMAT JSON) EXECUTE %I'"
+        " || CASE WHEN made.n > 0 THEN '(' || made.nulls || ')' ELSE '' END, made.name) INTO plan;"
+        " answer := answer || ',' || json_build_array(made.name, plan); END LOOP; RETURN '[' || substr(answer, 2) || ']';"
+        " END $$");
+}
+
+static int64_t rows_read(void)
+{
+    static const struct mr_statement flush = {"flush_statistics", "SELECT pg_stat_force_next_flush()", 0};
+    static const struct mr_statement sum = {"rows_read", "SELECT rows_read() AS n", 0};
+    MR_AUTO(mr_rows) struct mr_rows *flushed = NULL;
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    assert_int_equal(mr_db_exec(test_db, &flush, NULL, &flushed, NULL), MR_OK);
+    assert_int_equal(mr_db_exec(test_db, &sum, NULL, &rows, NULL), MR_OK);
+    return mr_rows_int64(rows, 0, "n");
+}
+
+/* Runs a call, which may read up to `most` rows of tables and indexes. */
+#define READS(most, call)                                                                                    \
+    do {                                                                                                     \
+        int64_t before = rows_read();                                                                        \
+        call;                                                                                                \
+        int64_t read = rows_read() - before;                                                                 \
+        if (read > (most))                                                                                   \
+            fail_msg("%s: reads %" PRId64 " rows, more than %d", #call, read, most);                         \
+    } while (0)
+#define DO(call) assert_int_equal(call, MR_OK)
+
+struct round {
+    int64_t id;
+    char key[MR_INT64_TEXT_MAX], file_id[MR_UUID_TEXT_MAX];
+    struct mr_message message;
+};
+
+static void insert(struct round *round, bool is_keyed)
+{
+    struct mr_task_draft draft = task_draft(test_owner), other = task_draft(test_other);
+    const struct mr_task_draft *drafts[] = {&draft, &other};
+    json_t *views[2] = {0};
+    enum mr_quota over[2];
+    draft.callback_url = "https://example.com/";
+    draft.input_object = draft.file_id;
+    other.input_object = other.file_id;
+    if (is_keyed)
+        draft.idempotency_key = draft.file_id, draft.request_hash = "x";
+    DO(mr_tasks_insert_within(test_db, &no_quotas, drafts, 2, views, over, NULL));
+    *round = (struct round){.id = json_integer_value(json_object_get(views[0], "id"))};
+    round->message = (struct mr_message){.kind = "convert", .task_id = round->id, .generation = 1};
+    mr_int64_text(round->id, round->key);
+    snprintf(round->file_id, sizeof round->file_id, "%s", draft.file_id);
+    json_decref(views[0]);
+    json_decref(views[1]);
+}
+
+static void admit(struct round *round)
+{
+    struct mr_task_draft again = task_draft(test_owner);
+    bool others = false;
+    READS(150, insert(round, true));
+    READS(150, insert(round, false));
+    MR_AUTO_JSON json_t *view = NULL;
+    snprintf(again.file_id, sizeof again.file_id, "%s", round->file_id);
+    READS(20, DO(mr_idempotency_resolve(test_db, &again, &view, NULL)));
+    READS(20, DO(mr_outbox_mark(test_db, &round->message, 1, NULL)));
+    READS(20, DO(mr_outbox_heard(test_db, false, 1 + round->id, NULL)));
+    READS(20, DO(mr_waiting_has_others(test_db, test_owner, false, &others, NULL)));
+    READS(20, DO(mr_waiting_put_off(test_db, &round->message, NULL)));
+}
+
+static void look_and_recall(struct round *round)
+{
+    struct mr_waiting waiting = {.task_id = round->id, .generation = 1};
+    struct mr_message recalled[5];
+    size_t count = 0;
+    READS(20, DO(mr_waiting_look(test_db, &waiting, 1, NULL)));
+    assert_int_equal(waiting.state, MR_WAITING_READY);
+    READS(200, DO(mr_waiting_recall(test_db, false, recalled, 5, &count, NULL)));
+    assert_true(count > 0);
+}
+
+static void run(struct round *round)
+{
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    MR_AUTO(mr_claim) struct mr_claim none = {0};
+    bool ours = false;
+    READS(20, assert_int_equal(task_claim(round->id, 1, &claim), MR_CLAIM_OURS));
+    READS(20, assert_true(task_release(&claim, MR_RELEASE_STOP)));
+    mr_claim_free(&claim);
+    READS(20, assert_int_equal(task_claim(round->id, 1, &claim), MR_CLAIM_OURS));
+    READS(20, assert_true(task_defer(&claim)));
+    mr_claim_free(&claim);
+    READS(20, assert_int_equal(task_claim(round->id, 1, &claim), MR_CLAIM_OURS));
+    READS(20, assert_int_equal(task_claim(round->id, 1, &none), MR_CLAIM_ELSEWHERE));
+    READS(20, assert_true(task_start(&claim)));
+    READS(20, DO(mr_lease_heartbeat(test_db, &claim, 60, 500, &ours, NULL)));
+    READS(20, DO(mr_lease_set_input(test_db, &claim, round->file_id, 1, 5, "a.wav", "wav", &ours, NULL)));
+    assert_true(ours);
+    READS(60, assert_true(task_commit(&claim, round->key)));
+}
+
+static void deliver(struct round *round)
+{
+    struct mr_message owed[MR_DELIVERIES_OF_TASK];
+    MR_AUTO(mr_delivery) struct mr_delivery delivery = {0};
+    enum mr_delivery_claim outcome;
+    size_t count = 0;
+    bool ours = false;
+    READS(20, DO(mr_deliveries_of_task(test_db, round->id, owed, &count, NULL)));
+    assert_int_equal(count, 1);
+    READS(20, DO(mr_deliveries_mark(test_db, owed, 1, NULL)));
+    READS(20, DO(mr_delivery_claim(test_db, owed[0].id, 60, 5, &outcome, &delivery, NULL)));
+    READS(20, DO(mr_delivery_finish(test_db, &delivery, MR_DELIVERY_SENT, 0, NULL, &ours, NULL)));
+    READS(100, DO(mr_deliveries_due(test_db, 600, owed, 1, &count, NULL)));
+}
+
+static void list(int64_t user, const char *status, bool falling)
+{
+    const struct mr_task_filter filter = {.max = PAGE, .status = status, .falling = falling};
+    MR_AUTO(mr_task_page) struct mr_task_page *page = NULL;
+    DO(mr_tasks_list(test_db, user, &filter, &page, NULL));
+}
+
+static void read_lists(void)
+{
+    static const char *const states[] = {NULL, "uploaded", "processed", "failed", "canceled"};
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        for (int falling = 0; falling < 2; falling++) {
+            READS(PAGE * 12, list(test_owner, states[i], falling));
+            READS(PAGE * 12, list(MR_EVERYBODY, states[i], falling));
+        }
+}
+
+static void read_one(struct round *round)
+{
+    MR_AUTO_JSON json_t *view = NULL;
+    MR_AUTO_JSON json_t *same = NULL;
+    MR_AUTO(mr_output) struct mr_output output = {0};
+    MR_AUTO(mr_output) struct mr_output named = {0};
+    MR_AUTO(mr_task_events) struct mr_task_events events = {0};
+    MR_AUTO(mr_task_events) struct mr_task_events found = {0};
+    MR_AUTO(mr_task_events) struct mr_task_events later = {0};
+    READS(30, DO(mr_tasks_get(test_db, test_owner, round->key, &view, NULL)));
+    READS(30, DO(mr_tasks_get(test_db, test_owner, round->file_id, &same, NULL)));
+    READS(30, DO(mr_outputs_find(test_db, test_owner, round->file_id, 0, &output, NULL)));
+    READS(30, DO(mr_outputs_find(test_db, test_owner, "a.wav", 0, &named, NULL)));
+    READS(30, DO(mr_events_read(test_db, &round->id, 1, &events, NULL)));
+    READS(30, DO(mr_events_find(test_db, test_owner, round->key, &found, NULL)));
+    READS(30, DO(mr_events_after(test_db, test_owner, events.items[0].event_id - 1, 0, 5, &later, NULL)));
+}
+
+static void change(struct round *round)
+{
+    static const struct mr_task_change none = {0};
+    MR_AUTO_JSON json_t *view = NULL;
+    MR_AUTO_JSON json_t *objects = NULL;
+    MR_AUTO_JSON json_t *gone = NULL;
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    struct mr_message message;
+    const struct mr_quota_need need = {.tasks = 1};
+    READS(60, DO(mr_tasks_redo(test_db, test_owner, round->key, &none, &view, &objects, &message, NULL)));
+    READS(20, DO(mr_dead_letter_accept(test_db, &message, 86400, NULL)));
+    READS(20, assert_int_equal(task_claim(round->id, 2, &claim), MR_CLAIM_OURS));
+    READS(20, assert_true(task_fail(&claim, "corrupt_input", "x")));
+    READS(20, DO(mr_quota_check(test_db, &no_quotas, test_owner, &need, NULL)));
+    READS(60, DO(mr_tasks_delete(test_db, test_owner, round->key, &gone, NULL)));
+}
+
+/* The queue is an hour old, and workers have come as far as its messages: nothing of it is lost. */
+static void sweep(void)
+{
+    struct mr_message due[500];
+    MR_AUTO_JSON json_t *names = NULL;
+    size_t count = 0;
+    int64_t purged = 0;
+    READS(2000, DO(mr_outbox_due(test_db, false, 120, due, 500, &count, NULL)));
+    assert_true(count <= 120);
+    READS(50, DO(mr_outbox_due(test_db, true, 120, due, 500, &count, NULL)));
+    READS(500, DO(mr_orphans_due(test_db, 200, &names, NULL)));
+    READS(50, DO(mr_idempotency_purge(test_db, 1000, &purged, NULL)));
+}
+
+static void play(void)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        struct round round;
+        admit(&round);
+        look_and_recall(&round);
+        run(&round);
+        deliver(&round);
+        read_one(&round);
+        change(&round);
+        sweep();
+        read_lists();
+    }
+}
+
+/* A node of a plan that reads a table, or the part of a table that an index has, from end to end. */
+static bool reads_all(const json_t *node, bool is_of_queue)
+{
+    const char *type = json_string_value(json_object_get(node, "Node Type"));
+    const char *index = json_string_value(json_object_get(node, "Index Name"));
+    if (!type)
+        return false;
+    if (strcmp(type, "Seq Scan") == 0)
+        return strcmp(json_string_value(json_object_get(node, "Relation Name")), "task_events") != 0;
+    if (index && !is_of_queue && (strncmp(index, "tasks_queue", 11) == 0 || strcmp(index, "tasks_running") == 0))
+        return true;
+    return index && !json_object_get(node, "Index Cond");
+}
+
+static int count_bad(const char *name, const json_t *node, bool is_of_queue)
+{
+    const json_t *child = NULL;
+    size_t i = 0;
+    int bad = reads_all(node, is_of_queue);
+    if (bad) {
+        MR_AUTO_STR char *text = json_dumps(node, JSON_COMPACT);
+        print_error("%s: %s\n", name, text);
+    }
+    json_array_foreach (json_object_get(node, "Plans"), i, child)
+        bad += count_bad(name, child, is_of_queue);
+    return bad;
+}
+
+/* Of the statements that look for tasks, and so may use the indexes of the queue, or order by them without a bound. */
+static bool looks_for_tasks(const char *name)
+{
+    static const char *const names[] = {"outbox_due", "waiting_has_others", "waiting_recall"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static void check_plans(void)
+{
+    MR_AUTO_STR char *text = fixture_db_ask(test_db, "SELECT plans() AS answer");
+    MR_AUTO_JSON json_t *plans = json_loads(text, 0, NULL);
+    const json_t *plan = NULL;
+    size_t i = 0;
+    int bad = 0;
+    assert_true(json_array_size(plans) > 40);
+    json_array_foreach (plans, i, plan) {
+        const char *name = json_string_value(json_array_get(plan, 0));
+        const json_t *node = json_object_get(json_array_get(json_array_get(plan, 1), 0), "Plan");
+        bad += count_bad(name, node, looks_for_tasks(name));
+    }
+    assert_int_equal(bad, 0);
+}
+
+static void connect_anew(void)
+{
+    mr_db_close(test_db);
+    DO(mr_db_open(test_conninfo, 1, &test_db, NULL));
+}
+
+static void fill(const char *what)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "SELECT fill(%s)", what);
+    ask(sql);
+}
+
+static void fill_finished(void)
+{
+    const char *wanted = getenv("TEST_FINISHED_TASKS");
+    char what[100];
+    snprintf(what, sizeof what, "%" PRId64 ", %s, 'processed'", test_owner, wanted ? wanted : "200000");
+    fill(what);
+}
+
+static void fill_queue(void)
+{
+    char what[100];
+    snprintf(what, sizeof what, "%" PRId64 ", %d, 'uploaded'", test_owner, QUEUED);
+    fill(what);
+    ask("UPDATE lanes SET front = now() - interval '59 min', changed_at = now()");
+}
+
+static int setup(void **state)
+{
+    fixture_db_setup_users(state);
+    connect_anew();
+    make_functions();
+    ask("DO $$ DECLARE r record; BEGIN FOR r IN SELECT oid::regclass AS name FROM pg_class WHERE relkind = 'r'"
+        " AND relnamespace = 'public'::regnamespace LOOP EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)',"
+        " r.name); END LOOP; END $$");
+    return 0;
+}
+
+/* One test, because each scene takes the tables as the one before has left them. */
+static void no_call_reads_more_with_a_long_queue(void **state)
+{
+    (void)state;
+    ask("ANALYZE");
+    play(); /* plans are made while the tables are small, and kept */
+    check_plans();
+    fill_finished();
+    play();
+    connect_anew();
+    ask("ANALYZE"); /* with an empty queue */
+    fill_queue();
+    play();
+    check_plans();
+    ask("ANALYZE");
+    play();
+    check_plans();
+    ask("DELETE FROM tasks WHERE status = 'uploaded'"); /* the statistics know of a long one */
+    connect_anew();
+    play();
+    check_plans();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_call_reads_more_with_a_long_queue),
+    };
+    return cmocka_run_group_tests(tests, setup, fixture_db_teardown);
+}
