@@ -65,7 +65,7 @@ static const struct entry entries[] = {
     NUMBER("TRUSTED_PROXIES", WEB, trusted_proxies, 0, 0, 10, "proxies in front of web, each of which appends the client's address to X-Forwarded-For; Cloud Run: 1, behind a load balancer: 2; 0: the header is not believed"),
     TEXT("JWT_SECRET", WEB, REQUIRED | SECRET, jwt_secret, "", 1000, NULL, "key that signs login tokens (HS256); at least 32 characters"),
     NUMBER("MAX_UPLOAD_BYTES", WEB, max_upload_bytes, 1073741824, 1, INT64_C(1) << 42, "largest upload through web (Cloud Run limits HTTP/1 requests to 32 MiB)"),
-    NUMBER("REPUBLISH_AFTER_SECONDS", WEB, republish_after_s, 120, 5, 86400, "age of a waiting task's last message after which the sweep publishes it again; it grows with the time that the task has waited, up to 5 times this"),
+    NUMBER("REPUBLISH_AFTER_SECONDS", WEB, republish_after_s, 120, 5, 86400, "age of a waiting task's last message after which the sweep publishes it again, if workers have received messages newer by this, or none since; it grows with the time that the task has waited, up to 5 times this"),
     NUMBER("LOGIN_SLOTS", WEB, login_slots, 2, 1, 64, "passwords hashed at once (scrypt, 32 MiB each)"),
     NUMBER("LOGIN_WAITERS", WEB, login_waiters, 14, 0, 1000, "logins and signups that wait for a login slot; further ones get 429. One address may have half of both"),
     NUMBER("LOGIN_FAILURES_PER_ADDRESS", WEB, login_failures_address, 60, 1, 1000000000, "wrong passwords an hour from one address, in one instance"),

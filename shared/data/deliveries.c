@@ -179,7 +179,8 @@ enum mr_status mr_deliveries_of_task(struct mr_db *db, int64_t task_id,
         "deliveries_of_task",
         "SELECT" MESSAGE_COLUMNS " FROM deliveries d JOIN tasks t ON t.id = d.task_id AND"
         " t.generation = d.generation WHERE d.task_id = $1::bigint"
-        " AND CASE d.status WHEN 'pending' THEN d.published_at IS NULL END ORDER BY d.id LIMIT $2::int",
+        " AND CASE d.status WHEN 'pending' THEN d.published_at IS NULL END"
+        " ORDER BY d.task_id, d.generation, d.channel LIMIT $2::int",
         2};
     char task[MR_INT64_TEXT_MAX], limit[MR_INT64_TEXT_MAX];
     mr_int64_text(task_id, task);

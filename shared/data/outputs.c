@@ -22,7 +22,8 @@ static enum mr_status fail_without_output(const struct mr_rows *rows, struct mr_
     return mr_fail_code(err, MR_CODE_NOT_READY, "output is not ready: the task is %s", task_status);
 }
 
-/* One row: the task that the key names, and the n-th output if it has one. */
+/* One row: the task that the key names, and the n-th output if it has one. The name of a file is compared as a row, so that
+ * only the index on it gives the order. */
 static enum mr_status find(struct mr_db *db, int64_t user_id, const char *key, int64_t n,
                            struct mr_rows **ret_rows, struct mr_err *err)
 {
@@ -30,8 +31,9 @@ static enum mr_status find(struct mr_db *db, int64_t user_id, const char *key, i
                                              "WITH named AS ((SELECT t.id, t.status, t.processed_at, 0 AS "
                                              "rank FROM tasks t WHERE" MR_TASK_BY_KEY
                                              ") UNION ALL (SELECT t.id, t.status, t.processed_at, 1 FROM "
-                                             "tasks t WHERE t.user_id = $1::bigint"
-                                             "  AND t.original_file = $4 ORDER BY t.user_id DESC, "
+                                             "tasks t WHERE (t.user_id, t.original_file) <= "
+                                             "($1::bigint, $4::text) AND (t.user_id, t.original_file) >= "
+                                             "($1::bigint, $4::text) ORDER BY t.user_id DESC, "
                                              "t.original_file DESC, t.id DESC LIMIT 1) ORDER "
                                              "BY rank LIMIT 1)"
                                              " SELECT t.status, a.object, a.object_generation, a.file_name, "

@@ -271,6 +271,28 @@ def test_seek(project):
     project.refused("POST", made["name"] + ":seek", {"snapshot": "s"}, 501, "UNIMPLEMENTED")
 
 
+def test_long_queue(project):
+    """Beyond the first thousands of messages it is on disk: each comes once, in order, and a seek drops them all."""
+    topic = project.topic()
+    made = project.subscribe(topic, ackDeadlineSeconds=600)
+    texts = [f"{n:05}" for n in range(9000)]
+    for start in range(0, len(texts), 1000):
+        project.publish(topic, *texts[start:start + 1000], attributes={"k": "v"})
+    got = []
+    while received := project.pull(count=1000):
+        got += [text_of(one) for one in received]
+        assert received[-1]["message"]["attributes"] == {"k": "v"}
+        project.ack(received)
+    assert got == texts
+    for _ in range(6):
+        project.publish(topic, *texts[:1000])
+    project.call("POST", made["name"] + ":seek", {"time": "2100-01-01T00:00:00Z"})
+    assert project.pull() == []
+    project.publish(topic, "new")
+    assert [text_of(one) for one in project.pull()] == ["new"]
+    assert project.call("DELETE", made["name"]) == {}
+
+
 def test_dead_letter_of_a_pull(project):
     topic, dead = project.topic(), project.topic("dead")
     project.subscribe(dead, "graveyard")

@@ -1,4 +1,5 @@
 /* Tasks, outbox, dead letters, orphaned objects and the changes of state, against a real PostgreSQL. */
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 #include "shared/base/random.h"
 #include "shared/data/dead_letters.h"
@@ -369,6 +370,64 @@ static void the_outbox_owes_what_was_not_heard_of(void **state)
     assert_int_equal(due_count(id), 0);
 }
 
+/* Sets how far the lane has come, and since when. */
+static void set_front(const char *front, const char *changed)
+{
+    char sql[300];
+    snprintf(sql, sizeof sql,
+             "UPDATE lanes SET front = now() - interval '%s', changed_at = now() - interval '%s'"
+             " WHERE priority = 'normal' RETURNING 1 AS answer",
+             front, changed);
+    run_sql(sql);
+}
+
+static void a_task_is_lost_when_the_queue_has_passed_it(void **state)
+{
+    (void)state;
+    int64_t id = new_task();
+    struct mr_err err = {0};
+    task_set(id, "uploaded_at = now() - interval '3 h', published_at = now() - interval '2 h'");
+    set_front("2 h", "0 s"); /* workers receive messages as old as its own */
+    assert_int_equal(due_count(id), 0);
+    set_front("115 min", "0 s"); /* newer, by less than the 600 s */
+    assert_int_equal(due_count(id), 0);
+    set_front("109 min", "0 s");
+    assert_int_equal(due_count(id), 1);
+    set_front("115 min", "601 s"); /* nothing newer arrives */
+    assert_int_equal(due_count(id), 1);
+    assert_int_equal(mr_outbox_heard(test_db, false, 1, &err), MR_OK); /* older than the front: no news */
+    assert_int_equal(due_count(id), 1);
+    assert_int_equal(mr_outbox_heard(test_db, false, mr_time_now_us() / 1000000 - 6800, &err), MR_OK);
+    assert_int_equal(due_count(id), 0);
+    task_set(id, "published_at = now() - interval '601 s'"); /* has waited for much longer: a longer pause */
+    set_front("0 s", "0 s");
+    assert_int_equal(due_count(id), 0);
+}
+
+static void a_run_gets_each_task_once(void **state)
+{
+    (void)state;
+    enum { TASKS = 250, BATCH = 60 };
+    struct mr_message due[BATCH];
+    struct mr_err err = {0};
+    size_t count = BATCH, total = 0, seen[2] = {0};
+    for (int i = 0; i < TASKS; i++)
+        (void)new_task();
+    run_sql("WITH late AS (UPDATE tasks SET published_at = now() - interval '2 h', uploaded_at = now() - interval '3 h'"
+            " WHERE id IN (SELECT id FROM tasks ORDER BY id DESC LIMIT 250) RETURNING 1) SELECT (count(*) = 250)::int"
+            " AS answer FROM late");
+    for (int stands = 0; stands < 2; stands++) {
+        set_front(stands ? "115 min" : "0 s", stands ? "1 h" : "0 s");
+        for (count = BATCH, total = 0; count == BATCH; total += count) {
+            assert_int_equal(mr_outbox_due(test_db, false, 600, due, BATCH, &count, &err), MR_OK);
+            assert_int_equal(mr_outbox_mark(test_db, due, count, &err), MR_OK);
+        }
+        seen[stands] = total;
+    }
+    assert_in_range(seen[0], TASKS, TASKS + 50); /* and tasks of other tests */
+    assert_in_range(seen[1], 0, 50);
+}
+
 static void a_dead_letter_fails_only_what_has_waited_for_too_long(void **state)
 {
     (void)state;
@@ -513,6 +572,8 @@ int main(void)
         cmocka_unit_test(a_deleted_task_hands_over_its_objects),
         cmocka_unit_test(a_running_task_that_is_deleted_is_lost),
         cmocka_unit_test(the_outbox_owes_what_was_not_heard_of),
+        cmocka_unit_test(a_task_is_lost_when_the_queue_has_passed_it),
+        cmocka_unit_test(a_run_gets_each_task_once),
         cmocka_unit_test(a_dead_letter_fails_only_what_has_waited_for_too_long),
         cmocka_unit_test(the_database_allows_certain_changes_of_state),
         cmocka_unit_test(the_database_refuses_a_forbidden_way),

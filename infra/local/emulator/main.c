@@ -194,7 +194,7 @@ static enum mr_status run(const struct options *options, const struct mr_log *lo
     MR_TRY(mr_http_client_new("mediarun-emulator/1.0", &http, err));
     MR_TRY(em_identity_new(options->data_dir, &identity, err));
     MR_TRY(em_storage_new(options->data_dir, &storage, err));
-    MR_TRY(em_pubsub_new(http, identity, log, &pubsub, err));
+    MR_TRY(em_pubsub_new(options->data_dir, http, identity, log, &pubsub, err));
     MR_TRY(em_scheduler_new(http, identity, log, &scheduler, err));
     struct em_app emulator = {.identity = identity,
                               .storage = storage,

@@ -31,6 +31,9 @@ void em_subscription_seek_locked(struct em_pubsub *pubsub, struct em_subscriptio
                                  int64_t time_us)
 {
     struct em_delivery *next = NULL;
+    subscription->sought_us = time_us < mr_time_now_us() ? time_us : mr_time_now_us();
+    if (subscription->spill.newest_us < time_us)
+        em_spill_clear(&subscription->spill);
     for (struct em_delivery *delivery = TAILQ_FIRST(&subscription->all); delivery; delivery = next) {
         next = TAILQ_NEXT(delivery, of_all);
         bool before = delivery->message->publish_us < time_us;
@@ -46,6 +49,7 @@ void em_subscription_seek_locked(struct em_pubsub *pubsub, struct em_subscriptio
 void em_subscription_clear_locked(struct em_pubsub *pubsub, struct em_subscription *subscription)
 {
     struct em_delivery *next = NULL;
+    em_spill_clear(&subscription->spill);
     for (struct em_delivery *delivery = TAILQ_FIRST(&subscription->all); delivery; delivery = next) {
         next = TAILQ_NEXT(delivery, of_all);
         em_delivery_drop(pubsub, delivery);

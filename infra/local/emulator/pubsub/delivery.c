@@ -4,8 +4,9 @@
 #include "infra/local/emulator/pubsub/topic.h"
 #include "shared/base/clock.h"
 
-static enum mr_status deliver(struct em_pubsub *pubsub, struct em_subscription *subscription,
-                              struct em_message *message, struct mr_err *err)
+/* Keeps a new delivery in memory. */
+static enum mr_status hold(struct em_pubsub *pubsub, struct em_subscription *subscription,
+                           struct em_message *message, struct mr_err *err)
 {
     struct em_ordering_key *key = NULL;
     if (subscription->settings->ordered && *message->ordering_key) {
@@ -27,8 +28,61 @@ static enum mr_status deliver(struct em_pubsub *pubsub, struct em_subscription *
     if (key)
         TAILQ_INSERT_TAIL(&key->queue, delivery, of_key);
     TAILQ_INSERT_TAIL(&subscription->all, delivery, of_all);
+    subscription->held++;
+    subscription->held_bytes += (int64_t)message->size;
     em_delivery_make_ready(pubsub, delivery);
     return MR_OK;
+}
+
+static bool is_full(const struct em_subscription *subscription)
+{
+    return subscription->held >= EM_HELD_MAX || subscription->held_bytes >= EM_HELD_BYTES_MAX;
+}
+
+/* Whatever is on disk already keeps its place before a new message. */
+static bool goes_to_disk(const struct em_subscription *subscription)
+{
+    const struct em_subscription_settings *settings = subscription->settings;
+    return subscription->spill.count > 0 || (is_full(subscription) && !settings->ordered && !settings->retain_acked);
+}
+
+static enum mr_status deliver(struct em_pubsub *pubsub, struct em_subscription *subscription,
+                              struct em_message *message, struct mr_err *err)
+{
+    if (!goes_to_disk(subscription))
+        return hold(pubsub, subscription, message, err);
+    MR_AUTO_STR char *text = json_dumps(message->body, JSON_COMPACT);
+    if (!text)
+        return mr_fail_oom(err);
+    MR_TRY(em_spill_append(&subscription->spill, pubsub->directory, text, message->publish_us, err));
+    em_delivery_refill_locked(pubsub, subscription);
+    return MR_OK;
+}
+
+static enum mr_status take_from_disk(struct em_pubsub *pubsub, struct em_subscription *subscription,
+                                     struct mr_err *err)
+{
+    MR_AUTO_STR char *text = NULL;
+    MR_AUTO(em_message) struct em_message *message = NULL;
+    int64_t publish_us = 0;
+    MR_TRY(em_spill_take(&subscription->spill, &text, &publish_us, err));
+    if (publish_us < subscription->sought_us)
+        return MR_OK;
+    MR_TRY(em_message_restore(text, publish_us, &message, err));
+    return hold(pubsub, subscription, message, err);
+}
+
+/* In portions, so that the file is not looked at with each message. What cannot be read is lost, as in production a
+ * message is that is older than the retention. */
+void em_delivery_refill_locked(struct em_pubsub *pubsub, struct em_subscription *subscription)
+{
+    struct mr_err err;
+    if (subscription->held > EM_HELD_MAX / 2 || subscription->held_bytes > EM_HELD_BYTES_MAX / 2)
+        return;
+    while (subscription->spill.count > 0 && !is_full(subscription))
+        if (take_from_disk(pubsub, subscription, &err) != MR_OK)
+            mr_log_err(pubsub->log, MR_LOG_WARNING, "pubsub: messages of a long queue are lost", &err, "{s:s}",
+                       "subscription", subscription->name);
 }
 
 enum mr_status em_topic_deliver_locked(struct em_pubsub *pubsub, struct em_topic *topic,

@@ -52,6 +52,12 @@ struct em_delivery {
 MR_MUST_CHECK enum mr_status em_topic_deliver_locked(struct em_pubsub *pubsub, struct em_topic *topic,
                                                      struct em_message *message, struct mr_err *err);
 
+/* The messages of a subscription that are in memory: beyond, new ones go to disk. Not with message ordering, and not where
+ * acked messages are retained. */
+enum { EM_HELD_MAX = 4096, EM_HELD_BYTES_MAX = 16 << 20 };
+/* Takes messages from disk when half of those in memory are gone. */
+void em_delivery_refill_locked(struct em_pubsub *pubsub, struct em_subscription *subscription);
+
 /* Starts the next ready delivery, as a push or as a lease for a pull. Drops messages that are older than the
  * retention. NULL if nothing is ready. */
 struct em_delivery *em_delivery_push_locked(struct em_pubsub *pubsub, struct em_subscription *subscription);

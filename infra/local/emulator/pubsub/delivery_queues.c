@@ -88,10 +88,14 @@ void em_delivery_drop(struct em_pubsub *pubsub, struct em_delivery *delivery)
     }
     em_delivery_set_state(pubsub, delivery, EM_DELIVERY_NEW);
     em_delivery_leave_ordering_key(pubsub, delivery);
-    TAILQ_REMOVE(&delivery->subscription->all, delivery, of_all);
+    struct em_subscription *subscription = delivery->subscription;
+    TAILQ_REMOVE(&subscription->all, delivery, of_all);
+    subscription->held--;
+    subscription->held_bytes -= (int64_t)delivery->message->size;
     em_timers_release(&pubsub->timers);
     em_message_unref(delivery->message);
     free(delivery);
+    em_delivery_refill_locked(pubsub, subscription);
 }
 
 void em_delivery_make_ready(struct em_pubsub *pubsub, struct em_delivery *delivery)

@@ -81,6 +81,27 @@ static enum mr_status canonical_data(const char *text, json_t **ret, struct mr_e
     return *ret ? MR_OK : mr_fail_oom(err);
 }
 
+/* Takes the reference of body, which may be NULL without memory. */
+static enum mr_status message_of(json_t *body, int64_t id, int64_t now_us, struct em_message **ret,
+                                 struct mr_err *err)
+{
+    struct em_message *message = body ? calloc(1, sizeof *message) : NULL;
+    if (!message) {
+        json_decref(body);
+        return mr_fail_oom(err);
+    }
+    const char *key = json_string_value(json_object_get(body, "orderingKey"));
+    *message = (struct em_message){.id = id,
+                                   .publish_us = now_us - now_us % 1000,
+                                   .size = json_string_length(json_object_get(body, "data")),
+                                   .ordering_key = key ? key : "",
+                                   .attributes = json_object_get(body, "attributes"),
+                                   .body = body};
+    atomic_init(&message->refs, 1);
+    *ret = message;
+    return MR_OK;
+}
+
 /* Takes the references of data and attributes (both may be NULL). */
 static enum mr_status message_make(json_t *data, json_t *attributes, const char *ordering_key, int64_t id,
                                    int64_t now_us, struct em_message **ret, struct mr_err *err)
@@ -94,20 +115,18 @@ static enum mr_status message_make(json_t *data, json_t *attributes, const char 
     json_t *body = json_pack("{s:o*,s:o*,s:s,s:s,s:s*}", "data", data, "attributes", attributes, "messageId",
                              id_text, "publishTime", time_text, "orderingKey",
                              ordering_key && *ordering_key ? ordering_key : NULL);
-    struct em_message *message = body ? calloc(1, sizeof *message) : NULL;
-    if (!message) {
-        json_decref(body);
-        return mr_fail_oom(err);
-    }
-    const char *key = json_string_value(json_object_get(body, "orderingKey"));
-    *message = (struct em_message){.id = id,
-                                   .publish_us = now_us - now_us % 1000,
-                                   .ordering_key = key ? key : "",
-                                   .attributes = json_object_get(body, "attributes"),
-                                   .body = body};
-    atomic_init(&message->refs, 1);
-    *ret = message;
-    return MR_OK;
+    return message_of(body, id, now_us, ret, err);
+}
+
+enum mr_status em_message_restore(const char *text, int64_t publish_us, struct em_message **ret,
+                                  struct mr_err *err)
+{
+    json_t *body = json_loads(text, 0, NULL);
+    int64_t id = 0;
+    const char *id_text = json_string_value(json_object_get(body, "messageId"));
+    if (id_text && !mr_parse_int64(id_text, 0, INT64_MAX, &id))
+        id = 0;
+    return message_of(body, id, publish_us, ret, err);
 }
 
 enum mr_status em_message_new(const json_t *input, int64_t id, int64_t now_us, struct em_message **ret,

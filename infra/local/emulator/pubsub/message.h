@@ -16,6 +16,7 @@ struct em_message {
     atomic_uint refs;
     int64_t id;
     int64_t publish_us;       /* since 1970, in whole milliseconds */
+    size_t size;              /* of its data, roughly what it takes in memory */
     const char *ordering_key; /* "" if none */
     const json_t *attributes; /* NULL if none */
     json_t *body; /* the PubsubMessage of the API: data, attributes, messageId, publishTime, orderingKey */
@@ -31,6 +32,10 @@ MR_MUST_CHECK enum mr_status em_message_check(json_t *input, size_t *size, struc
 /* Makes a message of a checked input, which is copied. One reference. MR_EXHAUSTED without memory. */
 MR_MUST_CHECK enum mr_status em_message_new(const json_t *input, int64_t id, int64_t now_us,
                                             struct em_message **ret, struct mr_err *err);
+
+/* Makes a message again from the text of its body (JSON), when it was published at publish_us. */
+MR_MUST_CHECK enum mr_status em_message_restore(const char *text, int64_t publish_us, struct em_message **ret,
+                                                struct mr_err *err);
 
 /* Where a dead letter comes from. */
 struct em_dead_letter_source {

@@ -39,12 +39,13 @@ const struct mr_route *em_pubsub_routes(size_t *ret_count)
     return routes;
 }
 
-enum mr_status em_pubsub_new(struct mr_http_client *http, struct em_identity *identity,
+enum mr_status em_pubsub_new(const char *directory, struct mr_http_client *http, struct em_identity *identity,
                              const struct mr_log *log, struct em_pubsub **ret, struct mr_err *err)
 {
     struct em_pubsub *pubsub = calloc(1, sizeof *pubsub);
     if (!pubsub)
         return mr_fail_oom(err);
+    pubsub->directory = directory;
     pubsub->http = http;
     pubsub->identity = identity;
     pubsub->log = log;

@@ -2,7 +2,8 @@
  * The emulator's Pub/Sub: the v1 REST API with push subscriptions, behaving as production does.
  * Source: https://cloud.google.com/pubsub/docs/reference/rest
  *
- * State is in memory only and is gone when the process ends. A publisher needs an outbox, as in production,
+ * State is gone when the process ends. It is in memory, but for what is behind the first thousands of messages of a long
+ * queue, which is on disk (backlog.h). A publisher needs an outbox, as in production,
  * where a topic can be deleted or a retention can pass: mediarun's sweep publishes again what was lost, and
  * run.sh creates topics and subscriptions at every start.
  *
@@ -10,6 +11,7 @@
  *   message            immutable, counted messages; what a publisher may send
  *   filter*            the filter language of subscriptions
  *   settings*          immutable, counted settings of a subscription
+ *   spill              messages on disk
  *   timer              a heap of deadlines
  *   window             flow control and push backoff of one subscription (pure)
  *   state              what Pub/Sub holds, and its one lock; the model of threads and owners
@@ -30,13 +32,13 @@ struct em_identity;
 struct em_pubsub;
 
 /*
- * Starts the clock thread and the first pusher. http sends the pushes, identity signs their tokens, log gets the
- * failures that no caller sees (a failed push). All three are borrowed and must outlive *ret. MR_EXHAUSTED
+ * Starts the clock thread and the first pusher. directory gets the files of long queues, http sends the pushes, identity
+ * signs their tokens, log gets the failures that no caller sees (a failed push). All four are borrowed and must outlive *ret. MR_EXHAUSTED
  * without memory or threads.
  */
-MR_MUST_CHECK enum mr_status em_pubsub_new(struct mr_http_client *http, struct em_identity *identity,
-                                           const struct mr_log *log, struct em_pubsub **ret,
-                                           struct mr_err *err);
+MR_MUST_CHECK enum mr_status em_pubsub_new(const char *directory, struct mr_http_client *http,
+                                           struct em_identity *identity, const struct mr_log *log,
+                                           struct em_pubsub **ret, struct mr_err *err);
 
 /* Stops all threads (a push in progress is aborted within about a second) and frees everything. No handler may
  * still be running. */

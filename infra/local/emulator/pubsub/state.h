@@ -2,8 +2,8 @@
  * What Pub/Sub holds: topics, subscriptions, and one lock for all that changes.
  *
  * Threads: the server's (handlers), the clock (pubsub/clock.h) and the pushers (pubsub/pushers.h). Functions
- * that need the lock held end in _locked. The lock is never held during I/O, signing or JSON encoding: messages
- * and settings are immutable and counted, so a thread takes a reference under the lock and works without it.
+ * that need the lock held end in _locked. The lock is never held during I/O, signing or JSON encoding, but for the part
+ * of a long queue that is on disk (spill.h): messages and settings are immutable and counted, so a thread takes a reference under the lock and works without it.
  * JSON is copied when it crosses to another thread, because jansson's reference counts order no memory accesses.
  *
  * Owners: the registries own topics and subscriptions. A subscription is counted as well, because a push or a
@@ -16,6 +16,7 @@
 #include "infra/local/emulator/api/registry.h"
 #include "infra/local/emulator/pubsub/message.h"
 #include "infra/local/emulator/pubsub/settings.h"
+#include "infra/local/emulator/pubsub/spill.h"
 #include "infra/local/emulator/pubsub/timer.h"
 #include "infra/local/emulator/pubsub/window.h"
 #include "shared/base/log.h"
@@ -45,6 +46,9 @@ struct em_subscription {
     TAILQ_ENTRY(em_subscription) of_topic;
     struct em_deliveries all;   /* oldest first */
     struct em_deliveries ready; /* in the order in which they became ready */
+    int64_t held, held_bytes;   /* deliveries in `all`, and the sizes of their messages */
+    struct em_spill spill;      /* messages behind all of these, on disk (backlog.h) */
+    int64_t sought_us;          /* messages on disk from before are treated as acked */
     void *leases;               /* tsearch tree of struct em_delivery by lease_id */
     void *ordering_keys;        /* tsearch tree of struct em_ordering_key */
     pthread_cond_t available;   /* pulls wait here */
@@ -59,7 +63,8 @@ struct em_subscription {
 enum { EM_PUSHERS_MAX = 512 };
 
 struct em_pubsub {
-    struct mr_http_client *http; /* borrowed, as the next two */
+    const char *directory;       /* for queues on disk; borrowed, as the next three */
+    struct mr_http_client *http;
     const struct em_identity *identity;
     const struct mr_log *log;
     atomic_bool stopping;

@@ -75,6 +75,7 @@ void em_subscription_unref_locked(struct em_pubsub *pubsub, struct em_subscripti
         return;
     em_timers_cancel(&pubsub->timers, &subscription->resume);
     em_timers_release(&pubsub->timers);
+    em_spill_clear(&subscription->spill);
     pthread_cond_destroy(&subscription->available);
     em_subscription_settings_unref(subscription->push_token_settings);
     free(subscription->push_token);
