@@ -90,7 +90,7 @@ enum mr_status mr_delivery_claim(struct mr_db *db, int64_t id, int64_t lease_sec
         " lease_expires_at = CASE v.status WHEN 'sending' THEN now() + make_interval(secs => $2::int) END,"
         " error = CASE v.status WHEN 'skipped' THEN v.unwanted"
         " WHEN 'failed' THEN coalesce(d.error, 'no attempt ended') ELSE d.error END"
-        " FROM verdict v WHERE d.id = v.id"
+        " FROM verdict v WHERE d.id = ANY (ARRAY[v.id])"
         " RETURNING d.id, d.task_id, d.generation, d.fence, d.attempts, d.channel, d.target, d.public_id,"
         " d.status, v.user_id, v.webhook_secret",
         3};
