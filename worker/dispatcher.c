@@ -40,7 +40,7 @@ struct mr_dispatcher {
     bool stopping;
     int held_count;
     struct mr_tickets held;
-    int64_t newest_s[MR_LANES]; /* when the newest message of each lane was published */
+    int64_t newest_s[MR_LANES];   /* when the newest message of each lane was published */
     struct slot_thread threads[]; /* not protected: written at the start */
 };
 

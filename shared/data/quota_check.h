@@ -54,7 +54,7 @@ MR_MUST_CHECK enum mr_status mr_quota_limits_text(const struct mr_quotas *quotas
     "  WHEN w.uploads > 0 AND coalesce(g.uploads, 0) + w.uploads > q.uploads THEN 'uploads' END"
 #define MR_QUOTA_JOIN                                                                                        \
     " LEFT JOIN LATERAL (SELECT is_operator FROM users WHERE id = w.user_id LIMIT 1) p ON true"              \
-    " LEFT JOIN LATERAL (SELECT tasks, stored_bytes, records, uploads, deliveries, day, seconds"  \
+    " LEFT JOIN LATERAL (SELECT tasks, stored_bytes, records, uploads, deliveries, day, seconds"             \
     " FROM user_usage WHERE user_id = w.user_id LIMIT 1) g ON true CROSS JOIN q"
 
 #endif

@@ -70,8 +70,7 @@ enum mr_status mr_waiting_has_others(struct mr_db *db, int64_t user, bool high, 
 {
     static const struct mr_statement ask = {
         "waiting_has_others",
-        "SELECT 1 WHERE EXISTS " NEIGHBOUR("<", " DESC") " OR EXISTS " NEIGHBOUR(">", ""),
-        2};
+        "SELECT 1 WHERE EXISTS " NEIGHBOUR("<", " DESC") " OR EXISTS " NEIGHBOUR(">", ""), 2};
     char text[MR_INT64_TEXT_MAX];
     mr_int64_text(user, text);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
@@ -105,8 +104,9 @@ enum mr_status mr_waiting_recall(struct mr_db *db, bool high, struct mr_message 
 {
     static const struct mr_statement recall = {
         "waiting_recall",
-        "UPDATE tasks SET published_at = now() WHERE id = ANY (ARRAY(SELECT id FROM tasks WHERE" MR_TASK_IS_QUEUED
-        " AND published_at =" PUT_OFF "AND priority = $1 ORDER BY published_at NULLS FIRST LIMIT $2::int"
+        "UPDATE tasks SET published_at = now() WHERE id = ANY (ARRAY(SELECT id FROM tasks "
+        "WHERE" MR_TASK_IS_QUEUED " AND published_at =" PUT_OFF
+        "AND priority = $1 ORDER BY published_at NULLS FIRST LIMIT $2::int"
         " FOR UPDATE SKIP LOCKED)) RETURNING" MR_TASK_MESSAGE_COLUMNS,
         2};
     char limit[MR_INT64_TEXT_MAX];

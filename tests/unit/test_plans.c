@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-enum { QUEUED = 100000, FINISHED = 200000, ROUNDS = 7 /* more than PostgreSQL plans anew */, PAGE = 100 };
+enum { QUEUED = 100000, FINISHED = 200000, ROUNDS = 7 /* more than PostgreSQL plans again */, PAGE = 100 };
 
 static const struct mr_quotas no_quotas = {.limits = {[0 ... MR_QUOTA_COUNT - 1] = INT32_MAX}};
 
@@ -38,18 +38,24 @@ static void make_functions(void)
 {
     ask("CREATE FUNCTION fill(owner bigint, amount bigint, state text) RETURNS void LANGUAGE sql AS $$"
         " SELECT set_config('session_replication_role', 'replica', false);"
-        " INSERT INTO tasks (file_id, user_id, status, original_file, published_at, uploaded_at, created_at, event_id)"
+        " INSERT INTO tasks (file_id, user_id, status, original_file, published_at, uploaded_at, created_at, "
+        "event_id)"
         " SELECT gen_random_uuid(), owner, state, 'a.wav', now() - interval '1 h', now() - interval '1 h',"
         " now() - interval '1 h', nextval('task_events') FROM generate_series(1, amount);"
         " SELECT set_config('session_replication_role', 'origin', false) $$");
     ask("CREATE FUNCTION rows_read() RETURNS bigint LANGUAGE sql AS $$ SELECT (SELECT sum(seq_tup_read) FROM"
         " pg_stat_user_tables)::bigint + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)::bigint $$");
-    ask("CREATE FUNCTION plans() RETURNS text LANGUAGE plpgsql AS $$ DECLARE made record; plan json; answer text := '';"
-        " BEGIN PERFORM set_config('plan_cache_mode', 'force_generic_plan', true); FOR made IN SELECT name, repeat("
-        "'NULL, ', cardinality(parameter_types) - 1) || 'NULL' AS nulls, cardinality(parameter_types) AS n FROM"
-        " pg_prepared_statements WHERE name !~ '^(asked_|rows_|flush_)' LOOP EXECUTE format('EXPLAIN (FORMAT JSON) EXECUTE %I'"
+    ask("CREATE FUNCTION plans() RETURNS text LANGUAGE plpgsql AS $$ DECLARE made record; plan json; answer "
+        "text := '';"
+        " BEGIN PERFORM set_config('plan_cache_mode', 'force_generic_plan', true); FOR made IN SELECT name, "
+        "repeat("
+        "'NULL, ', cardinality(parameter_types) - 1) || 'NULL' AS nulls, cardinality(parameter_types) AS n "
+        "FROM"
+        " pg_prepared_statements WHERE name !~ '^(asked_|rows_|flush_)' LOOP EXECUTE format('EXPLAIN (FORMAT "
+        "JSON) EXECUTE %I'"
         " || CASE WHEN made.n > 0 THEN '(' || made.nulls || ')' ELSE '' END, made.name) INTO plan;"
-        " answer := answer || ',' || json_build_array(made.name, plan); END LOOP; RETURN '[' || substr(answer, 2) || ']';"
+        " answer := answer || ',' || json_build_array(made.name, plan); END LOOP; RETURN '[' || "
+        "substr(answer, 2) || ']';"
         " END $$");
 }
 
@@ -252,7 +258,8 @@ static bool reads_all(const json_t *node, bool is_of_queue)
         return false;
     if (strcmp(type, "Seq Scan") == 0)
         return strcmp(json_string_value(json_object_get(node, "Relation Name")), "task_events") != 0;
-    if (index && !is_of_queue && (strncmp(index, "tasks_queue", 11) == 0 || strcmp(index, "tasks_running") == 0))
+    if (index && !is_of_queue &&
+        (strncmp(index, "tasks_queue", 11) == 0 || strcmp(index, "tasks_running") == 0))
         return true;
     return index && !json_object_get(node, "Index Cond");
 }
@@ -314,7 +321,8 @@ static void fill_finished(void)
 {
     const char *wanted = getenv("TEST_FINISHED_TASKS");
     char what[100];
-    snprintf(what, sizeof what, "%" PRId64 ", %s, 'processed'", test_owner, wanted ? wanted : "200000");
+    snprintf(what, sizeof what, "%" PRId64 ", %" PRId64 ", 'processed'", test_owner,
+             wanted ? (int64_t)strtoll(wanted, NULL, 10) : FINISHED);
     fill(what);
 }
 
@@ -331,8 +339,10 @@ static int setup(void **state)
     fixture_db_setup_users(state);
     connect_anew();
     make_functions();
-    ask("DO $$ DECLARE r record; BEGIN FOR r IN SELECT oid::regclass AS name FROM pg_class WHERE relkind = 'r'"
-        " AND relnamespace = 'public'::regnamespace LOOP EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)',"
+    ask("DO $$ DECLARE r record; BEGIN FOR r IN SELECT oid::regclass AS name FROM pg_class WHERE relkind = "
+        "'r'"
+        " AND relnamespace = 'public'::regnamespace LOOP EXECUTE format('ALTER TABLE %s SET "
+        "(autovacuum_enabled = off)',"
         " r.name); END LOOP; END $$");
     return 0;
 }

@@ -413,8 +413,10 @@ static void a_run_gets_each_task_once(void **state)
     size_t count = BATCH, total = 0, seen[2] = {0};
     for (int i = 0; i < TASKS; i++)
         (void)new_task();
-    run_sql("WITH late AS (UPDATE tasks SET published_at = now() - interval '2 h', uploaded_at = now() - interval '3 h'"
-            " WHERE id IN (SELECT id FROM tasks ORDER BY id DESC LIMIT 250) RETURNING 1) SELECT (count(*) = 250)::int"
+    run_sql("WITH late AS (UPDATE tasks SET published_at = now() - interval '2 h', uploaded_at = now() - "
+            "interval '3 h'"
+            " WHERE id IN (SELECT id FROM tasks ORDER BY id DESC LIMIT 250) RETURNING 1) SELECT (count(*) = "
+            "250)::int"
             " AS answer FROM late");
     for (int stands = 0; stands < 2; stands++) {
         set_front(stands ? "115 min" : "0 s", stands ? "1 h" : "0 s");

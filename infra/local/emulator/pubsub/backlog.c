@@ -12,6 +12,7 @@ void em_subscription_expire_locked(struct em_pubsub *pubsub, struct em_subscript
         if (em_delivery_is_expired(delivery, now_us))
             em_delivery_drop(pubsub, delivery);
     }
+    em_delivery_refill_locked(pubsub, subscription);
 }
 
 /* Delivers an acked message again, after what its ordering key still has. */
@@ -44,6 +45,7 @@ void em_subscription_seek_locked(struct em_pubsub *pubsub, struct em_subscriptio
         else if (before && delivery->state != EM_DELIVERY_ACKED)
             em_delivery_ack_locked(pubsub, delivery);
     }
+    em_delivery_refill_locked(pubsub, subscription);
 }
 
 void em_subscription_clear_locked(struct em_pubsub *pubsub, struct em_subscription *subscription)

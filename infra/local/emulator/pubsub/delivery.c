@@ -43,7 +43,8 @@ static bool is_full(const struct em_subscription *subscription)
 static bool goes_to_disk(const struct em_subscription *subscription)
 {
     const struct em_subscription_settings *settings = subscription->settings;
-    return subscription->spill.count > 0 || (is_full(subscription) && !settings->ordered && !settings->retain_acked);
+    return subscription->spill.count > 0 ||
+           (is_full(subscription) && !settings->ordered && !settings->retain_acked);
 }
 
 static enum mr_status deliver(struct em_pubsub *pubsub, struct em_subscription *subscription,
@@ -81,8 +82,16 @@ void em_delivery_refill_locked(struct em_pubsub *pubsub, struct em_subscription 
         return;
     while (subscription->spill.count > 0 && !is_full(subscription))
         if (take_from_disk(pubsub, subscription, &err) != MR_OK)
-            mr_log_err(pubsub->log, MR_LOG_WARNING, "pubsub: messages of a long queue are lost", &err, "{s:s}",
-                       "subscription", subscription->name);
+            mr_log_err(pubsub->log, MR_LOG_WARNING, "pubsub: messages of a long queue are lost", &err,
+                       "{s:s}", "subscription", subscription->name);
+}
+
+/* Drops a delivery, whose place another one takes. */
+static void drop(struct em_pubsub *pubsub, struct em_delivery *delivery)
+{
+    struct em_subscription *subscription = delivery->subscription;
+    em_delivery_drop(pubsub, delivery);
+    em_delivery_refill_locked(pubsub, subscription);
 }
 
 enum mr_status em_topic_deliver_locked(struct em_pubsub *pubsub, struct em_topic *topic,
@@ -104,7 +113,7 @@ static struct em_delivery *next_ready(struct em_pubsub *pubsub, struct em_subscr
     int64_t now_us = mr_time_now_us();
     struct em_delivery *delivery = NULL;
     while ((delivery = TAILQ_FIRST(&subscription->ready)) != NULL && em_delivery_is_expired(delivery, now_us))
-        em_delivery_drop(pubsub, delivery);
+        drop(pubsub, delivery);
     return delivery;
 }
 
@@ -140,7 +149,7 @@ void em_delivery_ack_locked(struct em_pubsub *pubsub, struct em_delivery *delive
     bool retain = delivery->subscription->settings->retain_acked && !delivery->dropped;
     em_delivery_set_state(pubsub, delivery, EM_DELIVERY_ACKED);
     if (!retain) {
-        em_delivery_drop(pubsub, delivery);
+        drop(pubsub, delivery);
         return;
     }
     em_delivery_leave_ordering_key(pubsub, delivery);
@@ -179,7 +188,7 @@ void em_delivery_nack_locked(struct em_pubsub *pubsub, struct em_delivery *deliv
     const struct em_subscription_settings *settings = delivery->subscription->settings;
     em_delivery_set_state(pubsub, delivery, EM_DELIVERY_NEW);
     if (delivery->dropped || is_dead(pubsub, delivery)) {
-        em_delivery_drop(pubsub, delivery);
+        drop(pubsub, delivery);
         return;
     }
     int64_t delay =

@@ -95,7 +95,6 @@ void em_delivery_drop(struct em_pubsub *pubsub, struct em_delivery *delivery)
     em_timers_release(&pubsub->timers);
     em_message_unref(delivery->message);
     free(delivery);
-    em_delivery_refill_locked(pubsub, subscription);
 }
 
 void em_delivery_make_ready(struct em_pubsub *pubsub, struct em_delivery *delivery)

@@ -63,7 +63,7 @@ struct em_subscription {
 enum { EM_PUSHERS_MAX = 512 };
 
 struct em_pubsub {
-    const char *directory;       /* for queues on disk; borrowed, as the next three */
+    const char *directory; /* for queues on disk; borrowed, as the next three */
     struct mr_http_client *http;
     const struct em_identity *identity;
     const struct mr_log *log;
