@@ -9,9 +9,10 @@
 #include <errno.h>
 
 enum {
-    WATCH_MS = 1000,       /* how soon the end of a lease or of a task is seen */
-    DEADLINE_PERCENT = 90, /* of the ack deadline, when a push that waits is answered */
-    LOOK_MAX = 256,        /* held pushes looked up in one statement */
+    WATCH_MS = 1000,            /* how soon the end of a lease or of a task is seen */
+    DEADLINE_PERCENT = 90,      /* of the ack deadline, when a push that waits is answered */
+    LOOK_MAX = 256,             /* held pushes looked up in one statement */
+    PUT_OFF_US = 600 * 1000000, /* how long tasks that were put off may be about, at most */
 };
 
 struct push {
@@ -40,6 +41,7 @@ struct mr_dispatcher {
     bool stopping;
     int held_count;
     struct mr_tickets held;
+    int64_t put_off_us;           /* when a push was put off last; 0: never */
     int64_t newest_s[MR_LANES];   /* when the newest message of each lane was published */
     struct slot_thread threads[]; /* not protected: written at the start */
 };
@@ -88,9 +90,13 @@ static bool put_off(struct mr_dispatcher *dispatcher, struct push *push)
         mr_log_err(&push->log, MR_LOG_WARNING, "cannot put a task off", &err, NULL);
         return false;
     }
-    if (done)
-        finish(push, MR_JOB_DEFERRED);
-    return done;
+    if (!done)
+        return false;
+    pthread_mutex_lock(&dispatcher->lock);
+    dispatcher->put_off_us = mr_time_monotonic_us();
+    pthread_mutex_unlock(&dispatcher->lock);
+    finish(push, MR_JOB_DEFERRED);
+    return true;
 }
 
 /* The push may be answered and freed when this returns, as with all functions that hand it on. */
@@ -191,6 +197,19 @@ enum mr_status mr_dispatcher_take(struct mr_dispatcher *dispatcher, struct mr_re
     return MR_OK;
 }
 
+/* A user's older task goes first if it was put off. Only asked while this worker puts pushes off. */
+static void let_older_pass(struct mr_dispatcher *dispatcher, struct push *push)
+{
+    struct mr_err err;
+    pthread_mutex_lock(&dispatcher->lock);
+    int64_t put_off_us = dispatcher->put_off_us;
+    pthread_mutex_unlock(&dispatcher->lock);
+    if (!is_of_task(push) || !put_off_us || mr_time_monotonic_us() - put_off_us > PUT_OFF_US)
+        return;
+    if (mr_waiting_exchange(dispatcher->worker->db, &push->message, &err) != MR_OK)
+        mr_log_err(&push->log, MR_LOG_WARNING, "cannot look for older tasks", &err, NULL);
+}
+
 static void *run_slot(void *arg)
 {
     const struct slot_thread *thread = arg;
@@ -199,6 +218,7 @@ static void *run_slot(void *arg)
     struct mr_ticket *ticket;
     while ((ticket = mr_slots_next(slots, thread->pool))) {
         struct push *push = push_of(ticket);
+        let_older_pass(dispatcher, push);
         enum mr_job_end end = push->run(dispatcher->worker, &push->message, &push->log, ticket);
         mr_slots_leave(slots, ticket);
         if (end == MR_JOB_YIELDED)

@@ -9,7 +9,9 @@
 
 enum { ARRAY_TEXT_MAX = 1 << 20 };
 /* published_at of a task that is put off: so old that any sweep publishes it again. */
-#define PUT_OFF " timestamptz 'epoch' "
+#define PUT_OFF " timestamptz '1970-01-01 00:00:00+00' "
+/* The condition of the index tasks_put_off (task_rows.h). */
+#define IS_PUT_OFF " CASE status WHEN 'uploaded' THEN published_at =" PUT_OFF "END"
 
 static int64_t known_generation(int64_t generation)
 {
@@ -117,5 +119,28 @@ enum mr_status mr_waiting_recall(struct mr_db *db, bool high, struct mr_message 
     *ret_count = (size_t)mr_rows_count(rows);
     for (int row = 0; row < mr_rows_count(rows); row++)
         recalled[row] = mr_task_message_of(rows, row);
+    return MR_OK;
+}
+
+enum mr_status mr_waiting_exchange(struct mr_db *db, struct mr_message *message, struct mr_err *err)
+{
+    static const struct mr_statement exchange = {
+        "waiting_exchange",
+        "WITH mine AS (SELECT id, user_id, priority FROM tasks WHERE id = $1::bigint AND generation = $2::int"
+        " AND" MR_TASK_IS_QUEUED "), older AS (SELECT o.* FROM mine, LATERAL (SELECT" MR_TASK_MESSAGE_COLUMNS
+        "  FROM tasks WHERE" IS_PUT_OFF " AND (priority, user_id) = (mine.priority, mine.user_id)"
+        "  AND id < mine.id ORDER BY priority, user_id, id LIMIT 1) o),"
+        " put AS (UPDATE tasks SET published_at =" PUT_OFF
+        "WHERE id = ANY (ARRAY(SELECT mine.id FROM mine, older))"
+        " AND" MR_TASK_IS_QUEUED " RETURNING id) SELECT older.id, kind, generation, high, traceparent FROM older, put",
+        2};
+    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
+    mr_int64_text(message->task_id, task);
+    mr_int64_text(known_generation(message->generation), generation);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    const char *const params[] = {task, generation};
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &exchange, params, &rows, err));
+    if (mr_rows_count(rows) > 0)
+        *message = mr_task_message_of(rows, 0);
     return MR_OK;
 }

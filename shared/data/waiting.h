@@ -39,4 +39,10 @@ MR_MUST_CHECK enum mr_status mr_waiting_put_off(struct mr_db *db, const struct m
 MR_MUST_CHECK enum mr_status mr_waiting_recall(struct mr_db *db, bool high, struct mr_message *recalled,
                                                size_t max, size_t *ret_count, struct mr_err *err);
 
+/* Exchanges a waiting task for the oldest one of the same user and priority that was put off before it, if there is one:
+ * *message becomes that one's, and the task that it named is put off. So a user's tasks run in their order, and none
+ * is put off again and again while newer ones find room. */
+MR_MUST_CHECK enum mr_status mr_waiting_exchange(struct mr_db *db, struct mr_message *message,
+                                                 struct mr_err *err);
+
 #endif

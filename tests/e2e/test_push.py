@@ -227,6 +227,9 @@ def test_what_was_put_off_keeps_the_slots_busy(make_stack):
         assert user.finish(task, 30)["status"] == "processed"
     print(f"{len(tasks)} tasks: {time.monotonic() - began:.1f} s")
     assert "deferred" in ends(stack)
+    overtaken = stack.sql("SELECT max((SELECT count(*) FROM tasks b WHERE b.user_id = a.user_id AND b.priority = a.priority"
+                          " AND b.id > a.id AND b.processed_at < a.processed_at)) FROM tasks a")
+    assert int(overtaken[0][0]) <= 12, "a user's tasks run in their order, more or less"
 
 
 def test_mode_none(make_stack, media):

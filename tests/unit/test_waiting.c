@@ -168,6 +168,43 @@ static void a_task_that_is_claimed_meanwhile_is_not_put_off(void **state)
     assert_false(done);
 }
 
+static void assert_exchange(int64_t id, int64_t expected)
+{
+    struct mr_message message = {.kind = MR_KIND_CONVERT, .task_id = id, .generation = 1};
+    struct mr_err err;
+    assert_int_equal(mr_waiting_exchange(test_db, &message, &err), MR_OK);
+    assert_int_equal(message.task_id, expected);
+}
+
+static void the_oldest_that_was_put_off_goes_first(void **state)
+{
+    (void)state;
+    struct mr_err err;
+    int64_t ids[4];
+    run_sql("WITH gone AS (DELETE FROM tasks) SELECT 1 AS answer");
+    for (int i = 0; i < 4; i++)
+        ids[i] = new_task(test_owner, false);
+    int64_t high = new_task(test_owner, true), foreign = new_task(test_other, false);
+    assert_exchange(ids[3], ids[3]); /* none was put off */
+    for (int i = 1; i < 3; i++) {
+        const struct mr_message message = {.task_id = ids[i], .generation = 1};
+        bool done = false;
+        assert_int_equal(mr_waiting_put_off(test_db, &message, &done, &err), MR_OK);
+        assert_true(done);
+    }
+    assert_exchange(ids[0], ids[0]); /* it is older */
+    assert_exchange(high, high);
+    assert_exchange(foreign, foreign);
+    assert_exchange(ids[3], ids[1]);
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    assert_int_equal(task_claim(ids[1], 1, &claim), MR_CLAIM_OURS);
+    const int64_t newest = new_task(test_owner, false);
+    assert_exchange(newest, ids[2]);
+    assert_exchange(ids[1], ids[1]); /* it runs: another worker's lease may have ended */
+    assert_answer("3", "SELECT count(*) FROM tasks WHERE status = 'uploaded' AND published_at <",
+                  "1971-01-01");
+}
+
 /* Of a message that Pub/Sub lost: at first soon, later after as long as the task had waited, then at a fixed pace. */
 static void a_waiting_task_is_published_again(void **state)
 {
@@ -206,6 +243,7 @@ int main(void)
         cmocka_unit_test(a_task_that_is_put_off_is_published_again),
         cmocka_unit_test(what_was_put_off_is_recalled_once),
         cmocka_unit_test(a_task_that_is_claimed_meanwhile_is_not_put_off),
+        cmocka_unit_test(the_oldest_that_was_put_off_goes_first),
         cmocka_unit_test(a_waiting_task_is_published_again),
     };
     return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);
