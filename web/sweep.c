@@ -7,6 +7,7 @@
 #include "shared/data/orphans.h"
 #include "shared/data/outbox.h"
 #include "shared/data/pings.h"
+#include "shared/data/recall.h"
 #include "shared/data/records.h"
 #include "shared/data/uploads.h"
 
@@ -70,13 +71,26 @@ static enum mr_status high_due(struct mr_db *db, int64_t republish_after_s, stru
     return mr_outbox_due(db, true, republish_after_s, due, max, ret_count, err);
 }
 
+/* Workers with idle slots do this as well; but there may be no worker. */
+static enum mr_status recall_tasks(struct mr_web *web, int64_t *total, struct mr_err *err)
+{
+    for (int high = 0; high <= 1; high++) {
+        size_t count = 0;
+        MR_TRY(mr_recall(web->db, &web->publisher, high, MR_RECALLED_MAX, MR_PUBLISH_SWEEP_MS, &count, err));
+        *total += (int64_t)count;
+    }
+    return MR_OK;
+}
+
 /* A lane whose topic fails does not keep the other's tasks waiting. */
 static enum mr_status publish_tasks(struct mr_web *web, int64_t *total, struct mr_err *err)
 {
     static const struct owed normal = {normal_due, mr_outbox_mark}, high = {high_due, mr_outbox_mark};
     enum mr_status of_normal = publish_owed(web, &normal, total, err);
     enum mr_status of_high = publish_owed(web, &high, total, of_normal == MR_OK ? err : NULL);
-    return of_normal == MR_OK ? of_high : of_normal;
+    enum mr_status of_lanes = of_normal == MR_OK ? of_high : of_normal;
+    enum mr_status of_recall = recall_tasks(web, total, of_lanes == MR_OK ? err : NULL);
+    return of_lanes == MR_OK ? of_recall : of_lanes;
 }
 
 static enum mr_status publish_deliveries(struct mr_web *web, int64_t *total, struct mr_err *err)

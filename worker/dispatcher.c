@@ -335,7 +335,7 @@ static void *watch(void *arg)
         refuse_waiting(dispatcher, is_over);
         reconsider_excess(dispatcher);
         watch_held(dispatcher);
-        mr_recall(dispatcher->worker);
+        mr_recall_for_idle_slots(dispatcher->worker);
     }
     struct mr_tickets held = TAILQ_HEAD_INITIALIZER(held);
     take_held(dispatcher, &held);

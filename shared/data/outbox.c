@@ -16,11 +16,13 @@ enum { ARRAY_TEXT_MAX = 1 << 20 };
 enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_message *messages, size_t count,
                               struct mr_err *err)
 {
-    /* By generation, so that a late mark does not count for a task that was run again meanwhile. */
+    /* By generation, so that a late mark does not count for a task that was run again meanwhile; nor for one that was put
+     * off meanwhile, which would wait for a message that was acknowledged. */
     static const struct mr_statement mark = {"outbox_mark",
                                              "UPDATE tasks t SET published_at = now()"
                                              " FROM unnest($1::bigint[], $2::int[]) AS m (id, generation)"
-                                             " WHERE" MR_TASK_OF_MESSAGE,
+                                             " WHERE" MR_TASK_OF_MESSAGE
+                                             " AND t.published_at IS DISTINCT FROM timestamptz 'epoch'",
                                              2};
     if (count == 0)
         return MR_OK;
@@ -66,7 +68,6 @@ enum mr_status mr_outbox_heard(struct mr_db *db, bool high, int64_t published_s,
     " greatest(" REPUBLISH_AFTER ", published_at - coalesce(uploaded_at, created_at)))"
 #define NEVER_PUBLISHED                                                                                      \
     QUEUED("published_at IS NULL AND coalesce(uploaded_at, created_at) < now() - interval '5 s'", "$2::int")
-#define PUT_OFF QUEUED("published_at = 'epoch'", "$2::int")
 /* Workers received messages that were published long after this one. */
 #define OVERTAKEN QUEUED("published_at < (SELECT front FROM lane) - " REPUBLISH_AFTER OVERDUE, "$2::int")
 #define TRIED                                                                                                \
@@ -84,7 +85,7 @@ enum mr_status mr_outbox_due(struct mr_db *db, bool high, int64_t republish_afte
         "WITH lane AS MATERIALIZED (SELECT front, changed_at < now() - " REPUBLISH_AFTER " AS is_still"
         " FROM lanes WHERE priority = $3)"
         " SELECT id, kind, generation, high, traceparent FROM ("
-        NEVER_PUBLISHED " UNION ALL" PUT_OFF " UNION ALL" OVERTAKEN " UNION ALL" TRIED " UNION ALL" EXPIRED
+        NEVER_PUBLISHED " UNION ALL" OVERTAKEN " UNION ALL" TRIED " UNION ALL" EXPIRED
         ") due ORDER BY published_at NULLS FIRST, id LIMIT $2::int",
         3};
     /* clang-format on */

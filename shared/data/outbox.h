@@ -22,7 +22,7 @@ MR_MUST_CHECK enum mr_status mr_outbox_heard(struct mr_db *db, bool high, int64_
 /*
  * Fills due (room for max) with the messages to publish now, oldest first, of one priority, because each priority is a
  * lane of its own:
- * - never published, and 5 s old; or put off;
+ * - never published, and 5 s old;
  * - waiting, and probably lost: workers received messages that were published republish_after_s later. A message that
  *   waits in a long queue is not repeated;
  * - if workers have received nothing newer for republish_after_s, the 100 oldest that wait: when these arrive, the front

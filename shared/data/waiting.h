@@ -35,7 +35,7 @@ MR_MUST_CHECK enum mr_status mr_waiting_put_off(struct mr_db *db, const struct m
                                                 bool *ret_done, struct mr_err *err);
 
 /* Takes up to max tasks of one priority that were put off, the first ones first, and fills recalled (room for max) with
- * their messages, which the caller must publish, or put off again. */
+ * their messages. They count as published: recall.h publishes them. */
 MR_MUST_CHECK enum mr_status mr_waiting_recall(struct mr_db *db, bool high, struct mr_message *recalled,
                                                size_t max, size_t *ret_count, struct mr_err *err);
 
