@@ -132,7 +132,8 @@ enum mr_status mr_waiting_exchange(struct mr_db *db, struct mr_message *message,
         "  AND id < mine.id ORDER BY priority, user_id, id LIMIT 1) o),"
         " put AS (UPDATE tasks SET published_at =" PUT_OFF
         "WHERE id = ANY (ARRAY(SELECT mine.id FROM mine, older))"
-        " AND" MR_TASK_IS_QUEUED " RETURNING id) SELECT older.id, kind, generation, high, traceparent FROM older, put",
+        " AND" MR_TASK_IS_QUEUED
+        " RETURNING id) SELECT older.id, kind, generation, high, traceparent FROM older, put",
         2};
     char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
     mr_int64_text(message->task_id, task);
