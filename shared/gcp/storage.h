@@ -3,7 +3,7 @@
  * https://cloud.google.com/storage/docs/performing-resumable-uploads
  *
  * Requests that may be repeated are retried here, with backoff: reads always, writes because each carries
- * ifGenerationMatch=0 (an object name is written once; MR_UNAVAILABLE if it exists). Uploads hold one chunk in
+ * ifGenerationMatch=0 (an object name is written once; MR_UNAVAILABLE if it exists). Uploads hold two chunks in
  * memory, whatever the size, and compare the CRC32C that Cloud Storage computed with their own. A call that Cloud
  * Storage refuses is MR_UNAVAILABLE, except where a function says otherwise (refusals.h). A struct mr_storage is
  * shared by all threads; an upload belongs to one.
@@ -88,9 +88,10 @@ MR_MUST_CHECK enum mr_status mr_storage_load(struct mr_storage *storage, const c
 
 /*
  * Uploads an object of unknown length: begin, write any number of times, finish. Up to one chunk goes as a
- * single multipart request, more as a resumable session. name and content_type are copied. After a failed
- * write the upload can only be freed. Freeing an unfinished upload cancels its session, so that nothing
- * remains.
+ * single multipart request, more as a resumable session, whose chunks a thread of the upload's own sends: a write waits
+ * only while one chunk is being sent and the next one is full, and a chunk's failure is that of a later write or of
+ * finish. name and content_type are copied. After a failed write the upload can only be freed. Freeing an unfinished
+ * upload ends its transfer and cancels its session, so that nothing remains.
  */
 struct mr_upload;
 MR_MUST_CHECK enum mr_status mr_upload_begin(struct mr_storage *storage, const char *name,

@@ -1,10 +1,12 @@
 /* Uploads to a scripted Cloud Storage: in one request, in a session, and each way in which they can break. */
+#include "shared/base/clock.h"
 #include "shared/base/crc32c.h"
 #include "shared/gcp/storage.h"
 #include "tests/unit/fixture_storage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -292,6 +294,34 @@ static void refuses_a_wrong_object(void **state)
     assert_true(fake_http_has_line(test_fake, 4, "DELETE /storage/v1/b/bucket/o/out%2Fn HTTP/1.1"));
 }
 
+static void wait_for_requests(size_t count)
+{
+    const int64_t deadline_us = mr_time_monotonic_us() + 20 * 1000000;
+    while (fake_http_count(test_fake) < count && mr_time_monotonic_us() < deadline_us)
+        usleep(1000);
+    assert_true(fake_http_count(test_fake) >= count);
+}
+
+/* A chunk is filled while the one before is sent, and freeing the upload ends a request that gets no answer. */
+static void one_chunk_is_sent_while_the_next_is_filled(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_step steps[] = {{.status = 200, .headers = f->location}, {.status = 0}, {.status = 499}};
+    FAKE_SCRIPT(test_fake, steps);
+    struct mr_upload *up = NULL;
+    struct mr_err err = {0};
+    assert_int_equal(mr_upload_begin(test_storage, "n", "a/b", &up, &err), MR_OK);
+    assert_int_equal(mr_upload_write(up, f->data, 2 * CHUNK, &err), MR_OK);
+    wait_for_requests(2);
+    assert_int_equal(fake_http_count(test_fake), 2);
+    assert_int_equal(mr_upload_size(up), 2 * CHUNK);
+    const int64_t began_us = mr_time_monotonic_us();
+    mr_upload_free(up);
+    assert_true(mr_time_monotonic_us() - began_us < 10 * 1000000);
+    assert_int_equal(fake_http_count(test_fake), 3);
+    assert_true(fake_http_has_line(test_fake, 2, "DELETE /session?upload_id=secret HTTP/1.1"));
+}
+
 static void aborting_cancels_the_session(void **state)
 {
     struct fixture *f = *state;
@@ -301,6 +331,7 @@ static void aborting_cancels_the_session(void **state)
     struct mr_err err = {0};
     assert_int_equal(mr_upload_begin(test_storage, "n", "a/b", &up, &err), MR_OK);
     assert_int_equal(mr_upload_write(up, f->data, CHUNK + 1, &err), MR_OK);
+    wait_for_requests(2);
     mr_upload_free(up);
     assert_int_equal(fake_http_count(test_fake), 3);
     assert_true(fake_http_has_line(test_fake, 2, "DELETE /session?upload_id=secret HTTP/1.1"));
@@ -312,19 +343,26 @@ static void aborting_cancels_the_session(void **state)
     assert_int_equal(fake_http_count(test_fake), 0);
 }
 
+/* The failure of a chunk is returned when the next one is full, or at the end. */
 static void a_failed_write_ends_the_upload(void **state)
 {
     struct fixture *f = *state;
     static const struct fake_step steps[] = {{.status = 403}, {.status = 200, .body = "{}"}};
-    FAKE_SCRIPT(test_fake, steps);
-    MR_AUTO(mr_upload) struct mr_upload *up = NULL;
-    struct mr_object object = {0};
-    struct mr_err err = {0};
-    assert_int_equal(mr_upload_begin(test_storage, "n", "a/b", &up, &err), MR_OK);
-    assert_int_equal(mr_upload_write(up, f->data, CHUNK + 1, &err), MR_UNAVAILABLE);
-    assert_int_equal(mr_upload_write(up, f->data, 1, &err), MR_INTERNAL);
-    assert_int_equal(mr_upload_finish(up, &object, &err), MR_INTERNAL);
-    assert_int_equal(fake_http_count(test_fake), 1);
+    for (size_t more = 0; more <= CHUNK; more += CHUNK) {
+        FAKE_SCRIPT(test_fake, steps);
+        MR_AUTO(mr_upload) struct mr_upload *up = NULL;
+        struct mr_object object = {0};
+        struct mr_err err = {0};
+        assert_int_equal(mr_upload_begin(test_storage, "n", "a/b", &up, &err), MR_OK);
+        assert_int_equal(mr_upload_write(up, f->data, CHUNK + 1, &err), MR_OK);
+        if (more)
+            assert_int_equal(mr_upload_write(up, f->data, more, &err), MR_UNAVAILABLE);
+        else
+            assert_int_equal(mr_upload_finish(up, &object, &err), MR_UNAVAILABLE);
+        assert_int_equal(mr_upload_write(up, f->data, 1, &err), MR_INTERNAL);
+        assert_int_equal(mr_upload_finish(up, &object, &err), MR_INTERNAL);
+        assert_int_equal(fake_http_count(test_fake), 1);
+    }
 }
 
 int main(void)
@@ -337,6 +375,7 @@ int main(void)
         WITH_SERVER(large_uploads_take_a_session),
         WITH_SERVER(sends_every_byte_and_its_checksum),
         WITH_SERVER(refuses_a_wrong_object),
+        WITH_SERVER(one_chunk_is_sent_while_the_next_is_filled),
         WITH_SERVER(aborting_cancels_the_session),
         WITH_SERVER(a_failed_write_ends_the_upload),
     };
