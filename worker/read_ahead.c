@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-enum { BLOCK_BYTES = 1 << 20, BLOCKS = 4, LOADS_MAX = 3 };
+enum { BLOCK_BYTES = 1 << 20, BLOCKS = 4, BLOCKS_AHEAD = 2, LOADS_MAX = 3 };
 
 enum block_state { EMPTY, WANTED, LOADING, READY, FAILED };
 
@@ -178,6 +178,20 @@ static struct block *demand_locked(struct mr_read_ahead *input, int64_t index)
     }
 }
 
+/* So that the loader has always something to do while the reader moves forward. */
+static void want_next_locked(struct mr_read_ahead *input, const struct block *current)
+{
+    int64_t end = (input->size + BLOCK_BYTES - 1) / BLOCK_BYTES;
+    for (int64_t i = current->index + 1; i < end && i <= current->index + BLOCKS_AHEAD; i++) {
+        struct block *next = find_locked(input, i);
+        if (!next)
+            want_locked(input, i, current);
+        if (!next || next->state != READY)
+            return;
+        next->last_use = ++input->clock;
+    }
+}
+
 static enum mr_status read_locked(struct mr_read_ahead *input, int64_t offset, void *data, size_t len,
                                   size_t *ret_len, struct mr_err *err)
 {
@@ -192,8 +206,7 @@ static enum mr_status read_locked(struct mr_read_ahead *input, int64_t offset, v
     memcpy(data, block->data + start, count);
     *ret_len = count;
     block->last_use = ++input->clock;
-    if ((index + 1) * BLOCK_BYTES < input->size && !find_locked(input, index + 1))
-        want_locked(input, index + 1, block);
+    want_next_locked(input, block);
     return MR_OK;
 }
 

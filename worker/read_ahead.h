@@ -2,7 +2,7 @@
  * The input of a job, read from Cloud Storage by ranges with read-ahead: a few blocks are in memory, however
  * large the object is.
  *
- * The job's thread reads, a thread of its own loads. While the reader moves forward, the next block is being
+ * The job's thread reads, a thread of its own loads. While the reader moves forward, the next two blocks are
  * loaded. A jump (to an index at the end, to a tag) loads the block it lands in, in place of the least
  * recently used one. The checksum of each block is kept, so that the job can verify at its end what it has read.
  */

@@ -12,6 +12,8 @@ enum {
     STALL_SECONDS = 30,
     DEFAULT_MAX_RESPONSE = 1024 * 1024,
     MAX_ERROR_BODY = 64 * 1024,
+    PIECE_BYTES =
+        256 * 1024, /* of large bodies, for each call of the system and of a sink; during the transfer only */
     MAX_HEAD = 64 * 1024
 };
 
@@ -97,8 +99,18 @@ static void set_connection_options(CURL *curl, const struct mr_http_request *req
         curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)req->max_announced);
 }
 
+/* libcurl's own sizes are 16 and 64 KiB. It has these buffers while a request is performed. */
+static void set_pieces(CURL *curl, const struct mr_http_request *req)
+{
+    if (req->sink)
+        curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)PIECE_BYTES);
+    if (req->source || req->body_len > PIECE_BYTES)
+        curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, (long)PIECE_BYTES);
+}
+
 static void set_body_options(CURL *curl, const struct mr_http_request *req)
 {
+    set_pieces(curl, req);
     if (req->source) {
         curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
         /* -1: chunked. */

@@ -5,8 +5,6 @@
 
 #include <sys/socket.h>
 
-enum { READ_BYTES = 16 * 1024 }; /* at once */
-
 /* The time that the client has left, in ms; at least 1, so that an overdue wait ends by itself. */
 static int64_t left_ms(const struct mr_request *req, int64_t waited_us)
 {
@@ -34,14 +32,14 @@ enum mr_status mr_wire_read_failed(const struct mr_connection *conn, bool in_tim
     return mr_fail_code(err, MR_CODE_INCOMPLETE_BODY, "the connection was closed before the body ended");
 }
 
-/* civetweb reads until it has all of len, or the body ends. */
+/* civetweb reads until it has all of len, or the body ends: at most what the client must send in the time that it has. */
 static enum mr_status read_client(struct mr_request *req, void *data, size_t len, size_t *ret_len,
                                   struct mr_err *err)
 {
     struct mr_connection *conn = req->conn;
     const int64_t length = conn->framing.length;
-    if (len > READ_BYTES)
-        len = READ_BYTES;
+    if ((int64_t)len > MR_RATE_BYTES - req->body.moved)
+        len = (size_t)(MR_RATE_BYTES - req->body.moved);
     if (length >= 0 && (int64_t)len > length - req->body.received)
         len = (size_t)(length - req->body.received);
     const int64_t began_us = mr_time_monotonic_us();

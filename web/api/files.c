@@ -18,6 +18,8 @@
 enum { CLOUD_RUN_RESPONSE_MAX = 32 << 20, DISPOSITION_MAX = 4096, SIGNED_URL_SECONDS = 900 };
 /* A file up to this size is verified as a whole before its first byte is sent. */
 enum { SMALL_FILE_MAX = 256 << 10 };
+/* Bytes of a larger file go out in pieces of this size; libcurl delivers 16 KiB at a time. */
+enum { PIECE_BYTES = 256 << 10 };
 
 /* RFC 6266: an ASCII name for old clients, and filename* with the real name (RFC 8187). */
 static enum mr_status make_disposition(const char *file_name, struct mr_buf *value, struct mr_err *err)
@@ -79,20 +81,42 @@ struct download {
     const struct mr_output *output;
     int http_status;
     int64_t length;
+    struct mr_buf piece; /* what has arrived but was not sent */
 };
+static void download_free(struct download *download)
+{
+    mr_buf_free(&download->piece);
+}
+MR_DEFINE_VALUE_CLEANUP(download, download_free)
 
 static enum mr_status begin(const struct download *download, struct mr_err *err)
 {
+    const bool has_body = strcmp(mr_request_method(download->req), "HEAD") != 0;
+    const bool is_long = has_body && download->length > CLOUD_RUN_RESPONSE_MAX;
     return mr_respond_begin(download->req, download->http_status, download->output->content_type,
-                            download->length <= CLOUD_RUN_RESPONSE_MAX ? download->length : -1, err);
+                            is_long ? -1 : download->length, err);
 }
 
-static enum mr_status pass_on(void *ctx, const void *data, size_t len, struct mr_err *err)
+static enum mr_status pass_on(struct download *download, const void *data, size_t len, struct mr_err *err)
 {
-    const struct download *download = ctx;
     if (!mr_respond_started(download->req))
         MR_TRY(begin(download, err));
     return mr_respond_write(download->req, data, len, err);
+}
+
+static enum mr_status flush_piece(struct download *download, struct mr_err *err)
+{
+    MR_TRY(pass_on(download, download->piece.data, download->piece.len, err));
+    mr_buf_clear(&download->piece);
+    return MR_OK;
+}
+
+static enum mr_status gather(void *ctx, const void *data, size_t len, struct mr_err *err)
+{
+    struct download *download = ctx;
+    if (download->piece.len + len > PIECE_BYTES)
+        MR_TRY(flush_piece(download, err));
+    return mr_buf_append(&download->piece, data, len, err);
 }
 
 /* Bytes that were damaged on their way from storage are read again, so that the client gets the right ones. */
@@ -118,18 +142,22 @@ static enum mr_status send_large(struct mr_web *web, struct download *download, 
                                  .generation = output->object_generation,
                                  .offset = range->first,
                                  .length = download->length,
-                                 .sink = pass_on,
+                                 .sink = gather,
                                  .sink_ctx = download};
-    return mr_storage_read(web->cloud.storage, &read, NULL, err);
+    MR_TRY(mr_buf_reserve(&download->piece, PIECE_BYTES, err));
+    MR_TRY(mr_storage_read(web->cloud.storage, &read, NULL, err));
+    return flush_piece(download, err);
 }
 
 static enum mr_status stream(struct mr_web *web, struct mr_request *req, const struct mr_output *output,
                              const struct mr_range *range, struct mr_err *err)
 {
+    MR_AUTO(download)
     struct download download = {.req = req,
                                 .output = output,
                                 .http_status = range->kind == MR_RANGE_PART ? 206 : 200,
-                                .length = range->last - range->first + 1};
+                                .length = range->last - range->first + 1,
+                                .piece = MR_BUF_INIT(PIECE_BYTES)};
     if (download.length > 0 && strcmp(mr_request_method(req), "HEAD") != 0)
         MR_TRY(output->size <= SMALL_FILE_MAX ? send_small(web, &download, range, err)
                                               : send_large(web, &download, range, err));

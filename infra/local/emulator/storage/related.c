@@ -3,7 +3,7 @@
 #include <strings.h>
 
 enum {
-    WINDOW_BYTES = 64 * 1024,
+    WINDOW_BYTES = 256 * 1024,
     BOUNDARY_MAX = 70, /* RFC 2046 §5.1.1 */
     TYPE_MAX = 256,
 };
