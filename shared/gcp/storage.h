@@ -114,6 +114,7 @@ struct mr_upload_session {
     const char
         *origin; /* "https://app.example": the web page whose browser uploads, and the only one that may
                            then; NULL: no browser */
+    bool is_own; /* the upload's answer needs only what struct mr_object has */
 };
 /* *ret_uri (malloc'ed) is a bearer secret, valid for a week. Cloud Storage enforces the announced size, and
  * refuses the upload if an object of that name exists by then. A session that nobody uses expires. */

@@ -18,7 +18,8 @@ static int64_t size_of(const struct mr_chunks *chunks)
 
 enum mr_status mr_chunks_begin(struct mr_chunks *chunks, const char *content_type, struct mr_err *err)
 {
-    const struct mr_upload_session session = {.name = chunks->name, .content_type = content_type, .size = -1};
+    const struct mr_upload_session session = {
+        .name = chunks->name, .content_type = content_type, .size = -1, .is_own = true};
     return mr_storage_begin_session(chunks->storage, &session, &chunks->session, err);
 }
 

@@ -4,6 +4,9 @@
 
 #include "shared/gcp/storage_client.h"
 
+/* The fields that struct mr_object has, for the query of a write: its answer names no others. */
+#define MR_OBJECT_FIELDS "fields=size,generation,crc32c,contentType"
+
 /* MR_INVALID for a name that Cloud Storage refuses: empty, too long, not UTF-8, line breaks, "." and "..". */
 MR_MUST_CHECK enum mr_status mr_storage_check_name(const char *name, struct mr_err *err);
 

@@ -52,8 +52,9 @@ static enum mr_status post(struct mr_storage *storage, const char *name, const c
                            struct mr_http_response *res, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(MR_STORAGE_URL_MAX);
-    MR_TRY(mr_buf_appendf(&url, err, "%s/upload/storage/v1/b/%s/o?uploadType=multipart&ifGenerationMatch=0",
-                          storage->base_url, storage->bucket));
+    MR_TRY(mr_buf_appendf(
+        &url, err, "%s/upload/storage/v1/b/%s/o?uploadType=multipart&ifGenerationMatch=0&" MR_OBJECT_FIELDS,
+        storage->base_url, storage->bucket));
     char type[128];
     snprintf(type, sizeof type, "Content-Type: multipart/related; boundary=\"%s\"", boundary);
     const char *headers[] = {type, NULL};

@@ -52,8 +52,8 @@ static enum mr_status post(struct mr_storage *storage, const struct mr_upload_se
                            const char *body, struct mr_http_response *res, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf url = MR_BUF_INIT(MR_STORAGE_URL_MAX);
-    MR_TRY(mr_buf_appendf(&url, err, "%s/upload/storage/v1/b/%s/o?uploadType=resumable&ifGenerationMatch=0",
-                          storage->base_url, storage->bucket));
+    MR_TRY(mr_buf_appendf(&url, err, "%s/upload/storage/v1/b/%s/o?uploadType=resumable&ifGenerationMatch=0%s",
+                          storage->base_url, storage->bucket, session->is_own ? "&" MR_OBJECT_FIELDS : ""));
     struct head head;
     make_head(session, &head);
     struct mr_http_request req = {.method = "POST",

@@ -114,6 +114,30 @@ def test_compose(bucket):
     assert_error(bucket.http.post(url, json={"sourceObjects": []}), 400)
 
 
+def test_some_fields(bucket):
+    """An upload that does not ask for the MD5 has none, unless it names one itself; every other answer can be partial as well."""
+    wanted = "size,generation,crc32c,contentType"
+    crc32c = bucket.put("all")["crc32c"]
+    for answer in (bucket.media("media", fields=wanted), bucket.multipart({"name": "multipart"}, HELLO, fields=wanted)):
+        resource = answer.json()
+        assert sorted(resource) == sorted(wanted.split(",")) and resource["size"] == "11" and resource["crc32c"] == crc32c
+    session = bucket.session("session", fields=wanted)
+    assert "md5Hash" not in bucket.chunk(session, "bytes 0-10/11", HELLO).json()
+    assert "md5Hash" not in bucket.get("session").json() and bucket.bytes("session") == HELLO
+    assert bucket.get("media", alt="media").headers["x-goog-hash"] == f"crc32c={crc32c}"
+    named = bucket.session("named", fields=wanted)
+    wrong = base64.b64encode(bytes(16)).decode()
+    assert_error(bucket.chunk(named, "bytes 0-10/11", HELLO, {"X-Goog-Hash": f"md5={wrong}"}), 400)
+    named = bucket.session("named", fields=wanted)
+    answer = bucket.chunk(named, "bytes 0-10/11", HELLO, {"X-Goog-Hash": f"md5={HELLO_MD5}"})
+    assert answer.status_code == 200 and bucket.get("named").json()["md5Hash"] == HELLO_MD5
+    assert bucket.get("all", fields="md5Hash").json() == {"md5Hash": HELLO_MD5}
+    assert bucket.get("all", fields="acl/role").json()["name"] == "all"
+    source = {"sourceObjects": [{"name": "media"}, {"name": "named"}]}
+    composed = bucket.http.post(bucket.o("composed") + "/compose", json=source).json()
+    assert bucket.bytes("composed") == 2 * HELLO and composed["crc32c"] == bucket.put("twice", 2 * HELLO)["crc32c"]
+
+
 def test_rewrite_and_copy(bucket):
     other = Bucket(bucket.url)
     source = bucket.multipart({"name": "a/1", "metadata": {"k": "v"}}, HELLO).json()

@@ -52,9 +52,10 @@ static void puts_in_one_request(void **state)
     struct mr_err err = {0};
     assert_int_equal(mr_storage_put(test_storage, "d/n", "audio/mpeg", "a\0b", 3, &object, &err), MR_OK);
     assert_true(object.size == 3 && object.generation == 77);
-    assert_true(fake_http_has_line(
-        test_fake, 0,
-        "POST /upload/storage/v1/b/bucket/o?uploadType=multipart&ifGenerationMatch=0 HTTP/1.1"));
+    assert_true(
+        fake_http_has_line(test_fake, 0,
+                           "POST /upload/storage/v1/b/bucket/o?uploadType=multipart&ifGenerationMatch=0"
+                           "&fields=size,generation,crc32c,contentType HTTP/1.1"));
     const char *type = strstr(fake_http_head(test_fake, 0), "boundary=\"");
     assert_non_null(type);
     char boundary[64], crc[9], expected[1000];

@@ -1,6 +1,6 @@
 /*
- * Compose: an object from the bytes of up to 32 others. The bytes are copied from file to file; the new object
- * is as atomic as an uploaded one.
+ * Compose: an object from the bytes of up to 32 others. The kernel copies them from file to file, and their
+ * CRC32C follows from those of the sources; the new object is as atomic as an uploaded one.
  * Source: https://cloud.google.com/storage/docs/json_api/v1/objects/compose
  */
 #include "infra/local/emulator/storage/handlers.h"
@@ -54,7 +54,7 @@ static enum mr_status append_source(struct em_store *store, const char *bucket, 
         return mr_fail(err, MR_INVALID, "Required field: sourceObjects[].name");
     MR_TRY(source_conditions(source, &conditions, err));
     MR_TRY(em_store_get(store, bucket, name, &conditions, &stored, &fd, err));
-    MR_TRY(em_incoming_append_file(composition->incoming, fd, err));
+    MR_TRY(em_incoming_append_object(composition->incoming, fd, stored->size, stored->digest.crc32c, err));
     composition->components += stored->component_count ? stored->component_count : 1;
     return MR_OK;
 }

@@ -15,14 +15,24 @@ enum mr_status em_hash_begin(struct em_hash *hash, struct mr_err *err)
 enum mr_status em_hash_update(struct em_hash *hash, const void *data, size_t len, struct mr_err *err)
 {
     hash->crc32c = mr_crc32c(hash->crc32c, data, len);
-    if (EVP_DigestUpdate(hash->md5, data, len) != 1)
+    if (!hash->without_md5 && EVP_DigestUpdate(hash->md5, data, len) != 1)
         return mr_fail(err, MR_INTERNAL, "OpenSSL could not compute the MD5");
     return MR_OK;
 }
 
+void em_hash_combine(struct em_hash *hash, uint32_t crc32c, int64_t size)
+{
+    hash->crc32c = mr_crc32c_combine(hash->crc32c, crc32c, size);
+    hash->without_md5 = true;
+}
+
 enum mr_status em_hash_get(const struct em_hash *hash, struct em_digest *ret, struct mr_err *err)
 {
-    struct em_digest digest = {.has_md5 = true, .has_crc32c = true, .crc32c = hash->crc32c};
+    struct em_digest digest = {.has_md5 = !hash->without_md5, .has_crc32c = true, .crc32c = hash->crc32c};
+    if (!digest.has_md5) {
+        *ret = digest;
+        return MR_OK;
+    }
     EVP_MD_CTX *copy = EVP_MD_CTX_new();
     bool done =
         copy && EVP_MD_CTX_copy_ex(copy, hash->md5) == 1 && EVP_DigestFinal_ex(copy, digest.md5, NULL) == 1;

@@ -18,6 +18,7 @@ enum { EM_MD5_SIZE = 16 };
 struct em_hash {
     EVP_MD_CTX *md5;
     uint32_t crc32c;
+    bool without_md5; /* nobody asks for it; set it before the first byte */
 };
 
 struct em_digest {
@@ -30,6 +31,8 @@ struct em_digest {
 MR_MUST_CHECK enum mr_status em_hash_begin(struct em_hash *hash, struct mr_err *err);
 MR_MUST_CHECK enum mr_status em_hash_update(struct em_hash *hash, const void *data, size_t len,
                                             struct mr_err *err);
+/* Adds size bytes that have this CRC32C, without reading them. There is no MD5 then. */
+void em_hash_combine(struct em_hash *hash, uint32_t crc32c, int64_t size);
 /* The checksums of the bytes so far; more may follow. */
 MR_MUST_CHECK enum mr_status em_hash_get(const struct em_hash *hash, struct em_digest *ret,
                                          struct mr_err *err);

@@ -29,13 +29,16 @@ MR_MUST_CHECK enum mr_status em_incoming_write(struct em_incoming *incoming, con
 /* Appends the rest of an open file. */
 MR_MUST_CHECK enum mr_status em_incoming_append_file(struct em_incoming *incoming, int fd,
                                                      struct mr_err *err);
-/* Closes the file between two requests, so that an idle session holds no descriptor; and opens it again to
- * append. MR_INTERNAL if the file was changed meanwhile. */
+/* Appends an object's bytes, whose number and CRC32C are known: the kernel copies them. */
+MR_MUST_CHECK enum mr_status em_incoming_append_object(struct em_incoming *incoming, int fd, int64_t size,
+                                                       uint32_t crc32c, struct mr_err *err);
+/* Closes the file between two requests, so that an idle session holds no descriptor, while the disk takes what came;
+ * and opens it again to append. MR_INTERNAL if the file was changed meanwhile. */
 void em_incoming_suspend(struct em_incoming *incoming);
 MR_MUST_CHECK enum mr_status em_incoming_resume(struct em_incoming *incoming, struct mr_err *err);
-/* Syncs the file and returns the checksums of the bytes. */
-MR_MUST_CHECK enum mr_status em_incoming_finish(struct em_incoming *incoming, struct em_digest *ret,
-                                                struct mr_err *err);
+/* Syncs the file and returns the checksums of the bytes. needs_md5: reads them again if no MD5 was computed. */
+MR_MUST_CHECK enum mr_status em_incoming_finish(struct em_incoming *incoming, bool needs_md5,
+                                                struct em_digest *ret, struct mr_err *err);
 /* Closes the file; removes it unless `keep` is set or the store has taken it. */
 void em_incoming_free(struct em_incoming *incoming);
 MR_DEFINE_CLEANUP(em_incoming, em_incoming_free)

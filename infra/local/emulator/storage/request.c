@@ -37,6 +37,30 @@ enum mr_status em_request_resource(struct mr_request *req, json_t **ret, struct 
     return MR_OK;
 }
 
+bool em_request_wants(const struct mr_request *req, const char *field)
+{
+    const char *fields = mr_request_query(req, "fields");
+    if (!fields || !fields[0] || strpbrk(fields, "*/("))
+        return true;
+    const size_t len = strlen(field);
+    for (const char *name = fields; *name; name += strspn(name, ",")) {
+        size_t name_len = strcspn(name, ",");
+        if (name_len == len && strncmp(name, field, len) == 0)
+            return true;
+        name += name_len;
+    }
+    return false;
+}
+
+static void keep_wanted(const struct mr_request *req, json_t *resource)
+{
+    const char *name;
+    json_t *value;
+    void *next;
+    json_object_foreach_safe(resource, next, name, value) if (!em_request_wants(req, name))
+        json_object_del(resource, name);
+}
+
 enum mr_status em_answer_object(struct mr_request *req, const struct em_stored *stored, struct mr_err *err)
 {
     char etag[EM_ETAG_MAX];
@@ -44,6 +68,7 @@ enum mr_status em_answer_object(struct mr_request *req, const struct em_stored *
     MR_AUTO_JSON json_t *resource = em_stored_resource(stored, mr_request_base_url(req));
     if (!resource)
         return mr_fail_oom(err);
+    keep_wanted(req, resource);
     MR_TRY(mr_respond_header(req, "ETag", etag, err));
     return mr_respond_json(req, 200, MR_TAKE(resource), err);
 }

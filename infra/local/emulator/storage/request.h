@@ -15,7 +15,11 @@ MR_MUST_CHECK enum mr_status em_conditions_of_request(const struct mr_request *r
 /* The body as a JSON object; an empty object if there is no body. The caller owns *ret. MR_INVALID for
  * anything else, MR_TOO_LARGE above EM_RESOURCE_BYTES_MAX. */
 MR_MUST_CHECK enum mr_status em_request_resource(struct mr_request *req, json_t **ret, struct mr_err *err);
-/* Answers 200 with the object's resource. */
+/* False if the query's `fields` name some fields of a resource, but not this one. Only names at the top are understood;
+ * anything else asks for all. Source: https://cloud.google.com/storage/docs/json_api#partial-response */
+bool em_request_wants(const struct mr_request *req, const char *field);
+
+/* Answers 200 with the object's resource, or the fields of it that are wanted. */
 MR_MUST_CHECK enum mr_status em_answer_object(struct mr_request *req, const struct em_stored *stored,
                                               struct mr_err *err);
 

@@ -89,7 +89,9 @@ static enum mr_status open_incoming(const struct em_upload_sessions *sessions,
         return em_incoming_resume(session->incoming, err);
     MR_AUTO_STR char *path = NULL;
     MR_TRY(em_session_path(sessions, session->id, "data", &path, err));
-    return em_incoming_open(path, &session->incoming, err);
+    MR_TRY(em_incoming_open(path, &session->incoming, err));
+    session->incoming->hash.without_md5 = session->write.without_md5;
+    return MR_OK;
 }
 
 static struct em_session_entry *find(struct em_upload_sessions *sessions, const char *id)

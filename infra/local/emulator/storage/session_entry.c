@@ -50,12 +50,13 @@ static json_t *session_to_json(const struct em_upload_session *session)
     const struct em_digest *expected = &session->write.expected;
     em_md5_text(expected->md5, md5);
     mr_crc32c_text(expected->crc32c, crc32c);
-    return json_pack("{s:s, s:s, s:O, s:o, s:I, s:I, s:i, s:s*, s:s*, s:s*, s:o*}", "bucket",
+    return json_pack("{s:s, s:s, s:O, s:o, s:I, s:I, s:i, s:b, s:s*, s:s*, s:s*, s:o*}", "bucket",
                      session->write.bucket, "name", session->write.name, "settings", session->write.settings,
                      "conditions", em_conditions_to_json(&session->write.conditions), "total",
                      (json_int_t)session->total, "created_us", (json_int_t)session->created_us, "state",
-                     (int)session->state, "md5Hash", expected->has_md5 ? md5 : NULL, "crc32c",
-                     expected->has_crc32c ? crc32c : NULL, "origin", session->origin, "result",
+                     (int)session->state, "without_md5", (int)session->write.without_md5, "md5Hash",
+                     expected->has_md5 ? md5 : NULL, "crc32c", expected->has_crc32c ? crc32c : NULL, "origin",
+                     session->origin, "result",
                      session->result ? em_stored_to_sidecar(session->result) : NULL);
 }
 
@@ -77,11 +78,13 @@ static enum mr_status entry_from_json(const char *id, json_t *json, struct em_se
     json_int_t total = 0, created = 0;
     json_t *conditions = NULL, *result = NULL;
     const char *origin = NULL;
-    int state = 0;
-    if (json_unpack(json, "{s:s, s:s, s:o, s:o, s:I, s:I, s:i, s?s, s?o}", "bucket", &write.bucket, "name",
-                    &write.name, "settings", &write.settings, "conditions", &conditions, "total", &total,
-                    "created_us", &created, "state", &state, "origin", &origin, "result", &result) < 0)
+    int state = 0, without_md5 = 0;
+    if (json_unpack(json, "{s:s, s:s, s:o, s:o, s:I, s:I, s:i, s?b, s?s, s?o}", "bucket", &write.bucket,
+                    "name", &write.name, "settings", &write.settings, "conditions", &conditions, "total",
+                    &total, "created_us", &created, "state", &state, "without_md5", &without_md5, "origin",
+                    &origin, "result", &result) < 0)
         return mr_fail(err, MR_INVALID, "not a session's file");
+    write.without_md5 = without_md5;
     em_conditions_from_json(conditions, &write.conditions);
     MR_AUTO(em_session_entry) struct em_session_entry *entry = NULL;
     MR_TRY(em_digest_add_resource(&write.expected, json, err));

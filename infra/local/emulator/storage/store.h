@@ -67,6 +67,7 @@ struct em_store_write {
     struct em_digest expected; /* the bytes must have these checksums, else MR_INVALID */
     struct em_conditions conditions;
     int64_t component_count; /* for a composed object, which has no MD5; else 0 */
+    bool without_md5;        /* an upload whose answer need not name it, see em_request_wants */
 };
 /* Checks a write before its bytes arrive; em_store_insert checks again and decides. MR_NOT_FOUND without the
  * bucket, MR_INVALID for a bad name, MR_CONFLICT (condition_not_met) if the conditions do not hold. */

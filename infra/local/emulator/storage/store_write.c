@@ -127,7 +127,7 @@ enum mr_status em_store_insert(struct em_store *store, const struct em_store_wri
 {
     struct em_digest digest;
     MR_TRY(em_object_name_check(write->name, err));
-    MR_TRY(em_incoming_finish(incoming, &digest, err));
+    MR_TRY(em_incoming_finish(incoming, write->expected.has_md5, &digest, err));
     MR_TRY(em_digest_compare(&write->expected, &digest, err));
     for (bool raced = true; raced;)
         MR_TRY(try_insert(store, write, incoming, &digest, ret, &raced, err));

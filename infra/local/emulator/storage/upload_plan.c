@@ -46,6 +46,7 @@ enum mr_status em_upload_plan_make(const struct mr_request *req, const json_t *r
     write->bucket = mr_request_param(req, "bucket");
     write->name = ret->name;
     write->settings = ret->settings;
+    write->without_md5 = !em_request_wants(req, "md5Hash");
     return MR_OK;
 }
 
@@ -119,6 +120,7 @@ enum mr_status em_upload_plan_execute(const struct em_upload_plan *plan, struct 
     MR_AUTO(em_incoming) struct em_incoming *incoming = NULL;
     MR_TRY(em_store_check_write(store, &plan->write, err));
     MR_TRY(em_store_incoming(store, &incoming, err));
+    incoming->hash.without_md5 = plan->write.without_md5 && !plan->write.expected.has_md5;
     MR_TRY(receive(source, ctx, incoming, err));
     return em_store_insert(store, &plan->write, incoming, ret, err);
 }
