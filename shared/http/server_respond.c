@@ -6,9 +6,8 @@
 
 enum {
     HEAD_MAX = MR_HEAD_OUT_MAX + 1024,
-    CHUNK_MAX = 256 * 1024,               /* data of one chunk */
-    CHUNK_COPIED = 16 * 1024,             /* up to so much is sent with what surrounds it */
-    CHUNK_FRAME = sizeof "40000\r\n" + 2, /* what surrounds it */
+    CHUNK_MAX = 64 * 1024,                /* data of one chunk */
+    CHUNK_FRAME = sizeof "10000\r\n" + 2, /* what surrounds it */
 };
 
 static bool has_control(const char *text)
@@ -136,32 +135,17 @@ enum mr_status mr_respond_begin(struct mr_request *req, int http_status, const c
 }
 
 /* Size line, data and line end in one write, so that a small event is one packet. */
-static enum mr_status write_small_chunk(struct mr_request *req, const char *data, size_t len,
-                                        struct mr_err *err)
-{
-    char chunk[CHUNK_COPIED + CHUNK_FRAME];
-    size_t used = (size_t)snprintf(chunk, sizeof chunk, "%zx\r\n", len);
-    memcpy(chunk + used, data, len);
-    memcpy(chunk + used + len, "\r\n", 2);
-    return mr_wire_write(req, chunk, used + len + 2, err);
-}
-
-static enum mr_status write_chunk(struct mr_request *req, const char *data, size_t len, struct mr_err *err)
-{
-    char size[CHUNK_FRAME];
-    if (len <= CHUNK_COPIED)
-        return write_small_chunk(req, data, len, err);
-    int used = snprintf(size, sizeof size, "%zx\r\n", len);
-    MR_TRY(mr_wire_write(req, size, (size_t)used, err));
-    MR_TRY(mr_wire_write(req, data, len, err));
-    return mr_wire_write(req, "\r\n", 2, err);
-}
-
 static enum mr_status write_chunks(struct mr_request *req, const char *data, size_t len, struct mr_err *err)
 {
-    for (size_t part; len; data += part, len -= part) {
-        part = len < CHUNK_MAX ? len : CHUNK_MAX;
-        MR_TRY(write_chunk(req, data, part, err));
+    while (len) {
+        char chunk[CHUNK_MAX + CHUNK_FRAME];
+        size_t part = len < CHUNK_MAX ? len : CHUNK_MAX;
+        size_t used = (size_t)snprintf(chunk, sizeof chunk, "%zx\r\n", part);
+        memcpy(chunk + used, data, part);
+        memcpy(chunk + used + part, "\r\n", 2);
+        MR_TRY(mr_wire_write(req, chunk, used + part + 2, err));
+        data += part;
+        len -= part;
     }
     return MR_OK;
 }

@@ -18,8 +18,9 @@
 enum { CLOUD_RUN_RESPONSE_MAX = 32 << 20, DISPOSITION_MAX = 4096, SIGNED_URL_SECONDS = 900 };
 /* A file up to this size is verified as a whole before its first byte is sent. */
 enum { SMALL_FILE_MAX = 256 << 10 };
-/* Bytes of a larger file go out in pieces of this size; libcurl delivers 16 KiB at a time. */
-enum { PIECE_BYTES = 256 << 10 };
+/* Bytes of a larger file go out in pieces of this size: libcurl delivers 16 KiB at a time, and a socket takes up to
+ * 128 KiB that its client has not read. */
+enum { PIECE_BYTES = 64 << 10 };
 
 /* RFC 6266: an ASCII name for old clients, and filename* with the real name (RFC 8187). */
 static enum mr_status make_disposition(const char *file_name, struct mr_buf *value, struct mr_err *err)

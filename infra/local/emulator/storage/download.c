@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-enum { CHUNK_BYTES = 256 * 1024 };
+enum { CHUNK_BYTES = 64 * 1024 };
 
 static enum mr_status add_number(struct mr_request *req, const char *name, int64_t value, struct mr_err *err)
 {
