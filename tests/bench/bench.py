@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 
+import bench_storage
 import bench_video
 from harness.media import Media
 from harness.paths import BUILD
@@ -111,6 +112,7 @@ def main():
             client = stack.start().client()
             worst = conversions(stack, client, media, scratch)
             fpv = bench_video.videos(stack, client, media, scratch)
+            stored = bench_storage.storing(stack, client, media, scratch)
             rate = records(stack, client, scratch)
             print(f"peak memory: web {stack.web.peak_rss_mib():.0f} MiB, worker's parent {stack.worker.peak_rss_mib():.0f} MiB")
         finally:
@@ -119,7 +121,7 @@ def main():
     print(f"overhead of a job beyond libav's own work: {worst:.1f} ms (limit {OVERHEAD_LIMIT_MS} ms)")
     print(f"records: {rate:,.0f} rows/s (at least {RECORDS_LIMIT:,})")
     print(f"fpv beside the two ffmpeg commands that it replaces: {fpv:.2f} (at most {bench_video.FPV_LIMIT})")
-    return 0 if worst < OVERHEAD_LIMIT_MS and rate >= RECORDS_LIMIT and fpv <= bench_video.FPV_LIMIT else 1
+    return 0 if stored and worst < OVERHEAD_LIMIT_MS and rate >= RECORDS_LIMIT and fpv <= bench_video.FPV_LIMIT else 1
 
 
 if __name__ == "__main__":

@@ -7,6 +7,6 @@ cd "$root"
 . "$root/infra/local/lib/common.sh"
 # shellcheck source=infra/local/lib/packages.sh
 . "$root/infra/local/lib/packages.sh"
-install_packages "${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+install_packages "${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${BENCH_PACKAGES[@]}"
 make -s -j"$(nproc)" VARIANT=release programs benches
 PYTHONPATH=tests/e2e exec /usr/bin/python3 -B tests/bench/bench.py "$@"

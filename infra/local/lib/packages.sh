@@ -17,6 +17,9 @@ RUN_PACKAGES=(postgresql curl ca-certificates openssl util-linux)
 UNIT_TEST_PACKAGES=(libcmocka-dev ffmpeg)
 # shellcheck disable=SC2034
 TEST_PACKAGES=("${UNIT_TEST_PACKAGES[@]}" python3-pytest python3-pytest-xdist python3-requests python3-jsonschema python3-yaml python3-aiosmtpd clang clang-format cppcheck shellcheck procps)
+# What measurements are compared with.
+# shellcheck disable=SC2034
+BENCH_PACKAGES=(nginx-light)
 # shellcheck disable=SC2034
 FUZZ_PACKAGES=(libcmocka-dev clang libclang-rt-14-dev)
 # shellcheck disable=SC2034
