@@ -35,7 +35,7 @@ components() {
     { fields 'encoder|deep_encoder' && echo 'mjpeg,mov_text,subrip,webvtt'; } | enable encoder
     echo 'aformat,alimiter,anull,aresample,volume' | enable filter
     echo 'bwdif,crop,format,fps,hflip,lutrgb,null,overlay,pad,palettegen,paletteuse,scale,setsar,split,tonemap,transpose,vflip,zscale' | enable filter
-    echo 'libdav1d,libmp3lame,libopus,libvorbis,libvpx,libx264,libzimg,zlib' | tr ',' '\n' | sed 's/^/--enable-/'
+    echo 'libdav1d,libmp3lame,libopus,libsvtav1,libvorbis,libvpx,libx264,libx265,libzimg,zlib' | tr ',' '\n' | sed 's/^/--enable-/'
 }
 
 # configure ignores unknown names, and components whose library is missing, so check the result.

@@ -117,7 +117,9 @@ enum mr_status mr_media_job_run(struct mr_job *job, const struct mr_input *input
                                              .cpu_seconds = worker->config->job_timeout_s,
                                              .total_ms = worker->config->job_timeout_s * 1000,
                                              .stall_ms = worker->config->stall_timeout_s * 1000,
-                                             .output_max = worker->config->max_output_bytes};
+                                             .output_max = worker->config->max_output_bytes,
+                                             .threads =
+                                                 mr_options_need_threads(json_object_get(spec, "options"))};
     MR_AUTO(mr_read_ahead) struct mr_read_ahead *ahead = NULL;
     MR_TRY(complete_spec(worker, input, spec, err));
     MR_TRY(

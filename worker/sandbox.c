@@ -145,7 +145,7 @@ enum mr_status mr_sandbox_spawn(struct mr_sandbox *sandbox, const void *spec, si
     MR_AUTO(remote_ends) struct remote_ends remote = {{-1, -1, -1, -1}};
     if (!open_channels(&child, &remote))
         return mr_fail_errno(err, MR_EXHAUSTED, errno, "open the channels to the sandbox");
-    const struct mr_spawn_request request = {limits->memory_mib, limits->cpu_seconds};
+    const struct mr_spawn_request request = {limits->memory_mib, limits->cpu_seconds, limits->threads};
     MR_TRY(send_request(sandbox, &request, spec, len, &remote, err));
     *ret = child;
     child = MR_SANDBOX_CHILD_NONE;

@@ -22,12 +22,12 @@ static const struct mr_format formats[] = {
     {"eac3",   {"ec3"},             "eac3", "audio/eac3",             MR_MEDIA_AUDIO, {"eac3"},                   NULL},
     {"mka",    {NULL},              "mka",  "audio/x-matroska",       MR_MEDIA_AUDIO,
      {"aac", "opus", "vorbis", "mp3", "ac3", "eac3", "flac", "alac", "pcm"},                                      NULL},
-    {"mp4",    {"m4v"},             "mp4",  "video/mp4",              MR_MEDIA_VIDEO, {"h264", "mpeg4"},          "aac"},
-    {"mov",    {"qt", "quicktime"}, "mov",  "video/quicktime",        MR_MEDIA_VIDEO, {"h264", "mpeg4"},          "aac"},
-    {"mkv",    {"matroska"},        "mkv",  "video/x-matroska",       MR_MEDIA_VIDEO, {"h264", "vp9", "mpeg4"},   "aac"},
-    {"webm",   {NULL},              "webm", "video/webm",             MR_MEDIA_VIDEO, {"vp9"},                    "opus"},
+    {"mp4",    {"m4v"},             "mp4",  "video/mp4",              MR_MEDIA_VIDEO, {"h264", "hevc", "av1", "mpeg4"}, "aac"},
+    {"mov",    {"qt", "quicktime"}, "mov",  "video/quicktime",        MR_MEDIA_VIDEO, {"h264", "hevc", "mpeg4"},          "aac"},
+    {"mkv",    {"matroska"},        "mkv",  "video/x-matroska",       MR_MEDIA_VIDEO, {"h264", "hevc", "av1", "vp9", "mpeg4"},   "aac"},
+    {"webm",   {NULL},              "webm", "video/webm",             MR_MEDIA_VIDEO, {"vp9", "av1"},                    "opus"},
     {"avi",    {NULL},              "avi",  "video/x-msvideo",        MR_MEDIA_VIDEO, {"mpeg4", "h264"},          "mp3"},
-    {"mpegts", {"ts", "mts"},       "ts",   "video/mp2t",             MR_MEDIA_VIDEO, {"h264"},                   "aac"},
+    {"mpegts", {"ts", "mts"},       "ts",   "video/mp2t",             MR_MEDIA_VIDEO, {"h264", "hevc"},                   "aac"},
     {"3gp",    {"3gpp"},            "3gp",  "video/3gpp",             MR_MEDIA_VIDEO, {"h264", "mpeg4"},          "aac"},
     {"gif",    {NULL},              "gif",  "image/gif",              MR_MEDIA_VIDEO, {"gif"},                    NULL},
 };
@@ -40,8 +40,8 @@ static const int mp3_rates[] = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 
 static const int ac3_rates[] = {32000, 44100, 48000, 0};
 static const int opus_rates[] = {48000, 0};
 
-static const char *const x264_presets[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
-                                           "medium",    "slow",      "slower",   "veryslow", NULL};
+static const char *const speeds[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
+                                     "medium",    "slow",      "slower",   "veryslow", NULL};
 
 #define VIDEO_BIT_RATE                                                                                       \
     {                                                                                                        \
@@ -59,7 +59,27 @@ static const struct mr_codec codecs[] = {
         .media_class = MR_MEDIA_VIDEO,
         .bit_rate = VIDEO_BIT_RATE,
         .rate_factor = {0, 51},
-        .speed_presets = x264_presets,
+        .speed_presets = speeds,
+        .frame_rate = FRAME_RATE,
+    },
+    {
+        .name = "hevc",
+        .title = "HEVC",
+        .media_class = MR_MEDIA_VIDEO,
+        .threads = true,
+        .bit_rate = VIDEO_BIT_RATE,
+        .rate_factor = {0, 51},
+        .speed_presets = speeds,
+        .frame_rate = FRAME_RATE,
+    },
+    {
+        .name = "av1",
+        .title = "AV1",
+        .media_class = MR_MEDIA_VIDEO,
+        .threads = true,
+        .bit_rate = VIDEO_BIT_RATE,
+        .rate_factor = {1, 63},
+        .speed_presets = speeds,
         .frame_rate = FRAME_RATE,
     },
     {

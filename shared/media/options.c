@@ -13,7 +13,7 @@ static const char *codec_name(size_t index)
     return codec ? codec->name : NULL;
 }
 
-/* H.264 alone has them. */
+/* All codecs that have some have these. */
 static const char *speed_preset(size_t index)
 {
     const char *const *preset = mr_codec_find("h264")->speed_presets;
@@ -102,7 +102,7 @@ static const struct mr_option options[] = {
       .meaning = "Constant rate factor, instead of `bitrate`: lower means better."},
      .needs = MR_OF_VIDEO, .changes = MR_OF_VIDEO, .excludes = "bitrate", LIMIT(rate_factor)},
     {{"preset", MR_FIELD_WORD, AT(preset), .words = &preset_words,
-      .meaning = "Preset of x264: slower ones make smaller files."},
+      .meaning = "Preset of H.264, HEVC and AV1: slower ones make smaller files."},
      .needs = MR_OF_VIDEO, .changes = MR_OF_VIDEO},
     {{"fps", MR_FIELD_NUMBER, AT(fps), .min = 1, .max = MR_FRAME_RATE_MAX, .meaning = "Frames per second."},
      .needs = MR_OF_VIDEO, .changes = MR_OF_VIDEO, LIMIT(frame_rate)},
@@ -166,6 +166,12 @@ bool mr_options_change(const struct mr_options *read, unsigned streams, bool has
             return true;
     }
     return false;
+}
+
+bool mr_options_need_threads(const json_t *json)
+{
+    const struct mr_codec *codec = mr_codec_find(json_string_value(json_object_get(json, "codec")));
+    return codec && codec->threads;
 }
 
 bool mr_options_resize(const struct mr_options *read)

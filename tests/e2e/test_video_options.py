@@ -53,8 +53,8 @@ def test_fps(make, media, target):
     assert all(timecode.number(frame) in timeline.around(i / 12, 1 / 24 + 0.01) for i, frame in enumerate(shown))
 
 
-@pytest.mark.parametrize("target, codec", [("mkv", "vp9"), ("mkv", "h264"), ("mkv", "mpeg4"), ("avi", "h264"),
-                                           ("mp4", "mpeg4")])
+@pytest.mark.parametrize("target, codec", [("mp4", "hevc"), ("webm", "av1"), ("mkv", "vp9"), ("mkv", "h264"), ("mkv", "mpeg4"),
+                                           ("avi", "h264"), ("mp4", "mpeg4")])
 def test_codec(make, media, target, codec):
     receipt, info, result = make(target, codec=codec)
     assert video_output.video_stream(info)["codec_name"] == codec

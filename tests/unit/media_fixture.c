@@ -1,5 +1,7 @@
 #include "tests/unit/media_fixture.h"
 
+#include "shared/media/options.h"
+
 #include "worker/sandbox_confine.h"
 #include "worker/sandbox_job.h"
 
@@ -312,10 +314,13 @@ enum mr_status media_edit(struct mr_sandbox *sandbox, const struct media_dir *di
 {
     const struct mr_sandbox_callbacks callbacks = {.read_range = read_range, .write_output = write_output};
     const struct mr_sandbox_limits limits = {
-        .memory_mib = MR_SANITIZED ? 0 : 256,
+        .memory_mib = MR_SANITIZED                       ? 0
+                      : mr_options_need_threads(options) ? 1024
+                                                         : 256,
         .cpu_seconds = 120,
         .total_ms = 120000,
         .stall_ms = 60000,
+        .threads = mr_options_need_threads(options),
     };
     MR_AUTO_FD int in = open_in(dir, input, O_RDONLY);
     MR_AUTO_FD int logo = open_in(dir, "logo.png", O_RDONLY);

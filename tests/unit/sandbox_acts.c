@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -146,6 +147,21 @@ static int act_fork(const struct mr_sandbox_fds *fds)
 {
     (void)fds;
     syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
+    return 0;
+}
+
+static void *rest(void *arg)
+{
+    return arg;
+}
+
+/* Forbidden, unless the job may have threads. */
+static int act_thread(const struct mr_sandbox_fds *fds)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, rest, NULL) != 0 || pthread_join(thread, NULL) != 0)
+        return 1;
+    say(fds, "joined");
     return 0;
 }
 
@@ -465,6 +481,7 @@ const struct sandbox_act sandbox_acts[] = {
     {"open", act_open, MR_INVALID, "sandbox_violation"},
     {"socket", act_socket, MR_INVALID, "sandbox_violation"},
     {"fork", act_fork, MR_INVALID, "sandbox_violation"},
+    {"thread", act_thread, MR_INVALID, "sandbox_violation"},
     {"exec", act_exec, MR_INVALID, "sandbox_violation"},
     {"kill", act_kill, MR_INVALID, "sandbox_violation"},
     {"abort another", act_abort_another, MR_INVALID, "sandbox_violation"},

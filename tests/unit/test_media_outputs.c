@@ -59,15 +59,15 @@ static const struct {
     {"caf", NULL, "caf", "pcm_s16le", "pcm_s24le", true, true, false, 0},
     {"ac3", NULL, "ac3", "ac3", "ac3", false, false, false, 0},
     {"eac3", NULL, "eac3", "eac3", "eac3", false, false, false, 0},
-    {"mka", "{\"codec\":\"aac\"}", "matroska", "aac", "aac", false, true, false, 2},
-    {"mka", "{\"codec\":\"opus\"}", "matroska", "opus", "opus", false, true, false, 2},
-    {"mka", "{\"codec\":\"vorbis\"}", "matroska", "vorbis", "vorbis", false, true, false, 2},
-    {"mka", "{\"codec\":\"mp3\"}", "matroska", "mp3", "mp3", false, true, false, 2},
-    {"mka", "{\"codec\":\"ac3\"}", "matroska", "ac3", "ac3", false, true, false, 2},
-    {"mka", "{\"codec\":\"eac3\"}", "matroska", "eac3", "eac3", false, true, false, 2},
-    {"mka", "{\"codec\":\"flac\"}", "matroska", "flac", "flac", true, true, false, 2},
-    {"mka", "{\"codec\":\"alac\"}", "matroska", "alac", "alac", true, true, false, 2},
-    {"mka", "{\"codec\":\"pcm\"}", "matroska", "pcm_s16le", "pcm_s24le", true, true, false, 2},
+    {"mka", "{\"codec\":\"aac\"}", "matroska", "aac", "aac", false, true, true, 2},
+    {"mka", "{\"codec\":\"opus\"}", "matroska", "opus", "opus", false, true, true, 2},
+    {"mka", "{\"codec\":\"vorbis\"}", "matroska", "vorbis", "vorbis", false, true, true, 2},
+    {"mka", "{\"codec\":\"mp3\"}", "matroska", "mp3", "mp3", false, true, true, 2},
+    {"mka", "{\"codec\":\"ac3\"}", "matroska", "ac3", "ac3", false, true, true, 2},
+    {"mka", "{\"codec\":\"eac3\"}", "matroska", "eac3", "eac3", false, true, true, 2},
+    {"mka", "{\"codec\":\"flac\"}", "matroska", "flac", "flac", true, true, true, 2},
+    {"mka", "{\"codec\":\"alac\"}", "matroska", "alac", "alac", true, true, true, 2},
+    {"mka", "{\"codec\":\"pcm\"}", "matroska", "pcm_s16le", "pcm_s24le", true, true, true, 2},
 };
 enum { AUDIO = sizeof audio / sizeof *audio };
 
@@ -142,6 +142,13 @@ static const struct {
 } clips[] = {
     {"mpegts", NULL, "h264", "aac"},
     {"mpegts", "{\"crf\":30}", "h264", "aac"},
+    {"mp4", "{\"codec\":\"hevc\"}", "hevc", "aac"},
+    {"mkv", "{\"codec\":\"hevc\",\"preset\":\"ultrafast\",\"crf\":40}", "hevc", "aac"},
+    {"mov", "{\"codec\":\"hevc\",\"bitrate\":200000}", "hevc", "aac"},
+    {"mpegts", "{\"codec\":\"hevc\"}", "hevc", "aac"},
+    {"mp4", "{\"codec\":\"av1\"}", "av1", "aac"},
+    {"mkv", "{\"codec\":\"av1\",\"preset\":\"ultrafast\",\"crf\":50}", "av1", "aac"},
+    {"webm", "{\"codec\":\"av1\",\"bitrate\":200000}", "av1", "opus"},
     {"3gp", NULL, "h264", "aac"},
     {"3gp", "{\"crf\":30}", "h264", "aac"},
     {"3gp", "{\"codec\":\"mpeg4\"}", "mpeg4", "aac"},
@@ -162,6 +169,45 @@ static void test_video(void **state)
     }
 }
 
+/* Encoders that work in threads make the same of the same. */
+static void test_threads_change_nothing(void **state)
+{
+    (void)state;
+    static const char *const options[] = {"{\"codec\":\"hevc\"}", "{\"codec\":\"av1\"}"};
+    for (size_t i = 0; i < 2; i++) {
+        char *hashes[2];
+        for (size_t round = 0; round < 2; round++) {
+            size_t len;
+            json_decref(edit_ok("clip.mp4", "same.mp4", "mp4", options[i]));
+            hashes[round] = media_run(video_dir(), &len, "md5sum same.mp4");
+        }
+        assert_string_equal(hashes[0], hashes[1]);
+        free(hashes[0]);
+        free(hashes[1]);
+    }
+}
+
+/* Each part has an encoder of its own. */
+static void test_parts_and_bounds(void **state)
+{
+    (void)state;
+    static const char *const codecs[] = {"hevc", "av1"};
+    media_ffmpeg(video_dir(),
+                 "-f lavfi -i testsrc2=s=160x90:r=25:d=3 -map 0 -c:v libx264 -preset ultrafast long.mp4 "
+                 "-f lavfi -i color=s=4128x2304:r=25:d=0.04 -map 1 -c:v mpeg4 large.mp4 "
+                 "-f lavfi -i testsrc2=s=32x32:r=25:d=1 -map 2 -c:v libx264 small.mp4");
+    for (size_t i = 0; i < 2; i++) {
+        char options[128];
+        snprintf(options, sizeof options, "{\"codec\":\"%s\",\"split\":{\"seconds\":1}}", codecs[i]);
+        json_decref(edit_ok("long.mp4", "part", "mkv", options));
+        assert_int_equal(look("part").frames, 25);
+        assert_int_equal(look("part.2").frames, 25);
+        snprintf(options, sizeof options, "{\"codec\":\"%s\"}", codecs[i]);
+        expect_failure("large.mp4", "mp4", options, "resource_limit", "4128x2304");
+    }
+    expect_failure("small.mp4", "mp4", "{\"codec\":\"av1\"}", "unsupported_codec", "32x32");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +215,8 @@ int main(void)
         cmocka_unit_test(test_deep_audio),
         cmocka_unit_test(test_a_book_is_one),
         cmocka_unit_test(test_video),
+        cmocka_unit_test(test_threads_change_nothing),
+        cmocka_unit_test(test_parts_and_bounds),
     };
     if (!video_start())
         return 1;

@@ -156,6 +156,24 @@ static void test_every_act(void **state)
     assert_true(mr_sandbox_alive(sandbox));
 }
 
+/* Where threads are allowed they are all that is. */
+static void test_threads_are_allowed_by_job(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"fork", "exec", "socket", "kill", "map code"};
+    struct mr_sandbox_limits limits = usual();
+    struct parent parent = {.cancel_after = -1};
+    struct mr_err err = {0};
+    MR_AUTO_JSON json_t *receipt = NULL;
+    limits.threads = true;
+    assert_int_equal(run("thread", &parent, &limits, &receipt, &err), MR_OK);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        MR_AUTO_JSON json_t *none = NULL;
+        assert_int_equal(run(others[i], &parent, &limits, &none, &err), MR_INVALID);
+        assert_string_equal(mr_code_name(err.code), "sandbox_violation");
+    }
+}
+
 static void test_copy_is_exact(void **state)
 {
     (void)state;
@@ -371,6 +389,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_act),
+        cmocka_unit_test(test_threads_are_allowed_by_job),
         cmocka_unit_test(test_copy_is_exact),
         cmocka_unit_test(test_callbacks_fail),
         cmocka_unit_test(test_time_limits),

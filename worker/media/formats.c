@@ -254,6 +254,8 @@ static const struct mr_media_format formats[] = {
 /* infra/ffmpeg.sh reads the encoders from these lines and the formats, and the muxers above. */
 static const struct mr_media_codec codecs[] = {
     {.name = "h264", .encoder = "libx264"},
+    {.name = "hevc", .encoder = "libx265"},
+    {.name = "av1", .encoder = "libsvtav1"},
     {.name = "vp9", .encoder = "libvpx-vp9"},
     {.name = "mpeg4", .encoder = "mpeg4"},
     {.name = "gif", .encoder = "gif"},

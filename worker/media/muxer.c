@@ -192,11 +192,14 @@ static int add_stream(struct mr_muxer *output, enum mr_slot slot)
     stream->sample_aspect_ratio = stream->codecpar->sample_aspect_ratio;
     if (rc >= 0 && track->has_alpha)
         rc = av_dict_set(&stream->metadata, "alpha_mode", "1", 0);
-    if (!track->copied || rc < 0)
+    if (rc < 0)
         return rc;
     /* The muxer's own tag; but "hvc1" is the one by which Apple's players know HEVC. */
     bool is_hevc = stream->codecpar->codec_id == AV_CODEC_ID_HEVC && output->spec->index_first;
-    stream->codecpar->codec_tag = is_hevc ? MKTAG('h', 'v', 'c', '1') : 0;
+    if (is_hevc || track->copied)
+        stream->codecpar->codec_tag = is_hevc ? MKTAG('h', 'v', 'c', '1') : 0;
+    if (!track->copied)
+        return 0;
     stream->codecpar->block_align = is_compressed(stream->codecpar) ? 0 : stream->codecpar->block_align;
     stream->disposition = track->copied->disposition;
     const AVPacket *first = first_packet(output, slot);

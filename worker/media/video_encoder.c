@@ -16,9 +16,13 @@ enum {
     BASE_FINEST = 240000,
     GOP_SECONDS = 5,
     LARGE_PICTURE = 2560 * 1440,
+    LARGEST_THREADED = 4096 * 2304,
     CENTISECONDS = 100,
 };
 #define REGULAR 0.001
+
+/* As few threads as they can do with, so that a result is the same on every machine. */
+#define X265_PARAMS "x265-params=pools=none\\:frame-threads=1\\:log-level=none"
 
 /* Settings of each encoder as libav's options. The last ones win: the task's. */
 static const struct settings {
@@ -27,11 +31,19 @@ static const struct settings {
     const char *crf;     /* for want of the task's; NULL: it has no such thing */
     const char *frugal;  /* for large frames: fewer of them in memory */
     AVRational base;     /* 0/1: the source's, or a fine one */
+    int pixels_max;      /* of a frame, for the sandbox's memory, without which x265 crashes; 0: any */
 } settings[] = {
-    {"libx264", "preset=veryfast", "23", "rc-lookahead=8", {0, 1}},
-    {"libvpx-vp9", "deadline=realtime:cpu-used=6:b=0", "32", "lag-in-frames=4", {1, 1000}},
-    {"mpeg4", "", NULL, "", {1, BASE_DENOMINATOR}},
-    {"gif", "", NULL, "", {1, CENTISECONDS}},
+    {"libx264", "preset=veryfast", "23", "rc-lookahead=8", {0, 1}, 0},
+    {"libx265",
+     "preset=veryfast:" X265_PARAMS,
+     "28",
+     X265_PARAMS "\\:rc-lookahead=5\\:bframes=0\\:ref=1",
+     {0, 1},
+     LARGEST_THREADED},
+    {"libsvtav1", "preset=10:svtav1-params=lp=1", "35", "", {0, 1}, LARGEST_THREADED},
+    {"libvpx-vp9", "deadline=realtime:cpu-used=6:b=0", "32", "lag-in-frames=4", {1, 1000}, 0},
+    {"mpeg4", "", NULL, "", {1, BASE_DENOMINATOR}, 0},
+    {"gif", "", NULL, "", {1, CENTISECONDS}, 0},
 };
 enum { SETTINGS = sizeof settings / sizeof *settings, MPEG4_QUALITY = 4 };
 
@@ -108,14 +120,26 @@ enum mr_status mr_video_plan(const struct mr_media_format *format, const struct 
     return MR_OK;
 }
 
+/* SVT-AV1 counts its presets. */
+static const char *preset_of(const struct settings *set, const char *name)
+{
+    static const char *const numbers[][2] = {{"ultrafast", "12"}, {"superfast", "11"}, {"veryfast", "10"},
+                                             {"faster", "9"},     {"fast", "8"},       {"medium", "7"},
+                                             {"slow", "6"},       {"slower", "5"},     {"veryslow", "4"}};
+    for (size_t i = 0; strcmp(set->encoder, "libsvtav1") == 0 && i < sizeof numbers / sizeof *numbers; i++)
+        if (strcmp(numbers[i][0], name) == 0)
+            return numbers[i][1];
+    return name;
+}
+
 static int set_options(AVDictionary **dict, const struct settings *set, const struct mr_options *options,
                        const AVFrame *frame)
 {
     int rc = av_dict_parse_string(dict, set->options, "=", ":", 0);
     if (rc >= 0 && (int64_t)frame->width * frame->height >= LARGE_PICTURE)
         rc = av_dict_parse_string(dict, set->frugal, "=", ":", 0);
-    if (rc >= 0 && options->preset && strcmp(set->encoder, "libx264") == 0)
-        rc = av_dict_set(dict, "preset", options->preset, 0);
+    if (rc >= 0 && options->preset)
+        rc = av_dict_set(dict, "preset", preset_of(set, options->preset), 0);
     if (rc >= 0 && options->bit_rate)
         rc = av_dict_set_int(dict, "b", options->bit_rate, 0);
     else if (rc >= 0 && set->crf && options->crf >= 0)
@@ -123,6 +147,16 @@ static int set_options(AVDictionary **dict, const struct settings *set, const st
     else if (rc >= 0 && set->crf)
         rc = av_dict_set(dict, "crf", set->crf, 0);
     return rc;
+}
+
+static enum mr_status check_size(const struct settings *set, const AVFrame *frame, struct mr_err *err)
+{
+    if (!set->pixels_max || (int64_t)frame->width * frame->height <= set->pixels_max)
+        return MR_OK;
+    return mr_fail_code(
+        err, MR_CODE_RESOURCE_LIMIT,
+        "frames of %dx%d are too large for %s, which takes %d pixels here: use options.resize", frame->width,
+        frame->height, set->encoder, set->pixels_max);
 }
 
 static void configure(AVCodecContext *encoder, const struct mr_video_plan *plan,
@@ -156,6 +190,7 @@ enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan, const str
                                      struct mr_err *err)
 {
     MR_AUTO_DICT AVDictionary *dict = NULL;
+    MR_TRY(check_size(settings_of(plan->codec), frame, err));
     AVCodecContext *encoder = avcodec_alloc_context3(plan->codec);
     if (!encoder)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the encoder");

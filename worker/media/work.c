@@ -13,17 +13,15 @@ static const struct {
     const char *encoder, *preset; /* NULL: any */
     double weight;
 } weights[] = {
-    {"libx264", "ultrafast", 0.4},
-    {"libx264", "superfast", 0.7},
-    {"libx264", "faster", 1.5},
-    {"libx264", "fast", 2},
-    {"libx264", "medium", 3},
-    {"libx264", "slow", 5},
-    {"libx264", "slower", 8},
-    {"libx264", "veryslow", 10},
-    {"libvpx-vp9", NULL, 1.2},
-    {"mpeg4", NULL, 0.25},
-    {"gif", NULL, 0.5},
+    {"libx264", "ultrafast", 0.4},   {"libx264", "superfast", 0.7}, {"libx264", "faster", 1.5},
+    {"libx264", "fast", 2},          {"libx264", "medium", 3},      {"libx264", "slow", 5},
+    {"libx264", "slower", 8},        {"libx264", "veryslow", 10},   {"libx265", "ultrafast", 2},
+    {"libx265", "fast", 5},          {"libx265", "medium", 6},      {"libx265", "slow", 15},
+    {"libx265", "slower", 80},       {"libx265", "veryslow", 120},  {"libx265", NULL, 4},
+    {"libsvtav1", "ultrafast", 1.4}, {"libsvtav1", "superfast", 2}, {"libsvtav1", "faster", 4.5},
+    {"libsvtav1", "fast", 10},       {"libsvtav1", "medium", 13},   {"libsvtav1", "slow", 28},
+    {"libsvtav1", "slower", 45},     {"libsvtav1", "veryslow", 65}, {"libsvtav1", NULL, 3.7},
+    {"libvpx-vp9", NULL, 1.2},       {"mpeg4", NULL, 0.25},         {"gif", NULL, 0.5},
 };
 
 struct mr_work mr_work_of(int64_t max, int64_t input_size)

@@ -10,7 +10,7 @@ AV_PACKAGES=(libavcodec-dev libavformat-dev libavfilter-dev libavutil-dev libswr
 BUILD_PACKAGES=("${TOOLCHAIN_PACKAGES[@]}" "${AV_PACKAGES[@]}")
 # What makes the libraries of AV_PACKAGES for the worker's image: infra/ffmpeg.sh.
 # shellcheck disable=SC2034
-FFMPEG_PACKAGES=(dpkg-dev nasm libx264-dev libvpx-dev libmp3lame-dev libopus-dev libvorbis-dev libdav1d-dev libzimg-dev zlib1g-dev)
+FFMPEG_PACKAGES=(dpkg-dev nasm libx264-dev libx265-dev libsvtav1enc-dev libvpx-dev libmp3lame-dev libopus-dev libvorbis-dev libdav1d-dev libzimg-dev zlib1g-dev)
 # shellcheck disable=SC2034
 RUN_PACKAGES=(postgresql curl ca-certificates openssl util-linux)
 # shellcheck disable=SC2034
