@@ -22,7 +22,7 @@ def is_problem(answer, status):
     return body
 
 
-def fails(user, data, name, target="mp3", codes=("invalid_media", "no_audio", "truncated")):
+def fails(user, data, name, target="mp3", codes=("invalid_media", "no_audio", "truncated", "not_media", "unsupported_input")):
     """Refused at once (4xx), or a task that fails with a clear error."""
     answer = user.try_upload(data, target, name)
     if answer.status_code != 201:

@@ -347,6 +347,57 @@ static void test_stale_gain(void **state)
     }
 }
 
+/* Whoever sends these learns what they are. */
+static void test_files_that_are_named(void **state)
+{
+    (void)state;
+    make_pictures();
+    media_ffmpeg(
+        video_dir(),
+        "-f lavfi -i testsrc2=s=32x32:r=5:d=1 -c:v libwebp -loop 0 moves.webp -frames:v 1 still.webp");
+    media_ffmpeg(video_dir(),
+                 "-f lavfi -i testsrc2=s=32x32:r=5:d=1 -f lavfi -i sine=d=1 -c:v mpeg4 -c:a aac whole.mp4");
+    size_t len;
+    char *mp4 = media_run(video_dir(), &len, "cat whole.mp4");
+    char *index = memmem(mp4, len, "moov", 4), *media = memmem(mp4, len, "mdat", 4);
+    assert_true(index && media && index > media);
+    size_t end = (size_t)(index - mp4) - 4;
+    static const struct {
+        const char *file, *bytes;
+        size_t len;
+        const char *code, *words;
+    } cases[] = {
+        {"front.png", NULL, 0, "unsupported_input", "a PNG image"},
+        {"back.jpg", NULL, 0, "unsupported_input", "a JPEG image"},
+        {"other.bmp", NULL, 0, "unsupported_input", "a BMP image"},
+        {"moves.webp", NULL, 0, "unsupported_input", "animated WebP"},
+        {"still.webp", NULL, 0, "unsupported_input", "a WebP image"},
+        {"a.mid", "MThd\0\0\0\6\0\0\0\1\0\x60MTrk\0\0\0\4\0\xff\x2f\0", 26, "unsupported_input", "MIDI"},
+        {"a.heic",
+         "\0\0\0\x18"
+         "ftypheic\0\0\0\0mif1heic\0\0\0\x08"
+         "free",
+         32, "unsupported_input", "HEIC"},
+        {"a.mp3", "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", 31, "not_media", "PDF"},
+        {"a.mp4", "<!doctype html><html><body>Not found</body></html>", 50, "not_media", "a web page"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (cases[i].bytes)
+            media_write_file(video_dir(), cases[i].file, cases[i].bytes, cases[i].len);
+        expect_failure(cases[i].file, i % 2 ? "mp4" : "mp3", NULL, cases[i].code, cases[i].words);
+    }
+    /* Recorders write the index last: its size is 0, or as planned, or right. */
+    static const unsigned char sizes[][4] = {{0, 0, 0, 0}, {0, 0xff, 0xff, 0xff}};
+    media_write_file(video_dir(), "late.mp4", mp4, end);
+    expect_failure("late.mp4", "mp4", NULL, "truncated", "recorder was stopped");
+    for (size_t i = 0; i < 2; i++) {
+        memcpy(media - 4, sizes[i], 4);
+        media_write_file(video_dir(), "late.mov", mp4, end);
+        expect_failure("late.mov", "mp3", NULL, "truncated", i ? NULL : "recorder was stopped");
+    }
+    free(mp4);
+}
+
 int main(void)
 {
     if (!video_start())
@@ -359,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_texts_without_an_encoding),
         cmocka_unit_test(test_covers),
         cmocka_unit_test(test_stale_gain),
+        cmocka_unit_test(test_files_that_are_named),
     };
     int failed = cmocka_run_group_tests_name("facts of media", tests, NULL, NULL);
     video_stop();

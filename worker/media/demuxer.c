@@ -2,6 +2,7 @@
 
 #include "worker/media/alpha.h"
 #include "worker/media/cut.h"
+#include "worker/media/foreign.h"
 #include "worker/media/inputs.h"
 #include "worker/media/samples.h"
 #include "worker/media/tag_text.h"
@@ -94,10 +95,10 @@ static enum mr_status open_container(struct mr_demuxer *input, const char *name,
     int rc = avformat_open_input(&format, hint, NULL, &options); /* frees format when it fails */
     if (rc == AVERROR(ENOMEM))
         return mr_av_fail(err, MR_CODE_RESOURCE_LIMIT, rc, "open the file");
-    if (rc < 0 && input->missing_bytes)
+    if (rc < 0 && input->missing_bytes && !mr_foreign_lacks_index(input->source))
         return break_off(input, err);
     if (rc < 0)
-        return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file is not audio or video of a known format");
+        return mr_foreign_refuse(input->source, err);
     input->format = format;
     return MR_OK;
 }
