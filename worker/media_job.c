@@ -56,6 +56,12 @@ static enum mr_status write_output(void *ctx, uint32_t output, int64_t offset, c
     return MR_OK;
 }
 
+static enum mr_status restart(void *ctx, struct mr_err *err)
+{
+    struct media_job *media = ctx;
+    return media->outputs ? mr_output_set_restart(media->outputs, err) : MR_OK;
+}
+
 static void note_progress(void *ctx, int permille)
 {
     struct media_job *media = ctx;
@@ -71,6 +77,7 @@ static bool should_stop(void *ctx)
 
 static const struct mr_sandbox_callbacks callbacks = {.read_range = read_range,
                                                       .write_output = write_output,
+                                                      .restart = restart,
                                                       .progress = note_progress,
                                                       .canceled = should_stop};
 

@@ -91,6 +91,14 @@ enum mr_status mr_output_set_write(struct mr_output_set *set, uint32_t output, i
     return mr_output_writer_write(set->writer, offset, data, len, err);
 }
 
+enum mr_status mr_output_set_restart(struct mr_output_set *set, struct mr_err *err)
+{
+    if (set->count > 0)
+        return mr_fail(err, MR_INTERNAL, "outputs that are finished cannot be written again");
+    mr_output_writer_free(MR_TAKE(set->writer));
+    return MR_OK;
+}
+
 static bool is_thumbnail(const struct mr_output *output)
 {
     return strcmp(output->format, thumbnail_format.name) == 0;

@@ -38,6 +38,10 @@ MR_DEFINE_CLEANUP(mr_output_set, mr_output_set_free)
 MR_MUST_CHECK enum mr_status mr_output_set_write(struct mr_output_set *set, uint32_t output, int64_t offset,
                                                  const void *data, size_t len, struct mr_err *err);
 
+/* Drops what was written of the first output; it is written again from its beginning. MR_INTERNAL once an output is
+ * finished. */
+MR_MUST_CHECK enum mr_status mr_output_set_restart(struct mr_output_set *set, struct mr_err *err);
+
 /* Finishes the last output and names the files; several parts are numbered from 1. Code "sandbox_protocol"
  * without any output. */
 MR_MUST_CHECK enum mr_status mr_output_set_finish(struct mr_output_set *set, struct mr_err *err);

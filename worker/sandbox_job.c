@@ -244,10 +244,10 @@ static enum mr_status serve(struct job *job, struct mr_err *err)
     return MR_OK;
 }
 
-enum mr_status mr_sandbox_run(struct mr_sandbox *sandbox, const json_t *spec,
-                              const struct mr_sandbox_callbacks *callbacks, void *ctx,
-                              const struct mr_sandbox_limits *limits, json_t **ret_receipt,
-                              struct mr_err *err)
+static enum mr_status run_once(struct mr_sandbox *sandbox, const json_t *spec,
+                               const struct mr_sandbox_callbacks *callbacks, void *ctx,
+                               const struct mr_sandbox_limits *limits, json_t **ret_receipt,
+                               struct mr_err *err)
 {
     MR_AUTO_STR char *text = json_dumps(spec, JSON_COMPACT);
     if (!text)
@@ -258,4 +258,22 @@ enum mr_status mr_sandbox_run(struct mr_sandbox *sandbox, const json_t *spec,
     MR_TRY(serve(job, err));
     return mr_verdict_decide(&job->verdict, limits, mr_output_order_is_complete(&job->order), ret_receipt,
                              err);
+}
+
+enum mr_status mr_sandbox_run(struct mr_sandbox *sandbox, const json_t *spec,
+                              const struct mr_sandbox_callbacks *callbacks, void *ctx,
+                              const struct mr_sandbox_limits *limits, json_t **ret_receipt,
+                              struct mr_err *err)
+{
+    struct mr_err failure = {0};
+    enum mr_status status = run_once(sandbox, spec, callbacks, ctx, limits, ret_receipt, &failure);
+    if (status == MR_OK)
+        return MR_OK;
+    if (failure.code != MR_CODE_COPY_IMPOSSIBLE || !callbacks->restart)
+        return mr_fail_from(err, &failure);
+    MR_TRY(callbacks->restart(ctx, err));
+    MR_AUTO_JSON json_t *again = json_copy((json_t *)(uintptr_t)spec);
+    if (!again || json_object_set_new(again, "encode_audio", json_true()) < 0)
+        return mr_fail_oom(err);
+    return run_once(sandbox, again, callbacks, ctx, limits, ret_receipt, err);
 }

@@ -31,7 +31,12 @@ struct mr_sandbox_callbacks {
      */
     enum mr_status (*write_output)(void *ctx, uint32_t output, int64_t offset, const void *data, size_t len,
                                    struct mr_err *err);
-    /* Progress in thousandths as reported by the child; it never falls. May be NULL. */
+    /*
+     * Drops all output. The child has found out, far into the file, that its audio cannot be copied: the job is run
+     * again, with "encode_audio" in its spec. A failure ends the job and is returned unchanged.
+     */
+    enum mr_status (*restart)(void *ctx, struct mr_err *err);
+    /* Progress in thousandths as reported by the child; it never falls in a run. May be NULL. */
     void (*progress)(void *ctx, int permille);
     /* Called about every 200 ms while the job waits, and after each record; true ends the job. May be NULL. */
     bool (*canceled)(void *ctx);

@@ -301,6 +301,15 @@ static enum mr_status write_output(void *ctx, uint32_t output, int64_t offset, c
     return n == (ssize_t)len ? MR_OK : mr_fail_errno(err, MR_UNAVAILABLE, errno, "write");
 }
 
+static enum mr_status restart(void *ctx, struct mr_err *err)
+{
+    struct files *files = ctx;
+    files->body_start = -1;
+    return ftruncate(files->head, 0) == 0 && ftruncate(files->body, 0) == 0
+               ? MR_OK
+               : mr_fail_errno(err, MR_UNAVAILABLE, errno, "write");
+}
+
 static int open_in(const struct media_dir *dir, const char *file, int flags)
 {
     char path[512];
@@ -312,7 +321,8 @@ enum mr_status media_edit(struct mr_sandbox *sandbox, const struct media_dir *di
                           const char *output, const char *format, const json_t *options, json_t **ret_receipt,
                           struct mr_err *err)
 {
-    const struct mr_sandbox_callbacks callbacks = {.read_range = read_range, .write_output = write_output};
+    const struct mr_sandbox_callbacks callbacks = {
+        .read_range = read_range, .write_output = write_output, .restart = restart};
     const struct mr_sandbox_limits limits = {
         .memory_mib = MR_SANITIZED                       ? 0
                       : mr_options_need_threads(options) ? 1024

@@ -1,11 +1,13 @@
 #include "worker/media/audio.h"
 
 #include "worker/media/copy_rules.h"
+#include "worker/media/junk.h"
 #include "worker/media/samples.h"
 
 #include <errno.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/common.h>
+#include <string.h>
 
 enum { HIDDEN_KEPT_US = 30 * 1000 }; /* a decoder needs a few frames before the first that is heard */
 
@@ -32,7 +34,8 @@ static int64_t place_filtered(const struct mr_audio *audio, const AVFrame *frame
     const struct mr_timeline *timeline = audio->track.parts->timeline;
     AVRational samples = {1, audio->clip.part.encoder->sample_rate};
     if (!timeline->is_timed)
-        return audio->filtered_count - av_rescale_q(timeline->skip_us, AV_TIME_BASE_Q, samples);
+        return audio->filtered_count +
+               av_rescale_q(audio->filled_us - timeline->skip_us, AV_TIME_BASE_Q, samples);
     if (frame->pts == AV_NOPTS_VALUE)
         return audio->clip.next;
     return av_rescale_q(frame->pts, mr_filters_time_base(&audio->filters), samples);
@@ -127,11 +130,41 @@ static int64_t place_on_clip(const struct mr_audio *audio, const AVFrame *frame,
     const struct mr_timeline *timeline = audio->track.parts->timeline;
     AVRational samples = {1, frame->sample_rate};
     if (!timeline->is_timed) /* a file's own time stamps may jump */
-        return av_rescale_q(decoded_us - timeline->skip_us, AV_TIME_BASE_Q, samples);
+        return av_rescale_q(decoded_us + audio->filled_us - timeline->skip_us, AV_TIME_BASE_Q, samples);
     if (frame->best_effort_timestamp == AV_NOPTS_VALUE)
         return av_rescale(audio->clip.next, frame->sample_rate, audio->clip.part.encoder->sample_rate);
     return av_rescale_q(frame->best_effort_timestamp, audio->track.stream->time_base, samples) -
            av_rescale_q(timeline->origin_us, AV_TIME_BASE_Q, samples);
+}
+
+static bool changes(const struct mr_audio *audio, const AVFrame *frame)
+{
+    return audio->rate &&
+           (frame->sample_rate != audio->rate || frame->ch_layout.nb_channels != audio->channels);
+}
+
+/* Silence belongs before the next frame: what came before it must be out of the filters first. */
+static enum mr_status meet_hole(struct mr_audio *audio, int64_t hole_us, struct mr_err *err)
+{
+    if (audio->copies)
+        return mr_fail_code(err, MR_CODE_COPY_IMPOSSIBLE, "audio with holes cannot be copied");
+    int64_t end_us = decoded_us_of(audio) + audio->filled_us + hole_us;
+    MR_TRY(mr_timeline_check(audio->track.parts->timeline, end_us, err));
+    MR_TRY(drain_filters(audio, err));
+    mr_filters_close(&audio->filters);
+    audio->filled_us += hole_us;
+    return MR_OK;
+}
+
+/* How much silence belongs before the frame. With video, and encoded, all time stamps count anyway. */
+static int64_t hole_before(struct mr_audio *audio, const AVFrame *frame)
+{
+    int64_t at_us = frame->best_effort_timestamp;
+    if (!audio->copies && audio->track.parts->timeline->is_timed)
+        return 0;
+    if (at_us != AV_NOPTS_VALUE)
+        at_us = av_rescale_q(at_us, audio->track.stream->time_base, AV_TIME_BASE_Q);
+    return mr_gaps_before(&audio->gaps, at_us, av_rescale(frame->nb_samples, 1000000, frame->sample_rate));
 }
 
 static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
@@ -140,6 +173,11 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
     if (frame->nb_samples <= 0)
         return MR_OK;
     MR_TRY(mr_samples_check_form(frame->sample_rate, frame->ch_layout.nb_channels, err));
+    int64_t hole_us = hole_before(audio, frame);
+    if (hole_us > 0)
+        MR_TRY(meet_hole(audio, hole_us, err));
+    if (audio->copies && changes(audio, frame))
+        return mr_fail_code(err, MR_CODE_COPY_IMPOSSIBLE, "audio whose form changes cannot be copied");
     int64_t decoded_us = decoded_us_of(audio);
     count_samples(audio, frame);
     if (audio->copies)
@@ -155,22 +193,40 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
     return take_filtered(audio, err);
 }
 
-/* Audio that an edit list leaves out, but for what a decoder needs before the first frame. */
-static bool is_hidden(const struct mr_track *track, const AVPacket *packet)
+/* Audio that an edit list leaves out of a copy: all but what a decoder needs before the first frame. */
+static bool is_hidden(const struct mr_audio *audio, const AVPacket *packet)
 {
+    const struct mr_track *track = &audio->track;
     if (!(packet->flags & AV_PKT_FLAG_DISCARD) || packet->pts == AV_NOPTS_VALUE)
         return false;
+    if (audio->has_shown)
+        return true;
     int64_t end_us = av_rescale_q(packet->pts + packet->duration, track->stream->time_base, AV_TIME_BASE_Q);
     return end_us < track->parts->input->start_us - HIDDEN_KEPT_US;
+}
+
+/* libav calls the last packet corrupt where a header states more than there is; but many headers do, and how much is
+ * missing was judged when the file was opened. */
+static void mend(const struct mr_audio *audio, AVPacket *packet)
+{
+    const struct mr_demuxer *input = audio->track.parts->input;
+    bool is_judged = !input->missing_bytes && (input->states_size || input->declared_us < 0);
+    if (mr_demuxer_is_raw(input) && is_judged)
+        packet->flags &= ~AV_PKT_FLAG_CORRUPT;
 }
 
 static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, struct mr_err *err)
 {
     struct mr_audio *audio = audio_of(track);
-    if (is_hidden(track, packet))
+    int64_t before = audio->samples;
+    mend(audio, packet);
+    if (audio->is_mp3_file && !mr_junk_trim(packet, audio->samples == 0))
         return MR_OK;
     MR_TRY(mr_decoder_push(&track->decoder, packet, take_frame, audio, err));
-    return audio->copies ? mr_audio_copy_packet(&audio->copy, packet, err) : MR_OK;
+    if (!audio->copies || is_hidden(audio, packet))
+        return MR_OK;
+    audio->has_shown |= !(packet->flags & AV_PKT_FLAG_DISCARD);
+    return mr_audio_copy_packet(&audio->copy, packet, before, audio->samples, audio->rate, err);
 }
 
 static enum mr_status open_late(struct mr_track *track, struct mr_err *err)
@@ -225,9 +281,12 @@ static int64_t position(const struct mr_track *track)
                                                : decoded_us_of(audio);
 }
 
+/* With the holes in it. */
 static int64_t decoded(const struct mr_track *track)
 {
-    return decoded_us_of(const_audio_of(track));
+    const struct mr_audio *audio = const_audio_of(track);
+    int64_t us = decoded_us_of(audio) + audio->filled_us;
+    return track->parts->timeline->is_timed ? FFMAX(us, position(track)) : us;
 }
 
 static bool is_done(const struct mr_track *track)
@@ -279,7 +338,10 @@ enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, con
                                .gain = gain,
                                .filtered = av_frame_alloc(),
                                .copy = {.parts = parts}};
-    audio->copies = !mr_options_change(parts->options, MR_OF_AUDIO, input->video != NULL) &&
+    audio->gaps = mr_gaps_of(input);
+    audio->is_mp3_file = strcmp(input->format->iformat->name, "mp3") == 0;
+    audio->copies = !parts->encode_audio &&
+                    !mr_options_change(parts->options, MR_OF_AUDIO, input->video != NULL) &&
                     mr_copy_is_possible(input, input->audio, parts->spec);
     mr_meter_init(&audio->in);
     mr_audio_clip_init(&audio->clip, parts, sync);

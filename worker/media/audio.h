@@ -12,6 +12,7 @@
 #include "worker/media/audio_clip.h"
 #include "worker/media/audio_copy.h"
 #include "worker/media/filters.h"
+#include "worker/media/gaps.h"
 #include "worker/media/loudness.h"
 #include "worker/media/track.h"
 
@@ -27,8 +28,12 @@ struct mr_audio {
     int channels;
     int64_t samples;    /* and how many samples of that rate */
     int64_t earlier_us; /* what was decoded at other rates before */
+    bool is_mp3_file;   /* whose packets may hold junk */
+    struct mr_gaps gaps;
+    int64_t filled_us; /* silence for holes in the time stamps */
 
     bool copies;
+    bool has_shown;            /* of a copy: a packet that an edit list does not hide was copied */
     struct mr_audio_copy copy; /* if it copies */
     struct mr_audio_clip clip; /* else: where the filters' frames go */
 };

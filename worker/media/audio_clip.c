@@ -129,6 +129,17 @@ static enum mr_status fill(struct mr_audio_clip *clip, int64_t until, struct mr_
     return MR_OK;
 }
 
+/* Silence between audio and more audio, with what was padded already. */
+static void count_hole(struct mr_audio_clip *clip, int64_t samples)
+{
+    samples += clip->padded;
+    clip->padded = 0;
+    if (!clip->has_audio || samples == 0)
+        return;
+    clip->holes++;
+    clip->hole_samples += samples;
+}
+
 enum mr_status mr_audio_clip_append(struct mr_audio_clip *clip, int64_t at, AVFrame *frame,
                                     struct mr_err *err)
 {
@@ -136,6 +147,8 @@ enum mr_status mr_audio_clip_append(struct mr_audio_clip *clip, int64_t at, AVFr
     if (is_far_ahead(clip))
         return MR_OK;
     bool is_jitter = clip->next > 0 && llabs(at - clip->next) <= to_samples(clip, JITTER_US);
+    if (!is_jitter)
+        count_hole(clip, FFMAX(at - clip->next, 0));
     if (at > clip->next && !is_jitter)
         MR_TRY(fill(clip, FFMIN(at, end), err));
     else if (at < clip->next && !is_jitter)
@@ -152,7 +165,10 @@ enum mr_status mr_audio_clip_append(struct mr_audio_clip *clip, int64_t at, AVFr
 
 enum mr_status mr_audio_clip_pad(struct mr_audio_clip *clip, int64_t until_us, struct mr_err *err)
 {
-    return fill(clip, to_samples(clip, FFMIN(until_us, timeline_of(clip)->length_us)), err);
+    int64_t before = clip->next;
+    MR_TRY(fill(clip, to_samples(clip, FFMIN(until_us, timeline_of(clip)->length_us)), err));
+    clip->padded += clip->next - before;
+    return MR_OK;
 }
 
 /* Audio that is made as long as the video. */

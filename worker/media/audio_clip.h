@@ -14,6 +14,9 @@ struct mr_audio_clip {
     struct mr_audio_part part;  /* the present one */
     AVAudioFifo *waiting;       /* samples of the clip, from `head` to `next` */
     int64_t head, next;         /* in samples of the encoder's rate since the beginning of the clip */
+    int64_t padded;             /* samples of silence behind the last audio; a hole if more audio comes */
+    int64_t holes;              /* in the audio, */
+    int64_t hole_samples;       /* and how long they are together */
     bool has_audio;             /* more than added silence */
     bool is_done;               /* no more of it is needed */
     bool is_full;               /* too much audio waited for video, and the rest was left out */

@@ -33,9 +33,7 @@ static enum mr_status check_length(const struct mr_track *track, struct mr_err *
 {
     if (!mr_track_is_active(track) || track->declared_us < 0)
         return MR_OK;
-    int64_t declared = track->declared_us, seen = mr_track_decoded_us(track);
-    if (track->parts->timeline->is_timed) /* there may be holes */
-        seen = FFMAX(seen, mr_track_position_us(track));
+    int64_t declared = track->declared_us, seen = mr_track_decoded_us(track); /* with the holes in it */
     int64_t tolerated = av_clip64(declared / track->ops->tolerance.share, track->ops->tolerance.min_us,
                                   track->ops->tolerance.max_us);
     if (declared - seen <= tolerated)

@@ -14,6 +14,7 @@ enum { DAY = 86400 };
 
 struct spec {
     bool is_probe;
+    bool encode_audio;                    /* it was found out that the audio cannot be copied */
     const struct mr_media_format *format; /* NULL for a probe */
     int64_t input_size;
     const char *input_name;
@@ -39,14 +40,15 @@ static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_
     const char *format = NULL, *name = NULL;
     json_t *options = NULL;
     json_int_t size = 0, logo_size = 0, max_pixels = 0, max_work = 0, max_seconds = DAY;
-    int is_probe = false;
-    if (json_unpack((json_t *)(uintptr_t)json, "{s?s, s?b, s:I, s?s, s?o, s?I, s?I, s?I, s?I}", "format",
-                    &format, "probe", &is_probe, "input_size", &size, "input_name", &name, "options",
-                    &options, "logo_size", &logo_size, "max_pixels", &max_pixels, "max_work", &max_work,
-                    "max_duration_seconds", &max_seconds) < 0 ||
+    int is_probe = false, encode_audio = false;
+    if (json_unpack((json_t *)(uintptr_t)json, "{s?s, s?b, s?b, s:I, s?s, s?o, s?I, s?I, s?I, s?I}", "format",
+                    &format, "probe", &is_probe, "encode_audio", &encode_audio, "input_size", &size,
+                    "input_name", &name, "options", &options, "logo_size", &logo_size, "max_pixels",
+                    &max_pixels, "max_work", &max_work, "max_duration_seconds", &max_seconds) < 0 ||
         size < 0 || (!format && !is_probe))
         return mr_fail_code(err, MR_CODE_INTERNAL, "the job's spec is incomplete");
     *ret = (struct spec){.is_probe = is_probe,
+                         .encode_audio = encode_audio,
                          .format = is_probe ? NULL : mr_media_format_find(format),
                          .input_size = size,
                          .input_name = name,
@@ -110,6 +112,7 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
                                    .fds = fds,
                                    .notes = &notes,
                                    .max_us = spec->max_us,
+                                   .encode_audio = spec->encode_audio,
                                    .work = mr_work_of(spec->max_work, spec->input_size),
                                    .gain = &gain};
     MR_TRY(mr_notes_init(&notes, err));

@@ -1,8 +1,13 @@
 #include "worker/media/copy_rules.h"
 
+#include "worker/media/edits.h"
 #include "worker/media/loops.h"
 
 #include <libavutil/avstring.h>
+#include <libavutil/mathematics.h>
+
+/* What an encoder of audio puts before the first sample, at most; a container without edit lists has it, too. */
+enum { PRIMING_US = 60 * 1000 };
 
 /* The AAC profiles that every player of .aac and .m4a knows; the others are encoded again. */
 static bool is_common_aac(int profile)
@@ -35,8 +40,18 @@ static bool can_copy_video(const struct mr_demuxer *input, const AVCodecParamete
     return params->codec_id != AV_CODEC_ID_H264 || !spec->only_plain_h264 || is_plain(params->format);
 }
 
-bool mr_copy_is_possible(const struct mr_demuxer *input, const AVStream *stream,
-                         const struct mr_media_format *spec)
+/* Nothing that an edit list hides may be seen or heard. */
+static bool stays_hidden(AVStream *stream, const struct mr_media_format *spec)
+{
+    const struct mr_edits edits = mr_edits_of(stream);
+    bool is_audio = stream->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
+    if (edits.hides_within || (edits.hides_lead && !is_audio && !spec->holds_edits))
+        return false;
+    return !is_audio || spec->holds_edits ||
+           av_rescale_q(edits.lead, stream->time_base, AV_TIME_BASE_Q) <= PRIMING_US;
+}
+
+bool mr_copy_is_possible(const struct mr_demuxer *input, AVStream *stream, const struct mr_media_format *spec)
 {
     const AVCodecParameters *params = stream->codecpar;
     if (params->codec_id == AV_CODEC_ID_AAC && !is_common_aac(params->profile))
@@ -45,6 +60,6 @@ bool mr_copy_is_possible(const struct mr_demuxer *input, const AVStream *stream,
         return false;
     for (size_t i = 0; i < MR_COPY_CODECS_MAX && spec->copies[i] != AV_CODEC_ID_NONE; i++)
         if (spec->copies[i] == params->codec_id)
-            return true;
+            return stays_hidden(stream, spec);
     return false;
 }

@@ -8,7 +8,7 @@
 #include "worker/media/formats.h"
 
 /* True if the format, and its usual players, take the packets of this stream of the input as they are. */
-bool mr_copy_is_possible(const struct mr_demuxer *input, const AVStream *stream,
+bool mr_copy_is_possible(const struct mr_demuxer *input, AVStream *stream,
                          const struct mr_media_format *spec);
 
 #endif

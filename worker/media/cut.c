@@ -14,6 +14,12 @@ static int64_t end_of(int64_t start, uint64_t size)
     return size > (uint64_t)(INT64_MAX - start) ? INT64_MAX : start + (int64_t)size;
 }
 
+/* Programs append what is no box: tags, ids of a vendor, zeros. Only these boxes hold media or lead to it. */
+static bool is_needed(const uint8_t *type)
+{
+    return memcmp(type, "moov", 4) == 0 || memcmp(type, "mdat", 4) == 0 || memcmp(type, "moof", 4) == 0;
+}
+
 /* ISO/IEC 14496-12, 4.2: boxes of 32-bit size and type; size 1 means a 64-bit size follows, 0 "to the end".
  */
 static int64_t iso_end(struct mr_source *source, const uint8_t *head)
@@ -24,7 +30,7 @@ static int64_t iso_end(struct mr_source *source, const uint8_t *head)
     for (int i = 0; i < MAX_PARTS && at < source->size; i++) {
         uint8_t box[16];
         if (!mr_source_peek(source, at, box, 8))
-            return at + 8;
+            return source->size;
         uint64_t size = AV_RB32(box);
         if (size == 1) {
             if (!mr_source_peek(source, at + 8, box + 8, 8))
@@ -33,18 +39,76 @@ static int64_t iso_end(struct mr_source *source, const uint8_t *head)
         }
         if (size < 8)
             return 0;
+        if (end_of(at, size) > source->size && !is_needed(box + 4))
+            return source->size;
         at = end_of(at, size);
     }
     return at;
 }
 
+bool mr_cut_is_placeholder(int64_t declared, int64_t size)
+{
+    enum { LARGE = 500 * 1000 * 1000, HEADERS_MAX = 256, ROUND_2 = 1 << 24, ROUND_10 = 10 * 1000 * 1000 };
+    if (declared <= size)
+        return false;
+    if (declared >= LARGE && size < declared / 2)
+        return true;
+    /* Headers may be counted with it. */
+    return declared >= ROUND_10 && (declared % ROUND_2 < HEADERS_MAX || declared % ROUND_10 < HEADERS_MAX ||
+                                    (declared + 1) % ROUND_2 == 0);
+}
+
 /* The size of the whole but 8 bytes. Writers that could not seek leave 0 or some large number. */
 static int64_t riff_end(struct mr_source *source, const uint8_t *head)
 {
-    enum { UNKNOWN = 0x7ffff000 };
-    (void)source;
-    uint32_t size = AV_RL32(head + 4);
-    return memcmp(head, "RIFF", 4) == 0 && size < UNKNOWN ? 8 + (int64_t)size : 0;
+    int64_t size = AV_RL32(head + 4);
+    if (memcmp(head, "RIFF", 4) != 0 || size == 0 || mr_cut_is_placeholder(size, source->size))
+        return 0;
+    return 8 + size;
+}
+
+/* AIFF: the same, in the other order of bytes. */
+static int64_t form_end(struct mr_source *source, const uint8_t *head)
+{
+    int64_t size = AV_RB32(head + 4);
+    if (memcmp(head, "FORM", 4) != 0 || size == 0 || mr_cut_is_placeholder(size, source->size))
+        return 0;
+    return 8 + size;
+}
+
+/* Where the first frame of an MP3 file is: behind its ID3v2 tags. */
+static int64_t skip_id3(struct mr_source *source)
+{
+    enum { TAGS_MAX = 4, HEADER = 10 };
+    int64_t at = 0;
+    for (int i = 0; i < TAGS_MAX; i++) {
+        uint8_t tag[HEADER];
+        if (!mr_source_peek(source, at, tag, sizeof tag) || memcmp(tag, "ID3", 3) != 0)
+            break;
+        int64_t size = (tag[6] & 127) << 21 | (tag[7] & 127) << 14 | (tag[8] & 127) << 7 | (tag[9] & 127);
+        at += HEADER + size;
+    }
+    return at;
+}
+
+/* The first frame of many MP3 files is a table (Xing, or Info) that may state how many bytes there are. The number of
+ * frames beside it says nothing of the file's end. */
+static int64_t mp3_end(struct mr_source *source, const uint8_t *head)
+{
+    enum { FRAME = 64, HAS_FRAMES = 1, HAS_BYTES = 2 };
+    uint8_t frame[FRAME];
+    if (memcmp(head, "ID3", 3) != 0 && (head[0] != 0xff || (head[1] & 0xe0) != 0xe0))
+        return 0;
+    int64_t at = skip_id3(source);
+    if (!mr_source_peek(source, at, frame, sizeof frame) || frame[0] != 0xff)
+        return 0;
+    bool is_mpeg_1 = (frame[1] >> 3 & 3) == 3, is_mono = (frame[3] >> 6) == 3;
+    size_t table = 4 + (is_mpeg_1 ? (is_mono ? 17U : 32U) : (is_mono ? 9U : 17U));
+    if (memcmp(frame + table, "Xing", 4) != 0 && memcmp(frame + table, "Info", 4) != 0)
+        return 0;
+    uint32_t flags = AV_RB32(frame + table + 4);
+    int64_t bytes = AV_RB32(frame + table + (flags & HAS_FRAMES ? 12 : 8));
+    return (flags & HAS_BYTES) && !mr_cut_is_placeholder(bytes, source->size) ? at + bytes : 0;
 }
 
 /* RFC 8794: a variable-length size; all value bits set mean "unknown". Returns its length, 0 if it is invalid.
@@ -109,16 +173,17 @@ static int64_t asf_end(struct mr_source *source, const uint8_t *head)
 
 int64_t mr_cut_missing_bytes(struct mr_source *source)
 {
-    static declared_end_fn *const containers[] = {iso_end, riff_end, matroska_end, asf_end};
+    static declared_end_fn *const containers[] = {iso_end,      riff_end, form_end,
+                                                  matroska_end, asf_end,  mp3_end};
     uint8_t head[16];
     if (!mr_source_peek(source, 0, head, sizeof head))
-        return 0;
+        return -1;
     for (size_t i = 0; i < sizeof containers / sizeof *containers; i++) {
         int64_t end = containers[i](source, head);
         if (end)
             return end > source->size ? end - source->size : 0;
     }
-    return 0;
+    return -1;
 }
 
 /* Is the last page in these bytes cut, or not marked as the last (RFC 3533, section 6)? */

@@ -9,9 +9,13 @@
 
 /*
  * Bytes that the container announces beyond the end of the file: ISO base media (MP4, MOV, M4A), RIFF (WAV,
- * AVI), Matroska and ASF. 0: whole, or a container (or a live recording) that states no size.
+ * AVI), AIFF, Matroska, ASF and MP3. 0: whole; -1: a container (or a live recording) that states no size.
  */
 int64_t mr_cut_missing_bytes(struct mr_source *source);
+
+/* True if a size that is beyond the end of the file was left there by a writer that could not know it: it is round, or
+ * far too large. */
+bool mr_cut_is_placeholder(int64_t declared, int64_t size);
 
 /* True if an Ogg file does not end with a whole page that is marked as the last: the only trace of a cut
  * there.

@@ -18,6 +18,9 @@ enum { PROBE_BYTES = 5 << 20, ANALYZE_US = 10 * 1000 * 1000 };
  */
 enum { STREAMS_MAX = 64, STREAMS_READ_MAX = 1000 };
 
+/* How much too long the length of a live recording may be, beside a tenth. */
+enum { SLOPPY_US = 2 * 1000 * 1000 };
+
 /* 8K as the cinema has it. More pixels would not fit into the sandbox's memory. */
 enum { MAX_PIXELS = 8192 * 4320 };
 
@@ -252,9 +255,19 @@ bool mr_demuxer_is_mpeg(const struct mr_demuxer *input)
     return strcmp(name, "mpegts") == 0 || strcmp(name, "mpeg") == 0;
 }
 
+bool mr_demuxer_is_raw(const struct mr_demuxer *input)
+{
+    return av_match_list(input->format->iformat->name, "wav,w64,aiff,caf,au", ',');
+}
+
+/* Of the length in MP3 and Matroska only the number of bytes is a proof, where they state it. */
 static bool states_lengths(const struct mr_demuxer *input)
 {
-    bool from_end = strcmp(input->format->iformat->name, "ogg") == 0 || mr_demuxer_is_mpeg(input);
+    const char *name = input->format->iformat->name;
+    bool from_end = strcmp(name, "ogg") == 0 || mr_demuxer_is_mpeg(input);
+    bool has_proof = strcmp(name, "mp3") == 0 || strcmp(name, "matroska,webm") == 0;
+    if (has_proof && input->states_size)
+        return false;
     return input->format->duration_estimation_method == AVFMT_DURATION_FROM_STREAM && !from_end;
 }
 
@@ -265,11 +278,20 @@ static int64_t length_of(const AVStream *stream)
                : -1;
 }
 
+/* A writer that could not know the number of samples, and left one that no file has. */
+static bool is_placeholder(const struct mr_demuxer *input)
+{
+    if (!mr_demuxer_is_raw(input) || !input->audio || input->audio->codecpar->bit_rate <= 0)
+        return false;
+    int64_t bytes = av_rescale(FFMAX(input->estimated_us, 0), input->audio->codecpar->bit_rate, 8 * 1000000);
+    return mr_cut_is_placeholder(bytes, input->source->size);
+}
+
 /* A length that libav found by reading timestamps or dividing by a bit rate shrinks with the file: it
  * declares nothing. Neither does the length of a whole video for its audio alone. */
 static void read_durations(struct mr_demuxer *input)
 {
-    const AVFormatContext *format = input->format;
+    AVFormatContext *format = input->format;
     const AVStream *main = input->video ? input->video : input->audio;
     unsigned others = 0;
     for (unsigned i = 0; i < format->nb_streams; i++)
@@ -281,14 +303,24 @@ static void read_durations(struct mr_demuxer *input)
         input->estimated_us = length;
     else if (format->duration != AV_NOPTS_VALUE)
         input->estimated_us = format->duration;
+    if (is_placeholder(input)) {
+        const AVCodecParameters *params = input->audio->codecpar;
+        format->duration = input->estimated_us =
+            av_rescale(input->source->size, INT64_C(8000000), params->bit_rate);
+        return;
+    }
     if (!states_lengths(input))
         return;
-    int64_t declared = length >= 0 || others == 0 ? input->estimated_us : -1;
+    /* ASF gives all streams the length of the longest one. */
+    bool is_own = length >= 0 && strcmp(format->iformat->name, "asf") != 0;
+    int64_t declared = is_own || others == 0 ? input->estimated_us : -1;
+    if (strcmp(format->iformat->name, "matroska,webm") == 0) /* a web page wrote it, by its own clock */
+        declared = FFMAX(declared - declared / 10 - SLOPPY_US, -1);
     if (input->video)
         input->video_declared_us = declared;
     else
         input->declared_us = declared;
-    if (input->video && input->audio)
+    if (input->video && input->audio && is_own)
         input->declared_us = length_of(input->audio);
 }
 
@@ -327,6 +359,8 @@ enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *sourc
 {
     max_pixels = max_pixels > 0 ? FFMIN(max_pixels, MAX_PIXELS) : MAX_PIXELS;
     *input = (struct mr_demuxer){.source = source, .missing_bytes = mr_cut_missing_bytes(source)};
+    input->states_size = input->missing_bytes >= 0;
+    input->missing_bytes = FFMAX(input->missing_bytes, 0);
     if (is_cut(input))
         return break_off(input, err);
     MR_TRY(open_container(input, name, err));

@@ -19,6 +19,7 @@ struct mr_demuxer {
     AVCodecContext *decoder; /* of the audio */
     AVCodecContext *video_decoder;
     AVCodecContext *subtitle_decoder;
+    bool states_size; /* the container states how many bytes it has */
     int64_t
         missing_bytes; /* that the container announces beyond the file's end (cut.h); few, or it is refused */
     /* The lengths that the container states, not ones guessed from a bit rate; -1: none. */
@@ -58,6 +59,9 @@ void mr_demuxer_container(const struct mr_demuxer *input, char *out, size_t size
 
 /* An MPEG transport or program stream: its clock may jump, and it states no length. */
 bool mr_demuxer_is_mpeg(const struct mr_demuxer *input);
+
+/* One stream, as samples or nearly so, with its length in the header: WAV and its kin. */
+bool mr_demuxer_is_raw(const struct mr_demuxer *input);
 
 /* The display matrix of the video (9 numbers), or NULL. */
 const int32_t *mr_demuxer_display_matrix(const struct mr_demuxer *input);

@@ -28,6 +28,7 @@ static const struct mr_media_format formats[] = {
     {
         .name = "mp3",
         .muxer = "mp3",
+        .skips_mp3_delay = true,
         .muxer_options = "id3v2_version=4:write_xing=1",
         .patches = true,
         .copies = {AV_CODEC_ID_MP3},
@@ -47,6 +48,7 @@ static const struct mr_media_format formats[] = {
     {
         .name = "m4a",
         .muxer = "ipod",
+        .holds_edits = true,
         .patches = true,
         .copies = {AV_CODEC_ID_AAC, AV_CODEC_ID_ALAC},
         .copy_filter = "aac_adtstoasc",
@@ -58,6 +60,7 @@ static const struct mr_media_format formats[] = {
     {
         .name = "m4b",
         .muxer = "ipod",
+        .holds_edits = true,
         .muxer_options = "brand=M4B\\ ",
         .patches = true,
         .copies = {AV_CODEC_ID_AAC, AV_CODEC_ID_ALAC},
@@ -159,6 +162,7 @@ static const struct mr_media_format formats[] = {
     {
         .name = "mp4",
         .muxer = "mp4",
+        .holds_edits = true,
         .patches = true,
         .index_first = true,
         .tells_colours = true,
@@ -175,6 +179,7 @@ static const struct mr_media_format formats[] = {
     {
         .name = "mov",
         .muxer = "mov",
+        .holds_edits = true,
         .patches = true,
         .index_first = true,
         .tells_colours = true,
@@ -233,6 +238,7 @@ static const struct mr_media_format formats[] = {
     {
         .name = "3gp",
         .muxer = "3gp", /* its tags are others, which libav does not read */
+        .holds_edits = true,
         .patches = true,
         .index_first = true,
         .tells_colours = true,

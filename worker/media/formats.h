@@ -30,6 +30,8 @@ struct mr_media_format {
     bool patches;              /* the muxer seeks back to what it has written (sink.h) */
     int64_t max_bytes;         /* what it can write without more of that; 0: any number */
 
+    bool holds_edits;             /* MP4 and its kin: an edit list hides what comes before the first frame */
+    bool skips_mp3_delay;         /* its decoders skip their own delay of 529 samples */
     bool index_first;             /* MP4 and MOV: the index is moved before the media (faststart.h) */
     bool constant_rate;           /* AVI, which counts frames: every one lasts as long as the others */
     bool holds_rotation;          /* as a display matrix */

@@ -99,17 +99,17 @@ static enum mr_status open_copy_filter(struct mr_muxer *output, struct mr_muxer_
     if (rc >= 0)
         rc = avcodec_parameters_copy(track->copy_filter->par_in, params);
     if (rc >= 0) {
-        track->copy_filter->time_base_in = stream->time_base;
+        track->copy_filter->time_base_in = track->packet_base;
         rc = av_bsf_init(track->copy_filter);
     }
     return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "open the filter for copying") : MR_OK;
 }
 
 enum mr_status mr_muxer_open_copied(struct mr_muxer *output, enum mr_slot slot, const AVStream *stream,
-                                    struct mr_err *err)
+                                    AVRational base, struct mr_err *err)
 {
     struct mr_muxer_track *track = &output->tracks[slot];
-    MR_TRY(open_track(track, stream->time_base, err));
+    MR_TRY(open_track(track, base, err));
     MR_TRY(open_copy_filter(output, track, stream, err));
     track->copied = stream;
     track->rate = stream->avg_frame_rate;

@@ -60,11 +60,12 @@ bool mr_muxer_has_global_header(const struct mr_muxer *output);
 void mr_muxer_expect(struct mr_muxer *output, enum mr_slot slot);
 void mr_muxer_give_up(struct mr_muxer *output, enum mr_slot slot);
 
-/* A track of an encoder's packets, or of a stream's as they are. */
+/* A track of an encoder's packets, or of a stream's as they are, with time stamps in `base`. */
 MR_MUST_CHECK enum mr_status mr_muxer_open_encoded(struct mr_muxer *output, enum mr_slot slot,
                                                    const AVCodecContext *encoder, struct mr_err *err);
 MR_MUST_CHECK enum mr_status mr_muxer_open_copied(struct mr_muxer *output, enum mr_slot slot,
-                                                  const AVStream *stream, struct mr_err *err);
+                                                  const AVStream *stream, AVRational base,
+                                                  struct mr_err *err);
 
 /* Takes the packet's data over; NULL: the end of a copied track. "resource_limit" when too much waits. */
 MR_MUST_CHECK enum mr_status mr_muxer_write(struct mr_muxer *output, enum mr_slot slot, AVPacket *packet,

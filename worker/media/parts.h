@@ -23,6 +23,7 @@ struct mr_parts {
     struct mr_notes *notes;
     const struct mr_timeline *timeline;
     struct mr_work *work;
+    bool encode_audio;      /* never copy it */
     bool expects[MR_SLOTS]; /* the tracks that each part waits for */
 
     struct mr_muxer *open[MR_PARTS_OPEN]; /* parts first … first + count - 1; owned */

@@ -77,7 +77,7 @@ static enum mr_status init_tracks(struct mr_pipeline *pipeline, struct mr_err *e
 enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err)
 {
     const struct mr_options *options = pipeline->options;
-    mr_timeline_plan(&pipeline->timeline, pipeline->input, options, pipeline->logo);
+    mr_timeline_plan(&pipeline->timeline, pipeline->input, options, pipeline->max_us, pipeline->logo);
     mr_discontinuity_init(&pipeline->clock, pipeline->input);
     pipeline->parts = (struct mr_parts){.spec = pipeline->spec,
                                         .options = options,
@@ -85,6 +85,7 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
                                         .fds = pipeline->fds,
                                         .notes = pipeline->notes,
                                         .timeline = &pipeline->timeline,
+                                        .encode_audio = pipeline->encode_audio,
                                         .work = &pipeline->work};
     pipeline->sync = (struct mr_sync){.parts = &pipeline->parts};
     pipeline->thumbnail =
@@ -144,6 +145,19 @@ static void seek_to_start(const struct mr_pipeline *pipeline)
         (void)!av_seek_frame(format, -1, pipeline->input->start_us, AVSEEK_FLAG_BACKWARD);
 }
 
+/* Where time stamps count, one alone can make the output longer than any recording. */
+static enum mr_status check_time(const struct mr_pipeline *pipeline, const struct mr_track *track,
+                                 const AVPacket *packet, struct mr_err *err)
+{
+    int64_t at = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+    if (!pipeline->timeline.is_timed || at == AV_NOPTS_VALUE)
+        return MR_OK;
+    AVRational base = track->stream->time_base;
+    int64_t end_us =
+        av_rescale_q(at, base, AV_TIME_BASE_Q) + av_rescale_q(packet->duration, base, AV_TIME_BASE_Q);
+    return mr_timeline_check(&pipeline->timeline, end_us - pipeline->input->start_us, err);
+}
+
 /* Gives the packet to its track, if there is one. */
 static enum mr_status take_packet(struct mr_pipeline *pipeline, AVPacket *packet, struct mr_err *err)
 {
@@ -152,6 +166,7 @@ static enum mr_status take_packet(struct mr_pipeline *pipeline, AVPacket *packet
         if (!mr_track_is_active(track) || track->stream->index != packet->stream_index)
             continue;
         mr_discontinuity_correct(&pipeline->clock, track->slot, track->stream->time_base, packet);
+        MR_TRY(check_time(pipeline, track, packet, err));
         return mr_track_packet(track, packet, err);
     }
     return MR_OK;

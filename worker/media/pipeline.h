@@ -12,7 +12,7 @@
 #include "worker/media/video.h"
 
 struct mr_pipeline {
-    struct mr_demuxer *input; /* set by the caller, as the next seven; not owned, nor are the next six */
+    struct mr_demuxer *input; /* set by the caller, as the next nine; not owned, nor are the next six */
     const struct mr_media_format *spec;
     const struct mr_options *options;
     const struct mr_sandbox_fds *fds;
@@ -20,6 +20,7 @@ struct mr_pipeline {
     const AVFrame *logo;        /* NULL: none */
     const struct mr_gain *gain; /* for the option loudness */
     int64_t max_us;             /* a longer input is refused */
+    bool encode_audio;          /* never copy it */
     struct mr_work work;        /* what it costs, and may cost */
 
     struct mr_timeline timeline;

@@ -159,6 +159,13 @@ static void note_video(const struct mr_pipeline *pipeline)
                       (long long)video->clip.dropped);
 }
 
+static void note_holes(const struct mr_audio_clip *clip, struct mr_notes *notes)
+{
+    if (clip->holes)
+        mr_notes_warn(notes, MR_CODE_GAPS_FILLED, "holes in the audio: %lld, filled with %.3f s of silence",
+                      (long long)clip->holes, (double)clip->hole_samples / clip->part.encoder->sample_rate);
+}
+
 static void note_audio(const struct mr_pipeline *pipeline)
 {
     const struct mr_audio *audio = &pipeline->audio;
@@ -167,6 +174,7 @@ static void note_audio(const struct mr_pipeline *pipeline)
     if (audio->copies || !encoder)
         return;
     const struct mr_options *options = pipeline->options;
+    note_holes(&audio->clip, notes);
     note_codec(notes, "audio.codec", pipeline->input->audio->codecpar->codec_id, encoder->codec_id, false);
     note_number(notes, "audio.sample_rate", audio->clip.part.shape->sample_rate, encoder->sample_rate,
                 options->sample_rate ? "asked for" : "the codec's");

@@ -2,6 +2,7 @@
 
 #include "worker/media/encoder.h"
 #include "worker/media/filters.h"
+#include "worker/media/gaps.h"
 #include "worker/media/monitor.h"
 #include "worker/media/samples.h"
 
@@ -20,7 +21,8 @@ struct rehearsal {
     struct mr_monitor monitor; /* closed: the encoder is here for its form */
     AVFrame *frame;            /* filtered */
     int64_t heard;             /* samples that came out of the filters */
-    int64_t decoded_us;
+    struct mr_gaps gaps;
+    int64_t decoded_us; /* with the holes in it */
     bool is_done;
 };
 
@@ -66,11 +68,14 @@ static void crop(struct rehearsal *rehearsal, AVFrame *frame)
 {
     const struct mr_demuxer *input = rehearsal->input;
     const struct mr_options *options = rehearsal->options;
-    int64_t at_us = rehearsal->decoded_us, rate = frame->sample_rate;
-    rehearsal->decoded_us += av_rescale(frame->nb_samples, 1000000, rate);
-    if (input->video && frame->best_effort_timestamp != AV_NOPTS_VALUE)
-        at_us = av_rescale_q(frame->best_effort_timestamp, input->audio->time_base, AV_TIME_BASE_Q) -
-                input->start_us;
+    int64_t stated_us = frame->best_effort_timestamp, rate = frame->sample_rate;
+    int64_t length_us = av_rescale(frame->nb_samples, 1000000, rate);
+    if (stated_us != AV_NOPTS_VALUE)
+        stated_us = av_rescale_q(stated_us, input->audio->time_base, AV_TIME_BASE_Q);
+    int64_t at_us = rehearsal->decoded_us + mr_gaps_before(&rehearsal->gaps, stated_us, length_us);
+    rehearsal->decoded_us = at_us + length_us;
+    if (input->video && stated_us != AV_NOPTS_VALUE)
+        at_us = stated_us - input->start_us;
     int64_t at = av_rescale(at_us - options->trim_start_us, rate, 1000000);
     int64_t length = options->trim_us == INT64_MAX ? INT64_MAX : av_rescale(options->trim_us, rate, 1000000);
     rehearsal->is_done = at >= length;
@@ -159,6 +164,7 @@ enum mr_status mr_rehearse(const struct mr_demuxer *input, const struct mr_media
                                   .spec = spec,
                                   .options = options,
                                   .gain = gain,
+                                  .gaps = mr_gaps_of(input),
                                   .through_codec = through_codec,
                                   .frame = filtered};
     if (!packet || !frame || !filtered)

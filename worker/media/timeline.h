@@ -17,14 +17,20 @@ struct mr_timeline {
     int64_t part_us;   /* of a part; INT64_MAX: there is one part */
     int64_t intro_us;  /* of the logo before each part */
     int64_t outro_us;  /* and after it */
+    int64_t max_us;    /* a longer input is refused */
     bool pads;         /* in each part, audio is made as long as the video */
 };
 
-/* has_logo: there is a logo to show for the seconds that the options ask for. */
+/* max_us: a longer input is refused; has_logo: there is a logo to show for the seconds that the options ask for. */
 void mr_timeline_plan(struct mr_timeline *ret, const struct mr_demuxer *input,
-                      const struct mr_options *options, bool has_logo);
+                      const struct mr_options *options, int64_t max_us, bool has_logo);
 
 /* Where a part (from 0) begins on the clip; INT64_MAX if the clip is not split and part is not 0. */
 int64_t mr_timeline_part(const struct mr_timeline *timeline, int64_t part);
+
+/* Before anything is filled up to a time of the input, counted from its beginning: is it within max_us, or does the
+ * clip end before? Code: resource_limit. */
+MR_MUST_CHECK enum mr_status mr_timeline_check(const struct mr_timeline *timeline, int64_t us,
+                                               struct mr_err *err);
 
 #endif

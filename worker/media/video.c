@@ -2,6 +2,7 @@
 
 #include "worker/media/alpha.h"
 #include "worker/media/copy_rules.h"
+#include "worker/media/edits.h"
 
 #include <errno.h>
 #include <libavutil/common.h>
@@ -189,16 +190,15 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
     return clip->is_done ? MR_OK : filter(video, frame, at_us, err);
 }
 
-/* Frames that an edit list hides cannot be left out of a copy, for others refer to them; in a container without
- * edit lists they would be shown. */
-static void refuse_hidden(struct mr_video *video, const AVPacket *packet)
+/* A packet that an edit list hides goes into a copy only where the output's edit list hides it, too: copy_rules.c
+ * lets no others pass that are needed. */
+static enum mr_status copy(struct mr_video *video, AVPacket *packet, struct mr_err *err)
 {
-    struct mr_track *track = &video->track;
-    bool is_first = video->copies && track->decoder.packets == 0;
-    if (!is_first || !(packet->flags & AV_PKT_FLAG_DISCARD) || track->parts->spec->index_first)
-        return;
-    video->copies = false;
-    track->decoder.context->skip_frame = AVDISCARD_DEFAULT;
+    bool is_hidden = packet->flags & AV_PKT_FLAG_DISCARD;
+    if (is_hidden && (video->has_shown || !video->keeps_lead))
+        return MR_OK;
+    video->has_shown |= !is_hidden;
+    return mr_video_copy_packet(&video->copy, video->track.parts, packet, err);
 }
 
 static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, struct mr_err *err)
@@ -206,11 +206,10 @@ static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, stru
     struct mr_video *video = video_of(track);
     struct mr_parts *parts = track->parts;
     struct mr_video_plan *plan = &video->clip.plan;
-    refuse_hidden(video, packet);
     if (plan->fps.num == 0)
         MR_TRY(mr_video_plan(parts->spec, parts->options, parts->input, plan, err));
     MR_TRY(mr_decoder_push(&track->decoder, packet, take_frame, video, err));
-    return video->copies ? mr_video_copy_packet(&video->copy, parts, packet, err) : MR_OK;
+    return video->copies ? copy(video, packet, err) : MR_OK;
 }
 
 static enum mr_status pad(struct mr_track *track, int64_t until_us, struct mr_err *err)
@@ -297,6 +296,7 @@ enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, con
     mr_video_clip_init(&video->clip, parts, logo, thumbnail);
     video->copies = !mr_options_change(parts->options, MR_OF_VIDEO, true) &&
                     mr_copy_is_possible(input, input->video, parts->spec);
+    video->keeps_lead = video->copies && mr_edits_of(input->video).hides_lead;
     if (!video->filtered)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
     bool is_simple = input->video->codecpar->codec_id == AV_CODEC_ID_GIF; /* all of it can be looked at */

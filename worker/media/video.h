@@ -30,6 +30,8 @@ struct mr_video {
     int64_t last_us;             /* of the last frame that went into the filters, on the clip; -1: none yet */
 
     bool copies;
+    bool keeps_lead;           /* of a copy: packets before the first shown one, which refers to them */
+    bool has_shown;            /* of a copy: a packet that is shown was copied */
     struct mr_video_copy copy; /* if it copies */
     struct mr_video_clip clip; /* else: where the filters' frames go */
 };

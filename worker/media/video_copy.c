@@ -43,7 +43,7 @@ enum mr_status mr_video_copy_packet(struct mr_video_copy *copy, struct mr_parts 
     }
     MR_TRY(mr_parts_get(parts, 0, &output, err));
     if (copy->packets == 0)
-        MR_TRY(mr_muxer_open_copied(output, MR_SLOT_VIDEO, stream, err));
+        MR_TRY(mr_muxer_open_copied(output, MR_SLOT_VIDEO, stream, stream->time_base, err));
     copy->first_pts = copy->packets ? copy->first_pts : packet->pts;
     mend_times(copy, packet, av_rescale_q(parts->timeline->origin_us, AV_TIME_BASE_Q, stream->time_base));
     copy->last_dts = packet->dts;

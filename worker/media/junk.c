@@ -1,0 +1,44 @@
+#include "worker/media/junk.h"
+
+#include <string.h>
+
+/* ISO/IEC 11172-3, 2.4.1.3: eleven bits of sync, and no reserved version, layer, bit rate or sample rate. */
+static bool is_header(const uint8_t *at)
+{
+    return at[0] == 0xff && (at[1] & 0xe0) == 0xe0 && (at[1] & 0x18) != 0x08 && (at[1] & 0x06) != 0 &&
+           (at[2] & 0xf0) != 0xf0 && (at[2] & 0x0c) != 0x0c;
+}
+
+static bool is_tag(const uint8_t *at, int size)
+{
+    static const char *const magic[] = {"ID3", "TAG", "APETAGEX", "LYRICSBEGIN", "3DI"};
+    for (size_t i = 0; i < sizeof magic / sizeof *magic; i++)
+        if ((size_t)size >= strlen(magic[i]) && memcmp(at, magic[i], strlen(magic[i])) == 0)
+            return true;
+    return false;
+}
+
+/* An ID3v2 tag states its size, and may hold a picture in which bytes look like a frame. */
+static int skip_id3(const uint8_t *at, int size)
+{
+    enum { HEADER = 10 };
+    if (size < HEADER || memcmp(at, "ID3", 3) != 0)
+        return 0;
+    int body = (at[6] & 127) << 21 | (at[7] & 127) << 14 | (at[8] & 127) << 7 | (at[9] & 127);
+    return body <= size - HEADER ? HEADER + body : size;
+}
+
+bool mr_junk_trim(AVPacket *packet, bool is_first)
+{
+    enum { HEADER = 4 };
+    if (packet->size < HEADER || is_header(packet->data) || !(is_first || is_tag(packet->data, packet->size)))
+        return true;
+    int at = skip_id3(packet->data, packet->size);
+    while (at <= packet->size - HEADER && !is_header(packet->data + at))
+        at++;
+    if (at > packet->size - HEADER)
+        return false;
+    packet->data += at;
+    packet->size -= at;
+    return true;
+}
