@@ -100,7 +100,8 @@ static struct mr_sandbox *sandbox;
 static enum mr_status run(const char *act, struct parent *parent, const struct mr_sandbox_limits *limits,
                           json_t **ret, struct mr_err *err)
 {
-    static const struct mr_sandbox_callbacks callbacks = {read_range, write_output, progress, canceled};
+    static const struct mr_sandbox_callbacks callbacks = {
+        .read_range = read_range, .write_output = write_output, .progress = progress, .canceled = canceled};
     MR_AUTO_JSON json_t *spec = json_pack("{s:s}", "act", act);
     return mr_sandbox_run(sandbox, spec, &callbacks, parent, limits, ret, err);
 }
