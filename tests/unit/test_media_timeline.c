@@ -123,24 +123,24 @@ static void test_edit_lists(void **state)
 {
     (void)state;
     make_steps();
-    struct bytes film = read_file("steps.mp4"), groups = read_file("groups.mp4"),
+    struct bytes movie = read_file("steps.mp4"), groups = read_file("groups.mp4"),
                  song = read_file("steps.m4a"), lossless = read_file("alac.m4a");
-    set_edits(&film, 0, (const struct edit[]){{80, 1000}, {2080, 1000}}, 2);
-    set_edits(&film, 1, outer, 2);
+    set_edits(&movie, 0, (const struct edit[]){{80, 1000}, {2080, 1000}}, 2);
+    set_edits(&movie, 1, outer, 2);
     set_edits(&groups, 0, outer, 2);
     set_edits(&song, 0, outer, 2);
     set_edits(&lossless, 0, outer, 2);
-    write_back("film.mp4", &film);
+    write_back("movie.mp4", &movie);
     write_back("groups.mp4", &groups);
     write_back("song.m4a", &song);
     write_back("lossless.m4a", &lossless);
     static const char *const videos[] = {"mp4", "mov", "mkv", "webm"}, *const songs[] = {"m4a", "aac", "mp3",
                                                                                          "flac"};
     for (size_t i = 0; i < 4; i++) {
-        check_edited("film.mp4", videos[i], true, false);
+        check_edited("movie.mp4", videos[i], true, false);
         check_edited("groups.mp4", videos[i], true, i < 3);
         check_edited("song.m4a", songs[i], false, false);
-        check_edited("film.mp4", songs[i], false, false);
+        check_edited("movie.mp4", songs[i], false, false);
     }
     check_edited("lossless.m4a", "m4a", false, true);
 }
@@ -311,7 +311,7 @@ static void test_copies_to_the_sample(void **state)
     }
 }
 
-/* Files that were joined: each part as it sounds, in one form. */
+/* Files that were joined: each part as it was, in one form. */
 static void test_chains(void **state)
 {
     (void)state;
@@ -343,7 +343,7 @@ static void test_chains(void **state)
         assert_near((double)samples.count / 48000, 3, 0.12, chain);
         struct media_samples end = {samples.data + 48000 * 14 / 10, 48000, 48000};
         if (media_tone_db(&end, 660) < -30 || media_tone_db(&end, 440) > -50)
-            fail_msg("%s: the second part does not sound", chain);
+            fail_msg("%s: the second part is not heard", chain);
         media_samples_free(&samples);
     }
 }
