@@ -450,6 +450,9 @@ static void test_lengths_that_are_too_long(void **state)
         check_whole("page.webm", "opus", 1);
         check_whole("page.webm", "mp3", 1);
     }
+    media_cut_file(video_dir(), "page.webm", "cut.webm", 700);
+    MR_AUTO_JSON json_t *receipt = edit_ok("cut.webm", "cut.out", "mp3", NULL);
+    assert_true(has_what(receipt, "warnings", "truncated"));
 }
 
 int main(void)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <libavutil/common.h>
+#include <string.h>
 
 enum mr_status mr_completeness_judge_end(struct mr_track *const tracks[MR_SLOTS],
                                          const struct mr_source *source, int rc, struct mr_err *err)
@@ -42,6 +43,26 @@ static enum mr_status check_length(const struct mr_track *track, struct mr_err *
                         (double)declared / 1e6, track->ops->name, (double)seen / 1e6);
 }
 
+/* Behind the last packet: a block has four bytes before its frame, the track's number, a time and flags. */
+static int64_t end_of_packets(struct mr_track *const tracks[MR_SLOTS])
+{
+    enum { BLOCK_HEADER = 4 };
+    int64_t end = 0;
+    for (size_t i = 0; i < MR_SLOTS; i++) {
+        const struct mr_decoder *decoder = tracks[i] ? &tracks[i]->decoder : NULL;
+        if (decoder && decoder->packets && decoder->last_position >= 0)
+            end = FFMAX(end, decoder->last_position + BLOCK_HEADER + decoder->packet_size.last);
+    }
+    return end;
+}
+
+static bool is_open(struct mr_track *const tracks[MR_SLOTS], const struct mr_demuxer *input)
+{
+    bool is_matroska = strcmp(input->format->iformat->name, "matroska,webm") == 0;
+    return is_matroska && !input->states_size &&
+           mr_cut_matroska_is_open(input->source, end_of_packets(tracks));
+}
+
 static bool ends_badly(struct mr_track *const tracks[MR_SLOTS])
 {
     for (size_t i = 0; i < MR_SLOTS; i++)
@@ -52,7 +73,7 @@ static bool ends_badly(struct mr_track *const tracks[MR_SLOTS])
 
 /* A file that states no length (CBR MP3 without a Xing header, ADTS, MPEG-TS) and is cut between two packets
  * looks like a whole one. */
-static void warn_of_cut(struct mr_track *const tracks[MR_SLOTS], const struct mr_parts *parts)
+static void warn_of_cut(struct mr_track *const tracks[MR_SLOTS], const struct mr_parts *parts, bool is_whole)
 {
     const struct mr_demuxer *input = parts->input;
     struct mr_notes *notes = parts->notes;
@@ -62,6 +83,8 @@ static void warn_of_cut(struct mr_track *const tracks[MR_SLOTS], const struct mr
     else if (input->missing_bytes)
         mr_notes_warn(notes, MR_CODE_TRUNCATED, "%lld bytes are missing at the end of the file",
                       (long long)input->missing_bytes);
+    else if (is_whole && is_open(tracks, input))
+        mr_notes_warn(notes, MR_CODE_TRUNCATED, "the file ends within a frame: its end is missing");
     else if (ends_badly(tracks))
         mr_notes_warn(notes, MR_CODE_TRUNCATED,
                       "the last packet is damaged: the end of the file may be missing");
@@ -76,6 +99,6 @@ enum mr_status mr_completeness_check(struct mr_track *const tracks[MR_SLOTS], co
             MR_TRY(mr_decoder_check_damage(&tracks[i]->decoder, parts->notes, err));
     for (size_t i = MR_SLOTS; is_whole && i-- > 0;) /* audio first: its length is stated more exactly */
         MR_TRY(check_length(tracks[i], err));
-    warn_of_cut(tracks, parts);
+    warn_of_cut(tracks, parts, is_whole);
     return MR_OK;
 }

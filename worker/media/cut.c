@@ -142,6 +142,41 @@ static int64_t matroska_end(struct mr_source *source, const uint8_t *head)
     return end_of(at + 4 + len, size);
 }
 
+/* The elements that follow a packet: those of clusters and of the segment, CRC-32 and Void. */
+static bool is_element(uint32_t id)
+{
+    static const uint32_t ids[] = {0xa3,       0xa0,       0xa1,       0xa4,       0x9b,       0xfb,
+                                   0xe7,       0xa7,       0xab,       0xbf,       0xec,       0x75a2,
+                                   0x1f43b675, 0x1c53bb6b, 0x1254c367, 0x1043a770, 0x1941a469, 0x114d9b74};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
+bool mr_cut_matroska_is_open(struct mr_source *source, int64_t at)
+{
+    enum { ELEMENTS_MAX = 4096, HEADER_MAX = 12, CLUSTER = 0x1f43b675 };
+    for (int i = 0; i < ELEMENTS_MAX && at > 0 && at < source->size; i++) {
+        uint8_t header[HEADER_MAX] = {0};
+        int64_t left = source->size - at;
+        if (!mr_source_peek(source, at, header, left < HEADER_MAX ? (size_t)left : HEADER_MAX))
+            return false;
+        int id_len = header[0] & 0x80 ? 1 : header[0] & 0x40 ? 2 : header[0] & 0x20 ? 3 : 4;
+        uint32_t id = AV_RB32(header) >> (8 * (4 - id_len));
+        uint64_t size = 0;
+        int size_len = read_vint(header + id_len, &size);
+        if (left <= id_len)
+            return true;
+        if (!is_element(id) || !size_len)
+            return false; /* laced, or of a kind that is not known here */
+        at += id_len + size_len;
+        if (id != CLUSTER)
+            at = end_of(at, size);
+    }
+    return at > source->size;
+}
+
 /* Advanced Systems Format, 3.2: the File Properties object states the size, unless its broadcast flag is set.
  */
 static int64_t asf_end(struct mr_source *source, const uint8_t *head)

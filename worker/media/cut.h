@@ -17,6 +17,10 @@ int64_t mr_cut_missing_bytes(struct mr_source *source);
  * far too large. */
 bool mr_cut_is_placeholder(int64_t declared, int64_t size);
 
+/* True if a Matroska file ends within an element. at: where one begins near its end, behind the last packet that was
+ * read. For a recording that states no size. */
+bool mr_cut_matroska_is_open(struct mr_source *source, int64_t at);
+
 /* True if an Ogg file does not end with a whole page that is marked as the last: the only trace of a cut
  * there.
  */

@@ -51,8 +51,10 @@ enum mr_status mr_decoder_push(struct mr_decoder *decoder, const AVPacket *packe
         return mr_av_fail(err, MR_CODE_RESOURCE_LIMIT, rc, "decode");
     bool is_bad =
         (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF) || (packet && (packet->flags & AV_PKT_FLAG_CORRUPT));
-    if (packet)
+    if (packet) {
         note_size(decoder, packet->size);
+        decoder->last_position = packet->pos;
+    }
     decoder->packets += packet != NULL;
     decoder->bad_packets += is_bad;
     decoder->last_is_bad = packet ? is_bad : decoder->last_is_bad || is_bad;

@@ -15,6 +15,7 @@ struct mr_decoder {
     int64_t bad_packets;
     int64_t bad_samples; /* repaired: samples.h */
     bool last_is_bad;
+    int64_t last_position; /* of the last packet in the file; -1: not known */
     struct {
         int smallest, largest; /* of all packets but the last; valid once there were two */
         int last;
