@@ -78,6 +78,48 @@ static char *decode_extended(char *value)
     return text + 1;
 }
 
+/* One encoded word of UTF-8 (RFC 2047) at text: its bytes go to *out. Returns what follows, NULL if there is none. */
+static char *decode_word(char *text, char **out)
+{
+    static const char start[] = "=?utf-8?";
+    if (strncasecmp(text, start, sizeof start - 1) != 0)
+        return NULL;
+    char *body = text + sizeof start - 1, *end = *body && body[1] == '?' ? strstr(body + 2, "?=") : NULL;
+    unsigned char *bytes = NULL;
+    size_t len = 0;
+    if (!end)
+        return NULL;
+    if ((*body == 'B' || *body == 'b') &&
+        mr_base64_decode(body + 2, (size_t)(end - body - 2), &bytes, &len, NULL) == MR_OK) {
+        memcpy(*out, bytes, len); /* shorter than the word */
+        free(bytes);
+    } else if (*body == 'Q' || *body == 'q') {
+        *end = '\0';
+        for (char *p = body + 2; *p; p++)
+            *p = *p == '_' ? ' ' : *p == '=' ? '%' : *p;
+        if (mr_percent_decode(body + 2, false, NULL) != MR_OK)
+            return NULL;
+        len = strlen(body + 2);
+        memmove(*out, body + 2, len);
+    } else {
+        return NULL;
+    }
+    *out += len;
+    return end + 2;
+}
+
+/* What .NET writes in filename: encoded words, with blanks between them. Any other text stays as it is. */
+static void decode_words(char *text)
+{
+    char *out = text, *next = text;
+    if (strncmp(text, "=?", 2) != 0)
+        return;
+    while (*next && (next = decode_word(next, &out)))
+        next = skip_blanks(next);
+    if (next)
+        *out = '\0';
+}
+
 static const char *without_directory(const char *name)
 {
     for (const char *p = name; *p; p++)
@@ -108,12 +150,13 @@ static enum mr_status read_disposition(char *value, struct mr_form_part *part, s
             part->name = text;
         } else if (strcasecmp(name, "filename") == 0) {
             restore_quotes(text);
+            decode_words(text);
             part->filename = without_directory(text);
         } else if (strcasecmp(name, "filename*") == 0) {
             extended = decode_extended(text);
         }
     }
-    if (!part->filename && extended)
+    if (extended) /* RFC 6266 §4.3: it goes before filename */
         part->filename = without_directory(extended);
     if (part->name)
         MR_TRY(mr_form_check_name(part->name, "field name", err));

@@ -139,6 +139,8 @@ MR_MUST_CHECK enum mr_status mr_request_read(struct mr_request *req, void *data,
                                              struct mr_err *err);
 /* Appends the rest of the body to buf (whose cap applies, too). */
 MR_MUST_CHECK enum mr_status mr_request_body(struct mr_request *req, struct mr_buf *buf, struct mr_err *err);
+/* True for the media types that mr_request_json takes; also without any. */
+bool mr_request_is_json(const struct mr_request *req);
 /* The body as JSON, at most max bytes; the caller owns *ret. MR_INVALID with line and column if it is malformed
  * or has a duplicate key, MR_UNSUPPORTED (415) if Content-Type is something other than JSON. */
 MR_MUST_CHECK enum mr_status mr_request_json(struct mr_request *req, size_t max, json_t **ret,

@@ -72,7 +72,7 @@ enum mr_status mr_request_body(struct mr_request *req, struct mr_buf *buf, struc
     return MR_OK;
 }
 
-static bool is_json_type(const struct mr_request *req)
+bool mr_request_is_json(const struct mr_request *req)
 {
     const char *value = mr_request_header(req, "Content-Type");
     if (!value || !*value || mr_request_is_type(req, "application/json"))
@@ -83,12 +83,15 @@ static bool is_json_type(const struct mr_request *req)
 
 enum mr_status mr_request_json(struct mr_request *req, size_t max, json_t **ret, struct mr_err *err)
 {
-    if (!is_json_type(req))
+    if (!mr_request_is_json(req))
         return mr_fail(err, MR_UNSUPPORTED, "the body must be application/json");
     MR_AUTO(mr_buf) struct mr_buf body = MR_BUF_INIT(max);
     MR_TRY(mr_request_body(req, &body, err));
     struct mr_err fault = {0};
-    enum mr_status status = mr_json_parse(mr_buf_str(&body), body.len, JSON_REJECT_DUPLICATES, ret, &fault);
+    /* RFC 8259 §8.1: a byte order mark may be ignored. */
+    size_t mark = body.len >= 3 && memcmp(body.data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    enum mr_status status =
+        mr_json_parse(mr_buf_str(&body) + mark, body.len - mark, JSON_REJECT_DUPLICATES, ret, &fault);
     if (status == MR_INVALID)
         return mr_fail_code(err, MR_CODE_INVALID_JSON, "the body is not JSON: %s", fault.message);
     return status == MR_OK ? MR_OK : mr_fail_from(err, &fault);

@@ -24,6 +24,7 @@ static enum mr_status add_status_headers(struct mr_request *req, int http_status
         const char *name, *value;
     } headers[] = {
         {401, "WWW-Authenticate", "Bearer"},
+        {mr_request_header(req, "Content-Encoding") ? 415 : 0, "Accept-Encoding", "identity"},
         {429, "Retry-After", retry_after},
         {503, "Retry-After", retry_after},
     };

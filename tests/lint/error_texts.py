@@ -27,7 +27,7 @@ FAULTS = [
     (r"\bis no\b(?! longer)|\bis none\b|\bnone of\b", "say what is accepted: must be …"),
 ]
 # A first word in capitals is a name: a header, a format, a product.
-NAMES = r"^(Authorization|Cloud|Content-\w+|Expect|Idempotency-Key|Last-Event-ID|Origin)\b"
+NAMES = r"^(Authorization|Cloud|Content-\w+|Expect|Idempotency-Key|If-Match|Last-Event-ID|Origin)\b"
 
 
 def arguments(text, start):

@@ -120,7 +120,16 @@ static const struct {
     {"no file chosen", B, FILE_HEAD("filename=\"\""), "f|=x;"},
     {"UTF-8 name", B, FILE_HEAD("filename=\"\xc3\xa4.mp3\""), "f|\xc3\xa4.mp3=x;"},
     {"extended name", B, FILE_HEAD("filename*=utf-8'de'%C3%A4%2F..%2Fb.mp3"), "f|b.mp3=x;"},
-    {"plain before extended", B, FILE_HEAD("filename*=UTF-8''b; filename=a"), "f|a=x;"},
+    {"extended before plain", B, FILE_HEAD("filename*=UTF-8''b; filename=a"), "f|b=x;"},
+    {"extended after plain", B, FILE_HEAD("filename=\"=?utf-8?B?eA==?=\"; filename*=utf-8''b"), "f|b=x;"},
+    {"encoded word", B, FILE_HEAD("filename=\"=?utf-8?B?w6QvYi5tcDM=?=\""), "f|b.mp3=x;"},
+    {"encoded words", B, FILE_HEAD("filename=\"=?UTF-8?B?w6Q=?= =?UTF-8?Q?b=2E_mp3?=\""),
+     "f|\xc3\xa4"
+     "b. mp3=x;"},
+    {"encoded word of another charset", B, FILE_HEAD("filename=\"=?latin1?B?5A==?=\""),
+     "f|=?latin1?B?5A==?==x;"},
+    {"broken encoded word", B, FILE_HEAD("filename=\"=?utf-8?B?5A==\""), "f|=?utf-8?B?5A===x;"},
+    {"encoded control character of a word", B, FILE_HEAD("filename=\"=?utf-8?Q?a=0Ab?=\""), "!invalid"},
     {"extended in another charset", B, FILE_HEAD("filename*=ISO-8859-1''%E4"), "f=x;"},
     {"no parts", B, "--XyZ--\r\n", ""},
     /* failures */

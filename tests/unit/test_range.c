@@ -1,4 +1,5 @@
 /* The Range header of downloads. */
+#include "web/api/conditions.h"
 #include "web/api/range.h"
 
 #include <setjmp.h>
@@ -33,7 +34,10 @@ static void ranges(void **state)
         {"bytes=a-b", 100, {MR_RANGE_WHOLE, 0, 99}},
         {"bytes=1-2,4-5", 100, {MR_RANGE_WHOLE, 0, 99}},
         {"items=1-2", 100, {MR_RANGE_WHOLE, 0, 99}},
-        {"bytes=99999999999999999999-", 100, {MR_RANGE_WHOLE, 0, 99}},
+        {"bytes=99999999999999999999-", 100, {MR_RANGE_UNSATISFIABLE, 0, 0}},
+        {"bytes=0-99999999999999999999", 100, {MR_RANGE_PART, 0, 99}},
+        {"bytes=-99999999999999999999", 100, {MR_RANGE_PART, 0, 99}},
+        {"bytes=00000000000000000000000000010-0000000000000000000000019", 100, {MR_RANGE_PART, 10, 19}},
         {"bytes=1--2", 100, {MR_RANGE_WHOLE, 0, 99}},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -45,8 +49,25 @@ static void ranges(void **state)
     }
 }
 
+static void etags(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header;
+        bool strong, weak;
+    } table[] = {
+        {"\"1\"", true, true},    {"*", true, true},        {" \"0\" , \"1\"", true, true},
+        {"W/\"1\"", false, true}, {"\"11\"", false, false}, {"", false, false},
+        {"1", false, false},      {"\"1", false, false},    {"\"0\",W/\"1\"", false, true},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        assert_int_equal(mr_etag_is_listed(table[i].header, "\"1\"", false), table[i].strong);
+        assert_int_equal(mr_etag_is_listed(table[i].header, "\"1\"", true), table[i].weak);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ranges)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ranges), cmocka_unit_test(etags)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,8 @@
 
 #include "shared/http/form.h"
 
+#include <strings.h>
+
 enum { FIELDS_MAX = 64 << 10 };
 
 static enum mr_status add_part(struct mr_form *form, const struct mr_form_part *part, json_t *fields,
@@ -43,20 +45,32 @@ bool mr_body_is_form(const struct mr_request *req)
            mr_request_is_type(req, "application/x-www-form-urlencoded");
 }
 
+enum mr_status mr_body_check_coding(const struct mr_request *req, struct mr_err *err)
+{
+    const char *coding = mr_request_header(req, "Content-Encoding");
+    if (!coding || !*coding || strcasecmp(coding, "identity") == 0)
+        return MR_OK;
+    return mr_fail(err, MR_UNSUPPORTED, "Content-Encoding must be left out: the body must not be compressed");
+}
+
+static enum mr_status fail_type(struct mr_err *err)
+{
+    return mr_fail(err, MR_UNSUPPORTED,
+                   "Content-Type must be application/json, multipart/form-data or "
+                   "application/x-www-form-urlencoded");
+}
+
 enum mr_status mr_body_fields(struct mr_request *req, json_t **ret, struct mr_err *err)
 {
+    MR_TRY(mr_body_check_coding(req, err));
     if (mr_body_is_form(req))
         return read_form(req, ret, err);
+    if (!mr_request_is_json(req)) /* whatever its size */
+        return fail_type(err);
     if (mr_request_content_length(req) > FIELDS_MAX) /* before reading any of it */
         return mr_fail(err, MR_TOO_LARGE, "body must have at most %d bytes", FIELDS_MAX);
     MR_AUTO_JSON json_t *fields = NULL;
-    enum mr_status status = mr_request_json(req, FIELDS_MAX, &fields, err);
-    if (status == MR_UNSUPPORTED)
-        return mr_fail(err, status,
-                       "Content-Type must be application/json, multipart/form-data or "
-                       "application/x-www-form-urlencoded");
-    if (status != MR_OK)
-        return status;
+    MR_TRY(mr_request_json(req, FIELDS_MAX, &fields, err));
     if (!json_is_object(fields))
         return mr_fail(err, MR_INVALID, "body must be a JSON object");
     *ret = MR_TAKE(fields);

@@ -10,6 +10,9 @@
  * MR_TOO_LARGE over 64 KiB; MR_UNSUPPORTED for another Content-Type. */
 MR_MUST_CHECK enum mr_status mr_body_fields(struct mr_request *req, json_t **ret, struct mr_err *err);
 
+/* MR_UNSUPPORTED for a body that is compressed. */
+MR_MUST_CHECK enum mr_status mr_body_check_coding(const struct mr_request *req, struct mr_err *err);
+
 /* True for a form of either kind, whose fields are all strings. */
 bool mr_body_is_form(const struct mr_request *req);
 

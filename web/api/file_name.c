@@ -27,11 +27,22 @@ static void take_extension(struct mr_file_name *name)
         name->extension[i] = (char)tolower((unsigned char)dot[1 + i]);
 }
 
+/* The extension of a name that is cut, with its dot; "" if there is none. */
+static const char *tail_of(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    size_t len = dot ? strlen(dot + 1) : 0;
+    return len > 0 && len <= MR_FILE_EXTENSION_MAX ? dot : "";
+}
+
 struct mr_file_name mr_file_name_of(const char *name)
 {
     struct mr_file_name file_name = {0};
     name = without_directory(name);
-    memcpy(file_name.text, name, mr_utf8_prefix(name, MR_FILE_NAME_MAX));
+    const char *tail = strlen(name) > MR_FILE_NAME_MAX ? tail_of(name) : "";
+    size_t len = mr_utf8_prefix(name, MR_FILE_NAME_MAX - strlen(tail));
+    memcpy(file_name.text, name, len);
+    memcpy(file_name.text + len, tail, strlen(tail));
     take_extension(&file_name);
     return file_name;
 }

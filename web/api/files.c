@@ -8,6 +8,7 @@
 #include "shared/data/outputs.h"
 #include "shared/gcp/signed_url.h"
 #include "web/api/api.h"
+#include "web/api/conditions.h"
 #include "web/api/range.h"
 #include "web/caller.h"
 
@@ -43,10 +44,17 @@ static enum mr_status add_disposition(struct mr_request *req, const char *file_n
     return mr_respond_header(req, "Content-Disposition", mr_buf_str(&value), err);
 }
 
+enum { ETAG_MAX = MR_INT64_TEXT_MAX + 2 };
+
+static void make_etag(const struct mr_output *output, char etag[ETAG_MAX])
+{
+    snprintf(etag, ETAG_MAX, "\"%" PRId64 "\"", output->object_generation);
+}
+
 static enum mr_status add_headers(struct mr_request *req, const struct mr_output *output, struct mr_err *err)
 {
-    char etag[MR_INT64_TEXT_MAX + 2];
-    snprintf(etag, sizeof etag, "\"%" PRId64 "\"", output->object_generation);
+    char etag[ETAG_MAX];
+    make_etag(output, etag);
     MR_TRY(add_disposition(req, output->file_name, err));
     MR_TRY(mr_respond_header(req, "Accept-Ranges", "bytes", err));
     MR_TRY(mr_respond_header(req, "ETag", etag, err));
@@ -65,13 +73,27 @@ static enum mr_status add_content_range(struct mr_request *req, const struct mr_
     return mr_respond_header(req, "Content-Range", value, err);
 }
 
-/* If-Range with another ETag asks for the whole file. */
+/* MR_CONFLICT for an If-Match that does not hold; *ret_cached: the client has the file. */
+static enum mr_status check_conditions(const struct mr_request *req, const struct mr_output *output,
+                                       bool *ret_cached, struct mr_err *err)
+{
+    char etag[ETAG_MAX];
+    const char *match = mr_request_header(req, "If-Match"), *none = mr_request_header(req, "If-None-Match");
+    make_etag(output, etag);
+    if (match && !mr_etag_is_listed(match, etag, false))
+        return mr_fail_code(err, MR_CODE_CONDITION_NOT_MET, "If-Match must name the ETag of the file: %s",
+                            etag);
+    *ret_cached = none && mr_etag_is_listed(none, etag, true);
+    return MR_OK;
+}
+
+/* If-Range with another ETag asks for the whole file; so does HEAD, because Range is of GET alone (RFC 9110 §14.2). */
 static struct mr_range wanted_range(const struct mr_request *req, const struct mr_output *output)
 {
-    char etag[MR_INT64_TEXT_MAX + 2];
-    snprintf(etag, sizeof etag, "\"%" PRId64 "\"", output->object_generation);
+    char etag[ETAG_MAX];
+    make_etag(output, etag);
     const char *if_range = mr_request_header(req, "If-Range");
-    bool stale = if_range && strcmp(if_range, etag) != 0;
+    bool stale = (if_range && strcmp(if_range, etag) != 0) || strcmp(mr_request_method(req), "GET") != 0;
     return mr_range_parse(stale ? NULL : mr_request_header(req, "Range"), output->size);
 }
 
@@ -202,6 +224,12 @@ static enum mr_status fail_missing(struct mr_web *web, struct mr_request *req, c
 static enum mr_status answer_streamed(struct mr_web *web, struct mr_request *req,
                                       const struct mr_output *output, struct mr_err *err)
 {
+    bool cached = false;
+    MR_TRY(check_conditions(req, output, &cached, err));
+    if (cached) {
+        MR_TRY(add_headers(req, output, err));
+        return mr_respond_empty(req, 304, err);
+    }
     struct mr_range range = wanted_range(req, output);
     if (range.kind != MR_RANGE_WHOLE)
         MR_TRY(add_content_range(req, &range, output->size, err));

@@ -1,17 +1,24 @@
 #include "web/api/range.h"
 
-#include "shared/base/encoding.h"
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
 
-/* Reads the number between start and end; false if there is none. */
+/* Reads the number between start and end, however long (RFC 9110 §14.1.2): beyond INT64_MAX it is INT64_MAX. False if
+ * there is none. */
 static bool number_between(const char *start, const char *end, int64_t *ret)
 {
-    char text[MR_INT64_TEXT_MAX];
-    size_t len = (size_t)(end - start);
-    if (len == 0 || len >= sizeof text)
+    int64_t value = 0;
+    if (start == end)
         return false;
-    memcpy(text, start, len);
-    text[len] = '\0';
-    return mr_parse_int64(text, 0, INT64_MAX, ret);
+    for (; start < end; start++) {
+        if (*start < '0' || *start > '9')
+            return false;
+        int digit = *start - '0';
+        value = value > (INT64_MAX - digit) / 10 ? INT64_MAX : value * 10 + digit;
+    }
+    *ret = value;
+    return true;
 }
 
 struct mr_range mr_range_parse(const char *header, int64_t size)

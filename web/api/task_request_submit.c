@@ -1,15 +1,44 @@
 /* The body is read, a file goes into storage while it arrives, and the task is created when everything is
  * there. Fields and parts may come in any order. */
 #include "shared/data/idempotency.h"
+#include "web/api/body.h"
 #include "web/api/task_request.h"
 
 enum { FIELD_MAX = 16 << 10, FIELD_NAME_MAX = 128 };
+
+/* What Uppy adds to a file. It also adds `name`, see drop_name. */
+static bool is_of_uploader(const char *name)
+{
+    return strcmp(name, "relativePath") == 0 || strcmp(name, "type") == 0;
+}
+
+/* FilePond sends the metadata of a file, a JSON object, in a part of the file's name before it. */
+static enum mr_status skip_metadata(struct mr_form *form, struct mr_err *err)
+{
+    MR_AUTO(mr_buf) struct mr_buf value = MR_BUF_INIT(FIELD_MAX);
+    MR_TRY(mr_form_value(form, &value, err));
+    if (mr_buf_str(&value)[strspn(mr_buf_str(&value), " ")] == '{')
+        return MR_OK;
+    return mr_fail_code(err, MR_CODE_MISSING_FIELD, "fileName must be a file with a name");
+}
+
+/* Uppy's `name` is the file's; the field of this name is of records alone. */
+static void drop_name(struct mr_task_request *wanted)
+{
+    if (!wanted->file.is_stored || wanted->given.description || wanted->given.kind)
+        return;
+    wanted->given.name = NULL;
+    (void)json_object_del(wanted->fields, "name");
+}
 
 static enum mr_status take_part(struct mr_task_request *wanted, struct mr_form *form,
                                 const struct mr_form_part *part, struct mr_err *err)
 {
     if (mr_task_request_is_file(part->name))
-        return mr_task_request_store_file(wanted, form, part, err);
+        return part->filename ? mr_task_request_store_file(wanted, form, part, err)
+                              : skip_metadata(form, err);
+    if (is_of_uploader(part->name))
+        return MR_OK;
     char name[FIELD_NAME_MAX]; /* the part does not outlive the reading of its value */
     snprintf(name, sizeof name, "%s", part->name);
     MR_AUTO(mr_buf) struct mr_buf value = MR_BUF_INIT(FIELD_MAX);
@@ -34,12 +63,14 @@ static enum mr_status read_multipart(struct mr_task_request *wanted, struct mr_r
         MR_TRY(take_part(wanted, form, part, err));
         MR_TRY(mr_form_next(form, &part, err));
     }
+    drop_name(wanted);
     return MR_OK;
 }
 
 static enum mr_status read_request(struct mr_task_request *wanted, struct mr_request *req,
                                    struct mr_task_draft *draft, struct mr_err *err)
 {
+    MR_TRY(mr_body_check_coding(req, err));
     if (mr_request_is_type(req, "multipart/form-data"))
         MR_TRY(read_multipart(wanted, req, err));
     else

@@ -146,3 +146,17 @@ def _of_an_unknown_upload(env, call):
 @case("probe", 409)
 def _of_an_unfinished_upload(env, call):
     return call(who=env.user, json={"upload_id": begin_upload(env, 5)["upload_id"]})
+
+
+@case("getFile", 304)
+def _already_there(env, call):
+    etag = call(who=env.user, path={"file_id": env.done["file_id"]}).headers["ETag"]
+    assert call(who=env.user, path={"file_id": env.done["file_id"]}, headers={"If-None-Match": '"other"'}).status_code == 200
+    head = env.user.request("HEAD", f"/api/files/{env.done['file_id']}", headers={"Range": "bytes=0-1", "If-Match": etag})
+    assert head.status_code == 200 and int(head.headers["Content-Length"]) == env.done["processed_size"]
+    return call(who=env.user, path={"file_id": env.done["file_id"]}, headers={"If-None-Match": f'"x", W/{etag}'})
+
+
+@case("getFile", 412)
+def _of_another_state(env, call):
+    return call(who=env.user, path={"file_id": env.done["file_id"]}, headers={"If-Match": '"other"'})

@@ -334,3 +334,32 @@ def _unknown_parameters(env, call):
                   "created_after=2026-02-31", "created_before=2026-01-01T25:00:00Z", "count=2", f"name={'a' * 256}"):
         assert call(who=env.user, params=query).status_code == 400, query
     return call(who=env.user, params="maximum=1")
+
+
+@case("createTask", 201)
+def _by_uploaders_of_browsers(env, call):
+    """Uppy and FilePond add parts of their own; others are refused."""
+    file = ("tone.mp3", env.media.tone("mp3").read_bytes(), "audio/mpeg")
+    uppy = {"relativePath": "null", "name": "tone.mp3", "type": "audio/mpeg", "newFormat": "wav"}
+    assert call(who=env.user, files={"fileName": file}, data={**uppy, "size": "5"}, check_request=False).status_code == 400
+    assert call(who=env.user, files=[("file", (None, "{}")), ("file", file)], data={"newFormat": "wav"}, check_request=False).status_code == 201
+    assert call(who=env.user, files=[("file", (None, "x")), ("file", file)], data={"newFormat": "wav"}, check_request=False).status_code == 400
+    long = call(who=env.user, files={"file": ("a" * 300 + ".mp3", file[1])}, data={"newFormat": "wav"}, check_request=False)
+    assert long.json()["task"]["original_file"] == "a" * 251 + ".mp3"
+    return call(who=env.user, files={"fileName": file}, data=uppy, check_request=False)
+
+
+@case("createTask", 201)
+def _json_with_a_byte_order_mark(env, call):
+    body = b"\xef\xbb\xbf" + json.dumps({"kind": "insert_records", "records": 1}).encode()
+    return call(who=env.user, data=body, headers={"Content-Type": "application/json"}, check_request=False)
+
+
+@case("createTask", 415)
+def _raw_or_compressed(env, call):
+    """The type of a body is looked at before its size."""
+    raw = call(who=env.user, data=bytes(100_000), headers={"Content-Type": "audio/mpeg"})
+    assert raw.status_code == 415 and "Accept-Encoding" not in raw.headers
+    answer = call(who=env.user, data=b"x", headers={"Content-Type": "application/json", "Content-Encoding": "gzip"})
+    assert answer.headers["Accept-Encoding"] == "identity"
+    return answer
