@@ -127,13 +127,13 @@ enum mr_status mr_waiting_exchange(struct mr_db *db, struct mr_message *message,
     static const struct mr_statement exchange = {
         "waiting_exchange",
         "WITH mine AS (SELECT id, user_id, priority FROM tasks WHERE id = $1::bigint AND generation = $2::int"
-        " AND" MR_TASK_IS_QUEUED "), older AS (SELECT o.* FROM mine, LATERAL (SELECT" MR_TASK_MESSAGE_COLUMNS
+        " AND status = 'uploaded'), older AS (SELECT o.* FROM mine, LATERAL (SELECT" MR_TASK_MESSAGE_COLUMNS
         "  FROM tasks WHERE" IS_PUT_OFF " AND (priority, user_id) = (mine.priority, mine.user_id)"
         "  AND id < mine.id ORDER BY priority, user_id, id LIMIT 1) o),"
         " put AS (UPDATE tasks SET published_at =" PUT_OFF
         "WHERE id = ANY (ARRAY(SELECT mine.id FROM mine, older))"
-        " AND" MR_TASK_IS_QUEUED
-        " RETURNING id) SELECT older.id, kind, generation, high, traceparent FROM older, put",
+        " AND status = 'uploaded' RETURNING id) SELECT older.id, kind, generation, high, traceparent FROM "
+        "older, put",
         2};
     char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
     mr_int64_text(message->task_id, task);

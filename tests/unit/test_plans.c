@@ -123,7 +123,9 @@ static void admit(struct round *round)
     READS(60, DO(mr_outbox_mark(test_db, &round->message, 1, NULL)));
     READS(60, DO(mr_outbox_heard(test_db, false, 1 + round->id, NULL)));
     READS(60, DO(mr_waiting_has_others(test_db, test_owner, false, &others, NULL)));
-    READS(60, DO(mr_waiting_put_off(test_db, &round->message, NULL)));
+    struct mr_message first = round->message;
+    READS(60, DO(mr_waiting_exchange(test_db, &first, NULL)));
+    READS(60, DO(mr_waiting_put_off(test_db, &round->message, &others, NULL)));
 }
 
 static void look_and_recall(struct round *round)
