@@ -164,6 +164,13 @@ static void redo(struct model *model, int64_t id, const char *key)
     delete_objects(model, objects);
 }
 
+static void cancel(struct model *model, const char *key)
+{
+    MR_AUTO_JSON json_t *view = NULL;
+    struct mr_err err;
+    (void)!mr_tasks_cancel(model->db, USER, key, &view, &err);
+}
+
 static void delete_task(struct model *model, int64_t id, const char *key)
 {
     MR_AUTO_JSON json_t *objects = NULL;
@@ -187,8 +194,11 @@ static void change(struct model *model, struct actor *actor)
     char key[MR_INT64_TEXT_MAX];
     mr_int64_text(row->id, key);
     actor->task = row->id;
-    if (model_random(model, 6) == 0)
+    uint64_t draw = model_random(model, 7);
+    if (draw == 0)
         delete_task(model, row->id, key);
+    else if (draw == 1)
+        cancel(model, key);
     else if (row->generation < REDO_MAX)
         redo(model, row->id, key);
 }

@@ -112,7 +112,7 @@ static void check_deliveries(struct model *model)
 {
     for (int i = 0; i < model->now.task_count; i++) {
         const struct task_row *row = &model->now.tasks[i];
-        bool is_owed = row->has_callback && task_is_final(row);
+        bool is_owed = row->has_callback && (task_is(row, "processed") || task_is(row, "failed"));
         if (is_owed && row->generation < GENERATIONS_MAX)
             model->ghosts[row->id].has_ended[row->generation] = true;
         if (is_owed != (delivery_of(&model->now, row->id, row->generation) != NULL))

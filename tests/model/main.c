@@ -201,6 +201,7 @@ static bool run_clean(struct model *model, const char *conninfo, const struct op
     }
     printf("clean  %d seeds from %" PRIu64 ", %ld steps, 0 violations, %.1f s\n", runs, options->seed, steps,
            seconds() - begin);
+    fflush(stdout);
     return true;
 }
 

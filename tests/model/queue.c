@@ -7,7 +7,7 @@
 enum {
     LOST_PERMILLE = 40,
     DOUBLED_PERMILLE = 200,
-    DROPPED_PERMILLE = 350, /* of messages whose receiver died */
+    DROPPED_PERMILLE = 700, /* of messages whose receiver died */
     LATE_US_MAX = 4 * SECOND_US,
     BACKOFF_US = SECOND_US,
     DELIVERIES_AT_ONCE = 40,

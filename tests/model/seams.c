@@ -75,14 +75,21 @@ static enum outcome draw(struct model *model, const char *statement)
     return outcome;
 }
 
-static bool ends_run(const struct mr_statement *statement)
+/* In permille. What ends a run seldom freezes more often. */
+static int chance_to_freeze(const struct mr_statement *statement)
 {
-    static const char *const names[] = {"lease_commit", "lease_fail", "lease_release", "lease_defer",
-                                        "delivery_finish"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(statement->name, names[i]) == 0)
-            return true;
-    return false;
+    static const struct {
+        const char *name;
+        int permille;
+    } ends[] = {{"lease_commit", 250},
+                {"lease_fail", 700},
+                {"lease_release", 250},
+                {"lease_defer", 500},
+                {"delivery_finish", 250}};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (strcmp(statement->name, ends[i].name) == 0)
+            return ends[i].permille;
+    return 10;
 }
 
 /* A worker that freezes on its way to the database comes back when others have its task; most of all where its run ends,
@@ -91,7 +98,7 @@ static bool survive_freeze(struct model *model, const struct mr_statement *state
 {
     const struct actor *actor = model_actor();
     bool is_delivery = !actor->job && actor->delivery_id;
-    if ((!actor->job && !is_delivery) || !model_chance(model, ends_run(statement) ? 120 : 10))
+    if ((!actor->job && !is_delivery) || !model_chance(model, chance_to_freeze(statement)))
         return true;
     int64_t us =
         FREEZE_US_MIN + (int64_t)model_random(model, FREEZE_US_MAX) + is_delivery * DELIVERY_LEASE_US;

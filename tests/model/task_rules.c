@@ -149,6 +149,13 @@ static void rule_redo(struct model *model, const struct task_row *b, const struc
                   false);
 }
 
+static void rule_cancel(struct model *model, const struct task_row *b, const struct task_row *a)
+{
+    expect(model, a->id == model->step.actor->task, OWNERS, b, a, "another task than the client's");
+    expect(model, !task_is_final(b), FINAL, b, a, "canceled after its end");
+    rule_same(model, b, a);
+}
+
 static void rule_put_off(struct model *model, const struct task_row *b, const struct task_row *a)
 {
     expect(model, task_is(b, "uploaded") && task_is(a, "uploaded") && a->published_us < 0, OWNERS, b, a,
@@ -183,6 +190,7 @@ static const struct rule {
      .owes = true,
      .check = rule_defer},
     {.statement = "tasks_redo", .status = "uploaded", .owes = true, .check = rule_redo},
+    {.statement = "tasks_cancel", .status = "canceled", .check = rule_cancel},
     {.statement = "outbox_mark", .marks = true, .check = rule_same},
     {.statement = "waiting_recall", .marks = true, .check = rule_same},
     {.statement = "waiting_put_off", .status = "uploaded", .owes = true, .check = rule_put_off},

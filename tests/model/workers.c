@@ -147,23 +147,23 @@ int __wrap_mr_slots_idle(struct mr_slots *slots, enum mr_lane lane)
 static enum mr_status draw_failure(struct mr_job *job, struct job *ours, struct mr_err *err)
 {
     struct model *model = the_model;
-    uint64_t draw = model_random(model, job->claim->task_id % 3 == 0 ? 30 : 100);
+    uint64_t draw = model_random(model, job->claim->task_id % 3 == 0 ? 50 : 100);
     if (model->is_quiet)
         return MR_OK;
-    if (draw < 4) {
+    if (draw < 18) {
         ours->is_verdict = true;
         return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "file is damaged");
     }
-    if (draw < 9)
-        return mr_fail_code(err, draw < 7 ? MR_CODE_CHILD_KILLED : MR_CODE_CHILD_KILLED_FULL,
+    if (draw < 23)
+        return mr_fail_code(err, draw < 21 ? MR_CODE_CHILD_KILLED : MR_CODE_CHILD_KILLED_FULL,
                             "child was killed");
-    if (draw < 14) {
+    if (draw < 28) {
         ours->is_fault = true;
         if (acts(model, ACT_VERDICT_FOR_FAULT))
             return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "storage failed");
         return mr_fail(err, MR_UNAVAILABLE, "storage failed");
     }
-    if (draw < 20 && job->claim->url[0]) {
+    if (draw < 34 && job->claim->url[0]) {
         ours->is_remote = job->remote_failed = true;
         return mr_fail_code(err, MR_CODE_FETCH_FAILED, "server of the URL failed");
     }
