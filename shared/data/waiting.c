@@ -127,8 +127,9 @@ enum mr_status mr_waiting_exchange(struct mr_db *db, struct mr_message *message,
     static const struct mr_statement exchange = {
         "waiting_exchange",
         "WITH mine AS (SELECT id, user_id, priority FROM tasks WHERE id = $1::bigint AND generation = $2::int"
-        " AND status = 'uploaded'), older AS (SELECT o.* FROM mine, LATERAL (SELECT" MR_TASK_MESSAGE_COLUMNS
-        "  FROM tasks WHERE" IS_PUT_OFF " AND (priority, user_id) = (mine.priority, mine.user_id)"
+        " AND status = 'uploaded'), older AS (SELECT o.id, kind, generation, high, traceparent FROM mine, "
+        "LATERAL (SELECT" MR_TASK_MESSAGE_COLUMNS "  FROM tasks WHERE" IS_PUT_OFF
+        " AND (priority, user_id) = (mine.priority, mine.user_id)"
         "  AND id < mine.id ORDER BY priority, user_id, id LIMIT 1) o),"
         " put AS (UPDATE tasks SET published_at =" PUT_OFF
         "WHERE id = ANY (ARRAY(SELECT mine.id FROM mine, older))"

@@ -33,6 +33,9 @@ static enum mr_status take_head(struct mr_connection *conn, struct mr_err *err)
         return mr_fail_code(err, MR_CODE_CLIENT_GONE, "the client's socket was not found");
     MR_TRY(check_start(conn, info->request_method, err));
     MR_TRY(mr_head_read(info, conn->buffer + conn->server->options.max_head, &conn->head, err));
+    /* Without headers, what follows a head that ends with two LF may be zeros: of room that nothing was put in. */
+    if (!conn->head.header_count && mr_connection_consumed(conn) - conn->taken < (int64_t)conn->head.len)
+        return malformed(err, "lines of the head must end with CRLF");
     MR_TRY(mr_head_framing(&conn->head, &conn->framing, err));
     mr_remote_of(&conn->head, conn->server->options.proxies, conn->address, conn->remote);
     conn->taken += (int64_t)conn->head.len + (conn->framing.length > 0 ? conn->framing.length : 0);

@@ -68,7 +68,7 @@ static void set_edits(struct bytes *bytes, int track, const struct edit *edits, 
     for (int i = 0; i <= track; i++)
         trak = find(bytes, "trak", trak + 8);
     size_t edts = find(bytes, "edts", trak), elst = find(bytes, "elst", trak);
-    int64_t movie = get_be32(bytes->data + find(bytes, "mvhd", moov) + 20);
+    int64_t clip = get_be32(bytes->data + find(bytes, "mvhd", moov) + 20);
     int64_t media = get_be32(bytes->data + find(bytes, "mdhd", trak) + 20);
     size_t old = (size_t)get_be32(bytes->data + elst), new = HEADER + count *ENTRY;
     memmove(bytes->data + elst + new, bytes->data + elst + old, bytes->size - elst - old);
@@ -79,7 +79,7 @@ static void set_edits(struct bytes *bytes, int track, const struct edit *edits, 
     put_be32(bytes->data + elst + 12, (int64_t)count);
     for (size_t i = 0; i < count; i++) {
         uint8_t *entry = bytes->data + elst + HEADER + i * ENTRY;
-        put_be32(entry, edits[i].length_ms * movie / 1000);
+        put_be32(entry, edits[i].length_ms * clip / 1000);
         put_be32(entry + 4, edits[i].from_ms * media / 1000);
         put_be32(entry + 8, 0x10000);
     }
@@ -123,24 +123,24 @@ static void test_edit_lists(void **state)
 {
     (void)state;
     make_steps();
-    struct bytes movie = read_file("steps.mp4"), groups = read_file("groups.mp4"),
+    struct bytes clip = read_file("steps.mp4"), groups = read_file("groups.mp4"),
                  song = read_file("steps.m4a"), lossless = read_file("alac.m4a");
-    set_edits(&movie, 0, (const struct edit[]){{80, 1000}, {2080, 1000}}, 2);
-    set_edits(&movie, 1, outer, 2);
+    set_edits(&clip, 0, (const struct edit[]){{80, 1000}, {2080, 1000}}, 2);
+    set_edits(&clip, 1, outer, 2);
     set_edits(&groups, 0, outer, 2);
     set_edits(&song, 0, outer, 2);
     set_edits(&lossless, 0, outer, 2);
-    write_back("movie.mp4", &movie);
+    write_back("clip.mp4", &clip);
     write_back("groups.mp4", &groups);
     write_back("song.m4a", &song);
     write_back("lossless.m4a", &lossless);
     static const char *const videos[] = {"mp4", "mov", "mkv", "webm"}, *const songs[] = {"m4a", "aac", "mp3",
                                                                                          "flac"};
     for (size_t i = 0; i < 4; i++) {
-        check_edited("movie.mp4", videos[i], true, false);
+        check_edited("clip.mp4", videos[i], true, false);
         check_edited("groups.mp4", videos[i], true, i < 3);
         check_edited("song.m4a", songs[i], false, false);
-        check_edited("movie.mp4", songs[i], false, false);
+        check_edited("clip.mp4", songs[i], false, false);
     }
     check_edited("lossless.m4a", "m4a", false, true);
 }

@@ -226,8 +226,8 @@ static void file_names(void **state)
 {
     (void)state;
     char longest[300];
-    memset(longest, 'x', 254);
-    snprintf(longest + 254, sizeof longest - 254, "é.wav"); /* the second byte of é would be the 256th */
+    memset(longest, 'x', 250);
+    snprintf(longest + 250, sizeof longest - 250, "ééé.wav"); /* with the extension, an é would be cut */
     static const struct {
         const char *given, *text, *extension;
     } cases[] = {
@@ -249,7 +249,10 @@ static void file_names(void **state)
         assert_string_equal(name.text, cases[i].text);
         assert_string_equal(name.extension, cases[i].extension);
     }
-    assert_int_equal(strlen(mr_file_name_of(longest).text), 254);
+    struct mr_file_name cut = mr_file_name_of(longest);
+    assert_int_equal(strlen(cut.text), 254);
+    assert_string_equal(cut.text + 250, ".wav");
+    assert_string_equal(cut.extension, "wav");
 }
 
 static void media_types(void **state)
