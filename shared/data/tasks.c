@@ -29,11 +29,14 @@ struct mr_task_page {
  * Pages of summaries. `page` walks along an index, a task at each step, and stops when it has max tasks or the
  * bytes of a page: what lies behind is not read. from: where a step begins, behind $3 or the task before. The
  * rows are compared as (user, id), or (user, status, id): the index on these columns then serves each step, whatever
- * PostgreSQL thinks of the user's share of all tasks, or of the status.
+ * PostgreSQL thinks of the user's share of all tasks, or of the status. The next row in its order is taken whatever it
+ * is, and ends the list if it is another's: a second bound on a row would not end the walk.
  */
 /* clang-format off */
 #define STEP(from, order)                                                                                    \
-    "(SELECT t.id," MR_TASK_SUMMARY_BYTES " AS size FROM tasks t WHERE " from " ORDER BY " order " LIMIT 1)"
+    "(SELECT b.id, b.size FROM (SELECT t.id, t.user_id, t.status," MR_TASK_SUMMARY_BYTES " AS size FROM tasks t" \
+    " WHERE " from " ORDER BY " order " LIMIT 1) b WHERE ($1::bigint = 0 OR b.user_id = $1::bigint)"         \
+    " AND ($2::text IS NULL OR b.status = $2))"
 #define LIST(first, next, order)                                                                             \
     "WITH RECURSIVE page (id, bytes, n) AS ((SELECT id, size, 1 FROM " STEP(first, order) " first)"          \
     " UNION ALL SELECT next.id, page.bytes + next.size, page.n + 1 FROM page, LATERAL " STEP(next, order)    \
@@ -41,16 +44,14 @@ struct mr_task_page {
     " SELECT page.bytes," MR_TASK_SUMMARY_COLUMNS " FROM page JOIN tasks t"                                  \
     " ON t.id = ANY (ARRAY[page.id])" /* only looked up, never joined with all */                            \
     MR_TASK_VIEW_JOIN " ORDER BY page.n"
-#define MINE_ABOVE(id)    "$2::text IS NULL AND (t.user_id, t.id) > ($1::bigint, " id ") AND t.user_id <= $1::bigint"
-#define MINE_BELOW(id)    "$2::text IS NULL AND (t.user_id, t.id) < ($1::bigint, " id ") AND t.user_id >= $1::bigint"
+#define MINE_ABOVE(id)    "$2::text IS NULL AND (t.user_id, t.id) > ($1::bigint, " id ")"
+#define MINE_BELOW(id)    "$2::text IS NULL AND (t.user_id, t.id) < ($1::bigint, " id ")"
 #define ANYS_ABOVE(id)    "$1::bigint = 0 AND $2::text IS NULL AND t.id > " id
 #define ANYS_BELOW(id)    "$1::bigint = 0 AND $2::text IS NULL AND t.id < " id
-#define MINE_IN_ABOVE(id) "(t.user_id, t.status, t.id) > ($1::bigint, $2::text, " id ")"                     \
-                          " AND (t.user_id, t.status) <= ($1::bigint, $2::text)"
-#define MINE_IN_BELOW(id) "(t.user_id, t.status, t.id) < ($1::bigint, $2::text, " id ")"                     \
-                          " AND (t.user_id, t.status) >= ($1::bigint, $2::text)"
-#define ANYS_IN_ABOVE(id) "$1::bigint = 0 AND (t.status, t.id) > ($2::text, " id ") AND t.status <= $2::text"
-#define ANYS_IN_BELOW(id) "$1::bigint = 0 AND (t.status, t.id) < ($2::text, " id ") AND t.status >= $2::text"
+#define MINE_IN_ABOVE(id) "(t.user_id, t.status, t.id) > ($1::bigint, $2::text, " id ")"
+#define MINE_IN_BELOW(id) "(t.user_id, t.status, t.id) < ($1::bigint, $2::text, " id ")"
+#define ANYS_IN_ABOVE(id) "$1::bigint = 0 AND (t.status, t.id) > ($2::text, " id ")"
+#define ANYS_IN_BELOW(id) "$1::bigint = 0 AND (t.status, t.id) < ($2::text, " id ")"
 #define PAGE_FROM(from, order) LIST(from("$3::bigint"), from("page.id"), order)
 
 /* [everybody's][of one status][falling]: a statement each, so that each can follow an index. */

@@ -49,6 +49,9 @@ static void make_functions(void)
         " SELECT set_config('session_replication_role', 'origin', false) $$");
     ask("CREATE FUNCTION rows_read() RETURNS bigint LANGUAGE sql AS $$ SELECT (SELECT sum(seq_tup_read) FROM"
         " pg_stat_user_tables)::bigint + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)::bigint $$");
+    ask("CREATE FUNCTION pages_read() RETURNS bigint LANGUAGE sql AS $$ SELECT sum(heap_blks_read + "
+        "heap_blks_hit"
+        " + coalesce(idx_blks_read + idx_blks_hit, 0))::bigint FROM pg_statio_user_tables $$");
     ask("CREATE FUNCTION plans() RETURNS text LANGUAGE plpgsql AS $$ DECLARE made record; plan json; answer "
         "text := '';"
         " BEGIN PERFORM set_config('plan_cache_mode', 'force_generic_plan', true); FOR made IN SELECT name, "
@@ -63,25 +66,35 @@ static void make_functions(void)
         " END $$");
 }
 
-static int64_t rows_read(void)
+struct reads {
+    int64_t rows, pages; /* what an index reads and leaves out counts as pages only */
+};
+
+static struct reads reads_so_far(void)
 {
     static const struct mr_statement flush = {"flush_statistics", "SELECT pg_stat_force_next_flush()", 0};
-    static const struct mr_statement sum = {"rows_read", "SELECT rows_read() AS n", 0};
+    static const struct mr_statement sum = {"rows_read", "SELECT rows_read() AS n, pages_read() AS pages", 0};
     MR_AUTO(mr_rows) struct mr_rows *flushed = NULL;
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     assert_int_equal(mr_db_exec(test_db, &flush, NULL, &flushed, NULL), MR_OK);
     assert_int_equal(mr_db_exec(test_db, &sum, NULL, &rows, NULL), MR_OK);
-    return mr_rows_int64(rows, 0, "n");
+    return (struct reads){mr_rows_int64(rows, 0, "n"), mr_rows_int64(rows, 0, "pages")};
 }
+
+enum {
+    PAGES_MAX = 300
+}; /* of a call, besides some for each row: far below those of an index of 100,000 rows */
 
 /* Runs a call, which may read up to `most` rows of tables and indexes. */
 #define READS(most, call)                                                                                    \
     do {                                                                                                     \
-        int64_t before = rows_read();                                                                        \
+        const struct reads before = reads_so_far();                                                          \
         call;                                                                                                \
-        int64_t read = rows_read() - before;                                                                 \
-        if (read > (most))                                                                                   \
-            fail_msg("%s: reads %" PRId64 " rows, more than %d", #call, read, most);                         \
+        const struct reads after = reads_so_far();                                                           \
+        int64_t rows = after.rows - before.rows, pages = after.pages - before.pages;                         \
+        if (rows > (most) || pages > PAGES_MAX + 5 * rows)                                                   \
+            fail_msg("%s: reads %" PRId64 " rows, %" PRId64 " pages: more than %d rows", #call, rows, pages, \
+                     most);                                                                                  \
     } while (0)
 #define DO(call) assert_int_equal(call, MR_OK)
 
