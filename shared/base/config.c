@@ -51,7 +51,7 @@ static const struct entry entries[] = {
     TEXT("PUSH_SERVICE_ACCOUNT", BOTH, 0, push_account, "", 320, NULL, "service account (e-mail) that push tokens must belong to; required unless PUSH_AUTH=none"),
     TEXT("OIDC_CERTS_URL", BOTH, 0, certs_url, "https://www.googleapis.com/oauth2/v1/certs", 500, NULL, "certificates that push tokens are verified with"),
     NUMBER("CLIENT_TIMEOUT_MS", BOTH, client_timeout_ms, 30000, 100, 600000, "time a client has to send the request head, a body of up to 32 KiB, and each 256 KiB of a larger one, and to read each 256 KiB of an answer"),
-    NUMBER("MAX_CONNECTIONS", BOTH, max_connections, 2000, 10, 20000, "connections open at once, without event streams; above it the one that has waited longest for its client is closed. Each has a small thread and costs up to 100 KiB"),
+    NUMBER("MAX_CONNECTIONS", BOTH, max_connections, 256, 10, 20000, "connections open at once, without event streams; above it the one that has waited longest for its client is closed. Each has a small thread and costs up to 100 KiB"),
     NUMBER("MAX_HEADER_BYTES", BOTH, max_header_bytes, 16384, 1024, 1048576, "largest request line and headers together"),
     NUMBER("GIVE_UP_AFTER_SECONDS", BOTH, give_up_s, 86400, 1, 2592000, "age at which a task fails that the service could not run (failures of storage, database or machine; dead letters)"),
     TEXT("FETCH_ALLOW_HOSTS", BOTH, 0, fetch_allow_hosts, "", 4000, NULL, "host[:port],…: hosts that may be fetched from and called back at any address, also by http; empty: public addresses only"),

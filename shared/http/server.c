@@ -9,7 +9,7 @@
 
 enum {
     MAX_HEAD_MIN = 1024 /* civetweb's own minimum */,
-    MAX_CONNECTIONS = 500,
+    MAX_CONNECTIONS = 256,
     SLOW_QUEUE_FACTOR = 4,
     WHOLE = 100 /* percent */
 };

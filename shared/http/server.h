@@ -74,7 +74,7 @@ struct mr_server_options {
     int slow_threads;   /* for slow ones; 0: as many as for normal ones */
     int address_share; /* percent of the slow threads, and of the places to wait for one, for a client's address */
     int vital_threads;   /* for vital ones; 0: 1 */
-    int max_connections; /* open at once, each with a thread of 20 to 65 KiB; 0: 500 */
+    int max_connections; /* open at once, each with a thread of 20 to 65 KiB; 0: 256 */
     int proxies;         /* in front of us, each of which appends to X-Forwarded-For; 0: none is believed */
     int64_t max_body;    /* default body limit in bytes */
     int max_head;        /* request line and headers together, at least 1,024 bytes; over it: 431 */
