@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HUNDRED_HOURS = 360000, SHAPE_MAX = 10 };
+enum { HUNDRED_HOURS = 360000, SHAPE_MAX = 10, TRACKS_TEXT_MAX = 16 };
 
 static const char *codec_name(size_t index)
 {
@@ -32,6 +32,20 @@ static const char *fit(size_t index)
 
 static const struct mr_field_words codec_words = {codec_name, NULL}, preset_words = {speed_preset, NULL},
                                    fit_words = {fit, NULL};
+
+/* "all", "first", or a language by ISO 639: two or three letters, and what may follow them in BCP 47. */
+static enum mr_status check_tracks(void *base, const char *path, json_t **value, struct mr_err *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const char *text = json_string_value(*value);
+    (void)base;
+    size_t len = text ? strspn(text, letters) : 0;
+    bool is_word = text && (strcmp(text, "all") == 0 || strcmp(text, "first") == 0);
+    if (is_word || ((len == 2 || len == 3) && (!text[len] || text[len] == '-')))
+        return MR_OK;
+    return mr_fail_code(err, MR_CODE_OUT_OF_RANGE,
+                        "%s must be \"all\", \"first\" or a language such as \"de\"", path);
+}
 
 #define AT(member)    MR_FIELD_AT(struct mr_options, member)
 #define LIMIT(member) .limit = offsetof(struct mr_codec, member)
@@ -113,6 +127,13 @@ static const struct mr_option options[] = {
     {{"trim", MR_FIELD_OBJECT, .parts = &trim, .meaning = "Keeps only this part."},
      .changes = MR_OF_AUDIO | MR_OF_VIDEO},
     {{"mute", MR_FIELD_FLAG, AT(mute), .meaning = "True: no audio."}, .needs = MR_OF_AUDIO | MR_OF_VIDEO},
+    {{"audio", MR_FIELD_TEXT, AT(audio), .max = TRACKS_TEXT_MAX, .check = check_tracks,
+      .meaning = "Which tracks of audio: `all` (the default for video formats, where the format holds several), `first` (the "
+                 "one that the file marks) or a language, such as `de` or `deu`."},
+     .needs = MR_OF_AUDIO, .excludes = "mute"},
+    {{"subtitles", MR_FIELD_TEXT, AT(subtitles), .max = TRACKS_TEXT_MAX, .check = check_tracks,
+      .meaning = "Which subtitles: `all` (the default), `first` or a language."},
+     .needs = MR_OF_VIDEO},
     {{"split", MR_FIELD_OBJECT, .parts = &split, .meaning = "Splits into parts, each an output; at most 1000."},
      .changes = MR_OF_AUDIO | MR_OF_VIDEO},
     {{"logo", MR_FIELD_OBJECT, .parts = &logo, .meaning = "Shows the logo before and after the video, or each of its parts."},

@@ -20,7 +20,7 @@ enum { MR_PARTS_MAX = 1000 }; /* of a split */
 
 enum mr_fit { MR_FIT_NOT_GIVEN, MR_FIT_PAD, MR_FIT_CROP, MR_FIT_STRETCH }; /* not given: as pad */
 
-/* Texts are constants. */
+/* Texts are constants but for the last two. */
 struct mr_options {
     int64_t
         bit_rate; /* bits per second, of the video where the format has it, else of the audio; 0: not given */
@@ -44,6 +44,8 @@ struct mr_options {
     int thumbnail_width;        /* 0: the video's */
     bool mute;
     unsigned background; /* RGB, 24 bits */
+    const char *audio; /* "all", "first" or a language; NULL: not given; the JSON's, as the next */
+    const char *subtitles;
 };
 
 /* What an option concerns: the audio, the video, or one of them: the video where the format has it, else the audio. */

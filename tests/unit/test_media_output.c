@@ -29,6 +29,7 @@ static enum mr_status convert(const json_t *spec, const struct mr_sandbox_fds *f
     struct mr_options options;
     struct mr_media_format format = *mr_media_format_find("avi");
     const struct mr_gain gain = {.filters = ""};
+    const struct mr_selection selection = {.wants = WANTS};
     av_log_set_level(AV_LOG_QUIET); /* the sandbox would not let it ask whether that is a terminal */
     format.max_bytes = SMALL;
     MR_AUTO(mr_pipeline)
@@ -38,7 +39,7 @@ static enum mr_status convert(const json_t *spec, const struct mr_sandbox_fds *f
                                    .fds = fds,
                                    .notes = &notes,
                                    .max_us = INT64_MAX,
-                                   .gain = &gain};
+                                   .gains = &gain};
     enum mr_status status = mr_options_read(NULL, NULL, &options, err);
     if (!status)
         status = mr_notes_init(&notes, err);
@@ -46,7 +47,7 @@ static enum mr_status convert(const json_t *spec, const struct mr_sandbox_fds *f
         status = mr_source_open(&source, fds, MR_SOURCE_INPUT,
                                 json_integer_value(json_object_get(spec, "input_size")), err);
     if (!status)
-        status = mr_demuxer_open(&input, &source, NULL, WANTS, 0, err);
+        status = mr_demuxer_open(&input, &source, NULL, &selection, 0, err);
     if (!status)
         status = mr_pipeline_init(&pipeline, err);
     if (!status)

@@ -210,7 +210,7 @@ static bool is_hidden(const struct mr_audio *audio, const AVPacket *packet)
 static void mend(const struct mr_audio *audio, AVPacket *packet)
 {
     const struct mr_demuxer *input = audio->track.parts->input;
-    bool is_judged = !input->missing_bytes && (input->states_size || input->declared_us < 0);
+    bool is_judged = !input->missing_bytes && (input->states_size || audio->track.declared_us < 0);
     if (mr_demuxer_is_raw(input) && is_judged)
         packet->flags &= ~AV_PKT_FLAG_CORRUPT;
 }
@@ -237,12 +237,15 @@ static enum mr_status open_late(struct mr_track *track, struct mr_err *err)
     if (mr_audio_clip_is_open(&audio->clip))
         return MR_OK;
     const AVCodecParameters *params = track->stream->codecpar;
+    enum AVSampleFormat of_decoder = track->decoder.context->sample_fmt;
     MR_AUTO_FRAME AVFrame *frame = av_frame_alloc();
     if (!frame || av_channel_layout_copy(&frame->ch_layout, &params->ch_layout) < 0)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the encoder up");
     frame->sample_rate = params->sample_rate;
-    frame->format = params->format;
-    if (frame->sample_rate > 0 && frame->ch_layout.nb_channels > 0 && frame->format >= 0)
+    frame->format = params->format >= 0 ? params->format
+                    : of_decoder >= 0   ? (int)of_decoder
+                                        : AV_SAMPLE_FMT_FLTP;
+    if (frame->sample_rate > 0 && frame->ch_layout.nb_channels > 0)
         return mr_audio_clip_open(&audio->clip, frame, err);
     mr_track_give_up(track);
     return MR_OK;
@@ -326,26 +329,28 @@ static const struct mr_track_ops ops = {
     .free = free_audio,
 };
 
-enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, const struct mr_sync *sync,
-                             const struct mr_gain *gain, struct mr_err *err)
+enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, size_t index,
+                             const struct mr_sync *sync, const struct mr_gain *gain, struct mr_err *err)
 {
     const struct mr_demuxer *input = parts->input;
+    const struct mr_input_track *from = &input->audios[index];
+    enum mr_slot slot = MR_SLOT_AUDIO + (enum mr_slot)index;
     *audio = (struct mr_audio){.track = {.ops = &ops,
-                                         .slot = MR_SLOT_AUDIO,
+                                         .slot = slot,
                                          .parts = parts,
-                                         .stream = input->audio,
-                                         .declared_us = input->declared_us},
+                                         .stream = from->stream,
+                                         .declared_us = from->declared_us},
                                .gain = gain,
                                .filtered = av_frame_alloc(),
-                               .copy = {.parts = parts}};
+                               .copy = {.parts = parts, .source = from->stream, .slot = slot}};
     audio->gaps = mr_gaps_of(input);
     audio->is_mp3_file = strcmp(input->format->iformat->name, "mp3") == 0;
     audio->copies = !parts->encode_audio &&
                     !mr_options_change(parts->options, MR_OF_AUDIO, input->video != NULL) &&
-                    mr_copy_is_possible(input, input->audio, parts->spec);
+                    mr_copy_is_possible(input, from->stream, parts->spec);
     mr_meter_init(&audio->in);
-    mr_audio_clip_init(&audio->clip, parts, sync);
+    mr_audio_clip_init(&audio->clip, parts, sync, slot, from->stream);
     if (!audio->filtered)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
-    return mr_decoder_init(&audio->track.decoder, input->decoder, err);
+    return mr_decoder_init(&audio->track.decoder, from->decoder, err);
 }

@@ -13,10 +13,11 @@ enum {
     NOTED_US = 40 * 1000,  /* more than this added or cut at the end is noted in the receipt */
 };
 
-void mr_audio_clip_init(struct mr_audio_clip *clip, struct mr_parts *parts, const struct mr_sync *sync)
+void mr_audio_clip_init(struct mr_audio_clip *clip, struct mr_parts *parts, const struct mr_sync *sync,
+                        enum mr_slot slot, const AVStream *source)
 {
     *clip = (struct mr_audio_clip){.sync = sync};
-    mr_audio_part_init(&clip->part, parts);
+    mr_audio_part_init(&clip->part, parts, slot, source);
 }
 
 void mr_audio_clip_free(struct mr_audio_clip *clip)

@@ -22,8 +22,9 @@ struct mr_audio_clip {
     bool is_full;               /* too much audio waited for video, and the rest was left out */
 };
 
-/* sync is borrowed. */
-void mr_audio_clip_init(struct mr_audio_clip *clip, struct mr_parts *parts, const struct mr_sync *sync);
+/* sync is borrowed, as the stream of the input. */
+void mr_audio_clip_init(struct mr_audio_clip *clip, struct mr_parts *parts, const struct mr_sync *sync,
+                        enum mr_slot slot, const AVStream *source);
 void mr_audio_clip_free(struct mr_audio_clip *clip);
 
 /* Opens the first part, with an encoder for frames like this one. The functions below need an open clip. */

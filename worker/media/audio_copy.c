@@ -19,7 +19,7 @@ static bool is_countable(enum AVCodecID codec)
 
 enum mr_status mr_audio_copy_open(struct mr_audio_copy *copy, struct mr_err *err)
 {
-    const AVStream *stream = copy->parts->input->audio;
+    const AVStream *stream = copy->source;
     const AVRational samples = {1, FFMAX(stream->codecpar->sample_rate, 1)};
     struct mr_muxer *output = NULL;
     if (copy->is_open)
@@ -28,7 +28,7 @@ enum mr_status mr_audio_copy_open(struct mr_audio_copy *copy, struct mr_err *err
     copy->counts = !copy->parts->timeline->is_timed && is_countable(stream->codecpar->codec_id) &&
                    av_cmp_q(stream->time_base, samples) > 0;
     copy->base = copy->counts ? samples : stream->time_base;
-    MR_TRY(mr_muxer_open_copied(output, MR_SLOT_AUDIO, stream, copy->base, err));
+    MR_TRY(mr_muxer_open_copied(output, copy->slot, stream, copy->base, err));
     copy->is_open = true;
     return MR_OK;
 }
@@ -45,7 +45,7 @@ static int64_t origin_us(const struct mr_audio_copy *copy)
 
 static enum mr_status check_order(struct mr_audio_copy *copy, int64_t stated, struct mr_err *err)
 {
-    AVRational base = copy->parts->input->audio->time_base;
+    AVRational base = copy->source->time_base;
     int64_t back_us = copy->has_packets ? av_rescale_q(copy->stated - stated, base, AV_TIME_BASE_Q) : 0;
     copy->stated = stated;
     return back_us > BACK_US ? mr_fail_code(err, MR_CODE_COPY_IMPOSSIBLE, "chained audio cannot be copied")
@@ -55,7 +55,7 @@ static enum mr_status check_order(struct mr_audio_copy *copy, int64_t stated, st
 /* Time stamps of a file may be missing or jump back; a muxer wants them to rise. */
 static enum mr_status place(struct mr_audio_copy *copy, AVPacket *packet, int64_t before, struct mr_err *err)
 {
-    AVRational base = copy->parts->input->audio->time_base;
+    AVRational base = copy->source->time_base;
     int64_t at = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
     if (at != AV_NOPTS_VALUE) {
         MR_TRY(check_order(copy, at, err));
@@ -77,7 +77,7 @@ static enum mr_status put(struct mr_audio_copy *copy, AVPacket *packet, struct m
     copy->has_packets = true;
     copy->last = packet->pts;
     copy->until = packet->pts + FFMAX(packet->duration, 1);
-    return mr_muxer_write(output, MR_SLOT_AUDIO, packet, err);
+    return mr_muxer_write(output, copy->slot, packet, err);
 }
 
 /*
@@ -87,7 +87,7 @@ static enum mr_status put(struct mr_audio_copy *copy, AVPacket *packet, struct m
 static enum mr_status lead_in(struct mr_audio_copy *copy, const AVPacket *first, struct mr_err *err)
 {
     enum { HEADER = 4, MPEG_1 = 3, SKIP_SIZE = 10 };
-    const AVCodecParameters *params = copy->parts->input->audio->codecpar;
+    const AVCodecParameters *params = copy->source->codecpar;
     size_t size = 0;
     if (copy->has_packets || !copy->parts->spec->skips_mp3_delay || params->codec_id != AV_CODEC_ID_MP3 ||
         params->initial_padding || first->size <= HEADER ||
@@ -127,6 +127,6 @@ enum mr_status mr_audio_copy_finish(struct mr_audio_copy *copy, int64_t decoded_
     struct mr_muxer *output = NULL;
     MR_TRY(mr_parts_get(copy->parts, 0, &output, err));
     if (copy->has_packets)
-        MR_TRY(mr_muxer_write(output, MR_SLOT_AUDIO, NULL, err));
-    return mr_parts_leave(copy->parts, MR_SLOT_AUDIO, decoded_us, err);
+        MR_TRY(mr_muxer_write(output, copy->slot, NULL, err));
+    return mr_parts_leave(copy->parts, copy->slot, decoded_us, err);
 }

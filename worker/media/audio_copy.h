@@ -9,7 +9,9 @@
 #include "worker/media/parts.h"
 
 struct mr_audio_copy {
-    struct mr_parts *parts; /* not owned */
+    struct mr_parts *parts; /* not owned; nor is the next */
+    const AVStream *source; /* of the input */
+    enum mr_slot slot;      /* of the output */
     bool is_open;           /* the output knows the stream */
     bool has_packets;
     bool counts;     /* samples: each packet begins where what was decoded before it ends */

@@ -9,9 +9,10 @@
 
 enum { CHUNK = 8192 }; /* samples */
 
-void mr_audio_part_init(struct mr_audio_part *part, struct mr_parts *parts)
+void mr_audio_part_init(struct mr_audio_part *part, struct mr_parts *parts, enum mr_slot slot,
+                        const AVStream *source)
 {
-    *part = (struct mr_audio_part){.parts = parts};
+    *part = (struct mr_audio_part){.parts = parts, .source = source, .slot = slot};
     mr_meter_init(&part->out);
 }
 
@@ -45,7 +46,7 @@ static enum mr_status encode(struct mr_audio_part *part, AVFrame *frame, struct 
     while (rc >= 0 && (rc = avcodec_receive_packet(part->encoder, packet)) >= 0) {
         if (part->monitor.decoder)
             MR_TRY(mr_monitor_listen(&part->monitor, packet, &part->out, err));
-        MR_TRY(mr_muxer_write(output, MR_SLOT_AUDIO, packet, err));
+        MR_TRY(mr_muxer_write(output, part->slot, packet, err));
     }
     if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
         return mr_encoder_refuses(part->encoder, part->parts->options, rc, err);
@@ -134,11 +135,11 @@ static enum mr_status open_part(struct mr_audio_part *part, struct mr_err *err)
     struct mr_parts *parts = part->parts;
     struct mr_muxer *output = NULL;
     MR_TRY(mr_parts_get(parts, part->number, &output, err));
-    MR_TRY(mr_encoder_open(parts->spec, parts->options, parts->input, part->shape,
+    MR_TRY(mr_encoder_open(parts->spec, parts->options, part->source, part->shape,
                            mr_muxer_has_global_header(output), &part->encoder, err));
     MR_TRY(make_queue(part, err));
     MR_TRY(open_monitor(part, err));
-    MR_TRY(mr_muxer_open_encoded(output, MR_SLOT_AUDIO, part->encoder, err));
+    MR_TRY(mr_muxer_open_encoded(output, part->slot, part->encoder, part->source, err));
     part->encoded = part->lead_in = 0;
     if (parts->spec->needs_lead_in)
         MR_TRY(write_lead_in(part, err));
@@ -164,7 +165,7 @@ enum mr_status mr_audio_part_close(struct mr_audio_part *part, struct mr_err *er
     MR_TRY(encode(part, NULL, err));
     int64_t us = av_rescale(part->encoded - part->lead_in, 1000000, part->encoder->sample_rate);
     part->number++;
-    return mr_parts_leave(part->parts, MR_SLOT_AUDIO, us, err);
+    return mr_parts_leave(part->parts, part->slot, us, err);
 }
 
 enum mr_status mr_audio_part_next(struct mr_audio_part *part, struct mr_err *err)

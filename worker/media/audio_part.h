@@ -11,7 +11,9 @@
 #include <libavutil/audio_fifo.h>
 
 struct mr_audio_part {
-    struct mr_parts *parts; /* not owned */
+    struct mr_parts *parts; /* not owned; nor is the next */
+    const AVStream *source; /* of the input */
+    enum mr_slot slot;      /* of the output */
     AVFrame *shape; /* without data: the form of the first decoded frame; NULL: nothing was opened yet */
     AVCodecContext *encoder; /* NULL: nothing was opened yet; stays after the last part, for the receipt */
     AVAudioFifo *queue;      /* samples on their way to the encoder */
@@ -24,7 +26,8 @@ struct mr_audio_part {
     struct mr_monitor monitor; /* where the loudness after a lossy codec counts */
 };
 
-void mr_audio_part_init(struct mr_audio_part *part, struct mr_parts *parts);
+void mr_audio_part_init(struct mr_audio_part *part, struct mr_parts *parts, enum mr_slot slot,
+                        const AVStream *source);
 void mr_audio_part_free(struct mr_audio_part *part);
 
 /* Opens the first part, with an encoder for frames like this one. Codes: unsupported_codec, too_many_parts,

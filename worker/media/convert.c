@@ -65,6 +65,8 @@ static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_
 
 static unsigned wants_of(const struct spec *spec)
 {
+    if (spec->is_probe)
+        return MR_WANT_NOTHING;
     if (!mr_media_has_video(spec->format))
         return MR_WANT_AUDIO;
     unsigned wants = MR_WANT_VIDEO;
@@ -75,9 +77,26 @@ static unsigned wants_of(const struct spec *spec)
     return wants;
 }
 
+static struct mr_selection selection_of(const struct spec *spec)
+{
+    return (struct mr_selection){.wants = wants_of(spec),
+                                 .audios_max = spec->format && spec->format->has_tracks ? MR_AUDIOS_MAX : 1,
+                                 .audio = spec->options.audio,
+                                 .text = spec->options.subtitles};
+}
+
+static enum mr_status open_input(const struct spec *spec, struct mr_source *source, struct mr_demuxer *input,
+                                 const struct mr_sandbox_fds *fds, struct mr_err *err)
+{
+    const struct mr_selection selection = selection_of(spec);
+    MR_TRY(mr_source_open(source, fds, MR_SOURCE_INPUT, spec->input_size, err));
+    return mr_demuxer_open(input, source, spec->input_name, &selection, spec->max_pixels, err);
+}
+
 struct conversion {
     const struct spec *spec;
     const struct mr_sandbox_fds *fds;
+    size_t audio; /* the number of the track */
 };
 
 /* A pass of its own over the whole input: the loudness decides how the first sample is encoded. */
@@ -88,12 +107,23 @@ static enum mr_status rehearse(void *ctx, const struct mr_gain *gain, bool throu
     const struct spec *spec = conversion->spec;
     MR_AUTO(mr_source) struct mr_source source = {0};
     MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
-    MR_TRY(mr_source_open(&source, conversion->fds, MR_SOURCE_INPUT, spec->input_size, err));
-    MR_TRY(mr_demuxer_open(&input, &source, spec->input_name, wants_of(spec), spec->max_pixels, err));
+    MR_TRY(open_input(spec, &source, &input, conversion->fds, err));
     *ret = (struct mr_heard){.integrated = NAN};
-    if (!input.audio)
+    if (conversion->audio >= input.audio_count)
         return MR_OK;
-    return mr_rehearse(&input, spec->format, &spec->options, gain, through_codec, ret, err);
+    return mr_rehearse(&input, &input.audios[conversion->audio], spec->format, &spec->options, gain,
+                       through_codec, ret, err);
+}
+
+/* Each track of audio has a loudness of its own. */
+static enum mr_status find_gains(const struct spec *spec, const struct mr_sandbox_fds *fds, size_t count,
+                                 struct mr_gain gains[], struct mr_err *err)
+{
+    for (size_t i = 0; spec->options.loudness < 0 && i < count; i++) {
+        struct conversion conversion = {spec, fds, i};
+        MR_TRY(mr_loudness_find_gain(spec->options.loudness, rehearse, &conversion, &gains[i], err));
+    }
+    return MR_OK;
 }
 
 static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
@@ -103,8 +133,7 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
     MR_AUTO(mr_source) struct mr_source source = {0};
     MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
     MR_AUTO_FRAME AVFrame *logo = NULL;
-    struct conversion conversion = {spec, fds};
-    struct mr_gain gain = {.filters = ""};
+    struct mr_gain gains[MR_AUDIOS_MAX] = {0};
     MR_AUTO(mr_pipeline)
     struct mr_pipeline pipeline = {.input = &input,
                                    .spec = spec->format,
@@ -114,12 +143,10 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
                                    .max_us = spec->max_us,
                                    .encode_audio = spec->encode_audio,
                                    .work = mr_work_of(spec->max_work, spec->input_size),
-                                   .gain = &gain};
+                                   .gains = gains};
     MR_TRY(mr_notes_init(&notes, err));
-    if (spec->options.loudness < 0)
-        MR_TRY(mr_loudness_find_gain(spec->options.loudness, rehearse, &conversion, &gain, err));
-    MR_TRY(mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err));
-    MR_TRY(mr_demuxer_open(&input, &source, spec->input_name, wants_of(spec), spec->max_pixels, err));
+    MR_TRY(open_input(spec, &source, &input, fds, err));
+    MR_TRY(find_gains(spec, fds, input.audio_count, gains, err));
     if (spec->options.intro_us || spec->options.outro_us)
         MR_TRY(mr_logo_read(fds, spec->logo_size, &logo, err));
     pipeline.logo = logo;
@@ -133,8 +160,7 @@ static enum mr_status probe(const struct spec *spec, const struct mr_sandbox_fds
 {
     MR_AUTO(mr_source) struct mr_source source = {0};
     MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
-    MR_TRY(mr_source_open(&source, fds, MR_SOURCE_INPUT, spec->input_size, err));
-    MR_TRY(mr_demuxer_open(&input, &source, spec->input_name, MR_WANT_NOTHING, spec->max_pixels, err));
+    MR_TRY(open_input(spec, &source, &input, fds, err));
     *ret_receipt = json_pack("{s:o}", "input", mr_describe_input(&input));
     return *ret_receipt ? MR_OK : mr_fail_code(err, MR_CODE_INTERNAL, "the description cannot be written");
 }

@@ -5,18 +5,21 @@
 #include "worker/media/foreign.h"
 #include "worker/media/inputs.h"
 #include "worker/media/samples.h"
+#include "worker/media/scout.h"
+#include "worker/media/streams.h"
 #include "worker/media/tag_text.h"
 
 #include <errno.h>
 #include <libavutil/avstring.h>
 #include <string.h>
 
-/* How far libav may read to find out what it has. */
-enum { PROBE_BYTES = 5 << 20, ANALYZE_US = 10 * 1000 * 1000 };
+const struct mr_window mr_usual_window = {.bytes = 5 << 20, .us = 10 * 1000 * 1000};
 
-/* How many streams a file may have here, and where libav stops: past that it says only that memory is short.
- */
-enum { STREAMS_MAX = 64, STREAMS_READ_MAX = 1000 };
+/* Packets that are read to find out what a file has are kept in memory, up to this. */
+enum { KEPT_BYTES = 48 << 20 };
+
+/* Where libav stops: past that it says only that memory is short. */
+enum { STREAMS_READ_MAX = 1000 };
 
 /* How much too long the length of a live recording may be, beside a tenth. */
 enum { SLOPPY_US = 2 * 1000 * 1000 };
@@ -42,7 +45,7 @@ static void make_hint(const char *name, char *out, size_t size)
         snprintf(out, size, "input%s", dot);
 }
 
-static enum mr_status set_options(AVDictionary **options, struct mr_err *err)
+static enum mr_status set_options(AVDictionary **options, const struct mr_window *window, struct mr_err *err)
 {
     int rc = av_dict_set(options, "format_whitelist", mr_inputs_demuxers(), 0);
     if (rc >= 0)
@@ -50,9 +53,9 @@ static enum mr_status set_options(AVDictionary **options, struct mr_err *err)
     if (rc >= 0)
         rc = av_dict_set(options, "protocol_whitelist", "", 0);
     if (rc >= 0)
-        rc = av_dict_set_int(options, "probesize", PROBE_BYTES, 0);
+        rc = av_dict_set_int(options, "probesize", window->bytes, 0);
     if (rc >= 0)
-        rc = av_dict_set_int(options, "analyzeduration", ANALYZE_US, 0);
+        rc = av_dict_set_int(options, "analyzeduration", window->us, 0);
     if (rc >= 0)
         rc = av_dict_set_int(options, "max_streams", STREAMS_READ_MAX, 0);
     return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "set the demuxer's options") : MR_OK;
@@ -73,7 +76,7 @@ static enum mr_status break_off(const struct mr_demuxer *input, struct mr_err *e
 int mr_demuxer_read_head(AVIOContext *io, const char *name, AVFormatContext **ret)
 {
     MR_AUTO_DICT AVDictionary *options = NULL;
-    AVFormatContext *format = set_options(&options, NULL) ? NULL : avformat_alloc_context();
+    AVFormatContext *format = set_options(&options, &mr_usual_window, NULL) ? NULL : avformat_alloc_context();
     if (!format)
         return AVERROR(ENOMEM);
     format->pb = io;
@@ -84,10 +87,11 @@ int mr_demuxer_read_head(AVIOContext *io, const char *name, AVFormatContext **re
     return rc;
 }
 
-static enum mr_status open_container(struct mr_demuxer *input, const char *name, struct mr_err *err)
+enum mr_status mr_demuxer_open_container(struct mr_demuxer *input, const char *name,
+                                         const struct mr_window *window, struct mr_err *err)
 {
     MR_AUTO_DICT AVDictionary *options = NULL;
-    MR_TRY(set_options(&options, err));
+    MR_TRY(set_options(&options, window, err));
     AVFormatContext *format = avformat_alloc_context();
     if (!format)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the input");
@@ -108,10 +112,10 @@ static enum mr_status open_container(struct mr_demuxer *input, const char *name,
 
 static enum mr_status count_streams(const AVFormatContext *format, struct mr_err *err)
 {
-    if (format->nb_streams <= STREAMS_MAX)
+    if (format->nb_streams <= MR_STREAMS_MAX)
         return MR_OK;
     return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "the file has %u streams, more than %d",
-                        format->nb_streams, STREAMS_MAX);
+                        format->nb_streams, MR_STREAMS_MAX);
 }
 
 /* Some containers show their streams only while they are read. */
@@ -125,90 +129,10 @@ static enum mr_status find_streams(const struct mr_demuxer *input, struct mr_err
     return count_streams(input->format, err);
 }
 
-static const AVCodec *find_decoder(const AVCodecParameters *params)
+const AVCodec *mr_demuxer_find_decoder(const AVCodecParameters *params)
 {
     const AVCodec *codec = avcodec_find_decoder(params->codec_id);
     return codec && av_match_list(codec->name, mr_inputs_decoders(), ',') ? codec : NULL;
-}
-
-static bool is_video(const AVStream *stream)
-{
-    return stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
-           !(stream->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS));
-}
-
-/* The one that can be decoded, that the file marks, that is the largest: in this order. */
-static AVStream *best_video(const AVFormatContext *format)
-{
-    AVStream *best = NULL;
-    int64_t best_score = -1;
-    for (unsigned i = 0; i < format->nb_streams; i++) {
-        AVStream *stream = format->streams[i];
-        const AVCodecParameters *params = stream->codecpar;
-        if (!is_video(stream))
-            continue;
-        int64_t score = (int64_t)FFMAX(params->width, 0) * FFMAX(params->height, 0);
-        score |= (stream->disposition & AV_DISPOSITION_DEFAULT ? INT64_C(1) : 0) << 60;
-        score |= (find_decoder(params) ? INT64_C(1) : 0) << 61;
-        if (score > best_score) {
-            best = stream;
-            best_score = score;
-        }
-    }
-    return best;
-}
-
-/* Bitmaps are not text, and no target holds them. */
-static AVStream *best_text(const AVFormatContext *format)
-{
-    AVStream *best = NULL;
-    for (unsigned i = 0; i < format->nb_streams; i++) {
-        AVStream *stream = format->streams[i];
-        const AVCodecParameters *params = stream->codecpar;
-        if (params->codec_type != AVMEDIA_TYPE_SUBTITLE || !find_decoder(params))
-            continue;
-        bool is_better = (stream->disposition & AV_DISPOSITION_DEFAULT) && best &&
-                         !(best->disposition & AV_DISPOSITION_DEFAULT);
-        best = !best || is_better ? stream : best;
-    }
-    return best;
-}
-
-static enum mr_status nothing_found(const AVFormatContext *format, unsigned wants, struct mr_err *err)
-{
-    /* A stream of no use: noise that a demuxer took for one. */
-    bool has_audio = false, has_video = false;
-    for (unsigned i = 0; i < format->nb_streams; i++) {
-        has_audio |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
-        has_video |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
-    }
-    if ((wants & MR_WANT_VIDEO) && has_audio)
-        return mr_fail_code(err, MR_CODE_NO_VIDEO, "the file has no video stream");
-    if ((wants & MR_WANT_AUDIO) && has_video && !has_audio)
-        return mr_fail_code(err, MR_CODE_NO_AUDIO, "the file has no audio stream");
-    return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file holds no %s that can be recognized",
-                        wants & MR_WANT_VIDEO ? "video" : "audio");
-}
-
-static enum mr_status choose_streams(struct mr_demuxer *input, unsigned wants, struct mr_err *err)
-{
-    AVFormatContext *format = input->format;
-    if (wants & MR_WANT_VIDEO)
-        input->video = best_video(format);
-    if (wants & (MR_WANT_AUDIO | MR_WANT_AUDIO_IF_ANY)) {
-        int related = input->video ? input->video->index : -1;
-        int index = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, related, NULL, 0);
-        input->audio = index < 0 ? NULL : format->streams[index];
-    }
-    if (((wants & MR_WANT_VIDEO) && !input->video) || ((wants & MR_WANT_AUDIO) && !input->audio))
-        return nothing_found(format, wants, err);
-    if (wants & MR_WANT_TEXT_IF_ANY)
-        input->subtitle = best_text(format);
-    for (unsigned i = 0; i < format->nb_streams; i++)
-        if (format->streams[i] != input->audio && format->streams[i] != input->video &&
-            format->streams[i] != input->subtitle)
-            format->streams[i]->discard = AVDISCARD_ALL;
-    return MR_OK;
 }
 
 static enum mr_status check_frame_size(const AVCodecParameters *params, int64_t max_pixels,
@@ -228,10 +152,13 @@ static enum mr_status open_decoder(AVStream *stream, int64_t max_pixels, AVCodec
     const AVCodecParameters *params = stream->codecpar;
     bool is_audio = params->codec_type == AVMEDIA_TYPE_AUDIO;
     const AVCodec *codec = mr_alpha_decoder(stream);
-    codec = codec ? codec : find_decoder(params);
-    if (!codec)
+    codec = codec ? codec : mr_demuxer_find_decoder(params);
+    if (!codec) {
+        char name[MR_STREAM_NAME_MAX];
+        mr_streams_codec_name(stream, name);
         return mr_fail_code(err, MR_CODE_UNSUPPORTED_CODEC, "%s in %s cannot be decoded",
-                            is_audio ? "audio" : "video", avcodec_get_name(params->codec_id));
+                            is_audio ? "audio" : "video", name);
+    }
     if (!is_audio)
         MR_TRY(check_frame_size(params, max_pixels, err));
     else if (params->sample_rate) /* else the first frame tells it */
@@ -247,6 +174,23 @@ static enum mr_status open_decoder(AVStream *stream, int64_t max_pixels, AVCodec
         rc = avcodec_open2(decoder, codec, NULL);
     return rc < 0 ? mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the %s decoder refuses the file", codec->name)
                   : MR_OK;
+}
+
+static enum mr_status open_decoders(struct mr_demuxer *input, int64_t max_pixels, struct mr_err *err)
+{
+    for (size_t i = 0; i < input->audio_count; i++)
+        MR_TRY(open_decoder(input->audios[i].stream, max_pixels, &input->audios[i].decoder, err));
+    MR_TRY(open_decoder(input->video, max_pixels, &input->video_decoder, err));
+    size_t kept = 0;
+    for (size_t i = 0; i < input->text_count; i++) {
+        struct mr_input_track text = input->texts[i];
+        if (open_decoder(text.stream, max_pixels, &text.decoder, NULL) == MR_OK)
+            input->texts[kept++] = text;
+        else /* no reason to refuse the video */
+            input->fates[text.stream->index] = MR_FATE_NO_DECODER, avcodec_free_context(&text.decoder);
+    }
+    input->text_count = kept;
+    return MR_OK;
 }
 
 bool mr_demuxer_is_mpeg(const struct mr_demuxer *input)
@@ -297,7 +241,7 @@ static void read_durations(struct mr_demuxer *input)
     for (unsigned i = 0; i < format->nb_streams; i++)
         others +=
             format->streams[i] != main && !(format->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC);
-    input->declared_us = input->video_declared_us = input->estimated_us = -1;
+    input->video_declared_us = input->estimated_us = -1;
     int64_t length = main ? length_of(main) : -1;
     if (length >= 0)
         input->estimated_us = length;
@@ -318,23 +262,27 @@ static void read_durations(struct mr_demuxer *input)
         declared = FFMAX(declared - declared / 10 - SLOPPY_US, -1);
     if (input->video)
         input->video_declared_us = declared;
-    else
-        input->declared_us = declared;
-    if (input->video && input->audio && is_own)
-        input->declared_us = length_of(input->audio);
+    for (size_t i = 0; i < input->audio_count; i++) {
+        int64_t of_stream = is_own ? length_of(input->audios[i].stream) : -1;
+        input->audios[i].declared_us = input->video ? of_stream : declared;
+    }
+}
+
+static void begin_with(struct mr_demuxer *input, const AVStream *stream)
+{
+    if (!stream || stream->start_time == AV_NOPTS_VALUE)
+        return;
+    int64_t start = av_rescale_q(stream->start_time, stream->time_base, AV_TIME_BASE_Q);
+    if (input->start_us == AV_NOPTS_VALUE || start < input->start_us)
+        input->start_us = start;
 }
 
 static void read_start(struct mr_demuxer *input)
 {
-    const AVStream *const streams[] = {input->video, input->audio};
     input->start_us = AV_NOPTS_VALUE;
-    for (size_t i = 0; i < 2; i++) {
-        if (!streams[i] || streams[i]->start_time == AV_NOPTS_VALUE)
-            continue;
-        int64_t start = av_rescale_q(streams[i]->start_time, streams[i]->time_base, AV_TIME_BASE_Q);
-        if (input->start_us == AV_NOPTS_VALUE || start < input->start_us)
-            input->start_us = start;
-    }
+    begin_with(input, input->video);
+    for (size_t i = 0; i < input->audio_count; i++)
+        begin_with(input, input->audios[i].stream);
     if (input->start_us == AV_NOPTS_VALUE)
         input->start_us = 0;
 }
@@ -354,8 +302,42 @@ bool mr_demuxer_is_upright(const struct mr_demuxer *input)
     return !matrix || (matrix[0] > 0 && matrix[1] == 0 && matrix[3] == 0 && matrix[4] > 0);
 }
 
+/* Finds the streams in a window of any size, and goes back to where the file begins. */
+static enum mr_status find_streams_in(struct mr_demuxer *input, const char *name, struct mr_window window,
+                                      struct mr_err *err)
+{
+    MR_TRY(mr_demuxer_open_container(input, name, &window, err));
+    bool keeps = !mr_demuxer_is_mpeg(input); /* whose packets may be read again from any byte */
+    if (keeps)
+        input->format->probesize = FFMIN(window.bytes, KEPT_BYTES);
+    else
+        input->format->flags |= AVFMT_FLAG_NOBUFFER;
+    MR_TRY(find_streams(input, err));
+    input->format->flags &= ~AVFMT_FLAG_NOBUFFER;
+    int rc = keeps ? 0 : av_seek_frame(input->format, -1, 0, AVSEEK_FLAG_BYTE);
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the file cannot be read again") : MR_OK;
+}
+
+/* Looks for audio that the beginning of the file has not shown; what is nowhere in the file has no data. */
+static enum mr_status find_late_streams(struct mr_demuxer *input, const char *name, struct mr_err *err)
+{
+    struct mr_scouted scouted;
+    if (!mr_scout_is_needed(input->format))
+        return MR_OK;
+    MR_TRY(mr_scout(input, name, &scouted, err));
+    if (scouted.is_met) {
+        avformat_close_input(&input->format);
+        MR_TRY(mr_source_rewind(input->source, err));
+        MR_TRY(find_streams_in(input, name, scouted.window, err));
+    }
+    for (unsigned i = 0; i < input->format->nb_streams; i++)
+        if (scouted.is_at_end && mr_streams_is_unknown(input->format->streams[i]))
+            input->fates[i] = MR_FATE_NO_DATA;
+    return MR_OK;
+}
+
 enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *source, const char *name,
-                               unsigned wants, int64_t max_pixels, struct mr_err *err)
+                               const struct mr_selection *selection, int64_t max_pixels, struct mr_err *err)
 {
     max_pixels = max_pixels > 0 ? FFMIN(max_pixels, MAX_PIXELS) : MAX_PIXELS;
     *input = (struct mr_demuxer){.source = source, .missing_bytes = mr_cut_missing_bytes(source)};
@@ -363,13 +345,12 @@ enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *sourc
     input->missing_bytes = FFMAX(input->missing_bytes, 0);
     if (is_cut(input))
         return break_off(input, err);
-    MR_TRY(open_container(input, name, err));
+    MR_TRY(mr_demuxer_open_container(input, name, &mr_usual_window, err));
     MR_TRY(find_streams(input, err));
-    MR_TRY(choose_streams(input, wants, err));
-    MR_TRY(open_decoder(input->audio, max_pixels, &input->decoder, err));
-    MR_TRY(open_decoder(input->video, max_pixels, &input->video_decoder, err));
-    if (open_decoder(input->subtitle, max_pixels, &input->subtitle_decoder, NULL) != MR_OK)
-        input->subtitle = NULL; /* no reason to refuse the video */
+    if (selection->wants & (MR_WANT_AUDIO | MR_WANT_AUDIO_IF_ANY))
+        MR_TRY(find_late_streams(input, name, err));
+    MR_TRY(mr_streams_choose(input, selection, err));
+    MR_TRY(open_decoders(input, max_pixels, err));
     read_durations(input);
     read_start(input);
     return MR_OK;
@@ -377,9 +358,11 @@ enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *sourc
 
 void mr_demuxer_close(struct mr_demuxer *input)
 {
-    avcodec_free_context(&input->decoder);
+    for (size_t i = 0; i < input->audio_count; i++)
+        avcodec_free_context(&input->audios[i].decoder);
+    for (size_t i = 0; i < input->text_count; i++)
+        avcodec_free_context(&input->texts[i].decoder);
     avcodec_free_context(&input->video_decoder);
-    avcodec_free_context(&input->subtitle_decoder);
     avformat_close_input(&input->format);
 }
 

@@ -10,20 +10,44 @@
 #include "worker/media/av.h"
 #include "worker/media/source.h"
 
+/* How many streams a file may have, and how many of them become tracks of the result. */
+enum { MR_STREAMS_MAX = 64, MR_AUDIOS_MAX = 16, MR_TEXTS_MAX = 32 };
+
+/* What becomes of a stream that is wanted in general. */
+enum mr_fate {
+    MR_FATE_NONE, /* nobody has asked for its kind */
+    MR_FATE_TAKEN,
+    MR_FATE_NO_DECODER,
+    MR_FATE_NO_DATA,
+    MR_FATE_LANGUAGE,
+    MR_FATE_NOT_FIRST,
+    MR_FATE_TOO_MANY,
+    MR_FATE_OTHER_PROGRAM,
+    MR_FATE_BITMAP,
+};
+
+/* A stream of audio or text that is taken. */
+struct mr_input_track {
+    AVStream *stream;
+    AVCodecContext *decoder;
+    int64_t declared_us; /* the length that the container states for it; -1: none */
+};
+
 struct mr_demuxer {
     struct mr_source *source; /* not owned */
     AVFormatContext *format;
-    AVStream *audio; /* NULL: none, or none wanted; so is the next */
+    AVStream *audio; /* the main one of the next; NULL: none, or none wanted; so is the video */
+    struct mr_input_track audios[MR_AUDIOS_MAX]; /* in the order of the file, as the texts */
+    size_t audio_count;
+    struct mr_input_track texts[MR_TEXTS_MAX];
+    size_t text_count;
     AVStream *video;
-    AVStream *subtitle;      /* the best one that is text; NULL: none, or none wanted */
-    AVCodecContext *decoder; /* of the audio */
     AVCodecContext *video_decoder;
-    AVCodecContext *subtitle_decoder;
-    bool states_size; /* the container states how many bytes it has */
+    bool states_size;                   /* the container states how many bytes it has */
+    enum mr_fate fates[MR_STREAMS_MAX]; /* of each stream of the file */
     int64_t
         missing_bytes; /* that the container announces beyond the file's end (cut.h); few, or it is refused */
-    /* The lengths that the container states, not ones guessed from a bit rate; -1: none. */
-    int64_t declared_us; /* of the audio */
+    /* The length that the container states, not one guessed from a bit rate; -1: none. */
     int64_t video_declared_us;
     int64_t estimated_us; /* the best guess, for progress; -1: none */
     int64_t start_us;     /* the earliest time stamp of the chosen streams */
@@ -38,21 +62,41 @@ enum mr_want {
     MR_WANT_TEXT_IF_ANY = 8   /* subtitles go along */
 };
 
+struct mr_selection {
+    unsigned wants;    /* bits of enum mr_want */
+    size_t audios_max; /* tracks of audio that the target holds; 0: one */
+    const char *audio; /* options.audio and options.subtitles; NULL: not given */
+    const char *text;
+};
+
 /*
- * Opens the input. name is its file name, a hint, or NULL; wants are bits of enum mr_want; a
- * video of more than max_pixels (0: what fits into the sandbox) is refused. Attached pictures
+ * Opens the input. name is its file name, a hint, or NULL; a video of more than max_pixels (0: what fits into the sandbox) is refused. Attached pictures
  * are no video. Codes: invalid_media, truncated (the container says that the file should go on), no_audio,
  * no_video, unsupported_codec, resource_limit.
  */
 MR_MUST_CHECK enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *source,
-                                             const char *name, unsigned wants, int64_t max_pixels,
-                                             struct mr_err *err);
+                                             const char *name, const struct mr_selection *selection,
+                                             int64_t max_pixels, struct mr_err *err);
 void mr_demuxer_close(struct mr_demuxer *input);
 MR_DEFINE_VALUE_CLEANUP(mr_demuxer, mr_demuxer_close)
 
 /* Opens a file with the same demuxers, but reads only its head: tags, pictures, chapters. name: a hint. An error of
  * libav's, or 0 and *ret, which the caller closes (avformat_close_input). */
 MR_MUST_CHECK int mr_demuxer_read_head(AVIOContext *io, const char *name, AVFormatContext **ret);
+
+/* How far libav reads to find out what it has. */
+struct mr_window {
+    int64_t bytes, us;
+};
+extern const struct mr_window mr_usual_window;
+
+/* Opens the container alone: input has its source, and gets its format. Codes: invalid_media, truncated,
+ * resource_limit. */
+MR_MUST_CHECK enum mr_status mr_demuxer_open_container(struct mr_demuxer *input, const char *name,
+                                                       const struct mr_window *window, struct mr_err *err);
+
+/* NULL: there is none, or none that is allowed. */
+const AVCodec *mr_demuxer_find_decoder(const AVCodecParameters *params);
 
 /* The container's short name, e.g. "mov". */
 void mr_demuxer_container(const struct mr_demuxer *input, char *out, size_t size);

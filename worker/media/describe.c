@@ -1,6 +1,7 @@
 #include "worker/media/describe.h"
 
 #include "worker/media/geometry.h"
+#include "worker/media/streams.h"
 
 #include <ctype.h>
 #include <libavutil/pixdesc.h>
@@ -98,8 +99,10 @@ static void set_tag(json_t *to, const char *key, const AVDictionary *tags)
 static json_t *describe_stream(const AVStream *stream)
 {
     const AVCodecParameters *params = stream->codecpar;
-    json_t *to = json_pack("{s:i, s:s, s:s}", "index", stream->index, "type", type_of(stream), "codec",
-                           avcodec_get_name(params->codec_id));
+    char codec[MR_STREAM_NAME_MAX];
+    mr_streams_codec_name(stream, codec);
+    json_t *to =
+        json_pack("{s:i, s:s, s:s}", "index", stream->index, "type", type_of(stream), "codec", codec);
     if (!to)
         return NULL;
     if (params->codec_type == AVMEDIA_TYPE_VIDEO)
@@ -231,6 +234,6 @@ json_t *mr_describe_output(const struct mr_muxer *output, int64_t us)
                            (json_int_t)(us > 0 ? av_rescale(size, 8 * 1000000, us) : 0), "size",
                            (json_int_t)size, "streams", streams);
     if (to)
-        describe_main(to, output->tracks[MR_SLOT_VIDEO].stream, output->tracks[MR_SLOT_AUDIO].stream);
+        describe_main(to, output->tracks[MR_SLOT_VIDEO].stream, mr_muxer_audio(output));
     return to;
 }

@@ -19,7 +19,7 @@ static bool is_jump(int64_t step_us)
 /* Frames are stored in the order of decoding, which has time stamps of its own; audio has but one order. */
 static int64_t time_of(const AVPacket *packet, enum mr_slot slot)
 {
-    return packet->dts == AV_NOPTS_VALUE && slot == MR_SLOT_AUDIO ? packet->pts : packet->dts;
+    return packet->dts == AV_NOPTS_VALUE && mr_slot_is_audio(slot) ? packet->pts : packet->dts;
 }
 
 /* What another stream has found out of this jump already, or else what makes this one go on. */
@@ -38,7 +38,7 @@ static int64_t follow(struct mr_discontinuity *line, enum mr_slot slot, AVRation
                       const AVPacket *packet)
 {
     int64_t at = time_of(packet, slot);
-    if (slot == MR_SLOT_SUBTITLE)
+    if (slot >= MR_SLOT_SUBTITLE)
         return line->offset_us; /* texts may be far from each other */
     if (at == AV_NOPTS_VALUE)
         return line->tracks[slot].offset_us;

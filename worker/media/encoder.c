@@ -68,9 +68,9 @@ static int choose_layout(const struct mr_codec *limits, const AVCodec *codec, bo
 
 /* More than 16 bits are worth keeping where the source has them; a lossy decoder's floats are not such bits.
  */
-static bool is_deep(const struct mr_demuxer *input)
+static bool is_deep(const AVStream *source)
 {
-    const AVCodecParameters *params = input->audio->codecpar;
+    const AVCodecParameters *params = source->codecpar;
     const AVCodecDescriptor *descriptor = avcodec_descriptor_get(params->codec_id);
     if (!descriptor || !(descriptor->props & AV_CODEC_PROP_LOSSLESS))
         return false;
@@ -97,14 +97,14 @@ static enum AVSampleFormat choose_sample_format(const AVCodec *codec, bool lossl
 
 /* The codec's bit rate is for two channels at 44.1 kHz. Less is enough for less; and a lossy source of 64
  * kb/s gains nothing from 192. */
-static int64_t choose_bit_rate(const struct mr_media_codec *codec, const struct mr_demuxer *input, int rate,
+static int64_t choose_bit_rate(const struct mr_media_codec *codec, const AVStream *stream, int rate,
                                int channels)
 {
     int64_t bits = channels == 1 ? codec->bit_rate * 5 / 8 : codec->bit_rate * channels / 2;
     if (rate < FULL_RATE)
         bits = bits * rate / FULL_RATE;
-    const AVCodecDescriptor *descriptor = avcodec_descriptor_get(input->audio->codecpar->codec_id);
-    int64_t source = input->audio->codecpar->bit_rate;
+    const AVCodecDescriptor *descriptor = avcodec_descriptor_get(stream->codecpar->codec_id);
+    int64_t source = stream->codecpar->bit_rate;
     if (source > 0 && descriptor && !(descriptor->props & AV_CODEC_PROP_LOSSLESS))
         bits = FFMIN(bits, FFMAX(source * 3 / 2, 64000));
     return FFMAX(bits, BIT_RATE_MIN);
@@ -117,13 +117,13 @@ static int choose_asked_layout(const AVCodec *codec, int channels, AVChannelLayo
 }
 
 static int configure(AVCodecContext *encoder, const struct mr_media_format *spec,
-                     const struct mr_options *options, const struct mr_demuxer *input, const AVFrame *frame,
+                     const struct mr_options *options, const AVStream *source, const AVFrame *frame,
                      int rate_max)
 {
     const struct mr_codec *limits = mr_media_audio_codec(spec, options);
     int rate = FFMIN(options->sample_rate ? options->sample_rate : frame->sample_rate, rate_max);
     const struct mr_media_codec *codec = mr_media_codec_find(limits->name);
-    bool lossless = codec->bit_rate == 0 && codec->quality == 0, deep = is_deep(input);
+    bool lossless = codec->bit_rate == 0 && codec->quality == 0, deep = is_deep(source);
     encoder->sample_rate = choose_rate(limits, encoder->codec, rate);
     encoder->sample_fmt = choose_sample_format(encoder->codec, lossless, deep, frame->format);
     encoder->time_base = (AVRational){1, encoder->sample_rate};
@@ -140,7 +140,7 @@ static int configure(AVCodecContext *encoder, const struct mr_media_format *spec
         encoder->global_quality = codec->quality * FF_QP2LAMBDA;
     } else if (!lossless) {
         encoder->bit_rate =
-            choose_bit_rate(codec, input, encoder->sample_rate, encoder->ch_layout.nb_channels);
+            choose_bit_rate(codec, source, encoder->sample_rate, encoder->ch_layout.nb_channels);
     }
     return rc;
 }
@@ -153,10 +153,10 @@ static int64_t nearby(int64_t asked, int attempt)
 }
 
 static const AVCodec *find_codec(const struct mr_media_format *spec, const struct mr_options *options,
-                                 const struct mr_demuxer *input, struct mr_err *err)
+                                 const AVStream *source, struct mr_err *err)
 {
     const struct mr_codec *wanted = mr_media_audio_codec(spec, options);
-    const char *name = wanted ? mr_media_encoder(spec, wanted, is_deep(input)) : NULL;
+    const char *name = wanted ? mr_media_encoder(spec, wanted, is_deep(source)) : NULL;
     const AVCodec *codec = name ? avcodec_find_encoder_by_name(name) : NULL;
     if (!name)
         (void)mr_fail_code(err, MR_CODE_UNSUPPORTED_CODEC, "%s cannot hold the codec %s", spec->name,
@@ -167,10 +167,10 @@ static const AVCodec *find_codec(const struct mr_media_format *spec, const struc
 }
 
 enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct mr_options *options,
-                               const struct mr_demuxer *input, const AVFrame *frame, bool global_header,
+                               const AVStream *source, const AVFrame *frame, bool global_header,
                                AVCodecContext **ret, struct mr_err *err)
 {
-    const AVCodec *codec = find_codec(spec, options, input, err);
+    const AVCodec *codec = find_codec(spec, options, source, err);
     if (!codec)
         return err ? err->status : MR_UNSUPPORTED;
     bool asked = options->bit_rate && !mr_media_has_video(spec);
@@ -178,7 +178,7 @@ enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct 
     for (int i = 0; rc < 0 && rc != AVERROR(ENOMEM) && i < (asked ? 2 * ATTEMPTS : 1); i++) {
         AVCodecContext *encoder = avcodec_alloc_context3(codec);
         int rate_max = i < ATTEMPTS ? INT_MAX : USUAL_RATE_MAX; /* Vorbis: no bit rates above */
-        rc = encoder ? configure(encoder, spec, options, input, frame, rate_max) : AVERROR(ENOMEM);
+        rc = encoder ? configure(encoder, spec, options, source, frame, rate_max) : AVERROR(ENOMEM);
         if (rc >= 0 && asked)
             encoder->bit_rate = nearby(options->bit_rate, i % ATTEMPTS);
         if (rc >= 0 && global_header)

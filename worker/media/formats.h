@@ -38,6 +38,7 @@ struct mr_media_format {
     bool square_pixels;           /* it cannot say that they are not */
     bool tells_colours;           /* it, or its usual codec, says what the numbers of a colour mean */
     bool only_plain_h264;         /* its players expect 8 bits, 4:2:0 */
+    bool has_tracks;              /* it holds several tracks of audio */
     enum AVCodecID text_subtitle; /* how it holds subtitles; AV_CODEC_ID_NONE: not */
 
     bool needs_lead_in;       /* decoders drop the first frame: give them one of silence to drop */

@@ -3,6 +3,7 @@
 #include "worker/media/alpha.h"
 #include "worker/media/loops.h"
 #include "worker/media/readback.h"
+#include "worker/media/stream_facts.h"
 
 #include <errno.h>
 #include <libavutil/opt.h>
@@ -37,6 +38,8 @@ void mr_muxer_close(struct mr_muxer *output)
 {
     for (size_t i = 0; i < MR_SLOTS; i++) {
         avcodec_parameters_free(&output->tracks[i].params);
+        av_freep(&output->tracks[i].mastering);
+        av_freep(&output->tracks[i].light);
         av_bsf_free(&output->tracks[i].copy_filter);
     }
     for (size_t i = 0; i < output->queued; i++)
@@ -77,10 +80,12 @@ static enum mr_status open_track(struct mr_muxer_track *track, AVRational base, 
 }
 
 enum mr_status mr_muxer_open_encoded(struct mr_muxer *output, enum mr_slot slot,
-                                     const AVCodecContext *encoder, struct mr_err *err)
+                                     const AVCodecContext *encoder, const AVStream *source,
+                                     struct mr_err *err)
 {
     struct mr_muxer_track *track = &output->tracks[slot];
     MR_TRY(open_track(track, encoder->time_base, err));
+    track->source = source;
     track->rate = encoder->framerate;
     track->has_alpha = encoder->pix_fmt == AV_PIX_FMT_YUVA420P;
     int rc = avcodec_parameters_from_context(track->params, encoder);
@@ -111,11 +116,43 @@ enum mr_status mr_muxer_open_copied(struct mr_muxer *output, enum mr_slot slot, 
     struct mr_muxer_track *track = &output->tracks[slot];
     MR_TRY(open_track(track, base, err));
     MR_TRY(open_copy_filter(output, track, stream, err));
-    track->copied = stream;
+    track->source = stream;
+    track->is_copied = true;
     track->rate = stream->avg_frame_rate;
     track->has_alpha = mr_alpha_decoder(stream) != NULL;
     int rc = avcodec_parameters_copy(track->params, stream->codecpar);
     return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "copy the stream") : MR_OK;
+}
+
+static int keep_side_data(const AVFrame *frame, enum AVFrameSideDataType type, uint8_t **ret,
+                          size_t *ret_size)
+{
+    const AVFrameSideData *data = av_frame_get_side_data(frame, type);
+    if (!data)
+        return 0;
+    av_freep(ret);
+    *ret = av_memdup(data->data, data->size);
+    *ret_size = data->size;
+    return *ret ? 0 : AVERROR(ENOMEM);
+}
+
+enum mr_status mr_muxer_set_light(struct mr_muxer *output, enum mr_slot slot, const AVFrame *frame,
+                                  struct mr_err *err)
+{
+    struct mr_muxer_track *track = &output->tracks[slot];
+    int rc = keep_side_data(frame, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA, &track->mastering,
+                            &track->mastering_size);
+    if (rc >= 0)
+        rc = keep_side_data(frame, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL, &track->light, &track->light_size);
+    return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "keep the level of light") : MR_OK;
+}
+
+AVStream *mr_muxer_audio(const struct mr_muxer *output)
+{
+    for (size_t i = MR_SLOT_AUDIO; i < MR_SLOT_SUBTITLE; i++)
+        if (output->tracks[i].stream)
+            return output->tracks[i].stream;
+    return NULL;
 }
 
 /* Samples that a decoder is told to skip at the start belong into the new container's header. */
@@ -147,16 +184,18 @@ static enum mr_code blame(const struct mr_muxer *output, int rc)
 {
     bool copies = false;
     for (size_t i = 0; i < MR_SLOTS; i++)
-        copies |= output->tracks[i].copied != NULL;
+        copies |= output->tracks[i].is_copied;
     return copies && (rc == AVERROR_INVALIDDATA || rc == AVERROR(EINVAL)) ? MR_CODE_INVALID_MEDIA
                                                                           : MR_CODE_INTERNAL;
 }
 
-/* HDR, stereo, rotation: what a container says about frames besides their codec. */
+/* What else a container says about frames besides their codec, such as their rotation. */
 static int copy_side_data(AVStream *to, const AVStream *from)
 {
     for (int i = 0; i < from->nb_side_data; i++) {
         const AVPacketSideData *data = &from->side_data[i];
+        if (mr_stream_facts_include(data->type))
+            continue;
         uint8_t *copy = av_stream_new_side_data(to, data->type, data->size);
         if (!copy)
             return AVERROR(ENOMEM);
@@ -192,26 +231,27 @@ static int add_stream(struct mr_muxer *output, enum mr_slot slot)
     stream->sample_aspect_ratio = stream->codecpar->sample_aspect_ratio;
     if (rc >= 0 && track->has_alpha)
         rc = av_dict_set(&stream->metadata, "alpha_mode", "1", 0);
+    if (rc >= 0)
+        rc = mr_stream_facts_carry(output, slot, stream);
     if (rc < 0)
         return rc;
     /* The muxer's own tag; but "hvc1" is the one by which Apple's players know HEVC. */
     bool is_hevc = stream->codecpar->codec_id == AV_CODEC_ID_HEVC && output->spec->index_first;
-    if (is_hevc || track->copied)
+    if (is_hevc || track->is_copied)
         stream->codecpar->codec_tag = is_hevc ? MKTAG('h', 'v', 'c', '1') : 0;
-    if (!track->copied)
+    if (!track->is_copied)
         return 0;
     stream->codecpar->block_align = is_compressed(stream->codecpar) ? 0 : stream->codecpar->block_align;
-    stream->disposition = track->copied->disposition;
     const AVPacket *first = first_packet(output, slot);
     if (first)
         copy_priming(stream->codecpar, first);
-    return copy_side_data(stream, track->copied);
+    return copy_side_data(stream, track->source);
 }
 
 static enum mr_status carry_along(struct mr_muxer *output, struct mr_err *err)
 {
     const struct mr_media_format *spec = output->spec;
-    AVStream *main = output->tracks[MR_SLOT_AUDIO].stream;
+    AVStream *main = mr_muxer_audio(output);
     if (!main)
         main = output->tracks[MR_SLOT_VIDEO].stream;
     const struct mr_carry carry = {
@@ -258,6 +298,8 @@ static int write_header(struct mr_muxer *output)
         rc = set_loops(output);
     if (rc >= 0)
         rc = set_shift(output, &options);
+    if (mr_stream_facts_are_unofficial(output->format))
+        output->format->strict_std_compliance = FF_COMPLIANCE_UNOFFICIAL;
     if (rc >= 0)
         rc = avformat_write_header(output->format, &options);
     return rc < 0 ? rc : mr_covers_write(&output->covers, output->format);

@@ -12,19 +12,33 @@
 
 #include <libavcodec/bsf.h>
 
-enum mr_slot { MR_SLOT_VIDEO, MR_SLOT_AUDIO, MR_SLOT_SUBTITLE, MR_SLOTS };
+/* The tracks: video, then those of audio, then those of subtitles. */
+enum mr_slot {
+    MR_SLOT_VIDEO,
+    MR_SLOT_AUDIO,
+    MR_SLOT_SUBTITLE = MR_SLOT_AUDIO + MR_AUDIOS_MAX,
+    MR_SLOTS = MR_SLOT_SUBTITLE + MR_TEXTS_MAX
+};
+
+static inline bool mr_slot_is_audio(enum mr_slot slot)
+{
+    return slot >= MR_SLOT_AUDIO && slot < MR_SLOT_SUBTITLE;
+}
 
 /* A track as the output sees it. */
 struct mr_muxer_track {
     enum { MR_TRACK_NONE, MR_TRACK_EXPECTED, MR_TRACK_OPEN } state;
     AVCodecParameters *params;
-    AVRational packet_base;    /* of the packets given to mr_muxer_write */
-    AVBSFContext *copy_filter; /* NULL: encoded, or nothing to filter */
-    const AVStream *copied;    /* the input's stream; NULL: encoded */
-    AVRational rate;           /* frames per second of video; 0/1: not known */
-    bool has_alpha;            /* beside the stream, as VP9 has it */
-    AVStream *stream;          /* once begun */
-    int64_t last_duration;     /* of the last packet, in the stream's time base */
+    AVRational packet_base;     /* of the packets given to mr_muxer_write */
+    AVBSFContext *copy_filter;  /* NULL: encoded, or nothing to filter */
+    const AVStream *source;     /* the input's stream */
+    bool is_copied;             /* its packets go into the output as they are */
+    bool has_alpha;             /* beside the stream, as VP9 has it */
+    AVRational rate;            /* frames per second of video; 0/1: not known */
+    uint8_t *mastering, *light; /* of the frames: libav's structs; NULL: they have none; owned */
+    size_t mastering_size, light_size;
+    AVStream *stream;      /* once begun */
+    int64_t last_duration; /* of the last packet, in the stream's time base */
 };
 
 struct mr_muxer {
@@ -60,12 +74,21 @@ bool mr_muxer_has_global_header(const struct mr_muxer *output);
 void mr_muxer_expect(struct mr_muxer *output, enum mr_slot slot);
 void mr_muxer_give_up(struct mr_muxer *output, enum mr_slot slot);
 
-/* A track of an encoder's packets, or of a stream's as they are, with time stamps in `base`. */
+/* A track of an encoder's packets, or of a stream's as they are, with time stamps in `base`. The stream of the input is
+ * borrowed. */
 MR_MUST_CHECK enum mr_status mr_muxer_open_encoded(struct mr_muxer *output, enum mr_slot slot,
-                                                   const AVCodecContext *encoder, struct mr_err *err);
+                                                   const AVCodecContext *encoder, const AVStream *source,
+                                                   struct mr_err *err);
 MR_MUST_CHECK enum mr_status mr_muxer_open_copied(struct mr_muxer *output, enum mr_slot slot,
                                                   const AVStream *stream, AVRational base,
                                                   struct mr_err *err);
+
+/* Keeps what an encoded track's first frame says of its light. */
+MR_MUST_CHECK enum mr_status mr_muxer_set_light(struct mr_muxer *output, enum mr_slot slot,
+                                                const AVFrame *frame, struct mr_err *err);
+
+/* The first track of audio, once begun; NULL: there is none. */
+AVStream *mr_muxer_audio(const struct mr_muxer *output);
 
 /* Takes the packet's data over; NULL: the end of a copied track. "resource_limit" when too much waits. */
 MR_MUST_CHECK enum mr_status mr_muxer_write(struct mr_muxer *output, enum mr_slot slot, AVPacket *packet,

@@ -30,6 +30,7 @@ struct mr_parts {
     int64_t first;
     int64_t count;
     int64_t left[MR_SLOTS];           /* how many parts each track has left */
+    int64_t reached_us;               /* how far the video is on the clip */
     int64_t length_us[MR_PARTS_OPEN]; /* of the open parts: the longest track's */
     json_t *outputs;                  /* the receipt's array of the finished ones; owned */
     size_t described_bytes;           /* of outputs, had none been shortened */

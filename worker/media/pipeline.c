@@ -2,6 +2,7 @@
 
 #include "shared/base/clock.h"
 #include "worker/media/completeness.h"
+#include "worker/media/streams.h"
 #include "worker/protocol.h"
 #include "worker/sandbox_client.h"
 
@@ -46,7 +47,7 @@ static enum mr_status check_options(const struct mr_pipeline *pipeline, struct m
     if (options->thumbnail_us >= all + ESTIMATE_SLACK_US + options->intro_us + options->outro_us)
         return thumbnail_too_late(all, err);
     int64_t clip = FFMIN(options->trim_us, all - options->trim_start_us);
-    if (options->split_us && clip / options->split_us >= MR_OUTPUTS_MAX)
+    if (options->split_us && clip / options->split_us > MR_OUTPUTS_MAX)
         return mr_fail_code(err, MR_CODE_TOO_MANY_PARTS,
                             "options.split.seconds would make %lld parts, more than %d",
                             (long long)(clip / options->split_us), MR_OUTPUTS_MAX);
@@ -57,20 +58,21 @@ static enum mr_status init_tracks(struct mr_pipeline *pipeline, struct mr_err *e
 {
     const struct mr_demuxer *input = pipeline->input;
     struct mr_parts *parts = &pipeline->parts;
-    parts->expects[MR_SLOT_VIDEO] = input->video;
-    parts->expects[MR_SLOT_AUDIO] = input->audio;
-    if (input->video) {
-        pipeline->tracks[MR_SLOT_VIDEO] = pipeline->sync.video = &pipeline->video.track;
+    struct mr_track **tracks = pipeline->tracks;
+    if (input->video)
+        tracks[MR_SLOT_VIDEO] = &pipeline->video.track;
+    for (size_t i = 0; i < input->audio_count; i++)
+        tracks[MR_SLOT_AUDIO + i] = &pipeline->audios[i].track;
+    for (size_t i = 0; i < input->text_count; i++)
+        tracks[MR_SLOT_SUBTITLE + i] = &pipeline->texts[i].track;
+    for (size_t i = 0; i < MR_SLOTS; i++)
+        parts->expects[i] = tracks[i];
+    if (input->video)
         MR_TRY(mr_video_init(&pipeline->video, parts, pipeline->logo, &pipeline->thumbnail, err));
-    }
-    if (input->audio) {
-        pipeline->tracks[MR_SLOT_AUDIO] = pipeline->sync.audio = &pipeline->audio.track;
-        MR_TRY(mr_audio_init(&pipeline->audio, parts, &pipeline->sync, pipeline->gain, err));
-    }
-    if (input->subtitle) {
-        pipeline->tracks[MR_SLOT_SUBTITLE] = &pipeline->subtitles.track;
-        MR_TRY(mr_subtitles_init(&pipeline->subtitles, parts, err));
-    }
+    for (size_t i = 0; i < input->audio_count; i++)
+        MR_TRY(mr_audio_init(&pipeline->audios[i], parts, i, &pipeline->sync, &pipeline->gains[i], err));
+    for (size_t i = 0; i < input->text_count; i++)
+        MR_TRY(mr_subtitles_init(&pipeline->texts[i], parts, i, err));
     return MR_OK;
 }
 
@@ -87,7 +89,7 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
                                         .timeline = &pipeline->timeline,
                                         .encode_audio = pipeline->encode_audio,
                                         .work = &pipeline->work};
-    pipeline->sync = (struct mr_sync){.parts = &pipeline->parts};
+    pipeline->sync = (struct mr_sync){.parts = &pipeline->parts, .tracks = pipeline->tracks};
     pipeline->thumbnail =
         (struct mr_thumbnail){.at_us = options->thumbnail_us, .width = options->thumbnail_width};
     pipeline->packet = av_packet_alloc();
@@ -105,6 +107,14 @@ void mr_pipeline_close(struct mr_pipeline *pipeline)
     mr_thumbnail_free(&pipeline->thumbnail);
     mr_parts_free(&pipeline->parts);
     av_packet_free(&pipeline->packet);
+}
+
+const struct mr_audio *mr_pipeline_main_audio(const struct mr_pipeline *pipeline)
+{
+    for (size_t i = 0; i < pipeline->input->audio_count; i++)
+        if (pipeline->input->audios[i].stream == pipeline->input->audio)
+            return &pipeline->audios[i];
+    return NULL;
 }
 
 int64_t mr_pipeline_decoded_us(const struct mr_pipeline *pipeline)
@@ -158,13 +168,26 @@ static enum mr_status check_time(const struct mr_pipeline *pipeline, const struc
     return mr_timeline_check(&pipeline->timeline, end_us - pipeline->input->start_us, err);
 }
 
+/* Something of a stream that nobody waits for any longer: a result without it would be a lie. */
+static enum mr_status miss(const struct mr_pipeline *pipeline, const AVPacket *packet, struct mr_err *err)
+{
+    const AVStream *stream = pipeline->input->format->streams[packet->stream_index];
+    char name[MR_STREAM_NAME_MAX];
+    mr_streams_name(stream, name);
+    return mr_fail_code(err, MR_CODE_INVALID_MEDIA,
+                        "%s begins in the middle of the file and cannot be recognized at its beginning",
+                        name);
+}
+
 /* Gives the packet to its track, if there is one. */
 static enum mr_status take_packet(struct mr_pipeline *pipeline, AVPacket *packet, struct mr_err *err)
 {
     for (size_t i = 0; i < MR_SLOTS; i++) {
         struct mr_track *track = pipeline->tracks[i];
-        if (!mr_track_is_active(track) || track->stream->index != packet->stream_index)
+        if (!track || track->stream->index != packet->stream_index)
             continue;
+        if (!mr_track_is_active(track))
+            return miss(pipeline, packet, err);
         mr_discontinuity_correct(&pipeline->clock, track->slot, track->stream->time_base, packet);
         MR_TRY(check_time(pipeline, track, packet, err));
         return mr_track_packet(track, packet, err);
@@ -215,7 +238,8 @@ static enum mr_status check_thumbnail(const struct mr_pipeline *pipeline, struct
 static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
 {
     MR_TRY(mr_track_finish(pipeline->tracks[MR_SLOT_VIDEO], INT64_MAX, err));
-    MR_TRY(mr_track_finish(pipeline->tracks[MR_SLOT_AUDIO], mr_sync_audio_end_us(&pipeline->sync), err));
+    for (size_t i = MR_SLOT_AUDIO; i < MR_SLOTS; i++)
+        MR_TRY(mr_track_finish(pipeline->tracks[i], mr_sync_audio_end_us(&pipeline->sync), err));
     MR_TRY(check_thumbnail(pipeline, err));
     return mr_thumbnail_write(&pipeline->thumbnail, &pipeline->parts, err);
 }

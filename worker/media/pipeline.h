@@ -17,11 +17,11 @@ struct mr_pipeline {
     const struct mr_options *options;
     const struct mr_sandbox_fds *fds;
     struct mr_notes *notes;
-    const AVFrame *logo;        /* NULL: none */
-    const struct mr_gain *gain; /* for the option loudness */
-    int64_t max_us;             /* a longer input is refused */
-    bool encode_audio;          /* never copy it */
-    struct mr_work work;        /* what it costs, and may cost */
+    const AVFrame *logo;         /* NULL: none */
+    const struct mr_gain *gains; /* for the option loudness, one for each audio */
+    int64_t max_us;              /* a longer input is refused */
+    bool encode_audio;           /* never copy it */
+    struct mr_work work;         /* what it costs, and may cost */
 
     struct mr_timeline timeline;
     struct mr_discontinuity clock; /* of the input */
@@ -30,8 +30,8 @@ struct mr_pipeline {
     struct mr_thumbnail thumbnail;
     struct mr_track *tracks[MR_SLOTS]; /* NULL: the input has none, or none is wanted; else one of the next */
     struct mr_video video;
-    struct mr_audio audio;
-    struct mr_subtitles subtitles;
+    struct mr_audio audios[MR_AUDIOS_MAX];
+    struct mr_subtitles texts[MR_TEXTS_MAX];
     AVPacket *packet;
     int64_t progress_at_us; /* when progress was last sent */
 };
@@ -45,6 +45,9 @@ MR_DEFINE_VALUE_CLEANUP(mr_pipeline, mr_pipeline_close)
 /* Runs to the end. Codes: invalid_media, truncated, unsupported_codec, resource_limit, bad_option,
  * too_many_parts, output_too_large, internal. */
 MR_MUST_CHECK enum mr_status mr_pipeline_run(struct mr_pipeline *pipeline, struct mr_err *err);
+
+/* The track of input->audio; NULL: there is none. */
+const struct mr_audio *mr_pipeline_main_audio(const struct mr_pipeline *pipeline);
 
 /* How much of the input was read, in microseconds: the longest track. After mr_pipeline_run. */
 int64_t mr_pipeline_decoded_us(const struct mr_pipeline *pipeline);

@@ -2,56 +2,59 @@
 
 #include "worker/media/alpha.h"
 #include "worker/media/describe.h"
+#include "worker/media/streams.h"
 
 #include <libavfilter/avfilter.h>
 #include <libavutil/pixdesc.h>
 #include <string.h>
 #include <time.h>
 
-enum { WHAT_MAX = 96, VALUE_MAX = 64 };
-
-static bool is_cover(const AVStream *stream)
-{
-    return stream->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS);
-}
+enum { WHAT_MAX = 64, VALUE_MAX = 64 };
 
 /* Why a stream that is not in the output was left behind. */
 static const char *why_dropped(const struct mr_pipeline *pipeline, const AVStream *stream)
 {
     const struct mr_media_format *format = pipeline->spec;
+    const char *why = mr_streams_why(pipeline->input, stream);
+    if (why)
+        return why;
     switch (stream->codecpar->codec_type) {
     case AVMEDIA_TYPE_VIDEO:
         return mr_media_has_video(format) ? "another video stream was chosen" : "the format holds no video";
     case AVMEDIA_TYPE_AUDIO:
         return !mr_media_has_audio(format) ? "the format holds no audio"
                : pipeline->options->mute   ? "options.mute leaves it out"
-               : pipeline->input->audio    ? "another audio stream was chosen"
-                                           : "it cannot be decoded";
+                                           : "it begins in the middle of the file";
     case AVMEDIA_TYPE_SUBTITLE:
         return format->text_subtitle == AV_CODEC_ID_NONE ? "the format has no place for it"
-               : mr_options_change(pipeline->options, MR_OF_AUDIO | MR_OF_VIDEO, true)
-                   ? "subtitles are not kept in edited videos"
-                   : "it is not text, or not the one that the file marks";
+                                                         : "it begins in the middle of the file";
     default:
         return "it is neither video nor audio";
     }
 }
 
+static bool has_track(const struct mr_pipeline *pipeline, const AVStream *stream)
+{
+    for (size_t i = 0; i < MR_SLOTS; i++)
+        if (pipeline->tracks[i] && pipeline->tracks[i]->stream == stream)
+            return true;
+    return false;
+}
+
 static void note_streams(const struct mr_pipeline *pipeline)
 {
     const struct mr_demuxer *input = pipeline->input;
+    bool has_text = false;
+    for (size_t i = MR_SLOT_SUBTITLE; i < MR_SLOTS; i++)
+        has_text |= mr_track_is_active(pipeline->tracks[i]);
+    if (has_text)
+        mr_notes_kept(pipeline->notes, "subtitles");
     for (unsigned i = 0; i < input->format->nb_streams; i++) {
         const AVStream *stream = input->format->streams[i];
-        if (stream == input->video || stream == input->audio || is_cover(stream))
+        char what[MR_STREAM_NAME_MAX];
+        if (has_track(pipeline, stream) || mr_streams_is_cover(stream))
             continue;
-        if (stream == input->subtitle && pipeline->subtitles.encoder) {
-            mr_notes_kept(pipeline->notes, "subtitles");
-            continue;
-        }
-        const char *type = av_get_media_type_string(stream->codecpar->codec_type);
-        char what[WHAT_MAX];
-        snprintf(what, sizeof what, "%s:%u (%s)", type ? type : "data", i,
-                 avcodec_get_name(stream->codecpar->codec_id));
+        mr_streams_name(stream, what);
         mr_notes_dropped(pipeline->notes, what, why_dropped(pipeline, stream));
     }
 }
@@ -159,26 +162,42 @@ static void note_video(const struct mr_pipeline *pipeline)
                       (long long)video->clip.dropped);
 }
 
-static void note_holes(const struct mr_audio_clip *clip, struct mr_notes *notes)
+static void note_holes(const struct mr_audio *audio, struct mr_notes *notes)
 {
-    if (clip->holes)
-        mr_notes_warn(notes, MR_CODE_GAPS_FILLED, "holes in the audio: %lld, filled with %.3f s of silence",
-                      (long long)clip->holes, (double)clip->hole_samples / clip->part.encoder->sample_rate);
+    const struct mr_audio_clip *clip = &audio->clip;
+    char name[MR_STREAM_NAME_MAX];
+    if (!clip->holes)
+        return;
+    mr_streams_name(audio->track.stream, name);
+    mr_notes_warn(notes, MR_CODE_GAPS_FILLED, "holes in %s: %lld, filled with %.3f s of silence", name,
+                  (long long)clip->holes, (double)clip->hole_samples / clip->part.encoder->sample_rate);
 }
 
-static void note_audio(const struct mr_pipeline *pipeline)
+/* "audio.codec" of the main track, "audio:2.codec" of any other. */
+static const char *name_of(const struct mr_audio *audio, const char *fact, char what[WHAT_MAX])
 {
-    const struct mr_audio *audio = &pipeline->audio;
+    const AVStream *stream = audio->track.stream;
+    if (stream == audio->track.parts->input->audio)
+        snprintf(what, WHAT_MAX, "audio.%s", fact);
+    else
+        snprintf(what, WHAT_MAX, "audio:%d.%s", stream->index, fact);
+    return what;
+}
+
+static void note_audio(const struct mr_pipeline *pipeline, const struct mr_audio *audio)
+{
+    char what[WHAT_MAX];
     const AVCodecContext *encoder = audio->clip.part.encoder;
     struct mr_notes *notes = pipeline->notes;
     if (audio->copies || !encoder)
         return;
     const struct mr_options *options = pipeline->options;
-    note_holes(&audio->clip, notes);
-    note_codec(notes, "audio.codec", pipeline->input->audio->codecpar->codec_id, encoder->codec_id, false);
-    note_number(notes, "audio.sample_rate", audio->clip.part.shape->sample_rate, encoder->sample_rate,
-                options->sample_rate ? "asked for" : "the codec's");
-    note_number(notes, "audio.channels", audio->clip.part.shape->ch_layout.nb_channels,
+    note_holes(audio, notes);
+    note_codec(notes, name_of(audio, "codec", what), audio->track.stream->codecpar->codec_id,
+               encoder->codec_id, false);
+    note_number(notes, name_of(audio, "sample_rate", what), audio->clip.part.shape->sample_rate,
+                encoder->sample_rate, options->sample_rate ? "asked for" : "the codec's");
+    note_number(notes, name_of(audio, "channels", what), audio->clip.part.shape->ch_layout.nb_channels,
                 encoder->ch_layout.nb_channels, options->channels ? "asked for" : "the codec has no more");
     if (options->bit_rate && !mr_media_has_video(pipeline->spec))
         note_number(notes, "audio.bit_rate", (double)options->bit_rate, (double)encoder->bit_rate,
@@ -217,9 +236,10 @@ static json_t *describe_engine(const struct mr_pipeline *pipeline)
     if (pipeline->input->video && !pipeline->video.copies)
         (void)json_object_set_new(engine, "video_encoder",
                                   json_string(pipeline->video.clip.plan.codec->name));
-    if (pipeline->input->audio && pipeline->audio.clip.part.encoder)
-        (void)json_object_set_new(engine, "audio_encoder",
-                                  json_string(pipeline->audio.clip.part.encoder->codec->name));
+    for (size_t i = 0; i < pipeline->input->audio_count; i++)
+        if (pipeline->audios[i].clip.part.encoder)
+            (void)json_object_set_new(engine, "audio_encoder",
+                                      json_string(pipeline->audios[i].clip.part.encoder->codec->name));
     return engine;
 }
 
@@ -232,9 +252,10 @@ static json_t *describe_input(const struct mr_pipeline *pipeline)
     if (json && is_whole)
         (void)json_object_set_new(
             json, "duration_ms", json_integer((json_int_t)((mr_pipeline_decoded_us(pipeline) + 500) / 1000)));
-    if (json && input->audio && pipeline->audio.rate) {
-        (void)json_object_set_new(json, "sample_rate", json_integer(pipeline->audio.rate));
-        (void)json_object_set_new(json, "channels", json_integer(pipeline->audio.channels));
+    const struct mr_audio *audio = mr_pipeline_main_audio(pipeline);
+    if (json && audio && audio->rate) {
+        (void)json_object_set_new(json, "sample_rate", json_integer(audio->rate));
+        (void)json_object_set_new(json, "channels", json_integer(audio->channels));
     }
     json_int_t left_out = json_integer_value(json_object_get(json, "tags_left_out"));
     if (left_out)
@@ -245,14 +266,16 @@ static json_t *describe_input(const struct mr_pipeline *pipeline)
 
 static bool is_copied(const struct mr_pipeline *pipeline)
 {
-    return (!pipeline->input->video || pipeline->video.copies) &&
-           (!pipeline->input->audio || pipeline->audio.copies);
+    bool copies = !pipeline->input->video || pipeline->video.copies;
+    for (size_t i = 0; i < pipeline->input->audio_count; i++)
+        copies &= pipeline->audios[i].copies;
+    return copies;
 }
 
 static json_t *describe_loudness(const struct mr_pipeline *pipeline)
 {
-    const struct mr_audio *audio = &pipeline->audio;
-    if (!pipeline->input->audio)
+    const struct mr_audio *audio = mr_pipeline_main_audio(pipeline);
+    if (!audio)
         return json_null();
     return json_pack("{s:o, s:o}", "in", mr_meter_describe(&audio->in), "out",
                      mr_meter_describe(mr_audio_meter_out(audio)));
@@ -264,8 +287,8 @@ enum mr_status mr_receipt_make(const struct mr_pipeline *pipeline, json_t **ret,
     note_streams(pipeline);
     if (pipeline->input->video)
         note_video(pipeline);
-    if (pipeline->input->audio)
-        note_audio(pipeline);
+    for (size_t i = 0; i < pipeline->input->audio_count; i++)
+        note_audio(pipeline, &pipeline->audios[i]);
     *ret = json_pack("{s:o, s:O, s:O, s:b, s:O, s:O, s:O, s:O, s:o, s:f, s:o}", "input",
                      describe_input(pipeline), "output", json_array_get(pipeline->parts.outputs, 0),
                      "outputs", pipeline->parts.outputs, "copied", is_copied(pipeline), "kept", notes->kept,

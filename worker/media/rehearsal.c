@@ -11,6 +11,7 @@
 
 struct rehearsal {
     const struct mr_demuxer *input;
+    const struct mr_input_track *audio;
     const struct mr_media_format *spec;
     const struct mr_options *options;
     const struct mr_gain *gain;
@@ -71,7 +72,7 @@ static void crop(struct rehearsal *rehearsal, AVFrame *frame)
     int64_t stated_us = frame->best_effort_timestamp, rate = frame->sample_rate;
     int64_t length_us = av_rescale(frame->nb_samples, 1000000, rate);
     if (stated_us != AV_NOPTS_VALUE)
-        stated_us = av_rescale_q(stated_us, input->audio->time_base, AV_TIME_BASE_Q);
+        stated_us = av_rescale_q(stated_us, rehearsal->audio->stream->time_base, AV_TIME_BASE_Q);
     int64_t at_us = rehearsal->decoded_us + mr_gaps_before(&rehearsal->gaps, stated_us, length_us);
     rehearsal->decoded_us = at_us + length_us;
     if (input->video && stated_us != AV_NOPTS_VALUE)
@@ -84,8 +85,8 @@ static void crop(struct rehearsal *rehearsal, AVFrame *frame)
 
 static enum mr_status open_encoder(struct rehearsal *rehearsal, const AVFrame *frame, struct mr_err *err)
 {
-    enum mr_status status = mr_encoder_open(rehearsal->spec, rehearsal->options, rehearsal->input, frame,
-                                            false, &rehearsal->encoder, err);
+    enum mr_status status = mr_encoder_open(rehearsal->spec, rehearsal->options, rehearsal->audio->stream,
+                                            frame, false, &rehearsal->encoder, err);
     if (status || !rehearsal->through_codec || !mr_monitor_is_needed(rehearsal->encoder))
         return status;
     return mr_monitor_open(&rehearsal->monitor, rehearsal->encoder, err);
@@ -126,7 +127,7 @@ static enum mr_status take(struct rehearsal *rehearsal, AVFrame *frame, struct m
 static enum mr_status decode(struct rehearsal *rehearsal, const AVPacket *packet, AVFrame *frame,
                              struct mr_err *err)
 {
-    AVCodecContext *decoder = rehearsal->input->decoder;
+    AVCodecContext *decoder = rehearsal->audio->decoder;
     int rc = avcodec_send_packet(decoder, packet);
     while (rc >= 0 && (rc = avcodec_receive_frame(decoder, frame)) >= 0) {
         enum mr_status status = take(rehearsal, frame, err);
@@ -140,11 +141,12 @@ static enum mr_status decode(struct rehearsal *rehearsal, const AVPacket *packet
 static enum mr_status run(struct rehearsal *rehearsal, AVPacket *packet, AVFrame *frame, struct mr_err *err)
 {
     const struct mr_demuxer *input = rehearsal->input;
+    const AVStream *stream = rehearsal->audio->stream;
     for (unsigned i = 0; i < input->format->nb_streams; i++)
-        if (input->format->streams[i] != input->audio)
+        if (input->format->streams[i] != stream)
             input->format->streams[i]->discard = AVDISCARD_ALL;
     while (!rehearsal->is_done && av_read_frame(input->format, packet) >= 0) {
-        if (packet->stream_index == input->audio->index)
+        if (packet->stream_index == stream->index)
             MR_TRY(decode(rehearsal, packet, frame, err));
         av_packet_unref(packet);
     }
@@ -154,13 +156,15 @@ static enum mr_status run(struct rehearsal *rehearsal, AVPacket *packet, AVFrame
     return rehearsal->monitor.decoder ? encode(rehearsal, NULL, err) : MR_OK;
 }
 
-enum mr_status mr_rehearse(const struct mr_demuxer *input, const struct mr_media_format *spec,
-                           const struct mr_options *options, const struct mr_gain *gain, bool through_codec,
-                           struct mr_heard *ret, struct mr_err *err)
+enum mr_status mr_rehearse(const struct mr_demuxer *input, const struct mr_input_track *audio,
+                           const struct mr_media_format *spec, const struct mr_options *options,
+                           const struct mr_gain *gain, bool through_codec, struct mr_heard *ret,
+                           struct mr_err *err)
 {
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
     MR_AUTO_FRAME AVFrame *frame = av_frame_alloc(), *filtered = av_frame_alloc();
     struct rehearsal rehearsal = {.input = input,
+                                  .audio = audio,
                                   .spec = spec,
                                   .options = options,
                                   .gain = gain,

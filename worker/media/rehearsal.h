@@ -11,12 +11,13 @@
 #include "worker/media/loudness.h"
 
 /*
- * The clip that the options leave of an input's audio, as mr_rehearse_fn asks for it (loudness.h). The place
+ * The clip that the options leave of one of an input's audios, as mr_rehearse_fn asks for it (loudness.h). The place
  * in the input is behind the clip afterwards. Damage is reported by the pass that writes; this one listens to
  * what there is.
  */
-MR_MUST_CHECK enum mr_status mr_rehearse(const struct mr_demuxer *input, const struct mr_media_format *spec,
-                                         const struct mr_options *options, const struct mr_gain *gain,
-                                         bool through_codec, struct mr_heard *ret, struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_rehearse(const struct mr_demuxer *input, const struct mr_input_track *audio,
+                                         const struct mr_media_format *spec, const struct mr_options *options,
+                                         const struct mr_gain *gain, bool through_codec, struct mr_heard *ret,
+                                         struct mr_err *err);
 
 #endif

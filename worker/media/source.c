@@ -51,6 +51,13 @@ enum mr_status mr_source_open(struct mr_source *source, const struct mr_sandbox_
     return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the input");
 }
 
+enum mr_status mr_source_rewind(struct mr_source *source, struct mr_err *err)
+{
+    source->io->eof_reached = 0;
+    int64_t at = avio_seek(source->io, 0, SEEK_SET);
+    return at < 0 ? mr_av_fail(err, MR_CODE_INVALID_MEDIA, (int)at, "the file cannot be read again") : MR_OK;
+}
+
 void mr_source_close(struct mr_source *source)
 {
     if (source->io)

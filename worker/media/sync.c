@@ -10,32 +10,55 @@ enum {
     AHEAD_US = 120 * 1000 * 1000, /* how much audio is kept for video that has not come */
 };
 
+static bool has_parts(const struct mr_sync *sync)
+{
+    return sync->parts->timeline->part_us != INT64_MAX;
+}
+
+static enum mr_status step_audio(const struct mr_sync *sync, struct mr_track *audio, struct mr_err *err)
+{
+    int64_t lead_us = sync->parts->reached_us - mr_track_position_us(audio);
+    if (lead_us > LATE_US)
+        MR_TRY(mr_track_open_late(audio, err));
+    MR_TRY(mr_track_advance(audio, err));
+    return has_parts(sync) && lead_us > LAG_US ? mr_track_pad(audio, sync->parts->reached_us - LAG_US, err)
+                                               : MR_OK;
+}
+
 enum mr_status mr_sync_step(struct mr_sync *sync, struct mr_err *err)
 {
-    if (!sync->video || !mr_track_is_active(sync->audio))
+    struct mr_track *video = sync->tracks[MR_SLOT_VIDEO];
+    if (!video)
         return MR_OK;
-    int64_t audio_us = mr_track_position_us(sync->audio);
-    int64_t lead_us = (sync->video_us = mr_track_position_us(sync->video)) - audio_us;
-    if (lead_us > LATE_US)
-        MR_TRY(mr_track_open_late(sync->audio, err));
-    MR_TRY(mr_track_advance(sync->audio, err));
-    bool has_parts = sync->parts->timeline->part_us != INT64_MAX;
-    if (has_parts && lead_us > LAG_US)
-        return mr_track_pad(sync->audio, sync->video_us - LAG_US, err);
-    if (has_parts && -lead_us > LAG_US)
-        return mr_track_pad(sync->video, audio_us - LAG_US, err);
+    sync->parts->reached_us = mr_track_position_us(video);
+    int64_t audio_us = 0;
+    for (size_t i = MR_SLOT_AUDIO; i < MR_SLOT_SUBTITLE; i++) {
+        if (!mr_track_is_active(sync->tracks[i]))
+            continue;
+        audio_us = FFMAX(audio_us, mr_track_position_us(sync->tracks[i]));
+        MR_TRY(step_audio(sync, sync->tracks[i], err));
+    }
+    if (has_parts(sync) && audio_us - sync->parts->reached_us > LAG_US)
+        MR_TRY(mr_track_pad(video, audio_us - LAG_US, err));
+    for (size_t i = MR_SLOT_SUBTITLE; i < MR_SLOTS; i++)
+        MR_TRY(mr_track_advance(sync->tracks[i], err));
     return MR_OK;
 }
 
 bool mr_sync_is_over(const struct mr_sync *sync)
 {
-    if (!sync->video)
-        return mr_track_is_done(sync->audio);
-    if (!mr_track_is_done(sync->video))
+    const struct mr_track *video = sync->tracks[MR_SLOT_VIDEO];
+    if (!video)
+        return mr_track_is_done(sync->tracks[MR_SLOT_AUDIO]);
+    if (!mr_track_is_done(video))
         return false;
     /* Audio with a hole at the end of the clip is not waited for: what comes after it is of no use. */
-    return !mr_track_is_active(sync->audio) || mr_track_is_done(sync->audio) ||
-           sync->video->next_us - sync->parts->timeline->length_us > LAG_US;
+    if (video->next_us - sync->parts->timeline->length_us > LAG_US)
+        return true;
+    for (size_t i = MR_SLOT_AUDIO; i < MR_SLOT_SUBTITLE; i++)
+        if (mr_track_is_active(sync->tracks[i]) && !mr_track_is_done(sync->tracks[i]))
+            return false;
+    return true;
 }
 
 int64_t mr_sync_audio_end_us(const struct mr_sync *sync)
@@ -44,18 +67,18 @@ int64_t mr_sync_audio_end_us(const struct mr_sync *sync)
     if (!timeline->pads)
         return INT64_MAX;
     /* No part has audio alone. */
-    return FFMIN(mr_track_position_us(sync->video),
+    return FFMIN(mr_track_position_us(sync->tracks[MR_SLOT_VIDEO]),
                  mr_timeline_part(timeline, sync->parts->left[MR_SLOT_VIDEO]));
 }
 
 int64_t mr_sync_audio_limit_us(const struct mr_sync *sync)
 {
-    return sync->parts->timeline->pads ? sync->video_us : INT64_MAX;
+    return sync->parts->timeline->pads ? sync->parts->reached_us : INT64_MAX;
 }
 
 bool mr_sync_audio_may_leave(const struct mr_sync *sync, int64_t part, bool has_more)
 {
-    return sync->video ? sync->parts->left[MR_SLOT_VIDEO] > part : has_more;
+    return sync->tracks[MR_SLOT_VIDEO] ? sync->parts->left[MR_SLOT_VIDEO] > part : has_more;
 }
 
 bool mr_sync_audio_is_far_ahead(const struct mr_sync *sync, int64_t waiting_us)

@@ -11,10 +11,9 @@
 struct mr_track;
 
 struct mr_sync {
-    const struct mr_parts *parts; /* not owned; nor are the tracks */
-    struct mr_track *video;       /* NULL: none */
-    struct mr_track *audio;       /* NULL: none */
-    int64_t video_us;             /* how far the video was after the last step */
+    struct mr_parts
+        *parts; /* knows how far the video was after the last step; not owned; nor are the tracks */
+    struct mr_track *const *tracks; /* by slot; NULL where there is none */
 };
 
 /* After each packet: opens what is late, encodes what has waited, pads what lags behind. */

@@ -166,6 +166,13 @@ static enum mr_status carry_one(const AVDictionaryEntry *tag, const struct mr_ca
     return MR_OK;
 }
 
+/* What a track is called is no fact of the file, but where a container has no other place for the file's tags. */
+static bool is_of_stream(const struct mr_demuxer *input, const char *key)
+{
+    bool is_ogg = strcmp(input->format->iformat->name, "ogg") == 0;
+    return strcasecmp(key, "language") == 0 || (!is_ogg && strcasecmp(key, "title") == 0);
+}
+
 static const AVStream *main_of(const struct mr_demuxer *input)
 {
     return input->audio ? input->audio : input->video;
@@ -180,8 +187,7 @@ enum mr_status mr_tags_carry(const struct mr_carry *carry, struct mr_err *err)
     for (size_t i = 0; i < 2; i++) {
         const AVDictionaryEntry *tag = NULL;
         while ((tag = av_dict_get(sources[i], "", tag, AV_DICT_IGNORE_SUFFIX))) {
-            bool of_stream = i == 1 && strcmp(tag->key, "language") == 0;
-            MR_TRY(of_stream ? MR_OK : carry_one(tag, carry, target, err));
+            MR_TRY(i == 1 && is_of_stream(input, tag->key) ? MR_OK : carry_one(tag, carry, target, err));
         }
     }
     return MR_OK;

@@ -1,5 +1,7 @@
 #include "worker/media/track.h"
 
+#include "worker/media/streams.h"
+
 bool mr_track_is_active(const struct mr_track *track)
 {
     return track && !track->is_given_up;
@@ -64,7 +66,9 @@ void mr_track_free(struct mr_track *track)
 
 void mr_track_give_up(struct mr_track *track)
 {
-    mr_notes_dropped(track->parts->notes, track->ops->name, "it holds nothing that can be decoded");
+    char name[MR_STREAM_NAME_MAX];
+    mr_streams_name(track->stream, name);
+    mr_notes_dropped(track->parts->notes, name, "it holds nothing that can be decoded");
     mr_parts_give_up(track->parts, track->slot);
     track->is_given_up = true;
 }

@@ -122,7 +122,8 @@ static enum mr_status open_part(struct mr_video_clip *clip, const AVFrame *frame
     MR_TRY(mr_parts_get(parts, clip->part, &output, err));
     MR_TRY(mr_video_encoder_open(&clip->plan, parts->options, frame, mr_muxer_has_global_header(output),
                                  &clip->encoder, err));
-    MR_TRY(mr_muxer_open_encoded(output, MR_SLOT_VIDEO, clip->encoder, err));
+    MR_TRY(mr_muxer_open_encoded(output, MR_SLOT_VIDEO, clip->encoder, parts->input->video, err));
+    MR_TRY(mr_muxer_set_light(output, MR_SLOT_VIDEO, frame, err));
     return send_logo(clip, 0, parts->timeline->intro_us, err);
 }
 
