@@ -66,6 +66,13 @@ static int choose_layout(const struct mr_codec *limits, const AVCodec *codec, bo
     return AVERROR(EINVAL);
 }
 
+/* No format here plays a sphere of sound as one: it is decoded for two ears (filters.c). */
+static const AVChannelLayout *heard_layout(const AVFrame *frame)
+{
+    static const AVChannelLayout stereo = AV_CHANNEL_LAYOUT_STEREO;
+    return frame->ch_layout.order == AV_CHANNEL_ORDER_AMBISONIC ? &stereo : &frame->ch_layout;
+}
+
 /* More than 16 bits are worth keeping where the source has them; a lossy decoder's floats are not such bits.
  */
 static bool is_deep(const AVStream *source)
@@ -132,7 +139,7 @@ static int configure(AVCodecContext *encoder, const struct mr_media_format *spec
         encoder->bits_per_raw_sample = 24;
     int rc = options->channels
                  ? choose_asked_layout(encoder->codec, options->channels, &encoder->ch_layout)
-                 : choose_layout(limits, encoder->codec, lossless, &frame->ch_layout, &encoder->ch_layout);
+                 : choose_layout(limits, encoder->codec, lossless, heard_layout(frame), &encoder->ch_layout);
     if (options->bit_rate && !mr_media_has_video(spec))
         return rc;
     if (codec->quality) {

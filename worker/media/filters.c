@@ -7,6 +7,8 @@
 #include <libavutil/pixdesc.h>
 #include <libavutil/samplefmt.h>
 
+enum { CHANNELS_KNOWN = 8 }; /* up to so many have a usual layout */
+
 void mr_filters_close(struct mr_filters *filters)
 {
     avfilter_graph_free(&filters->graph);
@@ -19,6 +21,10 @@ static int name_layout(AVChannelLayout *layout, const AVChannelLayout *from)
 {
     if (from->order == AV_CHANNEL_ORDER_NATIVE)
         return av_channel_layout_copy(layout, from);
+    if (from->order == AV_CHANNEL_ORDER_AMBISONIC) { /* by their numbers: sphere_to_ears */
+        *layout = (AVChannelLayout){.order = AV_CHANNEL_ORDER_UNSPEC, .nb_channels = from->nb_channels};
+        return 0;
+    }
     av_channel_layout_default(layout, from->nb_channels);
     if (layout->order == AV_CHANNEL_ORDER_NATIVE)
         return 0;
@@ -102,23 +108,46 @@ static int build_audio(struct mr_filters *filters, const char *chain)
     return rc < 0 ? rc : avfilter_graph_config(filters->graph, NULL);
 }
 
+/* Ambisonic audio is a sphere of sound in the order W, Y, Z, X …: two cardioids, to the left and to the right, make it
+ * stereo that never clips. Two channels for the headphones alone may follow. */
+static void sphere_to_ears(const AVChannelLayout *layout, char *out, size_t size)
+{
+    int extra = av_popcount64(layout->u.mask), left = layout->nb_channels - extra;
+    out[0] = '\0';
+    if (layout->order != AV_CHANNEL_ORDER_AMBISONIC)
+        return;
+    if (left < 4) /* W alone */
+        snprintf(out, size, "pan=stereo|c0=c0|c1=c0,");
+    else if (extra == 2)
+        snprintf(out, size, "pan=stereo|c0=0.5*c0+0.5*c1+c%d|c1=0.5*c0-0.5*c1+c%d,", left, left + 1);
+    else
+        snprintf(out, size, "pan=stereo|c0=0.5*c0+0.5*c1|c1=0.5*c0-0.5*c1,");
+}
+
 enum mr_status mr_filters_open_audio(struct mr_filters *filters, const AVFrame *frame,
                                      const AVCodecContext *encoder, enum AVSampleFormat samples,
                                      const char *gain, struct mr_err *err)
 {
-    char chain[512], layout[64];
+    char chain[640], layout[64], sphere[96];
     if (av_channel_layout_describe(&encoder->ch_layout, layout, sizeof layout) < 0)
         return mr_fail_code(err, MR_CODE_INTERNAL, "the encoder's channels have no names");
     const char *form = av_get_sample_fmt_name(samples);
     /* libav's WMA encoder has no room above full scale; whole numbers have none either. */
     const char *clip = encoder->codec_id == AV_CODEC_ID_WMAV2 ? ",aformat=sample_fmts=s32" : "";
+    sphere_to_ears(&frame->ch_layout, sphere, sizeof sphere);
     snprintf(chain, sizeof chain,
-             "aresample,aformat=sample_fmts=%s:sample_rates=%d:channel_layouts=%s%s%s%s,"
+             "%saresample,aformat=sample_fmts=%s:sample_rates=%d:channel_layouts=%s%s%s%s,"
              "aformat=sample_fmts=%s",
-             gain[0] ? "dbl" : form, encoder->sample_rate, layout, gain[0] ? "," : "", gain, clip, form);
+             sphere, gain[0] ? "dbl" : form, encoder->sample_rate, layout, gain[0] ? "," : "", gain, clip,
+             form);
     int rc = begin(filters, frame);
     if (rc >= 0)
         rc = build_audio(filters, chain);
+    if (rc < 0 && frame->ch_layout.nb_channels > CHANNELS_KNOWN)
+        return mr_fail_code(
+            err, MR_CODE_UNSUPPORTED_CODEC,
+            "audio with %d channels cannot be mixed down: nothing says which speakers they are for",
+            frame->ch_layout.nb_channels);
     if (rc < 0)
         return mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc,
                           "audio of %d Hz with %d channels cannot be converted", frame->sample_rate,

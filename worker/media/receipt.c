@@ -184,6 +184,20 @@ static const char *name_of(const struct mr_audio *audio, const char *fact, char 
     return what;
 }
 
+/* False: the audio is not ambisonic. */
+static bool note_sphere(const struct mr_audio *audio, const AVCodecContext *encoder, struct mr_notes *notes)
+{
+    char what[WHAT_MAX], from[VALUE_MAX], to[VALUE_MAX];
+    const AVChannelLayout *layout = &audio->clip.part.shape->ch_layout;
+    if (layout->order != AV_CHANNEL_ORDER_AMBISONIC ||
+        av_channel_layout_describe(layout, from, sizeof from) < 0 ||
+        av_channel_layout_describe(&encoder->ch_layout, to, sizeof to) < 0)
+        return false;
+    mr_notes_changed(notes, name_of(audio, "layout", what), from, to,
+                     "ambisonic audio was decoded for two ears: the target cannot hold a sphere of sound");
+    return true;
+}
+
 static void note_audio(const struct mr_pipeline *pipeline, const struct mr_audio *audio)
 {
     char what[WHAT_MAX];
@@ -197,8 +211,10 @@ static void note_audio(const struct mr_pipeline *pipeline, const struct mr_audio
                encoder->codec_id, false);
     note_number(notes, name_of(audio, "sample_rate", what), audio->clip.part.shape->sample_rate,
                 encoder->sample_rate, options->sample_rate ? "asked for" : "the codec's");
-    note_number(notes, name_of(audio, "channels", what), audio->clip.part.shape->ch_layout.nb_channels,
-                encoder->ch_layout.nb_channels, options->channels ? "asked for" : "the codec has no more");
+    if (!note_sphere(audio, encoder, notes))
+        note_number(notes, name_of(audio, "channels", what), audio->clip.part.shape->ch_layout.nb_channels,
+                    encoder->ch_layout.nb_channels,
+                    options->channels ? "asked for" : "the codec has no more");
     if (options->bit_rate && !mr_media_has_video(pipeline->spec))
         note_number(notes, "audio.bit_rate", (double)options->bit_rate, (double)encoder->bit_rate,
                     "the nearest one that the codec takes at this sample rate and with these channels");

@@ -34,7 +34,11 @@ static bool is_missing(const AVStream *stream)
 
 bool mr_scout_is_needed(const AVFormatContext *format)
 {
-    if (!(format->ctx_flags & AVFMTCTX_NOHEADER)) /* the others have said all that they know */
+    static const char *const late[] = {"mpegts", "mpeg", "flv"}; /* the others say at once what they know */
+    bool may_be_late = false;
+    for (size_t i = 0; i < 3; i++)
+        may_be_late |= strcmp(format->iformat->name, late[i]) == 0;
+    if (!may_be_late)
         return false;
     for (unsigned i = 0; i < format->nb_streams; i++)
         if (is_missing(format->streams[i]))
