@@ -44,7 +44,7 @@ struct mr_options {
     int thumbnail_width;        /* 0: the video's */
     bool mute;
     unsigned background; /* RGB, 24 bits */
-    const char *audio; /* "all", "first" or a language; NULL: not given; the JSON's, as the next */
+    const char *audio;   /* "all", "first" or a language; NULL: not given; the JSON's, as the next */
     const char *subtitles;
 };
 

@@ -1,8 +1,8 @@
 #include "worker/media/demuxer.h"
 
 #include "worker/media/alpha.h"
+#include "worker/media/container.h"
 #include "worker/media/cut.h"
-#include "worker/media/foreign.h"
 #include "worker/media/inputs.h"
 #include "worker/media/samples.h"
 #include "worker/media/scout.h"
@@ -13,13 +13,8 @@
 #include <libavutil/avstring.h>
 #include <string.h>
 
-const struct mr_window mr_usual_window = {.bytes = 5 << 20, .us = 10 * 1000 * 1000};
-
 /* Packets that are read to find out what a file has are kept in memory, up to this. */
 enum { KEPT_BYTES = 48 << 20 };
-
-/* Where libav stops: past that it says only that memory is short. */
-enum { STREAMS_READ_MAX = 1000 };
 
 /* How much too long the length of a live recording may be, beside a tenth. */
 enum { SLOPPY_US = 2 * 1000 * 1000 };
@@ -27,87 +22,10 @@ enum { SLOPPY_US = 2 * 1000 * 1000 };
 /* 8K as the cinema has it. More pixels would not fit into the sandbox's memory. */
 enum { MAX_PIXELS = 8192 * 4320 };
 
-static int refuse_open(AVFormatContext *format, AVIOContext **io, const char *url, int flags,
-                       AVDictionary **options)
-{
-    (void)format, (void)io, (void)url, (void)flags, (void)options;
-    return AVERROR(EPERM);
-}
-
-/* Only the extension goes to libav: a whole name might look like a URL to it. */
-static void make_hint(const char *name, char *out, size_t size)
-{
-    const char *dot = name ? strrchr(name, '.') : NULL;
-    size_t len = dot ? strspn(dot + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") : 0;
-    if (len == 0 || len > 8 || dot[1 + len])
-        out[0] = '\0';
-    else
-        snprintf(out, size, "input%s", dot);
-}
-
-static enum mr_status set_options(AVDictionary **options, const struct mr_window *window, struct mr_err *err)
-{
-    int rc = av_dict_set(options, "format_whitelist", mr_inputs_demuxers(), 0);
-    if (rc >= 0)
-        rc = av_dict_set(options, "codec_whitelist", mr_inputs_decoders(), 0);
-    if (rc >= 0)
-        rc = av_dict_set(options, "protocol_whitelist", "", 0);
-    if (rc >= 0)
-        rc = av_dict_set_int(options, "probesize", window->bytes, 0);
-    if (rc >= 0)
-        rc = av_dict_set_int(options, "analyzeduration", window->us, 0);
-    if (rc >= 0)
-        rc = av_dict_set_int(options, "max_streams", STREAMS_READ_MAX, 0);
-    return rc < 0 ? mr_av_fail(err, MR_CODE_INTERNAL, rc, "set the demuxer's options") : MR_OK;
-}
-
 /* What is missing is more than rounding or a sloppy writer: a hundredth. */
 static bool is_cut(const struct mr_demuxer *input)
 {
     return input->missing_bytes > input->source->size / 100;
-}
-
-static enum mr_status break_off(const struct mr_demuxer *input, struct mr_err *err)
-{
-    return mr_fail_code(err, MR_CODE_TRUNCATED, "the file is cut: %lld bytes are missing at its end",
-                        (long long)input->missing_bytes);
-}
-
-int mr_demuxer_read_head(AVIOContext *io, const char *name, AVFormatContext **ret)
-{
-    MR_AUTO_DICT AVDictionary *options = NULL;
-    AVFormatContext *format = set_options(&options, &mr_usual_window, NULL) ? NULL : avformat_alloc_context();
-    if (!format)
-        return AVERROR(ENOMEM);
-    format->pb = io;
-    format->io_open = refuse_open;
-    int rc = avformat_open_input(&format, name, NULL, &options); /* frees format when it fails */
-    if (rc >= 0)
-        *ret = format;
-    return rc;
-}
-
-enum mr_status mr_demuxer_open_container(struct mr_demuxer *input, const char *name,
-                                         const struct mr_window *window, struct mr_err *err)
-{
-    MR_AUTO_DICT AVDictionary *options = NULL;
-    MR_TRY(set_options(&options, window, err));
-    AVFormatContext *format = avformat_alloc_context();
-    if (!format)
-        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the input");
-    format->pb = input->source->io;
-    format->io_open = refuse_open;
-    char hint[32];
-    make_hint(name, hint, sizeof hint);
-    int rc = avformat_open_input(&format, hint, NULL, &options); /* frees format when it fails */
-    if (rc == AVERROR(ENOMEM))
-        return mr_av_fail(err, MR_CODE_RESOURCE_LIMIT, rc, "open the file");
-    if (rc < 0 && input->missing_bytes && !mr_foreign_lacks_index(input->source))
-        return break_off(input, err);
-    if (rc < 0)
-        return mr_foreign_refuse(input->source, err);
-    input->format = format;
-    return MR_OK;
 }
 
 static enum mr_status count_streams(const AVFormatContext *format, struct mr_err *err)
@@ -129,12 +47,6 @@ static enum mr_status find_streams(const struct mr_demuxer *input, struct mr_err
     return count_streams(input->format, err);
 }
 
-const AVCodec *mr_demuxer_find_decoder(const AVCodecParameters *params)
-{
-    const AVCodec *codec = avcodec_find_decoder(params->codec_id);
-    return codec && av_match_list(codec->name, mr_inputs_decoders(), ',') ? codec : NULL;
-}
-
 static enum mr_status check_frame_size(const AVCodecParameters *params, int64_t max_pixels,
                                        struct mr_err *err)
 {
@@ -152,7 +64,7 @@ static enum mr_status open_decoder(AVStream *stream, int64_t max_pixels, AVCodec
     const AVCodecParameters *params = stream->codecpar;
     bool is_audio = params->codec_type == AVMEDIA_TYPE_AUDIO;
     const AVCodec *codec = mr_alpha_decoder(stream);
-    codec = codec ? codec : mr_demuxer_find_decoder(params);
+    codec = codec ? codec : mr_inputs_find_decoder(params);
     if (!codec) {
         char name[MR_STREAM_NAME_MAX];
         mr_streams_codec_name(stream, name);
@@ -306,7 +218,7 @@ bool mr_demuxer_is_upright(const struct mr_demuxer *input)
 static enum mr_status find_streams_in(struct mr_demuxer *input, const char *name, struct mr_window window,
                                       struct mr_err *err)
 {
-    MR_TRY(mr_demuxer_open_container(input, name, &window, err));
+    MR_TRY(mr_container_open(input, name, &window, err));
     bool keeps = !mr_demuxer_is_mpeg(input); /* whose packets may be read again from any byte */
     if (keeps)
         input->format->probesize = FFMIN(window.bytes, KEPT_BYTES);
@@ -344,8 +256,8 @@ enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *sourc
     input->states_size = input->missing_bytes >= 0;
     input->missing_bytes = FFMAX(input->missing_bytes, 0);
     if (is_cut(input))
-        return break_off(input, err);
-    MR_TRY(mr_demuxer_open_container(input, name, &mr_usual_window, err));
+        return mr_container_break_off(input, err);
+    MR_TRY(mr_container_open(input, name, &mr_usual_window, err));
     MR_TRY(find_streams(input, err));
     if (selection->wants & (MR_WANT_AUDIO | MR_WANT_AUDIO_IF_ANY))
         MR_TRY(find_late_streams(input, name, err));

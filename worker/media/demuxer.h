@@ -80,24 +80,6 @@ MR_MUST_CHECK enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr
 void mr_demuxer_close(struct mr_demuxer *input);
 MR_DEFINE_VALUE_CLEANUP(mr_demuxer, mr_demuxer_close)
 
-/* Opens a file with the same demuxers, but reads only its head: tags, pictures, chapters. name: a hint. An error of
- * libav's, or 0 and *ret, which the caller closes (avformat_close_input). */
-MR_MUST_CHECK int mr_demuxer_read_head(AVIOContext *io, const char *name, AVFormatContext **ret);
-
-/* How far libav reads to find out what it has. */
-struct mr_window {
-    int64_t bytes, us;
-};
-extern const struct mr_window mr_usual_window;
-
-/* Opens the container alone: input has its source, and gets its format. Codes: invalid_media, truncated,
- * resource_limit. */
-MR_MUST_CHECK enum mr_status mr_demuxer_open_container(struct mr_demuxer *input, const char *name,
-                                                       const struct mr_window *window, struct mr_err *err);
-
-/* NULL: there is none, or none that is allowed. */
-const AVCodec *mr_demuxer_find_decoder(const AVCodecParameters *params);
-
 /* The container's short name, e.g. "mov". */
 void mr_demuxer_container(const struct mr_demuxer *input, char *out, size_t size);
 

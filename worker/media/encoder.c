@@ -66,7 +66,7 @@ static int choose_layout(const struct mr_codec *limits, const AVCodec *codec, bo
     return AVERROR(EINVAL);
 }
 
-/* No format here plays a sphere of sound as one: it is decoded for two ears (filters.c). */
+/* No format here plays a sphere of audio as one: it is decoded for two ears (filters.c). */
 static const AVChannelLayout *heard_layout(const AVFrame *frame)
 {
     static const AVChannelLayout stereo = AV_CHANNEL_LAYOUT_STEREO;

@@ -108,7 +108,7 @@ static int build_audio(struct mr_filters *filters, const char *chain)
     return rc < 0 ? rc : avfilter_graph_config(filters->graph, NULL);
 }
 
-/* Ambisonic audio is a sphere of sound in the order W, Y, Z, X …: two cardioids, to the left and to the right, make it
+/* Ambisonic audio is a sphere of audio in the order W, Y, Z, X …: two cardioids, to the left and to the right, make it
  * stereo that never clips. Two channels for the headphones alone may follow. */
 static void sphere_to_ears(const AVChannelLayout *layout, char *out, size_t size)
 {

@@ -1,5 +1,7 @@
 #include "worker/media/inputs.h"
 
+#include <libavutil/avstring.h>
+
 /* A comma before each name; the first one is skipped. */
 static const char demuxers[] =
 #define MR_CONTAINER(title, demuxers, extensions) "," demuxers
@@ -25,4 +27,10 @@ const char *mr_inputs_demuxers(void)
 const char *mr_inputs_decoders(void)
 {
     return decoders + 1;
+}
+
+const AVCodec *mr_inputs_find_decoder(const AVCodecParameters *params)
+{
+    const AVCodec *codec = avcodec_find_decoder(params->codec_id);
+    return codec && av_match_list(codec->name, decoders + 1, ',') ? codec : NULL;
 }

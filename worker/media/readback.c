@@ -1,5 +1,7 @@
 #include "worker/media/readback.h"
 
+#include "worker/media/container.h"
+
 #include <errno.h>
 #include <libavutil/parseutils.h>
 #include <math.h>
@@ -47,7 +49,7 @@ static AVFormatContext *open_head(const struct mr_muxer *output, struct head *he
         return NULL;
     }
     snprintf(name, sizeof name, "output.%s", output->spec->name);
-    return mr_demuxer_read_head(*io, name, &format) < 0 ? NULL : format;
+    return mr_container_read_head(*io, name, &format) < 0 ? NULL : format;
 }
 
 static const char *find(const AVFormatContext *format, const char *key)

@@ -194,7 +194,7 @@ static bool note_sphere(const struct mr_audio *audio, const AVCodecContext *enco
         av_channel_layout_describe(&encoder->ch_layout, to, sizeof to) < 0)
         return false;
     mr_notes_changed(notes, name_of(audio, "layout", what), from, to,
-                     "ambisonic audio was decoded for two ears: the target cannot hold a sphere of sound");
+                     "ambisonic audio was decoded for two ears: the target cannot hold a sphere of audio");
     return true;
 }
 

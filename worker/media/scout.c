@@ -1,5 +1,7 @@
 #include "worker/media/scout.h"
 
+#include "worker/media/container.h"
+#include "worker/media/inputs.h"
 #include "worker/media/streams.h"
 
 #include <libavutil/common.h>
@@ -29,7 +31,7 @@ static unsigned count_audio(const AVFormatContext *format)
 
 static bool is_missing(const AVStream *stream)
 {
-    return mr_streams_is_unknown(stream) && mr_demuxer_find_decoder(stream->codecpar);
+    return mr_streams_is_unknown(stream) && mr_inputs_find_decoder(stream->codecpar);
 }
 
 bool mr_scout_is_needed(const AVFormatContext *format)
@@ -132,7 +134,7 @@ enum mr_status mr_scout(const struct mr_demuxer *input, const char *name, struct
     MR_AUTO(mr_source) struct mr_source source = {0};
     MR_AUTO(mr_demuxer) struct mr_demuxer scouting = {.source = &source};
     MR_TRY(mr_source_open(&source, from->fds, from->index, FFMIN(from->size, FARTHEST), err));
-    MR_TRY(mr_demuxer_open_container(&scouting, name, &mr_usual_window, err));
+    MR_TRY(mr_container_open(&scouting, name, &mr_usual_window, err));
     struct scout scout = {
         .known = input->format, .format = scouting.format, .first_us = INT64_MAX, .last_us = INT64_MIN};
     int rc = read_on(&scout);

@@ -7,7 +7,7 @@
 #ifndef MR_WORKER_MEDIA_SCOUT_H
 #define MR_WORKER_MEDIA_SCOUT_H
 
-#include "worker/media/demuxer.h"
+#include "worker/media/container.h"
 
 struct mr_scouted {
     bool is_met;    /* all that was missing was met within the window that follows */

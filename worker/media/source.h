@@ -19,7 +19,7 @@ struct mr_source {
 
 MR_MUST_CHECK enum mr_status mr_source_open(struct mr_source *source, const struct mr_sandbox_fds *fds,
                                             uint32_t index, int64_t size, struct mr_err *err);
-/* Back to the first byte, for a demuxer that is opened anew. */
+/* Back to the first byte, for a demuxer that is opened again. */
 MR_MUST_CHECK enum mr_status mr_source_rewind(struct mr_source *source, struct mr_err *err);
 void mr_source_close(struct mr_source *source);
 MR_DEFINE_VALUE_CLEANUP(mr_source, mr_source_close)

@@ -1,5 +1,6 @@
 #include "worker/media/streams.h"
 
+#include "worker/media/inputs.h"
 #include "worker/media/languages.h"
 
 #include <libavutil/common.h>
@@ -75,7 +76,7 @@ static AVStream *best_video(const AVFormatContext *format)
             continue;
         int64_t score = (int64_t)FFMAX(params->width, 0) * FFMAX(params->height, 0);
         score |= (stream->disposition & AV_DISPOSITION_DEFAULT ? INT64_C(1) : 0) << 60;
-        score |= (mr_demuxer_find_decoder(params) ? INT64_C(1) : 0) << 61;
+        score |= (mr_inputs_find_decoder(params) ? INT64_C(1) : 0) << 61;
         if (score > best_score) {
             best = stream;
             best_score = score;
@@ -100,7 +101,7 @@ static int64_t score_of(const AVStream *stream)
     return score | (mr_streams_is_unknown(stream) ? INT64_C(0) : 1) << 12;
 }
 
-/* Text that people need to follow the film comes before that for a few scenes alone. */
+/* Text that people need to follow the video comes before that for a few scenes alone. */
 static int64_t score_of_text(const AVStream *stream)
 {
     bool is_default = stream->disposition & AV_DISPOSITION_DEFAULT;
@@ -137,7 +138,7 @@ static enum mr_fate judge(const struct mr_demuxer *input, const AVStream *stream
     const AVCodecDescriptor *codec = avcodec_descriptor_get(params->codec_id);
     if (codec && (codec->props & AV_CODEC_PROP_BITMAP_SUB))
         return MR_FATE_BITMAP;
-    if (!mr_demuxer_find_decoder(params))
+    if (!mr_inputs_find_decoder(params))
         return MR_FATE_NO_DECODER;
     if (input->fates[stream->index] == MR_FATE_NO_DATA)
         return MR_FATE_NO_DATA;
