@@ -60,7 +60,7 @@ struct mr_output_frame {
 enum mr_status_type {
     MR_STATUS_PROGRESS = 1, /* value: 0 … MR_PROGRESS_DONE; len 0 */
     MR_STATUS_RESULT,       /* text: the receipt, a JSON object */
-    MR_STATUS_FAILURE       /* text: {"code":"…","detail":"…"} */
+    MR_STATUS_FAILURE /* text: {"code":"…","detail":"…"}; of "copy_impossible" also "encode_audio" */
 };
 
 struct mr_status_record {

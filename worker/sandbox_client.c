@@ -112,6 +112,14 @@ static enum mr_code reported_code(const struct mr_err *cause)
     return cause->status == MR_EXHAUSTED ? MR_CODE_RESOURCE_LIMIT : MR_CODE_CONVERTER_FAULT;
 }
 
+bool mr_client_copy_impossible(const struct mr_sandbox_fds *fds, uint32_t encode_audio)
+{
+    MR_AUTO_JSON json_t *value =
+        json_pack("{s:s, s:s, s:I}", "code", mr_code_name(MR_CODE_COPY_IMPOSSIBLE), "detail",
+                  "the audio cannot be copied", "encode_audio", (json_int_t)encode_audio);
+    return value && write_text(fds, MR_STATUS_FAILURE, value);
+}
+
 bool mr_client_failure(const struct mr_sandbox_fds *fds, const struct mr_err *cause)
 {
     MR_AUTO_JSON json_t *value =

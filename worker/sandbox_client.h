@@ -10,6 +10,8 @@
 #include "shared/base/json.h"
 #include "worker/sandbox.h"
 
+#include <stdint.h>
+
 /* Reads up to len bytes, at most MR_RANGE_MAX, of a source (enum mr_source_index) at offset. *ret_len is 0
  * past the end. */
 MR_MUST_CHECK bool mr_client_read(const struct mr_sandbox_fds *fds, uint32_t source, int64_t offset,
@@ -27,5 +29,8 @@ MR_MUST_CHECK bool mr_client_progress(const struct mr_sandbox_fds *fds, int perm
  * report becomes "resource_limit" (MR_EXHAUSTED) or "converter_fault". */
 MR_MUST_CHECK bool mr_client_result(const struct mr_sandbox_fds *fds, const json_t *receipt);
 MR_MUST_CHECK bool mr_client_failure(const struct mr_sandbox_fds *fds, const struct mr_err *cause);
+
+/* The failure "copy_impossible". encode_audio: the tracks to encode when the job is run again, a bit for each. */
+MR_MUST_CHECK bool mr_client_copy_impossible(const struct mr_sandbox_fds *fds, uint32_t encode_audio);
 
 #endif

@@ -14,7 +14,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { POLL_MS = 200 }; /* a cancellation or a limit takes effect this late at most */
+enum {
+    POLL_MS = 200, /* a cancellation or a limit takes effect this late at most */
+    RUNS_MAX =
+        3, /* of a job whose audio cannot be copied: the first track is found out, another, then all is encoded */
+};
 
 struct job {
     struct mr_sandbox_child child;
@@ -244,10 +248,11 @@ static enum mr_status serve(struct job *job, struct mr_err *err)
     return MR_OK;
 }
 
+/* ret_encode_audio: what the child wants if it fails with "copy_impossible". */
 static enum mr_status run_once(struct mr_sandbox *sandbox, const json_t *spec,
                                const struct mr_sandbox_callbacks *callbacks, void *ctx,
                                const struct mr_sandbox_limits *limits, json_t **ret_receipt,
-                               struct mr_err *err)
+                               uint32_t *ret_encode_audio, struct mr_err *err)
 {
     MR_AUTO_STR char *text = json_dumps(spec, JSON_COMPACT);
     if (!text)
@@ -256,6 +261,7 @@ static enum mr_status run_once(struct mr_sandbox *sandbox, const json_t *spec,
     MR_TRY(job_new(callbacks, ctx, limits, &job, err));
     MR_TRY(mr_sandbox_spawn(sandbox, text, strlen(text), limits, &job->child, err));
     MR_TRY(serve(job, err));
+    *ret_encode_audio = job->verdict.encode_audio;
     return mr_verdict_decide(&job->verdict, limits, mr_output_order_is_complete(&job->order), ret_receipt,
                              err);
 }
@@ -265,15 +271,19 @@ enum mr_status mr_sandbox_run(struct mr_sandbox *sandbox, const json_t *spec,
                               const struct mr_sandbox_limits *limits, json_t **ret_receipt,
                               struct mr_err *err)
 {
-    struct mr_err failure = {0};
-    enum mr_status status = run_once(sandbox, spec, callbacks, ctx, limits, ret_receipt, &failure);
-    if (status == MR_OK)
-        return MR_OK;
-    if (failure.code != MR_CODE_COPY_IMPOSSIBLE || !callbacks->restart)
-        return mr_fail_from(err, &failure);
-    MR_TRY(callbacks->restart(ctx, err));
     MR_AUTO_JSON json_t *again = json_copy((json_t *)(uintptr_t)spec);
-    if (!again || json_object_set_new(again, "encode_audio", json_true()) < 0)
+    if (!again)
         return mr_fail_oom(err);
-    return run_once(sandbox, again, callbacks, ctx, limits, ret_receipt, err);
+    for (int run = 1;; run++) {
+        struct mr_err failure = {0};
+        uint32_t encode_audio = 0;
+        if (run_once(sandbox, again, callbacks, ctx, limits, ret_receipt, &encode_audio, &failure) == MR_OK)
+            return MR_OK;
+        if (failure.code != MR_CODE_COPY_IMPOSSIBLE || !callbacks->restart || run == RUNS_MAX)
+            return mr_fail_from(err, &failure);
+        MR_TRY(callbacks->restart(ctx, err));
+        encode_audio = run + 1 < RUNS_MAX ? encode_audio : UINT32_MAX;
+        if (json_object_set_new(again, "encode_audio", json_integer(encode_audio)) < 0)
+            return mr_fail_oom(err);
+    }
 }

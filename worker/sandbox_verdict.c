@@ -17,11 +17,14 @@ enum mr_status mr_sandbox_broken_protocol(struct mr_err *err, const char *what)
 static enum mr_status take_failure(struct mr_verdict *verdict, const json_t *value, struct mr_err *err)
 {
     const char *name, *detail;
-    if (json_unpack((json_t *)(uintptr_t)value, "{s:s, s:s}", "code", &name, "detail", &detail) < 0)
+    json_int_t encode_audio = 0;
+    if (json_unpack((json_t *)(uintptr_t)value, "{s:s, s:s, s?I}", "code", &name, "detail", &detail,
+                    "encode_audio", &encode_audio) < 0)
         return mr_sandbox_broken_protocol(err, "failure without code or detail");
     enum mr_code code = mr_code_find(name);
     if (code == MR_CODE_NONE || !(mr_code_row(code)->places & MR_CODE_IN_CHILD))
         return mr_sandbox_broken_protocol(err, "failure with an unknown code");
+    verdict->encode_audio = (uint32_t)encode_audio;
     mr_fail_code(&verdict->failure, code, "%s", detail); /* may quote the file */
     return MR_OK;
 }

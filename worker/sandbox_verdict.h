@@ -19,6 +19,7 @@ struct mr_verdict {
     int permille;          /* the highest progress reported */
     json_t *receipt;       /* the result of the child, or … */
     struct mr_err failure; /* … its failure; status MR_OK without one */
+    uint32_t encode_audio; /* of the failure "copy_impossible": the tracks, a bit for each */
     bool is_cut;           /* the child closed a channel within a record */
     bool has_exit;
     struct mr_exit_record exit; /* how the process ended, once has_exit is set */

@@ -156,6 +156,28 @@ static void test_tracks_that_are_asked_for(void **state)
     expect_failure("tracks.mkv", "mp4", "{\"audio\":\"fra\"}", "bad_option", "options.audio");
 }
 
+/* A hole in one track is no reason to encode the others. */
+static void test_holes_in_some_tracks(void **state)
+{
+    (void)state;
+    static const char move[] = "setts=ts=if(gte(PTS\\,1000)\\,PTS+500\\,PTS)";
+    media_ffmpeg(video_dir(), PICTURES "-f lavfi -i sine=d=3:r=48000 -map 0 -map 1 -map 1 -map 1 " X264
+                                       "-c:a ac3 -c:a:1 libmp3lame -metadata:s:a:0 language=ger whole.mkv");
+    media_ffmpeg(
+        video_dir(),
+        "-i whole.mkv -map 0 -c copy -bsf:a:1 %s one.mkv -map 0 -c copy -bsf:a:1 %s -bsf:a:2 %s two.mkv",
+        move, move, move);
+    MR_AUTO_JSON json_t *whole = edit_ok("whole.mkv", "holes.out", "mkv", NULL);
+    assert_true(json_is_true(json_object_get(whole, "copied")));
+    MR_AUTO_JSON json_t *one = edit_ok("one.mkv", "holes.out", "mkv", NULL);
+    expect_tracks("holes.out", "v h264 - -\na ac3 ger - default\na aac - -\na ac3 - -\n");
+    assert_true(has_what(one, "warnings", "gaps_filled"));
+    assert_true(has_what(one, "changed", "audio:2.codec"));
+    assert_false(has_what(one, "changed", "audio.codec"));
+    json_decref(edit_ok("two.mkv", "holes.out", "mkv", NULL));
+    expect_tracks("holes.out", "v h264 - -\na aac ger - default\na aac - -\na aac - -\n");
+}
+
 static void test_audio_that_begins_late(void **state)
 {
     (void)state;
@@ -328,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_audio_that_nobody_decodes),
         cmocka_unit_test(test_all_tracks_with_what_is_said_of_them),
         cmocka_unit_test(test_tracks_that_are_asked_for),
+        cmocka_unit_test(test_holes_in_some_tracks),
         cmocka_unit_test(test_audio_that_begins_late),
         cmocka_unit_test(test_parts_have_texts_and_chapters),
         cmocka_unit_test(test_spheres),

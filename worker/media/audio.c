@@ -147,7 +147,7 @@ static bool changes(const struct mr_audio *audio, const AVFrame *frame)
 static enum mr_status meet_hole(struct mr_audio *audio, int64_t hole_us, struct mr_err *err)
 {
     if (audio->copies)
-        return mr_fail_code(err, MR_CODE_COPY_IMPOSSIBLE, "audio with holes cannot be copied");
+        return mr_audio_copy_refuse(&audio->copy, "audio with holes", err);
     int64_t end_us = decoded_us_of(audio) + audio->filled_us + hole_us;
     MR_TRY(mr_timeline_check(audio->track.parts->timeline, end_us, err));
     MR_TRY(drain_filters(audio, err));
@@ -177,7 +177,7 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
     if (hole_us > 0)
         MR_TRY(meet_hole(audio, hole_us, err));
     if (audio->copies && changes(audio, frame))
-        return mr_fail_code(err, MR_CODE_COPY_IMPOSSIBLE, "audio whose form changes cannot be copied");
+        return mr_audio_copy_refuse(&audio->copy, "audio whose form changes", err);
     int64_t decoded_us = decoded_us_of(audio);
     count_samples(audio, frame);
     if (audio->copies)
@@ -345,7 +345,7 @@ enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, siz
                                .copy = {.parts = parts, .source = from->stream, .slot = slot}};
     audio->gaps = mr_gaps_of(input);
     audio->is_mp3_file = strcmp(input->format->iformat->name, "mp3") == 0;
-    audio->copies = !parts->encode_audio &&
+    audio->copies = !(parts->encode_audio & UINT32_C(1) << index) &&
                     !mr_options_change(parts->options, MR_OF_AUDIO, input->video != NULL) &&
                     mr_copy_is_possible(input, from->stream, parts->spec);
     mr_meter_init(&audio->in);

@@ -17,6 +17,12 @@ static bool is_countable(enum AVCodecID codec)
            codec == AV_CODEC_ID_MP3 || codec == AV_CODEC_ID_FLAC || codec == AV_CODEC_ID_ALAC;
 }
 
+enum mr_status mr_audio_copy_refuse(const struct mr_audio_copy *copy, const char *why, struct mr_err *err)
+{
+    copy->parts->encode_audio |= UINT32_C(1) << (copy->slot - MR_SLOT_AUDIO);
+    return mr_fail_code(err, MR_CODE_COPY_IMPOSSIBLE, "%s cannot be copied", why);
+}
+
 enum mr_status mr_audio_copy_open(struct mr_audio_copy *copy, struct mr_err *err)
 {
     const AVStream *stream = copy->source;
@@ -48,8 +54,7 @@ static enum mr_status check_order(struct mr_audio_copy *copy, int64_t stated, st
     AVRational base = copy->source->time_base;
     int64_t back_us = copy->has_packets ? av_rescale_q(copy->stated - stated, base, AV_TIME_BASE_Q) : 0;
     copy->stated = stated;
-    return back_us > BACK_US ? mr_fail_code(err, MR_CODE_COPY_IMPOSSIBLE, "chained audio cannot be copied")
-                             : MR_OK;
+    return back_us > BACK_US ? mr_audio_copy_refuse(copy, "chained audio", err) : MR_OK;
 }
 
 /* Time stamps of a file may be missing or jump back; a muxer wants them to rise. */

@@ -14,7 +14,7 @@ enum { DAY = 86400 };
 
 struct spec {
     bool is_probe;
-    bool encode_audio;                    /* it was found out that the audio cannot be copied */
+    uint32_t encode_audio;                /* the tracks that cannot be copied: a bit for each */
     const struct mr_media_format *format; /* NULL for a probe */
     int64_t input_size;
     const char *input_name;
@@ -39,16 +39,16 @@ static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_
 {
     const char *format = NULL, *name = NULL;
     json_t *options = NULL;
-    json_int_t size = 0, logo_size = 0, max_pixels = 0, max_work = 0, max_seconds = DAY;
-    int is_probe = false, encode_audio = false;
-    if (json_unpack((json_t *)(uintptr_t)json, "{s?s, s?b, s?b, s:I, s?s, s?o, s?I, s?I, s?I, s?I}", "format",
+    json_int_t size = 0, logo_size = 0, max_pixels = 0, max_work = 0, max_seconds = DAY, encode_audio = 0;
+    int is_probe = false;
+    if (json_unpack((json_t *)(uintptr_t)json, "{s?s, s?b, s?I, s:I, s?s, s?o, s?I, s?I, s?I, s?I}", "format",
                     &format, "probe", &is_probe, "encode_audio", &encode_audio, "input_size", &size,
                     "input_name", &name, "options", &options, "logo_size", &logo_size, "max_pixels",
                     &max_pixels, "max_work", &max_work, "max_duration_seconds", &max_seconds) < 0 ||
         size < 0 || (!format && !is_probe))
         return mr_fail_code(err, MR_CODE_INTERNAL, "the job's spec is incomplete");
     *ret = (struct spec){.is_probe = is_probe,
-                         .encode_audio = encode_audio,
+                         .encode_audio = (uint32_t)encode_audio,
                          .format = is_probe ? NULL : mr_media_format_find(format),
                          .input_size = size,
                          .input_name = name,
@@ -126,7 +126,8 @@ static enum mr_status find_gains(const struct spec *spec, const struct mr_sandbo
     return MR_OK;
 }
 
-static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
+/* The tracks that turn out not to be copyable are added to spec->encode_audio. */
+static enum mr_status convert(struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
                               struct mr_err *err)
 {
     MR_AUTO(mr_notes) struct mr_notes notes = {0};
@@ -151,11 +152,14 @@ static enum mr_status convert(const struct spec *spec, const struct mr_sandbox_f
         MR_TRY(mr_logo_read(fds, spec->logo_size, &logo, err));
     pipeline.logo = logo;
     MR_TRY(mr_pipeline_init(&pipeline, err));
-    MR_TRY(mr_pipeline_run(&pipeline, err));
+    enum mr_status status = mr_pipeline_run(&pipeline, err);
+    spec->encode_audio = pipeline.parts.encode_audio;
+    if (status)
+        return status;
     return mr_receipt_make(&pipeline, ret_receipt, err);
 }
 
-static enum mr_status probe(const struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
+static enum mr_status probe(struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
                             struct mr_err *err)
 {
     MR_AUTO(mr_source) struct mr_source source = {0};
@@ -165,12 +169,11 @@ static enum mr_status probe(const struct spec *spec, const struct mr_sandbox_fds
     return *ret_receipt ? MR_OK : mr_fail_code(err, MR_CODE_INTERNAL, "the description cannot be written");
 }
 
-static enum mr_status run_spec(const json_t *json, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
-                               struct mr_err *err)
+static enum mr_status run_spec(const json_t *json, struct spec *spec, const struct mr_sandbox_fds *fds,
+                               json_t **ret_receipt, struct mr_err *err)
 {
-    struct spec spec = {0};
-    MR_TRY(read_spec(json, &spec, err));
-    return (spec.is_probe ? probe : convert)(&spec, fds, ret_receipt, err);
+    MR_TRY(read_spec(json, spec, err));
+    return (spec->is_probe ? probe : convert)(spec, fds, ret_receipt, err);
 }
 
 int mr_media_run(const void *spec_text, size_t len, const struct mr_sandbox_fds *fds)
@@ -178,8 +181,11 @@ int mr_media_run(const void *spec_text, size_t len, const struct mr_sandbox_fds 
     av_log_set_level(AV_LOG_QUIET); /* its messages quote the file */
     MR_AUTO_JSON json_t *json = json_loadb(spec_text, len, 0, NULL);
     MR_AUTO_JSON json_t *receipt = NULL;
+    struct spec spec = {0};
     struct mr_err err;
-    enum mr_status status = run_spec(json, fds, &receipt, &err);
-    bool is_sent = status != MR_OK ? mr_client_failure(fds, &err) : mr_client_result(fds, receipt);
+    enum mr_status status = run_spec(json, &spec, fds, &receipt, &err);
+    bool is_sent = status == MR_OK                       ? mr_client_result(fds, receipt)
+                   : err.code == MR_CODE_COPY_IMPOSSIBLE ? mr_client_copy_impossible(fds, spec.encode_audio)
+                                                         : mr_client_failure(fds, &err);
     return is_sent ? 0 : 1;
 }

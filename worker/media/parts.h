@@ -23,7 +23,7 @@ struct mr_parts {
     struct mr_notes *notes;
     const struct mr_timeline *timeline;
     struct mr_work *work;
-    bool encode_audio;      /* never copy it */
+    uint32_t encode_audio;  /* which tracks are never copied: a bit for each, from the lowest */
     bool expects[MR_SLOTS]; /* the tracks that each part waits for */
 
     struct mr_muxer *open[MR_PARTS_OPEN]; /* parts first … first + count - 1; owned */

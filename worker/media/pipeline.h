@@ -20,7 +20,7 @@ struct mr_pipeline {
     const AVFrame *logo;         /* NULL: none */
     const struct mr_gain *gains; /* for the option loudness, one for each audio */
     int64_t max_us;              /* a longer input is refused */
-    bool encode_audio;           /* never copy it */
+    uint32_t encode_audio;       /* which tracks are never copied (parts.h) */
     struct mr_work work;         /* what it costs, and may cost */
 
     struct mr_timeline timeline;
