@@ -38,7 +38,8 @@ struct mr_audio {
     struct mr_audio_clip clip; /* else: where the filters' frames go */
 };
 
-/* The audio of input->audios[index]. sync and gain are borrowed. mr_track_free(&audio->track) frees it, after a failure too. Code: internal. */
+/* The audio of input->audios[index]. sync and gain are borrowed. mr_track_free(&audio->track) frees it, after a
+ * failure too. Code: internal. */
 MR_MUST_CHECK enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, size_t index,
                                            const struct mr_sync *sync, const struct mr_gain *gain,
                                            struct mr_err *err);

@@ -70,9 +70,10 @@ struct mr_selection {
 };
 
 /*
- * Opens the input. name is its file name, a hint, or NULL; a video of more than max_pixels (0: what fits into the sandbox) is refused. Attached pictures
- * are no video. Codes: invalid_media, truncated (the container says that the file should go on), no_audio,
- * no_video, unsupported_codec, resource_limit.
+ * Opens the input. name is its file name, a hint, or NULL; a video of more than max_pixels (0: what fits into the
+ * sandbox) is refused. Attached pictures are no video. Codes: those of mr_container_open, truncated (the container
+ * says that the file should go on), no_audio, no_video, bad_option (no track of that language), unsupported_codec,
+ * resource_limit.
  */
 MR_MUST_CHECK enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *source,
                                              const char *name, const struct mr_selection *selection,

@@ -9,8 +9,8 @@
 #include "worker/media/demuxer.h"
 #include "worker/media/formats.h"
 
-/* The caller owns *ret (avcodec_free_context). source is the stream of the input, frame the first decoded one; global_header: the container
- * keeps the codec's header apart from the packets. */
+/* The caller owns *ret (avcodec_free_context). source is the stream of the input, frame the first decoded one;
+ * global_header: the container keeps the codec's header apart from the packets. */
 MR_MUST_CHECK enum mr_status mr_encoder_open(const struct mr_media_format *spec,
                                              const struct mr_options *options, const AVStream *source,
                                              const AVFrame *frame, bool global_header, AVCodecContext **ret,
