@@ -112,7 +112,7 @@ def test_invalid_put(stack, user, media):
     assert stack.anonymous().request("PUT", path, json={"newFormat": "wav"}).status_code == 401
     for body, code, word in (({}, "missing_field", "newFormat"), ({"newFormat": "mp5"}, "unsupported_format", "newFormat"),
                              ({"newFormat": 3}, "wrong_type", "newFormat"), ({"newformat": "mp3"}, "unknown_field", "newformat"),
-                             ({"newFormat": "mp3", "priority": "high"}, "unknown_field", "priority"),
+                             ({"newFormat": "mp3", "priority": "urgent"}, "unknown_priority", "priority"),
                              ({"options": {"speed": 3}}, "unknown_option", "speed"),
                              ({"options": []}, "wrong_type", "options")):
         refused(user.request("PUT", path, json=body), 400, code, word)

@@ -102,10 +102,10 @@ def test_surround_becomes_mono(make, media):
     assert measure.frequency(measure.middle(measure.samples(result))) == pytest.approx(440, rel=0.01)
 
 
-@pytest.mark.parametrize("at, width, size", [(0, None, (320, 240)), (1.5, 64, (64, 48)), (99, 160, (160, 120))])
+@pytest.mark.parametrize("at, width, size", [(0, None, (320, 240)), (1.5, 64, (64, 48)), (1.99, 160, (160, 120))])
 @pytest.mark.parametrize("target", ["mp4", "webm"])  # copied, and encoded
 def test_thumbnail(user, media, tmp_path, target, at, width, size):
-    """A second output, a JPEG. A time beyond the end means the last frame."""
+    """A second output, a JPEG."""
     video = media.video(2, FAST)
     task, _ = video_output.make(user, video, target, tmp_path, thumbnail={"at": at, **({"width": width} if width else {})})
     assert [output["content_type"] for output in task["outputs"]] == [f"video/{target}", "image/jpeg"]
@@ -116,6 +116,12 @@ def test_thumbnail(user, media, tmp_path, target, at, width, size):
     assert timecode.number(timecode.still(picture, "192x36")) == timecode.timeline(video).at(at)
     reported = task["receipt"]["outputs"][1]
     assert (reported["width"], reported["height"], reported["size"]) == (*size, picture.stat().st_size)
+
+
+def test_thumbnail_beyond_the_end(user, media):
+    failed = user.finish(user.upload(media.video(2, FAST), "mp4", options={"thumbnail": {"at": 99}}))
+    assert failed["status"] == "failed" and failed["error"]["code"] == "bad_option"
+    assert "options.thumbnail.at" in failed["error"]["detail"]
 
 
 def test_thumbnail_is_rotated(user, media, tmp_path):
