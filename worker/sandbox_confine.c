@@ -195,6 +195,7 @@ static bool limit_resources(int64_t memory_mib, int64_t cpu_seconds, bool thread
     /* SIGXCPU at the soft limit shows the reason; the hard limit is for a child that ignores it. */
     if (cpu_seconds > 0 && !limit(RLIMIT_CPU, (rlim_t)cpu_seconds, (rlim_t)cpu_seconds + 1))
         return false;
+    signal(SIGXFSZ, SIG_IGN); /* a library that writes to a log that is a file gets EFBIG */
     return limit(RLIMIT_NOFILE, 16, 16) && limit(RLIMIT_FSIZE, 0, 0) && limit(RLIMIT_CORE, 0, 0) &&
            limit(RLIMIT_NPROC, threads ? THREADS_OF_USER : 0, threads ? THREADS_OF_USER : 0);
 }

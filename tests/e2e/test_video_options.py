@@ -119,7 +119,7 @@ def test_thumbnail(user, media, tmp_path, target, at, width, size):
 
 
 def test_thumbnail_beyond_the_end(user, media):
-    failed = user.finish(user.upload(media.video(2, FAST), "mp4", options='{"thumbnail": {"at": 99}}'))
+    failed = user.wait(user.upload(media.video(2, FAST), "mp4", options='{"thumbnail": {"at": 99}}'))
     assert failed["status"] == "failed" and failed["error"]["code"] == "bad_option"
     assert "options.thumbnail.at" in failed["error"]["detail"]
 

@@ -378,7 +378,7 @@ static void test_files_that_are_named(void **state)
          "ftypheic\0\0\0\0mif1heic\0\0\0\x08"
          "free",
          32, "unsupported_input", "HEIC"},
-        {"a.mp3", "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", 31, "not_media", "PDF"},
+        {"a.mp3", "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", 30, "not_media", "PDF"},
         {"a.mp4", "<!doctype html><html><body>Not found</body></html>", 50, "not_media", "a web page"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -536,7 +536,7 @@ static void a_canceled_task_keeps_its_input(void **state)
 {
     (void)state;
     struct mr_task_draft draft = task_draft(test_owner);
-    struct mr_claim claim;
+    MR_AUTO(mr_claim) struct mr_claim claim = {0}, second = {0};
     struct mr_err err = {0};
     task_insert_new(&draft);
     MR_AUTO_JSON json_t *before = task_view(draft.file_id);
@@ -555,8 +555,8 @@ static void a_canceled_task_keeps_its_input(void **state)
     struct mr_task_draft ended = task_draft(test_owner);
     task_insert_new(&ended);
     MR_AUTO_JSON json_t *other = task_view(ended.file_id);
-    assert_int_equal(task_claim(json_integer_value(json_object_get(other, "id")), 1, &claim), MR_CLAIM_OURS);
-    assert_true(task_fail(&claim, "invalid_media", "no media"));
+    assert_int_equal(task_claim(json_integer_value(json_object_get(other, "id")), 1, &second), MR_CLAIM_OURS);
+    assert_true(task_fail(&second, "invalid_media", "no media"));
     assert_int_equal(mr_tasks_cancel(test_db, test_owner, ended.file_id, &none, &err), MR_CONFLICT);
     assert_int_equal(err.code, MR_CODE_TASK_HAS_ENDED);
 }

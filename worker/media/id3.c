@@ -66,7 +66,8 @@ static size_t rewrite(uint8_t *to, const struct texts *texts)
     at[0] = UTF8;
     /* In the order of the bytes in the old frame, which may overlap. */
     const struct texts from = *texts;
-    memmove(at + 1 + LANGUAGE, from.description, from.description_len);
+    if (from.description_len)
+        memmove(at + 1 + LANGUAGE, from.description, from.description_len);
     memcpy(at + 1, from.language, LANGUAGE);
     at += 1 + LANGUAGE + from.description_len;
     *at++ = 0;
