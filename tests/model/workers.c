@@ -338,7 +338,7 @@ void recall_run(struct model *model, struct actor *actor)
 {
     const struct process *process = model_process(model, actor);
     while (!actor->is_dead && !process->is_stopping) {
-        mr_recall(&model->worker);
+        mr_recall_for_idle_slots(&model->worker);
         model_wait(model, RECALL_US);
     }
 }
