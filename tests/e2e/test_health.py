@@ -6,7 +6,7 @@ import datetime
 import pytest
 import requests
 
-from harness.paths import ROOT
+from harness.paths import PATIENCE, ROOT
 from harness.waiting import wait_for
 
 pytestmark = pytest.mark.sanitized
@@ -71,7 +71,7 @@ def test_without_a_worker(make_stack):
     assert client.get("/alive").status_code == 200
     stack.worker.start()
     until_a_new_second(stack)
-    assert client.get("/converter-health?wait=1").status_code == 200
+    wait_for(lambda: client.get("/converter-health?wait=1").status_code == 200, "an answer of the new worker", 10 * PATIENCE)
 
 
 def test_version(stack):
