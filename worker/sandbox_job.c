@@ -279,8 +279,10 @@ enum mr_status mr_sandbox_run(struct mr_sandbox *sandbox, const json_t *spec,
         uint32_t encode_audio = 0;
         if (run_once(sandbox, again, callbacks, ctx, limits, ret_receipt, &encode_audio, &failure) == MR_OK)
             return MR_OK;
-        if (failure.code != MR_CODE_COPY_IMPOSSIBLE || !callbacks->restart || run == RUNS_MAX)
+        if (failure.code != MR_CODE_COPY_IMPOSSIBLE)
             return mr_fail_from(err, &failure);
+        if (!callbacks->restart || run == RUNS_MAX) /* nothing was to be copied */
+            return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "the child asked for one more run");
         MR_TRY(callbacks->restart(ctx, err));
         encode_audio = run + 1 < RUNS_MAX ? encode_audio : UINT32_MAX;
         if (json_object_set_new(again, "encode_audio", json_integer(encode_audio)) < 0)

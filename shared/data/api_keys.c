@@ -3,13 +3,13 @@
 #include "shared/base/encoding.h"
 #include "shared/data/task_rows.h"
 
+/* clang-format off */
 #define COLUMNS                                                                                              \
-    " k.id, k.name, k.can_read::int AS can_read, k.can_write::int AS can_write," MR_TASK_VIEW_UTC(           \
-        "k.created_at") " AS created_at," MR_TASK_VIEW_UTC("k.expires_at") " AS "                            \
-                                                                           "expires_at," MR_TASK_VIEW_UTC(   \
-                                                                               "k.last_used_at") " AS "      \
-                                                                                                 "last_"     \
-                                                                                                 "used_at"
+    " k.id, k.name, k.can_read::int AS can_read, k.can_write::int AS can_write,"                             \
+    MR_TASK_VIEW_UTC("k.created_at") " AS created_at,"                                                       \
+    MR_TASK_VIEW_UTC("k.expires_at") " AS expires_at,"                                                       \
+    MR_TASK_VIEW_UTC("k.last_used_at") " AS last_used_at"
+/* clang-format on */
 
 static json_t *text_or_null(const struct mr_rows *rows, int row, const char *column)
 {

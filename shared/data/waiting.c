@@ -18,6 +18,19 @@ static int64_t known_generation(int64_t generation)
     return generation <= INT32_MAX ? generation : 0;
 }
 
+/* The task of a message, as a statement's first two parameters. */
+struct task_text {
+    char id[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
+};
+
+static struct task_text text_of(const struct mr_message *message)
+{
+    struct task_text text;
+    mr_int64_text(message->task_id, text.id);
+    mr_int64_text(known_generation(message->generation), text.generation);
+    return text;
+}
+
 static enum mr_status array_texts(const struct mr_waiting *tasks, size_t count, struct mr_buf *ids,
                                   struct mr_buf *generations, struct mr_err *err)
 {
@@ -90,12 +103,10 @@ enum mr_status mr_waiting_put_off(struct mr_db *db, const struct mr_message *mes
                                                 "WHERE id = $1::bigint"
                                                 " AND generation = $2::int AND status = 'uploaded'",
                                                 2};
-    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
-    mr_int64_text(message->task_id, task);
-    mr_int64_text(known_generation(message->generation), generation);
+    const struct task_text task = text_of(message);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(
-        mr_db_exec_within(db, MR_DB_QUICK_MS, &put_off, (const char *const[]){task, generation}, &rows, err));
+    const char *const params[] = {task.id, task.generation};
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &put_off, params, &rows, err));
     *ret_done = mr_rows_affected(rows) > 0;
     return MR_OK;
 }
@@ -136,11 +147,9 @@ enum mr_status mr_waiting_exchange(struct mr_db *db, struct mr_message *message,
         " AND status = 'uploaded' RETURNING id) SELECT older.id, kind, generation, high, traceparent FROM "
         "older, put",
         2};
-    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX];
-    mr_int64_text(message->task_id, task);
-    mr_int64_text(known_generation(message->generation), generation);
+    const struct task_text task = text_of(message);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    const char *const params[] = {task, generation};
+    const char *const params[] = {task.id, task.generation};
     MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &exchange, params, &rows, err));
     if (mr_rows_count(rows) > 0)
         *message = mr_task_message_of(rows, 0);

@@ -76,6 +76,8 @@ static const char *public_detail(int http_status, const struct mr_err *cause)
         return "The service is not available at the moment; try again.";
     case 504:
         return "A part of the service did not answer in time; try again.";
+    case 505:
+        return cause->message; /* the client's own fault */
     default:
         return http_status >= 500 ? "The server met an unexpected fault; it has been logged."
                                   : cause->message;

@@ -392,6 +392,11 @@ static int act_failure(const struct mr_sandbox_fds *fds)
     return !mr_client_failure(fds, &err);
 }
 
+static int act_run_again(const struct mr_sandbox_fds *fds)
+{
+    return !mr_client_copy_impossible(fds, 1);
+}
+
 static int act_unknown_failure(const struct mr_sandbox_fds *fds)
 {
     static const char text[] = "{\"code\":\"attempts_exhausted\",\"detail\":\"please\"}";
@@ -511,6 +516,7 @@ const struct sandbox_act sandbox_acts[] = {
     {"close and spin", act_close_and_spin, MR_TOO_LARGE, "timed_out"},
     {"two results", act_two_results, MR_INVALID, "sandbox_protocol"},
     {"failure", act_failure, MR_INVALID, "no_audio"},
+    {"run again", act_run_again, MR_INVALID, "sandbox_protocol"},
     {"tick", act_tick, MR_OK, NULL},
     {"fail unnamed", act_fail_unnamed, MR_INTERNAL, "converter_fault"},
     {"fail without memory", act_fail_without_memory, MR_TOO_LARGE, "resource_limit"},

@@ -24,6 +24,7 @@ struct parent {
     uint32_t output; /* the last one that was written */
     uint32_t sum;    /* of every byte and its place */
     int progress;
+    int restarts;
     bool fail_read;
     bool fail_write;
     int cancel_after; /* questions; -1: never */
@@ -95,13 +96,24 @@ static bool canceled(void *ctx)
     return parent->cancel_after >= 0 && parent->cancel_after-- == 0;
 }
 
+static enum mr_status restart(void *ctx, struct mr_err *err)
+{
+    struct parent *parent = ctx;
+    (void)err;
+    parent->restarts++;
+    return MR_OK;
+}
+
 static struct mr_sandbox *sandbox;
 
 static enum mr_status run(const char *act, struct parent *parent, const struct mr_sandbox_limits *limits,
                           json_t **ret, struct mr_err *err)
 {
-    static const struct mr_sandbox_callbacks callbacks = {
-        .read_range = read_range, .write_output = write_output, .progress = progress, .canceled = canceled};
+    static const struct mr_sandbox_callbacks callbacks = {.read_range = read_range,
+                                                          .write_output = write_output,
+                                                          .progress = progress,
+                                                          .canceled = canceled,
+                                                          .restart = restart};
     MR_AUTO_JSON json_t *spec = json_pack("{s:s}", "act", act);
     return mr_sandbox_run(sandbox, spec, &callbacks, parent, limits, ret, err);
 }
@@ -141,6 +153,7 @@ static void check_act(const struct sandbox_act *act)
         assert_int_equal(json_integer_value(json_object_get(receipt, "fds")), MR_SANITIZED ? 3 : 6);
         assert_true(json_is_false(json_object_get(receipt, "environment")));
     }
+    assert_int_equal(parent.restarts, strcmp(act->name, "run again") == 0 ? 2 : 0);
     if (strcmp(act->name, "failure") == 0)
         assert_string_equal(err.message, "line one ");
 }

@@ -26,7 +26,7 @@ static int decode(const AVPacket *packet, AVFrame *frame)
     AVCodecContext *decoder = avcodec_alloc_context3(avcodec_find_decoder(AV_CODEC_ID_PNG));
     if (!decoder)
         return AVERROR(ENOMEM);
-    decoder->thread_count = 1; /* the sandbox has no threads */
+    decoder->thread_count = 1; /* most jobs may not make threads */
     int rc = avcodec_open2(decoder, decoder->codec, NULL);
     if (rc >= 0)
         rc = avcodec_send_packet(decoder, packet);

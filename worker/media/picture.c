@@ -44,7 +44,7 @@ int mr_picture_encode_jpeg(const AVFrame *frame, AVPacket *ret)
     encoder->time_base = (AVRational){1, 1};
     encoder->flags |= AV_CODEC_FLAG_QSCALE;
     encoder->global_quality = QUALITY * FF_QP2LAMBDA;
-    encoder->thread_count = 1; /* the sandbox has no threads */
+    encoder->thread_count = 1; /* most jobs may not make threads */
     int rc = avcodec_open2(encoder, encoder->codec, NULL);
     if (rc >= 0)
         rc = avcodec_send_frame(encoder, frame);

@@ -171,6 +171,14 @@ static bool has_same_shape(const AVStream *from, const AVStream *to)
     return after > before * 0.97 && after < before * 1.03;
 }
 
+/* why: NULL, or why the data is dropped. */
+static int carry_data(const struct carrier *carrier, enum AVPacketSideDataType type, const char *name,
+                      const uint8_t *data, size_t size, const char *why)
+{
+    note(carrier, name, why);
+    return why ? 0 : set_side_data(carrier->to, type, data, size);
+}
+
 static int carry_sphere(const struct carrier *carrier, bool is_copied)
 {
     static const struct {
@@ -186,8 +194,7 @@ static int carry_sphere(const struct carrier *carrier, bool is_copied)
                           : !is_copied && !has_same_shape(carrier->from, carrier->to)
                               ? "the frames have another shape now"
                               : NULL;
-        note(carrier, kinds[i].name, why);
-        int rc = why ? 0 : set_side_data(carrier->to, kinds[i].type, data, size);
+        int rc = carry_data(carrier, kinds[i].type, kinds[i].name, data, size, why);
         if (rc < 0)
             return rc;
     }
@@ -220,8 +227,7 @@ static int carry_light(const struct carrier *carrier, const struct mr_muxer_trac
         const char *why = !carrier->place->light ? "the format has no place for it"
                           : !is_bright           ? "the tones were mapped to those of an ordinary screen"
                                                  : NULL;
-        note(carrier, kinds[i].name, why);
-        int rc = why ? 0 : set_side_data(carrier->to, kinds[i].type, data, size);
+        int rc = carry_data(carrier, kinds[i].type, kinds[i].name, data, size, why);
         if (rc < 0)
             return rc;
     }
