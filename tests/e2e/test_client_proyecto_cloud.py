@@ -152,7 +152,7 @@ def test_mail_can_be_turned_off(make_stack, media, tmp_path, enabled):
         if enabled == "true":
             relay.wait()
         else:
-            stack.sweep()
+            stack.sweep_whole()
             assert stack.sql("SELECT count(*) FROM deliveries WHERE status NOT IN ('skipped', 'failed')") == [["0"]]
         assert len(relay.mails) == (enabled == "true")
         assert set(relay.logins) == ({(True, True)} if enabled == "true" else set())

@@ -179,7 +179,7 @@ def test_no_mail_to_an_address_that_is_not_confirmed(make_delivering_stack, make
         task = user.finish(user.upload(media.tone(seconds=0.2), "wav", "BUY NOW at evil.example.wav"))
         assert settle(stack, task, retry=False) == [("mail", "skipped", "0")]
         assert "not confirmed" in user.task(task["id"])["deliveries"][0]["error"]
-    stack.sweep()
+    stack.sweep_whole()
     assert not relay.mails and len(relay.confirmations) == 1
     assert user.username not in text_of(relay.confirmations[0])
 
@@ -262,7 +262,7 @@ def test_no_retry_after_a_permanent_refusal(make_delivering_stack, make_hook, ma
     user = relay.confirm(stack.client())
     task = user.finish(convert(user, media, callback_url=hook.url))
     assert settle(stack, task, retry=False) == [("mail", "failed", "1"), ("webhook", "failed", "1")]
-    stack.sweep()
+    stack.sweep_whole()
     assert len(hook.received) == 1 and relay.seen == 1
     assert user.task(task["id"])["status"] == "processed"
 
@@ -306,7 +306,7 @@ def test_worker_killed_while_it_delivers(make_delivering_stack, make_hook):
     first = hook.wait(1)[0]
     stack.worker.kill()
     stack.worker.start()
-    stack.sweep()
+    stack.sweep_whole()
     assert deliveries(stack, task) == [("webhook", "sending", "1")], "the lease is respected"
     stack.sql("UPDATE deliveries SET lease_expires_at = now() - interval '1 ms' RETURNING id")
     assert settle(stack, task) == [("webhook", "sent", "2")]

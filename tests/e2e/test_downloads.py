@@ -230,7 +230,7 @@ def test_expired_links_are_swept(stack, media):
     _, task = result_of(stack, media)
     token = make_link(stack, task)
     make_link(stack, task, 0)
-    stack.sweep()
+    stack.sweep_whole()
     assert stack.sql(f"SELECT token_hash FROM download_links WHERE task_id = {task['id']}") == \
         [[hashlib.sha256(token.encode()).hexdigest()]]
 

@@ -79,7 +79,7 @@ def test_key_is_kept_for_a_day_after_its_task(stack, user, media):
     assert again.status_code == 201 and again.json()["task"]["id"] != task["id"]
     user.finish(again.json()["task"])
     stack.sql(f"UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE key = '{key}'")
-    stack.sweep()
+    stack.sweep_whole()
     assert stack.sql(f"SELECT count(*) FROM idempotency_keys WHERE key = '{key}'") == [["0"]]
 
 

@@ -182,6 +182,16 @@ class Stack:
         answer = requests.post(f"{self.emulator.url}/v1/{JOB}:run", json={}, timeout=30)
         assert answer.status_code == 200, answer.text
 
+    def sweep_whole(self):
+        """Returns when a sweep that began after the call is over."""
+        for _ in range(2):  # the first to end may have begun before
+            before = self.sweeps_logged()
+            self.sweep()
+            wait_for(lambda before=before: self.sweeps_logged() > before, "the end of a sweep")
+
+    def sweeps_logged(self):
+        return sum(record.get("path") == "/internal/sweep" for record in self.web.records())
+
     def storage_faults(self, *faults):
         """Storage has these faults from now on, and no others: (method, fault, count), count -1 without end."""
         body = {"faults": [{"method": method, "fault": fault, "count": count} for method, fault, count in faults]}
