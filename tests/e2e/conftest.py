@@ -22,7 +22,6 @@ import pytest
 
 pytest.register_assert_rewrite("harness")  # its assertions say what they compared
 
-from harness.machine import Machine
 from harness.media import Media
 from harness.paths import BUILD
 from harness.postgres import Postgres
@@ -66,7 +65,7 @@ def pytest_collection_modifyitems(items):
         shuffled = list(groups.values())
         random.Random(seed).shuffle(shuffled)
         items[:] = [item for group in shuffled for item in group]
-    order = ("alone", "slow", "xdist_group")
+    order = ("slow", "xdist_group")
     items.sort(key=lambda item: next((i for i, mark in enumerate(order) if item.get_closest_marker(mark)), len(order)))
 
 
@@ -85,18 +84,6 @@ def workdir(tmp_path_factory):
 @pytest.fixture(scope="session")
 def media(run_directory):
     return Media(run_directory / "media")
-
-
-@pytest.fixture(scope="session")
-def machine(run_directory):
-    return Machine(run_directory)
-
-
-@pytest.fixture(autouse=True)
-def share_of_machine(machine, request):
-    """Tests run beside each other, but a test marked `alone` has the machine for itself."""
-    with machine.alone() if request.node.get_closest_marker("alone") else machine.shared():
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("injected_failures"),
 
 EVERY_UP_TO = 150  # allocations: each one fails once; beyond, one of several does
 ONE_OF = 13
+SILENCE_MS = 1000  # where civetweb lacks memory for its copy of the path, the request gets no answer before this time is over
 OF_THE_CHILD = ("resource_limit", "decoder_crashed", "sandbox_violation", "invalid_media")
 
 
@@ -43,7 +44,8 @@ def of_worker(injections):
 def stack(workdir, postgres, of_web, of_worker):
     directory = workdir / "injected"
     directory.mkdir()
-    made = Stack(directory, postgres, web_settings={**of_web.settings, "QUOTA_OPEN_UPLOADS": 100000}, worker_settings=of_worker.settings)
+    web_settings = {**of_web.settings, "QUOTA_OPEN_UPLOADS": 100000, "CLIENT_TIMEOUT_MS": SILENCE_MS}
+    made = Stack(directory, postgres, web_settings=web_settings, worker_settings=of_worker.settings)
     try:
         yield made.start()
     finally:

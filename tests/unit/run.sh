@@ -2,7 +2,7 @@
 # Runs unit test programs, one more at a time than there are processors, because some wait: tests/unit/run.sh DIRECTORY [NAME…]
 # DIRECTORY is build/<variant>/unit; without a NAME, all tests in it run. Each runs in an empty directory of its own with
 # databases of its own, on one PostgreSQL that is started here. The output of programs that fail is shown, that of the named
-# ones always. SHUFFLE=SEED: random order. JOBS=N: N at a time. The last line counts tests, not programs.
+# ones always. SHUFFLE=SEED: random order. JOBS=N: N at a time. SKIP=PATTERN: not those that match. The last line counts tests, not programs.
 set -u
 if [ $# -lt 1 ] || [ ! -d "$1" ]; then
     echo "usage: $0 DIRECTORY [NAME…]" >&2
@@ -27,7 +27,7 @@ list_programs() {
     for source in "$root"/tests/unit/test_*.c; do
         name=$(basename "$source" .c)
         [ ! -x "$programs/$name" ] || echo "$name"
-    done | if [ -n "${SHUFFLE:-}" ]; then
+    done | grep -vE "${SKIP:-^$}" | if [ -n "${SHUFFLE:-}" ]; then
         shuf --random-source=<(yes "$SHUFFLE")
     else
         awk '/^test_media_/ { print; next } { rest = rest $0 "\n" } END { printf "%s", rest }'

@@ -364,6 +364,9 @@ static void test_extremes(void **state)
         for (int channels = 1; channels <= formats[f].channels_max; channels++)
             for (int r = 0; r < 4 && formats[f].rates[r]; r++)
                 for (int b = 0; b < 3 && (b == 0 || formats[f].bit_rates[b]); b++) {
+                    bool is_between = channels > 2 && channels < formats[f].channels_max;
+                    if (is_between && (r > 0 || b > 0))
+                        continue;
                     char options[128];
                     int asked = formats[f].bit_rates[b];
                     int len = snprintf(options, sizeof options, "{\"channels\":%d,\"sample_rate\":%d",

@@ -6,7 +6,7 @@ import subprocess
 import zlib
 
 from . import timecode
-from .machine import file_lock
+from .file_lock import file_lock
 
 # format → (extension, encoder and its arguments)
 ENCODERS = {

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from .machine import file_lock
+from .file_lock import file_lock
 from .paths import PATIENCE, ROOT
 
 
