@@ -25,7 +25,7 @@ struct job {
     const struct mr_sandbox_callbacks *callbacks;
     void *ctx;
     const struct mr_sandbox_limits *limits;
-    struct mr_sandbox_clock clock;
+    struct mr_sandbox_clock *clock; /* of all runs together; not owned */
 
     struct mr_reader requests;
     struct mr_reader frames;
@@ -55,7 +55,8 @@ static void job_free(struct job *job)
 MR_DEFINE_CLEANUP(job, job_free)
 
 static enum mr_status job_new(const struct mr_sandbox_callbacks *callbacks, void *ctx,
-                              const struct mr_sandbox_limits *limits, struct job **ret, struct mr_err *err)
+                              const struct mr_sandbox_limits *limits, struct mr_sandbox_clock *clock,
+                              struct job **ret, struct mr_err *err)
 {
     MR_AUTO(job) struct job *job = calloc(1, sizeof *job);
     if (!job)
@@ -64,7 +65,8 @@ static enum mr_status job_new(const struct mr_sandbox_callbacks *callbacks, void
     job->callbacks = callbacks;
     job->ctx = ctx;
     job->limits = limits;
-    job->clock.started = job->clock.alive = mr_time_monotonic_us();
+    job->clock = clock;
+    clock->alive = mr_time_monotonic_us();
     MR_TRY(mr_reader_init(&job->requests, sizeof(struct mr_range_request),
                           offsetof(struct mr_range_request, len), 0, err));
     MR_TRY(mr_reader_init(&job->frames, sizeof(struct mr_output_frame), offsetof(struct mr_output_frame, len),
@@ -92,7 +94,7 @@ static enum mr_status send_reply(struct job *job, struct mr_err *err)
         if (n < 0)
             return mr_fail_errno(err, MR_EXHAUSTED, errno, "send input to the sandbox");
         job->reply_sent += (size_t)n;
-        job->clock.alive = mr_time_monotonic_us();
+        job->clock->alive = mr_time_monotonic_us();
     }
     return MR_OK;
 }
@@ -112,7 +114,7 @@ static enum mr_status take_request(struct job *job, struct mr_err *err)
     job->reply.head = (struct mr_range_reply){.len = (uint32_t)len};
     job->reply_len = sizeof job->reply.head + len;
     job->reply_sent = 0;
-    job->clock.alive = mr_time_monotonic_us();
+    job->clock->alive = mr_time_monotonic_us();
     return send_reply(job, err);
 }
 
@@ -127,7 +129,7 @@ static enum mr_status take_frame(struct job *job, struct mr_err *err)
                             (long long)job->limits->output_max);
     enum mr_status status =
         job->callbacks->write_output(job->ctx, frame.output, frame.offset, job->frames.body, frame.len, err);
-    job->clock.alive = mr_time_monotonic_us();
+    job->clock->alive = mr_time_monotonic_us();
     return status;
 }
 
@@ -141,7 +143,7 @@ static enum mr_status take_record(struct job *job, struct mr_err *err)
         return MR_OK;
     if (job->callbacks->progress)
         job->callbacks->progress(job->ctx, job->verdict.permille);
-    job->clock.alive = mr_time_monotonic_us();
+    job->clock->alive = mr_time_monotonic_us();
     return MR_OK;
 }
 
@@ -154,7 +156,7 @@ static enum mr_status serve_channel(struct job *job, struct mr_reader *reader, i
     bool any;
     enum mr_read_state state = mr_reader_next(reader, *fd, &any);
     if (any)
-        job->clock.alive = mr_time_monotonic_us();
+        job->clock->alive = mr_time_monotonic_us();
     switch (state) {
     case MR_READ_AGAIN:
         return MR_OK;
@@ -191,10 +193,10 @@ static enum mr_status check_limits(const struct job *job, struct mr_err *err)
     int64_t now = mr_time_monotonic_us();
     if (job->callbacks->canceled && job->callbacks->canceled(job->ctx))
         return mr_fail(err, MR_CANCELED, "job cancelled");
-    if (limits->total_ms && now - job->clock.started > limits->total_ms * 1000)
+    if (limits->total_ms && now - job->clock->started > limits->total_ms * 1000)
         return mr_fail_code(err, MR_CODE_TIMED_OUT, "conversion took longer than %lld s",
                             (long long)limits->total_ms / 1000);
-    if (limits->stall_ms && now - job->clock.alive > limits->stall_ms * 1000)
+    if (limits->stall_ms && now - job->clock->alive > limits->stall_ms * 1000)
         return mr_fail_code(err, MR_CODE_TIMED_OUT, "conversion made no progress for %lld s",
                             (long long)limits->stall_ms / 1000);
     return MR_OK;
@@ -226,7 +228,7 @@ static enum mr_status wait_for_child(struct job *job, struct pollfd pollers[4], 
     int64_t before = mr_time_monotonic_us();
     if (poll(pollers, 4, POLL_MS) < 0 && errno != EINTR)
         return mr_fail_errno(err, MR_INTERNAL, errno, "poll the sandbox");
-    mr_sandbox_clock_waited(&job->clock, before, mr_time_monotonic_us(), POLL_MS * 1000);
+    mr_sandbox_clock_waited(job->clock, before, mr_time_monotonic_us(), POLL_MS * 1000);
     return MR_OK;
 }
 
@@ -251,14 +253,14 @@ static enum mr_status serve(struct job *job, struct mr_err *err)
 /* ret_encode_audio: what the child wants if it fails with "copy_impossible". */
 static enum mr_status run_once(struct mr_sandbox *sandbox, const json_t *spec,
                                const struct mr_sandbox_callbacks *callbacks, void *ctx,
-                               const struct mr_sandbox_limits *limits, json_t **ret_receipt,
-                               uint32_t *ret_encode_audio, struct mr_err *err)
+                               const struct mr_sandbox_limits *limits, struct mr_sandbox_clock *clock,
+                               json_t **ret_receipt, uint32_t *ret_encode_audio, struct mr_err *err)
 {
     MR_AUTO_STR char *text = json_dumps(spec, JSON_COMPACT);
     if (!text)
         return mr_fail_oom(err);
     MR_AUTO(job) struct job *job = NULL;
-    MR_TRY(job_new(callbacks, ctx, limits, &job, err));
+    MR_TRY(job_new(callbacks, ctx, limits, clock, &job, err));
     MR_TRY(mr_sandbox_spawn(sandbox, text, strlen(text), limits, &job->child, err));
     MR_TRY(serve(job, err));
     *ret_encode_audio = job->verdict.encode_audio;
@@ -274,10 +276,12 @@ enum mr_status mr_sandbox_run(struct mr_sandbox *sandbox, const json_t *spec,
     MR_AUTO_JSON json_t *again = json_copy((json_t *)(uintptr_t)spec);
     if (!again)
         return mr_fail_oom(err);
+    struct mr_sandbox_clock clock = {.started = mr_time_monotonic_us()};
     for (int run = 1;; run++) {
         struct mr_err failure = {0};
         uint32_t encode_audio = 0;
-        if (run_once(sandbox, again, callbacks, ctx, limits, ret_receipt, &encode_audio, &failure) == MR_OK)
+        if (run_once(sandbox, again, callbacks, ctx, limits, &clock, ret_receipt, &encode_audio, &failure) ==
+            MR_OK)
             return MR_OK;
         if (failure.code != MR_CODE_COPY_IMPOSSIBLE)
             return mr_fail_from(err, &failure);

@@ -33,8 +33,8 @@ struct mr_sandbox_callbacks {
                                    struct mr_err *err);
     /*
      * Drops all output. The child has found out, far into the file, that a track of audio cannot be copied: the job
-     * is run again, with "encode_audio" in its spec: first for this track, and if another one follows, for all. A
-     * failure ends the job and is returned unchanged.
+     * is run again, with "encode_audio" in its spec: first for this track, and if another one follows, for all. The
+     * limits of time hold for all runs together. A failure ends the job and is returned unchanged.
      */
     enum mr_status (*restart)(void *ctx, struct mr_err *err);
     /* Progress in thousandths as reported by the child; it never falls in a run. May be NULL. */

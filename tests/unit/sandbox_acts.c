@@ -397,6 +397,15 @@ static int act_run_again(const struct mr_sandbox_fds *fds)
     return !mr_client_copy_impossible(fds, 1);
 }
 
+/* Each run is short, all together are not. */
+static int act_run_again_late(const struct mr_sandbox_fds *fds)
+{
+    int64_t begin_us = mr_time_monotonic_us();
+    while (mr_time_monotonic_us() - begin_us < 150000)
+        ;
+    return act_run_again(fds);
+}
+
 static int act_unknown_failure(const struct mr_sandbox_fds *fds)
 {
     static const char text[] = "{\"code\":\"attempts_exhausted\",\"detail\":\"please\"}";
@@ -517,6 +526,7 @@ const struct sandbox_act sandbox_acts[] = {
     {"two results", act_two_results, MR_INVALID, "sandbox_protocol"},
     {"failure", act_failure, MR_INVALID, "no_audio"},
     {"run again", act_run_again, MR_INVALID, "sandbox_protocol"},
+    {"run again late", act_run_again_late, MR_INVALID, "sandbox_protocol"},
     {"tick", act_tick, MR_OK, NULL},
     {"fail unnamed", act_fail_unnamed, MR_INTERNAL, "converter_fault"},
     {"fail without memory", act_fail_without_memory, MR_TOO_LARGE, "resource_limit"},

@@ -153,7 +153,7 @@ static void check_act(const struct sandbox_act *act)
         assert_int_equal(json_integer_value(json_object_get(receipt, "fds")), MR_SANITIZED ? 3 : 6);
         assert_true(json_is_false(json_object_get(receipt, "environment")));
     }
-    assert_int_equal(parent.restarts, strcmp(act->name, "run again") == 0 ? 2 : 0);
+    assert_int_equal(parent.restarts, strncmp(act->name, "run again", strlen("run again")) == 0 ? 2 : 0);
     if (strcmp(act->name, "failure") == 0)
         assert_string_equal(err.message, "line one ");
 }
@@ -244,6 +244,9 @@ static void test_time_limits(void **state)
     assert_string_equal(mr_code_name(err.code), "resource_limit");
     limits.total_ms = 300;
     assert_int_equal(run("sleep", &parent, &limits, &receipt, &err), MR_TOO_LARGE);
+    assert_string_equal(mr_code_name(err.code), "timed_out");
+    limits.total_ms = 400; /* of three runs of 150 */
+    assert_int_equal(run("run again late", &parent, &limits, &receipt, &err), MR_TOO_LARGE);
     assert_string_equal(mr_code_name(err.code), "timed_out");
     assert_null(receipt);
 }
