@@ -5,8 +5,10 @@
 #include "worker/media/samples.h"
 
 #include <errno.h>
+#include <libavutil/avstring.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/common.h>
+#include <libavutil/intreadwrite.h>
 #include <string.h>
 
 enum { HIDDEN_KEPT_US = 30 * 1000 }; /* a decoder needs a few frames before the first that is heard */
@@ -210,9 +212,30 @@ static bool is_hidden(const struct mr_audio *audio, const AVPacket *packet)
 static void mend(const struct mr_audio *audio, AVPacket *packet)
 {
     const struct mr_demuxer *input = audio->track.parts->input;
+    enum AVCodecID codec = audio->track.stream->codecpar->codec_id;
     bool is_judged = !input->missing_bytes && (input->states_size || audio->track.declared_us < 0);
     if (mr_demuxer_is_raw(input) && is_judged)
         packet->flags &= ~AV_PKT_FLAG_CORRUPT;
+    if (audio->track.decoder.is_bare && (codec == AV_CODEC_ID_AC3 || codec == AV_CODEC_ID_EAC3))
+        mr_junk_trim_ac3(packet);
+    if (audio->block > 0 && packet->size > audio->block) /* W64 fills chunks up */
+        packet->size -= packet->size % audio->block;
+}
+
+/* What a decoder of the input skips at the start: whole packets, or the first samples of one. */
+static int64_t lead_of(const struct mr_audio *audio, const AVPacket *packet)
+{
+    enum { SKIP_SIZE = 10 };
+    const AVStream *stream = audio->track.stream;
+    size_t size = 0;
+    const uint8_t *skip = av_packet_get_side_data(packet, AV_PKT_DATA_SKIP_SAMPLES, &size);
+    if (audio->has_shown)
+        return 0;
+    if (packet->flags & AV_PKT_FLAG_DISCARD)
+        return av_rescale_q(packet->duration, stream->time_base, AV_TIME_BASE_Q);
+    return skip && size >= SKIP_SIZE
+               ? av_rescale(AV_RL32(skip), 1000000, FFMAX(stream->codecpar->sample_rate, 1))
+               : 0;
 }
 
 static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, struct mr_err *err)
@@ -223,8 +246,12 @@ static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, stru
     if (audio->is_mp3_file && !mr_junk_trim(packet, audio->samples == 0))
         return MR_OK;
     MR_TRY(mr_decoder_push(&track->decoder, packet, take_frame, audio, err));
-    if (!audio->copies || is_hidden(audio, packet))
+    bool is_junk = track->decoder.tail_packets > 0;
+    if (!audio->copies || is_hidden(audio, packet) || (is_junk && audio->samples == before))
         return MR_OK;
+    if (is_junk)
+        return mr_audio_copy_refuse(&audio->copy, "audio with other bytes in its packets", err);
+    audio->lead_us += lead_of(audio, packet);
     audio->has_shown |= !(packet->flags & AV_PKT_FLAG_DISCARD);
     return mr_audio_copy_packet(&audio->copy, packet, before, audio->samples, audio->rate, err);
 }
@@ -345,6 +372,8 @@ enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, siz
                                .copy = {.parts = parts, .source = from->stream, .slot = slot}};
     audio->gaps = mr_gaps_of(input);
     audio->is_mp3_file = strcmp(input->format->iformat->name, "mp3") == 0;
+    if (mr_demuxer_is_raw(input) && av_get_exact_bits_per_sample(from->stream->codecpar->codec_id) >= 8)
+        audio->block = from->stream->codecpar->block_align;
     audio->copies = !(parts->encode_audio & UINT32_C(1) << index) &&
                     !mr_options_change(parts->options, MR_OF_AUDIO, input->video != NULL) &&
                     mr_copy_is_possible(input, from->stream, parts->spec);
@@ -352,5 +381,7 @@ enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, siz
     mr_audio_clip_init(&audio->clip, parts, sync, slot, from->stream);
     if (!audio->filtered)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
-    return mr_decoder_init(&audio->track.decoder, from->decoder, err);
+    MR_TRY(mr_decoder_init(&audio->track.decoder, from->decoder, err));
+    audio->track.decoder.is_bare = av_match_list(input->format->iformat->name, "mp3,ac3,eac3,flac", ',');
+    return MR_OK;
 }

@@ -29,11 +29,13 @@ struct mr_audio {
     int64_t samples;    /* and how many samples of that rate */
     int64_t earlier_us; /* what was decoded at other rates before */
     bool is_mp3_file;   /* whose packets may hold junk */
+    int block;          /* bytes of a sample of each channel of PCM in a file of nothing else; else 0 */
     struct mr_gaps gaps;
     int64_t filled_us; /* silence for holes in the time stamps */
 
     bool copies;
-    bool has_shown;            /* of a copy: a packet that an edit list does not hide was copied */
+    bool has_shown;  /* of a copy: a packet that an edit list does not hide was copied */
+    int64_t lead_us; /* of a copy: what the input hides of it before the first sample that is heard */
     struct mr_audio_copy copy; /* if it copies */
     struct mr_audio_clip clip; /* else: where the filters' frames go */
 };

@@ -51,10 +51,18 @@ static bool stays_hidden(AVStream *stream, const struct mr_media_format *spec)
            av_rescale_q(edits.lead, stream->time_base, AV_TIME_BASE_Q) <= PRIMING_US;
 }
 
+/* Without their header no decoder opens these; only libav's CAF demuxer hands them over so. */
+static bool lacks_header(const AVCodecParameters *params)
+{
+    bool needs = params->codec_id == AV_CODEC_ID_OPUS || params->codec_id == AV_CODEC_ID_VORBIS ||
+                 params->codec_id == AV_CODEC_ID_ALAC || params->codec_id == AV_CODEC_ID_FLAC;
+    return needs && params->extradata_size == 0;
+}
+
 bool mr_copy_is_possible(const struct mr_demuxer *input, AVStream *stream, const struct mr_media_format *spec)
 {
     const AVCodecParameters *params = stream->codecpar;
-    if (params->codec_id == AV_CODEC_ID_AAC && !is_common_aac(params->profile))
+    if ((params->codec_id == AV_CODEC_ID_AAC && !is_common_aac(params->profile)) || lacks_header(params))
         return false;
     if (params->codec_type == AVMEDIA_TYPE_VIDEO && !can_copy_video(input, params, spec))
         return false;

@@ -1,5 +1,6 @@
 #include "worker/media/decoder.h"
 
+#include "worker/media/junk.h"
 #include "worker/media/samples.h"
 
 #include <errno.h>
@@ -37,27 +38,47 @@ static enum mr_status take_frame(struct mr_decoder *decoder, mr_frame_fn *take, 
     return take(ctx, decoder->frame, err);
 }
 
+/* A tag, or zeros: a frame that the end of the file cuts begins as a frame, and nothing of it can be decoded. */
+static bool is_tail(const struct mr_decoder *decoder, const AVPacket *packet, int frames)
+{
+    return decoder->is_bare && !(packet->flags & AV_PKT_FLAG_CORRUPT) &&
+           (frames > 0 || !mr_junk_begins_frame(decoder->context->codec_id, packet));
+}
+
+static void count(struct mr_decoder *decoder, const AVPacket *packet, bool is_bad, int frames)
+{
+    if (is_bad && is_tail(decoder, packet, frames)) {
+        decoder->tail_packets++;
+        return;
+    }
+    decoder->packets += decoder->tail_packets + 1;
+    decoder->bad_packets += decoder->tail_packets + is_bad;
+    decoder->tail_packets = 0;
+    decoder->last_is_bad = is_bad;
+    note_size(decoder, packet->size);
+    decoder->last_position = packet->pos;
+}
+
 enum mr_status mr_decoder_push(struct mr_decoder *decoder, const AVPacket *packet, mr_frame_fn *take,
                                void *ctx, struct mr_err *err)
 {
-    int rc = avcodec_send_packet(decoder->context, packet);
+    int frames = 0, rc = avcodec_send_packet(decoder->context, packet);
     while (rc >= 0 && (rc = avcodec_receive_frame(decoder->context, decoder->frame)) >= 0) {
         enum mr_status status = take_frame(decoder, take, ctx, err);
         av_frame_unref(decoder->frame);
+        frames++;
         if (status)
             return status;
     }
     if (rc == AVERROR(ENOMEM))
         return mr_av_fail(err, MR_CODE_RESOURCE_LIMIT, rc, "decode");
-    bool is_bad =
-        (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF) || (packet && (packet->flags & AV_PKT_FLAG_CORRUPT));
+    bool failed = rc != AVERROR(EAGAIN) && rc != AVERROR_EOF;
     if (packet) {
-        note_size(decoder, packet->size);
-        decoder->last_position = packet->pos;
+        count(decoder, packet, failed || (packet->flags & AV_PKT_FLAG_CORRUPT), frames);
+    } else {
+        decoder->bad_packets += failed;
+        decoder->last_is_bad |= failed;
     }
-    decoder->packets += packet != NULL;
-    decoder->bad_packets += is_bad;
-    decoder->last_is_bad = packet ? is_bad : decoder->last_is_bad || is_bad;
     return MR_OK;
 }
 

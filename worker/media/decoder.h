@@ -11,9 +11,11 @@
 struct mr_decoder {
     AVCodecContext *context; /* the input's, not owned */
     AVFrame *frame;
-    int64_t packets;
+    bool is_bare;    /* its stream has no container: what is behind the last frame comes as a packet */
+    int64_t packets; /* without the next but one */
     int64_t bad_packets;
-    int64_t bad_samples; /* repaired: samples.h */
+    int64_t tail_packets; /* the last ones, if they are no frames: damage only if a frame follows */
+    int64_t bad_samples;  /* repaired: samples.h */
     bool last_is_bad;
     int64_t last_position; /* of the last packet in the file; -1: not known */
     struct {

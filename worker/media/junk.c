@@ -1,5 +1,7 @@
 #include "worker/media/junk.h"
 
+#include <libavcodec/ac3_parser.h>
+#include <libavutil/intreadwrite.h>
 #include <string.h>
 
 /* ISO/IEC 11172-3, 2.4.1.3: eleven bits of sync, and no reserved version, layer, bit rate or sample rate. */
@@ -41,4 +43,37 @@ bool mr_junk_trim(AVPacket *packet, bool is_first)
     packet->data += at;
     packet->size -= at;
     return true;
+}
+
+void mr_junk_trim_ac3(AVPacket *packet)
+{
+    enum { SYNC = 0x0b77 };
+    uint8_t id = 0;
+    uint16_t size = 0;
+    if (av_ac3_parse_header(packet->data, (size_t)packet->size, &id, &size) < 0 || size == 0 ||
+        size + 2 > packet->size)
+        return;
+    if (AV_RB16(packet->data + size) != SYNC) /* else a frame of further channels */
+        packet->size = size;
+}
+
+bool mr_junk_begins_frame(enum AVCodecID codec, const AVPacket *packet)
+{
+    enum { HEADER = 4 };
+    const uint8_t *at = packet->data;
+    if (packet->size < HEADER)
+        return false;
+    switch (codec) {
+    case AV_CODEC_ID_MP1:
+    case AV_CODEC_ID_MP2:
+    case AV_CODEC_ID_MP3:
+        return is_header(at);
+    case AV_CODEC_ID_AC3:
+    case AV_CODEC_ID_EAC3:
+        return (at[0] == 0x0b && at[1] == 0x77) || (at[0] == 0x77 && at[1] == 0x0b);
+    case AV_CODEC_ID_FLAC:
+        return at[0] == 0xff && (at[1] & 0xfe) == 0xf8;
+    default:
+        return true;
+    }
 }

@@ -1,6 +1,6 @@
 /*
- * What is no audio in the packets of an MP3 file: zeros before the first frame, tags behind the last one or where files
- * were joined. libav hands it over as if it were part of a frame. Stateless.
+ * What is no audio in the packets of a file without a container: zeros before the first frame, tags and zeros behind the
+ * last one or where files were joined. libav hands it over as if it were part of a frame. Stateless.
  */
 #ifndef MR_WORKER_MEDIA_JUNK_H
 #define MR_WORKER_MEDIA_JUNK_H
@@ -10,5 +10,12 @@
 /* Leaves what begins with a frame. is_first: no frame came before; then any bytes before it go, later only tags. False
  * if nothing is left. */
 bool mr_junk_trim(AVPacket *packet, bool is_first);
+
+/* Leaves the frame of (E-)AC-3 with which the packet begins, and frames that follow it. libav's decoder refuses both
+ * where something else follows. */
+void mr_junk_trim_ac3(AVPacket *packet);
+
+/* True if the packet begins as a frame of the codec does; of a codec that is not known here: true. */
+bool mr_junk_begins_frame(enum AVCodecID codec, const AVPacket *packet);
 
 #endif

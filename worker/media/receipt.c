@@ -198,11 +198,38 @@ static bool note_sphere(const struct mr_audio *audio, const AVCodecContext *enco
     return true;
 }
 
+/* True if the container, or each decoder of the codec by itself, knows how much to skip at the start. */
+static bool hides_padding(const struct mr_media_format *spec, enum AVCodecID codec)
+{
+    return spec->holds_edits || spec->needs_lead_in || codec == AV_CODEC_ID_OPUS ||
+           codec == AV_CODEC_ID_VORBIS || (codec == AV_CODEC_ID_MP3 && spec->skips_mp3_delay);
+}
+
+/* Beside video it is before the first frame, and all stays in step. */
+static void note_padding(const struct mr_pipeline *pipeline, const struct mr_audio *audio)
+{
+    char what[WHAT_MAX], to[VALUE_MAX];
+    const struct mr_media_format *spec = pipeline->spec;
+    const AVCodecContext *encoder = audio->clip.part.encoder;
+    const AVCodecParameters *params = audio->track.stream->codecpar;
+    int64_t us = audio->copies ? audio->lead_us
+                 : encoder     ? av_rescale(encoder->initial_padding, 1000000, encoder->sample_rate)
+                               : 0;
+    if (us <= 0 || mr_media_has_video(spec) ||
+        hides_padding(spec, audio->copies ? params->codec_id : encoder->codec_id))
+        return;
+    snprintf(to, sizeof to, "%.3f s", (double)us / 1e6);
+    mr_notes_changed(pipeline->notes, name_of(audio, "padding", what), "0.000 s", to,
+                     "the format cannot say that players are to skip what the codec adds before the first "
+                     "sample and after the last");
+}
+
 static void note_audio(const struct mr_pipeline *pipeline, const struct mr_audio *audio)
 {
     char what[WHAT_MAX];
     const AVCodecContext *encoder = audio->clip.part.encoder;
     struct mr_notes *notes = pipeline->notes;
+    note_padding(pipeline, audio);
     if (audio->copies || !encoder)
         return;
     const struct mr_options *options = pipeline->options;
