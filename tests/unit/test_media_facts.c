@@ -323,6 +323,46 @@ static void test_covers(void **state)
     }
 }
 
+static void check_webp(const char *input, const char *format)
+{
+    MR_AUTO_JSON json_t *receipt = edit_ok(input, "webp.out", format, NULL);
+    MR_AUTO_JSON json_t *after = media_probe(video_dir(), "webp.out");
+    if (count_covers(after) != 1 || !has_what(receipt, "kept", "cover_art"))
+        fail_msg("%s to %s: the cover is lost", input, format);
+    if (strcmp(format, "mka") != 0)
+        assert_string_equal(picture_type(after, 1), "Cover (front)");
+}
+
+/* libav passes pictures over whose media type it does not know. */
+static void test_webp_covers(void **state)
+{
+    (void)state;
+    struct tag tag = {.len = 0};
+    media_ffmpeg(video_dir(),
+                 "-f lavfi -i color=red:s=16x16:d=1 -frames:v 1 front.webp -frames:v 1 front.jpg");
+    add_picture(&tag, "image/webp", 3, "front.webp");
+    wrap_mp3("webp.mp3", tag.data, tag.len, NULL, 0);
+    media_ffmpeg(video_dir(), "-i webp.mp3 -c copy -attach front.webp -metadata:s:t mimetype=image/webp "
+                              "-metadata:s:t filename=cover.webp webp.mka");
+    media_ffmpeg(video_dir(),
+                 "-i webp.mp3 -i front.jpg -map 0:a -map 1 -c:v copy -disposition:v attached_pic "
+                 "-metadata:s:v comment=Cover_(front) jpeg.flac");
+    size_t len;
+    char *flac = media_run(video_dir(), &len, "cat jpeg.flac");
+    char *mime = memmem(flac, len, "image/jpeg", 10);
+    assert_non_null(mime);
+    memcpy(mime, "image/webp", 10);
+    mime[-5] = 3;
+    media_write_file(video_dir(), "webp.flac", flac, len);
+    free(flac);
+    static const char *const formats[] = {"mp3", "flac", "mka"};
+    for (size_t f = 0; f < 3; f++) {
+        check_webp("webp.mp3", formats[f]);
+        check_webp("webp.flac", formats[f]);
+        check_webp("webp.mka", formats[f]);
+    }
+}
+
 /* What was true of the audio before its level was changed. */
 static void test_stale_gain(void **state)
 {
@@ -409,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_lyrics_and_comments),
         cmocka_unit_test(test_texts_without_an_encoding),
         cmocka_unit_test(test_covers),
+        cmocka_unit_test(test_webp_covers),
         cmocka_unit_test(test_stale_gain),
         cmocka_unit_test(test_files_that_are_named),
     };

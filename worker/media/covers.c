@@ -47,6 +47,17 @@ static int type_of(const AVStream *stream)
     return -1;
 }
 
+int mr_covers_set_type(AVStream *stream, unsigned type)
+{
+    return av_dict_set(&stream->metadata, "comment", types[type < sizeof types / sizeof *types ? type : 0],
+                       0);
+}
+
+enum AVCodecID mr_covers_codec(const AVStream *stream)
+{
+    return mr_picture_codec(stream->attached_pic.data, stream->attached_pic.size);
+}
+
 static bool is_cover(const AVStream *stream)
 {
     return (stream->disposition & AV_DISPOSITION_ATTACHED_PIC) && stream->attached_pic.size > 0;
@@ -175,7 +186,7 @@ static const char *why_not(const struct mr_carry *carry, const AVStream *stream,
 {
     const AVPacket *image = &stream->attached_pic;
     *cover = (struct mr_cover_image){.source = stream,
-                                     .codec = mr_picture_codec(image->data, image->size),
+                                     .codec = mr_covers_codec(stream),
                                      .width = stream->codecpar->width,
                                      .height = stream->codecpar->height};
     if (carry->format->cover == MR_COVER_NONE)
@@ -184,13 +195,12 @@ static const char *why_not(const struct mr_carry *carry, const AVStream *stream,
         return "the pictures are too large";
     if (cover->codec == AV_CODEC_ID_NONE)
         return "it is no picture of a known format";
-    if (cover->codec != AV_CODEC_ID_MJPEG && cover->codec != AV_CODEC_ID_PNG) {
+    bool is_usual = cover->codec == AV_CODEC_ID_MJPEG || cover->codec == AV_CODEC_ID_PNG;
+    if (!is_usual || cover->width <= 0 || cover->height <= 0) {
         cover->packet = mr_picture_to_jpeg(image, cover->codec, &cover->width, &cover->height);
         cover->codec = AV_CODEC_ID_MJPEG;
         return cover->packet ? NULL : "the picture cannot be decoded";
     }
-    if (cover->width <= 0 || cover->height <= 0)
-        return "the picture cannot be read";
     cover->packet = av_packet_clone(image);
     return cover->packet ? NULL : "memory is short";
 }
@@ -199,7 +209,7 @@ static enum mr_status carry_one(const struct mr_carry *carry, const AVStream *st
                                 struct mr_covers *covers, struct mr_err *err)
 {
     struct mr_cover_image cover;
-    enum AVCodecID from = mr_picture_codec(stream->attached_pic.data, stream->attached_pic.size);
+    enum AVCodecID from = mr_covers_codec(stream);
     char what[WHAT_MAX] = "cover_art";
     if (!is_only)
         snprintf(what, sizeof what, "cover_art:%d", stream->index);

@@ -22,6 +22,12 @@ struct mr_covers {
 };
 void mr_covers_free(struct mr_covers *covers);
 
+/* Says what kind of picture an attached one is: a type of ID3v2, of which 0 is any other. 0, or an error of libav's. */
+MR_MUST_CHECK int mr_covers_set_type(AVStream *stream, unsigned type);
+
+/* What an attached picture is by its first bytes. */
+enum AVCodecID mr_covers_codec(const AVStream *stream);
+
 /* Adds a stream, or a tag, for each picture, and notes those that are dropped. */
 MR_MUST_CHECK enum mr_status mr_covers_carry(const struct mr_carry *carry, struct mr_covers *covers,
                                              struct mr_err *err);

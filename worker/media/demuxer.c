@@ -4,6 +4,7 @@
 #include "worker/media/container.h"
 #include "worker/media/cut.h"
 #include "worker/media/inputs.h"
+#include "worker/media/lost_covers.h"
 #include "worker/media/samples.h"
 #include "worker/media/scout.h"
 #include "worker/media/streams.h"
@@ -37,12 +38,13 @@ static enum mr_status count_streams(const AVFormatContext *format, struct mr_err
 }
 
 /* Some containers show their streams only while they are read. */
-static enum mr_status find_streams(const struct mr_demuxer *input, struct mr_err *err)
+static enum mr_status find_streams(struct mr_demuxer *input, struct mr_err *err)
 {
     MR_TRY(count_streams(input->format, err));
     int rc = avformat_find_stream_info(input->format, NULL);
     if (rc < 0)
         return mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the streams of the file cannot be read");
+    MR_TRY(mr_lost_covers_add(input->format, input->source, err));
     MR_TRY(mr_tag_text_decode(input->format, err));
     return count_streams(input->format, err);
 }
