@@ -208,6 +208,92 @@ static void test_audio_that_begins_late(void **state)
     }
 }
 
+/* A segment of a file of Blu-ray subtitles (PGS): "PG", when it is shown, when it is decoded, type, length. */
+static size_t put_segment(unsigned char *at, unsigned seconds, unsigned type, const char *data, unsigned len)
+{
+    unsigned time = seconds * 90000;
+    const unsigned char head[13] = {'P',
+                                    'G',
+                                    (unsigned char)(time >> 24),
+                                    (unsigned char)(time >> 16),
+                                    (unsigned char)(time >> 8),
+                                    (unsigned char)time,
+                                    0,
+                                    0,
+                                    0,
+                                    0,
+                                    (unsigned char)type,
+                                    0,
+                                    (unsigned char)len};
+    memcpy(at, head, sizeof head);
+    memcpy(at + sizeof head, data, len);
+    return sizeof head + len;
+}
+
+/* A white bar of 8 by 2 pixels from 1 s to 2 s, and nothing at 0. */
+static void make_pgs(const char *file)
+{
+    unsigned char data[512];
+    size_t len = 0;
+    len += put_segment(data + len, 0, 0x16, "\0\x40\0\x24\x10\0\0\0\0\0\0", 11);
+    len += put_segment(data + len, 0, 0x80, "", 0);
+    len += put_segment(data + len, 1, 0x16, "\0\x40\0\x24\x10\0\1\x80\0\0\1\0\0\0\0\0\2\0\2", 19);
+    len += put_segment(data + len, 1, 0x17, "\1\0\0\2\0\2\0\x08\0\2", 10);
+    len += put_segment(data + len, 1, 0x14, "\0\0\1\xeb\x80\x80\xff", 7);
+    len += put_segment(data + len, 1, 0x15,
+                       "\0\0\0\xc0\0\0\x18\0\x08\0\2\1\1\1\1\1\1\1\1\0\0\1\1\1\1\1\1\1\1\0\0", 31);
+    len += put_segment(data + len, 1, 0x80, "", 0);
+    len += put_segment(data + len, 2, 0x16, "\0\x40\0\x24\x10\0\2\0\0\0\0", 11);
+    len += put_segment(data + len, 2, 0x17, "\1\0\0\2\0\2\0\x08\0\2", 10);
+    len += put_segment(data + len, 2, 0x80, "", 0);
+    media_write_file(video_dir(), file, data, len);
+}
+
+/* Without those of DVB: the program ffmpeg ends a picture of it after 49 days. */
+static char *packets_of(const char *file, const char *format)
+{
+    size_t len;
+    return media_run(video_dir(), &len, "ffmpeg -v error -i %s -map 0:s:0 -map 0:s:1? -c copy -f %s -", file,
+                     format);
+}
+
+/* Subtitles that are pictures go along where the target has them; else the receipt names each. */
+static void test_subtitles_of_pictures(void **state)
+{
+    (void)state;
+    make_pgs("pgs.sup");
+    media_ffmpeg(video_dir(),
+                 PICTURES "-i pgs.sup -map 0 -map 1 -map 1 -map 1 " X264 "-c:s:0 copy -c:s:1 dvdsub "
+                          "-c:s:2 dvbsub -metadata:s:s:1 language=ger pictures.mkv");
+    static const char *const names[] = {"subtitle:1 (hdmv_pgs_subtitle)", "subtitle:2 (dvd_subtitle)",
+                                        "subtitle:3 (dvb_subtitle)"};
+    static const char *const formats[] = {"mkv", "mp4", "webm", "mpegts"};
+    char *before = packets_of("pictures.mkv", "streamhash");
+    for (size_t f = 0; f < 4; f++) {
+        MR_AUTO_JSON json_t *receipt = edit_ok("pictures.mkv", "pictures.out", formats[f], NULL);
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(has_what(receipt, "dropped", names[i]), f > 0);
+        assert_int_equal(has_what(receipt, "kept", "subtitles"), f == 0);
+        if (f > 0)
+            continue;
+        char *tracks = tracks_of("pictures.out"), *after = packets_of("pictures.out", "streamhash");
+        assert_non_null(strstr(tracks, "s dvd_subtitle ger"));
+        assert_string_equal(before, after);
+        assert_int_equal(
+            json_integer_value(json_object_get(json_object_get(receipt, "output"), "duration_ms")), 3000);
+        free(tracks);
+        free(after);
+    }
+    free(before);
+    /* The bar is shown from 1 s to 2 s: in the second part. */
+    json_decref(
+        edit_ok("pictures.mkv", "cut.out", "mkv", "{\"split\":{\"seconds\":1},\"subtitles\":\"de\"}"));
+    char *first = packets_of("cut.out.1", "framemd5");
+    assert_non_null(strstr(first, "dvd_subtitle"));
+    assert_non_null(strstr(first, "\n0,"));
+    free(first);
+}
+
 /* A text that is shown across the end of a part is in both, and a chapter as well. */
 static void test_parts_have_texts_and_chapters(void **state)
 {
@@ -352,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_tracks_that_are_asked_for),
         cmocka_unit_test(test_holes_in_some_tracks),
         cmocka_unit_test(test_audio_that_begins_late),
+        cmocka_unit_test(test_subtitles_of_pictures),
         cmocka_unit_test(test_parts_have_texts_and_chapters),
         cmocka_unit_test(test_spheres),
         cmocka_unit_test(test_ambisonic_audio),

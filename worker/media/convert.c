@@ -82,7 +82,8 @@ static struct mr_selection selection_of(const struct spec *spec)
     return (struct mr_selection){.wants = wants_of(spec),
                                  .audios_max = spec->format && spec->format->has_tracks ? MR_AUDIOS_MAX : 1,
                                  .audio = spec->options.audio,
-                                 .text = spec->options.subtitles};
+                                 .text = spec->options.subtitles,
+                                 .pictures = spec->format ? spec->format->picture_subtitles : NULL};
 }
 
 static enum mr_status open_input(const struct spec *spec, struct mr_source *source, struct mr_demuxer *input,

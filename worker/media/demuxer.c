@@ -20,6 +20,8 @@ enum { KEPT_BYTES = 48 << 20 };
 /* How much too long the length of a live recording may be, beside a tenth. */
 enum { SLOPPY_US = 2 * 1000 * 1000 };
 
+#define DAY_US (INT64_C(24) * 3600 * AV_TIME_BASE)
+
 /* 8K as the cinema has it. More pixels would not fit into the sandbox's memory. */
 enum { MAX_PIXELS = 8192 * 4320 };
 
@@ -98,7 +100,8 @@ static enum mr_status open_decoders(struct mr_demuxer *input, int64_t max_pixels
     size_t kept = 0;
     for (size_t i = 0; i < input->text_count; i++) {
         struct mr_input_track text = input->texts[i];
-        if (open_decoder(text.stream, max_pixels, &text.decoder, NULL) == MR_OK)
+        bool is_copied = mr_streams_is_bitmap(text.stream);
+        if (is_copied || open_decoder(text.stream, max_pixels, &text.decoder, NULL) == MR_OK)
             input->texts[kept++] = text;
         else /* no reason to refuse the video */
             input->fates[text.stream->index] = MR_FATE_NO_DECODER, avcodec_free_context(&text.decoder);
@@ -145,6 +148,16 @@ static bool is_placeholder(const struct mr_demuxer *input)
     return mr_cut_is_placeholder(bytes, input->source->size);
 }
 
+/* A text without an end makes the file, and with it every stream whose own length is not known, as long as the
+ * largest number of the container. */
+static bool is_of_endless_text(const AVFormatContext *format, int64_t length_us)
+{
+    bool has_text = false;
+    for (unsigned i = 0; i < format->nb_streams; i++)
+        has_text |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE;
+    return has_text && length_us > DAY_US;
+}
+
 /* A length that libav found by reading timestamps or dividing by a bit rate shrinks with the file: it
  * declares nothing. Neither does the length of a whole video for its audio alone. */
 static void read_durations(struct mr_demuxer *input)
@@ -161,6 +174,10 @@ static void read_durations(struct mr_demuxer *input)
         input->estimated_us = length;
     else if (format->duration != AV_NOPTS_VALUE)
         input->estimated_us = format->duration;
+    if (is_of_endless_text(format, input->estimated_us)) {
+        input->estimated_us = -1;
+        return;
+    }
     if (is_placeholder(input)) {
         const AVCodecParameters *params = input->audio->codecpar;
         format->duration = input->estimated_us =

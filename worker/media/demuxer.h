@@ -29,8 +29,8 @@ enum mr_fate {
 /* A stream of audio or text that is taken. */
 struct mr_input_track {
     AVStream *stream;
-    AVCodecContext *decoder;
-    int64_t declared_us; /* the length that the container states for it; -1: none */
+    AVCodecContext *decoder; /* NULL: of subtitles that are pictures, which are copied */
+    int64_t declared_us;     /* the length that the container states for it; -1: none */
 };
 
 struct mr_demuxer {
@@ -67,6 +67,9 @@ struct mr_selection {
     size_t audios_max; /* tracks of audio that the target holds; 0: one */
     const char *audio; /* options.audio and options.subtitles; NULL: not given */
     const char *text;
+    const enum AVCodecID
+        *pictures; /* codecs of subtitles of pictures that the target holds, AV_CODEC_ID_NONE at
+                                       the end; NULL: none */
 };
 
 /*

@@ -201,6 +201,8 @@ static const struct mr_media_format formats[] = {
         .has_tracks = true,
         .tells_colours = true,
         .text_subtitle = AV_CODEC_ID_SUBRIP,
+        .picture_subtitles = {AV_CODEC_ID_DVD_SUBTITLE, AV_CODEC_ID_HDMV_PGS_SUBTITLE,
+                              AV_CODEC_ID_DVB_SUBTITLE},
         .copies = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_VP8, AV_CODEC_ID_VP9, AV_CODEC_ID_AV1,
                    AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_AAC, AV_CODEC_ID_MP3, AV_CODEC_ID_AC3,
                    AV_CODEC_ID_EAC3, AV_CODEC_ID_DTS, AV_CODEC_ID_OPUS, AV_CODEC_ID_VORBIS, AV_CODEC_ID_FLAC,

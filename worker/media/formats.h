@@ -21,7 +21,7 @@ enum mr_cover {
 /* NATIVE: the muxer writes libav's chapters. COMMENT: as tags CHAPTER001, CHAPTER001NAME. */
 enum mr_chapters { MR_CHAPTERS_NONE, MR_CHAPTERS_NATIVE, MR_CHAPTERS_COMMENT };
 
-enum { MR_COPY_CODECS_MAX = 24 };
+enum { MR_COPY_CODECS_MAX = 24, MR_PICTURE_CODECS_MAX = 4 }; /* the last one is AV_CODEC_ID_NONE */
 
 struct mr_media_format {
     const char *name;
@@ -40,6 +40,7 @@ struct mr_media_format {
     bool only_plain_h264;         /* its players expect 8 bits, 4:2:0 */
     bool has_tracks;              /* it holds several tracks of audio */
     enum AVCodecID text_subtitle; /* how it holds subtitles; AV_CODEC_ID_NONE: not */
+    enum AVCodecID picture_subtitles[MR_PICTURE_CODECS_MAX]; /* that it takes as they are, beside text */
 
     bool needs_lead_in;       /* decoders drop the first frame: give them one of silence to drop */
     const char *encoder;      /* in the place of the codec's; NULL: that */

@@ -189,7 +189,8 @@ static enum mr_status take_packet(struct mr_pipeline *pipeline, AVPacket *packet
         if (!mr_track_is_active(track))
             return miss(pipeline, packet, err);
         mr_discontinuity_correct(&pipeline->clock, track->slot, track->stream->time_base, packet);
-        MR_TRY(check_time(pipeline, track, packet, err));
+        if (track->slot < MR_SLOT_SUBTITLE) /* a text where no video can be is left out */
+            MR_TRY(check_time(pipeline, track, packet, err));
         return mr_track_packet(track, packet, err);
     }
     return MR_OK;

@@ -18,6 +18,12 @@ bool mr_streams_is_unknown(const AVStream *stream)
            (params->sample_rate <= 0 || params->ch_layout.nb_channels <= 0);
 }
 
+bool mr_streams_is_bitmap(const AVStream *stream)
+{
+    const AVCodecDescriptor *codec = avcodec_descriptor_get(stream->codecpar->codec_id);
+    return codec && (codec->props & AV_CODEC_PROP_BITMAP_SUB);
+}
+
 void mr_streams_codec_name(const AVStream *stream, char out[MR_STREAM_NAME_MAX])
 {
     const AVCodecParameters *params = stream->codecpar;
@@ -131,27 +137,36 @@ static bool has_language(const AVStream *stream, const char *wish)
     return !is_language(wish) || mr_language_is(tag ? tag->value : NULL, wish);
 }
 
+struct wish {
+    enum AVMediaType type;
+    const char *option; /* "all", "first", a language, or NULL */
+    size_t max;         /* tracks that the target holds */
+    const enum AVCodecID *pictures;
+};
+
+static bool holds_pictures(const struct wish *wish, enum AVCodecID codec)
+{
+    for (const enum AVCodecID *at = wish->pictures; at && *at != AV_CODEC_ID_NONE; at++)
+        if (*at == codec)
+            return true;
+    return false;
+}
+
 /* MR_FATE_TAKEN for one that could be taken. */
-static enum mr_fate judge(const struct mr_demuxer *input, const AVStream *stream, const char *wish)
+static enum mr_fate judge(const struct mr_demuxer *input, const AVStream *stream, const struct wish *wish)
 {
     const AVCodecParameters *params = stream->codecpar;
-    const AVCodecDescriptor *codec = avcodec_descriptor_get(params->codec_id);
-    if (codec && (codec->props & AV_CODEC_PROP_BITMAP_SUB))
+    bool is_bitmap = mr_streams_is_bitmap(stream);
+    if (is_bitmap && !holds_pictures(wish, params->codec_id))
         return MR_FATE_BITMAP;
-    if (!mr_inputs_find_decoder(params))
+    if (!is_bitmap && !mr_inputs_find_decoder(params))
         return MR_FATE_NO_DECODER;
     if (input->fates[stream->index] == MR_FATE_NO_DATA)
         return MR_FATE_NO_DATA;
     if (!is_in_program_of(input->format, input->video, stream))
         return MR_FATE_OTHER_PROGRAM;
-    return has_language(stream, wish) ? MR_FATE_TAKEN : MR_FATE_LANGUAGE;
+    return has_language(stream, wish->option) ? MR_FATE_TAKEN : MR_FATE_LANGUAGE;
 }
-
-struct wish {
-    enum AVMediaType type;
-    const char *option; /* "all", "first", a language, or NULL */
-    size_t max;         /* tracks that the target holds */
-};
 
 /* Judges all streams of the type; the best one that can be taken, or NULL. */
 static AVStream *find_best(struct mr_demuxer *input, const struct wish *wish)
@@ -162,7 +177,7 @@ static AVStream *find_best(struct mr_demuxer *input, const struct wish *wish)
         AVStream *stream = input->format->streams[i];
         if (stream->codecpar->codec_type != wish->type)
             continue;
-        input->fates[i] = judge(input, stream, wish->option);
+        input->fates[i] = judge(input, stream, wish);
         int64_t score = wish->type == AVMEDIA_TYPE_AUDIO ? score_of(stream) : score_of_text(stream);
         if (input->fates[i] == MR_FATE_TAKEN && score > best_score) {
             best = stream;
@@ -236,7 +251,7 @@ static enum mr_status choose_audio(struct mr_demuxer *input, const struct mr_sel
                                    struct mr_err *err)
 {
     const struct wish wish = {AVMEDIA_TYPE_AUDIO, selection->audio,
-                              selection->audios_max ? selection->audios_max : 1};
+                              selection->audios_max ? selection->audios_max : 1, NULL};
     input->audio = find_best(input, &wish);
     input->audio_count = collect(input, &wish, input->audio, input->audios);
     return input->audio ? MR_OK : nothing_taken(input, selection, err);
@@ -266,7 +281,7 @@ enum mr_status mr_streams_choose(struct mr_demuxer *input, const struct mr_selec
     if ((wants & MR_WANT_AUDIO) && !input->audio)
         return nothing_found(format, wants, err);
     if (wants & MR_WANT_TEXT_IF_ANY) {
-        const struct wish wish = {AVMEDIA_TYPE_SUBTITLE, selection->text, MR_TEXTS_MAX};
+        const struct wish wish = {AVMEDIA_TYPE_SUBTITLE, selection->text, MR_TEXTS_MAX, selection->pictures};
         input->text_count = collect(input, &wish, find_best(input, &wish), input->texts);
     }
     for (unsigned i = 0; i < format->nb_streams; i++)

@@ -20,6 +20,9 @@ bool mr_streams_is_unknown(const AVStream *stream);
 /* True for a picture: a cover, or a thumbnail of a time. */
 bool mr_streams_is_cover(const AVStream *stream);
 
+/* True for subtitles that are pictures, not text. */
+bool mr_streams_is_bitmap(const AVStream *stream);
+
 enum { MR_STREAM_NAME_MAX = 64 };
 /* The codec's name, or the four letters by which the container calls a codec that libav does not know. */
 void mr_streams_codec_name(const AVStream *stream, char out[MR_STREAM_NAME_MAX]);

@@ -7,10 +7,14 @@
 
 enum {
     TEXT_MAX = 64 * 1024,
-    WAITING_MAX = 10000,           /* texts for later parts */
-    LATE_US = 2 * 1000 * 1000,     /* how much later than the video a text may come */
-    FOREVER_US = 60 * 1000 * 1000, /* as long as a text without an end is shown */
+    WAITING_MAX = 10000, /* texts for later parts, and their bytes */
+    WAITING_BYTES_MAX = 32 * 1024 * 1024,
+    LATE_US = 2 * 1000 * 1000,          /* how much later than the video a text may come */
+    FOREVER_US = 60 * 1000 * 1000,      /* as long as a text without an end is shown */
+    LENGTH_MAX_US = 1000 * 1000 * 1000, /* a longer one has none: some write the largest number */
 };
+
+static const AVRational milliseconds = {1, 1000};
 
 static struct mr_subtitles *subtitles_of(struct mr_track *track)
 {
@@ -23,7 +27,7 @@ static int open_encoder(const AVCodecContext *decoder, enum AVCodecID codec_id, 
     AVCodecContext *encoder = *ret = codec ? avcodec_alloc_context3(codec) : NULL;
     if (!encoder)
         return codec ? AVERROR(ENOMEM) : AVERROR_ENCODER_NOT_FOUND;
-    encoder->time_base = (AVRational){1, 1000};
+    encoder->time_base = milliseconds;
     encoder->thread_count = 1; /* the sandbox has no threads */
     if (decoder->subtitle_header_size > 0) {
         size_t size = (size_t)decoder->subtitle_header_size;
@@ -71,7 +75,7 @@ static enum mr_status write_text(struct mr_subtitles *subtitles, const struct mr
 
 static enum mr_status keep(struct mr_subtitles *subtitles, const struct mr_text *text, struct mr_err *err)
 {
-    if (subtitles->waiting == WAITING_MAX) {
+    if (subtitles->waiting == WAITING_MAX || text->size > WAITING_BYTES_MAX - subtitles->waiting_bytes) {
         subtitles->left_out++;
         return MR_OK;
     }
@@ -88,6 +92,7 @@ static enum mr_status keep(struct mr_subtitles *subtitles, const struct mr_text 
     if (!copy.data)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "keep a text");
     subtitles->wait[subtitles->waiting++] = copy;
+    subtitles->waiting_bytes += copy.size;
     return MR_OK;
 }
 
@@ -107,6 +112,8 @@ static enum mr_status open_part(struct mr_subtitles *subtitles, struct mr_err *e
     struct mr_muxer *output = NULL;
     subtitles->last_ms = 0;
     MR_TRY(mr_parts_get(track->parts, subtitles->part, &output, err));
+    if (!subtitles->decoder)
+        return mr_muxer_open_copied(output, track->slot, track->stream, milliseconds, err);
     return mr_muxer_open_encoded(output, track->slot, subtitles->encoder, track->stream, err);
 }
 
@@ -118,6 +125,7 @@ static enum mr_status next_part(struct mr_subtitles *subtitles, struct mr_err *e
     enum mr_status status = mr_parts_leave(subtitles->track.parts, subtitles->track.slot, 0, err);
     subtitles->wait = NULL;
     subtitles->waiting = subtitles->capacity = 0;
+    subtitles->waiting_bytes = 0;
     subtitles->part++;
     if (!status)
         status = open_part(subtitles, err);
@@ -139,22 +147,46 @@ static enum mr_status advance(struct mr_track *track, struct mr_err *err)
     return MR_OK;
 }
 
-/* Where the text is shown on the clip. False: it is not. */
+/* Where what begins at from_us of the file is shown on the clip. False: it is not. */
+static bool place_on_clip(const struct mr_timeline *timeline, int64_t from_us, int64_t length_us,
+                          struct mr_text *ret)
+{
+    from_us -= timeline->origin_us;
+    ret->from_us = FFMAX(from_us, 0);
+    ret->until_us = FFMIN(from_us + length_us, timeline->length_us);
+    bool is_before = length_us > 0 ? from_us + length_us <= 0 : from_us < 0;
+    return !is_before && ret->from_us < FFMIN(timeline->length_us, timeline->max_us);
+}
+
+static int64_t length_of(const struct mr_subtitles *subtitles, const AVPacket *packet)
+{
+    int64_t length_us = av_rescale_q(packet->duration, subtitles->track.stream->time_base, AV_TIME_BASE_Q);
+    return length_us <= LENGTH_MAX_US ? length_us : 0;
+}
+
 static bool find_times(const struct mr_subtitles *subtitles, const AVSubtitle *decoded,
                        const AVPacket *packet, struct mr_text *ret)
 {
-    const struct mr_track *track = &subtitles->track;
-    const struct mr_timeline *timeline = track->parts->timeline;
-    int64_t from_us = decoded->pts - timeline->origin_us + (int64_t)decoded->start_display_time * 1000;
-    int64_t length_us = av_rescale_q(packet->duration, track->stream->time_base, AV_TIME_BASE_Q);
+    const struct mr_timeline *timeline = subtitles->track.parts->timeline;
+    int64_t length_us = length_of(subtitles, packet);
     if (decoded->end_display_time > decoded->start_display_time && decoded->end_display_time != UINT32_MAX)
         length_us = (int64_t)(decoded->end_display_time - decoded->start_display_time) * 1000;
     if (length_us <= 0)
         length_us = timeline->part_us == INT64_MAX ? 0 : FOREVER_US;
-    ret->from_us = FFMAX(from_us, 0);
-    ret->until_us = FFMIN(from_us + length_us, timeline->length_us);
-    bool is_before = length_us > 0 ? from_us + length_us <= 0 : from_us < 0;
-    return !is_before && ret->from_us < timeline->length_us;
+    return place_on_clip(timeline, decoded->pts + (int64_t)decoded->start_display_time * 1000, length_us,
+                         ret);
+}
+
+/* Pictures go along as they are. One without a length is shown until the next, or an empty one, comes. */
+static enum mr_status copy(struct mr_subtitles *subtitles, const AVPacket *packet, struct mr_err *err)
+{
+    struct mr_text picture = {.data = packet->data, .size = packet->size};
+    if (packet->pts == AV_NOPTS_VALUE || packet->size <= 0)
+        return MR_OK;
+    int64_t from_us = av_rescale_q(packet->pts, subtitles->track.stream->time_base, AV_TIME_BASE_Q);
+    return place_on_clip(subtitles->track.parts->timeline, from_us, length_of(subtitles, packet), &picture)
+               ? place(subtitles, &picture, err)
+               : MR_OK;
 }
 
 static enum mr_status encode(struct mr_subtitles *subtitles, AVSubtitle *decoded, const AVPacket *packet,
@@ -179,6 +211,8 @@ static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, stru
     struct mr_subtitles *subtitles = subtitles_of(track);
     AVSubtitle text = {0};
     int got = 0;
+    if (!subtitles->decoder)
+        return copy(subtitles, packet, err);
     int rc = avcodec_decode_subtitle2(subtitles->decoder, &text, &got, packet);
     if (rc < 0 || !got)
         return MR_OK;
@@ -234,8 +268,10 @@ enum mr_status mr_subtitles_init(struct mr_subtitles *subtitles, struct mr_parts
                                                  .parts = parts,
                                                  .stream = from->stream,
                                                  .declared_us = -1},
-                                       .decoder = from->decoder,
-                                       .buffer = av_malloc(TEXT_MAX)};
+                                       .decoder = from->decoder};
+    if (!from->decoder)
+        return open_part(subtitles, err);
+    subtitles->buffer = av_malloc(TEXT_MAX);
     int rc = subtitles->buffer
                  ? open_encoder(from->decoder, codec_for(parts->spec, from->stream), &subtitles->encoder)
                  : AVERROR(ENOMEM);
