@@ -129,7 +129,7 @@ def test_recursive_schema(reader):
     assert "child" in reader('reader.sample(doc, {$ref: "#/components/schemas/Tree"})', doc=doc)
 
 
-def test_reference_with_its_own_properties(reader):
+def test_composed_schema(reader):
     task = reader('reader.resolve(doc, {$ref: "#/components/schemas/Task"})')
     assert {"id", "receipt", "deliveries"} <= set(task["properties"]) and {"id", "deliveries"} <= set(task["required"])
 

@@ -156,6 +156,10 @@ def format_schema():
     return {"type": "string", "enum": [row["name"] for row in media("format")]}
 
 
+def output_format_schema():
+    return {"type": "string", "enum": [*(row["name"] for row in media("format")), "jpg"], "description": "`jpg` for the thumbnail."}
+
+
 def new_format_schema():
     def pattern(name):
         return "".join(f"[{one.upper()}{one}]" if one.isalpha() else one for one in name)
@@ -183,10 +187,10 @@ def number(value):
 RATIO = {"type": "string", "pattern": "^[0-9]+:[0-9]+$", "maxLength": 9, "examples": ["16:9"]}
 BEYOND = {
     "options": {"examples": [{"resize": {"width": 1280}, "trim": {"start": 5, "duration": 30}, "loudness": -16}]},
-    "options.resize": {"anyOf": [{"required": ["width"]}, {"required": ["height"]}, {"required": ["aspect"]}],
-                       "not": {"required": ["width", "height", "aspect"]}},
+    "options.resize": {"if": {"anyOf": [{"required": ["width"]}, {"required": ["height"]}, {"required": ["aspect"]}]},
+                       "then": {"not": {"required": ["width", "height", "aspect"]}}, "else": False},
     "options.resize.fit": {"default": "pad"},
-    "options.mute": {"default": False},
+    "options.mute": {"default": "false"},
     "options.background": {"pattern": "^#[0-9A-Fa-f]{6}$", "default": "#ffffff"},
     **{f"options.{name}": {"default": 0} for name in ("trim.start", "logo.intro", "logo.outro")},
 }
@@ -226,7 +230,10 @@ def field_schema(field, path, more=""):
         schema["enum"] = field["words"]
     if kind == "object":
         schema |= object_schema(field["parts"], path)
-    return schema | BEYOND.get(path, {})
+    more = dict(BEYOND.get(path, {}))
+    if "default" in more:  # in words: generators of clients take a field with a default for one that must be given
+        schema["description"] += f" By default {more.pop('default')}."
+    return schema | more
 
 
 def object_schema(fields, path, more=lambda field: ""):
@@ -239,8 +246,8 @@ def exclusions(options):
     """What cannot be combined; a flag may be there if it is false."""
     types = {row["name"]: row["type"] for row in options}
     pairs = [(row["name"], row["excludes"]) for row in options if row["excludes"]]
-    return [{"not": {"required": [one, other], **({"properties": {other: {"const": True}}} if types[other] == "boolean" else {})}}
-            for one, other in pairs]
+    return {"anyOf": [{"required": [one, other], **({"properties": {other: {"const": True}}} if types[other] == "boolean" else {})}
+                      for one, other in pairs]}
 
 
 def options_schema():
@@ -257,7 +264,7 @@ def options_schema():
             "description": f"How to convert; in a form, as JSON text. Only formats with video take {needing('video')}; only formats with audio "
                            f"take {needing('audio')}. A wrong option returns 400 and is named in `detail`: `unknown_option`, `wrong_type`, "
                            "`missing_option`, `out_of_range`, `bad_option`.",
-            **object_schema(options, "options", more), "allOf": exclusions(options), **BEYOND["options"]}
+            **object_schema(options, "options", more), "not": exclusions(options), **BEYOND["options"]}
 
 
 API = "docs/api.md"
@@ -279,6 +286,7 @@ TABLES = [
     (GUIDE, "codecs", codec_table),
     (GUIDE, "presets", preset_table),
     (OPENAPI, "Format", format_schema),
+    (OPENAPI, "OutputFormat", output_format_schema),
     (OPENAPI, "NewFormat", new_format_schema),
     (OPENAPI, "Preset", preset_schema),
     (OPENAPI, "Options", options_schema),

@@ -35,6 +35,7 @@ mr_handler mr_api_benchmark_data;
 mr_handler mr_api_benchmark_result;
 mr_handler mr_api_index; /* static.c */
 mr_handler mr_api_openapi;
+mr_handler mr_api_openapi_30;
 mr_handler mr_api_docs;
 mr_handler mr_api_report;
 mr_handler mr_api_confirm_page;

@@ -66,6 +66,7 @@ class Contract:
         yield from (f"{error.json_path}: {error.message[:300]}" for error in meta.iter_errors(self.document))
         yield from self._reference_faults()
         yield from self._schema_faults()
+        yield from self._generator_faults()
         for operation in self.operations.values():
             yield from self._operation_faults(operation)
         count = sum(method in item for item in self.document["paths"].values() for method in METHODS)
@@ -100,6 +101,20 @@ class Contract:
             for example in [media[key] for key in ("example",) if key in media] + [
                     one["value"] for one in media.get("examples", {}).values()]:
                 yield from (f"{at}: example {fault}" for fault in self.errors(media["schema"], example))
+
+    def _generator_faults(self):
+        """What generators of clients do not read: fields beside a reference, several types, alternatives that do not say which one it is."""
+        for at, schema in _walk(self.document, lambda node: node if "$ref" in node else None):
+            if set(schema) - {"$ref", "description"}:
+                yield f"{at}: a reference with siblings; use allOf"
+        for at, schema in _walk(self.document, lambda node: node if isinstance(node.get("type"), list) else None):
+            yield f"{at}: several types; use oneOf with null"
+        for at, schema in _walk(self.document, lambda node: node if isinstance(node.get("oneOf"), list) else None):
+            others = [one for one in schema["oneOf"] if one != {"type": "null"}]
+            if len(others) > 1 and "discriminator" not in schema:
+                yield f"{at}: alternatives without a discriminator"
+        for at, _ in _walk(self.document["components"]["schemas"], lambda node: True if "default" in node else None):
+            yield f"{at}: a default, which makes a field one that must be given; describe it"
 
     def _operation_faults(self, operation):
         named = set(re.findall(r"\{(\w+)\}", operation.path))

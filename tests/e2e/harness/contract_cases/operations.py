@@ -21,6 +21,7 @@ def _to_the_docs(env, call):
 @case("ping", 200)
 @case("converterHealth", 200)
 @case("openapi", 200)
+@case("openapi30", 200)
 @case("docs", 200)
 @case("report", 200)
 @case("benchmarkData", 200)
