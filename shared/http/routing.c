@@ -158,14 +158,40 @@ const char *mr_route_param(const struct mr_route_match *match, const char *name)
     return NULL;
 }
 
+static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+enum { METHODS = sizeof methods / sizeof *methods };
+
+bool mr_route_knows_method(const char *method)
+{
+    for (size_t i = 0; i < METHODS; i++)
+        if (strcmp(methods[i], method) == 0)
+            return true;
+    return false;
+}
+
+static bool serves_any(const struct mr_route *routes, size_t count, const char *method)
+{
+    for (size_t i = 0; i < count; i++)
+        if (serves(&routes[i], method))
+            return true;
+    return false;
+}
+
+void mr_route_allow_all(const struct mr_route *routes, size_t count, char out[MR_ALLOW_MAX])
+{
+    size_t used = 0;
+    for (size_t i = 0; i < METHODS; i++)
+        if (strcmp(methods[i], "OPTIONS") == 0 || serves_any(routes, count, methods[i]))
+            used += (size_t)snprintf(out + used, MR_ALLOW_MAX - used, "%s%s", used ? ", " : "", methods[i]);
+}
+
 void mr_route_allow(const struct mr_route *routes, size_t count, const struct mr_path *path,
                     char out[MR_ALLOW_MAX])
 {
-    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
     struct mr_route_match match;
     size_t used = 0;
     out[0] = '\0';
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+    for (size_t i = 0; i < METHODS; i++)
         if (mr_route_find(routes, count, methods[i], path, &match) == MR_ROUTE_FOUND)
             used += (size_t)snprintf(out + used, MR_ALLOW_MAX - used, "%s%s", used ? ", " : "", methods[i]);
 }

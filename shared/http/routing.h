@@ -55,5 +55,9 @@ const char *mr_route_param(const struct mr_route_match *match, const char *name)
 /* Writes the methods that the path supports, "GET, HEAD, POST", for the Allow header of a 405. */
 void mr_route_allow(const struct mr_route *routes, size_t count, const struct mr_path *path,
                     char out[MR_ALLOW_MAX]);
+/* The methods that any path supports, and OPTIONS: the answer to "OPTIONS *" (RFC 9110 §9.3.7). */
+void mr_route_allow_all(const struct mr_route *routes, size_t count, char out[MR_ALLOW_MAX]);
+/* False for methods that no route can have. */
+bool mr_route_knows_method(const char *method);
 
 #endif

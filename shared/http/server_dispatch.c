@@ -6,13 +6,6 @@
 #include "shared/http/server_log.h"
 #include "shared/http/server_request.h"
 
-static void fail_request(struct mr_request *req, int http_status, enum mr_status status, const char *message)
-{
-    struct mr_err cause;
-    mr_fail(&cause, status, "%s", message);
-    mr_request_fail(req, http_status, &cause);
-}
-
 static enum mr_status run_handler(struct mr_request *req, struct mr_err *err)
 {
     MR_TRY(req->match.route->handler(req->server->options.app, req, err));
@@ -32,18 +25,41 @@ static void route(struct mr_request *req)
             mr_request_fail(req, mr_http_status_of(&cause), &cause);
         break;
     case MR_ROUTE_OTHER_METHOD:
-        fail_request(req, 405, MR_INVALID, "this path does not support this method");
+        mr_fail_code(&cause, MR_CODE_METHOD_NOT_ALLOWED, "this path does not support this method");
+        mr_request_fail(req, mr_http_status_of(&cause), &cause);
         break;
     case MR_ROUTE_NOT_FOUND:
-        fail_request(req, 404, MR_NOT_FOUND, "nothing is served under this path");
+        mr_fail(&cause, MR_NOT_FOUND, "nothing is served under this path");
+        mr_request_fail(req, mr_http_status_of(&cause), &cause);
         break;
     }
+}
+
+/* "OPTIONS *" asks what the server as a whole can do (RFC 9110 §9.3.7). */
+static bool is_of_the_server(const struct mr_request *req)
+{
+    return strcmp(mr_request_method(req), "OPTIONS") == 0 && strcmp(req->head->path, "*") == 0;
+}
+
+static void answer_for_the_server(struct mr_request *req)
+{
+    char allow[MR_ALLOW_MAX];
+    struct mr_err cause = {0};
+    snprintf(req->path.text, sizeof req->path.text, "*");
+    mr_route_allow_all(req->server->options.routes, req->server->options.route_count, allow);
+    if (mr_respond_header(req, "Allow", allow, &cause) != MR_OK ||
+        mr_respond_empty(req, 204, &cause) != MR_OK)
+        mr_request_fail(req, mr_http_status_of(&cause), &cause);
 }
 
 static void answer(struct mr_request *req)
 {
     struct mr_err cause = {0};
     mr_body_prepare(req);
+    if (is_of_the_server(req)) {
+        answer_for_the_server(req);
+        return;
+    }
     if (mr_request_prepare(req, &cause) == MR_OK) {
         route(req);
         return;
@@ -66,10 +82,16 @@ static void log_request(const struct mr_request *req)
         mr_request_line_log(&req->log, req->server->options.log_requests, &line);
 }
 
+/* civetweb takes the trailer of a chunked body for the next request, so none is read after such a body. */
+static bool is_chunked(const struct mr_connection *conn)
+{
+    return conn->framing.length < 0;
+}
+
 /* What becomes of the connection. A client that still sends must be able to read the answer. */
 static enum mr_after after(struct mr_request *req)
 {
-    bool finished = mr_body_can_finish(req);
+    bool finished = mr_body_can_finish(req) && !is_chunked(req->conn);
     if (req->out.ended && finished)
         return req->out.close ? MR_AFTER_CLOSE : MR_AFTER_KEEP;
     return req->out.ended ? MR_AFTER_LINGER : MR_AFTER_CLOSE;
@@ -87,7 +109,7 @@ void mr_server_dispatch(struct mr_connection *conn)
         .started_us = mr_time_monotonic_us(),
         .log = *conn->server->options.log,
         .out.headers = MR_BUF_INIT(MR_HEAD_OUT_MAX),
-        .out.close = conn->closing,
+        .out.close = conn->closing || is_chunked(conn),
     };
     answer(&req);
     conn->after = after(&req);

@@ -69,7 +69,7 @@ void mr_request_answer_failure(struct mr_request *req, int http_status, const st
         mr_log_err(&req->log, MR_LOG_ERROR, "cannot answer the request", &fault, NULL);
 }
 
-enum mr_status mr_server_refusal(const struct mr_err *cause, struct mr_buf *ret)
+enum mr_status mr_server_refusal(const struct mr_err *cause, const char *allow, struct mr_buf *ret)
 {
     const int http_status = mr_http_status_of(cause);
     MR_AUTO_JSON json_t *problem = NULL;
@@ -79,8 +79,9 @@ enum mr_status mr_server_refusal(const struct mr_err *cause, struct mr_buf *ret)
         return MR_EXHAUSTED;
     return mr_buf_appendf(ret, NULL,
                           "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\n"
-                          "X-Content-Type-Options: nosniff\r\n%sContent-Length: %zu\r\n"
+                          "X-Content-Type-Options: nosniff\r\n%s%s%s%sContent-Length: %zu\r\n"
                           "Connection: close\r\n\r\n%s",
                           http_status, mr_http_reason(http_status),
-                          http_status == 503 ? "Retry-After: 1\r\n" : "", strlen(text), text);
+                          http_status == 503 ? "Retry-After: 1\r\n" : "", allow ? "Allow: " : "",
+                          allow ? allow : "", allow ? "\r\n" : "", strlen(text), text);
 }

@@ -151,12 +151,13 @@ static enum mr_status run(struct mr_connection *conn, struct mr_err *err)
                   : mr_fail_code(err, MR_CODE_OVERLOADED, "too many requests of this kind wait for a thread");
 }
 
-static void refuse(struct mr_connection *conn, const struct mr_err *cause)
+/* `allow` is the header of that name; NULL: none. */
+static void refuse(struct mr_connection *conn, const struct mr_err *cause, const char *allow)
 {
     conn->refused = true;
     conn->after = MR_AFTER_LINGER;
     mr_buf_free(&conn->out);
-    if (mr_server_refusal(cause, &conn->out) == MR_OK)
+    if (mr_server_refusal(cause, allow, &conn->out) == MR_OK)
         write_answer(conn);
     mr_log_write(conn->server->options.log, MR_LOG_INFO, cause->message, "{s:s, s:s}", "code",
                  mr_code_name(cause->code), "remote", conn->address);
@@ -187,7 +188,7 @@ void mr_intake_serve(struct mr_connection *conn)
     if (conn->evicted)
         conn->after = MR_AFTER_CLOSE;
     else if (take_in(conn, &cause) != MR_OK || run(conn, &cause) != MR_OK)
-        refuse(conn, &cause);
+        refuse(conn, &cause, NULL);
     finish(conn);
 }
 
@@ -199,8 +200,34 @@ static bool is_other_version(const char *version)
            strcmp(version, "1.1") != 0;
 }
 
+static bool is_our_version(const char *version)
+{
+    return version && (strcmp(version, "1.0") == 0 || strcmp(version, "1.1") == 0);
+}
+
+/* A method that civetweb does not know, like TRACE: it has read the request line by then, and nothing more. */
+static bool is_other_method(const struct mg_request_info *info)
+{
+    return info && info->request_method && info->request_uri && is_our_version(info->http_version) &&
+           mr_head_is_token(info->request_method) && !mr_route_knows_method(info->request_method);
+}
+
+static void explain_method(const struct mr_server *server, const char *target, char allow[MR_ALLOW_MAX],
+                           struct mr_err *ret)
+{
+    struct mr_path path;
+    char raw[MR_PATH_MAX];
+    snprintf(raw, sizeof raw, "%.*s", (int)strcspn(target, "?"), target);
+    if (mr_path_parse(raw, &path, NULL) == MR_OK)
+        mr_route_allow(server->options.routes, server->options.route_count, &path, allow);
+    if (allow[0])
+        mr_fail_code(ret, MR_CODE_METHOD_NOT_ALLOWED, "this path does not support this method");
+    else
+        mr_fail(ret, MR_NOT_FOUND, "nothing is served under this path");
+}
+
 /* civetweb calls a head malformed if it is broken, too slow, or fills its whole buffer. */
-static void explain(struct mr_connection *conn, bool in_time, struct mr_err *ret)
+static void explain(struct mr_connection *conn, bool in_time, char allow[MR_ALLOW_MAX], struct mr_err *ret)
 {
     const struct mg_request_info *info = mg_get_request_info(conn->civetweb);
     const int max_head = conn->server->options.max_head;
@@ -210,8 +237,10 @@ static void explain(struct mr_connection *conn, bool in_time, struct mr_err *ret
         mr_fail_code(ret, MR_CODE_HTTP_VERSION_NOT_SUPPORTED, "the version must be HTTP/1.0 or HTTP/1.1");
     else if (mr_connection_consumed(conn) - conn->taken >= max_head)
         mr_fail_code(ret, MR_CODE_HEAD_TOO_LARGE, "the head is larger than %d bytes", max_head);
+    else if (is_other_method(info))
+        explain_method(conn->server, info->request_uri, allow, ret);
     else
-        malformed(ret, "the request line or a header is malformed");
+        malformed(ret, "the request line or a header is malformed, or has a tab");
 }
 
 void mr_intake_refuse(struct mr_connection *conn)
@@ -220,8 +249,9 @@ void mr_intake_refuse(struct mr_connection *conn)
     bool in_time = mr_wait_end(conn);
     conn->after = MR_AFTER_CLOSE;
     if (!conn->evicted && !atomic_load(&conn->server->stopping)) {
-        explain(conn, in_time, &cause);
-        refuse(conn, &cause);
+        char allow[MR_ALLOW_MAX] = "";
+        explain(conn, in_time, allow, &cause);
+        refuse(conn, &cause, allow[0] ? allow : NULL);
     }
     finish(conn);
 }

@@ -191,7 +191,7 @@ BEYOND = {
                        "then": {"not": {"required": ["width", "height", "aspect"]}}, "else": False},
     "options.resize.fit": {"default": "pad"},
     "options.mute": {"default": "false"},
-    "options.background": {"pattern": "^#[0-9A-Fa-f]{6}$", "default": "#ffffff"},
+    "options.background": {"pattern": "^#[0-9A-Fa-f]{6}$"},
     **{f"options.{name}": {"default": 0} for name in ("trim.start", "logo.intro", "logo.outro")},
 }
 
