@@ -13,6 +13,7 @@
 #include "web/login_guard.h"
 #include "web/login_tokens.h"
 #include "web/passwords.h"
+#include "web/task_waits.h"
 
 #include <stdatomic.h>
 
@@ -27,6 +28,7 @@ struct mr_web {
     struct mr_login_guard *logins;
     struct mr_admission *admission;
     struct mr_event_hub *events;
+    struct mr_task_waits *waits;
     atomic_int ping_waiters;  /* requests waiting for a pong */
     atomic_int probe_waiters; /* requests waiting for a probe */
 };

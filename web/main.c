@@ -48,6 +48,17 @@ static enum mr_status start_events(struct mr_web *web, struct mr_err *err)
     return mr_event_hub_start(&options, &web->events, err);
 }
 
+static enum mr_status start_waits(struct mr_web *web, struct mr_err *err)
+{
+    const struct mr_quotas *quotas = &web->config->quotas;
+    const struct mr_task_waits_options options = {.db = web->db,
+                                                  .log = web->log,
+                                                  .max = (size_t)web->config->max_event_streams,
+                                                  .max_of_user =
+                                                      (size_t)quotas->limits[MR_QUOTA_EVENT_STREAMS]};
+    return mr_task_waits_start(&options, &web->waits, err);
+}
+
 static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr_err *err)
 {
     const struct mr_config *config = web->config;
@@ -63,6 +74,7 @@ static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr
     MR_TRY(mr_login_guard_new(&limits, &web->logins, err));
     MR_TRY(mr_guard_new(config->fetch_allow_hosts, &web->guard, err));
     MR_TRY(mr_admission_start(web->db, &web->publisher, &config->quotas, web->log, &web->admission, err));
+    MR_TRY(start_waits(web, err));
     return start_events(web, err);
 }
 
@@ -70,6 +82,7 @@ static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr
 static void close_app(struct mr_web *web)
 {
     mr_event_hub_free(web->events);
+    mr_task_waits_free(web->waits);
     mr_admission_stop(web->admission);
     mr_guard_free(web->guard);
     mr_login_guard_free(web->logins);
@@ -94,6 +107,8 @@ static enum mr_status start_server(struct mr_web *web, struct mr_server **ret, s
                                               .client_timeout_ms = (int)config->client_timeout_ms,
                                               .routes = mr_web_routes,
                                               .route_count = mr_web_route_count,
+                                              .queries = mr_web_queries,
+                                              .query_count = mr_web_query_count,
                                               .app = web,
                                               .log = web->log,
                                               .log_requests = true};
@@ -113,6 +128,7 @@ static enum mr_status serve(struct mr_web *web, const sigset_t *signals, struct 
                  signal_number);
     mr_db_hurry(web->db);
     mr_event_hub_stop(web->events);
+    mr_task_waits_stop(web->waits);
     if (!mr_server_drain(server, DRAIN_MS))
         mr_log_write(web->log, MR_LOG_WARNING, "some requests were cut off", NULL);
     mr_server_stop(server);

@@ -67,6 +67,12 @@ struct mr_route {
     enum mr_route_class class;
 };
 
+/* The query parameters of the routes of a handler, with blanks between the names; "*": any. */
+struct mr_route_query {
+    mr_handler *handler;
+    const char *names;
+};
+
 struct mr_server_options {
     int port;           /* 0: any free port, see mr_server_port */
     bool loopback_only; /* bind 127.0.0.1 instead of every address */
@@ -81,6 +87,10 @@ struct mr_server_options {
     int client_timeout_ms;
     const struct mr_route *routes; /* must outlive the server */
     size_t route_count;
+    /* Other parameters are 400 with code "unknown_field", also for handlers that stand here nowhere. NULL: all are
+     * accepted. Must outlive the server. */
+    const struct mr_route_query *queries;
+    size_t query_count;
     void *app;                     /* for the handlers */
     const struct mr_log *log;      /* one line per request; must outlive the server */
     bool log_requests;             /* false: only answers with a status of 500 and above */
@@ -159,7 +169,8 @@ MR_MUST_CHECK enum mr_status mr_respond_header(struct mr_request *req, const cha
 MR_MUST_CHECK enum mr_status mr_respond_bytes(struct mr_request *req, int http_status,
                                               const char *content_type, const void *data, size_t len,
                                               struct mr_err *err);
-#define MR_JSON_TYPE "application/json; charset=utf-8"
+#define MR_JSON_TYPE    "application/json; charset=utf-8"
+#define MR_PROBLEM_TYPE "application/problem+json"
 /* Takes the reference of `body`, also on failure. */
 MR_MUST_CHECK enum mr_status mr_respond_json(struct mr_request *req, int http_status, json_t *body,
                                              struct mr_err *err);
@@ -194,6 +205,17 @@ MR_MUST_CHECK enum mr_status mr_request_park(struct mr_request *req, struct mr_p
 /* Answers with a status and no body, closes the connection, writes the request's log line and frees. Does not
  * wait for the client. Any thread. */
 void mr_parked_answer(struct mr_parked *parked, int http_status);
+/*
+ * The same with a JSON body and the headers that the handler had set before it parked the request: begins the answer,
+ * of which a slow client takes a part at a time. Takes the reference of `body`, also on failure, after which the
+ * request is still unanswered. One mr_parked_close must follow. One thread at a time.
+ */
+MR_MUST_CHECK enum mr_status mr_parked_begin(struct mr_parked *parked, int http_status,
+                                             const char *content_type, json_t *body, struct mr_err *err);
+/* Sends what the socket takes, without waiting. True when nothing is left to send, or nobody to send it to. */
+bool mr_parked_send(struct mr_parked *parked);
+/* Closes the connection, writes the request's log line and frees. */
+void mr_parked_close(struct mr_parked *parked);
 /* True if the client has disconnected. Any thread. */
 bool mr_parked_is_gone(const struct mr_parked *parked);
 /* True once the head of an answer has been sent. */

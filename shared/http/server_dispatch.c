@@ -6,8 +6,41 @@
 #include "shared/http/server_log.h"
 #include "shared/http/server_request.h"
 
+static bool is_listed(const char *names, const char *name)
+{
+    const size_t len = strlen(name);
+    for (; *names; names += strspn(names, " ")) {
+        size_t one = strcspn(names, " ");
+        if (one == len && memcmp(names, name, len) == 0)
+            return true;
+        names += one;
+    }
+    return false;
+}
+
+static const char *known_parameters(const struct mr_server_options *options, mr_handler *handler)
+{
+    for (size_t i = 0; i < options->query_count; i++)
+        if (options->queries[i].handler == handler)
+            return options->queries[i].names;
+    return options->queries ? "" : "*";
+}
+
+static enum mr_status check_query(const struct mr_request *req, struct mr_err *err)
+{
+    const char *known = known_parameters(&req->server->options, req->match.route->handler);
+    if (strcmp(known, "*") == 0)
+        return MR_OK;
+    for (size_t i = 0; i < req->query_count; i++)
+        if (!is_listed(known, req->query[i].name))
+            return mr_fail_code(err, MR_CODE_UNKNOWN_FIELD, "%.64s is not a parameter of this route",
+                                req->query[i].name);
+    return MR_OK;
+}
+
 static enum mr_status run_handler(struct mr_request *req, struct mr_err *err)
 {
+    MR_TRY(check_query(req, err));
     MR_TRY(req->match.route->handler(req->server->options.app, req, err));
     if (!req->out.ended)
         return mr_fail(err, MR_INTERNAL, "the handler did not complete its answer");

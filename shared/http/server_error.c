@@ -10,7 +10,7 @@ static enum mr_status answer_problem(struct mr_request *req, int http_status, co
     MR_AUTO_STR char *text = json_dumps(problem, JSON_COMPACT);
     if (!text)
         return mr_fail_oom(err);
-    return mr_respond_bytes(req, http_status, "application/problem+json", text, strlen(text), err);
+    return mr_respond_bytes(req, http_status, MR_PROBLEM_TYPE, text, strlen(text), err);
 }
 
 /* Headers that a status requires, whoever writes the body. */

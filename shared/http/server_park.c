@@ -3,10 +3,11 @@
 #include "shared/http/server_detach.h"
 #include "shared/http/server_log.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 
-enum { PARKED_SCRAP_MAX = 64 << 10, METHOD_MAX = 16, REMOTE_MAX = 64 };
+enum { PARKED_SCRAP_MAX = 64 << 10, METHOD_MAX = 16, REMOTE_MAX = 64, ANSWER_MAX = 32 << 20 };
 
 struct mr_parked {
     int fd;
@@ -17,6 +18,11 @@ struct mr_parked {
     char *path;
     int64_t started_us;
     int64_t request_bytes;
+    struct mr_buf headers; /* of the handler */
+    struct mr_buf out;     /* the answer, or what is left of it */
+    int http_status;       /* of the answer */
+    int64_t response_bytes;
+    bool is_cut; /* the client has gone before the end of its answer */
 };
 
 static void parked_free(struct mr_parked *parked)
@@ -25,6 +31,8 @@ static void parked_free(struct mr_parked *parked)
         return;
     if (parked->fd >= 0)
         close(parked->fd);
+    mr_buf_free(&parked->headers);
+    mr_buf_free(&parked->out);
     free(parked->path);
     free(parked);
 }
@@ -39,6 +47,8 @@ static enum mr_status describe(const struct mr_request *req, struct mr_parked **
     if (!parked)
         return mr_fail_oom(err);
     parked->fd = -1;
+    parked->headers = MR_BUF_INIT(MR_HEAD_OUT_MAX);
+    parked->out = MR_BUF_INIT(ANSWER_MAX);
     parked->log_requests = req->server->options.log_requests;
     parked->log = req->log;
     parked->started_us = req->started_us;
@@ -46,7 +56,8 @@ static enum mr_status describe(const struct mr_request *req, struct mr_parked **
     snprintf(parked->method, sizeof parked->method, "%s", mr_request_method(req));
     snprintf(parked->remote, sizeof parked->remote, "%s", mr_request_remote(req));
     parked->path = strdup(req->path.text);
-    if (!parked->path) {
+    if (!parked->path ||
+        mr_buf_append(&parked->headers, mr_buf_str(&req->out.headers), req->out.headers.len, NULL) != MR_OK) {
         parked_free(parked);
         return mr_fail_oom(err);
     }
@@ -78,24 +89,73 @@ static void drop_input(int fd)
             return;
 }
 
-/* The answer is shorter than any socket's buffer, so sending does not wait. */
-void mr_parked_answer(struct mr_parked *parked, int http_status)
+void mr_parked_close(struct mr_parked *parked)
 {
-    char head[200];
-    int len = snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\n%sConnection: close\r\n\r\n", http_status,
-                       mr_http_reason(http_status), http_status == 204 ? "" : "Content-Length: 0\r\n");
-    bool is_sent = send(parked->fd, head, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) == len;
     shutdown(parked->fd, SHUT_WR);
     drop_input(parked->fd);
     const struct mr_request_line line = {.method = parked->method,
                                          .path = parked->path,
                                          .remote = parked->remote,
-                                         .status = http_status,
+                                         .status = parked->http_status,
                                          .started_us = parked->started_us,
                                          .request_bytes = parked->request_bytes,
-                                         .cut_off = !is_sent};
+                                         .response_bytes = parked->response_bytes,
+                                         .cut_off = parked->is_cut || parked->out.len > 0};
     mr_request_line_log(&parked->log, parked->log_requests, &line);
     parked_free(parked);
+}
+
+/* The answer is shorter than any socket's buffer, so sending does not wait. */
+void mr_parked_answer(struct mr_parked *parked, int http_status)
+{
+    parked->http_status = http_status;
+    parked->is_cut = mr_buf_appendf(&parked->out, NULL, "HTTP/1.1 %d %s\r\n%sConnection: close\r\n\r\n",
+                                    http_status, mr_http_reason(http_status),
+                                    http_status == 204 ? "" : "Content-Length: 0\r\n") != MR_OK;
+    (void)mr_parked_send(parked);
+    mr_parked_close(parked);
+}
+
+static enum mr_status write_answer(struct mr_parked *parked, const char *content_type, const char *text,
+                                   struct mr_err *err)
+{
+    MR_TRY(mr_buf_appendf(&parked->out, err,
+                          "HTTP/1.1 %d %s\r\nX-Content-Type-Options: nosniff\r\nContent-Type: %s\r\n"
+                          "Content-Length: %zu\r\n%sConnection: close\r\n\r\n",
+                          parked->http_status, mr_http_reason(parked->http_status), content_type,
+                          strlen(text), mr_buf_str(&parked->headers)));
+    return mr_buf_append_str(&parked->out, text, err);
+}
+
+enum mr_status mr_parked_begin(struct mr_parked *parked, int http_status, const char *content_type,
+                               json_t *body, struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *owned = body;
+    MR_AUTO_STR char *text = owned ? json_dumps(owned, MR_JSON_FLAGS) : NULL;
+    if (!text)
+        return mr_fail_oom(err);
+    parked->http_status = http_status;
+    parked->response_bytes = (int64_t)strlen(text);
+    enum mr_status status = write_answer(parked, content_type, text, err);
+    if (status != MR_OK)
+        mr_buf_clear(&parked->out);
+    return status;
+}
+
+bool mr_parked_send(struct mr_parked *parked)
+{
+    size_t sent = 0;
+    while (sent < parked->out.len) {
+        ssize_t n =
+            send(parked->fd, parked->out.data + sent, parked->out.len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0)
+            sent += (size_t)n;
+        else if (n == 0 || errno != EINTR)
+            break;
+    }
+    parked->is_cut |= sent < parked->out.len && errno != EAGAIN && errno != EWOULDBLOCK;
+    mr_buf_consume(&parked->out, sent);
+    return parked->is_cut || parked->out.len == 0;
 }
 
 bool mr_parked_is_gone(const struct mr_parked *parked)

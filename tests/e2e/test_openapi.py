@@ -183,6 +183,14 @@ def test_other_methods(env, operation):
     assert answer.status_code == 405 and operation.method in answer.headers["Allow"].split(", ")
 
 
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.id not in {"index", "docs", "report", "confirmPage"}], ids=lambda one: one.id)
+def test_unknown_query_parameters(env, operation):
+    who = env.platform if "platform" in CONTRACT.security(operation) else env.user
+    path = re.sub(r"\{\w+\}", NOWHERE, operation.path)
+    answer = who.http.request(operation.method, env.stack.url + path + "?page=2", timeout=20)
+    assert answer.status_code == 400 and answer.json()["code"] == "unknown_field" and "page" in answer.json()["detail"]
+
+
 def test_database_down(env):
     """Operations that need the database answer 503; the others answer as usual. Both are documented."""
     stack, name = env.stack, env.stack.database.partition("=")[2]

@@ -9,21 +9,6 @@
 
 enum { LIST_MAX = 1000, NAME_MAX_BYTES = 255, STATES_MAX = 6 };
 
-static enum mr_status check_names(const struct mr_request *req, struct mr_err *err)
-{
-    static const char *const known[] = {"max",  "order",  "after",         "status",         "kind",
-                                        "name", "format", "created_after", "created_before", "count"};
-    const char *name, *value;
-    for (size_t i = 0; mr_request_query_at(req, i, &name, &value); i++) {
-        bool found = false;
-        for (size_t k = 0; k < sizeof known / sizeof *known && !found; k++)
-            found = strcmp(name, known[k]) == 0;
-        if (!found)
-            return mr_fail_code(err, MR_CODE_UNKNOWN_FIELD, "%.64s is not a parameter of this list", name);
-    }
-    return MR_OK;
-}
-
 static enum mr_status query_number(const struct mr_request *req, const char *name, int64_t min, int64_t max,
                                    int64_t *value, struct mr_err *err)
 {
@@ -113,7 +98,6 @@ enum mr_status mr_task_filter_read(const struct mr_request *req, struct mr_buf *
                                    struct mr_task_filter *filter, struct mr_err *err)
 {
     int64_t order = 0, count = 0;
-    MR_TRY(check_names(req, err));
     MR_TRY(query_number(req, "max", 1, LIST_MAX, &filter->max, err));
     MR_TRY(query_number(req, "order", 0, 1, &order, err));
     MR_TRY(query_number(req, "count", 0, 1, &count, err));

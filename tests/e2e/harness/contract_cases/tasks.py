@@ -1,5 +1,6 @@
 """Cases of tasks: create, list, get, redo, delete."""
 
+import concurrent.futures
 import json
 import uuid
 
@@ -57,6 +58,36 @@ def _from_an_upload(env, call):
     upload = begin_upload(env, len(data))
     assert requests.put(upload["upload_url"], data=data, timeout=20).status_code == 200
     return call(who=env.user, json={"upload_id": upload["upload_id"], "newFormat": "wav"})
+
+
+@case("createTask", 201)
+def _waits_for_the_end(env, call):
+    answer = call(who=env.user, params={"wait": "30"}, files={"fileName": ("tone.mp3", env.media.tone("mp3").read_bytes())}, data={"new_format": "wav"})
+    assert answer.json()["task"]["status"] == "processed" and answer.json()["task"]["receipt"]
+    return answer
+
+
+@case("createTask", 202)
+def _waits_in_vain(env, call):
+    """No worker runs. The time of one request is up; the task of another is deleted, which is the answer at once."""
+    env.stack.worker.stop()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            before = {task["id"] for task in env.user.get("/api/tasks?max=1000").json()}
+            other = pool.submit(env.user.post, "/api/tasks?wait=60", json={"kind": "insert_records"})
+            answer = call(who=env.user, params={"wait": "1"}, json={"kind": "insert_records"})
+            assert answer.headers["Location"] == f"/api/tasks/{answer.json()['task']['id']}"
+            waiting, = {task["id"] for task in env.user.get("/api/tasks?max=1000").json()} - before - {answer.json()["task"]["id"]}
+            assert env.user.delete(f"/api/tasks/{waiting}").status_code == 200
+            assert other.result(20).status_code == 404
+    finally:
+        env.stack.worker.start()
+    return answer
+
+
+@case("createTask", 400)
+def _wait_is_no_number(env, call):
+    return call(who=env.user, params={"wait": "long"}, json={"kind": "insert_records"})
 
 
 @case("createTask", 201)
