@@ -9,6 +9,10 @@
 
 enum { UPLOAD_OVERHEAD = 64 << 10, DRAIN_MS = 8000, VITAL_THREADS = 4, ADDRESS_SHARE = 50 };
 enum { STREAM_QUEUE = 256 << 10, HEARTBEAT_MS = 15000 };
+/* Of those that answers have, besides those that any page may read. */
+static const char exposed_headers[] =
+    "Location, Link, Retry-After, Content-Disposition, Content-Range, Accept-Ranges, "
+    "ETag, Allow, Idempotency-Replayed, Total-Count";
 enum { ALL_LANES = (1 << MR_LANES) - 1 };
 
 /* As the owner of the tables, on a connection of its own, which is closed before the first request. */
@@ -111,7 +115,8 @@ static enum mr_status start_server(struct mr_web *web, struct mr_server **ret, s
                                               .query_count = mr_web_query_count,
                                               .app = web,
                                               .log = web->log,
-                                              .log_requests = true};
+                                              .log_requests = true,
+                                              .cors = {config->cors_origins, exposed_headers}};
     return mr_server_start(&options, ret, err);
 }
 

@@ -64,6 +64,7 @@ static const struct entry entries[] = {
     NUMBER("SLOW_THREADS", WEB, slow_threads, 48, 1, 1000, "uploads of more than 32 KiB, downloads, probes and health checks of the converter at once; of further ones four times as many wait, the rest get 503. One client address may have half"),
     NUMBER("TRUSTED_PROXIES", WEB, trusted_proxies, 0, 0, 10, "proxies in front of web, each of which appends the client's address to X-Forwarded-For; Cloud Run: 1, behind a load balancer: 2; 0: the header is not believed"),
     TEXT("JWT_SECRET", WEB, REQUIRED | SECRET, jwt_secret, "", 1000, NULL, "key that signs login tokens (HS256); at least 32 characters"),
+    TEXT("CORS_ORIGINS", WEB, 0, cors_origins, "", 4000, NULL, "origins of web pages that may call the API, https://app.example.com,…; *: all; empty: none but its own"),
     NUMBER("MAX_UPLOAD_BYTES", WEB, max_upload_bytes, 1073741824, 1, INT64_C(1) << 42, "largest upload through web (Cloud Run limits HTTP/1 requests to 32 MiB)"),
     NUMBER("REPUBLISH_AFTER_SECONDS", WEB, republish_after_s, 120, 5, 86400, "age of a waiting task's last message after which the sweep publishes it again, if workers have received messages newer by this, or none since; it grows with the time that the task has waited, up to 5 times this"),
     NUMBER("LOGIN_SLOTS", WEB, login_slots, 2, 1, 64, "passwords hashed at once (scrypt, 32 MiB each)"),
@@ -154,12 +155,40 @@ static enum mr_status load_number(const struct entry *entry, const char *value, 
     return MR_OK;
 }
 
+/* As browsers write an origin: SCHEME://HOST[:PORT] in lower case, without a path. */
+static bool is_origin(const char *text, size_t len)
+{
+    static const char of_scheme[] = "abcdefghijklmnopqrstuvwxyz0123456789+.-";
+    static const char of_host[] = "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]";
+    size_t scheme = strspn(text, of_scheme);
+    if (len == 1 && *text == '*')
+        return true;
+    if (scheme == 0 || scheme + 3 >= len || strncmp(text + scheme, "://", 3) != 0)
+        return false;
+    return strspn(text + scheme + 3, of_host) == len - scheme - 3;
+}
+
+static enum mr_status check_origins(const char *origins, struct mr_err *err)
+{
+    for (const char *p = origins + strspn(origins, ", "); *p; p += strspn(p, ", ")) {
+        size_t len = strcspn(p, ", ");
+        if (!is_origin(p, len))
+            return mr_fail(
+                err, MR_INVALID,
+                "CORS_ORIGINS must be * or origins in lower case without a path: https://host[:port],…");
+        p += len;
+    }
+    return MR_OK;
+}
+
 /* What one entry cannot know of another. */
 static enum mr_status check_together(enum mr_program program, const struct mr_config *config,
                                      struct mr_err *err)
 {
     if (program == MR_PROGRAM_WEB && strlen(config->jwt_secret) < 32)
         return mr_fail(err, MR_INVALID, "JWT_SECRET is shorter than 32 characters");
+    if (program == MR_PROGRAM_WEB)
+        MR_TRY(check_origins(config->cors_origins, err));
     if (strcmp(config->push_auth, "none") != 0 && (!config->push_audience[0] || !config->push_account[0]))
         return mr_fail(err, MR_INVALID, "PUSH_AUTH=%s needs PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT",
                        config->push_auth);

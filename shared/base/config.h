@@ -52,6 +52,7 @@ struct mr_config {
     int64_t slow_threads;
     int64_t trusted_proxies;
     char *jwt_secret;
+    char *cors_origins;
     int64_t max_upload_bytes;
     int64_t republish_after_s;
     int64_t login_slots;

@@ -73,6 +73,12 @@ struct mr_route_query {
     const char *names;
 };
 
+/* Pages of other origins that may read answers. */
+struct mr_cors {
+    const char *origins; /* "https://a.example,…", or "*" for all; NULL or "": none */
+    const char *exposed; /* headers that they may read: "Location, Link" */
+};
+
 struct mr_server_options {
     int port;           /* 0: any free port, see mr_server_port */
     bool loopback_only; /* bind 127.0.0.1 instead of every address */
@@ -94,6 +100,7 @@ struct mr_server_options {
     void *app;                     /* for the handlers */
     const struct mr_log *log;      /* one line per request; must outlive the server */
     bool log_requests;             /* false: only answers with a status of 500 and above */
+    struct mr_cors cors;           /* its texts must outlive the server */
     mr_answer_error *answer_error; /* NULL: problem+json {type,title,status,detail,code,message} */
 };
 

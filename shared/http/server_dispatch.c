@@ -2,6 +2,7 @@
 
 #include "shared/base/clock.h"
 #include "shared/http/server_body.h"
+#include "shared/http/server_cors.h"
 #include "shared/http/server_error.h"
 #include "shared/http/server_log.h"
 #include "shared/http/server_request.h"
@@ -51,6 +52,11 @@ static void route(struct mr_request *req)
 {
     const struct mr_server_options *options = &req->server->options;
     struct mr_err cause = {0};
+    if (mr_cors_is_preflight(req)) {
+        if (mr_cors_answer(req, &cause) != MR_OK)
+            mr_request_fail(req, mr_http_status_of(&cause), &cause);
+        return;
+    }
     switch (mr_route_find(options->routes, options->route_count, mr_request_method(req), &req->path,
                           &req->match)) {
     case MR_ROUTE_FOUND:

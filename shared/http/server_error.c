@@ -1,6 +1,7 @@
 #include "shared/http/server_error.h"
 
 #include "shared/http/problem.h"
+#include "shared/http/server_cors.h"
 
 static enum mr_status answer_problem(struct mr_request *req, int http_status, const struct mr_err *cause,
                                      struct mr_err *err)
@@ -69,7 +70,8 @@ void mr_request_answer_failure(struct mr_request *req, int http_status, const st
         mr_log_err(&req->log, MR_LOG_ERROR, "cannot answer the request", &fault, NULL);
 }
 
-enum mr_status mr_server_refusal(const struct mr_err *cause, const char *allow, struct mr_buf *ret)
+enum mr_status mr_server_refusal(const struct mr_cors *cors, const struct mr_head *head,
+                                 const struct mr_err *cause, const char *allow, struct mr_buf *ret)
 {
     const int http_status = mr_http_status_of(cause);
     MR_AUTO_JSON json_t *problem = NULL;
@@ -77,11 +79,13 @@ enum mr_status mr_server_refusal(const struct mr_err *cause, const char *allow, 
     MR_AUTO_STR char *text = json_dumps(problem, JSON_COMPACT);
     if (!text)
         return MR_EXHAUSTED;
-    return mr_buf_appendf(ret, NULL,
+    MR_TRY(mr_buf_appendf(ret, NULL,
                           "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\n"
-                          "X-Content-Type-Options: nosniff\r\n%s%s%s%sContent-Length: %zu\r\n"
-                          "Connection: close\r\n\r\n%s",
+                          "X-Content-Type-Options: nosniff\r\n%s%s%s%s",
                           http_status, mr_http_reason(http_status),
                           http_status == 503 ? "Retry-After: 1\r\n" : "", allow ? "Allow: " : "",
-                          allow ? allow : "", allow ? "\r\n" : "", strlen(text), text);
+                          allow ? allow : "", allow ? "\r\n" : ""));
+    MR_TRY(mr_cors_append(cors, head, "", ret, NULL));
+    return mr_buf_appendf(ret, NULL, "Content-Length: %zu\r\nConnection: close\r\n\r\n%s", strlen(text),
+                          text);
 }

@@ -8,8 +8,10 @@
 void mr_request_answer_failure(struct mr_request *req, int http_status, const struct mr_err *cause);
 /* As mr_request_answer_failure, and logs failures of the service itself (5xx). */
 void mr_request_fail(struct mr_request *req, int http_status, const struct mr_err *cause);
-/* The whole answer to what is no request, or cannot be served: problem+json, and the connection closes. */
-MR_MUST_CHECK enum mr_status mr_server_refusal(const struct mr_err *cause, const char *allow,
+/* The whole answer to what is no request (then its head is empty), or cannot be served: problem+json, and the
+ * connection closes. allow: the value of Allow, or NULL. */
+MR_MUST_CHECK enum mr_status mr_server_refusal(const struct mr_cors *cors, const struct mr_head *head,
+                                               const struct mr_err *cause, const char *allow,
                                                struct mr_buf *ret);
 
 #endif

@@ -157,7 +157,7 @@ static void refuse(struct mr_connection *conn, const struct mr_err *cause, const
     conn->refused = true;
     conn->after = MR_AFTER_LINGER;
     mr_buf_free(&conn->out);
-    if (mr_server_refusal(cause, allow, &conn->out) == MR_OK)
+    if (mr_server_refusal(&conn->server->options.cors, &conn->head, cause, allow, &conn->out) == MR_OK)
         write_answer(conn);
     mr_log_write(conn->server->options.log, MR_LOG_INFO, cause->message, "{s:s, s:s}", "code",
                  mr_code_name(cause->code), "remote", conn->address);

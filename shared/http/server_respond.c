@@ -1,11 +1,12 @@
 /* Answers: the head, then the body, whole or streamed. */
 #include "shared/http/problem.h"
 #include "shared/http/server_body.h"
+#include "shared/http/server_cors.h"
 #include "shared/http/server_request.h"
 #include "shared/http/server_wire.h"
 
 enum {
-    HEAD_MAX = MR_HEAD_OUT_MAX + 1024,
+    HEAD_MAX = MR_HEAD_OUT_MAX + 6 * 1024,
     CHUNK_MAX = 64 * 1024,                /* data of one chunk */
     CHUNK_FRAME = sizeof "10000\r\n" + 2, /* what surrounds it */
 };
@@ -77,6 +78,7 @@ static enum mr_status build_head(struct mr_request *req, const char *content_typ
     if (content_type)
         MR_TRY(mr_buf_appendf(head, err, "Content-Type: %s\r\n", content_type));
     MR_TRY(append_framing(req, head, err));
+    MR_TRY(mr_cors_append(&req->server->options.cors, req->head, mr_buf_str(&req->out.headers), head, err));
     MR_TRY(mr_buf_append(head, mr_buf_str(&req->out.headers), req->out.headers.len, err));
     return mr_buf_appendf(head, err, "Connection: %s\r\n\r\n", req->out.close ? "close" : "keep-alive");
 }

@@ -87,6 +87,9 @@ static void test_good_values(void **state)
         {MR_PROGRAM_WEB, "PORT", "", offsetof(struct mr_config, port), 8080}, /* empty is as not set */
         {MR_PROGRAM_WEB, "MAX_UPLOAD_BYTES", "4398046511104", offsetof(struct mr_config, max_upload_bytes),
          INT64_C(1) << 42},
+        {MR_PROGRAM_WEB, "CORS_ORIGINS", "*", offsetof(struct mr_config, port), 8080},
+        {MR_PROGRAM_WEB, "CORS_ORIGINS", "https://a.example, http://[::1]:5173,capacitor://localhost",
+         offsetof(struct mr_config, port), 8080},
         {MR_PROGRAM_WORKER, "SLOTS", "256", offsetof(struct mr_config, slots), 256},
         {MR_PROGRAM_WORKER, "SANDBOX_MEMORY_MIB", "0", offsetof(struct mr_config, sandbox_memory_mib), 0},
         /* What is wrong for the other program only is not looked at. */
@@ -126,6 +129,11 @@ static void test_bad_values(void **state)
         {MR_PROGRAM_WEB, "PUSH_AUTH", "OIDC", "oidc|iam|none"},
         {MR_PROGRAM_WEB, "DATABASE_URL", NULL, "not set"},
         {MR_PROGRAM_WORKER, "BUCKET", "", "not set"},
+        {MR_PROGRAM_WEB, "CORS_ORIGINS", "app.example.com", "https://"},
+        {MR_PROGRAM_WEB, "CORS_ORIGINS", "https://a.example,https://b.example/", "path"},
+        {MR_PROGRAM_WEB, "CORS_ORIGINS", "https://App.example", "lower case"},
+        {MR_PROGRAM_WEB, "CORS_ORIGINS", "https://", "origins"},
+        {MR_PROGRAM_WEB, "CORS_ORIGINS", "**", "origins"},
         {MR_PROGRAM_WEB, "JWT_SECRET", NULL, "not set"},
         {MR_PROGRAM_WEB, "JWT_SECRET", "0123456789abcdef0123456789abcde", "32"},
         {MR_PROGRAM_WEB, "BUCKET", too_long, "longer than 222"},

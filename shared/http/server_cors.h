@@ -1,0 +1,19 @@
+/*
+ * Cross-origin requests (https://fetch.spec.whatwg.org/#http-cors-protocol), for the files server*.c: which pages of
+ * other origins may read answers. Every answer to them has the headers, errors as well, and a preflight of any path
+ * succeeds: then the page learns from the request itself that it is 404 or 405. Credentials (cookies) are never allowed.
+ */
+#ifndef MR_HTTP_SERVER_CORS_H
+#define MR_HTTP_SERVER_CORS_H
+
+#include "shared/http/server_state.h"
+
+/* Adds the headers of an answer to a request with this head. `own`: header lines that the answer has already; an
+ * Access-Control-Allow-Origin in them is left as it is. */
+MR_MUST_CHECK enum mr_status mr_cors_append(const struct mr_cors *cors, const struct mr_head *head,
+                                            const char *own, struct mr_buf *out, struct mr_err *err);
+/* True for the preflight of an origin that may read answers: mr_cors_answer must answer it. */
+bool mr_cors_is_preflight(const struct mr_request *req);
+MR_MUST_CHECK enum mr_status mr_cors_answer(struct mr_request *req, struct mr_err *err);
+
+#endif
