@@ -28,7 +28,7 @@ BEGIN
         ('mr_web', 'idempotency_keys', 'SELECT INSERT UPDATE DELETE'),
         ('mr_web', 'api_keys', 'SELECT INSERT UPDATE DELETE'),
         ('mr_web', 'uploads', 'SELECT INSERT UPDATE DELETE'),
-        ('mr_web', 'download_links', 'SELECT UPDATE DELETE'),
+        ('mr_web', 'download_links', 'SELECT INSERT UPDATE DELETE'),
         ('mr_web', 'deliveries', 'SELECT INSERT UPDATE'),
         ('mr_web', 'pings', 'SELECT INSERT UPDATE DELETE'),
         ('mr_web', 'records.runs', 'SELECT UPDATE DELETE'),
@@ -56,7 +56,7 @@ BEGIN
 
     -- Of users, the worker reads what a webhook and a mail need: not the hash of the password.
     FOR wanted IN SELECT r.rolname, c.name FROM pg_roles r,
-        unnest(ARRAY['id', 'username', 'email', 'email_confirmed_at', 'webhook_secret']) AS c (name)
+        unnest(ARRAY['id', 'username', 'email', 'email_confirmed_at', 'webhook_secret', 'deleted_at']) AS c (name)
         WHERE r.rolname = 'mr_worker' AND NOT has_column_privilege(r.oid, 'users', c.name, 'SELECT')
     LOOP
         EXECUTE format('GRANT SELECT (%I) ON users TO %I', wanted.name, wanted.rolname);

@@ -14,6 +14,7 @@
 #include "web/login_tokens.h"
 #include "web/passwords.h"
 #include "web/task_waits.h"
+#include "web/token_versions.h"
 
 #include <stdatomic.h>
 
@@ -26,6 +27,7 @@ struct mr_web {
     struct mr_guard *guard; /* checks the URLs that users give */
     struct mr_passwords *passwords;
     struct mr_login_guard *logins;
+    struct mr_token_versions *token_versions;
     struct mr_admission *admission;
     struct mr_event_hub *events;
     struct mr_task_waits *waits;

@@ -11,12 +11,11 @@ static bool only_reads(const struct mr_request *req)
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
-static enum mr_status of_key(struct mr_web *web, const struct mr_request *req, const char *key,
-                             struct mr_caller *ret, struct mr_err *err)
+static enum mr_status of_key(struct mr_web *web, const char *key, bool reads, struct mr_caller *ret,
+                             struct mr_err *err)
 {
     struct mr_api_key_use use = {0};
     MR_TRY(mr_api_key_use(web->db, key, &use, err));
-    bool reads = only_reads(req);
     if (reads ? !use.can_read : !use.can_write)
         return mr_fail_code(err, MR_CODE_OUT_OF_SCOPE, "key: its scopes must include %s",
                             reads ? "read" : "write");
@@ -24,6 +23,7 @@ static enum mr_status of_key(struct mr_web *web, const struct mr_request *req, c
     int64_t latest = mr_time_now_us() / 1000000 + MR_LOGIN_TOKEN_SECONDS;
     *ret = (struct mr_caller){.user_id = use.user_id,
                               .by_key = true,
+                              .key_id = use.id,
                               .expires_s = use.expires_s && use.expires_s < latest ? use.expires_s : latest};
     return MR_OK;
 }
@@ -37,18 +37,62 @@ static const char *bearer_of(const struct mr_request *req)
     return header + 7 + strspn(header + 7, " ");
 }
 
-enum mr_status mr_caller_of(struct mr_web *web, const struct mr_request *req, struct mr_caller *ret,
-                            struct mr_err *err)
+static enum mr_status find_caller(struct mr_web *web, const struct mr_request *req, bool reads,
+                                  struct mr_caller *ret, struct mr_err *err)
 {
     const char *token = bearer_of(req);
-    struct mr_caller caller = {0};
+    struct mr_login_token login = {0};
     if (!token)
         return mr_fail(err, MR_UNAUTHENTICATED,
                        "Authorization: Bearer TOKEN is required: log in first, or send an API key");
     if (strncmp(token, MR_API_KEY_PREFIX, strlen(MR_API_KEY_PREFIX)) == 0)
-        return of_key(web, req, token, ret, err);
-    MR_TRY(mr_login_token_check(web->config->jwt_secret, token, &caller.user_id, &caller.expires_s, err));
-    *ret = caller;
+        return of_key(web, token, reads, ret, err);
+    MR_TRY(mr_login_token_check(web->config->jwt_secret, token, &login, err));
+    MR_TRY(mr_token_version_check(web->token_versions, login.user_id, login.version, err));
+    *ret =
+        (struct mr_caller){.user_id = login.user_id, .version = login.version, .expires_s = login.expires_s};
+    return MR_OK;
+}
+
+enum mr_status mr_caller_of(struct mr_web *web, const struct mr_request *req, struct mr_caller *ret,
+                            struct mr_err *err)
+{
+    return find_caller(web, req, only_reads(req), ret, err);
+}
+
+enum mr_status mr_caller_to_read(struct mr_web *web, const struct mr_request *req, struct mr_caller *ret,
+                                 struct mr_err *err)
+{
+    return find_caller(web, req, true, ret, err);
+}
+
+enum mr_status mr_caller_pass(struct mr_web *web, const char *token, struct mr_stream_pass *ret,
+                              struct mr_err *err)
+{
+    struct mr_stream_pass pass = {0};
+    MR_TRY(mr_stream_token_check(web->config->jwt_secret, token, &pass, err));
+    bool may = true;
+    if (pass.key_id)
+        MR_TRY(mr_api_key_exists(web->db, pass.user_id, pass.key_id, &may, err));
+    else
+        MR_TRY(mr_token_version_check(web->token_versions, pass.user_id, pass.version, err));
+    if (!may)
+        return mr_stream_token_refuse(err);
+    *ret = pass;
+    return MR_OK;
+}
+
+enum mr_status mr_caller_of_stream(struct mr_web *web, const struct mr_request *req, struct mr_caller *ret,
+                                   struct mr_err *err)
+{
+    const char *token = mr_request_query(req, "token");
+    struct mr_stream_pass pass = {0};
+    if (!token)
+        return mr_caller_of(web, req, ret, err);
+    MR_TRY(mr_caller_pass(web, token, &pass, err));
+    if (pass.task_id)
+        return mr_stream_token_refuse(err);
+    *ret = (struct mr_caller){.user_id = pass.user_id, .expires_s = pass.ends_s};
     return MR_OK;
 }
 

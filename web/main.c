@@ -76,6 +76,7 @@ static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr
     MR_TRY(open_database(web, err));
     MR_TRY(mr_passwords_new((int)config->login_slots, (int)config->login_waiters, &web->passwords, err));
     MR_TRY(mr_login_guard_new(&limits, &web->logins, err));
+    MR_TRY(mr_token_versions_new(web->db, &web->token_versions, err));
     MR_TRY(mr_guard_new(config->fetch_allow_hosts, &web->guard, err));
     MR_TRY(mr_admission_start(web->db, &web->publisher, &config->quotas, web->log, &web->admission, err));
     MR_TRY(start_waits(web, err));
@@ -89,6 +90,7 @@ static void close_app(struct mr_web *web)
     mr_task_waits_free(web->waits);
     mr_admission_stop(web->admission);
     mr_guard_free(web->guard);
+    mr_token_versions_free(web->token_versions);
     mr_login_guard_free(web->logins);
     mr_passwords_free(web->passwords);
     mr_db_close(web->db);

@@ -42,6 +42,26 @@ enum mr_status mr_user_find(struct mr_db *db, const char *login, int64_t *ret_id
     return MR_OK;
 }
 
+static enum mr_status no_such_user(struct mr_err *err)
+{
+    return mr_fail(err, MR_UNAUTHENTICATED, "token rejected: its user no longer exists");
+}
+
+enum mr_status mr_user_token_version(struct mr_db *db, int64_t id, int64_t *ret, struct mr_err *err)
+{
+    static const struct mr_statement look = {
+        "user_token_version", "SELECT token_version FROM users WHERE id = $1::bigint AND deleted_at IS NULL",
+        1};
+    char number[MR_INT64_TEXT_MAX];
+    mr_int64_text(id, number);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec(db, &look, (const char *const[]){number}, &rows, err));
+    if (mr_rows_count(rows) == 0)
+        return no_such_user(err);
+    *ret = mr_rows_int64(rows, 0, "token_version");
+    return MR_OK;
+}
+
 enum mr_status mr_user_replace_hash(struct mr_db *db, int64_t id, const char *old_hash, const char *new_hash,
                                     struct mr_err *err)
 {
@@ -70,14 +90,14 @@ enum mr_status mr_user_get(struct mr_db *db, int64_t id, struct mr_user *ret, st
         "user_get",
         "SELECT username, email, webhook_secret, is_operator::int AS is_operator,"
         " (email_confirmed_at IS NOT NULL)::int AS is_confirmed FROM users"
-        " WHERE id = $1::bigint",
+        " WHERE id = $1::bigint AND deleted_at IS NULL",
         1};
     char number[MR_INT64_TEXT_MAX];
     mr_int64_text(id, number);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_TRY(mr_db_exec(db, &get, (const char *const[]){number}, &rows, err));
     if (mr_rows_count(rows) == 0)
-        return mr_fail(err, MR_UNAUTHENTICATED, "token rejected: its user no longer exists");
+        return no_such_user(err);
     MR_AUTO(mr_user)
     struct mr_user user = {
         .id = id,

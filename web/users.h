@@ -28,6 +28,10 @@ MR_MUST_CHECK enum mr_status mr_user_find(struct mr_db *db, const char *login, i
 MR_MUST_CHECK enum mr_status mr_user_get(struct mr_db *db, int64_t id, struct mr_user *ret,
                                          struct mr_err *err);
 
+/* The version that the user's login tokens must have. MR_UNAUTHENTICATED if the user does not exist, or is being deleted. */
+MR_MUST_CHECK enum mr_status mr_user_token_version(struct mr_db *db, int64_t id, int64_t *ret,
+                                                   struct mr_err *err);
+
 /* Replaces the hash of a user's password unless it has changed meanwhile. */
 MR_MUST_CHECK enum mr_status mr_user_replace_hash(struct mr_db *db, int64_t id, const char *old_hash,
                                                   const char *new_hash, struct mr_err *err);

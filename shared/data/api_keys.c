@@ -115,7 +115,7 @@ enum mr_status mr_api_key_use(struct mr_db *db, const char *key, struct mr_api_k
         " WHERE key_hash = $1 AND (expires_at IS NULL OR expires_at > now())),"
         " noted AS (UPDATE api_keys k SET last_used_at = now() FROM found f WHERE k.id = f.id"
         " AND (f.last_used_at IS NULL OR f.last_used_at < now() - interval '1 minute'))"
-        " SELECT user_id, can_read::int AS can_read, can_write::int AS can_write,"
+        " SELECT id, user_id, can_read::int AS can_read, can_write::int AS can_write,"
         " coalesce(ceil(extract(epoch FROM expires_at)), 0)::bigint AS expires_s FROM found",
         1};
     char hash[MR_SECRET_HASH_MAX];
@@ -125,9 +125,26 @@ enum mr_status mr_api_key_use(struct mr_db *db, const char *key, struct mr_api_k
     if (mr_rows_count(rows) == 0)
         return mr_fail_code(err, MR_CODE_BAD_API_KEY,
                             "key rejected: it is unknown, was revoked, or has expired");
-    *ret = (struct mr_api_key_use){.user_id = mr_rows_int64(rows, 0, "user_id"),
+    *ret = (struct mr_api_key_use){.id = mr_rows_int64(rows, 0, "id"),
+                                   .user_id = mr_rows_int64(rows, 0, "user_id"),
                                    .can_read = mr_rows_int64(rows, 0, "can_read") != 0,
                                    .can_write = mr_rows_int64(rows, 0, "can_write") != 0,
                                    .expires_s = mr_rows_int64(rows, 0, "expires_s")};
+    return MR_OK;
+}
+
+enum mr_status mr_api_key_exists(struct mr_db *db, int64_t user_id, int64_t id, bool *ret, struct mr_err *err)
+{
+    static const struct mr_statement look = {
+        "api_key_exists",
+        "SELECT 1 FROM api_keys WHERE id = $1::bigint AND user_id = $2::bigint"
+        " AND (expires_at IS NULL OR expires_at > now())",
+        2};
+    char number[MR_INT64_TEXT_MAX], user[MR_INT64_TEXT_MAX];
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    mr_int64_text(id, number);
+    mr_int64_text(user_id, user);
+    MR_TRY(mr_db_exec(db, &look, (const char *const[]){number, user}, &rows, err));
+    *ret = mr_rows_count(rows) > 0;
     return MR_OK;
 }

@@ -34,6 +34,7 @@ MR_MUST_CHECK enum mr_status mr_api_key_delete(struct mr_db *db, int64_t user_id
                                                struct mr_err *err);
 
 struct mr_api_key_use {
+    int64_t id;
     int64_t user_id;
     bool can_read, can_write;
     int64_t expires_s; /* seconds since 1970; 0: never */
@@ -42,5 +43,9 @@ struct mr_api_key_use {
  * revoked or expired. */
 MR_MUST_CHECK enum mr_status mr_api_key_use(struct mr_db *db, const char *key, struct mr_api_key_use *ret,
                                             struct mr_err *err);
+
+/* True in *ret if the user's key of this id is there and has not expired. */
+MR_MUST_CHECK enum mr_status mr_api_key_exists(struct mr_db *db, int64_t user_id, int64_t id, bool *ret,
+                                               struct mr_err *err);
 
 #endif

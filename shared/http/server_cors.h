@@ -12,8 +12,7 @@
  * Access-Control-Allow-Origin in them is left as it is. */
 MR_MUST_CHECK enum mr_status mr_cors_append(const struct mr_cors *cors, const struct mr_head *head,
                                             const char *own, struct mr_buf *out, struct mr_err *err);
-/* True for the preflight of an origin that may read answers: mr_cors_answer must answer it. */
-bool mr_cors_is_preflight(const struct mr_request *req);
-MR_MUST_CHECK enum mr_status mr_cors_answer(struct mr_request *req, struct mr_err *err);
+/* What Access-Control-Allow-Origin says to this origin, or to none (NULL); NULL: nothing. */
+const char *mr_cors_allowed(const struct mr_cors *cors, const char *origin);
 
 #endif

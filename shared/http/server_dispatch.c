@@ -2,9 +2,9 @@
 
 #include "shared/base/clock.h"
 #include "shared/http/server_body.h"
-#include "shared/http/server_cors.h"
 #include "shared/http/server_error.h"
 #include "shared/http/server_log.h"
+#include "shared/http/server_preflight.h"
 #include "shared/http/server_request.h"
 
 static bool is_listed(const char *names, const char *name)
@@ -52,8 +52,8 @@ static void route(struct mr_request *req)
 {
     const struct mr_server_options *options = &req->server->options;
     struct mr_err cause = {0};
-    if (mr_cors_is_preflight(req)) {
-        if (mr_cors_answer(req, &cause) != MR_OK)
+    if (mr_preflight_is_one(req)) {
+        if (mr_preflight_answer(req, &cause) != MR_OK)
             mr_request_fail(req, mr_http_status_of(&cause), &cause);
         return;
     }

@@ -124,7 +124,7 @@ def test_wrong_responses_are_found(env):
 
 def filled(operation):
     """Well-formed values for the parameters of the path, which name nothing."""
-    return {"id": NOWHERE, "file_id": str(uuid.uuid4())} if "{" in operation.path else {}
+    return {"id": NOWHERE, "link_id": NOWHERE, "file_id": str(uuid.uuid4())} if "{" in operation.path else {}
 
 
 @pytest.mark.parametrize("operation", [one for one in OPERATIONS if CONTRACT.security(one)], ids=lambda one: one.id)
@@ -153,7 +153,7 @@ def test_with_a_key_that_is_not_good_enough(env, keys, operation):
     for key in keys["bad"]:
         answer = env.call(operation, who=key, path=filled(operation))
         assert answer.status_code == 401 and answer.json()["code"] == "bad_api_key"
-    lacking = ["write" if operation.method == "GET" else "read"]
+    lacking = ["write" if operation.method == "GET" or operation.id == "createStreamToken" else "read"]
     for scope in ["read", "write"] if operation.id in FOR_LOGINS_ALONE else lacking:
         answer = env.call(operation, who=keys[scope], path=filled(operation))
         assert answer.status_code == 403 and answer.json()["code"] == "out_of_scope"
@@ -199,7 +199,7 @@ def test_database_down(env):
     bodies = {
         "signup": {"json": signup_body()}, "login": {"json": {"username": "ana", "password": "x"}},
         "confirmEmail": {"json": {"token": "x"}}, "createTask": {"json": {"kind": "insert_records"}}, "redoTask": {"json": {"newFormat": "mp3"}},
-        "createUpload": {"json": {"fileName": "a.wav", "size": 1}}, "createKey": {"json": {"name": "x", "scopes": ["read"]}}, "probe": {"json": {"upload_id": str(uuid.uuid4())}},
+        "createUpload": {"json": {"fileName": "a.wav", "size": 1}}, "createKey": {"json": {"name": "x", "scopes": ["read"]}}, "createStreamToken": {"json": {"purpose": "files", "task_id": NOWHERE}}, "probe": {"json": {"upload_id": str(uuid.uuid4())}},
         "deadLetters": {"json": envelope({"v": 1, "kind": "convert", "task_id": int(NOWHERE), "generation": 1})},
         "benchmarkStart": benchmark_form(env)}
     stack.postgres.sql(allow.format("false"), "dbname=postgres")

@@ -60,7 +60,7 @@ static void each_login_has_these_rights(void **state)
     } table[] = {
         {"mr_web", "api_keys: SELECT INSERT UPDATE DELETE\n"
                    "deliveries: SELECT INSERT UPDATE\n"
-                   "download_links: SELECT UPDATE DELETE\n"
+                   "download_links: SELECT INSERT UPDATE DELETE\n"
                    "idempotency_keys: SELECT INSERT UPDATE DELETE\n"
                    "lanes: SELECT\n"
                    "outputs: SELECT DELETE\n"

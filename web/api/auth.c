@@ -32,7 +32,9 @@ static enum mr_status answer_token(struct mr_web *web, struct mr_request *req, i
                                    struct mr_err *err)
 {
     MR_AUTO_STR char *token = NULL;
-    MR_TRY(mr_login_token_issue(web->config->jwt_secret, user_id, &token, err));
+    int64_t version = 0;
+    MR_TRY(mr_user_token_version(web->db, user_id, &version, err));
+    MR_TRY(mr_login_token_issue(web->config->jwt_secret, user_id, version, &token, err));
     json_t *body =
         json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s*}", "message", message, "access_token", token,
                   "token", token, "jwt", token, "token_type", "Bearer", "expires_in", MR_LOGIN_TOKEN_SECONDS,

@@ -17,7 +17,7 @@ static enum mr_status read_listener(struct mr_web *web, const struct mr_request 
                                     struct mr_err *err)
 {
     struct mr_caller caller = {0};
-    MR_TRY(mr_caller_of(web, req, &caller, err));
+    MR_TRY(mr_caller_of_stream(web, req, &caller, err));
     ret->subscription.user_id = caller.user_id;
     ret->subscription.expires_s = caller.expires_s;
     const char *text = mr_request_header(req, "Last-Event-ID");

@@ -1,7 +1,7 @@
 /*
  * GET /api/files/{file_id}: downloads an output under its Unicode name. DOWNLOAD_MODE decides whether web
  * streams it from storage, with Range, or redirects the client to storage with a signed URL. The token of a
- * link replaces the login.
+ * link, or a stream token, replaces the login.
  */
 #include "shared/base/encoding.h"
 #include "shared/data/links.h"
@@ -189,12 +189,30 @@ static enum mr_status stream(struct mr_web *web, struct mr_request *req, const s
     return mr_respond_end(req, err);
 }
 
+/* The user of a stream token for this task's files. */
+static enum mr_status find_listener(struct mr_web *web, const struct mr_request *req, const char *token,
+                                    int64_t *ret, struct mr_err *err)
+{
+    struct mr_stream_pass pass = {0};
+    char number[MR_INT64_TEXT_MAX];
+    const char *key = mr_request_param(req, "file_id");
+    MR_TRY(mr_caller_pass(web, token, &pass, err));
+    mr_int64_text(pass.task_id, number);
+    if (!pass.task_id || (strcmp(key, number) != 0 && strcasecmp(key, pass.file_id) != 0))
+        return mr_stream_token_refuse(err);
+    *ret = pass.user_id;
+    return MR_OK;
+}
+
 static enum mr_status find_user(struct mr_web *web, const struct mr_request *req, int64_t *ret,
                                 struct mr_err *err)
 {
     const char *token = mr_request_query(req, "token");
-    return token ? mr_link_owner(web->db, token, mr_request_param(req, "file_id"), ret, err)
-                 : mr_caller_user(web, req, ret, err);
+    if (!token)
+        return mr_caller_user(web, req, ret, err);
+    if (mr_stream_token_is_one(token))
+        return find_listener(web, req, token, ret, err);
+    return mr_link_owner(web->db, token, mr_request_param(req, "file_id"), ret, err);
 }
 
 static enum mr_status find_output(struct mr_web *web, struct mr_request *req, struct mr_output *ret,

@@ -97,3 +97,57 @@ def _of_all_tasks(env, call):
     answer._content = text.encode()  # pylint: disable=protected-access — what has been read
     CONTRACT.check_answer(CONTRACT.operations["events"], answer)
     return answer
+
+
+def get(env, path, token, **kwargs):
+    return requests.get(f"{env.stack.url}{path}", params={"token": token}, timeout=20, **kwargs)
+
+
+@case("createStreamToken", 201)
+def _for_events(env, call):
+    answer = call(who=env.user, json={"purpose": "events"})
+    token, task = answer.json()["token"], env.new_task()
+    assert check_events(get(env, f"/api/tasks/{task['id']}/events", token).text)[-1]["event"] == "result"
+    with get(env, "/api/events", token, stream=True) as stream:
+        assert stream.status_code == 200
+    for path in (f"/api/files/{task['file_id']}", f"/api/files/{task['id']}"):
+        assert get(env, path, token).json()["code"] == "bad_stream_token"
+    assert get(env, "/api/tasks", token).status_code in (400, 401)
+    assert requests.get(f"{env.stack.url}/api/tasks", headers={"Authorization": f"Bearer {token}"}, timeout=20).status_code == 401
+    assert get(env, "/api/events", env.user.token).json()["code"] == "bad_stream_token", "a login token in a URL"
+    assert token not in env.stack.web.whole_log()
+    return answer
+
+
+@case("createStreamToken", 201)
+def _for_the_files_of_a_task(env, call):
+    answer = call(who=env.user, data={"purpose": "files", "task_id": env.done["file_id"]})
+    token, whole = answer.json()["token"], env.user.download(env.done)
+    for key in (env.done["file_id"], env.done["id"]):
+        assert get(env, f"/api/files/{key}", token).content == whole
+    assert get(env, f"/api/files/{env.done['id']}", token, headers={"Range": "bytes=0-9"}).status_code == 206
+    for path in ("/api/events", f"/api/files/{env.new_task()['id']}", f"/api/files/{env.done['original_file']}"):
+        assert get(env, path, token).json()["code"] == "bad_stream_token"
+    return answer
+
+
+@case("createStreamToken", 201)
+def _by_a_key_that_is_revoked(env, call):
+    key = env.key("read")
+    answer = call(who=key, json={"purpose": "files", "task_id": env.done["id"]})
+    assert get(env, f"/api/files/{env.done['id']}", answer.json()["token"]).status_code == 200
+    assert env.user.delete(f"/api/keys/{key.key_id}").status_code == 200
+    assert get(env, f"/api/files/{env.done['id']}", answer.json()["token"]).json()["code"] == "bad_stream_token"
+    return answer
+
+
+@case("createStreamToken", 400)
+def _for_nothing(env, call):
+    for body in ({}, {"purpose": "files"}, {"purpose": "events", "task_id": env.done["id"]}, {"purpose": "all"}):
+        assert call(who=env.user, json=body).status_code == 400
+    return call(who=env.user, json={"purpose": "files", "task_id": True})
+
+
+@case("createStreamToken", 404)
+def _for_the_task_of_another_user(env, call):
+    return call(who=env.other, json={"purpose": "files", "task_id": env.done["id"]})

@@ -160,3 +160,64 @@ def _already_there(env, call):
 @case("getFile", 412)
 def _of_another_state(env, call):
     return call(who=env.user, path={"file_id": env.done["file_id"]}, headers={"If-Match": '"other"'})
+
+
+@case("createLink", 201)
+def _a_link_for_a_day(env, call):
+    answer = call(who=env.user, path={"id": env.done["id"]}, json={"expires_in": 86400})
+    link = answer.json()["url"]
+    assert requests.get(link, timeout=20).content == env.user.download(env.done)
+    assert link.partition("token=")[2] not in env.stack.web.whole_log()
+    return answer
+
+
+@case("createLink", 201)
+def _a_link_without_a_body(env, call):
+    return call(who=env.user, path={"id": env.done["file_id"]}, check_request=False)
+
+
+@case("createLink", 400)
+def _a_link_for_too_long(env, call):
+    assert call(who=env.user, path={"id": env.done["id"]}, json={"until": 1}).json()["code"] == "unknown_field"
+    return call(who=env.user, path={"id": env.done["id"]}, json={"expires_in": 31 * 86400})
+
+
+@case("createLink", 404)
+def _a_link_to_the_task_of_another_user(env, call):
+    return call(who=env.other, path={"id": env.done["id"]})
+
+
+@case("createLink", 409)
+def _too_many_links(env, call):
+    task = env.records_task()["id"]
+    env.stack.sql("INSERT INTO download_links (token_hash, task_id, expires_at) "
+                  f"SELECT {task} || '-' || n, {task}, now() + interval '1 h' FROM generate_series(1, 100) n RETURNING id")
+    return call(who=env.user, path={"id": task})
+
+
+@case("listLinks", 200)
+def _links(env, call):
+    made = env.user.post(f"/api/tasks/{env.done['id']}/links", json={"expires_in": 60}).json()
+    answer = call(who=env.user, path={"id": env.done["id"]})
+    assert made["id"] in [one["id"] for one in answer.json()] and made["url"].partition("token=")[2] not in answer.text
+    return answer
+
+
+@case("listLinks", 404)
+def _links_of_another_user(env, call):
+    return call(who=env.other, path={"id": env.done["id"]})
+
+
+@case("deleteLink", 200)
+def _a_revoked_link(env, call):
+    made = env.user.post(f"/api/tasks/{env.done['id']}/links").json()
+    answer = call(who=env.user, path={"id": env.done["id"], "link_id": made["id"]})
+    assert requests.get(made["url"], timeout=20).json()["code"] == "bad_link"
+    return answer
+
+
+@case("deleteLink", 404)
+def _a_link_of_another_task(env, call):
+    made = env.user.post(f"/api/tasks/{env.done['id']}/links").json()
+    assert call(who=env.other, path={"id": env.done["id"], "link_id": made["id"]}).status_code == 404
+    return call(who=env.user, path={"id": env.records_task()["id"], "link_id": made["id"]})
