@@ -67,15 +67,11 @@ const size_t mr_web_route_count = sizeof mr_web_routes / sizeof *mr_web_routes;
 
 /* Pages take any, since others add some to links. */
 const struct mr_route_query mr_web_queries[] = {
-    {mr_api_task_create, "wait"},
-    {mr_api_task_list, LIST},
-    {mr_api_task_list_all, LIST},
-    {mr_api_file_get, "n token"},
-    {mr_api_confirm, "token"},
-    {mr_api_converter_health, "wait"},
-    {mr_api_confirm_page, "*"},
-    {mr_api_index, "*"},
-    {mr_api_docs, "*"},
-    {mr_api_report, "*"},
+    {mr_api_task_create, "wait"}, {mr_api_task_list, LIST},
+    {mr_api_task_list_all, LIST}, {mr_api_file_get, "n token"},
+    {mr_api_events, "token"},     {mr_api_task_events, "token"},
+    {mr_api_confirm, "token"},    {mr_api_converter_health, "wait"},
+    {mr_api_confirm_page, "*"},   {mr_api_index, "*"},
+    {mr_api_docs, "*"},           {mr_api_report, "*"},
 };
 const size_t mr_web_query_count = sizeof mr_web_queries / sizeof *mr_web_queries;

@@ -29,8 +29,8 @@ static const char *const types[] = {
     "Recording Location",
     "During recording",
     "During performance",
-    "Mov"
-    "ie/video screen capture",
+    ("Mov"
+     "ie/video screen capture"),
     "A bright coloured fish",
     "Illustration",
     "Band/artist logotype",
