@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from harness import measure
+from harness import measure, receipts, verify
 from harness.media import FORMATS, ffmpeg
 
 FREQUENCY, SECONDS = 440, 3
@@ -58,6 +58,8 @@ def test_any_to_any(user, media, tmp_path, source, target):
     assert measure.purity(tone, FREQUENCY) > 0.9
     assert task["processed_format"] == target
     assert abs(task["receipt"]["output"]["duration_ms"] / 1000 - seconds) <= allowed + 0.05
+    receipts.assert_receipt(task["receipt"], original, result, seconds)
+    verify.assert_agrees(task, original, result, values)
 
 
 def test_acc_means_aac(user, media, tmp_path):
@@ -80,6 +82,7 @@ def test_tags_are_kept(user, media, tmp_path, source, target):
     kept = measure.tags(measure.probe(result))
     assert {key: kept.get(key) for key in TAGS} == TAGS
     assert "tag:title" in task["receipt"]["kept"]
+    receipts.assert_receipt(task["receipt"], original, result, 1)
 
 
 @pytest.mark.parametrize("target", WITH_COVER)
@@ -91,6 +94,7 @@ def test_cover_art_is_kept(user, media, tmp_path, source, target):
     pictures = [stream for stream in measure.probe(result)["streams"] if stream["codec_type"] == "video"]
     assert len(pictures) == 1 and pictures[0]["width"] == 64
     assert "cover_art" in task["receipt"]["kept"]
+    verify.assert_agrees(task, original, result)
 
 
 def test_dropped_cover_art_is_listed(user, media):

@@ -5,7 +5,7 @@ audio samples; each receipt is compared with ffprobe's view of input and output.
 
 import pytest
 
-from harness import measure, receipts, sample_videos, timecode, video_output
+from harness import measure, receipts, sample_videos, timecode, verify, video_output
 from harness.sample_videos import SAMPLES, SECONDS, TONE, SampleVideos
 from harness.media import FORMATS as AUDIO_FORMATS
 
@@ -97,6 +97,7 @@ def test_any_to_any(user, videos, tmp_path, name, target):
         ends = sample_videos.ends(result)
         assert ends["video"][1] == pytest.approx(ends["audio"][1], abs=DRIFT)
     assert_receipt(task["receipt"], video, result, name, target)
+    verify.assert_agrees(task, video.path, result)
 
 
 @pytest.mark.parametrize("target", AUDIO_FORMATS)
@@ -107,6 +108,7 @@ def test_any_to_audio(user, videos, tmp_path, name, target):
     assert_audio(measure.samples(result), video.path, 0)
     assert not [stream for stream in measure.probe(result)["streams"] if receipts.kind(stream) == "video"]
     assert_receipt(task["receipt"], video, result, name, target)
+    verify.assert_agrees(task, video.path, result)
 
 
 @pytest.mark.parametrize("target", AUDIO_FORMATS)

@@ -232,10 +232,9 @@ static int64_t lead_of(const struct mr_audio *audio, const AVPacket *packet)
     if (audio->has_shown)
         return 0;
     if (packet->flags & AV_PKT_FLAG_DISCARD)
-        return av_rescale_q(packet->duration, stream->time_base, AV_TIME_BASE_Q);
-    return skip && size >= SKIP_SIZE
-               ? av_rescale(AV_RL32(skip), 1000000, FFMAX(stream->codecpar->sample_rate, 1))
-               : 0;
+        return av_rescale_q(packet->duration, stream->time_base,
+                            (AVRational){1, FFMAX(stream->codecpar->sample_rate, 1)});
+    return skip && size >= SKIP_SIZE ? AV_RL32(skip) : 0;
 }
 
 static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, struct mr_err *err)
@@ -251,7 +250,7 @@ static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, stru
         return MR_OK;
     if (is_junk)
         return mr_audio_copy_refuse(&audio->copy, "audio with other bytes in its packets", err);
-    audio->lead_us += lead_of(audio, packet);
+    audio->lead += lead_of(audio, packet);
     audio->has_shown |= !(packet->flags & AV_PKT_FLAG_DISCARD);
     return mr_audio_copy_packet(&audio->copy, packet, before, audio->samples, audio->rate, err);
 }

@@ -34,8 +34,8 @@ struct mr_audio {
     int64_t filled_us; /* silence for holes in the time stamps */
 
     bool copies;
-    bool has_shown;  /* of a copy: a packet that an edit list does not hide was copied */
-    int64_t lead_us; /* of a copy: what the input hides of it before the first sample that is heard */
+    bool has_shown;            /* of a copy: a packet that an edit list does not hide was copied */
+    int64_t lead;              /* samples of a copy that the input hides before the first one that is heard */
     struct mr_audio_copy copy; /* if it copies */
     struct mr_audio_clip clip; /* else: where the filters' frames go */
 };

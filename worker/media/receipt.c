@@ -205,21 +205,19 @@ static bool hides_padding(const struct mr_media_format *spec, enum AVCodecID cod
            codec == AV_CODEC_ID_VORBIS || (codec == AV_CODEC_ID_MP3 && spec->skips_mp3_delay);
 }
 
-/* Beside video it is before the first frame, and all stays in step. */
+/* Beside video it is before the first frame, and all stays in step; but where frames are counted, video begins at 0. */
 static void note_padding(const struct mr_pipeline *pipeline, const struct mr_audio *audio)
 {
     char what[WHAT_MAX], to[VALUE_MAX];
     const struct mr_media_format *spec = pipeline->spec;
     const AVCodecContext *encoder = audio->clip.part.encoder;
     const AVCodecParameters *params = audio->track.stream->codecpar;
-    int64_t us = audio->copies ? audio->lead_us
-                 : encoder     ? av_rescale(encoder->initial_padding, 1000000, encoder->sample_rate)
-                               : 0;
-    if (us <= 0 || mr_media_has_video(spec) ||
+    int64_t samples = audio->copies ? audio->lead : encoder ? encoder->initial_padding : 0;
+    if (samples <= 0 || (mr_media_has_video(spec) && !spec->constant_rate) ||
         hides_padding(spec, audio->copies ? params->codec_id : encoder->codec_id))
         return;
-    snprintf(to, sizeof to, "%.3f s", (double)us / 1e6);
-    mr_notes_changed(pipeline->notes, name_of(audio, "padding", what), "0.000 s", to,
+    snprintf(to, sizeof to, "%lld samples", (long long)samples);
+    mr_notes_changed(pipeline->notes, name_of(audio, "padding", what), "0 samples", to,
                      "the format cannot say that players are to skip what the codec adds before the first "
                      "sample and after the last");
 }
