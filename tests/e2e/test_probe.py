@@ -65,7 +65,7 @@ def test_not_media(stack, user, data, code):
 
 
 def test_truncated_file(user, media):
-    answer = user.post("/api/probe", files={"fileName": ("a.wav", media.cut(media.tone("wav"), 0.5).read_bytes())})
+    answer = user.post("/api/probe", files={"fileName": ("a.m4a", media.cut(media.tone("m4a"), 0.5).read_bytes())})
     assert answer.status_code == 400 and answer.json()["code"] == "truncated", answer.text
 
 

@@ -413,11 +413,34 @@ static void test_placeholder_sizes(void **state)
     }
 }
 
+/* A size that could be true but is beyond the end: all there is is converted, and the receipt tells. */
+static void test_sizes_beyond_the_end(void **state)
+{
+    (void)state;
+    enum { WHOLE = 16000 }; /* half a second */
+    media_ffmpeg(video_dir(),
+                 "-f lavfi -i sine=440:d=1:r=16000 -bitexact -c:a pcm_s16le b.wav -c:a pcm_s16be b.aiff "
+                 "-c:a pcm_s16be b.au -c:a pcm_s16be b.caf -c:a pcm_s16le b.w64");
+    static const char *const files[] = {"b.wav", "b.aiff", "b.au", "b.caf", "b.w64"};
+    for (size_t i = 0; i < 10; i++) {
+        struct bytes file = read_file(files[i / 2]);
+        file.size = WHOLE - i % 2; /* also within a sample */
+        write_back("beyond", &file);
+        MR_AUTO_JSON json_t *receipt = edit_ok("beyond", "beyond.out", "flac", NULL);
+        assert_true(has_what(receipt, "warnings", "truncated"));
+        assert_int_equal(json_array_size(json_object_get(receipt, "warnings")), 1);
+        struct media_samples samples = media_decode(video_dir(), "beyond.out", 16000);
+        assert_near((double)samples.count / 16000, 0.5, 0.13, files[i / 2]);
+        media_samples_free(&samples);
+    }
+}
+
 /* What programs append to a file, or put before the first frame, is no damage. */
 static void test_bytes_around_the_media(void **state)
 {
     (void)state;
     static const uint8_t zeros[300000];
+    static const char tag[128] = "TAGnot a frame, nor a part of one";
     static const struct {
         const char *file, *tail;
         size_t len;
@@ -428,8 +451,8 @@ static void test_bytes_around_the_media(void **state)
                  {"t.mp3", "LYRICSBEGINhello hello hello000016LYRICS200", 43},
                  {"t.mp3", (const char *)zeros, 5000},
                  {"t.ac3", (const char *)zeros, 512},
-                 {"t.ac3", "TAGnot a frame, nor a part of one", 33},
-                 {"t.flac", "TAGnot a frame, nor a part of one", 33},
+                 {"t.ac3", tag, sizeof tag},
+                 {"t.flac", tag, sizeof tag},
                  {"t.ts", (const char *)zeros, 300},
                  {"t.ts", (const char *)zeros, sizeof zeros}};
     media_ffmpeg(video_dir(),
@@ -504,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_copies_to_the_sample),
         cmocka_unit_test(test_chains),
         cmocka_unit_test(test_placeholder_sizes),
+        cmocka_unit_test(test_sizes_beyond_the_end),
         cmocka_unit_test(test_bytes_around_the_media),
         cmocka_unit_test(test_lengths_that_are_too_long),
     };

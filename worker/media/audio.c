@@ -207,14 +207,13 @@ static bool is_hidden(const struct mr_audio *audio, const AVPacket *packet)
     return end_us < track->parts->input->start_us - HIDDEN_KEPT_US;
 }
 
-/* libav calls the last packet corrupt where a header states more than there is; but many headers do, and how much is
- * missing was judged when the file was opened. */
+/* libav calls the last packet corrupt where a header states more than there is; but many headers do, and what is missing
+ * is told apart. */
 static void mend(const struct mr_audio *audio, AVPacket *packet)
 {
     const struct mr_demuxer *input = audio->track.parts->input;
     enum AVCodecID codec = audio->track.stream->codecpar->codec_id;
-    bool is_judged = !input->missing_bytes && (input->states_size || audio->track.declared_us < 0);
-    if (mr_demuxer_is_raw(input) && is_judged)
+    if (mr_demuxer_is_raw(input) && (input->states_size || audio->track.declared_us < 0))
         packet->flags &= ~AV_PKT_FLAG_CORRUPT;
     if (audio->track.decoder.is_bare && (codec == AV_CODEC_ID_AC3 || codec == AV_CODEC_ID_EAC3))
         mr_junk_trim_ac3(packet);

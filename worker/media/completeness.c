@@ -81,7 +81,8 @@ static void warn_of_cut(struct mr_track *const tracks[MR_SLOTS], const struct mr
         mr_notes_warn(notes, MR_CODE_TRUNCATED,
                       "the file does not end as an Ogg file should: its end may be missing");
     else if (input->missing_bytes)
-        mr_notes_warn(notes, MR_CODE_TRUNCATED, "%lld bytes are missing at the end of the file",
+        mr_notes_warn(notes, MR_CODE_TRUNCATED,
+                      "the file states %lld bytes more than it has: its end may be missing",
                       (long long)input->missing_bytes);
     else if (is_whole && is_open(tracks, input))
         mr_notes_warn(notes, MR_CODE_TRUNCATED, "the file ends within a frame: its end is missing");

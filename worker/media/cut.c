@@ -58,6 +58,16 @@ bool mr_cut_is_placeholder(int64_t declared, int64_t size)
                                     (declared + 1) % ROUND_2 == 0);
 }
 
+bool mr_cut_is_guess(struct mr_source *source)
+{
+    uint8_t head[12];
+    if (!mr_source_peek(source, 0, head, sizeof head))
+        return false;
+    return (memcmp(head, "RIFF", 4) == 0 && memcmp(head + 8, "WAVE", 4) == 0) ||
+           (memcmp(head, "FORM", 4) == 0 && memcmp(head + 8, "AIF", 3) == 0) ||
+           memcmp(head, "caff", 4) == 0 || memcmp(head, "riff", 4) == 0;
+}
+
 /* The size of the whole but 8 bytes. Writers that could not seek leave 0 or some large number. */
 static int64_t riff_end(struct mr_source *source, const uint8_t *head)
 {
@@ -74,6 +84,35 @@ static int64_t form_end(struct mr_source *source, const uint8_t *head)
     if (memcmp(head, "FORM", 4) != 0 || size == 0 || mr_cut_is_placeholder(size, source->size))
         return 0;
     return 8 + size;
+}
+
+/* Sony Wave64: the size of the whole behind the first GUID. */
+static int64_t w64_end(struct mr_source *source, const uint8_t *head)
+{
+    uint8_t size[8];
+    if (memcmp(head, "riff\x2e\x91\xcf\x11", 8) != 0 || !mr_source_peek(source, 16, size, sizeof size))
+        return 0;
+    int64_t end = end_of(0, AV_RL64(size));
+    return mr_cut_is_placeholder(end, source->size) ? 0 : end;
+}
+
+/* Apple Core Audio Format: chunks of a type and 64 bits of size; -1 of the samples: to the end of the file. */
+static int64_t caf_end(struct mr_source *source, const uint8_t *head)
+{
+    enum { FIRST = 8, HEADER = 12 };
+    int64_t at = FIRST;
+    uint8_t chunk[HEADER];
+    if (memcmp(head, "caff", 4) != 0)
+        return 0;
+    for (int i = 0; i < MAX_PARTS && mr_source_peek(source, at, chunk, sizeof chunk); i++) {
+        int64_t size = (int64_t)AV_RB64(chunk + 4);
+        if (size < 0 || mr_cut_is_placeholder(size, source->size))
+            return 0;
+        at = end_of(at + HEADER, (uint64_t)size);
+        if (memcmp(chunk, "data", 4) == 0)
+            break;
+    }
+    return at;
 }
 
 /* Where the first frame of an MP3 file is: behind its ID3v2 tags. */
@@ -208,8 +247,8 @@ static int64_t asf_end(struct mr_source *source, const uint8_t *head)
 
 int64_t mr_cut_missing_bytes(struct mr_source *source)
 {
-    static declared_end_fn *const containers[] = {iso_end,      riff_end, form_end,
-                                                  matroska_end, asf_end,  mp3_end};
+    static declared_end_fn *const containers[] = {iso_end, riff_end,     form_end, w64_end,
+                                                  caf_end, matroska_end, asf_end,  mp3_end};
     uint8_t head[16];
     if (!mr_source_peek(source, 0, head, sizeof head))
         return -1;

@@ -9,13 +9,17 @@
 
 /*
  * Bytes that the container announces beyond the end of the file: ISO base media (MP4, MOV, M4A), RIFF (WAV,
- * AVI), AIFF, Matroska, ASF and MP3. 0: whole; -1: a container (or a live recording) that states no size.
+ * AVI), W64, AIFF, CAF, Matroska, ASF and MP3. 0: whole; -1: a container (or a live recording) that states no size.
  */
 int64_t mr_cut_missing_bytes(struct mr_source *source);
 
 /* True if a size that is beyond the end of the file was left there by a writer that could not know it: it is round, or
  * far too large. */
 bool mr_cut_is_placeholder(int64_t declared, int64_t size);
+
+/* True of WAV, W64, AIFF and CAF: writers that cannot go back state a size before they know it. Bytes that are missing are then no
+ * proof that the file was cut; all that is there can be decoded. */
+bool mr_cut_is_guess(struct mr_source *source);
 
 /* True if a Matroska file ends within an element. at: where one begins near its end, behind the last packet that was
  * read. For a recording that states no size. */

@@ -41,7 +41,7 @@ static enum mr_status take_frame(struct mr_decoder *decoder, mr_frame_fn *take, 
 /* A tag, or zeros: a frame that the end of the file cuts begins as a frame, and nothing of it can be decoded. */
 static bool is_tail(const struct mr_decoder *decoder, const AVPacket *packet, int frames)
 {
-    return decoder->is_bare && !(packet->flags & AV_PKT_FLAG_CORRUPT) &&
+    return decoder->is_bare && !(packet->flags & AV_PKT_FLAG_CORRUPT) && mr_junk_ends(packet) &&
            (frames > 0 || !mr_junk_begins_frame(decoder->context->codec_id, packet));
 }
 
@@ -51,11 +51,12 @@ static void count(struct mr_decoder *decoder, const AVPacket *packet, bool is_ba
         decoder->tail_packets++;
         return;
     }
-    decoder->packets += decoder->tail_packets + 1;
+    decoder->packets += decoder->tail_packets;
     decoder->bad_packets += decoder->tail_packets + is_bad;
     decoder->tail_packets = 0;
     decoder->last_is_bad = is_bad;
     note_size(decoder, packet->size);
+    decoder->packets++;
     decoder->last_position = packet->pos;
 }
 
@@ -92,6 +93,8 @@ void mr_decoder_count_cut(struct mr_decoder *decoder)
 enum mr_status mr_decoder_check_damage(const struct mr_decoder *decoder, struct mr_notes *notes,
                                        struct mr_err *err)
 {
+    if (decoder->packets == 0 && decoder->tail_packets > 0)
+        return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file holds no frames that can be decoded");
     if (decoder->bad_packets > FFMAX(BAD_PACKETS_FREE, decoder->packets / 10))
         return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "%lld of %lld packets are damaged",
                             (long long)decoder->bad_packets, (long long)decoder->packets);

@@ -28,7 +28,7 @@ enum { MAX_PIXELS = 8192 * 4320 };
 /* What is missing is more than rounding or a sloppy writer: a hundredth. */
 static bool is_cut(const struct mr_demuxer *input)
 {
-    return input->missing_bytes > input->source->size / 100;
+    return input->missing_bytes > input->source->size / 100 && !mr_cut_is_guess(input->source);
 }
 
 static enum mr_status count_streams(const AVFormatContext *format, struct mr_err *err)
@@ -139,13 +139,22 @@ static int64_t length_of(const AVStream *stream)
                : -1;
 }
 
-/* A writer that could not know the number of samples, and left one that no file has. */
-static bool is_placeholder(const struct mr_demuxer *input)
+/* Samples without a container are as many as the file has bytes for. A header that states more was written by one who
+ * could not know, and left a number that no file has, or by one who guessed; or the file was cut. */
+static bool states_too_much(struct mr_demuxer *input)
 {
     if (!mr_demuxer_is_raw(input) || !input->audio || input->audio->codecpar->bit_rate <= 0)
         return false;
-    int64_t bytes = av_rescale(FFMAX(input->estimated_us, 0), input->audio->codecpar->bit_rate, 8 * 1000000);
-    return mr_cut_is_placeholder(bytes, input->source->size);
+    const AVCodecParameters *params = input->audio->codecpar;
+    int64_t rate = params->bit_rate, size = input->source->size;
+    int64_t bytes = av_rescale(FFMAX(input->estimated_us, 0), rate, 8 * 1000000);
+    bool is_placeholder = mr_cut_is_placeholder(bytes, size);
+    int64_t more = bytes > size && av_get_bits_per_sample(params->codec_id) > 0 ? bytes - size : 0;
+    if (!is_placeholder && !more && !input->missing_bytes)
+        return false;
+    input->missing_bytes = is_placeholder ? 0 : FFMAX(input->missing_bytes, more);
+    input->format->duration = input->estimated_us = av_rescale(size, INT64_C(8000000), rate);
+    return true;
 }
 
 /* A text without an end makes the file, and with it every stream whose own length is not known, as long as the
@@ -178,12 +187,8 @@ static void read_durations(struct mr_demuxer *input)
         input->estimated_us = -1;
         return;
     }
-    if (is_placeholder(input)) {
-        const AVCodecParameters *params = input->audio->codecpar;
-        format->duration = input->estimated_us =
-            av_rescale(input->source->size, INT64_C(8000000), params->bit_rate);
+    if (states_too_much(input))
         return;
-    }
     if (!states_lengths(input))
         return;
     /* ASF gives all streams the length of the longest one. */

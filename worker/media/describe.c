@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <libavutil/pixdesc.h>
 #include <limits.h>
+#include <string.h>
 
 /* A file may hold any number of tags of any length. In bytes of JSON, so that escapes count. */
 enum { TAGS_MAX = 64, KEY_MAX = 64, VALUE_MAX = 1000, TAGS_BYTES = 16 << 10, TITLE_MAX = 200 };
@@ -194,6 +195,19 @@ static void describe_main(json_t *to, const AVStream *video, const AVStream *aud
     }
 }
 
+/* AAC without a container states neither: libav takes the size of the first frames for that of all. */
+static void leave_guesses_out(json_t *streams, const char *container)
+{
+    size_t i;
+    json_t *stream;
+    if (strcmp(container, "aac") != 0)
+        return;
+    json_array_foreach (streams, i, stream) {
+        (void)json_object_del(stream, "bit_rate");
+        (void)json_object_del(stream, "duration_ms");
+    }
+}
+
 json_t *mr_describe_input(const struct mr_demuxer *input)
 {
     const AVFormatContext *format = input->format;
@@ -207,6 +221,7 @@ json_t *mr_describe_input(const struct mr_demuxer *input)
                   describe_streams(format, describe_input_stream), "chapters", (int)format->nb_chapters);
     if (!to)
         return NULL;
+    leave_guesses_out(json_object_get(to, "streams"), container);
     describe_tags(to, format);
     describe_main(to, input->video ? input->video : first_of(format, "video"),
                   input->audio ? input->audio : first_of(format, "audio"));

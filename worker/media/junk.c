@@ -77,3 +77,16 @@ bool mr_junk_begins_frame(enum AVCodecID codec, const AVPacket *packet)
         return true;
     }
 }
+
+bool mr_junk_ends(const AVPacket *packet)
+{
+    enum { ZEROS = 32, ID3V1 = 128, APE_FOOTER = 32 };
+    static const uint8_t zeros[ZEROS];
+    const uint8_t *end = packet->data + packet->size;
+    if (packet->size >= ID3V1 && memcmp(end - ID3V1, "TAG", 3) == 0)
+        return true;
+    if (packet->size >= APE_FOOTER && memcmp(end - APE_FOOTER, "APETAGEX", 8) == 0)
+        return true;
+    return (packet->size >= ZEROS && memcmp(end - ZEROS, zeros, ZEROS) == 0) ||
+           is_tag(packet->data, packet->size);
+}

@@ -18,4 +18,7 @@ void mr_junk_trim_ac3(AVPacket *packet);
 /* True if the packet begins as a frame of the codec does; of a codec that is not known here: true. */
 bool mr_junk_begins_frame(enum AVCodecID codec, const AVPacket *packet);
 
+/* True if the packet is or ends with what programs put behind the last frame: a tag, or zeros. */
+bool mr_junk_ends(const AVPacket *packet);
+
 #endif

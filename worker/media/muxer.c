@@ -6,6 +6,7 @@
 #include "worker/media/stream_facts.h"
 
 #include <errno.h>
+#include <libavutil/avstring.h>
 #include <libavutil/opt.h>
 #include <string.h>
 #include <sys/random.h>
@@ -166,9 +167,12 @@ static void copy_priming(AVCodecParameters *params, const AVPacket *first)
 }
 
 /* An Ogg stream has a random serial number, for which libav would open /dev/urandom: forbidden here. Told to
- * be exact to the bit it takes the number from an option. */
+ * be exact to the bit it takes the number from an option. The random numbers of Matroska's tracks need only differ within
+ * a file: without them the same input gives the same bytes. */
 static int set_serial_number(AVFormatContext *format)
 {
+    if (av_match_name(format->oformat->name, "matroska,webm"))
+        format->flags |= AVFMT_FLAG_BITEXACT;
     if (!av_opt_find(format->priv_data, "serial_offset", NULL, 0, 0))
         return 0;
     uint32_t serial;
@@ -330,6 +334,18 @@ static enum mr_status check_size(const struct mr_muxer *output, struct mr_err *e
                         (long long)(most >> 20), output->spec->name);
 }
 
+/* Readers of Matroska take an Opus stream's delay off its time stamps (RFC 9559, 5.1.4.1.25). libav's muxer states the
+ * delay, but does not add it. */
+static int64_t stated_delay(const struct mr_muxer *output, const AVStream *stream)
+{
+    const AVCodecParameters *params = stream->codecpar;
+    if (params->codec_id != AV_CODEC_ID_OPUS ||
+        !av_match_name(output->format->oformat->name, "matroska,webm"))
+        return 0;
+    return av_rescale_q(params->initial_padding, (AVRational){1, FFMAX(params->sample_rate, 1)},
+                        stream->time_base);
+}
+
 static enum mr_status mux(struct mr_muxer *output, AVPacket *packet, struct mr_err *err)
 {
     struct mr_muxer_track *track = &output->tracks[packet->stream_index];
@@ -337,6 +353,9 @@ static enum mr_status mux(struct mr_muxer *output, AVPacket *packet, struct mr_e
     packet->stream_index = track->stream->index;
     packet->pos = -1;
     av_packet_rescale_ts(packet, track->packet_base, track->stream->time_base);
+    int64_t delay = stated_delay(output, track->stream);
+    packet->pts += packet->pts == AV_NOPTS_VALUE ? 0 : delay;
+    packet->dts += packet->dts == AV_NOPTS_VALUE ? 0 : delay;
     track->last_duration = packet->duration;
     int rc = is_alone ? av_write_frame(output->format, packet)
                       : av_interleaved_write_frame(output->format, packet);
