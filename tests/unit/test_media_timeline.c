@@ -1,6 +1,7 @@
 /* What an input's time says: edit lists, holes, lengths that are stated wrongly, and copies to the sample. */
 #include "tests/unit/video_fixture.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -235,6 +236,29 @@ static void test_wrap_of_audio_alone(void **state)
         json_decref(edit_ok("wrap.ts", "wrap.out", formats[f], NULL));
         struct media_samples samples = media_decode(video_dir(), "wrap.out", 48000);
         assert_near((double)samples.count / 48000, 2, 0.06, formats[f]);
+        media_samples_free(&samples);
+    }
+}
+
+/* Some writers give each packet of audio the same time: what is heard follows from its length alone. */
+static void test_clock_that_stands(void **state)
+{
+    (void)state;
+    media_ffmpeg(video_dir(),
+                 "-f lavfi -i testsrc2=s=64x36:r=5:d=3 -f lavfi -i sine=440:d=1:r=48000 -f lavfi -i "
+                 "sine=660:d=2:r=48000 -filter_complex [1][2]concat=v=0:a=1 -c:v libx264 -preset ultrafast "
+                 "-pix_fmt yuv420p -c:a aac -bsf:a setts=ts=0 stands.mkv");
+    static const struct {
+        const char *format, *options;
+        double seconds;
+        int tone; /* at the end */
+    } cases[] = {{"webm", NULL, 3, 660}, {"mp4", "{\"trim\":{\"start\":0.2,\"duration\":0.7}}", 0.7, 440}};
+    for (size_t i = 0; i < 2; i++) {
+        json_decref(edit_ok("stands.mkv", "stands.out", cases[i].format, cases[i].options));
+        struct media_samples samples = media_decode(video_dir(), "stands.out", 48000);
+        assert_true(fabs((double)samples.count / samples.rate - cases[i].seconds) < 0.06);
+        struct media_samples last = {samples.data + samples.count - 9600, 4800, samples.rate};
+        assert_true(media_tone_db(&last, cases[i].tone) > -30);
         media_samples_free(&samples);
     }
 }
@@ -523,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_edit_lists_at_either_end),
         cmocka_unit_test(test_holes),
         cmocka_unit_test(test_wrap_of_audio_alone),
+        cmocka_unit_test(test_clock_that_stands),
         cmocka_unit_test(test_absurd_hole),
         cmocka_unit_test(test_copies_to_the_sample),
         cmocka_unit_test(test_chains),

@@ -126,17 +126,33 @@ static enum mr_status open_for(struct mr_audio *audio, const AVFrame *frame, str
                                  err);
 }
 
+/* A clock that stands still says nothing: the frame follows the one before it. */
+static bool is_timed(struct mr_audio *audio, const AVFrame *frame)
+{
+    bool stands = frame->best_effort_timestamp == audio->stated;
+    audio->stated = frame->best_effort_timestamp;
+    return !stands && frame->best_effort_timestamp != AV_NOPTS_VALUE;
+}
+
 /* Where a frame begins on the clip, in samples of its rate. */
-static int64_t place_on_clip(const struct mr_audio *audio, const AVFrame *frame, int64_t decoded_us)
+static int64_t place_on_clip(struct mr_audio *audio, const AVFrame *frame, int64_t decoded_us)
 {
     const struct mr_timeline *timeline = audio->track.parts->timeline;
     AVRational samples = {1, frame->sample_rate};
     if (!timeline->is_timed) /* a file's own time stamps may jump */
         return av_rescale_q(decoded_us + audio->filled_us - timeline->skip_us, AV_TIME_BASE_Q, samples);
-    if (frame->best_effort_timestamp == AV_NOPTS_VALUE)
-        return av_rescale(audio->clip.next, frame->sample_rate, audio->clip.part.encoder->sample_rate);
-    return av_rescale_q(frame->best_effort_timestamp, audio->track.stream->time_base, samples) -
-           av_rescale_q(timeline->origin_us, AV_TIME_BASE_Q, samples);
+    int64_t length_us = av_rescale(frame->nb_samples, 1000000, frame->sample_rate);
+    if (is_timed(audio, frame)) {
+        int64_t at = av_rescale_q(frame->best_effort_timestamp, audio->track.stream->time_base, samples) -
+                     av_rescale_q(timeline->origin_us, AV_TIME_BASE_Q, samples);
+        audio->end_us = av_rescale_q(at, samples, AV_TIME_BASE_Q) + length_us;
+        return at;
+    }
+    int64_t at_us = audio->end_us;
+    audio->end_us += length_us;
+    return audio->clip.next > 0
+               ? av_rescale(audio->clip.next, frame->sample_rate, audio->clip.part.encoder->sample_rate)
+               : av_rescale_q(at_us, AV_TIME_BASE_Q, samples);
 }
 
 static bool changes(const struct mr_audio *audio, const AVFrame *frame)
@@ -366,6 +382,7 @@ enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, siz
                                          .stream = from->stream,
                                          .declared_us = from->declared_us},
                                .gain = gain,
+                               .stated = AV_NOPTS_VALUE,
                                .filtered = av_frame_alloc(),
                                .copy = {.parts = parts, .source = from->stream, .slot = slot}};
     audio->gaps = mr_gaps_of(input);

@@ -31,6 +31,8 @@ struct mr_audio {
     bool is_mp3_file;   /* whose packets may hold junk */
     int block;          /* bytes of a sample of each channel of PCM in a file of nothing else; else 0 */
     struct mr_gaps gaps;
+    int64_t stated;    /* with video: the last frame's time stamp, as the file has it, */
+    int64_t end_us;    /* and where it ends on the clip */
     int64_t filled_us; /* silence for holes in the time stamps */
 
     bool copies;
