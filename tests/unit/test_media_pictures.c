@@ -110,9 +110,10 @@ static void test_background(void **state)
     }
     json_decref(edit_ok("clear.mov", "green.out", "avi", "{\"background\":\"#00Ff00\"}"));
     check_colour("green.out", 0, 255, 0);
-    json_decref(
-        edit_ok("clear.gif", "blue.out", "mkv", "{\"background\":\"#0000ff\",\"resize\":{\"width\":64}}"));
+    json_decref(edit_ok("clear.gif", "blue.out", "mkv",
+                        "{\"background\":\"#0000ff\",\"resize\":{\"width\":64},\"thumbnail\":{\"at\":0}}"));
     check_colour("blue.out", 0, 0, 255);
+    check_colour("blue.out.1", 0, 0, 255);
     json_decref(edit_ok("clear.gif", "still.out", "gif", "{\"thumbnail\":{\"at\":0}}"));
     check_colour("still.out.1", 255, 255, 255);
 }

@@ -214,7 +214,8 @@ enum mr_status mr_filters_pull(struct mr_filters *filters, AVFrame *frame, bool 
 }
 
 enum mr_status mr_filters_still(const AVFrame *frame, const char *turn, const struct mr_frame_size *out,
-                                enum AVPixelFormat pixels, AVFrame **ret, struct mr_err *err)
+                                enum AVPixelFormat pixels, unsigned background, AVFrame **ret,
+                                struct mr_err *err)
 {
     MR_AUTO(mr_filters) struct mr_filters filters = {0};
     MR_AUTO_FRAME AVFrame *copy = av_frame_clone(frame);
@@ -225,6 +226,7 @@ enum mr_status mr_filters_still(const AVFrame *frame, const char *turn, const st
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "scale a frame");
     copy->pts = 0;
     mr_geometry_fit(&geometry, frame, turn, *out);
+    geometry.background = background;
     mr_geometry_chain(&geometry, frame, pixels, (AVRational){0, 1}, chain);
     bool got = false;
     MR_TRY(mr_filters_open_video(&filters, copy, AV_TIME_BASE_Q, chain, err));

@@ -81,7 +81,8 @@ AVPacket *mr_picture_to_jpeg(const AVPacket *image, enum AVCodecID codec, int *r
     bool done = frame && packet && decode(image, codec, frame) >= 0;
     struct mr_frame_size size = {
         done ? FFMAX(frame->width & ~1, 2) : 0, done ? FFMAX(frame->height & ~1, 2) : 0, {1, 1}};
-    done = done && mr_filters_still(frame, "", &size, AV_PIX_FMT_YUVJ420P, &scaled, NULL) == MR_OK &&
+    done = done &&
+           mr_filters_still(frame, "", &size, AV_PIX_FMT_YUVJ420P, MR_WHITE, &scaled, NULL) == MR_OK &&
            mr_picture_encode_jpeg(scaled, packet) >= 0;
     if (!done)
         av_packet_free(&packet);

@@ -90,8 +90,8 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
                                         .encode_audio = pipeline->encode_audio,
                                         .work = &pipeline->work};
     pipeline->sync = (struct mr_sync){.parts = &pipeline->parts, .tracks = pipeline->tracks};
-    pipeline->thumbnail =
-        (struct mr_thumbnail){.at_us = options->thumbnail_us, .width = options->thumbnail_width};
+    pipeline->thumbnail = (struct mr_thumbnail){
+        .at_us = options->thumbnail_us, .width = options->thumbnail_width, .background = options->background};
     pipeline->packet = av_packet_alloc();
     if (!pipeline->packet)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");

@@ -53,7 +53,8 @@ enum mr_status mr_thumbnail_write(const struct mr_thumbnail *thumbnail, struct m
     if (!packet)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "make the thumbnail");
     struct mr_frame_size size = choose_size(thumbnail->frame, thumbnail->turn, thumbnail->width);
-    MR_TRY(mr_filters_still(thumbnail->frame, thumbnail->turn, &size, AV_PIX_FMT_YUVJ420P, &scaled, err));
+    MR_TRY(mr_filters_still(thumbnail->frame, thumbnail->turn, &size, AV_PIX_FMT_YUVJ420P,
+                            thumbnail->background, &scaled, err));
     int rc = mr_picture_encode_jpeg(scaled, packet);
     if (rc < 0)
         return mr_av_fail(err, MR_CODE_INTERNAL, rc, "make the thumbnail");

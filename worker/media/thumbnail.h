@@ -7,10 +7,11 @@
 #include "worker/media/parts.h"
 
 struct mr_thumbnail {
-    int64_t at_us;    /* the time of the first part that it shows; -1: none is asked for */
-    int width;        /* in pixels; 0: as wide as the frame is shown */
-    AVFrame *frame;   /* the last frame up to that time so far, or the first one after it; owned */
-    const char *turn; /* filters of the frame's rotation, each followed by a comma, or ""; not owned */
+    int64_t at_us;       /* the time of the first part that it shows; -1: none is asked for */
+    int width;           /* in pixels; 0: as wide as the frame is shown */
+    unsigned background; /* under what is transparent, RGB */
+    AVFrame *frame;      /* the last frame up to that time so far, or the first one after it; owned */
+    const char *turn;    /* filters of the frame's rotation, each followed by a comma, or ""; not owned */
 };
 
 void mr_thumbnail_free(struct mr_thumbnail *thumbnail);

@@ -104,7 +104,8 @@ static enum mr_status send_logo(struct mr_video_clip *clip, int64_t from_us, int
     if (length_us <= 0 || !clip->logo)
         return MR_OK;
     if (!clip->fitted_logo)
-        MR_TRY(mr_filters_still(clip->logo, "", &clip->size, clip->plan.pixels, &clip->fitted_logo, err));
+        MR_TRY(mr_filters_still(clip->logo, "", &clip->size, clip->plan.pixels, MR_WHITE, &clip->fitted_logo,
+                                err));
     for (int64_t i = 0;; i++) {
         int64_t at_us = av_rescale(i, (int64_t)MICRO * clip->plan.fps.den, clip->plan.fps.num);
         if (mr_video_clip_ends_by(length_us, at_us))
