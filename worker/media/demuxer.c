@@ -121,6 +121,16 @@ bool mr_demuxer_is_raw(const struct mr_demuxer *input)
     return av_match_list(input->format->iformat->name, "wav,w64,aiff,caf,au", ',');
 }
 
+/* A text without an end makes the file, and with it every stream whose own length is not known, as long as the
+ * largest number of the container. */
+static bool is_of_endless_text(const AVFormatContext *format)
+{
+    bool has_text = false;
+    for (unsigned i = 0; i < format->nb_streams; i++)
+        has_text |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE;
+    return has_text && format->duration > DAY_US;
+}
+
 /* Of the length in MP3 and Matroska only the number of bytes is a proof, where they state it. */
 static bool states_lengths(const struct mr_demuxer *input)
 {
@@ -157,16 +167,6 @@ static bool states_too_much(struct mr_demuxer *input)
     return true;
 }
 
-/* A text without an end makes the file, and with it every stream whose own length is not known, as long as the
- * largest number of the container. */
-static bool is_of_endless_text(const AVFormatContext *format, int64_t length_us)
-{
-    bool has_text = false;
-    for (unsigned i = 0; i < format->nb_streams; i++)
-        has_text |= format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE;
-    return has_text && length_us > DAY_US;
-}
-
 /* A length that libav found by reading timestamps or dividing by a bit rate shrinks with the file: it
  * declares nothing. Neither does the length of a whole video for its audio alone. */
 static void read_durations(struct mr_demuxer *input)
@@ -178,15 +178,13 @@ static void read_durations(struct mr_demuxer *input)
         others +=
             format->streams[i] != main && !(format->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC);
     input->video_declared_us = input->estimated_us = -1;
+    if (is_of_endless_text(format))
+        return;
     int64_t length = main ? length_of(main) : -1;
     if (length >= 0)
         input->estimated_us = length;
     else if (format->duration != AV_NOPTS_VALUE)
         input->estimated_us = format->duration;
-    if (is_of_endless_text(format, input->estimated_us)) {
-        input->estimated_us = -1;
-        return;
-    }
     if (states_too_much(input))
         return;
     if (!states_lengths(input))
