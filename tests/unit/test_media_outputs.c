@@ -225,6 +225,10 @@ static void test_parts_and_bounds(void **state)
         expect_failure("large.mp4", "mp4", options, "resource_limit", "4128x2304");
     }
     expect_failure("small.mp4", "mp4", "{\"codec\":\"av1\"}", "unsupported_codec", "32x32");
+    /* The most that decoder and encoder together need of the sandbox's memory. */
+    media_ffmpeg(video_dir(), "-f lavfi -i color=red:s=3840x2160:r=25:d=0.32 -c:v libx265 -preset ultrafast "
+                              "-x265-params log-level=none -pix_fmt yuv420p10le deep.mp4");
+    json_decref(edit_ok("deep.mp4", "deep.out", "mp4", "{\"codec\":\"av1\",\"preset\":\"fast\"}"));
 }
 
 int main(void)
