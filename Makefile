@@ -48,7 +48,7 @@ INCLUDES := $(filter-out -I/usr/include,$(shell $(PKG_CONFIG) --cflags-only-I $(
               $(shell $(AV_PKG_CONFIG) --cflags-only-I $(AV_PACKAGES) 2>/dev/null))
 COMPILE = $(CC) $(patsubst -I%,-isystem %,$(INCLUDES)) $(CPPFLAGS_all) $(CPPFLAGS) $(CFLAGS_all) $(CFLAGS_$(VARIANT)) $(CFLAGS)
 LINK    = $(CC) -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
-LIBS    = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lcivetweb -lisal -lm
+LIBS    = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lcivetweb -lisal -lunistring -lm
 AV_LIBS = $(shell $(AV_PKG_CONFIG) --libs $(AV_PACKAGES))
 
 # Sources.

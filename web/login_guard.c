@@ -11,7 +11,7 @@
 enum { FRESH_TRIES = 3, NETWORK_BYTES = 8 };
 
 struct mr_login_guard {
-    struct mr_throttle *addresses, *accounts, *pairs, *signups;
+    struct mr_throttle *addresses, *accounts, *pairs, *signups, *resets;
 };
 
 enum mr_status mr_login_guard_new(const struct mr_login_limits *limits, struct mr_login_guard **ret,
@@ -24,6 +24,7 @@ enum mr_status mr_login_guard_new(const struct mr_login_limits *limits, struct m
     MR_TRY(mr_throttle_new(limits->failures_account, &guard->accounts, err));
     MR_TRY(mr_throttle_new(FRESH_TRIES, &guard->pairs, err));
     MR_TRY(mr_throttle_new(limits->signups_address, &guard->signups, err));
+    MR_TRY(mr_throttle_new(limits->signups_address, &guard->resets, err));
     *ret = MR_TAKE(guard);
     return MR_OK;
 }
@@ -36,6 +37,7 @@ void mr_login_guard_free(struct mr_login_guard *guard)
     mr_throttle_free(guard->accounts);
     mr_throttle_free(guard->pairs);
     mr_throttle_free(guard->signups);
+    mr_throttle_free(guard->resets);
     free(guard);
 }
 
@@ -110,6 +112,20 @@ enum mr_status mr_login_count_signup(struct mr_login_guard *guard, const char *r
     return mr_retry_after(err,
                           mr_fail_code(err, MR_CODE_TOO_MANY_SIGNUPS,
                                        "too many accounts were made from your address; wait %lld s",
+                                       (long long)wait_s),
+                          wait_s);
+}
+
+enum mr_status mr_login_count_reset(struct mr_login_guard *guard, const char *remote, struct mr_err *err)
+{
+    char key[MR_LOGIN_ADDRESS_MAX];
+    mr_login_address(remote, key);
+    const int64_t wait_s = mr_throttle_take(guard->resets, key, mr_time_monotonic_us());
+    if (!wait_s)
+        return MR_OK;
+    return mr_retry_after(err,
+                          mr_fail_code(err, MR_CODE_TOO_MANY_RESETS,
+                                       "too many mails were asked for from your address; wait %lld s",
                                        (long long)wait_s),
                           wait_s);
 }

@@ -57,6 +57,10 @@ void mr_login_end(struct mr_login_guard *guard, const struct mr_login_attempt *a
 MR_MUST_CHECK enum mr_status mr_login_count_signup(struct mr_login_guard *guard, const char *remote,
                                                    struct mr_err *err);
 
+/* Counts a mail for a new password: as many an hour from one address as signups. Code "too_many_resets". */
+MR_MUST_CHECK enum mr_status mr_login_count_reset(struct mr_login_guard *guard, const char *remote,
+                                                  struct mr_err *err);
+
 /* The address that counts: of IPv6 the network of 64 bits. */
 void mr_login_address(const char *remote, char out[MR_LOGIN_ADDRESS_MAX]);
 

@@ -2,8 +2,8 @@
 
 #include "shared/base/encoding.h"
 #include "shared/base/random.h"
+#include "shared/base/unicode.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -96,40 +96,27 @@ static void leave(struct mr_passwords *passwords, char *place)
     pthread_mutex_unlock(&passwords->lock);
 }
 
-/* What the rule asks about a password. */
-struct traits {
-    size_t characters;
-    bool lower, upper, digit, special, blank;
-};
-
-static struct traits traits_of(const char *password)
+static bool follows_rule(const char *password)
 {
-    struct traits t = {0};
-    for (const unsigned char *p = (const unsigned char *)password; *p; p++) {
-        t.characters += (*p & 0xc0) != 0x80; /* UTF-8: continuation bytes do not count */
-        t.lower |= islower(*p) != 0;
-        t.upper |= isupper(*p) != 0;
-        t.digit |= isdigit(*p) != 0;
-        t.special |= strchr("$#@", *p) != NULL;
-        t.blank |= isspace(*p) || iscntrl(*p);
-    }
-    return t;
+    const struct mr_unicode_traits t = mr_unicode_traits_of(password);
+    bool mixed = t.lower && t.upper && t.digit;
+    bool is_phrase = t.characters >= 15 && t.characters <= 128 && t.different >= 5;
+    bool is_long = t.characters >= 8 && t.characters <= 128 && mixed;
+    bool is_special = t.characters >= 5 && t.characters <= 20 && mixed && strpbrk(password, "$#@");
+    return !t.control && (is_phrase || is_long || is_special);
 }
 
 enum mr_status mr_password_check_rule(const char *password, struct mr_err *err)
 {
-    struct traits t = traits_of(password);
-    if (t.blank)
-        return mr_fail_code(err, MR_CODE_WEAK_PASSWORD,
-                            "password must not contain spaces or control characters");
-    if (!t.lower || !t.upper || !t.digit)
-        return mr_fail_code(err, MR_CODE_WEAK_PASSWORD,
-                            "password must contain a lower-case letter, an upper-case letter and a digit");
-    bool is_long = t.characters >= 8 && t.characters <= 128;
-    bool is_special = t.characters >= 5 && t.characters <= 20 && t.special;
-    if (!is_long && !is_special)
-        return mr_fail_code(err, MR_CODE_WEAK_PASSWORD,
-                            "password must have 8 to 128 characters, or 5 to 20 with one of $ # @");
+    MR_AUTO_STR char *normal = NULL;
+    MR_TRY(mr_unicode_nfc(password, &normal, err));
+    bool follows = follows_rule(normal);
+    explicit_bzero(normal, strlen(normal));
+    if (!follows)
+        return mr_fail_code(
+            err, MR_CODE_WEAK_PASSWORD,
+            "password must have 15 to 128 characters; or 8 to 128 with upper case, lower case and "
+            "a digit; or 5 to 20 with these and one of $ # @");
     return MR_OK;
 }
 
@@ -158,8 +145,8 @@ static enum mr_status derive(struct mr_passwords *passwords, const char *address
     return ok == 1 ? MR_OK : mr_fail(err, MR_EXHAUSTED, "scrypt failed");
 }
 
-enum mr_status mr_password_hash(struct mr_passwords *passwords, const char *address, const char *password,
-                                char out[MR_PASSWORD_HASH_MAX], struct mr_err *err)
+static enum mr_status hash_normal(struct mr_passwords *passwords, const char *address, const char *password,
+                                  char out[MR_PASSWORD_HASH_MAX], struct mr_err *err)
 {
     static const struct scrypt_params params = {SCRYPT_N, SCRYPT_R, SCRYPT_P};
     unsigned char salt[SALT_BYTES], key[KEY_BYTES];
@@ -171,6 +158,16 @@ enum mr_status mr_password_hash(struct mr_passwords *passwords, const char *addr
     snprintf(out, MR_PASSWORD_HASH_MAX, "scrypt$%d$%d$%d$%s$%s", SCRYPT_N, SCRYPT_R, SCRYPT_P, salt_hex,
              key_hex);
     return MR_OK;
+}
+
+enum mr_status mr_password_hash(struct mr_passwords *passwords, const char *address, const char *password,
+                                char out[MR_PASSWORD_HASH_MAX], struct mr_err *err)
+{
+    MR_AUTO_STR char *normal = NULL;
+    MR_TRY(mr_unicode_nfc(password, &normal, err));
+    enum mr_status status = hash_normal(passwords, address, normal, out, err);
+    explicit_bzero(normal, strlen(normal));
+    return status;
 }
 
 static bool hex_decode(const char *hex, unsigned char *out, size_t len)
@@ -191,8 +188,8 @@ static bool parse_hash(const char *hash, struct scrypt_params *params, unsigned 
            hex_decode(salt_hex, salt, SALT_BYTES) && hex_decode(key_hex, key, KEY_BYTES);
 }
 
-enum mr_status mr_password_verify(struct mr_passwords *passwords, const char *address, const char *password,
-                                  const char *hash, struct mr_err *err)
+static enum mr_status verify_exactly(struct mr_passwords *passwords, const char *address,
+                                     const char *password, const char *hash, struct mr_err *err)
 {
     struct scrypt_params params = {SCRYPT_N, SCRYPT_R, SCRYPT_P};
     unsigned char salt[SALT_BYTES] = {0}, key[KEY_BYTES] = {0}, got[KEY_BYTES];
@@ -202,6 +199,19 @@ enum mr_status mr_password_verify(struct mr_passwords *passwords, const char *ad
     if (CRYPTO_memcmp(key, got, KEY_BYTES) != 0 || !hash)
         return mr_fail(err, MR_UNAUTHENTICATED, "username or password is wrong");
     return MR_OK;
+}
+
+/* Hashes from before passwords were normalised are of what the client sent. */
+enum mr_status mr_password_verify(struct mr_passwords *passwords, const char *address, const char *password,
+                                  const char *hash, struct mr_err *err)
+{
+    MR_AUTO_STR char *normal = NULL;
+    MR_TRY(mr_unicode_nfc(password, &normal, err));
+    enum mr_status status = verify_exactly(passwords, address, normal, hash, err);
+    if (status == MR_UNAUTHENTICATED && strcmp(normal, password) != 0)
+        status = verify_exactly(passwords, address, password, hash, err);
+    explicit_bzero(normal, strlen(normal));
+    return status;
 }
 
 bool mr_password_hash_is_current(const char *hash)

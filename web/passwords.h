@@ -23,19 +23,21 @@ void mr_passwords_free(struct mr_passwords *passwords);
 MR_DEFINE_CLEANUP(mr_passwords, mr_passwords_free)
 
 /*
- * Accepts 8 to 128 characters with a lower-case letter, an upper-case letter and a digit, or 5 to 20 that
- * also contain one of $ # @; no spaces. MR_INVALID with code "weak_password" says what is missing.
+ * Accepts 15 to 128 characters, 5 of them different; 8 to 128 with a lower-case letter, an upper-case letter and a digit;
+ * or 5 to 20 that also contain one of $ # @. Blanks count as characters; control characters are not accepted. Characters
+ * are code points in NFC. MR_INVALID with code "weak_password" states the rule.
+ * The first is what NIST SP 800-63B §5.1.1.2 asks for, the others are what older systems' clients send.
  */
 MR_MUST_CHECK enum mr_status mr_password_check_rule(const char *password, struct mr_err *err);
 
-/* Writes "scrypt$N$r$p$salt$key" with a new random salt. address: whose call it is. May wait for a login slot;
+/* Writes "scrypt$N$r$p$salt$key" with a new random salt, of the password in NFC. address: whose call it is. May wait for a login slot;
  * MR_EXHAUSTED with code "login_busy" if too many wait. */
 MR_MUST_CHECK enum mr_status mr_password_hash(struct mr_passwords *passwords, const char *address,
                                               const char *password, char out[MR_PASSWORD_HASH_MAX],
                                               struct mr_err *err);
 
 /*
- * MR_OK if the password matches the hash, MR_UNAUTHENTICATED if not. With hash NULL (no such user) it takes
+ * MR_OK if the password matches the hash in any composition, MR_UNAUTHENTICATED if not. With hash NULL (no such user) it takes
  * the same time and fails, so that the response time does not show which users exist. May wait, and fail, as
  * mr_password_hash.
  */

@@ -10,6 +10,7 @@
 #include "shared/data/recall.h"
 #include "shared/data/records.h"
 #include "shared/data/uploads.h"
+#include "web/account_removal.h"
 
 enum {
     ROUNDS = 20, /* of batches of messages or keys, in one sweep */
@@ -201,6 +202,7 @@ static const struct {
     enum mr_status (*run)(struct mr_web *web, int64_t *total, struct mr_err *err);
 } jobs[] = {
     {"republished", "publish tasks", publish_tasks},
+    {"accounts_deleted", "delete accounts", mr_accounts_remove},
     {"deleted", "delete orphaned objects", delete_orphans},
     {"keys", "delete idempotency keys", delete_keys},
     {"uploads_expired", "delete expired uploads", delete_uploads},

@@ -1,4 +1,5 @@
-/* Users in the database. Names and mail addresses are unique regardless of case. Any thread. */
+/* Users in the database. Names and mail addresses are unique by Unicode's rules: NFC, without
+ * regard to case (fold_name in infra/migrations). Any thread. */
 #ifndef MR_WEB_USERS_H
 #define MR_WEB_USERS_H
 
@@ -10,8 +11,9 @@ struct mr_user {
     char *username;
     char *email;
     char *webhook_secret; /* hexadecimal; a secret */
-    bool is_confirmed;    /* the mail address */
-    bool is_operator;     /* may list the tasks of all users */
+    char password_hash[MR_PASSWORD_HASH_MAX];
+    bool is_confirmed; /* the mail address */
+    bool is_operator;  /* may list the tasks of all users */
 };
 void mr_user_free(struct mr_user *user);
 MR_DEFINE_VALUE_CLEANUP(mr_user, mr_user_free)
@@ -35,5 +37,16 @@ MR_MUST_CHECK enum mr_status mr_user_token_version(struct mr_db *db, int64_t id,
 /* Replaces the hash of a user's password unless it has changed meanwhile. */
 MR_MUST_CHECK enum mr_status mr_user_replace_hash(struct mr_db *db, int64_t id, const char *old_hash,
                                                   const char *new_hash, struct mr_err *err);
+
+/* Sets a password; the user's login tokens end. */
+MR_MUST_CHECK enum mr_status mr_user_set_password(struct mr_db *db, int64_t id, const char *hash,
+                                                  struct mr_err *err);
+/* Ends the user's login tokens, event streams and stream tokens. */
+MR_MUST_CHECK enum mr_status mr_user_end_tokens(struct mr_db *db, int64_t id, struct mr_err *err);
+/* MR_CONFLICT with code "username_taken". */
+MR_MUST_CHECK enum mr_status mr_user_rename(struct mr_db *db, int64_t id, const char *username,
+                                            struct mr_err *err);
+/* Begins to delete a user, who can do nothing from now on: the sweep does the rest (account_removal.h). */
+MR_MUST_CHECK enum mr_status mr_user_delete(struct mr_db *db, int64_t id, struct mr_err *err);
 
 #endif

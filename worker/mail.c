@@ -2,6 +2,8 @@
 
 #include "shared/data/confirmations.h"
 #include "shared/data/links.h"
+#include "shared/data/mail_tokens.h"
+#include "shared/data/resets.h"
 
 #include <ctype.h>
 
@@ -93,6 +95,20 @@ enum mr_status mr_mail_confirmation_text(const char *public_url, const char *tok
     return MR_OK;
 }
 
+enum mr_status mr_mail_reset_text(const char *public_url, const char *token, char **ret, struct mr_err *err)
+{
+    MR_AUTO(mr_buf) struct mr_buf out = MR_BUF_INIT(TEXT_MAX);
+    MR_TRY(mr_buf_appendf(
+        &out, err,
+        "Hello,\r\n\r\nsomebody asked for a new password of your account of mediarun. Open this "
+        "link within %d minutes\r\nto choose one:\r\n\r\n"
+        "%.*s/api/auth/reset/password?token=%s\r\n\r\n"
+        "If it was not you, do nothing: your password stays as it is.\r\n",
+        MR_RESET_SECONDS / 60, base_length(public_url), public_url, token));
+    *ret = mr_buf_take(&out);
+    return MR_OK;
+}
+
 /* Whether a sending attempt should be abandoned. */
 struct canceler {
     bool (*canceled)(void *ctx);
@@ -137,21 +153,33 @@ static enum mr_status send_result(struct mr_worker *worker, const struct mr_deli
     return send_text(config, delivery, "Your file is ready", text, canceler, ret_reply, err);
 }
 
-static enum mr_status send_confirmation(struct mr_worker *worker, const struct mr_delivery *delivery,
+/* The mails about accounts: each has a link with a token. */
+static const struct account_mail {
+    int64_t seconds;
+    const char *subject;
+    enum mr_status (*write)(const char *public_url, const char *token, char **ret, struct mr_err *err);
+} account_mails[MR_CHANNELS] = {
+    [MR_CHANNEL_CONFIRMATION] = {MR_CONFIRMATION_SECONDS, "Please confirm your mail address",
+                                 mr_mail_confirmation_text},
+    [MR_CHANNEL_RESET] = {MR_RESET_SECONDS, "A new password for mediarun", mr_mail_reset_text},
+};
+
+static enum mr_status send_account_mail(struct mr_worker *worker, const struct mr_delivery *delivery,
                                         const struct canceler *canceler, int *ret_reply, struct mr_err *err)
 {
     const struct mr_config *config = worker->config;
+    const struct account_mail *mail = &account_mails[delivery->channel];
     char token[MR_SECRET_TOKEN_MAX];
     char *text = NULL;
     bool ours = false;
-    MR_TRY(mr_confirmation_token(worker->db, delivery, token, &ours, err));
+    MR_TRY(mr_mail_token_make(worker->db, delivery, mail->seconds, token, &ours, err));
     if (!ours)
         return mr_fail(err, MR_UNAVAILABLE, "mail is sent by another worker");
-    enum mr_status written = mr_mail_confirmation_text(config->public_url, token, &text, err);
+    enum mr_status written = mail->write(config->public_url, token, &text, err);
     explicit_bzero(token, sizeof token);
     if (written != MR_OK)
         return written;
-    return send_text(config, delivery, "Please confirm your mail address", text, canceler, ret_reply, err);
+    return send_text(config, delivery, mail->subject, text, canceler, ret_reply, err);
 }
 
 enum mr_delivery_end mr_delivery_mail_send(struct mr_worker *worker, const struct mr_delivery *delivery,
@@ -165,7 +193,7 @@ enum mr_delivery_end mr_delivery_mail_send(struct mr_worker *worker, const struc
         return MR_DELIVERY_SKIPPED;
     }
     switch (task ? send_result(worker, delivery, task, &canceler, ret_reply, reason)
-                 : send_confirmation(worker, delivery, &canceler, ret_reply, reason)) {
+                 : send_account_mail(worker, delivery, &canceler, ret_reply, reason)) {
     case MR_OK:
         return MR_DELIVERY_SENT;
     case MR_INVALID:

@@ -1,6 +1,7 @@
 #include "shared/data/confirmations.h"
 
 #include "shared/base/encoding.h"
+#include "shared/data/mail_tokens.h"
 
 enum mr_status mr_confirmation_ask(struct mr_db *db, int64_t user_id, enum mr_confirmation_answer *ret_answer,
                                    struct mr_message *ret_message, int64_t *ret_wait_s, struct mr_err *err)
@@ -26,23 +27,7 @@ enum mr_status mr_confirmation_ask(struct mr_db *db, int64_t user_id, enum mr_co
 enum mr_status mr_confirmation_token(struct mr_db *db, const struct mr_delivery *delivery,
                                      char ret_token[MR_SECRET_TOKEN_MAX], bool *ret_ours, struct mr_err *err)
 {
-    static const struct mr_statement note = {
-        "confirmation_token",
-        "UPDATE deliveries SET token_hash = $3, token_expires_at = now() + make_interval(secs => $4::int)"
-        " WHERE id = $1::bigint AND fence = $2::bigint AND status = 'sending'",
-        4};
-    char token[MR_SECRET_TOKEN_MAX], hash[MR_SECRET_HASH_MAX];
-    char id[MR_INT64_TEXT_MAX], fence[MR_INT64_TEXT_MAX], seconds[MR_INT64_TEXT_MAX];
-    MR_TRY(mr_secret_token_make(token, err));
-    mr_secret_token_hash(token, hash);
-    mr_int64_text(delivery->id, id);
-    mr_int64_text(delivery->fence, fence);
-    mr_int64_text(MR_CONFIRMATION_SECONDS, seconds);
-    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, &note, (const char *const[]){id, fence, hash, seconds}, &rows, err));
-    *ret_ours = mr_rows_affected(rows) > 0;
-    memcpy(ret_token, token, sizeof token);
-    return MR_OK;
+    return mr_mail_token_make(db, delivery, MR_CONFIRMATION_SECONDS, ret_token, ret_ours, err);
 }
 
 enum mr_status mr_confirmation_accept(struct mr_db *db, const char *token, int64_t *ret_user_id,
@@ -51,7 +36,8 @@ enum mr_status mr_confirmation_accept(struct mr_db *db, const char *token, int64
     /* The address may have changed since the mail was sent. */
     static const struct mr_statement accept = {
         "confirmation_accept",
-        "WITH used AS (UPDATE deliveries SET token_hash = NULL WHERE token_hash = $1"
+        "WITH used AS (UPDATE deliveries SET token_hash = NULL WHERE token_hash = $1 AND channel = "
+        "'confirmation'"
         " AND token_expires_at > now() RETURNING user_id, target)"
         " UPDATE users u SET email_confirmed_at = coalesce(u.email_confirmed_at, now()) FROM used"
         " WHERE u.id = used.user_id AND u.email = used.target RETURNING u.id",

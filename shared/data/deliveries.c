@@ -6,8 +6,10 @@
 
 enum { ARRAY_TEXT_MAX = 1 << 20 };
 
-static const char *const channel_names[MR_CHANNELS] = {
-    [MR_CHANNEL_WEBHOOK] = "webhook", [MR_CHANNEL_MAIL] = "mail", [MR_CHANNEL_CONFIRMATION] = "confirmation"};
+static const char *const channel_names[MR_CHANNELS] = {[MR_CHANNEL_WEBHOOK] = "webhook",
+                                                       [MR_CHANNEL_MAIL] = "mail",
+                                                       [MR_CHANNEL_RESET] = "reset",
+                                                       [MR_CHANNEL_CONFIRMATION] = "confirmation"};
 
 const char *mr_channel_name(enum mr_channel channel)
 {
@@ -77,6 +79,7 @@ enum mr_status mr_delivery_claim(struct mr_db *db, int64_t id, int64_t lease_sec
         " found AS (SELECT due.id, due.attempts, u.id AS user_id, u.webhook_secret, CASE"
         " WHEN due.channel = 'confirmation' AND u.email_confirmed_at IS NOT NULL THEN 'the address is "
         "confirmed'"
+        " WHEN u.deleted_at IS NOT NULL THEN 'the account is deleted'"
         " WHEN due.channel = 'mail' AND u.email_confirmed_at IS NULL THEN mail_needs_confirmation()"
         " WHEN t.generation <> due.generation OR t.status NOT IN ('processed', 'failed')"
         "  THEN 'the task was run again' END AS unwanted"

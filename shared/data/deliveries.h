@@ -1,6 +1,6 @@
 /*
- * Deliveries: the webhooks and mails that report the end of a task, and the mails that ask users to confirm their
- * address (confirmations.h), which have no task.
+ * Deliveries: the webhooks and mails that report the end of a task, and the mails about accounts, which have no task:
+ * confirmations of addresses (confirmations.h) and resets of passwords (resets.h).
  *
  * A trigger writes the row in the transaction that ends the task, so neither exists without the other. A claim
  * takes a lease: attempts and fence rise before anything is sent. The outcome requires the same fence, so a
@@ -16,7 +16,13 @@
 #include "shared/data/db.h"
 #include "shared/data/message.h"
 
-enum mr_channel { MR_CHANNEL_WEBHOOK, MR_CHANNEL_MAIL, MR_CHANNEL_CONFIRMATION, MR_CHANNELS };
+enum mr_channel {
+    MR_CHANNEL_WEBHOOK,
+    MR_CHANNEL_MAIL,
+    MR_CHANNEL_RESET,
+    MR_CHANNEL_CONFIRMATION,
+    MR_CHANNELS
+};
 
 /* The word in the database and in logs. */
 const char *mr_channel_name(enum mr_channel channel);

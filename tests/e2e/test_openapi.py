@@ -136,7 +136,7 @@ def test_without_a_token(env, operation):
 
 
 # A key is refused here whatever its scopes.
-FOR_LOGINS_ALONE = {"createKey", "listKeys", "deleteKey", "askConfirmation"}
+FOR_LOGINS_ALONE = {"createKey", "listKeys", "deleteKey", "askConfirmation", "renameUser", "deleteUser", "changePassword", "logOutEverywhere"}
 
 
 @pytest.fixture(scope="module")
@@ -195,10 +195,13 @@ def test_database_down(env):
     """Operations that need the database answer 503; the others answer as usual. Both are documented."""
     stack, name = env.stack, env.stack.database.partition("=")[2]
     allow = f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {{}}'
-    needs_none = {"alive": 200, "index": 302, "openapi": 200, "openapi30": 200, "docs": 200, "report": 200, "confirmPage": 200}
+    needs_none = {"alive": 200, "index": 302, "openapi": 200, "openapi30": 200, "docs": 200, "report": 200, "confirmPage": 200,
+                  "resetPage": 200}
     bodies = {
         "signup": {"json": signup_body()}, "login": {"json": {"username": "ana", "password": "x"}},
-        "confirmEmail": {"json": {"token": "x"}}, "createTask": {"json": {"kind": "insert_records"}}, "redoTask": {"json": {"newFormat": "mp3"}},
+        "confirmEmail": {"json": {"token": "x"}}, "renameUser": {"json": {"username": "x"}}, "deleteUser": {"json": {"password": "x"}},
+        "changePassword": {"json": {"password": "x", "password1": "Secret12", "password2": "Secret12"}}, "askReset": {"json": {"email": "a@b.example"}},
+        "usePasswordReset": {"json": {"token": "x", "password1": "Secret12", "password2": "Secret12"}}, "createTask": {"json": {"kind": "insert_records"}}, "redoTask": {"json": {"newFormat": "mp3"}},
         "createUpload": {"json": {"fileName": "a.wav", "size": 1}}, "createKey": {"json": {"name": "x", "scopes": ["read"]}}, "createStreamToken": {"json": {"purpose": "files", "task_id": NOWHERE}}, "probe": {"json": {"upload_id": str(uuid.uuid4())}},
         "deadLetters": {"json": envelope({"v": 1, "kind": "convert", "task_id": int(NOWHERE), "generation": 1})},
         "benchmarkStart": benchmark_form(env)}

@@ -27,6 +27,7 @@ LIBRARIES = {
     r"jwt\.h": r"shared/base/jwt\.c",
     r"seccomp\.h": r"worker/sandbox\w*\.c",
     r"isa-l.*": r"shared/base/crc32c\.c",
+    r"uni(case|ctype|norm|str)\.h": r"shared/base/unicode\.c",
 }
 
 # What must not be written: (pattern, where, why).

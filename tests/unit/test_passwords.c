@@ -20,10 +20,24 @@ static void the_rule(void **state)
         {"Secret12", MR_OK},    /* eight with all three */
         {"Us3r$1", MR_OK},      /* six, with one of $#@ */
         {"Contraseña1", MR_OK}, /* an older system's own example */
-        {"Admin123", MR_OK},      {"aB3#x", MR_OK},          {"Secre12", MR_INVALID}, /* seven */
-        {"aB3#", MR_INVALID},     {"secret12", MR_INVALID},  {"SECRET12", MR_INVALID},
-        {"SecretXY", MR_INVALID}, {"Secret 12", MR_INVALID}, {"Secret\t12", MR_INVALID},
-        {"", MR_INVALID},         {"ñÑ1ñÑñÑñ", MR_INVALID}, /* letters, but not ASCII */
+        {"Admin123", MR_OK},
+        {"aB3#x", MR_OK},
+        {"Secre12", MR_INVALID}, /* seven */
+        {"aB3#", MR_INVALID},
+        {"secret12", MR_INVALID},
+        {"SECRET12", MR_INVALID},
+        {"SecretXY", MR_INVALID},
+        {"Secret 12", MR_OK},
+        {"Secret\t12", MR_INVALID},
+        {"", MR_INVALID},
+        {"ñÑ1ñÑñÑñ", MR_OK},              /* letters of any script */
+        {"correct horse battery", MR_OK}, /* a passphrase */
+        {"correct horse\nbattery", MR_INVALID},
+        {"correct horse ", MR_INVALID}, /* 14 */
+        {"aaaaaaaaaaaaaaa", MR_INVALID},
+        {"aaaaaaaabcbcbcbd", MR_INVALID}, /* four different characters */
+        {"aaaaaaaaabcbcbcde", MR_OK},
+        {"Secre\xcc\x81 1", MR_INVALID}, /* eight code points, seven in NFC */
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct mr_err err = {0};
@@ -57,6 +71,26 @@ static void only_the_right_password_fits(void **state)
     struct mr_err nobody = {0};
     assert_int_equal(mr_password_verify(passwords, "a", "Secret12", NULL, &nobody), MR_UNAUTHENTICATED);
     assert_string_equal(nobody.message, err.message);
+}
+
+static void the_composition_of_a_password_does_not_count(void **state)
+{
+    (void)state;
+    MR_AUTO(mr_passwords) struct mr_passwords *passwords = NULL;
+    static const char composed[] = "Contrase\xc3\xb1"
+                                   "a1",
+                      decomposed[] = "Contrasen\xcc\x83"
+                                     "a1";
+    /* Of the decomposed one, as it was stored before passwords were normalised. */
+    static const char former[] = "scrypt$32768$8$1$000102030405060708090a0b0c0d0e0f$"
+                                 "af02904c88ba66132691b3e3bd1257c2c58744deceaec04f3d07a7eeb71ab7b0";
+    char hash[MR_PASSWORD_HASH_MAX];
+    assert_int_equal(mr_passwords_new(1, 1, &passwords, NULL), MR_OK);
+    assert_int_equal(mr_password_hash(passwords, "a", decomposed, hash, NULL), MR_OK);
+    assert_int_equal(mr_password_verify(passwords, "a", composed, hash, NULL), MR_OK);
+    assert_int_equal(mr_password_verify(passwords, "a", decomposed, hash, NULL), MR_OK);
+    assert_int_equal(mr_password_verify(passwords, "a", "Contrasena1", hash, NULL), MR_UNAUTHENTICATED);
+    assert_int_equal(mr_password_verify(passwords, "a", decomposed, former, NULL), MR_OK);
 }
 
 static void a_malformed_hash_is_an_internal_error(void **state)
@@ -135,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rule),
         cmocka_unit_test(only_the_right_password_fits),
+        cmocka_unit_test(the_composition_of_a_password_does_not_count),
         cmocka_unit_test(a_malformed_hash_is_an_internal_error),
         cmocka_unit_test(hashes_of_former_parameters_fit),
         cmocka_unit_test(a_flood_is_refused),

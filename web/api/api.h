@@ -9,6 +9,12 @@
 mr_handler mr_api_signup; /* auth.c */
 mr_handler mr_api_login;
 mr_handler mr_api_me;
+mr_handler mr_api_password_change; /* account_change.c */
+mr_handler mr_api_logout;
+mr_handler mr_api_rename;
+mr_handler mr_api_account_delete;
+mr_handler mr_api_reset_ask; /* reset.c */
+mr_handler mr_api_reset_use;
 mr_handler mr_api_confirm; /* confirm.c */
 mr_handler mr_api_confirmation_create;
 mr_handler mr_api_key_post; /* keys.c */
@@ -43,6 +49,7 @@ mr_handler mr_api_openapi_30;
 mr_handler mr_api_docs;
 mr_handler mr_api_report;
 mr_handler mr_api_confirm_page;
+mr_handler mr_api_reset_page;
 mr_handler mr_api_sweep; /* internal.c */
 mr_handler mr_api_dead_letters;
 

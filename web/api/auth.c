@@ -1,92 +1,20 @@
 /* Signup, login, and who the caller is. Responses contain every spelling of the token that clients of the
  * older systems read. */
 #include "shared/base/encoding.h"
+#include "web/api/account.h"
 #include "web/api/api.h"
 #include "web/api/body.h"
 #include "web/caller.h"
 #include "web/confirmation.h"
 #include "web/users.h"
 
-#include <ctype.h>
 #include <openssl/crypto.h>
 
-enum { USERNAME_MAX = 80, EMAIL_MAX = 320, SECRET_BYTES_MAX = 64 };
+enum { SECRET_BYTES_MAX = 64 };
 
-static const char *const username_names[] = {"username", NULL};
-static const char *const email_names[] = {"email", NULL};
 static const char *const login_names[] = {"username", "email", NULL};
 static const char *const password_names[] = {"password1", "password", NULL};
-static const char *const repeated_names[] = {"password2", "password_2", NULL};
 static const char *const login_password_names[] = {"password", NULL};
-
-/* A response that no cache may keep. Takes the reference of body. */
-static enum mr_status answer_secret(struct mr_request *req, int http_status, json_t *body, struct mr_err *err)
-{
-    MR_AUTO_JSON json_t *owned = body;
-    MR_TRY(mr_respond_header(req, "Cache-Control", "no-store", err));
-    return mr_respond_json(req, http_status, MR_TAKE(owned), err);
-}
-
-static enum mr_status answer_token(struct mr_web *web, struct mr_request *req, int http_status,
-                                   const char *message, int64_t user_id, const char *username,
-                                   struct mr_err *err)
-{
-    MR_AUTO_STR char *token = NULL;
-    int64_t version = 0;
-    MR_TRY(mr_user_token_version(web->db, user_id, &version, err));
-    MR_TRY(mr_login_token_issue(web->config->jwt_secret, user_id, version, &token, err));
-    json_t *body =
-        json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s*}", "message", message, "access_token", token,
-                  "token", token, "jwt", token, "token_type", "Bearer", "expires_in", MR_LOGIN_TOKEN_SECONDS,
-                  "user_id", (json_int_t)user_id, "id", (json_int_t)user_id, "username", username);
-    return answer_secret(req, http_status, body, err);
-}
-
-static enum mr_status check_username(const char *username, struct mr_err *err)
-{
-    if (strlen(username) > USERNAME_MAX)
-        return mr_fail(err, MR_INVALID, "username must have at most %d bytes", USERNAME_MAX);
-    for (const char *p = username; *p; p++)
-        if (iscntrl((unsigned char)*p) || isspace((unsigned char)*p) || *p == '@')
-            return mr_fail(err, MR_INVALID, "username must not contain spaces, control characters or @");
-    return MR_OK;
-}
-
-/* One '@' with something before it and a dotted name after it. Only a mail could show whether the address
- * exists. */
-static enum mr_status check_email(const char *email, struct mr_err *err)
-{
-    const char *at = strchr(email, '@');
-    const char *dot = at ? strrchr(at, '.') : NULL;
-    bool good = at && at != email && !strchr(at + 1, '@') && dot && dot > at + 1 && dot[1] &&
-                strlen(email) <= EMAIL_MAX;
-    for (const char *p = email; good && *p; p++)
-        good = !iscntrl((unsigned char)*p) && !isspace((unsigned char)*p);
-    return good ? MR_OK
-                : mr_fail(err, MR_INVALID, "email must be a mail address of at most %d bytes", EMAIL_MAX);
-}
-
-struct signup {
-    const char *username, *email, *password, *repeated; /* owned by the fields */
-};
-
-static enum mr_status read_signup(const json_t *fields, struct signup *ret, struct mr_err *err)
-{
-    const struct {
-        const char *const *names;
-        const char **value;
-    } wanted[] = {{username_names, &ret->username},
-                  {email_names, &ret->email},
-                  {password_names, &ret->password},
-                  {repeated_names, &ret->repeated}};
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-        MR_TRY(mr_body_text(fields, wanted[i].names, wanted[i].value, err));
-    MR_TRY(check_username(ret->username, err));
-    MR_TRY(check_email(ret->email, err));
-    if (strcmp(ret->password, ret->repeated) != 0)
-        return mr_fail_code(err, MR_CODE_PASSWORDS_DIFFER, "password and its repetition are not the same");
-    return mr_password_check_rule(ret->password, err);
-}
 
 /* The account exists: what fails here the user can ask for again. */
 static void ask_confirmation(struct mr_web *web, const struct mr_log *log, int64_t user_id)
@@ -103,19 +31,23 @@ enum mr_status mr_api_signup(void *app, struct mr_request *req, struct mr_err *e
 {
     struct mr_web *web = app;
     MR_AUTO_JSON json_t *fields = NULL;
-    struct signup signup = {0};
+    MR_AUTO_STR char *username = NULL;
+    MR_AUTO_STR char *email = NULL;
+    const char *password = NULL;
     char hash[MR_PASSWORD_HASH_MAX], address[MR_LOGIN_ADDRESS_MAX];
     int64_t user_id = 0;
     MR_TRY(mr_body_fields(req, &fields, err));
-    MR_TRY(read_signup(fields, &signup, err));
+    MR_TRY(mr_account_username(fields, &username, err));
+    MR_TRY(mr_account_email(fields, &email, err));
+    MR_TRY(mr_account_new_password(fields, password_names, &password, err));
     MR_TRY(mr_login_count_signup(web->logins, mr_request_remote(req), err));
     mr_login_address(mr_request_remote(req), address);
-    MR_TRY(mr_password_hash(web->passwords, address, signup.password, hash, err));
-    MR_TRY(mr_user_create(web->db, signup.username, signup.email, hash, &user_id, err));
+    MR_TRY(mr_password_hash(web->passwords, address, password, hash, err));
+    MR_TRY(mr_user_create(web->db, username, email, hash, &user_id, err));
     mr_log_write(mr_request_log(req), MR_LOG_NOTICE, "user signed up", "{s:I}", "user_id",
                  (json_int_t)user_id);
     ask_confirmation(web, mr_request_log(req), user_id);
-    return answer_token(web, req, 201, "the user was created", user_id, signup.username, err);
+    return mr_account_answer_token(web, req, 201, "the user was created", user_id, username, err);
 }
 
 /* A hash of former parameters is replaced now that the password is known. If that fails, the next login does it. */
@@ -157,15 +89,12 @@ enum mr_status mr_api_login(void *app, struct mr_request *req, struct mr_err *er
     MR_TRY(mr_body_fields(req, &fields, err));
     MR_TRY(mr_body_text(fields, login_names, &login, err));
     MR_TRY(mr_body_text(fields, login_password_names, &password, err));
-    MR_TRY(mr_login_begin(web->logins, mr_request_remote(req), login, &attempt, err));
+    MR_TRY(mr_account_login_begin(web, req, login, &attempt, err));
     enum mr_status status = check_login(web, req, login, password, &user_id, err);
-    mr_login_end(web->logins, &attempt,
-                 status == MR_OK                ? MR_LOGIN_RIGHT
-                 : status == MR_UNAUTHENTICATED ? MR_LOGIN_WRONG
-                                                : MR_LOGIN_UNDECIDED);
+    mr_account_login_end(web, &attempt, status);
     if (status != MR_OK)
         return status;
-    return answer_token(web, req, 200, "logged in", user_id, NULL, err);
+    return mr_account_answer_token(web, req, 200, "logged in", user_id, NULL, err);
 }
 
 /* "whsec_" and the base64 of the key, as the libraries of Standard Webhooks accept it. */
@@ -204,5 +133,5 @@ enum mr_status mr_api_me(void *app, struct mr_request *req, struct mr_err *err)
     json_t *body = json_pack("{s:I,s:s,s:s,s:b,s:b,s:s*}", "id", (json_int_t)user.id, "username",
                              user.username, "email", user.email, "email_confirmed", user.is_confirmed,
                              "is_operator", user.is_operator, "webhook_secret", secret);
-    return answer_secret(req, 200, body, err);
+    return mr_account_answer(req, 200, body, err);
 }

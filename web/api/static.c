@@ -1,5 +1,5 @@
-/* Pages and documents that are linked into the program: /openapi.json, /openapi-3.0.json, /docs, /report and the page that
- * confirms a mail address; / redirects to /docs. */
+/* Pages and documents that are linked into the program: /openapi.json, /openapi-3.0.json, /docs, /report, and the pages that
+ * confirm a mail address and set a new password; / redirects to /docs. */
 #include "web/static_files.h"
 
 #include "web/api/api.h"
@@ -73,6 +73,13 @@ enum mr_status mr_api_confirm_page(void *app, struct mr_request *req, struct mr_
     (void)app;
     MR_TRY(mr_respond_header(req, "Referrer-Policy", "no-referrer", err)); /* the address has a token */
     return respond(req, "confirm.html", "text/html; charset=utf-8", err);
+}
+
+enum mr_status mr_api_reset_page(void *app, struct mr_request *req, struct mr_err *err)
+{
+    (void)app;
+    MR_TRY(mr_respond_header(req, "Referrer-Policy", "no-referrer", err));
+    return respond(req, "reset.html", "text/html; charset=utf-8", err);
 }
 
 enum mr_status mr_api_report(void *app, struct mr_request *req, struct mr_err *err)

@@ -80,6 +80,7 @@ static enum mr_delivery_end send_mail(struct attempt *attempt, json_t *task)
 static enum mr_delivery_end (*const senders[MR_CHANNELS])(struct attempt *attempt, json_t *task) = {
     [MR_CHANNEL_WEBHOOK] = send_webhook,
     [MR_CHANNEL_MAIL] = send_mail,
+    [MR_CHANNEL_RESET] = send_mail,
     [MR_CHANNEL_CONFIRMATION] = send_mail};
 
 static bool has_ended(const json_t *task)
@@ -109,7 +110,7 @@ static enum mr_delivery_end attempt_delivery(struct attempt *attempt)
     const struct mr_delivery *delivery = attempt->delivery;
     MR_AUTO_JSON json_t *task = NULL;
     enum mr_delivery_end end = MR_DELIVERY_RETRY;
-    if (delivery->channel != MR_CHANNEL_CONFIRMATION && !read_task(attempt, &task, &end))
+    if (delivery->task_id && !read_task(attempt, &task, &end))
         return end;
     end = senders[delivery->channel](attempt, task);
     bool last = delivery->attempts >= attempt->worker->config->delivery_attempts;

@@ -4,7 +4,7 @@
 # Of every program; of the worker beside that; of both, and of the tests of both.
 # shellcheck disable=SC2034 # read by those who source this
 TOOLCHAIN_PACKAGES=(gcc libc6-dev make pkg-config libcivetweb-dev libjansson-dev libjwt-dev libssl-dev
-    libcurl4-openssl-dev libpq-dev libseccomp-dev libisal-dev)
+    libcurl4-openssl-dev libpq-dev libseccomp-dev libisal-dev libunistring-dev)
 AV_PACKAGES=(libavcodec-dev libavformat-dev libavfilter-dev libavutil-dev libswresample-dev libswscale-dev)
 # shellcheck disable=SC2034
 BUILD_PACKAGES=("${TOOLCHAIN_PACKAGES[@]}" "${AV_PACKAGES[@]}")

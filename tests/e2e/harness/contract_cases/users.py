@@ -1,5 +1,6 @@
 """Cases of signup, login, me and API keys."""
 
+import concurrent.futures
 import uuid
 
 from ..client import PASSWORD
@@ -198,3 +199,174 @@ def _revoked_by_itself(env, call):
 @case("deleteKey", 404)
 def _key_of_another_user(env, call):
     return call(who=env.other, path={"id": env.key("read").key_id})
+
+
+NEW = "correct horse battery"
+
+
+@case("changePassword", 200)
+def _changed(env, call):
+    user, other = env.new_user(), env.stack.anonymous()
+    other.use_token(other.post("/api/auth/login", json={"username": user.username, "password": PASSWORD}).json()["token"])
+    stream = other.post("/api/tokens/stream", json={"purpose": "events"}).json()["token"]
+    answer = call(who=user, json={"password": PASSWORD, "password1": NEW, "password2": NEW})
+    assert user.get("/api/tasks").status_code == other.get("/api/tasks").status_code == 401
+    assert other.http.get(f"{env.stack.url}/api/events", params={"token": stream}, timeout=20).status_code == 401
+    assert user.use_token(answer.json()["access_token"]).get("/api/tasks").status_code == 200
+    assert other.post("/api/auth/login", json={"username": user.username, "password": PASSWORD}).status_code == 401
+    assert other.post("/api/auth/login", json={"username": user.username, "password": NEW}).status_code == 200
+    return answer
+
+
+@case("changePassword", 400)
+def _changed_to_a_weak_one(env, call):
+    assert call(who=env.user, json={"password": PASSWORD, "password1": NEW, "password2": NEW + "x"}).json()["code"] == "passwords_differ"
+    return call(who=env.user, json={"password": PASSWORD, "password1": "weak", "password2": "weak"})
+
+
+@case("changePassword", 403)
+def _changed_without_the_present_one(env, call):
+    return call(who=env.new_user(), json={"password": "wrong", "password1": NEW, "password2": NEW})
+
+
+@case("changePassword", 429)
+def _guessed_the_present_one(env, call):
+    user = env.new_user()
+    return [call(who=user, json={"password": "wrong", "password1": NEW, "password2": NEW}) for _ in range(6)][-1]
+
+
+@case("logOutEverywhere", 200)
+def _logged_out(env, call):
+    user = env.new_user()
+    made = user.post("/api/keys", json={"name": "x", "scopes": ["read"]}).json()
+    answer = call(who=user)
+    assert user.get("/api/tasks").status_code == 401
+    assert user.use_token(made["key"]).get("/api/tasks").status_code == 200
+    return answer
+
+
+@case("renameUser", 200)
+def _renamed(env, call):
+    user, name = env.new_user(), "Élise-" + uuid.uuid4().hex[:8]
+    answer = call(who=user, json={"username": name})
+    for spelled in (name.upper(), name.lower(), name.replace("É", "E\u0301")):
+        assert user.post("/api/auth/login", json={"username": spelled, "password": PASSWORD}).status_code == 200, spelled
+    assert user.post("/api/auth/signup", json=signup_body(username=name.upper())).json()["code"] == "username_taken"
+    assert call(who=user, json={"username": name.upper()}).status_code == 200, "its own name in other case"
+    return answer
+
+
+@case("renameUser", 400)
+def _renamed_to_a_taken_name(env, call):
+    assert call(who=env.new_user(), json={"username": "a b"}).json()["code"] == "invalid"
+    return call(who=env.new_user(), json={"username": env.user.username.upper()})
+
+
+@case("deleteUser", 202)
+def _deleted(env, call):
+    user = env.new_user()
+    key = user.post("/api/keys", json={"name": "x", "scopes": ["read"]}).json()["key"]
+    answer = call(who=user, json={"password": PASSWORD})
+    assert user.get("/api/tasks").status_code == 401
+    assert user.post("/api/auth/login", json={"username": user.username, "password": PASSWORD}).status_code == 401
+    assert user.use_token(key).get("/api/tasks").status_code == 401
+    return answer
+
+
+@case("deleteUser", 400)
+def _deleted_without_a_password(env, call):
+    return call(who=env.user, json={})
+
+
+@case("deleteUser", 403)
+def _deleted_with_a_wrong_password(env, call):
+    return call(who=env.new_user(), json={"password": "wrong"})
+
+
+@case("deleteUser", 429)
+def _guessed_for_a_deletion(env, call):
+    user = env.new_user()
+    return [call(who=user, json={"password": "wrong"}) for _ in range(6)][-1]
+
+
+def reset_token(env, user):
+    """A token as the mail for a new password has it."""
+    token = uuid.uuid4().hex
+    env.stack.sql("INSERT INTO deliveries (user_id, generation, channel, target, status, token_hash, token_expires_at) SELECT id, 0, 'reset', email, "
+                  f"'sent', encode(sha256('{token}'), 'hex'), now() + interval '1 h' FROM users WHERE username = '{user.username}' RETURNING id")
+    return token
+
+
+@case("askReset", 202)
+def _the_same_for_every_address(env, call):
+    user = env.new_user()
+    owed = f"SELECT count(*) FROM deliveries WHERE channel = 'reset' AND target = '{user.username}@example.com'"
+
+    def ask(email):
+        return call(json={"email": email}, headers={"X-Forwarded-For": f"198.51.100.{next(env.addresses)}"})
+    answers = [ask(f"{user.username}@example.com"), ask("nobody@example.com")]
+    assert env.stack.sql(owed) == [["0"]], "the address is not confirmed"
+    env.stack.sql(f"UPDATE users SET email_confirmed_at = now() WHERE username = '{user.username}' RETURNING id")
+    answers += [ask(f"{user.username.upper()}@Example.COM") for _ in range(5)]
+    assert len({answer.text for answer in answers}) == 1 and env.stack.sql(owed) == [["3"]]
+    return answers[-1]
+
+
+@case("askReset", 400)
+def _no_address(env, call):
+    return call(json={"email": "nobody"})
+
+
+@case("askReset", 409)
+def _reset_without_mails(env, call):
+    return call(json={"email": "a@b.example"}, stack=env.plain)
+
+
+@case("askReset", 429)
+def _many_resets(env, call):
+    return [call(json={"email": "a@b.example"}, headers={"X-Forwarded-For": "192.0.2.8"}) for _ in range(13)][-1]
+
+
+@case("resetPage", 200)
+def _the_page_for_a_password(env, call):
+    return call(params={"token": "x"})
+
+
+@case("usePasswordReset", 200)
+def _set_by_mail(env, call):
+    user = env.new_user()
+    first, second = reset_token(env, user), reset_token(env, user)
+    assert env.stack.anonymous().post("/api/auth/confirm", json={"token": first}).json()["code"] == "bad_confirmation"
+    answer = call(params={"token": first}, data={"password1": NEW, "password2": NEW})
+    for used in (first, second):
+        assert call(json={"token": used, "password1": NEW, "password2": NEW}).json()["code"] == "bad_reset"
+    assert user.get("/api/tasks").status_code == 401
+    assert user.post("/api/auth/login", json={"username": user.username, "password": NEW}).status_code == 200
+    assert first not in env.stack.web.whole_log()
+    return answer
+
+
+@case("usePasswordReset", 400)
+def _set_by_an_old_mail(env, call):
+    user = env.new_user()
+    token = reset_token(env, user)
+    env.stack.sql(f"UPDATE deliveries SET token_expires_at = now() WHERE token_hash = encode(sha256('{token}'), 'hex') RETURNING id")
+    return call(json={"token": token, "password1": NEW, "password2": NEW})
+
+
+@case("usePasswordReset", 429)
+def _while_many_log_in(env, call):
+    """Half of the places for passwords are taken by one address: it gets no more."""
+    user, address = env.new_user(), {"X-Forwarded-For": "192.0.2.9"}
+
+    def log_in(n):
+        env.stack.anonymous().post("/api/auth/login", json={"username": f"nobody-{n}", "password": "x"}, headers=address)
+
+    def set_password():
+        return call(json={"token": reset_token(env, user), "password1": NEW, "password2": NEW}, headers=address)
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        logins = [pool.submit(log_in, n) for n in range(48)]
+        answers = [set_password()]
+        while answers[-1].status_code != 429 and not all(one.done() for one in logins):
+            answers.append(set_password())
+    return answers[-1]
