@@ -71,7 +71,7 @@ def convert(user, media, **fields):
 
 
 def deliveries(stack, task=None, columns="channel, status, attempts"):
-    where = f"task_id = {task['id']}" if task else "channel <> 'confirmation'"
+    where = f"task_id = {task['id']}" if task else "channel NOT IN ('confirmation', 'reset')"
     return sorted(tuple(row) for row in stack.sql(f"SELECT {columns} FROM deliveries WHERE {where}"))
 
 
@@ -195,6 +195,29 @@ def test_no_mail_to_an_address_that_is_not_confirmed(make_delivering_stack, make
     task = user.finish(convert(user, media))
     assert settle(stack, task, retry=False) == [("mail", "sent", "1")]
     assert len(relay.mails) == 1
+    assert link.partition("token=")[2] not in stack.web.whole_log() + stack.worker.whole_log()
+
+
+@pytest.mark.sanitized
+def test_new_password_by_mail(make_delivering_stack, make_relay):
+    """The mail goes to a confirmed address alone, and its link works once; opening it changes nothing."""
+    relay = make_relay()
+    stack = make_delivering_stack(relay=relay)
+    user, nobody = stack.client(), stack.anonymous()
+    order = {"email": f"{user.username}@EXAMPLE.com"}
+    assert nobody.post("/api/auth/reset", json=order).status_code == 202
+    relay.confirm(user)
+    assert nobody.post("/api/auth/reset", json=order).status_code == 202
+    mail = relay.wait()[0]
+    assert len(relay.mails) == 1 and mail.recipients == [f"{user.username}@example.com"] and user.username not in text_of(mail)
+    link = re.search(r"https?://\S+", text_of(mail)).group()
+    page = requests.get(link, timeout=20)
+    assert page.status_code == 200 and '<form method="post">' in page.text and page.headers["Referrer-Policy"] == "no-referrer"
+    form = {"password1": "correct horse battery", "password2": "correct horse battery"}
+    assert requests.post(link, data=form, timeout=20).status_code == 200
+    assert requests.post(link, data=form, timeout=20).json()["code"] == "bad_reset"
+    assert user.get("/api/tasks").status_code == 401
+    assert nobody.post("/api/auth/login", json={"username": user.username, "password": form["password1"]}).status_code == 200
     assert link.partition("token=")[2] not in stack.web.whole_log() + stack.worker.whole_log()
 
 
