@@ -44,7 +44,7 @@ def test_deletion_that_is_killed_leaves_nothing(make_stack, media):
     user_id = user.get("/api/auth/me").json()["id"]
     fill(stack, user, media)
     stack.sql("INSERT INTO tasks (file_id, user_id, kind, status, processed_at) SELECT gen_random_uuid(), "
-              f"{user_id}, 'insert_records', 'processed', now() FROM generate_series(1, 1500) RETURNING id")
+              f"{user_id}, 'insert_records', 'processed', now() FROM generate_series(1, 700) RETURNING id")
     assert user.delete("/api/auth/me", json={"password": PASSWORD}).status_code == 202
     assert user.get("/api/tasks").status_code == 401
 
