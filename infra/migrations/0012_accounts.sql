@@ -6,9 +6,11 @@ ALTER TABLE users
     ADD COLUMN token_version integer NOT NULL DEFAULT 0, -- login tokens of other versions are refused
     ADD COLUMN deleted_at    timestamptz;                -- the sweep deletes what belongs to the user, then the row
 
--- Two texts are the same name if this is the same: NFC, without regard to case. Upper case first: ß, ẞ and ss are one, ς and σ too.
+-- Two texts are the same name if this is the same: NFC, without regard to case. By way of upper case ß, ẞ and ss become one, ς and
+-- σ too; by way of lower case before, ẞ has an upper case.
 CREATE FUNCTION fold_name(name text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT normalize(lower(upper(normalize(name, NFC) COLLATE "und-x-icu") COLLATE "und-x-icu"), NFC) COLLATE "C"
+    SELECT normalize(lower(upper(lower(normalize(name, NFC) COLLATE "und-x-icu") COLLATE "und-x-icu") COLLATE "und-x-icu"), NFC)
+        COLLATE "C"
 $$;
 
 -- What PostgreSQL's lower() let in twice stays: the oldest has the name.
