@@ -1,6 +1,5 @@
 """Cases of signup, login, me and API keys."""
 
-import concurrent.futures
 import uuid
 
 from ..client import PASSWORD
@@ -352,21 +351,3 @@ def _set_by_an_old_mail(env, call):
     token = reset_token(env, user)
     env.stack.sql(f"UPDATE deliveries SET token_expires_at = now() WHERE token_hash = encode(sha256('{token}'), 'hex') RETURNING id")
     return call(json={"token": token, "password1": NEW, "password2": NEW})
-
-
-@case("usePasswordReset", 429)
-def _while_many_log_in(env, call):
-    """Half of the places for passwords are taken by one address: it gets no more."""
-    user, address = env.new_user(), {"X-Forwarded-For": "192.0.2.9"}
-
-    def log_in(n):
-        env.stack.anonymous().post("/api/auth/login", json={"username": f"nobody-{n}", "password": "x"}, headers=address)
-
-    def set_password():
-        return call(json={"token": reset_token(env, user), "password1": NEW, "password2": NEW}, headers=address)
-    with concurrent.futures.ThreadPoolExecutor(12) as pool:
-        logins = [pool.submit(log_in, n) for n in range(48)]
-        answers = [set_password()]
-        while answers[-1].status_code != 429 and not all(one.done() for one in logins):
-            answers.append(set_password())
-    return answers[-1]
