@@ -37,20 +37,29 @@ static const char *bearer_of(const struct mr_request *req)
     return header + 7 + strspn(header + 7, " ");
 }
 
-static enum mr_status find_caller(struct mr_web *web, const struct mr_request *req, bool reads,
-                                  struct mr_caller *ret, struct mr_err *err)
+static enum mr_status of_login(struct mr_web *web, const char *token, struct mr_caller *ret,
+                               struct mr_err *err)
 {
-    const char *token = bearer_of(req);
     struct mr_login_token login = {0};
-    if (!token)
-        return mr_fail(err, MR_UNAUTHENTICATED,
-                       "Authorization: Bearer TOKEN is required: log in first, or send an API key");
-    if (strncmp(token, MR_API_KEY_PREFIX, strlen(MR_API_KEY_PREFIX)) == 0)
-        return of_key(web, token, reads, ret, err);
     MR_TRY(mr_login_token_check(web->config->jwt_secret, token, &login, err));
     MR_TRY(mr_token_version_check(web->token_versions, login.user_id, login.version, err));
     *ret =
         (struct mr_caller){.user_id = login.user_id, .version = login.version, .expires_s = login.expires_s};
+    return MR_OK;
+}
+
+static enum mr_status find_caller(struct mr_web *web, const struct mr_request *req, bool reads,
+                                  struct mr_caller *ret, struct mr_err *err)
+{
+    const char *token = bearer_of(req);
+    if (!token)
+        return mr_fail(err, MR_UNAUTHENTICATED,
+                       "Authorization: Bearer TOKEN is required: log in first, or send an API key");
+    if (strncmp(token, MR_API_KEY_PREFIX, strlen(MR_API_KEY_PREFIX)) == 0)
+        MR_TRY(of_key(web, token, reads, ret, err));
+    else
+        MR_TRY(of_login(web, token, ret, err));
+    mr_request_note_user(req, ret->user_id);
     return MR_OK;
 }
 

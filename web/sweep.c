@@ -11,6 +11,7 @@
 #include "shared/data/records.h"
 #include "shared/data/uploads.h"
 #include "web/account_removal.h"
+#include "web/upload_removal.h"
 
 enum {
     ROUNDS = 20, /* of batches of messages or keys, in one sweep */
@@ -22,8 +23,7 @@ enum {
     ORPHANS_PATIENCE_US = 20 * 1000000,
     UPLOADS_BATCH = 100,
     LINKS_BATCH = 1000,
-    RECORDS_ROUNDS = 50,        /* each of up to MR_RECORDS_PURGE_MAX records */
-    SESSION_LIFE_S = 8 * 86400, /* an upload session lives for at most a week */
+    RECORDS_ROUNDS = 50, /* each of up to MR_RECORDS_PURGE_MAX records */
 };
 
 MR_DEFINE_CLEANUP(mr_message, free)
@@ -141,17 +141,6 @@ static enum mr_status delete_keys(struct mr_web *web, int64_t *total, struct mr_
     return MR_OK;
 }
 
-/* The session goes first: while it lives, its client can store the object again. */
-static enum mr_status delete_upload(struct mr_web *web, const struct mr_upload_record *record,
-                                    struct mr_err *err)
-{
-    enum mr_status canceled = mr_storage_cancel_session(web->cloud.storage, record->session_uri, err);
-    if (mr_status_is_transient(canceled))
-        return canceled;
-    MR_TRY(mr_storage_delete(web->cloud.storage, record->object, err));
-    return mr_uploads_forget(web->db, record->id, canceled == MR_OK ? 0 : SESSION_LIFE_S, err);
-}
-
 struct expired_uploads {
     struct mr_upload_record records[UPLOADS_BATCH];
     size_t count;
@@ -169,7 +158,7 @@ static enum mr_status delete_uploads(struct mr_web *web, int64_t *total, struct 
     MR_AUTO(expired_uploads) struct expired_uploads expired = {.count = 0};
     MR_TRY(mr_uploads_give_up(web->db, expired.records, UPLOADS_BATCH, &expired.count, err));
     for (size_t i = 0; i < expired.count; i++) {
-        MR_TRY(delete_upload(web, &expired.records[i], err));
+        MR_TRY(mr_upload_remove(web, &expired.records[i], err));
         ++*total;
     }
     return MR_OK;

@@ -33,7 +33,7 @@ struct mr_task_waits {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* waits on CLOCK_MONOTONIC */
     /* lock protects all fields below. */
-    TAILQ_HEAD(, wait) list;
+    TAILQ_HEAD(wait_list, wait) list;
     size_t count;
     bool stopped;
 };

@@ -144,6 +144,7 @@ static enum mr_status configure_and_run(struct mr_log *log, struct mr_err *err)
     MR_AUTO(mr_config) struct mr_config config = {0};
     MR_TRY(mr_config_load(MR_PROGRAM_WORKER, &config, err));
     mr_log_parse_severity(config.log_level, &log->min);
+    mr_log_set_format(log, config.log_format);
     return run(&config, *log, sandbox, &signals, err);
 }
 

@@ -94,6 +94,7 @@ export_environment() {
     SCHEDULER_URL=$STORAGE_URL
     WEB_URL=http://127.0.0.1:$port
     WORKER_URL=http://127.0.0.1:$worker_port
+    [[ ! -t 2 ]] || export LOG_FORMAT=${LOG_FORMAT:-text} # a person reads it
     load_jwt_secret
 }
 

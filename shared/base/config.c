@@ -34,6 +34,7 @@ struct entry {
 static const struct entry entries[] = {
     NUMBER("PORT", BOTH, port, 8080, 0, 65535, "port to listen on; 0: any free port"),
     TEXT("LOG_LEVEL", BOTH, 0, log_level, "info", 20, "debug|info|notice|warning|error|critical", "lowest severity that is logged"),
+    TEXT("LOG_FORMAT", BOTH, 0, log_format, "json", 10, "json|text", "json: for Cloud Logging; text: for people"),
     TEXT("GOOGLE_CLOUD_PROJECT", BOTH, 0, project, "", 100, NULL, "project id; empty: from the metadata server"),
     TEXT("DATABASE_URL", BOTH, REQUIRED | SECRET, database_url, "", 2000, NULL, "PostgreSQL connection string (libpq, URI or key=value)"),
     TEXT("MIGRATION_DATABASE_URL", WEB, SECRET, migration_database_url, "", 2000, NULL, "connection string of the owner of the tables, with which web migrates at its start; empty: DATABASE_URL"),

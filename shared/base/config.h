@@ -21,6 +21,7 @@ struct mr_config {
     /* Both programs. */
     int64_t port;
     char *log_level;
+    char *log_format;
     char *project;
     char *database_url;
     char *migration_database_url;

@@ -1,6 +1,7 @@
 #include "shared/base/log.h"
 
 #include "shared/base/clock.h"
+#include "shared/base/log_text.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -9,11 +10,16 @@
 #include <unistd.h>
 
 static const char *const severity_names[] = {"DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL"};
-enum { SEVERITIES = sizeof severity_names / sizeof *severity_names };
+enum { SEVERITIES = sizeof severity_names / sizeof *severity_names, TEXT_MAX = 64 << 10 };
 
 struct mr_log mr_log_init(const char *program, enum mr_severity min)
 {
     return (struct mr_log){.fd = STDERR_FILENO, .min = min, .program = program};
+}
+
+void mr_log_set_format(struct mr_log *log, const char *format)
+{
+    log->is_text = strcmp(format, "text") == 0;
 }
 
 bool mr_log_parse_severity(const char *text, enum mr_severity *ret_severity)
@@ -103,6 +109,28 @@ static json_t *new_entry(const struct mr_log *log, enum mr_severity severity, co
     return entry;
 }
 
+static void write_text(const struct mr_log *log, const json_t *entry)
+{
+    MR_AUTO(mr_buf) struct mr_buf line = MR_BUF_INIT(TEXT_MAX);
+    if (mr_log_text(entry, &line, NULL) == MR_OK && mr_buf_append_str(&line, "\n", NULL) == MR_OK)
+        write_line(log->fd, line.data, line.len);
+}
+
+static void write_entry(const struct mr_log *log, const json_t *entry)
+{
+    if (log->is_text) {
+        write_text(log, entry);
+        return;
+    }
+    char *line = json_dumps(entry, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    if (!line)
+        return;
+    size_t len = strlen(line);
+    line[len] = '\n'; /* replaces the NUL: one write, one line */
+    write_line(log->fd, line, len + 1);
+    free(line);
+}
+
 static void emit(const struct mr_log *log, enum mr_severity severity, const char *message,
                  const struct mr_err *cause, const char *fields, va_list args)
 {
@@ -123,13 +151,7 @@ static void emit(const struct mr_log *log, enum mr_severity severity, const char
         else
             set_string(entry, "log_fault", "fields could not be packed");
     }
-    char *line = json_dumps(entry, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    if (!line)
-        return;
-    size_t len = strlen(line);
-    line[len] = '\n'; /* replaces the NUL: one write, one line */
-    write_line(log->fd, line, len + 1);
-    free(line);
+    write_entry(log, entry);
 }
 
 void mr_log_write(const struct mr_log *log, enum mr_severity severity, const char *message,

@@ -18,6 +18,7 @@ struct mr_log {
     int fd;               /* where lines go; not owned */
     enum mr_severity min; /* lines below are dropped */
     const char *program;  /* e.g. "mediarun-web"; not owned */
+    bool is_text;         /* lines for people (log_text.h) instead of JSON */
     const char *project;  /* for the trace's full name; not owned, may be NULL or "" */
     char trace[33];       /* 32 hex digits, or "" */
     char span[17];        /* 16 hex digits, or "" */
@@ -25,6 +26,9 @@ struct mr_log {
 
 /* A logger without a trace. */
 struct mr_log mr_log_init(const char *program, enum mr_severity min);
+
+/* For LOG_FORMAT: "text" or, whatever else it is, "json". */
+void mr_log_set_format(struct mr_log *log, const char *format);
 
 /* "debug", "info", "notice", "warning", "error", "critical"; false for anything else. */
 bool mr_log_parse_severity(const char *text, enum mr_severity *ret_severity);

@@ -12,6 +12,7 @@
 #ifndef MR_DATA_DELIVERIES_H
 #define MR_DATA_DELIVERIES_H
 
+#include "shared/base/json.h"
 #include "shared/base/random.h"
 #include "shared/data/db.h"
 #include "shared/data/message.h"
@@ -68,6 +69,24 @@ enum mr_delivery_end {
 MR_MUST_CHECK enum mr_status mr_delivery_finish(struct mr_db *db, const struct mr_delivery *delivery,
                                                 enum mr_delivery_end end, int64_t retry_after_s,
                                                 const char *error, bool *ret_ours, struct mr_err *err);
+
+/* What a list has, newest first. */
+struct mr_delivery_filter {
+    int64_t max;        /* length of the list, at least 1 */
+    int64_t before;     /* only ids below this one; 0: from the newest */
+    const char *status; /* NULL: any */
+};
+/* The webhooks and mails of the user's tasks, as an array for clients. The caller owns *ret. */
+MR_MUST_CHECK enum mr_status mr_deliveries_list(struct mr_db *db, int64_t user_id,
+                                                const struct mr_delivery_filter *filter, json_t **ret,
+                                                struct mr_err *err);
+/*
+ * Makes a webhook that has ended due again, with all its attempts and the same public_id; key is its id. The caller
+ * publishes *ret_message. MR_NOT_FOUND; MR_CONFLICT with code "not_replayable": a mail, not ended yet, or of an earlier
+ * run of its task. MR_INVALID for a key that is no number.
+ */
+MR_MUST_CHECK enum mr_status mr_delivery_replay(struct mr_db *db, int64_t user_id, const char *key,
+                                                struct mr_message *ret_message, struct mr_err *err);
 
 /* How long to wait after this many attempts: from 10 s to 3 h, randomly a fifth more or less. */
 int64_t mr_delivery_backoff_s(int64_t attempts);

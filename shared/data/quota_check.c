@@ -22,21 +22,24 @@ enum mr_status mr_quota_check(struct mr_db *db, const struct mr_quotas *quotas, 
 {
     static const struct mr_statement check = {
         "quota_check",
-        "WITH" MR_QUOTA_LIMITS("$2") ", w AS (SELECT $1::bigint AS user_id, $3::bigint AS tasks,"
-                                     " $4::bigint AS bytes, $5::bigint AS uploads, 0 AS records_of_task,"
-                                     " 0 AS records, false AS has_delivery, 0 AS deliveries)"
-                                     " SELECT" MR_QUOTA_VERDICT " AS quota FROM w" MR_QUOTA_JOIN,
-        5};
+        "WITH" MR_QUOTA_LIMITS(
+            "$2") ", w AS (SELECT $1::bigint AS user_id, $3::bigint AS tasks,"
+                  " $4::bigint AS bytes, $5::bigint AS uploads, 0 AS records_of_task,"
+                  " 0 AS records, $6::bigint > 0 AS has_delivery, $6::bigint AS deliveries)"
+                  " SELECT" MR_QUOTA_VERDICT " AS quota FROM w" MR_QUOTA_JOIN,
+        6};
     char user[MR_INT64_TEXT_MAX], tasks[MR_INT64_TEXT_MAX], bytes[MR_INT64_TEXT_MAX],
-        uploads[MR_INT64_TEXT_MAX];
+        uploads[MR_INT64_TEXT_MAX], deliveries[MR_INT64_TEXT_MAX];
     char limits[MR_QUOTA_LIMITS_MAX];
     mr_int64_text(user_id, user);
     mr_int64_text(need->tasks, tasks);
     mr_int64_text(need->bytes, bytes);
     mr_int64_text(need->uploads, uploads);
+    mr_int64_text(need->deliveries, deliveries);
     MR_TRY(mr_quota_limits_text(quotas, limits, err));
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, &check, (const char *const[]){user, limits, tasks, bytes, uploads}, &rows, err));
+    MR_TRY(mr_db_exec(db, &check, (const char *const[]){user, limits, tasks, bytes, uploads, deliveries},
+                      &rows, err));
     if (mr_rows_is_null(rows, 0, "quota"))
         return MR_OK;
     return mr_quota_refuse(quotas, mr_quota_find(mr_rows_text(rows, 0, "quota")), err);

@@ -18,6 +18,7 @@ struct mr_quota_need {
     int64_t tasks;   /* that will wait or run */
     int64_t bytes;   /* stored */
     int64_t uploads; /* open direct uploads */
+    int64_t deliveries;
 };
 
 /* MR_OK, or the failure of mr_quota_refuse. */

@@ -61,6 +61,21 @@ enum mr_status mr_uploads_insert(struct mr_db *db, const struct mr_upload_record
     return MR_OK;
 }
 
+/* Runs a statement for one upload of a user, which returns its row. */
+static enum mr_status one_of_user(struct mr_db *db, const struct mr_statement *statement, int64_t user_id,
+                                  const char *id, struct mr_upload_record *ret, struct mr_err *err)
+{
+    char user[MR_INT64_TEXT_MAX];
+    mr_int64_text(user_id, user);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    if (mr_uuid_is_valid(id))
+        MR_TRY(mr_db_exec(db, statement, (const char *const[]){id, user}, &rows, err));
+    if (!rows || mr_rows_count(rows) == 0)
+        return mr_fail_code(err, MR_CODE_UNKNOWN_UPLOAD,
+                            "upload not found: begin one with POST /api/uploads");
+    return record_of(rows, 0, ret, err);
+}
+
 enum mr_status mr_uploads_find(struct mr_db *db, int64_t user_id, const char *id,
                                struct mr_upload_record *ret, struct mr_err *err)
 {
@@ -68,15 +83,36 @@ enum mr_status mr_uploads_find(struct mr_db *db, int64_t user_id, const char *id
         "uploads_find",
         "SELECT " COLUMNS " FROM uploads WHERE id = $1::uuid AND user_id = $2::bigint AND expires_at > now()",
         2};
+    return one_of_user(db, &find, user_id, id, ret, err);
+}
+
+enum mr_status mr_uploads_cancel(struct mr_db *db, int64_t user_id, const char *id,
+                                 struct mr_upload_record *ret, struct mr_err *err)
+{
+    static const struct mr_statement cancel = {
+        "uploads_cancel",
+        "UPDATE uploads SET expires_at = '-infinity' WHERE id = $1::uuid AND user_id = $2::bigint"
+        " AND expires_at > now() RETURNING " COLUMNS,
+        2};
+    return one_of_user(db, &cancel, user_id, id, ret, err);
+}
+
+enum mr_status mr_uploads_list(struct mr_db *db, int64_t user_id, json_t **ret, struct mr_err *err)
+{
+    static const struct mr_statement list = {
+        "uploads_list",
+        "SELECT coalesce(json_agg(json_build_object('upload_id', id, 'fileName', file_name, 'contentType',"
+        " content_type, 'size', size, 'created_at', " UTC("created_at") ", 'expires_at', " UTC(
+            "expires_at") ")"
+                          " ORDER BY created_at DESC), '[]') AS list FROM uploads WHERE user_id = $1::bigint "
+                          "AND expires_at > now()",
+        1};
     char user[MR_INT64_TEXT_MAX];
-    mr_int64_text(user_id, user);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    if (mr_uuid_is_valid(id))
-        MR_TRY(mr_db_exec(db, &find, (const char *const[]){id, user}, &rows, err));
-    if (!rows || mr_rows_count(rows) == 0)
-        return mr_fail_code(err, MR_CODE_UNKNOWN_UPLOAD,
-                            "upload not found: begin one with POST /api/uploads");
-    return record_of(rows, 0, ret, err);
+    mr_int64_text(user_id, user);
+    MR_TRY(mr_db_exec(db, &list, (const char *const[]){user}, &rows, err));
+    const char *text = mr_rows_text(rows, 0, "list");
+    return mr_json_parse(text, strlen(text), 0, ret, err);
 }
 
 static enum mr_status records_of(const struct mr_rows *rows, struct mr_upload_record *ret, size_t *ret_count,

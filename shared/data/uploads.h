@@ -12,6 +12,7 @@
 #define MR_DATA_UPLOADS_H
 
 #include "shared/base/clock.h"
+#include "shared/base/json.h"
 #include "shared/base/random.h"
 #include "shared/data/db.h"
 
@@ -38,6 +39,14 @@ MR_MUST_CHECK enum mr_status mr_uploads_insert(struct mr_db *db, const struct mr
  * unknown (or not a UUID), another user's, taken, or expired. */
 MR_MUST_CHECK enum mr_status mr_uploads_find(struct mr_db *db, int64_t user_id, const char *id,
                                              struct mr_upload_record *ret, struct mr_err *err);
+
+/* The user's uploads that can still be taken, newest first, as an array for clients. The caller owns *ret. */
+MR_MUST_CHECK enum mr_status mr_uploads_list(struct mr_db *db, int64_t user_id, json_t **ret,
+                                             struct mr_err *err);
+
+/* Gives up one upload of the user, as mr_uploads_give_up does for those that expired. MR_NOT_FOUND as mr_uploads_find. */
+MR_MUST_CHECK enum mr_status mr_uploads_cancel(struct mr_db *db, int64_t user_id, const char *id,
+                                               struct mr_upload_record *ret, struct mr_err *err);
 
 /*
  * Gives up expired uploads: from now on no task can take them. Fills ret (room for max); the caller frees each.

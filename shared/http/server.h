@@ -140,6 +140,8 @@ bool mr_request_header_at(const struct mr_request *req, size_t n, const char **r
 const char *mr_request_base_url(const struct mr_request *req);
 /* The client's address: the peer's, or what the proxies in front have noted (RFC 7239 §5.2 has the risks). */
 const char *mr_request_remote(const struct mr_request *req);
+/* For the request's log line: whose request it is. */
+void mr_request_note_user(const struct mr_request *req, int64_t user_id);
 /* The request's own logger: it has the request's trace. */
 const struct mr_log *mr_request_log(const struct mr_request *req);
 /* The declared Content-Length; -1 if unknown (chunked). */

@@ -116,7 +116,10 @@ static void log_request(const struct mr_request *req)
                                          .started_us = req->started_us,
                                          .request_bytes = req->body.received,
                                          .response_bytes = req->out.sent,
-                                         .cut_off = !req->out.ended};
+                                         .cut_off = !req->out.ended,
+                                         .code = req->out.reason[0] ? mr_code_name(req->out.code) : NULL,
+                                         .reason = req->out.reason[0] ? req->out.reason : NULL,
+                                         .user_id = req->conn->user_id};
     if (!req->out.parked)
         mr_request_line_log(&req->log, req->server->options.log_requests, &line);
 }
@@ -139,6 +142,7 @@ static enum mr_after after(struct mr_request *req)
 void mr_server_dispatch(struct mr_connection *conn)
 {
     conn->after = MR_AFTER_CLOSE;
+    conn->user_id = 0;
     if (atomic_load(&conn->server->stopping))
         return;
     struct mr_request req = {

@@ -61,6 +61,8 @@ void mr_request_answer_failure(struct mr_request *req, int http_status, const st
         req->out.close = true; /* the client sees a truncated answer */
         return;
     }
+    req->out.code = cause->code;
+    snprintf(req->out.reason, sizeof req->out.reason, "%.*s", MR_REASON_MAX - 1, cause->message);
     mr_buf_clear(&req->out.headers); /* they belonged to the other answer */
     struct mr_err fault = {0};
     if (answer_failure(req, http_status, cause, &fault) == MR_OK)

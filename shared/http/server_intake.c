@@ -159,8 +159,9 @@ static void refuse(struct mr_connection *conn, const struct mr_err *cause, const
     mr_buf_free(&conn->out);
     if (mr_server_refusal(&conn->server->options.cors, &conn->head, cause, allow, &conn->out) == MR_OK)
         write_answer(conn);
-    mr_log_write(conn->server->options.log, MR_LOG_INFO, cause->message, "{s:s, s:s}", "code",
-                 mr_code_name(cause->code), "remote", conn->address);
+    mr_log_write(conn->server->options.log, MR_LOG_INFO, cause->message, "{s:i, s:s, s:s}", "status",
+                 mr_http_status_of(cause), "code", mr_code_name(cause->code), "remote",
+                 conn->remote[0] ? conn->remote : conn->address);
 }
 
 /* Leaves the connection ready for the next request, or closes it so that the client can still read the answer. */
@@ -171,6 +172,7 @@ static void finish(struct mr_connection *conn)
     mr_buf_free(&conn->in);
     mr_buf_free(&conn->out);
     conn->framing = (struct mr_framing){0};
+    conn->remote[0] = '\0';
     conn->whole = false;
     if (conn->after == MR_AFTER_KEEP && !conn->closing) {
         mr_wait_begin(conn, MR_PHASE_HEAD, timeout_ms < MR_KEEP_ALIVE_MS ? timeout_ms : MR_KEEP_ALIVE_MS);

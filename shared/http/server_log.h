@@ -12,6 +12,8 @@ struct mr_request_line {
     int64_t started_us;                    /* monotonic */
     int64_t request_bytes, response_bytes; /* of the bodies */
     bool cut_off;                          /* the answer did not reach its end */
+    const char *code, *reason;             /* of a failure; NULL: none */
+    int64_t user_id;                       /* 0: unknown */
 };
 
 /* Statuses of 500 and above are always logged, the others only if `all`. */

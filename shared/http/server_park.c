@@ -17,7 +17,7 @@ struct mr_parked {
     char remote[REMOTE_MAX];
     char *path;
     int64_t started_us;
-    int64_t request_bytes;
+    int64_t request_bytes, user_id;
     struct mr_buf headers; /* of the handler */
     struct mr_buf out;     /* the answer, or what is left of it */
     int http_status;       /* of the answer */
@@ -53,6 +53,7 @@ static enum mr_status describe(const struct mr_request *req, struct mr_parked **
     parked->log = req->log;
     parked->started_us = req->started_us;
     parked->request_bytes = req->body.received;
+    parked->user_id = req->conn->user_id;
     snprintf(parked->method, sizeof parked->method, "%s", mr_request_method(req));
     snprintf(parked->remote, sizeof parked->remote, "%s", mr_request_remote(req));
     parked->path = strdup(req->path.text);
@@ -100,6 +101,7 @@ void mr_parked_close(struct mr_parked *parked)
                                          .started_us = parked->started_us,
                                          .request_bytes = parked->request_bytes,
                                          .response_bytes = parked->response_bytes,
+                                         .user_id = parked->user_id,
                                          .cut_off = parked->is_cut || parked->out.len > 0};
     mr_request_line_log(&parked->log, parked->log_requests, &line);
     parked_free(parked);

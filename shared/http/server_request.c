@@ -145,6 +145,11 @@ const char *mr_request_remote(const struct mr_request *req)
     return req->conn->remote;
 }
 
+void mr_request_note_user(const struct mr_request *req, int64_t user_id)
+{
+    req->conn->user_id = user_id;
+}
+
 const struct mr_log *mr_request_log(const struct mr_request *req)
 {
     return &req->log;

@@ -23,6 +23,7 @@ enum {
     MR_ADDRESS_MAX = 48,        /* as in civetweb's mg_request_info */
     MR_KNOWN_SOCKETS = 16 * 1024,
     MR_START_FAULT_MAX = 200,
+    MR_REASON_MAX = 200,
 };
 
 struct mr_pool;
@@ -58,6 +59,7 @@ struct mr_connection {
     char remote[MR_ADDRESS_MAX]; /* the client of the request, behind the proxies */
     const char *buffer;          /* where civetweb puts what it receives; NULL before the first request */
     int64_t taken;               /* bytes of earlier requests, at least */
+    int64_t user_id;             /* of the request, if a handler has noted it; else 0 */
     bool refused;                /* an answer was given to what is no request */
     bool closing;                /* civetweb closes it after this request */
     struct mr_head head;
@@ -140,8 +142,10 @@ struct mr_request {
         bool no_body;     /* HEAD, 204, 304 */
         bool until_close; /* detached: closing ends the body, whatever the version */
         bool close;
-        bool parked; /* answered and logged later, by another thread */
-        bool gone;   /* a write failed: the client has disconnected */
+        bool parked;       /* answered and logged later, by another thread */
+        enum mr_code code; /* of a failure, and what was said of it; "": none */
+        char reason[MR_REASON_MAX];
+        bool gone; /* a write failed: the client has disconnected */
     } out;
 };
 

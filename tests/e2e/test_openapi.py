@@ -124,7 +124,8 @@ def test_wrong_responses_are_found(env):
 
 def filled(operation):
     """Well-formed values for the parameters of the path, which name nothing."""
-    return {"id": NOWHERE, "link_id": NOWHERE, "file_id": str(uuid.uuid4())} if "{" in operation.path else {}
+    ids = {"id": NOWHERE, "link_id": NOWHERE, "file_id": str(uuid.uuid4()), "upload_id": str(uuid.uuid4())}
+    return ids if "{" in operation.path else {}
 
 
 @pytest.mark.parametrize("operation", [one for one in OPERATIONS if CONTRACT.security(one)], ids=lambda one: one.id)
@@ -204,7 +205,7 @@ def test_database_down(env):
         "usePasswordReset": {"json": {"token": "x", "password1": "Secret12", "password2": "Secret12"}}, "createTask": {"json": {"kind": "insert_records"}}, "redoTask": {"json": {"newFormat": "mp3"}},
         "createUpload": {"json": {"fileName": "a.wav", "size": 1}}, "createKey": {"json": {"name": "x", "scopes": ["read"]}}, "createStreamToken": {"json": {"purpose": "files", "task_id": NOWHERE}}, "probe": {"json": {"upload_id": str(uuid.uuid4())}},
         "deadLetters": {"json": envelope({"v": 1, "kind": "convert", "task_id": int(NOWHERE), "generation": 1})},
-        "benchmarkStart": benchmark_form(env)}
+        "deleteTasks": {"params": {"status": "failed"}}, "benchmarkStart": benchmark_form(env)}
     stack.postgres.sql(allow.format("false"), "dbname=postgres")
     try:
         stack.postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'", "dbname=postgres")

@@ -109,6 +109,29 @@ static void test_hostile_text_does_not_lose_the_line(void **state)
     assert_non_null(json_object_get(second, "log_fault"));
 }
 
+static void test_text(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const lines[] = {
+        " NOTICE   test: GET 200 n=5 ms=1.5 path=/a path2=\"a b\" evil=\"\\u001B[0m\\u00E9\" none=null\n",
+        " WARNING  test: \"two\\nlines\" error.status=invalid error.code=invalid error.message=broken\n",
+    };
+    struct mr_err cause;
+    mr_fail(&cause, MR_INVALID, "broken");
+    mr_log_set_format(&fixture->log, "text");
+    mr_log_write(&fixture->log, MR_LOG_NOTICE, "GET 200", "{s:i,s:f,s:s,s:s,s:s,s:n}", "n", 5, "ms", 1.5,
+                 "path", "/a", "path2", "a b", "evil", "\x1b[0m\xc3\xa9", "none");
+    mr_log_err(&fixture->log, MR_LOG_WARNING, "two\nlines", &cause, NULL);
+    mr_log_set_format(&fixture->log, "json");
+    rewind(fixture->file);
+    for (size_t i = 0; i < 2; i++) {
+        char line[1000];
+        assert_non_null(fgets(line, sizeof line, fixture->file));
+        assert_true(line[2] == ':' && line[8] == '.'); /* the time */
+        assert_string_equal(strchr(line, ' '), lines[i]);
+    }
+}
+
 #define TRACE "0af7651916cd43dd8448eb211c80319c"
 
 static void test_traces(void **state)
@@ -197,10 +220,15 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_line),           TEST(test_severity_floor),
-        TEST(test_failure_fields), TEST(test_hostile_text_does_not_lose_the_line),
-        TEST(test_traces),         TEST(test_trace_is_named_in_full),
-        TEST(test_parse_severity), TEST(test_lines_of_threads_stay_whole),
+        TEST(test_line),
+        TEST(test_text),
+        TEST(test_severity_floor),
+        TEST(test_failure_fields),
+        TEST(test_hostile_text_does_not_lose_the_line),
+        TEST(test_traces),
+        TEST(test_trace_is_named_in_full),
+        TEST(test_parse_severity),
+        TEST(test_lines_of_threads_stay_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

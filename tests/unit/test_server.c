@@ -156,6 +156,22 @@ static void test_requests_are_logged_without_query(void **state)
     assert_null(strstr(text, "hush"));
 }
 
+/* A refusal says in the log why, and for whom: the client behind the proxies. */
+static void test_failures_are_logged_with_their_reason(void **state)
+{
+    struct served_fixture *fixture = *state;
+    MR_AUTO(answer) struct answer failed = exchange(&fixture->http, "GET /fail/1 HTTP/1.1\r\n" HOST "\r\n");
+    MR_AUTO(answer) struct answer refused = exchange(&fixture->http, "GET /items/1 HTTP/1.1\r\n\r\n");
+    assert_int_equal(failed.status, 400);
+    assert_int_equal(refused.status, 400);
+    assert_true(mr_server_drain(fixture->http.server, PATIENCE_MS));
+    char text[4096] = "";
+    assert_true(pread(fixture->http.log.fd, text, sizeof text - 1, 0) > 0);
+    assert_non_null(strstr(text, "\"code\":\"invalid\",\"reason\":\"the secret reason\""));
+    assert_non_null(strstr(text, "\"status\":400,\"code\":\"malformed_request\",\"remote\":\"127.0.0.1\""));
+    assert_null(strstr(text, "user_id"));
+}
+
 static void test_keep_alive_and_pipelining(void **state)
 {
     int fd = fixture_server_connect(*state);
@@ -300,6 +316,7 @@ int main(void)
         TEST(test_failures_become_problems),
         TEST(test_a_failure_may_say_when_to_retry),
         TEST(test_requests_are_logged_without_query),
+        TEST(test_failures_are_logged_with_their_reason),
         TEST(test_keep_alive_and_pipelining),
         TEST(test_expect_continue),
         TEST(test_no_continue_after_a_refusal),

@@ -27,14 +27,19 @@ mr_handler mr_api_task_get; /* tasks.c */
 mr_handler mr_api_task_cancel;
 mr_handler mr_api_task_redo;
 mr_handler mr_api_task_delete;
-mr_handler mr_api_link_post; /* links.c */
+mr_handler mr_api_task_delete_many; /* task_delete_many.c */
+mr_handler mr_api_link_post;        /* links.c */
 mr_handler mr_api_link_list;
 mr_handler mr_api_link_revoke;
 mr_handler mr_api_stream_token;  /* stream_tokens.c */
 mr_handler mr_api_probe;         /* probe.c */
 mr_handler mr_api_upload_create; /* uploads.c */
-mr_handler mr_api_file_get;      /* files.c */
-mr_handler mr_api_task_events;   /* events.c */
+mr_handler mr_api_upload_list;
+mr_handler mr_api_upload_cancel;
+mr_handler mr_api_delivery_list; /* deliveries.c */
+mr_handler mr_api_delivery_replay;
+mr_handler mr_api_file_get;    /* files.c */
+mr_handler mr_api_task_events; /* events.c */
 mr_handler mr_api_events;
 mr_handler mr_api_alive; /* health.c */
 mr_handler mr_api_health;

@@ -1,5 +1,5 @@
 /*
- * POST /api/uploads: opens a resumable session for a client that sends its file to Cloud Storage itself,
+ * POST, GET and DELETE /api/uploads. POST opens a resumable session for a client that sends its file to Cloud Storage itself,
  * because Cloud Run limits requests to 32 MiB; and checks such an upload when a task is created from it.
  *
  * The name of the object is in the ledger of orphaned objects before the session exists. A session whose row
@@ -16,6 +16,7 @@
 #include "web/api/body.h"
 #include "web/api/header_forms.h"
 #include "web/caller.h"
+#include "web/upload_removal.h"
 
 #include <inttypes.h>
 
@@ -195,6 +196,30 @@ enum mr_status mr_api_upload_create(void *app, struct mr_request *req, struct mr
     MR_TRY(make_record(&announcement, user_id, &record, err));
     MR_TRY(begin_session(web, &announcement, &record, expires_at, err));
     return answer(req, &record, expires_at, err);
+}
+
+enum mr_status mr_api_upload_list(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_web *web = app;
+    int64_t user_id = 0;
+    json_t *list = NULL;
+    MR_TRY(mr_caller_user(web, req, &user_id, err));
+    MR_TRY(mr_uploads_list(web->db, user_id, &list, err));
+    return mr_respond_json(req, 200, list, err);
+}
+
+enum mr_status mr_api_upload_cancel(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct mr_web *web = app;
+    int64_t user_id = 0;
+    struct mr_err cause;
+    MR_AUTO(mr_upload_record) struct mr_upload_record record = {0};
+    MR_TRY(mr_caller_user(web, req, &user_id, err));
+    MR_TRY(mr_uploads_cancel(web->db, user_id, mr_request_param(req, "upload_id"), &record, err));
+    if (mr_upload_remove(web, &record, &cause) != MR_OK)
+        mr_log_err(mr_request_log(req), MR_LOG_WARNING, "cannot remove an upload: the sweep will", &cause,
+                   "{s:s}", "upload_id", record.id);
+    return mr_respond_json(req, 200, json_pack("{s:s}", "message", "the upload is canceled"), err);
 }
 
 static enum mr_status compare(const struct mr_upload_record *record, const struct mr_object *object,

@@ -221,6 +221,7 @@ int main(int argc, char **argv)
         return give_up(&log, &err);
     log = mr_log_init("mediarun-emulator", options.log_level);
     log.project = options.project;
+    mr_log_set_format(&log, environment("LOG_FORMAT", "json"));
     enum mr_status status = options.front ? em_front_run(options.front, &err) : run(&options, &log, &err);
     return status == MR_OK ? EXIT_SUCCESS : give_up(&log, &err);
 }
