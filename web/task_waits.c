@@ -169,8 +169,8 @@ static size_t collect_locked(const struct mr_task_waits *waits)
 {
     size_t count = 0;
     struct wait *wait;
-    TAILQ_FOREACH(wait, &waits->list, in_list)
-    waits->seen[count++] = wait;
+    for (wait = TAILQ_FIRST(&waits->list); wait; wait = TAILQ_NEXT(wait, in_list))
+        waits->seen[count++] = wait;
     return count;
 }
 
@@ -247,8 +247,8 @@ static bool has_room_locked(const struct mr_task_waits *waits, int64_t user_id)
 {
     size_t own = 0;
     const struct wait *other;
-    TAILQ_FOREACH(other, &waits->list, in_list)
-    own += other->user_id == user_id;
+    for (other = TAILQ_FIRST(&waits->list); other; other = TAILQ_NEXT(other, in_list))
+        own += other->user_id == user_id;
     return !waits->stopped && waits->count < waits->options.max && own < waits->options.max_of_user;
 }
 

@@ -289,7 +289,7 @@ TABLES = [
     (OPENAPI, "OutputFormat", output_format_schema),
     (OPENAPI, "NewFormat", new_format_schema),
     (OPENAPI, "Preset", preset_schema),
-    (OPENAPI, "Options", options_schema),
+    (OPENAPI, "TaskOptions", options_schema),
     (OPENAPI, "ErrorCode", lambda: code_schema(ANSWER, "For programs; docs/errors.md says what each means. More codes may be added.")),
     (OPENAPI, "TaskErrorCode", lambda: code_schema(TASK, "For programs; docs/errors.md says what each means. More codes may be added.")),
     (OPENAPI, "WarningCode", lambda: code_schema(WARNING, "For programs; docs/errors.md says what each means. More codes may be added.")),
