@@ -102,7 +102,8 @@ static bool follows_rule(const char *password)
     bool mixed = t.lower && t.upper && t.digit;
     bool is_phrase = t.characters >= 15 && t.characters <= 128 && t.different >= 5;
     bool is_long = t.characters >= 8 && t.characters <= 128 && mixed;
-    bool is_special = t.characters >= 5 && t.characters <= 20 && mixed && strpbrk(password, "$#@");
+    bool is_special =
+        t.characters >= 5 && t.characters <= 20 && mixed && !t.blank && strpbrk(password, "$#@");
     return !t.control && (is_phrase || is_long || is_special);
 }
 
@@ -116,7 +117,7 @@ enum mr_status mr_password_check_rule(const char *password, struct mr_err *err)
         return mr_fail_code(
             err, MR_CODE_WEAK_PASSWORD,
             "password must have 15 to 128 characters; or 8 to 128 with upper case, lower case and "
-            "a digit; or 5 to 20 with these and one of $ # @");
+            "a digit; or 5 to 20 with these, one of $ # @ and no blank");
     return MR_OK;
 }
 

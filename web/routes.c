@@ -91,6 +91,7 @@ const struct mr_route_query mr_web_queries[] = {
     {mr_api_converter_health, "wait"},
     {mr_api_confirm_page, "*"},
     {mr_api_reset_page, "*"},
+    {mr_api_reset_use, "token"},
     {mr_api_index, "*"},
     {mr_api_docs, "*"},
     {mr_api_report, "*"},

@@ -172,7 +172,7 @@ def test_invalid_options(user, media, options):
     {"username": "abc", "email": "a@example.com", "password1": "Secret12", "password2": "Secret13"},
     {"username": "abc", "email": "a@example.com", "password1": "weak", "password2": "weak"},
     {"username": "abc", "email": "a@example.com", "password1": "nocapital12", "password2": "nocapital12"},
-    {"username": "abc", "email": "a@example.com", "password1": "With Blank12", "password2": "With Blank12"},
+    {"username": "abc", "email": "a@example.com", "password1": "Wi Bl$1", "password2": "Wi Bl$1"},
     {"username": "abc", "email": "a@example.com", "password1": "Aa1" + "x" * 126, "password2": "Aa1" + "x" * 126},
     {"username": "x" * 1000, "email": "a@example.com", "password1": "Secret12", "password2": "Secret12"},
     {"username": ["list"], "email": {"a": 1}, "password1": 5, "password2": None},

@@ -131,7 +131,7 @@ def test_result_by_webhook_and_mail(make_delivering_stack, make_hook, make_relay
     answer = requests.get(link, timeout=10)
     assert answer.status_code == 200 and answer.content == user.download(task)
     token = link.partition("token=")[2]
-    assert requests.get(f"{stack.url}/api/tasks/{task['id']}?token={token}", timeout=10).status_code == 401
+    assert requests.get(f"{stack.url}/api/tasks/{task['id']}?token={token}", timeout=10).status_code == 400
 
     logs = stack.worker.whole_log() + stack.web.whole_log()
     for said in (token, "hush-hush", PASSWORD, secret.removeprefix("whsec_")):

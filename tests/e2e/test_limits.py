@@ -184,7 +184,7 @@ def test_memory_of_web_while_32_clients_upload(make_stack):
 
 @pytest.mark.slow
 @pytest.mark.skipif(SANITIZED, reason="sanitizers change how much memory a program needs")
-@pytest.mark.parametrize("target, seconds", [("flac", 800), ("m4a", 500)])
+@pytest.mark.parametrize("target, seconds", [("flac", 700), ("m4a", 400)])
 def test_memory_of_the_worker_with_a_big_file(make_stack, media, tmp_path, target, seconds):
     stack = make_stack()
     big = media.tone("wav", seconds=seconds, rate=48000)

@@ -186,7 +186,7 @@ def test_invalid_fields(stack, user):
     assert user.post("/api/uploads", data=b'{"fileName":"' + b"x" * 100_000 + b'"}',
                      headers={"Content-Type": "application/json"}).status_code == 413
     assert stack.anonymous().post("/api/uploads", json={"fileName": "a.wav", "size": 1}).status_code == 401
-    assert user.get("/api/uploads").status_code == 405
+    assert user.request("PUT", "/api/uploads", json={}).status_code == 405
     assert (count(stack, "uploads"), len(unclaimed(stack))) == before
 
 
