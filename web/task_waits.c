@@ -268,16 +268,21 @@ static enum mr_status park_locked(struct mr_task_waits *waits, struct mr_request
 }
 
 enum mr_status mr_task_waits_add(struct mr_task_waits *waits, struct mr_request *req, int64_t user_id,
-                                 json_t *view, int64_t seconds, bool *ret_waits, struct mr_err *err)
+                                 const json_t *view, int64_t seconds, bool *ret_waits, struct mr_err *err)
 {
     struct wait *wait = calloc(1, sizeof *wait);
     if (!wait)
         return mr_fail_oom(err);
-    *wait = (struct wait){.view = json_incref(view),
-                          .user_id = user_id,
-                          .task_id = json_integer_value(json_object_get(view, "id")),
-                          .due_us = mr_time_monotonic_us() + seconds * INT64_C(1000000),
-                          .is_open = true};
+    *wait = (struct wait){
+        .view = json_deep_copy(view), /* jansson's counts of references are not for two threads */
+        .user_id = user_id,
+        .task_id = json_integer_value(json_object_get(view, "id")),
+        .due_us = mr_time_monotonic_us() + seconds * INT64_C(1000000),
+        .is_open = true};
+    if (!wait->view) {
+        wait_free(wait);
+        return mr_fail_oom(err);
+    }
     pthread_mutex_lock(&waits->lock);
     enum mr_status status = park_locked(waits, req, &wait, ret_waits, err);
     pthread_mutex_unlock(&waits->lock);

@@ -40,7 +40,7 @@ MR_DEFINE_CLEANUP(mr_task_waits, mr_task_waits_free)
  * when too many wait already: answer 202 at once.
  */
 MR_MUST_CHECK enum mr_status mr_task_waits_add(struct mr_task_waits *waits, struct mr_request *req,
-                                               int64_t user_id, json_t *view, int64_t seconds,
+                                               int64_t user_id, const json_t *view, int64_t seconds,
                                                bool *ret_waits, struct mr_err *err);
 
 /* The body of an answer: `message` and `task`, with a reference of its own. NULL without memory. */
