@@ -36,7 +36,7 @@ MR_DEFINE_CLEANUP(mr_task_waits, mr_task_waits_free)
 
 /*
  * Parks the request until the task of `view` has ended, for at most `seconds`; headers that it has are sent with the
- * answer. `view`, with a reference of its own, is the task as it is now. *ret_waits is false, and the request as it was,
+ * answer. `view`, which is copied, is the task as it is now. *ret_waits is false, and the request as it was,
  * when too many wait already: answer 202 at once.
  */
 MR_MUST_CHECK enum mr_status mr_task_waits_add(struct mr_task_waits *waits, struct mr_request *req,
