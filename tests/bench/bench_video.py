@@ -82,7 +82,7 @@ def fpv(stack, client, media, scratch):
 
 
 def memory(stack, client, media):
-    large = media._once("large.mp4", lambda path: ffmpeg(
+    large = media.once("large.mp4", lambda path: ffmpeg(
         "-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=30:duration=3", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt",
         "yuv420p", path))
     for target, options in (("mp4", {"crf": 23}), ("webm", None)):
