@@ -139,10 +139,12 @@ static enum mr_status configure_and_start(struct mr_server *server, struct mr_er
 enum mr_status mr_civetweb_start(struct mr_server *server, struct mr_err *err)
 {
     struct mg_server_port ports[2];
+    server->port = server->options.port; /* clients may come before mg_start2 returns */
     MR_TRY(configure_and_start(server, err));
-    if (mg_get_server_ports(server->civetweb, 2, ports) < 1)
+    if (server->port == 0 && mg_get_server_ports(server->civetweb, 2, ports) < 1)
         return mr_fail(err, MR_INTERNAL, "the listening port is unknown");
-    server->port = ports[0].port;
+    if (server->port == 0)
+        server->port = ports[0].port;
     return mr_sockets_prepare(server, err);
 }
 

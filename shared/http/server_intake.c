@@ -157,11 +157,11 @@ static void refuse(struct mr_connection *conn, const struct mr_err *cause, const
     conn->refused = true;
     conn->after = MR_AFTER_LINGER;
     mr_buf_free(&conn->out);
-    if (mr_server_refusal(&conn->server->options.cors, &conn->head, cause, allow, &conn->out) == MR_OK)
-        write_answer(conn);
     mr_log_write(conn->server->options.log, MR_LOG_INFO, cause->message, "{s:i, s:s, s:s}", "status",
                  mr_http_status_of(cause), "code", mr_code_name(cause->code), "remote",
                  conn->remote[0] ? conn->remote : conn->address);
+    if (mr_server_refusal(&conn->server->options.cors, &conn->head, cause, allow, &conn->out) == MR_OK)
+        write_answer(conn);
 }
 
 /* Leaves the connection ready for the next request, or closes it so that the client can still read the answer. */
