@@ -102,30 +102,25 @@ void mr_login_end(struct mr_login_guard *guard, const struct mr_login_attempt *a
         mr_throttle_give_back(guard->pairs, attempt->pair, now_us);
 }
 
-enum mr_status mr_login_count_signup(struct mr_login_guard *guard, const char *remote, struct mr_err *err)
+static enum mr_status count(struct mr_throttle *throttle, const char *remote, enum mr_code code,
+                            const char *what, struct mr_err *err)
 {
     char key[MR_LOGIN_ADDRESS_MAX];
     mr_login_address(remote, key);
-    const int64_t wait_s = mr_throttle_take(guard->signups, key, mr_time_monotonic_us());
+    const int64_t wait_s = mr_throttle_take(throttle, key, mr_time_monotonic_us());
     if (!wait_s)
         return MR_OK;
-    return mr_retry_after(err,
-                          mr_fail_code(err, MR_CODE_TOO_MANY_SIGNUPS,
-                                       "too many accounts were made from your address; wait %lld s",
-                                       (long long)wait_s),
-                          wait_s);
+    return mr_retry_after(
+        err, mr_fail_code(err, code, "too many %s from your address; wait %lld s", what, (long long)wait_s),
+        wait_s);
+}
+
+enum mr_status mr_login_count_signup(struct mr_login_guard *guard, const char *remote, struct mr_err *err)
+{
+    return count(guard->signups, remote, MR_CODE_TOO_MANY_SIGNUPS, "accounts were made", err);
 }
 
 enum mr_status mr_login_count_reset(struct mr_login_guard *guard, const char *remote, struct mr_err *err)
 {
-    char key[MR_LOGIN_ADDRESS_MAX];
-    mr_login_address(remote, key);
-    const int64_t wait_s = mr_throttle_take(guard->resets, key, mr_time_monotonic_us());
-    if (!wait_s)
-        return MR_OK;
-    return mr_retry_after(err,
-                          mr_fail_code(err, MR_CODE_TOO_MANY_RESETS,
-                                       "too many mails were asked for from your address; wait %lld s",
-                                       (long long)wait_s),
-                          wait_s);
+    return count(guard->resets, remote, MR_CODE_TOO_MANY_RESETS, "mails were asked for", err);
 }
