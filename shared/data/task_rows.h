@@ -82,7 +82,8 @@ enum mr_status mr_task_not_found(struct mr_err *err);
 /*
  * The conditions of the indexes tasks_queue, tasks_queue_users and tasks_running, word for word. PostgreSQL cannot
  * conclude them from status = '…', so these indexes serve only the statements that look for tasks of a state, and a
- * statement that knows its task goes by its number, whatever the statistics say of the length of the queue.
+ * statement that knows its task goes by its number, whatever the statistics say of the length of the queue. One that knows
+ * several says (status = '…') IS TRUE, or else PostgreSQL could walk all tasks of that state in tasks_by_status.
  */
 #define MR_TASK_IS_QUEUED  " CASE status WHEN 'uploaded' THEN true END"
 #define MR_TASK_IS_RUNNING " CASE status WHEN 'processing' THEN true END"

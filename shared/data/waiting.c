@@ -144,8 +144,8 @@ enum mr_status mr_waiting_exchange(struct mr_db *db, struct mr_message *message,
         "  AND id < mine.id ORDER BY priority, user_id, id LIMIT 1) o),"
         " put AS (UPDATE tasks SET published_at =" PUT_OFF
         "WHERE id = ANY (ARRAY(SELECT mine.id FROM mine, older))"
-        " AND status = 'uploaded' RETURNING id) SELECT older.id, kind, generation, high, traceparent FROM "
-        "older, put",
+        " AND (status = 'uploaded') IS TRUE RETURNING id)"
+        " SELECT older.id, kind, generation, high, traceparent FROM older, put",
         2};
     const struct task_text task = text_of(message);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;

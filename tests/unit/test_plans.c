@@ -280,7 +280,10 @@ static bool reads_all(const json_t *node, bool is_of_queue)
     if (index && !is_of_queue &&
         (strncmp(index, "tasks_queue", 11) == 0 || strcmp(index, "tasks_running") == 0))
         return true;
-    return index && !json_object_get(node, "Index Cond");
+    const char *bounds = json_string_value(json_object_get(node, "Index Cond"));
+    if (index && bounds && strcmp(index, "tasks_by_status") == 0)
+        return !strstr(bounds, "(id ") && !strstr(bounds, "(status, id)"); /* all tasks of a status */
+    return index && !bounds;
 }
 
 static int count_bad(const char *name, const json_t *node, bool is_of_queue)
