@@ -390,7 +390,7 @@ def test_session_that_cannot_be_cancelled(stack, user):
     mine = f"id = '{upload['upload_id']}'"
     no_session = f"{stack.emulator.url}/upload/storage/v1/b/{BUCKET}/o"
     stack.sql(f"UPDATE uploads SET session_uri = '{no_session}', expires_at = now() WHERE {mine}")
-    stack.sweep()
+    stack.sweep_whole()
     assert count(stack, "uploads", mine) == 0 and stored_object(stack, upload) is None
     assert count(stack, "stray_objects", f"name = 'inputs/{upload['upload_id']}' AND delete_after > now() + interval '7 days'") == 1
     stack.sql(f"DELETE FROM stray_objects WHERE name = 'inputs/{upload['upload_id']}'")
