@@ -122,6 +122,12 @@ def user(stack):
     return stack.client()
 
 
+@pytest.fixture(scope="module")
+def same_user(shared_stack):
+    """One user for the tests of a file, where each would hash a password of its own for nothing."""
+    return shared_stack.client()
+
+
 @pytest.fixture
 def make_stack(tmp_path, postgres):
     """Makes stacks that a test may break: make_stack(workers=2, worker_settings={…})."""

@@ -29,6 +29,11 @@ WITH_COVER = ["mp3", "m4a", "flac"]
 
 
 @functools.lru_cache(maxsize=None)
+@pytest.fixture
+def user(stack, same_user):  # pylint: disable=unused-argument # stack: no program may die
+    return same_user
+
+
 def source_facts(path):
     """(duration, level) of a source."""
     values = measure.samples(path)

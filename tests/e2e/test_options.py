@@ -48,6 +48,11 @@ BAD = [
 ]
 
 
+@pytest.fixture
+def user(stack, same_user):  # pylint: disable=unused-argument # stack: no program may die
+    return same_user
+
+
 def named(value):
     return json.dumps(value)[:60] if isinstance(value, (dict, list)) else None
 

@@ -34,6 +34,11 @@ FASTER_THAN_GIF = {"phone.mp4", "camera.mov"}  # 30 frames per second; a GIF sho
 MIDDLE = SECONDS / 2
 
 
+@pytest.fixture
+def user(stack, same_user):  # pylint: disable=unused-argument # stack: no program may die
+    return same_user
+
+
 @pytest.fixture(scope="module")
 def videos(media):
     return SampleVideos(media)

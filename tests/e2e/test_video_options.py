@@ -9,6 +9,11 @@ FAST = "320x240"
 
 
 @pytest.fixture
+def user(stack, same_user):  # pylint: disable=unused-argument # stack: no program may die
+    return same_user
+
+
+@pytest.fixture
 def make(user, media, tmp_path):
     """make(new_format, **options): converts a video of two seconds. Returns (receipt, ffprobe's view of the result, path)."""
     def made(new_format, video=None, **options):

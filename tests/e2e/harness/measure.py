@@ -1,27 +1,50 @@
 """Measurements of media files: what ffprobe reports, and properties of the decoded samples."""
 
 import array
+import collections
 import json
 import math
+import os
 import re
 import subprocess
 
 RATE = 48000
+KEPT_BYTES = 32 << 20  # of what programs said, so that a file is not read again for the next question about it
+_kept = collections.OrderedDict()
+
+
+def read(program, *arguments, path):
+    """
+    What ffprobe or ffmpeg writes about a file; an argument None stands for the path. An error of the program fails. To start
+    one costs more than most of its work, so what it wrote is kept until the file changes.
+    """
+    now = os.stat(path)
+    key = (program, arguments, str(path), now.st_mtime_ns, now.st_size, now.st_ino)
+    if key not in _kept:
+        done = subprocess.run([program, "-v", "error", *(str(path) if one is None else one for one in arguments)],
+                              stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        assert done.returncode == 0, f"{path}: {done.stderr.decode(errors='replace')}"
+        _kept[key] = done.stdout
+        while sum(map(len, _kept.values())) > KEPT_BYTES and len(_kept) > 1:
+            _kept.popitem(last=False)
+    return _kept[key]
 
 
 def probe(path):
     """What ffprobe reports: {"format": …, "streams": […], "chapters": […]}."""
-    done = subprocess.run(["ffprobe", "-v", "error", "-show_format", "-show_streams", "-show_chapters", "-of", "json", str(path)],
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{path}: {done.stderr}"
-    return json.loads(done.stdout)
+    return json.loads(read("ffprobe", "-show_format", "-show_streams", "-show_chapters", "-of", "json", None, path=path))
+
+
+def packets(path):
+    """The packets of a file, as ffprobe lists them."""
+    return json.loads(read("ffprobe", "-of", "json", "-show_entries", "packet=codec_type,stream_index,pts_time,duration_time", None,
+                           path=path))["packets"]
 
 
 def bit_rate(path, stream):
     """Bits per second of a stream ("v:0"), from the sizes of its packets."""
-    done = subprocess.run(["ffprobe", "-v", "error", "-select_streams", stream, "-show_entries", "packet=size:format=duration",
-                           "-of", "json", str(path)], capture_output=True, check=True)
-    seen = json.loads(done.stdout)
+    seen = json.loads(read("ffprobe", "-select_streams", stream, "-show_entries", "packet=size:format=duration", "-of", "json", None,
+                           path=path))
     return 8 * sum(int(packet["size"]) for packet in seen["packets"]) / float(seen["format"]["duration"])
 
 
@@ -45,11 +68,9 @@ def tags(info):
 
 def samples(path, before=(), after=()):
     """All samples, mixed to mono at RATE, as an array of 16-bit numbers. Any decoder error fails."""
-    done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-xerror", *before, "-i", str(path), "-map", "0:a:0", *after,
-                           "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"], capture_output=True, check=False)
-    assert done.returncode == 0, f"{path}: {done.stderr.decode()}"
     values = array.array("h")
-    values.frombytes(done.stdout[:len(done.stdout) // 2 * 2])
+    values.frombytes(read("ffmpeg", "-nostdin", "-xerror", *before, "-i", None, "-map", "0:a:0", *after,
+                          "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-", path=path))
     return values
 
 

@@ -4,10 +4,8 @@ All are SECONDS long. Each frame shows its number (timecode.py); a tone of TONE 
 """
 
 import collections
-import json
-import subprocess
 
-from . import timecode
+from . import measure, timecode
 from .media import ffmpeg
 
 SECONDS, TONE, ONSET, SIZE = 2, 440, 0.25, (192, 108)
@@ -99,19 +97,10 @@ SAMPLES = {
 }
 
 
-def packets(path):
-    """The packets of a file, as ffprobe lists them."""
-    done = subprocess.run(["ffprobe", "-v", "error", "-of", "json", "-show_entries",
-                           "packet=codec_type,stream_index,pts_time,duration_time", str(path)], capture_output=True, text=True,
-                          check=False)
-    assert done.returncode == 0, f"{path}: {done.stderr}"
-    return json.loads(done.stdout)["packets"]
-
-
 def ends(path):
     """Type of stream → (start of its first packet, end of its last packet), in seconds."""
     times = collections.defaultdict(list)
-    for packet in packets(path):
+    for packet in measure.packets(path):
         if "pts_time" in packet:
             times[packet["codec_type"]].append((float(packet["pts_time"]), float(packet.get("duration_time", 0))))
     return {kind: (min(spans)[0], _end(sorted(spans))) for kind, spans in times.items()}
