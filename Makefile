@@ -69,7 +69,7 @@ PROGRAMS := $(BUILD)/mediarun-web $(BUILD)/mediarun-worker $(BUILD)/mediarun-emu
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
 
-.PHONY: compile_commands.json all programs units benches run test unit model e2e format format-check lint tables bench clean
+.PHONY: compile_commands.json all programs units benches run test unit model e2e format format-check clang-check lint tables bench clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -183,6 +183,11 @@ format:
 	clang-format -i $(FORMATTED)
 format-check:
 	clang-format --dry-run -Werror $(FORMATTED)
+# gcc builds what runs, clang the fuzzers: both know warnings that the other does not.
+clang-check: CC := clang
+clang-check:
+	@printf '%s\n' $(shared_src) $(web_src) $(worker_src) $(emulator_src) $(fuzz_src) | \
+	    xargs -n 8 -P $(shell nproc) $(COMPILE) -DMR_VERSION='""' -fsyntax-only
 lint:
 	tests/lint/run.sh
 # Rewrites the tables in documents that are printed from tables in the code.

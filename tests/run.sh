@@ -160,6 +160,7 @@ main() {
         test_variant "$variant"
     done
     if ((is_full)); then
+        stage "clang" count_nothing make --no-print-directory -s clang-check
         stage "model" count_lines model
         for variant in release asan; do
             stage "hostile media, $variant" count_lines env VARIANT=$variant tests/hostile/run.sh --files 150 --seed 1

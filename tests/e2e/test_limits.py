@@ -184,9 +184,9 @@ def test_memory_of_web_while_32_clients_upload(make_stack):
 
 @pytest.mark.slow
 @pytest.mark.skipif(SANITIZED, reason="sanitizers change how much memory a program needs")
-@pytest.mark.parametrize("target, seconds", [("flac", 700), ("m4a", 400)])
-def test_memory_of_the_worker_with_a_big_file(make_stack, media, tmp_path, target, seconds):
-    stack = make_stack()
+@pytest.mark.parametrize("target", ["flac", "m4a"])
+def test_memory_of_the_worker_with_a_big_file(make_stack, media, tmp_path, target):
+    stack, seconds = make_stack(), 400
     big = media.tone("wav", seconds=seconds, rate=48000)
     assert big.stat().st_size > 190_000 * seconds
     user = stack.client()

@@ -146,7 +146,7 @@ static enum mr_status read_flac(AVFormatContext *format, struct mr_source *sourc
             return MR_OK;
         at += FLAC_HEADER;
         if ((head[0] & ~LAST) == PICTURE)
-            MR_TRY(read_block(format, source, at, AV_RB24(head + 1), err));
+            MR_TRY(read_block(format, source, at, (size_t)AV_RB24(head + 1), err));
         at += AV_RB24(head + 1);
     }
     return MR_OK;
