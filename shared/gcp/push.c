@@ -24,9 +24,13 @@ static enum mr_status read_data(const json_t *message, struct mr_push *push, str
 
 static enum mr_status read_attributes(const json_t *message, struct mr_push *push, struct mr_err *err)
 {
-    json_t *attributes = json_object_get(message, "attributes");
+    json_t *attributes = json_object_get(message, "attributes"), *value = NULL;
+    const char *name = NULL;
     if (attributes && !json_is_object(attributes))
         return bad(err, "message.attributes must be an object");
+    json_object_foreach (attributes, name, value)
+        if (!json_is_string(value))
+            return bad(err, "message.attributes must have strings as values");
     push->attributes = attributes ? json_incref(attributes) : json_object();
     return push->attributes ? MR_OK : mr_fail_oom(err);
 }

@@ -116,6 +116,7 @@ static void envelopes_are_judged(void **state)
         {"{\"message\":{\"messageId\":\"1\",\"data\":7}}", NULL},
         {"{\"message\":{\"messageId\":\"1\",\"data\":\"!!!\"}}", NULL},
         {"{\"message\":{\"messageId\":\"1\",\"attributes\":[]}}", NULL},
+        {"{\"message\":{\"messageId\":\"1\",\"attributes\":{\"k\":1}}}", NULL},
         {"{\"data\":\"aGVsbG8=\",\"messageId\":\"1\"}", NULL},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
