@@ -77,10 +77,13 @@ enum mr_status mr_db_connection_open(struct mr_db_connection *connection, const 
                                      struct mr_err *err)
 {
     /* Later keywords win over earlier ones, so the conninfo may override these. The server gives up first. Plans are
-     * kept as long as a connection: one that reads a small table from end to end must not stay when it has grown. */
+     * kept as long as a connection: one that reads a small table from end to end must not stay when it has grown, nor one
+     * that takes an index for its first column and sorts what lies behind it. No statement runs as long as JIT compiling
+     * takes. */
     static const char *const keys[] = {"keepalives_idle", "tcp_user_timeout", "options", "dbname", NULL};
     const char *values[] = {"60", "30000",
-                            "-c statement_timeout=30000 -c client_min_messages=warning -c enable_seqscan=off",
+                            "-c statement_timeout=30000 -c client_min_messages=warning -c enable_seqscan=off"
+                            " -c enable_incremental_sort=off -c jit=off",
                             conninfo, NULL};
     connection->prepared_count = 0;
     connection->outdated = connection->silent = false;

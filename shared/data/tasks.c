@@ -22,7 +22,8 @@ enum mr_status mr_tasks_get(struct mr_db *db, int64_t user_id, const char *key, 
 
 struct mr_task_page {
     struct mr_rows *rows;
-    bool is_full;
+    int count;
+    int64_t next;
 };
 
 /*
@@ -80,6 +81,18 @@ static enum mr_status read_page(struct mr_db *db, int64_t user_id, const struct 
                       (const char *const[]){user, filter->status, after, max, bytes}, ret, err);
 }
 
+/* A search that finds nothing is one row without a task; the list itself has no column looked_to. */
+static void measure(struct mr_task_page *page, int64_t max)
+{
+    const int rows = mr_rows_count(page->rows), last = rows - 1;
+    page->count = rows == 1 && mr_rows_is_null(page->rows, 0, "id") ? 0 : rows;
+    if (page->count > 0 &&
+        (page->count >= max || mr_rows_int64(page->rows, last, "bytes") >= MR_TASK_PAGE_BYTES))
+        page->next = mr_rows_int64(page->rows, last, "id");
+    else if (rows > 0)
+        page->next = mr_rows_int64(page->rows, 0, "looked_to");
+}
+
 enum mr_status mr_tasks_list(struct mr_db *db, int64_t user_id, const struct mr_task_filter *filter,
                              struct mr_task_page **ret, struct mr_err *err)
 {
@@ -89,9 +102,7 @@ enum mr_status mr_tasks_list(struct mr_db *db, int64_t user_id, const struct mr_
         return mr_fail_oom(err);
     MR_TRY((mr_task_filter_searches(filter) ? mr_tasks_search : read_page)(db, user_id, filter, after,
                                                                            &page->rows, err));
-    int count = mr_rows_count(page->rows);
-    page->is_full = count > 0 && (count >= filter->max ||
-                                  mr_rows_int64(page->rows, count - 1, "bytes") >= MR_TASK_PAGE_BYTES);
+    measure(page, filter->max);
     *ret = MR_TAKE(page);
     return MR_OK;
 }
@@ -106,12 +117,12 @@ void mr_task_page_free(struct mr_task_page *page)
 
 int mr_task_page_count(const struct mr_task_page *page)
 {
-    return mr_rows_count(page->rows);
+    return page->count;
 }
 
-bool mr_task_page_is_full(const struct mr_task_page *page)
+int64_t mr_task_page_next(const struct mr_task_page *page)
 {
-    return page->is_full;
+    return page->next;
 }
 
 enum mr_status mr_task_page_view(const struct mr_task_page *page, int index, json_t **ret_view,

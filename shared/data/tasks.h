@@ -69,7 +69,7 @@ struct mr_task_filter {
     bool falling;       /* by falling id; else rising */
     int64_t after;      /* only ids behind this one in the list's order; 0: from the start */
     const char *status; /* NULL: any */
-    /* These make a search (tasks_search.c), which may read all tasks of the user. NULL or "": any. */
+    /* These make a search (tasks_search.c). NULL: any. */
     const char *statuses; /* several states, with commas between them */
     const char *kind, *format;
     const char *name;                           /* a part of the file's name, without regard to case */
@@ -92,8 +92,9 @@ MR_MUST_CHECK enum mr_status mr_tasks_count(struct mr_db *db, int64_t user_id,
 void mr_task_page_free(struct mr_task_page *page);
 MR_DEFINE_CLEANUP(mr_task_page, mr_task_page_free)
 int mr_task_page_count(const struct mr_task_page *page);
-/* Whether there may be more tasks behind the last one. */
-bool mr_task_page_is_full(const struct mr_task_page *page);
+/* The id behind which (as filter->after) there may be more tasks; 0 if there are none. A search looks at no more tasks for a
+ * page than fit into a few milliseconds, so its page may be short, or empty, while there are more. */
+int64_t mr_task_page_next(const struct mr_task_page *page);
 /* The task at index, which is below the count. The caller owns *ret_view. */
 MR_MUST_CHECK enum mr_status mr_task_page_view(const struct mr_task_page *page, int index, json_t **ret_view,
                                                struct mr_err *err);

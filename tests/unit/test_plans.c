@@ -24,7 +24,13 @@
 
 #include <cmocka.h>
 
-enum { QUEUED = 100000, FINISHED = 200000, ROUNDS = 7 /* more than PostgreSQL plans again */, PAGE = 100 };
+enum {
+    QUEUED = 100000,
+    FINISHED = 200000,
+    ROUNDS = 7 /* more than PostgreSQL plans again */,
+    PAGE = 100,
+    LOOKED = 2500
+};
 
 static const struct mr_quotas no_quotas = {.limits = {[0 ... MR_QUOTA_COUNT - 1] = INT32_MAX}};
 
@@ -204,6 +210,27 @@ static void read_lists(void)
         }
 }
 
+/* Of the last of three searches nothing fits: it ends at its bound. */
+static void search(void)
+{
+    static const struct mr_task_filter filters[] = {
+        {.max = PAGE, .statuses = "uploaded,failed"},
+        {.max = PAGE, .status = "processed", .name = "A.W"},
+        {.max = PAGE, .created_after = "2999-01-01"},
+        {.max = PAGE, .created_before = "2001-01-01"},
+        {.max = PAGE, .kind = "probe"},
+    };
+    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
+        for (int falling = 0; falling < 2; falling++)
+            for (int everybody = 0; everybody < 2; everybody++) {
+                struct mr_task_filter filter = filters[i];
+                MR_AUTO(mr_task_page) struct mr_task_page *page = NULL;
+                filter.falling = falling;
+                READS(LOOKED * 2 + PAGE * 12, DO(mr_tasks_list(test_db, everybody ? MR_EVERYBODY : test_owner,
+                                                               &filter, &page, NULL)));
+            }
+}
+
 static void read_one(struct round *round)
 {
     MR_AUTO_JSON json_t *view = NULL;
@@ -265,6 +292,8 @@ static void play(void)
         change(&round);
         sweep();
         read_lists();
+        if (i < ROUNDS / 2)
+            search(); /* several times with each statement */
     }
 }
 

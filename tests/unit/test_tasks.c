@@ -187,7 +187,7 @@ static void lists_page_in_both_orders(void **state)
         struct mr_err err = {0};
         assert_int_equal(mr_tasks_list(test_db, reader, &table[i].filter, &page, &err), MR_OK);
         assert_int_equal(mr_task_page_count(page), table[i].count);
-        assert_int_equal(mr_task_page_is_full(page), (int64_t)table[i].count == table[i].filter.max);
+        assert_int_equal(mr_task_page_next(page) != 0, (int64_t)table[i].count == table[i].filter.max);
         if (table[i].count)
             assert_int_equal(page_id(page, 0), table[i].first);
         int64_t all = -1;
@@ -272,7 +272,7 @@ static void pages_are_bounded_in_bytes(void **state)
                 for (int row = 0; row < count; row++, seen++)
                     assert_int_equal(page_id(page, row), first + (falling ? counts[i] - 1 - seen : seen));
                 assert_true(page_bytes(page) <= MR_TASK_PAGE_BYTES + (size_t)sizes[i] + 2000);
-                more = mr_task_page_is_full(page);
+                more = mr_task_page_next(page) != 0;
                 assert_true(count > 0 || !more);
                 if (count)
                     filter.after = page_id(page, count - 1);

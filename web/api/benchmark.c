@@ -165,7 +165,7 @@ static enum mr_status write_page(struct mr_web *web, struct mr_request *req, int
         MR_TRY(write_row(req, view, *after == 0, err));
         *after = json_integer_value(json_object_get(view, "id"));
     }
-    *ret_more = mr_task_page_is_full(page);
+    *ret_more = mr_task_page_next(page) != 0;
     return MR_OK;
 }
 

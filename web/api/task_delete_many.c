@@ -46,16 +46,16 @@ static enum mr_status remove_all(struct mr_web *web, const struct mr_log *log, i
                                  struct mr_task_filter *filter, int64_t *deleted, struct mr_err *err)
 {
     const int64_t end_us = mr_time_monotonic_us() + PATIENCE_MS * INT64_C(1000);
-    for (int count = 1; count;) {
+    do {
         MR_AUTO(mr_task_page) struct mr_task_page *page = NULL;
         MR_TRY(mr_tasks_list(web->db, user_id, filter, &page, err));
-        count = mr_task_page_count(page);
-        for (int row = 0; row < count; row++) {
+        filter->after = mr_task_page_next(page);
+        for (int row = 0; row < mr_task_page_count(page); row++) {
             if (mr_time_monotonic_us() > end_us)
                 return MR_OK;
             MR_TRY(remove_one(web, log, user_id, page, row, deleted, err));
         }
-    }
+    } while (filter->after);
     return MR_OK;
 }
 

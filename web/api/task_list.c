@@ -15,7 +15,8 @@ enum { LIST_DEFAULT = 100, LIST_BODY_MAX = 16 << 20, LINK_MAX = 16 << 10, STATUS
 struct list {
     struct mr_buf body;
     int64_t last; /* id of the last task in it */
-    bool has_more;
+    bool is_full; /* the bytes of a page: the next task has no room */
+    int64_t next; /* the page after it begins behind this id; 0: there is none */
 };
 
 static void list_free(struct list *list)
@@ -30,8 +31,8 @@ static enum mr_status add_to_list(struct list *list, json_t *view, struct mr_err
     MR_AUTO_STR char *text = json_dumps(view, MR_JSON_FLAGS);
     if (!text)
         return mr_fail_oom(err);
-    list->has_more = list->last && list->body.len + strlen(text) > MR_TASK_PAGE_BYTES;
-    if (list->has_more)
+    list->is_full = list->last && list->body.len + strlen(text) > MR_TASK_PAGE_BYTES;
+    if (list->is_full)
         return MR_OK;
     MR_TRY(mr_buf_append_str(&list->body, list->last ? "," : "[", err));
     list->last = json_integer_value(json_object_get(view, "id"));
@@ -41,12 +42,12 @@ static enum mr_status add_to_list(struct list *list, json_t *view, struct mr_err
 /* Task by task, so that the page exists once as rows and once as text, never as a whole tree. */
 static enum mr_status write_list(const struct mr_task_page *page, struct list *list, struct mr_err *err)
 {
-    for (int i = 0; i < mr_task_page_count(page) && !list->has_more; i++) {
+    for (int i = 0; i < mr_task_page_count(page) && !list->is_full; i++) {
         MR_AUTO_JSON json_t *view = NULL;
         MR_TRY(mr_task_page_view(page, i, &view, err));
         MR_TRY(add_to_list(list, view, err));
     }
-    list->has_more |= mr_task_page_is_full(page);
+    list->next = list->is_full ? list->last : mr_task_page_next(page);
     return mr_buf_append_str(&list->body, list->last ? "]" : "[]", err);
 }
 
@@ -61,10 +62,10 @@ static enum mr_status add_next_link(struct mr_request *req, const struct mr_task
 {
     MR_AUTO(mr_buf) struct mr_buf link = MR_BUF_INIT(LINK_MAX);
     const char *name, *value;
-    if (!list->has_more)
+    if (!list->next)
         return MR_OK;
     MR_TRY(mr_buf_appendf(&link, err, "<%s?max=%" PRId64 "&order=%d&after=%" PRId64,
-                          mr_request_route(req)->pattern, filter->max, filter->falling, list->last));
+                          mr_request_route(req)->pattern, filter->max, filter->falling, list->next));
     for (size_t i = 0; mr_request_query_at(req, i, &name, &value); i++) {
         if (is_of_page(name))
             continue;
