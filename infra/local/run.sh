@@ -5,6 +5,7 @@
 #
 #   PORT=8080 EMULATOR_PORT=8085 WORKER_PORT=EMULATOR_PORT+1 WORKERS=1 SLOTS=cores DATA_DIR=.local infra/local/run.sh
 #
+# PUBSUB_EMULATOR_HOST and STORAGE_EMULATOR_HOST, if set, name another emulator of the one or the other.
 # Every other variable of the environment is passed on to the programs (docs/configuration.md).
 set -euo pipefail
 
@@ -35,9 +36,28 @@ read_settings() {
     is_number "$worker_port" 1 65000 || die "WORKER_PORT=$worker_port must be a number from 1 to 65000"
     is_number "$workers" 1 64 || die "WORKERS=$workers must be a number from 1 to 64"
     slots=${SLOTS:-$(nproc)}
+    read_hosts
     data=${DATA_DIR:-$root/.local}
     mkdir -p "$data" || die "cannot create $data"
     data=$(cd "$data" && pwd)
+}
+
+# The addresses of the cloud: the emulator's, unless another emulator is to be used.
+read_hosts() {
+    EMULATOR_URL=http://127.0.0.1:$emulator_port
+    STORAGE_URL=${STORAGE_EMULATOR_HOST:-$EMULATOR_URL}
+    STORAGE_URL=${STORAGE_URL%/}
+    PUBSUB_URL=http://${PUBSUB_EMULATOR_HOST:-127.0.0.1:$emulator_port}
+    SCHEDULER_URL=$EMULATOR_URL
+    [[ $STORAGE_URL == http?(s)://* ]] || die "STORAGE_EMULATOR_HOST=$STORAGE_URL must begin with http:// or https://"
+    [[ ${PUBSUB_URL#http://} != */* ]] || die "PUBSUB_EMULATOR_HOST=$PUBSUB_EMULATOR_HOST must be host:port, without http://"
+    # Nothing but our emulator signs pushes with a key that OIDC_CERTS_URL has.
+    [[ $PUBSUB_URL == "$EMULATOR_URL" || -n ${PUSH_AUTH:-} ]] || die "PUBSUB_EMULATOR_HOST needs PUSH_AUTH=none: its pushes have no valid token"
+}
+
+# check_host VARIABLE URL: an emulator that we did not start.
+check_host() {
+    [[ $2 == "$EMULATOR_URL" ]] || answers_at_all "$2/" || die "nothing answers at $2: check $1"
 }
 
 # One run per data directory. Processes that a killed run left behind hold the lock until they end.
@@ -81,17 +101,14 @@ export_environment() {
     export BUCKET=${BUCKET:-mediarun-local}
     export PUBSUB_TOPIC=${PUBSUB_TOPIC:-mediarun-tasks}
     export PUSH_SERVICE_ACCOUNT=${PUSH_SERVICE_ACCOUNT:-push@$GOOGLE_CLOUD_PROJECT.iam.gserviceaccount.com}
-    export STORAGE_EMULATOR_HOST=http://127.0.0.1:$emulator_port
-    export PUBSUB_EMULATOR_HOST=127.0.0.1:$emulator_port
+    export STORAGE_EMULATOR_HOST=$STORAGE_URL
+    export PUBSUB_EMULATOR_HOST=${PUBSUB_URL#http://}
     export GCE_METADATA_HOST=127.0.0.1:$emulator_port
-    export OIDC_CERTS_URL=http://127.0.0.1:$emulator_port/oauth2/v1/certs
-    export IAM_CREDENTIALS_URL=http://127.0.0.1:$emulator_port
+    export OIDC_CERTS_URL=$EMULATOR_URL/oauth2/v1/certs
+    export IAM_CREDENTIALS_URL=$EMULATOR_URL
     export PUBLIC_URL=${PUBLIC_URL:-http://localhost:$port}
     # The emulator's queue is lost when it ends; waiting tasks are published again soon after the next start.
     export REPUBLISH_AFTER_SECONDS=${REPUBLISH_AFTER_SECONDS:-30}
-    STORAGE_URL=http://127.0.0.1:$emulator_port
-    PUBSUB_URL=$STORAGE_URL
-    SCHEDULER_URL=$STORAGE_URL
     WEB_URL=http://127.0.0.1:$port
     WORKER_URL=http://127.0.0.1:$worker_port
     [[ ! -t 2 ]] || export LOG_FORMAT=${LOG_FORMAT:-text} # a person reads it
@@ -181,7 +198,9 @@ start_all() {
     postgres_database "$sockets" mediarun
     (umask 077 && mkdir -p "$data/emulator")
     start emulator
-    expect 15 "the emulator" emulator answers_at_all "$STORAGE_URL/"
+    expect 15 "the emulator" emulator answers_at_all "$EMULATOR_URL/"
+    check_host STORAGE_EMULATOR_HOST "$STORAGE_URL"
+    check_host PUBSUB_EMULATOR_HOST "$PUBSUB_URL"
     provision
     start web
     worker_names=()

@@ -236,7 +236,8 @@ static void explain(struct mr_connection *conn, bool in_time, char allow[MR_ALLO
     if (!in_time)
         mr_fail_code(ret, MR_CODE_SLOW_CLIENT, "the head was sent too slowly");
     else if (info && is_other_version(info->http_version))
-        mr_fail_code(ret, MR_CODE_HTTP_VERSION_NOT_SUPPORTED, "the version must be HTTP/1.0 or HTTP/1.1");
+        mr_fail_code(ret, MR_CODE_HTTP_VERSION_NOT_SUPPORTED,
+                     "the version must be HTTP/1.0 or HTTP/1.1: HTTP/2 and gRPC are not spoken here");
     else if (mr_connection_consumed(conn) - conn->taken >= max_head)
         mr_fail_code(ret, MR_CODE_HEAD_TOO_LARGE, "the head is larger than %d bytes", max_head);
     else if (is_other_method(info))

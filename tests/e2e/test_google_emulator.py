@@ -1,4 +1,4 @@
-"""Conversions with Google's Pub/Sub emulator between web and worker. Skipped where it is not installed."""
+"""Conversions with Google's Pub/Sub emulator between web and worker, also when infra/local/run.sh starts these. Skipped where it is not installed."""
 
 import concurrent.futures
 import pathlib
@@ -9,7 +9,10 @@ import pytest
 import requests
 
 from harness.client import Client
+from harness.paths import SANITIZED
 from harness.program import Program
+from harness.run_sh import Run
+from harness.stack import emulator_program
 from harness.waiting import free_port, wait_for
 
 
@@ -65,3 +68,23 @@ def test_upload_convert_download(google, make_stack, media):
         ["1", "1", "1"]]
     failed = user.wait(user.upload(b"no music at all", "mp3", "a.mp3"))
     assert failed["status"] == "failed"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SANITIZED, reason="run.sh runs the release build")
+def test_run_sh_with_other_emulators(google, media, tmp_path):
+    """As docs/configuration.md says; another emulator of ours stands for the other Cloud Storage."""
+    storage = emulator_program(tmp_path).start()
+    run = Run(tmp_path, PUBSUB_EMULATOR_HOST=google, STORAGE_EMULATOR_HOST=storage.url + "/", PUSH_AUTH="none")
+    try:
+        user = Client(run.start().url).signup()
+        task, data = user.convert(media.tone("ogg"), "flac")
+        assert len(data) == task["processed_size"]
+        objects = requests.get(f"{storage.url}/storage/v1/b/mediarun-local/o", timeout=5).json()["items"]
+        assert len(objects) == 2  # input and output
+        topics = requests.get(f"http://{google}/v1/projects/mediarun-local/topics", timeout=5).json()["topics"]
+        assert "projects/mediarun-local/topics/mediarun-tasks" in [topic["name"] for topic in topics]
+    finally:
+        run.end()
+        storage.stop()
+    assert run.process.returncode == 0, run.log()[-3000:]

@@ -275,6 +275,14 @@ static void test_related(void **state)
         {"multipart/related; boundary='=='", "--==\r\n\r\n1\r\n--==--", "=1;"},
         {"multipart/related; boundary=B", "preamble\r\n--B\r\n\r\n\r\n--B  \r\n\r\n--\r\n-B\r\n--\r\n--B--",
          "=;=--\r\n-B\r\n--;"},
+        /* apitools: LF alone ends the lines, so a CR before the boundary belongs to the part. */
+        {"multipart/related; boundary='=='",
+         "--==\nContent-Type: application/json\nMIME-Version: 1.0\n\n{}\n--==\nContent-Type: "
+         "a/b\n\n1\n2\r\n--==--",
+         "application/json={};a/b=1\n2\r;"},
+        {"multipart/related; boundary=B", "preamble\n--B \n\n\n--B\n\nx\n--\n-B\n--B--\n", "=;=x\n--\n-B;"},
+        {"multipart/related; boundary=B", "--B\r\n\n1\n--B\n\r\n--B--", "=1\n--B\n;"},
+        {"multipart/related; boundary=B", "--B\n\nx\n--Bother\n", "=x;!invalid"},
         {"multipart/related; boundary=B", "--B--", ""},
         {"multipart/related; boundary=B", "--B\r\n\r\ncut off", "=cut of!invalid"},
         {"multipart/related; boundary=B", "--B\r\n\r\nx\r\n--Bother\r\n", "=x;!invalid"},

@@ -6,7 +6,7 @@
  * struct em_app is the app pointer of every handler. main.c fills it before the server starts and frees its parts
  * after the server has stopped, so handlers read it without a lock; each part has its own lock.
  *
- * Each part returns its routes from a function; main.c joins them into the route table of the server.
+ * Each part says in rows what it speaks (api/router.h); main.c joins them into one table.
  */
 #ifndef EM_APP_H
 #define EM_APP_H
@@ -16,10 +16,12 @@
 
 struct em_identity;
 struct em_pubsub;
+struct em_router;
 struct em_scheduler;
 struct em_storage;
 
 struct em_app {
+    const struct em_router *router;
     struct em_identity *identity;
     struct em_storage *storage;
     struct em_pubsub *pubsub;

@@ -103,13 +103,14 @@ static enum mr_status token(void *app, struct mr_request *req, struct mr_err *er
     return mr_respond_json(req, 200, MR_TAKE(answer), err);
 }
 
-const struct mr_route *em_iam_routes(size_t *ret_count)
+const struct em_spoken *em_iam_rows(size_t *ret_count)
 {
-    static const struct mr_route routes[] = {
-        {"GET", "/oauth2/v1/certs", certificates, 0, 0},
-        {"POST", "/v1/projects/-/serviceAccounts/{email}:signBlob", sign_blob, SIGN_BODY_MAX, 0},
-        {"POST", "/token", token, 2 * FORM_VALUE_MAX, 0},
+    static const struct em_spoken rows[] = {
+        {"oauth2.certs", "GET", "/oauth2/v1/certs", certificates, 0, EM_JSON_PARAMETERS},
+        {"iamcredentials.projects.serviceAccounts.signBlob", "POST",
+         "/v1/projects/-/serviceAccounts/{email}:signBlob", sign_blob, SIGN_BODY_MAX, EM_JSON_PARAMETERS},
+        {"oauth2.token", "POST", "/token", token, 2 * FORM_VALUE_MAX, EM_JSON_PARAMETERS},
     };
-    *ret_count = sizeof routes / sizeof *routes;
-    return routes;
+    *ret_count = sizeof rows / sizeof *rows;
+    return rows;
 }

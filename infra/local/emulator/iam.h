@@ -6,10 +6,11 @@
 #ifndef EM_IAM_H
 #define EM_IAM_H
 
+#include "infra/local/emulator/api/router.h"
 #include "infra/local/emulator/app.h"
 
-/* The routes; the app pointer of their handlers is a struct em_app. */
-const struct mr_route *em_iam_routes(size_t *ret_count);
+/* What is spoken of it; the app pointer of the handlers is a struct em_app. */
+const struct em_spoken *em_iam_rows(size_t *ret_count);
 
 /* An access token in the form of Google's token servers: {"access_token","expires_in","token_type"}. The emulator
  * checks no access tokens, so it is random. The caller owns *ret. */

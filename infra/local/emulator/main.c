@@ -3,6 +3,8 @@
  * for production: it requires no credentials and signs for every account. It listens on 127.0.0.1 only.
  */
 #include "infra/local/emulator/api/google_error.h"
+#include "infra/local/emulator/api/router.h"
+#include "infra/local/emulator/api/unspoken.h"
 #include "infra/local/emulator/app.h"
 #include "infra/local/emulator/front/front.h"
 #include "infra/local/emulator/iam.h"
@@ -112,45 +114,14 @@ static enum mr_status lock_data_dir(const char *data_dir, int *ret_fd, struct mr
     return MR_OK;
 }
 
-typedef const struct mr_route *routes_getter(size_t *ret_count);
-
-/* The first match wins. Storage is last, because its XML API matches almost any path. */
-static routes_getter *const parts[] = {em_metadata_routes, em_iam_routes, em_pubsub_routes,
-                                       em_scheduler_routes, em_storage_routes};
-enum { PARTS = sizeof parts / sizeof *parts };
-
-static enum mr_status join_routes(struct mr_route **ret, size_t *ret_count, struct mr_err *err)
-{
-    size_t total = 0, count = 0;
-    for (size_t i = 0; i < PARTS; i++) {
-        parts[i](&count);
-        total += count;
-    }
-    struct mr_route *table = calloc(total, sizeof *table);
-    if (!table)
-        return mr_fail_oom(err);
-    size_t at = 0;
-    for (size_t i = 0; i < PARTS; i++) {
-        const struct mr_route *routes = parts[i](&count);
-        memcpy(table + at, routes, count * sizeof *routes);
-        at += count;
-    }
-    *ret = table;
-    *ret_count = total;
-    return MR_OK;
-}
-
-static void route_table_cleanup(struct mr_route **table)
-{
-    free(*table);
-}
+/* The first match counts: the XML API of Cloud Storage matches almost any path. */
+static em_rows *const parts[] = {em_metadata_rows,    em_iam_rows,         em_pubsub_rows,
+                                 em_scheduler_rows,   em_storage_rows,     em_unspoken_rows,
+                                 em_storage_xml_rows, em_unspoken_xml_rows};
 
 static enum mr_status serve(struct em_app *emulator, const struct options *options, const sigset_t *signals,
                             struct mr_err *err)
 {
-    __attribute__((cleanup(route_table_cleanup))) struct mr_route *routes = NULL;
-    size_t route_count = 0;
-    MR_TRY(join_routes(&routes, &route_count, err));
     struct mr_server_options server_options = {
         .port = (int)options->port,
         .loopback_only = true,
@@ -158,8 +129,8 @@ static enum mr_status serve(struct em_app *emulator, const struct options *optio
         .max_body = BODY_BYTES_MAX,
         .max_head = HEAD_BYTES_MAX,
         .client_timeout_ms = CLIENT_TIMEOUT_MS,
-        .routes = routes,
-        .route_count = route_count,
+        .routes = emulator->router->routes,
+        .route_count = emulator->router->count,
         .app = emulator,
         .log = emulator->log,
         .log_requests = options->log_level <= MR_LOG_INFO,
@@ -190,13 +161,16 @@ static enum mr_status run(const struct options *options, const struct mr_log *lo
     MR_AUTO(em_storage) struct em_storage *storage = NULL;
     MR_AUTO(em_pubsub) struct em_pubsub *pubsub = NULL;
     MR_AUTO(em_scheduler) struct em_scheduler *scheduler = NULL;
+    MR_AUTO(em_router) struct em_router *router = NULL;
     MR_TRY(lock_data_dir(options->data_dir, &lock, err));
     MR_TRY(mr_http_client_new("mediarun-emulator/1.0", &http, err));
     MR_TRY(em_identity_new(options->data_dir, &identity, err));
     MR_TRY(em_storage_new(options->data_dir, &storage, err));
     MR_TRY(em_pubsub_new(options->data_dir, http, identity, log, &pubsub, err));
     MR_TRY(em_scheduler_new(http, identity, log, &scheduler, err));
-    struct em_app emulator = {.identity = identity,
+    MR_TRY(em_router_new(parts, sizeof parts / sizeof *parts, &router, err));
+    struct em_app emulator = {.router = router,
+                              .identity = identity,
                               .storage = storage,
                               .pubsub = pubsub,
                               .scheduler = scheduler,

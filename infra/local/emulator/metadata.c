@@ -156,13 +156,17 @@ static enum mr_status metadata_root(void *app, struct mr_request *req, struct mr
     return answer_text(req, "computeMetadata/\n", err);
 }
 
-const struct mr_route *em_metadata_routes(size_t *ret_count)
+/* What the documented clients send; a wait for a change would never end, as nothing changes. */
+#define PARAMETERS                                                                                           \
+    "recursive scopes audience format=full|standard timeout_sec last_etag wait_for_change=false"
+
+const struct em_spoken *em_metadata_rows(size_t *ret_count)
 {
-    static const struct mr_route routes[] = {
-        {"GET", "/", metadata_root, 0, 0},
-        {"GET", "/computeMetadata/v1", metadata_top, 0, 0},
-        {"GET", "/computeMetadata/v1/{path*}", metadata, 0, 0},
+    static const struct em_spoken rows[] = {
+        {"the metadata server", "GET", "/", metadata_root, 0, ""},
+        {"the metadata server", "GET", "/computeMetadata/v1", metadata_top, 0, PARAMETERS},
+        {"the metadata server", "GET", "/computeMetadata/v1/{path*}", metadata, 0, PARAMETERS},
     };
-    *ret_count = sizeof routes / sizeof *routes;
-    return routes;
+    *ret_count = sizeof rows / sizeof *rows;
+    return rows;
 }

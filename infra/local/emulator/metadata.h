@@ -6,9 +6,10 @@
 #ifndef EM_METADATA_H
 #define EM_METADATA_H
 
+#include "infra/local/emulator/api/router.h"
 #include "infra/local/emulator/app.h"
 
-/* The routes; the app pointer of their handlers is a struct em_app. */
-const struct mr_route *em_metadata_routes(size_t *ret_count);
+/* What is spoken of it; the app pointer of the handlers is a struct em_app. */
+const struct em_spoken *em_metadata_rows(size_t *ret_count);
 
 #endif

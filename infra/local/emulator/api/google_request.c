@@ -22,20 +22,30 @@ static void strip_nulls(json_t *json)
     }
 }
 
+json_t *em_json_object_parse(const char *text, size_t len, size_t flags, json_error_t *ret_reason)
+{
+    *ret_reason = (json_error_t){.text = "out of memory"};
+    if (!len)
+        return json_object();
+    MR_AUTO_JSON json_t *json = json_loadb(text, len, flags | JSON_DECODE_ANY, ret_reason);
+    if (json_is_null(json))
+        return json_object();
+    if (json && !json_is_object(json)) {
+        snprintf(ret_reason->text, sizeof ret_reason->text, "expected an object");
+        return NULL;
+    }
+    return MR_TAKE(json);
+}
+
 enum mr_status em_google_body(struct mr_request *req, size_t max, json_t **ret, struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf body = MR_BUF_INIT(max);
     MR_TRY(mr_request_body(req, &body, err));
     json_error_t fault;
-    MR_AUTO_JSON json_t *json =
-        body.len == 0 ? json_object() : json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES, &fault);
-    if (!json && body.len == 0)
-        return mr_fail_oom(err);
+    MR_AUTO_JSON json_t *json = em_json_object_parse(body.data, body.len, JSON_REJECT_DUPLICATES, &fault);
     if (!json)
         return mr_fail(err, MR_INVALID, "Invalid JSON payload received. Line %d, column %d: %s", fault.line,
                        fault.column, fault.text);
-    if (!json_is_object(json))
-        return mr_fail(err, MR_INVALID, "Invalid JSON payload received. Expected an object.");
     strip_nulls(json);
     *ret = MR_TAKE(json);
     return MR_OK;

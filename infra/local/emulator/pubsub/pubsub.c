@@ -10,33 +10,49 @@
 #define TOPICS        "/v1/projects/{p}/topics"
 #define SUBSCRIPTIONS "/v1/projects/{p}/subscriptions"
 
-static const struct mr_route routes[] = {
-    {"POST", TOPICS "/{t}:publish", em_topic_publish, EM_PUBLISH_BODY_MAX, 0},
-    {"POST", TOPICS "/{t}:testIamPermissions", em_topic_test_permissions, EM_PUBSUB_BODY_MAX, 0},
-    {"PUT", TOPICS "/{t}", em_topic_put, EM_PUBSUB_BODY_MAX, 0},
-    {"GET", TOPICS "/{t}", em_topic_get, EM_PUBSUB_BODY_MAX, 0},
-    {"DELETE", TOPICS "/{t}", em_topic_delete, EM_PUBSUB_BODY_MAX, 0},
-    {"GET", TOPICS "/{t}/subscriptions", em_topic_subscriptions, EM_PUBSUB_BODY_MAX, 0},
-    {"GET", TOPICS, em_topic_list, EM_PUBSUB_BODY_MAX, 0},
-    {"POST", SUBSCRIPTIONS "/{s}:pull", em_subscription_pull, EM_PUBSUB_BODY_MAX, 0},
-    {"POST", SUBSCRIPTIONS "/{s}:acknowledge", em_subscription_acknowledge, EM_PUBSUB_BODY_MAX, 0},
-    {"POST", SUBSCRIPTIONS "/{s}:modifyAckDeadline", em_subscription_modify_ack_deadline, EM_PUBSUB_BODY_MAX,
-     0},
-    {"POST", SUBSCRIPTIONS "/{s}:modifyPushConfig", em_subscription_modify_push_config, EM_PUBSUB_BODY_MAX,
-     0},
-    {"POST", SUBSCRIPTIONS "/{s}:seek", em_subscription_seek, EM_PUBSUB_BODY_MAX, 0},
-    {"POST", SUBSCRIPTIONS "/{s}:detach", em_subscription_detach, EM_PUBSUB_BODY_MAX, 0},
-    {"PUT", SUBSCRIPTIONS "/{s}", em_subscription_put, EM_PUBSUB_BODY_MAX, 0},
-    {"GET", SUBSCRIPTIONS "/{s}", em_subscription_get, EM_PUBSUB_BODY_MAX, 0},
-    {"PATCH", SUBSCRIPTIONS "/{s}", em_subscription_patch, EM_PUBSUB_BODY_MAX, 0},
-    {"DELETE", SUBSCRIPTIONS "/{s}", em_subscription_delete, EM_PUBSUB_BODY_MAX, 0},
-    {"GET", SUBSCRIPTIONS, em_subscription_list, EM_PUBSUB_BODY_MAX, 0},
+static const struct em_spoken rows[] = {
+    {"pubsub.projects.topics.publish", "POST", TOPICS "/{t}:publish", em_topic_publish, EM_PUBLISH_BODY_MAX,
+     EM_JSON_PARAMETERS},
+    {"pubsub.projects.topics.testIamPermissions", "POST", TOPICS "/{t}:testIamPermissions",
+     em_topic_test_permissions, EM_PUBSUB_BODY_MAX, EM_JSON_PARAMETERS},
+    {"pubsub.projects.topics.create", "PUT", TOPICS "/{t}", em_topic_put, EM_PUBSUB_BODY_MAX,
+     EM_JSON_PARAMETERS},
+    {"pubsub.projects.topics.get", "GET", TOPICS "/{t}", em_topic_get, EM_PUBSUB_BODY_MAX,
+     EM_JSON_PARAMETERS},
+    {"pubsub.projects.topics.delete", "DELETE", TOPICS "/{t}", em_topic_delete, EM_PUBSUB_BODY_MAX,
+     EM_JSON_PARAMETERS},
+    {"pubsub.projects.topics.subscriptions.list", "GET", TOPICS "/{t}/subscriptions", em_topic_subscriptions,
+     EM_PUBSUB_BODY_MAX, "pageSize pageToken " EM_JSON_PARAMETERS},
+    {"pubsub.projects.topics.list", "GET", TOPICS, em_topic_list, EM_PUBSUB_BODY_MAX,
+     "pageSize pageToken " EM_JSON_PARAMETERS},
+    {"pubsub.projects.subscriptions.pull", "POST", SUBSCRIPTIONS "/{s}:pull", em_subscription_pull,
+     EM_PUBSUB_BODY_MAX, EM_JSON_PARAMETERS},
+    {"pubsub.projects.subscriptions.acknowledge", "POST", SUBSCRIPTIONS "/{s}:acknowledge",
+     em_subscription_acknowledge, EM_PUBSUB_BODY_MAX, EM_JSON_PARAMETERS},
+    {"pubsub.projects.subscriptions.modifyAckDeadline", "POST", SUBSCRIPTIONS "/{s}:modifyAckDeadline",
+     em_subscription_modify_ack_deadline, EM_PUBSUB_BODY_MAX, EM_JSON_PARAMETERS},
+    {"pubsub.projects.subscriptions.modifyPushConfig", "POST", SUBSCRIPTIONS "/{s}:modifyPushConfig",
+     em_subscription_modify_push_config, EM_PUBSUB_BODY_MAX, EM_JSON_PARAMETERS},
+    {"pubsub.projects.subscriptions.seek", "POST", SUBSCRIPTIONS "/{s}:seek", em_subscription_seek,
+     EM_PUBSUB_BODY_MAX, EM_JSON_PARAMETERS},
+    {"pubsub.projects.subscriptions.detach", "POST", SUBSCRIPTIONS "/{s}:detach", em_subscription_detach,
+     EM_PUBSUB_BODY_MAX, EM_JSON_PARAMETERS},
+    {"pubsub.projects.subscriptions.create", "PUT", SUBSCRIPTIONS "/{s}", em_subscription_put,
+     EM_PUBSUB_BODY_MAX, EM_JSON_PARAMETERS},
+    {"pubsub.projects.subscriptions.get", "GET", SUBSCRIPTIONS "/{s}", em_subscription_get,
+     EM_PUBSUB_BODY_MAX, EM_JSON_PARAMETERS},
+    {"pubsub.projects.subscriptions.patch", "PATCH", SUBSCRIPTIONS "/{s}", em_subscription_patch,
+     EM_PUBSUB_BODY_MAX, EM_JSON_PARAMETERS},
+    {"pubsub.projects.subscriptions.delete", "DELETE", SUBSCRIPTIONS "/{s}", em_subscription_delete,
+     EM_PUBSUB_BODY_MAX, EM_JSON_PARAMETERS},
+    {"pubsub.projects.subscriptions.list", "GET", SUBSCRIPTIONS, em_subscription_list, EM_PUBSUB_BODY_MAX,
+     "pageSize pageToken " EM_JSON_PARAMETERS},
 };
 
-const struct mr_route *em_pubsub_routes(size_t *ret_count)
+const struct em_spoken *em_pubsub_rows(size_t *ret_count)
 {
-    *ret_count = sizeof routes / sizeof *routes;
-    return routes;
+    *ret_count = sizeof rows / sizeof *rows;
+    return rows;
 }
 
 enum mr_status em_pubsub_new(const char *directory, struct mr_http_client *http, struct em_identity *identity,

@@ -24,6 +24,7 @@
 #ifndef EM_PUBSUB_H
 #define EM_PUBSUB_H
 
+#include "infra/local/emulator/api/router.h"
 #include "shared/base/log.h"
 #include "shared/http/client.h"
 #include "shared/http/server.h"
@@ -45,7 +46,7 @@ MR_MUST_CHECK enum mr_status em_pubsub_new(const char *directory, struct mr_http
 void em_pubsub_free(struct em_pubsub *pubsub);
 MR_DEFINE_CLEANUP(em_pubsub, em_pubsub_free)
 
-/* The routes; the app pointer of their handlers is a struct em_app. */
-const struct mr_route *em_pubsub_routes(size_t *ret_count);
+/* What is spoken of it; the app pointer of the handlers is a struct em_app. */
+const struct em_spoken *em_pubsub_rows(size_t *ret_count);
 
 #endif

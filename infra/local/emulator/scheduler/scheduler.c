@@ -29,19 +29,27 @@ void em_scheduler_free(struct em_scheduler *scheduler)
 
 #define JOBS "/v1/projects/{p}/locations/{l}/jobs"
 
-static const struct mr_route routes[] = {
-    {"POST", JOBS "/{j}:run", em_job_run, EM_JOB_BODY_MAX, 0},
-    {"POST", JOBS "/{j}:pause", em_job_pause, EM_JOB_BODY_MAX, 0},
-    {"POST", JOBS "/{j}:resume", em_job_resume, EM_JOB_BODY_MAX, 0},
-    {"GET", JOBS "/{j}", em_job_get, EM_JOB_BODY_MAX, 0},
-    {"PATCH", JOBS "/{j}", em_job_patch, EM_JOB_BODY_MAX, 0},
-    {"DELETE", JOBS "/{j}", em_job_delete, EM_JOB_BODY_MAX, 0},
-    {"POST", JOBS, em_job_create, EM_JOB_BODY_MAX, 0},
-    {"GET", JOBS, em_job_list, EM_JOB_BODY_MAX, 0},
+static const struct em_spoken rows[] = {
+    {"cloudscheduler.projects.locations.jobs.run", "POST", JOBS "/{j}:run", em_job_run, EM_JOB_BODY_MAX,
+     EM_JSON_PARAMETERS},
+    {"cloudscheduler.projects.locations.jobs.pause", "POST", JOBS "/{j}:pause", em_job_pause, EM_JOB_BODY_MAX,
+     EM_JSON_PARAMETERS},
+    {"cloudscheduler.projects.locations.jobs.resume", "POST", JOBS "/{j}:resume", em_job_resume,
+     EM_JOB_BODY_MAX, EM_JSON_PARAMETERS},
+    {"cloudscheduler.projects.locations.jobs.get", "GET", JOBS "/{j}", em_job_get, EM_JOB_BODY_MAX,
+     EM_JSON_PARAMETERS},
+    {"cloudscheduler.projects.locations.jobs.patch", "PATCH", JOBS "/{j}", em_job_patch, EM_JOB_BODY_MAX,
+     "updateMask " EM_JSON_PARAMETERS},
+    {"cloudscheduler.projects.locations.jobs.delete", "DELETE", JOBS "/{j}", em_job_delete, EM_JOB_BODY_MAX,
+     EM_JSON_PARAMETERS},
+    {"cloudscheduler.projects.locations.jobs.create", "POST", JOBS, em_job_create, EM_JOB_BODY_MAX,
+     EM_JSON_PARAMETERS},
+    {"cloudscheduler.projects.locations.jobs.list", "GET", JOBS, em_job_list, EM_JOB_BODY_MAX,
+     "pageSize pageToken " EM_JSON_PARAMETERS},
 };
 
-const struct mr_route *em_scheduler_routes(size_t *ret_count)
+const struct em_spoken *em_scheduler_rows(size_t *ret_count)
 {
-    *ret_count = sizeof routes / sizeof *routes;
-    return routes;
+    *ret_count = sizeof rows / sizeof *rows;
+    return rows;
 }

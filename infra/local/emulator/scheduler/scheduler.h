@@ -15,6 +15,7 @@
 #ifndef EM_SCHEDULER_H
 #define EM_SCHEDULER_H
 
+#include "infra/local/emulator/api/router.h"
 #include "shared/base/log.h"
 #include "shared/http/client.h"
 #include "shared/http/server.h"
@@ -32,7 +33,7 @@ MR_MUST_CHECK enum mr_status em_scheduler_new(struct mr_http_client *http, struc
 void em_scheduler_free(struct em_scheduler *scheduler);
 MR_DEFINE_CLEANUP(em_scheduler, em_scheduler_free)
 
-/* The routes; the app pointer of their handlers is a struct em_app. */
-const struct mr_route *em_scheduler_routes(size_t *ret_count);
+/* What is spoken of it; the app pointer of the handlers is a struct em_app. */
+const struct em_spoken *em_scheduler_rows(size_t *ret_count);
 
 #endif

@@ -21,6 +21,17 @@ static enum mr_status answer_bucket(struct mr_request *req, const json_t *resour
     return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
 }
 
+/* Lists of generations, and the layout, answer for buckets without these. */
+static enum mr_status check_features(const json_t *resource, struct mr_err *err)
+{
+    static const char *const features[] = {"versioning", "hierarchicalNamespace"};
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+        if (json_is_true(json_object_get(json_object_get(resource, features[i]), "enabled")))
+            return mr_fail_code(err, MR_CODE_UNIMPLEMENTED,
+                                "The emulator does not speak %s.enabled=true of a bucket.", features[i]);
+    return MR_OK;
+}
+
 enum mr_status em_bucket_insert(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct em_app *emulator = app;
@@ -29,8 +40,24 @@ enum mr_status em_bucket_insert(void *app, struct mr_request *req, struct mr_err
     if (!mr_request_query(req, "project"))
         return mr_fail(err, MR_INVALID, "Required parameter: project");
     MR_TRY(em_request_resource(req, &given, err));
+    MR_TRY(check_features(given, err));
     MR_TRY(em_store_bucket_insert(emulator->storage->store, given, &resource, err));
     return answer_bucket(req, resource, err);
+}
+
+static const char *name_at(const json_t *resources, size_t at)
+{
+    return json_string_value(json_object_get(json_array_get(resources, at), "name"));
+}
+
+/* A page begins after the name that is its token. */
+static size_t first_of_page(const struct mr_request *req, const json_t *resources)
+{
+    const char *after = mr_request_query(req, "pageToken");
+    size_t at = 0;
+    while (after && at < json_array_size(resources) && strcmp(name_at(resources, at), after) <= 0)
+        at++;
+    return at;
 }
 
 enum mr_status em_bucket_list(void *app, struct mr_request *req, struct mr_err *err)
@@ -38,14 +65,21 @@ enum mr_status em_bucket_list(void *app, struct mr_request *req, struct mr_err *
     struct em_app *emulator = app;
     const char *prefix = mr_request_query(req, "prefix");
     MR_AUTO_JSON json_t *resources = NULL;
+    size_t max = 0;
+    MR_TRY(em_request_max_results(req, &max, err));
     MR_TRY(em_store_bucket_list(emulator->storage->store, prefix ? prefix : "", &resources, err));
+    size_t at = first_of_page(req, resources);
+    const char *next = NULL;
     MR_AUTO_JSON json_t *items = json_array();
-    for (size_t i = 0; i < json_array_size(resources); i++)
-        if (json_array_append_new(items, with_link(req, json_array_get(resources, i))) < 0)
+    for (; at < json_array_size(resources) && !next; at++) {
+        if (json_array_append_new(items, with_link(req, json_array_get(resources, at))) < 0)
             return mr_fail_oom(err);
+        if (json_array_size(items) == max && at + 1 < json_array_size(resources))
+            next = name_at(resources, at);
+    }
     /* As with Google, an empty list has no "items". */
-    json_t *answer =
-        json_pack("{s:s, s:O*}", "kind", "storage#buckets", "items", json_array_size(items) ? items : NULL);
+    json_t *answer = json_pack("{s:s, s:O*, s:s*}", "kind", "storage#buckets", "items",
+                               json_array_size(items) ? items : NULL, "nextPageToken", next);
     return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
 }
 
@@ -78,6 +112,29 @@ enum mr_status em_bucket_test_permissions(void *app, struct mr_request *req, str
         json_pack("{s:s, s:O}", "kind", "storage#testIamPermissionsResponse", "permissions", granted), err);
 }
 
+/* No bucket has a hierarchical namespace. */
+enum mr_status em_bucket_storage_layout(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct em_app *emulator = app;
+    MR_AUTO_JSON json_t *bucket = NULL;
+    MR_TRY(em_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &bucket, err));
+    json_t *answer = json_pack(
+        "{s:s, s:O, s:O, s:O, s:{s:b}}", "kind", "storage#storageLayout", "bucket",
+        json_object_get(bucket, "name"), "location", json_object_get(bucket, "location"), "locationType",
+        json_object_get(bucket, "locationType"), "hierarchicalNamespace", "enabled", 0);
+    return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
+}
+
+/* There are none, as nothing makes them. */
+enum mr_status em_managed_folder_list(void *app, struct mr_request *req, struct mr_err *err)
+{
+    struct em_app *emulator = app;
+    MR_AUTO_JSON json_t *bucket = NULL;
+    MR_TRY(em_store_bucket_get(emulator->storage->store, mr_request_param(req, "bucket"), &bucket, err));
+    json_t *answer = json_pack("{s:s}", "kind", "storage#managedFolders");
+    return answer ? mr_respond_json(req, 200, answer, err) : mr_fail_oom(err);
+}
+
 enum mr_status em_bucket_patch(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct em_app *emulator = app;
@@ -86,6 +143,7 @@ enum mr_status em_bucket_patch(void *app, struct mr_request *req, struct mr_err 
     MR_AUTO_JSON json_t *resource = NULL;
     MR_TRY(em_conditions_of_request(req, false, &conditions, err));
     MR_TRY(em_request_resource(req, &changes, err));
+    MR_TRY(check_features(changes, err));
     MR_TRY(em_store_bucket_patch(emulator->storage->store, mr_request_param(req, "bucket"), &conditions,
                                  changes, &resource, err));
     return answer_bucket(req, resource, err);

@@ -23,7 +23,7 @@ mr_handler em_upload_post_or_fault, em_upload_put_or_fault;
 
 /* bucket_handlers.c */
 mr_handler em_bucket_insert, em_bucket_list, em_bucket_get, em_bucket_patch, em_bucket_delete;
-mr_handler em_bucket_test_permissions;
+mr_handler em_bucket_test_permissions, em_bucket_storage_layout, em_managed_folder_list;
 /* object_handlers.c */
 mr_handler em_object_list, em_object_get, em_object_patch, em_object_update, em_object_delete;
 mr_handler em_object_download;

@@ -4,8 +4,6 @@
 #include "infra/local/emulator/storage/request.h"
 #include "shared/base/encoding.h"
 
-enum { LIST_MAX = 1000 };
-
 static enum mr_status list_query(const struct mr_request *req, struct em_list_query *ret, struct mr_err *err)
 {
     const char *trailing = mr_request_query(req, "includeTrailingDelimiter");
@@ -15,19 +13,12 @@ static enum mr_status list_query(const struct mr_request *req, struct em_list_qu
         .start_offset = mr_request_query(req, "startOffset"),
         .end_offset = mr_request_query(req, "endOffset"),
         .page_token = mr_request_query(req, "pageToken"),
-        .max_results = LIST_MAX,
         .include_trailing_delimiter = trailing && !strcmp(trailing, "true"),
     };
     /* An empty token asks for the first page. */
     if (ret->page_token && !*ret->page_token)
         ret->page_token = NULL;
-    const char *text = mr_request_query(req, "maxResults");
-    int64_t max = LIST_MAX;
-    if (text && !mr_parse_int64(text, 0, INT64_MAX, &max))
-        return mr_fail(err, MR_INVALID, "Invalid value for maxResults: %s", text);
-    if (max > 0 && max < LIST_MAX)
-        ret->max_results = (size_t)max;
-    return MR_OK;
+    return em_request_max_results(req, &ret->max_results, err);
 }
 
 enum mr_status em_object_list(void *app, struct mr_request *req, struct mr_err *err)

@@ -11,8 +11,10 @@ enum {
 struct em_related {
     mr_form_source *source;
     void *ctx;
-    char delimiter[BOUNDARY_MAX + 5]; /* CR LF "--" boundary */
+    char boundary[BOUNDARY_MAX + 5]; /* CR LF "--" boundary */
+    const char *delimiter;           /* `boundary`; without its CR in a body whose lines end with LF alone */
     size_t delimiter_len;
+    bool has_begun; /* the line of the first boundary was read: it says how lines end */
     char type[TYPE_MAX];
     bool at_boundary;  /* the delimiter is consumed, the rest of its line is not */
     bool finished;     /* the closing delimiter was read */
@@ -33,8 +35,9 @@ static enum mr_status read_boundary(const char *content_type, struct em_related 
     }
     if (len == 0 || len > BOUNDARY_MAX)
         return mr_fail(err, MR_INVALID, "No usable multipart boundary in Content-Type.");
-    int written = snprintf(related->delimiter, sizeof related->delimiter, "\r\n--%.*s", (int)len, value);
-    related->delimiter_len = (size_t)written;
+    int written = snprintf(related->boundary, sizeof related->boundary, "\r\n--%.*s", (int)len, value);
+    related->delimiter = related->boundary + 1;
+    related->delimiter_len = (size_t)written - 1;
     return MR_OK;
 }
 
@@ -48,8 +51,7 @@ enum mr_status em_related_new(const char *content_type, mr_form_source *source, 
     related->ctx = ctx;
     MR_TRY(read_boundary(content_type, related, err));
     /* The first delimiter may be at the very start, without the line break before it. */
-    memcpy(related->window, "\r\n", 2);
-    related->end = 2;
+    related->window[related->end++] = '\n';
     *ret = MR_TAKE(related);
     return MR_OK;
 }
@@ -105,15 +107,16 @@ enum mr_status em_related_read(struct em_related *related, void *data, size_t le
     return MR_OK;
 }
 
-/* The next line without its CR LF, NUL-terminated in the window. */
-static enum mr_status read_line(struct em_related *related, char **ret, struct mr_err *err)
+/* The next line without its LF or CR LF, NUL-terminated in the window. */
+static enum mr_status read_line(struct em_related *related, char **ret, bool *ret_has_cr, struct mr_err *err)
 {
     for (;;) {
         char *from = related->window + related->start;
-        char *end = memmem(from, related->end - related->start, "\r\n", 2);
+        char *end = memchr(from, '\n', related->end - related->start);
         if (end) {
-            *end = '\0';
-            related->start = (size_t)(end - related->window) + 2;
+            *ret_has_cr = end > from && end[-1] == '\r';
+            end[*ret_has_cr ? -1 : 0] = '\0';
+            related->start = (size_t)(end - related->window) + 1;
             *ret = from;
             return MR_OK;
         }
@@ -131,9 +134,15 @@ static enum mr_status read_boundary_line(struct em_related *related, struct mr_e
     if (related->finished)
         return MR_OK;
     char *rest = NULL;
-    MR_TRY(read_line(related, &rest, err));
+    bool has_cr = false;
+    MR_TRY(read_line(related, &rest, &has_cr, err));
     if (rest[strspn(rest, " \t")])
         return mr_fail(err, MR_INVALID, "A multipart boundary must end its line.");
+    if (has_cr && !related->has_begun) {
+        related->delimiter = related->boundary;
+        related->delimiter_len++;
+    }
+    related->has_begun = true;
     return MR_OK;
 }
 
@@ -143,7 +152,8 @@ static enum mr_status read_head(struct em_related *related, struct mr_err *err)
     related->type[0] = '\0';
     for (;;) {
         char *line = NULL;
-        MR_TRY(read_line(related, &line, err));
+        bool has_cr = false;
+        MR_TRY(read_line(related, &line, &has_cr, err));
         if (!*line)
             return MR_OK;
         if (strncasecmp(line, name, strlen(name)))

@@ -1,7 +1,8 @@
 /*
  * multipart/related (RFC 2387), as Cloud Storage's multipart uploads use it: a JSON part, then a part with any
- * number of bytes. It is read as a stream through a window of 64 KiB. A body that ends before its closing
- * boundary is MR_INVALID. (shared/http/form.h reads multipart/form-data, whose parts have names.)
+ * number of bytes. It is read as a stream through a window of 256 KiB. Lines end as the first boundary's does, with
+ * CR LF, or with LF alone, as Google's Python client (apitools, in gcloud) writes them. A body that ends before its
+ * closing boundary is MR_INVALID. (shared/http/form.h reads multipart/form-data, whose parts have names.)
  */
 #ifndef EM_STORAGE_RELATED_H
 #define EM_STORAGE_RELATED_H

@@ -1,5 +1,6 @@
 #include "infra/local/emulator/storage/request.h"
 
+#include "infra/local/emulator/api/google_request.h"
 #include "shared/base/encoding.h"
 
 enum mr_status em_conditions_of_request(const struct mr_request *req, bool source, struct em_conditions *ret,
@@ -25,15 +26,20 @@ enum mr_status em_request_resource(struct mr_request *req, json_t **ret, struct 
     MR_TRY(mr_request_body(req, &body, err));
     /* Google's clients leave out an empty body, or its Content-Type. */
     json_error_t reason;
-    json_t *resource = body.len ? json_loadb(body.data, body.len, 0, &reason) : json_object();
+    json_t *resource = em_json_object_parse(body.data, body.len, 0, &reason);
     if (!resource)
-        return body.len ? mr_fail(err, MR_INVALID, "Parse Error: line %d: %s", reason.line, reason.text)
-                        : mr_fail_oom(err);
-    if (!json_is_object(resource)) {
-        json_decref(resource);
-        return mr_fail(err, MR_INVALID, "Parse Error: the body is not a JSON object.");
-    }
+        return mr_fail(err, MR_INVALID, "Parse Error: line %d: %s", reason.line, reason.text);
     *ret = resource;
+    return MR_OK;
+}
+
+enum mr_status em_request_max_results(const struct mr_request *req, size_t *ret, struct mr_err *err)
+{
+    const char *text = mr_request_query(req, "maxResults");
+    int64_t max = 0;
+    if (text && !mr_parse_int64(text, 0, INT64_MAX, &max))
+        return mr_fail(err, MR_INVALID, "Invalid value for maxResults: %s", text);
+    *ret = max > 0 && max < EM_LIST_MAX ? (size_t)max : EM_LIST_MAX;
     return MR_OK;
 }
 

@@ -2,6 +2,7 @@
  * Cloud Storage's JSON API, and the paths of its XML API that clients use for downloads and signed URLs.
  * Source: https://cloud.google.com/storage/docs/json_api/v1
  *
+ *   storage.c                    what is spoken: the rows of the router's table
  *   *_handlers.c, resumable.c    the handlers, listed in handlers.h
  *   upload_plan, request         from a request to the store
  *   download, related, range     bodies: downloads, multipart/related, byte ranges
@@ -16,8 +17,8 @@
 #ifndef EM_STORAGE_H
 #define EM_STORAGE_H
 
+#include "infra/local/emulator/api/router.h"
 #include "infra/local/emulator/app.h"
-#include "shared/base/cleanup.h"
 
 /* Opens DATA_DIR/storage, or creates it. data_dir itself must exist. */
 MR_MUST_CHECK enum mr_status em_storage_new(const char *data_dir, struct em_storage **ret,
@@ -25,8 +26,9 @@ MR_MUST_CHECK enum mr_status em_storage_new(const char *data_dir, struct em_stor
 void em_storage_free(struct em_storage *storage);
 MR_DEFINE_CLEANUP(em_storage, em_storage_free)
 
-/* The routes. The XML API's "/{bucket}/{object}" matches almost any path, so these routes must be the last ones
- * of the table. */
-const struct mr_route *em_storage_routes(size_t *ret_count);
+/* What is spoken of the JSON API, and of the XML API, whose "/{bucket}/{object*}" matches almost any path: its rows must
+ * be among the last ones of the table. */
+const struct em_spoken *em_storage_rows(size_t *ret_count);
+const struct em_spoken *em_storage_xml_rows(size_t *ret_count);
 
 #endif

@@ -2,6 +2,7 @@
  * Uploads in one request through the JSON API: media and multipart. The bytes go from the socket to a file,
  * however many there are. Source: https://cloud.google.com/storage/docs/json_api/v1/objects/insert
  */
+#include "infra/local/emulator/api/google_request.h"
 #include "infra/local/emulator/storage/handlers.h"
 #include "infra/local/emulator/storage/related.h"
 #include "infra/local/emulator/storage/request.h"
@@ -50,8 +51,8 @@ static enum mr_status read_resource(struct em_related *related, json_t **ret, st
     MR_TRY(next_part(related, &type, err));
     MR_TRY(read_part(related, &text, err));
     json_error_t reason;
-    MR_AUTO_JSON json_t *resource = json_loadb(mr_buf_str(&text), text.len, 0, &reason);
-    if (!json_is_object(resource))
+    MR_AUTO_JSON json_t *resource = em_json_object_parse(mr_buf_str(&text), text.len, 0, &reason);
+    if (!resource)
         return mr_fail(err, MR_INVALID, "Parse Error: the first part is not a JSON object: %s", reason.text);
     *ret = MR_TAKE(resource);
     return MR_OK;

@@ -31,14 +31,21 @@ static enum mr_status plan_name(const struct mr_request *req, const json_t *reso
     return *ret ? em_object_name_check(name, err) : mr_fail_oom(err);
 }
 
+/* Sets what the resource has not set; NULL and "" set nothing. */
+static enum mr_status set_default(json_t *settings, const char *name, const char *value, struct mr_err *err)
+{
+    if (!value || !*value || json_object_get(settings, name))
+        return MR_OK;
+    return json_object_set_new(settings, name, json_string(value)) < 0 ? mr_fail_oom(err) : MR_OK;
+}
+
 enum mr_status em_upload_plan_make(const struct mr_request *req, const json_t *resource,
                                    const char *content_type, struct em_upload_plan *ret, struct mr_err *err)
 {
     MR_TRY(plan_name(req, resource, &ret->name, err));
     MR_TRY(em_settings_apply(NULL, resource, true, &ret->settings, err));
-    if (content_type && *content_type && !json_object_get(ret->settings, "contentType") &&
-        json_object_set_new(ret->settings, "contentType", json_string(content_type)) < 0)
-        return mr_fail_oom(err);
+    MR_TRY(set_default(ret->settings, "contentType", content_type, err));
+    MR_TRY(set_default(ret->settings, "contentEncoding", mr_request_query(req, "contentEncoding"), err));
     struct em_store_write *write = &ret->write;
     MR_TRY(em_digest_add_resource(&write->expected, resource, err));
     MR_TRY(em_digest_add_header(&write->expected, mr_request_header(req, "X-Goog-Hash"), err));
