@@ -154,12 +154,14 @@ static enum mr_status run(struct mr_connection *conn, struct mr_err *err)
 /* `allow` is the header of that name; NULL: none. */
 static void refuse(struct mr_connection *conn, const struct mr_err *cause, const char *allow)
 {
+    /* Clients of HTTP/2, like those of gRPC, show nobody our answer. */
+    const bool is_hidden = cause->code == MR_CODE_HTTP_VERSION_NOT_SUPPORTED;
     conn->refused = true;
     conn->after = MR_AFTER_LINGER;
     mr_buf_free(&conn->out);
-    mr_log_write(conn->server->options.log, MR_LOG_INFO, cause->message, "{s:i, s:s, s:s}", "status",
-                 mr_http_status_of(cause), "code", mr_code_name(cause->code), "remote",
-                 conn->remote[0] ? conn->remote : conn->address);
+    mr_log_write(conn->server->options.log, is_hidden ? MR_LOG_NOTICE : MR_LOG_INFO, cause->message,
+                 "{s:i, s:s, s:s}", "status", mr_http_status_of(cause), "code", mr_code_name(cause->code),
+                 "remote", conn->remote[0] ? conn->remote : conn->address);
     if (mr_server_refusal(&conn->server->options.cors, &conn->head, cause, allow, &conn->out) == MR_OK)
         write_answer(conn);
 }

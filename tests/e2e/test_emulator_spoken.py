@@ -177,9 +177,10 @@ def test_resumable_below_resumable(bucket):
 
 
 def test_grpc(emulator):
-    """An HTTP/2 preface, as of a gRPC client, is answered in words."""
+    """An HTTP/2 preface, as of a gRPC client, is answered in words, and logged, as few such clients show the answer."""
     with socket.create_connection(("127.0.0.1", emulator.port), timeout=10) as connection:
         connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 505 ") and b"gRPC" in body and b"HTTP/1.1" in body
+    assert "gRPC" in emulator.log()
