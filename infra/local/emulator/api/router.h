@@ -15,7 +15,7 @@ struct em_spoken {
     const char *pattern; /* as in struct mr_route */
     mr_handler *handler;
     int64_t max_body;
-    /* Of the query: those that the handler obeys, and those that change nothing here. Blanks between them; "prefix"
+    /* Of the query: those that the handler follows, and those that change nothing here. Blanks between them; "prefix"
      * takes any value, "alt=json|media" only these; the first row of a name counts. "*": anything. */
     const char *parameters;
 };

@@ -43,6 +43,7 @@ void em_storage_free(struct em_storage *storage)
 #define OWN_ACL           "=|private|projectPrivate|bucketOwnerFullControl "
 #define LIVE              "softDeleted=false "
 #define COMMON            "projection " EM_JSON_PARAMETERS
+#define NODE              "force " /* Google's Node client sends this option of its own */
 #define SIGNATURE                                                                                            \
     "X-Goog-Algorithm X-Goog-Credential X-Goog-Date X-Goog-Expires X-Goog-SignedHeaders X-Goog-Signature "   \
     "userProject "
@@ -86,7 +87,7 @@ static const struct em_spoken rows[] = {
              "prefix pageSize pageToken "),
     JSON_API("objects.list", "GET", "/b/{bucket}/o", em_object_list, 0,
              "prefix delimiter startOffset endOffset pageToken maxResults includeTrailingDelimiter "
-             "includeFoldersAsPrefixes versions " LIVE),
+             "includeFoldersAsPrefixes versions " NODE LIVE),
     JSON_API("objects.get", "GET", "/b/{bucket}/o/{object}", em_object_get_or_fault, 0,
              "alt=json|media generation " LIVE CONDITIONS),
     JSON_API("objects.patch", "PATCH", "/b/{bucket}/o/{object}", em_object_patch, JSON,
@@ -94,7 +95,7 @@ static const struct em_spoken rows[] = {
     JSON_API("objects.update", "PUT", "/b/{bucket}/o/{object}", em_object_update, JSON,
              "generation predefinedAcl" OWN_ACL CONDITIONS),
     JSON_API("objects.delete", "DELETE", "/b/{bucket}/o/{object}", em_object_delete_or_fault, JSON,
-             "generation " CONDITIONS),
+             "generation " NODE CONDITIONS),
     JSON_API("objects.compose", "POST", "/b/{bucket}/o/{object}/compose", em_object_compose_or_fault, JSON,
              "destinationPredefinedAcl" OWN_ACL CONDITIONS),
     JSON_API("objects.rewrite", "POST", "/b/{sourceBucket}/o/{sourceObject}/rewriteTo/b/{bucket}/o/{object}",
