@@ -243,7 +243,8 @@ def test_xml_put(bucket):
     assert bucket.http.put(start.headers["Location"], data=HELLO).status_code == 200
     assert bucket.get("r").json()["contentType"] == "audio/ogg"
     assert_error(bucket.http.post(f"{bucket.url}/{bucket.name}/r"), 400)
-    assert bucket.http.delete(url).status_code == 204
+    assert_error(bucket.http.delete(url, params={"generation": 1}), 404)
+    assert bucket.http.delete(url, params={"generation": resource["generation"]}).status_code == 204
 
 
 def test_restart_keeps_everything(tmp_path):

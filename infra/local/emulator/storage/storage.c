@@ -44,12 +44,11 @@ void em_storage_free(struct em_storage *storage)
 #define LIVE              "softDeleted=false "
 #define COMMON            "projection " EM_JSON_PARAMETERS
 #define NODE              "force " /* Google's Node client sends this option of its own */
-#define SIGNATURE                                                                                            \
+/* What a signed URL may have. A method that it is not signed for gets it all as well, and must fail at the signature. */
+#define SIGNED                                                                                               \
     "X-Goog-Algorithm X-Goog-Credential X-Goog-Date X-Goog-Expires X-Goog-SignedHeaders X-Goog-Signature "   \
-    "userProject "
-#define ANSWER_HEADERS                                                                                       \
     "response-cache-control response-content-disposition response-content-encoding "                         \
-    "response-content-language response-content-type "
+    "response-content-language response-content-type generation userProject "
 
 /* Both paths, because Google's Node client omits "/storage/v1" when STORAGE_EMULATOR_HOST is set. */
 #define JSON_API(name, method, path, handler, max_body, parameters)                                          \
@@ -114,10 +113,10 @@ static const struct em_spoken rows[] = {
 #define XML_OBJECT "/{bucket}/{object*}"
 
 static const struct em_spoken xml_rows[] = {
-    {"GET Object (XML API)", "GET", XML_OBJECT, em_xml_get, 0, "generation " ANSWER_HEADERS SIGNATURE},
-    {"PUT Object (XML API)", "PUT", XML_OBJECT, em_xml_put, EM_OBJECT_BYTES_MAX, "upload_id " SIGNATURE},
-    {"POST Object (XML API)", "POST", XML_OBJECT, em_xml_post, EM_OBJECT_BYTES_MAX, SIGNATURE},
-    {"DELETE Object (XML API)", "DELETE", XML_OBJECT, em_xml_delete, JSON, SIGNATURE},
+    {"GET Object (XML API)", "GET", XML_OBJECT, em_xml_get, 0, SIGNED},
+    {"PUT Object (XML API)", "PUT", XML_OBJECT, em_xml_put, EM_OBJECT_BYTES_MAX, "upload_id " SIGNED},
+    {"POST Object (XML API)", "POST", XML_OBJECT, em_xml_post, EM_OBJECT_BYTES_MAX, SIGNED},
+    {"DELETE Object (XML API)", "DELETE", XML_OBJECT, em_xml_delete, JSON, SIGNED},
     {"OPTIONS Object (XML API)", "OPTIONS", XML_OBJECT, em_xml_preflight, 0, "*"},
 };
 

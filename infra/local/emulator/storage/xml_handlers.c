@@ -5,6 +5,7 @@
 #include "infra/local/emulator/storage/cors.h"
 #include "infra/local/emulator/storage/download.h"
 #include "infra/local/emulator/storage/handlers.h"
+#include "infra/local/emulator/storage/request.h"
 #include "infra/local/emulator/storage/resumable.h"
 #include "infra/local/emulator/storage/signed_url.h"
 #include "infra/local/emulator/storage/upload_plan.h"
@@ -70,12 +71,13 @@ enum mr_status em_xml_post(void *app, struct mr_request *req, struct mr_err *err
 enum mr_status em_xml_delete(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct em_app *emulator = app;
-    struct em_conditions conditions = {0};
+    struct em_conditions conditions;
     MR_AUTO_STR char *name = strdup(mr_request_param(req, "object"));
     if (!name)
         return mr_fail_oom(err);
     MR_TRY(em_signed_url_check(emulator->identity, req, err));
     MR_TRY(mr_percent_decode(name, false, err));
+    MR_TRY(em_conditions_of_request(req, false, &conditions, err));
     MR_TRY(
         em_store_delete(emulator->storage->store, mr_request_param(req, "bucket"), name, &conditions, err));
     return mr_respond_empty(req, 204, err);
