@@ -199,8 +199,6 @@ start_all() {
     (umask 077 && mkdir -p "$data/emulator")
     start emulator
     expect 15 "the emulator" emulator answers_at_all "$EMULATOR_URL/"
-    check_host STORAGE_EMULATOR_HOST "$STORAGE_URL"
-    check_host PUBSUB_EMULATOR_HOST "$PUBSUB_URL"
     provision
     start web
     worker_names=()
@@ -301,6 +299,8 @@ main() {
     MR_INSTALL_LOG=$data/install.log install_packages "${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}"
     lock_data
     check_ports
+    check_host STORAGE_EMULATOR_HOST "$STORAGE_URL"
+    check_host PUBSUB_EMULATOR_HOST "$PUBSUB_URL"
     build
     postgres_init "$data/postgres"
     make_socket_directory

@@ -73,6 +73,7 @@ def rows(run, statement):
 
 @pytest.mark.slow
 @pytest.mark.skipif(SANITIZED, reason="run.sh runs the release build")
+@pytest.mark.xdist_group("run_sh")  # each of them calls make
 def test_upload_convert_download(google, run, media):
     """It sends no token, so the worker requires none."""
     user = Client(run.url).signup()
