@@ -6,6 +6,7 @@
 #   make unit [T=test_tasks]    unit tests, or some of their programs
 #   make model                  the model of the protocol, and the faults planted in it
 #   make e2e [K=put]            end-to-end tests, or those whose names fit pytest's -k
+#   make install                the command-line client and its manual page, below PREFIX (/usr/local) in DESTDIR
 #
 # A program is the list of its sources below; headers are tracked by the compiler (-MMD).
 
@@ -55,6 +56,7 @@ AV_LIBS = $(shell $(AV_PKG_CONFIG) --libs $(AV_PACKAGES))
 shared_src   := $(sort $(wildcard shared/*/*.c))
 web_src      := $(sort $(wildcard web/*.c web/api/*.c))
 worker_src   := $(sort $(wildcard worker/*.c worker/kinds/*.c worker/media/*.c))
+client_src   := $(sort $(wildcard client/*.c))
 emulator_src := $(sort $(wildcard infra/local/emulator/*.c infra/local/emulator/*/*.c))
 static_files := $(sort $(wildcard web/static/*))
 migrations   := $(sort $(wildcard infra/migrations/*.sql))
@@ -65,11 +67,11 @@ model_src    := $(sort $(wildcard tests/model/*.c))
 fuzz_src     := $(sort $(filter-out %/main.c,$(wildcard tests/fuzz/*.c)))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-PROGRAMS := $(BUILD)/mediarun-web $(BUILD)/mediarun-worker $(BUILD)/mediarun-emulator
+PROGRAMS := $(BUILD)/mediarun-web $(BUILD)/mediarun-worker $(BUILD)/mediarun-emulator $(BUILD)/mediarun
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
 
-.PHONY: compile_commands.json all programs units benches run test unit model e2e format format-check clang-check lint tables bench clean
+.PHONY: compile_commands.json all programs install units benches run test unit model e2e format format-check clang-check lint tables bench clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -120,9 +122,12 @@ $(BUILD)/mediarun-worker: $(call obj,$(worker_src)) $(worker_generated) $(BUILD)
 	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS)
 $(BUILD)/mediarun-emulator: $(call obj,$(emulator_src)) $(BUILD)/libmediarun.a
 	$(LINK) -o $@ $^ $(LIBS)
+# It runs on machines that need none of a server's libraries.
+$(BUILD)/mediarun: $(call obj,$(client_src)) $(BUILD)/libmediarun.a
+	$(LINK) -o $@ $^ -Wl,--as-needed $(shell $(PKG_CONFIG) --libs jansson libcurl libcrypto) -lisal -lunistring -lm
 
 # A unit test links what it tests: the library, and the rooms of the programs without their main.
-$(BUILD)/libunits.a: $(call obj,$(filter-out %/main.c,$(web_src) $(worker_src) $(emulator_src))) $(web_generated) $(worker_generated)
+$(BUILD)/libunits.a: $(call obj,$(filter-out %/main.c,$(web_src) $(worker_src) $(emulator_src) $(client_src))) $(web_generated) $(worker_generated)
 	@rm -f $@
 	ar rcsP $@ $^
 # The default linker needs a second for each, because it loads all 200 libraries that FFmpeg's need; gold does not.
@@ -167,6 +172,14 @@ $(BUILD)/obj/%.o: %.c
 	$(COMPILE) -MMD -MP -c -o $@ $<
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
+PREFIX  ?= /usr/local
+BIN_DIR := $(DESTDIR)$(PREFIX)/bin
+MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
+install: $(BUILD)/mediarun
+	install -d $(BIN_DIR) $(MAN_DIR)
+	install -m 755 $(BUILD)/mediarun $(BIN_DIR)/mediarun
+	install -m 644 client/mediarun.1 $(MAN_DIR)/mediarun.1
+
 # What people call.
 run:
 	infra/local/run.sh
@@ -196,7 +209,7 @@ tables:
 bench:
 	tests/bench/run.sh
 # For editors: how each source is compiled in this VARIANT.
-sources = $(shared_src) $(web_src) $(worker_src) $(emulator_src) $(unit_helpers) $(unit_src) $(model_src) $(bench_src) $(fuzz_src)
+sources = $(shared_src) $(web_src) $(worker_src) $(emulator_src) $(client_src) $(unit_helpers) $(unit_src) $(model_src) $(bench_src) $(fuzz_src)
 compile_commands.json:
 	$(file >$@,[)
 	$(foreach source,$(sources),$(file >>$@,$(if $(filter-out $(firstword $(sources)),$(source)),$(comma)){"directory": "$(CURDIR)", "file": "$(source)", "command": "$(COMPILE)$(if $(filter %/version.c,$(source)), -DMR_VERSION='\"$(file <VERSION)\"') -c $(source)"}))

@@ -11,6 +11,7 @@ enum {
     EMULATOR = MR_CODE_IN_EMULATOR,
     CHILD = MR_CODE_IN_CHILD,
     VERDICT = MR_CODE_IS_VERDICT,
+    CLIENT = MR_CODE_IN_CLIENT,
 };
 
 static const struct mr_code_row rows[MR_CODE_COUNT] = {

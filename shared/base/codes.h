@@ -27,6 +27,7 @@ enum mr_code_place {
     MR_CODE_IN_EMULATOR = 32,
     MR_CODE_IN_CHILD = 64,
     MR_CODE_IS_VERDICT = 128,
+    MR_CODE_IN_CLIENT = 256,
 };
 
 struct mr_code_row {

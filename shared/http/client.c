@@ -79,8 +79,9 @@ static void set_connection_options(CURL *curl, const struct mr_http_request *req
         curl_easy_setopt(curl, CURLOPT_CAINFO, req->ca_file);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-    /* The configuration alone decides where requests go, not http_proxy in the environment. */
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    /* In a service the configuration alone decides where requests go, not http_proxy in the environment. */
+    if (!req->uses_proxy)
+        curl_easy_setopt(curl, CURLOPT_PROXY, "");
     /* A handle has one transfer at a time, so HTTP/2 would add flow control (and the stalled uploads of curl
      * issues 11157 and 11426) without multiplexing. */
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -56,6 +56,8 @@ struct mr_http_request {
      * system's directory of hashed certificates (/etc/ssl/certs on Debian) stays in use, so that it adds
      * authorities. */
     const char *ca_file;
+    /* Takes the proxy from the environment (https_proxy, no_proxy, …), as people expect of a program that they run. */
+    bool uses_proxy;
     /* Called about once a second during the transfer; true ends it with MR_CANCELED. May be NULL. */
     bool (*canceled)(void *ctx);
     void *canceled_ctx;

@@ -50,7 +50,7 @@ def allowed(directory_rules, header):
 
 def check_rooms():
     """No arrow runs upwards."""
-    for name in files(r"(shared|web|worker|infra)/.*\.[ch]"):
+    for name in files(r"(shared|web|worker|client|infra)/.*\.[ch]"):
         room = max((room for room in rules.MAY_INCLUDE if name.startswith(room)), key=len, default=None)
         if room is None:
             yield f"{name}: in no known room"
@@ -62,7 +62,7 @@ def check_rooms():
 
 def check_libraries():
     """Each foreign library is included in its one room."""
-    for name in files(r"(shared|web|worker|infra)/.*\.[ch]"):
+    for name in files(r"(shared|web|worker|client|infra)/.*\.[ch]"):
         for line, _, header in includes(name):
             for library, home in rules.LIBRARIES.items():
                 if re.fullmatch(library, header) and not re.fullmatch(home, name):
@@ -190,7 +190,7 @@ def check_routes():
 def check_codes():
     """Every row of the table of error codes is used; no code is written as a text beside it."""
     rows = re.findall(r'^MR_CODE\((\w+), "(\w+)"', read("shared/base/codes.def"), re.MULTILINE)
-    sources = {name: read(name) for name in files(r"(shared|web|worker|infra)/.*\.([ch]|def)")}
+    sources = {name: read(name) for name in files(r"(shared|web|worker|client|infra)/.*\.([ch]|def)")}
     used = set(re.findall(r"\bMR_CODE_(\w+)", "\n".join(sources.values())))
     yield from (f"shared/base/codes.def: nothing uses {name}" for name, _ in rows if name not in used)
     words = "|".join(word for _, word in rows)
@@ -262,7 +262,7 @@ def check_version():
 
 def check_circles():
     """No C files call each other's functions in a circle."""
-    needs = circles.graph({name: read(name) for name in files(r"(shared|web|worker|infra)/.*\.c")})
+    needs = circles.graph({name: read(name) for name in files(r"(shared|web|worker|client|infra)/.*\.c")})
     for circle in circles.circles(needs):
         yield f"{', '.join(circle)} call each other"
         yield from (f"    {name} calls {function} of {other}" for name in circle for other, function in needs[name].items()
@@ -299,7 +299,7 @@ def check_columns():
 def check_error_texts():
     """Error texts begin with the subject, have no first person, and stay short (error_texts.py)."""
     yield from (f"tests/lint/error_texts.py does not report: {call}" for call in error_texts.blind())
-    for name in files(r"(shared|web|worker)/.*\.c"):
+    for name in files(r"(shared|web|worker|client)/.*\.c"):
         text = read(name)
         yield from (f"{name}:{line_of(text, position)}: {fault}" for position, fault in error_texts.faults(text))
 

@@ -16,6 +16,7 @@ MAY_INCLUDE = {
     "worker/media/": ("shared/base/", "shared/media/", "worker/media/", "worker/sandbox.h",
                       "worker/sandbox_client.h", "worker/protocol.h"),
     "infra/local/emulator/": SHARED + ("infra/local/emulator/",),
+    "client/": ("shared/base/", "shared/http/", "client/"),
 }
 
 # Each foreign library in its one room: header → pattern of the files that may include it.
@@ -31,10 +32,11 @@ LIBRARIES = {
 }
 
 # What must not be written: (pattern, where, why).
-PRODUCTION = r"(shared|web|worker)/.*\.[ch]"
+PRODUCTION = r"(shared|web|worker|client)/.*\.[ch]"
 BANNED_TEXT = [
     (r"\b(TODO|FIXME|XXX)\b", r".*", "unfinished"),
     (r"\b(secure_)?getenv\s*\(", r"(shared|web|worker)/(?!base/config\.c).*\.[ch]", "the environment is read in config.c alone"),
+    (r"\b(secure_)?getenv\s*\(", r"client/(?!settings\.c).*\.[ch]", "the environment is read in settings.c alone"),
     (r"(?i)\bTESTING\b|test[ _-]mode|local[ _-]mode|test[ _-]hook|\bmock", PRODUCTION, "a test hook in production code"),
     (r"(?<![\w.])/(work|home|Users)/\w", r".*", "a path of somebody's machine"),
     (r"(?<![\w.])/root/\w", r".*", "a path of somebody's machine"),

@@ -41,7 +41,7 @@ cppcheck_sources() {
         -D'json_array_foreach(a,i,v)=while((v=json_array_get(a,i)))' \
         -D'json_object_foreach(o,k,v)=while((v=json_object_get(o,k)))' \
         --suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=autoVariables --suppress=uninitvar \
-        --error-exitcode=1 shared web worker infra/local/emulator
+        --error-exitcode=1 shared web worker client infra/local/emulator
 }
 
 check "rooms: no arrow runs upwards" python rooms
@@ -59,7 +59,7 @@ check "system calls: docs/security.md and the code agree" python syscalls
 check "documents: paths, links and anchors lead somewhere" python paths
 check "version: the same everywhere" python version
 check "circles: no C files call each other in a circle" python circles
-check "vocabulary: one word per thing" python vocabulary README.md docs/ infra/ shared/ web/ worker/ tests/
+check "vocabulary: one word per thing" python vocabulary README.md docs/ infra/ shared/ web/ worker/ client/ tests/
 check "python compiles" python python
 have clang-format format && check "format" make -s format-check
 have shellcheck shell && check "shell scripts" shell_scripts

@@ -4,7 +4,7 @@ tables.py          compares: a line for each difference, exit status 1 if there 
 tables.py --write  rewrites the documents (make tables)
 
 Each entry of TABLES: a document, the name of its marked place, and a function that returns what has to stand there.
-A Markdown file marks a place with <!-- name --> and <!-- /name -->; openapi.json has it as the schema of that name.
+A Markdown file marks a place with <!-- name --> and <!-- /name -->, a manual page with the comments .\\" name and .\\" /name; openapi.json has it as the schema of that name.
 """
 
 import json
@@ -28,7 +28,7 @@ def run_printer(name, sources, libraries):
 
 
 # As enum mr_code_place.
-ANSWER, TASK, WARNING, DELIVERY, LOG, EMULATOR = 1, 2, 4, 8, 16, 32
+ANSWER, TASK, WARNING, DELIVERY, LOG, EMULATOR, CLIENT = 1, 2, 4, 8, 16, 32, 256
 
 
 def codes():
@@ -267,7 +267,63 @@ def options_schema():
             **object_schema(options, "options", more), "not": exclusions(options), **BEYOND["options"]}
 
 
+def client(table):
+    """The rows of commands, options or exit statuses of the command line."""
+    if not hasattr(client, "rows"):
+        base = [f"shared/base/{name}.c" for name in ("codes", "err", "utf8", "encoding", "buf")]
+        client.rows = run_printer("print_client", base + ["client/arguments.c", "client/exits.c"], ["-ljansson", "-lcrypto"])
+    return [row for row in client.rows if row["table"] == table]
+
+
+def roff(text):
+    return text.replace("\\", "\\e").replace("-", "\\-")
+
+
+def man_commands():
+    for row in client("command"):
+        yield f".SS {roff(row['name'])} {roff(row['words'])}".rstrip()
+        yield roff(row["meaning"])
+        yield from man_options(row["bit"])
+
+
+def man_options(bit):
+    for row in client("option"):
+        if row["commands"] & bit and row["commands"] != ALL_COMMANDS:
+            yield from man_option(row)
+
+
+def man_option(row):
+    letter = f"\\fB\\-{row['letter']}\\fR, " if row["letter"] else ""
+    value = f" \\fI{roff(row['value'])}\\fR" if row["value"] else ""
+    yield ".TP"
+    yield f"{letter}\\fB\\-\\-{roff(row['name'])}\\fR{value}"
+    yield roff(row["meaning"])
+
+
+def man_common_options():
+    for row in client("option"):
+        if row["commands"] == ALL_COMMANDS:
+            yield from man_option(row)
+
+
+def man_exits():
+    for row in client("exit"):
+        yield ".TP"
+        yield f"\\fB{row['number']}\\fR"
+        yield roff(row["meaning"])
+
+
+def exit_table():
+    yield "| status | meaning |"
+    yield "| --- | --- |"
+    for row in client("exit"):
+        yield f"| {row['number']} | {row['meaning']} |"
+
+
 API = "docs/api.md"
+CLI = "docs/cli.md"
+MAN = "client/mediarun.1"
+ALL_COMMANDS = 255
 ERRORS = "docs/errors.md"
 GUIDE = "docs/guide.md"
 OPENAPI = "web/static/openapi.json"
@@ -278,7 +334,12 @@ TABLES = [
     (ERRORS, "warnings", lambda: code_table(WARNING, False)),
     (ERRORS, "deliveries", lambda: code_table(DELIVERY, False)),
     (ERRORS, "log", lambda: code_table(LOG, False)),
+    (ERRORS, "client", lambda: code_table(CLIENT, False)),
     (ERRORS, "emulator", lambda: code_table(EMULATOR, True)),
+    (CLI, "exits", exit_table),
+    (MAN, "commands", man_commands),
+    (MAN, "options", man_common_options),
+    (MAN, "exits", man_exits),
     (GUIDE, "formats", format_table),
     (GUIDE, "inputs", input_table),
     (GUIDE, "input-codecs", input_codecs),
@@ -300,6 +361,8 @@ def place_in(document, name):
     """The pattern of a marked place: what precedes, the content, what follows."""
     if document.endswith(".json"):
         return re.compile(rf'^( *)"{name}": (\{{(?:[^\n]*\}}|\n(?:\1 [^\n]*\n)*\1\}}))(?=,?$)', re.MULTILINE)
+    if document.endswith(".1"):
+        return re.compile(rf'(\.\\" {name}\n)(.*?)(\.\\" /{name}\n)', re.DOTALL)
     return re.compile(rf"(<!-- {name} -->\n)(.*?)(<!-- /{name} -->)", re.DOTALL)
 
 

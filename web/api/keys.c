@@ -1,6 +1,7 @@
-/* POST, GET and DELETE /api/keys: the API keys of a user. A key cannot make or revoke keys. */
+/* POST, GET and DELETE /api/keys: the API keys of a user. A key cannot make keys, and can revoke itself alone. */
 #include "shared/data/api_keys.h"
 
+#include "shared/base/encoding.h"
 #include "shared/base/fields.h"
 #include "web/api/api.h"
 #include "web/api/body.h"
@@ -107,11 +108,24 @@ enum mr_status mr_api_key_list(void *app, struct mr_request *req, struct mr_err 
     return mr_respond_json(req, 200, keys, err);
 }
 
+/* A program that a user signs out of gives its key back. */
+static bool is_own_key(const struct mr_caller *caller, const struct mr_request *req)
+{
+    int64_t id = 0;
+    return caller->by_key && mr_parse_int64(mr_request_param(req, "id"), 1, INT64_MAX, &id) &&
+           id == caller->key_id;
+}
+
 enum mr_status mr_api_key_revoke(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
+    struct mr_caller caller = {0};
     int64_t user_id = 0;
-    MR_TRY(mr_caller_account(web, req, &user_id, err));
+    MR_TRY(mr_caller_of(web, req, &caller, err));
+    if (is_own_key(&caller, req))
+        user_id = caller.user_id;
+    else
+        MR_TRY(mr_caller_account(web, req, &user_id, err));
     MR_TRY(mr_api_key_delete(web->db, user_id, mr_request_param(req, "id"), err));
     mr_log_write(mr_request_log(req), MR_LOG_NOTICE, "API key revoked", "{s:I,s:s}", "user_id",
                  (json_int_t)user_id, "key_id", mr_request_param(req, "id"));
