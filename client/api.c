@@ -36,7 +36,7 @@ enum mr_status mr_cli_authorization(const struct mr_cli *cli, const char *token,
 {
     const char *secret = token ? token : cli->key;
     if (!secret)
-        return mr_fail(err, MR_UNAUTHENTICATED, "not signed in at %s", cli->settings->server);
+        return mr_fail(err, MR_UNAUTHENTICATED, "key for %s is missing", cli->settings->server);
     if (asprintf(ret, "Authorization: Bearer %s", secret) < 0) {
         *ret = NULL;
         return mr_fail_oom(err);

@@ -21,7 +21,8 @@ static enum mr_status ask_name(struct mr_cli *cli, char out[MR_CLI_LINE_MAX], st
     }
     if (!isatty(STDIN_FILENO))
         return mr_fail(err, MR_INVALID, "login needs NAME where standard input is not a terminal");
-    return mr_wrap(err, mr_cli_ask(cli, "Name or mail address", false, out, err), "name");
+    enum mr_status status = mr_cli_ask(cli, "Name or mail address", false, out, err);
+    return mr_wrap(err, status, "name");
 }
 
 /* *ret is a login token. */
@@ -111,7 +112,7 @@ static enum mr_status logout(struct mr_cli *cli, struct mr_err *err)
     MR_AUTO_JSON json_t *entry = NULL;
     MR_TRY(mr_cli_credentials_find(cli->settings, &entry, err));
     if (!entry)
-        return mr_fail(err, MR_UNAUTHENTICATED, "not signed in at %s", cli->settings->server);
+        return mr_fail(err, MR_UNAUTHENTICATED, "key for %s is missing", cli->settings->server);
     enum mr_status status = revoke_key(cli, entry, mr_cli_text(entry, "key"), err);
     if (status != MR_OK && status != MR_UNAUTHENTICATED && status != MR_NOT_FOUND)
         return status;

@@ -24,7 +24,7 @@ static enum mr_status find_key(struct mr_cli *cli, json_t **ret_entry, struct mr
     MR_TRY(mr_cli_credentials_find(cli->settings, ret_entry, err));
     cli->key = json_string_value(json_object_get(*ret_entry, "key"));
     if (!cli->key)
-        return mr_fail(err, MR_UNAUTHENTICATED, "not signed in at %s", cli->settings->server);
+        return mr_fail(err, MR_UNAUTHENTICATED, "key for %s is missing", cli->settings->server);
     return MR_OK;
 }
 

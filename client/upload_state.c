@@ -52,7 +52,7 @@ static void remove_old(const char *directory)
         closedir(found);
 }
 
-/* False for a document that is none of ours. */
+/* False for a document that has no session. */
 static bool read_session(json_t *document, struct mr_cli_session *ret)
 {
     const char *id = NULL, *url = NULL;
