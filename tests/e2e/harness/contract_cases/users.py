@@ -189,10 +189,19 @@ def _revoked(env, call):
     return answer
 
 
-@case("deleteKey", 403)
+@case("deleteKey", 200)
 def _revoked_by_itself(env, call):
-    key = env.key("read write")
-    return call(who=key, path={"id": key.key_id})
+    key = env.key("write")
+    answer = call(who=key, path={"id": key.key_id})
+    assert call(who=key, path={"id": key.key_id}).json()["code"] == "bad_api_key"
+    return answer
+
+
+@case("deleteKey", 403)
+def _revoked_by_another_key(env, call):
+    reader = env.key("read")
+    assert call(who=reader, path={"id": reader.key_id}).json()["code"] == "out_of_scope"
+    return call(who=env.key("read write"), path={"id": reader.key_id})
 
 
 @case("deleteKey", 404)
