@@ -128,8 +128,7 @@ static enum mr_status take_answer(struct sender *sender, const struct mr_http_re
     int64_t stored = 0;
     if (res->status == 200 || res->status == 201) {
         sender->is_complete = true;
-        if (sender->must_ask)
-            sender->stored = sender->input->size;
+        sender->stored = sender->input->size;
         MR_TRY(check_prefix(sender, err));
         return check_sum(sender, res, err);
     }
