@@ -111,23 +111,24 @@ static bool may_retry(const struct mr_cli *cli, const struct mr_cli_call *call,
     return res->status == 429 || (!call->once && mr_http_status_is_transient(res->status));
 }
 
-/* Sends until there is an answer that stands. The failure that is left is in err. */
+/* Sends until there is an answer that stands, or none is to be expected. */
 static enum mr_status send_call(struct mr_cli *cli, const struct mr_cli_call *call, const char *body,
                                 struct mr_http_response *res, bool *ret_repeated, struct mr_err *err)
 {
     struct mr_cli_retry retry = {0};
     while (true) {
+        struct mr_err failure = {0};
         bool again = false;
-        enum mr_status status = send_once(cli, call, body, res, err);
-        cli->is_answered |= res->status != 0;
+        enum mr_status status = send_once(cli, call, body, res, &failure);
         bool is_transient =
-            mr_status_is_transient(status) || (status == MR_OK && mr_http_status_is_transient(res->status));
-        if (!is_transient || !may_retry(cli, call, res))
-            return status == MR_OK || res->status ? status
-                                                  : mr_wrap(err, status, "%s", cli->settings->server);
-        MR_TRY(mr_cli_retry_again(cli, &retry, res, &again, err));
+            status == MR_OK ? mr_http_status_is_transient(res->status) : mr_status_is_transient(status);
+        cli->is_answered |= res->status != 0;
+        if (is_transient && may_retry(cli, call, res))
+            MR_TRY(mr_cli_retry_again(cli, &retry, res, &again, err));
+        if (!again && status == MR_OK)
+            return MR_OK;
         if (!again)
-            return status == MR_OK ? MR_OK : mr_wrap(err, status, "%s", cli->settings->server);
+            return mr_wrap(err, mr_fail_from(err, &failure), "%s", cli->settings->server);
         *ret_repeated = true;
     }
 }

@@ -82,8 +82,8 @@ static enum mr_status check_whole(const struct getter *getter, struct mr_err *er
 {
     char header[HEADER_MAX], wanted[9], is[9];
     if (getter->done != getter->fetch->size)
-        return mr_fail(err, MR_UNAVAILABLE, "%" PRId64 " of %" PRId64 " bytes arrived", getter->done,
-                       getter->fetch->size);
+        return mr_fail(err, MR_UNAVAILABLE, "file is not whole: %" PRId64 " of %" PRId64 " bytes arrived",
+                       getter->done, getter->fetch->size);
     mr_crc32c_text(getter->crc, is);
     if (mr_http_response_header_list(getter->res, "x-goog-hash", header, sizeof header) &&
         mr_cli_crc32c_of(header, wanted) && strcmp(wanted, is) != 0)
@@ -132,7 +132,7 @@ static enum mr_status get_redirected(struct getter *getter, const char *url, str
         free(target);
         target = next;
     }
-    return mr_fail(err, MR_UNAVAILABLE, "the server redirects without end");
+    return mr_fail(err, MR_UNAVAILABLE, "download is redirected without end");
 }
 
 static enum mr_status attempt(struct getter *getter, const char *url, struct mr_http_response *res,
@@ -154,16 +154,19 @@ enum mr_status mr_cli_fetch(struct mr_cli *cli, const struct mr_cli_fetch *fetch
         return mr_fail_oom(err);
     while (true) {
         MR_AUTO(mr_http_response) struct mr_http_response res = {0};
+        struct mr_err failure = {0};
         int64_t before = getter.done;
         bool again = false;
-        enum mr_status status = attempt(&getter, url, &res, err);
-        if (!mr_status_is_transient(status))
-            return status;
-        if (getter.done == fetch->size) /* it is damaged */
-            MR_TRY(start_again(&getter, err));
-        retry.failures = getter.done > before ? 0 : retry.failures;
-        MR_TRY(mr_cli_retry_again(cli, &retry, &res, &again, err));
+        enum mr_status status = attempt(&getter, url, &res, &failure);
+        if (status == MR_OK)
+            return MR_OK;
+        if (mr_status_is_transient(status)) {
+            if (getter.done == fetch->size) /* it is damaged */
+                MR_TRY(start_again(&getter, err));
+            retry.failures = getter.done > before ? 0 : retry.failures;
+            MR_TRY(mr_cli_retry_again(cli, &retry, &res, &again, err));
+        }
         if (!again)
-            return mr_wrap(err, status, "download");
+            return mr_fail_from(err, &failure);
     }
 }

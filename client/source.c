@@ -101,13 +101,14 @@ static bool is_used_up(const struct mr_err *err)
 enum mr_status mr_cli_source_post(struct mr_cli *cli, struct mr_cli_source *source, const char *path,
                                   const json_t *body, bool has_key, json_t **ret, struct mr_err *err)
 {
+    struct mr_err failure = {0};
     MR_TRY(open_source(cli, source, err));
-    enum mr_status status = post(cli, source, path, body, has_key, ret, err);
-    if (status != MR_OK && source->is_resumed && is_used_up(err)) {
+    enum mr_status status = post(cli, source, path, body, has_key, ret, &failure);
+    if (status != MR_OK && source->is_resumed && is_used_up(&failure)) {
         mr_cli_upload_state_clear(&source->state);
         source->is_resumed = false;
-        status = post(cli, source, path, body, has_key, ret, err);
+        status = post(cli, source, path, body, has_key, ret, &failure);
     }
     mr_cli_input_free(&source->input);
-    return status;
+    return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
 }

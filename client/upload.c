@@ -58,22 +58,23 @@ enum mr_status mr_cli_upload(struct mr_cli *cli, const char *label, const struct
                              struct mr_cli_upload_state *state, struct mr_err *err)
 {
     enum mr_status status = MR_NOT_FOUND;
+    struct mr_err failure = {0};
     if (state->is_changed) {
         mr_cli_note(cli, label, "file has changed since its upload began: it is sent from its beginning");
         cancel(cli, state);
         mr_cli_upload_state_clear(state);
     }
     if (state->has_session)
-        status = send_whole(cli, label, input, state, false, err);
+        status = send_whole(cli, label, input, state, false, &failure);
     if (status == MR_NOT_FOUND) { /* there is none, or it has ended */
         mr_cli_upload_state_clear(state);
         MR_TRY(begin(cli, input, state, err));
-        status = send_whole(cli, label, input, state, true, err);
+        status = send_whole(cli, label, input, state, true, &failure);
     }
     if (status == MR_CONFLICT ||
         status == MR_INVALID) { /* the file is not what was announced, or not readable */
         cancel(cli, state);
         mr_cli_upload_state_remove(state);
     }
-    return status;
+    return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
 }

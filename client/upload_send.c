@@ -163,18 +163,18 @@ enum mr_status mr_cli_upload_send(struct mr_cli *cli, const struct mr_cli_sessio
     struct mr_cli_retry retry = {0};
     while (!sender.is_complete) {
         MR_AUTO(mr_http_response) struct mr_http_response res = {0};
+        struct mr_err failure = {0};
         bool moved = false, again = false;
-        enum mr_status status = step(&sender, &res, &moved, err);
+        enum mr_status status = step(&sender, &res, &moved, &failure);
         if (status == MR_OK) {
             retry.failures = moved ? 0 : retry.failures;
             mr_cli_progress_bytes(cli, sender.stored, input->size);
             continue;
         }
-        if (!mr_status_is_transient(status))
-            return status;
-        MR_TRY(mr_cli_retry_again(cli, &retry, &res, &again, err));
+        if (mr_status_is_transient(status))
+            MR_TRY(mr_cli_retry_again(cli, &retry, &res, &again, err));
         if (!again)
-            return mr_wrap(err, status, "upload");
+            return mr_fail_from(err, &failure);
         sender.must_ask = true;
     }
     return MR_OK;

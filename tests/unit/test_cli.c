@@ -1,9 +1,12 @@
 /* The command line's parts: arguments, state of uploads, and what it does when connections break. */
-#include "client/exits.h"
+#include "client/api.h"
+#include "client/commands.h"
 #include "client/fetch.h"
 #include "client/output.h"
+#include "client/tasks.h"
 #include "client/upload_send.h"
 #include "client/upload_state.h"
+#include "shared/base/clock.h"
 #include "shared/base/crc32c.h"
 #include "tests/unit/fake_http.h"
 
@@ -432,6 +435,141 @@ static void download_that_is_refused_leaves_nothing(void **state)
     assert_int_equal(mr_cli_output_check("fetched", NULL), MR_OK);
 }
 
+/* What a call does after an answer, or none. */
+static void calls(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        struct mr_cli_call call;
+        struct fake_step steps[3];
+        size_t count;
+        enum mr_status expected;
+        enum mr_code code;
+    } cases[] = {
+        {{.method = "GET", .path = "/a"}, {{.status = 200, .body = "{}"}}, 1, MR_OK, MR_CODE_NONE},
+        {{.method = "GET", .path = "/a"},
+         {{.status = 503}, {.status = 200, .body = "{}"}},
+         2,
+         MR_OK,
+         MR_CODE_NONE},
+        {{.method = "POST", .path = "/a", .once = true},
+         {{.status = 429, .headers = "Retry-After: 0\r\n"}, {.status = 200, .body = "{}"}},
+         2,
+         MR_OK,
+         MR_CODE_NONE},
+        {{.method = "POST", .path = "/a", .idempotency_key = "k"},
+         {{.status = 0, .end = FAKE_RESET}, {.status = 201, .body = "{}"}},
+         2,
+         MR_OK,
+         MR_CODE_NONE},
+        {{.method = "POST", .path = "/a", .once = true},
+         {{.status = 0, .end = FAKE_RESET}},
+         1,
+         MR_UNAVAILABLE,
+         MR_CODE_UNAVAILABLE},
+        {{.method = "POST", .path = "/a", .once = true},
+         {{.status = 503}},
+         1,
+         MR_UNAVAILABLE,
+         MR_CODE_UNAVAILABLE},
+        {{.method = "GET", .path = "/a"},
+         {{.status = 429, .headers = "Retry-After: 61\r\n"}},
+         1,
+         MR_EXHAUSTED,
+         MR_CODE_EXHAUSTED},
+        {{.method = "GET", .path = "/a"},
+         {{.status = 401, .body = "{\"detail\":\"key: revoked\",\"code\":\"bad_api_key\"}"}},
+         1,
+         MR_UNAUTHENTICATED,
+         MR_CODE_BAD_API_KEY},
+        {{.method = "GET", .path = "/a"},
+         {{.status = 400, .body = "{\"detail\":\"a\",\"code\":\"of_a_later_server\"}"}},
+         1,
+         MR_INVALID,
+         MR_CODE_INVALID},
+        {{.method = "GET", .path = "/a"}, {{.status = 302}}, 1, MR_UNAVAILABLE, MR_CODE_UNAVAILABLE},
+        {{.method = "GET", .path = "/a"},
+         {{.status = 200, .body = "<html>"}},
+         1,
+         MR_UNAVAILABLE,
+         MR_CODE_UNAVAILABLE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        MR_AUTO_JSON json_t *answer = NULL;
+        struct mr_err err = {0};
+        fake_http_script(world->fake, cases[i].steps, cases[i].count, false);
+        enum mr_status status = mr_cli_call(&world->cli, &cases[i].call, &answer, &err);
+        if (status != cases[i].expected || err.code != cases[i].code ||
+            fake_http_count(world->fake) != cases[i].count)
+            fail_msg("case %zu: %d %s after %zu requests", i, status, err.message,
+                     fake_http_count(world->fake));
+    }
+    const struct fake_step gone[] = {{.status = 0, .end = FAKE_RESET}, {.status = 404}};
+    const struct mr_cli_call call = {.method = "DELETE", .path = "/a"};
+    FAKE_SCRIPT(world->fake, gone);
+    assert_int_equal(mr_cli_call(&world->cli, &call, NULL, NULL), MR_OK); /* the first one deleted it */
+}
+
+static void server_that_never_answered(void **state)
+{
+    struct world *world = *state;
+    struct mr_err err = {0};
+    char server[64];
+    const struct mr_cli_call call = {.method = "GET", .path = "/a"};
+    snprintf(server, sizeof server, "http://127.0.0.1:%d", fake_closed_port());
+    world->settings.server = server;
+    int64_t began_us = mr_time_monotonic_us();
+    assert_int_equal(mr_cli_call(&world->cli, &call, NULL, &err), MR_UNAVAILABLE);
+    assert_true(mr_time_monotonic_us() - began_us < 5000000);
+    assert_true(strncmp(err.message, server, strlen(server)) == 0);
+}
+
+#define PROCESSING "{\"id\":7,\"status\":\"processing\",\"progress\":10.0}"
+#define PROCESSED  "{\"id\":7,\"status\":\"processed\",\"progress\":100.0}"
+
+static void waits_by_events_or_by_asking(void **state)
+{
+    struct world *world = *state;
+    static const struct fake_step streams[] = {
+        {.status = 200,
+         .body =
+             "id: 1\nevent: progress\ndata: " PROCESSING "\n\n:\n\nevent: result\ndata: " PROCESSED "\n\n"},
+        {.status = 200,
+         .body = "event: state\ndata: " PROCESSING "\n\n",
+         .announced = 9999,
+         .end = FAKE_CLOSE},
+        {.status = 429, .body = "{\"code\":\"quota_event_streams\"}"},
+        {.status = 500},
+        {.status = 200, .body = "data: \n\ndata: [1]\n\ndata: {\"progress\":\"x\"}\n\n\xff"},
+    };
+    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) {
+        MR_AUTO_JSON json_t *task = NULL;
+        const struct fake_step steps[] = {
+            {.status = 200, .body = PROCESSING}, streams[i], {.status = 200, .body = PROCESSED}};
+        FAKE_SCRIPT(world->fake, steps);
+        assert_int_equal(mr_cli_task_wait(&world->cli, "7", "a.wav", &task, NULL), MR_OK);
+        assert_string_equal(mr_cli_text(task, "status"), "processed");
+        assert_true(fake_http_has_line(world->fake, 1, "GET /api/tasks/7/events HTTP/1.1"));
+        assert_int_equal(fake_http_count(world->fake), 3);
+    }
+}
+
+static void lists_page_by_page(void **state)
+{
+    struct world *world = *state;
+    static const struct fake_step steps[] = {{.status = 200, .body = "[{\"id\":9},{\"id\":5}]"},
+                                             {.status = 200, .body = "[]"}};
+    world->arguments.max = 150;
+    world->arguments.json = true;
+    world->arguments.status = "failed,a b";
+    FAKE_SCRIPT(world->fake, steps);
+    assert_int_equal(mr_cli_list(&world->cli), MR_CLI_DONE);
+    assert_true(
+        fake_http_has_line(world->fake, 0, "GET /api/tasks?order=1&max=100&status=failed%2Ca%20b HTTP/1.1"));
+    assert_true(fake_http_has_line(world->fake, 1,
+                                   "GET /api/tasks?order=1&max=100&after=5&status=failed%2Ca%20b HTTP/1.1"));
+}
+
 static void state_of_an_upload(void **state)
 {
     struct world *world = *state;
@@ -483,6 +621,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(download_goes_on_where_it_broke, begin, end),
         cmocka_unit_test_setup_teardown(download_from_storage_has_no_key, begin, end),
         cmocka_unit_test_setup_teardown(download_that_is_refused_leaves_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(calls, begin, end),
+        cmocka_unit_test_setup_teardown(server_that_never_answered, begin, end),
+        cmocka_unit_test_setup_teardown(waits_by_events_or_by_asking, begin, end),
+        cmocka_unit_test_setup_teardown(lists_page_by_page, begin, end),
         cmocka_unit_test_setup_teardown(state_of_an_upload, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
