@@ -35,9 +35,9 @@ enum mr_status mr_cli_ask(struct mr_cli *cli, const char *prompt, bool is_secret
         return read_line(cli, out, err);
     struct termios silent = usual;
     silent.c_lflag &= ~(tcflag_t)ECHO;
-    fprintf(stderr, "%s: ", prompt);
     if (is_secret && tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) != 0)
         return mr_fail_errno(err, MR_INTERNAL, errno, "terminal");
+    fprintf(stderr, "%s: ", prompt); /* now: what is typed before is dropped */
     enum mr_status status = read_line(cli, out, err);
     if (is_secret) {
         tcsetattr(STDIN_FILENO, TCSANOW, &usual);
