@@ -73,14 +73,14 @@ int main(int argc, char **argv)
     mr_process_prepare(&cli.signals);
     mr_process_raise_descriptors();
     if (mr_cli_arguments_read(argc, argv, &arguments, &err) != MR_OK)
-        return usage(&err);
+        return (int)usage(&err);
     if (arguments.help)
         mr_cli_help(arguments.command);
     else if (arguments.version)
         printf("mediarun %s\n", mr_version);
     else if (mr_cli_settings_read(&settings, &err) != MR_OK)
-        return usage(&err);
+        return (int)usage(&err);
     else
-        return end(run(&cli));
-    return end(MR_CLI_DONE);
+        return (int)end(run(&cli));
+    return (int)end(MR_CLI_DONE);
 }
