@@ -37,7 +37,6 @@ static enum mr_status begin(struct mr_cli *cli, const struct mr_cli_input *input
         return mr_fail_oom(err);
     MR_TRY(mr_cli_call(cli, &call, &answer, err));
     MR_TRY(take_session(answer, &state->session, err));
-    state->has_session = true;
     return mr_cli_upload_state_save(state, cli->settings, input, err);
 }
 

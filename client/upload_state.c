@@ -16,6 +16,8 @@ enum { STATE_MAX = 64 << 10, NAME_DIGEST_BYTES = 16, KEPT_SECONDS = 7 * 86400 };
 
 void mr_cli_upload_state_free(struct mr_cli_upload_state *state)
 {
+    if (state->fd >= 0 && !state->has_session && !state->is_changed)
+        unlink(state->path); /* it is empty */
     if (state->fd >= 0)
         close(state->fd); /* and the lock is gone */
     free(state->path);
@@ -118,6 +120,7 @@ enum mr_status mr_cli_upload_state_save(struct mr_cli_upload_state *state,
                                         const struct mr_cli_input *input, struct mr_err *err)
 {
     const struct mr_cli_session *session = &state->session;
+    state->has_session = true;
     if (state->fd < 0)
         return MR_OK;
     MR_AUTO_JSON json_t *facts = facts_of(settings, input);
@@ -142,7 +145,6 @@ void mr_cli_upload_state_clear(struct mr_cli_upload_state *state)
 
 void mr_cli_upload_state_remove(struct mr_cli_upload_state *state)
 {
-    if (state->fd >= 0)
-        unlink(state->path);
+    state->has_session = state->is_changed = false;
     mr_cli_upload_state_free(state);
 }

@@ -32,6 +32,7 @@ struct mr_cli_upload_state {
     {                                                                                                        \
         .fd = -1                                                                                             \
     }
+/* Ends the lock. The file stays if there is something in it. */
 void mr_cli_upload_state_free(struct mr_cli_upload_state *state);
 MR_DEFINE_VALUE_CLEANUP(mr_cli_upload_state, mr_cli_upload_state_free)
 
@@ -41,7 +42,7 @@ MR_MUST_CHECK enum mr_status mr_cli_upload_state_open(const struct mr_cli_settin
                                                       const struct mr_cli_input *input,
                                                       struct mr_cli_upload_state *ret, struct mr_err *err);
 
-/* Keeps the session for this file. */
+/* Keeps the session for this file: has_session is true then. */
 MR_MUST_CHECK enum mr_status mr_cli_upload_state_save(struct mr_cli_upload_state *state,
                                                       const struct mr_cli_settings *settings,
                                                       const struct mr_cli_input *input, struct mr_err *err);
