@@ -199,7 +199,7 @@ format-check:
 # gcc builds what runs, clang the fuzzers: both know warnings that the other does not.
 clang-check: CC := clang
 clang-check:
-	@printf '%s\n' $(shared_src) $(web_src) $(worker_src) $(emulator_src) $(fuzz_src) | \
+	@printf '%s\n' $(shared_src) $(web_src) $(worker_src) $(emulator_src) $(client_src) $(fuzz_src) | \
 	    xargs -n 8 -P $(shell nproc) $(COMPILE) -DMR_VERSION='""' -fsyntax-only
 lint:
 	tests/lint/run.sh
