@@ -363,6 +363,153 @@ static void test_webp_covers(void **state)
     }
 }
 
+/* Puts a zero behind each 255 that decoders could take for the beginning of a frame. Returns the new length. */
+static size_t unsync(uint8_t *to, const uint8_t *from, size_t len)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < len; i++) {
+        to[at++] = from[i];
+        if (from[i] == 0xff && (i + 1 == len || from[i + 1] >= 0xe0 || from[i + 1] == 0))
+            to[at++] = 0;
+    }
+    return at;
+}
+
+static void put_tag(const char *file, const uint8_t *frames, size_t len, int version, int flags)
+{
+    uint8_t tag[TAG_MAX] = "ID3";
+    assert_true(10 + len <= sizeof tag);
+    tag[3] = (uint8_t)version;
+    tag[5] = (uint8_t)flags;
+    put_number(tag + 6, len, 7);
+    memcpy(tag + 10, frames, len);
+    wrap_mp3(file, tag, 10 + len, NULL, 0);
+}
+
+/* The ways in which ID3v2 stores a picture: by its older version, with zeros among the bytes, compressed. */
+static void test_forms_of_id3(void **state)
+{
+    (void)state;
+    enum { COMPRESSED = 0x80, UNSYNC = 0x80, UNSYNC_FRAME = 0x02, FRAME = 10, FRAME_2 = 6 };
+    static const char start[] = "\0image/webp\0\3\0";
+    uint8_t frames[TAG_MAX], body[TAG_MAX], wide[TAG_MAX];
+    size_t len;
+    char *image = media_run(video_dir(), &len, "cat front.webp");
+    memcpy(body, start, sizeof start - 1);
+    memcpy(body + sizeof start - 1, image, len);
+    memcpy(body + sizeof start - 1 + len, "\xff\xe0\xff\0\xff\xff", 6); /* behind what its header counts */
+    size_t all = sizeof start - 1 + len + 6;
+    /* 2.2 */
+    memcpy(frames + FRAME_2, "\0WEB\3\0", 6);
+    memcpy(frames + FRAME_2 + 6, image, len);
+    memcpy(frames, "PIC\0", 4);
+    frames[4] = (uint8_t)((6 + len) >> 8);
+    frames[5] = (uint8_t)(6 + len);
+    put_tag("form0.mp3", frames, FRAME_2 + 6 + len, 2, 0);
+    /* 2.3, all of it */
+    memset(frames, 0, FRAME);
+    memcpy(frames, "APIC", 4);
+    put_number(frames + 4, all, 8);
+    memcpy(frames + FRAME, body, all);
+    put_tag("form1.mp3", wide, unsync(wide, frames, FRAME + all), 3, UNSYNC);
+    /* 2.4, the frame */
+    size_t more = unsync(frames + FRAME, body, all);
+    put_number(frames + 4, more, 7);
+    frames[9] = UNSYNC_FRAME;
+    put_tag("form2.mp3", frames, FRAME + more, 4, 0);
+    /* 2.3, compressed */
+    put_number(frames + 4, 100, 8);
+    frames[8] = 0;
+    frames[9] = COMPRESSED;
+    memcpy(frames + FRAME, "\0\0\1\0\x78\x9c", 6);
+    put_tag("form3.mp3", frames, FRAME + 100, 3, 0);
+    free(image);
+    for (int i = 0; i < 3; i++) {
+        char file[16];
+        snprintf(file, sizeof file, "form%d.mp3", i);
+        check_webp(file, i == 1 ? "flac" : "mp3");
+    }
+    MR_AUTO_JSON json_t *receipt = edit_ok("form3.mp3", "webp.out", "mp3", NULL);
+    assert_true(has_what(receipt, "dropped", "cover_art"));
+    assert_false(has_what(receipt, "kept", "cover_art"));
+}
+
+/* RFC 3533, 6: over the page, in which the sum itself is 0. */
+static void sum_page(uint8_t *page, size_t len)
+{
+    uint32_t sum = 0;
+    memset(page + 22, 0, 4);
+    for (size_t i = 0; i < len; i++) {
+        sum ^= (uint32_t)page[i] << 24;
+        for (int bit = 0; bit < 8; bit++)
+            sum = sum << 1 ^ (sum >> 31 ? 0x04c11db7U : 0);
+    }
+    for (int i = 0; i < 4; i++)
+        page[22 + i] = (uint8_t)(sum >> 8 * i);
+}
+
+/* FLAC in Ogg has its blocks as packets, too: one more behind the comments. */
+static void add_block_packet(const char *from, const char *to, const uint8_t *block, size_t len)
+{
+    enum { HEAD = 27, COMMENTS = 4, LAST = 0x80 };
+    size_t size, count = (len + 4) / 255 + 1, page_len = HEAD + count + 4 + len;
+    uint8_t *file = (uint8_t *)media_run(video_dir(), &size, "cat %s", from);
+    uint8_t *second = memmem(file + 1, size - 1, "OggS", 4), *third;
+    assert_non_null(second);
+    assert_int_equal(second[HEAD + second[26]] & 0x7f, COMMENTS);
+    assert_non_null(third = memmem(second + 1, size - (size_t)(second + 1 - file), "OggS", 4));
+    second[HEAD + second[26]] = COMMENTS;
+    sum_page(second, (size_t)(third - second));
+    uint8_t *all = calloc(1, size + page_len);
+    assert_non_null(all);
+    size_t at = (size_t)(third - file);
+    uint8_t *page = all + at, *body = page + HEAD + count;
+    memcpy(all, file, at);
+    memcpy(page, second, HEAD);
+    page[26] = (uint8_t)count;
+    memset(page + HEAD, 255, count - 1);
+    page[HEAD + count - 1] = (uint8_t)((len + 4) % 255);
+    put_number(body, len, 8);
+    body[0] = 6 | LAST;
+    memcpy(body + 4, block, len);
+    sum_page(page, page_len);
+    memcpy(page + page_len, third, size - at);
+    media_write_file(video_dir(), to, all, size + page_len);
+    free(all);
+    free(file);
+}
+
+/* A block of FLAC as a tag of Ogg. */
+static void test_webp_covers_in_ogg(void **state)
+{
+    (void)state;
+    uint8_t block[TAG_MAX] = "\0\0\0\3\0\0\0\x0aimage/webp";
+    size_t len, head = 8 + 10 + 4 + 16, text_len;
+    char *image = media_run(video_dir(), &len, "cat front.webp");
+    put_number(block + head, len, 8);
+    memcpy(block + head + 4, image, len);
+    free(image);
+    media_write_file(video_dir(), "block", block, head + 4 + len);
+    char *text = media_run(video_dir(), &text_len, "base64 -w0 block");
+    media_ffmpeg(video_dir(),
+                 "-i tone.mp3 -c:a libvorbis -metadata:s:a METADATA_BLOCK_PICTURE=%s webp.ogg -c:a libopus "
+                 "-metadata:s:a METADATA_BLOCK_PICTURE=%s webp.opus -c:a flac -metadata:s:a "
+                 "METADATA_BLOCK_PICTURE=%s webp.oga",
+                 text, text, text);
+    free(text);
+    media_ffmpeg(video_dir(), "-i tone.mp3 -c:a flac none.oga");
+    add_block_packet("none.oga", "block.oga", block, head + 4 + len);
+    static const char *const inputs[] = {"webp.ogg", "webp.opus", "webp.oga", "block.oga"};
+    static const char *const formats[] = {"mp3", "ogg", "opus", "m4a"};
+    for (size_t i = 0; i < 4; i++)
+        for (size_t f = 0; f < 4; f++) {
+            MR_AUTO_JSON json_t *receipt = edit_ok(inputs[i], "webp.out", formats[f], NULL);
+            MR_AUTO_JSON json_t *after = media_probe(video_dir(), "webp.out");
+            if (count_covers(after) != 1 || !has_what(receipt, "kept", "cover_art"))
+                fail_msg("%s to %s: the cover is lost", inputs[i], formats[f]);
+        }
+}
+
 /* What was true of the audio before its level was changed. */
 static void test_stale_gain(void **state)
 {
@@ -450,6 +597,8 @@ int main(void)
         cmocka_unit_test(test_texts_without_an_encoding),
         cmocka_unit_test(test_covers),
         cmocka_unit_test(test_webp_covers),
+        cmocka_unit_test(test_forms_of_id3),
+        cmocka_unit_test(test_webp_covers_in_ogg),
         cmocka_unit_test(test_stale_gain),
         cmocka_unit_test(test_files_that_are_named),
     };
