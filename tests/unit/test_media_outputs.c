@@ -108,13 +108,26 @@ static char *hash_of(const char *file)
     return media_run(video_dir(), &len, "ffmpeg -v error -i %s -map 0:a -c:a pcm_s24le -f md5 -", file);
 }
 
+/* What the receipt calls the channels, players find. */
+static void check_layout(const json_t *receipt, const char *format)
+{
+    MR_AUTO_JSON json_t *probe = media_probe(video_dir(), "deep.out");
+    const json_t *told = json_array_get(json_object_get(json_object_get(receipt, "output"), "streams"), 0),
+                 *seen = json_array_get(json_object_get(probe, "streams"), 0);
+    const char *ours = json_string_value(json_object_get(told, "layout")),
+               *theirs = json_string_value(json_object_get(seen, "channel_layout"));
+    if (theirs && strcmp(ours ? ours : "", theirs) != 0)
+        fail_msg("%s: the receipt says %s, ffprobe %s", format, ours ? ours : "nothing", theirs);
+}
+
 /* Six channels of 24 bits at 96 kHz: exact where the codec is lossless, within its limits elsewhere. */
 static void test_deep_audio(void **state)
 {
     (void)state;
     char *wanted = hash_of("deep.wav");
     for (size_t i = 0; i < AUDIO; i++) {
-        json_decref(edit_ok("deep.wav", "deep.out", audio[i].format, audio[i].options));
+        MR_AUTO_JSON json_t *receipt = edit_ok("deep.wav", "deep.out", audio[i].format, audio[i].options);
+        check_layout(receipt, audio[i].format);
         struct video seen = look("deep.out");
         assert_string_equal(seen.audio, audio[i].deep);
         if (!audio[i].exact)
@@ -229,6 +242,10 @@ static void test_parts_and_bounds(void **state)
     media_ffmpeg(video_dir(), "-f lavfi -i color=red:s=3840x2160:r=25:d=0.32 -c:v libx265 -preset ultrafast "
                               "-x265-params log-level=none -pix_fmt yuv420p10le deep.mp4");
     json_decref(edit_ok("deep.mp4", "deep.out", "mp4", "{\"codec\":\"av1\",\"preset\":\"fast\"}"));
+    expect_failure("deep.mp4", "mp4", "{\"codec\":\"av1\",\"preset\":\"veryslow\"}", "too_expensive",
+                   "options.preset");
+    expect_failure("deep.mp4", "webm", "{\"codec\":\"av1\",\"preset\":\"slower\"}", "too_expensive",
+                   "options.preset");
 }
 
 int main(void)

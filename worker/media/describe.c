@@ -1,6 +1,7 @@
 #include "worker/media/describe.h"
 
 #include "worker/media/geometry.h"
+#include "worker/media/muxer_head.h"
 #include "worker/media/streams.h"
 
 #include <ctype.h>

@@ -8,6 +8,7 @@
 
 #include "shared/media/options.h"
 #include "worker/media/covers.h"
+#include "worker/media/ogg_flac.h"
 #include "worker/media/sink.h"
 
 #include <libavcodec/bsf.h>
@@ -54,8 +55,10 @@ struct mr_muxer {
     AVPacket **queue;
     size_t queued, queue_capacity;
     int64_t queued_bytes;
-    int64_t from_us, length_us; /* the clip of the input that it holds, for its chapters */
-    bool is_first_in_line;      /* it may write */
+    int64_t from_us, length_us;      /* the clip of the input that it holds, for its chapters */
+    uint8_t flac_info[MR_FLAC_INFO]; /* the finished one, for Ogg; valid once has_flac_info */
+    bool has_flac_info;
+    bool is_first_in_line; /* it may write */
     bool begun;
 };
 
@@ -86,9 +89,6 @@ MR_MUST_CHECK enum mr_status mr_muxer_open_copied(struct mr_muxer *output, enum 
 /* Keeps what an encoded track's first frame says of its light. */
 MR_MUST_CHECK enum mr_status mr_muxer_set_light(struct mr_muxer *output, enum mr_slot slot,
                                                 const AVFrame *frame, struct mr_err *err);
-
-/* The first track of audio, once begun; NULL: there is none. */
-AVStream *mr_muxer_audio(const struct mr_muxer *output);
 
 /* Takes the packet's data over; NULL: the end of a copied track. "resource_limit" when too much waits. */
 MR_MUST_CHECK enum mr_status mr_muxer_write(struct mr_muxer *output, enum mr_slot slot, AVPacket *packet,

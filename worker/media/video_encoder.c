@@ -154,6 +154,21 @@ static int set_options(AVDictionary **dict, const struct settings *set, const st
     return rc;
 }
 
+/* The slowest presets of SVT-AV1 keep so much of large frames that they do not fit into the sandbox (measured at 4K). */
+static enum mr_status check_preset(const struct settings *set, const struct mr_options *options,
+                                   const AVFrame *frame, struct mr_err *err)
+{
+    const char *preset = options->preset ? options->preset : "";
+    bool is_slow = strcmp(preset, "slower") == 0 || strcmp(preset, "veryslow") == 0;
+    if (!is_slow || strcmp(set->encoder, "libsvtav1") != 0 ||
+        (int64_t)frame->width * frame->height < LARGE_PICTURE)
+        return MR_OK;
+    return mr_fail_code(
+        err, MR_CODE_TOO_EXPENSIVE,
+        "options.preset must be slow or a faster one for AV1 of %dx%d: %s needs too much memory",
+        frame->width, frame->height, preset);
+}
+
 static enum mr_status check_size(const struct settings *set, const AVFrame *frame, struct mr_err *err)
 {
     if (!set->pixels_max || (int64_t)frame->width * frame->height <= set->pixels_max)
@@ -196,6 +211,7 @@ enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan, const str
 {
     MR_AUTO_DICT AVDictionary *dict = NULL;
     MR_TRY(check_size(settings_of(plan->codec), frame, err));
+    MR_TRY(check_preset(settings_of(plan->codec), options, frame, err));
     AVCodecContext *encoder = avcodec_alloc_context3(plan->codec);
     if (!encoder)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the encoder");
