@@ -205,6 +205,17 @@ static void test_audio_that_begins_late(void **state)
             first++;
         assert_near(video.audio_from + (double)first / 8000, i < 2 ? 12 : 0, 0.1, inputs[i].file);
         media_samples_free(&samples);
+        if (i > 0)
+            continue;
+        /* Alone it is as long as the video, and begins where it did there. */
+        MR_AUTO_JSON json_t *receipt = edit_ok(inputs[i].file, "late.m4a", "m4a", NULL);
+        assert_true(has_what(receipt, "warnings", "gaps_filled"));
+        samples = media_decode(video_dir(), "late.m4a", 8000);
+        assert_near((double)samples.count / 8000, 15, 0.1, "late.m4a");
+        for (first = 0; first < samples.count && samples.data[first] < 0.05F;)
+            first++;
+        assert_near((double)first / 8000, 12, 0.1, "late.m4a");
+        media_samples_free(&samples);
     }
 }
 
@@ -257,6 +268,33 @@ static char *packets_of(const char *file, const char *format)
                      format);
 }
 
+/* Into MPEG-TS and out of it; text beside it is told, not lost. */
+static void check_dvb(void)
+{
+    static const char *const files[] = {"dvb.mkv", "dvb.ts", "again.ts", "dvb.out"};
+    static const char *const formats[] = {NULL, "mpegts", "mpegts", "mkv"};
+    media_write_file(video_dir(), "dvb.srt", "1\n00:00:00,500 --> 00:00:01,500\nText\n", 37);
+    media_ffmpeg(video_dir(), "-i pictures.mkv -i dvb.srt -map 0:v -map 0:s:2 -map 1 -c copy "
+                              "-metadata:s:s:0 language=swe dvb.mkv");
+    for (size_t i = 1; i < 4; i++) {
+        MR_AUTO_JSON json_t *receipt = edit_ok(files[i - 1], files[i], formats[i], NULL);
+        assert_true(has_what(receipt, "kept", "subtitles"));
+        assert_int_equal(has_what(receipt, "dropped", "subtitle:2 (subrip)"), i == 1);
+        char *tracks = tracks_of(files[i]);
+        assert_non_null(strstr(tracks, "s dvb_subtitle swe"));
+        assert_null(strstr(tracks, "subrip"));
+        free(tracks);
+        size_t len;
+        char *times = media_run(
+            video_dir(), &len,
+            "ffprobe -v error -select_streams s -show_entries packet=pts_time -of csv=p=0 %s", files[i]);
+        double first = strtod(times, NULL);
+        struct video seen = look(files[i]);
+        assert_near(first - seen.video_from, 1, 0.05, files[i]);
+        free(times);
+    }
+}
+
 /* Subtitles that are pictures go along where the target has them; else the receipt names each. */
 static void test_subtitles_of_pictures(void **state)
 {
@@ -271,9 +309,10 @@ static void test_subtitles_of_pictures(void **state)
     char *before = packets_of("pictures.mkv", "streamhash");
     for (size_t f = 0; f < 4; f++) {
         MR_AUTO_JSON json_t *receipt = edit_ok("pictures.mkv", "pictures.out", formats[f], NULL);
+        bool is_ts = strcmp(formats[f], "mpegts") == 0; /* for which those of DVB were made */
         for (size_t i = 0; i < 3; i++)
-            assert_int_equal(has_what(receipt, "dropped", names[i]), f > 0);
-        assert_int_equal(has_what(receipt, "kept", "subtitles"), f == 0);
+            assert_int_equal(has_what(receipt, "dropped", names[i]), f > 0 && !(is_ts && i == 2));
+        assert_int_equal(has_what(receipt, "kept", "subtitles"), f == 0 || is_ts);
         if (f > 0)
             continue;
         char *tracks = tracks_of("pictures.out"), *after = packets_of("pictures.out", "streamhash");
@@ -285,6 +324,7 @@ static void test_subtitles_of_pictures(void **state)
         free(after);
     }
     free(before);
+    check_dvb();
     /* The bar is shown from 1 s to 2 s: in the second part. */
     json_decref(
         edit_ok("pictures.mkv", "cut.out", "mkv", "{\"split\":{\"seconds\":1},\"subtitles\":\"de\"}"));

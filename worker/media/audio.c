@@ -177,12 +177,9 @@ static enum mr_status meet_hole(struct mr_audio *audio, int64_t hole_us, struct 
 /* How much silence belongs before the frame. With video, and encoded, all time stamps count anyway. */
 static int64_t hole_before(struct mr_audio *audio, const AVFrame *frame)
 {
-    int64_t at_us = frame->best_effort_timestamp;
     if (!audio->copies && audio->track.parts->timeline->is_timed)
         return 0;
-    if (at_us != AV_NOPTS_VALUE)
-        at_us = av_rescale_q(at_us, audio->track.stream->time_base, AV_TIME_BASE_Q);
-    return mr_gaps_before(&audio->gaps, at_us, av_rescale(frame->nb_samples, 1000000, frame->sample_rate));
+    return mr_gaps_before(&audio->gaps, audio->track.stream, frame);
 }
 
 static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
@@ -228,11 +225,10 @@ static bool is_hidden(const struct mr_audio *audio, const AVPacket *packet)
 static void mend(const struct mr_audio *audio, AVPacket *packet)
 {
     const struct mr_demuxer *input = audio->track.parts->input;
-    enum AVCodecID codec = audio->track.stream->codecpar->codec_id;
     if (mr_demuxer_is_raw(input) && (input->states_size || audio->track.declared_us < 0))
         packet->flags &= ~AV_PKT_FLAG_CORRUPT;
-    if (audio->track.decoder.is_bare && (codec == AV_CODEC_ID_AC3 || codec == AV_CODEC_ID_EAC3))
-        mr_junk_trim_ac3(packet);
+    if (audio->track.decoder.is_bare)
+        mr_junk_trim_behind(audio->track.stream->codecpar->codec_id, packet);
     if (audio->block > 0 && packet->size > audio->block) /* W64 fills chunks up */
         packet->size -= packet->size % audio->block;
 }
@@ -261,6 +257,8 @@ static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, stru
         return MR_OK;
     MR_TRY(mr_decoder_push(&track->decoder, packet, take_frame, audio, err));
     bool is_junk = track->decoder.tail_packets > 0;
+    if (audio->copies && track->decoder.links)
+        return mr_audio_copy_refuse(&audio->copy, "chained audio", err);
     if (!audio->copies || is_hidden(audio, packet) || (is_junk && audio->samples == before))
         return MR_OK;
     if (is_junk)
@@ -314,8 +312,9 @@ static enum mr_status drain(struct mr_track *track, struct mr_err *err)
 static enum mr_status finish(struct mr_track *track, int64_t end_us, struct mr_err *err)
 {
     struct mr_audio *audio = audio_of(track);
-    return audio->copies ? mr_audio_copy_finish(&audio->copy, decoded_us_of(audio), err)
-                         : mr_audio_clip_finish(&audio->clip, end_us, err);
+    return audio->copies
+               ? mr_audio_copy_finish(&audio->copy, audio->lead + audio->samples, decoded_us_of(audio), err)
+               : mr_audio_clip_finish(&audio->clip, end_us, err);
 }
 
 static int64_t position(const struct mr_track *track)
@@ -397,6 +396,7 @@ enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, siz
     if (!audio->filtered)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
     MR_TRY(mr_decoder_init(&audio->track.decoder, from->decoder, err));
+    audio->track.decoder.stream = from->stream;
     audio->track.decoder.is_bare = av_match_list(input->format->iformat->name, "mp3,ac3,eac3,flac", ',');
     return MR_OK;
 }

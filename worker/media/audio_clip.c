@@ -130,12 +130,13 @@ static enum mr_status fill(struct mr_audio_clip *clip, int64_t until, struct mr_
     return MR_OK;
 }
 
-/* Silence between audio and more audio, with what was padded already. */
+/* Silence between audio and more audio, with what was padded already; and before it, where there is no video to keep in
+ * step with. */
 static void count_hole(struct mr_audio_clip *clip, int64_t samples)
 {
     samples += clip->padded;
     clip->padded = 0;
-    if (!clip->has_audio || samples == 0)
+    if ((!clip->has_audio && timeline_of(clip)->is_timed) || samples == 0)
         return;
     clip->holes++;
     clip->hole_samples += samples;

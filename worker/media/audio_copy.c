@@ -127,11 +127,44 @@ enum mr_status mr_audio_copy_packet(struct mr_audio_copy *copy, AVPacket *packet
     return put(copy, packet, err);
 }
 
-enum mr_status mr_audio_copy_finish(struct mr_audio_copy *copy, int64_t decoded_us, struct mr_err *err)
+/* STREAMINFO (RFC 9639, 8.2) with 36 bits of count. A sum over other samples than these says nothing. */
+static void set_count(uint8_t *info, int64_t samples)
+{
+    enum { COUNT = 13, SUM = 18, SUM_SIZE = 16 };
+    int64_t stated = (int64_t)(info[COUNT] & 0x0f) << 32 | AV_RB32(info + COUNT + 1);
+    if (stated && stated != samples)
+        memset(info + SUM, 0, SUM_SIZE);
+    info[COUNT] = (uint8_t)((info[COUNT] & 0xf0) | (samples >> 32 & 0x0f));
+    AV_WB32(info + COUNT + 1, (uint32_t)samples);
+}
+
+/* FLAC states at its beginning how many samples there are. A writer that could not go back has left 0 there; now they are
+ * known. Muxers take another header at the end from a packet of nothing else, as encoders give it. */
+static enum mr_status state_count(const struct mr_audio_copy *copy, struct mr_muxer *output, int64_t samples,
+                                  struct mr_err *err)
+{
+    enum { INFO = 34 };
+    const AVCodecParameters *params = copy->source->codecpar;
+    if (params->codec_id != AV_CODEC_ID_FLAC || params->extradata_size != INFO)
+        return MR_OK;
+    MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
+    uint8_t *info = packet ? av_packet_new_side_data(packet, AV_PKT_DATA_NEW_EXTRADATA, INFO) : NULL;
+    if (!info)
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "copy the audio");
+    memcpy(info, params->extradata, INFO);
+    set_count(info, samples);
+    packet->pts = packet->dts = copy->until;
+    return mr_muxer_write(output, copy->slot, packet, err);
+}
+
+enum mr_status mr_audio_copy_finish(struct mr_audio_copy *copy, int64_t samples, int64_t decoded_us,
+                                    struct mr_err *err)
 {
     struct mr_muxer *output = NULL;
     MR_TRY(mr_parts_get(copy->parts, 0, &output, err));
-    if (copy->has_packets)
+    if (copy->has_packets) {
+        MR_TRY(state_count(copy, output, samples, err));
         MR_TRY(mr_muxer_write(output, copy->slot, NULL, err));
+    }
     return mr_parts_leave(copy->parts, copy->slot, decoded_us, err);
 }

@@ -31,8 +31,8 @@ MR_MUST_CHECK enum mr_status mr_audio_copy_open(struct mr_audio_copy *copy, stru
 MR_MUST_CHECK enum mr_status mr_audio_copy_packet(struct mr_audio_copy *copy, AVPacket *packet,
                                                   int64_t before, int64_t after, int rate,
                                                   struct mr_err *err);
-/* There are no more packets; the stream was decoded to decoded_us. */
-MR_MUST_CHECK enum mr_status mr_audio_copy_finish(struct mr_audio_copy *copy, int64_t decoded_us,
-                                                  struct mr_err *err);
+/* There are no more packets; `samples` are in those that were copied, and the stream was decoded to decoded_us. */
+MR_MUST_CHECK enum mr_status mr_audio_copy_finish(struct mr_audio_copy *copy, int64_t samples,
+                                                  int64_t decoded_us, struct mr_err *err);
 
 #endif

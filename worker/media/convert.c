@@ -72,7 +72,7 @@ static unsigned wants_of(const struct spec *spec)
     unsigned wants = MR_WANT_VIDEO;
     if (mr_media_has_audio(spec->format) && !spec->options.mute)
         wants |= MR_WANT_AUDIO_IF_ANY;
-    if (spec->format->text_subtitle != AV_CODEC_ID_NONE)
+    if (mr_media_has_subtitles(spec->format))
         wants |= MR_WANT_TEXT_IF_ANY;
     return wants;
 }
@@ -83,6 +83,7 @@ static struct mr_selection selection_of(const struct spec *spec)
                                  .audios_max = spec->format && spec->format->has_tracks ? MR_AUDIOS_MAX : 1,
                                  .audio = spec->options.audio,
                                  .text = spec->options.subtitles,
+                                 .has_text = spec->format && spec->format->text_subtitle != AV_CODEC_ID_NONE,
                                  .pictures = spec->format ? spec->format->picture_subtitles : NULL};
 }
 

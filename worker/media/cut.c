@@ -3,7 +3,8 @@
 #include <libavutil/intreadwrite.h>
 #include <string.h>
 
-enum { MAX_PARTS = 64 }; /* boxes or objects looked at: real files have a handful at the top */
+enum { OGG_ZEROS_MAX = 32 * 1024 }; /* libav looks for the next page in 64 KiB */
+enum { MAX_PARTS = 64 };            /* boxes or objects looked at: real files have a handful at the top */
 
 /* Each returns where the file should end at least, 0 if it does not know. `head` is the file's first 16 bytes.
  */
@@ -245,19 +246,71 @@ static int64_t asf_end(struct mr_source *source, const uint8_t *head)
     return 0;
 }
 
-int64_t mr_cut_missing_bytes(struct mr_source *source)
+/* Where the file should end at least; 0: it does not say. */
+static int64_t declared_end(struct mr_source *source)
 {
     static declared_end_fn *const containers[] = {iso_end, riff_end,     form_end, w64_end,
                                                   caf_end, matroska_end, asf_end,  mp3_end};
     uint8_t head[16];
+    int64_t end = 0;
     if (!mr_source_peek(source, 0, head, sizeof head))
+        return 0;
+    for (size_t i = 0; !end && i < sizeof containers / sizeof *containers; i++)
+        end = containers[i](source, head);
+    return end;
+}
+
+int64_t mr_cut_missing_bytes(struct mr_source *source)
+{
+    int64_t end = declared_end(source);
+    return !end ? -1 : end > source->size ? end - source->size : 0;
+}
+
+/* How many zeros a last page or frame may end with; -1: it may be of nothing else, or is not known here. */
+static int64_t zeros_of_a_frame(struct mr_source *source)
+{
+    enum { LAYERS = 0x06, FRAME_MAX = 1729, ADTS_MAX = 8191 };
+    uint8_t head[4];
+    if (!mr_source_peek(source, skip_id3(source), head, sizeof head))
         return -1;
-    for (size_t i = 0; i < sizeof containers / sizeof *containers; i++) {
-        int64_t end = containers[i](source, head);
-        if (end)
-            return end > source->size ? end - source->size : 0;
+    if (memcmp(head, "OggS", 4) == 0)
+        return OGG_ZEROS_MAX;
+    if (head[0] != 0xff || (head[1] & 0xe0) != 0xe0)
+        return -1;
+    return head[1] & LAYERS ? FRAME_MAX : ADTS_MAX;
+}
+
+/* Where the zeros at the end of the file begin, but not before `from`. */
+static int64_t find_zeros(struct mr_source *source, int64_t from)
+{
+    enum { FIRST = 64, BLOCK = 16 * 1024, ALL = 64 << 20 };
+    static const uint8_t zeros[BLOCK];
+    uint8_t block[BLOCK];
+    int64_t at = source->size;
+    from = source->size - from > ALL ? source->size - ALL : from;
+    for (size_t len = FIRST; at > from; len = BLOCK) {
+        len = at - from < (int64_t)len ? (size_t)(at - from) : len;
+        if (!mr_source_peek(source, at - (int64_t)len, block, len))
+            return at;
+        if (memcmp(block, zeros, len) != 0) {
+            while (len > 0 && block[len - 1] == 0)
+                len--, at--;
+            return at;
+        }
+        at -= (int64_t)len;
     }
-    return -1;
+    return at;
+}
+
+void mr_cut_blank(struct mr_source *source)
+{
+    enum { SHORTEST = 512 }; /* less may be the end of a tag */
+    int64_t end = declared_end(source), slack = end ? 0 : zeros_of_a_frame(source);
+    if (slack < 0 || end >= source->size || mr_cut_is_guess(source))
+        return;
+    int64_t at = find_zeros(source, end);
+    if (source->size - at >= SHORTEST)
+        source->size = at + slack < source->size ? at + slack : source->size;
 }
 
 /* Is the last page in these bytes cut, or not marked as the last (RFC 3533, section 6)? */
@@ -281,7 +334,7 @@ bool mr_cut_ogg_is_open(struct mr_source *source)
     uint8_t head[4];
     if (!mr_source_peek(source, 0, head, sizeof head) || memcmp(head, "OggS", 4) != 0)
         return false;
-    size_t len = source->size < PAGE_MAX ? (size_t)source->size : PAGE_MAX;
+    size_t most = PAGE_MAX + OGG_ZEROS_MAX, len = source->size < (int64_t)most ? (size_t)source->size : most;
     uint8_t *tail = av_malloc(len);
     bool open = tail && mr_source_peek(source, source->size - (int64_t)len, tail, len) &&
                 last_page_is_open(tail, len);

@@ -13,6 +13,10 @@
  */
 int64_t mr_cut_missing_bytes(struct mr_source *source);
 
+/* Makes a file end where only zeros follow that are no part of it: a disk's last block, or room that was not used. What its
+ * last page or frame may have of zeros itself is left. Files of samples stay as they are: zeros are silence there. */
+void mr_cut_blank(struct mr_source *source);
+
 /* True if a size that is beyond the end of the file was left there by a writer that could not know it: it is round, or
  * far too large. */
 bool mr_cut_is_placeholder(int64_t declared, int64_t size);

@@ -1,5 +1,6 @@
 #include "worker/media/decoder.h"
 
+#include "worker/media/chain.h"
 #include "worker/media/junk.h"
 #include "worker/media/samples.h"
 
@@ -16,6 +17,7 @@ enum mr_status mr_decoder_init(struct mr_decoder *decoder, AVCodecContext *conte
 
 void mr_decoder_free(struct mr_decoder *decoder)
 {
+    avcodec_free_context(&decoder->of_link);
     av_frame_free(&decoder->frame);
 }
 
@@ -60,8 +62,9 @@ static void count(struct mr_decoder *decoder, const AVPacket *packet, bool is_ba
     decoder->last_position = packet->pos;
 }
 
-enum mr_status mr_decoder_push(struct mr_decoder *decoder, const AVPacket *packet, mr_frame_fn *take,
-                               void *ctx, struct mr_err *err)
+/* packet NULL: drain. */
+static enum mr_status decode(struct mr_decoder *decoder, const AVPacket *packet, mr_frame_fn *take, void *ctx,
+                             struct mr_err *err)
 {
     int frames = 0, rc = avcodec_send_packet(decoder->context, packet);
     while (rc >= 0 && (rc = avcodec_receive_frame(decoder->context, decoder->frame)) >= 0) {
@@ -81,6 +84,40 @@ enum mr_status mr_decoder_push(struct mr_decoder *decoder, const AVPacket *packe
         decoder->last_is_bad |= failed;
     }
     return MR_OK;
+}
+
+/* What is before the link is the present decoder's; the rest, that of the link's own. */
+static enum mr_status follow(struct mr_decoder *decoder, const struct mr_link *link, const AVPacket *packet,
+                             mr_frame_fn *take, void *ctx, struct mr_err *err)
+{
+    AVCodecContext *next = NULL;
+    MR_AUTO_PACKET AVPacket *before = av_packet_clone(packet), *after = av_packet_clone(packet);
+    if (!before || !after)
+        return mr_av_fail(err, MR_CODE_RESOURCE_LIMIT, AVERROR(ENOMEM), "decode");
+    before->size = link->at;
+    after->data += link->audio;
+    after->size -= link->audio;
+    if (link->at > 0)
+        MR_TRY(decode(decoder, before, take, ctx, err));
+    MR_TRY(decode(decoder, NULL, take, ctx, err));
+    MR_TRY(mr_chain_open(decoder->context, link, &next, err));
+    avcodec_free_context(&decoder->of_link);
+    decoder->context = decoder->of_link = next;
+    decoder->links++;
+    return after->size > 0 ? decode(decoder, after, take, ctx, err) : MR_OK;
+}
+
+enum mr_status mr_decoder_push(struct mr_decoder *decoder, const AVPacket *packet, mr_frame_fn *take,
+                               void *ctx, struct mr_err *err)
+{
+    struct mr_link link;
+    if (!packet || !decoder->stream)
+        return decode(decoder, packet, take, ctx, err);
+    if (mr_chain_begins(decoder->context, decoder->stream, packet, &link))
+        return follow(decoder, &link, packet, take, ctx, err);
+    if (decoder->links && !decoder->is_bare && mr_chain_is_header(decoder->context, packet))
+        return MR_OK;
+    return decode(decoder, packet, take, ctx, err);
 }
 
 void mr_decoder_count_cut(struct mr_decoder *decoder)

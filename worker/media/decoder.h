@@ -9,7 +9,10 @@
 #include "worker/media/notes.h"
 
 struct mr_decoder {
-    AVCodecContext *context; /* the input's, not owned */
+    AVCodecContext *context; /* the input's, not owned, or the next */
+    AVCodecContext *of_link; /* of the present link of a chain (chain.h); NULL: the first; owned */
+    const AVStream *stream;  /* that may be a chain; NULL: it is none; not owned */
+    int64_t links;           /* that followed the first */
     AVFrame *frame;
     bool is_bare;    /* its stream has no container: what is behind the last frame comes as a packet */
     int64_t packets; /* without the next but one */
@@ -31,7 +34,8 @@ MR_MUST_CHECK enum mr_status mr_decoder_init(struct mr_decoder *decoder, AVCodec
                                              struct mr_err *err);
 void mr_decoder_free(struct mr_decoder *decoder);
 
-/* packet NULL: drain. Fails only if take fails, or without memory. Code: resource_limit. */
+/* packet NULL: drain. Fails only if take fails, without memory, or for a link that cannot be opened. Codes: resource_limit,
+ * invalid_media. */
 MR_MUST_CHECK enum mr_status mr_decoder_push(struct mr_decoder *decoder, const AVPacket *packet,
                                              mr_frame_fn *take, void *ctx, struct mr_err *err);
 

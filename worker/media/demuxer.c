@@ -274,6 +274,7 @@ enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *sourc
                                const struct mr_selection *selection, int64_t max_pixels, struct mr_err *err)
 {
     max_pixels = max_pixels > 0 ? FFMIN(max_pixels, MAX_PIXELS) : MAX_PIXELS;
+    mr_cut_blank(source);
     *input = (struct mr_demuxer){.source = source, .missing_bytes = mr_cut_missing_bytes(source)};
     input->states_size = input->missing_bytes >= 0;
     input->missing_bytes = FFMAX(input->missing_bytes, 0);
@@ -287,7 +288,47 @@ enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *sourc
     MR_TRY(open_decoders(input, max_pixels, err));
     read_durations(input);
     read_start(input);
+    if (strcmp(input->format->iformat->name, "flac") == 0 && !(input->held = av_packet_alloc()))
+        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the file");
     return MR_OK;
+}
+
+/* Where it has lost its place, MPEG-TS looks for it in steps. */
+static int read_on(struct mr_demuxer *input, AVPacket *packet)
+{
+    AVFormatContext *format = input->format;
+    int rc;
+    int64_t before;
+    do {
+        before = avio_tell(format->pb);
+        rc = av_read_frame(format, packet);
+    } while (rc == AVERROR(EAGAIN) && avio_tell(format->pb) > before);
+    return rc == AVERROR(EAGAIN) && avio_feof(format->pb) ? AVERROR_EOF : rc;
+}
+
+static void swap(AVPacket *one, AVPacket *other)
+{
+    AVPacket copy = *one;
+    *one = *other;
+    *other = copy;
+}
+
+int mr_demuxer_read(struct mr_demuxer *input, AVPacket *packet)
+{
+    AVPacket *held = input->held;
+    int rc = read_on(input, packet);
+    if (!held)
+        return rc;
+    while (rc >= 0 && (held->size == 0 || (held->size > packet->size &&
+                                           memcmp(held->data, packet->data, (size_t)packet->size) == 0))) {
+        swap(held, packet);
+        av_packet_unref(packet);
+        rc = read_on(input, packet);
+    }
+    if (rc < 0 && held->size == 0)
+        return rc;
+    swap(held, packet); /* at the end it is empty then */
+    return 0;
 }
 
 void mr_demuxer_close(struct mr_demuxer *input)
@@ -297,6 +338,7 @@ void mr_demuxer_close(struct mr_demuxer *input)
     for (size_t i = 0; i < input->text_count; i++)
         avcodec_free_context(&input->texts[i].decoder);
     avcodec_free_context(&input->video_decoder);
+    av_packet_free(&input->held);
     avformat_close_input(&input->format);
 }
 

@@ -24,6 +24,7 @@ enum mr_fate {
     MR_FATE_TOO_MANY,
     MR_FATE_OTHER_PROGRAM,
     MR_FATE_BITMAP,
+    MR_FATE_TEXT,
 };
 
 /* A stream of audio or text that is taken. */
@@ -43,7 +44,8 @@ struct mr_demuxer {
     size_t text_count;
     AVStream *video;
     AVCodecContext *video_decoder;
-    bool states_size;                   /* the container states how many bytes it has */
+    AVPacket *held;   /* of FLAC without a container: see mr_demuxer_read; else NULL; owned */
+    bool states_size; /* the container states how many bytes it has */
     enum mr_fate fates[MR_STREAMS_MAX]; /* of each stream of the file */
     int64_t
         missing_bytes; /* that the container announces beyond the file's end (cut.h); few, or it is refused */
@@ -67,6 +69,7 @@ struct mr_selection {
     size_t audios_max; /* tracks of audio that the target holds; 0: one */
     const char *audio; /* options.audio and options.subtitles; NULL: not given */
     const char *text;
+    bool has_text; /* the target holds subtitles of text */
     const enum AVCodecID
         *pictures; /* codecs of subtitles of pictures that the target holds, AV_CODEC_ID_NONE at
                                        the end; NULL: none */
@@ -83,6 +86,10 @@ MR_MUST_CHECK enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr
                                              int64_t max_pixels, struct mr_err *err);
 void mr_demuxer_close(struct mr_demuxer *input);
 MR_DEFINE_VALUE_CLEANUP(mr_demuxer, mr_demuxer_close)
+
+/* The next packet, as av_read_frame has it. What libav's parser of FLAC first gives with too much, and then again where a
+ * file was joined to another, comes once. */
+MR_MUST_CHECK int mr_demuxer_read(struct mr_demuxer *input, AVPacket *packet);
 
 /* The container's short name, e.g. "mov". */
 void mr_demuxer_container(const struct mr_demuxer *input, char *out, size_t size);

@@ -240,6 +240,7 @@ static const struct mr_media_format formats[] = {
         .muxer = "mpegts",
         .has_tracks = true,
         .tells_colours = true,
+        .picture_subtitles = {AV_CODEC_ID_DVB_SUBTITLE},
         .copies = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_AAC,
                    AV_CODEC_ID_MP3, AV_CODEC_ID_AC3, AV_CODEC_ID_EAC3},
     },
@@ -317,6 +318,11 @@ bool mr_media_has_video(const struct mr_media_format *format)
 bool mr_media_has_audio(const struct mr_media_format *format)
 {
     return mr_format_audio_codec(mr_format_find(format->name), NULL) != NULL;
+}
+
+bool mr_media_has_subtitles(const struct mr_media_format *format)
+{
+    return format->text_subtitle != AV_CODEC_ID_NONE || format->picture_subtitles[0] != AV_CODEC_ID_NONE;
 }
 
 const struct mr_codec *mr_media_video_codec(const struct mr_media_format *format,

@@ -39,7 +39,7 @@ struct mr_media_format {
     bool tells_colours;           /* it, or its usual codec, says what the numbers of a colour mean */
     bool only_plain_h264;         /* its players expect 8 bits, 4:2:0 */
     bool has_tracks;              /* it holds several tracks of audio */
-    enum AVCodecID text_subtitle; /* how it holds subtitles; AV_CODEC_ID_NONE: not */
+    enum AVCodecID text_subtitle; /* how it holds subtitles of text; AV_CODEC_ID_NONE: not */
     enum AVCodecID picture_subtitles[MR_PICTURE_CODECS_MAX]; /* that it takes as they are, beside text */
 
     bool needs_lead_in;       /* decoders drop the first frame: give them one of silence to drop */
@@ -71,6 +71,7 @@ const struct mr_media_format *mr_media_format_find(const char *name);
 
 bool mr_media_has_video(const struct mr_media_format *format);
 bool mr_media_has_audio(const struct mr_media_format *format);
+bool mr_media_has_subtitles(const struct mr_media_format *format);
 
 /* The codec of the output's video or audio, with the limits that it has; NULL if the format cannot hold it. */
 const struct mr_codec *mr_media_video_codec(const struct mr_media_format *format,

@@ -1,6 +1,7 @@
 #include "worker/media/junk.h"
 
 #include <libavcodec/ac3_parser.h>
+#include <libavutil/crc.h>
 #include <libavutil/intreadwrite.h>
 #include <string.h>
 
@@ -45,7 +46,7 @@ bool mr_junk_trim(AVPacket *packet, bool is_first)
     return true;
 }
 
-void mr_junk_trim_ac3(AVPacket *packet)
+static void trim_ac3(AVPacket *packet)
 {
     enum { SYNC = 0x0b77 };
     uint8_t id = 0;
@@ -55,6 +56,39 @@ void mr_junk_trim_ac3(AVPacket *packet)
         return;
     if (AV_RB16(packet->data + size) != SYNC) /* else a frame of further channels */
         packet->size = size;
+}
+
+/* The length without the tags and zeros at the end. */
+static int strip(const uint8_t *data, int size)
+{
+    enum { ID3V1 = 128, FOOTER = 32, FLAGS = 20 };
+    for (int before = 0; before != size;) {
+        before = size;
+        if (size >= ID3V1 && memcmp(data + size - ID3V1, "TAG", 3) == 0)
+            size -= ID3V1;
+        if (size >= FOOTER && memcmp(data + size - FOOTER, "APETAGEX", 8) == 0) {
+            const uint8_t *footer = data + size - FOOTER;
+            int64_t len = AV_RL32(footer + 12) + (AV_RL32(footer + FLAGS) >> 31 ? INT64_C(32) : 0);
+            size -= len < size ? (int)len : size;
+        }
+        while (size > 0 && data[size - 1] == 0)
+            size--;
+    }
+    return size;
+}
+
+static void trim_flac(AVPacket *packet)
+{
+    enum { SUM = 2 }; /* bytes of the frame's sum, which may be zeros (RFC 9639, 9.3) */
+    if (!mr_junk_ends(packet) || !mr_junk_begins_frame(AV_CODEC_ID_FLAC, packet))
+        return;
+    const AVCRC *table = av_crc_get_table(AV_CRC_16_ANSI);
+    int size = strip(packet->data, packet->size);
+    for (int end = size; size > 0 && end <= FFMIN(size + SUM, packet->size); end++)
+        if (av_crc(table, 0, packet->data, (size_t)end) == 0) {
+            packet->size = end;
+            return;
+        }
 }
 
 bool mr_junk_begins_frame(enum AVCodecID codec, const AVPacket *packet)
@@ -76,6 +110,14 @@ bool mr_junk_begins_frame(enum AVCodecID codec, const AVPacket *packet)
     default:
         return true;
     }
+}
+
+void mr_junk_trim_behind(enum AVCodecID codec, AVPacket *packet)
+{
+    if (codec == AV_CODEC_ID_AC3 || codec == AV_CODEC_ID_EAC3)
+        trim_ac3(packet);
+    else if (codec == AV_CODEC_ID_FLAC)
+        trim_flac(packet);
 }
 
 bool mr_junk_ends(const AVPacket *packet)

@@ -11,9 +11,9 @@
  * if nothing is left. */
 bool mr_junk_trim(AVPacket *packet, bool is_first);
 
-/* Leaves the frame of (E-)AC-3 with which the packet begins, and frames that follow it. libav's decoder refuses both
- * where something else follows. */
-void mr_junk_trim_ac3(AVPacket *packet);
+/* Leaves the frame with which the packet begins where something else follows it, of codecs whose decoders refuse both or
+ * whose packets are copied: of (E-)AC-3, also the frames that follow it, and of FLAC, before tags and zeros. */
+void mr_junk_trim_behind(enum AVCodecID codec, AVPacket *packet);
 
 /* True if the packet begins as a frame of the codec does; of a codec that is not known here: true. */
 bool mr_junk_begins_frame(enum AVCodecID codec, const AVPacket *packet);

@@ -196,25 +196,12 @@ static enum mr_status take_packet(struct mr_pipeline *pipeline, AVPacket *packet
     return MR_OK;
 }
 
-/* Where it has lost its place, MPEG-TS looks for it in steps. */
-static int read_packet(const struct mr_pipeline *pipeline)
-{
-    AVFormatContext *format = pipeline->input->format;
-    int rc;
-    int64_t before;
-    do {
-        before = avio_tell(format->pb);
-        rc = av_read_frame(format, pipeline->packet);
-    } while (rc == AVERROR(EAGAIN) && avio_tell(format->pb) > before);
-    return rc == AVERROR(EAGAIN) && avio_feof(format->pb) ? AVERROR_EOF : rc;
-}
-
 /* Reads as much of the input as the tracks need. */
 static enum mr_status read_packets(struct mr_pipeline *pipeline, struct mr_err *err)
 {
     int rc = 0;
     AVPacket *packet = pipeline->packet;
-    while (!mr_sync_is_over(&pipeline->sync) && (rc = read_packet(pipeline)) >= 0) {
+    while (!mr_sync_is_over(&pipeline->sync) && (rc = mr_demuxer_read(pipeline->input, packet)) >= 0) {
         MR_TRY(take_packet(pipeline, packet, err));
         av_packet_unref(packet);
         MR_TRY(mr_sync_step(&pipeline->sync, err));

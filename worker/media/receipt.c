@@ -26,8 +26,8 @@ static const char *why_dropped(const struct mr_pipeline *pipeline, const AVStrea
                : pipeline->options->mute   ? "options.mute leaves it out"
                                            : "it begins in the middle of the file";
     case AVMEDIA_TYPE_SUBTITLE:
-        return format->text_subtitle == AV_CODEC_ID_NONE ? "the format has no place for it"
-                                                         : "it begins in the middle of the file";
+        return mr_media_has_subtitles(format) ? "it begins in the middle of the file"
+                                              : "the format has no place for it";
     default:
         return "it is neither video nor audio";
     }

@@ -1,5 +1,6 @@
 #include "worker/media/rehearsal.h"
 
+#include "worker/media/decoder.h"
 #include "worker/media/encoder.h"
 #include "worker/media/filters.h"
 #include "worker/media/gaps.h"
@@ -10,12 +11,13 @@
 #include <libavutil/common.h>
 
 struct rehearsal {
-    const struct mr_demuxer *input;
+    struct mr_demuxer *input;
     const struct mr_input_track *audio;
     const struct mr_media_format *spec;
     const struct mr_options *options;
     const struct mr_gain *gain;
     bool through_codec;
+    struct mr_decoder decoder;
     struct mr_meter meter;
     struct mr_filters filters;
     AVCodecContext *encoder;   /* NULL: no frame yet */
@@ -73,7 +75,8 @@ static void crop(struct rehearsal *rehearsal, AVFrame *frame)
     int64_t length_us = av_rescale(frame->nb_samples, 1000000, rate);
     if (stated_us != AV_NOPTS_VALUE)
         stated_us = av_rescale_q(stated_us, rehearsal->audio->stream->time_base, AV_TIME_BASE_Q);
-    int64_t at_us = rehearsal->decoded_us + mr_gaps_before(&rehearsal->gaps, stated_us, length_us);
+    int64_t at_us = rehearsal->decoded_us;
+    at_us += mr_gaps_before(&rehearsal->gaps, rehearsal->audio->stream, frame);
     rehearsal->decoded_us = at_us + length_us;
     if (input->video && stated_us != AV_NOPTS_VALUE)
         at_us = stated_us - input->start_us;
@@ -104,13 +107,12 @@ static enum mr_status open_filters(struct rehearsal *rehearsal, const AVFrame *f
     return MR_OK;
 }
 
-static enum mr_status take(struct rehearsal *rehearsal, AVFrame *frame, struct mr_err *err)
+static enum mr_status take(void *ctx, AVFrame *frame, struct mr_err *err)
 {
-    int64_t bad_samples = 0; /* the conversion will count them */
+    struct rehearsal *rehearsal = ctx;
     if (frame->nb_samples <= 0)
         return MR_OK;
     MR_TRY(mr_samples_check_form(frame->sample_rate, frame->ch_layout.nb_channels, err));
-    MR_TRY(mr_samples_repair(frame, &bad_samples, err));
     crop(rehearsal, frame);
     if (frame->nb_samples == 0)
         return MR_OK;
@@ -123,46 +125,31 @@ static enum mr_status take(struct rehearsal *rehearsal, AVFrame *frame, struct m
     return measure(rehearsal, err);
 }
 
-/* packet NULL: drain. */
-static enum mr_status decode(struct rehearsal *rehearsal, const AVPacket *packet, AVFrame *frame,
-                             struct mr_err *err)
+static enum mr_status run(struct rehearsal *rehearsal, AVPacket *packet, struct mr_err *err)
 {
-    AVCodecContext *decoder = rehearsal->audio->decoder;
-    int rc = avcodec_send_packet(decoder, packet);
-    while (rc >= 0 && (rc = avcodec_receive_frame(decoder, frame)) >= 0) {
-        enum mr_status status = take(rehearsal, frame, err);
-        av_frame_unref(frame);
-        if (status)
-            return status;
-    }
-    return rc == AVERROR(ENOMEM) ? mr_av_fail(err, MR_CODE_RESOURCE_LIMIT, rc, "decode") : MR_OK;
-}
-
-static enum mr_status run(struct rehearsal *rehearsal, AVPacket *packet, AVFrame *frame, struct mr_err *err)
-{
-    const struct mr_demuxer *input = rehearsal->input;
+    struct mr_demuxer *input = rehearsal->input;
     const AVStream *stream = rehearsal->audio->stream;
     for (unsigned i = 0; i < input->format->nb_streams; i++)
         if (input->format->streams[i] != stream)
             input->format->streams[i]->discard = AVDISCARD_ALL;
-    while (!rehearsal->is_done && av_read_frame(input->format, packet) >= 0) {
+    while (!rehearsal->is_done && mr_demuxer_read(input, packet) >= 0) {
         if (packet->stream_index == stream->index)
-            MR_TRY(decode(rehearsal, packet, frame, err));
+            MR_TRY(mr_decoder_push(&rehearsal->decoder, packet, take, rehearsal, err));
         av_packet_unref(packet);
     }
     if (!rehearsal->is_done)
-        MR_TRY(decode(rehearsal, NULL, frame, err));
+        MR_TRY(mr_decoder_push(&rehearsal->decoder, NULL, take, rehearsal, err));
     MR_TRY(drain(rehearsal, err));
     return rehearsal->monitor.decoder ? encode(rehearsal, NULL, err) : MR_OK;
 }
 
-enum mr_status mr_rehearse(const struct mr_demuxer *input, const struct mr_input_track *audio,
+enum mr_status mr_rehearse(struct mr_demuxer *input, const struct mr_input_track *audio,
                            const struct mr_media_format *spec, const struct mr_options *options,
                            const struct mr_gain *gain, bool through_codec, struct mr_heard *ret,
                            struct mr_err *err)
 {
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
-    MR_AUTO_FRAME AVFrame *frame = av_frame_alloc(), *filtered = av_frame_alloc();
+    MR_AUTO_FRAME AVFrame *filtered = av_frame_alloc();
     struct rehearsal rehearsal = {.input = input,
                                   .audio = audio,
                                   .spec = spec,
@@ -171,16 +158,19 @@ enum mr_status mr_rehearse(const struct mr_demuxer *input, const struct mr_input
                                   .gaps = mr_gaps_of(input),
                                   .through_codec = through_codec,
                                   .frame = filtered};
-    if (!packet || !frame || !filtered)
+    if (!packet || !filtered)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "measure the loudness");
+    MR_TRY(mr_decoder_init(&rehearsal.decoder, audio->decoder, err));
+    rehearsal.decoder.stream = audio->stream;
     mr_meter_init(&rehearsal.meter);
-    enum mr_status status = run(&rehearsal, packet, frame, err);
+    enum mr_status status = run(&rehearsal, packet, err);
     if (!status)
         *ret = (struct mr_heard){
             .integrated = mr_meter_integrated(&rehearsal.meter),
             .true_peak = mr_meter_true_peak(&rehearsal.meter),
             .is_lossy = rehearsal.encoder && mr_monitor_is_needed(rehearsal.encoder),
         };
+    mr_decoder_free(&rehearsal.decoder);
     mr_meter_free(&rehearsal.meter);
     mr_monitor_close(&rehearsal.monitor);
     mr_filters_close(&rehearsal.filters);

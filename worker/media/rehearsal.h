@@ -15,7 +15,7 @@
  * in the input is behind the clip afterwards. Damage is reported by the pass that writes; this one listens to
  * what there is.
  */
-MR_MUST_CHECK enum mr_status mr_rehearse(const struct mr_demuxer *input, const struct mr_input_track *audio,
+MR_MUST_CHECK enum mr_status mr_rehearse(struct mr_demuxer *input, const struct mr_input_track *audio,
                                          const struct mr_media_format *spec, const struct mr_options *options,
                                          const struct mr_gain *gain, bool through_codec, struct mr_heard *ret,
                                          struct mr_err *err);

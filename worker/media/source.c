@@ -4,6 +4,7 @@
 #include "worker/sandbox_client.h"
 
 #include <errno.h>
+#include <libavutil/common.h>
 
 static int read_packet(void *opaque, uint8_t *buf, int size)
 {
@@ -12,8 +13,8 @@ static int read_packet(void *opaque, uint8_t *buf, int size)
         return AVERROR(EIO);
     if (source->at >= source->size)
         return AVERROR_EOF;
-    size_t len = 0;
-    if (!mr_client_read(source->fds, source->index, source->at, buf, (size_t)size, &len)) {
+    size_t len = 0, most = (size_t)FFMIN(size, source->size - source->at);
+    if (!mr_client_read(source->fds, source->index, source->at, buf, most, &len)) {
         source->failed = true;
         return AVERROR(EIO);
     }

@@ -57,7 +57,8 @@ static const char *const whys[] = {
     [MR_FATE_NOT_FIRST] = "another one was chosen: the format, or an option, asks for one",
     [MR_FATE_TOO_MANY] = "there are more tracks than a result can hold",
     [MR_FATE_OTHER_PROGRAM] = "it belongs to another program than the video",
-    [MR_FATE_BITMAP] = "it is made of pictures, which cannot become text",
+    [MR_FATE_BITMAP] = "it is made of pictures, which the format cannot hold and which cannot become text",
+    [MR_FATE_TEXT] = "the format holds no subtitles of text",
 };
 
 const char *mr_streams_why(const struct mr_demuxer *input, const AVStream *stream)
@@ -139,9 +140,10 @@ static bool has_language(const AVStream *stream, const char *wish)
 
 struct wish {
     enum AVMediaType type;
-    const char *option; /* "all", "first", a language, or NULL */
-    size_t max;         /* tracks that the target holds */
-    const enum AVCodecID *pictures;
+    const char *option;             /* "all", "first", a language, or NULL */
+    size_t max;                     /* tracks that the target holds */
+    bool no_text;                   /* of subtitles: the target holds pictures alone, */
+    const enum AVCodecID *pictures; /* of these codecs */
 };
 
 static bool holds_pictures(const struct wish *wish, enum AVCodecID codec)
@@ -159,6 +161,8 @@ static enum mr_fate judge(const struct mr_demuxer *input, const AVStream *stream
     bool is_bitmap = mr_streams_is_bitmap(stream);
     if (is_bitmap && !holds_pictures(wish, params->codec_id))
         return MR_FATE_BITMAP;
+    if (!is_bitmap && wish->no_text)
+        return MR_FATE_TEXT;
     if (!is_bitmap && !mr_inputs_find_decoder(params))
         return MR_FATE_NO_DECODER;
     if (input->fates[stream->index] == MR_FATE_NO_DATA)
@@ -250,8 +254,9 @@ static enum mr_status nothing_found(const AVFormatContext *format, unsigned want
 static enum mr_status choose_audio(struct mr_demuxer *input, const struct mr_selection *selection,
                                    struct mr_err *err)
 {
-    const struct wish wish = {AVMEDIA_TYPE_AUDIO, selection->audio,
-                              selection->audios_max ? selection->audios_max : 1, NULL};
+    const struct wish wish = {.type = AVMEDIA_TYPE_AUDIO,
+                              .option = selection->audio,
+                              .max = selection->audios_max ? selection->audios_max : 1};
     input->audio = find_best(input, &wish);
     input->audio_count = collect(input, &wish, input->audio, input->audios);
     return input->audio ? MR_OK : nothing_taken(input, selection, err);
@@ -281,7 +286,8 @@ enum mr_status mr_streams_choose(struct mr_demuxer *input, const struct mr_selec
     if ((wants & MR_WANT_AUDIO) && !input->audio)
         return nothing_found(format, wants, err);
     if (wants & MR_WANT_TEXT_IF_ANY) {
-        const struct wish wish = {AVMEDIA_TYPE_SUBTITLE, selection->text, MR_TEXTS_MAX, selection->pictures};
+        const struct wish wish = {AVMEDIA_TYPE_SUBTITLE, selection->text, MR_TEXTS_MAX, !selection->has_text,
+                                  selection->pictures};
         input->text_count = collect(input, &wish, find_best(input, &wish), input->texts);
     }
     for (unsigned i = 0; i < format->nb_streams; i++)
