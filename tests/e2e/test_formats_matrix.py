@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from harness import measure, receipts, verify
+from harness import measure, receipts, verify, video_output
 from harness.media import FORMATS, ffmpeg
 
 FREQUENCY, SECONDS = 440, 3
@@ -22,6 +22,16 @@ EXPECTED = {
 }
 # Seconds of encoder delay and padding that the container does not store (ADTS, and WMA with its long frames).
 PRIMING = {"aac": 0.06, "wma": 0.10}
+# format → (options, names of the container in ffprobe, codec, seconds as above)
+OTHERS = {
+    "m4a": ({"codec": "alac"}, "mov,mp4,m4a,3gp,3g2,mj2", "alac", 0),
+    "m4b": ({}, "mov,mp4,m4a,3gp,3g2,mj2", "aac", 0),
+    "aiff": ({}, "aiff", "pcm_s16be", 0),
+    "caf": ({}, "caf", "pcm_s16le", 0),
+    "mka": ({"codec": "opus"}, "matroska,webm", "opus", 0),
+    "ac3": ({}, "ac3", "ac3", 0.04),
+    "eac3": ({}, "eac3", "eac3", 0.04),
+}
 TAGS = {"title": "Der Müller & sein Bach", "artist": "Ensemble ü", "album": "Probe", "genre": "Test"}
 # Formats with tags; ADTS and WAV store few or none.
 WITH_TAGS = ["mp3", "m4a", "ogg", "opus", "flac", "wma"]
@@ -64,6 +74,19 @@ def test_any_to_any(user, media, tmp_path, source, target):
     assert task["processed_format"] == target
     assert abs(task["receipt"]["output"]["duration_ms"] / 1000 - seconds) <= allowed + 0.05
     receipts.assert_receipt(task["receipt"], original, result, seconds)
+    verify.assert_agrees(task, original, result, values)
+
+
+@pytest.mark.parametrize("target", OTHERS)
+def test_other_targets(user, media, tmp_path, target):
+    options, container, codec, priming = OTHERS[target]
+    original = media.tone("wav", seconds=SECONDS, frequency=FREQUENCY)
+    task, result = video_output.make(user, original, target, tmp_path, **options)
+    info = measure.probe(result)
+    assert (info["format"]["format_name"], measure.audio_stream(info)["codec_name"]) == (container, codec)
+    values = measure.samples(result)
+    assert measure.duration(values) == pytest.approx(SECONDS, abs=0.05 + priming)
+    receipts.assert_receipt(task["receipt"], original, result, SECONDS)
     verify.assert_agrees(task, original, result, values)
 
 

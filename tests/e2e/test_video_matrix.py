@@ -18,6 +18,13 @@ VIDEO_FORMATS = {
     "avi": ("avi", {"mpeg4"}, {"mp3"}),
     "gif": ("gif", {"gif"}, None),
 }
+# (format, codec) → as above
+OTHERS = {
+    ("mpegts", None): ("mpegts", {"h264"}, {"aac"}),
+    ("3gp", None): ("mov,mp4,m4a,3gp,3g2,mj2", {"h264"}, {"aac"}),
+    ("mp4", "hevc"): ("mov,mp4,m4a,3gp,3g2,mj2", {"hevc"}, {"aac"}),
+    ("webm", "av1"): ("matroska,webm", {"av1"}, {"opus"}),
+}
 # source → format → metadata in `kept`.
 EDITORS = {"tag:title", "chapters", "subtitles"}
 KEPT = {
@@ -84,24 +91,40 @@ def assert_receipt(receipt, video, result, name, target):
         assert set(receipt["kept"]) == KEPT[name][target]
 
 
+def assert_container(info, wanted, video):
+    """Returns whether it should have audio."""
+    container, video_codecs, audio_codecs = wanted
+    assert info["format"]["format_name"] == container
+    assert video_output.video_stream(info)["codec_name"] in video_codecs
+    assert shown_size(info) == video.shown
+    has_audio = video.audio and audio_codecs is not None
+    assert [stream["codec_name"] in audio_codecs for stream in info["streams"] if stream["codec_type"] == "audio"] == [True] * has_audio
+    return has_audio
+
+
 @pytest.mark.parametrize("target", VIDEO_FORMATS)
 @pytest.mark.parametrize("name", SAMPLES)
 def test_any_to_any(user, videos, tmp_path, name, target):
     video = videos[name]
     task, result = video_output.make(user, video.path, target, tmp_path)
-    info = measure.probe(result)
-    container, video_codecs, audio_codecs = VIDEO_FORMATS[target]
-    assert info["format"]["format_name"] == container
-    assert video_output.video_stream(info)["codec_name"] in video_codecs
-    assert shown_size(info) == video.shown
+    has_audio = assert_container(measure.probe(result), VIDEO_FORMATS[target], video)
     lag = assert_frames(timecode.timeline(video.path), timecode.frames(result), target, target == "gif" and name in FASTER_THAN_GIF)
-    has_audio = video.audio and audio_codecs is not None
-    assert [stream["codec_name"] in audio_codecs for stream in info["streams"] if stream["codec_type"] == "audio"] == [True] * has_audio
     if has_audio:
         assert_audio(measure.heard(result), video.path, lag)
         ends = sample_videos.ends(result)
         assert ends["video"][1] == pytest.approx(ends["audio"][1], abs=DRIFT)
     assert_receipt(task["receipt"], video, result, name, target)
+    verify.assert_agrees(task, video.path, result)
+
+
+@pytest.mark.parametrize("target, codec", OTHERS)
+def test_other_targets(user, videos, tmp_path, target, codec):
+    video = videos["phone.mp4"]
+    task, result = video_output.make(user, video.path, target, tmp_path, **({"codec": codec} if codec else {}))
+    assert assert_container(measure.probe(result), OTHERS[target, codec], video)
+    lag = assert_frames(timecode.timeline(video.path), timecode.frames(result), target, False)
+    assert_audio(measure.heard(result), video.path, lag)
+    receipts.assert_receipt(task["receipt"], video.path, result, SECONDS)
     verify.assert_agrees(task, video.path, result)
 
 
