@@ -543,6 +543,13 @@ static void test_bytes_around_the_media(void **state)
                  "-c:a ac3 t.ac3 -c:a flac t.flac -c:a aac t.ts -c:a pcm_s24le t.w64 -c:a aac t.aac "
                  "-c:a libvorbis t.ogg -c:a libopus t.opus -c:a pcm_s16le t.mka");
     check_whole("t.w64", "wav", 1); /* its last chunk is filled up */
+    media_ffmpeg(video_dir(),
+                 "-f lavfi -i sine=440:d=1:r=16000 -c:a adpcm_ima_wav ima.wav -c:a g722 g722.wav "
+                 "-c:a adpcm_yamaha yamaha.wav -c:a adpcm_ms ms.wav");
+    check_whole("ima.wav", "mp3", 1);
+    check_whole("g722.wav", "mp3", 1);
+    check_whole("yamaha.wav", "mp3", 1);
+    check_whole("ms.wav", "mp3", 1);
     for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
         struct bytes file = read_file(tails[i].file);
         file.data = realloc(file.data, file.size + tails[i].len);

@@ -159,7 +159,8 @@ static bool states_too_much(struct mr_demuxer *input)
     int64_t rate = params->bit_rate, size = input->source->size;
     int64_t bytes = av_rescale(FFMAX(input->estimated_us, 0), rate, 8 * 1000000);
     bool is_placeholder = mr_cut_is_placeholder(bytes, size);
-    int64_t more = bytes > size && av_get_bits_per_sample(params->codec_id) > 0 ? bytes - size : 0;
+    bool is_exact = av_get_exact_bits_per_sample(params->codec_id) >= 8; /* ADPCM has headers of blocks */
+    int64_t more = bytes > size && is_exact ? bytes - size : 0;
     if (!is_placeholder && !more && !input->missing_bytes)
         return false;
     input->missing_bytes = is_placeholder ? 0 : FFMAX(input->missing_bytes, more);

@@ -135,7 +135,9 @@ static enum mr_status read_frames(const struct tag *tag, int64_t at, int64_t end
         uint8_t head[ID3_HEADER];
         if (!mr_lost_peek(&tag->bytes, at, head, header) || head[0] == 0)
             return MR_OK;
-        size_t size = is_old ? AV_RB24(head + 3) : tag->version == 4 ? syncsafe(head + 4) : AV_RB32(head + 4);
+        size_t size = is_old              ? (size_t)AV_RB24(head + 3)
+                      : tag->version == 4 ? syncsafe(head + 4)
+                                          : AV_RB32(head + 4);
         at += (int64_t)header;
         if ((int64_t)size > end - at)
             return MR_OK;
