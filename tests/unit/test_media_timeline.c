@@ -272,6 +272,16 @@ static void test_absurd_hole(void **state)
     static const char move[] = "setts=ts=if(gte(PTS\\,1000)\\,PTS+50000000000\\,PTS)";
     media_ffmpeg(video_dir(), "-i ho.webm -c copy -bsf:a %s far.webm", move);
     media_ffmpeg(video_dir(), "-i hv.mkv -c copy -bsf:a %s fara.mkv -c copy -bsf:v %s farv.mkv", move, move);
+    media_write_file(video_dir(), "far.srt", "1\n13888:53:20,000 --> 13888:53:21,000\nText\n", 43);
+    media_ffmpeg(video_dir(),
+                 "-i hv.mkv -i far.srt -map 0 -map 1 -c copy fart.mkv -itsoffset 50000000 -i hv.mkv "
+                 "-map 2:v -map 0:a -c:v copy -c:a aac lead.mp4");
+    media_ffmpeg(video_dir(), "-i hv.mkv -map 0:v -c copy -bsf:v %s farv1.mkv", move);
+    expect_failure("farv1.mkv", "mp4", NULL, "resource_limit", "longer than");
+    expect_failure("farv1.mkv", "mp4", "{\"split\":{\"seconds\":1}}", "resource_limit", "longer than");
+    expect_failure("lead.mp4", "webm", NULL, "resource_limit", "longer than");
+    json_decref(edit_ok("fart.mkv", "fart.out", "mp4", NULL)); /* a text where no video can be */
+    assert_near(look("fart.out").video_s, 2, 0.05, "fart.mkv");
     expect_failure("far.webm", "mp3", NULL, "resource_limit", "longer than");
     expect_failure("far.webm", "opus", NULL, "resource_limit", "longer than");
     static const char *const formats[] = {"mp4", "mkv", "avi", "gif"};
