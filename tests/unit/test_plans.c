@@ -29,7 +29,8 @@ enum {
     FINISHED = 200000,
     ROUNDS = 7 /* more than PostgreSQL plans again */,
     PAGE = 100,
-    LOOKED = 2500
+    LOOKED = 2500,
+    PORTION = 50000
 };
 
 static const struct mr_quotas no_quotas = {.limits = {[0 ... MR_QUOTA_COUNT - 1] = INT32_MAX}};
@@ -359,30 +360,28 @@ static void connect_anew(void)
 {
     mr_db_close(test_db);
     DO(mr_db_open(test_conninfo, 1, &test_db, NULL));
-    ask("SET statement_timeout = '5min'"); /* rows are made on a busy machine, too */
 }
 
-static void fill(const char *what)
+/* In portions that PostgreSQL makes in time on a busy machine. */
+static void fill(int64_t count, const char *status)
 {
-    char sql[200];
-    snprintf(sql, sizeof sql, "SELECT fill(%s)", what);
-    ask(sql);
+    for (; count > 0; count -= PORTION) {
+        char sql[200];
+        snprintf(sql, sizeof sql, "SELECT fill(%" PRId64 ", %" PRId64 ", '%s')", test_owner,
+                 count < PORTION ? count : PORTION, status);
+        ask(sql);
+    }
 }
 
 static void fill_finished(void)
 {
     const char *wanted = getenv("TEST_FINISHED_TASKS");
-    char what[100];
-    snprintf(what, sizeof what, "%" PRId64 ", %" PRId64 ", 'processed'", test_owner,
-             wanted ? (int64_t)strtoll(wanted, NULL, 10) : FINISHED);
-    fill(what);
+    fill(wanted ? (int64_t)strtoll(wanted, NULL, 10) : FINISHED, "processed");
 }
 
 static void fill_queue(void)
 {
-    char what[100];
-    snprintf(what, sizeof what, "%" PRId64 ", %d, 'uploaded'", test_owner, QUEUED);
-    fill(what);
+    fill(QUEUED, "uploaded");
     ask("UPDATE lanes SET front = now() - interval '59 min', changed_at = now()");
 }
 
