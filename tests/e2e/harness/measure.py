@@ -30,9 +30,10 @@ def read(program, *arguments, path):
     return _kept[key]
 
 
-def probe(path):
-    """What ffprobe reports: {"format": …, "streams": […], "chapters": […]}."""
-    return json.loads(read("ffprobe", "-show_format", "-show_streams", "-show_chapters", "-of", "json", None, path=path))
+def probe(path, form=None):
+    """What ffprobe reports: {"format": …, "streams": […], "chapters": […]}. form: the demuxer, where it need not be found out."""
+    return json.loads(read("ffprobe", *(["-f", form] if form else []), "-show_format", "-show_streams", "-show_chapters",
+                           "-of", "json", None, path=path))
 
 
 def packets(path):
