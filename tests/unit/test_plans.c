@@ -26,7 +26,7 @@
 
 enum {
     QUEUED = 100000,
-    FINISHED = 200000,
+    FINISHED = 100000,
     ROUNDS = 7 /* more than PostgreSQL plans again */,
     PAGE = 100,
     LOOKED = 2500,
