@@ -56,7 +56,7 @@ class Run:
             self._check_programs(stack)
         finally:
             stack.stop()
-            postgres.stop()
+            postgres.end()
 
     def _send_all(self, stack):
         (self.directory / "sources").mkdir()
