@@ -33,7 +33,8 @@
 #define FALLING_FROM "least($8::bigint - 1, (SELECT high FROM span)) + 1"
 #define ONE_WALK(walk, whose) "SELECT" COLUMNS " FROM " walk " WHERE " whose
 #define WALKS(walk, whose)                                                                                   \
-    "SELECT" COLUMNS " FROM unnest(string_to_array($2, ',')) s, LATERAL " walk " WHERE t.status = s AND " whose
+    "SELECT" COLUMNS " FROM (SELECT DISTINCT unnest(string_to_array($2, ',')) AS s) states, LATERAL " walk             \
+    " WHERE t.status = s AND " whose
 #define PAGE(walks, edge, order)                                                                             \
     SPAN ", looked AS MATERIALIZED (SELECT" COLUMNS " FROM (" walks ") t, span"                              \
     "  WHERE t.id > span.low AND t.id <= span.high ORDER BY t.id" order " LIMIT " LOOKED_MAX "),"            \

@@ -95,6 +95,7 @@ static void each_task_that_fits_comes_once(void **state)
         {{.statuses = "failed,processed", .kind = "probe"},
          "kind = 'probe' AND status IN ('failed', 'processed')",
          3},
+        {{.statuses = "failed,failed"}, "status = 'failed'", 1},
         {{.status = "failed", .format = "mp3"}, "status = 'failed' AND new_format = 'mp3'", 1},
         {{.created_after = "2026-01-01T01:00:00Z"}, "created_at > '2026-01-01T01:00:00Z'", 2},
         {{.created_before = "2026-01-01T00:10:00Z"}, "created_at < '2026-01-01T00:10:00Z'", 1},
