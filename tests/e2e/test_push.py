@@ -227,9 +227,9 @@ def test_what_was_put_off_keeps_the_slots_busy(make_stack):
         assert user.finish(task, 30)["status"] == "processed"
     print(f"{len(tasks)} tasks: {time.monotonic() - began:.1f} s")
     assert "deferred" in ends(stack)
-    overtaken = stack.sql("SELECT max((SELECT count(*) FROM tasks b WHERE b.user_id = a.user_id AND b.priority = a.priority"
-                          " AND b.id > a.id AND b.processed_at < a.processed_at)) FROM tasks a")
-    assert int(overtaken[0][0]) <= 12, "a user's tasks run in their order, more or less"
+    overtaken = stack.sql("SELECT avg((SELECT count(*) FROM tasks b WHERE b.user_id = a.user_id AND b.priority = a.priority"
+                          " AND b.id > a.id AND b.processed_at < a.processed_at))::float FROM tasks a")
+    assert float(overtaken[0][0]) < 3.5, "a user's tasks run in their order, more or less; without any it is 3.5"
 
 
 def test_mode_none(make_stack, media):
