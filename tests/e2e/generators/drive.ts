@@ -29,7 +29,21 @@ const login = await good("login", anonymous.POST("/api/auth/login", { body: { us
 const api = createClient<paths>({ baseUrl: base, headers: { Authorization: `Bearer ${login.access_token}` } });
 const id = (task: Task) => ({ params: { path: { id: String(task.id) } } });
 
+/* What is no JSON: pages, and event streams of which the head tells enough. */
+async function opened(name: string, answer: Promise<{ response: Response }>) {
+  const { response } = await answer;
+  if (!response.ok) throw new Error(`${name}: ${response.status}`);
+  await response.body?.cancel().catch(() => undefined);
+  console.log(name);
+}
+
 await good("me", api.GET("/api/auth/me"));
+await good("askConfirmation", api.POST("/api/auth/confirmation"));
+await opened("confirmPage", anonymous.GET("/api/auth/confirm", { parseAs: "text" }));
+await refused("confirmEmail", 400, anonymous.POST("/api/auth/confirm", { body: { token: "none" } }));
+await good("askReset", anonymous.POST("/api/auth/reset", { body: { email: "nobody@example.com" } }));
+await opened("resetPage", anonymous.GET("/api/auth/reset/password", { parseAs: "text" }));
+await refused("usePasswordReset", 400, anonymous.POST("/api/auth/reset/password", { body: { token: "none", password1: password, password2: password } }));
 const key = await good("createKey", api.POST("/api/keys", { body: { name: "generated", scopes: ["read"] } }));
 await good("listKeys", api.GET("/api/keys"));
 await good("deleteKey", api.DELETE("/api/keys/{id}", { params: { path: { id: String(key.id) } } }));
@@ -41,6 +55,13 @@ await good("getTask", api.GET("/api/tasks/{id}", id(made.task)));
 await good("listTasks", api.GET("/api/tasks", { params: { query: { max: 1, status: ["processed"] } } }));
 await refused("redoTask", 409, api.PUT("/api/tasks/{id}", { ...id(made.task), body: { newFormat: "mp3" } }));
 await refused("cancelTask", 409, api.POST("/api/tasks/{id}/cancel", id(made.task)));
+const link = await good("createLink", api.POST("/api/tasks/{id}/links", { ...id(made.task), body: { expires_in: 60 } }));
+await good("listLinks", api.GET("/api/tasks/{id}/links", id(made.task)));
+await good("deleteLink", api.DELETE("/api/tasks/{id}/links/{link_id}", { params: { path: { id: String(made.task.id), link_id: String(link.id) } } }));
+const stream = await good("createStreamToken", api.POST("/api/tokens/stream", { body: { purpose: "events" } }));
+if (!stream.token) throw new Error("a stream token is a text");
+await opened("events", api.GET("/api/events", { parseAs: "stream" }));
+await opened("taskEvents", api.GET("/api/tasks/{id}/events", { ...id(made.task), parseAs: "stream" }));
 await refused("getFile", 404, api.GET("/api/files/{file_id}", { params: { path: { file_id: made.task.file_id } } }));
 await good("deleteTasks", api.DELETE("/api/tasks", { params: { query: { kind: "insert_records", dry_run: 1 } } }));
 await good("deleteTask", api.DELETE("/api/tasks/{id}", id(made.task)));
@@ -59,3 +80,21 @@ await good("ping", anonymous.GET("/ping"));
 const health = await good("converterHealth", anonymous.GET("/converter-health", { params: { query: { wait: "1" } } }));
 if (health.status === "healthy" && health.ms < 0) throw new Error("the alternatives are told apart by status");
 await good("openapi30", anonymous.GET("/openapi-3.0.json"));
+await good("openapi", anonymous.GET("/openapi.json"));
+for (const [name, path] of [["docs", "/docs"], ["index", "/"]] as const) await opened(name, anonymous.GET(path, { parseAs: "text" }));
+
+/* The stack has no benchmark, and a user is not the platform. */
+await refused("report", 404, anonymous.GET("/report", { parseAs: "text" }));
+await refused("benchmarkStart", 404, anonymous.POST("/benchmark/conversion/start", { body: { newFormat: "wav", taskNumber: 1 } }));
+await refused("benchmarkData", 404, anonymous.GET("/benchmark/conversion/data"));
+await refused("benchmarkResult", 404, anonymous.GET("/benchmark/conversion/result"));
+await refused("sweep", 401, anonymous.POST("/internal/sweep", { body: {} }));
+await refused("deadLetters", 401, anonymous.POST("/internal/dead-letters", { body: { message: { messageId: "1" }, subscription: "s" } }));
+
+const renamed = `${username}b`;
+await good("renameUser", api.PUT("/api/auth/me", { body: { username: renamed } }));
+await good("changePassword", api.POST("/api/auth/password", { body: { password, password1: `${password}x`, password2: `${password}x` } }));
+const again = await anonymous.POST("/api/auth/login", { body: { username: renamed, password: `${password}x` } });
+const last = createClient<paths>({ baseUrl: base, headers: { Authorization: `Bearer ${again.data?.access_token}` } });
+await good("deleteUser", last.DELETE("/api/auth/me", { body: { password: `${password}x` } }));
+await refused("logOutEverywhere", 401, last.POST("/api/auth/logout"));
