@@ -38,10 +38,10 @@ async function opened(name: string, answer: Promise<{ response: Response }>) {
 }
 
 await good("me", api.GET("/api/auth/me"));
-await good("askConfirmation", api.POST("/api/auth/confirmation"));
+await refused("askConfirmation", 409, api.POST("/api/auth/confirmation"));
 await opened("confirmPage", anonymous.GET("/api/auth/confirm", { parseAs: "text" }));
 await refused("confirmEmail", 400, anonymous.POST("/api/auth/confirm", { body: { token: "none" } }));
-await good("askReset", anonymous.POST("/api/auth/reset", { body: { email: "nobody@example.com" } }));
+await refused("askReset", 409, anonymous.POST("/api/auth/reset", { body: { email: "nobody@example.com" } }));
 await opened("resetPage", anonymous.GET("/api/auth/reset/password", { parseAs: "text" }));
 await refused("usePasswordReset", 400, anonymous.POST("/api/auth/reset/password", { body: { token: "none", password1: password, password2: password } }));
 const key = await good("createKey", api.POST("/api/keys", { body: { name: "generated", scopes: ["read"] } }));
