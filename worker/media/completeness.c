@@ -101,5 +101,9 @@ enum mr_status mr_completeness_check(struct mr_track *const tracks[MR_SLOTS], co
     for (size_t i = MR_SLOTS; is_whole && i-- > 0;) /* audio first: its length is stated more exactly */
         MR_TRY(check_length(tracks[i], err));
     warn_of_cut(tracks, parts, is_whole);
+    if (parts->input->joined_bytes)
+        mr_notes_warn(parts->notes, MR_CODE_JOINED_FILE,
+                      "a second file of %lld bytes was joined to this one and is left out",
+                      (long long)parts->input->joined_bytes);
     return MR_OK;
 }

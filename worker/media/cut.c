@@ -1,9 +1,11 @@
 #include "worker/media/cut.h"
 
+#include <libavutil/common.h>
 #include <libavutil/intreadwrite.h>
 #include <string.h>
 
 enum { OGG_ZEROS_MAX = 32 * 1024 }; /* libav looks for the next page in 64 KiB */
+enum { ZEROS_MAX = 64 << 20 };      /* looked at */
 enum { MAX_PARTS = 64 };            /* boxes or objects looked at: real files have a handful at the top */
 
 /* Each returns where the file should end at least, 0 if it does not know. `head` is the file's first 16 bytes.
@@ -44,7 +46,7 @@ static int64_t iso_end(struct mr_source *source, const uint8_t *head)
             return source->size;
         at = end_of(at, size);
     }
-    return at;
+    return at < source->size ? source->size : at; /* of many fragments not each is looked at */
 }
 
 bool mr_cut_is_placeholder(int64_t declared, int64_t size)
@@ -69,13 +71,24 @@ bool mr_cut_is_guess(struct mr_source *source)
            memcmp(head, "caff", 4) == 0 || memcmp(head, "riff", 4) == 0;
 }
 
-/* The size of the whole but 8 bytes. Writers that could not seek leave 0 or some large number. */
+/* The size of the whole but 8 bytes. Writers that could not seek leave 0 or some large number. Behind its first gigabyte an
+ * AVI file goes on in further parts (OpenDML 1.02, 2.0); a file that was joined to it looks the same. */
 static int64_t riff_end(struct mr_source *source, const uint8_t *head)
 {
-    int64_t size = AV_RL32(head + 4);
-    if (memcmp(head, "RIFF", 4) != 0 || size == 0 || mr_cut_is_placeholder(size, source->size))
-        return 0;
-    return 8 + size;
+    enum { RIFF_PARTS_MAX = 1024, HEADER = 12 };
+    uint8_t part[HEADER];
+    int64_t at = 0, end = 0;
+    memcpy(part, head, sizeof part);
+    for (int i = 0; i < RIFF_PARTS_MAX && memcmp(part, "RIFF", 4) == 0; i++) {
+        int64_t size = AV_RL32(part + 4);
+        if (size == 0 || mr_cut_is_placeholder(at + size, source->size))
+            return 0;
+        end = at + 8 + size;
+        at = end + (end & 1);
+        if (memcmp(part + 8, "AVI", 3) != 0 || !mr_source_peek(source, at, part, sizeof part))
+            break;
+    }
+    return end;
 }
 
 /* AIFF: the same, in the other order of bytes. */
@@ -116,8 +129,7 @@ static int64_t caf_end(struct mr_source *source, const uint8_t *head)
     return at;
 }
 
-/* Where the first frame of an MP3 file is: behind its ID3v2 tags. */
-static int64_t skip_id3(struct mr_source *source)
+int64_t mr_cut_skip_id3(struct mr_source *source)
 {
     enum { TAGS_MAX = 4, HEADER = 10 };
     int64_t at = 0;
@@ -139,7 +151,7 @@ static int64_t mp3_end(struct mr_source *source, const uint8_t *head)
     uint8_t frame[FRAME];
     if (memcmp(head, "ID3", 3) != 0 && (head[0] != 0xff || (head[1] & 0xe0) != 0xe0))
         return 0;
-    int64_t at = skip_id3(source);
+    int64_t at = mr_cut_skip_id3(source);
     if (!mr_source_peek(source, at, frame, sizeof frame) || frame[0] != 0xff)
         return 0;
     bool is_mpeg_1 = (frame[1] >> 3 & 3) == 3, is_mono = (frame[3] >> 6) == 3;
@@ -168,18 +180,30 @@ static int read_vint(const uint8_t *at, uint64_t *ret)
 }
 
 /* RFC 9559: the EBML header, then one Segment that holds everything. */
-static int64_t matroska_end(struct mr_source *source, const uint8_t *head)
+int64_t mr_cut_segment_end(struct mr_source *source, int64_t at)
 {
-    uint8_t segment[12];
+    enum { EBML = 0x1a45dfa3, SEGMENT = 0x18538067, EBML_MAX = 4096 };
+    uint8_t header[12];
     uint64_t size;
     int len;
-    if (AV_RB32(head) != 0x1a45dfa3 || !(len = read_vint(head + 4, &size)) || size > 4096)
-        return 0;
-    int64_t at = 4 + len + (int64_t)size;
-    if (!mr_source_peek(source, at, segment, sizeof segment) || AV_RB32(segment) != 0x18538067 ||
-        !(len = read_vint(segment + 4, &size)) || size == UINT64_MAX)
+    if (!mr_source_peek(source, at, header, sizeof header) || AV_RB32(header) != EBML ||
+        !(len = read_vint(header + 4, &size)) || size > EBML_MAX)
+        return -1;
+    at += 4 + len + (int64_t)size;
+    if (!mr_source_peek(source, at, header, sizeof header) || AV_RB32(header) != SEGMENT ||
+        !(len = read_vint(header + 4, &size)) || size == UINT64_MAX)
         return 0;
     return end_of(at + 4 + len, size);
+}
+
+/* libav reads on in files that were joined to the first. */
+static int64_t matroska_end(struct mr_source *source, const uint8_t *head)
+{
+    (void)head;
+    int64_t end = mr_cut_segment_end(source, 0), next = end;
+    for (int i = 0; i < MAX_PARTS && next > 0; i++)
+        next = mr_cut_segment_end(source, end = next);
+    return next < 0 ? FFMAX(end, 0) : 0;
 }
 
 /* The elements that follow a packet: those of clusters and of the segment, CRC-32 and Void. */
@@ -246,8 +270,7 @@ static int64_t asf_end(struct mr_source *source, const uint8_t *head)
     return 0;
 }
 
-/* Where the file should end at least; 0: it does not say. */
-static int64_t declared_end(struct mr_source *source)
+int64_t mr_cut_declared_end(struct mr_source *source)
 {
     static declared_end_fn *const containers[] = {iso_end, riff_end,     form_end, w64_end,
                                                   caf_end, matroska_end, asf_end,  mp3_end};
@@ -262,7 +285,7 @@ static int64_t declared_end(struct mr_source *source)
 
 int64_t mr_cut_missing_bytes(struct mr_source *source)
 {
-    int64_t end = declared_end(source);
+    int64_t end = mr_cut_declared_end(source);
     return !end ? -1 : end > source->size ? end - source->size : 0;
 }
 
@@ -271,7 +294,7 @@ static int64_t zeros_of_a_frame(struct mr_source *source)
 {
     enum { LAYERS = 0x06, FRAME_MAX = 1729, ADTS_MAX = 8191 };
     uint8_t head[4];
-    if (!mr_source_peek(source, skip_id3(source), head, sizeof head))
+    if (!mr_source_peek(source, mr_cut_skip_id3(source), head, sizeof head))
         return -1;
     if (memcmp(head, "OggS", 4) == 0)
         return OGG_ZEROS_MAX;
@@ -283,11 +306,10 @@ static int64_t zeros_of_a_frame(struct mr_source *source)
 /* Where the zeros at the end of the file begin, but not before `from`. */
 static int64_t find_zeros(struct mr_source *source, int64_t from)
 {
-    enum { FIRST = 64, BLOCK = 16 * 1024, ALL = 64 << 20 };
+    enum { FIRST = 64, BLOCK = 16 * 1024 };
     static const uint8_t zeros[BLOCK];
     uint8_t block[BLOCK];
     int64_t at = source->size;
-    from = source->size - from > ALL ? source->size - ALL : from;
     for (size_t len = FIRST; at > from; len = BLOCK) {
         len = at - from < (int64_t)len ? (size_t)(at - from) : len;
         if (!mr_source_peek(source, at - (int64_t)len, block, len))
@@ -305,12 +327,15 @@ static int64_t find_zeros(struct mr_source *source, int64_t from)
 void mr_cut_blank(struct mr_source *source)
 {
     enum { SHORTEST = 512 }; /* less may be the end of a tag */
-    int64_t end = declared_end(source), slack = end ? 0 : zeros_of_a_frame(source);
-    if (slack < 0 || end >= source->size || mr_cut_is_guess(source))
+    int64_t end = mr_cut_declared_end(source), slack = zeros_of_a_frame(source);
+    if (end >= source->size || mr_cut_is_guess(source) || (!end && slack < 0))
         return;
-    int64_t at = find_zeros(source, end);
+    int64_t from = source->size - end > ZEROS_MAX ? source->size - ZEROS_MAX : end;
+    int64_t at = find_zeros(source, from);
+    if (at > from && slack < 0) /* a tag, or another file, whose own zeros these may be */
+        return;
     if (source->size - at >= SHORTEST)
-        source->size = at + slack < source->size ? at + slack : source->size;
+        source->size = FFMIN(at > from ? at + slack : at, source->size);
 }
 
 /* Is the last page in these bytes cut, or not marked as the last (RFC 3533, section 6)? */

@@ -13,9 +13,18 @@
  */
 int64_t mr_cut_missing_bytes(struct mr_source *source);
 
+/* Where the file should end at least; 0: it does not say. */
+int64_t mr_cut_declared_end(struct mr_source *source);
+
+/* Where the Matroska file ends that begins at `at`; 0: it does not say; -1: none begins there. */
+int64_t mr_cut_segment_end(struct mr_source *source, int64_t at);
+
 /* Makes a file end where only zeros follow that are no part of it: a disk's last block, or room that was not used. What its
  * last page or frame may have of zeros itself is left. Files of samples stay as they are: zeros are silence there. */
 void mr_cut_blank(struct mr_source *source);
+
+/* Where the first frame of a file of frames is: behind the ID3v2 tags at its beginning. */
+int64_t mr_cut_skip_id3(struct mr_source *source);
 
 /* True if a size that is beyond the end of the file was left there by a writer that could not know it: it is round, or
  * far too large. */

@@ -97,6 +97,7 @@ static enum mr_status follow(struct mr_decoder *decoder, const struct mr_link *l
     before->size = link->at;
     after->data += link->audio;
     after->size -= link->audio;
+    mr_junk_trim_behind(decoder->context->codec_id, before);
     if (link->at > 0)
         MR_TRY(decode(decoder, before, take, ctx, err));
     MR_TRY(decode(decoder, NULL, take, ctx, err));

@@ -4,6 +4,8 @@
 #include "worker/media/container.h"
 #include "worker/media/cut.h"
 #include "worker/media/inputs.h"
+#include "worker/media/joined.h"
+#include "worker/media/joints.h"
 #include "worker/media/lost_covers.h"
 #include "worker/media/samples.h"
 #include "worker/media/scout.h"
@@ -275,8 +277,13 @@ enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *sourc
                                const struct mr_selection *selection, int64_t max_pixels, struct mr_err *err)
 {
     max_pixels = max_pixels > 0 ? FFMIN(max_pixels, MAX_PIXELS) : MAX_PIXELS;
+    int64_t joined = 0;
     mr_cut_blank(source);
-    *input = (struct mr_demuxer){.source = source, .missing_bytes = mr_cut_missing_bytes(source)};
+    mr_joints_watch(source);
+    MR_TRY(mr_joined_at(source, &joined, err));
+    *input = (struct mr_demuxer){.source = source, .joined_bytes = joined ? source->size - joined : 0};
+    source->size -= input->joined_bytes;
+    input->missing_bytes = mr_cut_missing_bytes(source);
     input->states_size = input->missing_bytes >= 0;
     input->missing_bytes = FFMAX(input->missing_bytes, 0);
     if (is_cut(input))

@@ -44,8 +44,9 @@ struct mr_demuxer {
     size_t text_count;
     AVStream *video;
     AVCodecContext *video_decoder;
-    AVPacket *held;   /* of FLAC without a container: see mr_demuxer_read; else NULL; owned */
-    bool states_size; /* the container states how many bytes it has */
+    AVPacket *held;       /* of FLAC without a container: see mr_demuxer_read; else NULL; owned */
+    int64_t joined_bytes; /* of a second file behind this one, which is left out (joined.h) */
+    bool states_size;     /* the container states how many bytes it has */
     enum mr_fate fates[MR_STREAMS_MAX]; /* of each stream of the file */
     int64_t
         missing_bytes; /* that the container announces beyond the file's end (cut.h); few, or it is refused */

@@ -1,8 +1,8 @@
 /*
- * The clock of an MPEG stream may jump: recordings that were joined, or a receiver that started again. This makes
- * the time stamps of all streams continuous: what follows a jump begins where what was before it ended. All
- * streams are moved by the same amount, whichever jumps first, so that they stay in step. A short hole stays:
- * something was lost there. Used by one thread.
+ * The clock of an MPEG stream may jump: recordings that were joined, or a receiver that started again. In other
+ * containers it begins again where files were joined (cat a.mkv b.mkv). This makes the time stamps of all streams
+ * continuous: what follows a jump begins where what was before it ended. All streams are moved by the same amount,
+ * whichever jumps first, so that they stay in step. A short hole stays: something was lost there. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_DISCONTINUITY_H
 #define MR_WORKER_MEDIA_DISCONTINUITY_H
@@ -11,9 +11,11 @@
 #include "worker/media/notes.h"
 
 struct mr_discontinuity {
-    bool can_jump;     /* the container is of the kind whose clock may */
+    bool can_go_back;  /* the container is of a kind that is read on where another file was joined to it */
+    bool can_jump;     /* its clock may go forward, too, without a hole */
     int64_t offset_us; /* of what follows the last jump, for all streams */
     int64_t jumps;
+    int64_t end_us; /* of what was shown last */
     struct {
         int64_t offset_us; /* as far as this stream has come */
         int64_t next_us;   /* where its next packet belongs; valid once there was one */

@@ -80,10 +80,10 @@ static int strip(const uint8_t *data, int size)
 static void trim_flac(AVPacket *packet)
 {
     enum { SUM = 2 }; /* bytes of the frame's sum, which may be zeros (RFC 9639, 9.3) */
-    if (!mr_junk_ends(packet) || !mr_junk_begins_frame(AV_CODEC_ID_FLAC, packet))
+    int size = strip(packet->data, packet->size);
+    if (packet->size - size <= SUM || !mr_junk_begins_frame(AV_CODEC_ID_FLAC, packet))
         return;
     const AVCRC *table = av_crc_get_table(AV_CRC_16_ANSI);
-    int size = strip(packet->data, packet->size);
     for (int end = size; size > 0 && end <= FFMIN(size + SUM, packet->size); end++)
         if (av_crc(table, 0, packet->data, (size_t)end) == 0) {
             packet->size = end;

@@ -14,12 +14,14 @@ static int read_packet(void *opaque, uint8_t *buf, int size)
     if (source->at >= source->size)
         return AVERROR_EOF;
     size_t len = 0, most = (size_t)FFMIN(size, source->size - source->at);
-    if (!mr_client_read(source->fds, source->index, source->at, buf, most, &len)) {
+    if (!mr_client_read(source->fds, source->index, source->base + source->at, buf, most, &len)) {
         source->failed = true;
         return AVERROR(EIO);
     }
     if (len == 0)
         return AVERROR_EOF;
+    if (source->pass)
+        len = source->pass(source, source->at, buf, len);
     source->at += (int64_t)len;
     return (int)len;
 }
@@ -69,9 +71,11 @@ void mr_source_close(struct mr_source *source)
 bool mr_source_peek(struct mr_source *source, int64_t offset, void *buf, size_t len)
 {
     char *at = buf;
+    if (offset < 0 || offset > source->size || (int64_t)len > source->size - offset)
+        return false;
     while (len && !source->failed) {
         size_t n = 0;
-        if (!mr_client_read(source->fds, source->index, offset, at, len, &n))
+        if (!mr_client_read(source->fds, source->index, source->base + offset, at, len, &n))
             source->failed = true;
         if (n == 0)
             return false;

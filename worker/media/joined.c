@@ -1,0 +1,149 @@
+#include "worker/media/joined.h"
+
+#include "worker/media/container.h"
+#include "worker/media/cut.h"
+
+#include <libavutil/avstring.h>
+#include <libavutil/common.h>
+#include <libavutil/intfloat.h>
+#include <libavutil/intreadwrite.h>
+#include <string.h>
+
+enum { MAGIC = 12, BOXES_MAX = 64 };
+
+/* ISO/IEC 14496-12, 8.8.12: fragments that go on with the time of those before belong to one recording, of which each piece
+ * was stored with the file's beginning. `at`: of a box `moof`. */
+static bool goes_on(struct mr_source *source, int64_t at)
+{
+    enum { LOOKED_AT = 512, VERSION = 4, TIME = 8, TIME_MAX = 16 };
+    uint8_t moof[LOOKED_AT] = {0};
+    int64_t left = source->size - at;
+    if (!mr_source_peek(source, at, moof, (size_t)FFMIN(left, LOOKED_AT)))
+        return false;
+    const uint8_t *tfdt = memmem(moof, sizeof moof - TIME_MAX, "tfdt", 4);
+    return tfdt && (tfdt[VERSION] ? AV_RB64(tfdt + TIME) : AV_RB32(tfdt + TIME)) > 0;
+}
+
+/* libav reads one index, and media where that says it is. */
+static int64_t find_in_iso(struct mr_source *source)
+{
+    int64_t at = 0, second = 0;
+    for (int i = 0; i < BOXES_MAX && at < source->size; i++) {
+        uint8_t box[16];
+        if (!mr_source_peek(source, at, box, 8))
+            return 0;
+        uint64_t size = AV_RB32(box);
+        if (size == 1 && mr_source_peek(source, at + 8, box + 8, 8))
+            size = AV_RB64(box + 8);
+        if (memcmp(box + 4, "ftyp", 4) == 0 && at > 0 && !second)
+            second = at;
+        else if (memcmp(box + 4, "moof", 4) == 0 && second)
+            return goes_on(source, at) ? 0 : second;
+        if (size < 8 || size > (uint64_t)(source->size - at))
+            break;
+        at += (int64_t)size;
+    }
+    return second;
+}
+
+/* FLV states its size among the values of its first tag. */
+static int64_t find_in_flv(struct mr_source *source)
+{
+    enum { LOOKED_AT = 2048, NUMBER = 1 + 8 };
+    uint8_t head[LOOKED_AT], magic[4];
+    size_t len = (size_t)FFMIN(source->size, LOOKED_AT);
+    if (!mr_source_peek(source, 0, head, len))
+        return 0;
+    const uint8_t *name = memmem(head, len, "filesize", 8);
+    if (!name || name + 8 + NUMBER > head + len || name[8] != 0)
+        return 0;
+    double size = av_int2double(AV_RB64(name + 9));
+    if (!(size > 0 && size < (double)(source->size - MAGIC)))
+        return 0;
+    return mr_source_peek(source, (int64_t)size, magic, sizeof magic) &&
+                   memcmp(magic, head, sizeof magic) == 0
+               ? (int64_t)size
+               : 0;
+}
+
+/* Of containers that state their size: behind it, the same first bytes once more. RIFF and its kin have their size in them. */
+static int64_t find_behind(struct mr_source *source, const uint8_t *head)
+{
+    bool has_size = memcmp(head, "RIFF", 4) == 0 || memcmp(head, "FORM", 4) == 0;
+    int64_t at = mr_cut_declared_end(source);
+    uint8_t magic[MAGIC];
+    if (at <= 0 || at > source->size - MAGIC)
+        return 0;
+    at += has_size ? at & 1 : 0;
+    if (!mr_source_peek(source, at, magic, sizeof magic))
+        return 0;
+    bool is_same = has_size ? memcmp(magic, head, 4) == 0 && memcmp(magic + 8, head + 8, 4) == 0
+                            : memcmp(magic, head, memcmp(head, "caff", 4) == 0 ? 8 : MAGIC) == 0;
+    return is_same ? at : 0;
+}
+
+static bool is_same_stream(const AVCodecParameters *one, const AVCodecParameters *other)
+{
+    return one->codec_id == other->codec_id && one->width == other->width && one->height == other->height &&
+           one->sample_rate == other->sample_rate &&
+           one->ch_layout.nb_channels == other->ch_layout.nb_channels &&
+           one->extradata_size == other->extradata_size &&
+           (one->extradata_size == 0 ||
+            memcmp(one->extradata, other->extradata, (size_t)one->extradata_size) == 0);
+}
+
+static bool has_same_streams(const AVFormatContext *one, const AVFormatContext *other)
+{
+    bool same = one && other && one->nb_streams == other->nb_streams;
+    for (unsigned i = 0; same && i < one->nb_streams; i++)
+        same = is_same_stream(one->streams[i]->codecpar, other->streams[i]->codecpar);
+    return same;
+}
+
+static enum mr_status open_at(const struct mr_source *file, int64_t at, struct mr_source *part,
+                              AVFormatContext **ret, struct mr_err *err)
+{
+    MR_TRY(mr_source_open(part, file->fds, file->index, file->size - at, err));
+    part->base = at;
+    (void)!mr_container_read_head(part->io, "", ret);
+    return MR_OK;
+}
+
+/* The first file of Matroska whose streams are not those of the file before it. */
+static enum mr_status find_in_matroska(struct mr_source *source, int64_t *ret_at, struct mr_err *err)
+{
+    enum { FILES_MAX = 16 };
+    AVFormatContext *first = NULL, *other = NULL;
+    int64_t at = mr_cut_segment_end(source, 0), next = 0;
+    if (at <= 0 || (next = mr_cut_segment_end(source, at)) < 0)
+        return MR_OK;
+    MR_AUTO(mr_source) struct mr_source part = {0};
+    enum mr_status status = open_at(source, 0, &part, &first, err);
+    for (int i = 0; i < FILES_MAX && !status && !*ret_at && next >= 0; i++) {
+        MR_AUTO(mr_source) struct mr_source later = {0};
+        status = open_at(source, at, &later, &other, err);
+        *ret_at = has_same_streams(first, other) ? 0 : at;
+        avformat_close_input(&other);
+        at = next;
+        next = next > 0 ? mr_cut_segment_end(source, next) : -1;
+    }
+    avformat_close_input(&first);
+    return status;
+}
+
+enum mr_status mr_joined_at(struct mr_source *source, int64_t *ret_at, struct mr_err *err)
+{
+    uint8_t head[MAGIC];
+    *ret_at = 0;
+    if (!mr_source_peek(source, 0, head, sizeof head))
+        return MR_OK;
+    if (AV_RB32(head) == 0x1a45dfa3)
+        return find_in_matroska(source, ret_at, err);
+    if (memcmp(head + 4, "ftyp", 4) == 0)
+        *ret_at = find_in_iso(source);
+    else if (memcmp(head, "FLV\1", 4) == 0)
+        *ret_at = find_in_flv(source);
+    else if (mr_cut_is_guess(source) || memcmp(head, "\x30\x26\xb2\x75", 4) == 0)
+        *ret_at = find_behind(source, head);
+    return MR_OK;
+}

@@ -1,0 +1,15 @@
+/*
+ * Files that were joined (cat a.mp4 b.mp4) where the container does not provide for it. A demuxer ends with the first of them,
+ * or reads on and takes the second for a part of the first. Joined Matroska files of the same streams are read on: their clock
+ * is corrected (discontinuity.h). So are AVI, MPEG streams and frames without a container (joints.h).
+ */
+#ifndef MR_WORKER_MEDIA_JOINED_H
+#define MR_WORKER_MEDIA_JOINED_H
+
+#include "worker/media/source.h"
+
+/* Where the second file begins, if it cannot be a part of the result; 0: there is none. MP4, QuickTime, Matroska, ASF, FLV,
+ * WAV, W64, AIFF and CAF. Before the file is opened. Code: internal. */
+MR_MUST_CHECK enum mr_status mr_joined_at(struct mr_source *source, int64_t *ret_at, struct mr_err *err);
+
+#endif
