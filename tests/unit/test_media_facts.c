@@ -434,6 +434,127 @@ static void test_forms_of_id3(void **state)
     assert_false(has_what(receipt, "kept", "cover_art"));
 }
 
+static void check_cover(const char *input, const char *format, const char *codec)
+{
+    MR_AUTO_JSON json_t *receipt = edit_ok(input, "cover.out", format, NULL);
+    MR_AUTO_JSON json_t *after = media_probe(video_dir(), "cover.out");
+    const json_t *cover = json_array_get(json_object_get(after, "streams"), 1);
+    if (count_covers(after) != 1 || !has_what(receipt, "kept", "cover_art"))
+        fail_msg("%s to %s: the cover is lost", input, format);
+    assert_string_equal(json_string_value(json_object_get(cover, "codec_name")), codec);
+    assert_false(has_what(receipt, "changed", "cover_art"));
+}
+
+/* MP4 states a number for the kind of picture, of which libav knows three. */
+static void check_covers_of_mp4(const char *image, const char *codec)
+{
+    enum { KIND = 4 + 8 + 3 };
+    static const char kinds[] = {0, 12, 13, 14, 99};
+    static const char *const formats[] = {"m4a", "mp3", "flac"};
+    media_ffmpeg(video_dir(),
+                 "-f lavfi -i sine=440:d=0.2 -i %s -map 0 -map 1 -c:a aac -c:v copy "
+                 "-disposition:v attached_pic kind.m4a",
+                 image);
+    size_t len;
+    char *file = media_run(video_dir(), &len, "cat kind.m4a");
+    char *covers = memmem(file, len, "covr", 4);
+    assert_non_null(covers);
+    for (size_t i = 0; i < sizeof kinds; i++) {
+        covers[KIND] = kinds[i];
+        media_write_file(video_dir(), "kind.m4a", file, len);
+        check_cover("kind.m4a", formats[i % 3], codec);
+    }
+    free(file);
+}
+
+static void put_little(uint8_t *to, size_t value, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        to[i] = (uint8_t)(value >> 8 * i);
+}
+
+/* Adds an object to the header of ASF, whose length and count of objects are in its own head. */
+static void write_asf(const char *file, const char *from, const uint8_t *object, size_t object_len)
+{
+    enum { SIZE_AT = 16, COUNT_AT = 24, FILE_SIZE_AT = 40 };
+    static const uint8_t properties[] = {0xa1, 0xdc, 0xab, 0x8c, 0x47, 0xa9, 0xcf, 0x11};
+    size_t len;
+    uint8_t *all = (uint8_t *)media_run(video_dir(), &len, "cat %s", from), *out = malloc(len + object_len);
+    assert_non_null(out);
+    size_t head = (size_t)all[SIZE_AT] | (size_t)all[SIZE_AT + 1] << 8 | (size_t)all[SIZE_AT + 2] << 16;
+    uint8_t *sizes = memmem(all, head, properties, sizeof properties);
+    assert_non_null(sizes);
+    put_little(sizes + FILE_SIZE_AT, len + object_len, 8);
+    put_little(all + SIZE_AT, head + object_len, 8);
+    put_little(all + COUNT_AT, (size_t)all[COUNT_AT] + 1, 4);
+    memcpy(out, all, head);
+    memcpy(out + head, object, object_len);
+    memcpy(out + head + object_len, all + head, len - head);
+    media_write_file(video_dir(), file, out, len + object_len);
+    free(all);
+    free(out);
+}
+
+/* In WMA a picture has a media type; this one no decoder knows. */
+static void write_wma_with(const char *file, const char *image, bool in_library)
+{
+    static const uint8_t extended[16] = "\x40\xa4\xd0\xd2\x07\xe3\xd2\x11\x97\xf0\x00\xa0\xc9\x5e\xa8\x50",
+                         extension[46] = "\xb5\x03\xbf\x5f\x2e\xa9\xcf\x11\x8e\xe3\x00\xc0\x0c\x20\x53\x65",
+                         library[16] = "\x94\x1c\x23\x44\x98\x94\xd1\x49\xa1\x41\x1d\x13\x4e\x45\x70\x54",
+                         name[22] = "W\0M\0/\0P\0i\0c\0t\0u\0r\0e";
+    static const uint8_t mime_and_text[] = "i\0m\0a\0g\0e\0/\0x\0\0\0\0";
+    size_t len, outer = in_library ? sizeof extension : 0;
+    char *data = media_run(video_dir(), &len, "cat %s", image);
+    uint8_t *object = calloc(1, len + 256), *at = object + outer;
+    assert_non_null(object);
+    size_t value = 5 + sizeof mime_and_text + len;
+    memcpy(at, in_library ? library : extended, 16);
+    put_little(at + 24, 1, 2); /* values */
+    at += 26;
+    if (in_library) {
+        put_little(at + 4, sizeof name, 2);
+        put_little(at + 6, 1, 2);
+        put_little(at + 8, value, 4);
+        memcpy(at + 12, name, sizeof name);
+        at += 12 + sizeof name;
+    } else {
+        put_little(at, sizeof name, 2);
+        memcpy(at + 2, name, sizeof name);
+        put_little(at + 2 + sizeof name, 1, 2);
+        put_little(at + 4 + sizeof name, value, 2);
+        at += 6 + sizeof name;
+    }
+    at[0] = 3;
+    put_little(at + 1, len, 4);
+    memcpy(at + 5, mime_and_text, sizeof mime_and_text);
+    memcpy(at + 5 + sizeof mime_and_text, data, len);
+    at += value;
+    put_little(object + outer + 16, (size_t)(at - object) - outer, 8);
+    if (in_library) {
+        memcpy(object, extension, 16);
+        put_little(object + 16, (size_t)(at - object), 8);
+        put_little(object + 42, (size_t)(at - object) - outer, 4);
+    }
+    write_asf(file, "plain.wma", object, (size_t)(at - object));
+    free(object);
+    free(data);
+}
+
+static void test_covers_of_unknown_kind(void **state)
+{
+    (void)state;
+    media_ffmpeg(video_dir(), "-f lavfi -i color=red:s=16x16:d=1 -frames:v 1 kind.png -frames:v 1 kind.jpg");
+    media_ffmpeg(video_dir(), "-f lavfi -i sine=440:d=0.2 -c:a wmav2 plain.wma");
+    check_covers_of_mp4("kind.png", "png");
+    check_covers_of_mp4("kind.jpg", "mjpeg");
+    for (int in_library = 0; in_library < 2; in_library++) {
+        write_wma_with("kind.wma", "kind.png", in_library);
+        check_cover("kind.wma", "mp3", "png");
+    }
+    write_wma_with("kind.wma", "front.webp", true);
+    check_webp("kind.wma", "flac");
+}
+
 /* RFC 3533, 6: over the page, in which the sum itself is 0. */
 static void sum_page(uint8_t *page, size_t len)
 {
@@ -597,6 +718,7 @@ int main(void)
         cmocka_unit_test(test_texts_without_an_encoding),
         cmocka_unit_test(test_covers),
         cmocka_unit_test(test_webp_covers),
+        cmocka_unit_test(test_covers_of_unknown_kind),
         cmocka_unit_test(test_forms_of_id3),
         cmocka_unit_test(test_webp_covers_in_ogg),
         cmocka_unit_test(test_stale_gain),

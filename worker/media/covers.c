@@ -189,6 +189,7 @@ static const char *why_not(const struct mr_carry *carry, const AVStream *stream,
                                      .codec = mr_covers_codec(stream),
                                      .width = stream->codecpar->width,
                                      .height = stream->codecpar->height};
+    (void)!mr_picture_size(image->data, image->size, &cover->width, &cover->height);
     if (carry->format->cover == MR_COVER_NONE)
         return "the format has no place for it";
     if (image->size > COVERS_BYTES - bytes)

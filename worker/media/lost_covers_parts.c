@@ -1,6 +1,7 @@
 #include "worker/media/lost_covers_parts.h"
 
 #include "worker/media/covers.h"
+#include "worker/media/picture.h"
 
 #include <errno.h>
 #include <libavutil/intreadwrite.h>
@@ -35,6 +36,16 @@ bool mr_lost_peek(const struct mr_lost_bytes *from, int64_t at, void *buf, size_
     return true;
 }
 
+/* The demuxer of MP4 looks at data of its own for each stream, as this of zeros is for one without samples. */
+static int add_private(const AVFormatContext *format, AVStream *stream)
+{
+    enum { AT_LEAST = 8192 }; /* several times of what libav 5.1 has */
+    if (strncmp(format->iformat->name, "mov", 3) != 0)
+        return 0;
+    stream->priv_data = av_mallocz(AT_LEAST);
+    return stream->priv_data ? 0 : AVERROR(ENOMEM);
+}
+
 enum mr_status mr_lost_take(AVFormatContext *format, const struct mr_lost_bytes *from, int64_t at, size_t len,
                             unsigned type, struct mr_err *err)
 {
@@ -45,11 +56,16 @@ enum mr_status mr_lost_take(AVFormatContext *format, const struct mr_lost_bytes 
     if (rc >= 0 && !mr_lost_peek(from, at, packet->data, len))
         return MR_OK; /* the file is cut */
     AVStream *stream = rc >= 0 ? avformat_new_stream(format, NULL) : NULL;
-    rc = stream ? mr_lost_attach(stream, packet) : AVERROR(ENOMEM);
+    rc = stream ? add_private(format, stream) : AVERROR(ENOMEM);
+    if (rc >= 0)
+        rc = mr_lost_attach(stream, packet);
     if (rc >= 0)
         rc = mr_covers_set_type(stream, type);
-    if (rc >= 0)
+    if (rc >= 0) {
         stream->codecpar->codec_id = mr_covers_codec(stream);
+        (void)!mr_picture_size(packet->data, packet->size, &stream->codecpar->width,
+                               &stream->codecpar->height);
+    }
     return rc < 0 ? mr_av_fail(err, MR_CODE_RESOURCE_LIMIT, rc, "read a picture of the file") : MR_OK;
 }
 

@@ -40,4 +40,10 @@ MR_MUST_CHECK enum mr_status mr_lost_covers_id3(AVFormatContext *format, struct 
 MR_MUST_CHECK enum mr_status mr_lost_covers_ogg(AVFormatContext *format, struct mr_source *source,
                                                 struct mr_err *err);
 
+/* Those of the tags of MP4, and of the header of ASF, of a kind or media type that libav does not know. */
+MR_MUST_CHECK enum mr_status mr_lost_covers_mp4(AVFormatContext *format, struct mr_source *source,
+                                                struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_lost_covers_asf(AVFormatContext *format, struct mr_source *source,
+                                                struct mr_err *err);
+
 #endif

@@ -3,6 +3,7 @@
 #include "worker/media/filters.h"
 
 #include <errno.h>
+#include <libavutil/intreadwrite.h>
 #include <string.h>
 
 enum { QUALITY = 3, PIXELS_MAX = 32 << 20 };
@@ -25,6 +26,35 @@ enum AVCodecID mr_picture_codec(const uint8_t *data, int size)
             memcmp(data + signs[i].at, signs[i].bytes, (size_t)signs[i].len) == 0)
             return signs[i].codec;
     return AV_CODEC_ID_NONE;
+}
+
+/* ITU-T T.81, B.1: the segment that begins a frame has it. */
+static bool find_jpeg_size(const uint8_t *data, int size, int *ret_width, int *ret_height)
+{
+    enum { HEAD = 9, FIRST = 0xc0, LAST = 0xcf, HUFFMAN = 0xc4, EXTENSION = 0xc8, ARITHMETIC = 0xcc };
+    for (int at = 2; at <= size - HEAD && data[at] == 0xff;) {
+        uint8_t type = data[at + 1];
+        if (type >= FIRST && type <= LAST && type != HUFFMAN && type != EXTENSION && type != ARITHMETIC) {
+            *ret_height = AV_RB16(data + at + 5);
+            *ret_width = AV_RB16(data + at + 7);
+            return true;
+        }
+        at += type == 0xff ? 1 : 2 + AV_RB16(data + at + 2); /* or fill bytes */
+    }
+    return false;
+}
+
+bool mr_picture_size(const uint8_t *data, int size, int *ret_width, int *ret_height)
+{
+    enum { PNG_HEAD = 24 };
+    enum AVCodecID codec = mr_picture_codec(data, size);
+    if (codec == AV_CODEC_ID_MJPEG)
+        return find_jpeg_size(data, size, ret_width, ret_height);
+    if (codec != AV_CODEC_ID_PNG || size < PNG_HEAD)
+        return false;
+    *ret_width = (int)(AV_RB32(data + 16) & INT32_MAX);
+    *ret_height = (int)(AV_RB32(data + 20) & INT32_MAX);
+    return true;
 }
 
 const char *mr_picture_mime(enum AVCodecID codec)

@@ -7,6 +7,9 @@
 /* What the first bytes say, whatever the file claims: MJPEG, PNG, WEBP, GIF, BMP or NONE. */
 enum AVCodecID mr_picture_codec(const uint8_t *data, int size);
 
+/* Width and height as the head of a JPEG or PNG says. False: it is of another kind, or cut. */
+bool mr_picture_size(const uint8_t *data, int size, int *ret_width, int *ret_height);
+
 /* The media type of JPEG or PNG; NULL for others. */
 const char *mr_picture_mime(enum AVCodecID codec);
 
