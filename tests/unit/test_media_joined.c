@@ -302,15 +302,50 @@ static void test_fragments_with_heads(void **state)
     assert_int_equal(look("heads.out").frames, 50);
 }
 
+/* Bytes that are lost in the middle: what is shown keeps its time, and the receipt tells. */
+static void test_holes_of_bytes(void **state)
+{
+    (void)state;
+    enum { PACKET = 188 };
+    media_ffmpeg(
+        video_dir(),
+        "-f lavfi -i testsrc2=s=96x64:r=25:d=4 -f lavfi -i sine=440:d=4:r=32000 -map 0 -c:v libx264 -g 10 "
+        "v.ts -map 0 -c:v libx264 -g 10 -cluster_time_limit 500 v.mkv -map 1 -c:a libmp3lame v.mp3 "
+        "-map 0 -map 1 -c:v libx264 -g 10 -c:a aac av.ts");
+    static const char *const files[] = {"v.ts", "v.mkv", "v.mp3", "av.ts"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        bool is_ts = strstr(files[i], ".ts");
+        struct bytes file = read_file(files[i]);
+        size_t from = file.size * 4 / 10 / PACKET * PACKET, to = file.size * 7 / 10 / PACKET * PACKET;
+        if (is_ts) {
+            memmove(file.data + from, file.data + to, file.size - to);
+            file.size -= to - from;
+        } else {
+            memset(file.data + from, 0, to - from);
+        }
+        write_away("lossy", &file);
+        MR_AUTO_JSON json_t *receipt = edit_ok("lossy", "lossy.out", i == 2 ? "mp3" : "mp4", NULL);
+        if (i == 2) {
+            assert_true(has_what(receipt, "warnings", "damaged_packets"));
+            assert_int_equal(json_array_size(json_object_get(receipt, "warnings")), 2);
+            continue;
+        }
+        assert_true(has_what(receipt, "warnings", "gaps_filled"));
+        struct video video = look("lossy.out");
+        assert_near(video.video_s, 4, 0.1, files[i]);
+        if (i == 3)
+            assert_near(video.audio_s, 4, 0.1, files[i]);
+    }
+}
+
 int main(void)
 {
     if (!video_start())
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_silence_in_the_last_part),
-        cmocka_unit_test(test_tags_between_frames),
-        cmocka_unit_test(test_files_behind_files),
-        cmocka_unit_test(test_fragments_with_heads),
+        cmocka_unit_test(test_silence_in_the_last_part), cmocka_unit_test(test_tags_between_frames),
+        cmocka_unit_test(test_files_behind_files),       cmocka_unit_test(test_fragments_with_heads),
+        cmocka_unit_test(test_holes_of_bytes),
     };
     int failed = cmocka_run_group_tests_name("joined", tests, NULL, NULL);
     video_stop();

@@ -82,7 +82,9 @@ static enum mr_status put(struct mr_audio_copy *copy, AVPacket *packet, struct m
     copy->has_packets = true;
     copy->last = packet->pts;
     copy->until = packet->pts + FFMAX(packet->duration, 1);
-    return mr_muxer_write(output, copy->slot, packet, err);
+    enum mr_status status = mr_muxer_write(output, copy->slot, packet, err);
+    bool is_damaged = status && err && err->code == MR_CODE_INVALID_MEDIA; /* a decoder passes it over */
+    return is_damaged ? mr_audio_copy_refuse(copy, "damaged audio", err) : status;
 }
 
 /*

@@ -30,14 +30,18 @@ static enum mr_status check_main(const struct mr_track *track, struct mr_err *er
                         track->ops->name);
 }
 
+static bool is_too_short(const struct mr_track *track, int64_t declared, int64_t seen)
+{
+    return declared - seen > av_clip64(declared / track->ops->tolerance.share, track->ops->tolerance.min_us,
+                                       track->ops->tolerance.max_us);
+}
+
 static enum mr_status check_length(const struct mr_track *track, struct mr_err *err)
 {
     if (!mr_track_is_active(track) || track->declared_us < 0)
         return MR_OK;
     int64_t declared = track->declared_us, seen = mr_track_decoded_us(track); /* with the holes in it */
-    int64_t tolerated = av_clip64(declared / track->ops->tolerance.share, track->ops->tolerance.min_us,
-                                  track->ops->tolerance.max_us);
-    if (declared - seen <= tolerated)
+    if (!is_too_short(track, declared, seen))
         return MR_OK;
     return mr_fail_code(err, MR_CODE_TRUNCATED, "the file is cut: it declares %.3f s of %s and holds %.3f s",
                         (double)declared / 1e6, track->ops->name, (double)seen / 1e6);
@@ -91,6 +95,17 @@ static void warn_of_cut(struct mr_track *const tracks[MR_SLOTS], const struct mr
                       "the last packet is damaged: the end of the file may be missing");
 }
 
+/* A stated length that is no proof becomes one where there is damage, too: where frames have no times of their own, what
+ * is missing makes the rest come earlier. */
+static void warn_of_loss(const struct mr_track *track, const struct mr_parts *parts)
+{
+    int64_t stated = parts->input->stated_us, seen = mr_track_decoded_us(track);
+    if (track->declared_us < 0 && track->decoder.bad_packets && is_too_short(track, stated, seen))
+        mr_notes_warn(parts->notes, MR_CODE_DAMAGED_PACKETS,
+                      "%.3f s of the %.3f s that the file states are lost, and what follows comes earlier",
+                      (double)(stated - seen) / 1e6, (double)stated / 1e6);
+}
+
 enum mr_status mr_completeness_check(struct mr_track *const tracks[MR_SLOTS], const struct mr_parts *parts,
                                      bool is_whole, struct mr_err *err)
 {
@@ -100,6 +115,8 @@ enum mr_status mr_completeness_check(struct mr_track *const tracks[MR_SLOTS], co
             MR_TRY(mr_decoder_check_damage(&tracks[i]->decoder, parts->notes, err));
     for (size_t i = MR_SLOTS; is_whole && i-- > 0;) /* audio first: its length is stated more exactly */
         MR_TRY(check_length(tracks[i], err));
+    if (is_whole)
+        warn_of_loss(mr_track_main(tracks), parts);
     warn_of_cut(tracks, parts, is_whole);
     if (parts->input->joined_bytes)
         mr_notes_warn(parts->notes, MR_CODE_JOINED_FILE,

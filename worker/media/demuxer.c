@@ -180,7 +180,7 @@ static void read_durations(struct mr_demuxer *input)
     for (unsigned i = 0; i < format->nb_streams; i++)
         others +=
             format->streams[i] != main && !(format->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC);
-    input->video_declared_us = input->estimated_us = -1;
+    input->video_declared_us = input->estimated_us = input->stated_us = -1;
     if (is_of_endless_text(format))
         return;
     int64_t length = main ? length_of(main) : -1;
@@ -188,6 +188,8 @@ static void read_durations(struct mr_demuxer *input)
         input->estimated_us = length;
     else if (format->duration != AV_NOPTS_VALUE)
         input->estimated_us = format->duration;
+    if (format->duration_estimation_method == AVFMT_DURATION_FROM_STREAM)
+        input->stated_us = input->estimated_us;
     if (states_too_much(input))
         return;
     if (!states_lengths(input))

@@ -52,6 +52,7 @@ struct mr_demuxer {
         missing_bytes; /* that the container announces beyond the file's end (cut.h); few, or it is refused */
     /* The length that the container states, not one guessed from a bit rate; -1: none. */
     int64_t video_declared_us;
+    int64_t stated_us;    /* what the container states, though it may be no proof; -1: nothing */
     int64_t estimated_us; /* the best guess, for progress; -1: none */
     int64_t start_us;     /* the earliest time stamp of the chosen streams */
 };

@@ -15,7 +15,12 @@ struct mr_discontinuity {
     bool can_jump;     /* its clock may go forward, too, without a hole */
     int64_t offset_us; /* of what follows the last jump, for all streams */
     int64_t jumps;
-    int64_t end_us; /* of what was shown last */
+    bool has_places;                   /* bytes between two packets are of a packet that cannot be read */
+    bool is_unread;                    /* since the last one of the video */
+    int64_t end_place;                 /* where the packet before ended in the file */
+    int64_t end_us;                    /* of what was shown last */
+    int64_t shown_us;                  /* the same of the video alone */
+    int64_t pictures, holes, holes_us; /* of the video */
     struct {
         int64_t offset_us; /* as far as this stream has come */
         int64_t next_us;   /* where its next packet belongs; valid once there was one */
@@ -29,7 +34,7 @@ void mr_discontinuity_init(struct mr_discontinuity *line, const struct mr_demuxe
 void mr_discontinuity_correct(struct mr_discontinuity *line, enum mr_slot slot, AVRational base,
                               AVPacket *packet);
 
-/* Adds a warning to the receipt if there were jumps. */
+/* Adds a warning to the receipt if there were jumps, or holes in the video where something was lost. */
 void mr_discontinuity_note(const struct mr_discontinuity *line, struct mr_notes *notes);
 
 #endif
