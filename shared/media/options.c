@@ -30,8 +30,15 @@ static const char *fit(size_t index)
     return index < sizeof fits / sizeof *fits ? fits[index] : NULL;
 }
 
+/* In the order of enum mr_verify. */
+static const char *verification(size_t index)
+{
+    static const char *const ways[] = {"packets", "decode"};
+    return index < sizeof ways / sizeof *ways ? ways[index] : NULL;
+}
+
 static const struct mr_field_words codec_words = {codec_name, NULL}, preset_words = {speed_preset, NULL},
-                                   fit_words = {fit, NULL};
+                                   fit_words = {fit, NULL}, verify_words = {verification, NULL};
 
 /* "all", "first", or a language by ISO 639: two or three letters, and what may follow them in BCP 47. */
 static enum mr_status check_tracks(void *base, const char *path, json_t **value, struct mr_err *err)
@@ -144,6 +151,10 @@ static const struct mr_option options[] = {
     {{"thumbnail", MR_FIELD_OBJECT, .parts = &thumbnail,
       .meaning = "Adds a picture as the last output."},
      .needs = MR_OF_VIDEO},
+    {{"verify", MR_FIELD_WORD, AT(verify), .words = &verify_words,
+      .meaning = "How streams that are copied are checked. `packets` (the default): by the sizes, times and checksums of "
+                 "their packets, without decoding; the loudness is then not measured. `decode`: all of them are decoded, too."},
+     .needs = 0},
 };
 /* clang-format on */
 static const struct mr_field_table table = {.rows = MR_FIELD_LARGER_ROWS(options),

@@ -20,6 +20,8 @@ enum { MR_PARTS_MAX = 1000 }; /* of a split */
 
 enum mr_fit { MR_FIT_NOT_GIVEN, MR_FIT_PAD, MR_FIT_CROP, MR_FIT_STRETCH }; /* not given: as pad */
 
+enum mr_verify { MR_VERIFY_NOT_GIVEN, MR_VERIFY_PACKETS, MR_VERIFY_DECODE }; /* not given: as packets */
+
 /* Texts are constants but for the last two. */
 struct mr_options {
     int64_t
@@ -46,6 +48,7 @@ struct mr_options {
     unsigned background; /* RGB, 24 bits */
     const char *audio;   /* "all", "first" or a language; NULL: not given; the JSON's, as the next */
     const char *subtitles;
+    enum mr_verify verify; /* how copies are checked */
 };
 
 /* What an option concerns: the audio, the video, or one of them: the video where the format has it, else the audio. */

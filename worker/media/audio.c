@@ -1,5 +1,6 @@
 #include "worker/media/audio.h"
 
+#include "worker/media/chain.h"
 #include "worker/media/copy_rules.h"
 #include "worker/media/junk.h"
 #include "worker/media/samples.h"
@@ -81,6 +82,11 @@ static void count_samples(struct mr_audio *audio, const AVFrame *frame)
 const struct mr_meter *mr_audio_meter_out(const struct mr_audio *audio)
 {
     return audio->clip.part.differs ? &audio->clip.part.out : &audio->in;
+}
+
+bool mr_audio_is_measured(const struct mr_audio *audio)
+{
+    return !audio->counter.is_on;
 }
 
 /* Measures the part of a frame that is in the clip. at: where the frame begins there, in samples of its rate. */
@@ -196,7 +202,7 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
     int64_t decoded_us = decoded_us_of(audio);
     count_samples(audio, frame);
     if (audio->copies)
-        return mr_meter_listen(&audio->in, frame, err);
+        return audio->counter.is_learned ? MR_OK : mr_meter_listen(&audio->in, frame, err);
     if (audio->clip.is_done)
         return MR_OK;
     MR_TRY(open_for(audio, frame, err));
@@ -248,6 +254,35 @@ static int64_t lead_of(const struct mr_audio *audio, const AVPacket *packet)
     return skip && size >= SKIP_SIZE ? AV_RL32(skip) : 0;
 }
 
+/* Decodes a packet that the counter can learn from. */
+static enum mr_status learn(struct mr_audio *audio, const AVPacket *packet, struct mr_err *err)
+{
+    struct mr_decoder *decoder = &audio->track.decoder;
+    int64_t before = audio->samples;
+    MR_TRY(mr_decoder_push(decoder, packet, take_frame, audio, err));
+    if (audio->counter.is_on)
+        mr_counter_learn(&audio->counter, packet, decoder->context, audio->samples - before,
+                         !decoder->bad_packets && !decoder->tail_packets && !decoder->links);
+    return MR_OK;
+}
+
+/* Decodes a packet or, where it tells enough of itself, counts it. */
+static enum mr_status read_packet(struct mr_audio *audio, const AVPacket *packet, struct mr_err *err)
+{
+    struct mr_decoder *decoder = &audio->track.decoder;
+    struct mr_link link;
+    if (!audio->counter.is_learned)
+        return learn(audio, packet, err);
+    if (mr_chain_begins(decoder->context, decoder->stream, packet, &link))
+        return mr_audio_copy_refuse(&audio->copy, "chained audio", err);
+    if (!mr_counter_read(&audio->counter, packet, decoder->frame))
+        return mr_audio_copy_doubt(&audio->copy, err);
+    mr_decoder_count_unseen(decoder, packet);
+    enum mr_status status = take_frame(audio, decoder->frame, err);
+    av_frame_unref(decoder->frame);
+    return status;
+}
+
 static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, struct mr_err *err)
 {
     struct mr_audio *audio = audio_of(track);
@@ -255,7 +290,7 @@ static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, stru
     mend(audio, packet);
     if (audio->is_mp3_file && !mr_junk_trim(packet, audio->samples == 0))
         return MR_OK;
-    MR_TRY(mr_decoder_push(&track->decoder, packet, take_frame, audio, err));
+    MR_TRY(read_packet(audio, packet, err));
     bool is_junk = track->decoder.tail_packets > 0;
     if (audio->copies && track->decoder.links)
         return mr_audio_copy_refuse(&audio->copy, "chained audio", err);
@@ -305,6 +340,8 @@ static enum mr_status pad(struct mr_track *track, int64_t until_us, struct mr_er
 static enum mr_status drain(struct mr_track *track, struct mr_err *err)
 {
     struct mr_audio *audio = audio_of(track);
+    if (audio->counter.is_learned)
+        return MR_OK;
     MR_TRY(mr_decoder_push(&track->decoder, NULL, take_frame, audio, err));
     return audio->copies ? MR_OK : drain_filters(audio, err);
 }
@@ -347,6 +384,7 @@ static void free_audio(struct mr_track *track)
 {
     struct mr_audio *audio = audio_of(track);
     mr_decoder_free(&track->decoder);
+    mr_counter_free(&audio->counter);
     mr_meter_free(&audio->in);
     mr_filters_close(&audio->filters);
     av_frame_free(&audio->filtered);
@@ -391,6 +429,9 @@ enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, siz
     audio->copies = !(parts->encode_audio & UINT32_C(1) << index) &&
                     !mr_options_change(parts->options, MR_OF_AUDIO, input->video != NULL) &&
                     mr_copy_is_possible(input, from->stream, parts->spec);
+    if (audio->copies && !(parts->encode_audio & MR_DECODE_COPIES) &&
+        parts->options->verify != MR_VERIFY_DECODE)
+        mr_counter_init(&audio->counter, from->stream);
     mr_meter_init(&audio->in);
     mr_audio_clip_init(&audio->clip, parts, sync, slot, from->stream);
     if (!audio->filtered)

@@ -1,6 +1,7 @@
 /*
- * The audio track: decoder → filters → encoder, or, where the codec stays, packets as they are. A copy is decoded
- * as well: what cannot be decoded to its end is no result.
+ * The audio track: decoder → filters → encoder, or, where the codec stays, packets as they are. Packets that tell
+ * enough of themselves are counted (counter.h), not decoded, unless the option verify asks for it; a packet that looks
+ * damaged ends the run, and in the next one all are decoded. Copies of other codecs are always decoded.
  *
  * Without video, audio is a row of samples. With video its time stamps count: holes are filled with silence, what
  * comes twice is dropped, and cuts are exact to the sample. Holds a few frames in memory, whatever the length of
@@ -11,6 +12,7 @@
 
 #include "worker/media/audio_clip.h"
 #include "worker/media/audio_copy.h"
+#include "worker/media/counter.h"
 #include "worker/media/filters.h"
 #include "worker/media/gaps.h"
 #include "worker/media/loudness.h"
@@ -38,6 +40,7 @@ struct mr_audio {
     bool copies;
     bool has_shown;            /* of a copy: a packet that an edit list does not hide was copied */
     int64_t lead;              /* samples of a copy that the input hides before the first one that is heard */
+    struct mr_counter counter; /* of a copy that is not decoded */
     struct mr_audio_copy copy; /* if it copies */
     struct mr_audio_clip clip; /* else: where the filters' frames go */
 };
@@ -48,6 +51,8 @@ MR_MUST_CHECK enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_par
                                            const struct mr_sync *sync, const struct mr_gain *gain,
                                            struct mr_err *err);
 
+/* False: it was copied, and not decoded. */
+bool mr_audio_is_measured(const struct mr_audio *audio);
 /* Measures what was written; valid as long as the track. */
 const struct mr_meter *mr_audio_meter_out(const struct mr_audio *audio);
 

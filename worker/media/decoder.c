@@ -121,6 +121,11 @@ enum mr_status mr_decoder_push(struct mr_decoder *decoder, const AVPacket *packe
     return decode(decoder, packet, take, ctx, err);
 }
 
+void mr_decoder_count_unseen(struct mr_decoder *decoder, const AVPacket *packet)
+{
+    count(decoder, packet, false, 1);
+}
+
 void mr_decoder_count_cut(struct mr_decoder *decoder)
 {
     decoder->packets++;

@@ -39,6 +39,8 @@ void mr_decoder_free(struct mr_decoder *decoder);
 MR_MUST_CHECK enum mr_status mr_decoder_push(struct mr_decoder *decoder, const AVPacket *packet,
                                              mr_frame_fn *take, void *ctx, struct mr_err *err);
 
+/* Counts a packet that nobody has decoded, and that looks whole. */
+void mr_decoder_count_unseen(struct mr_decoder *decoder, const AVPacket *packet);
 /* Counts a last packet that the demuxer could not read whole. */
 void mr_decoder_count_cut(struct mr_decoder *decoder);
 /* Fails if too many packets are damaged, with the code invalid_media; warns of a few, and of bad samples. */

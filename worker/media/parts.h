@@ -10,6 +10,10 @@
 #include "worker/media/timeline.h"
 #include "worker/media/work.h"
 
+/* Of encode_audio, beside the bits of the tracks: what is copied is decoded beside it, for packets alone do not tell whether
+ * they are whole. */
+#define MR_DECODE_COPIES (UINT32_C(1) << 31)
+
 enum {
     MR_PARTS_OPEN = 32,                  /* the most that are open at a time */
     MR_PARTS_DESCRIBED_BYTES = 32 << 10, /* of the receipt, for parts with their streams */
@@ -23,7 +27,7 @@ struct mr_parts {
     struct mr_notes *notes;
     const struct mr_timeline *timeline;
     struct mr_work *work;
-    uint32_t encode_audio;  /* which tracks are never copied: a bit for each, from the lowest */
+    uint32_t encode_audio;  /* which tracks are never copied: a bit for each, from the lowest; MR_DECODE_COPIES */
     bool expects[MR_SLOTS]; /* the tracks that each part waits for */
 
     struct mr_muxer *open[MR_PARTS_OPEN]; /* parts first … first + count - 1; owned */

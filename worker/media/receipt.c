@@ -318,6 +318,8 @@ static json_t *describe_loudness(const struct mr_pipeline *pipeline)
     const struct mr_audio *audio = mr_pipeline_main_audio(pipeline);
     if (!audio)
         return json_null();
+    if (!mr_audio_is_measured(audio))
+        return json_string("not measured");
     return json_pack("{s:o, s:o}", "in", mr_meter_describe(&audio->in), "out",
                      mr_meter_describe(mr_audio_meter_out(audio)));
 }

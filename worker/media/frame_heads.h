@@ -1,0 +1,22 @@
+/*
+ * What a packet of audio tells of itself without being decoded: how long it is, and whether it is a whole frame of its
+ * codec, by the sizes it states, the fields that have few legal values, and its checksum where the codec has one. Reads
+ * hostile bytes. Pure functions, any thread.
+ */
+#ifndef MR_WORKER_MEDIA_FRAME_HEADS_H
+#define MR_WORKER_MEDIA_FRAME_HEADS_H
+
+#include "worker/media/av.h"
+
+struct mr_frame_head {
+    int samples;        /* of each channel; 0: not stated, all packets of the stream are equally long */
+    int rate, channels; /* Hz; 0: not stated */
+};
+
+/* True of codecs whose packets can be read. Not of Vorbis, whose packets depend on the ones before (counter.h). */
+bool mr_frame_head_is_known(enum AVCodecID codec);
+
+/* False for a packet that is no frame of the stream, or a damaged one. */
+bool mr_frame_head_read(const AVCodecParameters *params, const AVPacket *packet, struct mr_frame_head *ret);
+
+#endif
