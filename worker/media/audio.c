@@ -276,7 +276,7 @@ static enum mr_status read_packet(struct mr_audio *audio, const AVPacket *packet
     if (mr_chain_begins(decoder->context, decoder->stream, packet, &link))
         return mr_audio_copy_refuse(&audio->copy, "chained audio", err);
     if (!mr_counter_read(&audio->counter, packet, decoder->frame))
-        return mr_audio_copy_doubt(&audio->copy, err);
+        return mr_parts_doubt(audio->track.parts, err);
     mr_decoder_count_unseen(decoder, packet);
     enum mr_status status = take_frame(audio, decoder->frame, err);
     av_frame_unref(decoder->frame);
@@ -429,8 +429,7 @@ enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, siz
     audio->copies = !(parts->encode_audio & UINT32_C(1) << index) &&
                     !mr_options_change(parts->options, MR_OF_AUDIO, input->video != NULL) &&
                     mr_copy_is_possible(input, from->stream, parts->spec);
-    if (audio->copies && !(parts->encode_audio & MR_DECODE_COPIES) &&
-        parts->options->verify != MR_VERIFY_DECODE)
+    if (audio->copies && !mr_parts_decodes_copies(parts))
         mr_counter_init(&audio->counter, from->stream);
     mr_meter_init(&audio->in);
     mr_audio_clip_init(&audio->clip, parts, sync, slot, from->stream);

@@ -23,12 +23,6 @@ enum mr_status mr_audio_copy_refuse(const struct mr_audio_copy *copy, const char
     return mr_fail_code(err, MR_CODE_COPY_IMPOSSIBLE, "%s cannot be copied", why);
 }
 
-enum mr_status mr_audio_copy_doubt(const struct mr_audio_copy *copy, struct mr_err *err)
-{
-    copy->parts->encode_audio |= MR_DECODE_COPIES;
-    return mr_fail_code(err, MR_CODE_COPY_IMPOSSIBLE, "damaged audio cannot be copied without decoding it");
-}
-
 enum mr_status mr_audio_copy_open(struct mr_audio_copy *copy, struct mr_err *err)
 {
     const AVStream *stream = copy->source;

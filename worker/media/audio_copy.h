@@ -24,10 +24,6 @@ struct mr_audio_copy {
 /* Fails, and notes in parts->encode_audio that this track must be encoded. Code: copy_impossible. */
 enum mr_status mr_audio_copy_refuse(const struct mr_audio_copy *copy, const char *why, struct mr_err *err);
 
-/* Fails, and notes in parts->encode_audio that copies must be decoded: what the packet holds is not what it should. Code:
- * copy_impossible. */
-enum mr_status mr_audio_copy_doubt(const struct mr_audio_copy *copy, struct mr_err *err);
-
 /* Opens the stream in the output, if it is not open. */
 MR_MUST_CHECK enum mr_status mr_audio_copy_open(struct mr_audio_copy *copy, struct mr_err *err);
 /* Takes over the packet's data. before, after: how many samples of `rate` were decoded until the packet, and with it.

@@ -10,8 +10,11 @@ enum {
 
 void mr_counter_init(struct mr_counter *counter, const AVStream *stream)
 {
+    enum { OPUS_HEAD = 19, AT_SKIP = 10 }; /* RFC 7845, 5.1; libav's decoder reads it, too */
     const AVCodecParameters *params = stream->codecpar;
     *counter = (struct mr_counter){.stream = stream};
+    if (params->codec_id == AV_CODEC_ID_OPUS && params->extradata_size >= OPUS_HEAD)
+        counter->skip = AV_RL16(params->extradata + AT_SKIP);
     if (params->codec_id == AV_CODEC_ID_VORBIS)
         counter->vorbis = av_vorbis_parse_init(params->extradata, params->extradata_size);
     counter->is_on = counter->vorbis || mr_frame_head_is_known(params->codec_id);

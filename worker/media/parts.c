@@ -132,3 +132,14 @@ double mr_parts_expected_s(const struct mr_parts *parts)
     int64_t clip_us = FFMIN(all_us - timeline->skip_us, timeline->length_us);
     return clip_us > 0 ? (double)clip_us / 1e6 : 0;
 }
+
+bool mr_parts_decodes_copies(const struct mr_parts *parts)
+{
+    return parts->encode_audio & MR_DECODE_COPIES || parts->options->verify == MR_VERIFY_DECODE;
+}
+
+enum mr_status mr_parts_doubt(struct mr_parts *parts, struct mr_err *err)
+{
+    parts->encode_audio |= MR_DECODE_COPIES;
+    return mr_fail_code(err, MR_CODE_COPY_IMPOSSIBLE, "damaged packets cannot be copied without decoding them");
+}

@@ -201,6 +201,34 @@ static enum mr_status copy(struct mr_video *video, AVPacket *packet, struct mr_e
     return mr_video_copy_packet(&video->copy, video->track.parts, packet, err);
 }
 
+/* Of a copy that looks: whether the packet must be decoded nevertheless. */
+static enum mr_status look(struct mr_video *video, const AVPacket *packet, bool *ret_decodes,
+                           struct mr_err *err)
+{
+    struct mr_track *track = &video->track;
+    enum mr_sight sight = mr_video_look(&video->look, track->stream->codecpar, packet);
+    *ret_decodes = !video->has_decoded || sight == MR_SIGHT_NEW;
+    if (!*ret_decodes && sight == MR_SIGHT_DAMAGED)
+        return mr_parts_doubt(track->parts, err);
+    if (!*ret_decodes)
+        mr_decoder_count_unseen(&track->decoder, packet);
+    return MR_OK;
+}
+
+static enum mr_status read_packet(struct mr_video *video, const AVPacket *packet, struct mr_err *err)
+{
+    struct mr_decoder *decoder = &video->track.decoder;
+    bool decodes = true;
+    if (video->looks)
+        MR_TRY(look(video, packet, &decodes, err));
+    if (!decodes)
+        return MR_OK;
+    MR_TRY(mr_decoder_push(decoder, packet, take_frame, video, err));
+    video->has_decoded |= packet->flags & AV_PKT_FLAG_KEY;
+    video->looks &= !decoder->bad_packets;
+    return MR_OK;
+}
+
 static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, struct mr_err *err)
 {
     struct mr_video *video = video_of(track);
@@ -208,7 +236,7 @@ static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, stru
     struct mr_video_plan *plan = &video->clip.plan;
     if (plan->fps.num == 0)
         MR_TRY(mr_video_plan(parts->spec, parts->options, parts->input, plan, err));
-    MR_TRY(mr_decoder_push(&track->decoder, packet, take_frame, video, err));
+    MR_TRY(read_packet(video, packet, err));
     return video->copies ? copy(video, packet, err) : MR_OK;
 }
 
@@ -299,8 +327,12 @@ enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, con
     video->keeps_lead = video->copies && mr_edits_of(input->video).hides_lead;
     if (!video->filtered)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
-    bool is_simple = input->video->codecpar->codec_id == AV_CODEC_ID_GIF; /* all of it can be looked at */
-    if (video->copies && parts->options->thumbnail_us < 0 && !is_simple)
+    enum AVCodecID codec = input->video->codecpar->codec_id;
+    bool is_simple = codec == AV_CODEC_ID_GIF; /* all of it can be decoded */
+    bool spares = video->copies && parts->options->thumbnail_us < 0 && parts->options->verify != MR_VERIFY_DECODE;
+    if (spares && !is_simple)
         input->video_decoder->skip_frame = AVDISCARD_NONKEY;
+    video->looks = spares && !mr_parts_decodes_copies(parts) && mr_video_look_is_known(codec) &&
+                   !mr_alpha_decoder(input->video);
     return mr_decoder_init(&video->track.decoder, input->video_decoder, err);
 }

@@ -2,9 +2,11 @@
  * The video track: decoder → filters → encoder, or packets as they are.
  *
  * Time stamps are kept: an irregular frame rate stays irregular, unless the container counts frames or the task
- * asks for a rate. The frame that is shown where the clip begins may have come before it. Of a copy only the key
- * frames are decoded, to see that they can be: to decode all would cost what copying saves; the container's own
- * lengths show whether packets are missing. Holds a few frames in memory, whatever the length of the file. Used
+ * asks for a rate. The frame that is shown where the clip begins may have come before it. Of a copy the first key
+ * frame is decoded, to see that it can be, and those that bring other parameters; the rest is looked at (video_look.h).
+ * A packet that looks damaged ends the run, and in the next one all key frames are decoded, as they are of codecs that
+ * cannot be looked at. The option verify has all frames decoded. The container's own lengths show whether packets are
+ * missing. Holds a few frames in memory, whatever the length of the file. Used
  * by one thread.
  */
 #ifndef MR_WORKER_MEDIA_VIDEO_H
@@ -14,6 +16,7 @@
 #include "worker/media/track.h"
 #include "worker/media/video_clip.h"
 #include "worker/media/video_copy.h"
+#include "worker/media/video_look.h"
 
 struct mr_video {
     struct mr_track track; /* the first member: ops get its address */
@@ -32,6 +35,9 @@ struct mr_video {
     bool copies;
     bool keeps_lead;           /* of a copy: packets before the first shown one, which refers to them */
     bool has_shown;            /* of a copy: a packet that is shown was copied */
+    bool looks;                /* of a copy: packets are looked at, and not decoded, once a key frame was decoded */
+    bool has_decoded;          /* a key frame */
+    struct mr_video_look look; /* if it looks */
     struct mr_video_copy copy; /* if it copies */
     struct mr_video_clip clip; /* else: where the filters' frames go */
 };
