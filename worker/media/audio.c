@@ -337,11 +337,29 @@ static enum mr_status pad(struct mr_track *track, int64_t until_us, struct mr_er
     return mr_audio_clip_is_open(clip) ? mr_audio_clip_pad(clip, until_us, err) : MR_OK;
 }
 
+static enum mr_status ignore(void *ctx, AVFrame *frame, struct mr_err *err)
+{
+    (void)ctx, (void)frame, (void)err;
+    return MR_OK;
+}
+
+/* Nothing may be missing between what was counted, and the last packet must be whole. */
+static enum mr_status end_count(struct mr_audio *audio, struct mr_err *err)
+{
+    struct mr_decoder *decoder = &audio->track.decoder;
+    struct mr_parts *parts = audio->track.parts;
+    if (!mr_counter_fills(&audio->counter, parts->input->source->size))
+        return mr_parts_doubt(parts, err);
+    if (audio->counter.last)
+        MR_TRY(mr_decoder_push(decoder, audio->counter.last, ignore, NULL, err));
+    return decoder->last_is_bad ? mr_parts_doubt(parts, err) : MR_OK;
+}
+
 static enum mr_status drain(struct mr_track *track, struct mr_err *err)
 {
     struct mr_audio *audio = audio_of(track);
     if (audio->counter.is_learned)
-        return MR_OK;
+        return end_count(audio, err);
     MR_TRY(mr_decoder_push(&track->decoder, NULL, take_frame, audio, err));
     return audio->copies ? MR_OK : drain_filters(audio, err);
 }
@@ -430,7 +448,7 @@ enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, siz
                     !mr_options_change(parts->options, MR_OF_AUDIO, input->video != NULL) &&
                     mr_copy_is_possible(input, from->stream, parts->spec);
     if (audio->copies && !mr_parts_decodes_copies(parts))
-        mr_counter_init(&audio->counter, from->stream);
+        mr_counter_init(&audio->counter, from->stream, strcmp(input->format->iformat->name, "aac") == 0);
     mr_meter_init(&audio->in);
     mr_audio_clip_init(&audio->clip, parts, sync, slot, from->stream);
     if (!audio->filtered)

@@ -8,11 +8,11 @@ enum {
     LEARN_MAX = 1000, /* packets that give none, or are skipped, are no reason to wait for ever */
 };
 
-void mr_counter_init(struct mr_counter *counter, const AVStream *stream)
+void mr_counter_init(struct mr_counter *counter, const AVStream *stream, bool is_bare)
 {
     enum { OPUS_HEAD = 19, AT_SKIP = 10 }; /* RFC 7845, 5.1; libav's decoder reads it, too */
     const AVCodecParameters *params = stream->codecpar;
-    *counter = (struct mr_counter){.stream = stream};
+    *counter = (struct mr_counter){.stream = stream, .is_bare = is_bare};
     if (params->codec_id == AV_CODEC_ID_OPUS && params->extradata_size >= OPUS_HEAD)
         counter->skip = AV_RL16(params->extradata + AT_SKIP);
     if (params->codec_id == AV_CODEC_ID_VORBIS)
@@ -22,6 +22,7 @@ void mr_counter_init(struct mr_counter *counter, const AVStream *stream)
 
 void mr_counter_free(struct mr_counter *counter)
 {
+    av_packet_free(&counter->last);
     av_vorbis_parse_free(&counter->vorbis);
     counter->is_on = false;
 }
@@ -81,6 +82,7 @@ void mr_counter_learn(struct mr_counter *counter, const AVPacket *packet, const 
     bool agrees = is_read && leave_out(counter, packet, length, &first) == samples &&
                   (!head.rate || head.rate == counter->rate) &&
                   (!head.channels || head.channels == counter->channels);
+    counter->end = packet->pos + packet->size;
     counter->packets++;
     counter->heard += samples > 0;
     if (!agrees || counter->packets > LEARN_MAX)
@@ -96,12 +98,33 @@ static int64_t time_of(const struct mr_counter *counter, const AVPacket *packet,
     return at + av_rescale_q(first, (AVRational){1, counter->rate}, counter->stream->time_base);
 }
 
+/* Where a file was cut, or cannot be read on, its last packet often is the only trace; and AAC and ALAC have no checksum that
+ * would show it. */
+static bool keep(struct mr_counter *counter, const AVPacket *packet)
+{
+    enum AVCodecID codec = counter->stream->codecpar->codec_id;
+    if (codec != AV_CODEC_ID_AAC && codec != AV_CODEC_ID_ALAC)
+        return true;
+    if (!counter->last)
+        counter->last = av_packet_alloc();
+    if (!counter->last)
+        return false;
+    av_packet_unref(counter->last);
+    return av_packet_ref(counter->last, packet) >= 0;
+}
+
+bool mr_counter_fills(const struct mr_counter *counter, int64_t file_size)
+{
+    return !counter->is_bare || counter->end == file_size;
+}
+
 bool mr_counter_read(struct mr_counter *counter, const AVPacket *packet, AVFrame *frame)
 {
     struct mr_frame_head head;
     int first = 0;
-    if (!read_head(counter, packet, &head))
+    if (!read_head(counter, packet, &head) || !keep(counter, packet))
         return false;
+    counter->end = packet->pos + packet->size;
     int length = head.samples ? head.samples : counter->samples;
     frame->nb_samples = leave_out(counter, packet, length, &first);
     frame->sample_rate = head.rate ? head.rate : counter->rate;
