@@ -30,7 +30,7 @@ MR_MUST_CHECK bool mr_client_progress(const struct mr_sandbox_fds *fds, int perm
 MR_MUST_CHECK bool mr_client_result(const struct mr_sandbox_fds *fds, const json_t *receipt);
 MR_MUST_CHECK bool mr_client_failure(const struct mr_sandbox_fds *fds, const struct mr_err *cause);
 
-/* The failure "copy_impossible". encode_audio: the tracks to encode when the job is run again, a bit for each. */
+/* The failure "copy_impossible". encode_audio: the tracks to encode when the job is run again, a bit for each (and parts.h). */
 MR_MUST_CHECK bool mr_client_copy_impossible(const struct mr_sandbox_fds *fds, uint32_t encode_audio);
 
 #endif

@@ -125,7 +125,8 @@ static void test_meter(void **state)
     static const char *const formats[] = {"flac", "mp3", "wav", "opus", "m4a"};
     for (size_t i = 0; i < AUDIO_CASES; i++) {
         const char *format = formats[i % 5];
-        MR_AUTO_JSON json_t *receipt = edit_ok(audio_cases[i].file, "meter.out", format, "{}");
+        MR_AUTO_JSON json_t *receipt =
+            edit_ok(audio_cases[i].file, "meter.out", format, "{\"verify\":\"decode\"}");
         struct loudness heard = hear(audio_cases[i].file), in = told(receipt, "in"),
                         out = told(receipt, "out");
         assert_near(in.integrated, heard.integrated, 0.1, audio_cases[i].file);

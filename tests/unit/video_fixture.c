@@ -47,6 +47,12 @@ json_t *edit_ok(const char *input, const char *output, const char *format, const
     return receipt;
 }
 
+enum mr_status try_edit(const char *input, const char *format, const json_t *options, json_t **ret_receipt,
+                        struct mr_err *err)
+{
+    return media_edit(sandbox, &dir, input, "tried.out", format, options, ret_receipt, err);
+}
+
 void expect_failure(const char *input, const char *format, const char *options, const char *code,
                     const char *words)
 {

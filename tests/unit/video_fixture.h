@@ -17,6 +17,9 @@ const struct media_dir *video_dir(void);
 
 /* Converts input to output, both in the directory; the receipt. options: JSON, or NULL. */
 json_t *edit_ok(const char *input, const char *output, const char *format, const char *options);
+/* The same, for either outcome. options (NULL: none) are not consumed. The caller owns *ret_receipt. */
+enum mr_status try_edit(const char *input, const char *format, const json_t *options, json_t **ret_receipt,
+                        struct mr_err *err);
 /* The conversion fails with this code, and a sentence that holds `words` (NULL: any). */
 void expect_failure(const char *input, const char *format, const char *options, const char *code,
                     const char *words);

@@ -23,7 +23,7 @@
  *   warnings     [{code, detail}], e.g. damaged packets
  *   loudness     {in, out}, each {integrated (LUFS), true_peak (dBTP)}, null: silence; of the clip, as it
  *                was in the input, and as it went into the encoder or, where a loudness was ordered, as it is
- *                decoded from the output; null without audio
+ *                decoded from the output; null without audio; "not measured": it was copied, and not decoded
  *   cpu_seconds  processor time of the child
  *   engine       versions of libav's libraries, names of the encoders
  */

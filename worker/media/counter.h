@@ -15,13 +15,13 @@ struct mr_counter {
     bool is_learned;        /* packets need not be decoded any longer */
     const AVStream *stream; /* not owned */
     AVVorbisParseContext *vorbis;
-    int packets;                  /* decoded to learn from, */
-    int heard;                    /* of which these gave samples */
+    int packets;                 /* decoded to learn from, */
+    int heard;                   /* of which these gave samples */
     int samples, rate, channels; /* of a packet, as the decoder had them */
-    int64_t skip;                 /* samples that are still to be left out */
-    bool is_bare;                 /* frames follow each other in the file: what is between two is damage */
-    int64_t end;                  /* of the last packet in such a file, if nothing was between two */
-    AVPacket *last;               /* of a codec without checksums; NULL: none; owned */
+    int64_t skip;                /* samples that are still to be left out */
+    bool is_bare;                /* frames follow each other in the file: what is between two is damage */
+    int64_t end;                 /* of the last packet in such a file, if nothing was between two */
+    AVPacket *last;              /* of a codec without checksums; NULL: none; owned */
 };
 
 /* On for a codec whose packets can be read. is_bare: the file is nothing but frames. */

@@ -8,6 +8,23 @@
 #include <libavutil/macros.h>
 #include <string.h>
 
+bool mr_frame_is_overwritten(const uint8_t *data, int size)
+{
+    enum { RUN = 300, STEP = RUN / 2 }; /* filling elements of AAC have 269 bytes */
+    for (int at = STEP; at + STEP <= size; at += STEP) {
+        int first = at, end = at;
+        if (data[at] != data[at - 1])
+            continue;
+        while (first > 0 && data[first - 1] == data[at])
+            first--;
+        while (end < size && data[end] == data[at])
+            end++;
+        if (end - first >= RUN)
+            return true;
+    }
+    return false;
+}
+
 /* The last bits but zeros are the element ID_END, 111 (ISO/IEC 14496-3, 4.4.2.1; ALAC has its own of the same value). A range
  * of a file that was overwritten hardly ever ends so. */
 static bool ends_with_id_end(const uint8_t *data, int size)
@@ -40,14 +57,17 @@ static bool read_aac(const AVCodecParameters *params, const uint8_t *data, int s
     int header = 0;
     if (params->extradata_size == 0 && !read_adts(data, size, &header))
         return false;
-    return size > header && data[header] >> 5 != ID_END && ends_with_id_end(data + header, size - header);
+    return size > header && data[header] >> 5 != ID_END && !mr_frame_is_overwritten(data, size) &&
+           ends_with_id_end(data + header, size - header);
 }
 
 /* The packet may say that it is shorter than the others: the last one is. */
-static bool read_alac(const AVCodecParameters *params, const uint8_t *data, int size, struct mr_frame_head *ret)
+static bool read_alac(const AVCodecParameters *params, const uint8_t *data, int size,
+                      struct mr_frame_head *ret)
 {
     enum { COOKIE = 36, AT_LENGTH = 12, HEAD = 7, CCE = 2, LFE = 3, MOST = 1 << 16 };
-    if (size <= HEAD || params->extradata_size < COOKIE || data[0] >> 5 > LFE || data[0] >> 5 == CCE || !ends_with_id_end(data, size))
+    if (size <= HEAD || params->extradata_size < COOKIE || data[0] >> 5 > LFE || data[0] >> 5 == CCE ||
+        mr_frame_is_overwritten(data, size) || !ends_with_id_end(data, size))
         return false;
     bool states_samples = data[2] >> 4 & 1;
     uint32_t samples = AV_RB32(data + 2) << 7 | data[6] >> 1;
@@ -80,11 +100,15 @@ static int flac_samples(int code, const uint8_t *at)
 
 static int flac_rate(int code, const uint8_t *at)
 {
-    static const int rates[] = {0, 88200, 176400, 192000, 8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000};
+    static const int rates[] = {0,     88200, 176400, 192000, 8000,  16000,
+                                22050, 24000, 32000,  44100,  48000, 96000};
     enum { OF_KHZ = 12, OF_HZ, OF_TENS };
     if (code < OF_KHZ)
         return rates[code];
-    return code == OF_KHZ ? at[0] * 1000 : code == OF_HZ ? AV_RB16(at) : code == OF_TENS ? AV_RB16(at) * 10 : -1;
+    return code == OF_KHZ    ? at[0] * 1000
+           : code == OF_HZ   ? AV_RB16(at)
+           : code == OF_TENS ? AV_RB16(at) * 10
+                             : -1;
 }
 
 static bool read_flac(const uint8_t *data, int size, struct mr_frame_head *ret)
@@ -130,7 +154,8 @@ static bool read_ac3(const uint8_t *data, int size, struct mr_frame_head *ret)
         uint16_t length = 0;
         const uint8_t *frame = data + at;
         if (size - at < LEAST || av_ac3_parse_header(frame, (size_t)(size - at), &id, &length) < 0 ||
-            length < LEAST || length > size - at || av_crc(table, 0, frame + SYNC, (size_t)length - SYNC) != 0)
+            length < LEAST || length > size - at ||
+            av_crc(table, 0, frame + SYNC, (size_t)length - SYNC) != 0)
             return false;
         bool is_own = id <= LAST_AC3 || (frame[2] >> 6 != DEPENDENT && (frame[2] >> 3 & 7) == 0);
         int count = id <= LAST_AC3 || frame[4] >> 6 == 3 ? 6 : blocks[frame[4] >> 4 & 3];

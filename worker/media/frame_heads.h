@@ -13,6 +13,9 @@ struct mr_frame_head {
     int rate, channels; /* Hz; 0: not stated */
 };
 
+/* True if hundreds of bytes in a row are the same one, as where a sector was wiped: no codec makes such data. */
+bool mr_frame_is_overwritten(const uint8_t *data, int size);
+
 /* True of codecs whose packets can be read. Not of Vorbis, whose packets depend on the ones before (counter.h). */
 bool mr_frame_head_is_known(enum AVCodecID codec);
 

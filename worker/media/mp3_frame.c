@@ -60,5 +60,6 @@ bool mr_mp3_frame_read(const uint8_t *data, int size, struct mr_frame_head *ret)
     ret->samples = is_lsf ? 576 : 1152;
     int side = is_lsf ? (ret->channels == 1 ? 9 : 17) : ret->channels == 1 ? 17 : 32;
     int length = ret->samples / 8 * kbits[is_lsf][index] * 1000 / ret->rate + (data[2] >> 1 & 1);
-    return size == length && size >= begin + side && is_sound(data + begin, size - begin, is_lsf, ret->channels);
+    return size == length && size >= begin + side &&
+           is_sound(data + begin, size - begin, is_lsf, ret->channels);
 }

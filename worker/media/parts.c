@@ -141,5 +141,6 @@ bool mr_parts_decodes_copies(const struct mr_parts *parts)
 enum mr_status mr_parts_doubt(struct mr_parts *parts, struct mr_err *err)
 {
     parts->encode_audio |= MR_DECODE_COPIES;
-    return mr_fail_code(err, MR_CODE_COPY_IMPOSSIBLE, "damaged packets cannot be copied without decoding them");
+    return mr_fail_code(err, MR_CODE_COPY_IMPOSSIBLE,
+                        "damaged packets cannot be copied without decoding them");
 }

@@ -27,7 +27,8 @@ struct mr_parts {
     struct mr_notes *notes;
     const struct mr_timeline *timeline;
     struct mr_work *work;
-    uint32_t encode_audio;  /* which tracks are never copied: a bit for each, from the lowest; MR_DECODE_COPIES */
+    uint32_t
+        encode_audio; /* which tracks are never copied: a bit for each, from the lowest; MR_DECODE_COPIES */
     bool expects[MR_SLOTS]; /* the tracks that each part waits for */
 
     struct mr_muxer *open[MR_PARTS_OPEN]; /* parts first … first + count - 1; owned */

@@ -33,10 +33,10 @@ struct mr_video {
     int64_t last_us;             /* of the last frame that went into the filters, on the clip; -1: none yet */
 
     bool copies;
-    bool keeps_lead;           /* of a copy: packets before the first shown one, which refers to them */
-    bool has_shown;            /* of a copy: a packet that is shown was copied */
-    bool looks;                /* of a copy: packets are looked at, and not decoded, once a key frame was decoded */
-    bool has_decoded;          /* a key frame */
+    bool keeps_lead;  /* of a copy: packets before the first shown one, which refers to them */
+    bool has_shown;   /* of a copy: a packet that is shown was copied */
+    bool looks;       /* of a copy: packets are looked at, and not decoded, once a key frame was decoded */
+    bool has_decoded; /* a key frame */
     struct mr_video_look look; /* if it looks */
     struct mr_video_copy copy; /* if it copies */
     struct mr_video_clip clip; /* else: where the filters' frames go */

@@ -1,5 +1,7 @@
 #include "worker/media/video_look.h"
 
+#include "worker/media/frame_heads.h"
+
 #include <libavutil/macros.h>
 #include <string.h>
 
@@ -34,14 +36,17 @@ static bool holds_zeros(const uint8_t *data, int size)
 }
 
 /* One unit. H.264: a header of a byte with a bit that is 0; HEVC: two bytes, of which the last bits are not 0. */
-static enum mr_sight look_at_unit(struct mr_video_look *look, enum AVCodecID codec, const uint8_t *unit, int size)
+static enum mr_sight look_at_unit(struct mr_video_look *look, enum AVCodecID codec, const uint8_t *unit,
+                                  int size)
 {
-    enum { SPS = 7, LAST = 23, HEVC_SPS = 33, HEVC_LAST = 47 };
+    enum { SPS = 7, FILLER = 12, LAST = 23, HEVC_SPS = 33, HEVC_FILLER = 38, HEVC_LAST = 47 };
     bool is_hevc = codec == AV_CODEC_ID_HEVC;
     if (size < (is_hevc ? 3 : 2) || unit[0] & 0x80 || holds_zeros(unit, size))
         return MR_SIGHT_DAMAGED;
     int type = is_hevc ? unit[0] >> 1 : unit[0] & 0x1f;
     if (is_hevc ? type > HEVC_LAST || !(unit[1] & 7) : type == 0 || type > LAST)
+        return MR_SIGHT_DAMAGED;
+    if (type != (is_hevc ? HEVC_FILLER : FILLER) && mr_frame_is_overwritten(unit, size))
         return MR_SIGHT_DAMAGED;
     return type == (is_hevc ? HEVC_SPS : SPS) ? compare(look, unit, size) : MR_SIGHT_SOUND;
 }
@@ -94,7 +99,8 @@ static enum mr_sight look_at_units(struct mr_video_look *look, const AVCodecPara
     const uint8_t *extra = params->extradata;
     if (params->extradata_size < (is_hevc ? HVCC : AVCC) || extra[0] != 1)
         return look_at_marked(look, params->codec_id, packet);
-    return look_at_sized(look, params->codec_id, (extra[is_hevc ? HVCC_AT : AVCC_AT] & SIZE_BITS) + 1, packet);
+    return look_at_sized(look, params->codec_id, (extra[is_hevc ? HVCC_AT : AVCC_AT] & SIZE_BITS) + 1,
+                         packet);
 }
 
 /* RFC 6386, 9.1: a frame states the size of its first partition; a key frame, the size of the picture. */
@@ -128,7 +134,8 @@ static enum mr_sight look_at_vp9(struct mr_video_look *look, const AVPacket *pac
     return compare(look, data + AT_SIZE, KEY - AT_SIZE);
 }
 
-enum mr_sight mr_video_look(struct mr_video_look *look, const AVCodecParameters *params, const AVPacket *packet)
+enum mr_sight mr_video_look(struct mr_video_look *look, const AVCodecParameters *params,
+                            const AVPacket *packet)
 {
     if (packet->size <= 0 || packet->flags & AV_PKT_FLAG_CORRUPT)
         return MR_SIGHT_DAMAGED;

@@ -23,6 +23,7 @@ enum mr_sight {
 
 /* True of H.264, HEVC, VP8 and VP9. */
 bool mr_video_look_is_known(enum AVCodecID codec);
-enum mr_sight mr_video_look(struct mr_video_look *look, const AVCodecParameters *params, const AVPacket *packet);
+enum mr_sight mr_video_look(struct mr_video_look *look, const AVCodecParameters *params,
+                            const AVPacket *packet);
 
 #endif
