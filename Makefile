@@ -114,6 +114,10 @@ $(BUILD)/obj/gen/logo.o: $(BUILD)/gen/logo.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
 
+# Loops over samples, which are compiled for larger registers, too (worker/media/clones.h).
+sample_loops := k_weighting meter samples true_peak
+$(sample_loops:%=$(BUILD)/obj/worker/media/%.o): CFLAGS += -ffp-contract=fast $(if $(filter release,$(VARIANT)),-O3)
+
 web_generated := $(BUILD)/obj/gen/migrations.o $(BUILD)/obj/gen/static.o
 worker_generated := $(BUILD)/obj/gen/logo.o
 $(BUILD)/mediarun-web: $(call obj,$(web_src)) $(web_generated) $(BUILD)/libmediarun.a

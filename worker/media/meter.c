@@ -1,5 +1,7 @@
 #include "worker/media/meter.h"
 
+#include "worker/media/clones.h"
+
 #include <errno.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/common.h>
@@ -119,10 +121,13 @@ static inline float sane(float sample)
 }
 
 #define DEFINE_READER(name, type, expression)                                                                \
-    static void name(const uint8_t *from, int stride, int count, float *to)                                  \
+    MR_CLONES                                                                                                \
+    static void name(const uint8_t *from, int stride, int count, float *restrict to)                         \
     {                                                                                                        \
-        const type *at = (const type *)(const void *)from;                                                   \
-        for (int i = 0; i < count; i++, at += stride)                                                        \
+        const type *restrict at = (const type *)(const void *)from;                                          \
+        for (int i = 0; stride == 1 && i < count; i++, at++)                                                 \
+            to[i] = expression;                                                                              \
+        for (int i = 0; stride != 1 && i < count; i++, at += stride)                                         \
             to[i] = expression;                                                                              \
     }
 DEFINE_READER(read_u8, uint8_t, (float)(*at - 128) / 128)
@@ -206,8 +211,9 @@ static void take(struct mr_meter *meter, read_fn *read, const AVFrame *frame, in
         read_channel(read, frame, pair->channels[0], offset, count, left);
         if (pair->channels[1] != pair->channels[0])
             read_channel(read, frame, pair->channels[1], offset, count, right);
-        mr_pair energy = mr_k_weighting_energy(&meter->weighting, &pair->state, left, right, count);
-        meter->steps[0] += energy[0] * pair->weights[0] + energy[1] * pair->weights[1];
+        struct mr_k_energy energy =
+            mr_k_weighting_energy(&meter->weighting, &pair->state, left, right, count);
+        meter->steps[0] += energy.left * pair->weights[0] + energy.right * pair->weights[1];
     }
     meter->fill += count;
     meter->step_left -= count;

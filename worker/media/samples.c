@@ -1,5 +1,7 @@
 #include "worker/media/samples.h"
 
+#include "worker/media/clones.h"
+
 #include <errno.h>
 #include <libavutil/common.h>
 #include <libavutil/samplefmt.h>
@@ -63,9 +65,10 @@ enum mr_status mr_samples_check_form(int sample_rate, int channels, struct mr_er
 
 /* The comparison is false for NaN. */
 #define DEFINE_REPAIR(name, type, size_of)                                                                   \
+    MR_CLONES                                                                                                \
     static int64_t count_bad_##name(const type *at, int count)                                               \
     {                                                                                                        \
-        int64_t bad = 0;                                                                                     \
+        int bad = 0;                                                                                         \
         for (int i = 0; i < count; i++)                                                                      \
             bad += !(size_of(at[i]) <= (type)LEVEL_MAX);                                                     \
         return bad;                                                                                          \

@@ -1,12 +1,14 @@
 #include "worker/media/true_peak.h"
 
+#include "worker/media/clones.h"
+
 #include <math.h>
 #include <string.h>
 
 /* Samples next to each other. */
-typedef float four __attribute__((vector_size(16)));
-typedef int four_bits __attribute__((vector_size(16)));
-enum { LANES = 4 };
+typedef float lanes __attribute__((vector_size(32)));
+typedef int bits __attribute__((vector_size(32)));
+enum { LANES = 8 };
 
 /* Kaiser's window, which is what a short interpolator needs most: little ripple in what it lets through. */
 #define KAISER_BETA 4.0
@@ -50,55 +52,70 @@ void mr_interpolator_init(struct mr_interpolator *interpolator)
 }
 
 /* Wherever they lie in memory. */
-static inline four load(const float *from)
+MR_IN_CLONE void load(const float *from, lanes *ret)
 {
-    four values;
-    memcpy(&values, from, sizeof values);
-    return values;
+    memcpy(ret, from, sizeof *ret);
 }
 
-static inline four absolute(four values)
+MR_IN_CLONE void take_absolute(lanes *values)
 {
-    return (four)((four_bits)values & 0x7fffffff);
+    *values = (lanes)((bits)*values & 0x7fffffff);
 }
 
-static inline four larger(four a, four b)
+MR_IN_CLONE void take_larger(lanes *values, const lanes *others)
 {
-    four_bits is_a = a > b;
-    return (four)(((four_bits)a & is_a) | ((four_bits)b & ~is_a));
+    bits is_other = *others > *values;
+    *values = (lanes)(((bits)*others & is_other) | ((bits)*values & ~is_other));
 }
 
-static float largest(four values)
+MR_IN_CLONE float largest(const lanes *values)
 {
-    return fmaxf(fmaxf(values[0], values[1]), fmaxf(values[2], values[3]));
+    float most = (*values)[0];
+    for (int i = 1; i < LANES; i++)
+        most = (*values)[i] > most ? (*values)[i] : most;
+    return most;
 }
 
 /* The larger of |even + odd| and |even - odd| is the sum of both sizes. */
-static four between(const struct mr_interpolator *interpolator, const float *samples)
+MR_IN_CLONE void look_between(const struct mr_interpolator *interpolator, const float *samples, lanes *found)
 {
-    four half = {0}, even = {0}, odd = {0};
+    lanes half = {0}, even = {0}, odd = {0};
     for (int i = 0; i < MR_PEAK_REACH; i++) {
-        four one = load(samples + i), other = load(samples + MR_PEAK_TAPS - 1 - i);
+        lanes one, other;
+        load(samples + i, &one);
+        load(samples + MR_PEAK_TAPS - 1 - i, &other);
         half += (one + other) * interpolator->half[i];
         even += (one + other) * interpolator->even[i];
         odd += (one - other) * interpolator->odd[i];
     }
-    return larger(absolute(half), absolute(even) + absolute(odd));
+    take_absolute(&half);
+    take_absolute(&even);
+    take_absolute(&odd);
+    even += odd;
+    take_larger(found, &half);
+    take_larger(found, &even);
 }
 
+MR_CLONES
 float mr_true_peak(const struct mr_interpolator *interpolator, const float *samples, int blocks, float peak)
 {
     for (; blocks > 0; blocks--, samples += MR_PEAK_BLOCK) {
-        four around = {0};
-        for (int i = 0; i < MR_PEAK_BLOCK + MR_PEAK_TAPS; i += LANES)
-            around = larger(absolute(load(samples + i)), around);
-        float highest = largest(around);
+        lanes around = {0};
+        for (int i = 0; i < MR_PEAK_BLOCK + MR_PEAK_TAPS; i += LANES) {
+            lanes some;
+            load(samples + i, &some);
+            take_absolute(&some);
+            take_larger(&around, &some);
+        }
+        float highest = largest(&around);
         if (highest * interpolator->gain <= peak)
             continue;
-        four found = {0};
+        lanes found = {0};
         for (int i = 0; i < MR_PEAK_BLOCK; i += LANES)
-            found = larger(between(interpolator, samples + i), found);
-        peak = fmaxf(peak, fmaxf(largest(found), highest));
+            look_between(interpolator, samples + i, &found);
+        float most = largest(&found);
+        most = highest > most ? highest : most;
+        peak = most > peak ? most : peak;
     }
     return peak;
 }
