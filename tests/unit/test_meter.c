@@ -19,7 +19,7 @@ static double random_sample(uint32_t *seed)
     return (double)(int32_t)*seed / 2147483648.0;
 }
 
-/* Noise, loud and hardly there; tones, deep, high and with peaks between the samples; an impulse. */
+/* Noise, loud and near silence; tones, deep, high and with peaks between the samples; an impulse. */
 static void make(int kind, int rate, float *samples)
 {
     uint32_t seed = (uint32_t)kind + 7;

@@ -26,7 +26,7 @@ bool mr_frame_is_overwritten(const uint8_t *data, int size)
 }
 
 /* The last bits but zeros are the element ID_END, 111 (ISO/IEC 14496-3, 4.4.2.1; ALAC has its own of the same value). A range
- * of a file that was overwritten hardly ever ends so. */
+ * of a file that was overwritten seldom ends so. */
 static bool ends_with_id_end(const uint8_t *data, int size)
 {
     enum { END = 7 };
