@@ -136,6 +136,8 @@ static const char *const taken[][2] = {
     {"{\"trim\":{\"duration\":1000},\"split\":{\"seconds\":1}}", "mp4"},
     {"{\"logo\":{\"outro\":2}}", "gif"},
     {"{\"thumbnail\":{\"at\":1.5}}", "mp4"},
+    {"{\"verify\":\"packets\"}", "mp3"},
+    {"{\"verify\":\"decode\"}", "gif"},
     {"{\"background\":\"#0aF09c\"}", "mp4"},
 };
 
@@ -158,6 +160,8 @@ static const struct {
     {"{\"split\":20}", "mp4", "wrong_type", "options.split"},
     {"{\"logo\":true}", "mp4", "wrong_type", "options.logo"},
     {"{\"thumbnail\":1}", "mp4", "wrong_type", "options.thumbnail"},
+    {"{\"verify\":true}", "mp3", "wrong_type", "options.verify"},
+    {"{\"verify\":\"all\"}", "mp3", "out_of_range", "options.verify"},
     {"{\"mute\":1}", "mp4", "wrong_type", "options.mute"},
     {"{\"mute\":\"true\"}", NULL, "wrong_type", "options.mute"},
     {"{\"codec\":5}", "mp4", "wrong_type", "options.codec"},
