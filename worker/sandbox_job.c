@@ -17,7 +17,7 @@
 enum {
     POLL_MS = 200, /* a cancellation or a limit takes effect this late at most */
     RUNS_MAX =
-        4, /* of a job whose audio cannot be copied: damage is met, a track is found out, another, then all is encoded */
+        3, /* of a job whose audio cannot be copied: a track, or damage, is found out, another, then all is encoded */
 };
 
 struct job {
