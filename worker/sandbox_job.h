@@ -34,7 +34,8 @@ struct mr_sandbox_callbacks {
     /*
      * Drops all output. The child has found out, far into the file, that a track of audio cannot be copied, or that a
      * copy must be decoded: the job is run again, with what the child wants as "encode_audio" in its spec: first for this
-     * track, and in the last run for all. The limits of time hold for all runs together. A failure ends the job and is returned unchanged.
+     * track, and in the last run for all. The limits of time hold for all runs together. A failure ends the job and is
+     * returned unchanged.
      */
     enum mr_status (*restart)(void *ctx, struct mr_err *err);
     /* Progress in thousandths as reported by the child; it never falls in a run. May be NULL. */
