@@ -3,6 +3,7 @@
 #include "shared/base/clock.h"
 #include "shared/data/outbox.h"
 #include "shared/data/waiting.h"
+#include "worker/others.h"
 #include "worker/push_answer.h"
 #include "worker/recall.h"
 
@@ -32,6 +33,7 @@ struct slot_thread {
 
 struct mr_dispatcher {
     struct mr_worker *worker;
+    struct mr_others others;
     int held_max;
     pthread_t watcher;
     bool has_watcher;
@@ -85,7 +87,8 @@ static bool put_off(struct mr_dispatcher *dispatcher, struct push *push)
     struct mr_db *db = dispatcher->worker->db;
     bool others = false, done = false;
     struct mr_err err;
-    if (mr_waiting_has_others(db, push->ticket.user, push->message.high, &others, &err) != MR_OK ||
+    if (mr_others_wait(&dispatcher->others, db, push->ticket.user, push->message.high, &others, &err) !=
+            MR_OK ||
         (others && mr_waiting_put_off(db, &push->message, &done, &err) != MR_OK)) {
         mr_log_err(&push->log, MR_LOG_WARNING, "cannot put a task off", &err, NULL);
         return false;
@@ -351,6 +354,7 @@ static struct mr_dispatcher *new_dispatcher(struct mr_worker *worker, size_t slo
         return NULL;
     dispatcher->worker = worker;
     dispatcher->held_max = (int)worker->config->parked_pushes;
+    mr_others_init(&dispatcher->others);
     TAILQ_INIT(&dispatcher->held);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -412,6 +416,7 @@ void mr_dispatcher_free(struct mr_dispatcher *dispatcher)
 {
     if (!dispatcher)
         return;
+    mr_others_destroy(&dispatcher->others);
     pthread_cond_destroy(&dispatcher->stop);
     pthread_mutex_destroy(&dispatcher->lock);
     free(dispatcher);

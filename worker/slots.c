@@ -10,14 +10,15 @@ void mr_slots_init(struct mr_slots *slots, const int counts[MR_LANES], int waiti
         slots->lanes[lane].slots = counts[lane];
         TAILQ_INIT(&slots->lanes[lane].queue);
         TAILQ_INIT(&slots->lanes[lane].running);
+        pthread_cond_init(&slots->lanes[lane].changed, NULL);
     }
-    pthread_cond_init(&slots->changed, NULL);
     pthread_mutex_init(&slots->lock, NULL);
 }
 
 void mr_slots_destroy(struct mr_slots *slots)
 {
-    pthread_cond_destroy(&slots->changed);
+    for (int lane = 0; lane < MR_LANES; lane++)
+        pthread_cond_destroy(&slots->lanes[lane].changed);
     pthread_mutex_destroy(&slots->lock);
 }
 
@@ -80,18 +81,35 @@ static bool may_take_locked(const struct mr_slots *slots, enum mr_lane pool)
     return pool != MR_LANE_HIGH || slots->lanes[MR_LANE_HIGH].waiting > slots->lanes[MR_LANE_NORMAL].idle;
 }
 
-/* Tickets that a slot of the pool is for and whose users are below their share of it. */
+/* True if fewer than max tickets of the user stand before this one. */
+static bool is_among_first(const struct mr_tickets *list, const struct mr_ticket *ticket, int max)
+{
+    const struct mr_ticket *before;
+    TAILQ_FOREACH(before, list, entry)
+    {
+        if (max <= 0 || before == ticket)
+            break;
+        max -= before->user == ticket->user;
+    }
+    return max > 0;
+}
+
+/* Tickets that a slot of the pool is for and whose users are below their share of it; counts no further than the pool
+ * has slots, as the queue can be long. */
 static int entitled_locked(const struct mr_slots *slots, enum mr_lane pool)
 {
     int count = 0;
     for (enum mr_lane lane = MR_LANE_NORMAL; lane < MR_LANES; lane++) {
+        const struct mr_tickets *queue = &slots->lanes[lane].queue;
         const struct mr_ticket *ticket;
         if (!serves(pool, lane))
             continue;
-        TAILQ_FOREACH(ticket, &slots->lanes[lane].queue, entry)
+        TAILQ_FOREACH(ticket, queue, entry)
         {
-            int before = count_user(&slots->lanes[lane].queue, ticket->user, ticket);
-            count += ticket->user != 0 && before < left_locked(slots, pool, ticket->user);
+            if (count == slots->lanes[pool].slots)
+                return count;
+            count +=
+                ticket->user != 0 && is_among_first(queue, ticket, left_locked(slots, pool, ticket->user));
         }
     }
     return count;
@@ -146,7 +164,9 @@ static bool join_locked(struct mr_slots *slots, struct mr_ticket *ticket)
     TAILQ_INSERT_TAIL(&slots->lanes[lane].queue, ticket, entry);
     slots->lanes[lane].waiting++;
     reclaim_locked(slots);
-    pthread_cond_broadcast(&slots->changed);
+    for (enum mr_lane pool = MR_LANE_NORMAL; pool < MR_LANES; pool++)
+        if (serves(pool, lane))
+            pthread_cond_signal(&slots->lanes[pool].changed);
     return true;
 }
 
@@ -176,11 +196,12 @@ struct mr_ticket *mr_slots_next(struct mr_slots *slots, enum mr_lane pool)
     pthread_mutex_lock(&slots->lock);
     slots->lanes[pool].idle++;
     while (!atomic_load(&slots->stopping) && !(ticket = take_locked(slots, pool)))
-        pthread_cond_wait(&slots->changed, &slots->lock);
+        pthread_cond_wait(&slots->lanes[pool].changed, &slots->lock);
     slots->lanes[pool].idle--;
     if (ticket)
         reclaim_locked(slots);
-    pthread_cond_broadcast(&slots->changed); /* another pool may be asked now */
+    if (slots->lanes[MR_LANE_HIGH].waiting) /* its own slots may be asked now: may_take_locked */
+        pthread_cond_signal(&slots->lanes[MR_LANE_HIGH].changed);
     pthread_mutex_unlock(&slots->lock);
     return ticket;
 }
@@ -255,7 +276,8 @@ void mr_slots_stop(struct mr_slots *slots)
 {
     pthread_mutex_lock(&slots->lock);
     atomic_store(&slots->stopping, true);
-    pthread_cond_broadcast(&slots->changed);
+    for (int lane = 0; lane < MR_LANES; lane++)
+        pthread_cond_broadcast(&slots->lanes[lane].changed);
     pthread_mutex_unlock(&slots->lock);
 }
 

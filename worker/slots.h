@@ -39,8 +39,8 @@ struct mr_slots {
     int waiting_max;      /* tickets of each lane */
     int share_percent;    /* of a pool's slots, and of waiting_max, for each user */
     pthread_mutex_t lock; /* protects all fields below */
-    pthread_cond_t changed;
     struct {
+        pthread_cond_t changed; /* there may be a ticket for an idle thread of the pool */
         int slots;
         int idle;                  /* threads that wait for a ticket */
         int waiting;               /* length of the queue */

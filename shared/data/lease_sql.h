@@ -25,4 +25,11 @@ static inline struct mr_held mr_held_of(const struct mr_claim *claim)
 /* A row that can be claimed, if attempts are left. */
 #define MR_LEASE_IS_CLAIMABLE " (status = 'uploaded' OR (status = 'processing' AND lease_expires_at < now()))"
 
+/*
+ * A condition that is always true, for statements whose effect need not outlive a crash of the database: their commits do
+ * not wait for the disk (synchronous_commit). The next commit that waits stores them as well, as they come before it.
+ * Not for claims, as no two may have one fence, nor for what a client or Pub/Sub is told.
+ */
+#define MR_COMMIT_IS_LAZY " (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL"
+
 #endif

@@ -18,7 +18,8 @@ enum mr_status mr_lease_start(struct mr_db *db, const struct mr_claim *claim, bo
 {
     static const struct mr_statement start = {
         "lease_start",
-        "UPDATE tasks SET attempts = attempts + (NOT started)::int, started = true WHERE" MR_LEASE_IS_HELD,
+        "UPDATE tasks SET attempts = attempts + (NOT started)::int, started = true WHERE" MR_LEASE_IS_HELD
+        " AND" MR_COMMIT_IS_LAZY, /* a crash of the database may forgive an attempt */
         3};
     const struct mr_held held = mr_held_of(claim);
     return affect(db, &start, (const char *const[]){held.task, held.generation, held.fence}, ret_ours, err);

@@ -7,9 +7,11 @@
 /*
  * Selects the task of a held lease, and prevents others from claiming, canceling or deleting it until the
  * transaction ends: the second of two such transactions sees what the first did. To be held as briefly as
- * possible: among transactions that follow each other closely, a waiting deletion never gets its turn.
+ * possible: among transactions that follow each other closely, a waiting deletion never gets its turn. What a crash of
+ * the database loses of these transactions, the next attempt inserts again; the commit of the task stores them all.
  */
-#define LOCK_HELD_TASK "SELECT id, generation FROM tasks WHERE" MR_LEASE_IS_HELD " FOR SHARE"
+#define LOCK_HELD_TASK                                                                                       \
+    "SELECT id, generation FROM tasks WHERE" MR_LEASE_IS_HELD " AND" MR_COMMIT_IS_LAZY " FOR SHARE"
 
 /*
  * Deletes a portion of a run's records from its end, and the run when nothing is left. The transaction must have

@@ -111,16 +111,27 @@ enum mr_status mr_waiting_put_off(struct mr_db *db, const struct mr_message *mes
     return MR_OK;
 }
 
-/* They count as published before they are, so that no two workers recall the same ones. */
+/* Users are found by the index tasks_put_off, one probe for each, and the oldest tasks of each in equal numbers. They count
+ * as published before they are, so that no two workers recall the same ones. */
 enum mr_status mr_waiting_recall(struct mr_db *db, bool high, struct mr_message *recalled, size_t max,
                                  size_t *ret_count, struct mr_err *err)
 {
     static const struct mr_statement recall = {
         "waiting_recall",
-        "UPDATE tasks SET published_at = now() WHERE id = ANY (ARRAY(SELECT id FROM tasks "
-        "WHERE" MR_TASK_IS_QUEUED " AND published_at =" PUT_OFF
-        "AND priority = $1 ORDER BY published_at NULLS FIRST LIMIT $2::int"
-        " FOR UPDATE SKIP LOCKED)) RETURNING" MR_TASK_MESSAGE_COLUMNS,
+        "WITH RECURSIVE every AS ((SELECT user_id FROM tasks WHERE" IS_PUT_OFF
+        "  AND priority = $1 ORDER BY priority, user_id LIMIT 1) UNION ALL"
+        " SELECT (SELECT user_id FROM tasks WHERE" IS_PUT_OFF
+        "  AND priority = $1 AND user_id > every.user_id ORDER BY priority, user_id LIMIT 1)"
+        "  FROM every WHERE user_id IS NOT NULL),"
+        " owners AS MATERIALIZED (SELECT user_id FROM every WHERE user_id IS NOT NULL LIMIT 500),"
+        " chosen AS (SELECT o.id FROM owners, LATERAL (SELECT id, row_number() OVER () AS n"
+        "  FROM (SELECT id FROM tasks WHERE" IS_PUT_OFF
+        "   AND priority = $1 AND user_id = owners.user_id ORDER BY priority, user_id, id"
+        "   LIMIT $2::int / (SELECT count(*) FROM owners) + 1) of_owner) o ORDER BY o.n, o.id LIMIT $2::int),"
+        " recalled AS (UPDATE tasks SET published_at = now() WHERE id = ANY (ARRAY(SELECT id FROM tasks"
+        "  WHERE id = ANY (ARRAY(SELECT id FROM chosen)) AND (status = 'uploaded' AND published_at =" PUT_OFF
+        "  ) IS TRUE FOR UPDATE SKIP LOCKED)) RETURNING" MR_TASK_MESSAGE_COLUMNS ")"
+        " SELECT id, kind, generation, high, traceparent FROM recalled ORDER BY id",
         2};
     char limit[MR_INT64_TEXT_MAX];
     mr_int64_text((int64_t)max, limit);

@@ -34,8 +34,8 @@ MR_MUST_CHECK enum mr_status mr_waiting_has_others(struct mr_db *db, int64_t use
 MR_MUST_CHECK enum mr_status mr_waiting_put_off(struct mr_db *db, const struct mr_message *message,
                                                 bool *ret_done, struct mr_err *err);
 
-/* Takes up to max tasks of one priority that were put off, the first ones first, and fills recalled (room for max) with
- * their messages. They count as published: recall.h publishes them. */
+/* Takes up to max tasks of one priority that were put off, of each user the oldest ones and as many as of the others, and
+ * fills recalled (room for max) with their messages, oldest first. They count as published: recall.h publishes them. */
 MR_MUST_CHECK enum mr_status mr_waiting_recall(struct mr_db *db, bool high, struct mr_message *recalled,
                                                size_t max, size_t *ret_count, struct mr_err *err);
 

@@ -167,6 +167,36 @@ static void what_was_put_off_is_recalled_once(void **state)
     assert_int_equal(recall_count(), 1); /* what was put off once more */
 }
 
+/* Of 30 tasks of one user and three of another, the oldest of both, in turn. */
+static void the_oldest_of_each_user_are_recalled(void **state)
+{
+    (void)state;
+    struct mr_message recalled[10];
+    struct mr_err err;
+    size_t count = 0;
+    int64_t mine[30], others[3];
+    run_sql("WITH gone AS (DELETE FROM tasks) SELECT 1 AS answer");
+    for (int i = 0; i < 30; i++)
+        mine[i] = new_task(test_owner, false);
+    for (int i = 0; i < 3; i++)
+        others[i] = new_task(test_other, false);
+    /* the rows of the oldest are moved behind the newest */
+    run_sql("WITH put AS (UPDATE tasks SET published_at = timestamptz 'epoch' WHERE id > (SELECT min(id) + 4"
+            " FROM tasks) RETURNING id) SELECT count(*) / 28 AS answer FROM put");
+    run_sql(
+        "WITH put AS (UPDATE tasks SET published_at = timestamptz 'epoch' WHERE published_at IS DISTINCT FROM"
+        " timestamptz 'epoch' RETURNING id) SELECT count(*) / 5 AS answer FROM put");
+    static const struct {
+        int mine, others;
+    } rounds[] = {{2, 2}, {3, 1}};
+    for (int round = 0, i = 0, j = 0; round < 2; round++) {
+        assert_int_equal(mr_waiting_recall(test_db, false, recalled, 4, &count, &err), MR_OK);
+        assert_int_equal(count, rounds[round].mine + rounds[round].others);
+        for (size_t n = 0; n < count; n++)
+            assert_int_equal(recalled[n].task_id, n < (size_t)rounds[round].mine ? mine[i++] : others[j++]);
+    }
+}
+
 /* Its message must be kept then: nothing is owed for it. */
 static void a_task_that_is_claimed_meanwhile_is_not_put_off(void **state)
 {
@@ -255,6 +285,7 @@ int main(void)
         cmocka_unit_test(others_are_seen_by_priority),
         cmocka_unit_test(a_task_that_is_put_off_is_published_again),
         cmocka_unit_test(what_was_put_off_is_recalled_once),
+        cmocka_unit_test(the_oldest_of_each_user_are_recalled),
         cmocka_unit_test(a_task_that_is_claimed_meanwhile_is_not_put_off),
         cmocka_unit_test(the_oldest_that_was_put_off_goes_first),
         cmocka_unit_test(a_waiting_task_is_published_again),
