@@ -46,9 +46,12 @@ def fill(stack, users, count):
 
 
 def cpu_seconds(pid):
-    """Of a process and those that it has waited for."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        fields = stat.read().rpartition(")")[2].split()
+    """Of a process and those that it has waited for; 0 once it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0
     return sum(map(int, fields[11:15])) / TICKS
 
 
