@@ -63,6 +63,14 @@ static enum mr_status start_waits(struct mr_web *web, struct mr_err *err)
     return mr_task_waits_start(&options, &web->waits, err);
 }
 
+static enum mr_status open_passwords(struct mr_web *web, struct mr_err *err)
+{
+    const struct mr_config *config = web->config;
+    const int slots = config->login_slots ? (int)config->login_slots
+                                          : mr_passwords_slots(mr_process_cores(), mr_process_memory());
+    return mr_passwords_new(slots, (int)config->login_waiters, &web->passwords, err);
+}
+
 static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr_err *err)
 {
     const struct mr_config *config = web->config;
@@ -74,7 +82,7 @@ static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr
     web->publisher = mr_publisher_of(config, web->cloud.pubsub);
     MR_TRY(mr_ready_cloud(web->cloud.storage, &web->publisher, ALL_LANES, web->log, err));
     MR_TRY(open_database(web, err));
-    MR_TRY(mr_passwords_new((int)config->login_slots, (int)config->login_waiters, &web->passwords, err));
+    MR_TRY(open_passwords(web, err));
     MR_TRY(mr_login_guard_new(&limits, &web->logins, err));
     MR_TRY(mr_token_versions_new(web->db, &web->token_versions, err));
     MR_TRY(mr_guard_new(config->fetch_allow_hosts, &web->guard, err));

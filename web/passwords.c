@@ -14,7 +14,7 @@ enum { ADDRESS_MAX = 64 };
 /* N = 2^15, r = 8, p = 1: 32 MiB. OWASP's password storage cheat sheet asks for 2^17 or, with less memory, for more
  * rounds (2^15, p = 3); the memory of web and the time of a login allow this. */
 enum { SCRYPT_N = 32768, SCRYPT_R = 8, SCRYPT_P = 1, SALT_BYTES = 16, KEY_BYTES = 32 };
-enum { SCRYPT_MEMORY_MAX = 64 << 20, BUSY_RETRY_S = 2 };
+enum { SCRYPT_BYTES = 128 * SCRYPT_R * SCRYPT_N, SCRYPT_MEMORY_MAX = 64 << 20, BUSY_RETRY_S = 2 };
 
 struct mr_passwords {
     int slots;
@@ -25,6 +25,13 @@ struct mr_passwords {
     int running;
     char (*present)[ADDRESS_MAX]; /* whose calls run or wait; "" is free */
 };
+
+int mr_passwords_slots(int cores, int64_t memory)
+{
+    const int64_t room = memory / 4 / SCRYPT_BYTES;
+    const int64_t slots = room < cores ? room : cores;
+    return slots > 1 ? (int)slots : 1;
+}
 
 enum mr_status mr_passwords_new(int slots, int waiters, struct mr_passwords **ret, struct mr_err *err)
 {

@@ -15,6 +15,9 @@ enum { MR_PASSWORD_HASH_MAX = 128 }; /* bytes, with the NUL */
 
 struct mr_passwords; /* the login slots */
 
+/* How many slots a machine should have: as many as cores, as more would only take turns, in at most a quarter of its memory;
+ * at least one. */
+int mr_passwords_slots(int cores, int64_t memory);
 /* slots ≥ 1, waiters ≥ 0. MR_EXHAUSTED without memory. */
 MR_MUST_CHECK enum mr_status mr_passwords_new(int slots, int waiters, struct mr_passwords **ret,
                                               struct mr_err *err);

@@ -7,8 +7,6 @@
 #include "worker/media/convert.h"
 #include "worker/push.h"
 
-#include <unistd.h>
-
 /* Request threads only look pushes up and hand them to the dispatcher, and answer pings. Liveness has its own. */
 enum {
     THREADS = 32,
@@ -35,7 +33,7 @@ static const struct mr_route routes[] = {
 
 static void count_slots(const struct mr_config *config, int ret_counts[MR_LANES])
 {
-    const int64_t normal = config->slots ? config->slots : sysconf(_SC_NPROCESSORS_ONLN);
+    const int64_t normal = config->slots ? config->slots : mr_process_cores();
     ret_counts[MR_LANE_NORMAL] = (int)normal;
     ret_counts[MR_LANE_HIGH] = (int)config->high_slots;
     ret_counts[MR_LANE_DELIVERIES] = (int)config->delivery_slots;

@@ -2,9 +2,12 @@
 
 #include "shared/base/json.h"
 
+#include <inttypes.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* Blocks above the threshold are returned to the system when freed; setting it prevents glibc from raising it. */
 enum { ARENAS = 4, MMAP_THRESHOLD = 256 << 10 };
@@ -28,4 +31,29 @@ void mr_process_raise_descriptors(void)
         return;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int mr_process_cores(void)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores > 1 ? (int)cores : 1;
+}
+
+/* "max" is no number, and version 1 writes a huge one. */
+static int64_t read_limit(const char *path, int64_t otherwise)
+{
+    FILE *file = fopen(path, "re");
+    int64_t limit = 0;
+    if (!file)
+        return otherwise;
+    const bool is_limited = fscanf(file, "%" SCNd64, &limit) == 1 && limit > 0 && limit < otherwise;
+    fclose(file);
+    return is_limited ? limit : otherwise;
+}
+
+int64_t mr_process_memory(void)
+{
+    int64_t bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+    bytes = read_limit("/sys/fs/cgroup/memory.max", bytes);
+    return read_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes", bytes);
 }

@@ -3,6 +3,7 @@
 #define MR_BASE_PROCESS_H
 
 #include <signal.h>
+#include <stdint.h>
 
 /*
  * Call in main before any thread exists: blocks SIGTERM and SIGINT in all threads to come, so that main can
@@ -14,5 +15,11 @@ void mr_process_prepare(sigset_t *ret_signals);
 /* Raises the bound on open descriptors as far as the system lets this process: thousands of sockets may be
  * open. A failure leaves it as it is. */
 void mr_process_raise_descriptors(void);
+
+/* Processors that are online. */
+int mr_process_cores(void);
+/* Bytes that the process can have: the machine's memory or, if it is less, the limit of the control group at the root of
+ * the process's view, as in a container. */
+int64_t mr_process_memory(void);
 
 #endif

@@ -19,7 +19,7 @@ enum {
     MR_BASE_URL_MAX = 300,
     MR_SMALL_BODY = 32 * 1024,  /* a body up to this size is read before a request thread is taken */
     MR_RATE_BYTES = 256 * 1024, /* a client must move so much within client_timeout_ms of waiting for it */
-    MR_KEEP_ALIVE_MS = 5000,    /* how long a connection may wait for its next request */
+    MR_KEEP_ALIVE_MS = 60000,   /* how long a connection may wait for its next request */
     MR_ADDRESS_MAX = 48,        /* as in civetweb's mg_request_info */
     MR_KNOWN_SOCKETS = 16 * 1024,
     MR_START_FAULT_MAX = 200,

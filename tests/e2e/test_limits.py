@@ -1,6 +1,7 @@
 """Limits: body, headers, time, memory."""
 
 import concurrent.futures
+import selectors
 import socket
 import time
 
@@ -118,6 +119,56 @@ def test_slow_clients_are_disconnected(make_stack):
         sock.close()
     wait_for(lambda: user.get("/alive").status_code == 200, "a response to other clients")
     assert user.tasks() == []
+
+
+CONNECTIONS, ROUNDS = 500, 20
+
+
+def answers_on_all(connections, seconds):
+    """Reads one answer without a body from each; all must come within the time."""
+    with selectors.DefaultSelector() as waiting:
+        heads = {}
+        for sock in connections:
+            waiting.register(sock, selectors.EVENT_READ)
+        deadline = time.monotonic() + seconds
+        while waiting.get_map() and time.monotonic() < deadline:
+            for key, _ in waiting.select(0.1):
+                part = key.fileobj.recv(4096)
+                assert part, "the server closed a connection"
+                heads[key.fileobj] = heads.get(key.fileobj, b"") + part
+                if b"\r\n\r\n" in heads[key.fileobj]:
+                    waiting.unregister(key.fileobj)
+        assert len(heads) == len(connections)
+    return heads.values()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SANITIZED, reason="sanitizers change how much memory a program needs")
+def test_500_connections_are_kept_alive(make_stack):
+    """Busy ones for 20 requests each, all at the same time; and idle ones for longer than the server once kept them."""
+    stack = make_stack()
+    idle_mib = stack.web.peak_rss_mib()
+    address = ("127.0.0.1", int(stack.url.rpartition(":")[2]))
+    connections = [socket.create_connection(address, timeout=10) for _ in range(CONNECTIONS)]
+    request = b"HEAD /alive HTTP/1.1\r\nHost: a\r\n\r\n"
+    for _ in range(ROUNDS):
+        for sock in connections:
+            sock.sendall(request)
+        for head in answers_on_all(connections, 20):
+            assert head.startswith(b"HTTP/1.1 200 ") and b"\r\nConnection: keep-alive\r\n" in head, head
+    with selectors.DefaultSelector() as waiting:
+        for sock in connections:
+            waiting.register(sock, selectors.EVENT_READ)
+        assert not waiting.select(5.5), "the server closed an idle connection"
+    for sock in connections:
+        sock.sendall(request)
+    assert len(answers_on_all(connections, 20)) == CONNECTIONS
+    assert stack.anonymous().get("/alive").status_code == 200
+    used_mib = stack.web.peak_rss_mib() - idle_mib
+    print(f"memory of web: idle {idle_mib:.0f} MiB, {used_mib:.1f} MiB more with {CONNECTIONS} connections")
+    assert used_mib < 50
+    for sock in connections:
+        sock.close()
 
 
 @pytest.mark.sanitized

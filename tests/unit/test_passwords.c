@@ -2,6 +2,8 @@
  * are tested through web's API (tests/e2e/test_auth.py). */
 #include "web/passwords.h"
 
+#include "shared/base/process.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -9,6 +11,21 @@
 #include <stdatomic.h>
 
 #include <cmocka.h>
+
+static void slots_are_as_many_as_cores_in_a_quarter_of_the_memory(void **state)
+{
+    (void)state;
+    static const struct {
+        int cores;
+        int64_t memory_mib;
+        int slots;
+    } table[] = {{1, 512, 1},  {2, 512, 2}, {4, 512, 4}, {8, 512, 4},
+                 {8, 1024, 8}, {8, 128, 1}, {2, 16, 1},  {0, 0, 1}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        assert_int_equal(mr_passwords_slots(table[i].cores, table[i].memory_mib << 20), table[i].slots);
+    assert_true(mr_process_cores() >= 1);
+    assert_in_range(mr_process_memory(), INT64_C(32) << 20, INT64_C(1) << 46);
+}
 
 static void the_rule(void **state)
 {
@@ -167,6 +184,7 @@ static void a_flood_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slots_are_as_many_as_cores_in_a_quarter_of_the_memory),
         cmocka_unit_test(the_rule),
         cmocka_unit_test(only_the_right_password_fits),
         cmocka_unit_test(the_composition_of_a_password_does_not_count),
