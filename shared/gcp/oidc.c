@@ -2,6 +2,7 @@
 
 #include "shared/base/jwt.h"
 #include "shared/gcp/oidc_keys.h"
+#include "shared/gcp/oidc_verified.h"
 
 #include <strings.h>
 
@@ -9,6 +10,7 @@ struct mr_oidc {
     enum mr_oidc_mode mode;
     char *audience, *email;
     struct mr_oidc_keys *keys; /* NULL unless mode is MR_OIDC_VERIFY */
+    struct mr_oidc_verified verified;
 };
 
 static bool is_given(const char *text)
@@ -26,6 +28,7 @@ enum mr_status mr_oidc_new(struct mr_http_client *http, const struct mr_oidc_opt
     MR_AUTO(mr_oidc) struct mr_oidc *oidc = calloc(1, sizeof *oidc);
     if (!oidc)
         return mr_fail_oom(err);
+    mr_oidc_verified_init(&oidc->verified);
     oidc->mode = options->mode;
     oidc->audience = strdup(options->audience ? options->audience : "");
     oidc->email = strdup(options->email ? options->email : "");
@@ -41,6 +44,7 @@ void mr_oidc_free(struct mr_oidc *oidc)
 {
     if (!oidc)
         return;
+    mr_oidc_verified_destroy(&oidc->verified);
     mr_oidc_keys_free(oidc->keys);
     free(oidc->audience);
     free(oidc->email);
@@ -93,6 +97,18 @@ static const char *bearer_token(const char *authorization)
     return *token ? token : NULL;
 }
 
+static enum mr_status verify(struct mr_oidc *oidc, const char *token, struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *claims = NULL;
+    if (mr_oidc_verified_has(&oidc->verified, token))
+        return MR_OK;
+    MR_TRY(mr_jwt_verify_rs256(token, mr_oidc_keys_find, oidc->keys, &claims, err));
+    MR_TRY(check_claims(oidc, claims, err));
+    mr_oidc_verified_note(&oidc->verified, token, json_integer_value(json_object_get(claims, "exp")),
+                          mr_oidc_keys_fresh_until_us(oidc->keys));
+    return MR_OK;
+}
+
 enum mr_status mr_oidc_check(struct mr_oidc *oidc, const char *authorization, struct mr_err *err)
 {
     if (oidc->mode == MR_OIDC_NONE)
@@ -100,11 +116,10 @@ enum mr_status mr_oidc_check(struct mr_oidc *oidc, const char *authorization, st
     const char *token = bearer_token(authorization);
     if (!token)
         return mr_fail(err, MR_UNAUTHENTICATED, "bearer token is missing");
+    if (oidc->mode == MR_OIDC_VERIFY)
+        return verify(oidc, token, err);
     MR_AUTO_JSON json_t *claims = NULL;
-    if (oidc->mode == MR_OIDC_IAM)
-        MR_TRY(mr_jwt_read_unverified(token, &claims, err));
-    else
-        MR_TRY(mr_jwt_verify_rs256(token, mr_oidc_keys_find, oidc->keys, &claims, err));
+    MR_TRY(mr_jwt_read_unverified(token, &claims, err));
     return check_claims(oidc, claims, err);
 }
 

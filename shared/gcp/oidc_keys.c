@@ -226,3 +226,11 @@ enum mr_status mr_oidc_keys_find(void *ctx, const char *key_id, char **ret_publi
     pthread_mutex_unlock(&keys->fetch_lock);
     return status;
 }
+
+int64_t mr_oidc_keys_fresh_until_us(struct mr_oidc_keys *keys)
+{
+    pthread_mutex_lock(&keys->lock);
+    const int64_t until_us = keys->fresh_until_us;
+    pthread_mutex_unlock(&keys->lock);
+    return until_us;
+}

@@ -20,4 +20,7 @@ MR_DEFINE_CLEANUP(mr_oidc_keys, mr_oidc_keys_free)
 MR_MUST_CHECK enum mr_status mr_oidc_keys_find(void *ctx, const char *key_id, char **ret_public_key,
                                                struct mr_err *err);
 
+/* Until when the keys are good by Cache-Control, on CLOCK_MONOTONIC; in the past if they must be fetched. */
+int64_t mr_oidc_keys_fresh_until_us(struct mr_oidc_keys *keys);
+
 #endif

@@ -206,6 +206,33 @@ static void fetches_again_after_max_age(void **state)
     assert_int_equal(fake_http_count(f->fake), 2);
 }
 
+/* A token that was verified is known by all of its bytes, and until it expires. */
+static void knows_a_verified_token(void **state)
+{
+    struct fixture *f = *state;
+    static const struct claims brief = {ISSUER, AUDIENCE, EMAIL, true, 2};
+    serve_certificates(f);
+    MR_AUTO(mr_oidc) struct mr_oidc *oidc = new_oidc(f, MR_OIDC_VERIFY);
+    MR_AUTO_STR char *header = authorization(f->key.private_pem, "k1", &brief);
+    struct mr_err err = {0};
+    assert_int_equal(mr_oidc_check(oidc, header, &err), MR_OK);
+    assert_int_equal(mr_oidc_check(oidc, header, &err), MR_OK);
+    const size_t len = strlen(header), places[] = {len / 2, len - 100, len - 2};
+    for (size_t n = 0; n < sizeof places / sizeof *places; n++) {
+        const size_t i = places[n];
+        const char kept = header[i];
+        header[i] = kept == 'A' ? 'B' : 'A';
+        assert_int_not_equal(mr_oidc_check(oidc, header, &err), MR_OK);
+        header[i] = kept;
+    }
+    const int64_t deadline = mr_time_monotonic_us() + 10000000;
+    while (mr_oidc_check(oidc, header, &err) == MR_OK) {
+        assert_true(mr_time_monotonic_us() < deadline);
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+    assert_int_equal(mr_oidc_check(oidc, header, &err), MR_UNAUTHENTICATED);
+}
+
 static void is_transient_without_certificates(void **state)
 {
     static const struct fake_step answers[] = {
@@ -341,6 +368,7 @@ int main(void)
         WITH_SERVER(refuses_forgeries),
         WITH_SERVER(fetches_once_for_unknown_keys),
         WITH_SERVER(fetches_again_after_max_age),
+        WITH_SERVER(knows_a_verified_token),
         WITH_SERVER(is_transient_without_certificates),
         WITH_SERVER(recovers_after_a_failed_fetch),
         WITH_SERVER(fetches_once_for_many_threads),
