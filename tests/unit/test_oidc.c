@@ -3,6 +3,7 @@
 #include "shared/base/encoding.h"
 #include "shared/base/jwt.h"
 #include "shared/gcp/oidc.h"
+#include "shared/gcp/oidc_verified.h"
 #include "tests/unit/fake_http.h"
 #include "tests/unit/fake_keys.h"
 
@@ -206,31 +207,46 @@ static void fetches_again_after_max_age(void **state)
     assert_int_equal(fake_http_count(f->fake), 2);
 }
 
-/* A token that was verified is known by all of its bytes, and until it expires. */
+/* A token that was verified is known by all of its bytes. */
 static void knows_a_verified_token(void **state)
 {
     struct fixture *f = *state;
-    static const struct claims brief = {ISSUER, AUDIENCE, EMAIL, true, 2};
     serve_certificates(f);
     MR_AUTO(mr_oidc) struct mr_oidc *oidc = new_oidc(f, MR_OIDC_VERIFY);
-    MR_AUTO_STR char *header = authorization(f->key.private_pem, "k1", &brief);
+    MR_AUTO_STR char *header = authorization(f->key.private_pem, "k1", &good);
+    const size_t len = strlen(header), places[] = {len / 2, len - 100, len - 3};
     struct mr_err err = {0};
-    assert_int_equal(mr_oidc_check(oidc, header, &err), MR_OK);
-    assert_int_equal(mr_oidc_check(oidc, header, &err), MR_OK);
-    const size_t len = strlen(header), places[] = {len / 2, len - 100, len - 2};
-    for (size_t n = 0; n < sizeof places / sizeof *places; n++) {
-        const size_t i = places[n];
-        const char kept = header[i];
-        header[i] = kept == 'A' ? 'B' : 'A';
-        assert_int_not_equal(mr_oidc_check(oidc, header, &err), MR_OK);
-        header[i] = kept;
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(mr_oidc_check(oidc, header, &err), MR_OK);
+        for (size_t n = 0; n < sizeof places / sizeof *places; n++) {
+            const char kept = header[places[n]];
+            header[places[n]] = kept == 'A' ? 'B' : 'A';
+            assert_int_equal(mr_oidc_check(oidc, header, &err), MR_UNAUTHENTICATED);
+            header[places[n]] = kept;
+        }
     }
-    const int64_t deadline = mr_time_monotonic_us() + 10000000;
-    while (mr_oidc_check(oidc, header, &err) == MR_OK) {
-        assert_true(mr_time_monotonic_us() < deadline);
-        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+}
+
+static void forgets_a_token_that_or_whose_key_has_expired(void **state)
+{
+    (void)state;
+    static const struct {
+        int expires_s, until_s; /* from now on */
+        bool known;
+    } table[] = {{60, 60, true}, {-1, 60, false}, {0, 60, false}, {60, -1, false}, {60, 0, false}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct mr_oidc_verified verified;
+        mr_oidc_verified_init(&verified);
+        assert_false(mr_oidc_verified_has(&verified, "token"));
+        mr_oidc_verified_note(&verified, "token", time(NULL) + table[i].expires_s,
+                              mr_time_monotonic_us() + table[i].until_s * INT64_C(1000000));
+        assert_int_equal(mr_oidc_verified_has(&verified, "token"), table[i].known);
+        assert_false(mr_oidc_verified_has(&verified, "tokens"));
+        for (int n = 0; n < MR_OIDC_VERIFIED_MAX; n++)
+            mr_oidc_verified_note(&verified, "other", time(NULL) + 60, mr_time_monotonic_us() + 60000000);
+        assert_false(mr_oidc_verified_has(&verified, "token"));
+        mr_oidc_verified_destroy(&verified);
     }
-    assert_int_equal(mr_oidc_check(oidc, header, &err), MR_UNAUTHENTICATED);
 }
 
 static void is_transient_without_certificates(void **state)
@@ -369,6 +385,7 @@ int main(void)
         WITH_SERVER(fetches_once_for_unknown_keys),
         WITH_SERVER(fetches_again_after_max_age),
         WITH_SERVER(knows_a_verified_token),
+        cmocka_unit_test(forgets_a_token_that_or_whose_key_has_expired),
         WITH_SERVER(is_transient_without_certificates),
         WITH_SERVER(recovers_after_a_failed_fetch),
         WITH_SERVER(fetches_once_for_many_threads),
