@@ -1,31 +1,17 @@
 """Conversions with Google's Pub/Sub emulator between web and worker that infra/local/run.sh starts. Skipped where it is not installed."""
 
 import concurrent.futures
-import pathlib
-import shutil
 import subprocess
 
 import pytest
 import requests
 
 from harness.client import Client
+from harness.drain import assert_drains_without_refusals
+from harness.google_pubsub import find_jar, google_pubsub
 from harness.paths import SANITIZED
-from harness.program import Program
 from harness.run_sh import Run
 from harness.stack import emulator_program
-from harness.waiting import free_port, wait_for
-
-
-def find_jar():
-    """(path, "") or (None, the reason why there is none)."""
-    if not shutil.which("gcloud"):
-        return None, "gcloud is not installed"
-    if not shutil.which("java"):
-        return None, "java is not installed"
-    root = subprocess.run(["gcloud", "info", "--format=value(installation.sdk_root)"], capture_output=True, text=True,
-                          check=False).stdout.strip()
-    jars = sorted(pathlib.Path(root).glob("platform/pubsub-emulator/lib/cloud-pubsub-emulator-*-all.jar")) if root else []
-    return (jars[-1], "") if jars else (None, "the Cloud SDK has no pubsub-emulator component")
 
 
 @pytest.fixture(scope="module")
@@ -34,22 +20,8 @@ def google(tmp_path_factory):
     jar, reason = find_jar()
     if not jar:
         pytest.skip(f"Google's Pub/Sub emulator: {reason}")
-    port = free_port()
-    program = Program("google-pubsub", ["java", "-jar", jar, "--host=127.0.0.1", f"--port={port}"], {},
-                      tmp_path_factory.mktemp("google") / "pubsub.log", "Server started")
-    program.start()
-    try:
-        wait_for(lambda: answers(f"http://127.0.0.1:{port}"), "a response of Google's emulator", 30)
-        yield f"127.0.0.1:{port}"
-    finally:
-        program.kill()
-
-
-def answers(url):
-    try:
-        return requests.get(url, timeout=2).status_code < 500
-    except requests.ConnectionError:
-        return False
+    with google_pubsub(jar, tmp_path_factory.mktemp("google")) as host:
+        yield host
 
 
 @pytest.fixture
@@ -91,3 +63,8 @@ def test_upload_convert_download(google, run, media):
     assert "projects/mediarun-local/topics/mediarun-tasks" in [topic["name"] for topic in topics]
     failed = user.wait(user.upload(b"no music at all", "mp3", "a.mp3"))
     assert failed["status"] == "failed"
+
+
+@pytest.mark.slow
+def test_a_backlog_is_drained_without_refusals(google, make_stack):
+    assert_drains_without_refusals(make_stack(pubsub_host=google, settings={"PUSH_AUTH": "none"}))

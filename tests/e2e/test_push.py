@@ -8,6 +8,7 @@ import time
 import pytest
 import requests
 
+from harness.drain import assert_drains_without_refusals
 from harness.paths import PATIENCE
 from harness.stack import ACCOUNT, PROJECT
 from harness.waiting import wait_for
@@ -126,6 +127,12 @@ def test_pushes_wait_for_a_slot(make_stack):
     for task in [create(user, 50_000) for _ in range(6)]:
         assert user.finish(task)["attempts"] == 1
     assert set(ends(stack)) == {"committed"}
+
+
+@pytest.mark.slow
+def test_a_backlog_is_drained_without_refusals(make_stack):
+    """The push window grows to what the slots can do, and stays there."""
+    assert_drains_without_refusals(make_stack())
 
 
 def test_full_queue_answers_429(make_stack):
