@@ -1,9 +1,12 @@
 /* What pushes that wait learn of their tasks, against a real PostgreSQL. */
+#include "shared/base/clock.h"
 #include "shared/data/outbox.h"
 #include "shared/data/waiting.h"
 #include "tests/unit/fixture_tasks.h"
+#include "worker/others.h"
 
 #include <inttypes.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -92,6 +95,35 @@ static void others_are_seen_by_priority(void **state)
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
     assert_int_equal(task_claim(id, 1, &claim), MR_CLAIM_OURS);
     assert_others(test_owner, true, false);
+}
+
+static bool others_wait(struct mr_others *others, int64_t user)
+{
+    struct mr_err err;
+    bool wait = false;
+    assert_int_equal(mr_others_wait(others, test_db, user, false, &wait, &err), MR_OK);
+    return wait;
+}
+
+/* For each user by itself, and not for long; also when more users ask than are known. */
+static void the_answer_about_others_is_kept_for_a_moment(void **state)
+{
+    (void)state;
+    struct mr_others others;
+    mr_others_init(&others);
+    run_sql("WITH gone AS (DELETE FROM tasks) SELECT 1 AS answer");
+    (void)new_task(test_owner, false);
+    assert_false(others_wait(&others, test_owner));
+    assert_true(others_wait(&others, test_other));
+    (void)new_task(test_other, false);
+    const int64_t deadline_us = mr_time_monotonic_us() + 10000000;
+    while (!others_wait(&others, test_owner)) {
+        assert_true(mr_time_monotonic_us() < deadline_us);
+        sched_yield();
+    }
+    for (int64_t user = 1000000; user < 1000000 + 2 * MR_OTHERS_KNOWN; user++)
+        assert_true(others_wait(&others, user));
+    mr_others_destroy(&others);
 }
 
 static size_t due_count(void)
@@ -283,6 +315,7 @@ int main(void)
         cmocka_unit_test(a_look_tells_what_a_claim_would_find),
         cmocka_unit_test(many_are_looked_at_in_their_order),
         cmocka_unit_test(others_are_seen_by_priority),
+        cmocka_unit_test(the_answer_about_others_is_kept_for_a_moment),
         cmocka_unit_test(a_task_that_is_put_off_is_published_again),
         cmocka_unit_test(what_was_put_off_is_recalled_once),
         cmocka_unit_test(the_oldest_of_each_user_are_recalled),
