@@ -4,6 +4,7 @@ Google's, what the pushes were answered, and what the processor time was spent o
 the worker starts.
 
     PYTHONPATH=tests/e2e python3 tests/bench/bench_drain.py [--tasks 10000] [--queued 0] [--pubsub own|google] [--users 1]
+        [--set PARKED_PUSHES=64]
 """
 
 import argparse
@@ -42,7 +43,6 @@ def fill(stack, users, count):
                 "attributes": {"kind": "insert_records", "priority": "normal"}} for one in ids[first:first + BATCH]]
             answer = session.post(topic, json={"messages": messages}, timeout=60)
             assert answer.status_code == 200, answer.text
-    return ids
 
 
 def cpu_seconds(pid):
@@ -79,20 +79,20 @@ def answers(stack):
     return collections.Counter(classes.get(record["end"], "2xx") for record in stack.worker.records() if "end" in record)
 
 
-def finished(stack):
-    """The number of finished tasks, by the index of the queue."""
-    return stack.queued - int(stack.sql("SELECT count(*) FROM tasks WHERE status IN ('uploaded', 'processing')")[0][0])
+def finished(stack, total):
+    """How many of all tasks are finished: counted by those that are not."""
+    return total - int(stack.sql("SELECT count(*) FROM tasks WHERE status IN ('uploaded', 'processing')")[0][0])
 
 
 def drain(stack, users, count, behind):
     """Tasks per second, and prints what it took. behind: further tasks that wait, which are not awaited."""
-    stack.queued = count + behind
-    fill(stack, users, stack.queued)
+    total = count + behind
+    fill(stack, users, total)
     stack.worker.start()
-    wait_for(lambda: finished(stack) >= min(500, count // 5), "the first tasks", 60, 0.05)
-    before, began, first = counters(stack), time.monotonic(), finished(stack)
-    wait_for(lambda: finished(stack) >= count, "the drain", 600, 0.2)
-    seconds, done = time.monotonic() - began, finished(stack) - first
+    wait_for(lambda: finished(stack, total) >= min(500, count // 5), "the first tasks", 60, 0.05)
+    before, began, first = counters(stack), time.monotonic(), finished(stack, total)
+    wait_for(lambda: finished(stack, total) >= count, "the drain", 600, 0.2)
+    seconds, done = time.monotonic() - began, finished(stack, total) - first
     after = counters(stack)
     used = {name: after[name] - before[name] for name in after if name in before}
     idle = used.pop("idle")
@@ -105,7 +105,7 @@ def run(arguments, pubsub_host):
     with tempfile.TemporaryDirectory() as name:
         scratch = pathlib.Path(name)
         scratch.chmod(0o755)
-        postgres = Postgres(scratch, "fsync = on\n" + arguments.postgres.replace(";", "\n") + "\n")
+        postgres = Postgres(scratch, "fsync = on\n")
         postgres.start()
         more = {"PUSH_AUTH": "none"} if pubsub_host else {}
         stack = Stack(scratch, postgres, settings=more, pubsub_host=pubsub_host,
@@ -113,13 +113,10 @@ def run(arguments, pubsub_host):
         try:
             stack.start()
             stack.worker.stop()
-            users = [stack.client().get("/api/users/me").json() for _ in range(arguments.users)]
-            users = [int(row[0]) for row in stack.sql("SELECT id FROM users ORDER BY id")][:arguments.users]
-            if arguments.hook:
-                os.environ["PGURL"] = postgres.url(stack.database)
+            for _ in range(arguments.users):
+                stack.client()
+            users = [int(row[0]) for row in stack.sql("SELECT id FROM users")]
             rate = drain(stack, users, arguments.tasks, arguments.queued)
-            if arguments.hook:
-                os.system(arguments.hook)
         finally:
             stack.stop()
             postgres.end()
@@ -132,9 +129,7 @@ def main():
     parser.add_argument("--queued", type=int, default=0)
     parser.add_argument("--users", type=int, default=1)
     parser.add_argument("--pubsub", choices=("own", "google"), default="own")
-    parser.add_argument("--set", action="append", default=[])
-    parser.add_argument("--postgres", default="")
-    parser.add_argument("--hook", default="")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the worker")
     arguments = parser.parse_args()
     if arguments.pubsub == "own":
         rate = run(arguments, None)
