@@ -10,9 +10,10 @@
 #include <errno.h>
 
 enum {
-    WATCH_MS = 1000,            /* how soon the end of a lease or of a task is seen */
-    DEADLINE_PERCENT = 90,      /* of the ack deadline, when a push that waits is answered */
-    LOOK_MAX = 256,             /* held pushes looked up in one statement */
+    WATCH_MS = 1000,       /* how soon the end of a lease or of a task is seen */
+    RECALL_MS = 100,       /* how often tasks that were put off are recalled while slots get through them */
+    DEADLINE_PERCENT = 90, /* of the ack deadline, when a push that waits is answered */
+    LOOK_MAX = 256,        /* held pushes looked up in one statement */
     PUT_OFF_US = 600 * 1000000, /* how long tasks that were put off may be about, at most */
 };
 
@@ -34,6 +35,7 @@ struct slot_thread {
 struct mr_dispatcher {
     struct mr_worker *worker;
     struct mr_others others;
+    struct mr_recalls recalls;
     int held_max;
     pthread_t watcher;
     bool has_watcher;
@@ -98,6 +100,7 @@ static bool put_off(struct mr_dispatcher *dispatcher, struct push *push)
     pthread_mutex_lock(&dispatcher->lock);
     dispatcher->put_off_us = mr_time_monotonic_us();
     pthread_mutex_unlock(&dispatcher->lock);
+    mr_recalls_note_put_off(&dispatcher->recalls);
     finish(push, MR_JOB_DEFERRED);
     return true;
 }
@@ -224,6 +227,7 @@ static void *run_slot(void *arg)
         let_older_pass(dispatcher, push);
         enum mr_job_end end = push->run(dispatcher->worker, &push->message, &push->log, ticket);
         mr_slots_leave(slots, ticket);
+        mr_recalls_note_end(&dispatcher->recalls);
         if (end == MR_JOB_YIELDED)
             admit(dispatcher, push);
         else if (end == MR_JOB_ELSEWHERE && is_of_task(push))
@@ -316,9 +320,9 @@ static void watch_held(struct mr_dispatcher *dispatcher)
 }
 
 /* False when it is time to stop. */
-static bool wait_for_round(struct mr_dispatcher *dispatcher)
+static bool wait_for(struct mr_dispatcher *dispatcher, int ms)
 {
-    const struct timespec until = mr_time_deadline(WATCH_MS);
+    const struct timespec until = mr_time_deadline(ms);
     int waited = 0;
     pthread_mutex_lock(&dispatcher->lock);
     while (!dispatcher->stopping && waited != ETIMEDOUT)
@@ -326,6 +330,17 @@ static bool wait_for_round(struct mr_dispatcher *dispatcher)
     bool stopping = dispatcher->stopping;
     pthread_mutex_unlock(&dispatcher->lock);
     return !stopping;
+}
+
+static bool wait_for_round(struct mr_dispatcher *dispatcher)
+{
+    for (int waited_ms = 0, ms; waited_ms < WATCH_MS; waited_ms += ms) {
+        ms = mr_recalls_pending(&dispatcher->recalls) ? RECALL_MS : WATCH_MS;
+        if (!wait_for(dispatcher, ms))
+            return false;
+        mr_recalls_for_ended(&dispatcher->recalls, dispatcher->worker);
+    }
+    return true;
 }
 
 static void *watch(void *arg)
@@ -338,7 +353,7 @@ static void *watch(void *arg)
         refuse_waiting(dispatcher, is_over);
         reconsider_excess(dispatcher);
         watch_held(dispatcher);
-        mr_recall_for_idle_slots(dispatcher->worker);
+        mr_recalls_for_idle_slots(&dispatcher->recalls, dispatcher->worker);
     }
     struct mr_tickets held = TAILQ_HEAD_INITIALIZER(held);
     take_held(dispatcher, &held);
@@ -355,6 +370,7 @@ static struct mr_dispatcher *new_dispatcher(struct mr_worker *worker, size_t slo
     dispatcher->worker = worker;
     dispatcher->held_max = (int)worker->config->parked_pushes;
     mr_others_init(&dispatcher->others);
+    mr_recalls_init(&dispatcher->recalls);
     TAILQ_INIT(&dispatcher->held);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -417,6 +433,7 @@ void mr_dispatcher_free(struct mr_dispatcher *dispatcher)
     if (!dispatcher)
         return;
     mr_others_destroy(&dispatcher->others);
+    mr_recalls_destroy(&dispatcher->recalls);
     pthread_cond_destroy(&dispatcher->stop);
     pthread_mutex_destroy(&dispatcher->lock);
     free(dispatcher);

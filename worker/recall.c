@@ -2,16 +2,79 @@
 
 #include "shared/data/recall.h"
 
-enum { RECALLED_PER_SLOT = 8 };
+enum { RECALLED_PER_SLOT = 8, RECALLED_PER_END = 2 };
+static const enum mr_lane lanes[] = {MR_LANE_HIGH, MR_LANE_NORMAL};
 
-void mr_recall_for_idle_slots(struct mr_worker *worker)
+void mr_recalls_init(struct mr_recalls *recalls)
 {
-    static const enum mr_lane lanes[] = {MR_LANE_HIGH, MR_LANE_NORMAL};
+    *recalls = (struct mr_recalls){0};
+    pthread_mutex_init(&recalls->lock, NULL);
+}
+
+void mr_recalls_destroy(struct mr_recalls *recalls)
+{
+    pthread_mutex_destroy(&recalls->lock);
+}
+
+void mr_recalls_note_put_off(struct mr_recalls *recalls)
+{
+    pthread_mutex_lock(&recalls->lock);
+    recalls->pending = true;
+    pthread_mutex_unlock(&recalls->lock);
+}
+
+void mr_recalls_note_end(struct mr_recalls *recalls)
+{
+    pthread_mutex_lock(&recalls->lock);
+    recalls->ended++;
+    pthread_mutex_unlock(&recalls->lock);
+}
+
+bool mr_recalls_pending(struct mr_recalls *recalls)
+{
+    pthread_mutex_lock(&recalls->lock);
+    bool pending = recalls->pending;
+    pthread_mutex_unlock(&recalls->lock);
+    return pending;
+}
+
+/* False if there were fewer than max. */
+static bool recall(struct mr_worker *worker, enum mr_lane lane, size_t max)
+{
     struct mr_err err;
+    size_t count = 0;
+    if (max == 0)
+        return true;
+    if (mr_recall(worker->db, &worker->publisher, lane == MR_LANE_HIGH, max, MR_PUBLISH_JOB_MS, &count,
+                  &err) == MR_OK)
+        return count == max;
+    mr_log_err(worker->log, MR_LOG_WARNING, "cannot recall tasks that were put off", &err, NULL);
+    return true;
+}
+
+void mr_recalls_for_idle_slots(struct mr_recalls *recalls, struct mr_worker *worker)
+{
     for (size_t i = 0; i < sizeof lanes / sizeof *lanes; i++) {
-        size_t idle = (size_t)mr_slots_idle(&worker->slots, lanes[i]), count = 0;
-        if (idle && mr_recall(worker->db, &worker->publisher, lanes[i] == MR_LANE_HIGH,
-                              idle * RECALLED_PER_SLOT, MR_PUBLISH_JOB_MS, &count, &err) != MR_OK)
-            mr_log_err(worker->log, MR_LOG_WARNING, "cannot recall tasks that were put off", &err, NULL);
+        int idle = mr_slots_idle(&worker->slots, lanes[i]);
+        if (idle > 0 && recall(worker, lanes[i], (size_t)idle * RECALLED_PER_SLOT))
+            mr_recalls_note_put_off(recalls); /* by whichever worker: more are there */
     }
+}
+
+void mr_recalls_for_ended(struct mr_recalls *recalls, struct mr_worker *worker)
+{
+    bool more = false;
+    pthread_mutex_lock(&recalls->lock);
+    size_t max = recalls->pending ? recalls->ended * RECALLED_PER_END : 0;
+    recalls->ended = 0;
+    recalls->pending &= max == 0; /* a push that is put off meanwhile sets it again */
+    pthread_mutex_unlock(&recalls->lock);
+    if (max == 0)
+        return;
+    for (size_t i = 0; i < sizeof lanes / sizeof *lanes; i++) {
+        size_t room = (size_t)mr_slots_room(&worker->slots, lanes[i]);
+        more |= recall(worker, lanes[i], room < max ? room : max);
+    }
+    if (more)
+        mr_recalls_note_put_off(recalls);
 }

@@ -1,12 +1,32 @@
-/* Tasks that were put off for others, published again as soon as slots are idle. */
+/*
+ * Tasks that were put off for others are published again as slots can take them: some for each idle slot once a second,
+ * and otherwise as many as the slots get through, and more while they keep up. Long jobs thus recall little, and Pub/Sub's
+ * window is not filled with tasks of one user. What fails is logged, and left to the next sweep. Any thread may call.
+ */
 #ifndef MR_WORKER_RECALL_H
 #define MR_WORKER_RECALL_H
 
 #include "worker/app.h"
 
-/* To be called about once a second. Looks for tasks only when slots are idle, and publishes a few for each, so that the
- * slots stay busy until the next call without filling Pub/Sub's window with tasks of one user. What fails is logged,
- * and left to the next sweep. */
-void mr_recall_for_idle_slots(struct mr_worker *worker);
+struct mr_recalls {
+    pthread_mutex_t lock; /* protects the fields below */
+    bool pending;         /* a push was put off, and not all such tasks are known to be recalled */
+    size_t ended;         /* jobs, since the last call of mr_recalls_for_ended */
+};
+
+void mr_recalls_init(struct mr_recalls *recalls);
+void mr_recalls_destroy(struct mr_recalls *recalls);
+
+/* A push was put off. */
+void mr_recalls_note_put_off(struct mr_recalls *recalls);
+/* A job ended. */
+void mr_recalls_note_end(struct mr_recalls *recalls);
+/* True if mr_recalls_for_ended has something to look for. */
+bool mr_recalls_pending(struct mr_recalls *recalls);
+
+/* To be called about once a second; tasks that other workers put off are recalled as well. */
+void mr_recalls_for_idle_slots(struct mr_recalls *recalls, struct mr_worker *worker);
+/* To be called several times a second while tasks are pending. */
+void mr_recalls_for_ended(struct mr_recalls *recalls, struct mr_worker *worker);
 
 #endif

@@ -1,6 +1,18 @@
 #include "worker/slots.h"
 
-enum { PERCENT = 100 };
+#include "shared/base/clock.h"
+
+enum {
+    PERCENT = 100,
+    SECOND_US = 1000000,
+    ROOM_PER_SLOT = 32, /* for tiny tasks: what a slot runs until more are recalled */
+};
+
+static int share_of(const struct mr_slots *slots, int whole)
+{
+    int share = whole * slots->share_percent / PERCENT;
+    return share > 1 ? share : 1;
+}
 
 void mr_slots_init(struct mr_slots *slots, const int counts[MR_LANES], int waiting_max, int share_percent)
 {
@@ -20,12 +32,6 @@ void mr_slots_destroy(struct mr_slots *slots)
     for (int lane = 0; lane < MR_LANES; lane++)
         pthread_cond_destroy(&slots->lanes[lane].changed);
     pthread_mutex_destroy(&slots->lock);
-}
-
-static int share_of(const struct mr_slots *slots, int whole)
-{
-    int share = whole * slots->share_percent / PERCENT;
-    return share > 1 ? share : 1;
 }
 
 /* The user's tickets in a list, up to `end` or with NULL all. Those that yield do not count. */
@@ -206,10 +212,38 @@ struct mr_ticket *mr_slots_next(struct mr_slots *slots, enum mr_lane pool)
     return ticket;
 }
 
+/* Jobs of the lane that ended in this second of the clock and in the one before. */
+static int ended_locked(const struct mr_slots *slots, enum mr_lane lane)
+{
+    int64_t since = mr_time_monotonic_us() / SECOND_US - slots->lanes[lane].second;
+    return since == 0   ? slots->lanes[lane].ended + slots->lanes[lane].ended_before
+           : since == 1 ? slots->lanes[lane].ended
+                        : 0;
+}
+
+static void note_end_locked(struct mr_slots *slots, enum mr_lane lane)
+{
+    int64_t second = mr_time_monotonic_us() / SECOND_US;
+    if (second != slots->lanes[lane].second) {
+        slots->lanes[lane].ended_before =
+            second == slots->lanes[lane].second + 1 ? slots->lanes[lane].ended : 0;
+        slots->lanes[lane].ended = 0;
+        slots->lanes[lane].second = second;
+    }
+    slots->lanes[lane].ended++;
+}
+
+/* Tickets that will have a slot within a second or so: none where jobs are long. */
+static int reserve_locked(const struct mr_slots *slots, enum mr_lane lane)
+{
+    return ended_locked(slots, lane) / 4; /* half of a second's, as two users at least wait */
+}
+
 void mr_slots_leave(struct mr_slots *slots, struct mr_ticket *ticket)
 {
     pthread_mutex_lock(&slots->lock);
     TAILQ_REMOVE(&slots->lanes[ticket->pool].running, ticket, entry);
+    note_end_locked(slots, ticket->lane);
     pthread_mutex_unlock(&slots->lock);
 }
 
@@ -221,7 +255,7 @@ static bool has_share_locked(const struct mr_slots *slots, const struct mr_ticke
         if (serves(pool, ticket->lane) && slots->lanes[pool].slots &&
             left_locked(slots, pool, ticket->user) > 0)
             return false;
-    return true;
+    return !is_among_first(&slots->lanes[ticket->lane].queue, ticket, reserve_locked(slots, ticket->lane));
 }
 
 bool mr_slots_has_share(struct mr_slots *slots, const struct mr_ticket *ticket)
@@ -244,7 +278,18 @@ int mr_slots_idle(struct mr_slots *slots, enum mr_lane lane)
     return idle;
 }
 
-/* wanted NULL: those whose users have a full share. */
+int mr_slots_room(struct mr_slots *slots, enum mr_lane lane)
+{
+    int room = 0;
+    pthread_mutex_lock(&slots->lock);
+    for (enum mr_lane pool = MR_LANE_NORMAL; pool < MR_LANES; pool++)
+        room += serves(pool, lane) ? slots->lanes[pool].slots * ROOM_PER_SLOT : 0;
+    room -= slots->lanes[lane].waiting;
+    pthread_mutex_unlock(&slots->lock);
+    return room > 0 ? room : 0;
+}
+
+/* wanted NULL: those whose users have a full share, and the reserve before them. */
 static void move_waiting(struct mr_slots *slots, mr_ticket_test *wanted, void *ctx, struct mr_tickets *ret)
 {
     pthread_mutex_lock(&slots->lock);

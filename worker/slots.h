@@ -9,7 +9,9 @@
  * Fair share: a slot goes to the first ticket whose user has less than a share of the pool; only when there is none
  * does a user get more. A job above its user's share is asked to give its slot back as soon as a ticket of a user
  * below the share waits: the newest first, as it loses the least work. So one user can use every slot, but not
- * while others wait. A user also has no more than a share of the queue's places.
+ * while others wait. A user also has no more than a share of the queue's places, and with a full share of the slots
+ * no more than a reserve of them while others wait: what the slots get through in a second or so, which is none where
+ * jobs are long. What waits longer keeps Pub/Sub from pushing other users' tasks.
  *
  * Any thread may call.
  */
@@ -44,6 +46,8 @@ struct mr_slots {
         int slots;
         int idle;                  /* threads that wait for a ticket */
         int waiting;               /* length of the queue */
+        int64_t second;            /* of the clock, in which a job of the lane ended last */
+        int ended, ended_before;   /* jobs, in that second and in the one before */
         struct mr_tickets queue;   /* of the lane; first come, first */
         struct mr_tickets running; /* on slots of the pool; newest last */
     } lanes[MR_LANES];
@@ -67,14 +71,17 @@ void mr_slots_leave(struct mr_slots *slots, struct mr_ticket *ticket);
 typedef bool mr_ticket_test(const struct mr_ticket *ticket, void *ctx);
 void mr_slots_take_out(struct mr_slots *slots, mr_ticket_test *wanted, void *ctx, struct mr_tickets *ret);
 
-/* The same for those whose users hold a full share, or more, of each pool that would serve them. */
+/* The same for those for which mr_slots_has_share is true. */
 void mr_slots_take_out_excess(struct mr_slots *slots, struct mr_tickets *ret);
 
-/* True if the ticket's user, ticket->user, holds a full share, or more, of each pool that would serve it. */
+/* True if the ticket's user holds a full share, or more, of each pool that would serve it, and the
+ * reserve before it in the queue. */
 bool mr_slots_has_share(struct mr_slots *slots, const struct mr_ticket *ticket);
 
 /* Slots that tickets of the lane could have at once: they are idle, and no ticket of the lane waits. */
 int mr_slots_idle(struct mr_slots *slots, enum mr_lane lane);
+/* Tickets that the lane's queue could hold beyond those that wait, so that its slots stay busy for a while. */
+int mr_slots_room(struct mr_slots *slots, enum mr_lane lane);
 
 /* No ticket gets a slot any more, and running jobs end early. Tickets that wait stay where they are. */
 void mr_slots_stop(struct mr_slots *slots);

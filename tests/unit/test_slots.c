@@ -239,6 +239,30 @@ static void tickets_are_taken_out(void **state)
     mr_slots_destroy(&slots);
 }
 
+/* Where jobs are long, pushes of a user with a full share leave room for others'; where they are short, some wait. */
+static void tickets_of_short_jobs_may_wait(void **state)
+{
+    (void)state;
+    struct mr_tickets excess = TAILQ_HEAD_INITIALIZER(excess);
+    begin(2, 0, 1, ROOMY, HALF);
+    assert_true(join(0, NORMAL, 1));
+    assert_int_equal(next(NORMAL), 0);
+    assert_true(mr_slots_has_share(&slots, &tickets[0]));
+    for (int ended = 0; ended < 12; ended++) {
+        assert_true(join(1, NORMAL, 2));
+        assert_int_equal(next(NORMAL), 1);
+        leave(1);
+    }
+    for (int n = 2; n < 10; n++)
+        assert_true(join(n, NORMAL, 1));
+    assert_false(mr_slots_has_share(&slots, &tickets[2]));
+    assert_true(mr_slots_has_share(&slots, &tickets[9]));
+    mr_slots_take_out_excess(&slots, &excess);
+    assert_true(count(&excess) >= 5 && count(&excess) < 8); /* three at most wait: a quarter of two seconds' jobs */
+    assert_int_equal(mr_slots_room(&slots, NORMAL), 64 - 8 + (int)count(&excess));
+    mr_slots_destroy(&slots);
+}
+
 /* A thread that waits for a ticket. */
 struct waiter {
     pthread_t thread;
@@ -319,6 +343,7 @@ int main(void)
         cmocka_unit_test(lanes_are_served_by_their_pools),
         cmocka_unit_test(queues_are_bounded),
         cmocka_unit_test(tickets_are_taken_out),
+        cmocka_unit_test(tickets_of_short_jobs_may_wait),
         cmocka_unit_test(normal_slots_first),
         cmocka_unit_test(stopping_wakes_who_waits),
     };
