@@ -10,25 +10,6 @@
 
 #include <cmocka.h>
 
-struct bytes {
-    uint8_t *data;
-    size_t size;
-};
-
-static struct bytes read_file(const char *file)
-{
-    struct bytes bytes = {.size = (size_t)media_file_size(video_dir(), file)};
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", video_dir()->path, file);
-    FILE *in = fopen(path, "re");
-    assert_non_null(in);
-    bytes.data = malloc(bytes.size + 1);
-    assert_non_null(bytes.data);
-    assert_int_equal(fread(bytes.data, 1, bytes.size, in), bytes.size);
-    fclose(in);
-    return bytes;
-}
-
 static void add(struct bytes *to, const void *data, size_t len)
 {
     uint8_t *grown = realloc(to->data, to->size + len + 1);
@@ -46,7 +27,7 @@ static void add_zeros(struct bytes *to, size_t len)
 
 static void add_file(struct bytes *to, const char *file)
 {
-    struct bytes from = read_file(file);
+    struct bytes from = video_bytes(file);
     add(to, from.data, from.size);
     free(from.data);
 }
@@ -61,7 +42,7 @@ static void write_away(const char *file, struct bytes *bytes)
 /* one and other, one behind the other, and zeros. */
 static void join(const char *file, const char *one, const char *other, size_t zeros)
 {
-    struct bytes bytes = read_file(one);
+    struct bytes bytes = video_bytes(one);
     add_file(&bytes, other);
     add_zeros(&bytes, zeros);
     write_away(file, &bytes);
@@ -86,7 +67,7 @@ static void add_chunk(struct bytes *to, const char *name, const char *type, cons
 static void divide_avi(const char *file, const char *from, size_t zeros)
 {
     enum { HEADER = 12 };
-    struct bytes all = read_file(from), head = {0}, tail = {0}, out = {0};
+    struct bytes all = video_bytes(from), head = {0}, tail = {0}, out = {0};
     const uint8_t *movi = memmem(all.data, all.size, "movi", 4);
     assert_non_null(movi);
     const uint8_t *chunks = movi + 4, *end = movi + get_le32(movi - 4), *cut = chunks;
@@ -134,7 +115,7 @@ static void test_silence_in_the_last_part(void **state)
     divide_avi("zeros.avi", "s.avi", 5000);
     join("two.mka", "s.mka", "s.mka", 0);
     join("two_zeros.mka", "s.mka", "s.mka", 100000);
-    struct bytes fragments = read_file("s.mov");
+    struct bytes fragments = video_bytes("s.mov");
     uint8_t *last = memmem(fragments.data, fragments.size, "mfra", 4); /* the index; libav needs none */
     assert_non_null(last);
     fragments.size = (size_t)(last - 4 - fragments.data);
@@ -194,7 +175,7 @@ static void add_between(struct bytes *to, int kind, const struct bytes *picture)
 static void write_with_picture(const char *file, const char *from, const struct bytes *picture)
 {
     enum { INFO_END = 42 };
-    struct bytes all = read_file(from), out = {0};
+    struct bytes all = video_bytes(from), out = {0};
     const size_t size = picture->size;
     const uint8_t head[4] = {6, (uint8_t)(size >> 16), (uint8_t)(size >> 8), (uint8_t)size};
     add(&out, all.data, INFO_END);
@@ -215,14 +196,14 @@ static void test_tags_between_frames(void **state)
         "-f lavfi -i sine=440:d=0.5:r=32000 -ac 2 -c:a flac -frame_size 1152 one.flac -c:a libmp3lame "
         "-id3v2_version 0 one.mp3 -c:a aac one.aac -c:a ac3 one.ac3");
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        struct bytes picture = read_file(files[i]);
+        struct bytes picture = video_bytes(files[i]);
         picture.data[0] = 0; /* not a joined file, but frames */
         json_decref(edit_ok(files[i], "alone.wav", "wav", NULL));
         size_t alone = count_samples("alone.wav", 32000), joined = 0;
         char name[16];
         snprintf(name, sizeof name, "joined.%s", files[i] + 4);
         for (int kind = KINDS; kind-- > 0;) {
-            struct bytes song = read_file(files[i]);
+            struct bytes song = video_bytes(files[i]);
             add_between(&song, kind, &picture);
             add_file(&song, files[i]);
             write_away(name, &song);
@@ -286,7 +267,7 @@ static void test_fragments_with_heads(void **state)
     (void)state;
     media_ffmpeg(video_dir(), "-f lavfi -i testsrc2=s=96x64:r=25:d=2 -c:v libx264 -bf 0 -g 25 -movflags "
                               "+frag_keyframe+empty_moov+default_base_moof f.mp4");
-    struct bytes file = read_file("f.mp4"), out = {0};
+    struct bytes file = video_bytes("f.mp4"), out = {0};
     const uint8_t *first = memmem(file.data, file.size, "moof", 4);
     assert_non_null(first);
     size_t head = (size_t)(first - 4 - file.data);
@@ -315,7 +296,7 @@ static void test_holes_of_bytes(void **state)
     static const char *const files[] = {"v.ts", "v.mkv", "v.mp3", "av.ts"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         bool is_ts = strstr(files[i], ".ts");
-        struct bytes file = read_file(files[i]);
+        struct bytes file = video_bytes(files[i]);
         size_t from = file.size * 4 / 10 / PACKET * PACKET, to = file.size * 7 / 10 / PACKET * PACKET;
         if (is_ts) {
             memmove(file.data + from, file.data + to, file.size - to);

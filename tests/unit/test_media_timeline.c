@@ -11,25 +11,6 @@
 
 #include <cmocka.h>
 
-struct bytes {
-    uint8_t *data;
-    size_t size;
-};
-
-static struct bytes read_file(const char *file)
-{
-    struct bytes bytes = {.size = (size_t)media_file_size(video_dir(), file)};
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", video_dir()->path, file);
-    FILE *in = fopen(path, "re");
-    assert_non_null(in);
-    bytes.data = malloc(bytes.size + 4096); /* room for what a test adds */
-    assert_non_null(bytes.data);
-    assert_int_equal(fread(bytes.data, 1, bytes.size, in), bytes.size);
-    fclose(in);
-    return bytes;
-}
-
 static void write_back(const char *file, struct bytes *bytes)
 {
     media_write_file(video_dir(), file, bytes->data, bytes->size);
@@ -124,8 +105,8 @@ static void test_edit_lists(void **state)
 {
     (void)state;
     make_steps();
-    struct bytes clip = read_file("steps.mp4"), groups = read_file("groups.mp4"),
-                 song = read_file("steps.m4a"), lossless = read_file("alac.m4a");
+    struct bytes clip = video_bytes("steps.mp4"), groups = video_bytes("groups.mp4"),
+                 song = video_bytes("steps.m4a"), lossless = video_bytes("alac.m4a");
     set_edits(&clip, 0, (const struct edit[]){{80, 1000}, {2080, 1000}}, 2);
     set_edits(&clip, 1, outer, 2);
     set_edits(&groups, 0, outer, 2);
@@ -162,7 +143,7 @@ static void test_edit_lists_at_either_end(void **state)
     };
     make_steps();
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        struct bytes file = read_file(table[i].input);
+        struct bytes file = video_bytes(table[i].input);
         set_edits(&file, 0, &table[i].edit, 1);
         write_back("end.mp4", &file);
         MR_AUTO_JSON json_t *receipt = edit_ok("end.mp4", "end.out", table[i].format, NULL);
@@ -372,7 +353,7 @@ static void test_copies_to_the_sample(void **state)
 /* The 36 bits of FLAC's header that count the samples, wherever a file has it. */
 static int64_t flac_count(const char *file)
 {
-    struct bytes out = read_file(file);
+    struct bytes out = video_bytes(file);
     const uint8_t *count = out.data + find(&out, "fLaC", 0) + 4 + 8 + 13;
     int64_t samples = (int64_t)(count[0] & 0x0f) << 32 | get_be32(count + 1);
     free(out.data);
@@ -392,7 +373,7 @@ static void test_flac_counts_its_samples(void **state)
     static const uint8_t tail[5000] =
         "APETAGEX\xd0\x07\0\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0TAGtitle";
     media_ffmpeg(video_dir(), "-f lavfi -i sine=440:d=1.3:r=44100 -c:a flac n.flac -c:a flac n.ogg");
-    struct bytes file = read_file("n.flac");
+    struct bytes file = video_bytes("n.flac");
     file.data = realloc(file.data, file.size + sizeof tail);
     assert_non_null(file.data);
     memset(file.data + 8 + 14, 0, 4);
@@ -441,7 +422,7 @@ static void test_chains(void **state)
         snprintf(one, sizeof one, "one.%s", table[i].suffix);
         snprintf(two, sizeof two, "two.%s", table[i].suffix);
         snprintf(chain, sizeof chain, "chain.%s", table[i].suffix);
-        struct bytes a = read_file(one), b = read_file(two);
+        struct bytes a = video_bytes(one), b = video_bytes(two);
         a.data = realloc(a.data, a.size + b.size);
         assert_non_null(a.data);
         memcpy(a.data + a.size, b.data, b.size);
@@ -478,8 +459,8 @@ static void test_placeholder_sizes(void **state)
                  "-f lavfi -i sine=440:d=1:r=24000 -bitexact -c:a pcm_s16le p.wav -c:a pcm_s16be p.aiff -c:a "
                  "pcm_s16be p.au -bitexact -c:a pcm_s16be p.caf");
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        struct bytes wav = read_file("p.wav"), aiff = read_file("p.aiff"), au = read_file("p.au"),
-                     caf = read_file("p.caf");
+        struct bytes wav = video_bytes("p.wav"), aiff = video_bytes("p.aiff"), au = video_bytes("p.au"),
+                     caf = video_bytes("p.caf");
         for (int b = 0; b < 4; b++) {
             wav.data[4 + b] = (uint8_t)(sizes[i] >> 8 * b);
             wav.data[40 + b] = (uint8_t)((sizes[i] - (i > 1 ? 36 : 0)) >> 8 * b);
@@ -510,7 +491,7 @@ static void test_sizes_beyond_the_end(void **state)
                  "-c:a pcm_s16be b.au -c:a pcm_s16be b.caf -c:a pcm_s16le b.w64");
     static const char *const files[] = {"b.wav", "b.aiff", "b.au", "b.caf", "b.w64"};
     for (size_t i = 0; i < 10; i++) {
-        struct bytes file = read_file(files[i / 2]);
+        struct bytes file = video_bytes(files[i / 2]);
         file.size = WHOLE - i % 2; /* also within a sample */
         write_back("beyond", &file);
         MR_AUTO_JSON json_t *receipt = edit_ok("beyond", "beyond.out", "flac", NULL);
@@ -561,7 +542,7 @@ static void test_bytes_around_the_media(void **state)
     check_whole("yamaha.wav", "mp3", 1);
     check_whole("ms.wav", "mp3", 1);
     for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
-        struct bytes file = read_file(tails[i].file);
+        struct bytes file = video_bytes(tails[i].file);
         file.data = realloc(file.data, file.size + tails[i].len);
         assert_non_null(file.data);
         memcpy(file.data + file.size, tails[i].tail, tails[i].len);
@@ -573,7 +554,7 @@ static void test_bytes_around_the_media(void **state)
         if (strcmp(name, "tail.ts") != 0)
             check_whole(name, name + 5, 1);
     }
-    struct bytes song = read_file("t.mp3");
+    struct bytes song = video_bytes("t.mp3");
     song.data = realloc(song.data, song.size + sizeof zeros);
     assert_non_null(song.data);
     memset(song.data + song.size, 0, sizeof zeros); /* the last frame is as long as its header says */
@@ -610,7 +591,7 @@ static void test_lengths_that_are_too_long(void **state)
     static const uint8_t longer[] = {0x40, 0x98, 0x6a, 0, 0, 0, 0, 0}; /* 1562.5 ms */
     media_ffmpeg(video_dir(), "-f lavfi -i sine=440:d=1:r=48000 -c:a libopus w.webm");
     for (int is_live = 0; is_live < 2; is_live++) {
-        struct bytes page = read_file("w.webm");
+        struct bytes page = video_bytes("w.webm");
         memcpy(page.data + find(&page, "\x44\x89\x88", 0) + 7, longer, sizeof longer);
         if (is_live)
             memcpy(page.data + find(&page, "\x18\x53\x80\x67", 0) + 8, "\x01\xff\xff\xff\xff\xff\xff\xff", 8);

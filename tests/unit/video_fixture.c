@@ -148,3 +148,18 @@ bool has_what(const json_t *receipt, const char *list, const char *what)
     }
     return false;
 }
+
+struct bytes video_bytes(const char *file)
+{
+    enum { ROOM = 4096 };
+    struct bytes bytes = {.size = (size_t)media_file_size(video_dir(), file)};
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", video_dir()->path, file);
+    FILE *in = fopen(path, "re");
+    assert_non_null(in);
+    bytes.data = malloc(bytes.size + ROOM);
+    assert_non_null(bytes.data);
+    assert_int_equal(fread(bytes.data, 1, bytes.size, in), bytes.size);
+    fclose(in);
+    return bytes;
+}

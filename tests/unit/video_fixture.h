@@ -40,4 +40,11 @@ void assert_near(double value, double wanted, double slack, const char *what);
 /* True if the receipt's list (kept, changed, dropped, warnings) has an entry that begins so. */
 bool has_what(const json_t *receipt, const char *list, const char *what);
 
+struct bytes {
+    uint8_t *data; /* from malloc */
+    size_t size;
+};
+/* A file of the directory, with room for 4 KiB behind it. */
+struct bytes video_bytes(const char *file);
+
 #endif
