@@ -100,7 +100,10 @@ end() {
     record "$1" "$2" "$status" "$seconds"
 }
 
-build() { make --no-print-directory -s -k -j"$(nproc)" variants WANTED="${variants[*]}"; }
+build() {
+    make --no-print-directory -s -k -j"$(nproc)" variants WANTED="${variants[*]}" &&
+        make --no-print-directory -s -k -j"$(nproc)" build/release/model benches
+}
 
 # Sets `before`, what a program of the variant is started by; false, with a `reason`, if there is no way. The thread
 # sanitizer of gcc 12 cannot live with the wide address randomisation of newer kernels.
@@ -130,7 +133,7 @@ end_to_end() {
     VARIANT=$1 "${before[@]}" /usr/bin/python3 -B -m pytest -q -rfEs --durations=5 -n $((2 * $(nproc))) "${@:2}" tests/e2e
 }
 
-model() { make --no-print-directory -s build/release/model && tests/model/run.sh --seeds 10 --every 2; }
+model() { tests/model/run.sh --seeds 10 --every 2; }
 faults() { VARIANT=$1 "${before[@]}" tests/faults/run.sh --seed 3; }
 
 test_variant() {

@@ -101,7 +101,7 @@ def test_request_latencies(stack, user, work):
     longest = (time.monotonic() - begin) * 1000
     assert user.get(f"/api/tasks/{work[0]['id']}/events").status_code == 200
     assert user.get("/ping").status_code == 200
-    stack.sweep()
+    stack.sweep_whole()
     paths = {f"/api/tasks/{work[0]['id']}", "/api/tasks/no-such-task"}
     not_measured = {f"/api/tasks/{work[0]['id']}/events", "/ping", "/internal/sweep"}
     logged = lambda: {record.get("path") for record in stack.web.records()}

@@ -337,8 +337,11 @@ void push_run(struct model *model, struct actor *actor)
 void recall_run(struct model *model, struct actor *actor)
 {
     const struct process *process = model_process(model, actor);
+    struct mr_recalls recalls;
+    mr_recalls_init(&recalls);
     while (!actor->is_dead && !process->is_stopping) {
-        mr_recall_for_idle_slots(&model->worker);
+        mr_recalls_for_idle_slots(&recalls, &model->worker);
         model_wait(model, RECALL_US);
     }
+    mr_recalls_destroy(&recalls);
 }
