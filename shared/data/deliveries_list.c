@@ -8,24 +8,23 @@
 
 #define UTC(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
+/* A walk along the index for each state: rows are compared, as in tasks.c, so that none reads more than its page. */
+/* clang-format off */
+static const struct mr_statement list = {
+    "deliveries_list",
+    "SELECT coalesce(json_agg(json_build_object('id', p.id, 'task_id', p.task_id, 'webhook_id', p.public_id,"
+    " 'channel', p.channel, 'target', p.target, 'status', p.status, 'attempts', p.attempts, 'error', p.error,"
+    " 'created_at', " UTC("p.created_at") ", 'sent_at', " UTC("p.sent_at") ") ORDER BY p.id DESC), '[]') AS list"
+    " FROM (SELECT d.* FROM unnest(coalesce(string_to_array($3::text, ','), '{pending,sending,sent,failed,skipped}')) s,"
+    " LATERAL (SELECT * FROM deliveries WHERE (task_user_id, status, id) < ($1::bigint, s, $2::bigint)"
+    " ORDER BY task_user_id DESC, status DESC, id DESC LIMIT $4::bigint) d WHERE d.task_user_id = $1::bigint AND d.status = s"
+    " ORDER BY d.id DESC LIMIT $4::bigint) p",
+    4};
+/* clang-format on */
+
 enum mr_status mr_deliveries_list(struct mr_db *db, int64_t user_id, const struct mr_delivery_filter *filter,
                                   json_t **ret, struct mr_err *err)
 {
-    static const struct mr_statement list = {
-        "deliveries_list",
-        "SELECT coalesce(json_agg(json_build_object('id', p.id, 'task_id', p.task_id, 'webhook_id', "
-        "p.public_id,"
-        " 'channel', p.channel, 'target', p.target, 'status', p.status, 'attempts', p.attempts, 'error', "
-        "p.error,"
-        " 'created_at', " UTC("p.created_at") ", 'sent_at', " UTC(
-            "p.sent_at") ") ORDER BY p.id DESC), '[]') AS list"
-                         " FROM (SELECT d.id, d.task_id, d.public_id, d.channel, d.target, d.status, "
-                         "d.attempts, d.error,"
-                         " d.created_at, d.sent_at FROM tasks t JOIN deliveries d ON d.task_id = t.id"
-                         " WHERE t.user_id = $1::bigint AND d.id < $2::bigint AND ($3::text IS NULL OR "
-                         "d.status = $3)"
-                         " ORDER BY d.id DESC LIMIT $4::bigint) p",
-        4};
     char user[MR_INT64_TEXT_MAX], before[MR_INT64_TEXT_MAX], max[MR_INT64_TEXT_MAX];
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     mr_int64_text(user_id, user);
