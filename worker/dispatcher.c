@@ -1,10 +1,11 @@
 #include "worker/dispatcher.h"
 
 #include "shared/base/clock.h"
-#include "shared/data/outbox.h"
 #include "shared/data/waiting.h"
+#include "worker/held.h"
 #include "worker/others.h"
 #include "worker/push_answer.h"
+#include "worker/queue_front.h"
 #include "worker/recall.h"
 
 #include <errno.h>
@@ -34,19 +35,17 @@ struct slot_thread {
 
 struct mr_dispatcher {
     struct mr_worker *worker;
+    struct mr_held held;
     struct mr_others others;
+    struct mr_queue_front front;
     struct mr_recalls recalls;
-    int held_max;
     pthread_t watcher;
     bool has_watcher;
     size_t thread_count;  /* of those that run */
     pthread_mutex_t lock; /* protects all fields below */
     pthread_cond_t stop;
     bool stopping;
-    int held_count;
-    struct mr_tickets held;
     int64_t put_off_us;           /* when a push was put off last; 0: never */
-    int64_t newest_s[MR_LANES];   /* when the newest message of each lane was published */
     struct slot_thread threads[]; /* not protected: written at the start */
 };
 
@@ -71,16 +70,16 @@ static void finish(struct push *push, enum mr_job_end end)
 /* Beyond the bound the push is acknowledged, and the sweep sees to the task. */
 static void hold(struct mr_dispatcher *dispatcher, struct push *push)
 {
-    pthread_mutex_lock(&dispatcher->lock);
-    bool stopping = dispatcher->stopping;
-    bool held = !stopping && dispatcher->held_count < dispatcher->held_max;
-    if (held) {
-        TAILQ_INSERT_TAIL(&dispatcher->held, &push->ticket, entry);
-        dispatcher->held_count++;
+    switch (mr_held_add(&dispatcher->held, &push->ticket)) {
+    case MR_HELD:
+        break;
+    case MR_HELD_FULL:
+        finish(push, MR_JOB_ELSEWHERE);
+        break;
+    case MR_HELD_STOPPED:
+        finish(push, MR_JOB_BUSY);
+        break;
     }
-    pthread_mutex_unlock(&dispatcher->lock);
-    if (!held)
-        finish(push, stopping ? MR_JOB_BUSY : MR_JOB_ELSEWHERE);
 }
 
 /* True if the push was put off. Without the database it stays, and so it does if the task was claimed meanwhile. */
@@ -156,30 +155,6 @@ static void admit(struct mr_dispatcher *dispatcher, struct push *push)
     }
 }
 
-/* The sweep tells by it which messages were lost. */
-static void note_newest(struct mr_dispatcher *dispatcher, const struct push *push)
-{
-    int64_t *newest_s = &dispatcher->newest_s[push->ticket.lane];
-    pthread_mutex_lock(&dispatcher->lock);
-    if (is_of_task(push) && push->message.published_s > *newest_s)
-        *newest_s = push->message.published_s;
-    pthread_mutex_unlock(&dispatcher->lock);
-}
-
-static void tell_newest(struct mr_dispatcher *dispatcher, enum mr_lane lane, int64_t *told_s)
-{
-    struct mr_err err;
-    pthread_mutex_lock(&dispatcher->lock);
-    int64_t newest_s = dispatcher->newest_s[lane];
-    pthread_mutex_unlock(&dispatcher->lock);
-    if (newest_s <= *told_s)
-        return;
-    *told_s = newest_s;
-    if (mr_outbox_heard(dispatcher->worker->db, lane == MR_LANE_HIGH, newest_s, &err) != MR_OK)
-        mr_log_err(dispatcher->worker->log, MR_LOG_WARNING, "cannot note how far the queue has come", &err,
-                   NULL);
-}
-
 enum mr_status mr_dispatcher_take(struct mr_dispatcher *dispatcher, struct mr_request *req,
                                   mr_message_run *run, const struct mr_message *message,
                                   const struct mr_log *log, struct mr_err *err)
@@ -198,7 +173,8 @@ enum mr_status mr_dispatcher_take(struct mr_dispatcher *dispatcher, struct mr_re
         free(push);
         return status;
     }
-    note_newest(dispatcher, push);
+    if (is_of_task(push))
+        mr_queue_front_note(&dispatcher->front, push->ticket.lane, message->published_s);
     admit(dispatcher, push);
     return MR_OK;
 }
@@ -303,18 +279,10 @@ static void look_at_first(struct mr_dispatcher *dispatcher, struct mr_tickets *h
     }
 }
 
-static void take_held(struct mr_dispatcher *dispatcher, struct mr_tickets *ret)
-{
-    pthread_mutex_lock(&dispatcher->lock);
-    TAILQ_CONCAT(ret, &dispatcher->held, entry);
-    dispatcher->held_count = 0;
-    pthread_mutex_unlock(&dispatcher->lock);
-}
-
 static void watch_held(struct mr_dispatcher *dispatcher)
 {
     struct mr_tickets held = TAILQ_HEAD_INITIALIZER(held);
-    take_held(dispatcher, &held);
+    mr_held_take(&dispatcher->held, &held);
     while (!TAILQ_EMPTY(&held))
         look_at_first(dispatcher, &held);
 }
@@ -346,17 +314,15 @@ static bool wait_for_round(struct mr_dispatcher *dispatcher)
 static void *watch(void *arg)
 {
     struct mr_dispatcher *dispatcher = arg;
-    int64_t told_s[MR_LANES] = {0};
     while (wait_for_round(dispatcher)) {
-        tell_newest(dispatcher, MR_LANE_HIGH, &told_s[MR_LANE_HIGH]);
-        tell_newest(dispatcher, MR_LANE_NORMAL, &told_s[MR_LANE_NORMAL]);
+        mr_queue_front_tell(&dispatcher->front, dispatcher->worker->db, dispatcher->worker->log);
         refuse_waiting(dispatcher, is_over);
         reconsider_excess(dispatcher);
         watch_held(dispatcher);
         mr_recalls_for_idle_slots(&dispatcher->recalls, dispatcher->worker);
     }
     struct mr_tickets held = TAILQ_HEAD_INITIALIZER(held);
-    take_held(dispatcher, &held);
+    mr_held_take(&dispatcher->held, &held);
     refuse_all(&held);
     refuse_waiting(dispatcher, is_any);
     return NULL;
@@ -368,10 +334,9 @@ static struct mr_dispatcher *new_dispatcher(struct mr_worker *worker, size_t slo
     if (!dispatcher)
         return NULL;
     dispatcher->worker = worker;
-    dispatcher->held_max = (int)worker->config->parked_pushes;
+    mr_held_init(&dispatcher->held, (int)worker->config->parked_pushes);
     mr_others_init(&dispatcher->others);
     mr_recalls_init(&dispatcher->recalls);
-    TAILQ_INIT(&dispatcher->held);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -418,6 +383,7 @@ enum mr_status mr_dispatcher_start(struct mr_worker *worker, const int counts[MR
 void mr_dispatcher_stop(struct mr_dispatcher *dispatcher)
 {
     mr_slots_stop(&dispatcher->worker->slots);
+    mr_held_stop(&dispatcher->held);
     pthread_mutex_lock(&dispatcher->lock);
     dispatcher->stopping = true;
     pthread_cond_signal(&dispatcher->stop);
@@ -432,6 +398,7 @@ void mr_dispatcher_free(struct mr_dispatcher *dispatcher)
 {
     if (!dispatcher)
         return;
+    mr_held_destroy(&dispatcher->held);
     mr_others_destroy(&dispatcher->others);
     mr_recalls_destroy(&dispatcher->recalls);
     pthread_cond_destroy(&dispatcher->stop);
