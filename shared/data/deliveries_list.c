@@ -8,6 +8,10 @@
 
 #define UTC(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
+#define COLUMNS                                                                                              \
+    " d.id, d.task_id, d.public_id, d.channel, d.target, d.status, d.attempts, d.error, d.created_at, "      \
+    "d.sent_at"
+
 /* A walk along the index for each state: rows are compared, as in tasks.c, so that none reads more than its page. */
 /* clang-format off */
 static const struct mr_statement list = {
@@ -15,9 +19,9 @@ static const struct mr_statement list = {
     "SELECT coalesce(json_agg(json_build_object('id', p.id, 'task_id', p.task_id, 'webhook_id', p.public_id,"
     " 'channel', p.channel, 'target', p.target, 'status', p.status, 'attempts', p.attempts, 'error', p.error,"
     " 'created_at', " UTC("p.created_at") ", 'sent_at', " UTC("p.sent_at") ") ORDER BY p.id DESC), '[]') AS list"
-    " FROM (SELECT d.* FROM unnest(coalesce(string_to_array($3::text, ','), '{pending,sending,sent,failed,skipped}')) s,"
-    " LATERAL (SELECT * FROM deliveries WHERE (task_user_id, status, id) < ($1::bigint, s, $2::bigint)"
-    " ORDER BY task_user_id DESC, status DESC, id DESC LIMIT $4::bigint) d WHERE d.task_user_id = $1::bigint AND d.status = s"
+    " FROM (SELECT" COLUMNS " FROM unnest(coalesce(string_to_array($3::text, ','), '{pending,sending,sent,failed,skipped}')) s,"
+    " LATERAL (SELECT" COLUMNS ", d.task_user_id FROM deliveries d WHERE (d.task_user_id, d.status, d.id) < ($1::bigint, s, $2::bigint)"
+    " ORDER BY d.task_user_id DESC, d.status DESC, d.id DESC LIMIT $4::bigint) d WHERE d.task_user_id = $1::bigint AND d.status = s"
     " ORDER BY d.id DESC LIMIT $4::bigint) p",
     4};
 /* clang-format on */
