@@ -3,12 +3,12 @@
 #
 #   infra/embed.sh migrations FILE.sql…   mr_migrations[] (shared/data/db_migrate.h), the text of each file
 #   infra/embed.sh grants FILE.sql        mr_grants_sql[] (shared/data/db_migrate.h), its text
-#   infra/embed.sh static FILE…           mr_static_files[] (web/static_files.h), the bytes of each file
+#   infra/embed.sh static FILE…           mr_static_files[] (web/static_files.h), the bytes of each file, also compressed
 #   infra/embed.sh logo FILE.png          mr_logo_png[] (worker/logo.h), the bytes of the file
 set -eu
 
-# bytes FILE: its bytes as the elements of an array.
-bytes() { od -An -v -tx1 "$1" | sed 's/ / 0x/g; s/\([0-9a-f]\) /\1, /g; s/$/,/'; }
+# bytes [FILE]: its bytes, or those of the input, as the elements of an array.
+bytes() { od -An -v -tx1 ${1:+"$1"} | sed 's/ / 0x/g; s/\([0-9a-f]\) /\1, /g; s/$/,/'; }
 
 # identifier FILE: the name of its array.
 identifier() { printf 'file_%s' "$(basename "$1" | tr -c 'a-zA-Z0-9\n' _)"; }
@@ -40,12 +40,16 @@ static() {
         echo "static const unsigned char $(identifier "$file")[] = {"
         bytes "$file"
         echo '};'
+        echo "static const unsigned char $(identifier "$file")_gzip[] = {"
+        gzip -9 -n <"$file" | bytes
+        echo '};'
     done
     echo 'const struct mr_static_file mr_static_files[] = {'
     for file in "$@"; do
-        printf '    {"%s", %s, sizeof %s},\n' "$(basename "$file")" "$(identifier "$file")" "$(identifier "$file")"
+        identifier=$(identifier "$file")
+        printf '    {"%s", %s, sizeof %s, %s_gzip, sizeof %s_gzip},\n' "$(basename "$file")" "$identifier" "$identifier" "$identifier" "$identifier"
     done
-    echo '    {NULL, NULL, 0}};'
+    echo '    {NULL, NULL, 0, NULL, 0}};'
 }
 
 logo() {

@@ -64,11 +64,12 @@ const struct mr_route mr_web_routes[] = {
     {"POST",   "/benchmark/conversion/start", mr_api_benchmark_start, UPLOAD_BODY, MR_ROUTE_SLOW},
     {"GET",    "/benchmark/conversion/data", mr_api_benchmark_data, NO_BODY, MR_ROUTE_SLOW},
     {"GET",    "/benchmark/conversion/result", mr_api_benchmark_result, NO_BODY, MR_ROUTE_SLOW},
-    {"GET",    "/report",                mr_api_report,      NO_BODY,     MR_ROUTE_SLOW},
+    {"GET",    "/report",                mr_api_report,      NO_BODY,     MR_ROUTE_NORMAL},
     {"GET",    "/",                      mr_api_index,       NO_BODY,     MR_ROUTE_NORMAL},
     {"GET",    "/openapi.json",          mr_api_openapi,     NO_BODY,     MR_ROUTE_NORMAL},
     {"GET",    "/openapi-3.0.json",      mr_api_openapi_30,  NO_BODY,     MR_ROUTE_NORMAL},
     {"GET",    "/docs",                  mr_api_docs,        NO_BODY,     MR_ROUTE_NORMAL},
+    {"GET",    "/assets/{name}",         mr_api_asset,       NO_BODY,     MR_ROUTE_NORMAL},
     {"POST",   "/internal/sweep",        mr_api_sweep,       PUSH_BODY,   MR_ROUTE_VITAL},
     {"POST",   "/internal/dead-letters", mr_api_dead_letters, PUSH_BODY,  MR_ROUTE_VITAL},
 };

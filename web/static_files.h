@@ -8,6 +8,8 @@ struct mr_static_file {
     const char *name; /* as in the directory, e.g. "docs.html" */
     const unsigned char *data;
     size_t len;
+    const unsigned char *gzip; /* the same, compressed */
+    size_t gzip_len;
 };
 
 /* The last entry has a NULL name. */

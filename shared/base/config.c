@@ -80,7 +80,7 @@ static const struct entry entries[] = {
     NUMBER("MAX_RECORDS", WEB, max_records, 10000000, 1, INT64_C(1000000000), "most records a task may insert, of an operator too"),
     NUMBER("MAX_EVENT_STREAMS", WEB, max_event_streams, 2000, 1, 100000, "event streams open at once in one process; they need no thread, but count towards Cloud Run's concurrency"),
     NUMBER("PROBE_WAIT_SECONDS", WEB, probe_wait_s, 15, 0, 300, "time that POST /api/probe waits for the result before it answers 202"),
-    TEXT("ENABLE_BENCHMARK", WEB, 0, enable_benchmark, "0", 1, "0|1", "1: serve /benchmark/conversion/* and /report"),
+    TEXT("ENABLE_BENCHMARK", WEB, 0, enable_benchmark, "0", 1, "0|1", "1: serve /benchmark/conversion/*, which /report draws"),
 #define MR_QUOTA(name, word, variable, fallback, what, unit, code, wait_s, remedy) \
     NUMBER(variable, WEB, quotas.limits[MR_QUOTA_##name], fallback, 1, MR_QUOTA_LIMIT_MAX, "quota of each user: " what),
 #include "shared/base/quotas.def"

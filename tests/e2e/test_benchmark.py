@@ -1,18 +1,14 @@
-"""The benchmark: N conversions of one file, files per minute, and the page that draws them."""
+"""The benchmark: N conversions of one file, and files per minute. test_pages.py looks at the page that draws them."""
 
 import json
-import re
-import shutil
-import subprocess
 
 import pytest
 import requests
 
-from harness.paths import ROOT
 from harness.waiting import wait_for
 
 START = "/benchmark/conversion/start"
-PATHS = {START: "POST", "/benchmark/conversion/data": "GET", "/benchmark/conversion/result": "GET", "/report": "GET"}
+PATHS = {START: "POST", "/benchmark/conversion/data": "GET", "/benchmark/conversion/result": "GET"}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +57,6 @@ def test_off_by_default(stack, path):
 def test_before_the_first_benchmark(bench):
     assert data(bench) == ([], {"total": 0, "processed": 0, "failed": 0, "unfinished": 0})
     assert results(bench) == []
-    assert requests.get(bench.url + "/report", timeout=10).status_code == 200
 
 
 @pytest.mark.sanitized
@@ -156,30 +151,3 @@ def test_nobody_can_log_in_as_its_user(bench, song):
         assert answer.status_code == 400
     other = bench.client(username="benchmark")
     assert other.tasks() == [], "a user of that name does not see the tasks"
-
-
-def test_page_uses_no_other_host(bench):
-    answer = requests.get(bench.url + "/report", timeout=10)
-    assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html")
-    policy = answer.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy and "connect-src 'self'" in policy
-    addresses = set(re.findall(r"https?://[^\s\"'<>`]+", answer.text))
-    assert addresses == {"http://www.w3.org/2000/svg"}, "the SVG namespace, which is not fetched"
-    assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)\s*=", answer.text)
-
-
-def test_page_draws_the_data(bench):
-    """Node runs the script of the page against a minimal document."""
-    if not shutil.which("node"):
-        pytest.skip("node is not installed")
-    page = requests.get(bench.url + "/report", timeout=10).text
-    script = re.search(r"<script>(.*)</script>", page, re.DOTALL).group(1)
-    figures = [{"min": 1, "count": 20}, {"min": 2, "count": 0}, {"min": 3, "count": 47}]
-    totals = {"total": 70, "processed": 67, "failed": 1, "unfinished": 2}
-    drawn = subprocess.run(["node", ROOT / "tests/e2e/node/report_page.mjs"], text=True, capture_output=True, check=True, timeout=30,
-                           input=json.dumps({"script": script, "figures": figures, "totals": totals}))
-    page = json.loads(drawn.stdout)
-    assert page["points"] == 3 and page["heights"][1] == max(page["heights"]) and page["heights"][2] == min(page["heights"])
-    assert page["rows"] == [["1", "20", "20"], ["2", "0", "20"], ["3", "47", "67"]]
-    assert page["totals"] == ["tasks 70", "processed 67", "failed 1", "unfinished 2"]
-    assert page["state"] == "The test is running." and page["again_ms"] == 3000 and not page["report_hidden"]

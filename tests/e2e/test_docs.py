@@ -1,5 +1,9 @@
-"""/docs, the page that shows /openapi.json: it uses no other host, escapes all text, and its functions are correct."""
+"""
+/docs, the page that shows /openapi.json, and the files that all pages are made of: they use no other host, insert no markup,
+and the functions that read the contract are correct. test_pages.py looks at the pages in a browser.
+"""
 
+import gzip
 import json
 import re
 import shutil
@@ -10,57 +14,127 @@ import pytest
 from harness.contract_environment import CONTRACT
 from harness.paths import ROOT
 
-PAGE = (ROOT / "web" / "static" / "docs.html").read_text(encoding="utf-8")
+STATIC = ROOT / "web" / "static"
+FILES = {path.name: path.read_text(encoding="utf-8") for path in sorted(STATIC.iterdir()) if path.suffix != ".json"}
+PAGES = {name: text for name, text in FILES.items() if name.endswith(".html")}
+TYPES = {"css": "text/css; charset=utf-8", "mjs": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+SVG = "http://www.w3.org/2000/svg"  # a name, which is not fetched
 
 
-def test_served(stack):
-    answer = stack.anonymous().get("/docs")
+@pytest.mark.parametrize("path, name", [("/docs", "docs.html"), ("/report", "report.html"), ("/api/auth/confirm", "confirm.html"),
+                                        ("/api/auth/reset/password", "reset.html")])
+def test_served(stack, path, name):
+    answer = stack.anonymous().get(path)
     assert answer.status_code == 200 and answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert answer.text == PAGE
-
-
-def test_policy(stack):
-    """The policy forbids any request to another host, whatever the page contains."""
-    header = stack.anonymous().get("/docs").headers["Content-Security-Policy"]
-    policy = {name: values for name, *values in (part.split() for part in header.split(";"))}
-    assert policy["default-src"] == ["'none'"] and policy["connect-src"] == ["'self'"]
+    assert answer.text == FILES[name]
+    policy = {name: values for name, *values in (part.split() for part in answer.headers["Content-Security-Policy"].split(";"))}
+    assert policy["default-src"] == ["'none'"] and policy["connect-src"] == policy["script-src"] == policy["style-src"] == ["'self'"]
     assert policy["base-uri"] == ["'none'"] and policy["frame-ancestors"] == ["'none'"]
-    assert not any(re.search(r"//|\*|^https?:", value) for values in policy.values() for value in values)
+    assert not any(re.search(r"//|\*|^https?:|unsafe", value) for values in policy.values() for value in values)
 
 
-def test_page_names_no_other_host():
-    assert not re.search(r"https?:|[\"'(]//|@import|\burl\(", PAGE)
-    assert set(re.findall(r"(?:src|href)=\"([^\"]+)\"", PAGE)) == {"#main", "/openapi.json"}
+def test_assets(stack):
+    anonymous = stack.anonymous()
+    for name, text in FILES.items():
+        answer = anonymous.get("/assets/" + name)
+        if name in PAGES:  # a page has one address
+            assert answer.status_code == 404, name
+        else:
+            assert answer.headers["Content-Type"] == TYPES[name.rpartition(".")[2]] and answer.text == text, name
+    for name in ("openapi.json", "none.css", "..%2fstatic%2fbase.css", ".css"):
+        assert anonymous.get("/assets/" + name).status_code == 404, name
+
+
+@pytest.mark.parametrize("header, is_small", [
+    ("gzip", True), ("br, gzip;q=0.5", True), ("br,GZIP ; q=1", True), ("gzip;q=0", False), ("identity", False), ("gzipped", False),
+    ("br, gzip; q=0.000", False), (", ,", False), (None, False)])
+def test_compressed(stack, header, is_small):
+    with stack.anonymous().get("/assets/docs.css", headers={"Accept-Encoding": header}, stream=True) as answer:
+        content = answer.raw.read(decode_content=False)
+    assert answer.headers["Vary"] == "Accept-Encoding" and (answer.headers.get("Content-Encoding") == "gzip") == is_small
+    assert (gzip.decompress(content) if is_small else content).decode() == FILES["docs.css"]
+
+
+def test_pages_name_no_other_host():
+    """And the addresses in them lead somewhere: what test_assets gets, and routes."""
+    routes = {operation.path for operation in CONTRACT.operations.values()}
+    for name, text in FILES.items():
+        assert not re.search(r"https?:|[\"'(]//|@import|\burl\(", text.replace(SVG, "")), name
+    for name, text in PAGES.items():
+        for address in re.findall(r"(?:src|href)=\"([^#\"]+)", text):
+            assert address in routes or address.removeprefix("/assets/") in FILES, (name, address)
+
+
+def test_modules_name_what_is_there():
+    for name, text in FILES.items():
+        for module in re.findall(r"from \"\./([^\"]+)\"", text):
+            assert module in FILES, (name, module)
+
+
+def test_pages_hold_no_script_and_no_style():
+    for name, text in PAGES.items():
+        assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)|javascript:", text), name
 
 
 @pytest.mark.parametrize("way", [
     "innerHTML", "outerHTML", "insertAdjacentHTML", r"document\.write", r"\beval\b", "new Function", "DOMParser", "srcdoc",
     "localStorage", "sessionStorage", r"document\.cookie"])
-def test_page_inserts_no_markup_and_stores_no_token(way):
-    assert not re.search(way, PAGE)
+def test_pages_insert_no_markup_and_store_no_token(way):
+    assert [name for name, text in FILES.items() if re.search(way, text)] == []
 
 
 def test_accessibility():
-    """The page has what screen readers, keyboards and phones need."""
-    for needed in ('lang="en"', 'name="viewport"', 'class="skip"', 'aria-live="polite"', "prefers-color-scheme", ":focus-visible",
-                   "<noscript>", "@media (max-width"):
-        assert needed in PAGE, needed
-    labels = re.findall(r"<label>.*?</label>", PAGE, re.DOTALL)
-    assert len(re.findall(r"<input ", PAGE)) == len(labels)
+    """The pages have what screen readers, keyboards and phones need."""
+    for name, text in PAGES.items():
+        for needed in ('lang="en"', 'name="viewport"', "<main", "<h1"):
+            assert needed in text, (name, needed)
+    for name in ("docs.html", "report.html"):
+        for needed in ('class="skip"', 'role="status"', "<noscript>"):
+            assert needed in PAGES[name], (name, needed)
+    assert "prefers-color-scheme: dark" in FILES["tokens.css"]
+    assert ":focus-visible" in FILES["base.css"] and "prefers-reduced-motion" in FILES["base.css"]
+
+
+def luminance(colour):
+    parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+TEXT_ON = [*((text, ground) for text in ("ink", "soft", "accent", "accent-strong", "bad", "warn") for ground in ("paper", "panel", "sunken")),
+           ("on-accent", "accent"), ("on-accent", "accent-strong"), ("good", "paper"), ("info", "paper"),
+           *((text, text + "-soft") for text in ("accent", "good", "warn", "bad", "info"))]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast(scheme):
+    """WCAG 2.2 AA: 4.5 for text, 3 for the edges of controls."""
+    light, dark = FILES["tokens.css"].split("prefers-color-scheme: dark")
+    colours = {name: value if len(value) == 7 else "#" + "".join(2 * digit for digit in value[1:])
+               for name, value in re.findall(r"--([\w-]+): (#[0-9a-f]+);", light + (dark if scheme == "dark" else ""))}
+    for text, ground in TEXT_ON:
+        assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    assert contrast(colours["edge"], colours["paper"]) >= 3
 
 
 @pytest.fixture(scope="module")
 def reader():
-    """reader(expression, **names): evaluates JavaScript with the functions of the page and these names in scope."""
+    """reader(expression, **names): evaluates JavaScript with the functions that read the contract and these names in scope."""
     if not shutil.which("node"):
         pytest.skip("node is not installed")
-    script = re.search(r'<script id="pure">(.*?)</script>', PAGE, re.DOTALL).group(1)
+    modules = "".join(f"import * as {name}Module from {json.dumps(str(STATIC / name) + '.mjs')};\n" for name in ("openapi", "request"))
 
     def evaluate(expression, **names):
         names = {"doc": CONTRACT.document, **names}
         heads = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in names.items())
-        done = subprocess.run(["node", "-"], input=f"{script}\n{heads}process.stdout.write(JSON.stringify({expression}))",
-                              capture_output=True, text=True, check=False, timeout=20)
+        done = subprocess.run(["node", "--input-type=module", "-"], text=True, check=False, timeout=20, capture_output=True,
+                              input=f"{modules}const reader = {{...openapiModule, ...requestModule}};\n{heads}"
+                              f"process.stdout.write(JSON.stringify({expression}))")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
     return evaluate
@@ -79,9 +153,15 @@ def test_operations(reader):
 
 
 def test_every_operation_has_one_tag(reader):
-    tags = reader("reader.byTag(doc, reader.operations(doc)).map((tag) => [tag.name, tag.operations.map((one) => one.id)])")
+    tags = reader("""reader.byTag(doc, reader.operations(doc).filter((one) => !one.isWebhook))
+        .map((tag) => [tag.name, tag.operations.map((one) => one.id)])""")
     assert [name for name, _ in tags] == [tag["name"] for tag in CONTRACT.document["tags"]]
-    assert sorted(one for _, ids in tags for one in ids) == sorted([*CONTRACT.operations, *CONTRACT.document["webhooks"]])
+    assert sorted(one for _, ids in tags for one in ids) == sorted(CONTRACT.operations)
+
+
+def test_aliases(reader):
+    found = reader("reader.aliases(reader.operations(doc)).map((one) => `${one.method} ${one.path}`)")
+    assert sorted(found) == sorted(f"{one.method} {path}" for one in CONTRACT.operations.values() for path in one.aliases)
 
 
 @pytest.mark.parametrize("words, some, none", [
@@ -107,8 +187,9 @@ def test_type_text(reader, schema, text):
 
 
 @pytest.mark.parametrize("schema, text", [
-    ({"minimum": 1, "maximum": 5}, "from 1; to 5"), ({"enum": [0, 1], "default": 0}, "one of 0, 1; by default 0"),
-    ({"type": "string"}, ""),
+    ({"minimum": 1, "maximum": 5}, "1 to 5"), ({"minimum": 0}, "0 or more"), ({"maxLength": 9, "pattern": "^x"}, "up to 9 characters; pattern ^x"),
+    ({"enum": [0, 1], "default": 0}, "one of 0, 1; by default 0"), ({"type": "string"}, ""),
+    ({"pattern": "^x", "x-choices": {"Audio": ["x"]}}, ""),
 ])
 def test_limits_text(reader, schema, text):
     assert reader("reader.limits(schema)", schema=schema) == text
@@ -122,6 +203,55 @@ def test_examples_match_their_schemas(reader):
     assert {operation for operation, _, _ in made} >= {"createTask", "signup", "createUpload", "redoTask"}
     for operation, schema, value in made:
         assert CONTRACT.errors(schema, value) == [], (operation, value)
+
+
+ALIASES = {"createTask": {"file": "fileName", "new_format": "newFormat"}, "signup": {"password": "password1", "password_2": "password2"}}
+
+
+@pytest.mark.parametrize("operation", ALIASES)
+def test_other_names_of_fields(reader, operation):
+    """A form shows one field of each; nothing that calls itself another name is left unmarked."""
+    found = reader("""Object.fromEntries(reader.formFields(doc, reader.operations(doc).find((one) => one.id === operation)
+        .body.content["multipart/form-data"].schema).filter((one) => one.aliasOf).map((one) => [one.name, one.aliasOf]))""", operation=operation)
+    assert found == ALIASES[operation]
+    unmarked = re.findall(r'"[^"]+": \{[^{}]*"Another name of [^{}]*\}', json.dumps(CONTRACT.document["components"]["schemas"]))
+    assert unmarked and all("x-alias-of" in one for one in unmarked)
+
+
+@pytest.mark.parametrize("schema, groups, many", [
+    ({"enum": ["a", "b"]}, [["", ["a", "b"]]], False), ({"type": "boolean"}, [["", [True, False]]], False),
+    ({"type": "array", "items": {"$ref": "#/components/schemas/TaskStatus"}}, [["", CONTRACT.document["components"]["schemas"]["TaskStatus"]["enum"]]], True),
+])
+def test_choices(reader, schema, groups, many):
+    assert reader("reader.choices(doc, schema)", schema=schema) == {"groups": groups, "many": many}
+
+
+def test_choices_of_formats(reader):
+    """newFormat takes other spellings, too; the choices are the names of all formats, audio and video apart."""
+    found = reader('reader.choices(doc, {$ref: "#/components/schemas/NewFormat"})')
+    assert [title for title, _ in found["groups"]] == ["Audio", "Video"] and not found["many"]
+    assert [name for _, names in found["groups"] for name in names] == CONTRACT.document["components"]["schemas"]["Format"]["enum"]
+
+
+def test_free_values_have_no_choices(reader):
+    assert reader('[{type: "string"}, {type: "integer"}, {type: "array", items: {type: "string"}}, {}].map((one) => reader.choices(doc, one))') == [None] * 4
+
+
+@pytest.mark.parametrize("schema, text, value", [
+    ({"type": "integer"}, "12", 12), ({"type": "number"}, "-16.5", -16.5), ({"type": "integer"}, "x", "x"), ({"type": "integer"}, " ", " "),
+    ({"type": "string"}, "12", "12"), ({"type": "boolean"}, "true", True), ({"type": "boolean"}, "false", False),
+    ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, "12", "12"), ({"oneOf": [{"type": "integer"}, {"type": "null"}]}, "12", 12),
+])
+def test_typed(reader, schema, text, value):
+    assert reader("reader.typed(doc, schema, text)", schema=schema, text=text) == value
+
+
+@pytest.mark.parametrize("detail, field", [
+    ("newFormat is required", "newFormat"), ("options.crf must be a whole number from 0 to 51", "options.crf"), ("", None), (None, None),
+    ("Idempotency-Key is too long", "Idempotency-Key"),
+])
+def test_field_of_a_problem(reader, detail, field):
+    assert reader("reader.fieldOf(detail)", detail=detail) == field
 
 
 def test_recursive_schema(reader):

@@ -169,7 +169,9 @@ def new_format_schema():
                          for row in media("format") if row["video"] == video)
     names = [name for row in media("format") for name in (row["name"], *row["aliases"])]
     return {"type": "string", "description": f"Audio: {listed(False)}. Video: {listed(True)}. Upper or lower case.",
-            "pattern": f"^({'|'.join(map(pattern, names))})$", "examples": ["flac"]}
+            "pattern": f"^({'|'.join(map(pattern, names))})$", "examples": ["flac"],
+            "x-choices": {kind: [row["name"] for row in media("format") if row["video"] == video]
+                          for kind, video in (("Audio", False), ("Video", True))}}
 
 
 def preset_schema():

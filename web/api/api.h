@@ -52,6 +52,7 @@ mr_handler mr_api_index; /* static.c */
 mr_handler mr_api_openapi;
 mr_handler mr_api_openapi_30;
 mr_handler mr_api_docs;
+mr_handler mr_api_asset;
 mr_handler mr_api_report;
 mr_handler mr_api_confirm_page;
 mr_handler mr_api_reset_page;

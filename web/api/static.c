@@ -1,15 +1,29 @@
-/* Pages and documents that are linked into the program: /openapi.json, /openapi-3.0.json, /docs, /report, and the pages that
- * confirm a mail address and set a new password; / redirects to /docs. */
+/* Pages and documents that are linked into the program: /openapi.json, /openapi-3.0.json, /docs, /report, the pages that
+ * confirm a mail address and set a new password, and under /assets the styles and scripts of all pages; / redirects to
+ * /docs. */
 #include "web/static_files.h"
 
 #include "web/api/api.h"
-#include "web/benchmark_run.h"
 #include "web/openapi_30.h"
 
-/* The pages contain their scripts and styles; nothing is loaded from, or sent to, another host. */
-static const char policy[] = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-                             "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
-                             "frame-ancestors 'none'";
+#include <stdio.h>
+#include <strings.h>
+
+/* Nothing is loaded from, or sent to, another host, and markup holds neither scripts nor styles. A response that /docs
+ * shows is a blob. */
+static const char policy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'";
+
+/* What /assets serves. */
+static const struct {
+    const char *suffix, *content_type;
+} asset_types[] = {
+    {".css", "text/css; charset=utf-8"},
+    {".mjs", "text/javascript; charset=utf-8"},
+    {".svg", "image/svg+xml"},
+};
 
 static enum mr_status find(const char *name, const struct mr_static_file **ret, struct mr_err *err)
 {
@@ -17,9 +31,23 @@ static enum mr_status find(const char *name, const struct mr_static_file **ret, 
     while (file->name && strcmp(file->name, name) != 0)
         file++;
     if (!file->name)
-        return mr_fail(err, MR_INTERNAL, "file is not linked into the program: %s", name);
+        return mr_fail(err, MR_NOT_FOUND, "nothing is served under this path");
     *ret = file;
     return MR_OK;
+}
+
+/* header: Accept-Encoding, or NULL. Source: RFC 9110, section 12.5.3. */
+static bool accepts_gzip(const char *header)
+{
+    for (const char *at = header; at; at = strchr(at, ',')) {
+        at += strspn(at, ", \t");
+        if (strncasecmp(at, "gzip", 4) != 0 || !strchr(" \t;,", at[4]))
+            continue;
+        double weight = 1;
+        (void)sscanf(at + 4, " ; q=%lf", &weight);
+        return weight > 0;
+    }
+    return false;
 }
 
 static enum mr_status add_headers(struct mr_request *req, struct mr_err *err)
@@ -34,7 +62,11 @@ static enum mr_status respond(struct mr_request *req, const char *name, const ch
     const struct mr_static_file *file = NULL;
     MR_TRY(find(name, &file, err));
     MR_TRY(add_headers(req, err));
-    return mr_respond_bytes(req, 200, content_type, file->data, file->len, err);
+    MR_TRY(mr_respond_header(req, "Vary", "Accept-Encoding", err));
+    if (!accepts_gzip(mr_request_header(req, "Accept-Encoding")))
+        return mr_respond_bytes(req, 200, content_type, file->data, file->len, err);
+    MR_TRY(mr_respond_header(req, "Content-Encoding", "gzip", err));
+    return mr_respond_bytes(req, 200, content_type, file->gzip, file->gzip_len, err);
 }
 
 enum mr_status mr_api_index(void *app, struct mr_request *req, struct mr_err *err)
@@ -84,6 +116,16 @@ enum mr_status mr_api_reset_page(void *app, struct mr_request *req, struct mr_er
 
 enum mr_status mr_api_report(void *app, struct mr_request *req, struct mr_err *err)
 {
-    MR_TRY(mr_benchmark_check_enabled(app, err));
+    (void)app;
     return respond(req, "report.html", "text/html; charset=utf-8", err);
+}
+
+enum mr_status mr_api_asset(void *app, struct mr_request *req, struct mr_err *err)
+{
+    (void)app;
+    const char *name = mr_request_param(req, "name"), *suffix = strrchr(name, '.');
+    for (size_t i = 0; suffix && i < sizeof asset_types / sizeof *asset_types; i++)
+        if (strcmp(suffix, asset_types[i].suffix) == 0)
+            return respond(req, name, asset_types[i].content_type, err);
+    return mr_fail(err, MR_NOT_FOUND, "nothing is served under this path");
 }

@@ -30,6 +30,16 @@ def _without_a_token(env, call):
     return call()
 
 
+@case("asset", 200)
+def _a_stylesheet(env, call):
+    return call(path={"name": "base.css"})
+
+
+@case("asset", 404)
+def _no_such_asset(env, call):
+    return call(path={"name": "none.css"})
+
+
 @case("converterHealth", 200)
 def _with_the_pong(env, call):
     answer = call(params={"wait": "1"})

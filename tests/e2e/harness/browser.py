@@ -1,0 +1,112 @@
+"""A headless Chromium, driven through Debian's python3-selenium."""
+
+import json
+import os
+import shutil
+import tempfile
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+from .waiting import wait_for
+
+# What the page must not have at any width: [what is too wide, what is too small].
+MEASURE = """
+const width = document.documentElement.clientWidth;
+const seen = (node) => node.checkVisibility({checkOpacity: true, checkVisibilityCSS: true});
+const name = (node) => `${node.tagName} ${node.id || node.className} "${(node.textContent || '').trim().slice(0, 40)}"`;
+const hidden = (node) => node.closest('.visually-hidden, .skip, pre');
+const all = [...document.body.querySelectorAll('*')].filter((node) => seen(node) && !hidden(node));
+const wide = document.documentElement.scrollWidth > width ? ['the page'] : [];
+const small = all.filter((node) => [...node.childNodes].some((one) => one.nodeType === 3 && one.data.trim()) &&
+  parseFloat(getComputedStyle(node).fontSize) * (node.ownerSVGElement ? node.getScreenCTM().a : 1) < 11.99);
+return [[...wide, ...all.filter((node) => node.getBoundingClientRect().right > width + 1 && !node.ownerSVGElement).map(name)], small.map(name)];
+"""
+
+
+class Browser:
+    def __init__(self):
+        # Under /tmp: the sockets of its processes have short names there.
+        self.profile = tempfile.mkdtemp(prefix="mediarun-chromium.", dir="/tmp")
+        options = webdriver.ChromeOptions()
+        options.binary_location = "/usr/bin/chromium"
+        for argument in ("--headless=new", "--disable-dev-shm-usage", "--disable-gpu", "--disable-extensions", "--no-first-run",
+                         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
+                         "--autoplay-policy=user-gesture-required", f"--user-data-dir={self.profile}"):
+            options.add_argument(argument)
+        if os.geteuid() == 0:
+            options.add_argument("--no-sandbox")  # Chromium's own sandbox does not work for root
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+        self.driver.set_page_load_timeout(20)
+        self.driver.set_script_timeout(20)
+
+    def close(self):
+        self.driver.quit()
+        shutil.rmtree(self.profile, ignore_errors=True)
+
+    def size(self, width, height=900):
+        """The size of the page itself; windows cannot be narrower than 500 px."""
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600})
+
+    def scheme(self, name):
+        """dark or light."""
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": name}]})
+
+    def open(self, url):
+        self.driver.get("about:blank")  # a new page, even if only the part after # differs
+        self.driver.get_log("browser")
+        self.driver.get(url)
+        return self
+
+    def find(self, selector):
+        """The first element of a CSS selector."""
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector):
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def run(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def shown(self, selector):
+        """True if the first element of a selector can be seen; Selenium's own is_displayed takes what is folded for visible."""
+        return self.run("return document.querySelector(arguments[0]).checkVisibility()", selector)
+
+    def text(self, selector):
+        """What is shown of an element."""
+        return self.find(selector).text
+
+    def wait(self, condition, what, seconds=20):
+        return wait_for(condition, what, seconds, 0.02)
+
+    def click(self, selector):
+        """By script: what is sticky or moves cannot get in the way."""
+        self.run("arguments[0].click()", self.find(selector))
+
+    def put(self, selector, value):
+        """Fills a field as a person does: with the events."""
+        self.run("arguments[0].value = arguments[1]; for (const name of ['input', 'change'])"
+                 " arguments[0].dispatchEvent(new Event(name, {bubbles: true}))", self.find(selector), value)
+
+    def faults(self):
+        """What the console says: failed requests, violations of the policy, errors of scripts."""
+        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+
+    def measure(self):
+        """What is wider than the page, and what is in letters of less than 12 px."""
+        return dict(zip(("wide", "small"), self.run(MEASURE)))
+
+    def screenshot(self, path):
+        """The whole page."""
+        height = self.run("return document.documentElement.scrollHeight")
+        width = self.run("return document.documentElement.clientWidth")
+        self.size(width, min(height, 8000))
+        self.driver.save_screenshot(str(path))
+
+    def weight(self):
+        """Bytes that the page took from the network, with everything that it loaded."""
+        return sum(entry["transferSize"] for entry in json.loads(self.run(
+            "return JSON.stringify([...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')])")))

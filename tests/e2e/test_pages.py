@@ -1,0 +1,249 @@
+"""The pages in a real browser, a headless Chromium: what is shown, sent and taken over; sizes, keyboard, console."""
+
+import json
+
+import pytest
+import requests
+
+from harness.browser import Browser
+from harness.client import PASSWORD
+from harness.contract_environment import CONTRACT
+from harness.waiting import wait_for
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+PAGE_BYTES_MAX = 150_000
+WIDTHS = (320, 375, 768, 1440, 3840)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    browser = Browser()
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def docs(browser, stack):
+    """docs(id): opens /docs with this operation, and waits until it is there."""
+    def open_page(operation="", width=1440):
+        browser.size(width)
+        browser.open(f"{stack.url}/docs#{operation}")
+        browser.wait(lambda: browser.find("#main").get_attribute("aria-busy") == "false", "the operations")
+        if operation:
+            show(operation)
+        return browser
+
+    def show(operation):
+        browser.run("location.hash = arguments[0]", operation)
+        browser.wait(lambda: browser.all(f"#{operation} .about"), operation)
+    open_page.show = show
+    return open_page
+
+
+def fill(browser, operation, **values):
+    for name, value in values.items():
+        browser.put(f'#{operation} [data-field="{name.replace("__", ".")}"] :is(input, select)', value)
+
+
+def send(browser, operation):
+    """Sends the form of an operation; returns what stands in the first line of the response."""
+    browser.run("document.querySelector(arguments[0])?.remove()", f"#{operation} .answer-head")
+    browser.click(f"#{operation} button[type=submit]")
+    browser.wait(lambda: browser.all(f"#{operation} .answer-head"), "a response", 20)
+    return browser.text(f"#{operation} .answer-head .status")
+
+
+def body(browser, operation):
+    return json.loads(browser.text(f'#{operation} .answer pre[aria-label="Body"]'))
+
+
+def test_login_fills_the_token(docs, stack):
+    user = stack.client()
+    browser = docs("login")
+    assert browser.text("#token-state") == "No token yet"
+    fill(browser, "login", username=user.username, password=PASSWORD)
+    assert send(browser, "login") == "200 OK"
+    assert browser.find("#token").get_attribute("value") == body(browser, "login")["access_token"]
+    assert browser.text("#token-state").startswith("Logged in until ")
+    docs.show("me")
+    assert send(browser, "me") == "200 OK" and body(browser, "me")["username"] == user.username
+    browser.run("scrollTo(0, document.body.scrollHeight)")
+    assert browser.run("const at = document.querySelector('#token').getBoundingClientRect(); return at.top >= 0 && at.bottom < 100"), "in sight"
+    docs.show("logOutEverywhere")
+    assert send(browser, "logOutEverywhere") == "200 OK"
+    assert browser.text("#token-state") == "Token has ended: log in again" and browser.find("#token").get_attribute("value") == ""
+
+
+def test_token_is_typed_in(docs, stack, user):
+    browser = docs("me")
+    assert browser.shown("#me .lacks")
+    key = user.post("/api/keys", json={"name": "reader", "scopes": ["read"]}).json()["key"]
+    browser.put("#token", key)
+    assert browser.text("#token-state") == "API key in use" and not browser.shown("#me .lacks")
+    assert send(browser, "me") == "200 OK"
+    browser.put("#token", "mr_" + "x" * 43)
+    assert send(browser, "me") == "401 Unauthorized"
+    assert browser.text("#token-state") == "Token was refused: log in again"
+    browser.click("#token-forget")
+    assert browser.find("#token").get_attribute("value") == "" and browser.shown("#me .lacks")
+
+
+def test_a_file_is_converted(docs, user, media):
+    """A form with a file and options; a mistake is said at its field; the response has status, headers and body."""
+    browser = docs("createTask")
+    browser.put("#token", user.token)
+    browser.find("#createTask [data-field=fileName] input").send_keys(str(media.tone("mp3")))
+    fill(browser, "createTask", newFormat="wav", options__sample_rate="9")
+    assert send(browser, "createTask") == "400 Bad Request"
+    assert browser.text('#createTask [data-field="options.sample_rate"] .fault').startswith("options.sample_rate must be")
+    fill(browser, "createTask", options__sample_rate="8000")
+    curl = browser.text("#createTask .curl")
+    assert "-F 'fileName=@" in curl and "--form-string 'options={\"sample_rate\":8000}'" in curl
+    assert send(browser, "createTask") == "201 Created"
+    assert not browser.shown('#createTask [data-field="options.sample_rate"] .fault')
+    headers = browser.text("#createTask .answer .headers")
+    assert "content-type\napplication/json" in headers and "location\n/api/tasks/" in headers
+    task = user.finish(body(browser, "createTask")["task"])
+    docs.show("getFile")
+    assert browser.text("#getFile .answer") == ""
+    browser.click("#getFile button[type=submit]")
+    assert browser.text("#getFile [data-field=file_id] .fault") == "file_id is required"
+    fill(browser, "getFile", file_id=task["file_id"])
+    assert send(browser, "getFile") == "200 OK"
+    browser.wait(lambda: browser.run("return document.querySelector('#getFile audio')?.readyState > 0"), "audio that can be played")
+    assert not [fault for fault in browser.faults() if "400 (Bad Request)" not in fault]
+
+
+def test_json_is_made_of_fields(docs, user):
+    browser = docs("createKey")
+    browser.put("#token", user.token)
+    fill(browser, "createKey", name="mine", expires_in="60")
+    browser.click("#createKey [data-field=scopes] [value=write]")
+    assert '{\n  "name": "mine",\n  "scopes": [\n    "write"\n  ],\n  "expires_in": 60\n}' in browser.text("#createKey .curl")
+    assert send(browser, "createKey") == "201 Created"
+    browser.click("#createKey .taken button")
+    assert browser.text("#token-state") == "API key in use"
+    browser.put("#createKey select[id^=way]", "application/json, as text")
+    assert browser.find("#createKey textarea").get_attribute("value").startswith("{")
+
+
+def test_choices_are_selects(docs):
+    """Where the contract lists values, they are chosen."""
+    browser = docs()
+    browser.run("for (const one of document.querySelectorAll('details.operation')) one.open = true")
+    browser.wait(lambda: browser.all("#benchmarkStart form"), "all forms")
+    schemas = CONTRACT.document["components"]["schemas"]
+    listed = {"newFormat": schemas["Format"]["enum"], "preset": schemas["Preset"]["enum"], "priority": schemas["Priority"]["enum"],
+              **{f"options.{name}": one["enum"] for name, one in schemas["TaskOptions"]["properties"].items() if "enum" in one},
+              "options.resize.fit": ["pad", "crop", "stretch"], "options.mute": ["true", "false"]}
+    for name, values in listed.items():
+        shown = browser.run("return [...document.querySelectorAll(arguments[0])].map((one) => one.value)", f'#createTask [data-field="{name}"] > select option')
+        assert shown == ["", *values], name
+    assert [one.get_attribute("label") for one in browser.all("#createTask [data-field=newFormat] optgroup")] == ["Audio", "Video"]
+    for operation in CONTRACT.operations.values():
+        for parameter in operation.parameters:
+            schema = parameter["schema"]
+            if "enum" in schema or "enum" in schema.get("items", {}):
+                assert browser.all(f'#{operation.id} [data-field="{parameter["name"]}"] :is(select, [type=checkbox])'), (operation.id, parameter["name"])
+    assert browser.faults() == []
+
+
+def test_everything_is_there(docs):
+    """All operations; webhooks apart and without a form; the older systems' addresses in one folded group."""
+    browser = docs("taskEnded")
+    found = browser.run("return [...document.querySelectorAll('details.operation')].map((one) => one.id)")
+    assert sorted(found) == sorted([*CONTRACT.operations, *CONTRACT.document["webhooks"], "older-addresses"])
+    assert browser.run("return document.querySelector('#taskEnded').parentNode.querySelectorAll('.operation').length") == len(CONTRACT.document["webhooks"])
+    assert not browser.all("#taskEnded form") and "go the other way" in browser.run("return document.querySelector('#taskEnded').parentNode.innerText")
+    assert not browser.shown("#older-addresses table")
+    browser.run("location.hash = 'older-addresses'")
+    browser.wait(lambda: browser.shown("#older-addresses table"), "the group to open")
+    rows = browser.run("return [...document.querySelectorAll('#older-addresses tbody td:first-child')].map((one) => one.innerText)")
+    assert sorted(rows) == sorted(f"{one.method} {alias}" for one in CONTRACT.operations.values() for alias in one.aliases)
+    assert browser.weight() < PAGE_BYTES_MAX
+
+
+def test_docs_fit(docs):
+    """With everything open, at all widths: nothing is wider than the page, nothing is in small print, the form comes before the prose."""
+    browser = docs("createTask")
+    browser.run("for (const one of document.querySelectorAll('details.operation, #createTask details')) one.open = true")
+    browser.wait(lambda: browser.all("#benchmarkStart form"), "all forms")
+    for width in WIDTHS:
+        browser.size(width)
+        browser.scheme("dark" if width in (375, 1440) else "light")
+        assert browser.measure() == {"wide": [], "small": []}, width
+        form, about = (browser.run("const at = document.querySelector(arguments[0]).getBoundingClientRect(); return [at.left, at.top]", f"#createTask {part}")
+                       for part in (".try", ".about"))
+        assert form[1] < about[1] if width < 1280 else form[0] < about[0], width
+        assert browser.shown("#token") and browser.shown("#nav") == (width > 960), width
+    browser.size(375)
+    browser.click("#menu")
+    assert browser.shown("#search") and browser.measure() == {"wide": [], "small": []}
+    browser.click("#nav a[href='#getTask']")
+    browser.wait(lambda: not browser.shown("#nav"), "the menu to close")
+    assert browser.faults() == []
+
+
+def test_keyboard(docs):
+    browser = docs("", 375)
+    page = browser.find("body")
+    page.send_keys("\ue004")  # Tab
+    assert browser.run("return document.activeElement.textContent") == "Skip to the operations"
+    page.send_keys("/")
+    assert browser.run("return document.activeElement.id") == "search"
+    browser.find("#search").send_keys("cancel")
+    assert browser.text("#found").startswith("2 of ") or browser.text("#found").startswith("3 of ")
+    shown = browser.run("return [...document.querySelectorAll('#nav li a')].filter((one) => one.checkVisibility()).map((one) => one.hash)")
+    assert "#cancelTask" in shown and "#signup" not in shown
+    browser.find("#search").send_keys("\ue00c")  # Escape
+    assert not browser.shown("#nav") and browser.run("return document.activeElement.id") == "menu"
+    browser.click("#nav a[href='#cancelTask']")
+    browser.wait(lambda: browser.all("#cancelTask form"), "the form")
+    assert browser.run("return document.activeElement.parentNode.id") == "cancelTask"
+    browser.find("#cancelTask summary").send_keys("\ue007")  # Enter
+    assert not browser.shown("#cancelTask form")
+
+
+def test_report_explains_itself(browser, stack):
+    browser.size(375)
+    browser.open(stack.url + "/report")
+    browser.wait(lambda: browser.shown("#off"), "the explanation")
+    assert browser.text("#state") == "Turned off" and "ENABLE_BENCHMARK=1" in browser.text("#off")
+    assert not browser.shown("#report") and not browser.shown("#empty")
+    assert browser.measure() == {"wide": [], "small": []}
+    assert not [fault for fault in browser.faults() if "404 (Not Found)" not in fault]
+
+
+def test_report_draws(browser, make_stack, media):
+    stack = make_stack(web_settings={"ENABLE_BENCHMARK": "1"}, settings={"STRESS_TEST": "1"})
+    browser.size(1440)
+    browser.open(stack.url + "/report")
+    browser.wait(lambda: browser.shown("#empty"), "the way to start")
+    assert f"curl {stack.url}/benchmark/conversion/start" in browser.text("#command")
+    with open(media.tone("mp3"), "rb") as file:
+        assert requests.post(stack.url + "/benchmark/conversion/start", files={"fileName": file},
+                             data={"newFormat": "wav", "taskNumber": 6}, timeout=60).status_code == 200
+    wait_for(lambda: stack.sql("SELECT count(*) FROM tasks WHERE status = 'processed'") == [["6"]], "the conversions", 30, 0.1)
+    ids = [row[0] for row in stack.sql("SELECT id FROM tasks ORDER BY id")]
+    for task, seconds in zip(ids, (1, 2, 3, 125, 126, 127)):
+        stack.sql(f"UPDATE tasks SET processed_at = uploaded_at + interval '{seconds} s' WHERE id = {task}")
+    for width in (1440, 320):
+        browser.size(width)
+        browser.open(stack.url + "/report")
+        browser.wait(lambda: browser.all("#chart .bar"), "the chart")
+        heights = [float(one.get_attribute("height")) for one in browser.all("#chart .bar")]
+        assert len(heights) == 3 and heights[0] == heights[2] > 50 and heights[1] == 0
+        assert browser.text("#state") == "Ended" and "ready\n6" in browser.text("#totals")
+        cells = browser.run("return [...document.querySelectorAll('#rows tr')].map((one) => [...one.cells].map((cell) => cell.textContent))")
+        assert cells == [["1", "3", "3"], ["2", "0", "3"], ["3", "3", "6"]]
+        assert browser.measure() == {"wide": [], "small": []}
+    assert browser.faults() == [] and browser.weight() < PAGE_BYTES_MAX
+
+
+@pytest.mark.parametrize("path", ["/api/auth/confirm", "/api/auth/reset/password"])
+def test_pages_of_mails(browser, stack, path):
+    browser.size(320)
+    browser.open(stack.url + path + "?token=x")
+    assert browser.measure() == {"wide": [], "small": []} and browser.faults() == []
+    assert browser.run("return getComputedStyle(document.querySelector('button')).backgroundColor") != "rgba(0, 0, 0, 0)", "the styles are there"
