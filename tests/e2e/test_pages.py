@@ -66,6 +66,8 @@ def test_login_fills_the_token(docs, stack):
     assert send(browser, "login") == "200 OK"
     assert browser.find("#token").get_attribute("value") == body(browser, "login")["access_token"]
     assert browser.text("#token-state").startswith("Logged in until ")
+    browser.click("#token-show")
+    assert browser.find("#token").get_attribute("type") == "text" and browser.text("#token-show") == "Hide"
     docs.show("me")
     assert send(browser, "me") == "200 OK" and body(browser, "me")["username"] == user.username
     browser.run("scrollTo(0, document.body.scrollHeight)")
@@ -146,6 +148,9 @@ def test_choices_are_selects(docs):
             schema = parameter["schema"]
             if "enum" in schema or "enum" in schema.get("items", {}):
                 assert browser.all(f'#{operation.id} [data-field="{parameter["name"]}"] :is(select, [type=checkbox])'), (operation.id, parameter["name"])
+    assert browser.run("return [...document.querySelectorAll('input, select, textarea')].filter((one) => !one.labels.length).length") == 0
+    ids = browser.run("return [...document.querySelectorAll('[id]')].map((one) => one.id)")
+    assert len(ids) == len(set(ids))
     assert browser.faults() == []
 
 

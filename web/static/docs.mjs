@@ -44,7 +44,7 @@ function olderAddresses(all) {
   const table = make("table", {}, make("caption", { class: "visually-hidden" }, "Addresses of the older systems and the operations that they lead to"),
     make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Address"), make("th", { scope: "col" }, "Does the same as"))), make("tbody", {}, rows));
   const box = make("details", { id: "older-addresses", class: "operation" }, make("summary", {}, make("h3", {}, "Addresses of the older systems",
-    make("span", { class: "summary" }, `${rows.length} other paths for the operations above; new clients do not need them`))), make("div", { class: "operation-body alone" }, table));
+    make("span", { class: "summary" }, `${rows.length} other paths for the operations above; new clients do not need them`))), make("div", { class: "operation-body alone" }, make("div", {}, table)));
   byId("operations").append(make("section", { class: "group-of-operations" }, box));
   byId("groups").append(make("section", {}, make("ul", {}, make("li", {}, make("a", { href: "#older-addresses" }, "Addresses of the older systems")))));
 }

@@ -84,18 +84,18 @@ export function field(doc, path, schema, { required = false, isFile = false, abo
   const single = full.type || chosen ? full : openapi.resolve(doc, openapi.alternatives(full).find((one) => one.type !== "null") ?? full);
   const input = chosen ? selectOf(full, chosen, required) : textOf(doc, { ...single, ...full }, name, isFile);
   const id = input.id = `field${++made}`;
-  const help = first(about ?? full.description);
   input.setAttribute("aria-describedby", `${id}-fault ${id}-help`);
   if (required) input.setAttribute("aria-required", "true");
   const node = make("div", { class: "field", "data-field": path }, labelled(name, required, id), input,
-    make("p", { class: "fault", id: `${id}-fault`, hidden: true }), make("div", { class: "help", id: `${id}-help` }, help));
+    make("p", { class: "fault", id: `${id}-fault`, hidden: true }), make("div", { class: "help", id: `${id}-help` }, help(about ?? full.description, single)));
   return { node, input, read: reader(doc, full, input, isFile) };
 }
 
-/* The first sentence of a description: all of it stands beside the form. */
-function first(text) {
-  const sentence = /^.*?[.;](?=\s|$)/s.exec(text ?? "")?.[0] ?? text ?? "";
-  return sentence.length > 120 ? [] : prose(sentence.replace(/;$/, "."));
+/* The first sentence of a description, if it is short, and a number's range: all of it stands beside the form. */
+function help(text, full) {
+  const sentence = /^.*?\.(?=\s|$)/s.exec(text ?? "")?.[0] ?? text ?? "";
+  const range = "minimum" in full && "maximum" in full ? `${full.minimum} to ${full.maximum}.` : "";
+  return prose([sentence.length > 120 ? "" : sentence, range].filter(Boolean).join(" "));
 }
 
 /* Says at the field what is wrong with it, and opens the groups it is in; false if there is no such field. */

@@ -54,15 +54,17 @@ function content(doc, all) {
 
 function parameters(doc, operation) {
   if (!operation.parameters.length) return null;
-  return make("section", {}, make("h4", {}, "Parameters"), make("dl", { class: "entries" }, operation.parameters.map((one) =>
-    entry(one.name, `in ${one.in}, ${openapi.typeText(doc, one.schema)}`, one.required, one.description,
+  return make("section", {}, make("h4", {}, operation.isWebhook ? "Headers" : "Parameters"), make("dl", { class: "entries" }, operation.parameters.map((one) =>
+    entry(one.name, [operation.isWebhook ? "" : `in ${one.in}, `, openapi.typeText(doc, one.schema)].join(""), one.required, one.description,
       openapi.limits(openapi.resolve(doc, one.schema ?? {})), null))));
 }
 
 function responses(doc, operation) {
-  return make("section", {}, make("h4", {}, operation.isWebhook ? "Your answer" : "Responses"), operation.responses.map(([status, response]) => {
+  return make("section", {}, make("h4", {}, operation.isWebhook ? "Your answer" : "Responses"), [...operation.responses].sort(([a], [b]) => a < b ? -1 : 1).map(([status, response]) => {
     const text = (openapi.prose(response.description ?? "")[0] ?? []).map((piece) => piece.code ? make("code", {}, piece.text) : piece.text);
-    return lazy([make("span", { class: "status", "data-class": status[0] }, status), " ", text], () => make("div", { class: "nested" },
+    const head = [make("span", { class: "status", "data-class": status[0] }, status), " ", text];
+    if (!response.headers && !response.content) return make("p", { class: "response" }, head);
+    return lazy(head, () => make("div", { class: "nested" },
       Object.entries(response.headers ?? {}).map(([name, header]) =>
         make("p", { class: "small" }, make("code", {}, name), " ", openapi.resolve(doc, header).description ?? "")),
       content(doc, response.content)), { class: "response" });

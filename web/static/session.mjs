@@ -33,7 +33,7 @@ function refresh() {
   box.dataset.state = state;
   if (box.lastElementChild.textContent !== text) box.lastElementChild.textContent = text; /* announced only if it changes */
   byId("token-login").hidden = Boolean(token()) && state === "good";
-  byId("token-forget").hidden = !token();
+  byId("token-forget").hidden = byId("token-show").hidden = !token();
   for (const listener of listeners) listener();
 }
 
@@ -53,10 +53,18 @@ export function heard(status, sent, endsTokens) {
   else if (endsTokens && status < 300 && !sent.startsWith("mr_")) set("", ["none", "Token has ended: log in again"]);
 }
 
+function toggleShown() {
+  const isShown = byId("token").type === "password";
+  byId("token").type = isShown ? "text" : "password";
+  byId("token-show").setAttribute("aria-pressed", String(isShown));
+  byId("token-show").textContent = isShown ? "Hide" : "Show";
+}
+
 export function start() {
   byId("token-form").addEventListener("submit", (event) => event.preventDefault());
   byId("token").addEventListener("input", () => set(byId("token").value));
   byId("token-forget").addEventListener("click", () => { set(""); byId("token").focus(); });
+  byId("token-show").addEventListener("click", toggleShown);
   setInterval(refresh, 30_000);
   refresh();
 }
