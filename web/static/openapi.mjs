@@ -152,7 +152,7 @@ export function formFields(doc, schema) {
   for (const part of [schema, ...others])
     for (const [name, one] of Object.entries(part.properties ?? {})) {
       const field = resolve(doc, one);
-      fields.set(name, { name, isFile: field.format === "binary", required: isRequired(name), aliasOf: field["x-alias-of"] ?? null, schema: field });
+      fields.set(name, { name, isFile: field.format === "binary", required: isRequired(name), aliasOf: part["x-field-aliases"]?.[name] ?? null, schema: field });
     }
   return [...fields.values()];
 }

@@ -27,7 +27,7 @@ function inner(doc, schema) {
 
 function properties(doc, full) {
   const all = Object.entries(full.properties).map(([name, one]) =>
-    [openapi.resolve(doc, one)["x-alias-of"], fieldEntry(doc, name, one, (full.required ?? []).includes(name))]);
+    [full["x-field-aliases"]?.[name], fieldEntry(doc, name, one, (full.required ?? []).includes(name))]);
   const others = all.filter(([alias]) => alias);
   return [make("dl", { class: "entries" }, all.filter(([alias]) => !alias).map(([, node]) => node)),
     others.length ? lazy("Other names of these fields", () => make("dl", { class: "entries" }, others.map(([, node]) => node))) : null];

@@ -81,10 +81,11 @@ const health = await good("converterHealth", anonymous.GET("/converter-health", 
 if (health.status === "healthy" && health.ms < 0) throw new Error("the alternatives are told apart by status");
 await good("openapi30", anonymous.GET("/openapi-3.0.json"));
 await good("openapi", anonymous.GET("/openapi.json"));
-for (const [name, path] of [["docs", "/docs"], ["index", "/"]] as const) await opened(name, anonymous.GET(path, { parseAs: "text" }));
+for (const [name, path] of [["docs", "/docs"], ["report", "/report"], ["index", "/"]] as const) await opened(name, anonymous.GET(path, { parseAs: "text" }));
+
+await opened("asset", anonymous.GET("/assets/{name}", { params: { path: { name: "base.css" } }, parseAs: "text" }));
 
 /* The stack has no benchmark, and a user is not the platform. */
-await refused("report", 404, anonymous.GET("/report", { parseAs: "text" }));
 await refused("benchmarkStart", 404, anonymous.POST("/benchmark/conversion/start", { body: { newFormat: "wav", taskNumber: 1 } }));
 await refused("benchmarkData", 404, anonymous.GET("/benchmark/conversion/data"));
 await refused("benchmarkResult", 404, anonymous.GET("/benchmark/conversion/result"));
