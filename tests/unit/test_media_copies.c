@@ -3,6 +3,7 @@
 #include "worker/media/frame_heads.h"
 #include "worker/media/video_look.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -120,6 +121,93 @@ static void test_damage_is_told(void **state)
     }
 }
 
+/* How many packets of the file make its decoders report an error, or guess. */
+static int reports_of(AVFormatContext *input, AVCodecContext *decoders[])
+{
+    int reports = 0, rc = 0;
+    MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
+    MR_AUTO_FRAME AVFrame *frame = av_frame_alloc();
+    for (bool more = true; more;) {
+        more = av_read_frame(input, packet) >= 0;
+        for (unsigned i = 0; i < input->nb_streams; i++) {
+            if (more && (unsigned)packet->stream_index != i)
+                continue;
+            rc = avcodec_send_packet(decoders[i], more ? packet : NULL);
+            while (rc >= 0 && (rc = avcodec_receive_frame(decoders[i], frame)) >= 0)
+                reports += (frame->decode_error_flags & FF_DECODE_ERROR_CONCEALMENT_ACTIVE) != 0;
+            reports += rc != AVERROR(EAGAIN) && rc != AVERROR_EOF;
+        }
+        av_packet_unref(packet);
+    }
+    return reports;
+}
+
+static int decode_by_libav(const char *file)
+{
+    enum { STREAMS = 2 };
+    char path[128];
+    AVFormatContext *input = NULL;
+    AVCodecContext *decoders[STREAMS] = {0};
+    snprintf(path, sizeof path, "%s/%s", video_dir()->path, file);
+    if (avformat_open_input(&input, path, NULL, NULL) < 0)
+        return 1;
+    assert_true(avformat_find_stream_info(input, NULL) >= 0 && input->nb_streams <= STREAMS);
+    for (unsigned i = 0; i < input->nb_streams; i++) {
+        const AVCodecParameters *params = input->streams[i]->codecpar;
+        decoders[i] = avcodec_alloc_context3(avcodec_find_decoder(params->codec_id));
+        assert_true(avcodec_parameters_to_context(decoders[i], params) >= 0);
+        decoders[i]->pkt_timebase = input->streams[i]->time_base;
+        assert_int_equal(avcodec_open2(decoders[i], NULL, NULL), 0);
+    }
+    int reports = reports_of(input, decoders);
+    for (unsigned i = 0; i < STREAMS; i++)
+        avcodec_free_context(&decoders[i]);
+    avformat_close_input(&input);
+    return reports;
+}
+
+static void flip_a_bit(const char *file, uint32_t *random)
+{
+    size_t len;
+    char *data = media_run(video_dir(), &len, "cat %s", file);
+    *random = *random * 1664525 + 1013904223;
+    size_t at = len / 8 + (*random >> 8) % (len / 8 * 6);
+    data[at] = (char)(data[at] ^ 1 << (*random >> 5 & 7));
+    media_write_file(video_dir(), "flipped", data, len);
+    free(data);
+}
+
+/* One bit, as a bad disk leaves it: what a decoder reports, and what a checksum shows, is told; a copy that was not decoded
+ * says so; and no file makes the converter fail by itself. */
+static void test_flipped_bits_are_told(void **state)
+{
+    (void)state;
+    enum { FLIPS = 4 };
+    static const char with_sums[] = "flac,ac3,eac3,ogg";
+    uint32_t random = 7;
+    int reported = 0;
+    for (size_t i = 0; i < COPIES * FLIPS; i++) {
+        const char *file = copies[i / FLIPS].file, *format = copies[i / FLIPS].format;
+        flip_a_bit(file, &random);
+        bool has_sum = strstr(with_sums, format), is_reported = decode_by_libav("flipped");
+        reported += is_reported;
+        for (int decodes = 0; decodes < 2; decodes++) {
+            MR_AUTO_JSON json_t *options = decodes ? json_pack("{s:s}", "verify", "decode") : NULL,
+                                *receipt = NULL;
+            struct mr_err err = {0};
+            enum mr_status status = try_edit("flipped", format, options, &receipt, &err);
+            const json_t *warnings = json_object_get(receipt, "warnings");
+            bool is_told = json_array_size(warnings) > 0;
+            bool was_decoded = json_is_object(json_object_get(receipt, "loudness"));
+            if (status ? status == MR_INTERNAL
+                       : !is_told && (has_sum || (is_reported && (decodes || was_decoded))))
+                fail_msg("%s, flip %zu, decoded %d, reported %d: %s", file, i % FLIPS, decodes, is_reported,
+                         status ? err.message : "nothing is told");
+        }
+    }
+    assert_true(reported >= FLIPS);
+}
+
 /* Nothing of a packet is believed: any bytes of any length are read within their bounds (sanitizers watch). */
 static void test_any_bytes(void **state)
 {
@@ -161,10 +249,12 @@ int main(void)
 {
     if (!video_start())
         return 1;
+    av_log_set_level(AV_LOG_QUIET);
     make_inputs();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_as_decoded),
         cmocka_unit_test(test_damage_is_told),
+        cmocka_unit_test(test_flipped_bits_are_told),
         cmocka_unit_test(test_any_bytes),
     };
     int failed = cmocka_run_group_tests_name("copies", tests, NULL, NULL);

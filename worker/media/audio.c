@@ -262,7 +262,7 @@ static enum mr_status learn(struct mr_audio *audio, const AVPacket *packet, stru
     MR_TRY(mr_decoder_push(decoder, packet, take_frame, audio, err));
     if (audio->counter.is_on)
         mr_counter_learn(&audio->counter, packet, decoder->context, audio->samples - before,
-                         !decoder->bad_packets && !decoder->tail_packets && !decoder->links);
+                         !mr_decoder_is_damaged(decoder) && !decoder->tail_packets && !decoder->links);
     return MR_OK;
 }
 

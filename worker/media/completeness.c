@@ -1,6 +1,7 @@
 #include "worker/media/completeness.h"
 
 #include "worker/media/cut.h"
+#include "worker/media/ogg_end.h"
 
 #include <errno.h>
 #include <libavutil/common.h>
@@ -81,7 +82,11 @@ static void warn_of_cut(struct mr_track *const tracks[MR_SLOTS], const struct mr
 {
     const struct mr_demuxer *input = parts->input;
     struct mr_notes *notes = parts->notes;
-    if (mr_cut_ogg_is_open(input->source))
+    enum mr_ogg_end ogg = mr_ogg_end_of(input->source);
+    if (ogg == MR_OGG_DAMAGED)
+        mr_notes_warn(notes, MR_CODE_DAMAGED_PACKETS,
+                      "a page near the end of the Ogg file is damaged: what it held is missing");
+    else if (ogg == MR_OGG_OPEN)
         mr_notes_warn(notes, MR_CODE_TRUNCATED,
                       "the file does not end as an Ogg file should: its end may be missing");
     else if (input->missing_bytes)

@@ -1,12 +1,13 @@
 #include "worker/media/cut.h"
 
+#include "worker/media/ogg_end.h"
+
 #include <libavutil/common.h>
 #include <libavutil/intreadwrite.h>
 #include <string.h>
 
-enum { OGG_ZEROS_MAX = 32 * 1024 }; /* libav looks for the next page in 64 KiB */
-enum { ZEROS_MAX = 64 << 20 };      /* looked at */
-enum { MAX_PARTS = 64 };            /* boxes or objects looked at: real files have a handful at the top */
+enum { ZEROS_MAX = 64 << 20 }; /* looked at */
+enum { MAX_PARTS = 64 };       /* boxes or objects looked at: real files have a handful at the top */
 
 /* Each returns where the file should end at least, 0 if it does not know. `head` is the file's first 16 bytes.
  */
@@ -297,7 +298,7 @@ static int64_t zeros_of_a_frame(struct mr_source *source)
     if (!mr_source_peek(source, mr_cut_skip_id3(source), head, sizeof head))
         return -1;
     if (memcmp(head, "OggS", 4) == 0)
-        return OGG_ZEROS_MAX;
+        return MR_OGG_ZEROS_MAX;
     if (head[0] != 0xff || (head[1] & 0xe0) != 0xe0)
         return -1;
     return head[1] & LAYERS ? FRAME_MAX : ADTS_MAX;
@@ -336,33 +337,4 @@ void mr_cut_blank(struct mr_source *source)
         return;
     if (source->size - at >= SHORTEST)
         source->size = FFMIN(at > from ? at + slack : at, source->size);
-}
-
-/* Is the last page in these bytes cut, or not marked as the last (RFC 3533, section 6)? */
-static bool last_page_is_open(const uint8_t *tail, size_t len)
-{
-    enum { HEADER = 27, FLAGS = 5, SEGMENTS = 26, END_OF_STREAM = 4 };
-    for (size_t at = len; at-- > 0;) {
-        if (len - at < HEADER || memcmp(tail + at, "OggS", 4) != 0)
-            continue;
-        size_t segments = tail[at + SEGMENTS], size = HEADER + segments;
-        for (size_t i = 0; i < segments && size <= len - at; i++)
-            size += tail[at + HEADER + i];
-        return size > len - at || !(tail[at + FLAGS] & END_OF_STREAM);
-    }
-    return true;
-}
-
-bool mr_cut_ogg_is_open(struct mr_source *source)
-{
-    enum { PAGE_MAX = 65307 };
-    uint8_t head[4];
-    if (!mr_source_peek(source, 0, head, sizeof head) || memcmp(head, "OggS", 4) != 0)
-        return false;
-    size_t most = PAGE_MAX + OGG_ZEROS_MAX, len = source->size < (int64_t)most ? (size_t)source->size : most;
-    uint8_t *tail = av_malloc(len);
-    bool open = tail && mr_source_peek(source, source->size - (int64_t)len, tail, len) &&
-                last_page_is_open(tail, len);
-    av_free(tail);
-    return open;
 }

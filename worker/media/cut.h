@@ -38,9 +38,4 @@ bool mr_cut_is_guess(struct mr_source *source);
  * read. For a recording that states no size. */
 bool mr_cut_matroska_is_open(struct mr_source *source, int64_t at);
 
-/* True if an Ogg file does not end with a whole page that is marked as the last: the only trace of a cut
- * there.
- */
-bool mr_cut_ogg_is_open(struct mr_source *source);
-
 #endif

@@ -1,6 +1,7 @@
 #include "worker/media/decoder.h"
 
 #include "worker/media/chain.h"
+#include "worker/media/frame_heads.h"
 #include "worker/media/junk.h"
 #include "worker/media/samples.h"
 
@@ -62,12 +63,23 @@ static void count(struct mr_decoder *decoder, const AVPacket *packet, bool is_ba
     decoder->last_position = packet->pos;
 }
 
+/* A picture of which the decoder has guessed parts, without an error. */
+static bool is_guessed(const AVFrame *frame)
+{
+    enum {
+        GUESSED = FF_DECODE_ERROR_INVALID_BITSTREAM | FF_DECODE_ERROR_CONCEALMENT_ACTIVE |
+                  FF_DECODE_ERROR_DECODE_SLICES
+    };
+    return frame->decode_error_flags & GUESSED;
+}
+
 /* packet NULL: drain. */
 static enum mr_status decode(struct mr_decoder *decoder, const AVPacket *packet, mr_frame_fn *take, void *ctx,
                              struct mr_err *err)
 {
-    int frames = 0, rc = avcodec_send_packet(decoder->context, packet);
+    int frames = 0, guessed = 0, rc = avcodec_send_packet(decoder->context, packet);
     while (rc >= 0 && (rc = avcodec_receive_frame(decoder->context, decoder->frame)) >= 0) {
+        guessed += is_guessed(decoder->frame);
         enum mr_status status = take_frame(decoder, take, ctx, err);
         av_frame_unref(decoder->frame);
         frames++;
@@ -77,8 +89,12 @@ static enum mr_status decode(struct mr_decoder *decoder, const AVPacket *packet,
     if (rc == AVERROR(ENOMEM))
         return mr_av_fail(err, MR_CODE_RESOURCE_LIMIT, rc, "decode");
     bool failed = rc != AVERROR(EAGAIN) && rc != AVERROR_EOF;
+    bool is_bad = failed || (packet && packet->flags & AV_PKT_FLAG_CORRUPT);
+    if (!is_bad && packet && frames > 0 && mr_frame_has_wrong_sum(decoder->context->codec_id, packet))
+        guessed++;
+    decoder->flawed_packets += is_bad ? 0 : guessed;
     if (packet) {
-        count(decoder, packet, failed || (packet->flags & AV_PKT_FLAG_CORRUPT), frames);
+        count(decoder, packet, is_bad, frames);
     } else {
         decoder->bad_packets += failed;
         decoder->last_is_bad |= failed;
@@ -121,6 +137,11 @@ enum mr_status mr_decoder_push(struct mr_decoder *decoder, const AVPacket *packe
     return decode(decoder, packet, take, ctx, err);
 }
 
+bool mr_decoder_is_damaged(const struct mr_decoder *decoder)
+{
+    return decoder->bad_packets + decoder->flawed_packets > 0;
+}
+
 void mr_decoder_count_unseen(struct mr_decoder *decoder, const AVPacket *packet)
 {
     count(decoder, packet, false, 1);
@@ -141,9 +162,10 @@ enum mr_status mr_decoder_check_damage(const struct mr_decoder *decoder, struct 
     if (decoder->bad_packets > FFMAX(BAD_PACKETS_FREE, decoder->packets / 10))
         return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "%lld of %lld packets are damaged",
                             (long long)decoder->bad_packets, (long long)decoder->packets);
-    if (decoder->bad_packets)
+    if (mr_decoder_is_damaged(decoder))
         mr_notes_warn(notes, MR_CODE_DAMAGED_PACKETS, "%lld of %lld packets are damaged",
-                      (long long)decoder->bad_packets, (long long)decoder->packets);
+                      (long long)(decoder->bad_packets + decoder->flawed_packets),
+                      (long long)decoder->packets);
     if (decoder->bad_samples)
         mr_notes_warn(notes, MR_CODE_BAD_SAMPLES, "%lld samples are no numbers or far beyond full scale",
                       (long long)decoder->bad_samples);

@@ -17,8 +17,9 @@ struct mr_decoder {
     bool is_bare;    /* its stream has no container: what is behind the last frame comes as a packet */
     int64_t packets; /* without the next but one */
     int64_t bad_packets;
-    int64_t tail_packets; /* the last ones, if they are no frames: damage only if a frame follows */
-    int64_t bad_samples;  /* repaired: samples.h */
+    int64_t flawed_packets; /* damaged as well, but the decoder made something of them */
+    int64_t tail_packets;   /* the last ones, if they are no frames: damage only if a frame follows */
+    int64_t bad_samples;    /* repaired: samples.h */
     bool last_is_bad;
     int64_t last_position; /* of the last packet in the file; -1: not known */
     struct {
@@ -39,6 +40,8 @@ void mr_decoder_free(struct mr_decoder *decoder);
 MR_MUST_CHECK enum mr_status mr_decoder_push(struct mr_decoder *decoder, const AVPacket *packet,
                                              mr_frame_fn *take, void *ctx, struct mr_err *err);
 
+/* True if any damage was met. */
+bool mr_decoder_is_damaged(const struct mr_decoder *decoder);
 /* Counts a packet that nobody has decoded, and that looks whole. */
 void mr_decoder_count_unseen(struct mr_decoder *decoder, const AVPacket *packet);
 /* Counts a last packet that the demuxer could not read whole. */

@@ -111,6 +111,12 @@ static int flac_rate(int code, const uint8_t *at)
                              : -1;
 }
 
+/* RFC 9639, 9.3: 0 of a whole frame, with its checksum. */
+static uint32_t flac_sum(const uint8_t *data, int size)
+{
+    return av_crc(av_crc_get_table(AV_CRC_16_ANSI), 0, data, (size_t)size);
+}
+
 static bool read_flac(const uint8_t *data, int size, struct mr_frame_head *ret)
 {
     enum { LONGEST = 16, LEAST = 8, STEREO_CODES = 8, CODES = 11 };
@@ -124,8 +130,7 @@ static bool read_flac(const uint8_t *data, int size, struct mr_frame_head *ret)
     at += size_code == 6 ? 1 : size_code == 7 ? 2 : 0;
     ret->rate = flac_rate(head[2] & 0x0f, at);
     ret->channels = channel_code < STEREO_CODES ? channel_code + 1 : 2;
-    return number && ret->samples > 0 && ret->rate >= 0 && channel_code < CODES &&
-           av_crc(av_crc_get_table(AV_CRC_16_ANSI), 0, data, (size_t)size) == 0;
+    return number && ret->samples > 0 && ret->rate >= 0 && channel_code < CODES && flac_sum(data, size) == 0;
 }
 
 /* RFC 6716, 3.1: the length of a frame in samples of 48 kHz, and how many there are. */
@@ -163,6 +168,15 @@ static bool read_ac3(const uint8_t *data, int size, struct mr_frame_head *ret)
         at += length;
     }
     return ret->samples > 0;
+}
+
+bool mr_frame_has_wrong_sum(enum AVCodecID codec, const AVPacket *packet)
+{
+    struct mr_frame_head head = {0};
+    if (codec == AV_CODEC_ID_FLAC)
+        return flac_sum(packet->data, packet->size) != 0;
+    return (codec == AV_CODEC_ID_AC3 || codec == AV_CODEC_ID_EAC3) &&
+           !read_ac3(packet->data, packet->size, &head);
 }
 
 static bool read_pcm(const AVCodecParameters *params, int size, struct mr_frame_head *ret)

@@ -16,6 +16,9 @@ struct mr_frame_head {
 /* True if hundreds of bytes in a row are the same one, as where a sector was wiped: no codec makes such data. */
 bool mr_frame_is_overwritten(const uint8_t *data, int size);
 
+/* True if the codec's checksum tells that the packet, which was decoded, is damaged. Decoders do not look at it. */
+bool mr_frame_has_wrong_sum(enum AVCodecID codec, const AVPacket *packet);
+
 /* True of codecs whose packets can be read. Not of Vorbis, whose packets depend on the ones before (counter.h). */
 bool mr_frame_head_is_known(enum AVCodecID codec);
 

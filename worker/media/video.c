@@ -225,7 +225,7 @@ static enum mr_status read_packet(struct mr_video *video, const AVPacket *packet
         return MR_OK;
     MR_TRY(mr_decoder_push(decoder, packet, take_frame, video, err));
     video->has_decoded |= packet->flags & AV_PKT_FLAG_KEY;
-    video->looks &= !decoder->bad_packets;
+    video->looks &= !mr_decoder_is_damaged(decoder);
     return MR_OK;
 }
 
