@@ -233,18 +233,33 @@ static void test_files_behind_files(void **state)
         video_dir(),
         "-f lavfi -i testsrc2=s=96x64:r=25:d=2 -f lavfi -i sine=440:d=2:r=32000 -c:v libx264 "
         "-c:a aac j.mkv -c:v libx264 -c:a aac j.mp4 -c:v flv -c:a aac j.flv -c:v wmv2 -c:a wmav2 -ac 2 "
-        "-ar 44100 j.wmv -c:a pcm_s16le j.wav -c:a pcm_s16be j.aiff -c:a pcm_s16be j.caf");
+        "-ar 44100 j.wmv -c:a pcm_s16le j.wav -c:a pcm_s16be j.aiff -c:a pcm_s16be j.caf -c:a pcm_s16be j.au "
+        "-c:a tta j.tta -c:a wavpack j.wv -c:v flv -c:a mp3 -ar 44100 -flvflags no_metadata bare.flv "
+        "-c:v libvpx -c:a libopus -live 1 live.webm -vn -c:a libopus -live 1 song.webm");
     media_ffmpeg(video_dir(), "-f lavfi -i testsrc2=s=64x96:r=25:d=2 -f lavfi -i sine=440:d=2:r=32000 "
                               "-c:v libx264 -c:a aac other.mkv");
-    static const char *const files[] = {"j.mp4", "j.flv", "j.wmv", "j.wav", "j.aiff", "j.caf"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        join("behind", files[i], files[i], i % 2 ? 0 : 1000);
-        MR_AUTO_JSON json_t *receipt = edit_ok("behind", "behind.out", i < 3 ? "mp4" : "flac", NULL);
+    static const struct {
+        const char *file, *other, *format;
+    } rows[] = {{"j.mp4", "j.mp4", "mp4"},          {"j.flv", "j.flv", "mp4"},
+                {"j.wmv", "j.wmv", "mp4"},          {"j.wav", "j.wav", "flac"},
+                {"j.aiff", "j.aiff", "flac"},       {"j.caf", "j.caf", "flac"},
+                {"j.au", "j.au", "flac"},           {"j.tta", "j.tta", "flac"},
+                {"j.wv", "j.wv", "flac"},           {"bare.flv", "bare.flv", "mp4"},
+                {"bare.flv", "bare.flv", "mp3"},    {"live.webm", "song.webm", "mkv"},
+                {"song.webm", "live.webm", "opus"}, {"live.webm", "song.webm", "mp3"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        join("behind", rows[i].file, rows[i].other, i % 2 ? 0 : 1000);
+        MR_AUTO_JSON json_t *receipt = edit_ok("behind", "behind.out", rows[i].format, NULL);
+        const json_t *output = json_object_get(receipt, "output");
         if (!has_what(receipt, "warnings", "joined_file"))
-            print_error("%s\n", files[i]);
-        assert_true(has_what(receipt, "warnings", "joined_file"));
+            fail_msg("%s and %s to %s: not told", rows[i].file, rows[i].other, rows[i].format);
         assert_int_equal(json_array_size(json_object_get(receipt, "warnings")), 1);
+        assert_near((double)json_integer_value(json_object_get(output, "duration_ms")) / 1000, 2, 0.1,
+                    rows[i].file);
     }
+    join("like.webm", "live.webm", "live.webm", 0);
+    json_decref(edit_ok("like.webm", "behind.out", "mkv", NULL));
+    assert_int_equal(look("behind.out").frames, 100);
     join("unlike.mkv", "j.mkv", "other.mkv", 0);
     MR_AUTO_JSON json_t *unlike = edit_ok("unlike.mkv", "unlike.mp4", "mp4", NULL);
     assert_true(has_what(unlike, "warnings", "joined_file"));

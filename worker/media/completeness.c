@@ -1,18 +1,35 @@
 #include "worker/media/completeness.h"
 
 #include "worker/media/cut.h"
+#include "worker/media/joined.h"
 #include "worker/media/ogg_end.h"
 
 #include <errno.h>
 #include <libavutil/common.h>
 #include <string.h>
 
-enum mr_status mr_completeness_judge_end(struct mr_track *const tracks[MR_SLOTS],
-                                         const struct mr_source *source, int rc, struct mr_err *err)
+/* Behind the last packet: a block has four bytes before its frame, the track's number, a time and flags. */
+static int64_t end_of_packets(struct mr_track *const tracks[MR_SLOTS])
+{
+    enum { BLOCK_HEADER = 4 };
+    int64_t end = 0;
+    for (size_t i = 0; i < MR_SLOTS; i++) {
+        const struct mr_decoder *decoder = tracks[i] ? &tracks[i]->decoder : NULL;
+        if (decoder && decoder->packets && decoder->last_position >= 0)
+            end = FFMAX(end, decoder->last_position + BLOCK_HEADER + decoder->packet_size.last);
+    }
+    return end;
+}
+
+enum mr_status mr_completeness_judge_end(struct mr_track *const tracks[MR_SLOTS], struct mr_source *source,
+                                         int rc, struct mr_err *err)
 {
     if (source->failed)
         return mr_fail_code(err, MR_CODE_INTERNAL, "the parent stopped serving input");
-    if (rc >= 0 || rc == AVERROR_EOF)
+    int64_t joined = rc < 0 && !source->joined_bytes ? mr_joined_behind(source, end_of_packets(tracks)) : 0;
+    if (joined)
+        source->joined_bytes = source->size - joined;
+    if (rc >= 0 || rc == AVERROR_EOF || joined)
         return MR_OK;
     if (rc == AVERROR(ENOMEM) || source->at < source->size)
         return mr_av_fail(err, MR_CODE_INVALID_MEDIA, rc, "the file cannot be read to its end");
@@ -46,19 +63,6 @@ static enum mr_status check_length(const struct mr_track *track, struct mr_err *
         return MR_OK;
     return mr_fail_code(err, MR_CODE_TRUNCATED, "the file is cut: it declares %.3f s of %s and holds %.3f s",
                         (double)declared / 1e6, track->ops->name, (double)seen / 1e6);
-}
-
-/* Behind the last packet: a block has four bytes before its frame, the track's number, a time and flags. */
-static int64_t end_of_packets(struct mr_track *const tracks[MR_SLOTS])
-{
-    enum { BLOCK_HEADER = 4 };
-    int64_t end = 0;
-    for (size_t i = 0; i < MR_SLOTS; i++) {
-        const struct mr_decoder *decoder = tracks[i] ? &tracks[i]->decoder : NULL;
-        if (decoder && decoder->packets && decoder->last_position >= 0)
-            end = FFMAX(end, decoder->last_position + BLOCK_HEADER + decoder->packet_size.last);
-    }
-    return end;
 }
 
 static bool is_open(struct mr_track *const tracks[MR_SLOTS], const struct mr_demuxer *input)
@@ -123,9 +127,10 @@ enum mr_status mr_completeness_check(struct mr_track *const tracks[MR_SLOTS], co
     if (is_whole)
         warn_of_loss(mr_track_main(tracks), parts);
     warn_of_cut(tracks, parts, is_whole);
-    if (parts->input->joined_bytes)
+    int64_t joined = parts->input->joined_bytes + parts->input->source->joined_bytes;
+    if (joined)
         mr_notes_warn(parts->notes, MR_CODE_JOINED_FILE,
                       "a second file of %lld bytes was joined to this one and is left out",
-                      (long long)parts->input->joined_bytes);
+                      (long long)joined);
     return MR_OK;
 }

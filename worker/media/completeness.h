@@ -12,8 +12,7 @@
  * parent that still answers, or where the file ends within a packet. Codes: invalid_media, resource_limit,
  * internal. */
 MR_MUST_CHECK enum mr_status mr_completeness_judge_end(struct mr_track *const tracks[MR_SLOTS],
-                                                       const struct mr_source *source, int rc,
-                                                       struct mr_err *err);
+                                                       struct mr_source *source, int rc, struct mr_err *err);
 
 /* After the tracks are drained: fails for what is empty, damaged or cut, and warns of less than that. is_whole:
  * all of the input was asked for. Codes: invalid_media, truncated, bad_option. */

@@ -285,6 +285,7 @@ enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *sourc
     MR_TRY(mr_joined_at(source, &joined, err));
     *input = (struct mr_demuxer){.source = source, .joined_bytes = joined ? source->size - joined : 0};
     source->size -= input->joined_bytes;
+    mr_joined_watch(source);
     input->missing_bytes = mr_cut_missing_bytes(source);
     input->states_size = input->missing_bytes >= 0;
     input->missing_bytes = FFMAX(input->missing_bytes, 0);

@@ -11,6 +11,28 @@
 
 enum { MAGIC = 12, BOXES_MAX = 64 };
 
+/* Is it a header, whose first bytes these may be by chance? */
+typedef bool is_header_fn(const uint8_t *at);
+
+/* Where the first `len` bytes of the file are once more, and a header follows; 0: nowhere in the next megabyte. */
+static int64_t find_again(struct mr_source *source, int64_t from, const uint8_t *head, size_t len,
+                          is_header_fn *is_header)
+{
+    enum { CHUNK = 32 * 1024, FURTHEST = 1 << 20, HEADER = 32 };
+    uint8_t chunk[CHUNK];
+    int64_t end = FFMIN(source->size, from + FURTHEST);
+    for (int64_t at = from; end - at >= HEADER; at += CHUNK - HEADER) {
+        size_t size = (size_t)FFMIN(end - at, CHUNK);
+        if (!mr_source_peek(source, at, chunk, size))
+            return 0;
+        for (const uint8_t *found = chunk; (found = memmem(found, size - (size_t)(found - chunk), head, len));
+             found++)
+            if ((size_t)(found - chunk) + HEADER <= size && is_header(found))
+                return at + (found - chunk);
+    }
+    return 0;
+}
+
 /* ISO/IEC 14496-12, 8.8.12: fragments that go on with the time of those before belong to one recording, of which each piece
  * was stored with the file's beginning. `at`: of a box `moof`. */
 static bool goes_on(struct mr_source *source, int64_t at)
@@ -84,7 +106,9 @@ static int64_t find_behind(struct mr_source *source, const uint8_t *head)
 
 static bool is_same_stream(const AVCodecParameters *one, const AVCodecParameters *other)
 {
-    return one->codec_id == other->codec_id && one->width == other->width && one->height == other->height &&
+    bool may_change = one->codec_id == AV_CODEC_ID_VP8 || one->codec_id == AV_CODEC_ID_VP9;
+    bool is_same_size = one->width == other->width && one->height == other->height;
+    return one->codec_id == other->codec_id && (is_same_size || may_change) &&
            one->sample_rate == other->sample_rate &&
            one->ch_layout.nb_channels == other->ch_layout.nb_channels &&
            one->extradata_size == other->extradata_size &&
@@ -131,6 +155,67 @@ static enum mr_status find_in_matroska(struct mr_source *source, int64_t *ret_at
     return status;
 }
 
+static bool is_tta(const uint8_t *at)
+{
+    enum { AT_FORMAT = 4, FORMATS = 3, AT_RATE = 10 };
+    return AV_RL16(at + AT_FORMAT) <= FORMATS && AV_RL32(at + AT_RATE) > 0;
+}
+
+/* TTA states in a table at its beginning how long each frame is. */
+static int64_t find_in_tta(struct mr_source *source, const uint8_t *head)
+{
+    enum { HEADER = 22, AT_RATE = 10, AT_SAMPLES = 14, TICKS = 256, TICKS_OF_A_SECOND = 245, CHUNK = 256 };
+    uint8_t header[HEADER], sizes[4 * CHUNK];
+    if (!mr_source_peek(source, 0, header, sizeof header) || AV_RL32(header + AT_RATE) == 0)
+        return 0;
+    int64_t length = (int64_t)AV_RL32(header + AT_RATE) * TICKS / TICKS_OF_A_SECOND;
+    int64_t frames = length ? (AV_RL32(header + AT_SAMPLES) + length - 1) / length : 0;
+    int64_t at = HEADER, end = HEADER + 4 * frames + 4;
+    for (int64_t left = frames; left > 0; left -= CHUNK) {
+        int count = (int)FFMIN(left, CHUNK);
+        if (!mr_source_peek(source, at, sizes, 4 * (size_t)count))
+            return 0;
+        for (int i = 0; i < count; i++)
+            end += AV_RL32(sizes + 4 * (size_t)i);
+        at += 4 * (int64_t)count;
+    }
+    return find_again(source, end, head, 4, is_tta);
+}
+
+/* AU states the size of its samples, unless it was written to a pipe. */
+static int64_t find_in_au(struct mr_source *source, const uint8_t *head)
+{
+    uint32_t size = AV_RB32(head + 8);
+    uint8_t magic[4];
+    int64_t at = size == UINT32_MAX ? 0 : (int64_t)AV_RB32(head + 4) + size;
+    return at > 0 && mr_source_peek(source, at, magic, sizeof magic) && memcmp(magic, head, sizeof magic) == 0
+               ? at
+               : 0;
+}
+
+static bool is_flv(const uint8_t *at)
+{
+    enum { AT_LENGTH = 5, LENGTH = 9, AT_FLAGS = 4, KINDS = 5 };
+    return AV_RB32(at + AT_LENGTH) == LENGTH && !(at[AT_FLAGS] & ~KINDS);
+}
+
+/* The first block of a file. */
+static bool is_wavpack(const uint8_t *at)
+{
+    enum { AT_VERSION = 8, VERSION = 4, AT_INDEX = 16 };
+    return AV_RL16(at + AT_VERSION) >> 8 == VERSION && AV_RL32(at + AT_INDEX) == 0;
+}
+
+int64_t mr_joined_behind(struct mr_source *source, int64_t last_packet)
+{
+    uint8_t head[MAGIC];
+    if (last_packet <= 0 || !mr_source_peek(source, 0, head, sizeof head))
+        return 0;
+    if (memcmp(head, "FLV\1", 4) == 0)
+        return find_again(source, last_packet, head, 4, is_flv);
+    return memcmp(head, "wvpk", 4) == 0 ? find_again(source, last_packet, head, 4, is_wavpack) : 0;
+}
+
 enum mr_status mr_joined_at(struct mr_source *source, int64_t *ret_at, struct mr_err *err)
 {
     uint8_t head[MAGIC];
@@ -143,7 +228,50 @@ enum mr_status mr_joined_at(struct mr_source *source, int64_t *ret_at, struct mr
         *ret_at = find_in_iso(source);
     else if (memcmp(head, "FLV\1", 4) == 0)
         *ret_at = find_in_flv(source);
+    else if (memcmp(head, "TTA1", 4) == 0)
+        *ret_at = find_in_tta(source, head);
+    else if (memcmp(head, ".snd", 4) == 0)
+        *ret_at = find_in_au(source, head);
     else if (mr_cut_is_guess(source) || memcmp(head, "\x30\x26\xb2\x75", 4) == 0)
         *ret_at = find_behind(source, head);
     return MR_OK;
+}
+
+/* Whether the file that begins there has the streams of this one. */
+static bool goes_on_in_matroska(struct mr_source *source, int64_t at)
+{
+    struct mr_err err;
+    AVFormatContext *first = NULL, *other = NULL;
+    MR_AUTO(mr_source) struct mr_source part = {0}, later = {0};
+    if (open_at(source, 0, &part, &first, &err) == MR_OK)
+        (void)!open_at(source, at, &later, &other, &err);
+    bool is_same = has_same_streams(first, other);
+    avformat_close_input(&first);
+    avformat_close_input(&other);
+    return is_same;
+}
+
+/* Bytes at the end that may be the beginning of a header come once more, with the rest of it. */
+static size_t watch(struct mr_source *source, int64_t offset, uint8_t *buf, size_t len)
+{
+    enum { ID = 4 };
+    static const uint8_t ebml[ID] = {0x1a, 0x45, 0xdf, 0xa3};
+    for (const uint8_t *at = buf; (at = memmem(at, len - (size_t)(at - buf), ebml, ID)); at++) {
+        int64_t begin = offset + (at - buf);
+        if (begin == 0 || mr_cut_segment_end(source, begin) < 0 || goes_on_in_matroska(source, begin))
+            continue;
+        source->joined_bytes = source->size - begin;
+        source->size = begin;
+        return (size_t)(at - buf);
+    }
+    for (size_t begun = ID - 1; begun > 0; begun--)
+        if (len > begun && memcmp(buf + len - begun, ebml, begun) == 0)
+            return len - begun;
+    return len;
+}
+
+void mr_joined_watch(struct mr_source *source)
+{
+    if (mr_cut_segment_end(source, 0) == 0)
+        source->pass = watch;
 }

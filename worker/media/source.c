@@ -23,7 +23,7 @@ static int read_packet(void *opaque, uint8_t *buf, int size)
     if (source->pass)
         len = source->pass(source, source->at, buf, len);
     source->at += (int64_t)len;
-    return (int)len;
+    return len ? (int)len : AVERROR_EOF;
 }
 
 static int64_t seek(void *opaque, int64_t offset, int whence)

@@ -16,7 +16,8 @@ struct mr_joints {
 };
 
 struct mr_source;
-/* May change len bytes (at least 1) that libav is about to get, and says how many of them it gets now, at least 1. */
+/* May change len bytes (at least 1) that libav is about to get, and says how many of them it gets now; 0: the
+ * file ends here. */
 typedef size_t mr_source_pass_fn(struct mr_source *source, int64_t offset, uint8_t *buf, size_t len);
 
 struct mr_source {
@@ -29,6 +30,7 @@ struct mr_source {
     AVIOContext *io;
     mr_source_pass_fn *pass; /* of each read; NULL: none */
     struct mr_joints joints;
+    int64_t joined_bytes; /* behind the end of the file, those of another one: see joined.h */
 };
 
 MR_MUST_CHECK enum mr_status mr_source_open(struct mr_source *source, const struct mr_sandbox_fds *fds,
