@@ -317,6 +317,13 @@ static int open_in(const struct media_dir *dir, const char *file, int flags)
     return open(path, flags | O_CLOEXEC, 0600);
 }
 
+static int memory_mib;
+
+void media_bound_memory(int mib)
+{
+    memory_mib = mib;
+}
+
 enum mr_status media_edit(struct mr_sandbox *sandbox, const struct media_dir *dir, const char *input,
                           const char *output, const char *format, const json_t *options, json_t **ret_receipt,
                           struct mr_err *err)
@@ -325,6 +332,7 @@ enum mr_status media_edit(struct mr_sandbox *sandbox, const struct media_dir *di
         .read_range = read_range, .write_output = write_output, .restart = restart};
     const struct mr_sandbox_limits limits = {
         .memory_mib = MR_SANITIZED                       ? 0
+                      : memory_mib                       ? memory_mib
                       : mr_options_need_threads(options) ? 1024
                                                          : 256,
         .cpu_seconds = 120,

@@ -36,6 +36,9 @@ enum mr_status media_edit(struct mr_sandbox *sandbox, const struct media_dir *di
                           const char *output, const char *format, const json_t *options, json_t **ret_receipt,
                           struct mr_err *err);
 
+/* From now on so much for a conversion; 0: as before. */
+void media_bound_memory(int mib);
+
 /* ffprobe's JSON of a file: format, streams (with packets' count), chapters. The caller owns it. */
 json_t *media_probe(const struct media_dir *dir, const char *file);
 

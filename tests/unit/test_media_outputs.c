@@ -1,5 +1,6 @@
 /* Outputs beside the usual ones: containers and codecs that people ask for, with what they hold. */
 #include "tests/unit/video_fixture.h"
+#include "worker/sandbox_confine.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -248,6 +249,36 @@ static void test_parts_and_bounds(void **state)
                    "options.preset");
 }
 
+/* The largest frames. What does not fit into the memory that there is fails by that name, and is not run again; with that of the
+ * default, the slowest presets fit. */
+static void test_memory_is_enough_or_named(void **state)
+{
+    (void)state;
+    static const struct {
+        int memory_mib;
+        const char *format, *options;
+        bool fits;
+    } rows[] = {
+        {1024, "mp4", "{\"preset\":\"veryslow\"}", true},
+        {128, "mp4", "{}", false},
+        {256, "mp4", "{}", false},
+        {256, "webm", "{}", false},
+        {256, "mp4", "{\"codec\":\"av1\"}", false},
+        {256, "gif", "{}", false},
+    };
+    if (MR_SANITIZED) /* without a bound */
+        return;
+    media_ffmpeg(video_dir(), "-f lavfi -i color=black:s=4096x2176:r=25:d=0.6 -c:v mpeg4 -q:v 20 black.mp4");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        media_bound_memory(rows[i].memory_mib);
+        if (rows[i].fits)
+            json_decref(edit_ok("black.mp4", "black.out", rows[i].format, rows[i].options));
+        else
+            expect_failure("black.mp4", rows[i].format, rows[i].options, "resource_limit", "memory");
+    }
+    media_bound_memory(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_opus_stays_in_step),
         cmocka_unit_test(test_threads_change_nothing),
         cmocka_unit_test(test_parts_and_bounds),
+        cmocka_unit_test(test_memory_is_enough_or_named),
     };
     if (!video_start())
         return 1;

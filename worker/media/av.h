@@ -33,4 +33,9 @@ static inline void mr_av_dict_cleanup(AVDictionary **dict)
 enum mr_status mr_av_fail(struct mr_err *err, enum mr_code code, int averror, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* As mr_av_fail, of a foreign library, which may have another name for lack of memory: that it is if so many bytes, which the
+ * library may have asked for, cannot be had. */
+enum mr_status mr_av_fail_for(struct mr_err *err, enum mr_code code, int averror, size_t needed,
+                              const char *text);
+
 #endif

@@ -72,9 +72,10 @@ static enum mr_status encode(struct mr_video_clip *clip, const AVFrame *frame, s
     }
     if (!frame)
         MR_TRY(write_held(clip, output, err));
-    if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
-        return mr_av_fail(err, MR_CODE_INTERNAL, rc, "encode the video");
-    return MR_OK;
+    if (rc == AVERROR(EAGAIN) || rc == AVERROR_EOF)
+        return MR_OK;
+    return mr_av_fail_for(err, MR_CODE_INTERNAL, rc, mr_video_encoder_frame_bytes(clip->encoder),
+                          "encode the video");
 }
 
 /* Sends a frame at a time of the part. One that is not later than the last is dropped. */

@@ -137,6 +137,21 @@ static const char *preset_of(const struct settings *set, const char *name)
     return name;
 }
 
+/* x264's slowest presets keep so many frames that large ones do not fit into the sandbox (measured at 4096x2176: 1.8 GB). What
+ * level 5.1 allows (ITU-T H.264, table A-1), which is what players have room for, fits, with as few B-frames as "slower" has. */
+static int bound_frames(AVDictionary **dict, const struct settings *set, const struct mr_options *options,
+                        const AVFrame *frame)
+{
+    enum { DPB_PIXELS = 184320 * 256, SLOWER = 8, VERY_SLOW = 16, B_FRAMES = 3 };
+    const char *preset = options->preset ? options->preset : "";
+    int wanted = strcmp(preset, "slower") == 0 ? SLOWER : strcmp(preset, "veryslow") == 0 ? VERY_SLOW : 0;
+    int64_t most = DPB_PIXELS / ((int64_t)FFALIGN(frame->width, 16) * FFALIGN(frame->height, 16));
+    if (strcmp(set->encoder, "libx264") != 0 || wanted <= most)
+        return 0;
+    int rc = av_dict_set_int(dict, "refs", FFMAX(most, 1), 0);
+    return rc < 0 ? rc : av_dict_set_int(dict, "bf", B_FRAMES, 0);
+}
+
 static int set_options(AVDictionary **dict, const struct settings *set, const struct mr_options *options,
                        const AVFrame *frame)
 {
@@ -145,6 +160,8 @@ static int set_options(AVDictionary **dict, const struct settings *set, const st
         rc = av_dict_parse_string(dict, set->frugal, "=", ":", 0);
     if (rc >= 0 && options->preset)
         rc = av_dict_set(dict, "preset", preset_of(set, options->preset), 0);
+    if (rc >= 0)
+        rc = bound_frames(dict, set, options, frame);
     if (rc >= 0 && options->bit_rate)
         rc = av_dict_set_int(dict, "b", options->bit_rate, 0);
     else if (rc >= 0 && set->crf && options->crf >= 0)
@@ -205,10 +222,17 @@ static void configure(AVCodecContext *encoder, const struct mr_video_plan *plan,
     }
 }
 
+size_t mr_video_encoder_frame_bytes(const AVCodecContext *encoder)
+{
+    enum { BYTES_OF_A_PIXEL = 10 };
+    return (size_t)encoder->width * (size_t)encoder->height * BYTES_OF_A_PIXEL;
+}
+
 enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan, const struct mr_options *options,
                                      const AVFrame *frame, bool global_header, AVCodecContext **ret,
                                      struct mr_err *err)
 {
+    enum { OPENED_FRAMES = 4 }; /* that an encoder needs room for before the first one */
     MR_AUTO_DICT AVDictionary *dict = NULL;
     MR_TRY(check_size(settings_of(plan->codec), frame, err));
     MR_TRY(check_preset(settings_of(plan->codec), options, frame, err));
@@ -222,9 +246,13 @@ enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan, const str
     if (rc >= 0)
         rc = avcodec_open2(encoder, plan->codec, &dict);
     if (rc < 0) {
+        char text[MR_ERR_MESSAGE_MAX];
+        snprintf(text, sizeof text, "the %s encoder does not take frames of %dx%d", plan->codec->name,
+                 frame->width, frame->height);
+        size_t needed = OPENED_FRAMES * mr_video_encoder_frame_bytes(encoder);
+        (void)mr_av_fail_for(err, MR_CODE_UNSUPPORTED_CODEC, rc, needed, text);
         avcodec_free_context(&encoder);
-        return mr_av_fail(err, MR_CODE_UNSUPPORTED_CODEC, rc, "the %s encoder does not take frames of %dx%d",
-                          plan->codec->name, frame->width, frame->height);
+        return err->status;
     }
     *ret = encoder;
     return MR_OK;

@@ -32,4 +32,7 @@ MR_MUST_CHECK enum mr_status mr_video_encoder_open(const struct mr_video_plan *p
                                                    bool global_header, AVCodecContext **ret,
                                                    struct mr_err *err);
 
+/* What an encoder needs for a frame that it keeps, at most: x264 has four forms of its luma, in 16 bits. */
+size_t mr_video_encoder_frame_bytes(const AVCodecContext *encoder);
+
 #endif
