@@ -333,6 +333,29 @@ static void check_webp(const char *input, const char *format)
         assert_string_equal(picture_type(after, 1), "Cover (front)");
 }
 
+/* A second of audio in WAV or AIFF, with a tag of these frames behind it. */
+static void put_into_chunk(const char *file, const uint8_t *frames, size_t len, bool is_wav)
+{
+    size_t size, whole = 10 + len, at;
+    media_ffmpeg(video_dir(), "-f lavfi -i sine=d=1 -bitexact plain.%s", is_wav ? "wav" : "aiff");
+    char *plain = media_run(video_dir(), &size, "cat plain.%s", is_wav ? "wav" : "aiff");
+    uint8_t *all = calloc(1, size + 8 + whole + 1);
+    assert_non_null(all);
+    memcpy(all, plain, size);
+    memcpy(all + size, is_wav ? "id3 \0\0\0\0ID3\3" : "ID3 \0\0\0\0ID3\3", 12);
+    memcpy(all + size + 18, frames, len);
+    for (int i = 0; i < 4; i++)
+        all[size + 14 + (size_t)i] = (uint8_t)(len >> (21 - 7 * i) & 0x7f);
+    at = size + 8 + whole + (whole & 1);
+    for (size_t i = 0; i < 4; i++) {
+        all[size + 4 + (is_wav ? i : 3 - i)] = (uint8_t)(whole >> 8 * i);
+        all[4 + (is_wav ? i : 3 - i)] = (uint8_t)((at - 8) >> 8 * i);
+    }
+    media_write_file(video_dir(), file, all, at);
+    free(all);
+    free(plain);
+}
+
 /* libav passes pictures over whose media type it does not know. */
 static void test_webp_covers(void **state)
 {
@@ -355,11 +378,15 @@ static void test_webp_covers(void **state)
     mime[-5] = 3;
     media_write_file(video_dir(), "webp.flac", flac, len);
     free(flac);
-    static const char *const formats[] = {"mp3", "flac", "mka"};
-    for (size_t f = 0; f < 3; f++) {
+    put_into_chunk("webp.wav", tag.data, tag.len, true);
+    put_into_chunk("webp.aiff", tag.data, tag.len, false);
+    static const char *const formats[] = {"mp3", "flac", "mka", "aiff"};
+    for (size_t f = 0; f < 4; f++) {
         check_webp("webp.mp3", formats[f]);
         check_webp("webp.flac", formats[f]);
         check_webp("webp.mka", formats[f]);
+        check_webp("webp.wav", formats[f]);
+        check_webp("webp.aiff", formats[f]);
     }
 }
 

@@ -54,7 +54,8 @@ enum mr_status mr_lost_covers_add(AVFormatContext *format, struct mr_source *sou
         rc = read_attachment(format->streams[i]);
     if (rc < 0)
         return mr_av_fail(err, MR_CODE_RESOURCE_LIMIT, rc, "read a picture of the file");
-    MR_TRY(mr_lost_covers_id3(format, source, &at, err));
+    MR_TRY(mr_lost_covers_id3(format, source, 0, &at, err));
+    MR_TRY(mr_lost_covers_iff(format, source, err));
     MR_TRY(read_flac(format, source, at, err));
     MR_TRY(mr_lost_covers_mp4(format, source, err));
     MR_TRY(mr_lost_covers_asf(format, source, err));

@@ -157,15 +157,15 @@ static int64_t skip_extended(const struct tag *tag, int64_t at)
     return at + (tag->version == 4 ? (int64_t)syncsafe(size) : 4 + (int64_t)AV_RB32(size));
 }
 
-enum mr_status mr_lost_covers_id3(AVFormatContext *format, struct mr_source *source, int64_t *ret_end,
-                                  struct mr_err *err)
+enum mr_status mr_lost_covers_id3(AVFormatContext *format, struct mr_source *source, int64_t begin,
+                                  int64_t *ret_end, struct mr_err *err)
 {
     uint8_t head[ID3_HEADER], *synced = NULL;
     *ret_end = 0;
-    if (!mr_source_peek(source, 0, head, sizeof head) || memcmp(head, "ID3", 3) != 0)
+    if (!mr_source_peek(source, begin, head, sizeof head) || memcmp(head, "ID3", 3) != 0)
         return MR_OK;
     size_t size = syncsafe(head + 6);
-    int64_t at = ID3_HEADER, end = *ret_end = ID3_HEADER + (int64_t)size;
+    int64_t at = begin + ID3_HEADER, end = *ret_end = at + (int64_t)size;
     struct tag tag = {format, {.source = source}, head[3], head[3] == 4 && (head[5] & TAG_UNSYNC)};
     if (tag.version < 2 || tag.version > 4 || (tag.version == 2 && (head[5] & TAG_COMPRESSED)))
         return MR_OK;

@@ -32,9 +32,13 @@ MR_MUST_CHECK enum mr_status mr_lost_take(AVFormatContext *format, const struct 
 MR_MUST_CHECK enum mr_status mr_lost_take_block(AVFormatContext *format, const struct mr_lost_bytes *from,
                                                 int64_t at, size_t size, struct mr_err *err);
 
-/* Those of an ID3v2 tag at the beginning of a file; returns through ret_end where it ends. 0: there is none. */
+/* Those of the ID3v2 tag at `begin`; returns through ret_end where it ends. 0: there is none. */
 MR_MUST_CHECK enum mr_status mr_lost_covers_id3(AVFormatContext *format, struct mr_source *source,
-                                                int64_t *ret_end, struct mr_err *err);
+                                                int64_t begin, int64_t *ret_end, struct mr_err *err);
+
+/* The same of a tag that is a chunk of WAV, AVI or AIFF. */
+MR_MUST_CHECK enum mr_status mr_lost_covers_iff(AVFormatContext *format, struct mr_source *source,
+                                                struct mr_err *err);
 
 /* Those of the comments and blocks of the first stream of audio in Ogg. */
 MR_MUST_CHECK enum mr_status mr_lost_covers_ogg(AVFormatContext *format, struct mr_source *source,

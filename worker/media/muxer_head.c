@@ -179,7 +179,8 @@ static int write_header(struct mr_muxer *output)
     int rc = av_dict_parse_string(&options, output->spec->muxer_options, "=", ":", 0);
     /* ADTS has no place for tags but an ID3 tag before it, which not every player expects: not without need.
      */
-    if (rc >= 0 && !output->format->metadata && av_dict_get(options, "write_id3v2", NULL, 0))
+    bool needs_tag = output->format->metadata || output->covers.count > 0;
+    if (rc >= 0 && !needs_tag && av_dict_get(options, "write_id3v2", NULL, 0))
         rc = av_dict_set(&options, "write_id3v2", "0", 0);
     if (rc >= 0)
         rc = set_serial_number(output->format);
