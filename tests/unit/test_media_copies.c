@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,6 +167,30 @@ static int decode_by_libav(const char *file)
     return reports;
 }
 
+/* A frame that is no key frame is damaged, and its packet shows it: then all are decoded, not key frames alone. */
+static void test_damage_between_key_frames(void **state)
+{
+    (void)state;
+    enum { BLOCK_HEADER = 4 };
+    long size, pos, found = 0;
+    size_t len;
+    char key,
+        *list = media_run(video_dir(), &len,
+                          "ffprobe -v error -select_streams v -show_entries packet=size,pos,flags "
+                          "-of csv=p=0 v.mkv"),
+        *data = media_run(video_dir(), &len, "cat v.mkv"), *next = NULL;
+    for (char *line = strtok_r(list, "\n", &next); line && !found; line = strtok_r(NULL, "\n", &next))
+        if (sscanf(line, "%ld,%ld,%c", &size, &pos, &key) == 3 && key != 'K' && pos > (long)len / 2)
+            found = pos;
+    assert_true(found > 0 && data[found + BLOCK_HEADER] == 0);
+    data[found + BLOCK_HEADER] = 0x7f; /* of the unit's length */
+    media_write_file(video_dir(), "between.mkv", data, len);
+    MR_AUTO_JSON json_t *receipt = edit_ok("between.mkv", "between.mp4", "mp4", NULL);
+    assert_true(has_what(receipt, "warnings", "damaged_packets"));
+    free(list);
+    free(data);
+}
+
 static void flip_a_bit(const char *file, uint32_t *random)
 {
     size_t len;
@@ -254,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_as_decoded),
         cmocka_unit_test(test_damage_is_told),
+        cmocka_unit_test(test_damage_between_key_frames),
         cmocka_unit_test(test_flipped_bits_are_told),
         cmocka_unit_test(test_any_bytes),
     };

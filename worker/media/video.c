@@ -329,11 +329,9 @@ enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, con
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
     enum AVCodecID codec = input->video->codecpar->codec_id;
     bool is_simple = codec == AV_CODEC_ID_GIF; /* all of it can be decoded */
-    bool spares =
-        video->copies && parts->options->thumbnail_us < 0 && parts->options->verify != MR_VERIFY_DECODE;
+    bool spares = video->copies && parts->options->thumbnail_us < 0 && !mr_parts_decodes_copies(parts);
     if (spares && !is_simple)
         input->video_decoder->skip_frame = AVDISCARD_NONKEY;
-    video->looks = spares && !mr_parts_decodes_copies(parts) && mr_video_look_is_known(codec) &&
-                   !mr_alpha_decoder(input->video);
+    video->looks = spares && mr_video_look_is_known(codec) && !mr_alpha_decoder(input->video);
     return mr_decoder_init(&video->track.decoder, input->video_decoder, err);
 }
