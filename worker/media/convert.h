@@ -24,6 +24,7 @@
  *   loudness     {in, out}, each {integrated (LUFS), true_peak (dBTP)}, null: silence; of the clip, as it
  *                was in the input, and as it went into the encoder or, where a loudness was ordered, as it is
  *                decoded from the output; null without audio; "not measured": it was copied, and not decoded
+ *   verified     what copies were checked by: "packets", "decode"; null: there are none
  *   cpu_seconds  processor time of the child
  *   engine       versions of libav's libraries, names of the encoders
  */

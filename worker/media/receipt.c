@@ -313,6 +313,20 @@ static bool is_copied(const struct mr_pipeline *pipeline)
     return copies;
 }
 
+/* What the copies were checked by, as the option says it; null: nothing was copied. */
+static json_t *describe_verification(const struct mr_pipeline *pipeline)
+{
+    const struct mr_demuxer *input = pipeline->input;
+    bool copies = input->video && pipeline->video.copies;
+    bool decodes = !copies || input->video_decoder->skip_frame != AVDISCARD_NONKEY;
+    for (size_t i = 0; i < input->audio_count; i++) {
+        const struct mr_audio *audio = &pipeline->audios[i];
+        copies |= audio->copies;
+        decodes &= !audio->copies || mr_audio_is_measured(audio);
+    }
+    return copies ? json_string(decodes ? "decode" : "packets") : json_null();
+}
+
 static json_t *describe_loudness(const struct mr_pipeline *pipeline)
 {
     const struct mr_audio *audio = mr_pipeline_main_audio(pipeline);
@@ -332,11 +346,11 @@ enum mr_status mr_receipt_make(const struct mr_pipeline *pipeline, json_t **ret,
         note_video(pipeline);
     for (size_t i = 0; i < pipeline->input->audio_count; i++)
         note_audio(pipeline, &pipeline->audios[i]);
-    *ret = json_pack("{s:o, s:O, s:O, s:b, s:O, s:O, s:O, s:O, s:o, s:f, s:o}", "input",
-                     describe_input(pipeline), "output", json_array_get(pipeline->parts.outputs, 0),
-                     "outputs", pipeline->parts.outputs, "copied", is_copied(pipeline), "kept", notes->kept,
-                     "changed", notes->changed, "dropped", notes->dropped, "warnings", notes->warnings,
-                     "loudness", describe_loudness(pipeline), "cpu_seconds", cpu_seconds(), "engine",
-                     describe_engine(pipeline));
+    *ret = json_pack(
+        "{s:o, s:O, s:O, s:b, s:o, s:O, s:O, s:O, s:O, s:o, s:f, s:o}", "input", describe_input(pipeline),
+        "output", json_array_get(pipeline->parts.outputs, 0), "outputs", pipeline->parts.outputs, "copied",
+        is_copied(pipeline), "verified", describe_verification(pipeline), "kept", notes->kept, "changed",
+        notes->changed, "dropped", notes->dropped, "warnings", notes->warnings, "loudness",
+        describe_loudness(pipeline), "cpu_seconds", cpu_seconds(), "engine", describe_engine(pipeline));
     return *ret ? MR_OK : mr_fail_code(err, MR_CODE_INTERNAL, "the receipt cannot be written");
 }
