@@ -1,5 +1,6 @@
 #include "tests/unit/video_fixture.h"
 
+#include "worker/media/av.h"
 #include "worker/media/convert.h"
 
 #include <math.h>
@@ -66,52 +67,53 @@ void expect_failure(const char *input, const char *format, const char *options, 
         fail_msg("%s to %s: %s (%s), not %s", input, format, mr_code_name(err.code), err.message, code);
 }
 
-static double number(const json_t *packet, const char *key)
+static void note_stream(struct video *video, const AVStream *stream)
 {
-    const char *text = json_string_value(json_object_get(packet, key));
-    return text ? strtod(text, NULL) : NAN;
+    const AVCodecParameters *params = stream->codecpar;
+    bool is_video = params->codec_type == AVMEDIA_TYPE_VIDEO;
+    if (!is_video && params->codec_type != AVMEDIA_TYPE_AUDIO)
+        return;
+    snprintf(is_video ? video->video : video->audio, sizeof video->audio, "%s",
+             avcodec_get_name(params->codec_id));
+    video->width = is_video ? params->width : video->width;
+    video->height = is_video ? params->height : video->height;
 }
 
-static void note_packet(struct video *video, const json_t *packet)
+static void note_packet(struct video *video, const AVStream *stream, const AVPacket *packet)
 {
-    bool is_video = strcmp(json_string_value(json_object_get(packet, "codec_type")), "video") == 0;
-    double at = number(packet, "pts_time"), length = number(packet, "duration_time");
+    bool is_video = stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
+    double at = (double)packet->pts * av_q2d(stream->time_base);
     double *from = is_video ? &video->video_from : &video->audio_from;
     double *end = is_video ? &video->video_s : &video->audio_s;
     video->frames += is_video;
-    if (isnan(at))
+    if (packet->pts == AV_NOPTS_VALUE)
         return;
     if (is_video)
         video->video_at = fmax(video->video_at, at);
     *from = fmin(*from, at);
-    *end = fmax(*end, at + (isnan(length) ? 0 : length));
+    *end = fmax(*end, at + (double)packet->duration * av_q2d(stream->time_base));
 }
 
+/* As ffprobe does it, whose start takes longer than to read a short file. */
 struct video look(const char *file)
 {
     struct video video = {.video_from = INFINITY, .audio_from = INFINITY};
-    size_t i, len;
-    const json_t *entry;
-    char *text = media_run(&dir, &len,
-                           "ffprobe -v error -of json -show_entries "
-                           "stream=codec_type,codec_name,width,height:packet=codec_type,pts_time,"
-                           "duration_time %s",
-                           file);
-    MR_AUTO_JSON json_t *probe = json_loadb(text, len, 0, NULL);
-    free(text);
-    json_array_foreach (json_object_get(probe, "streams"), i, entry) {
-        const char *type = json_string_value(json_object_get(entry, "codec_type"));
-        bool is_video = strcmp(type, "video") == 0;
-        if (is_video || strcmp(type, "audio") == 0)
-            snprintf(is_video ? video.video : video.audio, sizeof video.audio, "%s",
-                     json_string_value(json_object_get(entry, "codec_name")));
-        if (!is_video)
-            continue;
-        video.width = (int)json_integer_value(json_object_get(entry, "width"));
-        video.height = (int)json_integer_value(json_object_get(entry, "height"));
+    char path[512];
+    AVFormatContext *format = NULL;
+    MR_AUTO_DICT AVDictionary *options = NULL;
+    MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
+    av_log_set_level(AV_LOG_ERROR);
+    snprintf(path, sizeof path, "%s/%s", dir.path, file);
+    av_dict_set(&options, "scan_all_pmts", "1", 0);
+    if (avformat_open_input(&format, path, NULL, &options) < 0 || avformat_find_stream_info(format, NULL) < 0)
+        fail_msg("%s cannot be read", file);
+    for (unsigned i = 0; i < format->nb_streams; i++)
+        note_stream(&video, format->streams[i]);
+    while (av_read_frame(format, packet) >= 0) {
+        note_packet(&video, format->streams[packet->stream_index], packet);
+        av_packet_unref(packet);
     }
-    json_array_foreach (json_object_get(probe, "packets"), i, entry)
-        note_packet(&video, entry);
+    avformat_close_input(&format);
     return video;
 }
 
