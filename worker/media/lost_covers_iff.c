@@ -1,5 +1,6 @@
 #include "worker/media/lost_covers_parts.h"
 
+#include <errno.h>
 #include <libavutil/intreadwrite.h>
 #include <string.h>
 
@@ -25,8 +26,30 @@ static int64_t find_tag(struct mr_source *source)
     return -1;
 }
 
+/* libav passes the texts over if the file has a list INFO, whatever that holds. It reads a tag before any format; this one wants
+ * nothing behind it. */
+static enum mr_status take_texts(AVFormatContext *format, struct mr_source *source, int64_t at,
+                                 struct mr_err *err)
+{
+    MR_AUTO(mr_source) struct mr_source part = {0};
+    MR_TRY(mr_source_open(&part, source->fds, source->index, source->size - at, err));
+    part.base = source->base + at;
+    AVFormatContext *tag = avformat_alloc_context();
+    if (!tag)
+        return mr_av_fail(err, MR_CODE_RESOURCE_LIMIT, AVERROR(ENOMEM), "read tags");
+    tag->pb = part.io;
+    if (avformat_open_input(&tag, "", av_find_input_format("ac3"), NULL) < 0) /* which frees it */
+        return MR_OK;
+    int rc = av_dict_copy(&format->metadata, tag->metadata, AV_DICT_DONT_OVERWRITE);
+    avformat_close_input(&tag);
+    return rc < 0 ? mr_av_fail(err, MR_CODE_RESOURCE_LIMIT, rc, "read tags") : MR_OK;
+}
+
 enum mr_status mr_lost_covers_iff(AVFormatContext *format, struct mr_source *source, struct mr_err *err)
 {
     int64_t end, at = find_tag(source);
-    return at < 0 ? MR_OK : mr_lost_covers_id3(format, source, at, &end, err);
+    if (at < 0)
+        return MR_OK;
+    MR_TRY(take_texts(format, source, at, err));
+    return mr_lost_covers_id3(format, source, at, &end, err);
 }

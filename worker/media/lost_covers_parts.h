@@ -36,7 +36,7 @@ MR_MUST_CHECK enum mr_status mr_lost_take_block(AVFormatContext *format, const s
 MR_MUST_CHECK enum mr_status mr_lost_covers_id3(AVFormatContext *format, struct mr_source *source,
                                                 int64_t begin, int64_t *ret_end, struct mr_err *err);
 
-/* The same of a tag that is a chunk of WAV, AVI or AIFF. */
+/* The same of a tag that is a chunk of WAV, AVI or AIFF, and its texts. */
 MR_MUST_CHECK enum mr_status mr_lost_covers_iff(AVFormatContext *format, struct mr_source *source,
                                                 struct mr_err *err);
 
