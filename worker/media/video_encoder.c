@@ -250,9 +250,9 @@ enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan, const str
         snprintf(text, sizeof text, "the %s encoder does not take frames of %dx%d", plan->codec->name,
                  frame->width, frame->height);
         size_t needed = OPENED_FRAMES * mr_video_encoder_frame_bytes(encoder);
-        (void)mr_av_fail_for(err, MR_CODE_UNSUPPORTED_CODEC, rc, needed, text);
+        enum mr_status status = mr_av_fail_for(err, MR_CODE_UNSUPPORTED_CODEC, rc, needed, text);
         avcodec_free_context(&encoder);
-        return err->status;
+        return status;
     }
     *ret = encoder;
     return MR_OK;
