@@ -176,7 +176,7 @@ static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
 
 static enum mr_job_end run_with_heartbeat(struct mr_worker *worker, const struct mr_claim *claim,
                                           const struct mr_log *log, const struct mr_ticket *ticket,
-                                          struct mr_err *ret_cause)
+                                          int *ret_threads, struct mr_err *ret_cause)
 {
     MR_AUTO(mr_heartbeat) struct mr_heartbeat *heartbeat = NULL;
     struct mr_job job = {
@@ -186,16 +186,18 @@ static enum mr_job_end run_with_heartbeat(struct mr_worker *worker, const struct
         return release(&job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
     job.heartbeat = heartbeat;
     bool committed = false;
-    if (run_kind(&job, &committed, ret_cause) != MR_OK)
+    enum mr_status status = run_kind(&job, &committed, ret_cause);
+    *ret_threads = job.threads;
+    if (status != MR_OK)
         return settle(&job, ret_cause);
     return committed ? MR_JOB_COMMITTED : MR_JOB_LOST;
 }
 
 /* infra/monitoring/metrics counts these lines and measures by them. */
 static void log_end(const struct mr_log *log, const struct mr_claim *claim, enum mr_job_end end,
-                    int64_t started_us, const struct mr_err *cause)
+                    int64_t started_us, int threads, const struct mr_err *cause)
 {
-    const char fields[] = "{s:s,s:I,s:I,s:s,s:s,s:I,s:I,s:I,s:f,s:f}";
+    const char fields[] = "{s:s,s:I,s:I,s:s,s:s,s:I,s:I,s:I,s:i,s:f,s:f}";
     /* A verdict that only a bug of the service can give is for the operators. */
     enum mr_severity severity = cause->status == MR_INTERNAL ? MR_LOG_ERROR : ends[end].severity;
     double seconds = (double)(mr_time_monotonic_us() - started_us) / 1e6;
@@ -203,7 +205,8 @@ static void log_end(const struct mr_log *log, const struct mr_claim *claim, enum
     "end", ends[end].name, "task_id", (json_int_t)claim->task_id, "generation",                              \
         (json_int_t)claim->generation, "kind", claim->kind, "format", claim->new_format, "attempt",          \
         (json_int_t)claim->attempts, "interruptions", (json_int_t)claim->interruptions, "fence",             \
-        (json_int_t)claim->fence, "queue_seconds", (double)claim->queued_ms / 1e3, "seconds", seconds
+        (json_int_t)claim->fence, "threads", threads, "queue_seconds", (double)claim->queued_ms / 1e3,       \
+        "seconds", seconds
     if (cause->status != MR_OK)
         mr_log_err(log, severity, "job", cause, fields, FIELDS);
     else
@@ -216,8 +219,9 @@ static enum mr_job_end run_claimed(struct mr_worker *worker, const struct mr_cla
 {
     int64_t started_us = mr_time_monotonic_us();
     struct mr_err cause = {0};
-    enum mr_job_end end = run_with_heartbeat(worker, claim, log, ticket, &cause);
-    log_end(log, claim, end, started_us, &cause);
+    int threads = 0;
+    enum mr_job_end end = run_with_heartbeat(worker, claim, log, ticket, &threads, &cause);
+    log_end(log, claim, end, started_us, threads, &cause);
     if (claim->has_deliveries && (end == MR_JOB_COMMITTED || end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED))
         mr_deliver_announce(worker, claim->task_id, log);
     return end;

@@ -49,6 +49,7 @@ struct mr_job {
     struct mr_heartbeat *heartbeat;
     const struct mr_ticket *ticket;
     int64_t started_us; /* CLOCK_MONOTONIC, of the claim */
+    int threads;        /* that a media job was given; 0: it is none, or has not begun */
     bool lost;          /* the start of the work found the lease lost */
     bool remote_failed; /* set by a kind that fails: a third-party server failed, and may recover */
 };

@@ -1,13 +1,18 @@
 #include "worker/media_job.h"
 
+#include "shared/media/formats.h"
 #include "worker/heartbeat.h"
 #include "worker/protocol.h"
 #include "worker/read_ahead.h"
 #include "worker/sandbox_job.h"
 
+#include <unistd.h>
+
 /* How much is read to verify an input of which a job has read only parts: that a result was made from the right
  * bytes, and, more thoroughly, that a failure is the file's and not one of reading it. */
 enum { VERIFY_RESULT_MAX = 64 << 20, VERIFY_VERDICT_MAX = 1 << 30 };
+
+enum { THREADS_MAX = 8 };
 
 struct media_job {
     struct mr_job *job;
@@ -81,14 +86,27 @@ static const struct mr_sandbox_callbacks callbacks = {.read_range = read_range,
                                                       .progress = note_progress,
                                                       .canceled = should_stop};
 
+/* How many threads the job's video may have: as many as there are idle processors, and slots for them. */
+static int choose_threads(struct mr_worker *worker, const struct mr_format *format)
+{
+    if (!format || format->media_class != MR_MEDIA_VIDEO)
+        return 1;
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    int most = processors < THREADS_MAX ? (int)processors : THREADS_MAX;
+    int portion = mr_slots_portion(&worker->slots);
+    return portion < most ? portion : most;
+}
+
+/* threads: those that libav is told to have. */
 static enum mr_status complete_spec(const struct mr_worker *worker, const struct mr_input *source,
-                                    json_t *spec, struct mr_err *err)
+                                    int threads, json_t *spec, struct mr_err *err)
 {
     const struct mr_config *config = worker->config;
-    MR_AUTO_JSON json_t *common = json_pack(
-        "{s:I,s:s,s:I,s:I,s:I,s:I}", "input_size", (json_int_t)source->size, "input_name", source->name,
-        "logo_size", (json_int_t)worker->logo.len, "max_pixels", (json_int_t)config->max_pixels, "max_work",
-        (json_int_t)config->max_work, "max_duration_seconds", (json_int_t)config->max_duration_s);
+    MR_AUTO_JSON json_t *common =
+        json_pack("{s:I,s:s,s:I,s:I,s:I,s:I,s:i}", "input_size", (json_int_t)source->size, "input_name",
+                  source->name, "logo_size", (json_int_t)worker->logo.len, "max_pixels",
+                  (json_int_t)config->max_pixels, "max_work", (json_int_t)config->max_work,
+                  "max_duration_seconds", (json_int_t)config->max_duration_s, "threads", threads);
     return common && json_object_update(spec, common) == 0 ? MR_OK : mr_fail_oom(err);
 }
 
@@ -119,16 +137,20 @@ static enum mr_status run_verified(struct media_job *media, const json_t *spec,
 enum mr_status mr_media_job_run(struct mr_job *job, const struct mr_input *input, json_t *spec,
                                 struct mr_output_set *outputs, json_t **ret_receipt, struct mr_err *err)
 {
-    const struct mr_worker *worker = job->worker;
-    const struct mr_sandbox_limits limits = {.memory_mib = worker->config->sandbox_memory_mib,
-                                             .cpu_seconds = worker->config->job_timeout_s,
-                                             .total_ms = worker->config->job_timeout_s * 1000,
-                                             .stall_ms = worker->config->stall_timeout_s * 1000,
-                                             .output_max = worker->config->max_output_bytes,
-                                             .threads =
-                                                 mr_options_need_threads(json_object_get(spec, "options"))};
+    struct mr_worker *worker = job->worker;
+    const json_t *options = json_object_get(spec, "options");
+    const struct mr_format *format = mr_format_find(json_string_value(json_object_get(spec, "format")));
+    const int of_codec = mr_options_threads(options, format);
+    job->threads = choose_threads(worker, format);
+    const struct mr_sandbox_limits limits = {
+        .memory_mib = worker->config->sandbox_memory_mib,
+        .cpu_seconds = worker->config->job_timeout_s,
+        .total_ms = worker->config->job_timeout_s * 1000,
+        .stall_ms = worker->config->stall_timeout_s * 1000,
+        .output_max = worker->config->max_output_bytes,
+        .threads = job->threads > 1 && job->threads > of_codec ? job->threads : of_codec};
     MR_AUTO(mr_read_ahead) struct mr_read_ahead *ahead = NULL;
-    MR_TRY(complete_spec(worker, input, spec, err));
+    MR_TRY(complete_spec(worker, input, job->threads, spec, err));
     MR_TRY(
         mr_read_ahead_new(worker->cloud.storage, input->object, input->generation, input->size, &ahead, err));
     struct media_job media = {.job = job, .source = input, .input = ahead, .outputs = outputs};

@@ -50,7 +50,7 @@ struct mr_sandbox_limits {
         total_ms; /* wall time of the whole job; 0: no limit. mr_sandbox_run enforces this and what follows */
     int64_t stall_ms;   /* wall time without a byte from the child; 0: no limit */
     int64_t output_max; /* bytes of output; 0: no limit */
-    bool threads;       /* the job may have threads; false: it has one */
+    int threads; /* that have work at once and weigh together as one of another job; 0: it may make none */
 };
 
 /* The parent's ends of one job. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -13,8 +14,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* The limit of a user's threads counts those of all jobs and of the parent. */
-enum { STACK_BYTES = 2 << 20, THREADS_OF_USER = 4096 };
+enum {
+    STACK_BYTES = 2 << 20,
+    THREADS_OF_JOB = 256, /* SVT-AV1 has 87 on two cores */
+};
+#define NICE_STEP 1.25 /* the weights of two priorities that follow each other, sched(7) */
 
 /* Allowed with any arguments: they act only on what the child already has, its descriptors and its memory. */
 static const int free_calls[] = {
@@ -180,29 +184,66 @@ static bool limit(__rlimit_resource_t resource, rlim_t soft, rlim_t hard)
     return setrlimit(resource, &value) == 0;
 }
 
-static bool limit_resources(int64_t memory_mib, int64_t cpu_seconds, bool threads)
+static bool limit_memory(int64_t memory_mib)
 {
-    if (memory_mib > 0) {
-        rlim_t now = address_space();
-        rlim_t most = now + ((rlim_t)memory_mib << 20);
-        if (!now) {
-            errno = ENOENT;
-            return false;
-        }
-        if (!limit(RLIMIT_AS, most, most))
-            return false;
+    rlim_t now = address_space();
+    rlim_t most = now + ((rlim_t)memory_mib << 20);
+    if (!now) {
+        errno = ENOENT;
+        return false;
     }
+    return limit(RLIMIT_AS, most, most);
+}
+
+/* Threads of all processes (proc(5), loadavg); 0 if unknown. */
+static rlim_t present_threads(void)
+{
+    FILE *file = fopen("/proc/loadavg", "re");
+    unsigned long threads = 0;
+    if (!file || fscanf(file, "%*s %*s %*s %*u/%lu", &threads) != 1)
+        threads = 0;
+    if (file)
+        fclose(file);
+    return threads;
+}
+
+/* RLIMIT_NPROC counts all threads of a user (not of root), those of the parent and of other jobs, too. So a job may have
+ * some beyond those that there are when it begins. */
+static bool limit_threads(bool has_threads)
+{
+    struct rlimit before;
+    if (getrlimit(RLIMIT_NPROC, &before) < 0)
+        return false;
+    rlim_t most = has_threads ? present_threads() + THREADS_OF_JOB : 0;
+    if (most > before.rlim_max) /* which nobody but root may raise */
+        most = before.rlim_max;
+    return limit(RLIMIT_NPROC, most, most);
+}
+
+static bool limit_resources(int64_t memory_mib, int64_t cpu_seconds, bool has_threads)
+{
+    if (!limit_threads(has_threads) || (memory_mib > 0 && !limit_memory(memory_mib)))
+        return false;
     /* SIGXCPU at the soft limit shows the reason; the hard limit is for a child that ignores it. */
     if (cpu_seconds > 0 && !limit(RLIMIT_CPU, (rlim_t)cpu_seconds, (rlim_t)cpu_seconds + 1))
         return false;
     signal(SIGXFSZ, SIG_IGN); /* a library that writes to a log that is a file gets EFBIG */
-    return limit(RLIMIT_NOFILE, 16, 16) && limit(RLIMIT_FSIZE, 0, 0) && limit(RLIMIT_CORE, 0, 0) &&
-           limit(RLIMIT_NPROC, threads ? THREADS_OF_USER : 0, threads ? THREADS_OF_USER : 0);
+    return limit(RLIMIT_NOFILE, 16, 16) && limit(RLIMIT_FSIZE, 0, 0) && limit(RLIMIT_CORE, 0, 0);
+}
+
+/* All threads of a job together weigh as much as the one of another: those that use processors for which there was no
+ * other job give them back as soon as there is one. */
+static bool weigh_as_one(int64_t threads)
+{
+    const int nice_value = (int)lround(log((double)threads) / log(NICE_STEP));
+    return setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + nice_value) == 0;
 }
 
 /* Threads share one heap, and their stacks are small: address space is limited. */
-static bool prepare_threads(void)
+static bool prepare_threads(int64_t threads)
 {
+    if (!weigh_as_one(threads))
+        return false;
     pthread_attr_t attributes;
     int rc = pthread_attr_init(&attributes);
     if (rc == 0)
@@ -212,10 +253,11 @@ static bool prepare_threads(void)
     return succeeded(-rc) && (MR_SANITIZED || mallopt(M_ARENA_MAX, 1) == 1); /* their heap is another */
 }
 
-bool mr_confine(int64_t memory_mib, int64_t cpu_seconds, bool threads)
+bool mr_confine(int64_t memory_mib, int64_t cpu_seconds, int64_t threads)
 {
+    const bool has_threads = threads > 0;
     /* Not dumpable: other processes of the same user can read neither a core nor /proc/pid/mem. */
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           (!threads || prepare_threads()) && limit_resources(memory_mib, cpu_seconds, threads) &&
-           limit_calls(threads);
+           (!has_threads || prepare_threads(threads)) &&
+           limit_resources(memory_mib, cpu_seconds, has_threads) && limit_calls(has_threads);
 }

@@ -24,6 +24,6 @@
 
 /* Confines the calling single-threaded process for good. A forbidden call then kills it with SIGSYS. False
  * (errno set) if any part fails: the process must then exit. Limits as in struct mr_sandbox_limits. */
-bool mr_confine(int64_t memory_mib, int64_t cpu_seconds, bool threads);
+bool mr_confine(int64_t memory_mib, int64_t cpu_seconds, int64_t threads);
 
 #endif

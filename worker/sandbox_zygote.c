@@ -106,7 +106,7 @@ static _Noreturn void run_child(const struct zygote *zygote, pid_t zygote_pid, c
         if (dup2(high[i], 3 + i) < 0)
             _exit(1);
     close_range(6, ~0U, 0);
-    if (!mr_confine(request->memory_mib, request->cpu_seconds, request->threads != 0))
+    if (!mr_confine(request->memory_mib, request->cpu_seconds, request->threads))
         _exit(1);
     const struct mr_sandbox_fds job = {.input = 3, .output = 4, .status = 5};
     _exit(zygote->entry(zygote->spec, zygote->spec_len, &job));

@@ -17,7 +17,7 @@ enum { MR_SPAWN_FDS = 4 }; /* input, output, status, lifeline: in this order */
 struct mr_spawn_request {
     int64_t memory_mib;
     int64_t cpu_seconds;
-    int64_t threads; /* 0 or 1 */
+    int64_t threads; /* as in struct mr_sandbox_limits */
 };
 
 /* Serves `control` until its other end is closed, then kills the remaining children and exits. Never returns.

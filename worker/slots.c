@@ -289,6 +289,23 @@ int mr_slots_room(struct mr_slots *slots, enum mr_lane lane)
     return room > 0 ? room : 0;
 }
 
+int mr_slots_portion(struct mr_slots *slots)
+{
+    int jobs = 0;
+    const struct mr_ticket *ticket;
+    pthread_mutex_lock(&slots->lock);
+    for (enum mr_lane lane = MR_LANE_NORMAL; lane <= MR_LANE_HIGH; lane++) {
+        jobs += slots->lanes[lane].waiting;
+        TAILQ_FOREACH(ticket, &slots->lanes[lane].running, entry)
+        {
+            jobs++;
+        }
+    }
+    int portion = slots->lanes[MR_LANE_NORMAL].slots / (jobs > 1 ? jobs : 1);
+    pthread_mutex_unlock(&slots->lock);
+    return portion > 1 ? portion : 1;
+}
+
 /* wanted NULL: those whose users have a full share, and the reserve before them. */
 static void move_waiting(struct mr_slots *slots, mr_ticket_test *wanted, void *ctx, struct mr_tickets *ret)
 {

@@ -23,7 +23,7 @@ struct mr_codec {
     const char *name;  /* as the option `codec` names it */
     const char *title; /* for people */
     enum mr_media_class media_class;
-    bool threads;             /* its encoder cannot do without */
+    int threads; /* that its encoder always makes, as many as have work at once; 0: it needs none */
     struct mr_range bit_rate; /* bits per second */
 
     struct mr_range rate_factor;      /* constant quality in the place of a bit rate; smaller is better */

@@ -200,10 +200,11 @@ bool mr_options_change(const struct mr_options *read, unsigned streams, bool has
     return false;
 }
 
-bool mr_options_need_threads(const json_t *json)
+int mr_options_threads(const json_t *json, const struct mr_format *format)
 {
-    const struct mr_codec *codec = mr_codec_find(json_string_value(json_object_get(json, "codec")));
-    return codec && codec->threads;
+    const char *name = json_string_value(json_object_get(json, "codec"));
+    const struct mr_codec *codec = format ? mr_format_codec(format, name) : NULL;
+    return codec ? codec->threads : 0;
 }
 
 bool mr_options_resize(const struct mr_options *read)

@@ -87,8 +87,8 @@ bool mr_option_is_given(const struct mr_options *options, const struct mr_field 
  * video, or without. */
 bool mr_options_change(const struct mr_options *options, unsigned streams, bool has_video);
 
-/* True if the job that has these options (NULL: none) encodes with a codec that needs threads. */
-bool mr_options_need_threads(const json_t *options);
+/* The threads (struct mr_codec) of the encoder of a job that makes this format with these options (NULL: none). */
+int mr_options_threads(const json_t *options, const struct mr_format *format);
 
 /* True if a size is given, in one way or another. */
 bool mr_options_resize(const struct mr_options *options);

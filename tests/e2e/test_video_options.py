@@ -1,9 +1,12 @@
 """Options of video conversions, each checked in the result."""
 
+import os
+
 import pytest
 
 from harness import measure, timecode, video_output
 from harness.sample_videos import SampleVideos
+from harness.waiting import wait_for
 
 FAST = "320x240"
 
@@ -136,3 +139,16 @@ def test_thumbnail_is_rotated(user, media, tmp_path):
     stream = video_output.video_stream(measure.probe(picture))
     assert (stream["width"], stream["height"]) == video.shown
     assert timecode.number(timecode.still(picture, "192x36")) == 30
+
+
+def test_a_lone_video_uses_the_idle_processors(stack, user, media):
+    """Audio has one thread, a video as many as there are idle slots, and processors for them; the log says so."""
+    tasks = [user.finish(user.upload(source, target)) for source, target in ((media.video(2, FAST), "webm"), (media.tone("mp3"), "wav"))]
+    wait_for(lambda: len(threads(stack, tasks)) == 2, "the jobs' log lines", 10)
+    assert threads(stack, tasks) == [min(2, os.cpu_count()), 1]
+
+
+def threads(stack, tasks):
+    """Of the jobs of these tasks, in their order."""
+    ended = {record["task_id"]: record["threads"] for record in stack.worker.records() if record.get("end") == "committed"}
+    return [ended[task["id"]] for task in tasks if task["id"] in ended]

@@ -20,7 +20,7 @@ enum { MAX_ARGUMENTS = 512, OUTPUT_MAX = 256 << 20 };
 
 void media_dir_make(struct media_dir *dir)
 {
-    snprintf(dir->path, sizeof dir->path, "media-XXXXXX");
+    *dir = (struct media_dir){.path = "media-XXXXXX"};
     assert_non_null(mkdtemp(dir->path));
 }
 
@@ -83,7 +83,7 @@ static void split(char *text, char *argv[], size_t at)
 void media_dir_remove(const struct media_dir *dir)
 {
     char *argv[] = {(char *)"rm", (char *)"-rf", (char *)(uintptr_t)dir->path, NULL};
-    const struct media_dir here = {"."};
+    const struct media_dir here = {.path = "."};
     size_t len;
     free(run_program(&here, argv, &len));
 }
@@ -331,14 +331,14 @@ enum mr_status media_edit(struct mr_sandbox *sandbox, const struct media_dir *di
     const struct mr_sandbox_callbacks callbacks = {
         .read_range = read_range, .write_output = write_output, .restart = restart};
     const struct mr_sandbox_limits limits = {
-        .memory_mib = MR_SANITIZED                       ? 0
-                      : memory_mib                       ? memory_mib
-                      : mr_options_need_threads(options) ? 1024
-                                                         : 256,
+        .memory_mib = MR_SANITIZED                        ? 0
+                      : memory_mib                        ? memory_mib
+                      : json_object_get(options, "codec") ? 1024
+                                                          : 256,
         .cpu_seconds = 120,
         .total_ms = 120000,
         .stall_ms = 60000,
-        .threads = mr_options_need_threads(options),
+        .threads = dir->threads > 1 ? dir->threads : mr_options_threads(options, mr_format_find(format)),
     };
     MR_AUTO_FD int in = open_in(dir, input, O_RDONLY);
     MR_AUTO_FD int logo = open_in(dir, "logo.png", O_RDONLY);
@@ -349,9 +349,10 @@ enum mr_status media_edit(struct mr_sandbox *sandbox, const struct media_dir *di
     struct files files = {
         .dir = dir, .output = output, .in = in, .logo = logo, .head = head, .body = body, .body_start = -1};
     MR_AUTO_JSON json_t *spec =
-        json_pack("{s:s, s:I, s:s, s:I, s:O*}", "format", format, "input_size",
+        json_pack("{s:s, s:I, s:s, s:I, s:i, s:O*}", "format", format, "input_size",
                   (json_int_t)media_file_size(dir, input), "input_name", input, "logo_size",
-                  (json_int_t)(logo < 0 ? 0 : media_file_size(dir, "logo.png")), "options", options);
+                  (json_int_t)(logo < 0 ? 0 : media_file_size(dir, "logo.png")), "threads", dir->threads,
+                  "options", options);
     enum mr_status status = mr_sandbox_run(sandbox, spec, &callbacks, &files, &limits, ret_receipt, err);
     if (!status && !finish_output(&files))
         return mr_fail_errno(err, MR_INTERNAL, errno, "write %s", output);

@@ -15,6 +15,7 @@
 
 struct media_dir {
     char path[64];
+    int threads; /* that the video of a conversion may have; 0: 1 */
 };
 /* A new directory in the current one, which tests/unit/run.sh removes. */
 void media_dir_make(struct media_dir *dir);

@@ -155,6 +155,12 @@ static void *rest(void *arg)
     return arg;
 }
 
+static void *wait_at(void *barrier)
+{
+    pthread_barrier_wait(barrier);
+    return NULL;
+}
+
 /* Forbidden, unless the job may have threads. */
 static int act_thread(const struct mr_sandbox_fds *fds)
 {
@@ -163,6 +169,34 @@ static int act_thread(const struct mr_sandbox_fds *fds)
         return 1;
     say(fds, "joined");
     return 0;
+}
+
+/* All flags of a thread but the one that makes it one. */
+static int act_fork_like_a_thread(const struct mr_sandbox_fds *fds)
+{
+    (void)fds;
+    syscall(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL, NULL, NULL, 0);
+    return 0;
+}
+
+/* Makes threads until it is refused, which stay until its end. Says how many. */
+static int act_many_threads(const struct mr_sandbox_fds *fds)
+{
+    static pthread_barrier_t never;
+    pthread_attr_t attributes;
+    pthread_barrier_init(&never, NULL, MANY_THREADS + 1);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 32 << 10);
+    int made = 0;
+    pthread_t thread;
+    char byte;
+    size_t len;
+    while (made < MANY_THREADS && pthread_create(&thread, &attributes, wait_at, &never) == 0)
+        made++;
+    MR_AUTO_JSON json_t *receipt = json_pack("{s:i}", "threads", made);
+    if (!mr_client_read(fds, MR_SOURCE_INPUT, 0, &byte, 1, &len) || !mr_client_write(fds, 0, 0, "x", 1))
+        return 1;
+    return !mr_client_result(fds, receipt);
 }
 
 static int act_exec(const struct mr_sandbox_fds *fds)
@@ -495,7 +529,9 @@ const struct sandbox_act sandbox_acts[] = {
     {"open", act_open, MR_INVALID, "sandbox_violation"},
     {"socket", act_socket, MR_INVALID, "sandbox_violation"},
     {"fork", act_fork, MR_INVALID, "sandbox_violation"},
+    {"fork like a thread", act_fork_like_a_thread, MR_INVALID, "sandbox_violation"},
     {"thread", act_thread, MR_INVALID, "sandbox_violation"},
+    {"many threads", act_many_threads, MR_INVALID, "sandbox_violation"},
     {"exec", act_exec, MR_INVALID, "sandbox_violation"},
     {"kill", act_kill, MR_INVALID, "sandbox_violation"},
     {"abort another", act_abort_another, MR_INVALID, "sandbox_violation"},

@@ -16,6 +16,9 @@ struct sandbox_act {
 extern const struct sandbox_act sandbox_acts[];
 extern const size_t sandbox_acts_count;
 
+/* The most that the act "many threads" makes: more than a child may have. */
+enum { MANY_THREADS = 12000 };
+
 /* The entry of the sandbox: runs the act that the spec {"act": NAME} names. */
 int sandbox_act_run(const void *spec, size_t len, const struct mr_sandbox_fds *fds);
 

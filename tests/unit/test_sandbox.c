@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,11 +31,30 @@ struct parent {
     int cancel_after; /* questions; -1: never */
     bool kill_child;  /* once it has reported progress, or with kill_early at once */
     bool kill_early;
+    bool watched; /* the job ends once it has this priority, or after 100 questions */
+    int priority, questions;
+    const char *beside; /* an act that runs while the job waits for its input */
+    enum mr_status beside_status;
 };
+
+static struct mr_sandbox_limits usual(void);
+static enum mr_status run(const char *act, struct parent *parent, const struct mr_sandbox_limits *limits,
+                          json_t **ret, struct mr_err *err);
 
 static unsigned char byte_at(int64_t offset)
 {
     return (unsigned char)((offset * 7919) >> 5);
+}
+
+/* With threads. */
+static enum mr_status run_beside(const char *act)
+{
+    struct mr_sandbox_limits limits = usual();
+    struct parent parent = {.cancel_after = -1};
+    struct mr_err err = {0};
+    MR_AUTO_JSON json_t *receipt = NULL;
+    limits.threads = 2;
+    return run(act, &parent, &limits, &receipt, &err);
 }
 
 static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, void *buf, size_t len,
@@ -43,6 +63,8 @@ static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, voi
     struct parent *parent = ctx;
     if (parent->fail_read)
         return mr_fail_code(err, MR_CODE_CORRUPTED, "no storage");
+    if (parent->beside)
+        parent->beside_status = run_beside(parent->beside);
     assert_in_range(source, 0, MR_SOURCES_MAX - 1);
     const int64_t size = source == MR_SOURCE_LOGO ? LOGO_SIZE : INPUT_SIZE;
     size_t n = 0;
@@ -93,6 +115,9 @@ static bool canceled(void *ctx)
         parent->kill_child = false;
         kill(only_child(only_child(getpid())), SIGKILL);
     }
+    if (parent->watched)
+        return ++parent->questions == 100 ||
+               getpriority(PRIO_PROCESS, (id_t)only_child(only_child(getpid()))) == parent->priority;
     return parent->cancel_after >= 0 && parent->cancel_after-- == 0;
 }
 
@@ -174,17 +199,73 @@ static void test_every_act(void **state)
 static void test_threads_are_allowed_by_job(void **state)
 {
     (void)state;
-    static const char *const others[] = {"fork", "exec", "socket", "kill", "map code"};
+    static const char *const others[] = {"fork", "fork like a thread", "exec", "socket", "kill", "map code"};
     struct mr_sandbox_limits limits = usual();
     struct parent parent = {.cancel_after = -1};
     struct mr_err err = {0};
     MR_AUTO_JSON json_t *receipt = NULL;
-    limits.threads = true;
+    limits.threads = 2;
     assert_int_equal(run("thread", &parent, &limits, &receipt, &err), MR_OK);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         MR_AUTO_JSON json_t *none = NULL;
         assert_int_equal(run(others[i], &parent, &limits, &none, &err), MR_INVALID);
         assert_string_equal(mr_code_name(err.code), "sandbox_violation");
+    }
+}
+
+/* As a user that nobody else is and that is not root, whose threads the kernel does not bound: the worst result. */
+static int make_many_threads(void)
+{
+    const uid_t nobody = 0x40000000 + (uid_t)getpid();
+    struct mr_sandbox_limits limits = usual();
+    struct parent parent = {.cancel_after = -1, .beside = "thread", .beside_status = MR_INTERNAL};
+    MR_AUTO_JSON json_t *receipt = NULL;
+    struct mr_err err = {0};
+    limits.threads = 2;
+    limits.memory_mib *= 16;
+    limits.stall_ms = limits.total_ms;
+    if ((geteuid() == 0 && (setresgid(nobody, nobody, nobody) || setresuid(nobody, nobody, nobody))) ||
+        mr_sandbox_start(sandbox_act_run, &sandbox, &err) ||
+        run("many threads", &parent, &limits, &receipt, &err))
+        return 1;
+    mr_sandbox_stop(sandbox);
+    const json_int_t made = json_integer_value(json_object_get(receipt, "threads"));
+    return made < 200 || made >= MANY_THREADS ? 2 : parent.beside_status != MR_OK ? 3 : 0;
+}
+
+/* Their number is bounded: a child that wants more is refused, and one that begins then has some, too. */
+static void test_threads_are_bounded(void **state)
+{
+    (void)state;
+    if (MR_SANITIZED) /* has no room for so many */
+        return;
+    int status = -1;
+    pid_t pid = fork();
+    assert_int_not_equal(pid, -1);
+    if (pid == 0)
+        _exit(make_many_threads());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* Those of a job with many weigh as much as the one of another. */
+static void test_threads_weigh_as_one(void **state)
+{
+    (void)state;
+    static const struct {
+        int threads, priority; /* besides that of this process */
+    } jobs[] = {{0, 0}, {1, 0}, {2, 3}, {4, 6}, {10, 10}};
+    for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++) {
+        struct mr_sandbox_limits limits = usual();
+        const int expected = getpriority(PRIO_PROCESS, 0) + jobs[i].priority;
+        struct parent parent = {
+            .cancel_after = -1, .watched = true, .priority = expected > 19 ? 19 : expected};
+        struct mr_err err = {0};
+        json_t *none = NULL;
+        limits.stall_ms = limits.total_ms;
+        limits.threads = jobs[i].threads;
+        assert_int_equal(run("sleep", &parent, &limits, &none, &err), MR_CANCELED);
+        assert_in_range(parent.questions, 1, 99);
     }
 }
 
@@ -407,6 +488,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_act),
         cmocka_unit_test(test_threads_are_allowed_by_job),
+        cmocka_unit_test(test_threads_are_bounded),
+        cmocka_unit_test(test_threads_weigh_as_one),
         cmocka_unit_test(test_copy_is_exact),
         cmocka_unit_test(test_callbacks_fail),
         cmocka_unit_test(test_time_limits),

@@ -333,6 +333,29 @@ static void stopping_wakes_who_waits(void **state)
     mr_slots_destroy(&slots);
 }
 
+/* How many a job may have as threads: n of the tickets run, then others wait, too. */
+static void idle_slots_are_shared(void **state)
+{
+    (void)state;
+    static const struct {
+        int normal, running, waiting, expected;
+    } table[] = {{1, 1, 0, 1}, {2, 1, 0, 2}, {2, 2, 0, 1}, {2, 1, 1, 1}, {8, 1, 0, 8},
+                 {8, 2, 0, 4}, {8, 3, 0, 2}, {8, 1, 7, 1}, {2, 2, 5, 1}, {4, 0, 0, 4}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        int n = 0;
+        begin(table[i].normal, 1, 1, ROOMY, 100);
+        for (; n < table[i].running; n++) {
+            assert_true(join(n, n == 0 ? HIGH : NORMAL, n + 1));
+            next(NORMAL);
+        }
+        for (; n < table[i].running + table[i].waiting; n++)
+            assert_true(join(n, NORMAL, n + 1));
+        assert_true(join(n, DELIVERIES, DELIVERER)); /* needs no processor */
+        assert_int_equal(mr_slots_portion(&slots), table[i].expected);
+        mr_slots_destroy(&slots);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +369,7 @@ int main(void)
         cmocka_unit_test(tickets_are_taken_out),
         cmocka_unit_test(tickets_of_short_jobs_may_wait),
         cmocka_unit_test(normal_slots_first),
+        cmocka_unit_test(idle_slots_are_shared),
         cmocka_unit_test(stopping_wakes_who_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

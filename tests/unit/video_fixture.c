@@ -54,6 +54,15 @@ enum mr_status try_edit(const char *input, const char *format, const json_t *opt
     return media_edit(sandbox, &dir, input, "tried.out", format, options, ret_receipt, err);
 }
 
+json_t *edit_with_threads(int threads, const char *input, const char *output, const char *format,
+                          const char *options)
+{
+    dir.threads = threads;
+    json_t *receipt = edit_ok(input, output, format, options);
+    dir.threads = 0;
+    return receipt;
+}
+
 void expect_failure(const char *input, const char *format, const char *options, const char *code,
                     const char *words)
 {

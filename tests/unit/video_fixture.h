@@ -20,6 +20,9 @@ json_t *edit_ok(const char *input, const char *output, const char *format, const
 /* The same, for either outcome. options (NULL: none) are not consumed. The caller owns *ret_receipt. */
 enum mr_status try_edit(const char *input, const char *format, const json_t *options, json_t **ret_receipt,
                         struct mr_err *err);
+/* The same with so many threads for the video. */
+json_t *edit_with_threads(int threads, const char *input, const char *output, const char *format,
+                          const char *options);
 /* The conversion fails with this code, and a sentence that holds `words` (NULL: any). */
 void expect_failure(const char *input, const char *format, const char *options, const char *code,
                     const char *words);

@@ -22,6 +22,7 @@ struct spec {
     int64_t max_pixels;
     int64_t max_us;
     int64_t max_work;
+    int threads; /* that the video may have */
     struct mr_options options;
 };
 
@@ -40,11 +41,12 @@ static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_
     const char *format = NULL, *name = NULL;
     json_t *options = NULL;
     json_int_t size = 0, logo_size = 0, max_pixels = 0, max_work = 0, max_seconds = DAY, encode_audio = 0;
-    int is_probe = false;
-    if (json_unpack((json_t *)(uintptr_t)json, "{s?s, s?b, s?I, s:I, s?s, s?o, s?I, s?I, s?I, s?I}", "format",
-                    &format, "probe", &is_probe, "encode_audio", &encode_audio, "input_size", &size,
+    int is_probe = false, threads = 1;
+    if (json_unpack((json_t *)(uintptr_t)json, "{s?s, s?b, s?I, s:I, s?s, s?o, s?I, s?I, s?I, s?I, s?i}",
+                    "format", &format, "probe", &is_probe, "encode_audio", &encode_audio, "input_size", &size,
                     "input_name", &name, "options", &options, "logo_size", &logo_size, "max_pixels",
-                    &max_pixels, "max_work", &max_work, "max_duration_seconds", &max_seconds) < 0 ||
+                    &max_pixels, "max_work", &max_work, "max_duration_seconds", &max_seconds, "threads",
+                    &threads) < 0 ||
         size < 0 || (!format && !is_probe))
         return mr_fail_code(err, MR_CODE_INTERNAL, "the job's spec is incomplete");
     *ret = (struct spec){.is_probe = is_probe,
@@ -55,6 +57,7 @@ static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_
                          .logo_size = logo_size,
                          .max_pixels = max_pixels,
                          .max_work = max_work,
+                         .threads = FFMAX(threads, 1),
                          .max_us = FFMIN(max_seconds > 0 ? max_seconds : DAY, DAY) * 1000000};
     if (!ret->format && !is_probe)
         return mr_fail_code(err, MR_CODE_UNSUPPORTED_FORMAT, "format is unknown: %s", format);
@@ -145,6 +148,7 @@ static enum mr_status convert(struct spec *spec, const struct mr_sandbox_fds *fd
                                    .notes = &notes,
                                    .max_us = spec->max_us,
                                    .encode_audio = spec->encode_audio,
+                                   .threads = spec->threads,
                                    .work = mr_work_of(spec->max_work, spec->input_size),
                                    .gains = gains};
     MR_TRY(mr_notes_init(&notes, err));

@@ -86,7 +86,7 @@ static enum mr_status open_decoder(AVStream *stream, int64_t max_pixels, AVCodec
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "open the decoder");
     int rc = avcodec_parameters_to_context(decoder, params);
     decoder->pkt_timebase = stream->time_base;
-    decoder->thread_count = 1; /* the sandbox has no threads */
+    decoder->thread_count = 1; /* what several make of damaged frames depends on their number */
     decoder->max_pixels = max_pixels;
     if (rc >= 0)
         rc = avcodec_open2(decoder, codec, NULL);

@@ -65,7 +65,7 @@ static int begin(struct mr_filters *filters, const AVFrame *frame)
     filters->like = av_frame_alloc();
     if (!filters->graph || !filters->like)
         return AVERROR(ENOMEM);
-    filters->graph->nb_threads = 1; /* the sandbox has no threads */
+    filters->graph->nb_threads = FFMAX(filters->threads, 1);
     filters->like->format = frame->format;
     filters->like->width = frame->width;
     filters->like->height = frame->height;

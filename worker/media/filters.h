@@ -16,6 +16,7 @@ struct mr_filters {
     AVFilterContext *in;
     AVFilterContext *out;
     AVFrame *like; /* without data: the form of the frames that the graph takes */
+    int threads;   /* that a graph of video may have; 0: one. Set by the caller */
 };
 
 void mr_filters_close(struct mr_filters *filters);

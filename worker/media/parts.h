@@ -29,6 +29,7 @@ struct mr_parts {
     struct mr_work *work;
     uint32_t
         encode_audio; /* which tracks are never copied: a bit for each, from the lowest; MR_DECODE_COPIES */
+    int threads;      /* that the filters and the encoder of video may have */
     bool expects[MR_SLOTS]; /* the tracks that each part waits for */
 
     struct mr_muxer *open[MR_PARTS_OPEN]; /* parts first … first + count - 1; owned */

@@ -88,6 +88,7 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
                                         .notes = pipeline->notes,
                                         .timeline = &pipeline->timeline,
                                         .encode_audio = pipeline->encode_audio,
+                                        .threads = pipeline->threads,
                                         .work = &pipeline->work};
     pipeline->sync = (struct mr_sync){.parts = &pipeline->parts, .tracks = pipeline->tracks};
     pipeline->thumbnail = (struct mr_thumbnail){

@@ -12,7 +12,7 @@
 #include "worker/media/video.h"
 
 struct mr_pipeline {
-    struct mr_demuxer *input; /* set by the caller, as the next nine; not owned, nor are the next six */
+    struct mr_demuxer *input; /* set by the caller, as the next ten; not owned, nor are the next six */
     const struct mr_media_format *spec;
     const struct mr_options *options;
     const struct mr_sandbox_fds *fds;
@@ -21,6 +21,7 @@ struct mr_pipeline {
     const struct mr_gain *gains; /* for the option loudness, one for each audio */
     int64_t max_us;              /* a longer input is refused */
     uint32_t encode_audio;       /* which tracks are never copied (parts.h) */
+    int threads;                 /* that the video may have */
     struct mr_work work;         /* what it costs, and may cost */
 
     struct mr_timeline timeline;

@@ -96,6 +96,7 @@ static enum mr_status open_filters(struct mr_video *video, const AVFrame *frame,
     MR_TRY(plan_work(video, err));
     mr_geometry_chain(&geometry, frame, plan->pixels, plan->is_constant ? plan->fps : (AVRational){0, 1},
                       chain);
+    video->filters.threads = video->track.parts->threads;
     return mr_filters_open_video(&video->filters, frame, AV_TIME_BASE_Q, chain, err);
 }
 
@@ -235,7 +236,7 @@ static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, stru
     struct mr_parts *parts = track->parts;
     struct mr_video_plan *plan = &video->clip.plan;
     if (plan->fps.num == 0)
-        MR_TRY(mr_video_plan(parts->spec, parts->options, parts->input, plan, err));
+        MR_TRY(mr_video_plan(parts->spec, parts->options, parts->input, parts->threads, plan, err));
     MR_TRY(read_packet(video, packet, err));
     return video->copies ? copy(video, packet, err) : MR_OK;
 }

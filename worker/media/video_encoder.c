@@ -3,6 +3,7 @@
 #include "worker/media/encoder.h"
 
 #include <libavutil/opt.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -16,12 +17,17 @@ enum {
     BASE_FINEST = 240000,
     GOP_SECONDS = 5,
     LARGE_PICTURE = 2560 * 1440,
+    LARGEST_OF_SEVERAL = 1920 * 1088,
     LARGEST_THREADED = 4096 * 2304,
     CENTISECONDS = 100,
 };
 #define REGULAR 0.001
 
-/* As few threads as they can do with, so that a result is the same on every machine. */
+/*
+ * Results do not depend on the number of threads that a job has. VP9's work on tiles and SVT-AV1's at a constant quality
+ * give the same bits, however many they are. x264 and x265 do not, so they have always the same: x264 two for frames and one that looks
+ * ahead, x265 one for frames and none in its pool.
+ */
 #define X265_PARAMS "x265-params=pools=none\\:frame-threads=1\\:log-level=none"
 
 /* Settings of each encoder as libav's options. The last ones win: the task's. */
@@ -32,23 +38,29 @@ static const struct settings {
     const char *frugal;  /* for large frames: fewer of them in memory */
     AVRational base;     /* 0/1: the source's, or a fine one */
     int pixels_max;      /* of a frame, for the sandbox's memory, without which x265 crashes; 0: any */
+    int threads;         /* that it always has; 0: as many as the job may have, with the same result */
+    int threads_max;     /* pixels of a frame; for a larger one it has one thread, for the sandbox's memory */
 } settings[] = {
-    {"libx264", "preset=veryfast", "23", "rc-lookahead=8", {0, 1}, 0},
+    {"libx264", "preset=veryfast", "23", "rc-lookahead=8", {0, 1}, 0, 2, LARGEST_OF_SEVERAL},
     {"libx265",
      "preset=veryfast:" X265_PARAMS,
      "28",
      X265_PARAMS "\\:rc-lookahead=5\\:bframes=0\\:ref=1",
      {0, 1},
-     LARGEST_THREADED},
+     LARGEST_THREADED,
+     1,
+     0},
     {"libsvtav1",
-     "preset=10:svtav1-params=lp=1",
+     "preset=10",
      "35",
-     "svtav1-params=lp=1\\:lookahead=0\\:hierarchical-levels=3",
+     "svtav1-params=lookahead=0\\:hierarchical-levels=3",
      {0, 1},
-     LARGEST_THREADED},
-    {"libvpx-vp9", "deadline=realtime:cpu-used=6:b=0", "32", "lag-in-frames=4", {1, 1000}, 0},
-    {"mpeg4", "", NULL, "", {1, BASE_DENOMINATOR}, 0},
-    {"gif", "", NULL, "", {1, CENTISECONDS}, 0},
+     LARGEST_THREADED,
+     0,
+     LARGEST_OF_SEVERAL},
+    {"libvpx-vp9", "deadline=realtime:cpu-used=6:b=0", "32", "lag-in-frames=4", {1, 1000}, 0, 0, INT_MAX},
+    {"mpeg4", "", NULL, "", {1, BASE_DENOMINATOR}, 0, 1, 0},
+    {"gif", "", NULL, "", {1, CENTISECONDS}, 0, 1, 0},
 };
 enum { SETTINGS = sizeof settings / sizeof *settings, MPEG4_QUALITY = 4 };
 
@@ -95,7 +107,8 @@ static AVRational choose_base(const struct mr_demuxer *input, AVRational wanted)
 }
 
 enum mr_status mr_video_plan(const struct mr_media_format *format, const struct mr_options *options,
-                             const struct mr_demuxer *input, struct mr_video_plan *ret, struct mr_err *err)
+                             const struct mr_demuxer *input, int threads, struct mr_video_plan *ret,
+                             struct mr_err *err)
 {
     const struct mr_codec *limits = mr_media_video_codec(format, options);
     const char *name = limits ? mr_media_encoder(format, limits, false) : NULL;
@@ -104,7 +117,7 @@ enum mr_status mr_video_plan(const struct mr_media_format *format, const struct 
     if (!set)
         return mr_fail_code(err, MR_CODE_UNSUPPORTED_CODEC, "encoder is missing for %s",
                             options->codec ? options->codec : format->name);
-    *ret = (struct mr_video_plan){.codec = codec, .fps = usual_rate(input)};
+    *ret = (struct mr_video_plan){.codec = codec, .fps = usual_rate(input), .threads = threads};
     ret->pixels = strcmp(name, "gif") == 0 ? AV_PIX_FMT_PAL8 : AV_PIX_FMT_YUV420P;
     ret->holds_alpha = strcmp(name, "libvpx-vp9") == 0 &&
                        (strcmp(format->muxer, "webm") == 0 || strcmp(format->muxer, "matroska") == 0);
@@ -152,12 +165,33 @@ static int bound_frames(AVDictionary **dict, const struct settings *set, const s
     return rc < 0 ? rc : av_dict_set_int(dict, "bf", B_FRAMES, 0);
 }
 
+/* SVT-AV1 keeps to a bit rate by what its threads have done so far: with several that is chance. */
+static int threads_of(const struct mr_video_plan *plan, const struct mr_options *options,
+                      const AVFrame *frame)
+{
+    const struct settings *set = settings_of(plan->codec);
+    const bool is_chance = strcmp(set->encoder, "libsvtav1") == 0 && options->bit_rate;
+    if (is_chance || (int64_t)frame->width * frame->height > set->threads_max)
+        return 1;
+    return set->threads ? set->threads : plan->threads;
+}
+
+static int set_processors(AVDictionary **dict, int count)
+{
+    char params[256];
+    const AVDictionaryEntry *entry = av_dict_get(*dict, "svtav1-params", NULL, 0);
+    snprintf(params, sizeof params, "%s%slp=%d", entry ? entry->value : "", entry ? ":" : "", count);
+    return av_dict_set(dict, "svtav1-params", params, 0);
+}
+
 static int set_options(AVDictionary **dict, const struct settings *set, const struct mr_options *options,
-                       const AVFrame *frame)
+                       const AVFrame *frame, int threads)
 {
     int rc = av_dict_parse_string(dict, set->options, "=", ":", 0);
     if (rc >= 0 && (int64_t)frame->width * frame->height >= LARGE_PICTURE)
         rc = av_dict_parse_string(dict, set->frugal, "=", ":", 0);
+    if (rc >= 0 && strcmp(set->encoder, "libsvtav1") == 0)
+        rc = set_processors(dict, threads);
     if (rc >= 0 && options->preset)
         rc = av_dict_set(dict, "preset", preset_of(set, options->preset), 0);
     if (rc >= 0)
@@ -210,7 +244,7 @@ static void configure(AVCodecContext *encoder, const struct mr_video_plan *plan,
     encoder->color_primaries = frame->color_primaries;
     encoder->color_trc = frame->color_trc;
     encoder->chroma_sample_location = frame->chroma_location;
-    encoder->thread_count = 1; /* the sandbox has no threads */
+    encoder->thread_count = threads_of(plan, options, frame);
     if (plan->is_ordered)
         encoder->max_b_frames = 0;
     if (strcmp(plan->codec->name, "mpeg4") != 0)
@@ -242,7 +276,7 @@ enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan, const str
     configure(encoder, plan, options, frame);
     if (global_header)
         encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-    int rc = set_options(&dict, settings_of(plan->codec), options, frame);
+    int rc = set_options(&dict, settings_of(plan->codec), options, frame, encoder->thread_count);
     if (rc >= 0)
         rc = avcodec_open2(encoder, plan->codec, &dict);
     if (rc < 0) {

@@ -19,11 +19,12 @@ struct mr_video_plan {
     bool holds_alpha; /* the encoder and the container can, as yuva420p */
     bool is_ordered;  /* the container has one order for decoding and showing */
     AVRational base;  /* the encoder's time base */
+    int threads;      /* that the encoder may have, beside those that it always has */
 };
 
 MR_MUST_CHECK enum mr_status mr_video_plan(const struct mr_media_format *format,
                                            const struct mr_options *options, const struct mr_demuxer *input,
-                                           struct mr_video_plan *ret, struct mr_err *err);
+                                           int threads, struct mr_video_plan *ret, struct mr_err *err);
 
 /* The caller owns *ret (avcodec_free_context). frame is the first one out of the filters; global_header: the
  * container keeps the codec's header apart from the packets. */
