@@ -15,6 +15,7 @@
 #include "web/passwords.h"
 #include "web/task_waits.h"
 #include "web/token_versions.h"
+#include "web/verified_logins.h"
 
 #include <stdatomic.h>
 
@@ -27,6 +28,7 @@ struct mr_web {
     struct mr_guard *guard; /* checks the URLs that users give */
     struct mr_passwords *passwords;
     struct mr_login_guard *logins;
+    struct mr_verified_logins *verified_logins;
     struct mr_token_versions *token_versions;
     struct mr_admission *admission;
     struct mr_event_hub *events;

@@ -41,7 +41,7 @@ static enum mr_status of_login(struct mr_web *web, const char *token, struct mr_
                                struct mr_err *err)
 {
     struct mr_login_token login = {0};
-    MR_TRY(mr_login_token_check(web->config->jwt_secret, token, &login, err));
+    MR_TRY(mr_verified_login(web->verified_logins, web->config->jwt_secret, token, &login, err));
     MR_TRY(mr_token_version_check(web->token_versions, login.user_id, login.version, err));
     *ret =
         (struct mr_caller){.user_id = login.user_id, .version = login.version, .expires_s = login.expires_s};

@@ -84,6 +84,7 @@ static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr
     MR_TRY(open_database(web, err));
     MR_TRY(open_passwords(web, err));
     MR_TRY(mr_login_guard_new(&limits, &web->logins, err));
+    MR_TRY(mr_verified_logins_new(&web->verified_logins, err));
     MR_TRY(mr_token_versions_new(web->db, &web->token_versions, err));
     MR_TRY(mr_guard_new(config->fetch_allow_hosts, &web->guard, err));
     MR_TRY(mr_admission_start(web->db, &web->publisher, &config->quotas, web->log, &web->admission, err));
@@ -99,6 +100,7 @@ static void close_app(struct mr_web *web)
     mr_admission_stop(web->admission);
     mr_guard_free(web->guard);
     mr_token_versions_free(web->token_versions);
+    mr_verified_logins_free(web->verified_logins);
     mr_login_guard_free(web->logins);
     mr_passwords_free(web->passwords);
     mr_db_close(web->db);

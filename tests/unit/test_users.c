@@ -1,10 +1,15 @@
 /* Users, against a real PostgreSQL: names by Unicode's rules, and the versions of login tokens, which are kept for a moment. */
 #include "web/token_versions.h"
 
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
+#include "shared/base/jwt.h"
 #include "shared/base/unicode.h"
 #include "tests/unit/fixture_tasks.h"
 #include "web/users.h"
+#include "web/verified_logins.h"
+
+#include <poll.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,6 +51,75 @@ static void users_who_are_gone_are_refused(void **state)
     assert_int_equal(mr_user_delete(test_db, test_other, NULL), MR_UNAUTHENTICATED);
     mr_token_version_forget(versions, test_other);
     assert_int_equal(check(versions, test_other, 1), MR_UNAUTHENTICATED);
+}
+
+#define SECRET       "a secret of at least thirty-two bytes"
+#define OTHER_SECRET "another secret of thirty-two bytes"
+
+static char *login_until(int64_t user, int64_t expires_s)
+{
+    char subject[MR_INT64_TEXT_MAX];
+    char *token = NULL;
+    mr_int64_text(user, subject);
+    MR_AUTO_JSON json_t *claims = json_pack("{s:s,s:s,s:I,s:I}", "iss", "mediarun", "sub", subject, "ver",
+                                            (json_int_t)3, "exp", (json_int_t)expires_s);
+    assert_int_equal(mr_jwt_sign_hs256(SECRET, claims, &token, NULL), MR_OK);
+    return token;
+}
+
+/* Known without a look at its signature, as the secret is another one. */
+static bool is_known(struct mr_verified_logins *logins, const char *token)
+{
+    struct mr_login_token login = {0};
+    return mr_verified_login(logins, OTHER_SECRET, token, &login, NULL) == MR_OK;
+}
+
+static void a_verified_login_is_known_until_it_expires(void **state)
+{
+    (void)state;
+    MR_AUTO(mr_verified_logins) struct mr_verified_logins *logins = NULL;
+    assert_int_equal(mr_verified_logins_new(&logins, NULL), MR_OK);
+    const int64_t now_s = mr_time_now_us() / 1000000;
+    MR_AUTO_STR char *lasting = login_until(7, now_s + 3600);
+    MR_AUTO_STR char *brief = login_until(8, now_s + 2);
+    MR_AUTO_STR char *late = login_until(9, now_s - 1); /* within the leeway of clocks */
+    struct mr_login_token login = {0};
+    assert_false(is_known(logins, lasting));
+    assert_int_equal(mr_verified_login(logins, SECRET, lasting, &login, NULL), MR_OK);
+    assert_int_equal(mr_verified_login(logins, SECRET, brief, &login, NULL), MR_OK);
+    assert_int_equal(mr_verified_login(logins, SECRET, late, &login, NULL), MR_OK);
+    assert_false(is_known(logins, late));
+    assert_true(is_known(logins, lasting));
+    for (int tries = 0; is_known(logins, brief) && tries < 1000; tries++)
+        poll(NULL, 0, 5);
+    assert_false(is_known(logins, brief));
+    assert_true(mr_time_now_us() / 1000000 >= now_s + 2);
+    assert_int_equal(mr_verified_login(logins, SECRET, lasting, &login, NULL), MR_OK);
+    assert_int_equal(login.user_id, 7);
+    assert_int_equal(login.version, 3);
+    assert_int_equal(login.expires_s, now_s + 3600);
+}
+
+/* More tokens than there are places: none takes another's. A forgery of a known one is another token. */
+static void verified_logins_are_bounded(void **state)
+{
+    (void)state;
+    MR_AUTO(mr_verified_logins) struct mr_verified_logins *logins = NULL;
+    assert_int_equal(mr_verified_logins_new(&logins, NULL), MR_OK);
+    const int64_t expires_s = mr_time_now_us() / 1000000 + 3600;
+    int known = 0;
+    for (int round = 0; round < 2; round++)
+        for (int64_t user = 1; user <= MR_VERIFIED_LOGINS + 500; user++) {
+            MR_AUTO_STR char *token = login_until(user, expires_s);
+            struct mr_login_token login = {0};
+            known += round && is_known(logins, token);
+            assert_int_equal(mr_verified_login(logins, SECRET, token, &login, NULL), MR_OK);
+            assert_int_equal(login.user_id, user);
+            assert_true(is_known(logins, token));
+            token[strlen(token) - 2] = token[strlen(token) - 2] == 'A' ? 'B' : 'A';
+            assert_false(is_known(logins, token));
+        }
+    assert_in_range(known, 1, MR_VERIFIED_LOGINS);
 }
 
 static int64_t find(const char *login)
@@ -112,6 +186,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ended_tokens_are_refused),
         cmocka_unit_test(users_who_are_gone_are_refused),
+        cmocka_unit_test(a_verified_login_is_known_until_it_expires),
+        cmocka_unit_test(verified_logins_are_bounded),
         cmocka_unit_test(names_are_folded_as_in_memory),
         cmocka_unit_test(names_of_before_stay_apart),
     };
