@@ -5,10 +5,11 @@
 #include "shared/data/outbox.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 
 enum { BATCH_MAX = 256 };
 
-/* One waiting request, on the stack of its thread. The lock of the admission protects `done`. */
+/* One waiting request, on the stack of its thread. It is the committer's until `answered` is posted. */
 struct ticket {
     struct ticket *next;
     const struct mr_task_draft *draft;
@@ -16,7 +17,7 @@ struct ticket {
     enum mr_quota over; /* the quota that the user would exceed */
     enum mr_status status;
     struct mr_err err;
-    bool done;
+    sem_t answered;
 };
 
 struct mr_admission {
@@ -27,7 +28,6 @@ struct mr_admission {
     pthread_t committer;
     pthread_mutex_t lock; /* protects all fields below */
     pthread_cond_t arrived;
-    pthread_cond_t answered;
     struct ticket *first, **last;
     bool stopping;
 };
@@ -131,13 +131,11 @@ static void mark(struct mr_admission *admission, const struct outgoing *outgoing
                    (json_int_t)outgoing->count);
 }
 
-static void answer(struct mr_admission *admission, const struct batch *batch)
+/* Each thread is woken by itself: none of those that wait for another batch. */
+static void answer(const struct batch *batch)
 {
-    pthread_mutex_lock(&admission->lock);
     for (size_t i = 0; i < batch->count; i++)
-        batch->tickets[i]->done = true;
-    pthread_cond_broadcast(&admission->answered);
-    pthread_mutex_unlock(&admission->lock);
+        sem_post(&batch->tickets[i]->answered);
 }
 
 static void admit(struct mr_admission *admission, struct batch *batch)
@@ -148,7 +146,7 @@ static void admit(struct mr_admission *admission, struct batch *batch)
         collect(batch, high, &lanes[high]);
         publish(admission, &lanes[high]);
     }
-    answer(admission, batch); /* from here on the tickets belong to their threads */
+    answer(batch); /* from here on the tickets belong to their threads */
     for (int high = 0; high < 2; high++)
         mark(admission, &lanes[high]);
 }
@@ -198,13 +196,15 @@ enum mr_status mr_admission_submit(struct mr_admission *admission, const struct 
                                    json_t **ret_view, struct mr_err *err)
 {
     struct ticket ticket = {.draft = draft};
+    sem_init(&ticket.answered, 0, 0);
     pthread_mutex_lock(&admission->lock);
     *admission->last = &ticket;
     admission->last = &ticket.next;
     pthread_cond_signal(&admission->arrived);
-    while (!ticket.done)
-        pthread_cond_wait(&admission->answered, &admission->lock);
     pthread_mutex_unlock(&admission->lock);
+    while (sem_wait(&ticket.answered) != 0)
+        ; /* a signal */
+    sem_destroy(&ticket.answered);
     if (ticket.status != MR_OK)
         return mr_fail_from(err, &ticket.err);
     if (!ticket.view)
@@ -227,7 +227,6 @@ enum mr_status mr_admission_start(struct mr_db *db, const struct mr_publisher *p
     admission->last = &admission->first;
     pthread_mutex_init(&admission->lock, NULL);
     pthread_cond_init(&admission->arrived, NULL);
-    pthread_cond_init(&admission->answered, NULL);
     int failure = pthread_create(&admission->committer, NULL, committer, admission);
     if (failure) {
         free(admission);
@@ -246,7 +245,6 @@ void mr_admission_stop(struct mr_admission *admission)
     pthread_cond_signal(&admission->arrived);
     pthread_mutex_unlock(&admission->lock);
     pthread_join(admission->committer, NULL);
-    pthread_cond_destroy(&admission->answered);
     pthread_cond_destroy(&admission->arrived);
     pthread_mutex_destroy(&admission->lock);
     free(admission);

@@ -2,13 +2,16 @@
 
 #include "shared/base/encoding.h"
 
+enum { HINTS = 64 };
+
 struct mr_rows {
     PGresult *result;
+    int hints[]; /* HINTS of them: where a name was found, which is asked for again with each row */
 };
 
 enum mr_status mr_rows_of(PGresult *result, struct mr_rows **ret, struct mr_err *err)
 {
-    struct mr_rows *rows = malloc(sizeof *rows);
+    struct mr_rows *rows = calloc(1, sizeof *rows + HINTS * sizeof *rows->hints);
     if (!rows) {
         PQclear(result);
         return mr_fail_oom(err);
@@ -46,15 +49,28 @@ size_t mr_rows_bytes(const struct mr_rows *rows, int row)
     return bytes;
 }
 
+/* libpq compares with one name after the other. A hint is checked, as other names share its place. */
+static int field_of(const struct mr_rows *rows, const char *column)
+{
+    int *hint = (int *)(uintptr_t)&rows->hints[(uintptr_t)column % HINTS];
+    const char *name = PQfname(rows->result, *hint);
+    if (name && strcmp(name, column) == 0)
+        return *hint;
+    int field = PQfnumber(rows->result, column);
+    if (field >= 0)
+        *hint = field;
+    return field;
+}
+
 const char *mr_rows_text(const struct mr_rows *rows, int row, const char *column)
 {
-    int field = PQfnumber(rows->result, column);
+    int field = field_of(rows, column);
     return field < 0 ? "" : PQgetvalue(rows->result, row, field);
 }
 
 bool mr_rows_is_null(const struct mr_rows *rows, int row, const char *column)
 {
-    int field = PQfnumber(rows->result, column);
+    int field = field_of(rows, column);
     return field < 0 || PQgetisnull(rows->result, row, field);
 }
 
