@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-enum { BATCH_MAX = 256 };
+enum { BATCH_MAX = 256, LANES = 2, SETTLED_MAX = 64 };
 
 /* One waiting request, on the stack of its thread. It is the committer's until `answered` is posted. */
 struct ticket {
@@ -26,6 +26,8 @@ struct mr_admission {
     const struct mr_quotas *quotas;
     const struct mr_log *log;
     pthread_t committer;
+    int64_t settled[SETTLED_MAX]; /* the committer's: published batches, which the outbox still has */
+    size_t settled_count;
     pthread_mutex_t lock; /* protects all fields below */
     pthread_cond_t arrived;
     struct ticket *first, **last;
@@ -38,7 +40,19 @@ struct batch {
     json_t *views[BATCH_MAX];
     enum mr_quota over[BATCH_MAX];
     size_t count;
+    int64_t id; /* in the outbox */
 };
+
+static enum mr_status insert(struct mr_admission *admission, const struct batch *batch,
+                             const struct mr_task_draft *const *drafts, size_t count, json_t **ret_views,
+                             enum mr_quota *ret_over, struct mr_err *err)
+{
+    const struct mr_outbox_batch outbox = {batch->id, admission->settled, admission->settled_count};
+    MR_TRY(mr_tasks_insert_within(admission->db, admission->quotas, &outbox, drafts, count, ret_views,
+                                  ret_over, err));
+    admission->settled_count = 0;
+    return MR_OK;
+}
 
 static bool is_in_time(int64_t due_us)
 {
@@ -54,15 +68,14 @@ static void insert_one_by_one(struct mr_admission *admission, struct batch *batc
         ticket->err = *failure;
         ticket->status = failure->status;
         if (is_in_time(due_us))
-            ticket->status = mr_tasks_insert_within(admission->db, admission->quotas, &ticket->draft, 1,
-                                                    &ticket->view, &ticket->over, &ticket->err);
+            ticket->status =
+                insert(admission, batch, &ticket->draft, 1, &ticket->view, &ticket->over, &ticket->err);
     }
 }
 
 static enum mr_status insert_batch(struct mr_admission *admission, struct batch *batch, struct mr_err *err)
 {
-    return mr_tasks_insert_within(admission->db, admission->quotas, batch->drafts, batch->count, batch->views,
-                                  batch->over, err);
+    return insert(admission, batch, batch->drafts, batch->count, batch->views, batch->over, err);
 }
 
 /* A database that does not answer keeps no request longer than a statement and the rest of this time. */
@@ -70,10 +83,12 @@ static void insert_all(struct mr_admission *admission, struct batch *batch)
 {
     const int64_t due_us = mr_time_monotonic_us() + MR_TASKS_INSERT_MS * INT64_C(1000);
     struct mr_err err = {0};
-    enum mr_status status = insert_batch(admission, batch, &err);
+    enum mr_status status = mr_outbox_batch_new(&batch->id, &err);
+    if (status == MR_OK)
+        status = insert_batch(admission, batch, &err);
     if (status == MR_UNAVAILABLE && is_in_time(due_us)) /* a stale connection? safe: file_id is unique */
         status = insert_batch(admission, batch, &err);
-    if (status != MR_OK && batch->count > 1) {
+    if (status != MR_OK && batch->id && batch->count > 1) {
         insert_one_by_one(admission, batch, due_us, &err); /* one bad row must not fail the others */
         return;
     }
@@ -89,7 +104,6 @@ static void insert_all(struct mr_admission *admission, struct batch *batch)
 struct outgoing {
     struct mr_message messages[BATCH_MAX];
     size_t count;
-    bool is_published;
 };
 
 /* Drafts that were not inserted have no message. */
@@ -111,24 +125,41 @@ static void collect(const struct batch *batch, bool high, struct outgoing *ret)
     }
 }
 
-static void publish(struct mr_admission *admission, struct outgoing *outgoing)
+static bool publish(struct mr_admission *admission, const struct outgoing *outgoing)
 {
     struct mr_err err;
-    outgoing->is_published = mr_publish(admission->publisher, outgoing->messages, outgoing->count,
-                                        MR_PUBLISH_REQUEST_MS, &err) == MR_OK;
-    if (!outgoing->is_published)
+    bool is_published = mr_publish(admission->publisher, outgoing->messages, outgoing->count,
+                                   MR_PUBLISH_REQUEST_MS, &err) == MR_OK;
+    if (!is_published)
         mr_log_err(admission->log, MR_LOG_WARNING, "cannot publish tasks: the sweep will", &err, "{s:I,s:b}",
                    "tasks", (json_int_t)outgoing->count, "high", outgoing->messages[0].high);
+    return is_published;
 }
 
-static void mark(struct mr_admission *admission, const struct outgoing *outgoing)
+/* What is left unsettled is published twice, by the sweep. */
+static void settle(struct mr_admission *admission)
 {
     struct mr_err err;
-    if (outgoing->is_published &&
-        mr_outbox_mark(admission->db, outgoing->messages, outgoing->count, &err) != MR_OK)
+    if (mr_outbox_settle(admission->db, admission->settled, admission->settled_count, &err) != MR_OK)
         mr_log_err(admission->log, MR_LOG_WARNING,
-                   "cannot mark tasks as published: they will be published twice", &err, "{s:I}", "tasks",
-                   (json_int_t)outgoing->count);
+                   "cannot note batches as published: they will be published twice", &err, "{s:I}", "batches",
+                   (json_int_t)admission->settled_count);
+    admission->settled_count = 0;
+}
+
+static void note_published(struct mr_admission *admission, const struct batch *batch, bool high)
+{
+    if (admission->settled_count == SETTLED_MAX)
+        settle(admission);
+    admission->settled[admission->settled_count++] = mr_outbox_batch_of(batch->id, high);
+}
+
+static bool has_waiters(struct mr_admission *admission)
+{
+    pthread_mutex_lock(&admission->lock);
+    bool has = admission->first;
+    pthread_mutex_unlock(&admission->lock);
+    return has;
 }
 
 /* Each thread is woken by itself: none of those that wait for another batch. */
@@ -140,21 +171,23 @@ static void answer(const struct batch *batch)
 
 static void admit(struct mr_admission *admission, struct batch *batch)
 {
-    struct outgoing lanes[2]; /* normal, high */
     insert_all(admission, batch);
-    for (int high = 0; high < 2; high++) {
-        collect(batch, high, &lanes[high]);
-        publish(admission, &lanes[high]);
+    for (int high = 0; high < LANES; high++) {
+        struct outgoing outgoing;
+        collect(batch, high, &outgoing);
+        if (outgoing.count > 0 && publish(admission, &outgoing))
+            note_published(admission, batch, high);
     }
-    answer(batch); /* from here on the tickets belong to their threads */
-    for (int high = 0; high < 2; high++)
-        mark(admission, &lanes[high]);
+    answer(batch);               /* from here on the tickets belong to their threads */
+    if (!has_waiters(admission)) /* else the next batch does it */
+        settle(admission);
 }
 
 /* Waits for tickets and takes up to BATCH_MAX of them; false when the admission stops and none is left. */
 static bool take_batch(struct mr_admission *admission, struct batch *batch)
 {
     batch->count = 0;
+    batch->id = 0;
     pthread_mutex_lock(&admission->lock);
     while (!admission->first && !admission->stopping)
         pthread_cond_wait(&admission->arrived, &admission->lock);

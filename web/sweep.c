@@ -87,6 +87,7 @@ static enum mr_status recall_tasks(struct mr_web *web, int64_t *total, struct mr
 static enum mr_status publish_tasks(struct mr_web *web, int64_t *total, struct mr_err *err)
 {
     static const struct owed normal = {normal_due, mr_outbox_mark}, high = {high_due, mr_outbox_mark};
+    MR_TRY(mr_outbox_recover(web->db, err));
     enum mr_status of_normal = publish_owed(web, &normal, total, err);
     enum mr_status of_high = publish_owed(web, &high, total, of_normal == MR_OK ? err : NULL);
     enum mr_status of_lanes = of_normal == MR_OK ? of_high : of_normal;

@@ -1,7 +1,7 @@
 #include "shared/data/outbox.h"
 
-#include "shared/base/buf.h"
 #include "shared/base/encoding.h"
+#include "shared/base/random.h"
 #include "shared/data/task_rows.h"
 
 #include <inttypes.h>
@@ -37,6 +37,52 @@ enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_message *message
     MR_TRY(mr_buf_append_str(&generations, "}", err));
     const char *const params[] = {mr_buf_str(&ids), mr_buf_str(&generations)};
     return mr_db_exec_within(db, MR_DB_QUICK_MS, &mark, params, NULL, err);
+}
+
+enum mr_status mr_outbox_batch_new(int64_t *ret_id, struct mr_err *err)
+{
+    uint64_t id = 0;
+    MR_TRY(mr_random_bytes(&id, sizeof id, err));
+    *ret_id = (int64_t)(id >> 2 << 1); /* positive, and room for the other lane */
+    return MR_OK;
+}
+
+int64_t mr_outbox_batch_of(int64_t id, bool high)
+{
+    return id + high;
+}
+
+enum mr_status mr_outbox_settled_text(const int64_t *settled, size_t count, struct mr_buf *ret,
+                                      struct mr_err *err)
+{
+    for (size_t i = 0; i < count; i++)
+        MR_TRY(mr_buf_appendf(ret, err, "%s%" PRId64, i ? "," : "{", settled[i]));
+    return mr_buf_append_str(ret, count ? "}" : "{}", err);
+}
+
+enum mr_status mr_outbox_settle(struct mr_db *db, const int64_t *settled, size_t count, struct mr_err *err)
+{
+    static const struct mr_statement settle = {"outbox_settle",
+                                               "DELETE FROM outbox_batches WHERE id = ANY ($1::bigint[])", 1};
+    if (count == 0)
+        return MR_OK;
+    MR_AUTO(mr_buf) struct mr_buf ids = MR_BUF_INIT(ARRAY_TEXT_MAX);
+    MR_TRY(mr_outbox_settled_text(settled, count, &ids, err));
+    return mr_db_exec_within(db, MR_DB_QUICK_MS, &settle, (const char *const[]){mr_buf_str(&ids)}, NULL, err);
+}
+
+enum mr_status mr_outbox_recover(struct mr_db *db, struct mr_err *err)
+{
+    /* A task that was run again, put off or finished meanwhile has a debt of its own, or none. */
+    static const struct mr_statement recover = {
+        "outbox_recover",
+        "WITH late AS (DELETE FROM outbox_batches WHERE made_at < now() - interval '5 s' RETURNING tasks)"
+        " UPDATE tasks t SET published_at = NULL FROM (SELECT unnest(tasks) AS id, 1 AS generation FROM "
+        "late) m"
+        " WHERE" MR_TASK_OF_MESSAGE
+        " AND (t.status = 'uploaded') IS TRUE AND t.published_at > timestamptz 'epoch'",
+        0};
+    return mr_db_exec(db, &recover, NULL, NULL, err);
 }
 
 enum mr_status mr_outbox_heard(struct mr_db *db, bool high, int64_t published_s, struct mr_err *err)

@@ -12,6 +12,7 @@
 #include "shared/base/random.h"
 #include "shared/data/db.h"
 #include "shared/data/message.h"
+#include "shared/data/outbox.h"
 
 /* A task to insert. Texts are not owned; NULL if there is none. */
 struct mr_task_draft {
@@ -40,9 +41,10 @@ enum { MR_TASKS_INSERT_MS = 6000 };
 /*
  * As mr_tasks_insert, for drafts whose users keep these quotas. ret_over[i] is the quota that the user of drafts[i]
  * would exceed (mr_quota_refuse has the failure): then ret_views[i] is NULL and nothing was inserted for it. It is
- * MR_QUOTA_NONE for all others.
+ * MR_QUOTA_NONE for all others. quotas and batch may be NULL; without a batch each task owes its own message.
  */
 MR_MUST_CHECK enum mr_status mr_tasks_insert_within(struct mr_db *db, const struct mr_quotas *quotas,
+                                                    const struct mr_outbox_batch *batch,
                                                     const struct mr_task_draft *const *drafts, size_t count,
                                                     json_t **ret_views, enum mr_quota *ret_over,
                                                     struct mr_err *err);

@@ -4,6 +4,8 @@
 #include "shared/data/task_rows.h"
 #include "shared/data/tasks.h"
 
+enum { SETTLED_TEXT_MAX = 8 << 10 };
+
 /* All drafts are one JSON parameter. */
 static json_t *draft_json(const struct mr_task_draft *draft)
 {
@@ -103,11 +105,19 @@ static enum mr_status read_outcomes(const struct mr_rows *rows, const struct mr_
 #define INSERT_FROM(source)                                                                                  \
     " (INSERT INTO tasks (file_id, user_id, kind, priority, new_format, preset, options, original_file,"     \
     "  original_format, original_size, input_object, input_generation, url, callback_url, notify_mail,"      \
-    "  traceparent, uploaded_at)"                                                                            \
+    "  traceparent, uploaded_at, published_at)"                                                                            \
     "  SELECT file_id, user_id, kind, priority, new_format, preset, options, original_file,"                 \
     "  original_format, nullif(original_size, -1), input_object, nullif(input_generation, 0), url,"          \
-    "  callback_url, notify_mail, nullif(traceparent, ''), now() FROM " source                               \
+    "  callback_url, notify_mail, nullif(traceparent, ''), now(),"                                        \
+    "  CASE WHEN $3::bigint IS NOT NULL THEN now() END FROM " source                               \
     "  ON CONFLICT (file_id) DO UPDATE SET file_id = excluded.file_id RETURNING" TASK_COLUMNS "),"
+
+/* t has the tasks, also those of an earlier attempt: then the batch has them already, or twice. */
+#define OWE_AND_SETTLE                                                                                       \
+    " owed AS (INSERT INTO outbox_batches AS b (id, tasks)"                                                  \
+    "  SELECT $3::bigint + (priority = 'high')::int, array_agg(id) FROM t WHERE $3::bigint IS NOT NULL"      \
+    "  GROUP BY 1 ON CONFLICT (id) DO UPDATE SET tasks = b.tasks || excluded.tasks),"                        \
+    " settled AS (DELETE FROM outbox_batches WHERE id = ANY ($4::bigint[])),"
 
 #define OWN_AND_VIEW                                                                                      \
     " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT input_object FROM t)))"            \
@@ -117,7 +127,7 @@ static enum mr_status read_outcomes(const struct mr_rows *rows, const struct mr_
 
 /* For drafts without keys and uploads, the common case: half the work of the other statement. */
 static const struct mr_statement insert_plain = {
-    "tasks_insert", "WITH" DRAFTS WITHIN_QUOTAS " t AS" INSERT_FROM("ok") OWN_AND_VIEW, 2};
+    "tasks_insert", "WITH" DRAFTS WITHIN_QUOTAS " t AS" INSERT_FROM("ok") OWE_AND_SETTLE OWN_AND_VIEW, 4};
 
 /*
  * locked: the uploads, in an order that prevents deadlocks. fit: the drafts that need no upload, and one for each
@@ -138,8 +148,8 @@ static const struct mr_statement insert_contested = {
     " made AS" INSERT_FROM("won")
     " t AS (SELECT" TASK_COLUMNS " FROM made UNION ALL SELECT" TASK_COLUMNS " FROM tasks"
     "  WHERE file_id = ANY (ARRAY(SELECT file_id FROM d EXCEPT SELECT file_id FROM won))),"
-    " taken AS (DELETE FROM uploads WHERE id = ANY (ARRAY(SELECT upload_id FROM won)))," OWN_AND_VIEW,
-    2};
+    " taken AS (DELETE FROM uploads WHERE id = ANY (ARRAY(SELECT upload_id FROM won)))," OWE_AND_SETTLE
+    OWN_AND_VIEW, 4};
 /* clang-format on */
 
 static const struct mr_statement *statement_for(const struct mr_task_draft *const *drafts, size_t count)
@@ -151,16 +161,23 @@ static const struct mr_statement *statement_for(const struct mr_task_draft *cons
 }
 
 enum mr_status mr_tasks_insert_within(struct mr_db *db, const struct mr_quotas *quotas,
+                                      const struct mr_outbox_batch *batch,
                                       const struct mr_task_draft *const *drafts, size_t count,
                                       json_t **ret_views, enum mr_quota *ret_over, struct mr_err *err)
 {
-    char limits[MR_QUOTA_LIMITS_MAX];
+    char limits[MR_QUOTA_LIMITS_MAX], id[MR_INT64_TEXT_MAX];
+    MR_AUTO(mr_buf) struct mr_buf settled = MR_BUF_INIT(SETTLED_TEXT_MAX);
     MR_AUTO_STR char *text = NULL;
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_TRY(drafts_text(drafts, count, &text, err));
     if (quotas)
         MR_TRY(mr_quota_limits_text(quotas, limits, err));
-    const char *const params[] = {text, quotas ? limits : NULL};
+    if (batch) {
+        mr_int64_text(batch->id, id);
+        MR_TRY(mr_outbox_settled_text(batch->settled, batch->settled_count, &settled, err));
+    }
+    const char *const params[] = {text, quotas ? limits : NULL, batch ? id : NULL,
+                                  batch ? mr_buf_str(&settled) : NULL};
     enum mr_status status =
         mr_db_exec_within(db, MR_TASKS_INSERT_MS, statement_for(drafts, count), params, &rows, err);
     if (status == MR_NOT_FOUND) /* the one row that others refer to */
@@ -185,7 +202,7 @@ enum mr_status mr_tasks_insert(struct mr_db *db, const struct mr_task_draft *con
     enum mr_quota *over = calloc(count, sizeof *over);
     if (!over)
         return mr_fail_oom(err);
-    enum mr_status status = mr_tasks_insert_within(db, NULL, drafts, count, ret_views, over, err);
+    enum mr_status status = mr_tasks_insert_within(db, NULL, NULL, drafts, count, ret_views, over, err);
     free(over);
     return status;
 }

@@ -17,6 +17,7 @@ LEFT_ROWS = {
     "tasks with a lease": "SELECT count(*) FROM tasks WHERE lease_expires_at IS NOT NULL",
     "deliveries with a lease": "SELECT count(*) FROM deliveries WHERE lease_expires_at IS NOT NULL",
     "unpublished tasks": "SELECT count(*) FROM tasks WHERE published_at IS NULL AND status IN ('uploaded', 'processing')",
+    "batches of tasks that may be unpublished": "SELECT count(*) FROM outbox_batches",
     "records of deleted tasks": "SELECT count(*) FROM records.runs WHERE orphaned",
 }
 

@@ -84,11 +84,16 @@ static void post(struct model *model, const char *key, bool is_url, bool has_cal
         struct mr_message early = {.kind = MR_KIND_CONVERT, .task_id = last_id(model) + 1, .generation = 1};
         (void)!mr_publish(&model->web.publisher, &early, 1, MR_PUBLISH_REQUEST_MS, &err);
     }
-    enum mr_status status = mr_tasks_insert_within(model->db, NULL, drafts, 1, &view, &over, &err);
+    struct mr_outbox_batch batch = {.settled = &model_actor()->settled,
+                                    .settled_count = model_actor()->settled != 0};
+    if (mr_outbox_batch_new(&batch.id, &err) != MR_OK)
+        return;
+    enum mr_status status = mr_tasks_insert_within(model->db, NULL, &batch, drafts, 1, &view, &over, &err);
     if (status == MR_UNAVAILABLE)
-        status = mr_tasks_insert_within(model->db, NULL, drafts, 1, &view, &over, &err);
+        status = mr_tasks_insert_within(model->db, NULL, &batch, drafts, 1, &view, &over, &err);
     if (status != MR_OK)
         return;
+    model_actor()->settled = 0;
     if (!view) {
         if (mr_idempotency_resolve(model->db, &draft, &view, &err) == MR_OK)
             *ret_id = json_integer_value(json_object_get(view, "id"));
@@ -98,16 +103,18 @@ static void post(struct model *model, const char *key, bool is_url, bool has_cal
                                  .generation = 1,
                                  .high = strcmp(draft.priority, "high") == 0};
     snprintf(message.kind, sizeof message.kind, "%s", draft.kind);
-    bool marks_first = acts(model, ACT_MARK_BEFORE_PUBLISH);
-    if (marks_first)
-        (void)!mr_outbox_mark(model->db, &message, 1, &err);
+    const int64_t debt = mr_outbox_batch_of(batch.id, message.high);
+    if (acts(model, ACT_MARK_BEFORE_PUBLISH))
+        (void)!mr_outbox_settle(model->db, &debt, 1, &err);
     bool is_published = mr_publish(&model->web.publisher, &message, 1, MR_PUBLISH_REQUEST_MS, &err) == MR_OK;
     if (model_actor()->is_dead)
         return;
     *ret_id = message.task_id;
     model->ghosts[message.task_id].is_admitted = true;
-    if (is_published && !marks_first)
-        (void)!mr_outbox_mark(model->db, &message, 1, &err);
+    if (is_published && model_random(model, 2))
+        (void)!mr_outbox_settle(model->db, &debt, 1, &err);
+    else if (is_published)
+        model_actor()->settled = debt;
 }
 
 /* A client repeats a request that got no answer, with its key if it has one. */

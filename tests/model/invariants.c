@@ -59,6 +59,7 @@ static void check_tasks(struct model *model)
             check_new_task(model, after);
         else if (memcmp(before, after, sizeof *after) != 0)
             task_rules_check(model, before, after);
+        task_rules_check_debt(model, after);
         check_outputs(model, after);
         for (int g = 0; g < GENERATIONS_MAX; g++)
             if (model->ghosts[after->id].results[g] > 1)

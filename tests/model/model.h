@@ -71,6 +71,7 @@ struct actor {
     int delivery;                        /* its number */
     int64_t task;                        /* that a client changes */
     int order;                           /* that a client makes: its number, from 1 */
+    int64_t settled;                     /* a batch that its next INSERT settles; 0: none */
     char claim_id[40];                   /* of its last claim */
     int64_t delivery_id, delivery_fence; /* of a webhook that it claimed */
     ucontext_t context;

@@ -4,6 +4,9 @@
 
 #include "tests/model/model.h"
 
+/* A task's row after any step. */
+void task_rules_check_debt(struct model *model, const struct task_row *row);
+
 /* A task's row before and after a step that changed it. */
 void task_rules_check(struct model *model, const struct task_row *before, const struct task_row *after);
 

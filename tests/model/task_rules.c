@@ -191,6 +191,7 @@ static const struct rule {
      .check = rule_defer},
     {.statement = "tasks_redo", .status = "uploaded", .owes = true, .check = rule_redo},
     {.statement = "tasks_cancel", .status = "canceled", .check = rule_cancel},
+    {.statement = "outbox_recover", .status = "uploaded", .owes = true, .check = rule_put_off},
     {.statement = "outbox_mark", .marks = true, .check = rule_same},
     {.statement = "waiting_recall", .marks = true, .check = rule_same},
     {.statement = "waiting_put_off", .status = "uploaded", .owes = true, .check = rule_put_off},
@@ -241,6 +242,15 @@ static void check_outbox(struct model *model, const struct rule *rule, const str
            "marked, but no message of this generation exists");
 }
 
+/* A waiting task that looks published is, or a batch owes its message. */
+void task_rules_check_debt(struct model *model, const struct task_row *row)
+{
+    bool is_published = model->ghosts[row->id].generations_published & INT64_C(1) << row->generation;
+    bool waits = task_is(row, "uploaded") && row->published_us >= 0;
+    expect(model, !waits || is_published || row->is_owed, OUTBOX, row, row,
+           "no message of this generation exists, and none is owed");
+}
+
 static bool looks_different(const struct task_row *b, const struct task_row *a)
 {
     return strcmp(b->status, a->status) != 0 || a->generation != b->generation || a->progress != b->progress;
@@ -257,6 +267,7 @@ void task_rules_check(struct model *model, const struct task_row *b, const struc
     expect(model, may_follow(b, a), STATES, b, a, "not in the table");
     check_outbox(model, rule, b, a);
     same.published_us = b->published_us;
+    same.is_owed = b->is_owed;
     if (memcmp(&same, b, sizeof same) == 0)
         return;
     expect(model, rule && !rule->marks, OWNERS, b, a,

@@ -46,7 +46,13 @@ static const char *const looks[LOOKS][2] = {
                                                                                         "outputs o WHERE "
                                                                                         "o.task_id = "
                                                                                         "t.id), t.progress, "
-                                                                                        "t.event_id FROM "
+                                                                                        "t.event_id, "
+                                                                                        "EXISTS (SELECT "
+                                                                                        "FROM "
+                                                                                        "outbox_batches b "
+                                                                                        "WHERE t.id = ANY "
+                                                                                        "(b.tasks))::int "
+                                                                                        "FROM "
                                                                                         "tasks t "
                                                                                         "ORDER BY t.id"},
     {"look_deliveries", "SELECT id, task_id, generation, attempts, fence," US("lease_expires_at") "," US(
@@ -104,7 +110,7 @@ void watch_reset(struct watch *watch)
 {
     watch_command(watch,
                   "TRUNCATE users, tasks, outputs, deliveries, stray_objects, idempotency_keys, uploads,"
-                  " user_usage, download_links RESTART IDENTITY CASCADE;"
+                  " user_usage, download_links, outbox_batches RESTART IDENTITY CASCADE;"
                   "ALTER SEQUENCE task_events RESTART;"
                   "INSERT INTO users (username, email, password_hash, webhook_secret) VALUES"
                   " ('one', 'one@example.com', 'x', '00'), ('two', 'two@example.com', 'x', '00')");
@@ -174,6 +180,7 @@ static void read_tasks(const PGresult *result, struct snapshot *ret)
         task->outputs = number(result, row, 18);
         task->progress = number(result, row, 19);
         task->event_id = number(result, row, 20);
+        task->is_owed = number(result, row, 21) != 0;
     }
 }
 

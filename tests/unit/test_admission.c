@@ -122,7 +122,10 @@ static void every_thread_gets_its_own_task(void **state)
 static bool is_published(const char *file_id)
 {
     static const struct mr_statement look = {
-        "is_published", "SELECT FROM tasks WHERE published_at IS NOT NULL AND file_id = $1::uuid", 1};
+        "is_published",
+        "SELECT FROM tasks t WHERE published_at IS NOT NULL AND file_id = $1::uuid"
+        " AND NOT EXISTS (SELECT FROM outbox_batches WHERE t.id = ANY (tasks))",
+        1};
     struct mr_err err = {0};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     assert_int_equal(mr_db_exec(test_db, &look, &file_id, &rows, &err), MR_OK);

@@ -63,6 +63,7 @@ static void each_login_has_these_rights(void **state)
                    "download_links: SELECT INSERT UPDATE DELETE\n"
                    "idempotency_keys: SELECT INSERT UPDATE DELETE\n"
                    "lanes: SELECT\n"
+                   "outbox_batches: SELECT INSERT UPDATE DELETE\n"
                    "outputs: SELECT DELETE\n"
                    "pings: SELECT INSERT UPDATE DELETE\n"
                    "records.order_items: SELECT DELETE\n"

@@ -123,12 +123,16 @@ static void insert(struct round *round, bool is_keyed)
     const struct mr_task_draft *drafts[] = {&draft, &other};
     json_t *views[2] = {0};
     enum mr_quota over[2];
+    struct mr_outbox_batch batch = {0};
+    const int64_t settled[] = {1, 2};
+    DO(mr_outbox_batch_new(&batch.id, NULL));
+    batch.settled = settled, batch.settled_count = 2;
     draft.callback_url = "https://example.com/";
     draft.input_object = draft.file_id;
     other.input_object = other.file_id;
     if (is_keyed)
         draft.idempotency_key = draft.file_id, draft.request_hash = "x";
-    DO(mr_tasks_insert_within(test_db, &no_quotas, drafts, 2, views, over, NULL));
+    DO(mr_tasks_insert_within(test_db, &no_quotas, &batch, drafts, 2, views, over, NULL));
     *round = (struct round){.id = json_integer_value(json_object_get(views[0], "id"))};
     round->message = (struct mr_message){.kind = "convert", .task_id = round->id, .generation = 1};
     mr_int64_text(round->id, round->key);
@@ -147,6 +151,7 @@ static void admit(struct round *round)
     snprintf(again.file_id, sizeof again.file_id, "%s", round->file_id);
     READS(60, DO(mr_idempotency_resolve(test_db, &again, &view, NULL)));
     READS(60, DO(mr_outbox_mark(test_db, &round->message, 1, NULL)));
+    READS(60, DO(mr_outbox_settle(test_db, &round->id, 1, NULL)));
     READS(60, DO(mr_outbox_heard(test_db, false, 1 + round->id, NULL)));
     READS(60, DO(mr_waiting_has_others(test_db, test_owner, false, &others, NULL)));
     struct mr_message first = round->message;

@@ -178,7 +178,7 @@ static void other_kinds_and_uploads_are_counted(void **state)
     const struct mr_task_draft *drafts[] = {&taking};
     json_t *view = NULL;
     enum mr_quota over = MR_QUOTA_NONE;
-    assert_int_equal(mr_tasks_insert_within(test_db, &quotas, drafts, 1, &view, &over, &err), MR_OK);
+    assert_int_equal(mr_tasks_insert_within(test_db, &quotas, NULL, drafts, 1, &view, &over, &err), MR_OK);
     assert_int_equal(over, MR_QUOTA_NONE);
     json_decref(view);
     expect_answer(USAGE, user, "2 tasks, 5000 bytes, 250 records, 0 uploads, 0 deliveries");
@@ -197,7 +197,7 @@ static char *refused(const struct mr_quotas *quotas, const struct mr_task_draft 
     MR_AUTO(mr_buf) struct mr_buf text = MR_BUF_INIT(1000);
     for (size_t i = 0; i < count; i++)
         pointers[i] = &drafts[i];
-    if (mr_tasks_insert_within(test_db, quotas, pointers, count, views, over, &err) != MR_OK)
+    if (mr_tasks_insert_within(test_db, quotas, NULL, pointers, count, views, over, &err) != MR_OK)
         fail_msg("%s", err.message);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(views[i] == NULL, over[i] != MR_QUOTA_NONE);

@@ -357,6 +357,77 @@ static void keys_and_uploads_are_won_together(void **state)
     assert_answer("0", "SELECT count(*) FROM idempotency_keys WHERE key = ", "k7");
 }
 
+static void assert_owed(const struct mr_task_draft *draft, const char *expected)
+{
+    assert_answer(
+        expected,
+        "SELECT CASE WHEN published_at IS NULL THEN 'itself' ELSE (SELECT 'batch' FROM outbox_batches"
+        " WHERE t.id = ANY (tasks)) END FROM tasks t WHERE file_id = ",
+        draft->file_id);
+}
+
+static int64_t insert_batch(const struct mr_task_draft *drafts, size_t count, int64_t id,
+                            const int64_t *settled)
+{
+    const struct mr_outbox_batch batch = {id, settled, settled != NULL};
+    const struct mr_task_draft *pointers[8];
+    json_t *views[8];
+    enum mr_quota over[8];
+    struct mr_err err = {0};
+    for (size_t i = 0; i < count; i++)
+        pointers[i] = &drafts[i];
+    assert_int_equal(mr_tasks_insert_within(test_db, NULL, &batch, pointers, count, views, over, &err),
+                     MR_OK);
+    const int64_t first = json_integer_value(json_object_get(views[0], "id"));
+    for (size_t i = 0; i < count; i++)
+        json_decref(views[i]);
+    return first;
+}
+
+static void a_batch_owes_its_messages_until_it_is_settled(void **state)
+{
+    (void)state;
+    struct mr_err err = {0};
+    for (int is_keyed = 0; is_keyed < 2; is_keyed++) {
+        struct mr_task_draft drafts[8];
+        int64_t id = 0;
+        for (size_t i = 0; i < 8; i++)
+            drafts[i] = task_draft(test_owner);
+        drafts[1].priority = "high";
+        if (is_keyed)
+            drafts[0].idempotency_key = drafts[0].file_id, drafts[0].request_hash = "x";
+        assert_int_equal(mr_outbox_batch_new(&id, &err), MR_OK);
+        insert_batch(drafts, 3, id, NULL);
+        insert_batch(drafts, 3, id, NULL);                               /* its answer was lost */
+        const int64_t of_redone = insert_batch(drafts + 3, 1, id, NULL); /* the batch is inserted in parts */
+        const int64_t of_put_off = insert_batch(drafts + 4, 1, id, NULL);
+        const int64_t of_canceled = insert_batch(drafts + 5, 1, id, NULL);
+        for (size_t i = 0; i < 6; i++)
+            assert_owed(&drafts[i], "batch");
+        assert_answer("2", "SELECT count(*) FROM outbox_batches WHERE '' = ", "");
+        assert_int_equal(mr_outbox_recover(test_db, &err), MR_OK); /* admission is about to publish them */
+        assert_owed(&drafts[0], "batch");
+        const int64_t of_high = mr_outbox_batch_of(id, true);
+        assert_int_equal(mr_outbox_batch_new(&id, &err), MR_OK);
+        insert_batch(drafts + 6, 1, id, &of_high);
+        assert_owed(&drafts[1], "");
+        task_set(of_redone, "generation = 2, published_at = now()");
+        task_set(of_put_off, "published_at = 'epoch'");
+        task_set(of_canceled, "status = 'canceled'");
+        run_sql("WITH aged AS (UPDATE outbox_batches SET made_at = now() - interval '6 s' RETURNING 1)"
+                " SELECT count(*) - 1 AS answer FROM aged");
+        insert_batch(drafts + 7, 1, id + 2, NULL);
+        assert_int_equal(mr_outbox_recover(test_db, &err), MR_OK);
+        static const char *const expected[] = {"itself", "", "itself", "", "", "", "itself", "batch"};
+        for (size_t i = 0; i < 8; i++)
+            assert_owed(&drafts[i], expected[i]);
+        id += 2;
+        assert_int_equal(mr_outbox_settle(test_db, &id, 1, &err), MR_OK);
+        assert_owed(&drafts[7], "");
+        assert_answer("0", "SELECT count(*) FROM outbox_batches WHERE '' = ", "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +442,7 @@ int main(void)
         cmocka_unit_test(an_upload_becomes_one_task),
         cmocka_unit_test(one_batch_with_one_upload),
         cmocka_unit_test(keys_and_uploads_are_won_together),
+        cmocka_unit_test(a_batch_owes_its_messages_until_it_is_settled),
     };
     return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);
 }
