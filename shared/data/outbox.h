@@ -18,7 +18,7 @@ MR_MUST_CHECK enum mr_status mr_outbox_mark(struct mr_db *db, const struct mr_me
 
 /* How mr_tasks_insert_within notes that messages are owed, and that those of earlier batches were published. */
 struct mr_outbox_batch {
-    int64_t id;             /* of mr_outbox_batch_new; the same when a batch is repeated, or inserted in parts */
+    int64_t id; /* of mr_outbox_batch_new; the same when a batch is repeated, or inserted in parts */
     const int64_t *settled; /* not owned: what mr_outbox_batch_of named, and was published */
     size_t settled_count;
 };

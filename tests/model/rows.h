@@ -18,7 +18,7 @@ struct task_row {
     char status[16];
     int64_t generation, attempts, interruptions, kills, stops, fence;
     bool is_started, has_callback, is_url;
-    bool is_owed; /* a batch of new tasks holds it */
+    bool is_owed;                              /* a batch of new tasks holds it */
     int64_t lease_us, published_us, queued_us; /* -1: NULL */
     char claim_id[40], error_code[40], input[OBJECT_NAME_MAX], output[OBJECT_NAME_MAX];
     int64_t outputs, progress, event_id;
