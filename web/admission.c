@@ -22,16 +22,19 @@ struct ticket {
 
 struct mr_admission {
     struct mr_db *db;
-    const struct mr_publisher *publisher;
+    const struct mr_publisher *to;
     const struct mr_quotas *quotas;
     const struct mr_log *log;
-    pthread_t committer;
-    int64_t settled[SETTLED_MAX]; /* the committer's: published batches, which the outbox still has */
-    size_t settled_count;
-    pthread_mutex_t lock; /* protects all fields below */
-    pthread_cond_t arrived;
+    pthread_t committer, publisher;
+    pthread_mutex_t lock;     /* protects all fields below */
+    pthread_cond_t arrived;   /* something for the committer */
+    pthread_cond_t inserted;  /* something for the publisher */
+    pthread_cond_t published; /* the publisher is free */
     struct ticket *first, **last;
-    bool stopping;
+    struct batch *outgoing;       /* the publisher's */
+    int64_t settled[SETTLED_MAX]; /* published batches, which the outbox still has */
+    size_t settled_count;
+    bool stopping, ended; /* ended: the publisher gets no more */
 };
 
 struct batch {
@@ -43,14 +46,41 @@ struct batch {
     int64_t id; /* in the outbox */
 };
 
+/* Published batches, as the committer tells the outbox. */
+struct settled {
+    int64_t ids[SETTLED_MAX];
+    size_t count;
+};
+
+static struct settled settled_so_far(struct mr_admission *admission)
+{
+    struct settled settled;
+    pthread_mutex_lock(&admission->lock);
+    settled.count = admission->settled_count;
+    memcpy(settled.ids, admission->settled, settled.count * sizeof *settled.ids);
+    pthread_mutex_unlock(&admission->lock);
+    return settled;
+}
+
+/* The publisher may have added others. */
+static void forget_settled(struct mr_admission *admission, size_t count)
+{
+    pthread_mutex_lock(&admission->lock);
+    admission->settled_count -= count;
+    memmove(admission->settled, admission->settled + count,
+            admission->settled_count * sizeof *admission->settled);
+    pthread_mutex_unlock(&admission->lock);
+}
+
 static enum mr_status insert(struct mr_admission *admission, const struct batch *batch,
                              const struct mr_task_draft *const *drafts, size_t count, json_t **ret_views,
                              enum mr_quota *ret_over, struct mr_err *err)
 {
-    const struct mr_outbox_batch outbox = {batch->id, admission->settled, admission->settled_count};
+    const struct settled settled = settled_so_far(admission);
+    const struct mr_outbox_batch outbox = {batch->id, settled.ids, settled.count};
     MR_TRY(mr_tasks_insert_within(admission->db, admission->quotas, &outbox, drafts, count, ret_views,
                                   ret_over, err));
-    admission->settled_count = 0;
+    forget_settled(admission, settled.count);
     return MR_OK;
 }
 
@@ -128,8 +158,8 @@ static void collect(const struct batch *batch, bool high, struct outgoing *ret)
 static bool publish(struct mr_admission *admission, const struct outgoing *outgoing)
 {
     struct mr_err err;
-    bool is_published = mr_publish(admission->publisher, outgoing->messages, outgoing->count,
-                                   MR_PUBLISH_REQUEST_MS, &err) == MR_OK;
+    bool is_published =
+        mr_publish(admission->to, outgoing->messages, outgoing->count, MR_PUBLISH_REQUEST_MS, &err) == MR_OK;
     if (!is_published)
         mr_log_err(admission->log, MR_LOG_WARNING, "cannot publish tasks: the sweep will", &err, "{s:I,s:b}",
                    "tasks", (json_int_t)outgoing->count, "high", outgoing->messages[0].high);
@@ -140,56 +170,79 @@ static bool publish(struct mr_admission *admission, const struct outgoing *outgo
 static void settle(struct mr_admission *admission)
 {
     struct mr_err err;
-    if (mr_outbox_settle(admission->db, admission->settled, admission->settled_count, &err) != MR_OK)
+    const struct settled settled = settled_so_far(admission);
+    if (mr_outbox_settle(admission->db, settled.ids, settled.count, &err) != MR_OK)
         mr_log_err(admission->log, MR_LOG_WARNING,
                    "cannot note batches as published: they will be published twice", &err, "{s:I}", "batches",
-                   (json_int_t)admission->settled_count);
-    admission->settled_count = 0;
+                   (json_int_t)settled.count);
+    forget_settled(admission, settled.count);
 }
 
 static void note_published(struct mr_admission *admission, const struct batch *batch, bool high)
 {
-    if (admission->settled_count == SETTLED_MAX)
-        settle(admission);
-    admission->settled[admission->settled_count++] = mr_outbox_batch_of(batch->id, high);
-}
-
-static bool has_waiters(struct mr_admission *admission)
-{
     pthread_mutex_lock(&admission->lock);
-    bool has = admission->first;
+    if (admission->settled_count < SETTLED_MAX)
+        admission->settled[admission->settled_count++] = mr_outbox_batch_of(batch->id, high);
     pthread_mutex_unlock(&admission->lock);
-    return has;
 }
 
-/* Each thread is woken by itself: none of those that wait for another batch. */
+/* Each thread is woken by itself: none of those that wait for another batch. From here on the tickets are theirs. */
 static void answer(const struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++)
         sem_post(&batch->tickets[i]->answered);
 }
 
-static void admit(struct mr_admission *admission, struct batch *batch)
+static void publish_batch(struct mr_admission *admission, const struct batch *batch)
 {
-    insert_all(admission, batch);
     for (int high = 0; high < LANES; high++) {
         struct outgoing outgoing;
         collect(batch, high, &outgoing);
         if (outgoing.count > 0 && publish(admission, &outgoing))
             note_published(admission, batch, high);
     }
-    answer(batch);               /* from here on the tickets belong to their threads */
-    if (!has_waiters(admission)) /* else the next batch does it */
-        settle(admission);
+    answer(batch);
 }
 
-/* Waits for tickets and takes up to BATCH_MAX of them; false when the admission stops and none is left. */
+static void *publisher(void *arg)
+{
+    struct mr_admission *admission = arg;
+    pthread_mutex_lock(&admission->lock);
+    for (;;) {
+        while (!admission->outgoing && !admission->ended)
+            pthread_cond_wait(&admission->inserted, &admission->lock);
+        if (!admission->outgoing)
+            break;
+        pthread_mutex_unlock(&admission->lock);
+        publish_batch(admission, admission->outgoing);
+        pthread_mutex_lock(&admission->lock);
+        admission->outgoing = NULL;
+        pthread_cond_signal(&admission->published);
+        pthread_cond_signal(&admission->arrived);
+    }
+    pthread_mutex_unlock(&admission->lock);
+    return NULL;
+}
+
+/* Waits until the batch before is published. */
+static void hand_over(struct mr_admission *admission, struct batch *batch)
+{
+    pthread_mutex_lock(&admission->lock);
+    while (admission->outgoing)
+        pthread_cond_wait(&admission->published, &admission->lock);
+    admission->outgoing = batch;
+    pthread_cond_signal(&admission->inserted);
+    pthread_mutex_unlock(&admission->lock);
+}
+
+/* Waits for tickets, or something to settle, and takes up to BATCH_MAX tickets; false when the admission stops and nothing
+ * is left. */
 static bool take_batch(struct mr_admission *admission, struct batch *batch)
 {
     batch->count = 0;
     batch->id = 0;
     pthread_mutex_lock(&admission->lock);
-    while (!admission->first && !admission->stopping)
+    while (!admission->first && !admission->settled_count && !(admission->stopping && !admission->outgoing))
         pthread_cond_wait(&admission->arrived, &admission->lock);
     while (admission->first && batch->count < BATCH_MAX) {
         struct ticket *ticket = admission->first;
@@ -199,16 +252,26 @@ static bool take_batch(struct mr_admission *admission, struct batch *batch)
     }
     if (!admission->first)
         admission->last = &admission->first;
+    bool any = batch->count > 0 || admission->settled_count > 0;
     pthread_mutex_unlock(&admission->lock);
-    return batch->count > 0;
+    return any;
 }
 
+/* One batch is inserted while the one before is published. */
 static void *committer(void *arg)
 {
     struct mr_admission *admission = arg;
-    struct batch batch;
-    while (take_batch(admission, &batch))
-        admit(admission, &batch);
+    struct batch batches[2];
+    struct batch *batch = &batches[0];
+    while (take_batch(admission, batch)) {
+        if (!batch->count) {
+            settle(admission);
+            continue;
+        }
+        insert_all(admission, batch);
+        hand_over(admission, batch);
+        batch = batch == &batches[0] ? &batches[1] : &batches[0];
+    }
     return NULL;
 }
 
@@ -246,7 +309,41 @@ enum mr_status mr_admission_submit(struct mr_admission *admission, const struct 
     return MR_OK;
 }
 
-enum mr_status mr_admission_start(struct mr_db *db, const struct mr_publisher *publisher,
+static enum mr_status start_thread(pthread_t *ret, void *(*run)(void *), struct mr_admission *admission,
+                                   struct mr_err *err)
+{
+    int failure = pthread_create(ret, NULL, run, admission);
+    return failure ? mr_fail_errno(err, MR_EXHAUSTED, failure, "start a thread that admits tasks") : MR_OK;
+}
+
+static void end_publisher(struct mr_admission *admission)
+{
+    pthread_mutex_lock(&admission->lock);
+    admission->ended = true;
+    pthread_cond_signal(&admission->inserted);
+    pthread_mutex_unlock(&admission->lock);
+    pthread_join(admission->publisher, NULL);
+}
+
+static void free_admission(struct mr_admission *admission)
+{
+    pthread_cond_destroy(&admission->published);
+    pthread_cond_destroy(&admission->inserted);
+    pthread_cond_destroy(&admission->arrived);
+    pthread_mutex_destroy(&admission->lock);
+    free(admission);
+}
+
+static enum mr_status start_threads(struct mr_admission *admission, struct mr_err *err)
+{
+    MR_TRY(start_thread(&admission->publisher, publisher, admission, err));
+    enum mr_status status = start_thread(&admission->committer, committer, admission, err);
+    if (status != MR_OK)
+        end_publisher(admission);
+    return status;
+}
+
+enum mr_status mr_admission_start(struct mr_db *db, const struct mr_publisher *to,
                                   const struct mr_quotas *quotas, const struct mr_log *log,
                                   struct mr_admission **ret, struct mr_err *err)
 {
@@ -254,16 +351,18 @@ enum mr_status mr_admission_start(struct mr_db *db, const struct mr_publisher *p
     if (!admission)
         return mr_fail_oom(err);
     admission->db = db;
-    admission->publisher = publisher;
+    admission->to = to;
     admission->quotas = quotas;
     admission->log = log;
     admission->last = &admission->first;
     pthread_mutex_init(&admission->lock, NULL);
     pthread_cond_init(&admission->arrived, NULL);
-    int failure = pthread_create(&admission->committer, NULL, committer, admission);
-    if (failure) {
-        free(admission);
-        return mr_fail_errno(err, MR_EXHAUSTED, failure, "start the committer thread");
+    pthread_cond_init(&admission->inserted, NULL);
+    pthread_cond_init(&admission->published, NULL);
+    enum mr_status status = start_threads(admission, err);
+    if (status != MR_OK) {
+        free_admission(admission);
+        return status;
     }
     *ret = admission;
     return MR_OK;
@@ -278,7 +377,6 @@ void mr_admission_stop(struct mr_admission *admission)
     pthread_cond_signal(&admission->arrived);
     pthread_mutex_unlock(&admission->lock);
     pthread_join(admission->committer, NULL);
-    pthread_cond_destroy(&admission->arrived);
-    pthread_mutex_destroy(&admission->lock);
-    free(admission);
+    end_publisher(admission);
+    free_admission(admission);
 }

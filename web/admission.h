@@ -1,12 +1,14 @@
 /*
  * Admission: the group commit on the hot path of creating tasks.
  *
- * Request threads hand over their drafts and wait. One committer thread takes all waiting drafts, inserts
- * them with one statement, publishes them with one REST call, and wakes the threads. Meanwhile the next batch
- * gathers, so batches grow with the load, and a single request does not wait for others.
+ * Request threads hand over their drafts and wait. One committer thread takes all waiting drafts and inserts them
+ * with one statement; a second thread publishes them with one REST call for each priority and wakes the threads, while
+ * the committer inserts the next batch. A batch gathers while the one before it is inserted, so batches grow with the
+ * load, and a single request does not wait for others. That a batch was published is noted by the statement that inserts
+ * the next one, or by itself if none waits.
  *
  * The row is committed before the response. If Pub/Sub is down, the response still comes after a bounded
- * time: the row is its own outbox entry, and the sweep publishes it later.
+ * time: the batch stays in the outbox, and the sweep publishes it later.
  */
 #ifndef MR_WEB_ADMISSION_H
 #define MR_WEB_ADMISSION_H
@@ -17,8 +19,8 @@
 
 struct mr_admission;
 
-/* db, publisher, quotas and log must outlive it. MR_EXHAUSTED without memory or a thread. */
-MR_MUST_CHECK enum mr_status mr_admission_start(struct mr_db *db, const struct mr_publisher *publisher,
+/* db, to, quotas and log must outlive it. MR_EXHAUSTED without memory or a thread. */
+MR_MUST_CHECK enum mr_status mr_admission_start(struct mr_db *db, const struct mr_publisher *to,
                                                 const struct mr_quotas *quotas, const struct mr_log *log,
                                                 struct mr_admission **ret, struct mr_err *err);
 /* No call of mr_admission_submit may be running. NULL is allowed. */

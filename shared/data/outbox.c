@@ -2,6 +2,7 @@
 
 #include "shared/base/encoding.h"
 #include "shared/base/random.h"
+#include "shared/data/lease_sql.h"
 #include "shared/data/task_rows.h"
 
 #include <inttypes.h>
@@ -62,8 +63,9 @@ enum mr_status mr_outbox_settled_text(const int64_t *settled, size_t count, stru
 
 enum mr_status mr_outbox_settle(struct mr_db *db, const int64_t *settled, size_t count, struct mr_err *err)
 {
-    static const struct mr_statement settle = {"outbox_settle",
-                                               "DELETE FROM outbox_batches WHERE id = ANY ($1::bigint[])", 1};
+    /* A crash of the database may forget it: then they are published twice. */
+    static const struct mr_statement settle = {
+        "outbox_settle", "DELETE FROM outbox_batches WHERE id = ANY ($1::bigint[]) AND" MR_COMMIT_IS_LAZY, 1};
     if (count == 0)
         return MR_OK;
     MR_AUTO(mr_buf) struct mr_buf ids = MR_BUF_INIT(ARRAY_TEXT_MAX);
