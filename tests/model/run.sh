@@ -32,8 +32,8 @@ esac
 # Two programs, each with a database of its own and every other fault: they wait for PostgreSQL most of the time.
 parts=()
 for part in 0 1; do
-    "$program" "$@" --part "$part/2" > >(tee "$scratch/$part.out" | grep --line-buffered -vE '^[0-9]+ passed, ') 2>&1 &
-    parts+=($!)
+    "$program" "$@" --part "$part/2" 2>&1 | tee "$scratch/$part.out" | grep --line-buffered -vE '^[0-9]+ passed, ' &
+    parts+=($!) # of grep, which ends last
 done
 wait "${parts[@]}"
 awk '/^[0-9]+ passed, / { passed += $1; failed += $3; ends++ }

@@ -370,7 +370,7 @@ static int64_t insert_batch(const struct mr_task_draft *drafts, size_t count, in
                             const int64_t *settled)
 {
     const struct mr_outbox_batch batch = {id, settled, settled != NULL};
-    const struct mr_task_draft *pointers[8];
+    const struct mr_task_draft *pointers[8] = {0};
     json_t *views[8];
     enum mr_quota over[8];
     struct mr_err err = {0};
