@@ -21,13 +21,15 @@ TYPES = {"css": "text/css; charset=utf-8", "mjs": "text/javascript; charset=utf-
 SVG = "http://www.w3.org/2000/svg"  # a name, which is not fetched
 
 
-@pytest.mark.parametrize("path, name", [("/docs", "docs.html"), ("/report", "report.html"), ("/api/auth/confirm", "confirm.html"),
+@pytest.mark.parametrize("path, name", [("/", "index.html"), ("/docs", "docs.html"), ("/report", "report.html"), ("/api/auth/confirm", "confirm.html"),
                                         ("/api/auth/reset/password", "reset.html")])
 def test_served(stack, path, name):
     answer = stack.anonymous().get(path)
     assert answer.status_code == 200 and answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert answer.text == FILES[name]
     policy = {name: values for name, *values in (part.split() for part in answer.headers["Content-Security-Policy"].split(";"))}
+    if path == "/":  # uploads go to Cloud Storage, and downloads may come from there
+        assert policy["connect-src"].pop() == policy["media-src"].pop() == stack.emulator.url
     assert policy["default-src"] == ["'none'"] and policy["connect-src"] == policy["script-src"] == policy["style-src"] == ["'self'"]
     assert policy["base-uri"] == ["'none'"] and policy["frame-ancestors"] == ["'none'"]
     assert not any(re.search(r"//|\*|^https?:|unsafe", value) for values in policy.values() for value in values)

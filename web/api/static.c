@@ -1,9 +1,10 @@
 /* Pages and documents that are linked into the program: /openapi.json, /openapi-3.0.json, /docs, /report, the pages that
- * confirm a mail address and set a new password, and under /assets the styles and scripts of all pages; / redirects to
- * /docs. */
+ * confirm a mail address and set a new password, and under /assets the styles and scripts of all pages; and /, the page that
+ * converts. */
 #include "web/static_files.h"
 
 #include "web/api/api.h"
+#include "web/app.h"
 #include "web/openapi_30.h"
 
 #include <stdio.h>
@@ -15,6 +16,13 @@ static const char policy[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'";
+
+/* / sends files to Cloud Storage by itself, and plays what a download redirects to. %s: where that is. */
+static const char policy_with_storage[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "media-src 'self' blob: %s; connect-src 'self' %s; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'";
+static const char google_storage[] = "https://storage.googleapis.com";
 
 /* What /assets serves. */
 static const struct {
@@ -50,18 +58,18 @@ static bool accepts_gzip(const char *header)
     return false;
 }
 
-static enum mr_status add_headers(struct mr_request *req, struct mr_err *err)
+static enum mr_status add_headers(struct mr_request *req, const char *given_policy, struct mr_err *err)
 {
-    MR_TRY(mr_respond_header(req, "Content-Security-Policy", policy, err));
+    MR_TRY(mr_respond_header(req, "Content-Security-Policy", given_policy, err));
     return mr_respond_header(req, "Cache-Control", "no-cache", err);
 }
 
-static enum mr_status respond(struct mr_request *req, const char *name, const char *content_type,
-                              struct mr_err *err)
+static enum mr_status respond_with(struct mr_request *req, const char *name, const char *content_type,
+                                   const char *given_policy, struct mr_err *err)
 {
     const struct mr_static_file *file = NULL;
     MR_TRY(find(name, &file, err));
-    MR_TRY(add_headers(req, err));
+    MR_TRY(add_headers(req, given_policy, err));
     MR_TRY(mr_respond_header(req, "Vary", "Accept-Encoding", err));
     if (!accepts_gzip(mr_request_header(req, "Accept-Encoding")))
         return mr_respond_bytes(req, 200, content_type, file->data, file->len, err);
@@ -69,11 +77,19 @@ static enum mr_status respond(struct mr_request *req, const char *name, const ch
     return mr_respond_bytes(req, 200, content_type, file->gzip, file->gzip_len, err);
 }
 
+static enum mr_status respond(struct mr_request *req, const char *name, const char *content_type,
+                              struct mr_err *err)
+{
+    return respond_with(req, name, content_type, policy, err);
+}
+
 enum mr_status mr_api_index(void *app, struct mr_request *req, struct mr_err *err)
 {
-    (void)app;
-    MR_TRY(mr_respond_header(req, "Location", "/docs", err));
-    return mr_respond_empty(req, 302, err);
+    const struct mr_web *web = app;
+    const char *storage = web->config->storage_host[0] ? web->config->storage_host : google_storage;
+    char text[sizeof policy_with_storage + 2 * 512]; /* STORAGE_EMULATOR_HOST has at most 500 characters */
+    snprintf(text, sizeof text, policy_with_storage, storage, storage);
+    return respond_with(req, "index.html", "text/html; charset=utf-8", text, err);
 }
 
 enum mr_status mr_api_openapi(void *app, struct mr_request *req, struct mr_err *err)
@@ -90,7 +106,7 @@ enum mr_status mr_api_openapi_30(void *app, struct mr_request *req, struct mr_er
     MR_TRY(find("openapi.json", &file, err));
     MR_TRY(mr_json_parse((const char *)file->data, file->len, 0, &document, err));
     MR_TRY(mr_openapi_to_30(document, err));
-    MR_TRY(add_headers(req, err));
+    MR_TRY(add_headers(req, policy, err));
     return mr_respond_json(req, 200, json_incref(document), err);
 }
 

@@ -1,0 +1,181 @@
+/* Files and addresses on their way to becoming tasks. An item's state: new, waiting, sending, lost (no connection, tried again),
+ * paused, missing (the file must be picked again), failed. The session storage of the tab remembers them over a reload. */
+import { call, Lost } from "./calls.mjs";
+import { makeRate } from "./figures.mjs";
+import { explain } from "./forms.mjs";
+import { optionsOf } from "./kinds.mjs";
+import * as login from "./login.mjs";
+import { text } from "./texts.mjs";
+import * as upload from "./upload.mjs";
+
+const KEY = "mediarun.outbox", AT_ONCE = 3, WAIT_MAX_S = 30;
+const KEPT = ["name", "size", "modified", "url", "kind", "facts", "format", "choices", "session", "key", "sent"];
+const GOING = ["waiting", "sending", "lost"];
+
+export const items = [];
+let changed = () => {}, created = () => {};
+
+const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
+
+/* onChange(item or null: the list), onCreated(task). Brings back what a reload interrupted. */
+export function start(onChange, onCreated) {
+  changed = onChange;
+  created = onCreated;
+  try {
+    for (const kept of JSON.parse(sessionStorage.getItem(KEY)) ?? [])
+      items.push({ ...kept, file: null, state: kept.url ? "new" : "missing", rate: makeRate(), speed: null });
+  } catch { /* nothing that can be read was kept */ }
+  addEventListener("online", () => { for (const item of items) item.wake?.(); });
+}
+
+function keep() {
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(items.map((item) => Object.fromEntries(KEPT.map((name) => [name, item[name]])))));
+  } catch { /* then a reload forgets them */ }
+}
+
+function set(item, values) {
+  Object.assign(item, values);
+  keep();
+  changed(item);
+}
+
+/* Gives a file back to an item that has lost it; returns that item. */
+function reunite(file) {
+  const item = items.find((one) => one.state === "missing" && one.name === file.name && one.size === file.size && one.modified === file.lastModified);
+  if (!item) return null;
+  item.file = file;
+  if (item.session || item.sent !== null) go(item);
+  else set(item, { state: "new" });
+  return item;
+}
+
+/* facts: {kind, format, choices} of a new item. Returns the item, which is new or has got its file back. */
+export function addFile(file, facts) {
+  const back = reunite(file);
+  if (back) return back;
+  return add({ file, name: file.name, size: file.size, modified: file.lastModified, url: null, ...facts });
+}
+
+export function addAddress(url, facts) {
+  const name = url.split(/[?#]/)[0].split("/").pop() || url;
+  return add({ file: null, name, size: null, modified: null, url, ...facts });
+}
+
+function add(facts) {
+  const item = { facts: null, choices: {}, session: null, key: newKey(), sent: null, state: "new", fault: null, speed: null, rate: makeRate(), ...facts };
+  if (item.size === 0) Object.assign(item, { state: "failed", fault: text("empty_file"), isFinal: true });
+  items.push(item);
+  keep();
+  changed(null);
+  return item;
+}
+
+/* What was found in a file. */
+export const show = (item, facts) => set(item, { facts });
+
+/* What a person changes of an item: format, choices. Then it is another task. */
+export const edit = (item, values) => set(item, { ...values, key: newKey() });
+
+export function remove(item) {
+  item.stop?.abort();
+  item.wake?.();
+  const at = items.indexOf(item);
+  if (at >= 0) items.splice(at, 1);
+  if (item.session && item.state !== "done") upload.forget(item.session);
+  item.state = "done";
+  keep();
+  changed(null);
+}
+
+export function clear() {
+  for (const item of [...items]) remove(item);
+}
+
+export function go(item) {
+  set(item, { state: "waiting", fault: null, sent: item.sent ?? 0 });
+  pump();
+}
+
+export function pause(item) {
+  item.stop?.abort();
+  item.wake?.();
+  set(item, { state: "paused", speed: null });
+}
+
+function pump() {
+  for (const item of items) {
+    if (items.filter((one) => one.isRunning).length >= AT_ONCE) return;
+    if (item.state === "waiting" && !item.isRunning) run(item).finally(pump);
+  }
+}
+
+/* Waits, unless woken: by the browser when it is online again, or by a person. */
+function sleep(item, seconds) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, seconds * 1000);
+    item.wake = () => { clearTimeout(timer); resolve(); };
+  });
+}
+
+/* What to do after a failure: true to try again. */
+async function recover(item, failure, tries) {
+  if (failure instanceof upload.SessionGone) {
+    item.session = null;
+    return tries < 3;
+  }
+  if (failure.status === 401) {
+    set(item, { state: "lost", fault: text("needs_login") });
+    await login.signedIn();
+    return true;
+  }
+  if (!(failure instanceof Lost) && ![408, 429, 502, 503, 504].includes(failure.status)) return false;
+  if (failure.status === 429 && failure.code.startsWith("quota_")) return false;
+  set(item, { state: "lost", speed: null, fault: text("lost_retrying") });
+  await sleep(item, failure.retrySeconds ?? Math.min(WAIT_MAX_S, 2 ** tries));
+  return true;
+}
+
+async function run(item) {
+  item.isRunning = true;
+  for (let tries = 0; GOING.includes(item.state); tries++) {
+    item.stop = new AbortController();
+    set(item, { state: "sending", fault: null, speed: null, rate: makeRate() });
+    try {
+      const task = await send(item, item.stop.signal, () => { tries = 0; });
+      if (!items.includes(item)) break;
+      item.state = "done";
+      remove(item);
+      created(task);
+    } catch (failure) {
+      if (failure.name === "AbortError" || !GOING.includes(item.state)) continue; /* paused, removed, or going again */
+      if (failure instanceof upload.Unreadable) set(item, { state: "missing", file: null, fault: text("changed_file") });
+      else if (!await recover(item, failure, tries)) {
+        if (GOING.includes(item.state)) set(item, { state: "failed", speed: null, fault: explain(failure) });
+      }
+    }
+  }
+  item.isRunning = false;
+}
+
+async function send(item, signal, moved) {
+  const options = optionsOf(item.format, item.choices);
+  const order = { newFormat: item.format, ...(Object.keys(options).length ? { options } : {}) };
+  if (item.url) return (await call("POST", "/api/tasks", { body: { url: item.url, ...order }, key: item.key })).task;
+  const progress = (sent) => {
+    if (signal.aborted) return;
+    if (sent > item.sent) moved();
+    item.sent = sent;
+    item.speed = item.rate.add(sent, performance.now());
+    changed(item);
+  };
+  if (!item.session && item.size <= upload.WHOLE_MAX)
+    try {
+      return await upload.sendWhole(item.file, order, item.key, progress, signal);
+    } catch (failure) {
+      if (failure.status !== 413) throw failure;
+    }
+  if (!item.session) set(item, { session: await upload.begin(item.file) });
+  await upload.sendRest(item.session, item.file, progress, signal);
+  return (await call("POST", "/api/tasks", { body: { upload_id: item.session.id, ...order }, key: item.key })).task;
+}

@@ -1,0 +1,192 @@
+/* The list of tasks, newest first: read page by page, kept up to date by the feed. */
+import { answer, call } from "./calls.mjs";
+import { byId, make } from "./dom.mjs";
+import { explain } from "./forms.mjs";
+import * as login from "./login.mjs";
+import { drawReceipt } from "./receipt.mjs";
+import { follow } from "./task_feed.mjs";
+import { isFinal, nameOf, taskRow } from "./task_row.mjs";
+import { text } from "./texts.mjs";
+
+const PAGE = 50, UNDO_MS = 6000;
+const rows = new Map(); /* id → {task, view, row} */
+let say = () => {}, nextPage = null, stopFeed = () => {};
+
+const newView = () => ({ isGoing: false, receipt: null, player: null, form: null, isPlaying: false, isAgain: false, version: 0, fault: null });
+const isShownKind = (task) => ["convert", "edit"].includes(task.kind);
+
+function draw(entry) {
+  entry.view.version++;
+  entry.row.update(entry.task, entry.view);
+}
+
+function insert(task) {
+  const entry = { task, view: newView(), row: null };
+  entry.row = taskRow(task, entry.view, on);
+  const after = [...rows.values()].filter((one) => one.task.id > task.id).sort((a, b) => a.task.id - b.task.id)[0];
+  if (after) after.row.node.after(entry.row.node);
+  else byId("tasks-list").prepend(entry.row.node);
+  rows.set(task.id, entry);
+}
+
+function announce(before, task) {
+  if (before.status !== task.status && isFinal(task)) say(text(`said_${task.status}`, { name: nameOf(task) }));
+}
+
+/* Takes over what is new of a task; news of a task of hundreds of outputs is partial. */
+export async function show(task) {
+  if (task.partial) task = await call("GET", `/api/tasks/${task.id}`);
+  if (!isShownKind(task)) return;
+  const entry = rows.get(task.id);
+  if (!entry) insert(task);
+  else {
+    const { task: before, view } = entry;
+    entry.task = task;
+    if (before.status !== task.status || before.new_format !== task.new_format) Object.assign(view, { receipt: null, player: null, isPlaying: false, fault: null });
+    entry.row.update(task, view);
+    announce(before, task);
+  }
+  drawEmpty();
+}
+
+function drop(id) {
+  rows.get(id)?.row.node.remove();
+  rows.delete(id);
+  drawEmpty();
+}
+
+function drawEmpty() {
+  byId("tasks-empty").hidden = rows.size > 0;
+}
+
+async function readPage(path) {
+  const page = await answer("GET", path, {});
+  for (const task of page.json) await show(task);
+  return { ids: page.json.map((one) => one.id), next: /<([^>]+)>;\s*rel="next"/.exec(page.link ?? "")?.[1] ?? null };
+}
+
+/* Reads the newest page again; of what it covers, tasks that are not in it are gone. */
+async function readNewest() {
+  const before = [...rows.keys()];
+  try {
+    const { ids, next } = await readPage(`/api/tasks?max=${PAGE}&order=1`);
+    const oldest = next ? Math.min(...ids) : 0;
+    for (const id of before) if (id >= oldest && !ids.includes(id)) drop(id);
+    if (before.length === 0) setNext(next);
+    drawEmpty();
+  } catch { /* the feed asks again */ }
+}
+
+function setNext(next) {
+  nextPage = next;
+  byId("more").hidden = !next;
+}
+
+async function readMore() {
+  if (!nextPage) return;
+  const path = nextPage;
+  setNext(null);
+  try {
+    setNext((await readPage(path)).next);
+  } catch {
+    setNext(path);
+  }
+}
+
+/* Does something with a task; what goes wrong is said in its row. */
+async function attempt(task, work) {
+  const entry = rows.get(task.id);
+  entry.view.fault = null;
+  try {
+    await work(entry);
+  } catch (failure) {
+    entry.view.fault = explain(failure);
+  }
+  if (rows.has(task.id)) draw(entry);
+}
+
+/* The address of a task's file for nodes that send no headers. */
+async function fileAddress(task, n) {
+  const { token } = await call("POST", "/api/tokens/stream", { body: { purpose: "files", task_id: task.id } });
+  return `/api/files/${task.file_id}?n=${n}&token=${encodeURIComponent(token)}`;
+}
+
+function save(address, name) {
+  const link = make("a", { href: address, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+}
+
+const removals = new Map(); /* id → timer */
+
+function removeNow(id, keepalive = false) {
+  clearTimeout(removals.get(id));
+  removals.delete(id);
+  const entry = rows.get(id);
+  return call("DELETE", `/api/tasks/${id}`, { keepalive }).then(() => drop(id), (failure) => {
+    if (failure.status === 404) return drop(id);
+    Object.assign(entry.view, { isGoing: false, fault: explain(failure) });
+    draw(entry);
+  });
+}
+
+const on = {
+  cancel: (task) => attempt(task, async () => { await show((await call("POST", `/api/tasks/${task.id}/cancel`)).task); }),
+
+  download: (task) => attempt(task, async () => {
+    for (const { n, file_name: name } of task.outputs) save(await fileAddress(task, n), name);
+  }),
+
+  receipt: (task) => attempt(task, async ({ view }) => {
+    view.receipt = view.receipt ? null : drawReceipt((await call("GET", `/api/tasks/${task.id}`)).receipt);
+  }),
+
+  remove(task) {
+    const entry = rows.get(task.id);
+    Object.assign(entry.view, { isGoing: true, player: null, isPlaying: false });
+    draw(entry);
+    say(text("said_deleted", { name: nameOf(task) }));
+    removals.set(task.id, setTimeout(() => removeNow(task.id), UNDO_MS));
+  },
+
+  undo(task) {
+    clearTimeout(removals.get(task.id));
+    removals.delete(task.id);
+    const entry = rows.get(task.id);
+    entry.view.isGoing = false;
+    draw(entry);
+  },
+};
+
+/* Adds to what a row can do. */
+export const extend = (more) => Object.assign(on, more({ attempt, fileAddress, show, redraw: (task) => draw(rows.get(task.id)) }));
+
+function begin() {
+  stopFeed = follow({ onNews: show, onGone: drop, poll: readNewest, onState: (isLive) => { byId("feed").hidden = isLive; } });
+  readNewest();
+}
+
+function end() {
+  stopFeed();
+  for (const id of [...removals.keys()]) clearTimeout(removals.get(id));
+  removals.clear();
+  rows.clear();
+  byId("tasks-list").replaceChildren();
+  byId("tasks-empty").hidden = true;
+  setNext(null);
+}
+
+/* onSay(text): for screen readers. */
+export function start(onSay) {
+  say = onSay;
+  byId("more").addEventListener("click", readMore);
+  new IntersectionObserver((found) => { if (found.some((one) => one.isIntersecting)) readMore(); }, { rootMargin: "400px" }).observe(byId("more"));
+  addEventListener("pagehide", () => { for (const id of [...removals.keys()]) removeNow(id, true); });
+  login.onChange((now, before) => {
+    if (before?.id !== now?.id) end();
+    else stopFeed();
+    if (now?.token) begin();
+  });
+  if (login.token()) begin();
+}
