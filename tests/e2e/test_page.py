@@ -94,3 +94,201 @@ def test_from_nothing_to_a_file(page, media, stack, tmp_path):
     browser.click("#login-form [type=submit]")
     state(browser, "processed")
     assert not [fault for fault in browser.faults() if not re.search(r"400 \(Bad Request\)|401 \(Unauthorized\)", fault)]
+
+
+def evaluate(browser, module, expression, *arguments):
+    """What an expression with a module of the page (m) and arguments (a) gives."""
+    script = "const a = [...arguments], done = a.pop(); import(a.shift()).then((m) => done(" + expression + "), (fault) => done(String(fault)))"
+    return browser.driver.execute_async_script(script, f"/assets/{module}.mjs", *arguments)
+
+
+def test_texts_and_tables(page):
+    """English and Spanish have the same keys and placeholders; formats are those of the contract; what markup names is there."""
+    browser = page()
+    tables = {name: evaluate(browser, f"texts_{name}", "m.default") for name in ("en", "es")}
+    assert list(tables["en"]) == list(tables["es"])
+    for key, words in tables["en"].items():
+        assert re.findall(r"\{\w+\}", words) == re.findall(r"\{\w+\}", tables["es"][key]), key
+    named = browser.run("return [...document.querySelectorAll('[data-text], [data-label], [data-hint]')].flatMap((one) =>"
+                        " [one.dataset.text, one.dataset.label, one.dataset.hint].filter(Boolean))")
+    assert set(named) <= set(tables["en"])
+    assert evaluate(browser, "kinds", "[...m.AUDIO, ...m.VIDEO]") == CONTRACT.document["components"]["schemas"]["Format"]["enum"]
+    options = CONTRACT.document["components"]["schemas"]["TaskOptions"]
+    for name in CONTRACT.document["components"]["schemas"]["Format"]["enum"]:
+        made = evaluate(browser, "kinds", "m.optionsOf(...a)", name, {"quality": "best", "loudness": "-14", "height": "720", "start": 1, "end": 2.5})
+        assert CONTRACT.errors(options, made) == [] and made["trim"] == {"start": 1, "duration": 1.5}
+
+
+def test_figures(page):
+    browser = page()
+    for expression, expected in (
+            ("[0, 999, 1000, 33100, 999600, 5e9, null].map((one) => m.size(one))", ["0 B", "999 B", "1 kB", "33.1 kB", "1 MB", "5 GB", ""]),
+            ("[4.2, 59.6, 3725].map(m.clock)", ["0:04", "1:00", "1:02:05"]),
+            ("['', '90', '1:30', '1:02:05,5', 'x', '1:'].map(m.seconds).map(String)", ["null", "90", "90", "3725.5", "NaN", "NaN"]),
+            ("[[100, 38], [100, 200], [100, 100], [0, 5], [5, null]].map(([a, b]) => m.change(a, b))", ["−62%", "+100%", "", "", ""]),
+            ("(() => { const r = m.makeRate(); return [r.add(0, 0), r.add(500, 500), r.add(1500, 1000)]; })()", [None, 1000, 1500])):
+        assert evaluate(browser, "figures", expression) == expected
+    assert evaluate(browser, "kinds", "['a.MP3', 'b.mkv', 'c', 'd.txt'].map((one) => m.kindOf(one))") == ["audio", "video", None, None]
+
+
+def slow(browser, bytes_per_second=-1, offline=False):
+    browser.driver.execute_cdp_cmd("Network.enable", {})
+    browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {
+        "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_second})
+
+
+def row_state(browser):
+    return browser.run("return document.querySelector('#outbox-list li')?.dataset.state")
+
+
+def test_an_upload_goes_on(page, stack, user, media):
+    """In Spanish: a large file goes straight to storage; it is paused, goes on after a reload and after a lost connection."""
+    browser = page(user)
+    browser.driver.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": "test", "acceptLanguage": "es-CO,es"})
+    try:
+        page(user)
+        assert browser.text("h1") == "Convierte audio y vídeo" and browser.run("return document.documentElement.lang") == "es"
+        file = media.noise(110)  # 19 MB
+        add(browser, file)
+        slow(browser, 12_000_000)
+        browser.click("#convert")
+        browser.wait(lambda: browser.run("return document.querySelector('#outbox-list progress').value") > 480, "half of it")
+        assert " MB/s · faltan 0:0" in browser.text("#outbox-list .moving")
+        act(browser, "pause", "#outbox-list")
+        assert row_state(browser) == "paused" and browser.text("#outbox-list .moving").startswith("En pausa · ")
+        browser.open(stack.url + "/")
+        browser.wait(lambda: row_state(browser) == "missing", "the row")
+        assert "seguirá donde estaba" in browser.text("#outbox-list p.fault")
+        slow(browser, 2_000_000)
+        add(browser, file)
+        browser.wait(lambda: row_state(browser) == "sending", "the upload")
+        browser.wait(lambda: browser.run("return document.querySelector('#outbox-list progress').value") > 400, "it to go on from there", 4)
+        slow(browser, offline=True)
+        browser.wait(lambda: row_state(browser) == "lost", "the connection to be lost")
+        slow(browser)  # it notices by itself
+        state(browser, "processed")
+    finally:
+        slow(browser)
+        browser.driver.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": "", "acceptLanguage": ""})
+    assert stack.sql(f"SELECT count(*) FROM uploads WHERE user_id = {user.get('/api/auth/me').json()['id']}") == [["0"]]
+
+
+def test_what_goes_wrong(page, user, tmp_path):
+    """Each is a sentence at the file that it concerns; a login that has ended is renewed without losing anything."""
+    browser = page(user)
+    empty, text, odd = tmp_path / "empty.wav", tmp_path / "notes.txt", tmp_path / ("n" * 240 + "\u202e.mp3")
+    empty.write_bytes(b"")
+    text.write_text("hello")
+    odd.write_bytes(b"no sound")
+    add(browser, empty, text, odd)
+    browser.put("#link-form [name=url]", "nothing there")
+    browser.click("#link-form button")
+    assert browser.text("#link-form .fault") == "This is not the address of a file on the web."
+    browser.put("#link-form [name=url]", "http://127.0.0.1:1/song.mp3")
+    browser.click("#link-form button")
+    assert browser.text("#convert") == "Convert 3 files" and browser.text("#outbox-list li:first-child .fault") == "The file is empty: 0 bytes."
+    browser.run("localStorage.setItem('mediarun.login', localStorage.getItem('mediarun.login').replace(/\"token\":\"[^\"]*/, '$&x'))")
+    browser.open(browser.driver.current_url)
+    browser.wait(lambda: browser.shown("#login"), "to be asked again")
+    assert "nothing is lost" in browser.text("#login-note") and len(browser.all("#outbox-list li")) == 4
+    browser.put("#login [name=password]", PASSWORD)
+    browser.click("#login-form [type=submit]")
+    browser.wait(lambda: not browser.shown("#login"), "the login")
+    for one in (text, odd):
+        add(browser, one)
+    browser.click("#convert")
+    browser.wait(lambda: len(browser.all("#tasks-list li[data-state=failed]")) == 2, "the failures")
+    assert "not audio or video of a known format" in browser.text("#tasks-list .fault")
+    browser.wait(lambda: browser.all("#outbox-list li:last-child[data-state=failed]"), "the address to be refused")
+    assert "url" in browser.text("#outbox-list li:last-child p.fault")
+    assert browser.measure() == {"wide": [], "small": []}
+    for _ in range(2):
+        browser.click("#outbox-list li [data-action=remove]")
+    assert not browser.shown("#outbox")
+
+
+def test_options_play_and_again(page, user, media, stack):
+    browser = page(user)
+    add(browser, media.video(3))
+    browser.wait(lambda: "640×480" in browser.text("#outbox-list .row-text"), "what the file is")
+    browser.click("#outbox-list summary")
+    browser.put("#outbox-list .field:nth-of-type(1) select", "small")
+    browser.put("#outbox-list .field:nth-of-type(2) select", "360")
+    browser.put("#outbox-list .field:nth-of-type(4) input", "0:05")
+    assert browser.shown("#outbox-list .fields .fault")
+    browser.put("#outbox-list .field:nth-of-type(4) input", "0:01")
+    browser.click("#convert")
+    state(browser, "processed")
+    task = user.tasks()[0]
+    assert task["options"] == {"crf": 28, "resize": {"height": 360}, "trim": {"start": 1}}
+    act(browser, "play")
+    browser.wait(lambda: browser.run("return document.querySelector('.player')?.readyState > 0 && document.querySelector('.player').duration < 2.5"), "the video")
+    act(browser, "again")
+    browser.put("#tasks-list .again select", "mp3")
+    browser.click("#tasks-list .again [type=submit]")
+    browser.wait(lambda: "→ MP3" in browser.text("#tasks-list .row-name"), "the other format")
+    state(browser, "processed")
+    assert user.tasks()[0]["options"] == {"trim": {"start": 1}}
+    add(browser, media.video(3))
+    assert browser.run("return document.querySelector('#outbox-list select').value") == "mp4"
+    browser.click("#outbox-list summary")
+    assert browser.run("return document.querySelector('#outbox-list .field:nth-of-type(2) select').value") == "360", "remembered"
+    stack.worker.stop()
+    try:
+        browser.click("#convert")
+        state(browser, "uploaded")
+        act(browser, "cancel")
+        state(browser, "canceled")
+    finally:
+        stack.worker.start()
+
+
+def test_the_account(page, stack):
+    user = stack.client()
+    browser = page(user, 375)
+    browser.click("#user")
+    assert browser.shown("#settings") and browser.measure() == {"wide": [], "small": []}
+    browser.put("#key-form [name=name]", "laptop")
+    browser.click("#key-form [type=submit]")
+    browser.wait(lambda: browser.all("#keys li") and browser.all("#new-key code"), "the key")
+    key = stack.anonymous().use_token(browser.text("#new-key code"))
+    assert key.get("/api/tasks").status_code == 200
+    browser.click("#keys button")
+    browser.wait(lambda: not browser.all("#keys li"), "the end of the key")
+    assert key.get("/api/tasks").status_code == 401
+    for present, new, where in (("wrong", "Another-Horse-9", "password"), (PASSWORD, "short", "password1")):
+        browser.put("#password-form [name=password]", present)
+        browser.put("#password-form [name=password1]", new)
+        browser.click("#password-form [type=submit]")
+        browser.wait(lambda: browser.all(f"#password-form [name={where}][aria-invalid]"), where)
+    browser.put("#password-form [name=password1]", "Another-Horse-9")
+    browser.click("#password-form [type=submit]")
+    browser.wait(lambda: browser.text("#password-form .done").startswith("Changed"), "the change")
+    browser.put("#delete-form [name=password]", "Another-Horse-9")
+    browser.click("#delete-form [type=submit]")
+    browser.wait(lambda: browser.shown("#sign-in") and not browser.shown("#settings"), "the end")
+
+
+def test_looks_and_weight(page, user):
+    """All widths, both languages' longest texts by the first test; keyboard; what it weighs, when it paints, what moves."""
+    browser = page(user)
+    browser.wait(lambda: browser.shown("#tasks-empty"), "the empty list")
+    figures = browser.run("""return new Promise((resolve) => new PerformanceObserver((list) => resolve({
+        paint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime,
+        shift: list.getEntries().filter((one) => one.entryType === 'layout-shift').reduce((sum, one) => sum + one.value, 0)}))
+        .observe({type: 'layout-shift', buffered: true})  || setTimeout(() => resolve({
+        paint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime, shift: 0}), 200))""")
+    print("weight", browser.weight(), "figures", figures)
+    assert browser.weight() < PAGE_BYTES_MAX and figures["shift"] < 0.01
+    for width in WIDTHS:
+        browser.size(width)
+        browser.scheme("dark" if width in (375, 1440) else "light")
+        assert browser.measure() == {"wide": [], "small": []}, width
+    browser.size(1440)
+    body, order = browser.find("body"), []
+    for _ in range(7):
+        body.send_keys("\ue004")  # Tab
+        order.append(browser.run("return document.activeElement.id || document.activeElement.className || document.activeElement.name"))
+    assert order == ["skip", "brand", "user", "sign-out", "files", "url", "button"] or order[:5] == ["skip", "brand", "user", "sign-out", "files"], order
+    assert browser.run("return [...document.querySelectorAll('input, select')].filter((one) => !one.labels.length && !one.ariaLabel).length") == 0
+    assert browser.faults() == []

@@ -5,8 +5,12 @@ import { kindOf, targets } from "./kinds.mjs";
 import * as login from "./login.mjs";
 import * as dialog from "./login_dialog.mjs";
 import { lookInside } from "./look_inside.mjs";
+import { clearFaults, faultAt } from "./forms.mjs";
+import { optionsFold } from "./options_fold.mjs";
 import * as outbox from "./outbox.mjs";
 import { outboxRow } from "./outbox_row.mjs";
+import * as settings from "./settings.mjs";
+import { more } from "./task_more.mjs";
 import * as tasks from "./tasks.mjs";
 import { counted, language, text, translate } from "./texts.mjs";
 
@@ -38,7 +42,7 @@ function drawOutbox(item) {
         rows.delete(one);
       }
     for (const one of outbox.items.filter((found) => !rows.has(found))) {
-      rows.set(one, outboxRow(one, on));
+      rows.set(one, outboxRow(one, on, optionsFold));
       byId("outbox-list").append(rows.get(one).node);
     }
   }
@@ -75,6 +79,25 @@ function addFiles(list) {
   const files = [...list];
   for (const file of files) addFile(file);
   if (files.length) say(counted("said_added", files.length));
+}
+
+function addLink(event) {
+  event.preventDefault();
+  const form = event.target, input = form.elements.url, given = input.value.trim();
+  clearFaults(form);
+  let address;
+  try {
+    address = new URL(given.includes("://") ? given : ["https", given].join("://"));
+  } catch { /* said below */ }
+  if (!address || /\s/.test(given) || !/[.:]/.test(address.host) || !/^https?$/.test(address.protocol.slice(0, -1))) {
+    faultAt(input, text("link_wrong"));
+    input.focus();
+    return;
+  }
+  const kind = kindOf(address.pathname);
+  outbox.addAddress(address.href, factsFor(kind));
+  form.reset();
+  say(counted("said_added", 1));
 }
 
 async function convert() {
@@ -127,10 +150,13 @@ drawLogin(login.user());
 dialog.start();
 outbox.start(drawOutbox, (task) => tasks.show(task));
 drawOutbox(null);
+tasks.extend(more);
 tasks.start(say);
+settings.start();
 watchLogin();
 watchDrops();
 byId("convert").addEventListener("click", convert);
+byId("link-form").addEventListener("submit", addLink);
 byId("files").addEventListener("change", (event) => {
   addFiles(event.target.files);
   event.target.value = "";

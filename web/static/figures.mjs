@@ -27,10 +27,11 @@ export function seconds(given) {
   return text.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
 }
 
-/* How the size changed, as "−62 %"; "" where that means nothing. */
+/* How the size changed, as "−62 %"; "" where it did not, or that means nothing. */
 export function change(before, after, language = "en") {
   if (!before || after === null || after === undefined) return "";
   const part = after / before - 1, shown = Math.abs(part).toLocaleString(language, { style: "percent", maximumFractionDigits: 0 });
+  if (Math.abs(part) < 0.005) return "";
   return part >= 0 ? `+${shown}` : `−${shown}`;
 }
 

@@ -40,3 +40,9 @@ export function optionsOf(format, { quality, loudness, height, start, end }) {
   if (start || end) options.trim = { ...(start ? { start } : {}), ...(end ? { duration: Math.round((end - (start || 0)) * 1000) / 1000 } : {}) };
   return options;
 }
+
+/* Of the options of a task, those that another format takes, too: bounds of qualities differ from codec to codec. */
+export function optionsKept(format, options) {
+  const names = ["trim", ...(takesLoudness(format) ? ["loudness"] : []), ...(isVideo(format) ? ["resize"] : [])];
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([name]) => names.includes(name)));
+}

@@ -11,6 +11,7 @@ import * as upload from "./upload.mjs";
 const KEY = "mediarun.outbox", AT_ONCE = 3, WAIT_MAX_S = 30;
 const KEPT = ["name", "size", "modified", "url", "kind", "facts", "format", "choices", "session", "key", "sent"];
 const GOING = ["waiting", "sending", "lost"];
+const EMPTY = { state: "failed", fault: text("empty_file"), isFinal: true };
 
 export const items = [];
 let changed = () => {}, created = () => {};
@@ -23,7 +24,7 @@ export function start(onChange, onCreated) {
   created = onCreated;
   try {
     for (const kept of JSON.parse(sessionStorage.getItem(KEY)) ?? [])
-      items.push({ ...kept, file: null, state: kept.url ? "new" : "missing", rate: makeRate(), speed: null });
+      items.push({ ...kept, file: null, fault: null, rate: makeRate(), speed: null, ...(kept.size === 0 ? EMPTY : { state: kept.url ? "new" : "missing" }) });
   } catch { /* nothing that can be read was kept */ }
   addEventListener("online", () => { for (const item of items) item.wake?.(); });
 }
@@ -64,7 +65,7 @@ export function addAddress(url, facts) {
 
 function add(facts) {
   const item = { facts: null, choices: {}, session: null, key: newKey(), sent: null, state: "new", fault: null, speed: null, rate: makeRate(), ...facts };
-  if (item.size === 0) Object.assign(item, { state: "failed", fault: text("empty_file"), isFinal: true });
+  if (item.size === 0) Object.assign(item, EMPTY);
   items.push(item);
   keep();
   changed(null);

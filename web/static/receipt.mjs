@@ -1,7 +1,7 @@
 /* A receipt in words: what was kept, what changed and why, what is missing and why. */
 import { make } from "./dom.mjs";
 import { clock, size } from "./figures.mjs";
-import { known, language, text } from "./texts.mjs";
+import { counted, known, language, text } from "./texts.mjs";
 
 /* "tag:title" → "tag title", "audio.sample_rate" → "audio sample rate". */
 const plain = (what) => known(`part_${what.replace(/[^a-z]+/g, "_")}`, what.replace(/[:._]+/g, " "));
@@ -13,7 +13,7 @@ function list(title, entries, kind) {
 
 function facts({ container, codec, duration_ms: ms, width, height, sample_rate: rate, channels, bit_rate: bits, size: bytes }) {
   return [[container, codec].filter(Boolean).join(" / "), ms ? clock(ms / 1000) : null, width ? `${width}×${height}` : null, rate ? `${rate.toLocaleString(language)} Hz` : null,
-    channels ? text("channels", { n: channels }) : null, bits ? `${Math.round(bits / 1000).toLocaleString(language)} kbit/s` : null, size(bytes, language)].filter(Boolean).join(" · ");
+    channels ? counted("channels", channels) : null, bits ? `${Math.round(bits / 1000).toLocaleString(language)} kbit/s` : null, size(bytes, language)].filter(Boolean).join(" · ");
 }
 
 function loudness({ loudness: one }) {

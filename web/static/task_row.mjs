@@ -19,7 +19,7 @@ function sizes(task) {
   const total = task.outputs.reduce((sum, one) => sum + one.size, 0);
   const after = size(total, language), changed = change(task.original_size, total, language);
   if (!task.outputs.length) return size(task.original_size, language);
-  return task.original_size ? `${size(task.original_size, language)} → ${after} (${changed})` : after;
+  return task.original_size ? `${size(task.original_size, language)} → ${after}${changed && ` (${changed})`}` : after;
 }
 
 const button = (name, what, run, attributes = {}) =>
@@ -69,7 +69,7 @@ export function taskRow(first, firstView, on) {
     const now = JSON.stringify([task.status, task.new_format, task.outputs.length, task.error, nameOf(task), view.isGoing, view.isPlaying, view.isAgain, view.version, view.fault]);
     if (now === shape) return;
     shape = now;
-    title.replaceChildren(make("bdi", {}, nameOf(task)), ...(task.new_format ? [make("span", { class: "becomes" }, ` → ${task.new_format.toUpperCase()}`)] : []));
+    title.replaceChildren(make("bdi", {}, nameOf(task)), ...(task.new_format ? [make("span", { class: "becomes" }, `→ ${task.new_format.toUpperCase()}`)] : []));
     const focused = buttons.contains(document.activeElement) ? document.activeElement.dataset.action : null;
     buttons.replaceChildren(...actions(task, view, on));
     if (focused) (buttons.querySelector(`[data-action=${focused}]`) ?? buttons.firstElementChild)?.focus();

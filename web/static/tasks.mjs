@@ -182,7 +182,11 @@ export function start(onSay) {
   say = onSay;
   byId("more").addEventListener("click", readMore);
   new IntersectionObserver((found) => { if (found.some((one) => one.isIntersecting)) readMore(); }, { rootMargin: "400px" }).observe(byId("more"));
-  addEventListener("pagehide", () => { for (const id of [...removals.keys()]) removeNow(id, true); });
+  addEventListener("pagehide", () => {
+    stopFeed(); /* a page that the browser keeps for going back would hold one of its few connections */
+    for (const id of [...removals.keys()]) removeNow(id, true);
+  });
+  addEventListener("pageshow", (event) => { if (event.persisted && login.token()) begin(); });
   login.onChange((now, before) => {
     if (before?.id !== now?.id) end();
     else stopFeed();

@@ -1,0 +1,39 @@
+/* The common options behind one fold: quality, size, loudness, and the part that is kept. */
+import { make } from "./dom.mjs";
+import { clock, seconds } from "./figures.mjs";
+import { isVideo, takesLoudness, takesQuality } from "./kinds.mjs";
+import { text } from "./texts.mjs";
+
+const QUALITIES = ["small", "good", "best"], LEVELS = ["-14", "-16", "-23"], HEIGHTS = ["2160", "1080", "720", "480", "360"];
+
+const field = (name, control, rest) => make("label", { class: "field" }, make("span", { class: "name" }, text(name)), control, rest);
+
+function select(values, current, onChoose) {
+  return make("select", { onchange: (event) => onChoose(event.target.value || null) },
+    values.map(([value, words]) => make("option", { value, selected: (current ?? "") === value }, words)));
+}
+
+function timeField(name, item, onEdit) {
+  const fault = make("span", { class: "fault", hidden: true });
+  const input = make("input", { inputmode: "numeric", placeholder: name === "start" ? "0:00" : item.facts?.seconds ? clock(item.facts.seconds) : "", value: item.choices[name] ? clock(item.choices[name]) : "", onchange: check });
+  function check() {
+    const value = seconds(input.value), { start, end } = { ...item.choices, [name]: value };
+    const isWrong = Number.isNaN(value) || (start && end && start >= end) || (item.facts?.seconds && value > item.facts.seconds + 1);
+    fault.hidden = !isWrong;
+    fault.textContent = isWrong ? text(Number.isNaN(value) ? "time_wrong" : "time_outside") : "";
+    input.setAttribute("aria-invalid", String(isWrong));
+    if (!isWrong) onEdit({ ...item.choices, [name]: value });
+  }
+  return field(name, input, fault);
+}
+
+/* onEdit(choices). Returns a <details>. */
+export function optionsFold(item, onEdit, isOpen = false) {
+  const { format, choices } = item, edit = (name) => (value) => onEdit({ ...item.choices, [name]: value });
+  const none = ["", text("as_is")];
+  return make("details", { class: "options", open: isOpen }, make("summary", {}, text("options")), make("div", { class: "fields" },
+    takesQuality(format) ? field("quality", select([["", text("quality_auto")], ...QUALITIES.map((one) => [one, text(`quality_${one}`)])], choices.quality, edit("quality"))) : null,
+    isVideo(format) ? field("picture", select([none, ...HEIGHTS.map((one) => [one, `${one}p`])], choices.height, edit("height"))) : null,
+    takesLoudness(format) ? field("loudness", select([none, ...LEVELS.map((one) => [one, text(`level_${-one}`)])], choices.loudness, edit("loudness"))) : null,
+    timeField("start", item, onEdit), timeField("end", item, onEdit)));
+}
