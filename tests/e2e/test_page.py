@@ -1,6 +1,7 @@
 """The page that converts, GET /, in a real browser: the whole journey, its errors, and what survives a reload or a lost connection."""
 
 import re
+import signal
 
 import pytest
 
@@ -26,7 +27,7 @@ def page(browser, stack):
     """page(client, width): opens the page, signed in as this client."""
     def open_page(client=None, width=1440):
         browser.size(width)
-        browser.open(stack.url + "/")
+        browser.open(stack.url + "/assets/icon.svg")  # of the same origin, and light
         browser.run("localStorage.clear(); sessionStorage.clear()")
         if client:
             browser.run("localStorage.setItem('mediarun.login', JSON.stringify({token: arguments[0], id: arguments[1], name: arguments[2]}))",
@@ -233,14 +234,14 @@ def test_options_play_and_again(page, user, media, stack):
     assert browser.run("return document.querySelector('#outbox-list select').value") == "mp4"
     browser.click("#outbox-list summary")
     assert browser.run("return document.querySelector('#outbox-list .field:nth-of-type(2) select').value") == "360", "remembered"
-    stack.worker.stop()
+    stack.worker.signal(signal.SIGSTOP)
     try:
         browser.click("#convert")
         state(browser, "uploaded")
         act(browser, "cancel")
         state(browser, "canceled")
     finally:
-        stack.worker.start()
+        stack.worker.signal(signal.SIGCONT)
 
 
 def test_the_account(page, stack):
@@ -273,22 +274,22 @@ def test_looks_and_weight(page, user):
     """All widths, both languages' longest texts by the first test; keyboard; what it weighs, when it paints, what moves."""
     browser = page(user)
     browser.wait(lambda: browser.shown("#tasks-empty"), "the empty list")
-    figures = browser.run("""return new Promise((resolve) => new PerformanceObserver((list) => resolve({
-        paint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime,
-        shift: list.getEntries().filter((one) => one.entryType === 'layout-shift').reduce((sum, one) => sum + one.value, 0)}))
-        .observe({type: 'layout-shift', buffered: true})  || setTimeout(() => resolve({
-        paint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime, shift: 0}), 200))""")
-    print("weight", browser.weight(), "figures", figures)
-    assert browser.weight() < PAGE_BYTES_MAX and figures["shift"] < 0.01
+    shift = browser.run("""return new Promise((resolve) => {
+        let sum = 0;
+        new PerformanceObserver((list) => { for (const one of list.getEntries()) sum += one.value; }).observe({type: 'layout-shift', buffered: true});
+        setTimeout(() => resolve(sum), 100);
+    })""")
+    print(browser.weight(), "bytes; first paint", browser.run("return performance.getEntriesByName('first-contentful-paint')[0]?.startTime"), "ms; shift", shift)
+    assert browser.weight() < PAGE_BYTES_MAX and shift < 0.01
     for width in WIDTHS:
         browser.size(width)
         browser.scheme("dark" if width in (375, 1440) else "light")
         assert browser.measure() == {"wide": [], "small": []}, width
     browser.size(1440)
     body, order = browser.find("body"), []
-    for _ in range(7):
+    for _ in range(5):
         body.send_keys("\ue004")  # Tab
         order.append(browser.run("return document.activeElement.id || document.activeElement.className || document.activeElement.name"))
-    assert order == ["skip", "brand", "user", "sign-out", "files", "url", "button"] or order[:5] == ["skip", "brand", "user", "sign-out", "files"], order
+    assert order == ["skip", "brand", "user", "sign-out", "files"], order
     assert browser.run("return [...document.querySelectorAll('input, select')].filter((one) => !one.labels.length && !one.ariaLabel).length") == 0
     assert browser.faults() == []

@@ -12,7 +12,10 @@ function took({ uploaded_at: from, processed_at: to }) {
   return seconds < 60 ? `${seconds.toLocaleString(language, { maximumFractionDigits: 1 })} s` : clock(seconds);
 }
 
-const when = (stamp) => new Date(stamp).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
+function when(stamp) {
+  const date = new Date(stamp), isToday = date.toDateString() === new Date().toDateString();
+  return date.toLocaleString(language, { ...(isToday ? {} : { dateStyle: "medium" }), timeStyle: "short" });
+}
 
 function sizes(task) {
   if (task.status !== "processed") return size(task.original_size, language);
