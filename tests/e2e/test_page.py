@@ -84,6 +84,10 @@ def test_from_nothing_to_a_file(page, media, stack, tmp_path):
     act(browser, "delete")
     act(browser, "undo")
     state(browser, "processed")
+    add(browser, media.tone("mp3"))
+    browser.click("#convert")
+    browser.wait(lambda: len(browser.all("#tasks-list > li[data-state=processed]")) == 2, "the second one")
+    act(browser, "delete")
     browser.click("#sign-out")
     assert browser.shown("#sign-in") and not browser.shown("#tasks") and not browser.all("#tasks-list > li")
     browser.click("#sign-in")
@@ -94,6 +98,7 @@ def test_from_nothing_to_a_file(page, media, stack, tmp_path):
     browser.put("#login [name=password]", PASSWORD)
     browser.click("#login-form [type=submit]")
     state(browser, "processed")
+    assert len(browser.all("#tasks-list > li")) == 1, "the deleted one is gone"
     assert not [fault for fault in browser.faults() if not re.search(r"400 \(Bad Request\)|401 \(Unauthorized\)", fault)]
 
 

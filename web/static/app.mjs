@@ -137,6 +137,7 @@ function watchLogin() {
   });
   byId("sign-out").addEventListener("click", () => {
     outbox.clear();
+    tasks.finishRemovals();
     login.leave();
     byId("sign-in").focus();
   });

@@ -41,10 +41,18 @@ function set(item, values) {
   changed(item);
 }
 
+/* A file that is another than the one that was begun. */
+function startOver(item, { size, lastModified }) {
+  if (item.session) upload.forget(item.session);
+  Object.assign(item, { size, modified: lastModified, session: null, key: newKey(), sent: 0, hasChanged: false });
+}
+
 /* Gives a file back to an item that has lost it; returns that item. */
 function reunite(file) {
-  const item = items.find((one) => one.state === "missing" && one.name === file.name && one.size === file.size && one.modified === file.lastModified);
+  const named = items.filter((one) => one.state === "missing" && one.name === file.name);
+  const same = named.find((one) => one.size === file.size && one.modified === file.lastModified), item = same ?? named.find((one) => one.hasChanged);
   if (!item) return null;
+  if (!same) startOver(item, file);
   item.file = file;
   if (item.session || item.sent !== null) go(item);
   else set(item, { state: "new" });
@@ -144,13 +152,16 @@ async function run(item) {
     set(item, { state: "sending", fault: null, speed: null, rate: makeRate() });
     try {
       const task = await send(item, item.stop.signal, () => { tries = 0; });
-      if (!items.includes(item)) break;
+      if (!items.includes(item)) { /* canceled while the task was made */
+        await call("DELETE", `/api/tasks/${task.id}`).catch(() => {});
+        break;
+      }
       item.state = "done";
       remove(item);
       created(task);
     } catch (failure) {
       if (failure.name === "AbortError" || !GOING.includes(item.state)) continue; /* paused, removed, or going again */
-      if (failure instanceof upload.Unreadable) set(item, { state: "missing", file: null, fault: text("changed_file") });
+      if (failure instanceof upload.Unreadable) set(item, { state: "missing", file: null, hasChanged: true, fault: text("changed_file") });
       else if (!await recover(item, failure, tries)) {
         if (GOING.includes(item.state)) set(item, { state: "failed", speed: null, fault: explain(failure) });
       }

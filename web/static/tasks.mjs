@@ -125,10 +125,15 @@ function removeNow(id, keepalive = false) {
   removals.delete(id);
   const entry = rows.get(id);
   return call("DELETE", `/api/tasks/${id}`, { keepalive }).then(() => drop(id), (failure) => {
-    if (failure.status === 404) return drop(id);
+    if (failure.status === 404 || !rows.has(id)) return drop(id);
     Object.assign(entry.view, { isGoing: false, fault: explain(failure) });
     draw(entry);
   });
+}
+
+/* What was deleted and could be undone until now. */
+export function finishRemovals() {
+  for (const id of [...removals.keys()]) removeNow(id, true);
 }
 
 const on = {
@@ -184,7 +189,7 @@ export function start(onSay) {
   new IntersectionObserver((found) => { if (found.some((one) => one.isIntersecting)) readMore(); }, { rootMargin: "400px" }).observe(byId("more"));
   addEventListener("pagehide", () => {
     stopFeed(); /* a page that the browser keeps for going back would hold one of its few connections */
-    for (const id of [...removals.keys()]) removeNow(id, true);
+    finishRemovals();
   });
   addEventListener("pageshow", (event) => { if (event.persisted && login.token()) begin(); });
   login.onChange((now, before) => {
