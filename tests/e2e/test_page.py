@@ -211,6 +211,13 @@ def test_what_goes_wrong(page, user, tmp_path):
     for _ in range(2):
         browser.click("#outbox-list li [data-action=remove]")
     assert not browser.shown("#outbox")
+    add(browser, text)
+    text.write_text("hello again")
+    browser.click("#convert")
+    browser.wait(lambda: row_state(browser) == "missing", "the changed file")
+    assert "it has changed or moved" in browser.text("#outbox-list p.fault")
+    add(browser, text)
+    browser.wait(lambda: len(browser.all("#tasks-list li[data-state=failed]")) == 3, "the failure of the new one")
 
 
 def test_options_play_and_again(page, user, media, stack):
