@@ -184,7 +184,7 @@ def test_no_mail_to_an_address_that_is_not_confirmed(make_delivering_stack, make
     assert user.username not in text_of(relay.confirmations[0])
 
     page = requests.get(link, timeout=20)  # as a mail filter looks at it
-    assert page.status_code == 200 and '<form method="post">' in page.text and page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.status_code == 200 and '<form method="post"' in page.text and page.headers["Referrer-Policy"] == "no-referrer"
     assert user.get("/api/auth/me").json()["email_confirmed"] is False
     again = user.post("/api/auth/confirmation")
     assert again.status_code == 429 and 3000 < int(again.headers["Retry-After"]) <= 3600
@@ -212,7 +212,7 @@ def test_new_password_by_mail(make_delivering_stack, make_relay):
     assert len(relay.mails) == 1 and mail.recipients == [f"{user.username}@example.com"] and user.username not in text_of(mail)
     link = re.search(r"https?://\S+", text_of(mail)).group()
     page = requests.get(link, timeout=20)
-    assert page.status_code == 200 and '<form method="post">' in page.text and page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.status_code == 200 and '<form method="post"' in page.text and page.headers["Referrer-Policy"] == "no-referrer"
     form = {"password1": "correct horse battery", "password2": "correct horse battery"}
     assert requests.post(link, data=form, timeout=20).status_code == 200
     assert requests.post(link, data=form, timeout=20).json()["code"] == "bad_reset"
