@@ -149,7 +149,7 @@ document.title = text("page_title");
 translate(document);
 drawLogin(login.user());
 dialog.start();
-outbox.start(drawOutbox, (task) => tasks.show(task));
+outbox.start(drawOutbox, tasks.showNew);
 drawOutbox(null);
 tasks.extend(more);
 tasks.start(say);

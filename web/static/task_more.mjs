@@ -1,5 +1,4 @@
 /* What a row of a task unfolds: the result played in place, and the form that converts again. */
-import { call } from "./calls.mjs";
 import { make } from "./dom.mjs";
 import { kindOf, optionsKept } from "./kinds.mjs";
 import { formatSelect } from "./outbox_row.mjs";
@@ -30,12 +29,12 @@ async function player(task, fileAddress) {
 }
 
 /* Another format runs the task again: the present result is replaced. */
-function again(task, { attempt, show, redraw }, view) {
+function again(task, { attempt, change, redraw }, view) {
   const kind = kindOf(task.original_file ?? task.url ?? "");
   let format = task.new_format;
   const run = () => attempt(task, async () => {
     Object.assign(view, { form: null, isAgain: false });
-    await show((await call("PUT", `/api/tasks/${task.id}`, { body: { newFormat: format, options: optionsKept(format, task.options) } })).task);
+    await change("PUT", `/api/tasks/${task.id}`, { body: { newFormat: format, options: optionsKept(format, task.options) } });
   });
   const close = () => {
     Object.assign(view, { form: null, isAgain: false });

@@ -3,6 +3,7 @@ import { answer, call } from "./calls.mjs";
 import { byId, make } from "./dom.mjs";
 import { explain } from "./forms.mjs";
 import * as login from "./login.mjs";
+import * as news from "./news.mjs";
 import { drawReceipt } from "./receipt.mjs";
 import { follow } from "./task_feed.mjs";
 import { isFinal, nameOf, taskRow } from "./task_row.mjs";
@@ -33,10 +34,9 @@ function announce(before, task) {
   if (before.status !== task.status && isFinal(task)) say(text(`said_${task.status}`, { name: nameOf(task) }));
 }
 
-/* Takes over what is new of a task; news of a task of hundreds of outputs is partial. */
-export async function show(task) {
-  if (task.partial) task = await call("GET", `/api/tasks/${task.id}`);
-  if (!isShownKind(task)) return;
+/* Takes over what is new of a task, unless it was asked for (since, of news.soFar) before newer news came. */
+function show(task, since) {
+  if (!isShownKind(task) || news.isOvertaken(task.id, since)) return;
   const entry = rows.get(task.id);
   if (!entry) insert(task);
   else {
@@ -47,6 +47,23 @@ export async function show(task) {
     announce(before, task);
   }
   drawEmpty();
+}
+
+/* News of a task of hundreds of outputs is partial. */
+async function takeNews(task) {
+  const since = news.note(task.id);
+  show(task.partial ? await call("GET", `/api/tasks/${task.id}`) : task, since);
+}
+
+/* Shows the task that a request changes. */
+async function change(method, path, options) {
+  const since = news.soFar();
+  show((await call(method, path, options)).task, since);
+}
+
+/* A task that was just made: if it is shown already, then as it is by now. */
+export function showNew(task) {
+  if (!rows.has(task.id)) show(task, news.soFar());
 }
 
 function drop(id) {
@@ -60,8 +77,9 @@ function drawEmpty() {
 }
 
 async function readPage(path) {
+  const since = news.soFar();
   const page = await answer("GET", path, {});
-  for (const task of page.json) await show(task);
+  for (const task of page.json) show(task, since);
   return { ids: page.json.map((one) => one.id), next: /<([^>]+)>;\s*rel="next"/.exec(page.link ?? "")?.[1] ?? null };
 }
 
@@ -137,7 +155,7 @@ export function finishRemovals() {
 }
 
 const on = {
-  cancel: (task) => attempt(task, async () => { await show((await call("POST", `/api/tasks/${task.id}/cancel`)).task); }),
+  cancel: (task) => attempt(task, () => change("POST", `/api/tasks/${task.id}/cancel`)),
 
   download: (task) => attempt(task, async () => {
     for (const { n, file_name: name } of task.outputs) save(await fileAddress(task, n), name);
@@ -165,10 +183,10 @@ const on = {
 };
 
 /* Adds to what a row can do. */
-export const extend = (more) => Object.assign(on, more({ attempt, fileAddress, show, redraw: (task) => draw(rows.get(task.id)) }));
+export const extend = (more) => Object.assign(on, more({ attempt, change, fileAddress, redraw: (task) => draw(rows.get(task.id)) }));
 
 function begin() {
-  stopFeed = follow({ onNews: show, onGone: drop, poll: readNewest, onState: (isLive) => { byId("feed").hidden = isLive; } });
+  stopFeed = follow({ onNews: takeNews, onGone: drop, poll: readNewest, onState: (isLive) => { byId("feed").hidden = isLive; } });
   readNewest();
 }
 

@@ -1,0 +1,14 @@
+/* News of tasks come by the feed while requests are under way: an answer can be older than what was shown meanwhile. */
+let count = 0;
+const newest = new Map(); /* id → count at its newest news */
+
+export const soFar = () => count;
+
+/* News of this task came. Returns soFar(). */
+export function note(id) {
+  newest.set(id, ++count);
+  return count;
+}
+
+/* True for what was asked for at `since`, of soFar(), if news came later. */
+export const isOvertaken = (id, since) => (newest.get(id) ?? 0) > since;
