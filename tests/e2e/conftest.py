@@ -128,6 +128,14 @@ def same_user(shared_stack):
     return shared_stack.client()
 
 
+@pytest.fixture(scope="module")
+def browser():
+    from harness.browser import Browser  # only tests of pages need Selenium
+    browser = Browser()
+    yield browser
+    browser.close()
+
+
 @pytest.fixture
 def make_stack(tmp_path, postgres):
     """Makes stacks that a test may break: make_stack(workers=2, worker_settings={…})."""

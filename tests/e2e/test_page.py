@@ -5,7 +5,6 @@ import signal
 
 import pytest
 
-from harness.browser import Browser
 from harness.client import PASSWORD
 from harness.contract_environment import CONTRACT
 
@@ -13,13 +12,6 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 PAGE_BYTES_MAX = 150_000
 WIDTHS = (320, 375, 768, 1440, 3840)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    browser = Browser()
-    yield browser
-    browser.close()
 
 
 @pytest.fixture
@@ -260,6 +252,33 @@ def test_options_play_and_again(page, user, media, stack):
         state(browser, "canceled")
     finally:
         stack.worker.signal(signal.SIGCONT)
+
+
+def test_a_late_list_brings_nothing_back(page, user, media):
+    """A list that was asked for before a deletion, or before the sign-out, and comes after it."""
+    gone, kept = (user.convert(media.tone("wav"), "mp3")[0]["id"] for _ in range(2))
+    browser = page(user)
+    browser.wait(lambda: len(browser.all("#tasks-list > li")) == 2, "the list")
+    browser.run("const real = window.fetch; window.held = []; window.fetch = async (...all) => { const answer = await real(...all);"
+                " if (String(all[0]).startsWith('/api/tasks?')) await new Promise((go) => window.held.push(go)); return answer; }")
+
+    def ask():
+        browser.run("for (const name of ['pagehide', 'pageshow']) dispatchEvent(new PageTransitionEvent(name, {persisted: true}))")
+        browser.wait(lambda: browser.run("return window.held.length") == 2, "two lists, of now and of the open stream")
+
+    def let_come():
+        browser.run("window.held.splice(0).forEach((go) => go()); return new Promise((go) => setTimeout(go, 200))")
+    ask()
+    user.delete(f"/api/tasks/{gone}")
+    browser.wait(lambda: len(browser.all("#tasks-list > li")) == 1, "the news of the deletion")
+    let_come()
+    assert len(browser.all("#tasks-list > li")) == 1
+    ask()
+    browser.click("#sign-out")
+    browser.wait(lambda: not browser.all("#tasks-list > li"), "the empty list")
+    let_come()
+    assert not browser.all("#tasks-list > li")
+    assert user.task(kept)["status"] == "processed"
 
 
 def test_the_account(page, stack):

@@ -5,7 +5,6 @@ import json
 import pytest
 import requests
 
-from harness.browser import Browser
 from harness.client import PASSWORD
 from harness.contract_environment import CONTRACT
 from harness.waiting import wait_for
@@ -14,13 +13,6 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 PAGE_BYTES_MAX = 150_000
 WIDTHS = (320, 375, 768, 1440, 3840)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    browser = Browser()
-    yield browser
-    browser.close()
 
 
 @pytest.fixture

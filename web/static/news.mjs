@@ -1,5 +1,5 @@
 /* News of tasks come by the feed while requests are under way: an answer can be older than what was shown meanwhile. */
-let count = 0;
+let count = 0, floor = 0;
 const newest = new Map(); /* id → count at its newest news */
 
 export const soFar = () => count;
@@ -10,5 +10,11 @@ export function note(id) {
   return count;
 }
 
+/* Another user: what was asked for until now is overtaken. */
+export function forget() {
+  newest.clear();
+  floor = ++count;
+}
+
 /* True for what was asked for at `since`, of soFar(), if news came later. */
-export const isOvertaken = (id, since) => (newest.get(id) ?? 0) > since;
+export const isOvertaken = (id, since) => Math.max(newest.get(id) ?? 0, floor) > since;

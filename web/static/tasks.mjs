@@ -67,6 +67,7 @@ export function showNew(task) {
 }
 
 function drop(id) {
+  news.note(id); /* a list that was asked for before must not bring it back */
   rows.get(id)?.row.node.remove();
   rows.delete(id);
   drawEmpty();
@@ -194,6 +195,7 @@ function end() {
   stopFeed();
   for (const id of [...removals.keys()]) clearTimeout(removals.get(id));
   removals.clear();
+  news.forget();
   rows.clear();
   byId("tasks-list").replaceChildren();
   byId("tasks-empty").hidden = true;
