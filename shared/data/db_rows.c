@@ -6,7 +6,8 @@ enum { HINTS = 64 };
 
 struct mr_rows {
     PGresult *result;
-    int hints[]; /* HINTS of them: where a name was found, which is asked for again with each row */
+    int *
+        hints; /* behind the struct, HINTS of them: where a name was found, which is asked for again with each row */
 };
 
 enum mr_status mr_rows_of(PGresult *result, struct mr_rows **ret, struct mr_err *err)
@@ -17,6 +18,7 @@ enum mr_status mr_rows_of(PGresult *result, struct mr_rows **ret, struct mr_err 
         return mr_fail_oom(err);
     }
     rows->result = result;
+    rows->hints = (int *)(rows + 1);
     *ret = rows;
     return MR_OK;
 }
@@ -52,7 +54,7 @@ size_t mr_rows_bytes(const struct mr_rows *rows, int row)
 /* libpq compares with one name after the other. A hint is checked, as other names share its place. */
 static int field_of(const struct mr_rows *rows, const char *column)
 {
-    int *hint = (int *)(uintptr_t)&rows->hints[(uintptr_t)column % HINTS];
+    int *hint = &rows->hints[(uintptr_t)column % HINTS];
     const char *name = PQfname(rows->result, *hint);
     if (name && strcmp(name, column) == 0)
         return *hint;
