@@ -44,7 +44,9 @@ MR_MUST_CHECK enum mr_status mr_db_open(const char *conninfo, int pool_size, str
 void mr_db_close(struct mr_db *db);
 MR_DEFINE_CLEANUP(mr_db, mr_db_close)
 
-/* The program stops: from now on calls end within about 1.5 s, those that wait already included. Any thread. */
+/* The program stops: from now on calls end within about 1.5 s, those that wait already included; once one had no answer
+ * in that time, the calls after it end within 0.2 s, so that a series of them does not outlast the platform's patience.
+ * Any thread. */
 void mr_db_hurry(struct mr_db *db);
 
 /*

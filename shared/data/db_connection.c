@@ -25,6 +25,7 @@ enum mr_status mr_db_connection_lost(struct mr_db_connection *connection, enum m
                                      struct mr_err *err)
 {
     connection->silent = waited == MR_TIMEOUT;
+    connection->unanswered = waited == MR_CANCELED;
     mr_db_connection_close(connection);
     if (err) {
         err->status = MR_UNAVAILABLE;
@@ -86,7 +87,7 @@ enum mr_status mr_db_connection_open(struct mr_db_connection *connection, const 
                             " -c enable_incremental_sort=off -c jit=off",
                             conninfo, NULL};
     connection->prepared_count = 0;
-    connection->outdated = connection->silent = false;
+    connection->outdated = connection->silent = connection->unanswered = false;
     connection->pg = PQconnectStartParams(keys, values, 1);
     enum mr_status status = finish_connecting(connection, err);
     if (status != MR_OK)

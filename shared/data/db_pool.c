@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { WAIT_FOR_CONNECTION_MS = 5000, HURRY_MS = 1500 };
+enum { WAIT_FOR_CONNECTION_MS = 5000, HURRY_MS = 1500, HURRY_AGAIN_MS = 200 };
 
 struct mr_db {
     char *conninfo;
@@ -19,6 +19,7 @@ struct mr_db {
     struct mr_db_connection *all;  /* pool_size of them */
     int era;                       /* connections of an earlier one are not used again */
     bool hurried;
+    int grace_ms; /* of a call once it has to hurry; short as soon as one had no answer within it */
 };
 
 enum mr_status mr_db_open(const char *conninfo, int pool_size, struct mr_db **ret, struct mr_err *err)
@@ -37,6 +38,7 @@ enum mr_status mr_db_open(const char *conninfo, int pool_size, struct mr_db **re
         free(db);
         return mr_fail(err, MR_EXHAUSTED, "database: memory or descriptors are used up");
     }
+    db->grace_ms = HURRY_MS;
     for (int i = pool_size - 1; i >= 0; i--) {
         db->all[i].next = db->idle;
         db->idle = &db->all[i];
@@ -86,7 +88,7 @@ static struct mr_db_connection *take_idle(struct mr_db *db, int timeout_ms, bool
     int waited = 0;
     while (!db->idle && waited != ETIMEDOUT) {
         if (db->hurried && !hurrying) {
-            deadline = mr_time_deadline(timeout_ms < HURRY_MS ? timeout_ms : HURRY_MS);
+            deadline = mr_time_deadline(timeout_ms < db->grace_ms ? timeout_ms : db->grace_ms);
             hurrying = true;
         }
         waited = pthread_cond_timedwait(&db->freed, &db->lock, &deadline);
@@ -106,7 +108,9 @@ void mr_db_pool_give_back(struct mr_db *db, struct mr_db_connection *connection)
     pthread_mutex_lock(&db->lock);
     if (connection->silent)
         db->era++;
-    connection->silent = false;
+    if (connection->unanswered)
+        db->grace_ms = HURRY_AGAIN_MS;
+    connection->silent = connection->unanswered = false;
     connection->next = db->idle;
     db->idle = connection;
     pthread_cond_signal(&db->freed);
@@ -118,6 +122,14 @@ enum mr_status mr_db_pool_open(struct mr_db *db, struct mr_db_connection *connec
     return mr_db_connection_open(connection, db->conninfo, err);
 }
 
+static struct mr_db_wait wait_of(struct mr_db *db, int timeout_ms)
+{
+    pthread_mutex_lock(&db->lock);
+    const int grace_ms = db->grace_ms;
+    pthread_mutex_unlock(&db->lock);
+    return mr_db_wait_of(timeout_ms, db->hurry_fd, grace_ms);
+}
+
 enum mr_status mr_db_pool_take(struct mr_db *db, int timeout_ms, struct mr_db_connection **ret,
                                struct mr_err *err)
 {
@@ -125,7 +137,7 @@ enum mr_status mr_db_pool_take(struct mr_db *db, int timeout_ms, struct mr_db_co
     struct mr_db_connection *connection = take_idle(db, timeout_ms, &distrusted);
     if (!connection)
         return mr_fail(err, MR_EXHAUSTED, "database: every connection is busy");
-    connection->wait = mr_db_wait_of(timeout_ms, db->hurry_fd, HURRY_MS);
+    connection->wait = wait_of(db, timeout_ms);
     if (distrusted)
         mr_db_connection_close(connection);
     if (!mr_db_connection_is_open(connection)) {
@@ -141,5 +153,5 @@ enum mr_status mr_db_pool_take(struct mr_db *db, int timeout_ms, struct mr_db_co
 
 void mr_db_tx_allow(struct mr_db_tx *tx, int timeout_ms)
 {
-    tx->connection->wait = mr_db_wait_of(timeout_ms, tx->db->hurry_fd, HURRY_MS);
+    tx->connection->wait = wait_of(tx->db, timeout_ms);
 }

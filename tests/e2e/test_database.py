@@ -82,12 +82,14 @@ def test_a_conversion_survives_an_outage(make_stack, relay, media):
 
 
 def test_a_database_that_says_nothing_does_not_delay_the_end(make_stack, relay, media):
-    """SIGTERM takes effect while statements wait for an answer: in the worker's job, and in a request to web."""
+    """SIGTERM takes effect while statements wait for an answer: in the worker's job, in requests to web and in
+    the many of a sweep."""
     stack = make_stack(start=False)
     behind(relay, stack, stack.worker, stack.web)
     user = stack.client()
     _, child = start_job(stack, user, media.noise(10), "wav")
     relay.speaks.clear()
+    stack.sweep()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         requests_of_users = [pool.submit(user.get, "/api/tasks"), pool.submit(user.try_upload, media.tone(), "mp3")]
         os.kill(child, signal.SIGCONT)
