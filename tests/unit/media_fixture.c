@@ -115,56 +115,9 @@ json_t *media_probe(const struct media_dir *dir, const char *file)
     return json;
 }
 
-struct media_samples media_decode(const struct media_dir *dir, const char *file, int rate)
-{
-    char text[512];
-    snprintf(text, sizeof text, "-v error -i %s -map 0:a:0 -af pan=mono|c0=c0 -ar %d -f f32le -", file, rate);
-    char *argv[MAX_ARGUMENTS] = {(char *)"ffmpeg"};
-    split(text, argv, 1);
-    size_t len;
-    char *out = run_program(dir, argv, &len);
-    return (struct media_samples){(float *)(void *)out, len / sizeof(float), rate};
-}
-
 static void path_of(const struct media_dir *dir, const char *file, char *out, size_t size)
 {
     snprintf(out, size, "%s/%s", dir->path, file);
-}
-
-static struct media_samples read_decoded(const struct media_dir *dir, const char *file, int rate)
-{
-    int64_t size = media_file_size(dir, file);
-    assert_true(size >= 0);
-    struct media_samples samples = {malloc((size_t)size + 1), (size_t)size / sizeof(float), rate};
-    assert_non_null(samples.data);
-    char path[512];
-    path_of(dir, file, path, sizeof path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    assert_true(fd >= 0);
-    assert_int_equal(read(fd, samples.data, (size_t)size), size);
-    close(fd);
-    return samples;
-}
-
-void media_decode_all(const struct media_dir *dir, const char *const files[], size_t count, int rate,
-                      struct media_samples ret_samples[])
-{
-    char arguments[4000];
-    size_t len = 0;
-    for (size_t i = 0; i < count; i++)
-        len += (size_t)snprintf(arguments + len, sizeof arguments - len, " -i %s", files[i]);
-    for (size_t i = 0; i < count; i++) {
-        assert_true(len < sizeof arguments);
-        len += (size_t)snprintf(arguments + len, sizeof arguments - len,
-                                " -map %zu:a:0 -af pan=mono|c0=c0 -ar %d -f f32le decoded.%zu", i, rate, i);
-    }
-    assert_true(len < sizeof arguments);
-    media_ffmpeg(dir, "%s", arguments);
-    for (size_t i = 0; i < count; i++) {
-        char file[32];
-        snprintf(file, sizeof file, "decoded.%zu", i);
-        ret_samples[i] = read_decoded(dir, file, rate);
-    }
 }
 
 void media_samples_free(struct media_samples *samples)

@@ -47,16 +47,14 @@ json_t *media_probe(const struct media_dir *dir, const char *file);
 char *media_run(const struct media_dir *dir, size_t *ret_len, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The audio of a file as ffmpeg decodes it: the first channel, at the given rate. */
+/* The audio of a file as libav decodes it, without what mediarun puts around it: the first channel, at the given rate. In
+ * this process: the start of the ffmpeg program takes longer than a short file. */
 struct media_samples {
     float *data; /* malloc'ed */
     size_t count;
     int rate;
 };
 struct media_samples media_decode(const struct media_dir *dir, const char *file, int rate);
-/* The same of several files, by one ffmpeg: its start takes longer than a short file. */
-void media_decode_all(const struct media_dir *dir, const char *const files[], size_t count, int rate,
-                      struct media_samples ret_samples[]);
 void media_samples_free(struct media_samples *samples);
 /* The level in dB of one frequency over the middle of the samples (0 dB: a full-scale sine). */
 double media_tone_db(const struct media_samples *samples, double frequency);

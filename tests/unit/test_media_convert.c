@@ -135,24 +135,15 @@ struct conversions {
 /* Converts one input into all formats and decodes them. */
 static void convert_to_all(const char *input, double seconds, struct conversions *all)
 {
-    const char *files[FORMATS + 1];
-    size_t places[FORMATS + 1], count = 0;
-    struct media_samples samples[FORMATS + 1];
     *all = (struct conversions){0};
     for (size_t i = 0; i < FORMATS; i++) {
         snprintf(all->outputs[i], sizeof all->outputs[i], "%.40s.to.%s", input, makers[i].format);
         all->receipts[i] = convert_ok(input, all->outputs[i], makers[i].format);
-        /* ffmpeg does not recognize an ADTS file of two frames. */
-        if (seconds <= 0.02 && strcmp(makers[i].format, "aac") == 0)
-            continue;
-        places[count] = i;
-        files[count++] = all->outputs[i];
+        /* libavformat does not recognize an ADTS file of two frames. */
+        if (seconds > 0.02 || strcmp(makers[i].format, "aac") != 0)
+            all->samples[i] = media_decode(&dir, all->outputs[i], RATE);
     }
-    places[count] = FORMATS;
-    files[count++] = input;
-    media_decode_all(&dir, files, count, RATE, samples);
-    for (size_t i = 0; i < count; i++)
-        all->samples[places[i]] = samples[i];
+    all->samples[FORMATS] = media_decode(&dir, input, RATE);
 }
 
 static void free_conversions(struct conversions *all)
