@@ -32,7 +32,7 @@ components() {
     inputs MR_CONTAINER | enable demuxer
     { inputs MR_READS && echo 'bmp,webp'; } | enable decoder # those of covers, too
     fields muxer | enable muxer
-    { fields 'encoder|deep_encoder' && echo 'ass,mjpeg,mov_text,subrip,webvtt'; } | enable encoder
+    { fields 'encoder|deep_encoder' && echo 'ass,mjpeg,mov_text,png,subrip,webvtt'; } | enable encoder
     echo 'aformat,alimiter,anull,aresample,pan,volume' | enable filter
     echo 'bwdif,crop,format,fps,hflip,lutrgb,null,overlay,pad,palettegen,paletteuse,scale,setsar,split,tonemap,transpose,vflip,zscale' | enable filter
     echo 'libdav1d,libmp3lame,libopus,libsvtav1,libvorbis,libvpx,libx264,libx265,libzimg,zlib' | tr ',' '\n' | sed 's/^/--enable-/'

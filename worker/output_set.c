@@ -12,7 +12,7 @@ struct mr_output_set {
     char object[MR_OBJECT_NAME_SIZE - NUMBER_AND_EXTENSION_MAX]; /* the names of the objects begin with it */
     char stem[STEM_MAX + 1];                                     /* of the file names of the outputs */
     const struct mr_format *format;
-    bool has_thumbnail;
+    bool has_thumbnail, has_waveform;
 
     /* The output that is being written, number `count`. */
     struct mr_output_writer *writer; /* NULL before its first bytes */
@@ -23,24 +23,46 @@ struct mr_output_set {
     size_t count, capacity;
 };
 
-/* The format of a thumbnail; tasks cannot ask for it by name. */
-static const struct mr_format thumbnail_format = {
-    .name = "jpg", .extension = "jpg", .mime = "image/jpeg", .media_class = MR_MEDIA_VIDEO};
+/* What there may be beside the parts. Tasks cannot ask for these formats by name, and no output format begins like them. */
+static const struct extra {
+    struct mr_format format;
+    const char *begins; /* every file of it */
+    bool is_thumbnail;
+} extras[] = {
+    /* SOI and the next marker (ITU T.81, B.1.1.3). */
+    {{.name = "jpg", .extension = "jpg", .mime = "image/jpeg", .media_class = MR_MEDIA_VIDEO},
+     "\xff\xd8\xff",
+     true},
+    {{.name = "json", .extension = "json", .mime = "application/json", .media_class = MR_MEDIA_AUDIO},
+     "{",
+     false},
+    {{.name = "png", .extension = "png", .mime = "image/png", .media_class = MR_MEDIA_VIDEO},
+     "\x89PNG",
+     false},
+};
+enum { EXTRAS = sizeof extras / sizeof *extras };
 
 static enum mr_status misplaced(struct mr_err *err, const char *what)
 {
     return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter wrote %s", what);
 }
 
-/* A JPEG file begins with SOI and the next marker (ITU T.81, B.1.1.3). No output format begins like that. */
-static bool begins_like_jpeg(int64_t offset, const void *data, size_t len)
+/* The extra that these first bytes belong to, of those that were asked for. NULL: none. */
+static const struct mr_format *find_extra(const struct mr_output_set *set, int64_t offset, const void *data,
+                                          size_t len)
 {
-    return offset == 0 && len >= 3 && memcmp(data, "\xff\xd8\xff", 3) == 0;
+    for (size_t i = 0; i < EXTRAS && offset == 0; i++) {
+        const size_t magic = strlen(extras[i].begins);
+        if ((extras[i].is_thumbnail ? set->has_thumbnail : set->has_waveform) && len >= magic &&
+            memcmp(data, extras[i].begins, magic) == 0)
+            return &extras[i].format;
+    }
+    return NULL;
 }
 
-static enum mr_status begin_one(struct mr_output_set *set, bool is_thumbnail, struct mr_err *err)
+static enum mr_status begin_one(struct mr_output_set *set, const struct mr_format *extra, struct mr_err *err)
 {
-    set->writer_format = is_thumbnail ? &thumbnail_format : set->format;
+    set->writer_format = extra ? extra : set->format;
     mr_object_name_output(set->object, set->count, set->writer_format->extension, set->writer_object);
     return mr_output_writer_new(set->job, set->writer_object, set->writer_format->mime, &set->writer, err);
 }
@@ -85,7 +107,7 @@ enum mr_status mr_output_set_write(struct mr_output_set *set, uint32_t output, i
     if (set->writer && output == set->count + 1)
         MR_TRY(finish_one(set, err));
     if (!set->writer && output == set->count)
-        MR_TRY(begin_one(set, set->has_thumbnail && begins_like_jpeg(offset, data, len), err));
+        MR_TRY(begin_one(set, find_extra(set, offset, data, len), err));
     if (!set->writer || output != set->count)
         return misplaced(err, "outputs out of order");
     return mr_output_writer_write(set->writer, offset, data, len, err);
@@ -99,23 +121,26 @@ enum mr_status mr_output_set_restart(struct mr_output_set *set, struct mr_err *e
     return MR_OK;
 }
 
-static bool is_thumbnail(const struct mr_output *output)
+static bool is_extra(const struct mr_output *output)
 {
-    return strcmp(output->format, thumbnail_format.name) == 0;
+    for (size_t i = 0; i < EXTRAS; i++)
+        if (strcmp(output->format, extras[i].format.name) == 0)
+            return true;
+    return false;
 }
 
 /* "My video.mp4" for a single output, "My video-1.mp4", "My video-2.mp4", … for several; "My video.jpg" for
- * the thumbnail. */
+ * the thumbnail, "My video.json" for the waveform. */
 static enum mr_status name_files(struct mr_output_set *set, struct mr_err *err)
 {
     size_t parts = 0, part = 0;
     for (size_t i = 0; i < set->count; i++)
-        parts += !is_thumbnail(&set->outputs[i]);
+        parts += !is_extra(&set->outputs[i]);
     for (size_t i = 0; i < set->count; i++) {
         struct mr_output *output = &set->outputs[i];
         const char *extension = strrchr(output->object, '.');
         char number[32] = "", *name = NULL;
-        if (parts > 1 && !is_thumbnail(output))
+        if (parts > 1 && !is_extra(output))
             snprintf(number, sizeof number, "-%zu", ++part);
         if (asprintf(&name, "%s%s%s", set->stem, number, extension) < 0)
             return mr_fail_oom(err);
@@ -159,6 +184,7 @@ enum mr_status mr_output_set_new(const struct mr_job *job, const struct mr_outpu
     set->job = job;
     set->format = plan->format;
     set->has_thumbnail = plan->has_thumbnail;
+    set->has_waveform = plan->has_waveform;
     snprintf(set->object, sizeof set->object, "%s", plan->object);
     take_stem(plan->file_name, set->stem);
     *ret = MR_TAKE(set);

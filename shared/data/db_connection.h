@@ -21,8 +21,8 @@ struct mr_db_connection {
     struct mr_db_wait wait; /* of the call that uses it */
     bool outdated;          /* closed, because only a new connection can do what was asked (db_sqlstate.h) */
     bool silent;            /* closed, because an answer did not come in time */
-    bool unanswered;        /* closed, because an answer did not come within the grace of a program that stops */
-    int era;                /* of the pool, when it was opened */
+    bool unanswered; /* closed, because an answer did not come within the grace of a program that stops */
+    int era;         /* of the pool, when it was opened */
     const struct mr_statement *prepared[MR_DB_PREPARED_MAX];
     int prepared_count;
 };

@@ -88,9 +88,16 @@ static const struct mr_field thumbnail_parts[] = {
     {"width", MR_FIELD_INTEGER, AT(thumbnail_width), .min = 16, .max = 1920,
      .meaning = "In pixels; default: the width of the video."},
 };
+static const struct mr_field waveform_parts[] = {
+    {"points", MR_FIELD_INTEGER, AT(waveform_points), .min = MR_WAVEFORM_MIN, .max = MR_WAVEFORM_MAX, .required = true,
+     .meaning = "At most so many points, and more than half as many of audio that is long enough."},
+    {"height", MR_FIELD_INTEGER, AT(waveform_height), .min = 16, .max = 1080,
+     .meaning = "Adds a PNG picture, too: `points` wide and so many pixels high, black on transparent."},
+};
 static const struct mr_field_rows resize = MR_FIELD_ROWS(resize_parts), trim = MR_FIELD_ROWS(trim_parts),
                                   split = MR_FIELD_ROWS(split_parts), logo = MR_FIELD_ROWS(logo_parts),
-                                  thumbnail = MR_FIELD_ROWS(thumbnail_parts);
+                                  thumbnail = MR_FIELD_ROWS(thumbnail_parts),
+                                  waveform = MR_FIELD_ROWS(waveform_parts);
 
 /* "#rrggbb". */
 static enum mr_status check_colour(void *base, const char *path, json_t **value, struct mr_err *err)
@@ -149,8 +156,12 @@ static const struct mr_option options[] = {
       .meaning = "Colour like #ffcc00 under transparent pixels, where the output cannot have any; default: white, #ffffff."},
      .needs = MR_OF_VIDEO},
     {{"thumbnail", MR_FIELD_OBJECT, .parts = &thumbnail,
-      .meaning = "Adds a picture as the last output."},
+      .meaning = "Adds a picture, as the output after the parts."},
      .needs = MR_OF_VIDEO},
+    {{"waveform", MR_FIELD_OBJECT, .parts = &waveform,
+      .meaning = "Adds the lowest and highest sample of each stretch of the audio, to draw it by: JSON as audiowaveform "
+                 "writes it (version 2, one channel, 8 bits), which the players wavesurfer.js and Peaks.js read."},
+     .needs = MR_OF_AUDIO, .excludes = "mute"},
     {{"verify", MR_FIELD_WORD, AT(verify), .words = &verify_words,
       .meaning = "How streams that are copied are checked. `packets` (the default): by the sizes, times and checksums of "
                  "their packets, without decoding; the loudness is then not measured. `decode`: all of them are decoded, too."},
@@ -198,6 +209,11 @@ bool mr_options_change(const struct mr_options *read, unsigned streams, bool has
             return true;
     }
     return false;
+}
+
+int mr_options_extras(const struct mr_options *of)
+{
+    return (of->thumbnail_us >= 0) + (of->waveform_points > 0) + (of->waveform_height > 0);
 }
 
 int mr_options_threads(const json_t *json, const struct mr_format *format)

@@ -44,6 +44,8 @@ struct mr_options {
     int64_t intro_us, outro_us; /* of the logo */
     int64_t thumbnail_us;       /* -1: none */
     int thumbnail_width;        /* 0: the video's */
+    int waveform_points;        /* 0: none */
+    int waveform_height;        /* of its picture; 0: none */
     bool mute;
     unsigned background; /* RGB, 24 bits */
     const char *audio;   /* "all", "first" or a language; NULL: not given; the JSON's, as the next */
@@ -86,6 +88,9 @@ bool mr_option_is_given(const struct mr_options *options, const struct mr_field 
 /* True if an option is given that changes all of `streams` (MR_OF_AUDIO, MR_OF_VIDEO, or both) of a file with
  * video, or without. */
 bool mr_options_change(const struct mr_options *options, unsigned streams, bool has_video);
+
+/* How many outputs they add to the parts. */
+int mr_options_extras(const struct mr_options *options);
 
 /* The threads (struct mr_codec) of the encoder of a job that makes this format with these options (NULL: none). */
 int mr_options_threads(const json_t *options, const struct mr_format *format);

@@ -41,10 +41,13 @@ def test_trim_between_two_frames(user, media, tmp_path):
 @pytest.mark.sanitized
 def test_split(user, media, tmp_path):
     video = media.video(7)
-    task = user.finish(user.upload(video, "mp4", options=json.dumps({"split": {"seconds": 3}, "thumbnail": {"at": 1, "width": 64}})))
+    extras = {"thumbnail": {"at": 1, "width": 64}, "waveform": {"points": 200, "height": 32}}
+    task = user.finish(user.upload(video, "mp4", options=json.dumps({"split": {"seconds": 3}, **extras})))
     stem = video.stem
-    assert [output["file_name"] for output in task["outputs"]] == [f"{stem}-1.mp4", f"{stem}-2.mp4", f"{stem}-3.mp4", f"{stem}.jpg"]
-    assert [output["content_type"] for output in task["outputs"]] == ["video/mp4"] * 3 + ["image/jpeg"]
+    assert [output["file_name"] for output in task["outputs"]] == [f"{stem}-1.mp4", f"{stem}-2.mp4", f"{stem}-3.mp4",
+                                                                 f"{stem}.jpg", f"{stem}.json", f"{stem}.png"]
+    types = ["video/mp4"] * 3 + ["image/jpeg", "application/json", "image/png"]
+    assert [output["content_type"] for output in task["outputs"]] == types
     timeline = timecode.timeline(video)
     for n, seconds in enumerate((3, 3, 1)):
         edit_checks.assert_part_of(video_output.fetch(user, task, tmp_path, n), timeline, 3 * n, seconds, Form("640x480", 30))
@@ -53,7 +56,12 @@ def test_split(user, media, tmp_path):
     stream = video_output.video_stream(measure.probe(picture))
     assert (stream["codec_name"], stream["width"], stream["height"]) == ("mjpeg", 64, 48)
     assert timecode.number(timecode.still(picture, "192x36")) == 30
-    assert len(task["receipt"]["outputs"]) == 4
+    waveform = json.loads(video_output.fetch(user, task, tmp_path, 4).read_text())
+    assert len(waveform["data"]) == 2 * waveform["length"] <= 400
+    assert waveform["length"] * waveform["samples_per_pixel"] / waveform["sample_rate"] == pytest.approx(7, abs=0.1)
+    drawn = video_output.video_stream(measure.probe(video_output.fetch(user, task, tmp_path, 5)))
+    assert (drawn["codec_name"], drawn["width"], drawn["height"]) == ("png", 200, 32)
+    assert [output["format"] for output in task["receipt"]["outputs"]] == ["mp4"] * 3 + ["jpg", "json", "png"]
 
 
 @pytest.mark.slow

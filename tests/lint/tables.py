@@ -157,7 +157,8 @@ def format_schema():
 
 
 def output_format_schema():
-    return {"type": "string", "enum": [*(row["name"] for row in media("format")), "jpg"], "description": "`jpg` for the thumbnail."}
+    return {"type": "string", "enum": [*(row["name"] for row in media("format")), "jpg", "json", "png"],
+            "description": "`jpg` for the thumbnail, `json` and `png` for the waveform."}
 
 
 def new_format_schema():

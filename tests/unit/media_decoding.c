@@ -83,12 +83,13 @@ static void begin_graph(struct decoding *decoding)
     av_channel_layout_uninit(&channels);
     snprintf(source, sizeof source, "time_base=1/%d:sample_rate=%d:sample_fmt=%d:channel_layout=%s",
              frame->sample_rate, frame->sample_rate, frame->format, layout);
-    snprintf(filters, sizeof filters, "[in]pan=mono|c0=c0,aresample=%d,aformat=flt[out]", decoding->samples.rate);
+    snprintf(filters, sizeof filters, "[in]pan=mono|c0=c0,aresample=%d,aformat=flt[out]",
+             decoding->samples.rate);
     assert_non_null(decoding->graph = avfilter_graph_alloc());
     assert_true(avfilter_graph_create_filter(&decoding->source, avfilter_get_by_name("abuffer"), "in", source,
                                              NULL, decoding->graph) >= 0);
-    assert_true(avfilter_graph_create_filter(&decoding->sink, avfilter_get_by_name("abuffersink"), "out", NULL,
-                                             NULL, decoding->graph) >= 0);
+    assert_true(avfilter_graph_create_filter(&decoding->sink, avfilter_get_by_name("abuffersink"), "out",
+                                             NULL, NULL, decoding->graph) >= 0);
     AVFilterInOut *outputs = avfilter_inout_alloc(), *inputs = avfilter_inout_alloc();
     assert_true(outputs && inputs);
     *outputs = (AVFilterInOut){.name = av_strdup("in"), .filter_ctx = decoding->source};
@@ -105,8 +106,9 @@ static void begin_graph(struct decoding *decoding)
 static void filter_frame(struct decoding *decoding)
 {
     const AVFrame *frame = decoding->frame;
-    if (decoding->graph && (frame->format != decoding->format || frame->sample_rate != decoding->sample_rate ||
-                            frame->ch_layout.nb_channels != decoding->channels))
+    if (decoding->graph &&
+        (frame->format != decoding->format || frame->sample_rate != decoding->sample_rate ||
+         frame->ch_layout.nb_channels != decoding->channels))
         end_graph(decoding);
     if (!decoding->graph)
         begin_graph(decoding);

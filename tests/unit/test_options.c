@@ -81,6 +81,9 @@ static const struct {
     {"options.logo.intro", "{\"logo\":{\"intro\":%s,\"outro\":1}}", "mp4", "0", "10", "-1", "10.01"},
     {"options.logo.outro", "{\"logo\":{\"intro\":0.5,\"outro\":%s}}", "mp4", "0", "10", "-0.1", "11"},
     {"options.thumbnail.at", "{\"thumbnail\":{\"at\":%s}}", "mp4", "0", "360000", "-1", "360000.5"},
+    {"options.waveform.points", "{\"waveform\":{\"points\":%s}}", "mp3", "16", "10000", "15", "10001"},
+    {"options.waveform.height", "{\"waveform\":{\"points\":99,\"height\":%s}}", "mp4", "16", "1080", "15",
+     "1081"},
     {"options.thumbnail.width", "{\"thumbnail\":{\"at\":0,\"width\":%s}}", "mp4", "16", "1920", "15", "1921"},
 };
 
@@ -136,6 +139,8 @@ static const char *const taken[][2] = {
     {"{\"trim\":{\"duration\":1000},\"split\":{\"seconds\":1}}", "mp4"},
     {"{\"logo\":{\"outro\":2}}", "gif"},
     {"{\"thumbnail\":{\"at\":1.5}}", "mp4"},
+    {"{\"waveform\":{\"points\":800}}", "mp3"},
+    {"{\"waveform\":{\"points\":800,\"height\":100}}", "mp4"},
     {"{\"verify\":\"packets\"}", "mp3"},
     {"{\"verify\":\"decode\"}", "gif"},
     {"{\"background\":\"#0aF09c\"}", "mp4"},
@@ -192,6 +197,9 @@ static const struct {
 
     {"{\"split\":{}}", "mp4", "missing_option", "options.split.seconds"},
     {"{\"thumbnail\":{\"width\":100}}", "mp4", "missing_option", "options.thumbnail.at"},
+    {"{\"waveform\":{\"height\":100}}", "mp3", "missing_option", "options.waveform.points"},
+    {"{\"waveform\":{\"points\":100}}", "gif", "bad_option", "options.waveform"},
+    {"{\"mute\":true,\"waveform\":{\"points\":100}}", "mp4", "bad_option", "options.waveform"},
 
     {"{\"crf\":20,\"bitrate\":500000}", NULL, "bad_option", "options.crf"},
     {"{\"mute\":true,\"loudness\":-14}", NULL, "bad_option", "options.loudness"},

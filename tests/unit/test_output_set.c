@@ -29,12 +29,13 @@ static int teardown(void **state)
     return fixture_db_teardown(state);
 }
 
-static struct mr_output_set *set_of(const char *file_name, const char *format, bool has_thumbnail)
+static struct mr_output_set *set_of(const char *file_name, const char *format, bool has_extras)
 {
     const struct mr_output_plan plan = {.object = "results/set/1-2",
                                         .file_name = file_name,
                                         .format = mr_format_find(format),
-                                        .has_thumbnail = has_thumbnail};
+                                        .has_thumbnail = has_extras,
+                                        .has_waveform = has_extras};
     struct mr_output_set *set = NULL;
     assert_int_equal(mr_output_set_new(&job, &plan, &set, NULL), MR_OK);
     return set;
@@ -133,7 +134,7 @@ static void outputs_are_named(void **state)
     (void)state;
     static const struct {
         const char *file_name;
-        bool has_thumbnail;
+        bool has_extras;
         struct written written[5];
         struct expected expected[5];
     } table[] = {
@@ -154,6 +155,16 @@ static void outputs_are_named(void **state)
          {{"results/set/1-2.mp4", "x-1.mp4", VIDEO},
           {"results/set/1-2-1.mp4", "x-2.mp4", VIDEO},
           {"results/set/1-2-2.jpg", "x.jpg", "jpg", "image/jpeg"}}},
+        {"x.mp4",
+         true,
+         {{0, 0, body}, {1, 0, "{}"}, {2, 0, "\x89PNG"}},
+         {{"results/set/1-2.mp4", "x.mp4", VIDEO},
+          {"results/set/1-2-1.json", "x.json", "json", "application/json"},
+          {"results/set/1-2-2.png", "x.png", "png", "image/png"}}},
+        {"x.mp4",
+         false,
+         {{0, 0, body}, {1, 0, "{}"}},
+         {{"results/set/1-2.mp4", "x-1.mp4", VIDEO}, {"results/set/1-2-1.mp4", "x-2.mp4", VIDEO}}},
         /* nobody requested a thumbnail */
         {"x.mp4",
          false,
@@ -165,7 +176,7 @@ static void outputs_are_named(void **state)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         storage_takes(table[i].written);
         MR_AUTO(mr_output_set)
-        struct mr_output_set *set = set_of(table[i].file_name, "mp4", table[i].has_thumbnail);
+        struct mr_output_set *set = set_of(table[i].file_name, "mp4", table[i].has_extras);
         assert_int_equal(write_all(set, table[i].written, NULL), MR_OK);
         assert_int_equal(mr_output_set_finish(set, NULL), MR_OK);
         check_outputs(set, table[i].expected);

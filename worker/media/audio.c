@@ -188,6 +188,14 @@ static int64_t hole_before(struct mr_audio *audio, const AVFrame *frame)
     return mr_gaps_before(&audio->gaps, audio->track.stream, frame);
 }
 
+static enum mr_status hear_copied(struct mr_audio *audio, const AVFrame *frame, struct mr_err *err)
+{
+    const struct mr_sample_block block = {frame->extended_data, frame->format, frame->ch_layout.nb_channels};
+    if (audio->clip.waveform)
+        MR_TRY(mr_waveform_hear(audio->clip.waveform, &block, frame->sample_rate, frame->nb_samples, err));
+    return mr_meter_listen(&audio->in, frame, err);
+}
+
 static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
 {
     struct mr_audio *audio = ctx;
@@ -202,7 +210,7 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
     int64_t decoded_us = decoded_us_of(audio);
     count_samples(audio, frame);
     if (audio->copies)
-        return audio->counter.is_learned ? MR_OK : mr_meter_listen(&audio->in, frame, err);
+        return audio->counter.is_learned ? MR_OK : hear_copied(audio, frame, err);
     if (audio->clip.is_done)
         return MR_OK;
     MR_TRY(open_for(audio, frame, err));

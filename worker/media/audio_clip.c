@@ -107,7 +107,10 @@ static enum mr_status keep(struct mr_audio_clip *clip, uint8_t *const *data, int
     if (rc < 0)
         return mr_av_fail(err, MR_CODE_INTERNAL, rc, "keep the audio");
     clip->next += samples;
-    return MR_OK;
+    const AVCodecContext *encoder = clip->part.encoder;
+    const struct mr_sample_block block = {data, encoder->sample_fmt, encoder->ch_layout.nb_channels};
+    return clip->waveform ? mr_waveform_hear(clip->waveform, &block, encoder->sample_rate, samples, err)
+                          : MR_OK;
 }
 
 static enum mr_status keep_silence(struct mr_audio_clip *clip, int64_t samples, struct mr_err *err)

@@ -8,6 +8,7 @@
 
 #include "worker/media/audio_part.h"
 #include "worker/media/sync.h"
+#include "worker/media/waveform.h"
 
 struct mr_audio_clip {
     const struct mr_sync *sync; /* says how far the audio may go; not owned */
@@ -20,6 +21,8 @@ struct mr_audio_clip {
     bool has_audio;             /* more than added silence */
     bool is_done;               /* no more of it is needed */
     bool is_full;               /* too much audio waited for video, and the rest was left out */
+    struct mr_waveform
+        *waveform; /* hears the clip, or, of a copy, what is decoded beside it; NULL: none; not owned */
 };
 
 /* sync is borrowed, as the stream of the input. */

@@ -1,6 +1,7 @@
 #include "worker/media/meter.h"
 
 #include "worker/media/clones.h"
+#include "worker/media/sample_reader.h"
 
 #include <errno.h>
 #include <libavutil/channel_layout.h>
@@ -114,60 +115,6 @@ static enum mr_status set_form(struct mr_meter *meter, const AVFrame *frame, str
     return MR_OK;
 }
 
-/* A float can be anything; the filters would never forget an infinity. */
-static inline float sane(float sample)
-{
-    return fabsf(sample) <= 1e4F ? sample : 0;
-}
-
-#define DEFINE_READER(name, type, expression)                                                                \
-    MR_CLONES                                                                                                \
-    static void name(const uint8_t *from, int stride, int count, float *restrict to)                         \
-    {                                                                                                        \
-        const type *restrict at = (const type *)(const void *)from;                                          \
-        for (int i = 0; stride == 1 && i < count; i++, at++)                                                 \
-            to[i] = expression;                                                                              \
-        for (int i = 0; stride != 1 && i < count; i++, at += stride)                                         \
-            to[i] = expression;                                                                              \
-    }
-DEFINE_READER(read_u8, uint8_t, (float)(*at - 128) / 128)
-DEFINE_READER(read_s16, int16_t, (float)*at / 32768)
-DEFINE_READER(read_s32, int32_t, (float)*at / 2147483648.0F)
-DEFINE_READER(read_s64, int64_t, (float)*at / 9223372036854775808.0F)
-DEFINE_READER(read_float, float, sane(*at))
-DEFINE_READER(read_double, double, sane((float)*at))
-
-typedef void read_fn(const uint8_t *from, int stride, int count, float *to);
-
-static read_fn *reader_of(enum AVSampleFormat format)
-{
-    switch (av_get_packed_sample_fmt(format)) {
-    case AV_SAMPLE_FMT_U8:
-        return read_u8;
-    case AV_SAMPLE_FMT_S16:
-        return read_s16;
-    case AV_SAMPLE_FMT_S32:
-        return read_s32;
-    case AV_SAMPLE_FMT_S64:
-        return read_s64;
-    case AV_SAMPLE_FMT_FLT:
-        return read_float;
-    case AV_SAMPLE_FMT_DBL:
-        return read_double;
-    default:
-        return NULL;
-    }
-}
-
-static void read_channel(read_fn *read, const AVFrame *frame, int channel, int offset, int count, float *to)
-{
-    int size = av_get_bytes_per_sample(frame->format), stride = frame->ch_layout.nb_channels;
-    if (av_sample_fmt_is_planar(frame->format))
-        read(frame->extended_data[channel] + (ptrdiff_t)offset * size, 1, count, to);
-    else
-        read(frame->extended_data[0] + ((ptrdiff_t)offset * stride + channel) * size, stride, count, to);
-}
-
 static double lufs_of(double energy)
 {
     return SCALE_OFFSET + 10 * log10(energy);
@@ -202,15 +149,16 @@ static void end_chunk(struct mr_meter *meter)
     meter->fill = 0;
 }
 
-static void take(struct mr_meter *meter, read_fn *read, const AVFrame *frame, int offset, int count)
+static void take(struct mr_meter *meter, mr_sample_reader *read, const struct mr_sample_block *block,
+                 int offset, int count)
 {
     for (int i = 0; i < meter->pair_count; i++) {
         struct mr_meter_pair *pair = &meter->pairs[i];
         float *left = pair->samples[0] + MR_PEAK_TAPS + meter->fill,
               *right = pair->samples[1] + MR_PEAK_TAPS + meter->fill;
-        read_channel(read, frame, pair->channels[0], offset, count, left);
+        mr_sample_read(read, block, pair->channels[0], offset, count, left);
         if (pair->channels[1] != pair->channels[0])
-            read_channel(read, frame, pair->channels[1], offset, count, right);
+            mr_sample_read(read, block, pair->channels[1], offset, count, right);
         struct mr_k_energy energy =
             mr_k_weighting_energy(&meter->weighting, &pair->state, left, right, count);
         meter->steps[0] += energy.left * pair->weights[0] + energy.right * pair->weights[1];
@@ -225,14 +173,15 @@ static void take(struct mr_meter *meter, read_fn *read, const AVFrame *frame, in
 
 enum mr_status mr_meter_listen(struct mr_meter *meter, const AVFrame *frame, struct mr_err *err)
 {
-    read_fn *read = reader_of(frame->format);
+    mr_sample_reader *read = mr_sample_reader_of(frame->format);
+    const struct mr_sample_block block = {frame->extended_data, frame->format, frame->ch_layout.nb_channels};
     if (frame->nb_samples <= 0 || !read)
         return MR_OK;
     if (!fits(meter, frame))
         MR_TRY(set_form(meter, frame, err));
     for (int offset = 0; offset < frame->nb_samples;) {
         int count = FFMIN3(frame->nb_samples - offset, CHUNK - meter->fill, meter->step_left);
-        take(meter, read, frame, offset, count);
+        take(meter, read, &block, offset, count);
         offset += count;
     }
     return MR_OK;

@@ -47,10 +47,10 @@ static enum mr_status open_output(const struct mr_parts *parts, int64_t index, s
 static enum mr_status open_next(struct mr_parts *parts, struct mr_err *err)
 {
     int64_t index = parts->first + parts->count;
-    bool has_thumbnail = parts->options->thumbnail_us >= 0;
-    if (index >= MR_OUTPUTS_MAX - has_thumbnail)
+    const int most = MR_OUTPUTS_MAX - mr_options_extras(parts->options);
+    if (index >= most)
         return mr_fail_code(err, MR_CODE_TOO_MANY_PARTS, "options.split.seconds must make at most %d parts",
-                            MR_OUTPUTS_MAX - has_thumbnail);
+                            most);
     if (parts->count == MR_PARTS_OPEN)
         return mr_fail_code(err, MR_CODE_RESOURCE_LIMIT, "audio and video are too far apart in the file");
     struct mr_muxer *output = av_mallocz(sizeof *output);
@@ -135,7 +135,8 @@ double mr_parts_expected_s(const struct mr_parts *parts)
 
 bool mr_parts_decodes_copies(const struct mr_parts *parts)
 {
-    return parts->encode_audio & MR_DECODE_COPIES || parts->options->verify == MR_VERIFY_DECODE;
+    return parts->encode_audio & MR_DECODE_COPIES || parts->options->verify == MR_VERIFY_DECODE ||
+           parts->options->waveform_points;
 }
 
 enum mr_status mr_parts_doubt(struct mr_parts *parts, struct mr_err *err)

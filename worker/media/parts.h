@@ -54,7 +54,7 @@ MR_MUST_CHECK enum mr_status mr_parts_leave(struct mr_parts *parts, enum mr_slot
                                             struct mr_err *err);
 /* How long the clip will be by what the file says of itself, in seconds; 0: it does not say, or not reliably. */
 double mr_parts_expected_s(const struct mr_parts *parts);
-/* True if copies are decoded, too: the option verify asks for it, or damage was met. */
+/* True if copies are decoded, too: the option verify or waveform asks for it, or damage was met. */
 bool mr_parts_decodes_copies(const struct mr_parts *parts);
 /* Fails, and notes in encode_audio that copies must be decoded: a packet is not built as it should be. Code:
  * copy_impossible. */

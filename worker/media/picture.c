@@ -62,19 +62,21 @@ const char *mr_picture_mime(enum AVCodecID codec)
     return codec == AV_CODEC_ID_MJPEG ? "image/jpeg" : codec == AV_CODEC_ID_PNG ? "image/png" : NULL;
 }
 
-int mr_picture_encode_jpeg(const AVFrame *frame, AVPacket *ret)
+static AVCodecContext *encoder_for(enum AVCodecID codec, const AVFrame *frame)
 {
-    AVCodecContext *encoder = avcodec_alloc_context3(avcodec_find_encoder(AV_CODEC_ID_MJPEG));
+    AVCodecContext *encoder = avcodec_alloc_context3(avcodec_find_encoder(codec));
     if (!encoder)
-        return AVERROR(ENOMEM);
+        return NULL;
     encoder->width = frame->width;
     encoder->height = frame->height;
     encoder->pix_fmt = frame->format;
-    encoder->color_range = AVCOL_RANGE_JPEG;
     encoder->time_base = (AVRational){1, 1};
-    encoder->flags |= AV_CODEC_FLAG_QSCALE;
-    encoder->global_quality = QUALITY * FF_QP2LAMBDA;
     encoder->thread_count = 1; /* most jobs may not make threads */
+    return encoder;
+}
+
+static int encode(AVCodecContext *encoder, const AVFrame *frame, AVPacket *ret)
+{
     int rc = avcodec_open2(encoder, encoder->codec, NULL);
     if (rc >= 0)
         rc = avcodec_send_frame(encoder, frame);
@@ -82,6 +84,23 @@ int mr_picture_encode_jpeg(const AVFrame *frame, AVPacket *ret)
         rc = avcodec_receive_packet(encoder, ret);
     avcodec_free_context(&encoder);
     return rc;
+}
+
+int mr_picture_encode_jpeg(const AVFrame *frame, AVPacket *ret)
+{
+    AVCodecContext *encoder = encoder_for(AV_CODEC_ID_MJPEG, frame);
+    if (!encoder)
+        return AVERROR(ENOMEM);
+    encoder->color_range = AVCOL_RANGE_JPEG;
+    encoder->flags |= AV_CODEC_FLAG_QSCALE;
+    encoder->global_quality = QUALITY * FF_QP2LAMBDA;
+    return encode(encoder, frame, ret);
+}
+
+int mr_picture_encode_png(const AVFrame *frame, AVPacket *ret)
+{
+    AVCodecContext *encoder = encoder_for(AV_CODEC_ID_PNG, frame);
+    return encoder ? encode(encoder, frame, ret) : AVERROR(ENOMEM);
 }
 
 static int decode(const AVPacket *packet, enum AVCodecID codec, AVFrame *frame)

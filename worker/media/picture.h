@@ -1,4 +1,4 @@
-/* Still pictures: covers and thumbnails. Pure but for memory. */
+/* Still pictures: covers, thumbnails and waveforms. Pure but for memory. */
 #ifndef MR_WORKER_MEDIA_PICTURE_H
 #define MR_WORKER_MEDIA_PICTURE_H
 
@@ -15,6 +15,9 @@ const char *mr_picture_mime(enum AVCodecID codec);
 
 /* The frame (pixel format yuvj420p) as JPEG. 0, or an error of libav's. */
 MR_MUST_CHECK int mr_picture_encode_jpeg(const AVFrame *frame, AVPacket *ret);
+
+/* The frame (pixel format ya8) as PNG. 0, or an error of libav's. */
+MR_MUST_CHECK int mr_picture_encode_png(const AVFrame *frame, AVPacket *ret);
 
 /* A picture of another codec as JPEG; the caller owns it. NULL: it cannot be decoded. */
 AVPacket *mr_picture_to_jpeg(const AVPacket *image, enum AVCodecID codec, int *ret_width, int *ret_height);

@@ -47,10 +47,10 @@ static enum mr_status check_options(const struct mr_pipeline *pipeline, struct m
     if (options->thumbnail_us >= all + ESTIMATE_SLACK_US + options->intro_us + options->outro_us)
         return thumbnail_too_late(all, err);
     int64_t clip = FFMIN(options->trim_us, all - options->trim_start_us);
-    if (options->split_us && clip / options->split_us > MR_OUTPUTS_MAX)
-        return mr_fail_code(err, MR_CODE_TOO_MANY_PARTS,
-                            "options.split.seconds would make %lld parts, more than %d",
-                            (long long)(clip / options->split_us), MR_OUTPUTS_MAX);
+    if (options->split_us && clip / options->split_us > MR_OUTPUTS_MAX - mr_options_extras(options))
+        return mr_fail_code(
+            err, MR_CODE_TOO_MANY_PARTS, "options.split.seconds would make %lld parts, more than %d",
+            (long long)(clip / options->split_us), MR_OUTPUTS_MAX - mr_options_extras(options));
     return MR_OK;
 }
 
@@ -59,6 +59,7 @@ static enum mr_status init_tracks(struct mr_pipeline *pipeline, struct mr_err *e
     const struct mr_demuxer *input = pipeline->input;
     struct mr_parts *parts = &pipeline->parts;
     struct mr_track **tracks = pipeline->tracks;
+    const struct mr_options *options = pipeline->options;
     if (input->video)
         tracks[MR_SLOT_VIDEO] = &pipeline->video.track;
     for (size_t i = 0; i < input->audio_count; i++)
@@ -71,6 +72,9 @@ static enum mr_status init_tracks(struct mr_pipeline *pipeline, struct mr_err *e
         MR_TRY(mr_video_init(&pipeline->video, parts, pipeline->logo, &pipeline->thumbnail, err));
     for (size_t i = 0; i < input->audio_count; i++)
         MR_TRY(mr_audio_init(&pipeline->audios[i], parts, i, &pipeline->sync, &pipeline->gains[i], err));
+    for (size_t i = 0; options->waveform_points && i < input->audio_count; i++)
+        if (input->audios[i].stream == input->audio)
+            pipeline->audios[i].clip.waveform = &pipeline->waveform;
     for (size_t i = 0; i < input->text_count; i++)
         MR_TRY(mr_subtitles_init(&pipeline->texts[i], parts, i, err));
     return MR_OK;
@@ -93,6 +97,8 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
     pipeline->sync = (struct mr_sync){.parts = &pipeline->parts, .tracks = pipeline->tracks};
     pipeline->thumbnail = (struct mr_thumbnail){
         .at_us = options->thumbnail_us, .width = options->thumbnail_width, .background = options->background};
+    pipeline->waveform =
+        (struct mr_waveform){.points = options->waveform_points, .height = options->waveform_height};
     pipeline->packet = av_packet_alloc();
     if (!pipeline->packet)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
@@ -106,6 +112,7 @@ void mr_pipeline_close(struct mr_pipeline *pipeline)
     for (size_t i = 0; i < MR_SLOTS; i++)
         mr_track_free(pipeline->tracks[i]);
     mr_thumbnail_free(&pipeline->thumbnail);
+    mr_waveform_free(&pipeline->waveform);
     mr_parts_free(&pipeline->parts);
     av_packet_free(&pipeline->packet);
 }
@@ -243,7 +250,8 @@ static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
     for (size_t i = MR_SLOT_AUDIO; i < MR_SLOTS; i++)
         MR_TRY(mr_track_finish(pipeline->tracks[i], mr_sync_audio_end_us(&pipeline->sync), err));
     MR_TRY(check_thumbnail(pipeline, err));
-    return mr_thumbnail_write(&pipeline->thumbnail, &pipeline->parts, err);
+    MR_TRY(mr_thumbnail_write(&pipeline->thumbnail, &pipeline->parts, err));
+    return mr_waveform_write(&pipeline->waveform, &pipeline->parts, err);
 }
 
 enum mr_status mr_pipeline_run(struct mr_pipeline *pipeline, struct mr_err *err)

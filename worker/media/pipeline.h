@@ -29,6 +29,7 @@ struct mr_pipeline {
     struct mr_parts parts;
     struct mr_sync sync;
     struct mr_thumbnail thumbnail;
+    struct mr_waveform waveform;
     struct mr_track *tracks[MR_SLOTS]; /* NULL: the input has none, or none is wanted; else one of the next */
     struct mr_video video;
     struct mr_audio audios[MR_AUDIOS_MAX];
