@@ -20,6 +20,7 @@ BEGIN
     FOR wanted IN SELECT r.oid AS role, r.rolname, g.relation, p.privilege FROM (VALUES
         -- login, table, rights
         ('mr_web', 'users', 'SELECT INSERT UPDATE'),
+        ('mr_web', 'units', 'SELECT UPDATE'),
         ('mr_web', 'user_usage', 'SELECT'),
         ('mr_web', 'lanes', 'SELECT'),
         ('mr_web', 'outbox_batches', 'SELECT INSERT UPDATE DELETE'),
@@ -37,6 +38,7 @@ BEGIN
         ('mr_web', 'records.products', 'SELECT DELETE'),
         ('mr_web', 'records.order_items', 'SELECT DELETE'),
         ('mr_worker', 'tasks', 'SELECT UPDATE'),
+        ('mr_worker', 'units', 'SELECT INSERT UPDATE'),
         ('mr_worker', 'lanes', 'SELECT UPDATE'),
         ('mr_worker', 'outputs', 'SELECT INSERT'),
         ('mr_worker', 'stray_objects', 'SELECT INSERT UPDATE DELETE'),

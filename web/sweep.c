@@ -9,6 +9,7 @@
 #include "shared/data/pings.h"
 #include "shared/data/recall.h"
 #include "shared/data/records.h"
+#include "shared/data/units.h"
 #include "shared/data/uploads.h"
 #include "web/account_removal.h"
 #include "web/upload_removal.h"
@@ -99,6 +100,12 @@ static enum mr_status publish_deliveries(struct mr_web *web, int64_t *total, str
 {
     static const struct owed deliveries = {mr_deliveries_due, mr_deliveries_mark};
     return publish_owed(web, &deliveries, total, err);
+}
+
+static enum mr_status publish_units(struct mr_web *web, int64_t *total, struct mr_err *err)
+{
+    static const struct owed units = {mr_units_due, mr_units_mark};
+    return publish_owed(web, &units, total, err);
 }
 
 /* An object that cannot be deleted waits, so that it does not keep the others: it may be under a hold. */
@@ -192,6 +199,7 @@ static const struct {
     enum mr_status (*run)(struct mr_web *web, int64_t *total, struct mr_err *err);
 } jobs[] = {
     {"republished", "publish tasks", publish_tasks},
+    {"units", "publish units of tasks", publish_units},
     {"accounts_deleted", "delete accounts", mr_accounts_remove},
     {"deleted", "delete orphaned objects", delete_orphans},
     {"keys", "delete idempotency keys", delete_keys},

@@ -1,6 +1,7 @@
 #include "worker/dispatcher.h"
 
 #include "shared/base/clock.h"
+#include "shared/data/units.h"
 #include "shared/data/waiting.h"
 #include "worker/held.h"
 #include "worker/others.h"
@@ -48,6 +49,11 @@ struct mr_dispatcher {
     int64_t put_off_us;           /* when a push was put off last; 0: never */
     struct slot_thread threads[]; /* not protected: written at the start */
 };
+
+static bool is_of_unit(const struct push *push)
+{
+    return push->run == mr_unit_run;
+}
 
 static struct push *push_of(struct mr_ticket *ticket)
 {
@@ -108,7 +114,7 @@ static bool put_off(struct mr_dispatcher *dispatcher, struct push *push)
 static void await_slot(struct mr_dispatcher *dispatcher, struct push *push)
 {
     struct mr_slots *slots = &dispatcher->worker->slots;
-    if (mr_slots_has_share(slots, &push->ticket) && put_off(dispatcher, push))
+    if (!is_of_unit(push) && mr_slots_has_share(slots, &push->ticket) && put_off(dispatcher, push))
         return;
     if (!mr_slots_join(slots, &push->ticket))
         finish(push, MR_JOB_BUSY);
@@ -140,13 +146,33 @@ static struct mr_waiting task_of(const struct push *push)
     return (struct mr_waiting){.task_id = push->message.task_id, .generation = push->message.generation};
 }
 
+/* What became of the units of held pushes; they are few. After a failure they count as running. */
+static enum mr_status look_at_unit(struct mr_dispatcher *dispatcher, const struct push *push,
+                                   struct mr_waiting *ret, struct mr_err *err)
+{
+    static const enum mr_waiting_state states[] = {[MR_CLAIM_OURS] = MR_WAITING_READY,
+                                                   [MR_CLAIM_ELSEWHERE] = MR_WAITING_ELSEWHERE,
+                                                   [MR_CLAIM_STALE] = MR_WAITING_STALE};
+    enum mr_claim_outcome outcome = MR_CLAIM_STALE;
+    MR_TRY(mr_unit_look(dispatcher->worker->db, &push->message, &outcome, &ret->user, err));
+    ret->state = states[outcome];
+    return MR_OK;
+}
+
+static enum mr_status look(struct mr_dispatcher *dispatcher, const struct push *push, struct mr_waiting *task,
+                           struct mr_err *err)
+{
+    return is_of_unit(push) ? look_at_unit(dispatcher, push, task, err)
+                            : mr_waiting_look(dispatcher->worker->db, task, 1, err);
+}
+
 static void admit(struct mr_dispatcher *dispatcher, struct push *push)
 {
     struct mr_waiting task = task_of(push);
     struct mr_err err;
-    if (!is_of_task(push)) {
+    if (!is_of_task(push) && !is_of_unit(push)) {
         await_slot(dispatcher, push);
-    } else if (mr_waiting_look(dispatcher->worker->db, &task, 1, &err) != MR_OK) {
+    } else if (look(dispatcher, push, &task, &err) != MR_OK) {
         mr_log_err(&push->log, MR_LOG_WARNING, "cannot look the task up", &err, "{s:I}", "task_id",
                    (json_int_t)task.task_id);
         answer(push, mr_push_answer(MR_JOB_RELEASED));
@@ -206,7 +232,7 @@ static void *run_slot(void *arg)
         mr_recalls_note_end(&dispatcher->recalls);
         if (end == MR_JOB_YIELDED)
             admit(dispatcher, push);
-        else if (end == MR_JOB_ELSEWHERE && is_of_task(push))
+        else if (end == MR_JOB_ELSEWHERE && (is_of_task(push) || is_of_unit(push)))
             hold(dispatcher, push);
         else
             answer(push, mr_push_answer(end));
@@ -270,7 +296,8 @@ static void look_at_first(struct mr_dispatcher *dispatcher, struct mr_tickets *h
     for (size_t i = 0; i < count; i++) {
         ticket = TAILQ_FIRST(held);
         TAILQ_REMOVE(held, ticket, entry);
-        if (failed)
+        if (failed || (is_of_unit(push_of(ticket)) &&
+                       look_at_unit(dispatcher, push_of(ticket), &tasks[i], &err) != MR_OK))
             tasks[i].state = MR_WAITING_ELSEWHERE; /* still, as far as we know */
         if (is_over(ticket, &now_us))
             finish(push_of(ticket), MR_JOB_BUSY);

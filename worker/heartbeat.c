@@ -1,6 +1,7 @@
 #include "worker/heartbeat.h"
 
 #include "shared/base/clock.h"
+#include "shared/data/units.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -46,8 +47,9 @@ static void send_heartbeat(struct mr_heartbeat *heartbeat)
     struct mr_err err;
     bool ours = true;
     const int64_t began_us = mr_time_monotonic_us();
-    enum mr_status status = mr_lease_heartbeat(heartbeat->db, heartbeat->claim, heartbeat->lease_seconds,
-                                               atomic_load(&heartbeat->progress), &ours, &err);
+    enum mr_status status = (heartbeat->claim->unit.n ? mr_unit_heartbeat : mr_lease_heartbeat)(
+        heartbeat->db, heartbeat->claim, heartbeat->lease_seconds, atomic_load(&heartbeat->progress), &ours,
+        &err);
     if (status == MR_OK && ours)
         hold(heartbeat, began_us);
     else if (status == MR_OK)

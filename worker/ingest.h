@@ -20,8 +20,9 @@ struct mr_input {
     char *object;
     int64_t generation;
     int64_t size;
-    char *name;          /* the name of the file that people see */
-    int progress_before; /* permille already done */
+    char *name;                   /* the name of the file that people see */
+    int progress_before;          /* permille already done */
+    struct mr_unit_reader *units; /* of a join: the source MR_SOURCE_UNITS; else NULL; not owned */
 };
 void mr_input_free(struct mr_input *input);
 MR_DEFINE_VALUE_CLEANUP(mr_input, mr_input_free)

@@ -27,7 +27,8 @@ static const struct {
     [MR_JOB_ELSEWHERE] = {"elsewhere", MR_LOG_INFO},  [MR_JOB_LOST] = {"lost", MR_LOG_NOTICE},
     [MR_JOB_RELEASED] = {"released", MR_LOG_ERROR},   [MR_JOB_STOPPED] = {"stopped", MR_LOG_NOTICE},
     [MR_JOB_DEFERRED] = {"deferred", MR_LOG_NOTICE},  [MR_JOB_BUSY] = {"busy", MR_LOG_INFO},
-    [MR_JOB_YIELDED] = {"yielded", MR_LOG_NOTICE},
+    [MR_JOB_YIELDED] = {"yielded", MR_LOG_NOTICE},    [MR_JOB_CUT] = {"cut", MR_LOG_INFO},
+    [MR_JOB_UNCUT] = {"uncut", MR_LOG_NOTICE},
 };
 
 const char *mr_job_end_name(enum mr_job_end end)
@@ -47,6 +48,8 @@ enum mr_status mr_job_start(struct mr_job *job, struct mr_err *err)
     struct mr_job_retries retries = {0};
     bool ours = false;
     enum mr_status status;
+    if (job->claim->unit.n) /* its claim has counted it */
+        return MR_OK;
     do
         status = mr_lease_start(job->worker->db, job->claim, &ours, &failure);
     while (mr_job_retry(job, status, &retries));
@@ -190,23 +193,24 @@ static enum mr_job_end run_with_heartbeat(struct mr_worker *worker, const struct
     *ret_threads = job.threads;
     if (status != MR_OK)
         return settle(&job, ret_cause);
+    if (job.is_cut)
+        return MR_JOB_CUT;
     return committed ? MR_JOB_COMMITTED : MR_JOB_LOST;
 }
 
-/* infra/monitoring/metrics counts these lines and measures by them. */
-static void log_end(const struct mr_log *log, const struct mr_claim *claim, enum mr_job_end end,
+void mr_job_log_end(const struct mr_log *log, const struct mr_claim *claim, enum mr_job_end end,
                     int64_t started_us, int threads, const struct mr_err *cause)
 {
-    const char fields[] = "{s:s,s:I,s:I,s:s,s:s,s:I,s:I,s:I,s:i,s:f,s:f}";
+    const char fields[] = "{s:s,s:I,s:I,s:I,s:s,s:s,s:I,s:I,s:I,s:i,s:f,s:f}";
     /* A verdict that only a bug of the service can give is for the operators. */
     enum mr_severity severity = cause->status == MR_INTERNAL ? MR_LOG_ERROR : ends[end].severity;
     double seconds = (double)(mr_time_monotonic_us() - started_us) / 1e6;
 #define FIELDS                                                                                               \
     "end", ends[end].name, "task_id", (json_int_t)claim->task_id, "generation",                              \
-        (json_int_t)claim->generation, "kind", claim->kind, "format", claim->new_format, "attempt",          \
-        (json_int_t)claim->attempts, "interruptions", (json_int_t)claim->interruptions, "fence",             \
-        (json_int_t)claim->fence, "threads", threads, "queue_seconds", (double)claim->queued_ms / 1e3,       \
-        "seconds", seconds
+        (json_int_t)claim->generation, "unit", (json_int_t)claim->unit.n, "kind", claim->kind, "format",     \
+        claim->new_format, "attempt", (json_int_t)claim->attempts, "interruptions",                          \
+        (json_int_t)claim->interruptions, "fence", (json_int_t)claim->fence, "threads", threads,             \
+        "queue_seconds", (double)claim->queued_ms / 1e3, "seconds", seconds
     if (cause->status != MR_OK)
         mr_log_err(log, severity, "job", cause, fields, FIELDS);
     else
@@ -221,7 +225,7 @@ static enum mr_job_end run_claimed(struct mr_worker *worker, const struct mr_cla
     struct mr_err cause = {0};
     int threads = 0;
     enum mr_job_end end = run_with_heartbeat(worker, claim, log, ticket, &threads, &cause);
-    log_end(log, claim, end, started_us, threads, &cause);
+    mr_job_log_end(log, claim, end, started_us, threads, &cause);
     if (claim->has_deliveries && (end == MR_JOB_COMMITTED || end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED))
         mr_deliver_announce(worker, claim->task_id, log);
     return end;
@@ -234,9 +238,9 @@ void mr_job_log_unclaimed(const struct mr_log *log, const struct mr_message *mes
                  message->kind);
 }
 
-/* The claim id belongs to this delivery, so a lost answer costs neither an attempt nor the wait for a lease. */
-static enum mr_status claim_task(struct mr_worker *worker, const struct mr_message *message,
-                                 enum mr_claim_outcome *ret_outcome, struct mr_claim *ret, struct mr_err *err)
+/* The claim id belongs to this delivery. */
+enum mr_status mr_job_claim(struct mr_worker *worker, mr_claim_call *call, const struct mr_message *message,
+                            enum mr_claim_outcome *ret_outcome, struct mr_claim *ret, struct mr_err *err)
 {
     const struct mr_config *config = worker->config;
     const struct mr_lease_terms terms = {.seconds = config->lease_seconds,
@@ -250,28 +254,33 @@ static enum mr_status claim_task(struct mr_worker *worker, const struct mr_messa
     enum mr_status status;
     MR_TRY(mr_uuid_generate(claim_id, err));
     do
-        status = mr_lease_claim(worker->db, message, claim_id, &terms, ret_outcome, ret, &failure);
+        status = call(worker->db, message, claim_id, &terms, ret_outcome, ret, &failure);
     while (status == MR_UNAVAILABLE && !mr_slots_stopping(&worker->slots) &&
            mr_retry_again(&lost_answer, &retry));
     return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
 }
 
-enum mr_job_end mr_job_run(struct mr_worker *worker, const struct mr_message *message,
-                           const struct mr_log *log, const struct mr_ticket *ticket)
+enum mr_job_end mr_job_end_unclaimed(enum mr_claim_outcome outcome)
 {
     static const enum mr_job_end unclaimed[] = {[MR_CLAIM_STALE] = MR_JOB_STALE,
                                                 [MR_CLAIM_ELSEWHERE] = MR_JOB_ELSEWHERE,
                                                 [MR_CLAIM_EXHAUSTED] = MR_JOB_EXHAUSTED};
+    return unclaimed[outcome];
+}
+
+enum mr_job_end mr_job_run(struct mr_worker *worker, const struct mr_message *message,
+                           const struct mr_log *log, const struct mr_ticket *ticket)
+{
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
     enum mr_claim_outcome outcome = MR_CLAIM_STALE;
     struct mr_err err;
-    if (claim_task(worker, message, &outcome, &claim, &err) != MR_OK) {
+    if (mr_job_claim(worker, mr_lease_claim, message, &outcome, &claim, &err) != MR_OK) {
         mr_log_err(log, MR_LOG_ERROR, "cannot claim the task", &err, "{s:I}", "task_id",
                    (json_int_t)message->task_id);
         return MR_JOB_RELEASED;
     }
     if (outcome == MR_CLAIM_OURS)
         return run_claimed(worker, &claim, log, ticket);
-    mr_job_log_unclaimed(log, message, unclaimed[outcome]);
-    return unclaimed[outcome];
+    mr_job_log_unclaimed(log, message, mr_job_end_unclaimed(outcome));
+    return mr_job_end_unclaimed(outcome);
 }

@@ -19,6 +19,8 @@ enum mr_job_end {
     MR_JOB_STOPPED,   /* the worker is shutting down: another worker gets the message */
     MR_JOB_BUSY,      /* no slot came free, nothing was done: another worker gets the message */
     MR_JOB_YIELDED,   /* another user's task gets the slot: the message waits for one again */
+    MR_JOB_CUT,       /* the task was cut into units, each with a message of its own (kinds/unit.c) */
+    MR_JOB_UNCUT,     /* a unit cannot be made: the task runs again, as one job */
     MR_JOB_ENDS
 };
 
@@ -31,6 +33,7 @@ typedef enum mr_job_end mr_message_run(struct mr_worker *worker, const struct mr
                                        const struct mr_log *log, const struct mr_ticket *ticket);
 
 mr_message_run mr_job_run;     /* the kinds of tasks: claim, run, commit */
+mr_message_run mr_unit_run;    /* kinds/unit.c: a unit of a task that was cut */
 mr_message_run mr_deliver_run; /* kinds/deliver.c: one attempt to send a webhook or mail */
 mr_message_run mr_ping_run;    /* kinds/ping.c */
 
@@ -40,6 +43,20 @@ void mr_job_log_unclaimed(const struct mr_log *log, const struct mr_message *mes
 /* Publishes the messages for the deliveries of a task that has just ended (kinds/deliver.c). The sweep
  * publishes what cannot be published now. */
 void mr_deliver_announce(struct mr_worker *worker, int64_t task_id, const struct mr_log *log);
+
+/* A claim whose answer was lost is repeated with the same id, so it costs neither an attempt nor the wait for a lease. */
+typedef enum mr_status mr_claim_call(struct mr_db *db, const struct mr_message *message, const char *claim_id,
+                                     const struct mr_lease_terms *terms, enum mr_claim_outcome *ret_outcome,
+                                     struct mr_claim *ret, struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_job_claim(struct mr_worker *worker, mr_claim_call *call,
+                                          const struct mr_message *message,
+                                          enum mr_claim_outcome *ret_outcome, struct mr_claim *ret,
+                                          struct mr_err *err);
+/* What a claim that got no lease means. */
+enum mr_job_end mr_job_end_unclaimed(enum mr_claim_outcome outcome);
+/* The line of a job that was claimed; infra/monitoring/metrics counts these lines and measures by them. */
+void mr_job_log_end(const struct mr_log *log, const struct mr_claim *claim, enum mr_job_end end,
+                    int64_t started_us, int threads, const struct mr_err *cause);
 
 /* What a kind of task works with. It belongs to the thread that runs the job. */
 struct mr_job {
@@ -51,6 +68,7 @@ struct mr_job {
     int64_t started_us; /* CLOCK_MONOTONIC, of the claim */
     int threads;        /* that a media job was given; 0: it is none, or has not begun */
     bool lost;          /* the start of the work found the lease lost */
+    bool is_cut;        /* the task was cut into units: there is nothing to commit */
     bool remote_failed; /* set by a kind that fails: a third-party server failed, and may recover */
 };
 

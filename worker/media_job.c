@@ -5,6 +5,7 @@
 #include "worker/protocol.h"
 #include "worker/read_ahead.h"
 #include "worker/sandbox_job.h"
+#include "worker/unit_reader.h"
 
 #include <unistd.h>
 
@@ -40,6 +41,8 @@ static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, voi
         *ret_len = mr_logo_copy(&media->job->worker->logo, offset, buf, len);
         return MR_OK;
     }
+    if (source == MR_SOURCE_UNITS)
+        return mr_unit_reader_read(media->source->units, offset, buf, len, ret_len, err);
     enum mr_status status = mr_read_ahead_read(media->input, offset, buf, len, ret_len, err);
     if (status == MR_NOT_FOUND) /* lost by us, unless the task was just deleted */
         return fail_gone(media, err);

@@ -38,7 +38,12 @@ enum {
     MR_OUTPUTS_MAX = MR_PARTS_MAX,   /* outputs of one job */
 };
 
-enum mr_source_index { MR_SOURCE_INPUT, MR_SOURCE_LOGO, MR_SOURCES_MAX };
+enum mr_source_index {
+    MR_SOURCE_INPUT,
+    MR_SOURCE_LOGO,
+    MR_SOURCE_UNITS, /* of a join: the intermediate objects, one behind the other */
+    MR_SOURCES_MAX
+};
 
 struct mr_range_request {
     int64_t offset;  /* >= 0 */

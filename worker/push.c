@@ -19,6 +19,7 @@ static const struct {
     mr_message_run *run;
     bool without_slot;
 } runs[] = {
+    {MR_KIND_UNIT, mr_unit_run, false},
     {MR_KIND_DELIVER, mr_deliver_run, false},
     {MR_KIND_PING, mr_ping_run, true},
 };

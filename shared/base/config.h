@@ -79,6 +79,7 @@ struct mr_config {
     int64_t ack_deadline_s;
     int64_t lease_seconds;
     int64_t max_attempts;
+    int64_t unit_seconds;
     int64_t max_interruptions;
     int64_t max_stops;
     int64_t job_timeout_s;

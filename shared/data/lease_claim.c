@@ -45,10 +45,11 @@ void mr_claim_free(struct mr_claim *claim)
     free(claim->new_format);
     free(claim->options);
     free(claim->url);
+    free(claim->whole_reason);
     *claim = (struct mr_claim){0};
 }
 
-static enum mr_status claim_of(const struct mr_rows *rows, struct mr_claim *ret, struct mr_err *err)
+enum mr_status mr_claim_of(const struct mr_rows *rows, struct mr_claim *ret, struct mr_err *err)
 {
     MR_AUTO(mr_claim)
     struct mr_claim claim = {
@@ -65,12 +66,14 @@ static enum mr_status claim_of(const struct mr_rows *rows, struct mr_claim *ret,
         .new_format = strdup(mr_rows_text(rows, 0, "new_format")),
         .options = strdup(mr_rows_text(rows, 0, "options")),
         .url = strdup(mr_rows_text(rows, 0, "url")),
+        .whole_reason = strdup(mr_rows_text(rows, 0, "whole_reason")),
         .has_deliveries = !mr_rows_is_null(rows, 0, "callback_url") ||
                           strcmp(mr_rows_text(rows, 0, "notify_mail"), "t") == 0,
     };
     snprintf(claim.file_id, sizeof claim.file_id, "%s", mr_rows_text(rows, 0, "file_id"));
     snprintf(claim.kind, sizeof claim.kind, "%s", mr_rows_text(rows, 0, "kind"));
-    if (!claim.input_object || !claim.original_file || !claim.new_format || !claim.options || !claim.url)
+    if (!claim.input_object || !claim.original_file || !claim.new_format || !claim.options || !claim.url ||
+        !claim.whole_reason)
         return mr_fail_oom(err);
     *ret = claim;
     claim = (struct mr_claim){0};
@@ -137,14 +140,12 @@ static enum mr_status try_claim(struct mr_db *db, const char *const params[PARAM
         " started = false, interruptions = interruptions +" INTERRUPTED
         ", lease_expires_at = now() + make_interval(secs => $8::int)"
         " WHERE id = $1::bigint AND" IS_OPEN " AND" LIMIT " = 0"
-        " RETURNING id, file_id, generation, kind, fence, attempts, interruptions, input_object,"
-        " input_generation, original_size, original_file, new_format, options, url, callback_url,"
-        " notify_mail, (extract(epoch FROM now() - uploaded_at) * 1000)::bigint AS queued_ms",
+        " RETURNING" MR_CLAIM_COLUMNS,
         PARAMS};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &claim, params, &rows, err));
     *ret_ours = mr_rows_count(rows) > 0;
-    return *ret_ours ? claim_of(rows, ret, err) : MR_OK;
+    return *ret_ours ? mr_claim_of(rows, ret, err) : MR_OK;
 }
 
 enum mr_status mr_lease_claim(struct mr_db *db, const struct mr_message *message, const char *claim_id,

@@ -25,6 +25,15 @@ static inline struct mr_held mr_held_of(const struct mr_claim *claim)
 /* A row that can be claimed, if attempts are left. */
 #define MR_LEASE_IS_CLAIMABLE " (status = 'uploaded' OR (status = 'processing' AND lease_expires_at < now()))"
 
+/* The columns of tasks that mr_claim_of reads. */
+#define MR_CLAIM_COLUMNS                                                                                     \
+    " id, file_id, generation, kind, fence, attempts, interruptions, input_object, input_generation,"        \
+    " original_size, original_file, new_format, options, url, callback_url, notify_mail,"                    \
+    " CASE WHEN whole_generation = generation THEN whole_reason END AS whole_reason,"                        \
+    " (extract(epoch FROM now() - uploaded_at) * 1000)::bigint AS queued_ms"
+MR_MUST_CHECK enum mr_status mr_claim_of(const struct mr_rows *rows, struct mr_claim *ret,
+                                         struct mr_err *err);
+
 /*
  * A condition that is always true, for statements whose effect need not outlive a crash of the database: their commits do
  * not wait for the disk (synchronous_commit). The next commit that waits stores them as well, as they come before it.

@@ -30,8 +30,9 @@ enum mr_status mr_lease_heartbeat(struct mr_db *db, const struct mr_claim *claim
 {
     static const struct mr_statement heartbeat = {
         "lease_heartbeat",
-        "UPDATE tasks SET lease_expires_at = now() + make_interval(secs => $4::int), progress = $5::int"
-        " WHERE" MR_LEASE_IS_HELD,
+        "UPDATE tasks SET lease_expires_at = greatest(lease_expires_at, now() + make_interval(secs => "
+        "$4::int)),"
+        " progress = $5::int WHERE" MR_LEASE_IS_HELD,
         5};
     const struct mr_held held = mr_held_of(claim);
     char lease[MR_INT64_TEXT_MAX], permille[MR_INT64_TEXT_MAX];

@@ -30,6 +30,18 @@ enum mr_claim_outcome {
     MR_CLAIM_EXHAUSTED, /* a limit of the terms is reached: the task was failed */
 };
 
+/* What part of a task a unit does (units.h). */
+enum mr_unit_kind { MR_UNIT_VIDEO, MR_UNIT_AUDIO, MR_UNIT_JOIN };
+
+/* The unit of a claim; n 0: the claim is of the whole task. */
+struct mr_unit {
+    int64_t n; /* from 1 */
+    enum mr_unit_kind kind;
+    int64_t fence;          /* of the unit; that of the claim is the task's when it was cut */
+    int64_t from_us, to_us; /* of the clip; INT64_MAX: to its end */
+    int64_t attempts;       /* this one included */
+};
+
 /* A claimed task; its texts are owned. */
 struct mr_claim {
     int64_t task_id;
@@ -47,7 +59,9 @@ struct mr_claim {
     char *new_format;
     char *options;       /* JSON text, "" if none */
     char *url;           /* "" if none */
+    char *whole_reason;  /* why this generation is not cut into units (units.h); "" if it may be */
     bool has_deliveries; /* a webhook or mail follows the end of the task */
+    struct mr_unit unit;
 };
 void mr_claim_free(struct mr_claim *claim);
 MR_DEFINE_VALUE_CLEANUP(mr_claim, mr_claim_free)

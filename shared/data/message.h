@@ -17,6 +17,7 @@ enum { MR_KIND_MAX = 32, MR_TRACEPARENT_MAX = 56 };
 #define MR_KIND_EDIT           "edit"  /* a conversion that follows a preset */
 #define MR_KIND_PROBE          "probe" /* describes a file, without an output */
 #define MR_KIND_INSERT_RECORDS "insert_records"
+#define MR_KIND_UNIT           "unit" /* of a task that was cut: id is the number of the unit (units.h) */
 #define MR_KIND_DELIVER        "deliver"
 #define MR_KIND_PING           "ping"
 
@@ -24,7 +25,7 @@ struct mr_message {
     char kind[MR_KIND_MAX];
     int64_t task_id;    /* 0 for a kind without a task */
     int64_t generation; /* 0 likewise */
-    int64_t id;         /* of a delivery or a ping; 0 for a kind with a task, and then not in the JSON */
+    int64_t id;         /* of a delivery, a ping or a unit; 0 for other kinds, and then not in the JSON */
     bool high;          /* priority high; not in the JSON */
     int64_t
         published_s; /* of a push: when it was published, in seconds since 1970; 0: not known; not in the JSON */

@@ -34,3 +34,15 @@ void mr_object_name_part(const char *output, const char *part, char out[MR_OBJEC
 {
     snprintf(out, MR_OBJECT_NAME_SIZE, "%s.%s", output, part);
 }
+
+void mr_object_name_unit(const struct mr_claim *claim, char out[MR_OBJECT_NAME_SIZE])
+{
+    snprintf(out, MR_OBJECT_NAME_SIZE, "units/%s/%" PRId64 "-%" PRId64 "-%" PRId64 "-%" PRId64,
+             claim->file_id, claim->generation, claim->fence, claim->unit.n, claim->unit.fence);
+}
+
+void mr_object_name_joined(const struct mr_claim *claim, char out[MR_OBJECT_NAME_SIZE])
+{
+    snprintf(out, MR_OBJECT_NAME_SIZE, "results/%s/%" PRId64 "-%" PRId64 "-join%" PRId64, claim->file_id,
+             claim->generation, claim->fence, claim->unit.fence);
+}

@@ -6,6 +6,8 @@
  *   inputs/FILE_ID-GENERATION-FENCE                 a file that a worker fetched from the task's url
  *   results/FILE_ID/GENERATION-FENCE.EXTENSION      a task's first output
  *   results/FILE_ID/GENERATION-FENCE-N.EXTENSION    its output N, from 1
+ *   results/FILE_ID/GENERATION-FENCE-joinUNIT_FENCE.EXTENSION  the first output of a task that was cut into units
+ *   units/FILE_ID/GENERATION-FENCE-N-UNIT_FENCE.packets        what its unit N has made (units.h)
  *   NAME.head, NAME.body                            the parts of an output that is then composed
  *
  * The fence is in the names that a worker writes, so that a worker that lost its lease can neither overwrite nor
@@ -26,6 +28,9 @@ void mr_object_name_input(const char *uuid, char out[MR_OBJECT_NAME_SIZE]);
 void mr_object_name_fetched(const struct mr_claim *claim, char out[MR_OBJECT_NAME_SIZE]);
 /* What the names of the claimed task's outputs begin with: give it to mr_object_name_output. */
 void mr_object_name_outputs(const struct mr_claim *claim, char out[MR_OBJECT_NAME_SIZE]);
+/* Likewise of what a claimed unit makes, and of the outputs that a claimed join makes. */
+void mr_object_name_unit(const struct mr_claim *claim, char out[MR_OBJECT_NAME_SIZE]);
+void mr_object_name_joined(const struct mr_claim *claim, char out[MR_OBJECT_NAME_SIZE]);
 /* Output n, from 0; extension without its dot. */
 void mr_object_name_output(const char *outputs, size_t n, const char *extension,
                            char out[MR_OBJECT_NAME_SIZE]);

@@ -55,7 +55,7 @@ enum mr_status mr_waiting_look(struct mr_db *db, struct mr_waiting *tasks, size_
     static const struct mr_statement look = {
         "waiting_look",
         "SELECT m.n, t.user_id, CASE WHEN" MR_LEASE_IS_CLAIMABLE " THEN 'ready'"
-        " WHEN status = 'processing' THEN 'elsewhere' ELSE 'stale' END AS state"
+        " WHEN status = 'processing' AND units = 0 THEN 'elsewhere' ELSE 'stale' END AS state"
         " FROM unnest($1::bigint[], $2::int[]) WITH ORDINALITY AS m (id, generation, n)"
         " JOIN tasks t ON" MR_TASK_OF_MESSAGE,
         2};

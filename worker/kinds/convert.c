@@ -3,6 +3,7 @@
 #include "shared/data/object_names.h"
 #include "shared/media/formats.h"
 #include "worker/media_job.h"
+#include "worker/publish_units.h"
 
 /* No task refers to them. A stopping worker leaves them to the sweep, which finds them as orphaned objects. */
 static void drop_outputs(struct mr_job *job, const struct mr_output_set *outputs)
@@ -25,6 +26,51 @@ static enum mr_status check_receipt(const json_t *receipt, const struct mr_outpu
     return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "receipt of the converter does not match its outputs");
 }
 
+/* The converter found more work than one unit should have, and has written nothing. */
+static enum mr_status read_cuts(const json_t *cuts, struct mr_units_plan *ret, struct mr_err *err)
+{
+    ret->count = json_array_size(cuts);
+    bool is_right = ret->count >= 2 && ret->count <= MR_UNITS_MAX;
+    for (size_t i = 0; is_right && i < ret->count; i++) {
+        ret->from_us[i] = json_integer_value(json_array_get(cuts, i));
+        is_right = i == 0 ? ret->from_us[0] == 0 : ret->from_us[i] > ret->from_us[i - 1];
+    }
+    return is_right ? MR_OK
+                    : mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter cut the task in no order");
+}
+
+/* Safe to repeat. A heartbeat between commit and answer still holds the lease. */
+static enum mr_status cut_task(struct mr_job *job, const json_t *cuts, struct mr_err *err)
+{
+    struct mr_units_plan plan;
+    struct mr_err failure = {0};
+    struct mr_job_retries retries = {0};
+    enum mr_status status;
+    bool ours = false;
+    MR_TRY(read_cuts(cuts, &plan, err));
+    do
+        status = mr_units_make(job->worker->db, job->claim, &plan, &ours, &failure);
+    while (mr_job_retry(job, status, &retries));
+    if (status != MR_OK)
+        return mr_fail_from(err, &failure);
+    job->lost = !ours;
+    if (!ours)
+        return mr_fail(err, MR_CANCELED, "lease is lost");
+    job->is_cut = true;
+    mr_publish_units(job->worker, job->claim, job->log);
+    return MR_OK;
+}
+
+/* What the converter is told of units. Why this generation must not be cut goes into the receipt. */
+static enum mr_status add_units(const struct mr_job *job, json_t *spec, struct mr_err *err)
+{
+    const int64_t seconds = job->worker->config->unit_seconds;
+    if (seconds == 0 || job->claim->whole_reason[0])
+        return MR_OK;
+    return json_object_set_new(spec, "unit_seconds", json_integer(seconds)) == 0 ? MR_OK : mr_fail_oom(err);
+}
+
+/* *ret_receipt stays NULL if the task was cut. */
 static enum mr_status make_outputs(struct mr_job *job, const struct mr_input *input, const json_t *options,
                                    struct mr_output_set *outputs, json_t **ret_receipt, struct mr_err *err)
 {
@@ -33,7 +79,14 @@ static enum mr_status make_outputs(struct mr_job *job, const struct mr_input *in
         json_pack("{s:s,s:O}", "format", job->claim->new_format, "options", (json_t *)(uintptr_t)options);
     if (!spec)
         return mr_fail_oom(err);
+    MR_TRY(add_units(job, spec, err));
     MR_TRY(mr_media_job_run(job, input, spec, outputs, &receipt, err));
+    const json_t *cuts = json_object_get(receipt, "cuts");
+    if (cuts && json_object_get(spec, "unit_seconds"))
+        return cut_task(job, cuts, err);
+    if (job->claim->whole_reason[0] &&
+        json_object_set_new(receipt, "uncut", json_string(job->claim->whole_reason)) != 0)
+        return mr_fail_oom(err);
     MR_TRY(mr_output_set_finish(outputs, err));
     MR_TRY(check_receipt(receipt, outputs, err));
     *ret_receipt = MR_TAKE(receipt);
@@ -71,7 +124,7 @@ static enum mr_status convert_input(struct mr_job *job, const struct mr_input *i
         drop_outputs(job, outputs);
         return status;
     }
-    return commit_outputs(job, outputs, receipt, ret_committed, err);
+    return job->is_cut ? MR_OK : commit_outputs(job, outputs, receipt, ret_committed, err);
 }
 
 enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct mr_err *err)

@@ -1,6 +1,7 @@
 #include "worker/media/convert.h"
 
 #include "shared/base/json.h"
+#include "worker/media/cuts.h"
 #include "worker/media/describe.h"
 #include "worker/media/logo.h"
 #include "worker/media/receipt.h"
@@ -22,7 +23,12 @@ struct spec {
     int64_t max_pixels;
     int64_t max_us;
     int64_t max_work;
-    int threads; /* that the video may have */
+    int threads;          /* that the video may have */
+    int64_t unit_seconds; /* longer work is cut; 0: none is */
+    bool is_unit;
+    struct mr_unit_range unit;     /* of a unit */
+    struct mr_packets_part *parts; /* of a join; NULL: it is none; owned */
+    size_t part_count;
     struct mr_options options;
 };
 
@@ -34,6 +40,34 @@ static enum mr_status read_options(const json_t *json, struct spec *spec, struct
     if (mr_options_read(json_is_object(json) ? json : NULL, format, &spec->options, &wrong) == MR_OK)
         return MR_OK;
     return mr_fail_code(err, MR_CODE_INTERNAL, "%s", wrong.message);
+}
+
+static enum mr_status read_parts(const json_t *list, struct spec *spec, struct mr_err *err)
+{
+    size_t count = json_array_size(list);
+    if (!list)
+        return MR_OK;
+    spec->parts = count <= MR_CUTS_MAX ? av_calloc(count + 1, sizeof *spec->parts) : NULL;
+    for (size_t i = 0; spec->parts && i < count; i++) {
+        json_int_t size = 0, packets = 0, last = 0;
+        if (json_unpack(json_array_get(list, i), "[I, I, I]", &size, &packets, &last) < 0)
+            break;
+        spec->parts[spec->part_count++] =
+            (struct mr_packets_part){.size = size, .count = packets, .last_pts = last};
+    }
+    return spec->parts && spec->part_count == count && count > 0
+               ? MR_OK
+               : mr_fail_code(err, MR_CODE_INTERNAL, "the units of the job's spec are incomplete");
+}
+
+static enum mr_status read_unit(const json_t *json, struct spec *spec, struct mr_err *err)
+{
+    const json_t *unit = json_object_get(json, "unit");
+    spec->is_unit = unit;
+    spec->unit = (struct mr_unit_range){.from_us = json_integer_value(json_object_get(unit, "from_us")),
+                                        .to_us = json_integer_value(json_object_get(unit, "to_us"))};
+    spec->unit_seconds = json_integer_value(json_object_get(json, "unit_seconds"));
+    return read_parts(json_object_get(json, "parts"), spec, err);
 }
 
 static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_err *err)
@@ -63,6 +97,7 @@ static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_
         return mr_fail_code(err, MR_CODE_UNSUPPORTED_FORMAT, "format is unknown: %s", format);
     if (size == 0)
         return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "the file is empty");
+    MR_TRY(read_unit(json, ret, err));
     return read_options(options, ret, err);
 }
 
@@ -131,6 +166,38 @@ static enum mr_status find_gains(const struct spec *spec, const struct mr_sandbo
     return MR_OK;
 }
 
+/* Whether the work is cut; then *ret_receipt says where. */
+static enum mr_status plan_cuts(const struct spec *spec, const struct mr_demuxer *input, struct mr_cuts *cuts,
+                                json_t **ret_receipt, struct mr_err *err)
+{
+    const struct mr_cuts_wish wish = {.spec = spec->format,
+                                      .options = &spec->options,
+                                      .name = spec->input_name,
+                                      .unit_seconds = spec->unit_seconds,
+                                      .threads = spec->threads};
+    *cuts = (struct mr_cuts){.count = 0};
+    if (spec->unit_seconds == 0 || spec->is_unit || spec->parts)
+        return MR_OK;
+    MR_TRY(mr_cuts_plan(input, &wish, cuts, err));
+    if (cuts->count == 0)
+        return MR_OK;
+    MR_AUTO_JSON json_t *list = json_array();
+    for (size_t i = 0; i < cuts->count; i++)
+        if (json_array_append_new(list, json_integer(cuts->from_us[i])) < 0)
+            return mr_fail_oom(err);
+    *ret_receipt = json_pack("{s:O}", "cuts", list);
+    return *ret_receipt ? MR_OK : mr_fail_oom(err);
+}
+
+static enum mr_status make_unit(struct mr_pipeline *pipeline, json_t **ret_receipt, struct mr_err *err)
+{
+    MR_TRY(mr_pipeline_run_unit(pipeline, err));
+    const struct mr_packets_writer *writer = &pipeline->unit->writer;
+    *ret_receipt = json_pack("{s:I, s:I, s:f}", "frames", (json_int_t)writer->count, "last_pts",
+                             (json_int_t)writer->last_pts, "cpu_seconds", mr_receipt_cpu_seconds());
+    return *ret_receipt ? MR_OK : mr_fail_oom(err);
+}
+
 /* The tracks that turn out not to be copyable are added to spec->encode_audio. */
 static enum mr_status convert(struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
                               struct mr_err *err)
@@ -140,6 +207,9 @@ static enum mr_status convert(struct spec *spec, const struct mr_sandbox_fds *fd
     MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
     MR_AUTO_FRAME AVFrame *logo = NULL;
     struct mr_gain gains[MR_AUDIOS_MAX] = {0};
+    MR_AUTO(mr_packets_reader)
+    struct mr_packets_reader joined = {.fds = fds, .parts = spec->parts, .part_count = spec->part_count};
+    struct mr_cuts cuts;
     MR_AUTO(mr_pipeline)
     struct mr_pipeline pipeline = {.input = &input,
                                    .spec = spec->format,
@@ -149,20 +219,31 @@ static enum mr_status convert(struct spec *spec, const struct mr_sandbox_fds *fd
                                    .max_us = spec->max_us,
                                    .encode_audio = spec->encode_audio,
                                    .threads = spec->threads,
+                                   .unit = spec->is_unit ? &spec->unit : NULL,
+                                   .joined = spec->parts ? &joined : NULL,
                                    .work = mr_work_of(spec->max_work, spec->input_size),
                                    .gains = gains};
     MR_TRY(mr_notes_init(&notes, err));
     MR_TRY(open_input(spec, &source, &input, fds, err));
-    MR_TRY(find_gains(spec, fds, input.audio_count, gains, err));
+    MR_TRY(plan_cuts(spec, &input, &cuts, ret_receipt, err));
+    if (cuts.count)
+        return MR_OK;
+    if (!spec->is_unit)
+        MR_TRY(find_gains(spec, fds, input.audio_count, gains, err));
     if (spec->options.intro_us || spec->options.outro_us)
         MR_TRY(mr_logo_read(fds, spec->logo_size, &logo, err));
     pipeline.logo = logo;
     MR_TRY(mr_pipeline_init(&pipeline, err));
+    if (spec->is_unit)
+        return make_unit(&pipeline, ret_receipt, err);
     enum mr_status status = mr_pipeline_run(&pipeline, err);
     spec->encode_audio = pipeline.parts.encode_audio;
     if (status)
         return status;
-    return mr_receipt_make(&pipeline, ret_receipt, err);
+    MR_TRY(mr_receipt_make(&pipeline, ret_receipt, err));
+    if (cuts.why[0] && json_object_set_new(*ret_receipt, "uncut", json_string(cuts.why)) < 0)
+        return mr_fail_oom(err);
+    return MR_OK;
 }
 
 static enum mr_status probe(struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
@@ -190,6 +271,8 @@ int mr_media_run(const void *spec_text, size_t len, const struct mr_sandbox_fds 
     struct spec spec = {0};
     struct mr_err err;
     enum mr_status status = run_spec(json, &spec, fds, &receipt, &err);
+    mr_packets_writer_free(&spec.unit.writer);
+    av_free(spec.parts);
     bool is_sent = status == MR_OK                       ? mr_client_result(fds, receipt)
                    : err.code == MR_CODE_COPY_IMPOSSIBLE ? mr_client_copy_impossible(fds, spec.encode_audio)
                                                          : mr_client_failure(fds, &err);

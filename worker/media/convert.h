@@ -10,6 +10,11 @@
  *   input_name  its file name, a hint for the demuxer's choice; may be absent
  *   logo_size   bytes of the source MR_SOURCE_LOGO, a PNG; may be absent
  *   max_pixels, max_duration_seconds  the most that a video frame and a file may have; may be absent
+ *   unit_seconds  work of a core above which nothing is made: the receipt is {"cuts"}, where to cut the clip, in
+ *               microseconds; may be absent, as the next two (shared/data/units.h)
+ *   unit        {from_us, to_us}: only this range of the video is encoded, into a unit's packets (packets.h); the receipt
+ *               is {frames, last_pts, cpu_seconds}
+ *   parts       [[bytes, packets, last_pts], …]: the video is that of these units, in the source MR_SOURCE_UNITS
  *   max_work    the most that the conversion may cost (work.h); may be absent
  *
  * The receipt (the result record):
@@ -26,6 +31,7 @@
  *                decoded from the output; null without audio; "not measured": it was copied, and not decoded
  *   verified     what copies were checked by: "packets", "decode"; null: there are none
  *   cpu_seconds  processor time of the child
+ *   uncut        why work of more than unit_seconds was not cut; only then
  *   engine       versions of libav's libraries, names of the encoders
  */
 #ifndef MR_WORKER_MEDIA_CONVERT_H

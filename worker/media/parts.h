@@ -7,6 +7,7 @@
 #define MR_WORKER_MEDIA_PARTS_H
 
 #include "worker/media/muxer.h"
+#include "worker/media/packets.h"
 #include "worker/media/timeline.h"
 #include "worker/media/work.h"
 
@@ -17,6 +18,15 @@
 enum {
     MR_PARTS_OPEN = 32,                  /* the most that are open at a time */
     MR_PARTS_DESCRIBED_BYTES = 32 << 10, /* of the receipt, for parts with their streams */
+};
+
+/* The range of the clip that a unit makes of the video, and where its packets go. */
+struct mr_unit_range {
+    int64_t from_us, to_us; /* to_us INT64_MAX: to the end */
+    struct mr_packets_writer writer;
+    bool has_begun;      /* the first frame of the range has come; what came before it is left out, */
+    int64_t lead_damage; /* and so is what was damaged in it */
+    const char *odd;     /* why one run over all would give something else; NULL: nothing is known */
 };
 
 struct mr_parts {
@@ -30,7 +40,9 @@ struct mr_parts {
     uint32_t
         encode_audio; /* which tracks are never copied: a bit for each, from the lowest; MR_DECODE_COPIES */
     int threads;      /* that the filters and the encoder of video may have */
-    bool expects[MR_SLOTS]; /* the tracks that each part waits for */
+    struct mr_unit_range *unit;       /* NULL: the whole is made; not owned, nor is the next */
+    struct mr_packets_reader *joined; /* packets of the video that units have made; NULL: there are none */
+    bool expects[MR_SLOTS];           /* the tracks that each part waits for */
 
     struct mr_muxer *open[MR_PARTS_OPEN]; /* parts first … first + count - 1; owned */
     int64_t first;

@@ -13,7 +13,9 @@ enum {
     PROGRESS_US = 250 * 1000,
     ESTIMATE_SLACK_US = 10 * 1000 * 1000, /* the file may be this much longer than estimated */
     SEEK_MIN_US = 2 * 1000 * 1000,        /* less is not worth a seek */
-    SEEK_EARLY_US = 250 * 1000,           /* an audio decoder needs a few frames before the first good one */
+    SEEK_BEFORE_US =
+        1000, /* more than a tick of the coarsest time base: the key frame of a range is not meant */
+    SEEK_EARLY_US = 250 * 1000, /* an audio decoder needs a few frames before the first good one */
     SEEK_BLIND_US =
         12 * 1000 * 1000, /* MPEG streams are not searched for a key frame: one should be in this */
 };
@@ -62,20 +64,21 @@ static enum mr_status init_tracks(struct mr_pipeline *pipeline, struct mr_err *e
     const struct mr_options *options = pipeline->options;
     if (input->video)
         tracks[MR_SLOT_VIDEO] = &pipeline->video.track;
-    for (size_t i = 0; i < input->audio_count; i++)
+    const bool has_others = !pipeline->unit;
+    for (size_t i = 0; has_others && i < input->audio_count; i++)
         tracks[MR_SLOT_AUDIO + i] = &pipeline->audios[i].track;
-    for (size_t i = 0; i < input->text_count; i++)
+    for (size_t i = 0; has_others && i < input->text_count; i++)
         tracks[MR_SLOT_SUBTITLE + i] = &pipeline->texts[i].track;
     for (size_t i = 0; i < MR_SLOTS; i++)
         parts->expects[i] = tracks[i];
     if (input->video)
         MR_TRY(mr_video_init(&pipeline->video, parts, pipeline->logo, &pipeline->thumbnail, err));
-    for (size_t i = 0; i < input->audio_count; i++)
+    for (size_t i = 0; has_others && i < input->audio_count; i++)
         MR_TRY(mr_audio_init(&pipeline->audios[i], parts, i, &pipeline->sync, &pipeline->gains[i], err));
-    for (size_t i = 0; options->waveform_points && i < input->audio_count; i++)
+    for (size_t i = 0; has_others && options->waveform_points && i < input->audio_count; i++)
         if (input->audios[i].stream == input->audio)
             pipeline->audios[i].clip.waveform = &pipeline->waveform;
-    for (size_t i = 0; i < input->text_count; i++)
+    for (size_t i = 0; has_others && i < input->text_count; i++)
         MR_TRY(mr_subtitles_init(&pipeline->texts[i], parts, i, err));
     return MR_OK;
 }
@@ -93,6 +96,8 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
                                         .timeline = &pipeline->timeline,
                                         .encode_audio = pipeline->encode_audio,
                                         .threads = pipeline->threads,
+                                        .unit = pipeline->unit,
+                                        .joined = pipeline->joined,
                                         .work = &pipeline->work};
     pipeline->sync = (struct mr_sync){.parts = &pipeline->parts, .tracks = pipeline->tracks};
     pipeline->thumbnail = (struct mr_thumbnail){
@@ -143,6 +148,10 @@ static void report_progress(struct mr_pipeline *pipeline)
     const struct mr_demuxer *input = pipeline->input;
     int64_t done = mr_pipeline_decoded_us(pipeline);
     int64_t all = FFMIN(input->estimated_us, pipeline->timeline.length_us);
+    if (pipeline->unit) {
+        done = FFMAX(done - pipeline->unit->from_us, 0);
+        all = FFMIN(pipeline->unit->to_us, all) - pipeline->unit->from_us;
+    }
     if (all <= 0)
         done = avio_tell(input->format->pb), all = input->source->size;
     if (all > 0)
@@ -252,6 +261,49 @@ static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
     MR_TRY(check_thumbnail(pipeline, err));
     MR_TRY(mr_thumbnail_write(&pipeline->thumbnail, &pipeline->parts, err));
     return mr_waveform_write(&pipeline->waveform, &pipeline->parts, err);
+}
+
+/* To the key frame before the range, so that a decoder has what frames at its beginning refer to. */
+static enum mr_status seek_to_unit(const struct mr_pipeline *pipeline, struct mr_err *err)
+{
+    const struct mr_demuxer *input = pipeline->input;
+    const AVStream *video = input->video;
+    for (unsigned i = 0; i < input->format->nb_streams; i++)
+        if (input->format->streams[i] != video)
+            input->format->streams[i]->discard = AVDISCARD_ALL;
+    if (pipeline->unit->from_us <= 0)
+        return MR_OK;
+    int64_t at_us = input->start_us + pipeline->unit->from_us - SEEK_BEFORE_US;
+    int64_t at = av_rescale_q(at_us, AV_TIME_BASE_Q, video->time_base);
+    int rc = avformat_seek_file(input->format, video->index, INT64_MIN, at, at, 0);
+    return rc >= 0 ? MR_OK : mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "the file cannot be sought in");
+}
+
+/* What is odd about the video would be counted, or decided, over the whole file. */
+static const char *oddity_of(const struct mr_pipeline *pipeline)
+{
+    const struct mr_video *video = &pipeline->video;
+    const struct mr_decoder *decoder = &video->track.decoder;
+    if (pipeline->unit->odd)
+        return pipeline->unit->odd;
+    if (decoder->bad_packets + decoder->flawed_packets > pipeline->unit->lead_damage)
+        return "packets are damaged";
+    if (video->deinterlaces)
+        return "frames are interlaced";
+    if (video->sizes_changed || video->is_transparent || video->clip.dropped)
+        return "the form or the times of its frames change";
+    return video->clip.frames == 0 ? "a unit has no frames" : NULL;
+}
+
+enum mr_status mr_pipeline_run_unit(struct mr_pipeline *pipeline, struct mr_err *err)
+{
+    MR_TRY(seek_to_unit(pipeline, err));
+    MR_TRY(read_packets(pipeline, err));
+    MR_TRY(mr_track_drain(pipeline->tracks[MR_SLOT_VIDEO], err));
+    const char *oddity = oddity_of(pipeline);
+    if (oddity)
+        return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "%s", oddity);
+    return mr_track_finish(pipeline->tracks[MR_SLOT_VIDEO], INT64_MAX, err);
 }
 
 enum mr_status mr_pipeline_run(struct mr_pipeline *pipeline, struct mr_err *err)

@@ -252,7 +252,7 @@ static void note_audio(const struct mr_pipeline *pipeline, const struct mr_audio
 }
 
 /* Not getrusage(2): the sandbox knows the clock already. */
-static double cpu_seconds(void)
+double mr_receipt_cpu_seconds(void)
 {
     struct timespec used;
     return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0
@@ -346,11 +346,12 @@ enum mr_status mr_receipt_make(const struct mr_pipeline *pipeline, json_t **ret,
         note_video(pipeline);
     for (size_t i = 0; i < pipeline->input->audio_count; i++)
         note_audio(pipeline, &pipeline->audios[i]);
-    *ret = json_pack(
-        "{s:o, s:O, s:O, s:b, s:o, s:O, s:O, s:O, s:O, s:o, s:f, s:o}", "input", describe_input(pipeline),
-        "output", json_array_get(pipeline->parts.outputs, 0), "outputs", pipeline->parts.outputs, "copied",
-        is_copied(pipeline), "verified", describe_verification(pipeline), "kept", notes->kept, "changed",
-        notes->changed, "dropped", notes->dropped, "warnings", notes->warnings, "loudness",
-        describe_loudness(pipeline), "cpu_seconds", cpu_seconds(), "engine", describe_engine(pipeline));
+    *ret =
+        json_pack("{s:o, s:O, s:O, s:b, s:o, s:O, s:O, s:O, s:O, s:o, s:f, s:o}", "input",
+                  describe_input(pipeline), "output", json_array_get(pipeline->parts.outputs, 0), "outputs",
+                  pipeline->parts.outputs, "copied", is_copied(pipeline), "verified",
+                  describe_verification(pipeline), "kept", notes->kept, "changed", notes->changed, "dropped",
+                  notes->dropped, "warnings", notes->warnings, "loudness", describe_loudness(pipeline),
+                  "cpu_seconds", mr_receipt_cpu_seconds(), "engine", describe_engine(pipeline));
     return *ret ? MR_OK : mr_fail_code(err, MR_CODE_INTERNAL, "the receipt cannot be written");
 }

@@ -11,4 +11,7 @@
 MR_MUST_CHECK enum mr_status mr_receipt_make(const struct mr_pipeline *pipeline, json_t **ret,
                                              struct mr_err *err);
 
+/* Processor time of this process so far, in seconds. */
+double mr_receipt_cpu_seconds(void);
+
 #endif

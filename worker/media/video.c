@@ -166,17 +166,41 @@ static enum mr_status witness(struct mr_video *video, const AVFrame *frame, stru
                               time_of(video, frame), err);
 }
 
+/* Whether a frame is of the unit's range. What came before may be damaged, as its decoder began in the middle. */
+static bool is_of_unit(struct mr_video *video, struct mr_unit_range *unit, const AVFrame *frame,
+                       int64_t at_us)
+{
+    const struct mr_decoder *decoder = &video->track.decoder;
+    if (frame->pts == AV_NOPTS_VALUE || frame->pts != frame->best_effort_timestamp)
+        unit->odd = "frames have no times of their own";
+    if (unit->from_us > 0 && at_us < unit->from_us) {
+        unit->lead_damage = decoder->bad_packets + decoder->flawed_packets;
+        return false;
+    }
+    video->clip.is_done = at_us >= unit->to_us;
+    return !video->clip.is_done;
+}
+
+/* Beside units, one frame shows what form the output has. */
+static bool has_form(const struct mr_video *video)
+{
+    return video->track.parts->joined && video->clip.encoder;
+}
+
 static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
 {
     struct mr_video *video = ctx;
     struct mr_video_clip *clip = &video->clip;
+    struct mr_unit_range *unit = video->track.parts->unit;
     video->is_transparent = video->is_transparent || mr_alpha_is_used(frame);
     if (video->copies)
         return witness(video, frame, err);
-    if (clip->is_done)
+    if (clip->is_done || has_form(video))
         return MR_OK;
     MR_TRY(mr_work_decoded(video->track.parts->work, frame->width, frame->height, err));
     int64_t at_us = time_of(video, frame), length_us = video->track.parts->timeline->length_us;
+    if (unit && !is_of_unit(video, unit, frame, at_us))
+        return MR_OK;
     video->track.next_us = at_us + length_of(video, frame);
     if (at_us < -SLACK_US)
         return keep_before(video, frame, err);
@@ -230,6 +254,26 @@ static enum mr_status read_packet(struct mr_video *video, const AVPacket *packet
     return MR_OK;
 }
 
+/* A packet whose frames units have encoded: it says how far the clip is. */
+static enum mr_status count_joined(struct mr_video *video, const AVPacket *packet, struct mr_err *err)
+{
+    struct mr_track *track = &video->track;
+    struct mr_video_clip *clip = &video->clip;
+    if (packet->flags & AV_PKT_FLAG_DISCARD)
+        return MR_OK;
+    if (packet->pts == AV_NOPTS_VALUE)
+        return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "packets have no times of their own");
+    int64_t at_us = av_rescale_q(packet->pts, track->stream->time_base, AV_TIME_BASE_Q) -
+                    track->parts->timeline->origin_us;
+    int64_t length_us = packet->duration > 0
+                            ? av_rescale_q(packet->duration, track->stream->time_base, AV_TIME_BASE_Q)
+                            : mr_video_clip_usual_us(clip);
+    video->joined_packets++;
+    track->next_us = FFMAX(track->next_us, at_us + length_us);
+    clip->end_us = FFMAX(clip->end_us, track->next_us);
+    return has_form(video) ? mr_video_clip_join(clip, at_us, err) : MR_OK;
+}
+
 static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, struct mr_err *err)
 {
     struct mr_video *video = video_of(track);
@@ -237,7 +281,12 @@ static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, stru
     struct mr_video_plan *plan = &video->clip.plan;
     if (plan->fps.num == 0)
         MR_TRY(mr_video_plan(parts->spec, parts->options, parts->input, parts->threads, plan, err));
-    MR_TRY(read_packet(video, packet, err));
+    if (has_form(video))
+        mr_decoder_count_unseen(&track->decoder, packet);
+    else
+        MR_TRY(read_packet(video, packet, err));
+    if (parts->joined)
+        return count_joined(video, packet, err);
     return video->copies ? copy(video, packet, err) : MR_OK;
 }
 
@@ -253,6 +302,10 @@ static enum mr_status drain(struct mr_track *track, struct mr_err *err)
     MR_TRY(mr_decoder_push(&track->decoder, NULL, take_frame, video, err));
     if (video->copies)
         return MR_OK;
+    const struct mr_packets_reader *joined = track->parts->joined;
+    if (joined && video->joined_packets != joined->count)
+        return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units have %lld frames, and the file %lld packets",
+                            (long long)joined->count, (long long)video->joined_packets);
     if (!clip->is_done)
         MR_TRY(begin_clip(video, FFMIN(track->next_us, track->parts->timeline->length_us), err));
     /* At a constant rate a clip shorter than half a frame would have none. */

@@ -32,6 +32,8 @@ struct mr_video {
     AVFrame *before;             /* the last frame decoded before the clip begins; NULL: none */
     int64_t last_us;             /* of the last frame that went into the filters, on the clip; -1: none yet */
 
+    int64_t joined_packets; /* of the input, whose frames units have encoded */
+
     bool copies;
     bool keeps_lead;  /* of a copy: packets before the first shown one, which refers to them */
     bool has_shown;   /* of a copy: a packet that is shown was copied */

@@ -6,7 +6,8 @@
 #include <libavutil/common.h>
 
 enum {
-    SLACK_US = 1000,       /* half of the coarsest time base there is */
+    SLACK_US = 1000, /* half of the coarsest time base there is */
+    JOIN_LAST = 64,  /* packets: more than an encoder reorders, so that the last one shown is among them */
     SLIVER_US = 50 * 1000, /* less at the end of the video does not make a part */
     MICRO = 1000000,
 };
@@ -56,10 +57,65 @@ static enum mr_status write_held(struct mr_video_clip *clip, struct mr_muxer *ou
     return mr_muxer_write(output, MR_SLOT_VIDEO, packet, err);
 }
 
+/* Writes packets of units that are to be decoded by a time, but the last `keep` of all. */
+static enum mr_status join(struct mr_video_clip *clip, struct mr_muxer *output, int64_t until_us,
+                           int64_t keep, struct mr_err *err)
+{
+    struct mr_packets_reader *joined = clip->parts->joined;
+    while (joined->count - joined->taken > keep) {
+        const AVPacket *next = NULL;
+        MR_TRY(mr_packets_peek(joined, &next, err));
+        if (!next)
+            return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units have fewer frames than they said");
+        if (until_us != INT64_MAX && to_us(clip, next->dts) > until_us)
+            return MR_OK;
+        MR_TRY(write_held(clip, output, err));
+        clip->held = mr_packets_take(joined);
+    }
+    return MR_OK;
+}
+
+enum mr_status mr_video_clip_join(struct mr_video_clip *clip, int64_t until_us, struct mr_err *err)
+{
+    struct mr_muxer *output = NULL;
+    MR_TRY(mr_parts_get(clip->parts, clip->part, &output, err));
+    return join(clip, output, until_us, JOIN_LAST, err);
+}
+
+static enum mr_status join_rest(struct mr_video_clip *clip, struct mr_err *err)
+{
+    struct mr_muxer *output = NULL;
+    const AVPacket *none = NULL;
+    MR_TRY(mr_parts_get(clip->parts, clip->part, &output, err));
+    MR_TRY(join(clip, output, INT64_MAX, 0, err));
+    MR_TRY(mr_packets_peek(clip->parts->joined, &none, err)); /* the end of the last unit, too */
+    return write_held(clip, output, err);
+}
+
+/* frame NULL: drain. */
+static enum mr_status encode_unit(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
+{
+    struct mr_packets_writer *writer = &clip->parts->unit->writer;
+    MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
+    int rc = packet ? avcodec_send_frame(clip->encoder, frame) : AVERROR(ENOMEM);
+    while (rc >= 0 && (rc = avcodec_receive_packet(clip->encoder, packet)) >= 0) {
+        MR_TRY(mr_packets_write(writer, packet, err));
+        av_packet_unref(packet);
+    }
+    if (rc == AVERROR(EAGAIN) || rc == AVERROR_EOF)
+        return frame ? MR_OK : mr_packets_end(writer, err);
+    return mr_av_fail_for(err, MR_CODE_INTERNAL, rc, mr_video_encoder_frame_bytes(clip->encoder),
+                          "encode the video");
+}
+
 /* frame NULL: drain. */
 static enum mr_status encode(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
 {
     struct mr_muxer *output = NULL;
+    if (clip->parts->unit)
+        return encode_unit(clip, frame, err);
+    if (clip->parts->joined)
+        return frame ? MR_OK : join_rest(clip, err);
     MR_TRY(mr_parts_get(clip->parts, clip->part, &output, err));
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
     int rc = packet ? avcodec_send_frame(clip->encoder, frame) : AVERROR(ENOMEM);
@@ -115,8 +171,30 @@ static enum mr_status send_logo(struct mr_video_clip *clip, int64_t from_us, int
     }
 }
 
+/* A unit has no container; its encoder does as if it had that of the whole. */
+static enum mr_status open_unit(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
+{
+    const struct mr_parts *parts = clip->parts;
+    const AVOutputFormat *container = av_guess_format(parts->spec->muxer, NULL, NULL);
+    clip->sent = -1;
+    MR_TRY(mr_video_encoder_open(&clip->plan, parts->options, frame,
+                                 container && container->flags & AVFMT_GLOBALHEADER, &clip->encoder, err));
+    return mr_packets_begin(&parts->unit->writer, parts->fds, clip->encoder, err);
+}
+
+/* Of what units have made all is known. */
+static void begin_join(struct mr_video_clip *clip)
+{
+    struct mr_packets_reader *joined = clip->parts->joined;
+    mr_packets_reader_init(joined, clip->encoder);
+    clip->frames = joined->count;
+    clip->sent = joined->last_pts;
+}
+
 static enum mr_status open_part(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
 {
+    if (clip->parts->unit)
+        return open_unit(clip, frame, err);
     struct mr_parts *parts = clip->parts;
     struct mr_muxer *output = NULL;
     clip->sent = -1;
@@ -126,6 +204,8 @@ static enum mr_status open_part(struct mr_video_clip *clip, const AVFrame *frame
                                  &clip->encoder, err));
     MR_TRY(mr_muxer_open_encoded(output, MR_SLOT_VIDEO, clip->encoder, parts->input->video, err));
     MR_TRY(mr_muxer_set_light(output, MR_SLOT_VIDEO, frame, err));
+    if (parts->joined)
+        begin_join(clip);
     return send_logo(clip, 0, parts->timeline->intro_us, err);
 }
 
@@ -140,6 +220,8 @@ static enum mr_status close_part(struct mr_video_clip *clip, int64_t end_us, str
     MR_TRY(encode(clip, NULL, err));
     avcodec_free_context(&clip->encoder);
     clip->part++;
+    if (clip->parts->unit)
+        return MR_OK;
     return mr_parts_leave(clip->parts, MR_SLOT_VIDEO, length_us, err);
 }
 
@@ -176,6 +258,8 @@ enum mr_status mr_video_clip_put(struct mr_video_clip *clip, const AVFrame *fram
         return MR_OK;
     }
     MR_TRY(enter_part(clip, frame, at, err));
+    if (clip->parts->joined)
+        return MR_OK;
     MR_TRY(send(clip, frame, FFMAX(time_in_part(clip, at), 0), err));
     av_frame_free(&clip->last);
     clip->last = av_frame_clone(frame);

@@ -41,6 +41,10 @@ void mr_video_clip_free(struct mr_video_clip *clip);
  * too_many_parts, resource_limit, internal; of the next two as well. */
 MR_MUST_CHECK enum mr_status mr_video_clip_put(struct mr_video_clip *clip, const AVFrame *frame, int64_t at,
                                                struct mr_err *err);
+/* Once a frame was put, and the video was encoded by units: writes their packets up to a time of the clip. The last ones
+ * wait for the end. */
+MR_MUST_CHECK enum mr_status mr_video_clip_join(struct mr_video_clip *clip, int64_t until_us,
+                                                struct mr_err *err);
 /* Shows the last frame up to a time of the clip, where the stream has no other. */
 MR_MUST_CHECK enum mr_status mr_video_clip_pad(struct mr_video_clip *clip, int64_t until_us,
                                                struct mr_err *err);

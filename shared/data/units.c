@@ -1,0 +1,234 @@
+#include "shared/data/units.h"
+
+#include "shared/data/task_rows.h"
+#include "shared/data/unit_sql.h"
+
+#include <inttypes.h>
+
+static enum mr_status dump(const json_t *value, char **ret, struct mr_err *err)
+{
+    *ret = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    return *ret ? MR_OK : mr_fail_oom(err);
+}
+
+static enum mr_status plan_text(const struct mr_units_plan *plan, char **ret, struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *rows = json_array();
+    for (size_t i = 0; i < plan->count; i++) {
+        bool is_last = i + 1 == plan->count;
+        json_t *row = json_pack("{s:I,s:s,s:I,s:I,s:s,s:i}", "n", (json_int_t)i + 1, "kind", "video",
+                                "from_us", (json_int_t)plan->from_us[i], "to_us",
+                                is_last ? (json_int_t)INT64_MAX : (json_int_t)plan->from_us[i + 1], "state",
+                                "waiting", "waits_for", 0);
+        if (json_array_append_new(rows, row) != 0)
+            return mr_fail_oom(err);
+    }
+    json_t *join =
+        json_pack("{s:I,s:s,s:i,s:I,s:s,s:I}", "n", (json_int_t)plan->count + 1, "kind", "join", "from_us", 0,
+                  "to_us", (json_int_t)INT64_MAX, "state", "blocked", "waits_for", (json_int_t)plan->count);
+    if (json_array_append_new(rows, join) != 0)
+        return mr_fail_oom(err);
+    return dump(rows, ret, err);
+}
+
+enum mr_status mr_units_make(struct mr_db *db, const struct mr_claim *claim, const struct mr_units_plan *plan,
+                             bool *ret_ours, struct mr_err *err)
+{
+    static const struct mr_statement make = {
+        "units_make",
+        "WITH t AS (UPDATE tasks SET units = $5::int, lease_expires_at = now() + make_interval(secs => "
+        "$6::int)"
+        " WHERE" MR_LEASE_IS_HELD " AND units = 0 RETURNING id, fence),"
+        " made AS (INSERT INTO units (task_id, n, plan, kind, from_us, to_us, state, waits_for)"
+        " SELECT t.id, r.n, t.fence, r.kind, r.from_us, r.to_us, r.state, r.waits_for FROM t,"
+        " jsonb_to_recordset($4::jsonb) AS r (n int, kind text, from_us bigint, to_us bigint, state text,"
+        " waits_for int) RETURNING n)"
+        " SELECT 1 FROM t UNION ALL SELECT 1 FROM tasks WHERE" MR_LEASE_IS_HELD " AND units > 0",
+        6};
+    const struct mr_held held = mr_held_of(claim);
+    char count[MR_INT64_TEXT_MAX], hold[MR_INT64_TEXT_MAX];
+    mr_int64_text((int64_t)plan->count + 1, count);
+    mr_int64_text(MR_UNITS_HOLD_S, hold);
+    MR_AUTO_STR char *text = NULL;
+    MR_TRY(plan_text(plan, &text, err));
+    const char *const params[] = {held.task, held.generation, held.fence, text, count, hold};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &make, params, &rows, err));
+    *ret_ours = mr_rows_count(rows) > 0;
+    return MR_OK;
+}
+
+enum mr_status mr_unit_heartbeat(struct mr_db *db, const struct mr_claim *claim, int64_t lease_seconds,
+                                 int progress, bool *ret_ours, struct mr_err *err)
+{
+    static const struct mr_statement heartbeat = {
+        "unit_heartbeat",
+        "UPDATE units u SET lease_expires_at = now() + make_interval(secs => $6::int), progress = $7::int"
+        " FROM tasks t WHERE" MR_UNIT_IS_HELD " AND" MR_PLAN_HOLDS,
+        7};
+    /* Apart from the first, so that no statement waits for a task while it holds a unit. */
+    static const struct mr_statement show = {
+        "units_show",
+        "UPDATE tasks t SET progress = a.all_units, lease_expires_at = now() + make_interval(secs => $4::int)"
+        " FROM (SELECT (avg(progress) * 0.999)::int AS all_units FROM units WHERE task_id = $1::bigint"
+        " AND plan = $3::bigint) a WHERE" MR_PLAN_HOLDS " AND t.progress < a.all_units",
+        4};
+    const struct mr_held_unit held = mr_held_unit_of(claim);
+    char lease[MR_INT64_TEXT_MAX], permille[MR_INT64_TEXT_MAX], hold[MR_INT64_TEXT_MAX];
+    mr_int64_text(lease_seconds, lease);
+    mr_int64_text(progress, permille);
+    mr_int64_text(MR_UNITS_HOLD_S, hold);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &heartbeat,
+                             (const char *const[]){MR_HELD_UNIT_PARAMS(held), lease, permille}, &rows, err));
+    *ret_ours = mr_rows_affected(rows) > 0;
+    if (!*ret_ours)
+        return MR_OK;
+    return mr_db_exec_within(
+        db, MR_DB_QUICK_MS, &show,
+        (const char *const[]){held.task.task, held.task.generation, held.task.fence, hold}, NULL, err);
+}
+
+enum mr_status mr_unit_finish(struct mr_db *db, const struct mr_claim *claim,
+                              const struct mr_unit_result *result, bool *ret_ours, int64_t *ret_join,
+                              struct mr_err *err)
+{
+    /* The join is counted down in its own row, whose newest version each of two last units meets. */
+    static const struct mr_statement finish = {
+        "unit_finish",
+        "WITH done AS (UPDATE units u SET state = 'done', lease_expires_at = NULL, progress = 1000, object = "
+        "$6,"
+        " object_generation = $7::bigint, object_size = $8::bigint, report = $9::jsonb FROM tasks t"
+        " WHERE" MR_UNIT_IS_HELD " AND" MR_PLAN_HOLDS " RETURNING u.task_id, u.plan),"
+        " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT $6 FROM done))),"
+        " freed AS (UPDATE units j SET waits_for = j.waits_for - 1, state = CASE j.waits_for WHEN 1"
+        " THEN 'waiting' ELSE j.state END, made_at = CASE j.waits_for WHEN 1 THEN now() ELSE j.made_at END"
+        " FROM done WHERE j.task_id = done.task_id"
+        " AND j.plan = done.plan AND j.kind = 'join' AND j.state = 'blocked'"
+        " RETURNING CASE j.state WHEN 'waiting' THEN j.n END AS n)"
+        " SELECT (SELECT n FROM freed) AS join_n FROM done UNION ALL SELECT NULL FROM units u"
+        " WHERE u.task_id = $1::bigint AND u.n = $4::int AND u.plan = $3::bigint AND u.fence = $5::bigint"
+        " AND u.state = 'done'",
+        9};
+    const struct mr_held_unit held = mr_held_unit_of(claim);
+    char generation[MR_INT64_TEXT_MAX], size[MR_INT64_TEXT_MAX];
+    mr_int64_text(result->object_generation, generation);
+    mr_int64_text(result->object_size, size);
+    MR_AUTO_STR char *report = NULL;
+    MR_TRY(dump(result->report, &report, err));
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec_within(
+        db, MR_DB_QUICK_MS, &finish,
+        (const char *const[]){MR_HELD_UNIT_PARAMS(held), result->object, generation, size, report}, &rows,
+        err));
+    *ret_ours = mr_rows_count(rows) > 0;
+    *ret_join = *ret_ours ? mr_rows_int64(rows, 0, "join_n") : 0;
+    return MR_OK;
+}
+
+enum mr_status mr_unit_release(struct mr_db *db, const struct mr_claim *claim, enum mr_release reason,
+                               bool *ret_ours, struct mr_err *err)
+{
+    static const struct mr_statement release = {
+        "unit_release",
+        "UPDATE units u SET state = 'waiting', lease_expires_at = NULL, progress = 0, published_at = NULL,"
+        " made_at = now(), attempts = u.attempts - $6::int, stops = u.stops + $7::int FROM tasks t"
+        " WHERE" MR_UNIT_IS_HELD " AND" MR_PLAN_HOLDS,
+        7};
+    const struct mr_held_unit held = mr_held_unit_of(claim);
+    bool counts = reason == MR_RELEASE_KILL || reason == MR_RELEASE_KILL_FULL;
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &release,
+                             (const char *const[]){MR_HELD_UNIT_PARAMS(held), counts ? "0" : "1",
+                                                   reason == MR_RELEASE_STOP ? "1" : "0"},
+                             &rows, err));
+    *ret_ours = mr_rows_affected(rows) > 0;
+    return MR_OK;
+}
+
+/* The trigger drops the units. */
+#define AND_UNIT_IS_HELD " AND EXISTS (SELECT 1 FROM units u WHERE" MR_UNIT_IS_HELD ")"
+
+enum mr_status mr_unit_fail(struct mr_db *db, const struct mr_claim *claim, const char *code,
+                            const char *detail, bool *ret_ours, struct mr_err *err)
+{
+    static const struct mr_statement fail = {"unit_fail",
+                                             "UPDATE tasks t SET status = 'failed', lease_expires_at = NULL, "
+                                             "processed_at = now(), error_code = $6,"
+                                             " error_detail = $7 WHERE" MR_PLAN_HOLDS AND_UNIT_IS_HELD,
+                                             7};
+    const struct mr_held_unit held = mr_held_unit_of(claim);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &fail,
+                             (const char *const[]){MR_HELD_UNIT_PARAMS(held), code, detail}, &rows, err));
+    *ret_ours = mr_rows_affected(rows) > 0;
+    return MR_OK;
+}
+
+enum mr_status mr_units_give_up(struct mr_db *db, const struct mr_claim *claim, const char *reason,
+                                bool *ret_ours, struct mr_message *ret_message, struct mr_err *err)
+{
+    static const struct mr_statement give_up = {
+        "units_give_up",
+        "UPDATE tasks t SET status = 'uploaded', lease_expires_at = NULL, progress = 0,"
+        " attempts = attempts - started::int, started = false, published_at = NULL,"
+        " whole_generation = generation, whole_reason = $6"
+        " WHERE" MR_PLAN_HOLDS AND_UNIT_IS_HELD " RETURNING" MR_TASK_MESSAGE_COLUMNS,
+        6};
+    const struct mr_held_unit held = mr_held_unit_of(claim);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &give_up,
+                             (const char *const[]){MR_HELD_UNIT_PARAMS(held), reason}, &rows, err));
+    *ret_ours = mr_rows_count(rows) > 0;
+    if (*ret_ours)
+        *ret_message = mr_task_message_of(rows, 0);
+    return MR_OK;
+}
+
+void mr_unit_parts_free(struct mr_unit_parts *parts)
+{
+    for (size_t i = 0; i < parts->count; i++) {
+        free(parts->parts[i].object);
+        json_decref(parts->parts[i].report);
+    }
+    free(parts->parts);
+    *parts = (struct mr_unit_parts){0};
+}
+
+enum mr_status mr_units_parts(struct mr_db *db, const struct mr_claim *claim, struct mr_unit_parts *ret,
+                              struct mr_err *err)
+{
+    static const struct mr_statement look = {
+        "units_parts",
+        "SELECT object, object_generation, object_size, report,"
+        " (extract(epoch FROM now() - min(made_at) OVER ()) * 1000)::bigint AS wall_ms FROM units"
+        " WHERE task_id = $1::bigint AND plan = $2::bigint AND kind <> 'join' AND state = 'done' ORDER BY n",
+        2};
+    const struct mr_held held = mr_held_of(claim);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &look, (const char *const[]){held.task, held.fence}, &rows,
+                             err));
+    int count = mr_rows_count(rows);
+    if (count != claim->unit.n - 1)
+        return mr_fail(err, MR_NOT_FOUND, "units of the task are gone");
+    ret->parts = calloc((size_t)count, sizeof *ret->parts);
+    if (!ret->parts)
+        return mr_fail_oom(err);
+    for (int row = 0; row < count; row++) {
+        struct mr_unit_part *part = &ret->parts[ret->count++];
+        *part = (struct mr_unit_part){.object = strdup(mr_rows_text(rows, row, "object")),
+                                      .object_generation = mr_rows_int64(rows, row, "object_generation"),
+                                      .object_size = mr_rows_int64(rows, row, "object_size"),
+                                      .report = json_loads(mr_rows_text(rows, row, "report"), 0, NULL)};
+        if (!part->object || !part->report)
+            return mr_fail_oom(err);
+    }
+    ret->wall_seconds = (double)mr_rows_int64(rows, 0, "wall_ms") / 1e3;
+    return MR_OK;
+}
+
+void mr_unit_place(const struct mr_unit *unit, char out[16])
+{
+    int64_t s = unit->from_us > 0 ? unit->from_us / 1000000 : 0;
+    snprintf(out, 16, "%02" PRId64 ":%02" PRId64 ":%02" PRId64, s / 3600 % 1000, s / 60 % 60, s % 60);
+}

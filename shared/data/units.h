@@ -1,0 +1,115 @@
+/*
+ * Units: a long task is cut into parts of a few minutes, each with a message, a lease and a fence of its own, and a
+ * last one that joins what they made (docs/decisions/0010-units.md).
+ *
+ * The plan is written by one statement, under the task's lease; from then on the task stays `processing`, and its
+ * lease lasts MR_UNITS_HOLD_S after the last progress. A plan belongs to the fence that the task had: whatever changes that
+ * fence, or ends the task, drops the units and puts their objects into the ledger of orphaned objects (a trigger). So
+ * a unit that is claimed, extended or finished proves that the task still runs by this plan.
+ *
+ * A unit is `waiting` until it is claimed, `running` while its lease lives, and `done`. The join is `blocked` until all
+ * others are done. A run that ends without a result and was not given back counts as an attempt.
+ *
+ * Claims of units are struct mr_claim with unit.n > 0; fence is that of the task. *ret_ours is false when the unit's lease
+ * is no longer held. Each call is one statement, and gives up after MR_DB_QUICK_MS. Any thread may call.
+ */
+#ifndef MR_DATA_UNITS_H
+#define MR_DATA_UNITS_H
+
+#include "shared/data/leases.h"
+
+enum {
+    MR_UNITS_MAX = 500,      /* of a plan, without the join */
+    MR_UNITS_HOLD_S = 21600, /* how long a plan may stand still before its task is claimed again */
+};
+
+/* The clip is cut at these times; each unit begins with one, and the last one ends with the clip. */
+struct mr_units_plan {
+    int64_t from_us[MR_UNITS_MAX]; /* rising; the first is 0 */
+    size_t count;                  /* at least 2 */
+};
+
+/* Writes the plan of a claimed task, whose units are owed as messages. Safe to repeat. */
+MR_MUST_CHECK enum mr_status mr_units_make(struct mr_db *db, const struct mr_claim *claim,
+                                           const struct mr_units_plan *plan, bool *ret_ours,
+                                           struct mr_err *err);
+
+/* Whether the unit of a message can be claimed, as struct mr_waiting says it; *ret_user: whose task it is. */
+MR_MUST_CHECK enum mr_status mr_unit_look(struct mr_db *db, const struct mr_message *message,
+                                          enum mr_claim_outcome *ret_outcome, int64_t *ret_user,
+                                          struct mr_err *err);
+
+/* As mr_lease_claim. Of the terms seconds, max_interruptions and max_stops count. MR_CLAIM_EXHAUSTED: a limit was reached, and
+ * the task has failed. */
+MR_MUST_CHECK enum mr_status mr_unit_claim(struct mr_db *db, const struct mr_message *message,
+                                           const char *claim_id, const struct mr_lease_terms *terms,
+                                           enum mr_claim_outcome *ret_outcome, struct mr_claim *ret,
+                                           struct mr_err *err);
+
+/* Extends the lease of the unit; notes its progress (permille), and that of the task where it has risen. */
+MR_MUST_CHECK enum mr_status mr_unit_heartbeat(struct mr_db *db, const struct mr_claim *claim,
+                                               int64_t lease_seconds, int progress, bool *ret_ours,
+                                               struct mr_err *err);
+
+/* What a unit has made. */
+struct mr_unit_result {
+    const char *object; /* the intermediate object, which leaves the ledger */
+    int64_t object_generation;
+    int64_t object_size;
+    const json_t *report;
+};
+/* Safe to repeat. *ret_join is the number of the join if it can be claimed now, else 0. */
+MR_MUST_CHECK enum mr_status mr_unit_finish(struct mr_db *db, const struct mr_claim *claim,
+                                            const struct mr_unit_result *result, bool *ret_ours,
+                                            int64_t *ret_join, struct mr_err *err);
+
+/* Gives the lease back; MR_RELEASE_KILL and MR_RELEASE_KILL_FULL count as attempts. */
+MR_MUST_CHECK enum mr_status mr_unit_release(struct mr_db *db, const struct mr_claim *claim,
+                                             enum mr_release reason, bool *ret_ours, struct mr_err *err);
+
+/* Ends the task as failed. */
+MR_MUST_CHECK enum mr_status mr_unit_fail(struct mr_db *db, const struct mr_claim *claim, const char *code,
+                                          const char *detail, bool *ret_ours, struct mr_err *err);
+
+/* Drops the plan: the task waits as one job, and is not cut again in this generation. *ret_message is its message, which
+ * is owed. */
+MR_MUST_CHECK enum mr_status mr_units_give_up(struct mr_db *db, const struct mr_claim *claim,
+                                              const char *reason, bool *ret_ours,
+                                              struct mr_message *ret_message, struct mr_err *err);
+
+/* An intermediate object that is to be joined. */
+struct mr_unit_part {
+    char *object;
+    int64_t object_generation;
+    int64_t object_size;
+    json_t *report;
+};
+struct mr_unit_parts {
+    struct mr_unit_part *parts; /* in the order of the clip */
+    size_t count;
+    double wall_seconds; /* since the plan was made */
+};
+void mr_unit_parts_free(struct mr_unit_parts *parts);
+MR_DEFINE_VALUE_CLEANUP(mr_unit_parts, mr_unit_parts_free)
+/* What the join of this claim reads; free *ret in every case. MR_NOT_FOUND if the plan was dropped. */
+MR_MUST_CHECK enum mr_status mr_units_parts(struct mr_db *db, const struct mr_claim *claim,
+                                            struct mr_unit_parts *ret, struct mr_err *err);
+
+/* The messages of a task's units that are owed, at most max; and notes that they were published. */
+MR_MUST_CHECK enum mr_status mr_units_owed(struct mr_db *db, const struct mr_claim *claim,
+                                           struct mr_message *owed, size_t max, size_t *ret_count,
+                                           struct mr_err *err);
+/* For the sweep: those of all tasks that are owed for 5 s, were published longer than republish_after_s ago, or whose lease
+ * has expired. */
+MR_MUST_CHECK enum mr_status mr_units_due(struct mr_db *db, int64_t republish_after_s, struct mr_message *due,
+                                          size_t max, size_t *ret_count, struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_units_mark(struct mr_db *db, const struct mr_message *messages, size_t count,
+                                           struct mr_err *err);
+
+/* The message of a unit. traceparent may be "". */
+struct mr_message mr_unit_message(const struct mr_claim *claim, int64_t n, bool high);
+
+/* "00:41:30": where the unit begins. */
+void mr_unit_place(const struct mr_unit *unit, char out[16]);
+
+#endif

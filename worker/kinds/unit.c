@@ -1,0 +1,319 @@
+/* The kind `unit`: a part of a task that was cut (shared/data/units.h). Video is encoded into an intermediate object; the
+ * join makes the task's output of them and commits it. */
+#include "shared/base/clock.h"
+#include "shared/data/object_names.h"
+#include "shared/media/formats.h"
+#include "worker/heartbeat.h"
+#include "worker/media_job.h"
+#include "worker/publish_units.h"
+#include "worker/unit_reader.h"
+
+#include <inttypes.h>
+
+/* What the child writes for a unit: worker/media/packets.h. */
+static const struct mr_format packets_format = {.name = "packets",
+                                                .extension = "packets",
+                                                .mime = "application/octet-stream",
+                                                .media_class = MR_MEDIA_VIDEO};
+
+static void drop_outputs(struct mr_job *job, const struct mr_output_set *outputs)
+{
+    size_t count = 0;
+    const struct mr_output *stored = mr_output_set_outputs(outputs, &count);
+    for (size_t i = 0; i < count && !mr_slots_stopping(&job->worker->slots); i++)
+        mr_job_drop_object(job, stored[i].object);
+}
+
+static enum mr_status input_of(const struct mr_claim *claim, struct mr_input *ret, struct mr_err *err)
+{
+    *ret = (struct mr_input){.object = strdup(claim->input_object),
+                             .name = strdup(claim->original_file),
+                             .generation = claim->input_generation,
+                             .size = claim->input_size};
+    return ret->object && ret->name ? MR_OK : mr_fail_oom(err);
+}
+
+static enum mr_status spec_of(const struct mr_claim *claim, json_t **ret, struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *options = claim->options[0] ? json_loads(claim->options, 0, NULL) : json_object();
+    if (!json_is_object(options))
+        return mr_fail(err, MR_INTERNAL, "options of the task are not a JSON object");
+    *ret = json_pack("{s:s,s:O}", "format", claim->new_format, "options", options);
+    return *ret ? MR_OK : mr_fail_oom(err);
+}
+
+/* Repeats as mr_job_retry says, which is safe (units.h). */
+static enum mr_status finish(struct mr_job *job, const struct mr_output *output, const json_t *report,
+                             bool *ret_ours, int64_t *ret_join, struct mr_err *err)
+{
+    const struct mr_unit_result result = {.object = output->object,
+                                          .object_generation = output->object_generation,
+                                          .object_size = output->size,
+                                          .report = report};
+    struct mr_err failure = {0};
+    struct mr_job_retries retries = {0};
+    enum mr_status status;
+    do
+        status = mr_unit_finish(job->worker->db, job->claim, &result, ret_ours, ret_join, &failure);
+    while (mr_job_retry(job, status, &retries));
+    return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
+}
+
+static enum mr_status make_packets(struct mr_job *job, struct mr_output_set *outputs, json_t **ret_report,
+                                   struct mr_err *err)
+{
+    const struct mr_unit *unit = &job->claim->unit;
+    MR_AUTO(mr_input) struct mr_input input = {0};
+    MR_AUTO_JSON json_t *spec = NULL;
+    MR_TRY(input_of(job->claim, &input, err));
+    MR_TRY(spec_of(job->claim, &spec, err));
+    json_t *range =
+        json_pack("{s:I,s:I}", "from_us", (json_int_t)unit->from_us, "to_us", (json_int_t)unit->to_us);
+    if (json_object_set_new(spec, "unit", range) != 0)
+        return mr_fail_oom(err);
+    MR_TRY(mr_media_job_run(job, &input, spec, outputs, ret_report, err));
+    return mr_output_set_finish(outputs, err);
+}
+
+static enum mr_status run_video(struct mr_job *job, bool *ret_done, struct mr_err *err)
+{
+    char object[MR_OBJECT_NAME_SIZE];
+    mr_object_name_unit(job->claim, object);
+    const struct mr_output_plan plan = {.object = object, .file_name = "unit", .format = &packets_format};
+    MR_AUTO(mr_output_set) struct mr_output_set *outputs = NULL;
+    MR_AUTO_JSON json_t *report = NULL;
+    size_t count = 0;
+    int64_t join = 0;
+    MR_TRY(mr_output_set_new(job, &plan, &outputs, err));
+    enum mr_status status = make_packets(job, outputs, &report, err);
+    const struct mr_output *stored = mr_output_set_outputs(outputs, &count);
+    if (status == MR_OK && count != 1)
+        status = mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter wrote several outputs for a unit");
+    if (status ==
+        MR_OK) /* an answer that is lost may have been a success: the object stays in the ledger or the plan */
+        MR_TRY(finish(job, stored, report, ret_done, &join, err));
+    if (status != MR_OK || !*ret_done)
+        drop_outputs(job, outputs);
+    if (status == MR_OK && join)
+        mr_publish_units(job->worker, job->claim, job->log);
+    return status;
+}
+
+/* The sizes and counts of packets of what is joined, for the child. */
+static enum mr_status add_parts(json_t *spec, const struct mr_unit_parts *parts, struct mr_err *err)
+{
+    json_t *list = json_array();
+    if (!list || json_object_set_new(spec, "parts", list) != 0)
+        return mr_fail_oom(err);
+    for (size_t i = 0; i < parts->count; i++) {
+        json_t *part = json_pack("[I,I,I]", (json_int_t)parts->parts[i].object_size,
+                                 json_integer_value(json_object_get(parts->parts[i].report, "frames")),
+                                 json_integer_value(json_object_get(parts->parts[i].report, "last_pts")));
+        if (json_array_append_new(list, part) != 0)
+            return mr_fail_oom(err);
+    }
+    return MR_OK;
+}
+
+/* What the work has cost in all, and how long it took since it was planned. */
+static enum mr_status complete_receipt(json_t *receipt, const struct mr_unit_parts *parts,
+                                       double join_seconds, struct mr_err *err)
+{
+    double cpu = json_number_value(json_object_get(receipt, "cpu_seconds"));
+    for (size_t i = 0; i < parts->count; i++)
+        cpu += json_number_value(json_object_get(parts->parts[i].report, "cpu_seconds"));
+    return json_object_set_new(receipt, "cpu_seconds", json_real(cpu)) == 0 &&
+                   json_object_set_new(receipt, "units", json_integer((json_int_t)parts->count + 1)) == 0 &&
+                   json_object_set_new(receipt, "wall_seconds",
+                                       json_real(parts->wall_seconds + join_seconds)) == 0
+               ? MR_OK
+               : mr_fail_oom(err);
+}
+
+static bool should_stop(void *ctx)
+{
+    return mr_job_should_stop(ctx);
+}
+
+static enum mr_status make_output(struct mr_job *job, const struct mr_unit_parts *parts,
+                                  struct mr_output_set *outputs, json_t **ret_receipt, struct mr_err *err)
+{
+    MR_AUTO(mr_unit_reader)
+    struct mr_unit_reader reader = {
+        .storage = job->worker->cloud.storage, .parts = parts, .canceled = should_stop, .canceled_ctx = job};
+    MR_AUTO(mr_input) struct mr_input input = {0};
+    MR_AUTO_JSON json_t *spec = NULL;
+    MR_AUTO_JSON json_t *receipt = NULL;
+    size_t count = 0;
+    MR_TRY(input_of(job->claim, &input, err));
+    MR_TRY(spec_of(job->claim, &spec, err));
+    MR_TRY(add_parts(spec, parts, err));
+    input.units = &reader;
+    MR_TRY(mr_media_job_run(job, &input, spec, outputs, &receipt, err));
+    MR_TRY(mr_unit_reader_finish(&reader, err));
+    MR_TRY(mr_output_set_finish(outputs, err));
+    (void)mr_output_set_outputs(outputs, &count);
+    if (json_array_size(json_object_get(receipt, "outputs")) != count)
+        return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL,
+                            "receipt of the converter does not match its outputs");
+    MR_TRY(complete_receipt(receipt, parts, (double)(mr_time_monotonic_us() - job->started_us) / 1e6, err));
+    *ret_receipt = MR_TAKE(receipt);
+    return MR_OK;
+}
+
+static enum mr_status run_join(struct mr_job *job, bool *ret_done, struct mr_err *err)
+{
+    char object[MR_OBJECT_NAME_SIZE];
+    mr_object_name_joined(job->claim, object);
+    const struct mr_format *format = mr_format_find(job->claim->new_format);
+    const struct mr_output_plan plan = {
+        .object = object, .file_name = job->claim->original_file, .format = format};
+    MR_AUTO(mr_unit_parts) struct mr_unit_parts parts = {0};
+    MR_AUTO(mr_output_set) struct mr_output_set *outputs = NULL;
+    MR_AUTO_JSON json_t *receipt = NULL;
+    if (!format)
+        return mr_fail(err, MR_INTERNAL, "newFormat is unknown to this worker: %s", job->claim->new_format);
+    MR_TRY(mr_units_parts(job->worker->db, job->claim, &parts, err));
+    MR_TRY(mr_output_set_new(job, &plan, &outputs, err));
+    enum mr_status status = make_output(job, &parts, outputs, &receipt, err);
+    if (status != MR_OK) {
+        drop_outputs(job, outputs);
+        return status;
+    }
+    struct mr_commit commit = {.receipt = receipt};
+    commit.outputs = mr_output_set_outputs(outputs, &commit.count);
+    MR_TRY(mr_job_commit(job, &commit, ret_done, err));
+    if (!*ret_done)
+        drop_outputs(job, outputs);
+    return MR_OK;
+}
+
+/* After a call that decides what a failure means, as in worker/job.c. */
+static enum mr_job_end end_unless_lost(struct mr_job *job, enum mr_status status, bool ours,
+                                       enum mr_job_end end, const struct mr_err *err)
+{
+    if (status == MR_OK)
+        return ours ? end : MR_JOB_LOST;
+    mr_log_err(job->log, MR_LOG_ERROR, "cannot give the lease of a unit back: it will expire", err, "{s:s}",
+               "wanted", mr_job_end_name(end));
+    return end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED || end == MR_JOB_UNCUT ? MR_JOB_RELEASED : end;
+}
+
+static enum mr_job_end release(struct mr_job *job, enum mr_release reason, enum mr_job_end end)
+{
+    struct mr_err err = {0};
+    struct mr_job_retries retries = {0};
+    bool ours = false;
+    enum mr_status status;
+    do
+        status = mr_unit_release(job->worker->db, job->claim, reason, &ours, &err);
+    while (mr_job_retry(job, status, &retries));
+    return end_unless_lost(job, status, ours || retries.wait_ms, end, &err);
+}
+
+/* A verdict says where it was met. */
+static enum mr_job_end fail(struct mr_job *job, enum mr_code code, const char *detail, enum mr_job_end end)
+{
+    char text[MR_ERR_MESSAGE_MAX], place[16];
+    struct mr_err err = {0};
+    struct mr_job_retries retries = {0};
+    bool ours = false;
+    enum mr_status status;
+    mr_unit_place(&job->claim->unit, place);
+    if (job->claim->unit.kind == MR_UNIT_JOIN)
+        snprintf(text, sizeof text, "%s", detail);
+    else
+        (void)!snprintf(text, sizeof text, "at %s: %s", place, detail);
+    do
+        status = mr_unit_fail(job->worker->db, job->claim, mr_code_name(code), text, &ours, &err);
+    while (mr_job_retry(job, status, &retries));
+    return end_unless_lost(job, status, ours || retries.wait_ms, end, &err);
+}
+
+static enum mr_job_end give_up(struct mr_job *job, const struct mr_err *cause)
+{
+    struct mr_err err = {0};
+    struct mr_message message = {0};
+    bool ours = false;
+    enum mr_status status =
+        mr_units_give_up(job->worker->db, job->claim, cause->message, &ours, &message, &err);
+    if (status == MR_OK && ours)
+        mr_publish_again(job->worker, &message, job->log);
+    return end_unless_lost(job, status, ours, MR_JOB_UNCUT, &err);
+}
+
+static bool is_given_up(const struct mr_job *job)
+{
+    int64_t age_ms = job->claim->queued_ms + (mr_time_monotonic_us() - job->started_us) / 1000;
+    return age_ms / 1000 >= job->worker->config->give_up_s;
+}
+
+static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
+{
+    if (mr_heartbeat_lost(job->heartbeat))
+        return MR_JOB_LOST;
+    if (cause->code == MR_CODE_UNIT_IMPOSSIBLE)
+        return give_up(job, cause);
+    if (mr_code_is_verdict(cause->code))
+        return fail(job, cause->code, cause->message, MR_JOB_FAILED);
+    if (mr_slots_stopping(&job->worker->slots))
+        return release(job, MR_RELEASE_STOP, MR_JOB_STOPPED);
+    if (atomic_load(&job->ticket->yields))
+        return release(job, MR_RELEASE_UNCOUNTED, MR_JOB_YIELDED);
+    if (cause->code == MR_CODE_CHILD_KILLED || cause->code == MR_CODE_CHILD_KILLED_FULL)
+        return release(job, MR_RELEASE_KILL, MR_JOB_RELEASED);
+    if (!is_given_up(job))
+        return release(job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
+    if (mr_code_row(cause->code)->places & MR_CODE_IN_TASK)
+        return fail(job, cause->code, cause->message, MR_JOB_EXHAUSTED);
+    return fail(job, MR_CODE_SERVICE_FAULT,
+                "service could not run the task for a long time: the input is not at fault",
+                MR_JOB_EXHAUSTED);
+}
+
+static enum mr_job_end run_with_heartbeat(struct mr_job *job, struct mr_err *ret_cause)
+{
+    MR_AUTO(mr_heartbeat) struct mr_heartbeat *heartbeat = NULL;
+    if (mr_heartbeat_start(job->worker->db, job->claim, job->worker->config->lease_seconds, job->log,
+                           &heartbeat, ret_cause) != MR_OK)
+        return release(job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
+    job->heartbeat = heartbeat;
+    bool done = false;
+    enum mr_status status =
+        (job->claim->unit.kind == MR_UNIT_JOIN ? run_join : run_video)(job, &done, ret_cause);
+    enum mr_job_end end = status != MR_OK ? settle(job, ret_cause) : done ? MR_JOB_COMMITTED : MR_JOB_LOST;
+    job->heartbeat = NULL;
+    return end;
+}
+
+enum mr_job_end mr_unit_run(struct mr_worker *worker, const struct mr_message *message,
+                            const struct mr_log *log, const struct mr_ticket *ticket)
+{
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    enum mr_claim_outcome outcome = MR_CLAIM_STALE;
+    struct mr_err err = {0}, cause = {0};
+    if (mr_job_claim(worker, mr_unit_claim, message, &outcome, &claim, &err) != MR_OK) {
+        mr_log_err(log, MR_LOG_ERROR, "cannot claim a unit", &err, "{s:I,s:I}", "task_id",
+                   (json_int_t)message->task_id, "unit", (json_int_t)message->id);
+        return MR_JOB_RELEASED;
+    }
+    enum mr_job_end end = mr_job_end_unclaimed(outcome);
+    bool ended = outcome == MR_CLAIM_EXHAUSTED;
+    if (outcome == MR_CLAIM_OURS) {
+        struct mr_job job = {.worker = worker,
+                             .claim = &claim,
+                             .log = log,
+                             .ticket = ticket,
+                             .started_us = mr_time_monotonic_us()};
+        end = run_with_heartbeat(&job, &cause);
+        mr_job_log_end(log, &claim, end, job.started_us, job.threads, &cause);
+        ended = end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED ||
+                (end == MR_JOB_COMMITTED && claim.unit.kind == MR_UNIT_JOIN);
+        ended = ended && claim.has_deliveries;
+    } else {
+        mr_job_log_unclaimed(log, message, end);
+    }
+    if (ended)
+        mr_deliver_announce(worker, message->task_id, log);
+    return end;
+}

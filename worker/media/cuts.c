@@ -1,0 +1,172 @@
+#include "worker/media/cuts.h"
+
+#include "worker/media/container.h"
+#include "worker/media/copy_rules.h"
+#include "worker/protocol.h"
+
+#include <libavutil/avstring.h>
+#include <libavutil/common.h>
+#include <string.h>
+
+#define MEGA 1e6
+/* Megapixels that libx264 encodes a second at "veryfast" on one core of a shared machine (work.h has the weights). */
+#define MEGAPIXELS_PER_SECOND 60.0
+
+static struct mr_video_plan plan_of(const struct mr_demuxer *input, const struct mr_cuts_wish *wish)
+{
+    struct mr_video_plan plan = {0};
+    struct mr_err ignored;
+    if (mr_video_plan(wish->spec, wish->options, input, wish->threads, &plan, &ignored) != MR_OK)
+        plan.codec = NULL;
+    return plan;
+}
+
+static bool is_copied(const struct mr_demuxer *input, const struct mr_cuts_wish *wish)
+{
+    return !mr_options_change(wish->options, MR_OF_VIDEO, true) &&
+           mr_copy_is_possible(input, input->video, wish->spec);
+}
+
+double mr_cuts_work_seconds(const struct mr_demuxer *input, const struct mr_cuts_wish *wish)
+{
+    if (!input->video || !mr_media_has_video(wish->spec) || input->estimated_us <= 0 ||
+        is_copied(input, wish))
+        return 0;
+    const struct mr_video_plan plan = plan_of(input, wish);
+    const AVCodecParameters *params = input->video->codecpar;
+    AVRational average = input->video->avg_frame_rate;
+    if (!plan.codec)
+        return 0;
+    double fps =
+        !plan.is_constant && average.num > 0 ? FFMIN(av_q2d(plan.fps), av_q2d(average)) : av_q2d(plan.fps);
+    double pixels = (double)params->width * params->height;
+    int64_t clip_us = FFMIN(input->estimated_us - wish->options->trim_start_us, wish->options->trim_us);
+    return mr_work_weight(plan.codec->name, wish->options->preset) * pixels * fps *
+           (double)FFMAX(clip_us, 0) / MEGA / MEGA / MEGAPIXELS_PER_SECOND;
+}
+
+/* Why such a file is not cut, or NULL. */
+static const char *input_objection(const struct mr_demuxer *input)
+{
+    const AVCodecParameters *params = input->video->codecpar;
+    const char *container = input->format->iformat->name;
+    if (strncmp(container, "mov,", 4) != 0 && strcmp(container, "matroska,webm") != 0)
+        return "its container has no index of key frames";
+    if (params->codec_id != AV_CODEC_ID_H264)
+        return "its video is not H.264";
+    if (params->field_order != AV_FIELD_PROGRESSIVE && params->field_order != AV_FIELD_UNKNOWN)
+        return "its video is interlaced";
+    if (input->joined_bytes || input->missing_bytes)
+        return "it does not end as its container says";
+    return NULL;
+}
+
+/* The same for what is asked for. */
+static const char *wish_objection(const struct mr_cuts_wish *wish, const struct mr_video_plan *plan)
+{
+    const struct mr_options *options = wish->options;
+    const char *muxer = wish->spec->muxer;
+    if (strcmp(muxer, "mp4") != 0 && strcmp(muxer, "webm") != 0)
+        return "its new format is neither mp4 nor webm";
+    if (!plan->codec ||
+        (strcmp(plan->codec->name, "libx264") != 0 && strcmp(plan->codec->name, "libvpx-vp9") != 0))
+        return "its new video is neither H.264 nor VP9";
+    if (options->bit_rate)
+        return "a bit rate is kept over the whole";
+    if (plan->is_constant)
+        return "it gets a constant frame rate";
+    if (options->trim_start_us || options->trim_us != INT64_MAX || options->split_us)
+        return "it is trimmed or split";
+    if (options->intro_us || options->outro_us || options->thumbnail_us >= 0)
+        return "it gets a logo or a thumbnail";
+    return NULL;
+}
+
+void mr_cuts_choose(const int64_t *key_us, size_t key_count, int64_t total_us, int64_t parts,
+                    struct mr_cuts *ret)
+{
+    int64_t step = total_us / FFMAX(FFMIN(parts, MR_CUTS_MAX), 1);
+    int64_t next = step - step / 8; /* a key frame a little early is as good as one that is late */
+    ret->from_us[0] = 0;
+    ret->count = 1;
+    for (size_t i = 0; i < key_count && ret->count < MR_CUTS_MAX; i++) {
+        if (key_us[i] < next || total_us - key_us[i] < step / 2 ||
+            key_us[i] - ret->from_us[ret->count - 1] < step / 2)
+            continue;
+        ret->from_us[ret->count++] = key_us[i];
+        next = key_us[i] + step - step / 8;
+    }
+    if (ret->count == 1)
+        ret->count = 0;
+}
+
+/* The times of the key frames that the index has; those of MP4 are of decoding, a little early. NULL: they do not rise, or
+ * there is no memory. */
+static int64_t *read_index(const struct mr_demuxer *indexed, AVStream *stream, size_t *ret_count)
+{
+    int count = avformat_index_get_entries_count(stream);
+    int64_t *key_us = av_malloc_array((size_t)FFMAX(count, 1), sizeof *key_us);
+    int64_t before = INT64_MIN;
+    *ret_count = 0;
+    for (int i = 0; key_us && i < count; i++) {
+        const AVIndexEntry *entry = avformat_index_get_entry(stream, i);
+        if (!entry || !(entry->flags & AVINDEX_KEYFRAME) || entry->flags & AVINDEX_DISCARD_FRAME)
+            continue;
+        int64_t at = av_rescale_q(entry->timestamp, stream->time_base, AV_TIME_BASE_Q) - indexed->start_us;
+        if (at <= before) {
+            av_freep(&key_us);
+            break;
+        }
+        key_us[(*ret_count)++] = before = at;
+    }
+    return key_us;
+}
+
+static void choose(const struct mr_demuxer *indexed, int64_t total_us, int64_t parts, struct mr_cuts *ret)
+{
+    size_t count = 0;
+    int64_t *key_us = read_index(indexed, indexed->video, &count);
+    if (key_us)
+        mr_cuts_choose(key_us, count, total_us, parts, ret);
+    if (ret->count == 0)
+        av_strlcpy(ret->why, key_us ? "it has too few key frames" : "its index is out of order",
+                   sizeof ret->why);
+    av_free(key_us);
+}
+
+/* Matroska's index is read when one first seeks. */
+static enum mr_status plan_from_index(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,
+                                      int64_t parts, struct mr_cuts *ret, struct mr_err *err)
+{
+    const struct mr_selection selection = {.wants = MR_WANT_VIDEO};
+    MR_AUTO(mr_source) struct mr_source source = {0};
+    MR_AUTO(mr_demuxer) struct mr_demuxer indexed = {0};
+    MR_TRY(mr_source_open(&source, input->source->fds, MR_SOURCE_INPUT, input->source->size, err));
+    MR_TRY(mr_demuxer_open(&indexed, &source, wish->name, &selection, 0, err));
+    if (!indexed.video || avformat_seek_file(indexed.format, -1, INT64_MIN,
+                                             indexed.start_us + input->estimated_us / 2, INT64_MAX, 0) < 0) {
+        av_strlcpy(ret->why, "its index cannot be used", sizeof ret->why);
+        return MR_OK;
+    }
+    indexed.start_us = input->start_us; /* of all streams that are taken */
+    choose(&indexed, input->estimated_us, parts, ret);
+    return MR_OK;
+}
+
+enum mr_status mr_cuts_plan(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,
+                            struct mr_cuts *ret, struct mr_err *err)
+{
+    *ret = (struct mr_cuts){.count = 0};
+    double seconds = mr_cuts_work_seconds(input, wish);
+    if (seconds <= (double)wish->unit_seconds)
+        return MR_OK;
+    const struct mr_video_plan plan = plan_of(input, wish);
+    const char *objection = input_objection(input);
+    objection = objection ? objection : wish_objection(wish, &plan);
+    if (objection) {
+        av_strlcpy(ret->why, objection, sizeof ret->why);
+        return MR_OK;
+    }
+    double parts = seconds / (double)wish->unit_seconds + 1;
+    return plan_from_index(input, wish, (int64_t)FFMIN(parts, MR_CUTS_MAX), ret, err);
+}

@@ -1,0 +1,41 @@
+/*
+ * Whether a conversion is so long that it is cut into units, and where (docs/decisions/0010-units.md). Where the cuts are
+ * decides how much is decoded twice, never what comes out: each frame belongs to the unit whose range holds its time. Used
+ * by one thread.
+ */
+#ifndef MR_WORKER_MEDIA_CUTS_H
+#define MR_WORKER_MEDIA_CUTS_H
+
+#include "worker/media/pipeline.h"
+
+enum { MR_CUTS_MAX = 500, MR_CUTS_WHY_MAX = 100 };
+
+struct mr_cuts {
+    int64_t from_us[MR_CUTS_MAX]; /* of the clip; the first is 0 */
+    size_t count;                 /* 0: it is not cut */
+    char why[MR_CUTS_WHY_MAX];    /* why not, although it is long; "": it is short */
+};
+
+/* What the conversion asks of the cuts. */
+struct mr_cuts_wish {
+    const struct mr_media_format *spec;
+    const struct mr_options *options;
+    const char *name; /* of the input; a hint, or NULL */
+    int64_t unit_seconds;
+    int threads;
+};
+
+/* The work of a core in seconds, roughly; 0: it cannot be told. */
+double mr_cuts_work_seconds(const struct mr_demuxer *input, const struct mr_cuts_wish *wish);
+
+/* Chooses cuts among rising times of key frames, on the clip: parts of about total_us / parts, none shorter than half of
+ * that. */
+void mr_cuts_choose(const int64_t *key_us, size_t key_count, int64_t total_us, int64_t parts,
+                    struct mr_cuts *ret);
+
+/* Reads nothing of `input` that its demuxer has not read: the index of a container that keeps it at the end is looked up in a
+ * demuxer of its own. */
+MR_MUST_CHECK enum mr_status mr_cuts_plan(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,
+                                          struct mr_cuts *ret, struct mr_err *err);
+
+#endif

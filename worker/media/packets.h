@@ -1,0 +1,74 @@
+/*
+ * The intermediate object of a unit (docs/decisions/0010-units.md): the packets of one encoder with their time stamps, as the
+ * join reads them back. Both ends are children of one release; what is read is checked as any other input, since another
+ * child, which decoded hostile bytes, has written it.
+ *
+ *   struct mr_packets_head, then the encoder's header (extradata)
+ *   struct mr_packets_packet, then its bytes, for each packet in the order of decoding
+ *   struct mr_packets_packet with size -1; its pts is the number of packets
+ *
+ * Used by one thread.
+ */
+#ifndef MR_WORKER_MEDIA_PACKETS_H
+#define MR_WORKER_MEDIA_PACKETS_H
+
+#include "worker/media/source.h"
+
+#include <stdint.h>
+
+/* Writes the packets of a unit, as output 0. */
+struct mr_packets_writer {
+    const struct mr_sandbox_fds *fds;
+    int64_t offset; /* of the output */
+    uint8_t *buffer;
+    size_t buffered;
+    int64_t count;
+    int64_t last_pts; /* the latest; INT64_MIN: none */
+};
+MR_MUST_CHECK enum mr_status mr_packets_begin(struct mr_packets_writer *writer,
+                                              const struct mr_sandbox_fds *fds, const AVCodecContext *encoder,
+                                              struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_packets_write(struct mr_packets_writer *writer, const AVPacket *packet,
+                                              struct mr_err *err);
+MR_MUST_CHECK enum mr_status mr_packets_end(struct mr_packets_writer *writer, struct mr_err *err);
+void mr_packets_writer_free(struct mr_packets_writer *writer);
+MR_DEFINE_VALUE_CLEANUP(mr_packets_writer, mr_packets_writer_free)
+
+/* What a join is told of an intermediate object. */
+struct mr_packets_part {
+    int64_t size; /* bytes */
+    int64_t count;
+    int64_t last_pts;
+};
+
+/* Reads those of several units, one behind the other in the source MR_SOURCE_UNITS. */
+struct mr_packets_reader {
+    const struct mr_sandbox_fds *fds; /* set by the caller, as the next two; not owned */
+    const struct mr_packets_part *parts;
+    size_t part_count;
+
+    const AVCodecContext *encoder; /* one with the same settings, whose header all parts must have */
+    size_t part;                   /* the next to open */
+    bool is_open;
+    struct mr_source source; /* of the part before, if it is open */
+    int64_t base;            /* where the next part begins */
+    int64_t left;            /* packets of the open part */
+    int64_t floor;           /* the latest time stamp of the parts before */
+    int64_t last_dts;
+    int64_t taken;    /* of all parts */
+    int64_t count;    /* of all parts */
+    int64_t last_pts; /* the latest of all */
+    AVPacket *next;   /* read ahead; NULL: not yet, or the end */
+};
+void mr_packets_reader_init(struct mr_packets_reader *reader, const AVCodecContext *encoder);
+void mr_packets_reader_free(struct mr_packets_reader *reader);
+MR_DEFINE_VALUE_CLEANUP(mr_packets_reader, mr_packets_reader_free)
+
+/* The next packet, which stays the reader's; *ret NULL: there are no more. Code: unit_impossible, if the units do not fit
+ * together. */
+MR_MUST_CHECK enum mr_status mr_packets_peek(struct mr_packets_reader *reader, const AVPacket **ret,
+                                             struct mr_err *err);
+/* Hands the peeked packet over; the caller frees it. */
+AVPacket *mr_packets_take(struct mr_packets_reader *reader);
+
+#endif
