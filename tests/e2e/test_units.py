@@ -1,0 +1,107 @@
+"""Long conversions are cut into units, which run on several workers. UNIT_SECONDS is small here, so that a short clip is long."""
+
+import json
+import re
+import signal
+import subprocess
+
+import pytest
+
+from harness import measure, video_output
+from harness.media import ffmpeg
+from harness.waiting import wait_for
+
+SIZE, SECONDS = "320x240", 24
+
+
+@pytest.fixture(scope="module")
+def cutting(shared_stack, workdir, postgres):
+    """Two workers with one slot each, which cut what the shared stack makes as one job."""
+    from harness.stack import Stack  # pylint: disable=import-outside-toplevel
+    directory = workdir / "cutting"
+    directory.mkdir()
+    stack = Stack(directory, postgres, workers=2, worker_settings={
+        "UNIT_SECONDS": 1, "SLOTS": 1, "LEASE_SECONDS": 3, "MAX_OUTPUT_BYTES": 8_000_000})
+    try:
+        yield stack.start()
+    finally:
+        stack.stop()
+
+
+@pytest.fixture(scope="module")
+def cut_user(cutting):
+    return cutting.client()
+
+
+def clip(media, name, *encoding, seconds=SECONDS, source="testsrc2", video=()):
+    return media.once(name, lambda path: ffmpeg(
+        "-f", "lavfi", "-i", f"{source}=size={SIZE}:rate=30:duration={seconds}", "-f", "lavfi", "-i",
+        f"aevalsrc=0.3*sin(440*2*PI*t)*sin(t):d={seconds}", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac",
+        "-metadata", "title=Units", *video, *encoding, path))
+
+
+@pytest.fixture(scope="module")
+def film(media):
+    """Closed groups of a second, with B-frames."""
+    return clip(media, "units-film.mp4", "-bf", "2", "-g", "30")
+
+
+@pytest.fixture(scope="module")
+def odd_film(media):
+    """Matroska with open groups and frames at irregular times."""
+    return clip(media, "units-odd.mkv", "-bf", "3", "-x264-params", "open-gop=1:keyint=40", "-fps_mode", "vfr",
+                video=("-vf", "select='mod(n,7)*mod(n,11)'"))
+
+
+def frames(path):
+    """(time, time of decoding, size, key) of each packet of video, and a digest of each packet of audio, as ffprobe reads them."""
+    shown = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "frame=pts,pkt_duration,key_frame",
+                            "-of", "csv=p=0", str(path)], capture_output=True, text=True, check=True).stdout.split()
+    return shown
+
+
+def digest(path, stream):
+    done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-i", str(path), "-map", f"0:{stream}", "-f", "md5", "-"],
+                          capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def times(path):
+    return [line.split(",")[1] for line in frames(path)]
+
+
+def psnr(path, source, shape=""):
+    done = subprocess.run(["ffmpeg", "-nostdin", "-i", str(path), "-i", str(source), "-lavfi", "[0:v][1:v]psnr=stats_file=-",
+                           "-f", "null", "-"], capture_output=True, text=True, check=True)
+    values = [min(float(found), 60) for found in re.findall(r"psnr_avg:([0-9.inf]+)", done.stdout)]
+    return sum(values) / len(values), min(values)
+
+
+def both(cut_user, same_user, path, new_format, directory, **options):
+    made = []
+    for user, name in ((cut_user, "cut"), (same_user, "whole")):
+        (directory / name).mkdir()
+        made.append(video_output.make(user, path, new_format, directory / name, **options))
+    return made
+
+
+@pytest.mark.parametrize("new_format, source, options", [
+    ("mp4", "film", {"crf": 25, "preset": "fast"}), ("mp4", "odd_film", {"crf": 23, "preset": "medium"}),
+    ("webm", "film", {"crf": 35})])
+def test_units_give_what_one_run_gives(cut_user, same_user, new_format, source, options, tmp_path, request):
+    source = request.getfixturevalue(source)
+    (cut_task, cut), (whole_task, whole) = both(cut_user, same_user, source, new_format, tmp_path, **options)
+    receipt = cut_task["receipt"]
+    assert receipt["units"] > 2 and receipt["wall_seconds"] > 0 and "units" not in whole_task["receipt"]
+    assert times(cut) == times(whole)
+    assert digest(cut, "a") == digest(whole, "a")
+    cut_info, whole_info = measure.probe(cut), measure.probe(whole)
+    assert [stream.get("extradata_hash") for stream in cut_info["streams"]] == [
+        stream.get("extradata_hash") for stream in whole_info["streams"]]
+    assert cut_info["format"]["duration"] == whole_info["format"]["duration"]
+    assert cut.stat().st_size == pytest.approx(whole.stat().st_size, rel=0.05)
+    (mean, worst), (whole_mean, whole_worst) = psnr(cut, source), psnr(whole, source)
+    assert mean == pytest.approx(whole_mean, abs=0.2)
+    assert worst > whole_worst - 1
+    same = ("kept", "changed", "dropped", "warnings", "loudness", "input", "copied")
+    assert {key: receipt[key] for key in same} == {key: whole_task["receipt"][key] for key in same}
