@@ -102,10 +102,25 @@ static enum mr_status publish_deliveries(struct mr_web *web, int64_t *total, str
     return publish_owed(web, &deliveries, total, err);
 }
 
+static enum mr_status normal_units_due(struct mr_db *db, int64_t republish_after_s, struct mr_message *due,
+                                       size_t max, size_t *ret_count, struct mr_err *err)
+{
+    return mr_units_due(db, false, republish_after_s, due, max, ret_count, err);
+}
+
+static enum mr_status high_units_due(struct mr_db *db, int64_t republish_after_s, struct mr_message *due,
+                                     size_t max, size_t *ret_count, struct mr_err *err)
+{
+    return mr_units_due(db, true, republish_after_s, due, max, ret_count, err);
+}
+
 static enum mr_status publish_units(struct mr_web *web, int64_t *total, struct mr_err *err)
 {
-    static const struct owed units = {mr_units_due, mr_units_mark};
-    return publish_owed(web, &units, total, err);
+    static const struct owed normal = {normal_units_due, mr_units_mark},
+                             high = {high_units_due, mr_units_mark};
+    enum mr_status of_normal = publish_owed(web, &normal, total, err);
+    enum mr_status of_high = publish_owed(web, &high, total, of_normal == MR_OK ? err : NULL);
+    return of_normal == MR_OK ? of_high : of_normal;
 }
 
 /* An object that cannot be deleted waits, so that it does not keep the others: it may be under a hold. */

@@ -205,6 +205,9 @@ void mr_job_log_end(const struct mr_log *log, const struct mr_claim *claim, enum
     /* A verdict that only a bug of the service can give is for the operators. */
     enum mr_severity severity = cause->status == MR_INTERNAL ? MR_LOG_ERROR : ends[end].severity;
     double seconds = (double)(mr_time_monotonic_us() - started_us) / 1e6;
+    /* What a unit has made ends no task. */
+    bool is_part = claim->unit.n && claim->unit.kind != MR_UNIT_JOIN && end == MR_JOB_COMMITTED;
+    const char *line = is_part ? "unit" : "job";
 #define FIELDS                                                                                               \
     "end", ends[end].name, "task_id", (json_int_t)claim->task_id, "generation",                              \
         (json_int_t)claim->generation, "unit", (json_int_t)claim->unit.n, "kind", claim->kind, "format",     \
@@ -212,9 +215,9 @@ void mr_job_log_end(const struct mr_log *log, const struct mr_claim *claim, enum
         (json_int_t)claim->interruptions, "fence", (json_int_t)claim->fence, "threads", threads,             \
         "queue_seconds", (double)claim->queued_ms / 1e3, "seconds", seconds
     if (cause->status != MR_OK)
-        mr_log_err(log, severity, "job", cause, fields, FIELDS);
+        mr_log_err(log, severity, line, cause, fields, FIELDS);
     else
-        mr_log_write(log, severity, "job", fields, FIELDS);
+        mr_log_write(log, severity, line, fields, FIELDS);
 #undef FIELDS
 }
 

@@ -8,7 +8,7 @@
  *                               parent → child: mr_range_reply, then reply.len bytes
  *             One request at a time. len 0 is the end of the file. A parent that cannot read does not answer
  *             but kills, so for the child a closed socket is its own end. A request names its source: the
- *             input, or the logo.
+ *             input, the logo, or the units.
  *   output    (pipe)            child → parent: mr_output_frame, then frame.len bytes
  *             The body first: from some offset H upwards without a gap. Then, if H > 0, the head: from 0 to
  *             H without a gap. (Muxers patch their head at the end; the child keeps it until then.) A head

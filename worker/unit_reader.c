@@ -36,8 +36,8 @@ enum mr_status mr_unit_reader_read(struct mr_unit_reader *reader, int64_t offset
         if (offset < size) {
             MR_TRY(open_part(reader, i, err));
             enum mr_status status = mr_read_ahead_read(reader->open, offset, buf, len, ret_len, err);
-            if (status == MR_NOT_FOUND) /* lost, or the task has just ended */
-                return mr_fail(err, MR_UNAVAILABLE, "intermediate object of a unit is gone");
+            if (status == MR_NOT_FOUND) /* lost by us, unless the task has just ended */
+                return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "what a unit has made is lost");
             return status == MR_OK ? MR_OK : mr_wrap(err, status, "read a unit");
         }
         offset -= size;

@@ -99,10 +99,11 @@ MR_MUST_CHECK enum mr_status mr_units_parts(struct mr_db *db, const struct mr_cl
 MR_MUST_CHECK enum mr_status mr_units_owed(struct mr_db *db, const struct mr_claim *claim,
                                            struct mr_message *owed, size_t max, size_t *ret_count,
                                            struct mr_err *err);
-/* For the sweep: those of all tasks that are owed for 5 s, were published longer than republish_after_s ago, or whose lease
- * has expired. */
-MR_MUST_CHECK enum mr_status mr_units_due(struct mr_db *db, int64_t republish_after_s, struct mr_message *due,
-                                          size_t max, size_t *ret_count, struct mr_err *err);
+/* For the sweep: those of all tasks that are owed for 5 s, were published republish_after_s ago (of one that waits, up to 5
+ * times that), or whose lease has expired. Of tasks with this priority. */
+MR_MUST_CHECK enum mr_status mr_units_due(struct mr_db *db, bool high, int64_t republish_after_s,
+                                          struct mr_message *due, size_t max, size_t *ret_count,
+                                          struct mr_err *err);
 MR_MUST_CHECK enum mr_status mr_units_mark(struct mr_db *db, const struct mr_message *messages, size_t count,
                                            struct mr_err *err);
 

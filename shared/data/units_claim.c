@@ -175,28 +175,26 @@ enum mr_status mr_units_owed(struct mr_db *db, const struct mr_claim *claim, str
     return MR_OK;
 }
 
-enum mr_status mr_units_due(struct mr_db *db, int64_t republish_after_s, struct mr_message *due, size_t max,
-                            size_t *ret_count, struct mr_err *err)
+enum mr_status mr_units_due(struct mr_db *db, bool high, int64_t republish_after_s, struct mr_message *due,
+                            size_t max, size_t *ret_count, struct mr_err *err)
 {
-    /* All of one call are of one lane, as mr_publish wants them: those of the oldest. */
     static const struct mr_statement look = {
         "units_due",
-        "WITH due AS MATERIALIZED (SELECT" MESSAGE_COLUMNS ", u.made_at FROM units u, tasks t"
+        "SELECT" MESSAGE_COLUMNS " FROM units u, tasks t"
         " WHERE u.state IN ('waiting', 'running') AND t.id = u.task_id AND t.fence = u.plan"
-        " AND t.status = 'processing' AND CASE u.state WHEN 'waiting' THEN"
+        " AND t.status = 'processing' AND t.priority = $3 AND CASE u.state WHEN 'waiting' THEN"
         " (u.published_at IS NULL AND u.made_at < now() - interval '5 s')"
-        " OR u.published_at < now() - make_interval(secs => $1::int)"
+        " OR u.published_at < now() - greatest(make_interval(secs => $1::int),"
+        " least(5 * make_interval(secs => $1::int), u.published_at - u.made_at))"
         " ELSE u.lease_expires_at < now() AND (u.published_at IS NULL OR u.published_at < u.lease_expires_at"
-        " OR u.published_at < now() - make_interval(secs => $1::int)) END)"
-        " SELECT id, kind, generation, high, traceparent, n FROM due"
-        " WHERE high = (SELECT high FROM due ORDER BY made_at, id, n LIMIT 1)"
-        " ORDER BY made_at, id, n LIMIT $2::int",
-        2};
+        " OR u.published_at < now() - make_interval(secs => $1::int)) END"
+        " ORDER BY u.made_at, u.task_id, u.n LIMIT $2::int",
+        3};
     char after[MR_INT64_TEXT_MAX], limit[MR_INT64_TEXT_MAX];
     mr_int64_text(republish_after_s, after);
     mr_int64_text((int64_t)max, limit);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec(db, &look, (const char *const[]){after, limit}, &rows, err));
+    MR_TRY(mr_db_exec(db, &look, (const char *const[]){after, limit, high ? "high" : "normal"}, &rows, err));
     take_messages(rows, due, ret_count);
     return MR_OK;
 }
@@ -211,8 +209,10 @@ enum mr_status mr_units_mark(struct mr_db *db, const struct mr_message *messages
 {
     static const struct mr_statement mark = {
         "units_mark",
-        "UPDATE units u SET published_at = now() FROM unnest($1::bigint[], $2::int[]) AS m (id, n)"
-        " WHERE u.task_id = m.id AND u.n = m.n AND u.state IN ('waiting', 'running')",
+        "WITH m AS (SELECT u.task_id, u.n FROM unnest($1::bigint[], $2::int[]) AS m (id, n), units u"
+        " WHERE u.task_id = m.id AND u.n = m.n AND u.state IN ('waiting', 'running')"
+        " ORDER BY u.task_id, u.n FOR UPDATE OF u)"
+        " UPDATE units u SET published_at = now() FROM m WHERE u.task_id = m.task_id AND u.n = m.n",
         2};
     MR_AUTO(mr_buf) struct mr_buf ids = MR_BUF_INIT(ARRAY_TEXT_MAX);
     MR_AUTO(mr_buf) struct mr_buf numbers = MR_BUF_INIT(ARRAY_TEXT_MAX);

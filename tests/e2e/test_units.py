@@ -105,3 +105,81 @@ def test_units_give_what_one_run_gives(cut_user, same_user, new_format, source, 
     assert worst > whole_worst - 1
     same = ("kept", "changed", "dropped", "warnings", "loudness", "input", "copied")
     assert {key: receipt[key] for key in same} == {key: whole_task["receipt"][key] for key in same}
+
+
+def units_of(stack, task):
+    return stack.sql(f"SELECT n, kind, state FROM units WHERE task_id = {task['id']} ORDER BY n")
+
+
+def records(stack, task):
+    """The lines of the units' ends, of all workers."""
+    return [(worker.name, record) for worker in stack.workers for record in worker.records()
+            if record.get("task_id") == task["id"] and record.get("unit")]
+
+
+def objects(stack, prefix):
+    import requests  # pylint: disable=import-outside-toplevel
+    found = requests.get(f"{stack.emulator.url}/storage/v1/b/mediarun-test/o", params={"prefix": prefix}, timeout=10).json()
+    return [item["name"] for item in found.get("items", [])]
+
+
+def nothing_is_left(stack, task):
+    """Neither rows nor objects, once the sweep has run."""
+    assert not units_of(stack, task)
+    stack.sweep_whole()
+    assert not objects(stack, f"units/{task['file_id']}")
+
+
+def upload(user, path, new_format, **options):
+    return user.upload(path, new_format, options=json.dumps(options))
+
+
+def running(stack, task):
+    return wait_for(lambda: len([1 for _, record in records(stack, task)]) and units_of(stack, task), "a unit that is done", 60)
+
+
+def test_workers_share_a_task_and_one_dies(cutting, cut_user, film, tmp_path):
+    task = upload(cut_user, film, "mp4", crf=24, preset="slow")
+    running(cutting, task)
+    victim = cutting.workers[1]
+    victim.signal(signal.SIGKILL)
+    victim.wait()
+    before = [(name, record) for name, record in records(cutting, task) if name == victim.name]
+    victim.start()
+    done = cut_user.finish(task, 120)
+    ends = before + [end for end in records(cutting, task) if end not in before]
+    committed = [record["unit"] for _, record in ends if record["end"] == "committed"]
+    assert sorted(committed) == list(range(1, done["receipt"]["units"] + 1)), "each unit is made once"
+    assert len({name for name, _ in ends}) == 2
+    assert len(times(video_output.fetch(cut_user, done, tmp_path))) == SECONDS * 30
+    nothing_is_left(cutting, task)
+
+
+def test_cancel_stops_all_units(cutting, cut_user, film):
+    task = upload(cut_user, film, "mp4", crf=24, preset="slow")
+    wait_for(lambda: any("running" in str(row) for row in units_of(cutting, task)), "a unit that runs", 30)
+    assert cut_user.post(f"/api/tasks/{task['id']}/cancel").status_code == 200
+    wait_for(lambda: not [1 for worker in cutting.workers for pid in worker.descendants()[1:]], "the end of the units", 2)
+    nothing_is_left(cutting, task)
+
+
+def test_a_unit_that_fails_ends_the_task(cutting, cut_user, media):
+    noise = clip(media, "units-noise.mp4", "-g", "30", "-vf", "noise=alls=100:allf=t:enable='gte(t,6)'", seconds=12)
+    task = cut_user.wait(upload(cut_user, noise, "mp4", crf=0, preset="slow"), 60)
+    assert task["status"] == "failed" and task["error"]["code"] == "resource_limit"
+    assert re.match(r"at 00:00:\d\d: output is larger than", task["error"]["detail"])
+    nothing_is_left(cutting, task)
+
+
+def test_what_cannot_be_cut_runs_as_one_job(cutting, cut_user, film, tmp_path):
+    data = bytearray(film.read_bytes())
+    middle = len(data) // 2
+    data[middle:middle + 3000] = bytes(3000)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(data)
+    task = cut_user.finish(upload(cut_user, broken, "mp4", crf=25, preset="fast"), 60)
+    assert task["receipt"]["uncut"] == "packets are damaged" and "units" not in task["receipt"]
+    assert {warning["code"] for warning in task["receipt"]["warnings"]} == {"damaged_packets"}
+    nothing_is_left(cutting, task)
+    task = cut_user.finish(upload(cut_user, film, "mp4", bitrate=400_000, preset="fast"), 60)
+    assert task["receipt"]["uncut"] == "a bit rate is kept over the whole"

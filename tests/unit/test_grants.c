@@ -72,6 +72,7 @@ static void each_login_has_these_rights(void **state)
                    "records.users: SELECT DELETE\n"
                    "stray_objects: SELECT INSERT UPDATE DELETE\n"
                    "tasks: SELECT INSERT UPDATE DELETE\n"
+                   "units: SELECT UPDATE\n"
                    "uploads: SELECT INSERT UPDATE DELETE\n"
                    "user_usage: SELECT\n"
                    "users: SELECT INSERT UPDATE"},
@@ -85,7 +86,8 @@ static void each_login_has_these_rights(void **state)
                       "records.runs: SELECT INSERT UPDATE DELETE\n"
                       "records.users: SELECT INSERT DELETE\n"
                       "stray_objects: SELECT INSERT UPDATE DELETE\n"
-                      "tasks: SELECT UPDATE"},
+                      "tasks: SELECT UPDATE\n"
+                      "units: SELECT INSERT UPDATE"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct mr_err err = {0};

@@ -15,8 +15,9 @@ struct mr_packets_head {
     int32_t codec; /* enum AVCodecID */
     int32_t base_num, base_den;
     int32_t width, height;
+    int32_t sar_num, sar_den;
+    int32_t range, space, primaries, transfer, chroma;
     int32_t header_size;
-    int32_t zero;
 };
 static const char magic[8] = "mrunit\r\n";
 
@@ -58,6 +59,13 @@ static struct mr_packets_head head_of(const AVCodecContext *encoder)
                                    .base_den = encoder->time_base.den,
                                    .width = encoder->width,
                                    .height = encoder->height,
+                                   .sar_num = encoder->sample_aspect_ratio.num,
+                                   .sar_den = encoder->sample_aspect_ratio.den,
+                                   .range = (int32_t)encoder->color_range,
+                                   .space = (int32_t)encoder->colorspace,
+                                   .primaries = (int32_t)encoder->color_primaries,
+                                   .transfer = (int32_t)encoder->color_trc,
+                                   .chroma = (int32_t)encoder->chroma_sample_location,
                                    .header_size = encoder->extradata_size};
     memcpy(head.magic, magic, sizeof magic);
     return head;
