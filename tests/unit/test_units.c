@@ -91,16 +91,14 @@ static void assert_units(const struct mr_claim *task, const char *expected)
 {
     char id[32];
     snprintf(id, sizeof id, "%" PRId64, task->task_id);
-    assert_answer(
-        expected,
-        "SELECT coalesce(string_agg(state, ' ' ORDER BY n), '') AS answer FROM units WHERE task_id = %s", id);
+    assert_answer(expected,
+                  "SELECT coalesce(string_agg(state, ' ' ORDER BY n), '') FROM units WHERE task_id = ", id);
 }
 
 static void assert_orphaned(const char *object, const char *expected)
 {
     assert_answer(expected,
-                  "SELECT count(*) AS answer FROM stray_objects WHERE delete_after <= now() AND name = '%s'",
-                  object);
+                  "SELECT count(*) FROM stray_objects WHERE delete_after <= now() AND name = ", object);
 }
 
 static void finish_all(const struct mr_claim *task, const char *prefix)
@@ -370,12 +368,14 @@ static void any_order_of_steps_ends_right(void **state)
                 (void)heartbeat(unit, 500);
                 continue;
             }
+            char object[64];
+            snprintf(object, sizeof object, "units/any-%u-%d", seed, step);
             if (act == 3)
                 (void)release(unit, MR_RELEASE_UNCOUNTED);
             else if (n == JOIN)
-                made[n] += task_commit(unit, "results/any");
+                made[n] += task_commit(unit, object);
             else
-                made[n] += finish(unit, "units/any", &join);
+                made[n] += finish(unit, object, &join);
             mr_claim_free(unit);
         }
         assert_true(made[JOIN] <= 1);
@@ -385,7 +385,6 @@ static void any_order_of_steps_ends_right(void **state)
             assert_units(&task, "");
         for (size_t i = 0; i < 3; i++)
             mr_claim_free(&held[i]);
-        run_sql("WITH d AS (DELETE FROM outputs RETURNING 1) SELECT 1 AS answer");
     }
 }
 
@@ -398,7 +397,7 @@ static void a_clip_is_cut_at_key_frames(void **state)
         int64_t from[6];
     } table[] = {
         {{0, 10, 20, 30, 40, 50, 60, 70, 80, 90}, 100, 2, 10, 2, {0, 50}},
-        {{0, 10, 20, 30, 40, 50, 60, 70, 80, 90}, 100, 4, 10, 4, {0, 30, 60, 90 - 10}},
+        {{0, 10, 20, 30, 40, 50, 60, 70, 80, 90}, 100, 4, 10, 4, {0, 30, 50, 80}},
         {{0}, 100, 4, 1, 0, {0}},                      /* one key frame in all */
         {{0}, 100, 4, 0, 0, {0}},                      /* none */
         {{0, 99}, 100, 4, 2, 0, {0}},                  /* a sliver is no unit */

@@ -86,15 +86,15 @@ void mr_cuts_choose(const int64_t *key_us, size_t key_count, int64_t total_us, i
                     struct mr_cuts *ret)
 {
     int64_t step = total_us / FFMAX(FFMIN(parts, MR_CUTS_MAX), 1);
-    int64_t next = step - step / 8; /* a key frame a little early is as good as one that is late */
     ret->from_us[0] = 0;
     ret->count = 1;
     for (size_t i = 0; i < key_count && ret->count < MR_CUTS_MAX; i++) {
+        /* A key frame a little early is as good as one that is late. */
+        int64_t next = (int64_t)ret->count * step - step / 8;
         if (key_us[i] < next || total_us - key_us[i] < step / 2 ||
             key_us[i] - ret->from_us[ret->count - 1] < step / 2)
             continue;
         ret->from_us[ret->count++] = key_us[i];
-        next = key_us[i] + step - step / 8;
     }
     if (ret->count == 1)
         ret->count = 0;
