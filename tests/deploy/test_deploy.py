@@ -55,7 +55,7 @@ def test_bucket(world):
         "cors": [{"origin": ["*"], "method": ["GET", "HEAD"], "maxAgeSeconds": 3600,
                   "responseHeader": ["Content-Type", "Content-Length", "Content-Range", "Content-Disposition", "Range", "ETag"]}],
         "lifecycle.rule": [
-            {"action": {"type": "Delete"}, "condition": {"age": 30, "matchesPrefix": ["inputs/", "results/"]}},
+            {"action": {"type": "Delete"}, "condition": {"age": 30, "matchesPrefix": ["inputs/", "results/", "units/"]}},
             {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 7}}]})
 
 
