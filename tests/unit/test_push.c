@@ -16,7 +16,8 @@ static void every_end_has_its_answer(void **state)
     } table[] = {
         {MR_JOB_COMMITTED, 204}, {MR_JOB_FAILED, 204}, {MR_JOB_EXHAUSTED, 204}, {MR_JOB_STALE, 204},
         {MR_JOB_ELSEWHERE, 204}, {MR_JOB_LOST, 204},   {MR_JOB_RELEASED, 503},  {MR_JOB_STOPPED, 429},
-        {MR_JOB_DEFERRED, 204},  {MR_JOB_BUSY, 429},   {MR_JOB_YIELDED, 429},
+        {MR_JOB_DEFERRED, 204},  {MR_JOB_BUSY, 429},   {MR_JOB_YIELDED, 429},   {MR_JOB_CUT, 204},
+        {MR_JOB_UNCUT, 204},
     };
     assert_int_equal(sizeof table / sizeof *table, MR_JOB_ENDS);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
