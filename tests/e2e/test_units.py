@@ -101,7 +101,7 @@ def both(cut_user, same_user, path, new_format, directory, **options):
 
 @pytest.mark.parametrize("new_format, source, options", [
     ("mp4", "film", {"crf": 25, "preset": "fast"}), ("mp4", "odd_film", {"crf": 23, "preset": "slow"}),
-    ("webm", "film", {"crf": 35})])
+    ("webm", "film", {"crf": 35, "waveform": {"points": 100}})])
 def test_units_give_what_one_run_gives(cut_user, same_user, new_format, source, options, tmp_path, request):
     source = request.getfixturevalue(source)
     (cut_task, cut), (whole_task, whole) = both(cut_user, same_user, source, new_format, tmp_path, **options)
@@ -109,6 +109,9 @@ def test_units_give_what_one_run_gives(cut_user, same_user, new_format, source, 
     assert receipt["units"] > 2 and receipt["wall_seconds"] > 0 and "units" not in whole_task["receipt"]
     assert times(cut) == times(whole)
     assert digest(cut, "a") == digest(whole, "a")
+    if "waveform" in options:
+        drawn = [user.get(task["outputs"][1]["url"]).json() for user, task in ((cut_user, cut_task), (same_user, whole_task))]
+        assert drawn[0] == drawn[1]
     assert stream_facts(cut) == stream_facts(whole)
     assert cut.stat().st_size == pytest.approx(whole.stat().st_size, rel=0.05)
     (mean, worst), (whole_mean, whole_worst) = psnr(cut, source), psnr(whole, source)

@@ -42,6 +42,11 @@ static enum mr_status spec_of(const struct mr_claim *claim, json_t **ret, struct
     return *ret ? MR_OK : mr_fail_oom(err);
 }
 
+static bool has_option(const json_t *spec, const char *name)
+{
+    return json_object_get(json_object_get(spec, "options"), name) != NULL;
+}
+
 /* Repeats as mr_job_retry says, which is safe (units.h). */
 static enum mr_status finish(struct mr_job *job, const struct mr_output *output, const json_t *report,
                              bool *ret_ours, int64_t *ret_join, struct mr_err *err)
@@ -135,18 +140,16 @@ static bool should_stop(void *ctx)
     return mr_job_should_stop(ctx);
 }
 
-static enum mr_status make_output(struct mr_job *job, const struct mr_unit_parts *parts,
+static enum mr_status make_output(struct mr_job *job, const struct mr_unit_parts *parts, json_t *spec,
                                   struct mr_output_set *outputs, json_t **ret_receipt, struct mr_err *err)
 {
     MR_AUTO(mr_unit_reader)
     struct mr_unit_reader reader = {
         .storage = job->worker->cloud.storage, .parts = parts, .canceled = should_stop, .canceled_ctx = job};
     MR_AUTO(mr_input) struct mr_input input = {0};
-    MR_AUTO_JSON json_t *spec = NULL;
     MR_AUTO_JSON json_t *receipt = NULL;
     size_t count = 0;
     MR_TRY(input_of(job->claim, &input, err));
-    MR_TRY(spec_of(job->claim, &spec, err));
     MR_TRY(add_parts(spec, parts, err));
     input.units = &reader;
     MR_TRY(mr_media_job_run(job, &input, spec, outputs, &receipt, err));
@@ -166,16 +169,19 @@ static enum mr_status run_join(struct mr_job *job, bool *ret_done, struct mr_err
     char object[MR_OBJECT_NAME_SIZE];
     mr_object_name_joined(job->claim, object);
     const struct mr_format *format = mr_format_find(job->claim->new_format);
-    const struct mr_output_plan plan = {
-        .object = object, .file_name = job->claim->original_file, .format = format};
     MR_AUTO(mr_unit_parts) struct mr_unit_parts parts = {0};
     MR_AUTO(mr_output_set) struct mr_output_set *outputs = NULL;
-    MR_AUTO_JSON json_t *receipt = NULL;
+    MR_AUTO_JSON json_t *spec = NULL, *receipt = NULL;
     if (!format)
         return mr_fail(err, MR_INTERNAL, "newFormat is unknown to this worker: %s", job->claim->new_format);
+    MR_TRY(spec_of(job->claim, &spec, err));
+    const struct mr_output_plan plan = {.object = object,
+                                        .file_name = job->claim->original_file,
+                                        .format = format,
+                                        .has_waveform = has_option(spec, "waveform")};
     MR_TRY(mr_units_parts(job->worker->db, job->claim, &parts, err));
     MR_TRY(mr_output_set_new(job, &plan, &outputs, err));
-    enum mr_status status = make_output(job, &parts, outputs, &receipt, err);
+    enum mr_status status = make_output(job, &parts, spec, outputs, &receipt, err);
     if (status != MR_OK) {
         drop_outputs(job, outputs);
         return status;
