@@ -16,6 +16,10 @@ static const struct mr_cli_command_row commands[MR_CLI_COMMANDS] = {
     [MR_CLI_RM] = {"rm", "ID…", 1, INT_MAX, "Deletes tasks with their files."},
     [MR_CLI_CANCEL] = {"cancel", "ID…", 1, INT_MAX, "Ends tasks that wait or run."},
     [MR_CLI_PROBE] = {"probe", "FILE…", 1, INT_MAX, "Describes files: streams, tags, duration."},
+    [MR_CLI_ADMIN] = {"admin", "ACTION [WORD]…", 1, INT_MAX,
+                      "For operators: failures, failed [CODE], stuck, dead-letters, requeue ID…, usage "
+                      "NAME…, leases; drain waits "
+                      "until no lease lives."},
 };
 
 const struct mr_cli_command_row *mr_cli_command_row(enum mr_cli_command_id id)
@@ -28,6 +32,7 @@ enum {
     LS = 1 << MR_CLI_LS,
     GET = 1 << MR_CLI_GET,
     PROBE = 1 << MR_CLI_PROBE,
+    ADMIN = 1 << MR_CLI_ADMIN,
     SEND = CONVERT | PROBE,
     FETCH = CONVERT | GET,
     EVERY = (1 << MR_CLI_COMMANDS) - 1,
@@ -52,7 +57,7 @@ static const struct mr_cli_option_row rows[] = {
     {"no-wait", 0, NULL, CONVERT, "Prints the task's id as soon as the file is sent, and ends."},
     {"watch", 'w', NULL, FETCH, "Reports the progress on standard error, also where that is no terminal."},
     {"status", 0, "STATUS", LS, "Only tasks in these states, with commas."},
-    {"max", 'n', "NUMBER", LS, "How many tasks at most. Default: 20."},
+    {"max", 'n', "NUMBER", LS | ADMIN, "How many tasks at most. Default: 20."},
     {"json", 'j', NULL, EVERY, "Prints the server's JSON, one document a line."},
     {"quiet", 'q', NULL, EVERY, "Shows no progress."},
     {"help", 'h', NULL, EVERY, "Explains the command."},

@@ -17,6 +17,7 @@ enum mr_cli_command_id {
     MR_CLI_RM,
     MR_CLI_CANCEL,
     MR_CLI_PROBE,
+    MR_CLI_ADMIN,
     MR_CLI_COMMANDS,
 };
 

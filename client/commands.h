@@ -13,5 +13,6 @@ enum mr_cli_exit mr_cli_get(struct mr_cli *cli);
 enum mr_cli_exit mr_cli_remove(struct mr_cli *cli);
 enum mr_cli_exit mr_cli_cancel(struct mr_cli *cli);
 enum mr_cli_exit mr_cli_probe(struct mr_cli *cli);
+enum mr_cli_exit mr_cli_admin(struct mr_cli *cli);
 
 #endif

@@ -11,7 +11,7 @@
 static enum mr_cli_exit (*const runs[MR_CLI_COMMANDS])(struct mr_cli *) = {
     [MR_CLI_LOGIN] = mr_cli_login,   [MR_CLI_LOGOUT] = mr_cli_logout, [MR_CLI_CONVERT] = mr_cli_convert,
     [MR_CLI_LS] = mr_cli_list,       [MR_CLI_GET] = mr_cli_get,       [MR_CLI_RM] = mr_cli_remove,
-    [MR_CLI_CANCEL] = mr_cli_cancel, [MR_CLI_PROBE] = mr_cli_probe,
+    [MR_CLI_CANCEL] = mr_cli_cancel, [MR_CLI_PROBE] = mr_cli_probe,   [MR_CLI_ADMIN] = mr_cli_admin,
 };
 
 /* MEDIARUN_API_KEY goes before what login has kept. login and logout need neither. */

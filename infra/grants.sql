@@ -24,6 +24,7 @@ BEGIN
         ('mr_web', 'user_usage', 'SELECT'),
         ('mr_web', 'lanes', 'SELECT'),
         ('mr_web', 'outbox_batches', 'SELECT INSERT UPDATE DELETE'),
+        ('mr_web', 'dead_letters', 'SELECT INSERT UPDATE'),
         ('mr_web', 'tasks', 'SELECT INSERT UPDATE DELETE'),
         ('mr_web', 'outputs', 'SELECT DELETE'),
         ('mr_web', 'stray_objects', 'SELECT INSERT UPDATE DELETE'),

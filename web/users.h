@@ -13,7 +13,7 @@ struct mr_user {
     char *webhook_secret; /* hexadecimal; a secret */
     char password_hash[MR_PASSWORD_HASH_MAX];
     bool is_confirmed; /* the mail address */
-    bool is_operator;  /* may list the tasks of all users */
+    bool is_operator;  /* web/operator.h */
 };
 void mr_user_free(struct mr_user *user);
 MR_DEFINE_VALUE_CLEANUP(mr_user, mr_user_free)

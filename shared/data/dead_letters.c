@@ -6,6 +6,13 @@
 enum mr_status mr_dead_letter_accept(struct mr_db *db, const struct mr_message *message,
                                      int64_t give_up_seconds, struct mr_err *err)
 {
+    static const struct mr_statement note = {
+        "dead_letter_note",
+        "INSERT INTO dead_letters AS d (task_id, generation) SELECT id, $2::int FROM tasks WHERE id = "
+        "$1::bigint"
+        " ON CONFLICT (task_id) DO UPDATE SET generation = excluded.generation, times = d.times + 1,"
+        " last_at = now()",
+        2};
     static const struct mr_statement fail = {
         "dead_letter_fail",
         "UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(),"
@@ -23,6 +30,7 @@ enum mr_status mr_dead_letter_accept(struct mr_db *db, const struct mr_message *
     mr_int64_text(message->generation <= INT32_MAX ? message->generation : 0, generation);
     mr_int64_text(give_up_seconds, give_up);
     const char *const params[] = {task, generation, mr_code_name(MR_CODE_DELIVERY_EXHAUSTED), give_up};
+    MR_TRY(mr_db_exec(db, &note, params, NULL, err));
     MR_TRY(mr_db_exec(db, &fail, params, NULL, err));
     return mr_db_exec(db, &again, params, NULL, err);
 }

@@ -379,6 +379,49 @@ def test_upload_that_was_used_up(cli, user, media, relayed):
     assert samples(cli.path("tone.flac")) == samples(cli.path("tone.wav"))
 
 
+def operator_sh(stack, *words):
+    """infra/operator.sh on the stack's database."""
+    env = {**os.environ, "PGHOST": stack.postgres.sockets, "PGUSER": "mediarun", "PGDATABASE": stack.database.partition("=")[2]}
+    return subprocess.run([ROOT / "infra/operator.sh", *words], env=env, capture_output=True, text=True, check=False)
+
+
+def test_operators(stack, cli, user, tmp_path):
+    """Made and unmade with SQL; admin is for them alone; drain waits until no lease lives."""
+    assert "(denied)" in cli.run("admin", "failures", expect=REFUSED).err
+    done = operator_sh(stack, "make", user.username.upper())
+    assert done.returncode == 0 and done.stdout.endswith(f" {user.username} is an operator\n"), done.stderr
+    assert f"{user.username}\n" in operator_sh(stack, "list").stdout
+    assert f"({user.username}) is now an operator, by mediarun" in stack.postgres.log_path.read_text()
+    for words, text in ((("make", "x'; DROP TABLE users; --"), "does not exist"), (("make",), "usage"), (("list", "all"), "usage")):
+        wrong = operator_sh(stack, *words)
+        assert wrong.returncode == 1 and text in wrong.stderr, wrong
+
+    task = user.wait(user.upload(b"no media" * 100, "wav", name="broken.mp3"))
+    code = task["error"]["code"]
+    assert code in cli.run("admin", "failures").out
+    assert cli.run("admin", "failed", code, "-n", 1, "--json").documents[0]["id"] == task["id"]
+    assert f"{task['id']}  user {task['user_id']}" in cli.run("admin", "failed", code).out
+    assert cli.run("admin", "requeue", task["id"], "--json").documents[0]["generation"] == 2
+    assert "not_found" in cli.run("admin", "requeue", 999999999, expect=FAILED).err
+    user.wait(task, states=("failed",))
+    assert "  tasks         0" in cli.run("admin", "usage", user.username).out
+    for action in ("stuck", "dead-letters"):
+        cli.run("admin", action)
+    for words in (("explode",), ("requeue",), ("drain", "now")):
+        assert words[0] in cli.run("admin", *words, expect=USAGE).err
+
+    number = stack.sql(f"INSERT INTO tasks (file_id, user_id, kind, status, fence, lease_expires_at, published_at) SELECT gen_random_uuid(), "
+                       f"{task['user_id']}, 'probe', 'processing', 1, now() + interval '1 hour', now() RETURNING id")[0][0]
+    assert "normal     1 live" in cli.run("admin", "leases").out
+    process = cli.start("admin", "drain")
+    assert process.stderr.readline() == b"mediarun: 1 leases live\n"
+    assert process.poll() is None
+    stack.sql(f"DELETE FROM tasks WHERE id = {number}")
+    assert finish(process).out.splitlines()[0].startswith("normal     0 live")
+    assert operator_sh(stack, "unmake", f"{user.username}@example.com").returncode == 0
+    cli.run("admin", "leases", expect=REFUSED)
+
+
 @pytest.mark.skipif(BUILD != ROOT / "build" / VARIANT, reason="the programs are elsewhere")
 def test_installation_and_manual_page(tmp_path):
     made = subprocess.run(["make", "-s", "install", f"VARIANT={VARIANT}", "PREFIX=/usr", f"DESTDIR={tmp_path}"], cwd=ROOT,

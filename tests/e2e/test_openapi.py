@@ -124,7 +124,7 @@ def test_wrong_responses_are_found(env):
 
 def filled(operation):
     """Well-formed values for the parameters of the path, which name nothing."""
-    ids = {"id": NOWHERE, "link_id": NOWHERE, "file_id": str(uuid.uuid4()), "upload_id": str(uuid.uuid4())}
+    ids = {"id": NOWHERE, "link_id": NOWHERE, "file_id": str(uuid.uuid4()), "upload_id": str(uuid.uuid4()), "name": "nobody"}
     return ids if "{" in operation.path else {}
 
 

@@ -36,6 +36,7 @@ static void arguments(void **state)
         {{"mediarun", "rm", "--help"}, MR_OK, NULL},
         {{"mediarun"}, MR_INVALID, "a command is required"},
         {{"mediarun", ""}, MR_INVALID, "is not a command"},
+        {{"mediarun", "admin"}, MR_INVALID, "admin needs ACTION [WORD]…"},
         {{"mediarun", "help", "x"}, MR_INVALID, "x is not a command"},
         {{"mediarun", "convert", "--to", "mp3"}, MR_INVALID, "convert needs FILE"},
         {{"mediarun", "convert", "a.wav"}, MR_INVALID, "--to FORMAT"},

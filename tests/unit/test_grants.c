@@ -59,6 +59,7 @@ static void each_login_has_these_rights(void **state)
         const char *login, *rights;
     } table[] = {
         {"mr_web", "api_keys: SELECT INSERT UPDATE DELETE\n"
+                   "dead_letters: SELECT INSERT UPDATE\n"
                    "deliveries: SELECT INSERT UPDATE\n"
                    "download_links: SELECT INSERT UPDATE DELETE\n"
                    "idempotency_keys: SELECT INSERT UPDATE DELETE\n"

@@ -56,6 +56,13 @@ mr_handler mr_api_asset;
 mr_handler mr_api_report;
 mr_handler mr_api_confirm_page;
 mr_handler mr_api_reset_page;
+mr_handler mr_api_operator_failures; /* operators.c */
+mr_handler mr_api_operator_failed;
+mr_handler mr_api_operator_stuck;
+mr_handler mr_api_operator_dead_letters;
+mr_handler mr_api_operator_leases;
+mr_handler mr_api_operator_usage;
+mr_handler mr_api_operator_requeue;
 mr_handler mr_api_sweep; /* internal.c */
 mr_handler mr_api_dead_letters;
 

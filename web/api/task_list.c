@@ -3,7 +3,7 @@
 #include "web/api/api.h"
 #include "web/api/task_filter.h"
 #include "web/caller.h"
-#include "web/users.h"
+#include "web/operator.h"
 
 #include <inttypes.h>
 #include <strings.h>
@@ -122,11 +122,7 @@ enum mr_status mr_api_task_list(void *app, struct mr_request *req, struct mr_err
 enum mr_status mr_api_task_list_all(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
-    int64_t user_id = 0;
     MR_AUTO(mr_user) struct mr_user user = {0};
-    MR_TRY(mr_caller_user(web, req, &user_id, err));
-    MR_TRY(mr_user_get(web->db, user_id, &user, err));
-    if (!user.is_operator)
-        return mr_fail(err, MR_DENIED, "tasks of all users are for operators only");
+    MR_TRY(mr_operator_admit(web, req, "tasks of all users", &user, err));
     return answer_list(web, req, MR_EVERYBODY, err);
 }
