@@ -8,6 +8,7 @@
 #include "shared/data/publisher.h"
 #include "shared/gcp/cloud.h"
 #include "shared/http/guard.h"
+#include "shared/http/http_metrics.h"
 #include "web/admission.h"
 #include "web/event_hub.h"
 #include "web/login_guard.h"
@@ -33,6 +34,7 @@ struct mr_web {
     struct mr_admission *admission;
     struct mr_event_hub *events;
     struct mr_task_waits *waits;
+    struct mr_http_metrics *metrics;
     atomic_int ping_waiters;  /* requests waiting for a pong */
     atomic_int probe_waiters; /* requests waiting for a probe */
 };

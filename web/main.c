@@ -3,6 +3,7 @@
 #include "shared/base/process.h"
 #include "shared/base/version.h"
 #include "shared/data/db_migrate.h"
+#include "shared/data/pool_metrics.h"
 #include "shared/data/readiness.h"
 #include "web/app.h"
 #include "web/routes.h"
@@ -37,6 +38,7 @@ static enum mr_status open_database(struct mr_web *web, struct mr_err *err)
     const struct mr_config *config = web->config;
     MR_TRY(migrate(web, err));
     MR_TRY(mr_db_open(config->database_url, (int)config->database_pool, &web->db, err));
+    mr_pool_metrics_watch(web->db, web->metrics);
     return mr_ready_database(web->db, err);
 }
 
@@ -81,6 +83,7 @@ static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr
     log->project = web->cloud.project;
     web->publisher = mr_publisher_of(config, web->cloud.pubsub);
     MR_TRY(mr_ready_cloud(web->cloud.storage, &web->publisher, ALL_LANES, web->log, err));
+    MR_TRY(mr_http_metrics_new(mr_web_routes, mr_web_route_count, NULL, 0, &web->metrics, err));
     MR_TRY(open_database(web, err));
     MR_TRY(open_passwords(web, err));
     MR_TRY(mr_login_guard_new(&limits, &web->logins, err));
@@ -105,6 +108,7 @@ static void close_app(struct mr_web *web)
     mr_passwords_free(web->passwords);
     mr_db_close(web->db);
     mr_cloud_close(&web->cloud);
+    mr_http_metrics_free(web->metrics);
 }
 MR_DEFINE_VALUE_CLEANUP(mr_web, close_app)
 
@@ -127,6 +131,7 @@ static enum mr_status start_server(struct mr_web *web, struct mr_server **ret, s
                                               .query_count = mr_web_query_count,
                                               .app = web,
                                               .log = web->log,
+                                              .metrics = web->metrics,
                                               .log_requests = true,
                                               .cors = {config->cors_origins, exposed_headers}};
     return mr_server_start(&options, ret, err);

@@ -65,6 +65,7 @@ const struct mr_route mr_web_routes[] = {
     {"GET",    "/api/operator/users/{name}/usage", mr_api_operator_usage, NO_BODY, MR_ROUTE_NORMAL},
     {"POST",   "/api/operator/tasks/{id}/requeue", mr_api_operator_requeue, NO_BODY, MR_ROUTE_NORMAL},
     {"GET",    "/alive",                 mr_api_alive,       NO_BODY,     MR_ROUTE_VITAL},
+    {"GET",    "/metrics",               mr_api_metrics,     NO_BODY,     MR_ROUTE_NORMAL},
     {"GET",    "/api-health",            mr_api_health,      NO_BODY,     MR_ROUTE_NORMAL},
     {"GET",    "/ping",                  mr_api_ping,        NO_BODY,     MR_ROUTE_SLOW},
     {"GET",    "/converter-health",      mr_api_converter_health, NO_BODY, MR_ROUTE_SLOW},

@@ -25,6 +25,7 @@ struct mr_worker {
     struct mr_logo logo;
     struct mr_slots slots;
     struct mr_dispatcher *dispatcher; /* of the pushes */
+    struct mr_worker_metrics *metrics;
 };
 
 #endif

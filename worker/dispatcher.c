@@ -4,6 +4,7 @@
 #include "shared/data/units.h"
 #include "shared/data/waiting.h"
 #include "worker/held.h"
+#include "worker/metrics.h"
 #include "worker/others.h"
 #include "worker/push_answer.h"
 #include "worker/queue_front.h"
@@ -60,17 +61,18 @@ static struct push *push_of(struct mr_ticket *ticket)
     return (struct push *)ticket;
 }
 
-static void answer(struct push *push, int http_status)
+static void answer(struct mr_dispatcher *dispatcher, struct push *push, enum mr_job_end end)
 {
-    mr_parked_answer(push->request, http_status);
+    mr_worker_metrics_answered(dispatcher->worker->metrics, end);
+    mr_parked_answer(push->request, mr_push_answer(end));
     free(push);
 }
 
 /* Answers a push whose job has not begun. */
-static void finish(struct push *push, enum mr_job_end end)
+static void finish(struct mr_dispatcher *dispatcher, struct push *push, enum mr_job_end end)
 {
     mr_job_log_unclaimed(&push->log, &push->message, end);
-    answer(push, mr_push_answer(end));
+    answer(dispatcher, push, end);
 }
 
 /* Beyond the bound the push is acknowledged, and the sweep sees to the task. */
@@ -80,10 +82,10 @@ static void hold(struct mr_dispatcher *dispatcher, struct push *push)
     case MR_HELD:
         break;
     case MR_HELD_FULL:
-        finish(push, MR_JOB_ELSEWHERE);
+        finish(dispatcher, push, MR_JOB_ELSEWHERE);
         break;
     case MR_HELD_STOPPED:
-        finish(push, MR_JOB_BUSY);
+        finish(dispatcher, push, MR_JOB_BUSY);
         break;
     }
 }
@@ -106,7 +108,7 @@ static bool put_off(struct mr_dispatcher *dispatcher, struct push *push)
     dispatcher->put_off_us = mr_time_monotonic_us();
     pthread_mutex_unlock(&dispatcher->lock);
     mr_recalls_note_put_off(&dispatcher->recalls);
-    finish(push, MR_JOB_DEFERRED);
+    finish(dispatcher, push, MR_JOB_DEFERRED);
     return true;
 }
 
@@ -117,14 +119,14 @@ static void await_slot(struct mr_dispatcher *dispatcher, struct push *push)
     if (!is_of_unit(push) && mr_slots_has_share(slots, &push->ticket) && put_off(dispatcher, push))
         return;
     if (!mr_slots_join(slots, &push->ticket))
-        finish(push, MR_JOB_BUSY);
+        finish(dispatcher, push, MR_JOB_BUSY);
 }
 
 static void place(struct mr_dispatcher *dispatcher, struct push *push, const struct mr_waiting *task)
 {
     switch (task->state) {
     case MR_WAITING_STALE:
-        finish(push, MR_JOB_STALE);
+        finish(dispatcher, push, MR_JOB_STALE);
         break;
     case MR_WAITING_ELSEWHERE:
         hold(dispatcher, push);
@@ -175,7 +177,7 @@ static void admit(struct mr_dispatcher *dispatcher, struct push *push)
     } else if (look(dispatcher, push, &task, &err) != MR_OK) {
         mr_log_err(&push->log, MR_LOG_WARNING, "cannot look the task up", &err, "{s:I}", "task_id",
                    (json_int_t)task.task_id);
-        answer(push, mr_push_answer(MR_JOB_RELEASED));
+        answer(dispatcher, push, MR_JOB_RELEASED);
     } else {
         place(dispatcher, push, &task);
     }
@@ -235,7 +237,7 @@ static void *run_slot(void *arg)
         else if (end == MR_JOB_ELSEWHERE && (is_of_task(push) || is_of_unit(push)))
             hold(dispatcher, push);
         else
-            answer(push, mr_push_answer(end));
+            answer(dispatcher, push, end);
     }
     return NULL;
 }
@@ -253,11 +255,11 @@ static bool is_any(const struct mr_ticket *ticket, void *ctx)
     return true;
 }
 
-static void refuse_all(struct mr_tickets *tickets)
+static void refuse_all(struct mr_dispatcher *dispatcher, struct mr_tickets *tickets)
 {
     for (struct mr_ticket *ticket; (ticket = TAILQ_FIRST(tickets));) {
         TAILQ_REMOVE(tickets, ticket, entry);
-        finish(push_of(ticket), MR_JOB_BUSY);
+        finish(dispatcher, push_of(ticket), MR_JOB_BUSY);
     }
 }
 
@@ -266,7 +268,7 @@ static void refuse_waiting(struct mr_dispatcher *dispatcher, mr_ticket_test *is_
     struct mr_tickets refused = TAILQ_HEAD_INITIALIZER(refused);
     int64_t now_us = mr_time_monotonic_us();
     mr_slots_take_out(&dispatcher->worker->slots, is_refused, &now_us, &refused);
-    refuse_all(&refused);
+    refuse_all(dispatcher, &refused);
 }
 
 /* Others' tasks may wait by now. */
@@ -300,7 +302,7 @@ static void look_at_first(struct mr_dispatcher *dispatcher, struct mr_tickets *h
                        look_at_unit(dispatcher, push_of(ticket), &tasks[i], &err) != MR_OK))
             tasks[i].state = MR_WAITING_ELSEWHERE; /* still, as far as we know */
         if (is_over(ticket, &now_us))
-            finish(push_of(ticket), MR_JOB_BUSY);
+            finish(dispatcher, push_of(ticket), MR_JOB_BUSY);
         else
             place(dispatcher, push_of(ticket), &tasks[i]);
     }
@@ -350,7 +352,7 @@ static void *watch(void *arg)
     }
     struct mr_tickets held = TAILQ_HEAD_INITIALIZER(held);
     mr_held_take(&dispatcher->held, &held);
-    refuse_all(&held);
+    refuse_all(dispatcher, &held);
     refuse_waiting(dispatcher, is_any);
     return NULL;
 }
@@ -419,6 +421,11 @@ void mr_dispatcher_stop(struct mr_dispatcher *dispatcher)
         pthread_join(dispatcher->watcher, NULL);
     for (size_t i = 0; i < dispatcher->thread_count; i++)
         pthread_join(dispatcher->threads[i].id, NULL);
+}
+
+int mr_dispatcher_held(struct mr_dispatcher *dispatcher)
+{
+    return mr_held_count(&dispatcher->held);
 }
 
 void mr_dispatcher_free(struct mr_dispatcher *dispatcher)

@@ -29,6 +29,9 @@ void mr_dispatcher_stop(struct mr_dispatcher *dispatcher);
 /* After mr_dispatcher_stop, when no request can come any more. NULL is allowed. */
 void mr_dispatcher_free(struct mr_dispatcher *dispatcher);
 
+/* How many pushes are held for the lease of another worker. */
+int mr_dispatcher_held(struct mr_dispatcher *dispatcher);
+
 /* Takes a push over: `run` does what the message asks for when its turn comes. Returns at once. MR_EXHAUSTED without
  * memory or descriptors; the caller then answers. Any thread. */
 MR_MUST_CHECK enum mr_status mr_dispatcher_take(struct mr_dispatcher *dispatcher, struct mr_request *req,

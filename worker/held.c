@@ -42,3 +42,11 @@ void mr_held_stop(struct mr_held *held)
     held->stopped = true;
     pthread_mutex_unlock(&held->lock);
 }
+
+int mr_held_count(struct mr_held *held)
+{
+    pthread_mutex_lock(&held->lock);
+    const int count = held->count;
+    pthread_mutex_unlock(&held->lock);
+    return count;
+}

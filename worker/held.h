@@ -25,6 +25,8 @@ void mr_held_destroy(struct mr_held *held);
 enum mr_held_outcome mr_held_add(struct mr_held *held, struct mr_ticket *ticket);
 /* Appends all tickets to *ret, and forgets them. */
 void mr_held_take(struct mr_held *held, struct mr_tickets *ret);
+/* How many are held. */
+int mr_held_count(struct mr_held *held);
 /* No more are taken. */
 void mr_held_stop(struct mr_held *held);
 

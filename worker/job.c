@@ -4,6 +4,7 @@
 #include "shared/data/orphans.h"
 #include "shared/http/retry.h"
 #include "worker/heartbeat.h"
+#include "worker/metrics.h"
 
 /* A claim whose answer was lost is repeated, which is safe (leases.h). */
 static const struct mr_retry lost_answer = {.attempts = 4, .base_ms = 100, .cap_ms = 1000, .total_ms = 5000};
@@ -229,6 +230,8 @@ static enum mr_job_end run_claimed(struct mr_worker *worker, const struct mr_cla
     int threads = 0;
     enum mr_job_end end = run_with_heartbeat(worker, claim, log, ticket, &threads, &cause);
     mr_job_log_end(log, claim, end, started_us, threads, &cause);
+    mr_worker_metrics_ended(worker->metrics, claim->kind, claim->new_format, end,
+                            mr_time_monotonic_us() - started_us);
     if (claim->has_deliveries && (end == MR_JOB_COMMITTED || end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED))
         mr_deliver_announce(worker, claim->task_id, log);
     return end;
@@ -282,6 +285,8 @@ enum mr_job_end mr_job_run(struct mr_worker *worker, const struct mr_message *me
                    (json_int_t)message->task_id);
         return MR_JOB_RELEASED;
     }
+    if (outcome == MR_CLAIM_OURS)
+        mr_worker_metrics_claimed(worker->metrics, mr_lane_of(message), claim.queued_ms * 1000);
     if (outcome == MR_CLAIM_OURS)
         return run_claimed(worker, &claim, log, ticket);
     mr_job_log_unclaimed(log, message, mr_job_end_unclaimed(outcome));

@@ -2,9 +2,11 @@
  * environment (shared/base/config.h). The zygote is forked before anything else happens: worker/sandbox.h. */
 #include "shared/base/process.h"
 #include "shared/base/version.h"
+#include "shared/data/pool_metrics.h"
 #include "shared/data/readiness.h"
 #include "worker/dispatcher.h"
 #include "worker/media/convert.h"
+#include "worker/metrics.h"
 #include "worker/push.h"
 
 /* Request threads only look pushes up and hand them to the dispatcher, and answer pings. Liveness has its own. */
@@ -29,6 +31,7 @@ static enum mr_status alive(void *app, struct mr_request *req, struct mr_err *er
 static const struct mr_route routes[] = {
     {"POST", "/", mr_push_handle, BODY_MAX, MR_ROUTE_NORMAL},
     {"GET", "/alive", alive, 0, MR_ROUTE_VITAL},
+    {"GET", "/metrics", mr_worker_metrics_handle, 0, MR_ROUTE_VITAL},
 };
 
 static void count_slots(const struct mr_config *config, int ret_counts[MR_LANES])
@@ -45,7 +48,9 @@ static enum mr_status open_app(struct mr_worker *worker, struct mr_log *log, str
     MR_TRY(mr_cloud_open(config, "mediarun-worker", log, &worker->cloud, err));
     log->project = worker->cloud.project;
     worker->publisher = mr_publisher_of(config, worker->cloud.pubsub);
+    MR_TRY(mr_worker_metrics_new(routes, sizeof routes / sizeof *routes, &worker->metrics, err));
     MR_TRY(mr_db_open(config->database_url, (int)config->database_pool, &worker->db, err));
+    mr_pool_metrics_watch(worker->db, mr_worker_metrics_http(worker->metrics));
     MR_TRY(mr_guard_new(config->fetch_allow_hosts, &worker->guard, err));
     MR_TRY(mr_logo_load(config->logo_file, &worker->logo, err));
     MR_TRY(mr_bulkhead_new((int)config->delivery_slots, WEBHOOK_WAIT_MS, &worker->bulkhead, err));
@@ -64,6 +69,7 @@ static void close_app(struct mr_worker *worker)
     mr_cloud_close(&worker->cloud);
     mr_dispatcher_free(worker->dispatcher);
     mr_slots_destroy(&worker->slots);
+    mr_worker_metrics_free(worker->metrics);
 }
 MR_DEFINE_VALUE_CLEANUP(mr_worker, close_app)
 
@@ -82,6 +88,7 @@ static enum mr_status start_server(struct mr_worker *worker, struct mr_server **
                                               .route_count = sizeof routes / sizeof *routes,
                                               .app = worker,
                                               .log = worker->log,
+                                              .metrics = mr_worker_metrics_http(worker->metrics),
                                               .log_requests = false};
     return mr_server_start(&options, ret, err);
 }

@@ -2,6 +2,7 @@
 
 #include "shared/gcp/push.h"
 #include "worker/dispatcher.h"
+#include "worker/metrics.h"
 #include "worker/push_answer.h"
 
 enum { ENVELOPE_MAX = 1 << 20, HTTP_ACK = 204 };
@@ -24,6 +25,13 @@ static const struct {
     {MR_KIND_PING, mr_ping_run, true},
 };
 
+static enum mr_status answer(struct mr_worker *worker, struct mr_request *req, enum mr_job_end end,
+                             struct mr_err *err)
+{
+    mr_worker_metrics_answered(worker->metrics, end);
+    return mr_respond_empty(req, mr_push_answer(end), err);
+}
+
 static enum mr_status dispatch(struct mr_worker *worker, struct mr_request *req,
                                const struct mr_message *message, const struct mr_log *log, struct mr_err *err)
 {
@@ -33,9 +41,9 @@ static enum mr_status dispatch(struct mr_worker *worker, struct mr_request *req,
         if (strcmp(message->kind, runs[i].kind) == 0)
             run = runs[i].run, without_slot = runs[i].without_slot;
     if (without_slot)
-        return mr_respond_empty(req, mr_push_answer(run(worker, message, log, NULL)), err);
+        return answer(worker, req, run(worker, message, log, NULL), err);
     if (mr_slots_stopping(&worker->slots))
-        return mr_respond_empty(req, mr_push_answer(MR_JOB_BUSY), err);
+        return answer(worker, req, MR_JOB_BUSY, err);
     return mr_dispatcher_take(worker->dispatcher, req, run, message, log, err);
 }
 

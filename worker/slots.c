@@ -289,6 +289,19 @@ int mr_slots_room(struct mr_slots *slots, enum mr_lane lane)
     return room > 0 ? room : 0;
 }
 
+struct mr_slots_load mr_slots_load_of(struct mr_slots *slots, enum mr_lane lane)
+{
+    pthread_mutex_lock(&slots->lock);
+    struct mr_slots_load load = {.slots = slots->lanes[lane].slots, .waiting = slots->lanes[lane].waiting};
+    const struct mr_ticket *ticket;
+    TAILQ_FOREACH(ticket, &slots->lanes[lane].running, entry)
+    {
+        load.busy++;
+    }
+    pthread_mutex_unlock(&slots->lock);
+    return load;
+}
+
 int mr_slots_portion(struct mr_slots *slots)
 {
     int jobs = 0;

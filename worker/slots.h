@@ -83,6 +83,12 @@ int mr_slots_idle(struct mr_slots *slots, enum mr_lane lane);
 /* Tickets that the lane's queue could hold beyond those that wait, so that its slots stay busy for a while. */
 int mr_slots_room(struct mr_slots *slots, enum mr_lane lane);
 
+/* For those who watch: slots of the pool, those that hold a job, and tickets that wait in the lane. */
+struct mr_slots_load {
+    int slots, busy, waiting;
+};
+struct mr_slots_load mr_slots_load_of(struct mr_slots *slots, enum mr_lane lane);
+
 /* How many of the normal slots a job may use as if it were alone on each of them: those there are, divided by the jobs
  * that run or wait, at least 1. Jobs that come later get theirs back (sandbox.h). */
 int mr_slots_portion(struct mr_slots *slots);

@@ -59,6 +59,7 @@ static const struct entry entries[] = {
     TEXT("TLS_CA_FILE", BOTH, 0, tls_ca_file, "", 4000, NULL, "certificate authorities (PEM) for calls to third-party servers and the mail relay; empty: the system's"),
     TEXT("PUBLIC_URL", BOTH, 0, public_url, "", 500, NULL, "base URL of web as users see it, for links in mails; empty: no mail is sent"),
     TEXT("SMTP_URL", BOTH, 0, smtp_url, "", 500, NULL, "mail relay, smtp://host:587 (STARTTLS is required) or smtps://host; empty: no mail is sent"),
+    TEXT("METRICS_TOKEN", BOTH, SECRET, metrics_token, "", 1000, NULL, "token that may read GET /metrics, at least 32 characters; empty: at web operators alone, at the worker nobody"),
     TEXT("ENABLED_EMAIL", BOTH, 0, enabled_email, "true", 5, "true|false", "false: no mail is sent"),
     TEXT("STRESS_TEST", BOTH, 0, stress_test, "0", 1, "0|1", "1: no mail is sent"),
     NUMBER("WEB_THREADS", WEB, web_threads, 96, 1, 1000, "requests served at once, apart from uploads and downloads; further ones wait"),
@@ -189,6 +190,8 @@ static enum mr_status check_together(enum mr_program program, const struct mr_co
 {
     if (program == MR_PROGRAM_WEB && strlen(config->jwt_secret) < 32)
         return mr_fail(err, MR_INVALID, "JWT_SECRET is shorter than 32 characters");
+    if (config->metrics_token[0] && strlen(config->metrics_token) < 32)
+        return mr_fail(err, MR_INVALID, "METRICS_TOKEN is shorter than 32 characters");
     if (program == MR_PROGRAM_WEB)
         MR_TRY(check_origins(config->cors_origins, err));
     if (strcmp(config->push_auth, "none") != 0 && (!config->push_audience[0] || !config->push_account[0]))

@@ -46,6 +46,7 @@ struct mr_config {
     char *tls_ca_file;
     char *public_url;
     char *smtp_url;
+    char *metrics_token;
     char *enabled_email;
     char *stress_test;
     /* web */

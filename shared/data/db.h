@@ -44,6 +44,12 @@ MR_MUST_CHECK enum mr_status mr_db_open(const char *conninfo, int pool_size, str
 void mr_db_close(struct mr_db *db);
 MR_DEFINE_CLEANUP(mr_db, mr_db_close)
 
+/* ctx is told how long each call has waited for a connection of the pool, whether it got one or not. Before the first call. */
+typedef void mr_db_waited(void *ctx, int64_t us);
+void mr_db_observe(struct mr_db *db, mr_db_waited *waited, void *ctx);
+/* How many connections of the pool calls have at the moment, and how many they could have beside. Any thread. */
+void mr_db_usage(struct mr_db *db, int *ret_used, int *ret_idle);
+
 /* The program stops: from now on calls end within about 1.5 s, those that wait already included; once one had no answer
  * in that time, the calls after it end within 0.2 s, so that a series of them does not outlast the platform's patience.
  * Any thread. */

@@ -12,6 +12,9 @@ enum { WAIT_FOR_CONNECTION_MS = 5000, HURRY_MS = 1500, HURRY_AGAIN_MS = 200 };
 struct mr_db {
     char *conninfo;
     int hurry_fd; /* readable since mr_db_hurry */
+    int size;
+    mr_db_waited *waited; /* NULL: nobody wants to know */
+    void *waited_ctx;
     pthread_mutex_t lock;
     pthread_cond_t freed; /* waits on CLOCK_MONOTONIC */
     /* All fields below are protected by lock. */
@@ -19,6 +22,7 @@ struct mr_db {
     struct mr_db_connection *all;  /* pool_size of them */
     int era;                       /* connections of an earlier one are not used again */
     bool hurried;
+    int used;
     int grace_ms; /* of a call once it has to hurry; short as soon as one had no answer within it */
 };
 
@@ -39,6 +43,7 @@ enum mr_status mr_db_open(const char *conninfo, int pool_size, struct mr_db **re
         return mr_fail(err, MR_EXHAUSTED, "database: memory or descriptors are used up");
     }
     db->grace_ms = HURRY_MS;
+    db->size = pool_size;
     for (int i = pool_size - 1; i >= 0; i--) {
         db->all[i].next = db->idle;
         db->idle = &db->all[i];
@@ -66,6 +71,20 @@ void mr_db_close(struct mr_db *db)
     free(db->conninfo);
     free(db->all);
     free(db);
+}
+
+void mr_db_observe(struct mr_db *db, mr_db_waited *waited, void *ctx)
+{
+    db->waited = waited;
+    db->waited_ctx = ctx;
+}
+
+void mr_db_usage(struct mr_db *db, int *ret_used, int *ret_idle)
+{
+    pthread_mutex_lock(&db->lock);
+    *ret_used = db->used;
+    *ret_idle = db->size - db->used;
+    pthread_mutex_unlock(&db->lock);
 }
 
 void mr_db_hurry(struct mr_db *db)
@@ -98,6 +117,7 @@ static struct mr_db_connection *take_idle(struct mr_db *db, int timeout_ms, bool
         db->idle = connection->next;
         *ret_distrusted = connection->era != db->era;
         connection->era = db->era;
+        db->used++;
     }
     pthread_mutex_unlock(&db->lock);
     return connection;
@@ -113,6 +133,7 @@ void mr_db_pool_give_back(struct mr_db *db, struct mr_db_connection *connection)
     connection->silent = connection->unanswered = false;
     connection->next = db->idle;
     db->idle = connection;
+    db->used--;
     pthread_cond_signal(&db->freed);
     pthread_mutex_unlock(&db->lock);
 }
@@ -134,7 +155,10 @@ enum mr_status mr_db_pool_take(struct mr_db *db, int timeout_ms, struct mr_db_co
                                struct mr_err *err)
 {
     bool distrusted = false;
+    const int64_t began_us = db->waited ? mr_time_monotonic_us() : 0;
     struct mr_db_connection *connection = take_idle(db, timeout_ms, &distrusted);
+    if (db->waited)
+        db->waited(db->waited_ctx, mr_time_monotonic_us() - began_us);
     if (!connection)
         return mr_fail(err, MR_EXHAUSTED, "database: every connection is busy");
     connection->wait = wait_of(db, timeout_ms);

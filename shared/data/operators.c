@@ -6,25 +6,16 @@
 #define LOOKED_MAX "10000" /* MR_OPERATORS_LOOKED_MAX */
 
 /* What an operator needs to know of the task t, beside why it is in the list. */
-#define ENTRY(reason)                                                                                                   \
-    "json_build_object('id', t.id, 'user_id', t.user_id, 'kind', t.kind, 'priority', t.priority,"                       \
-    " 'status', t.status, 'reason', " reason                                                                            \
-    ", 'generation', t.generation, 'attempts', t.attempts, 'interruptions', t.interruptions,"                           \
-    " 'stops', t.stops, 'code', t.error_code, 'detail', t.error_detail,"                                                \
-    " 'uploaded_at'," MR_TASK_VIEW_UTC("t.uploaded_at") ", 'published_at'," MR_TASK_VIEW_UTC("nullif(t."                \
-                                                                                             "published_at,"            \
-                                                                                             " timestamptz "            \
-                                                                                             "'1970-01-01 "             \
-                                                                                             "00:00:00+00'"             \
-                                                                                             ")") ", "                  \
-                                                                                                  "'process"            \
-                                                                                                  "ed_at'"              \
-                                                                                                  "," MR_TASK_VIEW_UTC( \
-                                                                                                      "t."              \
-                                                                                                      "proc"            \
-                                                                                                      "esse"            \
-                                                                                                      "d_"              \
-                                                                                                      "at") ")"
+/* clang-format off */
+#define ENTRY(reason)                                                                                        \
+    "json_build_object('id', t.id, 'user_id', t.user_id, 'kind', t.kind, 'priority', t.priority,"            \
+    " 'status', t.status, 'reason', " reason                                                                 \
+    ", 'generation', t.generation, 'attempts', t.attempts, 'interruptions', t.interruptions,"                \
+    " 'stops', t.stops, 'code', t.error_code, 'detail', t.error_detail,"                                     \
+    " 'uploaded_at'," MR_TASK_VIEW_UTC("t.uploaded_at") ", 'published_at',"                                  \
+    MR_TASK_VIEW_UTC("nullif(t.published_at, timestamptz '1970-01-01 00:00:00+00')")                         \
+    ", 'processed_at'," MR_TASK_VIEW_UTC("t.processed_at") ")"
+/* clang-format on */
 #define ENTRY_COLUMNS                                                                                        \
     " t.id, t.user_id, t.kind, t.priority, t.status, t.generation, t.attempts, t.interruptions, t.stops,"    \
     " t.error_code, t.error_detail, t.uploaded_at, t.published_at, t.processed_at"

@@ -68,6 +68,11 @@ const char *mr_http_reason(int http_status)
     return "Unknown";
 }
 
+int mr_http_status_at(size_t index)
+{
+    return index < sizeof reasons / sizeof *reasons ? reasons[index].status : 0;
+}
+
 /* What a client learns about a failure of the service. */
 static const char *public_detail(int http_status, const struct mr_err *cause)
 {

@@ -33,6 +33,7 @@
 
 struct mr_server;
 struct mr_request;
+struct mr_http_metrics;
 
 /* Handles one request; app is the pointer in struct mr_server_options. */
 typedef enum mr_status mr_handler(void *app, struct mr_request *req, struct mr_err *err);
@@ -97,11 +98,12 @@ struct mr_server_options {
      * accepted. Must outlive the server. */
     const struct mr_route_query *queries;
     size_t query_count;
-    void *app;                     /* for the handlers */
-    const struct mr_log *log;      /* one line per request; must outlive the server */
-    bool log_requests;             /* false: only answers with a status of 500 and above */
-    struct mr_cors cors;           /* its texts must outlive the server */
-    mr_answer_error *answer_error; /* NULL: problem+json {type,title,status,detail,code,message} */
+    void *app;                       /* for the handlers */
+    const struct mr_log *log;        /* one line per request; must outlive the server */
+    struct mr_http_metrics *metrics; /* counts the requests; NULL: nobody does; must outlive the server */
+    bool log_requests;               /* false: only answers with a status of 500 and above */
+    struct mr_cors cors;             /* its texts must outlive the server */
+    mr_answer_error *answer_error;   /* NULL: problem+json {type,title,status,detail,code,message} */
 };
 
 /* Starts listening; returns at once. MR_UNAVAILABLE if the port cannot be bound, MR_INVALID if an option is out

@@ -1,6 +1,7 @@
 #include "shared/http/server_dispatch.h"
 
 #include "shared/base/clock.h"
+#include "shared/http/http_metrics.h"
 #include "shared/http/server_body.h"
 #include "shared/http/server_error.h"
 #include "shared/http/server_log.h"
@@ -107,7 +108,7 @@ static void answer(struct mr_request *req)
     mr_request_fail(req, mr_http_status_of(&cause), &cause);
 }
 
-static void log_request(const struct mr_request *req)
+static void note_request(const struct mr_request *req)
 {
     const struct mr_request_line line = {.method = mr_request_method(req),
                                          .path = req->path.text,
@@ -120,8 +121,11 @@ static void log_request(const struct mr_request *req)
                                          .code = req->out.reason[0] ? mr_code_name(req->out.code) : NULL,
                                          .reason = req->out.reason[0] ? req->out.reason : NULL,
                                          .user_id = req->conn->user_id};
-    if (!req->out.parked)
-        mr_request_line_log(&req->log, req->server->options.log_requests, &line);
+    if (req->out.parked)
+        return;
+    mr_http_metrics_answered(req->server->options.metrics, req->match.route, req->out.status,
+                             mr_time_monotonic_us() - req->started_us);
+    mr_request_line_log(&req->log, req->server->options.log_requests, &line);
 }
 
 /* civetweb takes the trailer of a chunked body for the next request, so none is read after such a body. */
@@ -156,7 +160,7 @@ void mr_server_dispatch(struct mr_connection *conn)
     };
     answer(&req);
     conn->after = after(&req);
-    log_request(&req);
+    note_request(&req);
     free(req.query_text);
     mr_buf_free(&req.out.headers);
 }

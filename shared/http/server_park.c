@@ -1,4 +1,6 @@
 /* Requests that wait for their answer without a thread. */
+#include "shared/base/clock.h"
+#include "shared/http/http_metrics.h"
 #include "shared/http/problem.h"
 #include "shared/http/server_detach.h"
 #include "shared/http/server_log.h"
@@ -13,6 +15,8 @@ struct mr_parked {
     int fd;
     bool log_requests;
     struct mr_log log;
+    struct mr_http_metrics *metrics;
+    const struct mr_route *route;
     char method[METHOD_MAX];
     char remote[REMOTE_MAX];
     char *path;
@@ -51,6 +55,8 @@ static enum mr_status describe(const struct mr_request *req, struct mr_parked **
     parked->out = MR_BUF_INIT(ANSWER_MAX);
     parked->log_requests = req->server->options.log_requests;
     parked->log = req->log;
+    parked->metrics = req->server->options.metrics;
+    parked->route = req->match.route;
     parked->started_us = req->started_us;
     parked->request_bytes = req->body.received;
     parked->user_id = req->conn->user_id;
@@ -103,6 +109,8 @@ void mr_parked_close(struct mr_parked *parked)
                                          .response_bytes = parked->response_bytes,
                                          .user_id = parked->user_id,
                                          .cut_off = parked->is_cut || parked->out.len > 0};
+    mr_http_metrics_answered(parked->metrics, parked->route, parked->http_status,
+                             mr_time_monotonic_us() - parked->started_us);
     mr_request_line_log(&parked->log, parked->log_requests, &line);
     parked_free(parked);
 }

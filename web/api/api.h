@@ -63,7 +63,8 @@ mr_handler mr_api_operator_dead_letters;
 mr_handler mr_api_operator_leases;
 mr_handler mr_api_operator_usage;
 mr_handler mr_api_operator_requeue;
-mr_handler mr_api_sweep; /* internal.c */
+mr_handler mr_api_metrics; /* metrics.c */
+mr_handler mr_api_sweep;   /* internal.c */
 mr_handler mr_api_dead_letters;
 
 /* Deletes a task and its objects (tasks.c); key is its number or file_id. An object that cannot be deleted

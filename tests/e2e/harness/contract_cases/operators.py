@@ -166,6 +166,13 @@ def _that_runs_or_is_done(env, call):
     return answer
 
 
+@case("metrics", 200)
+def _of_web(env, call):
+    answer = call(who=env.operator)
+    assert "mediarun_http_requests_total" in answer.text
+    return answer
+
+
 @case("requeueTask", 403)
 def _by_its_owner(env, call):
     answer = call(who=env.user, path={"id": env.done["id"]})
