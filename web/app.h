@@ -9,6 +9,7 @@
 #include "shared/gcp/cloud.h"
 #include "shared/http/guard.h"
 #include "shared/http/http_metrics.h"
+#include "shared/http/tracer.h"
 #include "web/admission.h"
 #include "web/event_hub.h"
 #include "web/login_guard.h"
@@ -35,6 +36,7 @@ struct mr_web {
     struct mr_event_hub *events;
     struct mr_task_waits *waits;
     struct mr_http_metrics *metrics;
+    struct mr_tracer *tracer; /* NULL: no traces */
     atomic_int ping_waiters;  /* requests waiting for a pong */
     atomic_int probe_waiters; /* requests waiting for a probe */
 };

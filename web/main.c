@@ -73,6 +73,22 @@ static enum mr_status open_passwords(struct mr_web *web, struct mr_err *err)
     return mr_passwords_new(slots, (int)config->login_waiters, &web->passwords, err);
 }
 
+/* From here on messages that have a trace continue it. */
+static enum mr_status start_tracer(struct mr_web *web, struct mr_err *err)
+{
+    const struct mr_config *config = web->config;
+    const struct mr_tracer_options options = {.endpoint = config->otlp_endpoint,
+                                              .headers = config->otlp_headers,
+                                              .service = "mediarun-web",
+                                              .samples_all = strcmp(config->traces_sampler, "always_on") == 0,
+                                              .http = web->cloud.http,
+                                              .metrics = web->metrics,
+                                              .log = web->log};
+    MR_TRY(mr_tracer_start(&options, &web->tracer, err));
+    web->publisher.tracer = web->tracer;
+    return MR_OK;
+}
+
 static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr_err *err)
 {
     const struct mr_config *config = web->config;
@@ -84,6 +100,7 @@ static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr
     web->publisher = mr_publisher_of(config, web->cloud.pubsub);
     MR_TRY(mr_ready_cloud(web->cloud.storage, &web->publisher, ALL_LANES, web->log, err));
     MR_TRY(mr_http_metrics_new(mr_web_routes, mr_web_route_count, NULL, 0, &web->metrics, err));
+    MR_TRY(start_tracer(web, err));
     MR_TRY(open_database(web, err));
     MR_TRY(open_passwords(web, err));
     MR_TRY(mr_login_guard_new(&limits, &web->logins, err));
@@ -101,6 +118,7 @@ static void close_app(struct mr_web *web)
     mr_event_hub_free(web->events);
     mr_task_waits_free(web->waits);
     mr_admission_stop(web->admission);
+    mr_tracer_stop(web->tracer);
     mr_guard_free(web->guard);
     mr_token_versions_free(web->token_versions);
     mr_verified_logins_free(web->verified_logins);

@@ -8,6 +8,7 @@
 #include "shared/data/publisher.h"
 #include "shared/gcp/cloud.h"
 #include "shared/http/guard.h"
+#include "shared/http/tracer.h"
 #include "worker/bulkhead.h"
 #include "worker/logo.h"
 #include "worker/sandbox.h"
@@ -26,6 +27,7 @@ struct mr_worker {
     struct mr_slots slots;
     struct mr_dispatcher *dispatcher; /* of the pushes */
     struct mr_worker_metrics *metrics;
+    struct mr_tracer *tracer; /* NULL: no traces */
 };
 
 #endif

@@ -25,6 +25,7 @@ struct push {
     struct mr_parked *request;
     struct mr_message message;
     struct mr_log log;
+    struct mr_span span; /* from its arrival to its answer, if the message has a trace */
     mr_message_run *run;
     int64_t due_us; /* to be answered by then if no job has begun */
 };
@@ -63,7 +64,10 @@ static struct push *push_of(struct mr_ticket *ticket)
 
 static void answer(struct mr_dispatcher *dispatcher, struct push *push, enum mr_job_end end)
 {
+    const bool is_failure = end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED || end == MR_JOB_RELEASED;
     mr_worker_metrics_answered(dispatcher->worker->metrics, end);
+    mr_span_set_text(&push->span, "mediarun.end", mr_job_end_name(end));
+    mr_span_end(&push->span, is_failure ? MR_INTERNAL : MR_OK);
     mr_parked_answer(push->request, mr_push_answer(end));
     free(push);
 }
@@ -183,6 +187,16 @@ static void admit(struct mr_dispatcher *dispatcher, struct push *push)
     }
 }
 
+static void begin_span(struct push *push, struct mr_tracer *tracer)
+{
+    if (!push->message.traceparent[0])
+        return;
+    push->span = mr_span_begin(tracer, &push->log, "push", MR_SPAN_CONSUMER);
+    mr_span_set_text(&push->span, "mediarun.kind", push->message.kind);
+    mr_span_set_number(&push->span, "mediarun.task_id", push->message.task_id);
+    mr_span_enter(&push->span, &push->log);
+}
+
 enum mr_status mr_dispatcher_take(struct mr_dispatcher *dispatcher, struct mr_request *req,
                                   mr_message_run *run, const struct mr_message *message,
                                   const struct mr_log *log, struct mr_err *err)
@@ -201,6 +215,7 @@ enum mr_status mr_dispatcher_take(struct mr_dispatcher *dispatcher, struct mr_re
         free(push);
         return status;
     }
+    begin_span(push, dispatcher->worker->tracer);
     if (is_of_task(push))
         mr_queue_front_note(&dispatcher->front, push->ticket.lane, message->published_s);
     admit(dispatcher, push);

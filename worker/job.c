@@ -66,9 +66,11 @@ enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit,
     struct mr_err failure = {0}; /* kept from err until the last attempt has failed */
     struct mr_job_retries retries = {0};
     enum mr_status status;
+    struct mr_span span = mr_span_begin(job->worker->tracer, job->log, "commit", MR_SPAN_INTERNAL);
     do
         status = mr_lease_commit(job->worker->db, job->claim, commit, ret_committed, &failure);
     while (mr_job_retry(job, status, &retries));
+    mr_span_end(&span, status);
     if (status != MR_OK)
         return mr_fail_from(err, &failure);
     return MR_OK;
@@ -244,9 +246,10 @@ void mr_job_log_unclaimed(const struct mr_log *log, const struct mr_message *mes
                  message->kind);
 }
 
-/* The claim id belongs to this delivery. */
+/* The claim id belongs to this delivery, so a lost answer costs neither an attempt nor the wait for a lease. */
 enum mr_status mr_job_claim(struct mr_worker *worker, mr_claim_call *call, const struct mr_message *message,
-                            enum mr_claim_outcome *ret_outcome, struct mr_claim *ret, struct mr_err *err)
+                            const struct mr_log *log, enum mr_claim_outcome *ret_outcome,
+                            struct mr_claim *ret, struct mr_err *err)
 {
     const struct mr_config *config = worker->config;
     const struct mr_lease_terms terms = {.seconds = config->lease_seconds,
@@ -259,10 +262,12 @@ enum mr_status mr_job_claim(struct mr_worker *worker, mr_claim_call *call, const
     struct mr_err failure = {0};
     enum mr_status status;
     MR_TRY(mr_uuid_generate(claim_id, err));
+    struct mr_span span = mr_span_begin(worker->tracer, log, "claim", MR_SPAN_INTERNAL);
     do
         status = call(worker->db, message, claim_id, &terms, ret_outcome, ret, &failure);
     while (status == MR_UNAVAILABLE && !mr_slots_stopping(&worker->slots) &&
            mr_retry_again(&lost_answer, &retry));
+    mr_span_end(&span, status);
     return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
 }
 
@@ -280,7 +285,7 @@ enum mr_job_end mr_job_run(struct mr_worker *worker, const struct mr_message *me
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
     enum mr_claim_outcome outcome = MR_CLAIM_STALE;
     struct mr_err err;
-    if (mr_job_claim(worker, mr_lease_claim, message, &outcome, &claim, &err) != MR_OK) {
+    if (mr_job_claim(worker, mr_lease_claim, message, log, &outcome, &claim, &err) != MR_OK) {
         mr_log_err(log, MR_LOG_ERROR, "cannot claim the task", &err, "{s:I}", "task_id",
                    (json_int_t)message->task_id);
         return MR_JOB_RELEASED;

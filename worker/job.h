@@ -49,7 +49,7 @@ typedef enum mr_status mr_claim_call(struct mr_db *db, const struct mr_message *
                                      const struct mr_lease_terms *terms, enum mr_claim_outcome *ret_outcome,
                                      struct mr_claim *ret, struct mr_err *err);
 MR_MUST_CHECK enum mr_status mr_job_claim(struct mr_worker *worker, mr_claim_call *call,
-                                          const struct mr_message *message,
+                                          const struct mr_message *message, const struct mr_log *log,
                                           enum mr_claim_outcome *ret_outcome, struct mr_claim *ret,
                                           struct mr_err *err);
 /* What a claim that got no lease means. */

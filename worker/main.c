@@ -42,6 +42,22 @@ static void count_slots(const struct mr_config *config, int ret_counts[MR_LANES]
     ret_counts[MR_LANE_DELIVERIES] = (int)config->delivery_slots;
 }
 
+/* From here on messages that have a trace continue it. */
+static enum mr_status start_tracer(struct mr_worker *worker, struct mr_err *err)
+{
+    const struct mr_config *config = worker->config;
+    const struct mr_tracer_options options = {.endpoint = config->otlp_endpoint,
+                                              .headers = config->otlp_headers,
+                                              .service = "mediarun-worker",
+                                              .samples_all = strcmp(config->traces_sampler, "always_on") == 0,
+                                              .http = worker->cloud.http,
+                                              .metrics = mr_worker_metrics_http(worker->metrics),
+                                              .log = worker->log};
+    MR_TRY(mr_tracer_start(&options, &worker->tracer, err));
+    worker->publisher.tracer = worker->tracer;
+    return MR_OK;
+}
+
 static enum mr_status open_app(struct mr_worker *worker, struct mr_log *log, struct mr_err *err)
 {
     const struct mr_config *config = worker->config;
@@ -49,6 +65,7 @@ static enum mr_status open_app(struct mr_worker *worker, struct mr_log *log, str
     log->project = worker->cloud.project;
     worker->publisher = mr_publisher_of(config, worker->cloud.pubsub);
     MR_TRY(mr_worker_metrics_new(routes, sizeof routes / sizeof *routes, &worker->metrics, err));
+    MR_TRY(start_tracer(worker, err));
     MR_TRY(mr_db_open(config->database_url, (int)config->database_pool, &worker->db, err));
     mr_pool_metrics_watch(worker->db, mr_worker_metrics_http(worker->metrics));
     MR_TRY(mr_guard_new(config->fetch_allow_hosts, &worker->guard, err));
@@ -62,6 +79,7 @@ static enum mr_status open_app(struct mr_worker *worker, struct mr_log *log, str
 /* Also after a failed open_app. */
 static void close_app(struct mr_worker *worker)
 {
+    mr_tracer_stop(worker->tracer);
     mr_bulkhead_free(worker->bulkhead);
     mr_logo_free(&worker->logo);
     mr_guard_free(worker->guard);

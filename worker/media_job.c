@@ -125,8 +125,12 @@ static enum mr_status run_verified(struct media_job *media, const json_t *spec,
 {
     MR_AUTO_JSON json_t *receipt = NULL;
     struct mr_err failure = {0};
+    struct mr_worker *worker = media->job->worker;
+    struct mr_span span = mr_span_begin(worker->tracer, media->job->log, "child", MR_SPAN_INTERNAL);
     enum mr_status status =
-        mr_sandbox_run(media->job->worker->sandbox, spec, &callbacks, media, limits, &receipt, &failure);
+        mr_sandbox_run(worker->sandbox, spec, &callbacks, media, limits, &receipt, &failure);
+    mr_span_set_text(&span, "mediarun.format", media->job->claim->new_format);
+    mr_span_end(&span, status);
     if (status == MR_OK) {
         MR_TRY(verify_input(media, VERIFY_RESULT_MAX, err));
         *ret_receipt = MR_TAKE(receipt);

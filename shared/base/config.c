@@ -60,6 +60,9 @@ static const struct entry entries[] = {
     TEXT("PUBLIC_URL", BOTH, 0, public_url, "", 500, NULL, "base URL of web as users see it, for links in mails; empty: no mail is sent"),
     TEXT("SMTP_URL", BOTH, 0, smtp_url, "", 500, NULL, "mail relay, smtp://host:587 (STARTTLS is required) or smtps://host; empty: no mail is sent"),
     TEXT("METRICS_TOKEN", BOTH, SECRET, metrics_token, "", 1000, NULL, "token that may read GET /metrics, at least 32 characters; empty: at web operators alone, at the worker nobody"),
+    TEXT("OTEL_EXPORTER_OTLP_ENDPOINT", BOTH, 0, otlp_endpoint, "", 900, NULL, "base URL of an OpenTelemetry collector that takes traces (OTLP/HTTP, JSON); empty: no traces"),
+    TEXT("OTEL_EXPORTER_OTLP_HEADERS", BOTH, SECRET, otlp_headers, "", 4000, NULL, "headers for the collector, NAME=VALUE,… with percent-encoded values"),
+    TEXT("OTEL_TRACES_SAMPLER", BOTH, 0, traces_sampler, "parentbased_always_on", 30, "parentbased_always_on|always_on", "parentbased_always_on: a trace that the client or the platform does not sample is not recorded; always_on: all are"),
     TEXT("ENABLED_EMAIL", BOTH, 0, enabled_email, "true", 5, "true|false", "false: no mail is sent"),
     TEXT("STRESS_TEST", BOTH, 0, stress_test, "0", 1, "0|1", "1: no mail is sent"),
     NUMBER("WEB_THREADS", WEB, web_threads, 96, 1, 1000, "requests served at once, apart from uploads and downloads; further ones wait"),
@@ -190,6 +193,9 @@ static enum mr_status check_together(enum mr_program program, const struct mr_co
 {
     if (program == MR_PROGRAM_WEB && strlen(config->jwt_secret) < 32)
         return mr_fail(err, MR_INVALID, "JWT_SECRET is shorter than 32 characters");
+    if (config->otlp_endpoint[0] && strncmp(config->otlp_endpoint, "http://", 7) != 0 &&
+        strncmp(config->otlp_endpoint, "https://", 8) != 0)
+        return mr_fail(err, MR_INVALID, "OTEL_EXPORTER_OTLP_ENDPOINT must begin with http:// or https://");
     if (config->metrics_token[0] && strlen(config->metrics_token) < 32)
         return mr_fail(err, MR_INVALID, "METRICS_TOKEN is shorter than 32 characters");
     if (program == MR_PROGRAM_WEB)

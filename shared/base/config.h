@@ -47,6 +47,9 @@ struct mr_config {
     char *public_url;
     char *smtp_url;
     char *metrics_token;
+    char *otlp_endpoint;
+    char *otlp_headers;
+    char *traces_sampler;
     char *enabled_email;
     char *stress_test;
     /* web */

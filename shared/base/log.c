@@ -49,6 +49,7 @@ static bool trace_from_traceparent(struct mr_log *log, const char *value)
         return false;
     snprintf(log->trace, sizeof log->trace, "%.32s", value + 3);
     snprintf(log->span, sizeof log->span, "%.16s", value + 36);
+    log->is_unsampled = all_hex(value + 53, 2) && !(strtoul(value + 53, NULL, 16) & 1);
     return true;
 }
 
@@ -58,6 +59,7 @@ static void trace_from_cloud(struct mr_log *log, const char *value)
         return;
     snprintf(log->trace, sizeof log->trace, "%.32s", value);
     log->span[0] = '\0';
+    log->is_unsampled = strstr(value, ";o=0") != NULL;
     if (value[32] == '/' && isdigit((unsigned char)value[33]))
         snprintf(log->span, sizeof log->span, "%016" PRIx64, (uint64_t)strtoull(value + 33, NULL, 10));
 }

@@ -22,6 +22,7 @@ struct mr_log {
     const char *project;  /* for the trace's full name; not owned, may be NULL or "" */
     char trace[33];       /* 32 hex digits, or "" */
     char span[17];        /* 16 hex digits, or "" */
+    bool is_unsampled;    /* who began the trace does not record it */
 };
 
 /* A logger without a trace. */

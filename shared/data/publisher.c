@@ -24,7 +24,14 @@ struct batch {
     struct mr_pubsub_message *wire;
     char **texts;
     const char **attributes;
+    struct trace *traces; /* NULL without a tracer */
     size_t count;
+};
+
+/* The span of one message's publication, and itself as the parent of others. */
+struct trace {
+    struct mr_span span;
+    char parent[MR_TRACEPARENT_MAX];
 };
 
 static void batch_free(struct batch *batch)
@@ -33,11 +40,35 @@ static void batch_free(struct batch *batch)
         free(batch->texts[i]);
     free(batch->texts);
     free(batch->attributes);
+    free(batch->traces);
     free(batch->wire);
 }
 MR_DEFINE_VALUE_CLEANUP(batch, batch_free)
 
-static enum mr_status add(struct batch *batch, const struct mr_message *message, struct mr_err *err)
+static const char *trace_message(const struct mr_publisher *publisher, struct batch *batch,
+                                 const struct mr_message *message)
+{
+    if (!batch->traces || !message->traceparent[0])
+        return message->traceparent;
+    struct trace *trace = &batch->traces[batch->count];
+    struct mr_log within = {0};
+    mr_log_set_trace(&within, message->traceparent, NULL);
+    trace->span = mr_span_begin(publisher->tracer, &within, "publish", MR_SPAN_PRODUCER);
+    if (!mr_span_is_recorded(&trace->span))
+        return message->traceparent;
+    mr_span_set_number(&trace->span, "mediarun.task_id", message->task_id);
+    mr_span_traceparent(&trace->span, trace->parent);
+    return trace->parent;
+}
+
+static void end_traces(struct batch *batch, enum mr_status status)
+{
+    for (size_t i = 0; batch->traces && i < batch->count; i++)
+        mr_span_end(&batch->traces[i].span, status);
+}
+
+static enum mr_status add(const struct mr_publisher *publisher, struct batch *batch,
+                          const struct mr_message *message, struct mr_err *err)
 {
     MR_TRY(mr_message_encode(message, &batch->texts[batch->count], err));
     const char **attributes = &batch->attributes[ATTRIBUTE_SLOTS * batch->count];
@@ -47,7 +78,7 @@ static enum mr_status add(struct batch *batch, const struct mr_message *message,
     attributes[3] = message->high ? "high" : "normal";
     if (message->traceparent[0]) {
         attributes[4] = "traceparent";
-        attributes[5] = message->traceparent;
+        attributes[5] = trace_message(publisher, batch, message);
     }
     batch->wire[batch->count] =
         (struct mr_pubsub_message){.data = batch->texts[batch->count], .attributes = attributes};
@@ -55,13 +86,13 @@ static enum mr_status add(struct batch *batch, const struct mr_message *message,
     return MR_OK;
 }
 
-static enum mr_status fill(struct batch *batch, const struct mr_message *messages, size_t count,
-                           struct mr_err *err)
+static enum mr_status fill(const struct mr_publisher *publisher, struct batch *batch,
+                           const struct mr_message *messages, size_t count, struct mr_err *err)
 {
     for (size_t i = 0; i < count; i++) {
         if (mr_lane_of(&messages[i]) != mr_lane_of(&messages[0]))
             return mr_fail(err, MR_INTERNAL, "messages of two lanes in one call");
-        MR_TRY(add(batch, &messages[i], err));
+        MR_TRY(add(publisher, batch, &messages[i], err));
     }
     return MR_OK;
 }
@@ -74,10 +105,13 @@ enum mr_status mr_publish(const struct mr_publisher *publisher, const struct mr_
     MR_AUTO(batch)
     struct batch batch = {.wire = calloc(count, sizeof *batch.wire),
                           .texts = calloc(count, sizeof *batch.texts),
-                          .attributes = calloc(count, ATTRIBUTE_SLOTS * sizeof *batch.attributes)};
+                          .attributes = calloc(count, ATTRIBUTE_SLOTS * sizeof *batch.attributes),
+                          .traces = publisher->tracer ? calloc(count, sizeof *batch.traces) : NULL};
     if (!batch.wire || !batch.texts || !batch.attributes)
         return mr_fail_oom(err);
-    MR_TRY(fill(&batch, messages, count, err));
-    return mr_pubsub_publish(publisher->pubsub, publisher->topics[mr_lane_of(&messages[0])], batch.wire,
-                             batch.count, timeout_ms, err);
+    MR_TRY(fill(publisher, &batch, messages, count, err));
+    enum mr_status status = mr_pubsub_publish(publisher->pubsub, publisher->topics[mr_lane_of(&messages[0])],
+                                              batch.wire, batch.count, timeout_ms, err);
+    end_traces(&batch, status);
+    return status;
 }

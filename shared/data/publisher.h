@@ -1,7 +1,8 @@
 /*
  * Publishes messages to the priority lanes: high, normal and deliveries have a topic and a push subscription
  * each, so that none waits behind another. A message's lane follows from its kind and priority; `kind`,
- * `priority` and `traceparent` are sent as attributes. Any thread may call.
+ * `priority` and `traceparent` are sent as attributes. With a tracer, the publication of a message that has a trace is a span of it,
+ * and the message names that span as its parent. Any thread may call.
  */
 #ifndef MR_DATA_PUBLISHER_H
 #define MR_DATA_PUBLISHER_H
@@ -9,11 +10,13 @@
 #include "shared/base/config.h"
 #include "shared/data/message.h"
 #include "shared/gcp/pubsub.h"
+#include "shared/http/span.h"
 
 enum mr_lane { MR_LANE_NORMAL, MR_LANE_HIGH, MR_LANE_DELIVERIES, MR_LANES };
 
 struct mr_publisher {
     struct mr_pubsub *pubsub;     /* not owned */
+    struct mr_tracer *tracer;     /* not owned; NULL: no traces */
     const char *topics[MR_LANES]; /* not owned */
 };
 

@@ -146,6 +146,8 @@ const char *mr_request_remote(const struct mr_request *req);
 void mr_request_note_user(const struct mr_request *req, int64_t user_id);
 /* The request's own logger: it has the request's trace. */
 const struct mr_log *mr_request_log(const struct mr_request *req);
+/* Its lines belong to the trace and span of another log from now on. */
+void mr_request_set_trace(struct mr_request *req, const struct mr_log *of);
 /* The declared Content-Length; -1 if unknown (chunked). */
 int64_t mr_request_content_length(const struct mr_request *req);
 /* True if Content-Type's media type (without parameters) equals `type`, ASCII case ignored. */

@@ -155,6 +155,13 @@ const struct mr_log *mr_request_log(const struct mr_request *req)
     return &req->log;
 }
 
+void mr_request_set_trace(struct mr_request *req, const struct mr_log *of)
+{
+    memcpy(req->log.trace, of->trace, sizeof req->log.trace);
+    memcpy(req->log.span, of->span, sizeof req->log.span);
+    req->log.is_unsampled = of->is_unsampled;
+}
+
 int64_t mr_request_content_length(const struct mr_request *req)
 {
     return req->conn->framing.length;

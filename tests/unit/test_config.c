@@ -135,6 +135,8 @@ static void test_bad_values(void **state)
         {MR_PROGRAM_WEB, "CORS_ORIGINS", "https://", "origins"},
         {MR_PROGRAM_WEB, "CORS_ORIGINS", "**", "origins"},
         {MR_PROGRAM_WEB, "JWT_SECRET", NULL, "not set"},
+        {MR_PROGRAM_WEB, "OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "OTEL_EXPORTER_OTLP_ENDPOINT must begin with http://"},
+        {MR_PROGRAM_WEB, "OTEL_TRACES_SAMPLER", "always_off", "OTEL_TRACES_SAMPLER must be one of"},
         {MR_PROGRAM_WORKER, "METRICS_TOKEN", "0123456789abcdef0123456789abcde",
          "METRICS_TOKEN is shorter than 32"},
         {MR_PROGRAM_WEB, "JWT_SECRET", "0123456789abcdef0123456789abcde", "32"},

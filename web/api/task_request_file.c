@@ -89,7 +89,11 @@ enum mr_status mr_task_request_store_file(struct mr_task_request *wanted, struct
     MR_TRY(mr_orphans_add(wanted->web->db, file->object, ORPHAN_AFTER_S, err));
     MR_TRY(
         mr_upload_begin(wanted->web->cloud.storage, file->object, "application/octet-stream", &upload, err));
-    return store(wanted, form, upload, err);
+    struct mr_span span = mr_span_child(&wanted->span, "upload", MR_SPAN_CLIENT);
+    enum mr_status status = store(wanted, form, upload, err);
+    mr_span_set_number(&span, "mediarun.bytes", file->stored.size);
+    mr_span_end(&span, status);
+    return status;
 }
 
 void mr_task_request_drop_file(struct mr_task_request *wanted)

@@ -28,12 +28,26 @@ static bool is_key(const char *text)
     return len >= 1 && len <= KEY_MAX;
 }
 
-enum mr_status mr_task_request_take_headers(struct mr_task_request *wanted, const struct mr_request *req,
+/* With a tracer, what follows is below a span of our own, which continues the trace of the client. */
+static void begin_span(struct mr_task_request *wanted, struct mr_request *req)
+{
+    struct mr_log log = *mr_request_log(req);
+    wanted->span = mr_span_begin(wanted->web->tracer, &log, "create task", MR_SPAN_SERVER);
+    if (!mr_span_is_recorded(&wanted->span))
+        return;
+    mr_span_set_text(&wanted->span, "http.route", mr_request_route(req)->pattern);
+    mr_span_enter(&wanted->span, &log);
+    mr_request_set_trace(req, &log);
+    mr_span_traceparent(&wanted->span, wanted->traceparent);
+}
+
+enum mr_status mr_task_request_take_headers(struct mr_task_request *wanted, struct mr_request *req,
                                             struct mr_err *err)
 {
     const char *trace = mr_request_header(req, "traceparent");
     if (trace && is_traceparent(trace))
         snprintf(wanted->traceparent, sizeof wanted->traceparent, "%s", trace);
+    begin_span(wanted, req);
     const char *key = mr_request_header(req, "Idempotency-Key");
     if (key && !is_key(key))
         return mr_fail_code(err, MR_CODE_INVALID_IDEMPOTENCY_KEY,

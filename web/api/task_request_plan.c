@@ -16,6 +16,7 @@ enum mr_status mr_task_request_init(struct mr_task_request *wanted, struct mr_we
 
 void mr_task_request_free(struct mr_task_request *wanted)
 {
+    mr_span_end(&wanted->span, MR_CANCELED); /* of a request that came to no end */
     json_decref(wanted->fields);
     json_decref(wanted->options);
     *wanted = (struct mr_task_request){0};

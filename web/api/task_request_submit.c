@@ -94,8 +94,8 @@ static enum mr_status admit(struct mr_task_request *wanted, struct mr_task_draft
     return mr_admission_submit(wanted->web->admission, draft, ret_view, err);
 }
 
-enum mr_status mr_task_request_submit(struct mr_task_request *wanted, struct mr_request *req,
-                                      json_t **ret_view, bool *ret_is_replay, struct mr_err *err)
+static enum mr_status submit(struct mr_task_request *wanted, struct mr_request *req, json_t **ret_view,
+                             bool *ret_is_replay, struct mr_err *err)
 {
     struct mr_task_draft draft;
     json_t *view = NULL;
@@ -117,4 +117,15 @@ enum mr_status mr_task_request_submit(struct mr_task_request *wanted, struct mr_
         mr_task_request_drop_file(wanted);
     *ret_view = view;
     return MR_OK;
+}
+
+enum mr_status mr_task_request_submit(struct mr_task_request *wanted, struct mr_request *req,
+                                      json_t **ret_view, bool *ret_is_replay, struct mr_err *err)
+{
+    enum mr_status status = submit(wanted, req, ret_view, ret_is_replay, err);
+    if (status == MR_OK)
+        mr_span_set_number(&wanted->span, "mediarun.task_id",
+                           json_integer_value(json_object_get(*ret_view, "id")));
+    mr_span_end(&wanted->span, status);
+    return status;
 }

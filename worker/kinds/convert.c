@@ -70,6 +70,15 @@ static enum mr_status add_units(const struct mr_job *job, json_t *spec, struct m
     return json_object_set_new(spec, "unit_seconds", json_integer(seconds)) == 0 ? MR_OK : mr_fail_oom(err);
 }
 
+/* Most of the output is stored while the child still encodes; here its end is. */
+static enum mr_status finish_outputs(struct mr_job *job, struct mr_output_set *outputs, struct mr_err *err)
+{
+    struct mr_span span = mr_span_begin(job->worker->tracer, job->log, "store", MR_SPAN_CLIENT);
+    enum mr_status status = mr_output_set_finish(outputs, err);
+    mr_span_end(&span, status);
+    return status;
+}
+
 /* *ret_receipt stays NULL if the task was cut. */
 static enum mr_status make_outputs(struct mr_job *job, const struct mr_input *input, const json_t *options,
                                    struct mr_output_set *outputs, json_t **ret_receipt, struct mr_err *err)
@@ -87,7 +96,7 @@ static enum mr_status make_outputs(struct mr_job *job, const struct mr_input *in
     if (job->claim->whole_reason[0] &&
         json_object_set_new(receipt, "uncut", json_string(job->claim->whole_reason)) != 0)
         return mr_fail_oom(err);
-    MR_TRY(mr_output_set_finish(outputs, err));
+    MR_TRY(finish_outputs(job, outputs, err));
     MR_TRY(check_receipt(receipt, outputs, err));
     *ret_receipt = MR_TAKE(receipt);
     return MR_OK;
@@ -127,6 +136,17 @@ static enum mr_status convert_input(struct mr_job *job, const struct mr_input *i
     return job->is_cut ? MR_OK : commit_outputs(job, outputs, receipt, ret_committed, err);
 }
 
+static enum mr_status get_input(struct mr_job *job, struct mr_input *input, bool *ret_ours,
+                                struct mr_err *err)
+{
+    if (job->claim->input_object[0])
+        return mr_ingest(job, input, ret_ours, err);
+    struct mr_span span = mr_span_begin(job->worker->tracer, job->log, "fetch", MR_SPAN_CLIENT);
+    enum mr_status status = mr_ingest(job, input, ret_ours, err);
+    mr_span_end(&span, status);
+    return status;
+}
+
 enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct mr_err *err)
 {
     const struct mr_claim *claim = job->claim;
@@ -140,6 +160,6 @@ enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct m
     MR_AUTO(mr_input) struct mr_input input = {0};
     bool ours = false;
     *ret_committed = false;
-    MR_TRY(mr_ingest(job, &input, &ours, err));
+    MR_TRY(get_input(job, &input, &ours, err));
     return ours ? convert_input(job, &input, format, options, ret_committed, err) : MR_OK;
 }

@@ -298,7 +298,7 @@ enum mr_job_end mr_unit_run(struct mr_worker *worker, const struct mr_message *m
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
     enum mr_claim_outcome outcome = MR_CLAIM_STALE;
     struct mr_err err = {0}, cause = {0};
-    if (mr_job_claim(worker, mr_unit_claim, message, &outcome, &claim, &err) != MR_OK) {
+    if (mr_job_claim(worker, mr_unit_claim, message, log, &outcome, &claim, &err) != MR_OK) {
         mr_log_err(log, MR_LOG_ERROR, "cannot claim a unit", &err, "{s:I,s:I}", "task_id",
                    (json_int_t)message->task_id, "unit", (json_int_t)message->id);
         return MR_JOB_RELEASED;
