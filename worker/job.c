@@ -19,24 +19,6 @@ static const struct {
     {MR_KIND_INSERT_RECORDS, mr_kind_insert_records},
 };
 
-static const struct {
-    const char *name;
-    enum mr_severity severity;
-} ends[MR_JOB_ENDS] = {
-    [MR_JOB_COMMITTED] = {"committed", MR_LOG_INFO},  [MR_JOB_FAILED] = {"failed", MR_LOG_NOTICE},
-    [MR_JOB_EXHAUSTED] = {"exhausted", MR_LOG_ERROR}, [MR_JOB_STALE] = {"stale", MR_LOG_INFO},
-    [MR_JOB_ELSEWHERE] = {"elsewhere", MR_LOG_INFO},  [MR_JOB_LOST] = {"lost", MR_LOG_NOTICE},
-    [MR_JOB_RELEASED] = {"released", MR_LOG_ERROR},   [MR_JOB_STOPPED] = {"stopped", MR_LOG_NOTICE},
-    [MR_JOB_DEFERRED] = {"deferred", MR_LOG_NOTICE},  [MR_JOB_BUSY] = {"busy", MR_LOG_INFO},
-    [MR_JOB_YIELDED] = {"yielded", MR_LOG_NOTICE},    [MR_JOB_CUT] = {"cut", MR_LOG_INFO},
-    [MR_JOB_UNCUT] = {"uncut", MR_LOG_NOTICE},
-};
-
-const char *mr_job_end_name(enum mr_job_end end)
-{
-    return ends[end].name;
-}
-
 bool mr_job_should_stop(const struct mr_job *job)
 {
     return mr_heartbeat_lost(job->heartbeat) || mr_slots_stopping(&job->worker->slots) ||
@@ -99,7 +81,7 @@ static enum mr_job_end end_unless_lost(struct mr_job *job, enum mr_status status
     if (status == MR_OK)
         return ours ? end : MR_JOB_LOST;
     mr_log_err(job->log, MR_LOG_ERROR, "cannot give the lease back: it will expire", err, "{s:s}", "wanted",
-               ends[end].name);
+               mr_job_end_name(end));
     return end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED ? MR_JOB_RELEASED : end;
 }
 
@@ -206,13 +188,13 @@ void mr_job_log_end(const struct mr_log *log, const struct mr_claim *claim, enum
 {
     const char fields[] = "{s:s,s:I,s:I,s:I,s:s,s:s,s:I,s:I,s:I,s:i,s:f,s:f}";
     /* A verdict that only a bug of the service can give is for the operators. */
-    enum mr_severity severity = cause->status == MR_INTERNAL ? MR_LOG_ERROR : ends[end].severity;
+    enum mr_severity severity = cause->status == MR_INTERNAL ? MR_LOG_ERROR : mr_job_end_severity(end);
     double seconds = (double)(mr_time_monotonic_us() - started_us) / 1e6;
     /* What a unit has made ends no task. */
     bool is_part = claim->unit.n && claim->unit.kind != MR_UNIT_JOIN && end == MR_JOB_COMMITTED;
     const char *line = is_part ? "unit" : "job";
 #define FIELDS                                                                                               \
-    "end", ends[end].name, "task_id", (json_int_t)claim->task_id, "generation",                              \
+    "end", mr_job_end_name(end), "task_id", (json_int_t)claim->task_id, "generation",                        \
         (json_int_t)claim->generation, "unit", (json_int_t)claim->unit.n, "kind", claim->kind, "format",     \
         claim->new_format, "attempt", (json_int_t)claim->attempts, "interruptions",                          \
         (json_int_t)claim->interruptions, "fence", (json_int_t)claim->fence, "threads", threads,             \
@@ -241,9 +223,9 @@ static enum mr_job_end run_claimed(struct mr_worker *worker, const struct mr_cla
 
 void mr_job_log_unclaimed(const struct mr_log *log, const struct mr_message *message, enum mr_job_end end)
 {
-    mr_log_write(log, ends[end].severity, "job", "{s:s,s:I,s:I,s:s}", "end", ends[end].name, "task_id",
-                 (json_int_t)message->task_id, "generation", (json_int_t)message->generation, "kind",
-                 message->kind);
+    mr_log_write(log, mr_job_end_severity(end), "job", "{s:s,s:I,s:I,s:s}", "end", mr_job_end_name(end),
+                 "task_id", (json_int_t)message->task_id, "generation", (json_int_t)message->generation,
+                 "kind", message->kind);
 }
 
 /* The claim id belongs to this delivery, so a lost answer costs neither an attempt nor the wait for a lease. */

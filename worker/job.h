@@ -24,8 +24,9 @@ enum mr_job_end {
     MR_JOB_ENDS
 };
 
-/* A word for logs. */
+/* A word for logs and metrics (job_end.c), and how serious such an end is. */
 const char *mr_job_end_name(enum mr_job_end end);
+enum mr_severity mr_job_end_severity(enum mr_job_end end);
 
 /* Does what a message asks for, on the calling thread, and logs how it ended. ticket holds the slot; NULL for work
  * without one. */

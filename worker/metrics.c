@@ -1,8 +1,6 @@
 #include "worker/metrics.h"
 
-#include "shared/data/pool_metrics.h"
 #include "shared/media/formats.h"
-#include "worker/dispatcher.h"
 #include "worker/push_answer.h"
 
 enum { FORMATS_MAX = 128 };
@@ -143,28 +141,15 @@ void mr_worker_metrics_answered(struct mr_worker_metrics *metrics, enum mr_job_e
     mr_metrics_add(metrics->cells, PUSH_ANSWERS, status, (size_t)end, 1);
 }
 
-/* What is a state of the worker is read now. */
-static void read_gauges(struct mr_worker *worker)
+void mr_worker_metrics_set_load(struct mr_worker_metrics *metrics, enum mr_lane lane,
+                                const struct mr_slots_load *load)
 {
-    struct mr_metrics *cells = worker->metrics->cells;
-    mr_pool_metrics_read(worker->db, worker->metrics->http);
-    for (enum mr_lane lane = MR_LANE_NORMAL; lane < MR_LANES; lane++) {
-        const struct mr_slots_load load = mr_slots_load_of(&worker->slots, lane);
-        mr_metrics_set(cells, SLOTS, lane, 0, load.slots);
-        mr_metrics_set(cells, SLOTS_BUSY, lane, 0, load.busy);
-        mr_metrics_set(cells, PUSHES_WAITING, lane, 0, load.waiting);
-    }
-    mr_metrics_set(cells, PUSHES_HELD, 0, 0, mr_dispatcher_held(worker->dispatcher));
+    mr_metrics_set(metrics->cells, SLOTS, lane, 0, load->slots);
+    mr_metrics_set(metrics->cells, SLOTS_BUSY, lane, 0, load->busy);
+    mr_metrics_set(metrics->cells, PUSHES_WAITING, lane, 0, load->waiting);
 }
 
-enum mr_status mr_worker_metrics_handle(void *app, struct mr_request *req, struct mr_err *err)
+void mr_worker_metrics_set_held(struct mr_worker_metrics *metrics, int held)
 {
-    struct mr_worker *worker = app;
-    const char *token = worker->config->metrics_token;
-    if (!token[0])
-        return mr_fail(err, MR_DENIED, "METRICS_TOKEN is not set: nobody may read the metrics");
-    if (!mr_http_metrics_is_token(req, token))
-        return mr_fail(err, MR_UNAUTHENTICATED, "Authorization: Bearer METRICS_TOKEN is required");
-    read_gauges(worker);
-    return mr_http_metrics_respond(worker->metrics->http, req, err);
+    mr_metrics_set(metrics->cells, PUSHES_HELD, 0, 0, held);
 }

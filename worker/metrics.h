@@ -25,7 +25,12 @@ void mr_worker_metrics_ended(struct mr_worker_metrics *metrics, const char *kind
 /* A push was answered as push_answer.h says. */
 void mr_worker_metrics_answered(struct mr_worker_metrics *metrics, enum mr_job_end end);
 
-/* GET /metrics: for who has METRICS_TOKEN. MR_UNAUTHENTICATED; MR_DENIED if there is none. */
+/* Gauges, of what the worker is like now. Not for NULL. */
+void mr_worker_metrics_set_load(struct mr_worker_metrics *metrics, enum mr_lane lane,
+                                const struct mr_slots_load *load);
+void mr_worker_metrics_set_held(struct mr_worker_metrics *metrics, int held);
+
+/* GET /metrics (metrics_route.c): for who has METRICS_TOKEN. MR_UNAUTHENTICATED; MR_DENIED if there is none. */
 mr_handler mr_worker_metrics_handle;
 
 #endif

@@ -10,6 +10,9 @@ CREATE TABLE dead_letters (
     requeued_at timestamptz       -- by an operator
 );
 
+-- Those that are being sent, for the leases that live. Its condition is like those of the queue's indexes (0009).
+CREATE INDEX deliveries_sending ON deliveries (id) WHERE CASE status WHEN 'sending' THEN true END;
+
 -- The flag is set with SQL alone (infra/operator.sh), so it is the server's log that says who did it.
 CREATE FUNCTION log_operator() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -31,23 +31,66 @@ static enum mr_status report(struct mr_db *db, const struct mr_statement *statem
     return mr_json_parse(text, strlen(text), 0, ret, err);
 }
 
+/* The tasks of a status are walked along their index (tasks_by_status): rows are compared as in tasks.c, so that no other plan
+ * can read more. */
+/* clang-format off */
+static const struct mr_statement failures = {
+    "operators_failures",
+    "SELECT coalesce(json_agg(json_build_object('code', c.error_code, 'count', c.count, 'last_at',"
+    MR_TASK_VIEW_UTC("c.last_at") ", 'tasks', c.tasks) ORDER BY c.count DESC, c.error_code), '[]') AS report"
+    " FROM (SELECT l.error_code, count(*) AS count, max(l.processed_at) AS last_at,"
+    "  (array_agg(l.id ORDER BY l.id DESC))[1:5] AS tasks FROM (SELECT t.id, t.error_code, t.processed_at FROM tasks t"
+    "   WHERE (t.status, t.id) > ('failed', (SELECT last_task_before(0, now() - make_interval(secs => $1::bigint))))"
+    "   AND (t.status, t.id) <= ('failed', 9223372036854775807)"
+    "   ORDER BY t.status DESC, t.id DESC LIMIT " LOOKED_MAX ") l GROUP BY l.error_code) c",
+    1};
+
+/* The next page begins behind the last entry of a full one, or behind the last task that was looked at. */
+static const struct mr_statement failed = {
+    "operators_failed",
+    "WITH looked AS MATERIALIZED (SELECT" ENTRY_COLUMNS " FROM tasks t"
+    "  WHERE (t.status, t.id) < ('failed', $2::bigint) AND (t.status, t.id) > ('failed', 0)"
+    "  ORDER BY t.status DESC, t.id DESC LIMIT " LOOKED_MAX "),"
+    " found AS MATERIALIZED (SELECT" ENTRY_COLUMNS " FROM looked t"
+    "  WHERE $1::text IS NULL OR t.error_code = $1 ORDER BY t.id DESC LIMIT $3::bigint)"
+    " SELECT coalesce(json_agg(" ENTRY("'failed'") " ORDER BY t.id DESC), '[]') AS report,"
+    " CASE WHEN count(*) = $3::bigint THEN min(t.id)"
+    "  WHEN (SELECT count(*) FROM looked) = " LOOKED_MAX " THEN (SELECT min(id) FROM looked) ELSE 0 END AS next"
+    " FROM found t",
+    3};
+
+static const struct mr_statement stuck = {
+    "operators_stuck",
+    "WITH looked AS MATERIALIZED (SELECT" ENTRY_COLUMNS " FROM tasks t"
+    "  WHERE (t.status, t.id) > ('uploaded', 0) AND (t.status, t.id) <= ('uploaded', 9223372036854775807)"
+    "  ORDER BY t.status, t.id LIMIT " LOOKED_MAX "),"
+    " found AS (SELECT" ENTRY_COLUMNS ", CASE WHEN t.published_at IS NULL THEN 'not_published'"
+    "   WHEN t.published_at = timestamptz '1970-01-01 00:00:00+00' THEN 'put_off' ELSE 'waiting' END AS reason"
+    "  FROM looked t WHERE t.uploaded_at < now() - make_interval(secs => $1::bigint)"
+    "  UNION ALL SELECT" ENTRY_COLUMNS ", 'lease_expired' FROM tasks t WHERE" MR_TASK_IS_RUNNING
+    "  AND t.lease_expires_at < now())"
+    " SELECT coalesce(json_agg(" ENTRY("t.reason") " ORDER BY t.id), '[]') AS report"
+    " FROM (SELECT" ENTRY_COLUMNS ", t.reason FROM found t ORDER BY t.id LIMIT $2::bigint) t",
+    2};
+
+static const struct mr_statement dead_letters = {
+    "operators_dead_letters",
+    "SELECT coalesce(json_agg(json_build_object('task_id', d.task_id, 'generation', d.generation,"
+    "  'times', d.times, 'first_at'," MR_TASK_VIEW_UTC("d.first_at") ", 'last_at'," MR_TASK_VIEW_UTC("d.last_at")
+    "  , 'requeued_at'," MR_TASK_VIEW_UTC("d.requeued_at") ", 'user_id', t.user_id, 'kind', t.kind,"
+    "  'status', t.status, 'code', t.error_code) ORDER BY d.task_id DESC), '[]') AS report,"
+    " CASE WHEN count(*) = $2::bigint THEN min(d.task_id) ELSE 0 END AS next"
+    " FROM (SELECT task_id, generation, times, first_at, last_at, requeued_at FROM dead_letters"
+    "  WHERE task_id < $1::bigint ORDER BY task_id DESC LIMIT $2::bigint) d"
+    " CROSS JOIN LATERAL (SELECT user_id, kind, status, error_code FROM tasks WHERE id = d.task_id LIMIT 1) t",
+    2};
+/* clang-format on */
+
 enum mr_status mr_operators_failures(struct mr_db *db, int64_t seconds, json_t **ret, struct mr_err *err)
 {
-    static const struct mr_statement statement = {
-        "operators_failures",
-        "SELECT coalesce(json_agg(json_build_object('code', c.error_code, 'count', c.count, "
-        "'last_at'," MR_TASK_VIEW_UTC(
-            "c.last_at") ", 'tasks', c.tasks) ORDER BY c.count DESC, c.error_code), '[]') AS report"
-                         " FROM (SELECT l.error_code, count(*) AS count, max(l.processed_at) AS last_at,"
-                         "  (array_agg(l.id ORDER BY l.id DESC))[1:5] AS tasks"
-                         "  FROM (SELECT t.id, t.error_code, t.processed_at FROM tasks t WHERE t.status = "
-                         "'failed' AND t.id >"
-                         "   (SELECT last_task_before(0, now() - make_interval(secs => $1::bigint)))"
-                         "   ORDER BY t.id DESC LIMIT " LOOKED_MAX ") l GROUP BY l.error_code) c",
-        1};
     char age[MR_INT64_TEXT_MAX];
     mr_int64_text(seconds, age);
-    return report(db, &statement, (const char *const[]){age}, ret, NULL, err);
+    return report(db, &failures, (const char *const[]){age}, ret, NULL, err);
 }
 
 /* max and before as texts. */
@@ -63,82 +106,27 @@ static struct page_texts texts_of(const struct mr_operators_page *page)
     return texts;
 }
 
-/* The next page begins behind the last entry of a full one, or behind the last task that was looked at. */
 enum mr_status mr_operators_failed(struct mr_db *db, const char *code, const struct mr_operators_page *page,
                                    json_t **ret, int64_t *ret_next, struct mr_err *err)
 {
-    static const struct mr_statement statement = {
-        "operators_failed",
-        "WITH looked AS MATERIALIZED (SELECT" ENTRY_COLUMNS " FROM tasks t WHERE t.status = 'failed'"
-        "  AND t.id < $2::bigint ORDER BY t.id DESC LIMIT " LOOKED_MAX "),"
-        " found AS MATERIALIZED (SELECT" ENTRY_COLUMNS " FROM looked t"
-        "  WHERE $1::text IS NULL OR t.error_code = $1 ORDER BY t.id DESC LIMIT $3::bigint)"
-        " SELECT coalesce(json_agg(" ENTRY("'failed'") " ORDER BY t.id DESC), '[]') AS report,"
-                                                       " CASE WHEN count(*) = $3::bigint THEN min(t.id)"
-                                                       "  WHEN (SELECT count(*) FROM looked) = " LOOKED_MAX
-                                                       " THEN (SELECT min(id) FROM looked) ELSE 0 END AS next"
-                                                       " FROM found t",
-        3};
     const struct page_texts texts = texts_of(page);
-    return report(db, &statement, (const char *const[]){code, texts.before, texts.max}, ret, ret_next, err);
+    return report(db, &failed, (const char *const[]){code, texts.before, texts.max}, ret, ret_next, err);
 }
 
 enum mr_status mr_operators_stuck(struct mr_db *db, int64_t seconds, int64_t max, json_t **ret,
                                   struct mr_err *err)
 {
-    static const struct mr_statement statement = {
-        "operators_stuck",
-        "WITH looked AS MATERIALIZED (SELECT" ENTRY_COLUMNS " FROM tasks t WHERE t.status = 'uploaded'"
-        "  ORDER BY t.id LIMIT " LOOKED_MAX "),"
-        " found AS (SELECT" ENTRY_COLUMNS ", CASE WHEN t.published_at IS NULL THEN 'not_published'"
-        "   WHEN t.published_at = timestamptz '1970-01-01 00:00:00+00' THEN 'put_off' ELSE 'waiting' END AS "
-        "reason"
-        "  FROM looked t WHERE t.uploaded_at < now() - make_interval(secs => $1::bigint)"
-        "  UNION ALL SELECT" ENTRY_COLUMNS ", 'lease_expired' FROM tasks t WHERE" MR_TASK_IS_RUNNING
-        "  AND t.lease_expires_at < now())"
-        " SELECT coalesce(json_agg(" ENTRY(
-            "t.reason") " ORDER BY t.id), '[]') AS report"
-                        " FROM (SELECT" ENTRY_COLUMNS
-                        ", t.reason FROM found t ORDER BY t.id LIMIT $2::bigint) t",
-        2};
     char age[MR_INT64_TEXT_MAX], most[MR_INT64_TEXT_MAX];
     mr_int64_text(seconds, age);
     mr_int64_text(max, most);
-    return report(db, &statement, (const char *const[]){age, most}, ret, NULL, err);
+    return report(db, &stuck, (const char *const[]){age, most}, ret, NULL, err);
 }
 
 enum mr_status mr_operators_dead_letters(struct mr_db *db, const struct mr_operators_page *page, json_t **ret,
                                          int64_t *ret_next, struct mr_err *err)
 {
-    static const struct mr_statement statement = {
-        "operators_dead_letters",
-        "SELECT coalesce(json_agg(json_build_object('task_id', d.task_id, 'generation', d.generation,"
-        "  'times', d.times, 'first_at'," MR_TASK_VIEW_UTC("d.first_at") ", 'last_at'," MR_TASK_VIEW_UTC(
-            "d.last_at") ", 'requeued_at'," MR_TASK_VIEW_UTC("d.requeued_at") ","
-                                                                              "  'user_id', t.user_id, "
-                                                                              "'kind', t.kind, 'status', "
-                                                                              "t.status, 'code', "
-                                                                              "t.error_code)"
-                                                                              "  ORDER BY d.task_id DESC), "
-                                                                              "'[]') AS report,"
-                                                                              " CASE WHEN count(*) = "
-                                                                              "$2::bigint THEN "
-                                                                              "min(d.task_id) ELSE 0 END AS "
-                                                                              "next"
-                                                                              " FROM (SELECT task_id, "
-                                                                              "generation, times, first_at, "
-                                                                              "last_at, requeued_at FROM "
-                                                                              "dead_letters"
-                                                                              "  WHERE task_id < $1::bigint "
-                                                                              "ORDER BY task_id DESC LIMIT "
-                                                                              "$2::bigint) d"
-                                                                              " CROSS JOIN LATERAL (SELECT "
-                                                                              "user_id, kind, status, "
-                                                                              "error_code FROM tasks WHERE "
-                                                                              "id = d.task_id LIMIT 1) t",
-        2};
     const struct page_texts texts = texts_of(page);
-    return report(db, &statement, (const char *const[]){texts.before, texts.max}, ret, ret_next, err);
+    return report(db, &dead_letters, (const char *const[]){texts.before, texts.max}, ret, ret_next, err);
 }
 
 /* A delivery's claim has no time of its own: the lease that ends first is the oldest. */
@@ -149,7 +137,7 @@ enum mr_status mr_operators_leases(struct mr_db *db, json_t **ret, struct mr_err
         "WITH leases AS MATERIALIZED (SELECT t.priority AS lane, t.id, t.claimed_at, t.lease_expires_at,"
         "   t.lease_expires_at >= now() AS lives FROM tasks t WHERE" MR_TASK_IS_RUNNING
         "  UNION ALL SELECT 'deliveries', d.id, NULL, d.lease_expires_at, d.lease_expires_at >= now()"
-        "   FROM deliveries d WHERE d.status = 'sending'),"
+        "   FROM deliveries d WHERE CASE d.status WHEN 'sending' THEN true END),"
         " lanes_of AS (SELECT n.lane, n.place,"
         "  (SELECT count(*) FROM leases l WHERE l.lane = n.lane AND l.lives) AS live,"
         "  (SELECT count(*) FROM leases l WHERE l.lane = n.lane AND NOT l.lives) AS expired,"

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PAIRS_MAX = 32, CHUNK = 64 << 10 };
+enum { PAIRS_MAX = 256, CHUNK = 64 << 10 };
 enum order { NONE, SILENCE, SPEAK, FORGET, CUT, END };
 
 struct pair {

@@ -9,6 +9,7 @@
 #include "shared/data/deliveries.h"
 #include "shared/data/events.h"
 #include "shared/data/idempotency.h"
+#include "shared/data/operators.h"
 #include "shared/data/orphans.h"
 #include "shared/data/outbox.h"
 #include "shared/data/outputs.h"
@@ -284,6 +285,8 @@ static void change(struct round *round)
     READS(60, DO(mr_dead_letter_accept(test_db, &message, 86400, NULL)));
     READS(60, assert_int_equal(task_claim(round->id, 2, &claim), MR_CLAIM_OURS));
     READS(60, assert_true(task_fail(&claim, "corrupt_input", "x")));
+    struct mr_requeued again;
+    READS(60, DO(mr_operators_requeue(test_db, round->key, &again, NULL)));
     READS(60, DO(mr_quota_check(test_db, &no_quotas, test_owner, &need, NULL)));
     READS(60, DO(mr_tasks_delete(test_db, test_owner, round->key, &gone, NULL)));
 }
@@ -304,6 +307,27 @@ static void sweep(void)
     READS(50, DO(mr_idempotency_purge(test_db, 1000, &purged, NULL)));
 }
 
+/* What operators ask for reads so much at most, and to requeue a task no more than to run it again. */
+static void look_as_operator(void)
+{
+    enum { OF_LOOKED = 2 * MR_OPERATORS_LOOKED_MAX + 400 };
+    const struct mr_operators_page page = {.max = PAGE};
+    json_t *report = NULL;
+    int64_t next = 0;
+    READS(OF_LOOKED, DO(mr_operators_failures(test_db, 86400, &report, NULL)));
+    json_decref(report);
+    READS(OF_LOOKED, DO(mr_operators_failed(test_db, NULL, &page, &report, &next, NULL)));
+    json_decref(report);
+    READS(OF_LOOKED, DO(mr_operators_stuck(test_db, 600, PAGE, &report, NULL)));
+    json_decref(report);
+    READS(PAGE * 12, DO(mr_operators_dead_letters(test_db, &page, &report, &next, NULL)));
+    json_decref(report);
+    READS(200, DO(mr_operators_leases(test_db, &report, NULL)));
+    json_decref(report);
+    READS(60, DO(mr_operators_usage(test_db, "owner", &report, NULL)));
+    json_decref(report);
+}
+
 static void play(void)
 {
     for (int i = 0; i < ROUNDS; i++) {
@@ -316,8 +340,10 @@ static void play(void)
         change(&round);
         sweep();
         read_lists();
-        if (i < ROUNDS / 2)
-            search(); /* several times with each statement */
+        if (i < ROUNDS / 2) { /* several times with each statement */
+            search();
+            look_as_operator();
+        }
     }
 }
 
@@ -339,11 +365,17 @@ static bool reads_all(const json_t *node, bool is_of_queue)
     return index && !bounds;
 }
 
+/* Of the reports for operators, which read a number of rows of an index (LIMIT), or what all workers do at a time. */
+static bool is_report(const char *name)
+{
+    return strncmp(name, "operators_", 10) == 0;
+}
+
 static int count_bad(const char *name, const json_t *node, bool is_of_queue)
 {
     const json_t *child = NULL;
     size_t i = 0;
-    int bad = reads_all(node, is_of_queue);
+    int bad = !is_report(name) && reads_all(node, is_of_queue);
     if (bad) {
         MR_AUTO_STR char *text = json_dumps(node, JSON_COMPACT);
         print_error("%s: %s\n", name, text);
