@@ -291,7 +291,7 @@ def man_commands():
 
 def man_options(bit):
     for row in client("option"):
-        if row["commands"] & bit and row["commands"] != ALL_COMMANDS:
+        if row["commands"] & bit and row["commands"] != all_commands():
             yield from man_option(row)
 
 
@@ -303,9 +303,13 @@ def man_option(row):
     yield roff(row["meaning"])
 
 
+def all_commands():
+    return sum(row["bit"] for row in client("command"))
+
+
 def man_common_options():
     for row in client("option"):
-        if row["commands"] == ALL_COMMANDS:
+        if row["commands"] == all_commands():
             yield from man_option(row)
 
 
@@ -326,7 +330,6 @@ def exit_table():
 API = "docs/api.md"
 CLI = "docs/cli.md"
 MAN = "client/mediarun.1"
-ALL_COMMANDS = 255
 ERRORS = "docs/errors.md"
 GUIDE = "docs/guide.md"
 OPENAPI = "web/static/openapi.json"
