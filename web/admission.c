@@ -285,7 +285,7 @@ static enum mr_status resolve(struct mr_admission *admission, const struct ticke
     if (ticket->draft->idempotency_key &&
         mr_idempotency_resolve(admission->db, ticket->draft, ret_view, NULL) == MR_OK)
         return MR_OK;
-    return mr_quota_refuse(admission->quotas, ticket->over, err);
+    return mr_quota_refuse(admission->quotas, ticket->over, ticket->draft->is_guest, err);
 }
 
 enum mr_status mr_admission_submit(struct mr_admission *admission, const struct mr_task_draft *draft,

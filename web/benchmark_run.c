@@ -57,7 +57,7 @@ enum mr_status mr_benchmark_make_user(struct mr_web *web, int64_t *ret_id, struc
 
 enum mr_status mr_benchmark_check_room(struct mr_web *web, int64_t user_id, int64_t count, struct mr_err *err)
 {
-    struct mr_quotas queue_alone;
+    struct mr_quotas queue_alone = web->config->quotas;
     for (int i = 0; i < MR_QUOTA_COUNT; i++)
         queue_alone.limits[i] = MR_QUOTA_LIMIT_MAX;
     queue_alone.limits[MR_QUOTA_TASKS] = web->config->quotas.limits[MR_QUOTA_TASKS];

@@ -43,8 +43,10 @@ static enum mr_status of_login(struct mr_web *web, const char *token, struct mr_
     struct mr_login_token login = {0};
     MR_TRY(mr_verified_login(web->verified_logins, web->config->jwt_secret, token, &login, err));
     MR_TRY(mr_token_version_check(web->token_versions, login.user_id, login.version, err));
-    *ret =
-        (struct mr_caller){.user_id = login.user_id, .version = login.version, .expires_s = login.expires_s};
+    *ret = (struct mr_caller){.user_id = login.user_id,
+                              .is_guest = login.is_guest,
+                              .version = login.version,
+                              .expires_s = login.expires_s};
     return MR_OK;
 }
 
@@ -101,7 +103,7 @@ enum mr_status mr_caller_of_stream(struct mr_web *web, const struct mr_request *
     MR_TRY(mr_caller_pass(web, token, &pass, err));
     if (pass.task_id)
         return mr_stream_token_refuse(err);
-    *ret = (struct mr_caller){.user_id = pass.user_id, .expires_s = pass.ends_s};
+    *ret = (struct mr_caller){.user_id = pass.user_id, .is_guest = pass.is_guest, .expires_s = pass.ends_s};
     return MR_OK;
 }
 
@@ -114,6 +116,13 @@ enum mr_status mr_caller_user(struct mr_web *web, const struct mr_request *req, 
     return MR_OK;
 }
 
+enum mr_status mr_caller_refuse_guest(bool is_guest, const char *what, struct mr_err *err)
+{
+    return is_guest
+               ? mr_fail_code(err, MR_CODE_NEEDS_ACCOUNT, "%s: a guest has none; make an account first", what)
+               : MR_OK;
+}
+
 enum mr_status mr_caller_account(struct mr_web *web, const struct mr_request *req, int64_t *ret_user_id,
                                  struct mr_err *err)
 {
@@ -121,6 +130,7 @@ enum mr_status mr_caller_account(struct mr_web *web, const struct mr_request *re
     MR_TRY(mr_caller_of(web, req, &caller, err));
     if (caller.by_key)
         return mr_fail_code(err, MR_CODE_OUT_OF_SCOPE, "key: this route needs a login token");
+    MR_TRY(mr_caller_refuse_guest(caller.is_guest, "account", err));
     *ret_user_id = caller.user_id;
     return MR_OK;
 }

@@ -12,6 +12,7 @@
 struct mr_caller {
     int64_t user_id;
     bool by_key;
+    bool is_guest;     /* web/guests.h */
     int64_t key_id;    /* 0 without a key */
     int64_t version;   /* of the login token */
     int64_t expires_s; /* seconds since 1970: a response that goes on for long must end then */
@@ -36,7 +37,11 @@ MR_MUST_CHECK enum mr_status mr_caller_pass(struct mr_web *web, const char *toke
 MR_MUST_CHECK enum mr_status mr_caller_user(struct mr_web *web, const struct mr_request *req,
                                             int64_t *ret_user_id, struct mr_err *err);
 
-/* As mr_caller_user, for what concerns the account itself: MR_DENIED with code "out_of_scope" for every key. */
+/* MR_DENIED with code "needs_account" for a guest. what: the field or the subject that the guest may not have. */
+MR_MUST_CHECK enum mr_status mr_caller_refuse_guest(bool is_guest, const char *what, struct mr_err *err);
+
+/* As mr_caller_user, for what concerns the account itself: MR_DENIED with code "out_of_scope" for every key, with code
+ * "needs_account" for a guest. */
 MR_MUST_CHECK enum mr_status mr_caller_account(struct mr_web *web, const struct mr_request *req,
                                                int64_t *ret_user_id, struct mr_err *err);
 

@@ -34,3 +34,13 @@ enum mr_status mr_web_ask_confirmation(struct mr_web *web, const struct mr_log *
                    "user_id", (json_int_t)user_id);
     return MR_OK;
 }
+
+void mr_web_ask_first_confirmation(struct mr_web *web, const struct mr_log *log, int64_t user_id)
+{
+    struct mr_err err;
+    enum mr_confirmation_answer answer = MR_CONFIRMATION_DONE;
+    if (mr_config_sends_mail(web->config) &&
+        mr_web_ask_confirmation(web, log, user_id, &answer, &err) != MR_OK)
+        mr_log_err(log, MR_LOG_WARNING, "cannot ask for the confirmation of a mail address", &err, "{s:I}",
+                   "user_id", (json_int_t)user_id);
+}

@@ -14,4 +14,7 @@ MR_MUST_CHECK enum mr_status mr_web_ask_confirmation(struct mr_web *web, const s
                                                      int64_t user_id, enum mr_confirmation_answer *ret_answer,
                                                      struct mr_err *err);
 
+/* The same for a new account, if mails are sent. A failure is logged: the account exists, and its user can ask again. */
+void mr_web_ask_first_confirmation(struct mr_web *web, const struct mr_log *log, int64_t user_id);
+
 #endif

@@ -43,8 +43,10 @@ static enum mr_status check_room_locked(const struct mr_event_hub *hub,
         return mr_fail_code(err, MR_CODE_SHUTTING_DOWN, "server is shutting down");
     for (const struct mr_event_stream *stream = hub->first; stream; stream = stream->next, all++)
         own += stream->user_id == subscription->user_id;
-    if (!subscription->is_exempt && (int64_t)own >= options->quotas->limits[MR_QUOTA_EVENT_STREAMS])
-        return mr_quota_refuse(options->quotas, MR_QUOTA_EVENT_STREAMS, err);
+    const bool is_guest = subscription->is_guest;
+    const int64_t *limits = is_guest ? options->quotas->of_guest : options->quotas->limits;
+    if (!subscription->is_exempt && (int64_t)own >= limits[MR_QUOTA_EVENT_STREAMS])
+        return mr_quota_refuse(options->quotas, MR_QUOTA_EVENT_STREAMS, is_guest, err);
     size_t room = own && !subscription->is_exempt ? options->max_streams - options->max_streams / 4
                                                   : options->max_streams;
     if (all >= room)

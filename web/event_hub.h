@@ -65,6 +65,7 @@ struct mr_event_subscription {
     bool resumes;
     int64_t expires_s; /* seconds since 1970: the stream ends then */
     bool is_exempt;    /* from the quota: an operator */
+    bool is_guest;     /* with a quota of its own */
 };
 
 /* Reserves a stream. mr_event_hub_attach must follow, or mr_event_hub_cancel. MR_EXHAUSTED with code

@@ -11,7 +11,7 @@
 enum { FRESH_TRIES = 3, NETWORK_BYTES = 8 };
 
 struct mr_login_guard {
-    struct mr_throttle *addresses, *accounts, *pairs, *signups, *resets;
+    struct mr_throttle *addresses, *accounts, *pairs, *signups, *guests, *resets;
 };
 
 enum mr_status mr_login_guard_new(const struct mr_login_limits *limits, struct mr_login_guard **ret,
@@ -24,6 +24,7 @@ enum mr_status mr_login_guard_new(const struct mr_login_limits *limits, struct m
     MR_TRY(mr_throttle_new(limits->failures_account, &guard->accounts, err));
     MR_TRY(mr_throttle_new(FRESH_TRIES, &guard->pairs, err));
     MR_TRY(mr_throttle_new(limits->signups_address, &guard->signups, err));
+    MR_TRY(mr_throttle_new(limits->guests_address, &guard->guests, err));
     MR_TRY(mr_throttle_new(limits->signups_address, &guard->resets, err));
     *ret = MR_TAKE(guard);
     return MR_OK;
@@ -37,6 +38,7 @@ void mr_login_guard_free(struct mr_login_guard *guard)
     mr_throttle_free(guard->accounts);
     mr_throttle_free(guard->pairs);
     mr_throttle_free(guard->signups);
+    mr_throttle_free(guard->guests);
     mr_throttle_free(guard->resets);
     free(guard);
 }
@@ -118,6 +120,11 @@ static enum mr_status count(struct mr_throttle *throttle, const char *remote, en
 enum mr_status mr_login_count_signup(struct mr_login_guard *guard, const char *remote, struct mr_err *err)
 {
     return count(guard->signups, remote, MR_CODE_TOO_MANY_SIGNUPS, "accounts were made", err);
+}
+
+enum mr_status mr_login_count_guest(struct mr_login_guard *guard, const char *remote, struct mr_err *err)
+{
+    return count(guard->guests, remote, MR_CODE_TOO_MANY_GUESTS, "guests were made", err);
 }
 
 enum mr_status mr_login_count_reset(struct mr_login_guard *guard, const char *remote, struct mr_err *err)

@@ -19,7 +19,7 @@
 struct mr_login_guard;
 
 struct mr_login_limits {
-    int64_t failures_address, failures_account, signups_address; /* an hour, at least 1 */
+    int64_t failures_address, failures_account, signups_address, guests_address; /* an hour, at least 1 */
 };
 
 /* MR_EXHAUSTED without memory. */
@@ -56,6 +56,10 @@ void mr_login_end(struct mr_login_guard *guard, const struct mr_login_attempt *a
 /* Counts a signup. Code "too_many_signups". */
 MR_MUST_CHECK enum mr_status mr_login_count_signup(struct mr_login_guard *guard, const char *remote,
                                                    struct mr_err *err);
+
+/* Counts a new guest. Code "too_many_guests". */
+MR_MUST_CHECK enum mr_status mr_login_count_guest(struct mr_login_guard *guard, const char *remote,
+                                                  struct mr_err *err);
 
 /* Counts a mail for a new password: as many an hour from one address as signups. Code "too_many_resets". */
 MR_MUST_CHECK enum mr_status mr_login_count_reset(struct mr_login_guard *guard, const char *remote,

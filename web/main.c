@@ -94,7 +94,8 @@ static enum mr_status open_app(struct mr_web *web, struct mr_log *log, struct mr
     const struct mr_config *config = web->config;
     const struct mr_login_limits limits = {.failures_address = config->login_failures_address,
                                            .failures_account = config->login_failures_account,
-                                           .signups_address = config->signups_address};
+                                           .signups_address = config->signups_address,
+                                           .guests_address = config->guests_address};
     MR_TRY(mr_cloud_open(config, "mediarun-web", log, &web->cloud, err));
     log->project = web->cloud.project;
     web->publisher = mr_publisher_of(config, web->cloud.pubsub);

@@ -11,6 +11,8 @@ const struct mr_route mr_web_routes[] = {
     {"POST",   "/auth/signup",           mr_api_signup,      FIELDS_BODY, MR_ROUTE_NORMAL},
     {"POST",   "/api/auth/login",        mr_api_login,       FIELDS_BODY, MR_ROUTE_NORMAL},
     {"POST",   "/auth/login",            mr_api_login,       FIELDS_BODY, MR_ROUTE_NORMAL},
+    {"POST",   "/api/auth/guest",        mr_api_guest_begin, NO_BODY,     MR_ROUTE_NORMAL},
+    {"POST",   "/api/auth/guest/account", mr_api_guest_keep, FIELDS_BODY, MR_ROUTE_NORMAL},
     {"GET",    "/api/auth/me",           mr_api_me,          NO_BODY,     MR_ROUTE_NORMAL},
     {"GET",    "/auth/me",               mr_api_me,          NO_BODY,     MR_ROUTE_NORMAL},
     {"PUT",    "/api/auth/me",           mr_api_rename,      FIELDS_BODY, MR_ROUTE_NORMAL},

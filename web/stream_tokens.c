@@ -13,11 +13,11 @@ enum mr_status mr_stream_token_issue(const char *jwt_secret, const struct mr_str
                                      char **ret_token, struct mr_err *err)
 {
     int64_t now = mr_time_now_us() / 1000000;
-    MR_AUTO_JSON json_t *claims =
-        json_pack("{s:s,s:I,s:I,s:I,s:I,s:s,s:I,s:I,s:I}", "iss", issuer, "user", (json_int_t)pass->user_id,
-                  "ver", (json_int_t)pass->version, "key", (json_int_t)pass->key_id, "task",
-                  (json_int_t)pass->task_id, "file", pass->file_id, "ends", (json_int_t)pass->ends_s, "iat",
-                  (json_int_t)now, "exp", (json_int_t)(now + MR_STREAM_TOKEN_SECONDS));
+    MR_AUTO_JSON json_t *claims = json_pack(
+        "{s:s,s:I,s:b,s:I,s:I,s:I,s:s,s:I,s:I,s:I}", "iss", issuer, "user", (json_int_t)pass->user_id,
+        "guest", pass->is_guest, "ver", (json_int_t)pass->version, "key", (json_int_t)pass->key_id, "task",
+        (json_int_t)pass->task_id, "file", pass->file_id, "ends", (json_int_t)pass->ends_s, "iat",
+        (json_int_t)now, "exp", (json_int_t)(now + MR_STREAM_TOKEN_SECONDS));
     if (!claims)
         return mr_fail_oom(err);
     return mr_jwt_sign_hs256(jwt_secret, claims, ret_token, err);
@@ -45,6 +45,7 @@ enum mr_status mr_stream_token_check(const char *jwt_secret, const char *token, 
     if (!by || strcmp(by, issuer) != 0)
         return mr_stream_token_refuse(err);
     *ret = (struct mr_stream_pass){.user_id = json_integer_value(json_object_get(claims, "user")),
+                                   .is_guest = json_is_true(json_object_get(claims, "guest")),
                                    .version = json_integer_value(json_object_get(claims, "ver")),
                                    .key_id = json_integer_value(json_object_get(claims, "key")),
                                    .task_id = json_integer_value(json_object_get(claims, "task")),

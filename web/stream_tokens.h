@@ -15,6 +15,7 @@ enum { MR_STREAM_TOKEN_SECONDS = 300 };
 
 struct mr_stream_pass {
     int64_t user_id;
+    bool is_guest;                  /* the user */
     int64_t version;                /* of the user's login tokens */
     int64_t key_id;                 /* of the API key that asked for it; 0: a login token did */
     int64_t task_id;                /* whose files it opens; 0: it opens event streams */

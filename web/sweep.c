@@ -12,6 +12,7 @@
 #include "shared/data/units.h"
 #include "shared/data/uploads.h"
 #include "web/account_removal.h"
+#include "web/guests.h"
 #include "web/upload_removal.h"
 
 enum {
@@ -215,6 +216,7 @@ static const struct {
 } jobs[] = {
     {"republished", "publish tasks", publish_tasks},
     {"units", "publish units of tasks", publish_units},
+    {"guests_expired", "expire guests", mr_guests_expire},
     {"accounts_deleted", "delete accounts", mr_accounts_remove},
     {"deleted", "delete orphaned objects", delete_orphans},
     {"keys", "delete idempotency keys", delete_keys},

@@ -30,7 +30,8 @@ enum mr_status mr_user_find(struct mr_db *db, const char *login, int64_t *ret_id
 {
     static const struct mr_statement find = {
         "user_find",
-        "SELECT id, password_hash FROM users WHERE deleted_at IS NULL AND (lower(username) = lower($1)"
+        "SELECT id, password_hash FROM users WHERE deleted_at IS NULL AND guest_until IS NULL AND "
+        "(lower(username) = lower($1)"
         " OR lower(email) = lower($1) OR username_key = fold_name($1) OR email_key = fold_name($1))"
         " ORDER BY lower(username) = lower($1) DESC, lower(email) = lower($1) DESC,"
         " coalesce(username_key = fold_name($1), false) DESC LIMIT 1",
@@ -53,7 +54,9 @@ static enum mr_status no_such_user(struct mr_err *err)
 enum mr_status mr_user_token_version(struct mr_db *db, int64_t id, int64_t *ret, struct mr_err *err)
 {
     static const struct mr_statement look = {
-        "user_token_version", "SELECT token_version FROM users WHERE id = $1::bigint AND deleted_at IS NULL",
+        "user_token_version",
+        "SELECT token_version FROM users WHERE id = $1::bigint AND deleted_at IS NULL"
+        " AND (guest_until IS NULL OR guest_until > now())",
         1};
     char number[MR_INT64_TEXT_MAX];
     mr_int64_text(id, number);
@@ -141,7 +144,8 @@ enum mr_status mr_user_get(struct mr_db *db, int64_t id, struct mr_user *ret, st
     static const struct mr_statement get = {
         "user_get",
         "SELECT username, email, password_hash, webhook_secret, is_operator::int AS is_operator,"
-        " (email_confirmed_at IS NOT NULL)::int AS is_confirmed FROM users"
+        " (email_confirmed_at IS NOT NULL)::int AS is_confirmed,"
+        " coalesce(extract(epoch FROM guest_until), 0)::bigint AS guest_until_s FROM users"
         " WHERE id = $1::bigint AND deleted_at IS NULL",
         1};
     char number[MR_INT64_TEXT_MAX];
@@ -158,6 +162,7 @@ enum mr_status mr_user_get(struct mr_db *db, int64_t id, struct mr_user *ret, st
         .webhook_secret = strdup(mr_rows_text(rows, 0, "webhook_secret")),
         .is_confirmed = mr_rows_int64(rows, 0, "is_confirmed") != 0,
         .is_operator = mr_rows_int64(rows, 0, "is_operator") != 0,
+        .guest_until_s = mr_rows_int64(rows, 0, "guest_until_s"),
     };
     if (!user.username || !user.email || !user.webhook_secret)
         return mr_fail_oom(err);

@@ -12,8 +12,9 @@ struct mr_user {
     char *email;
     char *webhook_secret; /* hexadecimal; a secret */
     char password_hash[MR_PASSWORD_HASH_MAX];
-    bool is_confirmed; /* the mail address */
-    bool is_operator;  /* web/operator.h */
+    bool is_confirmed;     /* the mail address */
+    bool is_operator;      /* web/operator.h */
+    int64_t guest_until_s; /* seconds since 1970: when a guest ends; 0: not a guest */
 };
 void mr_user_free(struct mr_user *user);
 MR_DEFINE_VALUE_CLEANUP(mr_user, mr_user_free)

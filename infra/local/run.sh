@@ -106,6 +106,7 @@ export_environment() {
     export GCE_METADATA_HOST=127.0.0.1:$emulator_port
     export OIDC_CERTS_URL=$EMULATOR_URL/oauth2/v1/certs
     export IAM_CREDENTIALS_URL=$EMULATOR_URL
+    export GUESTS=${GUESTS:-1} # whoever reaches this machine may try it without an account
     export PUBLIC_URL=${PUBLIC_URL:-http://localhost:$port}
     # The emulator's queue is lost when it ends; waiting tasks are published again soon after the next start.
     export REPUBLISH_AFTER_SECONDS=${REPUBLISH_AFTER_SECONDS:-30}

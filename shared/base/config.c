@@ -77,6 +77,10 @@ static const struct entry entries[] = {
     NUMBER("LOGIN_FAILURES_PER_ADDRESS", WEB, login_failures_address, 60, 1, 1000000000, "wrong passwords an hour from one address, in one instance"),
     NUMBER("LOGIN_FAILURES_PER_ACCOUNT", WEB, login_failures_account, 20, 1, 1000000000, "wrong passwords an hour for one account; then only addresses that have not tried it may"),
     NUMBER("SIGNUPS_PER_ADDRESS", WEB, signups_address, 20, 1, 1000000000, "accounts an hour from one address, in one instance"),
+    TEXT("GUESTS", WEB, 0, guests, "0", 1, "0|1", "1: people may try mediarun as guests, without an account"),
+    NUMBER("GUESTS_PER_ADDRESS", WEB, guests_address, 10, 1, 1000000000, "guests from one address, in all instances; and new ones an hour, in one instance"),
+    NUMBER("MAX_GUESTS", WEB, max_guests, 1000, 1, 1000000, "guests in all instances together"),
+    NUMBER("GUEST_SECONDS", WEB, guest_s, 86400, 1, 2592000, "time after which a guest is deleted with all files, unless it became an account"),
     TEXT("DOWNLOAD_MODE", WEB, 0, download_mode, "stream", 10, "stream|redirect", "stream: results pass through web; redirect: web redirects to a signed Cloud Storage URL"),
     TEXT("IAM_CREDENTIALS_URL", WEB, 0, iam_url, "https://iamcredentials.googleapis.com", 500, NULL, "base URL of signBlob, for signed URLs without a key file"),
     NUMBER("MAX_DIRECT_UPLOAD_BYTES", WEB, max_direct_upload_bytes, INT64_C(1) << 36, 1, INT64_C(5) << 40, "largest direct upload to Cloud Storage"),
@@ -85,8 +89,9 @@ static const struct entry entries[] = {
     NUMBER("MAX_EVENT_STREAMS", WEB, max_event_streams, 2000, 1, 100000, "event streams open at once in one process; they need no thread, but count towards Cloud Run's concurrency"),
     NUMBER("PROBE_WAIT_SECONDS", WEB, probe_wait_s, 15, 0, 300, "time that POST /api/probe waits for the result before it answers 202"),
     TEXT("ENABLE_BENCHMARK", WEB, 0, enable_benchmark, "0", 1, "0|1", "1: serve /benchmark/conversion/*, which /report draws"),
-#define MR_QUOTA(name, word, variable, fallback, what, unit, code, wait_s, remedy) \
-    NUMBER(variable, WEB, quotas.limits[MR_QUOTA_##name], fallback, 1, MR_QUOTA_LIMIT_MAX, "quota of each user: " what),
+#define MR_QUOTA(name, word, variable, fallback, of_a_guest, what, unit, code, wait_s, remedy) \
+    NUMBER(variable, WEB, quotas.limits[MR_QUOTA_##name], fallback, 1, MR_QUOTA_LIMIT_MAX, "quota of each user: " what), \
+    NUMBER("GUEST_" variable, WEB, quotas.of_guest[MR_QUOTA_##name], of_a_guest, 1, MR_QUOTA_LIMIT_MAX, "quota of each guest: " what),
 #include "shared/base/quotas.def"
 #undef MR_QUOTA
     NUMBER("SLOTS", WORKER, slots, 0, 0, 256, "conversions at once; 0: the number of cores"),

@@ -65,6 +65,10 @@ struct mr_config {
     int64_t login_failures_address;
     int64_t login_failures_account;
     int64_t signups_address;
+    char *guests;
+    int64_t guests_address;
+    int64_t max_guests;
+    int64_t guest_s;
     char *download_mode;
     char *iam_url;
     int64_t max_direct_upload_bytes;

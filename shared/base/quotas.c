@@ -7,8 +7,8 @@
 enum { DAY_S = 86400 };
 
 static const struct mr_quota_row rows[MR_QUOTA_COUNT] = {
-#define MR_QUOTA(name, word, variable, fallback, what, unit, code, wait_s, remedy)                           \
-    [MR_QUOTA_##name] = {word, variable, fallback, what, unit, code, wait_s, remedy},
+#define MR_QUOTA(name, word, variable, fallback, of_a_guest, what, unit, code, wait_s, remedy)               \
+    [MR_QUOTA_##name] = {word, variable, fallback, of_a_guest, what, unit, code, wait_s, remedy},
 #include "shared/base/quotas.def"
 #undef MR_QUOTA
 };
@@ -31,13 +31,15 @@ static int64_t wait_of(const struct mr_quota_row *row)
     return row->wait_s == MR_QUOTA_WAIT_DAY ? DAY_S - mr_time_now_us() / 1000000 % DAY_S : row->wait_s;
 }
 
-enum mr_status mr_quota_refuse(const struct mr_quotas *quotas, enum mr_quota quota, struct mr_err *err)
+enum mr_status mr_quota_refuse(const struct mr_quotas *quotas, enum mr_quota quota, bool is_guest,
+                               struct mr_err *err)
 {
     const struct mr_quota_row *row = mr_quota_row(quota);
     if (!row)
         return mr_fail(err, MR_INTERNAL, "unknown quota");
-    enum mr_status status = mr_fail_code(err, row->code, "%s: at most %" PRId64 " %s for one user; %s",
-                                         row->what, quotas->limits[quota], row->unit, row->remedy);
+    enum mr_status status = mr_fail_code(err, row->code, "%s: at most %" PRId64 " %s for one %s; %s",
+                                         row->what, (is_guest ? quotas->of_guest : quotas->limits)[quota],
+                                         row->unit, is_guest ? "guest" : "user", row->remedy);
     return row->wait_s ? mr_retry_after(err, status, wait_of(row)) : status;
 }
 

@@ -21,16 +21,16 @@ enum { MR_QUOTA_WAIT_DAY = -1 };
 struct mr_quota_row {
     const char *name; /* the word in SQL */
     const char *variable;
-    int64_t fallback;
+    int64_t fallback, of_guest;
     const char *what, *unit;
     enum mr_code code;
     int wait_s;
     const char *remedy;
 };
 
-/* The limits that apply, by enum mr_quota; limits[MR_QUOTA_NONE] is not used. */
+/* The limits that apply, by enum mr_quota; those of MR_QUOTA_NONE are not used. */
 struct mr_quotas {
-    int64_t limits[MR_QUOTA_COUNT];
+    int64_t limits[MR_QUOTA_COUNT], of_guest[MR_QUOTA_COUNT];
 };
 
 /* The row of a quota; NULL for MR_QUOTA_NONE and what is no quota. */
@@ -40,7 +40,8 @@ const struct mr_quota_row *mr_quota_row(enum mr_quota quota);
 enum mr_quota mr_quota_find(const char *name);
 
 /* Fails with the code, text and Retry-After of a quota that a request is over. */
-enum mr_status mr_quota_refuse(const struct mr_quotas *quotas, enum mr_quota quota, struct mr_err *err);
+enum mr_status mr_quota_refuse(const struct mr_quotas *quotas, enum mr_quota quota, bool is_guest,
+                               struct mr_err *err);
 
 /* True if a failure is the refusal of a quota: nothing was done. */
 bool mr_quota_refused(const struct mr_err *err);

@@ -5,14 +5,22 @@
 
 #include <inttypes.h>
 
+static enum mr_status append_limits(struct mr_buf *text, const char *begin, const int64_t *limits,
+                                    struct mr_err *err)
+{
+    MR_TRY(mr_buf_append_str(text, begin, err));
+    for (enum mr_quota quota = MR_QUOTA_NONE + 1; quota < MR_QUOTA_COUNT; quota++)
+        MR_TRY(mr_buf_appendf(text, err, ",\"%s\":%" PRId64, mr_quota_row(quota)->name, limits[quota]));
+    return mr_buf_append_str(text, "}", err);
+}
+
 enum mr_status mr_quota_limits_text(const struct mr_quotas *quotas, char out[MR_QUOTA_LIMITS_MAX],
                                     struct mr_err *err)
 {
     MR_AUTO(mr_buf) struct mr_buf text = MR_BUF_INIT(MR_QUOTA_LIMITS_MAX - 1);
-    for (enum mr_quota quota = MR_QUOTA_NONE + 1; quota < MR_QUOTA_COUNT; quota++)
-        MR_TRY(mr_buf_appendf(&text, err, "%s\"%s\":%" PRId64, text.len ? "," : "{",
-                              mr_quota_row(quota)->name, quotas->limits[quota]));
-    MR_TRY(mr_buf_append_str(&text, "}", err));
+    MR_TRY(append_limits(&text, "[{\"guest\":false", quotas->limits, err));
+    MR_TRY(append_limits(&text, ",{\"guest\":true", quotas->of_guest, err));
+    MR_TRY(mr_buf_append_str(&text, "]", err));
     snprintf(out, MR_QUOTA_LIMITS_MAX, "%s", mr_buf_str(&text));
     return MR_OK;
 }
@@ -26,7 +34,7 @@ enum mr_status mr_quota_check(struct mr_db *db, const struct mr_quotas *quotas, 
             "$2") ", w AS (SELECT $1::bigint AS user_id, $3::bigint AS tasks,"
                   " $4::bigint AS bytes, $5::bigint AS uploads, 0 AS records_of_task,"
                   " 0 AS records, $6::bigint > 0 AS has_delivery, $6::bigint AS deliveries)"
-                  " SELECT" MR_QUOTA_VERDICT " AS quota FROM w" MR_QUOTA_JOIN,
+                  " SELECT" MR_QUOTA_VERDICT " AS quota, q.guest::int AS is_guest FROM w" MR_QUOTA_JOIN,
         6};
     char user[MR_INT64_TEXT_MAX], tasks[MR_INT64_TEXT_MAX], bytes[MR_INT64_TEXT_MAX],
         uploads[MR_INT64_TEXT_MAX], deliveries[MR_INT64_TEXT_MAX];
@@ -42,5 +50,6 @@ enum mr_status mr_quota_check(struct mr_db *db, const struct mr_quotas *quotas, 
                       &rows, err));
     if (mr_rows_is_null(rows, 0, "quota"))
         return MR_OK;
-    return mr_quota_refuse(quotas, mr_quota_find(mr_rows_text(rows, 0, "quota")), err);
+    return mr_quota_refuse(quotas, mr_quota_find(mr_rows_text(rows, 0, "quota")),
+                           mr_rows_int64(rows, 0, "is_guest") != 0, err);
 }

@@ -27,17 +27,19 @@ MR_MUST_CHECK enum mr_status mr_quota_check(struct mr_db *db, const struct mr_qu
 
 /* For statements of shared/data. */
 
-enum { MR_QUOTA_LIMITS_MAX = 512 };
+enum { MR_QUOTA_LIMITS_MAX = 1024 };
 /* The limits as JSON, the parameter of MR_QUOTA_LIMITS. */
 MR_MUST_CHECK enum mr_status mr_quota_limits_text(const struct mr_quotas *quotas,
                                                   char out[MR_QUOTA_LIMITS_MAX], struct mr_err *err);
 
-/* A CTE `q` with the limits in its one row, all NULL without a parameter: then nothing is refused. */
+/* A CTE `q` with the limits: a row for users and one for guests, all NULL without a parameter: then nothing is refused. */
 #define MR_QUOTA_LIMITS(parameter)                                                                           \
-    " q AS (SELECT r.tasks, r.minutes, r.stored_bytes, r.records_per_task, r.records, r.deliveries, "        \
-    "r.uploads"                                                                                              \
-    "  FROM jsonb_to_record(coalesce(" parameter "::jsonb, '{}')) AS r (tasks bigint, minutes bigint,"       \
-    "  stored_bytes bigint, records_per_task bigint, records bigint, deliveries bigint, uploads bigint))"
+    " q AS (SELECT r.guest, r.tasks, r.minutes, r.stored_bytes, r.records_per_task, r.records, "             \
+    "r.deliveries,"                                                                                          \
+    "  r.uploads"                                                                                            \
+    "  FROM jsonb_to_recordset(coalesce(" parameter "::jsonb, '[{\"guest\":false},{\"guest\":true}]'))"      \
+    "  AS r (guest boolean, tasks bigint, minutes bigint, stored_bytes bigint, records_per_task bigint,"     \
+    "  records bigint, deliveries bigint, uploads bigint))"
 
 /*
  * The name of the quota that a row of the relation `w` (user_id, and what is added: tasks, bytes, records of one task and
@@ -54,8 +56,10 @@ MR_MUST_CHECK enum mr_status mr_quota_limits_text(const struct mr_quotas *quotas
     "  WHEN w.has_delivery AND coalesce(g.deliveries, 0) + w.deliveries > q.deliveries THEN 'deliveries'"    \
     "  WHEN w.uploads > 0 AND coalesce(g.uploads, 0) + w.uploads > q.uploads THEN 'uploads' END"
 #define MR_QUOTA_JOIN                                                                                        \
-    " LEFT JOIN LATERAL (SELECT is_operator FROM users WHERE id = w.user_id LIMIT 1) p ON true"              \
+    " LEFT JOIN LATERAL (SELECT is_operator, guest_until IS NOT NULL AS is_guest FROM users WHERE id = "     \
+    "w.user_id LIMIT 1) p ON true"                                                                           \
     " LEFT JOIN LATERAL (SELECT tasks, stored_bytes, records, uploads, deliveries, day, seconds"             \
-    " FROM user_usage WHERE user_id = w.user_id LIMIT 1) g ON true CROSS JOIN q"
+    " FROM user_usage WHERE user_id = w.user_id LIMIT 1) g ON true"                                          \
+    " JOIN q ON q.guest = coalesce(p.is_guest, false)"
 
 #endif

@@ -18,6 +18,7 @@
 struct mr_task_draft {
     char file_id[MR_UUID_TEXT_MAX];
     int64_t user_id;
+    bool is_guest; /* the user: for the text of a refusal */
     const char *kind;
     const char *priority; /* "normal" or "high" */
     const char *new_format;

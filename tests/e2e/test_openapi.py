@@ -137,7 +137,7 @@ def test_without_a_token(env, operation):
 
 
 # A key is refused here whatever its scopes.
-FOR_LOGINS_ALONE = {"createKey", "listKeys", "deleteKey", "askConfirmation", "renameUser", "deleteUser", "changePassword", "logOutEverywhere"}
+FOR_LOGINS_ALONE = {"createKey", "listKeys", "deleteKey", "askConfirmation", "renameUser", "deleteUser", "changePassword", "logOutEverywhere", "keepGuest"}
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_database_down(env):
                   "resetPage": 200}
     bodies = {
         "signup": {"json": signup_body()}, "login": {"json": {"username": "ana", "password": "x"}},
-        "confirmEmail": {"json": {"token": "x"}}, "renameUser": {"json": {"username": "x"}}, "deleteUser": {"json": {"password": "x"}},
+        "confirmEmail": {"json": {"token": "x"}}, "keepGuest": {"json": signup_body()}, "renameUser": {"json": {"username": "x"}}, "deleteUser": {"json": {"password": "x"}},
         "changePassword": {"json": {"password": "x", "password1": "Secret12", "password2": "Secret12"}}, "askReset": {"json": {"email": "a@b.example"}},
         "usePasswordReset": {"json": {"token": "x", "password1": "Secret12", "password2": "Secret12"}}, "createTask": {"json": {"kind": "insert_records"}}, "redoTask": {"json": {"newFormat": "mp3"}},
         "createUpload": {"json": {"fileName": "a.wav", "size": 1}}, "createKey": {"json": {"name": "x", "scopes": ["read"]}}, "createStreamToken": {"json": {"purpose": "files", "task_id": NOWHERE}}, "probe": {"json": {"upload_id": str(uuid.uuid4())}},

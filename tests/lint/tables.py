@@ -43,10 +43,10 @@ def codes_of(place):
 
 def quota_table():
     sources = [f"shared/base/{name}.c" for name in ("quotas", "codes", "err", "utf8", "clock")] + ["shared/http/problem.c"]
-    yield "| what | default | setting | over it | what to do |"
-    yield "| --- | --- | --- | --- | --- |"
+    yield "| what | default | setting | of a guest | over it | what to do |"
+    yield "| --- | --- | --- | --- | --- | --- |"
     for row in run_printer("print_quotas", sources, ["-ljansson"]):
-        yield (f"| {row['what']} | {row['default']:,} {row['unit']} | `{row['variable']}` | {row['http']} `{row['code']}` "
+        yield (f"| {row['what']} | {row['default']:,} {row['unit']} | `{row['variable']}` | {row['of_guest']:,} | {row['http']} `{row['code']}` "
                f"| {row['remedy']} |")
 
 

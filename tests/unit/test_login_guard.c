@@ -71,7 +71,7 @@ static void ipv6_addresses_count_as_networks(void **state)
 }
 
 static const struct mr_login_limits limits = {
-    .failures_address = 30, .failures_account = 10, .signups_address = 5};
+    .failures_address = 30, .failures_account = 10, .signups_address = 5, .guests_address = 5};
 
 /* One attempt; true if it was allowed. */
 static bool try_login(struct mr_login_guard *guard, const char *address, const char *account,

@@ -341,7 +341,7 @@ static void every_refusal_says_what_to_do(void **state)
     for (enum mr_quota quota = MR_QUOTA_NONE + 1; quota < MR_QUOTA_COUNT; quota++) {
         const struct mr_quota_row *row = mr_quota_row(quota);
         struct mr_err err = {0};
-        enum mr_status status = mr_quota_refuse(&quotas, quota, &err);
+        enum mr_status status = mr_quota_refuse(&quotas, quota, false, &err);
         assert_true(status == (row->wait_s ? MR_EXHAUSTED : MR_DENIED));
         assert_int_equal(err.retry_after_s > 0, row->wait_s != 0);
         assert_true(mr_quota_refused(&err));
@@ -354,7 +354,7 @@ static void every_refusal_says_what_to_do(void **state)
     assert_false(mr_quota_refused(&other));
     mr_fail(&other, MR_EXHAUSTED, "out of memory");
     assert_false(mr_quota_refused(&other));
-    assert_int_equal(mr_quota_refuse(&quotas, MR_QUOTA_NONE, &other), MR_INTERNAL);
+    assert_int_equal(mr_quota_refuse(&quotas, MR_QUOTA_NONE, false, &other), MR_INTERNAL);
     assert_int_equal(mr_quota_find("nothing"), MR_QUOTA_NONE);
 }
 

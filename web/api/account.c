@@ -1,5 +1,6 @@
 #include "web/api/account.h"
 
+#include "shared/base/clock.h"
 #include "shared/base/unicode.h"
 #include "web/api/body.h"
 #include "web/users.h"
@@ -96,17 +97,26 @@ enum mr_status mr_account_answer(struct mr_request *req, int http_status, json_t
     return mr_respond_json(req, http_status, MR_TAKE(owned), err);
 }
 
+enum mr_status mr_account_answer_login(struct mr_web *web, struct mr_request *req, int http_status,
+                                       const char *message, const struct mr_login_token *login,
+                                       const char *username, struct mr_err *err)
+{
+    MR_AUTO_STR char *token = NULL;
+    const int64_t seconds = login->expires_s - mr_time_now_us() / 1000000;
+    MR_TRY(mr_login_token_issue(web->config->jwt_secret, login, &token, err));
+    json_t *body = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:s*}", "message", message, "access_token",
+                             token, "token", token, "jwt", token, "token_type", "Bearer", "expires_in",
+                             (json_int_t)seconds, "user_id", (json_int_t)login->user_id, "id",
+                             (json_int_t)login->user_id, "username", username);
+    return mr_account_answer(req, http_status, body, err);
+}
+
 enum mr_status mr_account_answer_token(struct mr_web *web, struct mr_request *req, int http_status,
                                        const char *message, int64_t user_id, const char *username,
                                        struct mr_err *err)
 {
-    MR_AUTO_STR char *token = NULL;
-    int64_t version = 0;
-    MR_TRY(mr_user_token_version(web->db, user_id, &version, err));
-    MR_TRY(mr_login_token_issue(web->config->jwt_secret, user_id, version, &token, err));
-    json_t *body =
-        json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s*}", "message", message, "access_token", token,
-                  "token", token, "jwt", token, "token_type", "Bearer", "expires_in", MR_LOGIN_TOKEN_SECONDS,
-                  "user_id", (json_int_t)user_id, "id", (json_int_t)user_id, "username", username);
-    return mr_account_answer(req, http_status, body, err);
+    struct mr_login_token login = {.user_id = user_id,
+                                   .expires_s = mr_time_now_us() / 1000000 + MR_LOGIN_TOKEN_SECONDS};
+    MR_TRY(mr_user_token_version(web->db, user_id, &login.version, err));
+    return mr_account_answer_login(web, req, http_status, message, &login, username, err);
 }

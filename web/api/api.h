@@ -13,6 +13,8 @@ mr_handler mr_api_password_change; /* account_change.c */
 mr_handler mr_api_logout;
 mr_handler mr_api_rename;
 mr_handler mr_api_account_delete;
+mr_handler mr_api_guest_begin; /* guests.c */
+mr_handler mr_api_guest_keep;
 mr_handler mr_api_reset_ask; /* reset.c */
 mr_handler mr_api_reset_use;
 mr_handler mr_api_confirm; /* confirm.c */

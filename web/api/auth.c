@@ -1,5 +1,6 @@
 /* Signup, login, and who the caller is. Responses contain every spelling of the token that clients of the
  * older systems read. */
+#include "shared/base/clock.h"
 #include "shared/base/encoding.h"
 #include "web/api/account.h"
 #include "web/api/api.h"
@@ -15,17 +16,6 @@ enum { SECRET_BYTES_MAX = 64 };
 static const char *const login_names[] = {"username", "email", NULL};
 static const char *const password_names[] = {"password1", "password", NULL};
 static const char *const login_password_names[] = {"password", NULL};
-
-/* The account exists: what fails here the user can ask for again. */
-static void ask_confirmation(struct mr_web *web, const struct mr_log *log, int64_t user_id)
-{
-    struct mr_err err;
-    enum mr_confirmation_answer answer = MR_CONFIRMATION_DONE;
-    if (mr_config_sends_mail(web->config) &&
-        mr_web_ask_confirmation(web, log, user_id, &answer, &err) != MR_OK)
-        mr_log_err(log, MR_LOG_WARNING, "cannot ask for the confirmation of a mail address", &err, "{s:I}",
-                   "user_id", (json_int_t)user_id);
-}
 
 enum mr_status mr_api_signup(void *app, struct mr_request *req, struct mr_err *err)
 {
@@ -46,7 +36,7 @@ enum mr_status mr_api_signup(void *app, struct mr_request *req, struct mr_err *e
     MR_TRY(mr_user_create(web->db, username, email, hash, &user_id, err));
     mr_log_write(mr_request_log(req), MR_LOG_NOTICE, "user signed up", "{s:I}", "user_id",
                  (json_int_t)user_id);
-    ask_confirmation(web, mr_request_log(req), user_id);
+    mr_web_ask_first_confirmation(web, mr_request_log(req), user_id);
     return mr_account_answer_token(web, req, 201, "the user was created", user_id, username, err);
 }
 
@@ -128,10 +118,17 @@ enum mr_status mr_api_me(void *app, struct mr_request *req, struct mr_err *err)
     MR_AUTO_STR char *secret = NULL;
     MR_TRY(mr_caller_of(web, req, &caller, err));
     MR_TRY(mr_user_get(web->db, caller.user_id, &user, err));
-    if (!caller.by_key) /* a key that only reads must not let anybody sign webhooks */
+    if (!caller.by_key && !user.guest_until_s) /* a key that only reads must not let anybody sign webhooks */
         MR_TRY(portable_secret(user.webhook_secret, &secret, err));
-    json_t *body = json_pack("{s:I,s:s,s:s,s:b,s:b,s:s*}", "id", (json_int_t)user.id, "username",
-                             user.username, "email", user.email, "email_confirmed", user.is_confirmed,
-                             "is_operator", user.is_operator, "webhook_secret", secret);
+    json_t *body =
+        json_pack("{s:I,s:s,s:s,s:b,s:b,s:b,s:s*}", "id", (json_int_t)user.id, "username", user.username,
+                  "email", user.email, "email_confirmed", user.is_confirmed, "is_operator", user.is_operator,
+                  "is_guest", user.guest_until_s != 0, "webhook_secret", secret);
+    if (body && user.guest_until_s &&
+        json_object_set_new(body, "expires_in",
+                            json_integer(user.guest_until_s - mr_time_now_us() / 1000000)) != 0) {
+        json_decref(body);
+        return mr_fail_oom(err);
+    }
     return mr_account_answer(req, 200, body, err);
 }

@@ -19,6 +19,7 @@ static enum mr_status read_listener(struct mr_web *web, const struct mr_request 
     struct mr_caller caller = {0};
     MR_TRY(mr_caller_of_stream(web, req, &caller, err));
     ret->subscription.user_id = caller.user_id;
+    ret->subscription.is_guest = caller.is_guest;
     ret->subscription.expires_s = caller.expires_s;
     const char *text = mr_request_header(req, "Last-Event-ID");
     ret->returns = text && text[0]; /* clients without an id may send an empty one */

@@ -54,13 +54,15 @@ static enum mr_status add_url(struct mr_web *web, const struct mr_request *req, 
 enum mr_status mr_api_link_post(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
-    int64_t user_id = 0;
+    struct mr_caller caller = {0};
     struct order order = {0};
     char token[MR_SECRET_TOKEN_MAX];
     MR_AUTO_JSON json_t *view = NULL;
-    MR_TRY(mr_caller_user(web, req, &user_id, err));
+    MR_TRY(mr_caller_of(web, req, &caller, err));
+    MR_TRY(mr_caller_refuse_guest(caller.is_guest, "link", err));
     MR_TRY(read_order(req, &order, err));
-    MR_TRY(mr_link_make(web->db, user_id, mr_request_param(req, "id"), order.seconds, token, &view, err));
+    MR_TRY(
+        mr_link_make(web->db, caller.user_id, mr_request_param(req, "id"), order.seconds, token, &view, err));
     enum mr_status status = add_url(web, req, view, token, err);
     OPENSSL_cleanse(token, sizeof token);
     MR_TRY(status);

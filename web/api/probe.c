@@ -104,17 +104,18 @@ static enum mr_status submit(struct mr_task_request *wanted, struct mr_request *
 enum mr_status mr_api_probe(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
-    int64_t user_id = 0;
+    struct mr_caller caller = {0};
     MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     MR_AUTO_JSON json_t *view = NULL;
-    MR_TRY(mr_caller_user(web, req, &user_id, err));
-    MR_TRY(mr_task_request_init(&wanted, web, user_id, err));
+    MR_TRY(mr_caller_of(web, req, &caller, err));
+    MR_TRY(mr_task_request_init(&wanted, web, caller.user_id, err));
+    wanted.is_guest = caller.is_guest;
     MR_TRY(submit(&wanted, req, &view, err));
-    MR_TRY(wait_if_allowed(web, user_id, wanted.file_id, &view, err));
+    MR_TRY(wait_if_allowed(web, caller.user_id, wanted.file_id, &view, err));
     if (!is_final(view))
         return answer_later(req, view, err);
     struct mr_err cause;
-    if (mr_api_remove_task(web, mr_request_log(req), user_id, wanted.file_id, &cause) != MR_OK &&
+    if (mr_api_remove_task(web, mr_request_log(req), caller.user_id, wanted.file_id, &cause) != MR_OK &&
         cause.status != MR_NOT_FOUND)
         mr_log_err(mr_request_log(req), MR_LOG_WARNING, "cannot delete the task of a probe", &cause, NULL);
     return answer(req, view, err);

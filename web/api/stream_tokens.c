@@ -77,6 +77,7 @@ enum mr_status mr_api_stream_token(void *app, struct mr_request *req, struct mr_
         return mr_fail_oom(err);
     MR_TRY(read_order(req, kept, &order, err));
     struct mr_stream_pass pass = {.user_id = caller.user_id,
+                                  .is_guest = caller.is_guest,
                                   .version = caller.version,
                                   .key_id = caller.key_id,
                                   .ends_s = caller.expires_s};

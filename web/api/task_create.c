@@ -51,15 +51,16 @@ static enum mr_status answer(struct mr_web *web, struct mr_request *req, int64_t
 enum mr_status mr_api_task_create(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
-    int64_t user_id = 0;
+    struct mr_caller caller = {0};
     MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     MR_AUTO_JSON json_t *view = NULL;
     bool is_replay = false;
     int64_t seconds = 0;
-    MR_TRY(mr_caller_user(web, req, &user_id, err));
+    MR_TRY(mr_caller_of(web, req, &caller, err));
     MR_TRY(read_wait(req, &seconds, err));
-    MR_TRY(mr_task_request_init(&wanted, web, user_id, err));
+    MR_TRY(mr_task_request_init(&wanted, web, caller.user_id, err));
+    wanted.is_guest = caller.is_guest;
     MR_TRY(mr_task_request_take_headers(&wanted, req, err));
     MR_TRY(mr_task_request_submit(&wanted, req, &view, &is_replay, err));
-    return answer(web, req, user_id, seconds, view, is_replay, err);
+    return answer(web, req, caller.user_id, seconds, view, is_replay, err);
 }

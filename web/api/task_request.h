@@ -48,6 +48,7 @@ struct mr_task_request {
     struct mr_web *web; /* not owned */
     const char *kind;   /* of the new task, if the route fixes it; NULL: the fields say it */
     int64_t user_id;
+    bool is_guest;
     char file_id[MR_UUID_TEXT_MAX]; /* of the new task */
     json_t *fields;                 /* an object: the checked fields that were given, in canonical form */
     struct mr_task_request_given given;
@@ -90,6 +91,10 @@ MR_MUST_CHECK enum mr_status mr_task_request_take_body(struct mr_task_request *w
 /* MR_INVALID with code "unknown_field" for a field that was given and does not belong to this use. */
 MR_MUST_CHECK enum mr_status mr_task_request_check_use(const struct mr_task_request *wanted,
                                                        enum mr_task_request_use use, struct mr_err *err);
+
+/* MR_DENIED with code "needs_account" for what a guest may not ask for: a webhook, and priority over others. */
+MR_MUST_CHECK enum mr_status mr_task_request_check_guest(const struct mr_task_request *wanted,
+                                                         struct mr_err *err);
 
 /* MR_INVALID with code "preset_and_options" if both were given. */
 MR_MUST_CHECK enum mr_status mr_task_request_check_preset(const struct mr_task_request *wanted,

@@ -2,6 +2,7 @@
 #include "shared/media/options.h"
 #include "shared/media/presets.h"
 #include "web/api/task_request.h"
+#include "web/caller.h"
 
 enum { RECORDS_DEFAULT = 1000 };
 
@@ -181,16 +182,27 @@ static enum mr_status guess_kind(const struct mr_task_request *wanted, int sourc
     return missing(name ? "description is required with name" : "name is required with description", err);
 }
 
+enum mr_status mr_task_request_check_guest(const struct mr_task_request *wanted, struct mr_err *err)
+{
+    if (wanted->given.callback_url)
+        MR_TRY(mr_caller_refuse_guest(wanted->is_guest, "callback_url", err));
+    if (wanted->given.priority && strcmp(wanted->given.priority, "high") == 0)
+        MR_TRY(mr_caller_refuse_guest(wanted->is_guest, "priority high", err));
+    return MR_OK;
+}
+
 enum mr_status mr_task_request_plan(struct mr_task_request *wanted, struct mr_task_draft *ret,
                                     struct mr_err *err)
 {
     const char *priority = wanted->given.priority;
     const char *kind = wanted->kind ? wanted->kind : wanted->given.kind;
     int sources = 0;
+    MR_TRY(mr_task_request_check_guest(wanted, err));
     MR_TRY(count_sources(wanted, &sources, err));
     if (!kind)
         MR_TRY(guess_kind(wanted, sources, &kind, err));
     *ret = (struct mr_task_draft){.user_id = wanted->user_id,
+                                  .is_guest = wanted->is_guest,
                                   .kind = kind,
                                   .priority = priority ? priority : "normal",
                                   .original_size = -1,

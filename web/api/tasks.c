@@ -86,24 +86,27 @@ static enum mr_status read_change(struct mr_task_request *wanted, struct mr_requ
     if (json_object_size(wanted->fields) == 0)
         return mr_fail_code(err, MR_CODE_MISSING_FIELD,
                             "newFormat is required, or options, preset, priority or callback_url");
+    MR_TRY(mr_task_request_check_guest(wanted, err));
     return mr_task_request_check_preset(wanted, err);
 }
 
 enum mr_status mr_api_task_redo(void *app, struct mr_request *req, struct mr_err *err)
 {
     struct mr_web *web = app;
-    int64_t user_id = 0;
+    struct mr_caller caller = {0};
     MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     MR_AUTO_JSON json_t *view = NULL;
     MR_AUTO_JSON json_t *objects = NULL;
     struct mr_task_change change = {0};
     struct mr_message message;
-    MR_TRY(mr_caller_user(web, req, &user_id, err));
-    MR_TRY(mr_task_request_init(&wanted, web, user_id, err));
+    MR_TRY(mr_caller_of(web, req, &caller, err));
+    MR_TRY(mr_task_request_init(&wanted, web, caller.user_id, err));
+    wanted.is_guest = caller.is_guest;
     MR_TRY(read_change(&wanted, req, &change, err));
-    MR_TRY(mr_quota_check(web->db, &web->config->quotas, user_id, &(struct mr_quota_need){.tasks = 1}, err));
-    MR_TRY(mr_tasks_redo(web->db, user_id, mr_request_param(req, "id"), &change, &view, &objects, &message,
-                         err));
+    MR_TRY(mr_quota_check(web->db, &web->config->quotas, caller.user_id, &(struct mr_quota_need){.tasks = 1},
+                          err));
+    MR_TRY(mr_tasks_redo(web->db, caller.user_id, mr_request_param(req, "id"), &change, &view, &objects,
+                         &message, err));
     struct mr_err cause;
     if (publish(web, &message, &cause) != MR_OK)
         mr_log_err(mr_request_log(req), MR_LOG_WARNING, "cannot publish a task: the sweep will", &cause,

@@ -20,7 +20,7 @@ def contract_stack(directory, postgres, hook):
     return Stack(directory, postgres, settings={"FETCH_ALLOW_HOSTS": hook.host}, web_settings={
         "ENABLE_BENCHMARK": 1, "MAX_UPLOAD_BYTES": UPLOAD_MAX, "MAX_DIRECT_UPLOAD_BYTES": DIRECT_UPLOAD_MAX,
         "MAX_EVENT_STREAMS": 2, "PROBE_WAIT_SECONDS": 5, "SMTP_URL": "smtp://127.0.0.1:9",
-        "TRUSTED_PROXIES": 1, "SIGNUPS_PER_ADDRESS": 12, "LOGIN_FAILURES_PER_ACCOUNT": 5})
+        "TRUSTED_PROXIES": 1, "SIGNUPS_PER_ADDRESS": 12, "GUESTS": 1, "GUESTS_PER_ADDRESS": 2, "LOGIN_FAILURES_PER_ACCOUNT": 5})
 
 
 class Environment:
@@ -46,6 +46,11 @@ class Environment:
         client = self.stack.anonymous()
         client.http.headers["X-Forwarded-For"] = f"198.51.100.{next(self.addresses)}"
         return client.signup()
+
+    def new_guest(self):
+        client = self.stack.anonymous()
+        client.http.headers["X-Forwarded-For"] = f"198.51.100.{next(self.addresses)}"
+        return client.use_token(client.post("/api/auth/guest").json()["token"])
 
     def key(self, scopes):
         """A client with a new API key of the user; key_id names the key."""

@@ -45,6 +45,52 @@ def _many_from_one_address(env, call):
     return answers[-1]
 
 
+@case("beginGuest", 201)
+def _a_guest(env, call):
+    return call(headers={"X-Forwarded-For": "192.0.2.8"})
+
+
+@case("beginGuest", 404)
+def _without_guests(env, call):
+    return call(stack=env.plain)
+
+
+@case("beginGuest", 429)
+def _many_guests(env, call):
+    return [call(headers={"X-Forwarded-For": "192.0.2.9"}) for _ in range(3)][-1]
+
+
+@case("keepGuest", 200)
+def _it_keeps_its_number(env, call):
+    guest = env.new_guest()
+    number = guest.get("/api/auth/me").json()["id"]
+    answer = call(who=guest, json=signup_body())
+    assert answer.json()["id"] == number
+    return answer
+
+
+@case("keepGuest", 400)
+def _taken_names(env, call):
+    guest = env.new_guest()
+    for change in ({"username": env.user.username}, {"email": f"{env.user.username}@example.com"}, {"password2": "other"}):
+        assert call(who=guest, json=signup_body(**change)).status_code == 400
+    return call(who=guest, json={})
+
+
+@case("keepGuest", 409)
+def _of_an_account(env, call):
+    return call(who=env.user, json=signup_body())
+
+
+@case("keepGuest", 429)
+def _many_accounts_from_one_address(env, call):
+    guest = env.new_guest()
+    address = {"X-Forwarded-For": "192.0.2.10"}
+    for _ in range(12):
+        env.stack.anonymous().http.post(env.stack.url + "/api/auth/signup", json=signup_body(), headers=address)
+    return call(who=guest, json=signup_body(), headers=address)
+
+
 @case("login", 200)
 def _by_name(env, call):
     return call(json={"username": env.user.username, "password": PASSWORD})
