@@ -15,6 +15,7 @@
 #include "web/login_guard.h"
 #include "web/login_tokens.h"
 #include "web/passwords.h"
+#include "web/storage_health.h"
 #include "web/task_waits.h"
 #include "web/token_versions.h"
 #include "web/verified_logins.h"
@@ -37,6 +38,7 @@ struct mr_web {
     struct mr_task_waits *waits;
     struct mr_http_metrics *metrics;
     struct mr_tracer *tracer; /* NULL: no traces */
+    struct mr_storage_health storage_health;
     atomic_int ping_waiters;  /* requests waiting for a pong */
     atomic_int probe_waiters; /* requests waiting for a probe */
 };

@@ -180,7 +180,9 @@ static enum mr_status serve(struct mr_web *web, const sigset_t *signals, struct 
 static enum mr_status run(const struct mr_config *config, struct mr_log log, const sigset_t *signals,
                           struct mr_err *err)
 {
-    MR_AUTO(mr_web) struct mr_web web = {.config = config, .log = &log};
+    MR_AUTO(mr_web)
+    struct mr_web web = {
+        .config = config, .log = &log, .storage_health = {.lock = PTHREAD_MUTEX_INITIALIZER}};
     MR_TRY(open_app(&web, &log, err));
     return serve(&web, signals, err);
 }

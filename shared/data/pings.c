@@ -94,6 +94,31 @@ enum mr_status mr_ping_get(struct mr_db *db, int64_t id, struct mr_ping *ret, st
     return MR_OK;
 }
 
+static json_t *view_of(const struct mr_rows *rows, int row)
+{
+    const char *sent = mr_rows_text(rows, row, "sent_at");
+    if (mr_rows_is_null(rows, row, "pong_at"))
+        return json_pack("{s:s,s:n,s:n}", "sent_at", sent, "pong_at", "ms");
+    return json_pack("{s:s,s:s,s:I}", "sent_at", sent, "pong_at", mr_rows_text(rows, row, "pong_at"), "ms",
+                     (json_int_t)mr_rows_int64(rows, row, "ms"));
+}
+
+enum mr_status mr_pings_last(struct mr_db *db, int64_t max, json_t **ret, struct mr_err *err)
+{
+    static const struct mr_statement last = {
+        "pings_last", "SELECT" PING " FROM pings ORDER BY sent_at DESC LIMIT $1::int", 1};
+    char limit[MR_INT64_TEXT_MAX];
+    mr_int64_text(max, limit);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec(db, &last, (const char *const[]){limit}, &rows, err));
+    MR_AUTO_JSON json_t *pings = json_array();
+    for (int row = 0; row < mr_rows_count(rows); row++)
+        if (json_array_append_new(pings, view_of(rows, row)) != 0)
+            return mr_fail_oom(err);
+    *ret = MR_TAKE(pings);
+    return *ret ? MR_OK : mr_fail_oom(err);
+}
+
 enum mr_status mr_pings_expire(struct mr_db *db, int64_t *ret_count, struct mr_err *err)
 {
     static const struct mr_statement expire = {

@@ -6,6 +6,7 @@
 #define MR_DATA_PINGS_H
 
 #include "shared/base/clock.h"
+#include "shared/base/json.h"
 #include "shared/data/db.h"
 #include "shared/data/message.h"
 
@@ -31,6 +32,10 @@ MR_MUST_CHECK enum mr_status mr_ping_answer(struct mr_db *db, int64_t id, int64_
 /* MR_NOT_FOUND if mr_ping_forget deleted it. */
 MR_MUST_CHECK enum mr_status mr_ping_get(struct mr_db *db, int64_t id, struct mr_ping *ret,
                                          struct mr_err *err);
+
+/* The newest pings, at most max, newest first: an array of {"sent_at", "pong_at", "ms"}, the last two null where no worker has
+ * answered. The caller owns *ret. */
+MR_MUST_CHECK enum mr_status mr_pings_last(struct mr_db *db, int64_t max, json_t **ret, struct mr_err *err);
 
 /* Deletes up to 10,000 pings that are older than an hour. */
 MR_MUST_CHECK enum mr_status mr_pings_expire(struct mr_db *db, int64_t *ret_count, struct mr_err *err);

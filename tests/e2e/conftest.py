@@ -128,8 +128,9 @@ def same_user(shared_stack):
     return shared_stack.client()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
+    """One browser for all pages: starting it takes seconds."""
     from harness.browser import Browser  # only tests of pages need Selenium
     browser = Browser()
     yield browser

@@ -1,5 +1,6 @@
 """Guests: users without an account, their limits, how they become one, and their end."""
 
+import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,9 @@ from harness.stack import Stack
 from harness.waiting import wait_for
 
 GUESTS = {"GUESTS": 1, "GUESTS_PER_ADDRESS": 6, "MAX_GUESTS": 8, "TRUSTED_PROXIES": 1, "GUEST_QUOTA_STORED_BYTES": 40000000,
-          "GUEST_QUOTA_TASKS_QUEUED": 3, "GUEST_QUOTA_EVENT_STREAMS": 2}
+          "GUEST_QUOTA_TASKS_QUEUED": 3, "GUEST_QUOTA_EVENT_STREAMS": 2}  # small, so that they are reached
+
+pytestmark = pytest.mark.xdist_group("browser")
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +134,47 @@ def test_a_guest_ends(guests, media):
         sweep(guests)
         return guests.sql(f"SELECT id FROM users WHERE id = {number}") == [] and guests.objects() == before
     wait_for(gone, "everything to be deleted", 10)
+
+
+def test_the_page_needs_no_account(guests, browser, media):
+    """Dropped, converted, ready: then the guest becomes an account, in two tabs. Another guest's end loses no file that waits."""
+    guests.sql("UPDATE users SET guest_until = now() WHERE guest_until IS NOT NULL RETURNING id")
+    sweep(guests)
+    browser.size(1440)
+    browser.open(guests.url + "/assets/icon.svg")
+    browser.run("localStorage.clear(); sessionStorage.clear()")
+    browser.open(guests.url + "/")
+    paths = [str(media.tone(one)) for one in ("mp3", "wav", "flac", "ogg", "m4a")]
+    browser.find("#files").send_keys("\n".join(paths))
+    browser.click("#convert")
+    browser.wait(lambda: len(browser.all("#tasks-list > li[data-state=processed]")) == 5, "more files than a guest may have at once", 40)
+    assert browser.shown("#guest") and "are deleted on" in browser.text("#guest-until") and browser.shown("#sign-up") and not browser.shown("#user")
+    assert browser.measure() == {"wide": [], "small": []}
+    first = browser.driver.current_window_handle
+    browser.driver.switch_to.new_window("tab")
+    try:
+        browser.open(guests.url + "/")
+        browser.wait(lambda: len(browser.all("#tasks-list > li")) == 5, "the list of the same guest")
+        browser.click("#guest-keep")
+        assert "Your conversions stay" in browser.text("#login-note")
+        body = account()
+        for name, value in (("username", body["username"]), ("email", body["email"]), ("password", PASSWORD)):
+            browser.put(f"#login [name={name}]", value)
+        browser.click("#login-form [type=submit]")
+        browser.wait(lambda: browser.text("#user") == body["username"], "the account")
+        assert len(browser.all("#tasks-list > li")) == 5 and not browser.shown("#guest")
+        browser.driver.close()
+    finally:
+        browser.driver.switch_to.window(first)
+    browser.wait(lambda: browser.text("#user") == body["username"] and len(browser.all("#tasks-list > li")) == 5, "the account in the first tab")
+    browser.click("#sign-out")
+    browser.find("#files").send_keys(paths[0])
+    browser.click("#convert")
+    browser.wait(lambda: browser.all("#tasks-list > li[data-state=processed]"), "the task of another guest")
+    browser.find("#files").send_keys(paths[1])
+    guests.sql("UPDATE users SET guest_until = now() WHERE guest_until IS NOT NULL RETURNING id")
+    browser.wait(lambda: guests.anonymous().use_token(browser.run("return JSON.parse(localStorage.getItem('mediarun.login')).token")).get("/api/tasks").status_code == 401, "its end")
+    browser.click("#convert")
+    browser.wait(lambda: browser.shown("#login") and "is over" in browser.text("#login-note"), "the news of its end")
+    assert not browser.all("#tasks-list > li") and len(browser.all("#outbox-list > li")) == 1
+    assert not [fault for fault in browser.faults() if not re.search(r"401|429", fault)]

@@ -236,6 +236,24 @@ def test_report_draws(browser, make_stack, media):
         assert cells == [["1", "3", "3"], ["2", "0", "3"], ["3", "3", "6"]]
         assert browser.measure() == {"wide": [], "small": []}
     assert browser.faults() == [] and browser.weight() < PAGE_BYTES_MAX
+    stack.emulator.stop()  # storage and queue
+    browser.open(stack.url + "/status")
+    browser.wait(lambda: browser.text("#summary") == "Something does not work", "the fault", 40)
+    browser.wait(lambda: browser.text("[data-part=storage] .state") == "Down", "what is down", 40)
+    assert browser.text("[data-part=database] .state") == "Works" and browser.measure() == {"wide": [], "small": []}
+
+
+def test_status(browser, stack):
+    """All parts up, with the ping that the page sends."""
+    for width in (320, 1440):
+        browser.size(width)
+        browser.open(stack.url + "/status")
+        browser.wait(lambda: browser.text("#summary") == "Everything works", "all parts")
+        assert browser.run("return [...document.querySelectorAll('#parts li')].map((one) => one.dataset.part + ' ' + one.dataset.state)") == [
+            "web up", "database up", "storage up", "queue up"]
+        browser.wait(lambda: browser.run("return document.querySelector('#pings td:last-child')?.innerText.endsWith(' ms')"), "the ping")
+        assert browser.measure() == {"wide": [], "small": []}
+    assert browser.faults() == [] and browser.weight() < PAGE_BYTES_MAX
 
 
 @pytest.mark.parametrize("path", ["/api/auth/confirm", "/api/auth/reset/password"])

@@ -1,4 +1,4 @@
-/* Pages and documents that are linked into the program: /openapi.json, /openapi-3.0.json, /docs, /report, the pages that
+/* Pages and documents that are linked into the program: /openapi.json, /openapi-3.0.json, /docs, /report, /status, the pages that
  * confirm a mail address and set a new password, and under /assets the styles and scripts of all pages; and /, the page that
  * converts. */
 #include "web/static_files.h"
@@ -134,6 +134,12 @@ enum mr_status mr_api_report(void *app, struct mr_request *req, struct mr_err *e
 {
     (void)app;
     return respond(req, "report.html", "text/html; charset=utf-8", err);
+}
+
+enum mr_status mr_api_status_page(void *app, struct mr_request *req, struct mr_err *err)
+{
+    (void)app;
+    return respond(req, "status.html", "text/html; charset=utf-8", err);
 }
 
 enum mr_status mr_api_asset(void *app, struct mr_request *req, struct mr_err *err)

@@ -1,11 +1,12 @@
 /* The page: takes files, sends them, shows what became of them. */
 import { lastFor, remember } from "./choices.mjs";
 import { byId } from "./dom.mjs";
+import { beginGuest } from "./guest.mjs";
 import { kindOf, targets } from "./kinds.mjs";
 import * as login from "./login.mjs";
 import * as dialog from "./login_dialog.mjs";
 import { lookInside } from "./look_inside.mjs";
-import { clearFaults, faultAt } from "./forms.mjs";
+import { clearFaults, explain, faultAt } from "./forms.mjs";
 import { optionsFold } from "./options_fold.mjs";
 import * as outbox from "./outbox.mjs";
 import { outboxRow } from "./outbox_row.mjs";
@@ -21,9 +22,13 @@ function say(words) {
 }
 
 function drawLogin(user) {
-  for (const id of ["sign-in", "sign-up"]) byId(id).hidden = Boolean(user);
-  for (const id of ["user", "sign-out", "tasks"]) byId(id).hidden = !user;
-  byId("user").textContent = user?.name ?? "";
+  const isGuest = login.isGuest(user), hasAccount = Boolean(user) && !isGuest;
+  for (const id of ["sign-in", "sign-up"]) byId(id).hidden = hasAccount;
+  for (const id of ["user", "sign-out"]) byId(id).hidden = !hasAccount;
+  byId("tasks").hidden = !user;
+  byId("user").textContent = hasAccount ? user.name : "";
+  byId("guest").hidden = !isGuest;
+  if (isGuest) byId("guest-until").textContent = text("guest_until", { time: new Date(user.guestUntil).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" }) });
 }
 
 function drawConvert() {
@@ -100,11 +105,28 @@ function addLink(event) {
   say(counted("said_added", 1));
 }
 
-async function convert() {
-  if (!login.token()) {
-    dialog.open(!login.user(), text("login_to_convert"));
-    return;
+/* Whoever has an account is asked to sign in; others begin as guests, where the server has them. */
+async function enter() {
+  if (login.user()) return dialog.open(false, text("login_to_convert"));
+  byId("convert").disabled = true;
+  try {
+    await beginGuest();
+  } catch (failure) {
+    if (failure.code === "guests_off") dialog.open(true, text("login_to_convert"));
+    else if (failure.code === "too_many_guests") dialog.open(true, explain(failure));
+    else {
+      byId("convert-fault").textContent = explain(failure);
+      byId("convert-fault").hidden = false;
+    }
+  } finally {
+    byId("convert").disabled = false;
   }
+}
+
+async function convert() {
+  byId("convert-fault").hidden = true;
+  if (!login.token()) await enter();
+  if (!login.token()) return;
   for (const item of outbox.items.filter((one) => one.state === "new")) {
     remember(item.kind, item.format, item.choices);
     outbox.go(item);
@@ -131,8 +153,12 @@ function watchDrops() {
 
 function watchLogin() {
   login.onChange((now, before) => {
-    if (before && before.id !== now?.id) outbox.clear();
+    if (before && before.id !== now?.id) {
+      if (login.isGuest(before)) outbox.changeUser();
+      else outbox.clear();
+    }
     drawLogin(now);
+    if (login.isGuest(before) && !now) dialog.open(true, text("guest_ended"));
     if (before?.token && now && !now.token) dialog.open(false, text("login_ended"));
   });
   byId("sign-out").addEventListener("click", () => {
@@ -157,6 +183,7 @@ settings.start();
 watchLogin();
 watchDrops();
 byId("convert").addEventListener("click", convert);
+byId("guest-keep").addEventListener("click", () => dialog.open(true));
 byId("link-form").addEventListener("submit", addLink);
 byId("files").addEventListener("change", (event) => {
   addFiles(event.target.files);

@@ -28,12 +28,13 @@ export const token = () => current?.token ?? null;
 /* listener(user or null, the one before) */
 export const onChange = (listener) => listeners.push(listener);
 
-/* id: which user it is; name: as shown. */
-export const take = (tokenText, id, name) => change({ token: tokenText, id, name });
+/* id: which user it is; name: as shown; guestUntil: of a guest, when it ends (in ms since 1970). */
+export const take = (tokenText, id, name, guestUntil = null) => change({ token: tokenText, id, name, guestUntil });
+export const isGuest = (user = current) => Boolean(user?.guestUntil);
 export const leave = () => change(null);
 
 export function refused(tokenText) {
-  if (tokenText === token()) change({ ...current, token: null });
+  if (tokenText === token()) change(isGuest() ? null : { ...current, token: null }); /* nobody can sign in as a guest */
 }
 
 /* Resolves once somebody is signed in. */

@@ -8,7 +8,7 @@ import * as login from "./login.mjs";
 import { text } from "./texts.mjs";
 import * as upload from "./upload.mjs";
 
-const KEY = "mediarun.outbox", AT_ONCE = 3, WAIT_MAX_S = 30;
+const KEY = "mediarun.outbox", AT_ONCE = 3, WAIT_MAX_S = 30, FULL_WAIT_S = 3;
 const KEPT = ["name", "size", "modified", "url", "kind", "facts", "format", "choices", "session", "key", "sent"];
 const GOING = ["waiting", "sending", "lost"];
 const EMPTY = { state: "failed", fault: text("empty_file"), isFinal: true };
@@ -101,6 +101,16 @@ export function clear() {
   for (const item of [...items]) remove(item);
 }
 
+/* Another user goes on with what a guest has put here: sessions and keys were the guest's. */
+export function changeUser() {
+  for (const item of items) {
+    Object.assign(item, { session: null, key: newKey(), sent: item.sent === null ? null : 0 });
+    item.stop?.abort();
+    item.wake?.();
+  }
+  keep();
+}
+
 export function go(item) {
   set(item, { state: "waiting", fault: null, sent: item.sent ?? 0 });
   pump();
@@ -139,9 +149,10 @@ async function recover(item, failure, tries) {
     return true;
   }
   if (!(failure instanceof Lost) && ![408, 429, 502, 503, 504].includes(failure.status)) return false;
-  if (failure.status === 429 && failure.code.startsWith("quota_")) return false;
-  set(item, { state: "lost", speed: null, fault: text("lost_retrying") });
-  await sleep(item, failure.retrySeconds ?? Math.min(WAIT_MAX_S, 2 ** tries));
+  const isFull = ["quota_tasks", "quota_uploads"].includes(failure.code); /* of other files of this user, which end */
+  if (failure.status === 429 && failure.code.startsWith("quota_") && !isFull) return false;
+  set(item, { state: "lost", speed: null, fault: text(isFull ? "quota_waiting" : "lost_retrying") });
+  await sleep(item, isFull ? FULL_WAIT_S : failure.retrySeconds ?? Math.min(WAIT_MAX_S, 2 ** tries));
   return true;
 }
 

@@ -33,7 +33,7 @@ class Browser:
         options.binary_location = "/usr/bin/chromium"
         for argument in ("--headless=new", "--disable-dev-shm-usage", "--disable-gpu", "--disable-extensions", "--no-first-run",
                          "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-                         "--autoplay-policy=user-gesture-required", f"--user-data-dir={self.profile}"):
+                         "--autoplay-policy=user-gesture-required", "--force-prefers-reduced-motion", f"--user-data-dir={self.profile}"):
             options.add_argument(argument)
         if os.geteuid() == 0:
             options.add_argument("--no-sandbox")  # Chromium's own sandbox does not work for root

@@ -18,6 +18,8 @@ from .table import case
 @case("openapi30", 200)
 @case("docs", 200)
 @case("report", 200)
+@case("status", 200)
+@case("statusPage", 200)
 @case("benchmarkData", 200)
 @case("benchmarkResult", 200)
 def _without_a_token(env, call):
