@@ -71,7 +71,7 @@ PROGRAMS := $(BUILD)/mediarun-web $(BUILD)/mediarun-worker $(BUILD)/mediarun-emu
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
 
-.PHONY: compile_commands.json all programs install units benches run test unit model e2e format format-check clang-check lint tables bench clean
+.PHONY: compile_commands.json screenshots all programs install units benches run test unit model e2e format format-check clang-check lint tables bench clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -208,6 +208,9 @@ clang-check:
 lint:
 	tests/lint/run.sh
 # Rewrites the tables in documents that are printed from tables in the code.
+# Pictures of the page's screens, in build/screenshots.
+screenshots: programs
+	/usr/bin/python3 -B -m pytest -q -n 0 tests/e2e/test_screens.py --screenshots
 tables:
 	/usr/bin/python3 -B tests/lint/tables.py --write
 bench:

@@ -25,7 +25,7 @@ struct mr_storage_health {
     struct mr_storage_facts facts;
 };
 
-/* What is known, asked anew if it is old. A failure is logged. */
+/* What is known, asked again if it is old. A failure is logged. */
 struct mr_storage_facts mr_storage_health_look(struct mr_storage_health *health, struct mr_storage *storage,
                                                const struct mr_log *log);
 

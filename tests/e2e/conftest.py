@@ -128,6 +128,10 @@ def same_user(shared_stack):
     return shared_stack.client()
 
 
+def pytest_addoption(parser):
+    parser.addoption("--screenshots", action="store_true", help="keep pictures of the page's screens in build/screenshots")
+
+
 @pytest.fixture(scope="session")
 def browser():
     """One browser for all pages: starting it takes seconds."""

@@ -18,7 +18,7 @@ function operationNode(doc, operation) {
 /* A group of operations in the page and in the navigation; what is put into entries can be searched. */
 function group(doc, title, description, operations, entries) {
   const list = make("ul"), heading = `group-${title.replaceAll(" ", "-")}`;
-  const link = make("section", { "aria-label": title }, make("h2", {}, title), list);
+  const link = make("div", {}, make("h2", {}, title), list);
   const section = make("section", { class: "group-of-operations", "aria-labelledby": heading }, make("h2", { id: heading }, title), prose(description));
   for (const operation of operations) {
     const item = make("li", {}, make("a", { href: `#${operation.id}`, title: `${operation.method} ${operation.path}` },
@@ -46,7 +46,7 @@ function olderAddresses(all) {
   const box = make("details", { id: "older-addresses", class: "operation" }, make("summary", {}, make("h3", {}, "Addresses of the older systems",
     make("span", { class: "summary" }, `${rows.length} other paths for the operations above; new clients do not need them`))), make("div", { class: "operation-body alone" }, make("div", {}, table)));
   byId("operations").append(make("section", { class: "group-of-operations" }, box));
-  byId("groups").append(make("section", {}, make("ul", {}, make("li", {}, make("a", { href: "#older-addresses" }, "Addresses of the older systems")))));
+  byId("groups").append(make("div", {}, make("ul", {}, make("li", {}, make("a", { href: "#older-addresses" }, "Addresses of the older systems")))));
 }
 
 function intro(doc) {

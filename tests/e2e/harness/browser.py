@@ -9,6 +9,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
+from . import node
 from .waiting import wait_for
 
 # What the page must not have at any width: [what is too wide, what is too small].
@@ -105,6 +106,24 @@ class Browser:
         width = self.run("return document.documentElement.clientWidth")
         self.size(width, min(height, 8000))
         self.driver.save_screenshot(str(path))
+
+    def accessibility(self):
+        """What axe-core objects to, of all its rules: [rule, the first nodes]."""
+        if not self.run("return Boolean(window.axe)"):
+            self.run((node.install("axe") / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
+        return self.driver.execute_async_script(
+            "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(({violations}) => done(violations.map(({id, nodes}) =>"
+            " [id, nodes.slice(0, 3).map((one) => one.html.slice(0, 160) + ' ' + one.any.map((why) => why.message).join('; ').slice(0, 200))])))")
+
+    def language(self, words):
+        """The languages that pages loaded from now on are asked for in; empty: the usual one."""
+        self.driver.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": "test" if words else "", "acceptLanguage": words})
+
+    def network(self, bytes_per_second=-1, offline=False):
+        """How fast uploads are; -1: as they are."""
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {
+            "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_second})
 
     def weight(self):
         """Bytes that the page took from the network, with everything that it loaded."""
