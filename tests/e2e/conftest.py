@@ -142,6 +142,13 @@ def browser():
 
 
 @pytest.fixture
+def page(browser, stack):
+    """page(client, width): opens the page that converts, signed in as this client."""
+    from harness.page import open_page
+    return lambda client=None, width=1440: open_page(browser, stack, client, width)
+
+
+@pytest.fixture
 def make_stack(tmp_path, postgres):
     """Makes stacks that a test may break: make_stack(workers=2, worker_settings={…})."""
     made = []

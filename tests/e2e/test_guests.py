@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness.client import PASSWORD
+from harness.page import add, open_page
 from harness.stack import Stack
 from harness.waiting import wait_for
 
-GUESTS = {"GUESTS": 1, "GUESTS_PER_ADDRESS": 6, "MAX_GUESTS": 8, "TRUSTED_PROXIES": 1, "GUEST_QUOTA_STORED_BYTES": 40000000,
+GUESTS = {"GUESTS": 1, "MAX_UPLOAD_BYTES": 100000, "GUESTS_PER_ADDRESS": 6, "MAX_GUESTS": 8, "TRUSTED_PROXIES": 1, "GUEST_QUOTA_STORED_BYTES": 40000000,
           "GUEST_QUOTA_TASKS_QUEUED": 3, "GUEST_QUOTA_EVENT_STREAMS": 2}  # small, so that they are reached
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -140,16 +141,15 @@ def test_the_page_needs_no_account(guests, browser, media):
     """Dropped, converted, ready: then the guest becomes an account, in two tabs. Another guest's end loses no file that waits."""
     guests.sql("UPDATE users SET guest_until = now() WHERE guest_until IS NOT NULL RETURNING id")
     sweep(guests)
-    browser.size(1440)
-    browser.open(guests.url + "/assets/icon.svg")
-    browser.run("localStorage.clear(); sessionStorage.clear()")
-    browser.open(guests.url + "/")
+    open_page(browser, guests)
     paths = [str(media.tone(one)) for one in ("mp3", "wav", "flac", "ogg", "m4a")]
-    browser.find("#files").send_keys("\n".join(paths))
+    add(browser, *paths)
     browser.click("#convert")
     browser.wait(lambda: len(browser.all("#tasks-list > li[data-state=processed]")) == 5, "more files than a guest may have at once", 40)
     assert browser.shown("#guest") and "are deleted on" in browser.text("#guest-until") and browser.shown("#sign-up") and not browser.shown("#user")
     assert browser.measure() == {"wide": [], "small": []}
+    refused = [fault for fault in browser.faults() if "413" in fault]
+    assert refused, "a file that is too large for a request goes to storage by itself"
     first = browser.driver.current_window_handle
     browser.driver.switch_to.new_window("tab")
     try:
@@ -168,10 +168,10 @@ def test_the_page_needs_no_account(guests, browser, media):
         browser.driver.switch_to.window(first)
     browser.wait(lambda: browser.text("#user") == body["username"] and len(browser.all("#tasks-list > li")) == 5, "the account in the first tab")
     browser.click("#sign-out")
-    browser.find("#files").send_keys(paths[0])
+    add(browser, paths[0])
     browser.click("#convert")
     browser.wait(lambda: browser.all("#tasks-list > li[data-state=processed]"), "the task of another guest")
-    browser.find("#files").send_keys(paths[1])
+    add(browser, paths[1])
     guests.sql("UPDATE users SET guest_until = now() WHERE guest_until IS NOT NULL RETURNING id")
     browser.wait(lambda: guests.anonymous().use_token(browser.run("return JSON.parse(localStorage.getItem('mediarun.login')).token")).get("/api/tasks").status_code == 401, "its end")
     browser.click("#convert")

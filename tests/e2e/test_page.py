@@ -7,39 +7,12 @@ import pytest
 
 from harness.client import PASSWORD
 from harness.contract_environment import CONTRACT
+from harness.page import act, add, row_state, sign_in_again, state
 
 pytestmark = pytest.mark.xdist_group("browser")
 
 PAGE_BYTES_MAX = 150_000
 WIDTHS = (320, 375, 768, 1440, 3840)
-
-
-@pytest.fixture
-def page(browser, stack):
-    """page(client, width): opens the page, signed in as this client."""
-    def open_page(client=None, width=1440):
-        browser.size(width)
-        browser.open(stack.url + "/assets/icon.svg")  # of the same origin, and light
-        browser.run("localStorage.clear(); sessionStorage.clear()")
-        if client:
-            browser.run("localStorage.setItem('mediarun.login', JSON.stringify({token: arguments[0], id: arguments[1], name: arguments[2]}))",
-                        client.token, client.get("/api/auth/me").json()["id"], client.username)
-        browser.open(stack.url + "/")
-        return browser
-    return open_page
-
-
-def add(browser, *paths):
-    browser.find("#files").send_keys("\n".join(str(path) for path in paths))
-
-
-def state(browser, state_name, seconds=20):
-    """Waits until the newest task is in this state."""
-    browser.wait(lambda: browser.all(f"#tasks-list > li:first-child[data-state={state_name}]"), f"a task that is {state_name}", seconds)
-
-
-def act(browser, action, where="#tasks-list > li:first-child"):
-    browser.click(f"{where} [data-action={action}]")
 
 
 def test_from_nothing_to_a_file(page, media, stack, tmp_path):
@@ -111,6 +84,7 @@ def test_texts_and_tables(page):
                         " [one.dataset.text, one.dataset.label, one.dataset.hint].filter(Boolean))")
     assert set(named) <= set(tables["en"])
     assert evaluate(browser, "kinds", "[...m.AUDIO, ...m.VIDEO]") == CONTRACT.document["components"]["schemas"]["Format"]["enum"]
+    assert evaluate(browser, "kinds", "m.PRESETS") == CONTRACT.document["components"]["schemas"]["Preset"]["enum"]
     options = CONTRACT.document["components"]["schemas"]["TaskOptions"]
     for name in CONTRACT.document["components"]["schemas"]["Format"]["enum"]:
         made = evaluate(browser, "kinds", "m.optionsOf(...a)", name, {"quality": "best", "loudness": "-14", "height": "720", "start": 1, "end": 2.5})
@@ -129,26 +103,16 @@ def test_figures(page):
     assert evaluate(browser, "kinds", "['a.MP3', 'b.mkv', 'c', 'd.txt'].map((one) => m.kindOf(one))") == ["audio", "video", None, None]
 
 
-def slow(browser, bytes_per_second=-1, offline=False):
-    browser.driver.execute_cdp_cmd("Network.enable", {})
-    browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {
-        "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_second})
-
-
-def row_state(browser):
-    return browser.run("return document.querySelector('#outbox-list li')?.dataset.state")
-
-
 def test_an_upload_goes_on(page, stack, user, media):
     """In Spanish: a large file goes straight to storage; it is paused, goes on after a reload and after a lost connection."""
     browser = page(user)
-    browser.driver.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": "test", "acceptLanguage": "es-CO,es"})
+    browser.language("es-CO,es")
     try:
         page(user)
         assert browser.text("h1") == "Convierte audio y vídeo" and browser.run("return document.documentElement.lang") == "es"
         file = media.noise(110)  # 19 MB
         add(browser, file)
-        slow(browser, 12_000_000)
+        browser.network(12_000_000)
         browser.click("#convert")
         browser.wait(lambda: browser.run("return document.querySelector('#outbox-list progress').value") > 480, "half of it")
         assert " MB/s · faltan 0:0" in browser.text("#outbox-list .moving")
@@ -157,17 +121,17 @@ def test_an_upload_goes_on(page, stack, user, media):
         browser.open(stack.url + "/")
         browser.wait(lambda: row_state(browser) == "missing", "the row")
         assert "seguirá donde estaba" in browser.text("#outbox-list p.fault")
-        slow(browser, 2_000_000)
+        browser.network(2_000_000)
         add(browser, file)
         browser.wait(lambda: row_state(browser) == "sending", "the upload")
         browser.wait(lambda: browser.run("return document.querySelector('#outbox-list progress').value") > 400, "it to go on from there", 4)
-        slow(browser, offline=True)
+        browser.network(offline=True)
         browser.wait(lambda: row_state(browser) == "lost", "the connection to be lost")
-        slow(browser)  # it notices by itself
+        browser.network()  # it notices by itself
         state(browser, "processed")
     finally:
-        slow(browser)
-        browser.driver.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": "", "acceptLanguage": ""})
+        browser.network()
+        browser.language("")
     assert stack.sql(f"SELECT count(*) FROM uploads WHERE user_id = {user.get('/api/auth/me').json()['id']}") == [["0"]]
 
 
@@ -189,9 +153,7 @@ def test_what_goes_wrong(page, user, tmp_path):
     browser.open(browser.driver.current_url)
     browser.wait(lambda: browser.shown("#login"), "to be asked again")
     assert "nothing is lost" in browser.text("#login-note") and len(browser.all("#outbox-list li")) == 4
-    browser.put("#login [name=password]", PASSWORD)
-    browser.click("#login-form [type=submit]")
-    browser.wait(lambda: not browser.shown("#login"), "the login")
+    sign_in_again(browser)
     for one in (text, odd):
         add(browser, one)
     browser.click("#convert")

@@ -7,13 +7,13 @@ import signal
 
 import pytest
 
+from harness.page import NEWEST, add, open_page
 from harness.paths import ROOT
 
 pytestmark = pytest.mark.xdist_group("browser")
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
 WIDTHS = (1440, 768, 375)
-TASK = "#tasks-list > li:first-child"
 
 
 class Screens:
@@ -37,10 +37,7 @@ class Screens:
 
 
 def walk_start(screens, stack):
-    browser = screens.browser
-    browser.open(stack.url + "/assets/icon.svg")
-    browser.run("localStorage.clear(); sessionStorage.clear()")
-    browser.open(stack.url + "/")
+    browser = open_page(screens.browser, stack)
     screens.look("start")
     browser.click("#sign-up")
     browser.click("#login-form [type=submit]")
@@ -49,16 +46,9 @@ def walk_start(screens, stack):
     screens.look("sign-in")
 
 
-def sign_in(browser, stack, user):
-    browser.run("localStorage.setItem('mediarun.login', JSON.stringify({token: arguments[0], id: arguments[1], name: arguments[2]}))",
-                user.token, user.get("/api/auth/me").json()["id"], user.username)
-    browser.open(stack.url + "/")
-    browser.wait(lambda: browser.shown("#tasks-empty"), "the empty list")
-
-
 def walk_uploads(screens, media):
     browser = screens.browser
-    browser.find("#files").send_keys("\n".join(str(one) for one in (media.tone("mp3"), media.video(3), media.noise(110))))
+    add(browser, media.tone("mp3"), media.video(3), media.noise(110))
     browser.wait(lambda: "640×480" in browser.text("#outbox-list li:nth-child(2)"), "what the files are")
     browser.put("#outbox-list li:nth-child(3) select", "mp3")
     browser.click("#outbox-list li:nth-child(2) summary")
@@ -78,16 +68,16 @@ def walk_converting(screens, stack, media):
     browser = screens.browser
     stack.worker.signal(signal.SIGSTOP)
     try:
-        browser.find("#files").send_keys(str(media.tone("wav")))
+        add(browser, media.tone("wav"))
         browser.click("#convert")
-        browser.wait(lambda: browser.all(f"{TASK}[data-state=uploaded]"), "the task that waits")
-        number = browser.find(TASK).get_attribute("data-id")
+        browser.wait(lambda: browser.all(f"{NEWEST}[data-state=uploaded]"), "the task that waits")
+        number = browser.find(NEWEST).get_attribute("data-id")
         stack.sql("UPDATE tasks SET status = 'processing', progress = 420, fence = fence + 1, lease_expires_at = now() + interval '1 h' "
                   f"WHERE id = {number} RETURNING id")
-        browser.wait(lambda: browser.all(f"{TASK}[data-state=processing]"), "the task that runs")
+        browser.wait(lambda: browser.all(f"{NEWEST}[data-state=processing]"), "the task that runs")
         screens.look("converting")
-        browser.click(f"{TASK} [data-action=cancel]")
-        browser.wait(lambda: browser.all(f"{TASK}[data-state=canceled]"), "the task that is canceled")
+        browser.click(f"{NEWEST} [data-action=cancel]")
+        browser.wait(lambda: browser.all(f"{NEWEST}[data-state=canceled]"), "the task that is canceled")
     finally:
         stack.worker.signal(signal.SIGCONT)
 
@@ -102,11 +92,11 @@ def walk_results(screens, tmp_path):
     screens.look("receipt")
     notes = tmp_path / "notes.txt"
     notes.write_text("hello")
-    browser.find("#files").send_keys(str(notes))
+    add(browser, notes)
     browser.put("#link-form [name=url]", "nothing there")
     browser.click("#link-form button")
     browser.click("#convert")
-    browser.wait(lambda: browser.all(f"{TASK}[data-state=failed]"), "the failure")
+    browser.wait(lambda: browser.all(f"{NEWEST}[data-state=failed]"), "the failure")
     screens.look("failure")
     browser.click("#user")
     browser.wait(lambda: browser.shown("#settings"), "the settings")
@@ -137,7 +127,8 @@ def walk(browser, stack, media, directory, screens):
     browser.language({"en": "", "es": "es-CO,es"}[screens.language])
     try:
         walk_start(screens, stack)
-        sign_in(browser, stack, stack.client())
+        open_page(browser, stack, stack.client())
+        browser.wait(lambda: browser.shown("#tasks-empty"), "the empty list")
         screens.look("empty")
         walk_uploads(screens, media)
         walk_converting(screens, stack, media)

@@ -17,8 +17,8 @@ export function lastFor(kind) {
 }
 
 /* Where a file begins and ends is of that file alone, and not kept. */
-export function remember(kind, format, { quality, loudness, height }) {
+export function remember(kind, format, { quality, loudness, height, preset }) {
   try {
-    localStorage.setItem(KEY, JSON.stringify({ ...read(), [kind ?? "other"]: { format, choices: { quality, loudness, height } } }));
+    localStorage.setItem(KEY, JSON.stringify({ ...read(), [kind ?? "other"]: { format, choices: { quality, loudness, height, preset } } }));
   } catch { /* then nothing is remembered */ }
 }

@@ -31,17 +31,17 @@ export function lazy(summary, content, attributes = {}) {
 }
 
 /* A button that copies text() to the clipboard, or marks source where the clipboard is out of reach (no HTTPS). */
-export function copyButton(text, source) {
-  const button = make("button", { type: "button", class: "quiet copy", onclick: copy }, "Copy");
+export function copyButton(text, source, words = ["Copy", "Copied", "Marked"]) {
+  const button = make("button", { type: "button", class: "quiet copy", onclick: copy }, words[0]);
   async function copy() {
     try {
       await navigator.clipboard.writeText(text());
-      button.textContent = "Copied";
+      button.textContent = words[1];
     } catch {
       getSelection().selectAllChildren(source);
-      button.textContent = "Marked";
+      button.textContent = words[2];
     }
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    setTimeout(() => { button.textContent = words[0]; }, 2000);
   }
   return button;
 }

@@ -41,6 +41,16 @@ export function optionsOf(format, { quality, loudness, height, start, end }) {
   return options;
 }
 
+/* What the older systems made of videos: a preset stands for all options. */
+export const PRESETS = ["fpv", "idrl"];
+
+/* The fields of a task besides its file. */
+export function orderOf(format, choices) {
+  if (choices.preset && isVideo(format)) return { newFormat: format, preset: choices.preset };
+  const options = optionsOf(format, choices);
+  return { newFormat: format, ...(Object.keys(options).length ? { options } : {}) };
+}
+
 /* Of the options of a task, those that another format takes, too: bounds of qualities differ from codec to codec. */
 export function optionsKept(format, options) {
   const names = ["trim", ...(takesLoudness(format) ? ["loudness"] : []), ...(isVideo(format) ? ["resize"] : [])];

@@ -1,7 +1,7 @@
 /* The common options behind one fold: quality, size, loudness, and the part that is kept. */
 import { make } from "./dom.mjs";
 import { clock, seconds } from "./figures.mjs";
-import { isVideo, takesLoudness, takesQuality } from "./kinds.mjs";
+import { isVideo, PRESETS, takesLoudness, takesQuality } from "./kinds.mjs";
 import { text } from "./texts.mjs";
 
 const QUALITIES = ["small", "good", "best"], LEVELS = ["-14", "-16", "-23"], HEIGHTS = ["2160", "1080", "720", "480", "360"];
@@ -27,13 +27,18 @@ function timeField(name, item, onEdit) {
   return field(name, input, fault);
 }
 
-/* onEdit(choices). Returns a <details>. */
+/* onEdit(choices). Returns a <details>. A preset takes the place of the other options. */
 export function optionsFold(item, onEdit, isOpen = false) {
   const { format, choices } = item, edit = (name) => (value) => onEdit({ ...item.choices, [name]: value });
   const none = ["", text("as_is")];
-  return make("details", { class: "options", open: isOpen }, make("summary", {}, text("options")), make("div", { class: "fields" },
+  const others = [
     takesQuality(format) ? field("quality", select([["", text("quality_auto")], ...QUALITIES.map((one) => [one, text(`quality_${one}`)])], choices.quality, edit("quality"))) : null,
     isVideo(format) ? field("picture", select([none, ...HEIGHTS.map((one) => [one, `${one}p`])], choices.height, edit("height"))) : null,
     takesLoudness(format) ? field("loudness", select([none, ...LEVELS.map((one) => [one, text(`level_${-one}`)])], choices.loudness, edit("loudness"))) : null,
-    timeField("start", item, onEdit), timeField("end", item, onEdit)));
+    timeField("start", item, onEdit), timeField("end", item, onEdit)].filter(Boolean);
+  const show = (preset) => { for (const one of others) one.hidden = Boolean(preset); };
+  const presets = !isVideo(format) || item.kind === "audio" ? null : field("preset", select([["", text("preset_none")], ...PRESETS.map((one) => [one, text(`preset_${one}`)])], choices.preset,
+    (preset) => { show(preset); edit("preset")(preset); }));
+  if (presets) show(choices.preset);
+  return make("details", { class: "options", open: isOpen }, make("summary", {}, text("options")), make("div", { class: "fields" }, others, presets));
 }

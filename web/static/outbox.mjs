@@ -3,7 +3,7 @@
 import { call, Lost } from "./calls.mjs";
 import { makeRate } from "./figures.mjs";
 import { explain } from "./forms.mjs";
-import { optionsOf } from "./kinds.mjs";
+import { orderOf } from "./kinds.mjs";
 import * as login from "./login.mjs";
 import { text } from "./texts.mjs";
 import * as upload from "./upload.mjs";
@@ -18,7 +18,7 @@ let changed = () => {}, created = () => {};
 
 const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
 
-/* onChange(item or null: the list), onCreated(task). Brings back what a reload interrupted. */
+/* onChange(item or null: the list), onCreated(task, its file). Brings back what a reload interrupted. */
 export function start(onChange, onCreated) {
   changed = onChange;
   created = onCreated;
@@ -169,7 +169,7 @@ async function run(item) {
       }
       item.state = "done";
       remove(item);
-      created(task);
+      created(task, item.file);
     } catch (failure) {
       if (failure.name === "AbortError" || !GOING.includes(item.state)) continue; /* paused, removed, or going again */
       if (failure instanceof upload.Unreadable) set(item, { state: "missing", file: null, hasChanged: true, fault: text("changed_file") });
@@ -182,8 +182,7 @@ async function run(item) {
 }
 
 async function send(item, signal, moved) {
-  const options = optionsOf(item.format, item.choices);
-  const order = { newFormat: item.format, ...(Object.keys(options).length ? { options } : {}) };
+  const order = orderOf(item.format, item.choices);
   if (item.url) return (await call("POST", "/api/tasks", { body: { url: item.url, ...order }, key: item.key })).task;
   const progress = (sent) => {
     if (signal.aborted) return;

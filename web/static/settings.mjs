@@ -29,7 +29,7 @@ function onSubmit(form, faultNames, work) {
 
 function keyRow(key) {
   const used = key.last_used_at ? text("key_used", { when: new Date(key.last_used_at).toLocaleDateString(language) }) : text("key_unused");
-  const row = make("li", {}, make("div", { class: "row-text" }, make("strong", {}, key.name), make("p", { class: "soft small" }, `${key.scopes.join(", ")} · ${used}`)),
+  const row = make("li", {}, make("div", { class: "row-text" }, make("strong", {}, key.name), make("p", { class: "soft small" }, `${text(key.scopes.length > 1 ? "scope_both" : `scope_${key.scopes[0]}`)} · ${used}`)),
     make("button", { type: "button", class: "quiet", "aria-label": text("revoke_of", { name: key.name }), onclick: revoke }, text("revoke")));
   async function revoke() {
     try {
@@ -55,7 +55,7 @@ async function readKeys() {
 async function makeKey({ name, scope }) {
   const key = await call("POST", "/api/keys", { body: { name: name.value, scopes: scope.value.split(" ") } });
   const shown = make("code", {}, key.key);
-  byId("new-key").replaceChildren(make("p", { class: "small" }, text("key_once")), make("div", { class: "secret" }, shown, copyButton(() => key.key, shown)));
+  byId("new-key").replaceChildren(make("p", { class: "small" }, text("key_once")), make("div", { class: "secret" }, shown, copyButton(() => key.key, shown, [text("copy"), text("copied_key"), text("marked")])));
   await readKeys();
 }
 

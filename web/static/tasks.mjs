@@ -9,8 +9,10 @@ import { follow } from "./task_feed.mjs";
 import { isFinal, nameOf, taskRow } from "./task_row.mjs";
 import { text } from "./texts.mjs";
 
-const PAGE = 50, UNDO_MS = 6000;
+const PAGE = 50, MORE = 500, UNDO_MS = 6000, SAVE_PAUSE_MS = 300;
 const rows = new Map(); /* id → {task, view, row} */
+const order = []; /* their ids, newest first */
+const originals = new Map(); /* id → the file that this page sent */
 let say = () => {}, nextPage = null, stopFeed = () => {};
 
 const newView = () => ({ isGoing: false, receipt: null, player: null, form: null, isPlaying: false, isAgain: false, version: 0, fault: null });
@@ -21,12 +23,23 @@ function draw(entry) {
   entry.row.update(entry.task, entry.view);
 }
 
+/* Where in order an id is, or belongs. */
+function placeOf(id) {
+  let low = 0, high = order.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (order[middle] > id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 function insert(task) {
   const entry = { task, view: newView(), row: null };
   entry.row = taskRow(task, entry.view, on);
-  const after = [...rows.values()].filter((one) => one.task.id > task.id).sort((a, b) => a.task.id - b.task.id)[0];
-  if (after) after.row.node.after(entry.row.node);
-  else byId("tasks-list").prepend(entry.row.node);
+  const at = placeOf(task.id), next = rows.get(order[at]);
+  byId("tasks-list").insertBefore(entry.row.node, next?.row.node ?? null);
+  order.splice(at, 0, task.id);
   rows.set(task.id, entry);
 }
 
@@ -62,19 +75,42 @@ async function change(method, path, options) {
 }
 
 /* A task that was just made: if it is shown already, then as it is by now. */
-export function showNew(task) {
+export function showNew(task, file) {
+  if (file) originals.set(task.id, file);
   if (!rows.has(task.id)) show(task, news.soFar());
 }
 
 function drop(id) {
   news.note(id); /* a list that was asked for before must not bring it back */
   rows.get(id)?.row.node.remove();
-  rows.delete(id);
+  if (rows.delete(id)) order.splice(placeOf(id), 1);
+  originals.delete(id);
   drawEmpty();
 }
 
+const hasFile = ({ task, view }) => task.status === "processed" && task.outputs.length > 0 && !view.isGoing;
+let drawing = 0;
+
+/* Once for all changes of a moment: a page of a list has hundreds. */
 function drawEmpty() {
-  byId("tasks-empty").hidden = rows.size > 0;
+  drawing ||= setTimeout(() => {
+    drawing = 0;
+    byId("tasks-empty").hidden = rows.size > 0 || !login.token();
+    let found = 0;
+    for (const entry of rows.values()) if (hasFile(entry) && ++found === 2) break;
+    byId("download-all").hidden = found < 2;
+  });
+}
+
+async function downloadAll() {
+  byId("download-all").disabled = true;
+  for (const id of [...order]) {
+    const entry = rows.get(id);
+    if (!entry || !hasFile(entry)) continue;
+    await on.download(entry.task);
+    await new Promise((resolve) => setTimeout(resolve, SAVE_PAUSE_MS)); /* browsers drop saves that come at once */
+  }
+  byId("download-all").disabled = false;
 }
 
 async function readPage(path) {
@@ -106,7 +142,7 @@ async function readMore() {
   const path = nextPage;
   setNext(null);
   try {
-    setNext((await readPage(path)).next);
+    setNext((await readPage(path.replace(/\bmax=\d+/, `max=${MORE}`))).next);
   } catch {
     setNext(path);
   }
@@ -184,7 +220,7 @@ const on = {
 };
 
 /* Adds to what a row can do. */
-export const extend = (more) => Object.assign(on, more({ attempt, change, fileAddress, redraw: (task) => draw(rows.get(task.id)) }));
+export const extend = (more) => Object.assign(on, more({ attempt, change, fileAddress, originalOf: (task) => originals.get(task.id), redraw: (task) => draw(rows.get(task.id)) }));
 
 function begin() {
   stopFeed = follow({ onNews: takeNews, onGone: drop, poll: readNewest, onState: (isLive) => { byId("feed").hidden = isLive; } });
@@ -197,8 +233,10 @@ function end() {
   removals.clear();
   news.forget();
   rows.clear();
+  order.length = 0;
+  originals.clear();
   byId("tasks-list").replaceChildren();
-  byId("tasks-empty").hidden = true;
+  byId("tasks-empty").hidden = byId("download-all").hidden = true;
   setNext(null);
 }
 
@@ -206,6 +244,7 @@ function end() {
 export function start(onSay) {
   say = onSay;
   byId("more").addEventListener("click", readMore);
+  byId("download-all").addEventListener("click", downloadAll);
   new IntersectionObserver((found) => { if (found.some((one) => one.isIntersecting)) readMore(); }, { rootMargin: "400px" }).observe(byId("more"));
   addEventListener("pagehide", () => {
     stopFeed(); /* a page that the browser keeps for going back would hold one of its few connections */

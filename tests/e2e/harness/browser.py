@@ -1,7 +1,9 @@
 """A headless Chromium, driven through Debian's python3-selenium."""
 
+import base64
 import json
 import os
+import pathlib
 import shutil
 import tempfile
 
@@ -92,6 +94,10 @@ class Browser:
         self.run("arguments[0].value = arguments[1]; for (const name of ['input', 'change'])"
                  " arguments[0].dispatchEvent(new Event(name, {bubbles: true}))", self.find(selector), value)
 
+    def key(self, key):
+        """Presses a key, wherever the focus is."""
+        webdriver.ActionChains(self.driver).send_keys(key).perform()
+
     def faults(self):
         """What the console says: failed requests, violations of the policy, errors of scripts."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
@@ -101,11 +107,11 @@ class Browser:
         return dict(zip(("wide", "small"), self.run(MEASURE)))
 
     def screenshot(self, path):
-        """The whole page."""
-        height = self.run("return document.documentElement.scrollHeight")
-        width = self.run("return document.documentElement.clientWidth")
-        self.size(width, min(height, 8000))
-        self.driver.save_screenshot(str(path))
+        """The whole page, also what lies below the window."""
+        width, height = self.run("const at = document.documentElement; return [at.clientWidth, at.scrollHeight]")
+        picture = self.driver.execute_cdp_cmd("Page.captureScreenshot", {
+            "captureBeyondViewport": True, "clip": {"x": 0, "y": 0, "width": width, "height": min(height, 8000), "scale": 1}})
+        pathlib.Path(path).write_bytes(base64.b64decode(picture["data"]))
 
     def accessibility(self):
         """What axe-core objects to, of all its rules: [rule, the first nodes]."""
