@@ -98,10 +98,18 @@ $(BUILD)/obj/gen/migrations.o: $(BUILD)/gen/migrations.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
 
-# The pages and documents that web serves are linked into it.
-$(BUILD)/gen/static.c: infra/embed.sh $(static_files)
+# The pages and documents that web serves are linked into it. The page that converts loads its modules as one, and its styles.
+page_styles := $(addprefix web/static/,tokens.css base.css app.css)
+$(BUILD)/gen/page.mjs: infra/bundle.awk $(filter %.mjs,$(static_files))
 	@mkdir -p $(@D)
-	infra/embed.sh static $(static_files) > $@
+	awk -f infra/bundle.awk -v entry=app $(filter %.mjs,$^) > $@.new
+	mv $@.new $@
+$(BUILD)/gen/page.css: $(page_styles)
+	@mkdir -p $(@D)
+	cat $^ > $@
+$(BUILD)/gen/static.c: infra/embed.sh $(static_files) $(BUILD)/gen/page.mjs $(BUILD)/gen/page.css
+	@mkdir -p $(@D)
+	infra/embed.sh static $(filter-out infra/embed.sh,$^) > $@
 $(BUILD)/obj/gen/static.o: $(BUILD)/gen/static.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<

@@ -145,7 +145,7 @@ enum mr_status mr_user_get(struct mr_db *db, int64_t id, struct mr_user *ret, st
         "user_get",
         "SELECT username, email, password_hash, webhook_secret, is_operator::int AS is_operator,"
         " (email_confirmed_at IS NOT NULL)::int AS is_confirmed,"
-        " coalesce(extract(epoch FROM guest_until), 0)::bigint AS guest_until_s FROM users"
+        " coalesce(floor(extract(epoch FROM guest_until)), 0)::bigint AS guest_until_s FROM users"
         " WHERE id = $1::bigint AND deleted_at IS NULL",
         1};
     char number[MR_INT64_TEXT_MAX];

@@ -12,16 +12,17 @@ import subprocess
 import pytest
 
 from harness.contract_environment import CONTRACT
-from harness.paths import ROOT
+from harness.paths import BUILD, ROOT
 
 STATIC = ROOT / "web" / "static"
 FILES = {path.name: path.read_text(encoding="utf-8") for path in sorted(STATIC.iterdir()) if path.suffix != ".json"}
+MADE = {name: (BUILD / "gen" / name).read_text(encoding="utf-8") for name in ("page.mjs", "page.css")}  # by make
 PAGES = {name: text for name, text in FILES.items() if name.endswith(".html")}
 TYPES = {"css": "text/css; charset=utf-8", "mjs": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 SVG = "http://www.w3.org/2000/svg"  # a name, which is not fetched
 
 
-@pytest.mark.parametrize("path, name", [("/", "index.html"), ("/docs", "docs.html"), ("/report", "report.html"), ("/api/auth/confirm", "confirm.html"),
+@pytest.mark.parametrize("path, name", [("/", "index.html"), ("/docs", "docs.html"), ("/report", "report.html"), ("/status", "status.html"), ("/api/auth/confirm", "confirm.html"),
                                         ("/api/auth/reset/password", "reset.html")])
 def test_served(stack, path, name):
     answer = stack.anonymous().get(path)
@@ -37,7 +38,7 @@ def test_served(stack, path, name):
 
 def test_assets(stack):
     anonymous = stack.anonymous()
-    for name, text in FILES.items():
+    for name, text in {**FILES, **MADE}.items():
         answer = anonymous.get("/assets/" + name)
         if name in PAGES:  # a page has one address
             assert answer.status_code == 404, name
@@ -64,13 +65,24 @@ def test_pages_name_no_other_host():
         assert not re.search(r"https?:|[\"'(]//|@import|\burl\(", text.replace(SVG, "")), name
     for name, text in PAGES.items():
         for address in re.findall(r"(?:src|href)=\"([^#\"]+)", text):
-            assert address in routes or address.removeprefix("/assets/") in FILES, (name, address)
+            assert address in routes or address.removeprefix("/assets/") in {**FILES, **MADE}, (name, address)
 
 
 def test_modules_name_what_is_there():
     for name, text in FILES.items():
         for module in re.findall(r"from \"\./([^\"]+)\"", text):
             assert module in FILES, (name, module)
+
+
+@pytest.mark.parametrize("modules, fault", [
+    ({"app": 'import { gone } from "./other.mjs";', "other": "export const here = 1;"}, "other.mjs does not export gone"),
+    ({"app": 'import { a } from "./other.mjs";\nexport const b = 1;', "other": 'import { b } from "./app.mjs";\nexport const a = b;'}, "imports itself"),
+    ({"app": 'import "./none.mjs";'}, "no module"), ({"app": "export let a = 1;"}, "cannot bundle")])
+def test_what_cannot_be_bundled(tmp_path, modules, fault):
+    for name, text in modules.items():
+        (tmp_path / f"{name}.mjs").write_text(text + "\n", encoding="utf-8")
+    done = subprocess.run(["awk", "-f", ROOT / "infra" / "bundle.awk", "-v", "entry=app", *sorted(tmp_path.glob("*.mjs"))], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and fault in done.stderr, done.stderr
 
 
 def test_pages_hold_no_script_and_no_style():

@@ -8,10 +8,13 @@ import pytest
 from harness.client import PASSWORD
 from harness.contract_environment import CONTRACT
 from harness.page import act, add, row_state, sign_in_again, state
+from harness.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("browser")
 
 PAGE_BYTES_MAX = 150_000
+FIRST_PAINT_MS_MAX, FORMS_MAX = 100, 4
+PAINT = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 WIDTHS = (320, 375, 768, 1440, 3840)
 
 
@@ -269,7 +272,7 @@ def test_the_account(page, stack):
     browser.wait(lambda: browser.shown("#sign-in") and not browser.shown("#settings"), "the end")
 
 
-def test_looks_and_weight(page, user):
+def test_looks_and_weight(page, stack, user):
     """All widths, both languages' longest texts by the first test; keyboard; what it weighs, when it paints, what moves."""
     browser = page(user)
     browser.wait(lambda: browser.shown("#tasks-empty"), "the empty list")
@@ -278,8 +281,24 @@ def test_looks_and_weight(page, user):
         new PerformanceObserver((list) => { for (const one of list.getEntries()) sum += one.value; }).observe({type: 'layout-shift', buffered: true});
         setTimeout(() => resolve(sum), 100);
     })""")
-    print(browser.weight(), "bytes; first paint", browser.run("return performance.getEntriesByName('first-contentful-paint')[0]?.startTime"), "ms; shift", shift)
     assert browser.weight() < PAGE_BYTES_MAX and shift < 0.01
+    paints, others = [], []
+
+    def paint(path):
+        browser.open(stack.url + path)
+        browser.wait(lambda: browser.run(PAINT), "the first paint")
+        return browser.run(PAINT)
+
+    def is_soon():
+        """The best of some. Other tests have the processors, too: so a page of nothing but a form says what a paint takes at this moment."""
+        paints.append(paint("/"))
+        others.append(paint("/api/auth/confirm?token=x"))
+        return min(paints) < max(FIRST_PAINT_MS_MAX, FORMS_MAX * min(others))
+    try:
+        wait_for(is_soon, "a first paint soon enough", 20)
+    finally:
+        print(browser.weight(), "bytes; first paint", [round(one) for one in paints], "ms, of a form", [round(one) for one in others], "ms; shift", shift)
+    browser.open(stack.url + "/")
     for width in WIDTHS:
         browser.size(width)
         browser.scheme("dark" if width in (375, 1440) else "light")

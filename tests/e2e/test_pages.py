@@ -239,8 +239,8 @@ def test_report_draws(browser, make_stack, media):
     stack.emulator.stop()  # storage and queue
     browser.open(stack.url + "/status")
     browser.wait(lambda: browser.text("#summary") == "Something does not work", "the fault", 40)
-    browser.wait(lambda: browser.text("[data-part=storage] .state") == "Down", "what is down", 40)
-    assert browser.text("[data-part=database] .state") == "Works" and browser.measure() == {"wide": [], "small": []}
+    browser.wait(lambda: browser.run("return document.querySelector('[data-part=storage]').dataset.state") == "down", "what is down", 40)
+    assert browser.run("return document.querySelector('[data-part=database]').dataset.state") == "up" and browser.measure() == {"wide": [], "small": []}
 
 
 def test_status(browser, stack):

@@ -5,12 +5,18 @@ import { language, text, translate } from "./texts.mjs";
 const AGAIN_MS = 15_000, PATIENCE_MS = 20_000, PARTS = ["web", "database", "storage", "queue"];
 const parts = Object.fromEntries(PARTS.map((name) => [name, { state: "unknown", note: "" }]));
 
-function drawPart(name) {
-  const { state, note } = parts[name];
-  return make("li", { "data-part": name, "data-state": state },
-    make("p", { class: "name" }, text(`part_of_${name}`), make("span", { class: "state" }, text(`status_${state}`))),
-    make("p", { class: "soft small" }, text(`about_${name}`)), make("p", { class: "soft small" }, note));
+/* A part's row, made once and changed in place. */
+function makePart(name) {
+  const state = make("span", { class: "state" }), note = make("p", { class: "soft small" });
+  const node = make("li", { "data-part": name }, make("p", { class: "name" }, text(`part_of_${name}`), state),
+    make("p", { class: "soft small" }, text(`about_${name}`)), note);
+  return { node, update() {
+    node.dataset.state = parts[name].state;
+    state.textContent = text(`status_${parts[name].state}`);
+    note.textContent = parts[name].note;
+  } };
 }
+const rows = PARTS.map(makePart);
 
 function summary() {
   const states = PARTS.map((name) => parts[name].state);
@@ -18,7 +24,7 @@ function summary() {
 }
 
 function draw() {
-  byId("parts").replaceChildren(...PARTS.map(drawPart));
+  for (const row of rows) row.update();
   const state = summary(), words = text(`status_all_${state}`);
   byId("summary").dataset.state = state;
   if (byId("summary").textContent !== words) byId("summary").textContent = words; /* screen readers announce only changes */
@@ -71,5 +77,6 @@ async function look() {
 document.documentElement.lang = language;
 document.title = text("status_page_title");
 translate(document);
+byId("parts").append(...rows.map((row) => row.node));
 draw();
 look();
