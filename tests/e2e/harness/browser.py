@@ -1,6 +1,7 @@
 """A headless Chromium, driven through Debian's python3-selenium."""
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -8,6 +9,7 @@ import shutil
 import tempfile
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
@@ -80,19 +82,23 @@ class Browser:
 
     def text(self, selector):
         """What is shown of an element."""
-        return self.find(selector).text
+        while True:
+            with contextlib.suppress(StaleElementReferenceException):  # it was drawn again at this moment
+                return self.find(selector).text
 
     def wait(self, condition, what, seconds=20):
         return wait_for(condition, what, seconds, 0.02)
 
     def click(self, selector):
-        """By script: what is sticky or moves cannot get in the way."""
-        self.run("arguments[0].click()", self.find(selector))
+        """By script, in one step: what is sticky, moves, or is drawn again at this moment cannot get in the way."""
+        if not self.run("const node = document.querySelector(arguments[0]); node?.click(); return Boolean(node)", selector):
+            raise AssertionError(f"there is no {selector}")
 
     def put(self, selector, value):
         """Fills a field as a person does: with the events."""
-        self.run("arguments[0].value = arguments[1]; for (const name of ['input', 'change'])"
-                 " arguments[0].dispatchEvent(new Event(name, {bubbles: true}))", self.find(selector), value)
+        if not self.run("const node = document.querySelector(arguments[0]); if (!node) return false; node.value = arguments[1];"
+                        " for (const name of ['input', 'change']) node.dispatchEvent(new Event(name, {bubbles: true})); return true", selector, value):
+            raise AssertionError(f"there is no {selector}")
 
     def key(self, key):
         """Presses a key, wherever the focus is."""
