@@ -43,7 +43,9 @@ infra/deploy.sh --project PROJECT --destroy   delete everything, including all d
 Options, with their defaults in parentheses:
   --region REGION          region for all resources (us-central1)
   --build                  build new images, even if the services already run
-  --email ADDRESS          address that receives alerts
+  --email ADDRESS          address that receives all alerts
+  --page ADDRESS           who is woken by alerts of severity CRITICAL: an address, or the name of a notification channel
+  --budget AMOUNT          warn by mail when a month costs that much, such as 100EUR
   --repo OWNER/NAME        test, build and deploy each push to this repository; connect it to Cloud Build first
   --branch BRANCH          branch of that repository (main)
   --public-url URL         URL of the service if it has its own domain
@@ -59,7 +61,7 @@ USAGE
 }
 
 # The options that take a value, and the variable of each.
-declare -A OPTIONS=([--project]=PROJECT [--region]=REGION [--email]=EMAIL [--repo]=REPO [--branch]=BRANCH [--public-url]=PUBLIC_URL
+declare -A OPTIONS=([--project]=PROJECT [--region]=REGION [--email]=EMAIL [--page]=PAGE [--budget]=BUDGET [--repo]=REPO [--branch]=BRANCH [--public-url]=PUBLIC_URL
     [--bucket]=BUCKET [--db-tier]=DATABASE_TIER [--db-availability]=DATABASE_AVAILABILITY [--max-connections]=MAX_CONNECTIONS)
 declare -A SWITCHES=([--build]=BUILD [--dry-run]=DRY_RUN [--destroy]=DESTROY [--force]=FORCE)
 
@@ -67,6 +69,8 @@ read_environment() {
     PROJECT=${PROJECT:-}
     REGION=${REGION:-us-central1}
     EMAIL=${EMAIL:-}
+    PAGE=${PAGE:-}
+    BUDGET=${BUDGET:-}
     REPO=${REPO:-}
     BRANCH=${BRANCH:-main}
     PUBLIC_URL=${PUBLIC_URL:-}
@@ -105,10 +109,12 @@ check_options() {
     [[ $DATABASE_AVAILABILITY =~ ^(zonal|regional)$ ]] || die "--db-availability must be zonal or regional, not '$DATABASE_AVAILABILITY'"
     is_number "$MAX_CONNECTIONS" 25 10000 || die "--max-connections must be a whole number from 25 to 10000, not '$MAX_CONNECTIONS'"
     [[ -z $SMTP_URL || -n $MAIL_FROM ]] || die "SMTP_URL requires MAIL_FROM, the address of the sender"
+    check_alert_options
     [[ -z $PUBLIC_URL || $PUBLIC_URL == https://* ]] || die "--public-url must start with https://, not '$PUBLIC_URL'"
 }
 
 deploy() {
+    derive_alerts
     enable_apis
     ensure_accounts
     ensure_buckets

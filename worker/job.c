@@ -5,6 +5,7 @@
 #include "shared/http/retry.h"
 #include "worker/heartbeat.h"
 #include "worker/metrics.h"
+#include "worker/target.h"
 
 /* A claim whose answer was lost is repeated, which is safe (leases.h). */
 static const struct mr_retry lost_answer = {.attempts = 4, .base_ms = 100, .cap_ms = 1000, .total_ms = 5000};
@@ -186,7 +187,7 @@ static enum mr_job_end run_with_heartbeat(struct mr_worker *worker, const struct
 void mr_job_log_end(const struct mr_log *log, const struct mr_claim *claim, enum mr_job_end end,
                     int64_t started_us, int threads, const struct mr_err *cause)
 {
-    const char fields[] = "{s:s,s:I,s:I,s:I,s:s,s:s,s:I,s:I,s:I,s:i,s:f,s:f}";
+    const char fields[] = "{s:s,s:I,s:I,s:I,s:s,s:s,s:I,s:I,s:I,s:i,s:f,s:f,s:b}";
     /* A verdict that only a bug of the service can give is for the operators. */
     enum mr_severity severity = cause->status == MR_INTERNAL ? MR_LOG_ERROR : mr_job_end_severity(end);
     double seconds = (double)(mr_time_monotonic_us() - started_us) / 1e6;
@@ -198,7 +199,8 @@ void mr_job_log_end(const struct mr_log *log, const struct mr_claim *claim, enum
         (json_int_t)claim->generation, "unit", (json_int_t)claim->unit.n, "kind", claim->kind, "format",     \
         claim->new_format, "attempt", (json_int_t)claim->attempts, "interruptions",                          \
         (json_int_t)claim->interruptions, "fence", (json_int_t)claim->fence, "threads", threads,             \
-        "queue_seconds", (double)claim->queued_ms / 1e3, "seconds", seconds
+        "queue_seconds", (double)claim->queued_ms / 1e3, "seconds", seconds, "late",                         \
+        mr_target_is_missed(claim, seconds)
     if (cause->status != MR_OK)
         mr_log_err(log, severity, line, cause, fields, FIELDS);
     else

@@ -31,11 +31,22 @@ delete_monitoring() {
     delete_each "$present" monitoring dashboards delete NAME
     present=$(ask monitoring beta monitoring channels list --filter='userLabels.app=mediarun' --format='value(name)')
     delete_each "$present" beta monitoring channels delete NAME
+    delete_budget
     for file in "$ROOT"/infra/monitoring/metrics/*.json; do
         metrics+=("$(basename "$file" .json)")
     done
     present=$(ask logging logging metrics list --format='value(name.basename())')
     delete_each "$(ours "$present" "${metrics[@]}")" logging metrics delete NAME
+}
+
+# Without the right to see it, the budget stays: it costs nothing.
+delete_budget() {
+    local account present
+    has_line "$ENABLED_APIS" billingbudgets.googleapis.com || return 0
+    account=$(gcloud billing projects describe "$PROJECT" --quiet --format='value(billingAccountName.basename())' 2>/dev/null) || return 0
+    present=$(gcloud billing budgets list --billing-account="$account" --quiet --format='value(name.basename(),displayName)' 2>/dev/null |
+        awk -F '\t' -v name="mediarun $PROJECT " 'index($2, name) == 1 { print $1 }') || return 0
+    delete_each "$present" billing budgets delete NAME --billing-account="$account"
 }
 
 delete_messaging() {

@@ -9,15 +9,23 @@ in the message classes themselves.
 import json
 import pathlib
 import re
+import sys
 
 import messages
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+from harness.log_filter import Query  # noqa: E402
 
 DIRECTORY = pathlib.Path(__file__).resolve().parents[2] / "infra" / "monitoring"
 # What deploy.sh fills in (infra/monitoring/README.md), with values of the longest kind.
 VALUES = {"PROJECT": "p" * 30, "WEB_SERVICE": "mediarun-web", "WORKER_SERVICE": "mediarun-worker",
           "WEB_HOST": "mediarun-web-123456789012.northamerica-northeast1.run.app", "SQL_INSTANCE": "mediarun",
           "TASKS_SUBSCRIPTION": "mediarun-tasks-worker", "TASKS_HIGH_SUBSCRIPTION": "mediarun-tasks-high-worker",
-          "DELIVERIES_SUBSCRIPTION": "mediarun-deliveries-worker", "DEAD_LETTERS_SUBSCRIPTION": "mediarun-dead-letters-web"}
+          "DELIVERIES_SUBSCRIPTION": "mediarun-deliveries-worker", "DEAD_LETTERS_SUBSCRIPTION": "mediarun-dead-letters-web",
+          "RUNBOOKS": "https://github.com/" + "o" * 39 + "/" + "r" * 100 + "/blob/main/docs/operations.md", "SWEEP_JOB": "mediarun-sweep"}
+# Those that follow from the settings: of infra/services and of deploy.sh's options as they are by default.
+NUMBERS = {"MAX_CONNECTIONS": 200, "CONNECTIONS_ALERT": 160, "WEB_CONCURRENCY": 1000, "WEB_CONCURRENCY_ALERT": 750,
+           "WORKER_CONCURRENCY": 8, "WORKER_CONCURRENCY_ALERT": 6, "QUEUE_AGE_ALERT": 4200, "TASKS_AT_ONCE": 48}
 
 RUN, PUBSUB, SQL = "cloud_run_revision", "pubsub_subscription", "cloudsql_database"
 RESOURCES = {
@@ -78,8 +86,10 @@ def raw(name):
 def load(name):
     """A file (e.g. "policies/latency"), filled in as deploy.sh does."""
     text = raw(name)
-    for key, value in VALUES.items():
-        text = text.replace("${%s}" % key, value)
+    for key, value in NUMBERS.items():
+        text = text.replace('"${%s}"' % key, str(value))
+    for key, value in (VALUES | NUMBERS).items():
+        text = text.replace("${%s}" % key, str(value))
     return json.loads(text)
 
 
@@ -155,8 +165,20 @@ def series_faults(text, aggregations):
     return found or list(aggregation_faults(text, aggregations))
 
 
+def match_faults(body):
+    """A log entry is asked for by a query that names its resource. https://cloud.google.com/logging/docs/alerting/log-based-alerts"""
+    fields = {field for field, _, _ in Query(body["filter"]).comparisons}
+    if "resource.type" not in fields:
+        yield "a query without resource.type"
+    if len(body["filter"]) > 20000:
+        yield "a query of more than 20000 characters"
+
+
 def condition_faults(condition):
     kinds = set(condition) - {"displayName"}
+    if kinds == {"conditionMatchedLog"}:
+        yield from match_faults(condition["conditionMatchedLog"])
+        return
     if kinds not in ({"conditionThreshold"}, {"conditionAbsent"}):
         yield f"a condition of {sorted(kinds)}"
         return
@@ -186,6 +208,10 @@ def policy_faults(name, policy):
         yield f"{len(policy['conditions'])} conditions"
     for condition in policy["conditions"]:
         yield from condition_faults(condition)
+    if any("conditionMatchedLog" in condition for condition in policy["conditions"]) != ("notificationRateLimit" in policy["alertStrategy"]):
+        yield "notificationRateLimit is for log entries, and they need it"
+    if len(policy["conditions"]) > 1 and any("conditionMatchedLog" in condition for condition in policy["conditions"]):
+        yield "a condition of log entries stands alone"
     content = policy["documentation"]["content"]
     if len(content) > 8192 or len(content.encode()) > 10240:
         yield f"a runbook of {len(content)} characters"
@@ -242,7 +268,7 @@ def dashboard_faults(dashboard):
 
 def placeholder_faults(text):
     for name in re.findall(r"\$\{(\w*)", text):
-        if name not in VALUES:
+        if name not in VALUES | NUMBERS:
             yield f"${{{name}}} is none of those that deploy.sh fills in"
 
 

@@ -4,6 +4,7 @@ real lines: tests/e2e/test_log_metrics.py. All of it made by deploy.sh: the test
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ import recorder
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests" / "e2e"))
-from harness.log_filter import Query  # noqa: E402
+from harness.log_filter import Query, point_of  # noqa: E402
 
 FILES = list(monitoring.kinds())
 POLICIES = monitoring.names("policies")
@@ -43,6 +44,8 @@ def test_message_classes(name):
     ("alpha monitoring policies create --policy-from-file", "policies/server-errors"),
     ("alpha monitoring policies create --policy-from-file", "policies/no-metric-data"),
     ("alpha monitoring policies create --policy-from-file", "policies/many-instances"),
+    ("alpha monitoring policies create --policy-from-file", "policies/sweep-refused"),
+    ("alpha monitoring policies create --policy-from-file", "policies/slo-submit-fast"),
     ("logging metrics create mediarun_tasks_finished --config-from-file", "metrics/mediarun_tasks_finished"),
     ("logging metrics create mediarun_queue_seconds --config-from-file", "metrics/mediarun_queue_seconds"),
     ("monitoring dashboards create --config-from-file", "dashboard")])
@@ -104,6 +107,9 @@ CPU = 'resource.type="cloud_run_revision" AND metric.type="run.googleapis.com/co
     (("conditions",), [], "0 conditions"),
     (("documentation", "content"), "x" * 8193, "a runbook of 8193 characters"),
     (("alertStrategy", "autoClose"), "60s", "autoClose"),
+    (("conditions", 1), {"conditionMatchedLog": {"filter": "severity>=ERROR"}}, "a query without resource.type"),
+    (("conditions", 1), {"conditionMatchedLog": {"filter": 'resource.type="x"'}}, "stands alone"),
+    (("conditions", 1), {"conditionMatchedLog": {"filter": 'resource.type="x"'}}, "they need it"),
     (("notificationChannels",), [], "not for the file to say")])
 def test_rules_notice(path, wrong, said):
     policy = monitoring.load("policies/cpu-high")
@@ -141,8 +147,8 @@ def watched(name):
 
 # CLIENTS.md's list, in the words of Cloud Run.
 def test_policies_of_the_older_systems():
-    assert watched("cpu-high") == [("container/cpu/utilizations", 0.75, 300)]
-    assert watched("cpu-saturated") == [("container/cpu/utilizations", 0.9, 1800)]
+    assert watched("cpu-high")[0] == ("container/cpu/utilizations", 0.75, 300)
+    assert watched("cpu-saturated")[0] == ("container/cpu/utilizations", 0.9, 1800)
     concurrency = "container/max_request_concurrencies"
     assert {(metric, seconds) for metric, _, seconds in watched("serving-capacity")} == {(concurrency, 300)}
     assert {body["duration"] for body in conditions("no-metric-data", "conditionAbsent")} == {"3600s"}
@@ -158,6 +164,38 @@ def test_policies_of_the_older_systems():
     ("task-failures", "user/mediarun_tasks_finished", 0.25), ("sql-connections", "database/postgresql/num_backends", 160)])
 def test_policies_beyond(name, metric, least):
     assert watched(name)[0][:2] == (metric, least)
+
+
+@pytest.mark.parametrize("name", ["cpu-high", "cpu-saturated"])
+def test_a_busy_processor_alone_is_no_incident(name):
+    """One long video keeps an instance busy and its message unacknowledged, and nothing is to be done."""
+    assert monitoring.load(f"policies/{name}")["combiner"] == "AND"
+    assert watched(name)[1:] == [("subscription/oldest_unacked_message_age", 300, 300),
+                                 ("subscription/num_undelivered_messages", monitoring.NUMBERS["TASKS_AT_ONCE"], 300)]
+
+
+def test_a_percentile_needs_a_number_of_requests():
+    """Of the requests that the percentile is of."""
+    assert monitoring.load("policies/latency")["combiner"] == "AND"
+    (spread, _, _), (count, least, _) = watched("latency")
+    assert least >= 100, "fewer have no 99th percentile"
+    assert monitoring.load(f"metrics/{spread.split('/')[1]}")["filter"] == monitoring.load(f"metrics/{count.split('/')[1]}")["filter"]
+
+
+OBJECTIVES = {"slo-submit": 0.995, "slo-ready": 0.95}
+
+
+@pytest.mark.parametrize("name", [f"{name}-{pace}" for name in OBJECTIVES for pace in ("fast", "slow")])
+def test_burn_rates(name):
+    """Both windows must burn, and more than a few must have failed. A fast one uses the month's budget in days, and pages."""
+    policy, (long, short, number) = monitoring.load(f"policies/{name}"), conditions(name)
+    windows = [monitoring.seconds(body["aggregations"][0]["alignmentPeriod"]) for body in (long, short, number)]
+    assert policy["combiner"] == "AND" and windows[0] == 12 * windows[1] == windows[2] and number["thresholdValue"] == 5
+    assert long["filter"] == short["filter"] == number["filter"] and long["denominatorFilter"] == short["denominatorFilter"]
+    rate = long["thresholdValue"] / (1 - OBJECTIVES[name[:name.rindex("-")]])
+    assert short["thresholdValue"] == long["thresholdValue"] and 30 / rate <= (3 if name.endswith("fast") else 10) + 1e-6
+    assert policy["severity"] == ("CRITICAL" if name.endswith("fast") else "WARNING")
+    assert f"{OBJECTIVES[name[:name.rindex('-')]] * 100:g} %" in runbook(name)
 
 
 @pytest.mark.parametrize("name", ["server-errors", "task-failures"])
@@ -176,30 +214,53 @@ def test_an_absence_is_of_a_service_not_of_a_revision():
         assert step["crossSeriesReducer"] == "REDUCE_SUM" and "revision" not in str(step["groupByFields"])
 
 
-def number_of(service, key):
-    text = (ROOT / "infra" / "services" / f"{service}.yaml").read_text("utf-8")
-    return int(re.search(rf"^ *{key}: (\d+)", text, re.MULTILINE)[1])
+def derived(directory, **settings):
+    """NUMBERS and RUNBOOKS, as infra/deploy.sh derives them from the files of a directory and from its options."""
+    names = [*monitoring.NUMBERS, "RUNBOOKS", "SWEEP_JOB"]
+    given = {"MAX_CONNECTIONS": "200", "REPO": "", "BRANCH": "main", **settings}
+    script = """set -euo pipefail; ROOT=$0; PROJECT=p REGION=r SQL_INSTANCE=s
+        for part in local/lib/common names deploy/settings deploy/gcloud deploy/budget deploy/monitoring; do . "$ROOT/infra/$part.sh"; done
+        check_budget; derive_alerts; for name in "$@"; do printf '%s\\n' "${!name}"; done"""
+    done = subprocess.run(["bash", "-c", script, str(directory), *names], env={"PATH": "/usr/bin:/bin", **given}, text=True,
+                          capture_output=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return dict(zip(names, done.stdout.splitlines()))
 
 
-def test_thresholds_follow_the_services():
-    limits = [number_of("web", "containerConcurrency"), number_of("worker", "containerConcurrency")]
-    capacity = monitoring.load("policies/serving-capacity")["conditions"]
-    assert [condition["conditionThreshold"]["thresholdValue"] for condition in capacity] == [0.75 * limit for limit in limits]
-    assert all(condition["displayName"].endswith(f" {limit}") for condition, limit in zip(capacity, limits))
-    most = int(re.search(r"MAX_CONNECTIONS:-(\d+)", (ROOT / "infra" / "deploy.sh").read_text("utf-8"))[1])
-    assert conditions("sql-connections")[0]["thresholdValue"] == 0.8 * most
-    deadline = int(re.search(r"MR_ACK_DEADLINE_S=(\d+)", (ROOT / "infra" / "names.sh").read_text("utf-8"))[1])
-    worker = (ROOT / "infra" / "services" / "worker.yaml").read_text("utf-8")
-    longest = int(re.search(r'JOB_TIMEOUT_SECONDS, value: "(\d+)"', worker)[1])
-    assert conditions("queue-age")[0]["thresholdValue"] >= longest + deadline, "one long conversion would be an incident"
+def test_thresholds_follow_the_settings(tmp_path):
+    """Of the deployment: what tests and documents say is what the files and the options have by default, and changes with them."""
+    found = derived(ROOT)
+    assert {name: int(found[name]) for name in monitoring.NUMBERS} == monitoring.NUMBERS
+    assert (found["RUNBOOKS"], found["SWEEP_JOB"]) == ("docs/operations.md", monitoring.VALUES["SWEEP_JOB"])
+    shutil.copytree(ROOT / "infra", tmp_path / "infra", ignore=shutil.ignore_patterns("emulator"))
+    for service, key, value in (("web", "containerConcurrency", 400), ("worker", "containerConcurrency", 4), ("worker", "timeoutSeconds", 1000)):
+        file = tmp_path / f"infra/services/{service}.yaml"
+        file.write_text(re.sub(rf"^( *{key}: )\d+", rf"\g<1>{value}", file.read_text("utf-8"), flags=re.MULTILINE), "utf-8")
+    worker = tmp_path / "infra/services/worker.yaml"
+    worker.write_text(worker.read_text("utf-8").replace('JOB_TIMEOUT_SECONDS, value: "3300"', 'JOB_TIMEOUT_SECONDS, value: "900"')
+                      .replace('maxScale: "16"', 'maxScale: "10"'), "utf-8")
+    found = derived(tmp_path, MAX_CONNECTIONS="400", REPO="someone/mediarun", BRANCH="release")
+    assert {name: int(found[name]) for name in monitoring.NUMBERS} == {
+        "MAX_CONNECTIONS": 400, "CONNECTIONS_ALERT": 320, "WEB_CONCURRENCY": 400, "WEB_CONCURRENCY_ALERT": 300,
+        "WORKER_CONCURRENCY": 4, "WORKER_CONCURRENCY_ALERT": 3, "QUEUE_AGE_ALERT": 1800, "TASKS_AT_ONCE": 30}
+    assert found["RUNBOOKS"] == "https://github.com/someone/mediarun/blob/release/docs/operations.md"
+
+
+def test_a_threshold_is_sent_as_a_number():
+    """Where it is compared, and as a word in a title."""
+    assert [body["thresholdValue"] for body in conditions("serving-capacity")] == [750, 6]
+    assert [condition["displayName"][-4:] for condition in monitoring.load("policies/serving-capacity")["conditions"]] == ["1000", "of 8"]
+    assert conditions("sql-connections")[0]["thresholdValue"] == 160 and conditions("queue-age")[0]["thresholdValue"] == 4200
 
 
 def test_deploy_fills_in_every_placeholder():
-    settings = (ROOT / "infra" / "deploy" / "settings.sh").read_text("utf-8")
-    known = set(re.search(r"PLACEHOLDERS=\(([^)]*)\)", settings)[1].split())
-    assert set(monitoring.VALUES) <= known
+    text = "".join((ROOT / "infra" / "deploy" / f"{part}.sh").read_text("utf-8") for part in ("settings", "monitoring"))
+    known = {word for names in re.findall(r"(?:PLACEHOLDERS|ALERT_NAMES|ALERT_NUMBERS)=\(([^)]*)\)", text) for word in names.split()}
+    assert set(monitoring.VALUES | monitoring.NUMBERS) <= known
     readme = (monitoring.DIRECTORY / "README.md").read_text("utf-8")
-    assert all(f"`{name}`" in readme for name in monitoring.VALUES)
+    assert all(f"`{name}`" in readme for name in monitoring.VALUES | monitoring.NUMBERS)
+    for name in monitoring.NUMBERS:
+        assert any('"${%s}"' % name in monitoring.raw(file) or "${%s}" % name in monitoring.raw(file) for file in FILES), name
 
 
 def test_uptime_check():
@@ -235,6 +296,72 @@ def test_dashboard():
     assert alerting | counted <= set(metrics)
 
 
+# What the platform writes, as its documentation shows it: infra/monitoring/README.md names the pages.
+SYSTEM = {"logName": "projects/p/logs/run.googleapis.com%2Fvarlog%2Fsystem"}
+PLATFORM_FIELDS = {"jsonPayload.status"}
+
+
+def container(text, severity, service="mediarun-worker"):
+    return {**SYSTEM, "severity": severity, "textPayload": text,
+            "resource": {"type": "cloud_run_revision", "labels": {"service_name": service, "revision_name": f"{service}-00007-abc"}}}
+
+
+def scheduled(severity, status, code, job="mediarun-sweep"):
+    return {"logName": "projects/p/logs/cloudscheduler.googleapis.com%2Fexecutions", "severity": severity, "httpRequest": {"status": code},
+            "resource": {"type": "cloud_scheduler_job", "labels": {"job_id": job, "location": "us-central1"}},
+            "jsonPayload": {"@type": "type.googleapis.com/google.cloud.scheduler.logging.AttemptFinished", "targetType": "HTTP",
+                            "jobName": f"projects/p/locations/us-central1/jobs/{job}", "url": "https://w/internal/sweep",
+                            **({"status": status} if status else {})}}
+
+
+def backup(status, instance="mediarun"):
+    return {"logName": "projects/p/logs/cloudaudit.googleapis.com%2Fsystem_event", "severity": "INFO",
+            "resource": {"type": "cloudsql_database", "labels": {"database_id": f"{'p' * 30}:{instance}", "region": "us-central1"}},
+            "protoPayload": {"@type": "type.googleapis.com/google.cloud.audit.AuditLog", "serviceName": "cloudsql.googleapis.com",
+                             "methodName": "cloudsql.instances.automatedBackup",
+                             "metadata": {"@type": "type.googleapis.com/speckle.AutomatedBackupEventLog", "windowStatus": status}}}
+
+
+OOM = "Memory limit of 4096 MiB exceeded with 4102 MiB used. Consider increasing the memory limit, see https://cloud.google.com/run"
+
+
+@pytest.mark.parametrize("name, entry, expected", [
+    ("sweep-refused", scheduled("ERROR", "UNAUTHENTICATED", 401), True),
+    ("sweep-refused", scheduled("ERROR", "PERMISSION_DENIED", 403), True),
+    ("sweep-refused", scheduled("ERROR", "UNAVAILABLE", 503), False),
+    ("sweep-refused", scheduled("INFO", "", 200), False),
+    ("sweep-refused", scheduled("ERROR", "PERMISSION_DENIED", 403, "another"), False),
+    ("out-of-memory", container(OOM, "ERROR"), True),
+    ("out-of-memory", container(OOM, "ERROR", "another"), False),
+    ("out-of-memory", container("Container terminated on signal 9.", "WARNING"), False),
+    ("backup-failed", backup("STATUS_FAILED"), True),
+    ("backup-failed", backup("STATUS_ATTEMPT_FAILED"), True),
+    ("backup-failed", backup("STATUS_SKIPPED"), True),
+    ("backup-failed", backup("STATUS_SUCCEEDED"), False),
+    ("backup-failed", backup("STATUS_FAILED", "another"), False)])
+def test_lines_of_the_platform(name, entry, expected):
+    [body] = conditions(name, "conditionMatchedLog")
+    assert Query(body["filter"]).matches(entry) == expected
+
+
+@pytest.mark.parametrize("text, severity, counts", [
+    ("Container terminated on signal 9.", "WARNING", True), ("Container terminated on signal 11.", "WARNING", True),
+    ("Container called exit(1).", "WARNING", True), ("Container called exit(0).", "INFO", False),
+    ("Default STARTUP TCP probe succeeded", "INFO", False), (OOM, "ERROR", False)])
+def test_containers_that_crash_are_counted(text, severity, counts):
+    assert point_of(monitoring.load("metrics/mediarun_container_ends"), container(text, severity)) == (
+        ({"revision": "mediarun-worker-00007-abc"}, 1) if counts else None)
+
+
+def test_every_line_of_the_platform_has_its_source():
+    readme = (monitoring.DIRECTORY / "README.md").read_text("utf-8")
+    for name in ("sweep-refused", "out-of-memory", "restarts", "backup-failed", "mediarun_container_ends"):
+        assert f"`{name}`" in readme
+    for metric in {monitoring.terms(body["filter"])["metric.type"] for name in POLICIES for kind in ("conditionThreshold", "conditionAbsent")
+                   for body in conditions(name, kind)}:
+        assert metric.startswith("logging.googleapis.com/user/") or f"`{metric}`" in readme, metric
+
+
 def runbook(name):
     return monitoring.load(f"policies/{name}")["documentation"]["content"]
 
@@ -244,14 +371,17 @@ def queries():
     for name in POLICIES:
         for query in re.findall(r"```\n(.*?)```", runbook(name), re.DOTALL):
             yield f"policies/{name}", query
+        for body in conditions(name, "conditionMatchedLog"):
+            yield f"policies/{name}", body["filter"]
     for query in re.findall(r"^\| [^|`]+ \| `([^`]+)` \|$", OPERATIONS, re.MULTILINE):
         yield "operations.md", query
 
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_runbook(name):
-    parts = re.split(r"\*\*(What it means|What to look at|What to do)\.\*\*", runbook(name))
-    assert parts[0] == "" and parts[1::2] == ["What it means", "What to look at", "What to do"]
+    parts = re.split(r"\*\*(What it means|What to look at|What to do|Runbook)\.\*\*", runbook(name))
+    assert parts[0] == "" and parts[1::2] == ["What it means", "What to look at", "What to do", "Runbook"]
+    assert parts[-1].strip() == f"{monitoring.VALUES['RUNBOOKS']}#{name}" and f"\n### {name}\n" in OPERATIONS
     assert all(len(text.strip()) > 40 for text in parts[2::2]) and "```" in parts[4]
 
 
@@ -262,7 +392,7 @@ def test_queries_ask_for_what_is_logged():
     for where, text in asked:
         for field, operator, value in Query(text).comparisons:
             steps = field.split(".")
-            if steps[0] == "jsonPayload":
+            if steps[0] == "jsonPayload" and field not in PLATFORM_FIELDS:
                 assert all(f'"{step}"' in SOURCES for step in steps[1:]), f"{where}: {field}"
                 assert operator != "=" or value.isdigit() or f'"{value}"' in SOURCES, f"{where}: {value}"
 

@@ -21,11 +21,20 @@ def read(name):
 
 
 def test_chapters():
-    assert len(LINES) < 300
+    assert len(LINES) <= 350
     chapters = [line[3:] for line in LINES if line.startswith("## ")]
-    for wanted in ("First deployment", "Rolling back", "Scaling", "What it costs", "Reading the logs", "Alerts", "Rotating secrets",
-                   "Restoring the database", "Draining"):
+    for wanted in ("First deployment", "Rolling back", "Scaling", "Reading the logs", "Alerts", "Rotating secrets", "Restoring the database",
+                   "Loss of a zone or a region", "Draining", "A backlog", "A poison message", "Runaway cost", "A person's data",
+                   "Maintenance of the database"):
         assert wanted in chapters
+    assert "## What it costs" in read("docs/capacity.md")
+
+
+def test_links_within_the_page():
+    """Both as Markdown's anchors, and from notifications."""
+    known = {re.sub(r"[^\w -]", "", line.lstrip("#").strip().lower()).replace(" ", "-") for line in LINES if line.startswith("#")}
+    named = set(re.findall(r"\]\(#([\w-]+)\)", TEXT))
+    assert len(named) >= 3 and named - known <= {"commands-for-operators"}
 
 
 def test_each_policy_has_its_section():
@@ -33,9 +42,9 @@ def test_each_policy_has_its_section():
 
 
 def test_each_policy_of_the_older_systems_has_its_file():
-    table = TEXT.split("## Policies of the older systems")[1].split("\n## ")[0]
+    table = read("infra/monitoring/README.md").split("## Policies of the older systems")[1]
     for name in ("cpu-high", "cpu-saturated", "serving-capacity", "no-metric-data", "many-instances", "uptime"):
-        assert f"(../infra/monitoring/policies/{name}.json)" in table
+        assert f"(policies/{name}.json)" in table
     for target in re.findall(r"\]\((\.\./[^)]+)\)", TEXT):
         assert (ROOT / "docs" / target).is_file(), target
 
@@ -76,8 +85,10 @@ def test_budget_of_connections():
 
 
 def commands():
-    """Each gcloud command of the text, alone: without what it is piped into, and with names for the variables."""
-    text = re.sub(r"\\\n\s*", " ", TEXT)
+    """Each gcloud command of the page and of the policies' runbooks, alone: without what it is piped into, and with names for the
+    variables."""
+    runbooks = [monitoring.load(f"policies/{name}")["documentation"]["content"] for name in monitoring.names("policies")]
+    text = re.sub(r"\\\n\s*", " ", "\n".join([TEXT, *runbooks]))
     text = re.sub(r"\$\(date \+%s\)|\$(?!\()\w+", "1", text)
     for command in re.findall(r"(?<![/\w])gcloud [a-z][^`|;\n]*?(?=\); do| +#|[`|;\n])", text):
         if not command.startswith(("gcloud auth", "gcloud config")):
