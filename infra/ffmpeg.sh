@@ -3,7 +3,8 @@
 # cannot be attacked, and the image is a third of the size that it has with Debian's libraries and their 130 dependencies.
 # The lists of components are read from worker/media (inputs.def, formats.c).
 #
-#   infra/ffmpeg.sh PREFIX     install static libraries and headers in PREFIX; needs apt's deb-src lists and FFMPEG_PACKAGES
+#   infra/ffmpeg.sh PREFIX     install static libraries and headers in PREFIX, and PREFIX/source.tsv, which names the source for
+#                              infra/sbom.sh; needs apt's deb-src lists and FFMPEG_PACKAGES
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -62,3 +63,8 @@ mapfile -t components < <(components)
 check "${components[@]}"
 make -s -j"$(nproc)"
 make -s install
+# The version of the source package, and the part of the archive that has it: bookworm-security, if there was an advisory.
+version=$(dpkg-parsechangelog -S Version)
+archive=$(apt-cache madison ffmpeg | awk -F ' *[|] *' -v version="$version" '$2 == version && $3 ~ /Sources$/ { split($3, word, " "); print word[2] }' | LC_ALL=C sort | sed -n 1p)
+[[ -n $archive ]] || die "no archive has the source of ffmpeg $version"
+printf 'ffmpeg\t%s\t%s\n' "$version" "$archive" >"$prefix/source.tsv"

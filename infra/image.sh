@@ -7,6 +7,7 @@
 #   infra/image.sh test                build and run the unit tests
 #   infra/image.sh build PROGRAM       build PROGRAM; /out gets the program and the packages of the libraries it loads
 #   infra/image.sh runtime             install only those packages, and remove this script
+#   infra/image.sh sbom PROGRAM ROOT   write /out/sbom.spdx.json: what is in the image whose packages are known in ROOT
 #
 # SNAPSHOT=20260101T000000Z installs every package as it was in the archive at that time (snapshot.debian.org).
 set -euo pipefail
@@ -97,5 +98,11 @@ case ${1:-} in
     test) make -C "$root" --no-print-directory -s -j"$(nproc)" VARIANT=release unit ;;
     build) build "$2" ;;
     runtime) runtime ;;
-    *) die "usage: infra/image.sh toolchain|ffmpeg PREFIX|tests|test|build PROGRAM|runtime" ;;
+    sbom)
+        configure_apt deb
+        install_packages "${SBOM_PACKAGES[@]}"
+        mkdir -p "$out"
+        "$root/infra/sbom.sh" "$2" "$3" "${AV_PREFIX:+"$AV_PREFIX/source.tsv"}" >"$out/sbom.spdx.json"
+        ;;
+    *) die "usage: infra/image.sh toolchain|ffmpeg PREFIX|tests|test|build PROGRAM|runtime|sbom PROGRAM ROOT" ;;
 esac

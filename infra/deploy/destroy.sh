@@ -52,7 +52,7 @@ delete_budget() {
 delete_messaging() {
     local present
     present=$(ask cloudscheduler scheduler jobs list --location="$REGION" --format='value(name.basename())')
-    delete_each "$(ours "$present" "$MR_SWEEP_JOB")" scheduler jobs delete NAME --location="$REGION"
+    delete_each "$(ours "$present" "$MR_SWEEP_JOB" "$TRIGGER_WEEKLY")" scheduler jobs delete NAME --location="$REGION"
     present=$(ask pubsub pubsub subscriptions list --format='value(name.basename())')
     delete_each "$(ours "$present" "${MR_QUEUES[@]/%/-worker}" "$MR_SUBSCRIPTION_DEAD")" pubsub subscriptions delete NAME
     present=$(ask pubsub pubsub topics list --format='value(name.basename())')
@@ -62,7 +62,7 @@ delete_messaging() {
 delete_services() {
     local present
     present=$(ask cloudbuild builds triggers list --region="$REGION" --format='value(name)')
-    delete_each "$(ours "$present" "$TRIGGER")" builds triggers delete NAME --region="$REGION"
+    delete_each "$(ours "$present" "$TRIGGER" "$TRIGGER_WEEKLY" "$TRIGGER_ROLLOUT")" builds triggers delete NAME --region="$REGION"
     present=$(ask run run services list --region="$REGION" --format='value(metadata.name)')
     delete_each "$(ours "$present" "$WEB_SERVICE" "$WORKER_SERVICE")" run services delete NAME --region="$REGION"
 }

@@ -2,23 +2,42 @@
 # Images: Artifact Registry, Cloud Build, and the trigger that builds and deploys each push. Sourced by infra/deploy.sh.
 # cloudbuild.yaml says what a build does.
 
+# Images older than a month go, but for the ten newest of each kind: a rollback finds those. The hash of the rules is a label.
 ensure_repository() {
-    local present
-    present=$(ask artifactregistry artifacts repositories list --location="$REGION" --format='value(name.basename())')
-    note repository "$present"
-    has_line "$present" "$REPOSITORY" || change artifacts repositories create "$REPOSITORY" --location="$REGION" \
-        --repository-format=docker --description="mediarun's images" --labels=app=mediarun
+    local present rules=$ROOT/infra/storage/cleanup-images.json mark
+    present=$(ask artifactregistry artifacts repositories list --location="$REGION" --format='value(name.basename(),labels.settings)')
+    note repository "$(cut -f 1 <<<"$present")"
+    mark=$(settings_of "$(<"$rules")" scanned)
+    if ! grep -q "^$REPOSITORY"$'\t' <<<"$present"; then
+        change artifacts repositories create "$REPOSITORY" --location="$REGION" --repository-format=docker \
+            --description="mediarun's images" --labels="app=mediarun" --allow-vulnerability-scanning
+    fi
+    ! in_place "$(field_of "$present" "$REPOSITORY")" "$mark" || return 0
+    change artifacts repositories set-cleanup-policies "$REPOSITORY" --location="$REGION" --policy="$rules" --no-dry-run
+    change artifacts repositories update "$REPOSITORY" --location="$REGION" --allow-vulnerability-scanning \
+        --update-labels="app=mediarun,settings=$mark"
 }
 
-# substitutions DEPLOY: prints the substitutions of cloudbuild.yaml.
-substitutions() { printf '_REGION=%s,_REPOSITORY=%s,_DEPLOY=%s' "$REGION" "$REPOSITORY" "$1"; }
+# substitutions NAME=VALUE…: prints the substitutions of a build, those that all have first; BASE and SNAPSHOT of the environment
+# choose the Debian image and the packages.
+substitutions() {
+    local IFS=,
+    printf '%s' "_REGION=$REGION,_REPOSITORY=$REPOSITORY${*:+,$*}"
+}
+build_substitutions() { substitutions ${BASE:+"_BASE=$BASE"} ${SNAPSHOT:+"_SNAPSHOT=$SNAPSHOT"} "$@"; }
+rollout_substitutions() { substitutions "_SBOMS=gs://$BUILD_BUCKET/sbom" "$@"; }
+
+# submit CONFIG ARGUMENT…: runs a build as the builder.
+submit() {
+    change builds submit "${@:2}" --config="$ROOT/$1" --region="$REGION" \
+        --service-account="projects/$PROJECT/serviceAccounts/$(account builder)"
+}
 
 # Only builds the images: this script deploys them, together with the settings of the services.
 build_images() {
     say "Cloud Build builds the images; this takes some minutes"
-    change builds submit "$ROOT" --config="$ROOT/cloudbuild.yaml" --region="$REGION" --substitutions="$(substitutions false)" \
-        --service-account="projects/$PROJECT/serviceAccounts/$(account builder)" \
-        --gcs-source-staging-dir="gs://$BUILD_BUCKET/source"
+    submit cloudbuild.yaml "$ROOT" --substitutions="$(build_substitutions)" --gcs-source-staging-dir="gs://$BUILD_BUCKET/source"
+    submit cloudbuild-rollout.yaml --no-source --substitutions="$(rollout_substitutions _TAG=built _DEPLOY=false)"
 }
 
 # serving_image SERVICE: prints the image of the revision that has the traffic; nothing without the service. After a rollback
@@ -36,8 +55,8 @@ built_image() {
     ((!DRY_RUN)) || { printf '%s/%s@sha256:…' "$REGISTRY" "$1" && return; }
     digest=$(ask artifactregistry artifacts tags list --package="$1" --repository="$REPOSITORY" --location="$REGION" \
         --format='value(name.basename(),version.basename())')
-    digest=$(field_of "$digest" latest)
-    [[ $digest == sha256:* ]] || die "image $REGISTRY/$1:latest does not exist: see gcloud builds list --region=$REGION --project=$PROJECT"
+    digest=$(field_of "$digest" built)
+    [[ $digest == sha256:* ]] || die "image $REGISTRY/$1:built does not exist: see gcloud builds list --region=$REGION --project=$PROJECT"
     printf '%s/%s@%s' "$REGISTRY" "$1" "$digest"
 }
 
@@ -56,19 +75,50 @@ choose_images() {
     fi
 }
 
+# ensure_one_trigger NAME KIND ARGUMENT…: of the repository, on its branch. PRESENT: the names of all triggers.
+ensure_one_trigger() {
+    local source
+    ! has_line "$PRESENT" "$1" || return 0
+    if [[ $2 == github && $REPO == projects/* ]]; then
+        source=("--repository=$REPO" "--branch-pattern=^$BRANCH\$")
+    elif [[ $2 == github ]]; then
+        source=("--repo-owner=${REPO%%/*}" "--repo-name=${REPO#*/}" "--branch-pattern=^$BRANCH\$")
+    elif [[ $REPO == projects/* ]]; then
+        source=("--repository=$REPO" "--branch=$BRANCH")
+    else
+        source=("--repo=https://www.github.com/$REPO" --repo-type=GITHUB "--branch=$BRANCH")
+    fi
+    change builds triggers create "$2" --name="$1" --region="$REGION" "${source[@]}" \
+        --service-account="projects/$PROJECT/serviceAccounts/$(account builder)" "${@:3}"
+}
+
+# Each push is tested and built, and so is the branch each week without any cache, because Debian's packages and FFmpeg change while
+# the repository does not. A build that succeeded is rolled out by another: Cloud Build pushes images after the last step of a build,
+# and tells the topic cloud-builds how it ended.
 # --repo is OWNER/NAME, or the full name of a repository of the second generation. A person must connect the repository first,
 # in the console: Cloud Build → Repositories.
 ensure_trigger() {
     [[ -n $REPO ]] || return 0
-    local present source
-    present=$(ask cloudbuild builds triggers list --region="$REGION" --format='value(name)')
-    ! has_line "$present" "$TRIGGER" || return 0
-    if [[ $REPO == projects/* ]]; then
-        source=("--repository=$REPO")
-    else
-        source=("--repo-owner=${REPO%%/*}" "--repo-name=${REPO#*/}")
-    fi
-    change builds triggers create github --name="$TRIGGER" --region="$REGION" "${source[@]}" --branch-pattern="^$BRANCH\$" \
-        --build-config=cloudbuild.yaml --service-account="projects/$PROJECT/serviceAccounts/$(account builder)" \
-        --substitutions="$(substitutions true)"
+    local topics PRESENT
+    topics=$(ask pubsub pubsub topics list --format='value(name.basename())')
+    has_line "$topics" cloud-builds || change pubsub topics create cloud-builds --labels=app=mediarun
+    PRESENT=$(ask cloudbuild builds triggers list --region="$REGION" --format='value(name)')
+    ensure_one_trigger "$TRIGGER" github --build-config=cloudbuild.yaml --substitutions="$(build_substitutions)"
+    ensure_one_trigger "$TRIGGER_WEEKLY" manual --build-config=cloudbuild.yaml --substitutions="$(build_substitutions _CACHE=false)"
+    # shellcheck disable=SC2016 # Cloud Build reads them out of the message
+    ensure_one_trigger "$TRIGGER_ROLLOUT" pubsub --build-config=cloudbuild-rollout.yaml --topic="projects/$PROJECT/topics/cloud-builds" \
+        --subscription-filter="_STATUS == \"SUCCESS\" && (_NAME == \"$TRIGGER\" || _NAME == \"$TRIGGER_WEEKLY\")" \
+        --substitutions="$(rollout_substitutions '_TAG=$(body.message.attributes.buildId)' '_STATUS=$(body.message.attributes.status)' \
+            '_NAME=$(body.message.data.substitutions.TRIGGER_NAME)')"
+    ensure_weekly_build
+}
+
+# Cloud Scheduler runs the trigger, each Monday before work.
+ensure_weekly_build() {
+    local present
+    present=$(ask cloudscheduler scheduler jobs list --location="$REGION" --format='value(name.basename())')
+    has_line "$present" "$TRIGGER_WEEKLY" || change scheduler jobs create http "$TRIGGER_WEEKLY" --location="$REGION" \
+        --schedule='0 4 * * 1' --time-zone=Etc/UTC --http-method=POST --message-body='{}' --headers=Content-Type=application/json \
+        --uri="https://cloudbuild.googleapis.com/v1/projects/$PROJECT/locations/$REGION/triggers/$TRIGGER_WEEKLY:run" \
+        --oauth-service-account-email="$(account builder)" --description="builds the images again, without a cache"
 }

@@ -18,9 +18,11 @@ SECRET_DATABASE_WORKER=mediarun-database-url-worker
 SECRET_JWT=mediarun-jwt-secret
 SECRET_SMTP=mediarun-smtp-password
 TRIGGER=mediarun-push
+TRIGGER_WEEKLY=mediarun-weekly
+TRIGGER_ROLLOUT=mediarun-rollout
 
 APIS=(run pubsub storage sqladmin secretmanager artifactregistry cloudbuild cloudscheduler iam iamcredentials
-    cloudresourcemanager monitoring logging)
+    cloudresourcemanager monitoring logging containeranalysis containerscanning)
 
 # The names that ${…} may have in infra/services and infra/monitoring.
 PLACEHOLDERS=(PROJECT BUCKET DATABASE TOPIC TOPIC_HIGH TOPIC_DELIVERIES SMTP_URL SMTP_USER MAIL_FROM PUBLIC_URL IMAGE SETTINGS

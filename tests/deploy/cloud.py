@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 APIS = {"RUN": "run", "PUBSUB": "pubsub", "MONITORING": "monitoring", "SECRETMANAGER": "secretmanager", "SQL": "sqladmin",
         "CLOUDSCHEDULER": "cloudscheduler", "ARTIFACTREGISTRY": "artifactregistry", "IAM": "iam", "LOGGING": "logging",
         "CLOUDRESOURCEMANAGER": "cloudresourcemanager", "SERVICEUSAGE": "serviceusage", "CLOUDBUILD": "cloudbuild",
-        "CLOUDBILLING": "cloudbilling"}
+        "CLOUDBILLING": "cloudbilling", "BILLINGBUDGETS": "billingbudgets"}
 PATH = os.environ["PATH"]  # conftest.py puts a gcloud before it that starts faster
 
 

@@ -220,7 +220,7 @@ COMPLETED = [
     (r"^/storage/v1/b/[^/]+$", completed_bucket),
     (r"^/sql/.*/instances/[^/]+$", completed_instance),
     (r"/namespaces/[^/]+/services/[^/]+$", completed_service),
-    (r"/(secrets|repositories|alertPolicies|uptimeCheckConfigs|notificationChannels|dashboards|topics|subscriptions|jobs)/[^/]+$", named),
+    (r"/(secrets|repositories|alertPolicies|uptimeCheckConfigs|notificationChannels|dashboards|topics|subscriptions|jobs|budgets)/[^/]+$", named),
     (r"/triggers/[^/]+$", lambda cloud, path, value: {**value, "id": last(path), "resourceName": resource_name(path)}),
     (r"/dashboards/[^/]+$", lambda cloud, path, value: {**value, "etag": f"e{cloud.count}"}),
 ]
@@ -293,7 +293,7 @@ def build(cloud, found, path, query, body):
 def tags(cloud, found, path, *_):
     package = resource_name(path).rsplit("/tags", 1)[0]
     return {"tags": [{"name": f"{package}/tags/{tag}", "version": f"{package}/versions/sha256:{digit * 64}"}
-                     for tag, digit in (("b-1", "b"), ("latest", "a"))]}
+                     for tag, digit in (("b-1", "b"), ("built", "a"))]}
 
 
 def sql_done(cloud, found, path, *_):
@@ -318,7 +318,8 @@ def stored_object(cloud, found, path, query, body):
 
 SPECIAL = [
     (r"^GET /v[13]/projects/[^/:]+$", project_of),
-    (r"^GET /v1/projects/[^/]+/billingInfo$", lambda cloud, *_: {"billingEnabled": cloud.billing, "projectId": PROJECT}),
+    (r"^GET /v1/projects/[^/]+/billingInfo$", lambda cloud, *_: {"billingEnabled": cloud.billing, "projectId": PROJECT,
+                                                               "billingAccountName": "billingAccounts/000000-000000-000000"}),
     (r"^GET /v1(beta1)?/projects/[^/]+/services$", services_of),
     (r"^POST /v1/.*:(batchEnable|enable)$", enable),
     (r"^POST /v1beta1/.*:generateServiceIdentity$", lambda *_: done({"email": "agent", "uniqueId": "1"})),

@@ -1,4 +1,4 @@
-"""cloudbuild.yaml against the API's classes and its own scripts; infra/rollout.sh with the real gcloud against the recorder."""
+"""cloudbuild.yaml and cloudbuild-rollout.yaml against the API's classes and their own scripts; infra/rollout.sh with the real gcloud against the recorder."""
 
 import pathlib
 import re
@@ -14,53 +14,94 @@ import recorder
 from conftest import clone
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text("utf-8"))
-STEPS = {step["id"]: step for step in BUILD["steps"]}
+FILES = ("cloudbuild.yaml", "cloudbuild-rollout.yaml")
+BUILDS = {name: yaml.safe_load((ROOT / name).read_text("utf-8")) for name in FILES}
+BUILD = BUILDS["cloudbuild.yaml"]
+STEPS = {(name, step["id"]): step for name, build in BUILDS.items() for step in build["steps"]}
 BUILT_IN = {"PROJECT_ID", "BUILD_ID", "COMMIT_SHA"}
 WEB, WORKER = (f"europe-west1-docker.pkg.dev/p/mediarun/mediarun-{name}@sha256:{digit * 64}" for name, digit in (("web", "a"), ("worker", "b")))
 
 
 @pytest.mark.skipif(not messages.sdk_library(), reason="gcloud's message classes are not installed")
 def test_message_classes():
-    assert messages.faults(messages.message_class("cloudbuild", "v1", "Build"), BUILD) == []
+    for build in BUILDS.values():
+        assert messages.faults(messages.message_class("cloudbuild", "v1", "Build"), build) == []
     wrong = {**BUILD, "steps": [{**BUILD["steps"][0], "scrpt": "true"}]}
     assert messages.faults(messages.message_class("cloudbuild", "v1", "Build"), wrong) != []
 
 
-def test_substitutions():
-    """Each is used, each that is used has a default, and infra/deploy.sh knows no others."""
-    used = set(re.findall(r"\$(_?[A-Z_]+)", " ".join(BUILD["options"]["env"])))
-    assert used - BUILT_IN == set(BUILD["substitutions"])
-    handed = set(re.findall(r"\b(_[A-Z]+)=%s", (ROOT / "infra/deploy/images.sh").read_text("utf-8")))
-    assert handed and handed <= set(BUILD["substitutions"])
+@pytest.mark.parametrize("name", FILES)
+def test_substitutions(name):
+    """Each is used, and each that is used has a default; the region's is that of infra/deploy.sh."""
+    build = BUILDS[name]
+    used = set(re.findall(r"\$(_?[A-Z_]+)", " ".join([*build["options"]["env"], *build.get("images", [])])))
+    assert used - BUILT_IN == set(build["substitutions"])
+    default = re.search(r"REGION=\$\{REGION:-([\w-]+)\}", (ROOT / "infra/deploy.sh").read_text("utf-8"))[1]
+    assert build["substitutions"]["_REGION"] == default
+
+
+def handed(function, **variables):
+    """What infra/deploy/images.sh passes to a build."""
+    script = """set -euo pipefail; REGION=r REPOSITORY=mediarun BUILD_BUCKET=b; . "$0"; "$@" """
+    done = subprocess.run(["bash", "-c", script, ROOT / "infra/deploy/images.sh", *function.split()], text=True, capture_output=True,
+                          env={"PATH": "/usr/bin:/bin", **variables}, check=False, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return dict(pair.split("=", 1) for pair in done.stdout.split(","))
+
+
+def test_what_deploy_sh_hands_on():
+    """Nothing that the builds do not know; a base and a snapshot that were asked for."""
+    base = "docker.io/library/debian@sha256:" + "0" * 64
+    assert handed("build_substitutions _CACHE=false") == {"_REGION": "r", "_REPOSITORY": "mediarun", "_CACHE": "false"}
+    chosen = handed("build_substitutions", BASE=base, SNAPSHOT="20260101T000000Z")
+    assert chosen == {"_REGION": "r", "_REPOSITORY": "mediarun", "_BASE": base, "_SNAPSHOT": "20260101T000000Z"}
+    assert set(chosen) <= set(BUILD["substitutions"])
+    rollout = handed("rollout_substitutions _TAG=built _DEPLOY=false")
+    assert rollout["_SBOMS"] == "gs://b/sbom" and set(rollout) <= set(BUILDS["cloudbuild-rollout.yaml"]["substitutions"])
 
 
 def test_order():
-    """Nothing is deployed that was not tested, and nothing becomes `latest` that was not deployed."""
-    assert list(STEPS) == ["toolchain", "test", "images", "rollout", "latest"]
-    assert not any("waitFor" in step for step in BUILD["steps"])
+    """Nothing is pushed that was not tested, and it is Cloud Build that pushes it: only then it says where an image comes from."""
+    assert [step["id"] for step in BUILD["steps"]] == ["base", "toolchain", "test", "images"]
+    assert [step["id"] for step in BUILDS["cloudbuild-rollout.yaml"]["steps"]] == ["images", "sbom", "rollout"]
+    assert not any("waitFor" in step for step in STEPS.values())
+    registry = "$_REGION-docker.pkg.dev/$PROJECT_ID/$_REPOSITORY"
+    assert BUILD["images"] == [f"{registry}/mediarun-{name}:{tag}" for name in ("web", "worker") for tag in ("$BUILD_ID", "built")]
+    assert BUILD["options"]["requestedVerifyOption"] == "VERIFIED"
+    pushed = re.findall(r"docker push --quiet (\S+)", "".join(step["script"] for step in STEPS.values()))
+    assert pushed == ['"$cache"'], "the toolchain, which is never deployed"
 
 
-@pytest.mark.parametrize("step", list(STEPS))
-def test_scripts(step, tmp_path):
+def test_every_stage_has_the_base_that_was_resolved():
+    """By digest, once for a build."""
+    text = (ROOT / "cloudbuild.yaml").read_text("utf-8")
+    assert text.count("docker build ") == text.count('--build-arg "BASE=$(cat /workspace/base)"') == 3
+    assert text.count('--build-arg "SNAPSHOT=$SNAPSHOT"') == 3 and "@sha256:" in STEPS["cloudbuild.yaml", "base"]["script"]
+
+
+@pytest.mark.parametrize("name, step", list(STEPS))
+def test_scripts(name, step, tmp_path):
     script = tmp_path / "step.sh"
-    given = " ".join(f"{name}=x" for name in names_of_environment())
-    script.write_text(STEPS[step]["script"].replace("#!/usr/bin/env bash\n", f"#!/usr/bin/env bash\nexport {given}\n"), "utf-8")
+    names = [entry.partition("=")[0] for entry in BUILDS[name]["options"]["env"]]
+    given = " ".join(f"{variable}=x" for variable in names)
+    text = STEPS[name, step]["script"]
+    script.write_text(text.replace("#!/usr/bin/env bash\n", f"#!/usr/bin/env bash\nexport {given}\n"), "utf-8")
     done = subprocess.run(["shellcheck", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert set(re.findall(r"\$\{?([A-Z_]+)", STEPS[step]["script"])) <= set(names_of_environment())
-
-
-def names_of_environment():
-    return [entry.partition("=")[0] for entry in BUILD["options"]["env"]]
+    assert set(re.findall(r"\$\{?([A-Z_]+)", text)) <= set(names)
 
 
 def test_paths_and_stages():
-    text = (ROOT / "cloudbuild.yaml").read_text("utf-8")
+    text = "".join((ROOT / name).read_text("utf-8") for name in FILES)
     for path in re.findall(r"infra/[\w./-]+\.sh", text):
         assert (ROOT / path).exists(), path
-    stages = re.findall(r"^FROM \S+ AS (\w+)$", (ROOT / "Dockerfile.worker").read_text("utf-8"), re.MULTILINE)
-    assert set(re.findall(r"--target (\w+)", text)) <= set(stages)
+    for name in ("web", "worker"):
+        dockerfile = (ROOT / f"Dockerfile.{name}").read_text("utf-8")
+        stages = re.findall(r"^FROM \S+ AS (\w+)$", dockerfile, re.MULTILINE)
+        assert name == "web" or set(re.findall(r"--target (\w+)", text)) <= set(stages)
+        document = f"/usr/local/share/sbom/mediarun-{name}.spdx.json"
+        assert {"runtime", "sbom"} <= set(stages) and dockerfile.count(document) == 1
+    assert "/usr/local/share/sbom/mediarun-$program.spdx.json" in text
 
 
 def test_both_dockerfiles_begin_alike():

@@ -62,11 +62,11 @@ def test_bucket(world):
 def test_bucket_of_builds(world):
     assert_fields(one(world, rf"/b/{PROJECT}-mediarun-build$"), {
         "iamConfiguration.uniformBucketLevelAccess.enabled": True, "iamConfiguration.publicAccessPrevention": "enforced",
-        "lifecycle.rule": [{"action": {"type": "Delete"}, "condition": {"age": 7}}], "cors": None})
+        "lifecycle.rule": [{"action": {"type": "Delete"}, "condition": {"age": 7, "matchesPrefix": ["source/"]}}], "cors": None})
 
 
 def test_topics(world):
-    assert set(world.cloud.paths(r"/topics/[^/]+$")) == {*LANES, "mediarun-dead-letters"}
+    assert set(world.cloud.paths(r"/topics/[^/]+$")) == {*LANES, "mediarun-dead-letters", "cloud-builds"}
 
 
 PUSH = {"ackDeadlineSeconds": 600, "expirationPolicy": {}, "messageRetentionDuration": "604800s",
@@ -140,17 +140,46 @@ def test_repository(world):
 
 
 def test_build(world):
-    assert_fields(one(world, r"/builds/[^/]+$"), {
-        "serviceAccount": f"{PROJECTS}/serviceAccounts/{BUILDER}", "options.logging": "CLOUD_LOGGING_ONLY",
-        "source.storageSource.bucket": f"{PROJECT}-mediarun-build", "substitutions._REGION": REGION,
-        "substitutions._DEPLOY": "false", "substitutions._REPOSITORY": "mediarun"})
+    """The images, which Cloud Build pushes itself; and then what is in them."""
+    images, documents = sorted(world.cloud.paths(r"/builds/[^/]+$").values(), key=lambda build: "images" not in build)
+    for build in (images, documents):
+        assert_fields(build, {
+            "serviceAccount": f"{PROJECTS}/serviceAccounts/{BUILDER}", "options.logging": "CLOUD_LOGGING_ONLY",
+            "substitutions._REGION": REGION, "substitutions._REPOSITORY": "mediarun"})
+    assert_fields(images, {"source.storageSource.bucket": f"{PROJECT}-mediarun-build", "options.requestedVerifyOption": "VERIFIED"})
+    assert_fields(documents, {"source": None, "substitutions._DEPLOY": "false", "substitutions._TAG": "built",
+                              "substitutions._SBOMS": f"gs://{PROJECT}-mediarun-build/sbom"})
 
 
-def test_trigger(world):
-    assert_fields(one(world, r"/triggers/[^/]+$"), {
-        "name": "mediarun-push", "filename": "cloudbuild.yaml", "github.owner": "someone", "github.name": "mediarun",
-        "github.push.branch": "^main$", "serviceAccount": f"{PROJECTS}/serviceAccounts/{BUILDER}", "substitutions._REGION": REGION,
-        "substitutions._DEPLOY": "true"})
+def test_repository(world):
+    """Scanned for vulnerabilities; old images go, those that a rollback needs stay."""
+    made = one(world, r"/repositories/mediarun$")
+    assert_fields(made, {"format": "DOCKER", "labels.app": "mediarun", "vulnerabilityScanningConfig.enablementConfig": "INHERITED",
+                         "cleanupPolicyDryRun": None if made.get("cleanupPolicyDryRun") is None else False,
+                         "cleanupPolicies.delete-old.action": "DELETE", "cleanupPolicies.delete-old.condition.olderThan": "2592000s",
+                         "cleanupPolicies.keep-newest.action": "KEEP", "cleanupPolicies.keep-newest.mostRecentVersions.keepCount": 10})
+    assert "containerscanning.googleapis.com" in world.cloud.enabled
+
+
+def test_triggers(world):
+    made = world.cloud.paths(r"/triggers/[^/]+$")
+    assert set(made) == {"mediarun-push", "mediarun-weekly", "mediarun-rollout"}
+    for trigger in made.values():
+        assert_fields(trigger, {"serviceAccount": f"{PROJECTS}/serviceAccounts/{BUILDER}", "substitutions._REGION": REGION})
+    assert_fields(made["mediarun-push"], {
+        "filename": "cloudbuild.yaml", "github.owner": "someone", "github.name": "mediarun", "github.push.branch": "^main$",
+        "substitutions._CACHE": None})
+    assert_fields(made["mediarun-weekly"], {"gitFileSource.path": "cloudbuild.yaml", "substitutions._CACHE": "false"})
+    assert_fields(made["mediarun-rollout"], {
+        "gitFileSource.path": "cloudbuild-rollout.yaml", "pubsubConfig.topic": f"{PROJECTS}/topics/cloud-builds",
+        "filter": '_STATUS == "SUCCESS" && (_NAME == "mediarun-push" || _NAME == "mediarun-weekly")',
+        "substitutions._TAG": "$(body.message.attributes.buildId)"})
+
+
+def test_weekly_build(world):
+    assert_fields(one(world, r"/jobs/mediarun-weekly$"), {
+        "schedule": "0 4 * * 1", "httpTarget.oauthToken.serviceAccountEmail": BUILDER,
+        "httpTarget.uri": f"https://cloudbuild.googleapis.com/v1/{PROJECTS}/locations/{REGION}/triggers/mediarun-weekly:run"})
 
 
 def test_sweep(world):

@@ -45,7 +45,7 @@ def test_service(world, name):
     assert {key: variables.get(key) for key in wanted["env"]} == wanted["env"]
     assert {entry["name"]: entry["valueFrom"]["secretKeyRef"] for entry in container["env"] if "valueFrom" in entry} == {
         key: {"name": secret, "key": "latest"} for key, secret in wanted["secrets"].items()}
-    assert container["image"] == f"{REGION}-docker.pkg.dev/{PROJECT}/mediarun/mediarun-{name}@sha256:" + 64 * "a"  # of the tag latest
+    assert container["image"] == f"{REGION}-docker.pkg.dev/{PROJECT}/mediarun/mediarun-{name}@sha256:" + 64 * "a"  # of the tag built
     assert service["spec"]["traffic"] == [{"latestRevision": True, "percent": 100}]
 
 
@@ -68,8 +68,11 @@ SERVICE_OF = f"{PROJECTS}/locations/{REGION}/services/mediarun-"
 GRANTS = {
     (PROJECTS, "roles/cloudsql.client"): {WEB, WORKER},
     (PROJECTS, "roles/logging.logWriter"): {BUILDER},
+    (PROJECTS, "roles/containeranalysis.occurrences.editor"): {BUILDER},
+    (PROJECTS, "roles/containeranalysis.notes.editor"): {BUILDER},
+    (PROJECTS, "roles/cloudbuild.builds.editor"): {BUILDER},
     (f"b/{PROJECT}-mediarun", "roles/storage.objectUser"): {WEB, WORKER},
-    (f"b/{PROJECT}-mediarun-build", "roles/storage.objectViewer"): {BUILDER},
+    (f"b/{PROJECT}-mediarun-build", "roles/storage.objectUser"): {BUILDER},
     (f"{PROJECTS}/locations/{REGION}/repositories/mediarun", "roles/artifactregistry.writer"): {BUILDER},
     (f"{PROJECTS}/secrets/mediarun-database-url", "roles/secretmanager.secretAccessor"): {WEB},
     (f"{PROJECTS}/secrets/mediarun-database-url-web", "roles/secretmanager.secretAccessor"): {WEB},
@@ -77,6 +80,7 @@ GRANTS = {
     (f"{PROJECTS}/secrets/mediarun-jwt-secret", "roles/secretmanager.secretAccessor"): {WEB},
     (f"{PROJECTS}/serviceAccounts/{WEB}", "roles/iam.serviceAccountTokenCreator"): {WEB},
     (f"{PROJECTS}/serviceAccounts/{WEB}", "roles/iam.serviceAccountUser"): {BUILDER},
+    (f"{PROJECTS}/serviceAccounts/{BUILDER}", "roles/iam.serviceAccountUser"): {BUILDER},
     (f"{PROJECTS}/serviceAccounts/{WORKER}", "roles/iam.serviceAccountUser"): {BUILDER},
     (f"{PROJECTS}/topics/mediarun-tasks", "roles/pubsub.publisher"): {WEB, WORKER},
     (f"{PROJECTS}/topics/mediarun-tasks-high", "roles/pubsub.publisher"): {WEB, WORKER},

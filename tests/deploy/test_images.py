@@ -7,6 +7,7 @@ Cloud Run's contract: PORT, a read-only disk but for /tmp in memory, no root, no
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -82,6 +83,18 @@ def test_contents(image):
         assert not left, left
     if name == "web":
         assert not {n for n in names if n.startswith(("libav", "libsw", "libx264", "libvpx"))}
+
+
+def test_bill_of_materials(image):
+    """Each package of the image with its version, and in the worker FFmpeg's source, which no scanner of packages sees."""
+    name, tree = image
+    document = json.loads((tree / f"usr/local/share/sbom/mediarun-{name}.spdx.json").read_text("utf-8"))
+    listed = run("dpkg-query", f"--admindir={tree}/var/lib/dpkg", "-W", "-f=${Package}\\t${Version}\\n").splitlines()
+    found = [f"{package['name']}\t{package['versionInfo']}" for package in document["packages"] if package["SPDXID"].startswith("SPDXRef-deb-")]
+    assert sorted(found) == sorted(listed) and any(line.startswith("libssl3\t") for line in found)
+    linked = [package for package in document["packages"] if package["SPDXID"].startswith("SPDXRef-linked-")]
+    assert [package["name"] for package in linked] == ([] if name == "web" else ["ffmpeg"])
+    assert all(re.fullmatch(r"7:5\.1\.\d+-0\+deb12u\d+", package["versionInfo"]) for package in linked)
 
 
 def test_nobody_becomes_root(image):

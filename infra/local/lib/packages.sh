@@ -11,6 +11,9 @@ BUILD_PACKAGES=("${TOOLCHAIN_PACKAGES[@]}" "${AV_PACKAGES[@]}")
 # What makes the libraries of AV_PACKAGES for the worker's image: infra/ffmpeg.sh.
 # shellcheck disable=SC2034
 FFMPEG_PACKAGES=(dpkg-dev nasm libx264-dev libx265-dev libsvtav1enc-dev libvpx-dev libmp3lame-dev libopus-dev libvorbis-dev libdav1d-dev libzimg-dev zlib1g-dev)
+# What writes the list of an image's contents: infra/sbom.sh. JSON is not made by hand.
+# shellcheck disable=SC2034
+SBOM_PACKAGES=(jq)
 # shellcheck disable=SC2034
 RUN_PACKAGES=(postgresql curl ca-certificates openssl util-linux)
 # shellcheck disable=SC2034
