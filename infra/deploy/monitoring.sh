@@ -17,7 +17,7 @@ check_alert_options() {
 }
 
 # Sets what ALERT_NAMES and ALERT_NUMBERS name, from the settings of this deployment. Call it after check_budget.
-# shellcheck disable=SC2034 # render_monitoring uses them by name
+# shellcheck disable=SC2034,SC2154 # render_monitoring uses them by name; the keys of an array
 derive_alerts() {
     RUNBOOKS=docs/operations.md
     [[ ! $REPO =~ ^[^/]+/[^/]+$ ]] || RUNBOOKS=https://github.com/$REPO/blob/$BRANCH/docs/operations.md
@@ -185,7 +185,7 @@ ensure_spending() {
         return
     fi
     rules=(--threshold-rule=percent=0.5 --threshold-rule=percent=0.9 --threshold-rule=percent=1.0
-        --threshold-rule=percent=1.0,basis=forecasted-spend)
+        '--threshold-rule=percent=1.0,basis=forecasted-spend')
     change billing budgets create --billing-account="$account" --display-name="$name $mark" --budget-amount="$BUDGET" \
         --filter-projects="projects/$PROJECT" "${rules[@]}" "${channels[@]}"
 }

@@ -19,7 +19,7 @@ static void grows_with_the_input(void **state)
     } cases[] = {
         {"records, without an input", 0, "", 60},
         {"a song", 5000000, "", 70},
-        {"a film", 2000000000, "", 4060},
+        {"a long video", 2000000000, "", 4060},
         {"a URL that is to be fetched", 0, "https://example.com/a.mp4", 600},
         {"a URL that was fetched by an earlier attempt", 5000000, "https://example.com/a.mp4", 70},
     };
