@@ -173,8 +173,8 @@ ensure_spending() {
     has_line "$ENABLED_APIS" billingbudgets.googleapis.com || change services enable billingbudgets.googleapis.com
     name="mediarun $PROJECT"
     mark=$(settings_of "$BUDGET" "$EMAIL_CHANNEL")
-    present=$(google "cannot list the budgets of $account: it takes the role Billing Account Costs Manager on the billing account" \
-        billing budgets list --billing-account="$account" --format='value(displayName,name.basename())' | grep "^$name " || true)
+    present=$(ask billingbudgets billing budgets list --billing-account="$account" --format='value(displayName,name.basename())')
+    present=$(grep "^$name " <<<"$present" || true)
     title=${present%%$'\t'*}
     resource=${present##*$'\t'}
     ! in_place "$title" "$name $mark" || return 0

@@ -1,0 +1,116 @@
+"""Who hears of an alert, and the budget: the functions of infra/deploy/monitoring.sh, with what Google has and gets written down. That
+gcloud takes such commands: test_deploy.py, and below."""
+
+import shlex
+import subprocess
+
+import pytest
+
+import cloud
+import monitoring
+import recorder
+
+ROOT = cloud.ROOT
+CRITICAL = [name for name in monitoring.names("policies") if monitoring.load(f"policies/{name}")["severity"] == "CRITICAL"]
+PAGER, MAIL = (f"projects/{recorder.PROJECT}/notificationChannels/{number}" for number in (1, 2))
+# ask COMMAND… answers from files named by two words of the command; change COMMAND… prints it.
+STUBS = """
+    die() { echo "error: $*" >&2; exit 1; }; say() { echo "$*" >&2; }
+    ask() { shift; local key="$*"; case $key in *channels\\ list*) cat "$HAS/channels" ;; *policies\\ list*) ;; *budgets\\ list*) cat "$HAS/budgets" ;; esac; }
+    google() { echo 000000-000000-000000; }
+    change() { printf '%q ' "$@"; echo; case $* in *channels\\ create*) printf '%s' "$NEW" >"$HAS/channels" ;; esac; }
+"""
+
+
+def run(tmp_path, command, channels="", budgets="", new="", **options):
+    """The commands that would change something, and the messages."""
+    (tmp_path / "channels").write_text(channels, "utf-8")
+    (tmp_path / "budgets").write_text(budgets, "utf-8")
+    given = {"EMAIL": "", "PAGE": "", "BUDGET": "", "REPO": "", "BRANCH": "main", "MAX_CONNECTIONS": "200", **options}
+    script = f"""set -euo pipefail; ROOT=$0; PROJECT={recorder.PROJECT} REGION=r NUMBER=1 PUBLIC_URL= SMTP_URL= SMTP_USER= MAIL_FROM= DRY_RUN=0 FORCE=0 SCRATCH=$HAS
+        ENABLED_APIS=billingbudgets.googleapis.com
+        for part in local/lib/common names deploy/settings deploy/gcloud deploy/budget deploy/monitoring; do . "$ROOT/infra/$part.sh"; done
+        {STUBS}
+        derive_settings; check_budget; check_alert_options; derive_alerts; {command}"""
+    done = subprocess.run(["bash", "-c", script, str(ROOT)], env={"PATH": "/usr/bin:/bin", "HAS": str(tmp_path), "NEW": new, **given},
+                          text=True, capture_output=True, check=False, timeout=60)
+    return done.returncode, [shlex.split(line) for line in done.stdout.splitlines()], done.stderr
+
+
+def told(commands):
+    """{policy: channels}, in the order of the files."""
+    policies = [command for command in commands if "policies" in command]
+    assert len(policies) == len(monitoring.names("policies"))
+    return {name: [word.split("=", 1)[1] for word in command if word.startswith("--notification-channels")]
+            for name, command in zip(monitoring.names("policies"), policies)}
+
+
+def test_critical_alerts_page(tmp_path):
+    """The rest is mailed; so are the critical ones."""
+    status, commands, errors = run(tmp_path, "ensure_channels; ensure_policies", PAGE=PAGER, EMAIL=MAIL)
+    assert status == 0, errors
+    assert told(commands) == {name: [f"{PAGER},{MAIL}" if name in CRITICAL else MAIL] for name in monitoring.names("policies")}
+    assert {"uptime", "no-sweep", "sweep-refused", "slo-submit-fast", "sandbox-violation"} <= set(CRITICAL) and "latency" not in CRITICAL
+
+
+def test_without_a_pager_all_are_mailed(tmp_path):
+    _, commands, _ = run(tmp_path, "ensure_channels; ensure_policies", EMAIL=MAIL)
+    assert set(map(tuple, told(commands).values())) == {(MAIL,)}
+
+
+def test_without_addresses_alerts_go_where_they_went(tmp_path):
+    """A channel of before there were two kinds has no role: it is the one for mail."""
+    status, commands, errors = run(tmp_path, "ensure_channels; ensure_policies", channels=f"\tops@example.com\t{MAIL}\npage\tp@example.com\t{PAGER}\n")
+    assert status == 0 and errors == ""
+    assert told(commands)["uptime"] == [f"{PAGER},{MAIL}"] and told(commands)["latency"] == [MAIL]
+
+
+def test_nobody_is_told(tmp_path):
+    _, commands, errors = run(tmp_path, "ensure_channels; ensure_policies")
+    assert set(map(tuple, told(commands).values())) == {()} and "--email ADDRESS" in errors
+
+
+def test_a_new_address_gets_a_channel_with_its_role(tmp_path):
+    _, commands, _ = run(tmp_path, "ensure_channel page p@example.com; echo channel $CHANNEL", new=f"{PAGER}\n")
+    assert "--channel-labels=email_address=p@example.com" in commands[0] and "--user-labels=app=mediarun,role=page" in commands[0]
+    assert commands[1] == ["channel", PAGER]
+
+
+@pytest.mark.parametrize("options, words", [
+    ({"EMAIL": "nobody"}, "--email must be an e-mail address"), ({"PAGE": "+4912345"}, "--page must be an e-mail address"),
+    ({"BUDGET": "much"}, "--budget must be an amount"), ({"BUDGET": "100 EUR"}, "--budget must be an amount")])
+def test_bad_options(tmp_path, options, words):
+    status, commands, errors = run(tmp_path, "ensure_channels", **options)
+    assert status == 1 and commands == [] and words in errors
+
+
+def budget_command(tmp_path, **more):
+    status, commands, errors = run(tmp_path, "ensure_channels; ensure_spending", EMAIL=MAIL, BUDGET="100EUR", **more)
+    assert status == 0, errors
+    return commands
+
+
+def test_budget(tmp_path):
+    """Made once; a rerun changes nothing, another amount changes it; those of others are left alone."""
+    [made] = budget_command(tmp_path, budgets="mediarun another-project 0000\tb-1\nlunch\tb-2\n")
+    assert made[:3] == ["billing", "budgets", "create"] and "--budget-amount=100EUR" in made
+    assert f"--filter-projects=projects/{recorder.PROJECT}" in made and f"--notifications-rule-monitoring-notification-channels={MAIL}" in made
+    [title] = [word.split("=", 1)[1] for word in made if word.startswith("--display-name")]
+    assert len(title) <= 60
+    assert budget_command(tmp_path, budgets=f"{title}\tb-3\n") == []
+    [changed] = budget_command(tmp_path, budgets=f"{title[:-4]}beef\tb-3\n")
+    assert changed[:4] == ["billing", "budgets", "update", "b-3"] and "--budget-amount=100EUR" in changed
+
+
+@pytest.mark.skipif(bool(cloud.missing()), reason=cloud.missing() or "gcloud is here")
+def test_gcloud_takes_the_budget(tmp_path, gcloud):
+    """gcloud cannot be sent elsewhere with it, so it gets as far as the network, which is past its parser."""
+    google = recorder.Recorder()
+    try:
+        for has in ("", f"mediarun {recorder.PROJECT} 0000\tb-3\n"):
+            [command] = budget_command(tmp_path, budgets=has)
+            done = subprocess.run(["gcloud", *command, "--quiet"], text=True, capture_output=True, env=cloud.environment(google.port, gcloud),
+                                  check=False, timeout=120)
+            assert done.returncode == 1 and "nothing leaves this machine" in done.stderr, done.stderr
+    finally:
+        google.close()
