@@ -37,36 +37,38 @@ def run(tmp_path, command, channels="", budgets="", new="", **options):
     return done.returncode, [shlex.split(line) for line in done.stdout.splitlines()], done.stderr
 
 
+# Each policy's name and channels, a line each.
+TOLD = 'ensure_channels; for file in "$ROOT"/infra/monitoring/policies/*.json; do echo "$(basename "$file" .json) $(channels_of "$file")"; done'
+
+
 def told(commands):
-    """{policy: channels}, in the order of the files."""
-    policies = [command for command in commands if "policies" in command]
-    assert len(policies) == len(monitoring.names("policies"))
-    return {name: [word.split("=", 1)[1] for word in command if word.startswith("--notification-channels")]
-            for name, command in zip(monitoring.names("policies"), policies)}
+    """{policy: channels}"""
+    return {name: channels for name, *channels in commands}
 
 
 def test_critical_alerts_page(tmp_path):
     """The rest is mailed; so are the critical ones."""
     status, commands, errors = run(tmp_path, "ensure_channels; ensure_policies", PAGE=PAGER, EMAIL=MAIL)
     assert status == 0, errors
-    assert told(commands) == {name: [f"{PAGER},{MAIL}" if name in CRITICAL else MAIL] for name in monitoring.names("policies")}
+    assert [[word for word in command if word.startswith("--notification-channels=")] for command in commands] == [
+        ["--notification-channels=" + (f"{PAGER},{MAIL}" if name in CRITICAL else MAIL)] for name in monitoring.names("policies")]
     assert {"uptime", "no-sweep", "sweep-refused", "slo-submit-fast", "sandbox-violation"} <= set(CRITICAL) and "latency" not in CRITICAL
 
 
 def test_without_a_pager_all_are_mailed(tmp_path):
-    _, commands, _ = run(tmp_path, "ensure_channels; ensure_policies", EMAIL=MAIL)
+    _, commands, _ = run(tmp_path, TOLD, EMAIL=MAIL)
     assert set(map(tuple, told(commands).values())) == {(MAIL,)}
 
 
 def test_without_addresses_alerts_go_where_they_went(tmp_path):
     """A channel of before there were two kinds has no role: it is the one for mail."""
-    status, commands, errors = run(tmp_path, "ensure_channels; ensure_policies", channels=f"\tops@example.com\t{MAIL}\npage\tp@example.com\t{PAGER}\n")
+    status, commands, errors = run(tmp_path, TOLD, channels=f"\tops@example.com\t{MAIL}\npage\tp@example.com\t{PAGER}\n")
     assert status == 0 and errors == ""
     assert told(commands)["uptime"] == [f"{PAGER},{MAIL}"] and told(commands)["latency"] == [MAIL]
 
 
 def test_nobody_is_told(tmp_path):
-    _, commands, errors = run(tmp_path, "ensure_channels; ensure_policies")
+    _, commands, errors = run(tmp_path, TOLD)
     assert set(map(tuple, told(commands).values())) == {()} and "--email ADDRESS" in errors
 
 
