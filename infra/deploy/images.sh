@@ -10,7 +10,7 @@ ensure_repository() {
     mark=$(settings_of "$(<"$rules")" scanned)
     if ! grep -q "^$REPOSITORY"$'\t' <<<"$present"; then
         change artifacts repositories create "$REPOSITORY" --location="$REGION" --repository-format=docker \
-            --description="mediarun's images" --labels="app=mediarun" --allow-vulnerability-scanning
+            --description="mediarun's images" --labels="app=mediarun" --allow-vulnerability-scanning ${KMS_KEY:+"--kms-key=$KMS_KEY"}
     fi
     ! in_place "$(field_of "$present" "$REPOSITORY")" "$mark" || return 0
     change artifacts repositories set-cleanup-policies "$REPOSITORY" --location="$REGION" --policy="$rules" --no-dry-run
@@ -75,10 +75,14 @@ choose_images() {
     fi
 }
 
-# ensure_one_trigger NAME KIND ARGUMENT…: of the repository, on its branch. PRESENT: the names of all triggers.
+# ensure_one_trigger NAME KIND ARGUMENT…: of the repository, on its branch. PRESENT: all triggers, with their branches.
 ensure_one_trigger() {
-    local source
-    ! has_line "$PRESENT" "$1" || return 0
+    local source present
+    present=$(grep "^$1|" <<<"$PRESENT" || true)
+    if [[ -n $present ]]; then
+        [[ $present != *"|^$BRANCH\$"* && $present != *"|refs/heads/$BRANCH"* ]] || return 0
+        change builds triggers delete "$1" --region="$REGION" # for another branch
+    fi
     if [[ $2 == github && $REPO == projects/* ]]; then
         source=("--repository=$REPO" "--branch-pattern=^$BRANCH\$")
     elif [[ $2 == github ]]; then
@@ -102,7 +106,8 @@ ensure_trigger() {
     local topics PRESENT
     topics=$(ask pubsub pubsub topics list --format='value(name.basename())')
     has_line "$topics" cloud-builds || change pubsub topics create cloud-builds --labels=app=mediarun
-    PRESENT=$(ask cloudbuild builds triggers list --region="$REGION" --format='value(name)')
+    PRESENT=$(ask cloudbuild builds triggers list --region="$REGION" \
+        --format='value[separator="|"](name,github.push.branch,repositoryEventConfig.push.branch,sourceToBuild.ref)')
     ensure_one_trigger "$TRIGGER" github --build-config=cloudbuild.yaml --substitutions="$(build_substitutions)"
     ensure_one_trigger "$TRIGGER_WEEKLY" manual --build-config=cloudbuild.yaml --substitutions="$(build_substitutions _CACHE=false)"
     # shellcheck disable=SC2016 # Cloud Build reads them out of the message

@@ -14,6 +14,7 @@ import recorder
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "operations.md").read_text("utf-8")
 LINES = TEXT.splitlines()
+CAPACITY = (ROOT / "docs" / "capacity.md").read_text("utf-8")
 
 
 def read(name):
@@ -23,11 +24,11 @@ def read(name):
 def test_chapters():
     assert len(LINES) <= 350
     chapters = [line[3:] for line in LINES if line.startswith("## ")]
-    for wanted in ("First deployment", "Rolling back", "Scaling", "Reading the logs", "Alerts", "Rotating secrets", "Restoring the database",
+    for wanted in ("First deployment", "Rolling back", "Reading the logs", "Alerts", "Rotating secrets", "Restoring the database",
                    "Loss of a zone or a region", "Draining", "A backlog", "A poison message", "Runaway cost", "A person's data",
                    "Maintenance of the database"):
         assert wanted in chapters
-    assert "## What it costs" in read("docs/capacity.md")
+    assert all(f"\n## {wanted}\n" in CAPACITY for wanted in ("Scaling", "What it costs"))
 
 
 def test_links_within_the_page():
@@ -65,7 +66,7 @@ def test_options_of_deploy_sh_exist():
 
 def test_variables_exist():
     known = read("docs/configuration.md") + read("infra/deploy.sh")
-    named = set(re.findall(r"`([A-Z][A-Z_]{3,})`", TEXT)) - {"ALWAYS", "ERROR"}
+    named = set(re.findall(r"`([A-Z][A-Z_]{3,})`", TEXT + CAPACITY)) - {"ALWAYS", "ERROR"}
     assert {"SLOTS", "DATABASE_POOL", "SMTP_URL"} <= named
     assert [name for name in sorted(named) if name not in known] == []
 
@@ -81,7 +82,7 @@ def test_the_way_to_a_restored_database_fits():
 def test_budget_of_connections():
     """The formula is the one that deploy.sh checks."""
     spare = re.search(r"SPARE_CONNECTIONS=(\d+)", read("infra/deploy/budget.sh"))[1]
-    assert f"+ worker `maxScale` × `DATABASE_POOL`) + {spare} ≤ `--max-connections`" in TEXT
+    assert f"+ worker `maxScale` × `DATABASE_POOL`) + {spare} ≤ `--max-connections`" in CAPACITY
 
 
 def commands():
