@@ -153,11 +153,10 @@ def test_build(world):
 
 def test_repository(world):
     """Scanned for vulnerabilities; old images go, those that a rollback needs stay."""
-    made = one(world, r"/repositories/mediarun$")
-    assert_fields(made, {"format": "DOCKER", "labels.app": "mediarun", "vulnerabilityScanningConfig.enablementConfig": "INHERITED",
-                         "cleanupPolicyDryRun": None if made.get("cleanupPolicyDryRun") is None else False,
-                         "cleanupPolicies.delete-old.action": "DELETE", "cleanupPolicies.delete-old.condition.olderThan": "2592000s",
-                         "cleanupPolicies.keep-newest.action": "KEEP", "cleanupPolicies.keep-newest.mostRecentVersions.keepCount": 10})
+    assert_fields(one(world, r"/repositories/mediarun$"), {
+        "format": "DOCKER", "labels.app": "mediarun", "vulnerabilityScanningConfig.enablementConfig": "INHERITED", "cleanupPolicyDryRun": False,
+        "cleanupPolicies.delete-old": {"id": "delete-old", "action": "Delete", "condition": {"tagState": "any", "olderThan": "2592000.0s"}},
+        "cleanupPolicies.keep-newest": {"id": "keep-newest", "action": "Keep", "mostRecentVersions": {"keepCount": 10}}})
     assert "containerscanning.googleapis.com" in world.cloud.enabled
 
 
