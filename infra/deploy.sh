@@ -13,6 +13,10 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$ROOT/infra/deploy/settings.sh"
 # shellcheck source=infra/deploy/gcloud.sh
 . "$ROOT/infra/deploy/gcloud.sh"
+# shellcheck source=infra/deploy/kept.sh
+. "$ROOT/infra/deploy/kept.sh"
+# shellcheck source=infra/deploy/lock.sh
+. "$ROOT/infra/deploy/lock.sh"
 # shellcheck source=infra/deploy/budget.sh
 . "$ROOT/infra/deploy/budget.sh"
 # shellcheck source=infra/deploy/preflight.sh
@@ -40,7 +44,8 @@ infra/deploy.sh --project PROJECT [OPTION…]   create or update everything, pri
 infra/deploy.sh --project PROJECT --dry-run   print what would change, change nothing
 infra/deploy.sh --project PROJECT --destroy   delete everything, including all data; asks for the project id first
 
-Options, with their defaults in parentheses:
+Options, with their defaults in parentheses. They are kept in the project: a later run without an option keeps what was set, and
+an empty one, such as --public-url=, sets the default again.
   --region REGION          region for all resources (us-central1)
   --build                  build new images, even if the services already run
   --email ADDRESS          address that receives all alerts
@@ -53,7 +58,15 @@ Options, with their defaults in parentheses:
   --db-tier TIER           machine type of the database (db-custom-1-3840)
   --db-availability HOW    zonal, or regional for a standby machine (zonal)
   --max-connections N      connections that PostgreSQL accepts (200)
+  --production             for real use: regional database with a maintenance window (Sunday 03:00 UTC) that only authenticated
+                           connectors reach, deleted files kept for 7 days, one instance of each service always on;
+                           --no-production takes it back, but for the window and the connectors
+
+For this run only:
   --force                  apply all settings again; overwrites manual changes
+  --yes                    no question before a smaller database, another bucket or another region
+  --unlock                 remove the lock of a run that ended early on another machine
+  --allow-older            deploy although a newer version did
 
 Each option can be set as an environment variable instead: PROJECT, REGION, DB_TIER, … For mail set SMTP_URL, SMTP_USER and
 MAIL_FROM, and for the first run SMTP_PASSWORD. Instances, CPU, memory and slots are set in infra/services/*.yaml.
@@ -63,24 +76,31 @@ USAGE
 # The options that take a value, and the variable of each.
 declare -A OPTIONS=([--project]=PROJECT [--region]=REGION [--email]=EMAIL [--page]=PAGE [--budget]=BUDGET [--repo]=REPO [--branch]=BRANCH [--public-url]=PUBLIC_URL
     [--bucket]=BUCKET [--db-tier]=DATABASE_TIER [--db-availability]=DATABASE_AVAILABILITY [--max-connections]=MAX_CONNECTIONS)
-declare -A SWITCHES=([--build]=BUILD [--dry-run]=DRY_RUN [--destroy]=DESTROY [--force]=FORCE)
+declare -A SWITCHES=([--build]=BUILD [--dry-run]=DRY_RUN [--destroy]=DESTROY [--force]=FORCE [--yes]=YES [--unlock]=UNLOCK
+    [--allow-older]=ALLOW_OLDER)
+# Switches that are kept, and can be switched off by --no-….
+declare -A KEPT_SWITCHES=([--production]=PRODUCTION)
+# Variables that are kept in the project, their environment variable if it has another name, and their defaults.
+mapfile -t KEPT < <(printf '%s\n' "${OPTIONS[@]}" "${KEPT_SWITCHES[@]}" SMTP_URL SMTP_USER MAIL_FROM DATABASE_REGION | grep -vx PROJECT)
+declare -A ENVIRONMENT=([DATABASE_TIER]=DB_TIER [DATABASE_AVAILABILITY]=DB_AVAILABILITY)
+declare -A DEFAULTS=([REGION]=us-central1 [BRANCH]=main [DATABASE_TIER]=db-custom-1-3840 [DATABASE_AVAILABILITY]=zonal
+    [MAX_CONNECTIONS]=200 [PRODUCTION]=0)
+declare -A GIVEN=() # variable → 1 if this run was given it
 
 read_environment() {
+    local name variable
     PROJECT=${PROJECT:-}
-    REGION=${REGION:-us-central1}
-    EMAIL=${EMAIL:-}
-    PAGE=${PAGE:-}
-    BUDGET=${BUDGET:-}
-    REPO=${REPO:-}
-    BRANCH=${BRANCH:-main}
-    PUBLIC_URL=${PUBLIC_URL:-}
-    DATABASE_TIER=${DB_TIER:-db-custom-1-3840}
-    DATABASE_AVAILABILITY=${DB_AVAILABILITY:-zonal}
-    MAX_CONNECTIONS=${MAX_CONNECTIONS:-200}
-    SMTP_URL=${SMTP_URL:-}
-    SMTP_USER=${SMTP_USER:-}
-    MAIL_FROM=${MAIL_FROM:-}
-    BUILD=0 DRY_RUN=0 DESTROY=0 FORCE=0
+    for name in "${KEPT[@]}"; do
+        variable=${ENVIRONMENT[$name]:-$name}
+        printf -v "$name" '%s' "${!variable:-}"
+        [[ -z ${!name} ]] || GIVEN[$name]=1
+    done
+    BUILD=0 DRY_RUN=0 DESTROY=0 FORCE=0 YES=0 UNLOCK=0 ALLOW_OLDER=0
+}
+
+set_option() { # VARIABLE VALUE
+    printf -v "$1" '%s' "$2"
+    GIVEN[$1]=1
 }
 
 read_options() {
@@ -90,12 +110,16 @@ read_options() {
             exit 0
         elif [[ -n ${SWITCHES[$1]:-} ]]; then
             printf -v "${SWITCHES[$1]}" 1
+        elif [[ -n ${KEPT_SWITCHES[$1]:-} ]]; then
+            set_option "${KEPT_SWITCHES[$1]}" 1
+        elif [[ $1 == --no-* && -n ${KEPT_SWITCHES[--${1#--no-}]:-} ]]; then
+            set_option "${KEPT_SWITCHES[--${1#--no-}]}" 0
         elif [[ -n ${OPTIONS[${1%%=*}]:-} ]]; then
             if [[ $1 != *=* ]]; then
                 (($# > 1)) || die "$1 needs a value"
                 set -- "$1=$2" "${@:3}"
             fi
-            printf -v "${OPTIONS[${1%%=*}]}" '%s' "${1#*=}"
+            set_option "${OPTIONS[${1%%=*}]}" "${1#*=}"
         else
             die "unknown option '$1'; see infra/deploy.sh --help"
         fi
@@ -103,19 +127,28 @@ read_options() {
     done
 }
 
+# Checks what was given, and, when it is called again, what was kept.
 check_options() {
     [[ -n $PROJECT ]] || die "--project is missing: infra/deploy.sh --project PROJECT (see gcloud projects list)"
-    [[ $REGION =~ ^[a-z]+-[a-z]+[0-9]+$ ]] || die "--region must be a region such as us-central1, not '$REGION'"
-    [[ $DATABASE_AVAILABILITY =~ ^(zonal|regional)$ ]] || die "--db-availability must be zonal or regional, not '$DATABASE_AVAILABILITY'"
-    is_number "$MAX_CONNECTIONS" 25 10000 || die "--max-connections must be a whole number from 25 to 10000, not '$MAX_CONNECTIONS'"
-    [[ -z $SMTP_URL || -n $MAIL_FROM ]] || die "SMTP_URL requires MAIL_FROM, the address of the sender"
+    [[ -z $REGION || $REGION =~ ^[a-z]+-[a-z]+[0-9]+$ ]] || die "--region must be a region such as us-central1, not '$REGION'"
+    [[ $DATABASE_AVAILABILITY =~ ^(zonal|regional|)$ ]] || die "--db-availability must be zonal or regional, not '$DATABASE_AVAILABILITY'"
+    [[ -z $MAX_CONNECTIONS ]] || is_number "$MAX_CONNECTIONS" 25 10000 || die "--max-connections must be a whole number from 25 to 10000, not '$MAX_CONNECTIONS'"
+    [[ $PRODUCTION =~ ^[01]?$ ]] || die "PRODUCTION must be 0 or 1, not '$PRODUCTION'"
     check_alert_options
     [[ -z $PUBLIC_URL || $PUBLIC_URL == https://* ]] || die "--public-url must start with https://, not '$PUBLIC_URL'"
+}
+
+# Checks again with what the deployment has: the settings fit together, and the services fit them.
+check_settings() {
+    check_options
+    [[ -z $SMTP_URL || -n $MAIL_FROM ]] || die "SMTP_URL requires MAIL_FROM, the address of the sender"
+    check_budget
 }
 
 deploy() {
     derive_alerts
     enable_apis
+    store_settings
     ensure_accounts
     ensure_buckets
     ensure_metrics
@@ -136,22 +169,27 @@ deploy() {
     ensure_sweep
     ensure_monitoring
     ensure_trigger
+    ensure_public
     smoke_test
 }
 
 main() {
+    VERSION=$(<"$ROOT/VERSION")
     read_environment
     read_options "$@"
     check_options
+    REGION=${REGION:-${DEFAULTS[REGION]}} MAX_CONNECTIONS=${MAX_CONNECTIONS:-10000} check_budget
     SCRATCH=$(mktemp -d)
-    trap 'rm -rf "$SCRATCH"' EXIT
-    check_budget
+    trap 'release_lock; rm -rf "$SCRATCH"' EXIT
     preflight
+    keep_settings
+    check_settings
     derive_settings
     if ((DESTROY)); then
         destroy
         return
     fi
+    confirm_settings
     deploy
     if ((DRY_RUN)); then
         say "dry run: $CHANGES changes would be made"

@@ -2,24 +2,42 @@
 # Cloud SQL and the secrets. No secret is printed or passed as an argument: each is passed in a private file.
 # Sourced by infra/deploy.sh.
 
+# flag_value FLAGS NAME: prints the value of a database flag; FLAGS as gcloud prints the list.
+flag_value() { grep -oE "'name': '$2', 'value': '[^']*'" <<<"$1" | sed -E "s/.*'([^']*)'\$/\1/" || true; }
+
+# merged_flags FLAGS: prints the flags for --database-flags: those that are set by hand, and ours. A patch replaces the whole list.
+merged_flags() {
+    local name value all=''
+    while IFS=$'\t' read -r name value; do
+        [[ -z $name || $name == max_connections ]] || all+="$name=$value|"
+    done < <(sed -E "s/\}[;,] ?\{/}\n{/g; s/\{'name': '([^']*)', 'value': '([^']*)'\}/\1\t\2/g" <<<"$1")
+    printf '^|^%smax_connections=%s' "$all" "$MAX_CONNECTIONS"
+}
+
+# What --production adds to the instance.
+PRODUCTION_FLAGS=(--maintenance-window-day=SUN --maintenance-window-hour=3 --connector-enforcement=REQUIRED --deletion-protection)
+PRODUCTION_STATE='7|3|REQUIRED|True'
+
 # These flags can be changed later; a change of the tier or of max_connections restarts the database.
 ensure_instance() {
-    local wanted present flags=("--tier=$DATABASE_TIER" "--availability-type=$DATABASE_AVAILABILITY"
-        "--database-flags=max_connections=$MAX_CONNECTIONS")
-    wanted=$(printf '%s\t%s\t%s' "$DATABASE_TIER" "${DATABASE_AVAILABILITY^^}" "$MAX_CONNECTIONS")
+    local present name tier availability flags state wanted options
     present=$(ask sqladmin sql instances list --filter="name=$SQL_INSTANCE" \
-        --format='value(name,settings.tier,settings.availabilityType,settings.databaseFlags[0].value)')
-    if [[ -z $present ]]; then
+        --format='value[separator="|"](name,settings.tier,settings.availabilityType,settings.databaseFlags,settings.maintenanceWindow.day,settings.maintenanceWindow.hour,settings.connectorEnforcement,settings.deletionProtectionEnabled)')
+    IFS='|' read -r name tier availability flags state <<<"$present"
+    options=("--tier=$DATABASE_TIER" "--availability-type=$DATABASE_AVAILABILITY" "--database-flags=$(merged_flags "$flags")")
+    ((PRODUCTION)) && options+=("${PRODUCTION_FLAGS[@]}") || state=$PRODUCTION_STATE # without --production it is left as it is
+    wanted="$DATABASE_TIER|${DATABASE_AVAILABILITY^^}|$MAX_CONNECTIONS|$PRODUCTION_STATE"
+    if [[ -z $name ]]; then
         say "creating the database instance takes about ten minutes"
-        change sql instances create "$SQL_INSTANCE" --region="$REGION" --database-version=POSTGRES_16 --edition=enterprise \
-            "${flags[@]}" --storage-type=SSD --storage-size=10GB --storage-auto-increase --backup-start-time=03:00 \
+        change sql instances create "$SQL_INSTANCE" --region="$DATABASE_REGION" --database-version=POSTGRES_16 --edition=enterprise \
+            "${options[@]}" --storage-type=SSD --storage-size=10GB --storage-auto-increase --backup-start-time=03:00 \
             --enable-point-in-time-recovery --retained-backups-count=14 --retained-transaction-log-days=7 \
             --ssl-mode=ENCRYPTED_ONLY --deletion-protection
-    elif ! in_place "${present#*$'\t'}" "$wanted"; then
-        change sql instances patch "$SQL_INSTANCE" "${flags[@]}"
+    elif ! in_place "$tier|$availability|$(flag_value "$flags" max_connections)|$state" "$wanted"; then
+        change sql instances patch "$SQL_INSTANCE" "${options[@]}"
     fi
-    [[ -n $present ]] || ((DRY_RUN)) || present=new
-    INSTANCE_THERE=${present:+1}
+    [[ -n $name ]] || ((DRY_RUN)) || name=new
+    INSTANCE_THERE=${name:+1}
 }
 
 ensure_database() {

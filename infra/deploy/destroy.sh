@@ -108,5 +108,7 @@ destroy() {
     delete_services
     delete_data
     delete_accounts
+    # Last, because a run that goes on after this one needs the region and the bucket.
+    delete_each "$(ours "$(ask secretmanager secrets list --format='value(name.basename())')" "$SECRET_SETTINGS")" secrets delete NAME
     say "$CHANGES deletions$( ((!DRY_RUN)) || echo ' would be made')"
 }

@@ -47,9 +47,8 @@ declare_grants() {
         GRANTS+=("topic $topic|roles/pubsub.publisher|$web|publishes tasks, and in the sweep what was not published")
     done
     [[ -z $SMTP_URL ]] || GRANTS+=("secret $SECRET_SMTP|roles/secretmanager.secretAccessor|$worker|logs in to the mail relay")
-    # Granted when the services and subscriptions exist.
+    # Granted when the services and subscriptions exist. That web is public is the last step: ensure_public.
     LATE_GRANTS=(
-        "service $WEB_SERVICE|roles/run.invoker|allUsers|the API is public; web checks logins itself"
         "service $WORKER_SERVICE|roles/run.invoker|serviceAccount:$(account pusher)|only Pub/Sub reaches the worker"
         "service $WEB_SERVICE|roles/run.developer|$builder|deploys new revisions"
         "service $WORKER_SERVICE|roles/run.developer|$builder|deploys new revisions"

@@ -133,19 +133,20 @@ ensure_policies() {
 
 # Calls the API directly, because gcloud has no flag for logCheckFailures.
 ensure_uptime() {
-    local file=$ROOT/infra/monitoring/uptime.json mark present url method=POST
+    local file=$ROOT/infra/monitoring/uptime.json mark present url name host method=POST
     mark=$(settings_of "$(render_monitoring "$file")")
-    present=$(ask monitoring monitoring uptime list-configs --filter='userLabels.app=mediarun' --format='value(userLabels.settings,name)')
+    present=$(ask monitoring monitoring uptime list-configs --filter='userLabels.app=mediarun' --format='value(userLabels.settings,name,monitoredResource.labels.host)')
     ! in_place "${present%%$'\t'*}" "$mark" || return 0
     marked "$file" "$mark"
     url=v3/projects/$PROJECT/uptimeCheckConfigs
-    if [[ -n $present ]]; then
+    IFS=$'\t' read -r _ name host <<<"$present"
+    if [[ -n $name && $host == "$WEB_HOST" ]]; then
         method=PATCH
-        url=v3/${present#*$'\t'}
+        url=v3/$name
+    elif [[ -n $name ]]; then # the host cannot be changed
+        change monitoring uptime delete "$name"
     fi
-    CHANGES=$((CHANGES + 1))
-    say "+ $method $(api_url monitoring "$url") (infra/monitoring/uptime.json)"
-    ((DRY_RUN)) || rest "$method" "$(api_url monitoring "$url")" "@$SCRATCH/monitoring.json" >/dev/null
+    change_by_rest "$method" "$(api_url monitoring "$url")" "$SCRATCH/monitoring.json" infra/monitoring/uptime.json
 }
 
 ensure_dashboard() {

@@ -30,11 +30,23 @@ check_tools() {
     gcloud auth print-access-token --quiet >/dev/null 2>"$SCRATCH/err" || give_up "gcloud is not logged in (gcloud auth login)" "$SCRATCH/err"
 }
 
+# Asks for the number of the project. A person's login needs no API for that; a service account of a new project does, so it
+# is enabled first. In a dry run, which changes nothing, the number is then unknown.
 check_project() {
-    local found
-    [[ $PROJECT =~ ^[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] || die "--project must be a project id (6 to 30 lower-case letters, digits and hyphens), not '$PROJECT'"
-    found=$(google "project $PROJECT does not exist or you cannot access it (gcloud projects list)" projects describe "$PROJECT" \
-        --format='value(projectNumber,lifecycleState)')
+    local found what="project $PROJECT does not exist or you cannot access it (gcloud projects list)"
+    local describe=(projects describe "$PROJECT" --format='value(projectNumber,lifecycleState)')
+    if ! found=$(SETTLE_ATTEMPTS=0 google "$what" "${describe[@]}" 2>"$SCRATCH/said"); then
+        grep -qE "$SETTLING" "$SCRATCH/said" || {
+            cat "$SCRATCH/said" >&2
+            exit 1
+        }
+        if ((DRY_RUN)) && ! is_enabled cloudresourcemanager; then
+            NUMBER=PROJECT_NUMBER
+            return
+        fi
+        is_enabled cloudresourcemanager || enable cloudresourcemanager.googleapis.com
+        found=$(google "$what" "${describe[@]}")
+    fi
     NUMBER=${found%%[[:space:]]*}
     [[ $NUMBER =~ ^[0-9]+$ ]] || die "project $PROJECT has no number: $found"
     [[ $found == *ACTIVE* ]] || die "project $PROJECT is not active: ${found#*[[:space:]]}"
@@ -42,6 +54,10 @@ check_project() {
 
 check_permissions() {
     local list granted permission missing=()
+    [[ $NUMBER != PROJECT_NUMBER ]] || {
+        say "note: no API is enabled in $PROJECT, so a dry run cannot check the permissions"
+        return 0
+    }
     list=$(printf '"%s",' "${PERMISSIONS[@]}")
     granted=$(rest POST "$(api_url cloudresourcemanager "v1/projects/$PROJECT:testIamPermissions")" "{\"permissions\":[${list%,}]}")
     for permission in "${PERMISSIONS[@]}"; do
@@ -58,7 +74,19 @@ check_billing() {
         die "billing is disabled for $PROJECT: gcloud billing projects link $PROJECT --billing-account=… (gcloud billing accounts list)"
 }
 
-read_apis() { ENABLED_APIS=$(google "cannot list the enabled APIs" services list --enabled --format='value(config.name)'); }
+# The list of APIs needs none but Service Usage, which every project has.
+read_apis() {
+    ENABLED_APIS=$(google "project $PROJECT does not exist or you cannot see its APIs (gcloud projects list)" \
+        services list --enabled --format='value(config.name)')
+}
+
+is_enabled() { has_line "$ENABLED_APIS" "$1.googleapis.com"; }
+
+# enable NAME.googleapis.com…: they work everywhere some minutes later; until then calls are repeated.
+enable() {
+    change services enable "$@"
+    ((DRY_RUN)) || ENABLED_APIS+=$(printf '\n%s' "$@")
+}
 
 check_region() {
     local regions
@@ -68,20 +96,18 @@ check_region() {
 
 preflight() {
     check_tools
+    [[ $PROJECT =~ ^[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] || die "--project must be a project id (6 to 30 lower-case letters, digits and hyphens), not '$PROJECT'"
+    read_apis
     check_project
     check_billing
     check_permissions
-    read_apis
 }
 
 enable_apis() {
     local api missing=()
     for api in "${APIS[@]}"; do
-        has_line "$ENABLED_APIS" "$api.googleapis.com" || missing+=("$api.googleapis.com")
+        is_enabled "$api" || missing+=("$api.googleapis.com")
     done
-    if ((${#missing[@]})); then
-        change services enable "${missing[@]}"
-        ((DRY_RUN)) || ENABLED_APIS+=$(printf '\n%s' "${missing[@]}")
-    fi
+    ((${#missing[@]} == 0)) || enable "${missing[@]}"
     check_region
 }

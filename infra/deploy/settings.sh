@@ -25,17 +25,16 @@ APIS=(run pubsub storage sqladmin secretmanager artifactregistry cloudbuild clou
     cloudresourcemanager monitoring logging containeranalysis containerscanning)
 
 # The names that ${…} may have in infra/services and infra/monitoring.
-PLACEHOLDERS=(PROJECT BUCKET DATABASE TOPIC TOPIC_HIGH TOPIC_DELIVERIES SMTP_URL SMTP_USER MAIL_FROM PUBLIC_URL IMAGE SETTINGS
+PLACEHOLDERS=(PROJECT BUCKET DATABASE TOPIC TOPIC_HIGH TOPIC_DELIVERIES SMTP_URL SMTP_USER MAIL_FROM PUBLIC_URL IMAGE SETTINGS INVOKER_IAM_DISABLED
     WEB_SERVICE WORKER_SERVICE WEB_HOST SQL_INSTANCE TASKS_SUBSCRIPTION TASKS_HIGH_SUBSCRIPTION DELIVERIES_SUBSCRIPTION
     DEAD_LETTERS_SUBSCRIPTION)
 
 # Call it when the project number is known.
 derive_settings() {
-    BUCKET=${BUCKET:-$PROJECT-mediarun}
     KNOWN="project $PROJECT"$'\n' # the resources that existed before this run
     AGENT_MADE=0
     BUILD_BUCKET=$PROJECT-mediarun-build
-    DATABASE=$PROJECT:$REGION:$SQL_INSTANCE
+    DATABASE=$PROJECT:$DATABASE_REGION:$SQL_INSTANCE
     REGISTRY=$REGION-docker.pkg.dev/$PROJECT/$REPOSITORY
     TOPIC=$MR_TOPIC
     TOPIC_HIGH=$MR_TOPIC_HIGH
@@ -51,6 +50,7 @@ derive_settings() {
     WEB_HOST=${WEB_HOST%%/*}
     IMAGE=
     SETTINGS=
+    INVOKER_IAM_DISABLED=
 }
 
 # account NAME: prints the e-mail address of one of our service accounts.

@@ -27,14 +27,15 @@ def environment(port, directory):
     token = directory / "token"
     token.write_text("no-real-token\n", encoding="ascii")
     made = {name: value for name, value in os.environ.items()
-            if not name.startswith("CLOUDSDK_") and name.lower() not in ("no_proxy", "https_proxy", "project", "region", "bucket")}
+            if not name.startswith("CLOUDSDK_") and name.lower() not in ("no_proxy", "https_proxy", "project", "region", "bucket", "email", "branch", "repo")}
     made.update({f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{key}": f"http://{name}.googleapis.com/" for key, name in APIS.items()})
     made.update(PATH=PATH, CLOUDSDK_CONFIG=str(directory), CLOUDSDK_AUTH_ACCESS_TOKEN_FILE=str(token),
                 CLOUDSDK_CORE_DISABLE_USAGE_REPORTING="true", CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK="true",
                 CLOUDSDK_SURVEY_DISABLE_PROMPTS="true", CLOUDSDK_CORE_DISABLE_FILE_LOGGING="true",
                 CLOUDSDK_CORE_CHECK_GCE_METADATA="false", NO_GCE_CHECK="true", CLOUDSDK_PROXY_TYPE="http",
                 CLOUDSDK_PROXY_ADDRESS="127.0.0.1", CLOUDSDK_PROXY_PORT=str(port), http_proxy=f"http://127.0.0.1:{port}",
-                CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE="http://storage.googleapis.com/storage/v1/")
+                CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE="http://storage.googleapis.com/storage/v1/",
+                SETTLE_SECONDS="0")
     return made
 
 

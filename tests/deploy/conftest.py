@@ -21,8 +21,8 @@ OPTIONS = ("--email", "ops@example.com", "--repo", "someone/mediarun")
 def clone(original):
     """A project in the same state, with a recorder of its own."""
     made = recorder.Recorder()
-    made.store, made.policies, made.enabled, made.count = copy.deepcopy(
-        (original.store, original.policies, original.enabled, original.count))
+    made.store, made.policies, made.enabled, made.unsettled, made.count = copy.deepcopy(
+        (original.store, original.policies, original.enabled, original.unsettled, original.count))
     return made
 
 

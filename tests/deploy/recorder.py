@@ -15,20 +15,22 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 PROJECT, NUMBER, REGION = "demo-project", "123456789012", "us-central1"
 NOW = "2026-01-01T00:00:00Z"
+OF_GCLOUD = {"cloudresourcemanager.googleapis.com", "cloudbilling.googleapis.com"}
+FREE = {"cloudresourcemanager.googleapis.com", "iam.googleapis.com", "logging.googleapis.com", "monitoring.googleapis.com"}
 READS = re.compile(r":(getIamPolicy|testIamPermissions)$")
 
 
 class Refused(Exception):
     """An answer that is an error."""
 
-    def __init__(self, status, message, reason=""):
+    def __init__(self, status, message, reason="", details=()):
         super().__init__(message)
-        self.status, self.message = status, message
+        self.status, self.message, self.details = status, message, list(details)
         self.reason = reason or {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ALREADY_EXISTS",
                                  429: "RESOURCE_EXHAUSTED"}.get(status, "INTERNAL")
 
     def body(self):
-        return {"error": {"code": self.status, "status": self.reason, "message": self.message,
+        return {"error": {"code": self.status, "status": self.reason, "message": self.message, "details": self.details,
                           "errors": [{"reason": self.reason, "message": self.message}]}}
 
 
@@ -62,15 +64,25 @@ NAMING = [
     (r"/namespaces/\w[\w-]*/services$", lambda body, query: body["metadata"]["name"]),
 ]
 # Collections whose list is named otherwise than the path.
+# Fields that a PATCH cannot change.
+UNCHANGEABLE = [(r"/uptimeCheckConfigs/", "monitoredResource"), (r"^/sql/.*/instances/", "region")]
 LISTS = [(r"^/storage/|^/sql/|^/apis/", "items"), (r"/serviceAccounts$", "accounts")]
 
 
 class Recorder:
-    """`requests`: every request as {method, host, path, query, body, status, token}; `store`: what there is, by path."""
+    """
+    `requests`: every request as {method, host, path, query, body, status, token}; `store`: what there is, by path.
+
+    It starts as a new project does: no API is enabled but Service Usage, and calls to the others are refused. What is enabled is
+    refused for `settling` more calls. The caller is a service account of the project; with `is_person` a person, whose calls to the
+    APIs of `OF_GCLOUD` count as gcloud's own, unless they name the project as the one that pays.
+    """
 
     def __init__(self):
         self.requests, self.store, self.policies, self.failures = [], {}, {}, []
-        self.enabled = {"cloudresourcemanager.googleapis.com", "serviceusage.googleapis.com"}
+        self.enabled, self.unsettled, self.settling, self.is_person = {"serviceusage.googleapis.com"}, {}, 2, False
+        self.after = lambda request: None  # called with each request, when it is done
+        self.forbidden = 0  # so many calls of the services are refused, as before Google knows of a grant
         self.permissions_missing, self.billing, self.count, self.raw = set(), True, 0, b""
         self.lock = threading.Lock()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self))
@@ -82,9 +94,9 @@ class Recorder:
         self.server.shutdown()
         self.server.server_close()
 
-    def fail(self, method, pattern, status, message="injected"):
+    def fail(self, method, pattern, status, message="injected", when=lambda body: True):
         """From now on such requests are refused."""
-        self.failures.append((method, re.compile(pattern), status, message))
+        self.failures.append((method, re.compile(pattern), status, message, when))
 
     def mutations(self, since=0):
         return [r for r in self.requests[since:] if r["method"] not in ("GET", "HEAD") and not READS.search(r["path"])]
@@ -96,19 +108,36 @@ class Recorder:
     def paths_of(self, pattern):
         return [path for path in self.store if re.search(pattern, path)]
 
-    def answer(self, method, host, path, query, body, raw=b"", token=""):
+    def demand_api(self, host, payer):
+        """Refuses a call to an API that is not enabled, or not yet everywhere."""
+        api = re.sub(r"^[a-z]+-[a-z]+\d+-", "", host)
+        if api in OF_GCLOUD and self.is_person and not payer:
+            return
+        if self.unsettled.get(api, 0) > 0:
+            self.unsettled[api] -= 1
+        elif api in self.enabled:
+            return
+        raise Refused(403, f"{api} API has not been used in project {NUMBER} before or it is disabled. Enable it by visiting "
+                      f"https://console.developers.google.com/apis/api/{api}/overview?project={NUMBER} then retry. If you enabled "
+                      "this API recently, wait a few minutes for the action to propagate to our systems and retry.",
+                      details=[{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED",
+                                "domain": "googleapis.com", "metadata": {"service": api, "consumer": f"projects/{NUMBER}"}}])
+
+    def answer(self, method, host, path, query, body, raw=b"", headers=None):
         with self.lock:
             status, answer = 200, {}
             self.raw = raw
             try:
-                for wanted, pattern, code, message in self.failures:
-                    if method == wanted and pattern.search(path):
+                self.demand_api(host, headers.get("x-goog-user-project"))
+                for wanted, pattern, code, message, when in self.failures:
+                    if method == wanted and pattern.search(path) and when(body):
                         raise Refused(code, message)
                 answer = self.route(method, path, query, json.loads(json.dumps(body)) if isinstance(body, dict) else {})
             except Refused as refused:
                 status, answer = refused.status, refused.body()
             self.requests.append({"method": method, "host": host, "path": path, "query": query, "body": body, "status": status,
-                                  "token": token})
+                                  "token": headers.get("Authorization", "")})
+            self.after(self.requests[-1])
             return status, answer
 
     def route(self, method, path, query, body):
@@ -144,6 +173,9 @@ class Recorder:
         if path not in self.store:
             raise Refused(404, f"Resource not found: {path}")
         changed = body.get("subscription", body) if path.endswith("subscriptions/" + last(path)) else body
+        fixed = next((field for pattern, field in UNCHANGEABLE if re.search(pattern, path)), None)
+        if fixed and changed.get(fixed, self.store[path].get(fixed)) != self.store[path].get(fixed):
+            raise Refused(400, f"Field {fixed} cannot be changed")
         return self.keep(path, {**self.store[path], **changed})
 
     def delete(self, path, *_):
@@ -249,7 +281,13 @@ def services_of(cloud, *_):
 
 
 def enable(cloud, found, path, query, body):
-    cloud.enabled |= set(body.get("serviceIds", [])) or {last(path).split(":")[0]}
+    """Most APIs need billing."""
+    wanted = set(body.get("serviceIds", [])) or {last(path).split(":")[0]}
+    if not cloud.billing and wanted - FREE:
+        raise Refused(400, f"Billing account for project '{NUMBER}' is not found. Billing must be enabled for activation of service(s) "
+                      f"'{','.join(sorted(wanted - FREE))}' to proceed.", "FAILED_PRECONDITION")
+    cloud.unsettled.update({api: cloud.settling for api in wanted - cloud.enabled})
+    cloud.enabled |= wanted
     return done()
 
 
@@ -365,10 +403,11 @@ def handler_of(cloud):
                 body = f"{len(raw)} bytes"
             path = unquote(url.path)
             if host.endswith(".run.app"):
-                status, answer = 200, {"status": "healthy"}
+                status, answer = (403, {}) if cloud.forbidden > 0 else (200, {"status": "healthy"})
+                cloud.forbidden -= 1
             else:
                 status, answer = cloud.answer(self.command, host, path, dict(parse_qsl(url.query)), body, raw,
-                                              self.headers.get("Authorization", ""))
+                                              self.headers)
             self.reply(status, json.dumps(answer).encode())
 
         def reply(self, status, data):
