@@ -23,6 +23,10 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$ROOT/infra/deploy/preflight.sh"
 # shellcheck source=infra/deploy/identity.sh
 . "$ROOT/infra/deploy/identity.sh"
+# shellcheck source=infra/deploy/audit.sh
+. "$ROOT/infra/deploy/audit.sh"
+# shellcheck source=infra/deploy/encryption.sh
+. "$ROOT/infra/deploy/encryption.sh"
 # shellcheck source=infra/deploy/storage.sh
 . "$ROOT/infra/deploy/storage.sh"
 # shellcheck source=infra/deploy/pubsub.sh
@@ -62,6 +66,11 @@ an empty one, such as --public-url=, sets the default again.
                            connectors reach, deleted files kept for 7 days, one instance of each service always on;
                            --no-production takes it back, but for the window and the connectors
 
+  --audit-logs             log who reads and writes files, database and secrets (Cloud Audit Logs, charged by volume)
+  --vpc-subnet NET/SUBNET  all outgoing connections of both services go through this subnet of the region, with its firewall and NAT
+  --kms-key KEY            key of Cloud KMS (projects/…/cryptoKeys/…) that encrypts database, files, queues, images and services; only
+                           for a new deployment, as Google cannot encrypt an existing database anew
+
 For this run only:
   --force                  apply all settings again; overwrites manual changes
   --yes                    no question before a smaller database, another bucket or another region
@@ -75,16 +84,17 @@ USAGE
 
 # The options that take a value, and the variable of each.
 declare -A OPTIONS=([--project]=PROJECT [--region]=REGION [--email]=EMAIL [--page]=PAGE [--budget]=BUDGET [--repo]=REPO [--branch]=BRANCH [--public-url]=PUBLIC_URL
-    [--bucket]=BUCKET [--db-tier]=DATABASE_TIER [--db-availability]=DATABASE_AVAILABILITY [--max-connections]=MAX_CONNECTIONS)
+    [--bucket]=BUCKET [--db-tier]=DATABASE_TIER [--db-availability]=DATABASE_AVAILABILITY [--max-connections]=MAX_CONNECTIONS
+    [--vpc-subnet]=VPC_SUBNET [--kms-key]=KMS_KEY)
 declare -A SWITCHES=([--build]=BUILD [--dry-run]=DRY_RUN [--destroy]=DESTROY [--force]=FORCE [--yes]=YES [--unlock]=UNLOCK
     [--allow-older]=ALLOW_OLDER)
 # Switches that are kept, and can be switched off by --no-….
-declare -A KEPT_SWITCHES=([--production]=PRODUCTION)
+declare -A KEPT_SWITCHES=([--production]=PRODUCTION [--audit-logs]=AUDIT_LOGS)
 # Variables that are kept in the project, their environment variable if it has another name, and their defaults.
 mapfile -t KEPT < <(printf '%s\n' "${OPTIONS[@]}" "${KEPT_SWITCHES[@]}" SMTP_URL SMTP_USER MAIL_FROM DATABASE_REGION | grep -vx PROJECT)
 declare -A ENVIRONMENT=([DATABASE_TIER]=DB_TIER [DATABASE_AVAILABILITY]=DB_AVAILABILITY)
 declare -A DEFAULTS=([REGION]=us-central1 [BRANCH]=main [DATABASE_TIER]=db-custom-1-3840 [DATABASE_AVAILABILITY]=zonal
-    [MAX_CONNECTIONS]=200 [PRODUCTION]=0)
+    [MAX_CONNECTIONS]=200 [PRODUCTION]=0 [AUDIT_LOGS]=0)
 declare -A GIVEN=() # variable → 1 if this run was given it
 
 read_environment() {
@@ -133,8 +143,14 @@ check_options() {
     [[ -z $REGION || $REGION =~ ^[a-z]+-[a-z]+[0-9]+$ ]] || die "--region must be a region such as us-central1, not '$REGION'"
     [[ $DATABASE_AVAILABILITY =~ ^(zonal|regional|)$ ]] || die "--db-availability must be zonal or regional, not '$DATABASE_AVAILABILITY'"
     [[ -z $MAX_CONNECTIONS ]] || is_number "$MAX_CONNECTIONS" 25 10000 || die "--max-connections must be a whole number from 25 to 10000, not '$MAX_CONNECTIONS'"
-    [[ $PRODUCTION =~ ^[01]?$ ]] || die "PRODUCTION must be 0 or 1, not '$PRODUCTION'"
     check_alert_options
+    [[ -z $VPC_SUBNET || $VPC_SUBNET =~ ^[a-z0-9-]+/[a-z0-9-]+$ ]] || die "--vpc-subnet must be NETWORK/SUBNET, not '$VPC_SUBNET'"
+    [[ -z $KMS_KEY || $KMS_KEY =~ ^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$ ]] ||
+        die "--kms-key must be projects/…/locations/…/keyRings/…/cryptoKeys/…, not '$KMS_KEY'"
+    local name
+    for name in "${KEPT_SWITCHES[@]}"; do
+        [[ ${!name} =~ ^[01]?$ ]] || die "$name must be 0 or 1, not '${!name}'"
+    done
     [[ -z $PUBLIC_URL || $PUBLIC_URL == https://* ]] || die "--public-url must start with https://, not '$PUBLIC_URL'"
 }
 
@@ -149,6 +165,7 @@ deploy() {
     derive_alerts
     enable_apis
     store_settings
+    ensure_key
     ensure_accounts
     ensure_buckets
     ensure_metrics
@@ -158,6 +175,7 @@ deploy() {
     declare_kinds
     declare_grants
     ensure_grants "${GRANTS[@]}"
+    ensure_audit_logs
     ensure_instance
     ensure_database
     ensure_logins

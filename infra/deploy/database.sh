@@ -32,7 +32,7 @@ ensure_instance() {
         change sql instances create "$SQL_INSTANCE" --region="$DATABASE_REGION" --database-version=POSTGRES_16 --edition=enterprise \
             "${options[@]}" --storage-type=SSD --storage-size=10GB --storage-auto-increase --backup-start-time=03:00 \
             --enable-point-in-time-recovery --retained-backups-count=14 --retained-transaction-log-days=7 \
-            --ssl-mode=ENCRYPTED_ONLY --deletion-protection
+            --ssl-mode=ENCRYPTED_ONLY --deletion-protection ${KMS_KEY:+"--disk-encryption-key=$KMS_KEY"}
     elif ! in_place "$tier|$availability|$(flag_value "$flags" max_connections)|$state" "$wanted"; then
         change sql instances patch "$SQL_INSTANCE" "${options[@]}"
     fi

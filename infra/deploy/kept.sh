@@ -126,6 +126,8 @@ changed() { [[ -n ${FORMER[$1]:-} && ${!1} != "${FORMER[$1]}" ]]; }
 # Asks before a change that can lose capacity or leaves something behind. Without a terminal it needs --yes.
 confirm_settings() {
     local typed reasons=()
+    [[ -z ${FORMER[REGION]:-} || $KMS_KEY == "${FORMER[KMS_KEY]:-}" ]] ||
+        die "--kms-key cannot be changed: the database keeps the key that it was created with; deploy to a new project and move the data"
     ! changed REGION || reasons+=("--region $REGION: services, images, sweep and trigger are created there; those in ${FORMER[REGION]} stay until you delete them, bucket and database stay where they are")
     ! changed BUCKET || reasons+=("--bucket $BUCKET: inputs and results in ${FORMER[BUCKET]} are no longer found")
     if changed DATABASE_TIER && is_smaller "$DATABASE_TIER" "${FORMER[DATABASE_TIER]}"; then

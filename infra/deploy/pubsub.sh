@@ -8,7 +8,7 @@ ensure_topics() {
     for topic in "${MR_QUEUES[@]}" "$MR_TOPIC_DEAD"; do
         has_line "$present" "$topic" || missing+=("$topic")
     done
-    ((${#missing[@]} == 0)) || change pubsub topics create "${missing[@]}" --labels=app=mediarun
+    ((${#missing[@]} == 0)) || change pubsub topics create "${missing[@]}" --labels=app=mediarun ${KMS_KEY:+"--topic-encryption-key=$KMS_KEY"}
 }
 
 # ensure_subscription NAME TOPIC URL AUDIENCE ACCOUNT [FLAG…]

@@ -8,6 +8,8 @@ render_service() {
     local source=$SCRATCH/source.yaml
     cp "$ROOT/infra/services/$1.yaml" "$source"
     [[ -z $SMTP_URL ]] || sed -i 's/#mail: //' "$source"
+    [[ -z $VPC_SUBNET ]] || sed -i 's/#vpc: //' "$source"
+    [[ -z $KMS_KEY ]] || sed -i 's/#kms: //' "$source"
     ((!PRODUCTION)) || sed -i 's/minScale: "0"/minScale: "1"/' "$source"
     IMAGE=
     SETTINGS=

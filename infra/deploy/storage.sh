@@ -14,7 +14,7 @@ ensure_bucket() {
     if ! grep -q "^$1"$'\t' <<<"$BUCKET_MARKS"; then
         # Only an update can set labels, CORS and lifecycle.
         change storage buckets create "gs://$1" --location="$REGION" --uniform-bucket-level-access --public-access-prevention \
-            --soft-delete-duration=0
+            --soft-delete-duration=0 ${KMS_KEY:+"--default-encryption-key=$KMS_KEY"}
     fi
     in_place "$(field_of "$BUCKET_MARKS" "$1")" "$mark" || change storage buckets update "gs://$1" "${flags[@]}" --update-labels="app=mediarun,settings=$mark"
 }

@@ -1,6 +1,5 @@
 """What the tests of infra/deploy.sh share: one project, set up once, and copies of it to spoil."""
 
-import copy
 import os
 import shutil
 import types
@@ -10,20 +9,15 @@ import pytest
 pytest.register_assert_rewrite("resources")
 
 import cloud
+import interrupted
 import recorder
 import warm_gcloud
+from recorder import clone
 
 # Its own script runs it: tests/deploy/images.sh, which makes the images first.
 collect_ignore = [] if os.environ.get("IMAGE_STORE") else ["test_images.py"]
-OPTIONS = ("--email", "ops@example.com", "--repo", "someone/mediarun")
-
-
-def clone(original):
-    """A project in the same state, with a recorder of its own."""
-    made = recorder.Recorder()
-    made.store, made.policies, made.enabled, made.unsettled, made.count = copy.deepcopy(
-        (original.store, original.policies, original.enabled, original.unsettled, original.count))
-    return made
+OPTIONS = ("--email", "ops@example.com", "--repo", "someone/mediarun", "--db-tier=db-custom-2-7680", "--db-availability=regional",
+           "--max-connections=400", "--bucket=demo-files", "--public-url=https://convert.example.com")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,16 +44,23 @@ def gcloud(tmp_path_factory):
 @pytest.fixture(scope="session")
 def world(gcloud):
     """
-    An empty project, deployed to: broken, where Cloud SQL fails in the middle; first, which goes on from there; second, which
-    has nothing to do. `at` is how many requests there had been before each.
+    An empty project, deployed to. Runs are killed after some changes; broken, where Cloud SQL fails in the middle, goes on from
+    there, and so do another that is killed late, and first, which ends. second is without options, and has nothing to do. `at` is
+    how many requests there had been before each.
     """
     made = recorder.Recorder()
+    for at in (4, 9):
+        made = interrupted.killed(made, gcloud, at, *OPTIONS)
     made.fail("POST", r"/instances/mediarun/users$", 500)
-    runs = types.SimpleNamespace(cloud=made, at={})
-    for name in ("broken", "first", "second"):
+    runs = types.SimpleNamespace(at={})
+    for name, options in (("broken", OPTIONS), ("late", OPTIONS), ("first", OPTIONS), ("second", ())):
         runs.at[name] = len(made.requests)
-        setattr(runs, name, cloud.deploy(made, gcloud, *OPTIONS))
+        if name == "late":
+            made = interrupted.killed(made, gcloud, 21, *OPTIONS)
+        else:
+            setattr(runs, name, cloud.deploy(made, gcloud, *options))
         made.failures.clear()
+    runs.cloud = made
     yield runs
     made.close()
 

@@ -6,6 +6,7 @@ from that plain rule between the APIs: how a resource gets its name, and the wor
 """
 
 import base64
+import copy
 import hashlib
 import http.server
 import json
@@ -101,6 +102,10 @@ class Recorder:
     def mutations(self, since=0):
         return [r for r in self.requests[since:] if r["method"] not in ("GET", "HEAD") and not READS.search(r["path"])]
 
+    def changes(self, since=0):
+        """The mutations without those of the lock, which each run with a change has."""
+        return [r for r in self.mutations(since) if "mediarun-deploy-lock" not in r["path"] + r["query"].get("secretId", "")]
+
     def paths(self, pattern):
         """What is stored below such paths, by the last part of the path."""
         return {last(path): self.store[path] for path in self.paths_of(pattern)}
@@ -194,6 +199,14 @@ class Recorder:
         self.store[path] = value
         answer = next((wrap(path, value) for pattern, wrap in WRAPPED if re.search(pattern, path)), value)
         return answer
+
+
+def clone(original):
+    """A project in the same state, with a recorder of its own."""
+    made = Recorder()
+    made.store, made.policies, made.enabled, made.unsettled, made.count = copy.deepcopy(
+        (original.store, original.policies, original.enabled, original.unsettled, original.count))
+    return made
 
 
 # What an API adds to what it is given.
@@ -296,7 +309,10 @@ def get_policy(cloud, found, path, *_):
 
 
 def set_policy(cloud, found, path, query, body):
-    cloud.policies[resource_of_policy(path)] = {**body.get("policy", body), "etag": "BwY="}
+    given = body.get("policy", body)
+    if "updateMask" in body:
+        given = {**get_policy(cloud, found, path), **{key: given[key] for key in body["updateMask"].split(",")}}
+    cloud.policies[resource_of_policy(path)] = {**given, "etag": "BwY="}
     return cloud.policies[resource_of_policy(path)]
 
 

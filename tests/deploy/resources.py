@@ -9,6 +9,7 @@ WEB, WORKER, PUSHER, SCHEDULER, BUILDER = (f"mediarun-{name}@{PROJECT}.iam.gserv
                                            for name in ("web", "worker", "pusher", "scheduler", "builder"))
 AGENT = f"service-{NUMBER}@gcp-sa-pubsub.iam.gserviceaccount.com"
 WEB_URL, WORKER_URL = "http://mediarun-web-uc.a.run.app", "http://mediarun-worker-uc.a.run.app"
+BUCKET, PUBLIC_HOST = "demo-files", "convert.example.com"  # of conftest.OPTIONS
 LANES = ("mediarun-tasks", "mediarun-tasks-high", "mediarun-deliveries")
 PROJECTS = f"projects/{PROJECT}"
 

@@ -12,7 +12,8 @@ from resources import lines
 
 
 def test_what_is_missing_beforehand(empty, gcloud):
-    """Each in one line; nothing is made."""
+    """Each in one line; nothing is made. The caller is a person, who needs no API for these questions."""
+    empty.is_person = True
     empty.permissions_missing = {"run.services.create", "pubsub.topics.create"}
     run = programs.deploy(empty, gcloud)
     assert re.fullmatch(r"error: missing permissions on demo-project: pubsub\.topics\.create run\.services\.create — .*", lines(run)[-1])
@@ -23,8 +24,40 @@ def test_what_is_missing_beforehand(empty, gcloud):
     assert empty.mutations() == []
 
 
+def test_no_billing(empty, gcloud):
+    """A service account of the project cannot ask; Google says so when an API is enabled that costs something."""
+    empty.billing = False
+    run = programs.deploy(empty, gcloud)
+    assert re.match(r"error: failed: gcloud services enable .*Billing must be enabled.* — link a billing account", lines(run)[-1])
+    assert empty.store == {} and empty.enabled == {"serviceusage.googleapis.com", "cloudresourcemanager.googleapis.com"}
+
+
+# The command and what Google said → what there is to do.
+HINTS = [
+    ("failed: gcloud pubsub topics create", "403 Cloud Pub/Sub API has not been used in project 1 before or it is disabled. SERVICE_DISABLED",
+     "gcloud services enable"),
+    ("failed: gcloud sql instances create", "403 PERMISSION_DENIED: the caller does not have permission", "ask an owner"),
+    ("failed: gcloud sql instances create", "FAILED_PRECONDITION: Constraint constraints/gcp.resourceLocations violated", "administrator of the organization"),
+    ("failed: gcloud run services replace", "Operation denied by org policy: run.allowedIngress", "administrator of the organization"),
+    ("failed: gcloud builds submit", "FAILED_PRECONDITION: due to quota restrictions, cannot run builds in this region", "another --region"),
+    ("failed: gcloud sql instances create", "403 Quota exceeded for quota metric 'CPUs'", "raise it"),
+    ("failed: gcloud topics create", "429 Quota exceeded for quota metric 'Writes' and limit 'Writes per minute'", "wait a minute"),
+    ("failed: gcloud run services replace", "503 UNAVAILABLE", "a failure at Google"),
+    ("failed: gcloud storage buckets create", "409 the bucket exists", "another one with --bucket"),
+]
+
+
+@pytest.mark.parametrize("what,said,todo", HINTS)
+def test_hints(tmp_path, what, said, todo):
+    (tmp_path / "said").write_text(f"WARNING: noise\nERROR: (gcloud) {said}\n", encoding="utf-8")
+    script = '. "$0/infra/local/lib/common.sh"; . "$0/infra/deploy/gcloud.sh"; give_up "$1" "$2/said"'
+    run = subprocess.run(["bash", "-c", script, programs.ROOT, what, tmp_path], text=True, capture_output=True, check=False)
+    assert run.returncode == 1 and len(lines(run)) == 1 and "noise" not in run.stderr
+    assert run.stderr.startswith(f"error: {what}: ") and todo in run.stderr.split(" — ")[-1]
+
+
 def test_a_region_that_is_none(empty, gcloud):
-    empty.enabled |= {"run.googleapis.com"}
+    empty.enabled |= {"run.googleapis.com", "cloudresourcemanager.googleapis.com"}
     run = programs.deploy(empty, gcloud, "--region", "mars-north1", "--dry-run")
     assert lines(run)[-1].startswith("error: --region 'mars-north1' is not a region of Cloud Run: choose one of us-central1 europe-west1")
 
@@ -82,5 +115,5 @@ def test_numbers_that_do_not_fit(tmp_path, tree, name, old, new, said):
     text = file.read_text("utf-8")
     assert text.count(old) == 1
     file.write_text(text.replace(old, new), encoding="utf-8")
-    run = without_gcloud(tmp_path, tree, "--project", PROJECT)
+    run = without_gcloud(tmp_path, tree, "--project", PROJECT, "--max-connections=200")
     assert run.returncode == 1 and len(lines(run)) == 1 and re.search(said, run.stderr), run.stderr

@@ -7,9 +7,9 @@ import re
 import pytest
 
 import cloud as programs
-from conftest import OPTIONS, clone
-from recorder import PROJECT
-from resources import LANES, PROJECTS, PUSHER, assert_fields, files_of, lines
+from conftest import OPTIONS
+from recorder import PROJECT, clone
+from resources import BUCKET, LANES, PROJECTS, PUSHER, assert_fields, files_of, lines
 
 
 def test_a_dry_run_of_an_empty_project(empty, gcloud):
@@ -33,6 +33,8 @@ def forced(world, gcloud):
     made = clone(world.cloud)
     subscription = made.paths(r"/mediarun-tasks-worker$")["mediarun-tasks-worker"]
     subscription.update(ackDeadlineSeconds=10, pushConfig={})
+    by_hand = {"name": "work_mem", "value": "65536"}
+    made.paths(r"/instances/mediarun$")["mediarun"]["settings"]["databaseFlags"].insert(0, by_hand)
     made.run = programs.deploy(made, gcloud, *OPTIONS, "--force", "--db-tier=db-custom-4-15360", settings=MAIL)
     yield made
     made.close()
@@ -41,23 +43,24 @@ def forced(world, gcloud):
 def test_force_sets_everything_anew(forced):
     assert forced.run.returncode == 0, forced.run.stderr
     changed = {}
-    for request in forced.mutations():
+    for request in forced.changes():
         parts = request["path"].split("/")
         changed.setdefault(f"{request['method']} {parts[-2]}", []).append(parts[-1])
     for names in changed.values():
         names.sort()
     assert changed.pop("PATCH alertPolicies") and changed.pop("PATCH uptimeCheckConfigs") and changed.pop("PATCH dashboards")
     assert changed == {
-        "PATCH b": [f"{PROJECT}-mediarun", f"{PROJECT}-mediarun-build"], "PUT metrics": sorted(files_of("metrics")),
+        "PATCH b": [BUCKET, f"{PROJECT}-mediarun-build"], "PUT metrics": sorted(files_of("metrics")),
         "PATCH subscriptions": sorted(["mediarun-dead-letters-web", *(f"{lane}-worker" for lane in LANES)]),
         "PATCH instances": ["mediarun"], "PUT services": ["mediarun-web", "mediarun-worker"], "PATCH jobs": ["mediarun-sweep"],
-        f"POST {PROJECT}": ["secrets"],
+        f"POST {PROJECT}": ["secrets"], "PATCH secrets": ["mediarun-settings"],
         "POST secrets": ["mediarun-smtp-password:addVersion", "mediarun-smtp-password:setIamPolicy"]}
     assert len(forced.paths(r"/alertPolicies/")) == len(files_of("policies"))
     assert_fields(forced.paths(r"/subscriptions/")["mediarun-tasks-worker"], {
         "ackDeadlineSeconds": 600, "pushConfig.oidcToken.serviceAccountEmail": PUSHER})
     assert_fields(forced.paths(r"/instances/mediarun$")["mediarun"], {
-        "settings.tier": "db-custom-4-15360", "settings.databaseFlags": [{"name": "max_connections", "value": "200"}]})
+        "settings.tier": "db-custom-4-15360", "settings.availabilityType": "REGIONAL",
+        "settings.databaseFlags": [{"name": "work_mem", "value": "65536"}, {"name": "max_connections", "value": "400"}]})
 
 
 def test_mail(world, forced):
@@ -74,7 +77,7 @@ def test_mail(world, forced):
 # What is missing, and what Google answers when it is to be made → what the one line says.
 REFUSALS = [
     (r"/serviceAccounts/mediarun-web@", "POST", r"/serviceAccounts$", 403, r"service-accounts create.*ask an owner"),
-    (r"^/storage/v1/b/demo-project-mediarun$", "POST", r"/storage/v1/b$", 409, r"buckets create.*another one with --bucket"),
+    (r"^/storage/v1/b/demo-files$", "POST", r"/storage/v1/b$", 409, r"buckets create.*another one with --bucket"),
     (r"/topics/mediarun-tasks$", "PUT", r"/topics/mediarun-tasks$", 429, r"topics create.*a quota is used up"),
 ]
 

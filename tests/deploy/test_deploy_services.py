@@ -2,8 +2,8 @@
 
 import pytest
 
-from recorder import NUMBER, PROJECT, REGION
-from resources import AGENT, BUILDER, LANES, PROJECTS, PUSHER, SCHEDULER, WEB, WORKER, assert_fields, one
+from recorder import PROJECT, REGION
+from resources import AGENT, BUCKET, BUILDER, LANES, PROJECTS, PUBLIC_HOST, PUSHER, SCHEDULER, WEB, WORKER, assert_fields, one
 
 
 ANNOTATIONS = {
@@ -11,13 +11,14 @@ ANNOTATIONS = {
     "run.googleapis.com/cloudsql-instances": f"{PROJECT}:{REGION}:mediarun", "autoscaling.knative.dev/minScale": "0"}
 SERVICES = {
     "web": {
-        "service": {"run.googleapis.com/ingress": "all", "run.googleapis.com/custom-audiences": '["mediarun-web"]'},
+        "service": {"run.googleapis.com/ingress": "all", "run.googleapis.com/invoker-iam-disabled": "true",
+                    "run.googleapis.com/custom-audiences": '["mediarun-web"]'},
         "template": {**ANNOTATIONS, "autoscaling.knative.dev/maxScale": "6", "run.googleapis.com/cpu-throttling": "true"},
         "spec": {"containerConcurrency": 1000, "timeoutSeconds": 3600, "serviceAccountName": WEB},
         "container": {"resources.limits": {"cpu": "1", "memory": "512Mi"}, "startupProbe.httpGet.path": "/api-health",
                       "livenessProbe.httpGet.path": "/alive", "ports.0.containerPort": 8080},
-        "env": {"BUCKET": f"{PROJECT}-mediarun", "GOOGLE_CLOUD_PROJECT": PROJECT, "PUSH_AUTH": "oidc", "PUSH_AUDIENCE": "mediarun-web",
-                "PUSH_SERVICE_ACCOUNT": SCHEDULER, "PUBLIC_URL": f"https://mediarun-web-{NUMBER}.{REGION}.run.app"},
+        "env": {"BUCKET": BUCKET, "GOOGLE_CLOUD_PROJECT": PROJECT, "PUSH_AUTH": "oidc", "PUSH_AUDIENCE": "mediarun-web",
+                "PUSH_SERVICE_ACCOUNT": SCHEDULER, "PUBLIC_URL": f"https://{PUBLIC_HOST}"},
         "secrets": {"DATABASE_URL": "mediarun-database-url-web", "MIGRATION_DATABASE_URL": "mediarun-database-url", "JWT_SECRET": "mediarun-jwt-secret"}},
     "worker": {
         "service": {"run.googleapis.com/ingress": "internal", "run.googleapis.com/custom-audiences": '["mediarun-worker"]'},
@@ -25,7 +26,7 @@ SERVICES = {
         "spec": {"containerConcurrency": 8, "timeoutSeconds": 3600, "serviceAccountName": WORKER},
         "container": {"resources.limits": {"cpu": "2", "memory": "4Gi"}, "startupProbe.httpGet.path": "/alive",
                       "livenessProbe.httpGet.path": "/alive", "ports.0.containerPort": 8080},
-        "env": {"BUCKET": f"{PROJECT}-mediarun", "GOOGLE_CLOUD_PROJECT": PROJECT, "PUSH_AUTH": "iam", "PUSH_AUDIENCE": "mediarun-worker",
+        "env": {"BUCKET": BUCKET, "GOOGLE_CLOUD_PROJECT": PROJECT, "PUSH_AUTH": "iam", "PUSH_AUDIENCE": "mediarun-worker",
                 "PUSH_SERVICE_ACCOUNT": PUSHER},
         "secrets": {"DATABASE_URL": "mediarun-database-url-worker"}},
 }
@@ -61,7 +62,7 @@ def test_probes_keep_the_limits(world, name):
 
 # Exactly these roles, nothing else.
 def member(email):
-    return email if email == "allUsers" else f"serviceAccount:{email}"
+    return f"serviceAccount:{email}"
 
 
 SERVICE_OF = f"{PROJECTS}/locations/{REGION}/services/mediarun-"
@@ -86,7 +87,6 @@ GRANTS = {
     (f"{PROJECTS}/topics/mediarun-tasks-high", "roles/pubsub.publisher"): {WEB, WORKER},
     (f"{PROJECTS}/topics/mediarun-deliveries", "roles/pubsub.publisher"): {WEB, WORKER},
     (f"{PROJECTS}/topics/mediarun-dead-letters", "roles/pubsub.publisher"): {AGENT},
-    (SERVICE_OF + "web", "roles/run.invoker"): {"allUsers"},
     (SERVICE_OF + "worker", "roles/run.invoker"): {PUSHER},
     (SERVICE_OF + "web", "roles/run.developer"): {BUILDER},
     (SERVICE_OF + "worker", "roles/run.developer"): {BUILDER},
