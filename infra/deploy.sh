@@ -68,8 +68,8 @@ an empty one, such as --public-url=, sets the default again.
 
   --audit-logs             log who reads and writes files, database and secrets (Cloud Audit Logs, charged by volume)
   --vpc-subnet NET/SUBNET  all outgoing connections of both services go through this subnet of the region, with its firewall and NAT
-  --kms-key KEY            key of Cloud KMS (projects/…/cryptoKeys/…) that encrypts database, files, queues, images and services; only
-                           for a new deployment, as Google cannot encrypt an existing database anew
+  --kms-key KEY            key of Cloud KMS (projects/…/cryptoKeys/…) that encrypts database, files, queues, images and services;
+                           for a new deployment only, because a database keeps the key that it was created with
 
 For this run only:
   --force                  apply all settings again; overwrites manual changes

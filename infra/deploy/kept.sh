@@ -6,7 +6,7 @@
 
 SECRET_SETTINGS=mediarun-settings
 STORED=
-SETTINGS_READ=0
+SETTINGS_READ=0 # whether STORED has been read
 declare -A FORMER=() # variable → what the deployment had
 
 key_of() {
@@ -48,7 +48,7 @@ adopt_settings() {
     found=$(ask sqladmin sql instances list --filter="name=$SQL_INSTANCE" \
         --format='value[separator="|"](region,settings.tier,settings.availabilityType,settings.databaseFlags)')
     [[ -n $found ]] || return 0
-    IFS='|' read -r FORMER[REGION] FORMER[DATABASE_TIER] value found <<<"$found"
+    IFS='|' read -r 'FORMER[REGION]' 'FORMER[DATABASE_TIER]' value found <<<"$found"
     FORMER[DATABASE_AVAILABILITY]=${value,,}
     FORMER[DATABASE_REGION]=${FORMER[REGION]}
     FORMER[MAX_CONNECTIONS]=$(flag_value "$found" max_connections)
@@ -66,6 +66,7 @@ adopt_settings() {
 keep_settings() {
     local name turned=0
     STORED=$(read_settings)
+    # shellcheck disable=SC2034 # lock.sh uses it
     SETTINGS_READ=1
     if [[ -n $STORED ]]; then
         parse_settings

@@ -13,6 +13,7 @@ APIS = {"RUN": "run", "PUBSUB": "pubsub", "MONITORING": "monitoring", "SECRETMAN
         "CLOUDRESOURCEMANAGER": "cloudresourcemanager", "SERVICEUSAGE": "serviceusage", "CLOUDBUILD": "cloudbuild",
         "CLOUDBILLING": "cloudbilling", "BILLINGBUDGETS": "billingbudgets"}
 PATH = os.environ["PATH"]  # conftest.py puts a gcloud before it that starts faster
+MEMORY = {}  # and sets this, which makes it remember what it has read
 
 
 def missing():
@@ -35,7 +36,7 @@ def environment(port, directory):
                 CLOUDSDK_CORE_CHECK_GCE_METADATA="false", NO_GCE_CHECK="true", CLOUDSDK_PROXY_TYPE="http",
                 CLOUDSDK_PROXY_ADDRESS="127.0.0.1", CLOUDSDK_PROXY_PORT=str(port), http_proxy=f"http://127.0.0.1:{port}",
                 CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE="http://storage.googleapis.com/storage/v1/",
-                SETTLE_SECONDS="0")
+                SETTLE_SECONDS="0", **MEMORY)
     return made
 
 

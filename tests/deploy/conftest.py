@@ -10,6 +10,7 @@ pytest.register_assert_rewrite("resources")
 
 import cloud
 import interrupted
+import memory
 import recorder
 import warm_gcloud
 from recorder import clone
@@ -29,7 +30,10 @@ def warm(tmp_path_factory):
     directory = tmp_path_factory.mktemp("warm")
     server = warm_gcloud.WarmGcloud(directory, cloud.environment(0, directory / "configuration"))
     cloud.PATH = f"{directory}:{cloud.PATH}"
+    remembered = memory.Memory()
+    cloud.MEMORY = {"GCLOUD_MEMORY": str(remembered.port)}
     yield
+    remembered.close()
     server.stop()
 
 

@@ -79,6 +79,8 @@ class Recorder:
     APIs of `OF_GCLOUD` count as gcloud's own, unless they name the project as the one that pays.
     """
 
+    running = {}  # by the port, as text
+
     def __init__(self):
         self.requests, self.store, self.policies, self.failures = [], {}, {}, []
         self.enabled, self.unsettled, self.settling, self.is_person = {"serviceusage.googleapis.com"}, {}, 2, False
@@ -88,10 +90,13 @@ class Recorder:
         self.lock = threading.Lock()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self))
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # a client that was killed
         self.port = self.server.server_address[1]
+        Recorder.running[str(self.port)] = self
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):
+        Recorder.running.pop(str(self.port), None)
         self.server.shutdown()
         self.server.server_close()
 

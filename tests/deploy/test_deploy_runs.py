@@ -12,14 +12,21 @@ from recorder import PROJECT, clone
 from resources import BUCKET, LANES, PROJECTS, PUSHER, assert_fields, files_of, lines
 
 
+KEY = "projects/keys/locations/us-central1/keyRings/ring/cryptoKeys/mediarun"
+
+
 def test_a_dry_run_of_an_empty_project(empty, gcloud):
-    run = programs.deploy(empty, gcloud, "--dry-run", *OPTIONS)
+    run = programs.deploy(empty, gcloud, "--dry-run", *OPTIONS, f"--kms-key={KEY}")
     assert run.returncode == 0, run.stderr
     assert empty.mutations() == [] and run.stdout == ""
     shown = [line.removeprefix(f"+ gcloud --project={PROJECT} ") for line in lines(run) if line.startswith("+ ")]
     for start in ("services enable", "iam service-accounts create", "storage buckets create", "sql instances create", "builds submit",
                   "run services replace", "pubsub subscriptions create", "scheduler jobs create", "builds triggers create"):
         assert [line for line in shown if line.startswith(start)], start
+    for start, flag in (("storage buckets create gs://demo-files", "--default-encryption-key"), ("pubsub topics create", "--topic-encryption-key"),
+                        ("sql instances create", "--disk-encryption-key"), ("artifacts repositories create", "--kms-key")):
+        assert f"{flag}={KEY}" in next(line for line in shown if line.startswith(start)).split()
+    assert len([line for line in shown if line.startswith(f"kms keys add-iam-policy-binding {KEY} ")]) == 5
     assert f"dry run: {len(shown)} changes would be made" in lines(run)
 
 
@@ -35,7 +42,8 @@ def forced(world, gcloud):
     subscription.update(ackDeadlineSeconds=10, pushConfig={})
     by_hand = {"name": "work_mem", "value": "65536"}
     made.paths(r"/instances/mediarun$")["mediarun"]["settings"]["databaseFlags"].insert(0, by_hand)
-    made.run = programs.deploy(made, gcloud, *OPTIONS, "--force", "--db-tier=db-custom-4-15360", settings=MAIL)
+    made.run = programs.deploy(made, gcloud, *OPTIONS, "--force", "--db-tier=db-custom-4-15360", "--vpc-subnet=private/workers",
+                               "--audit-logs", settings=MAIL)
     yield made
     made.close()
 
@@ -51,6 +59,7 @@ def test_force_sets_everything_anew(forced):
     assert changed.pop("PATCH alertPolicies") and changed.pop("PATCH uptimeCheckConfigs") and changed.pop("PATCH dashboards")
     assert changed == {
         "PATCH b": [BUCKET, f"{PROJECT}-mediarun-build"], "PUT metrics": sorted(files_of("metrics")),
+        "POST projects": [f"{PROJECT}:setIamPolicy"],
         "PATCH subscriptions": sorted(["mediarun-dead-letters-web", *(f"{lane}-worker" for lane in LANES)]),
         "PATCH instances": ["mediarun"], "PUT services": ["mediarun-web", "mediarun-worker"], "PATCH jobs": ["mediarun-sweep"],
         f"POST {PROJECT}": ["secrets"], "PATCH secrets": ["mediarun-settings"],
@@ -61,6 +70,17 @@ def test_force_sets_everything_anew(forced):
     assert_fields(forced.paths(r"/instances/mediarun$")["mediarun"], {
         "settings.tier": "db-custom-4-15360", "settings.availabilityType": "REGIONAL",
         "settings.databaseFlags": [{"name": "work_mem", "value": "65536"}, {"name": "max_connections", "value": "400"}]})
+
+
+def test_a_subnet_and_audit_logs(world, forced):
+    for name in ("web", "worker"):
+        service = forced.paths(rf"/services/mediarun-{name}$")[f"mediarun-{name}"]
+        annotations = service["spec"]["template"]["metadata"]["annotations"]
+        assert json.loads(annotations["run.googleapis.com/network-interfaces"]) == [{"network": "private", "subnetwork": "workers"}]
+        assert annotations["run.googleapis.com/vpc-access-egress"] == "all-traffic" and "run.googleapis.com/encryption-key" not in annotations
+    policy = forced.policies[PROJECTS]
+    assert policy["bindings"] == world.cloud.policies[PROJECTS]["bindings"], "no grant is touched"
+    assert {entry["service"] for entry in policy["auditConfigs"]} == {f"{name}.googleapis.com" for name in ("storage", "cloudsql", "secretmanager")}
 
 
 def test_mail(world, forced):
@@ -108,7 +128,7 @@ def test_destroy(spoiled, gcloud):
     run = programs.deploy(made, gcloud, "--destroy", stdin=PROJECT + "\n")
     assert run.returncode == 0, run.stderr
     left = {path for path in made.store if not re.search(r"/(builds|revisions)/", path)}
-    assert left == set()
+    assert left == set(), "the settings, and the lock, are gone, too"
     assert not made.policies[PROJECTS].get("bindings")
     order = [r["path"] for r in made.mutations() if r["method"] in ("DELETE", "PATCH")]
     instance = [path for path in order if path.endswith("/instances/mediarun")]

@@ -19,12 +19,12 @@ import subprocess
 import sys
 import threading
 
-# With GCLOUD_MEMORY, the port of interrupted.Memory, what a command printed is printed again while it is valid.
+# With GCLOUD_MEMORY, the port of memory.Memory, what a command has printed is printed again.
 CLIENT = """#!/usr/bin/python3 -IS
 import json, os, socket, sys
 def remember(**call):
     with socket.create_connection(("127.0.0.1", int(os.environ["GCLOUD_MEMORY"]))) as memory:
-        memory.sendall(json.dumps({{"arguments": sys.argv[1:], **call}}).encode() + b"\\n")
+        memory.sendall(json.dumps({{"arguments": sys.argv[1:], "recorder": os.environ["CLOUDSDK_PROXY_PORT"], **call}}).encode() + b"\\n")
         return json.loads(b"".join(iter(lambda: memory.recv(65536), b"")))
 known = remember() if "GCLOUD_MEMORY" in os.environ else {{"wanted": False}}
 if known.get("output") is not None:
