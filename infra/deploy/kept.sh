@@ -42,7 +42,7 @@ parse_settings() {
         die "the deployment was made by mediarun $version, this is the older $VERSION: use $version or newer (git pull), or go back with --allow-older"
 }
 
-# What an infra/deploy.sh before 0.6 deployed has no settings yet: they are read from what there is.
+# What was deployed before options were kept has none yet: they are read from what there is.
 adopt_settings() {
     local found name key value variables
     found=$(ask sqladmin sql instances list --filter="name=$SQL_INSTANCE" \

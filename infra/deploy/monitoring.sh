@@ -131,22 +131,23 @@ ensure_policies() {
     done
 }
 
-# Calls the API directly, because gcloud has no flag for logCheckFailures.
+# Calls the API directly, because gcloud has no flag for logCheckFailures. The host of a check cannot be changed, so another host
+# is another check, and the old one is deleted after that.
 ensure_uptime() {
-    local file=$ROOT/infra/monitoring/uptime.json mark present url name host method=POST
+    local file=$ROOT/infra/monitoring/uptime.json mark present current
     mark=$(settings_of "$(render_monitoring "$file")")
-    present=$(ask monitoring monitoring uptime list-configs --filter='userLabels.app=mediarun' --format='value(userLabels.settings,name,monitoredResource.labels.host)')
-    ! in_place "${present%%$'\t'*}" "$mark" || return 0
-    marked "$file" "$mark"
-    url=v3/projects/$PROJECT/uptimeCheckConfigs
-    IFS=$'\t' read -r _ name host <<<"$present"
-    if [[ -n $name && $host == "$WEB_HOST" ]]; then
-        method=PATCH
-        url=v3/$name
-    elif [[ -n $name ]]; then # the host cannot be changed
-        change monitoring uptime delete "$name"
+    present=$(ask monitoring monitoring uptime list-configs --filter='userLabels.app=mediarun' \
+        --format='value(monitoredResource.labels.host,userLabels.settings,name)')
+    current=$(awk -F '\t' -v host="$WEB_HOST" '$1 == host { print $2 "\t" $3; exit }' <<<"$present")
+    if ! in_place "${current%%$'\t'*}" "$mark"; then
+        marked "$file" "$mark"
+        if [[ -n $current ]]; then
+            change_by_rest PATCH "$(api_url monitoring "v3/${current#*$'\t'}")" "$SCRATCH/monitoring.json" infra/monitoring/uptime.json
+        else
+            change_by_rest POST "$(api_url monitoring "v3/projects/$PROJECT/uptimeCheckConfigs")" "$SCRATCH/monitoring.json" infra/monitoring/uptime.json
+        fi
     fi
-    change_by_rest "$method" "$(api_url monitoring "$url")" "$SCRATCH/monitoring.json" infra/monitoring/uptime.json
+    delete_each "$(awk -F '\t' -v host="$WEB_HOST" '$1 != host { print $3 }' <<<"$present")" monitoring uptime delete NAME
 }
 
 ensure_dashboard() {
