@@ -7,7 +7,7 @@ CHANGES=0
 
 # A pattern for the command and the error, and a hint for the user. The first match counts.
 HINTS=(
-    'billing~link a billing account: gcloud billing projects link PROJECT --billing-account=…'
+    '[Bb]illing~link a billing account: gcloud billing projects link PROJECT --billing-account=…'
     'SERVICE_DISABLED|has not been used in project~the API is not enabled, or not yet everywhere: gcloud services enable it in the project that the error names, wait five minutes, then run this again'
     'orgpolicy|[Oo]rg(ani[sz]ation)? [Pp]olic|constraints/|permitted customer~an organization policy forbids it: ask an administrator of the organization to allow it for this project, then run this again'
     'builds submit.*quota~a new project may use few CPUs for builds in some regions: raise the quota (console, IAM, Quotas, Cloud Build API), or use another --region'

@@ -48,13 +48,11 @@ def gcloud(tmp_path_factory):
 @pytest.fixture(scope="session")
 def world(gcloud):
     """
-    An empty project, deployed to. Runs are killed after some changes; broken, where Cloud SQL fails in the middle, goes on from
+    An empty project, deployed to. A run is killed after six changes; broken, where Cloud SQL fails in the middle, goes on from
     there, and so do another that is killed late, and first, which ends. second is without options, and has nothing to do. `at` is
     how many requests there had been before each.
     """
-    made = recorder.Recorder()
-    for at in (4, 9):
-        made = interrupted.killed(made, gcloud, at, *OPTIONS)
+    made = interrupted.killed(recorder.Recorder(), gcloud, 6, *OPTIONS)
     made.fail("POST", r"/instances/mediarun/users$", 500)
     runs = types.SimpleNamespace(at={})
     for name, options in (("broken", OPTIONS), ("late", OPTIONS), ("first", OPTIONS), ("second", ())):
