@@ -192,7 +192,6 @@ deploy() {
 }
 
 main() {
-    VERSION=$(<"$ROOT/VERSION")
     read_environment
     read_options "$@"
     check_options
@@ -200,6 +199,7 @@ main() {
     SCRATCH=$(mktemp -d)
     trap 'release_lock; rm -rf "$SCRATCH"' EXIT
     preflight
+    VERSION=$(<"$ROOT/VERSION")
     keep_settings
     check_settings
     derive_settings

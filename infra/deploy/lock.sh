@@ -8,7 +8,7 @@ LOCKED=0
 
 lock_holder() { printf '%s@%s' "$(id -un)" "$(hostname)"; }
 
-# ended_early HOLDER PROCESS: true if the run that holds the lock was one of ours on this machine, and is no more.
+# ended_early HOLDER PROCESS: true if the run that holds the lock was this user's on this machine, and is no more.
 ended_early() { [[ $1 == "$(lock_holder)" && $2 =~ ^[0-9]+$ ]] && ! kill -0 "$2" 2>/dev/null; }
 
 # Removes the lock of a run that ended early; ends the script if it may still be running.
