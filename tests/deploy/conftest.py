@@ -59,6 +59,7 @@ def world(gcloud):
         runs.at[name] = len(made.requests)
         if name == "late":
             made = interrupted.killed(made, gcloud, 21, *OPTIONS)
+            runs.late = types.SimpleNamespace(stderr=made.said, stdout="")
         else:
             setattr(runs, name, cloud.deploy(made, gcloud, *options))
         made.failures.clear()

@@ -14,7 +14,7 @@ from recorder import clone
 def killed(cloud, directory, at, *options):
     """
     infra/deploy.sh, killed with all its programs when Google has done the change number `at` of it, not counting the lock, and
-    before it hears of that. Returns the project as it is then; None if the run ended before.
+    before it hears of that. Returns the project as it is then, with what the run `said`; None if the run ended before.
     """
     found, seen = [], [0]
     run = subprocess.Popen([programs.ROOT / "infra/deploy.sh", "--project", recorder.PROJECT, *options], start_new_session=True,
@@ -32,6 +32,8 @@ def killed(cloud, directory, at, *options):
     said = run.communicate(timeout=600)[1]
     cloud.after = lambda request: None
     assert found or run.returncode == 0, said
+    for project in found:
+        project.said = said
     return found[0] if found else None
 
 

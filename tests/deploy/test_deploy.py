@@ -133,7 +133,7 @@ def test_the_key_of_the_logins(world):
 
 
 def test_no_secret_is_shown(world):
-    shown = "".join(run.stdout + run.stderr for run in (world.broken, world.first, world.second))
+    shown = "".join(run.stdout + run.stderr for run in (world.broken, world.late, world.first, world.second))
     urls = [text for name in ("", "-web", "-worker") for text in payloads(world, "mediarun-database-url" + name)]
     hidden = {*payloads(world, "mediarun-jwt-secret"), *urls, *(text.split("password=")[1].split()[0] for text in urls)}
     assert hidden and not [text for text in hidden if text in shown]
