@@ -27,7 +27,7 @@ def run(tmp_path, command, channels="", budgets="", new="", **options):
     (tmp_path / "channels").write_text(channels, "utf-8")
     (tmp_path / "budgets").write_text(budgets, "utf-8")
     given = {"EMAIL": "", "PAGE": "", "BUDGET": "", "REPO": "", "BRANCH": "main", "MAX_CONNECTIONS": "200", **options}
-    script = f"""set -euo pipefail; ROOT=$0; PROJECT={recorder.PROJECT} REGION=r NUMBER=1 PUBLIC_URL= SMTP_URL= SMTP_USER= MAIL_FROM= DRY_RUN=0 FORCE=0 SCRATCH=$HAS
+    script = f"""set -euo pipefail; ROOT=$0; PROJECT={recorder.PROJECT} REGION=r DATABASE_REGION=r VPC_SUBNET= KMS_KEY= PRODUCTION=0 BUCKET=b NUMBER=1 PUBLIC_URL= SMTP_URL= SMTP_USER= MAIL_FROM= DRY_RUN=0 FORCE=0 SCRATCH=$HAS
         ENABLED_APIS=billingbudgets.googleapis.com
         for part in local/lib/common names deploy/settings deploy/gcloud deploy/budget deploy/monitoring; do . "$ROOT/infra/$part.sh"; done
         {STUBS}

@@ -36,7 +36,7 @@ def test_substitutions(name):
     build = BUILDS[name]
     used = set(re.findall(r"\$(_?[A-Z_]+)", " ".join([*build["options"]["env"], *build.get("images", [])])))
     assert used - BUILT_IN == set(build["substitutions"])
-    default = re.search(r"REGION=\$\{REGION:-([\w-]+)\}", (ROOT / "infra/deploy.sh").read_text("utf-8"))[1]
+    default = re.search(r"DEFAULTS=\(\[REGION\]=([\w-]+)", (ROOT / "infra/deploy.sh").read_text("utf-8"))[1]
     assert build["substitutions"]["_REGION"] == default
 
 

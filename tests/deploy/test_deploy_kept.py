@@ -174,7 +174,7 @@ def one_of(cloud, pattern):
     return found
 
 
-@pytest.mark.skipif(os.environ.get("TEST_INTERRUPTIONS") != "all", reason="takes minutes: TEST_INTERRUPTIONS=all, as in tests/run.sh full")
+@pytest.mark.skipif(os.environ.get("TEST_INTERRUPTIONS") != "all", reason="takes long: TEST_INTERRUPTIONS=all")
 def test_killed_after_each_change(world, gcloud):
     """The world was killed twice; here a run is killed after each of its changes, and the next one goes on."""
     made, times = recorder.Recorder(), 0

@@ -92,6 +92,20 @@ await refused("benchmarkResult", 404, anonymous.GET("/benchmark/conversion/resul
 await refused("sweep", 401, anonymous.POST("/internal/sweep", { body: {} }));
 await refused("deadLetters", 401, anonymous.POST("/internal/dead-letters", { body: { message: { messageId: "1" }, subscription: "s" } }));
 
+/* It takes no guests, shows no metrics without a token, and the user is no operator. */
+await refused("beginGuest", 404, anonymous.POST("/api/auth/guest"));
+await refused("keepGuest", 409, api.POST("/api/auth/guest/account", { body: { username, email: `${username}@example.com`, password1: password, password2: password } }));
+await refused("listFailures", 403, api.GET("/api/operator/failures", { params: { query: { hours: 1 } } }));
+await refused("listFailedTasks", 403, api.GET("/api/operator/failed", { params: { query: { code: "service_fault" } } }));
+await refused("listStuckTasks", 403, api.GET("/api/operator/stuck"));
+await refused("listDeadLetters", 403, api.GET("/api/operator/dead-letters"));
+await refused("showLeases", 403, api.GET("/api/operator/leases"));
+await refused("showUsage", 403, api.GET("/api/operator/users/{name}/usage", { params: { path: { name: username } } }));
+await refused("requeueTask", 403, api.POST("/api/operator/tasks/{id}/requeue", { params: { path: { id: "1" } } }));
+await refused("metrics", 403, api.GET("/metrics", { parseAs: "text" }));
+await good("status", anonymous.GET("/api/status"));
+await opened("statusPage", anonymous.GET("/status", { parseAs: "text" }));
+
 const renamed = `${username}b`;
 await good("renameUser", api.PUT("/api/auth/me", { body: { username: renamed } }));
 await good("changePassword", api.POST("/api/auth/password", { body: { password, password1: `${password}x`, password2: `${password}x` } }));
