@@ -57,6 +57,8 @@ delete_messaging() {
     delete_each "$(ours "$present" "${MR_QUEUES[@]/%/-worker}" "$MR_SUBSCRIPTION_DEAD")" pubsub subscriptions delete NAME
     present=$(ask pubsub pubsub topics list --format='value(name.basename())')
     delete_each "$(ours "$present" "${MR_QUEUES[@]}" "$MR_TOPIC_DEAD")" pubsub topics delete NAME
+    present=$(ask pubsub pubsub topics list --filter='labels.app=mediarun' --format='value(name.basename())')
+    delete_each "$(ours "$present" cloud-builds)" pubsub topics delete NAME # Cloud Build's; others may have made and use it
 }
 
 delete_services() {

@@ -62,7 +62,7 @@ def test_force_sets_everything_anew(forced):
         "POST projects": [f"{PROJECT}:setIamPolicy"],
         "PATCH subscriptions": sorted(["mediarun-dead-letters-web", *(f"{lane}-worker" for lane in LANES)]),
         "PATCH instances": ["mediarun"], "PUT services": ["mediarun-web", "mediarun-worker"], "PATCH jobs": ["mediarun-sweep"],
-        f"POST {PROJECT}": ["secrets"], "PATCH secrets": ["mediarun-settings"],
+        f"POST {PROJECT}": ["secrets"], "PATCH secrets": ["mediarun-settings"], "PATCH repositories": ["mediarun", "mediarun"],
         "POST secrets": ["mediarun-smtp-password:addVersion", "mediarun-smtp-password:setIamPolicy"]}
     assert len(forced.paths(r"/alertPolicies/")) == len(files_of("policies"))
     assert_fields(forced.paths(r"/subscriptions/")["mediarun-tasks-worker"], {

@@ -72,7 +72,7 @@ GRANTS = {
     (PROJECTS, "roles/containeranalysis.occurrences.editor"): {BUILDER},
     (PROJECTS, "roles/containeranalysis.notes.editor"): {BUILDER},
     (PROJECTS, "roles/cloudbuild.builds.editor"): {BUILDER},
-    (f"b/{PROJECT}-mediarun", "roles/storage.objectUser"): {WEB, WORKER},
+    (f"b/{BUCKET}", "roles/storage.objectUser"): {WEB, WORKER},
     (f"b/{PROJECT}-mediarun-build", "roles/storage.objectUser"): {BUILDER},
     (f"{PROJECTS}/locations/{REGION}/repositories/mediarun", "roles/artifactregistry.writer"): {BUILDER},
     (f"{PROJECTS}/secrets/mediarun-database-url", "roles/secretmanager.secretAccessor"): {WEB},

@@ -93,14 +93,6 @@ def test_bucket_files(name, field):
     assert messages.faults(messages.message_class("storage", "v1", "Bucket"), {field: content}) == []
 
 
-@with_gcloud
-def test_cloudbuild():
-    (build,) = documents("cloudbuild.yaml")
-    assert messages.faults(messages.message_class("cloudbuild", "v1", "Build"), build) == []
-    given = set(re.findall(r"\b_[A-Z]+(?==)", (ROOT / "infra/deploy/images.sh").read_text("utf-8")))
-    assert given and given <= set(build["substitutions"])
-
-
 LOCAL = r"""
 set -euo pipefail
 exec 3>&1 >/dev/null

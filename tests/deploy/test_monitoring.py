@@ -53,6 +53,7 @@ def test_gcloud_loses_nothing_of_a_file(tmp_path, command, name):
     wanted = json.loads(json.dumps(monitoring.load(name)).replace(monitoring.VALUES["PROJECT"], recorder.PROJECT))
     (tmp_path / "file.json").write_text(json.dumps(wanted), "utf-8")
     google = recorder.Recorder()
+    google.enabled |= {"monitoring.googleapis.com", "logging.googleapis.com"}
     try:
         words = ["gcloud", *f"{command}={tmp_path / 'file.json'}".split(), f"--project={recorder.PROJECT}", "--quiet"]
         done = subprocess.run(words, env=cloud.environment(google.port, tmp_path), text=True, capture_output=True, check=False,
