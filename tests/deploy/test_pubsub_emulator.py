@@ -37,7 +37,7 @@ def answers(url):
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory):
-    """gcloud(ARGUMENT…) → its JSON output, with Pub/Sub's API at Google's emulator."""
+    """gcloud(ARGUMENT…) → its JSON output, with Pub/Sub's API at Google's emulator, of which memory.py knows nothing."""
     jar, reason = find_jar()
     if not jar:
         pytest.skip(f"Google's Pub/Sub emulator: {reason}")
@@ -46,7 +46,7 @@ def emulator(tmp_path_factory):
                       tmp_path_factory.mktemp("pubsub") / "pubsub.log", "Server started")
     program.start()
     settings = {name: value for name, value in programs.environment(0, tmp_path_factory.mktemp("gcloud-pubsub")).items()
-                if not name.startswith("CLOUDSDK_PROXY") and name != "http_proxy"}
+                if not name.startswith("CLOUDSDK_PROXY") and name not in ("http_proxy", "GCLOUD_MEMORY")}
     settings["CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB"] = f"http://127.0.0.1:{port}/"
 
     def gcloud(*arguments):
