@@ -69,7 +69,7 @@ def test_force_sets_everything_anew(forced):
         "ackDeadlineSeconds": 600, "pushConfig.oidcToken.serviceAccountEmail": PUSHER})
     assert_fields(forced.paths(r"/instances/mediarun$")["mediarun"], {
         "settings.tier": "db-custom-4-15360", "settings.availabilityType": "REGIONAL",
-        "settings.databaseFlags": [{"name": "work_mem", "value": "65536"}, {"name": "max_connections", "value": "400"}]})
+        "settings.databaseFlags": [{"name": "max_connections", "value": "400"}, {"name": "work_mem", "value": "65536"}]})
 
 
 def test_a_subnet_and_audit_logs(world, forced):
