@@ -4,6 +4,7 @@
 #include "shared/data/orphans.h"
 #include "shared/http/retry.h"
 #include "worker/heartbeat.h"
+#include "worker/job_settle.h"
 #include "worker/metrics.h"
 #include "worker/target.h"
 
@@ -74,123 +75,31 @@ static enum mr_status run_kind(struct mr_job *job, bool *ret_committed, struct m
                         job->claim->kind);
 }
 
-/* What follows decides what a failure means. The database may be down as well: then the lease expires. A call that was
- * repeated cannot tell a lost lease from its own earlier success, so it counts as one. */
-static enum mr_job_end end_unless_lost(struct mr_job *job, enum mr_status status, bool ours,
-                                       enum mr_job_end end, const struct mr_err *err)
-{
-    if (status == MR_OK)
-        return ours ? end : MR_JOB_LOST;
-    mr_log_err(job->log, MR_LOG_ERROR, "cannot give the lease back: it will expire", err, "{s:s}", "wanted",
-               mr_job_end_name(end));
-    return end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED ? MR_JOB_RELEASED : end;
-}
-
-static enum mr_job_end release(struct mr_job *job, enum mr_release reason, enum mr_job_end end)
-{
-    struct mr_err err = {0};
-    struct mr_job_retries retries = {0};
-    bool ours = false;
-    enum mr_status status;
-    do
-        status = mr_lease_release(job->worker->db, job->claim, reason, &ours, &err);
-    while (mr_job_retry(job, status, &retries));
-    return end_unless_lost(job, status, ours || retries.wait_ms, end, &err);
-}
-
-static enum mr_job_end fail(struct mr_job *job, enum mr_code code, const char *detail, enum mr_job_end end)
-{
-    struct mr_err err = {0};
-    struct mr_job_retries retries = {0};
-    bool ours = false;
-    enum mr_status status;
-    do
-        status = mr_lease_fail(job->worker->db, job->claim, mr_code_name(code), detail, &ours, &err);
-    while (mr_job_retry(job, status, &retries));
-    return end_unless_lost(job, status, ours || retries.wait_ms, end, &err);
-}
-
-/* A third-party server failed, and may recover. */
-static enum mr_job_end defer(struct mr_job *job, const struct mr_err *cause)
-{
-    struct mr_err err = {0};
-    struct mr_job_retries retries = {0};
-    bool ours = false;
-    enum mr_status status;
-    if (job->claim->attempts - job->claim->interruptions >= job->worker->config->max_attempts) {
-        (void)!mr_job_start(job, &err); /* counts this attempt, as a deferral does */
-        return fail(job, cause->code, cause->message, MR_JOB_FAILED);
-    }
-    do
-        status = mr_lease_defer(job->worker->db, job->claim, &ours, &err);
-    while (mr_job_retry(job, status, &retries));
-    return end_unless_lost(job, status, ours || retries.wait_ms, MR_JOB_DEFERRED, &err);
-}
-
-static bool is_given_up(const struct mr_job *job)
-{
-    int64_t age_ms = job->claim->queued_ms + (mr_time_monotonic_us() - job->started_us) / 1000;
-    return age_ms / 1000 >= job->worker->config->give_up_s;
-}
-
-/* The service failed, not the file: the task runs again until it is too old. Users get a code of their own, or
- * a fixed text: the cause is about our parts. */
-static enum mr_job_end settle_fault(struct mr_job *job, const struct mr_err *cause)
-{
-    if (cause->code == MR_CODE_CHILD_KILLED || cause->code == MR_CODE_CHILD_KILLED_FULL)
-        return release(job, cause->code == MR_CODE_CHILD_KILLED ? MR_RELEASE_KILL : MR_RELEASE_KILL_FULL,
-                       MR_JOB_RELEASED);
-    if (!is_given_up(job))
-        return release(job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
-    if (mr_code_row(cause->code)->places & MR_CODE_IN_TASK)
-        return fail(job, cause->code, cause->message, MR_JOB_EXHAUSTED);
-    return fail(job, MR_CODE_SERVICE_FAULT,
-                "service could not run the task for a long time: the input is not at fault",
-                MR_JOB_EXHAUSTED);
-}
-
-static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
-{
-    bool is_verdict = !job->remote_failed && mr_code_is_verdict(cause->code);
-    if (job->lost || mr_heartbeat_lost(job->heartbeat))
-        return MR_JOB_LOST;
-    if (is_verdict)
-        return fail(job, cause->code, cause->message, MR_JOB_FAILED);
-    if (mr_slots_stopping(&job->worker->slots))
-        return release(job, MR_RELEASE_STOP, MR_JOB_STOPPED);
-    if (atomic_load(&job->ticket->yields))
-        return release(job, MR_RELEASE_UNCOUNTED, MR_JOB_YIELDED);
-    return job->remote_failed ? defer(job, cause) : settle_fault(job, cause);
-}
-
-static enum mr_job_end run_with_heartbeat(struct mr_worker *worker, const struct mr_claim *claim,
-                                          const struct mr_log *log, const struct mr_ticket *ticket,
-                                          int *ret_threads, struct mr_err *ret_cause)
+static enum mr_job_end run_with_heartbeat(struct mr_job *job, struct mr_err *ret_cause)
 {
     MR_AUTO(mr_heartbeat) struct mr_heartbeat *heartbeat = NULL;
-    struct mr_job job = {
-        .worker = worker, .claim = claim, .log = log, .ticket = ticket, .started_us = mr_time_monotonic_us()};
-    if (mr_heartbeat_start(worker->db, claim, worker->config->lease_seconds, log, &heartbeat, ret_cause) !=
-        MR_OK)
-        return release(&job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
-    job.heartbeat = heartbeat;
+    if (mr_heartbeat_start(job->worker->db, job->claim, job->worker->config->lease_seconds, job->log,
+                           &heartbeat, ret_cause) != MR_OK)
+        return mr_job_release(job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
+    job->heartbeat = heartbeat;
     bool committed = false;
-    enum mr_status status = run_kind(&job, &committed, ret_cause);
-    *ret_threads = job.threads;
-    if (status != MR_OK)
-        return settle(&job, ret_cause);
-    if (job.is_cut)
-        return MR_JOB_CUT;
-    return committed ? MR_JOB_COMMITTED : MR_JOB_LOST;
+    enum mr_status status = run_kind(job, &committed, ret_cause);
+    enum mr_job_end end = status != MR_OK ? mr_job_settle(job, ret_cause)
+                          : job->is_cut   ? MR_JOB_CUT
+                          : committed     ? MR_JOB_COMMITTED
+                                          : MR_JOB_LOST;
+    job->heartbeat = NULL;
+    return end;
 }
 
-void mr_job_log_end(const struct mr_log *log, const struct mr_claim *claim, enum mr_job_end end,
-                    int64_t started_us, int threads, const struct mr_err *cause)
+void mr_job_ended(const struct mr_job *job, enum mr_job_end end, const struct mr_err *cause)
 {
+    const struct mr_claim *claim = job->claim;
+    const int64_t us = mr_time_monotonic_us() - job->started_us;
     const char fields[] = "{s:s,s:I,s:I,s:I,s:s,s:s,s:I,s:I,s:I,s:i,s:f,s:f,s:b}";
     /* A verdict that only a bug of the service can give is for the operators. */
     enum mr_severity severity = cause->status == MR_INTERNAL ? MR_LOG_ERROR : mr_job_end_severity(end);
-    double seconds = (double)(mr_time_monotonic_us() - started_us) / 1e6;
+    double seconds = (double)us / 1e6;
     /* What a unit has made ends no task. */
     bool is_part = claim->unit.n && claim->unit.kind != MR_UNIT_JOIN && end == MR_JOB_COMMITTED;
     const char *line = is_part ? "unit" : "job";
@@ -198,26 +107,26 @@ void mr_job_log_end(const struct mr_log *log, const struct mr_claim *claim, enum
     "end", mr_job_end_name(end), "task_id", (json_int_t)claim->task_id, "generation",                        \
         (json_int_t)claim->generation, "unit", (json_int_t)claim->unit.n, "kind", claim->kind, "format",     \
         claim->new_format, "attempt", (json_int_t)claim->attempts, "interruptions",                          \
-        (json_int_t)claim->interruptions, "fence", (json_int_t)claim->fence, "threads", threads,             \
+        (json_int_t)claim->interruptions, "fence", (json_int_t)claim->fence, "threads", job->threads,        \
         "queue_seconds", (double)claim->queued_ms / 1e3, "seconds", seconds, "late",                         \
         mr_target_is_missed(claim, seconds)
     if (cause->status != MR_OK)
-        mr_log_err(log, severity, line, cause, fields, FIELDS);
+        mr_log_err(job->log, severity, line, cause, fields, FIELDS);
     else
-        mr_log_write(log, severity, line, fields, FIELDS);
+        mr_log_write(job->log, severity, line, fields, FIELDS);
 #undef FIELDS
+    if (!is_part)
+        mr_worker_metrics_ended(job->worker->metrics, claim->kind, claim->new_format, end, us);
 }
 
 static enum mr_job_end run_claimed(struct mr_worker *worker, const struct mr_claim *claim,
                                    const struct mr_log *log, const struct mr_ticket *ticket)
 {
-    int64_t started_us = mr_time_monotonic_us();
     struct mr_err cause = {0};
-    int threads = 0;
-    enum mr_job_end end = run_with_heartbeat(worker, claim, log, ticket, &threads, &cause);
-    mr_job_log_end(log, claim, end, started_us, threads, &cause);
-    mr_worker_metrics_ended(worker->metrics, claim->kind, claim->new_format, end,
-                            mr_time_monotonic_us() - started_us);
+    struct mr_job job = {
+        .worker = worker, .claim = claim, .log = log, .ticket = ticket, .started_us = mr_time_monotonic_us()};
+    enum mr_job_end end = run_with_heartbeat(&job, &cause);
+    mr_job_ended(&job, end, &cause);
     if (claim->has_deliveries && (end == MR_JOB_COMMITTED || end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED))
         mr_deliver_announce(worker, claim->task_id, log);
     return end;

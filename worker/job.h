@@ -55,10 +55,6 @@ MR_MUST_CHECK enum mr_status mr_job_claim(struct mr_worker *worker, mr_claim_cal
                                           struct mr_err *err);
 /* What a claim that got no lease means. */
 enum mr_job_end mr_job_end_unclaimed(enum mr_claim_outcome outcome);
-/* The line of a job that was claimed; infra/monitoring/metrics counts these lines and measures by them. */
-void mr_job_log_end(const struct mr_log *log, const struct mr_claim *claim, enum mr_job_end end,
-                    int64_t started_us, int threads, const struct mr_err *cause);
-
 /* What a kind of task works with. It belongs to the thread that runs the job. */
 struct mr_job {
     struct mr_worker *worker;
@@ -72,6 +68,10 @@ struct mr_job {
     bool is_cut;        /* the task was cut into units: there is nothing to commit */
     bool remote_failed; /* set by a kind that fails: a third-party server failed, and may recover */
 };
+
+/* Logs and counts the end of a job that was claimed; infra/monitoring/metrics counts these lines and measures by them. What
+ * a unit has made, but for the join, ends no task: its line is "unit", and it is not counted. */
+void mr_job_ended(const struct mr_job *job, enum mr_job_end end, const struct mr_err *cause);
 
 /* True when the job should end early: its lease is lost, the worker is stopping, or another user's task is to have
  * the slot. Any thread. */

@@ -4,7 +4,9 @@
 #include "shared/data/object_names.h"
 #include "shared/media/formats.h"
 #include "worker/heartbeat.h"
+#include "worker/job_settle.h"
 #include "worker/media_job.h"
+#include "worker/metrics.h"
 #include "worker/publish_units.h"
 #include "worker/unit_reader.h"
 
@@ -194,48 +196,6 @@ static enum mr_status run_join(struct mr_job *job, bool *ret_done, struct mr_err
     return MR_OK;
 }
 
-/* After a call that decides what a failure means, as in worker/job.c. */
-static enum mr_job_end end_unless_lost(struct mr_job *job, enum mr_status status, bool ours,
-                                       enum mr_job_end end, const struct mr_err *err)
-{
-    if (status == MR_OK)
-        return ours ? end : MR_JOB_LOST;
-    mr_log_err(job->log, MR_LOG_ERROR, "cannot give the lease of a unit back: it will expire", err, "{s:s}",
-               "wanted", mr_job_end_name(end));
-    return end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED || end == MR_JOB_UNCUT ? MR_JOB_RELEASED : end;
-}
-
-static enum mr_job_end release(struct mr_job *job, enum mr_release reason, enum mr_job_end end)
-{
-    struct mr_err err = {0};
-    struct mr_job_retries retries = {0};
-    bool ours = false;
-    enum mr_status status;
-    do
-        status = mr_unit_release(job->worker->db, job->claim, reason, &ours, &err);
-    while (mr_job_retry(job, status, &retries));
-    return end_unless_lost(job, status, ours || retries.wait_ms, end, &err);
-}
-
-/* A verdict says where it was met. */
-static enum mr_job_end fail(struct mr_job *job, enum mr_code code, const char *detail, enum mr_job_end end)
-{
-    char text[MR_ERR_MESSAGE_MAX], place[16];
-    struct mr_err err = {0};
-    struct mr_job_retries retries = {0};
-    bool ours = false;
-    enum mr_status status;
-    mr_unit_place(&job->claim->unit, place);
-    if (job->claim->unit.kind == MR_UNIT_JOIN)
-        snprintf(text, sizeof text, "%s", detail);
-    else
-        (void)!snprintf(text, sizeof text, "at %s: %s", place, detail);
-    do
-        status = mr_unit_fail(job->worker->db, job->claim, mr_code_name(code), text, &ours, &err);
-    while (mr_job_retry(job, status, &retries));
-    return end_unless_lost(job, status, ours || retries.wait_ms, end, &err);
-}
-
 static enum mr_job_end give_up(struct mr_job *job, const struct mr_err *cause)
 {
     struct mr_err err = {0};
@@ -245,36 +205,20 @@ static enum mr_job_end give_up(struct mr_job *job, const struct mr_err *cause)
         mr_units_give_up(job->worker->db, job->claim, cause->message, &ours, &message, &err);
     if (status == MR_OK && ours)
         mr_publish_again(job->worker, &message, job->log);
-    return end_unless_lost(job, status, ours, MR_JOB_UNCUT, &err);
+    return mr_job_end_unless_lost(job, status, ours, MR_JOB_UNCUT, &err);
 }
 
-static bool is_given_up(const struct mr_job *job)
-{
-    int64_t age_ms = job->claim->queued_ms + (mr_time_monotonic_us() - job->started_us) / 1000;
-    return age_ms / 1000 >= job->worker->config->give_up_s;
-}
-
+/* What the input is blamed for says where it was met. */
 static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
 {
-    if (mr_heartbeat_lost(job->heartbeat))
-        return MR_JOB_LOST;
-    if (cause->code == MR_CODE_UNIT_IMPOSSIBLE)
+    char place[16];
+    struct mr_err placed = *cause;
+    if (cause->code == MR_CODE_UNIT_IMPOSSIBLE && !mr_heartbeat_lost(job->heartbeat))
         return give_up(job, cause);
-    if (mr_code_is_verdict(cause->code))
-        return fail(job, cause->code, cause->message, MR_JOB_FAILED);
-    if (mr_slots_stopping(&job->worker->slots))
-        return release(job, MR_RELEASE_STOP, MR_JOB_STOPPED);
-    if (atomic_load(&job->ticket->yields))
-        return release(job, MR_RELEASE_UNCOUNTED, MR_JOB_YIELDED);
-    if (cause->code == MR_CODE_CHILD_KILLED || cause->code == MR_CODE_CHILD_KILLED_FULL)
-        return release(job, MR_RELEASE_KILL, MR_JOB_RELEASED);
-    if (!is_given_up(job))
-        return release(job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
-    if (mr_code_row(cause->code)->places & MR_CODE_IN_TASK)
-        return fail(job, cause->code, cause->message, MR_JOB_EXHAUSTED);
-    return fail(job, MR_CODE_SERVICE_FAULT,
-                "service could not run the task for a long time: the input is not at fault",
-                MR_JOB_EXHAUSTED);
+    mr_unit_place(&job->claim->unit, place);
+    if (job->claim->unit.kind != MR_UNIT_JOIN && mr_code_is_verdict(cause->code))
+        (void)!mr_fail_code(&placed, cause->code, "at %s: %s", place, cause->message);
+    return mr_job_settle(job, &placed);
 }
 
 static enum mr_job_end run_with_heartbeat(struct mr_job *job, struct mr_err *ret_cause)
@@ -282,7 +226,7 @@ static enum mr_job_end run_with_heartbeat(struct mr_job *job, struct mr_err *ret
     MR_AUTO(mr_heartbeat) struct mr_heartbeat *heartbeat = NULL;
     if (mr_heartbeat_start(job->worker->db, job->claim, job->worker->config->lease_seconds, job->log,
                            &heartbeat, ret_cause) != MR_OK)
-        return release(job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
+        return mr_job_release(job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
     job->heartbeat = heartbeat;
     bool done = false;
     enum mr_status status =
@@ -306,13 +250,14 @@ enum mr_job_end mr_unit_run(struct mr_worker *worker, const struct mr_message *m
     enum mr_job_end end = mr_job_end_unclaimed(outcome);
     bool ended = outcome == MR_CLAIM_EXHAUSTED;
     if (outcome == MR_CLAIM_OURS) {
+        mr_worker_metrics_claimed(worker->metrics, mr_lane_of(message), claim.queued_ms * 1000);
         struct mr_job job = {.worker = worker,
                              .claim = &claim,
                              .log = log,
                              .ticket = ticket,
                              .started_us = mr_time_monotonic_us()};
         end = run_with_heartbeat(&job, &cause);
-        mr_job_log_end(log, &claim, end, job.started_us, job.threads, &cause);
+        mr_job_ended(&job, end, &cause);
         ended = end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED ||
                 (end == MR_JOB_COMMITTED && claim.unit.kind == MR_UNIT_JOIN);
         ended = ended && claim.has_deliveries;
