@@ -27,39 +27,6 @@ bool mr_job_should_stop(const struct mr_job *job)
            atomic_load(&job->ticket->yields);
 }
 
-enum mr_status mr_job_start(struct mr_job *job, struct mr_err *err)
-{
-    struct mr_err failure = {0};
-    struct mr_job_retries retries = {0};
-    bool ours = false;
-    enum mr_status status;
-    if (job->claim->unit.n) /* its claim has counted it */
-        return MR_OK;
-    do
-        status = mr_lease_start(job->worker->db, job->claim, &ours, &failure);
-    while (mr_job_retry(job, status, &retries));
-    if (status != MR_OK)
-        return mr_fail_from(err, &failure);
-    job->lost = !ours;
-    return ours ? MR_OK : mr_fail(err, MR_CANCELED, "lease is lost");
-}
-
-enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit, bool *ret_committed,
-                             struct mr_err *err)
-{
-    struct mr_err failure = {0}; /* kept from err until the last attempt has failed */
-    struct mr_job_retries retries = {0};
-    enum mr_status status;
-    struct mr_span span = mr_span_begin(job->worker->tracer, job->log, "commit", MR_SPAN_INTERNAL);
-    do
-        status = mr_lease_commit(job->worker->db, job->claim, commit, ret_committed, &failure);
-    while (mr_job_retry(job, status, &retries));
-    mr_span_end(&span, status);
-    if (status != MR_OK)
-        return mr_fail_from(err, &failure);
-    return MR_OK;
-}
-
 void mr_job_drop_object(struct mr_job *job, const char *name)
 {
     if (mr_storage_delete(job->worker->cloud.storage, name, NULL) == MR_OK)
