@@ -6,6 +6,7 @@
 #include "shared/data/pool_metrics.h"
 #include "shared/data/readiness.h"
 #include "web/app.h"
+#include "web/passwords.h"
 #include "web/routes.h"
 
 enum { UPLOAD_OVERHEAD = 64 << 10, DRAIN_MS = 8000, VITAL_THREADS = 4, ADDRESS_SHARE = 50 };
@@ -202,6 +203,7 @@ static enum mr_status configure_and_run(struct mr_log *log, struct mr_err *err)
 int main(void)
 {
     struct mr_err err = {0};
+    mr_passwords_use_huge_pages();
     struct mr_log log = mr_log_init("mediarun-web", MR_LOG_INFO);
     if (configure_and_run(&log, &err) == MR_OK)
         return 0;

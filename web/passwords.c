@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <sys/mman.h>
 
 enum { ADDRESS_MAX = 64 };
 
@@ -15,6 +16,7 @@ enum { ADDRESS_MAX = 64 };
  * rounds (2^15, p = 3); the memory of web and the time of a login allow this. */
 enum { SCRYPT_N = 32768, SCRYPT_R = 8, SCRYPT_P = 1, SALT_BYTES = 16, KEY_BYTES = 32 };
 enum { SCRYPT_BYTES = 128 * SCRYPT_R * SCRYPT_N, SCRYPT_MEMORY_MAX = 64 << 20, BUSY_RETRY_S = 2 };
+enum { HUGE_PAGE = 2 << 20 };
 
 struct mr_passwords {
     int slots;
@@ -49,6 +51,36 @@ enum mr_status mr_passwords_new(int slots, int waiters, struct mr_passwords **re
     }
     *ret = passwords;
     return MR_OK;
+}
+
+/* As malloc. */
+static void *allocate(size_t size, const char *file, int line)
+{
+    const size_t page = HUGE_PAGE, whole = (size + page - 1) / page * page;
+    (void)file, (void)line;
+    if (size < SCRYPT_BYTES)
+        return malloc(size);
+    void *block = aligned_alloc(page, whole);
+    if (block)
+        (void)madvise(block, whole, MADV_HUGEPAGE); /* a kernel without them takes small ones */
+    return block;
+}
+
+static void *reallocate(void *block, size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return realloc(block, size);
+}
+
+static void release(void *block, const char *file, int line)
+{
+    (void)file, (void)line;
+    free(block);
+}
+
+void mr_passwords_use_huge_pages(void)
+{
+    (void)CRYPTO_set_mem_functions(allocate, reallocate, release);
 }
 
 void mr_passwords_free(struct mr_passwords *passwords)

@@ -15,6 +15,12 @@ enum { MR_PASSWORD_HASH_MAX = 128 }; /* bytes, with the NUL */
 
 struct mr_passwords; /* the login slots */
 
+/*
+ * Has OpenSSL take the memory of a hash in pages of 2 MiB where the kernel has them: the faults of 8,192 small pages take longer
+ * than the hash on a virtual machine. For the start of main: OpenSSL accepts it before its first allocation only.
+ */
+void mr_passwords_use_huge_pages(void);
+
 /* How many slots a machine should have: as many as cores, as more would only take turns, in at most a quarter of its memory;
  * at least one. */
 int mr_passwords_slots(int cores, int64_t memory);

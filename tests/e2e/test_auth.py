@@ -11,7 +11,7 @@ import pytest
 
 from harness.client import PASSWORD, Client
 
-pytestmark = pytest.mark.sanitized
+pytestmark = [pytest.mark.sanitized, pytest.mark.sequential]
 
 
 def b64(data):

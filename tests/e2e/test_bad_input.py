@@ -8,7 +8,7 @@ import pytest
 from harness.media import FORMATS, mutations
 from harness.paths import SANITIZED
 
-pytestmark = pytest.mark.sanitized
+pytestmark = [pytest.mark.sanitized, pytest.mark.sequential]
 
 
 def is_problem(answer, status):

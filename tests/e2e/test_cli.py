@@ -16,7 +16,7 @@ from harness.program import SANITIZER_REPORT
 from harness.waiting import free_port, wait_for
 from harness.web_relay import WebRelay
 
-pytestmark = [pytest.mark.sanitized, pytest.mark.xdist_group("cli")]
+pytestmark = [pytest.mark.sanitized, pytest.mark.xdist_group("cli"), pytest.mark.sequential]
 
 DONE, FAILED, USAGE, REFUSED, UNREACHABLE, LOCAL, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 5, 130, 143
 INSERT = "storage.objects.insert"

@@ -13,7 +13,7 @@ import requests
 from harness.stack import ACCOUNT, BUCKET, Stack
 from test_files import NAMES, disposition
 
-pytestmark = [pytest.mark.sanitized, pytest.mark.xdist_group("downloads")]
+pytestmark = [pytest.mark.sanitized, pytest.mark.xdist_group("downloads"), pytest.mark.sequential]
 
 
 @pytest.fixture(scope="module")

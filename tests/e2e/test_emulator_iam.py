@@ -9,7 +9,7 @@ import requests
 
 from harness.bucket import HELLO
 
-pytestmark = pytest.mark.sanitized
+pytestmark = [pytest.mark.sanitized, pytest.mark.sequential]
 
 FLAVOR = {"Metadata-Flavor": "Google"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.bucket import HELLO, Bucket, assert_error
 
-pytestmark = pytest.mark.sanitized
+pytestmark = [pytest.mark.sanitized, pytest.mark.sequential]
 
 HELLO_MD5 = base64.b64encode(hashlib.md5(HELLO).digest()).decode()
 

@@ -14,7 +14,7 @@ from harness.waiting import wait_for
 
 ACCOUNT = "scheduler@mediarun-local.iam.gserviceaccount.com"
 YEARLY = "0 0 1 1 *"
-pytestmark = pytest.mark.sanitized
+pytestmark = [pytest.mark.sanitized, pytest.mark.sequential]
 
 
 @pytest.fixture

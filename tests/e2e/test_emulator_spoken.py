@@ -8,7 +8,7 @@ import requests
 
 from harness.bucket import HELLO, Bucket, assert_error
 
-pytestmark = pytest.mark.sanitized
+pytestmark = [pytest.mark.sanitized, pytest.mark.sequential]
 
 OBJECT = "/storage/v1/b/{bucket}/o/x"
 ROUTES = [

@@ -96,7 +96,7 @@ def test_busy_slots_do_not_delay_pings(make_stack, media):
     stack = make_stack(worker_settings={"SLOTS": 1, "HIGH_SLOTS": 0})
     user = stack.client()
     tasks = [user.upload(media.noise(120), "mp3") for _ in range(3)]
-    wait_for(lambda: user.task(tasks[0]["id"])["status"] == "processing", "the start of the first task", interval=0.01)
+    wait_for(lambda: user.task(tasks[0]["id"])["status"] == "processing", "the start of the first task", 30)
     answer = stack.anonymous().get("/converter-health?wait=1")
     assert answer.status_code == 200 and answer.json()["ms"] < 5000
     for task in tasks:

@@ -29,7 +29,7 @@ def test_from_nothing_to_a_file(page, media, stack, tmp_path):
     browser.put("#outbox-list select", "flac")
     browser.click("#convert")
     browser.click("#login-form [type=submit]")
-    assert [one.text for one in browser.all("#login .fault") if one.text] == ["This is needed."] * 3
+    browser.wait(lambda: browser.texts("#login .fault") == ["This is needed."] * 3, "what is missing")
     name = "newcomer" + tmp_path.name[-8:].replace("_", "x")
     for field, value in (("username", name), ("email", f"{name}@example.com"), ("password", "short")):
         browser.put(f"#login [name={field}]", value)

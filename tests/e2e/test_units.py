@@ -156,10 +156,17 @@ def test_workers_share_a_task_and_one_dies(cutting, cut_user, film, tmp_path):
     before = [(name, record) for name, record in records(cutting, task) if name == victim.name]
     victim.start()
     done = cut_user.finish(task, 120)
-    ends = before + [end for end in records(cutting, task) if end not in before]
-    committed = [record["unit"] for _, record in ends if record["end"] == "committed"]
-    assert sorted(committed) == list(range(1, done["receipt"]["units"] + 1)), "each unit is made once"
-    assert len({name for name, _ in ends}) == 2
+
+    def ends():
+        return before + [end for end in records(cutting, task) if end not in before]
+
+    def committed():
+        return sorted(record["unit"] for _, record in ends() if record["end"] == "committed")
+
+    wanted = list(range(1, done["receipt"]["units"] + 1))  # each unit is made once; what is logged follows the commit
+    wait_for(lambda: len(committed()) >= len(wanted), "the end of each unit in the log")
+    assert committed() == wanted
+    assert len({name for name, _ in ends()}) == 2
     assert len(times(video_output.fetch(cut_user, done, tmp_path))) == SECONDS * 30
     nothing_is_left(cutting, task)
 

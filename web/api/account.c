@@ -98,16 +98,16 @@ enum mr_status mr_account_answer(struct mr_request *req, int http_status, json_t
 }
 
 enum mr_status mr_account_answer_login(struct mr_web *web, struct mr_request *req, int http_status,
-                                       const char *message, const struct mr_login_token *login,
+                                       const char *message, struct mr_login_token login, int64_t seconds,
                                        const char *username, struct mr_err *err)
 {
     MR_AUTO_STR char *token = NULL;
-    const int64_t seconds = login->expires_s - mr_time_now_us() / 1000000;
-    MR_TRY(mr_login_token_issue(web->config->jwt_secret, login, &token, err));
+    login.expires_s = mr_time_now_us() / 1000000 + seconds;
+    MR_TRY(mr_login_token_issue(web->config->jwt_secret, &login, &token, err));
     json_t *body = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:s*}", "message", message, "access_token",
                              token, "token", token, "jwt", token, "token_type", "Bearer", "expires_in",
-                             (json_int_t)seconds, "user_id", (json_int_t)login->user_id, "id",
-                             (json_int_t)login->user_id, "username", username);
+                             (json_int_t)seconds, "user_id", (json_int_t)login.user_id, "id",
+                             (json_int_t)login.user_id, "username", username);
     return mr_account_answer(req, http_status, body, err);
 }
 
@@ -115,8 +115,8 @@ enum mr_status mr_account_answer_token(struct mr_web *web, struct mr_request *re
                                        const char *message, int64_t user_id, const char *username,
                                        struct mr_err *err)
 {
-    struct mr_login_token login = {.user_id = user_id,
-                                   .expires_s = mr_time_now_us() / 1000000 + MR_LOGIN_TOKEN_SECONDS};
+    struct mr_login_token login = {.user_id = user_id};
     MR_TRY(mr_user_token_version(web->db, user_id, &login.version, err));
-    return mr_account_answer_login(web, req, http_status, message, &login, username, err);
+    return mr_account_answer_login(web, req, http_status, message, login, MR_LOGIN_TOKEN_SECONDS, username,
+                                   err);
 }

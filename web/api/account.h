@@ -24,12 +24,12 @@ void mr_account_login_end(struct mr_web *web, const struct mr_login_attempt *att
 /* A response that no cache may keep. Takes the reference of body. */
 MR_MUST_CHECK enum mr_status mr_account_answer(struct mr_request *req, int http_status, json_t *body,
                                                struct mr_err *err);
-/* Answers with a login token of this kind, in every spelling that clients of the older systems read. username may be
- * NULL. */
+/* Answers with a login token of this kind that is valid for `seconds` from now on, whatever its expires_s says, in every
+ * spelling that clients of the older systems read. username may be NULL. */
 MR_MUST_CHECK enum mr_status mr_account_answer_login(struct mr_web *web, struct mr_request *req,
                                                      int http_status, const char *message,
-                                                     const struct mr_login_token *login, const char *username,
-                                                     struct mr_err *err);
+                                                     struct mr_login_token login, int64_t seconds,
+                                                     const char *username, struct mr_err *err);
 /* The same with a new token of a user, valid for an hour, in every spelling that clients of the older systems read. username may be NULL. */
 MR_MUST_CHECK enum mr_status mr_account_answer_token(struct mr_web *web, struct mr_request *req,
                                                      int http_status, const char *message, int64_t user_id,

@@ -1,7 +1,6 @@
 /* Guests (web/guests.h): POST /api/auth/guest begins a session without an account, POST /api/auth/guest/account keeps it. */
 #include "web/guests.h"
 
-#include "shared/base/clock.h"
 #include "web/api/account.h"
 #include "web/api/api.h"
 #include "web/api/body.h"
@@ -18,10 +17,10 @@ enum mr_status mr_api_guest_begin(void *app, struct mr_request *req, struct mr_e
         return mr_fail_code(err, MR_CODE_GUESTS_OFF, "guests are switched off; sign up instead");
     MR_TRY(mr_login_count_guest(web->logins, mr_request_remote(req), err));
     MR_TRY(mr_guest_make(web, mr_request_remote(req), &login.user_id, name, err));
-    login.expires_s = mr_time_now_us() / 1000000 + web->config->guest_s;
     mr_log_write(mr_request_log(req), MR_LOG_NOTICE, "guest made", "{s:I}", "user_id",
                  (json_int_t)login.user_id);
-    return mr_account_answer_login(web, req, 201, "the guest was made", &login, name, err);
+    return mr_account_answer_login(web, req, 201, "the guest was made", login, web->config->guest_s, name,
+                                   err);
 }
 
 /* The caller is a guest now, whatever its token says. */

@@ -86,6 +86,10 @@ class Browser:
             with contextlib.suppress(StaleElementReferenceException):  # it was drawn again at this moment
                 return self.find(selector).text
 
+    def texts(self, selector):
+        """What is shown of each element that shows anything, read at one moment."""
+        return self.run("return [...document.querySelectorAll(arguments[0])].map((node) => node.innerText.trim()).filter(Boolean)", selector)
+
     def wait(self, condition, what, seconds=20):
         return wait_for(condition, what, seconds, 0.02)
 

@@ -6,11 +6,24 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
+
+import psycopg2
+import psycopg2.extensions
 
 from .paths import LIB
 from .waiting import wait_for
 
 SOURCE = 'set -euo pipefail; for lib in common postgres; do . "$0/$lib.sh"; done; '
+
+
+def connect(url):
+    """A connection whose values are texts as PostgreSQL writes them."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    kinds = psycopg2.extensions.new_type(tuple(psycopg2.extensions.string_types), "TEXT", lambda value, cursor: value)
+    psycopg2.extensions.register_type(kinds, connection)
+    return connection
 
 
 def _bash(script, *arguments):
@@ -27,11 +40,13 @@ class Postgres:
         self.sockets = tempfile.mkdtemp(prefix="mediarun.", dir="/tmp")
         self.process = None
         self._count = 0
+        self._local = threading.local()
 
     def start(self):
         subprocess.run(_bash('postgres_init "$1"; postgres_directory "$2"', self.data, self.sockets), check=True)
         with open(self.data / "postgresql.conf", "a", encoding="ascii") as settings:
             settings.write("fsync = off\n")  # for speed; the data need not survive a crash of the machine
+            settings.write("autovacuum_naptime = 1h\n")  # a process for each database every minute takes its part of the time
             settings.write(self.settings)
         self.run()
         subprocess.run(_bash('postgres_roles "$1"', self.sockets), check=True)
@@ -77,9 +92,33 @@ class Postgres:
         return f"host={self.sockets} user={user} {database}"
 
     def sql(self, statement, database):
-        """Runs a statement. Returns the rows, as lists of texts."""
-        done = subprocess.run(
-            ["psql", "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", statement],
-            capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return [line.split("\t") for line in done.stdout.splitlines()]
+        """Runs a statement. Returns the rows, as lists of texts; NULL is an empty one."""
+        try:
+            rows = self._execute(statement, database)
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):  # the server was restarted, or ended the connection
+            if not self._forget(database):
+                raise
+            rows = self._execute(statement, database)
+        return [["" if value is None else value for value in row] for row in rows]
+
+    def _execute(self, statement, database):
+        connections = self._connections()
+        if database not in connections:
+            connections[database] = connect(self.url(database))
+        with connections[database].cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def _connections(self):
+        """Those of this thread: one for each database, as starting a server process takes longer than most statements."""
+        if not hasattr(self._local, "connections"):
+            self._local.connections = {}
+        return self._local.connections
+
+    def _forget(self, database):
+        """Whether there was a broken connection."""
+        connection = self._connections().get(database)
+        if connection is None or not connection.closed:
+            return False
+        del self._connections()[database]
+        return True
