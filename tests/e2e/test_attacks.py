@@ -81,6 +81,7 @@ async def send_logins(port, count):
 
 
 @pytest.mark.sanitized
+@pytest.mark.measured
 def test_700_logins_at_once(guarded):
     with Bystander(guarded) as bystander:
         answers = asyncio.run(send_logins(guarded.web_port, 700))
@@ -105,6 +106,7 @@ DRIPS = [
 
 
 @pytest.mark.sanitized
+@pytest.mark.measured
 def test_1000_dripping_connections(guarded):
     before = memory_mib(guarded.web)
     with Bystander(guarded) as bystander:
@@ -133,6 +135,7 @@ def test_1000_dripping_connections(guarded):
 
 
 @pytest.mark.sanitized
+@pytest.mark.measured
 def test_wrong_passwords_are_throttled(guarded):
     owner = guarded.client()
 
@@ -149,6 +152,7 @@ def test_wrong_passwords_are_throttled(guarded):
 
 
 @pytest.mark.sanitized
+@pytest.mark.measured
 def test_signups_are_throttled(guarded):
     def sign_up(number, address):
         fields = {"username": f"many{number}", "email": f"many{number}@example.org", "password1": "Secret123", "password2": "Secret123"}

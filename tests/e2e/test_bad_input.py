@@ -181,6 +181,7 @@ def test_invalid_signups(stack, signup):
     is_problem(stack.anonymous().post("/api/auth/signup", json=signup), 400)
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("source", FORMATS)
 def test_malformed_files(stack, user, media, source):
     """Randomly damaged files: each task ends, in its own child process."""

@@ -141,6 +141,7 @@ def test_result_by_webhook_and_mail(make_delivering_stack, make_hook, make_relay
         "webhook": ("sent", 204, 1), "mail": ("sent", 250, 1), "confirmation": ("sent", 250, 1)}
 
 
+@pytest.mark.measured
 @pytest.mark.slow
 @pytest.mark.sanitized
 def test_exactly_once_when_every_third_attempt_fails(make_delivering_stack, make_hook, make_relay, media):
@@ -233,6 +234,7 @@ def test_failed_task_by_webhook_only(make_delivering_stack, make_hook, make_rela
     assert not relay.mails
 
 
+@pytest.mark.measured
 @pytest.mark.slow
 @pytest.mark.sanitized
 def test_receivers_that_never_answer_delay_no_others(make_delivering_stack, make_hook, media):

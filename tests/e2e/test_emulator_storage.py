@@ -138,6 +138,7 @@ def test_broken_upload_leaves_no_object(bucket, emulator):
     assert_error(bucket.get("x"), 404)
 
 
+@pytest.mark.measured
 @pytest.mark.skipif(SANITIZED, reason="sanitizers change how much memory a program needs")
 def test_memory_does_not_grow_with_the_object(tmp_path):
     emulator = emulator_program(tmp_path).start()

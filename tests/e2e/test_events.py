@@ -161,6 +161,7 @@ def test_lost_listen_connection_loses_no_result(make_stack, media):
     assert "events wait for the database" in stack.web.log()
 
 
+@pytest.mark.measured
 @pytest.mark.sanitized
 def test_sigterm_ends_streams_and_web(make_stack):
     stack = make_stack(web_settings={"WEB_THREADS": 4})

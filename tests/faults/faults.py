@@ -371,6 +371,6 @@ def alter(self, change):
     for table in ("tasks", "deliveries", "outputs"):
         for _ in range(100):
             with contextlib.suppress(AssertionError):
-                self.world.sql(f"SET lock_timeout = '500ms'; ALTER TABLE {table} {change}")
+                self.world.sql(f"SET LOCAL lock_timeout = '500ms'; ALTER TABLE {table} {change}")
                 break
             time.sleep(0.1)

@@ -4,11 +4,16 @@
 
 #include "shared/base/process.h"
 
+#include <inttypes.h>
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -181,8 +186,44 @@ static void a_flood_is_refused(void **state)
     assert_true(atomic_load(&busy) > CALLERS / 2);
 }
 
+/* The flags of the mapping at this address have "hg", as after madvise(MADV_HUGEPAGE) (proc(5)). */
+static bool wants_huge_pages(const void *address)
+{
+    const uintptr_t wanted = (uintptr_t)address;
+    char line[512];
+    bool inside = false, found = false;
+    FILE *maps = fopen("/proc/self/smaps", "re");
+    while (maps && fgets(line, sizeof line, maps)) {
+        uintptr_t begin = 0, end = 0;
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &begin, &end) == 2)
+            inside = begin <= wanted && wanted < end;
+        else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+            found = strstr(line, " hg") != NULL;
+    }
+    if (maps)
+        fclose(maps);
+    return found;
+}
+
+static void the_memory_of_a_hash_is_in_huge_pages(void **state)
+{
+    (void)state;
+    const size_t size = (32 << 20) + 100, page = 2 << 20;
+    unsigned char *block = OPENSSL_malloc(size);
+    assert_non_null(block);
+    assert_int_equal((uintptr_t)block % page, 0);
+    if (access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0)
+        assert_true(wants_huge_pages(block));
+    block[size - 1] = 7;
+    block = OPENSSL_realloc(block, 2 * size);
+    assert_non_null(block);
+    assert_int_equal(block[size - 1], 7);
+    OPENSSL_free(block);
+}
+
 int main(void)
 {
+    mr_passwords_use_huge_pages();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slots_are_as_many_as_cores_in_a_quarter_of_the_memory),
         cmocka_unit_test(the_rule),
@@ -191,6 +232,7 @@ int main(void)
         cmocka_unit_test(a_malformed_hash_is_an_internal_error),
         cmocka_unit_test(hashes_of_former_parameters_fit),
         cmocka_unit_test(a_flood_is_refused),
+        cmocka_unit_test(the_memory_of_a_hash_is_in_huge_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,13 +143,16 @@ static enum mr_status run(const char *act, struct parent *parent, const struct m
     return mr_sandbox_run(sandbox, spec, &callbacks, parent, limits, ret, err);
 }
 
+/* Where a stall is expected. */
+enum { STALL_MS = 500 };
+
 static struct mr_sandbox_limits usual(void)
 {
     return (struct mr_sandbox_limits){
         .memory_mib = MR_SANITIZED ? 0 : 64,
         .cpu_seconds = 20,
         .total_ms = 20000,
-        .stall_ms = 500,
+        .stall_ms = 10000,
         .output_max = 64 << 20,
     };
 }
@@ -167,7 +170,9 @@ static int count_fds(void)
 static void check_act(const struct sandbox_act *act)
 {
     struct parent parent = {.cancel_after = -1};
-    const struct mr_sandbox_limits limits = usual();
+    struct mr_sandbox_limits limits = usual();
+    if (act->code && strcmp(act->code, "timed_out") == 0)
+        limits.stall_ms = STALL_MS;
     MR_AUTO_JSON json_t *receipt = NULL;
     struct mr_err err = {0};
     enum mr_status status = run(act->name, &parent, &limits, &receipt, &err);
@@ -376,6 +381,7 @@ static void test_frozen_time_is_not_counted(void **state)
     struct mr_sandbox_limits limits = usual();
     MR_AUTO_JSON json_t *receipt = NULL;
     struct mr_err err = {0};
+    limits.stall_ms = STALL_MS;
     limits.total_ms = 2500; /* the work takes one second */
     pid_t freezer = freeze_all();
     enum mr_status status = run("tick", &parent, &limits, &receipt, &err);

@@ -92,14 +92,21 @@ class Postgres:
         return f"host={self.sockets} user={user} {database}"
 
     def sql(self, statement, database):
-        """Runs a statement. Returns the rows, as lists of texts; NULL is an empty one."""
+        """Runs a statement. Returns the rows, as lists of texts; NULL is an empty one. What fails is an AssertionError."""
         try:
-            rows = self._execute(statement, database)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError):  # the server was restarted, or ended the connection
+            rows = self._execute_again(statement, database)
+        except psycopg2.Error as error:
+            raise AssertionError(str(error)) from error
+        return [["" if value is None else value for value in row] for row in rows]
+
+    def _execute_again(self, statement, database):
+        """On a new connection, if the server was restarted or ended the one that there was."""
+        try:
+            return self._execute(statement, database)
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):
             if not self._forget(database):
                 raise
-            rows = self._execute(statement, database)
-        return [["" if value is None else value for value in row] for row in rows]
+            return self._execute(statement, database)
 
     def _execute(self, statement, database):
         connections = self._connections()
