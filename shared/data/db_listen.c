@@ -33,8 +33,9 @@ enum mr_status mr_db_listen(const char *conninfo, const char *channel, int timeo
                             struct mr_db_listener **ret, struct mr_err *err)
 {
     /* As the pool's connections (db_connection.c), but without statement_timeout: LISTEN is all it runs. */
-    static const char *const keys[] = {"keepalives_idle", "tcp_user_timeout", "dbname", NULL};
-    const char *values[] = {"60", "30000", conninfo, NULL};
+    static const char *const keys[] = {"keepalives_idle", "tcp_user_timeout", "application_name", "dbname",
+                                       NULL};
+    const char *values[] = {"60", "30000", "mediarun events", conninfo, NULL};
     MR_AUTO(mr_db_listener) struct mr_db_listener *listener = calloc(1, sizeof *listener);
     if (!listener)
         return mr_fail_oom(err);

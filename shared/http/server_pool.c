@@ -11,7 +11,8 @@ struct mr_pool {
     struct mr_connections queue, served;
     int queued;
     bool ended;
-    int count;
+    int idle;  /* threads that wait for a connection */
+    int count; /* of threads; more start as they are needed */
     pthread_t threads[];
 };
 
@@ -59,8 +60,11 @@ static void *thread_main(void *arg)
     pthread_mutex_lock(&pool->lock);
     for (;;) {
         struct mr_connection *conn = NULL;
-        while (!pool->ended && !(conn = take_locked(pool)))
+        while (!pool->ended && !(conn = take_locked(pool))) {
+            pool->idle++;
             pthread_cond_wait(&pool->changed, &pool->lock);
+            pool->idle--;
+        }
         if (!conn)
             break;
         pthread_mutex_unlock(&pool->lock);
@@ -74,18 +78,16 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-static enum mr_status start_threads(struct mr_pool *pool, int count, struct mr_err *err)
+/* Returns 0, or the number of the error. */
+static int start_thread_locked(struct mr_pool *pool)
 {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    int fault = 0;
-    while (!fault && pool->count < count) {
-        fault = pthread_create(&pool->threads[pool->count], &attributes, thread_main, pool);
-        pool->count += !fault;
-    }
+    const int fault = pthread_create(&pool->threads[pool->count], &attributes, thread_main, pool);
+    pool->count += !fault;
     pthread_attr_destroy(&attributes);
-    return fault ? mr_fail_errno(err, MR_EXHAUSTED, fault, "start a request thread") : MR_OK;
+    return fault;
 }
 
 enum mr_status mr_pool_start(const struct mr_pool_bounds *bounds, void (*serve)(struct mr_connection *conn),
@@ -100,10 +102,12 @@ enum mr_status mr_pool_start(const struct mr_pool_bounds *bounds, void (*serve)(
     TAILQ_INIT(&pool->served);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->changed, NULL);
-    enum mr_status status = start_threads(pool, bounds->threads, err);
-    if (status != MR_OK) {
+    pthread_mutex_lock(&pool->lock);
+    const int fault = start_thread_locked(pool);
+    pthread_mutex_unlock(&pool->lock);
+    if (fault) {
         mr_pool_stop(pool);
-        return status;
+        return mr_fail_errno(err, MR_EXHAUSTED, fault, "start a request thread");
     }
     *ret = pool;
     return MR_OK;
@@ -132,6 +136,8 @@ static bool append_locked(struct mr_pool *pool, struct mr_connection *conn)
     conn->is_served = false;
     TAILQ_INSERT_TAIL(&pool->queue, conn, in_pool);
     pool->queued++;
+    if (pool->queued > pool->idle && pool->count < pool->bounds.threads)
+        (void)start_thread_locked(pool); /* without it, the connection waits for the threads that there are */
     pthread_cond_signal(&pool->changed);
     return true;
 }

@@ -108,7 +108,7 @@ def run(arguments, pubsub_host):
         postgres = Postgres(scratch, "fsync = on\n")
         postgres.start()
         more = {"PUSH_AUTH": "none"} if pubsub_host else {}
-        stack = Stack(scratch, postgres, settings=more, pubsub_host=pubsub_host,
+        stack = Stack(scratch, postgres, settings=more, pubsub_host=pubsub_host, connections=None,
                       worker_settings=dict(one.split("=") for one in arguments.set))
         try:
             stack.start()

@@ -32,7 +32,7 @@ class Ground:
     @contextlib.contextmanager
     def stack(self, **settings):
         with tempfile.TemporaryDirectory(dir=self.scratch) as directory:
-            stack = Stack(directory, self.postgres, **settings)
+            stack = Stack(directory, self.postgres, connections=None, **settings)
             try:
                 yield stack.start()
             finally:

@@ -10,7 +10,7 @@ import requests
 
 from harness.pubsub import Project, text_of
 
-pytestmark = pytest.mark.sanitized
+pytestmark = [pytest.mark.sanitized, pytest.mark.sequential]
 
 
 @pytest.fixture

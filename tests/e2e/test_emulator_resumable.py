@@ -10,7 +10,7 @@ import pytest
 
 from harness.bucket import HELLO, Bucket, assert_error
 
-pytestmark = pytest.mark.sanitized
+pytestmark = [pytest.mark.sanitized, pytest.mark.sequential]
 
 KIB256 = 256 * 1024
 HELLO_CRC32C = "yZRlqg=="

@@ -14,7 +14,7 @@ from harness.bucket import HELLO, Bucket, assert_error
 from harness.paths import SANITIZED
 from harness.stack import emulator_program
 
-pytestmark = pytest.mark.sanitized
+pytestmark = [pytest.mark.sanitized, pytest.mark.sequential]
 
 KIB256 = 256 * 1024
 HELLO_MD5 = base64.b64encode(hashlib.md5(HELLO).digest()).decode()

@@ -10,8 +10,8 @@ from harness.paths import SANITIZED
 from harness.sse import Stream
 from harness.waiting import wait_for
 
-KILL_LISTENER = ("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-                 "WHERE datname = current_database() AND query LIKE 'LISTEN%'")
+LISTENER = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'mediarun events'"
+KILL_LISTENER = f"SELECT count(pg_terminate_backend(pid)) {LISTENER}"
 
 
 def open_stream(stack, user, path="/api/events", **kwargs):
@@ -153,9 +153,8 @@ def test_lost_listen_connection_loses_no_result(make_stack, media):
         for _ in range(3):
             task = user.upload(media.tone(), "mp3")
             with open_stream(stack, user, f"/api/tasks/{task['id']}/events") as one:
-                assert stack.sql(KILL_LISTENER) == [["1"]]
-                wait_for(lambda: stack.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-                                           " AND query LIKE 'LISTEN%'") == [["1"]], "a new listening connection")
+                wait_for(lambda: stack.sql(KILL_LISTENER) == [["1"]], "the listening connection")
+                wait_for(lambda: stack.sql(f"SELECT count(*) {LISTENER} AND query LIKE 'LISTEN%'") == [["1"]], "a new listening connection")
                 assert is_result(one.rest(20)[-1])
             everything.until(lambda event, task=task: is_result(event) and event.data["id"] == task["id"], 20)
     assert "events wait for the database" in stack.web.log()

@@ -4,7 +4,7 @@ import pytest
 
 from harness import node
 
-pytestmark = [pytest.mark.slow, pytest.mark.sanitized, pytest.mark.xdist_group("google_clients")]
+pytestmark = [pytest.mark.slow, pytest.mark.sanitized, pytest.mark.sequential, pytest.mark.xdist_group("google_clients")]
 
 
 @pytest.mark.parametrize("environment", [{}, {"BY_ENVIRONMENT": "1"}], ids=["apiEndpoint", "STORAGE_EMULATOR_HOST"])

@@ -146,7 +146,7 @@ def answers_on_all(connections, seconds):
 @pytest.mark.skipif(SANITIZED, reason="sanitizers change how much memory a program needs")
 def test_500_connections_are_kept_alive(make_stack):
     """Busy ones for 20 requests each, all at the same time; and idle ones for longer than the server once kept them."""
-    stack = make_stack()
+    stack = make_stack(connections=None)
     idle_mib = stack.web.peak_rss_mib()
     address = ("127.0.0.1", int(stack.url.rpartition(":")[2]))
     connections = [socket.create_connection(address, timeout=10) for _ in range(CONNECTIONS)]

@@ -23,7 +23,7 @@ from harness.webhook import WebhookReceiver
 sys.path.insert(0, str(ROOT / "tests" / "lint"))
 import check  # noqa: E402 — reads the table of routes
 
-pytestmark = [pytest.mark.sanitized, pytest.mark.xdist_group("openapi")]
+pytestmark = [pytest.mark.sanitized, pytest.mark.sequential, pytest.mark.xdist_group("openapi")]
 
 OPERATIONS = list(CONTRACT.operations.values())
 # Documented, but not caused here: internal errors, and a storage that does not answer.

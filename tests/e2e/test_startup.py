@@ -13,7 +13,7 @@ from harness.paths import BUILD, PATIENCE
 from harness.stack import BUCKET, TOPIC, Stack
 from harness.waiting import wait_for
 
-pytestmark = [pytest.mark.sanitized, pytest.mark.xdist_group("startup")]
+pytestmark = [pytest.mark.sanitized, pytest.mark.sequential, pytest.mark.xdist_group("startup")]
 
 PROGRAMS = ("web", "worker")
 

@@ -5,7 +5,7 @@ import pytest
 from harness.ingest import Ingest
 from harness.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("url_addresses")
+pytestmark = [pytest.mark.sequential, pytest.mark.xdist_group("url_addresses")]
 
 FAILED_AT = {"post": 400, "task": 201}
 

@@ -11,13 +11,18 @@
 
 #include <cmocka.h>
 
-enum { ANSWER_MAX = 65 << 20 };
+enum {
+    ANSWER_MAX = 65 << 20,
+    CONNECTIONS = 64, /* each has a thread from the start, which takes a sanitizer long */
+};
 
 int fixture_server_start(struct fixture_server *server, struct mr_server_options options)
 {
     server->log = mr_log_init("test", MR_LOG_DEBUG);
     server->log.fd = open("log", O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
     options.port = 0;
+    if (!options.max_connections)
+        options.max_connections = CONNECTIONS;
     options.loopback_only = true;
     options.log = &server->log;
     options.log_requests = true;

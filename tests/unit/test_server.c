@@ -1,6 +1,7 @@
 /* shared/http/server: requests and their answers, connections kept alive and side by side, drain. */
 #include "tests/unit/served_app.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -255,6 +256,33 @@ static void test_64_connections(void **state)
     }
 }
 
+static int count_threads(void)
+{
+    int count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    while (readdir(tasks))
+        count++;
+    closedir(tasks);
+    return count;
+}
+
+/* One user who asks one thing after the other does not start a thread for each request that could be served. */
+static void test_threads_start_when_needed(void **state)
+{
+    enum { THREADS = 200, REQUESTS = 20 };
+    assert_int_equal(
+        served_start(state, (struct mr_server_options){.threads = THREADS, .client_timeout_ms = PATIENCE_MS}),
+        0);
+    const int at_start = count_threads();
+    assert_true(at_start < THREADS);
+    for (int i = 0; i < REQUESTS; i++) {
+        MR_AUTO(answer) struct answer answer = exchange(*state, "GET /items/1 HTTP/1.1\r\n" HOST "\r\n");
+        assert_int_equal(answer.status, 200);
+    }
+    assert_true(count_threads() - at_start < REQUESTS);
+}
+
 /* More idle connections than threads: newcomers are served all the same, at once. */
 static void test_idle_connections_starve_nobody(void **state)
 {
@@ -321,6 +349,7 @@ int main(void)
         TEST(test_expect_continue),
         TEST(test_no_continue_after_a_refusal),
         TEST(test_64_connections),
+        cmocka_unit_test_teardown(test_threads_start_when_needed, served_tear_down),
         TEST(test_idle_connections_starve_nobody),
         TEST(test_drain),
         TEST(test_taken_port_is_reported),

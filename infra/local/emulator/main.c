@@ -34,6 +34,7 @@ enum {
 
 struct options {
     int64_t port;
+    int64_t connections; /* open at once, each with a thread */
     const char *data_dir;
     const char *project;
     enum mr_severity log_level;
@@ -51,6 +52,13 @@ static enum mr_status read_port(const char *text, int64_t *ret, struct mr_err *e
     return mr_parse_int64(text, 1, 65535, ret)
                ? MR_OK
                : mr_fail(err, MR_INVALID, "invalid port '%s': must be 1 to 65535", text);
+}
+
+static enum mr_status read_connections(const char *text, int64_t *ret, struct mr_err *err)
+{
+    return mr_parse_int64(text, 16, 20000, ret)
+               ? MR_OK
+               : mr_fail(err, MR_INVALID, "invalid EMULATOR_CONNECTIONS '%s': must be 16 to 20000", text);
 }
 
 static enum mr_status read_level(const char *text, enum mr_severity *ret, struct mr_err *err)
@@ -90,6 +98,7 @@ static enum mr_status read_options(int argc, char **argv, struct options *ret, s
                               .project = environment("GOOGLE_CLOUD_PROJECT", "mediarun-local"),
                               .log_level = MR_LOG_NOTICE};
     MR_TRY(read_port(environment("EMULATOR_PORT", "8085"), &options.port, err));
+    MR_TRY(read_connections(environment("EMULATOR_CONNECTIONS", "256"), &options.connections, err));
     for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;)
         MR_TRY(read_option(option, &options, err));
     if (optind < argc)
@@ -126,6 +135,7 @@ static enum mr_status serve(struct em_app *emulator, const struct options *optio
         .port = (int)options->port,
         .loopback_only = true,
         .threads = THREADS,
+        .max_connections = (int)options->connections,
         .max_body = BODY_BYTES_MAX,
         .max_head = HEAD_BYTES_MAX,
         .client_timeout_ms = CLIENT_TIMEOUT_MS,

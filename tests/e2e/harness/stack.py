@@ -19,6 +19,8 @@ ACCOUNT = f"push@{PROJECT}.iam.gserviceaccount.com"
 JOB = f"projects/{PROJECT}/locations/local/jobs/mediarun-sweep"
 # Most users of the tests come from one address.
 MANY_USERS = {"SIGNUPS_PER_ADDRESS": 1000000, "LOGIN_FAILURES_PER_ADDRESS": 1000000, "LOGIN_WAITERS": 500}
+# A thread for each is made at the start. 600, the default, take a sanitizer's build seconds.
+CONNECTIONS = 96
 SWEEP_SECONDS = 60  # what another test deleted is part of it
 LISTENING = r'"message":\s*"listening"'
 
@@ -35,7 +37,7 @@ class Emulator(Program):
         self.url = f"http://127.0.0.1:{port}"
         super().__init__(
             name, [BUILD / "mediarun-emulator"],
-            {"EMULATOR_PORT": port, "DATA_DIR": self.data, "GOOGLE_CLOUD_PROJECT": PROJECT},
+            {"EMULATOR_PORT": port, "EMULATOR_CONNECTIONS": CONNECTIONS, "DATA_DIR": self.data, "GOOGLE_CLOUD_PROJECT": PROJECT},
             directory / f"{name}.log", rf"emulator listening on 127\.0\.0\.1:{port}\b")
 
     def start(self):
@@ -59,11 +61,12 @@ def emulator_program(directory, port=None, name="emulator"):
 class Stack:
     """
     settings: environment of web and workers; web_settings, worker_settings: of one of them.
+    connections: MAX_CONNECTIONS of web and workers; None: the default.
     pubsub_host: host:port of a Pub/Sub other than the emulator. push_url: where it pushes to, if not to the workers themselves.
     """
 
     def __init__(self, directory, postgres, workers=1, settings=None, web_settings=None, worker_settings=None,
-                 pubsub_host=None, push_url=None):
+                 pubsub_host=None, push_url=None, connections=CONNECTIONS):
         self.directory = pathlib.Path(directory)
         self.postgres = postgres
         self.database = postgres.create_database()
@@ -80,7 +83,7 @@ class Stack:
             "GCE_METADATA_HOST": f"127.0.0.1:{self.emulator.port}",
             "OIDC_CERTS_URL": f"{self.emulator.url}/oauth2/v1/certs",
             "IAM_CREDENTIALS_URL": self.emulator.url, "PUBLIC_URL": self.url,
-            **(settings or {}),
+            **({"MAX_CONNECTIONS": connections} if connections else {}), **(settings or {}),
         }
         if SANITIZED:
             worker_settings = {"SANDBOX_MEMORY_MIB": 0, **(worker_settings or {})}
