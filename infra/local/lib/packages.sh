@@ -17,7 +17,7 @@ SBOM_PACKAGES=(jq)
 # shellcheck disable=SC2034
 RUN_PACKAGES=(postgresql curl ca-certificates openssl util-linux)
 # shellcheck disable=SC2034
-UNIT_TEST_PACKAGES=(libcmocka-dev ffmpeg)
+UNIT_TEST_PACKAGES=(libcmocka-dev ffmpeg mold)
 # shellcheck disable=SC2034
 TEST_PACKAGES=("${UNIT_TEST_PACKAGES[@]}" "${SBOM_PACKAGES[@]}" python3-pytest python3-pytest-xdist python3-requests python3-jsonschema python3-prometheus-client python3-psycopg2 python3-yaml python3-aiosmtpd python3-selenium chromium chromium-driver clang clang-format cppcheck shellcheck procps rclone)
 # What measurements are compared with.
