@@ -64,9 +64,9 @@ NAMING = [
     (r"/(jobs|triggers|metrics|databases|users|instances|b)$", lambda body, query: last(body["name"])),
     (r"/namespaces/\w[\w-]*/services$", lambda body, query: body["metadata"]["name"]),
 ]
-# Collections whose list is named otherwise than the path.
 # Fields that a PATCH cannot change.
 UNCHANGEABLE = [(r"/uptimeCheckConfigs/", "monitoredResource"), (r"^/sql/.*/instances/", "region")]
+# Collections whose list is named otherwise than the path.
 LISTS = [(r"^/storage/|^/sql/|^/apis/", "items"), (r"/serviceAccounts$", "accounts")]
 
 

@@ -110,8 +110,9 @@ def test_metrics_of_both_programs(observed, media):
 
     def counted():
         found = Metrics(observed.worker_url)
-        return found if found.value("mediarun_push_answers_total", status="204", end="failed") else None
-    worker = wait_for(counted, "the answer to the second push")
+        is_idle = found.value("mediarun_database_connections", state="idle") == 8
+        return found if is_idle and found.value("mediarun_push_answers_total", status="204", end="failed") else None
+    worker = wait_for(counted, "the answer to the second push, and all 8 connections to the database at rest")
     worker.check()
     assert before.value("mediarun_conversion_seconds_count", format="flac") == 0
     assert worker.value("mediarun_conversion_seconds_count", format="flac") == 1, "the failed one does not count"
@@ -126,7 +127,6 @@ def test_metrics_of_both_programs(observed, media):
     for lane, slots in (("normal", 2), ("high", 1), ("deliveries", 3)):
         assert worker.value("mediarun_slots", lane=lane) == slots
         assert worker.value("mediarun_slots_busy", lane=lane) == worker.value("mediarun_pushes_waiting", lane=lane) == 0
-    assert worker.value("mediarun_database_connections", state="idle") == 8
     assert worker.value("mediarun_database_wait_seconds_count") > before.value("mediarun_database_wait_seconds_count")
 
     web = Metrics(observed.url)
