@@ -32,6 +32,7 @@ read_settings() {
     workers=${WORKERS:-1}
     is_number "$port" 1 65535 || die "PORT=$port must be a number from 1 to 65535"
     is_number "$emulator_port" 1 65535 || die "EMULATOR_PORT=$emulator_port must be a number from 1 to 65535"
+    is_number "${EMULATOR_CONNECTIONS:-256}" 16 20000 || die "EMULATOR_CONNECTIONS=$EMULATOR_CONNECTIONS must be a number from 16 to 20000"
     worker_port=${WORKER_PORT:-$((emulator_port + 1))}
     is_number "$worker_port" 1 65000 || die "WORKER_PORT=$worker_port must be a number from 1 to 65000"
     is_number "$workers" 1 64 || die "WORKERS=$workers must be a number from 1 to 64"

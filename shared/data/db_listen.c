@@ -32,10 +32,10 @@ static enum mr_status start_listening(struct mr_db_wait *wait, PGconn *pg, const
 enum mr_status mr_db_listen(const char *conninfo, const char *channel, int timeout_ms, int cancel_fd,
                             struct mr_db_listener **ret, struct mr_err *err)
 {
-    /* As the pool's connections (db_connection.c), but without statement_timeout: LISTEN is all it runs. */
+    /* As the pool's connections (db_connection.c), but without statement_timeout: it runs nothing long. */
     static const char *const keys[] = {"keepalives_idle", "tcp_user_timeout", "application_name", "dbname",
                                        NULL};
-    const char *values[] = {"60", "30000", "mediarun events", conninfo, NULL};
+    const char *values[] = {"60", "30000", channel, conninfo, NULL};
     MR_AUTO(mr_db_listener) struct mr_db_listener *listener = calloc(1, sizeof *listener);
     if (!listener)
         return mr_fail_oom(err);

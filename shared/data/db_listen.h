@@ -18,7 +18,7 @@ enum { MR_DB_PAYLOAD_MAX = 8000 }; /* bytes of a payload with its NUL: PostgreSQ
 
 /*
  * Connects and listens. MR_TIMEOUT after timeout_ms; MR_CANCELED as soon as cancel_fd (-1: none) is readable,
- * of which nothing is read; MR_UNAVAILABLE if the database refuses.
+ * of which nothing is read; MR_UNAVAILABLE if the database refuses. In pg_stat_activity its application_name is the channel.
  */
 MR_MUST_CHECK enum mr_status mr_db_listen(const char *conninfo, const char *channel, int timeout_ms,
                                           int cancel_fd, struct mr_db_listener **ret, struct mr_err *err);

@@ -78,8 +78,7 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* Returns 0, or the number of the error. */
-static int start_thread_locked(struct mr_pool *pool)
+static enum mr_status start_thread_locked(struct mr_pool *pool, struct mr_err *err)
 {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
@@ -87,7 +86,7 @@ static int start_thread_locked(struct mr_pool *pool)
     const int fault = pthread_create(&pool->threads[pool->count], &attributes, thread_main, pool);
     pool->count += !fault;
     pthread_attr_destroy(&attributes);
-    return fault;
+    return fault ? mr_fail_errno(err, MR_EXHAUSTED, fault, "start a request thread") : MR_OK;
 }
 
 enum mr_status mr_pool_start(const struct mr_pool_bounds *bounds, void (*serve)(struct mr_connection *conn),
@@ -103,11 +102,11 @@ enum mr_status mr_pool_start(const struct mr_pool_bounds *bounds, void (*serve)(
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->changed, NULL);
     pthread_mutex_lock(&pool->lock);
-    const int fault = start_thread_locked(pool);
+    enum mr_status status = start_thread_locked(pool, err);
     pthread_mutex_unlock(&pool->lock);
-    if (fault) {
+    if (status != MR_OK) {
         mr_pool_stop(pool);
-        return mr_fail_errno(err, MR_EXHAUSTED, fault, "start a request thread");
+        return status;
     }
     *ret = pool;
     return MR_OK;
@@ -128,6 +127,14 @@ void mr_pool_stop(struct mr_pool *pool)
     free(pool);
 }
 
+/* Without another thread, connections wait for those that there are. */
+static void grow_locked(struct mr_pool *pool, const struct mr_log *log)
+{
+    struct mr_err err = {0};
+    if (start_thread_locked(pool, &err) != MR_OK)
+        mr_log_err(log, MR_LOG_WARNING, "requests wait for the threads that there are", &err, NULL);
+}
+
 static bool append_locked(struct mr_pool *pool, struct mr_connection *conn)
 {
     if (pool->queued >= pool->bounds.queue_max ||
@@ -137,7 +144,7 @@ static bool append_locked(struct mr_pool *pool, struct mr_connection *conn)
     TAILQ_INSERT_TAIL(&pool->queue, conn, in_pool);
     pool->queued++;
     if (pool->queued > pool->idle && pool->count < pool->bounds.threads)
-        (void)start_thread_locked(pool); /* without it, the connection waits for the threads that there are */
+        grow_locked(pool, conn->server->options.log);
     pthread_cond_signal(&pool->changed);
     return true;
 }

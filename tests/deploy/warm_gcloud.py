@@ -7,7 +7,6 @@ and standard files, and ends with the status of the call.
 """
 
 import array
-import gc
 import importlib
 import json
 import os
@@ -132,12 +131,10 @@ def serve(root, address):
     print("listening", flush=True)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     news, teller = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    gc.disable()
     while True:
         client, _ = server.accept()
         while select.select([news], [], [], 0)[0]:
             load(news.recv(1 << 18).decode().split())
-        gc.freeze()  # a collection in the child would write to, and so copy, each page of what is loaded
         if os.fork() == 0:
             server.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)

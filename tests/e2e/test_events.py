@@ -10,7 +10,7 @@ from harness.paths import SANITIZED
 from harness.sse import Stream
 from harness.waiting import wait_for
 
-LISTENER = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'mediarun events'"
+LISTENER = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'task_events'"
 KILL_LISTENER = f"SELECT count(pg_terminate_backend(pid)) {LISTENER}"
 
 

@@ -158,6 +158,7 @@ def test_kill_and_double_start(run, media, tmp_path):
 
 @pytest.mark.parametrize("settings, words", [
     ({"PORT": "nonsense"}, "PORT"), ({"WORKERS": "0"}, "WORKERS"), ({"EMULATOR_PORT": "99999"}, "EMULATOR_PORT"),
+    ({"EMULATOR_CONNECTIONS": "5"}, "EMULATOR_CONNECTIONS"),
     ({"PUBSUB_EMULATOR_HOST": "127.0.0.1:8432"}, "PUSH_AUTH=none"), ({"PUBSUB_EMULATOR_HOST": "http://127.0.0.1:8432"}, "without http://"),
     ({"PUBSUB_EMULATOR_HOST": "127.0.0.1:1", "PUSH_AUTH": "none"}, "nothing answers at http://127.0.0.1:1: check PUBSUB_EMULATOR_HOST"),
     ({"STORAGE_EMULATOR_HOST": "127.0.0.1:9023"}, "must begin with http://")])

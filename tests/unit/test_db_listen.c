@@ -96,9 +96,9 @@ static void a_broken_connection_is_told(void **state)
     notify("broken", "last words");
     assert_int_equal(take(listener, payload), MR_OK);
     assert_string_equal(payload, "last words");
-    MR_AUTO_STR char *count = fixture_db_ask(
-        test_db, "SELECT count(pg_terminate_backend(pid)) AS answer FROM pg_stat_activity"
-                 " WHERE datname = current_database() AND application_name = 'mediarun events'");
+    MR_AUTO_STR char *count =
+        fixture_db_ask(test_db, "SELECT count(pg_terminate_backend(pid)) AS answer FROM pg_stat_activity"
+                                " WHERE datname = current_database() AND application_name = 'broken'");
     assert_string_equal(count, "1");
     assert_int_equal(take(listener, payload), MR_UNAVAILABLE);
 }

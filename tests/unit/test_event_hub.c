@@ -89,7 +89,7 @@ static const struct mr_statement statements[] = {
      2},
     {"t_kill",
      "SELECT count(pg_terminate_backend(pid)) AS number FROM pg_stat_activity"
-     " WHERE datname = current_database() AND application_name = 'mediarun events'",
+     " WHERE datname = current_database() AND application_name = 'task_events'",
      0},
     {"t_key", "SELECT pg_notify('task_events', $1 || ' 0 0 access') IS NULL AS number", 1},
 };

@@ -267,7 +267,7 @@ static int count_threads(void)
     return count;
 }
 
-/* One user who asks one thing after the other does not start a thread for each request that could be served. */
+/* A thread starts for a request that finds none free; one user who asks one thing after the other needs few. */
 static void test_threads_start_when_needed(void **state)
 {
     enum { THREADS = 200, REQUESTS = 20 };
@@ -281,6 +281,16 @@ static void test_threads_start_when_needed(void **state)
         assert_int_equal(answer.status, 200);
     }
     assert_true(count_threads() - at_start < REQUESTS);
+    struct served_fixture *fixture = *state;
+    int waiting = fixture_server_connect(&fixture->http);
+    send_text(waiting, "GET /wait HTTP/1.1\r\n" HOST "\r\n");
+    served_app_wait(&fixture->app, &fixture->app.entered);
+    MR_AUTO(answer) struct answer beside = exchange(&fixture->http, "GET /items/1 HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(beside.status, 200);
+    served_app_raise(&fixture->app, &fixture->app.released);
+    MR_AUTO(answer) struct answer answer = read_answer(waiting, false);
+    assert_int_equal(answer.status, 200);
+    close(waiting);
 }
 
 /* More idle connections than threads: newcomers are served all the same, at once. */
