@@ -34,8 +34,9 @@ struct mr_tracer {
     struct mr_span *batch; /* the thread's */
     atomic_size_t dropped; /* not logged yet */
     atomic_bool stopping;
-    pthread_mutex_t lock;   /* protects all fields below */
-    pthread_cond_t changed; /* waits on CLOCK_MONOTONIC */
+    _Atomic int64_t ends_us; /* once stopping: until when spans are still sent, by mr_time_monotonic_us */
+    pthread_mutex_t lock;    /* protects all fields below */
+    pthread_cond_t changed;  /* waits on CLOCK_MONOTONIC */
     size_t first, count;
     struct mr_span queue[QUEUE_MAX];
 };
@@ -92,10 +93,11 @@ static void pause_before_retry(struct mr_tracer *tracer, int ms)
     pthread_mutex_unlock(&tracer->lock);
 }
 
-static bool is_stopping(void *ctx)
+/* What is on its way when the stop comes has until then, too: the collector may have taken it already. */
+static bool is_over(void *ctx)
 {
     const struct mr_tracer *tracer = ctx;
-    return atomic_load(&tracer->stopping);
+    return atomic_load(&tracer->stopping) && mr_time_monotonic_us() >= atomic_load(&tracer->ends_us);
 }
 
 /* The collector's words are not repeated: they may be anything. */
@@ -103,7 +105,6 @@ static enum mr_status send_once(struct mr_tracer *tracer, const char *body, int 
                                 struct mr_err *err)
 {
     MR_AUTO(mr_http_response) struct mr_http_response res = {0};
-    const bool may_stop = !atomic_load(&tracer->stopping);
     const struct mr_http_request req = {.method = "POST",
                                         .url = tracer->url,
                                         .headers = tracer->headers,
@@ -113,7 +114,7 @@ static enum mr_status send_once(struct mr_tracer *tracer, const char *body, int 
                                         .connect_timeout_ms =
                                             timeout_ms < CONNECT_MS ? timeout_ms : CONNECT_MS,
                                         .timeout_ms = timeout_ms,
-                                        .canceled = may_stop ? is_stopping : NULL,
+                                        .canceled = is_over,
                                         .canceled_ctx = tracer};
     MR_TRY(mr_http_perform(tracer->options.http, &req, &res, err));
     if (res.status >= 200 && res.status < 300)
@@ -171,9 +172,8 @@ static void *run(void *arg)
     struct mr_tracer *tracer = arg;
     while (!atomic_load(&tracer->stopping))
         send_batch(tracer, take_batch(tracer), SEND_MS);
-    const int64_t until_us = mr_time_monotonic_us() + FLUSH_MS * 1000;
     for (size_t count; (count = take_batch(tracer));) {
-        const int64_t left_ms = (until_us - mr_time_monotonic_us()) / 1000;
+        const int64_t left_ms = (atomic_load(&tracer->ends_us) - mr_time_monotonic_us()) / 1000;
         if (left_ms > 0)
             send_batch(tracer, count, (int)left_ms);
         else
@@ -275,6 +275,7 @@ void mr_tracer_stop(struct mr_tracer *tracer)
     if (!tracer)
         return;
     pthread_mutex_lock(&tracer->lock);
+    atomic_store(&tracer->ends_us, mr_time_monotonic_us() + FLUSH_MS * 1000);
     atomic_store(&tracer->stopping, true);
     pthread_cond_signal(&tracer->changed);
     pthread_mutex_unlock(&tracer->lock);
