@@ -76,6 +76,7 @@ const struct mr_route mr_web_routes[] = {
     {"GET",    "/benchmark/conversion/result", mr_api_benchmark_result, NO_BODY, MR_ROUTE_SLOW},
     {"GET",    "/api/status",            mr_api_status,      NO_BODY,     MR_ROUTE_SLOW},
     {"GET",    "/status",                mr_api_status_page, NO_BODY,     MR_ROUTE_NORMAL},
+    {"GET",    "/operator",              mr_api_operator_page, NO_BODY,   MR_ROUTE_NORMAL},
     {"GET",    "/report",                mr_api_report,      NO_BODY,     MR_ROUTE_NORMAL},
     {"GET",    "/",                      mr_api_index,       NO_BODY,     MR_ROUTE_NORMAL},
     {"GET",    "/openapi.json",          mr_api_openapi,     NO_BODY,     MR_ROUTE_NORMAL},
@@ -112,6 +113,7 @@ const struct mr_route_query mr_web_queries[] = {
     {mr_api_index, "*"},
     {mr_api_docs, "*"},
     {mr_api_report, "*"},
+    {mr_api_operator_page, "*"},
     {mr_api_status_page, "*"},
 };
 const size_t mr_web_query_count = sizeof mr_web_queries / sizeof *mr_web_queries;

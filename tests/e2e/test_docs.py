@@ -22,7 +22,7 @@ TYPES = {"css": "text/css; charset=utf-8", "mjs": "text/javascript; charset=utf-
 SVG = "http://www.w3.org/2000/svg"  # a name, which is not fetched
 
 
-@pytest.mark.parametrize("path, name", [("/", "index.html"), ("/docs", "docs.html"), ("/report", "report.html"), ("/status", "status.html"), ("/api/auth/confirm", "confirm.html"),
+@pytest.mark.parametrize("path, name", [("/", "index.html"), ("/docs", "docs.html"), ("/report", "report.html"), ("/status", "status.html"), ("/operator", "operator.html"), ("/api/auth/confirm", "confirm.html"),
                                         ("/api/auth/reset/password", "reset.html")])
 def test_served(stack, path, name):
     answer = stack.anonymous().get(path)
@@ -99,10 +99,10 @@ def test_pages_insert_no_markup(way):
 
 @pytest.mark.parametrize("storage, names", [("localStorage", {"choices", "login"}), ("sessionStorage", {"outbox"})])
 def test_only_the_converter_stores(storage, names):
-    """/ goes on after a reload; /docs and the others store no token."""
+    """/ goes on after a reload, /operator uses its login; /docs and the others store no token."""
     assert {name for name, text in FILES.items() if storage in text} == {f"{name}.mjs" for name in names}
     others = {"index.html", "app.mjs", *(name for name in FILES if re.search(r"from \"\./(login|choices|outbox)\.mjs", FILES[name]))}
-    for page in PAGES.keys() - {"index.html"}:
+    for page in PAGES.keys() - {"index.html", "operator.html"}:
         assert not [name for name in others if f"/{name}" in PAGES[page]], page
 
 
@@ -111,7 +111,7 @@ def test_accessibility():
     for name, text in PAGES.items():
         for needed in ('lang="en"', 'name="viewport"', "<main", "<h1"):
             assert needed in text, (name, needed)
-    for name in ("docs.html", "report.html"):
+    for name in ("docs.html", "report.html", "operator.html"):
         for needed in ('class="skip"', 'role="status"', "<noscript>"):
             assert needed in PAGES[name], (name, needed)
     assert "prefers-color-scheme: dark" in FILES["tokens.css"]

@@ -184,7 +184,7 @@ def test_other_methods(env, operation):
     assert answer.status_code == 405 and operation.method in answer.headers["Allow"].split(", ")
 
 
-@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.id not in {"index", "docs", "report", "statusPage", "confirmPage", "resetPage"}], ids=lambda one: one.id)
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.id not in {"index", "docs", "report", "statusPage", "operatorPage", "confirmPage", "resetPage"}], ids=lambda one: one.id)
 def test_unknown_query_parameters(env, operation):
     who = env.platform if "platform" in CONTRACT.security(operation) else env.user
     path = re.sub(r"\{\w+\}", NOWHERE, operation.path)
@@ -196,7 +196,7 @@ def test_database_down(env):
     """Operations that need the database answer 503; the others answer as usual. Both are documented."""
     stack, name = env.stack, env.stack.database.partition("=")[2]
     allow = f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {{}}'
-    needs_none = {"alive": 200, "index": 200, "openapi": 200, "openapi30": 200, "docs": 200, "asset": 404, "report": 200, "confirmPage": 200, "status": 200, "statusPage": 200,
+    needs_none = {"alive": 200, "index": 200, "openapi": 200, "openapi30": 200, "docs": 200, "asset": 404, "report": 200, "confirmPage": 200, "status": 200, "statusPage": 200, "operatorPage": 200,
                   "resetPage": 200}
     bodies = {
         "signup": {"json": signup_body()}, "login": {"json": {"username": "ana", "password": "x"}},

@@ -76,13 +76,20 @@ def evaluate(browser, module, expression, *arguments):
     return browser.driver.execute_async_script(script, f"/assets/{module}.mjs", *arguments)
 
 
+def texts(browser, module):
+    """The tables of a module's texts, which have the same keys and placeholders."""
+    tables = {name: evaluate(browser, f"{module}_{name}", "m.default") for name in ("en", "es")}
+    assert list(tables["en"]) == list(tables["es"])
+    for key, words in tables["en"].items():
+        assert sorted(re.findall(r"\{\w+\}|`[^`]*`", words)) == sorted(re.findall(r"\{\w+\}|`[^`]*`", tables["es"][key])), key
+    return tables
+
+
 def test_texts_and_tables(page):
     """English and Spanish have the same keys and placeholders; formats are those of the contract; what markup names is there."""
     browser = page()
-    tables = {name: evaluate(browser, f"texts_{name}", "m.default") for name in ("en", "es")}
-    assert list(tables["en"]) == list(tables["es"])
-    for key, words in tables["en"].items():
-        assert re.findall(r"\{\w+\}", words) == re.findall(r"\{\w+\}", tables["es"][key]), key
+    tables = texts(browser, "texts")
+    assert not tables["en"].keys() & texts(browser, "texts_service")["en"].keys()
     named = browser.run("return [...document.querySelectorAll('[data-text], [data-label], [data-hint]')].flatMap((one) =>"
                         " [one.dataset.text, one.dataset.label, one.dataset.hint].filter(Boolean))")
     assert set(named) <= set(tables["en"])

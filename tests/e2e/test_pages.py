@@ -262,3 +262,92 @@ def test_pages_of_mails(browser, stack, path):
     browser.open(stack.url + path + "?token=x")
     assert browser.measure() == {"wide": [], "small": []} and browser.faults() == []
     assert browser.run("return getComputedStyle(document.querySelector('button')).backgroundColor") != "rgba(0, 0, 0, 0)", "the styles are there"
+
+
+def test_report_in_spanish(browser, stack):
+    browser.language("es-CO,es")
+    try:
+        browser.size(320)
+        browser.open(stack.url + "/report")
+        browser.wait(lambda: browser.shown("#off"), "the explanation")
+        assert browser.run("return document.documentElement.lang") == "es" and browser.text("h1") == "Archivos por minuto" and browser.text("#state") == "Desactivada"
+        assert browser.texts("#off code") == ["ENABLE_BENCHMARK=1", "ENABLE_BENCHMARK", "infra/services/web.yaml"]
+        assert browser.measure() == {"wide": [], "small": []}
+    finally:
+        browser.language("")
+
+
+def sign_in(browser, stack, client):
+    """As the first page does, in another tab."""
+    browser.run("const login = {token: arguments[0], id: 1, name: arguments[1]}, key = 'mediarun.login';"
+                "localStorage.setItem(key, JSON.stringify(login)); dispatchEvent(new StorageEvent('storage', {key}))", client.token, client.username)
+
+
+@pytest.fixture
+def desk(browser, stack):
+    """desk(client): opens /operator, signed in as this client."""
+    def open_page(client, width=1440):
+        browser.size(width)
+        browser.open(stack.url + "/operator")
+        browser.wait(lambda: browser.shown("#apart"), "to be asked to sign in")
+        assert browser.text("#apart-why").startswith("Sign in as an operator")
+        sign_in(browser, stack, client)
+        return browser
+    yield open_page
+    browser.run("localStorage.clear()")
+
+
+def make_failed(stack, client, code, count):
+    """Tasks of a user that failed with this code."""
+    stack.sql("INSERT INTO tasks (file_id, user_id, kind, status, error_code, error_detail, uploaded_at, processed_at) SELECT gen_random_uuid(), u.id, 'probe', 'failed', "
+              f"'{code}', 'as the test wants it', now(), now() FROM users u, generate_series(1, {count}) WHERE username = '{client.username}' RETURNING id")
+
+
+def test_operator_page_is_for_operators(desk, stack, user):
+    browser = desk(user, 320)
+    refusal = f"The account {user.username} is not an operator's. Only the owner of the database makes operators."
+    browser.wait(lambda: browser.text("#apart-why") == refusal, "the refusal")
+    assert not browser.shown("#desk") and browser.measure() == {"wide": [], "small": []} and browser.accessibility() == []
+    assert not [fault for fault in browser.faults() if "403 (Forbidden)" not in fault]
+
+
+def test_operator_page(desk, stack, user):
+    """Failures by code, their tasks page by page, one that runs again, a dead letter, what a user has; everything fits and is accessible."""
+    task = user.wait(user.upload(b"no media" * 100, "wav", name="broken.mp3"))
+    stack.sql(f"UPDATE users SET is_operator = true WHERE username = '{user.username}' RETURNING id")
+    stack.sql(f"INSERT INTO dead_letters (task_id, generation, times, first_at, last_at) VALUES ({task['id']}, 1, 2, now(), now()) RETURNING task_id")
+    make_failed(stack, user, "service_fault", 21)
+    browser = desk(user)
+    browser.wait(lambda: "service_fault" in browser.text("[data-list=failures] ul"), "the codes")
+    assert "conversions and deliveries that run" in browser.text("#leases")
+    browser.wait(lambda: f"Task {task['id']}" in browser.text("[data-list=dead] ul"), "the dead letter")
+    assert "Failed · " + task["error"]["code"] + " · given up 2 times" in browser.text("[data-list=dead] ul")
+    browser.click('[aria-label="Show the tasks that failed with service_fault"]')
+    rows = "[data-list=failed] li"
+    browser.wait(lambda: len(browser.all(rows)) == 20, "a page of them")
+    assert browser.text("#failed-title") == "Failed tasks: service_fault" and browser.run("return document.activeElement.id") == "failed-title"
+    assert "failed · 0 attempts" in browser.text(rows) and "service_fault · as the test wants it" in browser.text(rows)
+    browser.click('[aria-label="More: Failed tasks"]')
+    browser.wait(lambda: len(browser.all(rows)) == 21 and not browser.shown('[aria-label="More: Failed tasks"]'), "the rest")
+    browser.click("#all-codes")
+    browser.wait(lambda: not browser.shown("#all-codes"), "all codes")
+    browser.put("#usage-form [name=name]", "nobody at all")
+    browser.click("#usage-form [type=submit]")
+    browser.wait(lambda: browser.shown("#usage-form p.fault"), "that there is no such user")
+    browser.put("#usage-form [name=name]", f" {user.username} ")
+    browser.click("#usage-form [type=submit]")
+    browser.wait(lambda: "tasks today" in browser.text("#usage"), "the usage")
+    assert browser.text("#usage").startswith(f"{user.username} (#") and "operator" in browser.text("#usage") and not browser.shown("#usage-form p.fault")
+    for width in WIDTHS:
+        browser.size(width)
+        assert browser.measure() == {"wide": [], "small": []}, width
+    for scheme in ("dark", "light"):
+        browser.scheme(scheme)
+        assert browser.accessibility() == []
+    browser.click('[data-list=dead] [aria-label^="Run task"]')
+    browser.wait(lambda: browser.texts("[data-list=dead] .done") == ["Waits again, generation 2."], "what came of it")
+    user.wait(task, states=("failed",))
+    assert stack.sql(f"SELECT generation FROM tasks WHERE id = {task['id']}") == [["2"]]
+    assert browser.weight() < PAGE_BYTES_MAX and not [fault for fault in browser.faults() if "404 (Not Found)" not in fault]
+    browser.run("localStorage.clear(); dispatchEvent(new StorageEvent('storage', {key: null}))")
+    browser.wait(lambda: browser.shown("#apart") and not browser.shown("#desk"), "the end of the login")

@@ -1,5 +1,5 @@
-/* Pages and documents that are linked into the program: /openapi.json, /openapi-3.0.json, /docs, /report, /status, the pages that
- * confirm a mail address and set a new password, and under /assets the styles and scripts of all pages; and /, the page that
+/* Pages and documents that are linked into the program: /openapi.json, /openapi-3.0.json, /docs, /report, /status, /operator, the pages
+ * that confirm a mail address and set a new password, and under /assets the styles and scripts of all pages; and /, the page that
  * converts. */
 #include "web/static_files.h"
 
@@ -140,6 +140,12 @@ enum mr_status mr_api_status_page(void *app, struct mr_request *req, struct mr_e
 {
     (void)app;
     return respond(req, "status.html", "text/html; charset=utf-8", err);
+}
+
+enum mr_status mr_api_operator_page(void *app, struct mr_request *req, struct mr_err *err)
+{
+    (void)app;
+    return respond(req, "operator.html", "text/html; charset=utf-8", err);
 }
 
 enum mr_status mr_api_asset(void *app, struct mr_request *req, struct mr_err *err)

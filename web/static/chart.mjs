@@ -1,5 +1,6 @@
 /* The chart of files per minute: bars in an SVG as wide as its place, so that its text keeps its size. */
 import { drawn } from "./dom.mjs";
+import { counted, language, text } from "./texts_service.mjs";
 
 const HEIGHT = 320, TICKS = 5, LABEL_WIDTH = 56, BAR_MAX = 64;
 const EDGE = { left: 52, right: 12, top: 16, bottom: 52 };
@@ -22,7 +23,7 @@ function axes(width, height, x, y, last, unit, steps) {
   for (let minute = 1; minute <= last; minute++)
     if (minute % every === 0)
       nodes.push(drawn("text", { x: x(minute), y: height - EDGE.bottom + 20, "text-anchor": "middle" }, String(minute)));
-  nodes.push(drawn("text", { x: (EDGE.left + width - EDGE.right) / 2, y: height - 8, "text-anchor": "middle" }, "minute after the upload"));
+  nodes.push(drawn("text", { x: (EDGE.left + width - EDGE.right) / 2, y: height - 8, "text-anchor": "middle" }, text("chart_axis")));
   return nodes;
 }
 
@@ -36,11 +37,11 @@ export function draw(svg, rows, isRunning) {
   const y = (count) => height - EDGE.bottom - (height - EDGE.top - EDGE.bottom) * count / (unit * steps);
   const bars = rows.map((row) => drawn("rect", { class: isRunning && row.min === last ? "bar unfinished" : "bar", x: x(row.min) - bar / 2, width: bar,
     y: y(row.count), height: y(0) - y(row.count), rx: Math.min(3, bar / 4) },
-  drawn("title", {}, `minute ${row.min}: ${row.count}`)));
+  drawn("title", {}, text("chart_bar", { minute: row.min, count: row.count.toLocaleString(language) }))));
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("width", width);
   svg.setAttribute("height", height);
   svg.replaceChildren(drawn("title", { id: "chart-title" },
-    `Files ready per minute over ${last} ${last === 1 ? "minute" : "minutes"}, at most ${most}; the table below has the figures`),
+    counted("chart_minutes", last, { most: most.toLocaleString(language) })),
   ...axes(width, height, x, y, last, unit, steps), ...bars);
 }

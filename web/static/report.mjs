@@ -1,6 +1,7 @@
 /* /report: the newest capacity test, from /benchmark/conversion/data, which is 404 where the test is turned off. */
 import { draw } from "./chart.mjs";
-import { byId, copyButton, make } from "./dom.mjs";
+import { byId, copyButton, make, prose } from "./dom.mjs";
+import { language, text, translate } from "./texts_service.mjs";
 
 const BUSY_MS = 3000, IDLE_MS = 15_000;
 let shown = null; /* {rows, totals} of the last answer */
@@ -9,17 +10,17 @@ function showPart(name) {
   for (const id of ["off", "empty", "report"]) byId(id).hidden = id !== name;
 }
 
-function say(text, state) {
+function say(words, state) {
   const box = byId("state");
-  if (box.textContent !== text) box.textContent = text; /* screen readers announce only changes */
+  if (box.textContent !== words) box.textContent = words; /* screen readers announce only changes */
   box.dataset.state = state;
 }
 
 function summarise(rows, totals) {
-  const entries = [["files", totals.total], ["ready", totals.processed], ["failed", totals.failed], ["waiting", totals.unfinished],
-    ["most in a minute", Math.max(0, ...rows.map((row) => row.count))]];
+  const entries = [["total", totals.total], ["ready", totals.processed], ["failed", totals.failed], ["waiting", totals.unfinished],
+    ["most", Math.max(0, ...rows.map((row) => row.count))]];
   byId("totals").replaceChildren(...entries.map(([name, value]) =>
-    make("div", { class: name === "failed" && value > 0 ? "bad" : null }, make("dt", {}, name), make("dd", {}, value.toLocaleString("en")))));
+    make("div", { class: name === "failed" && value > 0 ? "bad" : null }, make("dt", {}, text(`report_${name}`)), make("dd", {}, value.toLocaleString(language)))));
   byId("progress").hidden = totals.unfinished === 0;
   byId("progress").max = Math.max(1, totals.total);
   byId("progress").value = totals.total - totals.unfinished;
@@ -43,9 +44,10 @@ function show(rows, totals) {
   byId("figures").hidden = rows.length === 0;
   byId("none-ready").hidden = rows.length > 0;
   drawAgain();
-  if (totals.total === 0) say("No test yet", "none");
-  else if (totals.unfinished > 0) say("Running", "good");
-  else say(totals.failed > 0 ? `Ended; ${totals.failed} failed` : "Ended", totals.failed > 0 ? "bad" : "none");
+  if (totals.total === 0) say(text("report_state_none"), "none");
+  else if (totals.unfinished > 0) say(text("report_state_running"), "good");
+  else if (totals.failed > 0) say(text("report_state_ended_failed", { n: totals.failed.toLocaleString(language) }), "bad");
+  else say(text("report_state_ended"), "none");
 }
 
 /* Returns after how many milliseconds the figures are to be read again. */
@@ -53,10 +55,10 @@ async function refresh() {
   const response = await fetch("/benchmark/conversion/data", { cache: "no-store" });
   if (response.status === 404) {
     showPart("off");
-    say("Turned off", "none");
+    say(text("report_state_off"), "none");
     return IDLE_MS;
   }
-  if (!response.ok) throw new Error(`the server responded with ${response.status}`);
+  if (!response.ok) throw new Error(text("status_code", { code: response.status }));
   const totals = JSON.parse(response.headers.get("Benchmark-Totals"));
   show(await response.json(), totals);
   return totals.unfinished > 0 ? BUSY_MS : IDLE_MS;
@@ -67,15 +69,19 @@ async function refreshForever() {
   try {
     wait = await refresh();
   } catch (fault) {
-    say(`The figures cannot be read: ${fault.message}. Retrying…`, "bad");
+    say(text("report_unreadable", { why: fault.message }), "bad");
   }
   setTimeout(refreshForever, wait);
 }
 
-for (const [id, text] of [["command", `curl ${location.origin}/benchmark/conversion/start -F fileName=@song.mp3 -F newFormat=wav -F taskNumber=400`],
+document.documentElement.lang = language;
+document.title = text("report_page_title");
+translate(document);
+for (const node of document.querySelectorAll("[data-prose]")) node.append(...prose(text(node.dataset.prose)));
+for (const [id, line] of [["command", `curl ${location.origin}/benchmark/conversion/start -F fileName=@song.mp3 -F newFormat=wav -F taskNumber=400`],
   ["turn-on", "ENABLE_BENCHMARK=1 infra/local/run.sh"]]) {
-  byId(id).textContent = text;
-  byId(id).after(copyButton(() => text, byId(id)));
+  byId(id).textContent = line;
+  byId(id).after(copyButton(() => line, byId(id), [text("copy"), text("copied_key"), text("marked")]));
 }
 new ResizeObserver(drawAgain).observe(byId("chart").parentNode);
 refreshForever();

@@ -1,6 +1,6 @@
 /* /status: the parts of the service, from /api/status, and a ping of its own through queue and workers. */
 import { byId, make } from "./dom.mjs";
-import { language, text, translate } from "./texts.mjs";
+import { language, text, translate } from "./texts_service.mjs";
 
 const AGAIN_MS = 15_000, PATIENCE_MS = 20_000, PARTS = ["web", "database", "storage", "queue"];
 const parts = Object.fromEntries(PARTS.map((name) => [name, { state: "unknown", note: "" }]));

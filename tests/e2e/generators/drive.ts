@@ -104,6 +104,7 @@ await refused("showUsage", 403, api.GET("/api/operator/users/{name}/usage", { pa
 await refused("requeueTask", 403, api.POST("/api/operator/tasks/{id}/requeue", { params: { path: { id: "1" } } }));
 await refused("metrics", 403, api.GET("/metrics", { parseAs: "text" }));
 await good("status", anonymous.GET("/api/status"));
+await opened("operatorPage", anonymous.GET("/operator", { parseAs: "text" }));
 await opened("statusPage", anonymous.GET("/status", { parseAs: "text" }));
 
 const renamed = `${username}b`;

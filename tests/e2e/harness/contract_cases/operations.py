@@ -19,6 +19,7 @@ from .table import case
 @case("docs", 200)
 @case("report", 200)
 @case("status", 200)
+@case("operatorPage", 200)
 @case("statusPage", 200)
 @case("benchmarkData", 200)
 @case("benchmarkResult", 200)
