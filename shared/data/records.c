@@ -141,12 +141,23 @@ static enum mr_status insert(struct mr_db *db, const struct mr_claim *claim, int
     return *ret_ours ? mr_db_commit(&tx, err) : MR_OK;
 }
 
+/* True if the next worker took the task over after the look, and inserted the rows that are in the way. */
+static bool has_moved(struct mr_db *db, const struct mr_claim *claim, int64_t done)
+{
+    MR_AUTO(mr_db_tx) struct mr_db_tx *tx = NULL;
+    struct mr_err err = {0}; /* then the conflict is told */
+    bool ours = true;
+    return mr_db_begin(db, &tx, &err) == MR_OK && look(tx, claim, done, &ours, &err) == MR_OK && !ours;
+}
+
 enum mr_status mr_records_insert(struct mr_db *db, const struct mr_claim *claim, int64_t done, int64_t count,
                                  enum mr_records_state *ret_state, struct mr_err *err)
 {
     bool ours = false;
     enum mr_status status = insert(db, claim, done, count, &ours, err);
-    if (status != MR_OK)
+    if (status == MR_CONFLICT && has_moved(db, claim, done))
+        ours = false;
+    else if (status != MR_OK)
         return mr_wrap(err, status, "insert records");
     *ret_state = ours ? MR_RECORDS_OURS : MR_RECORDS_LOST;
     return MR_OK;

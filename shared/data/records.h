@@ -26,7 +26,7 @@ MR_MUST_CHECK enum mr_status mr_records_begin(struct mr_db *db, const struct mr_
                                               enum mr_records_state *ret_state, int64_t *ret_done,
                                               struct mr_err *err);
 
-/* Inserts the records done + 1 … done + count. MR_RECORDS_LOST also when the run is not at `done`. */
+/* Inserts the records done + 1 … done + count. MR_RECORDS_LOST also when the run is not at `done`, or no longer. */
 MR_MUST_CHECK enum mr_status mr_records_insert(struct mr_db *db, const struct mr_claim *claim, int64_t done,
                                                int64_t count, enum mr_records_state *ret_state,
                                                struct mr_err *err);

@@ -2,6 +2,7 @@
  */
 #include "shared/base/encoding.h"
 #include "shared/data/records.h"
+#include "shared/data/records_rows.h"
 #include "tests/unit/fixture_tasks.h"
 
 #include <pthread.h>
@@ -319,6 +320,63 @@ static void a_takeover_in_the_middle(void **state)
     assert_records(task, PORTION * STEPS);
 }
 
+struct portion {
+    const struct mr_claim *claim;
+    enum mr_records_state state;
+    bool failed;
+};
+
+static void *insert_portion(void *arg)
+{
+    struct portion *portion = arg;
+    struct mr_err err = {0};
+    portion->failed = mr_records_insert(test_db, portion->claim, 0, PORTION, &portion->state, &err) != MR_OK;
+    return NULL;
+}
+
+static void wait_for_blocked(int64_t task)
+{
+    static const struct mr_statement blocked = {
+        "test_blocked",
+        "SELECT count(*) AS answer FROM pg_stat_activity WHERE $1::bigint > 0 AND datname = current_database()"
+        " AND wait_event = 'transactionid'",
+        1};
+    while (ask(&blocked, task) < 1)
+        ;
+}
+
+/* The late worker has found the lease to be its own, and waits for the rows of the next one, which are there first. */
+static void a_takeover_between_look_and_insert(void **state)
+{
+    (void)state;
+    static const struct mr_statement advance = {
+        "test_advance", "UPDATE records.runs SET done = $2::bigint WHERE task_id = $1::bigint", 2};
+    int64_t task = new_task(), done = 0;
+    char task_text[MR_INT64_TEXT_MAX], portion_text[MR_INT64_TEXT_MAX];
+    pthread_t late;
+    struct mr_err err = {0};
+    struct mr_db_tx *tx = NULL;
+    MR_AUTO(mr_claim) struct mr_claim first = claim(task, 1);
+    struct portion portion = {.claim = &first, .state = MR_RECORDS_OURS};
+    assert_int_equal(begin(&first, &done), MR_RECORDS_OURS);
+    assert_int_equal(mr_db_begin(test_db, &tx, &err), MR_OK);
+    assert_int_equal(mr_records_copy(tx, task, 1, PORTION, &err), MR_OK);
+    assert_int_equal(pthread_create(&late, NULL, insert_portion, &portion), 0);
+    wait_for_blocked(task);
+    let_lease_run_out(task);
+    MR_AUTO(mr_claim) struct mr_claim second = claim(task, 1);
+    mr_int64_text(task, task_text);
+    mr_int64_text(PORTION, portion_text);
+    assert_int_equal(
+        mr_db_tx_exec(tx, &advance, (const char *const[]){task_text, portion_text}, NULL, &err), MR_OK);
+    assert_int_equal(mr_db_commit(&tx, &err), MR_OK);
+    pthread_join(late, NULL);
+    assert_true(!portion.failed && portion.state == MR_RECORDS_LOST);
+    assert_int_equal(begin(&second, &done), MR_RECORDS_OURS);
+    assert_int_equal(done, PORTION);
+    assert_records(task, PORTION);
+}
+
 static void a_deletion_in_the_middle(void **state)
 {
     (void)state;
@@ -347,6 +405,7 @@ int main(void)
         cmocka_unit_test(rows_of_a_deleted_task_are_purged_in_portions),
         cmocka_unit_test(an_empty_run_is_purged),
         cmocka_unit_test(a_takeover_in_the_middle),
+        cmocka_unit_test(a_takeover_between_look_and_insert),
         cmocka_unit_test(a_deletion_in_the_middle),
     };
     return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);
