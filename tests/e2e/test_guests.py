@@ -147,7 +147,7 @@ def test_the_page_needs_no_account(guests, browser, media):
     browser.click("#convert")
     browser.wait(lambda: len(browser.all("#tasks-list > li[data-state=processed]")) == 5, "more files than a guest may have at once", 40)
     assert browser.shown("#guest") and "are deleted on" in browser.text("#guest-until") and browser.shown("#sign-up") and not browser.shown("#user")
-    assert browser.measure() == {"wide": [], "small": []}
+    assert browser.measure() == {"wide": [], "small": []} and browser.accessibility() == []
     refused = [fault for fault in browser.faults() if "413" in fault]
     assert refused, "a file that is too large for a request goes to storage by itself"
     first = browser.driver.current_window_handle
@@ -156,7 +156,7 @@ def test_the_page_needs_no_account(guests, browser, media):
         browser.open(guests.url + "/")
         browser.wait(lambda: len(browser.all("#tasks-list > li")) == 5, "the list of the same guest")
         browser.click("#guest-keep")
-        assert "Your conversions stay" in browser.text("#login-note")
+        assert "Your conversions stay" in browser.text("#login-note") and browser.accessibility() == []
         body = account()
         for name, value in (("username", body["username"]), ("email", body["email"]), ("password", PASSWORD)):
             browser.put(f"#login [name={name}]", value)

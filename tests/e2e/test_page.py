@@ -1,5 +1,6 @@
 """The page that converts, GET /, in a real browser: the whole journey, its errors, and what survives a reload or a lost connection."""
 
+import json
 import re
 import signal
 
@@ -182,6 +183,43 @@ def test_what_goes_wrong(page, user, tmp_path):
     assert "it has changed or moved" in browser.text("#outbox-list p.fault")
     add(browser, text)
     browser.wait(lambda: len(browser.all("#tasks-list li[data-state=failed]")) == 3, "the failure of the new one")
+
+
+def test_part_on_a_strip(page, user, media, tmp_path):
+    """A part is chosen on a waveform or on frames, by handles or by typed times, which follow each other; of what the browser cannot read they are typed."""
+    browser = page(user)
+    torn = tmp_path / "torn.wav"
+    torn.write_bytes(b"RIFF" + bytes(range(256)) * 400)
+    add(browser, media.tone("wav"), media.video(3), torn)
+    browser.wait(lambda: "640×480" in browser.text("#outbox-list li:nth-child(2) .row-text") and "0:02" in browser.text("#outbox-list li:nth-child(1) .row-text"), "what the files are")
+    for number in (1, 2, 3):
+        browser.click(f"#outbox-list li:nth-child({number}) summary")
+    browser.wait(lambda: browser.all("#outbox-list li:nth-child(1) .strip path"), "the waveform")
+    heights = browser.run("return document.querySelector('.strip path').getAttribute('d').split('L').map((one) => Number(one.split(' ')[1]))")
+    assert len(heights) == 960 and 0.3 < min(heights[:480]) < 0.7 and max(heights[:480]) < 0.9, "a steady tone of half the height"
+    browser.wait(lambda: browser.all("#outbox-list li:nth-child(2) .strip canvas"), "the frames", 30)
+    sums = browser.run("const at = document.querySelector('.strip canvas').getContext('2d');"
+                       "return [...Array(8).keys()].map((i) => at.getImageData(i * 160, 0, 160, 90).data.reduce((sum, one) => sum + one, 0))")
+    assert len(set(sums)) > 4 and min(sums) > 160 * 90 * 255, "different pictures, none of them empty"
+    row = "#outbox-list li:nth-child(1)"
+    browser.put(f"{row} [data-side=start]", "0.5")
+    browser.put(f"{row} [data-side=end]", "0.2")
+    times = lambda: browser.run("return [...document.querySelectorAll(arguments[0] + ' .field input')].map((one) => one.value)", row)
+    assert times() == ["0:00.5", "0:00.6"], "the handles do not pass each other"
+    browser.put(f"{row} [data-side=end]", "1.5")
+    assert browser.run("return document.querySelector(arguments[0] + ' .shade').style.width", row) == "25%"
+    browser.put("#outbox-list li:nth-child(2) .field:nth-of-type(4) input", "0:01")
+    assert browser.find("#outbox-list li:nth-child(2) [data-side=start]").get_attribute("value") == "1"
+    for width in WIDTHS:
+        browser.size(width)
+        assert browser.measure() == {"wide": [], "small": []}, width
+    assert len(browser.all("#outbox-list .strip")) == 2 and browser.accessibility() == []
+    assert not [fault for fault in browser.faults() if "willReadFrequently" not in fault], "of this test's own look"
+    browser.size(1440)
+    browser.click("#outbox-list li:nth-child(3) [data-action=remove]")
+    browser.click("#convert")
+    browser.wait(lambda: len(browser.all("#tasks-list > li[data-state=processed]")) == 2, "the results", 40)
+    assert sorted(json.dumps(task["options"]) for task in user.tasks()) == ['{"trim": {"start": 0.5, "duration": 1}}', '{"trim": {"start": 1}}']
 
 
 def test_options_play_and_again(page, user, media, stack):

@@ -19,6 +19,12 @@ export function clock(seconds) {
   return hours ? `${hours}:${pad(minutes)}:${pad(whole % 60)}` : `${minutes}:${pad(whole % 60)}`;
 }
 
+/* The same with tenths, where there are any: 4.2 → "0:04.2". */
+export function exact(seconds) {
+  const tenths = Math.round(seconds * 10), rest = tenths % 10;
+  return clock((tenths - rest) / 10) + (rest ? `.${rest}` : "");
+}
+
 /* "1:30" or "90" or "90.5" → seconds; null: nothing was given; NaN: not a time. */
 export function seconds(given) {
   const text = given.trim().replace(",", ".");

@@ -55,10 +55,12 @@ export function outboxRow(item, on, makeOptions) {
   const node = make("li", { class: "row" },
     make("div", { class: "row-main" }, make("div", { class: "row-text" }, make("p", { class: "row-name" }, make("bdi", {}, item.name)), about), choice, buttons),
     fold, moving, fault);
-  let shape = "";
+  let shape = "", knewFacts = false;
 
   function update() {
     about.textContent = described(item);
+    if (item.facts && !knewFacts) fold.querySelector("details[open]")?.dispatchEvent(new Event("toggle")); /* it can show more now */
+    knewFacts = Boolean(item.facts);
     const isMoving = MOVING.includes(item.state);
     moving.hidden = !isMoving;
     bar.value = item.url ? 0 : Math.round((item.sent ?? 0) / (item.size || 1) * 1000);
