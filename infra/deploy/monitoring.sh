@@ -169,10 +169,13 @@ ensure_dashboard() {
 # and the channel are part of the display name's hash: a budget has no labels.
 ensure_spending() {
     [[ -n $BUDGET ]] || return 0
-    local account name mark present title resource channels=() rules=()
-    account=$(google "cannot read the billing account of $PROJECT" billing projects describe "$PROJECT" --format='value(billingAccountName.basename())')
-    [[ -n $account ]] || die "--budget: $PROJECT has no billing account: gcloud billing projects link $PROJECT --billing-account=…"
-    has_line "$ENABLED_APIS" billingbudgets.googleapis.com || change services enable billingbudgets.googleapis.com
+    local api account name mark present title resource channels=() rules=()
+    for api in cloudbilling billingbudgets; do
+        is_enabled "$api" || enable "$api.googleapis.com"
+    done
+    account=$(ask cloudbilling billing projects describe "$PROJECT" --format='value(billingAccountName.basename())')
+    [[ -n $account ]] || ((DRY_RUN)) || die "--budget: $PROJECT has no billing account: gcloud billing projects link $PROJECT --billing-account=…"
+    account=${account:-ACCOUNT} # with --dry-run, until the API is enabled
     name="mediarun $PROJECT"
     mark=$(settings_of "$BUDGET" "$EMAIL_CHANNEL")
     present=$(ask billingbudgets billing budgets list --billing-account="$account" --format='value(displayName,name.basename())')

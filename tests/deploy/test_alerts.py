@@ -13,11 +13,14 @@ import recorder
 ROOT = cloud.ROOT
 CRITICAL = [name for name in monitoring.names("policies") if monitoring.load(f"policies/{name}")["severity"] == "CRITICAL"]
 PAGER, MAIL = (f"projects/{recorder.PROJECT}/notificationChannels/{number}" for number in (1, 2))
+BILLING = "cloudbilling.googleapis.com\nbillingbudgets.googleapis.com"
 # ask COMMAND… answers from files named by two words of the command; change COMMAND… prints it.
 STUBS = """
     die() { echo "error: $*" >&2; exit 1; }; say() { echo "$*" >&2; }
-    ask() { shift; local key="$*"; case $key in *channels\\ list*) cat "$HAS/channels" ;; *policies\\ list*) ;; *budgets\\ list*) cat "$HAS/budgets" ;; esac; }
-    google() { echo 000000-000000-000000; }
+    ask() { shift; local key="$*"; case $key in *channels\\ list*) cat "$HAS/channels" ;; *policies\\ list*) ;; *budgets\\ list*) cat "$HAS/budgets" ;;
+        *projects\\ describe*) [[ $ENABLED_APIS != *cloudbilling* ]] || echo 000000-000000-000000 ;; esac; }
+    is_enabled() { has_line "$ENABLED_APIS" "$1.googleapis.com"; }
+    enable() { change services enable "$@"; ((DRY_RUN)) || ENABLED_APIS+=$(printf '\\n%s' "$@"); }
     change() { printf '%q ' "$@"; echo; case $* in *channels\\ create*) printf '%s' "$NEW" >"$HAS/channels" ;; esac; }
 """
 
@@ -26,9 +29,8 @@ def run(tmp_path, command, channels="", budgets="", new="", **options):
     """The commands that would change something, and the messages."""
     (tmp_path / "channels").write_text(channels, "utf-8")
     (tmp_path / "budgets").write_text(budgets, "utf-8")
-    given = {"EMAIL": "", "PAGE": "", "BUDGET": "", "REPO": "", "BRANCH": "main", "MAX_CONNECTIONS": "200", **options}
-    script = f"""set -euo pipefail; ROOT=$0; PROJECT={recorder.PROJECT} REGION=r DATABASE_REGION=r VPC_SUBNET= KMS_KEY= PRODUCTION=0 BUCKET=b NUMBER=1 PUBLIC_URL= SMTP_URL= SMTP_USER= MAIL_FROM= DRY_RUN=0 FORCE=0 SCRATCH=$HAS
-        ENABLED_APIS=billingbudgets.googleapis.com
+    given = {"EMAIL": "", "PAGE": "", "BUDGET": "", "DRY_RUN": "0", "ENABLED_APIS": BILLING, "REPO": "", "BRANCH": "main", "MAX_CONNECTIONS": "200", **options}
+    script = f"""set -euo pipefail; ROOT=$0; PROJECT={recorder.PROJECT} REGION=r DATABASE_REGION=r VPC_SUBNET= KMS_KEY= PRODUCTION=0 BUCKET=b NUMBER=1 PUBLIC_URL= SMTP_URL= SMTP_USER= MAIL_FROM= FORCE=0 SCRATCH=$HAS
         for part in local/lib/common names deploy/settings deploy/gcloud deploy/budget deploy/monitoring; do . "$ROOT/infra/$part.sh"; done
         {STUBS}
         derive_settings; check_budget; check_alert_options; derive_alerts; {command}"""
@@ -102,6 +104,14 @@ def test_budget(tmp_path):
     assert budget_command(tmp_path, budgets=f"{title}\tb-3\n") == []
     [changed] = budget_command(tmp_path, budgets=f"{title[:-4]}beef\tb-3\n")
     assert changed[:4] == ["billing", "budgets", "update", "b-3"] and "--budget-amount=100EUR" in changed
+
+
+@pytest.mark.parametrize("dry_run, account", [("0", "000000-000000-000000"), ("1", "ACCOUNT")])
+def test_budget_of_an_empty_project(tmp_path, dry_run, account):
+    """A service account may not ask for the billing account before the API is enabled; a dry run enables none, and goes on."""
+    *enabled, made = budget_command(tmp_path, ENABLED_APIS="run.googleapis.com", DRY_RUN=dry_run)
+    assert enabled == [["services", "enable", f"{api}.googleapis.com"] for api in ("cloudbilling", "billingbudgets")]
+    assert made[:3] == ["billing", "budgets", "create"] and f"--billing-account={account}" in made
 
 
 @pytest.mark.skipif(bool(cloud.missing()), reason=cloud.missing() or "gcloud is here")

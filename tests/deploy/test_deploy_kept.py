@@ -5,6 +5,7 @@ import pty
 import re
 import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -98,6 +99,27 @@ def test_the_lock(spoiled, gcloud):
         assert LOCK not in made.store, "the run that failed left none"
 
 
+def test_two_runs_at_once(spoiled, gcloud):
+    """The second begins when the first has the lock: it changes nothing, and the first goes on."""
+    made, later = spoiled(), []
+
+    def after(request):
+        if request["query"].get("secretId") == "mediarun-deploy-lock" and not later:
+            later.append(threading.Thread(target=lambda: later.append(programs.deploy(made, gcloud, "--branch=theirs"))))
+            later[0].start()
+        elif request["path"] == SETTINGS and request["method"] == "PATCH":
+            made.lock.release()
+            try:
+                later[0].join()  # the first one waits here, with the lock
+            finally:
+                made.lock.acquire()
+
+    made.after = after
+    assert programs.deploy(made, gcloud, "--branch=ours").returncode == 0
+    assert re.search(r"another infra/deploy\.sh of .* since .*: wait", last_line(later[1]))
+    assert made.store[SETTINGS]["annotations"]["branch"] == "ours" and LOCK not in made.store
+
+
 def test_settings_that_another_run_changed_meanwhile(spoiled, gcloud):
     made = spoiled()
 
@@ -140,6 +162,32 @@ def test_production(adopted):
     for name in ("web", "worker"):
         service = adopted.paths(rf"/services/mediarun-{name}$")[f"mediarun-{name}"]
         assert service["spec"]["template"]["metadata"]["annotations"]["autoscaling.knative.dev/minScale"] == "1"
+
+
+def test_back_from_production(adopted, gcloud):
+    made = recorder.clone(adopted)
+    try:
+        said = last_line(programs.deploy(made, gcloud, "--no-production"))
+        assert "--db-availability zonal" in said and made.mutations() == []
+        assert programs.deploy(made, gcloud, "--no-production", "--yes").returncode == 0
+        assert made.store[SETTINGS]["annotations"]["production"] == "0" and made.store[SETTINGS]["annotations"]["database-availability"] == "zonal"
+        assert_fields(made.store[f"/sql/v1beta4/projects/{PROJECT}/instances/mediarun"], {"settings.availabilityType": "ZONAL"})
+        for name in ("web", "worker"):
+            service = made.paths(rf"/services/mediarun-{name}$")[f"mediarun-{name}"]
+            assert service["spec"]["template"]["metadata"]["annotations"].get("autoscaling.knative.dev/minScale", "0") == "0"
+    finally:
+        made.close()
+
+
+def test_another_region(spoiled, gcloud):
+    """The sweep, the images and the triggers move; what is in the former region stays, and so do the bucket and the database."""
+    made = spoiled()
+    run = programs.deploy(made, gcloud, "--region=europe-west1", "--yes")
+    assert run.returncode == 0, run.stderr
+    assert {r["method"] for r in made.changes()} <= {"POST", "PATCH", "PUT"}
+    for kind in ("jobs", "repositories", "triggers"):
+        assert len(made.paths_of(rf"/locations/europe-west1/{kind}/")) == len(made.paths_of(rf"/locations/{recorder.REGION}/{kind}/")) > 0, kind
+    assert made.store[SETTINGS]["annotations"]["region"] == "europe-west1" and made.store[SETTINGS]["annotations"]["database-region"] == recorder.REGION
 
 
 ORGANIZATION = "Operation denied by org policy: [constraints/run.managed.requireInvokerIam]"

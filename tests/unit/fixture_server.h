@@ -5,7 +5,7 @@
 #include "shared/base/cleanup.h"
 #include "shared/http/server.h"
 
-enum { PATIENCE_MS = 10000 }; /* how long a client waits for the server */
+enum { PATIENCE_MS = 30000 }; /* how long a client waits for the server */
 
 struct fixture_server {
     struct mr_log log; /* writes to the file "log" of the working directory */

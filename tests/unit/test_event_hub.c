@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-enum { PATIENCE_MS = 10000, HOUR = 3600, MAX_STREAMS = 12, MAX_PER_USER = 8, MAX_QUEUED = 256 << 10 };
+enum { PATIENCE_MS = 30000, HOUR = 3600, MAX_STREAMS = 12, MAX_PER_USER = 8, MAX_QUEUED = 256 << 10 };
 
 static struct mr_log quiet;
 static const struct mr_quotas quotas = {.limits = {[MR_QUOTA_EVENT_STREAMS] = MAX_PER_USER}};

@@ -165,7 +165,7 @@ static void splits_by_count(void **state)
     for (size_t i = 0; i < 2500; i++)
         messages[i].data = "x";
     struct mr_err err = {0};
-    assert_int_equal(mr_pubsub_publish(f->pubsub, "t", messages, 2500, 10000, &err), MR_OK);
+    assert_int_equal(mr_pubsub_publish(f->pubsub, "t", messages, 2500, 60000, &err), MR_OK);
     assert_int_equal(fake_http_count(f->fake), 3);
     free(messages);
 }
@@ -182,7 +182,7 @@ static void splits_by_size(void **state)
     struct mr_pubsub_message messages[] = {{big, NULL}, {big, NULL}, {big, NULL}};
     struct mr_err err = {0};
     FAKE_SCRIPT(f->fake, steps);
-    assert_int_equal(mr_pubsub_publish(f->pubsub, "t", messages, 3, 10000, &err), MR_OK);
+    assert_int_equal(mr_pubsub_publish(f->pubsub, "t", messages, 3, 60000, &err), MR_OK);
     for (size_t i = 0; i < 2; i++) {
         size_t body_len = 0;
         fake_http_body(f->fake, i, &body_len);

@@ -336,11 +336,11 @@ static void *insert_portion(void *arg)
 
 static void wait_for_blocked(int64_t task)
 {
-    static const struct mr_statement blocked = {
-        "test_blocked",
-        "SELECT count(*) AS answer FROM pg_stat_activity WHERE $1::bigint > 0 AND datname = current_database()"
-        " AND wait_event = 'transactionid'",
-        1};
+    static const struct mr_statement blocked = {"test_blocked",
+                                                "SELECT count(*) AS answer FROM pg_stat_activity WHERE "
+                                                "$1::bigint > 0 AND datname = current_database()"
+                                                " AND wait_event = 'transactionid'",
+                                                1};
     while (ask(&blocked, task) < 1)
         ;
 }
@@ -367,8 +367,8 @@ static void a_takeover_between_look_and_insert(void **state)
     MR_AUTO(mr_claim) struct mr_claim second = claim(task, 1);
     mr_int64_text(task, task_text);
     mr_int64_text(PORTION, portion_text);
-    assert_int_equal(
-        mr_db_tx_exec(tx, &advance, (const char *const[]){task_text, portion_text}, NULL, &err), MR_OK);
+    assert_int_equal(mr_db_tx_exec(tx, &advance, (const char *const[]){task_text, portion_text}, NULL, &err),
+                     MR_OK);
     assert_int_equal(mr_db_commit(&tx, &err), MR_OK);
     pthread_join(late, NULL);
     assert_true(!portion.failed && portion.state == MR_RECORDS_LOST);

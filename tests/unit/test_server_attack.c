@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-enum { ANSWER_MS = 10000 };
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) /* which look for races and bad memory */
+enum { ANSWER_MS = 60000 };
 #else
 enum { ANSWER_MS = 4000 }; /* below PATIENT_MS, which ends the attackers */
 #endif

@@ -15,7 +15,7 @@
 
 #define CLIENT "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-enum { MANY = 5000, QUICK_US = 2000000, STOP_US = 3000000, STOPS = 40 };
+enum { MANY = 5000, QUICK_US = 5000000, STOP_US = 5000000, STOPS = 40 };
 
 static struct mr_http_client *http;
 static struct mr_log silent;

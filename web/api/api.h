@@ -15,10 +15,10 @@ mr_handler mr_api_rename;
 mr_handler mr_api_account_delete;
 mr_handler mr_api_guest_begin; /* guests.c */
 mr_handler mr_api_guest_keep;
-mr_handler mr_api_status;      /* status.c */
-mr_handler mr_api_status_page; /* static.c */
+mr_handler mr_api_status;        /* status.c */
+mr_handler mr_api_status_page;   /* static.c */
 mr_handler mr_api_operator_page; /* static.c */
-mr_handler mr_api_reset_ask;   /* reset.c */
+mr_handler mr_api_reset_ask;     /* reset.c */
 mr_handler mr_api_reset_use;
 mr_handler mr_api_confirm; /* confirm.c */
 mr_handler mr_api_confirmation_create;
