@@ -9,6 +9,8 @@
 
 #include <pthread.h>
 
+enum { EAGER_BYTES = 256 << 10 };
+
 struct mr_upload {
     struct mr_storage *storage;
     char *name;
@@ -150,11 +152,21 @@ static enum mr_status hand_over(struct mr_upload *upload, struct mr_err *err)
     return MR_OK;
 }
 
+/* Room for a whole chunk at once, once it is likely to be filled: growing by doubling would leave holes in the heap. */
+static enum mr_status make_room(struct mr_upload *upload, struct mr_err *err)
+{
+    struct mr_buf *filling = &upload->filling;
+    if (upload->size < EAGER_BYTES || filling->capacity > upload->storage->chunk_bytes)
+        return MR_OK;
+    return mr_buf_reserve(filling, upload->storage->chunk_bytes - filling->len, err);
+}
+
 static enum mr_status take(struct mr_upload *upload, const char *bytes, size_t len, struct mr_err *err)
 {
     upload->crc32c = mr_crc32c(upload->crc32c, bytes, len);
     upload->size += (int64_t)len;
     while (len) {
+        MR_TRY(make_room(upload, err));
         size_t room = upload->storage->chunk_bytes - upload->filling.len;
         if (!room) {
             MR_TRY(hand_over(upload, err));

@@ -288,6 +288,8 @@ def desk(browser, stack):
     """desk(client): opens /operator, signed in as this client."""
     def open_page(client, width=1440):
         browser.size(width)
+        browser.open(stack.url + "/assets/icon.svg")  # of the same origin, where another test may have signed in
+        browser.run("localStorage.clear()")
         browser.open(stack.url + "/operator")
         browser.wait(lambda: browser.shown("#apart"), "to be asked to sign in")
         assert browser.text("#apart-why").startswith("Sign in as an operator")
