@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Chunks of files and frames of video come and go all the time: blocks that are mapped anew for each cost more page faults than
+/* Chunks of files and frames of video come and go all the time: blocks that are mapped again for each cost more page faults than
  * all else that is done with them. An arena keeps up to TRIM_THRESHOLD of what was freed; larger blocks than MMAP_THRESHOLD are
  * returned to the system. Setting them keeps glibc from moving the thresholds. */
 enum { ARENAS = 4, MMAP_THRESHOLD = 8 << 20, TRIM_THRESHOLD = 32 << 20 };
