@@ -15,14 +15,14 @@
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) /* which look for races and bad memory */
 enum { ANSWER_MS = 60000 };
 #else
-enum { ANSWER_MS = 4000 }; /* below PATIENT_MS, which ends the attackers */
+enum { ANSWER_MS = 7000 }; /* below PATIENT_MS, which ends the attackers */
 #endif
 #ifdef __SANITIZE_THREAD__ /* which starts 40 threads a second */
 enum { ATTACKERS = 200, CONNECTIONS = 240 };
 #else
 enum { ATTACKERS = 1000, CONNECTIONS = 1200 };
 #endif
-enum { PATIENT_MS = 5000, FEW = 20 };
+enum { PATIENT_MS = 8000, FEW = 20 };
 
 static int set_up(void **state)
 {
