@@ -164,32 +164,6 @@ def test_production(adopted):
         assert service["spec"]["template"]["metadata"]["annotations"]["autoscaling.knative.dev/minScale"] == "1"
 
 
-def test_back_from_production(adopted, gcloud):
-    made = recorder.clone(adopted)
-    try:
-        said = last_line(programs.deploy(made, gcloud, "--no-production"))
-        assert "--db-availability zonal" in said and made.mutations() == []
-        assert programs.deploy(made, gcloud, "--no-production", "--yes").returncode == 0
-        assert made.store[SETTINGS]["annotations"]["production"] == "0" and made.store[SETTINGS]["annotations"]["database-availability"] == "zonal"
-        assert_fields(made.store[f"/sql/v1beta4/projects/{PROJECT}/instances/mediarun"], {"settings.availabilityType": "ZONAL"})
-        for name in ("web", "worker"):
-            service = made.paths(rf"/services/mediarun-{name}$")[f"mediarun-{name}"]
-            assert service["spec"]["template"]["metadata"]["annotations"].get("autoscaling.knative.dev/minScale", "0") == "0"
-    finally:
-        made.close()
-
-
-def test_another_region(spoiled, gcloud):
-    """The sweep, the images and the triggers move; what is in the former region stays, and so do the bucket and the database."""
-    made = spoiled()
-    run = programs.deploy(made, gcloud, "--region=europe-west1", "--yes")
-    assert run.returncode == 0, run.stderr
-    assert {r["method"] for r in made.changes()} <= {"POST", "PATCH", "PUT"}
-    for kind in ("jobs", "repositories", "triggers"):
-        assert len(made.paths_of(rf"/locations/europe-west1/{kind}/")) == len(made.paths_of(rf"/locations/{recorder.REGION}/{kind}/")) > 0, kind
-    assert made.store[SETTINGS]["annotations"]["region"] == "europe-west1" and made.store[SETTINGS]["annotations"]["database-region"] == recorder.REGION
-
-
 ORGANIZATION = "Operation denied by org policy: [constraints/run.managed.requireInvokerIam]"
 SHARING = "One or more users named in the policy do not belong to a permitted customer, perhaps due to an organization policy."
 
