@@ -206,7 +206,10 @@ def test_part_on_a_strip(page, user, media, tmp_path):
     browser.put(f"{row} [data-side=end]", "0.2")
     times = lambda: browser.run("return [...document.querySelectorAll(arguments[0] + ' .field input')].map((one) => one.value)", row)
     assert times() == ["0:00.5", "0:00.6"], "the handles do not pass each other"
+    browser.put(f"{row} .field:nth-of-type(3) input", "soon")
+    assert browser.shown(f"{row} .fields .fault")
     browser.put(f"{row} [data-side=end]", "1.5")
+    assert not browser.shown(f"{row} .fields .fault") and times() == ["0:00.5", "0:01.5"], "a handle replaces a wrong time"
     assert browser.run("return document.querySelector(arguments[0] + ' .shade').style.width", row) == "25%"
     browser.put("#outbox-list li:nth-child(2) .field:nth-of-type(4) input", "0:01")
     assert browser.find("#outbox-list li:nth-child(2) [data-side=start]").get_attribute("value") == "1"

@@ -19,7 +19,7 @@ function makeList(name, path, rowOf) {
   let next = null, serial = 0;
   section.append(items, none, fault, more);
 
-  /* Adds a page, or begins anew where it is the first one. */
+  /* Adds a page, or starts over where it is the first one. */
   async function readPage(address, isFirst = false) {
     const mine = ++serial;
     more.disabled = true;
@@ -33,6 +33,11 @@ function makeList(name, path, rowOf) {
       none.hidden = items.children.length > 0 || next !== null;
     } catch (failure) {
       if (mine !== serial) return;
+      if (isFirst) { /* rows of before are of another code or time */
+        items.replaceChildren();
+        next = null;
+        none.hidden = true;
+      }
       fault.textContent = explain(failure);
       fault.hidden = false;
     }

@@ -5,7 +5,7 @@ import { size } from "./figures.mjs";
 import { explain } from "./forms.mjs";
 import { counted, known, language, text } from "./texts_service.mjs";
 
-const when = (time) => new Date(time).toLocaleString(language, { dateStyle: "short", timeStyle: "medium" });
+const when = (time) => time && new Date(time).toLocaleString(language, { dateStyle: "short", timeStyle: "medium" });
 const row = (head, lines, button = null) => make("li", {},
   make("div", { class: "words" }, make("p", {}, make("strong", {}, head)), lines.filter(Boolean).map((line) => make("p", { class: "soft small" }, line))), button);
 const joined = (...parts) => parts.filter(Boolean).join(" · ");

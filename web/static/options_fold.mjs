@@ -18,7 +18,11 @@ function select(values, current, onChoose) {
 function timeField(name, item, onEdit) {
   const fault = make("span", { class: "fault", hidden: true });
   const input = make("input", { inputmode: "numeric", placeholder: name === "start" ? "0:00" : item.facts?.seconds ? clock(item.facts.seconds) : "", onchange: check });
-  const show = (choices) => { input.value = choices[name] ? exact(choices[name]) : ""; };
+  const show = (choices) => {
+    input.value = choices[name] ? exact(choices[name]) : "";
+    fault.hidden = true;
+    input.removeAttribute("aria-invalid");
+  };
   function check() {
     const value = seconds(input.value), { start, end } = { ...item.choices, [name]: value };
     const isWrong = Number.isNaN(value) || (start && end && start >= end) || (item.facts?.seconds && value > item.facts.seconds + 1);

@@ -69,7 +69,7 @@ async function refreshForever() {
   try {
     wait = await refresh();
   } catch (fault) {
-    say(text("report_unreadable", { why: fault.message }), "bad");
+    say(fault instanceof TypeError ? text("lost_retrying") : text("report_unreadable", { why: fault.message }), "bad"); /* fetch's own are TypeErrors */
   }
   setTimeout(refreshForever, wait);
 }

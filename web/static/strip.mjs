@@ -1,12 +1,12 @@
 /* The part of a file that is kept, chosen on a picture of it: the waveform of audio, some frames of a video. It is drawn from the
- * file before it is sent; where the browser cannot decode it, the strip stays plain. */
+ * file before it is sent; where the browser cannot decode it, or it is long audio, the strip stays plain. */
 import { drawn, make } from "./dom.mjs";
 import { exact } from "./figures.mjs";
 import { text } from "./texts.mjs";
 
-const POINTS = 480, SAMPLE_RATE = 8000, AUDIO_BYTES_MAX = 64_000_000; /* decoded in memory */
+const POINTS = 480, SAMPLE_RATE = 8000, AUDIO_SECONDS_MAX = 900; /* decoded in memory, at its full sample rate: some 300 MB */
 const FRAMES = 8, FRAME_WIDTH = 160, FRAME_HEIGHT = 90, PATIENCE_MS = 10_000;
-export const STEP = 0.1; /* seconds */
+const STEP = 0.1; /* seconds */
 const pictures = new WeakMap(); /* file → promise of its picture */
 
 /* The largest sample of each of POINTS stretches, 0 to 1. */
@@ -20,8 +20,8 @@ function peaksOf(audio) {
   });
 }
 
-async function drawWaveform(file) {
-  if (file.size > AUDIO_BYTES_MAX) return null;
+async function drawWaveform(file, seconds) {
+  if (seconds > AUDIO_SECONDS_MAX) return null;
   const peaks = peaksOf(await new OfflineAudioContext(1, 1, SAMPLE_RATE).decodeAudioData(await file.arrayBuffer()));
   const line = (sign) => peaks.map((peak, i) => `${i} ${(1 + sign * Math.max(peak, 0.01)).toFixed(3)}`);
   return drawn("svg", { viewBox: `0 0 ${POINTS - 1} 2`, preserveAspectRatio: "none", "aria-hidden": "true" },
@@ -64,7 +64,7 @@ async function drawFrames(file, seconds) {
 
 /* Resolves to a node, or to null where there is nothing to draw. */
 function pictureOf({ file, kind, facts }) {
-  if (!pictures.has(file)) pictures.set(file, (kind === "audio" || !facts.width ? drawWaveform(file) : drawFrames(file, facts.seconds)).catch(() => null));
+  if (!pictures.has(file)) pictures.set(file, (kind === "audio" || !facts.width ? drawWaveform(file, facts.seconds) : drawFrames(file, facts.seconds)).catch(() => null));
   return pictures.get(file);
 }
 
@@ -78,6 +78,7 @@ export function makeStrip(item, onChoose) {
   function draw() {
     shades[0].style.width = `${start.value / seconds * 100}%`;
     shades[1].style.width = `${100 - end.value / seconds * 100}%`;
+    start.style.zIndex = start.value > seconds / 2 ? 1 : ""; /* where both are at an end, the one that can be moved is on top */
     for (const one of [start, end]) one.setAttribute("aria-valuetext", exact(Number(one.value)));
   }
 
