@@ -72,7 +72,7 @@ PROGRAMS := $(BUILD)/mediarun-web $(BUILD)/mediarun-worker $(BUILD)/mediarun-emu
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(bench_src))
 
-.PHONY: compile_commands.json screenshots all programs install units benches run test unit model e2e format format-check clang-check lint tables bench clean
+.PHONY: compile_commands.json screenshots all programs install units benches run test unit warm model e2e format format-check clang-check lint tables bench clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -174,6 +174,15 @@ MODEL_WRAPS := PQsendPrepare PQsendQueryPrepared mr_db_exec_within mr_db_exec mr
                mr_slots_stopping mr_slots_idle mr_kind_convert mr_kind_probe mr_kind_insert_records
 $(BUILD)/model: $(call obj,$(model_src)) $(BUILD)/libunits.a $(BUILD)/libmediarun.a
 	$(LINK) $(QUICK_LINKER) -Wl,--as-needed $(MODEL_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS) $(AV_LIBS)
+# tests/warm/start.sh
+warm: build/warm/server.so build/warm/client
+build/warm/server.so: tests/warm/server.c tests/warm/warm.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_all) $(CFLAGS_all) -O2 -fPIC -shared -o $@ $<
+build/warm/client: tests/warm/client.c tests/warm/warm.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_all) $(CFLAGS_all) -O2 -o $@ $<
+
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libunits.a $(BUILD)/libmediarun.a
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(LIBS) $(AV_LIBS)

@@ -13,6 +13,8 @@ cd "$root" || exit 1
 . "$root/infra/local/lib/common.sh"
 # shellcheck source=infra/local/lib/packages.sh
 . "$root/infra/local/lib/packages.sh"
+# shellcheck source=tests/warm/start.sh
+. "$root/tests/warm/start.sh"
 
 case ${1:-} in
     '') variants=(release) is_full=0 ;;
@@ -34,6 +36,7 @@ clean_up() {
     for group in "${beside[@]}"; do
         kill -- "-$group" 2>/dev/null
     done
+    warm_stop
     wait
     ((failed)) || rm -rf "$scratch"
 }
@@ -78,7 +81,7 @@ show_failures() {
 stage() {
     local name=$1 counter=$2 begin=$SECONDS status=0
     shift 2
-    echo "==== $name"
+    echo "==== $name, after $((SECONDS / 60)) min $((SECONDS % 60)) s"
     "$@" 2>&1 | tee "$scratch/logs/$name" || status=1
     record "$name" "$counter" $status $((SECONDS - begin))
 }
@@ -152,7 +155,6 @@ test_variant() {
     fi
     stage "unit tests, $variant" count_lines units "$variant"
     stage "end to end, $variant" count_pytest end_to_end "$variant" "${subset[@]}"
-    [[ $variant != release ]] || end "deploy" count_lines
     [[ $variant == release ]] || stage "faults, $variant" count_lines faults "$variant"
 }
 
@@ -161,20 +163,24 @@ main() {
     export ASAN_OPTIONS=abort_on_error=0:detect_leaks=1:${ASAN_OPTIONS:-}
     export TSAN_OPTIONS=halt_on_error=0:exitcode=66:${TSAN_OPTIONS:-}
     SECONDS=0
+    warm_start "$scratch/warm"
     begin "deploy" nice -n 5 tests/deploy/run.sh # one command after the other, many of which wait
-    stage "lint" count_lint tests/lint/run.sh
+    begin "lint" tests/lint/run.sh
     stage "build" count_nothing build
+    end "lint" count_lint
     local variant
     for variant in "${variants[@]}"; do
         test_variant "$variant"
     done
+    end "deploy" count_lines
     if ((is_full)); then
+        begin "images" tests/deploy/run.sh images
         stage "clang" count_nothing make --no-print-directory -s clang-check
         stage "model" count_lines model
         for variant in release asan; do
             stage "hostile media, $variant" count_lines env VARIANT=$variant tests/hostile/run.sh --files 150 --seed 1
         done
-        stage "images" count_lines tests/deploy/run.sh images
+        end "images" count_lines
     fi
     echo "===="
     printf '%s\n' "${summary[@]}"
