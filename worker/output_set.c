@@ -1,18 +1,18 @@
 #include "worker/output_set.h"
 
-#include "shared/base/utf8.h"
 #include "shared/data/object_names.h"
+#include "shared/media/file_stem.h"
 #include "worker/output_writer.h"
 #include "worker/protocol.h"
 
-enum { NUMBER_AND_EXTENSION_MAX = 32, STEM_MAX = 200 };
+enum { NUMBER_AND_EXTENSION_MAX = 32 };
 
 struct mr_output_set {
     const struct mr_job *job;
     char object[MR_OBJECT_NAME_SIZE - NUMBER_AND_EXTENSION_MAX]; /* the names of the objects begin with it */
-    char stem[STEM_MAX + 1];                                     /* of the file names of the outputs */
+    char stem[MR_FILE_STEM_MAX + 1];                             /* of the file names of the outputs */
     const struct mr_format *format;
-    bool has_thumbnail, has_waveform;
+    bool has_pictures, has_waveform;
 
     /* The output that is being written, number `count`. */
     struct mr_output_writer *writer; /* NULL before its first bytes */
@@ -27,12 +27,13 @@ struct mr_output_set {
 static const struct extra {
     struct mr_format format;
     const char *begins; /* every file of it */
-    bool is_thumbnail;
+    bool is_of_video;   /* a thumbnail or a filmstrip */
 } extras[] = {
     /* SOI and the next marker (ITU T.81, B.1.1.3). */
     {{.name = "jpg", .extension = "jpg", .mime = "image/jpeg", .media_class = MR_MEDIA_VIDEO},
      "\xff\xd8\xff",
      true},
+    {{.name = "vtt", .extension = "vtt", .mime = "text/vtt", .media_class = MR_MEDIA_VIDEO}, "WEBVTT", true},
     {{.name = "json", .extension = "json", .mime = "application/json", .media_class = MR_MEDIA_AUDIO},
      "{",
      false},
@@ -53,7 +54,7 @@ static const struct mr_format *find_extra(const struct mr_output_set *set, int64
 {
     for (size_t i = 0; i < EXTRAS && offset == 0; i++) {
         const size_t magic = strlen(extras[i].begins);
-        if ((extras[i].is_thumbnail ? set->has_thumbnail : set->has_waveform) && len >= magic &&
+        if ((extras[i].is_of_video ? set->has_pictures : set->has_waveform) && len >= magic &&
             memcmp(data, extras[i].begins, magic) == 0)
             return &extras[i].format;
     }
@@ -129,8 +130,13 @@ static bool is_extra(const struct mr_output *output)
     return false;
 }
 
-/* "My video.mp4" for a single output, "My video-1.mp4", "My video-2.mp4", … for several; "My video.jpg" for
- * the thumbnail, "My video.json" for the waveform. */
+static bool is_text_of_filmstrip(const struct mr_output_set *set, size_t i)
+{
+    return i < set->count && strcmp(set->outputs[i].format, "vtt") == 0;
+}
+
+/* "My video.mp4" for a single output, "My video-1.mp4", "My video-2.mp4", … for several; "My video.jpg" for the thumbnail,
+ * "My video.json" for the waveform; "My video-filmstrip.jpg" and "My video-filmstrip.vtt", which names the picture. */
 static enum mr_status name_files(struct mr_output_set *set, struct mr_err *err)
 {
     size_t parts = 0, part = 0;
@@ -142,6 +148,8 @@ static enum mr_status name_files(struct mr_output_set *set, struct mr_err *err)
         char number[32] = "", *name = NULL;
         if (parts > 1 && !is_extra(output))
             snprintf(number, sizeof number, "-%zu", ++part);
+        else if (is_extra(output) && (is_text_of_filmstrip(set, i) || is_text_of_filmstrip(set, i + 1)))
+            snprintf(number, sizeof number, "-filmstrip");
         if (asprintf(&name, "%s%s%s", set->stem, number, extension) < 0)
             return mr_fail_oom(err);
         output->file_name = name;
@@ -163,16 +171,6 @@ const struct mr_output *mr_output_set_outputs(const struct mr_output_set *set, s
     return set->outputs;
 }
 
-/* "My song.wav" has the stem "My song". A long stem is cut between two characters. */
-static void take_stem(const char *file_name, char stem[STEM_MAX + 1])
-{
-    const char *dot = strrchr(file_name, '.');
-    size_t len = dot && dot != file_name ? (size_t)(dot - file_name) : strlen(file_name);
-    if (len > STEM_MAX)
-        len = mr_utf8_prefix(file_name, STEM_MAX);
-    snprintf(stem, STEM_MAX + 1, "%.*s", len ? (int)len : STEM_MAX, len ? file_name : "output");
-}
-
 enum mr_status mr_output_set_new(const struct mr_job *job, const struct mr_output_plan *plan,
                                  struct mr_output_set **ret, struct mr_err *err)
 {
@@ -183,10 +181,10 @@ enum mr_status mr_output_set_new(const struct mr_job *job, const struct mr_outpu
         return mr_fail(err, MR_INTERNAL, "object name of the outputs is too long");
     set->job = job;
     set->format = plan->format;
-    set->has_thumbnail = plan->has_thumbnail;
+    set->has_pictures = plan->has_pictures;
     set->has_waveform = plan->has_waveform;
     snprintf(set->object, sizeof set->object, "%s", plan->object);
-    take_stem(plan->file_name, set->stem);
+    mr_file_stem(plan->file_name, set->stem);
     *ret = MR_TAKE(set);
     return MR_OK;
 }

@@ -4,8 +4,8 @@
  * The sandbox says which output its bytes belong to (worker/protocol.h). An output begins with its first
  * bytes and is finished when those of the next one arrive, or at the end; so there is one mr_output_writer at
  * a time, and only the names of finished outputs are kept. All outputs have the job's format but the
- * extras: if the task asks for a thumbnail, an output that begins like a JPEG file is the thumbnail, and if it asks for a
- * waveform, one that begins like JSON or PNG belongs to that.
+ * extras: if the task asks for a thumbnail or a filmstrip, an output that begins like JPEG or WebVTT belongs to that, and if it asks
+ * for a waveform, one that begins like JSON or PNG belongs to that.
  *
  * The caller commits the results, or deletes their objects. Until the commit each object is in the ledger of
  * orphaned objects. Used by the job's thread.
@@ -22,7 +22,7 @@ struct mr_output_plan {
     const char *object;    /* the objects are named {object}.mp4, {object}-1.mp4, … */
     const char *file_name; /* of the input: "My video.mov" gives "My video.mp4", or "My video-1.mp4", … */
     const struct mr_format *format;
-    bool has_thumbnail, has_waveform;
+    bool has_pictures, has_waveform;
 };
 
 struct mr_output_set;

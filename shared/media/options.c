@@ -88,6 +88,12 @@ static const struct mr_field thumbnail_parts[] = {
     {"width", MR_FIELD_INTEGER, AT(thumbnail_width), .min = 16, .max = 1920,
      .meaning = "In pixels; default: the width of the video."},
 };
+static const struct mr_field filmstrip_parts[] = {
+    {"frames", MR_FIELD_INTEGER, AT(filmstrip_frames), .min = MR_FILMSTRIP_MIN, .max = MR_FILMSTRIP_MAX, .required = true,
+     .meaning = "At most so many frames, and at least half as many of video that is long enough."},
+    {"width", MR_FIELD_INTEGER, AT(filmstrip_width), .min = 16, .max = 320, .even = true,
+     .meaning = "Of a frame, in pixels; default: 160."},
+};
 static const struct mr_field waveform_parts[] = {
     {"points", MR_FIELD_INTEGER, AT(waveform_points), .min = MR_WAVEFORM_MIN, .max = MR_WAVEFORM_MAX, .required = true,
      .meaning = "At most so many points, and more than half as many of audio that is long enough."},
@@ -97,6 +103,7 @@ static const struct mr_field waveform_parts[] = {
 static const struct mr_field_rows resize = MR_FIELD_ROWS(resize_parts), trim = MR_FIELD_ROWS(trim_parts),
                                   split = MR_FIELD_ROWS(split_parts), logo = MR_FIELD_ROWS(logo_parts),
                                   thumbnail = MR_FIELD_ROWS(thumbnail_parts),
+                                  filmstrip = MR_FIELD_ROWS(filmstrip_parts),
                                   waveform = MR_FIELD_ROWS(waveform_parts);
 
 /* "#rrggbb". */
@@ -158,6 +165,10 @@ static const struct mr_option options[] = {
     {{"thumbnail", MR_FIELD_OBJECT, .parts = &thumbnail,
       .meaning = "Adds a picture, as the output after the parts."},
      .needs = MR_OF_VIDEO},
+    {{"filmstrip", MR_FIELD_OBJECT, .parts = &filmstrip,
+      .meaning = "Adds frames of the video at equal intervals, as one JPEG picture, and a WebVTT file that says when each is shown "
+                 "and where it is in the picture: the previews that players show above their time line."},
+     .needs = MR_OF_VIDEO},
     {{"waveform", MR_FIELD_OBJECT, .parts = &waveform,
       .meaning = "Adds the lowest and highest sample of each stretch of the audio, to draw it by: JSON as audiowaveform "
                  "writes it (version 2, one channel, 8 bits), which the players wavesurfer.js and Peaks.js read."},
@@ -213,7 +224,8 @@ bool mr_options_change(const struct mr_options *read, unsigned streams, bool has
 
 int mr_options_extras(const struct mr_options *of)
 {
-    return (of->thumbnail_us >= 0) + (of->waveform_points > 0) + (of->waveform_height > 0);
+    return (of->thumbnail_us >= 0) + (of->filmstrip_frames > 0 ? 2 : 0) + (of->waveform_points > 0) +
+           (of->waveform_height > 0);
 }
 
 int mr_options_threads(const json_t *json, const struct mr_format *format)

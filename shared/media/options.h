@@ -44,6 +44,8 @@ struct mr_options {
     int64_t intro_us, outro_us; /* of the logo */
     int64_t thumbnail_us;       /* -1: none */
     int thumbnail_width;        /* 0: the video's */
+    int filmstrip_frames;       /* 0: none */
+    int filmstrip_width;        /* 0: the default */
     int waveform_points;        /* 0: none */
     int waveform_height;        /* of its picture; 0: none */
     bool mute;

@@ -39,6 +39,10 @@ BAD = [
     ({"logo": {"intro": 11}}, "mp4", "out_of_range", "options.logo.intro"),
     ({"logo": {"intro": 1}}, "ogg", "bad_option", "options.logo"),
     ({"thumbnail": {"at": -1}}, "mp4", "out_of_range", "options.thumbnail.at"),
+    ({"filmstrip": {"frames": 1}}, "mp4", "out_of_range", "options.filmstrip.frames"),
+    ({"filmstrip": {"width": 160}}, "mp4", "missing_option", "options.filmstrip.frames"),
+    ({"filmstrip": {"frames": 9, "width": 33}}, "mp4", "out_of_range", "options.filmstrip.width"),
+    ({"filmstrip": {"frames": 9}}, "mp3", "bad_option", "options.filmstrip"),
     ({"bitrate": 1}, "mp3", "out_of_range", "options.bitrate"),
     ({"bitrate": 128_000}, "flac", "bad_option", "options.bitrate"),
     ({"sample_rate": 44_100.5}, "mp3", "wrong_type", "options.sample_rate"),
@@ -135,7 +139,7 @@ def test_invalid_options_with_a_file(stack, user):
     ({"resize": {"width": 320}, "fps": 12}, "gif"),
     ({"resize": {"width": 642, "height": 362, "fit": "stretch"}}, "gif"),
     ({"resize": {"aspect": "9:16", "height": 1920, "fit": "crop"}, "trim": {"start": 2.5}, "split": {"seconds": 10},
-      "logo": {"outro": 0.5}, "thumbnail": {"at": 3, "width": 320}, "loudness": -23}, "webm"),
+      "logo": {"outro": 0.5}, "thumbnail": {"at": 3, "width": 320}, "filmstrip": {"frames": 50}, "loudness": -23}, "webm"),
     ({"mute": True, "bitrate": 2_000_000}, "mkv"),
 ], ids=named)
 @pytest.mark.parametrize("how", HOWS)

@@ -1,6 +1,8 @@
 """Trimmed and branded videos: trim, split, presets, logos. Each frame and each beep must be in its place."""
 
 import json
+import re
+import urllib.parse
 
 import pytest
 
@@ -38,15 +40,28 @@ def test_trim_between_two_frames(user, media, tmp_path):
     assert timecode.beeps(measure.heard(result)) == [(pytest.approx(0.19, abs=0.04), 1)]
 
 
+def assert_filmstrip(user, task, tmp_path):
+    """The text names the picture, and each frame of it is the one of its time."""
+    text, picture = video_output.fetch(user, task, tmp_path, 5), video_output.fetch(user, task, tmp_path, 4)
+    cues = re.findall(r"^00:00:(\S+) --> \S+\n(\S+)#xywh=(\d+),(\d+),64,48$", text.read_text(), re.MULTILINE)
+    assert [(float(at), int(x), int(y)) for at, _, x, y in cues] == [
+        (pytest.approx(n * 0.2), n % 10 * 64, n // 10 * 48) for n in range(15)]
+    assert {name for _, name, _, _ in cues} == {urllib.parse.quote(task["outputs"][4]["file_name"])}
+    for n in (0, 7, 14):
+        tile = tmp_path / f"{n}.png"
+        ffmpeg("-i", picture, "-vf", f"crop=64:48:{n % 10 * 64}:{n // 10 * 48}", tile)
+        assert timecode.number(timecode.still(tile, "192x36")) == n * 6
+
+
 @pytest.mark.sanitized
 def test_split(user, media, tmp_path):
     video = media.video(7)
-    extras = {"thumbnail": {"at": 1, "width": 64}, "waveform": {"points": 200, "height": 32}}
+    extras = {"thumbnail": {"at": 1, "width": 64}, "filmstrip": {"frames": 20, "width": 64}, "waveform": {"points": 200, "height": 32}}
     task = user.finish(user.upload(video, "mp4", options=json.dumps({"split": {"seconds": 3}, **extras})))
     stem = video.stem
     assert [output["file_name"] for output in task["outputs"]] == [f"{stem}-1.mp4", f"{stem}-2.mp4", f"{stem}-3.mp4",
-                                                                 f"{stem}.jpg", f"{stem}.json", f"{stem}.png"]
-    types = ["video/mp4"] * 3 + ["image/jpeg", "application/json", "image/png"]
+                                                                 f"{stem}.jpg", f"{stem}-filmstrip.jpg", f"{stem}-filmstrip.vtt", f"{stem}.json", f"{stem}.png"]
+    types = ["video/mp4"] * 3 + ["image/jpeg"] * 2 + ["text/vtt", "application/json", "image/png"]
     assert [output["content_type"] for output in task["outputs"]] == types
     timeline = timecode.timeline(video)
     for n, seconds in enumerate((3, 3, 1)):
@@ -56,12 +71,13 @@ def test_split(user, media, tmp_path):
     stream = video_output.video_stream(measure.probe(picture))
     assert (stream["codec_name"], stream["width"], stream["height"]) == ("mjpeg", 64, 48)
     assert timecode.number(timecode.still(picture, "192x36")) == 30
-    waveform = json.loads(video_output.fetch(user, task, tmp_path, 4).read_text())
+    assert_filmstrip(user, task, tmp_path)
+    waveform = json.loads(video_output.fetch(user, task, tmp_path, 6).read_text())
     assert len(waveform["data"]) == 2 * waveform["length"] <= 400
     assert waveform["length"] * waveform["samples_per_pixel"] / waveform["sample_rate"] == pytest.approx(7, abs=0.1)
-    drawn = video_output.video_stream(measure.probe(video_output.fetch(user, task, tmp_path, 5)))
+    drawn = video_output.video_stream(measure.probe(video_output.fetch(user, task, tmp_path, 7)))
     assert (drawn["codec_name"], drawn["width"], drawn["height"]) == ("png", 200, 32)
-    assert [output["format"] for output in task["receipt"]["outputs"]] == ["mp4"] * 3 + ["jpg", "json", "png"]
+    assert [output["format"] for output in task["receipt"]["outputs"]] == ["mp4"] * 3 + ["jpg", "jpg", "vtt", "json", "png"]
 
 
 @pytest.mark.slow

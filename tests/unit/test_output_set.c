@@ -34,7 +34,7 @@ static struct mr_output_set *set_of(const char *file_name, const char *format, b
     const struct mr_output_plan plan = {.object = "results/set/1-2",
                                         .file_name = file_name,
                                         .format = mr_format_find(format),
-                                        .has_thumbnail = has_extras,
+                                        .has_pictures = has_extras,
                                         .has_waveform = has_extras};
     struct mr_output_set *set = NULL;
     assert_int_equal(mr_output_set_new(&job, &plan, &set, NULL), MR_OK);

@@ -123,7 +123,8 @@ static enum mr_status convert_input(struct mr_job *job, const struct mr_input *i
     const struct mr_output_plan plan = {.object = object,
                                         .file_name = input->name,
                                         .format = format,
-                                        .has_thumbnail = json_object_get(options, "thumbnail") != NULL,
+                                        .has_pictures = json_object_get(options, "thumbnail") ||
+                                                        json_object_get(options, "filmstrip"),
                                         .has_waveform = json_object_get(options, "waveform") != NULL};
     MR_AUTO(mr_output_set) struct mr_output_set *outputs = NULL;
     MR_AUTO_JSON json_t *receipt = NULL;

@@ -213,6 +213,7 @@ static enum mr_status convert(struct spec *spec, const struct mr_sandbox_fds *fd
     MR_AUTO(mr_pipeline)
     struct mr_pipeline pipeline = {.input = &input,
                                    .spec = spec->format,
+                                   .name = spec->input_name,
                                    .options = &spec->options,
                                    .fds = fds,
                                    .notes = &notes,

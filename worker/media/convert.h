@@ -20,7 +20,7 @@
  * The receipt (the result record):
  *   input        what describe.h says of it; duration_ms is what was decoded
  *   outputs      [{format, container, codec, duration_ms, size, bit_rate, streams, …}]: the parts in
- *                order, the thumbnail last; `output` is the first of them
+ *                order, then what is beside them; `output` is the first of them
  *   copied       true if nothing was encoded
  *   kept         what was carried over: "tag:title", "cover_art", "chapters", "rotation"
  *   changed      [{what, from, to, why}]

@@ -2,6 +2,7 @@
 
 #include "worker/media/container.h"
 #include "worker/media/copy_rules.h"
+#include "worker/media/stills.h"
 #include "worker/protocol.h"
 
 #include <libavutil/avstring.h>
@@ -77,8 +78,8 @@ static const char *wish_objection(const struct mr_cuts_wish *wish, const struct 
         return "it gets a constant frame rate";
     if (options->trim_start_us || options->trim_us != INT64_MAX || options->split_us)
         return "it is trimmed or split";
-    if (options->intro_us || options->outro_us || options->thumbnail_us >= 0)
-        return "it gets a logo or a thumbnail";
+    if (options->intro_us || options->outro_us || mr_stills_are_wanted(options))
+        return "it gets a logo, a thumbnail or a filmstrip";
     return NULL;
 }
 

@@ -1,4 +1,4 @@
-/* Still pictures: covers, thumbnails and waveforms. Pure but for memory. */
+/* Still pictures: covers, thumbnails, filmstrips and waveforms. Pure but for memory. */
 #ifndef MR_WORKER_MEDIA_PICTURE_H
 #define MR_WORKER_MEDIA_PICTURE_H
 

@@ -72,7 +72,7 @@ static enum mr_status init_tracks(struct mr_pipeline *pipeline, struct mr_err *e
     for (size_t i = 0; i < MR_SLOTS; i++)
         parts->expects[i] = tracks[i];
     if (input->video)
-        MR_TRY(mr_video_init(&pipeline->video, parts, pipeline->logo, &pipeline->thumbnail, err));
+        MR_TRY(mr_video_init(&pipeline->video, parts, pipeline->logo, &pipeline->stills, err));
     for (size_t i = 0; has_others && i < input->audio_count; i++)
         MR_TRY(mr_audio_init(&pipeline->audios[i], parts, i, &pipeline->sync, &pipeline->gains[i], err));
     for (size_t i = 0; has_others && options->waveform_points && i < input->audio_count; i++)
@@ -100,8 +100,7 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
                                         .joined = pipeline->joined,
                                         .work = &pipeline->work};
     pipeline->sync = (struct mr_sync){.parts = &pipeline->parts, .tracks = pipeline->tracks};
-    pipeline->thumbnail = (struct mr_thumbnail){
-        .at_us = options->thumbnail_us, .width = options->thumbnail_width, .background = options->background};
+    pipeline->stills = mr_stills_for(options);
     pipeline->waveform =
         (struct mr_waveform){.points = options->waveform_points, .height = options->waveform_height};
     pipeline->packet = av_packet_alloc();
@@ -116,7 +115,7 @@ void mr_pipeline_close(struct mr_pipeline *pipeline)
 {
     for (size_t i = 0; i < MR_SLOTS; i++)
         mr_track_free(pipeline->tracks[i]);
-    mr_thumbnail_free(&pipeline->thumbnail);
+    mr_stills_free(&pipeline->stills);
     mr_waveform_free(&pipeline->waveform);
     mr_parts_free(&pipeline->parts);
     av_packet_free(&pipeline->packet);
@@ -244,12 +243,16 @@ static enum mr_status drain(struct mr_pipeline *pipeline, struct mr_err *err)
 }
 
 /* A picture of a time that the first output does not have would show another one. */
-static enum mr_status check_thumbnail(const struct mr_pipeline *pipeline, struct mr_err *err)
+static enum mr_status write_stills(struct mr_pipeline *pipeline, struct mr_err *err)
 {
     const struct mr_timeline *timeline = &pipeline->timeline;
+    struct mr_stills *stills = &pipeline->stills;
     int64_t end_us = FFMIN(mr_track_position_us(pipeline->tracks[MR_SLOT_VIDEO]), timeline->part_us) +
                      timeline->intro_us + timeline->outro_us;
-    return pipeline->thumbnail.at_us > end_us ? thumbnail_too_late(end_us, err) : MR_OK;
+    if (stills->thumbnail.at_us > end_us)
+        return thumbnail_too_late(end_us, err);
+    MR_TRY(mr_thumbnail_write(&stills->thumbnail, &pipeline->parts, err));
+    return mr_filmstrip_write(&stills->filmstrip, &pipeline->parts, end_us, pipeline->name, err);
 }
 
 /* Video first: where it ends, audio may have to end. */
@@ -258,8 +261,7 @@ static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
     MR_TRY(mr_track_finish(pipeline->tracks[MR_SLOT_VIDEO], INT64_MAX, err));
     for (size_t i = MR_SLOT_AUDIO; i < MR_SLOTS; i++)
         MR_TRY(mr_track_finish(pipeline->tracks[i], mr_sync_audio_end_us(&pipeline->sync), err));
-    MR_TRY(check_thumbnail(pipeline, err));
-    MR_TRY(mr_thumbnail_write(&pipeline->thumbnail, &pipeline->parts, err));
+    MR_TRY(write_stills(pipeline, err));
     return mr_waveform_write(&pipeline->waveform, &pipeline->parts, err);
 }
 

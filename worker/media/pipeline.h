@@ -12,11 +12,12 @@
 #include "worker/media/video.h"
 
 struct mr_pipeline {
-    struct mr_demuxer *input; /* set by the caller, as the next ten; not owned, nor are the next six */
+    struct mr_demuxer *input; /* set by the caller, as the next eleven; not owned, nor are the next seven */
     const struct mr_media_format *spec;
     const struct mr_options *options;
     const struct mr_sandbox_fds *fds;
     struct mr_notes *notes;
+    const char *name;            /* of the input; NULL: none is known */
     const AVFrame *logo;         /* NULL: none */
     const struct mr_gain *gains; /* for the option loudness, one for each audio */
     int64_t max_us;              /* a longer input is refused */
@@ -30,7 +31,7 @@ struct mr_pipeline {
     struct mr_discontinuity clock; /* of the input */
     struct mr_parts parts;
     struct mr_sync sync;
-    struct mr_thumbnail thumbnail;
+    struct mr_stills stills;
     struct mr_waveform waveform;
     struct mr_track *tracks[MR_SLOTS]; /* NULL: the input has none, or none is wanted; else one of the next */
     struct mr_video video;

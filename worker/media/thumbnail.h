@@ -1,9 +1,10 @@
 /*
- * The thumbnail: a frame of the video as a JPEG file, the last output of a job. Used by one thread.
+ * The thumbnail: a frame of the video as a JPEG file, the first output after the parts. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_THUMBNAIL_H
 #define MR_WORKER_MEDIA_THUMBNAIL_H
 
+#include "worker/media/geometry.h"
 #include "worker/media/parts.h"
 
 struct mr_thumbnail {
@@ -13,6 +14,9 @@ struct mr_thumbnail {
     AVFrame *frame;      /* the last frame up to that time so far, or the first one after it; owned */
     const char *turn;    /* filters of the frame's rotation, each followed by a comma, or ""; not owned */
 };
+
+/* Of a picture of the frame. width 0: as wide as the frame is shown; its pixels are square. */
+struct mr_frame_size mr_thumbnail_size(const AVFrame *frame, const char *turn, int width);
 
 void mr_thumbnail_free(struct mr_thumbnail *thumbnail);
 

@@ -161,9 +161,8 @@ static enum mr_status witness(struct mr_video *video, const AVFrame *frame, stru
 {
     const struct mr_parts *parts = video->track.parts;
     mr_video_copy_witness(&video->copy, parts, frame);
-    return mr_thumbnail_offer(video->thumbnail, frame,
-                              mr_geometry_turn_of(mr_demuxer_display_matrix(parts->input)),
-                              time_of(video, frame), err);
+    return mr_stills_offer(video->stills, frame, mr_geometry_turn_of(mr_demuxer_display_matrix(parts->input)),
+                           time_of(video, frame), err);
 }
 
 /* Whether a frame is of the unit's range. What came before may be damaged, as its decoder began in the middle. */
@@ -364,7 +363,7 @@ static const struct mr_track_ops ops = {
 };
 
 enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, const AVFrame *logo,
-                             struct mr_thumbnail *thumbnail, struct mr_err *err)
+                             struct mr_stills *stills, struct mr_err *err)
 {
     const struct mr_demuxer *input = parts->input;
     *video = (struct mr_video){.track = {.ops = &ops,
@@ -373,9 +372,9 @@ enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, con
                                          .stream = input->video,
                                          .declared_us = input->video_declared_us},
                                .filtered = av_frame_alloc(),
-                               .thumbnail = thumbnail,
+                               .stills = stills,
                                .last_us = -1};
-    mr_video_clip_init(&video->clip, parts, logo, thumbnail);
+    mr_video_clip_init(&video->clip, parts, logo, stills);
     video->copies = !mr_options_change(parts->options, MR_OF_VIDEO, true) &&
                     mr_copy_is_possible(input, input->video, parts->spec);
     video->keeps_lead = video->copies && mr_edits_of(input->video).hides_lead;
@@ -383,7 +382,7 @@ enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, con
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
     enum AVCodecID codec = input->video->codecpar->codec_id;
     bool is_simple = codec == AV_CODEC_ID_GIF; /* all of it can be decoded */
-    bool spares = video->copies && parts->options->thumbnail_us < 0 && !mr_parts_decodes_copies(parts);
+    bool spares = video->copies && !mr_stills_are_wanted(parts->options) && !mr_parts_decodes_copies(parts);
     if (spares && !is_simple)
         input->video_decoder->skip_frame = AVDISCARD_NONKEY;
     video->looks = spares && mr_video_look_is_known(codec) && !mr_alpha_decoder(input->video);

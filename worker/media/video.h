@@ -22,7 +22,7 @@ struct mr_video {
     struct mr_track track; /* the first member: ops get its address */
     struct mr_filters filters;
     AVFrame *filtered;
-    struct mr_thumbnail *thumbnail; /* is offered frames; not owned */
+    struct mr_stills *stills; /* are offered frames; not owned */
 
     bool is_planned;
     struct mr_geometry geometry; /* of the first frame; once is_planned */
@@ -44,10 +44,9 @@ struct mr_video {
     struct mr_video_clip clip; /* else: where the filters' frames go */
 };
 
-/* logo (NULL: none) and thumbnail are borrowed. mr_track_free(&video->track) frees it, after a failure too. Code:
+/* logo (NULL: none) and stills are borrowed. mr_track_free(&video->track) frees it, after a failure too. Code:
  * internal. */
 MR_MUST_CHECK enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts,
-                                           const AVFrame *logo, struct mr_thumbnail *thumbnail,
-                                           struct mr_err *err);
+                                           const AVFrame *logo, struct mr_stills *stills, struct mr_err *err);
 
 #endif

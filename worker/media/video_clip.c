@@ -13,9 +13,9 @@ enum {
 };
 
 void mr_video_clip_init(struct mr_video_clip *clip, struct mr_parts *parts, const AVFrame *logo,
-                        struct mr_thumbnail *thumbnail)
+                        struct mr_stills *stills)
 {
-    *clip = (struct mr_video_clip){.parts = parts, .logo = logo, .thumbnail = thumbnail, .sent = -1};
+    *clip = (struct mr_video_clip){.parts = parts, .logo = logo, .stills = stills, .sent = -1};
 }
 
 void mr_video_clip_free(struct mr_video_clip *clip)
@@ -142,7 +142,7 @@ static enum mr_status send(struct mr_video_clip *clip, const AVFrame *frame, int
         return MR_OK;
     }
     if (clip->part == 0)
-        MR_TRY(mr_thumbnail_offer(clip->thumbnail, frame, "", to_us(clip, at), err));
+        MR_TRY(mr_stills_offer(clip->stills, frame, "", to_us(clip, at), err));
     MR_AUTO_FRAME AVFrame *copy = av_frame_clone(frame);
     if (!copy)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "encode the video");

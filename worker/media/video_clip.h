@@ -8,13 +8,13 @@
 
 #include "worker/media/geometry.h"
 #include "worker/media/parts.h"
-#include "worker/media/thumbnail.h"
+#include "worker/media/stills.h"
 #include "worker/media/video_encoder.h"
 
 struct mr_video_clip {
-    struct mr_parts *parts;         /* not owned; nor are the next two */
-    const AVFrame *logo;            /* as decoded; NULL: none */
-    struct mr_thumbnail *thumbnail; /* is offered the frames of the first part */
+    struct mr_parts *parts;   /* not owned; nor are the next two */
+    const AVFrame *logo;      /* as decoded; NULL: none */
+    struct mr_stills *stills; /* are offered the frames of the first part */
     struct mr_video_plan plan;
     AVPacket *held;            /* the last packet, until its length is known; NULL: none */
     struct mr_frame_size size; /* of the frames; set before the first, as is the next */
@@ -34,7 +34,7 @@ struct mr_video_clip {
 
 /* All three are borrowed. */
 void mr_video_clip_init(struct mr_video_clip *clip, struct mr_parts *parts, const AVFrame *logo,
-                        struct mr_thumbnail *thumbnail);
+                        struct mr_stills *stills);
 void mr_video_clip_free(struct mr_video_clip *clip);
 
 /* Takes a frame that is shown from `at` on, in the plan's time base, on the clip. Codes: unsupported_codec,

@@ -1,7 +1,7 @@
 #include "worker/media/waveform.h"
 
+#include "worker/media/extra.h"
 #include "worker/media/picture.h"
-#include "worker/sandbox_client.h"
 
 #include <errno.h>
 #include <libavutil/common.h>
@@ -122,19 +122,6 @@ static char *write_json(const struct mr_waveform *waveform)
     return json ? json_dumps(json, JSON_COMPACT) : NULL;
 }
 
-/* The next output: these bytes, with what the receipt says of them. */
-static enum mr_status add_output(struct mr_parts *parts, const void *data, size_t len, json_t *description,
-                                 struct mr_err *err)
-{
-    MR_AUTO_JSON json_t *facts = description;
-    const uint32_t number = (uint32_t)json_array_size(parts->outputs);
-    if (!facts || json_object_set_new(facts, "size", json_integer((json_int_t)len)) < 0)
-        return mr_fail_oom(err);
-    if (!mr_client_write(parts->fds, number, 0, data, len))
-        return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(EPIPE), "write the waveform");
-    return json_array_append(parts->outputs, facts) < 0 ? mr_fail_oom(err) : MR_OK;
-}
-
 /* A column of the picture: what lies between the lowest and the highest sample, and at least one pixel. */
 static void draw_column(const struct mr_waveform *waveform, AVFrame *picture, int x)
 {
@@ -173,11 +160,8 @@ static enum mr_status add_picture(const struct mr_waveform *waveform, struct mr_
     if (!packet)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "draw the audio");
     MR_TRY(draw(waveform, packet, err));
-    json_t *description = json_pack("{s:s, s:s, s:s, s:i, s:i, s:[{s:i, s:s, s:s, s:i, s:i}]}", "format",
-                                    "png", "container", "png", "codec", "png", "width", waveform->points,
-                                    "height", waveform->height, "streams", "index", 0, "type", "video",
-                                    "codec", "png", "width", waveform->points, "height", waveform->height);
-    return add_output(parts, packet->data, (size_t)packet->size, description, err);
+    return mr_extra_add(parts, packet->data, (size_t)packet->size,
+                        mr_extra_picture("png", "png", waveform->points, waveform->height), err);
 }
 
 enum mr_status mr_waveform_write(struct mr_waveform *waveform, struct mr_parts *parts, struct mr_err *err)
@@ -193,7 +177,6 @@ enum mr_status mr_waveform_write(struct mr_waveform *waveform, struct mr_parts *
     MR_AUTO_STR char *text = write_json(waveform);
     if (!text)
         return mr_fail_oom(err);
-    MR_TRY(add_output(parts, text, strlen(text),
-                      json_pack("{s:s, s:s}", "format", "json", "container", "json"), err));
+    MR_TRY(mr_extra_add(parts, text, strlen(text), mr_extra_text("json"), err));
     return waveform->height ? add_picture(waveform, parts, err) : MR_OK;
 }

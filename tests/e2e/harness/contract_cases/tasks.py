@@ -25,7 +25,8 @@ def _from_a_url(env, call):
 @case("createTask", 201)
 def _with_options(env, call):
     return call(who=env.user, json={"url": "https://example.com/video.mov", "newFormat": "webm", "options": {
-        "resize": {"width": 640, "height": 360, "fit": "crop"}, "trim": {"start": 1.5}, "crf": 40, "loudness": -16, "thumbnail": {"at": 2}}})
+        "resize": {"width": 640, "height": 360, "fit": "crop"}, "trim": {"start": 1.5}, "crf": 40, "loudness": -16, "thumbnail": {"at": 2},
+        "filmstrip": {"frames": 40, "width": 96}}})
 
 
 @case("createTask", 201)
