@@ -223,6 +223,14 @@ def test_part_on_a_strip(page, user, media, tmp_path):
     browser.click("#convert")
     browser.wait(lambda: len(browser.all("#tasks-list > li[data-state=processed]")) == 2, "the results", 40)
     assert sorted(json.dumps(task["options"]) for task in user.tasks()) == ['{"trim": {"start": 0.5, "duration": 1}}', '{"trim": {"start": 1}}']
+    pictures = lambda: browser.run("return [...document.querySelectorAll('#tasks-list .thumb')].map((one) => one.firstElementChild?.tagName)")
+    browser.wait(lambda: sorted(map(str, pictures())) == ["CANVAS", "svg"], "pictures in the list")
+    browser.driver.refresh()
+    browser.wait(lambda: sorted(map(str, pictures())) == ["CANVAS", "svg"], "the pictures after a reload")
+    browser.wait(lambda: browser.run("const one = document.querySelector('.thumb canvas'), data = one.getContext('2d').getImageData(0, 0, 96, 54).data;"
+                                     "return new Set(data.filter((_, i) => i % 4 === 0)).size") > 10, "a frame in it")
+    browser.click("#sign-out")
+    assert browser.run("return localStorage.getItem('mediarun.thumbs')") is None
 
 
 def test_options_play_and_again(page, user, media, stack):

@@ -1,70 +1,24 @@
 /* The part of a file that is kept, chosen on a picture of it: the waveform of audio, some frames of a video. It is drawn from the
  * file before it is sent; where the browser cannot decode it, or it is long audio, the strip stays plain. */
-import { drawn, make } from "./dom.mjs";
+import { make } from "./dom.mjs";
 import { exact } from "./figures.mjs";
+import { framesOf, peaksOf, waveform } from "./file_pictures.mjs";
 import { text } from "./texts.mjs";
 
-const POINTS = 480, SAMPLE_RATE = 8000, AUDIO_SECONDS_MAX = 900; /* decoded in memory, at its full sample rate: some 300 MB */
-const FRAMES = 8, FRAME_WIDTH = 160, FRAME_HEIGHT = 90, PATIENCE_MS = 10_000;
+const POINTS = 480, AUDIO_SECONDS_MAX = 900; /* decoded in memory, at its full sample rate: some 300 MB */
+const FRAMES = 8, FRAME_WIDTH = 160, FRAME_HEIGHT = 90;
 const STEP = 0.1; /* seconds */
 const pictures = new WeakMap(); /* file → promise of its picture */
 
-/* The largest sample of each of POINTS stretches, 0 to 1. */
-function peaksOf(audio) {
-  const channels = Array.from({ length: audio.numberOfChannels }, (_, i) => audio.getChannelData(i));
-  return Array.from({ length: POINTS }, (_, i) => {
-    let peak = 0;
-    for (const samples of channels)
-      for (let at = Math.floor(i * samples.length / POINTS); at < Math.floor((i + 1) * samples.length / POINTS); at++) peak = Math.max(peak, Math.abs(samples[at]));
-    return Math.min(peak, 1);
-  });
-}
-
 async function drawWaveform(file, seconds) {
   if (seconds > AUDIO_SECONDS_MAX) return null;
-  const peaks = peaksOf(await new OfflineAudioContext(1, 1, SAMPLE_RATE).decodeAudioData(await file.arrayBuffer()));
-  const line = (sign) => peaks.map((peak, i) => `${i} ${(1 + sign * Math.max(peak, 0.01)).toFixed(3)}`);
-  return drawn("svg", { viewBox: `0 0 ${POINTS - 1} 2`, preserveAspectRatio: "none", "aria-hidden": "true" },
-    drawn("path", { d: `M${[...line(-1), ...line(1).reverse()].join("L")}Z` }));
-}
-
-/* Resolves when a node has fired an event; rejects if it fails, or after a while. */
-function fired(node, name) {
-  return new Promise((resolve, reject) => {
-    setTimeout(reject, PATIENCE_MS);
-    node.addEventListener(name, resolve, { once: true });
-    node.addEventListener("error", reject, { once: true });
-  });
-}
-
-async function drawFrames(file, seconds) {
-  const video = make("video", { preload: "auto" }), canvas = make("canvas", { width: FRAMES * FRAME_WIDTH, height: FRAME_HEIGHT, "aria-hidden": "true" });
-  const brush = canvas.getContext("2d"), address = URL.createObjectURL(file);
-  video.muted = true;
-  video.src = address;
-  try {
-    await fired(video, "loadeddata");
-    const scale = Math.max(FRAME_WIDTH / video.videoWidth, FRAME_HEIGHT / video.videoHeight), width = video.videoWidth * scale, height = video.videoHeight * scale;
-    for (let i = 0; i < FRAMES; i++) {
-      video.currentTime = seconds * (i + 0.5) / FRAMES;
-      await fired(video, "seeked");
-      brush.save();
-      brush.beginPath();
-      brush.rect(i * FRAME_WIDTH, 0, FRAME_WIDTH, FRAME_HEIGHT);
-      brush.clip();
-      brush.drawImage(video, i * FRAME_WIDTH + (FRAME_WIDTH - width) / 2, (FRAME_HEIGHT - height) / 2, width, height);
-      brush.restore();
-    }
-    return canvas;
-  } finally {
-    video.removeAttribute("src");
-    URL.revokeObjectURL(address);
-  }
+  const peaks = await peaksOf(file, POINTS);
+  return waveform(peaks.map((one) => Math.max(one, 0.01)));
 }
 
 /* Resolves to a node, or to null where there is nothing to draw. */
 function pictureOf({ file, kind, facts }) {
-  if (!pictures.has(file)) pictures.set(file, (kind === "audio" || !facts.width ? drawWaveform(file, facts.seconds) : drawFrames(file, facts.seconds)).catch(() => null));
+  if (!pictures.has(file)) pictures.set(file, (kind === "audio" || !facts.width ? drawWaveform(file, facts.seconds) : framesOf(file, FRAMES, FRAME_WIDTH, FRAME_HEIGHT)).catch(() => null));
   return pictures.get(file);
 }
 

@@ -2,6 +2,7 @@
 import { make } from "./dom.mjs";
 import { change, clock, size } from "./figures.mjs";
 import { known, language, text } from "./texts.mjs";
+import { pictureOf } from "./thumbs.mjs";
 
 export const isFinal = (task) => ["processed", "failed", "canceled"].includes(task.status);
 export const nameOf = (task) => task.original_file ?? task.url ?? `#${task.id}`;
@@ -53,13 +54,14 @@ function failure({ error }) {
     make("p", { class: "soft small" }, known(`try_${error.code}`, text("try_default")))];
 }
 
-/* view: {isGoing: it is about to be deleted, receipt: node or null, isPlaying, isAgain, player and form: nodes or null, version, fault: text or null}. Returns {node, update(task, view)}. */
+/* view: {isGoing: it is about to be deleted, receipt: node or null, isPlaying, isAgain, player and form: nodes or null, version, fault: text or null}. Returns {node, update(task, view), drawPicture()}. */
 export function taskRow(first, firstView, on) {
   const bar = make("progress", { max: 100, "aria-label": text("converting_of", { name: nameOf(first) }) });
   const state = make("span", { class: "state" }), figures = make("p", { class: "soft small figures" }), title = make("p", { class: "row-name" });
   const buttons = make("div", { class: "actions" }), below = make("div", { class: "below" });
+  const thumb = make("div", { class: "thumb", "aria-hidden": "true" });
   const node = make("li", { class: "row task", "data-id": first.id },
-    make("div", { class: "row-main" }, make("div", { class: "row-text" }, title, figures), state, buttons), bar, below);
+    make("div", { class: "row-main" }, thumb, make("div", { class: "row-text" }, title, figures), state, buttons), bar, below);
   let shape = "";
 
   function update(task, view) {
@@ -80,6 +82,9 @@ export function taskRow(first, firstView, on) {
       ...[view.player, view.form, view.receipt].filter(Boolean)];
     if (parts.length !== below.childNodes.length || parts.some((one, i) => below.childNodes[i] !== one)) below.replaceChildren(...parts);
   }
+  /* Without a picture, what it became. */
+  const drawPicture = () => thumb.replaceChildren(pictureOf(first.id) ?? (first.new_format ?? "").toUpperCase());
   update(first, firstView);
-  return { node, update };
+  drawPicture();
+  return { node, update, drawPicture };
 }

@@ -8,6 +8,7 @@ import { drawReceipt } from "./receipt.mjs";
 import { follow } from "./task_feed.mjs";
 import { isFinal, nameOf, taskRow } from "./task_row.mjs";
 import { text } from "./texts.mjs";
+import * as thumbs from "./thumbs.mjs";
 
 const PAGE = 50, MORE = 500, UNDO_MS = 6000, SAVE_PAUSE_MS = 300;
 const rows = new Map(); /* id → {task, view, row} */
@@ -76,8 +77,10 @@ async function change(method, path, options) {
 
 /* A task that was just made: if it is shown already, then as it is by now. */
 export function showNew(task, file) {
-  if (file) originals.set(task.id, file);
   if (!rows.has(task.id)) show(task, news.soFar());
+  if (!file) return;
+  originals.set(task.id, file);
+  thumbs.draw(task.id, file).then((isDrawn) => { if (isDrawn) rows.get(task.id)?.row.drawPicture(); });
 }
 
 function drop(id) {
@@ -85,6 +88,7 @@ function drop(id) {
   rows.get(id)?.row.node.remove();
   if (rows.delete(id)) order.splice(placeOf(id), 1);
   originals.delete(id);
+  thumbs.drop(id);
   drawEmpty();
 }
 
@@ -252,8 +256,10 @@ export function start(onSay) {
   });
   addEventListener("pageshow", (event) => { if (event.persisted && login.token()) begin(); });
   login.onChange((now, before) => {
-    if (before?.id !== now?.id) end();
-    else stopFeed();
+    if (before?.id !== now?.id) {
+      end();
+      thumbs.forget();
+    } else stopFeed();
     if (now?.token) begin();
   });
   if (login.token()) begin();
