@@ -97,7 +97,8 @@ LOCAL = r"""
 set -euo pipefail
 exec 3>&1 >/dev/null
 . "$0/infra/local/lib/common.sh"; . "$0/infra/local/lib/provision.sh"
-ask() { printf '%s\t%s\t%s\n' "$1" "$2" "$(tr -d '\n' <<<"$3")" >&3; echo 200; }
+request() { requests+=(one); printf '%s\t%s\t%s\n' "$1" "$2" "$(tr -d '\n' <<<"$3")" >&3; }
+ask() { statuses=("${requests[@]/one/200}"); requests=(); }
 provision
 """
 

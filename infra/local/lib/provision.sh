@@ -9,27 +9,52 @@ MR_INFRA=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=infra/names.sh
 . "$MR_INFRA/names.sh"
 
-# ask METHOD URL JSON: prints the HTTP status.
+# request METHOD URL JSON: adds to `requests`, which `ask` sends by one curl, because its start takes longer than they do.
+requests=()
+request() {
+    ((${#requests[@]} == 0)) || requests+=(--next)
+    requests+=(-sS -o /dev/null -m 10 -w '%{http_code}\n' -X "$1" -H 'Content-Type: application/json' --data "$3" "$2")
+}
+
+# ask: sends the requests in their order. Leaves the answers' HTTP statuses in `statuses`.
+statuses=()
 ask() {
-    curl -sS -o /dev/null -m 10 -w '%{http_code}' -X "$1" -H 'Content-Type: application/json' --data "$3" "$2" || true
+    mapfile -t statuses < <(curl "${requests[@]}" || true)
+    requests=()
 }
 
-# ensure METHOD URL JSON: creates something; returns 2 if it exists already.
-ensure() {
-    local status
-    status=$(ask "$@")
-    case $status in
-        2??) return 0 ;;
-        409) return 2 ;;
-        *) die "provisioning: $1 $2 answered $status" ;;
-    esac
+# resource METHOD URL JSON METHOD URL JSON: a request that creates something, and the one that changes it if it exists; without
+# the second one it stays as it is.
+resources=()
+resource() {
+    request "$1" "$2" "$3"
+    resources+=("$1 $2" "${4:-}" "${5:-}" "${6:-}")
 }
 
-# replace METHOD URL JSON: as ensure, but only success is accepted.
-replace() {
-    local status
-    status=$(ask "$@")
-    [[ $status == 2?? ]] || die "provisioning: $1 $2 answered $status"
+# settle: sends what `resource` has collected. `always` holds further changes: METHOD URL JSON.
+always=()
+settle() {
+    ask
+    local i=0 status changes=()
+    for status in "${statuses[@]}"; do
+        case $status in
+            2??) ;;
+            409) [[ -z ${resources[i + 1]} ]] || changes+=("${resources[@]:i+1:3}") ;;
+            *) die "provisioning: ${resources[i]} answered $status" ;;
+        esac
+        i=$((i + 4))
+    done
+    ((i == ${#resources[@]})) || die "provisioning: curl failed"
+    changes+=("${always[@]}")
+    resources=() always=()
+    for ((i = 0; i < ${#changes[@]}; i += 3)); do
+        request "${changes[@]:i:3}"
+    done
+    ((${#changes[@]} == 0)) || ask
+    for ((i = 0; i < ${#changes[@]}; i += 3)); do
+        status=${statuses[i / 3]:-000}
+        [[ $status == 2?? ]] || die "provisioning: ${changes[i]} ${changes[i + 1]} answered $status"
+    done
 }
 
 push_config() { # URL AUDIENCE
@@ -41,24 +66,23 @@ push_config() { # URL AUDIENCE
 push_subscription() {
     local project=$PUBSUB_URL/v1/projects/$GOOGLE_CLOUD_PROJECT
     local body
-    body=$(printf '{"topic":"projects/%s/topics/%s","pushConfig":%s,"ackDeadlineSeconds":%s,"expirationPolicy":{},
+    printf -v body '{"topic":"projects/%s/topics/%s","pushConfig":%s,"ackDeadlineSeconds":%s,"expirationPolicy":{},
         "retryPolicy":{"minimumBackoff":"%ss","maximumBackoff":"%ss"}%s}' "$GOOGLE_CLOUD_PROJECT" "$2" "$3" \
-        "$MR_ACK_DEADLINE_S" "$MR_RETRY_MIN_S" "$MR_RETRY_MAX_S" "$4")
-    ensure PUT "$project/subscriptions/$1" "$body" ||
-        replace POST "$project/subscriptions/$1:modifyPushConfig" "{\"pushConfig\":$3}"
+        "$MR_ACK_DEADLINE_S" "$MR_RETRY_MIN_S" "$MR_RETRY_MAX_S" "$4"
+    resource PUT "$project/subscriptions/$1" "$body" POST "$project/subscriptions/$1:modifyPushConfig" "{\"pushConfig\":$3}"
 }
 
 provision_storage() {
-    ensure POST "$STORAGE_URL/storage/v1/b?project=$GOOGLE_CLOUD_PROJECT" "{\"name\":\"$BUCKET\"}" || true
+    resource POST "$STORAGE_URL/storage/v1/b?project=$GOOGLE_CLOUD_PROJECT" "{\"name\":\"$BUCKET\"}"
     # For signed URLs: any page that has one may read the object, as the URL itself is the secret. Direct uploads use the
     # Origin that web begins their session with instead.
-    replace PATCH "$STORAGE_URL/storage/v1/b/$BUCKET" "{\"cors\":$(<"$MR_INFRA/storage/cors.json")}"
+    always+=(PATCH "$STORAGE_URL/storage/v1/b/$BUCKET" "{\"cors\":$(<"$MR_INFRA/storage/cors.json")}")
 }
 
 provision_pubsub() {
     local topics=projects/$GOOGLE_CLOUD_PROJECT/topics topic
     for topic in "${MR_QUEUES[@]}" "$MR_TOPIC_DEAD"; do
-        ensure PUT "$PUBSUB_URL/v1/$topics/$topic" '{}' || true
+        resource PUT "$PUBSUB_URL/v1/$topics/$topic" '{}'
     done
     for topic in "${MR_QUEUES[@]}"; do
         push_subscription "$topic-worker" "$topic" "$(push_config "$WORKER_URL/" "$WORKER_URL")" \
@@ -69,15 +93,16 @@ provision_pubsub() {
 
 provision_scheduler() {
     local jobs=projects/$GOOGLE_CLOUD_PROJECT/locations/local/jobs body
-    body=$(printf '{"name":"%s","schedule":"%s","timeZone":"Etc/UTC","attemptDeadline":"60s",
+    printf -v body '{"name":"%s","schedule":"%s","timeZone":"Etc/UTC","attemptDeadline":"60s",
         "httpTarget":{"uri":"%s","httpMethod":"POST","headers":{"Content-Type":"application/json"},"body":"e30=",
         "oidcToken":{"serviceAccountEmail":"%s","audience":"%s"}}}' \
-        "$jobs/$MR_SWEEP_JOB" "$MR_SWEEP_SCHEDULE" "$WEB_URL$MR_SWEEP_PATH" "$PUSH_SERVICE_ACCOUNT" "$WEB_URL")
-    ensure POST "$SCHEDULER_URL/v1/$jobs" "$body" || replace PATCH "$SCHEDULER_URL/v1/$jobs/$MR_SWEEP_JOB" "$body"
+        "$jobs/$MR_SWEEP_JOB" "$MR_SWEEP_SCHEDULE" "$WEB_URL$MR_SWEEP_PATH" "$PUSH_SERVICE_ACCOUNT" "$WEB_URL"
+    resource POST "$SCHEDULER_URL/v1/$jobs" "$body" PATCH "$SCHEDULER_URL/v1/$jobs/$MR_SWEEP_JOB" "$body"
 }
 
 provision() {
     provision_storage
     provision_pubsub
     provision_scheduler
+    settle
 }

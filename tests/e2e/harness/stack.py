@@ -130,14 +130,14 @@ class Stack:
         wait_for(lambda: requests.get(self.url + "/api-health", timeout=5).status_code == 200, "health of web", 10)
         return self
 
-    def provision(self, part="provision"):
-        """Sets up the emulated cloud; part: a function of infra/local/lib/provision.sh."""
+    def provision(self):
+        """Sets up the emulated cloud."""
         env = {
             **os.environ, "STORAGE_URL": self.emulator.url, "SCHEDULER_URL": self.emulator.url,
             "PUBSUB_URL": f"http://{self.pubsub_host}", "GOOGLE_CLOUD_PROJECT": PROJECT, "BUCKET": BUCKET,
             "PUBSUB_TOPIC": TOPIC, "WORKER_URL": self.worker_url, "WEB_URL": self.url, "PUSH_SERVICE_ACCOUNT": ACCOUNT,
         }
-        script = f'set -euo pipefail; for lib in common provision; do . "$0/$lib.sh"; done; {part}'
+        script = 'set -euo pipefail; for lib in common provision; do . "$0/$lib.sh"; done; provision'
         subprocess.run(["bash", "-c", script, str(LIB)], env=env, check=True)
 
     def stop(self):
