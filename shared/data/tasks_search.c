@@ -25,6 +25,10 @@
     " AND ($6::text IS NULL OR t.created_at > $6::timestamptz)"                                              \
     " AND ($7::text IS NULL OR t.created_at < $7::timestamptz)"
 #define COLUMNS " t.id, t.kind, t.status, t.new_format, t.original_file, t.created_at"
+/* What one walk reads: without a filter beside the states all of it fits, and a page of each is enough. */
+#define WALKED_MAX                                                                                           \
+    " CASE WHEN num_nonnulls($3::text, $4::text, $5::text, $6::text, $7::text) = 0 THEN $9::bigint"         \
+    " ELSE " LOOKED_MAX " END"
 /* key: what the index begins with before the id; at: its values. */
 #define WALK(key, at, behind, from, order)                                                                   \
     "(SELECT" COLUMNS ", t.user_id FROM tasks t"                                                               \
