@@ -32,7 +32,7 @@
 /* key: what the index begins with before the id; at: its values. */
 #define WALK(key, at, behind, from, order)                                                                   \
     "(SELECT" COLUMNS ", t.user_id FROM tasks t"                                                               \
-    " WHERE (" key "t.id) " behind " (" at from ") ORDER BY " order " LIMIT " LOOKED_MAX ") t"
+    " WHERE (" key "t.id) " behind " (" at from ") ORDER BY " order " LIMIT" WALKED_MAX ") t"
 #define RISING_FROM  "greatest($8::bigint, (SELECT low FROM span))"
 #define FALLING_FROM "least($8::bigint - 1, (SELECT high FROM span)) + 1"
 #define ONE_WALK(walk, whose) "SELECT" COLUMNS " FROM " walk " WHERE " whose
