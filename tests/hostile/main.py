@@ -22,7 +22,7 @@ import sources
 TARGETS = ["mp3", "aac", "m4a", "ogg", "opus", "wav", "flac", "wma", "mp4", "mov", "mkv", "webm", "avi", "gif",
            "m4b", "aiff", "caf", "ac3", "eac3", "mka", "mpegts", "3gp"]
 OPTIONS = ['{}', '{"trim":{"start":0.2}}', '{"split":{"seconds":1}}', '{"loudness":-16}', '{"resize":{"width":64}}',
-           '{"thumbnail":{"at":0.1}}', '{"channels":1}', '{"fps":5}', '{"mute":true}']
+           '{"thumbnail":{"at":0.1}}', '{"filmstrip":{"frames":8}}', '{"channels":1}', '{"fps":5}', '{"mute":true}']
 FRAMES_ALONE = (".ac3", ".eac3")  # libav recognises such a file by its frames, and two of them do not suffice
 AT_ONCE = 12
 FINAL_WITHIN_S = 180
