@@ -97,11 +97,11 @@ def test_pages_insert_no_markup(way):
     assert [name for name, text in FILES.items() if re.search(way, text)] == []
 
 
-@pytest.mark.parametrize("storage, names", [("localStorage", {"choices", "login"}), ("sessionStorage", {"outbox"})])
+@pytest.mark.parametrize("storage, names", [("localStorage", {"choices", "login", "thumbs"}), ("sessionStorage", {"outbox"})])
 def test_only_the_converter_stores(storage, names):
     """/ goes on after a reload, /operator uses its login; /docs and the others store no token."""
     assert {name for name, text in FILES.items() if storage in text} == {f"{name}.mjs" for name in names}
-    others = {"index.html", "app.mjs", *(name for name in FILES if re.search(r"from \"\./(login|choices|outbox)\.mjs", FILES[name]))}
+    others = {"index.html", "app.mjs", *(name for name in FILES if re.search(r"from \"\./(login|choices|outbox|thumbs)\.mjs", FILES[name]))}
     for page in PAGES.keys() - {"index.html", "operator.html"}:
         assert not [name for name in others if f"/{name}" in PAGES[page]], page
 
