@@ -1,5 +1,6 @@
 """The page that converts, GET /, in a real browser: the whole journey, its errors, and what survives a reload or a lost connection."""
 
+import base64
 import json
 import re
 import signal
@@ -231,6 +232,10 @@ def test_part_on_a_strip(page, user, media, tmp_path):
                                      "return new Set(data.filter((_, i) => i % 4 === 0)).size") > 10, "a frame in it")
     browser.click("#sign-out")
     assert browser.run("return localStorage.getItem('mediarun.thumbs')") is None
+    draw = ("(async () => { const file = new File([Uint8Array.from(atob(a[0]), (one) => one.charCodeAt(0))], 'a.wav'); const drawing = m.draw(7, file);"
+            " if (a[1]) m.forget(); return [await drawing, Boolean(localStorage.getItem('mediarun.thumbs'))]; })()")
+    tone = base64.b64encode(media.tone("wav").read_bytes()).decode()
+    assert [evaluate(browser, "thumbs", draw, tone, leaves) for leaves in (True, False)] == [[False, False], [True, True]], "nothing of who has left"
 
 
 def test_options_play_and_again(page, user, media, stack):

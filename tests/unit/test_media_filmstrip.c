@@ -28,6 +28,7 @@ static int make_inputs(void **state)
         "-map 0 -c:v libx264 -crf 1 -g 250 -bf 2 ramp.mp4 -map 0 -map 1 -c:v libx264 -crf 1 -t 8 both.mp4 "
         "-map 0 -vf select=eq(n\\,0)+eq(n\\,100)+eq(n\\,140) -fps_mode vfr -c:v libx264 -crf 1 slides.mkv "
         "-map 0 -vf scale=16:128,setsar=1 -c:v libx264 -crf 1 -t 1 tall.mp4");
+    media_ffmpeg(video_dir(), "-i ramp.mp4 -c copy -metadata:s:v rotate=90 turned.mov");
     return 0;
 }
 
@@ -160,6 +161,10 @@ static void test_frames(void **state)
          36,
          {116, 118, 121, 123, 126, 128, 131, 133, 136, 138,
           141, 143, 146, 148, 151, 153, 156, 158, 161, 163}},
+        {"ramp.mp4", "gif", "{\"filmstrip\":{\"frames\":20,\"width\":64}}", 20, 0.4, 8, 64, 36, {0}},
+        {"ramp.mp4", "avi", "{\"filmstrip\":{\"frames\":20,\"width\":64}}", 20, 0.4, 8, 64, 36, {0}},
+        {"turned.mov", "mov", "{\"filmstrip\":{\"frames\":20,\"width\":36}}", 20, 0.4, 8, 36, 64, {0}},
+        {"turned.mov", "webm", "{\"filmstrip\":{\"frames\":20,\"width\":36}}", 20, 0.4, 8, 36, 64, {0}},
         {"tall.mp4", "mp4", "{\"filmstrip\":{\"frames\":10,\"width\":16}}", 10, 0.1, 1, 16, 32, {0}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -117,7 +117,7 @@ int main(int argc, char **argv)
     mode_t mask = umask(0);
     umask(mask);
     request.umask = mask;
-    request.bytes = (uint32_t)(bytes_of(argv, &request.arguments) + bytes_of(environ, &request.settings));
+    request.bytes = (uint32_t)(bytes_of(argv, &request.arguments) + bytes_of(environ, &request.variables));
     char *text = malloc(request.bytes + 1);
     if (!text)
         return 126;

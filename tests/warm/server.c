@@ -101,7 +101,7 @@ static _Noreturn void run_call(int client)
         _exit(126);
     text[request.bytes] = '\0';
     char **arguments = read_vector(&text, request.arguments);
-    char **settings = read_vector(&text, request.settings);
+    char **variables = read_vector(&text, request.variables);
     for (int fd = 0; fd < 3; fd++)
         if (dup2(fds[fd], fd) < 0)
             _exit(126);
@@ -111,8 +111,8 @@ static _Noreturn void run_call(int client)
         close(fds[i]);
     close(client);
     umask(request.umask);
-    environ = settings;
-    exit(real_main((int)request.arguments, arguments, settings));
+    environ = variables;
+    exit(real_main((int)request.arguments, arguments, variables));
 }
 
 /* Without the destructors of the libraries. */
@@ -165,7 +165,9 @@ static int open_signals(void)
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, NULL);
     int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-    return signals >= 0 ? signals : (die("signalfd"), -1);
+    if (signals < 0)
+        die("signalfd");
+    return signals;
 }
 
 static int open_listener(const char *path)

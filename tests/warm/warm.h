@@ -6,10 +6,10 @@
 
 enum { WARM_DESCRIPTORS = 4 };
 
-/* Behind it: `arguments` strings, then `settings` strings NAME=VALUE, each with its zero byte. */
+/* Behind it: `arguments` strings, then `variables` strings NAME=VALUE, each with its zero byte. */
 struct warm_request {
     uint32_t bytes; /* of the strings */
     uint32_t arguments;
-    uint32_t settings;
+    uint32_t variables;
     uint32_t umask;
 };

@@ -74,6 +74,7 @@ export function taskRow(first, firstView, on) {
     const now = JSON.stringify([task.status, task.new_format, task.outputs.length, task.error, nameOf(task), view.isGoing, view.isPlaying, view.isAgain, view.version, view.fault]);
     if (now === shape) return;
     shape = now;
+    if (!thumb.firstElementChild) thumb.textContent = (task.new_format ?? "").toUpperCase(); /* without a picture, what it becomes */
     title.replaceChildren(make("bdi", {}, nameOf(task)), ...(task.new_format ? [make("span", { class: "becomes" }, `→ ${task.new_format.toUpperCase()}`)] : []));
     const focused = buttons.contains(document.activeElement) ? document.activeElement.dataset.action : null;
     buttons.replaceChildren(...actions(task, view, on));
@@ -82,8 +83,10 @@ export function taskRow(first, firstView, on) {
       ...[view.player, view.form, view.receipt].filter(Boolean)];
     if (parts.length !== below.childNodes.length || parts.some((one, i) => below.childNodes[i] !== one)) below.replaceChildren(...parts);
   }
-  /* Without a picture, what it became. */
-  const drawPicture = () => thumb.replaceChildren(pictureOf(first.id) ?? (first.new_format ?? "").toUpperCase());
+  const drawPicture = () => {
+    const picture = pictureOf(first.id);
+    if (picture) thumb.replaceChildren(picture);
+  };
   update(first, firstView);
   drawPicture();
   return { node, update, drawPicture };

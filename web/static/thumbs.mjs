@@ -6,6 +6,7 @@ import { kindOf } from "./kinds.mjs";
 
 const KEY = "mediarun.thumbs", MOST = 300, WIDTH = 96, HEIGHT = 54, QUALITY = 0.6, POINTS = 32;
 const AUDIO_BYTES_MAX = 30_000_000, STEPS = 35; /* decoded in memory; a peak is one digit of base 36 */
+let users = 0; /* who have left this page */
 let kept = null; /* [id of a task, a JPEG as base64 or peaks], the newest last */
 
 function all() {
@@ -35,9 +36,11 @@ async function digitsOf(file) {
 
 /* Draws the picture of a task's file. Resolves to whether there is one. */
 export async function draw(id, file) {
-  const isAudio = kindOf(file.name, file.type) === "audio";
+  const isAudio = kindOf(file.name, file.type) === "audio", user = users;
   try {
     const picture = await (isAudio ? digitsOf(file) : frameOf(file).catch(() => digitsOf(file)));
+    if (user !== users) return false; /* it is no business of who came after */
+    kept = null; /* another tab may have added some */
     keep([...all().filter(([one]) => one !== id), [id, picture]].slice(-MOST));
     return true;
   } catch {
@@ -50,6 +53,7 @@ export function drop(id) {
 }
 
 export function forget() {
+  users++;
   kept = [];
   localStorage.removeItem(KEY);
 }
