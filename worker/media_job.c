@@ -164,3 +164,12 @@ enum mr_status mr_media_job_run(struct mr_job *job, const struct mr_input *input
     MR_TRY(mr_job_start(job, err));
     return run_verified(&media, spec, &limits, ret_receipt, err);
 }
+
+enum mr_status mr_media_job_options(const struct mr_claim *claim, json_t **ret_options, struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *options = claim->options[0] ? json_loads(claim->options, 0, NULL) : json_object();
+    if (!json_is_object(options))
+        return mr_fail(err, MR_INTERNAL, "options of the task are not a JSON object");
+    *ret_options = MR_TAKE(options);
+    return MR_OK;
+}

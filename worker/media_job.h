@@ -19,4 +19,8 @@ MR_MUST_CHECK enum mr_status mr_media_job_run(struct mr_job *job, const struct m
                                               struct mr_output_set *outputs, json_t **ret_receipt,
                                               struct mr_err *err);
 
+/* The options of the claimed task, an empty object if it has none. The caller owns *ret_options. */
+MR_MUST_CHECK enum mr_status mr_media_job_options(const struct mr_claim *claim, json_t **ret_options,
+                                                  struct mr_err *err);
+
 #endif

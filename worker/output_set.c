@@ -64,6 +64,8 @@ static const struct mr_format *find_extra(const struct mr_output_set *set, int64
 static enum mr_status begin_one(struct mr_output_set *set, const struct mr_format *extra, struct mr_err *err)
 {
     set->writer_format = extra ? extra : set->format;
+    if (!set->writer_format)
+        return misplaced(err, "an output that nobody has asked for");
     mr_object_name_output(set->object, set->count, set->writer_format->extension, set->writer_object);
     return mr_output_writer_new(set->job, set->writer_object, set->writer_format->mime, &set->writer, err);
 }
@@ -160,9 +162,22 @@ static enum mr_status name_files(struct mr_output_set *set, struct mr_err *err)
 enum mr_status mr_output_set_finish(struct mr_output_set *set, struct mr_err *err)
 {
     if (!set->writer)
-        return misplaced(err, "no output");
+        return set->format ? misplaced(err, "no output") : MR_OK;
     MR_TRY(finish_one(set, err));
     return name_files(set, err);
+}
+
+enum mr_status mr_output_set_check(const struct mr_output_set *set, const json_t *receipt, struct mr_err *err)
+{
+    if (json_array_size(json_object_get(receipt, "outputs")) == set->count)
+        return MR_OK;
+    return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "receipt of the converter does not match its outputs");
+}
+
+void mr_output_set_drop(const struct mr_output_set *set, struct mr_job *job)
+{
+    for (size_t i = 0; i < set->count && !mr_slots_stopping(&job->worker->slots); i++)
+        mr_job_drop_object(job, set->outputs[i].object);
 }
 
 const struct mr_output *mr_output_set_outputs(const struct mr_output_set *set, size_t *ret_count)

@@ -21,7 +21,7 @@
 struct mr_output_plan {
     const char *object;    /* the objects are named {object}.mp4, {object}-1.mp4, … */
     const char *file_name; /* of the input: "My video.mov" gives "My video.mp4", or "My video-1.mp4", … */
-    const struct mr_format *format;
+    const struct mr_format *format; /* NULL: there may be extras alone */
     bool has_pictures, has_waveform;
 };
 
@@ -44,8 +44,16 @@ MR_MUST_CHECK enum mr_status mr_output_set_write(struct mr_output_set *set, uint
 MR_MUST_CHECK enum mr_status mr_output_set_restart(struct mr_output_set *set, struct mr_err *err);
 
 /* Finishes the last output and names the files; several parts are numbered from 1. Code "sandbox_protocol"
- * without any output. */
+ * without any output, where there is a format. */
 MR_MUST_CHECK enum mr_status mr_output_set_finish(struct mr_output_set *set, struct mr_err *err);
+
+/* The receipt is shown to people beside the outputs: code "sandbox_protocol" unless it describes as many as there are. */
+MR_MUST_CHECK enum mr_status mr_output_set_check(const struct mr_output_set *set, const json_t *receipt,
+                                                 struct mr_err *err);
+
+/* Deletes what is finished, for no task refers to it. A stopping worker leaves it to the sweep, which finds it as orphaned
+ * objects. */
+void mr_output_set_drop(const struct mr_output_set *set, struct mr_job *job);
 
 /* The stored outputs: after mr_output_set_finish all of them, ready for a commit; before it the finished
  * ones, without file names. Owned by set. */

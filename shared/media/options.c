@@ -161,18 +161,18 @@ static const struct mr_option options[] = {
      .needs = MR_OF_VIDEO, .changes = MR_OF_AUDIO | MR_OF_VIDEO},
     {{"background", MR_FIELD_TEXT, .max = 7, .code = MR_CODE_OUT_OF_RANGE, .check = check_colour,
       .meaning = "Colour like #ffcc00 under transparent pixels, where the output cannot have any; default: white, #ffffff."},
-     .needs = MR_OF_VIDEO},
+     .needs = MR_OF_VIDEO, .is_preview = true},
     {{"thumbnail", MR_FIELD_OBJECT, .parts = &thumbnail,
       .meaning = "Adds a picture, as the output after the parts."},
-     .needs = MR_OF_VIDEO},
+     .needs = MR_OF_VIDEO, .is_preview = true},
     {{"filmstrip", MR_FIELD_OBJECT, .parts = &filmstrip,
       .meaning = "Adds frames of the video at equal intervals, as one JPEG picture, and a WebVTT file that says when each is shown "
                  "and where it is in the picture: the previews that players show above their time line."},
-     .needs = MR_OF_VIDEO},
+     .needs = MR_OF_VIDEO, .is_preview = true},
     {{"waveform", MR_FIELD_OBJECT, .parts = &waveform,
       .meaning = "Adds the lowest and highest sample of each stretch of the audio, to draw it by: JSON as audiowaveform "
                  "writes it (version 2, one channel, 8 bits), which the players wavesurfer.js and Peaks.js read."},
-     .needs = MR_OF_AUDIO, .excludes = "mute"},
+     .needs = MR_OF_AUDIO, .excludes = "mute", .is_preview = true},
     {{"verify", MR_FIELD_WORD, AT(verify), .words = &verify_words,
       .meaning = "How streams that are copied are checked. `packets` (the default): by the sizes, times and checksums of "
                  "their packets, without decoding; the loudness is then not measured. `decode`: all of them are decoded, too."},

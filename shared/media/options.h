@@ -65,6 +65,7 @@ struct mr_option {
     unsigned changes;     /* MR_OF_…: what cannot be copied but must be encoded */
     const char *excludes; /* an option with which it cannot be combined; NULL: none */
     size_t limit;         /* offset of a struct mr_range in struct mr_codec that holds for it, too; 0: none */
+    bool is_preview;      /* a probe may have it, too */
 };
 
 /*
@@ -79,6 +80,9 @@ MR_MUST_CHECK enum mr_status mr_options_read(const json_t *json, const struct mr
 /* As mr_options_read, for who only wants to know. */
 MR_MUST_CHECK enum mr_status mr_options_check(const json_t *json, const struct mr_format *target,
                                               struct mr_err *err);
+
+/* As mr_options_check, for a probe: it takes previews alone, and the background under them. */
+MR_MUST_CHECK enum mr_status mr_options_check_probe(const json_t *json, struct mr_err *err);
 
 /* Where the options alone say how many pixels a frame will have: at most max. "out_of_range", as above. */
 MR_MUST_CHECK enum mr_status mr_options_check_pixels(const struct mr_options *options, int64_t max,

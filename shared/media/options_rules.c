@@ -232,3 +232,15 @@ enum mr_status mr_options_check(const json_t *json, const struct mr_format *targ
     struct mr_options ignored;
     return mr_options_read(json, target, &ignored, err);
 }
+
+enum mr_status mr_options_check_probe(const json_t *json, struct mr_err *err)
+{
+    const struct mr_option *option;
+    MR_TRY(mr_options_check(json, NULL, err));
+    for (size_t i = 0; (option = mr_option_at(i)); i++)
+        if (!option->is_preview && json_object_get(json, option->field.name))
+            return mr_fail_code(err, MR_CODE_BAD_OPTION,
+                                "options.%s changes a file: a probe takes thumbnail, filmstrip and waveform",
+                                option->field.name);
+    return MR_OK;
+}

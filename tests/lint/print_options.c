@@ -92,6 +92,7 @@ static void print_option(const struct mr_option *option)
     demand(json_object_set_new(line, "table", json_string("option")) == 0 &&
            json_object_set_new(line, "needs_audio", json_boolean(option->needs & MR_OF_AUDIO)) == 0 &&
            json_object_set_new(line, "needs_video", json_boolean(option->needs & MR_OF_VIDEO)) == 0 &&
+           json_object_set_new(line, "is_preview", json_boolean(option->is_preview)) == 0 &&
            json_object_set_new(line, "excludes",
                                option->excludes ? json_string(option->excludes) : json_null()) == 0 &&
            json_object_set_new(line, "of_main", json_boolean(option->changes & MR_OF_MAIN)) == 0);

@@ -270,6 +270,14 @@ def options_schema():
             **object_schema(options, "options", more), "not": exclusions(options), **BEYOND["options"]}
 
 
+def probe_options_schema():
+    return {"type": "object",
+            "description": "Previews of the file, which become the outputs of a task; in a form, as JSON text. What the file has no streams for "
+                           "is listed in the task's `result.dropped`, with the reason.",
+            **object_schema([option for option in media("option") if option["is_preview"]], "options"),
+            "examples": [{"filmstrip": {"frames": 50}, "waveform": {"points": 500, "height": 64}}]}
+
+
 def client(table):
     """The rows of commands, options or exit statuses of the command line."""
     if not hasattr(client, "rows"):
@@ -357,6 +365,7 @@ TABLES = [
     (OPENAPI, "NewFormat", new_format_schema),
     (OPENAPI, "Preset", preset_schema),
     (OPENAPI, "TaskOptions", options_schema),
+    (OPENAPI, "ProbeOptions", probe_options_schema),
     (OPENAPI, "ErrorCode", lambda: code_schema(ANSWER, "For programs; docs/errors.md says what each means. More codes may be added.")),
     (OPENAPI, "TaskErrorCode", lambda: code_schema(TASK, "For programs; docs/errors.md says what each means. More codes may be added.")),
     (OPENAPI, "WarningCode", lambda: code_schema(WARNING, "For programs; docs/errors.md says what each means. More codes may be added.")),

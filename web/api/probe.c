@@ -1,6 +1,7 @@
 /*
  * POST /api/probe: what a file is. web never opens a media file, so a probe is a task of the kind `probe`
- * with high priority. The request waits for its end, returns the result, and deletes the task.
+ * with high priority. The request waits for its end, returns the result, and deletes the task, unless options ask for
+ * previews: they are the outputs of the task.
  *
  * Only a limited number of requests wait, and only for a limited time; the others get 202 with the location
  * of the task.
@@ -83,12 +84,21 @@ static enum mr_status answer_failure(const json_t *view, struct mr_err *err)
                       detail);
 }
 
-static enum mr_status answer(struct mr_request *req, const json_t *view, struct mr_err *err)
+static enum mr_status answer(struct mr_request *req, json_t *view, bool has_previews, struct mr_err *err)
 {
     json_t *found = json_object_get(json_object_get(view, "result"), "input");
     if (!found)
         return answer_failure(view, err);
-    return mr_respond_json(req, 200, json_pack("{s:O}", "probe", found), err);
+    return mr_respond_json(req, 200,
+                           json_pack("{s:O,s:O*}", "probe", found, "task", has_previews ? view : NULL), err);
+}
+
+static void forget(struct mr_web *web, struct mr_request *req, const struct mr_task_request *wanted)
+{
+    struct mr_err cause;
+    if (mr_api_remove_task(web, mr_request_log(req), wanted->user_id, wanted->file_id, &cause) != MR_OK &&
+        cause.status != MR_NOT_FOUND)
+        mr_log_err(mr_request_log(req), MR_LOG_WARNING, "cannot delete the task of a probe", &cause, NULL);
 }
 
 static enum mr_status submit(struct mr_task_request *wanted, struct mr_request *req, json_t **ret_view,
@@ -114,9 +124,9 @@ enum mr_status mr_api_probe(void *app, struct mr_request *req, struct mr_err *er
     MR_TRY(wait_if_allowed(web, caller.user_id, wanted.file_id, &view, err));
     if (!is_final(view))
         return answer_later(req, view, err);
-    struct mr_err cause;
-    if (mr_api_remove_task(web, mr_request_log(req), caller.user_id, wanted.file_id, &cause) != MR_OK &&
-        cause.status != MR_NOT_FOUND)
-        mr_log_err(mr_request_log(req), MR_LOG_WARNING, "cannot delete the task of a probe", &cause, NULL);
-    return answer(req, view, err);
+    const bool has_previews = json_object_size(wanted.given.options) > 0 &&
+                              json_object_get(json_object_get(view, "result"), "input");
+    if (!has_previews)
+        forget(web, req, &wanted);
+    return answer(req, view, has_previews, err);
 }

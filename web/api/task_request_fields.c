@@ -91,7 +91,7 @@ static const struct request_field {
       .code = MR_CODE_UNSUPPORTED_FORMAT},
      FILE_TASK | MR_TASK_REQUEST_REDO},
     {{"options", MR_FIELD_OBJECT, AT(options), .text_too = true, .check = check_options},
-     FILE_TASK | MR_TASK_REQUEST_REDO},
+     FILE_TASK | MR_TASK_REQUEST_REDO | MR_TASK_REQUEST_PROBE},
     {{"preset", MR_FIELD_WORD, AT(preset), .words = &mr_preset_words, .code = MR_CODE_UNKNOWN_PRESET},
      MR_TASK_REQUEST_EDIT | MR_TASK_REQUEST_REDO},
     {{"url", MR_FIELD_TEXT, AT(url), .check = check_source_url}, FILE_TASK | MR_TASK_REQUEST_PROBE},

@@ -131,7 +131,8 @@ static enum mr_status plan_probe(struct mr_task_request *wanted, struct mr_task_
     MR_TRY(take_source(wanted, draft, err));
     draft->priority = "high";
     draft->notify_mail = false;
-    return MR_OK;
+    draft->options = wanted->given.options;
+    return mr_options_check_probe(draft->options, err);
 }
 
 static enum mr_status plan_insert_records(struct mr_task_request *wanted, struct mr_task_draft *draft,

@@ -5,27 +5,6 @@
 #include "worker/media_job.h"
 #include "worker/publish_units.h"
 
-/* No task refers to them. A stopping worker leaves them to the sweep, which finds them as orphaned objects. */
-static void drop_outputs(struct mr_job *job, const struct mr_output_set *outputs)
-{
-    size_t count = 0;
-    const struct mr_output *stored = mr_output_set_outputs(outputs, &count);
-    for (size_t i = 0; i < count && !mr_slots_stopping(&job->worker->slots); i++)
-        mr_job_drop_object(job, stored[i].object);
-}
-
-/* The receipt is shown to people beside the outputs: it must describe as many as there are. */
-static enum mr_status check_receipt(const json_t *receipt, const struct mr_output_set *outputs,
-                                    struct mr_err *err)
-{
-    size_t count = 0;
-    const json_t *described = json_object_get(receipt, "outputs");
-    (void)mr_output_set_outputs(outputs, &count);
-    if (json_array_size(described) == count)
-        return MR_OK;
-    return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "receipt of the converter does not match its outputs");
-}
-
 /* The converter found more work than one unit should have, and has written nothing. */
 static enum mr_status read_cuts(const json_t *cuts, struct mr_units_plan *ret, struct mr_err *err)
 {
@@ -97,7 +76,7 @@ static enum mr_status make_outputs(struct mr_job *job, const struct mr_input *in
         json_object_set_new(receipt, "uncut", json_string(job->claim->whole_reason)) != 0)
         return mr_fail_oom(err);
     MR_TRY(finish_outputs(job, outputs, err));
-    MR_TRY(check_receipt(receipt, outputs, err));
+    MR_TRY(mr_output_set_check(outputs, receipt, err));
     *ret_receipt = MR_TAKE(receipt);
     return MR_OK;
 }
@@ -110,7 +89,7 @@ static enum mr_status commit_outputs(struct mr_job *job, const struct mr_output_
     commit.outputs = mr_output_set_outputs(outputs, &commit.count);
     MR_TRY(mr_job_commit(job, &commit, ret_committed, err));
     if (!*ret_committed)
-        drop_outputs(job, outputs);
+        mr_output_set_drop(outputs, job);
     return MR_OK;
 }
 
@@ -131,7 +110,7 @@ static enum mr_status convert_input(struct mr_job *job, const struct mr_input *i
     MR_TRY(mr_output_set_new(job, &plan, &outputs, err));
     enum mr_status status = make_outputs(job, input, options, outputs, &receipt, err);
     if (status != MR_OK) {
-        drop_outputs(job, outputs);
+        mr_output_set_drop(outputs, job);
         return status;
     }
     return job->is_cut ? MR_OK : commit_outputs(job, outputs, receipt, ret_committed, err);
@@ -155,9 +134,8 @@ enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct m
     if (!format)
         return mr_fail_code(err, MR_CODE_UNSUPPORTED_FORMAT, "newFormat is unknown to this worker: %s",
                             claim->new_format);
-    MR_AUTO_JSON json_t *options = claim->options[0] ? json_loads(claim->options, 0, NULL) : json_object();
-    if (!json_is_object(options))
-        return mr_fail(err, MR_INTERNAL, "options of the task are not a JSON object");
+    MR_AUTO_JSON json_t *options = NULL;
+    MR_TRY(mr_media_job_options(claim, &options, err));
     MR_AUTO(mr_input) struct mr_input input = {0};
     bool ours = false;
     *ret_committed = false;

@@ -18,14 +18,6 @@ static const struct mr_format packets_format = {.name = "packets",
                                                 .mime = "application/octet-stream",
                                                 .media_class = MR_MEDIA_VIDEO};
 
-static void drop_outputs(struct mr_job *job, const struct mr_output_set *outputs)
-{
-    size_t count = 0;
-    const struct mr_output *stored = mr_output_set_outputs(outputs, &count);
-    for (size_t i = 0; i < count && !mr_slots_stopping(&job->worker->slots); i++)
-        mr_job_drop_object(job, stored[i].object);
-}
-
 static enum mr_status input_of(const struct mr_claim *claim, struct mr_input *ret, struct mr_err *err)
 {
     *ret = (struct mr_input){.object = strdup(claim->input_object),
@@ -100,7 +92,7 @@ static enum mr_status run_video(struct mr_job *job, bool *ret_done, struct mr_er
         MR_OK) /* an answer that is lost may have been a success: the object stays in the ledger or the plan */
         MR_TRY(finish(job, stored, report, ret_done, &join, err));
     if (status != MR_OK || !*ret_done)
-        drop_outputs(job, outputs);
+        mr_output_set_drop(outputs, job);
     if (status == MR_OK && join)
         mr_publish_units(job->worker, job->claim, job->log);
     return status;
@@ -150,17 +142,13 @@ static enum mr_status make_output(struct mr_job *job, const struct mr_unit_parts
         .storage = job->worker->cloud.storage, .parts = parts, .canceled = should_stop, .canceled_ctx = job};
     MR_AUTO(mr_input) struct mr_input input = {0};
     MR_AUTO_JSON json_t *receipt = NULL;
-    size_t count = 0;
     MR_TRY(input_of(job->claim, &input, err));
     MR_TRY(add_parts(spec, parts, err));
     input.units = &reader;
     MR_TRY(mr_media_job_run(job, &input, spec, outputs, &receipt, err));
     MR_TRY(mr_unit_reader_finish(&reader, err));
     MR_TRY(mr_output_set_finish(outputs, err));
-    (void)mr_output_set_outputs(outputs, &count);
-    if (json_array_size(json_object_get(receipt, "outputs")) != count)
-        return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL,
-                            "receipt of the converter does not match its outputs");
+    MR_TRY(mr_output_set_check(outputs, receipt, err));
     MR_TRY(complete_receipt(receipt, parts, (double)(mr_time_monotonic_us() - job->started_us) / 1e6, err));
     *ret_receipt = MR_TAKE(receipt);
     return MR_OK;
@@ -185,14 +173,14 @@ static enum mr_status run_join(struct mr_job *job, bool *ret_done, struct mr_err
     MR_TRY(mr_output_set_new(job, &plan, &outputs, err));
     enum mr_status status = make_output(job, &parts, spec, outputs, &receipt, err);
     if (status != MR_OK) {
-        drop_outputs(job, outputs);
+        mr_output_set_drop(outputs, job);
         return status;
     }
     struct mr_commit commit = {.receipt = receipt};
     commit.outputs = mr_output_set_outputs(outputs, &commit.count);
     MR_TRY(mr_job_commit(job, &commit, ret_done, err));
     if (!*ret_done)
-        drop_outputs(job, outputs);
+        mr_output_set_drop(outputs, job);
     return MR_OK;
 }
 

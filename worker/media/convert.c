@@ -4,6 +4,7 @@
 #include "worker/media/cuts.h"
 #include "worker/media/describe.h"
 #include "worker/media/logo.h"
+#include "worker/media/previews.h"
 #include "worker/media/receipt.h"
 #include "worker/media/rehearsal.h"
 #include "worker/protocol.h"
@@ -115,9 +116,9 @@ static unsigned wants_of(const struct spec *spec)
     return wants;
 }
 
-static struct mr_selection selection_of(const struct spec *spec)
+static struct mr_selection selection_of(const struct spec *spec, unsigned wants)
 {
-    return (struct mr_selection){.wants = wants_of(spec),
+    return (struct mr_selection){.wants = wants,
                                  .audios_max = spec->format && spec->format->has_tracks ? MR_AUDIOS_MAX : 1,
                                  .audio = spec->options.audio,
                                  .text = spec->options.subtitles,
@@ -125,12 +126,19 @@ static struct mr_selection selection_of(const struct spec *spec)
                                  .pictures = spec->format ? spec->format->picture_subtitles : NULL};
 }
 
+static enum mr_status open_with(const struct spec *spec, unsigned wants, struct mr_source *source,
+                                struct mr_demuxer *input, const struct mr_sandbox_fds *fds,
+                                struct mr_err *err)
+{
+    const struct mr_selection selection = selection_of(spec, wants);
+    MR_TRY(mr_source_open(source, fds, MR_SOURCE_INPUT, spec->input_size, err));
+    return mr_demuxer_open(input, source, spec->input_name, &selection, spec->max_pixels, err);
+}
+
 static enum mr_status open_input(const struct spec *spec, struct mr_source *source, struct mr_demuxer *input,
                                  const struct mr_sandbox_fds *fds, struct mr_err *err)
 {
-    const struct mr_selection selection = selection_of(spec);
-    MR_TRY(mr_source_open(source, fds, MR_SOURCE_INPUT, spec->input_size, err));
-    return mr_demuxer_open(input, source, spec->input_name, &selection, spec->max_pixels, err);
+    return open_with(spec, wants_of(spec), source, input, fds, err);
 }
 
 struct conversion {
@@ -247,6 +255,40 @@ static enum mr_status convert(struct spec *spec, const struct mr_sandbox_fds *fd
     return MR_OK;
 }
 
+struct probe {
+    const struct spec *spec;
+    const struct mr_sandbox_fds *fds;
+};
+
+static enum mr_status open_for_previews(void *ctx, unsigned wants, struct mr_source *source,
+                                        struct mr_demuxer *input, struct mr_err *err)
+{
+    const struct probe *probe = ctx;
+    return open_with(probe->spec, wants, source, input, probe->fds, err);
+}
+
+static enum mr_status add_previews(const struct spec *spec, const struct mr_sandbox_fds *fds, json_t *receipt,
+                                   struct mr_err *err)
+{
+    MR_AUTO(mr_notes) struct mr_notes notes = {0};
+    MR_AUTO_JSON json_t *outputs = json_array();
+    struct probe probe = {spec, fds};
+    struct mr_parts parts = {.fds = fds, .notes = &notes, .outputs = outputs};
+    const struct mr_previews_wish wish = {.options = &spec->options,
+                                          .name = spec->input_name,
+                                          .max_us = spec->max_us,
+                                          .work = mr_work_of(spec->max_work, spec->input_size),
+                                          .open = open_for_previews,
+                                          .ctx = &probe};
+    MR_TRY(mr_notes_init(&notes, err));
+    MR_TRY(mr_previews_make(&wish, &parts, err));
+    if (json_object_set(receipt, "outputs", outputs) < 0 ||
+        json_object_set(receipt, "dropped", notes.dropped) < 0 ||
+        json_object_set(receipt, "warnings", notes.warnings) < 0)
+        return mr_fail_oom(err);
+    return MR_OK;
+}
+
 static enum mr_status probe(struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
                             struct mr_err *err)
 {
@@ -254,7 +296,9 @@ static enum mr_status probe(struct spec *spec, const struct mr_sandbox_fds *fds,
     MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
     MR_TRY(open_input(spec, &source, &input, fds, err));
     *ret_receipt = json_pack("{s:o}", "input", mr_describe_input(&input));
-    return *ret_receipt ? MR_OK : mr_fail_code(err, MR_CODE_INTERNAL, "the description cannot be written");
+    if (!*ret_receipt)
+        return mr_fail_code(err, MR_CODE_INTERNAL, "the description cannot be written");
+    return mr_previews_are_wanted(&spec->options) ? add_previews(spec, fds, *ret_receipt, err) : MR_OK;
 }
 
 static enum mr_status run_spec(const json_t *json, struct spec *spec, const struct mr_sandbox_fds *fds,

@@ -5,7 +5,8 @@
  * The spec is a JSON object:
  *   format      the name of the output's format (shared/media/formats.h); required but for a probe
  *   options     shared/media/options.h; may be absent
- *   probe       true: nothing is made; the receipt is {"input"} alone; may be absent
+ *   probe       true: nothing is converted; the receipt is {"input"}, and if the options ask for previews (previews.h) outputs,
+ *               dropped and warnings; may be absent
  *   input_size  bytes of the input; required
  *   input_name  its file name, a hint for the demuxer's choice; may be absent
  *   logo_size   bytes of the source MR_SOURCE_LOGO, a PNG; may be absent

@@ -119,6 +119,14 @@ def _of_a_finished_upload(env, call):
     return call(who=env.user, data={"upload_id": upload["upload_id"]})
 
 
+@case("probe", 200)
+def _with_previews(env, call):
+    data = env.media.tone("mp3").read_bytes()
+    answer = call(who=env.user, files={"fileName": ("a.mp3", data)}, data={"options": '{"waveform": {"points": 64}, "filmstrip": {"frames": 2}}'})
+    assert len(answer.json()["task"]["outputs"]) == 1
+    return answer
+
+
 @case("probe", 202)
 def _while_the_worker_is_stopped(env, call):
     with env.worker_stopped():
