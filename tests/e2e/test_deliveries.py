@@ -249,7 +249,7 @@ def test_receivers_that_never_answer_delay_no_others(make_delivering_stack, make
     fast = [insert(user, callback_url=good.url) for _ in range(5)]
     good.wait(5, seconds=25)  # they find the other half free, once the burst before them was tried or postponed
     assert [settle(stack, task, retry=False) for task in fast] == [[("webhook", "sent", "1")]] * 5
-    # A push of theirs that met a full worker comes again after the subscription's backoff.
+    # A push that met a full worker comes again after the subscription's backoff.
     assert {owner_of_silent.wait(task)["status"] for task in waiting} == {"processed"}
     # The slow receivers are retried with the slots that are left for them.
     before = len(silent.received)
