@@ -1,6 +1,7 @@
 """The pages in a real browser, a headless Chromium: what is shown, sent and taken over; sizes, keyboard, console."""
 
 import json
+import re
 
 import pytest
 import requests
@@ -13,6 +14,25 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 PAGE_BYTES_MAX = 150_000
 WIDTHS = (320, 375, 768, 1440, 3840)
+
+
+NAMED = "[one.dataset.text, one.dataset.label, one.dataset.hint, one.dataset.linked].filter(Boolean)"
+# texts and labels outside of code, input, and what is marked as English
+PIECES = """
+const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+  const element = node.parentElement;
+  if (element.closest("[lang=en], code, pre, textarea, script, noscript")) continue;
+  if (node.nodeType === Node.TEXT_NODE) found.push(node.data.trim());
+  else found.push(node.getAttribute("aria-label"), node.getAttribute("placeholder"));
+}
+return found.filter(Boolean);
+"""
+
+
+def evaluate(browser, module, expression):
+    script = "const done = arguments[1]; import(arguments[0]).then((m) => done(" + expression + "), (fault) => done(String(fault)))"
+    return browser.driver.execute_async_script(script, f"/assets/{module}.mjs")
 
 
 @pytest.fixture
@@ -159,6 +179,32 @@ def test_everything_is_there(docs):
     rows = browser.run("return [...document.querySelectorAll('#older-addresses tbody td:first-child')].map((one) => one.innerText)")
     assert sorted(rows) == sorted(f"{one.method} {alias}" for one in CONTRACT.operations.values() for alias in one.aliases)
     assert browser.weight() < PAGE_BYTES_MAX
+
+
+def test_docs_in_spanish(docs):
+    """All words of the page are Spanish; what is the contract's is marked as English."""
+    browser = docs()
+    tables = {name: evaluate(browser, f"texts_docs_{name}", "m.default") for name in ("en", "es")}
+    assert list(tables["en"]) == list(tables["es"])
+    assert not tables["en"].keys() & evaluate(browser, "texts_en", "m.default").keys()
+    for key, words in tables["en"].items():
+        assert sorted(re.findall(r"\{\w+\}|</?\w+>", words)) == sorted(re.findall(r"\{\w+\}|</?\w+>", tables["es"][key])), key
+    named = browser.run(f"return [...document.querySelectorAll('[data-text], [data-label], [data-hint], [data-linked]')].flatMap((one) => {NAMED})")
+    assert set(named) <= {*tables["en"], *evaluate(browser, "texts_en", "m.default")}
+    browser.language("es-MX,es")
+    try:
+        docs("createTask")
+        assert browser.run("return document.documentElement.lang") == "es" and browser.text("h1").startswith("API de mediarun")
+        browser.run("for (const one of document.querySelectorAll('details.operation, #createTask details, #deleteTask details')) one.open = true")
+        browser.wait(lambda: browser.all("#benchmarkStart form"), "all forms")
+        shown = set(browser.run(PIECES))
+        english = {words for key, words in tables["en"].items() if words != tables["es"][key]}
+        assert not shown & english and {"Pruébala", "Parámetros", "Respuestas", "Enviar petición"} <= shown
+        browser.click("#me button[type=submit]")
+        browser.wait(lambda: "Cuerpo, " in browser.text("#me .answer"), "the response")
+    finally:
+        browser.language("")
+    assert len(browser.faults()) == 1  # 401
 
 
 def test_docs_fit(docs):

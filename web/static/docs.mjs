@@ -1,15 +1,16 @@
 /* /docs: a reader of /openapi.json. */
-import { byId, lazy, make, prose } from "./dom.mjs";
+import { byId, lazy, make } from "./dom.mjs";
 import * as openapi from "./openapi.mjs";
-import { about } from "./schema.mjs";
+import { about, contractProse } from "./schema.mjs";
 import * as session from "./session.mjs";
+import { english, language, text, translate, withNodes } from "./texts_docs.mjs";
 import { tryForm } from "./try.mjs";
 
 const chip = (method) => make("span", { class: "method", "data-method": method }, method);
 
 function operationNode(doc, operation) {
   const node = lazy([chip(operation.method),
-    make("h3", {}, make("code", {}, operation.path), make("span", { class: "summary" }, operation.summary))],
+    make("h3", {}, make("code", {}, operation.path), make("span", { ...english, class: "summary" }, operation.summary))],
   () => make("div", { class: operation.isWebhook ? "operation-body alone" : "operation-body" },
     operation.isWebhook ? null : tryForm(doc, operation), about(doc, operation)), { class: "operation", id: operation.id });
   return node;
@@ -19,10 +20,10 @@ function operationNode(doc, operation) {
 function group(doc, title, description, operations, entries) {
   const list = make("ul"), heading = `group-${title.replaceAll(" ", "-")}`;
   const link = make("div", {}, make("h2", {}, title), list);
-  const section = make("section", { class: "group-of-operations", "aria-labelledby": heading }, make("h2", { id: heading }, title), prose(description));
+  const section = make("section", { class: "group-of-operations", "aria-labelledby": heading }, make("h2", { id: heading }, title), contractProse(description));
   for (const operation of operations) {
     const item = make("li", {}, make("a", { href: `#${operation.id}`, title: `${operation.method} ${operation.path}` },
-      make("span", {}, operation.summary), chip(operation.method)));
+      make("span", english, operation.summary), chip(operation.method)));
     const node = operationNode(doc, operation);
     list.append(item);
     section.append(node);
@@ -34,27 +35,27 @@ function group(doc, title, description, operations, entries) {
 
 function webhooks(doc, all, entries) {
   const own = all.filter((one) => one.isWebhook);
-  if (own.length) group(doc, "webhooks", "These requests go the other way: mediarun sends them to you.", own, entries);
+  if (own.length) group(doc, text("docs_webhooks"), text("docs_webhooks_about"), own, entries);
 }
 
 /* The older systems' addresses, in one folded group. */
 function olderAddresses(all) {
   const rows = openapi.aliases(all).map(({ method, path, operation }) => make("tr", {},
-    make("td", {}, chip(method), " ", make("code", {}, path)), make("td", {}, make("a", { href: `#${operation.id}` }, operation.summary))));
-  const table = make("table", {}, make("caption", { class: "visually-hidden" }, "Addresses of the older systems and the operations that they lead to"),
-    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Address"), make("th", { scope: "col" }, "Does the same as"))), make("tbody", {}, rows));
-  const box = make("details", { id: "older-addresses", class: "operation" }, make("summary", {}, make("h3", {}, "Addresses of the older systems",
-    make("span", { class: "summary" }, `${rows.length} other paths for the operations above; new clients do not need them`))), make("div", { class: "operation-body alone" }, make("div", {}, table)));
+    make("td", {}, chip(method), " ", make("code", {}, path)), make("td", {}, make("a", { ...english, href: `#${operation.id}` }, operation.summary))));
+  const table = make("table", {}, make("caption", { class: "visually-hidden" }, text("docs_older_caption")),
+    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, text("docs_older_address")), make("th", { scope: "col" }, text("docs_older_same")))), make("tbody", {}, rows));
+  const box = make("details", { id: "older-addresses", class: "operation" }, make("summary", {}, make("h3", {}, text("docs_older"),
+    make("span", { class: "summary" }, text("docs_older_about", { n: rows.length })))), make("div", { class: "operation-body alone" }, make("div", {}, table)));
   byId("operations").append(make("section", { class: "group-of-operations" }, box));
-  byId("groups").append(make("div", {}, make("ul", {}, make("li", {}, make("a", { href: "#older-addresses" }, "Addresses of the older systems")))));
+  byId("groups").append(make("div", {}, make("ul", {}, make("li", {}, make("a", { href: "#older-addresses" }, text("docs_older"))))));
 }
 
 function intro(doc) {
-  const [lead, ...others] = prose(doc.info.description ?? "");
-  document.title = `${doc.info.title} ${doc.info.version}: the API`;
-  byId("title").replaceChildren(`${doc.info.title} API `, make("span", { class: "version" }, doc.info.version));
+  const [lead, ...others] = contractProse(doc.info.description ?? "");
+  document.title = text("docs_title_of", doc.info);
+  byId("title").replaceChildren(`${text("docs_heading", doc.info)} `, make("span", { class: "version" }, doc.info.version));
   lead.className = "lead";
-  byId("about").replaceChildren(lead, make("details", {}, make("summary", {}, "Bodies, errors, retries: what holds for all operations"), make("div", { class: "stack rules" }, others)));
+  byId("about").replaceChildren(lead, make("details", {}, make("summary", {}, text("docs_rules")), make("div", { class: "stack rules" }, others)));
 }
 
 function filter(entries, words) {
@@ -64,8 +65,8 @@ function filter(entries, words) {
     for (const one of entry.groups) one.hidden = true;
   }
   for (const entry of kept) for (const one of entry.groups) one.hidden = false;
-  byId("found").textContent = !words ? `${entries.length} operations` : kept.size === 0 ? "Nothing found. Try a path, a word or the name of a field."
-    : `${kept.size} of ${entries.length} operations`;
+  byId("found").textContent = !words ? text("docs_found_all", { n: entries.length })
+    : text(kept.size === 0 ? "docs_found_none" : "docs_found_some", { kept: kept.size, n: entries.length });
 }
 
 function showMenu(isOpen) {
@@ -114,10 +115,20 @@ function show(doc) {
   openTarget();
 }
 
+/* Sentences with links in them. */
+function translateSteps() {
+  for (const node of document.querySelectorAll("[data-linked]"))
+    node.replaceChildren(...withNodes(node.dataset.linked, {
+      login: (said) => make("a", { href: "#login" }, said), task: (said) => make("a", { href: "#getTask" }, said) }));
+}
+
+document.documentElement.lang = language;
+translate(document);
+translateSteps();
 session.start();
 listen();
 try {
   show(await (await fetch("/openapi.json")).json());
 } catch (fault) {
-  byId("operations").append(make("p", { role: "alert" }, `/openapi.json could not be read: ${fault.message}`));
+  byId("operations").append(make("p", { role: "alert" }, text("docs_unreadable", { why: fault.message })));
 }

@@ -1,6 +1,7 @@
 /* Inputs for the values of a schema: selects for choices, fieldsets for objects, files, numbers, text. */
 import { make, prose } from "./dom.mjs";
 import * as openapi from "./openapi.mjs";
+import { counted, english, text as word } from "./texts_docs.mjs";
 
 let made = 0; /* for ids */
 
@@ -12,7 +13,7 @@ function hint(full) {
 }
 
 function selectOf(full, { groups }, required) {
-  const unset = required ? "choose" : "default" in full ? `${asText(full.default)} (default)` : "not set";
+  const unset = required ? word("docs_choose") : "default" in full ? word("docs_default", { value: asText(full.default) }) : word("docs_not_set");
   const option = (value) => make("option", { value: String(value) }, String(value));
   return make("select", {}, make("option", { value: "" }, unset),
     groups.map(([title, values]) => title ? make("optgroup", { label: title }, values.map(option)) : values.map(option)));
@@ -37,7 +38,7 @@ function reader(doc, full, input, isFile) {
 }
 
 function labelled(name, required, id) {
-  return make("label", { for: id }, make("span", { class: "name" }, name, required ? make("span", { class: "must" }, " required") : null));
+  return make("label", { for: id }, make("span", { class: "name" }, name, required ? make("span", { class: "must" }, ` ${word("docs_required")}`) : null));
 }
 
 function manyField(path, full, chosen, required) {
@@ -45,7 +46,7 @@ function manyField(path, full, chosen, required) {
     const box = make("input", { type: "checkbox", value: String(value) });
     return { value, box, node: make("label", { class: "choice" }, box, String(value)) };
   });
-  const node = make("fieldset", { class: "field", "data-field": path }, make("legend", {}, path.split(".").pop(), required ? make("span", { class: "must" }, " required") : null),
+  const node = make("fieldset", { class: "field", "data-field": path }, make("legend", {}, path.split(".").pop(), required ? make("span", { class: "must" }, ` ${word("docs_required")}`) : null),
     make("div", { class: "choices" }, boxes.map((one) => one.node)), make("p", { class: "fault", hidden: true }));
   const read = () => {
     const values = boxes.filter(({ box }) => box.checked).map(({ value }) => value);
@@ -63,8 +64,8 @@ function objectField(doc, path, full, held, required) {
     .map((one) => [one.name, field(doc, `${path}.${one.name}`, one.schema, { required: one.required })]);
   const count = parts.length;
   const node = make("details", { class: "group", "data-field": path },
-    make("summary", {}, make("span", { class: "name" }, path.split(".").pop(), required ? make("span", { class: "must" }, " required") : null),
-      make("span", { class: "soft small" }, ` ${count} ${count === 1 ? "field" : "fields"}`)),
+    make("summary", {}, make("span", { class: "name" }, path.split(".").pop(), required ? make("span", { class: "must" }, ` ${word("docs_required")}`) : null),
+      make("span", { class: "soft small" }, ` ${counted("docs_fields", count)}`)),
     make("p", { class: "fault", hidden: true }), make("div", { class: "fields" }, parts.map(([, part]) => part.node)));
   const read = () => {
     const set = parts.map(([name, part]) => [name, part.read()]).filter(([, value]) => value !== undefined);
@@ -94,8 +95,9 @@ export function field(doc, path, schema, { required = false, isFile = false, abo
 /* The first sentence of a description, if it is short, and a number's range: all of it stands beside the form. */
 function help(text, full) {
   const sentence = /^.*?\.(?=\s|$)/s.exec(text ?? "")?.[0] ?? text ?? "";
-  const range = "minimum" in full && "maximum" in full ? `${full.minimum} to ${full.maximum}.` : "";
-  return prose([sentence.length > 120 ? "" : sentence, range].filter(Boolean).join(" "));
+  const range = "minimum" in full && "maximum" in full ? word("docs_range", { low: full.minimum, high: full.maximum }) : "";
+  if (!english.lang) return prose([sentence.length > 120 ? "" : sentence, range].filter(Boolean).join(" "));
+  return [make("div", english, prose(sentence.length > 120 ? "" : sentence)), prose(range)];
 }
 
 /* Says at the field what is wrong with it, and opens the groups it is in; false if there is no such field. */

@@ -66,22 +66,26 @@ export function matches(operation, words) {
   return words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
+/* The words of typeText and limits; a page may give its own. */
+const ENGLISH = { or: "or", and: "and", array_of: "array of", anything: "anything", nothing: "nothing", with: "with", one_of: "one of", to: "to",
+  or_more: "or more", up_to: "up to", characters: "characters", items: "items", pattern: "pattern", by_default: "by default" };
+
 /* A schema's type in words: "array of Task", "string (uuid) or null". */
-export function typeText(doc, schema) {
-  if (schema === undefined || schema === true) return "anything";
-  if (schema === false) return "nothing";
+export function typeText(doc, schema, words = ENGLISH) {
+  if (schema === undefined || schema === true) return words.anything;
+  if (schema === false) return words.nothing;
   if (schema.$ref) return refName(schema);
-  for (const [key, word] of [["oneOf", " or "], ["anyOf", " or "], ["allOf", " and "]])
-    if (schema[key]) return schema[key].map((one) => typeText(doc, one)).join(word);
+  for (const [key, word] of [["oneOf", words.or], ["anyOf", words.or], ["allOf", words.and]])
+    if (schema[key]) return schema[key].map((one) => typeText(doc, one, words)).join(` ${word} `);
   if ("const" in schema) return JSON.stringify(schema.const);
   const types = [].concat(schema.type ?? (schema.properties ? "object" : []));
   const named = types.map((type) => {
-    if (type === "array") return `array of ${typeText(doc, schema.items)}`;
+    if (type === "array") return `${words.array_of} ${typeText(doc, schema.items, words)}`;
     if (type === "string" && schema.format) return `string (${schema.format})`;
     return type;
   });
-  if (named.length) return named.join(" or ");
-  return schema.required ? `with ${schema.required.join(" and ")}` : "anything";
+  if (named.length) return named.join(` ${words.or} `);
+  return schema.required ? `${words.with} ${schema.required.join(` ${words.and} `)}` : words.anything;
 }
 
 export const alternatives = (schema) => schema.oneOf ?? schema.anyOf ?? schema.allOf ?? [];
@@ -93,20 +97,21 @@ export function hasFields(doc, schema) {
     alternatives(full).some((one) => hasFields(doc, one));
 }
 
-function range(low, high, noun) {
+function range(low, high, words, noun) {
   const unit = noun ? ` ${noun}` : "";
-  if (low !== undefined && high !== undefined) return `${low} to ${high}${unit}`;
-  if (low !== undefined) return `${low} or more${unit}`;
-  return high === undefined ? null : `up to ${high}${unit}`;
+  if (low !== undefined && high !== undefined) return `${low} ${words.to} ${high}${unit}`;
+  if (low !== undefined) return `${low} ${words.or_more}${unit}`;
+  return high === undefined ? null : `${words.up_to} ${high}${unit}`;
 }
 
 /* The bounds of a value in words. */
-export function limits(schema) {
+export function limits(schema, words = ENGLISH) {
   return [
-    schema.enum ? `one of ${schema.enum.map((one) => JSON.stringify(one)).join(", ")}` : null,
-    range(schema.minimum, schema.maximum, ""), range(schema.minLength, schema.maxLength, "characters"), range(schema.minItems, schema.maxItems, "items"),
-    schema.pattern && !schema["x-choices"] ? `pattern ${schema.pattern}` : null,
-    "default" in schema ? `by default ${JSON.stringify(schema.default)}` : null].filter(Boolean).join("; ");
+    schema.enum ? `${words.one_of} ${schema.enum.map((one) => JSON.stringify(one)).join(", ")}` : null,
+    range(schema.minimum, schema.maximum, words), range(schema.minLength, schema.maxLength, words, words.characters),
+    range(schema.minItems, schema.maxItems, words, words.items),
+    schema.pattern && !schema["x-choices"] ? `${words.pattern} ${schema.pattern}` : null,
+    "default" in schema ? `${words.by_default} ${JSON.stringify(schema.default)}` : null].filter(Boolean).join("; ");
 }
 
 /* An example of a schema: its own, or one made of its parts; null if it is recursive. */

@@ -1,6 +1,7 @@
 /* Sends a request and shows its response: status, headers, body. Tokens in it are taken over. */
 import { copyButton, lazy, make } from "./dom.mjs";
 import * as session from "./session.mjs";
+import { text as word, withNodes } from "./texts_docs.mjs";
 
 const ENDS_TOKENS = ["deleteUser", "logOutEverywhere"]; /* operations after which login tokens are worth nothing */
 
@@ -31,26 +32,26 @@ function statusLine(response, ms) {
     make("span", { class: "soft small" }, `${ms} ms`));
 }
 
-const headersNode = (response) => lazy(`Headers (${[...response.headers].length})`, () => make("dl", { class: "headers" },
+const headersNode = (response) => lazy(word("docs_headers_n", { n: [...response.headers].length }), () => make("dl", { class: "headers" },
   [...response.headers].map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))), { open: true, class: "headers-box" });
 
 /* Tokens and keys in a response; null if there are none. */
 function takeOver(value) {
   if (typeof value?.access_token === "string") {
     session.take(value.access_token);
-    return make("p", { class: "taken" }, "This token is now sent with the requests of this page; it stands at the top.");
+    return make("p", { class: "taken" }, word("docs_token_taken"));
   }
   if (typeof value?.key !== "string" || !value.key.startsWith("mr_")) return null;
-  const use = make("button", { type: "button", onclick: () => { session.take(value.key); use.textContent = "In use"; } }, "Use this key here");
-  return make("p", { class: "taken" }, "The key is shown this once. ", use);
+  const use = make("button", { type: "button", onclick: () => { session.take(value.key); use.textContent = word("docs_key_used"); } }, word("docs_key_use"));
+  return make("p", { class: "taken" }, word("docs_key_once"), use);
 }
 
 async function textNodes(response, type) {
   const text = await response.text();
   const value = type.includes("json") ? parsed(text) : undefined;
-  const shown = make("pre", { tabindex: "0", "aria-label": "Body" }, value === undefined ? text : JSON.stringify(value, null, 2));
-  const head = make("div", { class: "curl-head" }, make("span", { class: "soft small" }, `Body, ${bytesText(new Blob([text]).size)}`),
-    copyButton(() => shown.textContent, shown));
+  const shown = make("pre", { tabindex: "0", "aria-label": word("docs_body") }, value === undefined ? text : JSON.stringify(value, null, 2));
+  const head = make("div", { class: "curl-head" }, make("span", { class: "soft small" }, word("docs_body_size", { size: bytesText(new Blob([text]).size) })),
+    copyButton(() => shown.textContent, shown, ["docs_copy", "docs_copied", "docs_marked"].map((key) => word(key))));
   return { value, nodes: [takeOver(value), text ? head : null, text ? shown : null] };
 }
 
@@ -60,12 +61,12 @@ async function fileNodes(response, type) {
   if (!blob.size) return [];
   const address = URL.createObjectURL(blob);
   const kind = { audio: "audio", video: "video", image: "img" }[type.split("/")[0]];
-  return [kind ? make(kind, { src: address, controls: kind !== "img", alt: kind === "img" ? "The picture of the response" : null }) : null,
-    make("p", {}, `${bytesText(blob.size)} of ${type || "no type"}. `, make("a", { href: address, download: fileName(response) }, "Save"))];
+  return [kind ? make(kind, { src: address, controls: kind !== "img", alt: kind === "img" ? word("docs_picture") : null }) : null,
+    make("p", {}, word("docs_file", { size: bytesText(blob.size), type: type || word("docs_no_type") }), make("a", { href: address, download: fileName(response) }, word("docs_save")))];
 }
 
 async function streamInto(box, response) {
-  const shown = make("pre", { tabindex: "0", "aria-label": "Events" });
+  const shown = make("pre", { tabindex: "0", "aria-label": word("docs_events") });
   box.append(shown);
   const pieces = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let piece = await pieces.read(); !piece.done; piece = await pieces.read()) {
@@ -79,12 +80,12 @@ export async function show(box, request, operation, signal) {
   const { body, headers = {} } = sentBody(request.body);
   const token = request.token ? session.token() : "";
   const began = performance.now();
-  box.replaceChildren(make("p", { class: "soft" }, "Sent. Waiting for the response…"));
+  box.replaceChildren(make("p", { class: "soft" }, word("docs_waiting")));
   const response = await fetch(request.url, { method: request.method, body, signal, redirect: "manual", cache: "no-store", credentials: "omit",
     headers: { ...headers, ...request.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) } });
   if (response.type === "opaqueredirect") {
-    box.replaceChildren(make("p", {}, "The response is a redirect, which this page does not follow. ", make("code", {}, "curl -L"), " does."));
-    return { status: "a redirect", problem: null };
+    box.replaceChildren(make("p", {}, withNodes("docs_redirect", { curl: (said) => make("code", {}, said) })));
+    return { status: word("docs_redirected"), problem: null };
   }
   session.heard(response.status, token, ENDS_TOKENS.includes(operation.id));
   const type = response.headers.get("Content-Type") ?? "";

@@ -1,5 +1,6 @@
 /* The token of the page: typed in, or taken over from a response. It is kept in memory only. */
 import { byId } from "./dom.mjs";
+import { language, text as word } from "./texts_docs.mjs";
 
 const listeners = [];
 let note = null; /* what is to be said of the token besides what it tells itself */
@@ -19,12 +20,12 @@ function endOf(text) {
 
 function described(text) {
   if (note) return note;
-  if (!text) return ["none", "No token yet"];
-  if (text.startsWith("mr_")) return ["good", "API key in use"];
+  if (!text) return ["none", word("docs_token_none")];
+  if (text.startsWith("mr_")) return ["good", word("docs_token_key")];
   const end = endOf(text);
-  if (!end) return ["good", "Token in use"];
-  if (end < new Date()) return ["bad", "Token has expired: log in again"];
-  return ["good", `Logged in until ${end.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}`];
+  if (!end) return ["good", word("docs_token_used")];
+  if (end < new Date()) return ["bad", word("docs_token_expired")];
+  return ["good", word("docs_token_until", { when: end.toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" }) })];
 }
 
 function refresh() {
@@ -49,15 +50,15 @@ export const take = (text) => set(text);
 /* What a response says about the token that was sent with its request. */
 export function heard(status, sent, endsTokens) {
   if (sent !== token() || !sent) return;
-  if (status === 401) set(sent, ["bad", "Token was refused: log in again"]);
-  else if (endsTokens && status < 300 && !sent.startsWith("mr_")) set("", ["none", "Token has ended: log in again"]);
+  if (status === 401) set(sent, ["bad", word("docs_token_refused")]);
+  else if (endsTokens && status < 300 && !sent.startsWith("mr_")) set("", ["none", word("docs_token_ended")]);
 }
 
 function toggleShown() {
   const isShown = byId("token").type === "password";
   byId("token").type = isShown ? "text" : "password";
   byId("token-show").setAttribute("aria-pressed", String(isShown));
-  byId("token-show").textContent = isShown ? "Hide" : "Show";
+  byId("token-show").textContent = word(isShown ? "docs_token_hide" : "docs_token_show");
 }
 
 export function start() {

@@ -5,6 +5,7 @@ import * as openapi from "./openapi.mjs";
 import { curlLine, target } from "./request.mjs";
 import { show } from "./response.mjs";
 import * as session from "./session.mjs";
+import { counted, english, text as word, withNodes } from "./texts_docs.mjs";
 
 const asText = (value) => typeof value === "string" ? value : JSON.stringify(value, null, 2);
 const JSON_TYPE = "application/json";
@@ -25,8 +26,8 @@ const fieldsOf = (some) => some.length ? make("div", { class: "fields" }, some.m
 
 function folded(some) {
   if (!some.length) return null;
-  return make("details", { class: "group" }, make("summary", {}, make("span", { class: "name plain" }, "Optional parameters"),
-    make("span", { class: "soft small" }, ` ${some.length} ${some.length === 1 ? "field" : "fields"}`)), fieldsOf(some));
+  return make("details", { class: "group" }, make("summary", {}, make("span", { class: "name plain" }, word("docs_optional")),
+    make("span", { class: "soft small" }, ` ${counted("docs_fields", some.length)}`)), fieldsOf(some));
 }
 
 /* A body as JSON text: {nodes, read() → body of curlLine}. */
@@ -37,8 +38,8 @@ function textBody(doc, type, media) {
   const pick = make("select", { id: `example${made}`, onchange: () => {
     text.value = shown[pick.selectedIndex][1];
     text.dispatchEvent(new Event("input", { bubbles: true }));
-  } }, shown.map(([name]) => make("option", {}, name)));
-  return { nodes: [shown.length > 1 ? labelled("Example", pick) : null, labelled("Body", text)], read: () => ({ type, text: text.value }) };
+  } }, shown.map(([name]) => make("option", english, name)));
+  return { nodes: [shown.length > 1 ? labelled(word("docs_example"), pick) : null, labelled(word("docs_body"), text)], read: () => ({ type, text: text.value }) };
 }
 
 /* A body made of fields. The file of a form without one is in the curl line only: there is nothing to send yet. */
@@ -67,7 +68,7 @@ function asFormText(value) {
 function bodyWays(doc, operation) {
   return Object.entries(operation.body?.content ?? {}).flatMap(([type, media]) => [
     openapi.formFields(doc, media.schema).length ? [type, () => fieldsBody(doc, type, media)] : null,
-    type === JSON_TYPE ? [`${type}, as text`, () => textBody(doc, type, media)] : null]).filter(Boolean);
+    type === JSON_TYPE ? [word("docs_as_text", { type }), () => textBody(doc, type, media)] : null]).filter(Boolean);
 }
 
 const plain = (value) => Array.isArray(value) ? value.join(",") : String(value ?? "");
@@ -87,21 +88,21 @@ class Form {
     const { operation, ways } = this;
     const main = this.parameters.filter((one) => isMain(one, this.parameters, ways.length > 0));
     this.bodyBox = make("div");
-    this.curl = make("pre", { tabindex: "0", class: "curl", "aria-label": "The request as a curl line" });
-    this.answer = make("div", { class: "answer", role: "region", "aria-label": "Response", hidden: true });
+    this.curl = make("pre", { tabindex: "0", class: "curl", "aria-label": word("docs_curl") });
+    this.answer = make("div", { class: "answer", role: "region", "aria-label": word("docs_response"), hidden: true });
     this.said = make("p", { class: "visually-hidden", role: "status", "aria-live": "polite" });
-    this.stop = make("button", { type: "button", hidden: true, onclick: () => this.running?.abort() }, "Stop");
-    this.lacks = make("p", { class: "lacks" }, "Needs a token: ", make("a", { href: "#login" }, "log in"), ", ",
-      make("a", { href: "#signup" }, "sign up"), ", or enter one above.");
+    this.stop = make("button", { type: "button", hidden: true, onclick: () => this.running?.abort() }, word("docs_stop"));
+    this.lacks = make("p", { class: "lacks" }, withNodes("docs_needs", {
+      login: (said) => make("a", { href: "#login" }, said), signup: (said) => make("a", { href: "#signup" }, said) }));
     const pick = make("select", { id: `way${++made}`, onchange: () => this.chooseWay(pick.selectedIndex) }, ways.map(([name]) => make("option", {}, name)));
-    this.node = make("form", { class: "try", novalidate: true, "aria-label": `Try ${operation.method} ${operation.path}`,
+    this.node = make("form", { class: "try", novalidate: true, "aria-label": word("docs_try_of", operation),
       onsubmit: (event) => this.send(event), oninput: () => this.refresh(), onchange: () => this.refresh() },
-    make("h4", {}, "Try it"), operation.needsToken ? this.lacks : null, fieldsOf(main),
-    ways.length > 1 ? labelled("Send as", pick) : null, ways.length ? this.bodyBox : null, folded(this.parameters.filter((one) => !main.includes(one))),
-    make("div", { class: "actions" }, make("button", { type: "submit", class: "primary" }, "Send request"), this.stop),
+    make("h4", {}, word("docs_try")), operation.needsToken ? this.lacks : null, fieldsOf(main),
+    ways.length > 1 ? labelled(word("docs_send_as"), pick) : null, ways.length ? this.bodyBox : null, folded(this.parameters.filter((one) => !main.includes(one))),
+    make("div", { class: "actions" }, make("button", { type: "submit", class: "primary" }, word("docs_send")), this.stop),
     this.said, this.answer,
-    make("div", { class: "curl-box" }, make("div", { class: "curl-head" }, make("span", { class: "soft small" }, "The same on a command line"),
-      copyButton(() => this.curl.textContent, this.curl)), this.curl));
+    make("div", { class: "curl-box" }, make("div", { class: "curl-head" }, make("span", { class: "soft small" }, word("docs_curl_about")),
+      copyButton(() => this.curl.textContent, this.curl, ["docs_copy", "docs_copied", "docs_marked"].map((key) => word(key)))), this.curl));
     session.onChange(() => this.showNeed());
     this.showNeed();
   }
@@ -129,7 +130,7 @@ class Form {
   lacksPart() {
     const part = this.parameters.find(({ parameter, read }) => parameter.in === "path" && read() === undefined);
     if (!part) return false;
-    showFault(this.node, part.parameter.name, `${part.parameter.name} is required`);
+    showFault(this.node, part.parameter.name, word("docs_is_required", { name: part.parameter.name }));
     part.input.focus();
     return true;
   }
@@ -142,14 +143,14 @@ class Form {
     const running = this.running = new AbortController();
     this.stop.hidden = false;
     this.answer.hidden = false;
-    this.said.textContent = "Sent.";
+    this.said.textContent = word("docs_sent");
     try {
       const { status, problem } = await show(this.answer, this.request(), this.operation, running.signal);
-      this.said.textContent = `Response: ${status}.`;
+      this.said.textContent = word("docs_responded", { status });
       const path = openapi.fieldOf(problem?.detail);
       if (path) showFault(this.node, path, problem.detail);
     } catch (fault) {
-      if (this.running === running) this.answer.append(make("p", {}, fault.name === "AbortError" ? "Stopped." : `No response: ${fault.message}`));
+      if (this.running === running) this.answer.append(make("p", {}, fault.name === "AbortError" ? word("docs_stopped") : word("docs_no_response", { why: fault.message })));
     }
     if (this.running === running) this.stop.hidden = true;
   }
