@@ -80,18 +80,30 @@ enum mr_status mr_claim_of(const struct mr_rows *rows, struct mr_claim *ret, str
     return MR_OK;
 }
 
-/* Fails a task that has reached a limit, unless it has changed since it had this fence. */
+/* Fails a task that has reached this limit, unless it has changed since it had this fence: who held a lease that has expired may
+ * have given the task back. */
 static enum mr_status exhaust(struct mr_db *db, const char *const params[PARAMS], const char *fence,
                               enum limit limit, bool *ret_failed, struct mr_err *err)
 {
     static const struct mr_statement statement = {
         "lease_exhaust",
-        "UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(), error_code = $4,"
-        " error_detail = $5 WHERE id = $1::bigint AND generation = $2::int AND fence = $3::bigint"
-        " AND" MR_LEASE_IS_CLAIMABLE,
-        5};
-    const char *const values[] = {params[0], params[1], fence, mr_code_name(limits[limit].code),
-                                  limits[limit].detail};
+        "UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(), error_code = $9,"
+        " error_detail = $10 WHERE id = $1::bigint AND generation = $2::int AND fence = $8::bigint"
+        " AND" MR_LEASE_IS_CLAIMABLE " AND" LIMIT " = $11::int",
+        11};
+    char number[MR_INT64_TEXT_MAX];
+    mr_int64_text(limit, number);
+    const char *const values[] = {params[0],
+                                  params[1],
+                                  params[2],
+                                  params[3],
+                                  params[4],
+                                  params[5],
+                                  params[6],
+                                  fence,
+                                  mr_code_name(limits[limit].code),
+                                  limits[limit].detail,
+                                  number};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &statement, values, &rows, err));
     *ret_failed = mr_rows_affected(rows) > 0;

@@ -3,6 +3,7 @@
 #include "shared/data/dead_letters.h"
 #include "shared/data/idempotency.h"
 #include "shared/data/object_names.h"
+#include "shared/data/operators.h"
 #include "shared/data/orphans.h"
 #include "shared/data/outbox.h"
 #include "shared/data/tasks.h"
@@ -185,6 +186,15 @@ static void redo(struct model *model, int64_t id, const char *key)
     delete_objects(model, objects);
 }
 
+/* An operator's, as web/api/ does it. */
+static void requeue(struct model *model, const char *key)
+{
+    struct mr_requeued done;
+    struct mr_err err;
+    if (mr_operators_requeue(model->db, key, &done, &err) == MR_OK)
+        (void)!publish_and_mark(model, &done.message, &err);
+}
+
 static void cancel(struct model *model, const char *key)
 {
     MR_AUTO_JSON json_t *view = NULL;
@@ -215,11 +225,13 @@ static void change(struct model *model, struct actor *actor)
     char key[MR_INT64_TEXT_MAX];
     mr_int64_text(row->id, key);
     actor->task = row->id;
-    uint64_t draw = model_random(model, 7);
+    uint64_t draw = model_random(model, 8);
     if (draw == 0)
         delete_task(model, row->id, key);
     else if (draw == 1)
         cancel(model, key);
+    else if (draw == 2 && row->generation < REDO_MAX)
+        requeue(model, key);
     else if (row->generation < REDO_MAX)
         redo(model, row->id, key);
 }

@@ -6,7 +6,7 @@
 #define HOLDER     "only the holder of the lease ends a run"
 #define CLAIM      "a claim needs a free task"
 #define FENCE      "each claim raises the fence"
-#define GENERATION "only PUT makes a generation"
+#define GENERATION "only PUT and an operator make a generation"
 #define FINAL      "final states stay"
 #define STATES     "states follow the table"
 #define COUNTS     "runs are counted by whose doing they were"
@@ -139,6 +139,17 @@ static void rule_same(struct model *model, const struct task_row *b, const struc
     expect_counts(model, b, a, (const int64_t[]){0, 0, 0, 0}, b->is_started);
 }
 
+static void rule_requeue(struct model *model, const struct task_row *b, const struct task_row *a)
+{
+    expect(model, a->id == model->step.actor->task, OWNERS, b, a, "another task than the operator's");
+    expect(model, !is_live(model, b), CLAIM, b, a, "requeued under a live lease");
+    expect(model, task_is(b, "failed") || !task_is_final(b), FINAL, b, a, "requeued after its end");
+    expect(model, a->generation == b->generation + 1, GENERATION, b, a, "requeue");
+    expect(model, task_is(a, "uploaded") && a->published_us < 0, OUTBOX, b, a, "requeue owes a message");
+    expect_counts(model, b, a, (const int64_t[]){-b->attempts, -b->interruptions, -b->kills, -b->stops},
+                  false);
+}
+
 static void rule_redo(struct model *model, const struct task_row *b, const struct task_row *a)
 {
     expect(model, a->id == model->step.actor->task, OWNERS, b, a, "another task than the client's");
@@ -190,6 +201,7 @@ static const struct rule {
      .owes = true,
      .check = rule_defer},
     {.statement = "tasks_redo", .status = "uploaded", .owes = true, .check = rule_redo},
+    {.statement = "operators_requeue", .status = "uploaded", .owes = true, .check = rule_requeue},
     {.statement = "tasks_cancel", .status = "canceled", .check = rule_cancel},
     {.statement = "outbox_recover", .status = "uploaded", .owes = true, .check = rule_put_off},
     {.statement = "outbox_mark", .marks = true, .check = rule_same},
@@ -259,11 +271,11 @@ static bool looks_different(const struct task_row *b, const struct task_row *a)
 void task_rules_check(struct model *model, const struct task_row *b, const struct task_row *a)
 {
     const struct rule *rule = find_rule(model);
-    bool is_redo = model_ran(model, "tasks_redo");
+    bool is_redo = model_ran(model, "tasks_redo") || model_ran(model, "operators_requeue");
     struct task_row same = *a;
     expect(model, is_redo || !task_is_final(b) || strcmp(b->status, a->status) == 0, FINAL, b, a,
            "it was final");
-    expect(model, is_redo || a->generation == b->generation, GENERATION, b, a, "without PUT");
+    expect(model, is_redo || a->generation == b->generation, GENERATION, b, a, "without PUT or requeue");
     expect(model, may_follow(b, a), STATES, b, a, "not in the table");
     check_outbox(model, rule, b, a);
     same.published_us = b->published_us;

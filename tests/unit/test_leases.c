@@ -1,9 +1,12 @@
 /* Leases of tasks, against a real PostgreSQL: claim, heartbeat, commit, failure and release. */
+#include "shared/base/clock.h"
+#include "shared/base/encoding.h"
 #include "shared/data/leases.h"
 #include "shared/data/orphans.h"
 #include "tests/unit/fixture_tasks.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -73,6 +76,61 @@ static void a_commit_makes_the_result_visible(void **state)
     assert_int_equal(mr_outputs_find(test_db, test_owner, claim.file_id, 0, &output, &err), MR_OK);
     assert_string_equal(output.object, "results/visible");
     assert_int_equal(mr_outputs_find(test_db, test_owner, claim.file_id, 1, &output, &err), MR_NOT_FOUND);
+}
+
+struct claiming {
+    int64_t id;
+    enum mr_claim_outcome outcome;
+    struct mr_claim claim;
+};
+
+static void *claim_late(void *ctx)
+{
+    struct claiming *claiming = ctx;
+    claiming->outcome = task_claim(claiming->id, 1, &claiming->claim);
+    return NULL;
+}
+
+static void wait_for_a_blocked_failure(void)
+{
+    static const char blocked[] =
+        "SELECT count(*) AS answer FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        " AND query LIKE '%error_detail%' AND datname = current_database()";
+    const int64_t due_us = mr_time_monotonic_us() + INT64_C(30000000);
+    for (bool is_blocked = false; !is_blocked;) {
+        MR_AUTO_STR char *count = fixture_db_ask(test_db, blocked);
+        is_blocked = strcmp(count, "1") == 0;
+        assert_true(mr_time_monotonic_us() < due_us);
+    }
+}
+
+/* A claim finds a limit reached: the run of an expired lease counts as interrupted. While it waits for the row to fail the task,
+ * the holder gives it back, and nothing is reached any more. */
+static void what_is_given_back_meanwhile_does_not_fail(void **state)
+{
+    (void)state;
+    struct claiming claiming = {.id = new_task()};
+    MR_AUTO(mr_db_tx) struct mr_db_tx *holder = NULL;
+    struct mr_err err = {0};
+    pthread_t thread;
+    task_set(claiming.id, "status = 'processing', started = true, fence = 1, attempts = 1, interruptions = 9,"
+                          " lease_expires_at = now() - interval '1 s'");
+    static const struct mr_statement give_back = {
+        "test_give_back",
+        "UPDATE tasks SET status = 'uploaded', started = false, lease_expires_at = NULL, attempts = 0,"
+        " interruptions = 0 WHERE id = $1::bigint",
+        1};
+    char id[MR_INT64_TEXT_MAX];
+    mr_int64_text(claiming.id, id);
+    assert_int_equal(mr_db_begin(test_db, &holder, &err), MR_OK);
+    assert_int_equal(mr_db_tx_exec(holder, &give_back, (const char *const[]){id}, NULL, &err), MR_OK);
+    assert_int_equal(pthread_create(&thread, NULL, claim_late, &claiming), 0);
+    wait_for_a_blocked_failure();
+    assert_int_equal(mr_db_commit(&holder, &err), MR_OK);
+    pthread_join(thread, NULL);
+    assert_int_equal(claiming.outcome, MR_CLAIM_OURS);
+    assert_state(claiming.id, "processing");
+    mr_claim_free(&claiming.claim);
 }
 
 static void a_late_worker_can_do_nothing(void **state)
@@ -259,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_claim_is_ours_once),
         cmocka_unit_test(a_claim_says_how_long_the_task_waited),
         cmocka_unit_test(a_commit_makes_the_result_visible),
+        cmocka_unit_test(what_is_given_back_meanwhile_does_not_fail),
         cmocka_unit_test(a_late_worker_can_do_nothing),
         cmocka_unit_test(a_heartbeat_keeps_the_lease),
         cmocka_unit_test(a_claim_whose_answer_was_lost_is_repeated),
