@@ -37,6 +37,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$ROOT/infra/deploy/images.sh"
 # shellcheck source=infra/deploy/services.sh
 . "$ROOT/infra/deploy/services.sh"
+# shellcheck source=infra/deploy/armor.sh
+. "$ROOT/infra/deploy/armor.sh"
 # shellcheck source=infra/deploy/monitoring.sh
 . "$ROOT/infra/deploy/monitoring.sh"
 # shellcheck source=infra/deploy/destroy.sh
@@ -68,6 +70,8 @@ an empty one, such as --public-url=, sets the default again.
 
   --audit-logs             log who reads and writes files, database and secrets (Cloud Audit Logs, charged by volume)
   --vpc-subnet NET/SUBNET  all outgoing connections of both services go through this subnet of the region, with its firewall and NAT
+  --cloud-armor            a load balancer with Cloud Armor in front of the domain of --public-url, which limits the requests of one
+                           address; then the service cannot be reached past it. --no-cloud-armor removes it
   --kms-key KEY            key of Cloud KMS (projects/…/cryptoKeys/…) that encrypts database, files, queues, images and services;
                            for a new deployment only, because a database keeps the key that it was created with
 
@@ -89,12 +93,12 @@ declare -A OPTIONS=([--project]=PROJECT [--region]=REGION [--email]=EMAIL [--pag
 declare -A SWITCHES=([--build]=BUILD [--dry-run]=DRY_RUN [--destroy]=DESTROY [--force]=FORCE [--yes]=YES [--unlock]=UNLOCK
     [--allow-older]=ALLOW_OLDER)
 # Switches that are kept, and can be switched off by --no-….
-declare -A KEPT_SWITCHES=([--production]=PRODUCTION [--audit-logs]=AUDIT_LOGS)
+declare -A KEPT_SWITCHES=([--production]=PRODUCTION [--audit-logs]=AUDIT_LOGS [--cloud-armor]=CLOUD_ARMOR)
 # Variables that are kept in the project, their environment variable if it has another name, and their defaults.
 mapfile -t KEPT < <(printf '%s\n' "${OPTIONS[@]}" "${KEPT_SWITCHES[@]}" SMTP_URL SMTP_USER MAIL_FROM DATABASE_REGION | grep -vx PROJECT)
 declare -A ENVIRONMENT=([DATABASE_TIER]=DB_TIER [DATABASE_AVAILABILITY]=DB_AVAILABILITY)
 declare -A DEFAULTS=([REGION]=us-central1 [BRANCH]=main [DATABASE_TIER]=db-custom-1-3840 [DATABASE_AVAILABILITY]=zonal
-    [MAX_CONNECTIONS]=200 [PRODUCTION]=0 [AUDIT_LOGS]=0)
+    [MAX_CONNECTIONS]=200 [PRODUCTION]=0 [AUDIT_LOGS]=0 [CLOUD_ARMOR]=0)
 declare -A GIVEN=() # variable → 1 if this run was given it
 
 read_environment() {
@@ -158,6 +162,8 @@ check_options() {
 check_settings() {
     check_options
     [[ -z $SMTP_URL || -n $MAIL_FROM ]] || die "SMTP_URL requires MAIL_FROM, the address of the sender"
+    [[ $CLOUD_ARMOR != 1 || $PUBLIC_URL =~ ^https://[a-z0-9.-]+/?$ ]] ||
+        die "--cloud-armor needs --public-url https://DOMAIN: a domain of yours that you let point at the load balancer"
     check_budget
 }
 
@@ -180,6 +186,7 @@ deploy() {
     ensure_database
     ensure_logins
     read_services
+    choose_ingress
     choose_images
     ensure_services
     ensure_subscriptions
@@ -188,6 +195,8 @@ deploy() {
     ensure_monitoring
     ensure_trigger
     ensure_public
+    ensure_armor
+    remove_armor
     smoke_test
 }
 

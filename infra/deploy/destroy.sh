@@ -107,6 +107,7 @@ destroy() {
     ((DRY_RUN)) || confirm
     delete_monitoring
     delete_messaging
+    remove_armor
     delete_services
     delete_data
     delete_accounts

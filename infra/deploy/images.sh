@@ -18,14 +18,14 @@ ensure_repository() {
         --update-labels="app=mediarun,settings=$mark"
 }
 
-# substitutions NAME=VALUE…: prints the substitutions of a build, those that all have first; BASE and SNAPSHOT of the environment
-# choose the Debian image and the packages.
+# substitutions NAME=VALUE…: prints the substitutions of a build, those that all have first. BASE, SNAPSHOT, DOCKER_BUILDER and
+# GCLOUD_BUILDER of the environment choose the Debian image, the packages, and the images that the steps run in.
 substitutions() {
     local IFS=,
-    printf '%s' "_REGION=$REGION,_REPOSITORY=$REPOSITORY${*:+,$*}"
+    printf '%s' "_REGION=$REGION,_REPOSITORY=$REPOSITORY${DOCKER_BUILDER:+,_DOCKER=$DOCKER_BUILDER}${*:+,$*}"
 }
 build_substitutions() { substitutions ${BASE:+"_BASE=$BASE"} ${SNAPSHOT:+"_SNAPSHOT=$SNAPSHOT"} "$@"; }
-rollout_substitutions() { substitutions "_SBOMS=gs://$BUILD_BUCKET/sbom" "$@"; }
+rollout_substitutions() { substitutions ${GCLOUD_BUILDER:+"_GCLOUD=$GCLOUD_BUILDER"} "_SBOMS=gs://$BUILD_BUCKET/sbom" "$@"; }
 
 # submit CONFIG ARGUMENT…: runs a build as the builder.
 submit() {

@@ -20,13 +20,14 @@ render_service() {
     render "$source" >"$2"
 }
 
-# Sets SERVICES, a line for each share of traffic: name, hash of the settings, revision, URL, percent; and PUBLIC, whether web
-# answers without Cloud Run's own check of logins.
+# Sets SERVICES, a line for each share of traffic: name, hash of the settings, revision, URL, percent; PUBLIC, whether web
+# answers without Cloud Run's own check of logins; and WEB_INGRESS, by which ways it is reached.
 read_services() {
     PUBLIC=false
     SERVICES=$(ask run run services list --region="$REGION" --flatten='status.traffic[]' \
-        --format='value(metadata.name,metadata.labels.settings,status.traffic.revisionName,status.url,status.traffic.percent,metadata.annotations."run.googleapis.com/invoker-iam-disabled")')
+        --format='value(metadata.name,metadata.labels.settings,status.traffic.revisionName,status.url,status.traffic.percent,metadata.annotations."run.googleapis.com/invoker-iam-disabled",metadata.annotations."run.googleapis.com/ingress")')
     note service "$SERVICES"
+    WEB_INGRESS=$(awk -F '\t' -v name="$WEB_SERVICE" '$1 == name { print $7; exit }' <<<"$SERVICES")
     [[ -z $(awk -F '\t' -v name="$WEB_SERVICE" '$1 == name && tolower($6) == "true"' <<<"$SERVICES") ]] || PUBLIC=true
 }
 
@@ -93,8 +94,9 @@ ANSWER_SECONDS=${ANSWER_SECONDS:-120}
 
 # demand PATH: waits until it answers with 200; false if it does not.
 demand() {
-    local status waited started=$SECONDS told=$SECONDS
-    while status=$(curl -s -o /dev/null -m 20 -w '%{http_code}' "$WEB_URL$1" || true) && [[ $status != 200 ]]; do
+    local status waited started=$SECONDS told=$SECONDS url=$WEB_URL
+    [[ $INGRESS == all ]] || url=${PUBLIC_URL%/}
+    while status=$(curl -s -o /dev/null -m 20 -w '%{http_code}' "$url$1" || true) && [[ $status != 200 ]]; do
         waited=$((SECONDS - started))
         # Cloud Run itself answers 403 (401 for some clients) until it knows of the public access everywhere.
         [[ $status == 40[13] ]] && ((waited < PUBLIC_SECONDS)) || ((waited < ANSWER_SECONDS)) || return 1

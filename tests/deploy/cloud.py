@@ -36,6 +36,7 @@ def environment(port, directory):
                 CLOUDSDK_CORE_CHECK_GCE_METADATA="false", NO_GCE_CHECK="true", CLOUDSDK_PROXY_TYPE="http",
                 CLOUDSDK_PROXY_ADDRESS="127.0.0.1", CLOUDSDK_PROXY_PORT=str(port), http_proxy=f"http://127.0.0.1:{port}",
                 CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE="http://storage.googleapis.com/storage/v1/",
+                CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE="http://compute.googleapis.com/compute/v1/",
                 SETTLE_SECONDS="0", **MEMORY)
     return made
 

@@ -10,9 +10,9 @@ from recorder import Recorder
 VERBS = {"list", "describe", "get-iam-policy", "list-configs", "print-access-token"}
 # The first word of a command → what it reads of a recorder's store. Policies and enabled APIs count for all.
 PLACES = {"secrets": r"/secrets/", "storage": r"^/storage/", "iam": r"/serviceAccounts/", "sql": r"^/sql/", "pubsub": r"/(topics|subscriptions)/",
-          "run": r"^/apis/", "artifacts": r"/repositories/", "logging": r"/metrics/", "scheduler": r"/jobs/", "builds": r"/(triggers|builds)/",
+          "run": r"^(/at/[^/]+)?/apis/", "artifacts": r"/repositories/", "logging": r"/metrics/", "scheduler": r"/jobs/", "builds": r"/(triggers|builds)/",
           "monitoring": r"/(alertPolicies|uptimeCheckConfigs|dashboards|notificationChannels)/", "projects": r"^$", "services": r"^$",
-          "auth": r"^$"}
+          "auth": r"^$", "compute": r"^/compute/"}
 
 
 def state_for(cloud, place):

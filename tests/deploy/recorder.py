@@ -11,6 +11,7 @@ import hashlib
 import http.server
 import json
 import re
+import ssl
 import threading
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -61,13 +62,14 @@ NAMING = [
     (r"/serviceAccounts$", account_id),
     (r"/secrets$", lambda body, query: query["secretId"]),
     (r"/repositories$", lambda body, query: query["repositoryId"]),
+    (r"^/compute/", lambda body, query: body["name"]),
     (r"/(jobs|triggers|metrics|databases|users|instances|b)$", lambda body, query: last(body["name"])),
     (r"/namespaces/\w[\w-]*/services$", lambda body, query: body["metadata"]["name"]),
 ]
 # Fields that a PATCH cannot change.
 UNCHANGEABLE = [(r"/uptimeCheckConfigs/", "monitoredResource"), (r"^/sql/.*/instances/", "region")]
 # Collections whose list is named otherwise than the path.
-LISTS = [(r"^/storage/|^/sql/|^/apis/", "items"), (r"/serviceAccounts$", "accounts")]
+LISTS = [(r"^/storage/|^/sql/|^(/at/[^/]+)?/apis/|^/compute/", "items"), (r"/serviceAccounts$", "accounts")]
 
 
 class Recorder:
@@ -85,6 +87,7 @@ class Recorder:
         self.requests, self.store, self.policies, self.failures = [], {}, {}, []
         self.enabled, self.unsettled, self.settling, self.is_person = {"serviceusage.googleapis.com"}, {}, 2, False
         self.after = lambda request: None  # called with each request, when it is done
+        self.balanced, self.certificate = None, None  # "HOST:443" that a load balancer answers, with the certificate in that file
         self.forbidden = 0  # so many calls of the services are refused, as before Google knows of a grant
         self.permissions_missing, self.billing, self.count, self.raw = set(), True, 0, b""
         self.lock = threading.Lock()
@@ -142,7 +145,7 @@ class Recorder:
                 for wanted, pattern, code, message, when in self.failures:
                     if method == wanted and pattern.search(path) and when(body):
                         raise Refused(code, message)
-                answer = self.route(method, path, query, json.loads(json.dumps(body)) if isinstance(body, dict) else {})
+                answer = self.route(method, host, path, query, json.loads(json.dumps(body)) if isinstance(body, dict) else {})
             except Refused as refused:
                 status, answer = refused.status, refused.body()
             self.requests.append({"method": method, "host": host, "path": path, "query": query, "body": body, "status": status,
@@ -150,7 +153,10 @@ class Recorder:
             self.after(self.requests[-1])
             return status, answer
 
-    def route(self, method, path, query, body):
+    def route(self, method, host, path, query, body):
+        elsewhere = re.match(r"([a-z]+-[a-z]+\d+)-run\.", host)  # Cloud Run's region is in the name of the host alone
+        if elsewhere and elsewhere[1] != REGION:
+            path = f"/at/{elsewhere[1]}{path}"
         path = path.replace("projects/-/", f"projects/{PROJECT}/")  # IAM knows an account's project by its address
         for pattern, function in SPECIAL:
             found = re.search(pattern, f"{method} {path}")
@@ -195,6 +201,8 @@ class Recorder:
             del self.store[key]
         if "/topics/" in path or "/subscriptions/" in path:
             return {}
+        if path.startswith("/compute/"):
+            return compute_operation(path, {}, "delete")
         return sql_operation(path, {}) if path.startswith("/sql/") else done(name=operation_of(path))
 
     def keep(self, path, value):
@@ -273,6 +281,9 @@ COMPLETED = [
     (r"/(secrets|repositories|alertPolicies|uptimeCheckConfigs|notificationChannels|dashboards|topics|subscriptions|jobs|budgets)/[^/]+$", named),
     (r"/triggers/[^/]+$", lambda cloud, path, value: {**value, "id": last(path), "resourceName": resource_name(path)}),
     (r"/dashboards/[^/]+$", lambda cloud, path, value: {**value, "etag": f"e{cloud.count}"}),
+    (r"^/compute/", lambda cloud, path, value: {**value, "selfLink": f"http://compute.googleapis.com{path}", "fingerprint": "AAAA"}),
+    (r"^/compute/.*/addresses/", lambda cloud, path, value: {**value, "address": "203.0.113.7"}),
+    (r"^/compute/.*/securityPolicies/", lambda cloud, path, value: {"rules": [{"priority": 2147483647, "action": "allow"}], **value}),
 ]
 
 
@@ -281,10 +292,35 @@ def sql_operation(path, value):
             "selfLink": "http://sqladmin.googleapis.com" + path, "targetProject": PROJECT}
 
 
+def compute_operation(path, value, kind="insert"):
+    scope = path.rsplit("/", 2)[0]
+    place = {"region": f"http://compute.googleapis.com{scope}"} if "/regions/" in scope else {}
+    return {**place, "kind": "compute#operation", "name": "done", "status": "DONE", "progress": 100, "operationType": kind,
+            "targetLink": f"http://compute.googleapis.com{path}", "selfLink": f"http://compute.googleapis.com{scope}/operations/done"}
+
+
 WRAPPED = [
     (r"^/sql/", sql_operation),
+    (r"^/compute/", compute_operation),
     (r"/repositories/[^/]+$", lambda path, value: done(value, operation_of(path))),
 ]
+
+
+def compute_verb(cloud, found, path, query, body):
+    """A word behind a resource of Compute Engine, which changes one field of it."""
+    path, verb = path.rsplit("/", 1)
+    if path not in cloud.store:
+        raise Refused(404, f"Resource not found: {path}")
+    if verb == "addRule":
+        body = {"rules": [*cloud.store[path]["rules"], body]}
+    return cloud.keep(path, {**cloud.store[path], **body})
+
+
+def compute_everywhere(cloud, found, path, *_):
+    """A list over all regions."""
+    kind = last(path)
+    return {"items": {scope: {kind: [value for key, value in cloud.store.items() if f"/{scope}/{kind}/" in key]}
+                      for scope in ("global", f"regions/{REGION}")}}
 
 
 # Requests that are more than reading or writing a resource: pattern of "METHOD path" → function.
@@ -376,6 +412,9 @@ def stored_object(cloud, found, path, query, body):
 
 
 SPECIAL = [
+    (r"^GET /compute/.*/aggregated/", compute_everywhere),
+    (r"^POST /compute/.*/(addRule|setSecurityPolicy|setSslCertificates)$", compute_verb),
+    (r"^(GET|POST) /compute/.*/operations/done(/wait)?$", lambda cloud, found, path, *_: compute_operation(path.removesuffix("/wait"), {})),
     (r"^GET /v[13]/projects/[^/:]+$", project_of),
     (r"^GET /v1/projects/[^/]+/billingInfo$", lambda cloud, *_: {"billingEnabled": cloud.billing, "projectId": PROJECT,
                                                                "billingAccountName": "billingAccounts/000000-000000-000000"}),
@@ -440,9 +479,24 @@ def handler_of(cloud):
                 self.wfile.write(data)
 
         def do_CONNECT(self):
+            if self.path == cloud.balanced:
+                self.answer_as_balancer()
+                return
             cloud.requests.append({"method": "CONNECT", "host": self.path, "path": "", "query": {}, "body": None, "status": 403,
                                    "token": ""})
             self.send_error(403, "nothing leaves this machine")
+
+        def answer_as_balancer(self):
+            """TLS with a certificate that nobody has signed, as a load balancer of Google answers."""
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.flush()
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(cloud.certificate)
+            with context.wrap_socket(self.connection, server_side=True) as connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nVia: 1.1 google\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            self.close_connection = True
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = handle_any
 

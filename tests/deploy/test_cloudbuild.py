@@ -34,7 +34,7 @@ def test_message_classes():
 def test_substitutions(name):
     """Each is used, and each that is used has a default; the region's is that of infra/deploy.sh."""
     build = BUILDS[name]
-    used = set(re.findall(r"\$(_?[A-Z_]+)", " ".join([*build["options"]["env"], *build.get("images", [])])))
+    used = set(re.findall(r"\$(_?[A-Z_]+)", " ".join([*build["options"]["env"], *build.get("images", []), *(step["name"] for step in build["steps"])])))
     assert used - BUILT_IN == set(build["substitutions"])
     default = re.search(r"DEFAULTS=\(\[REGION\]=([\w-]+)", (ROOT / "infra/deploy.sh").read_text("utf-8"))[1]
     assert build["substitutions"]["_REGION"] == default
@@ -50,12 +50,16 @@ def handed(function, **variables):
 
 
 def test_what_deploy_sh_hands_on():
-    """Nothing that the builds do not know; a base and a snapshot that were asked for."""
+    """Nothing that the builds do not know; a base, a snapshot and builders that were asked for."""
     base = "docker.io/library/debian@sha256:" + "0" * 64
     assert handed("build_substitutions _CACHE=false") == {"_REGION": "r", "_REPOSITORY": "mediarun", "_CACHE": "false"}
     chosen = handed("build_substitutions", BASE=base, SNAPSHOT="20260101T000000Z")
     assert chosen == {"_REGION": "r", "_REPOSITORY": "mediarun", "_BASE": base, "_SNAPSHOT": "20260101T000000Z"}
     assert set(chosen) <= set(BUILD["substitutions"])
+    builders = {"DOCKER_BUILDER": "gcr.io/cloud-builders/docker@sha256:" + "1" * 64, "GCLOUD_BUILDER": "gcr.io/gcloud@sha256:" + "2" * 64}
+    assert handed("build_substitutions", **builders)["_DOCKER"] == builders["DOCKER_BUILDER"]
+    chosen = handed("rollout_substitutions _TAG=built", **builders)
+    assert (chosen["_DOCKER"], chosen["_GCLOUD"]) == tuple(builders.values()) and set(chosen) <= set(BUILDS["cloudbuild-rollout.yaml"]["substitutions"])
     rollout = handed("rollout_substitutions _TAG=built _DEPLOY=false")
     assert rollout["_SBOMS"] == "gs://b/sbom" and set(rollout) <= set(BUILDS["cloudbuild-rollout.yaml"]["substitutions"])
 

@@ -21,7 +21,7 @@ SETTINGS, LOCK = SECRETS + "mediarun-settings", SECRETS + "mediarun-deploy-lock"
 VERSION = (programs.ROOT / "VERSION").read_text("ascii").strip()
 KEPT = {"region": recorder.REGION, "database-region": recorder.REGION, "email": "ops@example.com", "repo": "someone/mediarun",
         "branch": "main", "bucket": BUCKET, "public-url": f"https://{PUBLIC_HOST}", "database-tier": "db-custom-2-7680",
-        "database-availability": "regional", "max-connections": "400", "production": "0", "audit-logs": "0",
+        "database-availability": "regional", "max-connections": "400", "production": "0", "audit-logs": "0", "cloud-armor": "0",
         "version": VERSION}
 
 
@@ -162,6 +162,45 @@ def test_production(adopted):
     for name in ("web", "worker"):
         service = adopted.paths(rf"/services/mediarun-{name}$")[f"mediarun-{name}"]
         assert service["spec"]["template"]["metadata"]["annotations"]["autoscaling.knative.dev/minScale"] == "1"
+
+
+def test_production_is_taken_back(adopted, gcloud):
+    """But for the maintenance window and the connectors; it asks before the database loses its standby machine."""
+    made = recorder.clone(adopted)
+    assert "--db-availability zonal: the database loses its standby machine" in last_line(programs.deploy(made, gcloud, "--no-production"))
+    assert made.mutations() == []
+    run = programs.deploy(made, gcloud, "--no-production", "--yes")
+    assert run.returncode == 0, run.stderr
+    changed = sorted(r["path"].rsplit("/", 1)[-1] for r in made.changes())
+    assert changed == sorted(["mediarun-settings", BUCKET, "mediarun", "mediarun-web", "mediarun-worker"])
+    assert_fields(made.store[f"/sql/v1beta4/projects/{PROJECT}/instances/mediarun"], {
+        "settings.availabilityType": "ZONAL", "settings.connectorEnforcement": "REQUIRED", "settings.maintenanceWindow.day": 7,
+        "settings.databaseFlags": [{"name": "max_connections", "value": "400"}]})
+    assert_fields(made.store[f"/storage/v1/b/{BUCKET}"], {"softDeletePolicy.retentionDurationSeconds": "0"})
+    for name in ("web", "worker"):
+        service = made.paths(rf"/services/mediarun-{name}$")[f"mediarun-{name}"]
+        assert service["spec"]["template"]["metadata"]["annotations"]["autoscaling.knative.dev/minScale"] == "0"
+    assert made.store[SETTINGS]["annotations"]["production"] == "0"
+    made.close()
+
+
+def test_another_region(spoiled, gcloud):
+    """Services, images, sweep and trigger are made there; bucket and database stay, and what was made before is left alone."""
+    made, there = spoiled(), "europe-west1"
+    before = {path: str(value) for path, value in made.store.items()}
+    run = programs.deploy(made, gcloud, f"--region={there}", "--yes")
+    assert run.returncode == 0, run.stderr
+    new = {path for path in made.store if path not in before and there in path}
+    for wanted in (rf"^/at/{there}/apis/.*/services/mediarun-web$", rf"^/at/{there}/apis/.*/services/mediarun-worker$", rf"/locations/{there}/repositories/mediarun$",
+                   rf"/locations/{there}/jobs/mediarun-sweep$", rf"/locations/{there}/triggers/mediarun-push$"):
+        assert [path for path in new if re.search(wanted, path)], wanted
+    (web,) = [made.store[path] for path in new if path.endswith("/services/mediarun-web")]
+    assert f"{PROJECT}:{recorder.REGION}:mediarun" in str(web) and BUCKET in str(web) and f"{there}-docker.pkg.dev" in str(web)
+    assert not [path for path in before if f"/{recorder.REGION}/" in path and "/versions/" not in path and str(made.store.get(path)) != before[path]]
+    annotations = made.store[SETTINGS]["annotations"]
+    assert (annotations["region"], annotations["database-region"]) == (there, recorder.REGION)
+    since = len(made.requests)
+    assert programs.deploy(made, gcloud).returncode == 0 and made.changes(since) == []
 
 
 ORGANIZATION = "Operation denied by org policy: [constraints/run.managed.requireInvokerIam]"
