@@ -413,7 +413,7 @@ def stored_object(cloud, found, path, query, body):
 
 SPECIAL = [
     (r"^GET /compute/.*/aggregated/", compute_everywhere),
-    (r"^POST /compute/.*/(addRule|setSecurityPolicy|setSslCertificates)$", compute_verb),
+    (r"^POST /compute/.*/(addRule|setSecurityPolicy)$", compute_verb),
     (r"^(GET|POST) /compute/.*/operations/done(/wait)?$", lambda cloud, found, path, *_: compute_operation(path.removesuffix("/wait"), {})),
     (r"^GET /v[13]/projects/[^/:]+$", project_of),
     (r"^GET /v1/projects/[^/]+/billingInfo$", lambda cloud, *_: {"billingEnabled": cloud.billing, "projectId": PROJECT,

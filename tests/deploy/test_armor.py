@@ -82,8 +82,10 @@ def test_another_domain_has_another_certificate(history):
     moved = history["moved"]
     (certificate,) = moved.paths(r"/sslCertificates/").values()
     assert certificate["managed"]["domains"] == ["other.example.com"] and ways(moved) == WAYS["closed"]
-    assert [change for change in moved.changed if change[1] == "setSslCertificates" or change[0] == "DELETE"] == [
-        ("POST", "setSslCertificates"), ("DELETE", next(iter(history["made"].paths(r"/sslCertificates/"))))]
+    former = next(iter(history["made"].paths(r"/sslCertificates/")))
+    assert moved.changed[-3:] == [("POST", "sslCertificates"), ("PATCH", "mediarun-web"), ("DELETE", former)]
+    (proxy,) = moved.paths(r"/targetHttpsProxies/").values()
+    assert proxy["sslCertificates"][0].endswith(f"/{certificate['name']}")
 
 
 def test_it_goes_as_it_came(history):
