@@ -107,7 +107,7 @@ armor_address() { ask compute compute addresses describe "$ARMOR" --global --for
 # Google's load balancers say so in the header Via.
 armor_answers() {
     ((!DRY_RUN)) || return 1
-    curl -s -o /dev/null -D - -m 20 "$PUBLIC_URL/alive" 2>/dev/null | tr -d '\r' | grep -qix 'via: 1.1 google'
+    curl -s -o /dev/null -D - -m 20 "${PUBLIC_URL%/}/alive" 2>/dev/null | tr -d '\r' | grep -qix 'via: 1.1 google'
 }
 
 # --no-cloud-armor and --destroy: after web is open again, from the outside in.
