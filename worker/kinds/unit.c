@@ -29,9 +29,8 @@ static enum mr_status input_of(const struct mr_claim *claim, struct mr_input *re
 
 static enum mr_status spec_of(const struct mr_claim *claim, json_t **ret, struct mr_err *err)
 {
-    MR_AUTO_JSON json_t *options = claim->options[0] ? json_loads(claim->options, 0, NULL) : json_object();
-    if (!json_is_object(options))
-        return mr_fail(err, MR_INTERNAL, "options of the task are not a JSON object");
+    MR_AUTO_JSON json_t *options = NULL;
+    MR_TRY(mr_media_job_options(claim, &options, err));
     *ret = json_pack("{s:s,s:O}", "format", claim->new_format, "options", options);
     return *ret ? MR_OK : mr_fail_oom(err);
 }
