@@ -8,17 +8,23 @@ LOCKED=0
 
 lock_holder() { printf '%s@%s' "$(id -un)" "$(hostname)"; }
 
-# ended_early HOLDER PROCESS: true if the run that holds the lock was this user's on this machine, and is no more.
-ended_early() { [[ $1 == "$(lock_holder)" && $2 =~ ^[0-9]+$ ]] && ! kill -0 "$2" 2>/dev/null; }
+# started PROCESS: prints when it was started; nothing if there is none. Numbers of processes are used again, sometimes within minutes.
+started() { LC_ALL=C ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' _; }
+
+# ended_early HOLDER PROCESS STARTED: true if the run that holds the lock was this user's on this machine, and is no more.
+ended_early() {
+    [[ $1 == "$(lock_holder)" && $2 =~ ^[0-9]+$ ]] || return 1
+    ! kill -0 "$2" 2>/dev/null || [[ -n $3 && $3 != "$(started "$2")" ]]
+}
 
 # Removes the lock of a run that ended early; ends the script if it may still be running.
 remove_lock() {
-    local found etag holder process since
+    local found etag holder process begun since
     found=$(google "cannot read the lock" secrets list --filter="name~/$LOCK\$" \
-        --format='value[separator="|"](etag,annotations.holder,annotations.process,annotations.since)')
+        --format='value[separator="|"](etag,annotations.holder,annotations.process,annotations.started,annotations.since)')
     [[ -n $found ]] || return 0 # deleted meanwhile
-    IFS='|' read -r etag holder process since <<<"$found"
-    ((UNLOCK)) || ended_early "$holder" "$process" ||
+    IFS='|' read -r etag holder process begun since <<<"$found"
+    ((UNLOCK)) || ended_early "$holder" "$process" "$begun" ||
         die "another infra/deploy.sh of $holder has been changing $PROJECT since $since: wait until it ends; if it runs no more, repeat this with --unlock"
     say "removing the lock of a run that ended early ($holder, $since)"
     # With the etag it is that lock, not one that somebody took meanwhile.
@@ -30,7 +36,7 @@ remove_lock() {
 take_lock() {
     local annotations
     ((!LOCKED)) && is_enabled secretmanager || return 0
-    annotations="holder=$(lock_holder),process=$$,since=$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+    annotations="holder=$(lock_holder),process=$$,started=$(started $$),since=$(date -u +%Y-%m-%dT%H:%M:%SZ)"
     until attempt secrets create "$LOCK" --replication-policy=automatic --labels=app=mediarun --ttl="${LOCK_SECONDS}s" \
         --set-annotations="$annotations" >/dev/null; do
         grep -qE 'ALREADY_EXISTS|409|already exists' "$SCRATCH/$BASHPID.err" || give_up "cannot take the lock" "$SCRATCH/$BASHPID.err"
