@@ -222,6 +222,7 @@ main() {
         say "dry run: $CHANGES changes would be made"
     else
         say "$CHANGES changes made"
+        [[ $INGRESS == all ]] || WEB_URL=${PUBLIC_URL%/}
         echo "ready: $WEB_URL"
     fi
 }

@@ -6,7 +6,8 @@
 #
 # A revision that does not reach its database, bucket and topics does not start, so the rollout ends there. The steps:
 #   1. The new web revision starts without traffic. At start it migrates the database, under a lock; a migration only adds,
-#      so the old revisions keep working. Its own URL must answer.
+#      so the old revisions keep working. Its own URL must answer; behind a load balancer (infra/deploy/armor.sh) no request reaches
+#      that, and its start has to do.
 #   2. The new worker revision starts and gets the pushes. A message must pass through the whole loop.
 #   3. The new web revision gets the traffic, and both checks are repeated.
 set -euo pipefail
@@ -19,6 +20,7 @@ tag=candidate
 web=mediarun-web worker=mediarun-worker
 web_image=${1:?WEB-IMAGE} worker_image=${2:?WORKER-IMAGE}
 patience=${PATIENCE_SECONDS:-120}
+ingress=all # the ways that lead to web
 declare -A before=() # service → the revision that had the traffic before
 
 services() { gcloud run services "$@" --project="$PROJECT_ID" --region="$REGION" --quiet; }
@@ -32,7 +34,13 @@ address_of_tag() {
     services describe "$1" --flatten='status.traffic[]' --format='value(status.traffic.tag,status.traffic.url)' |
         awk -v tag="$tag" '$1 == tag { print $2 }'
 }
-address() { services describe "$1" --format='value(status.url)'; }
+# Where web is reached: by its own URL, or by its domain alone if it is closed to other ways.
+address() {
+    [[ $ingress == all ]] && services describe "$web" --format='value(status.url)' && return
+    services describe "$web" --flatten='spec.template.spec.containers[0].env[]' \
+        --format='value(spec.template.spec.containers.env.name,spec.template.spec.containers.env.value)' |
+        awk -F '\t' '$1 == "PUBLIC_URL" { sub("/$", "", $2); print $2 }'
+}
 answers() { [[ $(curl -s -o /dev/null -m 20 -w '%{http_code}' "$1" || true) == 200 ]]; }
 demand() { # URL STEP
     wait_until "$patience" answers "$1" || die "$2: $1 does not answer with 200"
@@ -59,15 +67,16 @@ main() {
         before[$service]=$(serving "$service")
         [[ -n ${before[$service]} ]] || die "$service has no revision with all the traffic: run infra/deploy.sh first"
     done
+    ingress=$(services describe "$web" --format='value(metadata.annotations."run.googleapis.com/ingress")')
     trap back EXIT
     trap 'exit 143' TERM INT
     services update "$web" --image="$web_image" --no-traffic --tag="$tag"
-    demand "$(address_of_tag "$web")/api-health" "the new web revision reaches its database"
+    [[ $ingress != all ]] || demand "$(address_of_tag "$web")/api-health" "the new web revision reaches its database"
     services update "$worker" --image="$worker_image" --no-traffic --tag="$tag"
     give_traffic "$worker"
-    demand "$(address "$web")/converter-health?wait=1" "a message passes through the new worker"
+    demand "$(address)/converter-health?wait=1" "a message passes through the new worker"
     give_traffic "$web"
-    demand "$(address "$web")/api-health" "the new web revision has the traffic"
-    demand "$(address "$web")/converter-health?wait=1" "a message passes through the whole loop"
+    demand "$(address)/api-health" "the new web revision has the traffic"
+    demand "$(address)/converter-health?wait=1" "a message passes through the whole loop"
 }
 main

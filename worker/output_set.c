@@ -174,6 +174,18 @@ enum mr_status mr_output_set_check(const struct mr_output_set *set, const json_t
     return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "receipt of the converter does not match its outputs");
 }
 
+enum mr_status mr_output_set_commit(const struct mr_output_set *set, struct mr_job *job,
+                                    const json_t *receipt, const json_t *result, bool *ret_committed,
+                                    struct mr_err *err)
+{
+    const struct mr_commit commit = {
+        .outputs = set->outputs, .count = set->count, .receipt = receipt, .result = result};
+    MR_TRY(mr_job_commit(job, &commit, ret_committed, err));
+    if (!*ret_committed)
+        mr_output_set_drop(set, job);
+    return MR_OK;
+}
+
 void mr_output_set_drop(const struct mr_output_set *set, struct mr_job *job)
 {
     for (size_t i = 0; i < set->count && !mr_slots_stopping(&job->worker->slots); i++)
@@ -196,8 +208,9 @@ enum mr_status mr_output_set_new(const struct mr_job *job, const struct mr_outpu
         return mr_fail(err, MR_INTERNAL, "object name of the outputs is too long");
     set->job = job;
     set->format = plan->format;
-    set->has_pictures = plan->has_pictures;
-    set->has_waveform = plan->has_waveform;
+    set->has_pictures =
+        json_object_get(plan->options, "thumbnail") || json_object_get(plan->options, "filmstrip");
+    set->has_waveform = json_object_get(plan->options, "waveform") != NULL;
     snprintf(set->object, sizeof set->object, "%s", plan->object);
     mr_file_stem(plan->file_name, set->stem);
     *ret = MR_TAKE(set);

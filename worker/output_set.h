@@ -22,7 +22,7 @@ struct mr_output_plan {
     const char *object;    /* the objects are named {object}.mp4, {object}-1.mp4, … */
     const char *file_name; /* of the input: "My video.mov" gives "My video.mp4", or "My video-1.mp4", … */
     const struct mr_format *format; /* NULL: there may be extras alone */
-    bool has_pictures, has_waveform;
+    const json_t *options;          /* of the task: which extras there may be */
 };
 
 struct mr_output_set;
@@ -50,6 +50,13 @@ MR_MUST_CHECK enum mr_status mr_output_set_finish(struct mr_output_set *set, str
 /* The receipt is shown to people beside the outputs: code "sandbox_protocol" unless it describes as many as there are. */
 MR_MUST_CHECK enum mr_status mr_output_set_check(const struct mr_output_set *set, const json_t *receipt,
                                                  struct mr_err *err);
+
+/* Commits the task with all outputs, a receipt (NULL: none) and a result (NULL: none). *ret_committed is false if the lease is lost;
+ * then the outputs are dropped. After a failure they are not: the commit may have succeeded, and the sweep decides which objects are
+ * orphaned. */
+MR_MUST_CHECK enum mr_status mr_output_set_commit(const struct mr_output_set *set, struct mr_job *job,
+                                                  const json_t *receipt, const json_t *result,
+                                                  bool *ret_committed, struct mr_err *err);
 
 /* Deletes what is finished, for no task refers to it. A stopping worker leaves it to the sweep, which finds it as orphaned
  * objects. */

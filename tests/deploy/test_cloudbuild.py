@@ -157,6 +157,17 @@ def test_rollout(running, gcloud):
                     "the new web revision has the traffic", "a message passes through the whole loop"]
 
 
+def test_rollout_behind_a_load_balancer(running, gcloud, tmp_path):
+    """Web is asked at its domain alone: its own URLs are closed to a build."""
+    web = running.store[next(path for path in running.store if path.endswith("/services/mediarun-web") and "/namespaces/" in path)]
+    web["metadata"]["annotations"]["run.googleapis.com/ingress"] = "internal-and-cloud-load-balancing"
+    (tmp_path / "curl").write_text('#!/bin/sh\ncase "$*" in *https://convert.example.com/*) echo 200 ;; *) echo 404 ;; esac\n', "ascii")
+    (tmp_path / "curl").chmod(0o755)
+    done = rollout(running, gcloud, PATH=f"{tmp_path}:{cloud.environment(running.port, gcloud)['PATH']}")
+    assert done.returncode == 0, done.stderr
+    assert state(running, "web")[0] == WEB and state(running, "web")[2] and state(running, "worker")[0] == WORKER
+
+
 @pytest.mark.parametrize("broken, words", [
     ("candidate---mediarun-web", "the new web revision reaches its database"),
     ("converter-health", "a message passes through the new worker"),

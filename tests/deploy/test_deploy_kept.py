@@ -249,6 +249,5 @@ def test_killed_after_each_change(world, gcloud):
         at = at + 1 if made and interrupted.state(made) == interrupted.state(final) else 1
         times += 1
         final.close()
-        print(times, at, final.requests[-1]["method"], final.requests[-1]["path"], flush=True)
     assert times > 80
     assert interrupted.state(final) == interrupted.state(world.cloud)

@@ -31,11 +31,11 @@ static int teardown(void **state)
 
 static struct mr_output_set *set_of(const char *file_name, const char *format, bool has_extras)
 {
+    MR_AUTO_JSON json_t *options = json_pack("{s:{}, s:{}}", "thumbnail", "waveform");
     const struct mr_output_plan plan = {.object = "results/set/1-2",
                                         .file_name = file_name,
                                         .format = mr_format_find(format),
-                                        .has_pictures = has_extras,
-                                        .has_waveform = has_extras};
+                                        .options = has_extras ? options : NULL};
     struct mr_output_set *set = NULL;
     assert_int_equal(mr_output_set_new(&job, &plan, &set, NULL), MR_OK);
     return set;

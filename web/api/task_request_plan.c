@@ -124,14 +124,15 @@ enum mr_status mr_task_request_plan_upload(struct mr_task_request *wanted,
     return apply_default(wanted, MR_PRESET_OF_UPLOADS, input->is_video, draft, err);
 }
 
-/* A client waits for it: high priority, no mail. */
+/* A client waits for it: no mail, and high priority unless it decodes the file for previews. */
 static enum mr_status plan_probe(struct mr_task_request *wanted, struct mr_task_draft *draft,
                                  struct mr_err *err)
 {
     MR_TRY(take_source(wanted, draft, err));
-    draft->priority = "high";
     draft->notify_mail = false;
     draft->options = wanted->given.options;
+    if (json_object_size(draft->options) == 0)
+        draft->priority = "high";
     return mr_options_check_probe(draft->options, err);
 }
 

@@ -81,30 +81,14 @@ static enum mr_status make_outputs(struct mr_job *job, const struct mr_input *in
     return MR_OK;
 }
 
-/* A commit whose answer is lost may have succeeded: then the sweep decides which objects are orphaned. */
-static enum mr_status commit_outputs(struct mr_job *job, const struct mr_output_set *outputs,
-                                     const json_t *receipt, bool *ret_committed, struct mr_err *err)
-{
-    struct mr_commit commit = {.receipt = receipt};
-    commit.outputs = mr_output_set_outputs(outputs, &commit.count);
-    MR_TRY(mr_job_commit(job, &commit, ret_committed, err));
-    if (!*ret_committed)
-        mr_output_set_drop(outputs, job);
-    return MR_OK;
-}
-
 static enum mr_status convert_input(struct mr_job *job, const struct mr_input *input,
                                     const struct mr_format *format, const json_t *options,
                                     bool *ret_committed, struct mr_err *err)
 {
     char object[MR_OBJECT_NAME_SIZE];
     mr_object_name_outputs(job->claim, object);
-    const struct mr_output_plan plan = {.object = object,
-                                        .file_name = input->name,
-                                        .format = format,
-                                        .has_pictures = json_object_get(options, "thumbnail") ||
-                                                        json_object_get(options, "filmstrip"),
-                                        .has_waveform = json_object_get(options, "waveform") != NULL};
+    const struct mr_output_plan plan = {
+        .object = object, .file_name = input->name, .format = format, .options = options};
     MR_AUTO(mr_output_set) struct mr_output_set *outputs = NULL;
     MR_AUTO_JSON json_t *receipt = NULL;
     MR_TRY(mr_output_set_new(job, &plan, &outputs, err));
@@ -113,7 +97,7 @@ static enum mr_status convert_input(struct mr_job *job, const struct mr_input *i
         mr_output_set_drop(outputs, job);
         return status;
     }
-    return job->is_cut ? MR_OK : commit_outputs(job, outputs, receipt, ret_committed, err);
+    return job->is_cut ? MR_OK : mr_output_set_commit(outputs, job, receipt, NULL, ret_committed, err);
 }
 
 static enum mr_status get_input(struct mr_job *job, struct mr_input *input, bool *ret_ours,

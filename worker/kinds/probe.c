@@ -18,33 +18,18 @@ static enum mr_status make(struct mr_job *job, const struct mr_input *input, con
     return MR_OK;
 }
 
-static enum mr_status commit(struct mr_job *job, const struct mr_output_set *outputs, const json_t *result,
-                             bool *ret_committed, struct mr_err *err)
-{
-    struct mr_commit commit = {.result = result};
-    commit.outputs = mr_output_set_outputs(outputs, &commit.count);
-    MR_TRY(mr_job_commit(job, &commit, ret_committed, err));
-    if (!*ret_committed)
-        mr_output_set_drop(outputs, job);
-    return MR_OK;
-}
-
 static enum mr_status probe_input(struct mr_job *job, const struct mr_input *input, const json_t *options,
                                   bool *ret_committed, struct mr_err *err)
 {
     char object[MR_OBJECT_NAME_SIZE];
     mr_object_name_outputs(job->claim, object);
-    const struct mr_output_plan plan = {.object = object,
-                                        .file_name = input->name,
-                                        .has_pictures = json_object_get(options, "thumbnail") ||
-                                                        json_object_get(options, "filmstrip"),
-                                        .has_waveform = json_object_get(options, "waveform") != NULL};
+    const struct mr_output_plan plan = {.object = object, .file_name = input->name, .options = options};
     MR_AUTO(mr_output_set) struct mr_output_set *outputs = NULL;
     MR_AUTO_JSON json_t *result = NULL;
     MR_TRY(mr_output_set_new(job, &plan, &outputs, err));
     enum mr_status status = make(job, input, options, outputs, &result, err);
     if (status == MR_OK)
-        return commit(job, outputs, result, ret_committed, err);
+        return mr_output_set_commit(outputs, job, NULL, result, ret_committed, err);
     mr_output_set_drop(outputs, job);
     return status;
 }

@@ -35,11 +35,6 @@ static enum mr_status spec_of(const struct mr_claim *claim, json_t **ret, struct
     return *ret ? MR_OK : mr_fail_oom(err);
 }
 
-static bool has_option(const json_t *spec, const char *name)
-{
-    return json_object_get(json_object_get(spec, "options"), name) != NULL;
-}
-
 /* Repeats as mr_job_retry says, which is safe (units.h). */
 static enum mr_status finish(struct mr_job *job, const struct mr_output *output, const json_t *report,
                              bool *ret_ours, int64_t *ret_join, struct mr_err *err)
@@ -167,7 +162,7 @@ static enum mr_status run_join(struct mr_job *job, bool *ret_done, struct mr_err
     const struct mr_output_plan plan = {.object = object,
                                         .file_name = job->claim->original_file,
                                         .format = format,
-                                        .has_waveform = has_option(spec, "waveform")};
+                                        .options = json_object_get(spec, "options")};
     MR_TRY(mr_units_parts(job->worker->db, job->claim, &parts, err));
     MR_TRY(mr_output_set_new(job, &plan, &outputs, err));
     enum mr_status status = make_output(job, &parts, spec, outputs, &receipt, err);
@@ -175,12 +170,7 @@ static enum mr_status run_join(struct mr_job *job, bool *ret_done, struct mr_err
         mr_output_set_drop(outputs, job);
         return status;
     }
-    struct mr_commit commit = {.receipt = receipt};
-    commit.outputs = mr_output_set_outputs(outputs, &commit.count);
-    MR_TRY(mr_job_commit(job, &commit, ret_done, err));
-    if (!*ret_done)
-        mr_output_set_drop(outputs, job);
-    return MR_OK;
+    return mr_output_set_commit(outputs, job, receipt, NULL, ret_done, err);
 }
 
 static enum mr_job_end give_up(struct mr_job *job, const struct mr_err *cause)
