@@ -138,7 +138,9 @@ def test_a_backlog_is_drained_without_refusals(make_stack):
 def test_full_queue_answers_429(make_stack):
     stack = make_stack(web_settings=LONG_TASKS, worker_settings={"SLOTS": 1, "PARKED_PUSHES": 1})
     user = stack.client()
-    tasks = [create(user, RECORDS) for _ in range(3)]
+    tasks = [create(user, RECORDS)]
+    wait_for(lambda: stack.sql("SELECT sum(attempts) FROM tasks") == [["1"]], "the claim of the only slot", interval=0.01)
+    tasks += [create(user, RECORDS) for _ in range(2)]
     wait_for(lambda: "busy" in ends(stack), "a refused push")
     assert stack.sql("SELECT sum(attempts) FROM tasks") == [["1"]]
     for task in tasks:

@@ -95,18 +95,21 @@ static struct reads reads_so_far(void)
     return (struct reads){mr_rows_int64(rows, 0, "n"), mr_rows_int64(rows, 0, "pages")};
 }
 
+/* Far below what an index of 100,000 rows has. */
 enum {
-    PAGES_MAX = 300
-}; /* of a call, besides some for each row: far below those of an index of 100,000 rows */
+    PAGES_MAX = 300, /* of a call, besides some for each row */
+    DEAD_MAX =
+        150 /* old versions of rows, which an index keeps while another session's snapshot may see them */
+};
 
-/* Runs a call, which may read up to `most` rows of tables and indexes. */
+/* Runs a call, which may read up to `most` living rows of tables and indexes. */
 #define READS(most, call)                                                                                    \
     do {                                                                                                     \
         const struct reads before = reads_so_far();                                                          \
         call;                                                                                                \
         const struct reads after = reads_so_far();                                                           \
         int64_t rows = after.rows - before.rows, pages = after.pages - before.pages;                         \
-        if (rows > (most) || pages > PAGES_MAX + 6 * rows)                                                   \
+        if (rows > (most) + DEAD_MAX || pages > PAGES_MAX + 6 * rows)                                        \
             fail_msg("%s: reads %" PRId64 " rows, %" PRId64 " pages: more than %d rows", #call, rows, pages, \
                      most);                                                                                  \
     } while (0)
@@ -411,6 +414,25 @@ static void check_plans(void)
     assert_int_equal(bad, 0);
 }
 
+/* A report that somebody runs meanwhile: what it may still see is not removed from the indexes. */
+static void play_beside_an_old_snapshot(void)
+{
+    static const struct mr_statement isolate = {"isolate", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                                                0};
+    static const struct mr_statement look = {"look", "SELECT count(*) FROM users", 0};
+    struct mr_db *other = NULL;
+    struct mr_db_tx *tx = NULL;
+    MR_AUTO(mr_rows) struct mr_rows *set = NULL;
+    MR_AUTO(mr_rows) struct mr_rows *seen = NULL;
+    DO(mr_db_open(test_conninfo, 1, &other, NULL));
+    DO(mr_db_begin(other, &tx, NULL));
+    DO(mr_db_tx_exec(tx, &isolate, NULL, &set, NULL));
+    DO(mr_db_tx_exec(tx, &look, NULL, &seen, NULL));
+    play();
+    DO(mr_db_commit(&tx, NULL));
+    mr_db_close(other);
+}
+
 static void connect_anew(void)
 {
     mr_db_close(test_db);
@@ -461,6 +483,7 @@ static void no_call_reads_more_with_a_long_queue(void **state)
     ask("ANALYZE");
     play(); /* plans are made while the tables are small, and kept */
     check_plans();
+    play_beside_an_old_snapshot();
     fill_finished();
     play();
     connect_anew();
