@@ -244,9 +244,9 @@ def test_killed_after_each_change(world, gcloud):
     """
     made, times, at = recorder.Recorder(), 0, 1
     while made:
-        final = made
+        final, before = made, interrupted.state(made)
         made = interrupted.killed(made, gcloud, at, *OPTIONS)
-        at = at + 1 if made and interrupted.state(made) == interrupted.state(final) else 1
+        at = at + 1 if made and interrupted.state(made) == before else 1
         times += 1
         final.close()
     assert times > 80
