@@ -11,15 +11,29 @@ static enum mr_status dump(const json_t *value, char **ret, struct mr_err *err)
     return *ret ? MR_OK : mr_fail_oom(err);
 }
 
+static const char *const kind_names[] = {
+    [MR_UNIT_VIDEO] = "video", [MR_UNIT_AUDIO] = "audio", [MR_UNIT_JOIN] = "join"};
+
+const char *mr_unit_kind_name(enum mr_unit_kind kind)
+{
+    return kind_names[kind];
+}
+
+enum mr_unit_kind mr_unit_kind_of(const char *name)
+{
+    return strcmp(name, kind_names[MR_UNIT_JOIN]) == 0    ? MR_UNIT_JOIN
+           : strcmp(name, kind_names[MR_UNIT_AUDIO]) == 0 ? MR_UNIT_AUDIO
+                                                          : MR_UNIT_VIDEO;
+}
+
 static enum mr_status plan_text(const struct mr_units_plan *plan, char **ret, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *rows = json_array();
     for (size_t i = 0; i < plan->count; i++) {
-        bool is_last = i + 1 == plan->count;
-        json_t *row = json_pack("{s:I,s:s,s:I,s:I,s:s,s:i}", "n", (json_int_t)i + 1, "kind", "video",
-                                "from_us", (json_int_t)plan->from_us[i], "to_us",
-                                is_last ? (json_int_t)INT64_MAX : (json_int_t)plan->from_us[i + 1], "state",
-                                "waiting", "waits_for", 0);
+        const struct mr_unit_plan *unit = &plan->units[i];
+        json_t *row = json_pack("{s:I,s:s,s:I,s:I,s:s,s:i}", "n", (json_int_t)i + 1, "kind",
+                                kind_names[unit->kind], "from_us", (json_int_t)unit->from_us, "to_us",
+                                (json_int_t)unit->to_us, "state", "waiting", "waits_for", 0);
         if (json_array_append_new(rows, row) != 0)
             return mr_fail_oom(err);
     }
@@ -200,7 +214,7 @@ enum mr_status mr_units_parts(struct mr_db *db, const struct mr_claim *claim, st
 {
     static const struct mr_statement look = {
         "units_parts",
-        "SELECT object, object_generation, object_size, report,"
+        "SELECT kind, object, object_generation, object_size, report,"
         " (extract(epoch FROM now() - min(made_at) OVER ()) * 1000)::bigint AS wall_ms FROM units"
         " WHERE task_id = $1::bigint AND plan = $2::bigint AND kind <> 'join' AND state = 'done' ORDER BY n",
         2};
@@ -216,7 +230,8 @@ enum mr_status mr_units_parts(struct mr_db *db, const struct mr_claim *claim, st
         return mr_fail_oom(err);
     for (int row = 0; row < count; row++) {
         struct mr_unit_part *part = &ret->parts[ret->count++];
-        *part = (struct mr_unit_part){.object = strdup(mr_rows_text(rows, row, "object")),
+        *part = (struct mr_unit_part){.kind = mr_unit_kind_of(mr_rows_text(rows, row, "kind")),
+                                      .object = strdup(mr_rows_text(rows, row, "object")),
                                       .object_generation = mr_rows_int64(rows, row, "object_generation"),
                                       .object_size = mr_rows_int64(rows, row, "object_size"),
                                       .report = json_loads(mr_rows_text(rows, row, "report"), 0, NULL)};

@@ -23,10 +23,14 @@ enum {
     MR_UNITS_HOLD_S = 21600, /* how long a plan may stand still before its task is claimed again */
 };
 
-/* The clip is cut at these times; each unit begins with one, and the last one ends with the clip. */
+/* The units but the join: those of video in the order of the clip, then those of audio. */
+struct mr_unit_plan {
+    enum mr_unit_kind kind;
+    int64_t from_us, to_us; /* of the clip; INT64_MAX: to its end */
+};
 struct mr_units_plan {
-    int64_t from_us[MR_UNITS_MAX]; /* rising; the first is 0 */
-    size_t count;                  /* at least 2 */
+    struct mr_unit_plan units[MR_UNITS_MAX];
+    size_t count; /* at least 2 */
 };
 
 /* Writes the plan of a claimed task, whose units are owed as messages. Safe to repeat. */
@@ -79,13 +83,14 @@ MR_MUST_CHECK enum mr_status mr_units_give_up(struct mr_db *db, const struct mr_
 
 /* An intermediate object that is to be joined. */
 struct mr_unit_part {
+    enum mr_unit_kind kind;
     char *object;
     int64_t object_generation;
     int64_t object_size;
     json_t *report;
 };
 struct mr_unit_parts {
-    struct mr_unit_part *parts; /* in the order of the clip */
+    struct mr_unit_part *parts; /* in the order of the plan */
     size_t count;
     double wall_seconds; /* since the plan was made */
 };
@@ -109,6 +114,10 @@ MR_MUST_CHECK enum mr_status mr_units_mark(struct mr_db *db, const struct mr_mes
 
 /* The message of a unit. traceparent may be "". */
 struct mr_message mr_unit_message(const struct mr_claim *claim, int64_t n, bool high);
+
+/* The name of a kind in the database, and the kind of a name. */
+const char *mr_unit_kind_name(enum mr_unit_kind kind);
+enum mr_unit_kind mr_unit_kind_of(const char *name);
 
 /* "00:41:30": where the unit begins. */
 void mr_unit_place(const struct mr_unit *unit, char out[16]);

@@ -53,18 +53,11 @@ enum mr_status mr_unit_look(struct mr_db *db, const struct mr_message *message,
     return MR_OK;
 }
 
-static enum mr_unit_kind kind_of(const char *name)
-{
-    return strcmp(name, "join") == 0    ? MR_UNIT_JOIN
-           : strcmp(name, "audio") == 0 ? MR_UNIT_AUDIO
-                                        : MR_UNIT_VIDEO;
-}
-
 static enum mr_status claim_of(const struct mr_rows *rows, struct mr_claim *ret, struct mr_err *err)
 {
     MR_TRY(mr_claim_of(rows, ret, err));
     ret->unit = (struct mr_unit){.n = mr_rows_int64(rows, 0, "unit_n"),
-                                 .kind = kind_of(mr_rows_text(rows, 0, "unit_kind")),
+                                 .kind = mr_unit_kind_of(mr_rows_text(rows, 0, "unit_kind")),
                                  .fence = mr_rows_int64(rows, 0, "unit_fence"),
                                  .from_us = mr_rows_int64(rows, 0, "from_us"),
                                  .to_us = mr_rows_int64(rows, 0, "to_us"),

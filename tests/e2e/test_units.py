@@ -1,6 +1,8 @@
 """Long conversions are cut into units, which run on several workers. UNIT_SECONDS is small here, so that a short clip is long."""
 
+import array
 import json
+import math
 import re
 import signal
 import subprocess
@@ -13,6 +15,7 @@ from harness.media import ffmpeg
 from harness.stack import Stack
 from harness.waiting import wait_for
 
+RATE, LECTURE = 44100, 180  # Hz; seconds of audio, of which UNIT_SECONDS=1 makes three slices or more
 SIZE, SECONDS = "320x240", 24  # of which UNIT_SECONDS=1 makes three units of VP9, or more of x264
 
 
@@ -121,6 +124,45 @@ def test_units_give_what_one_run_gives(cut_user, same_user, new_format, source, 
     assert {key: receipt[key] for key in same} == {key: whole_task["receipt"][key] for key in same}
 
 
+def samples(path):
+    """The decoded samples of both channels together."""
+    done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-i", str(path), "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"],
+                          capture_output=True, check=True)
+    return array.array("h", done.stdout)
+
+
+def errors(decoded, source, around, seconds):
+    """How far decoded samples are from the source, as the root mean square of each 20 ms, so many seconds around a time."""
+    step, first = RATE // 50, int((around - seconds) * RATE)
+    return [math.sqrt(sum((decoded[i] - source[i]) ** 2 for i in range(at, at + step)) / step)
+            for at in range(first, first + int(2 * seconds * RATE), step)]
+
+
+@pytest.fixture(scope="module")
+def lecture(media):
+    """Tones that change, pauses and noise: an encoder has something to remember at most times."""
+    return media.once("units-lecture.flac", lambda path: ffmpeg(
+        "-f", "lavfi", "-i", "aevalsrc='0.3*sin(2*PI*t*(200+40*floor(mod(t,9.47))))*gt(mod(t,4.1),0.6)+0.08*random(0)*lt(mod(t,5.1),2)"
+        f"|0.2*sin(2*PI*t*330)':d={LECTURE}:s={RATE}", path))
+
+
+@pytest.mark.parametrize("new_format", ["mp3", "m4a", "opus"])
+def test_slices_of_audio_give_what_one_run_gives(cut_user, same_user, lecture, new_format, tmp_path):
+    """As long as the whole, and at a seam no further from the source than one run is near it."""
+    (cut_task, cut), (whole_task, whole) = both(cut_user, same_user, lecture, new_format, tmp_path)
+    receipt = cut_task["receipt"]
+    assert receipt.get("units", 0) > 3 and "units" not in whole_task["receipt"], receipt.get("uncut")
+    same = ("kept", "changed", "dropped", "warnings", "loudness", "input", "copied")
+    assert {key: receipt[key] for key in same} == {key: whole_task["receipt"][key] for key in same}
+    assert stream_facts(cut)[1] == stream_facts(whole)[1]
+    assert cut.stat().st_size == pytest.approx(whole.stat().st_size, rel=0.01)
+    one, other, source = samples(cut), samples(whole), samples(lecture)
+    assert len(one) == len(other)
+    slices = receipt["units"] - 1
+    for seam in (LECTURE * i / slices for i in range(1, slices)):
+        assert max(errors(one, source, seam, 0.06)) < 1.25 * max(errors(other, source, seam, 0.5)) + 8, seam
+
+
 def units_of(stack, task):
     return stack.sql(f"SELECT n, kind, state FROM units WHERE task_id = {task['id']} ORDER BY n")
 
@@ -174,6 +216,7 @@ def test_workers_share_a_task_and_one_dies(cutting, cut_user, film, tmp_path):
 def test_cancel_stops_all_units(cutting, cut_user, film):
     task = upload(cut_user, film, "mp4", crf=24, preset="slow")
     wait_for(lambda: any("running" in str(row) for row in units_of(cutting, task)), "a unit that runs", 30)
+    assert {kind for _, kind, _ in units_of(cutting, task)} == {"video", "audio", "join"}
     assert cut_user.post(f"/api/tasks/{task['id']}/cancel").status_code == 200
     wait_for(lambda: not [1 for worker in cutting.workers for pid in worker.descendants()[1:]], "the end of the units", 2)
     nothing_is_left(cutting, task)
@@ -187,7 +230,7 @@ def test_a_unit_that_fails_ends_the_task(cutting, cut_user, media):
     nothing_is_left(cutting, task)
 
 
-def test_what_cannot_be_cut_runs_as_one_job(cutting, cut_user, film, tmp_path):
+def test_what_cannot_be_cut_runs_as_one_job(cutting, cut_user, film, lecture, tmp_path):
     data = bytearray(film.read_bytes())
     middle = len(data) // 2
     data[middle:middle + 3000] = bytes(3000)
@@ -199,3 +242,5 @@ def test_what_cannot_be_cut_runs_as_one_job(cutting, cut_user, film, tmp_path):
     nothing_is_left(cutting, task)
     task = cut_user.finish(upload(cut_user, film, "mp4", bitrate=400_000, preset="fast"), 60)
     assert task["receipt"]["uncut"] == "a bit rate is kept over the whole"
+    task = cut_user.finish(upload(cut_user, lecture, "ogg"), 60)
+    assert task["receipt"]["uncut"] == "packets of Vorbis from several encoders do not fit together"

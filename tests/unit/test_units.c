@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-enum { PARTS = 3, JOIN = PARTS + 1 };
+enum { PARTS = 4, JOIN = PARTS + 1 };
 
 static const struct mr_lease_terms terms = {
     .seconds = 60, .max_attempts = 3, .max_interruptions = 4, .max_stops = 5, .give_up_seconds = 86400};
@@ -21,7 +21,11 @@ static void cut_task(struct mr_claim *ret)
 {
     const struct mr_task_draft draft = task_draft(test_owner);
     MR_AUTO_JSON json_t *view = task_insert(&draft);
-    const struct mr_units_plan plan = {.from_us = {0, 10000000, 2490000000}, .count = PARTS};
+    const struct mr_units_plan plan = {.units = {{MR_UNIT_VIDEO, 0, 10000000},
+                                                 {MR_UNIT_VIDEO, 10000000, 2490000000},
+                                                 {MR_UNIT_VIDEO, 2490000000, INT64_MAX},
+                                                 {MR_UNIT_AUDIO, 0, INT64_MAX}},
+                                       .count = PARTS};
     struct mr_err err = {0};
     bool ours = false;
     assert_int_equal(task_claim(json_integer_value(json_object_get(view, "id")), 1, ret), MR_CLAIM_OURS);
@@ -123,11 +127,11 @@ static void units_are_made_joined_and_dropped(void **state)
     struct mr_claim none = {0};
     struct mr_err err = {0};
     cut_task(&task);
-    assert_units(&task, "waiting waiting waiting blocked");
+    assert_units(&task, "waiting waiting waiting waiting blocked");
     assert_int_equal(task_claim(task.task_id, 1, &none), MR_CLAIM_ELSEWHERE);
     assert_int_equal(claim(&task, JOIN, &none), MR_CLAIM_STALE);
     finish_all(&task, "units/joined");
-    assert_units(&task, "done done done waiting");
+    assert_units(&task, "done done done done waiting");
     assert_int_equal(claim(&task, 1, &none), MR_CLAIM_STALE);
     assert_int_equal(claim(&task, JOIN, &join), MR_CLAIM_OURS);
     assert_int_equal(join.unit.kind, MR_UNIT_JOIN);
@@ -135,6 +139,8 @@ static void units_are_made_joined_and_dropped(void **state)
     assert_int_equal(mr_units_parts(test_db, &join, &parts, &err), MR_OK);
     assert_int_equal(parts.count, PARTS);
     assert_string_equal(parts.parts[1].object, "units/joined-2");
+    assert_int_equal(parts.parts[2].kind, MR_UNIT_VIDEO);
+    assert_int_equal(parts.parts[3].kind, MR_UNIT_AUDIO);
     assert_int_equal(json_integer_value(json_object_get(parts.parts[2].report, "frames")), 7);
     assert_orphaned("units/joined-1", "0");
     assert_true(task_commit(&join, "results/joined"));
@@ -162,7 +168,7 @@ static void a_unit_is_one_workers(void **state)
     assert_int_equal(claim(&task, 2, &none), MR_CLAIM_ELSEWHERE);
     assert_true(heartbeat(&late, 400));
     MR_AUTO_JSON json_t *view = task_view_of(task.task_id);
-    assert_true(json_real_value(json_object_get(view, "progress")) == 10.0); /* of four units */
+    assert_true(json_real_value(json_object_get(view, "progress")) == 8.0); /* of five units */
     expire(&task, 2);
     assert_int_equal(claim(&task, 2, &next), MR_CLAIM_OURS);
     assert_false(heartbeat(&late, 500));
@@ -170,7 +176,7 @@ static void a_unit_is_one_workers(void **state)
     assert_false(release(&late, MR_RELEASE_UNCOUNTED));
     assert_true(finish(&next, "units/next", &join));
     assert_true(finish(&next, "units/next", &join)); /* repeated */
-    assert_units(&task, "waiting done waiting blocked");
+    assert_units(&task, "waiting done waiting waiting blocked");
 }
 
 static void a_unit_has_limits(void **state)
@@ -357,7 +363,7 @@ static void any_order_of_steps_ends_right(void **state)
                 n = (random >> 20) % JOIN + 1;
                 enum mr_claim_outcome outcome = claim(&task, n, unit);
                 assert_true(outcome != MR_CLAIM_OURS || !made[n]);
-                assert_true(n != JOIN || outcome != MR_CLAIM_OURS || made[1] + made[2] + made[3] == PARTS);
+                assert_true(n != JOIN || outcome != MR_CLAIM_OURS || made[1] + made[2] + made[3] + made[4] == PARTS);
                 continue;
             }
             if (act == 0) {
@@ -406,7 +412,7 @@ static void a_clip_is_cut_at_key_frames(void **state)
         {{-5, 50}, 100, 1, 2, 0, {0}},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        struct mr_cuts cuts = {0};
+        struct mr_cuts_of_track cuts = {0};
         mr_cuts_choose(table[i].keys, table[i].key_count, table[i].total, table[i].parts, &cuts);
         assert_int_equal(cuts.count, table[i].count);
         for (size_t k = 0; k < cuts.count; k++)

@@ -5,17 +5,32 @@
 #include "worker/media_job.h"
 #include "worker/publish_units.h"
 
+/* Appends the units of a track; false if they are in no order. */
+static bool read_track(const json_t *cuts, enum mr_unit_kind kind, struct mr_units_plan *plan)
+{
+    size_t count = json_array_size(cuts);
+    int64_t before = -1;
+    for (size_t i = 0; i < count; i++) {
+        int64_t from_us = json_integer_value(json_array_get(cuts, i));
+        if (plan->count == MR_UNITS_MAX || from_us <= before || (i == 0 && from_us != 0))
+            return false;
+        plan->units[plan->count++] =
+            (struct mr_unit_plan){.kind = kind, .from_us = from_us, .to_us = INT64_MAX};
+        if (i > 0)
+            plan->units[plan->count - 2].to_us = from_us;
+        before = from_us;
+    }
+    return true;
+}
+
 /* The converter found more work than one unit should have, and has written nothing. */
 static enum mr_status read_cuts(const json_t *cuts, struct mr_units_plan *ret, struct mr_err *err)
 {
-    ret->count = json_array_size(cuts);
-    bool is_right = ret->count >= 2 && ret->count <= MR_UNITS_MAX;
-    for (size_t i = 0; is_right && i < ret->count; i++) {
-        ret->from_us[i] = json_integer_value(json_array_get(cuts, i));
-        is_right = i == 0 ? ret->from_us[0] == 0 : ret->from_us[i] > ret->from_us[i - 1];
-    }
-    return is_right ? MR_OK
-                    : mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter cut the task in no order");
+    ret->count = 0;
+    return read_track(json_object_get(cuts, "video"), MR_UNIT_VIDEO, ret) &&
+                   read_track(json_object_get(cuts, "audio"), MR_UNIT_AUDIO, ret) && ret->count >= 2
+               ? MR_OK
+               : mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter cut the task in no order");
 }
 
 /* Safe to repeat. A heartbeat between commit and answer still holds the lease. */
@@ -69,9 +84,8 @@ static enum mr_status make_outputs(struct mr_job *job, const struct mr_input *in
         return mr_fail_oom(err);
     MR_TRY(add_units(job, spec, err));
     MR_TRY(mr_media_job_run(job, input, spec, outputs, &receipt, err));
-    const json_t *cuts = json_object_get(receipt, "cuts");
-    if (cuts && json_object_get(spec, "unit_seconds"))
-        return cut_task(job, cuts, err);
+    if (json_object_get(receipt, "video") && json_object_get(spec, "unit_seconds"))
+        return cut_task(job, receipt, err);
     if (job->claim->whole_reason[0] &&
         json_object_set_new(receipt, "uncut", json_string(job->claim->whole_reason)) != 0)
         return mr_fail_oom(err);

@@ -1,5 +1,5 @@
-/* The kind `unit`: a part of a task that was cut (shared/data/units.h). Video is encoded into an intermediate object; the
- * join makes the task's output of them and commits it. */
+/* The kind `unit`: a part of a task that was cut (shared/data/units.h). Video and audio are encoded into intermediate objects;
+ * the join makes the task's output of them and commits it. */
 #include "shared/base/clock.h"
 #include "shared/data/object_names.h"
 #include "shared/media/formats.h"
@@ -60,15 +60,15 @@ static enum mr_status make_packets(struct mr_job *job, struct mr_output_set *out
     MR_AUTO_JSON json_t *spec = NULL;
     MR_TRY(input_of(job->claim, &input, err));
     MR_TRY(spec_of(job->claim, &spec, err));
-    json_t *range =
-        json_pack("{s:I,s:I}", "from_us", (json_int_t)unit->from_us, "to_us", (json_int_t)unit->to_us);
+    json_t *range = json_pack("{s:I,s:I,s:b}", "from_us", (json_int_t)unit->from_us, "to_us",
+                              (json_int_t)unit->to_us, "is_audio", unit->kind == MR_UNIT_AUDIO);
     if (json_object_set_new(spec, "unit", range) != 0)
         return mr_fail_oom(err);
     MR_TRY(mr_media_job_run(job, &input, spec, outputs, ret_report, err));
     return mr_output_set_finish(outputs, err);
 }
 
-static enum mr_status run_video(struct mr_job *job, bool *ret_done, struct mr_err *err)
+static enum mr_status run_part(struct mr_job *job, bool *ret_done, struct mr_err *err)
 {
     char object[MR_OBJECT_NAME_SIZE];
     mr_object_name_unit(job->claim, object);
@@ -92,20 +92,31 @@ static enum mr_status run_video(struct mr_job *job, bool *ret_done, struct mr_er
     return status;
 }
 
-/* The sizes and counts of packets of what is joined, for the child. */
-static enum mr_status add_parts(json_t *spec, const struct mr_unit_parts *parts, struct mr_err *err)
+/* The sizes and counts of packets of what is joined of a track, for the child. */
+static enum mr_status add_parts_of(json_t *spec, const char *name, enum mr_unit_kind kind,
+                                   const struct mr_unit_parts *parts, struct mr_err *err)
 {
-    json_t *list = json_array();
-    if (!list || json_object_set_new(spec, "parts", list) != 0)
-        return mr_fail_oom(err);
+    MR_AUTO_JSON json_t *list = json_array();
     for (size_t i = 0; i < parts->count; i++) {
-        json_t *part = json_pack("[I,I,I]", (json_int_t)parts->parts[i].object_size,
-                                 json_integer_value(json_object_get(parts->parts[i].report, "frames")),
-                                 json_integer_value(json_object_get(parts->parts[i].report, "last_pts")));
-        if (json_array_append_new(list, part) != 0)
+        const struct mr_unit_part *part = &parts->parts[i];
+        if (part->kind != kind)
+            continue;
+        json_t *facts = json_pack("[I,I,I,I]", (json_int_t)part->object_size,
+                                  json_integer_value(json_object_get(part->report, "frames")),
+                                  json_integer_value(json_object_get(part->report, "last_pts")),
+                                  json_integer_value(json_object_get(part->report, "samples")));
+        if (json_array_append_new(list, facts) != 0)
             return mr_fail_oom(err);
     }
-    return MR_OK;
+    if (json_array_size(list) == 0)
+        return MR_OK;
+    return json_object_set(spec, name, list) == 0 ? MR_OK : mr_fail_oom(err);
+}
+
+static enum mr_status add_parts(json_t *spec, const struct mr_unit_parts *parts, struct mr_err *err)
+{
+    MR_TRY(add_parts_of(spec, "video_parts", MR_UNIT_VIDEO, parts, err));
+    return add_parts_of(spec, "audio_parts", MR_UNIT_AUDIO, parts, err);
 }
 
 /* What the work has cost in all, and how long it took since it was planned. */
@@ -193,7 +204,7 @@ static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
     if (cause->code == MR_CODE_UNIT_IMPOSSIBLE && !mr_heartbeat_lost(job->heartbeat))
         return give_up(job, cause);
     mr_unit_place(&job->claim->unit, place);
-    if (job->claim->unit.kind != MR_UNIT_JOIN && mr_code_is_verdict(cause->code))
+    if (job->claim->unit.kind == MR_UNIT_VIDEO && mr_code_is_verdict(cause->code))
         (void)!mr_fail_code(&placed, cause->code, "at %s: %s", place, cause->message);
     return mr_job_settle(job, &placed);
 }
@@ -207,7 +218,7 @@ static enum mr_job_end run_with_heartbeat(struct mr_job *job, struct mr_err *ret
     job->heartbeat = heartbeat;
     bool done = false;
     enum mr_status status =
-        (job->claim->unit.kind == MR_UNIT_JOIN ? run_join : run_video)(job, &done, ret_cause);
+        (job->claim->unit.kind == MR_UNIT_JOIN ? run_join : run_part)(job, &done, ret_cause);
     enum mr_job_end end = status != MR_OK ? settle(job, ret_cause) : done ? MR_JOB_COMMITTED : MR_JOB_LOST;
     job->heartbeat = NULL;
     return end;

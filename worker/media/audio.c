@@ -93,6 +93,8 @@ bool mr_audio_is_measured(const struct mr_audio *audio)
 static enum mr_status measure(struct mr_audio *audio, const AVFrame *frame, int64_t at, struct mr_err *err)
 {
     int64_t length_us = audio->track.parts->timeline->length_us;
+    if (audio->track.parts->unit) /* the join measures */
+        return MR_OK;
     int64_t length = length_us == INT64_MAX ? INT64_MAX : av_rescale(length_us, frame->sample_rate, 1000000);
     if (at >= 0 && at + frame->nb_samples <= length)
         return mr_meter_listen(&audio->in, frame, err);
@@ -452,7 +454,7 @@ enum mr_status mr_audio_init(struct mr_audio *audio, struct mr_parts *parts, siz
     audio->is_mp3_file = strcmp(input->format->iformat->name, "mp3") == 0;
     if (mr_demuxer_is_raw(input) && av_get_exact_bits_per_sample(from->stream->codecpar->codec_id) >= 8)
         audio->block = from->stream->codecpar->block_align;
-    audio->copies = !(parts->encode_audio & UINT32_C(1) << index) &&
+    audio->copies = !parts->unit && !(parts->encode_audio & UINT32_C(1) << index) &&
                     !mr_options_change(parts->options, MR_OF_AUDIO, input->video != NULL) &&
                     mr_copy_is_possible(input, from->stream, parts->spec);
     if (audio->copies && !mr_parts_decodes_copies(parts))

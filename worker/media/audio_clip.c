@@ -86,6 +86,7 @@ enum mr_status mr_audio_clip_advance(struct mr_audio_clip *clip, struct mr_err *
     for (;;) {
         int64_t end = part_end(clip);
         MR_TRY(move(clip, FFMIN3(clip->next, end, limit) - clip->head, err));
+        clip->is_done |= mr_audio_part_is_over(&clip->part);
         if (clip->head < end || !mr_sync_audio_may_leave(clip->sync, clip->part.number, clip->next > end))
             return MR_OK;
         MR_TRY(mr_audio_part_next(&clip->part, err));
@@ -163,7 +164,7 @@ enum mr_status mr_audio_clip_append(struct mr_audio_clip *clip, int64_t at, AVFr
     if (frame->nb_samples == 0)
         return MR_OK;
     clip->has_audio = true;
-    if (clip->part.differs && !clip->part.monitor.decoder)
+    if (clip->part.differs && !clip->part.monitor.decoder && !clip->part.parts->unit)
         MR_TRY(mr_meter_listen(&clip->part.out, frame, err));
     return keep(clip, frame->extended_data, frame->nb_samples, err);
 }

@@ -32,24 +32,59 @@ int64_t mr_audio_part_samples(const struct mr_audio_part *part, int64_t us)
     return us == INT64_MAX ? us : av_rescale(us, part->encoder->sample_rate, 1000000);
 }
 
+bool mr_audio_part_is_over(const struct mr_audio_part *part)
+{
+    const struct mr_unit_range *unit = part->parts->unit;
+    return unit && unit->slice.is_over;
+}
+
+static enum mr_status write_packet(struct mr_audio_part *part, AVPacket *packet, struct mr_err *err)
+{
+    struct mr_muxer *output = NULL;
+    if (part->parts->unit)
+        return mr_audio_slice_take(&part->parts->unit->slice, packet, err);
+    MR_TRY(mr_parts_get(part->parts, part->number, &output, err));
+    if (part->monitor.decoder)
+        MR_TRY(mr_monitor_listen(&part->monitor, packet, &part->out, err));
+    return mr_muxer_write(output, part->slot, packet, err);
+}
+
+/* What units have encoded of the samples up to here. */
+static enum mr_status join(struct mr_audio_part *part, bool is_end, struct mr_err *err)
+{
+    struct mr_packets_reader *joined = part->parts->joined_audio;
+    for (;;) {
+        AVPacket *taken = NULL;
+        MR_TRY(mr_audio_joined_take(joined, is_end ? INT64_MAX : part->encoded - part->lead_in, &taken, err));
+        MR_AUTO_PACKET AVPacket *packet = taken;
+        if (!packet)
+            return is_end ? mr_audio_joined_end(joined, part->encoded, err) : MR_OK;
+        MR_TRY(write_packet(part, packet, err));
+    }
+}
+
+/* frame NULL: drain. */
+static enum mr_status run_encoder(struct mr_audio_part *part, const AVFrame *frame, struct mr_err *err)
+{
+    MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
+    int rc = packet ? avcodec_send_frame(part->encoder, frame) : AVERROR(ENOMEM);
+    while (rc >= 0 && (rc = avcodec_receive_packet(part->encoder, packet)) >= 0) {
+        MR_TRY(write_packet(part, packet, err));
+        av_packet_unref(packet);
+    }
+    return rc == AVERROR(EAGAIN) || rc == AVERROR_EOF
+               ? MR_OK
+               : mr_encoder_refuses(part->encoder, part->parts->options, rc, err);
+}
+
 /* frame NULL: drain. */
 static enum mr_status encode(struct mr_audio_part *part, AVFrame *frame, struct mr_err *err)
 {
-    struct mr_muxer *output = NULL;
-    MR_TRY(mr_parts_get(part->parts, part->number, &output, err));
     if (frame) {
         frame->pts = part->encoded - part->lead_in;
         part->encoded += frame->nb_samples;
     }
-    MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
-    int rc = packet ? avcodec_send_frame(part->encoder, frame) : AVERROR(ENOMEM);
-    while (rc >= 0 && (rc = avcodec_receive_packet(part->encoder, packet)) >= 0) {
-        if (part->monitor.decoder)
-            MR_TRY(mr_monitor_listen(&part->monitor, packet, &part->out, err));
-        MR_TRY(mr_muxer_write(output, part->slot, packet, err));
-    }
-    if (rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
-        return mr_encoder_refuses(part->encoder, part->parts->options, rc, err);
+    MR_TRY(part->parts->joined_audio ? join(part, !frame, err) : run_encoder(part, frame, err));
     if (!frame && part->monitor.decoder)
         return mr_monitor_listen(&part->monitor, NULL, &part->out, err);
     return MR_OK;
@@ -80,11 +115,27 @@ static enum mr_status encode_queue(struct mr_audio_part *part, bool is_last, str
     }
 }
 
+/* The encoder of a unit does not get what comes long before its slice. */
+static int pass(struct mr_audio_part *part)
+{
+    const struct mr_unit_range *unit = part->parts->unit;
+    if (!unit || part->passed >= unit->slice.begin)
+        return 0;
+    int passed = (int)FFMIN(unit->slice.begin - part->passed, av_audio_fifo_size(part->queue));
+    part->passed += passed;
+    part->encoded += passed;
+    return av_audio_fifo_drain(part->queue, passed);
+}
+
 enum mr_status mr_audio_part_write(struct mr_audio_part *part, uint8_t *const *data, int samples,
                                    struct mr_err *err)
 {
     MR_TRY(mr_work_samples(part->parts->work, samples, part->encoder->ch_layout.nb_channels, err));
+    if (mr_audio_part_is_over(part))
+        return MR_OK;
     int rc = av_audio_fifo_write(part->queue, (void **)(uintptr_t)data, samples);
+    if (rc >= 0)
+        rc = pass(part);
     if (rc < 0)
         return mr_av_fail(err, MR_CODE_INTERNAL, rc, "keep the audio");
     return encode_queue(part, false, err);
@@ -123,23 +174,38 @@ static enum mr_status make_queue(struct mr_audio_part *part, struct mr_err *err)
 /* A decoder costs up to a fifth of an encoder: only where the loudness of the result is promised. */
 static enum mr_status open_monitor(struct mr_audio_part *part, struct mr_err *err)
 {
-    if (part->parts->options->loudness >= 0 || !mr_monitor_is_needed(part->encoder))
+    if (part->parts->options->loudness >= 0 || part->parts->unit || !mr_monitor_is_needed(part->encoder))
         return MR_OK;
     part->differs = true;
     return mr_monitor_open(&part->monitor, part->encoder, err);
+}
+
+/* The encoder, and where its packets go. A unit has no container; its encoder does as if it had that of the whole. */
+static enum mr_status open_encoder(struct mr_audio_part *part, struct mr_err *err)
+{
+    struct mr_parts *parts = part->parts;
+    struct mr_muxer *output = NULL;
+    const AVOutputFormat *container = av_guess_format(parts->spec->muxer, NULL, NULL);
+    const struct mr_encoder_use use = {.global_header = container && container->flags & AVFMT_GLOBALHEADER,
+                                       .is_sliced = parts->unit ? mr_audio_slice_is_part(&parts->unit->slice)
+                                                                : parts->joined_audio &&
+                                                                      parts->joined_audio->part_count > 1};
+    MR_TRY(mr_encoder_open(parts->spec, parts->options, part->source, part->shape, use, &part->encoder, err));
+    if (parts->unit)
+        return mr_audio_slice_begin(&parts->unit->slice, parts->fds, part->encoder, err);
+    MR_TRY(mr_parts_get(parts, part->number, &output, err));
+    if (parts->joined_audio)
+        mr_packets_reader_init(parts->joined_audio, part->encoder);
+    return mr_muxer_open_encoded(output, part->slot, part->encoder, part->source, err);
 }
 
 /* The encoder of the present part, and what comes before the clip. */
 static enum mr_status open_part(struct mr_audio_part *part, struct mr_err *err)
 {
     struct mr_parts *parts = part->parts;
-    struct mr_muxer *output = NULL;
-    MR_TRY(mr_parts_get(parts, part->number, &output, err));
-    MR_TRY(mr_encoder_open(parts->spec, parts->options, part->source, part->shape,
-                           mr_muxer_has_global_header(output), &part->encoder, err));
+    MR_TRY(open_encoder(part, err));
     MR_TRY(make_queue(part, err));
     MR_TRY(open_monitor(part, err));
-    MR_TRY(mr_muxer_open_encoded(output, part->slot, part->encoder, part->source, err));
     part->encoded = part->lead_in = 0;
     if (parts->spec->needs_lead_in)
         MR_TRY(write_lead_in(part, err));
@@ -165,6 +231,8 @@ enum mr_status mr_audio_part_close(struct mr_audio_part *part, struct mr_err *er
     MR_TRY(encode(part, NULL, err));
     int64_t us = av_rescale(part->encoded - part->lead_in, 1000000, part->encoder->sample_rate);
     part->number++;
+    if (part->parts->unit)
+        return mr_packets_end(part->parts->unit->slice.writer, err);
     return mr_parts_leave(part->parts, part->slot, us, err);
 }
 

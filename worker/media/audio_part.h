@@ -18,7 +18,8 @@ struct mr_audio_part {
     AVCodecContext *encoder; /* NULL: nothing was opened yet; stays after the last part, for the receipt */
     AVAudioFifo *queue;      /* samples on their way to the encoder */
     int64_t number;          /* of the present part, from 0 */
-    int64_t encoded;         /* samples of this part that were given to the encoder, */
+    int64_t passed;          /* of a unit: samples before its slice */
+    int64_t encoded;         /* samples of this part that were given to the encoder, or would have been, */
     int64_t lead_in;         /* of which these are silence before the first */
 
     bool differs;              /* from what was decoded, by more than the format of samples */
@@ -41,6 +42,9 @@ MR_MUST_CHECK enum mr_status mr_audio_part_write(struct mr_audio_part *part, uin
 MR_MUST_CHECK enum mr_status mr_audio_part_close(struct mr_audio_part *part, struct mr_err *err);
 /* Ends it and opens the next. */
 MR_MUST_CHECK enum mr_status mr_audio_part_next(struct mr_audio_part *part, struct mr_err *err);
+
+/* True if a unit has made its slice. */
+bool mr_audio_part_is_over(const struct mr_audio_part *part);
 
 /* Samples that a time has at the encoder's rate; INT64_MAX stays as it is. Needs an open part. */
 int64_t mr_audio_part_samples(const struct mr_audio_part *part, int64_t us);

@@ -14,6 +14,13 @@
 
 enum { DAY = 86400 };
 
+/* What a join is told of units. */
+struct units_of_track {
+    struct mr_packets_part *parts; /* NULL: there are none; owned */
+    size_t count;
+    int64_t bytes; /* of all */
+};
+
 struct spec {
     bool is_probe;
     uint32_t encode_audio;                /* the tracks that cannot be copied: a bit for each */
@@ -27,9 +34,8 @@ struct spec {
     int threads;          /* that the video may have */
     int64_t unit_seconds; /* longer work is cut; 0: none is */
     bool is_unit;
-    struct mr_unit_range unit;     /* of a unit */
-    struct mr_packets_part *parts; /* of a join; NULL: it is none; owned */
-    size_t part_count;
+    struct mr_unit_range unit;                      /* of a unit */
+    struct units_of_track video_parts, audio_parts; /* of a join */
     struct mr_options options;
 };
 
@@ -43,20 +49,21 @@ static enum mr_status read_options(const json_t *json, struct spec *spec, struct
     return mr_fail_code(err, MR_CODE_INTERNAL, "%s", wrong.message);
 }
 
-static enum mr_status read_parts(const json_t *list, struct spec *spec, struct mr_err *err)
+static enum mr_status read_parts(const json_t *list, struct units_of_track *ret, struct mr_err *err)
 {
     size_t count = json_array_size(list);
     if (!list)
         return MR_OK;
-    spec->parts = count <= MR_CUTS_MAX ? av_calloc(count + 1, sizeof *spec->parts) : NULL;
-    for (size_t i = 0; spec->parts && i < count; i++) {
-        json_int_t size = 0, packets = 0, last = 0;
-        if (json_unpack(json_array_get(list, i), "[I, I, I]", &size, &packets, &last) < 0)
+    ret->parts = count <= MR_CUTS_MAX ? av_calloc(count + 1, sizeof *ret->parts) : NULL;
+    for (size_t i = 0; ret->parts && i < count; i++) {
+        json_int_t size = 0, packets = 0, last = 0, samples = 0;
+        if (json_unpack(json_array_get(list, i), "[I, I, I, I]", &size, &packets, &last, &samples) < 0)
             break;
-        spec->parts[spec->part_count++] =
-            (struct mr_packets_part){.size = size, .count = packets, .last_pts = last};
+        ret->parts[ret->count++] =
+            (struct mr_packets_part){.size = size, .count = packets, .last_pts = last, .samples = samples};
+        ret->bytes += size;
     }
-    return spec->parts && spec->part_count == count && count > 0
+    return ret->parts && ret->count == count && count > 0
                ? MR_OK
                : mr_fail_code(err, MR_CODE_INTERNAL, "the units of the job's spec are incomplete");
 }
@@ -66,9 +73,13 @@ static enum mr_status read_unit(const json_t *json, struct spec *spec, struct mr
     const json_t *unit = json_object_get(json, "unit");
     spec->is_unit = unit;
     spec->unit = (struct mr_unit_range){.from_us = json_integer_value(json_object_get(unit, "from_us")),
-                                        .to_us = json_integer_value(json_object_get(unit, "to_us"))};
+                                        .to_us = json_integer_value(json_object_get(unit, "to_us")),
+                                        .is_audio = json_is_true(json_object_get(unit, "is_audio"))};
+    spec->unit.slice = (struct mr_audio_slice){
+        .from_us = spec->unit.from_us, .to_us = spec->unit.to_us, .writer = &spec->unit.writer};
     spec->unit_seconds = json_integer_value(json_object_get(json, "unit_seconds"));
-    return read_parts(json_object_get(json, "parts"), spec, err);
+    MR_TRY(read_parts(json_object_get(json, "video_parts"), &spec->video_parts, err));
+    return read_parts(json_object_get(json, "audio_parts"), &spec->audio_parts, err);
 }
 
 static enum mr_status read_spec(const json_t *json, struct spec *ret, struct mr_err *err)
@@ -174,6 +185,16 @@ static enum mr_status find_gains(const struct spec *spec, const struct mr_sandbo
     return MR_OK;
 }
 
+/* NULL: no memory. */
+static json_t *list_cuts(const struct mr_cuts_of_track *cuts)
+{
+    MR_AUTO_JSON json_t *list = json_array();
+    for (size_t i = 0; i < cuts->count; i++)
+        if (json_array_append_new(list, json_integer(cuts->from_us[i])) < 0)
+            return NULL;
+    return MR_TAKE(list);
+}
+
 /* Whether the work is cut; then *ret_receipt says where. */
 static enum mr_status plan_cuts(const struct spec *spec, const struct mr_demuxer *input, struct mr_cuts *cuts,
                                 json_t **ret_receipt, struct mr_err *err)
@@ -183,17 +204,14 @@ static enum mr_status plan_cuts(const struct spec *spec, const struct mr_demuxer
                                       .name = spec->input_name,
                                       .unit_seconds = spec->unit_seconds,
                                       .threads = spec->threads};
-    *cuts = (struct mr_cuts){.count = 0};
-    if (spec->unit_seconds == 0 || spec->is_unit || spec->parts)
+    *cuts = (struct mr_cuts){.why = ""};
+    if (spec->unit_seconds == 0 || spec->is_unit || spec->video_parts.parts || spec->audio_parts.parts)
         return MR_OK;
     MR_TRY(mr_cuts_plan(input, &wish, cuts, err));
-    if (cuts->count == 0)
+    if (!mr_cuts_are_made(cuts))
         return MR_OK;
-    MR_AUTO_JSON json_t *list = json_array();
-    for (size_t i = 0; i < cuts->count; i++)
-        if (json_array_append_new(list, json_integer(cuts->from_us[i])) < 0)
-            return mr_fail_oom(err);
-    *ret_receipt = json_pack("{s:O}", "cuts", list);
+    *ret_receipt =
+        json_pack("{s:o, s:o}", "video", list_cuts(&cuts->video), "audio", list_cuts(&cuts->audio));
     return *ret_receipt ? MR_OK : mr_fail_oom(err);
 }
 
@@ -201,9 +219,18 @@ static enum mr_status make_unit(struct mr_pipeline *pipeline, json_t **ret_recei
 {
     MR_TRY(mr_pipeline_run_unit(pipeline, err));
     const struct mr_packets_writer *writer = &pipeline->unit->writer;
-    *ret_receipt = json_pack("{s:I, s:I, s:f}", "frames", (json_int_t)writer->count, "last_pts",
-                             (json_int_t)writer->last_pts, "cpu_seconds", mr_receipt_cpu_seconds());
+    *ret_receipt =
+        json_pack("{s:I, s:I, s:I, s:f}", "frames", (json_int_t)writer->count, "last_pts",
+                  (json_int_t)writer->last_pts, "samples", (json_int_t)pipeline->audios[0].clip.part.encoded,
+                  "cpu_seconds", mr_receipt_cpu_seconds());
     return *ret_receipt ? MR_OK : mr_fail_oom(err);
+}
+
+static struct mr_packets_reader reader_of(const struct units_of_track *units, int64_t base,
+                                          const struct mr_sandbox_fds *fds)
+{
+    return (struct mr_packets_reader){
+        .fds = fds, .parts = units->parts, .part_count = units->count, .base = base};
 }
 
 /* The tracks that turn out not to be copyable are added to spec->encode_audio. */
@@ -215,8 +242,9 @@ static enum mr_status convert(struct spec *spec, const struct mr_sandbox_fds *fd
     MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
     MR_AUTO_FRAME AVFrame *logo = NULL;
     struct mr_gain gains[MR_AUDIOS_MAX] = {0};
+    MR_AUTO(mr_packets_reader) struct mr_packets_reader video = reader_of(&spec->video_parts, 0, fds);
     MR_AUTO(mr_packets_reader)
-    struct mr_packets_reader joined = {.fds = fds, .parts = spec->parts, .part_count = spec->part_count};
+    struct mr_packets_reader audio = reader_of(&spec->audio_parts, spec->video_parts.bytes, fds);
     struct mr_cuts cuts;
     MR_AUTO(mr_pipeline)
     struct mr_pipeline pipeline = {.input = &input,
@@ -229,15 +257,16 @@ static enum mr_status convert(struct spec *spec, const struct mr_sandbox_fds *fd
                                    .encode_audio = spec->encode_audio,
                                    .threads = spec->threads,
                                    .unit = spec->is_unit ? &spec->unit : NULL,
-                                   .joined = spec->parts ? &joined : NULL,
+                                   .joined = video.parts ? &video : NULL,
+                                   .joined_audio = audio.parts ? &audio : NULL,
                                    .work = mr_work_of(spec->max_work, spec->input_size),
                                    .gains = gains};
     MR_TRY(mr_notes_init(&notes, err));
     MR_TRY(open_input(spec, &source, &input, fds, err));
     MR_TRY(plan_cuts(spec, &input, &cuts, ret_receipt, err));
-    if (cuts.count)
+    if (mr_cuts_are_made(&cuts))
         return MR_OK;
-    if (!spec->is_unit)
+    if (!spec->is_unit || spec->unit.is_audio)
         MR_TRY(find_gains(spec, fds, input.audio_count, gains, err));
     if (spec->options.intro_us || spec->options.outro_us)
         MR_TRY(mr_logo_read(fds, spec->logo_size, &logo, err));
@@ -317,7 +346,8 @@ int mr_media_run(const void *spec_text, size_t len, const struct mr_sandbox_fds 
     struct mr_err err;
     enum mr_status status = run_spec(json, &spec, fds, &receipt, &err);
     mr_packets_writer_free(&spec.unit.writer);
-    av_free(spec.parts);
+    av_free(spec.video_parts.parts);
+    av_free(spec.audio_parts.parts);
     bool is_sent = status == MR_OK                       ? mr_client_result(fds, receipt)
                    : err.code == MR_CODE_COPY_IMPOSSIBLE ? mr_client_copy_impossible(fds, spec.encode_audio)
                                                          : mr_client_failure(fds, &err);

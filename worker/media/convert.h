@@ -11,11 +11,12 @@
  *   input_name  its file name, a hint for the demuxer's choice; may be absent
  *   logo_size   bytes of the source MR_SOURCE_LOGO, a PNG; may be absent
  *   max_pixels, max_duration_seconds  the most that a video frame and a file may have; may be absent
- *   unit_seconds  work of a core above which nothing is made: the receipt is {"cuts"}, where to cut the clip, in
- *               microseconds; may be absent, as the next two (shared/data/units.h)
- *   unit        {from_us, to_us}: only this range of the video is encoded, into a unit's packets (packets.h); the receipt
- *               is {frames, last_pts, cpu_seconds}
- *   parts       [[bytes, packets, last_pts], …]: the video is that of these units, in the source MR_SOURCE_UNITS
+ *   unit_seconds  work of a core above which nothing is made: the receipt is {"video", "audio"}, where the units of each begin
+ *               on the clip, in microseconds; may be absent, as the next three (shared/data/units.h)
+ *   unit        {from_us, to_us, is_audio}: only this range of the video or the audio is encoded, into a unit's packets
+ *               (packets.h); the receipt is {frames, last_pts, samples, cpu_seconds}
+ *   video_parts, audio_parts  [[bytes, packets, last_pts, samples], …]: the video or the audio is that of these units, in the
+ *               source MR_SOURCE_UNITS, one behind the other, first those of video
  *   max_work    the most that the conversion may cost (work.h); may be absent
  *
  * The receipt (the result record):

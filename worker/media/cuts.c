@@ -1,5 +1,6 @@
 #include "worker/media/cuts.h"
 
+#include "worker/media/audio_unit.h"
 #include "worker/media/container.h"
 #include "worker/media/copy_rules.h"
 #include "worker/media/stills.h"
@@ -9,7 +10,10 @@
 #include <libavutil/common.h>
 #include <string.h>
 
-#define MEGA 1e6
+#define MEGA          1e6
+#define USUAL_SAMPLES (44100.0 * 2) /* a second of stereo, as mr_audio_cost has it */
+/* Each slice decodes what is before it once more: more of them would cost more than they spare. */
+enum { VIDEO_MAX = 450, SLICES_MAX = MR_CUTS_MAX - VIDEO_MAX };
 /* Megapixels that libx264 encodes a second at "veryfast" on one core of a shared machine (work.h has the weights). */
 #define MEGAPIXELS_PER_SECOND 60.0
 
@@ -84,12 +88,12 @@ static const char *wish_objection(const struct mr_cuts_wish *wish, const struct 
 }
 
 void mr_cuts_choose(const int64_t *key_us, size_t key_count, int64_t total_us, int64_t parts,
-                    struct mr_cuts *ret)
+                    struct mr_cuts_of_track *ret)
 {
-    int64_t step = total_us / FFMAX(FFMIN(parts, MR_CUTS_MAX), 1);
+    int64_t step = total_us / FFMAX(FFMIN(parts, VIDEO_MAX), 1);
     ret->from_us[0] = 0;
     ret->count = 1;
-    for (size_t i = 0; i < key_count && ret->count < MR_CUTS_MAX; i++) {
+    for (size_t i = 0; i < key_count && ret->count < VIDEO_MAX; i++) {
         /* A key frame a little early is as good as one that is late. */
         int64_t next = (int64_t)ret->count * step - step / 8;
         if (key_us[i] < next || total_us - key_us[i] < step / 2 ||
@@ -128,8 +132,8 @@ static void choose(const struct mr_demuxer *indexed, int64_t total_us, int64_t p
     size_t count = 0;
     int64_t *key_us = read_index(indexed, indexed->video, &count);
     if (key_us)
-        mr_cuts_choose(key_us, count, total_us, parts, ret);
-    if (ret->count == 0)
+        mr_cuts_choose(key_us, count, total_us, parts, &ret->video);
+    if (ret->video.count == 0)
         av_strlcpy(ret->why, key_us ? "it has too few key frames" : "its index is out of order",
                    sizeof ret->why);
     av_free(key_us);
@@ -154,10 +158,73 @@ static enum mr_status plan_from_index(const struct mr_demuxer *input, const stru
     return MR_OK;
 }
 
+/* The cost of the only audio, if units may encode it; NULL: there is none, or several, or it is copied, or costs little. */
+static const struct mr_audio_cost *audio_cost(const struct mr_demuxer *input, const struct mr_cuts_wish *wish)
+{
+    const struct mr_codec *codec = mr_media_audio_codec(wish->spec, wish->options);
+    if (input->audio_count != 1 || !codec ||
+        (!mr_options_change(wish->options, MR_OF_AUDIO, input->video != NULL) &&
+         mr_copy_is_possible(input, input->audio, wish->spec)))
+        return NULL;
+    return mr_audio_cost_of(mr_media_encoder(wish->spec, codec, false));
+}
+
+static double audio_seconds(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,
+                            const struct mr_audio_cost *cost)
+{
+    const AVCodecParameters *params = input->audio->codecpar;
+    const struct mr_options *options = wish->options;
+    double rate = options->sample_rate ? options->sample_rate : params->sample_rate;
+    double channels = options->channels ? options->channels : params->ch_layout.nb_channels;
+    return (double)FFMAX(input->estimated_us, 0) / MEGA * rate * channels / USUAL_SAMPLES / cost->speed;
+}
+
+/* Beside video that is cut, its audio is at least one unit. */
+static void plan_audio(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,
+                       const struct mr_audio_cost *cost, struct mr_cuts_of_track *ret)
+{
+    double parts = audio_seconds(input, wish, cost) / (double)wish->unit_seconds;
+    if (!cost->is_sliced || wish->options->loudness < 0)
+        parts = 0;
+    ret->count = (size_t)FFMIN(parts, SLICES_MAX - 1) + 1;
+    for (size_t i = 0; i < ret->count; i++)
+        ret->from_us[i] = av_rescale(input->estimated_us, (int64_t)i, (int64_t)ret->count);
+}
+
+/* Why long audio is not cut, or NULL. */
+static const char *audio_objection(const struct mr_cuts_wish *wish, const struct mr_audio_cost *cost)
+{
+    const struct mr_options *options = wish->options;
+    if (!cost->is_sliced)
+        return "packets of Vorbis from several encoders do not fit together";
+    if (options->loudness < 0)
+        return "its loudness is measured over the whole";
+    return options->trim_start_us || options->trim_us != INT64_MAX || options->split_us
+               ? "it is trimmed or split"
+               : NULL;
+}
+
+static void plan_audio_alone(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,
+                             struct mr_cuts *ret)
+{
+    const struct mr_audio_cost *cost = audio_cost(input, wish);
+    if (!cost || audio_seconds(input, wish, cost) <= (double)wish->unit_seconds)
+        return;
+    const char *objection = audio_objection(wish, cost);
+    if (objection)
+        av_strlcpy(ret->why, objection, sizeof ret->why);
+    else
+        plan_audio(input, wish, cost, &ret->audio);
+}
+
 enum mr_status mr_cuts_plan(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,
                             struct mr_cuts *ret, struct mr_err *err)
 {
-    *ret = (struct mr_cuts){.count = 0};
+    *ret = (struct mr_cuts){.why = ""};
+    if (!mr_media_has_video(wish->spec) && input->audio) {
+        plan_audio_alone(input, wish, ret);
+        return MR_OK;
+    }
     double seconds = mr_cuts_work_seconds(input, wish);
     if (seconds <= (double)wish->unit_seconds)
         return MR_OK;
@@ -169,5 +236,9 @@ enum mr_status mr_cuts_plan(const struct mr_demuxer *input, const struct mr_cuts
         return MR_OK;
     }
     double parts = seconds / (double)wish->unit_seconds + 1;
-    return plan_from_index(input, wish, (int64_t)FFMIN(parts, MR_CUTS_MAX), ret, err);
+    MR_TRY(plan_from_index(input, wish, (int64_t)FFMIN(parts, VIDEO_MAX), ret, err));
+    const struct mr_audio_cost *cost = ret->video.count ? audio_cost(input, wish) : NULL;
+    if (cost)
+        plan_audio(input, wish, cost, &ret->audio);
+    return MR_OK;
 }

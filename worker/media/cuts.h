@@ -1,7 +1,7 @@
 /*
- * Whether a conversion is so long that it is cut into units, and where (docs/decisions/0010-units.md). Where the cuts are
- * decides how much is decoded twice, never what comes out: each frame belongs to the unit whose range holds its time. Used
- * by one thread.
+ * Whether a conversion is so long that it is cut into units, and where (docs/decisions/0010-units.md). Where the cuts of video
+ * are decides how much is decoded twice, never what comes out: each frame belongs to the unit whose range holds its time. Audio
+ * beside video that is cut is a unit of its own, and so are slices of long audio. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_CUTS_H
 #define MR_WORKER_MEDIA_CUTS_H
@@ -10,10 +10,14 @@
 
 enum { MR_CUTS_MAX = 500, MR_CUTS_WHY_MAX = 100 };
 
+/* Where units begin, in microseconds of the clip; the first with 0. */
+struct mr_cuts_of_track {
+    int64_t from_us[MR_CUTS_MAX];
+    size_t count; /* 0: the track has none */
+};
 struct mr_cuts {
-    int64_t from_us[MR_CUTS_MAX]; /* of the clip; the first is 0 */
-    size_t count;                 /* 0: it is not cut */
-    char why[MR_CUTS_WHY_MAX];    /* why not, although it is long; "": it is short */
+    struct mr_cuts_of_track video, audio;
+    char why[MR_CUTS_WHY_MAX]; /* why it is not cut, although it is long; "": it is short */
 };
 
 /* What the conversion asks of the cuts. */
@@ -25,13 +29,19 @@ struct mr_cuts_wish {
     int threads;
 };
 
-/* The work of a core in seconds, roughly; 0: it cannot be told. */
+/* False: it runs as one job. */
+static inline bool mr_cuts_are_made(const struct mr_cuts *cuts)
+{
+    return cuts->video.count + cuts->audio.count > 0;
+}
+
+/* The work of a core in seconds, roughly, on the video; 0: it cannot be told. */
 double mr_cuts_work_seconds(const struct mr_demuxer *input, const struct mr_cuts_wish *wish);
 
 /* Chooses cuts among rising times of key frames, on the clip: parts of about total_us / parts, none shorter than half of
  * that. */
 void mr_cuts_choose(const int64_t *key_us, size_t key_count, int64_t total_us, int64_t parts,
-                    struct mr_cuts *ret);
+                    struct mr_cuts_of_track *ret);
 
 /* Reads nothing of `input` that its demuxer has not read: the index of a container that keeps it at the end is looked up in a
  * demuxer of its own. */

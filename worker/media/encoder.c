@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <libavutil/channel_layout.h>
+#include <libavutil/opt.h>
 #include <libavutil/samplefmt.h>
 #include <limits.h>
 #include <math.h>
@@ -174,7 +175,7 @@ static const AVCodec *find_codec(const struct mr_media_format *spec, const struc
 }
 
 enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct mr_options *options,
-                               const AVStream *source, const AVFrame *frame, bool global_header,
+                               const AVStream *source, const AVFrame *frame, struct mr_encoder_use use,
                                AVCodecContext **ret, struct mr_err *err)
 {
     const AVCodec *codec = find_codec(spec, options, source, err);
@@ -188,8 +189,10 @@ enum mr_status mr_encoder_open(const struct mr_media_format *spec, const struct 
         rc = encoder ? configure(encoder, spec, options, source, frame, rate_max) : AVERROR(ENOMEM);
         if (rc >= 0 && asked)
             encoder->bit_rate = nearby(options->bit_rate, i % ATTEMPTS);
-        if (rc >= 0 && global_header)
+        if (rc >= 0 && use.global_header)
             encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+        if (rc >= 0 && use.is_sliced) /* of MP3; the others have no such option */
+            (void)av_opt_set_int(encoder, "reservoir", 0, AV_OPT_SEARCH_CHILDREN);
         if (rc >= 0)
             rc = avcodec_open2(encoder, codec, NULL);
         if (rc >= 0)

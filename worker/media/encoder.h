@@ -9,12 +9,18 @@
 #include "worker/media/demuxer.h"
 #include "worker/media/formats.h"
 
-/* The caller owns *ret (avcodec_free_context). source is the stream of the input, frame the first decoded one;
- * global_header: the container keeps the codec's header apart from the packets. */
+/* What the packets go into. */
+struct mr_encoder_use {
+    bool global_header; /* a container that keeps the codec's header apart from the packets */
+    bool
+        is_sliced; /* several encoders make the stream one after the other: no packet has bytes of another's audio */
+};
+
+/* The caller owns *ret (avcodec_free_context). source is the stream of the input, frame the first decoded one. */
 MR_MUST_CHECK enum mr_status mr_encoder_open(const struct mr_media_format *spec,
                                              const struct mr_options *options, const AVStream *source,
-                                             const AVFrame *frame, bool global_header, AVCodecContext **ret,
-                                             struct mr_err *err);
+                                             const AVFrame *frame, struct mr_encoder_use use,
+                                             AVCodecContext **ret, struct mr_err *err);
 
 /* What an encoder's refusal of audio means: EINVAL is said of audio that does not fit into the bit rate. Codes:
  * bad_option if the bit rate was asked for, else invalid_media; internal for any other error. */

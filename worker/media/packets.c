@@ -7,7 +7,7 @@
 #include <libavutil/common.h>
 #include <string.h>
 
-enum { BUFFER = MR_FRAME_MAX, HEADER_MAX = 1 << 20, VERSION = 1 };
+enum { BUFFER = MR_FRAME_MAX, HEADER_MAX = 1 << 20, SKIP_SIZE = 10, VERSION = 2 };
 
 struct mr_packets_head {
     char magic[8];
@@ -17,14 +17,18 @@ struct mr_packets_head {
     int32_t width, height;
     int32_t sar_num, sar_den;
     int32_t range, space, primaries, transfer, chroma;
+    int32_t sample_rate, channels, frame_size, padding; /* of audio */
     int32_t header_size;
 };
 static const char magic[8] = "mrunit\r\n";
 
 struct mr_packets_packet {
-    int64_t pts, dts;
+    int64_t pts, dts, duration;
     int32_t size; /* -1: the end */
     int32_t flags;
+    uint8_t skip
+        [SKIP_SIZE]; /* of audio: what decoders are to leave out, as AV_PKT_DATA_SKIP_SAMPLES; zeros: nothing */
+    uint8_t unused[16 - SKIP_SIZE]; /* zeros */
 };
 
 static enum mr_status flush(struct mr_packets_writer *writer, struct mr_err *err)
@@ -66,6 +70,10 @@ static struct mr_packets_head head_of(const AVCodecContext *encoder)
                                    .primaries = (int32_t)encoder->color_primaries,
                                    .transfer = (int32_t)encoder->color_trc,
                                    .chroma = (int32_t)encoder->chroma_sample_location,
+                                   .sample_rate = encoder->sample_rate,
+                                   .channels = encoder->ch_layout.nb_channels,
+                                   .frame_size = encoder->frame_size,
+                                   .padding = encoder->initial_padding,
                                    .header_size = encoder->extradata_size};
     memcpy(head.magic, magic, sizeof magic);
     return head;
@@ -84,7 +92,15 @@ enum mr_status mr_packets_begin(struct mr_packets_writer *writer, const struct m
 
 enum mr_status mr_packets_write(struct mr_packets_writer *writer, const AVPacket *packet, struct mr_err *err)
 {
-    const struct mr_packets_packet head = {packet->pts, packet->dts, packet->size, packet->flags};
+    struct mr_packets_packet head = {.pts = packet->pts,
+                                     .dts = packet->dts,
+                                     .duration = packet->duration,
+                                     .size = packet->size,
+                                     .flags = packet->flags};
+    size_t size = 0;
+    const uint8_t *skip = av_packet_get_side_data(packet, AV_PKT_DATA_SKIP_SAMPLES, &size);
+    if (skip && size == SKIP_SIZE)
+        memcpy(head.skip, skip, SKIP_SIZE);
     writer->count++;
     writer->last_pts = FFMAX(writer->last_pts, packet->pts);
     MR_TRY(put(writer, &head, sizeof head, err));
@@ -199,6 +215,19 @@ static enum mr_status check_times(struct mr_packets_reader *reader, AVPacket *pa
     return MR_OK;
 }
 
+static int add_skip(AVPacket *packet, const uint8_t skip[SKIP_SIZE])
+{
+    static const uint8_t none[SKIP_SIZE];
+    uint8_t *data = NULL;
+    if (memcmp(skip, none, SKIP_SIZE) == 0)
+        return 0;
+    data = av_packet_new_side_data(packet, AV_PKT_DATA_SKIP_SAMPLES, SKIP_SIZE);
+    if (!data)
+        return AVERROR(ENOMEM);
+    memcpy(data, skip, SKIP_SIZE);
+    return 0;
+}
+
 static enum mr_status read_packet(struct mr_packets_reader *reader, const struct mr_packets_packet *head,
                                   struct mr_err *err)
 {
@@ -206,10 +235,13 @@ static enum mr_status read_packet(struct mr_packets_reader *reader, const struct
         return misfit(err, "a packet has no size");
     AVPacket *packet = reader->next = av_packet_alloc();
     int rc = packet ? av_new_packet(packet, head->size) : AVERROR(ENOMEM);
+    if (rc >= 0)
+        rc = add_skip(packet, head->skip);
     if (rc < 0)
         return mr_av_fail(err, MR_CODE_INTERNAL, rc, "read a unit");
     packet->pts = head->pts;
     packet->dts = head->dts;
+    packet->duration = head->duration;
     packet->flags = head->flags & AV_PKT_FLAG_KEY;
     reader->left--;
     MR_TRY(get(reader, packet->data, packet->size, err));

@@ -25,6 +25,7 @@ struct mr_packets_writer {
     int64_t count;
     int64_t last_pts; /* the latest; INT64_MIN: none */
 };
+/* The encoder is of video or of audio. */
 MR_MUST_CHECK enum mr_status mr_packets_begin(struct mr_packets_writer *writer,
                                               const struct mr_sandbox_fds *fds, const AVCodecContext *encoder,
                                               struct mr_err *err);
@@ -39,19 +40,20 @@ struct mr_packets_part {
     int64_t size; /* bytes */
     int64_t count;
     int64_t last_pts;
+    int64_t samples; /* of audio: where the encoder's input ended, counted from the beginning of the clip */
 };
 
 /* Reads those of several units, one behind the other in the source MR_SOURCE_UNITS. */
 struct mr_packets_reader {
-    const struct mr_sandbox_fds *fds; /* set by the caller, as the next two; not owned */
+    const struct mr_sandbox_fds *fds; /* set by the caller, as the next three; not owned */
     const struct mr_packets_part *parts;
     size_t part_count;
+    int64_t base; /* where the first part begins; then, where the next one does */
 
     const AVCodecContext *encoder; /* one with the same settings, whose header all parts must have */
     size_t part;                   /* the next to open */
     bool is_open;
     struct mr_source source; /* of the part before, if it is open */
-    int64_t base;            /* where the next part begins */
     int64_t left;            /* packets of the open part */
     int64_t floor;           /* the latest time stamp of the parts before */
     int64_t last_dts;

@@ -6,6 +6,7 @@
 #ifndef MR_WORKER_MEDIA_PARTS_H
 #define MR_WORKER_MEDIA_PARTS_H
 
+#include "worker/media/audio_unit.h"
 #include "worker/media/muxer.h"
 #include "worker/media/packets.h"
 #include "worker/media/timeline.h"
@@ -20,13 +21,15 @@ enum {
     MR_PARTS_DESCRIBED_BYTES = 32 << 10, /* of the receipt, for parts with their streams */
 };
 
-/* The range of the clip that a unit makes of the video, and where its packets go. */
+/* The range of the clip that a unit makes of the video or the audio, and where its packets go. */
 struct mr_unit_range {
     int64_t from_us, to_us; /* to_us INT64_MAX: to the end */
     struct mr_packets_writer writer;
-    bool has_begun;      /* the first frame of the range has come; what came before it is left out, */
-    int64_t lead_damage; /* and so is what was damaged in it */
-    const char *odd;     /* why one run over all would give something else; NULL: nothing is known */
+    bool is_audio;
+    struct mr_audio_slice slice; /* of audio; the next are of video */
+    bool has_begun;              /* the first frame of the range has come; what came before it is left out, */
+    int64_t lead_damage;         /* and so is what was damaged in it */
+    const char *odd;             /* why one run over all would give something else; NULL: nothing is known */
 };
 
 struct mr_parts {
@@ -40,9 +43,10 @@ struct mr_parts {
     uint32_t
         encode_audio; /* which tracks are never copied: a bit for each, from the lowest; MR_DECODE_COPIES */
     int threads;      /* that the filters and the encoder of video may have */
-    struct mr_unit_range *unit;       /* NULL: the whole is made; not owned, nor is the next */
+    struct mr_unit_range *unit;       /* NULL: the whole is made; not owned, nor are the next two */
     struct mr_packets_reader *joined; /* packets of the video that units have made; NULL: there are none */
-    bool expects[MR_SLOTS];           /* the tracks that each part waits for */
+    struct mr_packets_reader *joined_audio; /* the same of the audio */
+    bool expects[MR_SLOTS];                 /* the tracks that each part waits for */
 
     struct mr_muxer *open[MR_PARTS_OPEN]; /* parts first … first + count - 1; owned */
     int64_t first;

@@ -62,18 +62,20 @@ static enum mr_status init_tracks(struct mr_pipeline *pipeline, struct mr_err *e
     struct mr_parts *parts = &pipeline->parts;
     struct mr_track **tracks = pipeline->tracks;
     const struct mr_options *options = pipeline->options;
-    if (input->video)
+    const struct mr_unit_range *unit = pipeline->unit;
+    const bool has_video = input->video && !(unit && unit->is_audio), has_others = !unit;
+    const size_t audio_count = !unit || unit->is_audio ? input->audio_count : 0;
+    if (has_video)
         tracks[MR_SLOT_VIDEO] = &pipeline->video.track;
-    const bool has_others = !pipeline->unit;
-    for (size_t i = 0; has_others && i < input->audio_count; i++)
+    for (size_t i = 0; i < audio_count; i++)
         tracks[MR_SLOT_AUDIO + i] = &pipeline->audios[i].track;
     for (size_t i = 0; has_others && i < input->text_count; i++)
         tracks[MR_SLOT_SUBTITLE + i] = &pipeline->texts[i].track;
     for (size_t i = 0; i < MR_SLOTS; i++)
         parts->expects[i] = tracks[i];
-    if (input->video)
+    if (has_video)
         MR_TRY(mr_video_init(&pipeline->video, parts, pipeline->logo, &pipeline->stills, err));
-    for (size_t i = 0; has_others && i < input->audio_count; i++)
+    for (size_t i = 0; i < audio_count; i++)
         MR_TRY(mr_audio_init(&pipeline->audios[i], parts, i, &pipeline->sync, &pipeline->gains[i], err));
     for (size_t i = 0; has_others && options->waveform_points && i < input->audio_count; i++)
         if (input->audios[i].stream == input->audio)
@@ -98,6 +100,7 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
                                         .threads = pipeline->threads,
                                         .unit = pipeline->unit,
                                         .joined = pipeline->joined,
+                                        .joined_audio = pipeline->joined_audio,
                                         .work = &pipeline->work};
     pipeline->sync = (struct mr_sync){.parts = &pipeline->parts, .tracks = pipeline->tracks};
     pipeline->stills = mr_stills_for(options);
@@ -148,8 +151,10 @@ static void report_progress(struct mr_pipeline *pipeline)
     int64_t done = mr_pipeline_decoded_us(pipeline);
     int64_t all = FFMIN(input->estimated_us, pipeline->timeline.length_us);
     if (pipeline->unit) {
-        done = FFMAX(done - pipeline->unit->from_us, 0);
-        all = FFMIN(pipeline->unit->to_us, all) - pipeline->unit->from_us;
+        int64_t from_us =
+            pipeline->unit->is_audio ? 0 : pipeline->unit->from_us; /* where it begins to read */
+        done = FFMAX(done - from_us, 0);
+        all = FFMIN(pipeline->unit->to_us, all) - from_us;
     }
     if (all <= 0)
         done = avio_tell(input->format->pb), all = input->source->size;
@@ -265,15 +270,16 @@ static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
     return mr_waveform_write(&pipeline->waveform, &pipeline->parts, err);
 }
 
-/* To the key frame before the range, so that a decoder has what frames at its beginning refer to. */
+/* To the key frame before the range, so that a decoder has what frames at its beginning refer to. Audio is decoded from the
+ * beginning: no codec's decoder is surely in the same state otherwise. */
 static enum mr_status seek_to_unit(const struct mr_pipeline *pipeline, struct mr_err *err)
 {
     const struct mr_demuxer *input = pipeline->input;
-    const AVStream *video = input->video;
+    const AVStream *video = input->video, *wanted = pipeline->unit->is_audio ? input->audio : video;
     for (unsigned i = 0; i < input->format->nb_streams; i++)
-        if (input->format->streams[i] != video)
+        if (input->format->streams[i] != wanted)
             input->format->streams[i]->discard = AVDISCARD_ALL;
-    if (pipeline->unit->from_us <= 0)
+    if (pipeline->unit->from_us <= 0 || pipeline->unit->is_audio)
         return MR_OK;
     int64_t at_us = input->start_us + pipeline->unit->from_us - SEEK_BEFORE_US;
     int64_t at = av_rescale_q(at_us, AV_TIME_BASE_Q, video->time_base);
@@ -297,15 +303,23 @@ static const char *oddity_of(const struct mr_pipeline *pipeline)
     return video->clip.frames == 0 ? "a unit has no frames" : NULL;
 }
 
+/* Damage and holes in audio are the join's matter, which decodes the same. */
+static enum mr_status check_unit(const struct mr_pipeline *pipeline, struct mr_err *err)
+{
+    const char *oddity = pipeline->unit->is_audio ? NULL : oddity_of(pipeline);
+    if (pipeline->unit->is_audio && mr_track_is_empty(pipeline->tracks[MR_SLOT_AUDIO]))
+        oddity = "a unit has no audio";
+    return oddity ? mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "%s", oddity) : MR_OK;
+}
+
 enum mr_status mr_pipeline_run_unit(struct mr_pipeline *pipeline, struct mr_err *err)
 {
+    struct mr_track *track = pipeline->tracks[pipeline->unit->is_audio ? MR_SLOT_AUDIO : MR_SLOT_VIDEO];
     MR_TRY(seek_to_unit(pipeline, err));
     MR_TRY(read_packets(pipeline, err));
-    MR_TRY(mr_track_drain(pipeline->tracks[MR_SLOT_VIDEO], err));
-    const char *oddity = oddity_of(pipeline);
-    if (oddity)
-        return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "%s", oddity);
-    return mr_track_finish(pipeline->tracks[MR_SLOT_VIDEO], INT64_MAX, err);
+    MR_TRY(mr_track_drain(track, err));
+    MR_TRY(check_unit(pipeline, err));
+    return mr_track_finish(track, INT64_MAX, err);
 }
 
 enum mr_status mr_pipeline_run(struct mr_pipeline *pipeline, struct mr_err *err)

@@ -23,9 +23,11 @@ struct mr_pipeline {
     int64_t max_us;              /* a longer input is refused */
     uint32_t encode_audio;       /* which tracks are never copied (parts.h) */
     int threads;                 /* that the video may have */
-    struct mr_unit_range *unit; /* a unit is made, of the video alone (parts.h); not owned, nor is the next */
-    struct mr_packets_reader *joined; /* the video was encoded by units */
-    struct mr_work work;              /* what it costs, and may cost */
+    struct mr_unit_range
+        *unit; /* a unit is made, of one track alone (parts.h); not owned, nor are the next two */
+    struct mr_packets_reader *joined;       /* the video was encoded by units */
+    struct mr_packets_reader *joined_audio; /* the audio was */
+    struct mr_work work;                    /* what it costs, and may cost */
 
     struct mr_timeline timeline;
     struct mr_discontinuity clock; /* of the input */
@@ -51,7 +53,7 @@ MR_DEFINE_VALUE_CLEANUP(mr_pipeline, mr_pipeline_close)
  * too_many_parts, output_too_large, internal. */
 MR_MUST_CHECK enum mr_status mr_pipeline_run(struct mr_pipeline *pipeline, struct mr_err *err);
 
-/* Makes the unit's range of the video. Code unit_impossible, beside those of mr_pipeline_run: the frames are not surely
+/* Makes the unit's range of its track. Code unit_impossible, beside those of mr_pipeline_run: the frames are not surely
  * those of one run over all. */
 MR_MUST_CHECK enum mr_status mr_pipeline_run_unit(struct mr_pipeline *pipeline, struct mr_err *err);
 

@@ -89,7 +89,7 @@ static void crop(struct rehearsal *rehearsal, AVFrame *frame)
 static enum mr_status open_encoder(struct rehearsal *rehearsal, const AVFrame *frame, struct mr_err *err)
 {
     enum mr_status status = mr_encoder_open(rehearsal->spec, rehearsal->options, rehearsal->audio->stream,
-                                            frame, false, &rehearsal->encoder, err);
+                                            frame, (struct mr_encoder_use){0}, &rehearsal->encoder, err);
     if (status || !rehearsal->through_codec || !mr_monitor_is_needed(rehearsal->encoder))
         return status;
     return mr_monitor_open(&rehearsal->monitor, rehearsal->encoder, err);

@@ -1,0 +1,92 @@
+#include "worker/media/audio_unit.h"
+
+#include <libavutil/common.h>
+#include <string.h>
+
+enum {
+    LEAD_S = 15
+}; /* the rate control of AAC takes five seconds and more to settle; all else, some frames */
+
+/* Measured on one core of a shared machine, of noise. Vorbis moves its windows by what it has met so far: packets of two
+ * encoders do not fit together. What is not here is encoded faster than it is decoded, measured and moved. */
+static const struct mr_audio_cost costs[] = {
+    {"libmp3lame", 90, true}, {"aac", 55, true}, {"libopus", 90, true}, {"libvorbis", 80, false}};
+
+const struct mr_audio_cost *mr_audio_cost_of(const char *encoder)
+{
+    for (size_t i = 0; encoder && i < sizeof costs / sizeof *costs; i++)
+        if (strcmp(costs[i].encoder, encoder) == 0)
+            return &costs[i];
+    return NULL;
+}
+
+bool mr_audio_slice_is_part(const struct mr_audio_slice *slice)
+{
+    return slice->from_us > 0 || slice->to_us != INT64_MAX;
+}
+
+/* The frame that holds a time of the clip; slices that meet in a time meet in a frame. */
+static int64_t frame_at(const AVCodecContext *encoder, int64_t us)
+{
+    if (us == INT64_MAX)
+        return us;
+    int64_t sample = av_rescale(us, encoder->sample_rate, 1000000);
+    return sample - sample % encoder->frame_size;
+}
+
+enum mr_status mr_audio_slice_begin(struct mr_audio_slice *slice, const struct mr_sandbox_fds *fds,
+                                    const AVCodecContext *encoder, struct mr_err *err)
+{
+    slice->encoder = encoder;
+    slice->first = INT64_MIN;
+    slice->end = INT64_MAX;
+    if (mr_audio_slice_is_part(slice)) {
+        if (encoder->frame_size <= 0)
+            return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "frames of audio have no fixed size");
+        slice->end = frame_at(encoder, slice->to_us);
+        if (slice->from_us > 0) {
+            slice->first = frame_at(encoder, slice->from_us);
+            slice->begin = FFMAX(frame_at(encoder, slice->from_us - (int64_t)LEAD_S * 1000000), 0);
+        }
+    }
+    return mr_packets_begin(slice->writer, fds, encoder, err);
+}
+
+enum mr_status mr_audio_slice_take(struct mr_audio_slice *slice, const AVPacket *packet, struct mr_err *err)
+{
+    int64_t at = packet->pts + slice->encoder->initial_padding;
+    slice->is_over |= at >= slice->end;
+    return slice->is_over || at < slice->first ? MR_OK : mr_packets_write(slice->writer, packet, err);
+}
+
+/* Nothing is missing or there twice where two slices meet. */
+static enum mr_status check_seam(const struct mr_packets_reader *joined, const AVPacket *packet,
+                                 struct mr_err *err)
+{
+    bool is_first = joined->part > 1 && joined->left == joined->parts[joined->part - 1].count - 1;
+    return !is_first || packet->pts == joined->floor + joined->encoder->frame_size
+               ? MR_OK
+               : mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units of audio do not meet");
+}
+
+enum mr_status mr_audio_joined_take(struct mr_packets_reader *joined, int64_t encoded, AVPacket **ret,
+                                    struct mr_err *err)
+{
+    const AVPacket *next = NULL;
+    *ret = NULL;
+    MR_TRY(mr_packets_peek(joined, &next, err));
+    if (!next || (encoded != INT64_MAX && next->pts + next->duration > encoded))
+        return MR_OK;
+    MR_TRY(check_seam(joined, next, err));
+    *ret = mr_packets_take(joined);
+    return MR_OK;
+}
+
+enum mr_status mr_audio_joined_end(struct mr_packets_reader *joined, int64_t encoded, struct mr_err *err)
+{
+    int64_t samples = joined->parts[joined->part_count - 1].samples;
+    if (joined->taken == joined->count && samples == encoded)
+        return MR_OK;
+    return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units have %lld samples of audio, and the file %lld",
+                        (long long)samples, (long long)encoded);
+}
