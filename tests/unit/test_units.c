@@ -363,7 +363,8 @@ static void any_order_of_steps_ends_right(void **state)
                 n = (random >> 20) % JOIN + 1;
                 enum mr_claim_outcome outcome = claim(&task, n, unit);
                 assert_true(outcome != MR_CLAIM_OURS || !made[n]);
-                assert_true(n != JOIN || outcome != MR_CLAIM_OURS || made[1] + made[2] + made[3] + made[4] == PARTS);
+                assert_true(n != JOIN || outcome != MR_CLAIM_OURS ||
+                            made[1] + made[2] + made[3] + made[4] == PARTS);
                 continue;
             }
             if (act == 0) {
