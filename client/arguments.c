@@ -48,6 +48,8 @@ static const struct mr_cli_option_row rows[] = {
     {"preset", 0, "NAME", CONVERT, "A named set of options."},
     {"priority", 0, "WORD", CONVERT, "high or normal."},
     {"callback", 0, "URL", CONVERT, "Where the server reports the end of the task, too."},
+    {"reuse", 0, NULL, CONVERT,
+     "An earlier result of the same file with the same options may be the answer."},
     {"output", 'o', "PATH", FETCH,
      "The file or the folder of the result; - is standard output. Default: the name that the server gives, "
      "in the "
@@ -163,6 +165,7 @@ static enum mr_status take(struct mr_cli_arguments *ret, const struct mr_cli_opt
         {"output", &ret->output, NULL},
         {"name", &ret->name, NULL},
         {"status", &ret->status, NULL},
+        {"reuse", NULL, &ret->reuse},
         {"force", NULL, &ret->force},
         {"no-wait", NULL, &ret->no_wait},
         {"watch", NULL, &ret->watch},

@@ -47,7 +47,7 @@ struct mr_cli_arguments {
     const char *to, *preset, *priority, *callback, *output, *name, *status;
     json_t *options; /* an object; NULL: none given */
     int64_t max;     /* of a list */
-    bool watch, no_wait, force, json, quiet;
+    bool watch, no_wait, force, reuse, json, quiet;
 };
 void mr_cli_arguments_free(struct mr_cli_arguments *arguments);
 MR_DEFINE_VALUE_CLEANUP(mr_cli_arguments, mr_cli_arguments_free)

@@ -45,6 +45,8 @@ static enum mr_status make_body(const struct mr_cli_arguments *arguments, json_t
     MR_TRY(add_text(body, "preset", arguments->preset, err));
     MR_TRY(add_text(body, "priority", arguments->priority, err));
     MR_TRY(add_text(body, "callback_url", arguments->callback, err));
+    if (arguments->reuse && json_object_set_new(body, "reuse", json_true()) != 0)
+        return mr_fail_oom(err);
     if (arguments->options && json_object_set(body, "options", arguments->options) != 0)
         return mr_fail_oom(err);
     *ret = MR_TAKE(body);

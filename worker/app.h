@@ -14,6 +14,8 @@
 #include "worker/sandbox.h"
 #include "worker/slots.h"
 
+enum { MR_ENGINE_MAX = 128 };
+
 struct mr_worker {
     const struct mr_config *config;
     const struct mr_log *log;
@@ -24,6 +26,7 @@ struct mr_worker {
     struct mr_bulkhead *bulkhead; /* between the webhooks of different users */
     struct mr_sandbox *sandbox;
     struct mr_logo logo;
+    char engine[MR_ENGINE_MAX]; /* what makes the results (reuse.h) */
     struct mr_slots slots;
     struct mr_dispatcher *dispatcher; /* of the pushes */
     struct mr_worker_metrics *metrics;

@@ -33,6 +33,13 @@ void mr_job_drop_object(struct mr_job *job, const char *name)
         (void)!mr_orphans_forget(job->worker->db, name, NULL);
 }
 
+struct mr_made_from mr_job_made_from(const struct mr_job *job)
+{
+    return (struct mr_made_from){.is_known = job->input.is_known && job->claim->new_format[0],
+                                 .crc32c = job->input.crc32c,
+                                 .engine = job->worker->engine};
+}
+
 static enum mr_status run_kind(struct mr_job *job, bool *ret_committed, struct mr_err *err)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)

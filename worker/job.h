@@ -62,11 +62,12 @@ struct mr_job {
     const struct mr_log *log;
     struct mr_heartbeat *heartbeat;
     const struct mr_ticket *ticket;
-    int64_t started_us; /* CLOCK_MONOTONIC, of the claim */
-    int threads;        /* that a media job was given; 0: it is none, or has not begun */
-    bool lost;          /* the start of the work found the lease lost */
-    bool is_cut;        /* the task was cut into units: there is nothing to commit */
-    bool remote_failed; /* set by a kind that fails: a third-party server failed, and may recover */
+    int64_t started_us;       /* CLOCK_MONOTONIC, of the claim */
+    struct mr_checksum input; /* of the input's bytes, once they are verified or looked up */
+    int threads;              /* that a media job was given; 0: it is none, or has not begun */
+    bool lost;                /* the start of the work found the lease lost */
+    bool is_cut;              /* the task was cut into units: there is nothing to commit */
+    bool remote_failed;       /* set by a kind that fails: a third-party server failed, and may recover */
 };
 
 /* Logs and counts the end of a job that was claimed; infra/monitoring/metrics counts these lines and measures by them. What
@@ -102,6 +103,9 @@ MR_MUST_CHECK enum mr_status mr_job_note_object(const struct mr_job *job, const 
  * *ret_committed is false when the fence no longer held. */
 MR_MUST_CHECK enum mr_status mr_job_commit(struct mr_job *job, const struct mr_commit *commit,
                                            bool *ret_committed, struct mr_err *err);
+
+/* What the job's outputs are made from, for its commit. Not known for a kind without a format. */
+struct mr_made_from mr_job_made_from(const struct mr_job *job);
 
 /* Deletes an object of a job that lost its lease: no task refers to it. Failures are left to the sweep. */
 void mr_job_drop_object(struct mr_job *job, const char *name);

@@ -8,6 +8,7 @@
 #include "worker/media/convert.h"
 #include "worker/metrics.h"
 #include "worker/push.h"
+#include "worker/reuse.h"
 
 /* Request threads only look pushes up and hand them to the dispatcher, and answer pings. Liveness has its own. */
 enum {
@@ -70,6 +71,7 @@ static enum mr_status open_app(struct mr_worker *worker, struct mr_log *log, str
     mr_pool_metrics_watch(worker->db, mr_worker_metrics_http(worker->metrics));
     MR_TRY(mr_guard_new(config->fetch_allow_hosts, &worker->guard, err));
     MR_TRY(mr_logo_load(config->logo_file, &worker->logo, err));
+    mr_engine_name(&worker->logo, worker->engine);
     MR_TRY(mr_bulkhead_new((int)config->delivery_slots, WEBHOOK_WAIT_MS, &worker->bulkhead, err));
     MR_TRY(mr_ready_database(worker->db, err));
     /* The worker publishes deliveries only. */

@@ -133,6 +133,7 @@ static enum mr_status run_verified(struct media_job *media, const json_t *spec,
     mr_span_end(&span, status);
     if (status == MR_OK) {
         MR_TRY(verify_input(media, VERIFY_RESULT_MAX, err));
+        media->job->input = mr_read_ahead_whole(media->input);
         *ret_receipt = MR_TAKE(receipt);
         return MR_OK;
     }

@@ -124,6 +124,35 @@ enum mr_status mr_output_set_restart(struct mr_output_set *set, struct mr_err *e
     return MR_OK;
 }
 
+/* The output is listed before its object is made, so that a failure leaves nothing that mr_output_set_drop does not find. */
+enum mr_status mr_output_set_copy(struct mr_output_set *set, const struct mr_output *source,
+                                  struct mr_err *err)
+{
+    const char *dot = strrchr(source->object, '.');
+    char name[MR_OBJECT_NAME_SIZE];
+    mr_object_name_output(set->object, set->count, dot ? dot + 1 : source->format, name);
+    MR_AUTO(mr_output)
+    struct mr_output output = {.object = strdup(name),
+                               .format = strdup(source->format),
+                               .content_type = strdup(source->content_type)};
+    if (!output.object || !output.format || !output.content_type)
+        return mr_fail_oom(err);
+    MR_TRY(reserve_output(set, err));
+    struct mr_output *listed = &set->outputs[set->count++];
+    *listed = output;
+    output = (struct mr_output){0};
+    struct mr_object stored;
+    MR_TRY(mr_job_note_object(set->job, name, err));
+    MR_TRY(mr_storage_copy(set->job->worker->cloud.storage, source->object, source->object_generation, name,
+                           source->content_type, &stored, err));
+    listed->object_generation = stored.generation;
+    listed->size = stored.size;
+    if (stored.size != source->size)
+        return mr_fail(err, MR_UNAVAILABLE, "copied object has %lld of %lld bytes", (long long)stored.size,
+                       (long long)source->size);
+    return MR_OK;
+}
+
 static bool is_extra(const struct mr_output *output)
 {
     for (size_t i = 0; i < EXTRAS; i++)
@@ -161,9 +190,10 @@ static enum mr_status name_files(struct mr_output_set *set, struct mr_err *err)
 
 enum mr_status mr_output_set_finish(struct mr_output_set *set, struct mr_err *err)
 {
-    if (!set->writer)
+    if (!set->writer && set->count == 0)
         return set->format ? misplaced(err, "no output") : MR_OK;
-    MR_TRY(finish_one(set, err));
+    if (set->writer)
+        MR_TRY(finish_one(set, err));
     return name_files(set, err);
 }
 
@@ -178,8 +208,11 @@ enum mr_status mr_output_set_commit(const struct mr_output_set *set, struct mr_j
                                     const json_t *receipt, const json_t *result, bool *ret_committed,
                                     struct mr_err *err)
 {
-    const struct mr_commit commit = {
-        .outputs = set->outputs, .count = set->count, .receipt = receipt, .result = result};
+    const struct mr_commit commit = {.outputs = set->outputs,
+                                     .count = set->count,
+                                     .receipt = receipt,
+                                     .result = result,
+                                     .made = mr_job_made_from(job)};
     MR_TRY(mr_job_commit(job, &commit, ret_committed, err));
     if (!*ret_committed)
         mr_output_set_drop(set, job);

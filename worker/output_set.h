@@ -43,6 +43,11 @@ MR_MUST_CHECK enum mr_status mr_output_set_write(struct mr_output_set *set, uint
  * finished. */
 MR_MUST_CHECK enum mr_status mr_output_set_restart(struct mr_output_set *set, struct mr_err *err);
 
+/* Adds a copy of an output of another task (object, its generation, format, content type and size), made inside Cloud Storage. Not
+ * to be mixed with outputs that are written. MR_NOT_FOUND if its object is gone; after a failure the set can only be dropped. */
+MR_MUST_CHECK enum mr_status mr_output_set_copy(struct mr_output_set *set, const struct mr_output *source,
+                                                struct mr_err *err);
+
 /* Finishes the last output and names the files; several parts are numbered from 1. Code "sandbox_protocol"
  * without any output, where there is a format. */
 MR_MUST_CHECK enum mr_status mr_output_set_finish(struct mr_output_set *set, struct mr_err *err);
@@ -51,7 +56,7 @@ MR_MUST_CHECK enum mr_status mr_output_set_finish(struct mr_output_set *set, str
 MR_MUST_CHECK enum mr_status mr_output_set_check(const struct mr_output_set *set, const json_t *receipt,
                                                  struct mr_err *err);
 
-/* Commits the task with all outputs, a receipt (NULL: none) and a result (NULL: none). *ret_committed is false if the lease is lost;
+/* Commits the task, and what its outputs were made from, with all outputs, a receipt (NULL: none) and a result (NULL: none). *ret_committed is false if the lease is lost;
  * then the outputs are dropped. After a failure they are not: the commit may have succeeded, and the sweep decides which objects are
  * orphaned. */
 MR_MUST_CHECK enum mr_status mr_output_set_commit(const struct mr_output_set *set, struct mr_job *job,

@@ -251,6 +251,11 @@ enum mr_status mr_read_ahead_verify(struct mr_read_ahead *input, int64_t max_byt
     return mr_wrap(err, status, "verify the input");
 }
 
+struct mr_checksum mr_read_ahead_whole(const struct mr_read_ahead *input)
+{
+    return input->checksum.whole;
+}
+
 enum mr_status mr_read_ahead_new(struct mr_storage *storage, const char *object, int64_t generation,
                                  int64_t size, struct mr_read_ahead **ret, struct mr_err *err)
 {

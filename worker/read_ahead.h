@@ -30,6 +30,9 @@ MR_MUST_CHECK enum mr_status mr_read_ahead_verify(struct mr_read_ahead *input, i
                                                   bool (*canceled)(void *ctx), void *canceled_ctx,
                                                   struct mr_err *err);
 
+/* The checksum of the whole object, as far as Cloud Storage has said it: after mr_read_ahead_verify. */
+struct mr_checksum mr_read_ahead_whole(const struct mr_read_ahead *input);
+
 /* Reads up to len bytes at offset; *ret_len may be short, and is 0 only at or past the end. Failures of
  * storage are returned unchanged. The job's thread only. */
 MR_MUST_CHECK enum mr_status mr_read_ahead_read(struct mr_read_ahead *input, int64_t offset, void *data,

@@ -49,6 +49,11 @@ void mr_claim_free(struct mr_claim *claim)
     *claim = (struct mr_claim){0};
 }
 
+static bool is_true(const struct mr_rows *rows, const char *column)
+{
+    return strcmp(mr_rows_text(rows, 0, column), "t") == 0;
+}
+
 enum mr_status mr_claim_of(const struct mr_rows *rows, struct mr_claim *ret, struct mr_err *err)
 {
     MR_AUTO(mr_claim)
@@ -67,8 +72,8 @@ enum mr_status mr_claim_of(const struct mr_rows *rows, struct mr_claim *ret, str
         .options = strdup(mr_rows_text(rows, 0, "options")),
         .url = strdup(mr_rows_text(rows, 0, "url")),
         .whole_reason = strdup(mr_rows_text(rows, 0, "whole_reason")),
-        .has_deliveries = !mr_rows_is_null(rows, 0, "callback_url") ||
-                          strcmp(mr_rows_text(rows, 0, "notify_mail"), "t") == 0,
+        .has_deliveries = !mr_rows_is_null(rows, 0, "callback_url") || is_true(rows, "notify_mail"),
+        .reuse = is_true(rows, "reuse"),
     };
     snprintf(claim.file_id, sizeof claim.file_id, "%s", mr_rows_text(rows, 0, "file_id"));
     snprintf(claim.kind, sizeof claim.kind, "%s", mr_rows_text(rows, 0, "kind"));
@@ -108,11 +113,6 @@ static enum mr_status exhaust(struct mr_db *db, const char *const params[PARAMS]
     MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &statement, values, &rows, err));
     *ret_failed = mr_rows_affected(rows) > 0;
     return MR_OK;
-}
-
-static bool is_true(const struct mr_rows *rows, const char *column)
-{
-    return strcmp(mr_rows_text(rows, 0, column), "t") == 0;
 }
 
 /* Why a claim got no row. Fails a task that has reached a limit. *ret_decided is false if the task can be

@@ -2,6 +2,7 @@
 
 #include "shared/base/encoding.h"
 #include "shared/data/lease_sql.h"
+#include "shared/data/result_sql.h"
 
 /* Runs an UPDATE of the row of a held lease. *ret_ours is false when the lease is no longer held. */
 static enum mr_status affect(struct mr_db *db, const struct mr_statement *update, const char *const *params,
@@ -96,18 +97,22 @@ enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim, c
     static const struct mr_statement statement = {
         "lease_commit",
         "WITH done AS (UPDATE tasks SET status = 'processed', progress = 1000, processed_at = now(),"
-        " lease_expires_at = NULL, receipt = $5::jsonb, result = $6::jsonb WHERE" MR_LEASE_IS_HELD
-        " RETURNING id),"
-        " stored AS (INSERT INTO outputs (task_id, n, object, object_generation, file_name, format,"
-        " content_type, size)"
-        " SELECT done.id, n, object, object_generation, file_name, format, content_type, size"
-        " FROM done, jsonb_to_recordset($4::jsonb) AS r (n int, object text,"
-        " object_generation bigint, file_name text, format text, content_type text, size bigint)"
-        " RETURNING object),"
-        " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT object FROM stored)))"
-        " SELECT 1 FROM done UNION ALL SELECT 1 FROM tasks before WHERE before.id = $1::bigint"
-        " AND before.generation = $2::int AND before.fence = $3::bigint AND before.status = 'processed'",
-        6};
+        " lease_expires_at = NULL, receipt = $5::jsonb, result = $6::jsonb, input_crc32c = $7::bigint,"
+        " engine = $8::text, result_hash = CASE WHEN $7::bigint IS NOT NULL THEN" MR_RESULT_HASH(
+            "$7::bigint",
+            "$8") " END, result_generation = CASE WHEN $7::bigint IS NOT NULL THEN generation END "
+                  "WHERE" MR_LEASE_IS_HELD " RETURNING id),"
+                  " stored AS (INSERT INTO outputs (task_id, n, object, object_generation, file_name, format,"
+                  " content_type, size)"
+                  " SELECT done.id, n, object, object_generation, file_name, format, content_type, size"
+                  " FROM done, jsonb_to_recordset($4::jsonb) AS r (n int, object text,"
+                  " object_generation bigint, file_name text, format text, content_type text, size bigint)"
+                  " RETURNING object),"
+                  " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT object FROM stored)))"
+                  " SELECT 1 FROM done UNION ALL SELECT 1 FROM tasks before WHERE before.id = $1::bigint"
+                  " AND before.generation = $2::int AND before.fence = $3::bigint AND before.status = "
+                  "'processed'",
+        8};
     const struct mr_held held = mr_held_of(claim);
     MR_AUTO_STR char *outputs = NULL;
     MR_AUTO_STR char *receipt = NULL;
@@ -115,7 +120,17 @@ enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim, c
     MR_TRY(outputs_text(commit->outputs, commit->count, &outputs, err));
     MR_TRY(json_text(commit->receipt, &receipt, err));
     MR_TRY(json_text(commit->result, &result, err));
-    const char *const params[] = {held.task, held.generation, held.fence, outputs, receipt, result};
+    const struct mr_made_from *made = &commit->made;
+    char crc32c[MR_INT64_TEXT_MAX];
+    mr_int64_text(made->crc32c, crc32c);
+    const char *const params[] = {held.task,
+                                  held.generation,
+                                  held.fence,
+                                  outputs,
+                                  receipt,
+                                  result,
+                                  made->is_known ? crc32c : NULL,
+                                  made->is_known ? made->engine : NULL};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &statement, params, &rows, err));
     *ret_ours = mr_rows_count(rows) > 0;

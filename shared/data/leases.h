@@ -61,6 +61,7 @@ struct mr_claim {
     char *url;           /* "" if none */
     char *whole_reason;  /* why this generation is not cut into units (units.h); "" if it may be */
     bool has_deliveries; /* a webhook or mail follows the end of the task */
+    bool reuse;          /* an earlier result may be the answer (results.h) */
     struct mr_unit unit;
 };
 void mr_claim_free(struct mr_claim *claim);
@@ -101,12 +102,20 @@ MR_MUST_CHECK enum mr_status mr_lease_set_input(struct mr_db *db, const struct m
                                                 const char *original_file, const char *original_format,
                                                 bool *ret_ours, struct mr_err *err);
 
+/* What outputs were made from and by what, so that they can answer a later task (results.h). */
+struct mr_made_from {
+    bool is_known;      /* false: they will answer none */
+    uint32_t crc32c;    /* of the input's bytes */
+    const char *engine; /* not owned */
+};
+
 /* What a processed task has; nothing is owned. */
 struct mr_commit {
     const struct mr_output *outputs;
     size_t count;
     const json_t *receipt; /* may be NULL */
     const json_t *result;  /* of a kind without files; may be NULL */
+    struct mr_made_from made;
 };
 /*
  * Makes the outputs visible and the task processed, and takes the objects out of the ledger of orphaned objects,

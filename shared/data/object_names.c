@@ -21,6 +21,12 @@ void mr_object_name_outputs(const struct mr_claim *claim, char out[MR_OBJECT_NAM
              claim->fence);
 }
 
+void mr_object_name_copied(const struct mr_claim *claim, char out[MR_OBJECT_NAME_SIZE])
+{
+    snprintf(out, MR_OBJECT_NAME_SIZE, "results/%s/%" PRId64 "-%" PRId64 "-copy", claim->file_id,
+             claim->generation, claim->fence);
+}
+
 void mr_object_name_output(const char *outputs, size_t n, const char *extension,
                            char out[MR_OBJECT_NAME_SIZE])
 {

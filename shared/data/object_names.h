@@ -7,6 +7,7 @@
  *   results/FILE_ID/GENERATION-FENCE.EXTENSION      a task's first output
  *   results/FILE_ID/GENERATION-FENCE-N.EXTENSION    its output N, from 1
  *   results/FILE_ID/GENERATION-FENCE-joinUNIT_FENCE.EXTENSION  the first output of a task that was cut into units
+ *   results/FILE_ID/GENERATION-FENCE-copy.EXTENSION the first output of a task that was answered from another's (results.h)
  *   units/FILE_ID/GENERATION-FENCE-N-UNIT_FENCE.packets        what its unit N has made (units.h)
  *   NAME.head, NAME.body                            the parts of an output that is then composed
  *
@@ -28,7 +29,8 @@ void mr_object_name_input(const char *uuid, char out[MR_OBJECT_NAME_SIZE]);
 void mr_object_name_fetched(const struct mr_claim *claim, char out[MR_OBJECT_NAME_SIZE]);
 /* What the names of the claimed task's outputs begin with: give it to mr_object_name_output. */
 void mr_object_name_outputs(const struct mr_claim *claim, char out[MR_OBJECT_NAME_SIZE]);
-/* Likewise of what a claimed unit makes, and of the outputs that a claimed join makes. */
+/* Likewise of the copies of another task's outputs, of what a claimed unit makes, and of the outputs of a claimed join. */
+void mr_object_name_copied(const struct mr_claim *claim, char out[MR_OBJECT_NAME_SIZE]);
 void mr_object_name_unit(const struct mr_claim *claim, char out[MR_OBJECT_NAME_SIZE]);
 void mr_object_name_joined(const struct mr_claim *claim, char out[MR_OBJECT_NAME_SIZE]);
 /* Output n, from 0; extension without its dot. */

@@ -39,8 +39,8 @@ static enum mr_status find(struct mr_db *db, int64_t user_id, const char *key, i
         "$1::bigint AND b.original_file = $4 ORDER BY rank LIMIT 1)"
         " SELECT t.status, a.object, a.object_generation, a.file_name, "
         "a.format, a.content_type, a.size,"
-        " coalesce(t.processed_at < now() - interval '29 days', false) "
-        "AS is_old" /* infra/storage/lifecycle.json */
+        " coalesce(t.processed_at < now() - " MR_OUTPUTS_ARE_KEPT ", false) "
+        "AS is_old"
         " FROM named t"
         " LEFT JOIN outputs a ON a.task_id = t.id AND a.n = $5::bigint "
         "AND t.status = 'processed'",

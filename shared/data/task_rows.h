@@ -88,6 +88,9 @@ enum mr_status mr_task_not_found(struct mr_err *err);
 #define MR_TASK_IS_QUEUED  " CASE status WHEN 'uploaded' THEN true END"
 #define MR_TASK_IS_RUNNING " CASE status WHEN 'processing' THEN true END"
 
+/* So long after its end a task surely has its objects: infra/storage/lifecycle.json, less a day. */
+#define MR_OUTPUTS_ARE_KEPT "interval '29 days'"
+
 /* Joins tasks t with a list of messages m (id, generation). Each is looked up by its number: in this form the condition
  * cannot lead to a join with the whole table. */
 #define MR_TASK_OF_MESSAGE " t.id = ANY (ARRAY[m.id]) AND (t.generation = m.generation) IS TRUE"

@@ -32,6 +32,7 @@ struct mr_task_draft {
     const char *url; /* fetched by the worker: then there is no input_object yet */
     const char *callback_url;
     bool notify_mail;
+    bool reuse;            /* an earlier result may be the answer (results.h) */
     const char *upload_id; /* the direct upload that becomes the input; the same statement takes it */
     const char *idempotency_key;
     const char *request_hash; /* of the request that has the key */
@@ -124,6 +125,7 @@ struct mr_task_change {
     const char *preset;    /* of the table: the task becomes an edit that follows it */
     const json_t *options; /* checked, but not for the format: the task becomes a conversion with these */
     const char *priority, *callback_url;
+    bool reuse; /* of this run: an earlier result of another task may be the answer (results.h) */
 };
 /*
  * Runs a task again: generation + 1, `uploaded`, attempts 0, no message published yet. The old outputs become due

@@ -128,19 +128,20 @@ static enum mr_status redo(struct mr_db_tx *tx, const char *id, const struct pla
         "  interruptions = 0, kills = 0, stops = 0, started = false, lease_expires_at = NULL, published_at = "
         "NULL, progress = 0, kind = $2, new_format = $3,"
         "  preset = $4, options = $5::jsonb, priority = coalesce($6, priority),"
-        "  callback_url = coalesce($7, callback_url), uploaded_at = now(), processed_at = NULL,"
+        "  callback_url = coalesce($7, callback_url), reuse = $8::boolean, uploaded_at = now(), processed_at "
+        "= NULL,"
         "  error_code = NULL, error_detail = NULL, receipt = NULL, result = NULL WHERE id = $1::bigint"
         "  RETURNING" MR_TASK_MESSAGE_COLUMNS ")"
         " SELECT id, kind, generation, high, traceparent," DUE_NAMES " FROM again",
-        7};
+        8};
     MR_AUTO_STR char *options = NULL;
     if (plan->options && !(options = json_dumps(plan->options, JSON_COMPACT)))
         return mr_fail_oom(err);
-    return mr_db_tx_exec(tx, &statement,
-                         (const char *const[]){id, plan->kind, plan->format->name,
-                                               plan->preset ? plan->preset->name : NULL, options,
-                                               change->priority, change->callback_url},
-                         ret_rows, err);
+    return mr_db_tx_exec(
+        tx, &statement,
+        (const char *const[]){id, plan->kind, plan->format->name, plan->preset ? plan->preset->name : NULL,
+                              options, change->priority, change->callback_url, change->reuse ? "t" : "f"},
+        ret_rows, err);
 }
 
 /* A statement of its own, because the one before still sees the old outputs. */

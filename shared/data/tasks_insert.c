@@ -10,15 +10,15 @@ enum { SETTLED_TEXT_MAX = 8 << 10 };
 static json_t *draft_json(const struct mr_task_draft *draft)
 {
     return json_pack(
-        "{s:s,s:I,s:s,s:s,s:s?,s:s?,s:O?,s:s?,s:s?,s:I,s:s?,s:I,s:s?,s:s?,s:b,s:s?,s:s?,s:s?,s:s}", "file_id",
-        draft->file_id, "user_id", (json_int_t)draft->user_id, "kind", draft->kind, "priority",
+        "{s:s,s:I,s:s,s:s,s:s?,s:s?,s:O?,s:s?,s:s?,s:I,s:s?,s:I,s:s?,s:s?,s:b,s:b,s:s?,s:s?,s:s?,s:s}",
+        "file_id", draft->file_id, "user_id", (json_int_t)draft->user_id, "kind", draft->kind, "priority",
         draft->priority, "new_format", draft->new_format, "preset", draft->preset, "options",
         (json_t *)(uintptr_t)draft->options, "original_file", draft->original_file, "original_format",
         draft->original_format, "original_size", (json_int_t)draft->original_size, "input_object",
         draft->input_object, "input_generation", (json_int_t)draft->input_generation, "url", draft->url,
-        "callback_url", draft->callback_url, "notify_mail", draft->notify_mail, "upload_id", draft->upload_id,
-        "idempotency_key", draft->idempotency_key, "request_hash", draft->request_hash, "traceparent",
-        draft->traceparent);
+        "callback_url", draft->callback_url, "notify_mail", draft->notify_mail, "reuse", draft->reuse,
+        "upload_id", draft->upload_id, "idempotency_key", draft->idempotency_key, "request_hash",
+        draft->request_hash, "traceparent", draft->traceparent);
 }
 
 static enum mr_status drafts_text(const struct mr_task_draft *const *drafts, size_t count, char **ret,
@@ -68,7 +68,7 @@ static enum mr_status read_outcomes(const struct mr_rows *rows, const struct mr_
 /* clang-format off */
 #define DRAFT_COLUMNS                                                                                        \
     " file_id, user_id, kind, priority, new_format, preset, options, original_file, original_format,"        \
-    " original_size, input_object, input_generation, url, callback_url, notify_mail, upload_id,"             \
+    " original_size, input_object, input_generation, url, callback_url, notify_mail, reuse, upload_id,"  \
     " idempotency_key, request_hash, traceparent"
 
 #define DRAFTS                                                                                               \
@@ -76,7 +76,7 @@ static enum mr_status read_outcomes(const struct mr_rows *rows, const struct mr_
     "  FROM jsonb_to_recordset($1::jsonb) AS r (file_id uuid, user_id bigint, kind text,"                    \
     "  priority text, new_format text, preset text, options jsonb, original_file text, original_format text,"  \
     "  original_size bigint, input_object text, input_generation bigint, url text, callback_url text,"       \
-    "  notify_mail boolean, upload_id uuid, idempotency_key text, request_hash text, traceparent text)),"
+    "  notify_mail boolean, reuse boolean, upload_id uuid, idempotency_key text, request_hash text, traceparent text)),"
 
 /*
  * Leaves out the drafts of users who are over a quota: `ok` has the others. What the drafts of a user add is summed up,
@@ -104,11 +104,11 @@ static enum mr_status read_outcomes(const struct mr_rows *rows, const struct mr_
 /* The no-op update makes the statement return the row of an earlier attempt that this one did not see. */
 #define INSERT_FROM(source)                                                                                  \
     " (INSERT INTO tasks (file_id, user_id, kind, priority, new_format, preset, options, original_file,"     \
-    "  original_format, original_size, input_object, input_generation, url, callback_url, notify_mail,"      \
+    "  original_format, original_size, input_object, input_generation, url, callback_url, notify_mail, reuse," \
     "  traceparent, uploaded_at, published_at)"                                                                            \
     "  SELECT file_id, user_id, kind, priority, new_format, preset, options, original_file,"                 \
     "  original_format, nullif(original_size, -1), input_object, nullif(input_generation, 0), url,"          \
-    "  callback_url, notify_mail, nullif(traceparent, ''), now(),"                                        \
+    "  callback_url, notify_mail, reuse, nullif(traceparent, ''), now(),"                                        \
     "  CASE WHEN $3::bigint IS NOT NULL THEN now() END FROM " source                               \
     "  ON CONFLICT (file_id) DO UPDATE SET file_id = excluded.file_id RETURNING" TASK_COLUMNS "),"
 

@@ -150,9 +150,10 @@ enum mr_status mr_waiting_exchange(struct mr_db *db, struct mr_message *message,
         "waiting_exchange",
         "WITH mine AS (SELECT id, user_id, priority FROM tasks WHERE id = $1::bigint AND generation = $2::int"
         " AND status = 'uploaded'), older AS (SELECT o.id, kind, generation, high, traceparent FROM mine, "
-        "LATERAL (SELECT" MR_TASK_MESSAGE_COLUMNS "  FROM tasks WHERE" IS_PUT_OFF
-        " AND (priority, user_id) = (mine.priority, mine.user_id)"
-        "  AND id < mine.id ORDER BY priority, user_id, id LIMIT 1) o),"
+        "LATERAL (SELECT" MR_TASK_MESSAGE_COLUMNS ", priority, user_id FROM tasks WHERE" IS_PUT_OFF
+        " AND (priority, user_id, id) > (mine.priority, mine.user_id, 0)"
+        "  ORDER BY priority, user_id, id LIMIT 1) o"
+        "  WHERE (o.priority, o.user_id) = (mine.priority, mine.user_id) AND o.id < mine.id),"
         " put AS (UPDATE tasks SET published_at =" PUT_OFF
         "WHERE id = ANY (ARRAY(SELECT mine.id FROM mine, older))"
         " AND (status = 'uploaded') IS TRUE RETURNING id)"

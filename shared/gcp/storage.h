@@ -136,6 +136,12 @@ MR_MUST_CHECK enum mr_status mr_storage_compose(struct mr_storage *storage, cons
                                                 size_t count, const char *name, const char *content_type,
                                                 struct mr_object *ret, struct mr_err *err);
 
+/* A new object with the bytes of this generation of another one, made inside Cloud Storage; generation 0: the newest. The source
+ * stays. MR_NOT_FOUND if it does not exist. */
+MR_MUST_CHECK enum mr_status mr_storage_copy(struct mr_storage *storage, const char *source,
+                                             int64_t generation, const char *name, const char *content_type,
+                                             struct mr_object *ret, struct mr_err *err);
+
 /* Deletes an object; MR_OK also if it does not exist. */
 MR_MUST_CHECK enum mr_status mr_storage_delete(struct mr_storage *storage, const char *name,
                                                struct mr_err *err);

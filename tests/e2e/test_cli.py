@@ -142,6 +142,8 @@ def test_pipes_options_and_json(cli, user, media):
 
     found = cli.run("convert", tone, "--to", "ogg", "--option", "bitrate=64000", "-O", "trim.duration=0.5", "--json").documents
     assert found[0]["status"] == "processed" and found[0]["options"] == {"bitrate": 64000, "trim": {"duration": 0.5}}
+    again = cli.run("convert", tone, "--to", "ogg", "-O", "bitrate=64000", "-O", "trim.duration=0.5", "--json", "--reuse", "--force").documents
+    assert again[0]["receipt"]["reused"] == {"task": found[0]["id"]}
     path = cli.path(found[0]["processed_file"])
     assert float(measure.probe(path)["format"]["duration"]) == pytest.approx(0.5, abs=0.05)
 

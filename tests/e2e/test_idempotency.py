@@ -36,7 +36,7 @@ def test_repeated_request_returns_the_same_task(stack, user, media):
         assert again.status_code == 201, again.text
         assert again.headers["Idempotency-Replayed"] == "true"
         assert again.json()["task"]["id"] == task["id"] and again.headers["Location"] == first.headers["Location"]
-    for change in ({"new_format": "ogg"}, {"name": "b.wav"}, {"priority": "high"}, {"source": data + b"x"}):
+    for change in ({"new_format": "ogg"}, {"name": "b.wav"}, {"priority": "high"}, {"reuse": "true"}, {"source": data + b"x"}):
         refused(keyed(user, **{"source": data, "key": key, **change}), 409, "idempotency_key_reused", "Idempotency-Key")
     assert len(user.tasks()) == 1
     assert inputs(stack) - before == {f"inputs/{task['file_id']}"}, "the files of repeated requests are deleted"

@@ -69,14 +69,15 @@ static void an_argument_after_its_options(void **state)
 {
     (void)state;
     MR_AUTO(mr_cli_arguments) struct mr_cli_arguments read = {0};
-    const char *words[] = {"mediarun", "convert", "a", "--to", "mp3", "b", "-o", "there", NULL};
-    assert_int_equal(mr_cli_arguments_read(8, (char **)words, &read, NULL), MR_OK);
+    const char *words[] = {"mediarun", "convert", "a", "--to", "mp3", "b", "-o", "there", "--reuse", NULL};
+    assert_int_equal(mr_cli_arguments_read(9, (char **)words, &read, NULL), MR_OK);
     assert_int_equal(read.command, MR_CLI_CONVERT);
     assert_int_equal(read.word_count, 2);
     assert_string_equal(read.words[1], "b");
     assert_string_equal(read.to, "mp3");
     assert_string_equal(read.output, "there");
     assert_false(read.force || read.watch || read.json);
+    assert_true(read.reuse);
 }
 
 static void options(void **state)

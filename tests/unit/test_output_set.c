@@ -224,6 +224,42 @@ static void a_failing_job_leaves_known_objects(void **state)
     assert_string_equal(orphans, "results/left/1-1-1.mp4 results/left/1-1.mp4");
 }
 
+/* Copies are named like outputs that were written. One that is shorter than its source is no copy, but it is known. */
+static void copies_are_outputs(void **state)
+{
+    (void)state;
+    static const struct expected expected[] = {
+        {"results/set/1-2.mp4", "a-1.mp4", VIDEO},
+        {"results/set/1-2-1.mp4", "a-2.mp4", VIDEO},
+        {"results/set/1-2-2.jpg", "a.jpg", "jpg", "image/jpeg"},
+        {NULL, NULL, NULL, NULL},
+    };
+    static const char *const sources[] = {"results/x/3-4.mp4", "results/x/3-4-1.mp4", "results/x/3-4-2.jpg"};
+    static const struct written stored[] = {
+        {0, 0, body}, {1, 0, body}, {2, 0, body}, {3, 0, body}, {0, 0, NULL}};
+    storage_takes(stored);
+    MR_AUTO(mr_output_set) struct mr_output_set *set = set_of("a.mov", "mp4", false);
+    struct mr_err err = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < 3; i++) {
+        const struct mr_output source = {.object = (char *)(uintptr_t)sources[i],
+                                         .object_generation = 3,
+                                         .format = (char *)(uintptr_t)expected[i].format,
+                                         .content_type = (char *)(uintptr_t)expected[i].content_type,
+                                         .size = 4};
+        if (mr_output_set_copy(set, &source, &err) != MR_OK)
+            fail_msg("%s", err.message);
+    }
+    assert_int_equal(mr_output_set_finish(set, NULL), MR_OK);
+    check_outputs(set, expected);
+    char object[] = "results/x/3-4-3.mp4", format[] = "mp4", type[] = "video/mp4";
+    const struct mr_output longer = {
+        .object = object, .object_generation = 3, .format = format, .content_type = type, .size = 5};
+    assert_int_equal(mr_output_set_copy(set, &longer, &err), MR_UNAVAILABLE);
+    assert_string_equal(mr_output_set_outputs(set, &count)[3].object, "results/set/1-2-3.mp4");
+    assert_int_equal(count, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +267,7 @@ int main(void)
         cmocka_unit_test(a_job_without_outputs_is_refused),
         cmocka_unit_test(outputs_are_named),
         cmocka_unit_test(a_long_name_is_cut_at_a_character),
+        cmocka_unit_test(copies_are_outputs),
         cmocka_unit_test(a_failing_job_leaves_known_objects),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

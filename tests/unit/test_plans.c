@@ -14,6 +14,7 @@
 #include "shared/data/outbox.h"
 #include "shared/data/outputs.h"
 #include "shared/data/quota_check.h"
+#include "shared/data/results.h"
 #include "shared/data/uploads.h"
 #include "shared/data/waiting.h"
 #include "tests/unit/fixture_tasks.h"
@@ -36,6 +37,11 @@ enum {
 
 static const struct mr_quotas no_quotas = {.limits = {[0 ... MR_QUOTA_COUNT - 1] = INT32_MAX}};
 
+/* Of the tasks of the rounds, and of those that answer them; many_id: the newest of these; 0 while there are none. */
+enum { INPUT_BYTES = 5 };
+static const struct mr_made_from made_of_many = {.is_known = true, .crc32c = 8, .engine = "x"};
+static int64_t many_id;
+
 static void ask(const char *sql)
 {
     free(fixture_db_ask(test_db, sql));
@@ -56,6 +62,19 @@ static void make_functions(void)
         " INSERT INTO deliveries (task_id, task_user_id, generation, channel, target, status)"
         " SELECT id, user_id, 1, 'webhook', 'https://example.com/', 'sent' FROM tasks WHERE status = "
         "'processed' LIMIT 20000;"
+        " SELECT set_config('session_replication_role', 'origin', false) $$");
+    ask("CREATE FUNCTION fill_results(one bigint) RETURNS void LANGUAGE sql AS $$"
+        " SELECT set_config('session_replication_role', 'replica', false);"
+        " INSERT INTO tasks (file_id, user_id, status, new_format, original_file, original_format, "
+        "original_size,"
+        " input_crc32c, engine, result_hash, result_generation, receipt, processed_at, published_at, "
+        "uploaded_at,"
+        " created_at, event_id) SELECT gen_random_uuid(), user_id, status, new_format, original_file, "
+        "original_format,"
+        " original_size, input_crc32c, engine, result_hash, result_generation, receipt, now() - interval '1 "
+        "h',"
+        " now() - interval '1 h', now() - interval '1 h', now() - interval '1 h', nextval('task_events')"
+        " FROM tasks, generate_series(1, 20000) WHERE id = one;"
         " SELECT set_config('session_replication_role', 'origin', false) $$");
     ask("CREATE FUNCTION drain() RETURNS void LANGUAGE sql AS $$"
         " SELECT set_config('session_replication_role', 'replica', false);"
@@ -174,6 +193,20 @@ static void look_and_recall(struct round *round)
     assert_true(count > 0);
 }
 
+/* None, whatever the table is like; and then the newest of many. */
+static void look_for_results(const struct mr_claim *claim)
+{
+    static const struct mr_made_from none = {.crc32c = 7, .engine = "x"};
+    MR_AUTO(mr_result) struct mr_result result = {0};
+    MR_AUTO(mr_result) struct mr_result newest = {0};
+    bool ours = false;
+    READS(60, DO(mr_result_find(test_db, claim, &none, &ours, &result, NULL)));
+    assert_true(ours && result.task_id == 0);
+    READS(60, DO(mr_result_find(test_db, claim, &made_of_many, &ours, &newest, NULL)));
+    assert_true(ours);
+    assert_int_equal(newest.task_id, many_id);
+}
+
 static void run(struct round *round)
 {
     MR_AUTO(mr_claim) struct mr_claim claim = {0};
@@ -189,8 +222,10 @@ static void run(struct round *round)
     READS(60, assert_int_equal(task_claim(round->id, 1, &none), MR_CLAIM_ELSEWHERE));
     READS(60, assert_true(task_start(&claim)));
     READS(60, DO(mr_lease_heartbeat(test_db, &claim, 60, 500, &ours, NULL)));
-    READS(60, DO(mr_lease_set_input(test_db, &claim, round->file_id, 1, 5, "a.wav", "wav", &ours, NULL)));
+    READS(60, DO(mr_lease_set_input(test_db, &claim, round->file_id, 1, INPUT_BYTES, "a.wav", "wav", &ours,
+                                    NULL)));
     assert_true(ours);
+    look_for_results(&claim);
     READS(60, assert_true(task_commit(&claim, round->key)));
 }
 
@@ -450,11 +485,33 @@ static void fill(int64_t count, const char *status)
     }
 }
 
+/* A result that answers the tasks of the rounds, and many before it that would, too. */
+static void fill_results(void)
+{
+    struct mr_task_draft draft = task_draft(test_owner);
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    char object[] = "results/many.mp3", name[] = "a.mp3", format[] = "mp3", type[] = "audio/mpeg";
+    struct mr_output output = {object, 5, name, format, type, 456, false};
+    MR_AUTO_JSON json_t *receipt = json_object();
+    const struct mr_commit commit = {
+        .outputs = &output, .count = 1, .receipt = receipt, .made = made_of_many};
+    bool ours = false;
+    char sql[60];
+    draft.original_size = INPUT_BYTES;
+    MR_AUTO_JSON json_t *view = task_insert(&draft);
+    many_id = json_integer_value(json_object_get(view, "id"));
+    assert_int_equal(task_claim(many_id, 1, &claim), MR_CLAIM_OURS);
+    DO(mr_lease_commit(test_db, &claim, &commit, &ours, NULL));
+    snprintf(sql, sizeof sql, "SELECT fill_results(%" PRId64 ")", many_id);
+    ask(sql);
+}
+
 static void fill_finished(void)
 {
     const char *wanted = getenv("TEST_FINISHED_TASKS");
     fill(wanted ? (int64_t)strtoll(wanted, NULL, 10) : FINISHED, "processed");
     ask("SELECT fill_deliveries()");
+    fill_results();
 }
 
 static void fill_queue(void)

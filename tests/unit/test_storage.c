@@ -135,6 +135,42 @@ static void composes(void **state)
     assert_int_equal(mr_storage_compose(test_storage, sources, 33, "c", "a/b", &object, &err), MR_INVALID);
 }
 
+/* Of one generation of the source; that it is gone is an answer and no refusal. */
+static void copies(void **state)
+{
+    (void)state;
+    char made[300];
+    fixture_object_json(made, sizeof made, "data", 4);
+    const struct {
+        struct fake_step steps[4];
+        size_t count;
+        enum mr_status expected;
+    } cases[] = {
+        {{{.status = 200, .body = made}}, 1, MR_OK},
+        {{{.end = FAKE_RESET}, {.status = 412}, {.status = 200, .body = made}, {.status = 200, .body = made}},
+         4,
+         MR_OK},
+        {{{.status = 404}}, 1, MR_NOT_FOUND},
+        {{{.status = 412}}, 1, MR_UNAVAILABLE},
+        {{{.status = 403}}, 1, MR_UNAVAILABLE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mr_object object = {0};
+        struct mr_err err = {0};
+        fake_http_script(test_fake, cases[i].steps, cases[i].count, false);
+        if (mr_storage_copy(test_storage, "a", 9007199254740993, "c", "a/b", &object, &err) !=
+            cases[i].expected)
+            fail_msg("case %zu: %s", i, err.message);
+        assert_int_equal(object.size, cases[i].expected == MR_OK ? 4 : 0);
+        assert_true(fake_http_has_line(test_fake, 0,
+                                       "POST /storage/v1/b/bucket/o/c/compose?ifGenerationMatch=0 HTTP/1.1"));
+        size_t len = 0;
+        assert_string_equal(fake_http_body(test_fake, 0, &len),
+                            "{\"sourceObjects\":[{\"name\":\"a\",\"generation\":\"9007199254740993\"}],"
+                            "\"destination\":{\"contentType\":\"a/b\"}}");
+    }
+}
+
 struct collected {
     struct mr_buf buf;
     enum mr_status refuse;
@@ -531,6 +567,7 @@ int main(void)
         WITH_SERVER(refuses_bad_names),
         WITH_SERVER(deletes),
         WITH_SERVER(composes),
+        WITH_SERVER(copies),
         WITH_SERVER(reads_ranges),
         WITH_SERVER(needs_its_options),
         WITH_SERVER(compares_the_checksum_of_a_whole_object),

@@ -124,6 +124,13 @@ static const struct {
      "\"0b0b0b0b-0000-4000-8000-00000000000a\""},
     {"upload_id", "\"7\"", false, "malformed_id", NULL},
     {"upload_id", "7", false, "wrong_type", NULL},
+    {"reuse", "true", false, NULL, NULL},
+    {"reuse", "true", true, NULL, "true"},
+    {"reuse", "false", true, NULL, "false"},
+    {"reuse", "\"true\"", false, "wrong_type", NULL},
+    {"reuse", "1", false, "wrong_type", NULL},
+    {"reuse", "1", true, "wrong_type", NULL},
+    {"reuse", "null", false, NULL, NULL},
     {"preset", "\"fpv\"", false, NULL, NULL},
     {"preset", "idrl", true, NULL, NULL},
     {"preset", "\"FPV\"", false, "unknown_preset", NULL},
@@ -251,6 +258,7 @@ static const struct {
     {"{\"records\":5}", false, NULL, "unknown_field", "records"},
     {"{\"newFormat\":\"mp3\",\"records\":5}", true, NULL, "unknown_field", "records"},
     {"{\"newFormat\":\"mp3\",\"name\":\"a\",\"description\":\"b\"}", true, NULL, "unknown_field", "name"},
+    {"{\"kind\":\"insert_records\",\"reuse\":true}", false, NULL, "unknown_field", "reuse"},
     {"{\"kind\":\"insert_records\",\"newFormat\":\"mp3\"}", false, NULL, "unknown_field", "newFormat"},
     {"{\"kind\":\"insert_records\",\"url\":\"https://example.com/a\"}", false, NULL, "unknown_field", "url"},
     {"{\"kind\":\"insert_records\"}", true, NULL, "unknown_field", "fileName"},
@@ -303,7 +311,9 @@ static void a_draft_holds_what_was_ordered(void **state)
     MR_AUTO(mr_task_request) struct mr_task_request wanted = {0};
     struct mr_task_draft draft = {0};
     struct mr_err err = {0};
-    fill(&wanted, "{\"newFormat\":\"MP3\",\"priority\":\"high\",\"callback_url\":\"https://example.com/\"}",
+    fill(&wanted,
+         "{\"newFormat\":\"MP3\",\"priority\":\"high\",\"callback_url\":\"https://example.com/"
+         "\",\"reuse\":true}",
          true);
     assert_int_equal(mr_task_request_plan(&wanted, &draft, &err), MR_OK);
     assert_int_equal(draft.user_id, 7);
@@ -318,6 +328,7 @@ static void a_draft_holds_what_was_ordered(void **state)
     assert_null(draft.url);
     assert_null(draft.idempotency_key);
     assert_false(draft.notify_mail);
+    assert_true(draft.reuse);
 }
 
 /* What becomes of a file that comes without a word, by its name and by the media type of its part. */

@@ -41,6 +41,7 @@ struct mr_task_request_given {
     const char *new_format, *preset, *url, *upload_id, *priority, *callback_url, *kind;
     const json_t *options;
     int64_t records;
+    bool reuse;
     const char *name, *description;
 };
 

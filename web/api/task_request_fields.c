@@ -101,6 +101,7 @@ static const struct request_field {
      ANY_TASK | MR_TASK_REQUEST_REDO},
     {{"callback_url", MR_FIELD_TEXT, AT(callback_url), .check = check_callback_url},
      ANY_TASK | MR_TASK_REQUEST_REDO},
+    {{"reuse", MR_FIELD_FLAG, AT(reuse)}, FILE_TASK | MR_TASK_REQUEST_REDO},
     {{"kind", MR_FIELD_WORD, AT(kind), .words = &kind_words, .code = MR_CODE_UNKNOWN_KIND}, ANY_TASK},
     {{"records", MR_FIELD_INTEGER, AT(records), .check = check_records}, MR_TASK_REQUEST_INSERT_RECORDS},
     {{"name", MR_FIELD_TEXT, AT(name), .max = TEXT_MAX}, MR_TASK_REQUEST_INSERT_RECORDS},

@@ -209,6 +209,7 @@ enum mr_status mr_task_request_plan(struct mr_task_request *wanted, struct mr_ta
                                   .priority = priority ? priority : "normal",
                                   .original_size = -1,
                                   .callback_url = wanted->given.callback_url,
+                                  .reuse = wanted->given.reuse,
                                   .idempotency_key = wanted->idempotency_key,
                                   .request_hash = wanted->request_hash};
     snprintf(ret->file_id, sizeof ret->file_id, "%s", wanted->file_id);

@@ -83,9 +83,10 @@ static enum mr_status read_change(struct mr_task_request *wanted, struct mr_requ
     ret->options = wanted->given.options;
     ret->priority = wanted->given.priority;
     ret->callback_url = wanted->given.callback_url;
+    ret->reuse = wanted->given.reuse;
     if (json_object_size(wanted->fields) == 0)
         return mr_fail_code(err, MR_CODE_MISSING_FIELD,
-                            "newFormat is required, or options, preset, priority or callback_url");
+                            "newFormat is required, or options, preset, priority, callback_url or reuse");
     MR_TRY(mr_task_request_check_guest(wanted, err));
     return mr_task_request_check_preset(wanted, err);
 }

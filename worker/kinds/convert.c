@@ -4,6 +4,7 @@
 #include "shared/media/formats.h"
 #include "worker/media_job.h"
 #include "worker/publish_units.h"
+#include "worker/reuse.h"
 
 /* Appends the units of a track; false if they are in no order. */
 static bool read_track(const json_t *cuts, enum mr_unit_kind kind, struct mr_units_plan *plan)
@@ -114,6 +115,16 @@ static enum mr_status convert_input(struct mr_job *job, const struct mr_input *i
     return job->is_cut ? MR_OK : mr_output_set_commit(outputs, job, receipt, NULL, ret_committed, err);
 }
 
+/* From an earlier result, if the task asks for it and there is one. */
+static enum mr_status answer(struct mr_job *job, const struct mr_input *input, const struct mr_format *format,
+                             const json_t *options, bool *ret_committed, struct mr_err *err)
+{
+    bool is_done = false;
+    if (job->claim->reuse)
+        MR_TRY(mr_reuse(job, input, &is_done, ret_committed, err));
+    return is_done ? MR_OK : convert_input(job, input, format, options, ret_committed, err);
+}
+
 static enum mr_status get_input(struct mr_job *job, struct mr_input *input, bool *ret_ours,
                                 struct mr_err *err)
 {
@@ -138,5 +149,5 @@ enum mr_status mr_kind_convert(struct mr_job *job, bool *ret_committed, struct m
     bool ours = false;
     *ret_committed = false;
     MR_TRY(get_input(job, &input, &ours, err));
-    return ours ? convert_input(job, &input, format, options, ret_committed, err) : MR_OK;
+    return ours ? answer(job, &input, format, options, ret_committed, err) : MR_OK;
 }

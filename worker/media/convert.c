@@ -337,6 +337,11 @@ static enum mr_status run_spec(const json_t *json, struct spec *spec, const stru
     return (spec->is_probe ? probe : convert)(spec, fds, ret_receipt, err);
 }
 
+const char *mr_media_version(void)
+{
+    return av_version_info();
+}
+
 int mr_media_run(const void *spec_text, size_t len, const struct mr_sandbox_fds *fds)
 {
     av_log_set_level(AV_LOG_QUIET); /* its messages quote the file */

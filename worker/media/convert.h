@@ -41,6 +41,9 @@
 
 #include "worker/sandbox.h"
 
+/* The version of FFmpeg, a static text. Any process may call it. */
+const char *mr_media_version(void);
+
 int mr_media_run(const void *spec, size_t len, const struct mr_sandbox_fds *fds);
 
 #endif

@@ -63,8 +63,10 @@ def _from_an_upload(env, call):
 
 @case("createTask", 201)
 def _waits_for_the_end(env, call):
-    answer = call(who=env.user, params={"wait": "30"}, files={"fileName": ("tone.mp3", env.media.tone("mp3").read_bytes())}, data={"new_format": "wav"})
-    assert answer.json()["task"]["status"] == "processed" and answer.json()["task"]["receipt"]
+    env.user.finish(env.user.upload(env.media.tone("mp3"), "wav"))
+    answer = call(who=env.user, params={"wait": "30"}, files={"fileName": ("tone.mp3", env.media.tone("mp3").read_bytes())},
+                  data={"new_format": "wav", "reuse": "true"})
+    assert answer.json()["task"]["status"] == "processed" and answer.json()["task"]["receipt"]["reused"]
     return answer
 
 
