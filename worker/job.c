@@ -21,10 +21,16 @@ static const struct {
     {MR_KIND_INSERT_RECORDS, mr_kind_insert_records},
 };
 
+bool mr_job_is_too_long(const struct mr_job *job)
+{
+    int64_t worked_ms = job->claim->worked_ms + (mr_time_monotonic_us() - job->started_us) / 1000;
+    return worked_ms / 1000 >= job->worker->config->max_task_s;
+}
+
 bool mr_job_should_stop(const struct mr_job *job)
 {
     return mr_heartbeat_lost(job->heartbeat) || mr_slots_stopping(&job->worker->slots) ||
-           atomic_load(&job->ticket->yields);
+           atomic_load(&job->ticket->yields) || mr_job_is_too_long(job);
 }
 
 void mr_job_drop_object(struct mr_job *job, const char *name)
@@ -116,6 +122,7 @@ enum mr_status mr_job_claim(struct mr_worker *worker, mr_claim_call *call, const
                                          .max_attempts = config->max_attempts,
                                          .max_interruptions = config->max_interruptions,
                                          .max_stops = config->max_stops,
+                                         .max_task_seconds = config->max_task_s,
                                          .give_up_seconds = config->give_up_s};
     char claim_id[MR_UUID_TEXT_MAX];
     struct mr_retry_state retry = {0};

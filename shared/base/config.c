@@ -104,6 +104,7 @@ static const struct entry entries[] = {
     NUMBER("MAX_ATTEMPTS", WORKER, max_attempts, 5, 1, 100, "starts of a task's work before it fails for good; starts that the machine interrupted have a limit of their own"),
     NUMBER("MAX_INTERRUPTIONS", WORKER, max_interruptions, 20, 1, 1000, "runs of a task that may end because the worker or the conversion was killed or frozen, before the task fails"),
     NUMBER("MAX_STOPS", WORKER, max_stops, 50, 1, 10000, "times that stopping workers may give a task back before it fails"),
+    NUMBER("MAX_TASK_SECONDS", WORKER, max_task_s, 86400, 1, 2592000, "longest time from the first claim of a task, or of its last run by PUT, to its end, with all waits between; then it fails"),
     NUMBER("UNIT_SECONDS", WORKER, unit_seconds, 0, 0, 3600, "work of one core above which a conversion of video is cut into units of about as much, which run on several workers at once, such as 120; 0: none is cut"),
     NUMBER("JOB_TIMEOUT_SECONDS", WORKER, job_timeout_s, 3300, 1, 86400, "longest run of one conversion"),
     NUMBER("STALL_TIMEOUT_SECONDS", WORKER, stall_timeout_s, 60, 1, 3600, "time without progress after which a conversion is stopped"),

@@ -90,6 +90,7 @@ struct mr_config {
     int64_t unit_seconds;
     int64_t max_interruptions;
     int64_t max_stops;
+    int64_t max_task_s;
     int64_t job_timeout_s;
     int64_t stall_timeout_s;
     int64_t sandbox_memory_mib;

@@ -39,7 +39,7 @@ MR_MUST_CHECK enum mr_status mr_unit_look(struct mr_db *db, const struct mr_mess
                                           enum mr_claim_outcome *ret_outcome, int64_t *ret_user,
                                           struct mr_err *err);
 
-/* As mr_lease_claim. Of the terms seconds, max_interruptions and max_stops count. MR_CLAIM_EXHAUSTED: a limit was reached, and
+/* As mr_lease_claim. Of the terms seconds, max_interruptions, max_stops and max_task_seconds count. MR_CLAIM_EXHAUSTED: a limit was reached, and
  * the task has failed. */
 MR_MUST_CHECK enum mr_status mr_unit_claim(struct mr_db *db, const struct mr_message *message,
                                            const char *claim_id, const struct mr_lease_terms *terms,

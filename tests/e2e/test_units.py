@@ -179,6 +179,15 @@ def test_cancel_stops_all_units(cutting, cut_user, film):
     nothing_is_left(cutting, task)
 
 
+def test_a_task_that_takes_too_long_ends(cutting, cut_user, film):
+    task = upload(cut_user, film, "mp4", crf=24, preset="slow")
+    running(cutting, task)
+    cutting.sql(f"UPDATE tasks SET first_claimed_at = now() - interval '25 h' WHERE id = {task['id']}")
+    task = cut_user.wait(task, 30)
+    assert task["status"] == "failed" and task["error"]["code"] == "task_too_long"
+    nothing_is_left(cutting, task)
+
+
 def test_a_unit_that_fails_ends_the_task(cutting, cut_user, media):
     noise = clip(media, "units-noise.mp4", "-g", "30", "-vf", "noise=alls=100:allf=t:enable='gte(t,6)'", seconds=12)
     task = cut_user.wait(upload(cut_user, noise, "mp4", crf=0, preset="slow"), 60)

@@ -13,8 +13,12 @@
 
 enum { PARTS = 3, JOIN = PARTS + 1 };
 
-static const struct mr_lease_terms terms = {
-    .seconds = 60, .max_attempts = 3, .max_interruptions = 4, .max_stops = 5, .give_up_seconds = 86400};
+static const struct mr_lease_terms terms = {.seconds = 60,
+                                            .max_attempts = 3,
+                                            .max_interruptions = 4,
+                                            .max_stops = 5,
+                                            .max_task_seconds = 86400,
+                                            .give_up_seconds = 86400};
 
 /* A task that is cut into PARTS units. */
 static void cut_task(struct mr_claim *ret)
@@ -206,6 +210,26 @@ static void a_unit_has_limits(void **state)
         assert_non_null(strstr(json_string_value(json_object_get(error, "detail")), "at 00:41:30"));
         assert_units(&task, "");
     }
+}
+
+/* It takes no unit that runs for the task to end. */
+static void a_cut_task_has_a_time(void **state)
+{
+    (void)state;
+    MR_AUTO(mr_claim) struct mr_claim task = {0};
+    MR_AUTO(mr_claim) struct mr_claim unit = {0};
+    struct mr_claim none = {0};
+    cut_task(&task);
+    task_set(task.task_id, "first_claimed_at = now() - interval '23 h'");
+    assert_int_equal(claim(&task, 1, &unit), MR_CLAIM_OURS);
+    assert_in_range(unit.worked_ms, 23 * 3600000, 23 * 3600000 + 60000);
+    task_set(task.task_id, "first_claimed_at = now() - interval '25 h'");
+    assert_int_equal(claim(&task, 1, &none), MR_CLAIM_ELSEWHERE);
+    assert_int_equal(claim(&task, JOIN, &none), MR_CLAIM_STALE); /* not its turn */
+    assert_int_equal(claim(&task, 2, &none), MR_CLAIM_EXHAUSTED);
+    MR_AUTO_JSON json_t *view = task_view_of(task.task_id);
+    assert_text(json_object_get(view, "error"), "code", "task_too_long");
+    assert_units(&task, "");
 }
 
 static void cancel_unit(const struct mr_claim *unit)
@@ -420,6 +444,7 @@ int main(void)
         cmocka_unit_test(units_are_made_joined_and_dropped),
         cmocka_unit_test(a_unit_is_one_workers),
         cmocka_unit_test(a_unit_has_limits),
+        cmocka_unit_test(a_cut_task_has_a_time),
         cmocka_unit_test(what_ends_a_plan_drops_its_units),
         cmocka_unit_test(units_are_published),
         cmocka_unit_test(any_order_of_steps_ends_right),
