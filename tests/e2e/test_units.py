@@ -188,6 +188,26 @@ def test_a_task_that_takes_too_long_ends(cutting, cut_user, film):
     nothing_is_left(cutting, task)
 
 
+def replace_input(stack, task):
+    """Another file in the place of the task's."""
+    name = stack.sql(f"SELECT input_object FROM tasks WHERE id = {task['id']}")[0][0]
+    done = requests.post(f"{stack.emulator.url}/upload/storage/v1/b/mediarun-test/o", timeout=10,
+                         params={"uploadType": "media", "name": name}, data=b"another file")
+    assert done.status_code == 200
+
+
+def test_a_file_that_is_replaced_meanwhile_fails_the_task(cutting, cut_user, film, media):
+    task, whole = upload(cut_user, film, "mp4", crf=24, preset="slow"), cut_user.upload(media.tone(), "mp3")
+    whole = cut_user.finish(whole, 60)
+    running(cutting, task)
+    replace_input(cutting, task)
+    replace_input(cutting, whole)
+    assert cut_user.request("PUT", f"/api/tasks/{whole['id']}", json={"newFormat": "ogg"}).status_code == 200
+    for ended in (cut_user.wait(task, 30), cut_user.wait(whole, 30)):
+        assert ended["status"] == "failed" and ended["error"]["code"] == "input_changed"
+    nothing_is_left(cutting, task)
+
+
 def test_a_unit_that_fails_ends_the_task(cutting, cut_user, media):
     noise = clip(media, "units-noise.mp4", "-g", "30", "-vf", "noise=alls=100:allf=t:enable='gte(t,6)'", seconds=12)
     task = cut_user.wait(upload(cut_user, noise, "mp4", crf=0, preset="slow"), 60)
