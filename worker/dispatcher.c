@@ -205,7 +205,7 @@ enum mr_status mr_dispatcher_take(struct mr_dispatcher *dispatcher, struct mr_re
     struct push *push = calloc(1, sizeof *push);
     if (!push)
         return mr_fail_oom(err);
-    *push = (struct push){.ticket = {.lane = mr_lane_of(message)},
+    *push = (struct push){.ticket = {.lane = mr_lane_of(message), .task = run == mr_unit_run ? message->task_id : 0},
                           .message = *message,
                           .log = *log,
                           .run = run,

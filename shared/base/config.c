@@ -98,6 +98,7 @@ static const struct entry entries[] = {
     NUMBER("HIGH_SLOTS", WORKER, high_slots, 1, 0, 256, "tasks with priority high at once, in addition to SLOTS"),
     NUMBER("DELIVERY_SLOTS", WORKER, delivery_slots, 8, 1, 256, "webhooks and mails at once"),
     NUMBER("USER_SHARE", WORKER, user_share, 50, 1, 100, "percent of a lane's slots that one user may hold while tasks of others wait; at least one slot"),
+    NUMBER("UNIT_SHARE", WORKER, unit_share, 50, 1, 100, "percent of a lane's slots that units of one task may hold while other tasks wait, of the same user, too; where that is less than a slot, they take turns"),
     NUMBER("PARKED_PUSHES", WORKER, parked_pushes, 1000, 1, 10000, "pushes that may wait, without a thread, for a slot of each lane, and as many for the lease of another worker to end"),
     NUMBER("ACK_DEADLINE_SECONDS", WORKER, ack_deadline_s, 600, 10, 600, "ack deadline of the subscriptions; a push that waits is answered after 90 % of it"),
     NUMBER("LEASE_SECONDS", WORKER, lease_seconds, 10, 3, 3600, "time without a heartbeat after which another worker may claim a task"),

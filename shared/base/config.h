@@ -83,6 +83,7 @@ struct mr_config {
     int64_t high_slots;
     int64_t delivery_slots;
     int64_t user_share;
+    int64_t unit_share;
     int64_t parked_pushes;
     int64_t ack_deadline_s;
     int64_t lease_seconds;

@@ -139,7 +139,7 @@ static void a_task_ends_when_it_takes_too_long(void **state)
 static int set_up(void **state)
 {
     static const int counts[MR_LANES] = {[MR_LANE_NORMAL] = 1};
-    mr_slots_init(&worker.slots, counts, 1, 100);
+    mr_slots_init(&worker.slots, counts, 1, 100, 100);
     if (fixture_db_setup_users(state))
         return -1;
     worker.db = test_db;
