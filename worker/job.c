@@ -24,7 +24,7 @@ static const struct {
 bool mr_job_should_stop(const struct mr_job *job)
 {
     return mr_heartbeat_lost(job->heartbeat) || mr_slots_stopping(&job->worker->slots) ||
-           atomic_load(&job->ticket->yields);
+           atomic_load(&job->ticket->yields) || mr_job_is_too_long(job);
 }
 
 void mr_job_drop_object(struct mr_job *job, const char *name)
@@ -66,6 +66,19 @@ static enum mr_job_end run_with_heartbeat(struct mr_job *job, struct mr_err *ret
     return end;
 }
 
+struct times {
+    double queue_seconds, seconds;
+};
+
+/* Of a run. One that ends a task that was cut has the times of the whole: it waited for its first claim, and took all since. */
+static struct times times_of(const struct mr_claim *claim, enum mr_job_end end, int64_t us, bool is_part)
+{
+    bool is_end = end == MR_JOB_COMMITTED || end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED;
+    double before = claim->unit.n ? (double)claim->worked_ms / 1e3 : 0;
+    return (struct times){.queue_seconds = (double)claim->queued_ms / 1e3 - before,
+                          .seconds = (double)us / 1e6 + (is_end && !is_part ? before : 0)};
+}
+
 void mr_job_ended(const struct mr_job *job, enum mr_job_end end, const struct mr_err *cause)
 {
     const struct mr_claim *claim = job->claim;
@@ -73,24 +86,25 @@ void mr_job_ended(const struct mr_job *job, enum mr_job_end end, const struct mr
     const char fields[] = "{s:s,s:I,s:I,s:I,s:s,s:s,s:I,s:I,s:I,s:i,s:f,s:f,s:b}";
     /* A verdict that only a bug of the service can give is for the operators. */
     enum mr_severity severity = cause->status == MR_INTERNAL ? MR_LOG_ERROR : mr_job_end_severity(end);
-    double seconds = (double)us / 1e6;
     /* What a unit has made ends no task. */
     bool is_part = claim->unit.n && claim->unit.kind != MR_UNIT_JOIN && end == MR_JOB_COMMITTED;
+    const struct times times = times_of(claim, end, us, is_part);
     const char *line = is_part ? "unit" : "job";
 #define FIELDS                                                                                               \
     "end", mr_job_end_name(end), "task_id", (json_int_t)claim->task_id, "generation",                        \
         (json_int_t)claim->generation, "unit", (json_int_t)claim->unit.n, "kind", claim->kind, "format",     \
         claim->new_format, "attempt", (json_int_t)claim->attempts, "interruptions",                          \
         (json_int_t)claim->interruptions, "fence", (json_int_t)claim->fence, "threads", job->threads,        \
-        "queue_seconds", (double)claim->queued_ms / 1e3, "seconds", seconds, "late",                         \
-        mr_target_is_missed(claim, seconds)
+        "queue_seconds", times.queue_seconds, "seconds", times.seconds, "late",                              \
+        mr_target_is_missed(claim, (double)us / 1e6)
     if (cause->status != MR_OK)
         mr_log_err(job->log, severity, line, cause, fields, FIELDS);
     else
         mr_log_write(job->log, severity, line, fields, FIELDS);
 #undef FIELDS
     if (!is_part)
-        mr_worker_metrics_ended(job->worker->metrics, claim->kind, claim->new_format, end, us);
+        mr_worker_metrics_ended(job->worker->metrics, claim->kind, claim->new_format, end,
+                                (int64_t)(times.seconds * 1e6));
 }
 
 static enum mr_job_end run_claimed(struct mr_worker *worker, const struct mr_claim *claim,
@@ -123,6 +137,7 @@ enum mr_status mr_job_claim(struct mr_worker *worker, mr_claim_call *call, const
                                          .max_attempts = config->max_attempts,
                                          .max_interruptions = config->max_interruptions,
                                          .max_stops = config->max_stops,
+                                         .max_task_seconds = config->max_task_s,
                                          .give_up_seconds = config->give_up_s};
     char claim_id[MR_UUID_TEXT_MAX];
     struct mr_retry_state retry = {0};

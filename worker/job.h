@@ -74,9 +74,12 @@ struct mr_job {
  * a unit has made, but for the join, ends no task: its line is "unit", and it is not counted. */
 void mr_job_ended(const struct mr_job *job, enum mr_job_end end, const struct mr_err *cause);
 
-/* True when the job should end early: its lease is lost, the worker is stopping, or another user's task is to have
- * the slot. Any thread. */
+/* True when the job should end early: its lease is lost, the worker is stopping, another user's task is to have the slot, or
+ * the task is too long. Any thread. */
 bool mr_job_should_stop(const struct mr_job *job);
+
+/* The task has been worked on for MAX_TASK_SECONDS: if the job has not ended by then, it fails (target.c). */
+bool mr_job_is_too_long(const struct mr_job *job);
 
 /* Counts the attempt. A kind calls it right before the work that the file decides: a decoder, or the rows of
  * records. MR_CANCELED if the lease is lost. */

@@ -94,6 +94,8 @@ enum mr_job_end mr_job_settle(struct mr_job *job, const struct mr_err *cause)
         return MR_JOB_LOST;
     if (is_verdict)
         return fail(job, cause->code, cause->message, MR_JOB_FAILED);
+    if (mr_job_is_too_long(job))
+        return fail(job, MR_CODE_TASK_TOO_LONG, MR_TASK_TOO_LONG_DETAIL, MR_JOB_EXHAUSTED);
     if (mr_slots_stopping(&job->worker->slots))
         return mr_job_release(job, MR_RELEASE_STOP, MR_JOB_STOPPED);
     if (atomic_load(&job->ticket->yields))

@@ -154,7 +154,8 @@ static enum mr_status run(const struct mr_config *config, struct mr_log log, str
     int slots[MR_LANES];
     MR_AUTO(mr_worker) struct mr_worker worker = {.config = config, .log = &log, .sandbox = sandbox};
     count_slots(config, slots);
-    mr_slots_init(&worker.slots, slots, (int)config->parked_pushes, (int)config->user_share);
+    mr_slots_init(&worker.slots, slots, (int)config->parked_pushes, (int)config->user_share,
+                  (int)config->unit_share);
     MR_TRY(open_app(&worker, &log, err));
     return serve(&worker, slots, signals, err);
 }

@@ -22,10 +22,16 @@ struct media_job {
     struct mr_output_set *outputs;
 };
 
-/* Users learn that it is gone, operators also what. */
+/* The generation that the task knows is not there any more. Another one in its place is somebody's doing; where there is
+ * none, it was lost by us, unless the task was just deleted. Users learn that it is gone, operators also what. */
 static enum mr_status fail_gone(const struct media_job *media, struct mr_err *err)
 {
     const struct mr_worker *worker = media->job->worker;
+    struct mr_object found = {0};
+    if (mr_storage_stat(worker->cloud.storage, media->source->object, &found, NULL) == MR_OK &&
+        found.generation != media->source->generation)
+        return mr_fail_code(err, MR_CODE_INPUT_CHANGED,
+                            "the file of the task was replaced by another one in storage");
     const struct mr_need need = {.permission = "storage.objects.get",
                                  .resource = worker->config->bucket,
                                  .object = media->source->object};
@@ -44,7 +50,7 @@ static enum mr_status read_range(void *ctx, uint32_t source, int64_t offset, voi
     if (source == MR_SOURCE_UNITS)
         return mr_unit_reader_read(media->source->units, offset, buf, len, ret_len, err);
     enum mr_status status = mr_read_ahead_read(media->input, offset, buf, len, ret_len, err);
-    if (status == MR_NOT_FOUND) /* lost by us, unless the task was just deleted */
+    if (status == MR_NOT_FOUND)
         return fail_gone(media, err);
     if (status != MR_OK)
         return mr_wrap(err, status, "read the input");
@@ -115,7 +121,11 @@ static enum mr_status complete_spec(const struct mr_worker *worker, const struct
 
 static enum mr_status verify_input(struct media_job *media, int64_t max_bytes, struct mr_err *err)
 {
-    return mr_read_ahead_verify(media->input, max_bytes, should_stop, media, err);
+    struct mr_err failure = {0};
+    enum mr_status status = mr_read_ahead_verify(media->input, max_bytes, should_stop, media, &failure);
+    if (status == MR_NOT_FOUND)
+        return fail_gone(media, err);
+    return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
 }
 
 /* Nothing counts that was made from damaged bytes: neither a result nor a verdict about the file. */
@@ -137,7 +147,7 @@ static enum mr_status run_verified(struct media_job *media, const json_t *spec,
         *ret_receipt = MR_TAKE(receipt);
         return MR_OK;
     }
-    if (mr_code_is_verdict(failure.code))
+    if (mr_code_is_verdict(failure.code) && failure.code != MR_CODE_INPUT_CHANGED)
         MR_TRY(verify_input(media, VERIFY_VERDICT_MAX, err));
     return mr_fail_from(err, &failure);
 }

@@ -12,7 +12,7 @@
 /*
  * spec is what the kind wants (worker/media/convert.h); input, logo and limits are added to it here. outputs takes what
  * is made; NULL for a job that makes nothing. The caller owns *ret_receipt. Failures are those of mr_sandbox_run and of
- * storage and of mr_job_start, and "input_gone". Before a result or a verdict about the file is returned, the bytes
+ * storage and of mr_job_start, "input_gone" and "input_changed". Before a result or a verdict about the file is returned, the bytes
  * of the input are verified (read_ahead.h): MR_UNAVAILABLE with code "corrupted" if some were damaged.
  */
 MR_MUST_CHECK enum mr_status mr_media_job_run(struct mr_job *job, const struct mr_input *input, json_t *spec,

@@ -8,15 +8,17 @@ enum {
     ROOM_PER_SLOT = 32, /* for tiny tasks: what a slot runs until more are recalled */
 };
 
-static int share_of(const struct mr_slots *slots, int whole)
+static int share_of(int whole, int percent)
 {
-    int share = whole * slots->share_percent / PERCENT;
+    int share = whole * percent / PERCENT;
     return share > 1 ? share : 1;
 }
 
-void mr_slots_init(struct mr_slots *slots, const int counts[MR_LANES], int waiting_max, int share_percent)
+void mr_slots_init(struct mr_slots *slots, const int counts[MR_LANES], int waiting_max, int user_percent,
+                   int unit_percent)
 {
-    *slots = (struct mr_slots){.waiting_max = waiting_max, .share_percent = share_percent};
+    *slots = (struct mr_slots){
+        .waiting_max = waiting_max, .user_percent = user_percent, .unit_percent = unit_percent};
     atomic_init(&slots->stopping, false);
     for (int lane = 0; lane < MR_LANES; lane++) {
         slots->lanes[lane].slots = counts[lane];
@@ -53,7 +55,40 @@ static int left_locked(const struct mr_slots *slots, enum mr_lane pool, int64_t 
 {
     if (user == 0)
         return slots->lanes[pool].slots;
-    return share_of(slots, slots->lanes[pool].slots) - count_user(&slots->lanes[pool].running, user, NULL);
+    return share_of(slots->lanes[pool].slots, slots->user_percent) -
+           count_user(&slots->lanes[pool].running, user, NULL);
+}
+
+/* How many slots of the pool the task of this unit may still take without exceeding the share; of other tickets, all. */
+static int units_left_locked(const struct mr_slots *slots, enum mr_lane pool, const struct mr_ticket *unit)
+{
+    int left = share_of(slots->lanes[pool].slots, slots->unit_percent);
+    const struct mr_ticket *ticket;
+    if (unit->task == 0)
+        return slots->lanes[pool].slots;
+    TAILQ_FOREACH(ticket, &slots->lanes[pool].running, entry)
+    {
+        left -= ticket->task == unit->task && !atomic_load(&ticket->yields);
+    }
+    return left;
+}
+
+/* Where the share is less than a slot, units of a task take turns with other tickets. */
+static bool is_out_of_turn_locked(const struct mr_slots *slots, enum mr_lane pool,
+                                  const struct mr_ticket *ticket)
+{
+    return ticket->task && slots->lanes[pool].last_task == ticket->task &&
+           slots->lanes[pool].slots * slots->unit_percent < PERCENT;
+}
+
+/* 0: the ticket goes first; RANK_USER: its user has a full share; RANK_UNIT and above: so has the task of the unit. */
+enum { RANK_USER = 1, RANK_UNIT = 2 };
+
+static int rank_locked(const struct mr_slots *slots, enum mr_lane pool, const struct mr_ticket *ticket)
+{
+    bool unit_waits =
+        units_left_locked(slots, pool, ticket) <= 0 || is_out_of_turn_locked(slots, pool, ticket);
+    return unit_waits * RANK_UNIT + (left_locked(slots, pool, ticket->user) <= 0) * RANK_USER;
 }
 
 static bool serves(enum mr_lane pool, enum mr_lane lane)
@@ -61,21 +96,22 @@ static bool serves(enum mr_lane pool, enum mr_lane lane)
     return pool == lane || (pool == MR_LANE_NORMAL && lane == MR_LANE_HIGH);
 }
 
-/* The first ticket that a free slot of the pool is for: high priority first, but users below their share before
+/* The first ticket that a free slot of the pool is for: high priority first, but users and tasks below their share before
  * all others. */
 static struct mr_ticket *choose_locked(struct mr_slots *slots, enum mr_lane pool)
 {
     static const enum mr_lane order[] = {MR_LANE_HIGH, MR_LANE_NORMAL, MR_LANE_DELIVERIES};
     struct mr_ticket *first = NULL, *ticket;
+    int rank, best = RANK_USER + RANK_UNIT + 1;
     for (size_t i = 0; i < MR_LANES; i++) {
         if (!serves(pool, order[i]))
             continue;
         TAILQ_FOREACH(ticket, &slots->lanes[order[i]].queue, entry)
         {
-            if (left_locked(slots, pool, ticket->user) > 0)
+            if ((rank = rank_locked(slots, pool, ticket)) == 0)
                 return ticket;
-            if (!first)
-                first = ticket;
+            if (rank < best)
+                first = ticket, best = rank;
         }
     }
     return first;
@@ -85,6 +121,19 @@ static struct mr_ticket *choose_locked(struct mr_slots *slots, enum mr_lane pool
 static bool may_take_locked(const struct mr_slots *slots, enum mr_lane pool)
 {
     return pool != MR_LANE_HIGH || slots->lanes[MR_LANE_HIGH].waiting > slots->lanes[MR_LANE_NORMAL].idle;
+}
+
+/* True if fewer than max units of the task stand before this one. */
+static bool is_among_first_units(const struct mr_tickets *list, const struct mr_ticket *unit, int max)
+{
+    const struct mr_ticket *before;
+    TAILQ_FOREACH(before, list, entry)
+    {
+        if (max <= 0 || before == unit)
+            break;
+        max -= before->task == unit->task;
+    }
+    return max > 0;
 }
 
 /* True if fewer than max tickets of the user stand before this one. */
@@ -100,9 +149,27 @@ static bool is_among_first(const struct mr_tickets *list, const struct mr_ticket
     return max > 0;
 }
 
-/* Tickets that a slot of the pool is for and whose users are below their share of it; counts no further than the pool
+/* A ticket that may take a slot from a unit of a task above its share: everyone but units of such a task. */
+static bool precedes_units_locked(const struct mr_slots *slots, enum mr_lane pool,
+                                  const struct mr_ticket *ticket)
+{
+    return ticket->task == 0 || is_among_first_units(&slots->lanes[ticket->lane].queue, ticket,
+                                                     units_left_locked(slots, pool, ticket));
+}
+
+/* A ticket that may take a slot from a job of a user above the share as well. */
+static bool precedes_users_locked(const struct mr_slots *slots, enum mr_lane pool,
+                                  const struct mr_ticket *ticket)
+{
+    return precedes_units_locked(slots, pool, ticket) && ticket->user != 0 &&
+           is_among_first(&slots->lanes[ticket->lane].queue, ticket, left_locked(slots, pool, ticket->user));
+}
+
+typedef bool precedes(const struct mr_slots *slots, enum mr_lane pool, const struct mr_ticket *ticket);
+
+/* Tickets that a slot of the pool is for and that go before those above their share; counts no further than the pool
  * has slots, as the queue can be long. */
-static int entitled_locked(const struct mr_slots *slots, enum mr_lane pool)
+static int entitled_locked(const struct mr_slots *slots, enum mr_lane pool, precedes *is_entitled)
 {
     int count = 0;
     for (enum mr_lane lane = MR_LANE_NORMAL; lane < MR_LANES; lane++) {
@@ -114,8 +181,7 @@ static int entitled_locked(const struct mr_slots *slots, enum mr_lane pool)
         {
             if (count == slots->lanes[pool].slots)
                 return count;
-            count +=
-                ticket->user != 0 && is_among_first(queue, ticket, left_locked(slots, pool, ticket->user));
+            count += is_entitled(slots, pool, ticket);
         }
     }
     return count;
@@ -133,6 +199,18 @@ static struct mr_ticket *excess_locked(struct mr_slots *slots, enum mr_lane pool
     return NULL;
 }
 
+/* The newest unit of a task above the share. */
+static struct mr_ticket *excess_unit_locked(struct mr_slots *slots, enum mr_lane pool)
+{
+    struct mr_ticket *ticket;
+    TAILQ_FOREACH_REVERSE(ticket, &slots->lanes[pool].running, mr_tickets, entry)
+    {
+        if (!atomic_load(&ticket->yields) && units_left_locked(slots, pool, ticket) < 0)
+            return ticket;
+    }
+    return NULL;
+}
+
 static int yielding_locked(const struct mr_slots *slots, enum mr_lane pool)
 {
     int count = 0;
@@ -144,15 +222,30 @@ static int yielding_locked(const struct mr_slots *slots, enum mr_lane pool)
     return count;
 }
 
+/* Slots without a job; their threads ask for one, or are about to. */
+static int free_locked(const struct mr_slots *slots, enum mr_lane pool)
+{
+    int count = slots->lanes[pool].slots;
+    const struct mr_ticket *ticket;
+    TAILQ_FOREACH(ticket, &slots->lanes[pool].running, entry)
+    {
+        count--;
+    }
+    return count;
+}
+
 /* Asks for as many slots back as entitled tickets wait for. A ticket of the high lane that gets a normal slot needs
  * none of its own. */
 static void reclaim_locked(struct mr_slots *slots)
 {
     int coming = 0;
     for (enum mr_lane pool = MR_LANE_NORMAL; pool <= MR_LANE_HIGH; pool++) {
-        int wanted = entitled_locked(slots, pool);
+        int wanted = entitled_locked(slots, pool, precedes_users_locked);
+        int wanted_of_units = entitled_locked(slots, pool, precedes_units_locked);
         struct mr_ticket *excess = NULL;
-        coming += slots->lanes[pool].idle + yielding_locked(slots, pool);
+        coming += free_locked(slots, pool) + yielding_locked(slots, pool);
+        for (; coming < wanted_of_units && (excess = excess_unit_locked(slots, pool)); coming++)
+            atomic_store(&excess->yields, true);
         for (; coming < wanted && (excess = excess_locked(slots, pool)); coming++)
             atomic_store(&excess->yields, true);
     }
@@ -164,7 +257,8 @@ static bool join_locked(struct mr_slots *slots, struct mr_ticket *ticket)
     const struct mr_tickets *queue = &slots->lanes[lane].queue;
     if (atomic_load(&slots->stopping) || slots->lanes[lane].waiting >= slots->waiting_max)
         return false;
-    if (ticket->user && count_user(queue, ticket->user, NULL) >= share_of(slots, slots->waiting_max))
+    if (ticket->user &&
+        count_user(queue, ticket->user, NULL) >= share_of(slots->waiting_max, slots->user_percent))
         return false;
     atomic_store(&ticket->yields, false);
     TAILQ_INSERT_TAIL(&slots->lanes[lane].queue, ticket, entry);
@@ -192,6 +286,7 @@ static struct mr_ticket *take_locked(struct mr_slots *slots, enum mr_lane pool)
     TAILQ_REMOVE(&slots->lanes[ticket->lane].queue, ticket, entry);
     slots->lanes[ticket->lane].waiting--;
     TAILQ_INSERT_TAIL(&slots->lanes[pool].running, ticket, entry);
+    slots->lanes[pool].last_task = ticket->task;
     ticket->pool = pool;
     return ticket;
 }
@@ -247,8 +342,19 @@ void mr_slots_leave(struct mr_slots *slots, struct mr_ticket *ticket)
     pthread_mutex_unlock(&slots->lock);
 }
 
+/* Of a unit: its task holds a full share of each pool that would serve it. */
+static bool has_unit_share_locked(const struct mr_slots *slots, const struct mr_ticket *unit)
+{
+    for (enum mr_lane pool = MR_LANE_NORMAL; pool < MR_LANES; pool++)
+        if (serves(pool, unit->lane) && slots->lanes[pool].slots && units_left_locked(slots, pool, unit) > 0)
+            return false;
+    return true;
+}
+
 static bool has_share_locked(const struct mr_slots *slots, const struct mr_ticket *ticket)
 {
+    if (ticket->task)
+        return has_unit_share_locked(slots, ticket);
     if (ticket->user == 0)
         return false;
     for (enum mr_lane pool = MR_LANE_NORMAL; pool < MR_LANES; pool++)

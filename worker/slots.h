@@ -13,6 +13,10 @@
  * no more than a reserve of them while others wait: what the slots get through in a second or so, which is none where
  * jobs are long. What waits longer keeps Pub/Sub from pushing other users' tasks.
  *
+ * Units of one task have a share as well, against all other tickets, also of the same user: a free slot goes to a unit of a
+ * task above it only when nothing else waits, and such a unit is asked for its slot when something does. In a pool whose
+ * share is less than a slot, units of a task and other tickets take turns. Within their shares, units give nothing back.
+ *
  * Any thread may call.
  */
 #ifndef MR_WORKER_SLOTS_H
@@ -29,6 +33,7 @@
 struct mr_ticket {
     enum mr_lane lane;
     int64_t user;       /* 0: without a share (deliveries) */
+    int64_t task;       /* of a unit; 0: it is none */
     atomic_bool yields; /* its job is asked to end early and to give the slot back */
     /* The fields below belong to the slots while the ticket waits or holds a slot. */
     TAILQ_ENTRY(mr_ticket) entry;
@@ -39,13 +44,15 @@ TAILQ_HEAD(mr_tickets, mr_ticket);
 struct mr_slots {
     atomic_bool stopping;
     int waiting_max;      /* tickets of each lane */
-    int share_percent;    /* of a pool's slots, and of waiting_max, for each user */
+    int user_percent;     /* of a pool's slots, and of waiting_max, for each user */
+    int unit_percent;     /* of a pool's slots, for the units of one task */
     pthread_mutex_t lock; /* protects all fields below */
     struct {
         pthread_cond_t changed; /* there may be a ticket for an idle thread of the pool */
         int slots;
         int idle;                  /* threads that wait for a ticket */
         int waiting;               /* length of the queue */
+        int64_t last_task;         /* of the last ticket that got a slot of the pool */
         int64_t second;            /* of the clock, in which a job of the lane ended last */
         int ended, ended_before;   /* jobs, in that second and in the one before */
         struct mr_tickets queue;   /* of the lane; first come, first */
@@ -54,7 +61,8 @@ struct mr_slots {
 };
 
 /* counts[lane] slots of each lane; normal must have one. waiting_max tickets, at least 1, wait in each lane. */
-void mr_slots_init(struct mr_slots *slots, const int counts[MR_LANES], int waiting_max, int share_percent);
+void mr_slots_init(struct mr_slots *slots, const int counts[MR_LANES], int waiting_max, int user_percent,
+                   int unit_percent);
 void mr_slots_destroy(struct mr_slots *slots);
 
 /* Lets a ticket wait for its slot. False if its lane's queue is full or has enough of this user, or if the worker
@@ -75,7 +83,7 @@ void mr_slots_take_out(struct mr_slots *slots, mr_ticket_test *wanted, void *ctx
 void mr_slots_take_out_excess(struct mr_slots *slots, struct mr_tickets *ret);
 
 /* True if the ticket's user holds a full share, or more, of each pool that would serve it, and the
- * reserve before it in the queue. */
+ * reserve before it in the queue; of a unit, if its task holds a full share. */
 bool mr_slots_has_share(struct mr_slots *slots, const struct mr_ticket *ticket);
 
 /* Slots that tickets of the lane could have at once: they are idle, and no ticket of the lane waits. */

@@ -75,8 +75,8 @@ check_times() {
     job=${WORKER[JOB_TIMEOUT_SECONDS]}
     request=${WORKER[timeoutSeconds]}
     ((request <= 3600)) || die "worker.yaml: timeoutSeconds $request is above Cloud Run's limit of 3600"
-    ((job + COMMIT_S <= request)) ||
-        die "worker.yaml: JOB_TIMEOUT_SECONDS $job leaves less than $COMMIT_S s of timeoutSeconds $request to commit: lower JOB_TIMEOUT_SECONDS"
+    ((request >= MR_ACK_DEADLINE_S + COMMIT_S)) ||
+        die "worker.yaml: timeoutSeconds $request ends pushes before their ack deadline ($MR_ACK_DEADLINE_S s): set it to $((MR_ACK_DEADLINE_S + COMMIT_S)) or more"
     ((job + COMMIT_S <= MR_ACK_DEADLINE_S)) || grep -q 'cpu-throttling: "false"' "$ROOT/infra/services/worker.yaml" ||
         die "worker.yaml: a conversion of JOB_TIMEOUT_SECONDS $job outlives its push ($MR_ACK_DEADLINE_S s) and would lose the CPU:" \
             "set cpu-throttling to \"false\", or JOB_TIMEOUT_SECONDS to $((MR_ACK_DEADLINE_S - COMMIT_S)) or less"

@@ -83,6 +83,7 @@ struct mr_config {
     int64_t high_slots;
     int64_t delivery_slots;
     int64_t user_share;
+    int64_t unit_share;
     int64_t parked_pushes;
     int64_t ack_deadline_s;
     int64_t lease_seconds;
@@ -90,6 +91,7 @@ struct mr_config {
     int64_t unit_seconds;
     int64_t max_interruptions;
     int64_t max_stops;
+    int64_t max_task_s;
     int64_t job_timeout_s;
     int64_t stall_timeout_s;
     int64_t sandbox_memory_mib;

@@ -1,10 +1,19 @@
 /* How a lease is taken: mr_lease_claim. */
 #include "shared/data/lease_sql.h"
 
-enum { ROUNDS = 3, PARAMS = 8 };
+enum { ROUNDS = 3, PARAMS = 9 };
 
 /* The limits of a task that end it when it is claimed again, as the SQL below numbers them. */
-enum limit { LIMIT_NONE, LIMIT_KILLS, LIMIT_ATTEMPTS, LIMIT_INTERRUPTIONS, LIMIT_STOPS, LIMIT_AGE, LIMITS };
+enum limit {
+    LIMIT_NONE,
+    LIMIT_KILLS,
+    LIMIT_ATTEMPTS,
+    LIMIT_INTERRUPTIONS,
+    LIMIT_STOPS,
+    LIMIT_AGE,
+    LIMIT_TIME,
+    LIMITS
+};
 
 static const struct {
     enum mr_code code;
@@ -18,6 +27,7 @@ static const struct {
     [LIMIT_STOPS] = {MR_CODE_INTERRUPTED, "conversion was interrupted too often: its machines were stopped"},
     [LIMIT_AGE] = {MR_CODE_SERVICE_FAULT,
                    "service could not run the task for a long time: the input is not at fault"},
+    [LIMIT_TIME] = {MR_CODE_TASK_TOO_LONG, MR_TASK_TOO_LONG_DETAIL},
 };
 
 /* $1 task, $2 generation, $3 claim id. A lease with this claim id was given by a statement whose answer was
@@ -27,7 +37,7 @@ static const struct {
     " OR (status = 'processing' AND claim_id = $3::uuid)))"
 /* 1 if the lease that ended so belonged to a run that had started: the machine ended it. */
 #define INTERRUPTED " (status = 'processing' AND started)::int"
-/* $4 … $7 as in struct mr_lease_terms. A lease that was lost before its run started is nobody's attempt; only
+/* $4 … $8 as in struct mr_lease_terms. A lease that was lost before its run started is nobody's attempt; only
  * the age of the task bounds these. */
 #define LIMIT                                                                                                \
     " CASE WHEN kills >= 3 THEN 1"                                                                           \
@@ -36,6 +46,8 @@ static const struct {
     " WHEN stops >= $6::int THEN 4"                                                                          \
     " WHEN status = 'processing' AND NOT started AND claim_id IS DISTINCT FROM $3::uuid"                     \
     " AND coalesce(uploaded_at, created_at) < now() - make_interval(secs => $7::int) THEN 5"                 \
+    " WHEN first_claimed_at < now() - make_interval(secs => $8::int)"                                        \
+    " AND claim_id IS DISTINCT FROM $3::uuid THEN 6"                                                         \
     " ELSE 0 END"
 
 void mr_claim_free(struct mr_claim *claim)
@@ -63,6 +75,7 @@ enum mr_status mr_claim_of(const struct mr_rows *rows, struct mr_claim *ret, str
         .fence = mr_rows_int64(rows, 0, "fence"),
         .attempts = mr_rows_int64(rows, 0, "attempts") + 1,
         .interruptions = mr_rows_int64(rows, 0, "interruptions"),
+        .worked_ms = mr_rows_int64(rows, 0, "worked_ms"),
         .queued_ms = mr_rows_int64(rows, 0, "queued_ms"),
         .input_object = strdup(mr_rows_text(rows, 0, "input_object")),
         .input_generation = mr_rows_int64(rows, 0, "input_generation"),
@@ -92,10 +105,10 @@ static enum mr_status exhaust(struct mr_db *db, const char *const params[PARAMS]
 {
     static const struct mr_statement statement = {
         "lease_exhaust",
-        "UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(), error_code = $9,"
-        " error_detail = $10 WHERE id = $1::bigint AND generation = $2::int AND fence = $8::bigint"
-        " AND" MR_LEASE_IS_CLAIMABLE " AND" LIMIT " = $11::int",
-        11};
+        "UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(), error_code = $10,"
+        " error_detail = $11 WHERE id = $1::bigint AND generation = $2::int AND fence = $9::bigint"
+        " AND" MR_LEASE_IS_CLAIMABLE " AND" LIMIT " = $12::int",
+        12};
     char number[MR_INT64_TEXT_MAX];
     mr_int64_text(limit, number);
     const char *const values[] = {params[0],
@@ -105,6 +118,7 @@ static enum mr_status exhaust(struct mr_db *db, const char *const params[PARAMS]
                                   params[4],
                                   params[5],
                                   params[6],
+                                  params[7],
                                   fence,
                                   mr_code_name(limits[limit].code),
                                   limits[limit].detail,
@@ -124,7 +138,7 @@ static enum mr_status why_not(struct mr_db *db, const char *const params[PARAMS]
         "lease_look",
         "SELECT fence, status = 'processing' AND generation = $2::int AS is_running," IS_OPEN
         " AS is_open," LIMIT " AS limit_reached FROM tasks WHERE id = $1::bigint",
-        7};
+        8};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &look, params, &rows, err));
     *ret_decided = true;
@@ -150,7 +164,7 @@ static enum mr_status try_claim(struct mr_db *db, const char *const params[PARAM
         "lease_claim",
         "UPDATE tasks SET status = 'processing', fence = fence + 1, progress = 0, claim_id = $3::uuid,"
         " started = false, interruptions = interruptions +" INTERRUPTED
-        ", lease_expires_at = now() + make_interval(secs => $8::int)"
+        ", lease_expires_at = now() + make_interval(secs => $9::int)"
         " WHERE id = $1::bigint AND" IS_OPEN " AND" LIMIT " = 0"
         " RETURNING" MR_CLAIM_COLUMNS,
         PARAMS};
@@ -164,15 +178,15 @@ enum mr_status mr_lease_claim(struct mr_db *db, const struct mr_message *message
                               const struct mr_lease_terms *terms, enum mr_claim_outcome *ret_outcome,
                               struct mr_claim *ret, struct mr_err *err)
 {
-    const int64_t numbers[] = {terms->max_attempts, terms->max_interruptions, terms->max_stops,
-                               terms->give_up_seconds, terms->seconds};
-    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX], texts[5][MR_INT64_TEXT_MAX];
+    const int64_t numbers[] = {terms->max_attempts,    terms->max_interruptions, terms->max_stops,
+                               terms->give_up_seconds, terms->max_task_seconds,  terms->seconds};
+    char task[MR_INT64_TEXT_MAX], generation[MR_INT64_TEXT_MAX], texts[6][MR_INT64_TEXT_MAX];
     mr_int64_text(message->task_id, task);
     mr_int64_text(message->generation <= INT32_MAX ? message->generation : 0, generation);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         mr_int64_text(numbers[i], texts[i]);
-    const char *const params[PARAMS] = {task,     generation, claim_id, texts[0],
-                                        texts[1], texts[2],   texts[3], texts[4]};
+    const char *const params[PARAMS] = {task,     generation, claim_id, texts[0], texts[1],
+                                        texts[2], texts[3],   texts[4], texts[5]};
     /* The task may change between the statements, for example when its lease is given back. */
     for (int round = 0; round < ROUNDS; round++) {
         bool is_decided = false;

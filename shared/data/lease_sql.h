@@ -30,7 +30,8 @@ static inline struct mr_held mr_held_of(const struct mr_claim *claim)
     " id, file_id, generation, kind, fence, attempts, interruptions, input_object, input_generation,"        \
     " original_size, original_file, new_format, options, url, callback_url, notify_mail, reuse,"             \
     " CASE WHEN whole_generation = generation THEN whole_reason END AS whole_reason,"                        \
-    " (extract(epoch FROM now() - uploaded_at) * 1000)::bigint AS queued_ms"
+    " (extract(epoch FROM now() - uploaded_at) * 1000)::bigint AS queued_ms,"                                \
+    " (extract(epoch FROM now() - first_claimed_at) * 1000)::bigint AS worked_ms"
 MR_MUST_CHECK enum mr_status mr_claim_of(const struct mr_rows *rows, struct mr_claim *ret,
                                          struct mr_err *err);
 

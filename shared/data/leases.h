@@ -8,7 +8,8 @@
  * What ends a run without a result is counted by whose doing it was, and each count has a bound of its own that
  * the next claim checks: attempts less interruptions (the file, or a server that its URL names), interruptions
  * (the machine: killed, or frozen until the lease expired), stops (the worker was told to end). Failures of
- * our own infrastructure are not counted: the age of the task bounds them (worker/job.c).
+ * our own infrastructure are not counted: the age of the task bounds them (worker/job.c). However it runs, a task ends
+ * max_task_seconds after the first claim of its generation: the next claim fails it, and a job that runs stops.
  *
  * *ret_ours is always false when the lease is no longer held: the task was cancelled, deleted, run again or
  * claimed by another worker. Each call but the claim is one statement, and gives up after MR_DB_QUICK_MS: a lease
@@ -49,6 +50,7 @@ struct mr_claim {
     int64_t fence;
     int64_t attempts;      /* this one included, although it has not started yet */
     int64_t interruptions; /* of the attempts before: those that the machine ended */
+    int64_t worked_ms;     /* from the first claim of this generation to this one */
     int64_t queued_ms;     /* from the upload, or the request to run it again, to this claim */
     char file_id[MR_UUID_TEXT_MAX];
     char kind[MR_KIND_MAX];
@@ -73,6 +75,7 @@ struct mr_lease_terms {
     int64_t max_attempts; /* less interruptions */
     int64_t max_interruptions;
     int64_t max_stops;
+    int64_t max_task_seconds; /* since its generation was claimed first */
     int64_t give_up_seconds; /* since the task was queued: bounds leases that expire before the work starts */
 };
 
@@ -140,6 +143,9 @@ enum mr_release {
 /* Gives the lease back: the task waits for the next delivery of its message. */
 MR_MUST_CHECK enum mr_status mr_lease_release(struct mr_db *db, const struct mr_claim *claim,
                                               enum mr_release reason, bool *ret_ours, struct mr_err *err);
+
+/* The user's text for MR_CODE_TASK_TOO_LONG. */
+#define MR_TASK_TOO_LONG_DETAIL "task has been worked on for longer than a task may take"
 
 /* Gives the lease back and counts the attempt: something outside failed that may recover (a third-party
  * server). The next sweep publishes the task again. */

@@ -65,6 +65,33 @@ static enum mr_status claim_of(const struct mr_rows *rows, struct mr_claim *ret,
     return MR_OK;
 }
 
+#define IS_TOO_LONG(seconds) " (t.first_claimed_at < now() - make_interval(secs => " seconds "::int)) IS TRUE"
+
+/* Fails the task of a unit if it has been worked on for too long. */
+static enum mr_status end_too_long(struct mr_db *db, const char *const params[],
+                                   enum mr_claim_outcome *ret_outcome, struct mr_err *err)
+{
+    static const struct mr_statement statement = {
+        "unit_too_long",
+        "UPDATE tasks t SET status = 'failed', lease_expires_at = NULL, processed_at = now(), error_code = "
+        "$5,"
+        " error_detail = $6 WHERE t.id = $1::bigint AND t.generation = $2::int AND t.status = 'processing'"
+        " AND" IS_TOO_LONG("$4") " AND EXISTS (SELECT 1 FROM units u WHERE u.task_id = $1::bigint"
+                                 " AND u.n = $3::int AND u.plan = t.fence AND" MR_UNIT_IS_CLAIMABLE ")",
+        6};
+    const char *const values[] = {params[0],
+                                  params[1],
+                                  params[2],
+                                  params[7],
+                                  mr_code_name(MR_CODE_TASK_TOO_LONG),
+                                  MR_TASK_TOO_LONG_DETAIL};
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &statement, values, &rows, err));
+    if (mr_rows_affected(rows) > 0)
+        *ret_outcome = MR_CLAIM_EXHAUSTED;
+    return MR_OK;
+}
+
 /* Fails the task of a unit that has been claimed too often. Its detail says where the unit begins. */
 static enum mr_status exhaust(struct mr_db *db, const char *const params[],
                               enum mr_claim_outcome *ret_outcome, struct mr_err *err)
@@ -100,18 +127,23 @@ enum mr_status mr_unit_claim(struct mr_db *db, const struct mr_message *message,
         " claim_id = $4::uuid, progress = 0, lease_expires_at = now() + make_interval(secs => $5::int)"
         " FROM tasks t WHERE" OF_MESSAGE " AND (" MR_UNIT_IS_CLAIMABLE
         " OR (u.state = 'running' AND u.claim_id = $4::uuid))"
-        " AND (u.claim_id IS NOT DISTINCT FROM $4::uuid OR (u.attempts < $6::int AND u.stops < $7::int))"
-        " RETURNING u.n AS unit_n, u.kind AS unit_kind, u.fence AS unit_fence, u.from_us, u.to_us,"
-        " u.attempts AS unit_attempts)"
-        " SELECT" MR_CLAIM_COLUMNS ", unit_n, unit_kind, unit_fence, from_us, to_us, unit_attempts"
-        " FROM c, tasks WHERE id = $1::bigint",
-        7};
+        " AND (u.claim_id IS NOT DISTINCT FROM $4::uuid OR (u.attempts < $6::int AND u.stops < $7::int"
+        " AND NOT" IS_TOO_LONG(
+            "$8") "))"
+                  " RETURNING u.n AS unit_n, u.kind AS unit_kind, u.fence AS unit_fence, u.from_us, u.to_us,"
+                  " u.attempts AS unit_attempts)"
+                  " SELECT" MR_CLAIM_COLUMNS ", unit_n, unit_kind, unit_fence, from_us, to_us, unit_attempts"
+                  " FROM c, tasks WHERE id = $1::bigint",
+        8};
     const struct message_text text = text_of(message);
     char seconds[MR_INT64_TEXT_MAX], attempts[MR_INT64_TEXT_MAX], stops[MR_INT64_TEXT_MAX];
+    char longest[MR_INT64_TEXT_MAX];
     mr_int64_text(terms->seconds, seconds);
     mr_int64_text(terms->max_interruptions, attempts);
     mr_int64_text(terms->max_stops, stops);
-    const char *const params[] = {text.task, text.generation, text.n, claim_id, seconds, attempts, stops};
+    mr_int64_text(terms->max_task_seconds, longest);
+    const char *const params[] = {text.task, text.generation, text.n, claim_id,
+                                  seconds,   attempts,        stops,  longest};
     int64_t user = 0;
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &claim, params, &rows, err));
@@ -123,6 +155,8 @@ enum mr_status mr_unit_claim(struct mr_db *db, const struct mr_message *message,
         return MR_OK;
     *ret_outcome = MR_CLAIM_STALE;
     MR_TRY(exhaust(db, params, ret_outcome, err));
+    if (*ret_outcome != MR_CLAIM_EXHAUSTED)
+        MR_TRY(end_too_long(db, params, ret_outcome, err));
     return *ret_outcome == MR_CLAIM_EXHAUSTED
                ? MR_OK
                : mr_fail(err, MR_UNAVAILABLE, "unit %s of task %s changes while it is claimed", text.n,
@@ -189,6 +223,42 @@ enum mr_status mr_units_due(struct mr_db *db, bool high, int64_t republish_after
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_TRY(mr_db_exec(db, &look, (const char *const[]){after, limit, high ? "high" : "normal"}, &rows, err));
     take_messages(rows, due, ret_count);
+    return MR_OK;
+}
+
+enum mr_status mr_units_put_off(struct mr_db *db, const struct mr_message *message, bool *ret_done,
+                                struct mr_err *err)
+{
+    static const struct mr_statement put_off = {
+        "units_put_off",
+        "UPDATE units u SET published_at = NULL FROM tasks t WHERE" OF_MESSAGE " AND u.state = 'waiting'"
+        " AND EXISTS (SELECT 1 FROM tasks WHERE priority = t.priority AND" MR_TASK_IS_QUEUED ")",
+        3};
+    const struct message_text text = text_of(message);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &put_off,
+                             (const char *const[]){text.task, text.generation, text.n}, &rows, err));
+    *ret_done = mr_rows_affected(rows) > 0;
+    return MR_OK;
+}
+
+enum mr_status mr_units_idle(struct mr_db *db, bool high, struct mr_message *idle, size_t max,
+                             size_t *ret_count, struct mr_err *err)
+{
+    /* Those of a new plan are about to be published. */
+    static const struct mr_statement look = {
+        "units_idle",
+        "SELECT" MESSAGE_COLUMNS " FROM units u, tasks t WHERE u.state IN ('waiting', 'running')"
+        " AND u.state = 'waiting' AND u.published_at IS NULL AND u.made_at < now() - interval '1 s'"
+        " AND t.id = u.task_id AND t.fence = u.plan AND t.status = 'processing' AND t.priority = $1"
+        " ORDER BY u.made_at, u.task_id, u.n LIMIT $2::int",
+        2};
+    char limit[MR_INT64_TEXT_MAX];
+    mr_int64_text((int64_t)max, limit);
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &look,
+                             (const char *const[]){high ? "high" : "normal", limit}, &rows, err));
+    take_messages(rows, idle, ret_count);
     return MR_OK;
 }
 

@@ -101,9 +101,9 @@ BUDGETS = [
     ("worker.yaml", "containerConcurrency: 8", "containerConcurrency: 22", r"containerConcurrency 22 is above SLOTS .* = 21"),
     ("web.yaml", 'MAX_CONNECTIONS, value: "1200"', 'MAX_CONNECTIONS, value: "900"', r"containerConcurrency 1000 is above MAX_CONNECTIONS = 900"),
     ("worker.yaml", "memory: 4Gi", "memory: 2Gi", r"may use 3584 MiB, the limit is 2048 MiB: raise memory"),
-    ("worker.yaml", 'JOB_TIMEOUT_SECONDS, value: "3300"', 'JOB_TIMEOUT_SECONDS, value: "3600"', r"lower JOB_TIMEOUT_SECONDS"),
+    ("worker.yaml", "timeoutSeconds: 900", "timeoutSeconds: 600", r"ends pushes before their ack deadline \(600 s\): set it to 660 or more"),
     ("worker.yaml", 'ACK_DEADLINE_SECONDS, value: "600"', 'ACK_DEADLINE_SECONDS, value: "601"', r"ACK_DEADLINE_SECONDS 601 is above"),
-    ("worker.yaml", "timeoutSeconds: 3600", "timeoutSeconds: 7200", r"above Cloud Run's limit of 3600"),
+    ("worker.yaml", "timeoutSeconds: 900", "timeoutSeconds: 7200", r"above Cloud Run's limit of 3600"),
     ("worker.yaml", 'cpu-throttling: "false"', 'cpu-throttling: "true"', r'outlives its push \(600 s\) .* or JOB_TIMEOUT_SECONDS to 540'),
     ("worker.yaml", "DATABASE_POOL", "DATABASE_POOLS", r"worker.yaml has no number for DATABASE_POOL"),
 ]

@@ -23,7 +23,7 @@ SERVICES = {
     "worker": {
         "service": {"run.googleapis.com/ingress": "internal", "run.googleapis.com/custom-audiences": '["mediarun-worker"]'},
         "template": {**ANNOTATIONS, "autoscaling.knative.dev/maxScale": "16", "run.googleapis.com/cpu-throttling": "false"},
-        "spec": {"containerConcurrency": 8, "timeoutSeconds": 3600, "serviceAccountName": WORKER},
+        "spec": {"containerConcurrency": 8, "timeoutSeconds": 900, "serviceAccountName": WORKER},
         "container": {"resources.limits": {"cpu": "2", "memory": "4Gi"}, "startupProbe.httpGet.path": "/alive",
                       "livenessProbe.httpGet.path": "/alive", "ports.0.containerPort": 8080},
         "env": {"BUCKET": BUCKET, "GOOGLE_CLOUD_PROJECT": PROJECT, "PUSH_AUTH": "iam", "PUSH_AUDIENCE": "mediarun-worker",

@@ -3,12 +3,15 @@
 import base64
 import concurrent.futures
 import json
+import os
+import signal
 import time
 
 import pytest
 import requests
 
 from harness.drain import assert_drains_without_refusals
+from harness.jobs import start_job
 from harness.paths import PATIENCE
 from harness.stack import ACCOUNT, PROJECT
 from harness.waiting import wait_for
@@ -188,6 +191,33 @@ def test_held_pushes_take_over_when_the_lease_ends(make_stack):
     stack.worker.start()  # the emulator pushes: the lease is of a worker that is dead
     done = user.finish(task, 3 + 4)
     assert done["status"] == "processed" and "elsewhere" not in ends(stack)
+
+
+@pytest.mark.slow
+def test_a_request_is_open_while_a_long_job_runs(make_stack, media):
+    """For longer than two ack deadlines: each repeat of the push is held until its own, and nothing runs twice."""
+    secret = "m" * 32
+    stack = make_stack(worker_settings={"SLOTS": 1, "ACK_DEADLINE_SECONDS": 10, "METRICS_TOKEN": secret})
+    for queue in ("mediarun-tasks", "mediarun-tasks-high"):
+        name = f"projects/{PROJECT}/subscriptions/{queue}-worker"
+        answer = requests.patch(f"{stack.emulator.url}/v1/{name}", timeout=10, json={
+            "subscription": {"name": name, "ackDeadlineSeconds": 10}, "updateMask": "ackDeadlineSeconds"})
+        assert answer.status_code == 200, answer.text
+
+    def held():
+        lines = requests.get(stack.worker_url + "/metrics", headers={"Authorization": f"Bearer {secret}"}, timeout=10).text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith("mediarun_pushes_held"))
+
+    user = stack.client()
+    task, child = start_job(stack, user, media.noise(20), "flac")
+    wait_for(lambda: held() == 1, "the first repeat", 20)
+    wait_for(lambda: "busy" in ends(stack), "its deadline", 20)
+    wait_for(lambda: held() == 1, "the second repeat", 10)
+    assert user.task(task["id"])["status"] == "processing"
+    os.kill(child, signal.SIGCONT)
+    assert user.finish(task)["attempts"] == 1
+    wait_for(lambda: held() == 0, "the end of the repeat", 5)
+    assert ends(stack).count("committed") == 1 and set(ends(stack)) <= {"committed", "busy", "stale"}
 
 
 def test_held_and_waiting_pushes_end_with_the_worker(make_stack):

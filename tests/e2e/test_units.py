@@ -11,11 +11,14 @@ import pytest
 import requests
 
 from harness import video_output
+from harness.log_filter import entry_of, point_of
 from harness.media import ffmpeg
+from harness.paths import ROOT
 from harness.stack import Stack
 from harness.waiting import wait_for
 
 RATE, LECTURE = 44100, 180  # Hz; seconds of audio, of which UNIT_SECONDS=1 makes three slices or more
+METRICS = {path.stem: json.loads(path.read_text("utf-8")) for path in (ROOT / "infra" / "monitoring" / "metrics").glob("*.json")}
 SIZE, SECONDS = "320x240", 24  # of which UNIT_SECONDS=1 makes three units of VP9, or more of x264
 
 
@@ -76,6 +79,11 @@ def psnr(path, source):
                            "-f", "null", "-"], capture_output=True, text=True, check=True)
     values = [min(float(found), 60) for found in re.findall(r"psnr_avg:([0-9.inf]+)", done.stdout)]
     return sum(values) / len(values), min(values)
+
+
+def streams(path):
+    done = subprocess.run(["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(path)], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["streams"]
 
 
 def stream_facts(path):
@@ -211,14 +219,83 @@ def test_workers_share_a_task_and_one_dies(cutting, cut_user, film, tmp_path):
     assert len({name for name, _ in ends()}) == 2
     assert len(times(video_output.fetch(cut_user, done, tmp_path))) == SECONDS * 30
     nothing_is_left(cutting, task)
+    recorded = {name: [point_of(METRICS[name], entry_of(record, "mediarun-worker")) for worker in cutting.workers
+                       for record in worker.records() if record.get("task_id") == task["id"]]
+                for name in ("mediarun_tasks_finished", "mediarun_conversion_seconds", "mediarun_queue_seconds")}
+    found = {name: [point for point in points if point] for name, points in recorded.items()}
+    labels = {"kind": "convert", "format": "mp4"}
+    assert found["mediarun_tasks_finished"] == [({**labels, "outcome": "committed"}, 1)]  # as one task, not one of each unit
+    [(of_time, seconds)] = found["mediarun_conversion_seconds"]
+    assert of_time == labels and seconds >= done["receipt"]["wall_seconds"] - 1
+    [(_, queued)] = found["mediarun_queue_seconds"]
+    assert queued < 10
+
+
+def states(stack, task):
+    """Of the units of video."""
+    return [state for _, kind, state in units_of(stack, task) if kind == "video"]
 
 
 def test_cancel_stops_all_units(cutting, cut_user, film):
-    task = upload(cut_user, film, "mp4", crf=24, preset="slow")
-    wait_for(lambda: any("running" in str(row) for row in units_of(cutting, task)), "a unit that runs", 30)
+    """Of a task of high priority, whose units may take the slots of its lane as well: each worker has one of both."""
+    task = cut_user.upload(film, "mp4", options=json.dumps({"crf": 20, "preset": "veryslow"}), priority="high")
+    wait_for(lambda: states(cutting, task).count("running") > len(cutting.workers), "units in the high lane", 30, 0.02)
     assert {kind for _, kind, _ in units_of(cutting, task)} == {"video", "audio", "join"}
     assert cut_user.post(f"/api/tasks/{task['id']}/cancel").status_code == 200
     wait_for(lambda: not [1 for worker in cutting.workers for pid in worker.descendants()[1:]], "the end of the units", 2)
+    nothing_is_left(cutting, task)
+
+
+def test_a_short_task_does_not_wait_for_all_units(cutting, cut_user, film):
+    """Of the same user. Where the share of units is less than a slot they take turns with it."""
+    task = upload(cut_user, film, "mp4", crf=20, preset="veryslow")
+    wait_for(lambda: states(cutting, task).count("running") == len(cutting.workers), "busy slots", 30, 0.02)
+    short = cut_user.post("/api/tasks", json={"kind": "insert_records", "records": 10}).json()["task"]
+    cut_user.finish(short, 60)
+    assert "waiting" in states(cutting, task)
+    assert cut_user.post(f"/api/tasks/{task['id']}/cancel").status_code == 200
+
+
+def test_put_keeps_what_units_have_made(cutting, cut_user, film, tmp_path):
+    """The same video with other audio: what is done is not done again, and the task ends as one that was never changed."""
+    task = upload(cut_user, film, "mp4", crf=24, preset="slow")
+    running(cutting, task)
+    change = {"newFormat": "mp4", "options": {"crf": 24, "preset": "slow", "sample_rate": 22050}}
+    assert cut_user.request("PUT", f"/api/tasks/{task['id']}", json=change).status_code == 200
+    done = cut_user.finish(task, 120)
+    twice = [record["unit"] for _, record in records(cutting, task) if record["end"] == "committed"]
+    assert len(twice) == len(set(twice)) == done["receipt"]["units"]
+    path = video_output.fetch(cut_user, done, tmp_path)
+    assert len(times(path)) == SECONDS * 30 and '"22050"' in json.dumps(streams(path))
+    nothing_is_left(cutting, task)
+
+
+def test_a_task_that_takes_too_long_ends(cutting, cut_user, film):
+    task = upload(cut_user, film, "mp4", crf=24, preset="slow")
+    running(cutting, task)
+    cutting.sql(f"UPDATE tasks SET first_claimed_at = now() - interval '25 h' WHERE id = {task['id']}")
+    task = cut_user.wait(task, 30)
+    assert task["status"] == "failed" and task["error"]["code"] == "task_too_long"
+    nothing_is_left(cutting, task)
+
+
+def replace_input(stack, task):
+    """Another file in the place of the task's."""
+    name = stack.sql(f"SELECT input_object FROM tasks WHERE id = {task['id']}")[0][0]
+    done = requests.post(f"{stack.emulator.url}/upload/storage/v1/b/mediarun-test/o", timeout=10,
+                         params={"uploadType": "media", "name": name}, data=b"another file")
+    assert done.status_code == 200
+
+
+def test_a_file_that_is_replaced_meanwhile_fails_the_task(cutting, cut_user, film, media):
+    task, whole = upload(cut_user, film, "mp4", crf=24, preset="slow"), cut_user.upload(media.tone(), "mp3")
+    whole = cut_user.finish(whole, 60)
+    running(cutting, task)
+    replace_input(cutting, task)
+    replace_input(cutting, whole)
+    assert cut_user.request("PUT", f"/api/tasks/{whole['id']}", json={"newFormat": "ogg"}).status_code == 200
+    for ended in (cut_user.wait(task, 30), cut_user.wait(whole, 30)):
+        assert ended["status"] == "failed" and ended["error"]["code"] == "input_changed"
     nothing_is_left(cutting, task)
 
 

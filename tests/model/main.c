@@ -49,6 +49,7 @@ static struct mr_config config_of_model(void)
                               .max_attempts = 3,
                               .max_interruptions = 2,
                               .max_stops = 3,
+                              .max_task_s = 86400,
                               .give_up_s = 90,
                               .republish_after_s = 120,
                               .ack_deadline_s = ACK_DEADLINE_S,
@@ -135,7 +136,7 @@ static void end_run(struct model *model)
 /* The clock works where it matters: an expired lease, and a live one. */
 static void prove_clock(struct model *model)
 {
-    static const struct mr_lease_terms terms = {LEASE_S, 3, 3, 3, 600};
+    static const struct mr_lease_terms terms = {LEASE_S, 3, 3, 3, 86400, 600};
     const struct mr_task_draft draft = {.file_id = "00000000-0000-4000-8000-000000000001",
                                         .user_id = 1,
                                         .kind = MR_KIND_CONVERT,

@@ -96,8 +96,12 @@ void assert_counts(int64_t id, const char *expected)
 enum mr_claim_outcome task_claim_as(const char *claim_id, int64_t id, int64_t generation,
                                     struct mr_claim *claim)
 {
-    static const struct mr_lease_terms terms = {
-        .seconds = 60, .max_attempts = 3, .max_interruptions = 4, .max_stops = 5, .give_up_seconds = 86400};
+    static const struct mr_lease_terms terms = {.seconds = 60,
+                                                .max_attempts = 3,
+                                                .max_interruptions = 4,
+                                                .max_stops = 5,
+                                                .max_task_seconds = 86400,
+                                                .give_up_seconds = 86400};
     struct mr_message message = {.kind = "convert", .task_id = id, .generation = generation};
     enum mr_claim_outcome outcome = MR_CLAIM_STALE;
     struct mr_err err = {0};

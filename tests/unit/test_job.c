@@ -10,8 +10,12 @@
 #include <cmocka.h>
 
 static struct mr_log quiet = {.fd = -1, .min = MR_LOG_CRITICAL, .program = "test"};
-static struct mr_config config = {
-    .lease_seconds = 60, .max_attempts = 3, .max_interruptions = 4, .max_stops = 2, .give_up_s = 86400};
+static struct mr_config config = {.lease_seconds = 60,
+                                  .max_attempts = 3,
+                                  .max_interruptions = 4,
+                                  .max_stops = 2,
+                                  .max_task_s = 86400,
+                                  .give_up_s = 86400};
 static struct mr_worker worker = {.config = &config, .log = &quiet};
 
 static int64_t new_task(const char *kind, const char *format, int64_t records)
@@ -121,10 +125,21 @@ static void stops_are_bounded(void **state)
     atomic_store(&worker.slots.stopping, false);
 }
 
+/* A run is stopped, and so is one that can only begin after that time. */
+static void a_task_ends_when_it_takes_too_long(void **state)
+{
+    (void)state;
+    int64_t id = new_task(MR_KIND_INSERT_RECORDS, NULL, 5000000);
+    config.max_task_s = 1;
+    assert_int_equal(run(id, MR_KIND_INSERT_RECORDS), MR_JOB_EXHAUSTED);
+    assert_failed(id, "task_too_long");
+    config.max_task_s = 86400;
+}
+
 static int set_up(void **state)
 {
     static const int counts[MR_LANES] = {[MR_LANE_NORMAL] = 1};
-    mr_slots_init(&worker.slots, counts, 1, 100);
+    mr_slots_init(&worker.slots, counts, 1, 100, 100);
     if (fixture_db_setup_users(state))
         return -1;
     worker.db = test_db;
@@ -145,6 +160,7 @@ int main(void)
         cmocka_unit_test(no_error_of_the_database_ends_a_task),
         cmocka_unit_test(a_task_that_waited_for_long_still_runs),
         cmocka_unit_test(stops_are_bounded),
+        cmocka_unit_test(a_task_ends_when_it_takes_too_long),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

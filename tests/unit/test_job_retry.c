@@ -35,7 +35,7 @@ static void start(struct running *running, int64_t lease_s)
     static const int slots[MR_LANES] = {1, 1, 1};
     struct mr_err err = {0};
     *running = (struct running){.worker = {.db = test_db, .log = &quiet}};
-    mr_slots_init(&running->worker.slots, slots, 1, 1);
+    mr_slots_init(&running->worker.slots, slots, 1, 1, 1);
     struct mr_task_draft draft = task_draft(test_owner);
     MR_AUTO_JSON json_t *view = task_insert(&draft);
     int64_t id = json_integer_value(json_object_get(view, "id"));

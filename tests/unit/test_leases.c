@@ -292,6 +292,35 @@ static void a_lease_that_is_lost_before_the_start_is_bounded_by_age(void **state
     assert_text(json_object_get(view, "error"), "code", "service_fault");
 }
 
+/* The time counts from the first claim of a generation, however the runs end and however long the task has waited. */
+static void a_task_may_be_worked_on_for_so_long(void **state)
+{
+    (void)state;
+    static const char *const delivery = "0b8e5a53-6b3f-4c3e-9d0c-6c0a4f1f7a03";
+    int64_t id = new_task();
+    MR_AUTO(mr_claim) struct mr_claim claim = {0};
+    MR_AUTO(mr_claim) struct mr_claim again = {0};
+    struct mr_claim none = {0};
+    task_set(id, "uploaded_at = now() - interval '30 h'");
+    assert_int_equal(task_claim_as(delivery, id, 1, &claim), MR_CLAIM_OURS);
+    assert_int_equal(claim.worked_ms, 0);
+    assert_true(task_start(&claim) && task_release(&claim, MR_RELEASE_UNCOUNTED));
+    task_set(id, "first_claimed_at = now() - interval '23 h'");
+    mr_claim_free(&claim);
+    assert_int_equal(task_claim_as(delivery, id, 1, &claim), MR_CLAIM_OURS);
+    assert_in_range(claim.worked_ms, 23 * 3600000, 23 * 3600000 + 60000);
+    task_set(id, "first_claimed_at = now() - interval '25 h'");
+    mr_claim_free(&claim);
+    assert_int_equal(task_claim_as(delivery, id, 1, &claim), MR_CLAIM_OURS); /* repeated: its job decides */
+    assert_true(task_release(&claim, MR_RELEASE_STOP));
+    assert_int_equal(task_claim(id, 1, &none), MR_CLAIM_EXHAUSTED);
+    MR_AUTO_JSON json_t *view = task_view_of(id);
+    assert_text(json_object_get(view, "error"), "code", "task_too_long");
+    task_set(id, "generation = 2, status = 'uploaded', error_code = NULL");
+    assert_int_equal(task_claim(id, 2, &again), MR_CLAIM_OURS);
+    assert_int_equal(again.worked_ms, 0);
+}
+
 static void a_failure_says_why(void **state)
 {
     (void)state;
@@ -324,6 +353,7 @@ int main(void)
         cmocka_unit_test(every_end_of_a_run_has_a_bound_of_its_own),
         cmocka_unit_test(ends_of_different_kinds_are_counted_apart),
         cmocka_unit_test(a_lease_that_is_lost_before_the_start_is_bounded_by_age),
+        cmocka_unit_test(a_task_may_be_worked_on_for_so_long),
         cmocka_unit_test(a_failure_says_why),
     };
     return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);

@@ -18,7 +18,7 @@ static struct mr_ticket tickets[MAX];
 static void begin(int normal, int high, int deliveries, int waiting_max, int share)
 {
     memset(tickets, 0, sizeof tickets);
-    mr_slots_init(&slots, (const int[MR_LANES]){normal, high, deliveries}, waiting_max, share);
+    mr_slots_init(&slots, (const int[MR_LANES]){normal, high, deliveries}, waiting_max, share, HALF);
 }
 
 static bool join(int n, enum mr_lane lane, int64_t user)
@@ -26,6 +26,23 @@ static bool join(int n, enum mr_lane lane, int64_t user)
     tickets[n].lane = lane;
     tickets[n].user = user;
     return mr_slots_join(&slots, &tickets[n]);
+}
+
+static bool join_unit(int n, int64_t user, int64_t task)
+{
+    tickets[n].task = task;
+    return join(n, NORMAL, user);
+}
+
+static size_t count(struct mr_tickets *list)
+{
+    size_t n = 0;
+    struct mr_ticket *ticket;
+    TAILQ_FOREACH(ticket, list, entry)
+    {
+        n++;
+    }
+    return n;
 }
 
 /* The number of the ticket that a slot of the pool goes to; there must be one. */
@@ -126,6 +143,98 @@ static void excess_is_given_back(void **state)
     mr_slots_destroy(&slots);
 }
 
+/* Each letter of `tickets` is a waiting ticket, all of one user but those with a mark: a to c units of three tasks, x another
+ * task. The order in which slots of the normal pool go to them. */
+static void units_have_a_share_of_their_own(void **state)
+{
+    (void)state;
+    static const struct {
+        int normal;
+        bool hold;
+        const char *waiting, *expected;
+    } table[] = {
+        {4, true, "aaaa", "aaaa"},    /* nothing else waits */
+        {4, true, "aaaax", "aaxa"},   /* the share is two */
+        {4, true, "aaaabb", "aabb"},  /* of each task */
+        {2, true, "aaxx", "ax"},      /* */
+        {4, true, "aaaaxx", "aaxx"},  /* */
+        {2, false, "aaaxx", "aaaxx"}, /* who gave the slot back is below the share again */
+        {1, false, "aaaxx", "axaxa"}, /* less than a slot: in turns */
+        {1, false, "aab", "aba"},     {1, false, "aaa", "aaa"},
+        {4, true, "aaaX", "Xaaa"}, /* high priority first */
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char got[MAX + 1] = "";
+        begin(table[i].normal, 1, 1, ROOMY, 100);
+        for (int n = 0; table[i].waiting[n]; n++) {
+            char letter = table[i].waiting[n];
+            tickets[n].task = letter < 'x' && letter >= 'a' ? letter : 0;
+            assert_true(join(n, letter < 'a' ? HIGH : NORMAL, 1));
+        }
+        for (size_t n = 0; n < strlen(table[i].expected); n++) {
+            int taken = next(NORMAL);
+            got[n] = table[i].waiting[taken];
+            if (!table[i].hold)
+                leave(taken);
+        }
+        assert_string_equal(got, table[i].expected);
+        mr_slots_destroy(&slots);
+    }
+}
+
+/* Units hold all slots: other tasks of the user get theirs back, the newest first, but not those within the share. */
+static void units_above_their_share_are_given_back(void **state)
+{
+    (void)state;
+    begin(4, 0, 1, ROOMY, HALF);
+    for (int n = 0; n < 6; n++)
+        assert_true(join_unit(n, 1, 7));
+    for (int n = 0; n < 4; n++)
+        assert_int_equal(next(NORMAL), n);
+    assert_false(tickets[3].yields); /* for units of the same task nothing is given back */
+    assert_true(join(10, NORMAL, 1));
+    assert_true(tickets[3].yields);
+    assert_false(tickets[2].yields);
+    leave(3);
+    assert_true(join_unit(3, 1, 7));
+    assert_int_equal(next(NORMAL), 10);
+    assert_false(tickets[2].yields);
+    assert_true(join(11, NORMAL, 2));
+    assert_true(tickets[2].yields);
+    leave(2);
+    assert_int_equal(next(NORMAL), 11);
+    assert_true(join(12, NORMAL, 1)); /* no task is above the share any more */
+    assert_false(tickets[0].yields || tickets[1].yields || tickets[10].yields);
+    leave(10);
+    assert_int_equal(next(NORMAL), 12); /* before the units that have waited for longer */
+    mr_slots_destroy(&slots);
+    begin(1, 0, 1, ROOMY, HALF);
+    assert_true(join_unit(0, 1, 7));
+    assert_int_equal(next(NORMAL), 0);
+    assert_true(join(1, NORMAL, 2) && join(2, NORMAL, 1));
+    assert_false(tickets[0].yields); /* one slot is nobody's share */
+    mr_slots_destroy(&slots);
+}
+
+/* Units of a task with a full share of the slots leave the places to other tasks. */
+static void units_leave_room(void **state)
+{
+    (void)state;
+    struct mr_tickets excess = TAILQ_HEAD_INITIALIZER(excess);
+    begin(2, 0, 1, ROOMY, 100);
+    for (int n = 0; n < 4; n++)
+        assert_true(join_unit(n, 1, 7));
+    assert_true(join_unit(4, 1, 8) && join(5, NORMAL, 1));
+    assert_false(mr_slots_has_share(&slots, &tickets[3]));
+    assert_int_equal(next(NORMAL), 0);
+    assert_true(mr_slots_has_share(&slots, &tickets[3]));
+    assert_false(mr_slots_has_share(&slots, &tickets[4]) || mr_slots_has_share(&slots, &tickets[5]));
+    mr_slots_take_out_excess(&slots, &excess);
+    assert_int_equal(count(&excess), 3);
+    assert_ptr_equal(TAILQ_FIRST(&excess), &tickets[1]);
+    mr_slots_destroy(&slots);
+}
+
 /* A job that gave its slot back joins again and is not asked at once. */
 static void yielding_ends_with_the_slot(void **state)
 {
@@ -201,17 +310,6 @@ static void queues_are_bounded(void **state)
 static bool is_of_user(const struct mr_ticket *ticket, void *ctx)
 {
     return ticket->user == *(const int64_t *)ctx;
-}
-
-static size_t count(struct mr_tickets *list)
-{
-    size_t n = 0;
-    struct mr_ticket *ticket;
-    TAILQ_FOREACH(ticket, list, entry)
-    {
-        n++;
-    }
-    return n;
 }
 
 static void tickets_are_taken_out(void **state)
@@ -362,6 +460,9 @@ int main(void)
         cmocka_unit_test(turns),
         cmocka_unit_test(the_share_is_a_percentage),
         cmocka_unit_test(excess_is_given_back),
+        cmocka_unit_test(units_have_a_share_of_their_own),
+        cmocka_unit_test(units_above_their_share_are_given_back),
+        cmocka_unit_test(units_leave_room),
         cmocka_unit_test(yielding_ends_with_the_slot),
         cmocka_unit_test(one_slot_is_asked_for),
         cmocka_unit_test(lanes_are_served_by_their_pools),

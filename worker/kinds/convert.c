@@ -1,5 +1,6 @@
 /* The kinds `convert` and `edit`: make one or several output objects from one input object, as the format and
  * options of the task say. An edit is a conversion with the options of a preset. */
+#include "shared/base/version.h"
 #include "shared/data/object_names.h"
 #include "shared/media/formats.h"
 #include "worker/media_job.h"
@@ -34,15 +35,40 @@ static enum mr_status read_cuts(const json_t *cuts, struct mr_units_plan *ret, s
                : mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter cut the task in no order");
 }
 
+/* Everything that the packets of a unit depend on. Options of the other track, and what only the join follows, are left out: another
+ * value of them leaves the unit as it is. */
+static enum mr_status basis_of(const struct mr_claim *claim, const json_t *options,
+                               const char *const without[], char **ret, struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *others = json_copy((json_t *)(uintptr_t)options);
+    for (size_t i = 0; others && without[i]; i++)
+        (void)json_object_del(others, without[i]);
+    MR_AUTO_JSON json_t *basis =
+        json_pack("{s:s,s:s,s:I,s:s,s:O}", "version", mr_version, "input", claim->input_object, "generation",
+                  (json_int_t)claim->input_generation, "format", claim->new_format, "options", others);
+    *ret = basis ? json_dumps(basis, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    return *ret ? MR_OK : mr_fail_oom(err);
+}
+
 /* Safe to repeat. A heartbeat between commit and answer still holds the lease. */
-static enum mr_status cut_task(struct mr_job *job, const json_t *cuts, struct mr_err *err)
+static enum mr_status cut_task(struct mr_job *job, const json_t *options, const json_t *cuts,
+                               struct mr_err *err)
 {
     struct mr_units_plan plan;
     struct mr_err failure = {0};
     struct mr_job_retries retries = {0};
     enum mr_status status;
     bool ours = false;
+    static const char *const not_of_video[] = {"sample_rate", "channels", "loudness", "waveform", NULL};
+    static const char *const not_of_audio[] = {"crf", "preset", "resize", "background", "waveform", NULL};
+    MR_AUTO_STR char *video = NULL;
+    MR_AUTO_STR char *audio = NULL;
     MR_TRY(read_cuts(cuts, &plan, err));
+    MR_TRY(basis_of(job->claim, options, not_of_video, &video, err));
+    MR_TRY(basis_of(job->claim, options, not_of_audio, &audio, err));
+    bool is_kept = job->claim->input_object[0];
+    plan.basis[MR_UNIT_VIDEO] = is_kept ? video : NULL;
+    plan.basis[MR_UNIT_AUDIO] = is_kept ? audio : NULL;
     do
         status = mr_units_make(job->worker->db, job->claim, &plan, &ours, &failure);
     while (mr_job_retry(job, status, &retries));
@@ -86,7 +112,7 @@ static enum mr_status make_outputs(struct mr_job *job, const struct mr_input *in
     MR_TRY(add_units(job, spec, err));
     MR_TRY(mr_media_job_run(job, input, spec, outputs, &receipt, err));
     if (json_object_get(receipt, "video") && json_object_get(spec, "unit_seconds"))
-        return cut_task(job, receipt, err);
+        return cut_task(job, options, receipt, err);
     if (job->claim->whole_reason[0] &&
         json_object_set_new(receipt, "uncut", json_string(job->claim->whole_reason)) != 0)
         return mr_fail_oom(err);
