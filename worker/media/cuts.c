@@ -13,6 +13,7 @@
 #define MEGA          1e6
 #define USUAL_SAMPLES (44100.0 * 2) /* a second of stereo, as mr_audio_cost has it */
 /* Each slice decodes what is before it once more: more of them would cost more than they spare. */
+enum { LEAD_MAX_US = 2 * 1000 * 1000 }; /* more than any encoder reorders */
 enum { VIDEO_MAX = 450, SLICES_MAX = MR_CUTS_MAX - VIDEO_MAX };
 /* Megapixels that libx264 encodes a second at "veryfast" on one core of a shared machine (work.h has the weights). */
 #define MEGAPIXELS_PER_SECOND 60.0
@@ -105,19 +106,29 @@ void mr_cuts_choose(const int64_t *key_us, size_t key_count, int64_t total_us, i
         ret->count = 0;
 }
 
-/* The times of the key frames that the index has; those of MP4 are of decoding, a little early. NULL: they do not rise, or
- * there is no memory. */
+int64_t mr_cuts_lead_us(AVStream *stream)
+{
+    const AVIndexEntry *first = avformat_index_get_entry(stream, 0);
+    if (!first || stream->start_time == AV_NOPTS_VALUE)
+        return 0;
+    int64_t lead = av_rescale_q(stream->start_time - first->timestamp, stream->time_base, AV_TIME_BASE_Q);
+    return av_clip64(lead, 0, LEAD_MAX_US);
+}
+
+/* The times of the key frames that the index has: a unit that begins with one does not put another beside it. NULL: they do
+ * not rise, or there is no memory. */
 static int64_t *read_index(const struct mr_demuxer *indexed, AVStream *stream, size_t *ret_count)
 {
     int count = avformat_index_get_entries_count(stream);
     int64_t *key_us = av_malloc_array((size_t)FFMAX(count, 1), sizeof *key_us);
-    int64_t before = INT64_MIN;
+    int64_t before = INT64_MIN, lead_us = mr_cuts_lead_us(stream);
     *ret_count = 0;
     for (int i = 0; key_us && i < count; i++) {
         const AVIndexEntry *entry = avformat_index_get_entry(stream, i);
         if (!entry || !(entry->flags & AVINDEX_KEYFRAME) || entry->flags & AVINDEX_DISCARD_FRAME)
             continue;
-        int64_t at = av_rescale_q(entry->timestamp, stream->time_base, AV_TIME_BASE_Q) - indexed->start_us;
+        int64_t at =
+            av_rescale_q(entry->timestamp, stream->time_base, AV_TIME_BASE_Q) + lead_us - indexed->start_us;
         if (at <= before) {
             av_freep(&key_us);
             break;

@@ -38,6 +38,10 @@ static inline bool mr_cuts_are_made(const struct mr_cuts *cuts)
 /* The work of a core in seconds, roughly, on the video; 0: it cannot be told. */
 double mr_cuts_work_seconds(const struct mr_demuxer *input, const struct mr_cuts_wish *wish);
 
+/* How long before it is shown the first frame is decoded, by the index, whose times are those of decoding in MP4: taken for
+ * that of all key frames. 0: it cannot be told, or the index has the times of showing. */
+int64_t mr_cuts_lead_us(AVStream *stream);
+
 /* Chooses cuts among rising times of key frames, on the clip: parts of about total_us / parts, none shorter than half of
  * that. */
 void mr_cuts_choose(const int64_t *key_us, size_t key_count, int64_t total_us, int64_t parts,
