@@ -40,6 +40,7 @@ BEGIN
         ('mr_web', 'records.order_items', 'SELECT DELETE'),
         ('mr_worker', 'tasks', 'SELECT UPDATE'),
         ('mr_worker', 'units', 'SELECT INSERT UPDATE'),
+        ('mr_worker', 'kept_units', 'SELECT DELETE'),
         ('mr_worker', 'lanes', 'SELECT UPDATE'),
         ('mr_worker', 'outputs', 'SELECT INSERT'),
         ('mr_worker', 'stray_objects', 'SELECT INSERT UPDATE DELETE'),

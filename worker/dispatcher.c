@@ -94,6 +94,19 @@ static void hold(struct mr_dispatcher *dispatcher, struct push *push)
     }
 }
 
+/* As put_off. A push that waits for long takes a place of Pub/Sub's window from other tasks. */
+static bool put_off_unit(struct mr_dispatcher *dispatcher, struct push *push)
+{
+    bool done = false;
+    struct mr_err err;
+    if (mr_units_put_off(dispatcher->worker->db, &push->message, &done, &err) != MR_OK)
+        mr_log_err(&push->log, MR_LOG_WARNING, "cannot put a unit off", &err, NULL);
+    if (!done)
+        return false;
+    finish(dispatcher, push, MR_JOB_DEFERRED);
+    return true;
+}
+
 /* True if the push was put off. Without the database it stays, and so it does if the task was claimed meanwhile. */
 static bool put_off(struct mr_dispatcher *dispatcher, struct push *push)
 {
@@ -120,7 +133,8 @@ static bool put_off(struct mr_dispatcher *dispatcher, struct push *push)
 static void await_slot(struct mr_dispatcher *dispatcher, struct push *push)
 {
     struct mr_slots *slots = &dispatcher->worker->slots;
-    if (!is_of_unit(push) && mr_slots_has_share(slots, &push->ticket) && put_off(dispatcher, push))
+    if (mr_slots_has_share(slots, &push->ticket) &&
+        (is_of_unit(push) ? put_off_unit : put_off)(dispatcher, push))
         return;
     if (!mr_slots_join(slots, &push->ticket))
         finish(dispatcher, push, MR_JOB_BUSY);
@@ -205,11 +219,12 @@ enum mr_status mr_dispatcher_take(struct mr_dispatcher *dispatcher, struct mr_re
     struct push *push = calloc(1, sizeof *push);
     if (!push)
         return mr_fail_oom(err);
-    *push = (struct push){.ticket = {.lane = mr_lane_of(message), .task = run == mr_unit_run ? message->task_id : 0},
-                          .message = *message,
-                          .log = *log,
-                          .run = run,
-                          .due_us = mr_time_monotonic_us() + wait_us};
+    *push = (struct push){
+        .ticket = {.lane = mr_lane_of(message), .task = run == mr_unit_run ? message->task_id : 0},
+        .message = *message,
+        .log = *log,
+        .run = run,
+        .due_us = mr_time_monotonic_us() + wait_us};
     enum mr_status status = mr_request_park(req, &push->request, err);
     if (status != MR_OK) {
         free(push);

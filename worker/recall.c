@@ -52,12 +52,22 @@ static bool recall(struct mr_worker *worker, enum mr_lane lane, size_t max)
     return true;
 }
 
+static void recall_units(struct mr_worker *worker, enum mr_lane lane, size_t max)
+{
+    struct mr_err err;
+    if (mr_recall_units(worker->db, &worker->publisher, lane == MR_LANE_HIGH, max, MR_PUBLISH_JOB_MS, &err) !=
+        MR_OK)
+        mr_log_err(worker->log, MR_LOG_WARNING, "cannot recall units that were put off", &err, NULL);
+}
+
 void mr_recalls_for_idle_slots(struct mr_recalls *recalls, struct mr_worker *worker)
 {
     for (size_t i = 0; i < sizeof lanes / sizeof *lanes; i++) {
         int idle = mr_slots_idle(&worker->slots, lanes[i]);
         if (idle > 0 && recall(worker, lanes[i], (size_t)idle * RECALLED_PER_SLOT))
             mr_recalls_note_put_off(recalls); /* by whichever worker: more are there */
+        if (idle > 0)
+            recall_units(worker, lanes[i], (size_t)idle);
     }
 }
 

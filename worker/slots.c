@@ -222,6 +222,18 @@ static int yielding_locked(const struct mr_slots *slots, enum mr_lane pool)
     return count;
 }
 
+/* Slots without a job; their threads ask for one, or are about to. */
+static int free_locked(const struct mr_slots *slots, enum mr_lane pool)
+{
+    int count = slots->lanes[pool].slots;
+    const struct mr_ticket *ticket;
+    TAILQ_FOREACH(ticket, &slots->lanes[pool].running, entry)
+    {
+        count--;
+    }
+    return count;
+}
+
 /* Asks for as many slots back as entitled tickets wait for. A ticket of the high lane that gets a normal slot needs
  * none of its own. */
 static void reclaim_locked(struct mr_slots *slots)
@@ -231,10 +243,10 @@ static void reclaim_locked(struct mr_slots *slots)
         int wanted = entitled_locked(slots, pool, precedes_users_locked);
         int wanted_of_units = entitled_locked(slots, pool, precedes_units_locked);
         struct mr_ticket *excess = NULL;
-        coming += slots->lanes[pool].idle + yielding_locked(slots, pool);
-        for (; coming < wanted && (excess = excess_locked(slots, pool)); coming++)
-            atomic_store(&excess->yields, true);
+        coming += free_locked(slots, pool) + yielding_locked(slots, pool);
         for (; coming < wanted_of_units && (excess = excess_unit_locked(slots, pool)); coming++)
+            atomic_store(&excess->yields, true);
+        for (; coming < wanted && (excess = excess_locked(slots, pool)); coming++)
             atomic_store(&excess->yields, true);
     }
 }
@@ -245,7 +257,8 @@ static bool join_locked(struct mr_slots *slots, struct mr_ticket *ticket)
     const struct mr_tickets *queue = &slots->lanes[lane].queue;
     if (atomic_load(&slots->stopping) || slots->lanes[lane].waiting >= slots->waiting_max)
         return false;
-    if (ticket->user && count_user(queue, ticket->user, NULL) >= share_of(slots->waiting_max, slots->user_percent))
+    if (ticket->user &&
+        count_user(queue, ticket->user, NULL) >= share_of(slots->waiting_max, slots->user_percent))
         return false;
     atomic_store(&ticket->yields, false);
     TAILQ_INSERT_TAIL(&slots->lanes[lane].queue, ticket, entry);
@@ -329,8 +342,19 @@ void mr_slots_leave(struct mr_slots *slots, struct mr_ticket *ticket)
     pthread_mutex_unlock(&slots->lock);
 }
 
+/* Of a unit: its task holds a full share of each pool that would serve it. */
+static bool has_unit_share_locked(const struct mr_slots *slots, const struct mr_ticket *unit)
+{
+    for (enum mr_lane pool = MR_LANE_NORMAL; pool < MR_LANES; pool++)
+        if (serves(pool, unit->lane) && slots->lanes[pool].slots && units_left_locked(slots, pool, unit) > 0)
+            return false;
+    return true;
+}
+
 static bool has_share_locked(const struct mr_slots *slots, const struct mr_ticket *ticket)
 {
+    if (ticket->task)
+        return has_unit_share_locked(slots, ticket);
     if (ticket->user == 0)
         return false;
     for (enum mr_lane pool = MR_LANE_NORMAL; pool < MR_LANES; pool++)

@@ -83,7 +83,7 @@ void mr_slots_take_out(struct mr_slots *slots, mr_ticket_test *wanted, void *ctx
 void mr_slots_take_out_excess(struct mr_slots *slots, struct mr_tickets *ret);
 
 /* True if the ticket's user holds a full share, or more, of each pool that would serve it, and the
- * reserve before it in the queue. */
+ * reserve before it in the queue; of a unit, if its task holds a full share. */
 bool mr_slots_has_share(struct mr_slots *slots, const struct mr_ticket *ticket);
 
 /* Slots that tickets of the lane could have at once: they are idle, and no ticket of the lane waits. */

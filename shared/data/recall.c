@@ -1,5 +1,6 @@
 #include "shared/data/recall.h"
 
+#include "shared/data/units.h"
 #include "shared/data/waiting.h"
 
 MR_DEFINE_CLEANUP(mr_message, free)
@@ -19,4 +20,16 @@ enum mr_status mr_recall(struct mr_db *db, const struct mr_publisher *publisher,
         if (mr_waiting_put_off(db, &messages[i], &done, NULL) != MR_OK)
             break;
     return status;
+}
+
+enum mr_status mr_recall_units(struct mr_db *db, const struct mr_publisher *publisher, bool high, size_t max,
+                               int timeout_ms, struct mr_err *err)
+{
+    size_t count = 0;
+    MR_AUTO(mr_message) struct mr_message *messages = calloc(MR_RECALLED_MAX, sizeof *messages);
+    if (!messages)
+        return mr_fail_oom(err);
+    MR_TRY(mr_units_idle(db, high, messages, max < MR_RECALLED_MAX ? max : MR_RECALLED_MAX, &count, err));
+    MR_TRY(mr_publish(publisher, messages, count, timeout_ms, err));
+    return mr_units_mark(db, messages, count, err);
 }

@@ -36,22 +36,44 @@ enum mr_status mr_units_make(struct mr_db *db, const struct mr_claim *claim, con
 {
     static const struct mr_statement make = {
         "units_make",
-        "WITH t AS (UPDATE tasks SET units = $5::int, lease_expires_at = now() + make_interval(secs => "
+        "WITH t AS (UPDATE tasks SET units = $5::int, kept = 0, lease_expires_at = now() + "
+        "make_interval(secs => "
         "$6::int)"
         " WHERE" MR_LEASE_IS_HELD " AND units = 0 RETURNING id, fence),"
-        " made AS (INSERT INTO units (task_id, n, plan, kind, from_us, to_us, state, waits_for)"
-        " SELECT t.id, r.n, t.fence, r.kind, r.from_us, r.to_us, r.state, r.waits_for FROM t,"
-        " jsonb_to_recordset($4::jsonb) AS r (n int, kind text, from_us bigint, to_us bigint, state text,"
-        " waits_for int) RETURNING n)"
+        " r AS (SELECT n, kind, from_us, to_us, state, waits_for, CASE kind WHEN 'video' THEN"
+        " encode(sha256(convert_to($7::text, 'UTF8')), 'hex') END AS basis FROM jsonb_to_recordset($4::jsonb)"
+        " AS r (n int, kind text, from_us bigint, to_us bigint, state text, waits_for int)),"
+        " spare AS (DELETE FROM kept_units k USING t WHERE k.task_id = t.id RETURNING k.kind, k.from_us, "
+        "k.to_us,"
+        " k.basis, k.object, k.object_generation, k.object_size, k.report),"
+        /* What is due soon may be deleted at this moment. */
+        " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT k.object FROM spare k JOIN r"
+        " ON (k.kind, k.from_us, k.to_us, k.basis) = (r.kind, r.from_us, r.to_us, r.basis)))"
+        " AND delete_after > now() + interval '1 min' RETURNING name),"
+        " had AS (SELECT k.kind, k.from_us, k.to_us, k.basis, k.object, k.object_generation, k.object_size,"
+        " k.report FROM spare k JOIN owned o ON o.name = k.object),"
+        " made AS (INSERT INTO units (task_id, n, plan, kind, from_us, to_us, state, waits_for, basis, "
+        "progress,"
+        " object, object_generation, object_size, report) SELECT t.id, r.n, t.fence, r.kind, r.from_us, "
+        "r.to_us,"
+        " CASE WHEN h.object IS NOT NULL THEN 'done' WHEN r.state = 'blocked' AND r.waits_for ="
+        " (SELECT count(*) FROM had) THEN 'waiting' ELSE r.state END,"
+        " CASE r.state WHEN 'blocked' THEN r.waits_for - (SELECT count(*) FROM had) ELSE r.waits_for END, "
+        "r.basis,"
+        " CASE WHEN h.object IS NULL THEN 0 ELSE 1000 END, h.object, h.object_generation, h.object_size, "
+        "h.report"
+        " FROM t, r LEFT JOIN had h ON (h.kind, h.from_us, h.to_us, h.basis) = (r.kind, r.from_us, r.to_us, "
+        "r.basis)"
+        " RETURNING n)"
         " SELECT 1 FROM t UNION ALL SELECT 1 FROM tasks WHERE" MR_LEASE_IS_HELD " AND units > 0",
-        6};
+        7};
     const struct mr_held held = mr_held_of(claim);
     char count[MR_INT64_TEXT_MAX], hold[MR_INT64_TEXT_MAX];
     mr_int64_text((int64_t)plan->count + 1, count);
     mr_int64_text(MR_UNITS_HOLD_S, hold);
     MR_AUTO_STR char *text = NULL;
     MR_TRY(plan_text(plan, &text, err));
-    const char *const params[] = {held.task, held.generation, held.fence, text, count, hold};
+    const char *const params[] = {held.task, held.generation, held.fence, text, count, hold, plan->basis};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &make, params, &rows, err));
     *ret_ours = mr_rows_count(rows) > 0;
@@ -66,12 +88,18 @@ enum mr_status mr_unit_heartbeat(struct mr_db *db, const struct mr_claim *claim,
         "UPDATE units u SET lease_expires_at = now() + make_interval(secs => $6::int), progress = $7::int"
         " FROM tasks t WHERE" MR_UNIT_IS_HELD " AND" MR_PLAN_HOLDS,
         7};
-    /* Apart from the first, so that no statement waits for a task while it holds a unit. */
+    /* Units weigh as much as their ranges are long, the last as the others on average, and what is no video a tenth of that. It
+     * only rises, also when a unit begins again. Apart from the first, so that no statement waits for a task while it holds a unit. */
     static const struct mr_statement show = {
         "units_show",
         "UPDATE tasks t SET progress = a.all_units, lease_expires_at = now() + make_interval(secs => $4::int)"
-        " FROM (SELECT (avg(progress) * 0.999)::int AS all_units FROM units WHERE task_id = $1::bigint"
-        " AND plan = $3::bigint) a WHERE" MR_PLAN_HOLDS " AND t.progress < a.all_units",
+        " FROM (SELECT (sum(progress * weight) / sum(weight) * 0.999)::int AS all_units FROM"
+        " (SELECT progress, CASE WHEN kind <> 'video' THEN usual / 10 WHEN to_us = 9223372036854775807 THEN "
+        "usual"
+        " ELSE to_us - from_us END AS weight FROM units, (SELECT greatest(max(from_us), 1)::float8 /"
+        " greatest(count(*) - 1, 1) AS usual FROM units WHERE task_id = $1::bigint AND plan = $3::bigint"
+        " AND kind = 'video') v WHERE task_id = $1::bigint AND plan = $3::bigint) w) a WHERE" MR_PLAN_HOLDS
+        " AND t.progress < a.all_units",
         4};
     const struct mr_held_unit held = mr_held_unit_of(claim);
     char lease[MR_INT64_TEXT_MAX], permille[MR_INT64_TEXT_MAX], hold[MR_INT64_TEXT_MAX];

@@ -7,6 +7,8 @@
  * fence, or ends the task, drops the units and puts their objects into the ledger of orphaned objects (a trigger). So
  * a unit that is claimed, extended or finished proves that the task still runs by this plan.
  *
+ * A new generation (PUT) keeps what was done for an hour, in kept_units and in the ledger, for the next plan.
+ *
  * A unit is `waiting` until it is claimed, `running` while its lease lives, and `done`. The join is `blocked` until all
  * others are done. A run that ends without a result and was not given back counts as an attempt.
  *
@@ -27,9 +29,12 @@ enum {
 struct mr_units_plan {
     int64_t from_us[MR_UNITS_MAX]; /* rising; the first is 0 */
     size_t count;                  /* at least 2 */
+    const char
+        *basis; /* all that the result of a video unit depends on, beside its range; NULL: it is not kept */
 };
 
-/* Writes the plan of a claimed task, whose units are owed as messages. Safe to repeat. */
+/* Writes the plan of a claimed task, whose units are owed as messages. Units that an earlier generation has done, with the same
+ * range and basis, are done. Safe to repeat. */
 MR_MUST_CHECK enum mr_status mr_units_make(struct mr_db *db, const struct mr_claim *claim,
                                            const struct mr_units_plan *plan, bool *ret_ours,
                                            struct mr_err *err);
@@ -38,6 +43,14 @@ MR_MUST_CHECK enum mr_status mr_units_make(struct mr_db *db, const struct mr_cla
 MR_MUST_CHECK enum mr_status mr_unit_look(struct mr_db *db, const struct mr_message *message,
                                           enum mr_claim_outcome *ret_outcome, int64_t *ret_user,
                                           struct mr_err *err);
+
+/* If other tasks of the lane wait, the unit of a message that can be claimed is owed a message again, for when slots are idle, and
+ * *ret_done: the push can be acknowledged. */
+MR_MUST_CHECK enum mr_status mr_units_put_off(struct mr_db *db, const struct mr_message *message,
+                                              bool *ret_done, struct mr_err *err);
+/* The messages of units that were put off, of all tasks with this priority, the oldest first. */
+MR_MUST_CHECK enum mr_status mr_units_idle(struct mr_db *db, bool high, struct mr_message *idle, size_t max,
+                                           size_t *ret_count, struct mr_err *err);
 
 /* As mr_lease_claim. Of the terms seconds, max_interruptions, max_stops and max_task_seconds count. MR_CLAIM_EXHAUSTED: a limit was reached, and
  * the task has failed. */

@@ -1,5 +1,6 @@
 """Long conversions are cut into units, which run on several workers. UNIT_SECONDS is small here, so that a short clip is long."""
 
+import base64
 import json
 import re
 import signal
@@ -9,10 +10,13 @@ import pytest
 import requests
 
 from harness import video_output
+from harness.log_filter import entry_of, point_of
 from harness.media import ffmpeg
-from harness.stack import Stack
+from harness.paths import ROOT
+from harness.stack import PROJECT, Stack
 from harness.waiting import wait_for
 
+METRICS = {path.stem: json.loads(path.read_text("utf-8")) for path in (ROOT / "infra" / "monitoring" / "metrics").glob("*.json")}
 SIZE, SECONDS = "320x240", 24  # of which UNIT_SECONDS=1 makes three units of VP9, or more of x264
 
 
@@ -73,6 +77,11 @@ def psnr(path, source):
                            "-f", "null", "-"], capture_output=True, text=True, check=True)
     values = [min(float(found), 60) for found in re.findall(r"psnr_avg:([0-9.inf]+)", done.stdout)]
     return sum(values) / len(values), min(values)
+
+
+def streams(path):
+    done = subprocess.run(["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(path)], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["streams"]
 
 
 def stream_facts(path):
@@ -153,6 +162,7 @@ def test_workers_share_a_task_and_one_dies(cutting, cut_user, film, tmp_path):
     victim = cutting.workers[1]
     victim.signal(signal.SIGKILL)
     victim.wait()
+    lines = victim.records()
     before = [(name, record) for name, record in records(cutting, task) if name == victim.name]
     victim.start()
     done = cut_user.finish(task, 120)
@@ -169,13 +179,57 @@ def test_workers_share_a_task_and_one_dies(cutting, cut_user, film, tmp_path):
     assert len({name for name, _ in ends()}) == 2
     assert len(times(video_output.fetch(cut_user, done, tmp_path))) == SECONDS * 30
     nothing_is_left(cutting, task)
+    lines += [record for worker in cutting.workers for record in worker.records() if record not in lines]
+    recorded = {name: [point_of(METRICS[name], entry_of(record, "mediarun-worker")) for record in lines if record.get("task_id") == task["id"]]
+                for name in ("mediarun_tasks_finished", "mediarun_conversion_seconds", "mediarun_queue_seconds")}
+    found = {name: [point for point in points if point] for name, points in recorded.items()}
+    labels = {"kind": "convert", "format": "mp4"}
+    assert found["mediarun_tasks_finished"] == [({**labels, "outcome": "committed"}, 1)]  # as one task, not one of each unit
+    [(of_time, seconds)] = found["mediarun_conversion_seconds"]
+    assert of_time == labels and seconds >= done["receipt"]["wall_seconds"] - 1
+    [(_, queued)] = found["mediarun_queue_seconds"]
+    assert queued < 10
+
+
+def states(stack, task):
+    """Of the units of video."""
+    return [state for _, kind, state in units_of(stack, task) if kind == "video"]
 
 
 def test_cancel_stops_all_units(cutting, cut_user, film):
-    task = upload(cut_user, film, "mp4", crf=24, preset="slow")
-    wait_for(lambda: any("running" in str(row) for row in units_of(cutting, task)), "a unit that runs", 30)
+    """Of a task of high priority, whose units may take the slots of its lane as well: each worker has one of both."""
+    task = cut_user.upload(film, "mp4", options=json.dumps({"crf": 20, "preset": "veryslow"}), priority="high")
+    wait_for(lambda: states(cutting, task).count("running") > len(cutting.workers), "units in the high lane", 30, 0.02)
     assert cut_user.post(f"/api/tasks/{task['id']}/cancel").status_code == 200
     wait_for(lambda: not [1 for worker in cutting.workers for pid in worker.descendants()[1:]], "the end of the units", 2)
+    nothing_is_left(cutting, task)
+
+
+def test_a_short_task_does_not_wait_for_all_units(cutting, cut_user, film):
+    """Of the same user. Where the share of units is less than a slot they take turns with it."""
+    task = upload(cut_user, film, "mp4", crf=20, preset="veryslow")
+    wait_for(lambda: states(cutting, task).count("running") == len(cutting.workers), "busy slots", 30, 0.02)
+    short = cut_user.post("/api/tasks", json={"kind": "insert_records", "records": 10}).json()["task"]
+    data = json.dumps({"v": 1, "kind": "insert_records", "task_id": short["id"], "generation": 1}).encode()
+    answer = requests.post(cutting.worker_url, timeout=60, headers={"Authorization": f"Bearer {cutting.token_of_platform(cutting.worker_url)}"},
+                           json={"message": {"data": base64.b64encode(data).decode(), "messageId": "1", "publishTime": "2026-01-01T00:00:00Z"},
+                                 "subscription": f"projects/{PROJECT}/subscriptions/s"})  # the emulator's window may be full
+    assert answer.status_code == 204 and cut_user.task(short["id"])["status"] == "processed"
+    assert "waiting" in states(cutting, task)
+    assert cut_user.post(f"/api/tasks/{task['id']}/cancel").status_code == 200
+
+
+def test_put_keeps_what_units_have_made(cutting, cut_user, film, tmp_path):
+    """The same video with other audio: what is done is not done again, and the task ends as one that was never changed."""
+    task = upload(cut_user, film, "mp4", crf=24, preset="slow")
+    running(cutting, task)
+    change = {"newFormat": "mp4", "options": {"crf": 24, "preset": "slow", "sample_rate": 22050}}
+    assert cut_user.request("PUT", f"/api/tasks/{task['id']}", json=change).status_code == 200
+    done = cut_user.finish(task, 120)
+    twice = [record["unit"] for _, record in records(cutting, task) if record["end"] == "committed"]
+    assert len(twice) == len(set(twice)) == done["receipt"]["units"]
+    path = video_output.fetch(cut_user, done, tmp_path)
+    assert len(times(path)) == SECONDS * 30 and '"22050"' in json.dumps(streams(path))
     nothing_is_left(cutting, task)
 
 

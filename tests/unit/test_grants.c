@@ -79,6 +79,7 @@ static void each_login_has_these_rights(void **state)
                    "users: SELECT INSERT UPDATE"},
         {"mr_worker", "deliveries: SELECT INSERT UPDATE\n"
                       "download_links: INSERT\n"
+                      "kept_units: SELECT DELETE\n"
                       "lanes: SELECT UPDATE\n"
                       "outputs: SELECT INSERT\n"
                       "pings: SELECT UPDATE\n"

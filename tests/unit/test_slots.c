@@ -34,6 +34,17 @@ static bool join_unit(int n, int64_t user, int64_t task)
     return join(n, NORMAL, user);
 }
 
+static size_t count(struct mr_tickets *list)
+{
+    size_t n = 0;
+    struct mr_ticket *ticket;
+    TAILQ_FOREACH(ticket, list, entry)
+    {
+        n++;
+    }
+    return n;
+}
+
 /* The number of the ticket that a slot of the pool goes to; there must be one. */
 static int next(enum mr_lane pool)
 {
@@ -149,8 +160,7 @@ static void units_have_a_share_of_their_own(void **state)
         {4, true, "aaaaxx", "aaxx"},  /* */
         {2, false, "aaaxx", "aaaxx"}, /* who gave the slot back is below the share again */
         {1, false, "aaaxx", "axaxa"}, /* less than a slot: in turns */
-        {1, false, "aab", "aba"},
-        {1, false, "aaa", "aaa"},
+        {1, false, "aab", "aba"},     {1, false, "aaa", "aaa"},
         {4, true, "aaaX", "Xaaa"}, /* high priority first */
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -193,16 +203,35 @@ static void units_above_their_share_are_given_back(void **state)
     assert_true(tickets[2].yields);
     leave(2);
     assert_int_equal(next(NORMAL), 11);
-    assert_true(join(12, NORMAL, 2));
+    assert_true(join(12, NORMAL, 1)); /* no task is above the share any more */
     assert_false(tickets[0].yields || tickets[1].yields || tickets[10].yields);
-    leave(0);
-    assert_int_equal(next(NORMAL), 12); /* its user is below the share; the units before it are not */
+    leave(10);
+    assert_int_equal(next(NORMAL), 12); /* before the units that have waited for longer */
     mr_slots_destroy(&slots);
     begin(1, 0, 1, ROOMY, HALF);
     assert_true(join_unit(0, 1, 7));
     assert_int_equal(next(NORMAL), 0);
     assert_true(join(1, NORMAL, 2) && join(2, NORMAL, 1));
     assert_false(tickets[0].yields); /* one slot is nobody's share */
+    mr_slots_destroy(&slots);
+}
+
+/* Units of a task with a full share of the slots leave the places to other tasks. */
+static void units_leave_room(void **state)
+{
+    (void)state;
+    struct mr_tickets excess = TAILQ_HEAD_INITIALIZER(excess);
+    begin(2, 0, 1, ROOMY, 100);
+    for (int n = 0; n < 4; n++)
+        assert_true(join_unit(n, 1, 7));
+    assert_true(join_unit(4, 1, 8) && join(5, NORMAL, 1));
+    assert_false(mr_slots_has_share(&slots, &tickets[3]));
+    assert_int_equal(next(NORMAL), 0);
+    assert_true(mr_slots_has_share(&slots, &tickets[3]));
+    assert_false(mr_slots_has_share(&slots, &tickets[4]) || mr_slots_has_share(&slots, &tickets[5]));
+    mr_slots_take_out_excess(&slots, &excess);
+    assert_int_equal(count(&excess), 3);
+    assert_ptr_equal(TAILQ_FIRST(&excess), &tickets[1]);
     mr_slots_destroy(&slots);
 }
 
@@ -281,17 +310,6 @@ static void queues_are_bounded(void **state)
 static bool is_of_user(const struct mr_ticket *ticket, void *ctx)
 {
     return ticket->user == *(const int64_t *)ctx;
-}
-
-static size_t count(struct mr_tickets *list)
-{
-    size_t n = 0;
-    struct mr_ticket *ticket;
-    TAILQ_FOREACH(ticket, list, entry)
-    {
-        n++;
-    }
-    return n;
 }
 
 static void tickets_are_taken_out(void **state)
@@ -444,6 +462,7 @@ int main(void)
         cmocka_unit_test(excess_is_given_back),
         cmocka_unit_test(units_have_a_share_of_their_own),
         cmocka_unit_test(units_above_their_share_are_given_back),
+        cmocka_unit_test(units_leave_room),
         cmocka_unit_test(yielding_ends_with_the_slot),
         cmocka_unit_test(one_slot_is_asked_for),
         cmocka_unit_test(lanes_are_served_by_their_pools),

@@ -1,5 +1,6 @@
 /* Units of long tasks, against a real PostgreSQL: plan, claim, result, join, and what ends them; and where a clip is cut. */
 #include "shared/data/orphans.h"
+#include "shared/data/publisher.h"
 #include "shared/data/units.h"
 #include "tests/unit/fixture_tasks.h"
 #include "worker/media/cuts.h"
@@ -20,20 +21,25 @@ static const struct mr_lease_terms terms = {.seconds = 60,
                                             .max_task_seconds = 86400,
                                             .give_up_seconds = 86400};
 
+static void make_units(const struct mr_claim *task, const char *basis)
+{
+    const struct mr_units_plan plan = {.from_us = {0, 10000000, 2490000000}, .count = PARTS, .basis = basis};
+    struct mr_err err = {0};
+    bool ours = false;
+    for (int i = 0; i < 2; i++) { /* the answer to the first was lost */
+        assert_int_equal(mr_units_make(test_db, task, &plan, &ours, &err), MR_OK);
+        assert_true(ours);
+    }
+}
+
 /* A task that is cut into PARTS units. */
 static void cut_task(struct mr_claim *ret)
 {
     const struct mr_task_draft draft = task_draft(test_owner);
     MR_AUTO_JSON json_t *view = task_insert(&draft);
-    const struct mr_units_plan plan = {.from_us = {0, 10000000, 2490000000}, .count = PARTS};
-    struct mr_err err = {0};
-    bool ours = false;
     assert_int_equal(task_claim(json_integer_value(json_object_get(view, "id")), 1, ret), MR_CLAIM_OURS);
     assert_true(task_start(ret));
-    for (int i = 0; i < 2; i++) { /* the answer to the first was lost */
-        assert_int_equal(mr_units_make(test_db, ret, &plan, &ours, &err), MR_OK);
-        assert_true(ours);
-    }
+    make_units(ret, "video as wanted");
 }
 
 static enum mr_claim_outcome claim_as(const char *claim_id, const struct mr_claim *task, int64_t n,
@@ -166,7 +172,8 @@ static void a_unit_is_one_workers(void **state)
     assert_int_equal(claim(&task, 2, &none), MR_CLAIM_ELSEWHERE);
     assert_true(heartbeat(&late, 400));
     MR_AUTO_JSON json_t *view = task_view_of(task.task_id);
-    assert_true(json_real_value(json_object_get(view, "progress")) == 10.0); /* of four units */
+    assert_true(json_real_value(json_object_get(view, "progress")) ==
+                25.7); /* 0.4 × 2,480 s of 3,859.5, with the join */
     expire(&task, 2);
     assert_int_equal(claim(&task, 2, &next), MR_CLAIM_OURS);
     assert_false(heartbeat(&late, 500));
@@ -310,6 +317,97 @@ static void what_ends_a_plan_drops_its_units(void **state)
     }
 }
 
+static void assert_kept(const struct mr_claim *task, const char *expected)
+{
+    char id[32];
+    snprintf(id, sizeof id, "%" PRId64, task->task_id);
+    assert_answer(expected, "SELECT count(*) FROM kept_units WHERE task_id = ", id);
+}
+
+/* PUT, and the claim that follows. */
+static void run_again(const struct mr_claim *task, int64_t generation, struct mr_claim *ret)
+{
+    const struct mr_task_change change = {.new_format = "mp3"};
+    MR_AUTO_JSON json_t *view = NULL;
+    MR_AUTO_JSON json_t *objects = NULL;
+    struct mr_message message;
+    struct mr_err err = {0};
+    assert_int_equal(
+        mr_tasks_redo(test_db, test_owner, task->file_id, &change, &view, &objects, &message, &err), MR_OK);
+    assert_int_equal(task_claim(task->task_id, generation, ret), MR_CLAIM_OURS);
+    assert_true(task_start(ret));
+}
+
+/* What a unit has made is taken by the plan of the next generation, if it is what that wants, and only once. */
+static void results_outlive_a_new_generation(void **state)
+{
+    (void)state;
+    MR_AUTO(mr_claim) struct mr_claim first = {0};
+    MR_AUTO(mr_claim) struct mr_claim second = {0};
+    MR_AUTO(mr_claim) struct mr_claim third = {0};
+    MR_AUTO(mr_claim) struct mr_claim fourth = {0};
+    MR_AUTO(mr_claim) struct mr_claim unit = {0};
+    MR_AUTO(mr_claim) struct mr_claim join_claim = {0};
+    MR_AUTO(mr_unit_parts) struct mr_unit_parts parts = {0};
+    struct mr_err err = {0};
+    int64_t join = 0;
+    cut_task(&first);
+    assert_int_equal(claim(&first, 2, &unit), MR_CLAIM_OURS);
+    assert_true(finish(&unit, "units/kept-2", &join));
+    run_again(&first, 2, &second);
+    assert_kept(&first, "1");
+    assert_orphaned("units/kept-2", "0");
+    assert_answer("1", "SELECT count(*) FROM stray_objects WHERE name = ", "units/kept-2");
+    make_units(&second, "video as wanted");
+    assert_units(&second, "waiting done waiting blocked");
+    assert_kept(&first, "0");
+    assert_answer("0", "SELECT count(*) FROM stray_objects WHERE name = ", "units/kept-2");
+    mr_claim_free(&unit);
+    for (int64_t n = 1; n <= PARTS; n += 2) {
+        mr_claim_free(&unit);
+        assert_int_equal(claim(&second, n, &unit), MR_CLAIM_OURS);
+        assert_true(finish(&unit, n == 1 ? "units/kept-1" : "units/kept-3", &join));
+    }
+    assert_int_equal(join, JOIN);
+    run_again(&first, 3, &third);
+    make_units(&third, "video as wanted"); /* all is there: the join can begin */
+    assert_units(&third, "done done done waiting");
+    assert_int_equal(claim(&third, JOIN, &join_claim), MR_CLAIM_OURS);
+    assert_int_equal(mr_units_parts(test_db, &join_claim, &parts, &err), MR_OK);
+    assert_string_equal(parts.parts[1].object, "units/kept-2");
+    run_again(&first, 4, &fourth);
+    make_units(&fourth, "other video");
+    assert_units(&fourth, "waiting waiting waiting blocked");
+    assert_kept(&first, "0");
+    assert_answer("1", "SELECT count(*) FROM stray_objects WHERE name = ", "units/kept-2");
+}
+
+/* Nothing is kept of a task that ends, nor taken when the sweep may delete it. */
+static void results_are_not_kept_for_ever(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        MR_AUTO(mr_claim) struct mr_claim first = {0};
+        MR_AUTO(mr_claim) struct mr_claim second = {0};
+        MR_AUTO(mr_claim) struct mr_claim unit = {0};
+        int64_t join = 0;
+        cut_task(&first);
+        assert_int_equal(claim(&first, 1, &unit), MR_CLAIM_OURS);
+        assert_true(finish(&unit, late ? "units/late-1" : "units/canceled-1", &join));
+        run_again(&first, 2, &second);
+        if (late) {
+            run_sql("UPDATE stray_objects SET delete_after = now() + interval '1 s' WHERE name ="
+                    " 'units/late-1' RETURNING 1 AS answer");
+            make_units(&second, "video as wanted");
+            assert_units(&second, "waiting waiting waiting blocked");
+        } else {
+            cancel_unit(&first);
+            assert_orphaned("units/canceled-1", "1");
+        }
+        assert_kept(&first, "0");
+    }
+}
+
 static size_t due(const struct mr_claim *task, bool high)
 {
     struct mr_message messages[1000];
@@ -332,6 +430,29 @@ static void age(const struct mr_claim *task, const char *what)
     run_sql(sql);
 }
 
+/* Where others of the lane wait. */
+static void put_off_and_recall(const struct mr_claim *task, const struct mr_message *owed)
+{
+    struct mr_task_draft other = task_draft(test_owner);
+    struct mr_message idle[10];
+    struct mr_err err = {0};
+    size_t count = 0;
+    bool done = true;
+    assert_int_equal(mr_units_mark(test_db, owed, PARTS, &err), MR_OK);
+    assert_int_equal(mr_units_put_off(test_db, &owed[1], &done, &err), MR_OK);
+    assert_false(done);
+    other.priority = "high";
+    MR_AUTO_JSON json_t *view = task_insert(&other);
+    assert_int_equal(mr_units_put_off(test_db, &owed[1], &done, &err), MR_OK);
+    assert_true(done);
+    assert_int_equal(mr_units_idle(test_db, false, idle, 10, &count, &err), MR_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(mr_units_idle(test_db, true, idle, 10, &count, &err), MR_OK);
+    assert_int_equal(count, 1);
+    assert_true(idle[0].id == owed[1].id && idle[0].task_id == task->task_id);
+    task_set(json_integer_value(json_object_get(view, "id")), "priority = 'normal'");
+}
+
 static void units_are_published(void **state)
 {
     (void)state;
@@ -341,9 +462,19 @@ static void units_are_published(void **state)
     struct mr_err err = {0};
     size_t count = 0;
     cut_task(&task);
+    task_set(task.task_id, "priority = 'high'"); /* so are its units: topic, lane and sweep follow */
+    assert_int_equal(mr_units_owed(test_db, &task, owed, 10, &count, &err), MR_OK);
+    assert_true(owed[0].high && mr_lane_of(&owed[0]) == MR_LANE_HIGH);
+    age(&task, "made_at = now() - interval '6 s'");
+    assert_int_equal(due(&task, true), PARTS);
+    assert_int_equal(due(&task, false), 0);
+    put_off_and_recall(&task, owed);
+    task_set(task.task_id, "priority = 'normal'");
+    age(&task, "made_at = now(), published_at = NULL");
     assert_int_equal(mr_units_owed(test_db, &task, owed, 10, &count, &err), MR_OK);
     assert_int_equal(count, PARTS); /* the join waits */
     assert_int_equal(owed[2].id, 3);
+    assert_int_equal(mr_lane_of(&owed[2]), MR_LANE_NORMAL);
     assert_int_equal(due(&task, false), 0);
     age(&task, "made_at = now() - interval '6 s'");
     assert_int_equal(due(&task, false), PARTS);
@@ -358,6 +489,12 @@ static void units_are_published(void **state)
     assert_int_equal(due(&task, false), PARTS - 1);
     expire(&task, 1);
     assert_int_equal(due(&task, false), PARTS);
+}
+
+static double progress_of(const struct mr_claim *task)
+{
+    MR_AUTO_JSON json_t *view = task_view_of(task->task_id);
+    return json_real_value(json_object_get(view, "progress"));
 }
 
 /* Random steps of three workers, who die, come late and stop. Whatever they do, each unit is made by one claim, the join comes
@@ -389,7 +526,9 @@ static void any_order_of_steps_ends_right(void **state)
                 continue;
             }
             if (act < 3) {
-                (void)heartbeat(unit, 500);
+                double before = progress_of(&task);
+                (void)heartbeat(unit, (int)(random >> 20 & 511));
+                assert_true(progress_of(&task) >= before);
                 continue;
             }
             char object[64];
@@ -446,6 +585,8 @@ int main(void)
         cmocka_unit_test(a_unit_has_limits),
         cmocka_unit_test(a_cut_task_has_a_time),
         cmocka_unit_test(what_ends_a_plan_drops_its_units),
+        cmocka_unit_test(results_outlive_a_new_generation),
+        cmocka_unit_test(results_are_not_kept_for_ever),
         cmocka_unit_test(units_are_published),
         cmocka_unit_test(any_order_of_steps_ends_right),
         cmocka_unit_test(a_clip_is_cut_at_key_frames),

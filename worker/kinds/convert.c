@@ -1,5 +1,6 @@
 /* The kinds `convert` and `edit`: make one or several output objects from one input object, as the format and
  * options of the task say. An edit is a conversion with the options of a preset. */
+#include "shared/base/version.h"
 #include "shared/data/object_names.h"
 #include "shared/media/formats.h"
 #include "worker/media_job.h"
@@ -18,15 +19,35 @@ static enum mr_status read_cuts(const json_t *cuts, struct mr_units_plan *ret, s
                     : mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter cut the task in no order");
 }
 
+/* Everything that the packets of a unit depend on. What only the join follows is left out: another value of it leaves the
+ * units as they are. */
+static enum mr_status basis_of(const struct mr_claim *claim, const json_t *options, char **ret,
+                               struct mr_err *err)
+{
+    static const char *const of_join[] = {"sample_rate", "channels", "loudness", "waveform"};
+    MR_AUTO_JSON json_t *others = json_copy((json_t *)(uintptr_t)options);
+    for (size_t i = 0; others && i < sizeof of_join / sizeof *of_join; i++)
+        (void)json_object_del(others, of_join[i]);
+    MR_AUTO_JSON json_t *basis =
+        json_pack("{s:s,s:s,s:I,s:s,s:O}", "version", mr_version, "input", claim->input_object, "generation",
+                  (json_int_t)claim->input_generation, "format", claim->new_format, "options", others);
+    *ret = basis ? json_dumps(basis, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    return *ret ? MR_OK : mr_fail_oom(err);
+}
+
 /* Safe to repeat. A heartbeat between commit and answer still holds the lease. */
-static enum mr_status cut_task(struct mr_job *job, const json_t *cuts, struct mr_err *err)
+static enum mr_status cut_task(struct mr_job *job, const json_t *options, const json_t *cuts,
+                               struct mr_err *err)
 {
     struct mr_units_plan plan;
     struct mr_err failure = {0};
     struct mr_job_retries retries = {0};
     enum mr_status status;
     bool ours = false;
+    MR_AUTO_STR char *basis = NULL;
     MR_TRY(read_cuts(cuts, &plan, err));
+    MR_TRY(basis_of(job->claim, options, &basis, err));
+    plan.basis = job->claim->input_object[0] ? basis : NULL;
     do
         status = mr_units_make(job->worker->db, job->claim, &plan, &ours, &failure);
     while (mr_job_retry(job, status, &retries));
@@ -71,7 +92,7 @@ static enum mr_status make_outputs(struct mr_job *job, const struct mr_input *in
     MR_TRY(mr_media_job_run(job, input, spec, outputs, &receipt, err));
     const json_t *cuts = json_object_get(receipt, "cuts");
     if (cuts && json_object_get(spec, "unit_seconds"))
-        return cut_task(job, cuts, err);
+        return cut_task(job, options, cuts, err);
     if (job->claim->whole_reason[0] &&
         json_object_set_new(receipt, "uncut", json_string(job->claim->whole_reason)) != 0)
         return mr_fail_oom(err);

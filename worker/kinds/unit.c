@@ -227,7 +227,6 @@ enum mr_job_end mr_unit_run(struct mr_worker *worker, const struct mr_message *m
     enum mr_job_end end = mr_job_end_unclaimed(outcome);
     bool ended = outcome == MR_CLAIM_EXHAUSTED;
     if (outcome == MR_CLAIM_OURS) {
-        mr_worker_metrics_claimed(worker->metrics, mr_lane_of(message), claim.queued_ms * 1000);
         struct mr_job job = {.worker = worker,
                              .claim = &claim,
                              .log = log,
