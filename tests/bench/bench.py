@@ -20,6 +20,7 @@ import bench_queue
 import bench_records
 import bench_rows
 import bench_transfers
+import bench_units
 from ground import Ground
 from harness.media import Media
 from harness.paths import ROOT
@@ -27,7 +28,7 @@ from table import Table
 
 GROUPS = {"jobs": bench_jobs, "codecs": bench_codecs, "transfers": bench_transfers, "admission": bench_admission,
           "queue": bench_queue, "rows": bench_rows, "older": bench_older_systems, "accounts": bench_accounts,
-          "records": bench_records, "memory": bench_memory}
+          "records": bench_records, "memory": bench_memory, "units": bench_units}
 
 
 def arguments():
