@@ -33,7 +33,7 @@ GROUPS = {"jobs": bench_jobs, "codecs": bench_codecs, "transfers": bench_transfe
 
 def arguments():
     parser = argparse.ArgumentParser(prog="tests/bench/run.sh", description="Measures mediarun on this machine.")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds and smaller amounts: under 4 minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and smaller amounts: under 4 minutes, without units")
     parser.add_argument("--only", default=",".join(GROUPS), metavar="GROUPS", help=f"of {','.join(GROUPS)}")
     parsed = parser.parse_args()
     parsed.groups = parsed.only.split(",")

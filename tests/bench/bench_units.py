@@ -57,8 +57,8 @@ def compare(ground, case, cut, whole, source, scratch):
     add("frames that differ in number or time", "frames", seams.differing(times[0][0], whole_times[0][0]) +
         abs(len(frames.psnr) - len(whole_frames.psnr)), 0)
     add("gaps and equal times", "frames", seams.irregular(times[0][0], cut_run.RATE), 0)
-    add("mean PSNR beside one run", "dB", abs(mean(frames.psnr) - mean(whole_frames.psnr)), 0.1)
-    add("mean SSIM beside one run", "1/1000", 1000 * abs(mean(frames.ssim) - mean(whole_frames.ssim)), 1)
+    add("mean PSNR below one run's", "dB", mean(whole_frames.psnr) - mean(frames.psnr), 0.1)
+    add("mean SSIM below one run's", "1/1000", 1000 * (mean(whole_frames.ssim) - mean(frames.ssim)), 1)
     add("worst frame at a seam, below one run's", "dB", min(whole_frames.psnr) - seams.worst_near(frames.psnr, cut.seams, cut_run.RATE), 1)
     add("size beside one run", "%", 100 * abs(paths[0].stat().st_size / paths[1].stat().st_size - 1), 3)
     add("audio that differs", "of 1", int(seams.audio_hash(paths[0]) != seams.audio_hash(paths[1])), 0)

@@ -38,7 +38,7 @@ def quality(path, source, rate, scratch):
     """The Frames of an output beside its source. They are paired by their number, since containers round times differently."""
     files = [scratch / "psnr", scratch / "ssim"]
     number = f"settb=1/{rate},setpts=N,split"
-    graph = (f"[0:v]{number}[a][c];[1:v]{number}[b][d];[a][b]psnr=stats_file={files[0]}[x];[c][d]ssim=stats_file={files[1]}[y]")
+    graph = f"[0:v]{number}[a][c];[1:v]{number}[b][d];[a][b]psnr=stats_file={files[0]}[x];[c][d]ssim=stats_file={files[1]}[y]"
     output_of("ffmpeg", "-v", "error", "-i", path, "-i", source, "-filter_complex", graph, "-map", "[x]", "-map", "[y]", "-f", "null", "-")
     psnr, ssim = (file.read_text(encoding="ascii") for file in files)
     return Frames([min(float(value), BEST_DB) for value in re.findall(r"psnr_avg:([0-9.inf]+)", psnr)],
@@ -46,10 +46,9 @@ def quality(path, source, rate, scratch):
 
 
 def worst_near(values, seams, rate):
-    """The least value of the frames near a seam, and how many frames these are."""
+    """The least value of the frames near a seam."""
     near = {number for seam in seams for number in range(round(seam * rate) - NEAR, round(seam * rate) + NEAR + 1)}
-    kept = [values[number] for number in sorted(near) if 0 <= number < len(values)]
-    return min(kept)
+    return min(values[number] for number in near if 0 <= number < len(values))
 
 
 def audio_hash(path):

@@ -3,7 +3,7 @@ How mediarun scales on Cloud Run: a simulation of arrivals, Pub/Sub's push windo
 commits; and of one long task that is cut into units (simulation_units.py). It reads the deployment's own numbers
 (infra/services/worker.yaml) and prints the tables of docs/capacity.md (tests/deploy/test_capacity.py compares them):
 
-    tests/bench/simulation.py [--seconds N]
+    tests/bench/simulation.py [--seconds N] [--bench build/bench.json]
 
 What is Google's is modelled by their documentation: the push window begins small, doubles while pushes are answered within a
 second, and else grows by one an answer up to 3,000; the autoscaler aims at 60 % of containerConcurrency and of the CPU. How
@@ -19,6 +19,7 @@ import random
 import re
 
 import simulation_units
+import unit_costs
 
 WORKER = pathlib.Path(__file__).resolve().parents[2] / "infra" / "services" / "worker.yaml"
 STEP_S = 0.1  # at most; never longer than a job
@@ -214,7 +215,11 @@ def unit_table():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("--seconds", type=int, default=600, help="simulated seconds of each run of the first table")
-    lines = [*table(parser.parse_args().seconds), "", *unit_table(), "", *simulation_units.summary(deployed(), PLATFORM)]
+    parser.add_argument("--bench", metavar="FILE", help="what units cost as in this file of make bench, not as in unit_costs.py")
+    asked = parser.parse_args()
+    if asked.bench:
+        unit_costs.take_measured(asked.bench)
+    lines = [*table(asked.seconds), "", *unit_table(), "", *simulation_units.summary(deployed(), PLATFORM)]
     print("\n".join(lines))
 
 
