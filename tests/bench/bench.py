@@ -20,6 +20,7 @@ import bench_queue
 import bench_records
 import bench_rows
 import bench_transfers
+import bench_units
 from ground import Ground
 from harness.media import Media
 from harness.paths import ROOT
@@ -27,12 +28,12 @@ from table import Table
 
 GROUPS = {"jobs": bench_jobs, "codecs": bench_codecs, "transfers": bench_transfers, "admission": bench_admission,
           "queue": bench_queue, "rows": bench_rows, "older": bench_older_systems, "accounts": bench_accounts,
-          "records": bench_records, "memory": bench_memory}
+          "records": bench_records, "memory": bench_memory, "units": bench_units}
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="tests/bench/run.sh", description="Measures mediarun on this machine.")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds and smaller amounts: under 4 minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and smaller amounts: under 4 minutes, without units")
     parser.add_argument("--only", default=",".join(GROUPS), metavar="GROUPS", help=f"of {','.join(GROUPS)}")
     parsed = parser.parse_args()
     parsed.groups = parsed.only.split(",")

@@ -1,7 +1,9 @@
 """What the groups of make bench share: systems to measure, rounds that alternate, clients with many connections."""
 
 import contextlib
+import itertools
 import json
+import os
 import statistics
 import subprocess
 import tempfile
@@ -30,9 +32,12 @@ class Ground:
         return quick if self.is_quick else whole
 
     @contextlib.contextmanager
-    def stack(self, **settings):
+    def stack(self, pinned=False, **settings):
+        """pinned: each worker has one processor, as on an instance with one."""
         with tempfile.TemporaryDirectory(dir=self.scratch) as directory:
             stack = Stack(directory, self.postgres, connections=None, **settings)
+            for worker, processor in zip(stack.workers, itertools.cycle(sorted(os.sched_getaffinity(0))) if pinned else ()):
+                worker.argv = ["taskset", "--cpu-list", str(processor), *worker.argv]
             try:
                 yield stack.start()
             finally:

@@ -1,8 +1,9 @@
 """
 How mediarun scales on Cloud Run: a simulation of arrivals, Pub/Sub's push window, the autoscaler, slots and the database's
-commits. It reads the deployment's own numbers (infra/services/worker.yaml) and prints the tables of docs/capacity.md:
+commits; and of one long task that is cut into units (simulation_units.py). It reads the deployment's own numbers
+(infra/services/worker.yaml) and prints the tables of docs/capacity.md (tests/deploy/test_capacity.py compares them):
 
-    tests/bench/simulation.py [--seconds N]
+    tests/bench/simulation.py [--seconds N] [--bench build/bench.json]
 
 What is Google's is modelled by their documentation: the push window begins small, doubles while pushes are answered within a
 second, and else grows by one an answer up to 3,000; the autoscaler aims at 60 % of containerConcurrency and of the CPU. How
@@ -17,6 +18,9 @@ import pathlib
 import random
 import re
 
+import simulation_units
+import unit_costs
+
 WORKER = pathlib.Path(__file__).resolve().parents[2] / "infra" / "services" / "worker.yaml"
 STEP_S = 0.1  # at most; never longer than a job
 START_S = 5.0  # from the decision to an instance that serves; measured locally: 0.3 s for the program itself
@@ -29,6 +33,8 @@ COMMITS_PER_VCPU = 1500  # a second, of a database on a network disk, with group
 VCPU_S, GIB_S, CLASS_A, CLASS_B, PUBSUB_GIB = 0.000018, 0.000002, 0.005 / 1000, 0.0004 / 1000, 80 / 1024
 WEB_VCPU_S, WEB_REQUEST = 0.000024, 0.40 / 1e6
 
+Platform = collections.namedtuple("Platform", "start_s autoscaler_s aim")
+PLATFORM = Platform(START_S, AUTOSCALER_S, AIM)
 Kind = collections.namedtuple("Kind", "name cpu_s web_cpu_s")  # of the worker (one slot) and of web, a task
 # Measured by make bench on 2 cores (groups jobs, codecs, transfers).
 KINDS = (Kind("1 s of audio (20 kB)", 0.03, 0.002), Kind("a song (5 MB MP3 → WAV)", 0.9, 0.010),
@@ -187,24 +193,34 @@ def cost(deployment, kind):
 
 
 
-def tables(seconds):
+def table(seconds=600):
     deployment = deployed()
-    print("| tasks | a minute | as deployed: p50, p99 | held back by | instances needed | their connections | database vCPUs | p50, p99 then "
-          "| USD per 1,000 |\n| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |")
+    yield ("| tasks | a minute | as deployed: p50, p99 | held back by | instances needed | their connections | database vCPUs | p50, p99 then "
+           "| USD per 1,000 |")
+    yield "| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |"
     for kind in KINDS:
         for rate in RATES:
             now = Simulation(deployment, kind, rate).run(seconds)
             enough = sufficient(deployment, kind, rate)
             then = Simulation(enough, kind, rate).run(seconds)
             times = lambda run: f"{run.percentile(0.5):.1f}, {run.percentile(0.99):.1f} s" if run.keeps_up() else "falls behind"
-            print(f"| {kind.name} | {rate:,} | {times(now)} | {now.binds()} | {enough.instances:,} | {enough.instances * enough.pool:,} |"
-                  f" {enough.database_vcpus} | {times(then)}{'' if then.keeps_up() else ': ' + then.binds()} | {cost(deployment, kind):.3f} |")
+            yield (f"| {kind.name} | {rate:,} | {times(now)} | {now.binds()} | {enough.instances:,} | {enough.instances * enough.pool:,} |"
+                   f" {enough.database_vcpus} | {times(then)}{'' if then.keeps_up() else ': ' + then.binds()} | {cost(deployment, kind):.3f} |")
+
+
+def unit_table():
+    return simulation_units.table(deployed(), PLATFORM)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=600, help="simulated seconds of each run")
-    tables(parser.parse_args().seconds)
+    parser.add_argument("--seconds", type=int, default=600, help="simulated seconds of each run of the first table")
+    parser.add_argument("--bench", metavar="FILE", help="what units cost as in this file of make bench, not as in unit_costs.py")
+    asked = parser.parse_args()
+    if asked.bench:
+        unit_costs.take_measured(asked.bench)
+    lines = [*table(asked.seconds), "", *unit_table(), "", *simulation_units.summary(deployed(), PLATFORM)]
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,34 @@
+"""
+What cut work costs: the rows of make bench (group units) that the simulation reckons with, and the values that it takes for
+them. bench_units.py measures each row again beside its value; after a change, put the new medians here, and what simulation.py
+prints into docs/capacity.md.
+"""
+
+import collections
+import json
+
+Cost = collections.namedtuple("Cost", "row unit value")
+
+# Taken while other programs kept both cores busy (load average 12), so they are too high: take those of a quiet one.
+COSTS = {
+    "h264_720p": Cost("CPU for 1 s of 720p → mp4, cut", "ms", 1340),
+    "vp9_720p": Cost("CPU for 1 s of 720p → webm, cut", "ms", 2500),
+    "h264_1080p": Cost("CPU for 1 s of 1080p → mp4", "ms", 2700),
+    "vp9_1080p": Cost("CPU for 1 s of 1080p → webm", "ms", 5600),
+    "decode_720p": Cost("CPU for 1 s of 720p, decoded", "ms", 480),
+    "decode_1080p": Cost("CPU for 1 s of 1080p, decoded", "ms", 740),
+    "plan": Cost("probe and plan", "ms", 400),
+    "publish": Cost("from the plan to the first unit", "ms", 16),
+    "claim": Cost("from one unit to the next in a slot", "ms", 11),
+    "join_copied": Cost("join of a minute, audio copied", "ms", 1750),
+    "join_encoded": Cost("join of a minute, audio → Opus", "ms", 6900),
+    "audio": Cost("CPU for a minute of audio → Opus", "ms", 1150),
+}
+
+
+def take_measured(path):
+    """From build/bench.json of a run, in the place of the values above."""
+    with open(path, encoding="utf-8") as file:
+        measured = {row["measure"]: row["ours"] for row in json.load(file)["rows"]}
+    for name, cost in COSTS.items():
+        COSTS[name] = cost._replace(value=measured[cost.row])
