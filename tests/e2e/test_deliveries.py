@@ -245,7 +245,7 @@ def test_receivers_that_never_answer_delay_no_others(make_delivering_stack, make
     silent.wait(2)  # half of the slots
     began = time.monotonic()
     user.convert(media.tone(), "mp3")
-    assert SANITIZED or time.monotonic() - began < 3
+    assert SANITIZED or time.monotonic() - began < 6  # 40 of them last for 20 s
     fast = [insert(user, callback_url=good.url) for _ in range(5)]
     good.wait(5, seconds=25)  # they find the other half free, once the burst before them was tried or postponed
     assert [settle(stack, task, retry=False) for task in fast] == [[("webhook", "sent", "1")]] * 5
