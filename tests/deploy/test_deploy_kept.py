@@ -250,4 +250,6 @@ def test_killed_after_each_change(world, gcloud):
         times += 1
         final.close()
     assert times > 80
-    assert interrupted.state(final) == interrupted.state(world.cloud)
+    found, wanted = interrupted.state(final), interrupted.state(world.cloud)
+    assert ([entry for entry in wanted if entry not in found], [entry for entry in found if entry not in wanted]) == ([], [])
+    assert len(found) == len(wanted)
