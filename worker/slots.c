@@ -123,28 +123,28 @@ static bool may_take_locked(const struct mr_slots *slots, enum mr_lane pool)
     return pool != MR_LANE_HIGH || slots->lanes[MR_LANE_HIGH].waiting > slots->lanes[MR_LANE_NORMAL].idle;
 }
 
-/* True if fewer than max units of the task stand before this one. */
-static bool is_among_first_units(const struct mr_tickets *list, const struct mr_ticket *unit, int max)
+typedef bool are_alike(const struct mr_ticket *ticket, const struct mr_ticket *other);
+
+static bool are_of_one_user(const struct mr_ticket *ticket, const struct mr_ticket *other)
 {
-    const struct mr_ticket *before;
-    TAILQ_FOREACH(before, list, entry)
-    {
-        if (max <= 0 || before == unit)
-            break;
-        max -= before->task == unit->task;
-    }
-    return max > 0;
+    return ticket->user == other->user;
 }
 
-/* True if fewer than max tickets of the user stand before this one. */
-static bool is_among_first(const struct mr_tickets *list, const struct mr_ticket *ticket, int max)
+static bool are_of_one_task(const struct mr_ticket *ticket, const struct mr_ticket *other)
+{
+    return ticket->task == other->task;
+}
+
+/* True if fewer than max tickets that are alike stand before this one. */
+static bool is_among_first(const struct mr_tickets *list, const struct mr_ticket *ticket, are_alike *alike,
+                           int max)
 {
     const struct mr_ticket *before;
     TAILQ_FOREACH(before, list, entry)
     {
         if (max <= 0 || before == ticket)
             break;
-        max -= before->user == ticket->user;
+        max -= alike(ticket, before);
     }
     return max > 0;
 }
@@ -153,8 +153,8 @@ static bool is_among_first(const struct mr_tickets *list, const struct mr_ticket
 static bool precedes_units_locked(const struct mr_slots *slots, enum mr_lane pool,
                                   const struct mr_ticket *ticket)
 {
-    return ticket->task == 0 || is_among_first_units(&slots->lanes[ticket->lane].queue, ticket,
-                                                     units_left_locked(slots, pool, ticket));
+    return ticket->task == 0 || is_among_first(&slots->lanes[ticket->lane].queue, ticket, are_of_one_task,
+                                               units_left_locked(slots, pool, ticket));
 }
 
 /* A ticket that may take a slot from a job of a user above the share as well. */
@@ -162,7 +162,8 @@ static bool precedes_users_locked(const struct mr_slots *slots, enum mr_lane poo
                                   const struct mr_ticket *ticket)
 {
     return precedes_units_locked(slots, pool, ticket) && ticket->user != 0 &&
-           is_among_first(&slots->lanes[ticket->lane].queue, ticket, left_locked(slots, pool, ticket->user));
+           is_among_first(&slots->lanes[ticket->lane].queue, ticket, are_of_one_user,
+                          left_locked(slots, pool, ticket->user));
 }
 
 typedef bool precedes(const struct mr_slots *slots, enum mr_lane pool, const struct mr_ticket *ticket);
@@ -361,7 +362,8 @@ static bool has_share_locked(const struct mr_slots *slots, const struct mr_ticke
         if (serves(pool, ticket->lane) && slots->lanes[pool].slots &&
             left_locked(slots, pool, ticket->user) > 0)
             return false;
-    return !is_among_first(&slots->lanes[ticket->lane].queue, ticket, reserve_locked(slots, ticket->lane));
+    return !is_among_first(&slots->lanes[ticket->lane].queue, ticket, are_of_one_user,
+                           reserve_locked(slots, ticket->lane));
 }
 
 bool mr_slots_has_share(struct mr_slots *slots, const struct mr_ticket *ticket)

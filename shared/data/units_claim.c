@@ -245,7 +245,7 @@ enum mr_status mr_units_put_off(struct mr_db *db, const struct mr_message *messa
 enum mr_status mr_units_idle(struct mr_db *db, bool high, struct mr_message *idle, size_t max,
                              size_t *ret_count, struct mr_err *err)
 {
-    /* Those of a new plan are about to be published. */
+    /* The first condition is that of the index units_open. Units of a new plan are about to be published. */
     static const struct mr_statement look = {
         "units_idle",
         "SELECT" MESSAGE_COLUMNS " FROM units u, tasks t WHERE u.state IN ('waiting', 'running')"

@@ -9,7 +9,7 @@ import json
 
 Cost = collections.namedtuple("Cost", "row unit value")
 
-# Taken while other programs kept both cores busy (load average 12), so they are too high: take those of a quiet one.
+# Taken while other programs kept both cores busy (load average 12), so they are too high: take those of a quiet one. h264_1080p is from plain ffmpeg.
 COSTS = {
     "h264_720p": Cost("CPU for 1 s of 720p → mp4, cut", "ms", 1340),
     "vp9_720p": Cost("CPU for 1 s of 720p → webm, cut", "ms", 2500),

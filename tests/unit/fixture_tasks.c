@@ -93,19 +93,20 @@ void assert_counts(int64_t id, const char *expected)
                   "SELECT concat_ws(' ', attempts, interruptions, kills, stops) FROM tasks WHERE id = ", key);
 }
 
+const struct mr_lease_terms task_terms = {.seconds = 60,
+                                          .max_attempts = 3,
+                                          .max_interruptions = 4,
+                                          .max_stops = 5,
+                                          .max_task_seconds = 86400,
+                                          .give_up_seconds = 86400};
+
 enum mr_claim_outcome task_claim_as(const char *claim_id, int64_t id, int64_t generation,
                                     struct mr_claim *claim)
 {
-    static const struct mr_lease_terms terms = {.seconds = 60,
-                                                .max_attempts = 3,
-                                                .max_interruptions = 4,
-                                                .max_stops = 5,
-                                                .max_task_seconds = 86400,
-                                                .give_up_seconds = 86400};
     struct mr_message message = {.kind = "convert", .task_id = id, .generation = generation};
     enum mr_claim_outcome outcome = MR_CLAIM_STALE;
     struct mr_err err = {0};
-    if (mr_lease_claim(test_db, &message, claim_id, &terms, &outcome, claim, &err) != MR_OK)
+    if (mr_lease_claim(test_db, &message, claim_id, &task_terms, &outcome, claim, &err) != MR_OK)
         fail_msg("%s", err.message);
     return outcome;
 }

@@ -19,6 +19,7 @@ json_t *task_view_of(int64_t id);
 /* Claims a conversion for 60 s: three attempts, four interruptions, five stops, a day. MR_CLAIM_OURS fills the
  * claim. */
 enum mr_claim_outcome task_claim(int64_t id, int64_t generation, struct mr_claim *claim);
+extern const struct mr_lease_terms task_terms; /* its limits */
 /* As the delivery with this claim id. */
 enum mr_claim_outcome task_claim_as(const char *claim_id, int64_t id, int64_t generation,
                                     struct mr_claim *claim);

@@ -14,13 +14,6 @@
 
 enum { PARTS = 4, JOIN = PARTS + 1 };
 
-static const struct mr_lease_terms terms = {.seconds = 60,
-                                            .max_attempts = 3,
-                                            .max_interruptions = 4,
-                                            .max_stops = 5,
-                                            .max_task_seconds = 86400,
-                                            .give_up_seconds = 86400};
-
 static void make_units(const struct mr_claim *task, const char *video, const char *audio)
 {
     const struct mr_units_plan plan = {.units = {{MR_UNIT_VIDEO, 0, 10000000},
@@ -53,7 +46,7 @@ static enum mr_claim_outcome claim_as(const char *claim_id, const struct mr_clai
     const struct mr_message message = mr_unit_message(task, n, false);
     enum mr_claim_outcome outcome = MR_CLAIM_STALE;
     struct mr_err err = {0};
-    assert_int_equal(mr_unit_claim(test_db, &message, claim_id, &terms, &outcome, ret, &err), MR_OK);
+    assert_int_equal(mr_unit_claim(test_db, &message, claim_id, &task_terms, &outcome, ret, &err), MR_OK);
     return outcome;
 }
 
