@@ -21,12 +21,6 @@ static const struct {
     {MR_KIND_INSERT_RECORDS, mr_kind_insert_records},
 };
 
-bool mr_job_is_too_long(const struct mr_job *job)
-{
-    int64_t worked_ms = job->claim->worked_ms + (mr_time_monotonic_us() - job->started_us) / 1000;
-    return worked_ms / 1000 >= job->worker->config->max_task_s;
-}
-
 bool mr_job_should_stop(const struct mr_job *job)
 {
     return mr_heartbeat_lost(job->heartbeat) || mr_slots_stopping(&job->worker->slots) ||

@@ -78,7 +78,7 @@ void mr_job_ended(const struct mr_job *job, enum mr_job_end end, const struct mr
  * the task is too long. Any thread. */
 bool mr_job_should_stop(const struct mr_job *job);
 
-/* The task has been worked on for MAX_TASK_SECONDS: if the job has not ended by then, it fails. */
+/* The task has been worked on for MAX_TASK_SECONDS: if the job has not ended by then, it fails (target.c). */
 bool mr_job_is_too_long(const struct mr_job *job);
 
 /* Counts the attempt. A kind calls it right before the work that the file decides: a decoder, or the rows of
