@@ -62,7 +62,9 @@ class Work:
     def units(self):
         """As many as worker/media/cuts.c makes."""
         per_second = number_in("worker/media/cuts.c", r"MEGAPIXELS_PER_SECOND ([0-9.]+)")
-        return int(self.target.weight * self.video.megapixels * FPS * self.video.seconds / per_second / self.unit_seconds + 1)
+        least, wanted = (number_in("worker/media/cuts.c", rf"{name} = (\d+)") for name in ("PART_SECONDS", "PARTS_WANTED"))
+        seconds = self.target.weight * self.video.megapixels * FPS * self.video.seconds / per_second
+        return int(seconds / min(max(seconds / wanted, least), self.unit_seconds) + 1)
 
     def input_s(self):
         return self.video.seconds * self.video.input_bits / 8 / STORAGE_BYTES_S

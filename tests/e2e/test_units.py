@@ -139,6 +139,25 @@ def test_units_give_what_one_run_gives(cutting, cut_user, same_user, new_format,
     assert {key: receipt[key] for key in same} == {key: whole_task["receipt"][key] for key in same}
 
 
+@pytest.mark.parametrize("new_format, source, options", [
+    ("mp4", "film", {"crf": 24, "preset": "slow", "trim": {"start": 3.31, "duration": 15.25}}),
+    ("mp4", "odd_film", {"crf": 24, "preset": "slow", "trim": {"start": 2.017}}),
+    ("webm", "film", {"crf": 35, "trim": {"duration": 23.15}, "loudness": -20}),
+    ("mp4", "film", {"crf": 24, "preset": "slow", "fps": 23.976}),
+    ("mp4", "odd_film", {"crf": 24, "preset": "slow", "fps": 50, "trim": {"start": 1.51}})])
+def test_units_of_a_clip(cut_user, same_user, new_format, source, options, tmp_path, request):
+    (cut_task, cut), (whole_task, whole) = both(cut_user, same_user, request.getfixturevalue(source), new_format, tmp_path, **options)
+    receipt = cut_task["receipt"]
+    assert receipt.get("units", 0) > 2 and "units" not in whole_task["receipt"], receipt.get("uncut")
+    assert times(cut) == times(whole)
+    assert digest(cut, "a") == digest(whole, "a")
+    assert stream_facts(cut) == stream_facts(whole)
+    mean, worst = psnr(cut, whole)
+    assert mean > 36 and worst > 28
+    same = ("kept", "changed", "dropped", "warnings", "loudness", "input", "copied")
+    assert {key: receipt[key] for key in same} == {key: whole_task["receipt"][key] for key in same}
+
+
 def samples(path):
     """The decoded samples of both channels together."""
     done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-i", str(path), "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"],

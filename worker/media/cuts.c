@@ -17,6 +17,8 @@ enum { LEAD_MAX_US = 2 * 1000 * 1000 }; /* more than any encoder reorders */
 enum { VIDEO_MAX = 450, SLICES_MAX = MR_CUTS_MAX - VIDEO_MAX };
 /* Megapixels that libx264 encodes a second at "veryfast" on one core of a shared machine (work.h has the weights). */
 #define MEGAPIXELS_PER_SECOND 60.0
+/* A unit pays for a key frame and for a group of pictures that is decoded twice; a hundred of them keep a hundred workers busy. */
+enum { PART_SECONDS = 30, PARTS_WANTED = 100 };
 
 static struct mr_video_plan plan_of(const struct mr_demuxer *input, const struct mr_cuts_wish *wish)
 {
@@ -33,6 +35,12 @@ static bool is_copied(const struct mr_demuxer *input, const struct mr_cuts_wish 
            mr_copy_is_possible(input, input->video, wish->spec);
 }
 
+/* How long what the options leave of the input is, as far as that is known. */
+static int64_t clip_us_of(const struct mr_demuxer *input, const struct mr_cuts_wish *wish)
+{
+    return FFMAX(FFMIN(input->estimated_us - wish->options->trim_start_us, wish->options->trim_us), 0);
+}
+
 double mr_cuts_work_seconds(const struct mr_demuxer *input, const struct mr_cuts_wish *wish)
 {
     if (!input->video || !mr_media_has_video(wish->spec) || input->estimated_us <= 0 ||
@@ -46,9 +54,8 @@ double mr_cuts_work_seconds(const struct mr_demuxer *input, const struct mr_cuts
     double fps =
         !plan.is_constant && average.num > 0 ? FFMIN(av_q2d(plan.fps), av_q2d(average)) : av_q2d(plan.fps);
     double pixels = (double)params->width * params->height;
-    int64_t clip_us = FFMIN(input->estimated_us - wish->options->trim_start_us, wish->options->trim_us);
     return mr_work_weight(plan.codec->name, wish->options->preset) * pixels * fps *
-           (double)FFMAX(clip_us, 0) / MEGA / MEGA / MEGAPIXELS_PER_SECOND;
+           (double)clip_us_of(input, wish) / MEGA / MEGA / MEGAPIXELS_PER_SECOND;
 }
 
 /* Why such a file is not cut, or NULL. */
@@ -79,10 +86,8 @@ static const char *wish_objection(const struct mr_cuts_wish *wish, const struct 
         return "its new video is neither H.264 nor VP9";
     if (options->bit_rate)
         return "a bit rate is kept over the whole";
-    if (plan->is_constant)
-        return "it gets a constant frame rate";
-    if (options->trim_start_us || options->trim_us != INT64_MAX || options->split_us)
-        return "it is trimmed or split";
+    if (options->split_us)
+        return "it is split";
     if (options->intro_us || options->outro_us || mr_stills_are_wanted(options))
         return "it gets a logo, a thumbnail or a filmstrip";
     return NULL;
@@ -115,9 +120,9 @@ int64_t mr_cuts_lead_us(AVStream *stream)
     return av_clip64(lead, 0, LEAD_MAX_US);
 }
 
-/* The times of the key frames that the index has: a unit that begins with one does not put another beside it. NULL: they do
- * not rise, or there is no memory. */
-static int64_t *read_index(const struct mr_demuxer *indexed, AVStream *stream, size_t *ret_count)
+/* The times of the key frames that the index has, counted from origin_us: a unit that begins with one does not put another
+ * beside it. NULL: they do not rise, or there is no memory. */
+static int64_t *read_index(int64_t origin_us, AVStream *stream, size_t *ret_count)
 {
     int count = avformat_index_get_entries_count(stream);
     int64_t *key_us = av_malloc_array((size_t)FFMAX(count, 1), sizeof *key_us);
@@ -127,8 +132,7 @@ static int64_t *read_index(const struct mr_demuxer *indexed, AVStream *stream, s
         const AVIndexEntry *entry = avformat_index_get_entry(stream, i);
         if (!entry || !(entry->flags & AVINDEX_KEYFRAME) || entry->flags & AVINDEX_DISCARD_FRAME)
             continue;
-        int64_t at =
-            av_rescale_q(entry->timestamp, stream->time_base, AV_TIME_BASE_Q) + lead_us - indexed->start_us;
+        int64_t at = av_rescale_q(entry->timestamp, stream->time_base, AV_TIME_BASE_Q) + lead_us - origin_us;
         if (at <= before) {
             av_freep(&key_us);
             break;
@@ -138,12 +142,13 @@ static int64_t *read_index(const struct mr_demuxer *indexed, AVStream *stream, s
     return key_us;
 }
 
-static void choose(const struct mr_demuxer *indexed, int64_t total_us, int64_t parts, struct mr_cuts *ret)
+static void choose(const struct mr_demuxer *indexed, const struct mr_cuts_wish *wish, int64_t clip_us,
+                   int64_t parts, struct mr_cuts *ret)
 {
     size_t count = 0;
-    int64_t *key_us = read_index(indexed, indexed->video, &count);
+    int64_t *key_us = read_index(indexed->start_us + wish->options->trim_start_us, indexed->video, &count);
     if (key_us)
-        mr_cuts_choose(key_us, count, total_us, parts, &ret->video);
+        mr_cuts_choose(key_us, count, clip_us, parts, &ret->video);
     if (ret->video.count == 0)
         av_strlcpy(ret->why, key_us ? "it has too few key frames" : "its index is out of order",
                    sizeof ret->why);
@@ -165,7 +170,7 @@ static enum mr_status plan_from_index(const struct mr_demuxer *input, const stru
         return MR_OK;
     }
     indexed.start_us = input->start_us; /* of all streams that are taken */
-    choose(&indexed, input->estimated_us, parts, ret);
+    choose(&indexed, wish, clip_us_of(input, wish), parts, ret);
     return MR_OK;
 }
 
@@ -199,7 +204,7 @@ static void plan_audio(const struct mr_demuxer *input, const struct mr_cuts_wish
         parts = 0;
     ret->count = (size_t)FFMIN(parts, SLICES_MAX - 1) + 1;
     for (size_t i = 0; i < ret->count; i++)
-        ret->from_us[i] = av_rescale(input->estimated_us, (int64_t)i, (int64_t)ret->count);
+        ret->from_us[i] = av_rescale(clip_us_of(input, wish), (int64_t)i, (int64_t)ret->count);
 }
 
 /* Why long audio is not cut, or NULL. */
@@ -210,9 +215,7 @@ static const char *audio_objection(const struct mr_cuts_wish *wish, const struct
         return "packets of Vorbis from several encoders do not fit together";
     if (options->loudness < 0)
         return "its loudness is measured over the whole";
-    return options->trim_start_us || options->trim_us != INT64_MAX || options->split_us
-               ? "it is trimmed or split"
-               : NULL;
+    return options->split_us ? "it is split" : NULL;
 }
 
 static void plan_audio_alone(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,
@@ -246,7 +249,8 @@ enum mr_status mr_cuts_plan(const struct mr_demuxer *input, const struct mr_cuts
         av_strlcpy(ret->why, objection, sizeof ret->why);
         return MR_OK;
     }
-    double parts = seconds / (double)wish->unit_seconds + 1;
+    double part = FFMIN(FFMAX(seconds / PARTS_WANTED, PART_SECONDS), (double)wish->unit_seconds);
+    double parts = seconds / part + 1;
     MR_TRY(plan_from_index(input, wish, (int64_t)FFMIN(parts, VIDEO_MAX), ret, err));
     const struct mr_audio_cost *cost = ret->video.count ? audio_cost(input, wish) : NULL;
     if (cost)

@@ -281,9 +281,10 @@ static enum mr_status seek_to_unit(const struct mr_pipeline *pipeline, struct mr
     for (unsigned i = 0; i < input->format->nb_streams; i++)
         if (input->format->streams[i] != wanted)
             input->format->streams[i]->discard = AVDISCARD_ALL;
-    if (pipeline->unit->from_us <= 0 || pipeline->unit->is_audio)
+    int64_t skip_us = pipeline->options->trim_start_us + pipeline->unit->from_us;
+    if (skip_us <= 0 || pipeline->unit->is_audio)
         return MR_OK;
-    int64_t at_us = input->start_us + pipeline->unit->from_us - mr_cuts_lead_us(video) - SEEK_BEFORE_US;
+    int64_t at_us = input->start_us + skip_us - mr_cuts_lead_us(video) - SEEK_BEFORE_US;
     int64_t at = av_rescale_q(at_us, AV_TIME_BASE_Q, video->time_base);
     int rc = avformat_seek_file(input->format, video->index, INT64_MIN, at, at, 0);
     return rc >= 0 ? MR_OK : mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "the file cannot be sought in");

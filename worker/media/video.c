@@ -19,6 +19,19 @@ static const struct mr_video *const_video_of(const struct mr_track *track)
     return (const struct mr_video *)track;
 }
 
+/* At a constant rate the filter of a unit begins before its range and ends behind it, and makes the frames that it would make of the
+ * whole. */
+static bool is_made_for_unit(struct mr_video *video, int64_t at)
+{
+    const struct mr_unit_range *unit = video->track.parts->unit;
+    const struct mr_video_plan *plan = &video->clip.plan;
+    if (!unit || !plan->is_constant)
+        return true;
+    int64_t at_us = av_rescale_q(at, plan->base, AV_TIME_BASE_Q);
+    video->clip.is_done |= at_us >= unit->to_us;
+    return at_us >= unit->from_us && at_us < unit->to_us;
+}
+
 static enum mr_status take_filtered(struct mr_video *video, struct mr_err *err)
 {
     AVFrame *frame = video->filtered;
@@ -28,7 +41,8 @@ static enum mr_status take_filtered(struct mr_video *video, struct mr_err *err)
         if (!got)
             return MR_OK;
         int64_t at = av_rescale_q(frame->pts, mr_filters_time_base(&video->filters), video->clip.plan.base);
-        MR_TRY(mr_video_clip_put(&video->clip, frame, at, err));
+        if (is_made_for_unit(video, at))
+            MR_TRY(mr_video_clip_put(&video->clip, frame, at, err));
         av_frame_unref(frame);
     }
 }
@@ -150,6 +164,12 @@ static enum mr_status begin_clip(struct mr_video *video, int64_t until_us, struc
     return filter(video, before, 0, err);
 }
 
+/* Whether there is time for it before a frame that is shown from at_us on. */
+static bool shows_before(const struct mr_video *video, int64_t at_us)
+{
+    return at_us > SLACK_US && av_rescale_q(at_us, AV_TIME_BASE_Q, video->clip.plan.base) > 0;
+}
+
 static enum mr_status keep_before(struct mr_video *video, const AVFrame *frame, struct mr_err *err)
 {
     av_frame_free(&video->before);
@@ -165,7 +185,8 @@ static enum mr_status witness(struct mr_video *video, const AVFrame *frame, stru
                            time_of(video, frame), err);
 }
 
-/* Whether a frame is of the unit's range. What came before may be damaged, as its decoder began in the middle. */
+/* Whether a frame is filtered for the unit: one of its range, or all at a constant rate. What came before may be damaged, as its
+ * decoder began in the middle. */
 static bool is_of_unit(struct mr_video *video, struct mr_unit_range *unit, const AVFrame *frame,
                        int64_t at_us)
 {
@@ -174,9 +195,9 @@ static bool is_of_unit(struct mr_video *video, struct mr_unit_range *unit, const
         unit->odd = "frames have no times of their own";
     if (unit->from_us > 0 && at_us < unit->from_us) {
         unit->lead_damage = decoder->bad_packets + decoder->flawed_packets;
-        return false;
+        return video->clip.plan.is_constant;
     }
-    video->clip.is_done = at_us >= unit->to_us;
+    video->clip.is_done |= !video->clip.plan.is_constant && at_us >= unit->to_us;
     return !video->clip.is_done;
 }
 
@@ -201,9 +222,11 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
     if (unit && !is_of_unit(video, unit, frame, at_us))
         return MR_OK;
     video->track.next_us = at_us + length_of(video, frame);
-    if (at_us < -SLACK_US)
+    if (at_us < -SLACK_US && !video->track.parts->joined)
         return keep_before(video, frame, err);
     at_us = FFMAX(at_us, 0);
+    if (!shows_before(video, at_us))
+        av_frame_free(&video->before);
     MR_TRY(begin_clip(video, FFMIN(at_us, length_us), err));
     bool is_late = mr_video_clip_ends_by(length_us, at_us);
     if (is_late && video->last_us < 0)
@@ -253,6 +276,41 @@ static enum mr_status read_packet(struct mr_video *video, const AVPacket *packet
     return MR_OK;
 }
 
+/* Whether a frame is shown on the clip. */
+static bool count_shown(struct mr_video *video, int64_t at_us)
+{
+    if (at_us < -SLACK_US)
+        video->joins_before = true;
+    if (at_us < -SLACK_US || mr_video_clip_ends_by(video->track.parts->timeline->length_us, at_us))
+        return false;
+    video->joined_us = video->joined_packets ? FFMIN(video->joined_us, at_us) : at_us;
+    video->joined_packets++;
+    return true;
+}
+
+/* No later packet can be shown on the clip. */
+static bool is_behind(const struct mr_video *video, const AVPacket *packet)
+{
+    const struct mr_timeline *timeline = video->track.parts->timeline;
+    int64_t dts_us = av_rescale_q(packet->dts, video->track.stream->time_base, AV_TIME_BASE_Q);
+    return packet->dts != AV_NOPTS_VALUE && timeline->length_us != INT64_MAX &&
+           mr_video_clip_ends_by(timeline->length_us, dts_us - timeline->origin_us);
+}
+
+/* How many frames the clip has, as far as its packets say, if its last one is shown at `last`. At a constant rate it may end one frame
+ * sooner or later than they say. */
+static int64_t joined_frames(const struct mr_video *video, int64_t last)
+{
+    const struct mr_video_plan *plan = &video->clip.plan;
+    const AVRational frame = av_inv_q(plan->fps);
+    bool with_before = video->joins_before && shows_before(video, video->joined_us);
+    if (!plan->is_constant)
+        return video->joined_packets + with_before;
+    int64_t first = with_before ? 0 : av_rescale_q(FFMAX(video->joined_us, 0), AV_TIME_BASE_Q, frame);
+    int64_t end = av_rescale_q(video->clip.end_us, AV_TIME_BASE_Q, frame);
+    return FFMIN(FFMAX(av_rescale_q(last, plan->base, frame) + 1, end - 1), end + 1) - first;
+}
+
 /* A packet whose frames units have encoded: it says how far the clip is. */
 static enum mr_status count_joined(struct mr_video *video, const AVPacket *packet, struct mr_err *err)
 {
@@ -267,9 +325,11 @@ static enum mr_status count_joined(struct mr_video *video, const AVPacket *packe
     int64_t length_us = packet->duration > 0
                             ? av_rescale_q(packet->duration, track->stream->time_base, AV_TIME_BASE_Q)
                             : mr_video_clip_usual_us(clip);
-    video->joined_packets++;
-    track->next_us = FFMAX(track->next_us, at_us + length_us);
-    clip->end_us = FFMAX(clip->end_us, track->next_us);
+    if (count_shown(video, at_us)) {
+        track->next_us = FFMAX(track->next_us, at_us + length_us);
+        clip->end_us = FFMAX(clip->end_us, FFMIN(track->next_us, track->parts->timeline->length_us));
+    }
+    clip->is_done = has_form(video) && is_behind(video, packet);
     return has_form(video) ? mr_video_clip_join(clip, at_us, err) : MR_OK;
 }
 
@@ -302,9 +362,10 @@ static enum mr_status drain(struct mr_track *track, struct mr_err *err)
     if (video->copies)
         return MR_OK;
     const struct mr_packets_reader *joined = track->parts->joined;
-    if (joined && video->joined_packets != joined->count)
-        return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units have %lld frames, and the file %lld packets",
-                            (long long)joined->count, (long long)video->joined_packets);
+    int64_t wanted = joined ? joined_frames(video, joined->last_pts) : 0;
+    if (joined && wanted != joined->count)
+        return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units have %lld frames, and the file %lld",
+                            (long long)joined->count, (long long)wanted);
     if (!clip->is_done)
         MR_TRY(begin_clip(video, FFMIN(track->next_us, track->parts->timeline->length_us), err));
     /* At a constant rate a clip shorter than half a frame would have none. */

@@ -33,6 +33,8 @@ struct mr_video {
     int64_t last_us;             /* of the last frame that went into the filters, on the clip; -1: none yet */
 
     int64_t joined_packets; /* of the input, whose frames units have encoded */
+    int64_t joined_us;      /* where the first of them is shown */
+    bool joins_before;      /* there is one before the clip begins */
 
     bool copies;
     bool keeps_lead;  /* of a copy: packets before the first shown one, which refers to them */
