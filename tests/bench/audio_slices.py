@@ -4,7 +4,6 @@ is a step in the spectrum from one window to the next (its flux), so the windows
 """
 
 import array
-import json
 import re
 
 import cut_run
@@ -34,10 +33,6 @@ def flux(path):
     text = seams.output_of("ffmpeg", "-v", "error", "-i", path, "-map", "0:a", "-af", f"aresample={RATE},aformat=channel_layouts=mono,"
                            "aspectralstats=win_size=512:overlap=0.5,ametadata=print:key=lavfi.aspectralstats.1.flux:file=-", "-f", "null", "-")
     return array.array("f", (float(value) for value in re.findall(rb"flux=(\S+)", text)))
-
-
-def samples(path):
-    return int(re.search(rb"time=\S+|n_samples:(\d+)", seams.output_of("ffprobe", "-v", "error", "-show_entries", "stream=duration_ts", path)).group(1))
 
 
 def rise(found, wanted):
@@ -76,7 +71,7 @@ def measure(ground):
     scratch = ground.scratch / "slices"
     scratch.mkdir()
     cutting = {"SLOTS": 1, "UNIT_SECONDS": ground.few(UNIT_SECONDS, 2)}
-    with ground.stack(pinned=True, workers=2, worker_settings=cutting) as ours, ground.stack(pinned=True, worker_settings={"SLOTS": 1}) as plain:
+    with ground.stack(pinned=True, workers=2, worker_settings=cutting) as ours, ground.stack(pinned=True, worker_settings={"SLOTS": 1, "UNIT_SECONDS": 0}) as plain:
         used = [(stack, stack.client()) for stack in (ours, plain)]
         for new_format in ("mp3", "m4a", "opus", "ogg", *EXACT):
             cut, whole = (cut_run.Run(stack, client, source, new_format, {}) for stack, client in used)

@@ -10,6 +10,7 @@ import json
 import resource
 import statistics
 
+import audio_slices
 import cut_run
 import seams
 import unit_kills
@@ -20,7 +21,7 @@ from unit_costs import COSTS
 
 TITLE = "Cut conversions"
 SMALL, LARGE = "1280x720", "1920x1080"
-ONE_CORE = {"SLOTS": 1}
+ONE_CORE = {"SLOTS": 1, "UNIT_SECONDS": 0}
 
 # name, options, cost of a second in a unit, cost of the join; seconds of the clip, whole and quick
 Case = collections.namedtuple("Case", "name options second join seconds")
@@ -150,3 +151,4 @@ def measure(ground):
     long_conversions(ground)
     short_tasks(ground)
     unit_kills.measure(ground)
+    audio_slices.measure(ground)

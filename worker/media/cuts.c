@@ -192,7 +192,7 @@ static double audio_seconds(const struct mr_demuxer *input, const struct mr_cuts
     const struct mr_options *options = wish->options;
     double rate = options->sample_rate ? options->sample_rate : params->sample_rate;
     double channels = options->channels ? options->channels : params->ch_layout.nb_channels;
-    return (double)FFMAX(input->estimated_us, 0) / MEGA * rate * channels / USUAL_SAMPLES / cost->speed;
+    return (double)clip_us_of(input, wish) / MEGA * rate * channels / USUAL_SAMPLES / cost->speed;
 }
 
 /* Beside video that is cut, its audio is at least one unit. */

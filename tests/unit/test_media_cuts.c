@@ -1,0 +1,175 @@
+/* Which conversions are cut into units, why others are not, and what a short one pays for the question. */
+#include "tests/unit/media_fixture.h"
+
+#include "shared/base/clock.h"
+#include "worker/media/cuts.h"
+#include "worker/protocol.h"
+#include "worker/sandbox_client.h"
+
+#include <libavutil/log.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { PLAN_MAX_US = 2000 };
+#else
+enum { PLAN_MAX_US = 200 };
+#endif
+enum { ROUNDS = 500, WANTS = MR_WANT_VIDEO | MR_WANT_AUDIO_IF_ANY };
+
+static struct mr_sandbox *sandbox;
+static struct media_dir dir;
+
+static enum mr_status plan_often(const struct mr_demuxer *input, struct mr_cuts_wish wish, json_t **ret,
+                                 struct mr_err *err)
+{
+    struct mr_cuts cuts, none;
+    wish.unit_seconds = 120;
+    const int64_t began_us = mr_time_monotonic_us();
+    for (int i = 0; i < ROUNDS; i++)
+        MR_TRY(mr_cuts_plan(input, &wish, &none, err));
+    const int64_t spent_us = mr_time_monotonic_us() - began_us;
+    wish.unit_seconds = 1;
+    MR_TRY(mr_cuts_plan(input, &wish, &cuts, err));
+    *ret = json_pack("{s:I,s:I,s:s,s:b,s:I}", "video", (json_int_t)cuts.video.count, "audio",
+                     (json_int_t)cuts.audio.count, "why", cuts.why, "short", !mr_cuts_are_made(&none), "us",
+                     (json_int_t)spent_us / ROUNDS);
+    return *ret ? MR_OK : mr_fail_oom(err);
+}
+
+/* In the place of mr_media_run: it plans, and converts nothing. */
+static enum mr_status plan(const json_t *spec, const struct mr_sandbox_fds *fds, json_t **ret,
+                           struct mr_err *err)
+{
+    MR_AUTO(mr_source) struct mr_source source = {0};
+    MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
+    struct mr_options options;
+    const char *format = json_string_value(json_object_get(spec, "format"));
+    const struct mr_media_format *to = mr_media_format_find(format);
+    const struct mr_selection selection = {.wants = mr_media_has_video(to) ? WANTS : MR_WANT_AUDIO};
+    const struct mr_cuts_wish wish = {.spec = to, .options = &options, .threads = 1};
+    av_log_set_level(AV_LOG_QUIET); /* the sandbox would not let it ask whether that is a terminal */
+    MR_TRY(mr_options_read(json_object_get(spec, "options"), mr_format_find(format), &options, err));
+    MR_TRY(mr_source_open(&source, fds, MR_SOURCE_INPUT,
+                          json_integer_value(json_object_get(spec, "input_size")), err));
+    MR_TRY(mr_demuxer_open(&input, &source, NULL, &selection, 0, err));
+    return plan_often(&input, wish, ret, err);
+}
+
+static int run(const void *text, size_t len, const struct mr_sandbox_fds *fds)
+{
+    MR_AUTO_JSON json_t *spec = json_loadb(text, len, 0, NULL);
+    MR_AUTO_JSON json_t *receipt = NULL;
+    struct mr_err err;
+    bool told =
+        plan(spec, fds, &receipt, &err) ? mr_client_failure(fds, &err) : mr_client_result(fds, receipt);
+    return told ? 0 : 1;
+}
+
+static json_t *planned(const char *input, const char *format, const char *options)
+{
+    json_t *receipt = NULL;
+    struct mr_err err = {.code = MR_CODE_NONE};
+    MR_AUTO_JSON json_t *wanted = json_loads(options, 0, NULL);
+    assert_non_null(wanted);
+    if (media_edit(sandbox, &dir, input, "none", format, wanted, &receipt, &err) != MR_OK)
+        fail_msg("%s", err.message);
+    return receipt;
+}
+
+/* why NULL: it is cut. */
+static const struct {
+    const char *input, *format, *options, *why;
+} conversions[] = {
+    {"clip.mp4", "mp4", "{\"crf\": 24}", NULL},
+    {"clip.mp4", "webm", "{}", NULL},
+    {"clip.mkv", "mp4", "{\"crf\": 24}", NULL},
+    {"clip.mp4", "mp4", "{\"fps\": 50}", NULL},
+    {"clip.mp4", "mp4", "{\"crf\": 24, \"trim\": {\"start\": 1.5, \"duration\": 8}}", NULL},
+    {"clip.mp4", "webm", "{\"loudness\": -16}", NULL},
+    {"clip.mp4", "mp4", "{\"bitrate\": 400000}", "a bit rate is kept over the whole"},
+    {"clip.mp4", "mp4", "{\"crf\": 24, \"split\": {\"seconds\": 3}}", "it is split"},
+    {"clip.mp4", "mp4", "{\"crf\": 24, \"thumbnail\": {\"at\": 1}}",
+     "it gets a logo, a thumbnail or a clipstrip"},
+    {"clip.mp4", "mp4", "{\"codec\": \"hevc\"}", "its new video is neither H.264 nor VP9"},
+    {"clip.mp4", "mkv", "{\"crf\": 24}", "its new format is neither mp4 nor webm"},
+    {"clip.ts", "mp4", "{\"crf\": 24}", "its container has no index of key frames"},
+    {"odd.mp4", "mp4", "{\"crf\": 24}", "its video is not H.264"},
+    {"one.mp4", "mp4", "{\"crf\": 24}", "it has too few key frames"},
+    {"long.flac", "mp3", "{}", NULL},
+    {"long.flac", "opus", "{\"trim\": {\"start\": 5}}", NULL},
+    {"long.flac", "ogg", "{}", "packets of Vorbis from several encoders do not fit together"},
+    {"long.flac", "mp3", "{\"loudness\": -16}", "its loudness is measured over the whole"},
+    {"long.flac", "m4a", "{\"split\": {\"seconds\": 60}}", "it is split"},
+};
+
+static void test_what_is_cut(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof conversions / sizeof *conversions; i++) {
+        MR_AUTO_JSON json_t *receipt =
+            planned(conversions[i].input, conversions[i].format, conversions[i].options);
+        const char *why = json_string_value(json_object_get(receipt, "why"));
+        json_int_t units = json_integer_value(json_object_get(receipt, "video")) +
+                           json_integer_value(json_object_get(receipt, "audio"));
+        if (strcmp(why, conversions[i].why ? conversions[i].why : "") != 0 ||
+            (units >= 2) != !conversions[i].why)
+            fail_msg("%s to %s with %s: %d units, %s", conversions[i].input, conversions[i].format,
+                     conversions[i].options, (int)units, why);
+    }
+}
+
+static void test_what_short_work_pays(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof conversions / sizeof *conversions; i++) {
+        MR_AUTO_JSON json_t *receipt =
+            planned(conversions[i].input, conversions[i].format, conversions[i].options);
+        assert_true(json_is_true(json_object_get(receipt, "short")));
+        assert_true(json_integer_value(json_object_get(receipt, "us")) < PLAN_MAX_US);
+    }
+}
+
+/* However long: nothing of it is encoded. */
+static void test_copies_are_not_cut(void **state)
+{
+    (void)state;
+    MR_AUTO_JSON json_t *receipt = planned("clip.mp4", "mp4", "{}");
+    assert_int_equal(json_integer_value(json_object_get(receipt, "video")), 0);
+    assert_string_equal(json_string_value(json_object_get(receipt, "why")), "");
+}
+
+static void make_inputs(void)
+{
+    static const char clip[] =
+        "-f lavfi -i testsrc2=s=640x480:r=30:d=12 -f lavfi -i sine=d=12 -c:v libx264 -preset ultrafast "
+        "-g 30 -c:a aac";
+    media_ffmpeg(&dir, "%s clip.mp4", clip);
+    media_ffmpeg(&dir, "-i clip.mp4 -c copy clip.mkv");
+    media_ffmpeg(&dir, "-i clip.mp4 -c copy clip.ts");
+    media_ffmpeg(&dir, "%s -g 3000 -sc_threshold 0 one.mp4", clip);
+    media_ffmpeg(&dir, "-i clip.mp4 -c:v mpeg4 -c:a copy odd.mp4");
+    media_ffmpeg(&dir, "-f lavfi -i anullsrc=r=44100 -t 400 long.flac");
+}
+
+int main(void)
+{
+    struct mr_err err;
+    if (mr_sandbox_start(run, &sandbox, &err)) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    media_dir_make(&dir);
+    make_inputs();
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_is_cut),
+                                       cmocka_unit_test(test_what_short_work_pays),
+                                       cmocka_unit_test(test_copies_are_not_cut)};
+    int failed = cmocka_run_group_tests_name("cuts", tests, NULL, NULL);
+    mr_sandbox_stop(sandbox);
+    media_dir_remove(&dir);
+    return failed;
+}
