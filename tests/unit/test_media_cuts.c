@@ -94,7 +94,7 @@ static const struct {
     {"clip.mp4", "mp4", "{\"bitrate\": 400000}", "a bit rate is kept over the whole"},
     {"clip.mp4", "mp4", "{\"crf\": 24, \"split\": {\"seconds\": 3}}", "it is split"},
     {"clip.mp4", "mp4", "{\"crf\": 24, \"thumbnail\": {\"at\": 1}}",
-     "it gets a logo, a thumbnail or a clipstrip"},
+     "it gets a logo, a thumbnail or a filmstrip"},
     {"clip.mp4", "mp4", "{\"codec\": \"hevc\"}", "its new video is neither H.264 nor VP9"},
     {"clip.mp4", "mkv", "{\"crf\": 24}", "its new format is neither mp4 nor webm"},
     {"clip.ts", "mp4", "{\"crf\": 24}", "its container has no index of key frames"},
