@@ -7,13 +7,16 @@ threads, and would take both processors of a small machine from one slot. VP9 is
 import collections
 import contextlib
 import json
+import os
 import resource
 import statistics
+import subprocess
 
 import audio_slices
 import cut_run
 import seams
 import unit_kills
+from ground import alternate, seconds_of
 from harness.media import ffmpeg
 from harness.waiting import wait_for
 from table import Target
@@ -48,6 +51,21 @@ def speed(ground, stacks, case, source, seconds):
     return rounds
 
 
+def processors(ground, source):
+    """What two processors of this machine give beside one, to plain ffmpeg. Two that share a core give less than two."""
+    command = lambda number: ["taskset", "--cpu-list", str(number), "ffmpeg", "-v", "error", "-nostdin", "-threads", "1", "-i", str(source),
+                              "-map", "0:v", "-c:v", "libx264", "-preset", "veryfast", "-threads", "1", "-f", "null", "-"]
+    numbers = sorted(os.sched_getaffinity(0))[:2]
+
+    def both():
+        running = [subprocess.Popen(command(number)) for number in numbers]
+        assert [run.wait() for run in running] == [0] * len(numbers)
+
+    alone, together = alternate(lambda: seconds_of(lambda: subprocess.run(command(numbers[0]), check=True)), lambda: seconds_of(both), ground.few(3, 1))
+    ground.table.add("two ffmpeg at once, each on a processor", "clips a minute", [len(numbers) * 60 / value for value in together],
+                     [60 / value for value in alone], "one alone: no more can be had of this machine")
+
+
 def compare(ground, case, cut, whole, source, scratch):
     """What came out of two workers, beside one run."""
     add = lambda what, unit, value, most: ground.table.add(f"{case.name}: {what}", unit, [value], target=Target(at_most=most))
@@ -75,8 +93,9 @@ def compare(ground, case, cut, whole, source, scratch):
 def costs_of_units(ground, case, runs, seconds):
     """Of cut runs on one worker: parts follow each other in its slot."""
     lasts = lambda spans: sum(span.end - span.begin for span in spans)
+    joins = lambda run: run.spans("join")[0].end - max(span.end for kind in ("video", "audio") for span in run.spans(kind))
     add_cost(ground, case.second, [cpu_ms(run.task) / seconds for run in runs])
-    add_cost(ground, case.join, [1000 * lasts(run.spans("join")) / seconds * 60 for run in runs])
+    add_cost(ground, case.join, [1000 * joins(run) / seconds * 60 for run in runs])
     if case.name != "mp4":
         return
     add_cost(ground, COSTS["plan"], [1000 * lasts(run.spans("plan")) for run in runs])
@@ -114,6 +133,7 @@ def long_conversions(ground):
         enter = lambda **settings: stacks.enter_context(ground.stack(pinned=True, **settings))
         running = [enter(workers=2, worker_settings=cutting), enter(worker_settings=cutting), enter(worker_settings=ONE_CORE)]
         used = [(stack, stack.client()) for stack in running]
+        processors(ground, cut_run.clip(ground.media, ffmpeg, SMALL, 60))
         for case in CASES:
             seconds = ground.few(*case.seconds)
             source = cut_run.clip(ground.media, ffmpeg, SMALL, seconds)

@@ -67,7 +67,8 @@ class Run:
         return float(self.stack.sql(f"SELECT extract(epoch FROM processed_at - uploaded_at) FROM tasks WHERE id = {self.task['id']}")[0][0])
 
     def spans(self, kind):
-        """Of the jobs of that kind of part, or of the plan, in their order. A worker logs the end of a job after it has stored it."""
+        """Of the jobs of that kind of part, or of the plan, in their order. A worker logs the end of a job after it has stored it.
+        That of a join says how long the whole task took."""
         wanted = {part.n for part in self.parts if part.kind == kind} if kind != "plan" else {0}
         wait_for(lambda: len(self._ends(wanted)) >= len(wanted), f"the log lines of {kind}", 10)
         return sorted(self._ends(wanted))

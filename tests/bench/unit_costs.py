@@ -9,20 +9,21 @@ import json
 
 Cost = collections.namedtuple("Cost", "row unit value")
 
-# Taken while other programs kept both cores busy (load average 12), so they are too high: take those of a quiet one. h264_1080p is from plain ffmpeg.
+# One round of each on an otherwise idle machine of two cores (28 November 2026), but those of VP9 in 720p and of the join that encodes audio,
+# which were taken while other programs kept both cores busy: those are too high.
 COSTS = {
-    "h264_720p": Cost("CPU for 1 s of 720p → mp4, cut", "ms", 1340),
+    "h264_720p": Cost("CPU for 1 s of 720p → mp4, cut", "ms", 848),
     "vp9_720p": Cost("CPU for 1 s of 720p → webm, cut", "ms", 2500),
-    "h264_1080p": Cost("CPU for 1 s of 1080p → mp4", "ms", 2700),
-    "vp9_1080p": Cost("CPU for 1 s of 1080p → webm", "ms", 5600),
-    "decode_720p": Cost("CPU for 1 s of 720p, decoded", "ms", 480),
-    "decode_1080p": Cost("CPU for 1 s of 1080p, decoded", "ms", 740),
-    "plan": Cost("probe and plan", "ms", 400),
-    "publish": Cost("from the plan to the first unit", "ms", 16),
-    "claim": Cost("from one unit to the next in a slot", "ms", 11),
-    "join_copied": Cost("join of a minute, audio copied", "ms", 1750),
+    "h264_1080p": Cost("CPU for 1 s of 1080p → mp4", "ms", 1440),
+    "vp9_1080p": Cost("CPU for 1 s of 1080p → webm", "ms", 2037),
+    "decode_720p": Cost("CPU for 1 s of 720p, decoded", "ms", 139),
+    "decode_1080p": Cost("CPU for 1 s of 1080p, decoded", "ms", 255),
+    "plan": Cost("probe and plan", "ms", 168),
+    "publish": Cost("from the plan to the first unit", "ms", 28),
+    "claim": Cost("from one unit to the next in a slot", "ms", 3),
+    "join_copied": Cost("join of a minute, audio copied", "ms", 391),
     "join_encoded": Cost("join of a minute, audio → Opus", "ms", 6900),
-    "audio": Cost("CPU for a minute of audio → Opus", "ms", 1150),
+    "audio": Cost("CPU for a minute of audio → Opus", "ms", 578),
 }
 
 
