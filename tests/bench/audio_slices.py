@@ -16,8 +16,10 @@ UNIT_SECONDS = 20
 WINDOW_S = 0.016  # half of 512 samples
 NEAR = 4  # windows before and behind a seam
 RANK = 0.9999  # of the differences elsewhere, with which those at the seams are compared
+QUIET = 0.001  # less than a twentieth of what the beginning of a tone has
 BASE_SECONDS = 600
 EXACT = ("wav", "flac")
+NEW_FORMATS = ("mp3", "m4a", "opus", "ogg", *EXACT)
 # Tones that change, a syllable's noise four times a second, and pauses.
 TALK = ("aevalsrc='0.3*sin(2*PI*t*(200+40*floor(mod(t,9.47))))*gt(mod(t,7.3),2.1)"
         "+0.15*(random(0)-0.5)*abs(sin(4*PI*t))*lt(mod(t,5.1),3)*gt(mod(t,60),4)':d={seconds}:s={rate}")
@@ -58,9 +60,9 @@ def compare(ground, new_format, cut, whole, scratch):
         found, wanted = map(flux, paths)
         add("windows more or fewer than in one run", "windows", abs(len(found) - len(wanted)), 0)
         times = [part.from_us / 1e6 for part in cut.parts if part.kind == "audio" and part.from_us > 0]
-        for what, values in (("flux", found), ("flux above one run's", rise(found, wanted))):
+        for what, values in (("flux", found), ("flux above one run's", rise(found, wanted))) if times else ():
             most, usual = at_seams(values, times)
-            add(f"{what} at {len(times)} seams, of that elsewhere", "of 1", most / usual, 1)
+            add(f"{what} at {len(times)} seams, of that elsewhere", "of 1", most / max(usual, QUIET), 1)
     for path in paths:
         path.unlink()
 
@@ -73,7 +75,7 @@ def measure(ground):
     cutting = {"SLOTS": 1, "UNIT_SECONDS": ground.few(UNIT_SECONDS, 2)}
     with ground.stack(pinned=True, workers=2, worker_settings=cutting) as ours, ground.stack(pinned=True, worker_settings={"SLOTS": 1, "UNIT_SECONDS": 0}) as plain:
         used = [(stack, stack.client()) for stack in (ours, plain)]
-        for new_format in ("mp3", "m4a", "opus", "ogg", *EXACT):
+        for new_format in NEW_FORMATS:
             cut, whole = (cut_run.Run(stack, client, source, new_format, {}) for stack, client in used)
             ground.table.add(f"{new_format}: {seconds} s of audio, two workers", "× real time", [seconds / cut.seconds()], [seconds / whole.seconds()],
                              "one run on one worker")
