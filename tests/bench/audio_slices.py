@@ -1,5 +1,5 @@
 """
-Hours of audio that are cut into slices, beside the same in one run: as long, as loud, and no click where two slices meet. A click
+Hours of audio that are cut into slices, beside the same in one run: as long, and no click where two slices meet. A click
 is a step in the spectrum from one window to the next (its flux), so the windows at the seams are looked at beside all others.
 """
 
