@@ -37,12 +37,13 @@ enum mr_status mr_db_connection_lost(struct mr_db_connection *connection, enum m
 enum mr_status mr_db_result_failure(struct mr_db_connection *connection, const PGresult *result,
                                     struct mr_err *err)
 {
-    if (!connection->pg || PQstatus(connection->pg) != CONNECTION_OK)
-        return mr_db_connection_failure(connection, err);
+    /* Without a state libpq itself has failed, for want of memory as a rule: what the server has done, such as to keep
+     * a prepared statement, is not known here, and the connection is of no more use. */
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (!connection->pg || PQstatus(connection->pg) != CONNECTION_OK || !state)
+        return mr_db_connection_failure(connection, err);
     const char *message = PQresultErrorMessage(result);
-    const struct mr_sqlstate *row = mr_sqlstate_find(state ? state : "");
-    state = state ? state : "unknown";
+    const struct mr_sqlstate *row = mr_sqlstate_find(state);
     if (row->verdict)
         return mr_fail(err, row->status, "database: %s (SQLSTATE %s)", row->verdict, state);
     size_t len = strcspn(message, "\n");

@@ -11,8 +11,10 @@ static const struct mr_sqlstate table[] = {
     {"22", MR_INVALID, "value cannot be stored", false},
     {"57014", MR_TIMEOUT, NULL, false}, /* statement_timeout */
     /* The connection is out of date: a migration changed what a prepared statement returns (0A000, "cached plan must
-     * not change result type"), the server does not know the statement (26000), or has become a standby (25006). */
+     * not change result type"), the server does not know the statement (26000), has one of that name that we do not know
+     * of (42P05), or has become a standby (25006). */
     {"0A000", MR_UNAVAILABLE, NULL, true},
+    {"42P05", MR_UNAVAILABLE, NULL, true},
     {"26000", MR_UNAVAILABLE, NULL, true},
     {"25006", MR_UNAVAILABLE, NULL, true},
     /* The rest, such as: 08 connection, 40 serialisation, 42501 missing grant, other 42 schema and statement do not

@@ -137,13 +137,15 @@ static void a_statement_that_a_migration_outdates_is_tried_again(void **state)
     mr_db_close(small);
 }
 
-/* The server has lost a prepared statement (26000), or has become a standby (25006): a new connection helps. */
+/* The server has lost a prepared statement (26000), has one of its name (42P05), or has become a standby (25006): a new
+ * connection helps. */
 static void a_connection_that_is_out_of_date_is_replaced(void **state)
 {
     (void)state;
     static const struct mr_statement add = {"replaced_add", "INSERT INTO replaced VALUES (1)", 0};
     static const struct mr_statement spoil[] = {
         {"spoil_prepared", "DEALLOCATE ALL", 0},
+        {"spoil_names", "PREPARE spoil_writable AS SELECT 1", 0}, /* the name of the next */
         {"spoil_writable", "SET default_transaction_read_only = on", 0},
     };
     struct mr_err err = {0};
@@ -154,7 +156,7 @@ static void a_connection_that_is_out_of_date_is_replaced(void **state)
         assert_int_equal(mr_db_exec(small, &add, NULL, NULL, &err), MR_OK);
     }
     MR_AUTO_STR char *count = fixture_db_ask(test_db, "SELECT count(*) AS answer FROM replaced");
-    assert_string_equal(count, "4");
+    assert_string_equal(count, "6");
     mr_db_close(small);
 }
 
