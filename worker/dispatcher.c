@@ -18,6 +18,7 @@ enum {
     DEADLINE_PERCENT = 90, /* of the ack deadline, when a push that waits is answered */
     LOOK_MAX = 256,        /* held pushes looked up in one statement */
     PUT_OFF_US = 600 * 1000000, /* how long tasks that were put off may be about, at most */
+    SPREAD_US = 2 * 1000000, /* how long units wait for a slot of this worker, before others may have them */
 };
 
 struct push {
@@ -94,15 +95,16 @@ static void hold(struct mr_dispatcher *dispatcher, struct push *push)
     }
 }
 
-/* As put_off. A push that waits for long takes a place of Pub/Sub's window from other tasks. */
-static bool put_off_unit(struct mr_dispatcher *dispatcher, struct push *push)
+/* As put_off. A push that waits for long takes a place of Pub/Sub's window from other tasks. for_others: only if those wait. */
+static bool put_off_unit(struct mr_dispatcher *dispatcher, struct push *push, bool for_others)
 {
     bool done = false;
     struct mr_err err;
-    if (mr_units_put_off(dispatcher->worker->db, &push->message, &done, &err) != MR_OK)
+    if (mr_units_put_off(dispatcher->worker->db, &push->message, for_others, &done, &err) != MR_OK)
         mr_log_err(&push->log, MR_LOG_WARNING, "cannot put a unit off", &err, NULL);
     if (!done)
         return false;
+    mr_recalls_note_unit(&dispatcher->recalls);
     finish(dispatcher, push, MR_JOB_DEFERRED);
     return true;
 }
@@ -129,15 +131,19 @@ static bool put_off(struct mr_dispatcher *dispatcher, struct push *push)
     return true;
 }
 
+static void join_slots(struct mr_dispatcher *dispatcher, struct push *push)
+{
+    if (!mr_slots_join(&dispatcher->worker->slots, &push->ticket))
+        finish(dispatcher, push, MR_JOB_BUSY);
+}
+
 /* The push may be answered and freed when this returns, as with all functions that hand it on. */
 static void await_slot(struct mr_dispatcher *dispatcher, struct push *push)
 {
-    struct mr_slots *slots = &dispatcher->worker->slots;
-    if (mr_slots_has_share(slots, &push->ticket) &&
-        (is_of_unit(push) ? put_off_unit : put_off)(dispatcher, push))
+    if (mr_slots_has_share(&dispatcher->worker->slots, &push->ticket) &&
+        (is_of_unit(push) ? put_off_unit(dispatcher, push, true) : put_off(dispatcher, push)))
         return;
-    if (!mr_slots_join(slots, &push->ticket))
-        finish(dispatcher, push, MR_JOB_BUSY);
+    join_slots(dispatcher, push);
 }
 
 static void place(struct mr_dispatcher *dispatcher, struct push *push, const struct mr_waiting *task)
@@ -312,6 +318,19 @@ static void reconsider_excess(struct mr_dispatcher *dispatcher)
     }
 }
 
+/* A unit that waits here would not run in another worker, and its push takes a place of Pub/Sub's window, which grows with
+ * every answer. Whichever worker has an idle slot recalls it. */
+static void spread_units(struct mr_dispatcher *dispatcher)
+{
+    struct mr_tickets units = TAILQ_HEAD_INITIALIZER(units);
+    mr_slots_take_out_units(&dispatcher->worker->slots, SPREAD_US, &units);
+    for (struct mr_ticket *ticket; (ticket = TAILQ_FIRST(&units));) {
+        TAILQ_REMOVE(&units, ticket, entry);
+        if (!put_off_unit(dispatcher, push_of(ticket), false))
+            join_slots(dispatcher, push_of(ticket));
+    }
+}
+
 /* Takes the first of the held pushes, at most LOOK_MAX, to where they belong by now. */
 static void look_at_first(struct mr_dispatcher *dispatcher, struct mr_tickets *held)
 {
@@ -377,6 +396,7 @@ static void *watch(void *arg)
         mr_queue_front_tell(&dispatcher->front, dispatcher->worker->db, dispatcher->worker->log);
         refuse_waiting(dispatcher, is_over);
         reconsider_excess(dispatcher);
+        spread_units(dispatcher);
         watch_held(dispatcher);
         mr_recalls_for_idle_slots(&dispatcher->recalls, dispatcher->worker);
     }

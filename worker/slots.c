@@ -262,6 +262,8 @@ static bool join_locked(struct mr_slots *slots, struct mr_ticket *ticket)
         count_user(queue, ticket->user, NULL) >= share_of(slots->waiting_max, slots->user_percent))
         return false;
     atomic_store(&ticket->yields, false);
+    if (!ticket->since_us)
+        ticket->since_us = mr_time_monotonic_us();
     TAILQ_INSERT_TAIL(&slots->lanes[lane].queue, ticket, entry);
     slots->lanes[lane].waiting++;
     reclaim_locked(slots);
@@ -289,6 +291,7 @@ static struct mr_ticket *take_locked(struct mr_slots *slots, enum mr_lane pool)
     TAILQ_INSERT_TAIL(&slots->lanes[pool].running, ticket, entry);
     slots->lanes[pool].last_task = ticket->task;
     ticket->pool = pool;
+    ticket->since_us = 0;
     return ticket;
 }
 
@@ -427,6 +430,13 @@ int mr_slots_portion(struct mr_slots *slots)
     return portion > 1 ? portion : 1;
 }
 
+static void take_out_locked(struct mr_slots *slots, struct mr_ticket *ticket, struct mr_tickets *ret)
+{
+    TAILQ_REMOVE(&slots->lanes[ticket->lane].queue, ticket, entry);
+    slots->lanes[ticket->lane].waiting--;
+    TAILQ_INSERT_TAIL(ret, ticket, entry);
+}
+
 /* wanted NULL: those whose users have a full share, and the reserve before them. */
 static void move_waiting(struct mr_slots *slots, mr_ticket_test *wanted, void *ctx, struct mr_tickets *ret)
 {
@@ -435,11 +445,8 @@ static void move_waiting(struct mr_slots *slots, mr_ticket_test *wanted, void *c
         struct mr_ticket *next;
         for (struct mr_ticket *ticket = TAILQ_FIRST(&slots->lanes[lane].queue); ticket; ticket = next) {
             next = TAILQ_NEXT(ticket, entry);
-            if (wanted ? !wanted(ticket, ctx) : !has_share_locked(slots, ticket))
-                continue;
-            TAILQ_REMOVE(&slots->lanes[lane].queue, ticket, entry);
-            slots->lanes[lane].waiting--;
-            TAILQ_INSERT_TAIL(ret, ticket, entry);
+            if (wanted ? wanted(ticket, ctx) : has_share_locked(slots, ticket))
+                take_out_locked(slots, ticket, ret);
         }
     }
     pthread_mutex_unlock(&slots->lock);
@@ -453,6 +460,35 @@ void mr_slots_take_out(struct mr_slots *slots, mr_ticket_test *wanted, void *ctx
 void mr_slots_take_out_excess(struct mr_slots *slots, struct mr_tickets *ret)
 {
     move_waiting(slots, NULL, NULL, ret);
+}
+
+static bool are_all_units_locked(const struct mr_tickets *queue)
+{
+    const struct mr_ticket *ticket;
+    TAILQ_FOREACH(ticket, queue, entry)
+    {
+        if (!ticket->task)
+            return false;
+    }
+    return true;
+}
+
+void mr_slots_take_out_units(struct mr_slots *slots, int64_t wait_us, struct mr_tickets *ret)
+{
+    const int64_t before_us = mr_time_monotonic_us() - wait_us;
+    pthread_mutex_lock(&slots->lock);
+    for (enum mr_lane lane = MR_LANE_NORMAL; lane < MR_LANES; lane++) {
+        const struct mr_tickets *queue = &slots->lanes[lane].queue;
+        struct mr_ticket *next;
+        if (!are_all_units_locked(queue))
+            continue;
+        for (struct mr_ticket *ticket = TAILQ_FIRST(queue); ticket; ticket = next) {
+            next = TAILQ_NEXT(ticket, entry);
+            if (ticket->since_us <= before_us)
+                take_out_locked(slots, ticket, ret);
+        }
+    }
+    pthread_mutex_unlock(&slots->lock);
 }
 
 void mr_slots_stop(struct mr_slots *slots)

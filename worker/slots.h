@@ -38,6 +38,7 @@ struct mr_ticket {
     /* The fields below belong to the slots while the ticket waits or holds a slot. */
     TAILQ_ENTRY(mr_ticket) entry;
     enum mr_lane pool; /* of the slot that it holds */
+    int64_t since_us;  /* when it began to wait, in the queue or taken out of it; 0: it does not */
 };
 TAILQ_HEAD(mr_tickets, mr_ticket);
 
@@ -81,6 +82,9 @@ void mr_slots_take_out(struct mr_slots *slots, mr_ticket_test *wanted, void *ctx
 
 /* The same for those for which mr_slots_has_share is true. */
 void mr_slots_take_out_excess(struct mr_slots *slots, struct mr_tickets *ret);
+
+/* The same for units that have waited for wait_us in a lane where nothing but units waits. */
+void mr_slots_take_out_units(struct mr_slots *slots, int64_t wait_us, struct mr_tickets *ret);
 
 /* True if the ticket's user holds a full share, or more, of each pool that would serve it, and the
  * reserve before it in the queue; of a unit, if its task holds a full share. */

@@ -12,8 +12,9 @@ enum { MR_RECALLED_MAX = 500 };
 MR_MUST_CHECK enum mr_status mr_recall(struct mr_db *db, const struct mr_publisher *publisher, bool high,
                                        size_t max, int timeout_ms, size_t *ret_count, struct mr_err *err);
 
-/* The same for units (units.h), which stay owed after a failure. */
+/* The same for units (units.h). */
 MR_MUST_CHECK enum mr_status mr_recall_units(struct mr_db *db, const struct mr_publisher *publisher,
-                                             bool high, size_t max, int timeout_ms, struct mr_err *err);
+                                             bool high, size_t max, int timeout_ms, size_t *ret_count,
+                                             struct mr_err *err);
 
 #endif

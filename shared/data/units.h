@@ -48,13 +48,14 @@ MR_MUST_CHECK enum mr_status mr_unit_look(struct mr_db *db, const struct mr_mess
                                           enum mr_claim_outcome *ret_outcome, int64_t *ret_user,
                                           struct mr_err *err);
 
-/* If other tasks of the lane wait, the unit of a message that can be claimed is owed a message again, for when slots are idle, and
- * *ret_done: the push can be acknowledged. */
+/* The unit of a message that can be claimed is owed a message again, for when slots are idle, and *ret_done: the push can be
+ * acknowledged. for_others: only if other tasks of the lane wait. */
 MR_MUST_CHECK enum mr_status mr_units_put_off(struct mr_db *db, const struct mr_message *message,
-                                              bool *ret_done, struct mr_err *err);
-/* The messages of units that were put off, of all tasks with this priority, the oldest first. */
-MR_MUST_CHECK enum mr_status mr_units_idle(struct mr_db *db, bool high, struct mr_message *idle, size_t max,
-                                           size_t *ret_count, struct mr_err *err);
+                                              bool for_others, bool *ret_done, struct mr_err *err);
+/* Takes up to max units that were put off, of all tasks with this priority, the oldest first, and fills recalled (room for max)
+ * with their messages. They count as published, so that no other worker takes them: recall.h publishes them. */
+MR_MUST_CHECK enum mr_status mr_units_recall(struct mr_db *db, bool high, struct mr_message *recalled,
+                                             size_t max, size_t *ret_count, struct mr_err *err);
 
 /* As mr_lease_claim. Of the terms seconds, max_interruptions, max_stops and max_task_seconds count. MR_CLAIM_EXHAUSTED: a limit was reached, and
  * the task has failed. */

@@ -226,39 +226,44 @@ enum mr_status mr_units_due(struct mr_db *db, bool high, int64_t republish_after
     return MR_OK;
 }
 
-enum mr_status mr_units_put_off(struct mr_db *db, const struct mr_message *message, bool *ret_done,
-                                struct mr_err *err)
+enum mr_status mr_units_put_off(struct mr_db *db, const struct mr_message *message, bool for_others,
+                                bool *ret_done, struct mr_err *err)
 {
     static const struct mr_statement put_off = {
         "units_put_off",
         "UPDATE units u SET published_at = NULL FROM tasks t WHERE" OF_MESSAGE " AND u.state = 'waiting'"
-        " AND EXISTS (SELECT 1 FROM tasks WHERE priority = t.priority AND" MR_TASK_IS_QUEUED ")",
-        3};
+        " AND (NOT $4::bool OR EXISTS (SELECT 1 FROM tasks WHERE priority = t.priority AND" MR_TASK_IS_QUEUED
+        "))",
+        4};
     const struct message_text text = text_of(message);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &put_off,
-                             (const char *const[]){text.task, text.generation, text.n}, &rows, err));
+    MR_TRY(mr_db_exec_within(
+        db, MR_DB_QUICK_MS, &put_off,
+        (const char *const[]){text.task, text.generation, text.n, for_others ? "true" : "false"}, &rows,
+        err));
     *ret_done = mr_rows_affected(rows) > 0;
     return MR_OK;
 }
 
-enum mr_status mr_units_idle(struct mr_db *db, bool high, struct mr_message *idle, size_t max,
-                             size_t *ret_count, struct mr_err *err)
+enum mr_status mr_units_recall(struct mr_db *db, bool high, struct mr_message *recalled, size_t max,
+                               size_t *ret_count, struct mr_err *err)
 {
     /* The first condition is that of the index units_open. Units of a new plan are about to be published. */
-    static const struct mr_statement look = {
-        "units_idle",
-        "SELECT" MESSAGE_COLUMNS " FROM units u, tasks t WHERE u.state IN ('waiting', 'running')"
+    static const struct mr_statement take = {
+        "units_recall",
+        "WITH m AS (SELECT u.task_id, u.n FROM units u, tasks t WHERE u.state IN ('waiting', 'running')"
         " AND u.state = 'waiting' AND u.published_at IS NULL AND u.made_at < now() - interval '1 s'"
         " AND t.id = u.task_id AND t.fence = u.plan AND t.status = 'processing' AND t.priority = $1"
-        " ORDER BY u.made_at, u.task_id, u.n LIMIT $2::int",
+        " ORDER BY u.made_at, u.task_id, u.n LIMIT $2::int FOR UPDATE OF u SKIP LOCKED)"
+        " UPDATE units u SET published_at = now() FROM m, tasks t"
+        " WHERE u.task_id = m.task_id AND u.n = m.n AND t.id = u.task_id RETURNING" MESSAGE_COLUMNS,
         2};
     char limit[MR_INT64_TEXT_MAX];
     mr_int64_text((int64_t)max, limit);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &look,
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &take,
                              (const char *const[]){high ? "high" : "normal", limit}, &rows, err));
-    take_messages(rows, idle, ret_count);
+    take_messages(rows, recalled, ret_count);
     return MR_OK;
 }
 

@@ -19,6 +19,7 @@ INSTANCES = (1, 2, 10, 100)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STEP_S = 0.1
+RECALL_S = 1  # how often an instance with idle slots looks for units that were put off
 STORAGE_BYTES_S = 100e6  # of one object, for an instance; reading and writing go on beside each other
 PUBSUB_S = 0.1  # from the publishing of a message to its push
 VERIFIED_BYTES = 64 << 20  # that a unit reads beside its own range, at most
@@ -41,6 +42,11 @@ class Target:
 
 def number_in(path, pattern):
     return float(re.search(pattern, (ROOT / path).read_text(encoding="utf-8")).group(1))
+
+
+def spread_s():
+    """How long a unit waits in an instance."""
+    return number_in("worker/dispatcher.c", r"SPREAD_US = (\d+) \* 1000000")
 
 
 def unit_seconds():
@@ -97,7 +103,8 @@ class Work:
 
 
 class Instance:
-    """A request holds a place until it is answered; `slots` of them run, the others wait for one of this instance."""
+    """A request holds a place until it is answered; `slots` of them run, the others (since when, seconds of work) wait for one of this
+    instance, until they are put off."""
 
     def __init__(self, ready):
         self.ready, self.running, self.parked = ready, [], []
@@ -113,6 +120,7 @@ class CutTask:
         self.deployment, self.platform, self.work, self.window = deployment, platform, work, window
         self.now, self.decided = 0.0, -platform.autoscaler_s
         self.instances, self.published, self.pushed = [], [], []  # messages: (time at which they may be pushed, seconds of work)
+        self.put_off, self.recalled, self.spread_s = [], 0.0, spread_s()
         self.stages = [[work.plan_s()], work.parts_s(), [work.join_s()]]
         self.most = 0
         self.publish()
@@ -133,6 +141,10 @@ class CutTask:
     def step(self):
         self.now += STEP_S
         self.finish()
+        self.spread()
+        if self.now >= self.recalled + RECALL_S:
+            self.recalled = self.now
+            self.recall(sum(max(self.deployment.slots - one.requests(), 0) for one in self.instances if one.ready <= self.now))
         while self.published and self.published[0][0] <= self.now and self.outstanding() < self.window:
             self.pushed.append(self.published.pop(0)[1])
         self.route()
@@ -145,9 +157,23 @@ class CutTask:
             self.left -= ended
             self.window += ended
             while one.parked and len(one.running) < self.deployment.slots:
-                one.running.append(self.now + one.parked.pop(0))
+                one.running.append(self.now + one.parked.pop(0)[1])
+                ended -= 1
+            self.recall(ended)
         if self.left == 0 and self.stages:
             self.publish()
+
+    def spread(self):
+        """What has waited for long is acknowledged."""
+        for one in self.instances:
+            while one.parked and one.parked[0][0] <= self.now - self.spread_s:
+                self.put_off.append(one.parked.pop(0)[1])
+                self.window += 1
+
+    def recall(self, idle):
+        """As messages again, one for each idle slot."""
+        for _ in range(min(idle, len(self.put_off))):
+            self.published.append((self.now + PUBSUB_S, self.put_off.pop(0)))
 
     def route(self):
         """To the instance with the fewest requests. What it cannot run waits in it, not in the platform."""
@@ -160,7 +186,7 @@ class CutTask:
             if len(one.running) < self.deployment.slots:
                 one.running.append(self.now + seconds)
             else:
-                one.parked.append(seconds)
+                one.parked.append((self.now, seconds))
 
     def scale(self):
         if self.now < self.decided + self.platform.autoscaler_s:
@@ -191,7 +217,7 @@ def rows():
     for window, is_narrow in ((COLD, False), (COLD, True), (OPEN, False), (OPEN, True)):
         yield h264, True, window, is_narrow
     for audio_is_unit in (True, False):
-        yield vp9, audio_is_unit, OPEN, True
+        yield vp9, audio_is_unit, COLD, False
 
 
 def settings(target, audio_is_unit, window, is_narrow):

@@ -2,6 +2,7 @@
 
 import array
 import base64
+import concurrent.futures
 import json
 import math
 import re
@@ -272,17 +273,39 @@ def test_cancel_stops_all_units(cutting, cut_user, film):
     nothing_is_left(cutting, task)
 
 
+def push(stack, **message):
+    """As Pub/Sub does it, for the emulator's window may be full."""
+    data = base64.b64encode(json.dumps({"v": 1, "generation": 1, **message}).encode()).decode()
+    body = {"message": {"data": data, "messageId": "1", "publishTime": "2026-01-01T00:00:00Z"}, "subscription": f"projects/{PROJECT}/subscriptions/s"}
+    return requests.post(stack.worker_url, timeout=60, json=body,
+                         headers={"Authorization": f"Bearer {stack.token_of_platform(stack.worker_url)}"}).status_code
+
+
 def test_a_short_task_does_not_wait_for_all_units(cutting, cut_user, film):
     """Of the same user. Where the share of units is less than a slot they take turns with it."""
     task = upload(cut_user, film, "mp4", crf=20, preset="veryslow")
     wait_for(lambda: states(cutting, task).count("running") == len(cutting.workers), "busy slots", 30, 0.02)
     short = cut_user.post("/api/tasks", json={"kind": "insert_records", "records": 10}).json()["task"]
-    data = json.dumps({"v": 1, "kind": "insert_records", "task_id": short["id"], "generation": 1}).encode()
-    answer = requests.post(cutting.worker_url, timeout=60, headers={"Authorization": f"Bearer {cutting.token_of_platform(cutting.worker_url)}"},
-                           json={"message": {"data": base64.b64encode(data).decode(), "messageId": "1", "publishTime": "2026-01-01T00:00:00Z"},
-                                 "subscription": f"projects/{PROJECT}/subscriptions/s"})  # the emulator's window may be full
-    assert answer.status_code == 204 and cut_user.task(short["id"])["status"] == "processed"
+    assert push(cutting, kind="insert_records", task_id=short["id"]) == 204
+    assert cut_user.task(short["id"])["status"] == "processed"
     assert "waiting" in states(cutting, task)
+    assert cut_user.post(f"/api/tasks/{task['id']}/cancel").status_code == 200
+
+
+def test_a_worker_that_comes_later_takes_what_waits(cutting, cut_user, film):
+    """Units that wait in a worker without a slot for them are put off, and run where a slot is idle."""
+    late = cutting.workers[1]
+    late.stop()
+    task = upload(cut_user, film, "mp4", crf=20, preset="veryslow")
+    wait_for(lambda: states(cutting, task).count("waiting") > 3, "units", 30, 0.02)
+    units = [n for n, kind, state in units_of(cutting, task) if kind == "video" and state == "waiting"]
+    with concurrent.futures.ThreadPoolExecutor(len(units)) as pool:
+        answers = list(pool.map(lambda n: push(cutting, kind="unit", task_id=task["id"], id=int(n)), units))
+    assert set(answers) == {204}
+    assert "deferred" in {record.get("end") for record in cutting.worker.records()}
+    assert states(cutting, task).count("waiting") > 1
+    late.start()
+    wait_for(lambda: states(cutting, task).count("running") == 2, "a unit in the late worker", 10, 0.02)
     assert cut_user.post(f"/api/tasks/{task['id']}/cancel").status_code == 200
 
 

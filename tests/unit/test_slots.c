@@ -337,6 +337,38 @@ static void tickets_are_taken_out(void **state)
     mr_slots_destroy(&slots);
 }
 
+/* Units that wait for longer than they should are for other workers, unless other tickets of the lane wait. */
+static void units_are_taken_out(void **state)
+{
+    (void)state;
+    struct mr_tickets out = TAILQ_HEAD_INITIALIZER(out);
+    begin(2, 0, 1, ROOMY, HALF);
+    for (int n = 0; n < 3; n++)
+        assert_true(join_unit(n, 1, 7));
+    mr_slots_take_out_units(&slots, INT64_C(60000000), &out);
+    assert_int_equal(count(&out), 0);
+    tickets[2].since_us -= INT64_C(70000000);
+    for (int i = 0; i < 2; i++) { /* it waits on while it is taken out */
+        mr_slots_take_out_units(&slots, INT64_C(60000000), &out);
+        assert_ptr_equal(TAILQ_FIRST(&out), &tickets[2]);
+        TAILQ_REMOVE(&out, &tickets[2], entry);
+        assert_true(join_unit(2, 1, 7));
+    }
+    assert_true(join(3, HIGH, 1)); /* another lane */
+    assert_int_equal(next(NORMAL), 3);
+    assert_true(join(4, NORMAL, 2));
+    mr_slots_take_out_units(&slots, 0, &out);
+    assert_int_equal(count(&out), 0);
+    assert_int_equal(next(NORMAL), 4);
+    leave(3);
+    assert_int_equal(next(NORMAL), 0);
+    mr_slots_take_out_units(&slots, 0, &out);
+    assert_int_equal(count(&out), 2);
+    assert_ptr_equal(TAILQ_FIRST(&out), &tickets[1]);
+    assert_int_equal(mr_slots_load_of(&slots, NORMAL).waiting, 0);
+    mr_slots_destroy(&slots);
+}
+
 /* Where jobs are long, pushes of a user with a full share leave room for others'; where they are short, some wait. */
 static void tickets_of_short_jobs_may_wait(void **state)
 {
@@ -468,6 +500,7 @@ int main(void)
         cmocka_unit_test(lanes_are_served_by_their_pools),
         cmocka_unit_test(queues_are_bounded),
         cmocka_unit_test(tickets_are_taken_out),
+        cmocka_unit_test(units_are_taken_out),
         cmocka_unit_test(tickets_of_short_jobs_may_wait),
         cmocka_unit_test(normal_slots_first),
         cmocka_unit_test(idle_slots_are_shared),

@@ -432,26 +432,34 @@ static void age(const struct mr_claim *task, const char *what)
     run_sql(sql);
 }
 
-/* Where others of the lane wait. */
+static size_t recall(bool high, struct mr_message *recalled)
+{
+    struct mr_err err = {0};
+    size_t count = 0;
+    assert_int_equal(mr_units_recall(test_db, high, recalled, 10, &count, &err), MR_OK);
+    return count;
+}
+
+/* Where others of the lane wait, and where none does. */
 static void put_off_and_recall(const struct mr_claim *task, const struct mr_message *owed)
 {
     struct mr_task_draft other = task_draft(test_owner);
     struct mr_message idle[10];
     struct mr_err err = {0};
-    size_t count = 0;
     bool done = true;
     assert_int_equal(mr_units_mark(test_db, owed, PARTS, &err), MR_OK);
-    assert_int_equal(mr_units_put_off(test_db, &owed[1], &done, &err), MR_OK);
+    assert_int_equal(mr_units_put_off(test_db, &owed[1], true, &done, &err), MR_OK);
     assert_false(done);
     other.priority = "high";
     MR_AUTO_JSON json_t *view = task_insert(&other);
-    assert_int_equal(mr_units_put_off(test_db, &owed[1], &done, &err), MR_OK);
+    assert_int_equal(mr_units_put_off(test_db, &owed[1], true, &done, &err), MR_OK);
     assert_true(done);
-    assert_int_equal(mr_units_idle(test_db, false, idle, 10, &count, &err), MR_OK);
-    assert_int_equal(count, 0);
-    assert_int_equal(mr_units_idle(test_db, true, idle, 10, &count, &err), MR_OK);
-    assert_int_equal(count, 1);
-    assert_true(idle[0].id == owed[1].id && idle[0].task_id == task->task_id);
+    assert_int_equal(mr_units_put_off(test_db, &owed[0], false, &done, &err), MR_OK);
+    assert_true(done);
+    assert_int_equal(recall(false, idle), 0);
+    assert_int_equal(recall(true, idle), 2);
+    assert_true(idle[0].id + idle[1].id == owed[0].id + owed[1].id && idle[0].task_id == task->task_id);
+    assert_int_equal(recall(true, idle), 0); /* one worker has them */
     task_set(json_integer_value(json_object_get(view, "id")), "priority = 'normal'");
 }
 
