@@ -1,5 +1,6 @@
 /* What an input's time says: edit lists, holes, lengths that are stated wrongly, and copies to the sample. */
 #include "tests/unit/video_fixture.h"
+#include "worker/media/progress.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -10,6 +11,44 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+/* What a job has done when it has reached a position, in ten thousandths of all that it does. */
+static void test_progress(void **state)
+{
+    (void)state;
+    enum { S = 1000000 };
+    static const struct mr_unit_range first = {.from_us = 0, .to_us = 4 * S},
+                                      last = {.from_us = 4 * S, .to_us = INT64_MAX},
+                                      slice = {.from_us = 4 * S, .to_us = 8 * S, .is_audio = true};
+    static const struct {
+        bool is_timed;
+        int64_t skip_us, length_us, all_us, position_us;
+        const struct mr_unit_range *unit;
+        int done;
+    } table[] = {
+        {true, 0, INT64_MAX, 10 * S, 5 * S, NULL, 5000},
+        {true, 0, 4 * S, 10 * S, 1 * S, NULL, 2500},
+        {true, 6 * S, INT64_MAX, 10 * S, 1 * S, NULL, 2500}, /* the end of a file */
+        {true, 6 * S, 3 * S, 10 * S, 3 * S, NULL, 10000},
+        {true, 6 * S, 8 * S, 10 * S, 3 * S, NULL, 7500}, /* longer than what is left */
+        {false, 6 * S, INT64_MAX, 10 * S, 5 * S, NULL, 5000},
+        {false, 6 * S, 2 * S, 10 * S, 6 * S, NULL, 7500},
+        {true, 2 * S, INT64_MAX, 10 * S, 2 * S, &first, 5000},
+        {true, 2 * S, INT64_MAX, 10 * S, 3 * S, &last, 0}, /* still before it */
+        {true, 2 * S, INT64_MAX, 10 * S, 6 * S, &last, 5000},
+        {false, 2 * S, INT64_MAX, 20 * S, 5 * S, &slice, 5000},
+        {true, 12 * S, INT64_MAX, 10 * S, 0, NULL, -1}, /* after the end, as far as one knows */
+        {true, 0, INT64_MAX, -1, 5 * S, NULL, -1},
+        {false, 3 * S, 2 * S, -1, 5 * S, &slice, -1},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        const struct mr_timeline timeline = {
+            .is_timed = table[i].is_timed, .skip_us = table[i].skip_us, .length_us = table[i].length_us};
+        struct mr_progress made =
+            mr_progress_of(&timeline, table[i].unit, table[i].all_us, table[i].position_us);
+        assert_int_equal(made.all_us ? made.done_us * 10000 / made.all_us : -1, table[i].done);
+    }
+}
 
 static void write_back(const char *file, struct bytes *bytes)
 {
@@ -609,6 +648,7 @@ int main(void)
     if (!video_start())
         return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_progress),
         cmocka_unit_test(test_edit_lists),
         cmocka_unit_test(test_edit_lists_at_either_end),
         cmocka_unit_test(test_holes),

@@ -129,8 +129,7 @@ double mr_parts_expected_s(const struct mr_parts *parts)
     int64_t all_us = parts->input->estimated_us;
     if (all_us <= 0 || mr_demuxer_is_mpeg(parts->input)) /* whose last time stamp may be anything */
         return 0;
-    int64_t clip_us = FFMIN(all_us - timeline->skip_us, timeline->length_us);
-    return clip_us > 0 ? (double)clip_us / 1e6 : 0;
+    return (double)mr_timeline_clip_us(timeline, all_us) / 1e6;
 }
 
 bool mr_parts_decodes_copies(const struct mr_parts *parts)

@@ -3,6 +3,7 @@
 #include "shared/base/clock.h"
 #include "worker/media/completeness.h"
 #include "worker/media/cuts.h"
+#include "worker/media/progress.h"
 #include "worker/media/streams.h"
 #include "worker/protocol.h"
 #include "worker/sandbox_client.h"
@@ -149,15 +150,10 @@ static void report_progress(struct mr_pipeline *pipeline)
         return;
     pipeline->progress_at_us = now;
     const struct mr_demuxer *input = pipeline->input;
-    int64_t done = mr_pipeline_decoded_us(pipeline);
-    int64_t all = FFMIN(input->estimated_us, pipeline->timeline.length_us);
-    if (pipeline->unit) {
-        int64_t from_us =
-            pipeline->unit->is_audio ? 0 : pipeline->unit->from_us; /* where it begins to read */
-        done = FFMAX(done - from_us, 0);
-        all = FFMIN(pipeline->unit->to_us, all) - from_us;
-    }
-    if (all <= 0)
+    const struct mr_progress made = mr_progress_of(&pipeline->timeline, pipeline->unit, input->estimated_us,
+                                                   mr_pipeline_decoded_us(pipeline));
+    int64_t done = made.done_us, all = made.all_us;
+    if (all == 0)
         done = avio_tell(input->format->pb), all = input->source->size;
     if (all > 0)
         (void)!mr_client_progress(
