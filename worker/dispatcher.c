@@ -18,7 +18,7 @@ enum {
     DEADLINE_PERCENT = 90, /* of the ack deadline, when a push that waits is answered */
     LOOK_MAX = 256,        /* held pushes looked up in one statement */
     PUT_OFF_US = 600 * 1000000, /* how long tasks that were put off may be about, at most */
-    SPREAD_US = 2 * 1000000, /* how long units wait for a slot of this worker, before others may have them */
+    SPREAD_US = 1 * 1000000, /* how long units wait for a slot of this worker, before others may have them */
 };
 
 struct push {
@@ -47,8 +47,9 @@ struct mr_dispatcher {
     bool has_watcher;
     size_t thread_count;  /* of those that run */
     pthread_mutex_t lock; /* protects all fields below */
-    pthread_cond_t stop;
+    pthread_cond_t changed;
     bool stopping;
+    bool woken; /* there is something to recall at once */
     int64_t put_off_us;           /* when a push was put off last; 0: never */
     struct slot_thread threads[]; /* not protected: written at the start */
 };
@@ -256,6 +257,15 @@ static void let_older_pass(struct mr_dispatcher *dispatcher, struct push *push)
         mr_log_err(&push->log, MR_LOG_WARNING, "cannot look for older tasks", &err, NULL);
 }
 
+/* The slot of a unit is idle until another one comes. */
+static void wake(struct mr_dispatcher *dispatcher)
+{
+    pthread_mutex_lock(&dispatcher->lock);
+    dispatcher->woken = true;
+    pthread_cond_signal(&dispatcher->changed);
+    pthread_mutex_unlock(&dispatcher->lock);
+}
+
 static void *run_slot(void *arg)
 {
     const struct slot_thread *thread = arg;
@@ -268,6 +278,8 @@ static void *run_slot(void *arg)
         enum mr_job_end end = push->run(dispatcher->worker, &push->message, &push->log, ticket);
         mr_slots_leave(slots, ticket);
         mr_recalls_note_end(&dispatcher->recalls);
+        if (is_of_unit(push))
+            wake(dispatcher);
         if (end == MR_JOB_YIELDED)
             admit(dispatcher, push);
         else if (end == MR_JOB_ELSEWHERE && (is_of_task(push) || is_of_unit(push)))
@@ -365,15 +377,16 @@ static void watch_held(struct mr_dispatcher *dispatcher)
         look_at_first(dispatcher, &held);
 }
 
-/* False when it is time to stop. */
+/* Or shorter, after wake. False when it is time to stop. */
 static bool wait_for(struct mr_dispatcher *dispatcher, int ms)
 {
     const struct timespec until = mr_time_deadline(ms);
     int waited = 0;
     pthread_mutex_lock(&dispatcher->lock);
-    while (!dispatcher->stopping && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&dispatcher->stop, &dispatcher->lock, &until);
+    while (!dispatcher->stopping && !dispatcher->woken && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&dispatcher->changed, &dispatcher->lock, &until);
     bool stopping = dispatcher->stopping;
+    dispatcher->woken = false;
     pthread_mutex_unlock(&dispatcher->lock);
     return !stopping;
 }
@@ -419,7 +432,7 @@ static struct mr_dispatcher *new_dispatcher(struct mr_worker *worker, size_t slo
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&dispatcher->stop, &attributes);
+    pthread_cond_init(&dispatcher->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&dispatcher->lock, NULL);
     return dispatcher;
@@ -465,7 +478,7 @@ void mr_dispatcher_stop(struct mr_dispatcher *dispatcher)
     mr_held_stop(&dispatcher->held);
     pthread_mutex_lock(&dispatcher->lock);
     dispatcher->stopping = true;
-    pthread_cond_signal(&dispatcher->stop);
+    pthread_cond_signal(&dispatcher->changed);
     pthread_mutex_unlock(&dispatcher->lock);
     if (dispatcher->has_watcher)
         pthread_join(dispatcher->watcher, NULL);
@@ -485,7 +498,7 @@ void mr_dispatcher_free(struct mr_dispatcher *dispatcher)
     mr_held_destroy(&dispatcher->held);
     mr_others_destroy(&dispatcher->others);
     mr_recalls_destroy(&dispatcher->recalls);
-    pthread_cond_destroy(&dispatcher->stop);
+    pthread_cond_destroy(&dispatcher->changed);
     pthread_mutex_destroy(&dispatcher->lock);
     free(dispatcher);
 }

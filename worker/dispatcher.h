@@ -8,7 +8,7 @@
  *
  * A push of a user who has a full share of the slots is put off while tasks of other users wait: acknowledged, to be
  * published again when slots are idle (recall.h). Held open it would keep Pub/Sub from pushing theirs. So is a unit that
- * has waited for two seconds while nothing but units waits: another worker may have a slot for it.
+ * has waited for a second while nothing but units waits: another worker may have a slot for it.
  *
  * The number of pushes that wait is bounded, and so is the time: each is answered before Pub/Sub's ack deadline.
  */

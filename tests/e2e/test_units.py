@@ -198,6 +198,63 @@ def test_slices_of_audio_give_what_one_run_gives(cut_user, same_user, lecture, n
         assert max(errors(one, source, seam, 0.06)) < 1.25 * max(errors(other, source, seam, 0.5)) + 8, seam
 
 
+# Plays the first of two videos to its end, and compares frames by the mean difference of their pixels: those of both videos at some
+# times, and those of the second one with its next frames.
+PLAY = """
+(async ([ours, other], times, frame) => {
+  const happens = (node, name) => new Promise((done, fail) => {
+    node.addEventListener(name, done, {once: true});
+    node.addEventListener('error', () => fail(new Error(`${name}: ${node.error.message}`)), {once: true});
+  });
+  const open = async (data) => {
+    const node = Object.assign(document.createElement('video'), {muted: true, preload: 'auto'});
+    const loaded = happens(node, 'canplaythrough');
+    node.src = URL.createObjectURL(new Blob([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], {type: 'video/mp4'}));
+    await loaded;
+    return node;
+  };
+  const pixels = async (node, time) => {
+    const there = happens(node, 'seeked');
+    node.currentTime = time;
+    await there;
+    const canvas = Object.assign(document.createElement('canvas'), {width: 160, height: 120});
+    const context = canvas.getContext('2d', {willReadFrequently: true});
+    context.drawImage(node, 0, 0, 160, 120);
+    return context.getImageData(0, 0, 160, 120).data;
+  };
+  const nodes = [await open(ours), await open(other)];
+  const ended = happens(nodes[0], 'ended');
+  nodes[0].playbackRate = 4;
+  await nodes[0].play();
+  await ended;
+  const {corruptedVideoFrames} = nodes[0].getVideoPlaybackQuality();
+  const difference = (one, two) => one.reduce((sum, value, i) => sum + Math.abs(value - two[i]), 0) / one.length;
+  const played = nodes[0].currentTime, differences = [], steps = [];
+  for (const time of times) {
+    const [found, wanted, next] = [await pixels(nodes[0], time), await pixels(nodes[1], time), await pixels(nodes[1], time + frame)];
+    differences.push(difference(found, wanted));
+    steps.push(difference(wanted, next));
+  }
+  return {played, corruptedVideoFrames, differences, steps};
+})"""
+
+
+def test_a_browser_plays_it_across_the_seams(cutting, cut_user, same_user, film, tmp_path, browser):
+    cuts = set()
+
+    def look(task):
+        ranges = f"SELECT from_us FROM units WHERE task_id = {task['id']} AND kind = 'video'"
+        cuts.update(wait_for(lambda: [int(us) / 1e6 for us, in cutting.sql(ranges) if int(us)], "its units", 30, 0.02))
+
+    (_, cut), (_, whole) = both(cut_user, same_user, film, "mp4", tmp_path, look, crf=24, preset="fast")
+    frame_s = 1 / 30
+    times = [cut_s + n * frame_s for cut_s in sorted(cuts) for n in (-1.5, -0.5, 0.5, 1.5)]
+    files = [base64.b64encode(path.read_bytes()).decode() for path in (cut, whole)]
+    seen = browser.open("about:blank").evaluate(f"{PLAY}({json.dumps(files)}, {json.dumps(times)}, {frame_s})")
+    assert seen["played"] == pytest.approx(SECONDS, abs=0.1) and seen["corruptedVideoFrames"] == 0
+    assert len(cuts) > 1 and max(seen["differences"]) < min(seen["steps"])
+
+
 def units_of(stack, task):
     return stack.sql(f"SELECT n, kind, state FROM units WHERE task_id = {task['id']} ORDER BY n")
 
@@ -292,11 +349,11 @@ def test_a_short_task_does_not_wait_for_all_units(cutting, cut_user, film):
     assert cut_user.post(f"/api/tasks/{task['id']}/cancel").status_code == 200
 
 
-def test_a_worker_that_comes_later_takes_what_waits(cutting, cut_user, film):
+def test_a_worker_that_comes_later_takes_what_waits(cutting, cut_user, media):
     """Units that wait in a worker without a slot for them are put off, and run where a slot is idle."""
     late = cutting.workers[1]
     late.stop()
-    task = upload(cut_user, film, "mp4", crf=20, preset="veryslow")
+    task = upload(cut_user, clip(media, "units-long.mp4", seconds=5 * SECONDS), "mp4", crf=20, preset="veryslow")
     wait_for(lambda: states(cutting, task).count("waiting") > 3, "units", 30, 0.02)
     units = [n for n, kind, state in units_of(cutting, task) if kind == "video" and state == "waiting"]
     with concurrent.futures.ThreadPoolExecutor(len(units)) as pool:

@@ -497,6 +497,8 @@ static void units_are_published(void **state)
     assert_int_equal(due(&task, false), PARTS); /* lost */
     assert_int_equal(claim(&task, 1, &unit), MR_CLAIM_OURS);
     assert_int_equal(due(&task, false), PARTS - 1);
+    age(&task, "published_at = NULL");
+    assert_int_equal(due(&task, false), 0); /* the worker of the first one recalls them */
     expire(&task, 1);
     assert_int_equal(due(&task, false), PARTS);
 }
