@@ -49,7 +49,7 @@ struct mr_dispatcher {
     pthread_mutex_t lock; /* protects all fields below */
     pthread_cond_t changed;
     bool stopping;
-    bool woken; /* there is something to recall at once */
+    bool woken;                   /* there is something to recall at once */
     int64_t put_off_us;           /* when a push was put off last; 0: never */
     struct slot_thread threads[]; /* not protected: written at the start */
 };
