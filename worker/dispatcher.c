@@ -277,7 +277,7 @@ static void *run_slot(void *arg)
         let_older_pass(dispatcher, push);
         enum mr_job_end end = push->run(dispatcher->worker, &push->message, &push->log, ticket);
         mr_slots_leave(slots, ticket);
-        mr_recalls_note_end(&dispatcher->recalls);
+        mr_recalls_note_end(&dispatcher->recalls, is_of_unit(push));
         if (is_of_unit(push))
             wake(dispatcher);
         if (end == MR_JOB_YIELDED)

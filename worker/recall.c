@@ -30,10 +30,11 @@ void mr_recalls_note_unit(struct mr_recalls *recalls)
     pthread_mutex_unlock(&recalls->lock);
 }
 
-void mr_recalls_note_end(struct mr_recalls *recalls)
+void mr_recalls_note_end(struct mr_recalls *recalls, bool is_unit)
 {
     pthread_mutex_lock(&recalls->lock);
     recalls->ended++;
+    recalls->units_ended += is_unit;
     pthread_mutex_unlock(&recalls->lock);
 }
 
@@ -105,14 +106,14 @@ static bool recall_for(struct mr_worker *worker, size_t max)
 void mr_recalls_for_ended(struct mr_recalls *recalls, struct mr_worker *worker)
 {
     pthread_mutex_lock(&recalls->lock);
-    const size_t ended = recalls->ended;
-    const bool tasks = recalls->pending && ended, units = recalls->units_pending && ended;
-    recalls->ended = 0;
+    const size_t ended = recalls->ended, units_ended = recalls->units_ended;
+    const bool tasks = recalls->pending && ended, units = recalls->units_pending && units_ended;
+    recalls->ended = recalls->units_ended = 0;
     recalls->pending &= !tasks; /* a push that is put off meanwhile sets it again */
     recalls->units_pending &= !units;
     pthread_mutex_unlock(&recalls->lock);
     if (tasks && recall_for(worker, ended * RECALLED_PER_END))
         mr_recalls_note_put_off(recalls);
-    if (units && recall_units_for(worker, ended))
+    if (units && recall_units_for(worker, units_ended))
         mr_recalls_note_unit(recalls);
 }
