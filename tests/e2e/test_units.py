@@ -209,14 +209,22 @@ PLAY = """
   const open = async (data) => {
     const node = Object.assign(document.createElement('video'), {muted: true, preload: 'auto'});
     const loaded = happens(node, 'canplaythrough');
+    document.body.append(node);
     node.src = URL.createObjectURL(new Blob([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], {type: 'video/mp4'}));
     await loaded;
     return node;
   };
+  // Until the frame of this time is on the page: "seeked" may come before.
+  const shown = (node, time) => new Promise((done) => {
+    const look = (_, {mediaTime}) => Math.abs(time - frame / 2 - mediaTime) < frame / 2 ? done() : node.requestVideoFrameCallback(look);
+    node.requestVideoFrameCallback(look);
+  });
   const pixels = async (node, time) => {
-    const there = happens(node, 'seeked');
-    node.currentTime = time;
-    await there;
+    if (Math.abs(node.currentTime - time) > frame / 4) {
+      const there = Promise.all([happens(node, 'seeked'), Promise.race([shown(node, time), new Promise((done) => setTimeout(done, 3000))])]);
+      node.currentTime = time;
+      await there;
+    }
     const canvas = Object.assign(document.createElement('canvas'), {width: 160, height: 120});
     const context = canvas.getContext('2d', {willReadFrequently: true});
     context.drawImage(node, 0, 0, 160, 120);
