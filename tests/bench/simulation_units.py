@@ -64,11 +64,10 @@ def cost(name):
 
 @dataclasses.dataclass
 class Work:
-    """The seconds of a slot for each part of the task. audio_is_unit: else the join encodes it, and reads the input for that."""
+    """The seconds of a slot for each part of the task. Audio that is encoded is a unit of its own."""
     video: Video
     target: Target
     unit_seconds: int
-    audio_is_unit: bool
 
     def units(self):
         """As many as worker/media/cuts.c makes."""
@@ -91,12 +90,11 @@ class Work:
         return max(self.video.seconds / 60 * cost("audio"), self.input_s())
 
     def parts_s(self):
-        return [self.unit_s()] * self.units() + ([self.audio_s()] if self.audio_is_unit and self.target.audio else [])
+        return [self.unit_s()] * self.units() + ([self.audio_s()] if self.target.audio else [])
 
     def join_s(self):
-        encodes = self.target.audio and not self.audio_is_unit
-        read = self.video.seconds * self.video.output_bits / 8 / STORAGE_BYTES_S + (0 if self.audio_is_unit else self.input_s())
-        return max(self.video.seconds / 60 * cost("join_encoded" if encodes else "join_copied"), read)
+        read = self.video.seconds * self.video.output_bits / 8 / STORAGE_BYTES_S
+        return max(self.video.seconds / 60 * cost("join_encoded" if self.target.audio else "join_copied"), read)
 
     def whole_s(self):
         return self.video.seconds * cost(self.target.second) + (self.video.seconds / 60 * cost("audio") if self.target.audio else 0)
@@ -212,27 +210,25 @@ def seconds_on(deployment, platform, work, instances, window, is_narrow):
 
 
 def rows():
-    """(target, audio is a unit, window, is narrow)"""
+    """(target, window, is narrow)"""
     h264, vp9 = TARGETS
     for window, is_narrow in ((COLD, False), (COLD, True), (OPEN, False), (OPEN, True)):
-        yield h264, True, window, is_narrow
-    for audio_is_unit in (True, False):
-        yield vp9, audio_is_unit, COLD, False
+        yield h264, window, is_narrow
+    yield vp9, COLD, False
 
 
-def settings(target, audio_is_unit, window, is_narrow):
-    words = ["push window open" if window == OPEN else "as deployed"] + (["`containerConcurrency` = `SLOTS`"] if is_narrow else [])
-    return ", ".join(words + ([] if audio_is_unit or not target.audio else ["audio in the join"]))
+def settings(window, is_narrow):
+    return ", ".join(["push window open" if window == OPEN else "as deployed"] + (["`containerConcurrency` = `SLOTS`"] if is_narrow else []))
 
 
 def table(deployment, platform):
     yield (f"| {FILM.name} to | units | settings | one slot, not cut | "
            + " | ".join(f"{count} instance{'s' if count > 1 else ''}" for count in INSTANCES) + " |")
     yield "| --- | ---: | --- |" + " ---: |" * (1 + len(INSTANCES))
-    for target, audio_is_unit, window, is_narrow in rows():
-        work = Work(FILM, target, unit_seconds(), audio_is_unit)
+    for target, window, is_narrow in rows():
+        work = Work(FILM, target, unit_seconds())
         times = [clock(seconds_on(deployment, platform, work, count, window, is_narrow)) for count in INSTANCES]
-        yield (f"| {target.name} | {work.units()} | {settings(target, audio_is_unit, window, is_narrow)} | "
+        yield (f"| {target.name} | {work.units()} | {settings(window, is_narrow)} | "
                f"{clock(work.whole_s())} | {' | '.join(times)} |")
     for name, time in PUBLISHED:
         yield f"| {name} | | | | | | | {time} |"
@@ -243,5 +239,5 @@ def summary(deployment, platform):
     cases = (("as deployed", COLD, False), ("containerConcurrency = SLOTS", COLD, True), ("push window open", OPEN, False),
              ("push window open, containerConcurrency = SLOTS", OPEN, True))
     for name, window, is_narrow in cases:
-        seconds = seconds_on(deployment, platform, Work(FILM, TARGETS[0], unit_seconds(), True), 100, window, is_narrow)
+        seconds = seconds_on(deployment, platform, Work(FILM, TARGETS[0], unit_seconds()), 100, window, is_narrow)
         yield f"{FILM.name} on 100 instances, {name}: {clock(seconds)}, goal {clock(GOAL_S)}{'' if seconds < GOAL_S else ': MISSED'}"

@@ -9,11 +9,11 @@ import json
 
 Cost = collections.namedtuple("Cost", "row unit value")
 
-# One round of each on an otherwise idle machine of two cores (28 November 2026), but those of VP9 in 720p and of the join that encodes audio,
-# which were taken while other programs kept both cores busy: those are too high.
+# One round of each on an otherwise idle machine of two cores (28 November 2026); the join of a WebM, whose audio was encoded by a unit, of one
+# minute only.
 COSTS = {
     "h264_720p": Cost("CPU for 1 s of 720p → mp4, cut", "ms", 848),
-    "vp9_720p": Cost("CPU for 1 s of 720p → webm, cut", "ms", 2500),
+    "vp9_720p": Cost("CPU for 1 s of 720p → webm, cut", "ms", 1320),
     "h264_1080p": Cost("CPU for 1 s of 1080p → mp4", "ms", 1440),
     "vp9_1080p": Cost("CPU for 1 s of 1080p → webm", "ms", 2037),
     "decode_720p": Cost("CPU for 1 s of 720p, decoded", "ms", 139),
@@ -22,7 +22,7 @@ COSTS = {
     "publish": Cost("from the plan to the first unit", "ms", 28),
     "claim": Cost("from one unit to the next in a slot", "ms", 3),
     "join_copied": Cost("join of a minute, audio copied", "ms", 391),
-    "join_encoded": Cost("join of a minute, audio → Opus", "ms", 6900),
+    "join_encoded": Cost("join of a minute, audio → Opus", "ms", 970),
     "audio": Cost("CPU for a minute of audio → Opus", "ms", 578),
 }
 

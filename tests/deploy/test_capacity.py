@@ -40,19 +40,19 @@ def test_all_tasks_are_counted():
     assert 0.9 < arrived / 3000 < 1.1
 
 
-def unit_seconds(count, window=units.OPEN, is_narrow=True, work=units.Work(units.FILM, units.TARGETS[0], 120, True)):
+def unit_seconds(count, window=units.OPEN, is_narrow=True, work=units.Work(units.FILM, units.TARGETS[0], 120)):
     return units.seconds_on(simulation.deployed(), simulation.PLATFORM, work, count, window, is_narrow)
 
 
 def test_a_cut_task_takes_what_its_parts_take():
     """On one instance the units share its slots; with ample instances, plan, one unit and the join follow each other."""
-    work, slots = units.Work(units.FILM, units.TARGETS[0], 120, True), simulation.deployed().slots
+    work, slots = units.Work(units.FILM, units.TARGETS[0], 120), simulation.deployed().slots
     ends = work.plan_s() + work.join_s() + simulation.START_S
     assert unit_seconds(1) == pytest.approx(ends + -(-work.units() // slots) * work.unit_s(), abs=5)
     assert unit_seconds(100) == pytest.approx(ends + work.unit_s(), abs=30)
 
 
 @pytest.mark.parametrize("changed", [{"window": units.COLD}, {"is_narrow": False}, {"count": 10},
-                                     {"work": units.Work(units.FILM, units.TARGETS[1], 120, False)}])
+                                     {"work": units.Work(units.FILM, units.TARGETS[1], 120)}])
 def test_what_makes_a_cut_task_slow(changed):
     assert unit_seconds(**{"count": 100, **changed}) > unit_seconds(100) + 10
