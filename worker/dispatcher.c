@@ -105,7 +105,7 @@ static bool put_off_unit(struct mr_dispatcher *dispatcher, struct push *push, bo
         mr_log_err(&push->log, MR_LOG_WARNING, "cannot put a unit off", &err, NULL);
     if (!done)
         return false;
-    mr_recalls_note_unit(&dispatcher->recalls);
+    mr_recalls_note_unit_put_off(&dispatcher->recalls);
     finish(dispatcher, push, MR_JOB_DEFERRED);
     return true;
 }

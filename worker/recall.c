@@ -23,7 +23,7 @@ void mr_recalls_note_put_off(struct mr_recalls *recalls)
     pthread_mutex_unlock(&recalls->lock);
 }
 
-void mr_recalls_note_unit(struct mr_recalls *recalls)
+void mr_recalls_note_unit_put_off(struct mr_recalls *recalls)
 {
     pthread_mutex_lock(&recalls->lock);
     recalls->units_pending = true;
@@ -81,7 +81,7 @@ void mr_recalls_for_idle_slots(struct mr_recalls *recalls, struct mr_worker *wor
         if (idle > 0 && recall(worker, lanes[i], (size_t)idle * RECALLED_PER_SLOT))
             mr_recalls_note_put_off(recalls); /* by whichever worker: more are there */
         if (idle > 0 && recall_units(worker, lanes[i], (size_t)idle))
-            mr_recalls_note_unit(recalls);
+            mr_recalls_note_unit_put_off(recalls);
     }
 }
 
@@ -115,5 +115,5 @@ void mr_recalls_for_ended(struct mr_recalls *recalls, struct mr_worker *worker)
     if (tasks && recall_for(worker, ended * RECALLED_PER_END))
         mr_recalls_note_put_off(recalls);
     if (units && recall_units_for(worker, units_ended))
-        mr_recalls_note_unit(recalls);
+        mr_recalls_note_unit_put_off(recalls);
 }

@@ -22,7 +22,7 @@ void mr_recalls_destroy(struct mr_recalls *recalls);
 
 /* A push was put off, of a task or of a unit. */
 void mr_recalls_note_put_off(struct mr_recalls *recalls);
-void mr_recalls_note_unit(struct mr_recalls *recalls);
+void mr_recalls_note_unit_put_off(struct mr_recalls *recalls);
 /* A job ended. */
 void mr_recalls_note_end(struct mr_recalls *recalls, bool is_unit);
 /* True if mr_recalls_for_ended has something to look for. */

@@ -118,9 +118,9 @@ MR_MUST_CHECK enum mr_status mr_units_parts(struct mr_db *db, const struct mr_cl
 MR_MUST_CHECK enum mr_status mr_units_owed(struct mr_db *db, const struct mr_claim *claim,
                                            struct mr_message *owed, size_t max, size_t *ret_count,
                                            struct mr_err *err);
-/* For the sweep: those of all tasks that are owed for 5 s while no unit of their task runs (a worker that runs one recalls others
- * when it ends), were published republish_after_s ago (of one that waits, up to 5
- * times that), or whose lease has expired. Of tasks with this priority. */
+/* For the sweep: those of all tasks that are owed for 5 s while no unit of their task runs (a worker that runs one recalls
+ * others when it ends), were published republish_after_s ago (of one that waits, up to 5 times that), or whose lease has
+ * expired. Of tasks with this priority. */
 MR_MUST_CHECK enum mr_status mr_units_due(struct mr_db *db, bool high, int64_t republish_after_s,
                                           struct mr_message *due, size_t max, size_t *ret_count,
                                           struct mr_err *err);

@@ -235,6 +235,14 @@ int mr_options_threads(const json_t *json, const struct mr_format *format)
     return codec ? codec->threads : 0;
 }
 
+int64_t mr_options_clip_us(const struct mr_options *read, int64_t all_us)
+{
+    int64_t left_us = all_us - read->trim_start_us;
+    if (left_us > read->trim_us)
+        left_us = read->trim_us;
+    return left_us > 0 ? left_us : 0;
+}
+
 bool mr_options_resize(const struct mr_options *read)
 {
     return read->resize.width || read->resize.height || read->resize.aspect.width;

@@ -101,6 +101,9 @@ int mr_options_extras(const struct mr_options *options);
 /* The threads (struct mr_codec) of the encoder of a job that makes this format with these options (NULL: none). */
 int mr_options_threads(const json_t *options, const struct mr_format *format);
 
+/* How long what `trim` leaves of an input of all_us is; 0: nothing, or all_us is not known (0 or less). */
+int64_t mr_options_clip_us(const struct mr_options *read, int64_t all_us);
+
 /* True if a size is given, in one way or another. */
 bool mr_options_resize(const struct mr_options *options);
 

@@ -29,7 +29,7 @@ ONE_CORE = {"SLOTS": 1, "UNIT_SECONDS": 0}
 # name, options, cost of a second in a unit, cost of the join; seconds of the clip, whole and quick
 Case = collections.namedtuple("Case", "name options second join seconds")
 CASES = (Case("mp4", {"crf": 24}, COSTS["h264_720p"], COSTS["join_copied"], (600, 60)),
-         Case("webm", {"crf": 33}, COSTS["vp9_720p"], COSTS["join_encoded"], (120, 24)))
+         Case("webm", {"crf": 33}, COSTS["vp9_720p"], COSTS["join_measured"], (120, 24)))
 
 
 def add_cost(ground, cost, values):

@@ -94,7 +94,7 @@ class Work:
 
     def join_s(self):
         read = self.video.seconds * self.video.output_bits / 8 / STORAGE_BYTES_S
-        return max(self.video.seconds / 60 * cost("join_encoded" if self.target.audio else "join_copied"), read)
+        return max(self.video.seconds / 60 * cost("join_measured" if self.target.audio else "join_copied"), read)
 
     def whole_s(self):
         return self.video.seconds * cost(self.target.second) + (self.video.seconds / 60 * cost("audio") if self.target.audio else 0)

@@ -22,7 +22,7 @@ COSTS = {
     "publish": Cost("from the plan to the first unit", "ms", 28),
     "claim": Cost("from one unit to the next in a slot", "ms", 3),
     "join_copied": Cost("join of a minute, audio copied", "ms", 391),
-    "join_encoded": Cost("join of a minute, audio → Opus", "ms", 970),
+    "join_measured": Cost("join of a minute, audio from a unit", "ms", 970),
     "audio": Cost("CPU for a minute of audio → Opus", "ms", 578),
 }
 

@@ -86,6 +86,13 @@ def test_the_knative_worker_ends_before_its_request():
     assert int(job) + 60 <= worker["timeoutSeconds"] == 600
 
 
+def test_a_knative_worker_with_busy_slots_gets_company():
+    """Knative scales by requests alone, and a worker whose slots are busy with units keeps no others."""
+    template = SERVICES[f"{KNATIVE}:mediarun-worker"]["spec"]["template"]
+    slots = next(v["value"] for v in template["spec"]["containers"][0]["env"] if v["name"] == "SLOTS")
+    assert template["metadata"]["annotations"]["autoscaling.knative.dev/target"] == slots
+
+
 @with_gcloud
 @pytest.mark.parametrize("name,field", [("cors", "cors"), ("lifecycle", "lifecycle"), ("lifecycle-builds", "lifecycle")])
 def test_bucket_files(name, field):

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 import requests
 
-from harness import video_output
+from harness import player, video_output
 from harness.log_filter import entry_of, point_of
 from harness.media import ffmpeg
 from harness.paths import ROOT
@@ -198,55 +198,6 @@ def test_slices_of_audio_give_what_one_run_gives(cut_user, same_user, lecture, n
         assert max(errors(one, source, seam, 0.06)) < 1.25 * max(errors(other, source, seam, 0.5)) + 8, seam
 
 
-# Plays the first of two videos to its end, and compares frames by the mean difference of their pixels: those of both videos at some
-# times, and those of the second one with its next frames.
-PLAY = """
-(async ([ours, other], times, frame) => {
-  const happens = (node, name) => new Promise((done, fail) => {
-    node.addEventListener(name, done, {once: true});
-    node.addEventListener('error', () => fail(new Error(`${name}: ${node.error.message}`)), {once: true});
-  });
-  const open = async (data) => {
-    const node = Object.assign(document.createElement('video'), {muted: true, preload: 'auto'});
-    const loaded = happens(node, 'canplaythrough');
-    document.body.append(node);
-    node.src = URL.createObjectURL(new Blob([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], {type: 'video/mp4'}));
-    await loaded;
-    return node;
-  };
-  // Until the frame of this time is on the page: "seeked" may come before.
-  const shown = (node, time) => new Promise((done) => {
-    const look = (_, {mediaTime}) => Math.abs(time - frame / 2 - mediaTime) < frame / 2 ? done() : node.requestVideoFrameCallback(look);
-    node.requestVideoFrameCallback(look);
-  });
-  const pixels = async (node, time) => {
-    if (Math.abs(node.currentTime - time) > frame / 4) {
-      const there = Promise.all([happens(node, 'seeked'), Promise.race([shown(node, time), new Promise((done) => setTimeout(done, 3000))])]);
-      node.currentTime = time;
-      await there;
-    }
-    const canvas = Object.assign(document.createElement('canvas'), {width: 160, height: 120});
-    const context = canvas.getContext('2d', {willReadFrequently: true});
-    context.drawImage(node, 0, 0, 160, 120);
-    return context.getImageData(0, 0, 160, 120).data;
-  };
-  const nodes = [await open(ours), await open(other)];
-  const ended = happens(nodes[0], 'ended');
-  nodes[0].playbackRate = 4;
-  await nodes[0].play();
-  await ended;
-  const {corruptedVideoFrames} = nodes[0].getVideoPlaybackQuality();
-  const difference = (one, two) => one.reduce((sum, value, i) => sum + Math.abs(value - two[i]), 0) / one.length;
-  const played = nodes[0].currentTime, differences = [], steps = [];
-  for (const time of times) {
-    const [found, wanted, next] = [await pixels(nodes[0], time), await pixels(nodes[1], time), await pixels(nodes[1], time + frame)];
-    differences.push(difference(found, wanted));
-    steps.push(difference(wanted, next));
-  }
-  return {played, corruptedVideoFrames, differences, steps};
-})"""
-
-
 def test_a_browser_plays_it_across_the_seams(cutting, cut_user, same_user, film, tmp_path, browser):
     cuts = set()
 
@@ -257,8 +208,7 @@ def test_a_browser_plays_it_across_the_seams(cutting, cut_user, same_user, film,
     (_, cut), (_, whole) = both(cut_user, same_user, film, "mp4", tmp_path, look, crf=24, preset="slower")
     frame_s = 1 / 30
     times = [cut_s + n * frame_s for cut_s in sorted(cuts) for n in (-1.5, -0.5, 0.5, 1.5)]
-    files = [base64.b64encode(path.read_bytes()).decode() for path in (cut, whole)]
-    seen = browser.open("about:blank").evaluate(f"{PLAY}({json.dumps(files)}, {json.dumps(times)}, {frame_s})")
+    seen = player.play(browser, (cut, whole), times, frame_s)
     assert seen["played"] == pytest.approx(SECONDS, abs=0.1) and seen["corruptedVideoFrames"] == 0
     assert len(cuts) > 1 and max(seen["differences"]) < min(seen["steps"])
 

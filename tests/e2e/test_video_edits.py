@@ -30,6 +30,20 @@ def test_trim(user, media, tmp_path, target, start, seconds):
     edit_checks.assert_part_of(result, timecode.timeline(video), start, seconds, Form("320x240", 30))
 
 
+def test_progress_of_a_clip(user, media):
+    """It counts the clip, not the file: the last half of one comes close to 100 %."""
+    task = user.upload(media.video(24, "640x360"), "mp4", options=json.dumps({"preset": "veryslow", "crf": 20, "trim": {"start": 12}}))
+    seen = []
+
+    def has_ended():
+        now = user.task(task["id"])
+        seen.append(now["progress"])
+        return now["status"] == "processed"
+
+    wait_for(has_ended, "the end of the task", 120, 0.05)
+    assert max(progress for progress in seen if progress < 100) > 60, seen
+
+
 def test_trim_between_two_frames(user, media, tmp_path):
     """The result begins with the frame that is shown at that time."""
     video = media.video(6, "320x240")

@@ -14,8 +14,8 @@
 
 enum { MOST = 250 }; /* allocations of a call, and statements: a connection keeps 256 */
 
-static _Atomic int64_t
-    to_fail; /* counted down to the allocation that fails; -1: it has failed; 0: none is to */
+/* Counted down to the allocation that fails; -1: it has failed; 0: none is to. */
+static _Atomic int64_t to_fail;
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 enum { FAILURES_AT_LEAST = 0 }; /* a sanitizer has a malloc of its own */

@@ -21,8 +21,8 @@ static void test_progress(void **state)
                                       last = {.from_us = 4 * S, .to_us = INT64_MAX},
                                       slice = {.from_us = 4 * S, .to_us = 8 * S, .is_audio = true};
     static const struct {
-        bool is_timed;
-        int64_t skip_us, length_us, all_us, position_us;
+        bool has_video;
+        int64_t trim_start_us, trim_us, all_us, position_us;
         const struct mr_unit_range *unit;
         int done;
     } table[] = {
@@ -42,10 +42,12 @@ static void test_progress(void **state)
         {false, 3 * S, 2 * S, -1, 5 * S, &slice, -1},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        const struct mr_timeline timeline = {
-            .is_timed = table[i].is_timed, .skip_us = table[i].skip_us, .length_us = table[i].length_us};
-        struct mr_progress made =
-            mr_progress_of(&timeline, table[i].unit, table[i].all_us, table[i].position_us);
+        AVStream video = {0};
+        const struct mr_options options = {.trim_start_us = table[i].trim_start_us,
+                                           .trim_us = table[i].trim_us};
+        const struct mr_demuxer input = {.video = table[i].has_video ? &video : NULL,
+                                         .estimated_us = table[i].all_us};
+        struct mr_progress made = mr_progress_of(&options, table[i].unit, &input, table[i].position_us);
         assert_int_equal(made.all_us ? made.done_us * 10000 / made.all_us : -1, table[i].done);
     }
 }

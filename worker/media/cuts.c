@@ -35,12 +35,6 @@ static bool is_copied(const struct mr_demuxer *input, const struct mr_cuts_wish 
            mr_copy_is_possible(input, input->video, wish->spec);
 }
 
-/* How long what the options leave of the input is, as far as that is known. */
-static int64_t clip_us_of(const struct mr_demuxer *input, const struct mr_cuts_wish *wish)
-{
-    return FFMAX(FFMIN(input->estimated_us - wish->options->trim_start_us, wish->options->trim_us), 0);
-}
-
 double mr_cuts_work_seconds(const struct mr_demuxer *input, const struct mr_cuts_wish *wish)
 {
     if (!input->video || !mr_media_has_video(wish->spec) || input->estimated_us <= 0 ||
@@ -55,7 +49,8 @@ double mr_cuts_work_seconds(const struct mr_demuxer *input, const struct mr_cuts
         !plan.is_constant && average.num > 0 ? FFMIN(av_q2d(plan.fps), av_q2d(average)) : av_q2d(plan.fps);
     double pixels = (double)params->width * params->height;
     return mr_work_weight(plan.codec->name, wish->options->preset) * pixels * fps *
-           (double)clip_us_of(input, wish) / MEGA / MEGA / MEGAPIXELS_PER_SECOND;
+           (double)mr_options_clip_us(wish->options, input->estimated_us) / MEGA / MEGA /
+           MEGAPIXELS_PER_SECOND;
 }
 
 /* Why such a file is not cut, or NULL. */
@@ -170,7 +165,7 @@ static enum mr_status plan_from_index(const struct mr_demuxer *input, const stru
         return MR_OK;
     }
     indexed.start_us = input->start_us; /* of all streams that are taken */
-    choose(&indexed, wish, clip_us_of(input, wish), parts, ret);
+    choose(&indexed, wish, mr_options_clip_us(wish->options, input->estimated_us), parts, ret);
     return MR_OK;
 }
 
@@ -192,7 +187,8 @@ static double audio_seconds(const struct mr_demuxer *input, const struct mr_cuts
     const struct mr_options *options = wish->options;
     double rate = options->sample_rate ? options->sample_rate : params->sample_rate;
     double channels = options->channels ? options->channels : params->ch_layout.nb_channels;
-    return (double)clip_us_of(input, wish) / MEGA * rate * channels / USUAL_SAMPLES / cost->speed;
+    return (double)mr_options_clip_us(wish->options, input->estimated_us) / MEGA * rate * channels /
+           USUAL_SAMPLES / cost->speed;
 }
 
 /* Beside video that is cut, its audio is at least one unit. */
@@ -204,7 +200,8 @@ static void plan_audio(const struct mr_demuxer *input, const struct mr_cuts_wish
         parts = 0;
     ret->count = (size_t)FFMIN(parts, SLICES_MAX - 1) + 1;
     for (size_t i = 0; i < ret->count; i++)
-        ret->from_us[i] = av_rescale(clip_us_of(input, wish), (int64_t)i, (int64_t)ret->count);
+        ret->from_us[i] = av_rescale(mr_options_clip_us(wish->options, input->estimated_us), (int64_t)i,
+                                     (int64_t)ret->count);
 }
 
 /* Why long audio is not cut, or NULL. */

@@ -125,11 +125,10 @@ void mr_parts_give_up(struct mr_parts *parts, enum mr_slot slot)
 
 double mr_parts_expected_s(const struct mr_parts *parts)
 {
-    const struct mr_timeline *timeline = parts->timeline;
     int64_t all_us = parts->input->estimated_us;
     if (all_us <= 0 || mr_demuxer_is_mpeg(parts->input)) /* whose last time stamp may be anything */
         return 0;
-    return (double)mr_timeline_clip_us(timeline, all_us) / 1e6;
+    return (double)mr_options_clip_us(parts->options, all_us) / 1e6;
 }
 
 bool mr_parts_decodes_copies(const struct mr_parts *parts)

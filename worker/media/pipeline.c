@@ -50,7 +50,7 @@ static enum mr_status check_options(const struct mr_pipeline *pipeline, struct m
                             (double)all / 1e6);
     if (options->thumbnail_us >= all + ESTIMATE_SLACK_US + options->intro_us + options->outro_us)
         return thumbnail_too_late(all, err);
-    int64_t clip = FFMIN(options->trim_us, all - options->trim_start_us);
+    int64_t clip = mr_options_clip_us(options, all);
     if (options->split_us && clip / options->split_us > MR_OUTPUTS_MAX - mr_options_extras(options))
         return mr_fail_code(
             err, MR_CODE_TOO_MANY_PARTS, "options.split.seconds would make %lld parts, more than %d",
@@ -142,6 +142,15 @@ int64_t mr_pipeline_decoded_us(const struct mr_pipeline *pipeline)
     return decoded;
 }
 
+/* As mr_progress_of takes it. Of an input with video, audio that was decoded before the clip does not count. */
+static int64_t reached_us(const struct mr_pipeline *pipeline)
+{
+    const struct mr_track *video = pipeline->tracks[MR_SLOT_VIDEO];
+    if (!pipeline->timeline.is_timed)
+        return mr_pipeline_decoded_us(pipeline);
+    return mr_track_position_us(mr_track_is_active(video) ? video : pipeline->tracks[MR_SLOT_AUDIO]);
+}
+
 /* A parent that does not listen any more is about to kill us; there is nobody to report to. */
 static void report_progress(struct mr_pipeline *pipeline)
 {
@@ -150,8 +159,8 @@ static void report_progress(struct mr_pipeline *pipeline)
         return;
     pipeline->progress_at_us = now;
     const struct mr_demuxer *input = pipeline->input;
-    const struct mr_progress made = mr_progress_of(&pipeline->timeline, pipeline->unit, input->estimated_us,
-                                                   mr_pipeline_decoded_us(pipeline));
+    const struct mr_progress made =
+        mr_progress_of(pipeline->options, pipeline->unit, input, reached_us(pipeline));
     int64_t done = made.done_us, all = made.all_us;
     if (all == 0)
         done = avio_tell(input->format->pb), all = input->source->size;

@@ -1,12 +1,12 @@
 #include "worker/media/progress.h"
 
-struct mr_progress mr_progress_of(const struct mr_timeline *timeline, const struct mr_unit_range *unit,
-                                  int64_t all_us, int64_t position_us)
+struct mr_progress mr_progress_of(const struct mr_options *options, const struct mr_unit_range *unit,
+                                  const struct mr_demuxer *input, int64_t position_us)
 {
-    const int64_t before_us = timeline->is_timed ? 0 : timeline->skip_us; /* decoded, and not on the clip */
+    const int64_t before_us = input->video ? 0 : options->trim_start_us; /* decoded, and not on the clip */
     const int64_t from_us =
-        unit && !unit->is_audio ? unit->from_us : 0; /* audio is decoded from the beginning */
-    int64_t clip_us = mr_timeline_clip_us(timeline, all_us);
+        unit && !unit->is_audio ? unit->from_us : 0; /* audio is read from the beginning */
+    int64_t clip_us = mr_options_clip_us(options, input->estimated_us);
     if (unit)
         clip_us = FFMIN(clip_us, unit->to_us);
     if (clip_us <= from_us)

@@ -8,9 +8,9 @@ struct mr_progress {
     int64_t done_us, all_us; /* all_us 0: not known */
 };
 
-/* all_us: how long the input is, as far as one knows, below 0: not at all; position_us: what the tracks have reached, on the clip, or
- * where samples are counted, from the beginning of the input. unit: NULL: the whole clip is made. */
-struct mr_progress mr_progress_of(const struct mr_timeline *timeline, const struct mr_unit_range *unit,
-                                  int64_t all_us, int64_t position_us);
+/* position_us: what the tracks have reached: of an input with video on the clip, of audio alone from the beginning of the input,
+ * all of which is decoded. unit: NULL: the whole clip is made. */
+struct mr_progress mr_progress_of(const struct mr_options *options, const struct mr_unit_range *unit,
+                                  const struct mr_demuxer *input, int64_t position_us);
 
 #endif

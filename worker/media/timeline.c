@@ -23,11 +23,6 @@ int64_t mr_timeline_part(const struct mr_timeline *timeline, int64_t part)
     return part * timeline->part_us;
 }
 
-int64_t mr_timeline_clip_us(const struct mr_timeline *timeline, int64_t all_us)
-{
-    return FFMAX(FFMIN(all_us - timeline->skip_us, timeline->length_us), 0);
-}
-
 enum mr_status mr_timeline_check(const struct mr_timeline *timeline, int64_t us, struct mr_err *err)
 {
     if (us <= timeline->max_us || timeline->length_us <= timeline->max_us)

@@ -28,9 +28,6 @@ void mr_timeline_plan(struct mr_timeline *ret, const struct mr_demuxer *input,
 /* Where a part (from 0) begins on the clip; INT64_MAX if the clip is not split and part is not 0. */
 int64_t mr_timeline_part(const struct mr_timeline *timeline, int64_t part);
 
-/* How long the clip of an input of all_us is; 0: it is empty, or all_us is not known (0 or less). */
-int64_t mr_timeline_clip_us(const struct mr_timeline *timeline, int64_t all_us);
-
 /* Before anything is filled up to a time of the input, counted from its beginning: is it within max_us, or does the
  * clip end before? Code: resource_limit. */
 MR_MUST_CHECK enum mr_status mr_timeline_check(const struct mr_timeline *timeline, int64_t us,
