@@ -10,6 +10,7 @@
 #include "shared/http/guard.h"
 #include "shared/http/tracer.h"
 #include "worker/bulkhead.h"
+#include "worker/costs.h"
 #include "worker/logo.h"
 #include "worker/sandbox.h"
 #include "worker/slots.h"
@@ -28,6 +29,7 @@ struct mr_worker {
     struct mr_logo logo;
     char engine[MR_ENGINE_MAX]; /* what makes the results (reuse.h) */
     struct mr_slots slots;
+    struct mr_costs costs;            /* of encoders */
     struct mr_dispatcher *dispatcher; /* of the pushes */
     struct mr_worker_metrics *metrics;
     struct mr_tracer *tracer; /* NULL: no traces */

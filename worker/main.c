@@ -72,6 +72,7 @@ static enum mr_status open_app(struct mr_worker *worker, struct mr_log *log, str
     MR_TRY(mr_guard_new(config->fetch_allow_hosts, &worker->guard, err));
     MR_TRY(mr_logo_load(config->logo_file, &worker->logo, err));
     mr_engine_name(&worker->logo, worker->engine);
+    mr_costs_init(&worker->costs);
     MR_TRY(mr_bulkhead_new((int)config->delivery_slots, WEBHOOK_WAIT_MS, &worker->bulkhead, err));
     MR_TRY(mr_ready_database(worker->db, err));
     /* The worker publishes deliveries only. */
@@ -84,6 +85,7 @@ static void close_app(struct mr_worker *worker)
     mr_tracer_stop(worker->tracer);
     mr_bulkhead_free(worker->bulkhead);
     mr_logo_free(&worker->logo);
+    mr_costs_destroy(&worker->costs);
     mr_guard_free(worker->guard);
     mr_db_close(worker->db);
     mr_cloud_close(&worker->cloud);

@@ -2,6 +2,7 @@
 
 #include "shared/media/options.h"
 
+#include "worker/sandbox_client.h"
 #include "worker/sandbox_confine.h"
 #include "worker/sandbox_job.h"
 
@@ -310,6 +311,16 @@ enum mr_status media_edit(struct mr_sandbox *sandbox, const struct media_dir *di
     if (!status && !finish_output(&files))
         return mr_fail_errno(err, MR_INTERNAL, errno, "write %s", output);
     return status;
+}
+
+int media_act(media_act_fn *act, const void *text, size_t len, const struct mr_sandbox_fds *fds)
+{
+    MR_AUTO_JSON json_t *spec = json_loadb(text, len, 0, NULL);
+    MR_AUTO_JSON json_t *receipt = NULL;
+    struct mr_err err;
+    bool told =
+        act(spec, fds, &receipt, &err) ? mr_client_failure(fds, &err) : mr_client_result(fds, receipt);
+    return told ? 0 : 1;
 }
 
 enum mr_status media_convert(struct mr_sandbox *sandbox, const struct media_dir *dir, const char *input,

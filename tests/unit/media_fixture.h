@@ -37,6 +37,12 @@ enum mr_status media_edit(struct mr_sandbox *sandbox, const struct media_dir *di
                           const char *output, const char *format, const json_t *options, json_t **ret_receipt,
                           struct mr_err *err);
 
+/* For a child in the place of mr_media_run: answers with the receipt that `act` makes of the spec, or with its failure. Returns
+ * the exit status. */
+typedef enum mr_status media_act_fn(const json_t *spec, const struct mr_sandbox_fds *fds,
+                                    json_t **ret_receipt, struct mr_err *err);
+int media_act(media_act_fn *act, const void *text, size_t len, const struct mr_sandbox_fds *fds);
+
 /* From now on so much for a conversion; 0: as before. */
 void media_bound_memory(int mib);
 

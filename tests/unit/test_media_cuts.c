@@ -4,9 +4,9 @@
 #include "shared/base/clock.h"
 #include "worker/media/cuts.h"
 #include "worker/protocol.h"
-#include "worker/sandbox_client.h"
 
 #include <libavutil/log.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,7 +35,13 @@ static enum mr_status plan_often(const struct mr_demuxer *input, struct mr_cuts_
     const int64_t spent_us = mr_time_monotonic_us() - began_us;
     wish.unit_seconds = 1;
     MR_TRY(mr_cuts_plan(input, &wish, &cuts, err));
-    *ret = json_pack("{s:I,s:I,s:s,s:b,s:I}", "video", (json_int_t)cuts.video.count, "audio",
+    MR_AUTO_JSON json_t *costs =
+        json_loads("[[\"libx264\", \"\", 0.05], [\"libx264\", \"slow\", 100]]", 0, NULL);
+    wish.costs = NULL;
+    const double usual = mr_cuts_work_seconds(input, &wish);
+    wish.costs = costs;
+    *ret = json_pack("{s:f,s:f,s:I,s:I,s:s,s:b,s:I}", "usual", usual, "measured",
+                     mr_cuts_work_seconds(input, &wish), "video", (json_int_t)cuts.video.count, "audio",
                      (json_int_t)cuts.audio.count, "why", cuts.why, "short", !mr_cuts_are_made(&none), "us",
                      (json_int_t)spent_us / ROUNDS);
     return *ret ? MR_OK : mr_fail_oom(err);
@@ -62,12 +68,7 @@ static enum mr_status plan(const json_t *spec, const struct mr_sandbox_fds *fds,
 
 static int run(const void *text, size_t len, const struct mr_sandbox_fds *fds)
 {
-    MR_AUTO_JSON json_t *spec = json_loadb(text, len, 0, NULL);
-    MR_AUTO_JSON json_t *receipt = NULL;
-    struct mr_err err;
-    bool told =
-        plan(spec, fds, &receipt, &err) ? mr_client_failure(fds, &err) : mr_client_result(fds, receipt);
-    return told ? 0 : 1;
+    return media_act(plan, text, len, fds);
 }
 
 static json_t *planned(const char *input, const char *format, const char *options)
@@ -81,7 +82,9 @@ static json_t *planned(const char *input, const char *format, const char *option
     return receipt;
 }
 
-/* why NULL: it is cut. */
+#define NOT_JOINED "its new format is not one of mp4, mov, mkv and webm with H.264, HEVC, AV1 or VP9"
+
+/* why NULL: it is cut; "": it is short. */
 static const struct {
     const char *input, *format, *options, *why;
 } conversions[] = {
@@ -92,13 +95,17 @@ static const struct {
     {"clip.mp4", "mp4", "{\"crf\": 24, \"trim\": {\"start\": 1.5, \"duration\": 8}}", NULL},
     {"clip.mp4", "webm", "{\"loudness\": -16}", NULL},
     {"clip.mp4", "mp4", "{\"bitrate\": 400000}", "a bit rate is kept over the whole"},
-    {"clip.mp4", "mp4", "{\"crf\": 24, \"split\": {\"seconds\": 3}}", "it is split"},
-    {"clip.mp4", "mp4", "{\"crf\": 24, \"thumbnail\": {\"at\": 1}}",
-     "it gets a logo, a thumbnail or a filmstrip"},
-    {"clip.mp4", "mp4", "{\"codec\": \"hevc\"}", "its new video is neither H.264 nor VP9"},
-    {"clip.mp4", "mkv", "{\"crf\": 24}", "its new format is neither mp4 nor webm"},
+    {"clip.mp4", "mp4", "{\"crf\": 24, \"split\": {\"seconds\": 3}}", NULL},
+    {"clip.mp4", "mp4", "{\"crf\": 24, \"thumbnail\": {\"at\": 1}, \"logo\": {\"intro\": 1}}", NULL},
+    {"clip.mp4", "mp4", "{\"codec\": \"hevc\"}", NULL},
+    {"clip.mp4", "mkv", "{\"codec\": \"av1\"}", NULL},
+    {"clip.mp4", "webm", "{\"resize\": {\"width\": 160}}", ""},
+    {"clip.mp4", "mp4", "{\"codec\": \"mpeg4\", \"resize\": {\"width\": 1280}}", NOT_JOINED},
+    {"clip.mp4", "mpegts", "{\"crf\": 24}", NOT_JOINED},
+    {"shift.mp4", "mp4", "{\"crf\": 24}", NULL},
     {"clip.ts", "mp4", "{\"crf\": 24}", "its container has no index of key frames"},
-    {"odd.mp4", "mp4", "{\"crf\": 24}", "its video is not H.264"},
+    {"odd.mkv", "mp4", "{\"crf\": 24}",
+     "its video's codec is not one whose decoder surely begins at any key frame"},
     {"one.mp4", "mp4", "{\"crf\": 24}", "it has too few key frames"},
     {"long.flac", "mp3", "{}", NULL},
     {"long.flac", "opus", "{\"trim\": {\"start\": 5}}", NULL},
@@ -143,6 +150,62 @@ static void test_copies_are_not_cut(void **state)
     assert_string_equal(json_string_value(json_object_get(receipt, "why")), "");
 }
 
+/* Where it is known what encoders cost here, within bounds; and the size of the result counts. */
+static void test_estimates(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *format, *options;
+        double usual, measured;
+    } cases[] = {
+        {"mp4", "{\"crf\": 24}", 1.843, 5.530},
+        {"mp4", "{\"crf\": 24, \"preset\": \"slow\"}", 9.216, 73.728},
+        {"mp4", "{\"crf\": 24, \"preset\": \"fast\"}", 3.686, 3.686},
+        {"webm", "{}", 2.212, 2.212},
+        {"mp4", "{\"crf\": 24, \"resize\": {\"width\": 1280}}", 7.373, 22.118},
+        {"mp4", "{\"crf\": 24, \"resize\": {\"height\": 240}}", 0.645, 1.567},
+        {"mp4", "{\"crf\": 24, \"resize\": {\"width\": 640, \"height\": 240}}", 1.106, 2.949},
+        {"mp4", "{\"crf\": 24, \"trim\": {\"start\": 6}, \"fps\": 15}", 0.461, 1.382},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        MR_AUTO_JSON json_t *receipt = planned("clip.mp4", cases[i].format, cases[i].options);
+        double usual = json_number_value(json_object_get(receipt, "usual"));
+        double measured = json_number_value(json_object_get(receipt, "measured"));
+        if (fabs(usual - cases[i].usual) > 0.02 * usual ||
+            fabs(measured - cases[i].measured) > 0.02 * measured)
+            fail_msg("%s %s: %.3f, %.3f", cases[i].format, cases[i].options, usual, measured);
+    }
+}
+
+/* Where a split clip and its key frames are cut. */
+static void test_cuts_of_parts(void **state)
+{
+    (void)state;
+    enum { S = 1000000 };
+    static const struct {
+        int64_t split_us, total_us;
+        int64_t keys[8], wanted[12]; /* in seconds, up to -1 */
+    } cases[] = {
+        {10 * S, 35 * S, {0, 5, 12, 24, -1}, {0, 5, 10, 20, 30, -1}},
+        {10 * S, 30 * S + 40000, {0, 15, -1}, {0, 10, 15, 20, -1}},
+        {10 * S, 30 * S + 50000, {0, 15, -1}, {0, 10, 15, 20, 30, -1}},
+        {3 * S, 10 * S, {0, 6, -1}, {0, 3, 6, 9, -1}},
+        {60 * S, 40 * S, {0, 10, 20, 30, -1}, {0, 10, 20, 30, -1}},
+        {1 * S, 3 * S, {0, -1}, {0, 1, 2, -1}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mr_cuts_of_track cuts = {.count = 0};
+        size_t count = 0;
+        while (cases[i].keys[cuts.count] >= 0)
+            cuts.from_us[cuts.count] = cases[i].keys[cuts.count] * S, cuts.count++;
+        mr_cuts_split(cases[i].split_us, cases[i].total_us, &cuts);
+        for (; cases[i].wanted[count] >= 0; count++)
+            if (count >= cuts.count || cuts.from_us[count] != cases[i].wanted[count] * S)
+                fail_msg("case %zu, cut %zu", i, count);
+        assert_int_equal(cuts.count, count);
+    }
+}
+
 static void make_inputs(void)
 {
     static const char clip[] =
@@ -152,7 +215,8 @@ static void make_inputs(void)
     media_ffmpeg(&dir, "-i clip.mp4 -c copy clip.mkv");
     media_ffmpeg(&dir, "-i clip.mp4 -c copy clip.ts");
     media_ffmpeg(&dir, "%s -g 3000 -sc_threshold 0 one.mp4", clip);
-    media_ffmpeg(&dir, "-i clip.mp4 -c:v mpeg4 -c:a copy odd.mp4");
+    media_ffmpeg(&dir, "-i clip.mp4 -c:v mpeg4 -c:a copy shift.mp4");
+    media_ffmpeg(&dir, "-i clip.mp4 -c:v libvpx -cpu-used 8 -c:a copy odd.mkv");
     media_ffmpeg(&dir, "-f lavfi -i anullsrc=r=44100 -t 400 long.flac");
 }
 
@@ -165,9 +229,10 @@ int main(void)
     }
     media_dir_make(&dir);
     make_inputs();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_is_cut),
-                                       cmocka_unit_test(test_what_short_work_pays),
-                                       cmocka_unit_test(test_copies_are_not_cut)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_cut), cmocka_unit_test(test_what_short_work_pays),
+        cmocka_unit_test(test_copies_are_not_cut), cmocka_unit_test(test_cuts_of_parts),
+        cmocka_unit_test(test_estimates)};
     int failed = cmocka_run_group_tests_name("cuts", tests, NULL, NULL);
     mr_sandbox_stop(sandbox);
     media_dir_remove(&dir);

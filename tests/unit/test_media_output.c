@@ -4,7 +4,6 @@
 #include "worker/media/pipeline.h"
 #include "worker/media/receipt.h"
 #include "worker/protocol.h"
-#include "worker/sandbox_client.h"
 
 #include <libavutil/log.h>
 #include <setjmp.h>
@@ -57,12 +56,7 @@ static enum mr_status convert(const json_t *spec, const struct mr_sandbox_fds *f
 
 static int run(const void *text, size_t len, const struct mr_sandbox_fds *fds)
 {
-    MR_AUTO_JSON json_t *spec = json_loadb(text, len, 0, NULL);
-    MR_AUTO_JSON json_t *receipt = NULL;
-    struct mr_err err;
-    bool told =
-        convert(spec, fds, &receipt, &err) ? mr_client_failure(fds, &err) : mr_client_result(fds, receipt);
-    return told ? 0 : 1;
+    return media_act(convert, text, len, fds);
 }
 
 /* AVI's second gibibyte begins a chunk that would have to be patched when it has left. */

@@ -59,7 +59,8 @@ static enum mr_status cut_task(struct mr_job *job, const json_t *options, const 
     struct mr_job_retries retries = {0};
     enum mr_status status;
     bool ours = false;
-    static const char *const not_of_video[] = {"sample_rate", "channels", "loudness", "waveform", NULL};
+    static const char *const not_of_video[] = {"sample_rate", "channels",  "loudness", "waveform",
+                                               "thumbnail",   "filmstrip", "verify",   NULL};
     static const char *const not_of_audio[] = {"crf", "preset", "resize", "background", "waveform", NULL};
     MR_AUTO_STR char *video = NULL;
     MR_AUTO_STR char *audio = NULL;
@@ -88,7 +89,10 @@ static enum mr_status add_units(const struct mr_job *job, json_t *spec, struct m
     const int64_t seconds = job->worker->config->unit_seconds;
     if (seconds == 0 || job->claim->whole_reason[0])
         return MR_OK;
-    return json_object_set_new(spec, "unit_seconds", json_integer(seconds)) == 0 ? MR_OK : mr_fail_oom(err);
+    if (json_object_set_new(spec, "unit_seconds", json_integer(seconds)) != 0)
+        return mr_fail_oom(err);
+    json_t *costs = mr_costs_get(&job->worker->costs, job->worker->db, job->log);
+    return !costs || json_object_set_new(spec, "costs", costs) == 0 ? MR_OK : mr_fail_oom(err);
 }
 
 /* Most of the output is stored while the child still encodes; here its end is. */

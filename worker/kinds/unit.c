@@ -92,7 +92,22 @@ static enum mr_status run_part(struct mr_job *job, bool *ret_done, struct mr_err
     return status;
 }
 
-/* The sizes and counts of packets of what is joined of a track, for the child. */
+/* What the child is told of a unit: convert.h. NULL: no memory. */
+static json_t *facts_of(const struct mr_unit_part *part)
+{
+    static const char *const names[] = {"frames", "last_pts", "samples", "output", "added"};
+    json_t *facts = json_pack("[I]", (json_int_t)part->object_size);
+    for (size_t i = 0; facts && i < sizeof names / sizeof *names; i++) {
+        json_int_t value = json_integer_value(json_object_get(part->report, names[i]));
+        if (json_array_append_new(facts, json_integer(value)) == 0)
+            continue;
+        json_decref(facts);
+        return NULL;
+    }
+    return facts;
+}
+
+/* Of what is joined of a track, for the child. */
 static enum mr_status add_parts_of(json_t *spec, const char *name, enum mr_unit_kind kind,
                                    const struct mr_unit_parts *parts, struct mr_err *err)
 {
@@ -101,11 +116,7 @@ static enum mr_status add_parts_of(json_t *spec, const char *name, enum mr_unit_
         const struct mr_unit_part *part = &parts->parts[i];
         if (part->kind != kind)
             continue;
-        json_t *facts = json_pack("[I,I,I,I]", (json_int_t)part->object_size,
-                                  json_integer_value(json_object_get(part->report, "frames")),
-                                  json_integer_value(json_object_get(part->report, "last_pts")),
-                                  json_integer_value(json_object_get(part->report, "samples")));
-        if (json_array_append_new(list, facts) != 0)
+        if (json_array_append_new(list, facts_of(part)) != 0)
             return mr_fail_oom(err);
     }
     if (json_array_size(list) == 0)

@@ -33,6 +33,7 @@ struct spec {
     int64_t max_work;
     int threads;          /* that the video may have */
     int64_t unit_seconds; /* longer work is cut; 0: none is */
+    const json_t *costs;  /* of encoders; NULL: none are known */
     bool is_unit;
     struct mr_unit_range unit;                      /* of a unit */
     struct units_of_track video_parts, audio_parts; /* of a join */
@@ -56,11 +57,16 @@ static enum mr_status read_parts(const json_t *list, struct units_of_track *ret,
         return MR_OK;
     ret->parts = count <= MR_CUTS_MAX ? av_calloc(count + 1, sizeof *ret->parts) : NULL;
     for (size_t i = 0; ret->parts && i < count; i++) {
-        json_int_t size = 0, packets = 0, last = 0, samples = 0;
-        if (json_unpack(json_array_get(list, i), "[I, I, I, I]", &size, &packets, &last, &samples) < 0)
+        json_int_t size = 0, packets = 0, last = 0, samples = 0, output = 0, added = 0;
+        if (json_unpack(json_array_get(list, i), "[I, I, I, I, I, I]", &size, &packets, &last, &samples,
+                        &output, &added) < 0)
             break;
-        ret->parts[ret->count++] =
-            (struct mr_packets_part){.size = size, .count = packets, .last_pts = last, .samples = samples};
+        ret->parts[ret->count++] = (struct mr_packets_part){.size = size,
+                                                            .count = packets,
+                                                            .last_pts = last,
+                                                            .samples = samples,
+                                                            .output = output,
+                                                            .added = added};
         ret->bytes += size;
     }
     return ret->parts && ret->count == count && count > 0
@@ -78,6 +84,7 @@ static enum mr_status read_unit(const json_t *json, struct spec *spec, struct mr
     spec->unit.slice = (struct mr_audio_slice){
         .from_us = spec->unit.from_us, .to_us = spec->unit.to_us, .writer = &spec->unit.writer};
     spec->unit_seconds = json_integer_value(json_object_get(json, "unit_seconds"));
+    spec->costs = json_object_get(json, "costs");
     MR_TRY(read_parts(json_object_get(json, "video_parts"), &spec->video_parts, err));
     return read_parts(json_object_get(json, "audio_parts"), &spec->audio_parts, err);
 }
@@ -203,6 +210,7 @@ static enum mr_status plan_cuts(const struct spec *spec, const struct mr_demuxer
                                       .options = &spec->options,
                                       .name = spec->input_name,
                                       .unit_seconds = spec->unit_seconds,
+                                      .costs = spec->costs,
                                       .threads = spec->threads};
     *cuts = (struct mr_cuts){.why = ""};
     if (spec->unit_seconds == 0 || spec->is_unit || spec->video_parts.parts || spec->audio_parts.parts)
@@ -220,8 +228,9 @@ static enum mr_status make_unit(struct mr_pipeline *pipeline, json_t **ret_recei
     MR_TRY(mr_pipeline_run_unit(pipeline, err));
     const struct mr_packets_writer *writer = &pipeline->unit->writer;
     *ret_receipt =
-        json_pack("{s:I, s:I, s:I, s:f}", "frames", (json_int_t)writer->count, "last_pts",
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:f}", "frames", (json_int_t)writer->count, "last_pts",
                   (json_int_t)writer->last_pts, "samples", (json_int_t)pipeline->audios[0].clip.part.encoded,
+                  "output", (json_int_t)pipeline->unit->output, "added", (json_int_t)pipeline->unit->added,
                   "cpu_seconds", mr_receipt_cpu_seconds());
     return *ret_receipt ? MR_OK : mr_fail_oom(err);
 }

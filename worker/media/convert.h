@@ -13,10 +13,11 @@
  *   max_pixels, max_duration_seconds  the most that a video frame and a file may have; may be absent
  *   unit_seconds  work of a core above which nothing is made: the receipt is {"video", "audio"}, where the units of each begin
  *               on the clip, in microseconds; may be absent, as the next three (shared/data/units.h)
+ *   costs       [[encoder, preset, seconds], …], as shared/data/work_costs.h has them; may be absent
  *   unit        {from_us, to_us, is_audio}: only this range of the video or the audio is encoded, into a unit's packets
- *               (packets.h); the receipt is {frames, last_pts, samples, cpu_seconds}
- *   video_parts, audio_parts  [[bytes, packets, last_pts, samples], …]: the video or the audio is that of these units, in the
- *               source MR_SOURCE_UNITS, one behind the other, first those of video
+ *               (packets.h); the receipt is {frames, last_pts, samples, output, added, cpu_seconds}
+ *   video_parts, audio_parts  [[bytes, packets, last_pts, samples, output, added], …] (struct mr_packets_part): the video or the
+ *               audio is that of these units, in the source MR_SOURCE_UNITS, one behind the other, first those of video
  *   max_work    the most that the conversion may cost (work.h); may be absent
  *
  * The receipt (the result record):
@@ -33,6 +34,7 @@
  *                decoded from the output; null without audio; "not measured": it was copied, and not decoded
  *   verified     what copies were checked by: "packets", "decode"; null: there are none
  *   cpu_seconds  processor time of the child
+ *   work         {encoder, preset, megapixels}: what the encoder of video got; preset "": none was asked for; only if there is one
  *   uncut        why work of more than unit_seconds was not cut; only then
  *   engine       versions of libav's libraries, names of the encoders
  */

@@ -3,7 +3,6 @@
 #include "worker/media/audio_unit.h"
 #include "worker/media/container.h"
 #include "worker/media/copy_rules.h"
-#include "worker/media/stills.h"
 #include "worker/protocol.h"
 
 #include <libavutil/avstring.h>
@@ -14,7 +13,8 @@
 #define USUAL_SAMPLES (44100.0 * 2) /* a second of stereo, as mr_audio_cost has it */
 /* Each slice decodes what is before it once more: more of them would cost more than they spare. */
 enum { LEAD_MAX_US = 2 * 1000 * 1000 }; /* more than any encoder reorders */
-enum { VIDEO_MAX = 450, SLICES_MAX = MR_CUTS_MAX - VIDEO_MAX };
+enum { SLIVER_US = 50 * 1000 };         /* less at the end is no part of a split clip */
+enum { VIDEO_MAX = 450, SPLIT_MAX = 150, SLICES_MAX = MR_CUTS_MAX - VIDEO_MAX };
 /* Megapixels that libx264 encodes a second at "veryfast" on one core of a shared machine (work.h has the weights). */
 #define MEGAPIXELS_PER_SECOND 60.0
 /* A unit pays for a key frame and for a group of pictures that is decoded twice; a hundred of them keep a hundred workers busy. */
@@ -35,6 +35,34 @@ static bool is_copied(const struct mr_demuxer *input, const struct mr_cuts_wish 
            mr_copy_is_possible(input, input->video, wish->spec);
 }
 
+/* The time of a core for a megapixel. What was measured is taken within bounds: a few odd conversions are not all. */
+static double megapixel_seconds(const struct mr_cuts_wish *wish, const char *encoder)
+{
+    enum { MOST = 8 };
+    const char *asked = wish->options->preset, *name, *preset;
+    double usual = mr_work_weight(encoder, asked) / MEGAPIXELS_PER_SECOND, measured = usual;
+    for (size_t i = 0; i < json_array_size(wish->costs); i++) {
+        double seconds = 0;
+        json_t *row = json_array_get(wish->costs, i);
+        if (json_unpack(row, "[s, s, F]", &name, &preset, &seconds) == 0 && strcmp(name, encoder) == 0 &&
+            strcmp(preset, asked ? asked : "") == 0)
+            measured = seconds;
+    }
+    return FFMIN(FFMAX(measured, usual / MOST), usual * MOST);
+}
+
+/* Of a frame of the output; one that stands on its side has as many. */
+static double made_pixels(const AVCodecParameters *params, const struct mr_options *options)
+{
+    double width = options->resize.width, height = options->resize.height;
+    double pixels = (double)params->width * params->height;
+    if (width > 0 && height > 0)
+        return width * height;
+    return width > 0    ? width * width * params->height / params->width
+           : height > 0 ? height * height * params->width / params->height
+                        : pixels;
+}
+
 double mr_cuts_work_seconds(const struct mr_demuxer *input, const struct mr_cuts_wish *wish)
 {
     if (!input->video || !mr_media_has_video(wish->spec) || input->estimated_us <= 0 ||
@@ -47,10 +75,36 @@ double mr_cuts_work_seconds(const struct mr_demuxer *input, const struct mr_cuts
         return 0;
     double fps =
         !plan.is_constant && average.num > 0 ? FFMIN(av_q2d(plan.fps), av_q2d(average)) : av_q2d(plan.fps);
-    double pixels = (double)params->width * params->height;
-    return mr_work_weight(plan.codec->name, wish->options->preset) * pixels * fps *
-           (double)mr_options_clip_us(wish->options, input->estimated_us) / MEGA / MEGA /
-           MEGAPIXELS_PER_SECOND;
+    double pixels = (double)params->width * params->height, made = made_pixels(params, wish->options);
+    double seconds = megapixel_seconds(wish, plan.codec->name) * made;
+    if (made < pixels)
+        seconds += MR_WORK_DECODE_WEIGHT * pixels / MEGAPIXELS_PER_SECOND;
+    return seconds * fps * (double)mr_options_clip_us(wish->options, input->estimated_us) / MEGA / MEGA;
+}
+
+/* Whether a decoder that begins at a key frame gives one frame for each packet from there on, as one that began before. */
+static bool begins_anywhere(enum AVCodecID codec)
+{
+    static const enum AVCodecID codecs[] = {AV_CODEC_ID_H264,   AV_CODEC_ID_HEVC,  AV_CODEC_ID_VP9,
+                                            AV_CODEC_ID_AV1,    AV_CODEC_ID_MPEG4, AV_CODEC_ID_MPEG2VIDEO,
+                                            AV_CODEC_ID_PRORES, AV_CODEC_ID_DNXHD, AV_CODEC_ID_MJPEG};
+    for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++)
+        if (codecs[i] == codec)
+            return true;
+    return false;
+}
+
+/* Whether packets of several encoders with the same settings follow each other in one stream. */
+static bool is_joinable(const char *muxer, const AVCodec *codec)
+{
+    static const char *const muxers[] = {"mp4", "mov", "matroska", "webm"};
+    static const char *const encoders[] = {"libx264", "libx265", "libsvtav1", "libvpx-vp9"};
+    bool has_muxer = false, has_encoder = false;
+    for (size_t i = 0; i < sizeof muxers / sizeof *muxers; i++)
+        has_muxer |= strcmp(muxers[i], muxer) == 0;
+    for (size_t i = 0; codec && i < sizeof encoders / sizeof *encoders; i++)
+        has_encoder |= strcmp(encoders[i], codec->name) == 0;
+    return has_muxer && has_encoder;
 }
 
 /* Why such a file is not cut, or NULL. */
@@ -60,31 +114,32 @@ static const char *input_objection(const struct mr_demuxer *input)
     const char *container = input->format->iformat->name;
     if (strncmp(container, "mov,", 4) != 0 && strcmp(container, "matroska,webm") != 0)
         return "its container has no index of key frames";
-    if (params->codec_id != AV_CODEC_ID_H264)
-        return "its video is not H.264";
-    if (params->field_order != AV_FIELD_PROGRESSIVE && params->field_order != AV_FIELD_UNKNOWN)
-        return "its video is interlaced";
+    if (!begins_anywhere(params->codec_id))
+        return "its video's codec is not one whose decoder surely begins at any key frame";
     if (input->joined_bytes || input->missing_bytes)
         return "it does not end as its container says";
     return NULL;
 }
 
-/* The same for what is asked for. */
-static const char *wish_objection(const struct mr_cuts_wish *wish, const struct mr_video_plan *plan)
+/* How long the video is on the clip, in which audio may be longer. */
+static int64_t video_clip_us(const struct mr_demuxer *input, const struct mr_options *options)
 {
-    const struct mr_options *options = wish->options;
-    const char *muxer = wish->spec->muxer;
-    if (strcmp(muxer, "mp4") != 0 && strcmp(muxer, "webm") != 0)
-        return "its new format is neither mp4 nor webm";
-    if (!plan->codec ||
-        (strcmp(plan->codec->name, "libx264") != 0 && strcmp(plan->codec->name, "libvpx-vp9") != 0))
-        return "its new video is neither H.264 nor VP9";
-    if (options->bit_rate)
+    int64_t declared_us = input->video_declared_us;
+    return mr_options_clip_us(options, declared_us > 0 ? FFMIN(declared_us, input->estimated_us)
+                                                       : input->estimated_us);
+}
+
+/* The same for what is asked for. */
+static const char *wish_objection(const struct mr_demuxer *input, const struct mr_cuts_wish *wish)
+{
+    const struct mr_video_plan plan = plan_of(input, wish);
+    const int64_t split_us = wish->options->split_us;
+    if (!is_joinable(wish->spec->muxer, plan.codec))
+        return "its new format is not one of mp4, mov, mkv and webm with H.264, HEVC, AV1 or VP9";
+    if (wish->options->bit_rate)
         return "a bit rate is kept over the whole";
-    if (options->split_us)
-        return "it is split";
-    if (options->intro_us || options->outro_us || mr_stills_are_wanted(options))
-        return "it gets a logo, a thumbnail or a filmstrip";
+    if (split_us && video_clip_us(input, wish->options) / split_us >= SPLIT_MAX)
+        return "it is split into more parts than it would have units";
     return NULL;
 }
 
@@ -137,6 +192,24 @@ static int64_t *read_index(int64_t origin_us, AVStream *stream, size_t *ret_coun
     return key_us;
 }
 
+/* Each part of a split clip begins in a unit of its own. Cuts that are near to such a one are not worth a key frame. */
+void mr_cuts_split(int64_t split_us, int64_t total_us, struct mr_cuts_of_track *ret)
+{
+    const struct mr_cuts_of_track keys = *ret;
+    const int64_t near_us = FFMIN(total_us / (int64_t)FFMAX(keys.count, 1), split_us) / 2;
+    size_t next = 0;
+    ret->count = 0;
+    for (int64_t begin_us = 0; begin_us == 0 || begin_us <= total_us - SLIVER_US; begin_us += split_us) {
+        if (ret->count < MR_CUTS_MAX)
+            ret->from_us[ret->count++] = begin_us;
+        while (next < keys.count && keys.from_us[next] < begin_us + near_us)
+            next++;
+        for (; next < keys.count && keys.from_us[next] <= begin_us + split_us - near_us; next++)
+            if (ret->count < MR_CUTS_MAX)
+                ret->from_us[ret->count++] = keys.from_us[next];
+    }
+}
+
 static void choose(const struct mr_demuxer *indexed, const struct mr_cuts_wish *wish, int64_t clip_us,
                    int64_t parts, struct mr_cuts *ret)
 {
@@ -147,6 +220,8 @@ static void choose(const struct mr_demuxer *indexed, const struct mr_cuts_wish *
     if (ret->video.count == 0)
         av_strlcpy(ret->why, key_us ? "it has too few key frames" : "its index is out of order",
                    sizeof ret->why);
+    else if (wish->options->split_us)
+        mr_cuts_split(wish->options->split_us, clip_us, &ret->video);
     av_free(key_us);
 }
 
@@ -165,15 +240,18 @@ static enum mr_status plan_from_index(const struct mr_demuxer *input, const stru
         return MR_OK;
     }
     indexed.start_us = input->start_us; /* of all streams that are taken */
-    choose(&indexed, wish, mr_options_clip_us(wish->options, input->estimated_us), parts, ret);
+    choose(&indexed, wish, video_clip_us(input, wish->options), parts, ret);
     return MR_OK;
 }
 
-/* The cost of the only audio, if units may encode it; NULL: there is none, or several, or it is copied, or costs little. */
+/* The cost of the only audio, if units may encode it; NULL: there is none, or several, or it is copied, or costs little, or it is
+ * made as long as the video of a part. */
 static const struct mr_audio_cost *audio_cost(const struct mr_demuxer *input, const struct mr_cuts_wish *wish)
 {
     const struct mr_codec *codec = mr_media_audio_codec(wish->spec, wish->options);
-    if (input->audio_count != 1 || !codec ||
+    const struct mr_options *options = wish->options;
+    const bool is_padded = input->video && (options->split_us || options->intro_us || options->outro_us);
+    if (input->audio_count != 1 || !codec || is_padded ||
         (!mr_options_change(wish->options, MR_OF_AUDIO, input->video != NULL) &&
          mr_copy_is_possible(input, input->audio, wish->spec)))
         return NULL;
@@ -239,16 +317,15 @@ enum mr_status mr_cuts_plan(const struct mr_demuxer *input, const struct mr_cuts
     double seconds = mr_cuts_work_seconds(input, wish);
     if (seconds <= (double)wish->unit_seconds)
         return MR_OK;
-    const struct mr_video_plan plan = plan_of(input, wish);
     const char *objection = input_objection(input);
-    objection = objection ? objection : wish_objection(wish, &plan);
+    objection = objection ? objection : wish_objection(input, wish);
     if (objection) {
         av_strlcpy(ret->why, objection, sizeof ret->why);
         return MR_OK;
     }
     double part = FFMIN(FFMAX(seconds / PARTS_WANTED, PART_SECONDS), (double)wish->unit_seconds);
-    double parts = seconds / part + 1;
-    MR_TRY(plan_from_index(input, wish, (int64_t)FFMIN(parts, VIDEO_MAX), ret, err));
+    double parts = seconds / part + 1, most = wish->options->split_us ? VIDEO_MAX - SPLIT_MAX : VIDEO_MAX;
+    MR_TRY(plan_from_index(input, wish, (int64_t)FFMIN(parts, most), ret, err));
     const struct mr_audio_cost *cost = ret->video.count ? audio_cost(input, wish) : NULL;
     if (cost)
         plan_audio(input, wish, cost, &ret->audio);

@@ -6,6 +6,7 @@
 #ifndef MR_WORKER_MEDIA_CUTS_H
 #define MR_WORKER_MEDIA_CUTS_H
 
+#include "shared/base/json.h"
 #include "worker/media/pipeline.h"
 
 enum { MR_CUTS_MAX = 500, MR_CUTS_WHY_MAX = 100 };
@@ -26,6 +27,7 @@ struct mr_cuts_wish {
     const struct mr_options *options;
     const char *name; /* of the input; a hint, or NULL */
     int64_t unit_seconds;
+    const json_t *costs; /* of encoders, as shared/data/work_costs.h has them; NULL: none are known */
     int threads;
 };
 
@@ -46,6 +48,9 @@ int64_t mr_cuts_lead_us(AVStream *stream);
  * that. */
 void mr_cuts_choose(const int64_t *key_us, size_t key_count, int64_t total_us, int64_t parts,
                     struct mr_cuts_of_track *ret);
+
+/* Adds the cuts where parts of split_us begin, and takes those away that are close to them. */
+void mr_cuts_split(int64_t split_us, int64_t total_us, struct mr_cuts_of_track *ret);
 
 /* Reads nothing of `input` that its demuxer has not read: the index of a container that keeps it at the end is looked up in a
  * demuxer of its own. */

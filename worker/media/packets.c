@@ -124,14 +124,32 @@ static enum mr_status misfit(struct mr_err *err, const char *what)
     return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units do not fit together: %s", what);
 }
 
-void mr_packets_reader_init(struct mr_packets_reader *reader, const AVCodecContext *encoder)
+bool mr_packets_reader_has(const struct mr_packets_reader *reader, int64_t output)
 {
+    return reader->end < reader->part_count && reader->parts[reader->end].output == output;
+}
+
+int64_t mr_packets_reader_frames(const struct mr_packets_reader *reader)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < reader->part_count; i++)
+        count += reader->parts[i].count - reader->parts[i].added;
+    return count;
+}
+
+enum mr_status mr_packets_reader_begin(struct mr_packets_reader *reader, const AVCodecContext *encoder,
+                                       int64_t output, struct mr_err *err)
+{
+    if (reader->part != reader->end || reader->next || !mr_packets_reader_has(reader, output))
+        return misfit(err, "they are of other parts");
     reader->encoder = encoder;
     reader->floor = reader->last_dts = reader->last_pts = INT64_MIN;
-    for (size_t i = 0; i < reader->part_count; i++) {
-        reader->count += reader->parts[i].count;
-        reader->last_pts = FFMAX(reader->last_pts, reader->parts[i].last_pts);
+    reader->count = reader->taken = 0;
+    for (; mr_packets_reader_has(reader, output); reader->end++) {
+        reader->count += reader->parts[reader->end].count;
+        reader->last_pts = FFMAX(reader->last_pts, reader->parts[reader->end].last_pts);
     }
+    return MR_OK;
 }
 
 static void close_part(struct mr_packets_reader *reader)
@@ -250,7 +268,7 @@ static enum mr_status read_packet(struct mr_packets_reader *reader, const struct
 
 enum mr_status mr_packets_peek(struct mr_packets_reader *reader, const AVPacket **ret, struct mr_err *err)
 {
-    while (!reader->next && (reader->is_open || reader->part < reader->part_count)) {
+    while (!reader->next && (reader->is_open || reader->part < reader->end)) {
         struct mr_packets_packet head;
         bool is_first = !reader->is_open;
         if (is_first)

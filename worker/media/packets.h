@@ -41,6 +41,9 @@ struct mr_packets_part {
     int64_t count;
     int64_t last_pts;
     int64_t samples; /* of audio: where the encoder's input ended, counted from the beginning of the clip */
+    int64_t output;  /* of video: which part of a split clip it belongs to, from 0 */
+    int64_t
+        added; /* of video: packets of frames that the input has not: logos, and a part's repeated first frame */
 };
 
 /* Reads those of several units, one behind the other in the source MR_SOURCE_UNITS. */
@@ -52,17 +55,26 @@ struct mr_packets_reader {
 
     const AVCodecContext *encoder; /* one with the same settings, whose header all parts must have */
     size_t part;                   /* the next to open */
+    size_t end;                    /* the first that is of a later output */
     bool is_open;
     struct mr_source source; /* of the part before, if it is open */
     int64_t left;            /* packets of the open part */
     int64_t floor;           /* the latest time stamp of the parts before */
     int64_t last_dts;
-    int64_t taken;    /* of all parts */
-    int64_t count;    /* of all parts */
-    int64_t last_pts; /* the latest of all */
+    int64_t taken;    /* of the output's parts, */
+    int64_t count;    /* of all of them, */
+    int64_t last_pts; /* and the latest of them */
     AVPacket *next;   /* read ahead; NULL: not yet, or the end */
 };
-void mr_packets_reader_init(struct mr_packets_reader *reader, const AVCodecContext *encoder);
+/* Goes on with the parts of the next output, which follow those of the one before. The encoder is borrowed until then. Code:
+ * unit_impossible, if there are none, or packets of the one before are left. */
+MR_MUST_CHECK enum mr_status mr_packets_reader_begin(struct mr_packets_reader *reader,
+                                                     const AVCodecContext *encoder, int64_t output,
+                                                     struct mr_err *err);
+/* Whether units have made a part of this output, which was not begun. */
+bool mr_packets_reader_has(const struct mr_packets_reader *reader, int64_t output);
+/* Packets of frames that the input has, in all parts of all outputs. */
+int64_t mr_packets_reader_frames(const struct mr_packets_reader *reader);
 void mr_packets_reader_free(struct mr_packets_reader *reader);
 MR_DEFINE_VALUE_CLEANUP(mr_packets_reader, mr_packets_reader_free)
 

@@ -105,7 +105,7 @@ enum mr_status mr_pipeline_init(struct mr_pipeline *pipeline, struct mr_err *err
                                         .joined_audio = pipeline->joined_audio,
                                         .work = &pipeline->work};
     pipeline->sync = (struct mr_sync){.parts = &pipeline->parts, .tracks = pipeline->tracks};
-    pipeline->stills = mr_stills_for(options);
+    pipeline->stills = pipeline->unit ? mr_stills_for_none() : mr_stills_for(options);
     pipeline->waveform =
         (struct mr_waveform){.points = options->waveform_points, .height = options->waveform_height};
     pipeline->packet = av_packet_alloc();
@@ -304,7 +304,7 @@ static const char *oddity_of(const struct mr_pipeline *pipeline)
         return pipeline->unit->odd;
     if (decoder->bad_packets + decoder->flawed_packets > pipeline->unit->lead_damage)
         return "packets are damaged";
-    if (video->deinterlaces)
+    if (video->deinterlaces && !video->is_interlaced)
         return "frames are interlaced";
     if (video->sizes_changed || video->is_transparent || video->clip.dropped)
         return "the form or the times of its frames change";

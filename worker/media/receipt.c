@@ -338,6 +338,20 @@ static json_t *describe_loudness(const struct mr_pipeline *pipeline)
                      mr_meter_describe(mr_audio_meter_out(audio)));
 }
 
+/* What the encoder of video got, by which later work is estimated; false: no memory. */
+static bool add_work(const struct mr_pipeline *pipeline, json_t *receipt)
+{
+    const struct mr_video *video = &pipeline->video;
+    const struct mr_video_clip *clip = &video->clip;
+    const char *preset = pipeline->options->preset;
+    if (!mr_track_is_active(pipeline->tracks[MR_SLOT_VIDEO]) || video->copies)
+        return true;
+    double megapixels = (double)clip->frames * clip->size.width * clip->size.height / 1e6;
+    json_t *work = json_pack("{s:s, s:s, s:f}", "encoder", clip->plan.codec->name, "preset",
+                             preset ? preset : "", "megapixels", megapixels);
+    return json_object_set_new(receipt, "work", work) == 0;
+}
+
 enum mr_status mr_receipt_make(const struct mr_pipeline *pipeline, json_t **ret, struct mr_err *err)
 {
     const struct mr_notes *notes = pipeline->notes;
@@ -353,5 +367,7 @@ enum mr_status mr_receipt_make(const struct mr_pipeline *pipeline, json_t **ret,
                   describe_verification(pipeline), "kept", notes->kept, "changed", notes->changed, "dropped",
                   notes->dropped, "warnings", notes->warnings, "loudness", describe_loudness(pipeline),
                   "cpu_seconds", mr_receipt_cpu_seconds(), "engine", describe_engine(pipeline));
-    return *ret ? MR_OK : mr_fail_code(err, MR_CODE_INTERNAL, "the receipt cannot be written");
+    return *ret && add_work(pipeline, *ret)
+               ? MR_OK
+               : mr_fail_code(err, MR_CODE_INTERNAL, "the receipt cannot be written");
 }

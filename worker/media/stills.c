@@ -10,6 +10,11 @@ struct mr_stills mr_stills_for(const struct mr_options *options)
                                             .background = options->background}};
 }
 
+struct mr_stills mr_stills_for_none(void)
+{
+    return (struct mr_stills){.thumbnail = {.at_us = -1}};
+}
+
 void mr_stills_free(struct mr_stills *stills)
 {
     mr_thumbnail_free(&stills->thumbnail);
@@ -19,6 +24,12 @@ void mr_stills_free(struct mr_stills *stills)
 bool mr_stills_are_wanted(const struct mr_options *options)
 {
     return options->thumbnail_us >= 0 || options->filmstrip_frames > 0;
+}
+
+bool mr_stills_wait(const struct mr_stills *stills)
+{
+    return !stills->is_over &&
+           (stills->filmstrip.frames > 0 || (stills->thumbnail.at_us >= 0 && !stills->thumbnail.is_found));
 }
 
 enum mr_status mr_stills_offer(struct mr_stills *stills, const AVFrame *frame, const char *turn,

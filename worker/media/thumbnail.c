@@ -25,7 +25,8 @@ void mr_thumbnail_free(struct mr_thumbnail *thumbnail)
 enum mr_status mr_thumbnail_offer(struct mr_thumbnail *thumbnail, const AVFrame *frame, const char *turn,
                                   int64_t at_us, struct mr_err *err)
 {
-    if (thumbnail->at_us < 0 || (thumbnail->frame && at_us > thumbnail->at_us + SLACK_US))
+    thumbnail->is_found = thumbnail->frame && at_us > thumbnail->at_us + SLACK_US;
+    if (thumbnail->at_us < 0 || thumbnail->is_found)
         return MR_OK;
     av_frame_free(&thumbnail->frame);
     thumbnail->frame = av_frame_clone(frame);

@@ -12,6 +12,7 @@ struct mr_thumbnail {
     int width;           /* in pixels; 0: as wide as the frame is shown */
     unsigned background; /* under what is transparent, RGB */
     AVFrame *frame;      /* the last frame up to that time so far, or the first one after it; owned */
+    bool is_found;       /* no later frame is needed */
     const char *turn;    /* filters of the frame's rotation, each followed by a comma, or ""; not owned */
 };
 

@@ -19,17 +19,27 @@ static const struct mr_video *const_video_of(const struct mr_track *track)
     return (const struct mr_video *)track;
 }
 
-/* At a constant rate the filter of a unit begins before its range and ends behind it, and makes the frames that it would make of the
- * whole. */
-static bool is_made_for_unit(struct mr_video *video, int64_t at)
+/* Whether the filters of all units of the video get more than their ranges, for what they make of a frame depends on those
+ * around it, or a part of a split clip begins with the frame before. */
+static bool filters_around(const struct mr_video *video)
+{
+    return video->clip.plan.is_constant || video->is_interlaced ||
+           video->track.parts->timeline->part_us != INT64_MAX;
+}
+
+/* Then the filters of a unit begin before its range and end behind it, and make the frames that they would make of the whole. */
+static enum mr_status put_filtered(struct mr_video *video, const AVFrame *frame, int64_t at,
+                                   struct mr_err *err)
 {
     const struct mr_unit_range *unit = video->track.parts->unit;
-    const struct mr_video_plan *plan = &video->clip.plan;
-    if (!unit || !plan->is_constant)
-        return true;
-    int64_t at_us = av_rescale_q(at, plan->base, AV_TIME_BASE_Q);
-    video->clip.is_done |= at_us >= unit->to_us;
-    return at_us >= unit->from_us && at_us < unit->to_us;
+    struct mr_video_clip *clip = &video->clip;
+    if (!unit || !filters_around(video))
+        return mr_video_clip_put(clip, frame, at, err);
+    int64_t at_us = av_rescale_q(at, clip->plan.base, AV_TIME_BASE_Q);
+    if (unit->from_us > 0 && at_us < unit->from_us - SLACK_US)
+        return mr_video_clip_pass(clip, frame, err);
+    clip->is_done |= unit->to_us != INT64_MAX && at_us >= unit->to_us - SLACK_US;
+    return clip->is_done ? MR_OK : mr_video_clip_put(clip, frame, at, err);
 }
 
 static enum mr_status take_filtered(struct mr_video *video, struct mr_err *err)
@@ -41,8 +51,7 @@ static enum mr_status take_filtered(struct mr_video *video, struct mr_err *err)
         if (!got)
             return MR_OK;
         int64_t at = av_rescale_q(frame->pts, mr_filters_time_base(&video->filters), video->clip.plan.base);
-        if (is_made_for_unit(video, at))
-            MR_TRY(mr_video_clip_put(&video->clip, frame, at, err));
+        MR_TRY(put_filtered(video, frame, at, err));
         av_frame_unref(frame);
     }
 }
@@ -185,19 +194,20 @@ static enum mr_status witness(struct mr_video *video, const AVFrame *frame, stru
                            time_of(video, frame), err);
 }
 
-/* Whether a frame is filtered for the unit: one of its range, or all at a constant rate. What came before may be damaged, as its
- * decoder began in the middle. */
+/* Whether a frame is filtered for the unit. What came before its range may be damaged, as its decoder began in the middle. */
 static bool is_of_unit(struct mr_video *video, struct mr_unit_range *unit, const AVFrame *frame,
                        int64_t at_us)
 {
     const struct mr_decoder *decoder = &video->track.decoder;
     if (frame->pts == AV_NOPTS_VALUE || frame->pts != frame->best_effort_timestamp)
         unit->odd = "frames have no times of their own";
+    if (video->is_interlaced && !frame->interlaced_frame)
+        unit->odd = "not all of its frames are interlaced";
     if (unit->from_us > 0 && at_us < unit->from_us) {
         unit->lead_damage = decoder->bad_packets + decoder->flawed_packets;
-        return video->clip.plan.is_constant;
+        return filters_around(video);
     }
-    video->clip.is_done |= !video->clip.plan.is_constant && at_us >= unit->to_us;
+    video->clip.is_done |= !filters_around(video) && at_us >= unit->to_us;
     return !video->clip.is_done;
 }
 
@@ -205,6 +215,12 @@ static bool is_of_unit(struct mr_video *video, struct mr_unit_range *unit, const
 static bool has_form(const struct mr_video *video)
 {
     return video->track.parts->joined && video->clip.encoder;
+}
+
+/* Then more of them are decoded for pictures alone. */
+static bool needs_no_frame(const struct mr_video *video)
+{
+    return has_form(video) && !mr_stills_wait(video->stills);
 }
 
 static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
@@ -215,14 +231,15 @@ static enum mr_status take_frame(void *ctx, AVFrame *frame, struct mr_err *err)
     video->is_transparent = video->is_transparent || mr_alpha_is_used(frame);
     if (video->copies)
         return witness(video, frame, err);
-    if (clip->is_done || has_form(video))
+    if (clip->is_done || needs_no_frame(video))
         return MR_OK;
     MR_TRY(mr_work_decoded(video->track.parts->work, frame->width, frame->height, err));
     int64_t at_us = time_of(video, frame), length_us = video->track.parts->timeline->length_us;
     if (unit && !is_of_unit(video, unit, frame, at_us))
         return MR_OK;
     video->track.next_us = at_us + length_of(video, frame);
-    if (at_us < -SLACK_US && !video->track.parts->joined)
+    bool shows_form = video->track.parts->joined && !mr_stills_wait(video->stills);
+    if (at_us < -SLACK_US && !shows_form)
         return keep_before(video, frame, err);
     at_us = FFMAX(at_us, 0);
     if (!shows_before(video, at_us))
@@ -297,18 +314,24 @@ static bool is_behind(const struct mr_video *video, const AVPacket *packet)
            mr_video_clip_ends_by(timeline->length_us, dts_us - timeline->origin_us);
 }
 
-/* How many frames the clip has, as far as its packets say, if its last one is shown at `last`. At a constant rate it may end one frame
- * sooner or later than they say. */
-static int64_t joined_frames(const struct mr_video *video, int64_t last)
+/* The clip has as many frames as units have encoded of the input, as far as its packets say. At a constant rate it may end one
+ * frame sooner or later than they say. */
+static enum mr_status check_joined(const struct mr_video *video, struct mr_err *err)
 {
     const struct mr_video_plan *plan = &video->clip.plan;
     const AVRational frame = av_inv_q(plan->fps);
     bool with_before = video->joins_before && shows_before(video, video->joined_us);
-    if (!plan->is_constant)
-        return video->joined_packets + with_before;
-    int64_t first = with_before ? 0 : av_rescale_q(FFMAX(video->joined_us, 0), AV_TIME_BASE_Q, frame);
-    int64_t end = av_rescale_q(video->clip.end_us, AV_TIME_BASE_Q, frame);
-    return FFMIN(FFMAX(av_rescale_q(last, plan->base, frame) + 1, end - 1), end + 1) - first;
+    int64_t made = mr_packets_reader_frames(video->track.parts->joined);
+    int64_t wanted = video->joined_packets + with_before;
+    if (plan->is_constant) {
+        int64_t first = with_before ? 0 : av_rescale_q(FFMAX(video->joined_us, 0), AV_TIME_BASE_Q, frame);
+        int64_t end = av_rescale_q(video->clip.end_us, AV_TIME_BASE_Q, frame);
+        wanted = FFMIN(FFMAX(made, end - 1 - first), end + 1 - first);
+    }
+    if (made == wanted)
+        return MR_OK;
+    return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units have %lld frames, and the file %lld",
+                        (long long)made, (long long)wanted);
 }
 
 /* A packet whose frames units have encoded: it says how far the clip is. */
@@ -329,7 +352,7 @@ static enum mr_status count_joined(struct mr_video *video, const AVPacket *packe
         track->next_us = FFMAX(track->next_us, at_us + length_us);
         clip->end_us = FFMAX(clip->end_us, FFMIN(track->next_us, track->parts->timeline->length_us));
     }
-    clip->is_done = has_form(video) && is_behind(video, packet);
+    clip->is_done = clip->is_done || (needs_no_frame(video) && is_behind(video, packet));
     return has_form(video) ? mr_video_clip_join(clip, at_us, err) : MR_OK;
 }
 
@@ -340,7 +363,7 @@ static enum mr_status take_packet(struct mr_track *track, AVPacket *packet, stru
     struct mr_video_plan *plan = &video->clip.plan;
     if (plan->fps.num == 0)
         MR_TRY(mr_video_plan(parts->spec, parts->options, parts->input, parts->threads, plan, err));
-    if (has_form(video))
+    if (needs_no_frame(video))
         mr_decoder_count_unseen(&track->decoder, packet);
     else
         MR_TRY(read_packet(video, packet, err));
@@ -361,11 +384,8 @@ static enum mr_status drain(struct mr_track *track, struct mr_err *err)
     MR_TRY(mr_decoder_push(&track->decoder, NULL, take_frame, video, err));
     if (video->copies)
         return MR_OK;
-    const struct mr_packets_reader *joined = track->parts->joined;
-    int64_t wanted = joined ? joined_frames(video, joined->last_pts) : 0;
-    if (joined && wanted != joined->count)
-        return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units have %lld frames, and the file %lld",
-                            (long long)joined->count, (long long)wanted);
+    if (track->parts->joined)
+        MR_TRY(check_joined(video, err));
     if (!clip->is_done)
         MR_TRY(begin_clip(video, FFMIN(track->next_us, track->parts->timeline->length_us), err));
     /* At a constant rate a clip shorter than half a frame would have none. */
@@ -441,7 +461,10 @@ enum mr_status mr_video_init(struct mr_video *video, struct mr_parts *parts, con
     video->keeps_lead = video->copies && mr_edits_of(input->video).hides_lead;
     if (!video->filtered)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "set the conversion up");
-    enum AVCodecID codec = input->video->codecpar->codec_id;
+    const AVCodecParameters *params = input->video->codecpar;
+    enum AVCodecID codec = params->codec_id;
+    video->is_interlaced =
+        params->field_order != AV_FIELD_PROGRESSIVE && params->field_order != AV_FIELD_UNKNOWN;
     bool is_simple = codec == AV_CODEC_ID_GIF; /* all of it can be decoded */
     bool spares = video->copies && !mr_stills_are_wanted(parts->options) && !mr_parts_decodes_copies(parts);
     if (spares && !is_simple)

@@ -26,6 +26,7 @@ struct mr_video {
 
     bool is_planned;
     struct mr_geometry geometry; /* of the first frame; once is_planned */
+    bool is_interlaced;          /* the container says so of the stream */
     bool deinterlaces;           /* the filters do, since a frame of two fields was met */
     bool is_transparent;         /* some frame is, in part */
     bool sizes_changed;          /* in mid-stream */

@@ -8,7 +8,8 @@
 enum {
     SLACK_US = 1000, /* half of the coarsest time base there is */
     JOIN_LAST = 64,  /* packets: more than an encoder reorders, so that the last one shown is among them */
-    SLIVER_US = 50 * 1000, /* less at the end of the video does not make a part */
+    JOIN_LATE_US = 2 * 1000 * 1000, /* more than the input reorders */
+    SLIVER_US = 50 * 1000,          /* less at the end of the video does not make a part */
     MICRO = 1000000,
 };
 
@@ -16,6 +17,8 @@ void mr_video_clip_init(struct mr_video_clip *clip, struct mr_parts *parts, cons
                         struct mr_stills *stills)
 {
     *clip = (struct mr_video_clip){.parts = parts, .logo = logo, .stills = stills, .sent = -1};
+    if (parts->unit)
+        clip->part = parts->unit->output = parts->unit->from_us / parts->timeline->part_us;
 }
 
 void mr_video_clip_free(struct mr_video_clip *clip)
@@ -23,7 +26,7 @@ void mr_video_clip_free(struct mr_video_clip *clip)
     av_frame_free(&clip->last);
     av_frame_free(&clip->fitted_logo);
     av_packet_free(&clip->held);
-    avcodec_free_context(&clip->encoder);
+    mr_video_encoder_close(&clip->encoder);
 }
 
 int64_t mr_video_clip_usual_us(const struct mr_video_clip *clip)
@@ -46,6 +49,20 @@ static int64_t to_us(const struct mr_video_clip *clip, int64_t ticks)
     return av_rescale_q(ticks, clip->plan.base, AV_TIME_BASE_Q);
 }
 
+/* Whether a unit makes the beginning of a part of the clip, and its end. */
+static bool has_beginning(const struct mr_video_clip *clip)
+{
+    const struct mr_unit_range *unit = clip->parts->unit;
+    return !unit || unit->from_us == mr_timeline_part(clip->parts->timeline, clip->part);
+}
+
+static bool has_end(const struct mr_video_clip *clip)
+{
+    const struct mr_unit_range *unit = clip->parts->unit;
+    return !unit || unit->to_us == mr_timeline_part(clip->parts->timeline, clip->part + 1) ||
+           unit->to_us == INT64_MAX;
+}
+
 /* How long the last frame is shown is known when the part ends, which encoders without delay do not wait for. */
 static enum mr_status write_held(struct mr_video_clip *clip, struct mr_muxer *output, struct mr_err *err)
 {
@@ -62,24 +79,19 @@ static enum mr_status join(struct mr_video_clip *clip, struct mr_muxer *output, 
                            int64_t keep, struct mr_err *err)
 {
     struct mr_packets_reader *joined = clip->parts->joined;
+    const struct mr_timeline *timeline = clip->parts->timeline;
+    const int64_t begin_us = mr_timeline_part(timeline, clip->part) - timeline->intro_us;
     while (joined->count - joined->taken > keep) {
         const AVPacket *next = NULL;
         MR_TRY(mr_packets_peek(joined, &next, err));
         if (!next)
             return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units have fewer frames than they said");
-        if (until_us != INT64_MAX && to_us(clip, next->dts) > until_us)
+        if (until_us != INT64_MAX && begin_us + to_us(clip, next->dts) > until_us)
             return MR_OK;
         MR_TRY(write_held(clip, output, err));
         clip->held = mr_packets_take(joined);
     }
     return MR_OK;
-}
-
-enum mr_status mr_video_clip_join(struct mr_video_clip *clip, int64_t until_us, struct mr_err *err)
-{
-    struct mr_muxer *output = NULL;
-    MR_TRY(mr_parts_get(clip->parts, clip->part, &output, err));
-    return join(clip, output, until_us, JOIN_LAST, err);
 }
 
 static enum mr_status join_rest(struct mr_video_clip *clip, struct mr_err *err)
@@ -134,15 +146,19 @@ static enum mr_status encode(struct mr_video_clip *clip, const AVFrame *frame, s
                           "encode the video");
 }
 
-/* Sends a frame at a time of the part. One that is not later than the last is dropped. */
+/* Sends a frame at a time of the part. One that is not later than the last is dropped. Of those that units have encoded, the
+ * first part's are shown. */
 static enum mr_status send(struct mr_video_clip *clip, const AVFrame *frame, int64_t at, struct mr_err *err)
 {
-    if (at <= clip->sent) {
+    const bool is_joined = clip->parts->joined;
+    if (at <= clip->sent && !is_joined) {
         clip->dropped++;
         return MR_OK;
     }
     if (clip->part == 0)
         MR_TRY(mr_stills_offer(clip->stills, frame, "", to_us(clip, at), err));
+    if (is_joined)
+        return MR_OK;
     MR_AUTO_FRAME AVFrame *copy = av_frame_clone(frame);
     if (!copy)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "encode the video");
@@ -152,6 +168,15 @@ static enum mr_status send(struct mr_video_clip *clip, const AVFrame *frame, int
     clip->frames++;
     MR_TRY(mr_work_encoded(clip->parts->work, clip->weight, frame->width, frame->height, err));
     return encode(clip, copy, err);
+}
+
+/* Sends a frame that the input does not have at this time. */
+static enum mr_status send_more(struct mr_video_clip *clip, const AVFrame *frame, int64_t at,
+                                struct mr_err *err)
+{
+    if (clip->parts->unit)
+        clip->parts->unit->added++;
+    return send(clip, frame, at, err);
 }
 
 /* Shows the logo for so long, from a time of the part on. */
@@ -165,9 +190,10 @@ static enum mr_status send_logo(struct mr_video_clip *clip, int64_t from_us, int
                                 err));
     for (int64_t i = 0;; i++) {
         int64_t at_us = av_rescale(i, (int64_t)MICRO * clip->plan.fps.den, clip->plan.fps.num);
-        if (mr_video_clip_ends_by(length_us, at_us))
+        int64_t at = to_ticks(clip, from_us + at_us);
+        if (mr_video_clip_ends_by(length_us, at_us) || at >= to_ticks(clip, from_us + length_us))
             return MR_OK;
-        MR_TRY(send(clip, clip->fitted_logo, to_ticks(clip, from_us + at_us), err));
+        MR_TRY(send_more(clip, clip->fitted_logo, at, err));
     }
 }
 
@@ -182,19 +208,18 @@ static enum mr_status open_unit(struct mr_video_clip *clip, const AVFrame *frame
     return mr_packets_begin(&parts->unit->writer, parts->fds, clip->encoder, err);
 }
 
-/* Of what units have made all is known. */
-static void begin_join(struct mr_video_clip *clip)
+/* Of what units have made of a part all is known. */
+static enum mr_status begin_join(struct mr_video_clip *clip, struct mr_err *err)
 {
     struct mr_packets_reader *joined = clip->parts->joined;
-    mr_packets_reader_init(joined, clip->encoder);
-    clip->frames = joined->count;
+    MR_TRY(mr_packets_reader_begin(joined, clip->encoder, clip->part, err));
+    clip->frames += joined->count;
     clip->sent = joined->last_pts;
+    return MR_OK;
 }
 
-static enum mr_status open_part(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
+static enum mr_status open_output(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
 {
-    if (clip->parts->unit)
-        return open_unit(clip, frame, err);
     struct mr_parts *parts = clip->parts;
     struct mr_muxer *output = NULL;
     clip->sent = -1;
@@ -204,9 +229,13 @@ static enum mr_status open_part(struct mr_video_clip *clip, const AVFrame *frame
                                  &clip->encoder, err));
     MR_TRY(mr_muxer_open_encoded(output, MR_SLOT_VIDEO, clip->encoder, parts->input->video, err));
     MR_TRY(mr_muxer_set_light(output, MR_SLOT_VIDEO, frame, err));
-    if (parts->joined)
-        begin_join(clip);
-    return send_logo(clip, 0, parts->timeline->intro_us, err);
+    return parts->joined ? begin_join(clip, err) : MR_OK;
+}
+
+static enum mr_status open_part(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
+{
+    MR_TRY(clip->parts->unit ? open_unit(clip, frame, err) : open_output(clip, frame, err));
+    return has_beginning(clip) ? send_logo(clip, 0, clip->parts->timeline->intro_us, err) : MR_OK;
 }
 
 /* The part ends at a time of the clip. */
@@ -215,10 +244,11 @@ static enum mr_status close_part(struct mr_video_clip *clip, int64_t end_us, str
     const struct mr_timeline *timeline = clip->parts->timeline;
     int64_t clip_us = timeline->intro_us + end_us - mr_timeline_part(timeline, clip->part);
     int64_t length_us = clip_us + timeline->outro_us;
-    MR_TRY(send_logo(clip, clip_us, timeline->outro_us, err));
+    if (has_end(clip))
+        MR_TRY(send_logo(clip, clip_us, timeline->outro_us, err));
     clip->length = FFMAX(to_ticks(clip, length_us) - clip->sent, 1);
     MR_TRY(encode(clip, NULL, err));
-    avcodec_free_context(&clip->encoder);
+    mr_video_encoder_close(&clip->encoder);
     clip->part++;
     if (clip->parts->unit)
         return MR_OK;
@@ -231,22 +261,79 @@ static int64_t time_in_part(const struct mr_video_clip *clip, int64_t at)
     return at - to_ticks(clip, mr_timeline_part(timeline, clip->part)) + to_ticks(clip, timeline->intro_us);
 }
 
-/* Opens the part that holds a time of the clip, and those before it. Each begins with the frame that is shown
- * where it begins. */
+/* A part begins with the frame that is shown then. */
+static enum mr_status begin_part(struct mr_video_clip *clip, const AVFrame *frame, int64_t at,
+                                 struct mr_err *err)
+{
+    int64_t begin_us = mr_timeline_part(clip->parts->timeline, clip->part), begin = to_ticks(clip, begin_us);
+    MR_TRY(open_part(clip, frame, err));
+    if (!clip->last || clip->part == 0 || !has_beginning(clip) || at <= begin ||
+        to_us(clip, at) <= begin_us + SLACK_US)
+        return MR_OK;
+    return send_more(clip, clip->last, time_in_part(clip, begin), err);
+}
+
+/* What one run would make of the end of the clip is not what the units were planned for. */
+static enum mr_status other_parts(struct mr_err *err)
+{
+    return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "the parts of its video end elsewhere than planned");
+}
+
+/* Opens the part that holds a time of the clip, and those before it. */
 static enum mr_status enter_part(struct mr_video_clip *clip, const AVFrame *frame, int64_t at,
                                  struct mr_err *err)
 {
     if (!clip->encoder)
-        MR_TRY(open_part(clip, frame, err));
+        MR_TRY(begin_part(clip, frame, at, err));
     for (;;) {
         int64_t part_end_us = mr_timeline_part(clip->parts->timeline, clip->part + 1);
-        if (part_end_us == INT64_MAX || to_us(clip, at) < part_end_us - SLACK_US)
+        if (clip->parts->joined || part_end_us == INT64_MAX || to_us(clip, at) < part_end_us - SLACK_US)
             return MR_OK;
+        if (clip->parts->unit)
+            return other_parts(err);
         MR_TRY(close_part(clip, part_end_us, err));
-        MR_TRY(open_part(clip, frame, err));
-        if (clip->last && to_us(clip, at) > part_end_us + SLACK_US)
-            MR_TRY(send(clip, clip->last, time_in_part(clip, to_ticks(clip, part_end_us)), err));
+        MR_TRY(begin_part(clip, frame, at, err));
     }
+}
+
+/* Ends a part that units have made, and opens the next one, which looks like the first. */
+static enum mr_status join_next(struct mr_video_clip *clip, struct mr_err *err)
+{
+    MR_TRY(close_part(clip, mr_timeline_part(clip->parts->timeline, clip->part + 1), err));
+    return open_part(clip, clip->last, err);
+}
+
+enum mr_status mr_video_clip_join(struct mr_video_clip *clip, int64_t until_us, struct mr_err *err)
+{
+    struct mr_muxer *output = NULL;
+    const struct mr_timeline *timeline = clip->parts->timeline;
+    while (mr_packets_reader_has(clip->parts->joined, clip->part + 1) &&
+           until_us - JOIN_LATE_US >= mr_timeline_part(timeline, clip->part + 1))
+        MR_TRY(join_next(clip, err));
+    MR_TRY(mr_parts_get(clip->parts, clip->part, &output, err));
+    return join(clip, output, until_us, JOIN_LAST, err);
+}
+
+static enum mr_status keep_last(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
+{
+    av_frame_free(&clip->last);
+    clip->last = av_frame_clone(frame);
+    return clip->last ? MR_OK : mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "keep a frame");
+}
+
+enum mr_status mr_video_clip_pass(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
+{
+    return keep_last(clip, frame, err);
+}
+
+/* Units have encoded it: the first frame has the form of all, and those of the first part are in its pictures. */
+static enum mr_status show(struct mr_video_clip *clip, const AVFrame *frame, int64_t at, struct mr_err *err)
+{
+    int64_t end_us = mr_timeline_part(clip->parts->timeline, 1);
+    clip->stills->is_over |= end_us != INT64_MAX && to_us(clip, at) >= end_us - SLACK_US;
+    if (!clip->last)
+        MR_TRY(keep_last(clip, frame, err));
+    return clip->stills->is_over ? MR_OK : send(clip, frame, FFMAX(time_in_part(clip, at), 0), err);
 }
 
 enum mr_status mr_video_clip_put(struct mr_video_clip *clip, const AVFrame *frame, int64_t at,
@@ -259,11 +346,9 @@ enum mr_status mr_video_clip_put(struct mr_video_clip *clip, const AVFrame *fram
     }
     MR_TRY(enter_part(clip, frame, at, err));
     if (clip->parts->joined)
-        return MR_OK;
+        return show(clip, frame, at, err);
     MR_TRY(send(clip, frame, FFMAX(time_in_part(clip, at), 0), err));
-    av_frame_free(&clip->last);
-    clip->last = av_frame_clone(frame);
-    return clip->last ? MR_OK : mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "keep a frame");
+    return keep_last(clip, frame, err);
 }
 
 /* The last frame once more, at a time of the clip. */
@@ -279,16 +364,25 @@ enum mr_status mr_video_clip_pad(struct mr_video_clip *clip, int64_t until_us, s
 {
     if (!clip->last || until_us <= clip->end_us)
         return MR_OK;
+    if (clip->parts->joined)
+        return other_parts(err);
     clip->end_us = until_us;
     return repeat_last(clip, until_us - mr_video_clip_usual_us(clip), err);
 }
 
-/* The last frame may last through further parts. */
+/* The last frame may last through further parts, which units that have its beginning do not make. */
 static enum mr_status enter_last_parts(struct mr_video_clip *clip, struct mr_err *err)
 {
+    const struct mr_unit_range *unit = clip->parts->unit;
+    while (clip->parts->joined && mr_packets_reader_has(clip->parts->joined, clip->part + 1))
+        MR_TRY(join_next(clip, err));
     for (int64_t part = -1; clip->last && part != clip->part;) {
         int64_t next_us = mr_timeline_part(clip->parts->timeline, clip->part + 1);
-        if (next_us == INT64_MAX || clip->end_us - next_us < SLIVER_US)
+        if (next_us == INT64_MAX || clip->end_us - next_us < SLIVER_US || (unit && unit->to_us == next_us))
+            break;
+        if (unit ? unit->to_us == INT64_MAX : clip->parts->joined != NULL)
+            return other_parts(err);
+        if (unit)
             break;
         part = clip->part; /* where frames are counted the time may be rounded into the same part */
         MR_TRY(repeat_last(clip, next_us, err));
@@ -298,6 +392,9 @@ static enum mr_status enter_last_parts(struct mr_video_clip *clip, struct mr_err
 
 enum mr_status mr_video_clip_finish(struct mr_video_clip *clip, struct mr_err *err)
 {
+    const struct mr_unit_range *unit = clip->parts->unit;
     MR_TRY(enter_last_parts(clip, err));
-    return close_part(clip, clip->end_us, err);
+    int64_t next_us = mr_timeline_part(clip->parts->timeline, clip->part + 1);
+    bool is_whole = unit && unit->to_us == next_us && next_us != INT64_MAX;
+    return close_part(clip, is_whole ? next_us : clip->end_us, err);
 }

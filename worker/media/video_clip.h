@@ -22,7 +22,7 @@ struct mr_video_clip {
 
     AVCodecContext *encoder; /* of the present part; NULL: none is open */
     AVFrame *fitted_logo;
-    AVFrame *last;   /* the last frame on the clip; NULL: none */
+    AVFrame *last;   /* the last frame on the clip, or before the unit's range; NULL: none */
     int64_t part;    /* the present one, from 0 */
     int64_t sent;    /* time stamp of the part's last frame, in the plan's time base; -1: none yet */
     int64_t length;  /* of the part's last frame, known when the part ends; 0: not yet */
@@ -41,6 +41,9 @@ void mr_video_clip_free(struct mr_video_clip *clip);
  * too_many_parts, resource_limit, internal; of the next two as well. */
 MR_MUST_CHECK enum mr_status mr_video_clip_put(struct mr_video_clip *clip, const AVFrame *frame, int64_t at,
                                                struct mr_err *err);
+/* Of a unit: takes a frame that comes before its range. */
+MR_MUST_CHECK enum mr_status mr_video_clip_pass(struct mr_video_clip *clip, const AVFrame *frame,
+                                                struct mr_err *err);
 /* Once a frame was put, and the video was encoded by units: writes their packets up to a time of the clip. The last ones
  * wait for the end. */
 MR_MUST_CHECK enum mr_status mr_video_clip_join(struct mr_video_clip *clip, int64_t until_us,

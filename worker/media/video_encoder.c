@@ -291,3 +291,23 @@ enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan, const str
     *ret = encoder;
     return MR_OK;
 }
+
+/* SVT-AV1 1.4 waits for ever if it is closed before it got a frame, and is told of the end as well. */
+static void send_blank(AVCodecContext *encoder)
+{
+    MR_AUTO_FRAME AVFrame *frame = av_frame_alloc();
+    if (!frame)
+        return;
+    frame->width = encoder->width;
+    frame->height = encoder->height;
+    frame->format = encoder->pix_fmt;
+    if (av_frame_get_buffer(frame, 0) >= 0)
+        (void)!avcodec_send_frame(encoder, frame);
+}
+
+void mr_video_encoder_close(AVCodecContext **encoder)
+{
+    if (*encoder && (*encoder)->frame_number == 0 && strcmp((*encoder)->codec->name, "libsvtav1") == 0)
+        send_blank(*encoder);
+    avcodec_free_context(encoder);
+}

@@ -26,12 +26,15 @@ MR_MUST_CHECK enum mr_status mr_video_plan(const struct mr_media_format *format,
                                            const struct mr_options *options, const struct mr_demuxer *input,
                                            int threads, struct mr_video_plan *ret, struct mr_err *err);
 
-/* The caller owns *ret (avcodec_free_context). frame is the first one out of the filters; global_header: the
+/* The caller owns *ret (mr_video_encoder_close). frame is the first one out of the filters; global_header: the
  * container keeps the codec's header apart from the packets. */
 MR_MUST_CHECK enum mr_status mr_video_encoder_open(const struct mr_video_plan *plan,
                                                    const struct mr_options *options, const AVFrame *frame,
                                                    bool global_header, AVCodecContext **ret,
                                                    struct mr_err *err);
+
+/* Frees it, and sets *encoder to NULL; NULL: nothing to do. */
+void mr_video_encoder_close(AVCodecContext **encoder);
 
 /* What an encoder needs for a frame that it keeps, at most: x264 has four forms of its luma, in 16 bits. */
 size_t mr_video_encoder_frame_bytes(const AVCodecContext *encoder);

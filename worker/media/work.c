@@ -5,8 +5,7 @@
 #define MEGA          1e6
 #define BASE_SHARE    0.1  /* of the limit: for any file, however small */
 #define MAX_PER_KIB   20.0 /* megapixels; 1080p has this at 12 kbit/s */
-#define DECODE_WEIGHT 0.1
-#define SAMPLE_WEIGHT 5.0 /* an audio encoder's sample of one channel, against a pixel */
+#define SAMPLE_WEIGHT 5.0  /* an audio encoder's sample of one channel, against a pixel */
 
 /* CPU time of each encoder for the same frames, on one core, half of them noise; libx264 veryfast is 1. */
 static const struct {
@@ -91,7 +90,7 @@ enum mr_status mr_work_encoded(struct mr_work *work, double weight, int width, i
 
 enum mr_status mr_work_decoded(struct mr_work *work, int width, int height, struct mr_err *err)
 {
-    return add(work, pixels(DECODE_WEIGHT, width, height), err);
+    return add(work, pixels(MR_WORK_DECODE_WEIGHT, width, height), err);
 }
 
 enum mr_status mr_work_samples(struct mr_work *work, int64_t samples, int channels, struct mr_err *err)

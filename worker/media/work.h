@@ -14,6 +14,8 @@
 
 #include <stdint.h>
 
+#define MR_WORK_DECODE_WEIGHT 0.1 /* of a decoded pixel, against an encoded one */
+
 struct mr_work {
     double max; /* megapixels; 0: no limit */
     double done;

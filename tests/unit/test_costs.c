@@ -1,0 +1,115 @@
+/* What encoders have cost, read from receipts in a real PostgreSQL, and kept for a while. */
+#include "shared/data/work_costs.h"
+#include "tests/unit/fixture_tasks.h"
+#include "worker/costs.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void add_task(const char *status, const char *receipt)
+{
+    char assignments[400];
+    const struct mr_task_draft draft = task_draft(test_owner);
+    MR_AUTO_JSON json_t *view = task_insert(&draft);
+    snprintf(assignments, sizeof assignments, "status = '%s', receipt = '%s'", status, receipt);
+    task_set(json_integer_value(json_object_get(view, "id")), assignments);
+}
+
+static void add_job(const char *encoder, const char *preset, double megapixels, double seconds)
+{
+    char receipt[300];
+    snprintf(receipt, sizeof receipt,
+             "{\"cpu_seconds\": %f, \"work\": {\"encoder\": \"%s\", \"preset\": \"%s\", \"megapixels\": %f}}",
+             seconds, encoder, preset, megapixels);
+    add_task("processed", receipt);
+}
+
+static json_t *read_costs(void)
+{
+    json_t *costs = NULL;
+    struct mr_err err;
+    assert_int_equal(mr_work_costs_read(test_db, &costs, &err), MR_OK);
+    return costs;
+}
+
+static void assert_cost(const json_t *costs, size_t i, const char *encoder, const char *preset,
+                        double seconds)
+{
+    const char *name = NULL, *asked = NULL;
+    double cost = 0;
+    json_t *row = json_array_get(costs, i);
+    assert_int_equal(json_unpack(row, "[s, s, F]", &name, &asked, &cost), 0);
+    assert_string_equal(name, encoder);
+    assert_string_equal(asked, preset);
+    assert_true(fabs(cost - seconds) < 1e-9);
+}
+
+static void the_median_of_enough_jobs_counts(void **state)
+{
+    (void)state;
+    MR_AUTO_JSON json_t *none = read_costs();
+    assert_int_equal(json_array_size(none), 0);
+    for (int i = 1; i <= 5; i++)
+        add_job("libx264", "slow", 100, i);
+    for (int i = 0; i < 5; i++)
+        add_job("libvpx-vp9", "", 1000, 50);
+    for (int i = 0; i < 4; i++)
+        add_job("libx265", "", 1000, 50);
+    MR_AUTO_JSON json_t *costs = read_costs();
+    assert_int_equal(json_array_size(costs), 2);
+    assert_cost(costs, 0, "libvpx-vp9", "", 0.05);
+    assert_cost(costs, 1, "libx264", "slow", 0.03);
+}
+
+/* A short job is mostly its beginning and end, and a copied result has cost nothing. */
+static void others_do_not_count(void **state)
+{
+    (void)state;
+    run_sql("WITH gone AS (DELETE FROM tasks) SELECT 1 AS answer");
+    for (int i = 0; i < 6; i++) {
+        add_job("libx264", "", 19, 5);
+        add_job("libx264", "", 100, 0.9);
+        add_task("processed", "{\"cpu_seconds\": 9}");
+        add_task("failed", "{\"cpu_seconds\": 9, \"work\": {\"encoder\": \"libx264\", \"preset\": \"\", "
+                           "\"megapixels\": 90}}");
+        add_task("processed",
+                 "{\"cpu_seconds\": 9, \"reused\": {\"task\": 1}, \"work\": {\"encoder\": \"libx264\","
+                 " \"preset\": \"\", \"megapixels\": 90}}");
+    }
+    MR_AUTO_JSON json_t *costs = read_costs();
+    assert_int_equal(json_array_size(costs), 0);
+}
+
+static void they_are_read_once_in_a_while(void **state)
+{
+    (void)state;
+    struct mr_costs costs;
+    const struct mr_log log = {.fd = STDERR_FILENO, .program = "test"};
+    mr_costs_init(&costs);
+    MR_AUTO_JSON json_t *before = mr_costs_get(&costs, test_db, &log);
+    assert_int_equal(json_array_size(before), 0);
+    for (int i = 0; i < 5; i++)
+        add_job("libx264", "fast", 100, 2);
+    MR_AUTO_JSON json_t *kept = mr_costs_get(&costs, test_db, &log);
+    assert_int_equal(json_array_size(kept), 0);
+    costs.read_us -= (int64_t)601 * 1000 * 1000;
+    MR_AUTO_JSON json_t *fresh = mr_costs_get(&costs, test_db, &log);
+    assert_cost(fresh, 0, "libx264", "fast", 0.02);
+    mr_costs_destroy(&costs);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_median_of_enough_jobs_counts),
+        cmocka_unit_test(others_do_not_count),
+        cmocka_unit_test(they_are_read_once_in_a_while),
+    };
+    return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);
+}
