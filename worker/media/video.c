@@ -38,8 +38,9 @@ static enum mr_status put_filtered(struct mr_video *video, const AVFrame *frame,
     int64_t at_us = av_rescale_q(at, clip->plan.base, AV_TIME_BASE_Q);
     if (unit->from_us > 0 && at_us < unit->from_us - SLACK_US)
         return mr_video_clip_pass(clip, frame, err);
-    clip->is_done |= unit->to_us != INT64_MAX && at_us >= unit->to_us - SLACK_US;
-    return clip->is_done ? MR_OK : mr_video_clip_put(clip, frame, at, err);
+    bool is_behind = unit->to_us != INT64_MAX && at_us >= unit->to_us - SLACK_US;
+    clip->is_done |= is_behind;
+    return is_behind ? MR_OK : mr_video_clip_put(clip, frame, at, err);
 }
 
 static enum mr_status take_filtered(struct mr_video *video, struct mr_err *err)
@@ -301,7 +302,7 @@ static bool count_shown(struct mr_video *video, int64_t at_us)
     if (at_us < -SLACK_US || mr_video_clip_ends_by(video->track.parts->timeline->length_us, at_us))
         return false;
     video->joined_us = video->joined_packets ? FFMIN(video->joined_us, at_us) : at_us;
-    video->joined_packets++;
+    video->joined_packets += !mr_video_clip_is_behind(&video->clip, at_us);
     return true;
 }
 

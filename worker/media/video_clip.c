@@ -8,8 +8,7 @@
 enum {
     SLACK_US = 1000, /* half of the coarsest time base there is */
     JOIN_LAST = 64,  /* packets: more than an encoder reorders, so that the last one shown is among them */
-    JOIN_LATE_US = 2 * 1000 * 1000, /* more than the input reorders */
-    SLIVER_US = 50 * 1000,          /* less at the end of the video does not make a part */
+    SLIVER_US = 50 * 1000, /* less at the end of the video does not make a part */
     MICRO = 1000000,
 };
 
@@ -49,6 +48,15 @@ static int64_t to_us(const struct mr_video_clip *clip, int64_t ticks)
     return av_rescale_q(ticks, clip->plan.base, AV_TIME_BASE_Q);
 }
 
+bool mr_video_clip_is_behind(const struct mr_video_clip *clip, int64_t at_us)
+{
+    int64_t length_us = clip->parts->timeline->length_us;
+    if (length_us == INT64_MAX)
+        return false;
+    return mr_video_clip_ends_by(length_us, at_us) ||
+           mr_video_clip_ends_by(length_us, to_us(clip, to_ticks(clip, at_us)));
+}
+
 /* Whether a unit makes the beginning of a part of the clip, and its end. */
 static bool has_beginning(const struct mr_video_clip *clip)
 {
@@ -63,14 +71,28 @@ static bool has_end(const struct mr_video_clip *clip)
            unit->to_us == INT64_MAX;
 }
 
+/* MP4 and its kin add up how long packets are in the order of decoding, in which the last frame shown is often not the last. */
+static int64_t last_duration(const struct mr_video_clip *clip, const AVPacket *packet)
+{
+    int64_t shown = clip->sent + clip->length - clip->first_pts, decoded = packet->dts - clip->first_dts;
+    return clip->parts->spec->holds_edits ? FFMAX(packet->duration, shown - decoded) : packet->duration;
+}
+
 /* How long the last frame is shown is known when the part ends, which encoders without delay do not wait for. */
-static enum mr_status write_held(struct mr_video_clip *clip, struct mr_muxer *output, struct mr_err *err)
+static enum mr_status write_held(struct mr_video_clip *clip, struct mr_muxer *output, bool is_end,
+                                 struct mr_err *err)
 {
     MR_AUTO_PACKET AVPacket *packet = MR_TAKE(clip->held);
     if (!packet)
         return MR_OK;
+    if (clip->first_pts == AV_NOPTS_VALUE) {
+        clip->first_pts = packet->pts;
+        clip->first_dts = packet->dts;
+    }
     bool is_last = clip->length && packet->pts == clip->sent;
     packet->duration = is_last ? clip->length : FFMAX(to_ticks(clip, mr_video_clip_usual_us(clip)), 1);
+    if (is_end)
+        packet->duration = last_duration(clip, packet);
     return mr_muxer_write(output, MR_SLOT_VIDEO, packet, err);
 }
 
@@ -88,7 +110,7 @@ static enum mr_status join(struct mr_video_clip *clip, struct mr_muxer *output, 
             return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units have fewer frames than they said");
         if (until_us != INT64_MAX && begin_us + to_us(clip, next->dts) > until_us)
             return MR_OK;
-        MR_TRY(write_held(clip, output, err));
+        MR_TRY(write_held(clip, output, false, err));
         clip->held = mr_packets_take(joined);
     }
     return MR_OK;
@@ -101,7 +123,7 @@ static enum mr_status join_rest(struct mr_video_clip *clip, struct mr_err *err)
     MR_TRY(mr_parts_get(clip->parts, clip->part, &output, err));
     MR_TRY(join(clip, output, INT64_MAX, 0, err));
     MR_TRY(mr_packets_peek(clip->parts->joined, &none, err)); /* the end of the last unit, too */
-    return write_held(clip, output, err);
+    return write_held(clip, output, true, err);
 }
 
 /* frame NULL: drain. */
@@ -132,18 +154,23 @@ static enum mr_status encode(struct mr_video_clip *clip, const AVFrame *frame, s
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
     int rc = packet ? avcodec_send_frame(clip->encoder, frame) : AVERROR(ENOMEM);
     while (rc >= 0 && (rc = avcodec_receive_packet(clip->encoder, packet)) >= 0) {
-        MR_TRY(write_held(clip, output, err));
+        MR_TRY(write_held(clip, output, false, err));
         clip->held = av_packet_clone(packet);
         if (!clip->held)
             return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "encode the video");
         av_packet_unref(packet);
     }
     if (!frame)
-        MR_TRY(write_held(clip, output, err));
+        MR_TRY(write_held(clip, output, true, err));
     if (rc == AVERROR(EAGAIN) || rc == AVERROR_EOF)
         return MR_OK;
     return mr_av_fail_for(err, MR_CODE_INTERNAL, rc, mr_video_encoder_frame_bytes(clip->encoder),
                           "encode the video");
+}
+
+static int64_t last_of(const struct mr_video_clip *clip)
+{
+    return clip->parts->joined ? clip->shown : clip->sent;
 }
 
 /* Sends a frame at a time of the part. One that is not later than the last is dropped. Of those that units have encoded, the
@@ -151,10 +178,11 @@ static enum mr_status encode(struct mr_video_clip *clip, const AVFrame *frame, s
 static enum mr_status send(struct mr_video_clip *clip, const AVFrame *frame, int64_t at, struct mr_err *err)
 {
     const bool is_joined = clip->parts->joined;
-    if (at <= clip->sent && !is_joined) {
-        clip->dropped++;
+    if (at <= last_of(clip)) {
+        clip->dropped += !is_joined;
         return MR_OK;
     }
+    clip->shown = at;
     if (clip->part == 0)
         MR_TRY(mr_stills_offer(clip->stills, frame, "", to_us(clip, at), err));
     if (is_joined)
@@ -170,10 +198,12 @@ static enum mr_status send(struct mr_video_clip *clip, const AVFrame *frame, int
     return encode(clip, copy, err);
 }
 
-/* Sends a frame that the input does not have at this time. */
+/* Sends a frame that the input does not have at this time, if there is none of the input. */
 static enum mr_status send_more(struct mr_video_clip *clip, const AVFrame *frame, int64_t at,
                                 struct mr_err *err)
 {
+    if (at <= last_of(clip))
+        return MR_OK;
     if (clip->parts->unit)
         clip->parts->unit->added++;
     return send(clip, frame, at, err);
@@ -224,6 +254,8 @@ static enum mr_status open_output(struct mr_video_clip *clip, const AVFrame *fra
     struct mr_muxer *output = NULL;
     clip->sent = -1;
     clip->length = 0;
+    clip->first_pts = AV_NOPTS_VALUE;
+    clip->shown = -1;
     MR_TRY(mr_parts_get(parts, clip->part, &output, err));
     MR_TRY(mr_video_encoder_open(&clip->plan, parts->options, frame, mr_muxer_has_global_header(output),
                                  &clip->encoder, err));
@@ -307,8 +339,8 @@ enum mr_status mr_video_clip_join(struct mr_video_clip *clip, int64_t until_us, 
 {
     struct mr_muxer *output = NULL;
     const struct mr_timeline *timeline = clip->parts->timeline;
-    while (mr_packets_reader_has(clip->parts->joined, clip->part + 1) &&
-           until_us - JOIN_LATE_US >= mr_timeline_part(timeline, clip->part + 1))
+    while (mr_packets_reader_has(clip->parts->joined, clip->part + 1) && !mr_stills_wait(clip->stills) &&
+           until_us >= mr_timeline_part(timeline, clip->part + 1))
         MR_TRY(join_next(clip, err));
     MR_TRY(mr_parts_get(clip->parts, clip->part, &output, err));
     return join(clip, output, until_us, JOIN_LAST, err);

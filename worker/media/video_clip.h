@@ -16,15 +16,18 @@ struct mr_video_clip {
     const AVFrame *logo;      /* as decoded; NULL: none */
     struct mr_stills *stills; /* are offered the frames of the first part */
     struct mr_video_plan plan;
-    AVPacket *held;            /* the last packet, until its length is known; NULL: none */
-    struct mr_frame_size size; /* of the frames; set before the first, as is the next */
-    double weight;             /* of the encoder: work.h */
+    AVPacket *held;               /* the last packet, until its length is known; NULL: none */
+    int64_t first_pts, first_dts; /* of the part's first packet; AV_NOPTS_VALUE: none was written */
+    struct mr_frame_size size;    /* of the frames; set before the first, as is the next */
+    double weight;                /* of the encoder: work.h */
 
     AVCodecContext *encoder; /* of the present part; NULL: none is open */
     AVFrame *fitted_logo;
-    AVFrame *last;   /* the last frame on the clip, or before the unit's range; NULL: none */
-    int64_t part;    /* the present one, from 0 */
-    int64_t sent;    /* time stamp of the part's last frame, in the plan's time base; -1: none yet */
+    AVFrame *last; /* the last frame on the clip, or before the unit's range; NULL: none */
+    int64_t part;  /* the present one, from 0 */
+    int64_t sent;  /* time stamp of the part's last frame, in the plan's time base; -1: none yet */
+    int64_t
+        shown; /* of a part that units have made: time stamp of the last frame that was decoded of it; -1: none yet */
     int64_t length;  /* of the part's last frame, known when the part ends; 0: not yet */
     int64_t end_us;  /* where the last frame ends on the clip */
     int64_t frames;  /* all that were encoded, */
@@ -56,6 +59,9 @@ MR_MUST_CHECK enum mr_status mr_video_clip_finish(struct mr_video_clip *clip, st
 
 /* The usual length of a frame, in microseconds. Needs the plan. */
 int64_t mr_video_clip_usual_us(const struct mr_video_clip *clip);
+
+/* True if a frame at this time of the clip, to a tick of the encoder's clock, is not on it any more. Needs the plan. */
+bool mr_video_clip_is_behind(const struct mr_video_clip *clip, int64_t at_us);
 
 /* True if a clip of length_us ends at this time, or before it. */
 bool mr_video_clip_ends_by(int64_t length_us, int64_t at_us);
