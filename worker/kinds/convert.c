@@ -61,7 +61,8 @@ static enum mr_status cut_task(struct mr_job *job, const json_t *options, const 
     bool ours = false;
     static const char *const not_of_video[] = {"sample_rate", "channels",  "loudness", "waveform",
                                                "thumbnail",   "filmstrip", "verify",   NULL};
-    static const char *const not_of_audio[] = {"crf", "preset", "resize", "background", "waveform", NULL};
+    static const char *const not_of_audio[] = {"crf", "preset",    "resize",    "background", "waveform",
+                                               "fps", "thumbnail", "filmstrip", NULL};
     MR_AUTO_STR char *video = NULL;
     MR_AUTO_STR char *audio = NULL;
     MR_TRY(read_cuts(cuts, &plan, err));

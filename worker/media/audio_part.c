@@ -195,7 +195,7 @@ static enum mr_status open_encoder(struct mr_audio_part *part, struct mr_err *er
         return mr_audio_slice_begin(&parts->unit->slice, parts->fds, part->encoder, err);
     MR_TRY(mr_parts_get(parts, part->number, &output, err));
     if (parts->joined_audio)
-        MR_TRY(mr_packets_reader_begin(parts->joined_audio, part->encoder, 0, err));
+        MR_TRY(mr_packets_reader_begin(parts->joined_audio, part->encoder, 0, 0, err));
     return mr_muxer_open_encoded(output, part->slot, part->encoder, part->source, err);
 }
 

@@ -138,11 +138,12 @@ int64_t mr_packets_reader_frames(const struct mr_packets_reader *reader)
 }
 
 enum mr_status mr_packets_reader_begin(struct mr_packets_reader *reader, const AVCodecContext *encoder,
-                                       int64_t output, struct mr_err *err)
+                                       int64_t output, int64_t frame, struct mr_err *err)
 {
     if (reader->part != reader->end || reader->next || !mr_packets_reader_has(reader, output))
         return misfit(err, "they are of other parts");
     reader->encoder = encoder;
+    reader->frame = frame;
     reader->floor = reader->last_dts = reader->last_pts = INT64_MIN;
     reader->count = reader->taken = 0;
     for (; mr_packets_reader_has(reader, output); reader->end++) {
@@ -218,13 +219,17 @@ static enum mr_status end_part(struct mr_packets_reader *reader, const struct mr
     return MR_OK;
 }
 
-/* Time stamps rise from unit to unit. Decoding times of a variable rate may overlap a little where two meet. */
+/* Time stamps rise from unit to unit, at a constant rate by one frame. Decoding times of a variable rate may overlap a little where two meet. */
 static enum mr_status check_times(struct mr_packets_reader *reader, AVPacket *packet, struct mr_err *err)
 {
     const struct mr_packets_part *part = &reader->parts[reader->part - 1];
+    const bool is_first = reader->left == part->count - 1;
     if (packet->pts == AV_NOPTS_VALUE || packet->dts == AV_NOPTS_VALUE || packet->pts <= reader->floor ||
         packet->pts > part->last_pts)
         return misfit(err, "their times overlap");
+    if (is_first && reader->floor != INT64_MIN && reader->frame &&
+        2 * (packet->pts - reader->floor) > 3 * reader->frame)
+        return misfit(err, "a frame is missing between two of them");
     if (packet->dts <= reader->last_dts)
         packet->dts = reader->last_dts + 1;
     if (packet->dts > packet->pts)

@@ -54,8 +54,9 @@ struct mr_packets_reader {
     int64_t base; /* where the first part begins; then, where the next one does */
 
     const AVCodecContext *encoder; /* one with the same settings, whose header all parts must have */
-    size_t part;                   /* the next to open */
-    size_t end;                    /* the first that is of a later output */
+    int64_t frame; /* of video at a constant rate: how long a frame is; 0: frames may be of any length */
+    size_t part;   /* the next to open */
+    size_t end;    /* the first that is of a later output */
     bool is_open;
     struct mr_source source; /* of the part before, if it is open */
     int64_t left;            /* packets of the open part */
@@ -66,11 +67,11 @@ struct mr_packets_reader {
     int64_t last_pts; /* and the latest of them */
     AVPacket *next;   /* read ahead; NULL: not yet, or the end */
 };
-/* Goes on with the parts of the next output, which follow those of the one before. The encoder is borrowed until then. Code:
- * unit_impossible, if there are none, or packets of the one before are left. */
+/* Goes on with the parts of the next output, which follow those of the one before. The encoder is borrowed until then. frame: as
+ * the field. Code: unit_impossible, if there are none, or packets of the one before are left. */
 MR_MUST_CHECK enum mr_status mr_packets_reader_begin(struct mr_packets_reader *reader,
                                                      const AVCodecContext *encoder, int64_t output,
-                                                     struct mr_err *err);
+                                                     int64_t frame, struct mr_err *err);
 /* Whether units have made a part of this output, which was not begun. */
 bool mr_packets_reader_has(const struct mr_packets_reader *reader, int64_t output);
 /* Packets of frames that the input has, in all parts of all outputs. */

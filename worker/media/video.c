@@ -37,7 +37,7 @@ static enum mr_status put_filtered(struct mr_video *video, const AVFrame *frame,
         return mr_video_clip_put(clip, frame, at, err);
     int64_t at_us = av_rescale_q(at, clip->plan.base, AV_TIME_BASE_Q);
     if (unit->from_us > 0 && at_us < unit->from_us - SLACK_US)
-        return mr_video_clip_pass(clip, frame, err);
+        return mr_video_clip_keep(clip, frame, err);
     bool is_behind = unit->to_us != INT64_MAX && at_us >= unit->to_us - SLACK_US;
     clip->is_done |= is_behind;
     return is_behind ? MR_OK : mr_video_clip_put(clip, frame, at, err);

@@ -242,7 +242,8 @@ static enum mr_status open_unit(struct mr_video_clip *clip, const AVFrame *frame
 static enum mr_status begin_join(struct mr_video_clip *clip, struct mr_err *err)
 {
     struct mr_packets_reader *joined = clip->parts->joined;
-    MR_TRY(mr_packets_reader_begin(joined, clip->encoder, clip->part, err));
+    int64_t frame = clip->plan.is_constant ? FFMAX(to_ticks(clip, mr_video_clip_usual_us(clip)), 1) : 0;
+    MR_TRY(mr_packets_reader_begin(joined, clip->encoder, clip->part, frame, err));
     clip->frames += joined->count;
     clip->sent = joined->last_pts;
     return MR_OK;
@@ -346,16 +347,11 @@ enum mr_status mr_video_clip_join(struct mr_video_clip *clip, int64_t until_us, 
     return join(clip, output, until_us, JOIN_LAST, err);
 }
 
-static enum mr_status keep_last(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
+enum mr_status mr_video_clip_keep(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
 {
     av_frame_free(&clip->last);
     clip->last = av_frame_clone(frame);
     return clip->last ? MR_OK : mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "keep a frame");
-}
-
-enum mr_status mr_video_clip_pass(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
-{
-    return keep_last(clip, frame, err);
 }
 
 /* Units have encoded it: the first frame has the form of all, and those of the first part are in its pictures. */
@@ -364,7 +360,7 @@ static enum mr_status show(struct mr_video_clip *clip, const AVFrame *frame, int
     int64_t end_us = mr_timeline_part(clip->parts->timeline, 1);
     clip->stills->is_over |= end_us != INT64_MAX && to_us(clip, at) >= end_us - SLACK_US;
     if (!clip->last)
-        MR_TRY(keep_last(clip, frame, err));
+        MR_TRY(mr_video_clip_keep(clip, frame, err));
     return clip->stills->is_over ? MR_OK : send(clip, frame, FFMAX(time_in_part(clip, at), 0), err);
 }
 
@@ -380,7 +376,7 @@ enum mr_status mr_video_clip_put(struct mr_video_clip *clip, const AVFrame *fram
     if (clip->parts->joined)
         return show(clip, frame, at, err);
     MR_TRY(send(clip, frame, FFMAX(time_in_part(clip, at), 0), err));
-    return keep_last(clip, frame, err);
+    return mr_video_clip_keep(clip, frame, err);
 }
 
 /* The last frame once more, at a time of the clip. */
@@ -410,12 +406,11 @@ static enum mr_status enter_last_parts(struct mr_video_clip *clip, struct mr_err
         MR_TRY(join_next(clip, err));
     for (int64_t part = -1; clip->last && part != clip->part;) {
         int64_t next_us = mr_timeline_part(clip->parts->timeline, clip->part + 1);
-        if (next_us == INT64_MAX || clip->end_us - next_us < SLIVER_US || (unit && unit->to_us == next_us))
+        bool is_made_elsewhere = unit && unit->to_us != INT64_MAX;
+        if (next_us == INT64_MAX || clip->end_us - next_us < SLIVER_US || is_made_elsewhere)
             break;
-        if (unit ? unit->to_us == INT64_MAX : clip->parts->joined != NULL)
+        if (unit || clip->parts->joined)
             return other_parts(err);
-        if (unit)
-            break;
         part = clip->part; /* where frames are counted the time may be rounded into the same part */
         MR_TRY(repeat_last(clip, next_us, err));
     }
@@ -427,6 +422,6 @@ enum mr_status mr_video_clip_finish(struct mr_video_clip *clip, struct mr_err *e
     const struct mr_unit_range *unit = clip->parts->unit;
     MR_TRY(enter_last_parts(clip, err));
     int64_t next_us = mr_timeline_part(clip->parts->timeline, clip->part + 1);
-    bool is_whole = unit && unit->to_us == next_us && next_us != INT64_MAX;
-    return close_part(clip, is_whole ? next_us : clip->end_us, err);
+    bool ends_a_part = unit && unit->to_us == next_us && next_us != INT64_MAX;
+    return close_part(clip, ends_a_part ? next_us : clip->end_us, err);
 }

@@ -44,8 +44,8 @@ void mr_video_clip_free(struct mr_video_clip *clip);
  * too_many_parts, resource_limit, internal; of the next two as well. */
 MR_MUST_CHECK enum mr_status mr_video_clip_put(struct mr_video_clip *clip, const AVFrame *frame, int64_t at,
                                                struct mr_err *err);
-/* Of a unit: takes a frame that comes before its range. */
-MR_MUST_CHECK enum mr_status mr_video_clip_pass(struct mr_video_clip *clip, const AVFrame *frame,
+/* Keeps a frame as the last one: of a unit, one that comes before its range. */
+MR_MUST_CHECK enum mr_status mr_video_clip_keep(struct mr_video_clip *clip, const AVFrame *frame,
                                                 struct mr_err *err);
 /* Once a frame was put, and the video was encoded by units: writes their packets up to a time of the clip. The last ones
  * wait for the end. */
