@@ -58,6 +58,7 @@ void mr_claim_free(struct mr_claim *claim)
     free(claim->options);
     free(claim->url);
     free(claim->whole_reason);
+    free(claim->unit.search);
     *claim = (struct mr_claim){0};
 }
 

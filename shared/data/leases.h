@@ -32,7 +32,7 @@ enum mr_claim_outcome {
 };
 
 /* What part of a task a unit does (units.h). */
-enum mr_unit_kind { MR_UNIT_VIDEO, MR_UNIT_AUDIO, MR_UNIT_JOIN };
+enum mr_unit_kind { MR_UNIT_VIDEO, MR_UNIT_AUDIO, MR_UNIT_JOIN, MR_UNIT_LEVEL };
 
 /* The unit of a claim; n 0: the claim is of the whole task. */
 struct mr_unit {
@@ -41,6 +41,8 @@ struct mr_unit {
     int64_t fence;          /* of the unit; that of the claim is the task's when it was cut */
     int64_t from_us, to_us; /* of the clip; INT64_MAX: to its end */
     int64_t attempts;       /* this one included */
+    char *
+        search; /* JSON text: the rehearsals so far of a gain (units.h); "" or NULL: none is looked for; owned */
 };
 
 /* A claimed task; its texts are owned. */

@@ -12,7 +12,7 @@ static enum mr_status dump(const json_t *value, char **ret, struct mr_err *err)
 }
 
 static const char *const kind_names[] = {
-    [MR_UNIT_VIDEO] = "video", [MR_UNIT_AUDIO] = "audio", [MR_UNIT_JOIN] = "join"};
+    [MR_UNIT_VIDEO] = "video", [MR_UNIT_AUDIO] = "audio", [MR_UNIT_JOIN] = "join", [MR_UNIT_LEVEL] = "level"};
 
 const char *mr_unit_kind_name(enum mr_unit_kind kind)
 {
@@ -21,28 +21,44 @@ const char *mr_unit_kind_name(enum mr_unit_kind kind)
 
 enum mr_unit_kind mr_unit_kind_of(const char *name)
 {
-    return strcmp(name, kind_names[MR_UNIT_JOIN]) == 0    ? MR_UNIT_JOIN
-           : strcmp(name, kind_names[MR_UNIT_AUDIO]) == 0 ? MR_UNIT_AUDIO
-                                                          : MR_UNIT_VIDEO;
+    enum mr_unit_kind kind = MR_UNIT_VIDEO;
+    for (size_t i = 0; i < sizeof kind_names / sizeof *kind_names; i++)
+        if (strcmp(name, kind_names[i]) == 0)
+            kind = (enum mr_unit_kind)i;
+    return kind;
 }
 
+/* waits_for 0: it can be claimed. frees: the number of the unit that waits for it. Its own is that of its place. */
+static bool add_row(json_t *rows, struct mr_unit_plan unit, size_t waits_for, size_t frees)
+{
+    json_t *row = json_pack("{s:I,s:s,s:I,s:I,s:s,s:I,s:I}", "n", (json_int_t)json_array_size(rows) + 1,
+                            "kind", kind_names[unit.kind], "from_us", (json_int_t)unit.from_us, "to_us",
+                            (json_int_t)unit.to_us, "state", waits_for ? "blocked" : "waiting", "waits_for",
+                            (json_int_t)waits_for, "frees", (json_int_t)frees);
+    return json_array_append_new(rows, row) == 0;
+}
+
+static size_t rows_of(const struct mr_units_plan *plan)
+{
+    return plan->count + plan->has_level + 1;
+}
+
+/* The join waits for `level` in the place of the audio, until its gain is found. */
 static enum mr_status plan_text(const struct mr_units_plan *plan, char **ret, struct mr_err *err)
 {
     MR_AUTO_JSON json_t *rows = json_array();
+    const size_t level = plan->count + 1, join = rows_of(plan);
+    size_t joined = plan->has_level;
+    bool is_added = true;
     for (size_t i = 0; i < plan->count; i++) {
-        const struct mr_unit_plan *unit = &plan->units[i];
-        json_t *row = json_pack("{s:I,s:s,s:I,s:I,s:s,s:i}", "n", (json_int_t)i + 1, "kind",
-                                kind_names[unit->kind], "from_us", (json_int_t)unit->from_us, "to_us",
-                                (json_int_t)unit->to_us, "state", "waiting", "waits_for", 0);
-        if (json_array_append_new(rows, row) != 0)
-            return mr_fail_oom(err);
+        const bool is_levelled = plan->has_level && plan->units[i].kind == MR_UNIT_AUDIO;
+        joined += !is_levelled;
+        is_added &= add_row(rows, plan->units[i], is_levelled, is_levelled ? level : join);
     }
-    json_t *join =
-        json_pack("{s:I,s:s,s:i,s:I,s:s,s:I}", "n", (json_int_t)plan->count + 1, "kind", "join", "from_us", 0,
-                  "to_us", (json_int_t)INT64_MAX, "state", "blocked", "waits_for", (json_int_t)plan->count);
-    if (json_array_append_new(rows, join) != 0)
-        return mr_fail_oom(err);
-    return dump(rows, ret, err);
+    if (plan->has_level)
+        is_added &= add_row(rows, (struct mr_unit_plan){MR_UNIT_LEVEL, 0, INT64_MAX}, 0, join);
+    is_added &= add_row(rows, (struct mr_unit_plan){MR_UNIT_JOIN, 0, INT64_MAX}, joined, join);
+    return is_added ? dump(rows, ret, err) : mr_fail_oom(err);
 }
 
 enum mr_status mr_units_make(struct mr_db *db, const struct mr_claim *claim, const struct mr_units_plan *plan,
@@ -54,10 +70,10 @@ enum mr_status mr_units_make(struct mr_db *db, const struct mr_claim *claim, con
         "make_interval(secs => "
         "$6::int)"
         " WHERE" MR_LEASE_IS_HELD " AND units = 0 RETURNING id, fence),"
-        " r AS (SELECT n, kind, from_us, to_us, state, waits_for, encode(sha256(convert_to("
+        " r AS (SELECT n, kind, from_us, to_us, state, waits_for, frees, encode(sha256(convert_to("
         "CASE kind WHEN 'video' THEN $7::text WHEN 'audio' THEN $8::text END, 'UTF8')), 'hex') AS basis FROM "
         "jsonb_to_recordset($4::jsonb)"
-        " AS r (n int, kind text, from_us bigint, to_us bigint, state text, waits_for int)),"
+        " AS r (n int, kind text, from_us bigint, to_us bigint, state text, waits_for int, frees int)),"
         " spare AS (DELETE FROM kept_units k USING t WHERE k.task_id = t.id RETURNING k.kind, k.from_us, "
         "k.to_us,"
         " k.basis, k.object, k.object_generation, k.object_size, k.report),"
@@ -67,14 +83,14 @@ enum mr_status mr_units_make(struct mr_db *db, const struct mr_claim *claim, con
         " AND delete_after > now() + interval '1 min' RETURNING name),"
         " had AS (SELECT k.kind, k.from_us, k.to_us, k.basis, k.object, k.object_generation, k.object_size,"
         " k.report FROM spare k JOIN owned o ON o.name = k.object),"
-        " made AS (INSERT INTO units (task_id, n, plan, kind, from_us, to_us, state, waits_for, basis, "
-        "progress,"
+        " made AS (INSERT INTO units (task_id, n, plan, kind, from_us, to_us, state, waits_for, frees, "
+        "basis, progress,"
         " object, object_generation, object_size, report) SELECT t.id, r.n, t.fence, r.kind, r.from_us, "
         "r.to_us,"
-        " CASE WHEN h.object IS NOT NULL THEN 'done' WHEN r.state = 'blocked' AND r.waits_for ="
+        " CASE WHEN h.object IS NOT NULL THEN 'done' WHEN r.kind = 'join' AND r.waits_for ="
         " (SELECT count(*) FROM had) THEN 'waiting' ELSE r.state END,"
-        " CASE r.state WHEN 'blocked' THEN r.waits_for - (SELECT count(*) FROM had) ELSE r.waits_for END, "
-        "r.basis,"
+        " CASE r.kind WHEN 'join' THEN r.waits_for - (SELECT count(*) FROM had) ELSE r.waits_for END, "
+        "r.frees, r.basis,"
         " CASE WHEN h.object IS NULL THEN 0 ELSE 1000 END, h.object, h.object_generation, h.object_size, "
         "h.report"
         " FROM t, r LEFT JOIN had h ON (h.kind, h.from_us, h.to_us, h.basis) = (r.kind, r.from_us, r.to_us, "
@@ -84,7 +100,7 @@ enum mr_status mr_units_make(struct mr_db *db, const struct mr_claim *claim, con
         8};
     const struct mr_held held = mr_held_of(claim);
     char count[MR_INT64_TEXT_MAX], hold[MR_INT64_TEXT_MAX];
-    mr_int64_text((int64_t)plan->count + 1, count);
+    mr_int64_text((int64_t)rows_of(plan), count);
     mr_int64_text(MR_UNITS_HOLD_S, hold);
     MR_AUTO_STR char *text = NULL;
     MR_TRY(plan_text(plan, &text, err));
@@ -95,7 +111,7 @@ enum mr_status mr_units_make(struct mr_db *db, const struct mr_claim *claim, con
                                   count,
                                   hold,
                                   plan->basis[MR_UNIT_VIDEO],
-                                  plan->basis[MR_UNIT_AUDIO]};
+                                  plan->has_level ? NULL : plan->basis[MR_UNIT_AUDIO]};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &make, params, &rows, err));
     *ret_ours = mr_rows_count(rows) > 0;
@@ -143,18 +159,20 @@ enum mr_status mr_unit_finish(struct mr_db *db, const struct mr_claim *claim,
                               const struct mr_unit_result *result, bool *ret_ours, int64_t *ret_join,
                               struct mr_err *err)
 {
-    /* The join is counted down in its own row, whose newest version each of two last units meets. */
+    /* What waits is counted down in its own row, whose newest version each of two last units meets. The join's made_at is when its
+     * message was owed, that of `level` when the plan was made. */
     static const struct mr_statement finish = {
         "unit_finish",
         "WITH done AS (UPDATE units u SET state = 'done', lease_expires_at = NULL, progress = 1000, object = "
         "$6,"
         " object_generation = $7::bigint, object_size = $8::bigint, report = $9::jsonb FROM tasks t"
-        " WHERE" MR_UNIT_IS_HELD " AND" MR_PLAN_HOLDS " RETURNING u.task_id, u.plan),"
+        " WHERE" MR_UNIT_IS_HELD " AND" MR_PLAN_HOLDS " RETURNING u.task_id, u.plan, u.frees),"
         " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT $6 FROM done))),"
         " freed AS (UPDATE units j SET waits_for = j.waits_for - 1, state = CASE j.waits_for WHEN 1"
-        " THEN 'waiting' ELSE j.state END, made_at = CASE j.waits_for WHEN 1 THEN now() ELSE j.made_at END"
-        " FROM done WHERE j.task_id = done.task_id"
-        " AND j.plan = done.plan AND j.kind = 'join' AND j.state = 'blocked'"
+        " THEN 'waiting' ELSE j.state END,"
+        " made_at = CASE WHEN j.waits_for = 1 AND j.kind = 'join' THEN now() ELSE j.made_at END"
+        " FROM done WHERE j.task_id = done.task_id AND j.plan = done.plan AND j.state = 'blocked'"
+        " AND CASE WHEN done.frees IS NULL THEN j.kind = 'join' ELSE j.n = done.frees END"
         " RETURNING CASE j.state WHEN 'waiting' THEN j.n END AS n)"
         " SELECT (SELECT n FROM freed) AS join_n FROM done UNION ALL SELECT NULL FROM units u"
         " WHERE u.task_id = $1::bigint AND u.n = $4::int AND u.plan = $3::bigint AND u.fence = $5::bigint"
@@ -173,6 +191,56 @@ enum mr_status mr_unit_finish(struct mr_db *db, const struct mr_claim *claim,
         err));
     *ret_ours = mr_rows_count(rows) > 0;
     *ret_join = *ret_ours ? mr_rows_int64(rows, 0, "join_n") : 0;
+    return MR_OK;
+}
+
+enum mr_status mr_unit_level(struct mr_db *db, const struct mr_claim *claim, enum mr_level_next next,
+                             const json_t *search, bool *ret_ours, struct mr_err *err)
+{
+    /* $6: again, last or made. All rows are locked in the order of n, and looked at afterwards. */
+    static const struct mr_statement level = {
+        "unit_level",
+        "WITH held AS (SELECT 1 FROM units u, tasks t WHERE" MR_UNIT_IS_HELD " AND" MR_PLAN_HOLDS "),"
+        " m AS (SELECT u.n, u.kind, u.state, u.fence, u.object FROM units u, held WHERE u.task_id = "
+        "$1::bigint"
+        " AND u.plan = $3::bigint AND u.kind <> 'video' ORDER BY u.n FOR UPDATE OF u),"
+        " ours AS (SELECT (SELECT count(*) FROM m WHERE kind = 'audio')::int AS audios FROM m"
+        " WHERE n = $4::int AND fence = $5::bigint AND state = 'running'),"
+        " decided AS (UPDATE units u SET lease_expires_at = NULL, progress = 1000, published_at = NULL,"
+        " search = $7::jsonb, report = $7::jsonb, state = CASE $6 WHEN 'again' THEN 'blocked' ELSE 'done' "
+        "END,"
+        " waits_for = CASE $6 WHEN 'again' THEN audios ELSE 0 END, attempts = CASE $6 WHEN 'again' THEN 0 "
+        "ELSE"
+        " u.attempts END FROM ours WHERE u.task_id = $1::bigint AND u.n = $4::int),"
+        " begun AS (UPDATE units u SET state = 'waiting', waits_for = 0, attempts = 0, stops = 0, claim_id = "
+        "NULL,"
+        " published_at = NULL, made_at = now(), search = $7::jsonb, report = NULL, object = NULL,"
+        " object_generation = NULL, object_size = NULL, progress = CASE jsonb_array_length($7::jsonb -> "
+        "'heard')"
+        " WHEN 1 THEN 0 ELSE 500 END, frees = CASE $6 WHEN 'again' THEN $4::int"
+        " ELSE (SELECT n FROM m WHERE kind = 'join') END FROM ours, m WHERE $6 <> 'made' AND m.kind = 'audio'"
+        " AND u.task_id = $1::bigint AND u.n = m.n),"
+        " orphaned AS (INSERT INTO stray_objects (name, delete_after) SELECT object, now() FROM ours, m"
+        " WHERE $6 <> 'made' AND kind = 'audio' AND object IS NOT NULL"
+        " ON CONFLICT (name) DO UPDATE SET delete_after = excluded.delete_after),"
+        " freed AS (UPDATE units u SET waits_for = u.waits_for - 1 + a.more, state = CASE u.waits_for - 1 + "
+        "a.more"
+        " WHEN 0 THEN 'waiting' ELSE u.state END, made_at = CASE u.waits_for - 1 + a.more WHEN 0 THEN now()"
+        " ELSE u.made_at END FROM m, (SELECT CASE $6 WHEN 'last' THEN audios ELSE 0 END AS more FROM ours) a"
+        " WHERE $6 <> 'again' AND m.kind = 'join' AND u.task_id = $1::bigint AND u.n = m.n)"
+        " SELECT 1 FROM ours UNION ALL SELECT 1 FROM units u WHERE u.task_id = $1::bigint AND u.n = $4::int"
+        " AND u.plan = $3::bigint AND u.fence = $5::bigint AND u.state <> 'running' AND u.search = $7::jsonb",
+        7};
+    static const char *const names[] = {
+        [MR_LEVEL_AGAIN] = "again", [MR_LEVEL_LAST] = "last", [MR_LEVEL_MADE] = "made"};
+    const struct mr_held_unit held = mr_held_unit_of(claim);
+    MR_AUTO_STR char *text = NULL;
+    MR_TRY(dump(search, &text, err));
+    MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
+    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &level,
+                             (const char *const[]){MR_HELD_UNIT_PARAMS(held), names[next], text}, &rows,
+                             err));
+    *ret_ours = mr_rows_count(rows) > 0;
     return MR_OK;
 }
 
@@ -252,14 +320,17 @@ enum mr_status mr_units_parts(struct mr_db *db, const struct mr_claim *claim, st
         "units_parts",
         "SELECT kind, object, object_generation, object_size, report,"
         " (extract(epoch FROM now() - min(made_at) OVER ()) * 1000)::bigint AS wall_ms FROM units"
-        " WHERE task_id = $1::bigint AND plan = $2::bigint AND kind <> 'join' AND state = 'done' ORDER BY n",
-        2};
+        " WHERE task_id = $1::bigint AND plan = $2::bigint AND kind = ANY (string_to_array($3, ' '))"
+        " AND state = 'done' ORDER BY n",
+        3};
+    const bool is_join = claim->unit.kind == MR_UNIT_JOIN;
     const struct mr_held held = mr_held_of(claim);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
-    MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &look, (const char *const[]){held.task, held.fence}, &rows,
-                             err));
+    MR_TRY(mr_db_exec_within(
+        db, MR_DB_QUICK_MS, &look,
+        (const char *const[]){held.task, held.fence, is_join ? "video audio level" : "audio"}, &rows, err));
     int count = mr_rows_count(rows);
-    if (count != claim->unit.n - 1)
+    if (is_join ? count != claim->unit.n - 1 : count == 0)
         return mr_fail(err, MR_NOT_FOUND, "units of the task are gone");
     ret->parts = calloc((size_t)count, sizeof *ret->parts);
     if (!ret->parts)

@@ -12,6 +12,11 @@
  * A unit is `waiting` until it is claimed, `running` while its lease lives, and `done`. The join is `blocked` until all
  * others are done. A run that ends without a result and was not given back counts as an attempt.
  *
+ * Several units of audio with a wanted loudness look for the gain together. A unit `level`, behind them, hears all of the audio;
+ * they are blocked until then. Each then encodes and measures its slice with the gain that is tried, and `level`, which waits for
+ * them, sums that up: again, or once more with the gain that was found, or what they have made is right. What is known of the
+ * search is in each of their rows, and never in a process.
+ *
  * Claims of units are struct mr_claim with unit.n > 0; fence is that of the task. *ret_ours is false when the unit's lease
  * is no longer held. Each call is one statement, and gives up after MR_DB_QUICK_MS. Any thread may call.
  */
@@ -32,7 +37,8 @@ struct mr_unit_plan {
 };
 struct mr_units_plan {
     struct mr_unit_plan units[MR_UNITS_MAX];
-    size_t count; /* at least 2 */
+    size_t count;   /* at least 2 */
+    bool has_level; /* those of audio look for a gain together */
     /* By kind: all that the results of such units depend on, beside their ranges; NULL: they are not kept. */
     const char *basis[MR_UNIT_JOIN];
 };
@@ -81,6 +87,18 @@ MR_MUST_CHECK enum mr_status mr_unit_finish(struct mr_db *db, const struct mr_cl
                                             const struct mr_unit_result *result, bool *ret_ours,
                                             int64_t *ret_join, struct mr_err *err);
 
+/* What a unit `level` has decided. */
+enum mr_level_next {
+    MR_LEVEL_AGAIN, /* the units of audio are to rehearse once more */
+    MR_LEVEL_LAST,  /* they are to encode with the gain that was found */
+    MR_LEVEL_MADE,  /* they have done so */
+};
+/* Ends a run of a unit `level`. search, an object with an array `heard`, is kept in its row, as its report too, and in those of
+ * the units of audio that run again, whose objects are orphaned. Safe to repeat. */
+MR_MUST_CHECK enum mr_status mr_unit_level(struct mr_db *db, const struct mr_claim *claim,
+                                           enum mr_level_next next, const json_t *search, bool *ret_ours,
+                                           struct mr_err *err);
+
 /* Gives the lease back; MR_RELEASE_KILL and MR_RELEASE_KILL_FULL count as attempts. */
 MR_MUST_CHECK enum mr_status mr_unit_release(struct mr_db *db, const struct mr_claim *claim,
                                              enum mr_release reason, bool *ret_ours, struct mr_err *err);
@@ -95,10 +113,10 @@ MR_MUST_CHECK enum mr_status mr_units_give_up(struct mr_db *db, const struct mr_
                                               const char *reason, bool *ret_ours,
                                               struct mr_message *ret_message, struct mr_err *err);
 
-/* An intermediate object that is to be joined. */
+/* What is to be joined. */
 struct mr_unit_part {
     enum mr_unit_kind kind;
-    char *object;
+    char *object; /* "" of a unit `level`, which has none */
     int64_t object_generation;
     int64_t object_size;
     json_t *report;
@@ -110,7 +128,8 @@ struct mr_unit_parts {
 };
 void mr_unit_parts_free(struct mr_unit_parts *parts);
 MR_DEFINE_VALUE_CLEANUP(mr_unit_parts, mr_unit_parts_free)
-/* What the join of this claim reads; free *ret in every case. MR_NOT_FOUND if the plan was dropped. */
+/* What the join of this claim reads, or what `level` sums up: the units of audio that are done; free *ret in every case.
+ * MR_NOT_FOUND if the plan was dropped. */
 MR_MUST_CHECK enum mr_status mr_units_parts(struct mr_db *db, const struct mr_claim *claim,
                                             struct mr_unit_parts *ret, struct mr_err *err);
 

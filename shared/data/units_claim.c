@@ -61,8 +61,9 @@ static enum mr_status claim_of(const struct mr_rows *rows, struct mr_claim *ret,
                                  .fence = mr_rows_int64(rows, 0, "unit_fence"),
                                  .from_us = mr_rows_int64(rows, 0, "from_us"),
                                  .to_us = mr_rows_int64(rows, 0, "to_us"),
-                                 .attempts = mr_rows_int64(rows, 0, "unit_attempts")};
-    return MR_OK;
+                                 .attempts = mr_rows_int64(rows, 0, "unit_attempts"),
+                                 .search = strdup(mr_rows_text(rows, 0, "search"))};
+    return ret->unit.search ? MR_OK : mr_fail_oom(err);
 }
 
 #define IS_TOO_LONG(seconds) " (t.first_claimed_at < now() - make_interval(secs => " seconds "::int)) IS TRUE"
@@ -131,8 +132,9 @@ enum mr_status mr_unit_claim(struct mr_db *db, const struct mr_message *message,
         " AND NOT" IS_TOO_LONG(
             "$8") "))"
                   " RETURNING u.n AS unit_n, u.kind AS unit_kind, u.fence AS unit_fence, u.from_us, u.to_us,"
-                  " u.attempts AS unit_attempts)"
-                  " SELECT" MR_CLAIM_COLUMNS ", unit_n, unit_kind, unit_fence, from_us, to_us, unit_attempts"
+                  " u.attempts AS unit_attempts, u.search)"
+                  " SELECT" MR_CLAIM_COLUMNS
+                  ", unit_n, unit_kind, unit_fence, from_us, to_us, unit_attempts, search"
                   " FROM c, tasks WHERE id = $1::bigint",
         8};
     const struct message_text text = text_of(message);

@@ -27,7 +27,7 @@ char *fixture_db_ask(struct mr_db *db, const char *sql)
     static struct asked {
         struct mr_statement statement;
         char name[32], sql[1000];
-    } asked[100];
+    } asked[1000];
     static size_t count;
     assert_true(count < sizeof asked / sizeof *asked);
     struct asked *mine = &asked[count];

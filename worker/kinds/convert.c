@@ -29,6 +29,7 @@ static bool read_track(const json_t *cuts, enum mr_unit_kind kind, struct mr_uni
 static enum mr_status read_cuts(const json_t *cuts, struct mr_units_plan *ret, struct mr_err *err)
 {
     ret->count = 0;
+    ret->has_level = json_is_true(json_object_get(cuts, "level"));
     return read_track(json_object_get(cuts, "video"), MR_UNIT_VIDEO, ret) &&
                    read_track(json_object_get(cuts, "audio"), MR_UNIT_AUDIO, ret) && ret->count >= 2
                ? MR_OK

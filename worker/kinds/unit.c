@@ -12,6 +12,8 @@
 
 #include <inttypes.h>
 
+enum { PROGRESS_HEARD = 500 }; /* permille, of audio that was rehearsed before */
+
 /* What the child writes for a unit: worker/media/packets.h. */
 static const struct mr_format packets_format = {.name = "packets",
                                                 .extension = "packets",
@@ -33,6 +35,19 @@ static enum mr_status spec_of(const struct mr_claim *claim, json_t **ret, struct
     MR_TRY(mr_media_job_options(claim, &options, err));
     *ret = json_pack("{s:s,s:O}", "format", claim->new_format, "options", options);
     return *ret ? MR_OK : mr_fail_oom(err);
+}
+
+/* What is known of a gain that units look for together; NULL: none is looked for, or it cannot be read. */
+static json_t *search_of(const struct mr_claim *claim)
+{
+    return claim->unit.search ? json_loads(claim->unit.search, 0, NULL) : NULL;
+}
+
+/* Tells the child of the rehearsals, if there were any. */
+static enum mr_status add_heard(json_t *spec, const json_t *search, struct mr_err *err)
+{
+    json_t *heard = json_object_get(search, "heard");
+    return !heard || json_object_set(spec, "heard", heard) == 0 ? MR_OK : mr_fail_oom(err);
 }
 
 /* Repeats as mr_job_retry says, which is safe (units.h). */
@@ -58,8 +73,11 @@ static enum mr_status make_packets(struct mr_job *job, struct mr_output_set *out
     const struct mr_unit *unit = &job->claim->unit;
     MR_AUTO(mr_input) struct mr_input input = {0};
     MR_AUTO_JSON json_t *spec = NULL;
+    MR_AUTO_JSON json_t *search = search_of(job->claim);
     MR_TRY(input_of(job->claim, &input, err));
     MR_TRY(spec_of(job->claim, &spec, err));
+    MR_TRY(add_heard(spec, search, err));
+    input.progress_before = json_array_size(json_object_get(search, "heard")) > 1 ? PROGRESS_HEARD : 0;
     json_t *range = json_pack("{s:I,s:I,s:b}", "from_us", (json_int_t)unit->from_us, "to_us",
                               (json_int_t)unit->to_us, "is_audio", unit->kind == MR_UNIT_AUDIO);
     if (json_object_set_new(spec, "unit", range) != 0)
@@ -126,6 +144,8 @@ static enum mr_status add_parts_of(json_t *spec, const char *name, enum mr_unit_
 
 static enum mr_status add_parts(json_t *spec, const struct mr_unit_parts *parts, struct mr_err *err)
 {
+    for (size_t i = 0; i < parts->count; i++)
+        MR_TRY(add_heard(spec, parts->parts[i].report, err));
     MR_TRY(add_parts_of(spec, "video_parts", MR_UNIT_VIDEO, parts, err));
     return add_parts_of(spec, "audio_parts", MR_UNIT_AUDIO, parts, err);
 }
@@ -195,6 +215,94 @@ static enum mr_status run_join(struct mr_job *job, bool *ret_done, struct mr_err
     return mr_output_set_commit(outputs, job, receipt, NULL, ret_done, err);
 }
 
+/* Adds what a unit has measured (worker/media/meter.h) to the sum of others; false: no memory. */
+static bool add_measured(json_t *sum, const json_t *measured)
+{
+    const char *bin;
+    json_t *block, *blocks = json_object_get(sum, "blocks");
+    const json_t *peak = json_object_get(measured, "peak");
+    bool is_added = true;
+    json_object_foreach (json_object_get(measured, "blocks"), bin, block) {
+        const json_t *before = json_object_get(blocks, bin);
+        json_t *both = json_pack(
+            "[I, f]",
+            json_integer_value(json_array_get(block, 0)) + json_integer_value(json_array_get(before, 0)),
+            json_number_value(json_array_get(block, 1)) + json_number_value(json_array_get(before, 1)));
+        is_added &= json_object_set_new(blocks, bin, both) == 0;
+    }
+    if (json_number_value(peak) > json_number_value(json_object_get(sum, "peak")))
+        is_added &= json_object_set(sum, "peak", (json_t *)(uintptr_t)peak) == 0;
+    return is_added;
+}
+
+/* Tells the child what the units have measured in the last rehearsal; null: there was none. */
+static enum mr_status add_sum(const struct mr_job *job, json_t *spec, double *ret_cpu, struct mr_err *err)
+{
+    MR_AUTO(mr_unit_parts) struct mr_unit_parts parts = {0};
+    MR_AUTO_JSON json_t *sum = json_pack("{s:f, s:{}}", "peak", 0.0, "blocks");
+    *ret_cpu = 0;
+    if (!json_object_get(spec, "heard"))
+        return json_object_set_new(spec, "measured", json_null()) == 0 ? MR_OK : mr_fail_oom(err);
+    MR_TRY(mr_units_parts(job->worker->db, job->claim, &parts, err));
+    for (size_t i = 0; i < parts.count; i++) {
+        const json_t *report = parts.parts[i].report;
+        *ret_cpu += json_number_value(json_object_get(report, "cpu_seconds"));
+        if (!add_measured(sum, json_object_get(report, "measured")))
+            return mr_fail_oom(err);
+    }
+    return json_object_set(spec, "measured", sum) == 0 ? MR_OK : mr_fail_oom(err);
+}
+
+/* Repeats as mr_job_retry says, which is safe (units.h). */
+static enum mr_status decide(struct mr_job *job, enum mr_level_next next, const json_t *search,
+                             bool *ret_ours, struct mr_err *err)
+{
+    struct mr_err failure = {0};
+    struct mr_job_retries retries = {0};
+    enum mr_status status;
+    do
+        status = mr_unit_level(job->worker->db, job->claim, next, search, ret_ours, &failure);
+    while (mr_job_retry(job, status, &retries));
+    return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
+}
+
+/* What a child has said to do next; the cost of units that run again would otherwise be forgotten. */
+static enum mr_status settle_level(struct mr_job *job, const json_t *report, double cpu, bool *ret_done,
+                                   struct mr_err *err)
+{
+    json_t *heard = NULL;
+    const char *next = "";
+    double spent = 0;
+    MR_AUTO_JSON json_t *before = search_of(job->claim);
+    if (json_unpack((json_t *)(uintptr_t)report, "{s:o, s:s, s:F}", "heard", &heard, "next", &next,
+                    "cpu_seconds", &spent) != 0)
+        return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter did not say what units do next");
+    const enum mr_level_next level = strcmp(next, "again") == 0  ? MR_LEVEL_AGAIN
+                                     : strcmp(next, "last") == 0 ? MR_LEVEL_LAST
+                                                                 : MR_LEVEL_MADE;
+    spent += json_number_value(json_object_get(before, "cpu_seconds")) + (level == MR_LEVEL_MADE ? 0 : cpu);
+    MR_AUTO_JSON json_t *search = json_pack("{s:O, s:f}", "heard", heard, "cpu_seconds", spent);
+    if (!search)
+        return mr_fail_oom(err);
+    MR_TRY(decide(job, level, search, ret_done, err));
+    if (*ret_done)
+        mr_publish_units(job->worker, job->claim, job->log);
+    return MR_OK;
+}
+
+static enum mr_status run_level(struct mr_job *job, bool *ret_done, struct mr_err *err)
+{
+    double cpu = 0;
+    MR_AUTO(mr_input) struct mr_input input = {0};
+    MR_AUTO_JSON json_t *spec = NULL, *report = NULL, *search = search_of(job->claim);
+    MR_TRY(input_of(job->claim, &input, err));
+    MR_TRY(spec_of(job->claim, &spec, err));
+    MR_TRY(add_heard(spec, search, err));
+    MR_TRY(add_sum(job, spec, &cpu, err));
+    MR_TRY(mr_media_job_run(job, &input, spec, NULL, &report, err));
+    return settle_level(job, report, cpu, ret_done, err);
+}
+
 static enum mr_job_end give_up(struct mr_job *job, const struct mr_err *cause)
 {
     struct mr_err err = {0};
@@ -220,6 +328,13 @@ static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
     return mr_job_settle(job, &placed);
 }
 
+typedef enum mr_status run_fn(struct mr_job *job, bool *ret_done, struct mr_err *err);
+
+static run_fn *run_of(enum mr_unit_kind kind)
+{
+    return kind == MR_UNIT_JOIN ? run_join : kind == MR_UNIT_LEVEL ? run_level : run_part;
+}
+
 static enum mr_job_end run_with_heartbeat(struct mr_job *job, struct mr_err *ret_cause)
 {
     MR_AUTO(mr_heartbeat) struct mr_heartbeat *heartbeat = NULL;
@@ -228,8 +343,7 @@ static enum mr_job_end run_with_heartbeat(struct mr_job *job, struct mr_err *ret
         return mr_job_release(job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
     job->heartbeat = heartbeat;
     bool done = false;
-    enum mr_status status =
-        (job->claim->unit.kind == MR_UNIT_JOIN ? run_join : run_part)(job, &done, ret_cause);
+    enum mr_status status = run_of(job->claim->unit.kind)(job, &done, ret_cause);
     enum mr_job_end end = status != MR_OK ? settle(job, ret_cause) : done ? MR_JOB_COMMITTED : MR_JOB_LOST;
     job->heartbeat = NULL;
     return end;

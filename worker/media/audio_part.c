@@ -41,11 +41,11 @@ bool mr_audio_part_is_over(const struct mr_audio_part *part)
 static enum mr_status write_packet(struct mr_audio_part *part, AVPacket *packet, struct mr_err *err)
 {
     struct mr_muxer *output = NULL;
+    if (part->monitor.decoder && !mr_audio_part_is_over(part))
+        MR_TRY(mr_monitor_listen(&part->monitor, packet, &part->out, err));
     if (part->parts->unit)
         return mr_audio_slice_take(&part->parts->unit->slice, packet, err);
     MR_TRY(mr_parts_get(part->parts, part->number, &output, err));
-    if (part->monitor.decoder)
-        MR_TRY(mr_monitor_listen(&part->monitor, packet, &part->out, err));
     return mr_muxer_write(output, part->slot, packet, err);
 }
 
@@ -174,9 +174,13 @@ static enum mr_status make_queue(struct mr_audio_part *part, struct mr_err *err)
 /* A decoder costs up to a fifth of an encoder: only where the loudness of the result is promised. */
 static enum mr_status open_monitor(struct mr_audio_part *part, struct mr_err *err)
 {
-    if (part->parts->options->loudness >= 0 || part->parts->unit || !mr_monitor_is_needed(part->encoder))
+    const struct mr_unit_range *unit = part->parts->unit;
+    if (part->parts->options->loudness >= 0 || (unit && !unit->slice.is_measured) ||
+        !mr_monitor_is_needed(part->encoder))
         return MR_OK;
     part->differs = true;
+    if (unit)
+        mr_meter_slice(&part->out, unit->slice.first, unit->slice.end);
     return mr_monitor_open(&part->monitor, part->encoder, err);
 }
 

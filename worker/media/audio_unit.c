@@ -40,6 +40,8 @@ enum mr_status mr_audio_slice_begin(struct mr_audio_slice *slice, const struct m
     slice->encoder = encoder;
     slice->first = INT64_MIN;
     slice->end = INT64_MAX;
+    if (slice->is_measured) /* a decoder gives later than an encoder takes */
+        slice->tail = encoder->sample_rate;
     if (mr_audio_slice_is_part(slice)) {
         if (encoder->frame_size <= 0)
             return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "frames of audio have no fixed size");
@@ -55,8 +57,8 @@ enum mr_status mr_audio_slice_begin(struct mr_audio_slice *slice, const struct m
 enum mr_status mr_audio_slice_take(struct mr_audio_slice *slice, const AVPacket *packet, struct mr_err *err)
 {
     int64_t at = packet->pts + slice->encoder->initial_padding;
-    slice->is_over |= at >= slice->end;
-    return slice->is_over || at < slice->first ? MR_OK : mr_packets_write(slice->writer, packet, err);
+    slice->is_over |= at - slice->tail >= slice->end;
+    return at >= slice->end || at < slice->first ? MR_OK : mr_packets_write(slice->writer, packet, err);
 }
 
 /* Nothing is missing or there twice where two slices meet. */

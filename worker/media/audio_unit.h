@@ -24,11 +24,13 @@ const struct mr_audio_cost *mr_audio_cost_of(const char *encoder);
 struct mr_audio_slice {
     int64_t from_us, to_us; /* of the clip; 0 and INT64_MAX: all of it */
     struct mr_packets_writer *writer;
+    bool is_measured; /* what a decoder makes of its packets is measured, for the option loudness */
 
     const AVCodecContext *encoder;
     int64_t first,
         end; /* the packets of frames that begin from here to there, in samples of the clip; once begun */
     int64_t begin; /* the first sample that the encoder gets */
+    int64_t tail;  /* so many samples behind the slice are encoded, too */
     bool is_over;  /* it has all packets */
 };
 bool mr_audio_slice_is_part(const struct mr_audio_slice *slice);

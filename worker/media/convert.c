@@ -4,6 +4,7 @@
 #include "worker/media/cuts.h"
 #include "worker/media/describe.h"
 #include "worker/media/logo.h"
+#include "worker/media/loudness_step.h"
 #include "worker/media/previews.h"
 #include "worker/media/receipt.h"
 #include "worker/media/rehearsal.h"
@@ -37,6 +38,8 @@ struct spec {
     bool is_unit;
     struct mr_unit_range unit;                      /* of a unit */
     struct units_of_track video_parts, audio_parts; /* of a join */
+    const json_t *heard;                            /* rehearsals that units have done; NULL: none */
+    const json_t *measured;                         /* NULL: it is no step of the search for a gain */
     struct mr_options options;
 };
 
@@ -85,6 +88,8 @@ static enum mr_status read_unit(const json_t *json, struct spec *spec, struct mr
         .from_us = spec->unit.from_us, .to_us = spec->unit.to_us, .writer = &spec->unit.writer};
     spec->unit_seconds = json_integer_value(json_object_get(json, "unit_seconds"));
     spec->costs = json_object_get(json, "costs");
+    spec->heard = json_object_get(json, "heard");
+    spec->measured = json_object_get(json, "measured");
     MR_TRY(read_parts(json_object_get(json, "video_parts"), &spec->video_parts, err));
     return read_parts(json_object_get(json, "audio_parts"), &spec->audio_parts, err);
 }
@@ -162,7 +167,8 @@ static enum mr_status open_input(const struct spec *spec, struct mr_source *sour
 struct conversion {
     const struct spec *spec;
     const struct mr_sandbox_fds *fds;
-    size_t audio; /* the number of the track */
+    size_t audio;  /* the number of the track */
+    json_t *heard; /* takes the rehearsals; borrowed */
 };
 
 /* A pass of its own over the whole input: the loudness decides how the first sample is encoded. */
@@ -177,19 +183,48 @@ static enum mr_status rehearse(void *ctx, const struct mr_gain *gain, bool throu
     *ret = (struct mr_heard){.integrated = NAN};
     if (conversion->audio >= input.audio_count)
         return MR_OK;
-    return mr_rehearse(&input, &input.audios[conversion->audio], spec->format, &spec->options, gain,
-                       through_codec, ret, err);
+    MR_TRY(mr_rehearse(&input, &input.audios[conversion->audio], spec->format, &spec->options, gain,
+                       through_codec, ret, err));
+    return json_array_append_new(conversion->heard, mr_loudness_describe(ret)) == 0 ? MR_OK
+                                                                                    : mr_fail_oom(err);
 }
 
-/* Each track of audio has a loudness of its own. */
-static enum mr_status find_gains(const struct spec *spec, const struct mr_sandbox_fds *fds, size_t count,
-                                 struct mr_gain gains[], struct mr_err *err)
+/* Units of the only audio look for it together. */
+static enum mr_status find_gain_of_units(struct spec *spec, struct mr_gain *ret, struct mr_err *err)
 {
-    for (size_t i = 0; spec->options.loudness < 0 && i < count; i++) {
-        struct conversion conversion = {spec, fds, i};
+    struct mr_loudness_search search;
+    MR_TRY(mr_loudness_replay(spec->options.loudness, spec->heard, &search, err));
+    spec->unit.slice.is_measured = !search.is_over;
+    mr_loudness_next(&search, ret);
+    return MR_OK;
+}
+
+/* Each track of audio has a loudness of its own. heard: an array, takes the rehearsals. */
+static enum mr_status find_gains(struct spec *spec, const struct mr_sandbox_fds *fds, size_t count,
+                                 struct mr_gain gains[], json_t *heard, struct mr_err *err)
+{
+    if (spec->options.loudness >= 0 || (spec->is_unit && !spec->unit.is_audio))
+        return MR_OK;
+    if (spec->heard)
+        return find_gain_of_units(spec, &gains[0], err);
+    for (size_t i = 0; i < count; i++) {
+        struct conversion conversion = {spec, fds, i, heard};
         MR_TRY(mr_loudness_find_gain(spec->options.loudness, rehearse, &conversion, &gains[i], err));
     }
     return MR_OK;
+}
+
+/* Of the search for a gain that units do together. */
+static enum mr_status step(const struct spec *spec, const struct mr_sandbox_fds *fds, json_t **ret_receipt,
+                           struct mr_err *err)
+{
+    MR_AUTO_JSON json_t *heard = json_array();
+    struct conversion conversion = {spec, fds, 0, heard};
+    MR_TRY(mr_loudness_step(spec->options.loudness, spec->heard, spec->measured, rehearse, &conversion,
+                            ret_receipt, err));
+    return json_object_set_new(*ret_receipt, "cpu_seconds", json_real(mr_receipt_cpu_seconds())) == 0
+               ? MR_OK
+               : mr_fail_oom(err);
 }
 
 /* NULL: no memory. */
@@ -218,12 +253,23 @@ static enum mr_status plan_cuts(const struct spec *spec, const struct mr_demuxer
     MR_TRY(mr_cuts_plan(input, &wish, cuts, err));
     if (!mr_cuts_are_made(cuts))
         return MR_OK;
-    *ret_receipt =
-        json_pack("{s:o, s:o}", "video", list_cuts(&cuts->video), "audio", list_cuts(&cuts->audio));
+    *ret_receipt = json_pack("{s:o, s:o, s:b}", "video", list_cuts(&cuts->video), "audio",
+                             list_cuts(&cuts->audio), "level", mr_cuts_share_gain(cuts, &spec->options));
     return *ret_receipt ? MR_OK : mr_fail_oom(err);
 }
 
-static enum mr_status make_unit(struct mr_pipeline *pipeline, json_t **ret_receipt, struct mr_err *err)
+/* Of a unit of audio; false: no memory. */
+static bool add_loudness(const struct mr_pipeline *pipeline, json_t *heard, json_t *receipt)
+{
+    const struct mr_audio_part *part = &pipeline->audios[0].clip.part;
+    if (json_array_size(heard) && json_object_set(receipt, "heard", heard) < 0)
+        return false;
+    return !pipeline->unit->slice.is_measured ||
+           json_object_set_new(receipt, "measured", mr_meter_counts(&part->out)) == 0;
+}
+
+static enum mr_status make_unit(struct mr_pipeline *pipeline, json_t *heard, json_t **ret_receipt,
+                                struct mr_err *err)
 {
     MR_TRY(mr_pipeline_run_unit(pipeline, err));
     const struct mr_packets_writer *writer = &pipeline->unit->writer;
@@ -232,7 +278,7 @@ static enum mr_status make_unit(struct mr_pipeline *pipeline, json_t **ret_recei
                   (json_int_t)writer->last_pts, "samples", (json_int_t)pipeline->audios[0].clip.part.encoded,
                   "output", (json_int_t)pipeline->unit->output, "added", (json_int_t)pipeline->unit->added,
                   "cpu_seconds", mr_receipt_cpu_seconds());
-    return *ret_receipt ? MR_OK : mr_fail_oom(err);
+    return *ret_receipt && add_loudness(pipeline, heard, *ret_receipt) ? MR_OK : mr_fail_oom(err);
 }
 
 static struct mr_packets_reader reader_of(const struct units_of_track *units, int64_t base,
@@ -251,6 +297,7 @@ static enum mr_status convert(struct spec *spec, const struct mr_sandbox_fds *fd
     MR_AUTO(mr_demuxer) struct mr_demuxer input = {0};
     MR_AUTO_FRAME AVFrame *logo = NULL;
     struct mr_gain gains[MR_AUDIOS_MAX] = {0};
+    MR_AUTO_JSON json_t *heard = json_array();
     MR_AUTO(mr_packets_reader) struct mr_packets_reader video = reader_of(&spec->video_parts, 0, fds);
     MR_AUTO(mr_packets_reader)
     struct mr_packets_reader audio = reader_of(&spec->audio_parts, spec->video_parts.bytes, fds);
@@ -275,14 +322,13 @@ static enum mr_status convert(struct spec *spec, const struct mr_sandbox_fds *fd
     MR_TRY(plan_cuts(spec, &input, &cuts, ret_receipt, err));
     if (mr_cuts_are_made(&cuts))
         return MR_OK;
-    if (!spec->is_unit || spec->unit.is_audio)
-        MR_TRY(find_gains(spec, fds, input.audio_count, gains, err));
+    MR_TRY(find_gains(spec, fds, input.audio_count, gains, heard, err));
     if (spec->options.intro_us || spec->options.outro_us)
         MR_TRY(mr_logo_read(fds, spec->logo_size, &logo, err));
     pipeline.logo = logo;
     MR_TRY(mr_pipeline_init(&pipeline, err));
     if (spec->is_unit)
-        return make_unit(&pipeline, ret_receipt, err);
+        return make_unit(&pipeline, heard, ret_receipt, err);
     enum mr_status status = mr_pipeline_run(&pipeline, err);
     spec->encode_audio = pipeline.parts.encode_audio;
     if (status)
@@ -343,6 +389,8 @@ static enum mr_status run_spec(const json_t *json, struct spec *spec, const stru
                                json_t **ret_receipt, struct mr_err *err)
 {
     MR_TRY(read_spec(json, spec, err));
+    if (spec->measured)
+        return step(spec, fds, ret_receipt, err);
     return (spec->is_probe ? probe : convert)(spec, fds, ret_receipt, err);
 }
 

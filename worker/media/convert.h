@@ -11,11 +11,17 @@
  *   input_name  its file name, a hint for the demuxer's choice; may be absent
  *   logo_size   bytes of the source MR_SOURCE_LOGO, a PNG; may be absent
  *   max_pixels, max_duration_seconds  the most that a video frame and a file may have; may be absent
- *   unit_seconds  work of a core above which nothing is made: the receipt is {"video", "audio"}, where the units of each begin
- *               on the clip, in microseconds; may be absent, as the next three (shared/data/units.h)
+ *   unit_seconds  work of a core above which nothing is made: the receipt is {"video", "audio", "level"}, where the units of each
+ *               begin on the clip, in microseconds, and whether those of audio look for a gain together; may be absent, as the
+ *               next three (shared/data/units.h)
  *   costs       [[encoder, preset, seconds], …], as shared/data/work_costs.h has them; may be absent
  *   unit        {from_us, to_us, is_audio}: only this range of the video or the audio is encoded, into a unit's packets
- *               (packets.h); the receipt is {frames, last_pts, samples, output, added, cpu_seconds}
+ *               (packets.h); the receipt is {frames, last_pts, samples, output, added, cpu_seconds}, with `heard` (the rehearsals
+ *               of loudness.h) where the unit has looked for the gain, and `measured` (meter.h) where it has rehearsed
+ *   heard       rehearsals of loudness.h: a unit of audio does the next one, or encodes with the gain that was found, as a join
+ *               does; may be absent, as the next
+ *   measured    the sum of what units have measured in the last one: nothing is made, the receipt is that of loudness_step.h with
+ *               cpu_seconds; null: there was none
  *   video_parts, audio_parts  [[bytes, packets, last_pts, samples, output, added], …] (struct mr_packets_part): the video or the
  *               audio is that of these units, in the source MR_SOURCE_UNITS, one behind the other, first those of video
  *   max_work    the most that the conversion may cost (work.h); may be absent

@@ -14,6 +14,7 @@
 /* Each slice decodes what is before it once more: more of them would cost more than they spare. */
 enum { LEAD_MAX_US = 2 * 1000 * 1000 }; /* more than any encoder reorders */
 enum { SLIVER_US = 50 * 1000 };         /* less at the end is no part of a split clip */
+enum { REHEARSALS = 3 };                /* how often audio is encoded until its loudness is right, usually */
 enum { VIDEO_MAX = 450, SPLIT_MAX = 150, SLICES_MAX = MR_CUTS_MAX - VIDEO_MAX };
 /* Megapixels that libx264 encodes a second at "veryfast" on one core of a shared machine (work.h has the weights). */
 #define MEGAPIXELS_PER_SECOND 60.0
@@ -265,8 +266,9 @@ static double audio_seconds(const struct mr_demuxer *input, const struct mr_cuts
     const struct mr_options *options = wish->options;
     double rate = options->sample_rate ? options->sample_rate : params->sample_rate;
     double channels = options->channels ? options->channels : params->ch_layout.nb_channels;
-    return (double)mr_options_clip_us(wish->options, input->estimated_us) / MEGA * rate * channels /
-           USUAL_SAMPLES / cost->speed;
+    double seconds = (double)mr_options_clip_us(wish->options, input->estimated_us) / MEGA * rate * channels /
+                     USUAL_SAMPLES / cost->speed;
+    return options->loudness < 0 ? seconds * REHEARSALS : seconds;
 }
 
 /* Beside video that is cut, its audio is at least one unit. */
@@ -274,7 +276,7 @@ static void plan_audio(const struct mr_demuxer *input, const struct mr_cuts_wish
                        const struct mr_audio_cost *cost, struct mr_cuts_of_track *ret)
 {
     double parts = audio_seconds(input, wish, cost) / (double)wish->unit_seconds;
-    if (!cost->is_sliced || wish->options->loudness < 0)
+    if (!cost->is_sliced)
         parts = 0;
     ret->count = (size_t)FFMIN(parts, SLICES_MAX - 1) + 1;
     for (size_t i = 0; i < ret->count; i++)
@@ -285,12 +287,9 @@ static void plan_audio(const struct mr_demuxer *input, const struct mr_cuts_wish
 /* Why long audio is not cut, or NULL. */
 static const char *audio_objection(const struct mr_cuts_wish *wish, const struct mr_audio_cost *cost)
 {
-    const struct mr_options *options = wish->options;
     if (!cost->is_sliced)
         return "packets of Vorbis from several encoders do not fit together";
-    if (options->loudness < 0)
-        return "its loudness is measured over the whole";
-    return options->split_us ? "it is split" : NULL;
+    return wish->options->split_us ? "it is split" : NULL;
 }
 
 static void plan_audio_alone(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,

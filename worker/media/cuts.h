@@ -37,6 +37,12 @@ static inline bool mr_cuts_are_made(const struct mr_cuts *cuts)
     return cuts->video.count + cuts->audio.count > 0;
 }
 
+/* Whether units of audio look for a gain together (loudness_step.h). One alone does it by itself. */
+static inline bool mr_cuts_share_gain(const struct mr_cuts *cuts, const struct mr_options *options)
+{
+    return options->loudness < 0 && cuts->audio.count > 1;
+}
+
 /* The work of a core in seconds, roughly, on the video; 0: it cannot be told. */
 double mr_cuts_work_seconds(const struct mr_demuxer *input, const struct mr_cuts_wish *wish);
 

@@ -16,13 +16,7 @@
 
 enum { GAIN_MAX_DB = 60, LIMIT_MIN_DB = -9, REHEARSALS_MAX = 5 /* after the first */ };
 
-struct setting {
-    double gain_db;
-    bool limits;
-    double limit_db;
-};
-
-static void write_filters(const struct setting *setting, struct mr_gain *ret)
+static void write_filters(const struct mr_loudness_setting *setting, struct mr_gain *ret)
 {
     int len = snprintf(ret->filters, sizeof ret->filters, "volume=%.3fdB:precision=double", setting->gain_db);
     if (setting->limits)
@@ -43,7 +37,7 @@ static double badness(const struct mr_heard *heard, double target)
 }
 
 /* What to try after hearing what the present setting makes. */
-static void correct(struct setting *setting, const struct mr_heard *heard, double target)
+static void correct(struct mr_loudness_setting *setting, const struct mr_heard *heard, double target)
 {
     double missing = target - heard->integrated;
     if (setting->limits && above_ceiling(heard) > 0)
@@ -52,32 +46,96 @@ static void correct(struct setting *setting, const struct mr_heard *heard, doubl
     setting->gain_db = fmin(fmax(setting->gain_db + missing, -GAIN_MAX_DB), GAIN_MAX_DB);
 }
 
+void mr_loudness_begin(struct mr_loudness_search *search, double target)
+{
+    *search = (struct mr_loudness_search){
+        .target = target, .next.limit_db = CEILING_DBTP - BETWEEN_SAMPLES_DB, .least = INFINITY};
+    search->best = search->next;
+}
+
+void mr_loudness_next(const struct mr_loudness_search *search, struct mr_gain *ret)
+{
+    write_filters(search->is_over ? &search->best : &search->next, ret);
+}
+
+/* Without the codec: how far it is to the target. */
+static void hear_first(struct mr_loudness_search *search, const struct mr_heard *heard)
+{
+    correct(&search->next, heard, search->target);
+    search->best = search->next;
+    search->is_over = !search->next.limits && !heard->is_lossy;
+}
+
+static void hear_more(struct mr_loudness_search *search, const struct mr_heard *heard)
+{
+    if (badness(heard, search->target) < search->least) {
+        search->least = badness(heard, search->target);
+        search->best = search->next;
+        search->best_heard = search->heard;
+    }
+    correct(&search->next, heard, search->target);
+    search->is_over = search->heard > REHEARSALS_MAX || search->least <= NEAR_LU;
+}
+
+void mr_loudness_hear(struct mr_loudness_search *search, const struct mr_heard *heard)
+{
+    search->heard++;
+    if (isnan(heard->integrated))
+        search->is_over = true;
+    else
+        (search->heard == 1 ? hear_first : hear_more)(search, heard);
+}
+
+bool mr_loudness_is_made(const struct mr_loudness_search *search)
+{
+    return search->is_over && search->best_heard == search->heard;
+}
+
+static json_t *number_of(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+json_t *mr_loudness_describe(const struct mr_heard *heard)
+{
+    return json_pack("[o, o, b]", number_of(heard->integrated), number_of(heard->true_peak), heard->is_lossy);
+}
+
+static double number_at(const json_t *list, size_t i)
+{
+    const json_t *value = json_array_get(list, i);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+enum mr_status mr_loudness_replay(double target, const json_t *list, struct mr_loudness_search *ret,
+                                  struct mr_err *err)
+{
+    enum { PARTS = 3 };
+    mr_loudness_begin(ret, target);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+        if (json_array_size(one) != PARTS || ret->is_over)
+            return mr_fail_code(err, MR_CODE_INTERNAL, "the rehearsals of the job's spec are in no order");
+        const struct mr_heard heard = {.integrated = number_at(one, 0),
+                                       .true_peak = number_at(one, 1),
+                                       .is_lossy = json_is_true(json_array_get(one, 2))};
+        mr_loudness_hear(ret, &heard);
+    }
+    return MR_OK;
+}
+
 enum mr_status mr_loudness_find_gain(double target, mr_rehearse_fn *rehearse, void *ctx, struct mr_gain *ret,
                                      struct mr_err *err)
 {
-    struct mr_heard heard;
-    struct setting setting = {.limit_db = CEILING_DBTP - BETWEEN_SAMPLES_DB};
-    write_filters(&setting, ret);
-    MR_TRY(rehearse(ctx, ret, false, &heard, err));
-    if (isnan(heard.integrated))
-        return MR_OK;
-    correct(&setting, &heard, target);
-    struct setting best = setting;
-    double least = INFINITY;
-    bool is_certain = !setting.limits && !heard.is_lossy;
-    for (int i = 0; !is_certain && i < REHEARSALS_MAX && least > NEAR_LU; i++) {
-        struct mr_gain gain;
-        write_filters(&setting, &gain);
-        MR_TRY(rehearse(ctx, &gain, true, &heard, err));
-        if (isnan(heard.integrated))
-            break;
-        if (badness(&heard, target) < least) {
-            least = badness(&heard, target);
-            best = setting;
-        }
-        correct(&setting, &heard, target);
+    struct mr_loudness_search search;
+    mr_loudness_begin(&search, target);
+    while (!search.is_over) {
+        struct mr_heard heard;
+        mr_loudness_next(&search, ret);
+        MR_TRY(rehearse(ctx, ret, search.heard > 0, &heard, err));
+        mr_loudness_hear(&search, &heard);
     }
-    write_filters(&best, ret);
+    mr_loudness_next(&search, ret);
     return MR_OK;
 }
 

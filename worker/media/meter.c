@@ -8,6 +8,8 @@
 #include <libavutil/common.h>
 #include <libavutil/samplefmt.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* BS.1770-4: the offset of the scale, the gates, and what audio from behind weighs. */
@@ -27,8 +29,19 @@ struct mr_meter_pair {
 
 void mr_meter_init(struct mr_meter *meter)
 {
-    *meter = (struct mr_meter){0};
+    *meter = (struct mr_meter){.from = INT64_MIN, .to = INT64_MAX};
     mr_interpolator_init(&meter->interpolator);
+}
+
+void mr_meter_begin(struct mr_meter *meter, int64_t at)
+{
+    meter->at = at;
+}
+
+void mr_meter_slice(struct mr_meter *meter, int64_t from, int64_t to)
+{
+    meter->from = from;
+    meter->to = to;
 }
 
 void mr_meter_free(struct mr_meter *meter)
@@ -97,6 +110,7 @@ static float highest(const struct mr_meter *meter)
 
 static enum mr_status set_form(struct mr_meter *meter, const AVFrame *frame, struct mr_err *err)
 {
+    const bool is_first = !meter->like;
     meter->peak = highest(meter);
     mr_meter_free(meter);
     int count = (frame->ch_layout.nb_channels + 1) / 2;
@@ -109,7 +123,8 @@ static enum mr_status set_form(struct mr_meter *meter, const AVFrame *frame, str
     meter->like->format = frame->format;
     assign_channels(meter, &frame->ch_layout);
     mr_k_weighting_init(&meter->weighting, frame->sample_rate);
-    meter->step_samples = meter->step_left = FFMAX(frame->sample_rate / STEPS_PER_SECOND, 1);
+    meter->step_samples = FFMAX(frame->sample_rate / STEPS_PER_SECOND, 1);
+    meter->step_left = meter->step_samples - (is_first ? (int)(meter->at % meter->step_samples) : 0);
     meter->fill = meter->steps_done = 0;
     memset(meter->steps, 0, sizeof meter->steps);
     return MR_OK;
@@ -118,6 +133,11 @@ static enum mr_status set_form(struct mr_meter *meter, const AVFrame *frame, str
 static double lufs_of(double energy)
 {
     return SCALE_OFFSET + 10 * log10(energy);
+}
+
+static bool counts_here(const struct mr_meter *meter)
+{
+    return meter->at > meter->from && meter->at <= meter->to;
 }
 
 /* A tenth of a second is over: it ends a block. */
@@ -129,7 +149,7 @@ static void end_step(struct mr_meter *meter)
     energy /= (double)MR_METER_STEPS * meter->step_samples;
     if (meter->steps_done < MR_METER_STEPS - 1) {
         meter->steps_done++;
-    } else if (energy > 0 && lufs_of(energy) > GATE_LUFS) {
+    } else if (energy > 0 && lufs_of(energy) > GATE_LUFS && counts_here(meter)) {
         int bin = (int)fmin((lufs_of(energy) - GATE_LUFS) * MR_METER_BINS_PER_LU, MR_METER_BINS - 1);
         meter->energy[bin] += energy;
         meter->blocks[bin]++;
@@ -143,7 +163,8 @@ static void end_chunk(struct mr_meter *meter)
 {
     for (int i = 0; i < 2 * meter->pair_count; i++) {
         float *samples = meter->pairs[i / 2].samples[i % 2];
-        meter->peak = mr_true_peak(&meter->interpolator, samples, CHUNK / MR_PEAK_BLOCK, meter->peak);
+        if (meter->at > meter->from)
+            meter->peak = mr_true_peak(&meter->interpolator, samples, CHUNK / MR_PEAK_BLOCK, meter->peak);
         memcpy(samples, samples + CHUNK, MR_PEAK_TAPS * sizeof *samples);
     }
     meter->fill = 0;
@@ -163,6 +184,7 @@ static void take(struct mr_meter *meter, mr_sample_reader *read, const struct mr
             mr_k_weighting_energy(&meter->weighting, &pair->state, left, right, count);
         meter->steps[0] += energy.left * pair->weights[0] + energy.right * pair->weights[1];
     }
+    meter->at += count;
     meter->fill += count;
     meter->step_left -= count;
     if (meter->fill == CHUNK)
@@ -192,6 +214,40 @@ void mr_meter_continue(struct mr_meter *meter, const struct mr_meter *other)
     meter->peak = fminf(highest(other), 1);
     memcpy(meter->energy, other->energy, sizeof meter->energy);
     memcpy(meter->blocks, other->blocks, sizeof meter->blocks);
+}
+
+json_t *mr_meter_counts(const struct mr_meter *meter)
+{
+    /* After the last sample of a slice comes no silence: the next slice hears what it is. */
+    float peak = meter->to == INT64_MAX ? highest(meter) : meter->peak;
+    MR_AUTO_JSON json_t *blocks = json_object();
+    for (int i = 0; i < MR_METER_BINS; i++) {
+        char bin[12];
+        snprintf(bin, sizeof bin, "%d", i);
+        json_t *sum = json_pack("[I, f]", (json_int_t)meter->blocks[i], meter->energy[i]);
+        if (meter->blocks[i] ? json_object_set_new(blocks, bin, sum) < 0 : (json_decref(sum), false))
+            return NULL;
+    }
+    return json_pack("{s:f, s:O}", "peak", (double)peak, "blocks", blocks);
+}
+
+enum mr_status mr_meter_add(struct mr_meter *meter, const json_t *counts, struct mr_err *err)
+{
+    const char *name;
+    json_t *sum;
+    const json_t *peak = json_object_get(counts, "peak");
+    json_t *blocks = json_object_get(counts, "blocks");
+    json_object_foreach (blocks, name, sum) {
+        const long bin = strtol(name, NULL, 10);
+        if (bin < 0 || bin >= MR_METER_BINS || json_array_size(sum) != 2)
+            return mr_fail_code(err, MR_CODE_INTERNAL, "what a unit has measured is not complete");
+        meter->blocks[bin] += json_integer_value(json_array_get(sum, 0));
+        meter->energy[bin] += json_number_value(json_array_get(sum, 1));
+    }
+    if (!json_is_number(peak) || !json_is_object(blocks))
+        return mr_fail_code(err, MR_CODE_INTERNAL, "what a unit has measured is not complete");
+    meter->peak = fmaxf(meter->peak, (float)json_number_value(peak));
+    return MR_OK;
 }
 
 double mr_meter_integrated(const struct mr_meter *meter)

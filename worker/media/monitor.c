@@ -3,6 +3,7 @@
 #include "worker/media/samples.h"
 
 #include <errno.h>
+#include <libavutil/common.h>
 
 bool mr_monitor_is_needed(const AVCodecContext *encoder)
 {
@@ -40,12 +41,25 @@ void mr_monitor_close(struct mr_monitor *monitor)
     av_frame_free(&monitor->frame);
 }
 
-/* What lies before 0 is the encoder's lead-in, which players leave out. */
-static void skip_lead_in(AVFrame *frame, AVRational base)
+/* What lies before 0 is the encoder's lead-in, which players leave out. Returns where the rest begins, in samples. */
+static int64_t skip_lead_in(AVFrame *frame, AVRational base)
 {
-    if (frame->pts != AV_NOPTS_VALUE && frame->pts < 0)
-        mr_samples_crop_to(frame, av_rescale_q(frame->pts, base, (AVRational){1, frame->sample_rate}),
-                           INT64_MAX);
+    if (frame->pts == AV_NOPTS_VALUE)
+        return 0;
+    int64_t at = av_rescale_q(frame->pts, base, (AVRational){1, frame->sample_rate});
+    if (at < 0)
+        mr_samples_crop_to(frame, at, INT64_MAX);
+    return FFMAX(at, 0);
+}
+
+static enum mr_status measure(struct mr_monitor *monitor, struct mr_meter *meter, struct mr_err *err)
+{
+    int64_t at = skip_lead_in(monitor->frame, monitor->decoder->pkt_timebase);
+    if (monitor->frame->nb_samples == 0)
+        return MR_OK;
+    if (!meter->like)
+        mr_meter_begin(meter, at);
+    return mr_meter_listen(meter, monitor->frame, err);
 }
 
 enum mr_status mr_monitor_listen(struct mr_monitor *monitor, const AVPacket *packet, struct mr_meter *meter,
@@ -53,9 +67,7 @@ enum mr_status mr_monitor_listen(struct mr_monitor *monitor, const AVPacket *pac
 {
     int rc = avcodec_send_packet(monitor->decoder, packet);
     while (rc >= 0 && (rc = avcodec_receive_frame(monitor->decoder, monitor->frame)) >= 0) {
-        skip_lead_in(monitor->frame, monitor->decoder->pkt_timebase);
-        enum mr_status status =
-            monitor->frame->nb_samples ? mr_meter_listen(meter, monitor->frame, err) : MR_OK;
+        enum mr_status status = measure(monitor, meter, err);
         av_frame_unref(monitor->frame);
         if (status)
             return status;
