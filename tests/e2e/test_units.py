@@ -274,12 +274,13 @@ def filmed_lecture(media, lecture):
 
 
 @pytest.mark.parametrize("source, new_format, options", [
-    ("lecture", "mp3", {"loudness": -18}), ("lecture", "m4a", {"loudness": -6}), ("lecture", "opus", {"loudness": -18}),
+    ("lecture", "mp3", {"loudness": -18}), ("lecture", "m4a", {"loudness": -18}), ("lecture", "opus", {"loudness": -6}),
     ("filmed_lecture", "mp4", {"loudness": -20, "crf": 30, "preset": "slow"})])
 def test_slices_look_for_a_gain_together(cutting, cut_user, same_user, source, new_format, options, tmp_path, request):
     """Each slice rehearses; what they have made when the loudness is right is the result."""
     target, rows = options["loudness"], []
-    options = {**options, "trim": {"start": 20.5, "duration": 60}}
+    if source == "lecture":
+        options = {**options, "trim": {"start": 20.5, "duration": 60}}
 
     def look(task):
         rows.extend(wait_for(lambda: cutting.sql(f"SELECT kind, from_us FROM units WHERE task_id = {task['id']}"), "units"))
@@ -291,7 +292,9 @@ def test_slices_look_for_a_gain_together(cutting, cut_user, same_user, source, n
     assert {key: receipt[key] for key in same} == {key: other[key] for key in same}
     assert receipt["loudness"]["in"] == other["loudness"]["in"]
     near = 0.3 if target > -10 else 0.1  # a limiter has to be far below what the codec lets peaks grow to
-    assert receipt["loudness"]["out"]["integrated"] == pytest.approx(other["loudness"]["out"]["integrated"], abs=near) == pytest.approx(target, abs=near)
+    for made in receipt, other:
+        assert made["loudness"]["out"]["integrated"] == pytest.approx(target, abs=near)
+        assert "gaps_filled" not in {warning["code"] for warning in made["warnings"]}
     assert receipt["loudness"]["out"]["true_peak"] == pytest.approx(other["loudness"]["out"]["true_peak"], abs=0.4)
     assert stream_facts(cut)[1] == stream_facts(whole)[1]
     one, reference = samples(cut), samples(whole)

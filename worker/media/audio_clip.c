@@ -150,13 +150,14 @@ enum mr_status mr_audio_clip_append(struct mr_audio_clip *clip, int64_t at, AVFr
                                     struct mr_err *err)
 {
     int64_t end = to_samples(clip, timeline_of(clip)->length_us);
+    at = FFMIN(at, end); /* filters give their last samples when the clip is over */
     if (is_far_ahead(clip))
         return MR_OK;
     bool is_jitter = clip->next > 0 && llabs(at - clip->next) <= to_samples(clip, JITTER_US);
     if (!is_jitter)
         count_hole(clip, FFMAX(at - clip->next, 0));
     if (at > clip->next && !is_jitter)
-        MR_TRY(fill(clip, FFMIN(at, end), err));
+        MR_TRY(fill(clip, at, err));
     else if (at < clip->next && !is_jitter)
         mr_samples_crop_to(frame, at - clip->next, INT64_MAX);
     mr_samples_crop(frame, 0, (int)FFMIN(frame->nb_samples, end - clip->next));
