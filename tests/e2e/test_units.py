@@ -75,6 +75,12 @@ def digest(path, stream):
     return done.stdout
 
 
+def packets_of(path):
+    done = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-i", str(path), "-map", "0:a", "-c", "copy", "-f", "md5", "-"],
+                          capture_output=True, text=True, check=True)
+    return done.stdout
+
+
 def psnr(path, source):
     """Mean and worst of all frames, in dB."""
     done = subprocess.run(["ffmpeg", "-nostdin", "-i", str(path), "-i", str(source), "-lavfi", "[0:v][1:v]psnr=stats_file=-",
@@ -303,6 +309,31 @@ def test_slices_look_for_a_gain_together(cutting, cut_user, same_user, source, n
     assert len(seams) > 1
     for seam in seams:
         assert max(errors(one, reference, seam, 0.06)) < 1.25 * max(errors(one, reference, seam, 0.5)) + 8, seam
+    nothing_is_left(cutting, cut_task)
+
+
+@pytest.mark.parametrize("new_format, options", [
+    ("mp3", {"split": {"seconds": 7.77}}), ("ogg", {"split": {"seconds": 45}, "trim": {"start": 3.21, "duration": 170}}),
+    ("m4a", {"split": {"seconds": 25}, "trim": {"duration": 75}, "loudness": -20, "waveform": {"points": 50}})])
+def test_parts_of_split_audio_are_those_of_one_run(cutting, cut_user, same_user, lecture, new_format, options, tmp_path):
+    """Units make whole parts, so what was encoded is the same to the bit; with a wanted loudness, as loud."""
+    made = []
+    for name, (user, task) in {name: (user, upload(user, lecture, new_format, **options)) for name, user in (("cut", cut_user), ("whole", same_user))}.items():
+        (tmp_path / name).mkdir()
+        done = user.finish(task, 120)
+        made.append((done, all_outputs(user, done, tmp_path / name)))
+    (cut_task, cut), (whole_task, whole) = made
+    receipt, other = cut_task["receipt"], whole_task["receipt"]
+    assert receipt.get("units", 0) > 2 and "units" not in other, receipt.get("uncut")
+    assert len(cut) == len(whole) > 2
+    for one, reference in zip(cut, whole, strict=True):
+        if "loudness" not in options:
+            assert packets_of(one) == packets_of(reference) and stream_facts(one) == stream_facts(reference)
+        elif one.suffix != ".json":
+            assert stream_facts(one) == stream_facts(reference) and len(samples(one)) == len(samples(reference))
+    same = ("kept", "changed", "dropped", "warnings", "input", "copied")
+    assert {key: receipt[key] for key in same} == {key: other[key] for key in same}
+    assert receipt["loudness"]["out"]["integrated"] == pytest.approx(other["loudness"]["out"]["integrated"], abs=0.1)
     nothing_is_left(cutting, cut_task)
 
 

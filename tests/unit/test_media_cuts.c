@@ -111,7 +111,9 @@ static const struct {
     {"long.flac", "opus", "{\"trim\": {\"start\": 5}}", NULL},
     {"long.flac", "ogg", "{}", "packets of Vorbis from several encoders do not fit together"},
     {"long.flac", "mp3", "{\"loudness\": -16}", NULL},
-    {"long.flac", "m4a", "{\"split\": {\"seconds\": 60}}", "it is split"},
+    {"long.flac", "m4a", "{\"split\": {\"seconds\": 60}}", NULL},
+    {"long.flac", "ogg", "{\"split\": {\"seconds\": 60}, \"loudness\": -20}", NULL},
+    {"long.flac", "ogg", "{\"split\": {\"seconds\": 3600}}", "it has one part"},
 };
 
 static void test_what_is_cut(void **state)

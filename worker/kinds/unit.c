@@ -125,6 +125,13 @@ static json_t *facts_of(const struct mr_unit_part *part)
     return facts;
 }
 
+/* The same of all that is in its object: one stream, or one for each of some parts. false: no memory. */
+static bool add_facts(json_t *list, const struct mr_unit_part *part)
+{
+    json_t *streams = json_object_get(part->report, "streams");
+    return streams ? json_array_extend(list, streams) == 0 : json_array_append_new(list, facts_of(part)) == 0;
+}
+
 /* Of what is joined of a track, for the child. */
 static enum mr_status add_parts_of(json_t *spec, const char *name, enum mr_unit_kind kind,
                                    const struct mr_unit_parts *parts, struct mr_err *err)
@@ -134,7 +141,7 @@ static enum mr_status add_parts_of(json_t *spec, const char *name, enum mr_unit_
         const struct mr_unit_part *part = &parts->parts[i];
         if (part->kind != kind)
             continue;
-        if (json_array_append_new(list, facts_of(part)) != 0)
+        if (!add_facts(list, part))
             return mr_fail_oom(err);
     }
     if (json_array_size(list) == 0)

@@ -115,6 +115,13 @@ static enum mr_status encode_queue(struct mr_audio_part *part, bool is_last, str
     }
 }
 
+/* The part is another unit's. */
+static bool is_left_out(const struct mr_audio_part *part)
+{
+    const struct mr_unit_range *unit = part->parts->unit;
+    return unit && mr_audio_slice_leaves_out(&unit->slice, part->number);
+}
+
 /* The encoder of a unit does not get what comes long before its slice. */
 static int pass(struct mr_audio_part *part)
 {
@@ -131,7 +138,7 @@ enum mr_status mr_audio_part_write(struct mr_audio_part *part, uint8_t *const *d
                                    struct mr_err *err)
 {
     MR_TRY(mr_work_samples(part->parts->work, samples, part->encoder->ch_layout.nb_channels, err));
-    if (mr_audio_part_is_over(part))
+    if (mr_audio_part_is_over(part) || is_left_out(part))
         return MR_OK;
     int rc = av_audio_fifo_write(part->queue, (void **)(uintptr_t)data, samples);
     if (rc >= 0)
@@ -184,6 +191,13 @@ static enum mr_status open_monitor(struct mr_audio_part *part, struct mr_err *er
     return mr_monitor_open(&part->monitor, part->encoder, err);
 }
 
+static enum mr_status begin_slice(struct mr_audio_part *part, struct mr_err *err)
+{
+    struct mr_parts *parts = part->parts;
+    return is_left_out(part) ? MR_OK
+                             : mr_audio_slice_begin(&parts->unit->slice, parts->fds, part->encoder, err);
+}
+
 /* The encoder, and where its packets go. A unit has no container; its encoder does as if it had that of the whole. */
 static enum mr_status open_encoder(struct mr_audio_part *part, struct mr_err *err)
 {
@@ -196,10 +210,10 @@ static enum mr_status open_encoder(struct mr_audio_part *part, struct mr_err *er
                                                                       parts->joined_audio->part_count > 1};
     MR_TRY(mr_encoder_open(parts->spec, parts->options, part->source, part->shape, use, &part->encoder, err));
     if (parts->unit)
-        return mr_audio_slice_begin(&parts->unit->slice, parts->fds, part->encoder, err);
+        return begin_slice(part, err);
     MR_TRY(mr_parts_get(parts, part->number, &output, err));
     if (parts->joined_audio)
-        MR_TRY(mr_packets_reader_begin(parts->joined_audio, part->encoder, 0, 0, err));
+        MR_TRY(mr_packets_reader_begin(parts->joined_audio, part->encoder, part->number, 0, err));
     return mr_muxer_open_encoded(output, part->slot, part->encoder, part->source, err);
 }
 
@@ -230,19 +244,27 @@ enum mr_status mr_audio_part_open(struct mr_audio_part *part, const AVFrame *fra
 
 enum mr_status mr_audio_part_close(struct mr_audio_part *part, struct mr_err *err)
 {
+    if (is_left_out(part))
+        return MR_OK;
     MR_TRY(write_silence(part, part->parts->timeline->outro_us, err));
     MR_TRY(encode_queue(part, true, err));
     MR_TRY(encode(part, NULL, err));
     int64_t us = av_rescale(part->encoded - part->lead_in, 1000000, part->encoder->sample_rate);
     part->number++;
     if (part->parts->unit)
-        return mr_packets_end(part->parts->unit->slice.writer, err);
+        return mr_audio_slice_end(&part->parts->unit->slice, part->number - 1, part->encoded, err);
     return mr_parts_leave(part->parts, part->slot, us, err);
 }
 
 enum mr_status mr_audio_part_next(struct mr_audio_part *part, struct mr_err *err)
 {
+    if (is_left_out(part)) { /* its encoder has got nothing */
+        part->number++;
+        return begin_slice(part, err);
+    }
     MR_TRY(mr_audio_part_close(part, err));
+    if (is_left_out(part))
+        return MR_OK;
     avcodec_free_context(&part->encoder);
     return open_part(part, err);
 }

@@ -25,6 +25,20 @@ bool mr_audio_slice_is_part(const struct mr_audio_slice *slice)
     return slice->from_us > 0 || slice->to_us != INT64_MAX;
 }
 
+void mr_audio_slice_split(struct mr_audio_slice *slice, int64_t split_us, json_t *streams)
+{
+    slice->first_part = slice->from_us / split_us;
+    slice->end_part = slice->to_us == INT64_MAX ? INT64_MAX : slice->to_us / split_us;
+    slice->from_us = 0;
+    slice->to_us = INT64_MAX;
+    slice->streams = streams;
+}
+
+bool mr_audio_slice_leaves_out(const struct mr_audio_slice *slice, int64_t part)
+{
+    return slice->streams && (part < slice->first_part || part >= slice->end_part);
+}
+
 /* The frame that holds a time of the clip; slices that meet in a time meet in a frame. */
 static int64_t frame_at(const AVCodecContext *encoder, int64_t us)
 {
@@ -61,11 +75,25 @@ enum mr_status mr_audio_slice_take(struct mr_audio_slice *slice, const AVPacket 
     return at >= slice->end || at < slice->first ? MR_OK : mr_packets_write(slice->writer, packet, err);
 }
 
+enum mr_status mr_audio_slice_end(struct mr_audio_slice *slice, int64_t part, int64_t samples,
+                                  struct mr_err *err)
+{
+    const struct mr_packets_writer *writer = slice->writer;
+    MR_TRY(mr_packets_end(slice->writer, err));
+    if (!slice->streams)
+        return MR_OK;
+    json_t *stream = json_pack("[I, I, I, I, I, i]", (json_int_t)(writer->offset - writer->begin),
+                               (json_int_t)writer->count, (json_int_t)writer->last_pts, (json_int_t)samples,
+                               (json_int_t)part, 0);
+    slice->is_over = part + 1 >= slice->end_part;
+    return json_array_append_new(slice->streams, stream) == 0 ? MR_OK : mr_fail_oom(err);
+}
+
 /* Nothing is missing or there twice where two slices meet. */
 static enum mr_status check_seam(const struct mr_packets_reader *joined, const AVPacket *packet,
                                  struct mr_err *err)
 {
-    bool is_first = joined->part > 1 && joined->left == joined->parts[joined->part - 1].count - 1;
+    bool is_first = joined->floor != INT64_MIN && joined->left == joined->parts[joined->part - 1].count - 1;
     return !is_first || packet->pts == joined->floor + joined->encoder->frame_size
                ? MR_OK
                : mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units of audio do not meet");
@@ -86,7 +114,7 @@ enum mr_status mr_audio_joined_take(struct mr_packets_reader *joined, int64_t en
 
 enum mr_status mr_audio_joined_end(struct mr_packets_reader *joined, int64_t encoded, struct mr_err *err)
 {
-    int64_t samples = joined->parts[joined->part_count - 1].samples;
+    int64_t samples = joined->parts[joined->end - 1].samples;
     if (joined->taken == joined->count && samples == encoded)
         return MR_OK;
     return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units have %lld samples of audio, and the file %lld",

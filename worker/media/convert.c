@@ -58,7 +58,7 @@ static enum mr_status read_parts(const json_t *list, struct units_of_track *ret,
     size_t count = json_array_size(list);
     if (!list)
         return MR_OK;
-    ret->parts = count <= MR_CUTS_MAX ? av_calloc(count + 1, sizeof *ret->parts) : NULL;
+    ret->parts = count <= FFMAX(MR_CUTS_MAX, MR_PARTS_MAX) ? av_calloc(count + 1, sizeof *ret->parts) : NULL;
     for (size_t i = 0; ret->parts && i < count; i++) {
         json_int_t size = 0, packets = 0, last = 0, samples = 0, output = 0, added = 0;
         if (json_unpack(json_array_get(list, i), "[I, I, I, I, I, I]", &size, &packets, &last, &samples,
@@ -278,7 +278,14 @@ static enum mr_status make_unit(struct mr_pipeline *pipeline, json_t *heard, jso
                   (json_int_t)writer->last_pts, "samples", (json_int_t)pipeline->audios[0].clip.part.encoded,
                   "output", (json_int_t)pipeline->unit->output, "added", (json_int_t)pipeline->unit->added,
                   "cpu_seconds", mr_receipt_cpu_seconds());
-    return *ret_receipt && add_loudness(pipeline, heard, *ret_receipt) ? MR_OK : mr_fail_oom(err);
+    const json_t *streams = pipeline->unit->slice.streams;
+    if (streams && json_array_size(streams) == 0)
+        return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "a unit has no audio");
+    if (!*ret_receipt || !add_loudness(pipeline, heard, *ret_receipt))
+        return mr_fail_oom(err);
+    return !streams || json_object_set(*ret_receipt, "streams", pipeline->unit->slice.streams) == 0
+               ? MR_OK
+               : mr_fail_oom(err);
 }
 
 static struct mr_packets_reader reader_of(const struct units_of_track *units, int64_t base,
@@ -298,6 +305,7 @@ static enum mr_status convert(struct spec *spec, const struct mr_sandbox_fds *fd
     MR_AUTO_FRAME AVFrame *logo = NULL;
     struct mr_gain gains[MR_AUDIOS_MAX] = {0};
     MR_AUTO_JSON json_t *heard = json_array();
+    MR_AUTO_JSON json_t *streams = json_array();
     MR_AUTO(mr_packets_reader) struct mr_packets_reader video = reader_of(&spec->video_parts, 0, fds);
     MR_AUTO(mr_packets_reader)
     struct mr_packets_reader audio = reader_of(&spec->audio_parts, spec->video_parts.bytes, fds);
@@ -322,6 +330,8 @@ static enum mr_status convert(struct spec *spec, const struct mr_sandbox_fds *fd
     MR_TRY(plan_cuts(spec, &input, &cuts, ret_receipt, err));
     if (mr_cuts_are_made(&cuts))
         return MR_OK;
+    if (spec->unit.is_audio && spec->options.split_us)
+        mr_audio_slice_split(&spec->unit.slice, spec->options.split_us, streams);
     MR_TRY(find_gains(spec, fds, input.audio_count, gains, heard, err));
     if (spec->options.intro_us || spec->options.outro_us)
         MR_TRY(mr_logo_read(fds, spec->logo_size, &logo, err));

@@ -17,7 +17,8 @@
  *   costs       [[encoder, preset, seconds], …], as shared/data/work_costs.h has them; may be absent
  *   unit        {from_us, to_us, is_audio}: only this range of the video or the audio is encoded, into a unit's packets
  *               (packets.h); the receipt is {frames, last_pts, samples, output, added, cpu_seconds}, with `heard` (the rehearsals
- *               of loudness.h) where the unit has looked for the gain, and `measured` (meter.h) where it has rehearsed
+ *               of loudness.h) where the unit has looked for the gain, and `measured` (meter.h) where it has rehearsed, and
+ *               `streams` (audio_unit.h) of a split clip's audio
  *   heard       rehearsals of loudness.h: a unit of audio does the next one, or encodes with the gain that was found, as a join
  *               does; may be absent, as the next
  *   measured    the sum of what units have measured in the last one: nothing is made, the receipt is that of loudness_step.h with

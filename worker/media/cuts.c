@@ -284,12 +284,22 @@ static void plan_audio(const struct mr_demuxer *input, const struct mr_cuts_wish
                                      (int64_t)ret->count);
 }
 
-/* Why long audio is not cut, or NULL. */
-static const char *audio_objection(const struct mr_cuts_wish *wish, const struct mr_audio_cost *cost)
+/* Each unit makes whole parts, for which any encoder will do. */
+static void plan_split_audio(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,
+                             const struct mr_audio_cost *cost, struct mr_cuts *ret)
 {
-    if (!cost->is_sliced)
-        return "packets of Vorbis from several encoders do not fit together";
-    return wish->options->split_us ? "it is split" : NULL;
+    const int64_t split_us = wish->options->split_us;
+    const int64_t clip_us = mr_options_clip_us(wish->options, input->estimated_us) - SLIVER_US;
+    const int64_t parts = FFMAX(clip_us, 0) / split_us + 1;
+    const double units = audio_seconds(input, wish, cost) / (double)wish->unit_seconds;
+    const int64_t count = FFMIN3((int64_t)FFMIN(units, SLICES_MAX) + 1, parts, SLICES_MAX);
+    if (count < 2) {
+        av_strlcpy(ret->why, "it has one part", sizeof ret->why);
+        return;
+    }
+    ret->audio.count = (size_t)count;
+    for (int64_t i = 0; i < count; i++)
+        ret->audio.from_us[i] = i * parts / count * split_us;
 }
 
 static void plan_audio_alone(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,
@@ -298,11 +308,12 @@ static void plan_audio_alone(const struct mr_demuxer *input, const struct mr_cut
     const struct mr_audio_cost *cost = audio_cost(input, wish);
     if (!cost || audio_seconds(input, wish, cost) <= (double)wish->unit_seconds)
         return;
-    const char *objection = audio_objection(wish, cost);
-    if (objection)
-        av_strlcpy(ret->why, objection, sizeof ret->why);
-    else
+    if (wish->options->split_us)
+        plan_split_audio(input, wish, cost, ret);
+    else if (cost->is_sliced)
         plan_audio(input, wish, cost, &ret->audio);
+    else
+        av_strlcpy(ret->why, "packets of Vorbis from several encoders do not fit together", sizeof ret->why);
 }
 
 enum mr_status mr_cuts_plan(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,

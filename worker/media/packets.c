@@ -83,7 +83,11 @@ enum mr_status mr_packets_begin(struct mr_packets_writer *writer, const struct m
                                 const AVCodecContext *encoder, struct mr_err *err)
 {
     const struct mr_packets_head head = head_of(encoder);
-    *writer = (struct mr_packets_writer){.fds = fds, .buffer = av_malloc(BUFFER), .last_pts = INT64_MIN};
+    *writer = (struct mr_packets_writer){.fds = fds,
+                                         .offset = writer->offset,
+                                         .begin = writer->offset,
+                                         .buffer = writer->buffer ? writer->buffer : av_malloc(BUFFER),
+                                         .last_pts = INT64_MIN};
     if (!writer->buffer)
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "write the unit");
     MR_TRY(put(writer, &head, sizeof head, err));

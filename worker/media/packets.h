@@ -16,21 +16,23 @@
 
 #include <stdint.h>
 
-/* Writes the packets of a unit, as output 0. */
+/* Writes the packets of a unit, as output 0: one stream, or several, one behind the other. */
 struct mr_packets_writer {
     const struct mr_sandbox_fds *fds;
-    int64_t offset; /* of the output */
+    int64_t offset; /* of the output, */
+    int64_t begin;  /* and where the present stream begins */
     uint8_t *buffer;
     size_t buffered;
     int64_t count;
     int64_t last_pts; /* the latest; INT64_MIN: none */
 };
-/* The encoder is of video or of audio. */
+/* Begins a stream. The encoder is of video or of audio. */
 MR_MUST_CHECK enum mr_status mr_packets_begin(struct mr_packets_writer *writer,
                                               const struct mr_sandbox_fds *fds, const AVCodecContext *encoder,
                                               struct mr_err *err);
 MR_MUST_CHECK enum mr_status mr_packets_write(struct mr_packets_writer *writer, const AVPacket *packet,
                                               struct mr_err *err);
+/* Ends it. */
 MR_MUST_CHECK enum mr_status mr_packets_end(struct mr_packets_writer *writer, struct mr_err *err);
 void mr_packets_writer_free(struct mr_packets_writer *writer);
 MR_DEFINE_VALUE_CLEANUP(mr_packets_writer, mr_packets_writer_free)
@@ -40,8 +42,8 @@ struct mr_packets_part {
     int64_t size; /* bytes */
     int64_t count;
     int64_t last_pts;
-    int64_t samples; /* of audio: where the encoder's input ended, counted from the beginning of the clip */
-    int64_t output;  /* of video: which part of a split clip it belongs to, from 0 */
+    int64_t samples; /* of audio: where the encoder's input ended, counted from the beginning of the output */
+    int64_t output;  /* which part of a split clip it belongs to, from 0 */
     int64_t
         added; /* of video: packets of frames that the input has not: logos, and a part's repeated first frame */
 };
