@@ -17,7 +17,7 @@ WINDOW_S = 0.016  # half of 512 samples
 NEAR = 4  # windows before and behind a seam
 RANK = 0.9999  # of the differences elsewhere, with which those at the seams are compared
 QUIET = 0.001  # less than a twentieth of what the beginning of a tone has
-BASE_SECONDS = 600
+BASE_SECONDS = 617  # no seam falls on its beginning, which is silent
 EXACT = ("wav", "flac")
 NEW_FORMATS = ("mp3", "m4a", "opus", "ogg", *EXACT)
 # Tones that change, a syllable's noise four times a second, and pauses.
@@ -26,8 +26,8 @@ TALK = ("aevalsrc='0.3*sin(2*PI*t*(200+40*floor(mod(t,9.47))))*gt(mod(t,7.3),2.1
 
 
 def recording(media, seconds):
-    base = media.once("units-talk.wav", lambda path: ffmpeg("-f", "lavfi", "-i", TALK.format(seconds=BASE_SECONDS, rate=RATE), path))
-    return media.once(f"units-talk-{seconds}.flac", lambda path: ffmpeg("-stream_loop", -1, "-i", base, "-t", seconds, path))
+    base = media.once(f"units-talk-{BASE_SECONDS}.wav", lambda path: ffmpeg("-f", "lavfi", "-i", TALK.format(seconds=BASE_SECONDS, rate=RATE), path))
+    return media.once(f"units-talk-{BASE_SECONDS}-{seconds}.flac", lambda path: ffmpeg("-stream_loop", -1, "-i", base, "-t", seconds, path))
 
 
 def flux(path):

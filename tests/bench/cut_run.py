@@ -24,14 +24,14 @@ Part = collections.namedtuple("Part", "n kind from_us")
 Span = collections.namedtuple("Span", "begin end")  # of a job, in seconds of the workers' clock
 
 
-def clip(media, ffmpeg, size, seconds):
-    """H.264 with a key frame every two seconds, and AAC. seconds: a multiple of BASE_SECONDS, so that no frame is cut off."""
+def clip(media, ffmpeg, size, seconds, group=GROUP_SECONDS):
+    """H.264 with a key frame every `group` seconds, and AAC. seconds: a multiple of BASE_SECONDS, so that no frame is cut off."""
     assert seconds % BASE_SECONDS == 0
-    keys = ["-g", RATE * GROUP_SECONDS, "-keyint_min", RATE * GROUP_SECONDS, "-sc_threshold", 0]
-    base = media.once(f"units-{size}-base.mp4", lambda path: ffmpeg(
+    keys = ["-g", RATE * group, "-keyint_min", RATE * group, "-sc_threshold", 0]
+    base = media.once(f"units-{size}-{group}-base.mp4", lambda path: ffmpeg(
         "-f", "lavfi", "-i", VIDEO.format(size=size, rate=RATE), "-t", BASE_SECONDS, "-c:v", "libx264", "-preset", "veryfast", "-crf", CRF,
         *keys, path))
-    return media.once(f"units-{size}-{seconds}.mp4", lambda path: ffmpeg(
+    return media.once(f"units-{size}-{group}-{seconds}.mp4", lambda path: ffmpeg(
         "-stream_loop", seconds // BASE_SECONDS - 1, "-i", base, "-f", "lavfi", "-i", AUDIO.format(seconds=seconds), "-map", "0:v", "-map", "1:a",
         "-c:v", "copy", "-c:a", "aac", "-b:a", "128k", path))
 
