@@ -197,6 +197,17 @@ static enum mr_status make_output(struct mr_job *job, const struct mr_unit_parts
     return MR_OK;
 }
 
+/* What the units have made. If it is not all there, the plan was dropped, or a worker of an earlier version, which does not know
+ * units of all kinds, has worked on it: then one job makes the whole. */
+static enum mr_status read_units(const struct mr_job *job, struct mr_unit_parts *ret, struct mr_err *err)
+{
+    struct mr_err failure = {0};
+    enum mr_status status = mr_units_parts(job->worker->db, job->claim, ret, &failure);
+    if (status == MR_NOT_FOUND)
+        return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "%s", failure.message);
+    return status == MR_OK ? MR_OK : mr_fail_from(err, &failure);
+}
+
 static enum mr_status run_join(struct mr_job *job, bool *ret_done, struct mr_err *err)
 {
     char object[MR_OBJECT_NAME_SIZE];
@@ -212,7 +223,7 @@ static enum mr_status run_join(struct mr_job *job, bool *ret_done, struct mr_err
                                         .file_name = job->claim->original_file,
                                         .format = format,
                                         .options = json_object_get(spec, "options")};
-    MR_TRY(mr_units_parts(job->worker->db, job->claim, &parts, err));
+    MR_TRY(read_units(job, &parts, err));
     MR_TRY(mr_output_set_new(job, &plan, &outputs, err));
     enum mr_status status = make_output(job, &parts, spec, outputs, &receipt, err);
     if (status != MR_OK) {
@@ -250,7 +261,7 @@ static enum mr_status add_sum(const struct mr_job *job, json_t *spec, double *re
     *ret_cpu = 0;
     if (!json_object_get(spec, "heard"))
         return json_object_set_new(spec, "measured", json_null()) == 0 ? MR_OK : mr_fail_oom(err);
-    MR_TRY(mr_units_parts(job->worker->db, job->claim, &parts, err));
+    MR_TRY(read_units(job, &parts, err));
     for (size_t i = 0; i < parts.count; i++) {
         const json_t *report = parts.parts[i].report;
         *ret_cpu += json_number_value(json_object_get(report, "cpu_seconds"));
