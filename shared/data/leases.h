@@ -41,8 +41,7 @@ struct mr_unit {
     int64_t fence;          /* of the unit; that of the claim is the task's when it was cut */
     int64_t from_us, to_us; /* of the clip; INT64_MAX: to its end */
     int64_t attempts;       /* this one included */
-    char *
-        search; /* JSON text: the rehearsals so far of a gain (units.h); "" or NULL: none is looked for; owned */
+    char *search;           /* JSON text: what is known of a gain (units.h); "" or NULL: nothing; owned */
 };
 
 /* A claimed task; its texts are owned. */

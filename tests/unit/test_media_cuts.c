@@ -113,7 +113,7 @@ static const struct {
     {"long.flac", "mp3", "{\"loudness\": -16}", NULL},
     {"long.flac", "m4a", "{\"split\": {\"seconds\": 60}}", NULL},
     {"long.flac", "ogg", "{\"split\": {\"seconds\": 60}, \"loudness\": -20}", NULL},
-    {"long.flac", "ogg", "{\"split\": {\"seconds\": 3600}}", "it has one part"},
+    {"long.flac", "ogg", "{\"split\": {\"seconds\": 3600}}", "it is split into one part"},
 };
 
 static void test_what_is_cut(void **state)

@@ -30,13 +30,18 @@ static void make_units(const struct mr_claim *task, const char *video, const cha
     }
 }
 
-/* A task that is cut into PARTS units. */
-static void cut_task(struct mr_claim *ret)
+static void begin_task(struct mr_claim *ret)
 {
     const struct mr_task_draft draft = task_draft(test_owner);
     MR_AUTO_JSON json_t *view = task_insert(&draft);
     assert_int_equal(task_claim(json_integer_value(json_object_get(view, "id")), 1, ret), MR_CLAIM_OURS);
     assert_true(task_start(ret));
+}
+
+/* A task that is cut into PARTS units. */
+static void cut_task(struct mr_claim *ret)
+{
+    begin_task(ret);
     make_units(ret, "video as wanted", "audio as wanted");
 }
 
@@ -576,12 +581,9 @@ static void cut_levelled_task(struct mr_claim *ret)
                                        .count = 4,
                                        .has_level = true,
                                        .basis = {"video", "audio"}};
-    const struct mr_task_draft draft = task_draft(test_owner);
-    MR_AUTO_JSON json_t *view = task_insert(&draft);
     struct mr_err err = {0};
     bool ours = false;
-    assert_int_equal(task_claim(json_integer_value(json_object_get(view, "id")), 1, ret), MR_CLAIM_OURS);
-    assert_true(task_start(ret));
+    begin_task(ret);
     assert_int_equal(mr_units_make(test_db, ret, &plan, &ours, &err), MR_OK);
     assert_true(ours);
 }

@@ -12,7 +12,11 @@
 
 #include <inttypes.h>
 
-enum { PROGRESS_HEARD = 500 }; /* permille, of audio that was rehearsed before */
+enum {
+    PROGRESS_HEARD = 500, /* permille, of audio that was rehearsed before */
+    REHEARSALS_MAX =
+        10, /* more than any search has: a child that has read a hostile file may not go on for ever */
+};
 
 /* What the child writes for a unit: worker/media/packets.h. */
 static const struct mr_format packets_format = {.name = "packets",
@@ -292,8 +296,10 @@ static enum mr_status settle_level(struct mr_job *job, const json_t *report, dou
     const char *next = "";
     double spent = 0;
     MR_AUTO_JSON json_t *before = search_of(job->claim);
+    const size_t heard_before = json_array_size(json_object_get(before, "heard"));
     if (json_unpack((json_t *)(uintptr_t)report, "{s:o, s:s, s:F}", "heard", &heard, "next", &next,
-                    "cpu_seconds", &spent) != 0)
+                    "cpu_seconds", &spent) != 0 ||
+        json_array_size(heard) != heard_before + 1 || heard_before >= REHEARSALS_MAX)
         return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter did not say what units do next");
     const enum mr_level_next level = strcmp(next, "again") == 0  ? MR_LEVEL_AGAIN
                                      : strcmp(next, "last") == 0 ? MR_LEVEL_LAST

@@ -294,7 +294,7 @@ static void plan_split_audio(const struct mr_demuxer *input, const struct mr_cut
     const double units = audio_seconds(input, wish, cost) / (double)wish->unit_seconds;
     const int64_t count = FFMIN3((int64_t)FFMIN(units, SLICES_MAX) + 1, parts, SLICES_MAX);
     if (count < 2) {
-        av_strlcpy(ret->why, "it has one part", sizeof ret->why);
+        av_strlcpy(ret->why, "it is split into one part", sizeof ret->why);
         return;
     }
     ret->audio.count = (size_t)count;
