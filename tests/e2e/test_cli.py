@@ -354,12 +354,14 @@ def test_killed_between_upload_and_task(cli, user, media, relayed):
     assert samples(cli.path("tone.flac")) == samples(cli.path("tone.wav"))
 
 
-def test_interrupted_while_the_task_runs(stack, cli, user, media):
+def test_interrupted_while_the_task_runs(stack, cli, user, media, relayed):
     shutil.copy(media.tone(seconds=1), cli.path("tone.wav"))
+    relay = relayed()
     stack.worker.signal(signal.SIGSTOP)
     try:
         process = cli.start("convert", "tone.wav", "--to", "flac")
-        task = wait_for(user.tasks, "a task")[0]
+        wait_for(lambda: any(request.endswith("/events") for request in relay.requests), "a program that knows its task")
+        task = user.tasks()[0]
         process.send_signal(signal.SIGTERM)
         result = finish(process)
     finally:
