@@ -109,7 +109,7 @@ static const struct {
     {"one.mp4", "mp4", "{\"crf\": 24}", "it has too few key frames"},
     {"long.flac", "mp3", "{}", NULL},
     {"long.flac", "opus", "{\"trim\": {\"start\": 5}}", NULL},
-    {"long.flac", "ogg", "{}", "packets of Vorbis from several encoders do not fit together"},
+    {"long.flac", "ogg", "{}", NULL},
     {"long.flac", "mp3", "{\"loudness\": -16}", NULL},
     {"long.flac", "m4a", "{\"split\": {\"seconds\": 60}}", NULL},
     {"long.flac", "ogg", "{\"split\": {\"seconds\": 60}, \"loudness\": -20}", NULL},

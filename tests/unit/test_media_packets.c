@@ -24,11 +24,13 @@ static enum mr_status write_packets(const json_t *wish, const AVCodecContext *en
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
     const json_int_t from = json_integer_value(json_object_get(wish, "from"));
     const json_int_t count = json_integer_value(json_object_get(wish, "count"));
+    const json_int_t odd = json_integer_value(json_object_get(wish, "odd"));
     if (!packet || av_new_packet(packet, PAYLOAD) < 0)
         return mr_fail_oom(err);
     MR_TRY(mr_packets_begin(&writer, fds, encoder, err));
     for (json_int_t i = 0; i < count; i++) {
         memset(packet->data, (int)(from + i), PAYLOAD);
+        packet->data[0] ^= (uint8_t)odd;
         packet->pts = packet->dts = from + i;
         packet->flags = i == 0 ? AV_PKT_FLAG_KEY : 0;
         MR_TRY(mr_packets_write(&writer, packet, err));
@@ -86,7 +88,7 @@ static enum mr_status act(const json_t *spec, const struct mr_sandbox_fds *fds, 
     av_log_set_level(AV_LOG_QUIET); /* the sandbox would not let it ask whether that is a terminal */
     if (!encoder)
         return mr_fail_oom(err);
-    encoder->codec_id = AV_CODEC_ID_H264;
+    encoder->codec_id = json_is_true(json_object_get(wish, "vorbis")) ? AV_CODEC_ID_VORBIS : AV_CODEC_ID_H264;
     encoder->width = encoder->height = WIDTH;
     encoder->time_base = (AVRational){1, 30};
     enum mr_status status = json_object_get(wish, "parts") ? read_packets(wish, encoder, fds, ret, err)
@@ -104,13 +106,17 @@ static int run(const void *text, size_t len, const struct mr_sandbox_fds *fds)
 struct units {
     int from[PARTS], count[PARTS], output[PARTS];
     int frame, more_packets, less_bytes, less_last;
+    bool is_vorbis;
+    int repeated; /* how many packets of the second are the first's */
+    int odd;      /* a bit that is wrong in the second */
 };
 
 static json_int_t make_unit(const struct units *units, int i, const char *name)
 {
     json_t *receipt = NULL;
     struct mr_err err;
-    MR_AUTO_JSON json_t *wish = json_pack("{s:i, s:i}", "from", units->from[i], "count", units->count[i]);
+    MR_AUTO_JSON json_t *wish = json_pack("{s:i, s:i, s:b, s:i}", "from", units->from[i], "count",
+                                          units->count[i], "vorbis", units->is_vorbis, "odd", i * units->odd);
     if (media_edit(sandbox, &dir, "empty", name, "mp4", wish, &receipt, &err) != MR_OK)
         fail_msg("%s", err.message);
     json_int_t last = json_integer_value(json_object_get(receipt, "last"));
@@ -132,7 +138,8 @@ static enum mr_status join(const struct units *units, json_t **ret, struct mr_er
     }
     free(media_run(&dir, &len, "dd if=0.unit of=logo.png status=none"));
     free(media_run(&dir, &len, "dd if=1.unit of=logo.png oflag=append conv=notrunc status=none"));
-    MR_AUTO_JSON json_t *wish = json_pack("{s:O, s:i}", "parts", parts, "frame", units->frame);
+    MR_AUTO_JSON json_t *wish =
+        json_pack("{s:O, s:i, s:b}", "parts", parts, "frame", units->frame, "vorbis", units->is_vorbis);
     enum mr_status status = media_edit(sandbox, &dir, "empty", "none", "mp4", wish, ret, err);
 
     return status;
@@ -143,7 +150,10 @@ static void test_they_follow_each_other(void **state)
     (void)state;
     static const struct units cases[] = {{{0, 5}, {5, 5}, {0, 0}, .frame = 1},
                                          {{0, 7}, {5, 3}, {0, 0}, .frame = 0},
-                                         {{0, 0}, {5, 4}, {0, 1}, .frame = 1}};
+                                         {{0, 0}, {5, 4}, {0, 1}, .frame = 1},
+                                         {{0, 4}, {5, 6}, {0, 0}, .is_vorbis = true, .repeated = 1},
+                                         {{0, 1}, {5, 6}, {0, 0}, .is_vorbis = true, .repeated = 4},
+                                         {{0, 0}, {5, 4}, {0, 1}, .is_vorbis = true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct mr_err err;
         MR_AUTO_JSON json_t *receipt = NULL;
@@ -152,11 +162,11 @@ static void test_they_follow_each_other(void **state)
             fail_msg("case %zu: %s", i, err.message);
         receipt = made;
         const json_t *times = json_object_get(receipt, "times");
-        const int all = cases[i].count[0] + cases[i].count[1];
+        const int repeated = cases[i].repeated, all = cases[i].count[0] + cases[i].count[1] - repeated;
         assert_int_equal(json_array_size(times), all);
-        assert_int_equal(json_integer_value(json_object_get(receipt, "frames")), all - PARTS);
+        assert_int_equal(json_integer_value(json_object_get(receipt, "frames")), all + repeated - PARTS);
         for (int part = 0, n = 0; part < PARTS; part++)
-            for (int k = 0; k < cases[i].count[part]; k++, n++)
+            for (int k = part * repeated; k < cases[i].count[part]; k++, n++)
                 assert_int_equal(json_integer_value(json_array_get(times, (size_t)n)),
                                  100 * cases[i].output[part] + cases[i].from[part] + k);
     }
@@ -175,6 +185,10 @@ static void test_what_does_not_fit(void **state)
         {{{0, 5}, {5, 5}, {0, 0}, .more_packets = 1}, "a packet has no size"},
         {{{0, 5}, {5, 5}, {0, 0}, .more_packets = -1}, "one has more packets than it said"},
         {{{0, 5}, {5, 5}, {0, 0}, .less_bytes = 1}, "one is cut"},
+        {{{0, 3}, {5, 5}, {0, 0}, .is_vorbis = true, .odd = 1},
+         "did not make the same packet where they meet"},
+        {{{0, 5}, {5, 5}, {0, 0}, .is_vorbis = true}, "did not make the same packet where they meet"},
+        {{{0, 1}, {5, 2}, {0, 0}, .is_vorbis = true}, "did not make the same packet where they meet"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *receipt = NULL;

@@ -3,14 +3,14 @@
 #include <libavutil/common.h>
 #include <string.h>
 
-enum {
-    LEAD_S = 15
-}; /* the rate control of AAC takes five seconds and more to settle; all else, some frames */
+/* The longest window of Vorbis (Vorbis I, 4.2.2): two encoders that begin so many samples apart begin their windows alike. */
+enum { WINDOW_MAX = 8192 };
 
-/* Measured on one core of a shared machine, of noise. Vorbis moves its windows by what it has met so far: packets of two
- * encoders do not fit together. What is not here is encoded faster than it is decoded, measured and moved. */
+/* Speeds were measured on one core of a shared machine, of noise. The rate control of AAC takes five seconds and more to settle,
+ * MP3 and Opus some frames. Vorbis needs a change in the audio, at which all encoders take short windows. What is not here is
+ * encoded faster than it is decoded, measured and moved. */
 static const struct mr_audio_cost costs[] = {
-    {"libmp3lame", 90, true}, {"aac", 55, true}, {"libopus", 90, true}, {"libvorbis", 80, false}};
+    {"libmp3lame", 90, 15, 0}, {"aac", 55, 15, 0}, {"libopus", 90, 15, 0}, {"libvorbis", 80, 60, WINDOW_MAX}};
 
 const struct mr_audio_cost *mr_audio_cost_of(const char *encoder)
 {
@@ -48,6 +48,13 @@ static int64_t frame_at(const AVCodecContext *encoder, int64_t us)
     return sample - sample % encoder->frame_size;
 }
 
+/* The first sample of the encoder of a slice that begins later than the clip. */
+static int64_t begin_at(const AVCodecContext *encoder, const struct mr_audio_cost *cost, int64_t from_us)
+{
+    int64_t begin = frame_at(encoder, from_us - (int64_t)cost->lead_s * 1000000);
+    return begin <= 0 ? 0 : cost->head ? begin - begin % WINDOW_MAX : begin;
+}
+
 enum mr_status mr_audio_slice_begin(struct mr_audio_slice *slice, const struct mr_sandbox_fds *fds,
                                     const AVCodecContext *encoder, struct mr_err *err)
 {
@@ -57,12 +64,14 @@ enum mr_status mr_audio_slice_begin(struct mr_audio_slice *slice, const struct m
     if (slice->is_measured) /* a decoder gives later than an encoder takes */
         slice->tail = encoder->sample_rate;
     if (mr_audio_slice_is_part(slice)) {
-        if (encoder->frame_size <= 0)
+        const struct mr_audio_cost *cost = mr_audio_cost_of(encoder->codec->name);
+        if (!cost || encoder->frame_size <= 0)
             return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "frames of audio have no fixed size");
         slice->end = frame_at(encoder, slice->to_us);
         if (slice->from_us > 0) {
             slice->first = frame_at(encoder, slice->from_us);
-            slice->begin = FFMAX(frame_at(encoder, slice->from_us - (int64_t)LEAD_S * 1000000), 0);
+            slice->begin = begin_at(encoder, cost, slice->from_us);
+            slice->head = cost->head;
         }
     }
     return mr_packets_begin(slice->writer, fds, encoder, err);
@@ -72,7 +81,8 @@ enum mr_status mr_audio_slice_take(struct mr_audio_slice *slice, const AVPacket 
 {
     int64_t at = packet->pts + slice->encoder->initial_padding;
     slice->is_over |= at - slice->tail >= slice->end;
-    return at >= slice->end || at < slice->first ? MR_OK : mr_packets_write(slice->writer, packet, err);
+    return at >= slice->end || at + slice->head < slice->first ? MR_OK
+                                                               : mr_packets_write(slice->writer, packet, err);
 }
 
 enum mr_status mr_audio_slice_end(struct mr_audio_slice *slice, int64_t part, int64_t samples,
@@ -93,7 +103,9 @@ enum mr_status mr_audio_slice_end(struct mr_audio_slice *slice, int64_t part, in
 static enum mr_status check_seam(const struct mr_packets_reader *joined, const AVPacket *packet,
                                  struct mr_err *err)
 {
-    bool is_first = joined->floor != INT64_MIN && joined->left == joined->parts[joined->part - 1].count - 1;
+    bool has_frames = joined->encoder->codec_id != AV_CODEC_ID_VORBIS;
+    bool is_first =
+        has_frames && joined->floor != INT64_MIN && joined->left == joined->parts[joined->part - 1].count - 1;
     return !is_first || packet->pts == joined->floor + joined->encoder->frame_size
                ? MR_OK
                : mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units of audio do not meet");

@@ -2,7 +2,8 @@
  * Audio that units encode (docs/decisions/0010-units.md). A unit decodes the clip from its beginning, as one run would, and gives
  * its encoder what lies in its slice, with some seconds before it, so that the encoder is as far as that of one run, and some
  * frames behind it, which the encoder looks at; of the packets it keeps those of its slice. Slices begin where a frame of the encoder
- * begins. Of a split clip a unit makes some of the parts, each as one run makes it. The join decodes and measures all of the audio once more, and takes the packets from the units instead of from an
+ * begins. Frames of Vorbis are of two lengths, and where they begin depends on the audio before: a slice also keeps some packets
+ * from before it, and goes on behind the one that is, bit for bit, the last of the slice before. Of a split clip a unit makes some of the parts, each as one run makes it. The join decodes and measures all of the audio once more, and takes the packets from the units instead of from an
  * encoder. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_AUDIO_UNIT_H
@@ -11,11 +12,13 @@
 #include "worker/media/encoder.h"
 #include "worker/media/packets.h"
 
-/* The encoders whose audio may be a unit of its own. */
+/* The encoders whose audio may be units of its own. */
 struct mr_audio_cost {
     const char *encoder;
-    double speed;   /* seconds of stereo at 44.1 kHz that a core encodes in a second, roughly */
-    bool is_sliced; /* its packets depend on nothing but the audio around them */
+    double speed; /* seconds of stereo at 44.1 kHz that a core encodes in a second, roughly */
+    int lead_s; /* how long it takes until an encoder that began later makes the packets of one that began before */
+    int head; /* samples: a slice keeps packets from so long before it, among which the join finds the last one of
+               * the slice before. 0: frames are equally long, so slices meet where they are cut */
 };
 /* NULL: none of them. */
 const struct mr_audio_cost *mr_audio_cost_of(const char *encoder);
@@ -33,6 +36,7 @@ struct mr_audio_slice {
     int64_t first,
         end; /* the packets of frames that begin from here to there, in samples of the clip; once begun */
     int64_t begin; /* the first sample that the encoder gets */
+    int64_t head;  /* packets of so many samples before the slice are kept, too */
     int64_t tail;  /* so many samples behind the slice are encoded, too */
     bool is_over;  /* it has all packets */
 };

@@ -276,8 +276,6 @@ static void plan_audio(const struct mr_demuxer *input, const struct mr_cuts_wish
                        const struct mr_audio_cost *cost, struct mr_cuts_of_track *ret)
 {
     double parts = audio_seconds(input, wish, cost) / (double)wish->unit_seconds;
-    if (!cost->is_sliced)
-        parts = 0;
     ret->count = (size_t)FFMIN(parts, SLICES_MAX - 1) + 1;
     for (size_t i = 0; i < ret->count; i++)
         ret->from_us[i] = av_rescale(mr_options_clip_us(wish->options, input->estimated_us), (int64_t)i,
@@ -310,10 +308,8 @@ static void plan_audio_alone(const struct mr_demuxer *input, const struct mr_cut
         return;
     if (wish->options->split_us)
         plan_split_audio(input, wish, cost, ret);
-    else if (cost->is_sliced)
-        plan_audio(input, wish, cost, &ret->audio);
     else
-        av_strlcpy(ret->why, "packets of Vorbis from several encoders do not fit together", sizeof ret->why);
+        plan_audio(input, wish, cost, &ret->audio);
 }
 
 enum mr_status mr_cuts_plan(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,

@@ -150,6 +150,7 @@ enum mr_status mr_packets_reader_begin(struct mr_packets_reader *reader, const A
     reader->frame = frame;
     reader->floor = reader->last_dts = reader->last_pts = INT64_MIN;
     reader->count = reader->taken = 0;
+    av_packet_free(&reader->last);
     for (; mr_packets_reader_has(reader, output); reader->end++) {
         reader->count += reader->parts[reader->end].count;
         reader->last_pts = FFMAX(reader->last_pts, reader->parts[reader->end].last_pts);
@@ -168,6 +169,7 @@ void mr_packets_reader_free(struct mr_packets_reader *reader)
 {
     close_part(reader);
     av_packet_free(&reader->next);
+    av_packet_free(&reader->last);
 }
 
 static enum mr_status get(struct mr_packets_reader *reader, void *data, int len, struct mr_err *err)
@@ -205,6 +207,7 @@ static enum mr_status open_next(struct mr_packets_reader *reader, struct mr_err 
         return misfit(err, "one is empty");
     MR_TRY(mr_source_open(&reader->source, reader->fds, MR_SOURCE_UNITS, part->size, err));
     reader->is_open = true;
+    reader->is_found = !reader->last;
     reader->source.base = reader->base;
     reader->base += part->size;
     reader->left = part->count;
@@ -218,6 +221,8 @@ static enum mr_status end_part(struct mr_packets_reader *reader, const struct mr
     const struct mr_packets_part *part = &reader->parts[reader->part - 1];
     if (head->size != -1 || head->pts != part->count)
         return misfit(err, "one has more packets than it said");
+    if (!reader->is_found)
+        return misfit(err, "two encoders of Vorbis did not make the same packet where they meet");
     reader->floor = part->last_pts;
     close_part(reader);
     return MR_OK;
@@ -255,6 +260,31 @@ static int add_skip(AVPacket *packet, const uint8_t skip[SKIP_SIZE])
     return 0;
 }
 
+static enum mr_status keep_last(struct mr_packets_reader *reader, struct mr_err *err)
+{
+    if (reader->encoder->codec_id != AV_CODEC_ID_VORBIS)
+        return MR_OK;
+    av_packet_free(&reader->last);
+    reader->last = av_packet_clone(reader->next);
+    return reader->last ? MR_OK : mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "read a unit");
+}
+
+/* Drops the packet that was read, if it is of the part before. A decoder that has had the last one of that cannot tell what
+ * comes behind it from what its own encoder would have made: it keeps nothing else (Vorbis I, 4.3.8). */
+static enum mr_status find_last(struct mr_packets_reader *reader, struct mr_err *err)
+{
+    const AVPacket *next = reader->next, *last = reader->last;
+    if (next->pts >= last->pts) {
+        if (next->pts != last->pts || next->duration != last->duration || next->size != last->size ||
+            memcmp(next->data, last->data, (size_t)last->size) != 0)
+            return misfit(err, "two encoders of Vorbis did not make the same packet where they meet");
+        reader->is_found = true;
+    }
+    av_packet_free(&reader->next);
+    reader->count--;
+    return MR_OK;
+}
+
 static enum mr_status read_packet(struct mr_packets_reader *reader, const struct mr_packets_packet *head,
                                   struct mr_err *err)
 {
@@ -272,7 +302,10 @@ static enum mr_status read_packet(struct mr_packets_reader *reader, const struct
     packet->flags = head->flags & AV_PKT_FLAG_KEY;
     reader->left--;
     MR_TRY(get(reader, packet->data, packet->size, err));
-    return check_times(reader, packet, err);
+    if (!reader->is_found)
+        return find_last(reader, err);
+    MR_TRY(check_times(reader, packet, err));
+    return keep_last(reader, err);
 }
 
 enum mr_status mr_packets_peek(struct mr_packets_reader *reader, const AVPacket **ret, struct mr_err *err)
@@ -288,7 +321,7 @@ enum mr_status mr_packets_peek(struct mr_packets_reader *reader, const AVPacket 
             continue;
         }
         MR_TRY(read_packet(reader, &head, err));
-        if (is_first && !(reader->next->flags & AV_PKT_FLAG_KEY))
+        if (is_first && reader->next && !(reader->next->flags & AV_PKT_FLAG_KEY))
             return misfit(err, "one does not begin with a key frame");
     }
     *ret = reader->next;

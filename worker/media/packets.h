@@ -63,6 +63,8 @@ struct mr_packets_reader {
     struct mr_source source; /* of the part before, if it is open */
     int64_t left;            /* packets of the open part */
     int64_t floor;           /* the latest time stamp of the parts before */
+    AVPacket *last;          /* of Vorbis: the last packet of the part before, */
+    bool is_found;           /* which was found in the open part */
     int64_t last_dts;
     int64_t taken;    /* of the output's parts, */
     int64_t count;    /* of all of them, */
@@ -70,7 +72,8 @@ struct mr_packets_reader {
     AVPacket *next;   /* read ahead; NULL: not yet, or the end */
 };
 /* Goes on with the parts of the next output, which follow those of the one before. The encoder is borrowed until then. frame: as
- * the field. Code: unit_impossible, if there are none, or packets of the one before are left. */
+ * the field. Of Vorbis each part but the first begins with packets of the part before, and goes on behind the one that is the
+ * last of that, bit for bit. Code: unit_impossible, if there are none, or packets of the one before are left. */
 MR_MUST_CHECK enum mr_status mr_packets_reader_begin(struct mr_packets_reader *reader,
                                                      const AVCodecContext *encoder, int64_t output,
                                                      int64_t frame, struct mr_err *err);
