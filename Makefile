@@ -171,7 +171,10 @@ MODEL_WRAPS := PQsendPrepare PQsendQueryPrepared mr_db_exec_within mr_db_exec mr
                mr_publish mr_storage_delete mr_storage_cancel_session mr_webhook_send mr_delivery_mail_send \
                mr_bulkhead_enter mr_bulkhead_leave mr_time_monotonic_us nanosleep mr_random_bytes mr_uuid_generate \
                mr_heartbeat_start mr_heartbeat_stop mr_heartbeat_progress mr_heartbeat_lost mr_heartbeat_left_ms \
-               mr_slots_stopping mr_slots_idle mr_kind_convert mr_kind_probe mr_kind_insert_records
+               mr_slots_stopping mr_slots_idle mr_kind_convert mr_kind_probe mr_kind_insert_records \
+               mr_unit_claim mr_unit_heartbeat mr_unit_finish mr_unit_level mr_unit_release mr_unit_fail mr_units_give_up \
+               mr_media_job_run mr_output_set_new mr_output_set_free mr_output_set_finish mr_output_set_check \
+               mr_output_set_commit mr_output_set_drop mr_output_set_outputs mr_unit_reader_finish
 $(BUILD)/model: $(call obj,$(model_src)) $(BUILD)/libunits.a $(BUILD)/libmediarun.a
 	$(LINK) $(QUICK_LINKER) -Wl,--as-needed $(MODEL_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS) $(AV_LIBS)
 # tests/warm/start.sh

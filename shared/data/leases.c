@@ -101,7 +101,11 @@ enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim, c
         " engine = $8::text, result_hash = CASE WHEN $7::bigint IS NOT NULL THEN" MR_RESULT_HASH(
             "$7::bigint",
             "$8") " END, result_generation = CASE WHEN $7::bigint IS NOT NULL THEN generation END "
-                  "WHERE" MR_LEASE_IS_HELD " RETURNING id),"
+                  "WHERE" MR_LEASE_IS_HELD
+                  /* A join holds its unit's lease, and not that of the task alone. */
+                  " AND ($9::int = 0 OR EXISTS (SELECT 1 FROM units u WHERE u.task_id = $1::bigint"
+                  " AND u.n = $9::int AND u.plan = $3::bigint AND u.fence = $10::bigint"
+                  " AND u.state = 'running')) RETURNING id),"
                   " stored AS (INSERT INTO outputs (task_id, n, object, object_generation, file_name, format,"
                   " content_type, size)"
                   " SELECT done.id, n, object, object_generation, file_name, format, content_type, size"
@@ -111,8 +115,9 @@ enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim, c
                   " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT object FROM stored)))"
                   " SELECT 1 FROM done UNION ALL SELECT 1 FROM tasks before WHERE before.id = $1::bigint"
                   " AND before.generation = $2::int AND before.fence = $3::bigint AND before.status = "
-                  "'processed'",
-        8};
+                  "'processed' AND ($9::int = 0 OR EXISTS (SELECT 1 FROM outputs o WHERE o.task_id = "
+                  "$1::bigint AND o.object = $4::jsonb -> 0 ->> 'object'))",
+        10};
     const struct mr_held held = mr_held_of(claim);
     MR_AUTO_STR char *outputs = NULL;
     MR_AUTO_STR char *receipt = NULL;
@@ -121,8 +126,10 @@ enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim, c
     MR_TRY(json_text(commit->receipt, &receipt, err));
     MR_TRY(json_text(commit->result, &result, err));
     const struct mr_made_from *made = &commit->made;
-    char crc32c[MR_INT64_TEXT_MAX];
+    char crc32c[MR_INT64_TEXT_MAX], unit[MR_INT64_TEXT_MAX], unit_fence[MR_INT64_TEXT_MAX];
     mr_int64_text(made->crc32c, crc32c);
+    mr_int64_text(claim->unit.n, unit);
+    mr_int64_text(claim->unit.fence, unit_fence);
     const char *const params[] = {held.task,
                                   held.generation,
                                   held.fence,
@@ -130,7 +137,9 @@ enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim, c
                                   receipt,
                                   result,
                                   made->is_known ? crc32c : NULL,
-                                  made->is_known ? made->engine : NULL};
+                                  made->is_known ? made->engine : NULL,
+                                  unit,
+                                  unit_fence};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &statement, params, &rows, err));
     *ret_ours = mr_rows_count(rows) > 0;

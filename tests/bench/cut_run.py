@@ -12,7 +12,7 @@ GROUP_SECONDS = 2
 RATE = 30
 CRF = 21  # about 9 Mbit/s of 720p, as a phone records; less would be smoother than what cameras give
 PATIENCE = 3600
-WHOLE = ("ogg", "wav", "flac")  # new formats that units do not make
+WHOLE = ("wav", "flac")  # new formats that units do not make
 
 # A pattern that moves, noise as a camera's, and small cells that come and go.
 VIDEO = ("testsrc2=size={size}:rate={rate},scroll=h=0.002:v=0.001,noise=alls=8:allf=t[pattern];"

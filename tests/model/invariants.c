@@ -39,15 +39,15 @@ static void check_gone_task(struct model *model, const struct task_row *row)
 /* The names of outputs hold generation and fence of their commit. */
 static void check_outputs(struct model *model, const struct task_row *row)
 {
-    char end[64];
-    snprintf(end, sizeof end, "/%" PRId64 "-%" PRId64 ".mp3", row->generation, row->fence);
-    size_t name = strlen(row->output), len = strlen(end);
+    char part[64], joined[64];
+    snprintf(part, sizeof part, "/%" PRId64 "-%" PRId64 ".mp3", row->generation, row->fence);
+    snprintf(joined, sizeof joined, "/%" PRId64 "-%" PRId64 "-join", row->generation, row->fence);
     if ((row->outputs > 0) != task_is(row, "processed") || row->outputs > 1)
         model_violate(model, OUTPUTS, "task %" PRId64 " is %s with %" PRId64 " outputs", row->id, row->status,
                       row->outputs);
-    else if (row->outputs && (name < len || strcmp(row->output + name - len, end) != 0))
+    else if (row->outputs && !strstr(row->output, part) && !strstr(row->output, joined))
         model_violate(model, OUTPUTS, "task %" PRId64 " has %s, but its commit is %s", row->id, row->output,
-                      end);
+                      part);
 }
 
 static void check_tasks(struct model *model)
@@ -133,17 +133,20 @@ static bool is_owned(const struct model *model, const char *name)
     for (int i = 0; i < model->now.task_count; i++)
         if (strcmp(model->now.tasks[i].input, name) == 0 || strcmp(model->now.tasks[i].output, name) == 0)
             return true;
+    for (int i = 0; i < model->now.unit_count; i++)
+        if (strcmp(model->now.units[i].object, name) == 0)
+            return true;
     return false;
 }
 
-static void check_owned(struct model *model, const struct task_row *row, const char *name)
+static void check_owned(struct model *model, int64_t task, const char *name)
 {
     if (!name[0])
         return;
     if (!world_has(model, name))
-        model_violate(model, OWNED, "%s of task %" PRId64 " is not there", name, row->id);
+        model_violate(model, OWNED, "%s of task %" PRId64 " is not there", name, task);
     if (snapshot_in_ledger(&model->now, name))
-        model_violate(model, OWNED, "%s of task %" PRId64 " is in the ledger", name, row->id);
+        model_violate(model, OWNED, "%s of task %" PRId64 " is in the ledger", name, task);
 }
 
 static void check_objects(struct model *model)
@@ -153,9 +156,11 @@ static void check_objects(struct model *model)
             !snapshot_in_ledger(&model->now, model->objects[i].name))
             model_violate(model, OBJECTS, "%s", model->objects[i].name);
     for (int i = 0; i < model->now.task_count; i++) {
-        check_owned(model, &model->now.tasks[i], model->now.tasks[i].input);
-        check_owned(model, &model->now.tasks[i], model->now.tasks[i].output);
+        check_owned(model, model->now.tasks[i].id, model->now.tasks[i].input);
+        check_owned(model, model->now.tasks[i].id, model->now.tasks[i].output);
     }
+    for (int i = 0; i < model->now.unit_count; i++)
+        check_owned(model, model->now.units[i].task, model->now.units[i].object);
 }
 
 static bool is_held(const struct model *model, const struct job *job)
@@ -168,9 +173,11 @@ static void check_leases(struct model *model)
     for (int i = 0; i < model->job_count; i++)
         for (int j = i + 1; j < model->job_count && is_held(model, &model->jobs[i]); j++) {
             const struct job *a = &model->jobs[i], *b = &model->jobs[j];
-            if (is_held(model, b) && a->task == b->task && a->generation == b->generation)
-                model_violate(model, LEASES, "task %" PRId64 ", fences %" PRId64 " and %" PRId64, a->task,
-                              a->fence, b->fence);
+            if (is_held(model, b) && a->task == b->task && a->generation == b->generation &&
+                a->unit == b->unit)
+                model_violate(
+                    model, LEASES, "task %" PRId64 ", unit %" PRId64 ", fences %" PRId64 " and %" PRId64,
+                    a->task, a->unit, a->unit ? a->unit_fence : a->fence, b->unit ? b->unit_fence : b->fence);
         }
 }
 
@@ -187,6 +194,8 @@ static void check_ack(struct model *model)
     is_taken_over |= model->step.actor->role == ROLE_DEAD_LETTER && task_is(row, "processing");
     /* The sweep may have paid the debt by now; or marked an earlier message late, which delays the task as a lost message. */
     bool was_owed = job->owed_us && row->published_us >= job->owed_us;
+    /* A task that was cut is worked on by its units. */
+    is_taken_over |= snapshot_unit(&model->now, row->id, 1) != NULL;
     if (!is_taken_over && !was_owed && !job->is_unsure)
         model_violate(model, ACKS, "task %" PRId64 " is %s", row->id, row->status);
 }
@@ -216,6 +225,7 @@ void invariants_check(struct model *model)
         watch_look(model->watch, &model->now);
         check_tasks(model);
         check_deliveries(model);
+        unit_rules_check(model);
         if (!model->now.usage_is_exact)
             model_violate(model, USAGE, "user_usage differs after %s", model->step.statements[0]);
     }

@@ -40,7 +40,7 @@ enum mr_status __wrap_mr_delivery_claim(struct mr_db *db, int64_t id, int64_t le
                                         int64_t max_attempts, enum mr_delivery_claim *ret_claim,
                                         struct mr_delivery *ret, struct mr_err *err);
 
-static struct job *new_job(struct model *model, const struct mr_claim *claim)
+struct job *model_job_new(struct model *model, const struct mr_claim *claim)
 {
     if (model->job_count == JOBS_MAX)
         abort();
@@ -48,6 +48,8 @@ static struct job *new_job(struct model *model, const struct mr_claim *claim)
     *job = (struct job){.task = claim->task_id,
                         .generation = claim->generation,
                         .fence = claim->fence,
+                        .unit = claim->unit.n,
+                        .unit_fence = claim->unit.fence,
                         .held_until_us = model->now_us + LEASE_S * INT64_C(1000000)};
     return job;
 }
@@ -80,7 +82,7 @@ enum mr_status __wrap_mr_lease_claim(struct mr_db *db, const struct mr_message *
                       message->task_id);
     if (*ret_outcome != MR_CLAIM_OURS)
         return MR_OK;
-    actor->job = new_job(model, ret);
+    actor->job = model_job_new(model, ret);
     if (model->fault && model->fault->act == ACT_ACK_AT_CLAIM) {
         model->acted++;
         queue_answer(model, actor, 204);
@@ -103,8 +105,7 @@ enum mr_status __wrap_mr_lease_heartbeat(struct mr_db *db, const struct mr_claim
     return status;
 }
 
-/* The work is over when the worker says how it ended, whether or not the answer arrives. */
-static void end_job(void)
+void model_job_end(void)
 {
     if (model_actor() && model_actor()->job)
         model_actor()->job->over = true;
@@ -114,7 +115,7 @@ enum mr_status __wrap_mr_lease_commit(struct mr_db *db, const struct mr_claim *c
                                       const struct mr_commit *commit, bool *ret_ours, struct mr_err *err)
 {
     struct model *model = the_model;
-    end_job();
+    model_job_end();
     enum mr_status status = __real_mr_lease_commit(db, claim, commit, ret_ours, err);
     if (status == MR_UNAVAILABLE && model->fault && model->fault->act == ACT_DROP_AFTER_LOST_ANSWER) {
         model->acted++;
@@ -126,14 +127,14 @@ enum mr_status __wrap_mr_lease_commit(struct mr_db *db, const struct mr_claim *c
 enum mr_status __wrap_mr_lease_fail(struct mr_db *db, const struct mr_claim *claim, const char *code,
                                     const char *detail, bool *ret_ours, struct mr_err *err)
 {
-    end_job();
+    model_job_end();
     return __real_mr_lease_fail(db, claim, code, detail, ret_ours, err);
 }
 
 enum mr_status __wrap_mr_lease_release(struct mr_db *db, const struct mr_claim *claim, enum mr_release reason,
                                        bool *ret_ours, struct mr_err *err)
 {
-    end_job();
+    model_job_end();
     if (model_actor() && model_actor()->job)
         model_actor()->job->reason = reason;
     return __real_mr_lease_release(db, claim, reason, ret_ours, err);
@@ -142,7 +143,7 @@ enum mr_status __wrap_mr_lease_release(struct mr_db *db, const struct mr_claim *
 enum mr_status __wrap_mr_lease_defer(struct mr_db *db, const struct mr_claim *claim, bool *ret_ours,
                                      struct mr_err *err)
 {
-    end_job();
+    model_job_end();
     if (model_actor() && model_actor()->job)
         model_actor()->job->owed_us = the_model->now_us;
     return __real_mr_lease_defer(db, claim, ret_ours, err);

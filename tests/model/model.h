@@ -22,7 +22,7 @@ enum {
     WORKERS = 3,
     PROCESSES = WEBS + WORKERS,
     ACTORS_MAX = 120,
-    JOBS_MAX = 2000,
+    JOBS_MAX = 4000,
     MESSAGES_MAX = 600,
     OBJECTS_MAX = 1000,
     SLOTS = 2,          /* of each worker */
@@ -38,9 +38,10 @@ enum {
     SECOND_US = 1000000,
 };
 
-/* What a worker knows of a task that it has claimed, and what happened to it. */
+/* What a worker knows of a task or unit that it has claimed, and what happened to it. */
 struct job {
     int64_t task, generation, fence;
+    int64_t unit, unit_fence;             /* of a unit; 0: the task itself */
     int64_t owed_us;                      /* when it put the task off; 0: not */
     int64_t held_until_us;                /* it believes to hold the lease until then */
     bool over;                            /* it has given the lease back, or knows that it is lost */
@@ -53,6 +54,7 @@ struct job {
 enum role { ROLE_CLIENT, ROLE_SWEEP, ROLE_PUSH, ROLE_HEARTBEAT, ROLE_DEAD_LETTER, ROLE_RECALL };
 
 struct model;
+struct mr_job;
 struct actor;
 typedef void actor_run(struct model *model, struct actor *actor);
 
@@ -178,6 +180,18 @@ int64_t queue_next_us(const struct model *model);
 
 /* clients.c, workers.c */
 actor_run client_run, sweep_run, push_run, dead_letter_run, recall_run;
+
+enum mr_status model_work(struct mr_job *job, struct mr_err *err); /* that a sandbox would do */
+enum mr_status model_store(struct mr_job *job, const char *name, struct mr_err *err);
+enum mr_status model_commit(struct mr_job *job, const char *name, bool *ret_committed, struct mr_err *err);
+
+/* unit_work.c: cuts the task into units, as worker/kinds/convert.c */
+enum mr_status model_cut(struct mr_job *job, struct mr_err *err);
+
+/* lease_seams.c */
+struct job *model_job_new(struct model *model, const struct mr_claim *claim);
+/* The work is over when the worker says how it ended, whether or not the answer arrives. */
+void model_job_end(void);
 
 /* world.c */
 bool world_has(const struct model *model, const char *name);

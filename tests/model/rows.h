@@ -8,6 +8,7 @@
 enum {
     TASKS_MAX = 12,
     DELIVERY_ROWS_MAX = 60,
+    UNIT_ROWS_MAX = 60,
     LEDGER_MAX = 400,
     OBJECT_NAME_MAX = 140,
     GENERATIONS_MAX = 12
@@ -29,11 +30,18 @@ struct delivery_row {
     char status[16];
 };
 
+struct unit_row {
+    int64_t task, n, plan, fence, attempts, stops, waits_for, lease_us;
+    char kind[8], state[16], claim_id[40], object[OBJECT_NAME_MAX];
+};
+
 struct snapshot {
     struct task_row tasks[TASKS_MAX];
     int task_count;
     struct delivery_row deliveries[DELIVERY_ROWS_MAX];
     int delivery_count;
+    struct unit_row units[UNIT_ROWS_MAX];
+    int unit_count;
     char ledger[LEDGER_MAX][OBJECT_NAME_MAX];
     int ledger_count;
     bool usage_is_exact;
@@ -52,6 +60,7 @@ struct ghost {
 
 struct task_row *snapshot_task(const struct snapshot *snapshot, int64_t id); /* NULL: none */
 struct delivery_row *snapshot_delivery(const struct snapshot *snapshot, int64_t id);
+struct unit_row *snapshot_unit(const struct snapshot *snapshot, int64_t task, int64_t n);
 bool snapshot_in_ledger(const struct snapshot *snapshot, const char *name);
 bool task_is(const struct task_row *row, const char *status);
 bool task_is_final(const struct task_row *row);

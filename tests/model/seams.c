@@ -64,7 +64,7 @@ int __wrap_PQsendQueryPrepared(PGconn *pg, const char *name, int count, const ch
 
 static enum outcome draw(struct model *model, const char *statement)
 {
-    bool is_lease = strncmp(statement, "lease_", 6) == 0;
+    bool is_lease = strncmp(statement, "lease_", 6) == 0 || strncmp(statement, "unit", 4) == 0;
     enum outcome outcome = ANSWERED;
     if (model_chance(model, is_lease ? LOST_OF_LEASES_PERMILLE : LOST_PERMILLE))
         outcome = model_random(model, 2) ? ANSWER_LOST : NEVER_SENT;
@@ -81,11 +81,11 @@ static int chance_to_freeze(const struct mr_statement *statement)
     static const struct {
         const char *name;
         int permille;
-    } ends[] = {{"lease_commit", 250},
-                {"lease_fail", 700},
-                {"lease_release", 250},
-                {"lease_defer", 500},
-                {"delivery_finish", 250}};
+    } ends[] = {{"lease_commit", 250}, {"lease_fail", 700}, {"lease_release", 250}, {"lease_defer", 500},
+                {"unit_finish", 250},  {"unit_fail", 700},  {"unit_release", 250},  {"delivery_finish", 250}};
+    const struct job *job = model_actor()->job;
+    if (job && job->unit && strcmp(statement->name, "lease_commit") == 0)
+        return 700; /* joins are few */
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (strcmp(statement->name, ends[i].name) == 0)
             return ends[i].permille;

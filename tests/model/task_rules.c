@@ -1,4 +1,5 @@
 /* What each statement may do to the row of a task: docs/architecture.md as rules, by the name of the statement. */
+#include "shared/data/units.h"
 #include "tests/model/rules.h"
 
 #include <inttypes.h>
@@ -90,15 +91,26 @@ static void rule_start(struct model *model, const struct task_row *b, const stru
     expect_counts(model, b, a, (const int64_t[]){!b->is_started, 0, 0, 0}, true);
 }
 
+/* One that comes late, of a job that has cut its task, leaves the lease of the plan as it is. */
 static void rule_heartbeat(struct model *model, const struct task_row *b, const struct task_row *a)
 {
-    expect(model, a->lease_us == model->now_us + LEASE_S * INT64_C(1000000), OWNERS, b, a,
-           "length of the lease");
+    const int64_t lease_us =
+        snapshot_unit(&model->before, b->id, 1) ? b->lease_us : model->now_us + LEASE_S * INT64_C(1000000);
+    expect(model, a->lease_us == lease_us, OWNERS, b, a, "length of the lease");
     expect_counts(model, b, a, (const int64_t[]){0, 0, 0, 0}, b->is_started);
+}
+
+/* One of a unit that has its lease. */
+static void expect_unit(struct model *model, const struct task_row *b, const struct task_row *a)
+{
+    expect(model, unit_rules_is_held(&model->before, model->step.actor->job), HOLDER, b, a,
+           "by a unit that is not held");
 }
 
 static void rule_commit(struct model *model, const struct task_row *b, const struct task_row *a)
 {
+    if (model->step.actor->job->unit)
+        expect_unit(model, b, a);
     expect(model, b->is_started, COUNTS, b, a, "a result of work that was not counted");
     expect_counts(model, b, a, (const int64_t[]){0, 0, 0, 0}, b->is_started);
     if (b->generation < GENERATIONS_MAX)
@@ -137,6 +149,37 @@ static void rule_defer(struct model *model, const struct task_row *b, const stru
 static void rule_same(struct model *model, const struct task_row *b, const struct task_row *a)
 {
     expect_counts(model, b, a, (const int64_t[]){0, 0, 0, 0}, b->is_started);
+}
+
+/* How long a plan may stand still. */
+static void expect_plan(struct model *model, const struct task_row *b, const struct task_row *a)
+{
+    expect(model, a->lease_us == model->now_us + MR_UNITS_HOLD_S * INT64_C(1000000), OWNERS, b, a,
+           "length of the plan's lease");
+    rule_same(model, b, a);
+}
+
+static void rule_unit_fail(struct model *model, const struct task_row *b, const struct task_row *a)
+{
+    expect_unit(model, b, a);
+    rule_fail(model, b, a);
+}
+
+static void rule_give_up(struct model *model, const struct task_row *b, const struct task_row *a)
+{
+    expect_unit(model, b, a);
+    expect_counts(model, b, a, (const int64_t[]){-(int64_t)b->is_started, 0, 0, 0}, false);
+}
+
+static void rule_unit_exhaust(struct model *model, const struct task_row *b, const struct task_row *a)
+{
+    const struct mr_message *message = &model->step.actor->message;
+    const struct unit_row *unit = snapshot_unit(&model->before, message->task_id, message->id);
+    bool is_over =
+        unit && unit->plan == b->fence && unit->lease_us < model->now_us &&
+        (unit->attempts >= model->config.max_interruptions || unit->stops >= model->config.max_stops);
+    expect(model, is_over, LIMITS, b, a, "no limit of the unit was reached");
+    rule_same(model, b, a);
 }
 
 static void rule_requeue(struct model *model, const struct task_row *b, const struct task_row *a)
@@ -200,6 +243,15 @@ static const struct rule {
      .needs_lease = true,
      .owes = true,
      .check = rule_defer},
+    {.statement = "units_make", .status = "processing", .needs_lease = true, .check = expect_plan},
+    {.statement = "units_show", .status = "processing", .needs_lease = true, .check = expect_plan},
+    {.statement = "unit_fail", .status = "failed", .needs_lease = true, .check = rule_unit_fail},
+    {.statement = "unit_exhaust", .status = "failed", .check = rule_unit_exhaust},
+    {.statement = "units_give_up",
+     .status = "uploaded",
+     .needs_lease = true,
+     .owes = true,
+     .check = rule_give_up},
     {.statement = "tasks_redo", .status = "uploaded", .owes = true, .check = rule_redo},
     {.statement = "operators_requeue", .status = "uploaded", .owes = true, .check = rule_requeue},
     {.statement = "tasks_cancel", .status = "canceled", .check = rule_cancel},

@@ -27,7 +27,7 @@ static const char clock_sql[] =
     " coalesce((extract(epoch FROM " column " - timestamptz '2030-01-01 00:00:00+00') * 1000000)::bigint, "  \
     "-1)"
 
-enum { TASKS, DELIVERIES, LEDGER, USAGE, LOOKS };
+enum { TASKS, DELIVERIES, LEDGER, USAGE, UNITS, LOOKS };
 static const char *const looks[LOOKS][2] = {
     {"look_tasks",
      "SELECT t.id, t.status, t.generation, t.attempts, t.interruptions, t.kills, t.stops, t.fence,"
@@ -68,6 +68,8 @@ static const char *const looks[LOOKS][2] = {
                    " OR coalesce(g.deliveries, 0) <> (SELECT count(*) FROM deliveries d JOIN tasks t ON "
                    "t.id = d.task_id"
                    "  WHERE t.user_id = u.id AND d.status IN ('pending', 'sending'))"},
+    {"look_units", "SELECT task_id, n, plan, fence, attempts, stops, waits_for," US(
+                       "lease_expires_at") ", kind, state, claim_id, object FROM units ORDER BY task_id, n"},
 };
 
 static void die(PGconn *pg, const char *what)
@@ -111,6 +113,7 @@ void watch_reset(struct watch *watch)
     watch_command(watch,
                   "TRUNCATE users, tasks, outputs, deliveries, stray_objects, idempotency_keys, uploads,"
                   " user_usage, download_links, outbox_batches RESTART IDENTITY CASCADE;"
+                  "ALTER TABLE tasks ENABLE TRIGGER USER;" /* a fault may have disabled one */
                   "ALTER SEQUENCE task_events RESTART;"
                   "INSERT INTO users (username, email, password_hash, webhook_secret) VALUES"
                   " ('one', 'one@example.com', 'x', '00'), ('two', 'two@example.com', 'x', '00')");
@@ -199,12 +202,29 @@ static void read_deliveries(const PGresult *result, struct snapshot *ret)
     }
 }
 
+static void read_units(const PGresult *result, struct snapshot *ret)
+{
+    ret->unit_count = PQntuples(result) < UNIT_ROWS_MAX ? PQntuples(result) : UNIT_ROWS_MAX;
+    for (int row = 0; row < ret->unit_count; row++) {
+        struct unit_row *unit = memset(&ret->units[row], 0, sizeof ret->units[row]);
+        int64_t *const numbers[] = {&unit->task,     &unit->n,     &unit->plan,      &unit->fence,
+                                    &unit->attempts, &unit->stops, &unit->waits_for, &unit->lease_us};
+        for (int i = 0; i < (int)(sizeof numbers / sizeof *numbers); i++)
+            *numbers[i] = number(result, row, i);
+        TEXT(unit->kind, row, 8);
+        TEXT(unit->state, row, 9);
+        TEXT(unit->claim_id, row, 10);
+        TEXT(unit->object, row, 11);
+    }
+}
+
 void watch_look(struct watch *watch, struct snapshot *ret)
 {
     PGresult *results[LOOKS];
     ask_all(watch, results);
     read_tasks(results[TASKS], ret);
     read_deliveries(results[DELIVERIES], ret);
+    read_units(results[UNITS], ret);
     const PGresult *result = results[LEDGER];
     ret->ledger_count = PQntuples(result) < LEDGER_MAX ? PQntuples(result) : LEDGER_MAX;
     for (int row = 0; row < ret->ledger_count; row++)
@@ -234,6 +254,14 @@ struct delivery_row *snapshot_delivery(const struct snapshot *snapshot, int64_t 
     for (int i = 0; i < snapshot->delivery_count; i++)
         if (snapshot->deliveries[i].id == id)
             return (struct delivery_row *)&snapshot->deliveries[i];
+    return NULL;
+}
+
+struct unit_row *snapshot_unit(const struct snapshot *snapshot, int64_t task, int64_t n)
+{
+    for (int i = 0; i < snapshot->unit_count; i++)
+        if (snapshot->units[i].task == task && snapshot->units[i].n == n)
+            return (struct unit_row *)&snapshot->units[i];
     return NULL;
 }
 

@@ -2,6 +2,7 @@
  * answer, is the product's (worker/job.c, worker/job_retry.c, worker/kinds/deliver.c). */
 #include "shared/data/object_names.h"
 #include "shared/data/orphans.h"
+#include "shared/data/units.h"
 #include "shared/data/waiting.h"
 #include "shared/gcp/storage.h"
 #include "tests/model/faults.h"
@@ -58,8 +59,9 @@ static void send_heartbeat(struct mr_heartbeat *heartbeat)
     struct mr_err err;
     bool ours = true;
     int64_t began_us = model->now_us;
-    if (mr_lease_heartbeat(heartbeat->db, heartbeat->claim, heartbeat->lease_seconds, heartbeat->progress,
-                           &ours, &err) != MR_OK)
+    if ((heartbeat->claim->unit.n ? mr_unit_heartbeat : mr_lease_heartbeat)(
+            heartbeat->db, heartbeat->claim, heartbeat->lease_seconds, heartbeat->progress, &ours, &err) !=
+        MR_OK)
         return;
     if (ours)
         heartbeat->held_until_us = began_us + heartbeat->lease_seconds * SECOND_US;
@@ -147,7 +149,8 @@ int __wrap_mr_slots_idle(struct mr_slots *slots, enum mr_lane lane)
 static enum mr_status draw_failure(struct mr_job *job, struct job *ours, struct mr_err *err)
 {
     struct model *model = the_model;
-    uint64_t draw = model_random(model, job->claim->task_id % 3 == 0 ? 50 : 100);
+    /* A task that was cut has several runs, of which each must go well. */
+    uint64_t draw = model_random(model, job->claim->unit.n ? 200 : job->claim->task_id % 3 == 0 ? 50 : 100);
     if (model->is_quiet)
         return MR_OK;
     if (draw < 18) {
@@ -163,7 +166,7 @@ static enum mr_status draw_failure(struct mr_job *job, struct job *ours, struct 
             return mr_fail_code(err, MR_CODE_INVALID_MEDIA, "storage failed");
         return mr_fail(err, MR_UNAVAILABLE, "storage failed");
     }
-    if (draw < 34 && job->claim->url[0]) {
+    if (draw < 34 && job->claim->url[0] && !job->claim->unit.n) { /* units have their input */
         ours->is_remote = job->remote_failed = true;
         return mr_fail_code(err, MR_CODE_FETCH_FAILED, "server of the URL failed");
     }
@@ -176,7 +179,7 @@ static enum mr_status stop_if_told(struct mr_job *job, struct mr_err *err)
 }
 
 /* As worker/output_writer.c: the name is in the ledger before the first byte is stored. */
-static enum mr_status store(struct mr_job *job, const char *name, struct mr_err *err)
+enum mr_status model_store(struct mr_job *job, const char *name, struct mr_err *err)
 {
     bool is_early = acts(the_model, ACT_STORE_BEFORE_LEDGER);
     if (is_early)
@@ -198,7 +201,7 @@ static enum mr_status fetch_input(struct mr_job *job, bool *ret_ours, struct mr_
     if (!job->claim->url[0] || job->claim->input_object[0])
         return MR_OK;
     mr_object_name_fetched(job->claim, name);
-    MR_TRY(store(job, name, err));
+    MR_TRY(model_store(job, name, err));
     do
         status =
             mr_lease_set_input(job->worker->db, job->claim, name, 1, 100, "a.wav", "wav", ret_ours, &failure);
@@ -210,9 +213,10 @@ static enum mr_status fetch_input(struct mr_job *job, bool *ret_ours, struct mr_
     return MR_OK;
 }
 
-static enum mr_status work(struct mr_job *job, struct job *ours, const char *name, struct mr_err *err)
+enum mr_status model_work(struct mr_job *job, struct mr_err *err)
 {
     struct model *model = the_model;
+    struct job *ours = model_actor()->job;
     if (!acts(model, ACT_SKIP_START))
         MR_TRY(mr_job_start(job, err));
     for (int part = 1; part <= PARTS; part++) {
@@ -222,12 +226,11 @@ static enum mr_status work(struct mr_job *job, struct job *ours, const char *nam
         if (ours->told_lost)
             model_violate(model, "a job that was told so stops", "task %" PRId64, ours->task);
     }
-    MR_TRY(draw_failure(job, ours, err));
-    return store(job, name, err);
+    return draw_failure(job, ours, err);
 }
 
 /* As worker/kinds/convert.c. */
-static enum mr_status commit(struct mr_job *job, const char *name, bool *ret_committed, struct mr_err *err)
+enum mr_status model_commit(struct mr_job *job, const char *name, bool *ret_committed, struct mr_err *err)
 {
     struct model *model = the_model;
     const struct mr_output output = {.object = (char *)(uintptr_t)name,
@@ -254,15 +257,17 @@ enum mr_status __wrap_mr_kind_convert(struct mr_job *job, bool *ret_committed, s
 {
     char outputs[MR_OBJECT_NAME_SIZE], name[MR_OBJECT_NAME_SIZE];
     bool ours = false;
-    struct job *mine = model_actor()->job;
     *ret_committed = false;
     mr_object_name_outputs(job->claim, outputs);
     mr_object_name_output(outputs, 0, "mp3", name);
     MR_TRY(fetch_input(job, &ours, err));
     if (!ours)
         return MR_OK;
-    MR_TRY(work(job, mine, name, err));
-    return commit(job, name, ret_committed, err);
+    if (!job->claim->whole_reason[0] && model_random(the_model, 2))
+        return model_cut(job, err);
+    MR_TRY(model_work(job, err));
+    MR_TRY(model_store(job, name, err));
+    return model_commit(job, name, ret_committed, err);
 }
 
 enum mr_status __wrap_mr_kind_probe(struct mr_job *job, bool *ret_committed, struct mr_err *err)
@@ -276,6 +281,11 @@ enum mr_status __wrap_mr_kind_insert_records(struct mr_job *job, bool *ret_commi
     return __wrap_mr_kind_probe(job, ret_committed, err);
 }
 
+static bool is_of_unit(const struct actor *actor)
+{
+    return strcmp(actor->message.kind, MR_KIND_UNIT) == 0;
+}
+
 /* True if the push is put off, as for a user with a full share, which is drawn. */
 static bool is_put_off(struct model *model, const struct actor *actor)
 {
@@ -283,9 +293,28 @@ static bool is_put_off(struct model *model, const struct actor *actor)
     bool done = false;
     if (!model_chance(model, 40))
         return false;
+    if (is_of_unit(actor))
+        return mr_units_put_off(model->db, &actor->message, false, &done, &err) == MR_OK && done;
     if (acts(model, ACT_DEFER_WITHOUT_DEBT))
         return true;
     return mr_waiting_put_off(model->db, &actor->message, &done, &err) == MR_OK && done;
+}
+
+/* False without an answer. */
+static bool look(struct model *model, const struct actor *actor, enum mr_waiting_state *ret)
+{
+    static const enum mr_waiting_state states[] = {[MR_CLAIM_OURS] = MR_WAITING_READY,
+                                                   [MR_CLAIM_ELSEWHERE] = MR_WAITING_ELSEWHERE,
+                                                   [MR_CLAIM_STALE] = MR_WAITING_STALE};
+    struct mr_waiting task = {.task_id = actor->message.task_id, .generation = actor->message.generation};
+    enum mr_claim_outcome outcome = MR_CLAIM_STALE;
+    struct mr_err err;
+    int64_t user = 0;
+    enum mr_status status = is_of_unit(actor)
+                                ? mr_unit_look(model->db, &actor->message, &outcome, &user, &err)
+                                : mr_waiting_look(model->db, &task, 1, &err);
+    *ret = is_of_unit(actor) ? states[outcome] : task.state;
+    return status == MR_OK;
 }
 
 /* worker/dispatcher.c as one loop: looks, holds, waits for a slot, runs. */
@@ -295,13 +324,13 @@ static enum mr_job_end run_task(struct model *model, struct actor *actor)
     struct process *process = model_process(model, actor);
     struct mr_ticket ticket = {.lane = MR_LANE_NORMAL};
     enum mr_job_end end = MR_JOB_ELSEWHERE;
-    struct mr_err err;
+    mr_message_run *run = is_of_unit(actor) ? mr_unit_run : mr_job_run;
     while (!actor->is_dead && model->now_us < due_us && !process->is_stopping) {
-        struct mr_waiting task = {.task_id = actor->message.task_id, .generation = actor->message.generation};
-        bool looked = mr_waiting_look(model->db, &task, 1, &err) == MR_OK;
-        if (looked && task.state == MR_WAITING_STALE)
+        enum mr_waiting_state state = MR_WAITING_STALE;
+        bool looked = look(model, actor, &state);
+        if (looked && state == MR_WAITING_STALE)
             return MR_JOB_STALE;
-        if (!looked || task.state == MR_WAITING_ELSEWHERE || process->running >= SLOTS) {
+        if (!looked || state == MR_WAITING_ELSEWHERE || process->running >= SLOTS) {
             model_wait(model, WATCH_US);
             continue;
         }
@@ -312,7 +341,7 @@ static enum mr_job_end run_task(struct model *model, struct actor *actor)
         process->running++;
         if (model_chance(model, 50))
             atomic_store(&ticket.yields, true);
-        end = mr_job_run(&model->worker, &actor->message, model->log, &ticket);
+        end = run(&model->worker, &actor->message, model->log, &ticket);
         process->running -= !actor->is_dead;
         atomic_store(&ticket.yields, false);
         if (end != MR_JOB_YIELDED && end != MR_JOB_ELSEWHERE)

@@ -1,8 +1,7 @@
 /* Units of long tasks, against a real PostgreSQL: plan, claim, result, join, and what ends them; and where a clip is cut. */
 #include "shared/data/orphans.h"
 #include "shared/data/publisher.h"
-#include "shared/data/units.h"
-#include "tests/unit/fixture_tasks.h"
+#include "tests/unit/fixture_units.h"
 #include "worker/media/cuts.h"
 
 #include <inttypes.h>
@@ -30,88 +29,11 @@ static void make_units(const struct mr_claim *task, const char *video, const cha
     }
 }
 
-static void begin_task(struct mr_claim *ret)
-{
-    const struct mr_task_draft draft = task_draft(test_owner);
-    MR_AUTO_JSON json_t *view = task_insert(&draft);
-    assert_int_equal(task_claim(json_integer_value(json_object_get(view, "id")), 1, ret), MR_CLAIM_OURS);
-    assert_true(task_start(ret));
-}
-
 /* A task that is cut into PARTS units. */
 static void cut_task(struct mr_claim *ret)
 {
-    begin_task(ret);
+    task_begin(ret);
     make_units(ret, "video as wanted", "audio as wanted");
-}
-
-static enum mr_claim_outcome claim_as(const char *claim_id, const struct mr_claim *task, int64_t n,
-                                      struct mr_claim *ret)
-{
-    const struct mr_message message = mr_unit_message(task, n, false);
-    enum mr_claim_outcome outcome = MR_CLAIM_STALE;
-    struct mr_err err = {0};
-    assert_int_equal(mr_unit_claim(test_db, &message, claim_id, &task_terms, &outcome, ret, &err), MR_OK);
-    return outcome;
-}
-
-static enum mr_claim_outcome claim(const struct mr_claim *task, int64_t n, struct mr_claim *ret)
-{
-    char id[MR_UUID_TEXT_MAX];
-    struct mr_err err = {0};
-    assert_int_equal(mr_uuid_generate(id, &err), MR_OK);
-    return claim_as(id, task, n, ret);
-}
-
-static bool finish(const struct mr_claim *unit, const char *object, int64_t *ret_join)
-{
-    MR_AUTO_JSON json_t *report = json_pack("{s:i}", "frames", 7);
-    const struct mr_unit_result result = {
-        .object = object, .object_generation = 5, .object_size = 99, .report = report};
-    struct mr_err err = {0};
-    bool ours = false;
-    assert_int_equal(mr_unit_finish(test_db, unit, &result, &ours, ret_join, &err), MR_OK);
-    return ours;
-}
-
-static bool heartbeat(const struct mr_claim *unit, int progress)
-{
-    struct mr_err err = {0};
-    bool ours = false;
-    assert_int_equal(mr_unit_heartbeat(test_db, unit, 60, progress, &ours, &err), MR_OK);
-    return ours;
-}
-
-static bool release(const struct mr_claim *unit, enum mr_release reason)
-{
-    struct mr_err err = {0};
-    bool ours = false;
-    assert_int_equal(mr_unit_release(test_db, unit, reason, &ours, &err), MR_OK);
-    return ours;
-}
-
-static void expire(const struct mr_claim *task, int64_t n)
-{
-    char sql[200];
-    snprintf(sql, sizeof sql,
-             "WITH u AS (UPDATE units SET lease_expires_at = now() - interval '1 s' WHERE task_id = %" PRId64
-             " AND n = %" PRId64 " RETURNING 1) SELECT count(*) AS answer FROM u",
-             task->task_id, n);
-    run_sql(sql);
-}
-
-static void assert_units(const struct mr_claim *task, const char *expected)
-{
-    char id[32];
-    snprintf(id, sizeof id, "%" PRId64, task->task_id);
-    assert_answer(expected,
-                  "SELECT coalesce(string_agg(state, ' ' ORDER BY n), '') FROM units WHERE task_id = ", id);
-}
-
-static void assert_orphaned(const char *object, const char *expected)
-{
-    assert_answer(expected,
-                  "SELECT count(*) FROM stray_objects WHERE delete_after <= now() AND name = ", object);
 }
 
 static void finish_all(const struct mr_claim *task, const char *prefix)
@@ -121,8 +43,8 @@ static void finish_all(const struct mr_claim *task, const char *prefix)
         char object[64];
         int64_t join = -1;
         snprintf(object, sizeof object, "%s-%" PRId64, prefix, n);
-        assert_int_equal(claim(task, n, &unit), MR_CLAIM_OURS);
-        assert_true(finish(&unit, object, &join));
+        assert_int_equal(unit_claim(task, n, &unit), MR_CLAIM_OURS);
+        assert_true(unit_finish(&unit, object, &join));
         assert_int_equal(join, n == PARTS ? JOIN : 0);
     }
 }
@@ -138,11 +60,11 @@ static void units_are_made_joined_and_dropped(void **state)
     cut_task(&task);
     assert_units(&task, "waiting waiting waiting waiting blocked");
     assert_int_equal(task_claim(task.task_id, 1, &none), MR_CLAIM_ELSEWHERE);
-    assert_int_equal(claim(&task, JOIN, &none), MR_CLAIM_STALE);
+    assert_int_equal(unit_claim(&task, JOIN, &none), MR_CLAIM_STALE);
     finish_all(&task, "units/joined");
     assert_units(&task, "done done done done waiting");
-    assert_int_equal(claim(&task, 1, &none), MR_CLAIM_STALE);
-    assert_int_equal(claim(&task, JOIN, &join), MR_CLAIM_OURS);
+    assert_int_equal(unit_claim(&task, 1, &none), MR_CLAIM_STALE);
+    assert_int_equal(unit_claim(&task, JOIN, &join), MR_CLAIM_OURS);
     assert_int_equal(join.unit.kind, MR_UNIT_JOIN);
     assert_string_equal(join.new_format, "mp3");
     assert_int_equal(mr_units_parts(test_db, &join, &parts, &err), MR_OK);
@@ -168,24 +90,24 @@ static void a_unit_is_one_workers(void **state)
     struct mr_claim none = {0};
     int64_t join = 0;
     cut_task(&task);
-    assert_int_equal(claim_as(delivery, &task, 2, &late), MR_CLAIM_OURS);
+    assert_int_equal(unit_claim_as(delivery, &task, 2, &late), MR_CLAIM_OURS);
     mr_claim_free(&late);
-    assert_int_equal(claim_as(delivery, &task, 2, &late), MR_CLAIM_OURS); /* repeated */
+    assert_int_equal(unit_claim_as(delivery, &task, 2, &late), MR_CLAIM_OURS); /* repeated */
     assert_int_equal(late.unit.attempts, 1);
     assert_int_equal(late.unit.from_us, 10000000);
     assert_int_equal(late.unit.to_us, 2490000000);
-    assert_int_equal(claim(&task, 2, &none), MR_CLAIM_ELSEWHERE);
-    assert_true(heartbeat(&late, 400));
+    assert_int_equal(unit_claim(&task, 2, &none), MR_CLAIM_ELSEWHERE);
+    assert_true(unit_heartbeat(&late, 400));
     MR_AUTO_JSON json_t *view = task_view_of(task.task_id);
     assert_true(json_real_value(json_object_get(view, "progress")) ==
                 24.9); /* 0.4 × 2,480 s of 3,984, with the audio and the join */
-    expire(&task, 2);
-    assert_int_equal(claim(&task, 2, &next), MR_CLAIM_OURS);
-    assert_false(heartbeat(&late, 500));
-    assert_false(finish(&late, "units/late", &join));
-    assert_false(release(&late, MR_RELEASE_UNCOUNTED));
-    assert_true(finish(&next, "units/next", &join));
-    assert_true(finish(&next, "units/next", &join)); /* repeated */
+    unit_expire(&task, 2);
+    assert_int_equal(unit_claim(&task, 2, &next), MR_CLAIM_OURS);
+    assert_false(unit_heartbeat(&late, 500));
+    assert_false(unit_finish(&late, "units/late", &join));
+    assert_false(unit_release(&late, MR_RELEASE_UNCOUNTED));
+    assert_true(unit_finish(&next, "units/next", &join));
+    assert_true(unit_finish(&next, "units/next", &join)); /* repeated */
     assert_units(&task, "waiting done waiting waiting blocked");
 }
 
@@ -206,16 +128,16 @@ static void a_unit_has_limits(void **state)
         cut_task(&task);
         for (int run = 0; run < (table[i].runs ? table[i].runs : 8); run++) {
             MR_AUTO(mr_claim) struct mr_claim unit = {0};
-            assert_int_equal(claim(&task, 3, &unit), MR_CLAIM_OURS);
+            assert_int_equal(unit_claim(&task, 3, &unit), MR_CLAIM_OURS);
             if (table[i].expires)
-                expire(&task, 3);
+                unit_expire(&task, 3);
             else
-                assert_true(release(&unit, table[i].reason));
+                assert_true(unit_release(&unit, table[i].reason));
         }
         if (!table[i].runs)
             continue;
-        assert_int_equal(claim(&task, 3, &none), MR_CLAIM_EXHAUSTED);
-        assert_int_equal(claim(&task, 1, &none), MR_CLAIM_STALE);
+        assert_int_equal(unit_claim(&task, 3, &none), MR_CLAIM_EXHAUSTED);
+        assert_int_equal(unit_claim(&task, 1, &none), MR_CLAIM_STALE);
         MR_AUTO_JSON json_t *view = task_view_of(task.task_id);
         const json_t *error = json_object_get(view, "error");
         assert_text(error, "code", "interrupted");
@@ -233,15 +155,36 @@ static void a_cut_task_has_a_time(void **state)
     struct mr_claim none = {0};
     cut_task(&task);
     task_set(task.task_id, "first_claimed_at = now() - interval '23 h'");
-    assert_int_equal(claim(&task, 1, &unit), MR_CLAIM_OURS);
+    assert_int_equal(unit_claim(&task, 1, &unit), MR_CLAIM_OURS);
     assert_in_range(unit.worked_ms, 23 * 3600000, 23 * 3600000 + 60000);
     task_set(task.task_id, "first_claimed_at = now() - interval '25 h'");
-    assert_int_equal(claim(&task, 1, &none), MR_CLAIM_ELSEWHERE);
-    assert_int_equal(claim(&task, JOIN, &none), MR_CLAIM_STALE); /* not its turn */
-    assert_int_equal(claim(&task, 2, &none), MR_CLAIM_EXHAUSTED);
+    assert_int_equal(unit_claim(&task, 1, &none), MR_CLAIM_ELSEWHERE);
+    assert_int_equal(unit_claim(&task, JOIN, &none), MR_CLAIM_STALE); /* not its turn */
+    assert_int_equal(unit_claim(&task, 2, &none), MR_CLAIM_EXHAUSTED);
     MR_AUTO_JSON json_t *view = task_view_of(task.task_id);
     assert_text(json_object_get(view, "error"), "code", "task_too_long");
     assert_units(&task, "");
+}
+
+/* A join that has lost its lease commits nothing, also while no other is done. */
+static void a_join_is_one_workers(void **state)
+{
+    (void)state;
+    MR_AUTO(mr_claim) struct mr_claim task = {0};
+    MR_AUTO(mr_claim) struct mr_claim late = {0};
+    MR_AUTO(mr_claim) struct mr_claim next = {0};
+    cut_task(&task);
+    finish_all(&task, "units/late-join");
+    assert_int_equal(unit_claim(&task, JOIN, &late), MR_CLAIM_OURS);
+    unit_expire(&task, JOIN);
+    assert_int_equal(unit_claim(&task, JOIN, &next), MR_CLAIM_OURS);
+    assert_false(task_commit(&late, "results/late-join1"));
+    assert_state(task.task_id, "processing");
+    assert_true(task_commit(&next, "results/late-join2"));
+    assert_true(task_commit(&next, "results/late-join2")); /* repeated */
+    assert_false(task_commit(&late, "results/late-join1"));
+    assert_answer("results/late-join2", "SELECT min(object) FROM outputs WHERE object LIKE ",
+                  "results/late-join%");
 }
 
 static void cancel_unit(const struct mr_claim *unit)
@@ -309,16 +252,16 @@ static void what_ends_a_plan_drops_its_units(void **state)
         int64_t join = 0;
         snprintf(object, sizeof object, "units/ended-%zu", i);
         cut_task(&task);
-        assert_int_equal(claim(&task, 1, &made), MR_CLAIM_OURS);
-        assert_true(finish(&made, object, &join));
-        assert_int_equal(claim(&task, 2, &unit), MR_CLAIM_OURS);
+        assert_int_equal(unit_claim(&task, 1, &made), MR_CLAIM_OURS);
+        assert_true(unit_finish(&made, object, &join));
+        assert_int_equal(unit_claim(&task, 2, &unit), MR_CLAIM_OURS);
         ends[i](&unit);
         assert_units(&task, "");
         assert_orphaned(object, "1");
-        assert_false(heartbeat(&unit, 500));
-        assert_false(finish(&unit, "units/after", &join));
-        assert_false(release(&unit, MR_RELEASE_STOP));
-        assert_int_equal(claim(&task, 3, &none), MR_CLAIM_STALE);
+        assert_false(unit_heartbeat(&unit, 500));
+        assert_false(unit_finish(&unit, "units/after", &join));
+        assert_false(unit_release(&unit, MR_RELEASE_STOP));
+        assert_int_equal(unit_claim(&task, 3, &none), MR_CLAIM_STALE);
     }
 }
 
@@ -357,8 +300,8 @@ static void results_outlive_a_new_generation(void **state)
     struct mr_err err = {0};
     int64_t join = 0;
     cut_task(&first);
-    assert_int_equal(claim(&first, 2, &unit), MR_CLAIM_OURS);
-    assert_true(finish(&unit, "units/kept-2", &join));
+    assert_int_equal(unit_claim(&first, 2, &unit), MR_CLAIM_OURS);
+    assert_true(unit_finish(&unit, "units/kept-2", &join));
     run_again(&first, 2, &second);
     assert_kept(&first, "1");
     assert_orphaned("units/kept-2", "0");
@@ -372,14 +315,14 @@ static void results_outlive_a_new_generation(void **state)
         char object[64];
         snprintf(object, sizeof object, "units/kept-%" PRId64, n);
         mr_claim_free(&unit);
-        assert_int_equal(claim(&second, n, &unit), n == 2 ? MR_CLAIM_STALE : MR_CLAIM_OURS);
-        assert_true(n == 2 || finish(&unit, object, &join));
+        assert_int_equal(unit_claim(&second, n, &unit), n == 2 ? MR_CLAIM_STALE : MR_CLAIM_OURS);
+        assert_true(n == 2 || unit_finish(&unit, object, &join));
     }
     assert_int_equal(join, JOIN);
     run_again(&first, 3, &third);
     make_units(&third, "video as wanted", "audio as wanted"); /* all is there: the join can begin */
     assert_units(&third, "done done done done waiting");
-    assert_int_equal(claim(&third, JOIN, &join_claim), MR_CLAIM_OURS);
+    assert_int_equal(unit_claim(&third, JOIN, &join_claim), MR_CLAIM_OURS);
     assert_int_equal(mr_units_parts(test_db, &join_claim, &parts, &err), MR_OK);
     assert_string_equal(parts.parts[1].object, "units/kept-2");
     run_again(&first, 4, &fourth);
@@ -399,8 +342,8 @@ static void results_are_not_kept_for_ever(void **state)
         MR_AUTO(mr_claim) struct mr_claim unit = {0};
         int64_t join = 0;
         cut_task(&first);
-        assert_int_equal(claim(&first, 1, &unit), MR_CLAIM_OURS);
-        assert_true(finish(&unit, late ? "units/late-1" : "units/canceled-1", &join));
+        assert_int_equal(unit_claim(&first, 1, &unit), MR_CLAIM_OURS);
+        assert_true(unit_finish(&unit, late ? "units/late-1" : "units/canceled-1", &join));
         run_again(&first, 2, &second);
         if (late) {
             run_sql("UPDATE stray_objects SET delete_after = now() + interval '1 s' WHERE name ="
@@ -500,11 +443,11 @@ static void units_are_published(void **state)
     assert_int_equal(count, 0);
     age(&task, "published_at = now() - interval '130 s', made_at = now() - interval '140 s'");
     assert_int_equal(due(&task, false), PARTS); /* lost */
-    assert_int_equal(claim(&task, 1, &unit), MR_CLAIM_OURS);
+    assert_int_equal(unit_claim(&task, 1, &unit), MR_CLAIM_OURS);
     assert_int_equal(due(&task, false), PARTS - 1);
     age(&task, "published_at = NULL");
     assert_int_equal(due(&task, false), 0); /* the worker of the first one recalls them */
-    expire(&task, 1);
+    unit_expire(&task, 1);
     assert_int_equal(due(&task, false), PARTS);
 }
 
@@ -533,30 +476,30 @@ static void any_order_of_steps_ends_right(void **state)
             int64_t n = unit->unit.n;
             if (n == 0) {
                 n = (random >> 20) % JOIN + 1;
-                enum mr_claim_outcome outcome = claim(&task, n, unit);
+                enum mr_claim_outcome outcome = unit_claim(&task, n, unit);
                 assert_true(outcome != MR_CLAIM_OURS || !made[n]);
                 assert_true(n != JOIN || outcome != MR_CLAIM_OURS ||
                             made[1] + made[2] + made[3] + made[4] == PARTS);
                 continue;
             }
             if (act == 0) {
-                expire(&task, n); /* it has died, or only looks so */
+                unit_expire(&task, n); /* it has died, or only looks so */
                 continue;
             }
             if (act < 3) {
                 double before = progress_of(&task);
-                (void)heartbeat(unit, (int)(random >> 20 & 511));
+                (void)unit_heartbeat(unit, (int)(random >> 20 & 511));
                 assert_true(progress_of(&task) >= before);
                 continue;
             }
             char object[64];
             snprintf(object, sizeof object, "units/any-%u-%d", seed, step);
             if (act == 3)
-                (void)release(unit, MR_RELEASE_UNCOUNTED);
+                (void)unit_release(unit, MR_RELEASE_UNCOUNTED);
             else if (n == JOIN)
                 made[n] += task_commit(unit, object);
             else
-                made[n] += finish(unit, object, &join);
+                made[n] += unit_finish(unit, object, &join);
             mr_claim_free(unit);
         }
         assert_true(made[JOIN] <= 1);
@@ -564,175 +507,6 @@ static void any_order_of_steps_ends_right(void **state)
             assert_true(made[n] <= 1);
         if (made[JOIN])
             assert_units(&task, "");
-        for (size_t i = 0; i < 3; i++)
-            mr_claim_free(&held[i]);
-    }
-}
-
-/* One unit of video, three of audio that look for a gain, and those behind them. */
-enum { FIRST_AUDIO = 2, LAST_AUDIO = 4, LEVEL = 5, LEVELLED_JOIN = 6 };
-
-static void cut_levelled_task(struct mr_claim *ret)
-{
-    const struct mr_units_plan plan = {.units = {{MR_UNIT_VIDEO, 0, INT64_MAX},
-                                                 {MR_UNIT_AUDIO, 0, 10000000},
-                                                 {MR_UNIT_AUDIO, 10000000, 20000000},
-                                                 {MR_UNIT_AUDIO, 20000000, INT64_MAX}},
-                                       .count = 4,
-                                       .has_level = true,
-                                       .basis = {"video", "audio"}};
-    struct mr_err err = {0};
-    bool ours = false;
-    begin_task(ret);
-    assert_int_equal(mr_units_make(test_db, ret, &plan, &ours, &err), MR_OK);
-    assert_true(ours);
-}
-
-/* After so many rehearsals. */
-static bool decide(const struct mr_claim *level, enum mr_level_next next, int rehearsals)
-{
-    struct mr_err err = {0};
-    bool ours = false;
-    MR_AUTO_JSON json_t *heard = json_array();
-    for (int i = 0; i < rehearsals; i++)
-        assert_int_equal(json_array_append_new(heard, json_integer(i)), 0);
-    MR_AUTO_JSON json_t *search = json_pack("{s:O}", "heard", heard);
-    assert_int_equal(mr_unit_level(test_db, level, next, search, &ours, &err), MR_OK);
-    return ours;
-}
-
-static int rehearsals_of(const struct mr_claim *unit)
-{
-    MR_AUTO_JSON json_t *search = json_loads(unit->unit.search, 0, NULL);
-    return (int)json_array_size(json_object_get(search, "heard"));
-}
-
-static void run_audio(const struct mr_claim *task, const char *prefix, int rehearsals, int64_t freed)
-{
-    for (int64_t n = FIRST_AUDIO; n <= LAST_AUDIO; n++) {
-        MR_AUTO(mr_claim) struct mr_claim unit = {0};
-        char object[64];
-        int64_t next = -1;
-        snprintf(object, sizeof object, "%s-%" PRId64, prefix, n);
-        assert_int_equal(claim(task, n, &unit), MR_CLAIM_OURS);
-        assert_int_equal(rehearsals_of(&unit), rehearsals);
-        assert_true(finish(&unit, object, &next));
-        assert_int_equal(next, n == LAST_AUDIO ? freed : 0);
-        assert_true(finish(&unit, object, &next)); /* the answer to the first was lost */
-    }
-}
-
-static void units_of_audio_look_for_a_gain(void **state)
-{
-    (void)state;
-    MR_AUTO(mr_claim) struct mr_claim task = {0};
-    MR_AUTO(mr_claim) struct mr_claim first = {0};
-    MR_AUTO(mr_claim) struct mr_claim second = {0};
-    MR_AUTO(mr_claim) struct mr_claim third = {0};
-    MR_AUTO(mr_claim) struct mr_claim video = {0};
-    MR_AUTO(mr_claim) struct mr_claim join = {0};
-    MR_AUTO(mr_unit_parts) struct mr_unit_parts measured = {0};
-    MR_AUTO(mr_unit_parts) struct mr_unit_parts parts = {0};
-    struct mr_claim none = {0};
-    struct mr_err err = {0};
-    int64_t next = 0;
-    cut_levelled_task(&task);
-    assert_units(&task, "waiting blocked blocked blocked waiting blocked");
-    assert_int_equal(claim(&task, FIRST_AUDIO, &none), MR_CLAIM_STALE);
-    assert_int_equal(claim(&task, LEVEL, &first), MR_CLAIM_OURS);
-    assert_int_equal(first.unit.kind, MR_UNIT_LEVEL);
-    assert_string_equal(first.unit.search, "");
-    for (int i = 0; i < 2; i++) /* the answer to the first was lost */
-        assert_true(decide(&first, MR_LEVEL_AGAIN, 1));
-    assert_units(&task, "waiting waiting waiting waiting blocked blocked");
-    run_audio(&task, "units/rehearsed", 1, LEVEL);
-    assert_units(&task, "waiting done done done waiting blocked");
-    assert_int_equal(claim(&task, LEVEL, &second), MR_CLAIM_OURS);
-    assert_int_equal(mr_units_parts(test_db, &second, &measured, &err), MR_OK);
-    assert_int_equal(measured.count, 3);
-    assert_string_equal(measured.parts[0].object, "units/rehearsed-2");
-    assert_orphaned("units/rehearsed-2", "0");
-    assert_false(decide(&first, MR_LEVEL_LAST, 3)); /* a lease of long ago */
-    assert_true(decide(&second, MR_LEVEL_LAST, 2));
-    assert_orphaned("units/rehearsed-2", "1");
-    assert_units(&task, "waiting waiting waiting waiting done blocked");
-    assert_int_equal(claim(&task, LEVEL, &third), MR_CLAIM_STALE);
-    run_audio(&task, "units/levelled", 2, 0);
-    assert_units(&task, "waiting done done done done blocked");
-    assert_int_equal(claim(&task, 1, &video), MR_CLAIM_OURS);
-    assert_true(finish(&video, "units/levelled-1", &next));
-    assert_int_equal(next, LEVELLED_JOIN);
-    assert_int_equal(claim(&task, LEVELLED_JOIN, &join), MR_CLAIM_OURS);
-    assert_int_equal(mr_units_parts(test_db, &join, &parts, &err), MR_OK);
-    assert_int_equal(parts.count, 5);
-    assert_string_equal(parts.parts[3].object, "units/levelled-4");
-    assert_string_equal(parts.parts[4].object, "");
-    assert_int_equal(json_array_size(json_object_get(parts.parts[4].report, "heard")), 2);
-    assert_true(task_commit(&join, "results/levelled"));
-    assert_orphaned("units/levelled-2", "1");
-}
-
-/* As any_order_of_steps_ends_right. What `level` has decided holds for all units of audio, and none of an earlier rehearsal counts. */
-static void any_order_of_rehearsals_ends_right(void **state)
-{
-    (void)state;
-    for (unsigned seed = 1; seed <= 12; seed++) {
-        const int last = 1 + (int)seed % 3;
-        const bool is_made = seed % 2 && last > 1;
-        unsigned random = seed * 7919U;
-        MR_AUTO(mr_claim) struct mr_claim task = {0};
-        struct mr_claim held[3] = {0};
-        int64_t next = 0;
-        int stage = 0, done[LEVELLED_JOIN + 1] = {0};
-        cut_levelled_task(&task);
-        for (int step = 0; step < 1500 && !done[LEVELLED_JOIN]; step++) {
-            random = random * 1103515245U + 12345U;
-            struct mr_claim *unit = &held[random >> 8 & 3 ? (random >> 8 & 3) - 1 : 0];
-            unsigned act = random >> 16 & 7;
-            const int64_t n = unit->unit.n;
-            const bool has_audio = done[2] + done[3] + done[4] == 3;
-            if (n == 0) {
-                const int64_t wanted = (random >> 20) % LEVELLED_JOIN + 1;
-                if (claim(&task, wanted, unit) != MR_CLAIM_OURS)
-                    continue;
-                assert_false(done[wanted]);
-                assert_true(wanted != LEVEL || stage == 0 || has_audio);
-                assert_true(wanted != LEVELLED_JOIN || (has_audio && done[1] && done[LEVEL]));
-                if (wanted >= FIRST_AUDIO && wanted <= LEVEL)
-                    assert_int_equal(unit->unit.search[0] ? rehearsals_of(unit) : 0, stage);
-                continue;
-            }
-            if (act == 0) {
-                expire(&task, n);
-                continue;
-            }
-            if (act == 1) {
-                (void)heartbeat(unit, (int)(random >> 20 & 511));
-                continue;
-            }
-            char object[64];
-            snprintf(object, sizeof object, "units/gain-%u-%d", seed, step);
-            if (act == 2)
-                (void)release(unit, MR_RELEASE_UNCOUNTED);
-            else if (n == LEVELLED_JOIN)
-                done[n] = task_commit(unit, object);
-            else if (n != LEVEL)
-                done[n] |= finish(unit, object, &next);
-            else if (decide(unit,
-                            stage + 1 < last ? MR_LEVEL_AGAIN
-                            : is_made        ? MR_LEVEL_MADE
-                                             : MR_LEVEL_LAST,
-                            stage + 1)) {
-                stage++;
-                done[LEVEL] = stage == last;
-                if (!done[LEVEL] || !is_made)
-                    done[2] = done[3] = done[4] = 0;
-            }
-            mr_claim_free(unit);
-        }
-        assert_int_equal(stage, last);
-        assert_true(done[LEVELLED_JOIN]);
-        assert_units(&task, "");
         for (size_t i = 0; i < 3; i++)
             mr_claim_free(&held[i]);
     }
@@ -769,6 +543,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(units_are_made_joined_and_dropped),
         cmocka_unit_test(a_unit_is_one_workers),
+        cmocka_unit_test(a_join_is_one_workers),
         cmocka_unit_test(a_unit_has_limits),
         cmocka_unit_test(a_cut_task_has_a_time),
         cmocka_unit_test(what_ends_a_plan_drops_its_units),
@@ -776,8 +551,6 @@ int main(void)
         cmocka_unit_test(results_are_not_kept_for_ever),
         cmocka_unit_test(units_are_published),
         cmocka_unit_test(any_order_of_steps_ends_right),
-        cmocka_unit_test(units_of_audio_look_for_a_gain),
-        cmocka_unit_test(any_order_of_rehearsals_ends_right),
         cmocka_unit_test(a_clip_is_cut_at_key_frames),
     };
     return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);
