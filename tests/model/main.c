@@ -15,7 +15,7 @@
 #include <time.h>
 
 /* A fault is missed after this time, and this many steps, because a busy machine runs fewer. */
-enum { CHAOS_S = 240, FAULT_S = 60, FAULT_STEPS = 60000, CONNINFO_MAX = 512 };
+enum { CHAOS_S = 240, FAULT_S = 60, FAULT_STEPS = 200000, CONNINFO_MAX = 512 };
 
 struct options {
     uint64_t seed;

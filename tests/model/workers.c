@@ -263,7 +263,8 @@ enum mr_status __wrap_mr_kind_convert(struct mr_job *job, bool *ret_committed, s
     MR_TRY(fetch_input(job, &ours, err));
     if (!ours)
         return MR_OK;
-    if (!job->claim->whole_reason[0] && model_random(the_model, 2))
+    /* With every other seed, so that what happens to whole tasks is met often, too. */
+    if (the_model->seed % 2 == 0 && !job->claim->whole_reason[0] && model_random(the_model, 2))
         return model_cut(job, err);
     MR_TRY(model_work(job, err));
     MR_TRY(model_store(job, name, err));
