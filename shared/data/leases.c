@@ -102,10 +102,11 @@ enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim, c
             "$7::bigint",
             "$8") " END, result_generation = CASE WHEN $7::bigint IS NOT NULL THEN generation END "
                   "WHERE" MR_LEASE_IS_HELD
-                  /* A join holds its unit's lease, and not that of the task alone. */
+                  /* A join holds its unit's lease, and not that of the task alone. By the lease, not by the state: the
+                   * index of open units would be read for that. */
                   " AND ($9::int = 0 OR EXISTS (SELECT 1 FROM units u WHERE u.task_id = $1::bigint"
                   " AND u.n = $9::int AND u.plan = $3::bigint AND u.fence = $10::bigint"
-                  " AND u.state = 'running')) RETURNING id),"
+                  " AND u.lease_expires_at IS NOT NULL)) RETURNING id),"
                   " stored AS (INSERT INTO outputs (task_id, n, object, object_generation, file_name, format,"
                   " content_type, size)"
                   " SELECT done.id, n, object, object_generation, file_name, format, content_type, size"
