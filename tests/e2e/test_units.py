@@ -527,3 +527,13 @@ def test_what_cannot_be_cut_runs_as_one_job(cutting, cut_user, film, lecture, tm
     nothing_is_left(cutting, task)
     task = cut_user.finish(upload(cut_user, film, "mp4", bitrate=400_000, preset="fast"), 60)
     assert task["receipt"]["uncut"] == "a bit rate is kept over the whole"
+
+
+def test_vorbis_that_does_not_meet_runs_as_one_job(cutting, cut_user, media):
+    """Bursts move its windows; the tones behind them have nothing by which an encoder that begins later would find out."""
+    steady = media.once("units-steady.flac", lambda path: ffmpeg(
+        "-f", "lavfi", "-i", "aevalsrc='0.2*sin(2*PI*330*t)+0.4*random(0)*lt(mod(t,0.31),0.05)*lt(t,20)|0.2*sin(2*PI*440*t)'"
+        f":d={LECTURE}:s={RATE}", path))
+    task = cut_user.finish(upload(cut_user, steady, "ogg"), 120)
+    assert "did not make the same packet where they meet" in task["receipt"]["uncut"] and "units" not in task["receipt"]
+    nothing_is_left(cutting, task)

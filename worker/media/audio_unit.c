@@ -99,13 +99,12 @@ enum mr_status mr_audio_slice_end(struct mr_audio_slice *slice, int64_t part, in
     return json_array_append_new(slice->streams, stream) == 0 ? MR_OK : mr_fail_oom(err);
 }
 
-/* Nothing is missing or there twice where two slices meet. */
+/* Nothing is missing or there twice where two slices meet. Those of Vorbis meet in a packet (packets.h). */
 static enum mr_status check_seam(const struct mr_packets_reader *joined, const AVPacket *packet,
                                  struct mr_err *err)
 {
-    bool has_frames = joined->encoder->codec_id != AV_CODEC_ID_VORBIS;
-    bool is_first =
-        has_frames && joined->floor != INT64_MIN && joined->left == joined->parts[joined->part - 1].count - 1;
+    bool is_first = !joined->last && joined->floor != INT64_MIN &&
+                    joined->left == joined->parts[joined->part - 1].count - 1;
     return !is_first || packet->pts == joined->floor + joined->encoder->frame_size
                ? MR_OK
                : mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units of audio do not meet");

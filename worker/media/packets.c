@@ -128,6 +128,11 @@ static enum mr_status misfit(struct mr_err *err, const char *what)
     return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "units do not fit together: %s", what);
 }
 
+static enum mr_status unlike(struct mr_err *err)
+{
+    return misfit(err, "two encoders of Vorbis did not make the same packet where they meet");
+}
+
 bool mr_packets_reader_has(const struct mr_packets_reader *reader, int64_t output)
 {
     return reader->end < reader->part_count && reader->parts[reader->end].output == output;
@@ -222,7 +227,7 @@ static enum mr_status end_part(struct mr_packets_reader *reader, const struct mr
     if (head->size != -1 || head->pts != part->count)
         return misfit(err, "one has more packets than it said");
     if (!reader->is_found)
-        return misfit(err, "two encoders of Vorbis did not make the same packet where they meet");
+        return unlike(err);
     reader->floor = part->last_pts;
     close_part(reader);
     return MR_OK;
@@ -277,7 +282,7 @@ static enum mr_status find_last(struct mr_packets_reader *reader, struct mr_err 
     if (next->pts >= last->pts) {
         if (next->pts != last->pts || next->duration != last->duration || next->size != last->size ||
             memcmp(next->data, last->data, (size_t)last->size) != 0)
-            return misfit(err, "two encoders of Vorbis did not make the same packet where they meet");
+            return unlike(err);
         reader->is_found = true;
     }
     av_packet_free(&reader->next);
