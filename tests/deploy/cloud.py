@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 APIS = {"RUN": "run", "PUBSUB": "pubsub", "MONITORING": "monitoring", "SECRETMANAGER": "secretmanager", "SQL": "sqladmin",
         "CLOUDSCHEDULER": "cloudscheduler", "ARTIFACTREGISTRY": "artifactregistry", "IAM": "iam", "LOGGING": "logging",
         "CLOUDRESOURCEMANAGER": "cloudresourcemanager", "SERVICEUSAGE": "serviceusage", "CLOUDBUILD": "cloudbuild",
-        "CLOUDBILLING": "cloudbilling", "BILLINGBUDGETS": "billingbudgets"}
+        "CLOUDBILLING": "cloudbilling", "BILLINGBUDGETS": "billingbudgets", "CONTAINERANALYSIS": "containeranalysis"}
 PATH = os.environ["PATH"]  # conftest.py puts a gcloud before it that starts faster
 MEMORY = {}  # and sets this, which makes it remember what it has read
 

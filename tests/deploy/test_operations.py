@@ -90,6 +90,7 @@ def commands():
     variables."""
     runbooks = [monitoring.load(f"policies/{name}")["documentation"]["content"] for name in monitoring.names("policies")]
     text = re.sub(r"\\\n\s*", " ", "\n".join([TEXT, *runbooks]))
+    text = re.sub(r"\$R\b", "us-central1", text)
     text = re.sub(r"\$\(date \+%s\)|\$(?!\()\w+", "1", text)
     for command in re.findall(r"(?<![/\w])gcloud [a-z][^`|;\n]*?(?=\); do| +#|[`|;\n])", text):
         if not command.startswith(("gcloud auth", "gcloud config")):
@@ -99,6 +100,7 @@ def commands():
 @pytest.fixture(scope="module")
 def google():
     with_recorder = recorder.Recorder()
+    with_recorder.enabled |= {f"{name}.googleapis.com" for name in cloud.APIS.values()}  # gcloud asks one that is not for half a minute
     yield with_recorder
     with_recorder.close()
 
