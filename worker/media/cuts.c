@@ -108,6 +108,12 @@ static bool is_joinable(const char *muxer, const AVCodec *codec)
     return has_muxer && has_encoder;
 }
 
+/* Whether the encoder makes a key frame where it is told to, so that one that has settled can begin a unit. */
+static bool takes_key_frames(const AVCodec *codec)
+{
+    return strcmp(codec->name, "libsvtav1") != 0;
+}
+
 /* Why such a file is not cut, or NULL. */
 static const char *input_objection(const struct mr_demuxer *input)
 {
@@ -137,8 +143,8 @@ static const char *wish_objection(const struct mr_demuxer *input, const struct m
     const int64_t split_us = wish->options->split_us;
     if (!is_joinable(wish->spec->muxer, plan.codec))
         return "its new format is not one of mp4, mov, mkv and webm with H.264, HEVC, AV1 or VP9";
-    if (wish->options->bit_rate)
-        return "a bit rate is kept over the whole";
+    if (wish->options->bit_rate && !takes_key_frames(plan.codec))
+        return "its encoder keeps to a bit rate over the whole";
     if (split_us && video_clip_us(input, wish->options) / split_us >= SPLIT_MAX)
         return "it is split into more parts than it would have units";
     return NULL;
@@ -330,6 +336,8 @@ enum mr_status mr_cuts_plan(const struct mr_demuxer *input, const struct mr_cuts
         return MR_OK;
     }
     double part = FFMIN(FFMAX(seconds / PARTS_WANTED, PART_SECONDS), (double)wish->unit_seconds);
+    if (wish->options->bit_rate) /* before each one its encoder gets some seconds */
+        part = (double)wish->unit_seconds;
     double parts = seconds / part + 1, most = wish->options->split_us ? VIDEO_MAX - SPLIT_MAX : VIDEO_MAX;
     MR_TRY(plan_from_index(input, wish, (int64_t)FFMIN(parts, most), ret, err));
     const struct mr_audio_cost *cost = ret->video.count ? audio_cost(input, wish) : NULL;

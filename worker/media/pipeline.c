@@ -276,7 +276,7 @@ static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
     return mr_waveform_write(&pipeline->waveform, &pipeline->parts, err);
 }
 
-/* To the key frame before the range, so that a decoder has what frames at its beginning refer to. Audio is decoded from the
+/* To the key frame before it begins, so that a decoder has what frames at its beginning refer to. Audio is decoded from the
  * beginning: no codec's decoder is surely in the same state otherwise. */
 static enum mr_status seek_to_unit(const struct mr_pipeline *pipeline, struct mr_err *err)
 {
@@ -286,7 +286,7 @@ static enum mr_status seek_to_unit(const struct mr_pipeline *pipeline, struct mr
     for (unsigned i = 0; i < input->format->nb_streams; i++)
         if (input->format->streams[i] != wanted)
             input->format->streams[i]->discard = AVDISCARD_ALL;
-    int64_t skip_us = pipeline->options->trim_start_us + pipeline->unit->from_us;
+    int64_t skip_us = pipeline->options->trim_start_us + pipeline->unit->begin_us;
     if (skip_us <= 0 || pipeline->unit->is_audio)
         return MR_OK;
     int64_t at_us = input->start_us + skip_us - mr_cuts_lead_us(video) - SEEK_BEFORE_US;

@@ -36,8 +36,9 @@ static enum mr_status put_filtered(struct mr_video *video, const AVFrame *frame,
     if (!unit || !filters_around(video))
         return mr_video_clip_put(clip, frame, at, err);
     int64_t at_us = av_rescale_q(at, clip->plan.base, AV_TIME_BASE_Q);
-    if (unit->from_us > 0 && at_us < unit->from_us - SLACK_US)
+    if (unit->from_us > 0 && at_us < unit->begin_us - SLACK_US)
         return mr_video_clip_keep(clip, frame, err);
+    clip->leads = at_us < unit->from_us - SLACK_US;
     bool is_behind = unit->to_us != INT64_MAX && at_us >= unit->to_us - SLACK_US;
     clip->is_done |= is_behind;
     return is_behind ? MR_OK : mr_video_clip_put(clip, frame, at, err);
@@ -204,10 +205,11 @@ static bool is_of_unit(struct mr_video *video, struct mr_unit_range *unit, const
         unit->odd = "frames have no times of their own";
     if (video->is_interlaced && !frame->interlaced_frame)
         unit->odd = "not all of its frames are interlaced";
-    if (unit->from_us > 0 && at_us < unit->from_us) {
+    if (unit->from_us > 0 && at_us < unit->begin_us) {
         unit->lead_damage = decoder->bad_packets + decoder->flawed_packets;
         return filters_around(video);
     }
+    video->clip.leads = at_us < unit->from_us;
     video->clip.is_done |= !filters_around(video) && at_us >= unit->to_us;
     return !video->clip.is_done;
 }

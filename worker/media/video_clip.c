@@ -7,17 +7,40 @@
 
 enum {
     SLACK_US = 1000, /* half of the coarsest time base there is */
-    JOIN_LAST = 64,  /* packets: more than an encoder reorders, so that the last one shown is among them */
+    SETTLE_US = 5 * 1000 * 1000,
+    SETTLE_LEAST_US = 2 * 1000 * 1000,
+    SETTLE_PARTS = 6, /* settle_us */
+    JOIN_LAST = 64,   /* packets: more than an encoder reorders, so that the last one shown is among them */
     SLIVER_US = 50 * 1000, /* less at the end of the video does not make a part */
     MICRO = 1000000,
 };
+
+/* How much an encoder gets before a unit's range to find the quality that its bit rate allows. The last range is long enough. */
+static int64_t settle_us(const struct mr_unit_range *unit)
+{
+    int64_t range_us = unit->to_us == INT64_MAX ? INT64_MAX : unit->to_us - unit->from_us;
+    return FFMAX(FFMIN(range_us / SETTLE_PARTS, SETTLE_US), SETTLE_LEAST_US);
+}
+
+/* An encoder of one run is new at the beginning of a part. */
+static void begin_unit(struct mr_video_clip *clip, struct mr_unit_range *unit)
+{
+    const struct mr_timeline *timeline = clip->parts->timeline;
+    clip->part = unit->output = unit->from_us / timeline->part_us;
+    unit->begin_us = unit->from_us;
+    if (clip->parts->options->bit_rate)
+        unit->begin_us = FFMAX(unit->from_us - settle_us(unit), mr_timeline_part(timeline, clip->part));
+    if (unit->begin_us < unit->from_us)
+        clip->kept = INT64_MAX;
+}
 
 void mr_video_clip_init(struct mr_video_clip *clip, struct mr_parts *parts, const AVFrame *logo,
                         struct mr_stills *stills)
 {
     *clip = (struct mr_video_clip){.parts = parts, .logo = logo, .stills = stills, .sent = -1};
+    clip->kept = INT64_MIN;
     if (parts->unit)
-        clip->part = parts->unit->output = parts->unit->from_us / parts->timeline->part_us;
+        begin_unit(clip, parts->unit);
 }
 
 void mr_video_clip_free(struct mr_video_clip *clip)
@@ -126,6 +149,17 @@ static enum mr_status join_rest(struct mr_video_clip *clip, struct mr_err *err)
     return write_held(clip, output, true, err);
 }
 
+/* Whether a packet is of the unit's range. The first one that is must be a key frame, so that those before it are not missed. */
+static enum mr_status is_kept(const struct mr_video_clip *clip, const AVPacket *packet, bool *ret,
+                              struct mr_err *err)
+{
+    bool is_first = clip->kept != INT64_MIN && clip->parts->unit->writer.count == 0;
+    *ret = packet->pts >= clip->kept;
+    if (!*ret || !is_first || (packet->pts == clip->kept && packet->flags & AV_PKT_FLAG_KEY))
+        return MR_OK;
+    return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "its encoder makes no key frame where it is told to");
+}
+
 /* frame NULL: drain. */
 static enum mr_status encode_unit(struct mr_video_clip *clip, const AVFrame *frame, struct mr_err *err)
 {
@@ -133,7 +167,10 @@ static enum mr_status encode_unit(struct mr_video_clip *clip, const AVFrame *fra
     MR_AUTO_PACKET AVPacket *packet = av_packet_alloc();
     int rc = packet ? avcodec_send_frame(clip->encoder, frame) : AVERROR(ENOMEM);
     while (rc >= 0 && (rc = avcodec_receive_packet(clip->encoder, packet)) >= 0) {
-        MR_TRY(mr_packets_write(writer, packet, err));
+        bool keeps = true;
+        MR_TRY(is_kept(clip, packet, &keeps, err));
+        if (keeps)
+            MR_TRY(mr_packets_write(writer, packet, err));
         av_packet_unref(packet);
     }
     if (rc == AVERROR(EAGAIN) || rc == AVERROR_EOF)
@@ -192,8 +229,12 @@ static enum mr_status send(struct mr_video_clip *clip, const AVFrame *frame, int
         return mr_av_fail(err, MR_CODE_INTERNAL, AVERROR(ENOMEM), "encode the video");
     copy->pts = at;
     copy->pict_type = AV_PICTURE_TYPE_NONE; /* the encoder's choice, not the input's */
+    if (clip->kept == INT64_MAX && !clip->leads) {
+        copy->pict_type = AV_PICTURE_TYPE_I; /* libav's way to ask for a key frame */
+        clip->kept = at;
+    }
     clip->sent = at;
-    clip->frames++;
+    clip->frames += !clip->leads;
     MR_TRY(mr_work_encoded(clip->parts->work, clip->weight, frame->width, frame->height, err));
     return encode(clip, copy, err);
 }

@@ -30,9 +30,11 @@ struct mr_video_clip {
         shown; /* of a part that units have made: time stamp of the last frame that was decoded of it; -1: none yet */
     int64_t length;  /* of the part's last frame, known when the part ends; 0: not yet */
     int64_t end_us;  /* where the last frame ends on the clip */
-    int64_t frames;  /* all that were encoded, */
+    int64_t frames;  /* all that were encoded and kept, */
     int64_t dropped; /* and those that came at the time of another */
     bool is_done;    /* no more frames are needed */
+    bool leads;      /* of a unit: the present frame is before its range, for its encoder to settle; */
+    int64_t kept;    /* the time stamp of the first packet behind such frames; INT64_MAX: none yet */
 };
 
 /* All three are borrowed. */

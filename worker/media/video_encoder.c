@@ -41,9 +41,9 @@ static const struct settings {
     int threads;         /* that it always has; 0: as many as the job may have, with the same result */
     int threads_max;     /* pixels of a frame; for a larger one it has one thread, for the sandbox's memory */
 } settings[] = {
-    {"libx264", "preset=veryfast", "23", "rc-lookahead=8", {0, 1}, 0, 2, LARGEST_OF_SEVERAL},
+    {"libx264", "preset=veryfast:forced-idr=1", "23", "rc-lookahead=8", {0, 1}, 0, 2, LARGEST_OF_SEVERAL},
     {"libx265",
-     "preset=veryfast:" X265_PARAMS,
+     "preset=veryfast:forced-idr=1:" X265_PARAMS,
      "28",
      X265_PARAMS "\\:rc-lookahead=5\\:bframes=0\\:ref=1",
      {0, 1},
@@ -176,12 +176,24 @@ static int threads_of(const struct mr_video_plan *plan, const struct mr_options 
     return set->threads ? set->threads : plan->threads;
 }
 
-static int set_processors(AVDictionary **dict, int count)
+/* Adds "key=value" to an option that is a list of them. */
+static int add_param(AVDictionary **dict, const char *list, const char *key, int value)
 {
     char params[256];
-    const AVDictionaryEntry *entry = av_dict_get(*dict, "svtav1-params", NULL, 0);
-    snprintf(params, sizeof params, "%s%slp=%d", entry ? entry->value : "", entry ? ":" : "", count);
-    return av_dict_set(dict, "svtav1-params", params, 0);
+    const AVDictionaryEntry *entry = av_dict_get(*dict, list, NULL, 0);
+    snprintf(params, sizeof params, "%s%s%s=%d", entry ? entry->value : "", entry ? ":" : "", key, value);
+    return av_dict_set(dict, list, params, 0);
+}
+
+/* What encoders take in lists of their own. At a bit rate the encoder of a unit is told where its range begins (video_clip.c), and
+ * frames behind that refer to none before it only in closed groups of pictures. */
+static int set_params(AVDictionary **dict, const char *encoder, const struct mr_options *options, int threads)
+{
+    if (strcmp(encoder, "libsvtav1") == 0)
+        return add_param(dict, "svtav1-params", "lp", threads);
+    if (strcmp(encoder, "libx265") == 0 && options->bit_rate)
+        return add_param(dict, "x265-params", "open-gop", 0);
+    return 0;
 }
 
 static int set_options(AVDictionary **dict, const struct settings *set, const struct mr_options *options,
@@ -190,8 +202,8 @@ static int set_options(AVDictionary **dict, const struct settings *set, const st
     int rc = av_dict_parse_string(dict, set->options, "=", ":", 0);
     if (rc >= 0 && (int64_t)frame->width * frame->height >= LARGE_PICTURE)
         rc = av_dict_parse_string(dict, set->frugal, "=", ":", 0);
-    if (rc >= 0 && strcmp(set->encoder, "libsvtav1") == 0)
-        rc = set_processors(dict, threads);
+    if (rc >= 0)
+        rc = set_params(dict, set->encoder, options, threads);
     if (rc >= 0 && options->preset)
         rc = av_dict_set(dict, "preset", preset_of(set, options->preset), 0);
     if (rc >= 0)
