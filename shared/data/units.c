@@ -349,8 +349,12 @@ enum mr_status mr_units_parts(struct mr_db *db, const struct mr_claim *claim, st
     return MR_OK;
 }
 
-void mr_unit_place(const struct mr_unit *unit, char out[16])
+void mr_unit_place(const struct mr_unit *unit, char out[MR_UNIT_PLACE_SIZE])
 {
-    int64_t s = unit->from_us > 0 ? unit->from_us / 1000000 : 0;
-    snprintf(out, 16, "%02" PRId64 ":%02" PRId64 ":%02" PRId64, s / 3600 % 1000, s / 60 % 60, s % 60);
+    const bool is_video = unit->kind == MR_UNIT_VIDEO;
+    const int64_t s = (is_video ? unit->from_us : unit->to_us) / 1000000;
+    *out = '\0';
+    if (is_video || (unit->kind == MR_UNIT_AUDIO && unit->to_us != INT64_MAX))
+        snprintf(out, MR_UNIT_PLACE_SIZE, "%s %02" PRId64 ":%02" PRId64 ":%02" PRId64,
+                 is_video ? "at" : "up to", s / 3600 % 1000, s / 60 % 60, s % 60);
 }

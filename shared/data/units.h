@@ -153,7 +153,9 @@ struct mr_message mr_unit_message(const struct mr_claim *claim, int64_t n, bool 
 const char *mr_unit_kind_name(enum mr_unit_kind kind);
 enum mr_unit_kind mr_unit_kind_of(const char *name);
 
-/* "00:41:30": where the unit begins. */
-void mr_unit_place(const struct mr_unit *unit, char out[16]);
+/* Where in the clip a unit has met what it fails for: "at 00:41:30", where a unit of video begins; "up to 00:41:30", where one of
+ * audio ends, which decodes from the beginning. "" of a unit that takes all of it. */
+enum { MR_UNIT_PLACE_SIZE = 24 };
+void mr_unit_place(const struct mr_unit *unit, char out[MR_UNIT_PLACE_SIZE]);
 
 #endif

@@ -93,7 +93,7 @@ static enum mr_status end_too_long(struct mr_db *db, const char *const params[],
     return MR_OK;
 }
 
-/* Fails the task of a unit that has been claimed too often. Its detail says where the unit begins. */
+/* Fails the task of a unit that has been claimed too often. Its detail says where, as mr_unit_place does. */
 static enum mr_status exhaust(struct mr_db *db, const char *const params[],
                               enum mr_claim_outcome *ret_outcome, struct mr_err *err)
 {
@@ -101,8 +101,10 @@ static enum mr_status exhaust(struct mr_db *db, const char *const params[],
         "unit_exhaust",
         "UPDATE tasks t SET status = 'failed', lease_expires_at = NULL, processed_at = now(), error_code = "
         "$6,"
-        " error_detail = (SELECT 'conversion was interrupted too often at ' || to_char(make_interval(secs =>"
-        " u.from_us / 1000000), 'HH24:MI:SS') || ': its machines died or were stopped' FROM units u"
+        " error_detail = (SELECT 'conversion was interrupted too often' || CASE WHEN u.kind = 'video' THEN"
+        " ' at ' || to_char(make_interval(secs => u.from_us / 1000000), 'HH24:MI:SS') WHEN u.kind = 'audio'"
+        " AND u.to_us < 9223372036854775807 THEN ' up to ' || to_char(make_interval(secs => u.to_us /"
+        " 1000000), 'HH24:MI:SS') ELSE '' END || ': its machines died or were stopped' FROM units u"
         " WHERE u.task_id = $1::bigint AND u.n = $3::int)"
         " WHERE t.id = $1::bigint AND t.generation = $2::int AND t.status = 'processing' AND EXISTS ("
         "SELECT 1 FROM units u WHERE u.task_id = $1::bigint AND u.n = $3::int AND u.plan = t.fence"

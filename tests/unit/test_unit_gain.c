@@ -177,11 +177,40 @@ static void any_order_of_rehearsals_ends_right(void **state)
     }
 }
 
+/* Audio is decoded from the beginning, so where its range begins says nothing. */
+static void an_interrupted_unit_of_audio_says_how_far_it_got(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t n;
+        const char *detail;
+    } table[] = {{FIRST_AUDIO, "conversion was interrupted too often up to 00:00:10: "},
+                 {LAST_AUDIO, "conversion was interrupted too often: "}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        MR_AUTO(mr_claim) struct mr_claim task = {0}, level = {0};
+        struct mr_claim none = {0};
+        cut_levelled_task(&task);
+        assert_int_equal(unit_claim(&task, LEVEL, &level), MR_CLAIM_OURS);
+        assert_true(decide(&level, MR_LEVEL_AGAIN, 1));
+        for (int run = 0; run < 4; run++) {
+            MR_AUTO(mr_claim) struct mr_claim unit = {0};
+            assert_int_equal(unit_claim(&task, table[i].n, &unit), MR_CLAIM_OURS);
+            unit_expire(&task, table[i].n);
+        }
+        assert_int_equal(unit_claim(&task, table[i].n, &none), MR_CLAIM_EXHAUSTED);
+        MR_AUTO_JSON json_t *view = task_view_of(task.task_id);
+        const char *detail = json_string_value(json_object_get(json_object_get(view, "error"), "detail"));
+        if (strncmp(detail, table[i].detail, strlen(table[i].detail)) != 0)
+            fail_msg("%s", detail);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(units_of_audio_look_for_a_gain),
         cmocka_unit_test(any_order_of_rehearsals_ends_right),
+        cmocka_unit_test(an_interrupted_unit_of_audio_says_how_far_it_got),
     };
     return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);
 }

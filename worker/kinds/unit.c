@@ -9,13 +9,12 @@
 #include "worker/metrics.h"
 #include "worker/publish_units.h"
 #include "worker/unit_reader.h"
+#include "worker/unit_reports.h"
 
 #include <inttypes.h>
 
 enum {
     PROGRESS_HEARD = 500, /* permille, of audio that was rehearsed before */
-    REHEARSALS_MAX =
-        10, /* more than any search has: a child that has read a hostile file may not go on for ever */
 };
 
 /* What the child writes for a unit: worker/media/packets.h. */
@@ -165,9 +164,9 @@ static enum mr_status add_parts(json_t *spec, const struct mr_unit_parts *parts,
 static enum mr_status complete_receipt(json_t *receipt, const struct mr_unit_parts *parts,
                                        double join_seconds, struct mr_err *err)
 {
-    double cpu = json_number_value(json_object_get(receipt, "cpu_seconds"));
-    for (size_t i = 0; i < parts->count; i++)
-        cpu += json_number_value(json_object_get(parts->parts[i].report, "cpu_seconds"));
+    double cpu = 0;
+    MR_TRY(mr_unit_reports_cpu(parts, &cpu, err));
+    cpu += json_number_value(json_object_get(receipt, "cpu_seconds"));
     return json_object_set_new(receipt, "cpu_seconds", json_real(cpu)) == 0 &&
                    json_object_set_new(receipt, "units", json_integer((json_int_t)parts->count + 1)) == 0 &&
                    json_object_set_new(receipt, "wall_seconds",
@@ -237,41 +236,17 @@ static enum mr_status run_join(struct mr_job *job, bool *ret_done, struct mr_err
     return mr_output_set_commit(outputs, job, receipt, NULL, ret_done, err);
 }
 
-/* Adds what a unit has measured (worker/media/meter.h) to the sum of others; false: no memory. */
-static bool add_measured(json_t *sum, const json_t *measured)
-{
-    const char *bin;
-    json_t *block, *blocks = json_object_get(sum, "blocks");
-    const json_t *peak = json_object_get(measured, "peak");
-    bool is_added = true;
-    json_object_foreach (json_object_get(measured, "blocks"), bin, block) {
-        const json_t *before = json_object_get(blocks, bin);
-        json_t *both = json_pack(
-            "[I, f]",
-            json_integer_value(json_array_get(block, 0)) + json_integer_value(json_array_get(before, 0)),
-            json_number_value(json_array_get(block, 1)) + json_number_value(json_array_get(before, 1)));
-        is_added &= json_object_set_new(blocks, bin, both) == 0;
-    }
-    if (json_number_value(peak) > json_number_value(json_object_get(sum, "peak")))
-        is_added &= json_object_set(sum, "peak", (json_t *)(uintptr_t)peak) == 0;
-    return is_added;
-}
-
 /* Tells the child what the units have measured in the last rehearsal; null: there was none. */
 static enum mr_status add_sum(const struct mr_job *job, json_t *spec, double *ret_cpu, struct mr_err *err)
 {
     MR_AUTO(mr_unit_parts) struct mr_unit_parts parts = {0};
-    MR_AUTO_JSON json_t *sum = json_pack("{s:f, s:{}}", "peak", 0.0, "blocks");
+    MR_AUTO_JSON json_t *sum = NULL;
     *ret_cpu = 0;
     if (!json_object_get(spec, "heard"))
         return json_object_set_new(spec, "measured", json_null()) == 0 ? MR_OK : mr_fail_oom(err);
     MR_TRY(read_units(job, &parts, err));
-    for (size_t i = 0; i < parts.count; i++) {
-        const json_t *report = parts.parts[i].report;
-        *ret_cpu += json_number_value(json_object_get(report, "cpu_seconds"));
-        if (!add_measured(sum, json_object_get(report, "measured")))
-            return mr_fail_oom(err);
-    }
+    MR_TRY(mr_unit_reports_cpu(&parts, ret_cpu, err));
+    MR_TRY(mr_unit_reports_measured(&parts, &sum, err));
     return json_object_set(spec, "measured", sum) == 0 ? MR_OK : mr_fail_oom(err);
 }
 
@@ -292,23 +267,10 @@ static enum mr_status decide(struct mr_job *job, enum mr_level_next next, const 
 static enum mr_status settle_level(struct mr_job *job, const json_t *report, double cpu, bool *ret_done,
                                    struct mr_err *err)
 {
-    json_t *heard = NULL;
-    const char *next = "";
-    double spent = 0;
-    MR_AUTO_JSON json_t *before = search_of(job->claim);
-    const size_t heard_before = json_array_size(json_object_get(before, "heard"));
-    if (json_unpack((json_t *)(uintptr_t)report, "{s:o, s:s, s:F}", "heard", &heard, "next", &next,
-                    "cpu_seconds", &spent) != 0 ||
-        json_array_size(heard) != heard_before + 1 || heard_before >= REHEARSALS_MAX)
-        return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter did not say what units do next");
-    const enum mr_level_next level = strcmp(next, "again") == 0  ? MR_LEVEL_AGAIN
-                                     : strcmp(next, "last") == 0 ? MR_LEVEL_LAST
-                                                                 : MR_LEVEL_MADE;
-    spent += json_number_value(json_object_get(before, "cpu_seconds")) + (level == MR_LEVEL_MADE ? 0 : cpu);
-    MR_AUTO_JSON json_t *search = json_pack("{s:O, s:f}", "heard", heard, "cpu_seconds", spent);
-    if (!search)
-        return mr_fail_oom(err);
-    MR_TRY(decide(job, level, search, ret_done, err));
+    enum mr_level_next next = MR_LEVEL_MADE;
+    MR_AUTO_JSON json_t *before = search_of(job->claim), *search = NULL;
+    MR_TRY(mr_unit_reports_next(before, report, cpu, &next, &search, err));
+    MR_TRY(decide(job, next, search, ret_done, err));
     if (*ret_done)
         mr_publish_units(job->worker, job->claim, job->log);
     return MR_OK;
@@ -339,16 +301,16 @@ static enum mr_job_end give_up(struct mr_job *job, const struct mr_err *cause)
     return mr_job_end_unless_lost(job, status, ours, MR_JOB_UNCUT, &err);
 }
 
-/* What the input is blamed for says where it was met. */
+/* What the input is blamed for says where it was met: units.h. */
 static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
 {
-    char place[16];
+    char place[MR_UNIT_PLACE_SIZE];
     struct mr_err placed = *cause;
     if (cause->code == MR_CODE_UNIT_IMPOSSIBLE && !mr_heartbeat_lost(job->heartbeat))
         return give_up(job, cause);
     mr_unit_place(&job->claim->unit, place);
-    if (job->claim->unit.kind == MR_UNIT_VIDEO && mr_code_is_verdict(cause->code))
-        (void)!mr_fail_code(&placed, cause->code, "at %s: %s", place, cause->message);
+    if (*place && mr_code_is_verdict(cause->code))
+        (void)!mr_fail_code(&placed, cause->code, "%s: %s", place, cause->message);
     return mr_job_settle(job, &placed);
 }
 
