@@ -7,7 +7,7 @@ enum { REHEARSALS_MAX = 10 }; /* more than any search has: it may not go on for 
 
 static enum mr_status measured_nonsense(struct mr_err *err)
 {
-    return mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter measured what no audio has");
+    return mr_fail_code(err, MR_CODE_UNIT_IMPOSSIBLE, "a unit did not say how loud its audio is");
 }
 
 enum mr_status mr_unit_reports_cpu(const struct mr_unit_parts *parts, double *ret, struct mr_err *err)

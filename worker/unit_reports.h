@@ -1,6 +1,6 @@
 /*
  * What children have reported of a task's units, put together. A child has read a hostile file, so its report may say anything:
- * what no converter says fails with the code sandbox_protocol. Any thread may call.
+ * what no converter says fails, with the code sandbox_protocol where no other is named. Any thread may call.
  */
 #ifndef MR_WORKER_UNIT_REPORTS_H
 #define MR_WORKER_UNIT_REPORTS_H
@@ -12,7 +12,8 @@
 MR_MUST_CHECK enum mr_status mr_unit_reports_cpu(const struct mr_unit_parts *parts, double *ret,
                                                  struct mr_err *err);
 
-/* What the units of audio have measured (worker/media/meter.h), as if one had. The caller owns *ret. */
+/* What the units of audio have measured (worker/media/meter.h), as if one had. The caller owns *ret. Code: unit_impossible, also for
+ * one that has measured nothing, as workers of an earlier version did. */
 MR_MUST_CHECK enum mr_status mr_unit_reports_measured(const struct mr_unit_parts *parts, json_t **ret,
                                                       struct mr_err *err);
 

@@ -72,7 +72,7 @@ static void measures_of_a_hostile_child_are_refused(void **state)
         const struct mr_unit_parts parts = parts_of(units, good, table[i].report);
         MR_AUTO_JSON json_t *sum = NULL;
         double cpu = 0;
-        if (mr_unit_reports_measured(&parts, &sum, &err) == MR_OK || err.code != MR_CODE_SANDBOX_PROTOCOL ||
+        if (mr_unit_reports_measured(&parts, &sum, &err) == MR_OK || err.code != MR_CODE_UNIT_IMPOSSIBLE ||
             sum)
             fail_msg("measured: %s", table[i].report);
         err = (struct mr_err){0};
