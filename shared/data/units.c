@@ -70,31 +70,37 @@ enum mr_status mr_units_make(struct mr_db *db, const struct mr_claim *claim, con
         "make_interval(secs => "
         "$6::int)"
         " WHERE" MR_LEASE_IS_HELD " AND units = 0 RETURNING id, fence),"
-        " r AS (SELECT n, kind, from_us, to_us, state, waits_for, frees, encode(sha256(convert_to("
-        "CASE kind WHEN 'video' THEN $7::text WHEN 'audio' THEN $8::text END, 'UTF8')), 'hex') AS basis FROM "
-        "jsonb_to_recordset($4::jsonb)"
+        " r AS (SELECT n, kind, from_us, to_us, state, waits_for, frees, encode(sha256(convert_to(CASE kind"
+        " WHEN 'video' THEN $7::text WHEN 'join' THEN NULL ELSE $8::text END, 'UTF8')), 'hex') AS basis"
+        " FROM jsonb_to_recordset($4::jsonb)"
         " AS r (n int, kind text, from_us bigint, to_us bigint, state text, waits_for int, frees int)),"
         " spare AS (DELETE FROM kept_units k USING t WHERE k.task_id = t.id RETURNING k.kind, k.from_us, "
-        "k.to_us,"
-        " k.basis, k.object, k.object_generation, k.object_size, k.report),"
-        /* What is due soon may be deleted at this moment. */
-        " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT k.object FROM spare k JOIN r"
-        " ON (k.kind, k.from_us, k.to_us, k.basis) = (r.kind, r.from_us, r.to_us, r.basis)))"
+        "k.to_us, k.basis, k.object, k.object_generation, k.object_size, k.report),"
+        " fit AS (SELECT r.n, r.frees, k.kind, k.object, k.object_generation, k.object_size, k.report"
+        " FROM spare k JOIN r USING (kind, from_us, to_us, basis)),"
+        /* Units that have found a gain together are taken together. */
+        " wanted AS (SELECT * FROM fit WHERE kind = 'video' OR NOT EXISTS (SELECT 1 FROM r WHERE kind = "
+        "'level') OR (SELECT count(*) FROM fit WHERE kind <> 'video') ="
+        " (SELECT count(*) FROM r WHERE kind IN ('audio', 'level'))),"
+        /* What is due soon may be deleted at this moment. What one plan left is due at one time. */
+        " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT object FROM wanted))"
         " AND delete_after > now() + interval '1 min' RETURNING name),"
-        " had AS (SELECT k.kind, k.from_us, k.to_us, k.basis, k.object, k.object_generation, k.object_size,"
-        " k.report FROM spare k JOIN owned o ON o.name = k.object),"
+        " had AS (SELECT w.* FROM wanted w WHERE object IN (SELECT name FROM owned)"
+        " OR (kind = 'level' AND EXISTS (SELECT 1 FROM wanted x JOIN owned o ON o.name = x.object WHERE "
+        "x.kind "
+        "= 'audio'))),"
         " made AS (INSERT INTO units (task_id, n, plan, kind, from_us, to_us, state, waits_for, frees, "
         "basis, progress,"
         " object, object_generation, object_size, report) SELECT t.id, r.n, t.fence, r.kind, r.from_us, "
         "r.to_us,"
-        " CASE WHEN h.object IS NOT NULL THEN 'done' WHEN r.kind = 'join' AND r.waits_for ="
-        " (SELECT count(*) FROM had) THEN 'waiting' ELSE r.state END,"
-        " CASE r.kind WHEN 'join' THEN r.waits_for - (SELECT count(*) FROM had) ELSE r.waits_for END, "
-        "r.frees, r.basis,"
-        " CASE WHEN h.object IS NULL THEN 0 ELSE 1000 END, h.object, h.object_generation, h.object_size, "
-        "h.report"
-        " FROM t, r LEFT JOIN had h ON (h.kind, h.from_us, h.to_us, h.basis) = (r.kind, r.from_us, r.to_us, "
-        "r.basis)"
+        " CASE WHEN h.n IS NOT NULL THEN 'done' WHEN r.kind = 'join' AND r.waits_for = f.count THEN 'waiting'"
+        " ELSE r.state END, CASE WHEN h.n IS NOT NULL THEN 0 WHEN r.kind = 'join' THEN r.waits_for - f.count"
+        " ELSE r.waits_for END,"
+        " r.frees, r.basis, CASE WHEN h.n IS NULL THEN 0 ELSE 1000 END, nullif(h.object, ''),"
+        " CASE WHEN h.object <> '' THEN h.object_generation END, CASE WHEN h.object <> '' THEN h.object_size "
+        "END, h.report"
+        " FROM t, r LEFT JOIN had h ON h.n = r.n,"
+        " LATERAL (SELECT count(*)::int FROM had WHERE had.frees = r.n) f"
         " RETURNING n)"
         " SELECT 1 FROM t UNION ALL SELECT 1 FROM tasks WHERE" MR_LEASE_IS_HELD " AND units > 0",
         8};
@@ -111,7 +117,7 @@ enum mr_status mr_units_make(struct mr_db *db, const struct mr_claim *claim, con
                                   count,
                                   hold,
                                   plan->basis[MR_UNIT_VIDEO],
-                                  plan->has_level ? NULL : plan->basis[MR_UNIT_AUDIO]};
+                                  plan->basis[MR_UNIT_AUDIO]};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_TRY(mr_db_exec_within(db, MR_DB_QUICK_MS, &make, params, &rows, err));
     *ret_ours = mr_rows_count(rows) > 0;

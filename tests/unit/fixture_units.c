@@ -15,6 +15,19 @@ void task_begin(struct mr_claim *ret)
     assert_true(task_start(ret));
 }
 
+void task_run_again(const struct mr_claim *task, int64_t generation, struct mr_claim *ret)
+{
+    const struct mr_task_change change = {.new_format = "mp3"};
+    MR_AUTO_JSON json_t *view = NULL;
+    MR_AUTO_JSON json_t *objects = NULL;
+    struct mr_message message;
+    struct mr_err err = {0};
+    assert_int_equal(
+        mr_tasks_redo(test_db, test_owner, task->file_id, &change, &view, &objects, &message, &err), MR_OK);
+    assert_int_equal(task_claim(task->task_id, generation, ret), MR_CLAIM_OURS);
+    assert_true(task_start(ret));
+}
+
 enum mr_claim_outcome unit_claim_as(const char *claim_id, const struct mr_claim *task, int64_t n,
                                     struct mr_claim *ret)
 {
@@ -82,4 +95,11 @@ void assert_orphaned(const char *object, const char *expected)
 {
     assert_answer(expected,
                   "SELECT count(*) FROM stray_objects WHERE delete_after <= now() AND name = ", object);
+}
+
+void assert_kept(const struct mr_claim *task, const char *expected)
+{
+    char id[32];
+    snprintf(id, sizeof id, "%" PRId64, task->task_id);
+    assert_answer(expected, "SELECT count(*) FROM kept_units WHERE task_id = ", id);
 }

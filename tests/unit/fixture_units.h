@@ -7,6 +7,8 @@
 
 /* A task that is claimed and started. */
 void task_begin(struct mr_claim *ret);
+/* A PUT, after which the task has this generation, and the claim and the start that follow. */
+void task_run_again(const struct mr_claim *task, int64_t generation, struct mr_claim *ret);
 
 /* Claims unit n of a task that was cut, by its terms (task_terms). MR_CLAIM_OURS fills *ret. */
 enum mr_claim_outcome unit_claim(const struct mr_claim *task, int64_t n, struct mr_claim *ret);
@@ -22,6 +24,8 @@ void unit_expire(const struct mr_claim *task, int64_t n);
 
 /* The states of a task's units in their order: "done waiting blocked". */
 void assert_units(const struct mr_claim *task, const char *expected);
+/* How many results of a task's units outlive a PUT. */
+void assert_kept(const struct mr_claim *task, const char *expected);
 /* Whether an object is due in the ledger: "1" or "0". */
 void assert_orphaned(const char *object, const char *expected);
 

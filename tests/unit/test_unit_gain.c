@@ -11,7 +11,7 @@
 /* One unit of video, three of audio that look for a gain, and those behind them. */
 enum { FIRST_AUDIO = 2, LAST_AUDIO = 4, LEVEL = 5, LEVELLED_JOIN = 6 };
 
-static void cut_levelled_task(struct mr_claim *ret)
+static void cut_levelled(const struct mr_claim *task, const char *audio_basis)
 {
     const struct mr_units_plan plan = {.units = {{MR_UNIT_VIDEO, 0, INT64_MAX},
                                                  {MR_UNIT_AUDIO, 0, 10000000},
@@ -19,12 +19,17 @@ static void cut_levelled_task(struct mr_claim *ret)
                                                  {MR_UNIT_AUDIO, 20000000, INT64_MAX}},
                                        .count = 4,
                                        .has_level = true,
-                                       .basis = {"video", "audio"}};
+                                       .basis = {"video", audio_basis}};
     struct mr_err err = {0};
     bool ours = false;
-    task_begin(ret);
-    assert_int_equal(mr_units_make(test_db, ret, &plan, &ours, &err), MR_OK);
+    assert_int_equal(mr_units_make(test_db, task, &plan, &ours, &err), MR_OK);
     assert_true(ours);
+}
+
+static void cut_levelled_task(struct mr_claim *ret)
+{
+    task_begin(ret);
+    cut_levelled(ret, "audio");
 }
 
 /* After so many rehearsals. */
@@ -109,6 +114,85 @@ static void units_of_audio_look_for_a_gain(void **state)
     assert_int_equal(json_array_size(json_object_get(parts.parts[4].report, "heard")), 2);
     assert_true(task_commit(&join, "results/levelled"));
     assert_orphaned("units/levelled-2", "1");
+}
+
+/* Runs `level` until there are objects of so many rehearsals, and once more if they are right. */
+static void rehearse(const struct mr_claim *task, const char *objects, bool are_right)
+{
+    for (int rehearsal = 1; rehearsal <= 1 + are_right; rehearsal++) {
+        MR_AUTO(mr_claim) struct mr_claim level = {0};
+        assert_int_equal(unit_claim(task, LEVEL, &level), MR_CLAIM_OURS);
+        assert_true(decide(&level, rehearsal == 1 ? MR_LEVEL_AGAIN : MR_LEVEL_MADE, rehearsal));
+        if (rehearsal == 1)
+            run_audio(task, objects, 1, LEVEL);
+    }
+}
+
+/* Once the gain is found, and only all together, for the same audio. */
+static void audio_with_its_gain_outlives_a_new_generation(void **state)
+{
+    (void)state;
+    MR_AUTO(mr_claim) struct mr_claim first = {0}, second = {0}, third = {0}, video = {0}, join = {0};
+    MR_AUTO(mr_unit_parts) struct mr_unit_parts parts = {0};
+    struct mr_err err = {0};
+    int64_t next = 0;
+    cut_levelled_task(&first);
+    rehearse(&first, "units/early", false);
+    assert_units(&first, "waiting done done done waiting blocked");
+    task_run_again(&first, 2, &second);
+    assert_kept(&first, "0");
+    assert_orphaned("units/early-3", "1");
+    cut_levelled(&second, "audio");
+    assert_units(&second, "waiting blocked blocked blocked waiting blocked");
+    rehearse(&second, "units/right", true);
+    task_run_again(&first, 3, &third);
+    assert_kept(&first, "4");
+    assert_orphaned("units/right-3", "0");
+    cut_levelled(&third, "audio");
+    assert_kept(&first, "0");
+    assert_units(&third, "waiting done done done done blocked");
+    assert_answer("0", "SELECT count(*) FROM stray_objects WHERE name = ", "units/right-3");
+    assert_int_equal(unit_claim(&third, 1, &video), MR_CLAIM_OURS);
+    assert_true(unit_finish(&video, "units/right-1", &next));
+    assert_int_equal(next, LEVELLED_JOIN);
+    assert_int_equal(unit_claim(&third, LEVELLED_JOIN, &join), MR_CLAIM_OURS);
+    assert_int_equal(mr_units_parts(test_db, &join, &parts, &err), MR_OK);
+    assert_int_equal(parts.count, 5);
+    assert_string_equal(parts.parts[3].object, "units/right-4");
+    assert_int_equal(parts.parts[3].object_size, 99);
+    assert_string_equal(parts.parts[4].object, "");
+    assert_int_equal(json_array_size(json_object_get(parts.parts[4].report, "heard")), 2);
+    assert_true(task_commit(&join, "results/right"));
+    assert_orphaned("units/right-3", "1");
+    assert_answer("0", "SELECT count(*) FROM stray_objects WHERE name = ", "");
+}
+
+/* What waits for units that are not wanted is not taken either. */
+static void audio_with_another_gain_is_made_again(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *basis, *missing, *states;
+    } table[] = {{"other audio", "", "waiting blocked blocked blocked waiting blocked"},
+                 {"audio", "kind = 'level'", "waiting blocked blocked blocked waiting blocked"},
+                 {"audio", "from_us = 10000000", "waiting blocked blocked blocked waiting blocked"},
+                 {"audio", "kind = 'video'", "waiting done done done done blocked"}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        MR_AUTO(mr_claim) struct mr_claim first = {0}, second = {0};
+        char objects[32], sql[200];
+        cut_levelled_task(&first);
+        snprintf(objects, sizeof objects, "units/other-%zu", i);
+        rehearse(&first, objects, true);
+        task_run_again(&first, 2, &second);
+        snprintf(sql, sizeof sql,
+                 "WITH k AS (DELETE FROM kept_units WHERE task_id = %" PRId64
+                 " AND %s) SELECT 1 AS answer",
+                 first.task_id, *table[i].missing ? table[i].missing : "false");
+        run_sql(sql);
+        cut_levelled(&second, table[i].basis);
+        assert_units(&second, table[i].states);
+        assert_kept(&first, "0");
+    }
 }
 
 /* As any_order_of_steps_ends_right. What `level` has decided holds for all units of audio, and none of an earlier rehearsal counts. */
@@ -209,6 +293,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(units_of_audio_look_for_a_gain),
+        cmocka_unit_test(audio_with_its_gain_outlives_a_new_generation),
+        cmocka_unit_test(audio_with_another_gain_is_made_again),
         cmocka_unit_test(any_order_of_rehearsals_ends_right),
         cmocka_unit_test(an_interrupted_unit_of_audio_says_how_far_it_got),
     };

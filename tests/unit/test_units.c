@@ -265,27 +265,6 @@ static void what_ends_a_plan_drops_its_units(void **state)
     }
 }
 
-static void assert_kept(const struct mr_claim *task, const char *expected)
-{
-    char id[32];
-    snprintf(id, sizeof id, "%" PRId64, task->task_id);
-    assert_answer(expected, "SELECT count(*) FROM kept_units WHERE task_id = ", id);
-}
-
-/* PUT, and the claim that follows. */
-static void run_again(const struct mr_claim *task, int64_t generation, struct mr_claim *ret)
-{
-    const struct mr_task_change change = {.new_format = "mp3"};
-    MR_AUTO_JSON json_t *view = NULL;
-    MR_AUTO_JSON json_t *objects = NULL;
-    struct mr_message message;
-    struct mr_err err = {0};
-    assert_int_equal(
-        mr_tasks_redo(test_db, test_owner, task->file_id, &change, &view, &objects, &message, &err), MR_OK);
-    assert_int_equal(task_claim(task->task_id, generation, ret), MR_CLAIM_OURS);
-    assert_true(task_start(ret));
-}
-
 /* What a unit has made is taken by the plan of the next generation, if it is what that wants, and only once. */
 static void results_outlive_a_new_generation(void **state)
 {
@@ -302,7 +281,7 @@ static void results_outlive_a_new_generation(void **state)
     cut_task(&first);
     assert_int_equal(unit_claim(&first, 2, &unit), MR_CLAIM_OURS);
     assert_true(unit_finish(&unit, "units/kept-2", &join));
-    run_again(&first, 2, &second);
+    task_run_again(&first, 2, &second);
     assert_kept(&first, "1");
     assert_orphaned("units/kept-2", "0");
     assert_answer("1", "SELECT count(*) FROM stray_objects WHERE name = ", "units/kept-2");
@@ -319,13 +298,13 @@ static void results_outlive_a_new_generation(void **state)
         assert_true(n == 2 || unit_finish(&unit, object, &join));
     }
     assert_int_equal(join, JOIN);
-    run_again(&first, 3, &third);
+    task_run_again(&first, 3, &third);
     make_units(&third, "video as wanted", "audio as wanted"); /* all is there: the join can begin */
     assert_units(&third, "done done done done waiting");
     assert_int_equal(unit_claim(&third, JOIN, &join_claim), MR_CLAIM_OURS);
     assert_int_equal(mr_units_parts(test_db, &join_claim, &parts, &err), MR_OK);
     assert_string_equal(parts.parts[1].object, "units/kept-2");
-    run_again(&first, 4, &fourth);
+    task_run_again(&first, 4, &fourth);
     make_units(&fourth, "other video", "audio as wanted");
     assert_units(&fourth, "waiting waiting waiting done blocked");
     assert_kept(&first, "0");
@@ -344,7 +323,7 @@ static void results_are_not_kept_for_ever(void **state)
         cut_task(&first);
         assert_int_equal(unit_claim(&first, 1, &unit), MR_CLAIM_OURS);
         assert_true(unit_finish(&unit, late ? "units/late-1" : "units/canceled-1", &join));
-        run_again(&first, 2, &second);
+        task_run_again(&first, 2, &second);
         if (late) {
             run_sql("UPDATE stray_objects SET delete_after = now() + interval '1 s' WHERE name ="
                     " 'units/late-1' RETURNING 1 AS answer");
