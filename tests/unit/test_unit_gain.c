@@ -185,8 +185,7 @@ static void audio_with_another_gain_is_made_again(void **state)
         rehearse(&first, objects, true);
         task_run_again(&first, 2, &second);
         snprintf(sql, sizeof sql,
-                 "WITH k AS (DELETE FROM kept_units WHERE task_id = %" PRId64
-                 " AND %s) SELECT 1 AS answer",
+                 "WITH k AS (DELETE FROM kept_units WHERE task_id = %" PRId64 " AND %s) SELECT 1 AS answer",
                  first.task_id, *table[i].missing ? table[i].missing : "false");
         run_sql(sql);
         cut_levelled(&second, table[i].basis);
