@@ -244,10 +244,10 @@ def test_units_of_other_codecs_and_edits(cut_user, same_user, source, new_format
 def test_units_keep_to_a_bit_rate(cutting, cut_user, same_user, film, new_format, options, tmp_path):
     """As near to it as one run, and as good behind a seam as one run is in that place."""
     made, tasks = [], [(user, upload(user, film, new_format, **options)) for user in (cut_user, same_user)]
-    rows = wait_for(lambda: cutting.sql(f"SELECT from_us FROM units WHERE task_id = {tasks[0][1]['id']} AND kind = 'video'"), "units")
+    rows = wait_for(lambda: cutting.sql(f"SELECT from_us FROM units WHERE task_id = {tasks[0][1]['id']} AND kind = 'video'"), "units", 30)
     for name, (user, task) in zip(("cut", "whole"), tasks, strict=True):
         (tmp_path / name).mkdir()
-        done = user.finish(task, 120)
+        done = user.finish(task, 300)
         made.append((done["receipt"], all_outputs(user, done, tmp_path / name)))
     (receipt, cut), (whole_receipt, whole) = made
     assert receipt.get("units", 0) > 2 and "units" not in whole_receipt, receipt.get("uncut")
