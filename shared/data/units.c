@@ -79,13 +79,15 @@ enum mr_status mr_units_make(struct mr_db *db, const struct mr_claim *claim, con
         " fit AS (SELECT r.n, r.frees, k.kind, k.object, k.object_generation, k.object_size, k.report"
         " FROM spare k JOIN r USING (kind, from_us, to_us, basis)),"
         /* Units that have found a gain together are taken together. */
-        " wanted AS (SELECT * FROM fit WHERE kind = 'video' OR NOT EXISTS (SELECT 1 FROM r WHERE kind = "
+        " wanted AS (SELECT n, frees, kind, object, object_generation, object_size, report FROM fit WHERE "
+        "kind = 'video' OR NOT EXISTS (SELECT 1 FROM r WHERE kind = "
         "'level') OR (SELECT count(*) FROM fit WHERE kind <> 'video') ="
         " (SELECT count(*) FROM r WHERE kind IN ('audio', 'level'))),"
         /* What is due soon may be deleted at this moment. What one plan left is due at one time. */
         " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT object FROM wanted))"
         " AND delete_after > now() + interval '1 min' RETURNING name),"
-        " had AS (SELECT w.* FROM wanted w WHERE object IN (SELECT name FROM owned)"
+        " had AS (SELECT n, frees, kind, object, object_generation, object_size, report FROM wanted WHERE "
+        "object IN (SELECT name FROM owned)"
         " OR (kind = 'level' AND EXISTS (SELECT 1 FROM wanted x JOIN owned o ON o.name = x.object WHERE "
         "x.kind "
         "= 'audio'))),"
