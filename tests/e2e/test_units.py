@@ -194,6 +194,19 @@ def all_outputs(user, task, directory):
     return [video_output.fetch(user, task, directory, n) for n in range(len(task["outputs"]))]
 
 
+def finish_both(tasks, directory):
+    """(receipt, outputs) of the task that was cut, and of the one that was not."""
+    made = []
+    for name, (user, task) in zip(("cut", "whole"), tasks, strict=True):
+        (directory / name).mkdir()
+        done = user.finish(task, 300)
+        made.append((done["receipt"], all_outputs(user, done, directory / name)))
+    (receipt, cut), (whole_receipt, whole) = made
+    assert receipt.get("units", 0) > 2 and "units" not in whole_receipt, receipt.get("uncut")
+    assert len(cut) == len(whole)
+    return made
+
+
 def assert_alike(cut, whole):
     """Of two outputs: a picture is the same; a video has the same frames, but for what an encoder does at a seam."""
     if cut.suffix in (".jpg", ".vtt"):
@@ -223,15 +236,9 @@ def test_units_of_other_codecs_and_edits(cut_user, same_user, source, new_format
     options = {"crf": 22, "preset": "slow", **options}
     if options.get("codec") == "vp9":
         del options["preset"]
-    source, made = inputs(source), []
+    source = inputs(source)
     tasks = [(user, upload(user, source, new_format, **options)) for user in (cut_user, same_user)]
-    for name, (user, task) in zip(("cut", "whole"), tasks, strict=True):
-        (tmp_path / name).mkdir()
-        done = user.finish(task, 300)
-        made.append((done["receipt"], all_outputs(user, done, tmp_path / name)))
-    (receipt, cut), (whole_receipt, whole) = made
-    assert receipt.get("units", 0) > 2 and "units" not in whole_receipt, receipt.get("uncut")
-    assert len(cut) == len(whole)
+    (receipt, cut), (whole_receipt, whole) = finish_both(tasks, tmp_path)
     for one, other in zip(cut, whole, strict=True):
         assert_alike(one, other)
     same = ("kept", "changed", "dropped", "warnings", "loudness", "input", "copied")
@@ -243,15 +250,9 @@ def test_units_of_other_codecs_and_edits(cut_user, same_user, source, new_format
     ("mov", {"codec": "h264", "preset": "slow", "bitrate": 250_000, "fps": 25, "split": {"seconds": 10.3}, "logo": {"outro": 0.7}})])
 def test_units_keep_to_a_bit_rate(cutting, cut_user, same_user, film, new_format, options, tmp_path):
     """As near to it as one run, and as good behind a seam as one run is in that place."""
-    made, tasks = [], [(user, upload(user, film, new_format, **options)) for user in (cut_user, same_user)]
+    tasks = [(user, upload(user, film, new_format, **options)) for user in (cut_user, same_user)]
     rows = wait_for(lambda: cutting.sql(f"SELECT from_us FROM units WHERE task_id = {tasks[0][1]['id']} AND kind = 'video'"), "units", 30)
-    for name, (user, task) in zip(("cut", "whole"), tasks, strict=True):
-        (tmp_path / name).mkdir()
-        done = user.finish(task, 300)
-        made.append((done["receipt"], all_outputs(user, done, tmp_path / name)))
-    (receipt, cut), (whole_receipt, whole) = made
-    assert receipt.get("units", 0) > 2 and "units" not in whole_receipt, receipt.get("uncut")
-    assert len(cut) == len(whole)
+    (_, cut), (_, whole) = finish_both(tasks, tmp_path)
     for one, other in zip(cut, whole, strict=True):
         assert times(one) == times(other) and digest(one, "a") == digest(other, "a")
         assert stream_facts(one)[1:] == stream_facts(other)[1:]

@@ -30,8 +30,7 @@ struct mr_unit_range {
     int64_t output;              /* the part of a split clip that the range is of, from 0 */
     int64_t begin_us; /* where its encoder begins: before the range, if it keeps to a bit rate, to settle */
     int64_t added;    /* frames that the input has not: logos, and the repeated first one of a part */
-    bool has_begun;   /* the first frame of the range has come; what came before it is left out, */
-    int64_t lead_damage; /* and so is what was damaged in it */
+    int64_t lead_damage; /* packets damaged before it begins, which are not its own */
     const char *odd;     /* why one run over all would give something else; NULL: nothing is known */
 };
 

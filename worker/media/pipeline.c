@@ -276,7 +276,7 @@ static enum mr_status finish(struct mr_pipeline *pipeline, struct mr_err *err)
     return mr_waveform_write(&pipeline->waveform, &pipeline->parts, err);
 }
 
-/* To the key frame before it begins, so that a decoder has what frames at its beginning refer to. Audio is decoded from the
+/* To the key frame before the unit begins, so that a decoder has what frames at its beginning refer to. Audio is decoded from the
  * beginning: no codec's decoder is surely in the same state otherwise. */
 static enum mr_status seek_to_unit(const struct mr_pipeline *pipeline, struct mr_err *err)
 {
