@@ -49,23 +49,6 @@ static enum mr_status run_kind(struct mr_job *job, bool *ret_committed, struct m
                         job->claim->kind);
 }
 
-static enum mr_job_end run_with_heartbeat(struct mr_job *job, struct mr_err *ret_cause)
-{
-    MR_AUTO(mr_heartbeat) struct mr_heartbeat *heartbeat = NULL;
-    if (mr_heartbeat_start(job->worker->db, job->claim, job->worker->config->lease_seconds, job->log,
-                           &heartbeat, ret_cause) != MR_OK)
-        return mr_job_release(job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
-    job->heartbeat = heartbeat;
-    bool committed = false;
-    enum mr_status status = run_kind(job, &committed, ret_cause);
-    enum mr_job_end end = status != MR_OK ? mr_job_settle(job, ret_cause)
-                          : job->is_cut   ? MR_JOB_CUT
-                          : committed     ? MR_JOB_COMMITTED
-                                          : MR_JOB_LOST;
-    job->heartbeat = NULL;
-    return end;
-}
-
 struct times {
     double queue_seconds, seconds;
 };
@@ -113,7 +96,7 @@ static enum mr_job_end run_claimed(struct mr_worker *worker, const struct mr_cla
     struct mr_err cause = {0};
     struct mr_job job = {
         .worker = worker, .claim = claim, .log = log, .ticket = ticket, .started_us = mr_time_monotonic_us()};
-    enum mr_job_end end = run_with_heartbeat(&job, &cause);
+    enum mr_job_end end = mr_job_run_leased(&job, run_kind, mr_job_settle, &cause);
     mr_job_ended(&job, end, &cause);
     if (claim->has_deliveries && (end == MR_JOB_COMMITTED || end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED))
         mr_deliver_announce(worker, claim->task_id, log);

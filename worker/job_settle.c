@@ -102,3 +102,21 @@ enum mr_job_end mr_job_settle(struct mr_job *job, const struct mr_err *cause)
         return mr_job_release(job, MR_RELEASE_UNCOUNTED, MR_JOB_YIELDED);
     return job->remote_failed ? defer(job, cause) : settle_fault(job, cause);
 }
+
+enum mr_job_end mr_job_run_leased(struct mr_job *job, mr_kind_run *run, mr_settle *settle,
+                                  struct mr_err *ret_cause)
+{
+    MR_AUTO(mr_heartbeat) struct mr_heartbeat *heartbeat = NULL;
+    if (mr_heartbeat_start(job->worker->db, job->claim, job->worker->config->lease_seconds, job->log,
+                           &heartbeat, ret_cause) != MR_OK)
+        return mr_job_release(job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
+    job->heartbeat = heartbeat;
+    bool done = false;
+    enum mr_status status = run(job, &done, ret_cause);
+    enum mr_job_end end = status != MR_OK ? settle(job, ret_cause)
+                          : job->is_cut   ? MR_JOB_CUT
+                          : done          ? MR_JOB_COMMITTED
+                                          : MR_JOB_LOST;
+    job->heartbeat = NULL;
+    return end;
+}

@@ -314,25 +314,9 @@ static enum mr_job_end settle(struct mr_job *job, const struct mr_err *cause)
     return mr_job_settle(job, &placed);
 }
 
-typedef enum mr_status run_fn(struct mr_job *job, bool *ret_done, struct mr_err *err);
-
-static run_fn *run_of(enum mr_unit_kind kind)
+static mr_kind_run *run_of(enum mr_unit_kind kind)
 {
     return kind == MR_UNIT_JOIN ? run_join : kind == MR_UNIT_LEVEL ? run_level : run_part;
-}
-
-static enum mr_job_end run_with_heartbeat(struct mr_job *job, struct mr_err *ret_cause)
-{
-    MR_AUTO(mr_heartbeat) struct mr_heartbeat *heartbeat = NULL;
-    if (mr_heartbeat_start(job->worker->db, job->claim, job->worker->config->lease_seconds, job->log,
-                           &heartbeat, ret_cause) != MR_OK)
-        return mr_job_release(job, MR_RELEASE_UNCOUNTED, MR_JOB_RELEASED);
-    job->heartbeat = heartbeat;
-    bool done = false;
-    enum mr_status status = run_of(job->claim->unit.kind)(job, &done, ret_cause);
-    enum mr_job_end end = status != MR_OK ? settle(job, ret_cause) : done ? MR_JOB_COMMITTED : MR_JOB_LOST;
-    job->heartbeat = NULL;
-    return end;
 }
 
 enum mr_job_end mr_unit_run(struct mr_worker *worker, const struct mr_message *message,
@@ -354,7 +338,7 @@ enum mr_job_end mr_unit_run(struct mr_worker *worker, const struct mr_message *m
                              .log = log,
                              .ticket = ticket,
                              .started_us = mr_time_monotonic_us()};
-        end = run_with_heartbeat(&job, &cause);
+        end = mr_job_run_leased(&job, run_of(claim.unit.kind), settle, &cause);
         mr_job_ended(&job, end, &cause);
         ended = end == MR_JOB_FAILED || end == MR_JOB_EXHAUSTED ||
                 (end == MR_JOB_COMMITTED && claim.unit.kind == MR_UNIT_JOIN);
