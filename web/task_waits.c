@@ -129,8 +129,8 @@ static void mark(struct wait *const *seen, size_t count, const struct mr_rows *r
 static enum mr_status look(const struct mr_task_waits *waits, size_t count, struct mr_err *err)
 {
     static const struct mr_statement open = {"task_waits",
-                                             "SELECT id FROM tasks WHERE id = ANY ($1::bigint[]) AND (status "
-                                             "IN ('uploaded', 'processing')) IS TRUE",
+                                             "SELECT id FROM tasks WHERE id = ANY ($1::bigint[])"
+                                             " AND (status IN ('uploaded', 'processing')) IS TRUE",
                                              1};
     MR_AUTO(mr_buf) struct mr_buf ids = MR_BUF_INIT(waits->options.max * ID_TEXT + 3);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;

@@ -30,11 +30,10 @@ enum mr_status mr_user_find(struct mr_db *db, const char *login, int64_t *ret_id
 {
     static const struct mr_statement find = {
         "user_find",
-        "SELECT id, password_hash FROM users WHERE deleted_at IS NULL AND guest_until IS NULL AND "
-        "(lower(username) = lower($1)"
-        " OR lower(email) = lower($1) OR username_key = fold_name($1) OR email_key = fold_name($1))"
-        " ORDER BY lower(username) = lower($1) DESC, lower(email) = lower($1) DESC,"
-        " coalesce(username_key = fold_name($1), false) DESC LIMIT 1",
+        "SELECT id, password_hash FROM users WHERE deleted_at IS NULL AND guest_until IS NULL"
+        " AND (lower(username) = lower($1) OR lower(email) = lower($1) OR username_key = fold_name($1)"
+        " OR email_key = fold_name($1)) ORDER BY lower(username) = lower($1) DESC,"
+        " lower(email) = lower($1) DESC, coalesce(username_key = fold_name($1), false) DESC LIMIT 1",
         1};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
     MR_TRY(mr_db_exec(db, &find, &login, &rows, err));

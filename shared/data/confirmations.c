@@ -36,9 +36,8 @@ enum mr_status mr_confirmation_accept(struct mr_db *db, const char *token, int64
     /* The address may have changed since the mail was sent. */
     static const struct mr_statement accept = {
         "confirmation_accept",
-        "WITH used AS (UPDATE deliveries SET token_hash = NULL WHERE token_hash = $1 AND channel = "
-        "'confirmation'"
-        " AND token_expires_at > now() RETURNING user_id, target)"
+        "WITH used AS (UPDATE deliveries SET token_hash = NULL WHERE token_hash = $1"
+        " AND channel = 'confirmation' AND token_expires_at > now() RETURNING user_id, target)"
         " UPDATE users u SET email_confirmed_at = coalesce(u.email_confirmed_at, now()) FROM used"
         " WHERE u.id = used.user_id AND u.email = used.target RETURNING u.id",
         1};

@@ -8,16 +8,14 @@ enum mr_status mr_dead_letter_accept(struct mr_db *db, const struct mr_message *
 {
     static const struct mr_statement note = {
         "dead_letter_note",
-        "INSERT INTO dead_letters AS d (task_id, generation) SELECT id, $2::int FROM tasks WHERE id = "
-        "$1::bigint"
-        " ON CONFLICT (task_id) DO UPDATE SET generation = excluded.generation, times = d.times + 1,"
-        " last_at = now()",
+        "INSERT INTO dead_letters AS d (task_id, generation) SELECT id, $2::int FROM tasks"
+        " WHERE id = $1::bigint ON CONFLICT (task_id) DO UPDATE"
+        " SET generation = excluded.generation, times = d.times + 1, last_at = now()",
         2};
     static const struct mr_statement fail = {
         "dead_letter_fail",
         "UPDATE tasks SET status = 'failed', lease_expires_at = NULL, processed_at = now(),"
-        " error_code = $3,"
-        " error_detail = 'task waited for too long: no worker could take it'"
+        " error_code = $3, error_detail = 'task waited for too long: no worker could take it'"
         " WHERE id = $1::bigint AND generation = $2::int AND" MR_LEASE_IS_CLAIMABLE
         " AND coalesce(uploaded_at, created_at) < now() - make_interval(secs => $4::int)",
         4};

@@ -77,25 +77,22 @@ enum mr_status mr_delivery_claim(struct mr_db *db, int64_t id, int64_t lease_sec
         " WHERE id = $1::bigint AND CASE status WHEN 'pending' THEN next_attempt_at <= now()"
         " WHEN 'sending' THEN lease_expires_at < now() END FOR UPDATE),"
         " found AS (SELECT due.id, due.attempts, u.id AS user_id, u.webhook_secret, CASE"
-        " WHEN due.channel = 'confirmation' AND u.email_confirmed_at IS NOT NULL THEN 'the address is "
-        "confirmed'"
-        " WHEN u.deleted_at IS NOT NULL THEN 'the account is deleted'"
+        " WHEN due.channel = 'confirmation' AND u.email_confirmed_at IS NOT NULL THEN 'the address is"
+        " confirmed' WHEN u.deleted_at IS NOT NULL THEN 'the account is deleted'"
         " WHEN due.channel = 'mail' AND u.email_confirmed_at IS NULL THEN mail_needs_confirmation()"
-        " WHEN t.generation <> due.generation OR t.status NOT IN ('processed', 'failed')"
-        "  THEN 'the task was run again' END AS unwanted"
-        " FROM due LEFT JOIN tasks t ON t.id = ANY (ARRAY[due.task_id])"
-        " JOIN users u ON u.id = ANY (ARRAY[coalesce(due.user_id, t.user_id)])),"
-        " verdict AS (SELECT id, user_id, webhook_secret, unwanted, CASE WHEN unwanted IS NOT NULL THEN "
-        "'skipped'"
-        "  WHEN attempts >= $3::int THEN 'failed' ELSE 'sending' END AS status FROM found)"
-        " UPDATE deliveries d SET status = v.status, fence = d.fence + 1,"
-        " attempts = d.attempts + (v.status = 'sending')::int,"
-        " lease_expires_at = CASE v.status WHEN 'sending' THEN now() + make_interval(secs => $2::int) END,"
-        " error = CASE v.status WHEN 'skipped' THEN v.unwanted"
-        " WHEN 'failed' THEN coalesce(d.error, 'no attempt ended') ELSE d.error END"
-        " FROM verdict v WHERE d.id = ANY (ARRAY[v.id])"
-        " RETURNING d.id, d.task_id, d.generation, d.fence, d.attempts, d.channel, d.target, d.public_id,"
-        " d.status, v.user_id, v.webhook_secret",
+        " WHEN t.generation <> due.generation OR t.status NOT IN ('processed',"
+        " 'failed')  THEN 'the task was run again' END AS unwanted FROM due LEFT"
+        " JOIN tasks t ON t.id = ANY (ARRAY[due.task_id]) JOIN users u ON u.id = ANY"
+        " (ARRAY[coalesce(due.user_id, t.user_id)])),"
+        " verdict AS (SELECT id, user_id, webhook_secret, unwanted, CASE"
+        " WHEN unwanted IS NOT NULL THEN 'skipped'  WHEN attempts >= $3::int THEN 'failed'"
+        " ELSE 'sending' END AS status FROM found) UPDATE deliveries d"
+        " SET status = v.status, fence = d.fence + 1, attempts = d.attempts + (v.status = 'sending')::int,"
+        " lease_expires_at = CASE v.status WHEN 'sending' THEN now() + make_interval(secs => $2::int)"
+        " END, error = CASE v.status WHEN 'skipped' THEN v.unwanted"
+        " WHEN 'failed' THEN coalesce(d.error, 'no attempt ended') ELSE d.error END FROM verdict v"
+        " WHERE d.id = ANY (ARRAY[v.id]) RETURNING d.id, d.task_id, d.generation, d.fence, d.attempts,"
+        " d.channel, d.target, d.public_id, d.status, v.user_id, v.webhook_secret",
         3};
     char key[MR_INT64_TEXT_MAX], lease[MR_INT64_TEXT_MAX], attempts[MR_INT64_TEXT_MAX];
     mr_int64_text(id, key);
@@ -124,11 +121,10 @@ enum mr_status mr_delivery_finish(struct mr_db *db, const struct mr_delivery *de
         "delivery_finish",
         "WITH done AS (UPDATE deliveries SET status = $3, lease_expires_at = NULL, error = $5,"
         " attempts = attempts - $6::int, next_attempt_at = now() + make_interval(secs => $4::int),"
-        " sent_at = CASE $3 WHEN 'sent' THEN now() END"
-        " WHERE id = $1::bigint AND fence = $2::bigint AND CASE status WHEN 'sending' THEN true END"
-        " RETURNING id)"
-        " SELECT 1 FROM done UNION ALL SELECT 1 FROM deliveries before"
-        " WHERE before.id = $1::bigint AND before.fence = $2::bigint AND before.status = $3",
+        " sent_at = CASE $3 WHEN 'sent' THEN now() END WHERE id = $1::bigint AND fence = $2::bigint AND"
+        " CASE status WHEN 'sending' THEN true END RETURNING id) SELECT 1 FROM done UNION ALL SELECT 1"
+        " FROM deliveries before WHERE before.id = $1::bigint AND before.fence = $2::bigint"
+        " AND before.status = $3",
         6};
     char id[MR_INT64_TEXT_MAX], fence[MR_INT64_TEXT_MAX], wait[MR_INT64_TEXT_MAX];
     mr_int64_text(delivery->id, id);

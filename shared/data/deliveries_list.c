@@ -65,12 +65,11 @@ enum mr_status mr_delivery_replay(struct mr_db *db, int64_t user_id, const char 
     /* The fence stays: only a claim lets a worker send. */
     static const struct mr_statement replay = {
         "delivery_replay",
-        "UPDATE deliveries d SET status = 'pending', attempts = 0, next_attempt_at = now(), published_at = "
-        "NULL,"
-        " sent_at = NULL, error = NULL FROM tasks t WHERE d.id = $1::bigint AND t.id = d.task_id"
-        " AND t.user_id = $2::bigint AND t.generation = d.generation AND d.channel = 'webhook'"
-        " AND d.status IN ('sent', 'failed', 'skipped') RETURNING d.id, d.task_id, d.generation, "
-        "t.traceparent",
+        "UPDATE deliveries d SET status = 'pending', attempts = 0, next_attempt_at = now(),"
+        " published_at = NULL, sent_at = NULL, error = NULL FROM tasks t WHERE d.id = $1::bigint"
+        " AND t.id = d.task_id AND t.user_id = $2::bigint AND t.generation = d.generation"
+        " AND d.channel = 'webhook' AND d.status IN ('sent', 'failed', 'skipped')"
+        " RETURNING d.id, d.task_id, d.generation, t.traceparent",
         2};
     char user[MR_INT64_TEXT_MAX];
     int64_t id = 0;

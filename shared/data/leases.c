@@ -31,8 +31,8 @@ enum mr_status mr_lease_heartbeat(struct mr_db *db, const struct mr_claim *claim
 {
     static const struct mr_statement heartbeat = {
         "lease_heartbeat",
-        "UPDATE tasks SET lease_expires_at = greatest(lease_expires_at, now() + make_interval(secs => "
-        "$4::int)),"
+        "UPDATE tasks SET lease_expires_at = greatest(lease_expires_at,"
+        " now() + make_interval(secs => $4::int)),"
         " progress = $5::int WHERE" MR_LEASE_IS_HELD,
         5};
     const struct mr_held held = mr_held_of(claim);
@@ -107,17 +107,17 @@ enum mr_status mr_lease_commit(struct mr_db *db, const struct mr_claim *claim, c
                   " AND ($9::int = 0 OR EXISTS (SELECT 1 FROM units u WHERE u.task_id = $1::bigint"
                   " AND u.n = $9::int AND u.plan = $3::bigint AND u.fence = $10::bigint"
                   " AND u.lease_expires_at IS NOT NULL)) RETURNING id),"
-                  " stored AS (INSERT INTO outputs (task_id, n, object, object_generation, file_name, format,"
-                  " content_type, size)"
-                  " SELECT done.id, n, object, object_generation, file_name, format, content_type, size"
-                  " FROM done, jsonb_to_recordset($4::jsonb) AS r (n int, object text,"
-                  " object_generation bigint, file_name text, format text, content_type text, size bigint)"
-                  " RETURNING object),"
-                  " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT object FROM stored)))"
-                  " SELECT 1 FROM done UNION ALL SELECT 1 FROM tasks before WHERE before.id = $1::bigint"
-                  " AND before.generation = $2::int AND before.fence = $3::bigint AND before.status = "
-                  "'processed' AND ($9::int = 0 OR EXISTS (SELECT 1 FROM outputs o WHERE o.task_id = "
-                  "$1::bigint AND o.object = $4::jsonb -> 0 ->> 'object'))",
+                  " stored AS (INSERT INTO outputs (task_id, n, object, object_generation, file_name,"
+                  " format, content_type, size) SELECT done.id, n, object, object_generation, file_name,"
+                  " format, content_type, size FROM done, jsonb_to_recordset($4::jsonb) AS r (n int,"
+                  " object text, object_generation bigint, file_name text, format text, content_type text,"
+                  " size bigint) RETURNING object),"
+                  " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT object"
+                  " FROM stored))) SELECT 1 FROM done UNION ALL SELECT 1 FROM tasks before"
+                  " WHERE before.id = $1::bigint AND before.generation = $2::int"
+                  " AND before.fence = $3::bigint AND before.status = 'processed' AND ($9::int = 0"
+                  " OR EXISTS (SELECT 1 FROM outputs o WHERE o.task_id = $1::bigint"
+                  " AND o.object = $4::jsonb -> 0 ->> 'object'))",
         10};
     const struct mr_held held = mr_held_of(claim);
     MR_AUTO_STR char *outputs = NULL;

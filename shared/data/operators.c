@@ -136,19 +136,17 @@ enum mr_status mr_operators_leases(struct mr_db *db, json_t **ret, struct mr_err
         "operators_leases",
         "WITH leases AS MATERIALIZED (SELECT t.priority AS lane, t.id, t.claimed_at, t.lease_expires_at,"
         "   t.lease_expires_at >= now() AS lives FROM tasks t WHERE" MR_TASK_IS_RUNNING
-        "  UNION ALL SELECT 'deliveries', d.id, NULL, d.lease_expires_at, d.lease_expires_at >= now()"
-        "   FROM deliveries d WHERE CASE d.status WHEN 'sending' THEN true END),"
-        " lanes_of AS (SELECT n.lane, n.place,"
-        "  (SELECT count(*) FROM leases l WHERE l.lane = n.lane AND l.lives) AS live,"
-        "  (SELECT count(*) FROM leases l WHERE l.lane = n.lane AND NOT l.lives) AS expired,"
-        "  (SELECT json_build_object('id', l.id, 'seconds',"
-        "    round(extract(epoch FROM clock_timestamp() - l.claimed_at)::numeric, 3)) FROM leases l"
-        "   WHERE l.lane = n.lane AND l.lives ORDER BY coalesce(l.claimed_at, l.lease_expires_at) LIMIT 1) "
-        "AS oldest"
-        "  FROM unnest(ARRAY['normal', 'high', 'deliveries']) WITH ORDINALITY AS n (lane, place))"
-        " SELECT json_build_object('live', sum(live), 'expired', sum(expired), 'lanes', json_agg("
-        "  json_build_object('lane', lane, 'live', live, 'expired', expired, 'oldest', oldest)"
-        "  ORDER BY place)) AS report FROM lanes_of",
+        "  UNION ALL SELECT 'deliveries', d.id, NULL, d.lease_expires_at, d.lease_expires_at >= now()  "
+        " FROM deliveries d WHERE CASE d.status WHEN 'sending' THEN true END),"
+        " lanes_of AS (SELECT n.lane, n.place,  (SELECT count(*) FROM leases l WHERE l.lane = n.lane"
+        " AND l.lives) AS live,  (SELECT count(*) FROM leases l WHERE l.lane = n.lane"
+        " AND NOT l.lives) AS expired,  (SELECT json_build_object('id', l.id, 'seconds',"
+        "    round(extract(epoch FROM clock_timestamp() - l.claimed_at)::numeric, 3)) FROM leases l  "
+        " WHERE l.lane = n.lane AND l.lives ORDER BY coalesce(l.claimed_at, l.lease_expires_at)"
+        " LIMIT 1) AS oldest  FROM unnest(ARRAY['normal', 'high', 'deliveries'])"
+        " WITH ORDINALITY AS n (lane, place)) SELECT json_build_object('live', sum(live), 'expired',"
+        " sum(expired), 'lanes', json_agg(  json_build_object('lane', lane, 'live', live, 'expired',"
+        " expired, 'oldest', oldest)  ORDER BY place)) AS report FROM lanes_of",
         0};
     return report(db, &statement, NULL, ret, NULL, err);
 }
@@ -163,16 +161,13 @@ enum mr_status mr_operators_usage(struct mr_db *db, const char *who, json_t **re
         " SELECT json_build_object('id', n.id, 'username', n.username, 'is_operator', n.is_operator,"
         "  'created_at'," MR_TASK_VIEW_UTC(
             "n.created_at") ", 'used', json_build_object("
-                            "   'tasks', coalesce(u.tasks, 0), 'minutes', CASE WHEN u.day = (now() AT TIME "
-                            "ZONE 'UTC')::date"
-                            "    THEN round((u.seconds / 60)::numeric, 3) ELSE 0 END,"
-                            "   'stored_bytes', coalesce(u.stored_bytes, 0), 'records', coalesce(u.records, "
-                            "0),"
-                            "   'deliveries', coalesce(u.deliveries, 0), 'uploads', coalesce(u.uploads, 0))) "
-                            "AS report"
-                            " FROM named n LEFT JOIN LATERAL (SELECT tasks, stored_bytes, records, uploads, "
-                            "deliveries, day, seconds"
-                            "  FROM user_usage WHERE user_id = n.id LIMIT 1) u ON true",
+                            "   'tasks', coalesce(u.tasks, 0), 'minutes', CASE"
+                            " WHEN u.day = (now() AT TIME ZONE 'UTC')::date    THEN round((u.seconds /"
+                            " 60)::numeric, 3) ELSE 0 END,   'stored_bytes', coalesce(u.stored_bytes, 0),"
+                            " 'records', coalesce(u.records, 0),   'deliveries', coalesce(u.deliveries,"
+                            " 0), 'uploads', coalesce(u.uploads, 0))) AS report FROM named n LEFT"
+                            " JOIN LATERAL (SELECT tasks, stored_bytes, records, uploads, deliveries, day,"
+                            " seconds  FROM user_usage WHERE user_id = n.id LIMIT 1) u ON true",
         2};
     int64_t id = 0;
     const char *number = mr_parse_int64(who, 1, INT64_MAX, &id) ? who : NULL;

@@ -7,11 +7,11 @@ static enum mr_status lock_task(struct mr_db_tx *tx, const char *key, struct mr_
                                 struct mr_err *err)
 {
     static const struct mr_statement lock = {"operators_lock",
-                                             "SELECT t.id, t.user_id, t.status, t.error_code, "
-                                             "coalesce(t.lease_expires_at >= now(), false)::int AS lives"
-                                             " FROM tasks t WHERE t.id = coalesce($1::bigint, (SELECT k.id "
-                                             "FROM tasks k WHERE k.file_id = $2::uuid))"
-                                             " FOR UPDATE",
+                                             "SELECT t.id, t.user_id, t.status, t.error_code,"
+                                             " coalesce(t.lease_expires_at >= now(),"
+                                             " false)::int AS lives FROM tasks t"
+                                             " WHERE t.id = coalesce($1::bigint, (SELECT k.id"
+                                             " FROM tasks k WHERE k.file_id = $2::uuid)) FOR UPDATE",
                                              2};
     struct mr_task_key by = {0};
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
@@ -41,9 +41,9 @@ enum mr_status mr_operators_requeue(struct mr_db *db, const char *key, struct mr
     static const struct mr_statement requeue = {
         "operators_requeue",
         "WITH again AS (UPDATE tasks SET generation = generation + 1, status = 'uploaded', attempts = 0,"
-        "  interruptions = 0, kills = 0, stops = 0, started = false, lease_expires_at = NULL, published_at = "
-        "NULL,"
-        "  progress = 0, uploaded_at = now(), processed_at = NULL, error_code = NULL, error_detail = NULL,"
+        "  interruptions = 0, kills = 0, stops = 0, started = false, lease_expires_at = NULL,"
+        " published_at = NULL,  progress = 0, uploaded_at = now(), processed_at = NULL, error_code = NULL,"
+        " error_detail = NULL,"
         "  receipt = NULL, result = NULL WHERE id = $1::bigint RETURNING" MR_TASK_MESSAGE_COLUMNS "),"
         " noted AS (UPDATE dead_letters SET requeued_at = now() WHERE task_id = $1::bigint)"
         " SELECT id, kind, generation, high, traceparent FROM again",

@@ -78,9 +78,9 @@ enum mr_status mr_outbox_recover(struct mr_db *db, struct mr_err *err)
     /* A task that was run again, put off or finished meanwhile has a debt of its own, or none. */
     static const struct mr_statement recover = {
         "outbox_recover",
-        "WITH late AS (DELETE FROM outbox_batches WHERE made_at < now() - interval '5 s' RETURNING tasks)"
-        " UPDATE tasks t SET published_at = NULL FROM (SELECT unnest(tasks) AS id, 1 AS generation FROM "
-        "late) m"
+        "WITH late AS (DELETE FROM outbox_batches WHERE made_at < now() - interval '5 s'"
+        " RETURNING tasks) UPDATE tasks t SET published_at = NULL"
+        " FROM (SELECT unnest(tasks) AS id, 1 AS generation FROM late) m"
         " WHERE" MR_TASK_OF_MESSAGE
         " AND (t.status = 'uploaded') IS TRUE AND t.published_at > timestamptz 'epoch'",
         0};

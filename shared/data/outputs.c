@@ -30,20 +30,15 @@ static enum mr_status find(struct mr_db *db, int64_t user_id, const char *key, i
     static const struct mr_statement find = {
         "outputs_find",
         "WITH named AS ((SELECT t.id, t.status, t.processed_at, 0 AS "
-        "rank FROM tasks t WHERE" MR_TASK_BY_KEY
-        ") UNION ALL SELECT b.id, b.status, b.processed_at, 1 FROM (SELECT "
-        "t.id, t.status, t.processed_at, t.user_id, t.original_file "
-        "FROM tasks t WHERE (t.user_id, t.original_file) <= "
-        "($1::bigint, $4::text) ORDER BY t.user_id DESC, "
-        "t.original_file DESC, t.id DESC LIMIT 1) b WHERE b.user_id = "
-        "$1::bigint AND b.original_file = $4 ORDER BY rank LIMIT 1)"
-        " SELECT t.status, a.object, a.object_generation, a.file_name, "
-        "a.format, a.content_type, a.size,"
+        "rank FROM tasks t WHERE" MR_TASK_BY_KEY ") UNION ALL SELECT b.id, b.status, b.processed_at, 1"
+        " FROM (SELECT t.id, t.status, t.processed_at, t.user_id, t.original_file FROM tasks t"
+        " WHERE (t.user_id, t.original_file) <= ($1::bigint, $4::text)"
+        " ORDER BY t.user_id DESC, t.original_file DESC, t.id DESC LIMIT 1) b"
+        " WHERE b.user_id = $1::bigint AND b.original_file = $4 ORDER BY rank LIMIT 1)"
+        " SELECT t.status, a.object, a.object_generation, a.file_name, a.format, a.content_type, a.size,"
         " coalesce(t.processed_at < now() - " MR_OUTPUTS_ARE_KEPT ", false) "
-        "AS is_old"
-        " FROM named t"
-        " LEFT JOIN outputs a ON a.task_id = t.id AND a.n = $5::bigint "
-        "AND t.status = 'processed'",
+        "AS is_old FROM named t LEFT JOIN outputs a ON a.task_id = t.id AND a.n = $5::bigint"
+        " AND t.status = 'processed'",
         5};
     struct mr_task_key by = {0};
     struct mr_err no_key;

@@ -25,12 +25,12 @@ static enum mr_status purge(struct mr_db_tx *tx, const char *task_id, int64_t *r
         " WHERE task_id = $1::bigint FOR UPDATE),"
         " u AS (DELETE FROM records.users r USING run WHERE r.task_id = run.task_id AND r.n > run.rest),"
         " p AS (DELETE FROM records.products r USING run WHERE r.task_id = run.task_id AND r.n > run.rest),"
-        " o AS (DELETE FROM records.order_items r USING run"
-        "  WHERE r.task_id = run.task_id AND r.n > run.rest),"
+        " o AS (DELETE FROM records.order_items r USING run  WHERE r.task_id = run.task_id"
+        " AND r.n > run.rest),"
         " kept AS (UPDATE records.runs r SET done = run.rest FROM run WHERE r.task_id = run.task_id"
         " AND run.rest > 0),"
-        " gone AS (DELETE FROM records.runs r USING run WHERE r.task_id = run.task_id AND run.rest = 0)"
-        " SELECT done - rest AS count FROM run",
+        " gone AS (DELETE FROM records.runs r USING run WHERE r.task_id = run.task_id"
+        " AND run.rest = 0) SELECT done - rest AS count FROM run",
         2};
     char portion[MR_INT64_TEXT_MAX];
     mr_int64_text(MR_RECORDS_PURGE_MAX, portion);

@@ -125,11 +125,10 @@ static enum mr_status redo(struct mr_db_tx *tx, const char *id, const struct pla
         "tasks_redo",
         "WITH names AS (DELETE FROM outputs WHERE task_id = $1::bigint RETURNING object AS name)," DUE
         ", again AS (UPDATE tasks SET generation = generation + 1, status = 'uploaded', attempts = 0,"
-        "  interruptions = 0, kills = 0, stops = 0, started = false, lease_expires_at = NULL, published_at = "
-        "NULL, progress = 0, kind = $2, new_format = $3,"
-        "  preset = $4, options = $5::jsonb, priority = coalesce($6, priority),"
-        "  callback_url = coalesce($7, callback_url), reuse = $8::boolean, uploaded_at = now(), processed_at "
-        "= NULL,"
+        "  interruptions = 0, kills = 0, stops = 0, started = false, lease_expires_at = NULL,"
+        " published_at = NULL, progress = 0, kind = $2, new_format = $3,  preset = $4,"
+        " options = $5::jsonb, priority = coalesce($6, priority),  callback_url = coalesce($7,"
+        " callback_url), reuse = $8::boolean, uploaded_at = now(), processed_at = NULL,"
         "  error_code = NULL, error_detail = NULL, receipt = NULL, result = NULL WHERE id = $1::bigint"
         "  RETURNING" MR_TASK_MESSAGE_COLUMNS ")"
         " SELECT id, kind, generation, high, traceparent," DUE_NAMES " FROM again",

@@ -66,44 +66,37 @@ enum mr_status mr_units_make(struct mr_db *db, const struct mr_claim *claim, con
 {
     static const struct mr_statement make = {
         "units_make",
-        "WITH t AS (UPDATE tasks SET units = $5::int, kept = 0, lease_expires_at = now() + "
-        "make_interval(secs => "
-        "$6::int)"
+        "WITH t AS (UPDATE tasks SET units = $5::int, kept = 0,"
+        " lease_expires_at = now() + make_interval(secs => $6::int)"
         " WHERE" MR_LEASE_IS_HELD " AND units = 0 RETURNING id, fence),"
-        " r AS (SELECT n, kind, from_us, to_us, state, waits_for, frees, encode(sha256(convert_to(CASE kind"
-        " WHEN 'video' THEN $7::text WHEN 'join' THEN NULL ELSE $8::text END, 'UTF8')), 'hex') AS basis"
-        " FROM jsonb_to_recordset($4::jsonb)"
-        " AS r (n int, kind text, from_us bigint, to_us bigint, state text, waits_for int, frees int)),"
-        " spare AS (DELETE FROM kept_units k USING t WHERE k.task_id = t.id RETURNING k.kind, k.from_us, "
-        "k.to_us, k.basis, k.object, k.object_generation, k.object_size, k.report),"
+        " r AS (SELECT n, kind, from_us, to_us, state, waits_for, frees,"
+        " encode(sha256(convert_to(CASE kind WHEN 'video' THEN $7::text WHEN 'join' THEN NULL"
+        " ELSE $8::text END, 'UTF8')), 'hex') AS basis FROM jsonb_to_recordset($4::jsonb) AS r (n int,"
+        " kind text, from_us bigint, to_us bigint, state text, waits_for int, frees int)),"
+        " spare AS (DELETE FROM kept_units k USING t WHERE k.task_id = t.id"
+        " RETURNING k.kind, k.from_us, k.to_us, k.basis, k.object, k.object_generation, k.object_size,"
+        " k.report),"
         " fit AS (SELECT r.n, r.frees, k.kind, k.object, k.object_generation, k.object_size, k.report"
         " FROM spare k JOIN r USING (kind, from_us, to_us, basis)),"
         /* Units that have found a gain together are taken together. */
-        " wanted AS (SELECT n, frees, kind, object, object_generation, object_size, report FROM fit WHERE "
-        "kind = 'video' OR NOT EXISTS (SELECT 1 FROM r WHERE kind = "
-        "'level') OR (SELECT count(*) FROM fit WHERE kind <> 'video') ="
-        " (SELECT count(*) FROM r WHERE kind IN ('audio', 'level'))),"
+        " wanted AS (SELECT n, frees, kind, object, object_generation, object_size, report FROM fit"
+        " WHERE kind = 'video' OR NOT EXISTS (SELECT 1 FROM r WHERE kind = 'level') OR (SELECT count(*)"
+        " FROM fit WHERE kind <> 'video') = (SELECT count(*) FROM r WHERE kind IN ('audio', 'level'))),"
         /* What is due soon may be deleted at this moment. What one plan left is due at one time. */
         " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT object FROM wanted))"
         " AND delete_after > now() + interval '1 min' RETURNING name),"
-        " had AS (SELECT n, frees, kind, object, object_generation, object_size, report FROM wanted WHERE "
-        "object IN (SELECT name FROM owned)"
-        " OR (kind = 'level' AND EXISTS (SELECT 1 FROM wanted x JOIN owned o ON o.name = x.object WHERE "
-        "x.kind "
-        "= 'audio'))),"
-        " made AS (INSERT INTO units (task_id, n, plan, kind, from_us, to_us, state, waits_for, frees, "
-        "basis, progress,"
-        " object, object_generation, object_size, report) SELECT t.id, r.n, t.fence, r.kind, r.from_us, "
-        "r.to_us,"
-        " CASE WHEN h.n IS NOT NULL THEN 'done' WHEN r.kind = 'join' AND r.waits_for = f.count THEN 'waiting'"
-        " ELSE r.state END, CASE WHEN h.n IS NOT NULL THEN 0 WHEN r.kind = 'join' THEN r.waits_for - f.count"
-        " ELSE r.waits_for END,"
-        " r.frees, r.basis, CASE WHEN h.n IS NULL THEN 0 ELSE 1000 END, nullif(h.object, ''),"
-        " CASE WHEN h.object <> '' THEN h.object_generation END, CASE WHEN h.object <> '' THEN h.object_size "
-        "END, h.report"
-        " FROM t, r LEFT JOIN had h ON h.n = r.n,"
-        " LATERAL (SELECT count(*)::int FROM had WHERE had.frees = r.n) f"
-        " RETURNING n)"
+        " had AS (SELECT n, frees, kind, object, object_generation, object_size, report FROM wanted"
+        " WHERE object IN (SELECT name FROM owned) OR (kind = 'level' AND EXISTS (SELECT 1"
+        " FROM wanted x JOIN owned o ON o.name = x.object WHERE x.kind = 'audio'))),"
+        " made AS (INSERT INTO units (task_id, n, plan, kind, from_us, to_us, state, waits_for, frees,"
+        " basis, progress, object, object_generation, object_size, report)"
+        " SELECT t.id, r.n, t.fence, r.kind, r.from_us, r.to_us, CASE WHEN h.n IS NOT NULL THEN 'done'"
+        " WHEN r.kind = 'join' AND r.waits_for = f.count THEN 'waiting' ELSE r.state END, CASE"
+        " WHEN h.n IS NOT NULL THEN 0 WHEN r.kind = 'join' THEN r.waits_for - f.count ELSE r.waits_for"
+        " END, r.frees, r.basis, CASE WHEN h.n IS NULL THEN 0 ELSE 1000 END, nullif(h.object, ''), CASE"
+        " WHEN h.object <> '' THEN h.object_generation END, CASE WHEN h.object <> '' THEN h.object_size"
+        " END, h.report FROM t, r LEFT JOIN had h ON h.n = r.n, LATERAL (SELECT count(*)::int FROM had"
+        " WHERE had.frees = r.n) f RETURNING n)"
         " SELECT 1 FROM t UNION ALL SELECT 1 FROM tasks WHERE" MR_LEASE_IS_HELD " AND units > 0",
         8};
     const struct mr_held held = mr_held_of(claim);
@@ -138,12 +131,12 @@ enum mr_status mr_unit_heartbeat(struct mr_db *db, const struct mr_claim *claim,
      * only rises, also when a unit begins again. Apart from the first, so that no statement waits for a task while it holds a unit. */
     static const struct mr_statement show = {
         "units_show",
-        "UPDATE tasks t SET progress = a.all_units, lease_expires_at = now() + make_interval(secs => $4::int)"
-        " FROM (SELECT (sum(progress * weight) / sum(weight) * 0.999)::int AS all_units FROM"
-        " (SELECT progress, CASE WHEN kind <> 'video' THEN usual / 10 WHEN to_us = 9223372036854775807 THEN "
-        "usual"
-        " ELSE to_us - from_us END AS weight FROM units, (SELECT greatest(max(from_us), 1)::float8 /"
-        " greatest(count(*) - 1, 1) AS usual FROM units WHERE task_id = $1::bigint AND plan = $3::bigint"
+        "UPDATE tasks t SET progress = a.all_units, lease_expires_at = now() + make_interval(secs =>"
+        " $4::int) FROM (SELECT (sum(progress * weight) / sum(weight) * 0.999)::int AS all_units"
+        " FROM (SELECT progress, CASE WHEN kind <> 'video' THEN usual / 10"
+        " WHEN to_us = 9223372036854775807 THEN usual ELSE to_us - from_us END AS weight"
+        " FROM units, (SELECT greatest(max(from_us), 1)::float8 / greatest(count(*) - 1, 1) AS usual"
+        " FROM units WHERE task_id = $1::bigint AND plan = $3::bigint"
         " AND kind = 'video') v WHERE task_id = $1::bigint AND plan = $3::bigint) w) a WHERE" MR_PLAN_HOLDS
         " AND t.progress < a.all_units",
         4};
@@ -171,9 +164,9 @@ enum mr_status mr_unit_finish(struct mr_db *db, const struct mr_claim *claim,
      * message was owed, that of `level` when the plan was made. */
     static const struct mr_statement finish = {
         "unit_finish",
-        "WITH done AS (UPDATE units u SET state = 'done', lease_expires_at = NULL, progress = 1000, object = "
-        "$6,"
-        " object_generation = $7::bigint, object_size = $8::bigint, report = $9::jsonb FROM tasks t"
+        "WITH done AS (UPDATE units u SET state = 'done', lease_expires_at = NULL, progress = 1000,"
+        " object = $6, object_generation = $7::bigint, object_size = $8::bigint, report = $9::jsonb"
+        " FROM tasks t"
         " WHERE" MR_UNIT_IS_HELD " AND" MR_PLAN_HOLDS " RETURNING u.task_id, u.plan, u.frees),"
         " owned AS (DELETE FROM stray_objects WHERE name = ANY (ARRAY(SELECT $6 FROM done))),"
         " freed AS (UPDATE units j SET waits_for = j.waits_for - 1, state = CASE j.waits_for WHEN 1"
@@ -209,35 +202,32 @@ enum mr_status mr_unit_level(struct mr_db *db, const struct mr_claim *claim, enu
     static const struct mr_statement level = {
         "unit_level",
         "WITH held AS (SELECT 1 FROM units u, tasks t WHERE" MR_UNIT_IS_HELD " AND" MR_PLAN_HOLDS "),"
-        " m AS (SELECT u.n, u.kind, u.state, u.fence, u.object FROM units u, held WHERE u.task_id = "
-        "$1::bigint"
-        " AND u.plan = $3::bigint AND u.kind <> 'video' ORDER BY u.n FOR UPDATE OF u),"
+        " m AS (SELECT u.n, u.kind, u.state, u.fence, u.object FROM units u, held"
+        " WHERE u.task_id = $1::bigint AND u.plan = $3::bigint AND u.kind <> 'video' ORDER BY u.n FOR"
+        " UPDATE OF u),"
         " ours AS (SELECT (SELECT count(*) FROM m WHERE kind = 'audio')::int AS audios FROM m"
         " WHERE n = $4::int AND fence = $5::bigint AND state = 'running'),"
         " decided AS (UPDATE units u SET lease_expires_at = NULL, progress = 1000, published_at = NULL,"
-        " search = $7::jsonb, report = $7::jsonb, state = CASE $6 WHEN 'again' THEN 'blocked' ELSE 'done' "
-        "END,"
-        " waits_for = CASE $6 WHEN 'again' THEN audios ELSE 0 END, attempts = CASE $6 WHEN 'again' THEN 0 "
-        "ELSE"
-        " u.attempts END FROM ours WHERE u.task_id = $1::bigint AND u.n = $4::int),"
-        " begun AS (UPDATE units u SET state = 'waiting', waits_for = 0, attempts = 0, stops = 0, claim_id = "
-        "NULL,"
-        " published_at = NULL, made_at = now(), search = $7::jsonb, report = NULL, object = NULL,"
-        " object_generation = NULL, object_size = NULL, progress = CASE jsonb_array_length($7::jsonb -> "
-        "'heard')"
-        " WHEN 1 THEN 0 ELSE 500 END, frees = CASE $6 WHEN 'again' THEN $4::int"
-        " ELSE (SELECT n FROM m WHERE kind = 'join') END FROM ours, m WHERE $6 <> 'made' AND m.kind = 'audio'"
-        " AND u.task_id = $1::bigint AND u.n = m.n),"
-        " orphaned AS (INSERT INTO stray_objects (name, delete_after) SELECT object, now() FROM ours, m"
-        " WHERE $6 <> 'made' AND kind = 'audio' AND object IS NOT NULL"
+        " search = $7::jsonb, report = $7::jsonb, state = CASE $6 WHEN 'again' THEN 'blocked'"
+        " ELSE 'done' END, waits_for = CASE $6 WHEN 'again' THEN audios ELSE 0 END, attempts = CASE $6"
+        " WHEN 'again' THEN 0 ELSE u.attempts END FROM ours WHERE u.task_id = $1::bigint"
+        " AND u.n = $4::int),"
+        " begun AS (UPDATE units u SET state = 'waiting', waits_for = 0, attempts = 0, stops = 0,"
+        " claim_id = NULL, published_at = NULL, made_at = now(), search = $7::jsonb, report = NULL,"
+        " object = NULL, object_generation = NULL, object_size = NULL, progress ="
+        " CASE jsonb_array_length($7::jsonb -> 'heard') WHEN 1 THEN 0 ELSE 500 END, frees = CASE $6"
+        " WHEN 'again' THEN $4::int ELSE (SELECT n FROM m WHERE kind = 'join') END FROM ours, m"
+        " WHERE $6 <> 'made' AND m.kind = 'audio' AND u.task_id = $1::bigint AND u.n = m.n),"
+        " orphaned AS (INSERT INTO stray_objects (name, delete_after) SELECT object, now()"
+        " FROM ours, m WHERE $6 <> 'made' AND kind = 'audio' AND object IS NOT NULL"
         " ON CONFLICT (name) DO UPDATE SET delete_after = excluded.delete_after),"
-        " freed AS (UPDATE units u SET waits_for = u.waits_for - 1 + a.more, state = CASE u.waits_for - 1 + "
-        "a.more"
-        " WHEN 0 THEN 'waiting' ELSE u.state END, made_at = CASE u.waits_for - 1 + a.more WHEN 0 THEN now()"
-        " ELSE u.made_at END FROM m, (SELECT CASE $6 WHEN 'last' THEN audios ELSE 0 END AS more FROM ours) a"
-        " WHERE $6 <> 'again' AND m.kind = 'join' AND u.task_id = $1::bigint AND u.n = m.n)"
-        " SELECT 1 FROM ours UNION ALL SELECT 1 FROM units u WHERE u.task_id = $1::bigint AND u.n = $4::int"
-        " AND u.plan = $3::bigint AND u.fence = $5::bigint AND u.state <> 'running' AND u.search = $7::jsonb",
+        " freed AS (UPDATE units u SET waits_for = u.waits_for - 1 + a.more, state ="
+        " CASE u.waits_for - 1 + a.more WHEN 0 THEN 'waiting' ELSE u.state END, made_at ="
+        " CASE u.waits_for - 1 + a.more WHEN 0 THEN now() ELSE u.made_at END FROM m, (SELECT CASE $6"
+        " WHEN 'last' THEN audios ELSE 0 END AS more FROM ours) a WHERE $6 <> 'again'"
+        " AND m.kind = 'join' AND u.task_id = $1::bigint AND u.n = m.n) SELECT 1 FROM ours UNION ALL"
+        " SELECT 1 FROM units u WHERE u.task_id = $1::bigint AND u.n = $4::int AND u.plan = $3::bigint"
+        " AND u.fence = $5::bigint AND u.state <> 'running' AND u.search = $7::jsonb",
         7};
     static const char *const names[] = {
         [MR_LEVEL_AGAIN] = "again", [MR_LEVEL_LAST] = "last", [MR_LEVEL_MADE] = "made"};
@@ -279,8 +269,9 @@ enum mr_status mr_unit_fail(struct mr_db *db, const struct mr_claim *claim, cons
                             const char *detail, bool *ret_ours, struct mr_err *err)
 {
     static const struct mr_statement fail = {"unit_fail",
-                                             "UPDATE tasks t SET status = 'failed', lease_expires_at = NULL, "
-                                             "processed_at = now(), error_code = $6,"
+                                             "UPDATE tasks t SET status = 'failed',"
+                                             " lease_expires_at = NULL, processed_at = now(),"
+                                             " error_code = $6,"
                                              " error_detail = $7 WHERE" MR_PLAN_HOLDS AND_UNIT_IS_HELD,
                                              7};
     const struct mr_held_unit held = mr_held_unit_of(claim);

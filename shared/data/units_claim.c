@@ -74,9 +74,9 @@ static enum mr_status end_too_long(struct mr_db *db, const char *const params[],
 {
     static const struct mr_statement statement = {
         "unit_too_long",
-        "UPDATE tasks t SET status = 'failed', lease_expires_at = NULL, processed_at = now(), error_code = "
-        "$5,"
-        " error_detail = $6 WHERE t.id = $1::bigint AND t.generation = $2::int AND t.status = 'processing'"
+        "UPDATE tasks t SET status = 'failed', lease_expires_at = NULL, processed_at = now(),"
+        " error_code = $5, error_detail = $6 WHERE t.id = $1::bigint AND t.generation = $2::int"
+        " AND t.status = 'processing'"
         " AND" IS_TOO_LONG("$4") " AND EXISTS (SELECT 1 FROM units u WHERE u.task_id = $1::bigint"
                                  " AND u.n = $3::int AND u.plan = t.fence AND" MR_UNIT_IS_CLAIMABLE ")",
         6};
@@ -99,15 +99,15 @@ static enum mr_status exhaust(struct mr_db *db, const char *const params[],
 {
     static const struct mr_statement statement = {
         "unit_exhaust",
-        "UPDATE tasks t SET status = 'failed', lease_expires_at = NULL, processed_at = now(), error_code = "
-        "$6,"
-        " error_detail = (SELECT 'conversion was interrupted too often' || CASE WHEN u.kind = 'video' THEN"
-        " ' at ' || to_char(make_interval(secs => u.from_us / 1000000), 'HH24:MI:SS') WHEN u.kind = 'audio'"
-        " AND u.to_us < 9223372036854775807 THEN ' up to ' || to_char(make_interval(secs => u.to_us /"
-        " 1000000), 'HH24:MI:SS') ELSE '' END || ': its machines died or were stopped' FROM units u"
-        " WHERE u.task_id = $1::bigint AND u.n = $3::int)"
-        " WHERE t.id = $1::bigint AND t.generation = $2::int AND t.status = 'processing' AND EXISTS ("
-        "SELECT 1 FROM units u WHERE u.task_id = $1::bigint AND u.n = $3::int AND u.plan = t.fence"
+        "UPDATE tasks t SET status = 'failed', lease_expires_at = NULL, processed_at = now(),"
+        " error_code = $6, error_detail = (SELECT 'conversion was interrupted too often' || CASE"
+        " WHEN u.kind = 'video' THEN ' at ' || to_char(make_interval(secs => u.from_us / 1000000),"
+        " 'HH24:MI:SS') WHEN u.kind = 'audio' AND u.to_us < 9223372036854775807 THEN ' up to ' ||"
+        " to_char(make_interval(secs => u.to_us / 1000000), 'HH24:MI:SS') ELSE ''"
+        " END || ': its machines died or were stopped' FROM units u WHERE u.task_id = $1::bigint"
+        " AND u.n = $3::int) WHERE t.id = $1::bigint AND t.generation = $2::int"
+        " AND t.status = 'processing' AND EXISTS (SELECT 1 FROM units u WHERE u.task_id = $1::bigint"
+        " AND u.n = $3::int AND u.plan = t.fence"
         " AND" MR_UNIT_IS_CLAIMABLE " AND (u.attempts >= $4::int OR u.stops >= $5::int))",
         6};
     const char *const values[] = {params[0], params[1], params[2],
@@ -213,15 +213,14 @@ enum mr_status mr_units_due(struct mr_db *db, bool high, int64_t republish_after
         "units_due",
         "SELECT" MESSAGE_COLUMNS " FROM units u, tasks t"
         " WHERE u.state IN ('waiting', 'running') AND t.id = u.task_id AND t.fence = u.plan"
-        " AND t.status = 'processing' AND t.priority = $3 AND CASE u.state WHEN 'waiting' THEN"
-        " (u.published_at IS NULL AND u.made_at < now() - interval '5 s' AND NOT EXISTS"
-        " (SELECT 1 FROM units r WHERE r.task_id = u.task_id AND r.state = 'running' AND r.lease_expires_at "
-        "> now()))"
-        " OR u.published_at < now() - greatest(make_interval(secs => $1::int),"
-        " least(5 * make_interval(secs => $1::int), u.published_at - u.made_at))"
-        " ELSE u.lease_expires_at < now() AND (u.published_at IS NULL OR u.published_at < u.lease_expires_at"
-        " OR u.published_at < now() - make_interval(secs => $1::int)) END"
-        " ORDER BY u.made_at, u.task_id, u.n LIMIT $2::int",
+        " AND t.status = 'processing' AND t.priority = $3 AND CASE u.state"
+        " WHEN 'waiting' THEN (u.published_at IS NULL AND u.made_at < now() - interval '5 s'"
+        " AND NOT EXISTS (SELECT 1 FROM units r WHERE r.task_id = u.task_id AND r.state = 'running'"
+        " AND r.lease_expires_at > now())) OR u.published_at < now() - greatest(make_interval(secs =>"
+        " $1::int), least(5 * make_interval(secs => $1::int), u.published_at - u.made_at))"
+        " ELSE u.lease_expires_at < now() AND (u.published_at IS NULL"
+        " OR u.published_at < u.lease_expires_at OR u.published_at < now() - make_interval(secs =>"
+        " $1::int)) END ORDER BY u.made_at, u.task_id, u.n LIMIT $2::int",
         3};
     char after[MR_INT64_TEXT_MAX], limit[MR_INT64_TEXT_MAX];
     mr_int64_text(republish_after_s, after);

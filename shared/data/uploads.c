@@ -104,8 +104,8 @@ enum mr_status mr_uploads_list(struct mr_db *db, int64_t user_id, json_t **ret, 
         "SELECT coalesce(json_agg(json_build_object('upload_id', id, 'fileName', file_name, 'contentType',"
         " content_type, 'size', size, 'created_at', " UTC("created_at") ", 'expires_at', " UTC(
             "expires_at") ")"
-                          " ORDER BY created_at DESC), '[]') AS list FROM uploads WHERE user_id = $1::bigint "
-                          "AND expires_at > now()",
+                          " ORDER BY created_at DESC), '[]') AS list FROM uploads"
+                          " WHERE user_id = $1::bigint AND expires_at > now()",
         1};
     char user[MR_INT64_TEXT_MAX];
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
@@ -157,10 +157,10 @@ enum mr_status mr_uploads_forget(struct mr_db *db, const char *id, int64_t keep_
         1};
     static const struct mr_statement keep = {
         "uploads_forget_later",
-        "WITH gone AS (DELETE FROM uploads WHERE id = $1::uuid AND expires_at = '-infinity' RETURNING object)"
-        " INSERT INTO stray_objects (name, delete_after) SELECT object, now() + make_interval(secs => "
-        "$2::int) FROM gone"
-        " ON CONFLICT (name) DO UPDATE SET delete_after = excluded.delete_after",
+        "WITH gone AS (DELETE FROM uploads WHERE id = $1::uuid AND expires_at = '-infinity'"
+        " RETURNING object) INSERT INTO stray_objects (name, delete_after)"
+        " SELECT object, now() + make_interval(secs => $2::int) FROM gone ON CONFLICT (name) DO UPDATE"
+        " SET delete_after = excluded.delete_after",
         2};
     char seconds[MR_INT64_TEXT_MAX];
     mr_int64_text(keep_object_s, seconds);

@@ -100,8 +100,8 @@ enum mr_status mr_waiting_put_off(struct mr_db *db, const struct mr_message *mes
 {
     static const struct mr_statement put_off = {"waiting_put_off",
                                                 "UPDATE tasks SET published_at =" PUT_OFF
-                                                "WHERE id = $1::bigint"
-                                                " AND generation = $2::int AND status = 'uploaded'",
+                                                "WHERE id = $1::bigint AND generation = $2::int"
+                                                " AND status = 'uploaded'",
                                                 2};
     const struct task_text task = text_of(message);
     MR_AUTO(mr_rows) struct mr_rows *rows = NULL;
