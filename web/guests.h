@@ -15,8 +15,8 @@ enum { MR_GUEST_NAME_MAX = 40 };
 MR_MUST_CHECK enum mr_status mr_guest_make(struct mr_web *web, const char *remote, int64_t *ret_id,
                                            char ret_name[MR_GUEST_NAME_MAX], struct mr_err *err);
 
-/* Makes a guest an account; its login tokens end. password_hash as from mr_password_hash. MR_CONFLICT with code "username_taken" or
- * "email_taken"; MR_UNAUTHENTICATED if it is no guest any more. Any thread. */
+/* Makes a guest an account; its login tokens end. password_hash as from mr_password_hash. MR_CONFLICT with code
+ * "username_taken" or "email_taken"; MR_UNAUTHENTICATED if it is no guest any more. Any thread. */
 MR_MUST_CHECK enum mr_status mr_guest_keep(struct mr_db *db, int64_t id, const char *username,
                                            const char *email, const char *password_hash, struct mr_err *err);
 

@@ -39,8 +39,8 @@ MR_DEFINE_CLEANUP(mr_passwords, mr_passwords_free)
  */
 MR_MUST_CHECK enum mr_status mr_password_check_rule(const char *password, struct mr_err *err);
 
-/* Writes "scrypt$N$r$p$salt$key" with a new random salt, of the password in NFC. address: whose call it is. May wait for a login slot;
- * MR_EXHAUSTED with code "login_busy" if too many wait. */
+/* Writes "scrypt$N$r$p$salt$key" with a new random salt, of the password in NFC. address: whose call it is. May wait for a
+ * login slot; MR_EXHAUSTED with code "login_busy" if too many wait. */
 MR_MUST_CHECK enum mr_status mr_password_hash(struct mr_passwords *passwords, const char *address,
                                               const char *password, char out[MR_PASSWORD_HASH_MAX],
                                               struct mr_err *err);

@@ -1,7 +1,7 @@
 /*
  * The mails: the one that reports a result to its user, with a link to each file that needs no login, and the ones
- * about an account: the confirmation of its address, a new password. The texts are fixed: nothing that a user has written is in them, except
- * the extension of a file. Any thread may call.
+ * about an account: the confirmation of its address, a new password. The texts are fixed: nothing that a user has written
+ * is in them, except the extension of a file. Any thread may call.
  */
 #ifndef MR_WORKER_MAIL_H
 #define MR_WORKER_MAIL_H

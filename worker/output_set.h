@@ -4,8 +4,8 @@
  * The sandbox says which output its bytes belong to (worker/protocol.h). An output begins with its first
  * bytes and is finished when those of the next one arrive, or at the end; so there is one mr_output_writer at
  * a time, and only the names of finished outputs are kept. All outputs have the job's format but the
- * extras: if the task asks for a thumbnail or a filmstrip, an output that begins like JPEG or WebVTT belongs to that, and if it asks
- * for a waveform, one that begins like JSON or PNG belongs to that.
+ * extras: if the task asks for a thumbnail or a filmstrip, an output that begins like JPEG or WebVTT belongs to that, and
+ * if it asks for a waveform, one that begins like JSON or PNG belongs to that.
  *
  * The caller commits the results, or deletes their objects. Until the commit each object is in the ledger of
  * orphaned objects. Used by the job's thread.
@@ -43,8 +43,9 @@ MR_MUST_CHECK enum mr_status mr_output_set_write(struct mr_output_set *set, uint
  * finished. */
 MR_MUST_CHECK enum mr_status mr_output_set_restart(struct mr_output_set *set, struct mr_err *err);
 
-/* Adds a copy of an output of another task (object, its generation, format, content type and size), made inside Cloud Storage. Not
- * to be mixed with outputs that are written. MR_NOT_FOUND if its object is gone; after a failure the set can only be dropped. */
+/* Adds a copy of an output of another task (object, its generation, format, content type and size), made inside Cloud
+ * Storage. Not to be mixed with outputs that are written. MR_NOT_FOUND if its object is gone; after a failure the set can
+ * only be dropped. */
 MR_MUST_CHECK enum mr_status mr_output_set_copy(struct mr_output_set *set, const struct mr_output *source,
                                                 struct mr_err *err);
 
@@ -56,9 +57,9 @@ MR_MUST_CHECK enum mr_status mr_output_set_finish(struct mr_output_set *set, str
 MR_MUST_CHECK enum mr_status mr_output_set_check(const struct mr_output_set *set, const json_t *receipt,
                                                  struct mr_err *err);
 
-/* Commits the task, and what its outputs were made from, with all outputs, a receipt (NULL: none) and a result (NULL: none). *ret_committed is false if the lease is lost;
- * then the outputs are dropped. After a failure they are not: the commit may have succeeded, and the sweep decides which objects are
- * orphaned. */
+/* Commits the task, and what its outputs were made from, with all outputs, a receipt (NULL: none) and a result (NULL:
+ * none). *ret_committed is false if the lease is lost; then the outputs are dropped. After a failure they are not: the
+ * commit may have succeeded, and the sweep decides which objects are orphaned. */
 MR_MUST_CHECK enum mr_status mr_output_set_commit(const struct mr_output_set *set, struct mr_job *job,
                                                   const json_t *receipt, const json_t *result,
                                                   bool *ret_committed, struct mr_err *err);

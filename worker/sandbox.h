@@ -46,8 +46,8 @@ bool mr_sandbox_alive(const struct mr_sandbox *sandbox);
 struct mr_sandbox_limits {
     int64_t memory_mib;  /* address space on top of the zygote's; 0: no limit (sanitizers need that) */
     int64_t cpu_seconds; /* processor time; 0: no limit */
-    int64_t
-        total_ms; /* wall time of the whole job; 0: no limit. mr_sandbox_run enforces this and what follows */
+    /* wall time of the whole job; 0: no limit. mr_sandbox_run enforces this and what follows */
+    int64_t total_ms;
     int64_t stall_ms;   /* wall time without a byte from the child; 0: no limit */
     int64_t output_max; /* bytes of output; 0: no limit */
     int threads; /* that have work at once and weigh together as one of another job; 0: it may make none */

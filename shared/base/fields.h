@@ -64,12 +64,12 @@ struct mr_field {
     bool required;
     bool text_too; /* JSON may give the value as text, as forms do */
     bool even;     /* of an integer */
-    double min,
-        max; /* of numbers, both accepted; both 0: any. max of a text: characters; of a ratio: from 1:max to max:1 */
+    /* of numbers, both accepted; both 0: any. max of a text: characters; of a ratio: from 1:max to max:1 */
+    double min, max;
     const struct mr_field_words *words;
     const struct mr_field_rows *parts;
-    enum mr_code
-        code; /* of a value that is not accepted; MR_CODE_NONE: too_long for a text, else out_of_range */
+    /* of a value that is not accepted; MR_CODE_NONE: too_long for a text, else out_of_range */
+    enum mr_code code;
     mr_field_check *check;
     const char *meaning; /* for documents; NULL: nothing to say */
 };

@@ -6,8 +6,8 @@ enum { HINTS = 64 };
 
 struct mr_rows {
     PGresult *result;
-    int *
-        hints; /* behind the struct, HINTS of them: where a name was found, which is asked for again with each row */
+    /* behind the struct, HINTS of them: where a name was found, which is asked for again with each row */
+    int *hints;
 };
 
 enum mr_status mr_rows_of(PGresult *result, struct mr_rows **ret, struct mr_err *err)

@@ -27,8 +27,8 @@ struct mr_message {
     int64_t generation; /* 0 likewise */
     int64_t id;         /* of a delivery, a ping or a unit; 0 for other kinds, and then not in the JSON */
     bool high;          /* priority high; not in the JSON */
-    int64_t
-        published_s; /* of a push: when it was published, in seconds since 1970; 0: not known; not in the JSON */
+    /* of a push: when it was published, in seconds since 1970; 0: not known; not in the JSON */
+    int64_t published_s;
     char traceparent[MR_TRACEPARENT_MAX]; /* W3C trace context or ""; not in the JSON */
 };
 

@@ -1,8 +1,8 @@
 /*
  * Publishes messages to the priority lanes: high, normal and deliveries have a topic and a push subscription
  * each, so that none waits behind another. A message's lane follows from its kind and priority; `kind`,
- * `priority` and `traceparent` are sent as attributes. With a tracer, the publication of a message that has a trace is a span of it,
- * and the message names that span as its parent. Any thread may call.
+ * `priority` and `traceparent` are sent as attributes. With a tracer, the publication of a message that has a trace is a
+ * span of it, and the message names that span as its parent. Any thread may call.
  */
 #ifndef MR_DATA_PUBLISHER_H
 #define MR_DATA_PUBLISHER_H

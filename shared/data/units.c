@@ -128,7 +128,8 @@ enum mr_status mr_unit_heartbeat(struct mr_db *db, const struct mr_claim *claim,
         " FROM tasks t WHERE" MR_UNIT_IS_HELD " AND" MR_PLAN_HOLDS,
         7};
     /* Units weigh as much as their ranges are long, the last as the others on average, and what is no video a tenth of that. It
-     * only rises, also when a unit begins again. Apart from the first, so that no statement waits for a task while it holds a unit. */
+     * only rises, also when a unit begins again. Apart from the first, so that no statement waits for a task while it
+     * holds a unit. */
     static const struct mr_statement show = {
         "units_show",
         "UPDATE tasks t SET progress = a.all_units, lease_expires_at = now() + make_interval(secs =>"
@@ -160,8 +161,8 @@ enum mr_status mr_unit_finish(struct mr_db *db, const struct mr_claim *claim,
                               const struct mr_unit_result *result, bool *ret_ours, int64_t *ret_join,
                               struct mr_err *err)
 {
-    /* What waits is counted down in its own row, whose newest version each of two last units meets. The join's made_at is when its
-     * message was owed, that of `level` when the plan was made. */
+    /* What waits is counted down in its own row, whose newest version each of two last units meets. The join's made_at is
+     * when its message was owed, that of `level` when the plan was made. */
     static const struct mr_statement finish = {
         "unit_finish",
         "WITH done AS (UPDATE units u SET state = 'done', lease_expires_at = NULL, progress = 1000,"

@@ -63,8 +63,8 @@ MR_MUST_CHECK enum mr_status mr_units_put_off(struct mr_db *db, const struct mr_
 MR_MUST_CHECK enum mr_status mr_units_recall(struct mr_db *db, bool high, struct mr_message *recalled,
                                              size_t max, size_t *ret_count, struct mr_err *err);
 
-/* As mr_lease_claim. Of the terms seconds, max_interruptions, max_stops and max_task_seconds count. MR_CLAIM_EXHAUSTED: a limit was reached, and
- * the task has failed. */
+/* As mr_lease_claim. Of the terms seconds, max_interruptions, max_stops and max_task_seconds count. MR_CLAIM_EXHAUSTED: a
+ * limit was reached, and the task has failed. */
 MR_MUST_CHECK enum mr_status mr_unit_claim(struct mr_db *db, const struct mr_message *message,
                                            const char *claim_id, const struct mr_lease_terms *terms,
                                            enum mr_claim_outcome *ret_outcome, struct mr_claim *ret,

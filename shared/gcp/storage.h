@@ -111,9 +111,8 @@ struct mr_upload_session {
     const char *name; /* of the object */
     const char *content_type;
     int64_t size; /* bytes; -1: not known */
-    const char
-        *origin; /* "https://app.example": the web page whose browser uploads, and the only one that may
-                           then; NULL: no browser */
+    /* "https://app.example": the web page whose browser uploads, and the only one that may then; NULL: no browser */
+    const char *origin;
     bool is_own; /* the upload's answer needs only what struct mr_object has */
 };
 /* *ret_uri (malloc'ed) is a bearer secret, valid for a week. Cloud Storage enforces the announced size, and

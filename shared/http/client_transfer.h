@@ -21,8 +21,8 @@ struct mr_transfer {
     struct mr_http_response *res;
     struct mr_err *err;
     CURL *curl;
-    enum mr_status
-        callback_status; /* why a callback ended the transfer, with err filled; MR_OK if none did */
+    /* why a callback ended the transfer, with err filled; MR_OK if none did */
+    enum mr_status callback_status;
     size_t source_given;
     struct mr_pace pace;
     bool repeatable; /* the request may reach the server twice */

@@ -17,8 +17,8 @@ struct mr_head {
     char *text; /* malloc'ed */
     size_t len; /* bytes that the head had */
     const char *method;
-    const char
-        *path; /* undecoded, begins with '/' but for "*"; of an absolute target without scheme and host */
+    /* undecoded, begins with '/' but for "*"; of an absolute target without scheme and host */
+    const char *path;
     const char *query; /* without '?'; "" if there is none */
     int minor;         /* HTTP/1.minor */
     size_t header_count;

@@ -1,8 +1,8 @@
 /*
  * The tracer sends ended spans to a collector by OTLP over HTTP (JSON). It delays nobody: spans wait in a queue of fixed size,
  * from which one thread sends batches; what does not fit, and a batch that the collector does not take in three attempts, is
- * dropped and counted (metric mediarun_spans_total, and a log line at most once a minute). A failure of the collector has no other
- * effect.
+ * dropped and counted (metric mediarun_spans_total, and a log line at most once a minute). A failure of the collector has
+ * no other effect.
  */
 #ifndef MR_HTTP_TRACER_H
 #define MR_HTTP_TRACER_H
@@ -13,8 +13,8 @@
 #include "shared/http/span.h"
 
 struct mr_tracer_options {
-    const char *
-        endpoint; /* base URL of the collector, "" for none: then there is no tracer; "/v1/traces" is added */
+    /* base URL of the collector, "" for none: then there is no tracer; "/v1/traces" is added */
+    const char *endpoint;
     const char *headers; /* "NAME=VALUE,…", values percent-encoded (a secret); may be "" */
     const char *service; /* the program's name; must outlive the tracer, as must all below */
     bool samples_all;    /* also traces that their client does not sample */

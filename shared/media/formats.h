@@ -41,10 +41,9 @@ struct mr_format {
     const char *extension;  /* of a result's file name, without the dot */
     const char *mime;       /* the Content-Type of a result */
     enum mr_media_class media_class;
-    const char
-        *codecs[MR_CODECS_OF_FORMAT_MAX + 1]; /* for the video where the format has it, else for the audio:
-                                                        the usual one first; NULL after the last */
-    const char *audio_codec;                  /* beside video; NULL: none */
+    /* for the video where the format has it, else for the audio: the usual one first; NULL after the last */
+    const char *codecs[MR_CODECS_OF_FORMAT_MAX + 1];
+    const char *audio_codec; /* beside video; NULL: none */
 };
 
 /* For fields that name a format, in any of its spellings. */

@@ -24,8 +24,8 @@ enum mr_verify { MR_VERIFY_NOT_GIVEN, MR_VERIFY_PACKETS, MR_VERIFY_DECODE }; /* 
 
 /* Texts are constants but for the last two. */
 struct mr_options {
-    int64_t
-        bit_rate; /* bits per second, of the video where the format has it, else of the audio; 0: not given */
+    /* bits per second, of the video where the format has it, else of the audio; 0: not given */
+    int64_t bit_rate;
     int sample_rate;    /* Hz; 0: not given */
     int channels;       /* 0: not given */
     double loudness;    /* LUFS, below 0; 0: not given */

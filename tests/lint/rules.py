@@ -39,6 +39,8 @@ BANNED_TEXT = [
     (r"\b(secure_)?getenv\s*\(", r"client/(?!settings\.c).*\.[ch]", "the environment is read in settings.c alone"),
     (r"(?i)\bTESTING\b|test[ _-]mode|local[ _-]mode|test[ _-]hook|\bmock", PRODUCTION, "a test hook in production code"),
     (r"(?<![\w.])/(work|home|Users)/\w", r".*", "a path of somebody's machine"),
+    (r"(?m)^ +(?:const )?(?:enum |struct )?[a-z_0-9]+(?: \*)?\n +\*?\w+(?:\[\w+\])?; +/\*", r".*\.[ch]", "a type apart from its name: put the comment above"),
+    (r"(?m)^ *(?:/\*|\*) .{130,}", r".*\.[ch]", "a long line of a comment"),
     (r"(?<![\w.])/root/\w", r".*", "a path of somebody's machine"),
 ]
 

@@ -1,5 +1,6 @@
 /*
- * The model of the protocol: model [--seed N] [--seeds N] [--every N] [--part K/N] [--steps N] [--fault NAME] [--list] [--verbose]
+ * The model of the protocol: model [--seed N] [--seeds N] [--every N] [--part K/N] [--steps N] [--fault NAME] [--list]
+ * [--verbose]
  *
  * Without --fault or --seed: --seeds runs without a fault, then each planted fault until it is found. With them: one run,
  * which prints its last steps when a rule is broken. TEST_DATABASE says where PostgreSQL is (tests/model/run.sh).

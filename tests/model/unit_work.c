@@ -1,5 +1,5 @@
-/* The work of a task that is cut: its plan, what the media sandbox makes of a unit, and where that is stored. The rest of a unit's run
- * is the product's (worker/kinds/unit.c). */
+/* The work of a task that is cut: its plan, what the media sandbox makes of a unit, and where that is stored. The rest of
+ * a unit's run is the product's (worker/kinds/unit.c). */
 #include "shared/data/object_names.h"
 #include "shared/data/units.h"
 #include "tests/model/model.h"

@@ -194,7 +194,8 @@ static void audio_with_another_gain_is_made_again(void **state)
     }
 }
 
-/* As any_order_of_steps_ends_right. What `level` has decided holds for all units of audio, and none of an earlier rehearsal counts. */
+/* As any_order_of_steps_ends_right. What `level` has decided holds for all units of audio, and none of an earlier
+ * rehearsal counts. */
 static void any_order_of_rehearsals_ends_right(void **state)
 {
     (void)state;

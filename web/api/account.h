@@ -30,7 +30,8 @@ MR_MUST_CHECK enum mr_status mr_account_answer_login(struct mr_web *web, struct 
                                                      int http_status, const char *message,
                                                      struct mr_login_token login, int64_t seconds,
                                                      const char *username, struct mr_err *err);
-/* The same with a new token of a user, valid for an hour, in every spelling that clients of the older systems read. username may be NULL. */
+/* The same with a new token of a user, valid for an hour, in every spelling that clients of the older systems read.
+ * username may be NULL. */
 MR_MUST_CHECK enum mr_status mr_account_answer_token(struct mr_web *web, struct mr_request *req,
                                                      int http_status, const char *message, int64_t user_id,
                                                      const char *username, struct mr_err *err);

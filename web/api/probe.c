@@ -1,7 +1,7 @@
 /*
  * POST /api/probe: what a file is. web never opens a media file, so a probe is a task of the kind `probe`
- * with high priority, if it asks for no previews. The request waits for its end, returns the result, and deletes the task, unless options ask for
- * previews: they are the outputs of the task.
+ * with high priority, if it asks for no previews. The request waits for its end, returns the result, and deletes the task,
+ * unless options ask for previews: they are the outputs of the task.
  *
  * Only a limited number of requests wait, and only for a limited time; the others get 202 with the location
  * of the task.

@@ -1,6 +1,6 @@
-/* Pages and documents that are linked into the program: /openapi.json, /openapi-3.0.json, /docs, /report, /status, /operator, the pages
- * that confirm a mail address and set a new password, and under /assets the styles and scripts of all pages; and /, the page that
- * converts. */
+/* Pages and documents that are linked into the program: /openapi.json, /openapi-3.0.json, /docs, /report, /status,
+ * /operator, the pages that confirm a mail address and set a new password, and under /assets the styles and scripts of all
+ * pages; and /, the page that converts. */
 #include "web/static_files.h"
 
 #include "web/api/api.h"

@@ -59,8 +59,8 @@ struct mr_task_request {
     const char *idempotency_key;          /* of the request; NULL without one */
     char request_hash[MR_SHA256_HEX_MAX]; /* filled with a key */
     struct mr_span span;                  /* of the creation; not recorded without a tracer */
-    char
-        traceparent[MR_TRACEPARENT_MAX]; /* of that span, else of the request; "" without a well-formed one */
+    /* of that span, else of the request; "" without a well-formed one */
+    char traceparent[MR_TRACEPARENT_MAX];
 };
 /* An empty request; free it in every case. MR_EXHAUSTED without memory. */
 MR_MUST_CHECK enum mr_status mr_task_request_init(struct mr_task_request *wanted, struct mr_web *web,
@@ -130,7 +130,8 @@ MR_MUST_CHECK enum mr_status mr_task_request_submit(struct mr_task_request *want
                                                     json_t **ret_view, bool *ret_is_replay,
                                                     struct mr_err *err);
 
-/* Takes Idempotency-Key and traceparent, and begins the span, to which the log of the request belongs from now on. MR_INVALID with code "invalid_idempotency_key". */
+/* Takes Idempotency-Key and traceparent, and begins the span, to which the log of the request belongs from now on.
+ * MR_INVALID with code "invalid_idempotency_key". */
 MR_MUST_CHECK enum mr_status mr_task_request_take_headers(struct mr_task_request *wanted,
                                                           struct mr_request *req, struct mr_err *err);
 /* With an idempotency key: fills request_hash with the hash of the checked fields and of the name and bytes

@@ -36,8 +36,8 @@ static enum mr_status read_cuts(const json_t *cuts, struct mr_units_plan *ret, s
                : mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter cut the task in no order");
 }
 
-/* Everything that the packets of a unit depend on. Options of the other track, and what only the join follows, are left out: another
- * value of them leaves the unit as it is. */
+/* Everything that the packets of a unit depend on. Options of the other track, and what only the join follows, are left
+ * out: another value of them leaves the unit as it is. */
 static enum mr_status basis_of(const struct mr_claim *claim, const json_t *options,
                                const char *const without[], char **ret, struct mr_err *err)
 {

@@ -21,8 +21,8 @@ struct mr_audio_clip {
     bool has_audio;             /* more than added silence */
     bool is_done;               /* no more of it is needed */
     bool is_full;               /* too much audio waited for video, and the rest was left out */
-    struct mr_waveform
-        *waveform; /* hears the clip, or, of a copy, what is decoded beside it; NULL: none; not owned */
+    /* hears the clip, or, of a copy, what is decoded beside it; NULL: none; not owned */
+    struct mr_waveform *waveform;
 };
 
 /* sync is borrowed, as the stream of the input. */

@@ -1,10 +1,11 @@
 /*
  * Audio that units encode (docs/decisions/0010-units.md). A unit decodes the clip from its beginning, as one run would, and gives
  * its encoder what lies in its slice, with some seconds before it, so that the encoder is as far as that of one run, and some
- * frames behind it, which the encoder looks at; of the packets it keeps those of its slice. Slices begin where a frame of the encoder
- * begins. Frames of Vorbis are of two lengths, and where they begin depends on the audio before: a slice also keeps some packets
- * from before it, and goes on behind the one that is, bit for bit, the last of the slice before. Of a split clip a unit makes some of the parts, each as one run makes it. The join decodes and measures all of the audio once more, and takes the packets from the units instead of from an
- * encoder. Used by one thread.
+ * frames behind it, which the encoder looks at; of the packets it keeps those of its slice. Slices begin where a frame of
+ * the encoder begins. Frames of Vorbis are of two lengths, and where they begin depends on the audio before: a slice also
+ * keeps some packets from before it, and goes on behind the one that is, bit for bit, the last of the slice before. Of a
+ * split clip a unit makes some of the parts, each as one run makes it. The join decodes and measures all of the audio once
+ * more, and takes the packets from the units instead of from an encoder. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_AUDIO_UNIT_H
 #define MR_WORKER_MEDIA_AUDIO_UNIT_H
@@ -29,12 +30,12 @@ struct mr_audio_slice {
     struct mr_packets_writer *writer;
     bool is_measured; /* what a decoder makes of its packets is measured, for the option loudness */
     int64_t first_part, end_part; /* of a split clip: the parts that it makes; 0 and INT64_MAX: all */
-    json_t *
-        streams; /* of a split clip: takes [bytes, packets, last_pts, samples, output, added] of each part; borrowed */
+    /* of a split clip: takes [bytes, packets, last_pts, samples, output, added] of each part; borrowed */
+    json_t *streams;
 
     const AVCodecContext *encoder;
-    int64_t first,
-        end; /* the packets of frames that begin from here to there, in samples of the clip; once begun */
+    /* the packets of frames that begin from here to there, in samples of the clip; once begun */
+    int64_t first, end;
     int64_t begin; /* the first sample that the encoder gets */
     int64_t head;  /* packets of so many samples before the slice are kept, too */
     int64_t tail;  /* so many samples behind the slice are encoded, too */

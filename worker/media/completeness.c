@@ -1,6 +1,6 @@
 #include "worker/media/completeness.h"
 
-#include "worker/media/cut.h"
+#include "worker/media/file_end.h"
 #include "worker/media/joined.h"
 #include "worker/media/ogg_end.h"
 
@@ -69,7 +69,7 @@ static bool is_open(struct mr_track *const tracks[MR_SLOTS], const struct mr_dem
 {
     bool is_matroska = strcmp(input->format->iformat->name, "matroska,webm") == 0;
     return is_matroska && !input->states_size &&
-           mr_cut_matroska_is_open(input->source, end_of_packets(tracks));
+           mr_file_end_matroska_is_open(input->source, end_of_packets(tracks));
 }
 
 static bool ends_badly(struct mr_track *const tracks[MR_SLOTS])

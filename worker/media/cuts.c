@@ -18,7 +18,8 @@ enum { REHEARSALS = 3 };                /* how often audio is encoded until its 
 enum { VIDEO_MAX = 450, SPLIT_MAX = 150, SLICES_MAX = MR_CUTS_MAX - VIDEO_MAX };
 /* Megapixels that libx264 encodes a second at "veryfast" on one core of a shared machine (work.h has the weights). */
 #define MEGAPIXELS_PER_SECOND 60.0
-/* A unit pays for a key frame and for a group of pictures that is decoded twice; a hundred of them keep a hundred workers busy. */
+/* A unit pays for a key frame and for a group of pictures that is decoded twice; a hundred of them keep a hundred workers
+ * busy. */
 enum { PART_SECONDS = 30, PARTS_WANTED = 100 };
 
 static struct mr_video_plan plan_of(const struct mr_demuxer *input, const struct mr_cuts_wish *wish)

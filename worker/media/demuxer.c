@@ -2,7 +2,7 @@
 
 #include "worker/media/alpha.h"
 #include "worker/media/container.h"
-#include "worker/media/cut.h"
+#include "worker/media/file_end.h"
 #include "worker/media/inputs.h"
 #include "worker/media/joined.h"
 #include "worker/media/joints.h"
@@ -30,7 +30,7 @@ enum { MAX_PIXELS = 8192 * 4320 };
 /* What is missing is more than rounding or a sloppy writer: a hundredth. */
 static bool is_cut(const struct mr_demuxer *input)
 {
-    return input->missing_bytes > input->source->size / 100 && !mr_cut_is_guess(input->source);
+    return input->missing_bytes > input->source->size / 100 && !mr_file_end_is_guess(input->source);
 }
 
 static enum mr_status count_streams(const AVFormatContext *format, struct mr_err *err)
@@ -160,7 +160,7 @@ static bool states_too_much(struct mr_demuxer *input)
     const AVCodecParameters *params = input->audio->codecpar;
     int64_t rate = params->bit_rate, size = input->source->size;
     int64_t bytes = av_rescale(FFMAX(input->estimated_us, 0), rate, 8 * 1000000);
-    bool is_placeholder = mr_cut_is_placeholder(bytes, size);
+    bool is_placeholder = mr_file_end_is_placeholder(bytes, size);
     bool is_exact = av_get_exact_bits_per_sample(params->codec_id) >= 8; /* ADPCM has headers of blocks */
     int64_t more = bytes > size && is_exact ? bytes - size : 0;
     if (!is_placeholder && !more && !input->missing_bytes)
@@ -280,13 +280,13 @@ enum mr_status mr_demuxer_open(struct mr_demuxer *input, struct mr_source *sourc
 {
     max_pixels = max_pixels > 0 ? FFMIN(max_pixels, MAX_PIXELS) : MAX_PIXELS;
     int64_t joined = 0;
-    mr_cut_blank(source);
+    mr_file_end_blank(source);
     mr_joints_watch(source);
     MR_TRY(mr_joined_at(source, &joined, err));
     *input = (struct mr_demuxer){.source = source, .joined_bytes = joined ? source->size - joined : 0};
     source->size -= input->joined_bytes;
     mr_joined_watch(source);
-    input->missing_bytes = mr_cut_missing_bytes(source);
+    input->missing_bytes = mr_file_end_missing_bytes(source);
     input->states_size = input->missing_bytes >= 0;
     input->missing_bytes = FFMAX(input->missing_bytes, 0);
     if (is_cut(input))

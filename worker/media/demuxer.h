@@ -48,8 +48,8 @@ struct mr_demuxer {
     int64_t joined_bytes; /* of a second file behind this one, which is left out (joined.h) */
     bool states_size;     /* the container states how many bytes it has */
     enum mr_fate fates[MR_STREAMS_MAX]; /* of each stream of the file */
-    int64_t
-        missing_bytes; /* that the container announces beyond the file's end (cut.h); few, or it is refused */
+    /* that the container announces beyond the file's end (file_end.h); few, or it is refused */
+    int64_t missing_bytes;
     /* The length that the container states, not one guessed from a bit rate; -1: none. */
     int64_t video_declared_us;
     int64_t stated_us;    /* what the container states, though it may be no proof; -1: nothing */

@@ -12,8 +12,8 @@
 /* What the packets go into. */
 struct mr_encoder_use {
     bool global_header; /* a container that keeps the codec's header apart from the packets */
-    bool
-        is_sliced; /* several encoders make the stream one after the other: no packet has bytes of another's audio */
+    /* several encoders make the stream one after the other: no packet has bytes of another's audio */
+    bool is_sliced;
 };
 
 /* The caller owns *ret (avcodec_free_context). source is the stream of the input, frame the first decoded one. */

@@ -32,8 +32,8 @@ void mr_filmstrip_free(struct mr_filmstrip *strip);
 MR_MUST_CHECK enum mr_status mr_filmstrip_offer(struct mr_filmstrip *strip, const AVFrame *frame,
                                                 const char *turn, int64_t at_us, struct mr_err *err);
 
-/* Writes the filmstrip, if there is one, as the next two outputs, and adds them to the descriptions. end_us: where the first part ends; name: the input's file name, or NULL. After all parts are finished.
- * Code: internal. */
+/* Writes the filmstrip, if there is one, as the next two outputs, and adds them to the descriptions. end_us: where the
+ * first part ends; name: the input's file name, or NULL. After all parts are finished. Code: internal. */
 MR_MUST_CHECK enum mr_status mr_filmstrip_write(struct mr_filmstrip *strip, struct mr_parts *parts,
                                                 int64_t end_us, const char *name, struct mr_err *err);
 

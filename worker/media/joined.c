@@ -1,7 +1,7 @@
 #include "worker/media/joined.h"
 
 #include "worker/media/container.h"
-#include "worker/media/cut.h"
+#include "worker/media/file_end.h"
 
 #include <libavutil/avstring.h>
 #include <libavutil/common.h>
@@ -92,7 +92,7 @@ static int64_t find_in_flv(struct mr_source *source)
 static int64_t find_behind(struct mr_source *source, const uint8_t *head)
 {
     bool has_size = memcmp(head, "RIFF", 4) == 0 || memcmp(head, "FORM", 4) == 0;
-    int64_t at = mr_cut_declared_end(source);
+    int64_t at = mr_file_end_declared(source);
     uint8_t magic[MAGIC];
     if (at <= 0 || at > source->size - MAGIC)
         return 0;
@@ -138,8 +138,8 @@ static enum mr_status find_in_matroska(struct mr_source *source, int64_t *ret_at
 {
     enum { FILES_MAX = 16 };
     AVFormatContext *first = NULL, *other = NULL;
-    int64_t at = mr_cut_segment_end(source, 0), next = 0;
-    if (at <= 0 || (next = mr_cut_segment_end(source, at)) < 0)
+    int64_t at = mr_file_end_of_segment(source, 0), next = 0;
+    if (at <= 0 || (next = mr_file_end_of_segment(source, at)) < 0)
         return MR_OK;
     MR_AUTO(mr_source) struct mr_source part = {0};
     enum mr_status status = open_at(source, 0, &part, &first, err);
@@ -149,7 +149,7 @@ static enum mr_status find_in_matroska(struct mr_source *source, int64_t *ret_at
         *ret_at = has_same_streams(first, other) ? 0 : at;
         avformat_close_input(&other);
         at = next;
-        next = next > 0 ? mr_cut_segment_end(source, next) : -1;
+        next = next > 0 ? mr_file_end_of_segment(source, next) : -1;
     }
     avformat_close_input(&first);
     return status;
@@ -232,7 +232,7 @@ enum mr_status mr_joined_at(struct mr_source *source, int64_t *ret_at, struct mr
         *ret_at = find_in_tta(source, head);
     else if (memcmp(head, ".snd", 4) == 0)
         *ret_at = find_in_au(source, head);
-    else if (mr_cut_is_guess(source) || memcmp(head, "\x30\x26\xb2\x75", 4) == 0)
+    else if (mr_file_end_is_guess(source) || memcmp(head, "\x30\x26\xb2\x75", 4) == 0)
         *ret_at = find_behind(source, head);
     return MR_OK;
 }
@@ -258,7 +258,7 @@ static size_t watch(struct mr_source *source, int64_t offset, uint8_t *buf, size
     static const uint8_t ebml[ID] = {0x1a, 0x45, 0xdf, 0xa3};
     for (const uint8_t *at = buf; (at = memmem(at, len - (size_t)(at - buf), ebml, ID)); at++) {
         int64_t begin = offset + (at - buf);
-        if (begin == 0 || mr_cut_segment_end(source, begin) < 0 || goes_on_in_matroska(source, begin))
+        if (begin == 0 || mr_file_end_of_segment(source, begin) < 0 || goes_on_in_matroska(source, begin))
             continue;
         source->joined_bytes = source->size - begin;
         source->size = begin;
@@ -272,6 +272,6 @@ static size_t watch(struct mr_source *source, int64_t offset, uint8_t *buf, size
 
 void mr_joined_watch(struct mr_source *source)
 {
-    if (mr_cut_segment_end(source, 0) == 0)
+    if (mr_file_end_of_segment(source, 0) == 0)
         source->pass = watch;
 }

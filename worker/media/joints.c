@@ -1,6 +1,6 @@
 #include "worker/media/joints.h"
 
-#include "worker/media/cut.h"
+#include "worker/media/file_end.h"
 
 #include <libavutil/common.h>
 #include <libavutil/intreadwrite.h>
@@ -64,8 +64,8 @@ static int64_t flac_end(struct mr_source *source, int64_t at)
 
 static const struct joint {
     const char *magic;
-    size_t
-        kept; /* bytes at its beginning that stay; behind them a block of padding comes, if there is room */
+    /* bytes at its beginning that stay; behind them a block of padding comes, if there is room */
+    size_t kept;
     joint_end_fn *end;
 } kinds[] = {
     {"ID3", 0, id3v2_end},
@@ -179,7 +179,7 @@ static size_t pass(struct mr_source *source, int64_t offset, uint8_t *buf, size_
 void mr_joints_watch(struct mr_source *source)
 {
     uint8_t head[4];
-    int64_t at = mr_cut_skip_id3(source);
+    int64_t at = mr_file_end_skip_id3(source);
     if (!mr_source_peek(source, at, head, sizeof head))
         return;
     if (memcmp(head, "fLaC", sizeof head) == 0)

@@ -1,7 +1,7 @@
 /*
  * Pictures that libav 5.1 passes over because it does not know their media type, such as image/webp: in the ID3v2 tag
- * or the FLAC header at the beginning of a file, in the chunk of WAV and AIFF that holds such a tag, in Ogg, and among Matroska's attachments. They become attached pictures as
- * the others are, so that covers.h converts them, or says why not.
+ * or the FLAC header at the beginning of a file, in the chunk of WAV and AIFF that holds such a tag, in Ogg, and among
+ * Matroska's attachments. They become attached pictures as the others are, so that covers.h converts them, or says why not.
  */
 #ifndef MR_WORKER_MEDIA_LOST_COVERS_H
 #define MR_WORKER_MEDIA_LOST_COVERS_H

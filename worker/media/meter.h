@@ -1,7 +1,7 @@
 /*
  * Measures how loud audio is: integrated loudness by EBU R 128 (ITU-R BS.1770-4, gated) and true peak. Frames are
- * read and stay as they are. It is cheap compared with a decoder, since the receipt of all that is decoded states the loudness. Audio
- * whose format changes is measured on: earlier samples count. Memory is bounded: blocks are counted in bins. Used
+ * read and stay as they are. It is cheap compared with a decoder, since the receipt of all that is decoded states the
+ * loudness. Audio whose format changes is measured on: earlier samples count. Memory is bounded: blocks are counted in bins. Used
  * by one thread.
  */
 #ifndef MR_WORKER_MEDIA_METER_H

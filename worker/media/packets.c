@@ -233,7 +233,8 @@ static enum mr_status end_part(struct mr_packets_reader *reader, const struct mr
     return MR_OK;
 }
 
-/* Time stamps rise from unit to unit, at a constant rate by one frame. Decoding times of a variable rate may overlap a little where two meet. */
+/* Time stamps rise from unit to unit, at a constant rate by one frame. Decoding times of a variable rate may overlap a
+ * little where two meet. */
 static enum mr_status check_times(struct mr_packets_reader *reader, AVPacket *packet, struct mr_err *err)
 {
     const struct mr_packets_part *part = &reader->parts[reader->part - 1];

@@ -44,8 +44,8 @@ struct mr_packets_part {
     int64_t last_pts;
     int64_t samples; /* of audio: where the encoder's input ended, counted from the beginning of the output */
     int64_t output;  /* which part of a split clip it belongs to, from 0 */
-    int64_t
-        added; /* of video: packets of frames that the input has not: logos, and a part's repeated first frame */
+    /* of video: packets of frames that the input has not: logos, and a part's repeated first frame */
+    int64_t added;
 };
 
 /* Reads those of several units, one behind the other in the source MR_SOURCE_UNITS. */

@@ -42,9 +42,9 @@ struct mr_parts {
     struct mr_notes *notes;
     const struct mr_timeline *timeline;
     struct mr_work *work;
-    uint32_t
-        encode_audio; /* which tracks are never copied: a bit for each, from the lowest; MR_DECODE_COPIES */
-    int threads;      /* that the filters and the encoder of video may have */
+    /* which tracks are never copied: a bit for each, from the lowest; MR_DECODE_COPIES */
+    uint32_t encode_audio;
+    int threads;                      /* that the filters and the encoder of video may have */
     struct mr_unit_range *unit;       /* NULL: the whole is made; not owned, nor are the next two */
     struct mr_packets_reader *joined; /* packets of the video that units have made; NULL: there are none */
     struct mr_packets_reader *joined_audio; /* the same of the audio */

@@ -23,8 +23,8 @@ struct mr_pipeline {
     int64_t max_us;              /* a longer input is refused */
     uint32_t encode_audio;       /* which tracks are never copied (parts.h) */
     int threads;                 /* that the video may have */
-    struct mr_unit_range
-        *unit; /* a unit is made, of one track alone (parts.h); not owned, nor are the next two */
+    /* a unit is made, of one track alone (parts.h); not owned, nor are the next two */
+    struct mr_unit_range *unit;
     struct mr_packets_reader *joined;       /* the video was encoded by units */
     struct mr_packets_reader *joined_audio; /* the audio was */
     struct mr_work work;                    /* what it costs, and may cost */

@@ -3,9 +3,9 @@
  *
  * Muxers patch what they have written: the head (sizes, frame counts, seek tables) once all is known, and the
  * trailer while it is made (MP4's index is boxes within boxes, each begins with its size). And what a finished file
- * says of itself is read back (readback.h). So the first and the last bytes stay in memory until mr_sink_finish; what lies between leaves at once, and patching it
- * fails. The head is what had been written when the first packet was in, at least HEAD_MIN bytes; the tail
- * begins where the trailer does. Both are bounded. Used by one thread.
+ * says of itself is read back (readback.h). So the first and the last bytes stay in memory until mr_sink_finish; what lies
+ * between leaves at once, and patching it fails. The head is what had been written when the first packet was in, at least
+ * HEAD_MIN bytes; the tail begins where the trailer does. Both are bounded. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_SINK_H
 #define MR_WORKER_MEDIA_SINK_H

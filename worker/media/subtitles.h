@@ -1,7 +1,7 @@
 /*
- * A track of subtitles. Text is decoded, and written in the target's format; pictures are copied. Texts are placed on the clip: one that is
- * shown across the beginning of a part is in both, and those that belong to later parts wait, within a cap. A part
- * waits for its texts until the video is a little beyond it. Used by one thread.
+ * A track of subtitles. Text is decoded, and written in the target's format; pictures are copied. Texts are placed on the
+ * clip: one that is shown across the beginning of a part is in both, and those that belong to later parts wait, within a
+ * cap. A part waits for its texts until the video is a little beyond it. Used by one thread.
  */
 #ifndef MR_WORKER_MEDIA_SUBTITLES_H
 #define MR_WORKER_MEDIA_SUBTITLES_H

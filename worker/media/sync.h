@@ -11,8 +11,8 @@
 struct mr_track;
 
 struct mr_sync {
-    struct mr_parts
-        *parts; /* knows how far the video was after the last step; not owned; nor are the tracks */
+    /* knows how far the video was after the last step; not owned; nor are the tracks */
+    struct mr_parts *parts;
     struct mr_track *const *tracks; /* by slot; NULL where there is none */
 };
 

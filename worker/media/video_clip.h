@@ -26,8 +26,8 @@ struct mr_video_clip {
     AVFrame *last; /* the last frame on the clip, or before the unit's range; NULL: none */
     int64_t part;  /* the present one, from 0 */
     int64_t sent;  /* time stamp of the part's last frame, in the plan's time base; -1: none yet */
-    int64_t
-        shown; /* of a part that units have made: time stamp of the last frame that was decoded of it; -1: none yet */
+    /* of a part that units have made: time stamp of the last frame that was decoded of it; -1: none yet */
+    int64_t shown;
     int64_t length;  /* of the part's last frame, known when the part ends; 0: not yet */
     int64_t end_us;  /* where the last frame ends on the clip */
     int64_t frames;  /* all that were encoded and kept, */

@@ -25,8 +25,8 @@ enum {
 
 /*
  * Results do not depend on the number of threads that a job has. VP9's work on tiles and SVT-AV1's at a constant quality
- * give the same bits, however many they are. x264 and x265 do not, so they have always the same: x264 two for frames and one that looks
- * ahead, x265 one for frames and none in its pool.
+ * give the same bits, however many they are. x264 and x265 do not, so they have always the same: x264 two for frames and
+ * one that looks ahead, x265 one for frames and none in its pool.
  */
 #define X265_PARAMS "x265-params=pools=none\\:frame-threads=1\\:log-level=none"
 
@@ -185,8 +185,8 @@ static int add_param(AVDictionary **dict, const char *list, const char *key, int
     return av_dict_set(dict, list, params, 0);
 }
 
-/* What encoders take in lists of their own. At a bit rate the encoder of a unit is told where its range begins (video_clip.c), and
- * frames behind that refer to none before it only in closed groups of pictures. */
+/* What encoders take in lists of their own. At a bit rate the encoder of a unit is told where its range begins
+ * (video_clip.c), and frames behind that refer to none before it only in closed groups of pictures. */
 static int set_params(AVDictionary **dict, const char *encoder, const struct mr_options *options, int threads)
 {
     if (strcmp(encoder, "libsvtav1") == 0)

@@ -16,8 +16,8 @@ MR_MUST_CHECK enum mr_status em_google_body(struct mr_request *req, size_t max, 
 /* The page of a list that a request asks for. */
 struct em_page {
     size_t size; /* pageSize: 1 to 1000; absent or 0: 100 */
-    const char
-        *after; /* pageToken: the last name of the page before, "" for none; borrowed from the request */
+    /* pageToken: the last name of the page before, "" for none; borrowed from the request */
+    const char *after;
 };
 /* MR_INVALID for a malformed pageSize. */
 MR_MUST_CHECK enum mr_status em_page_of(const struct mr_request *req, struct em_page *ret,

@@ -34,8 +34,8 @@ struct em_pubsub;
 
 /*
  * Starts the clock thread and the first pusher. directory gets the files of long queues, http sends the pushes, identity
- * signs their tokens, log gets the failures that no caller sees (a failed push). All four are borrowed and must outlive *ret. MR_EXHAUSTED
- * without memory or threads.
+ * signs their tokens, log gets the failures that no caller sees (a failed push). All four are borrowed and must outlive
+ * *ret. MR_EXHAUSTED without memory or threads.
  */
 MR_MUST_CHECK enum mr_status em_pubsub_new(const char *directory, struct mr_http_client *http,
                                            struct em_identity *identity, const struct mr_log *log,

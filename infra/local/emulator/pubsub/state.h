@@ -3,8 +3,9 @@
  *
  * Threads: the server's (handlers), the clock (pubsub/clock.h) and the pushers (pubsub/pushers.h). Functions
  * that need the lock held end in _locked. The lock is never held during I/O, signing or JSON encoding, but for the part
- * of a long queue that is on disk (spill.h): messages and settings are immutable and counted, so a thread takes a reference under the lock and works without it.
- * JSON is copied when it crosses to another thread, because jansson's reference counts order no memory accesses.
+ * of a long queue that is on disk (spill.h): messages and settings are immutable and counted, so a thread takes a
+ * reference under the lock and works without it. JSON is copied when it crosses to another thread, because jansson's
+ * reference counts order no memory accesses.
  *
  * Owners: the registries own topics and subscriptions. A subscription is counted as well, because a push or a
  * waiting pull may outlast its deletion (`deleted`). A subscription owns its deliveries; a delivery holds a

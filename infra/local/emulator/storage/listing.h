@@ -11,8 +11,8 @@
 /* What to list. A NULL string means no restriction. */
 struct em_list_query {
     const char *prefix;
-    const char
-        *delimiter; /* names are cut after its first occurrence past `prefix`, and listed as prefixes */
+    /* names are cut after its first occurrence past `prefix`, and listed as prefixes */
+    const char *delimiter;
     const char *start_offset;        /* the first name to list */
     const char *end_offset;          /* the first name not to list */
     const char *page_token;          /* next_page_token of the page before */

@@ -1,4 +1,4 @@
-#include "worker/media/cut.h"
+#include "worker/media/file_end.h"
 
 #include "worker/media/ogg_end.h"
 
@@ -50,7 +50,7 @@ static int64_t iso_end(struct mr_source *source, const uint8_t *head)
     return at < source->size ? source->size : at; /* of many fragments not each is looked at */
 }
 
-bool mr_cut_is_placeholder(int64_t declared, int64_t size)
+bool mr_file_end_is_placeholder(int64_t declared, int64_t size)
 {
     enum { LARGE = 500 * 1000 * 1000, HEADERS_MAX = 256, ROUND_2 = 1 << 24, ROUND_10 = 10 * 1000 * 1000 };
     if (declared <= size)
@@ -62,7 +62,7 @@ bool mr_cut_is_placeholder(int64_t declared, int64_t size)
                                     (declared + 1) % ROUND_2 == 0);
 }
 
-bool mr_cut_is_guess(struct mr_source *source)
+bool mr_file_end_is_guess(struct mr_source *source)
 {
     uint8_t head[12];
     if (!mr_source_peek(source, 0, head, sizeof head))
@@ -82,7 +82,7 @@ static int64_t riff_end(struct mr_source *source, const uint8_t *head)
     memcpy(part, head, sizeof part);
     for (int i = 0; i < RIFF_PARTS_MAX && memcmp(part, "RIFF", 4) == 0; i++) {
         int64_t size = AV_RL32(part + 4);
-        if (size == 0 || mr_cut_is_placeholder(at + size, source->size))
+        if (size == 0 || mr_file_end_is_placeholder(at + size, source->size))
             return 0;
         end = at + 8 + size;
         at = end + (end & 1);
@@ -96,7 +96,7 @@ static int64_t riff_end(struct mr_source *source, const uint8_t *head)
 static int64_t form_end(struct mr_source *source, const uint8_t *head)
 {
     int64_t size = AV_RB32(head + 4);
-    if (memcmp(head, "FORM", 4) != 0 || size == 0 || mr_cut_is_placeholder(size, source->size))
+    if (memcmp(head, "FORM", 4) != 0 || size == 0 || mr_file_end_is_placeholder(size, source->size))
         return 0;
     return 8 + size;
 }
@@ -108,7 +108,7 @@ static int64_t w64_end(struct mr_source *source, const uint8_t *head)
     if (memcmp(head, "riff\x2e\x91\xcf\x11", 8) != 0 || !mr_source_peek(source, 16, size, sizeof size))
         return 0;
     int64_t end = end_of(0, AV_RL64(size));
-    return mr_cut_is_placeholder(end, source->size) ? 0 : end;
+    return mr_file_end_is_placeholder(end, source->size) ? 0 : end;
 }
 
 /* Apple Core Audio Format: chunks of a type and 64 bits of size; -1 of the samples: to the end of the file. */
@@ -121,7 +121,7 @@ static int64_t caf_end(struct mr_source *source, const uint8_t *head)
         return 0;
     for (int i = 0; i < MAX_PARTS && mr_source_peek(source, at, chunk, sizeof chunk); i++) {
         int64_t size = (int64_t)AV_RB64(chunk + 4);
-        if (size < 0 || mr_cut_is_placeholder(size, source->size))
+        if (size < 0 || mr_file_end_is_placeholder(size, source->size))
             return 0;
         at = end_of(at + HEADER, (uint64_t)size);
         if (memcmp(chunk, "data", 4) == 0)
@@ -130,7 +130,7 @@ static int64_t caf_end(struct mr_source *source, const uint8_t *head)
     return at;
 }
 
-int64_t mr_cut_skip_id3(struct mr_source *source)
+int64_t mr_file_end_skip_id3(struct mr_source *source)
 {
     enum { TAGS_MAX = 4, HEADER = 10 };
     int64_t at = 0;
@@ -152,7 +152,7 @@ static int64_t mp3_end(struct mr_source *source, const uint8_t *head)
     uint8_t frame[FRAME];
     if (memcmp(head, "ID3", 3) != 0 && (head[0] != 0xff || (head[1] & 0xe0) != 0xe0))
         return 0;
-    int64_t at = mr_cut_skip_id3(source);
+    int64_t at = mr_file_end_skip_id3(source);
     if (!mr_source_peek(source, at, frame, sizeof frame) || frame[0] != 0xff)
         return 0;
     bool is_mpeg_1 = (frame[1] >> 3 & 3) == 3, is_mono = (frame[3] >> 6) == 3;
@@ -161,7 +161,7 @@ static int64_t mp3_end(struct mr_source *source, const uint8_t *head)
         return 0;
     uint32_t flags = AV_RB32(frame + table + 4);
     int64_t bytes = AV_RB32(frame + table + (flags & HAS_FRAMES ? 12 : 8));
-    return (flags & HAS_BYTES) && !mr_cut_is_placeholder(bytes, source->size) ? at + bytes : 0;
+    return (flags & HAS_BYTES) && !mr_file_end_is_placeholder(bytes, source->size) ? at + bytes : 0;
 }
 
 /* RFC 8794: a variable-length size; all value bits set mean "unknown". Returns its length, 0 if it is invalid.
@@ -181,7 +181,7 @@ static int read_vint(const uint8_t *at, uint64_t *ret)
 }
 
 /* RFC 9559: the EBML header, then one Segment that holds everything. */
-int64_t mr_cut_segment_end(struct mr_source *source, int64_t at)
+int64_t mr_file_end_of_segment(struct mr_source *source, int64_t at)
 {
     enum { EBML = 0x1a45dfa3, SEGMENT = 0x18538067, EBML_MAX = 4096 };
     uint8_t header[12];
@@ -201,9 +201,9 @@ int64_t mr_cut_segment_end(struct mr_source *source, int64_t at)
 static int64_t matroska_end(struct mr_source *source, const uint8_t *head)
 {
     (void)head;
-    int64_t end = mr_cut_segment_end(source, 0), next = end;
+    int64_t end = mr_file_end_of_segment(source, 0), next = end;
     for (int i = 0; i < MAX_PARTS && next > 0; i++)
-        next = mr_cut_segment_end(source, end = next);
+        next = mr_file_end_of_segment(source, end = next);
     return next < 0 ? FFMAX(end, 0) : 0;
 }
 
@@ -219,7 +219,7 @@ static bool is_element(uint32_t id)
     return false;
 }
 
-bool mr_cut_matroska_is_open(struct mr_source *source, int64_t at)
+bool mr_file_end_matroska_is_open(struct mr_source *source, int64_t at)
 {
     enum { ELEMENTS_MAX = 4096, HEADER_MAX = 12, CLUSTER = 0x1f43b675 };
     for (int i = 0; i < ELEMENTS_MAX && at > 0 && at < source->size; i++) {
@@ -271,7 +271,7 @@ static int64_t asf_end(struct mr_source *source, const uint8_t *head)
     return 0;
 }
 
-int64_t mr_cut_declared_end(struct mr_source *source)
+int64_t mr_file_end_declared(struct mr_source *source)
 {
     static declared_end_fn *const containers[] = {iso_end, riff_end,     form_end, w64_end,
                                                   caf_end, matroska_end, asf_end,  mp3_end};
@@ -284,9 +284,9 @@ int64_t mr_cut_declared_end(struct mr_source *source)
     return end;
 }
 
-int64_t mr_cut_missing_bytes(struct mr_source *source)
+int64_t mr_file_end_missing_bytes(struct mr_source *source)
 {
-    int64_t end = mr_cut_declared_end(source);
+    int64_t end = mr_file_end_declared(source);
     return !end ? -1 : end > source->size ? end - source->size : 0;
 }
 
@@ -295,7 +295,7 @@ static int64_t zeros_of_a_frame(struct mr_source *source)
 {
     enum { LAYERS = 0x06, FRAME_MAX = 1729, ADTS_MAX = 8191 };
     uint8_t head[4];
-    if (!mr_source_peek(source, mr_cut_skip_id3(source), head, sizeof head))
+    if (!mr_source_peek(source, mr_file_end_skip_id3(source), head, sizeof head))
         return -1;
     if (memcmp(head, "OggS", 4) == 0)
         return MR_OGG_ZEROS_MAX;
@@ -325,11 +325,11 @@ static int64_t find_zeros(struct mr_source *source, int64_t from)
     return at;
 }
 
-void mr_cut_blank(struct mr_source *source)
+void mr_file_end_blank(struct mr_source *source)
 {
     enum { SHORTEST = 512 }; /* less may be the end of a tag */
-    int64_t end = mr_cut_declared_end(source), slack = zeros_of_a_frame(source);
-    if (end >= source->size || mr_cut_is_guess(source) || (!end && slack < 0))
+    int64_t end = mr_file_end_declared(source), slack = zeros_of_a_frame(source);
+    if (end >= source->size || mr_file_end_is_guess(source) || (!end && slack < 0))
         return;
     int64_t from = source->size - end > ZEROS_MAX ? source->size - ZEROS_MAX : end;
     int64_t at = find_zeros(source, from);
