@@ -8,10 +8,13 @@ enum mr_status mr_work_costs_read(struct mr_db *db, json_t **ret, struct mr_err 
         "work_costs",
         "WITH latest AS (SELECT receipt->'work' AS work, (receipt->>'cpu_seconds')::float8 AS seconds"
         "  FROM tasks WHERE id > (SELECT max(id) FROM tasks) - 2000 AND status = 'processed'"
-        "  AND receipt ? 'work' AND NOT receipt ? 'reused'),"
-        " costs AS (SELECT work->>'encoder' AS encoder, work->>'preset' AS preset, percentile_cont(0.5)"
-        "  WITHIN GROUP (ORDER BY seconds / (work->>'megapixels')::float8) AS seconds FROM latest"
-        "  WHERE (work->>'megapixels')::float8 >= 20 AND seconds >= 1 GROUP BY 1, 2 HAVING count(*) >= 5)"
+        "  AND receipt ? 'work' AND NOT receipt ? 'reused'"
+        /* Each unit of audio decodes what is before it once more. */
+        "  AND NOT (receipt ? 'units' AND receipt->'work' ? 'megasamples')),"
+        " amounts AS (SELECT work->>'encoder' AS encoder, work->>'preset' AS preset, seconds,"
+        "  coalesce(work->>'megapixels', work->>'megasamples')::float8 AS amount FROM latest),"
+        " costs AS (SELECT encoder, preset, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds / amount)"
+        "  AS seconds FROM amounts WHERE amount >= 20 AND seconds >= 1 GROUP BY 1, 2 HAVING count(*) >= 5)"
         " SELECT coalesce(jsonb_agg(jsonb_build_array(encoder, preset, seconds) ORDER BY encoder, preset),"
         "  '[]') AS costs FROM costs",
         0};

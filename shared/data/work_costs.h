@@ -9,9 +9,10 @@
 #include "shared/data/db.h"
 
 /*
- * [[encoder, preset, seconds], …]: the median time of a processor in seconds for a megapixel that the encoder got, of
- * each encoder of video and preset ("": none was asked for) with enough conversions among the latest tasks; those that
- * took less than a second or so do not count. Reads at most 2,000 rows. The caller owns *ret.
+ * [[encoder, preset, seconds], …]: the median time of a processor in seconds for a megapixel or, of audio, for a million
+ * samples that the encoder got, of each encoder and preset ("": none was asked for) with enough conversions among the
+ * latest tasks; those that took less than a second or so do not count, nor does audio that was cut into units. Reads at
+ * most 2,000 rows. The caller owns *ret.
  */
 MR_MUST_CHECK enum mr_status mr_work_costs_read(struct mr_db *db, json_t **ret, struct mr_err *err);
 

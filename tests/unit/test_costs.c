@@ -36,6 +36,16 @@ static void add_job(const char *encoder, const char *preset, double megapixels, 
     add_task(false, receipt);
 }
 
+static void add_audio(const char *encoder, double megasamples, double seconds, const char *more)
+{
+    char receipt[300];
+    snprintf(
+        receipt, sizeof receipt,
+        "{\"cpu_seconds\": %f, \"work\": {\"encoder\": \"%s\", \"preset\": \"\", \"megasamples\": %f}%s}",
+        seconds, encoder, megasamples, more);
+    add_task(false, receipt);
+}
+
 static json_t *read_costs(void)
 {
     json_t *costs = NULL;
@@ -90,6 +100,21 @@ static void others_do_not_count(void **state)
     assert_int_equal(json_array_size(costs), 2); /* those of the test before */
 }
 
+/* By the million of samples. Units of it decode what is before them once more, so the sum says nothing of the encoder. */
+static void audio_counts_unless_it_was_cut(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        add_audio("aac", 100, 20 + i, "");
+        add_audio("aac", 100, 90, ", \"units\": 4, \"wall_seconds\": 30");
+        add_audio("libopus", 100, 30, ", \"units\": 4, \"wall_seconds\": 30");
+        add_audio("libmp3lame", 19, 5, "");
+    }
+    MR_AUTO_JSON json_t *costs = read_costs();
+    assert_int_equal(json_array_size(costs), 3);
+    assert_cost(costs, 0, "aac", "", 0.22);
+}
+
 static void they_are_read_once_in_a_while(void **state)
 {
     (void)state;
@@ -97,15 +122,15 @@ static void they_are_read_once_in_a_while(void **state)
     const struct mr_log log = {.fd = STDERR_FILENO, .program = "test"};
     mr_costs_init(&costs);
     MR_AUTO_JSON json_t *before = mr_costs_get(&costs, test_db, &log);
-    assert_int_equal(json_array_size(before), 2);
+    assert_int_equal(json_array_size(before), 3);
     for (int i = 0; i < 5; i++)
         add_job("libsvtav1", "fast", 100, 2);
     MR_AUTO_JSON json_t *kept = mr_costs_get(&costs, test_db, &log);
-    assert_int_equal(json_array_size(kept), 2);
+    assert_int_equal(json_array_size(kept), 3);
     costs.read_us -= (int64_t)601 * 1000 * 1000;
     MR_AUTO_JSON json_t *fresh = mr_costs_get(&costs, test_db, &log);
-    assert_int_equal(json_array_size(fresh), 3);
-    assert_cost(fresh, 0, "libsvtav1", "fast", 0.02);
+    assert_int_equal(json_array_size(fresh), 4);
+    assert_cost(fresh, 1, "libsvtav1", "fast", 0.02);
     mr_costs_destroy(&costs);
 }
 
@@ -114,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_median_of_enough_jobs_counts),
         cmocka_unit_test(others_do_not_count),
+        cmocka_unit_test(audio_counts_unless_it_was_cut),
         cmocka_unit_test(they_are_read_once_in_a_while),
     };
     return cmocka_run_group_tests(tests, fixture_db_setup_users, fixture_db_teardown);

@@ -517,6 +517,48 @@ static void test_damage(void **state)
         fail_msg("a damaged packet was not told: %s", err.message);
 }
 
+/* What the encoder got, by which later work is estimated: of the clip, as the output has it. */
+static void test_work(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *format, *options, *encoder, *preset, *unit;
+        double amount;
+    } cases[] = {
+        {"mp4", "{\"crf\": 24}", "libx264", "", "megapixels", 7.68},
+        {"mp4", "{\"crf\": 24, \"preset\": \"fast\", \"resize\": {\"width\": 160}}", "libx264", "fast",
+         "megapixels", 1.92},
+        {"mp3", "{}", "libmp3lame", "", "megasamples", 0.3528},
+        {"opus", "{\"channels\": 1}", "libopus", "", "megasamples", 0.192},
+        {"ogg", "{\"trim\": {\"start\": 1, \"duration\": 2}}", "libvorbis", "", "megasamples", 0.1764},
+        {"flac", "{\"split\": {\"seconds\": 1}}", "flac", "", "megasamples", 0.3528},
+        {"mp3", "{\"loudness\": -16}", NULL, NULL, NULL, 0},
+        {"mp4", "{}", NULL, NULL, NULL, 0},
+        {"m4a", "{}", NULL, NULL, NULL, 0},
+    };
+    media_ffmpeg(
+        &dir,
+        "-f lavfi -i testsrc=s=320x240:r=25 -f lavfi -i sine=r=44100 -ac 2 -t 4 -pix_fmt yuv420p -c:a aac work.mp4");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        MR_AUTO_JSON json_t *receipt = NULL;
+        MR_AUTO_JSON json_t *options = json_loads(cases[i].options, 0, NULL);
+        struct mr_err err = {0};
+        if (media_edit(sandbox, &dir, "work.mp4", "work.out", cases[i].format, options, &receipt, &err) !=
+            MR_OK)
+            fail_msg("%s: %s", cases[i].format, err.message);
+        const json_t *work = json_object_get(receipt, "work");
+        if ((work != NULL) != (cases[i].encoder != NULL))
+            fail_msg("%s %s: %s", cases[i].format, cases[i].options, work ? "has work" : "has none");
+        if (!work)
+            continue;
+        assert_string_equal(json_string_value(json_object_get(work, "encoder")), cases[i].encoder);
+        assert_string_equal(json_string_value(json_object_get(work, "preset")), cases[i].preset);
+        double amount = json_number_value(json_object_get(work, cases[i].unit));
+        if (fabs(amount - cases[i].amount) > 0.02 * cases[i].amount)
+            fail_msg("%s %s: %f", cases[i].format, cases[i].options, amount);
+    }
+}
+
 int main(void)
 {
     struct mr_err err;
@@ -532,6 +574,7 @@ int main(void)
         cmocka_unit_test(test_large_cover), cmocka_unit_test(test_video_gives_its_audio),
         cmocka_unit_test(test_truncated),   cmocka_unit_test(test_truncated_without_a_length),
         cmocka_unit_test(test_garbage),     cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_work),
     };
     int failed = cmocka_run_group_tests_name("media conversions", tests, NULL, NULL);
     mr_sandbox_stop(sandbox);

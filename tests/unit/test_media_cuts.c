@@ -27,7 +27,7 @@ static struct media_dir dir;
 static enum mr_status plan_often(const struct mr_demuxer *input, struct mr_cuts_wish wish, json_t **ret,
                                  struct mr_err *err)
 {
-    struct mr_cuts cuts, none;
+    struct mr_cuts cuts, none, measured;
     wish.unit_seconds = 120;
     const int64_t began_us = mr_time_monotonic_us();
     for (int i = 0; i < ROUNDS; i++)
@@ -35,15 +35,17 @@ static enum mr_status plan_often(const struct mr_demuxer *input, struct mr_cuts_
     const int64_t spent_us = mr_time_monotonic_us() - began_us;
     wish.unit_seconds = 1;
     MR_TRY(mr_cuts_plan(input, &wish, &cuts, err));
-    MR_AUTO_JSON json_t *costs =
-        json_loads("[[\"libx264\", \"\", 0.05], [\"libx264\", \"slow\", 100]]", 0, NULL);
+    MR_AUTO_JSON json_t *costs = json_loads("[[\"libx264\", \"\", 0.05], [\"libx264\", \"slow\", 100],"
+                                            " [\"libmp3lame\", \"\", 0.378], [\"libopus\", \"\", 100]]",
+                                            0, NULL);
     wish.costs = NULL;
     const double usual = mr_cuts_work_seconds(input, &wish);
     wish.costs = costs;
-    *ret = json_pack("{s:f,s:f,s:I,s:I,s:s,s:b,s:I}", "usual", usual, "measured",
+    MR_TRY(mr_cuts_plan(input, &wish, &measured, err));
+    *ret = json_pack("{s:f,s:f,s:I,s:I,s:I,s:s,s:b,s:I}", "usual", usual, "measured",
                      mr_cuts_work_seconds(input, &wish), "video", (json_int_t)cuts.video.count, "audio",
-                     (json_int_t)cuts.audio.count, "why", cuts.why, "short", !mr_cuts_are_made(&none), "us",
-                     (json_int_t)spent_us / ROUNDS);
+                     (json_int_t)cuts.audio.count, "audio_measured", (json_int_t)measured.audio.count, "why",
+                     cuts.why, "short", !mr_cuts_are_made(&none), "us", (json_int_t)spent_us / ROUNDS);
     return *ret ? MR_OK : mr_fail_oom(err);
 }
 
@@ -181,6 +183,21 @@ static void test_estimates(void **state)
     }
 }
 
+/* The same of audio, by the number of slices of a second of work. */
+static void test_slices_by_what_was_measured(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *format;
+        json_int_t usual, measured;
+    } cases[] = {{"mp3", 5, 14}, {"opus", 5, 36}, {"m4a", 8, 8}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        MR_AUTO_JSON json_t *receipt = planned("long.flac", cases[i].format, "{}");
+        assert_int_equal(json_integer_value(json_object_get(receipt, "audio")), cases[i].usual);
+        assert_int_equal(json_integer_value(json_object_get(receipt, "audio_measured")), cases[i].measured);
+    }
+}
+
 /* Where a split clip and its key frames are cut. */
 static void test_cuts_of_parts(void **state)
 {
@@ -234,9 +251,9 @@ int main(void)
     media_dir_make(&dir);
     make_inputs();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_cut), cmocka_unit_test(test_what_short_work_pays),
-        cmocka_unit_test(test_copies_are_not_cut), cmocka_unit_test(test_cuts_of_parts),
-        cmocka_unit_test(test_estimates)};
+        cmocka_unit_test(test_what_is_cut),        cmocka_unit_test(test_what_short_work_pays),
+        cmocka_unit_test(test_copies_are_not_cut), cmocka_unit_test(test_slices_by_what_was_measured),
+        cmocka_unit_test(test_cuts_of_parts),      cmocka_unit_test(test_estimates)};
     int failed = cmocka_run_group_tests_name("cuts", tests, NULL, NULL);
     mr_sandbox_stop(sandbox);
     media_dir_remove(&dir);

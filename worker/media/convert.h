@@ -41,7 +41,9 @@
  *                decoded from the output; null without audio; "not measured": it was copied, and not decoded
  *   verified     what copies were checked by: "packets", "decode"; null: there are none
  *   cpu_seconds  processor time of the child
- *   work         {encoder, preset, megapixels}: what the encoder of video got; preset "": none was asked for; only if there is one
+ *   work         {encoder, preset, megapixels}: what the encoder of video got; preset "": none was asked for. Of audio alone
+ *                {encoder, preset "", megasamples}: millions of samples, counted for each channel. Only where the encoder's work
+ *                is most of cpu_seconds: not of copies, several tracks of audio alone, or audio with a wanted loudness
  *   uncut        why work of more than unit_seconds was not cut; only then
  *   engine       versions of libav's libraries, names of the encoders
  */

@@ -10,11 +10,11 @@
 #include <string.h>
 
 #define MEGA          1e6
-#define USUAL_SAMPLES (44100.0 * 2) /* a second of stereo, as mr_audio_cost has it */
-/* Each slice decodes what is before it once more: more of them would cost more than they spare. */
+#define USUAL_SAMPLES (44100.0 * 2)     /* a second of stereo, as mr_audio_cost has it */
 enum { LEAD_MAX_US = 2 * 1000 * 1000 }; /* more than any encoder reorders */
 enum { SLIVER_US = 50 * 1000 };         /* less at the end is no part of a split clip */
 enum { REHEARSALS = 3 };                /* how often audio is encoded until its loudness is right, usually */
+/* Each slice decodes what is before it once more: more than SLICES_MAX would cost more than they spare. */
 enum { VIDEO_MAX = 450, SPLIT_MAX = 150, SLICES_MAX = MR_CUTS_MAX - VIDEO_MAX };
 /* Megapixels that libx264 encodes a second at "veryfast" on one core of a shared machine (work.h has the weights). */
 #define MEGAPIXELS_PER_SECOND 60.0
@@ -37,12 +37,13 @@ static bool is_copied(const struct mr_demuxer *input, const struct mr_cuts_wish 
            mr_copy_is_possible(input, input->video, wish->spec);
 }
 
-/* The time of a core for a megapixel. What was measured is taken within bounds: a few odd conversions are not all. */
-static double megapixel_seconds(const struct mr_cuts_wish *wish, const char *encoder)
+/* The time of a core for a megapixel or, of audio, for a million samples; usual: where none was measured. What was is taken
+ * within bounds: a few odd conversions are not all. */
+static double cost_of(const struct mr_cuts_wish *wish, const char *encoder, const char *asked, double usual)
 {
     enum { MOST = 8 };
-    const char *asked = wish->options->preset, *name, *preset;
-    double usual = mr_work_weight(encoder, asked) / MEGAPIXELS_PER_SECOND, measured = usual;
+    const char *name, *preset;
+    double measured = usual;
     for (size_t i = 0; i < json_array_size(wish->costs); i++) {
         double seconds = 0;
         json_t *row = json_array_get(wish->costs, i);
@@ -78,7 +79,9 @@ double mr_cuts_work_seconds(const struct mr_demuxer *input, const struct mr_cuts
     double fps =
         !plan.is_constant && average.num > 0 ? FFMIN(av_q2d(plan.fps), av_q2d(average)) : av_q2d(plan.fps);
     double pixels = (double)params->width * params->height, made = made_pixels(params, wish->options);
-    double seconds = megapixel_seconds(wish, plan.codec->name) * made;
+    const char *encoder = plan.codec->name, *preset = wish->options->preset;
+    double usual = mr_work_weight(encoder, preset) / MEGAPIXELS_PER_SECOND;
+    double seconds = cost_of(wish, encoder, preset, usual) * made;
     if (made < pixels)
         seconds += MR_WORK_DECODE_WEIGHT * pixels / MEGAPIXELS_PER_SECOND;
     return seconds * fps * (double)mr_options_clip_us(wish->options, input->estimated_us) / MEGA / MEGA;
@@ -266,6 +269,7 @@ static const struct mr_audio_cost *audio_cost(const struct mr_demuxer *input, co
     return mr_audio_cost_of(mr_media_encoder(wish->spec, codec, false));
 }
 
+/* As it is measured: with what decodes and moves the samples. */
 static double audio_seconds(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,
                             const struct mr_audio_cost *cost)
 {
@@ -274,7 +278,7 @@ static double audio_seconds(const struct mr_demuxer *input, const struct mr_cuts
     double rate = options->sample_rate ? options->sample_rate : params->sample_rate;
     double channels = options->channels ? options->channels : params->ch_layout.nb_channels;
     double seconds = (double)mr_options_clip_us(wish->options, input->estimated_us) / MEGA * rate * channels /
-                     USUAL_SAMPLES / cost->speed;
+                     MEGA * cost_of(wish, cost->encoder, NULL, MEGA / USUAL_SAMPLES / cost->speed);
     return options->loudness < 0 ? seconds * REHEARSALS : seconds;
 }
 

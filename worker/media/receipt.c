@@ -338,18 +338,35 @@ static json_t *describe_loudness(const struct mr_pipeline *pipeline)
                      mr_meter_describe(mr_audio_meter_out(audio)));
 }
 
-/* What the encoder of video got, by which later work is estimated; false: no memory. */
+static json_t *describe_video_work(const struct mr_pipeline *pipeline)
+{
+    const struct mr_video_clip *clip = &pipeline->video.clip;
+    const char *preset = pipeline->options->preset;
+    double megapixels = (double)clip->frames * clip->size.width * clip->size.height / 1e6;
+    return json_pack("{s:s, s:s, s:f}", "encoder", clip->plan.codec->name, "preset", preset ? preset : "",
+                     "megapixels", megapixels);
+}
+
+static json_t *describe_audio_work(const struct mr_audio *audio)
+{
+    const AVCodecContext *encoder = audio->clip.part.encoder;
+    double samples = (double)audio->clip.next * encoder->ch_layout.nb_channels;
+    return json_pack("{s:s, s:s, s:f}", "encoder", encoder->codec->name, "preset", "", "megasamples",
+                     samples / 1e6);
+}
+
+/* What the encoder got that cost most, by which later work is estimated; false: no memory. Audio with a wanted loudness was
+ * encoded more than once. */
 static bool add_work(const struct mr_pipeline *pipeline, json_t *receipt)
 {
-    const struct mr_video *video = &pipeline->video;
-    const struct mr_video_clip *clip = &video->clip;
-    const char *preset = pipeline->options->preset;
-    if (!mr_track_is_active(pipeline->tracks[MR_SLOT_VIDEO]) || video->copies)
-        return true;
-    double megapixels = (double)clip->frames * clip->size.width * clip->size.height / 1e6;
-    json_t *work = json_pack("{s:s, s:s, s:f}", "encoder", clip->plan.codec->name, "preset",
-                             preset ? preset : "", "megapixels", megapixels);
-    return json_object_set_new(receipt, "work", work) == 0;
+    const struct mr_audio *audio = &pipeline->audios[0];
+    const bool has_video = mr_track_is_active(pipeline->tracks[MR_SLOT_VIDEO]);
+    const bool is_one = pipeline->input->audio_count == 1 && pipeline->options->loudness >= 0;
+    if (has_video && !pipeline->video.copies)
+        return json_object_set_new(receipt, "work", describe_video_work(pipeline)) == 0;
+    if (!has_video && is_one && !audio->copies && audio->clip.part.encoder)
+        return json_object_set_new(receipt, "work", describe_audio_work(audio)) == 0;
+    return true;
 }
 
 enum mr_status mr_receipt_make(const struct mr_pipeline *pipeline, json_t **ret, struct mr_err *err)
