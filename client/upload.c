@@ -70,8 +70,8 @@ enum mr_status mr_cli_upload(struct mr_cli *cli, const char *label, const struct
         MR_TRY(begin(cli, input, state, err));
         status = send_whole(cli, label, input, state, true, &failure);
     }
-    if (status == MR_CONFLICT ||
-        status == MR_INVALID) { /* the file is not what was announced, or not readable */
+    /* The file is not what was announced, or not readable. */
+    if (status == MR_CONFLICT || status == MR_INVALID) {
         cancel(cli, state);
         mr_cli_upload_state_remove(state);
     }

@@ -31,8 +31,8 @@ struct mr_ratio {
 /* The words of a field. */
 struct mr_field_words {
     const char *(*at)(size_t index); /* NULL past the last */
-    const char *(*find)(
-        const char *spelled); /* the word that this spells, or NULL; find NULL: exactly one of them */
+    /* the word that this spells, or NULL; find NULL: exactly one of them */
+    const char *(*find)(const char *spelled);
 };
 
 /*

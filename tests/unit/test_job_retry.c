@@ -142,8 +142,8 @@ static void nothing_is_repeated_after_the_lease(void **state)
     bring_back("tasks");
     for (int tries = 0; mr_heartbeat_left_ms(running.job.heartbeat) == 0 && tries < 1000; tries++)
         poll(NULL, 0, 10);
-    assert_true(mr_heartbeat_left_ms(running.job.heartbeat) >
-                0); /* nobody else claimed it: it is held again */
+    /* Nobody else claimed it: it is held again. */
+    assert_true(mr_heartbeat_left_ms(running.job.heartbeat) > 0);
     stop(&running);
 }
 

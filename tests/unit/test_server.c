@@ -148,8 +148,8 @@ static void test_requests_are_logged_without_query(void **state)
         &fixture->http, "GET /items/1?token=hush HTTP/1.1\r\n" HOST
                         "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n");
     assert_int_equal(answer.status, 200);
-    assert_true(
-        mr_server_drain(fixture->http.server, PATIENCE_MS)); /* the line is written after the answer */
+    /* The line is written after the answer. */
+    assert_true(mr_server_drain(fixture->http.server, PATIENCE_MS));
     char text[4096] = "";
     assert_true(pread(fixture->http.log.fd, text, sizeof text - 1, 0) > 0);
     assert_non_null(strstr(text, "\"path\":\"/items/1\""));

@@ -388,8 +388,8 @@ static void tickets_of_short_jobs_may_wait(void **state)
     assert_false(mr_slots_has_share(&slots, &tickets[2]));
     assert_true(mr_slots_has_share(&slots, &tickets[9]));
     mr_slots_take_out_excess(&slots, &excess);
-    assert_true(count(&excess) >= 5 &&
-                count(&excess) < 8); /* three at most wait: a quarter of two seconds' jobs */
+    /* Three at most wait: a quarter of two seconds' jobs. */
+    assert_true(count(&excess) >= 5 && count(&excess) < 8);
     assert_int_equal(mr_slots_room(&slots, NORMAL), 64 - 8 + (int)count(&excess));
     mr_slots_destroy(&slots);
 }

@@ -99,8 +99,8 @@ static void a_unit_is_one_workers(void **state)
     assert_int_equal(unit_claim(&task, 2, &none), MR_CLAIM_ELSEWHERE);
     assert_true(unit_heartbeat(&late, 400));
     MR_AUTO_JSON json_t *view = task_view_of(task.task_id);
-    assert_true(json_real_value(json_object_get(view, "progress")) ==
-                24.9); /* 0.4 × 2,480 s of 3,984, with the audio and the join */
+    /* 0.4 × 2,480 s of 3,984, with the audio and the join. */
+    assert_true(json_real_value(json_object_get(view, "progress")) == 24.9);
     unit_expire(&task, 2);
     assert_int_equal(unit_claim(&task, 2, &next), MR_CLAIM_OURS);
     assert_false(unit_heartbeat(&late, 500));

@@ -41,8 +41,8 @@ static enum mr_status take_part(struct start *start, struct mr_form *form, const
     if (mr_task_request_is_file(part->name))
         return mr_task_request_store_file(&start->wanted, form, part, err);
     MR_TRY(mr_fields_check_name(&table, part->name, err));
-    const char *name =
-        mr_field_find(&table.rows, part->name)->name; /* the part does not outlive the reading of its value */
+    /* The part does not outlive the reading of its value. */
+    const char *name = mr_field_find(&table.rows, part->name)->name;
     MR_AUTO(mr_buf) struct mr_buf value = MR_BUF_INIT(FIELD_MAX);
     enum mr_status status = mr_form_value(form, &value, err);
     if (status != MR_OK)

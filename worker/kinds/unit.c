@@ -103,8 +103,8 @@ static enum mr_status run_part(struct mr_job *job, bool *ret_done, struct mr_err
     const struct mr_output *stored = mr_output_set_outputs(outputs, &count);
     if (status == MR_OK && count != 1)
         status = mr_fail_code(err, MR_CODE_SANDBOX_PROTOCOL, "converter wrote several outputs for a unit");
-    if (status ==
-        MR_OK) /* an answer that is lost may have been a success: the object stays in the ledger or the plan */
+    /* An answer that is lost may have been a success: the object stays in the ledger or the plan. */
+    if (status == MR_OK)
         MR_TRY(finish(job, stored, report, ret_done, &join, err));
     if (status != MR_OK || !*ret_done)
         mr_output_set_drop(outputs, job);

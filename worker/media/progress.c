@@ -4,8 +4,8 @@ struct mr_progress mr_progress_of(const struct mr_options *options, const struct
                                   const struct mr_demuxer *input, int64_t position_us)
 {
     const int64_t before_us = input->video ? 0 : options->trim_start_us; /* decoded, and not on the clip */
-    const int64_t from_us =
-        unit && !unit->is_audio ? unit->from_us : 0; /* audio is read from the beginning */
+    /* Audio is read from the beginning. */
+    const int64_t from_us = unit && !unit->is_audio ? unit->from_us : 0;
     int64_t clip_us = mr_options_clip_us(options, input->estimated_us);
     if (unit)
         clip_us = FFMIN(clip_us, unit->to_us);
