@@ -183,16 +183,19 @@ static void test_estimates(void **state)
     }
 }
 
-/* The same of audio, by the number of slices of a second of work. */
+/* The same of audio, by the number of slices of a second of work. What the encoder gets counts, not what the file has. */
 static void test_slices_by_what_was_measured(void **state)
 {
     (void)state;
     static const struct {
-        const char *format;
+        const char *input, *format;
         json_int_t usual, measured;
-    } cases[] = {{"mp3", 5, 14}, {"opus", 5, 36}, {"m4a", 8, 8}};
+    } cases[] = {
+        {"long.flac", "mp3", 5, 14}, {"long.flac", "opus", 5, 39}, {"long.flac", "m4a", 8, 8},
+        {"wide.flac", "mp3", 2, 4},  {"wide.flac", "opus", 5, 39},
+    };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        MR_AUTO_JSON json_t *receipt = planned("long.flac", cases[i].format, "{}");
+        MR_AUTO_JSON json_t *receipt = planned(cases[i].input, cases[i].format, "{}");
         assert_int_equal(json_integer_value(json_object_get(receipt, "audio")), cases[i].usual);
         assert_int_equal(json_integer_value(json_object_get(receipt, "audio_measured")), cases[i].measured);
     }
@@ -239,6 +242,7 @@ static void make_inputs(void)
     media_ffmpeg(&dir, "-i clip.mp4 -c:v mpeg4 -c:a copy shift.mp4");
     media_ffmpeg(&dir, "-i clip.mp4 -c:v libvpx -cpu-used 8 -c:a copy odd.mkv");
     media_ffmpeg(&dir, "-f lavfi -i anullsrc=r=44100 -t 400 long.flac");
+    media_ffmpeg(&dir, "-f lavfi -i anullsrc=r=96000:cl=7.1 -t 100 wide.flac");
 }
 
 int main(void)

@@ -273,13 +273,10 @@ static const struct mr_audio_cost *audio_cost(const struct mr_demuxer *input, co
 static double audio_seconds(const struct mr_demuxer *input, const struct mr_cuts_wish *wish,
                             const struct mr_audio_cost *cost)
 {
-    const AVCodecParameters *params = input->audio->codecpar;
-    const struct mr_options *options = wish->options;
-    double rate = options->sample_rate ? options->sample_rate : params->sample_rate;
-    double channels = options->channels ? options->channels : params->ch_layout.nb_channels;
-    double seconds = (double)mr_options_clip_us(wish->options, input->estimated_us) / MEGA * rate * channels /
-                     MEGA * cost_of(wish, cost->encoder, NULL, MEGA / USUAL_SAMPLES / cost->speed);
-    return options->loudness < 0 ? seconds * REHEARSALS : seconds;
+    double samples = mr_encoder_samples_per_second(wish->spec, wish->options, input->audio->codecpar);
+    double seconds = samples / MEGA * cost_of(wish, cost->encoder, NULL, MEGA / USUAL_SAMPLES / cost->speed) *
+                     (double)mr_options_clip_us(wish->options, input->estimated_us) / MEGA;
+    return wish->options->loudness < 0 ? seconds * REHEARSALS : seconds;
 }
 
 /* Beside video that is cut, its audio is at least one unit. */

@@ -28,6 +28,16 @@ static int choose_rate(const struct mr_codec *limits, const AVCodec *codec, int 
     return above ? above : highest;
 }
 
+double mr_encoder_samples_per_second(const struct mr_media_format *spec, const struct mr_options *options,
+                                     const AVCodecParameters *source)
+{
+    const struct mr_codec *limits = mr_media_audio_codec(spec, options);
+    const AVCodec *codec = avcodec_find_encoder_by_name(mr_media_encoder(spec, limits, false));
+    const int channels = FFMIN(source->ch_layout.nb_channels, limits->channels.max);
+    const int rate = options->sample_rate ? options->sample_rate : source->sample_rate;
+    return (double)choose_rate(limits, codec, rate) * (options->channels ? options->channels : channels);
+}
+
 static bool takes_layout(const AVCodec *codec, const AVChannelLayout *layout)
 {
     if (!codec->ch_layouts)

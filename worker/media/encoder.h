@@ -16,6 +16,10 @@ struct mr_encoder_use {
     bool is_sliced;
 };
 
+/* Roughly how many samples a second, of all channels, the format's encoder of audio gets of such a stream. */
+double mr_encoder_samples_per_second(const struct mr_media_format *spec, const struct mr_options *options,
+                                     const AVCodecParameters *source);
+
 /* The caller owns *ret (avcodec_free_context). source is the stream of the input, frame the first decoded one. */
 MR_MUST_CHECK enum mr_status mr_encoder_open(const struct mr_media_format *spec,
                                              const struct mr_options *options, const AVStream *source,
