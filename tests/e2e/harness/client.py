@@ -75,8 +75,8 @@ class Client:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def wait(self, task, seconds=60, states=FINAL):
-        """Waits until the task is in one of the states. Returns the task."""
+    def wait(self, task, seconds=60, states=FINAL, interval=0.05):
+        """Waits until the task is in one of the states, and asks every `interval` seconds. Returns the task."""
         task_id = task["id"] if isinstance(task, dict) else task
         last = {}
 
@@ -85,14 +85,14 @@ class Client:
             return last["status"] in states
 
         try:
-            wait_for(reached, f"task {task_id} in {'/'.join(states)}", seconds)
+            wait_for(reached, f"task {task_id} in {'/'.join(states)}", seconds, interval)
         except AssertionError as error:
             raise AssertionError(f"{error}; last seen: {last}") from None
         return last
 
-    def finish(self, task, seconds=60):
+    def finish(self, task, seconds=60, interval=0.05):
         """Waits until the task is processed; fails if it ends otherwise. Returns the task."""
-        done = self.wait(task, seconds)
+        done = self.wait(task, seconds, interval=interval)
         assert done["status"] == "processed", done
         return done
 
