@@ -372,7 +372,7 @@ def test_operator_page(desk, stack, user):
     assert "Failed · " + task["error"]["code"] + " · given up 2 times" in browser.text("[data-list=dead] ul")
     browser.click('[aria-label="Show the tasks that failed with service_fault"]')
     rows = "[data-list=failed] li"
-    browser.wait(lambda: len(browser.all(rows)) == 20, "a page of them")
+    browser.wait(lambda: len(browser.all(rows)) == 20 and browser.all('[aria-label="More: Failed tasks"]:enabled'), "a page of them")
     assert browser.text("#failed-title") == "Failed tasks: service_fault" and browser.run("return document.activeElement.id") == "failed-title"
     assert "failed · 0 attempts" in browser.text(rows) and "service_fault · as the test wants it" in browser.text(rows)
     browser.click('[aria-label="More: Failed tasks"]')

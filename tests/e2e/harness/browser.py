@@ -102,8 +102,10 @@ class Browser:
         return wait_for(condition, what, seconds, 0.02)
 
     def click(self, selector):
-        """By script, in one step: what is sticky, moves, or is drawn again at this moment cannot get in the way."""
-        if not self.run("const node = document.querySelector(arguments[0]); node?.click(); return Boolean(node)", selector):
+        """By script, in one step: what is sticky, moves, or is drawn again at this moment cannot get in the way. Waits for a button
+        that is disabled, where a click would be lost."""
+        script = "const node = document.querySelector(arguments[0]); if (node?.disabled) return ''; node?.click(); return node ? 'clicked' : 'nothing'"
+        if self.wait(lambda: self.run(script, selector), f"{selector} to be enabled") == "nothing":
             raise AssertionError(f"there is no {selector}")
 
     def put(self, selector, value):
